@@ -1,0 +1,20 @@
+import type { Reading } from '@thugshells/shared/sample.js';
+
+/** The moment of one scrape, the same for every reading in it. */
+export interface Scrape {
+  /** Monotonic milliseconds; only differences mean something. Rates are taken over it. */
+  readonly monotonicMs: number;
+}
+
+/** One source of readings: reads the kernel through the door it was given, and keeps only what a rate needs. */
+export interface Collector {
+  /** As in COLLECTORS and in the label `collector`. */
+  readonly name: string;
+  /**
+   * Reads once.
+   *
+   * @throws AgentError KERNEL_FILE_ABSENT where this kernel does not have the source (the collector is absent, not failing)
+   * @throws AgentError KERNEL_FILE_UNREADABLE or KERNEL_FILE_MALFORMED where it has it and it cannot be used
+   */
+  collect(scrape: Scrape): Promise<readonly Reading[]>;
+}

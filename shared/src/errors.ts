@@ -1,0 +1,54 @@
+/** What every fault that an operator can act on carries besides its message. */
+export interface AgentErrorOptions {
+  /** Stable, in capitals with underscores; scripts and tests rely on it. */
+  readonly code: string;
+  /** What to do about it, as one sentence to a person. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/** A fault with a stable code, its cause, and a hint that tells an operator what to do. */
+export class AgentError extends Error {
+  override readonly name = 'AgentError';
+  readonly code: string;
+  readonly hint: string | undefined;
+
+  constructor(message: string, options: AgentErrorOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = options.code;
+    this.hint = options.hint;
+  }
+}
+
+/** The exit codes of both programs; 78 and 75 are sysexits.h's EX_CONFIG and EX_TEMPFAIL. */
+export const ExitCode = {
+  clean: 0,
+  fault: 1,
+  usage: 2,
+  anotherInstance: 75,
+  configuration: 78,
+} as const;
+
+/** Codes that end a program with something other than 1; everything else is an unexpected fault. */
+const exitCodes: Readonly<Record<string, number>> = {
+  BAD_USAGE: ExitCode.usage,
+  BAD_CONFIGURATION: ExitCode.configuration,
+  DATABASE_TOO_NEW: ExitCode.configuration,
+  ANOTHER_INSTANCE: ExitCode.anotherInstance,
+};
+
+/** The exit code a program ends with when `error` reaches its top. */
+export function exitCodeOf(error: unknown): number {
+  return (error instanceof AgentError && exitCodes[error.code]) || ExitCode.fault;
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The system's or the library's code of anything that was thrown (`ENOENT`, `SQLITE_BUSY`), if it has one. */
+export function codeOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
