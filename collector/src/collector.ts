@@ -10,6 +10,8 @@ export interface Scrape {
 export interface Collector {
   /** As in COLLECTORS and in the label `collector`. */
   readonly name: string;
+  /** Whether some readings are differences between two reads, so that the first read does not have them. */
+  readonly comparesReads: boolean;
   /**
    * Reads once.
    *

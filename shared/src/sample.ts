@@ -28,6 +28,14 @@ export interface Sample extends SeriesIdentity {
   readonly priority: number;
 }
 
+/** What a reading lacks to be a sample. */
+export interface SampleContext {
+  readonly deviceId: string;
+  /** On every sample, besides its own labels. */
+  readonly labels: Labels;
+  readonly timestampMs: number;
+}
+
 /** As stored in the column `value_type`. */
 export const ValueType = { number: 0, text: 1 } as const;
 export type ValueType = (typeof ValueType)[keyof typeof ValueType];
@@ -46,6 +54,19 @@ export const MAX_TIMESTAMP_MS = 253_402_300_799_999;
 /** The value type that a value is stored with. */
 export function valueTypeOf(value: number | string): ValueType {
   return typeof value === 'string' ? ValueType.text : ValueType.number;
+}
+
+/** A reading that has got its device and its time. It may still be refused. */
+export function sampleOf(reading: Reading, { deviceId, labels, timestampMs }: SampleContext): Sample {
+  return {
+    name: reading.series.name,
+    deviceId,
+    tags: { ...reading.labels, ...labels },
+    valueType: valueTypeOf(reading.value),
+    timestampMs,
+    value: reading.value,
+    priority: reading.series.priority,
+  };
 }
 
 /**
@@ -81,7 +102,7 @@ export function refusalOf(sample: Sample): string | undefined {
     nameRefusal(sample.name) ??
     timestampRefusal(sample.timestampMs) ??
     valueRefusal(sample.value) ??
-    labelsRefusal(sample.tags)
+    labelsRefusal(sample.tags, sample.valueType)
   );
 }
 
@@ -105,17 +126,25 @@ export function valueRefusal(value: unknown): string | undefined {
 }
 
 /** Why a set of labels is refused. */
-export function labelsRefusal(tags: Readonly<Record<string, unknown>>): string | undefined {
+export function labelsRefusal(tags: Readonly<Record<string, unknown>>, valueType: number): string | undefined {
   const names = Object.keys(tags);
+  const reserved = names.find((name) => isReserved(name, names, valueType));
+  if (reserved !== undefined) return `label name "${reserved}" is reserved`;
   if (names.length + OWN_LABELS > MAX_LABELS) {
     return `${names.length} labels; with __name__ and device_id at most ${MAX_LABELS} are kept`;
   }
   for (const name of names) {
-    if (name === '' || name === '__name__') return `label name "${name}" is reserved`;
     const refusal = labelValueRefusal(name, tags[name]);
     if (refusal !== undefined) return refusal;
   }
   return undefined;
+}
+
+/** Names that the exported series needs for itself: a label may not take them, or one of two would be lost. */
+function isReserved(name: string, names: readonly string[], valueType: number): boolean {
+  if (name === 'value') return valueType === ValueType.text;
+  if (name === 'exported_device_id') return names.includes('device_id');
+  return name === '' || name === '__name__';
 }
 
 function labelValueRefusal(name: string, value: unknown): string | undefined {

@@ -1,0 +1,136 @@
+import { hostname } from 'node:os';
+
+import { loadConfig, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.js';
+import { duration, durationWithin, integer, oneOf, patterns, sizeWithin, text, wordsOf, type ValueFormat } from '@thugshells/shared/formats.js';
+import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/variables.js';
+
+import { collectorNames, type CollectorName } from './collectors/index.js';
+
+/** A scrape more often than this would measure mostly itself. */
+const intervalFormat = durationWithin(100, 86_400_000, 'from 100ms to 1d');
+
+const sectorBytesFormat: ValueFormat<512 | 'sysfs'> = {
+  expected: '512 or sysfs',
+  parse: (given) => (given === '512' ? 512 : given === 'sysfs' ? 'sysfs' : undefined),
+};
+
+/** How often each collector runs where nothing else is said: what changes quickly is read more often. */
+const defaultIntervals: Readonly<Record<CollectorName, string>> = {
+  cpu: '10s',
+  memory: '30s',
+  disk: '30s',
+  network: '10s',
+};
+
+function intervalVariables() {
+  const entries = collectorNames.map((name): [string, Variable<number>] => [
+    `${name}IntervalMs`,
+    {
+      env: `${name.toUpperCase()}_INTERVAL`,
+      doc: `Time between two scrapes of the collector ${name}.`,
+      default: defaultIntervals[name],
+      inheritsFrom: 'INTERVAL',
+      format: intervalFormat,
+    },
+  ]);
+  return Object.fromEntries(entries) as Readonly<Record<`${CollectorName}IntervalMs`, Variable<number>>>;
+}
+
+/** Every variable that the collector reads. */
+export function collectorVariables(environment: Environment, hostName: string, platform: string) {
+  return {
+    ...sharedVariables(environment, hostName),
+    collectors: {
+      env: 'COLLECTORS',
+      doc: 'Collectors that run.',
+      default: collectorNames.join(' '),
+      format: wordsOf(collectorNames),
+    },
+    interval: {
+      env: 'INTERVAL',
+      doc: 'Time between two scrapes, for all collectors at once; a collector’s own variable overrides it.',
+      default: '',
+      defaultDoc: 'none',
+      format: { expected: intervalFormat.expected, parse: (given: string) => (given === '' ? 0 : intervalFormat.parse(given)) },
+    },
+    ...intervalVariables(),
+    procRoot: { env: 'PROC_ROOT', doc: 'Where the proc file system is mounted.', default: '/proc', format: text },
+    sysRoot: { env: 'SYS_ROOT', doc: 'Where the sysfs is mounted.', default: '/sys', format: text },
+    kernel: {
+      env: 'KERNEL',
+      doc: 'linux, or simulated: invented kernel files, every sample of which is labelled simulated="true".',
+      default: platform === 'linux' ? 'linux' : 'simulated',
+      defaultDoc: '`linux`; `simulated` where the platform is not Linux',
+      format: oneOf('linux', 'simulated'),
+    },
+    networkInclude: {
+      env: 'NETWORK_INCLUDE',
+      doc: 'Interfaces to collect, as anchored regular expressions split on white space; empty for all.',
+      default: '',
+      defaultDoc: 'none',
+      format: patterns,
+    },
+    networkExclude: {
+      env: 'NETWORK_EXCLUDE',
+      doc: 'Interfaces to leave out, as anchored regular expressions split on white space.',
+      default: 'lo docker.* veth.* br-.* virbr.* wlan.*mon',
+      format: patterns,
+    },
+    networkMaxInterfaces: {
+      env: 'NETWORK_MAX_INTERFACES',
+      doc: 'Most interfaces that are collected; the rest is counted.',
+      default: '32',
+      format: integer(1, 10_000),
+    },
+    diskInclude: {
+      env: 'DISK_INCLUDE',
+      doc: 'Block devices to collect, as anchored regular expressions split on white space; empty for all whole devices.',
+      default: '',
+      defaultDoc: 'whole devices',
+      format: patterns,
+    },
+    diskExclude: {
+      env: 'DISK_EXCLUDE',
+      doc: 'Block devices to leave out, as anchored regular expressions split on white space.',
+      default: 'loop.* ram.* zram.* dm-.* sr.*',
+      format: patterns,
+    },
+    diskSectorBytes: {
+      env: 'DISK_SECTOR_BYTES',
+      doc: 'Bytes in a sector of /proc/diskstats: 512 whatever the device, or sysfs for its logical block size.',
+      default: '512',
+      format: sectorBytesFormat,
+    },
+    syncIntervalMs: {
+      env: 'SYNC_INTERVAL',
+      doc: 'One commit in each is forced to the disk; a power cut loses at most this much.',
+      default: '30s',
+      format: duration,
+    },
+    walCheckpointIntervalMs: {
+      env: 'WAL_CHECKPOINT_INTERVAL',
+      doc: 'Longest time between two WAL checkpoints.',
+      default: '1h',
+      format: durationWithin(1_000, 86_400_000, 'from 1s to 1d'),
+    },
+    walCheckpointBytes: {
+      env: 'WAL_CHECKPOINT_SIZE',
+      doc: 'Size of the WAL at which a checkpoint runs at once.',
+      default: '64MiB',
+      format: sizeWithin(64 * 1024, 2 ** 40, 'from 64KiB on'),
+    },
+  } satisfies Record<string, Variable<unknown>>;
+}
+
+export type CollectorConfig = ConfigOf<ReturnType<typeof collectorVariables>>;
+
+/**
+ * Reads the collector's configuration.
+ *
+ * @throws AgentError BAD_CONFIGURATION
+ */
+export function loadCollectorConfig(
+  environment: Environment,
+): LoadedConfig<ReturnType<typeof collectorVariables>> {
+  return loadConfig(collectorVariables(environment, hostname(), process.platform), environment, VARIABLE_NAMES);
+}

@@ -1,0 +1,100 @@
+// Longer than a main should be: it names every room of the program once, and nothing else does.
+import { release } from 'node:os';
+import process from 'node:process';
+
+import { describeConfig } from '@thugshells/shared/check-config.js';
+import { systemClock as clock } from '@thugshells/shared/clock.js';
+import { dispatch } from '@thugshells/shared/command-line.js';
+import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.js';
+import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
+import { ExitCode } from '@thugshells/shared/errors.js';
+import { processLogger, runCommand, runService, type CommandResult } from '@thugshells/shared/lifecycle.js';
+import { builtAtMs, version } from '@thugshells/shared/version.js';
+
+import { ClockEpochs } from './clock-epochs.js';
+import { CollectorStatusTable } from './collector-status.js';
+import { COLLECTORS } from './collectors/index.js';
+import { loadCollectorConfig, type CollectorConfig } from './config.js';
+import { KernelFiles, type KernelSource } from './kernel-files.js';
+import { once } from './once.js';
+import { SampleWriter } from './sample-writer.js';
+import { Scheduler, type ScheduledCollector } from './scheduler.js';
+import { openSession } from './sessions.js';
+import { SimulatedKernel } from './simulated-kernel.js';
+import { WalCheckpointer } from './wal-checkpointer.js';
+
+function kernelOf(config: CollectorConfig): KernelSource {
+  return config.kernel === 'linux' ? new KernelFiles(config) : new SimulatedKernel({ elapsedMs: () => clock.monotonic() });
+}
+
+function collectorsOf(config: CollectorConfig, kernel: KernelSource): ScheduledCollector[] {
+  return config.collectors.map((name) => ({
+    collector: COLLECTORS[name]({ kernel, options: config }),
+    intervalMs: config[`${name}IntervalMs`],
+  }));
+}
+
+function labelsOf(config: CollectorConfig): Record<string, string> {
+  return config.kernel === 'simulated' ? { simulated: 'true' } : {};
+}
+
+function run(): Promise<never> {
+  const { values: config, unknown } = loadCollectorConfig(process.env);
+  const { logger, sessionId } = processLogger(config);
+  return runService(logger, async (releases, stop) => {
+    const kernel = kernelOf(config);
+    const bootId = (await kernel.proc('sys/kernel/random/boot_id').catch(() => undefined))?.trim();
+    logger.info('collector starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
+    for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
+    releases.add('instance lock', takeInstanceLock(config.dbPath, 'collector'), (lock) => lock.release());
+    const database = releases.add('database', prepareDatabase(config.dbPath, logger), (open) => void open.close());
+
+    const wal = new WalCheckpointer(database, { clock, logger, ...config });
+    releases.add('WAL', wal, (last) => void last.checkpoint());
+    const metadata = { version: version(), bootId, kernel: release(), host: config.deviceId };
+    const closeSession = openSession(database, { id: sessionId, nowMs: clock.now(), metadata });
+    releases.add('session', closeSession, (close) => close(clock.now()));
+
+    const epochs = new ClockEpochs(database, { clock, logger, bootId, builtAtMs: builtAtMs() });
+    const writer = new SampleWriter(database, { clock, epochs, ...config, labels: labelsOf(config) });
+    const statuses = new CollectorStatusTable(database);
+    const scheduler = new Scheduler({ clock, logger, epochs, writer, statuses });
+    await Promise.all([scheduler.run(collectorsOf(config, kernel), stop), wal.run(stop)]);
+  });
+}
+
+async function runOnce(): Promise<CommandResult> {
+  const { values: config } = loadCollectorConfig(process.env);
+  const options = { clock, deviceId: config.deviceId, labels: labelsOf(config) };
+  const { lines, failures } = await once(
+    collectorsOf(config, kernelOf(config)).map(({ collector }) => collector),
+    options,
+  );
+  return { text: lines, problems: failures, exitCode: failures.length === 0 ? ExitCode.clean : ExitCode.fault };
+}
+
+function migrate(): CommandResult {
+  const { values: config } = loadCollectorConfig(process.env);
+  const { logger } = processLogger(config);
+  const lock = takeInstanceLock(config.dbPath, 'collector');
+  prepareDatabase(config.dbPath, logger).close();
+  lock.release();
+  return {};
+}
+
+function checkConfig(): CommandResult {
+  return { text: `${describeConfig(loadCollectorConfig(process.env))}\n` };
+}
+
+await runCommand(() =>
+  dispatch<Promise<never> | Promise<CommandResult> | CommandResult>(
+    'thugshells-collector',
+    {
+      run: { doc: 'collect until stopped', run },
+      once: { doc: 'read every collector once and print VictoriaMetrics JSON lines', run: runOnce },
+      migrate: { doc: 'bring the database to the schema of this program', run: migrate },
+      'check-config': { doc: 'print every variable and where its value came from', run: checkConfig },
+    },
+    process.argv.slice(2),
+  ),
+);

@@ -1,0 +1,160 @@
+import type { Clock } from '@thugshells/shared/clock.js';
+import { codeOf, messageOf } from '@thugshells/shared/errors.js';
+import { COLLECTION_BOUNDS_SECONDS, observe } from '@thugshells/shared/histogram.js';
+import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import type { Reading } from '@thugshells/shared/sample.js';
+
+import type { ClockEpochs } from './clock-epochs.js';
+import type { CollectorHealth, CollectorStatus, CollectorStatusTable } from './collector-status.js';
+import type { Collector } from './collector.js';
+import type { SampleWriter } from './sample-writer.js';
+
+/** A collector and how often it runs. */
+export interface ScheduledCollector {
+  readonly collector: Collector;
+  readonly intervalMs: number;
+}
+
+export interface SchedulerOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly epochs: ClockEpochs;
+  readonly writer: SampleWriter;
+  readonly statuses: CollectorStatusTable;
+}
+
+/** What one call of a collector came to. */
+interface Outcome {
+  readonly readings: readonly Reading[];
+  readonly health: CollectorHealth;
+  readonly message: string;
+  readonly error?: unknown;
+}
+
+/** How often the collection is summed up in one line at level info. */
+const SUMMARY_INTERVAL_MS = 60_000;
+
+/**
+ * Runs every collector at its own interval. Each has a loop of its own, so a slow or failing one delays no other;
+ * its times are multiples of the interval from one origin, so they do not drift; what a slow scrape overruns is left
+ * out, not made up for.
+ */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #states = new Map<string, CollectorStatus>();
+  #scrapes = 0;
+  #samples = 0;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+  }
+
+  /** Runs until `stop`; returns when no scrape is under way that answers. */
+  async run(collectors: readonly ScheduledCollector[], stop: AbortSignal): Promise<void> {
+    this.#options.statuses.keepOnly(collectors.map(({ collector }) => collector.name));
+    const loops = collectors.map((scheduled) => this.#loop(scheduled, stop));
+    await Promise.all([...loops, this.#summarise(stop)]);
+  }
+
+  async #loop(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const { intervalMs } = scheduled;
+    const origin = clock.monotonic();
+    for (let turn = 0; !stop.aborted; ) {
+      await this.#scrape(scheduled, stop);
+      turn = Math.max(turn + 1, Math.ceil((clock.monotonic() - origin) / intervalMs));
+      await clock.sleep(origin + turn * intervalMs - clock.monotonic(), stop);
+    }
+  }
+
+  async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
+    const { clock, epochs, writer, statuses, logger } = this.#options;
+    const moment = epochs.now();
+    const startedAt = clock.monotonic();
+    const outcome = await unlessStopped(collect(scheduled.collector, startedAt), stop);
+    if (outcome === undefined) return;
+    const durationMs = clock.monotonic() - startedAt;
+    let status: CollectorStatus | undefined;
+    try {
+      const { stored } = writer.write(moment, outcome.readings, ({ stored, refusals }) => {
+        status = this.#nextStatus(scheduled, outcome, { stored, refusals, durationMs, nowMs: moment.trueMs });
+        statuses.save(status);
+      });
+      if (status !== undefined) this.#tell(status, outcome, stored);
+    } catch (error) {
+      logger.error('a scrape could not be stored', { collector: scheduled.collector.name, ...errorFields(error) });
+    }
+  }
+
+  #nextStatus(
+    { collector, intervalMs }: ScheduledCollector,
+    { health, message }: Outcome,
+    scrape: { stored: number; refusals: readonly string[]; durationMs: number; nowMs: number },
+  ): CollectorStatus {
+    const before = this.#states.get(collector.name);
+    const counters = before ?? this.#options.statuses.countersOf(collector.name);
+    const { stored, refusals, durationMs, nowMs } = scrape;
+    const status = health === 'ok' && refusals.length > 0 ? 'failing' : health;
+    return {
+      collector: collector.name,
+      status,
+      message: message || refusals.slice(0, 3).join('; '),
+      sinceMs: before?.status === status ? before.sinceMs : nowMs,
+      intervalMs,
+      lastScrapeMs: nowMs,
+      durationMs,
+      collected: counters.collected + stored,
+      failed: counters.failed + refusals.length + (health === 'failing' ? 1 : 0),
+      durations: observe(counters.durations, COLLECTION_BOUNDS_SECONDS, durationMs / 1000),
+    };
+  }
+
+  /** A failure is told once, when it begins, and once when it ends; each scrape only at debug. */
+  #tell(status: CollectorStatus, outcome: Outcome, stored: number): void {
+    const { logger } = this.#options;
+    const { collector, durationMs } = status;
+    const before = this.#states.get(collector)?.status ?? 'ok';
+    this.#states.set(collector, status);
+    this.#scrapes += 1;
+    this.#samples += stored;
+    logger.debug('scrape', { collector, count: stored, duration_ms: durationMs, status: status.status });
+    if (status.status === before) return;
+    const fields = { collector, reason: status.message };
+    if (status.status === 'failing') {
+      logger.warn('collector is failing', { ...fields, ...(outcome.error === undefined ? {} : errorFields(outcome.error)) });
+    } else if (status.status === 'absent') {
+      logger.debug('collector is absent on this kernel', fields);
+    } else {
+      logger.warn('collector works again', { collector });
+    }
+  }
+
+  async #summarise(stop: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#options;
+    for (;;) {
+      await clock.sleep(SUMMARY_INTERVAL_MS, stop);
+      if (stop.aborted) return;
+      logger.info('collected', { count: this.#samples, scrapes: this.#scrapes, duration_ms: SUMMARY_INTERVAL_MS });
+      this.#scrapes = 0;
+      this.#samples = 0;
+    }
+  }
+}
+
+async function collect(collector: Collector, monotonicMs: number): Promise<Outcome> {
+  try {
+    return { readings: await collector.collect({ monotonicMs }), health: 'ok', message: '' };
+  } catch (error) {
+    const health = codeOf(error) === 'KERNEL_FILE_ABSENT' ? 'absent' : 'failing';
+    return { readings: [], health, message: messageOf(error), error };
+  }
+}
+
+/** The value, or undefined when `stop` comes first: a collector that hangs must not hold up the end. */
+function unlessStopped<T>(value: Promise<T>, stop: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve) => {
+    const stopped = (): void => resolve(undefined);
+    stop.addEventListener('abort', stopped, { once: true });
+    void value.then(resolve).finally(() => stop.removeEventListener('abort', stopped));
+  });
+}

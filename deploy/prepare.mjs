@@ -1,0 +1,79 @@
+/**
+ * Installs what is missing and builds what is stale: what every command of this project does first.
+ * Imports nothing that would have to be installed.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Runs a program, its output shown; ends this process where it fails. */
+export function run(command, args, { env = {}, quiet = false } = {}) {
+  const { status, error, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: quiet ? 'pipe' : 'inherit',
+    encoding: 'utf8',
+  });
+  if (status === 0) return;
+  if (quiet) process.stderr.write(`${stdout ?? ''}${stderr ?? ''}`);
+  console.error(`${[command, ...args].join(' ')} failed${error ? `: ${error.message}` : ` with exit code ${status}`}`);
+  process.exit(1);
+}
+
+/** Runs a program of node_modules. */
+export function runTool(name, args, options) {
+  run(process.execPath, [toolFile(name), ...args], options);
+}
+
+/** The script behind a name in node_modules/.bin. */
+function toolFile(name) {
+  const [packageName, bin = name] = name.split(':');
+  const folder = join(root, 'node_modules', packageName);
+  const { bin: bins } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return join(folder, typeof bins === 'string' ? bins : bins[bin]);
+}
+
+/** What npm installed is recorded in node_modules; it is stale when the lockfile says otherwise. */
+function isInstalled() {
+  const record = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(record)) return false;
+  const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const isUsable = existsSync(join(root, 'node_modules', 'better-sqlite3', 'build', 'Release', 'better_sqlite3.node'));
+  return (
+    isUsable &&
+    Object.entries(packages).every(
+      ([path, { version, optional, link }]) => path === '' || link || optional || !path.startsWith('node_modules/') || installed[path]?.version === version,
+    )
+  );
+}
+
+/**
+ * better-sqlite3 is compiled where its prebuilt binary cannot be fetched. Node's headers stand beside node in most
+ * installations; node-gyp would look for them on the network.
+ */
+function nativeBuildEnvironment() {
+  const prefix = join(dirname(process.execPath), '..');
+  const hasHeaders = existsSync(join(prefix, 'include', 'node', 'node.h'));
+  return hasHeaders ? { npm_package_config_node_gyp_nodedir: prefix } : {};
+}
+
+function install() {
+  if (isInstalled()) return;
+  console.error('Installing packages; better-sqlite3 may be compiled, which takes a minute or two …');
+  const npm = process.env.npm_execpath;
+  const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
+  run(command, [...first, 'ci', '--no-audit', '--no-fund'], { env: nativeBuildEnvironment() });
+}
+
+/** Installs and builds; TypeScript itself knows what is stale. */
+export function prepare() {
+  install();
+  runTool('typescript:tsc', ['-b']);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) prepare();

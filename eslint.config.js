@@ -1,0 +1,119 @@
+import js from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+/** The walls between the rooms: who may import whom, and which library has which one door. */
+
+const doors = {
+  'better-sqlite3': 'shared/src/database/open.ts',
+  convict: 'shared/src/config.ts',
+  winston: 'shared/src/logger.ts',
+  got: 'uploader/src/victoriametrics.ts',
+  piscina: 'uploader/src/encoder-pool.ts',
+  'prom-client': 'uploader/src/sidecar/metrics.ts',
+};
+
+const nobodyImportsMain = { regex: '/main\\.js$', message: 'main.ts constructs; nobody imports it' };
+
+const closedDoors = (open = []) =>
+  Object.entries(doors)
+    .filter(([library]) => !open.includes(library))
+    .map(([library, room]) => ({ regex: `^${library}(/|$)`, message: `the one door to ${library} is ${room}` }));
+
+const imports = (patterns, open) => ({
+  'no-restricted-imports': ['error', { patterns: [nobodyImportsMain, ...closedDoors(open), ...patterns] }],
+});
+
+const notUploader = { regex: 'uploader', message: 'collector → shared ← uploader; never each other' };
+const notCollector = { regex: 'collector', message: 'collector → shared ← uploader; never each other' };
+
+const sharedWall = [
+  { regex: '@thugshells/', message: 'shared imports neither program' },
+  { regex: '(^|/)(collector|uploader)/', message: 'shared imports neither program' },
+];
+const collectorWall = [{ ...notUploader, regex: '(@thugshells/|\\.\\./)uploader' }];
+const uploaderWall = [{ ...notCollector, regex: '(@thugshells/|\\.\\./\\.\\./)collector' }];
+
+/** A collector reads the kernel and makes readings: it knows no clock, log, configuration or database. */
+const collectorsWall = [
+  ...collectorWall,
+  {
+    regex: '^@thugshells/shared/(?!(sample|series|errors)\\.js$)',
+    message: 'collectors know kernel-files, sample, series and errors only',
+  },
+  {
+    regex: '^\\.\\./(?!(kernel-files|collector)\\.js$)',
+    message: 'collectors know kernel-files, sample, series and errors only',
+  },
+  { regex: '^node:', message: 'the only door to the kernel is kernel-files.ts' },
+];
+
+/** The worker imports pure modules and the row reader, and nothing that holds state of the main thread. */
+const workerWall = [
+  ...uploaderWall,
+  { regex: '^\\./(?!(encoder|id-ranges|row-reader)\\.js$)', message: 'the encode worker imports pure modules and the row reader' },
+];
+
+const processRooms = ['*/src/main.ts', 'shared/src/lifecycle.ts', '*/src/config.ts'];
+const noProcess = {
+  'no-restricted-globals': ['error', { name: 'process', message: 'process is known to main, lifecycle and config only' }],
+};
+
+const sqlRooms = [
+  'shared/src/database/*.ts',
+  'collector/src/{clock-epochs,sample-writer,sessions,collector-status,wal-checkpointer}.ts',
+  'uploader/src/{backlog,settled,acknowledgements,row-reader,clock-skew}.ts',
+  'uploader/src/sidecar/snapshot.ts',
+];
+const sqlText = '/^\\s*(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|DROP|ALTER|PRAGMA|BEGIN|VACUUM)\\s/';
+const noSql = {
+  'no-restricted-syntax': [
+    'error',
+    { selector: `Literal[value=${sqlText}]`, message: 'SQL stands in the rooms whose work is a table' },
+    { selector: `TemplateElement[value.raw=${sqlText}]`, message: 'SQL stands in the rooms whose work is a table' },
+  ],
+};
+
+export default tseslint.config(
+  { ignores: ['**/dist/', '**/node_modules/', 'var/', 'tests/fixtures/'] },
+  js.configs.recommended,
+  {
+    files: ['**/*.{js,mjs}'],
+    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', fetch: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly', AbortSignal: 'readonly' } },
+  },
+  ...tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ['**/*.ts'] })),
+  {
+    files: ['**/*.ts'],
+    languageOptions: {
+      parserOptions: {
+        project: ['./shared/tsconfig.json', './collector/tsconfig.json', './uploader/tsconfig.json', './tests/receiver/tsconfig.json', './tests/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', destructuredArrayIgnorePattern: '^_' }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      // A method may be asynchronous because its interface is.
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      eqeqeq: 'error',
+      'max-lines-per-function': ['error', { max: 40, skipBlankLines: true, skipComments: true }],
+      'max-params': ['error', 4],
+    },
+  },
+  { files: ['shared/src/**/*.ts'], rules: { ...imports(sharedWall), ...noProcess, ...noSql } },
+  { files: ['collector/src/**/*.ts'], rules: { ...imports(collectorWall), ...noProcess, ...noSql } },
+  { files: ['uploader/src/**/*.ts'], rules: { ...imports(uploaderWall), ...noProcess, ...noSql } },
+  { files: ['collector/src/collectors/**/*.ts'], rules: imports(collectorsWall) },
+  { files: ['uploader/src/encode-worker.ts'], rules: imports(workerWall) },
+  ...Object.entries(doors).map(([library, room]) => ({
+    files: [room],
+    rules: imports(room.startsWith('shared') ? sharedWall : uploaderWall, [library]),
+  })),
+  { files: processRooms, rules: { 'no-restricted-globals': 'off' } },
+  { files: sqlRooms, rules: { 'no-restricted-syntax': 'off' } },
+  // Lists: of rooms, and of variables.
+  { files: ['*/src/main.ts', '*/src/config.ts'], rules: { 'max-lines-per-function': 'off' } },
+  // SQLite's functions take their columns one by one.
+  { files: ['shared/src/database/migrate.ts'], rules: { 'max-params': ['error', 5] } },
+  { files: ['tests/**/*.ts'], rules: { 'max-lines-per-function': 'off' } },
+);

@@ -1,0 +1,16 @@
+/** @type {import('jest').Config} */
+export default {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' } }],
+  },
+  moduleNameMapper: {
+    '^@thugshells/shared/(.*)\\.js$': '<rootDir>/shared/src/$1',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  testMatch: ['<rootDir>/tests/{unit,integration}/**/*.test.ts'],
+  // Each integration test waits for conditions, on machines of two noisy cores.
+  testTimeout: 60_000,
+  reporters: ['default', '<rootDir>/tests/support/acceptance-reporter.mjs'],
+};

@@ -1,0 +1,146 @@
+-- A series is named once, a sample is a number beside its series and its time, and what is settled is a handful
+-- of id ranges. A key that is random for every row would dirty a random page for every row.
+ALTER TABLE metrics RENAME TO metrics_v2;
+
+CREATE TABLE series (
+  id         INTEGER PRIMARY KEY,
+  key        BLOB NOT NULL UNIQUE,   -- SHA-256 of name, device, canonical tags and value type
+  name       TEXT NOT NULL,
+  tags       TEXT NOT NULL,          -- JSON with sorted keys
+  device_id  TEXT NOT NULL,
+  value_type INTEGER NOT NULL,       -- 0 number, 1 text
+  priority   INTEGER NOT NULL
+);
+
+CREATE TABLE samples (
+  id           INTEGER PRIMARY KEY,  -- given by collector_state.last_id, never used again
+  series_id    INTEGER NOT NULL,
+  timestamp_ms INTEGER NOT NULL,     -- stored time; epochs map it to true time
+  value
+);
+
+-- Inclusive ranges of ids that are delivered or rejected: disjoint, not adjacent, never above last_id.
+CREATE TABLE settled (
+  first_id INTEGER PRIMARY KEY,
+  last_id  INTEGER NOT NULL
+);
+
+-- Rows that will not be sent again; their ids are settled too.
+CREATE TABLE rejected (
+  id     INTEGER PRIMARY KEY,
+  status INTEGER,                    -- the receiver's, or NULL where the encoder refused the row
+  reason TEXT NOT NULL
+);
+
+-- What was accepted too short a while ago to be surely on the receiver's disk; it is settled meanwhile.
+CREATE TABLE provisional (
+  id          INTEGER PRIMARY KEY,
+  accepted_at INTEGER NOT NULL,
+  ranges      TEXT NOT NULL          -- JSON: [[first_id, last_id], …]
+);
+
+-- From first_id on: true time = stored time + offset_ms.
+CREATE TABLE epochs (
+  first_id   INTEGER PRIMARY KEY,
+  offset_ms  INTEGER NOT NULL,
+  trusted    INTEGER NOT NULL,
+  boot_id    TEXT,
+  reason     TEXT NOT NULL
+);
+
+-- Written by the collector alone: the books' left side, and what the sidecar shows of it.
+CREATE TABLE collector_state (
+  one        INTEGER PRIMARY KEY CHECK (one = 1),
+  last_id    INTEGER NOT NULL,
+  collected  INTEGER NOT NULL,
+  dropped    INTEGER NOT NULL,
+  heartbeat  INTEGER NOT NULL        -- true time of the last scrape, Unix milliseconds
+);
+
+CREATE TABLE collector_status (
+  collector       TEXT PRIMARY KEY,
+  status          TEXT NOT NULL,     -- ok, failing, absent
+  message         TEXT NOT NULL,
+  since           INTEGER NOT NULL,
+  interval_ms     INTEGER NOT NULL,
+  last_scrape     INTEGER NOT NULL,
+  duration_ms     REAL NOT NULL,
+  collected       INTEGER NOT NULL,
+  failed          INTEGER NOT NULL,
+  durations       TEXT NOT NULL      -- JSON: a histogram of the scrapes' durations in seconds
+);
+
+-- Written by the uploader alone: the books' right side, and what the collector stores of it.
+CREATE TABLE uploader_state (
+  one          INTEGER PRIMARY KEY CHECK (one = 1),
+  delivered    INTEGER NOT NULL,
+  rejected     INTEGER NOT NULL,
+  skew_ms      REAL                  -- this clock minus the receiver's
+);
+
+INSERT INTO series (key, name, tags, device_id, value_type, priority)
+SELECT series_key(metric_name, IFNULL(device_id, ''), canonical_tags(tags), value_type),
+       metric_name, canonical_tags(tags), IFNULL(device_id, ''), value_type, MAX(priority)
+FROM metrics_v2
+GROUP BY metric_name, IFNULL(device_id, ''), canonical_tags(tags), value_type;
+
+INSERT INTO samples (id, series_id, timestamp_ms, value)
+SELECT m.id, s.id, m.timestamp_ms, IIF(m.value_type = 1, m.value_text, m.metric_value)
+FROM metrics_v2 AS m
+JOIN series AS s ON s.key = series_key(m.metric_name, IFNULL(m.device_id, ''), canonical_tags(m.tags), m.value_type)
+ORDER BY m.id;
+
+CREATE UNIQUE INDEX samples_identity ON samples (timestamp_ms, series_id);
+
+INSERT INTO settled (first_id, last_id)
+SELECT MIN(id), MAX(id)
+FROM (SELECT id, id - ROW_NUMBER() OVER (ORDER BY id) AS island FROM metrics_v2 WHERE uploaded <> 0)
+GROUP BY island;
+
+INSERT INTO rejected (id, reason) SELECT id, 'rejected before version 3' FROM metrics_v2 WHERE uploaded = 2;
+
+INSERT INTO epochs (first_id, offset_ms, trusted, reason) VALUES (0, 0, 1, 'rows stored before version 3');
+
+INSERT INTO collector_state (one, last_id, collected, dropped, heartbeat)
+SELECT 1, MAX(IFNULL(MAX(id), 0), IFNULL((SELECT seq FROM sqlite_sequence WHERE name = 'metrics_v2'), 0)), COUNT(*), 0, 0
+FROM metrics_v2;
+
+INSERT INTO uploader_state (one, delivered, rejected)
+SELECT 1, COUNT(*) FILTER (WHERE uploaded = 1), COUNT(*) FILTER (WHERE uploaded = 2) FROM metrics_v2;
+
+ALTER TABLE sessions ADD COLUMN first_sample_id INTEGER;
+
+INSERT OR IGNORE INTO sessions (id, start_time, end_time, status)
+SELECT session_id, MIN(timestamp_ms), MAX(timestamp_ms), 'completed'
+FROM metrics_v2 WHERE session_id IS NOT NULL GROUP BY session_id;
+
+UPDATE sessions SET first_sample_id = (SELECT MIN(id) FROM metrics_v2 WHERE session_id = sessions.id);
+
+CREATE INDEX sessions_first_sample ON sessions (first_sample_id);
+
+DROP TABLE metrics_v2;
+
+-- The plan's columns, whatever the tables beneath. `uploaded` looks up the one range that starts at or before the
+-- id: a join or EXISTS … BETWEEN over the ranges takes seconds where this takes milliseconds.
+CREATE VIEW metrics AS
+SELECT
+  id, timestamp_ms, metric_name,
+  IIF(value_type = 0, value, NULL) AS metric_value,
+  IIF(value_type = 1, value, NULL) AS value_text,
+  value_type, tags, session_id, device_id, uploaded, priority,
+  printf('%012x', timestamp_ms) || substr(lower(hex(key)), 1, 52) AS dedup_key
+FROM (
+  SELECT
+    m.id,
+    m.timestamp_ms
+      + (SELECT e.offset_ms FROM epochs AS e WHERE e.first_id <= m.id ORDER BY e.first_id DESC LIMIT 1) AS timestamp_ms,
+    s.name AS metric_name, m.value, s.value_type, s.tags, s.device_id, s.priority, s.key,
+    (SELECT t.id FROM sessions AS t WHERE t.first_sample_id <= m.id ORDER BY t.first_sample_id DESC, t.rowid DESC LIMIT 1) AS session_id,
+    CASE
+      WHEN IFNULL((SELECT r.last_id FROM settled AS r WHERE r.first_id <= m.id ORDER BY r.first_id DESC LIMIT 1), -1) < m.id THEN 0
+      WHEN EXISTS (SELECT 1 FROM rejected AS q WHERE q.id = m.id) THEN 2
+      ELSE 1
+    END AS uploaded
+  FROM samples AS m
+  JOIN series AS s ON s.id = m.series_id
+);

@@ -1,0 +1,34 @@
+import { AgentError } from '../errors.js';
+import { isBusy, openSideFile } from './open.js';
+
+/** A held lock; the kernel drops it with the process, however that ends. */
+export interface InstanceLock {
+  release(): void;
+}
+
+/**
+ * Makes this process the only one of its role on a database: an exclusive transaction on a side file.
+ *
+ * Nothing may open the side file by other means in this process: closing any descriptor of a file drops
+ * all POSIX locks that the process holds on it.
+ *
+ * @throws AgentError ANOTHER_INSTANCE while another process holds it
+ */
+export function takeInstanceLock(databasePath: string, role: 'collector' | 'uploader'): InstanceLock {
+  const path = `${databasePath}.${role}-lock`;
+  const file = openSideFile(path);
+  try {
+    // Without a journal on disk, a kill leaves nothing behind that the next start would have to roll back.
+    file.pragma('journal_mode = MEMORY');
+    file.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    file.close();
+    if (!isBusy(error)) throw error;
+    throw new AgentError(`another ${role} is at work on ${databasePath}`, {
+      code: 'ANOTHER_INSTANCE',
+      hint: `stop it first; the lock is ${path}, it ends with the process that holds it`,
+      cause: error,
+    });
+  }
+  return { release: () => file.close() };
+}

@@ -1,0 +1,89 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+import SQLite from 'better-sqlite3';
+
+import { AgentError, codeOf, messageOf } from '../errors.js';
+
+export type Database = SQLite.Database;
+export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> = SQLite.Statement<Parameters, Row>;
+
+/**
+ * How long a writer waits for the other one. Write transactions last milliseconds; seconds are for a card that stalls.
+ */
+const BUSY_TIMEOUT_MS = 5_000;
+/** Small pages: a scrape dirties few bytes of each, and every dirty page is written whole. */
+export const PAGE_SIZE = 1_024;
+/** Versions below carry a fault in resetting the WAL that can corrupt a database with two writers. */
+const OLDEST_SQLITE = [3, 51, 3] as const;
+
+export interface OpenOptions {
+  /** Create file and folder where they are missing; only the collector does. */
+  readonly create?: boolean;
+  /** For readers, such as the encode worker. */
+  readonly readonly?: boolean;
+}
+
+/**
+ * Opens the shared database: WAL, synchronous=NORMAL, a busy timeout of 5 s.
+ *
+ * @throws AgentError DATABASE_MISSING, DATABASE_UNUSABLE or SQLITE_TOO_OLD
+ */
+export function openDatabase(path: string, options: OpenOptions = {}): Database {
+  const { create = false, readonly = false } = options;
+  try {
+    if (create) mkdirSync(dirname(path), { recursive: true });
+    const database = new SQLite(path, { readonly, fileMustExist: !create, timeout: BUSY_TIMEOUT_MS });
+    refuseOldSqlite(database);
+    if (!readonly) {
+      if (create) database.pragma(`page_size = ${PAGE_SIZE}`);
+      database.pragma('journal_mode = WAL');
+      // SQLite's own checkpoint at 1,000 pages would run inside a scrape or an acknowledgement, in either process.
+      database.pragma('wal_autocheckpoint = 0');
+    }
+    database.pragma('synchronous = NORMAL');
+    return database;
+  } catch (error) {
+    if (error instanceof AgentError) throw error;
+    throw unusable(path, error);
+  }
+}
+
+/** Opens a private side file that holds nothing; see instance-lock. */
+export function openSideFile(path: string): Database {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    return new SQLite(path, { timeout: 0 });
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+/** Whether an error says that another connection holds the lock. */
+export function isBusy(error: unknown): boolean {
+  return codeOf(error)?.startsWith('SQLITE_BUSY') === true;
+}
+
+function unusable(path: string, cause: unknown): AgentError {
+  const missing = codeOf(cause) === 'SQLITE_CANTOPEN';
+  return new AgentError(`cannot open the database ${path}: ${messageOf(cause)}`, {
+    code: missing ? 'DATABASE_MISSING' : 'DATABASE_UNUSABLE',
+    hint: missing
+      ? 'the collector creates it: start the collector, and look at THUGSHELLS_DB_PATH and the folder’s owner'
+      : 'look at the owner and the free space of its folder',
+    cause,
+  });
+}
+
+function refuseOldSqlite(database: Database): void {
+  const version = database.prepare<[], string>('SELECT sqlite_version()').pluck().get() ?? '';
+  const numbers = version.split('.').map(Number);
+  const difference = OLDEST_SQLITE.map((oldest, index) => (numbers[index] ?? 0) - oldest).find((part) => part !== 0);
+  if (difference !== undefined && difference < 0) {
+    database.close();
+    throw new AgentError(`SQLite ${version} is older than ${OLDEST_SQLITE.join('.')}`, {
+      code: 'SQLITE_TOO_OLD',
+      hint: 'install the better-sqlite3 that package-lock.json names',
+    });
+  }
+}

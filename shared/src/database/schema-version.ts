@@ -1,0 +1,21 @@
+import type { Database } from './open.js';
+
+/** The newest version that this program knows: the number of the last file in migrations/. */
+export const SCHEMA_VERSION = 3;
+
+const VERSION_OF_FIRST_MILESTONE = 1;
+
+/**
+ * The version of a database's schema; 0 for an empty one.
+ * The first milestone kept no record of it: its table without a `schema_version` beside it is version 1.
+ */
+export function schemaVersion(database: Database): number {
+  if (!hasTable(database, 'schema_version')) {
+    return hasTable(database, 'metrics') ? VERSION_OF_FIRST_MILESTONE : 0;
+  }
+  return database.prepare<[], number>('SELECT IFNULL(MAX(version), 0) FROM schema_version').pluck().get() ?? 0;
+}
+
+function hasTable(database: Database, name: string): boolean {
+  return database.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?`).get(name) !== undefined;
+}

@@ -1,0 +1,144 @@
+const durationUnitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const sizeUnits: Readonly<Record<string, number>> = {
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+};
+
+/** How a configuration value is read and what is said when it cannot be. */
+export interface ValueFormat<T> {
+  /** Completes the sentence "must be …". */
+  readonly expected: string;
+  /** The value, or undefined where the text is not of this format. */
+  parse(text: string): T | undefined;
+}
+
+function quantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)([a-zA-Z]+)$/.exec(text.trim());
+  const unit = units[match?.[2] ?? ''];
+  return match === null || unit === undefined ? undefined : Number(match[1]) * unit;
+}
+
+/** `500ms`, `30s`, `5m`, `1h`, `2d` → milliseconds. A bare 0 needs no unit; any other number does. */
+export const duration: ValueFormat<number> = {
+  expected: 'a duration with its unit, such as 500ms, 30s, 5m or 1h',
+  parse: (text) => (text.trim() === '0' ? 0 : quantity(text, durationUnitsMs)),
+};
+
+/** `64MiB`, `256KiB`, `1GB` → bytes. */
+export const size: ValueFormat<number> = {
+  expected: 'a size with its unit, such as 256KiB or 64MiB',
+  parse: (text) => quantity(text, sizeUnits),
+};
+
+/** `64KiB/s` → bytes a second; empty for none. */
+export const rate: ValueFormat<number> = {
+  expected: 'a size a second, such as 64KiB/s',
+  parse: (text) => (text === '' ? 0 : /\/s$/.test(text) ? size.parse(text.slice(0, -2)) : undefined),
+};
+
+/** Any text that is not empty. */
+export const text: ValueFormat<string> = {
+  expected: 'a text that is not empty',
+  parse: (value) => (value.trim() === '' ? undefined : value.trim()),
+};
+
+/** The path of a file, or empty for none. */
+export const optionalText: ValueFormat<string> = {
+  expected: 'a text, or empty for none',
+  parse: (value) => value.trim(),
+};
+
+/** `true` or `false` (also yes/no, on/off, 1/0). */
+export const flag: ValueFormat<boolean> = {
+  expected: 'true or false',
+  parse: (value) =>
+    /^(true|yes|on|1)$/i.test(value.trim()) ? true : /^(false|no|off|0)$/i.test(value.trim()) ? false : undefined,
+};
+
+/** A whole number from `min` to `max`. */
+export function integer(min: number, max: number): ValueFormat<number> {
+  return {
+    expected: `a whole number from ${min} to ${max}`,
+    parse: (value) => within(/^\s*-?\d+\s*$/.test(value) ? Number(value) : undefined, min, max),
+  };
+}
+
+/** A decimal number from `min` to `max`. */
+export function decimal(min: number, max: number): ValueFormat<number> {
+  return {
+    expected: `a number from ${min} to ${max}`,
+    parse: (value) => within(/^\s*-?\d+(\.\d+)?\s*$/.test(value) ? Number(value) : undefined, min, max),
+  };
+}
+
+/** A duration from `minMs` to `maxMs`; `bounds` says the same in words. */
+export function durationWithin(minMs: number, maxMs: number, bounds: string): ValueFormat<number> {
+  return {
+    expected: `${duration.expected}, ${bounds}`,
+    parse: (value) => within(duration.parse(value), minMs, maxMs),
+  };
+}
+
+/** A size from `min` to `max` bytes; `bounds` says the same in words. */
+export function sizeWithin(min: number, max: number, bounds: string): ValueFormat<number> {
+  return { expected: `${size.expected}, ${bounds}`, parse: (value) => within(size.parse(value), min, max) };
+}
+
+/** One of a few words. */
+export function oneOf<const T extends string>(...words: readonly T[]): ValueFormat<T> {
+  return { expected: `one of ${words.join(', ')}`, parse: (value) => words.find((word) => word === value.trim()) };
+}
+
+/** Words of a known set, split on white space or commas. */
+export function wordsOf<T extends string>(known: readonly T[]): ValueFormat<readonly T[]> {
+  return {
+    expected: `a list of these, split on white space: ${known.join(', ')}`,
+    parse(value) {
+      const words = value.split(/[\s,]+/).filter((word) => word !== '');
+      const isKnown = (word: string): word is T => (known as readonly string[]).includes(word);
+      return words.length > 0 && words.every(isKnown) ? [...new Set(words)] : undefined;
+    },
+  };
+}
+
+/** Regular expressions split on white space, anchored where they are used; may be empty. */
+export const patterns: ValueFormat<readonly string[]> = {
+  expected: 'regular expressions split on white space',
+  parse(value) {
+    const words = value.split(/\s+/).filter((word) => word !== '');
+    return words.every(isPattern) ? words : undefined;
+  },
+};
+
+/** An http or https address. */
+export const httpUrl: ValueFormat<string> = {
+  expected: 'an http:// or https:// address',
+  parse: (value) => (isHttpUrl(value.trim()) ? value.trim() : undefined),
+};
+
+/** An http or https address, or empty for none. */
+export const optionalHttpUrl: ValueFormat<string> = {
+  expected: 'an http:// or https:// address, or empty',
+  parse: (value) => (value.trim() === '' ? '' : httpUrl.parse(value)),
+};
+
+function within(value: number | undefined, min: number, max: number): number | undefined {
+  return value !== undefined && value >= min && value <= max ? value : undefined;
+}
+
+function isPattern(word: string): boolean {
+  try {
+    return new RegExp(`^(?:${word})$`) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
+
+function isHttpUrl(value: string): boolean {
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
+}

@@ -1,0 +1,40 @@
+import type { Labels } from './sample.js';
+import { ValueType } from './sample.js';
+import { exportedName } from './series.js';
+
+/** A series as its line names it. */
+export interface LineIdentity {
+  /** As stored, dotted. */
+  readonly name: string;
+  readonly deviceId: string;
+  readonly tags: Labels;
+  readonly valueType: number;
+}
+
+/**
+ * The `metric` object of a series' line, as JSON. A text is exported as `<name>_info{value="…"} 1`, so a text series
+ * has one line for each of its texts.
+ */
+export function metricObject(series: LineIdentity, text?: string): string {
+  const labels: [string, string][] = [
+    ['__name__', exportedName(series.name) + (series.valueType === ValueType.text ? '_info' : '')],
+  ];
+  for (const [name, value] of Object.entries(series.tags)) {
+    // A label of that name that is not ours: kept, under the name that Prometheus gives it.
+    labels.push([name === 'device_id' ? 'exported_device_id' : name, value]);
+  }
+  labels.push(['device_id', series.deviceId]);
+  if (text !== undefined) labels.push(['value', text]);
+  return `{${labels.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
+}
+
+/**
+ * One line of VictoriaMetrics' JSON import format, newline included.
+ *
+ * @param metric from metricObject()
+ * @param values finite numbers
+ * @param timestamps Unix milliseconds, as many as values
+ */
+export function jsonLine(metric: string, values: readonly number[], timestamps: readonly number[]): string {
+  return `{"metric":${metric},"values":[${values.join(',')}],"timestamps":[${timestamps.join(',')}]}\n`;
+}

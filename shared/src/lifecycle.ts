@@ -1,0 +1,114 @@
+import process from 'node:process';
+
+import { v7 as timeOrderedUuid } from 'uuid';
+
+import { AgentError, ExitCode, exitCodeOf } from './errors.js';
+import { createLogger, errorFields, resolveLogFormat, type LogFormat, type Logger, type LogLevel } from './logger.js';
+
+/** What must be released, in the reverse of the order in which it was taken. */
+export class Releases {
+  readonly #steps: { readonly name: string; readonly release: () => void | Promise<void> }[] = [];
+
+  /** Remembers how to release something; returns the thing. */
+  add<T>(name: string, thing: T, release: (thing: T) => void | Promise<void>): T {
+    this.#steps.push({ name, release: () => release(thing) });
+    return thing;
+  }
+
+  /** Releases everything, newest first; a failure in one step keeps no other from running. */
+  async run(onFailure: (name: string, error: unknown) => void): Promise<void> {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      try {
+        await step.release();
+      } catch (error) {
+        onFailure(step.name, error);
+      }
+    }
+  }
+}
+
+/**
+ * The logger of this process on its standard output, and the id of its session, which is on every line.
+ * Under journald (systemd.exec(5), $JOURNAL_STREAM) lines begin with their priority.
+ */
+export function processLogger(config: {
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat | 'auto';
+}): { readonly logger: Logger; readonly sessionId: string } {
+  const sessionId = timeOrderedUuid();
+  const logger = createLogger({
+    level: config.logLevel,
+    format: resolveLogFormat(config.logFormat, process.stdout.isTTY),
+    journal: process.env['JOURNAL_STREAM'] !== undefined,
+    stream: process.stdout,
+    fields: { session_id: sessionId },
+  });
+  return { logger, sessionId };
+}
+
+/** A signal that is aborted by the first SIGTERM or SIGINT. */
+export function stopSignal(logger: Logger): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(name, () => {
+      logger.info('stopping', { signal: name });
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+/** How long releasing may take before the process ends all the same. */
+const RELEASE_DEADLINE_MS = 10_000;
+
+/**
+ * Runs a service until it returns, releases what it took, and ends the process with its exit code.
+ * Whatever nobody foresaw is logged with its stack, then the process ends with 1.
+ */
+export async function runService(
+  logger: Logger,
+  service: (releases: Releases, stop: AbortSignal) => Promise<void>,
+): Promise<never> {
+  const releases = new Releases();
+  let exitCode: number = ExitCode.clean;
+  process.once('uncaughtException', (error) => {
+    logger.error('uncaught exception', { ...errorFields(error), stack: error.stack });
+    process.exit(ExitCode.fault);
+  });
+  try {
+    await service(releases, stopSignal(logger));
+  } catch (error) {
+    exitCode = exitCodeOf(error);
+    logger.error(error instanceof AgentError ? error.message : 'unexpected fault', errorFields(error));
+  }
+  setTimeout(() => process.exit(exitCode || ExitCode.fault), RELEASE_DEADLINE_MS).unref();
+  await releases.run((name, error) => {
+    exitCode ||= ExitCode.fault;
+    logger.error(`releasing ${name} failed`, errorFields(error));
+  });
+  logger.info('stopped', { exit_code: exitCode });
+  process.exit(exitCode);
+}
+
+/** What a short command came to. */
+export interface CommandResult {
+  /** For standard output. */
+  readonly text?: string;
+  /** One line each for standard error. */
+  readonly problems?: readonly string[];
+  readonly exitCode?: number;
+}
+
+/** Runs a short command; prints an expected error and its hint for a person, and ends with its exit code. */
+export async function runCommand(command: () => Promise<CommandResult> | CommandResult): Promise<never> {
+  try {
+    const { text = '', exitCode = ExitCode.clean, problems = [] } = await command();
+    for (const problem of problems) process.stderr.write(`${problem}\n`);
+    await new Promise((resolve) => process.stdout.write(text, resolve));
+    process.exit(exitCode);
+  } catch (error) {
+    const lines = error instanceof AgentError ? [error.message, error.hint] : [(error as Error).stack];
+    process.stderr.write(`${lines.filter(Boolean).join('\nhint: ')}\n`);
+    process.exit(exitCodeOf(error));
+  }
+}

@@ -1,0 +1,144 @@
+import { hostname } from 'node:os';
+
+import { loadConfig, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.js';
+import {
+  decimal,
+  duration,
+  durationWithin,
+  httpUrl,
+  integer,
+  optionalHttpUrl,
+  optionalText,
+  text,
+} from '@thugshells/shared/formats.js';
+import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/variables.js';
+
+/** Every variable that the uploader reads. */
+export function uploaderVariables(environment: Environment, hostName: string) {
+  return {
+    ...sharedVariables(environment, hostName),
+    remoteUrl: {
+      env: 'REMOTE_URL',
+      doc: 'Where samples are posted: VictoriaMetrics’ /api/v1/import, or a cluster’s vminsert path.',
+      default: 'http://127.0.0.1:8428/api/v1/import',
+      format: httpUrl,
+    },
+    remoteTokenFile: {
+      env: 'REMOTE_TOKEN_FILE',
+      doc: 'File that holds the bearer token.',
+      default: '',
+      defaultDoc: 'none',
+      format: optionalText,
+    },
+    remoteTimeoutMs: {
+      env: 'REMOTE_TIMEOUT',
+      doc: 'Longest wait for an answer; the receiver may queue a request for 60s.',
+      default: '70s',
+      format: durationWithin(100, 3_600_000, 'from 100ms to 1h'),
+    },
+    uploadIntervalMs: {
+      env: 'UPLOAD_INTERVAL',
+      doc: 'Time between two uploads while there is no backlog.',
+      default: '30s',
+      format: durationWithin(100, 86_400_000, 'from 100ms to 1d'),
+    },
+    batchMetrics: {
+      env: 'BATCH_METRICS',
+      doc: 'Samples read from the database for one batch.',
+      default: '2500',
+      format: integer(1, 1_000_000),
+    },
+    chunkMetrics: {
+      env: 'CHUNK_METRICS',
+      doc: 'Samples in one chunk, the unit that is acknowledged.',
+      default: '50',
+      format: integer(1, 1_000_000),
+    },
+    retryAttempts: {
+      env: 'RETRY_ATTEMPTS',
+      doc: 'Tries of one chunk before the pass ends and its rows wait for the next one.',
+      default: '3',
+      format: integer(1, 100),
+    },
+    retryInitialMs: { env: 'RETRY_INITIAL', doc: 'Wait after the first try.', default: '5s', format: duration },
+    retryMultiplier: {
+      env: 'RETRY_MULTIPLIER',
+      doc: 'Each further wait is this many times longer.',
+      default: '3',
+      format: decimal(1, 100),
+    },
+    retryMaxMs: { env: 'RETRY_MAX', doc: 'Longest wait between two tries.', default: '60s', format: duration },
+    retryJitter: {
+      env: 'RETRY_JITTER',
+      doc: 'Share by which each wait varies at random, so that a fleet does not knock at once.',
+      default: '0.2',
+      format: decimal(0, 1),
+    },
+    replayWindowMs: {
+      env: 'REPLAY_WINDOW',
+      doc: 'What was accepted less than this long before its connection broke is sent again; 0 turns it off.',
+      default: '15s',
+      format: duration,
+    },
+    healthHost: {
+      env: 'HEALTH_HOST',
+      doc: 'Address that the health endpoint listens on.',
+      default: '127.0.0.1',
+      format: text,
+    },
+    healthPort: {
+      env: 'HEALTH_PORT',
+      doc: 'Port that the health endpoint listens on; 0 lets the kernel choose.',
+      default: '9109',
+      format: integer(0, 65_535),
+    },
+    clockSkewUrl: {
+      env: 'CLOCK_SKEW_URL',
+      doc: 'Address whose Date header this clock is compared with.',
+      default: '',
+      defaultDoc: '`/health` at REMOTE_URL’s origin',
+      format: optionalHttpUrl,
+    },
+    clockSkewIntervalMs: {
+      env: 'CLOCK_SKEW_INTERVAL',
+      doc: 'Time between two comparisons of the clock.',
+      default: '5m',
+      format: durationWithin(1_000, 86_400_000, 'from 1s to 1d'),
+    },
+    clockSkewWarnMs: {
+      env: 'CLOCK_SKEW_WARN',
+      doc: 'Skew beyond which health is degraded.',
+      default: '2s',
+      format: duration,
+    },
+    healthDegradedPending: {
+      env: 'HEALTH_DEGRADED_PENDING',
+      doc: 'Pending samples at which health is degraded; never below three intervals’ worth.',
+      default: '5000',
+      format: integer(1, 1e12),
+    },
+    healthErrorPending: {
+      env: 'HEALTH_ERROR_PENDING',
+      doc: 'Pending samples beyond which a silent receiver is an error; never below three intervals’ worth.',
+      default: '10000',
+      format: integer(1, 1e12),
+    },
+    healthErrorAfterMs: {
+      env: 'HEALTH_ERROR_AFTER',
+      doc: 'Time without an upload after which that is an error.',
+      default: '10m',
+      format: durationWithin(1_000, 86_400_000 * 30, 'from 1s to 30d'),
+    },
+  } satisfies Record<string, Variable<unknown>>;
+}
+
+export type UploaderConfig = ConfigOf<ReturnType<typeof uploaderVariables>>;
+
+/**
+ * Reads the uploader's configuration.
+ *
+ * @throws AgentError BAD_CONFIGURATION
+ */
+export function loadUploaderConfig(environment: Environment): LoadedConfig<ReturnType<typeof uploaderVariables>> {
+  return loadConfig(uploaderVariables(environment, hostname()), environment, VARIABLE_NAMES);
+}

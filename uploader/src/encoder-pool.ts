@@ -1,0 +1,45 @@
+import { Piscina } from 'piscina';
+
+import type { Clock } from '@thugshells/shared/clock.js';
+
+import type { EncodedBatch } from './encoder.js';
+import type { EncodeTask } from './encode-worker.js';
+import type { IdRange } from './id-ranges.js';
+
+export interface EncoderPoolOptions {
+  readonly clock: Clock;
+  readonly databasePath: string;
+  /** The built worker: threads run JavaScript. */
+  readonly workerFile: string;
+}
+
+/** A thread takes about 11 MB; it goes away when there has been nothing to encode for this long. */
+const IDLE_TIMEOUT_MS = 10_000;
+
+/** The threads that read and encode; the only room that knows piscina. */
+export class EncoderPool {
+  readonly #pool: Piscina<EncodeTask, EncodedBatch>;
+  readonly #options: EncoderPoolOptions;
+
+  constructor(options: EncoderPoolOptions) {
+    this.#options = options;
+    this.#pool = new Piscina<EncodeTask, EncodedBatch>({
+      filename: options.workerFile,
+      minThreads: 0,
+      // One chunk is posted while the next is encoded; a second thread would only wait.
+      maxThreads: 1,
+      idleTimeout: IDLE_TIMEOUT_MS,
+    });
+  }
+
+  /** Encodes the rows that exist in these ranges, cut into chunks of at most `chunkMetrics`. */
+  async encode(ranges: readonly IdRange[], chunkMetrics: number): Promise<EncodedBatch> {
+    const { databasePath, clock } = this.#options;
+    return this.#pool.run({ databasePath, ranges, chunkMetrics, nowMs: clock.now() });
+  }
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}

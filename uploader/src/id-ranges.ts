@@ -1,0 +1,40 @@
+/** First and last id of an unbroken run of ids, both included. */
+export type IdRange = readonly [firstId: number, lastId: number];
+
+/** Ids in any order → the fewest ranges that hold exactly them, ascending. */
+export function rangesOf(ids: Iterable<number>): IdRange[] {
+  return merge(Array.from(Float64Array.from(ids).sort(), (id): IdRange => [id, id]));
+}
+
+/** Ranges in any order → disjoint ranges that are not adjacent, ascending. */
+export function merge(ranges: readonly IdRange[]): IdRange[] {
+  const merged: [number, number][] = [];
+  for (const [first, last] of [...ranges].sort((a, b) => a[0] - b[0])) {
+    const previous = merged.at(-1);
+    if (previous !== undefined && first <= previous[1] + 1) previous[1] = Math.max(previous[1], last);
+    else merged.push([first, last]);
+  }
+  return merged;
+}
+
+/** What is in `ranges` and not in `taken`; both ascending and disjoint. */
+export function subtract(ranges: readonly IdRange[], taken: readonly IdRange[]): IdRange[] {
+  const rest: IdRange[] = [];
+  let index = 0;
+  for (const [first, last] of ranges) {
+    let from = first;
+    while (index < taken.length && taken[index]![1] < from) index += 1;
+    for (let at = index; at < taken.length && taken[at]![0] <= last; at++) {
+      const [takenFirst, takenLast] = taken[at]!;
+      if (takenFirst > from) rest.push([from, takenFirst - 1]);
+      from = Math.max(from, takenLast + 1);
+    }
+    if (from <= last) rest.push([from, last]);
+  }
+  return rest;
+}
+
+/** What is in both; both ascending and disjoint. */
+export function intersect(ranges: readonly IdRange[], others: readonly IdRange[]): IdRange[] {
+  return subtract(ranges, subtract(ranges, others));
+}

@@ -1,0 +1,104 @@
+// Longer than a main should be: it names every room of the program once, and nothing else does.
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+import { describeConfig } from '@thugshells/shared/check-config.js';
+import { systemClock as clock } from '@thugshells/shared/clock.js';
+import { dispatch } from '@thugshells/shared/command-line.js';
+import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.js';
+import { processLogger, runCommand, runService, type CommandResult } from '@thugshells/shared/lifecycle.js';
+import { version } from '@thugshells/shared/version.js';
+
+import { Acknowledgements } from './acknowledgements.js';
+import { Backlog } from './backlog.js';
+import { ClockSkew } from './clock-skew.js';
+import { loadUploaderConfig } from './config.js';
+import { EncoderPool } from './encoder-pool.js';
+import { ReceiverState } from './receiver-state.js';
+import { Retrying } from './retrying.js';
+import { openWhenReady } from './schema-wait.js';
+import { Settled } from './settled.js';
+import { HealthMonitor } from './sidecar/health-monitor.js';
+import { Metrics } from './sidecar/metrics.js';
+import { listenOrTell, Sidecar } from './sidecar/server.js';
+import { Snapshots } from './sidecar/snapshot.js';
+import { UploadLoop } from './upload-loop.js';
+import { VictoriaMetrics } from './victoriametrics.js';
+
+/** How often health is judged even when nobody asks, so that each change is logged when it comes. */
+const JUDGE_INTERVAL_MS = 10_000;
+
+function run(): Promise<never> {
+  const { values: config, unknown } = loadUploaderConfig(process.env);
+  const { logger } = processLogger(config);
+  return runService(logger, async (releases, stop) => {
+    logger.info('uploader starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
+    for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
+    releases.add('instance lock', takeInstanceLock(config.dbPath, 'uploader'), (lock) => lock.release());
+    const opened = await openWhenReady(config.dbPath, { clock, logger, stop });
+    if (opened === undefined) return;
+    const database = releases.add('database', opened, (open) => void open.close());
+
+    const settled = new Settled(database);
+    const backlog = new Backlog(database, settled);
+    const acknowledgements = new Acknowledgements(database, settled, { clock, ...config });
+    const replayed = acknowledgements.recover();
+    if (replayed > 0) logger.info('what the last process left unconfirmed is sent again', { count: replayed });
+
+    const workerFile = fileURLToPath(new URL('./encode-worker.js', import.meta.url));
+    const encoder = new EncoderPool({ clock, databasePath: config.dbPath, workerFile });
+    releases.add('encoder', encoder, (pool) => pool.close());
+    const onConnectionClosed = (connection: number): void => {
+      const count = stop.aborted ? 0 : acknowledgements.connectionLost(connection);
+      if (count > 0) logger.info('a connection ended early; what it carried last is sent again', { count });
+    };
+    const remote = new VictoriaMetrics({ clock, ...config, onConnectionClosed });
+    releases.add('connections', remote, (open) => open.close());
+
+    const receiver = new ReceiverState(clock, logger);
+    const skewUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;
+    const skew = new ClockSkew({ clock, logger, database, ...config, askDate: (signal) => remote.dateOf(skewUrl, signal) });
+    const snapshots = new Snapshots({ clock, database, databasePath: config.dbPath, backlog, receiver, skew });
+    const metrics = new Metrics(config.deviceId, snapshots);
+    const transport = new Retrying(remote, {
+      clock,
+      logger,
+      stop,
+      attempts: config.retryAttempts,
+      policy: {
+        initialMs: config.retryInitialMs,
+        multiplier: config.retryMultiplier,
+        maxMs: config.retryMaxMs,
+        jitter: config.retryJitter,
+      },
+      random: Math.random,
+      onPost: (post, samples) => metrics.posted(post, samples),
+    });
+    const parts = { clock, logger, backlog, acknowledgements, encoder, transport, pinger: remote, receiver };
+    const loop = new UploadLoop({ ...parts, ...config });
+
+    const identity = { version: version(), deviceId: config.deviceId, configurationWarnings: unknown };
+    const monitor = new HealthMonitor({ logger, snapshots, limits: config, ...identity });
+    const sidecar = new Sidecar({ logger, monitor, metrics, isLive: () => loop.isLive });
+    releases.add('health endpoint', sidecar, (open) => open.close());
+    await listenOrTell(sidecar, logger, config.healthHost, config.healthPort);
+    const judging = setInterval(() => monitor.report(), JUDGE_INTERVAL_MS);
+    releases.add('health timer', judging, (timer) => clearInterval(timer));
+    await Promise.all([loop.run(stop), skew.run(stop)]);
+  });
+}
+
+function checkConfig(): CommandResult {
+  return { text: `${describeConfig(loadUploaderConfig(process.env))}\n` };
+}
+
+await runCommand(() =>
+  dispatch<Promise<never> | CommandResult>(
+    'thugshells-uploader',
+    {
+      run: { doc: 'upload until stopped', run },
+      'check-config': { doc: 'print every variable and where its value came from', run: checkConfig },
+    },
+    process.argv.slice(2),
+  ),
+);

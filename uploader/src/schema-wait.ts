@@ -1,0 +1,48 @@
+import type { Clock } from '@thugshells/shared/clock.js';
+import { AgentError } from '@thugshells/shared/errors.js';
+import { refuseNewer } from '@thugshells/shared/database/migrate.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.js';
+import type { Logger } from '@thugshells/shared/logger.js';
+
+/** How often the database is looked at until the collector has made it. */
+const LOOK_INTERVAL_MS = 500;
+
+/**
+ * Opens the database as soon as it has the schema that this program knows; the collector makes both.
+ *
+ * @returns undefined when `stop` comes first
+ * @throws AgentError DATABASE_TOO_NEW for one that a later program has migrated
+ */
+export async function openWhenReady(
+  path: string,
+  { clock, logger, stop }: { readonly clock: Clock; readonly logger: Logger; readonly stop: AbortSignal },
+): Promise<Database | undefined> {
+  let told = false;
+  while (!stop.aborted) {
+    const { database, reason } = tryOpen(path);
+    if (database !== undefined) return database;
+    if (!told) logger.info('waiting for the collector to prepare the database', { path, reason });
+    told = true;
+    await clock.sleep(LOOK_INTERVAL_MS, stop);
+  }
+  return undefined;
+}
+
+function tryOpen(path: string): { readonly database?: Database; readonly reason?: string } {
+  let database: Database;
+  try {
+    database = openDatabase(path);
+  } catch (error) {
+    if (error instanceof AgentError && error.code !== 'SQLITE_TOO_OLD') return { reason: error.message };
+    throw error;
+  }
+  const version = schemaVersion(database);
+  if (version === SCHEMA_VERSION) return { database };
+  try {
+    refuseNewer(database);
+  } finally {
+    database.close();
+  }
+  return { reason: `schema version ${version}, not yet ${SCHEMA_VERSION}` };
+}

@@ -1,0 +1,117 @@
+import type { Database, Statement } from '@thugshells/shared/database/open.js';
+
+import { intersect, merge, subtract, type IdRange } from './id-ranges.js';
+
+/** A row that will not be sent again, and why. */
+export interface Rejection {
+  readonly id: number;
+  /** The receiver's HTTP status; undefined where the encoder refused the row. */
+  readonly status?: number | undefined;
+  readonly reason: string;
+}
+
+/**
+ * The set of settled ids (delivered or rejected) and the books' right side, which move together.
+ *
+ * Ids only grow, so the set is a handful of ranges, merged as they meet. Every method reads the set inside the
+ * caller's transaction and counts only rows that exist: holes that retention left are neither delivered nor pending.
+ */
+export class Settled {
+  readonly #all: Statement<[], [number, number]>;
+  readonly #before: Statement<[number], [number, number]>;
+  readonly #within: Statement<[number, number], [number, number]>;
+  readonly #delete: Statement<[number, number]>;
+  readonly #insert: Statement<[number, number]>;
+  readonly #count: Statement<[number, number], number>;
+  readonly #reject: Statement;
+  readonly #rejectedWithin: Statement<[number, number], number>;
+  readonly #book: Statement<[number, number]>;
+
+  constructor(database: Database) {
+    this.#all = database.prepare<[], [number, number]>('SELECT first_id, last_id FROM settled ORDER BY first_id').raw();
+    this.#before = database
+      .prepare<[number], [number, number]>(
+        'SELECT first_id, last_id FROM settled WHERE first_id <= ? ORDER BY first_id DESC LIMIT 1',
+      )
+      .raw();
+    this.#within = database
+      .prepare<[number, number], [number, number]>(
+        'SELECT first_id, last_id FROM settled WHERE first_id BETWEEN ? AND ? ORDER BY first_id',
+      )
+      .raw();
+    this.#delete = database.prepare('DELETE FROM settled WHERE first_id BETWEEN ? AND ?');
+    this.#insert = database.prepare('INSERT INTO settled (first_id, last_id) VALUES (?, ?)');
+    this.#count = database.prepare<[number, number], number>('SELECT COUNT(*) FROM samples WHERE id BETWEEN ? AND ?').pluck();
+    this.#reject = database.prepare('INSERT OR REPLACE INTO rejected (id, status, reason) VALUES (?, ?, ?)');
+    this.#rejectedWithin = database
+      .prepare<[number, number], number>('SELECT id FROM rejected WHERE id BETWEEN ? AND ? ORDER BY id')
+      .pluck();
+    this.#book = database.prepare(
+      'UPDATE uploader_state SET delivered = delivered + ?, rejected = rejected + ?',
+    );
+  }
+
+  /** Every settled range, ascending. */
+  ranges(): IdRange[] {
+    return this.#all.all();
+  }
+
+  /** Settles rows as delivered; returns how many were pending until now. */
+  deliver(ranges: readonly IdRange[]): number {
+    const delivered = this.#settle(ranges);
+    this.#book.run(delivered, 0);
+    return delivered;
+  }
+
+  /** Settles rows as rejected, with their reasons; returns how many were pending until now. */
+  reject(rejections: readonly Rejection[]): number {
+    let rejected = 0;
+    for (const { id, status, reason } of rejections) {
+      const wasPending = this.#settle([[id, id]]);
+      if (wasPending > 0) this.#reject.run(id, status ?? null, reason);
+      rejected += wasPending;
+    }
+    this.#book.run(0, rejected);
+    return rejected;
+  }
+
+  /** Makes delivered rows pending again; rejected ones stay. Returns how many rows that were. */
+  unsettle(ranges: readonly IdRange[]): number {
+    let unsettled = 0;
+    for (const range of merge(ranges)) {
+      const overlapping = this.#touching(range);
+      const rejected = this.#rejectedWithin.all(...range).map((id): IdRange => [id, id]);
+      const freed = subtract(intersect([range], overlapping), rejected);
+      this.#replace(overlapping, subtract(overlapping, freed));
+      unsettled += this.#rowsIn(freed);
+    }
+    this.#book.run(-unsettled, 0);
+    return unsettled;
+  }
+
+  #settle(ranges: readonly IdRange[]): number {
+    let settled = 0;
+    for (const range of merge(ranges)) {
+      const neighbours = this.#touching(range);
+      settled += this.#rowsIn(subtract([range], neighbours));
+      this.#replace(neighbours, merge([...neighbours, range]));
+    }
+    return settled;
+  }
+
+  /** The settled ranges that overlap a range or stand next to it. */
+  #touching([first, last]: IdRange): IdRange[] {
+    const before = this.#before.get(first - 1);
+    const within = this.#within.all(first, last + 1);
+    return before !== undefined && before[1] >= first - 1 ? [before, ...within] : within;
+  }
+
+  #replace(old: readonly IdRange[], next: readonly IdRange[]): void {
+    if (old.length > 0) this.#delete.run(old[0]![0], old.at(-1)![0]);
+    for (const [first, last] of next) this.#insert.run(first, last);
+  }
+
+  #rowsIn(ranges: readonly IdRange[]): number {
+    return ranges.reduce((rows, range) => rows + (this.#count.get(...range) ?? 0), 0);
+  }
+}

@@ -1,0 +1,155 @@
+import { readFileSync } from 'node:fs';
+import { Agent as HttpAgent, type ClientRequest } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Socket } from 'node:net';
+
+import { got, type Got, type Response } from 'got';
+
+import type { Clock } from '@thugshells/shared/clock.js';
+import { maskCredentials } from '@thugshells/shared/config.js';
+import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
+
+import { outcomeOf } from './answers.js';
+import type { Chunk } from './encoder.js';
+import type { Pinger, Post, Transport } from './transport.js';
+
+export interface VictoriaMetricsOptions {
+  readonly clock: Clock;
+  readonly remoteUrl: string;
+  readonly remoteTimeoutMs: number;
+  /** File that holds the bearer token; empty for none. */
+  readonly remoteTokenFile: string;
+  /** Told once for each connection that ends, by either side. */
+  readonly onConnectionClosed: (connection: number) => void;
+}
+
+/** A receiver's answer is empty or a few hundred bytes; a portal's page may be anything. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+/** A Date that took longer to come says little about now. */
+const DATE_TIMEOUT_MS = 10_000;
+
+/** Posts chunks to VictoriaMetrics' /api/v1/import by got, one connection kept alive. */
+export class VictoriaMetrics implements Transport, Pinger {
+  readonly #options: VictoriaMetricsOptions;
+  readonly #endpoint: string;
+  readonly #agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
+  readonly #client: Got;
+  readonly #connections = new WeakMap<Socket, number>();
+  #lastConnection = 0;
+
+  constructor(options: VictoriaMetricsOptions) {
+    this.#options = options;
+    this.#endpoint = maskCredentials(options.remoteUrl);
+    const keepAlive = { keepAlive: true, maxSockets: 1 };
+    this.#agents = { http: new HttpAgent(keepAlive), https: new HttpsAgent(keepAlive) };
+    this.#client = got.extend({
+      agent: this.#agents,
+      // Ours know the journal, the clock and the receiver's Retry-After.
+      retry: { limit: 0 },
+      throwHttpErrors: false,
+      // A redirect would carry the token and the samples to somebody who was not configured.
+      followRedirect: false,
+      timeout: { request: options.remoteTimeoutMs },
+      // Every header that got sends by itself would be paid for with every chunk.
+      headers: { 'user-agent': undefined, 'accept-encoding': undefined, accept: undefined },
+      decompress: false,
+    });
+  }
+
+  async post(chunk: Chunk, signal: AbortSignal): Promise<Post> {
+    const startedAt = this.#options.clock.monotonic();
+    let socket: Socket | undefined;
+    const measured = (): Pick<Post, 'endpoint' | 'durationMs' | 'connection'> => ({
+      endpoint: this.#endpoint,
+      durationMs: this.#options.clock.monotonic() - startedAt,
+      connection: socket && this.#connections.get(socket),
+    });
+    try {
+      const response = await this.#send(chunk, signal, (used) => {
+        socket = used;
+        this.#watch(used);
+      });
+      return { ...measured(), ...postOf(response, chunk) };
+    } catch (error) {
+      signal.throwIfAborted();
+      const outcome = { kind: 'retry', reason: messageOf(error) } as const;
+      return { ...measured(), outcome, errorCode: codeOf(error), bytesSent: chunk.body.length, bytesReceived: 0, closing: false };
+    }
+  }
+
+  /** The Date header of an address, asked for over a connection of its own: an upload may take its time. */
+  async dateOf(url: string, signal: AbortSignal): Promise<string | undefined> {
+    const headers = new URL(url).origin === new URL(this.#options.remoteUrl).origin ? this.#authorization() : {};
+    const agent = { http: false, https: false } as const;
+    const response = await this.#client.head(url, { agent, headers, signal, timeout: { request: DATE_TIMEOUT_MS } });
+    return response.headers.date;
+  }
+
+  async ping(signal: AbortSignal): Promise<number | undefined> {
+    let socket: Socket | undefined;
+    const request = this.#client.head(new URL('/health', this.#options.remoteUrl), { headers: this.#authorization(), signal });
+    void request.on('request', (outgoing: ClientRequest) => outgoing.once('socket', (used: Socket) => (socket = used)));
+    const response = await request.catch(() => undefined);
+    return response?.ok === true && socket !== undefined ? this.#connections.get(socket) : undefined;
+  }
+
+  /** Closes idle connections. */
+  close(): void {
+    this.#agents.http.destroy();
+    this.#agents.https.destroy();
+  }
+
+  async #send(chunk: Chunk, signal: AbortSignal, onSocket: (socket: Socket) => void): Promise<Response<Buffer>> {
+    const tooMuch = new AbortController();
+    const request = this.#client.post(this.#options.remoteUrl, {
+      body: chunk.body,
+      headers: { 'content-type': 'application/json', 'content-encoding': 'gzip', ...this.#authorization() },
+      responseType: 'buffer',
+      signal: AbortSignal.any([signal, tooMuch.signal]),
+    });
+    void request.on('request', (outgoing: ClientRequest) => outgoing.once('socket', onSocket));
+    void request.on('downloadProgress', ({ transferred }) => {
+      if (transferred > MAX_ANSWER_BYTES) tooMuch.abort();
+    });
+    try {
+      return await request;
+    } catch (error) {
+      if (!tooMuch.signal.aborted) throw error;
+      throw new AgentError(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`, { code: 'ANSWER_TOO_LONG' });
+    }
+  }
+
+  /** Gives each connection a number and tells when it ends. */
+  #watch(socket: Socket): void {
+    if (this.#connections.has(socket)) return;
+    const connection = (this.#lastConnection += 1);
+    this.#connections.set(socket, connection);
+    socket.once('close', () => this.#options.onConnectionClosed(connection));
+  }
+
+  /** Read for every chunk: the token may be changed under a running uploader. */
+  #authorization(): { authorization?: string } {
+    const { remoteTokenFile } = this.#options;
+    if (remoteTokenFile === '') return {};
+    return { authorization: `Bearer ${readFileSync(remoteTokenFile, 'utf8').trim()}` };
+  }
+}
+
+function postOf(response: Response<Buffer>, chunk: Chunk): Omit<Post, 'endpoint' | 'durationMs' | 'connection'> {
+  const { statusCode: status, headers, body } = response;
+  const answer = {
+    status,
+    body: body.toString('utf8'),
+    retryAfter: headers['retry-after'],
+    date: headers.date,
+    location: headers.location,
+  };
+  return {
+    outcome: outcomeOf(answer, chunk.ids.length),
+    status,
+    bytesSent: chunk.body.length,
+    bytesReceived: body.length,
+    closing: headers.connection?.toLowerCase() === 'close',
+  };
+}
