@@ -96,11 +96,13 @@ function collectorProcessHealth({ collectors, heartbeatMs, nowMs }: Snapshot, st
 function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): Component {
   const { books, receiver, nowMs, oldestPendingMs } = snapshot;
   const { lastDelivery, condition, reason, sinceMs } = receiver;
-  const sinceDeliveryMs = nowMs - (lastDelivery?.atMs ?? sinceMs);
+  const oldestAgeMs = oldestPendingMs === undefined ? 0 : nowMs - oldestPendingMs;
+  // Without an upload and with something to upload, for the shorter of the two.
+  const sinceDeliveryMs = Math.min(nowMs - (lastDelivery?.atMs ?? sinceMs), oldestAgeMs);
   const details = {
     pending: books.pending,
     oldest_pending: time(oldestPendingMs),
-    oldest_pending_age_seconds: oldestPendingMs === undefined ? 0 : (nowMs - oldestPendingMs) / 1000,
+    oldest_pending_age_seconds: oldestAgeMs / 1000,
     last_upload: time(lastDelivery?.atMs),
     last_upload_samples: lastDelivery?.count,
     last_upload_bytes: lastDelivery?.bytesSent,
@@ -112,7 +114,7 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): Component {
   if (sinceDeliveryMs > limits.healthErrorAfterMs && books.pending > Math.max(limits.healthErrorPending, floor)) {
     return { status: 'error', message: `no upload for ${seconds(sinceDeliveryMs)}${because}`, details };
   }
-  if (books.pending > 0 && sinceDeliveryMs > 2 * limits.uploadIntervalMs) {
+  if (sinceDeliveryMs > 2 * limits.uploadIntervalMs) {
     return { status: 'degraded', message: `no upload for ${seconds(sinceDeliveryMs)}${because}`, details };
   }
   if (books.pending >= Math.max(limits.healthDegradedPending, floor)) {
