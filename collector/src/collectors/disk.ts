@@ -1,0 +1,94 @@
+import type { Reading } from '@thugshells/shared/sample.js';
+import { declareSeries, type SeriesUnit } from '@thugshells/shared/series.js';
+
+import type { Collector, Scrape } from '../collector.js';
+import { whereAbsent, type KernelSource } from '../kernel-files.js';
+import { CounterIncreases, type Counters } from './counter-increases.js';
+import { KERNEL_SECTOR_BYTES, parseDiskstats, sysfsName, wholeDevices, type DiskCounters } from './diskstats.js';
+import { parseSizeFile } from './kernel-text.js';
+import { nameFilter, type NameRules } from './name-filter.js';
+
+const total = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'counter', unit, help });
+const rate = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'gauge', unit, help });
+
+/** The counter and the rate of each quantity. */
+const SERIES = {
+  readBytes: [
+    total('disk.read_bytes_total', 'bytes', 'Bytes read from the device since it appeared.'),
+    rate('disk.read_bytes_per_second', 'bytes_per_second', 'Bytes read a second since the last scrape.'),
+  ],
+  writeBytes: [
+    total('disk.write_bytes_total', 'bytes', 'Bytes written to the device since it appeared.'),
+    rate('disk.write_bytes_per_second', 'bytes_per_second', 'Bytes written a second since the last scrape.'),
+  ],
+  readOps: [
+    total('disk.read_ops_total', 'operations', 'Reads that the device completed since it appeared.'),
+    rate('disk.read_ops_per_second', 'operations_per_second', 'Reads completed a second since the last scrape.'),
+  ],
+  writeOps: [
+    total('disk.write_ops_total', 'operations', 'Writes that the device completed since it appeared.'),
+    rate('disk.write_ops_per_second', 'operations_per_second', 'Writes completed a second since the last scrape.'),
+  ],
+} as const;
+type Quantity = keyof typeof SERIES;
+const QUANTITIES = Object.keys(SERIES) as Quantity[];
+
+/** Which block devices to report, and how large a sector is: 512 bytes, or each device's block size in sysfs. */
+export interface DiskOptions extends NameRules {
+  readonly sectorBytes: typeof KERNEL_SECTOR_BYTES | 'sysfs';
+}
+
+/** Reads and writes of whole block devices: counters always, rates of those that were there one scrape before. */
+export class DiskCollector implements Collector {
+  readonly name = 'disk';
+  readonly comparesReads = true;
+  readonly #kernel: KernelSource;
+  readonly #isWanted: (device: string) => boolean;
+  readonly #sectorBytes: DiskOptions['sectorBytes'];
+  readonly #increases = new CounterIncreases<Quantity>();
+  #beforeMs = 0;
+
+  constructor(kernel: KernelSource, options: DiskOptions) {
+    this.#kernel = kernel;
+    this.#isWanted = nameFilter(options);
+    this.#sectorBytes = options.sectorBytes;
+  }
+
+  async collect({ monotonicMs }: Scrape): Promise<readonly Reading[]> {
+    const devices = await this.#countersOfDevices();
+    const seconds = (monotonicMs - this.#beforeMs) / 1000;
+    const increases = this.#increases.upTo(devices);
+    this.#beforeMs = monotonicMs;
+    return [...devices].flatMap(([device, counters]) => [
+      ...QUANTITIES.map((one) => ({ series: SERIES[one][0], labels: { device }, value: counters[one] })),
+      ...ratesOf(device, increases.get(device), seconds),
+    ]);
+  }
+
+  async #countersOfDevices(): Promise<Map<string, Counters<Quantity>>> {
+    const inSysBlock = await whereAbsent(this.#kernel.sysEntries('block'), undefined);
+    const text = await this.#kernel.proc('diskstats');
+    // Of a board that booted from the network and has no block device, the kernel writes no line.
+    const listed = text === '' && inSysBlock?.length === 0 ? new Map<string, DiskCounters>() : parseDiskstats(text);
+    const devices = new Map<string, Counters<Quantity>>();
+    for (const device of wholeDevices([...listed.keys()], inSysBlock).filter(this.#isWanted)) {
+      const { readOps, readSectors, writeOps, writeSectors } = listed.get(device) as DiskCounters;
+      const bytes = await this.#bytesOfSector(device);
+      devices.set(device, { readBytes: readSectors * bytes, writeBytes: writeSectors * bytes, readOps, writeOps });
+    }
+    return devices;
+  }
+
+  /** Where sysfs has no block size, the device has none of its own or is just going: the kernel's unit holds. */
+  async #bytesOfSector(device: string): Promise<number> {
+    if (this.#sectorBytes !== 'sysfs') return this.#sectorBytes;
+    const file = `block/${sysfsName(device)}/queue/logical_block_size`;
+    const text = await whereAbsent(this.#kernel.sys(file), undefined);
+    return text === undefined ? KERNEL_SECTOR_BYTES : parseSizeFile(`/sys/${file}`, text);
+  }
+}
+
+function ratesOf(device: string, increase: Counters<Quantity> | undefined, seconds: number): Reading[] {
+  if (increase === undefined || seconds <= 0) return [];
+  return QUANTITIES.map((one) => ({ series: SERIES[one][1], labels: { device }, value: increase[one] / seconds }));
+}

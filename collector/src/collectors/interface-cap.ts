@@ -1,0 +1,52 @@
+/**
+ * Keeps the number of reported interfaces bounded, on boards where software makes them by the hundred.
+ *
+ * An interface that has a place keeps it while it is there. One that goes keeps its place too, so that a modem link
+ * that comes and goes is not lost, until another needs the place. Free places go in the order of names, numbers within
+ * them as numbers: `eth2` before `eth10`.
+ */
+export class InterfaceCap {
+  readonly #max: number;
+  readonly #chosen = new Set<string>();
+  #waiting: ReadonlySet<string> = new Set();
+  #droppedTotal = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /**
+   * How often an interface began to wait for a place: once for each, not once a scrape; again only after it had left
+   * or had a place in between.
+   */
+  get droppedTotal(): number {
+    return this.#droppedTotal;
+  }
+
+  /** Which of the interfaces that are there now have a place. */
+  choose(present: readonly string[]): ReadonlySet<string> {
+    const here = new Set(present);
+    const waiting = new Set<string>();
+    for (const name of present.filter((one) => !this.#chosen.has(one)).sort(byNumberedName)) {
+      if (this.#hasRoom(here)) this.#chosen.add(name);
+      else waiting.add(name);
+    }
+    for (const name of waiting) if (!this.#waiting.has(name)) this.#droppedTotal += 1;
+    this.#waiting = waiting;
+    return new Set(present.filter((name) => this.#chosen.has(name)));
+  }
+
+  /** Whether a place is free, or could be freed of the one that has been chosen longest and is not there. */
+  #hasRoom(here: ReadonlySet<string>): boolean {
+    if (this.#chosen.size < this.#max) return true;
+    for (const name of this.#chosen) if (!here.has(name)) return this.#chosen.delete(name);
+    return false;
+  }
+}
+
+const byNumber = new Intl.Collator('en', { numeric: true });
+
+/** `eth01` and `eth1` are one to the collator; comparing them as texts too makes the order a total one. */
+function byNumberedName(one: string, other: string): number {
+  return byNumber.compare(one, other) || (one < other ? -1 : 1);
+}

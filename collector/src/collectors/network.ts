@@ -1,0 +1,85 @@
+import type { Reading } from '@thugshells/shared/sample.js';
+import { declareSeries, type SeriesUnit } from '@thugshells/shared/series.js';
+
+import type { Collector } from '../collector.js';
+import { malformed, type KernelSource } from '../kernel-files.js';
+import { InterfaceCap } from './interface-cap.js';
+import { decimalsOf, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
+import { nameFilter, type NameRules } from './name-filter.js';
+
+const counter = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'counter', unit, help });
+
+/** By the column of /proc/net/dev: eight of what was received, then eight of what was sent. */
+const SERIES = [
+  [0, counter('network.rx_bytes_total', 'bytes', 'Bytes received.')],
+  [1, counter('network.rx_packets_total', 'none', 'Packets received.')],
+  [2, counter('network.rx_errors_total', 'none', 'Packets received with an error.')],
+  // The kernel adds rx_missed_errors, for which its buffers had no room, to this column (net/core/net-procfs.c).
+  [3, counter('network.rx_dropped_total', 'none', 'Packets received and dropped, or missed for want of room.')],
+  [8, counter('network.tx_bytes_total', 'bytes', 'Bytes sent.')],
+  [9, counter('network.tx_packets_total', 'none', 'Packets sent.')],
+  [10, counter('network.tx_errors_total', 'none', 'Packets that could not be sent for an error.')],
+  [11, counter('network.tx_dropped_total', 'none', 'Packets dropped before they were sent.')],
+] as const;
+const interfacesDropped = counter(
+  'network.interfaces_dropped_total',
+  'none',
+  'Times that an interface began to go unreported because NETWORK_MAX_INTERFACES others were being reported.',
+);
+
+const PATH = '/proc/net/dev';
+const COLUMNS = 16;
+const columns = /^ *face *\|bytes +packets +errs +drop [^|]*\|bytes +packets +errs +drop [^|]*$/;
+
+/**
+ * The sixteen counters of each interface. Old kernels leave no blank between the colon and a long number, and give
+ * aliases a line of their own with a colon in the name (`eth0:1:1234 …`): the last colon ends the name.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseNetDev(text: string): Map<string, readonly number[]> {
+  const interfaces = new Map<string, readonly number[]>();
+  const [, header, ...lines] = linesOf(PATH, text);
+  if (header === undefined || !columns.test(header.text)) throw malformed(PATH, 'line 2: not the known columns');
+  for (const line of lines) {
+    const colon = line.text.lastIndexOf(':');
+    const name = line.text.slice(0, Math.max(0, colon)).trim();
+    if (name === '') throw malformedLine(line, 'no name of an interface');
+    if (interfaces.has(name)) throw malformedLine(line, `a second line of ${quoted(name)}`);
+    interfaces.set(name, decimalsOf(line, fieldsOf(line.text.slice(colon + 1)), COLUMNS));
+  }
+  return interfaces;
+}
+
+/** Which interfaces to report, and how many at most. */
+export interface NetworkOptions extends NameRules {
+  readonly maxInterfaces: number;
+}
+
+/** The traffic of network interfaces; loopback is in /proc/net/dev like any other. */
+export class NetworkCollector implements Collector {
+  readonly name = 'network';
+  readonly comparesReads = false;
+  readonly #kernel: KernelSource;
+  readonly #isWanted: (name: string) => boolean;
+  readonly #cap: InterfaceCap;
+
+  constructor(kernel: KernelSource, options: NetworkOptions) {
+    this.#kernel = kernel;
+    this.#isWanted = nameFilter(options);
+    this.#cap = new InterfaceCap(options.maxInterfaces);
+  }
+
+  async collect(): Promise<readonly Reading[]> {
+    const interfaces = parseNetDev(await this.#kernel.proc('net/dev'));
+    const chosen = this.#cap.choose([...interfaces.keys()].filter(this.#isWanted));
+    const readings: Reading[] = [...interfaces].flatMap(([name, counters]) =>
+      chosen.has(name) ? readingsOf(name, counters) : [],
+    );
+    return [...readings, { series: interfacesDropped, labels: {}, value: this.#cap.droppedTotal }];
+  }
+}
+
+function readingsOf(name: string, counters: readonly number[]): Reading[] {
+  return SERIES.map(([column, series]) => ({ series, labels: { interface: name }, value: counters[column] as number }));
+}

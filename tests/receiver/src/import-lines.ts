@@ -1,0 +1,103 @@
+/** One sample of a body, with the identity of its series. */
+export interface Row {
+  /** The labels as JSON in the order of their names: equal for equal series, whatever order they were sent in. */
+  readonly series: string;
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value: number;
+  /** Unix time in milliseconds. */
+  readonly timestampMs: number;
+}
+
+/** What a body held. */
+export interface ParsedBody {
+  /** In body order: line by line, and within a line in the order of its arrays. */
+  readonly rows: readonly Row[];
+  /** Lines that VictoriaMetrics would count in `vm_rows_invalid_total` and say nothing about in its answer. */
+  readonly invalidLines: number;
+}
+
+/** VictoriaMetrics' -maxLabelsPerTimeseries; `__name__` is counted, and what comes later is lost without a word. */
+const MAX_LABELS = 30;
+
+/** VictoriaMetrics' -maxLabelValueLen; a longer value is cut, so that series with equal beginnings merge. */
+const MAX_LABEL_VALUE_BYTES = 16_384;
+
+/**
+ * Reads a body of /api/v1/import as VictoriaMetrics does: a line that it cannot read is dropped whole and counted,
+ * a label that is not a string loses its label only, and unknown keys mean nothing.
+ *
+ * Stricter than VictoriaMetrics in one place: its parser takes a bare `Inf` and `NaN`, which are not JSON; here such
+ * a line is invalid. Laxer in another: `1.0` is an integer here and a bad timestamp there.
+ */
+export function parseImportLines(text: string): ParsedBody {
+  const rows: Row[] = [];
+  let invalidLines = 0;
+  for (const line of text.split('\n')) {
+    if (line === '' || line === '\r') continue;
+    const parsed = parseLine(line);
+    if (parsed === undefined) invalidLines += 1;
+    else for (const row of parsed) rows.push(row);
+  }
+  return { rows, invalidLines };
+}
+
+/** The identity of a series: its labels as JSON, sorted by name. */
+export function seriesOf(metric: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(metric).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+function parseLine(line: string): Row[] | undefined {
+  const record = parseObject(line);
+  const labels = record?.['metric'];
+  const values = record?.['values'];
+  const timestamps = record?.['timestamps'];
+  if (!isObject(labels) || Object.keys(labels).length === 0) return undefined;
+  if (!isArrayOf(values, isNumber) || !isArrayOf(timestamps, isInteger)) return undefined;
+  if (values.length === 0 || values.length !== timestamps.length) return undefined;
+  const metric = storedLabels(labels);
+  const series = seriesOf(metric);
+  // Adding 0 turns -0 into 0, as storing it as a decimal does there.
+  return values.map((value, index) => ({ series, metric, value: value + 0, timestampMs: timestamps[index] as number }));
+}
+
+function parseObject(line: string): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(line);
+    return isObject(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The labels that are left: strings that are not empty, the first of them only, each cut to what is stored. */
+function storedLabels(labels: Record<string, unknown>): Record<string, string> {
+  const stored: Record<string, string> = {};
+  let count = 0;
+  for (const [name, value] of Object.entries(labels)) {
+    if (typeof value !== 'string' || value === '' || count === MAX_LABELS) continue;
+    stored[name] = cutToBytes(value, MAX_LABEL_VALUE_BYTES);
+    count += 1;
+  }
+  return stored;
+}
+
+function cutToBytes(text: string, bytes: number): string {
+  // No character takes more than three bytes for each of its UTF-16 units, so most values need no counting.
+  return text.length * 3 <= bytes ? text : Buffer.from(text).subarray(0, bytes).toString();
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isArrayOf<T>(value: unknown, isElement: (element: unknown) => element is T): value is T[] {
+  return Array.isArray(value) && value.every((element) => isElement(element));
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number';
+}
+
+function isInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}

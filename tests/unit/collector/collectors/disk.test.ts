@@ -1,0 +1,144 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { DiskCollector, type DiskOptions } from '../../../../collector/src/collectors/disk.js';
+import { byIdentity, recorded, scrapes, TextKernel } from '../text-kernel.js';
+
+const DEFAULTS: DiskOptions = { include: [], exclude: 'loop.* ram.* zram.* dm-.* sr.*'.split(' '), sectorBytes: 512 };
+
+interface Traffic {
+  readonly reads?: number;
+  readonly readSectors?: number;
+  readonly writes?: number;
+  readonly writeSectors?: number;
+}
+
+function line(device: string, { reads = 0, readSectors = 0, writes = 0, writeSectors = 0 }: Traffic = {}): string {
+  return ` 8 0 ${device} ${reads} 11 ${readSectors} 12 ${writes} 13 ${writeSectors} 14 15 16 17\n`;
+}
+
+/** sysfs with a block size for each device. */
+function sysBlock(sizes: Readonly<Record<string, number>>): Record<string, string> {
+  const files = Object.entries(sizes).map(([name, size]) => [`sys/block/${name}/queue/logical_block_size`, `${size}\n`]);
+  return Object.fromEntries(files) as Record<string, string>;
+}
+
+function collecting(files: Readonly<Record<string, string>>, options: Partial<DiskOptions> = {}) {
+  const kernel = new TextKernel(files);
+  const collector = new DiskCollector(kernel, { ...DEFAULTS, ...options });
+  return { kernel, collector, scrapesOf: (...texts: string[]) => scrapes(collector, kernel, 'proc/diskstats', texts) };
+}
+
+const devicesIn = (readings: object) => [...new Set(Object.keys(readings).map((name) => /device=([^}]*)/.exec(name)?.[1]))];
+
+describe('counters', () => {
+  test('are there from the first scrape on, in bytes and operations, without rates', async () => {
+    const { scrapesOf } = collecting(sysBlock({ sda: 4096 }));
+    expect(await scrapesOf(line('sda', { reads: 3, readSectors: 10, writes: 5, writeSectors: 20 }))).toEqual({
+      'disk.read_bytes_total{device=sda}': 5120,
+      'disk.write_bytes_total{device=sda}': 10240,
+      'disk.read_ops_total{device=sda}': 3,
+      'disk.write_ops_total{device=sda}': 5,
+    });
+  });
+
+  test('take the block size of sysfs for a sector where that is asked for', async () => {
+    const { scrapesOf } = collecting(sysBlock({ sda: 4096, sdb: 512 }), { sectorBytes: 'sysfs' });
+    const readings = await scrapesOf(line('sda', { readSectors: 10 }) + line('sdb', { readSectors: 10 }));
+    expect(readings['disk.read_bytes_total{device=sda}']).toBe(40960);
+    expect(readings['disk.read_bytes_total{device=sdb}']).toBe(5120);
+  });
+
+  test('fall back on 512 bytes where sysfs has no block size', async () => {
+    const { scrapesOf } = collecting({ 'sys/block/sda/stat': '' }, { sectorBytes: 'sysfs' });
+    expect(await scrapesOf(line('sda', { readSectors: 1 }))).toHaveProperty(['disk.read_bytes_total{device=sda}'], 512);
+  });
+
+  test.each(['', '4096', '4k\n', '0\n', '512\n512\n', '-512\n'])('are refused where the block size reads %j', async (size) => {
+    const file = 'block/sda/queue/logical_block_size';
+    const { scrapesOf } = collecting({ [`sys/${file}`]: size }, { sectorBytes: 'sysfs' });
+    await expect(scrapesOf(line('sda'))).rejects.toMatchObject({
+      code: 'KERNEL_FILE_MALFORMED',
+      message: expect.stringContaining(`/sys/${file}`),
+    });
+  });
+});
+
+describe('rates', () => {
+  test('are the increase over the monotonic time between two scrapes', async () => {
+    const { scrapesOf } = collecting(sysBlock({ sda: 512 }));
+    const readings = await scrapesOf(
+      line('sda', { reads: 10, readSectors: 100, writes: 10, writeSectors: 100 }),
+      line('sda', { reads: 30, readSectors: 300, writes: 11, writeSectors: 101 }),
+    );
+    expect(readings).toMatchObject({
+      'disk.read_bytes_per_second{device=sda}': 10_240,
+      'disk.write_bytes_per_second{device=sda}': 51.2,
+      'disk.read_ops_per_second{device=sda}': 2,
+      'disk.write_ops_per_second{device=sda}': 0.1,
+    });
+  });
+
+  test('are left out for the scrape at which a counter went back, and the counter is told as it is', async () => {
+    const { scrapesOf } = collecting(sysBlock({ sda: 512 }));
+    const wrapped = line('sda', { reads: 40, writes: 2 });
+    const readings = await scrapesOf(line('sda', { reads: 30, writes: 4_294_967_290 }), wrapped);
+    expect(Object.keys(readings).filter((name) => name.includes('per_second'))).toEqual([]);
+    expect(readings['disk.write_ops_total{device=sda}']).toBe(2);
+    expect(await scrapesOf(wrapped, line('sda', { reads: 50, writes: 12 }))).toMatchObject({
+      'disk.read_ops_per_second{device=sda}': 1,
+      'disk.write_ops_per_second{device=sda}': 1,
+    });
+  });
+
+  test('of a device that was unplugged begin again at its second scrape after its return', async () => {
+    const { scrapesOf } = collecting(sysBlock({ sda: 512, sdb: 512 }));
+    const both = (reads: number) => line('sda', { reads }) + line('sdb', { reads });
+    const gone = await scrapesOf(both(0), both(10), line('sda', { reads: 20 }));
+    expect(devicesIn(gone)).toEqual(['sda']);
+    const returned = await scrapesOf(both(10), line('sda', { reads: 20 }), both(30));
+    expect(returned).not.toHaveProperty(['disk.read_ops_per_second{device=sdb}']);
+    expect(returned).toHaveProperty(['disk.read_ops_total{device=sdb}'], 30);
+    expect(returned).toHaveProperty(['disk.read_ops_per_second{device=sda}'], 1);
+    expect(await scrapesOf(both(30), both(40))).toHaveProperty(['disk.read_ops_per_second{device=sdb}'], 1);
+  });
+
+  test('are left out when no time has passed', async () => {
+    const { kernel, collector } = collecting(sysBlock({ sda: 512 }));
+    kernel.files.set('proc/diskstats', line('sda', { reads: 1 }));
+    await collector.collect({ monotonicMs: 7 });
+    kernel.files.set('proc/diskstats', line('sda', { reads: 2 }));
+    expect(Object.keys(byIdentity(await collector.collect({ monotonicMs: 7 })))).toHaveLength(4);
+  });
+});
+
+describe('devices', () => {
+  test('are those that are wanted and whole', async () => {
+    const names = ['sda', 'sda1', 'mmcblk0', 'mmcblk0p1', 'loop0', 'ram0', 'zram0', 'dm-0', 'sr0', 'aloop0'];
+    const whole = Object.fromEntries(names.filter((name) => !/sda1|p1/.test(name)).map((name) => [name, 512]));
+    const listing = names.map((name) => line(name)).join('');
+    expect(devicesIn(await collecting(sysBlock(whole)).scrapesOf(listing))).toEqual(['sda', 'mmcblk0', 'aloop0']);
+    expect(devicesIn(await collecting({}).scrapesOf(listing))).toEqual(['sda', 'mmcblk0', 'aloop0']);
+    const chosen = collecting(sysBlock(whole), { include: ['mmc.*', 'zram0'] });
+    expect(devicesIn(await chosen.scrapesOf(listing))).toEqual(['mmcblk0']);
+  });
+
+  test('may be none at all where sysfs says so too', async () => {
+    expect(await collecting({ 'sys/block/': '' }).scrapesOf('')).toEqual({});
+    await expect(collecting(sysBlock({ sda: 512 })).scrapesOf('')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
+    await expect(collecting({}).scrapesOf('')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
+  });
+});
+
+test('the recorded board is read as psutil reads it', async () => {
+  const { scrapesOf } = collecting(sysBlock({ vda: 512, zram0: 4096, loop0: 512 }));
+  const readings = await scrapesOf(recorded('proc/diskstats'), recorded('proc-later/diskstats'));
+  expect(devicesIn(readings)).toEqual(['vda']);
+  expect(readings).toMatchObject({
+    'disk.read_bytes_total{device=vda}': 1_820_333_056,
+    'disk.write_bytes_total{device=vda}': 656_224_256,
+    'disk.read_ops_total{device=vda}': 41_546,
+    'disk.write_ops_total{device=vda}': 5_156,
+  });
+  // 40 MiB and a little were written within the ten seconds that `scrapes` gives the recording.
+  expect(readings['disk.write_bytes_per_second{device=vda}']).toBeCloseTo((40 * 1024 * 1024 + 8192) / 10, 5);
+});

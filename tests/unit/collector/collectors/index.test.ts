@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+
+import { describe, expect, test } from '@jest/globals';
+
+import {
+  COLLECTORS,
+  collectorNames,
+  type CollectorName,
+  type CollectorOptions,
+} from '../../../../collector/src/collectors/index.js';
+import { KernelFiles } from '../../../../collector/src/kernel-files.js';
+import { byIdentity, recorded, RECORDING, TextKernel } from '../text-kernel.js';
+
+const options: CollectorOptions = {
+  networkInclude: [],
+  networkExclude: ['lo', 'ifb.*'],
+  networkMaxInterfaces: 32,
+  diskInclude: [],
+  diskExclude: ['loop.*', 'vda'],
+  diskSectorBytes: 'sysfs',
+};
+
+describe.each(collectorNames)('%s', (name) => {
+  const recording = new KernelFiles({ procRoot: join(RECORDING, 'proc'), sysRoot: join(RECORDING, 'sys') });
+
+  test('goes by the name that it stands under', () => {
+    expect(COLLECTORS[name]({ kernel: recording, options }).name).toBe(name);
+  });
+
+  test('says whether it compares two reads as it does', async () => {
+    const collector = COLLECTORS[name]({ kernel: recording, options });
+    const kernel = new KernelFiles({ procRoot: join(RECORDING, 'proc-later'), sysRoot: join(RECORDING, 'sys') });
+    const first = byIdentity(await collector.collect({ monotonicMs: 0 }));
+    const later = COLLECTORS[name]({ kernel: { ...bound(recording, kernel) }, options });
+    await later.collect({ monotonicMs: 0 });
+    const second = byIdentity(await later.collect({ monotonicMs: 7280 }));
+    expect(Object.keys(second).length > Object.keys(first).length).toBe(collector.comparesReads);
+  });
+
+  test('is absent where the kernel does not have its file', async () => {
+    const collector = COLLECTORS[name]({ kernel: new TextKernel(), options });
+    await expect(collector.collect({ monotonicMs: 0 })).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+  });
+});
+
+/** Reads a file from the first kernel once, and then from the second. */
+function bound(first: KernelFiles, second: KernelFiles) {
+  const read = new Set<string>();
+  return {
+    proc: (path: string) => {
+      const kernel = read.has(path) ? second : first;
+      read.add(path);
+      return kernel.proc(path);
+    },
+    sys: (path: string) => first.sys(path),
+    sysEntries: (path: string) => first.sysEntries(path),
+  };
+}
+
+describe('options reach the collector they are for:', () => {
+  const kernel = new TextKernel({
+    'proc/diskstats': ' 8 0 sda 1 0 1 0 1 0 1 0 0 0 0\n 7 0 loop0 1 0 1 0 1 0 1 0 0 0 0\n',
+    'proc/net/dev': recorded('proc/net/dev'),
+    'sys/block/sda/queue/logical_block_size': '4096\n',
+    'sys/block/loop0/queue/logical_block_size': '512\n',
+  });
+  const read = async (name: CollectorName, changed: Partial<CollectorOptions>) =>
+    byIdentity(await COLLECTORS[name]({ kernel, options: { ...options, ...changed } }).collect({ monotonicMs: 0 }));
+
+  test('those of disks', async () => {
+    expect(await read('disk', {})).toHaveProperty(['disk.read_bytes_total{device=sda}'], 4096);
+    expect(await read('disk', { diskSectorBytes: 512 })).toHaveProperty(['disk.read_bytes_total{device=sda}'], 512);
+    expect(await read('disk', {})).not.toHaveProperty(['disk.read_bytes_total{device=loop0}']);
+    expect(await read('disk', { diskInclude: ['loop.*'] })).toEqual({});
+  });
+
+  test('those of interfaces', async () => {
+    const dropped = 'network.interfaces_dropped_total';
+    expect(await read('network', { networkMaxInterfaces: 0 })).toEqual({ [dropped]: 1 });
+    expect(await read('network', { networkInclude: ['lo'] })).toEqual({ [dropped]: 0 });
+    expect(await read('network', { networkExclude: ['.*'] })).toEqual({ [dropped]: 0 });
+  });
+});

@@ -1,0 +1,97 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { NetworkCollector, parseNetDev, type NetworkOptions } from '../../../../collector/src/collectors/network.js';
+import { recorded, scrapes, TextKernel } from '../text-kernel.js';
+
+const DEFAULTS: NetworkOptions = {
+  include: [],
+  exclude: 'lo docker.* veth.* br-.* virbr.* wlan.*mon'.split(' '),
+  maxInterfaces: 32,
+};
+const HEADER = [
+  'Inter-|   Receive                                                |  Transmit',
+  ' face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed',
+  '',
+].join('\n');
+const COLUMNS = '1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16';
+
+const netDev = (...names: string[]) => HEADER + names.map((name) => `${name.padStart(6)}: ${COLUMNS}\n`).join('');
+
+function scrapesOf(options: Partial<NetworkOptions>, ...texts: string[]) {
+  const kernel = new TextKernel();
+  return scrapes(new NetworkCollector(kernel, { ...DEFAULTS, ...options }), kernel, 'proc/net/dev', texts);
+}
+
+const interfacesIn = (readings: object) =>
+  Object.keys(readings).flatMap((name) => /rx_bytes_total\{interface=([^}]*)/.exec(name)?.[1] ?? []);
+
+test('an interface has the eight counters of its columns, from the first scrape on', async () => {
+  expect(await scrapesOf({}, netDev('eth0'))).toEqual({
+    'network.rx_bytes_total{interface=eth0}': 1,
+    'network.rx_packets_total{interface=eth0}': 2,
+    'network.rx_errors_total{interface=eth0}': 3,
+    'network.rx_dropped_total{interface=eth0}': 4,
+    'network.tx_bytes_total{interface=eth0}': 9,
+    'network.tx_packets_total{interface=eth0}': 10,
+    'network.tx_errors_total{interface=eth0}': 11,
+    'network.tx_dropped_total{interface=eth0}': 12,
+    'network.interfaces_dropped_total': 0,
+  });
+});
+
+test('a counter that went back is told as it is', async () => {
+  const readings = await scrapesOf({}, `${HEADER}eth0: 99${COLUMNS.slice(1)}\n`, netDev('eth0'));
+  expect(readings['network.rx_bytes_total{interface=eth0}']).toBe(1);
+});
+
+describe('names', () => {
+  test.each([
+    ['eth0:4294967295 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16', 'eth0', 4_294_967_295],
+    ['eth0:1:      12 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16', 'eth0:1', 12],
+    ['eth0:123:12345678 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16', 'eth0:123', 12_345_678],
+    ['wlp2s0.100@if3: 12 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16', 'wlp2s0.100@if3', 12],
+  ])('end at the last colon of "%s"', (line, name, received) => {
+    const interfaces = parseNetDev(`${HEADER}${line}\n`);
+    expect([...interfaces.keys()]).toEqual([name]);
+    expect(interfaces.get(name)?.[0]).toBe(received);
+  });
+});
+
+describe('the filter', () => {
+  test('leaves out loopback, containers, bridges and monitors unless told otherwise', async () => {
+    const out = ['lo', 'docker0', 'veth12ab', 'br-5f3e', 'virbr0', 'virbr0-nic', 'wlan0mon', 'wlan1mon'];
+    const kept = ['eth0', 'end1', 'wlan0', 'wlo1', 'br0', 'wwan0', 'usb0', 'ppp0', 'can0', 'mon0', 'xveth0', 'wlan0mon2'];
+    expect(interfacesIn(await scrapesOf({}, netDev(...out, ...kept)))).toEqual(kept);
+  });
+
+  test('reports only what is included, and of that nothing that is excluded', async () => {
+    const options = { include: ['eth.*', 'lo'], exclude: ['eth9|lo'] };
+    expect(interfacesIn(await scrapesOf(options, netDev('lo', 'eth0', 'eth9', 'wlan0')))).toEqual(['eth0']);
+  });
+});
+
+describe('the cap', () => {
+  test('leaves out what is too much and counts it once, not at every scrape', async () => {
+    const text = netDev('eth10', 'eth9', 'eth2', 'wlan0');
+    const first = await scrapesOf({ maxInterfaces: 2 }, text);
+    expect(interfacesIn(first)).toEqual(['eth9', 'eth2']);
+    expect(first['network.interfaces_dropped_total']).toBe(2);
+    expect(await scrapesOf({ maxInterfaces: 2 }, text, text, text)).toEqual(first);
+  });
+
+  test('does not count what the filter leaves out', async () => {
+    const readings = await scrapesOf({ maxInterfaces: 1 }, netDev('lo', 'eth0', 'veth1'));
+    expect(readings['network.interfaces_dropped_total']).toBe(0);
+  });
+});
+
+test('the recorded board is read as psutil reads it', async () => {
+  const readings = await scrapesOf({}, recorded('proc-later/net/dev'));
+  expect(interfacesIn(readings)).toEqual(['ifb0', 'ifb1', 'eth0']);
+  expect(readings).toMatchObject({
+    'network.rx_bytes_total{interface=eth0}': 284_233_894,
+    'network.tx_bytes_total{interface=eth0}': 1_037_563,
+    'network.rx_packets_total{interface=eth0}': 10_033,
+    'network.tx_packets_total{interface=eth0}': 7_428,
+  });
+});

@@ -1,0 +1,96 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { COLLECTORS, type CollectorOptions } from '../../../collector/src/collectors/index.js';
+import { SimulatedKernel } from '../../../collector/src/simulated-kernel.js';
+import { byIdentity } from './text-kernel.js';
+
+const options: CollectorOptions = {
+  networkInclude: [],
+  networkExclude: ['lo'],
+  networkMaxInterfaces: 32,
+  diskInclude: [],
+  diskExclude: ['loop.*'],
+  diskSectorBytes: 'sysfs',
+};
+const FILES = ['stat', 'meminfo', 'diskstats', 'net/dev', 'loadavg', 'uptime'];
+
+function simulation(cores?: number) {
+  const time = { elapsedMs: 0 };
+  const elapsedMs = () => time.elapsedMs;
+  return { time, kernel: new SimulatedKernel(cores === undefined ? { elapsedMs } : { elapsedMs, cores }) };
+}
+
+describe('text', () => {
+  test.each(FILES)('of %s is the same at the same time and moves with it', async (file) => {
+    const [one, other] = [simulation(), simulation()];
+    one.time.elapsedMs = other.time.elapsedMs = 12_345;
+    const before = await one.kernel.proc(file);
+    expect(await other.kernel.proc(file)).toBe(before);
+    one.time.elapsedMs = 72_345;
+    expect(await one.kernel.proc(file)).not.toBe(before);
+  });
+
+  test('has the form of the kernel for load and uptime', async () => {
+    const { kernel } = simulation();
+    expect(await kernel.proc('loadavg')).toMatch(/^\d+\.\d\d \d+\.\d\d \d+\.\d\d \d+\/\d+ \d+\n$/);
+    expect(await kernel.proc('uptime')).toMatch(/^3600\.00 \d+\.\d\d\n$/);
+  });
+
+  test('is absent for a file that is not simulated', async () => {
+    const absent = { code: 'KERNEL_FILE_ABSENT' };
+    const { kernel } = simulation();
+    await expect(kernel.proc('pressure/io')).rejects.toMatchObject(absent);
+    await expect(kernel.proc('constructor')).rejects.toMatchObject(absent);
+    await expect(kernel.sys('block/sda/queue/logical_block_size')).rejects.toMatchObject(absent);
+    await expect(kernel.sysEntries('class/thermal')).rejects.toMatchObject(absent);
+  });
+
+  test('has whole devices in sysfs', async () => {
+    expect(await simulation().kernel.sysEntries('block')).toEqual(['loop0', 'mmcblk0']);
+  });
+});
+
+describe('collectors', () => {
+  test('read it through the parsers that read a board, for an hour', async () => {
+    const { time, kernel } = simulation(2);
+    const collectors = Object.values(COLLECTORS).map((make) => make({ kernel, options }));
+    let before: Record<string, number | string> = {};
+    for (time.elapsedMs = 0; time.elapsedMs < 3_600_000; time.elapsedMs += 9_700) {
+      const scrape = { monotonicMs: time.elapsedMs };
+      const readings = (await Promise.all(collectors.map((collector) => collector.collect(scrape)))).flat();
+      const now = byIdentity(readings);
+      expect(readings.filter(({ value }) => !Number.isFinite(value))).toEqual([]);
+      // The 9 usages and modes of all cores, 2 cores, 3 of memory, 4 counters and 4 rates, 2 interfaces and what was dropped.
+      expect(readings).toHaveLength(time.elapsedMs === 0 ? 3 + 4 + 17 : 11 + 3 + 8 + 17);
+      const counters = Object.keys(now).filter((identity) => identity.includes('_total'));
+      expect(counters.filter((counter) => Number(now[counter]) < Number(before[counter] ?? 0))).toEqual([]);
+      before = now;
+    }
+    expect(before['disk.write_bytes_total{device=mmcblk0}']).toBeGreaterThan(0);
+  });
+
+  test('see as many cores as were asked for, four if none were', async () => {
+    const coresOf = async (cores?: number) => ((await simulation(cores).kernel.proc('stat')).match(/^cpu\d+ /gm) ?? []).length;
+    expect(await coresOf(1)).toBe(1);
+    expect(await coresOf(6)).toBe(6);
+    expect(await coresOf()).toBe(4);
+  });
+
+  test('see about one hundred ticks a second on each core, and a load that moves', async () => {
+    const { time, kernel } = simulation(1);
+    const collector = COLLECTORS.cpu({ kernel, options });
+    const ticks = async () => (await kernel.proc('stat')).split('\n')[1]?.split(' ').slice(1).reduce((sum, one) => sum + Number(one), 0) ?? 0;
+    const usages: number[] = [];
+    for (time.elapsedMs = 0; time.elapsedMs < 180_000; time.elapsedMs += 10_000) {
+      const before = await ticks();
+      for (const { series, value } of await collector.collect({ monotonicMs: 0 })) {
+        if (series.name === 'cpu.usage_percent') usages.push(Number(value));
+      }
+      time.elapsedMs += 10_000;
+      expect(Math.abs((await ticks()) - before - 1000)).toBeLessThan(10);
+      time.elapsedMs -= 10_000;
+    }
+    expect(Math.min(...usages)).toBeLessThan(15);
+    expect(Math.max(...usages)).toBeGreaterThan(35);
+  });
+});
