@@ -12,5 +12,5 @@ export default {
   testMatch: ['<rootDir>/tests/{unit,integration}/**/*.test.ts'],
   // Each integration test waits for conditions, on machines of two noisy cores.
   testTimeout: 60_000,
-  reporters: ['default', '<rootDir>/tests/support/acceptance-reporter.mjs'],
+  reporters: ['default', '<rootDir>/tests/support/results-reporter.mjs'],
 };

@@ -49,7 +49,7 @@ export function parseFaults(input: unknown): Fault[] {
       if (check === undefined) throw new TypeError(`unknown key ${key}; known are ${known}`);
       if (!check(value)) throw new TypeError(`${key} cannot be ${JSON.stringify(value)}`);
     }
-    refuseContradictions(fault as Fault);
+    refuseContradictions(fault);
   }
   return faults as Fault[];
 }

@@ -1,0 +1,127 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { openDatabase } from '@thugshells/shared/database/open.js';
+
+import { AgentProcess, runToEnd } from '../support/agent-process.js';
+import { books } from '../support/stored-rows.js';
+import { until } from '../support/until.js';
+
+let folder: string;
+let database: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'commands-'));
+  database = join(folder, 'metrics.db');
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+describe.each(['collector', 'uploader'] as const)('%s', (program) => {
+  test('prints its commands with --help', async () => {
+    const { code, stdout } = await runToEnd(program, {}, ['--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('check-config');
+  });
+
+  test('exits with 2 for a command or an option that it does not know', async () => {
+    for (const args of [['colect'], ['check-config', '--loud']]) {
+      const { code, stderr } = await runToEnd(program, {}, args);
+      expect(code).toBe(2);
+      expect(stderr).toContain(args.at(-1));
+    }
+  });
+
+  test('check-config names every problem at once, with the value, and exits with 78', async () => {
+    const { code, stderr } = await runToEnd(
+      program,
+      { THUGSHELLS_LOG_LEVEL: 'loud', THUGSHELLS_LOG_FORMAT: 'xml', THUGSHELLS_UPLOAD_INTERVALL: '30s' },
+      ['check-config'],
+    );
+    expect(code).toBe(78);
+    expect(stderr).toContain('THUGSHELLS_LOG_LEVEL=loud');
+    expect(stderr).toContain('THUGSHELLS_LOG_FORMAT=xml');
+    expect(stderr).toContain('THUGSHELLS_UPLOAD_INTERVALL is not a variable of this program; did you mean THUGSHELLS_UPLOAD_INTERVAL?');
+  });
+
+  test('check-config prints where each value came from, and no credentials', async () => {
+    const { code, stdout } = await runToEnd(
+      program,
+      { THUGSHELLS_DB_PATH: database, THUGSHELLS_REMOTE_URL: 'http://me:secret@127.0.0.1:1/api/v1/import?token=hidden' },
+      ['check-config'],
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(new RegExp(`^THUGSHELLS_DEVICE_ID=${hostname()} +# default$`, 'm'));
+    expect(stdout).toMatch(/^THUGSHELLS_DB_PATH=.*metrics\.db +# environment$/m);
+    expect(stdout).not.toMatch(/secret|hidden/);
+    expect(existsSync(database)).toBe(false);
+  });
+
+  test('exits with 78 at run time for a value that it cannot read', async () => {
+    const { code, stderr } = await runToEnd(program, { THUGSHELLS_DB_PATH: database, THUGSHELLS_LOG_LEVEL: 'loud' }, []);
+    expect(code).toBe(78);
+    expect(stderr).toContain('THUGSHELLS_LOG_LEVEL=loud');
+  });
+
+  test('refuses the database of a later program with 78 and names both versions', async () => {
+    await runToEnd('collector', { THUGSHELLS_DB_PATH: database }, ['migrate']);
+    const later = openDatabase(database);
+    later.exec('INSERT INTO schema_version (version, applied_at) VALUES (99, 0)');
+    later.close();
+    const agent = new AgentProcess(program, { THUGSHELLS_DB_PATH: database, THUGSHELLS_HEALTH_PORT: '0' });
+    expect(await agent.ended).toEqual({ code: 78, signal: null });
+    const line = agent.log().find(({ error_code: code }) => code === 'DATABASE_TOO_NEW');
+    expect(line?.['error']).toMatch(/version 99.*up to 3/);
+  });
+});
+
+test('an unknown variable is one warning at run time, and the program runs on', async () => {
+  const agent = new AgentProcess('collector', { THUGSHELLS_DB_PATH: database, THUGSHELLS_FUTURE_FEATURE: '1' });
+  try {
+    await until('it collects', () => existsSync(database) && books(database).collected > 0);
+    expect(agent.told('unknown variable')).toHaveLength(1);
+  } finally {
+    expect(await agent.stop()).toEqual({ code: 0, signal: null });
+  }
+});
+
+describe('collector once', () => {
+  test('prints this machine’s samples as JSON lines and touches no database', async () => {
+    const { code, stdout } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database }, ['once']);
+    expect(code).toBe(0);
+    const lines = stdout.split('\n').map((line) => JSON.parse(line) as { metric: Record<string, string>; values: number[] });
+    const names = new Set(lines.map(({ metric }) => metric['__name__']));
+    for (const name of ['cpu_usage_percent', 'memory_used_bytes', 'disk_read_bytes_per_second']) expect(names).toContain(name);
+    expect(lines.every(({ metric }) => metric['device_id'] === hostname())).toBe(true);
+    expect(existsSync(database)).toBe(false);
+  });
+
+  test('labels what the simulated kernel invents', async () => {
+    const { code, stdout } = await runToEnd('collector', { THUGSHELLS_KERNEL: 'simulated' }, ['once']);
+    expect(code).toBe(0);
+    const lines = stdout.split('\n').map((line) => JSON.parse(line) as { metric: Record<string, string> });
+    expect(lines.length).toBeGreaterThan(20);
+    expect(lines.every(({ metric }) => metric['simulated'] === 'true')).toBe(true);
+  });
+
+  test('exits with 1 and names the file when one collector fails, and prints the others', async () => {
+    const proc = join(folder, 'proc');
+    mkdirSync(proc);
+    writeFileSync(join(proc, 'stat'), 'cpu  1 2 three 4\n');
+    writeFileSync(join(proc, 'meminfo'), readFileSync('/proc/meminfo'));
+    const { code, stdout, stderr } = await runToEnd('collector', { THUGSHELLS_PROC_ROOT: proc }, ['once']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('cpu: ');
+    expect(stdout).toContain('memory_used_bytes');
+  });
+});
+
+test('collector migrate prepares a database and exits', async () => {
+  const { code } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database }, ['migrate']);
+  expect(code).toBe(0);
+  expect(books(database)).toEqual({ collected: 0, delivered: 0, pending: 0, rejected: 0, dropped: 0 });
+});

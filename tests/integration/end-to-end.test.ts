@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+import { AgentProcess } from '../support/agent-process.js';
+import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.js';
+import { until } from '../support/until.js';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
+
+let folder: string;
+let server: VictoriaMetrics;
+const running = new Set<AgentProcess>();
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'end-to-end-'));
+  server = await startVictoriaMetrics();
+});
+
+afterEach(async () => {
+  for (const agent of running) await agent.kill('SIGKILL');
+  running.clear();
+  await server.stop();
+  rmSync(folder, { recursive: true });
+});
+
+function start(program: 'collector' | 'uploader', more: Record<string, string> = {}): AgentProcess {
+  const agent = new AgentProcess(program, {
+    THUGSHELLS_DB_PATH: join(folder, 'metrics.db'),
+    THUGSHELLS_DEVICE_ID: 'board-1',
+    THUGSHELLS_REMOTE_URL: `${server.url}/api/v1/import`,
+    THUGSHELLS_INTERVAL: '1s',
+    THUGSHELLS_UPLOAD_INTERVAL: '1s',
+    THUGSHELLS_RETRY_INITIAL: '200ms',
+    THUGSHELLS_HEALTH_PORT: '0',
+    ...more,
+  });
+  running.add(agent);
+  return agent;
+}
+
+async function untilDrained(): Promise<void> {
+  await until('nothing is pending', () => books(join(folder, 'metrics.db')).pending === 0, 60_000);
+}
+
+async function expectExactlyOnce(): Promise<void> {
+  const stored = storedPoints(join(folder, 'metrics.db'));
+  const exported = exportedPoints(await server.export());
+  expect(stored.length).toBeGreaterThan(100);
+  expect(differences(stored, exported)).toEqual([]);
+}
+
+test('every stored sample is in VictoriaMetrics exactly once, though uploader and receiver are killed', async () => {
+  const database = join(folder, 'metrics.db');
+  const collector = start('collector');
+  let uploader = start('uploader');
+  for (let kill = 1; kill <= 5; kill++) {
+    await until('something more is delivered', () => books(database).delivered > kill * 20);
+    await uploader.kill('SIGKILL');
+    uploader = start('uploader');
+    if (kill === 3) {
+      await until('the new uploader delivers', () => uploader.told('uploaded').length > 0);
+      await server.kill('SIGKILL');
+      await until('the uploader notices', () => uploader.told('the receiver does not take samples; they wait').length > 0);
+      await server.restart();
+    }
+  }
+  await until('some hundred samples are stored', () => books(database).collected > 500);
+  expect(await collector.stop()).toEqual({ code: 0, signal: null });
+  await untilDrained();
+  expect(await uploader.stop()).toEqual({ code: 0, signal: null });
+
+  await expectExactlyOnce();
+  const { pending, delivered, rejected, collected, dropped } = books(database);
+  expect({ pending, rejected, dropped }).toEqual({ pending: 0, rejected: 0, dropped: 0 });
+  expect(collected).toBe(delivered);
+  expect(viewCounts(database)).toEqual({ pending, delivered, rejected });
+}, 180_000);
+
+test('samples that VictoriaMetrics forgot when it was killed right after its answer are sent again', async () => {
+  const collector = start('collector');
+  const uploader = start('uploader');
+  await until('a first pass is delivered', () => uploader.told('uploaded').length > 0);
+  await server.kill('SIGKILL');
+  await server.restart();
+  await until('the loss is noticed', () =>
+    uploader.told('a connection ended early; what it carried last is sent again').length > 0,
+  );
+  await until('uploads go on', () => uploader.told('uploaded').length > 3);
+  await collector.stop();
+  await untilDrained();
+  await uploader.stop();
+  await expectExactlyOnce();
+}, 120_000);
+
+test('an uploader that starts first waits for the database and says so once', async () => {
+  const uploader = start('uploader');
+  await until('it says that it waits', () => uploader.told('waiting for the collector to prepare the database').length > 0);
+  await delay(1_500);
+  start('collector');
+  await until('it uploads', () => uploader.told('uploaded').length > 0);
+  expect(uploader.told('waiting for the collector to prepare the database')).toHaveLength(1);
+});
+
+test('a second collector or uploader on the same database exits with 75 and names the lock', async () => {
+  const collector = start('collector');
+  await until('the first one works', () => collector.told('collector starts').length > 0);
+  await until('the database is there', () => books(join(folder, 'metrics.db')).collected > 0);
+  const first = start('uploader');
+  await until('the first uploader works', () => first.endpoint());
+  for (const program of ['collector', 'uploader'] as const) {
+    const second = start(program);
+    expect(await second.ended).toEqual({ code: 75, signal: null });
+    expect(second.log().find(({ error_code: code }) => code === 'ANOTHER_INSTANCE')?.['hint']).toContain(`${program}-lock`);
+  }
+  expect(collector.isRunning && first.isRunning).toBe(true);
+});

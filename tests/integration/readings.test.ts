@@ -1,0 +1,118 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { describe, expect, test } from '@jest/globals';
+
+import { COLLECTORS, type CollectorName } from '../../collector/src/collectors/index.js';
+import { KernelFiles } from '../../collector/src/kernel-files.js';
+import type { Reading } from '@thugshells/shared/sample.js';
+
+/** The collectors on this machine's own kernel, each figure against a reading that shares no code with them. */
+
+const everything = {
+  networkInclude: [],
+  networkExclude: [],
+  networkMaxInterfaces: 1_000,
+  diskInclude: [],
+  diskExclude: [],
+  diskSectorBytes: 512,
+} as const;
+
+function collectorOf(name: CollectorName) {
+  const kernel = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys' });
+  return COLLECTORS[name]({ kernel, options: everything });
+}
+
+function valueOf(readings: readonly Reading[], name: string, labels: Record<string, string> = {}): number {
+  const found = readings.filter(
+    (reading) =>
+      reading.series.name === name && Object.entries(labels).every(([label, value]) => reading.labels[label] === value),
+  );
+  expect(found).toHaveLength(1);
+  return found[0]!.value as number;
+}
+
+/** Busy and total jiffies of all cores: the first line, by awk's way of thinking. */
+function jiffies(): { busy: number; total: number } {
+  const fields = readFileSync('/proc/stat', 'utf8').split('\n')[0]!.trim().split(/\s+/).slice(1, 9).map(Number);
+  const total = fields.reduce((sum, field) => sum + field, 0);
+  return { busy: total - fields[3]! - fields[4]!, total };
+}
+
+/** Counters of every line with this many leading words, by name. */
+function kernelCounters(file: string, nameColumn: number, split: RegExp): Map<string, number[]> {
+  const lines = readFileSync(file, 'utf8').split('\n').filter((line) => /\d{1,}\s+\d/.test(line));
+  return new Map(
+    lines.map((line) => {
+      const words = line.trim().split(split);
+      return [words[nameColumn]!, words.slice(nameColumn + 1).map(Number)] as const;
+    }),
+  );
+}
+
+test('cpu.usage_percent agrees with an independent reading of /proc/stat over the same interval', async () => {
+  const collector = collectorOf('cpu');
+  const before = jiffies();
+  await collector.collect({ monotonicMs: 0 });
+  await delay(3_000);
+  const readings = await collector.collect({ monotonicMs: 3_000 });
+  const after = jiffies();
+  const usage = (100 * (after.busy - before.busy)) / (after.total - before.total);
+  expect(Math.abs(valueOf(readings, 'cpu.usage_percent', { core: 'all' }) - usage)).toBeLessThanOrEqual(1);
+});
+
+test('the memory figures agree with free -b taken at the same moment within 1 %', async () => {
+  const collector = collectorOf('memory');
+  const before = await collector.collect({ monotonicMs: 0 });
+  const free = execFileSync('free', ['-b'], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
+  const after = await collector.collect({ monotonicMs: 0 });
+  const columns = (row: string): number[] => new RegExp(`^${row}:\\s+(.*)$`, 'm').exec(free)![1]!.split(/\s+/).map(Number);
+  const [total = 0, ...memory] = columns('Mem');
+  const available = memory.at(-1)!;
+  const expected = {
+    'memory.available_bytes': available,
+    'memory.used_bytes': total - available,
+    'memory.swap_used_bytes': columns('Swap')[1]!,
+  };
+  for (const [name, value] of Object.entries(expected)) {
+    // Other programs take and give memory meanwhile: the two readings around it tell how much.
+    const bounds = [valueOf(before, name), valueOf(after, name)];
+    expect(value).toBeGreaterThanOrEqual(0.99 * Math.min(...bounds));
+    expect(value).toBeLessThanOrEqual(1.01 * Math.max(...bounds));
+  }
+});
+
+describe('counters equal the kernel’s', () => {
+  /** Columns after the name, as Documentation/admin-guide/iostats.rst and net/core/net-procfs.c order them. */
+  const cases = [
+    {
+      collector: 'disk',
+      label: 'device',
+      counters: () => kernelCounters('/proc/diskstats', 2, /\s+/),
+      columns: { 'disk.read_ops_total': [0, 1], 'disk.read_bytes_total': [2, 512], 'disk.write_ops_total': [4, 1], 'disk.write_bytes_total': [6, 512] },
+    },
+    {
+      collector: 'network',
+      label: 'interface',
+      counters: () => kernelCounters('/proc/net/dev', 0, /[:\s]+/),
+      columns: { 'network.rx_bytes_total': [0, 1], 'network.rx_packets_total': [1, 1], 'network.rx_errors_total': [2, 1], 'network.rx_dropped_total': [3, 1], 'network.tx_bytes_total': [8, 1], 'network.tx_packets_total': [9, 1], 'network.tx_errors_total': [10, 1], 'network.tx_dropped_total': [11, 1] },
+    },
+  ] as const;
+
+  test.each(cases)('of the collector $collector', async ({ collector, label, counters, columns }) => {
+    const before = counters();
+    const readings = await collectorOf(collector).collect({ monotonicMs: 0 });
+    const after = counters();
+    const devices = new Set(readings.flatMap(({ labels }) => labels[label] ?? []));
+    expect(devices.size).toBeGreaterThan(0);
+    for (const device of devices) {
+      for (const [name, [column, factor]] of Object.entries(columns)) {
+        const value = valueOf(readings, name, { [label]: device });
+        // Counters only grow, and the reading lies between the two.
+        expect(value).toBeGreaterThanOrEqual(before.get(device)![column]! * factor);
+        expect(value).toBeLessThanOrEqual(after.get(device)![column]! * factor);
+      }
+    }
+  });
+});

@@ -1,0 +1,89 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** One line of a program's log. */
+export interface LogLine {
+  readonly time: string;
+  readonly level: string;
+  readonly msg: string;
+  readonly session_id: string;
+  readonly [field: string]: unknown;
+}
+
+/** How a program ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A built program that a test runs as a process of its own. */
+export class AgentProcess {
+  readonly #child: ChildProcess;
+  readonly lines: string[] = [];
+  readonly problems: string[] = [];
+  readonly ended: Promise<Ending>;
+  #ending: Ending | undefined;
+
+  constructor(
+    program: 'collector' | 'uploader',
+    environment: Readonly<Record<string, string>>,
+    args: readonly string[] = [],
+  ) {
+    const main = fileURLToPath(new URL(`../../${program}/dist/main.js`, import.meta.url));
+    const { PATH = '' } = process.env;
+    this.#child = spawn(process.execPath, [main, ...args], {
+      env: { PATH, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    createInterface({ input: this.#child.stdout! }).on('line', (line) => this.lines.push(line));
+    createInterface({ input: this.#child.stderr! }).on('line', (line) => this.problems.push(line));
+    this.ended = new Promise((resolve) => {
+      this.#child.once('close', (code, signal) => {
+        this.#ending = { code, signal };
+        resolve(this.#ending);
+      });
+    });
+  }
+
+  /** Whether the process is still there. */
+  get isRunning(): boolean {
+    return this.#ending === undefined;
+  }
+
+  /** The log so far; a line that is no JSON object fails the test that asks. */
+  log(): LogLine[] {
+    return this.lines.map((line) => JSON.parse(line) as LogLine);
+  }
+
+  /** Lines with this message. */
+  told(msg: string): LogLine[] {
+    return this.log().filter((line) => line.msg === msg);
+  }
+
+  /** The health endpoint's address, from the log. */
+  endpoint(): string | undefined {
+    return this.told('health endpoint is listening')[0]?.['endpoint'] as string | undefined;
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<Ending> {
+    if (this.isRunning) this.#child.kill(signal);
+    return this.ended;
+  }
+
+  /** Ends it as systemd would. */
+  async stop(): Promise<Ending> {
+    return this.kill('SIGTERM');
+  }
+}
+
+/** A command that runs to its end. */
+export async function runToEnd(
+  program: 'collector' | 'uploader',
+  environment: Readonly<Record<string, string>>,
+  args: readonly string[],
+): Promise<Ending & { readonly stdout: string; readonly stderr: string }> {
+  const child = new AgentProcess(program, environment, args);
+  const ending = await child.ended;
+  return { ...ending, stdout: child.lines.join('\n'), stderr: child.problems.join('\n') };
+}
