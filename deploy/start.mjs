@@ -4,19 +4,20 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 
 import { victoriaMetricsAtHand } from '../tests/support/find-victoria-metrics.mjs';
 import { prepare, root } from './prepare.mjs';
 
-const help = `usage: npm start
+const help = `usage: npm start [-- --data FOLDER]
 
 Runs collector and uploader on this machine. Samples go to THUGSHELLS_REMOTE_URL where it is set, else to a
 VictoriaMetrics that is started for it (on the PATH, or named by VICTORIA_METRICS_BIN), else to a small receiver
-that comes with the project. Data is kept in var/. Every THUGSHELLS_ variable works; Ctrl-C ends everything.`;
+that comes with the project. Data is kept in FOLDER, var/ where none is named. Every THUGSHELLS_ variable works; Ctrl-C ends everything.`;
 
 const PROGRESS_INTERVAL_MS = 5_000;
 const LOOK_INTERVAL_MS = 500;
@@ -92,7 +93,7 @@ async function isHealthy(url) {
 }
 
 /** The address that samples go to; starts what listens there unless somebody else does. */
-async function receiver() {
+async function receiver(dataFolder) {
   const named = process.env.THUGSHELLS_REMOTE_URL;
   if (named) return { url: named, what: 'the receiver at THUGSHELLS_REMOTE_URL' };
   const port = await freePort(8428);
@@ -102,7 +103,7 @@ async function receiver() {
     start('receiver', process.execPath, ['tests/receiver/dist/main.js', '--port', String(port)]);
   } else {
     const flags = ['-dedup.minScrapeInterval=1ms', '-search.latencyOffset=0s', `-httpListenAddr=127.0.0.1:${port}`];
-    start('VictoriaMetrics', binary, [`-storageDataPath=${join(root, 'var', 'victoria-metrics')}`, ...flags]);
+    start('VictoriaMetrics', binary, [`-storageDataPath=${join(dataFolder, 'victoria-metrics')}`, ...flags]);
   }
   while (!(await isHealthy(origin))) await sleep(LOOK_INTERVAL_MS);
   return {
@@ -151,14 +152,17 @@ async function showProgress(sidecar) {
 }
 
 async function main() {
-  if (process.argv.includes('--help') || process.argv.includes('-h')) return void console.log(help);
+  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' }, data: { type: 'string' } } });
+  if (values.help) return void console.log(help);
+  const dataFolder = resolve(root, values.data ?? 'var');
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void end(0));
   prepare();
-  mkdirSync(join(root, 'var'), { recursive: true });
-  const { url, what, query } = await receiver();
+  mkdirSync(dataFolder, { recursive: true });
+  const { url, what, query } = await receiver(dataFolder);
   const healthPort = process.env.THUGSHELLS_HEALTH_PORT ?? String(await freePort(9109));
   const env = {
     THUGSHELLS_REMOTE_URL: url,
+    THUGSHELLS_DB_PATH: process.env.THUGSHELLS_DB_PATH ?? join(dataFolder, 'metrics.db'),
     THUGSHELLS_HEALTH_PORT: healthPort,
     // Somebody is watching.
     THUGSHELLS_UPLOAD_INTERVAL: process.env.THUGSHELLS_UPLOAD_INTERVAL ?? '5s',
@@ -173,4 +177,7 @@ async function main() {
   await showProgress(sidecar);
 }
 
-await main();
+await main().catch((error) => {
+  console.error(error.message);
+  return end(error.code?.startsWith('ERR_PARSE_ARGS') ? 2 : 1);
+});

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import { describe, expect, test } from '@jest/globals';
+
+import { collectorVariables } from '../../collector/src/config.js';
+import { environmentFile, withVariableTable } from '../../deploy/reference.mjs';
+import { uploaderVariables } from '../../uploader/src/config.js';
+import { checkAcceptance } from '../support/acceptance.mjs';
+
+function document(path: string): string {
+  return readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
+}
+
+const schemas = { collector: collectorVariables({}, '', 'linux'), uploader: uploaderVariables({}, '') };
+
+describe('what npm run docs writes is up to date:', () => {
+  test('the table of variables in the README', () => {
+    expect(withVariableTable(document('README.md'), schemas)).toBe(document('README.md'));
+  });
+
+  test('the environment file of the units', () => {
+    expect(document('deploy/systemd/thugshells.env')).toBe(environmentFile(schemas));
+  });
+});
+
+test.each(['collector', 'uploader'])('the unit of the %s starts its program, shares the state folder, and does not restart on 78', (program) => {
+  const unit = document(`deploy/systemd/thugshells-${program}.service`);
+  expect(unit).toMatch(new RegExp(`^ExecStart=.*/${program}/dist/main\\.js$`, 'm'));
+  expect(unit).toMatch(/^StateDirectory=thugshells$/m);
+  expect(unit).toMatch(/^RestartPreventExitStatus=78$/m);
+});
+
+describe('the acceptance list', () => {
+  const tests = [{ fullName: 'sums add up', title: 'add up', status: 'passed' }];
+
+  test('is content with a test that passed', () => {
+    expect(checkAcceptance('- sums: `test: sums add up`', tests)).toEqual([]);
+  });
+
+  test('names a test that does not exist or did not pass', () => {
+    expect(checkAcceptance('`test: sums differ`', tests)).toHaveLength(1);
+    expect(checkAcceptance('`test: sums add up`', [{ ...tests[0]!, status: 'failed' }])).toHaveLength(1);
+  });
+
+  test('must name something', () => {
+    expect(checkAcceptance('all is well', tests)).toHaveLength(1);
+  });
+});

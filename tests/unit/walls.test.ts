@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+import { describe, expect, test } from '@jest/globals';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What the linter's walls say of each text as if it stood in its file. */
+function complaintsAbout(texts: readonly { readonly file: string; readonly text: string }[]): string[] {
+  const script = ['tests/support/lint-texts.mjs'];
+  const { stdout, stderr } = spawnSync(process.execPath, script, { cwd: root, input: JSON.stringify(texts), encoding: 'utf8' });
+  if (stdout === '') throw new Error(stderr);
+  return (JSON.parse(stdout) as string[][]).map((messages) => messages.join('\n'));
+}
+
+describe('the linter refuses', () => {
+  const cases: [wall: string, file: string, text: string, complaint: RegExp][] = [
+    ['the uploader in the collector', 'collector/src/once.ts', `import '@thugshells/uploader/src/backlog.js';`, /never each other/],
+    ['the uploader in the collector by path', 'collector/src/once.ts', `import '../../uploader/src/backlog.js';`, /never each other/],
+    ['the collector in the uploader', 'uploader/src/backlog.ts', `import '../../collector/src/once.js';`, /never each other/],
+    ['a program in shared', 'shared/src/sample.ts', `import '../../collector/src/once.js';`, /shared imports neither/],
+    ['main anywhere', 'collector/src/once.ts', `import './main.js';`, /nobody imports it/],
+    ['process outside main, lifecycle and config', 'collector/src/once.ts', `export const all = process.env;`, /main, lifecycle and config/],
+    ['a clock in a collector', 'collector/src/collectors/cpu.ts', `import '@thugshells/shared/clock.js';`, /collectors know/],
+    ['the database in a collector', 'collector/src/collectors/cpu.ts', `import '@thugshells/shared/database/open.js';`, /collectors know/],
+    ['the scheduler in a collector', 'collector/src/collectors/cpu.ts', `import '../scheduler.js';`, /collectors know/],
+    ['the file system in a collector', 'collector/src/collectors/cpu.ts', `import 'node:fs';`, /only door to the kernel/],
+    ['got outside its door', 'uploader/src/clock-skew.ts', `import 'got';`, /the one door to got/],
+    ['better-sqlite3 outside its door', 'uploader/src/settled.ts', `import 'better-sqlite3';`, /the one door to better-sqlite3/],
+    ['winston outside its door', 'shared/src/config.ts', `import 'winston';`, /the one door to winston/],
+    ['piscina in the encode worker', 'uploader/src/encode-worker.ts', `import 'piscina';`, /the one door to piscina/],
+    ['a room with state in the encode worker', 'uploader/src/encode-worker.ts', `import './settled.js';`, /pure modules/],
+    ['SQL outside its rooms', 'uploader/src/upload-loop.ts', `export const sql = 'SELECT 1 FROM samples';`, /SQL stands in/],
+  ];
+
+  const complaints = complaintsAbout(cases.map(([, file, text]) => ({ file, text: `${text}\n` })));
+
+  test.each(cases.map((row, index) => [...row, complaints[index]!] as const))('%s', (_wall, _file, _text, expected, complaint) => {
+    expect(complaint).toMatch(expected);
+  });
+});
+
+test('the linter lets each library through its own door', () => {
+  const complaints = complaintsAbout([
+    { file: 'uploader/src/victoriametrics.ts', text: `import 'got';\n` },
+    { file: 'uploader/src/encoder-pool.ts', text: `import 'piscina';\n` },
+    { file: 'shared/src/database/open.ts', text: `import 'better-sqlite3';\n` },
+    { file: 'shared/src/config.ts', text: `import 'convict';\nexport const all = process.env;\n` },
+    { file: 'collector/src/collectors/cpu.ts', text: `import '../kernel-files.js';\nimport './kernel-text.js';\n` },
+  ]);
+  expect(complaints.join('')).toBe('');
+});
