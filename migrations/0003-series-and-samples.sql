@@ -78,6 +78,12 @@ CREATE TABLE uploader_state (
   skew_ms      REAL                  -- this clock minus the receiver's
 );
 
+-- Rows whose key was NULL, or was made by another rule, may be one sample: the first stays, as in version 2.
+DELETE FROM metrics_v2 WHERE id NOT IN (
+  SELECT MIN(id) FROM metrics_v2
+  GROUP BY timestamp_ms, metric_name, IFNULL(device_id, ''), canonical_tags(tags), value_type
+);
+
 INSERT INTO series (key, name, tags, device_id, value_type, priority)
 SELECT series_key(metric_name, IFNULL(device_id, ''), canonical_tags(tags), value_type),
        metric_name, canonical_tags(tags), IFNULL(device_id, ''), value_type, MAX(priority)
@@ -106,7 +112,7 @@ SELECT 1, MAX(IFNULL(MAX(id), 0), IFNULL((SELECT seq FROM sqlite_sequence WHERE 
 FROM metrics_v2;
 
 INSERT INTO uploader_state (one, delivered, rejected)
-SELECT 1, COUNT(*) FILTER (WHERE uploaded = 1), COUNT(*) FILTER (WHERE uploaded = 2) FROM metrics_v2;
+SELECT 1, COUNT(*) FILTER (WHERE uploaded NOT IN (0, 2)), COUNT(*) FILTER (WHERE uploaded = 2) FROM metrics_v2;
 
 ALTER TABLE sessions ADD COLUMN first_sample_id INTEGER;
 

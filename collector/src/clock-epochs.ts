@@ -38,6 +38,7 @@ const STEP_MS = 500;
  * of the wall clock begins a new epoch, which is one row; no sample is ever stamped anew.
  */
 export class ClockEpochs {
+  readonly #database: Database;
   readonly #options: ClockEpochsOptions;
   readonly #base: number;
   readonly #insert: Statement;
@@ -48,13 +49,15 @@ export class ClockEpochs {
   #firstOwnId: number | undefined;
 
   constructor(database: Database, options: ClockEpochsOptions) {
+    this.#database = database;
     this.#options = options;
     const newest = database.prepare<[], number | null>('SELECT MAX(timestamp_ms) FROM samples').pluck().get() ?? 0;
     const now = options.clock.now();
     this.#lastStoredMs = newest;
-    this.#base = Math.max(now, newest + 1) - options.clock.monotonic();
+    // Not below the build either: rows stamped 1970 would be refused, not held, also after the clock has been set.
+    this.#base = Math.max(now, newest + 1, options.builtAtMs) - options.clock.monotonic();
     this.#current = this.#epochAt(now, 'start');
-    this.#recorded = lastEpoch(database);
+    this.#recorded = lastTrustedEpoch(database);
     this.#insert = database.prepare(
       'INSERT OR REPLACE INTO epochs (first_id, offset_ms, trusted, boot_id, reason) VALUES (?, ?, ?, ?, ?)',
     );
@@ -91,6 +94,11 @@ export class ClockEpochs {
     this.#recorded = epoch;
   }
 
+  /** After a transaction that failed: what it recorded went with it. */
+  forget(): void {
+    this.#recorded = lastTrustedEpoch(this.#database);
+  }
+
   #storedNow(): number {
     return Math.floor(this.#options.clock.monotonic() + this.#base);
   }
@@ -104,11 +112,12 @@ export class ClockEpochs {
   }
 }
 
-function lastEpoch(database: Database): Epoch | undefined {
+/** The newest epoch, which ours may continue; one that is not trusted never: what follows has its true time apart. */
+function lastTrustedEpoch(database: Database): Epoch | undefined {
   const row = database
     .prepare<[], { offset_ms: number; trusted: number; reason: string }>(
       'SELECT offset_ms, trusted, reason FROM epochs ORDER BY first_id DESC LIMIT 1',
     )
     .get();
-  return row && { offsetMs: row.offset_ms, trusted: row.trusted === 1, reason: row.reason };
+  return row?.trusted === 1 ? { offsetMs: row.offset_ms, trusted: true, reason: row.reason } : undefined;
 }

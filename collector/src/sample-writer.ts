@@ -1,7 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.js';
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
 import { canonicalTags, refusalOf, sampleOf, seriesKey, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.js';
-import { exportedName } from '@thugshells/shared/series.js';
+import { seriesName } from '@thugshells/shared/json-lines.js';
 
 import type { ClockEpochs, Moment } from './clock-epochs.js';
 
@@ -60,18 +60,24 @@ export class SampleWriter {
    * @throws SqliteError where the database cannot be written; nothing is stored then
    */
   write(moment: Moment, readings: readonly Reading[], alongside: (result: WriteResult) => void): WriteResult {
-    this.#chooseSynchronous();
+    const startedAt = this.#options.clock.monotonic();
+    const full = startedAt - this.#syncedAt >= this.#options.syncIntervalMs;
+    // SQLite takes the setting outside a transaction only.
+    this.#database.pragma(`synchronous = ${full ? 'FULL' : 'NORMAL'}`);
     try {
-      return this.#database.transaction(() => {
+      const result = this.#database.transaction(() => {
         const { rows, refusals } = this.#rowsOf(moment, readings);
         this.#insert(moment, rows);
         const result = { stored: rows.length, refusals };
         alongside(result);
         return result;
       }).immediate();
+      if (full) this.#syncedAt = startedAt;
+      return result;
     } catch (error) {
-      // Series that the transaction made went with it.
+      // Series and epochs that the transaction made went with it.
       this.#series.forget();
+      this.#options.epochs.forget();
       throw error;
     }
   }
@@ -100,14 +106,6 @@ export class SampleWriter {
     }
     return { rows: [...rows.values()].sort((a, b) => a.seriesId - b.seriesId), refusals };
   }
-
-  /** SQLite takes the setting outside a transaction only. */
-  #chooseSynchronous(): void {
-    const now = this.#options.clock.monotonic();
-    const full = now - this.#syncedAt >= this.#options.syncIntervalMs;
-    if (full) this.#syncedAt = now;
-    this.#database.pragma(`synchronous = ${full ? 'FULL' : 'NORMAL'}`);
-  }
 }
 
 /** Bound as a float an integer takes eight bytes in the row; as an integer, as few as it needs. */
@@ -119,8 +117,9 @@ function storable(value: number | string): number | bigint | string {
 class SeriesTable {
   readonly #find: Statement<[Buffer], number>;
   readonly #insert: Statement;
-  readonly #names: Statement<[], string>;
+  readonly #names: Statement<[], Pick<Sample, 'name' | 'valueType'>>;
   readonly #ids = new Map<string, number>();
+  /** Exported name → stored name. */
   readonly #storedNames = new Map<string, string>();
 
   constructor(database: Database) {
@@ -128,19 +127,19 @@ class SeriesTable {
     this.#insert = database.prepare(
       'INSERT INTO series (key, name, tags, device_id, value_type, priority) VALUES (?, ?, ?, ?, ?, ?)',
     );
-    this.#names = database.prepare<[], string>('SELECT DISTINCT name FROM series').pluck();
+    this.#names = database.prepare('SELECT DISTINCT name, value_type AS valueType FROM series');
     this.forget();
   }
 
   forget(): void {
     this.#ids.clear();
     this.#storedNames.clear();
-    for (const name of this.#names.all()) this.#storedNames.set(exportedName(name), name);
+    for (const each of this.#names.all()) this.#storedNames.set(seriesName(each), each.name);
   }
 
   /** Two stored names that would leave as one would mix their values. */
   refusalOf(sample: Sample): string | undefined {
-    const other = this.#storedNames.get(exportedName(sample.name));
+    const other = this.#storedNames.get(seriesName(sample));
     return other === undefined || other === sample.name ? undefined : `would be exported as ${other} is`;
   }
 
@@ -152,7 +151,7 @@ class SeriesTable {
     const key = seriesKey(sample.name, sample.deviceId, canonical, sample.valueType);
     const id = this.#find.get(key) ?? this.#create(key, canonical, sample);
     this.#ids.set(cacheKey, id);
-    this.#storedNames.set(exportedName(sample.name), sample.name);
+    this.#storedNames.set(seriesName(sample), sample.name);
     return id;
   }
 

@@ -24,7 +24,7 @@ export function openSession(
   const open = database.transaction(() => {
     database
       .prepare(
-        `UPDATE sessions SET status = 'failed', end_time = (SELECT heartbeat FROM collector_state)
+        `UPDATE sessions SET status = 'failed', end_time = MAX(start_time, (SELECT heartbeat FROM collector_state))
          WHERE status = 'active'`,
       )
       .run();

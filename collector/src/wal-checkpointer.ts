@@ -33,6 +33,7 @@ export class WalCheckpointer {
   readonly #database: Database;
   readonly #options: WalCheckpointerOptions;
   #checkpointedAt: number;
+  #wasBusy = false;
 
   constructor(database: Database, options: WalCheckpointerOptions) {
     this.#database = database;
@@ -54,19 +55,29 @@ export class WalCheckpointer {
     const { clock, logger } = this.#options;
     const before = this.walBytes();
     const startedAt = clock.monotonic();
-    this.#database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    const [row] = this.#database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number; log: number; checkpointed: number }[];
-    this.#database.pragma('busy_timeout = 5000');
+    const row = this.#truncate();
     const busy = row?.busy !== 0;
     const result = { busy, durationMs: clock.monotonic() - startedAt, reclaimedBytes: before - this.walBytes() };
     const fields = { wal_bytes: before, duration_ms: result.durationMs, frames: row?.log, moved: row?.checkpointed };
     if (busy) {
-      logger.warn('WAL checkpoint was kept from finishing by a reader or writer', fields);
+      // Tried again every few seconds: it is told when it begins; the WAL checkpoint that goes through is its end.
+      logger[this.#wasBusy ? 'debug' : 'warn']('WAL checkpoint was kept from finishing by a reader or writer', fields);
     } else {
       this.#checkpointedAt = clock.monotonic();
       logger.info('WAL checkpoint', fields);
     }
+    this.#wasBusy = busy;
     return result;
+  }
+
+  #truncate(): { readonly busy: number; readonly log: number; readonly checkpointed: number } | undefined {
+    const patienceMs = this.#database.pragma('busy_timeout', { simple: true }) as number;
+    this.#database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    try {
+      return (this.#database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number; log: number; checkpointed: number }[])[0];
+    } finally {
+      this.#database.pragma(`busy_timeout = ${patienceMs}`);
+    }
   }
 
   /** Bytes of the WAL file; only its status is asked, since opening it would drop SQLite's locks. */

@@ -80,8 +80,9 @@ export function badConfiguration(problems: readonly string[]): AgentError {
 
 /** Masks the password of an address and the values of query parameters, so that a line may be printed or logged. */
 export function maskCredentials(value: string): string {
-  if (!URL.canParse(value)) return value;
-  const url = new URL(value);
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  // With a typing error in it, or among other words, it is no address any more and its password is still one.
+  if (url === undefined || url.host === '') return maskWords(value);
   if (url.username === '' && url.password === '' && url.search === '') return value;
   if (url.password !== '' || url.username !== '') {
     url.username = '***';
@@ -89,6 +90,10 @@ export function maskCredentials(value: string): string {
   }
   for (const name of [...url.searchParams.keys()]) url.searchParams.set(name, '***');
   return url.href;
+}
+
+function maskWords(value: string): string {
+  return value.replace(/(\w+:\/\/)\S*@|[^\s/=]+:\S*@/g, '$1***@').replace(/([?&][^\s=&]+=)[^\s&#]+/g, '$1***');
 }
 
 /** convict's schema for a set of variables: it reads the environment, coerces and validates by our formats. */

@@ -19,8 +19,9 @@ export interface ValueFormat<T> {
 
 function quantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^(\d+(?:\.\d+)?)([a-zA-Z]+)$/.exec(text.trim());
-  const unit = units[match?.[2] ?? ''];
-  return match === null || unit === undefined ? undefined : Number(match[1]) * unit;
+  const unit = match?.[2] ?? '';
+  // Own names only: "5constructor" would find what every object has, and be NaN.
+  return match === null || !Object.hasOwn(units, unit) ? undefined : Number(match[1]) * units[unit]!;
 }
 
 /** `500ms`, `30s`, `5m`, `1h`, `2d` → milliseconds. A bare 0 needs no unit; any other number does. */
@@ -133,7 +134,8 @@ function within(value: number | undefined, min: number, max: number): number | u
 
 function isPattern(word: string): boolean {
   try {
-    return new RegExp(`^(?:${word})$`) instanceof RegExp;
+    // By itself: "a)|(?:b" is an expression only between the brackets that anchor it, and is anchored no more there.
+    return new RegExp(word) instanceof RegExp;
   } catch {
     return false;
   }

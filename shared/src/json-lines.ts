@@ -11,14 +11,17 @@ export interface LineIdentity {
   readonly valueType: number;
 }
 
+/** The name that a series leaves under: a text's has `_info` at its end. */
+export function seriesName({ name, valueType }: Pick<LineIdentity, 'name' | 'valueType'>): string {
+  return exportedName(name) + (valueType === ValueType.text ? '_info' : '');
+}
+
 /**
  * The `metric` object of a series' line, as JSON. A text is exported as `<name>_info{value="…"} 1`, so a text series
  * has one line for each of its texts.
  */
 export function metricObject(series: LineIdentity, text?: string): string {
-  const labels: [string, string][] = [
-    ['__name__', exportedName(series.name) + (series.valueType === ValueType.text ? '_info' : '')],
-  ];
+  const labels: [string, string][] = [['__name__', seriesName(series)]];
   for (const [name, value] of Object.entries(series.tags)) {
     // A label of that name that is not ours: kept, under the name that Prometheus gives it.
     labels.push([name === 'device_id' ? 'exported_device_id' : name, value]);

@@ -100,6 +100,7 @@ export function dedupKey(identity: SeriesIdentity & { readonly timestampMs: numb
 export function refusalOf(sample: Sample): string | undefined {
   return (
     nameRefusal(sample.name) ??
+    deviceRefusal(sample.deviceId) ??
     timestampRefusal(sample.timestampMs) ??
     valueRefusal(sample.value) ??
     labelsRefusal(sample.tags, sample.valueType)
@@ -108,7 +109,12 @@ export function refusalOf(sample: Sample): string | undefined {
 
 /** Why a stored or exported name is refused. */
 export function nameRefusal(name: string): string | undefined {
-  return name === '' ? 'empty name' : undefined;
+  return name === '' ? 'empty name' : labelValueRefusal('__name__', name);
+}
+
+/** Why a device's name is refused: it is a label like any other. */
+export function deviceRefusal(deviceId: string): string | undefined {
+  return labelValueRefusal('device_id', deviceId);
 }
 
 /** Why a time is refused. */

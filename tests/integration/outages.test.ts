@@ -63,9 +63,9 @@ async function listening(server: Server): Promise<Impostor> {
 
 const impostors: Record<string, () => Promise<Impostor>> = {
   'at nothing': async () => {
-    const { port, close } = await listening(createServer());
-    await close();
-    return { port, close: async () => undefined };
+    const impostor = await listening(createServer());
+    await impostor.close();
+    return { port: impostor.port, close: async () => undefined };
   },
   'at an HTTP server that is no VictoriaMetrics': () =>
     listening(

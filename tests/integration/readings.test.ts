@@ -85,7 +85,12 @@ test('the memory figures agree with free -b taken at the same moment within 1 %'
 
 describe('counters equal the kernel’s', () => {
   /** Columns after the name, as Documentation/admin-guide/iostats.rst and net/core/net-procfs.c order them. */
-  const cases = [
+  const cases: {
+    readonly collector: CollectorName;
+    readonly label: string;
+    readonly counters: () => Map<string, number[]>;
+    readonly columns: Readonly<Record<string, readonly [column: number, factor: number]>>;
+  }[] = [
     {
       collector: 'disk',
       label: 'device',
@@ -98,7 +103,7 @@ describe('counters equal the kernel’s', () => {
       counters: () => kernelCounters('/proc/net/dev', 0, /[:\s]+/),
       columns: { 'network.rx_bytes_total': [0, 1], 'network.rx_packets_total': [1, 1], 'network.rx_errors_total': [2, 1], 'network.rx_dropped_total': [3, 1], 'network.tx_bytes_total': [8, 1], 'network.tx_packets_total': [9, 1], 'network.tx_errors_total': [10, 1], 'network.tx_dropped_total': [11, 1] },
     },
-  ] as const;
+  ];
 
   test.each(cases)('of the collector $collector', async ({ collector, label, counters, columns }) => {
     const before = counters();

@@ -1,7 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.js';
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
 
-import { merge, type IdRange } from './id-ranges.js';
+import { intersect, merge, subtract, type IdRange } from './id-ranges.js';
 import type { Rejection, Settled } from './settled.js';
 
 /** A chunk, or the part of one, that the receiver took. */
@@ -21,12 +21,31 @@ interface Provisional {
   /** Undefined after an announced close: the next connection takes it over. */
   readonly connection: number | undefined;
   readonly acceptedAt: number;
+  /** Its rows have been sent again before. */
+  readonly replayed: boolean;
+}
+
+/** What the end of a connection came to. */
+export interface ConnectionLoss {
+  /** How many rows became pending again. */
+  readonly rows: number;
+  /** It also held rows that have been sent again before; the caller finds out whether the receiver is still there. */
+  readonly inDoubt: boolean;
 }
 
 export interface AcknowledgementsOptions {
   readonly clock: Clock;
   /** How long an acceptance stays provisional; 0 makes it final at once. */
   readonly replayWindowMs: number;
+}
+
+/** What a commit left behind. */
+interface Written {
+  /** Everything that is provisional now. */
+  readonly provisional: readonly Provisional[];
+  /** What became pending again, and how many rows that were. */
+  readonly replayed: readonly IdRange[];
+  readonly rows: number;
 }
 
 /** Checkpoints beyond this many are forgotten, oldest first. */
@@ -38,6 +57,10 @@ const KEPT_CHECKPOINTS = 10_000;
  * VictoriaMetrics answers before it writes to disk. Killed in between, it forgets what it acknowledged, and the only
  * trace is that the connection closed. So an acceptance is provisional until its connection has carried another good
  * answer at least a replay window later; when the connection ends first, its rows become pending again.
+ *
+ * Behind a proxy that ends every idle connection they would be sent for ever that way. So rows that have been sent
+ * again before are in doubt when their connection ends: they go over to the connection of a request that is answered
+ * at once, which a receiver that was killed cannot do, and become pending again where there is none.
  */
 export class Acknowledgements {
   readonly #database: Database;
@@ -52,6 +75,12 @@ export class Acknowledgements {
   #provisional: Provisional[] = [];
   /** Rows of `provisional` that became final; deleted with the next commit, so that this costs no commit of its own. */
   #confirmed: number[] = [];
+  /** Connections that ended, until the next commit takes back what they held and was never sent again. */
+  readonly #lost = new Set<number>();
+  /** Connections that ended with their receiver: the next commit takes back all that they held. */
+  readonly #lostWithReceiver = new Set<number>();
+  /** Ids that were made pending again and not accepted since. */
+  #replayed: IdRange[] = [];
 
   constructor(database: Database, settled: Settled, options: AcknowledgementsOptions) {
     this.#database = database;
@@ -76,6 +105,7 @@ export class Acknowledgements {
       this.#database.exec('DELETE FROM provisional');
       return this.#options.replayWindowMs > 0 ? this.#settled.unsettle(ranges) : 0;
     });
+    this.#replayed = merge(ranges);
     return rows.length === 0 ? 0 : recover.immediate();
   }
 
@@ -95,43 +125,75 @@ export class Acknowledgements {
     ]);
   }
 
-  /** Commits what has gathered; on failure it stays gathered, and nothing of it is sent again. */
-  commit(): void {
-    if (this.#accepted.length === 0 && this.#rejected.length === 0 && this.#confirmed.length === 0) return;
-    const provisional = this.#database.transaction(() => this.#write()).immediate();
-    this.#provisional.push(...provisional);
+  /**
+   * Commits what has gathered; on failure it stays gathered, and nothing of it is sent again.
+   * Returns how many rows became pending again because their connection had ended.
+   */
+  commit(): number {
+    const gathered = this.#accepted.length + this.#rejected.length + this.#confirmed.length + this.#lost.size + this.#lostWithReceiver.size;
+    if (gathered === 0) return 0;
+    const { provisional, replayed, rows } = this.#database.transaction(() => this.#write()).immediate();
+    const accepted = merge(this.#accepted.flatMap(({ ranges }) => ranges));
+    this.#provisional = [...provisional];
+    this.#replayed = merge([...subtract(this.#replayed, accepted), ...replayed]);
     this.#accepted = [];
     this.#rejected = [];
     this.#confirmed = [];
+    this.#lost.clear();
+    this.#lostWithReceiver.clear();
+    return rows;
   }
 
-  /** A good answer came over `connection`: what it carried a replay window ago is on the receiver's disk by now. */
+  /**
+   * A good answer came over `connection`: what it carried a replay window ago is on the receiver's disk by now.
+   * What the answer itself accepted has to be told before.
+   */
   answered(connection: number | undefined, closing: boolean): void {
     if (connection === undefined) return;
     const before = this.#options.clock.monotonic() - this.#options.replayWindowMs;
-    const adopted = this.#provisional.map((entry) => ({ ...entry, connection: entry.connection ?? connection }));
+    const adopt = <T extends { readonly connection: number | undefined }>(entry: T): T => ({
+      ...entry,
+      connection: entry.connection ?? connection,
+    });
+    const adopted = this.#provisional.map(adopt);
     const isFinal = (entry: Provisional): boolean => entry.connection === connection && entry.acceptedAt <= before;
     this.#confirmed.push(...adopted.filter(isFinal).map(({ rowId }) => rowId));
     const open = adopted.filter((entry) => !isFinal(entry));
     // A close that is announced is no crash: what is still open waits for the next connection's answers.
-    this.#provisional = closing
-      ? open.map((entry) => (entry.connection === connection ? { ...entry, connection: undefined } : entry))
-      : open;
+    const release = <T extends { readonly connection: number | undefined }>(entry: T): T =>
+      closing && entry.connection === connection ? { ...entry, connection: undefined } : entry;
+    this.#provisional = open.map(release);
+    this.#accepted = this.#accepted.map(adopt).map(release);
   }
 
-  /** The connection ended: what it still holds becomes pending again. Returns how many rows that were. */
-  connectionLost(connection: number): number {
-    if (this.#options.replayWindowMs === 0) return 0;
-    this.commit();
-    const lost = this.#provisional.filter((entry) => entry.connection === connection);
-    if (lost.length === 0) return 0;
-    const replay = this.#database.transaction(() => {
-      for (const { rowId } of lost) this.#dropProvisional.run(rowId);
-      return this.#settled.unsettle(lost.flatMap(({ ranges }) => ranges));
-    });
-    const rows = replay.immediate();
-    this.#provisional = this.#provisional.filter((entry) => !lost.includes(entry));
-    return rows;
+  /**
+   * The connection ended: what it still holds becomes pending again, unless that has happened to it before.
+   * Where that cannot be written now, the next commit does it.
+   */
+  connectionLost(connection: number): ConnectionLoss {
+    const held = [...this.#provisional, ...this.#accepted].some((entry) => entry.connection === connection);
+    if (this.#options.replayWindowMs === 0 || !held) return { rows: 0, inDoubt: false };
+    this.#lost.add(connection);
+    const rows = this.commit();
+    return { rows, inDoubt: this.#provisional.some((entry) => entry.connection === connection) };
+  }
+
+  /**
+   * Ends the doubt about what a lost connection held.
+   *
+   * @param successor the connection over which the receiver answered at once; undefined where it did not
+   * @returns how many rows became pending again
+   */
+  resolveDoubt(connection: number, successor: number | undefined): number {
+    if (successor === undefined) {
+      this.#lostWithReceiver.add(connection);
+      return this.commit();
+    }
+    this.#provisional = this.#provisional.map((entry) =>
+      entry.connection === connection ? { ...entry, connection: successor } : entry,
+    );
+    this.answered(successor, false);
+    return 0;
   }
 
   /** Whether something waits for another answer of its connection. */
@@ -139,24 +201,40 @@ export class Acknowledgements {
     return this.#provisional.length > 0;
   }
 
-  #write(): Provisional[] {
+  #write(): Written {
     const nowMs = this.#options.clock.now();
     this.#settled.deliver(this.#accepted.flatMap(({ ranges }) => ranges));
     this.#settled.reject(this.#rejected);
     for (const { batchId, chunkIndex, count } of this.#accepted) this.#checkpoint.run(batchId, chunkIndex, nowMs, count);
     this.#forgetCheckpoints.run(KEPT_CHECKPOINTS);
     for (const rowId of this.#confirmed) this.#dropProvisional.run(rowId);
-    return this.#options.replayWindowMs === 0 ? [] : this.#writeProvisional(nowMs);
+    const provisional = [...this.#provisional, ...this.#writeProvisional(nowMs)];
+    const isLost = ({ connection, replayed }: Provisional): boolean =>
+      connection !== undefined && (this.#lostWithReceiver.has(connection) || (!replayed && this.#lost.has(connection)));
+    const lost = provisional.filter(isLost);
+    for (const { rowId } of lost) this.#dropProvisional.run(rowId);
+    const replayed = lost.flatMap(({ ranges }) => ranges);
+    const rows = replayed.length === 0 ? 0 : this.#settled.unsettle(replayed);
+    return { provisional: provisional.filter((entry) => !isLost(entry)), replayed, rows };
   }
 
   #writeProvisional(nowMs: number): Provisional[] {
+    if (this.#options.replayWindowMs === 0) return [];
     const acceptedAt = this.#options.clock.monotonic();
     const connections = new Set(this.#accepted.map(({ connection }) => connection));
-    return [...connections].map((connection) => {
+    return [...connections].flatMap((connection) => {
       const chunks = this.#accepted.filter((chunk) => chunk.connection === connection);
-      const ranges = merge(chunks.flatMap((chunk) => chunk.ranges));
-      const { lastInsertRowid } = this.#saveProvisional.run(nowMs, JSON.stringify(ranges));
-      return { rowId: Number(lastInsertRowid), ranges, connection, acceptedAt };
+      const all = merge(chunks.flatMap((chunk) => chunk.ranges));
+      const parts = [
+        { replayed: false, ranges: subtract(all, this.#replayed) },
+        { replayed: true, ranges: intersect(all, this.#replayed) },
+      ];
+      return parts
+        .filter(({ ranges }) => ranges.length > 0)
+        .map(({ replayed, ranges }) => {
+          const { lastInsertRowid } = this.#saveProvisional.run(nowMs, JSON.stringify(ranges));
+          return { rowId: Number(lastInsertRowid), ranges, connection, acceptedAt, replayed };
+        });
     });
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.js';
 import { messageOf } from '@thugshells/shared/errors.js';
 import type { Database } from '@thugshells/shared/database/open.js';
-import type { Logger } from '@thugshells/shared/logger.js';
+import { errorFields, type Logger } from '@thugshells/shared/logger.js';
 
 export interface ClockSkewOptions {
   readonly clock: Clock;
@@ -82,7 +82,12 @@ export class ClockSkew {
   #learn(skewMs: number): void {
     const { database, logger, clockSkewWarnMs: warnMs } = this.#options;
     this.skewMs = skewMs;
-    database.prepare('UPDATE uploader_state SET skew_ms = ?').run(skewMs);
+    try {
+      database.prepare('UPDATE uploader_state SET skew_ms = ?').run(skewMs);
+    } catch (error) {
+      // A disk that is full costs the collector's sample of it, not the uploads.
+      logger.warn('the clock’s skew could not be stored', errorFields(error));
+    }
     const beyond = Math.abs(skewMs) > warnMs;
     if (beyond === this.#beyond) return;
     this.#beyond = beyond;

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 
 import { jsonLine, metricObject } from '@thugshells/shared/json-lines.js';
-import { labelsRefusal, nameRefusal, timestampRefusal, ValueType, valueRefusal } from '@thugshells/shared/sample.js';
+import { deviceRefusal, labelsRefusal, nameRefusal, timestampRefusal, ValueType, valueRefusal } from '@thugshells/shared/sample.js';
 
 import type { Row, SeriesRow } from './row-reader.js';
 
@@ -62,9 +62,11 @@ export function encode(rows: readonly Row[], options: EncodeOptions): EncodedBat
 
 /** Stored rows may be older than the rules: those of the first versions were never checked. */
 function refusalOf(row: Row, { nowMs, series }: EncodeOptions): string | undefined {
-  const { name, tags, valueType } = series(row.seriesId);
+  const { name, deviceId, tags, valueType } = series(row.seriesId);
   const refusal =
-    nameRefusal(name) ?? timestampRefusal(row.timestampMs) ?? valueRefusal(row.value) ?? labelsRefusal(tags, valueType);
+    nameRefusal(name) ??
+    deviceRefusal(deviceId) ??
+    timestampRefusal(row.timestampMs) ?? valueRefusal(row.value) ?? labelsRefusal(tags, valueType);
   if (refusal !== undefined) return refusal;
   if ((valueType === ValueType.text) !== (typeof row.value === 'string')) return `value is not of type ${valueType}`;
   return row.timestampMs > nowMs + MAX_AHEAD_MS ? 'more than two days in the future' : undefined;

@@ -14,6 +14,7 @@ import { Backlog } from './backlog.js';
 import { ClockSkew } from './clock-skew.js';
 import { loadUploaderConfig } from './config.js';
 import { EncoderPool } from './encoder-pool.js';
+import { LostConnections } from './lost-connections.js';
 import { ReceiverState } from './receiver-state.js';
 import { Retrying } from './retrying.js';
 import { openWhenReady } from './schema-wait.js';
@@ -48,12 +49,9 @@ function run(): Promise<never> {
     const workerFile = fileURLToPath(new URL('./encode-worker.js', import.meta.url));
     const encoder = new EncoderPool({ clock, databasePath: config.dbPath, workerFile });
     releases.add('encoder', encoder, (pool) => pool.close());
-    const onConnectionClosed = (connection: number): void => {
-      const count = stop.aborted ? 0 : acknowledgements.connectionLost(connection);
-      if (count > 0) logger.info('a connection ended early; what it carried last is sent again', { count });
-    };
-    const remote = new VictoriaMetrics({ clock, ...config, onConnectionClosed });
+    const remote = new VictoriaMetrics({ clock, ...config, onConnectionClosed: (connection) => void lost.ended(connection) });
     releases.add('connections', remote, (open) => open.close());
+    const lost = new LostConnections({ logger, acknowledgements, pinger: remote, stop });
 
     const receiver = new ReceiverState(clock, logger);
     const skewUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;

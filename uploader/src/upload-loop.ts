@@ -10,6 +10,7 @@ import type { EncoderPool } from './encoder-pool.js';
 import { rangesOf } from './id-ranges.js';
 import { bisect } from './quarantine.js';
 import type { ReceiverState } from './receiver-state.js';
+import type { Rejection } from './settled.js';
 import type { Outcome, Pinger, Post, Transport } from './transport.js';
 
 export interface UploadLoopOptions {
@@ -98,7 +99,7 @@ export class UploadLoop {
   async #wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     this.#dueAt = untilMonotonicMs + WAIT_SLACK_MS;
-    await this.#confirm(untilMonotonicMs - clock.monotonic(), stop);
+    await this.#confirm(untilMonotonicMs - clock.monotonic(), stop).catch((error: unknown) => this.#tellFault(error));
     await clock.sleep(untilMonotonicMs - clock.monotonic(), stop);
     this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
   }
@@ -114,14 +115,17 @@ export class UploadLoop {
 
   /** A fault in one pass (a disk that is full, a thread that died) must not end the uploads. */
   async #passSafely(stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
-    const { logger, receiver } = this.#options;
     try {
       return await this.#pass(stop, abandon);
     } catch (error) {
-      if (abandon.aborted) return false;
-      if (receiver.failed('fault', String(error))) logger.error('an upload pass failed', errorFields(error));
+      if (!abandon.aborted) this.#tellFault(error);
       return false;
     }
+  }
+
+  #tellFault(error: unknown): void {
+    const { logger, receiver } = this.#options;
+    if (receiver.failed('fault', String(error))) logger.error('an upload pass failed', errorFields(error));
   }
 
   /** Sends one batch; true where there may be more to send at once. */
@@ -164,11 +168,11 @@ export class UploadLoop {
     const taken = takenBy(chunk, post.outcome);
     if (taken === undefined) return post;
     receiver.answered();
-    acknowledgements.answered(post.connection, post.closing);
     const { batchId } = pass;
     const ranges = rangesOf(taken);
     acknowledgements.accept({ batchId, chunkIndex: pass.chunkIndex++, ranges, count: taken.length, connection: post.connection });
-    acknowledgements.reject(rejectionsOf(chunk, post));
+    this.#quarantine(rejectionsOf(chunk, post));
+    acknowledgements.answered(post.connection, post.closing);
     pass.accepted += taken.length;
     if (clock.monotonic() - this.#committedAt >= COMMIT_INTERVAL_MS) this.#commit();
     return post;
@@ -192,7 +196,7 @@ export class UploadLoop {
 
   /** Quarantines the samples for which a chunk was refused; false where the pass has to end. */
   async #blame(chunk: Chunk, refusal: Post, pass: Pass, abandon: AbortSignal): Promise<boolean> {
-    const { encoder, acknowledgements, logger } = this.#options;
+    const { encoder } = this.#options;
     const result = await bisect(chunk, refusal, {
       encode: async (ids) => (await encoder.encode(rangesOf(ids), ids.length)).chunks[0],
       post: (part) => this.#post(part, pass, abandon),
@@ -202,11 +206,16 @@ export class UploadLoop {
       this.#tellTrouble('hold', `every sample is refused: ${result.reason}`, { http_status: refusal.status });
       return false;
     }
-    acknowledgements.reject(result.rejections);
-    for (const { id, status, reason } of result.rejections) {
+    this.#quarantine(result.rejections);
+    return result.kind === 'found' || !this.#isTrouble(result.post);
+  }
+
+  #quarantine(rejections: readonly Rejection[]): void {
+    const { acknowledgements, logger } = this.#options;
+    acknowledgements.reject(rejections);
+    for (const { id, status, reason } of rejections) {
       logger.warn('sample quarantined', { sample_id: id, http_status: status, error: reason });
     }
-    return result.kind === 'found' || !this.#isTrouble(result.post);
   }
 
   #commit(): void {
@@ -238,7 +247,7 @@ function takenBy(chunk: Chunk, outcome: Outcome): Float64Array | undefined {
   return chunk.ids.filter((_, index) => !rejected.has(index));
 }
 
-function rejectionsOf(chunk: Chunk, { outcome, status }: Post): { id: number; status: number | undefined; reason: string }[] {
+function rejectionsOf(chunk: Chunk, { outcome, status }: Post): Rejection[] {
   if (outcome.kind !== 'partial') return [];
   return outcome.rejected.map(({ index, reason }) => ({ id: chunk.ids[index]!, status, reason }));
 }

@@ -19,15 +19,21 @@ export interface VictoriaMetricsOptions {
   readonly remoteTimeoutMs: number;
   /** File that holds the bearer token; empty for none. */
   readonly remoteTokenFile: string;
-  /** Told once for each connection that ends, by either side. */
+  /**
+   * Told of each connection that ends, by either side, and of one over which a proxy says that the receiver is gone:
+   * what it carried last is in doubt.
+   */
   readonly onConnectionClosed: (connection: number) => void;
 }
 
 /** A receiver's answer is empty or a few hundred bytes; a portal's page may be anything. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
-/** A Date that took longer to come says little about now. */
-const DATE_TIMEOUT_MS = 10_000;
+/** A proxy's answers for a receiver that does not answer it; its own connection to us stays. */
+const RECEIVER_GONE: readonly number[] = [502, 503, 504];
+
+/** An answer without a body that took longer to come says little about now. */
+const SHORT_TIMEOUT_MS = 10_000;
 
 /** Posts chunks to VictoriaMetrics' /api/v1/import by got, one connection kept alive. */
 export class VictoriaMetrics implements Transport, Pinger {
@@ -41,7 +47,8 @@ export class VictoriaMetrics implements Transport, Pinger {
   constructor(options: VictoriaMetricsOptions) {
     this.#options = options;
     this.#endpoint = maskCredentials(options.remoteUrl);
-    const keepAlive = { keepAlive: true, maxSockets: 1 };
+    // Two, so that a ping need not wait for a post that takes its time.
+    const keepAlive = { keepAlive: true, maxSockets: 2 };
     this.#agents = { http: new HttpAgent(keepAlive), https: new HttpsAgent(keepAlive) };
     this.#client = got.extend({
       agent: this.#agents,
@@ -70,7 +77,11 @@ export class VictoriaMetrics implements Transport, Pinger {
         socket = used;
         this.#watch(used);
       });
-      return { ...measured(), ...postOf(response, chunk) };
+      const post = { ...measured(), ...postOf(response, chunk) };
+      if (post.connection !== undefined && RECEIVER_GONE.includes(response.statusCode)) {
+        this.#options.onConnectionClosed(post.connection);
+      }
+      return post;
     } catch (error) {
       signal.throwIfAborted();
       const outcome = { kind: 'retry', reason: messageOf(error) } as const;
@@ -82,16 +93,25 @@ export class VictoriaMetrics implements Transport, Pinger {
   async dateOf(url: string, signal: AbortSignal): Promise<string | undefined> {
     const headers = new URL(url).origin === new URL(this.#options.remoteUrl).origin ? this.#authorization() : {};
     const agent = { http: false, https: false } as const;
-    const response = await this.#client.head(url, { agent, headers, signal, timeout: { request: DATE_TIMEOUT_MS } });
+    const response = await this.#client.head(url, { agent, headers, signal, timeout: { request: SHORT_TIMEOUT_MS } });
     return response.headers.date;
   }
 
   async ping(signal: AbortSignal): Promise<number | undefined> {
     let socket: Socket | undefined;
-    const request = this.#client.head(new URL('/health', this.#options.remoteUrl), { headers: this.#authorization(), signal });
-    void request.on('request', (outgoing: ClientRequest) => outgoing.once('socket', (used: Socket) => (socket = used)));
-    const response = await request.catch(() => undefined);
-    return response?.ok === true && socket !== undefined ? this.#connections.get(socket) : undefined;
+    try {
+      const request = this.#client.head(new URL('/health', this.#options.remoteUrl), { headers: this.#authorization(), signal, timeout: { request: SHORT_TIMEOUT_MS } });
+      const use = (used: Socket): void => {
+        socket = used;
+        this.#watch(used);
+      };
+      void request.on('request', (outgoing: ClientRequest) => outgoing.once('socket', use));
+      const { ok } = await request;
+      return ok && socket !== undefined ? this.#connections.get(socket) : undefined;
+    } catch {
+      // A token that cannot be read, or no answer: the next post tells.
+      return undefined;
+    }
   }
 
   /** Closes idle connections. */

@@ -120,10 +120,15 @@ function parseTags(stored: unknown): Labels {
   try {
     const parsed: unknown = JSON.parse(stored);
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
-      return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, String(value)]));
+      return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, labelOf(value)]));
     }
   } catch {
     // Kept below: a row with a broken tag is still a row.
   }
   return { tags: stored };
+}
+
+/** A label's value as text; JSON keeps two objects apart, which as strings would both be "[object Object]". */
+function labelOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

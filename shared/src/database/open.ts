@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import SQLite from 'better-sqlite3';
@@ -31,9 +31,12 @@ export interface OpenOptions {
  */
 export function openDatabase(path: string, options: OpenOptions = {}): Database {
   const { create = false, readonly = false } = options;
+  let database: Database | undefined;
   try {
     if (create) mkdirSync(dirname(path), { recursive: true });
-    const database = new SQLite(path, { readonly, fileMustExist: !create, timeout: BUSY_TIMEOUT_MS });
+    // In words of its own where the folder is missing: better-sqlite3 says that by an error without a code.
+    else if (!existsSync(dirname(path))) throw Object.assign(new Error('its folder does not exist'), { code: 'SQLITE_CANTOPEN' });
+    database = new SQLite(path, { readonly, fileMustExist: !create, timeout: BUSY_TIMEOUT_MS });
     refuseOldSqlite(database);
     if (!readonly) {
       if (create) database.pragma(`page_size = ${PAGE_SIZE}`);
@@ -44,6 +47,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
     database.pragma('synchronous = NORMAL');
     return database;
   } catch (error) {
+    database?.close();
     if (error instanceof AgentError) throw error;
     throw unusable(path, error);
   }
@@ -80,7 +84,6 @@ function refuseOldSqlite(database: Database): void {
   const numbers = version.split('.').map(Number);
   const difference = OLDEST_SQLITE.map((oldest, index) => (numbers[index] ?? 0) - oldest).find((part) => part !== 0);
   if (difference !== undefined && difference < 0) {
-    database.close();
     throw new AgentError(`SQLite ${version} is older than ${OLDEST_SQLITE.join('.')}`, {
       code: 'SQLITE_TOO_OLD',
       hint: 'install the better-sqlite3 that package-lock.json names',

@@ -9,30 +9,36 @@ export function needsRebuild(database: Database): boolean {
 }
 
 /**
- * Copies a database into a new file with small pages and puts that in its place; closes `database`.
- * Until the rename, which is atomic, the old file stands as it was.
- *
- * @returns the open new database, or the old one where somebody else has it open
+ * Takes a database for this connection alone until it is closed; false where somebody else has it open.
+ * It leaves WAL for that, which also removes the WAL: it must never meet another file under the same name.
  */
-export function rebuild(database: Database, path: string): { readonly database: Database; readonly rebuilt: boolean } {
-  const copy = `${path}.rebuild`;
-  rmSync(copy, { force: true });
+export function takeAlone(database: Database): boolean {
   try {
-    // Leaving WAL takes the database for ourselves and removes the WAL, which must never meet another file.
     database.pragma('locking_mode = EXCLUSIVE');
     database.pragma('journal_mode = DELETE');
+    return true;
   } catch (error) {
     if (!isBusy(error)) throw error;
-    database.close();
-    return { database: openDatabase(path), rebuilt: false };
+    database.pragma('locking_mode = NORMAL');
+    return false;
   }
+}
+
+/**
+ * Copies a database that is taken alone into a new file with small pages and puts that in its place; closes `database`.
+ * Until the rename, which is atomic, the old file stands as it was.
+ */
+export function rebuild(database: Database, path: string): Database {
+  const copy = `${path}.rebuild`;
+  rmSync(copy, { force: true });
   database.pragma(`page_size = ${PAGE_SIZE}`);
   database.prepare('VACUUM INTO ?').run(copy);
   database.close();
+  // Opened once for itself, so that it is in WAL and on the disk before it has the name.
   openDatabase(copy).close();
   renameSync(copy, path);
   syncFolder(dirname(path));
-  return { database: openDatabase(path), rebuilt: true };
+  return openDatabase(path);
 }
 
 /** Makes a rename last through a power cut. */

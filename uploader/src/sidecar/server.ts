@@ -20,6 +20,8 @@ interface Page {
   readonly status: number;
   readonly type: string;
   readonly body: string;
+  /** For 405, RFC 9110 section 15.5.6. */
+  readonly allow?: string;
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -76,7 +78,8 @@ export class Sidecar {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const page = await this.#pageFor(request);
-    response.writeHead(page.status, { 'content-type': page.type, 'cache-control': 'no-store' });
+    const allow = page.allow === undefined ? {} : { allow: page.allow };
+    response.writeHead(page.status, { 'content-type': page.type, 'cache-control': 'no-store', ...allow });
     response.end(request.method === 'HEAD' ? undefined : page.body);
   }
 
@@ -84,7 +87,7 @@ export class Sidecar {
     const path = (request.url ?? '/').split('?')[0]!;
     const page = Object.hasOwn(this.#pages, path) ? this.#pages[path] : undefined;
     if (page === undefined) return plain(404, `no such page; there are ${Object.keys(this.#pages).join(' ')}`);
-    if (request.method !== 'GET' && request.method !== 'HEAD') return plain(405, 'only GET and HEAD');
+    if (request.method !== 'GET' && request.method !== 'HEAD') return { ...plain(405, 'only GET and HEAD'), allow: 'GET, HEAD' };
     try {
       return await page();
     } catch (error) {

@@ -1,0 +1,69 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { collectorVariables, loadCollectorConfig } from '../../../collector/src/config.js';
+import { collectorNames } from '../../../collector/src/collectors/index.js';
+import { loadConfig } from '../../../shared/src/config.js';
+import { VARIABLE_NAMES } from '../../../shared/src/variables.js';
+
+function load(given: Record<string, string> = {}, platform = 'linux') {
+  const environment = Object.fromEntries(Object.entries(given).map(([name, value]) => [`THUGSHELLS_${name}`, value]));
+  return loadConfig(collectorVariables(environment, 'this-host', platform), environment, VARIABLE_NAMES).values;
+}
+
+test('the defaults are those of the contract', () => {
+  expect(load()).toMatchObject({
+    deviceId: 'this-host',
+    dbPath: 'var/metrics.db',
+    logLevel: 'info',
+    logFormat: 'auto',
+    collectors: collectorNames,
+    cpuIntervalMs: 10_000,
+    networkIntervalMs: 10_000,
+    memoryIntervalMs: 30_000,
+    diskIntervalMs: 30_000,
+    procRoot: '/proc',
+    sysRoot: '/sys',
+    kernel: 'linux',
+    networkInclude: [],
+    networkExclude: ['lo', 'docker.*', 'veth.*', 'br-.*', 'virbr.*', 'wlan.*mon'],
+    networkMaxInterfaces: 32,
+    diskInclude: [],
+    diskExclude: ['loop.*', 'ram.*', 'zram.*', 'dm-.*', 'sr.*'],
+    diskSectorBytes: 512,
+    syncIntervalMs: 30_000,
+    walCheckpointIntervalMs: 3_600_000,
+    walCheckpointBytes: 67_108_864,
+  });
+});
+
+test('INTERVAL sets all intervals at once, and a collector’s own overrides it', () => {
+  expect(load({ INTERVAL: '1m', CPU_INTERVAL: '5s' })).toMatchObject({
+    cpuIntervalMs: 5_000, networkIntervalMs: 60_000, memoryIntervalMs: 60_000, diskIntervalMs: 60_000,
+  });
+});
+
+test('the kernel is simulated where the platform is not Linux, unless something else is said', () => {
+  expect(load({}, 'darwin').kernel).toBe('simulated');
+  expect(load({ KERNEL: 'linux' }, 'darwin').kernel).toBe('linux');
+  expect(load({ KERNEL: 'simulated' }).kernel).toBe('simulated');
+});
+
+test('the sectors of a device are 512 bytes or what sysfs says', () => {
+  expect(load({ DISK_SECTOR_BYTES: 'sysfs' }).diskSectorBytes).toBe('sysfs');
+  expect(() => load({ DISK_SECTOR_BYTES: '4096' })).toThrow('THUGSHELLS_DISK_SECTOR_BYTES=4096: must be 512 or sysfs');
+});
+
+describe('what is refused', () => {
+  test.each([
+    ['CPU_INTERVAL', '10'], ['CPU_INTERVAL', '99ms'], ['INTERVAL', '25h'], ['COLLECTORS', 'cpu gpu'], ['COLLECTORS', ','], ['KERNEL', 'darwin'],
+    ['NETWORK_EXCLUDE', 'eth('], ['NETWORK_MAX_INTERFACES', '0'], ['SYNC_INTERVAL', '30'], ['WAL_CHECKPOINT_INTERVAL', '999ms'],
+    ['WAL_CHECKPOINT_SIZE', '64'], ['WAL_CHECKPOINT_SIZE', '63KiB'], ['LOG_LEVEL', 'verbose'], ['DEVICE_ID', ' '],
+  ])('%s=%s', (name, value) => expect(() => load({ [name]: value })).toThrow(`THUGSHELLS_${name}=${value}: must be `));
+});
+
+test('the program reads the environment it is given, with this machine’s name for the device', () => {
+  const { values, unknown } = loadCollectorConfig({ THUGSHELLS_COLLECTORS: 'disk cpu', THUGSHELLS_REMOTE_URL: 'http://x/', HOME: '/root' });
+  expect(values.collectors).toEqual(['disk', 'cpu']);
+  expect(values.deviceId).not.toBe('');
+  expect(unknown).toEqual([]);
+});

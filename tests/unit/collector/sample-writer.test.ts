@@ -1,0 +1,219 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+
+import type { Database } from '@thugshells/shared/database/open.js';
+import type { Reading } from '@thugshells/shared/sample.js';
+
+import type { WriteResult } from '../../../collector/src/sample-writer.js';
+import { useTemporaryFolder } from '../shared/temporary-folder.js';
+import { gauge, migratedDatabase, NOW, reading, startOn, view } from './collector-parts.js';
+
+const folder = useTemporaryFolder();
+const nothing = (): void => undefined;
+let database: Database;
+let process: ReturnType<typeof startOn>;
+
+beforeEach(() => {
+  database = folder.keep(migratedDatabase(folder.path('metrics.db')));
+  process = startOn(database);
+});
+
+function write(readings: readonly Reading[], alongside: (result: WriteResult) => void = nothing): WriteResult {
+  return process.writer.write(process.epochs.now(), readings, alongside);
+}
+
+async function writeLater(ms: number, ...readings: Reading[]): Promise<WriteResult> {
+  await process.clock.advance(ms);
+  return write(readings);
+}
+
+function state(): unknown {
+  return database.prepare('SELECT last_id, collected, dropped, heartbeat FROM collector_state').raw().get();
+}
+
+function fail(): never {
+  throw new Error('alongside failed');
+}
+
+describe('one scrape', () => {
+  test('is stored with one time, its labels and its device', () => {
+    expect(write([reading('cpu.usage', 12.5, { core: '0' }), reading('cpu.usage', 99, { core: '1' })])).toEqual({ stored: 2, refusals: [] });
+    expect(view(database, 'id, timestamp_ms, metric_name, metric_value, tags, device_id, uploaded')).toEqual([
+      [1, NOW, 'cpu.usage', 12.5, '{"core":"0"}', 'b1', 0],
+      [2, NOW, 'cpu.usage', 99, '{"core":"1"}', 'b1', 0],
+    ]);
+  });
+
+  test('moves the books in the same transaction', () => {
+    write([reading('a.x', 1), reading('a.y', 2)]);
+    expect(state()).toEqual([2, 2, 0, NOW]);
+  });
+
+  test('without readings still beats the heart', async () => {
+    await writeLater(10_000);
+    expect(state()).toEqual([0, 0, 0, NOW + 10_000]);
+  });
+
+  test('carries what is written alongside in the same transaction, and nothing of both when that fails', () => {
+    const note = (): void => void database.exec(`INSERT INTO collector_status VALUES ('cpu','ok','',0,0,0,0,0,0,'{}')`);
+    expect(() => write([reading('a.x', 1)], () => { note(); fail(); })).toThrow('alongside failed');
+    expect(view(database, 'id')).toEqual([]);
+    expect(state()).toEqual([0, 0, 0, 0]);
+    expect(database.prepare('SELECT COUNT(*) FROM collector_status').pluck().get()).toBe(0);
+    write([reading('a.x', 1)], note);
+    expect(database.prepare('SELECT COUNT(*) FROM collector_status').pluck().get()).toBe(1);
+  });
+
+  test('is one commit, whatever the number of readings', () => {
+    const statements: string[] = [];
+    const traced = folder.keep(migratedDatabase(folder.path('metrics.db')));
+    const version = (): unknown => traced.pragma('data_version', { simple: true });
+    const before = version();
+    write(Array.from({ length: 60 }, (_, index) => reading('a.x', index, { i: String(index) })), () => {
+      statements.push(String(traced.prepare('SELECT COUNT(*) FROM samples').pluck().get()));
+      expect(version()).toBe(before);
+    });
+    expect(statements).toEqual(['0']);
+    expect(version()).not.toBe(before);
+    expect(traced.prepare('SELECT COUNT(*) FROM samples').pluck().get()).toBe(60);
+  });
+});
+
+describe('ids', () => {
+  test('go on where they were, also after every row has been deleted and after a restart', async () => {
+    write([reading('a.x', 1), reading('a.y', 2)]);
+    database.exec('DELETE FROM samples');
+    await writeLater(1000, reading('a.x', 3));
+    expect(view(database, 'id')).toEqual([[3]]);
+    database.exec('DELETE FROM samples');
+    process = startOn(database, { clock: process.clock });
+    await writeLater(1000, reading('a.x', 4));
+    expect(view(database, 'id')).toEqual([[4]]);
+    expect(state()).toEqual([4, 4, 0, NOW + 2000]);
+  });
+
+  test('are given in the order of the series, whatever the order of the readings', async () => {
+    write([reading('a.x', 1), reading('a.y', 2), reading('a.z', 3)]);
+    await writeLater(1000, reading('a.z', 30), reading('a.x', 10), reading('a.y', 20));
+    expect(view(database, 'id, metric_name').slice(3)).toEqual([[4, 'a.x'], [5, 'a.y'], [6, 'a.z']]);
+  });
+
+  test('that a failed transaction took are given again, since nobody saw them', async () => {
+    expect(() => write([reading('a.x', 1)], fail)).toThrow();
+    await writeLater(1000, reading('a.x', 1));
+    expect(view(database, 'id')).toEqual([[1]]);
+  });
+});
+
+describe('series', () => {
+  test('are named once, whatever the order of their labels, and found again after a restart', async () => {
+    write([reading('a.x', 1, { b: '2', a: '1' })]);
+    await writeLater(1000, reading('a.x', 2, { a: '1', b: '2' }));
+    process = startOn(database, { clock: process.clock });
+    await writeLater(1000, reading('a.x', 3, { b: '2', a: '1' }));
+    expect(database.prepare('SELECT name, tags FROM series').raw().all()).toEqual([['a.x', '{"a":"1","b":"2"}']]);
+    expect(view(database, 'metric_value').flat()).toEqual([1, 2, 3]);
+  });
+
+  test('that a failed transaction made are made anew by the next one', async () => {
+    expect(() => write([reading('a.x', 1), reading('a.y', 2)], fail)).toThrow();
+    expect(database.prepare('SELECT COUNT(*) FROM series').pluck().get()).toBe(0);
+    await writeLater(1000, reading('b.z', 9), reading('a.x', 1));
+    expect(view(database, 'metric_name, metric_value')).toEqual([['b.z', 9], ['a.x', 1]]);
+  });
+
+  test('keep the priority they were declared with', () => {
+    write([{ series: gauge('a.x', 5), labels: {}, value: 1 }]);
+    expect(view(database, 'priority')).toEqual([[5]]);
+  });
+
+  test('bear the labels of the board besides their own', () => {
+    process = startOn(database, { labels: { simulated: 'true' } });
+    write([reading('a.x', 1, { core: '0' })]);
+    expect(view(database, 'tags')).toEqual([['{"core":"0","simulated":"true"}']]);
+  });
+});
+
+describe('values', () => {
+  test.each([
+    [0, 'integer'], [7, 'integer'], [-7, 'integer'], [2 ** 40, 'integer'], [Number.MAX_SAFE_INTEGER, 'integer'],
+    [12.5, 'real'], [2 ** 60, 'real'], [1e300, 'real'], ['5.10.160', 'text'], ['7', 'text'],
+  ])('%p is stored as %s and read back the same', (value, type) => {
+    write([reading('a.x', value)]);
+    expect(database.prepare('SELECT typeof(value), value FROM samples').raw().get()).toEqual([type, value]);
+  });
+});
+
+describe('what is refused', () => {
+  test('is told and left out; the rest of the scrape is stored', () => {
+    const result = write([reading('a.x', NaN), reading('a.y', 1), reading('a.z', 1, { path: 'x'.repeat(4097) })]);
+    expect(result).toEqual({ stored: 1, refusals: ['a.x: value NaN is not finite', 'a.z: label "path" is longer than 4096 bytes'] });
+    expect(view(database, 'metric_name')).toEqual([['a.y']]);
+    expect(state()).toMatchObject([1, 1, 0, NOW]);
+    expect(database.prepare('SELECT name FROM series').pluck().all()).toEqual(['a.y']);
+  });
+
+  test('is a second value of one series in one scrape', () => {
+    expect(write([reading('a.x', 1, { core: '0' }), reading('a.x', 2, { core: '0' }), reading('a.x', 3, { core: '1' })])).toEqual({
+      stored: 2,
+      refusals: ['a.x: twice in one scrape'],
+    });
+    expect(view(database, 'metric_value').flat()).toEqual([1, 3]);
+  });
+
+  test('is a name that would leave the board as another one does', async () => {
+    write([reading('cpu.usage_all', 1)]);
+    expect(await writeLater(1000, reading('cpu.usage.all', 2), reading('cpu.usage_all', 3))).toEqual({
+      stored: 1,
+      refusals: ['cpu.usage.all: would be exported as cpu.usage_all is'],
+    });
+    process = startOn(database, { clock: process.clock });
+    expect((await writeLater(1000, reading('cpu.usage.all', 4))).refusals).toHaveLength(1);
+  });
+
+  test('is such a name within one scrape too', () => {
+    expect(write([reading('cpu.usage_all', 1), reading('cpu.usage.all', 2)]).refusals).toEqual(['cpu.usage.all: would be exported as cpu.usage_all is']);
+  });
+
+  test('is a number whose name is that of a text with _info, as which the text leaves', async () => {
+    write([reading('system.kernel', '5.10.160'), reading('system.uptime_info', 1)]);
+    expect(await writeLater(1000, reading('system.kernel_info', 1), reading('system.uptime', 'long'))).toEqual({
+      stored: 0,
+      refusals: ['system.kernel_info: would be exported as system.kernel is', 'system.uptime: would be exported as system.uptime_info is'],
+    });
+    expect((await writeLater(1000, reading('system.kernel', 1))).refusals).toEqual([]);
+  });
+
+  test('is not remembered as a name once its transaction has failed', async () => {
+    expect(() => write([reading('cpu.usage_all', 1)], fail)).toThrow();
+    expect((await writeLater(1000, reading('cpu.usage.all', 2))).refusals).toEqual([]);
+  });
+});
+
+describe('the disk', () => {
+  function synchronous(): unknown {
+    return { 1: 'NORMAL', 2: 'FULL' }[database.pragma('synchronous', { simple: true }) as number];
+  }
+
+  test('is waited for by one commit in each SYNC_INTERVAL', async () => {
+    const settings: unknown[] = [];
+    for (let scrape = 0; scrape < 8; scrape++) {
+      write([reading('a.x', scrape)], () => settings.push(synchronous()));
+      await process.clock.advance(10_000);
+    }
+    expect(settings).toEqual(['FULL', 'NORMAL', 'NORMAL', 'FULL', 'NORMAL', 'NORMAL', 'FULL', 'NORMAL']);
+  });
+
+  test('is waited for by each commit where SYNC_INTERVAL is 0', () => {
+    process = startOn(database, { syncIntervalMs: 0 });
+    const settings: unknown[] = [];
+    for (let scrape = 0; scrape < 3; scrape++) write([], () => settings.push(synchronous()));
+    expect(settings).toEqual(['FULL', 'FULL', 'FULL']);
+  });
+
+  test('is waited for by the next commit when the one that should have failed', () => {
+    const settings: unknown[] = [];
+    expect(() => write([reading('a.x', 1)], fail)).toThrow();
+    write([reading('a.x', 1)], () => settings.push(synchronous()));
+    expect(settings).toEqual(['FULL']);
+  });
+});

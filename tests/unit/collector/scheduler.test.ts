@@ -1,0 +1,213 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import type { Database } from '@thugshells/shared/database/open.js';
+import { AgentError } from '@thugshells/shared/errors.js';
+import type { Reading } from '@thugshells/shared/sample.js';
+
+import { CollectorStatusTable } from '../../../collector/src/collector-status.js';
+import type { Collector, Scrape } from '../../../collector/src/collector.js';
+import { Scheduler, type ScheduledCollector } from '../../../collector/src/scheduler.js';
+import { FakeClock } from '../../support/fake-clock.js';
+import { useTemporaryFolder } from '../shared/temporary-folder.js';
+import { migratedDatabase, NOW, reading, startOn, view } from './collector-parts.js';
+
+const folder = useTemporaryFolder();
+let database: Database;
+let clock: FakeClock;
+let process: ReturnType<typeof startOn>;
+let stop: AbortController;
+let running: Promise<void> | undefined;
+
+beforeEach(() => {
+  database = folder.keep(migratedDatabase(folder.path('metrics.db')));
+  clock = new FakeClock(NOW);
+  process = startOn(database, { clock });
+});
+
+afterEach(end);
+
+/** A collector whose every scrape a test decides on; it remembers when it was asked. */
+class ScriptedCollector implements Collector {
+  readonly comparesReads = false;
+  readonly askedAt: number[] = [];
+
+  readonly name: string;
+  readonly #answer: (turn: number) => readonly Reading[] | Promise<readonly Reading[]>;
+
+  constructor(name: string, answer: (turn: number) => readonly Reading[] | Promise<readonly Reading[]> = (turn) => [reading(`${name}.x`, turn)]) {
+    this.name = name;
+    this.#answer = answer;
+  }
+
+  async collect(scrape: Scrape): Promise<readonly Reading[]> {
+    this.askedAt.push(scrape.monotonicMs);
+    return this.#answer(this.askedAt.length - 1);
+  }
+}
+
+/** Starts the collectors; their first scrapes have run when it resolves, where they need no time. */
+async function run(...collectors: [Collector, number][]): Promise<void> {
+  stop = new AbortController();
+  const scheduler = new Scheduler({ clock, logger: process.log, epochs: process.epochs, writer: process.writer, statuses: new CollectorStatusTable(database) });
+  const scheduled: ScheduledCollector[] = collectors.map(([collector, intervalMs]) => ({ collector, intervalMs }));
+  running = scheduler.run(scheduled, stop.signal);
+  await clock.advance(0);
+}
+
+async function end(): Promise<void> {
+  stop?.abort();
+  await running;
+  running = undefined;
+}
+
+function statusOf(collector: string): Record<string, unknown> {
+  return database.prepare('SELECT * FROM collector_status WHERE collector = ?').get(collector) as Record<string, unknown>;
+}
+
+function fault(code: string): AgentError {
+  return new AgentError(`/proc/stat: ${code}`, { code });
+}
+
+describe('when', () => {
+  test('each collector runs at once, then at its own interval', async () => {
+    const cpu = new ScriptedCollector('cpu');
+    const disk = new ScriptedCollector('disk');
+    await run([cpu, 10_000], [disk, 30_000]);
+    await clock.advance(60_000);
+    expect(cpu.askedAt).toEqual([0, 10_000, 20_000, 30_000, 40_000, 50_000, 60_000]);
+    expect(disk.askedAt).toEqual([0, 30_000, 60_000]);
+    expect(view(database, 'timestamp_ms').length).toBe(10);
+  });
+
+  test('does not drift, however long each scrape takes', async () => {
+    const cpu: ScriptedCollector = new ScriptedCollector('cpu', async () => {
+      await clock.sleep(37 * (cpu.askedAt.length % 3));
+      return [];
+    });
+    await run([cpu, 1_000]);
+    await clock.advance(100_000);
+    expect(cpu.askedAt).toEqual(Array.from({ length: 101 }, (_, turn) => turn * 1_000));
+  });
+
+  test('a scrape that overruns its interval leaves out what it missed, and goes on in step', async () => {
+    const slow = new ScriptedCollector('slow', async (turn) => {
+      await clock.sleep(turn === 1 ? 25_000 : 1_000);
+      return [];
+    });
+    await run([slow, 10_000]);
+    await clock.advance(60_000);
+    expect(slow.askedAt).toEqual([0, 10_000, 40_000, 50_000, 60_000]);
+  });
+
+  test('a slow collector delays no other', async () => {
+    const cpu = new ScriptedCollector('cpu');
+    await run([new ScriptedCollector('hangs', () => new Promise(() => undefined)), 10_000], [cpu, 10_000]);
+    await clock.advance(30_000);
+    expect(cpu.askedAt).toEqual([0, 10_000, 20_000, 30_000]);
+    expect(statusOf('cpu')).toMatchObject({ status: 'ok', collected: 4 });
+  });
+
+  test('the rows of a slow scrape bear the time at which it began', async () => {
+    await run([new ScriptedCollector('slow', async () => { await clock.sleep(3_000); return [reading('slow.x', 1)]; }), 10_000]);
+    await clock.advance(5_000);
+    expect(view(database, 'timestamp_ms').flat()).toEqual([NOW]);
+  });
+
+  test('stops at once, also while a collector hangs, and leaves no sleeper', async () => {
+    await run([new ScriptedCollector('hangs', () => new Promise(() => undefined)), 10_000], [new ScriptedCollector('cpu'), 10_000]);
+    await clock.advance(5_000);
+    await end();
+    expect(clock.sleeping).toBe(0);
+  });
+});
+
+describe('a collector that fails', () => {
+  test('stores nothing, is counted each time, and the others go on', async () => {
+    await run([new ScriptedCollector('cpu', () => { throw fault('KERNEL_FILE_UNREADABLE'); }), 10_000], [new ScriptedCollector('disk'), 10_000]);
+    await clock.advance(20_000);
+    expect(statusOf('cpu')).toMatchObject({ status: 'failing', message: '/proc/stat: KERNEL_FILE_UNREADABLE', collected: 0, failed: 3, since: NOW, last_scrape: NOW + 20_000 });
+    expect(statusOf('disk')).toMatchObject({ status: 'ok', collected: 3, failed: 0 });
+  });
+
+  test('is told when it begins and when it ends, not in between', async () => {
+    await run([new ScriptedCollector('cpu', (turn) => { if (turn >= 1 && turn < 4) throw fault('KERNEL_FILE_MALFORMED'); return []; }), 10_000]);
+    await clock.advance(55_000);
+    expect(process.log.said('error', 'warn')).toEqual(['warn: collector is failing', 'warn: collector works again']);
+    expect(process.log.lines.find(({ level }) => level === 'warn')?.fields).toMatchObject({ collector: 'cpu', error_code: 'KERNEL_FILE_MALFORMED', error_type: 'AgentError' });
+    expect(statusOf('cpu')).toMatchObject({ status: 'ok', message: '', since: NOW + 40_000 });
+  });
+
+  test('fails too where some of its readings are refused, with the reasons, and stores the others', async () => {
+    await run([new ScriptedCollector('cpu', () => [reading('cpu.x', NaN), reading('cpu.y', 1)]), 10_000]);
+    expect(statusOf('cpu')).toMatchObject({ status: 'failing', message: 'cpu.x: value NaN is not finite', collected: 1, failed: 1 });
+    expect(process.log.said('warn')).toEqual(['warn: collector is failing']);
+  });
+
+  test('with something that nobody foresaw has its stack in the log', async () => {
+    await run([new ScriptedCollector('cpu', () => { throw new TypeError('oops'); }), 10_000]);
+    expect(process.log.lines.find(({ level }) => level === 'warn')?.fields).toMatchObject({ error: 'oops', stack: expect.stringContaining('TypeError') });
+  });
+});
+
+describe('a collector whose source this kernel does not have', () => {
+  test('is absent, which is said at debug only, and is not counted as failed', async () => {
+    await run([new ScriptedCollector('pressure', () => { throw fault('KERNEL_FILE_ABSENT'); }), 10_000]);
+    await clock.advance(30_000);
+    expect(statusOf('pressure')).toMatchObject({ status: 'absent', failed: 0, collected: 0, since: NOW });
+    expect(process.log.said('error', 'warn', 'info')).toEqual([]);
+    expect(process.log.said('debug')).toContain('debug: collector is absent on this kernel');
+  });
+});
+
+describe('what is known of a collector', () => {
+  test('counts on after a restart', async () => {
+    await run([new ScriptedCollector('cpu', (turn) => { if (turn === 1) throw fault('KERNEL_FILE_UNREADABLE'); return [reading('cpu.x', turn)]; }), 10_000]);
+    await clock.advance(25_000);
+    await end();
+    const before = statusOf('cpu');
+    expect(before).toMatchObject({ collected: 2, failed: 1 });
+
+    process = startOn(database, { clock });
+    await run([new ScriptedCollector('cpu'), 10_000]);
+    expect(statusOf('cpu')).toMatchObject({ collected: 3, failed: 1, interval_ms: 10_000 });
+    const durations = JSON.parse(String(statusOf('cpu')['durations'])) as { counts: number[] };
+    expect(durations.counts.reduce((sum, count) => sum + count)).toBe(4);
+  });
+
+  test('is forgotten when it runs no more', async () => {
+    await run([new ScriptedCollector('cpu'), 10_000], [new ScriptedCollector('disk'), 10_000]);
+    await end();
+    process = startOn(database, { clock });
+    await run([new ScriptedCollector('disk'), 10_000]);
+    expect(database.prepare('SELECT collector FROM collector_status').pluck().all()).toEqual(['disk']);
+  });
+
+  test('has the duration of its scrapes', async () => {
+    await run([new ScriptedCollector('cpu', async () => { await clock.sleep(50); return []; }), 10_000]);
+    await clock.advance(1_000);
+    expect(statusOf('cpu')).toMatchObject({ duration_ms: 50, durations: '{"counts":[0,0,0,1,0,0],"sum":0.05}' });
+  });
+});
+
+describe('the log', () => {
+  test('sums up once a minute at info, and says each scrape at debug', async () => {
+    await run([new ScriptedCollector('cpu'), 10_000]);
+    await clock.advance(125_000);
+    const info = process.log.lines.filter(({ level }) => level === 'info');
+    expect(info.map(({ fields }) => fields['count'])).toEqual([6, 6]);
+    expect(process.log.said('debug')).toHaveLength(13);
+  });
+
+  test('says that a scrape could not be stored; the scrapes after it are', async () => {
+    await run([new ScriptedCollector('cpu'), 10_000]);
+    await clock.advance(5_000);
+    database.exec(`CREATE TEMP TRIGGER full BEFORE INSERT ON samples BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
+    await clock.advance(10_000);
+    database.exec('DROP TRIGGER full');
+    await clock.advance(10_000);
+    const errors = process.log.lines.filter(({ level }) => level === 'error');
+    expect(errors.map(({ fields }) => [fields['collector'], fields['error']])).toEqual([['cpu', expect.stringContaining('disk is full')]]);
+    expect(view(database, 'timestamp_ms').flat()).toEqual([NOW, NOW + 20_000]);
+    expect(statusOf('cpu')).toMatchObject({ collected: 2 });
+  });
+});

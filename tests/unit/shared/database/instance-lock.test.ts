@@ -1,0 +1,82 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { afterEach, expect, test } from '@jest/globals';
+
+import { takeInstanceLock } from '../../../../shared/src/database/instance-lock.js';
+import { exitCodeOf } from '../../../../shared/src/errors.js';
+import { useTemporaryFolder } from '../temporary-folder.js';
+import { thrownBy } from '../thrown.js';
+
+const folder = useTemporaryFolder();
+const children: ChildProcess[] = [];
+
+afterEach(async () => {
+  await Promise.all(children.splice(0).map((child) => endOf(child)));
+});
+
+/** Starts another process that takes the lock; resolves with what it says. */
+async function other(role = 'collector'): Promise<{ readonly child: ChildProcess; readonly said: string }> {
+  const loader = pathToFileURL(join(import.meta.dirname, '../source-loader.mjs')).href;
+  const child = spawn(process.execPath, ['--import', loader, join(import.meta.dirname, 'take-lock.mjs'), folder.path('metrics.db'), role], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  return { child, said: said.toString().trim() };
+}
+
+async function endOf(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
+
+function take(role: 'collector' | 'uploader' = 'collector') {
+  const lock = takeInstanceLock(folder.path('metrics.db'), role);
+  return folder.keep({ close: () => lock.release() });
+}
+
+test('a second process is told that another instance is at work, and what to do', async () => {
+  const { said } = await other();
+  expect(said).toBe('taken');
+  const error = thrownBy(() => take());
+  expect(error).toMatchObject({
+    code: 'ANOTHER_INSTANCE',
+    message: `another collector is at work on ${folder.path('metrics.db')}`,
+    hint: expect.stringContaining(`${folder.path('metrics.db')}.collector-lock`),
+  });
+  expect(exitCodeOf(error)).toBe(75);
+});
+
+test('a second process is refused by this one', async () => {
+  take();
+  expect((await other()).said).toBe('ANOTHER_INSTANCE');
+});
+
+test('the two roles do not keep each other out', async () => {
+  take('collector');
+  expect((await other('uploader')).said).toBe('taken');
+});
+
+test('the lock goes with a process that is killed', async () => {
+  const { child, said } = await other();
+  expect(said).toBe('taken');
+  thrownBy(() => take());
+  await endOf(child);
+  take();
+});
+
+test('a lock that was released can be taken again, by this process or another', async () => {
+  take().close();
+  take().close();
+  expect((await other()).said).toBe('taken');
+});
+
+test('the folder is made where it is missing', () => {
+  const lock = takeInstanceLock(folder.path('state/deeper/metrics.db'), 'collector');
+  lock.release();
+});

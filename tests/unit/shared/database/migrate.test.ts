@@ -1,0 +1,171 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { migrate } from '../../../../shared/src/database/migrate.js';
+import { openDatabase, type Database } from '../../../../shared/src/database/open.js';
+import { SCHEMA_VERSION, schemaVersion } from '../../../../shared/src/database/schema-version.js';
+import { dedupKey, seriesKey } from '../../../../shared/src/sample.js';
+import { useTemporaryFolder } from '../temporary-folder.js';
+import { thrownBy } from '../thrown.js';
+import { fingerprint, toVersionTwo, versionOne } from './old-databases.js';
+
+const START = 1_700_000_000_000;
+const folder = useTemporaryFolder();
+
+function empty(): Database {
+  return folder.keep(openDatabase(folder.path('metrics.db'), { create: true }));
+}
+
+function first(): Database {
+  return folder.keep(versionOne(folder.path('metrics.db')));
+}
+
+function tablesOf(database: Database): string[] {
+  return database
+    .prepare<[], string>(`SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name`)
+    .pluck()
+    .all();
+}
+
+/** `rows` different values, and the first `repeated` of them once more; every third has no device. */
+function fill(database: Database, { rows, repeated }: { rows: number; repeated: number }): void {
+  const insert = database.prepare('INSERT INTO metrics (timestamp_ms, metric_name, metric_value, device_id) VALUES (?, ?, ?, ?)');
+  database.transaction(() => {
+    for (let index = 0; index < rows + repeated; index++) {
+      const row = index % rows;
+      const name = ['cpu.temperature', 'memory.used', 'srt.packet_loss'][row % 3]!;
+      insert.run(START + Math.floor(row / 3) * 1000, name, row / 4, row % 3 === 0 ? null : 'belabox-001');
+    }
+  })();
+}
+
+describe('from each version to the newest', () => {
+  test('an empty database gets the tables, the view and a record of each version', () => {
+    const database = empty();
+    expect(migrate(database)).toEqual({ from: 0, to: 3 });
+    expect(tablesOf(database)).toEqual([
+      'collector_state', 'collector_status', 'epochs', 'metrics', 'provisional', 'rejected', 'samples',
+      'schema_version', 'series', 'sessions', 'settled', 'upload_checkpoints', 'uploader_state',
+    ]);
+    expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([1, 2, 3]);
+    expect(database.prepare('SELECT last_id, collected, dropped FROM collector_state').get()).toEqual({ last_id: 0, collected: 0, dropped: 0 });
+    expect(database.prepare('SELECT delivered, rejected FROM uploader_state').all()).toEqual([{ delivered: 0, rejected: 0 }]);
+  });
+
+  test('the number of the last migration is the version that this program knows', () => {
+    const database = empty();
+    expect(migrate(database).to).toBe(SCHEMA_VERSION);
+  });
+
+  test('a first database without a record of its version counts as version 1', () => {
+    const database = first();
+    fill(database, { rows: 9, repeated: 0 });
+    expect(migrate(database)).toEqual({ from: 1, to: 3 });
+    expect(database.prepare('SELECT COUNT(*) FROM metrics').pluck().get()).toBe(9);
+  });
+
+  test('a first database with a record of its version keeps that record', () => {
+    const database = first();
+    database.exec('CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)');
+    database.exec('INSERT INTO schema_version VALUES (1, 12345)');
+    fill(database, { rows: 9, repeated: 0 });
+    expect(migrate(database)).toEqual({ from: 1, to: 3 });
+    expect(database.prepare('SELECT applied_at FROM schema_version WHERE version = 1').pluck().get()).toBe(12345);
+    expect(database.prepare('SELECT COUNT(*) FROM metrics').pluck().get()).toBe(9);
+  });
+
+  test('version 2 gives every row the key that dedupKey() gives, and keeps the first of equal rows', () => {
+    const database = first();
+    fill(database, { rows: 3_000, repeated: 500 });
+    toVersionTwo(database);
+    expect(schemaVersion(database)).toBe(2);
+    const rows = database.prepare('SELECT * FROM metrics ORDER BY id').all() as Record<string, never>[];
+    expect(rows.map(({ id }) => id)).toEqual(Array.from({ length: 3_000 }, (_, index) => index + 1));
+    for (const row of rows) {
+      expect(row['dedup_key']).toBe(
+        dedupKey({ name: row['metric_name']!, timestampMs: row['timestamp_ms']!, deviceId: row['device_id'] ?? '', tags: {}, valueType: 0 }),
+      );
+    }
+    expect(rows[0]).toMatchObject({ uploaded: 0, priority: 1, value_type: 0, tags: null, session_id: null });
+    expect(migrate(database)).toEqual({ from: 2, to: 3 });
+  });
+
+  test('100,000 first rows with duplicates arrive once each, under the key of their time and series', () => {
+    const database = first();
+    fill(database, { rows: 90_000, repeated: 10_000 });
+    migrate(database);
+    const rows = database
+      .prepare<[], [number, number, string, string, number, string]>(
+        'SELECT id, timestamp_ms, metric_name, device_id, metric_value, dedup_key FROM metrics ORDER BY id',
+      )
+      .raw()
+      .all();
+    expect(rows).toHaveLength(90_000);
+    const wrong = rows.filter(([id, timestampMs, name, device, value, key]) => {
+      const series = seriesKey(name, device, '{}', 0).toString('hex').slice(0, 52);
+      return value !== (id - 1) / 4 || key !== timestampMs.toString(16).padStart(12, '0') + series;
+    });
+    expect(wrong).toEqual([]);
+    expect(new Set(rows.map((row) => row[5])).size).toBe(90_000);
+    expect(database.prepare('SELECT name, device_id FROM series ORDER BY name').raw().all()).toEqual([
+      ['cpu.temperature', ''], ['memory.used', 'belabox-001'], ['srt.packet_loss', 'belabox-001'],
+    ]);
+    // The ids of the duplicates that went are not given again.
+    expect(database.prepare('SELECT last_id, collected FROM collector_state').get()).toEqual({ last_id: 100_000, collected: 90_000 });
+  });
+});
+
+describe('running it again', () => {
+  test.each(['empty', 'first'])('changes nothing in a database that was %s', (kind) => {
+    const database = kind === 'empty' ? empty() : first();
+    if (kind === 'first') fill(database, { rows: 30, repeated: 7 });
+    migrate(database);
+    const before = fingerprint(database);
+    expect(migrate(database)).toEqual({ from: 3, to: 3 });
+    expect(fingerprint(database)).toBe(before);
+  });
+});
+
+describe('a migration that fails', () => {
+  test('leaves the version before it, and names the file and the statement', () => {
+    const database = first();
+    fill(database, { rows: 30, repeated: 3 });
+    const error = toVersionTwo(database);
+    expect(error).toMatchObject({ code: 'MIGRATION_FAILED', cause: { code: 'SQLITE_ERROR' } });
+    expect((error as Error).message).toMatch(/^migration 0003-series-and-samples\.sql failed: .*series already exists in: CREATE TABLE series \(/s);
+    expect(schemaVersion(database)).toBe(2);
+    expect(tablesOf(database)).toEqual(['metrics', 'schema_version', 'sessions', 'upload_checkpoints']);
+    expect(database.prepare('SELECT COUNT(*) FROM metrics').pluck().get()).toBe(30);
+  });
+
+  test('leaves a first database as it was, its record of versions included', () => {
+    const database = first();
+    fill(database, { rows: 30, repeated: 3 });
+    database.exec('CREATE TABLE sessions (in_the_way)');
+    const before = fingerprint(database);
+    expect(thrownBy(() => migrate(database))).toMatchObject({ code: 'MIGRATION_FAILED', message: expect.stringContaining('0002-uploads.sql') });
+    expect(fingerprint(database)).toBe(before);
+    expect(schemaVersion(database)).toBe(1);
+  });
+
+  test('goes through once the cause is gone', () => {
+    const database = first();
+    fill(database, { rows: 30, repeated: 3 });
+    toVersionTwo(database);
+    expect(migrate(database)).toEqual({ from: 2, to: 3 });
+    expect(database.prepare('SELECT COUNT(*) FROM metrics').pluck().get()).toBe(30);
+  });
+});
+
+describe('a database of a later program', () => {
+  test('is refused with both versions named, and left alone', () => {
+    const database = empty();
+    migrate(database);
+    database.exec('INSERT INTO schema_version VALUES (7, 0)');
+    const before = fingerprint(database);
+    expect(thrownBy(() => migrate(database))).toMatchObject({
+      code: 'DATABASE_TOO_NEW',
+      message: 'the database has schema version 7, this program knows versions up to 3',
+    });
+    expect(fingerprint(database)).toBe(before);
+  });
+});

@@ -1,0 +1,72 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { migrate } from '@thugshells/shared/database/migrate.js';
+import { openDatabase, openSideFile, PAGE_SIZE, type Database } from '@thugshells/shared/database/open.js';
+import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
+import type { Logger } from '@thugshells/shared/logger.js';
+
+let folder: string;
+let path: string;
+let messages: string[];
+const tell = (message: string): void => void messages.push(message);
+const logger: Logger = { error: tell, warn: tell, info: tell, debug: tell, child: () => logger };
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'prepare-'));
+  path = join(folder, 'metrics.db');
+  messages = [];
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** A version 3 database with pages of SQLite's own size and a few rows. */
+function databaseWithLargePages(): void {
+  const database = openSideFile(path);
+  database.pragma('journal_mode = WAL');
+  migrate(database);
+  database.exec(`INSERT INTO series VALUES (1, x'00', 'load.average_1m', '{}', 'board', 0, 1)`);
+  const insert = database.prepare('INSERT INTO samples VALUES (?, 1, ?, ?)');
+  for (let id = 1; id <= 500; id++) insert.run(id, 1_700_000_000_000 + id, id / 2);
+  database.close();
+}
+
+function pageSize(database: Database): unknown {
+  return database.pragma('page_size', { simple: true });
+}
+
+test('a new database has small pages from the start', () => {
+  const database = prepareDatabase(path, logger);
+  expect(pageSize(database)).toBe(PAGE_SIZE);
+  expect(messages).toEqual(['database migrated']);
+  database.close();
+});
+
+test('a database with large pages is copied into one with small pages, rows and journal mode kept', () => {
+  databaseWithLargePages();
+  const database = prepareDatabase(path, logger);
+  expect(pageSize(database)).toBe(PAGE_SIZE);
+  expect(database.pragma('journal_mode', { simple: true })).toBe('wal');
+  expect(database.prepare('SELECT COUNT(*), SUM(metric_value) FROM metrics').raw().get()).toEqual([500, 62_625]);
+  expect(database.pragma('integrity_check', { simple: true })).toBe('ok');
+  expect(readdirSync(folder).filter((name) => name.includes('rebuild'))).toEqual([]);
+  database.close();
+});
+
+test('a database that somebody else has open keeps its pages and is used all the same', () => {
+  databaseWithLargePages();
+  const other = openDatabase(path);
+  other.prepare('SELECT COUNT(*) FROM samples').get();
+  const database = prepareDatabase(path, logger);
+  expect(pageSize(database)).not.toBe(PAGE_SIZE);
+  expect(messages).toEqual(['the database keeps its large pages: another program has it open']);
+  database.exec('INSERT INTO samples VALUES (501, 1, 1800000000000, 1)');
+  expect(other.prepare('SELECT COUNT(*) FROM samples').pluck().get()).toBe(501);
+  other.close();
+  database.close();
+});
+

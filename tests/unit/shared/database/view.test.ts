@@ -1,0 +1,112 @@
+import { spawnSync } from 'node:child_process';
+
+import { beforeEach, describe, expect, test } from '@jest/globals';
+
+import { migrate } from '../../../../shared/src/database/migrate.js';
+import { openDatabase, type Database } from '../../../../shared/src/database/open.js';
+import { seriesKey } from '../../../../shared/src/sample.js';
+import { useTemporaryFolder } from '../temporary-folder.js';
+
+const T = 1_700_000_000_000;
+const SQLITE3 = spawnSync('sqlite3', ['--version']).status === 0 ? 'sqlite3' : undefined;
+const folder = useTemporaryFolder();
+let database: Database;
+
+const COLUMNS = [
+  'id', 'timestamp_ms', 'metric_name', 'metric_value', 'value_text', 'value_type', 'tags', 'session_id', 'device_id',
+  'uploaded', 'priority', 'dedup_key',
+];
+
+function storeSamples(ids: readonly number[]): void {
+  const insert = database.prepare('INSERT INTO samples (id, series_id, timestamp_ms, value) VALUES (?, 1, ?, ?)');
+  for (const id of ids) insert.run(id, T + id, id / 2);
+}
+
+function settle(...ranges: (readonly [number, number])[]): void {
+  for (const range of ranges) database.prepare('INSERT INTO settled VALUES (?, ?)').run(...range);
+}
+
+function view(columns: string): unknown[] {
+  return database.prepare(`SELECT ${columns} FROM metrics ORDER BY id`).raw().all();
+}
+
+beforeEach(() => {
+  database = folder.keep(openDatabase(folder.path('metrics.db'), { create: true }));
+  migrate(database);
+  const insert = database.prepare('INSERT INTO series (key, name, tags, device_id, value_type, priority) VALUES (?, ?, ?, ?, ?, ?)');
+  insert.run(seriesKey('cpu.usage', 'b1', '{"core":"0"}', 0), 'cpu.usage', '{"core":"0"}', 'b1', 0, 1);
+  insert.run(seriesKey('system.kernel', 'b1', '{}', 1), 'system.kernel', '{}', 'b1', 1, 2);
+});
+
+test('has the columns of the plan, in its order', () => {
+  const columns = database.prepare('SELECT * FROM metrics').columns().map(({ name }) => name);
+  expect(columns).toEqual(COLUMNS);
+});
+
+describe('uploaded', () => {
+  test('is looked up in the ranges: inside, at both ends, beside them, before and after all', () => {
+    storeSamples([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    settle([2, 3], [5, 5], [7, 8]);
+    expect(view('id, uploaded')).toEqual([[1, 0], [2, 1], [3, 1], [4, 0], [5, 1], [6, 0], [7, 1], [8, 1], [9, 0]]);
+  });
+
+  test('is 2 for a settled row that was rejected', () => {
+    storeSamples([1, 2, 3]);
+    settle([1, 2]);
+    database.exec(`INSERT INTO rejected (id, status, reason) VALUES (2, 400, 'no')`);
+    expect(view('uploaded').flat()).toEqual([1, 2, 0]);
+  });
+});
+
+describe('time', () => {
+  test('is the stored time and the offset of the epoch that the id lies in', () => {
+    storeSamples([1, 2, 3, 4]);
+    database.exec(`INSERT INTO epochs VALUES (2, 3600000, 1, NULL, 'step'), (4, -1000, 0, NULL, 'step')`);
+    expect(view('timestamp_ms').flat()).toEqual([T + 1, T + 2 + 3_600_000, T + 3 + 3_600_000, T + 4 - 1000]);
+  });
+
+  test('is what the dedup key begins with, in twelve digits; 52 of the series’ follow', () => {
+    storeSamples([1]);
+    const key = seriesKey('cpu.usage', 'b1', '{"core":"0"}', 0).toString('hex');
+    expect(view('dedup_key').flat()).toEqual([`018bcfe56801${key.slice(0, 52)}`]);
+    database.exec(`UPDATE epochs SET offset_ms = 15`);
+    expect(view('dedup_key').flat()).toEqual([`018bcfe56810${key.slice(0, 52)}`]);
+  });
+});
+
+describe('session', () => {
+  test('is the last one that began at or before the id', () => {
+    storeSamples([1, 2, 3, 4, 5]);
+    const insert = database.prepare(`INSERT INTO sessions (id, start_time, first_sample_id) VALUES (?, 0, ?)`);
+    insert.run('a', 2);
+    insert.run('b', 4);
+    insert.run('never collected', 5);
+    insert.run('c', 5);
+    expect(view('session_id').flat()).toEqual([null, 'a', 'a', 'b', 'c']);
+  });
+});
+
+test('shows a number and a text each in its column, the labels, and the priority of the series', () => {
+  database.exec(`INSERT INTO samples VALUES (1, 1, ${T}, 12.5), (2, 2, ${T}, '5.10.160')`);
+  expect(view('metric_name, metric_value, value_text, value_type, tags, device_id, priority')).toEqual([
+    ['cpu.usage', 12.5, null, 0, '{"core":"0"}', 'b1', 1],
+    ['system.kernel', null, '5.10.160', 1, '{}', 'b1', 2],
+  ]);
+});
+
+test('takes the same time whatever the number of ranges: it looks each id up, it does not join', () => {
+  const plan = database.prepare(`EXPLAIN QUERY PLAN SELECT uploaded FROM metrics`).all() as { detail: string }[];
+  const ranges = plan.map(({ detail }) => detail).filter((detail) => /\br\b/.test(detail));
+  expect(ranges).toEqual(['SEARCH r USING INTEGER PRIMARY KEY (rowid<?)']);
+});
+
+// Users have this command, of any age, and none of our functions; it is no part of the project and may be missing.
+(SQLITE3 === undefined ? test.skip : test)('can be read with the sqlite3 command while the collector has the database open', () => {
+  storeSamples([1, 2, 3]);
+  settle([1, 2]);
+  database.exec(`INSERT INTO rejected (id, reason) VALUES (2, 'no')`);
+  const { stdout, stderr, status } = spawnSync(SQLITE3!, ['-readonly', '-json', folder.path('metrics.db'), 'SELECT * FROM metrics ORDER BY id'], { encoding: 'utf8' });
+  expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
+  expect(JSON.parse(stdout)).toEqual(database.prepare('SELECT * FROM metrics ORDER BY id').all());
+  expect((JSON.parse(stdout) as { uploaded: number }[]).map(({ uploaded }) => uploaded)).toEqual([1, 2, 0]);
+});

@@ -1,0 +1,91 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import { ChunkSize, type ChunkSizeOptions } from '../../../uploader/src/chunk-size.js';
+
+const options: ChunkSizeOptions = {
+  chunkMetrics: 50,
+  batchMetrics: 2_500,
+  chunkGrowth: true,
+  chunkMaxBytes: 256 * 1024,
+  uploadIntervalMs: 30_000,
+};
+const BACKLOG = 1_000_000;
+
+/** Accepts chunks of whatever size is asked for, at 4 bytes a sample and a fixed speed. */
+function acceptChunks(size: ChunkSize, chunks: number, samplesPerMs = 100): number[] {
+  return Array.from({ length: chunks }, () => {
+    const samples = size.next(BACKLOG);
+    size.accepted({ samples, bytes: samples * 4, durationMs: samples / samplesPerMs });
+    return samples;
+  });
+}
+
+describe('without a backlog', () => {
+  test('chunks are of 50, whatever was learned before', () => {
+    const size = new ChunkSize(options);
+    acceptChunks(size, 8);
+    expect([size.next(1), size.next(2_500)]).toEqual([50, 50]);
+  });
+});
+
+describe('with a backlog', () => {
+  test('each chunk that is accepted whole lets the next one double', () => {
+    expect(acceptChunks(new ChunkSize(options), 5)).toEqual([50, 100, 200, 400, 800]);
+  });
+
+  test('chunks stay of 50 where growth is turned off', () => {
+    expect(acceptChunks(new ChunkSize({ ...options, chunkGrowth: false }), 5)).toEqual([50, 50, 50, 50, 50]);
+  });
+
+  test('a chunk grows until it fills its bytes, by the bytes per sample that were sent', () => {
+    const last = acceptChunks(new ChunkSize(options), 40).at(-1)!;
+    expect(last * 4).toBeLessThanOrEqual(256 * 1024);
+    expect(last * 4).toBeGreaterThan(0.95 * 256 * 1024);
+  });
+
+  test('a chunk goes through in half an interval at the speed that was seen', () => {
+    const last = acceptChunks(new ChunkSize(options), 40, 0.1).at(-1)!;
+    expect(last).toBe(1_500);
+  });
+
+  test('a chunk that was refused halves the next one, down to 50', () => {
+    const size = new ChunkSize(options);
+    acceptChunks(size, 4);
+    size.failed('refused', 800);
+    expect(size.next(BACKLOG)).toBe(400);
+    for (let failure = 0; failure < 10; failure++) size.failed('refused', size.next(BACKLOG));
+    expect(size.next(BACKLOG)).toBe(50);
+  });
+
+  test('a chunk that was too large is remembered: the next ones reach its half again only slowly', () => {
+    const size = new ChunkSize(options);
+    acceptChunks(size, 7);
+    size.failed('too-large', 6_400);
+    const sizes = acceptChunks(size, 30);
+    expect(sizes.slice(0, 5).every((samples) => samples <= 3_200 * 1.05 ** 5)).toBe(true);
+    expect(sizes.findIndex((samples) => samples > 6_400)).toBeGreaterThan(10);
+    expect(sizes.at(-1)).toBeGreaterThan(6_400);
+  });
+});
+
+test('a chunk never leaves its bounds, whatever happens', () => {
+  const event = fc.oneof(
+    fc.record({ kind: fc.constant('accepted' as const), bytesPerSample: fc.double({ min: 0.5, max: 40, noNaN: true }), durationMs: fc.integer({ min: 0, max: 60_000 }) }),
+    fc.record({ kind: fc.constantFrom('refused' as const, 'too-large' as const) }),
+  );
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 100 }), (events) => {
+      const size = new ChunkSize(options);
+      for (const each of events) {
+        const samples = size.next(BACKLOG);
+        if (each.kind === 'accepted') size.accepted({ samples, bytes: samples * each.bytesPerSample, durationMs: each.durationMs });
+        else size.failed(each.kind, samples);
+        const next = size.next(BACKLOG);
+        expect(Number.isInteger(next)).toBe(true);
+        expect(next).toBeGreaterThanOrEqual(50);
+        expect(next).toBeLessThanOrEqual(256 * 1024 * 2);
+      }
+    }),
+  );
+});

@@ -1,0 +1,129 @@
+import { join } from 'node:path';
+
+import { startReceiver, type Receiver } from '../../receiver/src/server.js';
+import { Acknowledgements } from '../../../uploader/src/acknowledgements.js';
+import { Backlog, type Books } from '../../../uploader/src/backlog.js';
+import { EncoderPool } from '../../../uploader/src/encoder-pool.js';
+import { LostConnections } from '../../../uploader/src/lost-connections.js';
+import { ReceiverState } from '../../../uploader/src/receiver-state.js';
+import { Retrying } from '../../../uploader/src/retrying.js';
+import { Settled } from '../../../uploader/src/settled.js';
+import type { Post } from '../../../uploader/src/transport.js';
+import { UploadLoop } from '../../../uploader/src/upload-loop.js';
+import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.js';
+import { FakeClock } from '../../support/fake-clock.js';
+import { until } from '../../support/until.js';
+import { LogRecord } from './log-record.js';
+import { StoredSamples } from './stored-samples.js';
+
+/** The built worker: threads run JavaScript. */
+export const WORKER_FILE = join(import.meta.dirname, '../../../uploader/dist/encode-worker.js');
+
+export interface UploadSettings {
+  readonly batchMetrics?: number;
+  readonly chunkMetrics?: number;
+  readonly uploadIntervalMs?: number;
+  readonly replayWindowMs?: number;
+  readonly remoteTimeoutMs?: number;
+  /** Tries of one chunk within a pass; 1 where the test is about passes. */
+  readonly attempts?: number;
+  /** Sees each post. */
+  readonly onPost?: (post: Post) => void;
+}
+
+/** The upload loop with everything it needs: database, worker thread, HTTP and receiver are real, only time is not. */
+export class RunningUploads {
+  readonly stored = new StoredSamples();
+  readonly clock: FakeClock;
+  readonly log = new LogRecord();
+  readonly receiver: Receiver;
+  readonly state: ReceiverState;
+  readonly loop: UploadLoop;
+  readonly #settings: Required<Omit<UploadSettings, 'onPost'>>;
+  readonly #backlog: Backlog;
+  readonly #encoder: EncoderPool;
+  readonly #remote: VictoriaMetrics;
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+
+  private constructor(receiver: Receiver, clock: FakeClock, { onPost = () => undefined, ...settings }: UploadSettings) {
+    const logger = this.log;
+    this.clock = clock;
+    this.receiver = receiver;
+    this.state = new ReceiverState(clock, logger);
+    this.#settings = {
+      ...{ batchMetrics: 2_500, chunkMetrics: 50, uploadIntervalMs: 30_000, replayWindowMs: 15_000 },
+      ...{ remoteTimeoutMs: 20_000, attempts: 1 },
+      ...settings,
+    };
+    const settled = new Settled(this.stored.database);
+    const acknowledgements = new Acknowledgements(this.stored.database, settled, { clock, ...this.#settings });
+    this.#backlog = new Backlog(this.stored.database, settled);
+    this.#encoder = new EncoderPool({ clock, databasePath: this.stored.path, workerFile: WORKER_FILE });
+    this.#remote = new VictoriaMetrics({
+      clock,
+      remoteUrl: `${receiver.url}/api/v1/import`,
+      remoteTokenFile: '',
+      ...this.#settings,
+      onConnectionClosed: (connection) => void lost.ended(connection),
+    });
+    const lost = new LostConnections({ logger, acknowledgements, pinger: this.#remote, stop: this.#stop.signal });
+    const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0 };
+    const { attempts } = this.#settings;
+    const transport = new Retrying(this.#remote, { clock, logger, policy, attempts, onPost, random: () => 0.5, stop: this.#stop.signal });
+    const rooms = { backlog: this.#backlog, acknowledgements, encoder: this.#encoder, transport, pinger: this.#remote };
+    this.loop = new UploadLoop({ clock, logger, receiver: this.state, ...rooms, ...this.#settings });
+  }
+
+  static async prepare(settings: UploadSettings = {}): Promise<RunningUploads> {
+    const clock = new FakeClock();
+    return new RunningUploads(await startReceiver({ now: () => clock.now() }), clock, settings);
+  }
+
+  /** Starts the loop. */
+  start(): void {
+    this.#running = this.loop.run(this.#stop.signal);
+  }
+
+  /** Runs the loop until it waits; the first call starts it. */
+  async pass(): Promise<void> {
+    if (this.#running === undefined) this.start();
+    else await this.clock.advance(this.clock.nextWakeMs ?? 0);
+    await this.waits();
+  }
+
+  /** Waits until the loop waits for the clock. */
+  async waits(): Promise<void> {
+    await until('the upload loop waits', () => this.clock.sleeping > 0);
+  }
+
+  /** Tells the loop to stop; the promise ends with it. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  /** Ends and removes everything. */
+  async end(): Promise<void> {
+    this.#stop.abort();
+    await this.receiver.stop();
+    await this.#running;
+    this.#remote.close();
+    await this.#encoder.close();
+    this.stored.remove();
+  }
+
+  get books(): Books {
+    return { ...this.#backlog.books() };
+  }
+
+  /** Posts that reached the receiver. */
+  get posts() {
+    return this.receiver.requests.filter(({ method }) => method === 'POST');
+  }
+
+  /** What the receiver shows with deduplication: each series and time once. */
+  get visible(): string[] {
+    return [...new Set(this.receiver.rows().map(({ series, timestampMs }) => `${timestampMs} ${series}`))].sort();
+  }
+}

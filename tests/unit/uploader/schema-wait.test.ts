@@ -1,0 +1,88 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { migrate } from '@thugshells/shared/database/migrate.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.js';
+
+import { openWhenReady } from '../../../uploader/src/schema-wait.js';
+import { FakeClock } from '../../support/fake-clock.js';
+import { LogRecord } from './log-record.js';
+
+let folder: string;
+let path: string;
+let clock: FakeClock;
+let log: LogRecord;
+let stop: AbortController;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'thugshells-schema-'));
+  path = join(folder, 'metrics.db');
+  clock = new FakeClock();
+  log = new LogRecord();
+  stop = new AbortController();
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function open(): Promise<Database | undefined> {
+  return openWhenReady(path, { clock, logger: log, stop: stop.signal });
+}
+
+/** What the collector does to the database. */
+function collect(change: (database: Database) => void): void {
+  const database = openDatabase(path, { create: true });
+  change(database);
+  database.close();
+}
+
+describe('the database', () => {
+  test('is opened at once where it is ready', async () => {
+    collect(migrate);
+    const database = await open();
+    expect([schemaVersion(database!), log.lines, clock.sleeps]).toEqual([SCHEMA_VERSION, [], []]);
+    database!.close();
+  });
+
+  test('is waited for where there is none, which is said once; it is never created', async () => {
+    const opened = open();
+    await clock.advance(5_000);
+    expect(log.messages()).toEqual(['waiting for the collector to prepare the database']);
+    expect(() => openDatabase(path)).toThrow('cannot open');
+    collect(migrate);
+    await clock.advance(500);
+    const database = await opened;
+    expect(database?.open).toBe(true);
+    database!.close();
+  });
+
+  test('is waited for until the collector has migrated it', async () => {
+    collect((database) => void database.exec('CREATE TABLE metrics (id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp_ms INTEGER NOT NULL, metric_name TEXT NOT NULL, metric_value REAL, device_id TEXT)'));
+    const opened = open();
+    await clock.advance(1_000);
+    expect(log.lines[0]!.fields['reason']).toBe(`schema version 1, not yet ${SCHEMA_VERSION}`);
+    collect(migrate);
+    await clock.advance(500);
+    (await opened)!.close();
+  });
+
+  test('of a later program is refused, with both versions', async () => {
+    collect((database) => {
+      migrate(database);
+      database.prepare('INSERT INTO schema_version (version, applied_at) VALUES (?, 0)').run(SCHEMA_VERSION + 1);
+    });
+    await expect(open()).rejects.toMatchObject({
+      code: 'DATABASE_TOO_NEW',
+      message: expect.stringMatching(new RegExp(`${SCHEMA_VERSION + 1}.*${SCHEMA_VERSION}`)),
+    });
+  });
+
+  test('is waited for no longer after a stop', async () => {
+    const opened = open();
+    await clock.advance(1_000);
+    stop.abort();
+    expect(await opened).toBeUndefined();
+  });
+});

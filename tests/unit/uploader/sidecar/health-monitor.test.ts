@@ -1,0 +1,73 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+
+import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.js';
+import type { Snapshot, Snapshots } from '../../../../uploader/src/sidecar/snapshot.js';
+import { LogRecord } from '../log-record.js';
+import { LIMITS, NOW, snapshot } from './made-snapshot.js';
+
+let log: LogRecord;
+let monitor: HealthMonitor;
+
+beforeEach(() => {
+  log = new LogRecord();
+  const snapshots = { take: () => snapshot() } as Snapshots;
+  monitor = new HealthMonitor({ logger: log, snapshots, limits: LIMITS, version: '1.2.3', deviceId: 'board-1', configurationWarnings: [] });
+});
+
+/** The time of a component at a moment at which a box looks so. */
+function sinceAt(afterMs: number, name: string, changes: Partial<Snapshot> = {}): string {
+  const nowMs = NOW + afterMs;
+  const moved = { nowMs, heartbeatMs: nowMs, oldestPendingMs: undefined, collectors: snapshot().collectors.map((row) => ({ ...row, lastScrapeMs: nowMs })) };
+  return monitor.reportOf(snapshot({ ...moved, ...changes })).components[name]!.since;
+}
+
+describe('a report', () => {
+  test('names the box, the program and the time, and each component since when it is so', () => {
+    const report = monitor.report();
+    expect({ ...report, components: Object.keys(report.components) }).toEqual({
+      status: 'ok',
+      timestamp: '2023-11-14T22:13:20.000Z',
+      version: '1.2.3',
+      uptime_seconds: 3_600,
+      device_id: 'board-1',
+      components: ['collector.cpu', 'collector.load', 'collector', 'uploader', 'storage', 'time'],
+    });
+    expect(report.components['time']).toEqual({
+      status: 'ok',
+      message: 'agrees with the receiver',
+      details: { skew_ms: 12 },
+      since: '2023-11-14T22:13:20.000Z',
+    });
+  });
+
+  test('keeps the time at which a state began, until it changes', () => {
+    const skewed = { skewMs: 60_000 };
+    expect(sinceAt(0, 'time')).toBe('2023-11-14T22:13:20.000Z');
+    expect(sinceAt(10_000, 'time')).toBe('2023-11-14T22:13:20.000Z');
+    expect(sinceAt(20_000, 'time', skewed)).toBe('2023-11-14T22:13:40.000Z');
+    expect(sinceAt(30_000, 'time', { skewMs: 90_000 })).toBe('2023-11-14T22:13:40.000Z');
+    expect(sinceAt(40_000, 'time')).toBe('2023-11-14T22:14:00.000Z');
+  });
+});
+
+describe('a change', () => {
+  test('is logged once: to worse as a warning, back as information', () => {
+    for (const skewMs of [0, 60_000, 61_000, 0, 0]) sinceAt(0, 'time', { skewMs });
+    expect(log.lines.map(({ level, message, fields }) => [level, message, fields['component'], fields['from'], fields['to']])).toEqual([
+      ['warn', 'health changed', 'time', 'ok', 'degraded'],
+      ['info', 'health changed', 'time', 'degraded', 'ok'],
+    ]);
+    expect(log.lines[0]!.fields['reason']).toContain('60 s ahead');
+  });
+
+  test('is also what is not well at the first look', () => {
+    sinceAt(0, 'storage', { walBytes: 1e9 });
+    expect(log.lines.map(({ fields }) => [fields['component'], fields['from'], fields['to']])).toEqual([['storage', 'unknown', 'degraded']]);
+  });
+
+  test('is none while all is well', () => {
+    sinceAt(0, 'time');
+    sinceAt(1_000, 'time');
+    expect(log.lines).toEqual([]);
+  });
+});

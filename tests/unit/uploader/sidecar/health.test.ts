@@ -1,0 +1,115 @@
+import { describe, expect, test } from '@jest/globals';
+
+import type { ReceiverCondition } from '../../../../uploader/src/receiver-state.js';
+import { healthOf, worst, type Status } from '../../../../uploader/src/sidecar/health.js';
+import type { Snapshot } from '../../../../uploader/src/sidecar/snapshot.js';
+import { collectorRow, durationsOf, LIMITS, NOW, snapshot } from './made-snapshot.js';
+
+const MINUTE_MS = 60_000;
+
+/** A box with so many pending samples, the oldest and the last upload so long ago. */
+function outage(pending: number, minutes: number, condition: ReceiverCondition = 'away', reason = 'HTTP 503'): Partial<Snapshot> {
+  return {
+    books: { collected: 50_000, delivered: 50_000 - pending, pending, rejected: 0, dropped: 0 },
+    oldestPendingMs: NOW - minutes * MINUTE_MS,
+    receiver: { condition, reason, sinceMs: NOW - minutes * MINUTE_MS, lastDelivery: { atMs: NOW - minutes * MINUTE_MS, count: 1, bytesSent: 1 } },
+    collectors: [collectorRow('cpu', { durations: durationsOf(...Array<number>(10_000).fill(0.002)) })],
+  };
+}
+
+test('a box in which everything is as it should be is ok, in every part', () => {
+  const { status, components } = healthOf(snapshot(), LIMITS);
+  expect([status, Object.keys(components)]).toEqual(['ok', ['collector.cpu', 'collector.load', 'collector', 'uploader', 'storage', 'time']]);
+  expect(new Set(Object.values(components).map((component) => component.status))).toEqual(new Set(['ok']));
+});
+
+describe('a box is', () => {
+  const cpu = (changes: Parameters<typeof collectorRow>[1]): Partial<Snapshot> => ({ collectors: [collectorRow('cpu', changes), collectorRow('load')] });
+
+  test.each<[string, Partial<Snapshot>, string, Status, string]>([
+    ['a collector is absent', cpu({ status: 'absent' }), 'collector.cpu', 'ok', 'not on this kernel'],
+    ['a collector fails', cpu({ status: 'failing', message: 'EACCES' }), 'collector.cpu', 'degraded', 'EACCES'],
+    ['a collector missed two scrapes', cpu({ lastScrapeMs: NOW - 90_000 }), 'collector.cpu', 'ok', 'scraping'],
+    ['a collector missed three scrapes', cpu({ lastScrapeMs: NOW - 90_001 }), 'collector.cpu', 'degraded', 'no scrape for 90 s'],
+    ['a fast collector is 5 s late', cpu({ intervalMs: 100, lastScrapeMs: NOW - 5_000 }), 'collector.cpu', 'ok', 'scraping'],
+    ['a fast collector is later', cpu({ intervalMs: 100, lastScrapeMs: NOW - 5_100 }), 'collector.cpu', 'degraded', 'no scrape for 5.1 s'],
+    ['the collector has stored nothing', { collectors: [] }, 'collector', 'error', 'not stored anything'],
+    ['the collector is gone', { heartbeatMs: NOW - 90_001 }, 'collector', 'error', 'no sign of the collector for 90 s'],
+    ['the collector was there just now', { heartbeatMs: NOW - 90_000 }, 'collector', 'ok', 'collecting'],
+    ['all collectors fail', { collectors: [collectorRow('cpu', { status: 'failing' })] }, 'collector', 'error', 'all collectors are failing'],
+    ['there is nothing to upload', { ...outage(0, 0, 'taking', ''), oldestPendingMs: undefined }, 'uploader', 'ok', 'everything is delivered'],
+    ['an upload failed just now', outage(10, 0.5), 'uploader', 'degraded', 'uploads fail: HTTP 503'],
+    ['an upload pass had a fault', outage(10, 0.5, 'fault', 'disk is full'), 'uploader', 'degraded', 'uploads fail: disk is full'],
+    ['uploads wait for two intervals', outage(10, 1, 'taking', ''), 'uploader', 'ok', 'uploading'],
+    ['uploads wait for longer', outage(10, 1.1, 'taking', ''), 'uploader', 'degraded', 'no upload for 66 s'],
+    ['5,000 samples are pending', outage(5_000, 0.5, 'taking', ''), 'uploader', 'degraded', '5000 samples are pending'],
+    ['4,999 samples are pending', outage(4_999, 0.5, 'taking', ''), 'uploader', 'ok', 'uploading'],
+    ['10,001 are pending but the receiver takes them', outage(10_001, 0.5, 'taking', ''), 'uploader', 'degraded', 'pending'],
+    ['10,000 have been pending for over 10 minutes', outage(10_000, 10.1), 'uploader', 'degraded', 'no upload for 606 s: HTTP 503'],
+    ['10,001 have been pending for 10 minutes', outage(10_001, 10), 'uploader', 'degraded', 'no upload for 600 s: HTTP 503'],
+    ['10,001 have been pending for longer', outage(10_001, 10.1), 'uploader', 'error', 'no upload for 606 s: HTTP 503'],
+    ['the token is refused', outage(1, 0, 'held', 'HTTP 401'), 'uploader', 'error', 'the receiver refuses uploads: HTTP 401'],
+    ['the WAL is at 64 MiB', { walBytes: 64 * 1024 ** 2 }, 'storage', 'ok', 'storing'],
+    ['the WAL has grown beyond 64 MiB', { walBytes: 64 * 1024 ** 2 + 1 }, 'storage', 'degraded', 'the WAL has grown'],
+    ['the clock was not compared yet', { skewMs: undefined }, 'time', 'ok', 'not compared'],
+    ['the clock is 2 s ahead', { skewMs: 2_000 }, 'time', 'ok', 'agrees'],
+    ['the clock is further ahead', { skewMs: 2_001 }, 'time', 'degraded', '2.0 s ahead of the receiver'],
+    ['the clock is behind', { skewMs: -90_000 }, 'time', 'degraded', '90 s behind the receiver'],
+  ])('what it is when %s', (_, changes, ...[name, status, message]) => {
+    const { components, status: whole } = healthOf(snapshot(changes), LIMITS);
+    expect([components[name]!.status, components[name]!.message]).toEqual([status, expect.stringContaining(message)]);
+    expect(whole).toBe(worst(Object.values(components).map((component) => component.status)));
+    expect(worst([whole, status])).toBe(whole);
+  });
+
+  test('degraded by a variable that no program knows, whatever else it does', () => {
+    const { status, components } = healthOf(snapshot(), LIMITS, ['THUGSHELLS_DB_PTH is unknown', 'THUGSHELLS_X is unknown']);
+    expect([status, components['configuration']!.message]).toEqual(['degraded', 'THUGSHELLS_DB_PTH is unknown; THUGSHELLS_X is unknown']);
+  });
+});
+
+describe('limits of pending samples', () => {
+  test('are never below three intervals’ worth, so that a large box is not degraded by its own size', () => {
+    // 300 samples a scrape, a scrape a second, an upload every 30 s: 27,000 samples in three intervals.
+    const durations = durationsOf(...Array<number>(100).fill(0.002));
+    const collectors = [collectorRow('scrape', { intervalMs: 1_000, durations })];
+    const books = { collected: 30_000, delivered: 3_001, pending: 26_999, rejected: 0, dropped: 0 };
+    const uploader = (pending: number): Status =>
+      healthOf(snapshot({ collectors, books: { ...books, pending } }), LIMITS).components['uploader']!.status;
+    expect([uploader(26_999), uploader(27_000)]).toEqual(['ok', 'degraded']);
+  });
+
+  test('do not count the time in which there was nothing to upload', () => {
+    const idle = { ...outage(10, 600, 'taking', ''), oldestPendingMs: NOW - 1_000 };
+    expect(healthOf(snapshot(idle), LIMITS).components['uploader']!.status).toBe('ok');
+  });
+});
+
+describe('details', () => {
+  test('hold the age of the oldest pending sample and the last upload', () => {
+    expect(healthOf(snapshot(), LIMITS).components['uploader']!.details).toMatchObject({
+      pending: 10,
+      oldest_pending: '2023-11-14T22:13:00.000Z',
+      oldest_pending_age_seconds: 20,
+      last_upload: '2023-11-14T22:13:00.000Z',
+      last_upload_samples: 5,
+      last_upload_bytes: 90,
+    });
+  });
+
+  test('hold the books', () => {
+    expect(healthOf(snapshot(), LIMITS).components['storage']!.details).toEqual({
+      ...{ collected: 200, delivered: 190, pending: 10, rejected: 0, dropped: 0 },
+      ...{ database_bytes: 1_024, wal_bytes: 2_048 },
+    });
+  });
+
+  test('leave out a time that never was', () => {
+    const { details } = healthOf(snapshot({ heartbeatMs: 0 }), LIMITS).components['collector']!;
+    expect(details['heartbeat']).toBeUndefined();
+  });
+});
+
+test('the worst of some states is the most severe; of none it is ok', () => {
+  expect([worst([]), worst(['ok', 'degraded', 'ok']), worst(['degraded', 'error', 'ok'])]).toEqual(['ok', 'degraded', 'error']);
+});
