@@ -7,7 +7,7 @@ export interface BisectOptions {
   readonly encode: (ids: Float64Array) => Promise<Chunk | undefined>;
   /** Posts a part; whatever it takes is acknowledged by the caller. */
   readonly post: (part: Chunk) => Promise<Post>;
-  /** The receiver is known to take samples: it took others of the same pass. */
+  /** The receiver is known to take samples: it took others after it had refused this chunk. */
   readonly receiverTakesSamples: boolean;
 }
 

@@ -37,6 +37,13 @@ interface Pass {
   bytesSent: number;
 }
 
+/** A chunk that was put aside. */
+interface Refused {
+  readonly chunk: Chunk;
+  readonly post: Post;
+  readonly receiverTakesSamples: boolean;
+}
+
 /** What was accepted is committed at least this often, so that a kill re-sends no more than that. */
 const COMMIT_INTERVAL_MS = 1_000;
 /**
@@ -147,15 +154,17 @@ export class UploadLoop {
   }
 
   async #send(chunks: readonly Chunk[], pass: Pass, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
-    const putAside: { readonly chunk: Chunk; readonly post: Post }[] = [];
+    const putAside: { readonly chunk: Chunk; readonly post: Post; readonly acceptedBefore: number }[] = [];
     for (const chunk of chunks) {
       if (stop.aborted) return false;
       const post = await this.#post(chunk, pass, abandon);
-      if (post.outcome.kind === 'rejected') putAside.push({ chunk, post });
+      if (post.outcome.kind === 'rejected') putAside.push({ chunk, post, acceptedBefore: pass.accepted });
       else if (this.#isTrouble(post)) return false;
     }
-    for (const { chunk, post } of putAside) {
-      if (stop.aborted || !(await this.#blame(chunk, post, pass, abandon))) return false;
+    for (const { chunk, post, acceptedBefore } of putAside) {
+      // Only what was taken after the refusal shows that it was not the receiver's.
+      const receiverTakesSamples = pass.accepted > acceptedBefore;
+      if (stop.aborted || !(await this.#blame({ chunk, post, receiverTakesSamples }, pass, abandon))) return false;
     }
     return true;
   }
@@ -195,15 +204,15 @@ export class UploadLoop {
   }
 
   /** Quarantines the samples for which a chunk was refused; false where the pass has to end. */
-  async #blame(chunk: Chunk, refusal: Post, pass: Pass, abandon: AbortSignal): Promise<boolean> {
+  async #blame(refused: Refused, pass: Pass, abandon: AbortSignal): Promise<boolean> {
     const { encoder } = this.#options;
-    const result = await bisect(chunk, refusal, {
+    const result = await bisect(refused.chunk, refused.post, {
       encode: async (ids) => (await encoder.encode(rangesOf(ids), ids.length)).chunks[0],
       post: (part) => this.#post(part, pass, abandon),
-      receiverTakesSamples: pass.accepted > 0,
+      receiverTakesSamples: refused.receiverTakesSamples,
     });
     if (result.kind === 'receiver') {
-      this.#tellTrouble('hold', `every sample is refused: ${result.reason}`, { http_status: refusal.status });
+      this.#tellTrouble('hold', `every sample is refused: ${result.reason}`, { http_status: refused.post.status });
       return false;
     }
     this.#quarantine(result.rejections);
