@@ -23,6 +23,7 @@ export class Backlog {
   readonly #database: Database;
   readonly #settled: Settled;
   readonly #lastId: Statement<[], number>;
+  readonly #lastIdBefore: Statement<[number], number>;
   readonly #epochs: Statement<[], { first_id: number; trusted: number }>;
   readonly #slice: Statement<[number, number, number], { count: number; first: number; last: number }>;
   readonly #oldest: Statement<[number, number], number>;
@@ -32,6 +33,13 @@ export class Backlog {
     this.#database = database;
     this.#settled = settled;
     this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
+    this.#lastIdBefore = database
+      .prepare<[number], number>(
+        `SELECT id FROM samples
+         WHERE timestamp_ms < ? - (SELECT offset_ms FROM epochs ORDER BY first_id DESC LIMIT 1)
+         ORDER BY timestamp_ms DESC LIMIT 1`,
+      )
+      .pluck();
     this.#epochs = database.prepare('SELECT first_id, trusted FROM epochs ORDER BY first_id');
     this.#slice = database.prepare(
       `SELECT COUNT(*) AS count, MIN(id) AS first, MAX(id) AS last
@@ -53,17 +61,28 @@ export class Backlog {
   /**
    * The oldest rows that may be sent, at most `limit` of them.
    *
-   * @param inHand ids that are settled but not committed yet
+   * @param taken ids that are settled but not committed yet, or on their way
+   * @param above only rows with higher ids than this
    * @returns undefined where there is nothing to send
    */
-  next(limit: number, inHand: readonly IdRange[]): Batch | undefined {
-    return this.#database.transaction(() => this.#read(limit, inHand))();
+  next(limit: number, taken: readonly IdRange[], above = 0): Batch | undefined {
+    return this.#database.transaction(() => this.#read(limit, taken, above))();
   }
 
-  #read(limit: number, inHand: readonly IdRange[]): Batch | undefined {
+  /** The highest id that was ever given to a row. */
+  lastId(): number {
+    return this.#lastId.get() ?? 0;
+  }
+
+  /** The highest id of a row that was stored before a time, by the newest epoch. */
+  lastIdBefore(timestampMs: number): number {
+    return this.#lastIdBefore.get(timestampMs) ?? 0;
+  }
+
+  #read(limit: number, taken: readonly IdRange[], above: number): Batch | undefined {
     const ranges: IdRange[] = [];
     let count = 0;
-    for (const gap of subtract(this.#gaps(), inHand)) {
+    for (const gap of subtract(this.#gaps(above), taken)) {
       const slice = this.#slice.get(...gap, limit - count);
       if (slice === undefined || slice.count === 0) continue;
       ranges.push([slice.first, slice.last]);
@@ -75,7 +94,7 @@ export class Backlog {
 
   /** Unix milliseconds of the oldest pending row, held ones included; undefined where nothing is pending. */
   oldestPendingMs(): number | undefined {
-    for (const gap of subtract([[1, this.#lastId.get() ?? 0]], this.#settled.ranges())) {
+    for (const gap of subtract([[1, this.lastId()]], this.#settled.ranges())) {
       const oldest = this.#oldest.get(...gap);
       if (oldest !== undefined) return oldest;
     }
@@ -88,9 +107,8 @@ export class Backlog {
   }
 
   /** Ids that are neither settled nor held. */
-  #gaps(): IdRange[] {
-    const lastId = this.#lastId.get() ?? 0;
-    return subtract(subtract([[1, lastId]], this.#settled.ranges()), this.#held());
+  #gaps(above: number): IdRange[] {
+    return subtract(subtract([[above + 1, this.lastId()]], this.#settled.ranges()), this.#held());
   }
 
   /** Ids of epochs whose true time is not known: they have never been offered to a receiver. */

@@ -52,10 +52,19 @@ export class ChunkSize {
     this.#samples = options.chunkMetrics;
   }
 
-  /** Samples for the next chunk, with so many pending. */
-  next(pending: number): number {
-    const { chunkMetrics, batchMetrics, chunkGrowth } = this.#options;
-    return chunkGrowth && pending > batchMetrics ? this.#samples : chunkMetrics;
+  /** Whether so many pending samples are a backlog: more than one batch. */
+  isBacklog(pending: number): boolean {
+    return pending > this.#options.batchMetrics;
+  }
+
+  /**
+   * How many samples the next batch and each of its chunks take, with so many pending. A chunk that has grown is a batch
+   * of its own; small ones share one, so that they share a read and a sort.
+   */
+  next(pending: number): { readonly batchMetrics: number; readonly chunkMetrics: number } {
+    const { batchMetrics, chunkMetrics, chunkGrowth } = this.#options;
+    if (!chunkGrowth || !this.isBacklog(pending)) return { batchMetrics, chunkMetrics };
+    return { batchMetrics: this.#samples, chunkMetrics: this.#samples };
   }
 
   accepted({ samples, bytes, durationMs }: AcceptedSize): void {

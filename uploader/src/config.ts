@@ -5,10 +5,13 @@ import {
   decimal,
   duration,
   durationWithin,
+  flag,
   httpUrl,
   integer,
   optionalHttpUrl,
   optionalText,
+  rate,
+  sizeWithin,
   text,
 } from '@thugshells/shared/formats.js';
 import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/variables.js';
@@ -53,6 +56,31 @@ export function uploaderVariables(environment: Environment, hostName: string) {
       doc: 'Samples in one chunk, the unit that is acknowledged.',
       default: '50',
       format: integer(1, 1_000_000),
+    },
+    chunkGrowth: {
+      env: 'CHUNK_GROWTH',
+      doc: 'Whether chunks grow while more than a batch is pending; false keeps them at CHUNK_METRICS.',
+      default: 'true',
+      format: flag,
+    },
+    chunkMaxBytes: {
+      env: 'CHUNK_MAX_BYTES',
+      doc: 'Most gzipped bytes of a chunk that has grown.',
+      default: '256KiB',
+      format: sizeWithin(1024, 64 * 1024 ** 2, 'from 1KiB to 64MiB'),
+    },
+    uploadMaxRate: {
+      env: 'UPLOAD_MAX_RATE',
+      doc: 'Bytes a second for the backlog, such as 64KiB/s; the newest samples are never held back.',
+      default: '',
+      defaultDoc: 'none',
+      format: rate,
+    },
+    probeIntervalMs: {
+      env: 'PROBE_INTERVAL',
+      doc: 'How often a receiver that is away is asked whether it is back, by a request without a body; 0 turns it off.',
+      default: '5s',
+      format: duration,
     },
     retryAttempts: {
       env: 'RETRY_ATTEMPTS',

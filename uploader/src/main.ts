@@ -11,10 +11,16 @@ import { version } from '@thugshells/shared/version.js';
 
 import { Acknowledgements } from './acknowledgements.js';
 import { Backlog } from './backlog.js';
+import { ChunkSize } from './chunk-size.js';
 import { ClockSkew } from './clock-skew.js';
 import { loadUploaderConfig } from './config.js';
+import { Delivery } from './delivery.js';
 import { EncoderPool } from './encoder-pool.js';
+import { hasWayTo } from './link.js';
 import { LostConnections } from './lost-connections.js';
+import { untilNextTurnMs } from './phase.js';
+import { Probe } from './probe.js';
+import { RateLimit } from './rate-limit.js';
 import { ReceiverState } from './receiver-state.js';
 import { Retrying } from './retrying.js';
 import { openWhenReady } from './schema-wait.js';
@@ -72,8 +78,14 @@ function run(): Promise<never> {
       random: Math.random,
       onPost: (post, samples) => metrics.posted(post, samples),
     });
-    const parts = { clock, logger, backlog, acknowledgements, encoder, transport, pinger: remote, receiver };
-    const loop = new UploadLoop({ ...parts, ...config });
+    const chunkSize = new ChunkSize(config);
+    const delivery = new Delivery({ clock, logger, acknowledgements, chunkSize, encoder, transport, receiver });
+    const isLinkUp = (): boolean => hasWayTo(config.remoteUrl);
+    const probe = new Probe({ clock, receiver, pinger: remote, random: Math.random, isLinkUp, ...config });
+    const rateLimit = new RateLimit(clock, config.uploadMaxRate);
+    const firstCycleInMs = untilNextTurnMs(config.deviceId, config.uploadIntervalMs, clock.now());
+    const parts = { backlog, acknowledgements, encoder, chunkSize, delivery, pinger: remote, probe, rateLimit };
+    const loop = new UploadLoop({ clock, logger, ...parts, ...config, firstCycleInMs });
 
     const identity = { version: version(), deviceId: config.deviceId, configurationWarnings: unknown };
     const monitor = new HealthMonitor({ logger, snapshots, limits: config, ...identity });

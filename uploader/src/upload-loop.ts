@@ -1,53 +1,31 @@
-import { v7 as timeOrderedUuid } from 'uuid';
-
 import type { Clock } from '@thugshells/shared/clock.js';
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import type { Logger } from '@thugshells/shared/logger.js';
 
 import type { Acknowledgements } from './acknowledgements.js';
 import type { Backlog } from './backlog.js';
-import type { Chunk } from './encoder.js';
-import type { EncoderPool } from './encoder-pool.js';
-import { rangesOf } from './id-ranges.js';
-import { bisect } from './quarantine.js';
-import type { ReceiverState } from './receiver-state.js';
-import type { Rejection } from './settled.js';
-import type { Outcome, Pinger, Post, Transport } from './transport.js';
+import type { Delivery, Sent } from './delivery.js';
+import type { Probe } from './probe.js';
+import type { RateLimit } from './rate-limit.js';
+import type { Pinger } from './transport.js';
+import { UpcomingBatches, type UpcomingBatchesOptions } from './upcoming-batches.js';
 
-export interface UploadLoopOptions {
+export interface UploadLoopOptions extends UpcomingBatchesOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly backlog: Backlog;
   readonly acknowledgements: Acknowledgements;
-  readonly encoder: EncoderPool;
-  readonly transport: Transport;
+  readonly delivery: Delivery;
   readonly pinger: Pinger;
-  readonly receiver: ReceiverState;
+  readonly probe: Probe;
+  readonly rateLimit: RateLimit;
   readonly uploadIntervalMs: number;
   readonly replayWindowMs: number;
-  readonly batchMetrics: number;
-  readonly chunkMetrics: number;
+  /** Wait before the first cycle: each device has its own place in the interval. */
+  readonly firstCycleInMs: number;
 }
 
-/** One batch on its way: what the summary line and the checkpoints need. */
-interface Pass {
-  readonly batchId: string;
-  readonly startedAt: number;
-  chunkIndex: number;
-  accepted: number;
-  bytesSent: number;
-}
-
-/** A chunk that was put aside. */
-interface Refused {
-  readonly chunk: Chunk;
-  readonly post: Post;
-  readonly receiverTakesSamples: boolean;
-}
-
-/** What was accepted is committed at least this often, so that a kill re-sends no more than that. */
-const COMMIT_INTERVAL_MS = 1_000;
 /**
- * VictoriaMetrics closes a connection that is idle for about two minutes. With longer waits between two passes nothing
+ * VictoriaMetrics closes a connection that is idle for about two minutes. With longer waits between two cycles nothing
  * would ever be confirmed by the next one, so a request without a body does it.
  */
 const LONG_WAIT_MS = 60_000;
@@ -61,21 +39,17 @@ const STOP_GRACE_MS = 4_000;
 /**
  * The states of the upload, and what leads from one to the next:
  *
- *   waiting  until the next multiple of the interval → reading
- *   reading  a batch: the oldest rows not settled; none → waiting; else → sending
- *   sending  its chunks, one after the other. A chunk is
- *              delivered, or partly so   → what was taken is acknowledged, next chunk
- *              rejected                  → put aside, next chunk
- *              retry (tries exhausted)   → the pass ends, its rows stay pending → waiting
- *              hold                      → the same; only health tells them apart
- *            all chunks tried            → blaming, if some were put aside; else → reading
- *   blaming  bisects the chunks put aside, while the receiver takes others → reading
+ *   waiting   until the next multiple of the interval, or until a probe finds the receiver back → cycling
+ *   cycling   sends batch after batch: first the rows above the top of the last cycle, then the oldest
+ *               nothing left, or trouble   → waiting
+ *               the interval is over       → cycling anew, so that the newest rows never wait for old ones
  *
- * What was accepted is committed at the end of a pass, every second, and at the first trouble.
+ * What was accepted is committed at the end of a cycle, every second, and at the first trouble.
  */
 export class UploadLoop {
   readonly #options: UploadLoopOptions;
-  #committedAt = 0;
+  /** The highest id that a cycle has seen. */
+  #top: number | undefined;
   /** The monotonic time by which the loop must have come further. */
   #dueAt: number;
 
@@ -91,174 +65,84 @@ export class UploadLoop {
 
   /** Runs until `stop`; the request in flight is finished, or abandoned after a grace. */
   async run(stop: AbortSignal): Promise<void> {
-    const { clock, uploadIntervalMs: intervalMs } = this.#options;
+    const { clock, delivery, uploadIntervalMs, firstCycleInMs } = this.#options;
     const abandon = abortedAfter(clock, stop, STOP_GRACE_MS);
-    const origin = clock.monotonic();
+    const origin = clock.monotonic() + firstCycleInMs;
+    if (firstCycleInMs > 0) await clock.sleep(firstCycleInMs, stop);
+    const turnsBegun = (): number => (clock.monotonic() - origin) / uploadIntervalMs;
     for (let turn = 0; !stop.aborted; ) {
-      const more = await this.#passSafely(stop, abandon);
-      if (more) continue;
-      turn = Math.max(turn + 1, Math.ceil((clock.monotonic() - origin) / intervalMs));
-      await this.#wait(origin + turn * intervalMs, stop);
+      const isInterrupted = await this.#cycleSafely(origin + (turn + 1) * uploadIntervalMs, stop, abandon);
+      turn = isInterrupted ? Math.floor(turnsBegun()) : Math.max(turn + 1, Math.ceil(turnsBegun()));
+      if (!isInterrupted) await this.#wait(origin + turn * uploadIntervalMs, stop);
     }
-    this.#commit();
+    delivery.commit();
   }
 
   async #wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, delivery, probe } = this.#options;
     this.#dueAt = untilMonotonicMs + WAIT_SLACK_MS;
-    await this.#confirm(untilMonotonicMs - clock.monotonic(), stop).catch((error: unknown) => this.#tellFault(error));
-    await clock.sleep(untilMonotonicMs - clock.monotonic(), stop);
+    await this.#confirm(untilMonotonicMs - clock.monotonic(), stop).catch((error: unknown) => delivery.tellFault(error));
+    await probe.wait(untilMonotonicMs, stop);
     this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
   }
 
-  /** Before a long wait: lets one more answer confirm what this pass delivered. */
+  /** Before a long wait: lets one more answer confirm what this cycle delivered. */
   async #confirm(waitMs: number, stop: AbortSignal): Promise<void> {
-    const { acknowledgements, clock, pinger, replayWindowMs } = this.#options;
+    const { acknowledgements, clock, delivery, pinger, replayWindowMs } = this.#options;
     if (!acknowledgements.hasProvisional || waitMs < Math.max(LONG_WAIT_MS, 2 * replayWindowMs)) return;
     await clock.sleep(replayWindowMs, stop);
     if (!stop.aborted) acknowledgements.answered(await pinger.ping(stop), false);
-    this.#commit();
+    delivery.commit();
   }
 
-  /** A fault in one pass (a disk that is full, a thread that died) must not end the uploads. */
-  async #passSafely(stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
+  /** A fault in one cycle (a disk that is full, a thread that died) must not end the uploads. */
+  async #cycleSafely(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
     try {
-      return await this.#pass(stop, abandon);
+      return await this.#cycle(untilMonotonicMs, stop, abandon);
     } catch (error) {
-      if (!abandon.aborted) this.#tellFault(error);
+      if (!abandon.aborted) this.#options.delivery.tellFault(error);
       return false;
     }
   }
 
-  #tellFault(error: unknown): void {
-    const { logger, receiver } = this.#options;
-    if (receiver.failed('fault', String(error))) logger.error('an upload pass failed', errorFields(error));
-  }
-
-  /** Sends one batch; true where there may be more to send at once. */
-  async #pass(stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
-    const { backlog, acknowledgements, encoder, clock, batchMetrics, chunkMetrics } = this.#options;
-    const batch = backlog.next(batchMetrics, acknowledgements.inHand());
-    if (batch === undefined) {
-      this.#commit();
-      return false;
+  /** Sends what there is; true where the interval was over before all of it was sent. */
+  async #cycle(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
+    const { backlog, clock, delivery, rateLimit, uploadIntervalMs } = this.#options;
+    const upcoming = new UpcomingBatches(this.#options, this.#top ?? backlog.lastIdBefore(clock.now() - uploadIntervalMs));
+    this.#top = backlog.lastId();
+    const startedAt = clock.monotonic();
+    const sent: Sent[] = [];
+    let isInterrupted = false;
+    for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) {
+      if (!batch.isNewest && !(await rateLimit.wait(untilMonotonicMs, stop))) break;
+      const result = await delivery.send(batch, stop, abandon);
+      this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
+      sent.push(result);
+      if (!batch.isNewest) rateLimit.spend(result.bytesSent);
+      if (result.isOver) break;
+      isInterrupted = clock.monotonic() >= untilMonotonicMs;
+      if (isInterrupted) break;
     }
-    const { chunks, refused } = await encoder.encode(batch.ranges, chunkMetrics);
-    acknowledgements.reject(refused);
-    this.#committedAt = clock.monotonic();
-    const pass = { batchId: timeOrderedUuid(), startedAt: clock.monotonic(), chunkIndex: 0, accepted: 0, bytesSent: 0 };
-    const goesOn = await this.#send(chunks, pass, stop, abandon);
-    this.#commit();
-    this.#summarise(pass, refused.length);
-    return goesOn && batch.count >= batchMetrics;
+    delivery.commit();
+    this.#summarise(sent, startedAt);
+    return isInterrupted && !stop.aborted;
   }
 
-  async #send(chunks: readonly Chunk[], pass: Pass, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
-    const putAside: { readonly chunk: Chunk; readonly post: Post; readonly acceptedBefore: number }[] = [];
-    for (const chunk of chunks) {
-      if (stop.aborted) return false;
-      const post = await this.#post(chunk, pass, abandon);
-      if (post.outcome.kind === 'rejected') putAside.push({ chunk, post, acceptedBefore: pass.accepted });
-      else if (this.#isTrouble(post)) return false;
-    }
-    for (const { chunk, post, acceptedBefore } of putAside) {
-      // Only what was taken after the refusal shows that it was not the receiver's.
-      const receiverTakesSamples = pass.accepted > acceptedBefore;
-      if (stop.aborted || !(await this.#blame({ chunk, post, receiverTakesSamples }, pass, abandon))) return false;
-    }
-    return true;
-  }
-
-  async #post(chunk: Chunk, pass: Pass, abandon: AbortSignal): Promise<Post> {
-    const { transport, acknowledgements, clock, receiver } = this.#options;
-    const post = await transport.post(chunk, abandon);
-    this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
-    pass.bytesSent += post.bytesSent;
-    const taken = takenBy(chunk, post.outcome);
-    if (taken === undefined) return post;
-    receiver.answered();
-    const { batchId } = pass;
-    const ranges = rangesOf(taken);
-    acknowledgements.accept({ batchId, chunkIndex: pass.chunkIndex++, ranges, count: taken.length, connection: post.connection });
-    this.#quarantine(rejectionsOf(chunk, post));
-    acknowledgements.answered(post.connection, post.closing);
-    pass.accepted += taken.length;
-    if (clock.monotonic() - this.#committedAt >= COMMIT_INTERVAL_MS) this.#commit();
-    return post;
-  }
-
-  /** Tells health and the log of an outcome that ends the pass. */
-  #isTrouble({ outcome, errorCode, status }: Post): boolean {
-    if (outcome.kind !== 'retry' && outcome.kind !== 'hold') return false;
-    this.#commit();
-    this.#tellTrouble(outcome.kind, outcome.reason, { error_code: errorCode, http_status: status });
-    return true;
-  }
-
-  #tellTrouble(kind: 'retry' | 'hold', reason: string, fields: Record<string, unknown>): void {
-    const { receiver, logger } = this.#options;
-    if (!receiver.failed(kind === 'hold' ? 'held' : 'away', reason)) return;
-    const line = { error: reason, ...fields };
-    if (kind === 'hold') logger.error('uploads are held: the receiver refuses them', line);
-    else logger.warn('the receiver does not take samples; they wait', line);
-  }
-
-  /** Quarantines the samples for which a chunk was refused; false where the pass has to end. */
-  async #blame(refused: Refused, pass: Pass, abandon: AbortSignal): Promise<boolean> {
-    const { encoder } = this.#options;
-    const result = await bisect(refused.chunk, refused.post, {
-      encode: async (ids) => (await encoder.encode(rangesOf(ids), ids.length)).chunks[0],
-      post: (part) => this.#post(part, pass, abandon),
-      receiverTakesSamples: refused.receiverTakesSamples,
-    });
-    if (result.kind === 'receiver') {
-      this.#tellTrouble('hold', `every sample is refused: ${result.reason}`, { http_status: refused.post.status });
-      return false;
-    }
-    this.#quarantine(result.rejections);
-    return result.kind === 'found' || !this.#isTrouble(result.post);
-  }
-
-  #quarantine(rejections: readonly Rejection[]): void {
-    const { acknowledgements, logger } = this.#options;
-    acknowledgements.reject(rejections);
-    for (const { id, status, reason } of rejections) {
-      logger.warn('sample quarantined', { sample_id: id, http_status: status, error: reason });
-    }
-  }
-
-  #commit(): void {
-    this.#options.acknowledgements.commit();
-    this.#committedAt = this.#options.clock.monotonic();
-  }
-
-  #summarise(pass: Pass, refused: number): void {
-    const { logger, receiver, clock } = this.#options;
-    if (refused > 0) logger.warn('stored samples that no receiver would keep were rejected', { count: refused });
-    if (pass.accepted === 0) return;
-    receiver.delivered({ atMs: clock.now(), count: pass.accepted, bytesSent: pass.bytesSent });
+  /** One line a cycle that delivered something; each chunk is a line at debug. */
+  #summarise(sent: readonly Sent[], startedAt: number): void {
+    const { logger, clock } = this.#options;
+    const sum = (of: (each: Sent) => number): number => sent.reduce((total, each) => total + of(each), 0);
+    const count = sum(({ accepted }) => accepted);
+    if (count === 0) return;
     logger.info('uploaded', {
-      batch_id: pass.batchId,
-      count: pass.accepted,
-      chunks: pass.chunkIndex,
-      bytes_sent: pass.bytesSent,
-      duration_ms: Math.round(clock.monotonic() - pass.startedAt),
+      batch_id: sent.at(-1)?.batchId,
+      batches: sent.length,
+      chunks: sum(({ chunks }) => chunks),
+      count,
+      bytes_sent: sum(({ bytesSent }) => bytesSent),
+      duration_ms: Math.round(clock.monotonic() - startedAt),
     });
   }
-}
-
-/** Ids of the samples that an outcome says were taken; undefined where it says that none were. */
-function takenBy(chunk: Chunk, outcome: Outcome): Float64Array | undefined {
-  if (outcome.kind === 'delivered') return chunk.ids;
-  if (outcome.kind !== 'partial') return undefined;
-  if (outcome.rejected.length === 0) return chunk.ids.slice(0, outcome.accepted);
-  const rejected = new Set(outcome.rejected.map(({ index }) => index));
-  return chunk.ids.filter((_, index) => !rejected.has(index));
-}
-
-function rejectionsOf(chunk: Chunk, { outcome, status }: Post): Rejection[] {
-  if (outcome.kind !== 'partial') return [];
-  return outcome.rejected.map(({ index, reason }) => ({ id: chunk.ids[index]!, status, reason }));
 }
 
 function abortedAfter(clock: Clock, stop: AbortSignal, graceMs: number): AbortSignal {

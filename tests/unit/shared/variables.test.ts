@@ -8,7 +8,7 @@ import { loadUploaderConfig, uploaderVariables } from '../../../uploader/src/con
 const NOT_READ_YET: readonly string[] = [
   'TEMPERATURE_INTERVAL', 'LOAD_INTERVAL', 'FILESYSTEM_INTERVAL', 'PRESSURE_INTERVAL', 'SELF_INTERVAL', 'TEXTFILE_INTERVAL', 'SCRAPE_INTERVAL',
   'TEXTFILE_DIR', 'SCRAPE_TARGETS', 'FLUSH_INTERVAL', 'RETENTION', 'DB_MAX_SIZE',
-  'REMOTE_CA_FILE', 'REMOTE_CERT_FILE', 'REMOTE_KEY_FILE', 'CHUNK_GROWTH', 'CHUNK_MAX_BYTES', 'UPLOAD_MAX_RATE', 'PROBE_INTERVAL', 'CLOCK_SKEW_POLICY',
+  'REMOTE_CA_FILE', 'REMOTE_CERT_FILE', 'REMOTE_KEY_FILE', 'CLOCK_SKEW_POLICY',
 ];
 
 const collector = Object.values(collectorVariables({}, 'host', 'linux'));

@@ -15,7 +15,7 @@ const BACKLOG = 1_000_000;
 /** Accepts chunks of whatever size is asked for, at 4 bytes a sample and a fixed speed. */
 function acceptChunks(size: ChunkSize, chunks: number, samplesPerMs = 100): number[] {
   return Array.from({ length: chunks }, () => {
-    const samples = size.next(BACKLOG);
+    const samples = size.next(BACKLOG).chunkMetrics;
     size.accepted({ samples, bytes: samples * 4, durationMs: samples / samplesPerMs });
     return samples;
   });
@@ -25,7 +25,7 @@ describe('without a backlog', () => {
   test('chunks are of 50, whatever was learned before', () => {
     const size = new ChunkSize(options);
     acceptChunks(size, 8);
-    expect([size.next(1), size.next(2_500)]).toEqual([50, 50]);
+    expect([size.next(1), size.next(2_500)]).toEqual(new Array(2).fill({ batchMetrics: 2_500, chunkMetrics: 50 }));
   });
 });
 
@@ -53,9 +53,9 @@ describe('with a backlog', () => {
     const size = new ChunkSize(options);
     acceptChunks(size, 4);
     size.failed('refused', 800);
-    expect(size.next(BACKLOG)).toBe(400);
-    for (let failure = 0; failure < 10; failure++) size.failed('refused', size.next(BACKLOG));
-    expect(size.next(BACKLOG)).toBe(50);
+    expect(size.next(BACKLOG).chunkMetrics).toBe(400);
+    for (let failure = 0; failure < 10; failure++) size.failed('refused', size.next(BACKLOG).chunkMetrics);
+    expect(size.next(BACKLOG).chunkMetrics).toBe(50);
   });
 
   test('a chunk that was too large is remembered: the next ones reach its half again only slowly', () => {
@@ -78,10 +78,10 @@ test('a chunk never leaves its bounds, whatever happens', () => {
     fc.property(fc.array(event, { maxLength: 100 }), (events) => {
       const size = new ChunkSize(options);
       for (const each of events) {
-        const samples = size.next(BACKLOG);
+        const samples = size.next(BACKLOG).chunkMetrics;
         if (each.kind === 'accepted') size.accepted({ samples, bytes: samples * each.bytesPerSample, durationMs: each.durationMs });
         else size.failed(each.kind, samples);
-        const next = size.next(BACKLOG);
+        const next = size.next(BACKLOG).chunkMetrics;
         expect(Number.isInteger(next)).toBe(true);
         expect(next).toBeGreaterThanOrEqual(50);
         expect(next).toBeLessThanOrEqual(256 * 1024 * 2);

@@ -3,8 +3,12 @@ import { join } from 'node:path';
 import { startReceiver, type Receiver } from '../../receiver/src/server.js';
 import { Acknowledgements } from '../../../uploader/src/acknowledgements.js';
 import { Backlog, type Books } from '../../../uploader/src/backlog.js';
+import { ChunkSize } from '../../../uploader/src/chunk-size.js';
+import { Delivery } from '../../../uploader/src/delivery.js';
 import { EncoderPool } from '../../../uploader/src/encoder-pool.js';
 import { LostConnections } from '../../../uploader/src/lost-connections.js';
+import { Probe } from '../../../uploader/src/probe.js';
+import { RateLimit } from '../../../uploader/src/rate-limit.js';
 import { ReceiverState } from '../../../uploader/src/receiver-state.js';
 import { Retrying } from '../../../uploader/src/retrying.js';
 import { Settled } from '../../../uploader/src/settled.js';
@@ -27,6 +31,11 @@ export interface UploadSettings {
   readonly remoteTimeoutMs?: number;
   /** Tries of one chunk within a pass; 1 where the test is about passes. */
   readonly attempts?: number;
+  readonly probeIntervalMs?: number;
+  readonly chunkGrowth?: boolean;
+  readonly chunkMaxBytes?: number;
+  /** Bytes a second for the backlog. */
+  readonly uploadMaxRate?: number;
   /** Sees each post. */
   readonly onPost?: (post: Post) => void;
 }
@@ -53,7 +62,8 @@ export class RunningUploads {
     this.state = new ReceiverState(clock, logger);
     this.#settings = {
       ...{ batchMetrics: 2_500, chunkMetrics: 50, uploadIntervalMs: 30_000, replayWindowMs: 15_000 },
-      ...{ remoteTimeoutMs: 20_000, attempts: 1 },
+      ...{ remoteTimeoutMs: 20_000, attempts: 1, probeIntervalMs: 0 },
+      ...{ chunkGrowth: true, chunkMaxBytes: 256 * 1024, uploadMaxRate: 0 },
       ...settings,
     };
     const settled = new Settled(this.stored.database);
@@ -71,8 +81,12 @@ export class RunningUploads {
     const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0 };
     const { attempts } = this.#settings;
     const transport = new Retrying(this.#remote, { clock, logger, policy, attempts, onPost, random: () => 0.5, stop: this.#stop.signal });
-    const rooms = { backlog: this.#backlog, acknowledgements, encoder: this.#encoder, transport, pinger: this.#remote };
-    this.loop = new UploadLoop({ clock, logger, receiver: this.state, ...rooms, ...this.#settings });
+    const chunkSize = new ChunkSize(this.#settings);
+    const rooms = { backlog: this.#backlog, acknowledgements, encoder: this.#encoder, pinger: this.#remote, chunkSize };
+    const delivery = new Delivery({ clock, logger, receiver: this.state, transport, ...rooms });
+    const probe = new Probe({ clock, receiver: this.state, isLinkUp: () => true, random: () => 0.5, ...rooms, ...this.#settings });
+    const rateLimit = new RateLimit(clock, this.#settings.uploadMaxRate);
+    this.loop = new UploadLoop({ clock, logger, delivery, probe, rateLimit, firstCycleInMs: 0, ...rooms, ...this.#settings });
   }
 
   static async prepare(settings: UploadSettings = {}): Promise<RunningUploads> {

@@ -1,0 +1,59 @@
+import type { Acknowledgements } from './acknowledgements.js';
+import type { Backlog } from './backlog.js';
+import type { ChunkSize } from './chunk-size.js';
+import type { EncodedBatch } from './encoder.js';
+import type { EncoderPool } from './encoder-pool.js';
+import { merge, type IdRange } from './id-ranges.js';
+
+export interface UpcomingBatchesOptions {
+  readonly backlog: Backlog;
+  readonly acknowledgements: Acknowledgements;
+  readonly encoder: EncoderPool;
+  readonly chunkSize: ChunkSize;
+}
+
+/** A batch that is ready to be sent. */
+export interface UpcomingBatch extends EncodedBatch {
+  /** Its rows are newer than the last cycle; what limits the backlog does not limit them. */
+  readonly isNewest: boolean;
+}
+
+/**
+ * The batches of one cycle: first the rows above the top of the last cycle, then the oldest. While one is being sent
+ * the next one is read and encoded on the other thread. No row comes twice in a cycle: what was not taken waits for
+ * the next one.
+ */
+export class UpcomingBatches {
+  readonly #options: UpcomingBatchesOptions;
+  #tried: readonly IdRange[] = [];
+  /** Ids above it are the newest; undefined once they have all been handed out. */
+  #newestAbove: number | undefined;
+  #ahead: Promise<UpcomingBatch | undefined> | undefined;
+
+  /** @param newestAbove the highest id that an earlier cycle has seen; without a backlog there is no order to keep */
+  constructor(options: UpcomingBatchesOptions, newestAbove: number) {
+    this.#options = options;
+    this.#newestAbove = options.chunkSize.isBacklog(options.backlog.books().pending) ? newestAbove : 0;
+  }
+
+  /** The next batch; undefined where there is none left. */
+  async next(): Promise<UpcomingBatch | undefined> {
+    const batch = await (this.#ahead ?? this.#prepare());
+    this.#ahead = batch === undefined ? undefined : this.#prepare();
+    // Who never asks for it is not told of its failure either.
+    this.#ahead?.catch(() => undefined);
+    return batch;
+  }
+
+  async #prepare(): Promise<UpcomingBatch | undefined> {
+    const { backlog, acknowledgements, encoder, chunkSize } = this.#options;
+    const taken = merge([...acknowledgements.inHand(), ...this.#tried]);
+    const { batchMetrics, chunkMetrics } = chunkSize.next(backlog.books().pending);
+    const newest = this.#newestAbove === undefined ? undefined : backlog.next(batchMetrics, taken, this.#newestAbove);
+    if (newest === undefined) this.#newestAbove = undefined;
+    const batch = newest ?? backlog.next(batchMetrics, taken);
+    if (batch === undefined) return undefined;
+    this.#tried = merge([...this.#tried, ...batch.ranges]);
+    return { ...(await encoder.encode(batch.ranges, chunkMetrics)), isNewest: newest !== undefined };
+  }
+}
