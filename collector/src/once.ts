@@ -36,7 +36,7 @@ export async function once(
       return '';
     }
     const isText = typeof sample.value === 'string';
-    return jsonLine(metricObject(sample, isText ? String(sample.value) : undefined), [isText ? 1 : Number(sample.value)], [timestampMs]);
+    return jsonLine(metricObject(sample, isText ? String(sample.value) : undefined), isText ? '1' : String(sample.value), String(timestampMs));
   });
   return { lines: lines.join(''), failures };
 }

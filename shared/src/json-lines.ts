@@ -35,9 +35,9 @@ export function metricObject(series: LineIdentity, text?: string): string {
  * One line of VictoriaMetrics' JSON import format, newline included.
  *
  * @param metric from metricObject()
- * @param values finite numbers
- * @param timestamps Unix milliseconds, as many as values
+ * @param values finite numbers, joined by commas
+ * @param timestamps Unix milliseconds, joined by commas, as many as values
  */
-export function jsonLine(metric: string, values: readonly number[], timestamps: readonly number[]): string {
-  return `{"metric":${metric},"values":[${values.join(',')}],"timestamps":[${timestamps.join(',')}]}\n`;
+export function jsonLine(metric: string, values: string, timestamps: string): string {
+  return `{"metric":${metric},"values":[${values}],"timestamps":[${timestamps}]}\n`;
 }

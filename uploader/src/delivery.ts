@@ -5,9 +5,9 @@ import { errorFields, type Logger } from '@thugshells/shared/logger.js';
 
 import type { Acknowledgements } from './acknowledgements.js';
 import type { ChunkSize } from './chunk-size.js';
-import type { Chunk, EncodedBatch } from './encoder.js';
+import { idsIn, type Chunk, type EncodedBatch } from './encoder.js';
 import type { EncoderPool } from './encoder-pool.js';
-import { rangesOf } from './id-ranges.js';
+import { rangesOf, type IdRange } from './id-ranges.js';
 import { bisect } from './quarantine.js';
 import type { ReceiverState } from './receiver-state.js';
 import type { Rejection } from './settled.js';
@@ -126,17 +126,17 @@ export class Delivery {
     receiver.answered();
     const { connection, closing } = post;
     const chunkIndex = pass.chunkIndex++;
-    acknowledgements.accept({ batchId: pass.batchId, chunkIndex, ranges: rangesOf(taken), count: taken.length, connection });
+    const { ranges, count } = taken;
+    acknowledgements.accept({ batchId: pass.batchId, chunkIndex, ranges, count, connection });
     this.#quarantine(rejectionsOf(chunk, post));
     acknowledgements.answered(connection, closing);
-    pass.accepted += taken.length;
+    pass.accepted += count;
     if (clock.monotonic() - this.#committedAt >= COMMIT_INTERVAL_MS) this.commit();
     return post;
   }
 
-  #learn({ ids, body }: Chunk, { outcome, durationMs, errorCode, status }: Post): void {
+  #learn({ count: samples, body }: Chunk, { outcome, durationMs, errorCode, status }: Post): void {
     const { chunkSize } = this.#options;
-    const samples = ids.length;
     if (outcome.kind === 'delivered') chunkSize.accepted({ samples, bytes: body.length, durationMs });
     else if (TIMEOUT_CODES.includes(errorCode) || status === PAYLOAD_TOO_LARGE) chunkSize.failed('too-large', samples);
     else chunkSize.failed('refused', samples);
@@ -162,7 +162,7 @@ export class Delivery {
   async #blame(refused: Refused, pass: Pass): Promise<boolean> {
     const { encoder } = this.#options;
     const result = await bisect(refused.chunk, refused.post, {
-      encode: async (ids) => (await encoder.encode(rangesOf(ids), ids.length)).chunks[0],
+      encode: async (ids) => (await encoder.encode({ ranges: rangesOf(ids), count: ids.length }, ids.length)).chunks[0],
       post: (part) => this.#post(part, pass),
       receiverTakesSamples: refused.receiverTakesSamples,
     });
@@ -183,16 +183,18 @@ export class Delivery {
   }
 }
 
-/** Ids of the samples that an outcome says were taken; undefined where it says that none were. */
-function takenBy(chunk: Chunk, outcome: Outcome): Float64Array | undefined {
-  if (outcome.kind === 'delivered') return chunk.ids;
+/** The samples that an outcome says were taken; undefined where it says that none were. */
+function takenBy(chunk: Chunk, outcome: Outcome): { ranges: readonly IdRange[]; count: number } | undefined {
+  if (outcome.kind === 'delivered') return chunk;
   if (outcome.kind !== 'partial') return undefined;
-  if (outcome.rejected.length === 0) return chunk.ids.slice(0, outcome.accepted);
   const rejected = new Set(outcome.rejected.map(({ index }) => index));
-  return chunk.ids.filter((_, index) => !rejected.has(index));
+  const isTaken = (index: number): boolean => (rejected.size === 0 ? index < outcome.accepted : !rejected.has(index));
+  const ids = idsIn(chunk).filter((_, index) => isTaken(index));
+  return { ranges: rangesOf(ids), count: ids.length };
 }
 
 function rejectionsOf(chunk: Chunk, { outcome, status }: Post): Rejection[] {
   if (outcome.kind !== 'partial') return [];
-  return outcome.rejected.map(({ index, reason }) => ({ id: chunk.ids[index]!, status, reason }));
+  const ids = idsIn(chunk);
+  return outcome.rejected.map(({ index, reason }) => ({ id: ids[index]!, status, reason }));
 }

@@ -2,9 +2,9 @@ import { Piscina } from 'piscina';
 
 import type { Clock } from '@thugshells/shared/clock.js';
 
+import type { Batch } from './backlog.js';
 import type { EncodedBatch } from './encoder.js';
 import type { EncodeTask } from './encode-worker.js';
-import type { IdRange } from './id-ranges.js';
 
 export interface EncoderPoolOptions {
   readonly clock: Clock;
@@ -32,10 +32,10 @@ export class EncoderPool {
     });
   }
 
-  /** Encodes the rows that exist in these ranges, cut into chunks of at most `chunkMetrics`. */
-  async encode(ranges: readonly IdRange[], chunkMetrics: number): Promise<EncodedBatch> {
+  /** Encodes the rows of a batch that still exist, cut into chunks of at most `chunkMetrics`. */
+  async encode({ ranges, count }: Batch, chunkMetrics: number): Promise<EncodedBatch> {
     const { databasePath, clock } = this.#options;
-    return this.#pool.run({ databasePath, ranges, chunkMetrics, nowMs: clock.now() });
+    return this.#pool.run({ databasePath, ranges, count, chunkMetrics, nowMs: clock.now() });
   }
 
   /** Ends the threads. */

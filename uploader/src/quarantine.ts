@@ -1,4 +1,4 @@
-import type { Chunk } from './encoder.js';
+import { idsIn, type Chunk } from './encoder.js';
 import type { Rejection } from './settled.js';
 import type { Post } from './transport.js';
 
@@ -26,9 +26,9 @@ export type BisectResult =
  * search ends after as many posts as one bad sample could cost.
  */
 export async function bisect(chunk: Chunk, refusal: Post, options: BisectOptions): Promise<BisectResult> {
-  const postsForOneBadSample = 2 * Math.ceil(Math.log2(chunk.ids.length + 1)) + 2;
+  const postsForOneBadSample = 2 * Math.ceil(Math.log2(chunk.count + 1)) + 2;
   const rejections: Rejection[] = [];
-  const refused: { readonly ids: Float64Array; readonly post: Post }[] = [{ ids: chunk.ids, post: refusal }];
+  const refused: { readonly ids: Float64Array; readonly post: Post }[] = [{ ids: idsIn(chunk), post: refusal }];
   let proven = options.receiverTakesSamples;
   let posts = 0;
   for (let part = refused.pop(); part !== undefined; part = refused.pop()) {
@@ -45,7 +45,7 @@ export async function bisect(chunk: Chunk, refusal: Post, options: BisectOptions
       posts += 1;
       const { kind } = post.outcome;
       if (kind === 'delivered' || kind === 'partial') proven = true;
-      else if (kind === 'rejected') refused.push({ ids: half.ids, post });
+      else if (kind === 'rejected') refused.push({ ids: idsIn(half), post });
       else return { kind: 'interrupted', post, rejections: proven ? rejections : [] };
     }
   }

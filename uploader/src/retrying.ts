@@ -33,7 +33,7 @@ export class Retrying implements Transport {
     const { clock, logger, attempts, policy, random, onPost, stop } = this.#options;
     for (let attempt = 1; ; attempt++) {
       const post = await this.#transport.post(chunk, signal);
-      onPost(post, chunk.ids.length);
+      onPost(post, chunk.count);
       logger.debug('chunk posted', { attempt, ...logFieldsOf(post, chunk) });
       if (post.outcome.kind !== 'retry' || attempt >= attempts || stop.aborted) return post;
       const backoffMs = Math.max(calculateBackoff(attempt, policy, random), post.outcome.retryAfterMs ?? 0);
@@ -48,7 +48,7 @@ export class Retrying implements Transport {
 function logFieldsOf(post: Post, chunk: Chunk): Record<string, unknown> {
   return {
     outcome: post.outcome.kind,
-    count: chunk.ids.length,
+    count: chunk.count,
     endpoint: post.endpoint,
     http_status: post.status,
     bytes_sent: post.bytesSent,

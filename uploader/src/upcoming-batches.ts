@@ -54,6 +54,6 @@ export class UpcomingBatches {
     const batch = newest ?? backlog.next(batchMetrics, taken);
     if (batch === undefined) return undefined;
     this.#tried = merge([...this.#tried, ...batch.ranges]);
-    return { ...(await encoder.encode(batch.ranges, chunkMetrics)), isNewest: newest !== undefined };
+    return { ...(await encoder.encode(batch, chunkMetrics)), isNewest: newest !== undefined };
   }
 }

@@ -166,7 +166,7 @@ function postOf(response: Response<Buffer>, chunk: Chunk): Omit<Post, 'endpoint'
     location: headers.location,
   };
   return {
-    outcome: outcomeOf(answer, chunk.ids.length),
+    outcome: outcomeOf(answer, chunk.count),
     status,
     bytesSent: chunk.body.length,
     bytesReceived: body.length,

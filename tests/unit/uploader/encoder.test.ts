@@ -4,25 +4,49 @@ import fc from 'fast-check';
 import type { Labels } from '@thugshells/shared/sample.js';
 
 import { parseImportLines } from '../../receiver/src/import-lines.js';
-import { encode, type EncodedBatch } from '../../../uploader/src/encoder.js';
-import type { Row, SeriesRow } from '../../../uploader/src/row-reader.js';
+import { Encoder, idsIn, type EncodedBatch } from '../../../uploader/src/encoder.js';
+import { RowReader, type SeriesRow } from '../../../uploader/src/row-reader.js';
 import { linesOf, samplesOf, textOf } from './encoded-lines.js';
+import { StoredSamples } from './stored-samples.js';
 
 const NOW = 1_700_000_000_000;
 const DAY_MS = 86_400_000;
+
+/** A row without its id. */
+interface Row {
+  readonly seriesId: number;
+  readonly timestampMs: number;
+  readonly value: unknown;
+}
 
 function series(name: string, tags: Labels = {}, valueType = 0): SeriesRow {
   return { name, deviceId: 'board-1', tags, valueType };
 }
 
-/** Encodes rows of these series; series ids count from 1, row ids from 1 in the order given. */
-function encodeRows(known: readonly SeriesRow[], rows: readonly Omit<Row, 'id'>[], chunkMetrics = 50): EncodedBatch {
-  const options = { chunkMetrics, nowMs: NOW, series: (id: number) => known[id - 1]! };
-  return encode(rows.map((row, index) => ({ id: index + 1, ...row })), options);
+/** Encodes rows of these series, as they stand in a database; series ids count from 1, row ids from 1 in the order given. */
+function encodeRows(known: readonly SeriesRow[], rows: readonly Row[], chunkMetrics = 50): EncodedBatch {
+  const stored = new StoredSamples();
+  try {
+    stored.database.transaction(() => {
+      for (const { name, ...options } of known) stored.series(name, options);
+      for (const { seriesId, timestampMs, value } of rows) {
+        stored.add(seriesId, timestampMs, typeof value === 'number' && Number.isNaN(value) ? null : value);
+      }
+    })();
+    const reader = new RowReader(stored.path);
+    try {
+      const ranges = rows.length === 0 ? [] : [[1, rows.length] as const];
+      return new Encoder(reader).encode({ ranges, count: rows.length, chunkMetrics, nowMs: NOW });
+    } finally {
+      reader.close();
+    }
+  } finally {
+    stored.remove();
+  }
 }
 
 /** Rows of some series, one of each a second. */
-function scrapes(count: number, seriesCount: number): Omit<Row, 'id'>[] {
+function scrapes(count: number, seriesCount: number): Row[] {
   return Array.from({ length: count * seriesCount }, (_, index) => ({
     seriesId: (index % seriesCount) + 1,
     timestampMs: NOW - 10 * DAY_MS + Math.floor(index / seriesCount) * 1000,
@@ -36,7 +60,7 @@ describe('a batch', () => {
   test('of 2,500 rows becomes 50 chunks of 50', () => {
     const rows = scrapes(2_500, 1);
     const { chunks, refused } = encodeRows([series('load.average_1m')], rows);
-    expect(chunks.map(({ ids }) => ids.length)).toEqual(Array<number>(50).fill(50));
+    expect(chunks.map(({ count }) => count)).toEqual(Array<number>(50).fill(50));
     expect(chunks.map((chunk) => samplesOf(chunk).length)).toEqual(Array<number>(50).fill(50));
     expect(refused).toEqual([]);
     expect(chunks.flatMap(samplesOf).map(({ value }) => value)).toEqual(rows.map(({ value }) => value));
@@ -44,7 +68,7 @@ describe('a batch', () => {
 
   test('is sorted by series and time before it is cut, so that a series’ samples share a line', () => {
     const { chunks } = encodeRows(names, scrapes(20, 7));
-    expect(chunks.map(({ ids }) => ids.length)).toEqual([50, 50, 40]);
+    expect(chunks.map(({ count }) => count)).toEqual([50, 50, 40]);
     const cores = chunks.flatMap(linesOf).map(({ metric }) => metric['core']);
     // The first cut falls inside a series, which goes on in the next chunk; the second one falls between two.
     expect(cores).toEqual(['0', '1', '2', '2', '3', '4', '5', '6']);
@@ -53,13 +77,13 @@ describe('a batch', () => {
 
   test('is sorted by series also where the later series was stored first', () => {
     const rows = [2, 1, 2, 1].map((seriesId, index) => ({ seriesId, timestampMs: NOW + index, value: index }));
-    expect(encodeRows(names, rows).chunks.map(({ ids }) => [...ids])).toEqual([[2, 4, 1, 3]]);
+    expect(encodeRows(names, rows).chunks.map((chunk) => [...idsIn(chunk)])).toEqual([[2, 4, 1, 3]]);
   });
 
   test('names the ids of each chunk in the order of its body', () => {
     const rows = scrapes(20, 7);
     for (const chunk of encodeRows(names, rows).chunks) {
-      const byId = [...chunk.ids].map((id) => rows[id - 1]!);
+      const byId = [...idsIn(chunk)].map((id) => rows[id - 1]!);
       expect(samplesOf(chunk).map(({ value, timestampMs }) => [value, timestampMs])).toEqual(
         byId.map(({ value, timestampMs }) => [value, timestampMs]),
       );
@@ -67,7 +91,7 @@ describe('a batch', () => {
   });
 
   test('ends with a chunk of what is left', () => {
-    expect(encodeRows(names, scrapes(1, 7), 3).chunks.map(({ ids }) => ids.length)).toEqual([3, 3, 1]);
+    expect(encodeRows(names, scrapes(1, 7), 3).chunks.map(({ count }) => count)).toEqual([3, 3, 1]);
   });
 
   test('of nothing has no chunk', () => {
@@ -128,11 +152,9 @@ describe('what a receiver would answer with 204 and then drop, cut or merge is r
     ['-Infinity', series('bad'), { value: -Infinity }],
     ['a text in a series of numbers', series('bad'), { value: '12' }],
     ['a number in a series of texts', series('bad', {}, 1), { value: 12 }],
-    ['a boolean', series('bad'), { value: true }],
     ['bytes', series('bad'), { value: Buffer.from('12') }],
-    ['a big integer', series('bad'), { value: 12n }],
     ['a timestamp with a fraction', series('bad'), { timestampMs: NOW + 0.5 }],
-    ['a timestamp that is a text', series('bad'), { timestampMs: String(NOW) as unknown as number }],
+    ['a timestamp that is a text', series('bad'), { timestampMs: 'yesterday' as unknown as number }],
     ['a timestamp in seconds', series('bad'), { timestampMs: NOW / 1000 }],
     ['a timestamp of 0', series('bad'), { timestampMs: 0 }],
     ['a timestamp before 1970', series('bad'), { timestampMs: -NOW }],
@@ -153,7 +175,7 @@ describe('what a receiver would answer with 204 and then drop, cut or merge is r
     const rows = [{ seriesId: 1, ...sound }, { seriesId: 2, ...sound, ...row }, { seriesId: 1, ...sound, timestampMs: NOW + 1 }];
     const { chunks, refused } = encodeRows([series('good'), bad], rows);
     expect(refused).toEqual([{ id: 2, reason: expect.stringMatching(/./) }]);
-    expect(chunks.flatMap(({ ids }) => [...ids])).toEqual([1, 3]);
+    expect(chunks.flatMap((chunk) => [...idsIn(chunk)])).toEqual([1, 3]);
     expect(textOf(chunks[0]!)).not.toContain('bad');
   });
 
@@ -173,16 +195,16 @@ test('whatever is emitted, a receiver reads back whole, and what it reads is wha
     valueType: fc.constantFrom(0, 1),
   });
   const anyValue = fc.oneof(fc.double(), fc.integer(), text, fc.constant(null));
-  const anyTime = fc.oneof(fc.integer({ min: NOW - DAY_MS, max: NOW + 3 * DAY_MS }), fc.double());
+  const anyTime = fc.oneof(fc.integer({ min: NOW - DAY_MS, max: NOW + 3 * DAY_MS }), fc.double({ noNaN: true }));
   const anyRow = fc.record({ seriesId: fc.integer({ min: 1, max: 3 }), timestampMs: anyTime, value: anyValue });
   fc.assert(
-    fc.property(fc.array(anySeries, { minLength: 3, maxLength: 3 }), fc.array(anyRow, { maxLength: 30 }), (known, rows) => {
+    fc.property(fc.uniqueArray(anySeries, { minLength: 3, maxLength: 3, selector: ({ name }) => name }), fc.array(anyRow, { maxLength: 30 }), (known, rows) => {
       const { chunks, refused } = encodeRows(known, rows, 4);
       const emitted = chunks.flatMap((chunk) => {
         const { rows: read, invalidLines } = parseImportLines(textOf(chunk));
         expect(invalidLines).toBe(0);
-        expect(read).toHaveLength(chunk.ids.length);
-        return read.map((each, index) => ({ ...each, id: chunk.ids[index]! }));
+        expect(read).toHaveLength(chunk.count);
+        return read.map((each, index) => ({ ...each, id: idsIn(chunk)[index]! }));
       });
       expect([...emitted, ...refused].map(({ id }) => id).sort((a, b) => a - b)).toEqual(rows.map((_, index) => index + 1));
       for (const { id, value, timestampMs, metric } of emitted) {
