@@ -20,6 +20,10 @@ const defaultIntervals: Readonly<Record<CollectorName, string>> = {
   memory: '30s',
   disk: '30s',
   network: '10s',
+  temperature: '30s',
+  load: '30s',
+  filesystem: '30s',
+  pressure: '30s',
 };
 
 function intervalVariables() {

@@ -15,7 +15,7 @@ import { ClockEpochs } from './clock-epochs.js';
 import { CollectorStatusTable } from './collector-status.js';
 import { COLLECTORS } from './collectors/index.js';
 import { loadCollectorConfig, type CollectorConfig } from './config.js';
-import { KernelFiles, type KernelSource } from './kernel-files.js';
+import { KernelFiles, requireProcRoot, type KernelSource } from './kernel-files.js';
 import { once } from './once.js';
 import { SampleWriter } from './sample-writer.js';
 import { Scheduler, type ScheduledCollector } from './scheduler.js';
@@ -24,7 +24,9 @@ import { SimulatedKernel } from './simulated-kernel.js';
 import { WalCheckpointer } from './wal-checkpointer.js';
 
 function kernelOf(config: CollectorConfig): KernelSource {
-  return config.kernel === 'linux' ? new KernelFiles(config) : new SimulatedKernel({ elapsedMs: () => clock.monotonic() });
+  if (config.kernel === 'simulated') return new SimulatedKernel({ elapsedMs: () => clock.monotonic() });
+  requireProcRoot(config.procRoot);
+  return new KernelFiles(config);
 }
 
 function collectorsOf(config: CollectorConfig, kernel: KernelSource): ScheduledCollector[] {

@@ -1,4 +1,4 @@
-import { kernelFileFault, type KernelSource } from './kernel-files.js';
+import { kernelFileFault, type KernelSource, type Space } from './kernel-files.js';
 
 /** What a simulated board is made from. */
 export interface SimulatedBoard {
@@ -7,6 +7,9 @@ export interface SimulatedBoard {
   /** How many cores the board has; 4 unless told. */
   readonly cores?: number;
 }
+
+/** The text of a file by the seconds that the board has been up. */
+type TextAt = (uptimeS: number) => string;
 
 /** The board has been up for an hour when the simulation begins, so that counters start with something in them. */
 const UPTIME_AT_START_S = 3600;
@@ -21,30 +24,34 @@ const SWAP_TOTAL_KB = 1_048_572;
  */
 export class SimulatedKernel implements KernelSource {
   readonly #elapsedMs: () => number;
-  readonly #proc: ReadonlyMap<string, (uptimeS: number) => string>;
+  readonly #proc: ReadonlyMap<string, TextAt>;
 
   constructor({ elapsedMs, cores = 4 }: SimulatedBoard) {
     this.#elapsedMs = elapsedMs;
-    this.#proc = new Map([
-      ['stat', (uptimeS: number) => statText(uptimeS, cores)],
+    this.#proc = new Map<string, TextAt>([
+      ['stat', (uptimeS) => statText(uptimeS, cores)],
       ['meminfo', meminfoText],
       ['diskstats', diskstatsText],
       ['net/dev', netDevText],
-      ['loadavg', (uptimeS: number) => loadavgText(uptimeS, cores)],
-      ['uptime', (uptimeS: number) => uptimeText(uptimeS, cores)],
+      ['loadavg', (uptimeS) => loadavgText(uptimeS, cores)],
+      ['uptime', (uptimeS) => uptimeText(uptimeS, cores)],
+      ['pressure/cpu', (uptimeS) => pressureText(uptimeS, { some: 0.04, full: 0 })],
+      ['pressure/memory', (uptimeS) => pressureText(uptimeS, { some: 0.002, full: 0.001 })],
+      ['pressure/io', (uptimeS) => pressureText(uptimeS, { some: 0.02, full: 0.015 })],
+      ['self/mountinfo', mountinfoText],
     ]);
   }
 
   async proc(relativePath: string): Promise<string> {
     const text = this.#proc.get(relativePath);
     if (text === undefined) throw noSuchFile(`/proc/${relativePath}`);
-    return text(UPTIME_AT_START_S + this.#elapsedMs() / 1000);
+    return text(this.#uptimeS());
   }
 
   async sys(relativePath: string): Promise<string> {
     const text = sysFiles.get(relativePath);
     if (text === undefined) throw noSuchFile(`/sys/${relativePath}`);
-    return text;
+    return text(this.#uptimeS());
   }
 
   async sysEntries(relativeDirectory: string): Promise<readonly string[]> {
@@ -53,11 +60,33 @@ export class SimulatedKernel implements KernelSource {
     if (below.length === 0) throw noSuchFile(`/sys/${relativeDirectory}`);
     return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] as string))].sort();
   }
+
+  async statfs(mountpoint: string): Promise<Space> {
+    const fileSystem = fileSystems.get(mountpoint);
+    if (fileSystem === undefined) throw noSuchFile(mountpoint);
+    const { sizeBytes, used } = fileSystem;
+    return { sizeBytes, availableBytes: sizeBytes - Math.round(sizeBytes * valueAt(this.#uptimeS(), used)) };
+  }
+
+  #uptimeS(): number {
+    return UPTIME_AT_START_S + this.#elapsedMs() / 1000;
+  }
 }
 
-const sysFiles: ReadonlyMap<string, string> = new Map([
-  ['block/loop0/queue/logical_block_size', '512\n'],
-  ['block/mmcblk0/queue/logical_block_size', '512\n'],
+const thousandths = (swing: Swing): TextAt => (uptimeS) => `${Math.round(1000 * valueAt(uptimeS, swing))}\n`;
+const sysFiles: ReadonlyMap<string, TextAt> = new Map<string, TextAt>([
+  ['block/loop0/queue/logical_block_size', () => '512\n'],
+  ['block/mmcblk0/queue/logical_block_size', () => '512\n'],
+  ['class/thermal/thermal_zone0/type', () => 'soc-thermal\n'],
+  ['class/thermal/thermal_zone0/temp', thousandths({ mean: 52, swing: 0.15, periodS: 240 })],
+  ['class/thermal/thermal_zone1/type', () => 'gpu-thermal\n'],
+  ['class/thermal/thermal_zone1/temp', thousandths({ mean: 48, swing: 0.1, periodS: 330 })],
+]);
+
+/** What stands in `self/mountinfo` below, and the share of it in use. */
+const fileSystems: ReadonlyMap<string, { readonly sizeBytes: number; readonly used: Swing }> = new Map([
+  ['/', { sizeBytes: 30_601_641_984, used: { mean: 0.4, swing: 0.02, periodS: 3600 } }],
+  ['/boot/firmware', { sizeBytes: 267_382_784, used: { mean: 0.2, swing: 0, periodS: 3600 } }],
 ]);
 
 /** What the real door answers for a file that is not there. */
@@ -165,4 +194,23 @@ function loadavgText(uptimeS: number, cores: number): string {
 function uptimeText(uptimeS: number, cores: number): string {
   const idleS = Array.from({ length: cores }, (_, core) => (coreTicks(uptimeS, core)[3] ?? 0) / TICKS_PER_SECOND);
   return `${uptimeS.toFixed(2)} ${idleS.reduce((sum, one) => sum + one, 0).toFixed(2)}\n`;
+}
+
+/** `shares` are those of the time in which tasks are stalled; the averages are not simulated. */
+function pressureText(uptimeS: number, shares: Readonly<Record<'some' | 'full', number>>): string {
+  const line = (kind: 'some' | 'full') => {
+    const microseconds = countAt(uptimeS, { mean: shares[kind] * 1_000_000, swing: 0.9, periodS: 90 });
+    return `${kind} avg10=0.00 avg60=0.00 avg300=0.00 total=${microseconds}\n`;
+  };
+  return line('some') + line('full');
+}
+
+function mountinfoText(): string {
+  return [
+    '26 1 179:2 / / rw,noatime shared:1 - ext4 /dev/mmcblk0p2 rw',
+    '27 26 0:21 / /proc rw,relatime shared:2 - proc proc rw',
+    '28 26 0:22 / /sys rw,relatime shared:3 - sysfs sysfs rw',
+    '31 26 179:1 / /boot/firmware rw,relatime shared:4 - vfat /dev/mmcblk0p1 rw',
+    '',
+  ].join('\n');
 }

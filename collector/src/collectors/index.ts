@@ -2,8 +2,12 @@ import type { Collector } from '../collector.js';
 import type { KernelSource } from '../kernel-files.js';
 import { CpuCollector } from './cpu.js';
 import { DiskCollector, type DiskOptions } from './disk.js';
+import { FilesystemCollector } from './filesystem.js';
+import { LoadCollector } from './load.js';
 import { MemoryCollector } from './memory.js';
 import { NetworkCollector, type NetworkOptions } from './network.js';
+import { PressureCollector } from './pressure.js';
+import { TemperatureCollector } from './temperature.js';
 
 /** What the configuration says to collectors; every list holds regular expressions that must match a whole name. */
 export interface CollectorOptions {
@@ -29,7 +33,15 @@ export interface CollectorParts {
 export type CollectorFactory = (parts: CollectorParts) => Collector;
 
 /** What a collector is enabled by, and its label `collector`. */
-export type CollectorName = 'cpu' | 'memory' | 'disk' | 'network';
+export type CollectorName =
+  | 'cpu'
+  | 'memory'
+  | 'disk'
+  | 'network'
+  | 'temperature'
+  | 'load'
+  | 'filesystem'
+  | 'pressure';
 
 /** Every collector that reads the kernel. */
 export const COLLECTORS: Readonly<Record<CollectorName, CollectorFactory>> = {
@@ -47,6 +59,10 @@ export const COLLECTORS: Readonly<Record<CollectorName, CollectorFactory>> = {
       exclude: options.networkExclude,
       maxInterfaces: options.networkMaxInterfaces,
     }),
+  temperature: ({ kernel }) => new TemperatureCollector(kernel),
+  load: ({ kernel }) => new LoadCollector(kernel),
+  filesystem: ({ kernel }) => new FilesystemCollector(kernel),
+  pressure: ({ kernel }) => new PressureCollector(kernel),
 };
 
 /** The names in COLLECTORS, in its order. */

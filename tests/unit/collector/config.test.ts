@@ -21,6 +21,10 @@ test('the defaults are those of the contract', () => {
     networkIntervalMs: 10_000,
     memoryIntervalMs: 30_000,
     diskIntervalMs: 30_000,
+    temperatureIntervalMs: 30_000,
+    loadIntervalMs: 30_000,
+    filesystemIntervalMs: 30_000,
+    pressureIntervalMs: 30_000,
     procRoot: '/proc',
     sysRoot: '/sys',
     kernel: 'linux',
@@ -38,7 +42,7 @@ test('the defaults are those of the contract', () => {
 
 test('INTERVAL sets all intervals at once, and a collector’s own overrides it', () => {
   expect(load({ INTERVAL: '1m', CPU_INTERVAL: '5s' })).toMatchObject({
-    cpuIntervalMs: 5_000, networkIntervalMs: 60_000, memoryIntervalMs: 60_000, diskIntervalMs: 60_000,
+    cpuIntervalMs: 5_000, networkIntervalMs: 60_000, memoryIntervalMs: 60_000, diskIntervalMs: 60_000, loadIntervalMs: 60_000,
   });
 });
 

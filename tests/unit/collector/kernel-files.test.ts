@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.js';
 
-import { KernelFiles, kernelFileFault, malformed, whereAbsent } from '../../../collector/src/kernel-files.js';
+import { KernelFiles, kernelFileFault, malformed, requireProcRoot, whereAbsent } from '../../../collector/src/kernel-files.js';
 import { RECORDING, recorded } from './text-kernel.js';
 
 let root: string;
@@ -62,14 +62,81 @@ describe('reading', () => {
     await expect(files.proc('stat')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
   });
 
-  test('leaves the event loop free while a file hangs', async () => {
-    execFileSync('mkfifo', [join(root, 'proc/stat')]);
+  test.each(['sys', 'proc'] as const)('leaves the event loop free while a file hangs that is below the %s root and not of procfs', async (door) => {
+    const pipe = join(root, door, 'pipe');
+    execFileSync('mkfifo', [pipe]);
     let text: string | undefined;
-    const reading = files.proc('stat').then((read) => (text = read));
+    const reading = files[door]('pipe').then((read) => (text = read));
     for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     expect(text).toBeUndefined();
-    await writeFile(join(root, 'proc/stat'), 'at last\n');
+    await writeFile(pipe, 'at last\n');
     expect(await reading).toBe('at last\n');
+  });
+});
+
+describe('files of procfs and directories of sysfs', () => {
+  const kernel = () => new KernelFiles({ procRoot: '/proc', sysRoot: '/sys' });
+
+  test('are read without a turn of the event loop, from the second read on', async () => {
+    const real = kernel();
+    await real.proc('loadavg');
+    const names = await real.sysEntries('class');
+    let turned = false;
+    const turn = new Promise<void>((resolve) => setImmediate(() => resolve(void (turned = true))));
+    expect(await real.proc('loadavg')).toMatch(/^\d+\.\d\d /);
+    expect(await real.sysEntries('class')).toEqual(names);
+    expect(turned).toBe(false);
+    await turn;
+  });
+
+  test('are read to their end, also when they are larger than the first buffer and the next one is not', async () => {
+    const real = kernel();
+    const version = readFileSync('/proc/version', 'utf8');
+    const all = readFileSync('/proc/kallsyms', 'latin1');
+    for (const round of [1, 2]) {
+      expect([round, await real.proc('version')]).toEqual([round, version]);
+      // Of every kernel far larger than what may be read.
+      if (all.length > 4 * 1024 * 1024) await expect(real.proc('kallsyms')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
+      else expect(await real.proc('kallsyms')).toBe(all);
+    }
+  });
+
+  test('are absent, or unreadable, as others are', async () => {
+    const real = kernel();
+    await expect(real.proc('no such file')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+    for (const _round of [1, 2]) {
+      await expect(real.proc('net')).rejects.toMatchObject({ code: 'KERNEL_FILE_UNREADABLE', cause: expect.objectContaining({ code: 'EISDIR' }) });
+    }
+  });
+});
+
+describe('the space of a mount', () => {
+  test('is what stat -f says', async () => {
+    const [size, blocks] = execFileSync('stat', ['-f', '-c', '%s %b', '/'], { encoding: 'utf8' }).split(' ').map(Number);
+    const space = await files.statfs('/', 'local');
+    expect(space.sizeBytes).toBe((size ?? 0) * (blocks ?? 0));
+    expect(space.availableBytes).toBeGreaterThan(0);
+    expect(space.availableBytes).toBeLessThanOrEqual(space.sizeBytes);
+  });
+
+  test('is absent where there is no such path, and unreadable where the system says so', async () => {
+    await expect(files.statfs(join(root, 'nowhere'), 'local')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+    symlinkSync('round', join(root, 'round'));
+    await expect(files.statfs(join(root, 'round'), 'local')).rejects.toMatchObject({ code: 'KERNEL_FILE_UNREADABLE' });
+  });
+});
+
+describe('a proc root', () => {
+  test('without a file "stat" is refused by the name of its variable, with a hint', () => {
+    const wrong = join(root, 'proc');
+    const refused = { code: 'BAD_CONFIGURATION', message: expect.stringContaining(`THUGSHELLS_PROC_ROOT=${wrong}`), hint: expect.any(String) };
+    expect(() => requireProcRoot(wrong)).toThrow(expect.objectContaining(refused));
+    expect(() => requireProcRoot(join(root, 'nowhere'))).toThrow(expect.objectContaining({ code: 'BAD_CONFIGURATION' }));
+  });
+
+  test('with one is taken, whatever is in it', () => {
+    writeFileSync(join(root, 'proc/stat'), '');
+    expect(() => requireProcRoot(join(root, 'proc'))).not.toThrow();
   });
 });
 

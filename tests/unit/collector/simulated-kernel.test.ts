@@ -12,7 +12,7 @@ const options: CollectorOptions = {
   diskExclude: ['loop.*'],
   diskSectorBytes: 'sysfs',
 };
-const FILES = ['stat', 'meminfo', 'diskstats', 'net/dev', 'loadavg', 'uptime'];
+const FILES = ['stat', 'meminfo', 'diskstats', 'net/dev', 'loadavg', 'uptime', 'pressure/cpu', 'pressure/memory', 'pressure/io'];
 
 function simulation(cores?: number) {
   const time = { elapsedMs: 0 };
@@ -39,10 +39,21 @@ describe('text', () => {
   test('is absent for a file that is not simulated', async () => {
     const absent = { code: 'KERNEL_FILE_ABSENT' };
     const { kernel } = simulation();
-    await expect(kernel.proc('pressure/io')).rejects.toMatchObject(absent);
+    await expect(kernel.proc('pressure/irq')).rejects.toMatchObject(absent);
     await expect(kernel.proc('constructor')).rejects.toMatchObject(absent);
     await expect(kernel.sys('block/sda/queue/logical_block_size')).rejects.toMatchObject(absent);
-    await expect(kernel.sysEntries('class/thermal')).rejects.toMatchObject(absent);
+    await expect(kernel.sysEntries('class/hwmon')).rejects.toMatchObject(absent);
+  });
+
+  test('of a sensor, and the space of a mount, move with time, and a mount that is not simulated is absent', async () => {
+    const { time, kernel } = simulation();
+    const now = async () => [await kernel.sys('class/thermal/thermal_zone0/temp'), (await kernel.statfs('/')).availableBytes];
+    const [temperature, available] = await now();
+    time.elapsedMs = 60_000;
+    const later = await now();
+    expect(later[0]).not.toBe(temperature);
+    expect(later[1]).not.toBe(available);
+    await expect(kernel.statfs('/home')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
   });
 
   test('has whole devices in sysfs', async () => {
@@ -60,8 +71,10 @@ describe('collectors', () => {
       const readings = (await Promise.all(collectors.map((collector) => collector.collect(scrape)))).flat();
       const now = byIdentity(readings);
       expect(readings.filter(({ value }) => !Number.isFinite(value))).toEqual([]);
-      // The 9 usages and modes of all cores, 2 cores, 3 of memory, 4 counters and 4 rates, 2 interfaces and what was dropped.
-      expect(readings).toHaveLength(time.elapsedMs === 0 ? 3 + 4 + 17 : 11 + 3 + 8 + 17);
+      // Memory 3, network 2 interfaces of 8 and what was dropped, 2 temperatures, 4 of load, 2 file systems of 2, 3 pressures of 2.
+      const always = 3 + 17 + 2 + 4 + 4 + 6;
+      // The counters of a disk; later 9 usages and modes of all cores, those of 2 cores, and the rates of the disk.
+      expect(readings).toHaveLength(always + (time.elapsedMs === 0 ? 4 : 11 + 8));
       const counters = Object.keys(now).filter((identity) => identity.includes('_total'));
       expect(counters.filter((counter) => Number(now[counter]) < Number(before[counter] ?? 0))).toEqual([]);
       before = now;

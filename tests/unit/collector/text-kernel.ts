@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Reading } from '@thugshells/shared/sample.js';
 
 import type { Collector } from '../../../collector/src/collector.js';
-import { kernelFileFault, type KernelSource } from '../../../collector/src/kernel-files.js';
+import { KernelFiles, kernelFileFault, type KernelSource, type MountKind, type Space } from '../../../collector/src/kernel-files.js';
 
 /** The recorded board; its README says where it comes from. */
 export const RECORDING = join(import.meta.dirname, '../../fixtures/x86-vm');
@@ -17,6 +17,10 @@ export function recorded(relativePath: string): string {
 /** A kernel whose files are the texts it was given; a test changes them between two scrapes. */
 export class TextKernel implements KernelSource {
   readonly files: Map<string, string>;
+  /** By mountpoint: what it answers, or throws. */
+  readonly spaces = new Map<string, Space | Error>();
+  /** By path: what reading it throws, where it is there and cannot be read. */
+  readonly faults = new Map<string, Error>();
 
   constructor(files: Readonly<Record<string, string>> = {}) {
     this.files = new Map(Object.entries(files));
@@ -38,7 +42,15 @@ export class TextKernel implements KernelSource {
     return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].filter((name) => name !== '');
   }
 
+  async statfs(mountpoint: string): Promise<Space> {
+    const space = this.spaces.get(mountpoint) ?? absent(mountpoint);
+    if (space instanceof Error) throw space;
+    return space;
+  }
+
   #text(path: string): string {
+    const fault = this.faults.get(path);
+    if (fault !== undefined) throw fault;
     const text = this.files.get(path);
     if (text === undefined) throw absent(path);
     return text;
@@ -46,7 +58,35 @@ export class TextKernel implements KernelSource {
 }
 
 function absent(path: string): Error {
-  return kernelFileFault(path, Object.assign(new Error('no such text'), { code: 'ENOENT' }));
+  return kernelFault(path, 'ENOENT');
+}
+
+/** What the door throws when the system answers with this code. */
+export function kernelFault(path: string, code: string): Error {
+  return kernelFileFault(path, Object.assign(new Error(`${code}: ${path}`), { code }));
+}
+
+/** The recorded board at one of the two moments: its files, and the space of its mounts as statfs(2) gave it. */
+export class RecordedKernel extends KernelFiles {
+  readonly #spaces: ReadonlyMap<string, Space>;
+
+  constructor(moment: '' | '-later' = '') {
+    super({ procRoot: join(RECORDING, `proc${moment}`), sysRoot: join(RECORDING, 'sys') });
+    const lines = recorded(`statfs${moment}`).split('\n').slice(0, -1);
+    this.#spaces = new Map(
+      lines.map((line) => {
+        const [blockBytes, blocks, available, ...path] = line.split(' ');
+        const space = { sizeBytes: Number(blocks) * Number(blockBytes), availableBytes: Number(available) * Number(blockBytes) };
+        return [path.join(' '), space];
+      }),
+    );
+  }
+
+  override async statfs(mountpoint: string, _kind: MountKind): Promise<Space> {
+    const space = this.#spaces.get(mountpoint);
+    if (space === undefined) throw absent(mountpoint);
+    return space;
+  }
 }
 
 /** Readings by series and labels, as `cpu.usage_percent{core=all}`; a series that comes twice is an error. */

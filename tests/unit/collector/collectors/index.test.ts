@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-
 import { describe, expect, test } from '@jest/globals';
 
 import {
@@ -8,8 +6,8 @@ import {
   type CollectorName,
   type CollectorOptions,
 } from '../../../../collector/src/collectors/index.js';
-import { KernelFiles } from '../../../../collector/src/kernel-files.js';
-import { byIdentity, recorded, RECORDING, TextKernel } from '../text-kernel.js';
+import type { KernelSource } from '../../../../collector/src/kernel-files.js';
+import { byIdentity, recorded, RecordedKernel, TextKernel } from '../text-kernel.js';
 
 const options: CollectorOptions = {
   networkInclude: [],
@@ -21,7 +19,7 @@ const options: CollectorOptions = {
 };
 
 describe.each(collectorNames)('%s', (name) => {
-  const recording = new KernelFiles({ procRoot: join(RECORDING, 'proc'), sysRoot: join(RECORDING, 'sys') });
+  const recording = withSensor(new RecordedKernel());
 
   test('goes by the name that it stands under', () => {
     expect(COLLECTORS[name]({ kernel: recording, options }).name).toBe(name);
@@ -29,11 +27,12 @@ describe.each(collectorNames)('%s', (name) => {
 
   test('says whether it compares two reads as it does', async () => {
     const collector = COLLECTORS[name]({ kernel: recording, options });
-    const kernel = new KernelFiles({ procRoot: join(RECORDING, 'proc-later'), sysRoot: join(RECORDING, 'sys') });
+    const kernel = new RecordedKernel('-later');
     const first = byIdentity(await collector.collect({ monotonicMs: 0 }));
-    const later = COLLECTORS[name]({ kernel: { ...bound(recording, kernel) }, options });
+    const later = COLLECTORS[name]({ kernel: bound(recording, kernel), options });
     await later.collect({ monotonicMs: 0 });
     const second = byIdentity(await later.collect({ monotonicMs: 7280 }));
+    expect(Object.keys(first).length + Object.keys(second).length).toBeGreaterThan(0);
     expect(Object.keys(second).length > Object.keys(first).length).toBe(collector.comparesReads);
   });
 
@@ -43,19 +42,36 @@ describe.each(collectorNames)('%s', (name) => {
   });
 });
 
+/** The recorded board has no sensor of temperature. */
+function withSensor(kernel: KernelSource): KernelSource {
+  const sensor = new TextKernel({ 'sys/class/thermal/thermal_zone0/type': 'soc-thermal\n', 'sys/class/thermal/thermal_zone0/temp': '41000\n' });
+  const inClass = (path: string) => (path.startsWith('class/') ? sensor : kernel);
+  return {
+    proc: (path) => kernel.proc(path),
+    sys: (path) => inClass(path).sys(path),
+    sysEntries: (path) => inClass(path).sysEntries(path),
+    statfs: (path, kind) => kernel.statfs(path, kind),
+  };
+}
+
 /** Reads a file from the first kernel once, and then from the second. */
-function bound(first: KernelFiles, second: KernelFiles) {
+function bound(first: KernelSource, second: KernelSource): KernelSource {
   const read = new Set<string>();
   return {
-    proc: (path: string) => {
+    proc: (path) => {
       const kernel = read.has(path) ? second : first;
       read.add(path);
       return kernel.proc(path);
     },
-    sys: (path: string) => first.sys(path),
-    sysEntries: (path: string) => first.sysEntries(path),
+    sys: (path) => first.sys(path),
+    sysEntries: (path) => first.sysEntries(path),
+    statfs: (path, kind) => first.statfs(path, kind),
   };
 }
+
+test('the collectors stand in the order of the contract', () => {
+  expect(collectorNames).toEqual(['cpu', 'memory', 'disk', 'network', 'temperature', 'load', 'filesystem', 'pressure']);
+});
 
 describe('options reach the collector they are for:', () => {
   const kernel = new TextKernel({

@@ -15,15 +15,36 @@ const OPTIONS: CollectorOptions = {
   diskSectorBytes: 512,
 };
 
-const FILES: Readonly<Record<CollectorName, string>> = { cpu: 'stat', memory: 'meminfo', disk: 'diskstats', network: 'net/dev' };
-const names = Object.keys(FILES) as CollectorName[];
+/** The files that a fault may be in, and the collector that reads each. */
+const FILES = {
+  cpu: ['cpu', 'stat'],
+  memory: ['memory', 'meminfo'],
+  disk: ['disk', 'diskstats'],
+  network: ['network', 'net/dev'],
+  load: ['load', 'loadavg'],
+  uptime: ['load', 'uptime'],
+  pressure: ['pressure', 'pressure/memory'],
+  'cpu pressure': ['pressure', 'pressure/cpu'],
+  mounts: ['filesystem', 'self/mountinfo'],
+} as const satisfies Readonly<Record<string, readonly [CollectorName, string]>>;
+type FileName = keyof typeof FILES;
+const names = Object.keys(FILES) as FileName[];
+
+/** Everything as it was recorded, every mount among it. */
+function recordedBoard(): TextKernel {
+  const paths = [...Object.values(FILES).map(([, path]) => path), 'pressure/io'];
+  const kernel = new TextKernel(Object.fromEntries(paths.map((path) => [`proc/${path}`, recorded(`proc/${path}`)])));
+  kernel.statfs = async () => ({ sizeBytes: 4096, availableBytes: 1024 });
+  return kernel;
+}
 
 /** What a collector reads of `text` after a first scrape of the recording, when it has counters to compare with. */
-async function readAfterRecording(name: CollectorName, text: string): Promise<Record<string, number | string>> {
-  const kernel = new TextKernel({ [`proc/${FILES[name]}`]: recorded(`proc/${FILES[name]}`) });
-  const collector = COLLECTORS[name]({ kernel, options: OPTIONS });
+async function readAfterRecording(name: FileName, text: string): Promise<Record<string, number | string>> {
+  const [collectorName, path] = FILES[name];
+  const kernel = recordedBoard();
+  const collector = COLLECTORS[collectorName]({ kernel, options: OPTIONS });
   await collector.collect({ monotonicMs: 0 });
-  kernel.files.set(`proc/${FILES[name]}`, text);
+  kernel.files.set(`proc/${path}`, text);
   return byIdentity(await collector.collect({ monotonicMs: 10_000 }));
 }
 
@@ -34,15 +55,23 @@ const header =
   'Inter-| Receive | Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed\n';
 const netDev = `${header}  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n`;
 
-const GOOD: Readonly<Record<CollectorName, string>> = { cpu: stat, memory: meminfo, disk: diskstats, network: netDev };
+const loadavg = '0.10 0.20 0.30 1/80 4242\n';
+const uptime = '100.25 200.50\n';
+const pressure = 'some avg10=0.00 avg60=0.00 avg300=0.00 total=12\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=3\n';
+const mounts = '22 1 8:1 / / rw,noatime shared:1 - ext4 /dev/sda1 rw\n23 22 8:2 / /my\\040disk rw - vfat /dev/sda2 rw\n';
 
-test.each(names)('%s accepts the text that the following ones spoil', async (name) => {
-  const kernel = new TextKernel({ [`proc/${FILES[name]}`]: GOOD[name] });
-  await expect(COLLECTORS[name]({ kernel, options: OPTIONS }).collect({ monotonicMs: 0 })).resolves.toBeDefined();
+const GOOD: Readonly<Record<FileName, string>> = {
+  cpu: stat, memory: meminfo, disk: diskstats, network: netDev, load: loadavg, uptime, pressure, 'cpu pressure': pressure, mounts,
+};
+
+test.each(names)('%s is accepted in the text that the following ones spoil', async (name) => {
+  const kernel = recordedBoard();
+  kernel.files.set(`proc/${FILES[name][1]}`, GOOD[name]);
+  await expect(COLLECTORS[FILES[name][0]]({ kernel, options: OPTIONS }).collect({ monotonicMs: 0 })).resolves.toBeDefined();
 });
 
-/** A collector, what is wrong, the text, and what the message must name besides the file. */
-const malformedTexts: readonly (readonly [CollectorName, string, string, string])[] = [
+/** A file, what is wrong, the text, and what the message must name besides the file. */
+const malformedTexts: readonly (readonly [FileName, string, string, string])[] = [
   ...names.map((name) => [name, 'an empty file', '', 'empty'] as const),
   ...names.map((name) => [name, 'a file without its last newline', GOOD[name].trimEnd(), 'cut short'] as const),
   ...names.map((name) => [name, 'a blank file', '\n', ''] as const),
@@ -84,6 +113,31 @@ const malformedTexts: readonly (readonly [CollectorName, string, string, string]
   ['network', 'a line without a colon', `${header}  eth0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n`, 'line 3'],
   ['network', 'a field that is no number', netDev.replace(': 1 2', ': 1 two'), 'line 3: "two"'],
   ['network', 'an interface twice', netDev + netDev.split('\n')[2] + '\n', 'line 4'],
+  ['load', 'two averages only', '0.10 0.20\n', 'line 1'],
+  ['load', 'a second line', loadavg + loadavg, 'not one line'],
+  ...['0', '0.1', '0.100', '-0.10', '.10', '1e1', 'nan', '0,10'].map(
+    (average) => ['load', `an average that reads ${average}`, loadavg.replace('0.20', average), `line 1: "${average}"`] as const,
+  ),
+  ['uptime', 'one number only', '100.25\n', 'line 1'],
+  ['uptime', 'a whole number', '100 200.50\n', 'line 1: "100"'],
+  ['uptime', 'a negative number', '-100.25 200.50\n', 'line 1: "-100.25"'],
+  ['pressure', 'no line some', pressure.replace(/^some.*\n/, ''), 'no line some'],
+  ['pressure', 'no line full', pressure.replace(/full.*\n/, ''), 'no line full'],
+  ['cpu pressure', 'no line some', pressure.replace(/^some.*\n/, ''), 'no line some'],
+  ['pressure', 'a line of another kind', pressure.replace('full', 'most'), 'line 2'],
+  ['pressure', 'a line twice', pressure + pressure, 'line 3'],
+  ['pressure', 'a line without total', pressure.replace(' total=3', ''), 'line 2: no total'],
+  ['pressure', 'a total that is no number', pressure.replace('total=3', 'total=3.5'), 'line 2: "3.5"'],
+  ['pressure', 'a total without number', pressure.replace('total=3', 'total='), 'line 2: ""'],
+  ['mounts', 'a line cut in the middle', mounts.replace(' - ext4 /dev/sda1 rw', ''), 'line 1: no type'],
+  ['mounts', 'a separator without a type', mounts.replace(' - ext4 /dev/sda1 rw', ' -'), 'line 1: no type'],
+  ['mounts', 'a device without its minor', mounts.replace('8:2', '8'), 'line 2: "8"'],
+  ['mounts', 'an id that is no number', mounts.replace('23 22', 'x 22'), 'line 2: "x"'],
+  ['mounts', 'a parent that is no number', mounts.replace('23 22', '23 -1'), 'line 2: "-1"'],
+  ['mounts', 'a mountpoint that is no path', mounts.replace('/my', 'my'), 'line 2: "my'],
+  ['mounts', 'half an escape', mounts.replace('040', '04 '), 'line 2: "/my\\\\04"'],
+  ['mounts', 'an escape of no character', mounts.replace('040', '940'), 'line 2'],
+  ['mounts', 'a blank line', `${mounts}\n`, 'line 3'],
 ];
 
 describe('a malformed file is refused by name and line', () => {
@@ -91,7 +145,7 @@ describe('a malformed file is refused by name and line', () => {
     const error = await readAfterRecording(name, text).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(AgentError);
     expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED', hint: expect.any(String) });
-    expect((error as AgentError).message).toMatch(new RegExp(`^/proc/${FILES[name]}: `));
+    expect((error as AgentError).message).toMatch(new RegExp(`^/proc/${FILES[name][1]}: `));
     expect((error as AgentError).message).toContain(named);
   });
 });
@@ -121,7 +175,7 @@ function isSound(identity: string, value: number | string): boolean {
 
 describe('a spoilt recording gives finite readings or is refused', () => {
   test.each(names)('%s', async (name) => {
-    const good = recorded(`proc-later/${FILES[name]}`);
+    const good = recorded(`proc-later/${FILES[name][1]}`);
     const seen = { read: 0, refused: 0 };
     await fc.assert(
       fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
@@ -144,7 +198,7 @@ describe('a spoilt recording gives finite readings or is refused', () => {
   });
 
   test.each(names)('%s, cut anywhere, unless at the end of a line', async (name) => {
-    const good = recorded(`proc-later/${FILES[name]}`);
+    const good = recorded(`proc-later/${FILES[name][1]}`);
     await fc.assert(
       fc.asyncProperty(fc.nat(good.length - 1), async (length) => {
         fc.pre(good[length - 1] !== '\n');

@@ -1,0 +1,91 @@
+import { AgentError } from '@thugshells/shared/errors.js';
+import type { Labels, Reading } from '@thugshells/shared/sample.js';
+import { declareSeries } from '@thugshells/shared/series.js';
+
+import type { Collector } from '../collector.js';
+import type { KernelSource, Space } from '../kernel-files.js';
+import { kindOf, parseMountinfo, realMounts, type Mount } from './mountinfo.js';
+import { PartlyRead } from './partly-read.js';
+
+const sizeBytes = declareSeries({
+  name: 'filesystem.size_bytes',
+  kind: 'gauge',
+  unit: 'bytes',
+  help: 'Size of the mounted file system.',
+});
+const availableBytes = declareSeries({
+  name: 'filesystem.available_bytes',
+  kind: 'gauge',
+  unit: 'bytes',
+  help: 'Space that users other than root may still fill.',
+});
+const unreadable = declareSeries({
+  name: 'filesystem.unreadable',
+  kind: 'gauge',
+  unit: 'none',
+  help: '1 while a mounted file system hangs or does not tell its space; not there while it does.',
+});
+
+/**
+ * The space of real file systems. One that hangs or fails is left out alone, with `filesystem.unreadable` in its place.
+ * A local one makes the collector fail besides, by name: a disk of this board is at fault. A server that is away does
+ * not: it is no fault of the board's, and on a bad link it would be the normal state.
+ */
+export class FilesystemCollector implements Collector {
+  readonly name = 'filesystem';
+  readonly comparesReads = false;
+  readonly #kernel: KernelSource;
+  /** The text of mountinfo and what it says: it rarely changes, and to parse it costs more than all else here. */
+  #text = '';
+  #mounts: readonly Mount[] = [];
+
+  constructor(kernel: KernelSource) {
+    this.#kernel = kernel;
+  }
+
+  async collect(): Promise<readonly Reading[]> {
+    const readings: Reading[] = [];
+    const faults: AgentError[] = [];
+    for (const mount of await this.#currentMounts()) {
+      const space = await this.#spaceOf(mount);
+      readings.push(...readingsOf(mount, space));
+      if (space instanceof AgentError && !isGone(space) && kindOf(mount) === 'local') faults.push(space);
+    }
+    const [first, ...others] = faults;
+    if (first !== undefined) throw new PartlyRead([first, ...others], readings);
+    return readings;
+  }
+
+  async #currentMounts(): Promise<readonly Mount[]> {
+    const text = await this.#kernel.proc('self/mountinfo');
+    if (text !== this.#text || text === '') {
+      this.#mounts = realMounts(parseMountinfo(text));
+      this.#text = text;
+    }
+    return this.#mounts;
+  }
+
+  async #spaceOf(mount: Mount): Promise<Space | AgentError> {
+    try {
+      return await this.#kernel.statfs(mount.mountpoint, kindOf(mount));
+    } catch (error) {
+      if (error instanceof AgentError) return error;
+      throw error;
+    }
+  }
+}
+
+function readingsOf({ mountpoint, fstype }: Mount, space: Space | AgentError): Reading[] {
+  const labels: Labels = { mountpoint, fstype };
+  if (space instanceof AgentError) return isGone(space) ? [] : [{ series: unreadable, labels, value: 1 }];
+  if (space.sizeBytes === 0) return []; // What has no size is not a place to put files: a ramfs, a pseudo file system.
+  return [
+    { series: sizeBytes, labels, value: space.sizeBytes },
+    { series: availableBytes, labels, value: space.availableBytes },
+  ];
+}
+
+/** Unmounted between the list and the question, or below a name that is no UTF-8, which we cannot spell. */
+function isGone({ code }: AgentError): boolean {
+  return code === 'KERNEL_FILE_ABSENT';
+}

@@ -1,0 +1,80 @@
+import type { Reading } from '@thugshells/shared/sample.js';
+import { declareSeries } from '@thugshells/shared/series.js';
+
+import type { Collector } from '../collector.js';
+import { malformed, type KernelSource } from '../kernel-files.js';
+import { fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
+
+const average = (name: string, minutes: string) =>
+  declareSeries({
+    name,
+    kind: 'gauge',
+    unit: 'none',
+    help: `Tasks that ran, or waited for a processor or a disk, on average over ${minutes}.`,
+  });
+
+/** In the order of /proc/loadavg. */
+const AVERAGES = [
+  average('load.average_1m', 'one minute'),
+  average('load.average_5m', 'five minutes'),
+  average('load.average_15m', 'fifteen minutes'),
+] as const;
+const uptime = declareSeries({
+  name: 'system.uptime_seconds',
+  kind: 'gauge',
+  unit: 'seconds',
+  help: 'Time since the kernel was booted, also while it was suspended.',
+});
+
+const LOADAVG = '/proc/loadavg';
+const UPTIME = '/proc/uptime';
+
+/**
+ * The averages over 1, 5 and 15 minutes. What follows them (tasks, the last process id) is not read.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseLoadavg(text: string): number[] {
+  return hundredthsOf(LOADAVG, text, AVERAGES.length);
+}
+
+/**
+ * Seconds since boot. The second number of the file is idle time.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseUptime(text: string): number {
+  return hundredthsOf(UPTIME, text, 2)[0] as number;
+}
+
+/** The kernel computes both files in fixed point and prints two decimals (`%lu.%02lu`), never more or fewer. */
+const hundredths = /^[0-9]{1,20}\.[0-9]{2}$/;
+
+/** The first numbers of a file of one line. */
+function hundredthsOf(path: string, text: string, count: number): number[] {
+  const [line, ...more] = linesOf(path, text);
+  if (line === undefined || more.length > 0) throw malformed(path, 'not one line');
+  const fields = fieldsOf(line.text).slice(0, count);
+  if (fields.length < count) throw malformedLine(line, `${fields.length} numbers where at least ${count} are expected`);
+  const wrong = fields.find((field) => !hundredths.test(field));
+  if (wrong !== undefined) throw malformedLine(line, `${quoted(wrong)} is not a number with two decimals`);
+  return fields.map(Number);
+}
+
+/** Load averages, and how long the board has been up. */
+export class LoadCollector implements Collector {
+  readonly name = 'load';
+  readonly comparesReads = false;
+  readonly #kernel: KernelSource;
+
+  constructor(kernel: KernelSource) {
+    this.#kernel = kernel;
+  }
+
+  async collect(): Promise<readonly Reading[]> {
+    const averages = parseLoadavg(await this.#kernel.proc('loadavg'));
+    const uptimeSeconds = parseUptime(await this.#kernel.proc('uptime'));
+    const loads = AVERAGES.map((series, index) => ({ series, labels: {}, value: averages[index] as number }));
+    return [...loads, { series: uptime, labels: {}, value: uptimeSeconds }];
+  }
+}

@@ -1,0 +1,63 @@
+import type { Reading } from '@thugshells/shared/sample.js';
+import { declareSeries } from '@thugshells/shared/series.js';
+
+import type { Collector } from '../collector.js';
+import { malformed, type KernelSource } from '../kernel-files.js';
+import { decimalOf, fieldsOf, linesOf, malformedLine } from './kernel-text.js';
+
+const stalledSeconds = declareSeries({
+  name: 'pressure.stalled_seconds_total',
+  kind: 'counter',
+  unit: 'seconds',
+  help: 'Time in which some, or all (full), of the tasks that had something to do waited for the resource.',
+});
+
+const RESOURCES = ['cpu', 'memory', 'io'] as const;
+type Resource = (typeof RESOURCES)[number];
+const KINDS = ['some', 'full'] as const;
+type Kind = (typeof KINDS)[number];
+
+/**
+ * Seconds stalled by kind, from lines such as `some avg10=0.00 avg60=0.00 avg300=0.00 total=842078268`, whose total is
+ * in microseconds (Documentation/accounting/psi.rst). The averages say nothing that the total does not.
+ *
+ * Before 5.13 the kernel wrote no line `full` for the processor; since then it does, and always 0 for the whole system.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parsePressure(resource: Resource, text: string): Map<Kind, number> {
+  const path = `/proc/pressure/${resource}`;
+  const stalled = new Map<Kind, number>();
+  for (const line of linesOf(path, text)) {
+    const [first, ...fields] = fieldsOf(line.text);
+    const kind = KINDS.find((one) => one === first);
+    if (kind === undefined) throw malformedLine(line, 'neither some nor full');
+    if (stalled.has(kind)) throw malformedLine(line, `a second line ${kind}`);
+    const total = fields.find((field) => field.startsWith('total='));
+    if (total === undefined) throw malformedLine(line, 'no total');
+    stalled.set(kind, decimalOf(line, total.slice('total='.length)) / 1_000_000);
+  }
+  if (!stalled.has('some')) throw malformed(path, 'no line some');
+  if (!stalled.has('full') && resource !== 'cpu') throw malformed(path, 'no line full');
+  return stalled;
+}
+
+/** Pressure stall information; absent where the kernel was built without it, or booted with it off. */
+export class PressureCollector implements Collector {
+  readonly name = 'pressure';
+  readonly comparesReads = false;
+  readonly #kernel: KernelSource;
+
+  constructor(kernel: KernelSource) {
+    this.#kernel = kernel;
+  }
+
+  async collect(): Promise<readonly Reading[]> {
+    const readings: Reading[] = [];
+    for (const resource of RESOURCES) {
+      const stalled = parsePressure(resource, await this.#kernel.proc(`pressure/${resource}`));
+      for (const [kind, value] of stalled) readings.push({ series: stalledSeconds, labels: { resource, kind }, value });
+    }
+    return readings;
+  }
+}

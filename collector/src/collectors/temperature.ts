@@ -1,0 +1,86 @@
+import { AgentError } from '@thugshells/shared/errors.js';
+import type { Reading } from '@thugshells/shared/sample.js';
+import { declareSeries } from '@thugshells/shared/series.js';
+
+import type { Collector } from '../collector.js';
+import { malformed, type KernelSource } from '../kernel-files.js';
+import { linesOf, malformedLine, quoted } from './kernel-text.js';
+import { findSensors, listSensorDirectories, type Sensor } from './sensors.js';
+
+const temperatureCelsius = declareSeries({
+  name: 'cpu.temperature_celsius',
+  kind: 'gauge',
+  unit: 'celsius',
+  help: 'Temperature of a thermal zone or hardware sensor of the board.',
+});
+
+/** Absolute zero in thousandths of a degree; the kernel itself writes -274000 for "not known" (THERMAL_TEMP_INVALID). */
+const ABSOLUTE_ZERO = -273_150;
+
+/**
+ * Degrees Celsius, from a file that holds thousandths.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseTemperature(path: string, text: string): number {
+  const [line, ...more] = linesOf(path, text);
+  if (line === undefined || more.length > 0) throw malformed(path, 'not one line');
+  if (!/^-?[0-9]{1,10}$/.test(line.text)) throw malformedLine(line, `${quoted(line.text)} is not a number`);
+  const thousandths = Number(line.text);
+  if (thousandths < ABSOLUTE_ZERO) throw malformedLine(line, `${thousandths} is below absolute zero`);
+  return thousandths / 1000;
+}
+
+/**
+ * Every temperature that the board tells. Sensors answer with errors while what they measure sleeps (a modem, a GPU, a
+ * disk: EAGAIN, EIO, ENODATA, EINVAL), so one that cannot be used is left out alone, until it can; only when none can,
+ * the collector fails. They are read one after the other: a driver that hangs holds one thread, not all of Node's.
+ */
+export class TemperatureCollector implements Collector {
+  readonly name = 'temperature';
+  readonly comparesReads = false;
+  readonly #kernel: KernelSource;
+  /** The directories in which `#sensors` were found; their names do not change, and are not read again. */
+  #foundIn = '';
+  #sensors: readonly Sensor[] = [];
+
+  constructor(kernel: KernelSource) {
+    this.#kernel = kernel;
+  }
+
+  async collect(): Promise<readonly Reading[]> {
+    await this.#findSensors();
+    const readings: Reading[] = [];
+    const faults: AgentError[] = [];
+    for (const sensor of this.#sensors) {
+      const outcome = await this.#read(sensor);
+      if (outcome instanceof AgentError) faults.push(outcome);
+      else readings.push(outcome);
+    }
+    if (readings.length > 0) return readings;
+    throw faults.find(({ code }) => code !== 'KERNEL_FILE_ABSENT') ?? faults[0] ?? noSensor();
+  }
+
+  async #findSensors(): Promise<void> {
+    const directories = await listSensorDirectories(this.#kernel);
+    const key = JSON.stringify(directories);
+    if (key === this.#foundIn) return;
+    this.#sensors = await findSensors(this.#kernel, directories);
+    this.#foundIn = key;
+  }
+
+  async #read({ zone, file }: Sensor): Promise<Reading | AgentError> {
+    try {
+      const value = parseTemperature(`/sys/${file}`, await this.#kernel.sys(file));
+      return { series: temperatureCelsius, labels: { zone }, value };
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      if (error.code === 'KERNEL_FILE_ABSENT') this.#foundIn = ''; // Perhaps another device has its directory by now.
+      return error;
+    }
+  }
+}
+
+function noSensor(): AgentError {
+  return new AgentError('/sys/class/thermal and /sys/class/hwmon have no temperature', { code: 'KERNEL_FILE_ABSENT' });
+}
