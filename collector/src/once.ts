@@ -4,6 +4,7 @@ import { jsonLine, metricObject } from '@thugshells/shared/json-lines.js';
 import { refusalOf, sampleOf, type Labels, type Reading } from '@thugshells/shared/sample.js';
 
 import type { Collector } from './collector.js';
+import { readingsIn } from './collectors/partly-read.js';
 
 /** What `once` prints and whether every collector did its work. */
 export interface OnceResult {
@@ -49,6 +50,6 @@ async function read(
     return { readings: await collector.collect({ monotonicMs: clock.monotonic() }) };
   } catch (error) {
     if (codeOf(error) === 'KERNEL_FILE_ABSENT') return { readings: [] };
-    return { readings: [], failure: `${collector.name}: ${messageOf(error)}` };
+    return { readings: readingsIn(error), failure: `${collector.name}: ${messageOf(error)}` };
   }
 }

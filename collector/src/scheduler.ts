@@ -7,6 +7,7 @@ import type { Reading } from '@thugshells/shared/sample.js';
 import type { ClockEpochs } from './clock-epochs.js';
 import type { CollectorHealth, CollectorStatus, CollectorStatusTable } from './collector-status.js';
 import type { Collector } from './collector.js';
+import { readingsIn } from './collectors/partly-read.js';
 import type { SampleWriter } from './sample-writer.js';
 
 /** A collector and how often it runs. */
@@ -146,7 +147,7 @@ async function collect(collector: Collector, monotonicMs: number): Promise<Outco
     return { readings: await collector.collect({ monotonicMs }), health: 'ok', message: '' };
   } catch (error) {
     const health = codeOf(error) === 'KERNEL_FILE_ABSENT' ? 'absent' : 'failing';
-    return { readings: [], health, message: messageOf(error), error };
+    return { readings: readingsIn(error), health, message: messageOf(error), error };
   }
 }
 

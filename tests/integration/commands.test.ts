@@ -79,6 +79,13 @@ describe.each(['collector', 'uploader'] as const)('%s', (program) => {
   });
 });
 
+test.each([[], ['once']])('collector %s exits with 78 where PROC_ROOT is no proc file system', async (...args: string[]) => {
+  const { code, stdout, stderr } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database, THUGSHELLS_PROC_ROOT: folder }, args);
+  expect(code).toBe(78);
+  expect(stdout + stderr).toContain('THUGSHELLS_PROC_ROOT');
+  expect(existsSync(database)).toBe(false);
+});
+
 test('an unknown variable is one warning at run time, and the program runs on', async () => {
   const agent = new AgentProcess('collector', { THUGSHELLS_DB_PATH: database, THUGSHELLS_FUTURE_FEATURE: '1' });
   try {

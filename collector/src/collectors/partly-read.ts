@@ -16,3 +16,8 @@ export class PartlyRead extends AgentError {
     this.readings = readings;
   }
 }
+
+/** What a collector that failed could read all the same. */
+export function readingsIn(error: unknown): readonly Reading[] {
+  return error instanceof PartlyRead ? error.readings : [];
+}

@@ -4,6 +4,7 @@ import { AgentError } from '@thugshells/shared/errors.js';
 import type { Reading } from '@thugshells/shared/sample.js';
 
 import type { Collector } from '../../../collector/src/collector.js';
+import { PartlyRead } from '../../../collector/src/collectors/partly-read.js';
 import { once } from '../../../collector/src/once.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { NOW, reading } from './collector-parts.js';
@@ -33,6 +34,13 @@ test('prints each reading as a line of VictoriaMetrics’ JSON', async () => {
 test('prints a text as a label of the value 1', async () => {
   const { parsed } = await runOnce([collector('system', async () => [reading('system.kernel', '5.10.160')])]);
   expect(parsed).toEqual([{ metric: { __name__: 'system_kernel_info', device_id: 'b1', value: '5.10.160' }, values: [1], timestamps: [NOW] }]);
+});
+
+test('prints what a collector could read, and says what it could not', async () => {
+  const unreadable = new AgentError('/mnt hangs', { code: 'KERNEL_FILE_UNREADABLE' });
+  const partly = collector('filesystem', () => Promise.reject(new PartlyRead([unreadable], [reading('filesystem.size_bytes', 5)])));
+  const { parsed, failures } = await runOnce([partly]);
+  expect([parsed.length, failures]).toEqual([1, ['filesystem: /mnt hangs']]);
 });
 
 describe('a collector that compares two reads', () => {

@@ -6,6 +6,7 @@ import type { Reading } from '@thugshells/shared/sample.js';
 
 import { CollectorStatusTable } from '../../../collector/src/collector-status.js';
 import type { Collector, Scrape } from '../../../collector/src/collector.js';
+import { PartlyRead } from '../../../collector/src/collectors/partly-read.js';
 import { Scheduler, type ScheduledCollector } from '../../../collector/src/scheduler.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { useTemporaryFolder } from '../shared/temporary-folder.js';
@@ -141,6 +142,14 @@ describe('a collector that fails', () => {
     await run([new ScriptedCollector('cpu', () => [reading('cpu.x', NaN), reading('cpu.y', 1)]), 10_000]);
     expect(statusOf('cpu')).toMatchObject({ status: 'failing', message: 'cpu.x: value NaN is not finite', collected: 1, failed: 1 });
     expect(process.log.said('warn')).toEqual(['warn: collector is failing']);
+  });
+
+  test('that could read a part of its sources stores that part, and fails', async () => {
+    const filesystem = new ScriptedCollector('filesystem', () => {
+      throw new PartlyRead([fault('KERNEL_FILE_UNREADABLE')], [reading('filesystem.size_bytes', 5)]);
+    });
+    await run([filesystem, 1_000]);
+    expect(statusOf('filesystem')).toMatchObject({ status: 'failing', collected: 1, failed: 1 });
   });
 
   test('with something that nobody foresaw has its stack in the log', async () => {
