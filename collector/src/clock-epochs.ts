@@ -10,7 +10,13 @@ interface Epoch {
   readonly reason: string;
 }
 
-/** The moment of a scrape. */
+/** When a scrape began, by both clocks of this process; Unix and monotonic milliseconds. */
+export interface Instant {
+  readonly wallMs: number;
+  readonly monotonicMs: number;
+}
+
+/** An instant as a database holds it. */
 export interface Moment {
   /** Strictly increasing, also across steps of the wall clock and restarts; what the table holds. */
   readonly storedMs: number;
@@ -44,7 +50,10 @@ export class ClockEpochs {
   readonly #insert: Statement;
   readonly #correct: Statement;
   #lastStoredMs: number;
+  #latestMonotonicMs = -Infinity;
   #current: Epoch;
+  /** The one before the last step. */
+  #previous: Epoch;
   #recorded: Epoch | undefined;
   #firstOwnId: number | undefined;
 
@@ -56,7 +65,8 @@ export class ClockEpochs {
     this.#lastStoredMs = newest;
     // Not below the build either: rows stamped 1970 would be refused, not held, also after the clock has been set.
     this.#base = Math.max(now, newest + 1, options.builtAtMs) - options.clock.monotonic();
-    this.#current = this.#epochAt(now, 'start');
+    this.#current = this.#epochAt(now, this.#localTime(options.clock.monotonic()), 'start');
+    this.#previous = this.#current;
     this.#recorded = lastTrustedEpoch(database);
     this.#insert = database.prepare(
       'INSERT OR REPLACE INTO epochs (first_id, offset_ms, trusted, boot_id, reason) VALUES (?, ?, ?, ?, ?)',
@@ -67,18 +77,32 @@ export class ClockEpochs {
     );
   }
 
-  /** The moment for the scrape that begins now. */
-  now(): Moment {
-    const { clock, logger } = this.#options;
-    const trueMs = clock.now();
-    const storedMs = Math.max(this.#lastStoredMs + 1, this.#storedNow());
-    const stepMs = trueMs - this.#storedNow() - this.#current.offsetMs;
-    if (Math.abs(stepMs) > STEP_MS) {
-      this.#current = this.#epochAt(trueMs, `the wall clock stepped by ${(stepMs / 1000).toFixed(1)} s`);
-      logger.warn('the wall clock stepped', { step_ms: stepMs, trusted: this.#current.trusted });
-    }
+  /**
+   * The moment of an instant. Instants come in their order, but for those of slow scrapes, which come when these end:
+   * such a one has the time of its own beginning too.
+   */
+  momentOf({ wallMs, monotonicMs }: Instant): Moment {
+    const localMs = this.#localTime(monotonicMs);
+    const isLate = monotonicMs < this.#latestMonotonicMs;
+    const epoch = this.#epochOf(wallMs, localMs, isLate);
+    if (isLate) return { storedMs: localMs, trueMs: localMs + epoch.offsetMs, epoch };
+    const storedMs = Math.max(this.#lastStoredMs + 1, localMs);
     this.#lastStoredMs = storedMs;
-    return { storedMs, trueMs: storedMs + this.#current.offsetMs, epoch: this.#current };
+    this.#latestMonotonicMs = monotonicMs;
+    return { storedMs, trueMs: storedMs + epoch.offsetMs, epoch };
+  }
+
+  #epochOf(wallMs: number, localMs: number, isLate: boolean): Epoch {
+    const stepFrom = (epoch: Epoch): number => wallMs - localMs - epoch.offsetMs;
+    const stepMs = stepFrom(this.#current);
+    if (Math.abs(stepMs) <= STEP_MS) return this.#current;
+    if (isLate && Math.abs(stepFrom(this.#previous)) <= STEP_MS) return this.#previous;
+    const epoch = this.#epochAt(wallMs, localMs, `the wall clock stepped by ${(stepMs / 1000).toFixed(1)} s`);
+    if (isLate) return epoch;
+    this.#options.logger.warn('the wall clock stepped', { step_ms: stepMs, trusted: epoch.trusted });
+    this.#previous = this.#current;
+    this.#current = epoch;
+    return epoch;
   }
 
   /**
@@ -99,15 +123,26 @@ export class ClockEpochs {
     this.#recorded = lastTrustedEpoch(this.#database);
   }
 
-  #storedNow(): number {
-    return Math.floor(this.#options.clock.monotonic() + this.#base);
+  /**
+   * Notes, inside the transaction that stores them, that rows of another database begin at an id. The next rows of this
+   * process begin an epoch of their own again.
+   */
+  recordForeign(offsetMs: number, firstId: number): void {
+    if (this.#recorded?.trusted === true && this.#recorded.offsetMs === offsetMs) return;
+    const reason = 'rows of a damaged database';
+    this.#insert.run(firstId, offsetMs, 1, null, reason);
+    this.#recorded = { offsetMs, trusted: true, reason };
   }
 
-  #epochAt(nowMs: number, reason: string): Epoch {
-    const trusted = nowMs >= this.#options.builtAtMs;
+  #localTime(monotonicMs: number): number {
+    return Math.floor(monotonicMs + this.#base);
+  }
+
+  #epochAt(wallMs: number, localMs: number, reason: string): Epoch {
+    const trusted = wallMs >= this.#options.builtAtMs;
     const clockReason = trusted ? reason : `${reason}; the clock stands before this program was built`;
     // A start that finds the clock where the stored rows leave off needs no correction of a stray millisecond.
-    const offsetMs = Math.round(nowMs - this.#storedNow());
+    const offsetMs = Math.round(wallMs - localMs);
     return { offsetMs: Math.abs(offsetMs) <= 1 ? 0 : offsetMs, trusted, reason: clockReason };
   }
 }

@@ -21,6 +21,14 @@ export interface CollectorStatus {
   readonly durations: HistogramState;
 }
 
+/** What a collector has done so far. */
+export type CollectorCounters = Pick<CollectorStatus, 'collected' | 'failed' | 'durations'>;
+
+/** The counters of a collector that has not run yet. */
+export function noCounters(): CollectorCounters {
+  return { collected: 0, failed: 0, durations: emptyHistogram(COLLECTION_BOUNDS_SECONDS) };
+}
+
 /** The table through which the uploader's sidecar learns how the collectors fare. */
 export class CollectorStatusTable {
   readonly #save: Statement;
@@ -45,9 +53,9 @@ export class CollectorStatusTable {
   }
 
   /** How a collector's counters stood at the end of the last process. */
-  countersOf(collector: string): Pick<CollectorStatus, 'collected' | 'failed' | 'durations'> {
+  countersOf(collector: string): CollectorCounters {
     const row = this.#find.get(collector);
-    if (row === undefined) return { collected: 0, failed: 0, durations: emptyHistogram(COLLECTION_BOUNDS_SECONDS) };
+    if (row === undefined) return noCounters();
     return { ...row, durations: JSON.parse(row.durations) as HistogramState };
   }
 

@@ -105,6 +105,12 @@ export function collectorVariables(environment: Environment, hostName: string, p
       default: '512',
       format: sectorBytesFormat,
     },
+    flushIntervalMs: {
+      env: 'FLUSH_INTERVAL',
+      doc: 'Scrapes are gathered this long and committed together, which spares flash; a kill or a power cut loses that much more. 0: each is its own commit.',
+      default: '0',
+      format: durationWithin(0, 60_000, 'from 0 to 60s'),
+    },
     syncIntervalMs: {
       env: 'SYNC_INTERVAL',
       doc: 'One commit in each is forced to the disk; a power cut loses at most this much.',
@@ -122,6 +128,18 @@ export function collectorVariables(environment: Environment, hostName: string, p
       doc: 'Size of the WAL at which a checkpoint runs at once.',
       default: '64MiB',
       format: sizeWithin(64 * 1024, 2 ** 40, 'from 64KiB on'),
+    },
+    retentionMs: {
+      env: 'RETENTION',
+      doc: 'How long samples stay in the database after they have been delivered.',
+      default: '72h',
+      format: durationWithin(60_000, 86_400_000 * 3650, 'from 1m to 3650d'),
+    },
+    dbMaxBytes: {
+      env: 'DB_MAX_SIZE',
+      doc: 'Most that database, WAL and ballast take together. At the cap delivered samples go first, then pending ones are thinned, then dropped: the least important first, of those the oldest.',
+      default: '512MiB',
+      format: sizeWithin(8 * 1024 ** 2, 2 ** 40, 'from 8MiB on'),
     },
   } satisfies Record<string, Variable<unknown>>;
 }

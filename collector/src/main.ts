@@ -1,6 +1,7 @@
 // Longer than a main should be: it names every room of the program once, and nothing else does.
 import { release } from 'node:os';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 
 import { describeConfig } from '@thugshells/shared/check-config.js';
 import { systemClock as clock } from '@thugshells/shared/clock.js';
@@ -11,17 +12,14 @@ import { ExitCode } from '@thugshells/shared/errors.js';
 import { processLogger, runCommand, runService, type CommandResult } from '@thugshells/shared/lifecycle.js';
 import { builtAtMs, version } from '@thugshells/shared/version.js';
 
-import { ClockEpochs } from './clock-epochs.js';
-import { CollectorStatusTable } from './collector-status.js';
 import { COLLECTORS } from './collectors/index.js';
 import { loadCollectorConfig, type CollectorConfig } from './config.js';
 import { KernelFiles, requireProcRoot, type KernelSource } from './kernel-files.js';
 import { once } from './once.js';
-import { SampleWriter } from './sample-writer.js';
 import { Scheduler, type ScheduledCollector } from './scheduler.js';
-import { openSession } from './sessions.js';
 import { SimulatedKernel } from './simulated-kernel.js';
-import { WalCheckpointer } from './wal-checkpointer.js';
+import { spaceLimits } from './store/space.js';
+import { Store } from './store/store.js';
 
 function kernelOf(config: CollectorConfig): KernelSource {
   if (config.kernel === 'simulated') return new SimulatedKernel({ elapsedMs: () => clock.monotonic() });
@@ -49,19 +47,23 @@ function run(): Promise<never> {
     logger.info('collector starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
     for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
     releases.add('instance lock', takeInstanceLock(config.dbPath, 'collector'), (lock) => lock.release());
-    const database = releases.add('database', prepareDatabase(config.dbPath, logger), (open) => void open.close());
-
-    const wal = new WalCheckpointer(database, { clock, logger, ...config });
-    releases.add('WAL', wal, (last) => void last.checkpoint());
     const metadata = { version: version(), bootId, kernel: release(), host: config.deviceId };
-    const closeSession = openSession(database, { id: sessionId, nowMs: clock.now(), metadata });
-    releases.add('session', closeSession, (close) => close(clock.now()));
-
-    const epochs = new ClockEpochs(database, { clock, logger, bootId, builtAtMs: builtAtMs() });
-    const writer = new SampleWriter(database, { clock, epochs, ...config, labels: labelsOf(config) });
-    const statuses = new CollectorStatusTable(database);
-    const scheduler = new Scheduler({ clock, logger, epochs, writer, statuses });
-    await Promise.all([scheduler.run(collectorsOf(config, kernel), stop), wal.run(stop)]);
+    const store = new Store({
+      ...config,
+      clock,
+      logger,
+      limits: spaceLimits(config),
+      session: { id: sessionId, startedAtMs: clock.now(), metadata },
+      builtAtMs: builtAtMs(),
+      labels: labelsOf(config),
+      // Linux counts what getrusage(2) calls output blocks as it counts write_bytes of /proc/self/io, in units of 512.
+      readWrittenBytes: () => process.resourceUsage().fsWrite * 512,
+      checkWorkerFile: fileURLToPath(new URL('./store/integrity-worker.js', import.meta.url)),
+    });
+    store.open();
+    releases.add('store', store, (open) => open.close());
+    const scheduler = new Scheduler({ clock, logger, store });
+    await Promise.all([scheduler.run(collectorsOf(config, kernel), stop), store.run(stop)]);
   });
 }
 

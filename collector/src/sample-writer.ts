@@ -1,23 +1,18 @@
 import type { Clock } from '@thugshells/shared/clock.js';
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import { canonicalTags, refusalOf, sampleOf, seriesKey, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.js';
-import { seriesName } from '@thugshells/shared/json-lines.js';
+import { canonicalTags, seriesKey, type Sample } from '@thugshells/shared/sample.js';
 
 import type { ClockEpochs, Moment } from './clock-epochs.js';
-
-/** What one write did. */
-export interface WriteResult {
-  readonly stored: number;
-  /** Why each of the other readings was not stored. */
-  readonly refusals: readonly string[];
-}
+import type { CollectorStatus, CollectorStatusTable } from './collector-status.js';
+import type { StoredName } from './store/admission.js';
+import type { Ledger, Loss } from './store/ledger.js';
+import type { BufferedScrape } from './store/scrape-buffer.js';
 
 export interface SampleWriterOptions {
-  readonly deviceId: string;
-  /** On every sample, besides its own labels. */
-  readonly labels: Labels;
   readonly clock: Clock;
   readonly epochs: ClockEpochs;
+  readonly ledger: Ledger;
+  readonly statuses: CollectorStatusTable;
   /** One commit in each is forced to the disk; a power cut loses at most this much. */
   readonly syncIntervalMs: number;
 }
@@ -28,10 +23,7 @@ interface Row {
   readonly value: number | string;
 }
 
-/**
- * Stores the readings of one scrape: stamps them, refuses what could never be delivered, and commits the rest in one
- * transaction together with the books.
- */
+/** Stores scrapes: stamps them and commits them in one transaction, together with the books and what is known of their collectors. */
 export class SampleWriter {
   readonly #database: Database;
   readonly #options: SampleWriterOptions;
@@ -50,77 +42,77 @@ export class SampleWriter {
     );
     this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
     this.#updateBooks = database.prepare(
-      'UPDATE collector_state SET last_id = last_id + ?, collected = collected + ?, heartbeat = ?',
+      'UPDATE collector_state SET last_id = ?, collected = collected + ?, heartbeat = IFNULL(?, heartbeat)',
     );
   }
 
   /**
-   * Stores the readings of one scrape; `alongside` runs in the same transaction.
+   * Stores scrapes, oldest first, and books what had to be given up before it could be stored.
    *
    * @throws SqliteError where the database cannot be written; nothing is stored then
    */
-  write(moment: Moment, readings: readonly Reading[], alongside: (result: WriteResult) => void): WriteResult {
-    const startedAt = this.#options.clock.monotonic();
-    const full = startedAt - this.#syncedAt >= this.#options.syncIntervalMs;
+  commit(scrapes: readonly BufferedScrape[], loss?: Loss): void {
+    const { clock, epochs, syncIntervalMs } = this.#options;
+    const startedAt = clock.monotonic();
+    const full = startedAt - this.#syncedAt >= syncIntervalMs;
     // SQLite takes the setting outside a transaction only.
     this.#database.pragma(`synchronous = ${full ? 'FULL' : 'NORMAL'}`);
+    for (const scrape of scrapes) scrape.moment ??= epochs.momentOf(scrape.at);
     try {
-      const result = this.#database.transaction(() => {
-        const { rows, refusals } = this.#rowsOf(moment, readings);
-        this.#insert(moment, rows);
-        const result = { stored: rows.length, refusals };
-        alongside(result);
-        return result;
-      }).immediate();
+      this.#database.transaction(() => this.#write(scrapes, loss)).immediate();
       if (full) this.#syncedAt = startedAt;
-      return result;
     } catch (error) {
       // Series and epochs that the transaction made went with it.
       this.#series.forget();
-      this.#options.epochs.forget();
+      epochs.forget();
       throw error;
     }
   }
 
-  #insert(moment: Moment, rows: readonly Row[]): void {
-    const lastId = this.#lastId.get() ?? 0;
-    if (rows.length > 0) this.#options.epochs.record(moment, lastId + 1);
-    rows.forEach((row, index) => {
-      this.#insertSample.run(lastId + 1 + index, row.seriesId, moment.storedMs, storable(row.value));
-    });
-    this.#updateBooks.run(rows.length, rows.length, moment.trueMs);
+  /** The names of all stored series. */
+  names(): StoredName[] {
+    return this.#series.names();
   }
 
-  /** In series order, so that what an upload settles stays a few long ranges of ids. */
-  #rowsOf(moment: Moment, readings: readonly Reading[]): { rows: Row[]; refusals: string[] } {
-    const { deviceId, labels } = this.#options;
-    const rows = new Map<number, Row>();
-    const refusals: string[] = [];
-    for (const reading of readings) {
-      const sample = sampleOf(reading, { deviceId, labels, timestampMs: moment.storedMs });
-      const refusal = refusalOf(sample) ?? this.#series.refusalOf(sample);
-      const seriesId = refusal === undefined ? this.#series.idOf(sample) : undefined;
-      if (seriesId === undefined) refusals.push(`${sample.name}: ${refusal}`);
-      else if (rows.has(seriesId)) refusals.push(`${sample.name}: twice in one scrape`);
-      else rows.set(seriesId, { seriesId, value: sample.value });
+  #write(scrapes: readonly BufferedScrape[], loss: Loss | undefined): void {
+    const { ledger, statuses, clock } = this.#options;
+    const firstId = (this.#lastId.get() ?? 0) + 1;
+    let nextId = firstId;
+    let heartbeatMs: number | null = null;
+    for (const { moment, samples } of scrapes) {
+      nextId = this.#insert(moment!, samples, nextId);
+      heartbeatMs = moment!.trueMs;
     }
-    return { rows: [...rows.values()].sort((a, b) => a.seriesId - b.seriesId), refusals };
+    if (loss !== undefined) ledger.add(loss, clock.now());
+    const collected = nextId - firstId + (loss?.count ?? 0);
+    this.#updateBooks.run(nextId - 1, collected, heartbeatMs);
+    const newest = new Map(scrapes.map(({ status }): [string, CollectorStatus] => [status.collector, status]));
+    for (const status of newest.values()) statuses.save(status);
+  }
+
+  /** In the order of the series, so that what is settled together stands together. */
+  #insert(moment: Moment, samples: readonly Sample[], firstId: number): number {
+    const rows = samples
+      .map((sample): Row => ({ seriesId: this.#series.idOf(sample), value: sample.value }))
+      .sort((a, b) => a.seriesId - b.seriesId);
+    if (rows.length > 0) this.#options.epochs.record(moment, firstId);
+    let id = firstId;
+    for (const { seriesId, value } of rows) this.#insertSample.run(id++, seriesId, moment.storedMs, storable(value));
+    return id;
   }
 }
 
 /** Bound as a float an integer takes eight bytes in the row; as an integer, as few as it needs. */
-function storable(value: number | string): number | bigint | string {
+export function storable(value: number | string): number | bigint | string {
   return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value;
 }
 
-/** The ids of series, and the names that have left the board so far. */
+/** The ids of series. */
 class SeriesTable {
   readonly #find: Statement<[Buffer], number>;
   readonly #insert: Statement;
-  readonly #names: Statement<[], Pick<Sample, 'name' | 'valueType'>>;
+  readonly #names: Statement<[], StoredName>;
   readonly #ids = new Map<string, number>();
-  /** Exported name → stored name. */
-  readonly #storedNames = new Map<string, string>();
 
   constructor(database: Database) {
     this.#find = database.prepare<[Buffer], number>('SELECT id FROM series WHERE key = ?').pluck();
@@ -128,19 +120,14 @@ class SeriesTable {
       'INSERT INTO series (key, name, tags, device_id, value_type, priority) VALUES (?, ?, ?, ?, ?, ?)',
     );
     this.#names = database.prepare('SELECT DISTINCT name, value_type AS valueType FROM series');
-    this.forget();
   }
 
   forget(): void {
     this.#ids.clear();
-    this.#storedNames.clear();
-    for (const each of this.#names.all()) this.#storedNames.set(seriesName(each), each.name);
   }
 
-  /** Two stored names that would leave as one would mix their values. */
-  refusalOf(sample: Sample): string | undefined {
-    const other = this.#storedNames.get(seriesName(sample));
-    return other === undefined || other === sample.name ? undefined : `would be exported as ${other} is`;
+  names(): StoredName[] {
+    return this.#names.all();
   }
 
   idOf(sample: Sample): number {
@@ -151,7 +138,6 @@ class SeriesTable {
     const key = seriesKey(sample.name, sample.deviceId, canonical, sample.valueType);
     const id = this.#find.get(key) ?? this.#create(key, canonical, sample);
     this.#ids.set(cacheKey, id);
-    this.#storedNames.set(seriesName(sample), sample.name);
     return id;
   }
 

@@ -4,11 +4,10 @@ import { COLLECTION_BOUNDS_SECONDS, observe } from '@thugshells/shared/histogram
 import { errorFields, type Logger } from '@thugshells/shared/logger.js';
 import type { Reading } from '@thugshells/shared/sample.js';
 
-import type { ClockEpochs } from './clock-epochs.js';
-import type { CollectorHealth, CollectorStatus, CollectorStatusTable } from './collector-status.js';
+import { noCounters, type CollectorHealth, type CollectorStatus } from './collector-status.js';
 import type { Collector } from './collector.js';
 import { readingsIn } from './collectors/partly-read.js';
-import type { SampleWriter } from './sample-writer.js';
+import type { Store } from './store/store.js';
 
 /** A collector and how often it runs. */
 export interface ScheduledCollector {
@@ -19,9 +18,7 @@ export interface ScheduledCollector {
 export interface SchedulerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly epochs: ClockEpochs;
-  readonly writer: SampleWriter;
-  readonly statuses: CollectorStatusTable;
+  readonly store: Pick<Store, 'admit' | 'add' | 'countersOf'>;
 }
 
 /** What one call of a collector came to. */
@@ -52,7 +49,6 @@ export class Scheduler {
 
   /** Runs until `stop`; returns when no scrape is under way that answers. */
   async run(collectors: readonly ScheduledCollector[], stop: AbortSignal): Promise<void> {
-    this.#options.statuses.keepOnly(collectors.map(({ collector }) => collector.name));
     const loops = collectors.map((scheduled) => this.#loop(scheduled, stop));
     await Promise.all([...loops, this.#summarise(stop)]);
   }
@@ -69,22 +65,15 @@ export class Scheduler {
   }
 
   async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
-    const { clock, epochs, writer, statuses, logger } = this.#options;
-    const moment = epochs.now();
-    const startedAt = clock.monotonic();
-    const outcome = await unlessStopped(collect(scheduled.collector, startedAt), stop);
+    const { clock, store } = this.#options;
+    const at = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
+    const outcome = await unlessStopped(collect(scheduled.collector, at.monotonicMs), stop);
     if (outcome === undefined) return;
-    const durationMs = clock.monotonic() - startedAt;
-    let status: CollectorStatus | undefined;
-    try {
-      const { stored } = writer.write(moment, outcome.readings, ({ stored, refusals }) => {
-        status = this.#nextStatus(scheduled, outcome, { stored, refusals, durationMs, nowMs: moment.trueMs });
-        statuses.save(status);
-      });
-      if (status !== undefined) this.#tell(status, outcome, stored);
-    } catch (error) {
-      logger.error('a scrape could not be stored', { collector: scheduled.collector.name, ...errorFields(error) });
-    }
+    const durationMs = clock.monotonic() - at.monotonicMs;
+    const { samples, refusals } = store.admit(outcome.readings, at);
+    const status = this.#nextStatus(scheduled, outcome, { stored: samples.length, refusals, durationMs, nowMs: at.wallMs });
+    store.add({ at, samples, status });
+    this.#tell(status, outcome, samples.length);
   }
 
   #nextStatus(
@@ -93,7 +82,7 @@ export class Scheduler {
     scrape: { stored: number; refusals: readonly string[]; durationMs: number; nowMs: number },
   ): CollectorStatus {
     const before = this.#states.get(collector.name);
-    const counters = before ?? this.#options.statuses.countersOf(collector.name);
+    const counters = before ?? this.#options.store.countersOf(collector.name) ?? noCounters();
     const { stored, refusals, durationMs, nowMs } = scrape;
     const status = health === 'ok' && refusals.length > 0 ? 'failing' : health;
     return {

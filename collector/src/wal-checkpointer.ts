@@ -17,11 +17,12 @@ export interface WalCheckpointerOptions {
   readonly logger: Logger;
   readonly dbPath: string;
   readonly walCheckpointIntervalMs: number;
-  readonly walCheckpointBytes: number;
+  /** Size of the WAL at which a WAL checkpoint is due at once. */
+  readonly walBytes: number;
 }
 
-/** How often the WAL's size is looked at, and how soon a busy WAL checkpoint is tried again. */
-const LOOK_INTERVAL_MS = 5_000;
+/** How soon a WAL checkpoint that was busy or failed is tried again. */
+const RETRY_INTERVAL_MS = 5_000;
 /** A reader that holds a snapshot is not waited for: the event loop, and every scrape with it, would stand still. */
 const BUSY_TIMEOUT_MS = 50;
 
@@ -33,7 +34,10 @@ export class WalCheckpointer {
   readonly #database: Database;
   readonly #options: WalCheckpointerOptions;
   #checkpointedAt: number;
-  #wasBusy = false;
+  #notBefore = -Infinity;
+  #blockedSinceMs: number | undefined;
+  #last: WalCheckpoint | undefined;
+  #reclaimedBytes = 0;
 
   constructor(database: Database, options: WalCheckpointerOptions) {
     this.#database = database;
@@ -41,33 +45,59 @@ export class WalCheckpointer {
     this.#checkpointedAt = options.clock.monotonic();
   }
 
-  /** Looks until `stop`; the last WAL checkpoint is the caller's, after the last write. */
-  async run(stop: AbortSignal): Promise<void> {
-    const { clock, walCheckpointIntervalMs } = this.#options;
-    while (!stop.aborted) {
-      await clock.sleep(Math.min(LOOK_INTERVAL_MS, walCheckpointIntervalMs), stop);
-      if (!stop.aborted && this.#isDue()) this.#tryCheckpoint();
+  /** Since when readers or writers keep the WAL from being emptied, Unix milliseconds; undefined while nobody does. */
+  get blockedSinceMs(): number | undefined {
+    return this.#blockedSinceMs;
+  }
+
+  /** The last one that was finished. */
+  get last(): WalCheckpoint | undefined {
+    return this.#last;
+  }
+
+  /** Bytes that were reclaimed and not asked for yet. */
+  takeReclaimedBytes(): number {
+    const bytes = this.#reclaimedBytes;
+    this.#reclaimedBytes = 0;
+    return bytes;
+  }
+
+  /** Runs a WAL checkpoint where the WAL's size or age asks for one; its failure is told, not thrown. */
+  checkpointIfDue(): void {
+    const { clock, logger } = this.#options;
+    if (clock.monotonic() < this.#notBefore || !this.#isDue()) return;
+    this.#notBefore = clock.monotonic() + RETRY_INTERVAL_MS;
+    try {
+      this.checkpoint();
+    } catch (error) {
+      logger.error('WAL checkpoint failed', errorFields(error));
     }
   }
 
   /** Runs one WAL checkpoint that ends with an empty WAL, or says that it was busy. */
   checkpoint(): WalCheckpoint {
-    const { clock, logger } = this.#options;
+    const { clock } = this.#options;
     const before = this.walBytes();
     const startedAt = clock.monotonic();
     const row = this.#truncate();
     const busy = row?.busy !== 0;
     const result = { busy, durationMs: clock.monotonic() - startedAt, reclaimedBytes: before - this.walBytes() };
-    const fields = { wal_bytes: before, duration_ms: result.durationMs, frames: row?.log, moved: row?.checkpointed };
-    if (busy) {
-      // Tried again every few seconds: it is told when it begins; the WAL checkpoint that goes through is its end.
-      logger[this.#wasBusy ? 'debug' : 'warn']('WAL checkpoint was kept from finishing by a reader or writer', fields);
-    } else {
+    this.#tell(result, { wal_bytes: before, duration_ms: result.durationMs, frames: row?.log, moved: row?.checkpointed });
+    if (!busy) {
       this.#checkpointedAt = clock.monotonic();
-      logger.info('WAL checkpoint', fields);
+      this.#notBefore = -Infinity;
+      this.#last = result;
+      this.#reclaimedBytes += result.reclaimedBytes;
     }
-    this.#wasBusy = busy;
+    this.#blockedSinceMs = busy ? (this.#blockedSinceMs ?? clock.now()) : undefined;
     return result;
+  }
+
+  /** Tried again every few seconds, a busy one is told when it begins; the one that goes through is its end. */
+  #tell({ busy }: WalCheckpoint, fields: Record<string, unknown>): void {
+    const { logger } = this.#options;
+    if (!busy) logger.info('WAL checkpoint', fields);
+    else logger[this.#blockedSinceMs === undefined ? 'warn' : 'debug']('WAL checkpoint was kept from finishing by a reader or writer', fields);
   }
 
   #truncate(): { readonly busy: number; readonly log: number; readonly checkpointed: number } | undefined {
@@ -86,17 +116,9 @@ export class WalCheckpointer {
   }
 
   #isDue(): boolean {
-    const { clock, walCheckpointIntervalMs, walCheckpointBytes } = this.#options;
+    const { clock, walCheckpointIntervalMs, walBytes: limit } = this.#options;
     const walBytes = this.walBytes();
     const elapsedMs = clock.monotonic() - this.#checkpointedAt;
-    return walBytes >= walCheckpointBytes || (walBytes > 0 && elapsedMs >= walCheckpointIntervalMs);
-  }
-
-  #tryCheckpoint(): void {
-    try {
-      this.checkpoint();
-    } catch (error) {
-      this.#options.logger.error('WAL checkpoint failed', errorFields(error));
-    }
+    return walBytes >= limit || (walBytes > 0 && elapsedMs >= walCheckpointIntervalMs);
   }
 }

@@ -63,6 +63,11 @@ export function openSideFile(path: string): Database {
   }
 }
 
+/** A database in memory, gone when it is closed: to compare a schema with. */
+export function openMemory(): Database {
+  return new SQLite(':memory:');
+}
+
 /** Whether an error says that another connection holds the lock. */
 export function isBusy(error: unknown): boolean {
   return codeOf(error)?.startsWith('SQLITE_BUSY') === true;

@@ -42,7 +42,7 @@ export function rebuild(database: Database, path: string): Database {
 }
 
 /** Makes a rename last through a power cut. */
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   const descriptor = openSync(folder, 'r');
   fsyncSync(descriptor);
   closeSync(descriptor);

@@ -3,9 +3,10 @@ import fc from 'fast-check';
 
 import type { Database } from '@thugshells/shared/database/open.js';
 
+import type { Instant } from '../../../collector/src/clock-epochs.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { BUILT_AT, migratedDatabase, NOW, reading, startOn, view } from './collector-parts.js';
+import { BUILT_AT, migratedDatabase, NOW, reading, startOn, statusNamed, view } from './collector-parts.js';
 
 const HOUR = 3_600_000;
 const folder = useTemporaryFolder();
@@ -20,7 +21,16 @@ beforeEach(() => {
 /** One scrape of one series, `afterMs` after the one before. */
 async function scrape(afterMs = 10_000): Promise<void> {
   await process.clock.advance(afterMs);
-  process.writer.write(process.epochs.now(), [reading('a.x', 1)], () => undefined);
+  store(instant());
+}
+
+function instant(): Instant {
+  return { wallMs: process.clock.now(), monotonicMs: process.clock.monotonic() };
+}
+
+function store(at: Instant, name = 'a.x'): void {
+  const { admission, writer } = process;
+  writer.commit([{ at, samples: admission.admit([reading(name, 1)], NOW).samples, status: statusNamed() }]);
 }
 
 /** A new process on the same database; `wallMs` is what its clock says. */
@@ -93,7 +103,9 @@ describe('a step', () => {
     await scrape();
     process.clock.step(HOUR);
     await process.clock.advance(10_000);
-    expect(() => process.writer.write(process.epochs.now(), [reading('a.x', 1)], () => { throw new Error('disk full'); })).toThrow('disk full');
+    database.exec(`CREATE TEMP TRIGGER full BEFORE INSERT ON collector_status BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
+    expect(() => store(instant())).toThrow('disk full');
+    database.exec('DROP TRIGGER full');
     await scrape();
     expect(epochs()).toEqual([[0, 0, 1], [2, HOUR, 1]]);
     expect(trueTimes()).toEqual([NOW + 10_000, NOW + 30_000 + HOUR]);
@@ -101,18 +113,19 @@ describe('a step', () => {
 
   test('between the beginning and the end of a slow scrape leaves each row the time of its own beginning', async () => {
     await scrape();
-    const slow = process.epochs.now();
+    const slow = instant();
     process.clock.step(HOUR);
     await scrape();
-    process.writer.write(slow, [reading('slow.x', 1)], () => undefined);
+    store(slow, 'slow.x');
     await scrape();
-    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000 + HOUR, NOW + 10_001, NOW + 30_000 + HOUR]);
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000 + HOUR, NOW + 10_000, NOW + 30_000 + HOUR]);
+    expect(process.log.said('warn')).toEqual(['warn: the wall clock stepped']);
   });
 });
 
 describe('stored time', () => {
   test('grows with every moment, however close they are', () => {
-    const moments = Array.from({ length: 5 }, () => process.epochs.now().storedMs);
+    const moments = Array.from({ length: 5 }, () => process.epochs.momentOf(instant()).storedMs);
     expect(moments).toEqual([NOW, NOW + 1, NOW + 2, NOW + 3, NOW + 4]);
   });
 

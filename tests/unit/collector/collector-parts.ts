@@ -1,10 +1,18 @@
+import { fileURLToPath } from 'node:url';
+
 import { migrate } from '@thugshells/shared/database/migrate.js';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
 import type { Labels, Reading } from '@thugshells/shared/sample.js';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/series.js';
 
 import { ClockEpochs, type ClockEpochsOptions } from '../../../collector/src/clock-epochs.js';
+import { CollectorStatusTable, noCounters, type CollectorStatus } from '../../../collector/src/collector-status.js';
 import { SampleWriter, type SampleWriterOptions } from '../../../collector/src/sample-writer.js';
+import { Admission } from '../../../collector/src/store/admission.js';
+import { Ledger } from '../../../collector/src/store/ledger.js';
+import type { StoredScrape } from '../../../collector/src/store/scrape-buffer.js';
+import { spaceLimits } from '../../../collector/src/store/space.js';
+import { Store, type StoreOptions } from '../../../collector/src/store/store.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { RecordedLog } from '../shared/recorded-log.js';
 
@@ -18,16 +26,58 @@ export function migratedDatabase(path: string): Database {
   return database;
 }
 
-/** What a collector's process makes of a database at its start. */
+/** What a collector's process makes of an open database at its start, by itself. */
 export function startOn(
   database: Database,
-  options: Partial<SampleWriterOptions & ClockEpochsOptions> & { readonly clock?: FakeClock } = {},
+  options: Partial<SampleWriterOptions & ClockEpochsOptions & { labels: Labels }> & { readonly clock?: FakeClock } = {},
 ) {
   const clock = options.clock ?? new FakeClock(NOW);
   const log = new RecordedLog();
   const epochs = new ClockEpochs(database, { logger: log, bootId: 'boot-1', builtAtMs: BUILT_AT, ...options, clock });
-  const writer = new SampleWriter(database, { deviceId: 'b1', labels: {}, syncIntervalMs: 30_000, ...options, clock, epochs });
-  return { clock, log, epochs, writer };
+  const ledger = new Ledger(database);
+  const statuses = new CollectorStatusTable(database);
+  const writer = new SampleWriter(database, { syncIntervalMs: 30_000, ...options, clock, epochs, ledger, statuses });
+  const admission = new Admission({ deviceId: 'b1', labels: options.labels ?? {} });
+  admission.know(writer.names());
+  return { clock, log, epochs, ledger, writer, admission };
+}
+
+/** The whole store on a file, open. */
+export function storeOn(path: string, options: Partial<StoreOptions> & { readonly clock?: FakeClock } = {}) {
+  const clock = options.clock ?? new FakeClock(NOW);
+  const log = new RecordedLog();
+  const limits = spaceLimits({ dbMaxBytes: 64 * 1024 ** 2, walCheckpointBytes: 64 * 1024 ** 2 });
+  const store = new Store({
+    logger: log,
+    dbPath: path,
+    limits,
+    session: { id: `session-${clock.monotonic()}`, startedAtMs: clock.now(), metadata: { version: '1', bootId: 'boot-1', kernel: '6.1', host: 'b1' } },
+    builtAtMs: BUILT_AT,
+    syncIntervalMs: 30_000,
+    walCheckpointIntervalMs: 3_600_000,
+    retentionMs: 72 * 3_600_000,
+    deviceId: 'b1',
+    labels: {},
+    flushIntervalMs: 0,
+    collectors: ['test'],
+    readWrittenBytes: () => 0,
+    checkWorkerFile: fileURLToPath(new URL('../../../collector/dist/store/integrity-worker.js', import.meta.url)),
+    ...options,
+    clock,
+  });
+  store.open();
+  return { clock, log, store };
+}
+
+/** How the collector of a made scrape fares. */
+export function statusNamed(collector = 'test'): CollectorStatus {
+  return { collector, status: 'ok', message: '', sinceMs: NOW, intervalMs: 1_000, lastScrapeMs: NOW, durationMs: 1, ...noCounters() };
+}
+
+/** A scrape of these readings, now. */
+export function scrapeAt(clock: FakeClock, store: Store, readings: readonly Reading[]): StoredScrape {
+  const at = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
+  return { at, samples: store.admit(readings, at).samples, status: statusNamed() };
 }
 
 export function gauge(name: string, priority = 1): SeriesDeclaration {

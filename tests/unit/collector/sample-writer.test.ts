@@ -3,22 +3,41 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Database } from '@thugshells/shared/database/open.js';
 import type { Reading } from '@thugshells/shared/sample.js';
 
-import type { WriteResult } from '../../../collector/src/sample-writer.js';
 import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { gauge, migratedDatabase, NOW, reading, startOn, view } from './collector-parts.js';
+import { gauge, migratedDatabase, NOW, reading, startOn, statusNamed, view } from './collector-parts.js';
 
 const folder = useTemporaryFolder();
-const nothing = (): void => undefined;
 let database: Database;
 let process: ReturnType<typeof startOn>;
+
+/** What one write did. */
+interface WriteResult {
+  readonly stored: number;
+  readonly refusals: readonly string[];
+}
 
 beforeEach(() => {
   database = folder.keep(migratedDatabase(folder.path('metrics.db')));
   process = startOn(database);
 });
 
-function write(readings: readonly Reading[], alongside: (result: WriteResult) => void = nothing): WriteResult {
-  return process.writer.write(process.epochs.now(), readings, alongside);
+/** Admits and commits one scrape. */
+function write(readings: readonly Reading[]): WriteResult {
+  const { admission, clock, writer } = process;
+  const at = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
+  const { samples, refusals } = admission.admit(readings, at.wallMs);
+  writer.commit([{ at, samples, status: statusNamed() }]);
+  return { stored: samples.length, refusals };
+}
+
+/** Lets whatever a commit writes last fail while `work` runs. */
+function whileFailing(work: () => void): void {
+  database.exec(`CREATE TEMP TRIGGER fails BEFORE INSERT ON collector_status BEGIN SELECT RAISE(ABORT, 'it fails'); END`);
+  try {
+    expect(work).toThrow('it fails');
+  } finally {
+    database.exec('DROP TRIGGER fails');
+  }
 }
 
 async function writeLater(ms: number, ...readings: Reading[]): Promise<WriteResult> {
@@ -28,10 +47,6 @@ async function writeLater(ms: number, ...readings: Reading[]): Promise<WriteResu
 
 function state(): unknown {
   return database.prepare('SELECT last_id, collected, dropped, heartbeat FROM collector_state').raw().get();
-}
-
-function fail(): never {
-  throw new Error('alongside failed');
 }
 
 describe('one scrape', () => {
@@ -53,28 +68,49 @@ describe('one scrape', () => {
     expect(state()).toEqual([0, 0, 0, NOW + 10_000]);
   });
 
-  test('carries what is written alongside in the same transaction, and nothing of both when that fails', () => {
-    const note = (): void => void database.exec(`INSERT INTO collector_status VALUES ('cpu','ok','',0,0,0,0,0,0,'{}')`);
-    expect(() => write([reading('a.x', 1)], () => { note(); fail(); })).toThrow('alongside failed');
+  test('carries how its collector fares in the same transaction, and nothing of both when that fails', () => {
+    whileFailing(() => write([reading('a.x', 1)]));
     expect(view(database, 'id')).toEqual([]);
     expect(state()).toEqual([0, 0, 0, 0]);
-    expect(database.prepare('SELECT COUNT(*) FROM collector_status').pluck().get()).toBe(0);
-    write([reading('a.x', 1)], note);
-    expect(database.prepare('SELECT COUNT(*) FROM collector_status').pluck().get()).toBe(1);
+    write([reading('a.x', 1)]);
+    expect(database.prepare('SELECT collector FROM collector_status').pluck().all()).toEqual(['test']);
   });
 
   test('is one commit, whatever the number of readings', () => {
-    const statements: string[] = [];
-    const traced = folder.keep(migratedDatabase(folder.path('metrics.db')));
-    const version = (): unknown => traced.pragma('data_version', { simple: true });
+    const other = folder.keep(migratedDatabase(folder.path('metrics.db')));
+    database.exec('CREATE TEMP TABLE seen (commits)');
+    const version = (): unknown => other.pragma('data_version', { simple: true });
+    // While the last of its rows is written, nobody else sees any of them.
+    let duringWrite: unknown;
+    database.function('look', () => { duringWrite = other.prepare('SELECT COUNT(*) FROM samples').pluck().get(); return 0; });
+    database.exec('CREATE TEMP TRIGGER looks BEFORE INSERT ON collector_status BEGIN SELECT look(); END');
     const before = version();
-    write(Array.from({ length: 60 }, (_, index) => reading('a.x', index, { i: String(index) })), () => {
-      statements.push(String(traced.prepare('SELECT COUNT(*) FROM samples').pluck().get()));
-      expect(version()).toBe(before);
-    });
-    expect(statements).toEqual(['0']);
+    write(Array.from({ length: 60 }, (_, index) => reading('a.x', index, { i: String(index) })));
+    expect(duringWrite).toBe(0);
     expect(version()).not.toBe(before);
-    expect(traced.prepare('SELECT COUNT(*) FROM samples').pluck().get()).toBe(60);
+    expect(other.prepare('SELECT COUNT(*) FROM samples').pluck().get()).toBe(60);
+  });
+});
+
+describe('several scrapes', () => {
+  test('are one commit, each with its own time, and the books count them all', async () => {
+    const { admission, clock, writer } = process;
+    const scrapes = [];
+    for (const value of [1, 2, 3]) {
+      const at = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
+      scrapes.push({ at, samples: admission.admit([reading('a.x', value)], at.wallMs).samples, status: statusNamed() });
+      await clock.advance(10_000);
+    }
+    writer.commit(scrapes);
+    expect(view(database, 'id, timestamp_ms, metric_value')).toEqual([[1, NOW, 1], [2, NOW + 10_000, 2], [3, NOW + 20_000, 3]]);
+    expect(state()).toEqual([3, 3, 0, NOW + 20_000]);
+  });
+
+  test('that had to be given up before are booked as collected and dropped, with their times', () => {
+    process.writer.commit([], { reason: 'memory', count: 7, firstMs: NOW - 5_000, lastMs: NOW - 1_000 });
+    expect(state()).toEqual([0, 7, 7, 0]);
+    expect(database.prepare('SELECT reason, count, first_ms, last_ms FROM losses').raw().all()).toEqual([['memory', 7, NOW - 5_000, NOW - 1_000]]);
+    expect(database.prepare('SELECT balanced FROM books').pluck().get()).toBe(1);
   });
 });
 
@@ -98,7 +134,7 @@ describe('ids', () => {
   });
 
   test('that a failed transaction took are given again, since nobody saw them', async () => {
-    expect(() => write([reading('a.x', 1)], fail)).toThrow();
+    whileFailing(() => write([reading('a.x', 1)]));
     await writeLater(1000, reading('a.x', 1));
     expect(view(database, 'id')).toEqual([[1]]);
   });
@@ -115,7 +151,7 @@ describe('series', () => {
   });
 
   test('that a failed transaction made are made anew by the next one', async () => {
-    expect(() => write([reading('a.x', 1), reading('a.y', 2)], fail)).toThrow();
+    whileFailing(() => write([reading('a.x', 1), reading('a.y', 2)]));
     expect(database.prepare('SELECT COUNT(*) FROM series').pluck().get()).toBe(0);
     await writeLater(1000, reading('b.z', 9), reading('a.x', 1));
     expect(view(database, 'metric_name, metric_value')).toEqual([['b.z', 9], ['a.x', 1]]);
@@ -182,11 +218,6 @@ describe('what is refused', () => {
     });
     expect((await writeLater(1000, reading('system.kernel', 1))).refusals).toEqual([]);
   });
-
-  test('is not remembered as a name once its transaction has failed', async () => {
-    expect(() => write([reading('cpu.usage_all', 1)], fail)).toThrow();
-    expect((await writeLater(1000, reading('cpu.usage.all', 2))).refusals).toEqual([]);
-  });
 });
 
 describe('the disk', () => {
@@ -197,7 +228,8 @@ describe('the disk', () => {
   test('is waited for by one commit in each SYNC_INTERVAL', async () => {
     const settings: unknown[] = [];
     for (let scrape = 0; scrape < 8; scrape++) {
-      write([reading('a.x', scrape)], () => settings.push(synchronous()));
+      write([reading('a.x', scrape)]);
+      settings.push(synchronous());
       await process.clock.advance(10_000);
     }
     expect(settings).toEqual(['FULL', 'NORMAL', 'NORMAL', 'FULL', 'NORMAL', 'NORMAL', 'FULL', 'NORMAL']);
@@ -206,14 +238,16 @@ describe('the disk', () => {
   test('is waited for by each commit where SYNC_INTERVAL is 0', () => {
     process = startOn(database, { syncIntervalMs: 0 });
     const settings: unknown[] = [];
-    for (let scrape = 0; scrape < 3; scrape++) write([], () => settings.push(synchronous()));
+    for (let scrape = 0; scrape < 3; scrape++) {
+      write([]);
+      settings.push(synchronous());
+    }
     expect(settings).toEqual(['FULL', 'FULL', 'FULL']);
   });
 
   test('is waited for by the next commit when the one that should have failed', () => {
-    const settings: unknown[] = [];
-    expect(() => write([reading('a.x', 1)], fail)).toThrow();
-    write([reading('a.x', 1)], () => settings.push(synchronous()));
-    expect(settings).toEqual(['FULL']);
+    whileFailing(() => write([reading('a.x', 1)]));
+    write([reading('a.x', 1)]);
+    expect(synchronous()).toBe('FULL');
   });
 });

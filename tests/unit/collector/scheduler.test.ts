@@ -1,31 +1,37 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import type { Database } from '@thugshells/shared/database/open.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
 import { AgentError } from '@thugshells/shared/errors.js';
 import type { Reading } from '@thugshells/shared/sample.js';
 
-import { CollectorStatusTable } from '../../../collector/src/collector-status.js';
 import type { Collector, Scrape } from '../../../collector/src/collector.js';
 import { PartlyRead } from '../../../collector/src/collectors/partly-read.js';
 import { Scheduler, type ScheduledCollector } from '../../../collector/src/scheduler.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { migratedDatabase, NOW, reading, startOn, view } from './collector-parts.js';
+import { NOW, reading, storeOn, view } from './collector-parts.js';
 
 const folder = useTemporaryFolder();
 let database: Database;
 let clock: FakeClock;
-let process: ReturnType<typeof startOn>;
+let process: ReturnType<typeof storeOn>;
 let stop: AbortController;
 let running: Promise<void> | undefined;
 
 beforeEach(() => {
-  database = folder.keep(migratedDatabase(folder.path('metrics.db')));
   clock = new FakeClock(NOW);
-  process = startOn(database, { clock });
+  restart('cpu', 'disk');
+  database = folder.keep(openDatabase(folder.path('metrics.db')));
 });
 
-afterEach(end);
+afterEach(async () => {
+  await end();
+  process.store.close();
+});
+
+function restart(...collectors: string[]): void {
+  process = storeOn(folder.path('metrics.db'), { clock, collectors });
+}
 
 /** A collector whose every scrape a test decides on; it remembers when it was asked. */
 class ScriptedCollector implements Collector {
@@ -49,7 +55,7 @@ class ScriptedCollector implements Collector {
 /** Starts the collectors; their first scrapes have run when it resolves, where they need no time. */
 async function run(...collectors: [Collector, number][]): Promise<void> {
   stop = new AbortController();
-  const scheduler = new Scheduler({ clock, logger: process.log, epochs: process.epochs, writer: process.writer, statuses: new CollectorStatusTable(database) });
+  const scheduler = new Scheduler({ clock, logger: process.log, store: process.store });
   const scheduled: ScheduledCollector[] = collectors.map(([collector, intervalMs]) => ({ collector, intervalMs }));
   running = scheduler.run(scheduled, stop.signal);
   await clock.advance(0);
@@ -176,7 +182,8 @@ describe('what is known of a collector', () => {
     const before = statusOf('cpu');
     expect(before).toMatchObject({ collected: 2, failed: 1 });
 
-    process = startOn(database, { clock });
+    process.store.close();
+    restart('cpu');
     await run([new ScriptedCollector('cpu'), 10_000]);
     expect(statusOf('cpu')).toMatchObject({ collected: 3, failed: 1, interval_ms: 10_000 });
     const durations = JSON.parse(String(statusOf('cpu')['durations'])) as { counts: number[] };
@@ -186,7 +193,8 @@ describe('what is known of a collector', () => {
   test('is forgotten when it runs no more', async () => {
     await run([new ScriptedCollector('cpu'), 10_000], [new ScriptedCollector('disk'), 10_000]);
     await end();
-    process = startOn(database, { clock });
+    process.store.close();
+    restart('disk');
     await run([new ScriptedCollector('disk'), 10_000]);
     expect(database.prepare('SELECT collector FROM collector_status').pluck().all()).toEqual(['disk']);
   });
@@ -205,18 +213,5 @@ describe('the log', () => {
     const info = process.log.lines.filter(({ level }) => level === 'info');
     expect(info.map(({ fields }) => fields['count'])).toEqual([6, 6]);
     expect(process.log.said('debug')).toHaveLength(13);
-  });
-
-  test('says that a scrape could not be stored; the scrapes after it are', async () => {
-    await run([new ScriptedCollector('cpu'), 10_000]);
-    await clock.advance(5_000);
-    database.exec(`CREATE TEMP TRIGGER full BEFORE INSERT ON samples BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
-    await clock.advance(10_000);
-    database.exec('DROP TRIGGER full');
-    await clock.advance(10_000);
-    const errors = process.log.lines.filter(({ level }) => level === 'error');
-    expect(errors.map(({ fields }) => [fields['collector'], fields['error']])).toEqual([['cpu', expect.stringContaining('disk is full')]]);
-    expect(view(database, 'timestamp_ms').flat()).toEqual([NOW, NOW + 20_000]);
-    expect(statusOf('cpu')).toMatchObject({ collected: 2 });
   });
 });

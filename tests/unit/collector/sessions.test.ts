@@ -4,7 +4,7 @@ import type { Database } from '@thugshells/shared/database/open.js';
 
 import { openSession } from '../../../collector/src/sessions.js';
 import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { migratedDatabase, NOW, reading, startOn, view } from './collector-parts.js';
+import { migratedDatabase, NOW, reading, startOn, statusNamed, view } from './collector-parts.js';
 
 const folder = useTemporaryFolder();
 const HOUR = 3_600_000;
@@ -23,7 +23,8 @@ function open(id: string): (nowMs: number) => void {
 
 async function scrape(afterMs: number): Promise<void> {
   await process.clock.advance(afterMs);
-  process.writer.write(process.epochs.now(), [reading('a.x', 1)], () => undefined);
+  const at = { wallMs: process.clock.now(), monotonicMs: process.clock.monotonic() };
+  process.writer.commit([{ at, samples: process.admission.admit([reading('a.x', 1)], NOW).samples, status: statusNamed() }]);
 }
 
 function sessions(): unknown[] {

@@ -1,0 +1,10 @@
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { openDatabase } from '@thugshells/shared/database/open.js';
+
+import { contentFault } from './integrity.js';
+
+/** The entry of the thread that BackgroundCheck starts: one answer, then it ends. */
+const database = openDatabase(workerData as string, { readonly: true });
+parentPort?.postMessage(contentFault(database));
+database.close();

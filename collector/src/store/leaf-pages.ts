@@ -1,0 +1,181 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
+import { PAGE_SIZE } from '@thugshells/shared/database/open.js';
+
+/** A value of a stored record. */
+export type Value = null | number | string | Buffer;
+
+/** One row of a rowid table as its page holds it; where the id is the table's INTEGER PRIMARY KEY, its column is null. */
+export interface LeafRow {
+  readonly id: number;
+  readonly values: readonly Value[];
+}
+
+/** SQLite's file format, section 1.6: the type of a table b-tree's leaf page. */
+const TABLE_LEAF = 0x0d;
+/** Page 1 begins with the header of the whole file. */
+const FILE_HEADER_BYTES = 100;
+/** Section 4.1: the WAL's header, and the header of each of its frames. */
+const WAL_HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
+
+/**
+ * The pages of a database file and of its WAL, without SQLite: for files that SQLite refuses.
+ * Only for files that no connection of this process has open: closing them drops its POSIX locks.
+ */
+export class PageFile {
+  readonly #descriptor: number;
+  readonly #walDescriptor: number | undefined;
+  readonly pageSize: number;
+  readonly #filePages: number;
+  readonly #frames: number;
+
+  constructor(path: string) {
+    this.#descriptor = openSync(path, 'r');
+    this.#walDescriptor = openIfPresent(`${path}-wal`);
+    this.pageSize = this.#readPageSize();
+    this.#filePages = Math.ceil(fstatSync(this.#descriptor).size / this.pageSize);
+    const walBytes = this.#walDescriptor === undefined ? 0 : fstatSync(this.#walDescriptor).size;
+    this.#frames = Math.max(0, Math.floor((walBytes - WAL_HEADER_BYTES) / (this.pageSize + FRAME_HEADER_BYTES)));
+  }
+
+  /** How many pages there are, those in the WAL included. */
+  get count(): number {
+    return this.#filePages + this.#frames;
+  }
+
+  /** A page by its place, from 0 on: first those of the file, then those of the WAL. What is cut off reads as zeros. */
+  page(place: number): Buffer {
+    if (place < this.#filePages) return this.#read(this.#descriptor, place * this.pageSize);
+    const frame = place - this.#filePages;
+    return this.#read(this.#walDescriptor!, WAL_HEADER_BYTES + frame * (this.pageSize + FRAME_HEADER_BYTES) + FRAME_HEADER_BYTES);
+  }
+
+  /** The rows of a page; none where it is no leaf of a table. @param wanted looks at the first row: are these rows asked for? */
+  rows(place: number, wanted: (first: LeafRow) => boolean): LeafRow[] {
+    const page = this.page(place);
+    const start = place === 0 ? FILE_HEADER_BYTES : 0;
+    if (page[start] !== TABLE_LEAF) return [];
+    const rows: LeafRow[] = [];
+    const cells = Math.min(page.readUInt16BE(start + 3), (this.pageSize - start - 8) >> 1);
+    for (let cell = 0; cell < cells; cell++) {
+      const row = this.#rowAt(page, page.readUInt16BE(start + 8 + 2 * cell));
+      if (row === undefined) continue;
+      if (rows.length === 0 && !wanted(row)) return [];
+      rows.push(row);
+    }
+    return rows;
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+    if (this.#walDescriptor !== undefined) closeSync(this.#walDescriptor);
+  }
+
+  #rowAt(page: Buffer, at: number): LeafRow | undefined {
+    try {
+      const cursor = new Cursor(page, at);
+      const payloadBytes = cursor.varint();
+      const id = cursor.varint();
+      const payload = this.#payload(page, cursor.at, payloadBytes);
+      return payload === undefined ? undefined : { id, values: valuesOf(payload) };
+    } catch (error) {
+      if (error instanceof RangeError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Section 1.6: what does not fit into the page goes on in a chain of others. */
+  #payload(page: Buffer, at: number, bytes: number): Buffer | undefined {
+    const most = this.pageSize - 35;
+    if (bytes <= most) return at + bytes <= page.length ? page.subarray(at, at + bytes) : undefined;
+    const least = Math.floor(((this.pageSize - 12) * 32) / 255) - 23;
+    const surplus = least + ((bytes - least) % (this.pageSize - 4));
+    const local = surplus <= most ? surplus : least;
+    const parts = [page.subarray(at, at + local)];
+    let next = page.readUInt32BE(at + local);
+    for (let rest = bytes - local; rest > 0; ) {
+      if (next === 0 || next > this.#filePages || parts.length > this.#filePages) return undefined;
+      const overflow = this.page(next - 1);
+      next = overflow.readUInt32BE(0);
+      parts.push(overflow.subarray(4, 4 + Math.min(rest, this.pageSize - 4)));
+      rest -= this.pageSize - 4;
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** As the file's or the WAL's header has it; as we make them where neither can be believed. */
+  #readPageSize(): number {
+    const header = Buffer.alloc(FILE_HEADER_BYTES);
+    readSync(this.#descriptor, header, 0, header.length, 0);
+    const fromFile = header.toString('latin1', 0, 15) === 'SQLite format 3' ? header.readUInt16BE(16) : 0;
+    if (this.#walDescriptor !== undefined) readSync(this.#walDescriptor, header, 0, WAL_HEADER_BYTES, 0);
+    const fromWal = this.#walDescriptor === undefined ? 0 : header.readUInt32BE(8);
+    return [fromFile, fromWal].find((size) => size >= 512 && size <= 32_768 && (size & (size - 1)) === 0) ?? PAGE_SIZE;
+  }
+
+  #read(descriptor: number, position: number): Buffer {
+    const page = Buffer.alloc(this.pageSize);
+    readSync(descriptor, page, 0, this.pageSize, position);
+    return page;
+  }
+}
+
+function openIfPresent(path: string): number | undefined {
+  try {
+    return openSync(path, 'r');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads SQLite's numbers one after the other; a RangeError where they lead out of the page. */
+class Cursor {
+  readonly #bytes: Buffer;
+  at: number;
+
+  constructor(bytes: Buffer, at: number) {
+    this.#bytes = bytes;
+    this.at = at;
+  }
+
+  varint(): number {
+    let value = 0n;
+    for (let count = 1; count <= 9; count++) {
+      const byte = this.#bytes.readUInt8(this.at++);
+      if (count === 9) return Number(BigInt.asIntN(64, (value << 8n) | BigInt(byte)));
+      value = (value << 7n) | BigInt(byte & 0x7f);
+      if (byte < 0x80) break;
+    }
+    return Number(value);
+  }
+}
+
+const INTEGER_BYTES: readonly number[] = [0, 1, 2, 3, 4, 6, 8];
+
+/** Section 2.1: a record is a header of types and then the values. */
+function valuesOf(payload: Buffer): Value[] {
+  const header = new Cursor(payload, 0);
+  const headerBytes = header.varint();
+  const values: Value[] = [];
+  let at = headerBytes;
+  while (header.at < headerBytes) {
+    const type = header.varint();
+    const { value, bytes } = valueAt(payload, at, type);
+    values.push(value);
+    at += bytes;
+  }
+  return values;
+}
+
+function valueAt(payload: Buffer, at: number, type: number): { readonly value: Value; readonly bytes: number } {
+  if (type === 0) return { value: null, bytes: 0 };
+  if (type === 8 || type === 9) return { value: type - 8, bytes: 0 };
+  if (type === 7) return { value: payload.readDoubleBE(at), bytes: 8 };
+  if (type === 6) return { value: Number(payload.readBigInt64BE(at)), bytes: 8 };
+  if (type < 6) return { value: payload.readIntBE(at, INTEGER_BYTES[type]!), bytes: INTEGER_BYTES[type]! };
+  const bytes = (type - 12) >> 1;
+  if (bytes < 0 || at + bytes > payload.length) throw new RangeError('a value leads out of its record');
+  const content = payload.subarray(at, at + bytes);
+  return { value: type % 2 === 0 ? content : content.toString('utf8'), bytes };
+}

@@ -1,0 +1,75 @@
+import type { Database, Statement } from '@thugshells/shared/database/open.js';
+
+/** Why samples were given up: for the cap, by thinning, because memory was full too, or with a damaged database. */
+export type LossReason = 'cap' | 'thinned' | 'memory' | 'corruption';
+
+/** Samples that are neither delivered nor pending nor rejected any more. */
+export interface Loss {
+  readonly reason: LossReason;
+  readonly count: number;
+  /** True times of the first and the last of them, Unix milliseconds; null where nobody knows. */
+  readonly firstMs: number | null;
+  readonly lastMs: number | null;
+}
+
+/** Losses of one reason within this time are one entry. */
+const SAME_ENTRY_MS = 3_600_000;
+/** Entries beyond this many are merged, oldest first: no count is ever forgotten. */
+const KEPT_ENTRIES = 500;
+
+/** The ledger of losses; its counts and the books' `dropped` move together, in the caller's transaction. */
+export class Ledger {
+  readonly #newest: Statement<[string], { id: number; at: number; count: number }>;
+  readonly #extend: Statement;
+  readonly #insert: Statement;
+  readonly #drop: Statement<[number]>;
+  readonly #remove: Statement<[number]>;
+  readonly #size: Statement<[], number>;
+  readonly #mergeOldest: Statement[];
+
+  constructor(database: Database) {
+    this.#newest = database.prepare('SELECT id, at, count FROM losses WHERE reason = ? ORDER BY id DESC LIMIT 1');
+    this.#extend = database.prepare(
+      `UPDATE losses SET count = count + ?, first_ms = IFNULL(MIN(first_ms, ?2), IFNULL(first_ms, ?2)),
+         last_ms = IFNULL(MAX(last_ms, ?3), IFNULL(last_ms, ?3)) WHERE id = ?4`,
+    );
+    this.#insert = database.prepare('INSERT INTO losses (at, reason, count, first_ms, last_ms) VALUES (?, ?, ?, ?, ?)');
+    this.#drop = database.prepare('UPDATE collector_state SET dropped = dropped + ?');
+    this.#remove = database.prepare('DELETE FROM losses WHERE id = ?');
+    this.#size = database.prepare<[], number>('SELECT COUNT(*) FROM losses').pluck();
+    // The oldest entry takes up the next one of its reason. Among more entries than there are reasons there is one.
+    const pair = `SELECT a.id AS older, MIN(b.id) AS newer FROM losses AS a JOIN losses AS b ON b.reason = a.reason AND b.id > a.id
+      GROUP BY a.id ORDER BY a.id LIMIT 1`;
+    this.#mergeOldest = [
+      database.prepare(
+        `UPDATE losses SET (at, count, first_ms, last_ms) =
+           (SELECT MAX(at), SUM(count), MIN(first_ms), MAX(last_ms) FROM losses, (${pair}) WHERE losses.id IN (older, newer))
+         WHERE id = (SELECT newer FROM (${pair}))`,
+      ),
+      database.prepare(`DELETE FROM losses WHERE id = (SELECT older FROM (${pair}))`),
+    ];
+  }
+
+  /** Books a loss, and says so in the ledger. */
+  add(loss: Loss, atMs: number): void {
+    const { reason, count, firstMs, lastMs } = loss;
+    const newest = this.#newest.get(reason);
+    if (newest !== undefined && Math.abs(atMs - newest.at) < SAME_ENTRY_MS) this.#extend.run(count, firstMs, lastMs, newest.id);
+    else this.#insert.run(atMs, reason, count, firstMs, lastMs);
+    this.#drop.run(count);
+    while (this.#size.get()! > KEPT_ENTRIES) for (const statement of this.#mergeOldest) statement.run();
+  }
+
+  /** Takes back what was booked as lost and has been found: from the newest entries of its reason. */
+  takeBack(reason: LossReason, count: number): void {
+    for (let rest = count; rest > 0; ) {
+      const entry = this.#newest.get(reason);
+      if (entry === undefined) throw new Error(`${rest} samples were found that were never booked as lost`);
+      const found = Math.min(rest, entry.count);
+      if (found === entry.count) this.#remove.run(entry.id);
+      else this.#extend.run(-found, null, null, entry.id);
+      this.#drop.run(-found);
+      rest -= found;
+    }
+  }
+}

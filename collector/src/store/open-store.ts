@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs';
+
+import type { Clock } from '@thugshells/shared/clock.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
+import { messageOf } from '@thugshells/shared/errors.js';
+import type { Logger } from '@thugshells/shared/logger.js';
+
+import { ClockEpochs } from '../clock-epochs.js';
+import { CollectorStatusTable } from '../collector-status.js';
+import { SampleWriter } from '../sample-writer.js';
+import { openSession, type SessionMetadata } from '../sessions.js';
+import { WalCheckpointer } from '../wal-checkpointer.js';
+import { endInterruptedHealing, pruneDamaged, replacementFor } from './healing.js';
+import { contentFault, fileFault, isCheckedAtOnce, schemaFault } from './integrity.js';
+import { Ledger } from './ledger.js';
+import { Retention } from './retention.js';
+import { Salvage } from './salvage.js';
+import type { SpaceLimits } from './space.js';
+import { StorageStateTable } from './storage-state.js';
+import { faultOf } from './storage-faults.js';
+
+export interface OpenStoreOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly dbPath: string;
+  readonly limits: SpaceLimits;
+  readonly session: { readonly id: string; readonly startedAtMs: number; readonly metadata: SessionMetadata };
+  readonly builtAtMs: number;
+  readonly syncIntervalMs: number;
+  readonly walCheckpointIntervalMs: number;
+  readonly retentionMs: number;
+}
+
+/** A database with every room that works on it; all of them end with it. */
+export interface OpenStore {
+  readonly database: Database;
+  readonly epochs: ClockEpochs;
+  readonly ledger: Ledger;
+  readonly statuses: CollectorStatusTable;
+  readonly writer: SampleWriter;
+  readonly wal: WalCheckpointer;
+  readonly retention: Retention;
+  readonly states: StorageStateTable;
+  readonly closeSession: (nowMs: number) => void;
+  /** Undefined where no damaged database is being copied. */
+  salvage: Salvage | undefined;
+}
+
+/** How long rows of a damaged database are copied before the first scrape; the rest follows beside the collection. */
+const SALVAGE_FIRST_MS = 1_500;
+
+/**
+ * Opens the database, made where it is missing, migrated, and, where it is damaged, replaced by a new one.
+ *
+ * @param damage what is known to be wrong with it
+ * @throws AgentError as prepareDatabase() does
+ */
+export function openStore(options: OpenStoreOptions, damage?: string): OpenStore {
+  const { dbPath, logger, limits } = options;
+  endInterruptedHealing(dbPath);
+  const { database, fault } = damage === undefined ? openSound(options) : { fault: damage };
+  if (database !== undefined) return roomsOf(database, options);
+  logger.error('the database is damaged; a new one takes its place, and what can be read is copied into it', { path: dbPath, error: fault });
+  replace(options);
+  pruneDamaged(dbPath, limits.maxBytes);
+  return roomsOf(prepareDatabase(dbPath, logger), options);
+}
+
+/** The database as it is, or what is wrong with it. */
+function openSound({ dbPath, logger }: OpenStoreOptions): { readonly database?: Database; readonly fault?: string } {
+  let database: Database | undefined;
+  try {
+    const seen = fileFault(dbPath) ?? (existsSync(dbPath) ? schemaFaultOf(dbPath) : undefined);
+    if (seen !== undefined) return { fault: seen };
+    database = prepareDatabase(dbPath, logger);
+    const fault = isCheckedAtOnce(dbPath) ? contentFault(database) : undefined;
+    if (fault === undefined) return { database };
+    database.close();
+    return { fault };
+  } catch (error) {
+    database?.close();
+    if (faultOf(error) !== 'damaged') throw error;
+    return { fault: messageOf(error) };
+  }
+}
+
+function schemaFaultOf(dbPath: string): string | undefined {
+  const database = openDatabase(dbPath);
+  try {
+    return schemaFault(database);
+  } finally {
+    database.close();
+  }
+}
+
+function replace({ dbPath, clock, logger, builtAtMs }: OpenStoreOptions): void {
+  const { database, install } = replacementFor({ databasePath: dbPath, logger, nowMs: clock.now() });
+  const epochs = new ClockEpochs(database, { clock, logger, bootId: undefined, builtAtMs });
+  const salvage = Salvage.resume(database, { logger, epochs, ledger: new Ledger(database), databasePath: dbPath, path: dbPath });
+  const until = clock.monotonic() + SALVAGE_FIRST_MS;
+  while (salvage !== undefined && clock.monotonic() < until && salvage.step()) continue;
+  salvage?.close();
+  install();
+}
+
+function roomsOf(database: Database, options: OpenStoreOptions): OpenStore {
+  const { clock, logger, dbPath, limits, session, builtAtMs } = options;
+  try {
+    database.pragma(`max_page_count = ${Math.floor(limits.databaseBytes / (database.pragma('page_size', { simple: true }) as number))}`);
+    const closeSession = openSession(database, { id: session.id, nowMs: session.startedAtMs, metadata: session.metadata });
+    const epochs = new ClockEpochs(database, { clock, logger, bootId: session.metadata.bootId, builtAtMs });
+    const ledger = new Ledger(database);
+    const statuses = new CollectorStatusTable(database);
+    return {
+      database,
+      epochs,
+      ledger,
+      statuses,
+      writer: new SampleWriter(database, { ...options, epochs, ledger, statuses }),
+      wal: new WalCheckpointer(database, { ...options, walBytes: limits.walBytes }),
+      retention: new Retention(database, { ...options, ledger, usedBytes: limits.usedBytes }),
+      states: new StorageStateTable(database),
+      closeSession,
+      salvage: Salvage.resume(database, { logger, epochs, ledger, databasePath: dbPath }),
+    };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}

@@ -1,0 +1,185 @@
+import type { Clock } from '@thugshells/shared/clock.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.js';
+
+import type { Ledger } from './ledger.js';
+import { Thinning } from './thinning.js';
+
+export interface RetentionOptions {
+  readonly clock: Clock;
+  readonly ledger: Ledger;
+  /** How long rows stay after they have been delivered. */
+  readonly retentionMs: number;
+  /** What rows may take before old ones are given up, in bytes. */
+  readonly usedBytes: number;
+}
+
+/** What one slice of deletions did. */
+export interface Slice {
+  /** Rows that are gone. */
+  readonly rows: number;
+  /** Those of them that had not been delivered. */
+  readonly lost: number;
+}
+
+interface SettledSlice {
+  readonly firstId: number;
+  readonly lastId: number;
+}
+
+/** Deleted in some milliseconds, so that no scrape waits for it. */
+const SLICE_ROWS = 3_600;
+/** Rejected rows beyond this many go, oldest first, whatever their age. */
+const KEPT_REJECTED = 10_000;
+/** Epochs beyond this many go with their rows: only a clock that never stops stepping makes so many. */
+const KEPT_EPOCHS = 1_000;
+const NOTHING: Slice = { rows: 0, lost: 0 };
+
+/**
+ * Deletes rows, a slice at a time: settled ones when they are old or room is needed, pending ones only for want of
+ * room, and then each of them is in the ledger. The file keeps its pages and fills them again.
+ */
+export class Retention {
+  readonly #database: Database;
+  readonly #options: RetentionOptions;
+  readonly #thinning: Thinning;
+  readonly #settled: Statement<[number], [number, number]>;
+  readonly #slice: Statement<[number, number, number, number], [number | null, number | null]>;
+  readonly #delete: Statement<[number, number]>;
+  readonly #deleteRejected: Statement<[number, number]>;
+  readonly #rejectedBeyond: Statement<[number], number>;
+  readonly #trueMs: Statement<[number], number>;
+  /** No settled row lies below; a hint, which starts anew when there is nothing above. */
+  #lowestId = 0;
+
+  constructor(database: Database, options: RetentionOptions) {
+    this.#database = database;
+    this.#options = options;
+    this.#thinning = new Thinning(database);
+    this.#settled = database
+      .prepare<[number], [number, number]>('SELECT MAX(first_id, ?1), last_id FROM settled WHERE last_id >= ?1 ORDER BY first_id')
+      .raw();
+    // The one epoch of the slice's first row stands for all of them: a few rows of the next one go earlier or later.
+    this.#slice = database
+      .prepare<[number, number, number, number], [number | null, number | null]>(
+        `SELECT MIN(id), MAX(id) FROM (SELECT id, timestamp_ms FROM samples WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3)
+         WHERE timestamp_ms < ?4 - (SELECT offset_ms FROM epochs WHERE first_id <= ?1 ORDER BY first_id DESC LIMIT 1)`,
+      )
+      .raw();
+    this.#delete = database.prepare('DELETE FROM samples WHERE id BETWEEN ? AND ?');
+    this.#deleteRejected = database.prepare('DELETE FROM rejected WHERE id BETWEEN ? AND ?');
+    this.#rejectedBeyond = database.prepare<[number], number>('SELECT id FROM rejected ORDER BY id DESC LIMIT 1 OFFSET ?').pluck();
+    this.#trueMs = database
+      .prepare<[number], number>(
+        `SELECT timestamp_ms + (SELECT offset_ms FROM epochs WHERE first_id <= ?1 ORDER BY first_id DESC LIMIT 1)
+         FROM samples WHERE id = ?1`,
+      )
+      .pluck();
+  }
+
+  /** What rows take now, in bytes: the pages of the file that are not free. */
+  usedBytes(): number {
+    const pragma = (name: string): number => this.#database.pragma(name, { simple: true }) as number;
+    return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
+  }
+
+  /** Whether rows take more than they should. */
+  get isOverLimit(): boolean {
+    return this.usedBytes() > this.#options.usedBytes;
+  }
+
+  /** Deletes one slice of rows that were delivered and are older than RETENTION. */
+  expire(): Slice {
+    return this.#inTransaction(() => {
+      const { clock, retentionMs } = this.#options;
+      this.#forgetEpochs();
+      return this.#dropExcessRejected() ?? this.#dropExcessEpochs() ?? this.#deleteSettled(clock.now() - retentionMs) ?? NOTHING;
+    });
+  }
+
+  /** Deletes one slice of settled rows, whatever their age. */
+  freeSettled(): Slice {
+    return this.#inTransaction(() => this.#deleteSettled(Number.MAX_SAFE_INTEGER) ?? NOTHING);
+  }
+
+  /**
+   * Deletes one slice of what is missed least: settled rows, then pending ones as Thinning has it.
+   * A slice of no rows may be followed by one of some; undefined where there is nothing left.
+   */
+  makeRoom(): Slice | undefined {
+    return this.#inTransaction(() => this.#deleteSettled(Number.MAX_SAFE_INTEGER) ?? this.#giveUp());
+  }
+
+  #deleteSettled(beforeMs: number): Slice | undefined {
+    const slice = this.#settledSlice(beforeMs);
+    if (slice === undefined) return undefined;
+    const rows = this.#delete.run(slice.firstId, slice.lastId).changes;
+    this.#deleteRejected.run(slice.firstId, slice.lastId);
+    return { rows, lost: 0 };
+  }
+
+  #settledSlice(beforeMs: number): SettledSlice | undefined {
+    for (const [first, last] of this.#settled.all(this.#lowestId)) {
+      const [firstId, lastId] = this.#slice.get(first, last, SLICE_ROWS, beforeMs)!;
+      if (firstId === null || lastId === null) continue;
+      this.#lowestId = firstId;
+      return { firstId, lastId };
+    }
+    // Rows below may have been settled since.
+    this.#lowestId = 0;
+    return undefined;
+  }
+
+  #giveUp(): Slice | undefined {
+    const step = this.#thinning.next();
+    if (step === undefined) return undefined;
+    const firstMs = this.#trueMs.get(step.firstId) ?? null;
+    const lastMs = this.#trueMs.get(step.lastId) ?? null;
+    const rows = this.#thinning.take(step);
+    const reason = step.bucketMs > 0 ? 'thinned' : 'cap';
+    if (rows > 0) this.#options.ledger.add({ reason, count: rows, firstMs, lastMs }, this.#options.clock.now());
+    return { rows, lost: rows };
+  }
+
+  #dropExcessRejected(): Slice | undefined {
+    const through = this.#rejectedBeyond.get(KEPT_REJECTED);
+    if (through === undefined) return undefined;
+    const { changes: rows } = this.#database
+      .prepare('DELETE FROM samples WHERE id IN (SELECT id FROM rejected WHERE id <= ? ORDER BY id LIMIT ?)')
+      .run(through, SLICE_ROWS);
+    this.#database.prepare('DELETE FROM rejected WHERE id <= ? AND id NOT IN (SELECT id FROM samples)').run(through);
+    return { rows, lost: 0 };
+  }
+
+  /** Rows of the oldest epochs; those that were pending are lost for want of room. */
+  #dropExcessEpochs(): Slice | undefined {
+    const boundary = this.#database
+      .prepare<[number], number>('SELECT first_id FROM epochs ORDER BY first_id DESC LIMIT 1 OFFSET ?')
+      .pluck()
+      .get(KEPT_EPOCHS - 1);
+    const [firstId, lastId] = boundary === undefined ? [null, null] : this.#slice.get(0, boundary - 1, SLICE_ROWS, Number.MAX_SAFE_INTEGER)!;
+    if (firstId === null || lastId === null) return undefined;
+    const lost = this.#database
+      .prepare<[number, number], number>(
+        `SELECT COUNT(*) FROM pending_ranges AS p CROSS JOIN samples AS m ON m.id BETWEEN MAX(p.first_id, ?1) AND MIN(p.last_id, ?2)`,
+      )
+      .pluck()
+      .get(firstId, lastId)!;
+    const times = { firstMs: this.#trueMs.get(firstId) ?? null, lastMs: this.#trueMs.get(lastId) ?? null };
+    if (lost > 0) this.#options.ledger.add({ reason: 'cap', count: lost, ...times }, this.#options.clock.now());
+    const rows = this.#delete.run(firstId, lastId).changes;
+    this.#deleteRejected.run(firstId, lastId);
+    return { rows, lost };
+  }
+
+  /** Epochs that no row is of; the newest stays. */
+  #forgetEpochs(): void {
+    this.#database.exec(
+      `DELETE FROM epochs WHERE first_id < (
+         SELECT MAX(first_id) FROM epochs WHERE first_id <= IFNULL((SELECT MIN(id) FROM samples), (SELECT last_id + 1 FROM collector_state)))`,
+    );
+  }
+
+  #inTransaction<T>(work: () => T): T {
+    return this.#database.transaction(work).immediate();
+  }
+}

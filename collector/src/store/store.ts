@@ -1,0 +1,346 @@
+import type { Reading } from '@thugshells/shared/sample.js';
+import { AgentError } from '@thugshells/shared/errors.js';
+import { errorFields } from '@thugshells/shared/logger.js';
+
+import type { Instant } from '../clock-epochs.js';
+import type { CollectorCounters } from '../collector-status.js';
+import { Admission, type Admitted } from './admission.js';
+import { BackgroundCheck } from './background-check.js';
+import { Ballast } from './ballast.js';
+import { isCheckedAtOnce } from './integrity.js';
+import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js';
+import { ScrapeBuffer, type StoredScrape } from './scrape-buffer.js';
+import { describeFault, faultOf } from './storage-faults.js';
+import { WrittenBytes } from './written-bytes.js';
+
+export interface StoreOptions extends OpenStoreOptions {
+  readonly deviceId: string;
+  /** On every sample, besides its own labels. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Scrapes are gathered this long before they are committed together; 0: each is its own commit. */
+  readonly flushIntervalMs: number;
+  /** Names of the collectors that run; what is known of others is forgotten. */
+  readonly collectors: readonly string[];
+  /** Bytes that this process has had written to the disk so far. */
+  readonly readWrittenBytes: () => number;
+  /** The built integrity-worker. */
+  readonly checkWorkerFile: string;
+}
+
+/** What keeps samples in memory. */
+interface Trouble {
+  readonly reason: string;
+  readonly sinceMs: number;
+}
+
+/** How often the store is looked after; more often while there are rows to copy. */
+const TICK_MS = 1_000;
+const COPYING_TICK_MS = 50;
+/** How long deletions and copying may keep a scrape waiting. */
+const WORK_MS = 20;
+/** What the sidecar shows of the store is written this often, or with a change of trouble. */
+const STATE_INTERVAL_MS = 60_000;
+/** A card on which new databases break as well is not healed by making more of them. */
+const HEAL_INTERVAL_MS = 60_000;
+const SUSPICION_INTERVAL_MS = 5_000;
+
+/**
+ * Where samples go: into the database while it takes them, and into memory while it does not.
+ *
+ *   open      every commit goes through
+ *   waiting   a commit failed for want of space or permission: scrapes stay in a bounded buffer, each flush tries again,
+ *             after giving up what is missed least; the oldest scrapes make way and are booked as lost
+ *               → open, when a commit goes through
+ *   damaged   a commit, the check at the start or the uploader met damage: a new database takes the place of the
+ *             damaged one, rows are copied over beside the collection
+ *               → open, or waiting where that fails
+ */
+export class Store {
+  readonly #options: StoreOptions;
+  readonly #admission: Admission;
+  readonly #buffer = new ScrapeBuffer();
+  readonly #ballast: Ballast;
+  readonly #written: WrittenBytes;
+  #open: OpenStore | undefined;
+  #check: BackgroundCheck | undefined;
+  #trouble: Trouble | undefined;
+  #toldTrouble: string | undefined;
+  #flushedAt: number;
+  #stateSavedAt = -Infinity;
+  #healedAt = -Infinity;
+  #suspicionAt: number;
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.#admission = new Admission(options);
+    this.#ballast = new Ballast(options.dbPath);
+    this.#written = new WrittenBytes(options.clock, options.readWrittenBytes);
+    this.#flushedAt = options.clock.monotonic();
+    this.#suspicionAt = options.clock.monotonic();
+  }
+
+  /**
+   * Opens the database; on a full disk collection begins without it.
+   *
+   * @throws AgentError for what an operator has to mend: a folder that is missing or another's, a newer schema
+   */
+  open(): void {
+    try {
+      this.#use(openStore(this.#options));
+      this.#ballast.ensure();
+    } catch (error) {
+      if (faultOf(error) !== 'full') throw error;
+      this.#ballast.release();
+      this.#wait(error);
+    }
+  }
+
+  /** Turns the readings of a scrape into samples that may be stored. */
+  admit(readings: readonly Reading[], at: Instant): Admitted {
+    // A clock that stands before the build is held later on, not refused here.
+    return this.#admission.admit(readings, Math.max(at.wallMs, this.#options.builtAtMs));
+  }
+
+  /** How a collector's counters stood at the end of the last process. */
+  countersOf(collector: string): CollectorCounters | undefined {
+    return this.#open?.statuses.countersOf(collector);
+  }
+
+  /** Takes a scrape: it is stored now or with the next flush, or kept while the database does not take it. */
+  add(scrape: StoredScrape): void {
+    this.#buffer.add(scrape);
+    const { clock, flushIntervalMs } = this.#options;
+    const isDue = clock.monotonic() - this.#flushedAt >= flushIntervalMs || this.#buffer.isHalfFull;
+    // While it waits, the tick tries again: not every scrape.
+    if (isDue && this.#trouble === undefined) this.flush();
+  }
+
+  /** Commits what has gathered; true where nothing is left in memory. */
+  flush(): boolean {
+    this.#flushedAt = this.#options.clock.monotonic();
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      try {
+        this.#commitAll();
+        return true;
+      } catch (error) {
+        const isMended = attempt === 1 && this.#mend(error);
+        if (!isMended) {
+          this.#wait(error);
+          return false;
+        }
+      }
+    }
+    return false;
+  }
+
+  /** Looks after the store until `stop`. */
+  async run(stop: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!stop.aborted) {
+      await clock.sleep(this.#open?.salvage === undefined ? TICK_MS : COPYING_TICK_MS, stop);
+      if (!stop.aborted) this.#tick();
+    }
+  }
+
+  /** Stores what is in memory, ends the session, and moves the WAL into the database. */
+  close(): void {
+    const { clock, logger } = this.#options;
+    if (!this.flush()) logger.error('samples that were only in memory are lost', { count: this.#buffer.samples });
+    this.#check?.stop();
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#open = undefined;
+    try {
+      open.closeSession(clock.now());
+      open.wal.checkpoint();
+    } finally {
+      open.salvage?.close();
+      open.database.close();
+    }
+  }
+
+  #use(open: OpenStore): void {
+    const { collectors, checkWorkerFile, dbPath } = this.#options;
+    this.#open = open;
+    this.#admission.know(open.writer.names());
+    open.statuses.keepOnly(collectors);
+    this.#buffer.forgetMoments();
+    if (!isCheckedAtOnce(dbPath)) this.#startCheck(checkWorkerFile, dbPath);
+  }
+
+  #startCheck(workerFile: string, dbPath: string): void {
+    this.#check?.stop();
+    this.#check = new BackgroundCheck(workerFile, dbPath);
+  }
+
+  #commitAll(): void {
+    if (this.#open === undefined) this.#use(openStore(this.#options));
+    const open = this.#open!;
+    open.wal.checkpointIfDue();
+    if (this.#isWalStuck(open)) throw walStuck();
+    while (!this.#buffer.isEmpty) {
+      const group = this.#buffer.group();
+      open.writer.commit(group, this.#buffer.loss);
+      this.#buffer.committed(group.length);
+    }
+    this.#recovered();
+    open.wal.checkpointIfDue();
+    this.#makeRoom(open);
+  }
+
+  /** The WAL cannot be emptied, and with it the database would be larger than it may be. */
+  #isWalStuck({ wal }: OpenStore): boolean {
+    return wal.blockedSinceMs !== undefined && wal.walBytes() >= this.#options.limits.walMaxBytes;
+  }
+
+  /** Gives up old rows until there is room again; at most for a moment, the next commit goes on. */
+  #makeRoom({ retention }: OpenStore): void {
+    const until = this.#options.clock.monotonic() + WORK_MS;
+    while (retention.isOverLimit && this.#options.clock.monotonic() <= until) if (retention.makeRoom() === undefined) return;
+  }
+
+  /** Does what a fault calls for; true where it is worth trying again at once. */
+  #mend(error: unknown): boolean {
+    switch (faultOf(error)) {
+      case 'damaged':
+        return this.#heal(error instanceof Error ? error.message : String(error));
+      case 'full':
+        return this.#free();
+      case 'unusable':
+        return false;
+    }
+  }
+
+  #heal(fault: string): boolean {
+    const { clock, logger, dbPath } = this.#options;
+    if (clock.monotonic() - this.#healedAt < HEAL_INTERVAL_MS) return false;
+    this.#healedAt = clock.monotonic();
+    this.#abandon();
+    try {
+      this.#use(openStore(this.#options, fault));
+      return true;
+    } catch (error) {
+      logger.error('no new database could be made', { path: dbPath, ...errorFields(error) });
+      return false;
+    }
+  }
+
+  #abandon(): void {
+    this.#check?.stop();
+    this.#check = undefined;
+    const open = this.#open;
+    this.#open = undefined;
+    open?.salvage?.close();
+    open?.database.close();
+  }
+
+  /** Releases the ballast and deletes a slice of what is missed least; true where that gave room. */
+  #free(): boolean {
+    const released = this.#ballast.release();
+    const open = this.#open;
+    if (open === undefined) return released;
+    try {
+      open.wal.checkpoint();
+      // At the cap pending rows make way too; on a disk that others have filled, only what has been delivered does.
+      const slice = open.retention.isOverLimit ? open.retention.makeRoom() : open.retention.freeSettled();
+      return released || (slice?.rows ?? 0) > 0;
+    } catch {
+      // The commit that is tried again says what is wrong.
+      return released;
+    }
+  }
+
+  /** Samples wait in memory from now on; told once for each reason. */
+  #wait(error: unknown): void {
+    const { clock, logger } = this.#options;
+    const { reason, hint } = describeFault(error);
+    this.#trouble = { reason, sinceMs: this.#trouble?.sinceMs ?? clock.now() };
+    if (this.#toldTrouble === reason) return;
+    this.#toldTrouble = reason;
+    logger.error('samples cannot be stored and wait in memory', { ...errorFields(error), hint, count: this.#buffer.samples });
+    this.#saveState();
+  }
+
+  #recovered(): void {
+    if (this.#trouble === undefined) return;
+    const { clock, logger } = this.#options;
+    logger.warn('samples are stored again', { reason: this.#trouble.reason, duration_ms: clock.now() - this.#trouble.sinceMs });
+    this.#trouble = undefined;
+    this.#toldTrouble = undefined;
+    this.#saveState();
+  }
+
+  #tick(): void {
+    const { clock, flushIntervalMs, logger } = this.#options;
+    const isFlushDue = clock.monotonic() - this.#flushedAt >= flushIntervalMs;
+    if (this.#trouble !== undefined || (isFlushDue && !this.#buffer.isEmpty)) this.flush();
+    const open = this.#open;
+    if (open === undefined || this.#trouble !== undefined) return;
+    try {
+      this.#lookAfter(open);
+    } catch (error) {
+      if (!this.#mend(error)) logger.error('the store could not be looked after', errorFields(error));
+    }
+  }
+
+  #lookAfter(open: OpenStore): void {
+    const { clock, dbPath, checkWorkerFile } = this.#options;
+    open.wal.checkpointIfDue();
+    const until = clock.monotonic() + WORK_MS;
+    while (clock.monotonic() < until && open.retention.expire().rows > 0) continue;
+    this.#makeRoom(open);
+    this.#copySalvaged(open);
+    this.#ballast.ensure();
+    if (this.#check?.isOver === true) this.#judge(this.#check.fault);
+    if (clock.monotonic() - this.#suspicionAt >= SUSPICION_INTERVAL_MS) {
+      this.#suspicionAt = clock.monotonic();
+      if (open.states.takeSuspicion()) this.#startCheck(checkWorkerFile, dbPath);
+    }
+    if (clock.monotonic() - this.#stateSavedAt >= STATE_INTERVAL_MS) this.#saveState();
+  }
+
+  #copySalvaged(open: OpenStore): void {
+    const { clock } = this.#options;
+    const until = clock.monotonic() + WORK_MS;
+    while (open.salvage !== undefined && clock.monotonic() < until && !open.retention.isOverLimit) {
+      if (!open.salvage.step()) open.salvage = undefined;
+    }
+  }
+
+  #judge(fault: string | undefined): void {
+    this.#check = undefined;
+    if (fault !== undefined) this.#heal(fault);
+  }
+
+  /** Writes what the sidecar is to know of the store; on a full disk there may be room for that much. */
+  #saveState(): void {
+    const { clock, flushIntervalMs, limits, logger } = this.#options;
+    const open = this.#open;
+    if (open === undefined) return;
+    this.#stateSavedAt = clock.monotonic();
+    try {
+      open.states.save({
+        flushIntervalMs,
+        maxBytes: limits.maxBytes,
+        walLimitBytes: limits.walBytes,
+        walBlockedSince: open.wal.blockedSinceMs ?? null,
+        walCheckpointMs: open.wal.last?.durationMs ?? null,
+        walReclaimedBytes: open.wal.takeReclaimedBytes(),
+        writtenBytes: this.#written.take(),
+        writtenPerDay: this.#written.perDay(),
+        trouble: this.#trouble?.reason ?? null,
+        troubleSince: this.#trouble?.sinceMs ?? null,
+        waiting: this.#trouble === undefined ? 0 : this.#buffer.samples,
+      });
+    } catch (error) {
+      logger.debug('what is known of the store could not be saved', errorFields(error));
+    }
+  }
+}
+
+function walStuck(): AgentError {
+  return new AgentError('another program reads the database and keeps its WAL from being emptied', {
+    code: 'WAL_STUCK',
+    hint: 'end whatever has the database open besides the two programs; with a longer WAL THUGSHELLS_DB_MAX_SIZE would not hold',
+  });
+}
