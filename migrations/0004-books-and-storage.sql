@@ -47,6 +47,22 @@ CREATE TABLE salvage (
   recovered  INTEGER NOT NULL
 );
 
+-- The series once more, on other pages: a row of it names thousands of samples, and no single page may be worth them all.
+-- (One line, since a statement ends with the semicolon that ends its line.)
+CREATE TABLE series_copy (
+  id         INTEGER PRIMARY KEY,
+  key        BLOB NOT NULL,
+  name       TEXT NOT NULL,
+  tags       TEXT NOT NULL,
+  device_id  TEXT NOT NULL,
+  value_type INTEGER NOT NULL,
+  priority   INTEGER NOT NULL
+);
+
+INSERT INTO series_copy SELECT * FROM series;
+
+CREATE TRIGGER series_is_copied AFTER INSERT ON series BEGIN INSERT OR REPLACE INTO series_copy SELECT * FROM series WHERE id = NEW.id; END;
+
 -- When the uploader met damage, Unix milliseconds: the collector looks and heals.
 ALTER TABLE uploader_state ADD COLUMN suspected_at INTEGER;
 

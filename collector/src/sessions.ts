@@ -13,7 +13,7 @@ const KEPT_SESSIONS = 1_000;
 
 /**
  * Opens this process's session. Sessions that a crash left active are marked failed, with the time of the last
- * scrape; the samples that follow belong to the new one.
+ * scrape; the samples that follow belong to the new one. A session goes on in the database that takes a damaged one's place.
  *
  * @returns closes the session with its end
  */
@@ -25,12 +25,12 @@ export function openSession(
     database
       .prepare(
         `UPDATE sessions SET status = 'failed', end_time = MAX(start_time, (SELECT heartbeat FROM collector_state))
-         WHERE status = 'active'`,
+         WHERE status = 'active' AND id <> ?`,
       )
-      .run();
+      .run(session.id);
     database
       .prepare(
-        `INSERT INTO sessions (id, start_time, status, metadata, first_sample_id)
+        `INSERT OR REPLACE INTO sessions (id, start_time, status, metadata, first_sample_id)
          VALUES (?, ?, 'active', ?, (SELECT last_id + 1 FROM collector_state))`,
       )
       .run(session.id, session.nowMs, JSON.stringify(session.metadata));

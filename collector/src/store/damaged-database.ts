@@ -1,8 +1,10 @@
 import { statSync } from 'node:fs';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.js';
 import { seriesKey, MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/sample.js';
+import { NORMAL_PRIORITY } from '@thugshells/shared/series.js';
 
+import type { Loss } from './ledger.js';
 import { PageFile, type LeafRow, type Value } from './leaf-pages.js';
 
 /** First and last id of a run of ids, both included. */
@@ -69,14 +71,16 @@ export class DamagedDatabase {
   readonly #path: string;
   /** Undefined where SQLite cannot even open it. */
   #database: Database | undefined;
+  #confirm: Statement<[number, number], number> | undefined;
 
   constructor(path: string) {
     this.#path = path;
     this.#database = openIfPossible(path);
   }
 
-  get bytes(): number {
-    return statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
+  /** Whether there is anything to read. */
+  get exists(): boolean {
+    return [this.#path, `${this.#path}-wal`].some((path) => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0);
   }
 
   /** Whether SQLite finds its tables. */
@@ -93,47 +97,91 @@ export class DamagedDatabase {
     }
   }
 
-  /** The books; undefined where they cannot be read. */
+  /** The books; undefined where they cannot be read or are no numbers. */
   books(): OldBooks | undefined {
     const row = this.query(
       `SELECT last_id AS lastId, collected, dropped, heartbeat AS heartbeatMs, delivered, rejected FROM collector_state, uploader_state`,
     )?.[0];
-    return row as OldBooks | undefined;
+    return row !== undefined && Object.values(row).every(isCount) ? (row as unknown as OldBooks) : undefined;
   }
 
-  /** What is settled; undefined where that cannot be read. What was not yet sure to be delivered is not. */
+  /**
+   * What is settled; undefined where that cannot be read or contradicts the books. What was not yet sure to be delivered
+   * is left out.
+   */
   settled(): Ids[] | undefined {
-    const settled = this.query('SELECT first_id AS first, last_id AS last FROM settled ORDER BY first_id');
-    const provisional = this.query(
-      `SELECT value ->> 0 AS first, value ->> 1 AS last FROM provisional, json_each(provisional.ranges) ORDER BY first`,
+    const settled = this.#ranges('SELECT first_id AS first, last_id AS last FROM settled ORDER BY first_id');
+    const provisional = this.#ranges(
+      'SELECT value ->> 0 AS first, value ->> 1 AS last FROM provisional, json_each(provisional.ranges) ORDER BY first',
     );
-    if (settled === undefined || provisional === undefined) return undefined;
-    return without(settled.map(idsOf), provisional.map(idsOf));
+    const isBalanced = this.query('SELECT balanced FROM books')?.[0]?.['balanced'] !== 0;
+    const isWithin = (settled?.at(-1)?.[1] ?? 0) <= (this.books()?.lastId ?? 0);
+    if (settled === undefined || provisional === undefined || !isBalanced || !isWithin) return undefined;
+    return without(settled, provisional);
+  }
+
+  /** Ranges, if they are: whole numbers, and each one after the one before. */
+  #ranges(sql: string): Ids[] | undefined {
+    const ranges = this.query(sql)?.map(({ first, last }): Ids => [first as number, last as number]);
+    const areOrdered = ranges?.every(([first, last], index) => {
+      return isCount(first) && isCount(last) && first <= last && first > (ranges[index - 1]?.[1] ?? 0);
+    });
+    return areOrdered === true ? ranges : undefined;
   }
 
   /** Why rows were rejected, as far as that can be read. */
   rejections(): OldRejection[] {
-    return (this.query('SELECT id, status, reason FROM rejected') ?? []) as unknown as OldRejection[];
+    const rows = (this.query('SELECT id, status, reason FROM rejected') ?? []) as unknown as OldRejection[];
+    return rows.filter(({ id, reason }) => isCount(id) && typeof reason === 'string');
+  }
+
+  /** Losses that were booked before, as far as they can be read. */
+  losses(): (Loss & { readonly at: number })[] {
+    const rows = this.query('SELECT at, reason, first_ms AS firstMs, last_ms AS lastMs, count FROM losses ORDER BY id') ?? [];
+    return (rows as unknown as (Loss & { at: number })[]).filter(({ at, count, reason }) => isCount(at) && isCount(count) && typeof reason === 'string');
   }
 
   /** The epochs; where they cannot be read, one that takes stored times as they are. */
   epochs(): OldEpoch[] {
-    const rows = this.query('SELECT first_id AS firstId, offset_ms AS offsetMs, trusted, boot_id AS bootId, reason FROM epochs ORDER BY first_id');
-    const known = rows?.map((row) => ({ ...row, trusted: row['trusted'] === 1 }) as unknown as OldEpoch) ?? [];
+    const rows = this.query('SELECT first_id AS firstId, offset_ms AS offsetMs, trusted, boot_id AS bootId, reason FROM epochs ORDER BY first_id') ?? [];
+    const known = rows
+      .filter(({ firstId, offsetMs }) => isCount(firstId) && Number.isSafeInteger(offsetMs))
+      .map((row) => ({ ...row, trusted: row['trusted'] === 1 }) as unknown as OldEpoch);
     return known.length > 0 ? known : [{ firstId: 0, offsetMs: 0, trusted: true, bootId: null, reason: 'the epochs could not be read' }];
   }
 
-  /** The series that can be read and are what their keys say. */
+  /** The series that can be read, from either copy, and are what their keys say. */
   series(): OldSeries[] {
-    const rows = this.query('SELECT id, key, name, tags, device_id AS deviceId, value_type AS valueType, priority FROM series');
-    const found = rows === undefined ? this.#seriesFromPages() : (rows as unknown as OldSeries[]);
-    const sound = found.filter(({ key, name, deviceId, tags, valueType }) => key.equals(seriesKey(name, deviceId, tags, valueType)));
-    return [...new Map(sound.map((each) => [each.id, each])).values()];
+    const columns = 'id, key, name, tags, device_id AS deviceId, value_type AS valueType, priority';
+    const copies = ['series', 'series_copy'].map((table) => this.query(`SELECT ${columns} FROM ${table}`) as OldSeries[] | undefined);
+    const whole = copies.find((rows) => rows?.every(isWhatItsKeySays));
+    const found = whole ?? [...copies.flatMap((rows) => rows ?? []), ...this.#seriesFromPages()].filter(isWhatItsKeySays);
+    const withPriority = (each: OldSeries): OldSeries => ({ ...each, priority: isCount(each.priority) ? each.priority : NORMAL_PRIORITY });
+    return [...new Map(found.map((each) => [each.id, withPriority(each)])).values()];
   }
 
   /** The highest id of a sample; undefined where that cannot be found out. */
   highestId(): number | undefined {
     return (this.query('SELECT MAX(id) AS id FROM samples')?.[0]?.['id'] as number | null | undefined) ?? undefined;
+  }
+
+  /**
+   * Samples without those of which the index says something else: one of both is damaged, and nothing is to be invented.
+   * Where the index cannot be read, the rows are believed.
+   */
+  confirmed(samples: readonly OldSample[]): OldSample[] {
+    return samples.filter((sample) => this.#isConfirmed(sample));
+  }
+
+  #isConfirmed({ id, seriesId, timestampMs }: OldSample): boolean {
+    try {
+      this.#confirm ??= this.#database
+        ?.prepare<[number, number], number>('SELECT id FROM samples INDEXED BY samples_identity WHERE timestamp_ms = ? AND series_id = ?')
+        .pluck();
+      return this.#confirm === undefined || this.#confirm.get(timestampMs, seriesId) === id;
+    } catch {
+      return true;
+    }
   }
 
   /** The next samples after an id and up to another, at most `limit` of them; steps over what cannot be read. */
@@ -181,6 +229,7 @@ export class DamagedDatabase {
   /** Reads pages past SQLite, whose connection is closed meanwhile: closing the file by other means drops its locks. */
   withPages<T>(read: (pages: PageFile) => T): T {
     this.#database?.close();
+    this.#confirm = undefined;
     const pages = new PageFile(this.#path);
     try {
       return read(pages);
@@ -210,6 +259,10 @@ function isSample({ id, seriesId, timestampMs, value }: OldSample): boolean {
   return Number.isSafeInteger(id) && id > 0 && Number.isSafeInteger(seriesId) && isTime && isValue;
 }
 
+function isWhatItsKeySays({ key, name, deviceId, tags, valueType }: OldSeries): boolean {
+  return Buffer.isBuffer(key) && key.equals(seriesKey(name, deviceId, tags, valueType));
+}
+
 function isSeriesRow({ values: [id, key, name, tags, deviceId, valueType, priority, ...more] }: LeafRow): boolean {
   const areTexts = [name, tags, deviceId].every((value) => typeof value === 'string');
   const areNumbers = [valueType, priority].every((value) => typeof value === 'number');
@@ -232,8 +285,8 @@ function openIfPossible(path: string): Database | undefined {
   }
 }
 
-function idsOf(row: Record<string, Value>): Ids {
-  return [Number(row['first']), Number(row['last'])];
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** What is in `ranges` and not in `taken`; both ascending, `ranges` disjoint. */

@@ -128,22 +128,20 @@ function copyBooks(damaged: DamagedDatabase, database: Database, nowMs: number):
   const ledger = new Ledger(database);
   if (books === undefined) return 0;
   const { collected, delivered, rejected, heartbeatMs } = books;
-  database.prepare('UPDATE collector_state SET collected = ?, heartbeat = ?').run(collected, heartbeatMs);
-  database.prepare('UPDATE uploader_state SET delivered = ?, rejected = ?').run(delivered, rejected);
   const dropped = copyLosses(damaged, ledger, books);
   const lost = Math.max(0, collected - delivered - rejected - dropped);
   if (lost > 0) ledger.add({ reason: 'corruption', count: lost, firstMs: null, lastMs: null }, nowMs);
+  database.prepare('UPDATE uploader_state SET delivered = ?, rejected = ?').run(delivered, rejected);
+  // Not as it was: of numbers that do not add up nobody knows which one is damaged.
+  database.prepare('UPDATE collector_state SET collected = ?, heartbeat = ?').run(delivered + rejected + dropped + lost, heartbeatMs);
   return lost;
 }
 
 /** The ledger as it was, and what its counts do not explain; returns their sum. */
 function copyLosses(damaged: DamagedDatabase, ledger: Ledger, books: OldBooks): number {
-  const losses = damaged.query('SELECT at, reason, first_ms AS firstMs, last_ms AS lastMs, count FROM losses ORDER BY id') ?? [];
-  let sum = 0;
-  for (const { at, reason, count, firstMs, lastMs } of losses as { at: number; reason: 'cap'; count: number; firstMs: number; lastMs: number }[]) {
-    ledger.add({ reason, count, firstMs, lastMs }, at);
-    sum += count;
-  }
+  const losses = damaged.losses();
+  for (const loss of losses) ledger.add(loss, loss.at);
+  const sum = losses.reduce((total, { count }) => total + count, 0);
   const unexplained = books.dropped - sum;
   if (unexplained > 0) ledger.add({ reason: 'corruption', count: unexplained, firstMs: null, lastMs: null }, books.heartbeatMs);
   return Math.max(sum, books.dropped);

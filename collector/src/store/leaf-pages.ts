@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
+import { codeOf } from '@thugshells/shared/errors.js';
 import { PAGE_SIZE } from '@thugshells/shared/database/open.js';
 
 /** A value of a stored record. */
@@ -24,18 +25,18 @@ const FRAME_HEADER_BYTES = 24;
  * Only for files that no connection of this process has open: closing them drops its POSIX locks.
  */
 export class PageFile {
-  readonly #descriptor: number;
+  readonly #descriptor: number | undefined;
   readonly #walDescriptor: number | undefined;
   readonly pageSize: number;
   readonly #filePages: number;
   readonly #frames: number;
 
   constructor(path: string) {
-    this.#descriptor = openSync(path, 'r');
+    this.#descriptor = openIfPresent(path);
     this.#walDescriptor = openIfPresent(`${path}-wal`);
     this.pageSize = this.#readPageSize();
-    this.#filePages = Math.ceil(fstatSync(this.#descriptor).size / this.pageSize);
-    const walBytes = this.#walDescriptor === undefined ? 0 : fstatSync(this.#walDescriptor).size;
+    this.#filePages = Math.ceil(bytesOf(this.#descriptor) / this.pageSize);
+    const walBytes = bytesOf(this.#walDescriptor);
     this.#frames = Math.max(0, Math.floor((walBytes - WAL_HEADER_BYTES) / (this.pageSize + FRAME_HEADER_BYTES)));
   }
 
@@ -48,7 +49,7 @@ export class PageFile {
   page(place: number): Buffer {
     if (place < this.#filePages) return this.#read(this.#descriptor, place * this.pageSize);
     const frame = place - this.#filePages;
-    return this.#read(this.#walDescriptor!, WAL_HEADER_BYTES + frame * (this.pageSize + FRAME_HEADER_BYTES) + FRAME_HEADER_BYTES);
+    return this.#read(this.#walDescriptor, WAL_HEADER_BYTES + frame * (this.pageSize + FRAME_HEADER_BYTES) + FRAME_HEADER_BYTES);
   }
 
   /** The rows of a page; none where it is no leaf of a table. @param wanted looks at the first row: are these rows asked for? */
@@ -68,8 +69,7 @@ export class PageFile {
   }
 
   close(): void {
-    closeSync(this.#descriptor);
-    if (this.#walDescriptor !== undefined) closeSync(this.#walDescriptor);
+    for (const descriptor of [this.#descriptor, this.#walDescriptor]) if (descriptor !== undefined) closeSync(descriptor);
   }
 
   #rowAt(page: Buffer, at: number): LeafRow | undefined {
@@ -80,7 +80,8 @@ export class PageFile {
       const payload = this.#payload(page, cursor.at, payloadBytes);
       return payload === undefined ? undefined : { id, values: valuesOf(payload) };
     } catch (error) {
-      if (error instanceof RangeError) return undefined;
+      // What leads out of the page is no row.
+      if (OUT_OF_BOUNDS.includes(codeOf(error))) return undefined;
       throw error;
     }
   }
@@ -106,19 +107,22 @@ export class PageFile {
 
   /** As the file's or the WAL's header has it; as we make them where neither can be believed. */
   #readPageSize(): number {
-    const header = Buffer.alloc(FILE_HEADER_BYTES);
-    readSync(this.#descriptor, header, 0, header.length, 0);
+    const header = this.#read(this.#descriptor, 0, FILE_HEADER_BYTES);
     const fromFile = header.toString('latin1', 0, 15) === 'SQLite format 3' ? header.readUInt16BE(16) : 0;
-    if (this.#walDescriptor !== undefined) readSync(this.#walDescriptor, header, 0, WAL_HEADER_BYTES, 0);
-    const fromWal = this.#walDescriptor === undefined ? 0 : header.readUInt32BE(8);
+    const fromWal = this.#read(this.#walDescriptor, 0, WAL_HEADER_BYTES).readUInt32BE(8);
     return [fromFile, fromWal].find((size) => size >= 512 && size <= 32_768 && (size & (size - 1)) === 0) ?? PAGE_SIZE;
   }
 
-  #read(descriptor: number, position: number): Buffer {
-    const page = Buffer.alloc(this.pageSize);
-    readSync(descriptor, page, 0, this.pageSize, position);
-    return page;
+  /** What is not there reads as zeros. */
+  #read(descriptor: number | undefined, position: number, bytes = this.pageSize): Buffer {
+    const read = Buffer.alloc(bytes);
+    if (descriptor !== undefined) readSync(descriptor, read, 0, bytes, position);
+    return read;
   }
+}
+
+function bytesOf(descriptor: number | undefined): number {
+  return descriptor === undefined ? 0 : fstatSync(descriptor).size;
 }
 
 function openIfPresent(path: string): number | undefined {
@@ -151,6 +155,8 @@ class Cursor {
   }
 }
 
+/** How Buffer says that a read leads out of it. */
+const OUT_OF_BOUNDS: readonly (string | undefined)[] = ['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS'];
 const INTEGER_BYTES: readonly number[] = [0, 1, 2, 3, 4, 6, 8];
 
 /** Section 2.1: a record is a header of types and then the values. */
@@ -175,7 +181,7 @@ function valueAt(payload: Buffer, at: number, type: number): { readonly value: V
   if (type === 6) return { value: Number(payload.readBigInt64BE(at)), bytes: 8 };
   if (type < 6) return { value: payload.readIntBE(at, INTEGER_BYTES[type]!), bytes: INTEGER_BYTES[type]! };
   const bytes = (type - 12) >> 1;
-  if (bytes < 0 || at + bytes > payload.length) throw new RangeError('a value leads out of its record');
+  if (bytes < 0 || at + bytes > payload.length) throw Object.assign(new RangeError('a value leads out of its record'), { code: 'ERR_OUT_OF_RANGE' });
   const content = payload.subarray(at, at + bytes);
   return { value: type % 2 === 0 ? content : content.toString('utf8'), bytes };
 }

@@ -30,8 +30,8 @@ export class Ledger {
   constructor(database: Database) {
     this.#newest = database.prepare('SELECT id, at, count FROM losses WHERE reason = ? ORDER BY id DESC LIMIT 1');
     this.#extend = database.prepare(
-      `UPDATE losses SET count = count + ?, first_ms = IFNULL(MIN(first_ms, ?2), IFNULL(first_ms, ?2)),
-         last_ms = IFNULL(MAX(last_ms, ?3), IFNULL(last_ms, ?3)) WHERE id = ?4`,
+      `UPDATE losses SET count = count + @count, first_ms = IFNULL(MIN(first_ms, @firstMs), IFNULL(first_ms, @firstMs)),
+         last_ms = IFNULL(MAX(last_ms, @lastMs), IFNULL(last_ms, @lastMs)) WHERE id = @id`,
     );
     this.#insert = database.prepare('INSERT INTO losses (at, reason, count, first_ms, last_ms) VALUES (?, ?, ?, ?, ?)');
     this.#drop = database.prepare('UPDATE collector_state SET dropped = dropped + ?');
@@ -54,7 +54,7 @@ export class Ledger {
   add(loss: Loss, atMs: number): void {
     const { reason, count, firstMs, lastMs } = loss;
     const newest = this.#newest.get(reason);
-    if (newest !== undefined && Math.abs(atMs - newest.at) < SAME_ENTRY_MS) this.#extend.run(count, firstMs, lastMs, newest.id);
+    if (newest !== undefined && Math.abs(atMs - newest.at) < SAME_ENTRY_MS) this.#extend.run({ count, firstMs, lastMs, id: newest.id });
     else this.#insert.run(atMs, reason, count, firstMs, lastMs);
     this.#drop.run(count);
     while (this.#size.get()! > KEPT_ENTRIES) for (const statement of this.#mergeOldest) statement.run();
@@ -67,7 +67,7 @@ export class Ledger {
       if (entry === undefined) throw new Error(`${rest} samples were found that were never booked as lost`);
       const found = Math.min(rest, entry.count);
       if (found === entry.count) this.#remove.run(entry.id);
-      else this.#extend.run(-found, null, null, entry.id);
+      else this.#extend.run({ count: -found, firstMs: null, lastMs: null, id: entry.id });
       this.#drop.run(-found);
       rest -= found;
     }

@@ -21,6 +21,13 @@ export interface Slice {
   readonly lost: number;
 }
 
+/** Where a slice is looked for: ids, both included, and stored before a true time. */
+interface SliceBounds {
+  readonly first: number;
+  readonly last: number;
+  readonly beforeMs: number;
+}
+
 interface SettledSlice {
   readonly firstId: number;
   readonly lastId: number;
@@ -43,7 +50,7 @@ export class Retention {
   readonly #options: RetentionOptions;
   readonly #thinning: Thinning;
   readonly #settled: Statement<[number], [number, number]>;
-  readonly #slice: Statement<[number, number, number, number], [number | null, number | null]>;
+  readonly #slice: Statement<[SliceBounds], [number | null, number | null]>;
   readonly #delete: Statement<[number, number]>;
   readonly #deleteRejected: Statement<[number, number]>;
   readonly #rejectedBeyond: Statement<[number], number>;
@@ -54,15 +61,15 @@ export class Retention {
   constructor(database: Database, options: RetentionOptions) {
     this.#database = database;
     this.#options = options;
-    this.#thinning = new Thinning(database);
+    this.#thinning = new Thinning(database, options.usedBytes);
     this.#settled = database
-      .prepare<[number], [number, number]>('SELECT MAX(first_id, ?1), last_id FROM settled WHERE last_id >= ?1 ORDER BY first_id')
+      .prepare<[number], [number, number]>('SELECT first_id, last_id FROM settled WHERE last_id >= ? ORDER BY first_id')
       .raw();
     // The one epoch of the slice's first row stands for all of them: a few rows of the next one go earlier or later.
     this.#slice = database
-      .prepare<[number, number, number, number], [number | null, number | null]>(
-        `SELECT MIN(id), MAX(id) FROM (SELECT id, timestamp_ms FROM samples WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3)
-         WHERE timestamp_ms < ?4 - (SELECT offset_ms FROM epochs WHERE first_id <= ?1 ORDER BY first_id DESC LIMIT 1)`,
+      .prepare<[SliceBounds], [number | null, number | null]>(
+        `SELECT MIN(id), MAX(id) FROM (SELECT id, timestamp_ms FROM samples WHERE id BETWEEN @first AND @last ORDER BY id LIMIT ${SLICE_ROWS})
+         WHERE timestamp_ms < @beforeMs - (SELECT offset_ms FROM epochs WHERE first_id <= @first ORDER BY first_id DESC LIMIT 1)`,
       )
       .raw();
     this.#delete = database.prepare('DELETE FROM samples WHERE id BETWEEN ? AND ?');
@@ -70,8 +77,8 @@ export class Retention {
     this.#rejectedBeyond = database.prepare<[number], number>('SELECT id FROM rejected ORDER BY id DESC LIMIT 1 OFFSET ?').pluck();
     this.#trueMs = database
       .prepare<[number], number>(
-        `SELECT timestamp_ms + (SELECT offset_ms FROM epochs WHERE first_id <= ?1 ORDER BY first_id DESC LIMIT 1)
-         FROM samples WHERE id = ?1`,
+        `SELECT timestamp_ms + (SELECT offset_ms FROM epochs WHERE first_id <= samples.id ORDER BY first_id DESC LIMIT 1)
+         FROM samples WHERE id = ?`,
       )
       .pluck();
   }
@@ -119,7 +126,7 @@ export class Retention {
 
   #settledSlice(beforeMs: number): SettledSlice | undefined {
     for (const [first, last] of this.#settled.all(this.#lowestId)) {
-      const [firstId, lastId] = this.#slice.get(first, last, SLICE_ROWS, beforeMs)!;
+      const [firstId, lastId] = this.#slice.get({ first: Math.max(first, this.#lowestId), last, beforeMs })!;
       if (firstId === null || lastId === null) continue;
       this.#lowestId = firstId;
       return { firstId, lastId };
@@ -156,14 +163,14 @@ export class Retention {
       .prepare<[number], number>('SELECT first_id FROM epochs ORDER BY first_id DESC LIMIT 1 OFFSET ?')
       .pluck()
       .get(KEPT_EPOCHS - 1);
-    const [firstId, lastId] = boundary === undefined ? [null, null] : this.#slice.get(0, boundary - 1, SLICE_ROWS, Number.MAX_SAFE_INTEGER)!;
+    const [firstId, lastId] = boundary === undefined ? [null, null] : this.#slice.get({ first: 0, last: boundary - 1, beforeMs: Number.MAX_SAFE_INTEGER })!;
     if (firstId === null || lastId === null) return undefined;
     const lost = this.#database
-      .prepare<[number, number], number>(
-        `SELECT COUNT(*) FROM pending_ranges AS p CROSS JOIN samples AS m ON m.id BETWEEN MAX(p.first_id, ?1) AND MIN(p.last_id, ?2)`,
+      .prepare<[{ firstId: number; lastId: number }], number>(
+        `SELECT COUNT(*) FROM pending_ranges AS p CROSS JOIN samples AS m ON m.id BETWEEN MAX(p.first_id, @firstId) AND MIN(p.last_id, @lastId)`,
       )
       .pluck()
-      .get(firstId, lastId)!;
+      .get({ firstId, lastId })!;
     const times = { firstMs: this.#trueMs.get(firstId) ?? null, lastMs: this.#trueMs.get(lastId) ?? null };
     if (lost > 0) this.#options.ledger.add({ reason: 'cap', count: lost, ...times }, this.#options.clock.now());
     const rows = this.#delete.run(firstId, lastId).changes;

@@ -86,7 +86,7 @@ export class Salvage {
   /** Copies one slice; false where there is nothing left to copy. */
   step(): boolean {
     const before = this.#progress;
-    if (before.step === 'done' || this.#source.bytes === 0) return this.#finish();
+    if (before.step === 'done' || !this.#source.exists) return this.#finish();
     const { samples, next } = this.#slice(before);
     try {
       this.#progress = this.#database.transaction(() => this.#store(before, next, samples)).immediate();
@@ -126,7 +126,7 @@ export class Salvage {
     const [first, last] = range;
     const { samples, throughId, skipped } = this.#source.samples(Math.max(progress.position, first - 1), last, SLICE_ROWS);
     const all = [...progress.skipped, ...skipped];
-    return { samples, next: { ...progress, position: throughId, skipped: all.length > MAX_SKIPPED ? [EVERY_ID] : all } };
+    return { samples: this.#source.confirmed(samples), next: { ...progress, position: throughId, skipped: all.length > MAX_SKIPPED ? [EVERY_ID] : all } };
   }
 
   #slicePages(progress: Progress): Look {
@@ -139,7 +139,7 @@ export class Salvage {
     const wasSkipped = ({ id }: OldSample): boolean => progress.skipped.some(([first, last]) => first <= id && id <= last);
     const position = progress.position + SLICE_PAGES;
     return {
-      samples: samples.filter(wasSkipped).sort((a, b) => a.id - b.id),
+      samples: this.#source.confirmed(samples.filter(wasSkipped)).sort((a, b) => a.id - b.id),
       next: { ...progress, position, step: position >= count ? 'done' : 'pages' },
     };
   }

@@ -65,6 +65,8 @@ export class Store {
   #check: BackgroundCheck | undefined;
   #trouble: Trouble | undefined;
   #toldTrouble: string | undefined;
+  /** Told once, not every second. */
+  #careFailed = false;
   #flushedAt: number;
   #stateSavedAt = -Infinity;
   #healedAt = -Infinity;
@@ -278,13 +280,17 @@ export class Store {
     if (open === undefined || this.#trouble !== undefined) return;
     try {
       this.#lookAfter(open);
+      this.#careFailed = false;
     } catch (error) {
-      if (!this.#mend(error)) logger.error('the store could not be looked after', errorFields(error));
+      if (this.#mend(error) || this.#careFailed) return;
+      this.#careFailed = true;
+      logger.error('the store could not be looked after', errorFields(error));
     }
   }
 
   #lookAfter(open: OpenStore): void {
     const { clock, dbPath, checkWorkerFile } = this.#options;
+    if (clock.monotonic() - this.#stateSavedAt >= STATE_INTERVAL_MS) this.#saveState();
     open.wal.checkpointIfDue();
     const until = clock.monotonic() + WORK_MS;
     while (clock.monotonic() < until && open.retention.expire().rows > 0) continue;
@@ -296,7 +302,6 @@ export class Store {
       this.#suspicionAt = clock.monotonic();
       if (open.states.takeSuspicion()) this.#startCheck(checkWorkerFile, dbPath);
     }
-    if (clock.monotonic() - this.#stateSavedAt >= STATE_INTERVAL_MS) this.#saveState();
   }
 
   #copySalvaged(open: OpenStore): void {

@@ -10,20 +10,19 @@ export interface PendingSlice {
 interface Level {
   /** One sample of a series in each of these is kept; 0: none is. */
   readonly bucketMs: number;
-  /** It goes over this share of the pending rows, from the oldest on: the newest keep their full resolution. */
-  readonly share: number;
+  /** The newest rows, so many times what there is room for, are spared. */
+  readonly spared: number;
 }
 
-/**
- * Steps of more than three: a page of which less than a third is left is joined with its neighbours, one that is half
- * full stays, and nothing would be won.
- */
+/** Half of the room is for samples of full resolution, the other half holds many times as much time in fewer samples. */
 const LEVELS: readonly Level[] = [
-  { bucketMs: 120_000, share: 3 / 4 },
-  { bucketMs: 600_000, share: 1 / 2 },
-  { bucketMs: 3_600_000, share: 1 / 4 },
-  { bucketMs: 0, share: 1 },
+  { bucketMs: 60_000, spared: 0.5 },
+  { bucketMs: 300_000, spared: 1.5 },
+  { bucketMs: 3_600_000, spared: 4 },
+  { bucketMs: 0, spared: 0 },
 ];
+/** What a number takes with its index entry; texts take more, and are given up a little earlier for it. */
+const BYTES_PER_ROW = 48;
 /** A slice is deleted in some milliseconds, so that no scrape waits for it. */
 const SLICE_ROWS = 3_600;
 
@@ -44,10 +43,15 @@ export class Thinning {
   readonly #ranges: Statement<[], [number, number]>;
   readonly #first: Statement<[number, number], number>;
   readonly #slice: Statement<[number, number, number], [number | null, number | null]>;
-  readonly #thin: Statement<[ThinningStep]>;
-  readonly #drop: Statement<[ThinningStep]>;
+  readonly #keep: Statement<[ThinningStep]>;
+  readonly #delete: Statement<[number, number]>;
+  readonly #restore: Statement<[]>;
+  readonly #forget: Statement<[]>;
+  readonly #capacityRows: number;
 
-  constructor(database: Database) {
+  /** @param usedBytes what the rows may take together */
+  constructor(database: Database, usedBytes: number) {
+    this.#capacityRows = usedBytes / BYTES_PER_ROW;
     this.#priorities = database.prepare<[], number>('SELECT DISTINCT priority FROM series ORDER BY priority').pluck();
     this.#through = database.prepare<[number, number], number>('SELECT through_id FROM thinning WHERE priority = ? AND bucket_ms = ?').pluck();
     this.#saveThrough = database.prepare('INSERT OR REPLACE INTO thinning (priority, bucket_ms, through_id) VALUES (?, ?, ?)');
@@ -58,18 +62,17 @@ export class Thinning {
         'SELECT MIN(id), MAX(id) FROM (SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?)',
       )
       .raw();
-    this.#thin = database.prepare(
-      `DELETE FROM samples WHERE id IN (
-         SELECT id FROM (
-           SELECT m.id, row_number() OVER (PARTITION BY m.series_id, m.timestamp_ms / CAST(@bucketMs AS INTEGER) ORDER BY m.id) AS place
-           FROM samples AS m JOIN series AS s ON s.id = m.series_id
-           WHERE m.id BETWEEN @firstId AND @lastId AND s.priority = @priority)
-         WHERE place > 1)`,
+    database.exec('CREATE TEMP TABLE IF NOT EXISTS kept (id INTEGER PRIMARY KEY, series_id, timestamp_ms, value)');
+    this.#keep = database.prepare(
+      `INSERT INTO kept SELECT id, series_id, timestamp_ms, value FROM (
+         SELECT m.*, s.priority,
+           row_number() OVER (PARTITION BY m.series_id, m.timestamp_ms / CAST(MAX(@bucketMs, 1) AS INTEGER) ORDER BY m.id) AS place
+         FROM samples AS m JOIN series AS s ON s.id = m.series_id WHERE m.id BETWEEN @firstId AND @lastId)
+       WHERE priority <> @priority OR (@bucketMs > 0 AND place = 1)`,
     );
-    this.#drop = database.prepare(
-      `DELETE FROM samples WHERE id BETWEEN @firstId AND @lastId
-         AND series_id IN (SELECT id FROM series WHERE priority = @priority)`,
-    );
+    this.#delete = database.prepare('DELETE FROM samples WHERE id BETWEEN ? AND ?');
+    this.#restore = database.prepare('INSERT INTO samples (id, series_id, timestamp_ms, value) SELECT * FROM kept ORDER BY id');
+    this.#forget = database.prepare('DELETE FROM kept');
   }
 
   /** The next step; undefined where no pending row is left. */
@@ -78,12 +81,10 @@ export class Thinning {
     const first = this.#firstRow(ranges);
     const last = ranges.at(-1)?.[1] ?? 0;
     if (first === undefined) return undefined;
-    const priorities = this.#priorities.all();
-    for (const { bucketMs, share } of LEVELS) {
-      const limit = first + Math.floor((last - first) * share);
-      for (const priority of priorities) {
+    for (const priority of this.#priorities.all()) {
+      for (const { bucketMs, spared } of LEVELS) {
         const through = this.#through.get(priority, bucketMs) ?? 0;
-        const slice = this.#nextSlice(ranges, Math.max(through + 1, first), limit);
+        const slice = this.#nextSlice(ranges, Math.max(through + 1, first), last - Math.floor(spared * this.#capacityRows));
         if (slice !== undefined) return { ...slice, priority, bucketMs };
       }
     }
@@ -107,9 +108,17 @@ export class Thinning {
     return undefined;
   }
 
-  /** Takes a step; returns how many rows are gone. */
+  /**
+   * Takes a step, in the caller's transaction; returns how many rows are gone. The rows that stay are written anew: a page
+   * that is left half full would be joined with no other, and no room would be won.
+   */
   take(step: ThinningStep): number {
-    this.#saveThrough.run(step.priority, step.bucketMs, step.lastId);
-    return (step.bucketMs > 0 ? this.#thin : this.#drop).run(step).changes;
+    const { priority, bucketMs, firstId, lastId } = step;
+    this.#saveThrough.run(priority, bucketMs, lastId);
+    this.#keep.run(step);
+    const deleted = this.#delete.run(firstId, lastId).changes;
+    const restored = this.#restore.run().changes;
+    this.#forget.run();
+    return deleted - restored;
   }
 }

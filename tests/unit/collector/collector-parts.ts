@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
 import { migrate } from '@thugshells/shared/database/migrate.js';
@@ -51,7 +52,7 @@ export function storeOn(path: string, options: Partial<StoreOptions> & { readonl
     logger: log,
     dbPath: path,
     limits,
-    session: { id: `session-${clock.monotonic()}`, startedAtMs: clock.now(), metadata: { version: '1', bootId: 'boot-1', kernel: '6.1', host: 'b1' } },
+    session: { id: randomUUID(), startedAtMs: clock.now(), metadata: { version: '1', bootId: 'boot-1', kernel: '6.1', host: 'b1' } },
     builtAtMs: BUILT_AT,
     syncIntervalMs: 30_000,
     walCheckpointIntervalMs: 3_600_000,

@@ -1,0 +1,203 @@
+import { statSync } from 'node:fs';
+
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+
+import { spaceLimits } from '../../../../collector/src/store/space.js';
+import type { StoreOptions } from '../../../../collector/src/store/store.js';
+import { FakeClock } from '../../../support/fake-clock.js';
+import { useTemporaryFolder } from '../../shared/temporary-folder.js';
+import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.js';
+import { booksOf, deliver, scrapes, SERIES } from './prepared-store.js';
+
+const MIB = 1024 ** 2;
+const folder = useTemporaryFolder();
+let path: string;
+let parts: ReturnType<typeof storeOn>;
+let reader: Database;
+let stop: AbortController;
+let running: Promise<void>;
+
+beforeEach(() => {
+  path = folder.path('metrics.db');
+});
+
+afterEach(async () => {
+  await end();
+});
+
+function start(options: Partial<StoreOptions> & { readonly clock?: FakeClock } = {}): void {
+  parts = storeOn(path, options);
+  reader = folder.keep(openDatabase(path));
+  stop = new AbortController();
+  running = parts.store.run(stop.signal);
+}
+
+async function end(): Promise<void> {
+  stop?.abort();
+  await running;
+  parts?.store.close();
+}
+
+function stored(): number {
+  return reader.prepare<[], number>('SELECT COUNT(*) FROM samples').pluck().get()!;
+}
+
+describe('FLUSH_INTERVAL', () => {
+  test('of 0 makes each scrape its own commit', async () => {
+    start();
+    await scrapes(parts, 1);
+    expect(stored()).toBe(SERIES);
+  });
+
+  test('gathers scrapes and commits them together, each with its own time', async () => {
+    start({ flushIntervalMs: 60_000 });
+    await scrapes(parts, 5);
+    expect(stored()).toBe(0);
+    await parts.clock.advance(11_000);
+    expect(stored()).toBe(5 * SERIES);
+    const times = reader.prepare('SELECT DISTINCT timestamp_ms FROM metrics ORDER BY 1').pluck().all();
+    expect(times).toEqual([1, 2, 3, 4, 5].map((turn) => NOW + turn * 10_000));
+  });
+
+  test('does not let a busy board gather more than half of what memory has room for', async () => {
+    start({ flushIntervalMs: 60_000 });
+    const many = Array.from({ length: 4_000 }, (_, index) => reading('a.x', index, { i: String(index) }));
+    for (let scrape = 0; scrape < 4; scrape++) {
+      await parts.clock.advance(100);
+      parts.store.add(scrapeAt(parts.clock, parts.store, many));
+    }
+    expect(stored()).toBe(16_000);
+  });
+
+  test('that is not over yet when the process stops loses nothing', async () => {
+    start({ flushIntervalMs: 60_000 });
+    await scrapes(parts, 2);
+    parts.store.close();
+    expect(stored()).toBe(2 * SERIES);
+  });
+});
+
+describe('the WAL', () => {
+  function walBytes(): number {
+    return statSync(`${path}-wal`).size;
+  }
+
+  test('that has grown past its size by inserts is emptied with the commit that did it; no row is lost', async () => {
+    const limits = { ...spaceLimits({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }), walBytes: 200_000 };
+    start({ limits });
+    let largest = 0;
+    for (let scrape = 0; scrape < 400; scrape++) {
+      await scrapes(parts, 1);
+      largest = Math.max(largest, walBytes());
+    }
+    expect(largest).toBeGreaterThan(150_000);
+    expect(largest).toBeLessThan(200_000);
+    expect(parts.log.said('info').filter((line) => line === 'info: WAL checkpoint').length).toBeGreaterThan(1);
+    expect(stored()).toBe(400 * SERIES);
+  });
+
+  test('is emptied every hour, also while nothing is scraped', async () => {
+    start();
+    await scrapes(parts, 3);
+    await parts.clock.advance(3_570_000);
+    expect(walBytes()).toBe(0);
+    expect(stored()).toBe(3 * SERIES);
+  });
+
+  test('is empty after a stop', async () => {
+    start();
+    await scrapes(parts, 3);
+    await end();
+    expect(walBytes()).toBe(0);
+    expect(stored()).toBe(3 * SERIES);
+  });
+
+  test('that a reader keeps from being emptied grows to its limit and no further; the samples wait, and nothing is lost', async () => {
+    const limits = { ...spaceLimits({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }), walBytes: 30_000, walMaxBytes: 45_000 };
+    start({ limits });
+    await scrapes(parts, 1);
+    const other = folder.keep(openDatabase(path, { readonly: true }));
+    other.exec('BEGIN');
+    other.prepare('SELECT COUNT(*) FROM samples').get();
+    await scrapes(parts, 40);
+    expect(walBytes()).toBeLessThan(55_000);
+    expect(stored()).toBeLessThan(41 * SERIES);
+    const told = parts.log.lines.filter(({ level }) => level === 'error');
+    expect(told.map(({ fields }) => [fields['error_code'], fields['error']])).toEqual([['WAL_STUCK', expect.stringContaining('another program reads the database')]]);
+    other.exec('COMMIT');
+    await parts.clock.advance(10_000);
+    expect(stored()).toBe(41 * SERIES);
+    expect(booksOf(reader).balanced).toBe(1);
+  });
+});
+
+describe('the cap', () => {
+  const limits = spaceLimits({ dbMaxBytes: 8 * MIB, walCheckpointBytes: 64 * MIB });
+  const capped = { limits, syncIntervalMs: 1e9 };
+
+  function bytesTogether(): number {
+    return ['', '-wal', '.ballast'].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0);
+  }
+
+  /** Some hours of a board with many series. */
+  async function fillUp(count: number): Promise<number> {
+    let largest = 0;
+    const many = (turn: number) => Array.from({ length: 500 }, (_, index) => reading('a.x', turn * index, { i: String(index) }));
+    for (let turn = 0; turn < count; turn++) {
+      await parts.clock.advance(10_000);
+      parts.store.add(scrapeAt(parts.clock, parts.store, many(turn)));
+      largest = Math.max(largest, bytesTogether());
+    }
+    return largest;
+  }
+
+  test('of 8 MiB holds, with WAL and ballast, and what was delivered goes first: nothing is lost', async () => {
+    start(capped);
+    for (let round = 0; round < 10; round++) {
+      expect(await fillUp(40)).toBeLessThan(8 * MIB);
+      reader.exec('DELETE FROM settled');
+      deliver(reader, reader.prepare<[], number>('SELECT last_id FROM collector_state').pluck().get()!);
+    }
+    expect(booksOf(reader)).toEqual({ collected: 200_000, delivered: 200_000, pending: 0, rejected: 0, dropped: 0, balanced: 1 });
+    expect(stored()).toBeLessThan(150_000);
+  });
+
+  test('holds while nothing can be delivered: old samples are thinned, the newest stay whole, each loss is in the ledger', async () => {
+    start(capped);
+    expect(await fillUp(600)).toBeLessThan(8 * MIB);
+    const books = booksOf(reader);
+    expect(books.balanced).toBe(1);
+    expect(books.collected).toBe(300_000);
+    expect(books.pending).toBeGreaterThan(60_000);
+    const losses = reader.prepare<[], { reason: string; count: number; first_ms: number; last_ms: number }>('SELECT * FROM losses').all();
+    expect(losses.length).toBeLessThan(20);
+    expect(losses.every(({ first_ms: first, last_ms: last }) => first >= NOW && last <= parts.clock.now() && first <= last)).toBe(true);
+    const perHour = reader
+      .prepare<[number], [number, number]>('SELECT (timestamp_ms - CAST(? AS INTEGER)) / 600000 AS part, COUNT(*) FROM metrics GROUP BY part ORDER BY part')
+      .raw()
+      .all(NOW);
+    // The newest ten minutes have all their samples; the oldest have some of them.
+    expect(perHour.at(-2)?.[1]).toBe(30_000);
+    expect(perHour[1]?.[1]).toBeLessThan(10_000);
+  }, 120_000);
+
+  test('thins the least important series before others', async () => {
+    start(capped);
+    for (let turn = 0; turn < 400; turn++) {
+      await parts.clock.advance(10_000);
+      const { store, clock } = parts;
+      const many = Array.from({ length: 500 }, (_, index) => ({
+        series: { name: index % 2 === 0 ? 'a.x' : 'b.x', kind: 'gauge' as const, unit: 'none' as const, help: '', priority: index % 2 === 0 ? 1 : 0 },
+        labels: { i: String(index) },
+        value: turn,
+      }));
+      store.add(scrapeAt(clock, store, many));
+    }
+    const count = (name: string): number => reader.prepare<[string], number>('SELECT COUNT(*) FROM metrics WHERE metric_name = ?').pluck().get(name)!;
+    expect(booksOf(reader).dropped).toBeGreaterThan(0);
+    expect(count('a.x')).toBe(100_000);
+    expect(count('b.x')).toBeLessThan(60_000);
+  }, 120_000);
+});
