@@ -42,7 +42,8 @@ function isWal(path: string): boolean {
 export function contentFault(database: Database): string | undefined {
   return read(() => {
     const found = database.pragma('integrity_check(1)', { simple: true });
-    return found === 'ok' ? (seriesFault(database) ?? booksFault(database)) : String(found);
+    if (found !== 'ok') return String(found);
+    return schemaVersion(database) === SCHEMA_VERSION ? (seriesFault(database) ?? booksFault(database)) : undefined;
   });
 }
 

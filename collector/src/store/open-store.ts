@@ -69,26 +69,20 @@ export function openStore(options: OpenStoreOptions, damage?: string): OpenStore
 
 /** The database as it is, or what is wrong with it. */
 function openSound({ dbPath, logger }: OpenStoreOptions): { readonly database?: Database; readonly fault?: string } {
-  let database: Database | undefined;
   try {
-    const seen = fileFault(dbPath) ?? (existsSync(dbPath) ? schemaFaultOf(dbPath) : undefined);
-    if (seen !== undefined) return { fault: seen };
-    database = prepareDatabase(dbPath, logger);
-    const fault = isCheckedAtOnce(dbPath) ? contentFault(database) : undefined;
-    if (fault === undefined) return { database };
-    database.close();
-    return { fault };
+    const fault = fileFault(dbPath) ?? (existsSync(dbPath) ? faultIn(dbPath) : undefined);
+    return fault === undefined ? { database: prepareDatabase(dbPath, logger) } : { fault };
   } catch (error) {
-    database?.close();
     if (faultOf(error) !== 'damaged') throw error;
     return { fault: messageOf(error) };
   }
 }
 
-function schemaFaultOf(dbPath: string): string | undefined {
-  const database = openDatabase(dbPath);
+/** Looked for by a connection that only reads: one that writes would move the WAL into a damaged file when it is closed. */
+function faultIn(dbPath: string): string | undefined {
+  const database = openDatabase(dbPath, { readonly: true });
   try {
-    return schemaFault(database);
+    return schemaFault(database) ?? (isCheckedAtOnce(dbPath) ? contentFault(database) : undefined);
   } finally {
     database.close();
   }

@@ -58,10 +58,10 @@ export class ScrapeBuffer {
     return this.#loss;
   }
 
-  /** The oldest scrapes, as many as fit into one commit. */
-  group(): readonly BufferedScrape[] {
+  /** The oldest scrapes, as many as fit into one commit; at least one. */
+  group(mostSamples = GROUP_SAMPLES): readonly BufferedScrape[] {
     let samples = 0;
-    const end = this.#scrapes.findIndex((scrape) => (samples += scrape.samples.length) > GROUP_SAMPLES);
+    const end = this.#scrapes.findIndex((scrape) => (samples += scrape.samples.length) > mostSamples);
     return this.#scrapes.slice(0, end === -1 ? undefined : Math.max(1, end));
   }
 

@@ -13,7 +13,7 @@ const FULL_CODES = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE', 'ENOSPC', 'EDQUOT'];
 
 /** Which fault an error is, looking through its causes; everything that is not known otherwise is `unusable`. */
 export function faultOf(error: unknown): StorageFault {
-  for (let each = error; each instanceof Error; each = each.cause) {
+  for (let each = error; each !== undefined && each !== null; each = (each as { cause?: unknown }).cause) {
     const code = codeOf(each) ?? '';
     if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') return 'damaged';
     if (FULL_CODES.includes(code)) return 'full';

@@ -1,5 +1,5 @@
 import type { Reading } from '@thugshells/shared/sample.js';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError, messageOf } from '@thugshells/shared/errors.js';
 import { errorFields } from '@thugshells/shared/logger.js';
 
 import type { Instant } from '../clock-epochs.js';
@@ -42,6 +42,8 @@ const WORK_MS = 20;
 const STATE_INTERVAL_MS = 60_000;
 /** A card on which new databases break as well is not healed by making more of them. */
 const HEAL_INTERVAL_MS = 60_000;
+/** While samples wait, storing them is tried this often. */
+const RETRY_INTERVAL_MS = 5_000;
 const SUSPICION_INTERVAL_MS = 5_000;
 
 /**
@@ -155,10 +157,12 @@ export class Store {
     try {
       open.closeSession(clock.now());
       open.wal.checkpoint();
-    } finally {
-      open.salvage?.close();
-      open.database.close();
+    } catch (error) {
+      // Everything that was committed stands; the next start ends the session and moves the WAL.
+      logger.error('the database could not be left as it should be', errorFields(error));
     }
+    open.salvage?.close();
+    open.database.close();
   }
 
   #use(open: OpenStore): void {
@@ -180,14 +184,18 @@ export class Store {
     const open = this.#open!;
     open.wal.checkpointIfDue();
     if (this.#isWalStuck(open)) throw walStuck();
-    while (!this.#buffer.isEmpty) {
-      const group = this.#buffer.group();
-      open.writer.commit(group, this.#buffer.loss);
-      this.#buffer.committed(group.length);
-    }
+    // After trouble one scrape shows whether it is over: thousands of rows are not written to be rolled back.
+    if (this.#trouble !== undefined) this.#commit(open, 0);
     this.#recovered();
+    while (!this.#buffer.isEmpty) this.#commit(open);
     open.wal.checkpointIfDue();
     this.#makeRoom(open);
+  }
+
+  #commit({ writer }: OpenStore, mostSamples?: number): void {
+    const group = this.#buffer.group(mostSamples);
+    writer.commit(group, this.#buffer.loss);
+    this.#buffer.committed(group.length);
   }
 
   /** The WAL cannot be emptied, and with it the database would be larger than it may be. */
@@ -205,7 +213,7 @@ export class Store {
   #mend(error: unknown): boolean {
     switch (faultOf(error)) {
       case 'damaged':
-        return this.#heal(error instanceof Error ? error.message : String(error));
+        return this.#heal(messageOf(error));
       case 'full':
         return this.#free();
       case 'unusable':
@@ -274,8 +282,9 @@ export class Store {
 
   #tick(): void {
     const { clock, flushIntervalMs, logger } = this.#options;
-    const isFlushDue = clock.monotonic() - this.#flushedAt >= flushIntervalMs;
-    if (this.#trouble !== undefined || (isFlushDue && !this.#buffer.isEmpty)) this.flush();
+    const sinceFlushMs = clock.monotonic() - this.#flushedAt;
+    const isDue = this.#trouble === undefined ? sinceFlushMs >= flushIntervalMs && !this.#buffer.isEmpty : sinceFlushMs >= RETRY_INTERVAL_MS;
+    if (isDue) this.flush();
     const open = this.#open;
     if (open === undefined || this.#trouble !== undefined) return;
     try {

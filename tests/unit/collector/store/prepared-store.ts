@@ -28,6 +28,7 @@ export async function scrapes(parts: ReturnType<typeof storeOn>, count: number):
 
 /** Settles the first `count` rows as delivered, as the uploader does. */
 export function deliver(database: Database, count: number): void {
+  if (count === 0) return;
   database.transaction(() => {
     database.exec('DELETE FROM settled');
     database.prepare('INSERT INTO settled VALUES (1, ?)').run(count);

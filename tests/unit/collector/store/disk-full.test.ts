@@ -1,0 +1,158 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { beforeEach, describe, expect, test } from '@jest/globals';
+
+import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+
+import { spaceLimits } from '../../../../collector/src/store/space.js';
+import { Acknowledgements } from '../../../../uploader/src/acknowledgements.js';
+import { Backlog } from '../../../../uploader/src/backlog.js';
+import { Settled } from '../../../../uploader/src/settled.js';
+import { FakeClock } from '../../../support/fake-clock.js';
+import { mayMount, mountSmall, type SmallFileSystem } from '../../../support/small-file-system.js';
+import { useTemporaryFolder } from '../../shared/temporary-folder.js';
+import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.js';
+import { booksOf, scrapes, SERIES } from './prepared-store.js';
+
+const MIB = 1024 ** 2;
+const folder = useTemporaryFolder();
+
+/** A disk that is full until it is freed: a small file system where this process may mount one, else a limit on pages. */
+interface Disk {
+  readonly path: string;
+  readonly options: Parameters<typeof storeOn>[1];
+  fill(reader: Database): void;
+  free(reader: Database): void;
+  remove(): void;
+}
+
+function smallDisk(): Disk {
+  if (!mayMount()) return limitedDisk();
+  const mounted: SmallFileSystem = mountSmall(folder.path('disk'), 8 * MIB);
+  return {
+    path: join(mounted.folder, 'metrics.db'),
+    options: {},
+    fill: () => mounted.fill(0),
+    free: () => mounted.empty(),
+    remove: () => mounted.remove(),
+  };
+}
+
+/** The database may not grow, and a table takes what room it has until it is dropped. */
+function limitedDisk(): Disk {
+  const databaseBytes = 4 * MIB;
+  const limits = { ...spaceLimits({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }), databaseBytes };
+  return {
+    path: folder.path('metrics.db'),
+    options: { limits },
+    fill: (reader) => {
+      const pages = reader.pragma('page_count', { simple: true }) as number;
+      reader.exec('CREATE TABLE filler (bytes)');
+      reader.prepare('INSERT INTO filler VALUES (zeroblob(?))').run(databaseBytes - (pages + 16) * 1024);
+    },
+    free: (reader) => void reader.exec('DROP TABLE filler'),
+    remove: () => undefined,
+  };
+}
+
+let disk: Disk;
+let parts: ReturnType<typeof storeOn>;
+let reader: Database;
+let stop: AbortController;
+
+beforeEach(() => {
+  const made = smallDisk();
+  disk = made;
+  folder.keep({ close: () => made.remove() });
+  parts = storeOn(disk.path, { ...disk.options, clock: new FakeClock(NOW) });
+  folder.keep(parts.store);
+  reader = folder.keep(openDatabase(disk.path));
+  stop = new AbortController();
+  void parts.store.run(stop.signal);
+  folder.keep({ close: () => stop.abort() });
+});
+
+function waiting(): number {
+  return reader.prepare<[], number>('SELECT waiting FROM storage_state').pluck().get()!;
+}
+
+function storedTimes(): unknown[] {
+  return reader.prepare('SELECT DISTINCT timestamp_ms FROM metrics ORDER BY timestamp_ms').pluck().all();
+}
+
+/** Scrapes until one of them has to wait in memory. */
+async function scrapeUntilFull(): Promise<number> {
+  for (let scrape = 1; scrape < 2_000; scrape++) {
+    await scrapes(parts, 1);
+    if (parts.log.said('error').includes('error: samples cannot be stored and wait in memory')) return scrape;
+  }
+  throw new Error('the disk never was full');
+}
+
+describe('a full disk', () => {
+  test('lets samples wait in memory, says so once with a hint, and stores all of them with their own times when there is room', async () => {
+    await scrapes(parts, 20);
+    disk.fill(reader);
+    const until = 20 + (await scrapeUntilFull());
+    await scrapes(parts, 30);
+    const errors = parts.log.lines.filter(({ level }) => level === 'error');
+    expect(errors.map(({ message }) => message)).toEqual(['samples cannot be stored and wait in memory']);
+    expect(errors[0]?.fields).toMatchObject({ error_code: 'SQLITE_FULL' });
+    expect(errors[0]?.fields['hint']).toContain('free space on the disk');
+    expect(booksOf(reader).collected).toBeLessThan((until + 30) * SERIES);
+    disk.free(reader);
+    await parts.clock.advance(6_000);
+    await scrapes(parts, 1);
+    expect(booksOf(reader)).toMatchObject({ collected: (until + 31) * SERIES, dropped: 0, balanced: 1 });
+    expect(parts.log.said('warn')).toContain('warn: samples are stored again');
+    expect(waiting()).toBe(0);
+    expect(storedTimes().at(-1)).toBe(parts.clock.now());
+  });
+
+  test('that stays full makes the oldest waiting scrapes give way, and they are in the books as lost in memory', async () => {
+    disk.fill(reader);
+    await scrapeUntilFull();
+    for (let scrape = 0; scrape < 110; scrape++) {
+      await parts.clock.advance(10_000);
+      const readings = Array.from({ length: 350 }, (_, index) => reading('b.x', scrape, { i: String(index) }));
+      parts.store.add(scrapeAt(parts.clock, parts.store, readings));
+    }
+    disk.free(reader);
+    await parts.clock.advance(8_000);
+    const books = booksOf(reader);
+    expect(books.balanced).toBe(1);
+    expect(books.dropped).toBeGreaterThan(5_000);
+    const [loss, ...more] = reader.prepare<[], { reason: string; count: number; first_ms: number; last_ms: number }>('SELECT * FROM losses').all();
+    expect(more).toEqual([]);
+    expect(loss).toMatchObject({ reason: 'memory', count: books.dropped });
+    // What was lost lies between what was stored before and what was kept.
+    expect(storedTimes().filter((time) => Number(time) >= loss!.first_ms && Number(time) <= loss!.last_ms)).toEqual([]);
+    expect(books.pending + books.delivered).toBe(books.collected - books.dropped);
+  });
+});
+
+test('an acknowledgement that cannot be written stays in memory, is not sent again, and is written when there is room', async () => {
+  await scrapes(parts, 20);
+  const settled = new Settled(reader);
+  const backlog = new Backlog(reader, settled);
+  const acknowledgements = new Acknowledgements(reader, settled, { clock: parts.clock, replayWindowMs: 0 });
+  acknowledgements.accept({ batchId: 'b', chunkIndex: 0, ranges: [[1, 120]], count: 120, connection: 1 });
+  reader.exec(`CREATE TEMP TRIGGER full BEFORE INSERT ON settled BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`);
+  expect(() => acknowledgements.commit()).toThrow('full');
+  expect(backlog.next(1_000, acknowledgements.inHand())?.ranges).toEqual([[121, 20 * SERIES]]);
+  reader.exec('DROP TRIGGER full');
+  acknowledgements.commit();
+  expect(booksOf(reader)).toMatchObject({ delivered: 120, pending: 20 * SERIES - 120, balanced: 1 });
+});
+
+test('a ballast lies beside the database while there is room, and is given up when there is none', async () => {
+  await scrapes(parts, 5);
+  expect(existsSync(`${disk.path}.ballast`)).toBe(true);
+  disk.fill(reader);
+  await scrapeUntilFull();
+  expect(existsSync(`${disk.path}.ballast`)).toBe(false);
+  disk.free(reader);
+  await parts.clock.advance(8_000);
+  expect(existsSync(`${disk.path}.ballast`)).toBe(true);
+});
