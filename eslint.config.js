@@ -61,7 +61,7 @@ const noProcess = {
 const sqlRooms = [
   'shared/src/database/*.ts',
   'collector/src/{clock-epochs,sample-writer,sessions,collector-status,wal-checkpointer}.ts',
-  'collector/src/store/{damaged-database,healing,integrity,ledger,retention,salvage,storage-state,thinning}.ts',
+  'collector/src/store/{damaged-database,damaged-tables,healing,integrity,ledger,retention,salvage,storage-state,thinning}.ts',
   'uploader/src/{backlog,settled,acknowledgements,row-reader,clock-skew}.ts',
   'uploader/src/sidecar/snapshot.ts',
 ];

@@ -6,7 +6,8 @@ import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
 import { syncFolder } from '@thugshells/shared/database/rebuild.js';
 import type { Logger } from '@thugshells/shared/logger.js';
 
-import { DamagedDatabase, type OldBooks } from './damaged-database.js';
+import { DamagedDatabase } from './damaged-database.js';
+import { booksOf, lossesIn, seriesIn, type OldBooks } from './damaged-tables.js';
 import { fileFault } from './integrity.js';
 import { Ledger } from './ledger.js';
 
@@ -101,7 +102,7 @@ function copyKnowledge(damaged: DamagedDatabase, database: Database, { file, now
   const insertSeries = database.prepare(
     'INSERT OR IGNORE INTO series (id, key, name, tags, device_id, value_type, priority) VALUES (@id, @key, @name, @tags, @deviceId, @valueType, @priority)',
   );
-  for (const series of damaged.series()) insertSeries.run(series);
+  for (const series of seriesIn(damaged)) insertSeries.run(series);
   copySessions(damaged, database);
   const lost = copyBooks(damaged, database, nowMs);
   // What stands only in a WAL that SQLite does not read has ids beyond its last one.
@@ -122,7 +123,7 @@ function copySessions(damaged: DamagedDatabase, database: Database): void {
 
 /** Returns how many rows were pending: all of them are booked as lost until they are found. */
 function copyBooks(damaged: DamagedDatabase, database: Database, nowMs: number): number {
-  const books = damaged.books();
+  const books = booksOf(damaged);
   const lastId = Math.max(books?.lastId ?? UNKNOWN_IDS, damaged.highestId() ?? 0);
   database.prepare('UPDATE collector_state SET last_id = ?').run(lastId);
   const ledger = new Ledger(database);
@@ -139,7 +140,7 @@ function copyBooks(damaged: DamagedDatabase, database: Database, nowMs: number):
 
 /** The ledger as it was, and what its counts do not explain; returns their sum. */
 function copyLosses(damaged: DamagedDatabase, ledger: Ledger, books: OldBooks): number {
-  const losses = damaged.losses();
+  const losses = lossesIn(damaged);
   for (const loss of losses) ledger.add(loss, loss.at);
   const sum = losses.reduce((total, { count }) => total + count, 0);
   const unexplained = books.dropped - sum;

@@ -5,7 +5,8 @@ import type { Logger } from '@thugshells/shared/logger.js';
 
 import type { ClockEpochs } from '../clock-epochs.js';
 import { storable } from '../sample-writer.js';
-import { DamagedDatabase, samplesOnPage, without, type Ids, type OldEpoch, type OldRejection, type OldSample } from './damaged-database.js';
+import { DamagedDatabase, samplesOnPage, type Ids, type OldSample } from './damaged-database.js';
+import { booksOf, epochsIn, rejectionsIn, settledIn, without, type OldEpoch, type OldRejection } from './damaged-tables.js';
 import type { Ledger } from './ledger.js';
 
 /** Where a salvage stands; a row of the table of that name. */
@@ -63,11 +64,11 @@ export class Salvage {
     this.#options = options;
     this.#progress = progress;
     this.#source = new DamagedDatabase(path);
-    this.#epochs = this.#source.epochs();
-    this.#settled = this.#source.settled();
-    this.#upToId = Math.max(this.#source.books()?.lastId ?? 0, this.#source.highestId() ?? 0) || EVERY_ID[1];
+    this.#epochs = epochsIn(this.#source);
+    this.#settled = settledIn(this.#source);
+    this.#upToId = Math.max(booksOf(this.#source)?.lastId ?? 0, this.#source.highestId() ?? 0) || EVERY_ID[1];
     this.#series = new Set(database.prepare<[], number>('SELECT id FROM series').pluck().all());
-    this.#rejected = new Map(this.#source.rejections().map((each) => [each.id, each]));
+    this.#rejected = new Map(rejectionsIn(this.#source).map((each) => [each.id, each]));
     this.#statements = statementsOf(database);
   }
 

@@ -5,13 +5,12 @@ import { errorFields } from '@thugshells/shared/logger.js';
 import type { Instant } from '../clock-epochs.js';
 import type { CollectorCounters } from '../collector-status.js';
 import { Admission, type Admitted } from './admission.js';
-import { BackgroundCheck } from './background-check.js';
 import { Ballast } from './ballast.js';
-import { isCheckedAtOnce } from './integrity.js';
+import { Caretaker } from './caretaker.js';
 import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js';
 import { ScrapeBuffer, type StoredScrape } from './scrape-buffer.js';
 import { describeFault, faultOf } from './storage-faults.js';
-import { WrittenBytes } from './written-bytes.js';
+import { StorageReport, type Trouble } from './storage-report.js';
 
 export interface StoreOptions extends OpenStoreOptions {
   readonly deviceId: string;
@@ -27,24 +26,13 @@ export interface StoreOptions extends OpenStoreOptions {
   readonly checkWorkerFile: string;
 }
 
-/** What keeps samples in memory. */
-interface Trouble {
-  readonly reason: string;
-  readonly sinceMs: number;
-}
-
 /** How often the store is looked after; more often while there are rows to copy. */
 const TICK_MS = 1_000;
 const COPYING_TICK_MS = 50;
-/** How long deletions and copying may keep a scrape waiting. */
-const WORK_MS = 20;
-/** What the sidecar shows of the store is written this often, or with a change of trouble. */
-const STATE_INTERVAL_MS = 60_000;
 /** A card on which new databases break as well is not healed by making more of them. */
 const HEAL_INTERVAL_MS = 60_000;
 /** While samples wait, storing them is tried this often. */
 const RETRY_INTERVAL_MS = 5_000;
-const SUSPICION_INTERVAL_MS = 5_000;
 
 /**
  * Where samples go: into the database while it takes them, and into memory while it does not.
@@ -62,25 +50,22 @@ export class Store {
   readonly #admission: Admission;
   readonly #buffer = new ScrapeBuffer();
   readonly #ballast: Ballast;
-  readonly #written: WrittenBytes;
+  readonly #storageReport: StorageReport;
   #open: OpenStore | undefined;
-  #check: BackgroundCheck | undefined;
+  #caretaker: Caretaker | undefined;
   #trouble: Trouble | undefined;
   #toldTrouble: string | undefined;
   /** Told once, not every second. */
   #careFailed = false;
   #flushedAt: number;
-  #stateSavedAt = -Infinity;
   #healedAt = -Infinity;
-  #suspicionAt: number;
 
   constructor(options: StoreOptions) {
     this.#options = options;
     this.#admission = new Admission(options);
     this.#ballast = new Ballast(options.dbPath);
-    this.#written = new WrittenBytes(options.clock, options.readWrittenBytes);
+    this.#storageReport = new StorageReport(options);
     this.#flushedAt = options.clock.monotonic();
-    this.#suspicionAt = options.clock.monotonic();
   }
 
   /**
@@ -141,7 +126,7 @@ export class Store {
   async run(stop: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!stop.aborted) {
-      await clock.sleep(this.#open?.salvage === undefined ? TICK_MS : COPYING_TICK_MS, stop);
+      await clock.sleep(this.#caretaker?.isCopying === true ? COPYING_TICK_MS : TICK_MS, stop);
       if (!stop.aborted) this.#tick();
     }
   }
@@ -150,9 +135,9 @@ export class Store {
   close(): void {
     const { clock, logger } = this.#options;
     if (!this.flush()) logger.error('samples that were only in memory are lost', { count: this.#buffer.samples });
-    this.#check?.stop();
     const open = this.#open;
     if (open === undefined) return;
+    this.#caretaker?.stop();
     this.#open = undefined;
     try {
       open.closeSession(clock.now());
@@ -161,22 +146,16 @@ export class Store {
       // Everything that was committed stands; the next start ends the session and moves the WAL.
       logger.error('the database could not be left as it should be', errorFields(error));
     }
-    open.salvage?.close();
     open.database.close();
   }
 
   #use(open: OpenStore): void {
-    const { collectors, checkWorkerFile, dbPath } = this.#options;
+    const { collectors } = this.#options;
     this.#open = open;
+    this.#caretaker = new Caretaker(open, { ...this.#options, ballast: this.#ballast });
     this.#admission.know(open.writer.names());
     open.statuses.keepOnly(collectors);
     this.#buffer.forgetMoments();
-    if (!isCheckedAtOnce(dbPath)) this.#startCheck(checkWorkerFile, dbPath);
-  }
-
-  #startCheck(workerFile: string, dbPath: string): void {
-    this.#check?.stop();
-    this.#check = new BackgroundCheck(workerFile, dbPath);
   }
 
   #commitAll(): void {
@@ -189,7 +168,7 @@ export class Store {
     this.#recovered();
     while (!this.#buffer.isEmpty) this.#commit(open);
     open.wal.checkpointIfDue();
-    this.#makeRoom(open);
+    this.#caretaker?.makeRoom();
   }
 
   #commit({ writer }: OpenStore, mostSamples?: number): void {
@@ -201,12 +180,6 @@ export class Store {
   /** The WAL cannot be emptied, and with it the database would be larger than it may be. */
   #isWalStuck({ wal }: OpenStore): boolean {
     return wal.blockedSinceMs !== undefined && wal.walBytes() >= this.#options.limits.walMaxBytes;
-  }
-
-  /** Gives up old rows until there is room again; at most for a moment, the next commit goes on. */
-  #makeRoom({ retention }: OpenStore): void {
-    const until = this.#options.clock.monotonic() + WORK_MS;
-    while (retention.isOverLimit && this.#options.clock.monotonic() <= until) if (retention.makeRoom() === undefined) return;
   }
 
   /** Does what a fault calls for; true where it is worth trying again at once. */
@@ -236,12 +209,10 @@ export class Store {
   }
 
   #abandon(): void {
-    this.#check?.stop();
-    this.#check = undefined;
-    const open = this.#open;
+    this.#caretaker?.stop();
+    this.#caretaker = undefined;
+    this.#open?.database.close();
     this.#open = undefined;
-    open?.salvage?.close();
-    open?.database.close();
   }
 
   /** Releases the ballast and deletes a slice of what is missed least; true where that gave room. */
@@ -268,7 +239,7 @@ export class Store {
     if (this.#toldTrouble === reason) return;
     this.#toldTrouble = reason;
     logger.error('samples cannot be stored and wait in memory', { ...errorFields(error), hint, count: this.#buffer.samples });
-    this.#saveState();
+    this.#report();
   }
 
   #recovered(): void {
@@ -277,7 +248,11 @@ export class Store {
     logger.warn('samples are stored again', { reason: this.#trouble.reason, duration_ms: clock.now() - this.#trouble.sinceMs });
     this.#trouble = undefined;
     this.#toldTrouble = undefined;
-    this.#saveState();
+    this.#report();
+  }
+
+  #report(): void {
+    if (this.#open !== undefined) this.#storageReport.save(this.#open, { trouble: this.#trouble, waiting: this.#buffer.samples });
   }
 
   #tick(): void {
@@ -285,69 +260,16 @@ export class Store {
     const sinceFlushMs = clock.monotonic() - this.#flushedAt;
     const isDue = this.#trouble === undefined ? sinceFlushMs >= flushIntervalMs && !this.#buffer.isEmpty : sinceFlushMs >= RETRY_INTERVAL_MS;
     if (isDue) this.flush();
-    const open = this.#open;
-    if (open === undefined || this.#trouble !== undefined) return;
+    if (this.#caretaker === undefined || this.#trouble !== undefined) return;
     try {
-      this.#lookAfter(open);
+      if (this.#storageReport.isDue) this.#report();
+      const fault = this.#caretaker.work();
+      if (fault !== undefined) this.#heal(fault);
       this.#careFailed = false;
     } catch (error) {
       if (this.#mend(error) || this.#careFailed) return;
       this.#careFailed = true;
       logger.error('the store could not be looked after', errorFields(error));
-    }
-  }
-
-  #lookAfter(open: OpenStore): void {
-    const { clock, dbPath, checkWorkerFile } = this.#options;
-    if (clock.monotonic() - this.#stateSavedAt >= STATE_INTERVAL_MS) this.#saveState();
-    open.wal.checkpointIfDue();
-    const until = clock.monotonic() + WORK_MS;
-    while (clock.monotonic() < until && open.retention.expire().rows > 0) continue;
-    this.#makeRoom(open);
-    this.#copySalvaged(open);
-    this.#ballast.ensure();
-    if (this.#check?.isOver === true) this.#judge(this.#check.fault);
-    if (clock.monotonic() - this.#suspicionAt >= SUSPICION_INTERVAL_MS) {
-      this.#suspicionAt = clock.monotonic();
-      if (open.states.takeSuspicion()) this.#startCheck(checkWorkerFile, dbPath);
-    }
-  }
-
-  #copySalvaged(open: OpenStore): void {
-    const { clock } = this.#options;
-    const until = clock.monotonic() + WORK_MS;
-    while (open.salvage !== undefined && clock.monotonic() < until && !open.retention.isOverLimit) {
-      if (!open.salvage.step()) open.salvage = undefined;
-    }
-  }
-
-  #judge(fault: string | undefined): void {
-    this.#check = undefined;
-    if (fault !== undefined) this.#heal(fault);
-  }
-
-  /** Writes what the sidecar is to know of the store; on a full disk there may be room for that much. */
-  #saveState(): void {
-    const { clock, flushIntervalMs, limits, logger } = this.#options;
-    const open = this.#open;
-    if (open === undefined) return;
-    this.#stateSavedAt = clock.monotonic();
-    try {
-      open.states.save({
-        flushIntervalMs,
-        maxBytes: limits.maxBytes,
-        walLimitBytes: limits.walBytes,
-        walBlockedSince: open.wal.blockedSinceMs ?? null,
-        walCheckpointMs: open.wal.last?.durationMs ?? null,
-        walReclaimedBytes: open.wal.takeReclaimedBytes(),
-        writtenBytes: this.#written.take(),
-        writtenPerDay: this.#written.perDay(),
-        trouble: this.#trouble?.reason ?? null,
-        troubleSince: this.#trouble?.sinceMs ?? null,
-        waiting: this.#trouble === undefined ? 0 : this.#buffer.samples,
-      });
-    } catch (error) {
-      logger.debug('what is known of the store could not be saved', errorFields(error));
     }
   }
 }

@@ -31,6 +31,7 @@ afterEach(async () => {
 
 function restart(...collectors: string[]): void {
   process = storeOn(folder.path('metrics.db'), { clock, collectors });
+  process.log.lines.length = 0;
 }
 
 /** A collector whose every scrape a test decides on; it remembers when it was asked. */

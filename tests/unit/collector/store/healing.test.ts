@@ -71,7 +71,7 @@ describe('a damaged database at the start', () => {
   test('is kept beside the new one, dated, with what stood in its WAL', async () => {
     const { clock } = await killedDatabase(path, { inFile: 40, inWal: 5, delivered: 0 });
     const before = { file: statSync(path).size, wal: statSync(`${path}-wal`).size };
-    ruin(path, 20);
+    ruin(path, sampleLeaf(0).page);
     start(storeOn(path, { clock }));
     expect(kept()).toEqual([`metrics.db.damaged-${new Date(clock.now()).toISOString().replace(/[-:]|\.\d+/g, '')}`]);
     expect(statSync(folder.path(kept()[0]!)).size).toBe(before.file);

@@ -1,0 +1,96 @@
+import type { Clock } from '@thugshells/shared/clock.js';
+
+import { BackgroundCheck } from './background-check.js';
+import type { Ballast } from './ballast.js';
+import { isCheckedAtOnce } from './integrity.js';
+import type { OpenStore } from './open-store.js';
+
+export interface CaretakerOptions {
+  readonly clock: Clock;
+  readonly dbPath: string;
+  readonly ballast: Ballast;
+  /** The built integrity-worker. */
+  readonly checkWorkerFile: string;
+}
+
+/** How long deletions and copying may keep a scrape waiting. */
+const WORK_MS = 20;
+/** How often the uploader is asked whether it met damage. */
+const SUSPICION_INTERVAL_MS = 5_000;
+
+/** Looks after an open database between the scrapes: a little at a time. */
+export class Caretaker {
+  readonly #open: OpenStore;
+  readonly #options: CaretakerOptions;
+  #check: BackgroundCheck | undefined;
+  #suspicionAt: number;
+
+  constructor(open: OpenStore, options: CaretakerOptions) {
+    this.#open = open;
+    this.#options = options;
+    this.#suspicionAt = options.clock.monotonic();
+    // A small one has been checked before it was opened.
+    if (!isCheckedAtOnce(options.dbPath)) this.#startCheck();
+  }
+
+  /** Whether rows of a damaged database are being copied. */
+  get isCopying(): boolean {
+    return this.#open.salvage !== undefined;
+  }
+
+  /** Does what is due; returns what is wrong with the database, where a check has found something. */
+  work(): string | undefined {
+    this.#open.wal.checkpointIfDue();
+    this.#expire();
+    this.makeRoom();
+    this.#copySalvaged();
+    this.#options.ballast.ensure();
+    this.#askUploader();
+    if (this.#check?.isOver !== true) return undefined;
+    const { fault } = this.#check;
+    this.#check = undefined;
+    return fault;
+  }
+
+  /** Gives up old rows until there is room again; at most for a moment, the next call goes on. */
+  makeRoom(): void {
+    const { retention } = this.#open;
+    const isOver = this.#timeLimit();
+    while (retention.isOverLimit && !isOver()) if (retention.makeRoom() === undefined) return;
+  }
+
+  stop(): void {
+    this.#check?.stop();
+    this.#open.salvage?.close();
+  }
+
+  #expire(): void {
+    const isOver = this.#timeLimit();
+    while (!isOver() && this.#open.retention.expire().rows > 0) continue;
+  }
+
+  #copySalvaged(): void {
+    const isOver = this.#timeLimit();
+    while (this.#open.salvage !== undefined && !isOver() && !this.#open.retention.isOverLimit) {
+      if (!this.#open.salvage.step()) this.#open.salvage = undefined;
+    }
+  }
+
+  #askUploader(): void {
+    const { clock } = this.#options;
+    if (clock.monotonic() - this.#suspicionAt < SUSPICION_INTERVAL_MS) return;
+    this.#suspicionAt = clock.monotonic();
+    if (this.#open.states.takeSuspicion()) this.#startCheck();
+  }
+
+  #startCheck(): void {
+    this.#check?.stop();
+    this.#check = new BackgroundCheck(this.#options.checkWorkerFile, this.#options.dbPath);
+  }
+
+  #timeLimit(): () => boolean {
+    const { clock } = this.#options;
+    const endsAt = clock.monotonic() + WORK_MS;
+    return () => clock.monotonic() > endsAt;
+  }
+}

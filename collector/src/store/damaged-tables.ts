@@ -1,0 +1,151 @@
+import { seriesKey } from '@thugshells/shared/sample.js';
+import { NORMAL_PRIORITY } from '@thugshells/shared/series.js';
+
+import type { DamagedDatabase, Ids } from './damaged-database.js';
+import type { LeafRow } from './leaf-pages.js';
+import type { Loss } from './ledger.js';
+
+/** What a damaged database says besides its samples: read as far as it can be, and believed where it makes sense. */
+
+/** A row of `series`; its key vouches for it. */
+export interface OldSeries {
+  readonly id: number;
+  readonly key: Buffer;
+  readonly name: string;
+  readonly tags: string;
+  readonly deviceId: string;
+  readonly valueType: number;
+  readonly priority: number;
+}
+
+export interface OldEpoch {
+  readonly firstId: number;
+  readonly offsetMs: number;
+  readonly trusted: boolean;
+  readonly bootId: string | null;
+  readonly reason: string;
+}
+
+/** A row of `rejected`. */
+export interface OldRejection {
+  readonly id: number;
+  readonly status: number | null;
+  readonly reason: string;
+}
+
+/** Both sides of the books, as far as they could be read. */
+export interface OldBooks {
+  readonly lastId: number;
+  readonly collected: number;
+  readonly dropped: number;
+  readonly heartbeatMs: number;
+  readonly delivered: number;
+  readonly rejected: number;
+}
+
+/** The books; undefined where they cannot be read or are no numbers. */
+export function booksOf(damaged: DamagedDatabase): OldBooks | undefined {
+  const row = damaged.query(
+    `SELECT last_id AS lastId, collected, dropped, heartbeat AS heartbeatMs, delivered, rejected FROM collector_state, uploader_state`,
+  )?.[0];
+  return row !== undefined && Object.values(row).every(isCount) ? (row as unknown as OldBooks) : undefined;
+}
+
+/**
+ * What is settled; undefined where that cannot be read or contradicts the books. What was not yet sure to be delivered
+ * is left out.
+ */
+export function settledIn(damaged: DamagedDatabase): Ids[] | undefined {
+  const settled = ranges(damaged, 'SELECT first_id AS first, last_id AS last FROM settled ORDER BY first_id');
+  const provisional = ranges(
+    damaged,
+    'SELECT value ->> 0 AS first, value ->> 1 AS last FROM provisional, json_each(provisional.ranges) ORDER BY first',
+  );
+  const isBalanced = damaged.query('SELECT balanced FROM books')?.[0]?.['balanced'] !== 0;
+  const isWithin = (settled?.at(-1)?.[1] ?? 0) <= (booksOf(damaged)?.lastId ?? 0);
+  if (settled === undefined || provisional === undefined || !isBalanced || !isWithin) return undefined;
+  return without(settled, provisional);
+}
+
+/** Ranges, if they are: whole numbers, and each one after the one before. */
+function ranges(damaged: DamagedDatabase, sql: string): Ids[] | undefined {
+  const found = damaged.query(sql)?.map(({ first, last }): Ids => [first as number, last as number]);
+  const areOrdered = found?.every(([first, last], index) => {
+    return isCount(first) && isCount(last) && first <= last && first > (found[index - 1]?.[1] ?? 0);
+  });
+  return areOrdered === true ? found : undefined;
+}
+
+/** Why rows were rejected, as far as that can be read. */
+export function rejectionsIn(damaged: DamagedDatabase): OldRejection[] {
+  const rows = (damaged.query('SELECT id, status, reason FROM rejected') ?? []) as unknown as OldRejection[];
+  return rows.filter(({ id, reason }) => isCount(id) && typeof reason === 'string');
+}
+
+/** Losses that were booked before, as far as they can be read. */
+export function lossesIn(damaged: DamagedDatabase): (Loss & { readonly at: number })[] {
+  const rows = damaged.query('SELECT at, reason, first_ms AS firstMs, last_ms AS lastMs, count FROM losses ORDER BY id') ?? [];
+  return (rows as unknown as (Loss & { at: number })[]).filter(({ at, count, reason }) => isCount(at) && isCount(count) && typeof reason === 'string');
+}
+
+/** The epochs; where they cannot be read, one that takes stored times as they are. */
+export function epochsIn(damaged: DamagedDatabase): OldEpoch[] {
+  const rows = damaged.query('SELECT first_id AS firstId, offset_ms AS offsetMs, trusted, boot_id AS bootId, reason FROM epochs ORDER BY first_id') ?? [];
+  const known = rows
+    .filter(({ firstId, offsetMs }) => isCount(firstId) && Number.isSafeInteger(offsetMs))
+    .map((row) => ({ ...row, trusted: row['trusted'] === 1 }) as unknown as OldEpoch);
+  return known.length > 0 ? known : [{ firstId: 0, offsetMs: 0, trusted: true, bootId: null, reason: 'the epochs could not be read' }];
+}
+
+/** The series that can be read, from either copy, and are what their keys say. */
+export function seriesIn(damaged: DamagedDatabase): OldSeries[] {
+  const columns = 'id, key, name, tags, device_id AS deviceId, value_type AS valueType, priority';
+  const copies = ['series', 'series_copy'].map((table) => damaged.query(`SELECT ${columns} FROM ${table}`) as OldSeries[] | undefined);
+  const whole = copies.find((rows) => rows?.every(isWhatItsKeySays));
+  const found = whole ?? [...copies.flatMap((rows) => rows ?? []), ...seriesFromPages(damaged)].filter(isWhatItsKeySays);
+  const withPriority = (each: OldSeries): OldSeries => ({ ...each, priority: isCount(each.priority) ? each.priority : NORMAL_PRIORITY });
+  return [...new Map(found.map((each) => [each.id, withPriority(each)])).values()];
+}
+
+function seriesFromPages(damaged: DamagedDatabase): OldSeries[] {
+  return damaged.withPages((pages) => {
+    const found: OldSeries[] = [];
+    for (let place = 0; place < pages.count; place++) {
+      for (const row of pages.rows(place, isSeriesRow)) if (isSeriesRow(row)) found.push(seriesOf(row));
+    }
+    return found;
+  });
+}
+
+function isWhatItsKeySays({ key, name, deviceId, tags, valueType }: OldSeries): boolean {
+  return Buffer.isBuffer(key) && key.equals(seriesKey(name, deviceId, tags, valueType));
+}
+
+function isSeriesRow({ values: [id, key, name, tags, deviceId, valueType, priority, ...more] }: LeafRow): boolean {
+  const areTexts = [name, tags, deviceId].every((value) => typeof value === 'string');
+  const areNumbers = [valueType, priority].every((value) => typeof value === 'number');
+  return id === null && Buffer.isBuffer(key) && key.length === 32 && areTexts && areNumbers && more.length === 0;
+}
+
+function seriesOf({ id, values: [, key, name, tags, deviceId, valueType, priority] }: LeafRow): OldSeries {
+  return { id, key, name, tags, deviceId, valueType, priority } as OldSeries;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** What is in `ranges` and not in `taken`; both ascending, `ranges` disjoint. */
+export function without(ranges: readonly Ids[], taken: readonly Ids[]): Ids[] {
+  return ranges.flatMap(([first, last]) => {
+    const rest: Ids[] = [];
+    let from = first;
+    for (const [takenFirst, takenLast] of taken) {
+      if (takenLast < from || takenFirst > last) continue;
+      if (takenFirst > from) rest.push([from, takenFirst - 1]);
+      from = takenLast + 1;
+    }
+    if (from <= last) rest.push([from, last]);
+    return rest;
+  });
+}

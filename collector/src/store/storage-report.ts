@@ -1,0 +1,63 @@
+import type { Clock } from '@thugshells/shared/clock.js';
+import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+
+import type { OpenStore } from './open-store.js';
+import type { SpaceLimits } from './space.js';
+import { WrittenBytes } from './written-bytes.js';
+
+/** What keeps samples in memory, and since when by the wall clock. */
+export interface Trouble {
+  readonly reason: string;
+  readonly sinceMs: number;
+}
+
+export interface StorageReportOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: SpaceLimits;
+  readonly flushIntervalMs: number;
+  /** Bytes that this process has had written to the disk so far. */
+  readonly readWrittenBytes: () => number;
+}
+
+/** A commit of its own each time, so not with each scrape. */
+const INTERVAL_MS = 60_000;
+
+/** Tells the sidecar, through the database, how the store fares. */
+export class StorageReport {
+  readonly #options: StorageReportOptions;
+  readonly #written: WrittenBytes;
+  #savedAt = -Infinity;
+
+  constructor(options: StorageReportOptions) {
+    this.#options = options;
+    this.#written = new WrittenBytes(options.clock, options.readWrittenBytes);
+  }
+
+  get isDue(): boolean {
+    return this.#options.clock.monotonic() - this.#savedAt >= INTERVAL_MS;
+  }
+
+  /** Writes it; on a full disk there may be room for that much, and where there is none it is not missed. */
+  save({ states, wal }: OpenStore, { trouble, waiting }: { readonly trouble: Trouble | undefined; readonly waiting: number }): void {
+    const { clock, flushIntervalMs, limits, logger } = this.#options;
+    this.#savedAt = clock.monotonic();
+    try {
+      states.save({
+        flushIntervalMs,
+        maxBytes: limits.maxBytes,
+        walLimitBytes: limits.walBytes,
+        walBlockedSince: wal.blockedSinceMs ?? null,
+        walCheckpointMs: wal.last?.durationMs ?? null,
+        walReclaimedBytes: wal.takeReclaimedBytes(),
+        writtenBytes: this.#written.take(),
+        writtenPerDay: this.#written.perDay(),
+        trouble: trouble?.reason ?? null,
+        troubleSince: trouble?.sinceMs ?? null,
+        waiting: trouble === undefined ? 0 : waiting,
+      });
+    } catch (error) {
+      logger.debug('what is known of the store could not be saved', errorFields(error));
+    }
+  }
+}
