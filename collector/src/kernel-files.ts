@@ -42,6 +42,7 @@ const absentReasons: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is a file: another kernel keeps a directory there',
   ENODEV: 'sysfs still shows the attribute of a device that has just been removed',
   ENXIO: 'the driver has the attribute, but nothing is plugged in behind it',
+  EBUSY: 'the kernel keeps the attribute of a device that is switched off, such as a core',
   ENOTSUP: 'the kernel was built with it and booted with it off, as older ones answer for /proc/pressure',
 };
 

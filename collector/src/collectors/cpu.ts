@@ -4,7 +4,10 @@ import { declareSeries } from '@thugshells/shared/series.js';
 import type { Collector } from '../collector.js';
 import { malformed, type KernelSource } from '../kernel-files.js';
 import { CounterIncreases, type Counters } from './counter-increases.js';
+import { CpuFrequency } from './cpu-frequency.js';
 import { decimalsOf, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
+import { readEach } from './partly-read.js';
+import { Throttling } from './throttling.js';
 
 const usagePercent = declareSeries({
   name: 'cpu.usage_percent',
@@ -49,19 +52,30 @@ export function parseStat(text: string): Map<string, Counters<Mode>> {
   return times;
 }
 
-/** Usage of each core and of all, from the second scrape on; a core that was just switched on waits for its second. */
+/**
+ * Usage of each core and of all, from the second scrape on (a core that was just switched on waits for its second);
+ * the clocks of the cores; and how they are held back.
+ */
 export class CpuCollector implements Collector {
   readonly name = 'cpu';
   readonly comparesReads = true;
   readonly #kernel: KernelSource;
+  readonly #frequency: CpuFrequency;
+  readonly #throttling: Throttling;
   /** The kernel says of iowait that it decreases in certain conditions (proc.rst, 1.7); of no other mode. */
   readonly #increases = new CounterIncreases<Mode>(['iowait']);
 
   constructor(kernel: KernelSource) {
     this.#kernel = kernel;
+    this.#frequency = new CpuFrequency(kernel);
+    this.#throttling = new Throttling(kernel);
   }
 
-  async collect(): Promise<readonly Reading[]> {
+  collect(): Promise<readonly Reading[]> {
+    return readEach([() => this.#usage(), () => this.#frequency.read(), () => this.#throttling.read()]);
+  }
+
+  async #usage(): Promise<readonly Reading[]> {
     const increases = this.#increases.upTo(parseStat(await this.#kernel.proc('stat')));
     return [...increases].flatMap(([core, ticks]) => readingsOf(core, ticks));
   }

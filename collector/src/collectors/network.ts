@@ -63,11 +63,20 @@ export class NetworkCollector implements Collector {
   readonly #kernel: KernelSource;
   readonly #isWanted: (name: string) => boolean;
   readonly #cap: InterfaceCap;
+  readonly #maxInterfaces: number;
 
   constructor(kernel: KernelSource, options: NetworkOptions) {
     this.#kernel = kernel;
     this.#isWanted = nameFilter(options);
     this.#cap = new InterfaceCap(options.maxInterfaces);
+    this.#maxInterfaces = options.maxInterfaces;
+  }
+
+  get notice(): string | undefined {
+    const [first, ...others] = this.#cap.firstWaiting;
+    if (first === undefined) return undefined;
+    const more = others.length === 0 ? '' : ` and ${others.length} more`;
+    return `${first}${more} not reported: NETWORK_MAX_INTERFACES=${this.#maxInterfaces} others are; NETWORK_EXCLUDE leaves out what is of no interest`;
   }
 
   async collect(): Promise<readonly Reading[]> {
