@@ -49,7 +49,6 @@ export function sysTexts({ cores, disks, zones }: BoardSize): Map<string, TextAt
   always('class/thermal/cooling_device0/type', 'pwm-fan');
   always('class/thermal/cooling_device0/max_state', 4);
   texts.set('class/thermal/cooling_device0/cur_state', (uptimeS) => `${Math.round(valueAt(uptimeS, { mean: 2, swing: 0.9, periodS: 240 }))}\n`);
-  always('devices/system/cpu/online', cores === 1 ? 0 : `0-${cores - 1}`);
   for (let policy = 0; policy < cores; policy += CORES_PER_POLICY) {
     const path = `devices/system/cpu/cpufreq/policy${policy}`;
     always(`${path}/cpuinfo_max_freq`, 1_800_000);

@@ -64,6 +64,8 @@ export class CpuCollector implements Collector {
   readonly #throttling: Throttling;
   /** The kernel says of iowait that it decreases in certain conditions (proc.rst, 1.7); of no other mode. */
   readonly #increases = new CounterIncreases<Mode>(['iowait']);
+  /** Those that are switched on, as the kernel lists them; others have no line. */
+  #cores = '';
 
   constructor(kernel: KernelSource) {
     this.#kernel = kernel;
@@ -72,11 +74,13 @@ export class CpuCollector implements Collector {
   }
 
   collect(): Promise<readonly Reading[]> {
-    return readEach([() => this.#usage(), () => this.#frequency.read(), () => this.#throttling.read()]);
+    return readEach([() => this.#usage(), () => this.#frequency.read(), () => this.#throttling.read(this.#cores)]);
   }
 
   async #usage(): Promise<readonly Reading[]> {
-    const increases = this.#increases.upTo(parseStat(await this.#kernel.proc('stat')));
+    const times = parseStat(await this.#kernel.proc('stat'));
+    this.#cores = [...times.keys()].join();
+    const increases = this.#increases.upTo(times);
     return [...increases].flatMap(([core, ticks]) => readingsOf(core, ticks));
   }
 }

@@ -1,9 +1,10 @@
-import type { Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import { AgentError } from '@thugshells/shared/errors.js';
+import type { Labels, Reading } from '@thugshells/shared/sample.js';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/series.js';
 
 import { whereAbsent, type KernelSource } from '../kernel-files.js';
 import { byNumber, hexFields, numberLine } from './kernel-text.js';
-import { readEach } from './partly-read.js';
+import { readEach, type Source } from './partly-read.js';
 
 const coreThrottles = declareSeries({
   name: 'cpu.throttles_total',
@@ -32,7 +33,8 @@ const throttledSinceBoot = declareSeries({
 
 const CPUS = 'devices/system/cpu';
 /** Of the Raspberry Pi's own kernel; what `vcgencmd get_throttled` prints, in hex: bits 0 to 3 now, 16 to 19 since boot. */
-const FIRMWARE = 'devices/platform/soc/soc:firmware/get_throttled';
+const FIRMWARE = 'devices/platform/soc/soc:firmware';
+const FIRMWARE_FILE = 'get_throttled';
 const SINCE_BOOT_BIT = 16;
 const REASONS = ['under_voltage', 'frequency_capped', 'throttled', 'soft_temperature_limit'] as const;
 
@@ -42,43 +44,56 @@ const REASONS = ['under_voltage', 'frequency_capped', 'throttled', 'soft_tempera
  */
 export class Throttling {
   readonly #kernel: KernelSource;
-  /** The cores that were switched on when `#counters` were found; those of a core go and come with it. */
+  /** The cores that were switched on when `#sources` were found; the counters of a core go and come with it. */
   #foundAmong: string | undefined;
-  #counters: readonly { readonly file: string; readonly series: typeof coreThrottles; readonly labels: Record<string, string> }[] = [];
+  #sources: readonly Source[] = [];
 
   constructor(kernel: KernelSource) {
     this.#kernel = kernel;
   }
 
-  /** @throws AgentError as `readEach` does */
-  async read(): Promise<readonly Reading[]> {
-    await this.#find();
-    const counters = this.#counters.map(({ file, series, labels }) => async () => [
-      { series, labels, value: numberLine(`/sys/${file}`, await this.#kernel.sys(file)) },
-    ]);
-    return readEach([...counters, async () => parseThrottled(`/sys/${FIRMWARE}`, await this.#kernel.sys(FIRMWARE))]);
+  /**
+   * `cores` names those that are switched on, whatever the names.
+   *
+   * @throws AgentError KERNEL_FILE_ABSENT where nothing tells; else as `readEach` does
+   */
+  async read(cores: string): Promise<readonly Reading[]> {
+    if (cores !== this.#foundAmong) {
+      this.#sources = [...(await this.#findCounters()), ...(await this.#findFirmware())];
+      this.#foundAmong = cores;
+    }
+    if (this.#sources.length > 0) return readEach(this.#sources);
+    throw new AgentError(`/sys/${CPUS} has no counter of throttling`, { code: 'KERNEL_FILE_ABSENT' });
   }
 
-  async #find(): Promise<void> {
-    const online = await whereAbsent(this.#kernel.sys(`${CPUS}/online`), '');
-    if (online === this.#foundAmong) return;
-    const entries = await whereAbsent(this.#kernel.sysEntries(CPUS), []);
+  async #findCounters(): Promise<Source[]> {
     const packages = new Set<string>();
-    const counters = [];
-    for (const entry of entries.filter((one) => /^cpu[0-9]+$/.test(one)).sort(byNumber)) {
+    const sources: Source[] = [];
+    for (const entry of (await this.#entries(CPUS)).filter((one) => /^cpu[0-9]+$/.test(one)).sort(byNumber)) {
       const folder = `${CPUS}/${entry}/thermal_throttle`;
-      const files: readonly string[] = await whereAbsent(this.#kernel.sysEntries(folder), []);
-      if (files.includes('core_throttle_count')) {
-        counters.push({ file: `${folder}/core_throttle_count`, series: coreThrottles, labels: { core: entry.slice('cpu'.length) } });
-      }
+      const files = await this.#entries(folder);
+      const core = entry.slice('cpu'.length);
+      if (files.includes('core_throttle_count')) sources.push(this.#counter(coreThrottles, { core }, `${folder}/core_throttle_count`));
       if (!files.includes('package_throttle_count')) continue;
       const id = (await whereAbsent(this.#kernel.sys(`${CPUS}/${entry}/topology/physical_package_id`), '0')).trim();
-      if (packages.has(id)) continue;
+      if (!packages.has(id)) sources.push(this.#counter(packageThrottles, { package: id }, `${folder}/package_throttle_count`));
       packages.add(id);
-      counters.push({ file: `${folder}/package_throttle_count`, series: packageThrottles, labels: { package: id } });
     }
-    this.#counters = counters;
-    this.#foundAmong = online;
+    return sources;
+  }
+
+  async #findFirmware(): Promise<Source[]> {
+    if (!(await this.#entries(FIRMWARE)).includes(FIRMWARE_FILE)) return [];
+    const file = `${FIRMWARE}/${FIRMWARE_FILE}`;
+    return [async () => parseThrottled(`/sys/${file}`, await this.#kernel.sys(file))];
+  }
+
+  #counter(series: SeriesDeclaration, labels: Labels, file: string): Source {
+    return async () => [{ series, labels, value: numberLine(`/sys/${file}`, await this.#kernel.sys(file)) }];
+  }
+
+  #entries(directory: string): Promise<readonly string[]> {
+    return whereAbsent(this.#kernel.sysEntries(directory), []);
   }
 }
 

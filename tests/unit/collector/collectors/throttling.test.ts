@@ -19,7 +19,7 @@ const core = (number: number, own: number, ofPackage: number, id = 0) => ({
 describe('counters', () => {
   test('are those of each core, and of each package once', async () => {
     const kernel = new TextKernel({ ...core(0, 3, 9), ...core(1, 0, 9), ...core(2, 5, 0, 1), [`${CPUS}/cpufreq/boost`]: '1\n' });
-    expect(byIdentity(await new Throttling(kernel).read())).toEqual({
+    expect(byIdentity(await new Throttling(kernel).read('0'))).toEqual({
       'cpu.throttles_total{core=0}': 3,
       'cpu.package_throttles_total{package=0}': 9,
       'cpu.throttles_total{core=1}': 0,
@@ -29,21 +29,21 @@ describe('counters', () => {
   });
 
   test('of a core that is switched off go with it and come back with it', async () => {
-    const kernel = new TextKernel({ ...core(0, 3, 9), ...core(1, 7, 9), [`${CPUS}/online`]: '0-1\n' });
+    const kernel = new TextKernel({ ...core(0, 3, 9), ...core(1, 7, 9) });
     const throttling = new Throttling(kernel);
-    await throttling.read();
+    await throttling.read('0,1');
     const file = `${CPUS}/cpu1/thermal_throttle/core_throttle_count`;
     kernel.files.delete(file);
-    expect(byIdentity(await throttling.read())).not.toHaveProperty(['cpu.throttles_total{core=1}']);
+    expect(byIdentity(await throttling.read('0'))).not.toHaveProperty(['cpu.throttles_total{core=1}']);
     kernel.files.set(file, '8\n');
-    expect(byIdentity(await throttling.read())).toHaveProperty(['cpu.throttles_total{core=1}'], 8);
-    for (const [path, text] of Object.entries({ ...core(2, 1, 9), [`${CPUS}/online`]: '0-2\n' })) kernel.files.set(path, text);
-    expect(byIdentity(await throttling.read())).toHaveProperty(['cpu.throttles_total{core=2}'], 1);
+    expect(byIdentity(await throttling.read('0,1'))).toHaveProperty(['cpu.throttles_total{core=1}'], 8);
+    for (const [path, text] of Object.entries(core(2, 1, 9))) kernel.files.set(path, text);
+    expect(byIdentity(await throttling.read('0,1,2'))).toHaveProperty(['cpu.throttles_total{core=2}'], 1);
   });
 
   test('that are spoilt are named, and take none of the others along', async () => {
     const kernel = new TextKernel({ ...core(0, 3, 9), [FIRMWARE]: '0\n', [`${CPUS}/cpu0/thermal_throttle/core_throttle_count`]: '-1\n' });
-    const error = await new Throttling(kernel).read().catch((thrown: unknown) => thrown);
+    const error = await new Throttling(kernel).read('0').catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
     expect((error as AgentError).message).toContain('core_throttle_count: line 1: "-1"');
     expect(Object.keys(byIdentity(readingsIn(error)))).toHaveLength(1 + 8);
@@ -52,7 +52,7 @@ describe('counters', () => {
 
 describe('the firmware of a Raspberry Pi', () => {
   test('says why the processor is held back, and why it was since the board was booted', async () => {
-    const read = byIdentity(await new Throttling(new TextKernel({ [FIRMWARE]: '50005\n' })).read());
+    const read = byIdentity(await new Throttling(new TextKernel({ [FIRMWARE]: '50005\n' })).read('0'));
     const set = Object.keys(read).filter((name) => read[name] === 1);
     expect(Object.keys(read)).toHaveLength(8);
     expect(set).toEqual([
@@ -79,5 +79,5 @@ describe('the firmware of a Raspberry Pi', () => {
 });
 
 test('a board without either makes it absent', async () => {
-  await expect(new Throttling(new TextKernel({ [`${CPUS}/cpu0/online`]: '1\n' })).read()).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+  await expect(new Throttling(new TextKernel({ [`${CPUS}/cpu0/online`]: '1\n' })).read('0')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
 });
