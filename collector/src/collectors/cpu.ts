@@ -5,7 +5,7 @@ import type { Collector } from '../collector.js';
 import { malformed, type KernelSource } from '../kernel-files.js';
 import { CounterIncreases, type Counters } from './counter-increases.js';
 import { CpuFrequency } from './cpu-frequency.js';
-import { decimalsOf, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
+import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
 import { readEach } from './partly-read.js';
 import { Throttling } from './throttling.js';
 
@@ -39,6 +39,7 @@ type Mode = (typeof MODES)[number];
  */
 export function parseStat(text: string): Map<string, Counters<Mode>> {
   const times = new Map<string, Counters<Mode>>();
+  const width = new EqualWidth();
   for (const line of linesOf(PATH, text)) {
     if (!line.text.startsWith('cpu')) continue;
     const [label = '', ...fields] = fieldsOf(line.text);
@@ -46,6 +47,7 @@ export function parseStat(text: string): Map<string, Counters<Mode>> {
     const core = label === 'cpu' ? 'all' : label.slice('cpu'.length);
     if (times.has(core)) throw malformedLine(line, `a second line of ${label}`);
     const ticks = decimalsOf(line, fields, MODES.length);
+    width.check(line, ticks);
     times.set(core, Object.fromEntries(MODES.map((mode, index) => [mode, ticks[index]])) as Counters<Mode>);
   }
   if (!times.has('all')) throw malformed(PATH, 'no line of all cores ("cpu")');

@@ -114,6 +114,21 @@ export function byNumber(one: string, other: string): number {
   return one.length - other.length || (one < other ? -1 : 1);
 }
 
+/**
+ * Checks that lines of one kind have equally many fields: how many depends on the kernel, but one with fewer than its
+ * neighbour lost some, and which cannot be told.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export class EqualWidth {
+  #width: number | undefined;
+
+  check(line: KernelLine, fields: readonly unknown[]): void {
+    this.#width ??= fields.length;
+    if (fields.length !== this.#width) throw malformedLine(line, `${fields.length} numbers where the lines before have ${this.#width}`);
+  }
+}
+
 /** The error for one line of a kernel file. */
 export function malformedLine(line: KernelLine, what: string): AgentError {
   return malformed(line.path, `line ${line.number}: ${what}`);

@@ -1,7 +1,7 @@
 import { AgentError } from '@thugshells/shared/errors.js';
 
 import { whereAbsent, type KernelSource } from '../kernel-files.js';
-import { byNumber } from './kernel-text.js';
+import { byNumber, onlyLine } from './kernel-text.js';
 
 /** A temperature that can be read. */
 export interface Sensor {
@@ -71,10 +71,10 @@ export function uniqueName(taken: { has(name: string): boolean }, name: string, 
   return taken.has(name) ? `${name} (${directory})` : name;
 }
 
-/** A name that cannot be read is no reason to lose the thing: it goes by `instead`. */
+/** A name that cannot be read, or was cut, is no reason to lose the thing: it goes by `instead`. */
 export async function nameIn(kernel: KernelSource, file: string, instead: string): Promise<string> {
   try {
-    return (await kernel.sys(file)).trim() || instead;
+    return onlyLine(`/sys/${file}`, await kernel.sys(file)).text.trim() || instead;
   } catch (error) {
     if (error instanceof AgentError) return instead;
     throw error;

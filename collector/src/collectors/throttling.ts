@@ -5,6 +5,7 @@ import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/series
 import { whereAbsent, type KernelSource } from '../kernel-files.js';
 import { byNumber, hexFields, numberLine } from './kernel-text.js';
 import { readEach, type Source } from './partly-read.js';
+import { nameIn } from './sensors.js';
 
 const coreThrottles = declareSeries({
   name: 'cpu.throttles_total',
@@ -75,7 +76,7 @@ export class Throttling {
       const core = entry.slice('cpu'.length);
       if (files.includes('core_throttle_count')) sources.push(this.#counter(coreThrottles, { core }, `${folder}/core_throttle_count`));
       if (!files.includes('package_throttle_count')) continue;
-      const id = (await whereAbsent(this.#kernel.sys(`${CPUS}/${entry}/topology/physical_package_id`), '0')).trim();
+      const id = await nameIn(this.#kernel, `${CPUS}/${entry}/topology/physical_package_id`, '0');
       if (!packages.has(id)) sources.push(this.#counter(packageThrottles, { package: id }, `${folder}/package_throttle_count`));
       packages.add(id);
     }

@@ -76,8 +76,9 @@ export function kernelFault(path: string, code: string): Error {
 export class RecordedKernel extends KernelFiles {
   readonly #spaces: ReadonlyMap<string, Space>;
 
-  constructor(moment: '' | '-later' = '', board: Board = 'x86-vm') {
-    super({ procRoot: join(recordingOf(board), `proc${moment}`), sysRoot: join(recordingOf(board), 'sys') });
+  /** `folder` has the files in place of the recording. */
+  constructor(moment: '' | '-later' = '', board: Board = 'x86-vm', folder = recordingOf(board)) {
+    super({ procRoot: join(folder, `proc${moment}`), sysRoot: join(folder, 'sys') });
     const lines = recorded(`statfs${moment}`, board).split('\n').slice(0, -1);
     this.#spaces = new Map(
       lines.map((line) => {
