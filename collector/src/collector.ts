@@ -12,6 +12,8 @@ export interface Collector {
   readonly name: string;
   /** Whether some readings are differences between two reads, so that the first read does not have them. */
   readonly comparesReads: boolean;
+  /** What an operator should know though nothing has failed, as a sentence; the first one there is stands in the log. */
+  readonly notice?: string | undefined;
   /**
    * Reads once.
    *

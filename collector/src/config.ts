@@ -105,6 +105,18 @@ export function collectorVariables(environment: Environment, hostName: string, p
       default: '512',
       format: sectorBytesFormat,
     },
+    collectorMaxSeries: {
+      env: 'COLLECTOR_MAX_SERIES',
+      doc: 'Most series of one collector that are stored in an hour; the rest is counted.',
+      default: '1000',
+      format: integer(1, 1_000_000),
+    },
+    maxSeries: {
+      env: 'MAX_SERIES',
+      doc: 'Most series of all collectors together that are stored in an hour; the rest is counted.',
+      default: '5000',
+      format: integer(1, 1_000_000),
+    },
     flushIntervalMs: {
       env: 'FLUSH_INTERVAL',
       doc: 'Scrapes are gathered this long and committed together, which spares flash; a kill or a power cut loses that much more. 0: each is its own commit.',

@@ -17,6 +17,7 @@ import { loadCollectorConfig, type CollectorConfig } from './config.js';
 import { KernelFiles, requireProcRoot, type KernelSource } from './kernel-files.js';
 import { once } from './once.js';
 import { Scheduler, type ScheduledCollector } from './scheduler.js';
+import { SeriesCap } from './series-cap.js';
 import { SimulatedKernel } from './simulated-kernel.js';
 import { spaceLimits } from './store/space.js';
 import { Store } from './store/store.js';
@@ -29,13 +30,17 @@ function kernelOf(config: CollectorConfig): KernelSource {
 
 function collectorsOf(config: CollectorConfig, kernel: KernelSource): ScheduledCollector[] {
   return config.collectors.map((name) => ({
-    collector: COLLECTORS[name]({ kernel, options: config }),
+    collector: COLLECTORS[name]({ kernel, options: config, build: version() }),
     intervalMs: config[`${name}IntervalMs`],
   }));
 }
 
 function labelsOf(config: CollectorConfig): Record<string, string> {
   return config.kernel === 'simulated' ? { simulated: 'true' } : {};
+}
+
+function capOf(config: CollectorConfig): SeriesCap {
+  return new SeriesCap({ perCollector: config.collectorMaxSeries, total: config.maxSeries });
 }
 
 function run(): Promise<never> {
@@ -62,14 +67,14 @@ function run(): Promise<never> {
     });
     store.open();
     releases.add('store', store, (open) => open.close());
-    const scheduler = new Scheduler({ clock, logger, store });
+    const scheduler = new Scheduler({ clock, logger, store, cap: capOf(config) });
     await Promise.all([scheduler.run(collectorsOf(config, kernel), stop), store.run(stop)]);
   });
 }
 
 async function runOnce(): Promise<CommandResult> {
   const { values: config } = loadCollectorConfig(process.env);
-  const options = { clock, deviceId: config.deviceId, labels: labelsOf(config) };
+  const options = { clock, deviceId: config.deviceId, labels: labelsOf(config), cap: capOf(config) };
   const { lines, failures } = await once(
     collectorsOf(config, kernelOf(config)).map(({ collector }) => collector),
     options,

@@ -5,6 +5,7 @@ import { refusalOf, sampleOf, type Labels, type Reading } from '@thugshells/shar
 
 import type { Collector } from './collector.js';
 import { readingsIn } from './collectors/partly-read.js';
+import type { SeriesCap } from './series-cap.js';
 
 /** What `once` prints and whether every collector did its work. */
 export interface OnceResult {
@@ -20,7 +21,7 @@ const BETWEEN_READS_MS = 1_000;
 /** Reads every collector once, or twice a second apart where it compares two reads; touches no database. */
 export async function once(
   collectors: readonly Collector[],
-  options: { readonly clock: Clock; readonly deviceId: string; readonly labels: Labels },
+  options: { readonly clock: Clock; readonly deviceId: string; readonly labels: Labels; readonly cap: SeriesCap },
 ): Promise<OnceResult> {
   const { clock } = options;
   const comparing = collectors.filter((collector) => collector.comparesReads);
@@ -29,7 +30,12 @@ export async function once(
   const timestampMs = clock.now();
   const results = await Promise.all(collectors.map((collector) => read(collector, clock)));
   const failures = results.flatMap(({ failure }) => failure ?? []);
-  const lines = results.flatMap(({ readings }) => readings).map((reading) => {
+  const admitted = results.flatMap(({ readings }, index) => {
+    const admission = options.cap.admit((collectors[index] as Collector).name, readings, clock.monotonic());
+    failures.push(...admission.refusals);
+    return admission.readings;
+  });
+  const lines = admitted.map((reading) => {
     const sample = sampleOf(reading, { deviceId: options.deviceId, labels: options.labels, timestampMs });
     const refusal = refusalOf(sample);
     if (refusal !== undefined) {

@@ -7,6 +7,7 @@ import type { Reading } from '@thugshells/shared/sample.js';
 import { noCounters, type CollectorHealth, type CollectorStatus } from './collector-status.js';
 import type { Collector } from './collector.js';
 import { readingsIn } from './collectors/partly-read.js';
+import type { SeriesCap } from './series-cap.js';
 import type { Store } from './store/store.js';
 
 /** A collector and how often it runs. */
@@ -19,6 +20,7 @@ export interface SchedulerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly store: Pick<Store, 'admit' | 'add' | 'countersOf'>;
+  readonly cap: SeriesCap;
 }
 
 /** What one call of a collector came to. */
@@ -40,6 +42,8 @@ const SUMMARY_INTERVAL_MS = 60_000;
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #states = new Map<string, CollectorStatus>();
+  /** Collectors whose notice stands in the log. */
+  readonly #noticed = new Set<string>();
   #scrapes = 0;
   #samples = 0;
 
@@ -65,12 +69,16 @@ export class Scheduler {
   }
 
   async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
-    const { clock, store } = this.#options;
+    const { clock, store, cap } = this.#options;
     const at = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
     const outcome = await unlessStopped(collect(scheduled.collector, at.monotonicMs), stop);
     if (outcome === undefined) return;
     const durationMs = clock.monotonic() - at.monotonicMs;
-    const { samples, refusals } = store.admit(outcome.readings, at);
+    const capped = cap.admit(scheduled.collector.name, outcome.readings, at.monotonicMs);
+    this.#tellNotices(scheduled.collector, capped.notice);
+    const admitted = store.admit(capped.readings, at);
+    const { samples } = admitted;
+    const refusals = [...capped.refusals, ...admitted.refusals];
     const status = this.#nextStatus(scheduled, outcome, { stored: samples.length, refusals, durationMs, nowMs: at.wallMs });
     store.add({ at, samples, status });
     this.#tell(status, outcome, samples.length);
@@ -117,6 +125,15 @@ export class Scheduler {
     } else {
       logger.warn('collector works again', { collector });
     }
+  }
+
+  /** What is left out is told once; that it goes on can be seen in the counters. */
+  #tellNotices({ name, notice }: Collector, seriesNotice: string | undefined): void {
+    const { logger } = this.#options;
+    if (seriesNotice !== undefined) logger.warn('too many series', { collector: name, reason: seriesNotice });
+    if (notice === undefined || this.#noticed.has(name)) return;
+    this.#noticed.add(name);
+    logger.warn('collector leaves something out', { collector: name, reason: notice });
   }
 
   async #summarise(stop: AbortSignal): Promise<void> {

@@ -8,6 +8,7 @@ export type SeriesUnit =
   | 'bytes'
   | 'bytes_per_second'
   | 'celsius'
+  | 'hertz'
   | 'milliseconds'
   | 'none'
   | 'operations'

@@ -4,7 +4,10 @@ import { declareSeries } from '@thugshells/shared/series.js';
 import type { Collector } from '../collector.js';
 import { malformed, type KernelSource } from '../kernel-files.js';
 import { CounterIncreases, type Counters } from './counter-increases.js';
-import { decimalsOf, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
+import { CpuFrequency } from './cpu-frequency.js';
+import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
+import { readEach } from './partly-read.js';
+import { Throttling } from './throttling.js';
 
 const usagePercent = declareSeries({
   name: 'cpu.usage_percent',
@@ -36,6 +39,7 @@ type Mode = (typeof MODES)[number];
  */
 export function parseStat(text: string): Map<string, Counters<Mode>> {
   const times = new Map<string, Counters<Mode>>();
+  const width = new EqualWidth();
   for (const line of linesOf(PATH, text)) {
     if (!line.text.startsWith('cpu')) continue;
     const [label = '', ...fields] = fieldsOf(line.text);
@@ -43,26 +47,42 @@ export function parseStat(text: string): Map<string, Counters<Mode>> {
     const core = label === 'cpu' ? 'all' : label.slice('cpu'.length);
     if (times.has(core)) throw malformedLine(line, `a second line of ${label}`);
     const ticks = decimalsOf(line, fields, MODES.length);
+    width.check(line, ticks);
     times.set(core, Object.fromEntries(MODES.map((mode, index) => [mode, ticks[index]])) as Counters<Mode>);
   }
   if (!times.has('all')) throw malformed(PATH, 'no line of all cores ("cpu")');
   return times;
 }
 
-/** Usage of each core and of all, from the second scrape on; a core that was just switched on waits for its second. */
+/**
+ * Usage of each core and of all, from the second scrape on (a core that was just switched on waits for its second);
+ * the clocks of the cores; and how they are held back.
+ */
 export class CpuCollector implements Collector {
   readonly name = 'cpu';
   readonly comparesReads = true;
   readonly #kernel: KernelSource;
+  readonly #frequency: CpuFrequency;
+  readonly #throttling: Throttling;
   /** The kernel says of iowait that it decreases in certain conditions (proc.rst, 1.7); of no other mode. */
   readonly #increases = new CounterIncreases<Mode>(['iowait']);
+  /** Those that are switched on, as the kernel lists them; others have no line. */
+  #cores = '';
 
   constructor(kernel: KernelSource) {
     this.#kernel = kernel;
+    this.#frequency = new CpuFrequency(kernel);
+    this.#throttling = new Throttling(kernel);
   }
 
-  async collect(): Promise<readonly Reading[]> {
-    const increases = this.#increases.upTo(parseStat(await this.#kernel.proc('stat')));
+  collect(): Promise<readonly Reading[]> {
+    return readEach([() => this.#usage(), () => this.#frequency.read(), () => this.#throttling.read(this.#cores)]);
+  }
+
+  async #usage(): Promise<readonly Reading[]> {
+    const times = parseStat(await this.#kernel.proc('stat'));
+    this.#cores = [...times.keys()].join();
+    const increases = this.#increases.upTo(times);
     return [...increases].flatMap(([core, ticks]) => readingsOf(core, ticks));
   }
 }

@@ -7,6 +7,8 @@ import { CounterIncreases, type Counters } from './counter-increases.js';
 import { KERNEL_SECTOR_BYTES, parseDiskstats, sysfsName, wholeDevices, type DiskCounters } from './diskstats.js';
 import { parseSizeFile } from './kernel-text.js';
 import { nameFilter, type NameRules } from './name-filter.js';
+import { readEach } from './partly-read.js';
+import { readWear } from './wear.js';
 
 const total = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'counter', unit, help });
 const rate = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'gauge', unit, help });
@@ -38,7 +40,10 @@ export interface DiskOptions extends NameRules {
   readonly sectorBytes: typeof KERNEL_SECTOR_BYTES | 'sysfs';
 }
 
-/** Reads and writes of whole block devices: counters always, rates of those that were there one scrape before. */
+/**
+ * Reads and writes of whole block devices: counters always, rates of those that were there one scrape before. And how
+ * far flash memory is worn, where it tells.
+ */
 export class DiskCollector implements Collector {
   readonly name = 'disk';
   readonly comparesReads = true;
@@ -59,10 +64,11 @@ export class DiskCollector implements Collector {
     const seconds = (monotonicMs - this.#beforeMs) / 1000;
     const increases = this.#increases.upTo(devices);
     this.#beforeMs = monotonicMs;
-    return [...devices].flatMap(([device, counters]) => [
+    const traffic = [...devices].flatMap(([device, counters]) => [
       ...QUANTITIES.map((one) => ({ series: SERIES[one][0], labels: { device }, value: counters[one] })),
       ...ratesOf(device, increases.get(device), seconds),
     ]);
+    return readEach([async () => traffic, () => readWear(this.#kernel, [...devices.keys()])]);
   }
 
   async #countersOfDevices(): Promise<Map<string, Counters<Quantity>>> {

@@ -1,4 +1,4 @@
-import { decimalsOf, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
+import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
 
 /** The unit of /proc/diskstats for every device: "standard UNIX 512-byte sectors" (Documentation/block/stat.rst). */
 export const KERNEL_SECTOR_BYTES = 512;
@@ -22,10 +22,12 @@ const LEAST_COUNTERS = 11;
  */
 export function parseDiskstats(text: string): Map<string, DiskCounters> {
   const devices = new Map<string, DiskCounters>();
+  const width = new EqualWidth();
   for (const line of linesOf(PATH, text)) {
     const [major = '', minor = '', device = '', ...fields] = fieldsOf(line.text);
     decimalsOf(line, [major, minor], 2);
     const counters = decimalsOf(line, fields, LEAST_COUNTERS);
+    width.check(line, counters);
     if (devices.has(device)) throw malformedLine(line, `a second line of ${quoted(device)}`);
     const [readOps = 0, , readSectors = 0, , writeOps = 0, , writeSectors = 0] = counters;
     devices.set(device, { readOps, readSectors, writeOps, writeSectors });

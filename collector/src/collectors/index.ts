@@ -27,6 +27,8 @@ export interface CollectorOptions {
 export interface CollectorParts {
   readonly kernel: KernelSource;
   readonly options: CollectorOptions;
+  /** Version of this program, told as a series. */
+  readonly build?: string;
 }
 
 /** Makes one collector; throws AgentError BAD_CONFIGURATION for options that cannot be used. */
@@ -60,7 +62,7 @@ export const COLLECTORS: Readonly<Record<CollectorName, CollectorFactory>> = {
       maxInterfaces: options.networkMaxInterfaces,
     }),
   temperature: ({ kernel }) => new TemperatureCollector(kernel),
-  load: ({ kernel }) => new LoadCollector(kernel),
+  load: ({ kernel, build }) => new LoadCollector(kernel, build),
   filesystem: ({ kernel }) => new FilesystemCollector(kernel),
   pressure: ({ kernel }) => new PressureCollector(kernel),
 };

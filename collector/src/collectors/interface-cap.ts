@@ -10,6 +10,7 @@ export class InterfaceCap {
   readonly #chosen = new Set<string>();
   #waiting: ReadonlySet<string> = new Set();
   #droppedTotal = 0;
+  #firstWaiting: readonly string[] = [];
 
   constructor(max: number) {
     this.#max = max;
@@ -23,6 +24,11 @@ export class InterfaceCap {
     return this.#droppedTotal;
   }
 
+  /** The interfaces that were the first to wait, for whoever tells it once; empty while none has. */
+  get firstWaiting(): readonly string[] {
+    return this.#firstWaiting;
+  }
+
   /** Which of the interfaces that are there now have a place. */
   choose(present: readonly string[]): ReadonlySet<string> {
     const here = new Set(present);
@@ -32,6 +38,7 @@ export class InterfaceCap {
       else waiting.add(name);
     }
     for (const name of waiting) if (!this.#waiting.has(name)) this.#droppedTotal += 1;
+    if (this.#firstWaiting.length === 0) this.#firstWaiting = [...waiting];
     this.#waiting = waiting;
     return new Set(present.filter((name) => this.#chosen.has(name)));
   }

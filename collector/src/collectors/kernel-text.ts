@@ -10,18 +10,34 @@ export interface KernelLine {
   readonly text: string;
 }
 
+/** Far above what any kernel writes (one line for each core, mount or partition), and split in a few milliseconds. */
+const MAX_LINES = 50_000;
+
 /**
  * The lines of a kernel file. The kernel ends every line with a newline, so a text without one at its end was cut,
  * perhaps within a number that would look whole.
  *
- * @throws AgentError KERNEL_FILE_MALFORMED for a text that is empty or cut
+ * @throws AgentError KERNEL_FILE_MALFORMED for a text that is empty, cut, or of more lines than a kernel writes
  */
 export function linesOf(path: string, text: string): KernelLine[] {
   if (text === '') throw malformed(path, 'empty');
-  const lines = text.split('\n').map((line, index) => ({ path, number: index + 1, text: line }));
+  const pieces = text.split('\n', MAX_LINES + 2);
+  if (pieces.length > MAX_LINES + 1) throw malformed(path, `more than ${MAX_LINES} lines`);
+  const lines = pieces.map((line, index) => ({ path, number: index + 1, text: line }));
   const rest = lines.pop();
   if (rest !== undefined && rest.text !== '') throw malformedLine(rest, 'cut short, no newline at its end');
   return lines;
+}
+
+/**
+ * The line of a file that holds one.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED for no line, or several
+ */
+export function onlyLine(path: string, text: string): KernelLine {
+  const [line, ...more] = linesOf(path, text);
+  if (line === undefined || more.length > 0) throw malformed(path, 'not one line');
+  return line;
 }
 
 /** The blank-separated fields of a line. */
@@ -56,15 +72,61 @@ export function decimalsOf(line: KernelLine, fields: readonly string[], atLeast:
 }
 
 /**
- * The one number that a file of sysfs holds, and that cannot be 0: a size.
+ * The one decimal integer that a file of sysfs holds.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function numberLine(path: string, text: string): number {
+  const line = onlyLine(path, text);
+  return decimalOf(line, line.text);
+}
+
+/**
+ * As `numberLine`, for a size, which cannot be 0.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseSizeFile(path: string, text: string): number {
-  const [line, ...more] = linesOf(path, text);
-  const size = line === undefined || more.length > 0 ? 0 : decimalOf(line, line.text);
-  if (size === 0) throw malformed(path, `${quoted(text)} is not a size`);
+  const size = numberLine(path, text);
+  if (size === 0) throw malformed(path, '0 is not a size');
   return size;
+}
+
+/** A number of at most 32 bits, with `0x` before it or not: files of sysfs write either. */
+const hexadecimal = /^(0x)?[0-9a-f]{1,8}$/;
+
+/**
+ * The hexadecimal numbers in a file of one line, exactly so many.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function hexFields(path: string, text: string, count: number): number[] {
+  const line = onlyLine(path, text);
+  const fields = fieldsOf(line.text);
+  if (fields.length !== count) throw malformedLine(line, `${fields.length} numbers where ${count} are expected`);
+  const wrong = fields.find((field) => !hexadecimal.test(field));
+  if (wrong !== undefined) throw malformedLine(line, `${quoted(wrong)} is not a hexadecimal number`);
+  return fields.map((field) => parseInt(field, 16));
+}
+
+/** Orders names that differ in their number only: `hwmon2` before `hwmon10`. */
+export function byNumber(one: string, other: string): number {
+  return one.length - other.length || (one < other ? -1 : 1);
+}
+
+/**
+ * Checks that lines of one kind have equally many fields: how many depends on the kernel, but one with fewer than its
+ * neighbour lost some, and which cannot be told.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export class EqualWidth {
+  #width: number | undefined;
+
+  check(line: KernelLine, fields: readonly unknown[]): void {
+    this.#width ??= fields.length;
+    if (fields.length !== this.#width) throw malformedLine(line, `${fields.length} numbers where the lines before have ${this.#width}`);
+  }
 }
 
 /** The error for one line of a kernel file. */

@@ -2,8 +2,10 @@ import type { Reading } from '@thugshells/shared/sample.js';
 import { declareSeries } from '@thugshells/shared/series.js';
 
 import type { Collector } from '../collector.js';
-import { malformed, type KernelSource } from '../kernel-files.js';
-import { fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
+import type { KernelSource } from '../kernel-files.js';
+import { fieldsOf, malformedLine, onlyLine, quoted } from './kernel-text.js';
+import { readEach } from './partly-read.js';
+import { systemInfo } from './system-info.js';
 
 const average = (name: string, minutes: string) =>
   declareSeries({
@@ -52,8 +54,7 @@ const hundredths = /^[0-9]{1,20}\.[0-9]{2}$/;
 
 /** The first numbers of a file of one line. */
 function hundredthsOf(path: string, text: string, count: number): number[] {
-  const [line, ...more] = linesOf(path, text);
-  if (line === undefined || more.length > 0) throw malformed(path, 'not one line');
+  const line = onlyLine(path, text);
   const fields = fieldsOf(line.text).slice(0, count);
   if (fields.length < count) throw malformedLine(line, `${fields.length} numbers where at least ${count} are expected`);
   const wrong = fields.find((field) => !hundredths.test(field));
@@ -61,17 +62,24 @@ function hundredthsOf(path: string, text: string, count: number): number[] {
   return fields.map(Number);
 }
 
-/** Load averages, and how long the board has been up. */
+/** Load averages, how long the board has been up, and what runs on it. */
 export class LoadCollector implements Collector {
   readonly name = 'load';
   readonly comparesReads = false;
   readonly #kernel: KernelSource;
+  readonly #build: string | undefined;
 
-  constructor(kernel: KernelSource) {
+  /** `build` is the version of this program; without it there is no series of it. */
+  constructor(kernel: KernelSource, build?: string) {
     this.#kernel = kernel;
+    this.#build = build;
   }
 
-  async collect(): Promise<readonly Reading[]> {
+  collect(): Promise<readonly Reading[]> {
+    return readEach([() => this.#load(), ...systemInfo(this.#kernel, this.#build)]);
+  }
+
+  async #load(): Promise<readonly Reading[]> {
     const averages = parseLoadavg(await this.#kernel.proc('loadavg'));
     const uptimeSeconds = parseUptime(await this.#kernel.proc('uptime'));
     const loads = AVERAGES.map((series, index) => ({ series, labels: {}, value: averages[index] as number }));

@@ -58,9 +58,9 @@ function unescaped(line: KernelLine, field: string): string {
  * sandbox of a systemd unit is made of these), and then the first.
  */
 export function realMounts(mounts: readonly Mount[]): Mount[] {
-  const byId = new Map(mounts.map((mount) => [mount.id, mount]));
+  const isVisible = visibility(mounts);
   const real = mounts.filter(
-    (mount) => !PSEUDO_TYPES.has(mount.fstype) && !PSEUDO_MOUNTPOINTS.test(mount.mountpoint) && isVisible(mount, mounts, byId),
+    (mount) => !PSEUDO_TYPES.has(mount.fstype) && !PSEUDO_MOUNTPOINTS.test(mount.mountpoint) && isVisible(mount),
   );
   // Mountpoints are told apart by visibility already; a label must be unique whatever a kernel writes, and the last wins.
   const byMountpoint = new Map(real.map((mount) => [mount.mountpoint, mount]));
@@ -72,22 +72,36 @@ export function realMounts(mounts: readonly Mount[]): Mount[] {
   return [...byDevice.values()];
 }
 
-/** Whether its mountpoint leads to it. A statfs(2) there would else tell the space of another file system. */
-function isVisible(mount: Mount, mounts: readonly Mount[], byId: ReadonlyMap<number, Mount>): boolean {
-  if (mounts.some((other) => other.parentId === mount.id && other.id !== mount.id && other.mountpoint === mount.mountpoint)) return false;
-  const seen = new Set<Mount>();
-  for (let one: Mount | undefined = mount; one !== undefined && !seen.has(one); one = byId.get(one.parentId)) {
-    seen.add(one);
-    const { parentId, mountpoint } = one;
-    // Two mounts on directories of one parent: the lower one's path ends at the upper one, whichever came first.
-    const isOver = (other: Mount) => other.parentId === parentId && other.id !== parentId && isBelow(mountpoint, other.mountpoint);
-    if (mounts.some(isOver)) return false;
-  }
-  return true;
+/**
+ * Whether the mountpoint of a mount leads to it. A statfs(2) there would else tell the space of another file system.
+ * Each answer costs the depth of the path, not the number of mounts: hosts of containers have thousands.
+ */
+function visibility(mounts: readonly Mount[]): (mount: Mount) => boolean {
+  const byId = new Map(mounts.map((mount) => [mount.id, mount]));
+  /** Where there is a mount on the parent, by `placeOn`; the very first mount is not on itself. */
+  const taken = new Set(mounts.filter(({ id, parentId }) => id !== parentId).map((mount) => placeOn(mount.parentId, mount.mountpoint)));
+  return (mount) => {
+    if (taken.has(placeOn(mount.id, mount.mountpoint))) return false;
+    const seen = new Set<Mount>();
+    for (let one: Mount | undefined = mount; one !== undefined && !seen.has(one); one = byId.get(one.parentId)) {
+      seen.add(one);
+      const { parentId, mountpoint } = one;
+      // Two mounts on directories of one parent: the lower one's path ends at the upper one, whichever came first.
+      if (directoriesAbove(mountpoint).some((directory) => taken.has(placeOn(parentId, directory)))) return false;
+    }
+    return true;
+  };
 }
 
-function isBelow(path: string, directory: string): boolean {
-  return path !== directory && path.startsWith(directory === '/' ? '/' : `${directory}/`);
+function placeOn(parentId: number, mountpoint: string): string {
+  return `${parentId} ${mountpoint}`;
+}
+
+/** `/` and `/media` for `/media/usb`. */
+function directoriesAbove(path: string): string[] {
+  const parts = path.split('/').slice(1, -1);
+  const above = parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`);
+  return path === '/' ? [] : ['/', ...above];
 }
 
 /** Who answers for the space of this type of file system. */

@@ -4,7 +4,7 @@ import { declareSeries, type SeriesUnit } from '@thugshells/shared/series.js';
 import type { Collector } from '../collector.js';
 import { malformed, type KernelSource } from '../kernel-files.js';
 import { InterfaceCap } from './interface-cap.js';
-import { decimalsOf, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
+import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
 import { nameFilter, type NameRules } from './name-filter.js';
 
 const counter = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'counter', unit, help });
@@ -39,6 +39,7 @@ const columns = /^ *face *\|bytes +packets +errs +drop [^|]*\|bytes +packets +er
  */
 export function parseNetDev(text: string): Map<string, readonly number[]> {
   const interfaces = new Map<string, readonly number[]>();
+  const width = new EqualWidth();
   const [, header, ...lines] = linesOf(PATH, text);
   if (header === undefined || !columns.test(header.text)) throw malformed(PATH, 'line 2: not the known columns');
   for (const line of lines) {
@@ -46,7 +47,9 @@ export function parseNetDev(text: string): Map<string, readonly number[]> {
     const name = line.text.slice(0, Math.max(0, colon)).trim();
     if (name === '') throw malformedLine(line, 'no name of an interface');
     if (interfaces.has(name)) throw malformedLine(line, `a second line of ${quoted(name)}`);
-    interfaces.set(name, decimalsOf(line, fieldsOf(line.text.slice(colon + 1)), COLUMNS));
+    const counters = decimalsOf(line, fieldsOf(line.text.slice(colon + 1)), COLUMNS);
+    width.check(line, counters);
+    interfaces.set(name, counters);
   }
   return interfaces;
 }
@@ -63,11 +66,20 @@ export class NetworkCollector implements Collector {
   readonly #kernel: KernelSource;
   readonly #isWanted: (name: string) => boolean;
   readonly #cap: InterfaceCap;
+  readonly #maxInterfaces: number;
 
   constructor(kernel: KernelSource, options: NetworkOptions) {
     this.#kernel = kernel;
     this.#isWanted = nameFilter(options);
     this.#cap = new InterfaceCap(options.maxInterfaces);
+    this.#maxInterfaces = options.maxInterfaces;
+  }
+
+  get notice(): string | undefined {
+    const [first, ...others] = this.#cap.firstWaiting;
+    if (first === undefined) return undefined;
+    const more = others.length === 0 ? '' : ` and ${others.length} more`;
+    return `${first}${more} not reported: NETWORK_MAX_INTERFACES=${this.#maxInterfaces} others are; NETWORK_EXCLUDE leaves out what is of no interest`;
   }
 
   async collect(): Promise<readonly Reading[]> {

@@ -21,3 +21,31 @@ export class PartlyRead extends AgentError {
 export function readingsIn(error: unknown): readonly Reading[] {
   return error instanceof PartlyRead ? error.readings : [];
 }
+
+/** One of the sources of a collector; throws as `Collector.collect` does. */
+export type Source = () => Promise<readonly Reading[]>;
+
+/**
+ * The readings of all sources, one after the other: a source that is absent or at fault takes none of the others along.
+ *
+ * @throws AgentError the first source's KERNEL_FILE_ABSENT where all of them are absent
+ * @throws PartlyRead where a source is at fault, with what the others said
+ */
+export async function readEach(sources: readonly Source[]): Promise<readonly Reading[]> {
+  const readings: Reading[] = [];
+  const absences: AgentError[] = [];
+  const faults: AgentError[] = [];
+  for (const source of sources) {
+    try {
+      readings.push(...(await source()));
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      readings.push(...readingsIn(error));
+      (error.code === 'KERNEL_FILE_ABSENT' ? absences : faults).push(error);
+    }
+  }
+  const [fault, ...others] = faults;
+  if (fault !== undefined) throw new PartlyRead([fault, ...others], readings);
+  if (absences.length === sources.length && absences[0] !== undefined) throw absences[0];
+  return readings;
+}

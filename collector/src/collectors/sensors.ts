@@ -1,6 +1,7 @@
 import { AgentError } from '@thugshells/shared/errors.js';
 
 import { whereAbsent, type KernelSource } from '../kernel-files.js';
+import { byNumber, onlyLine } from './kernel-text.js';
 
 /** A temperature that can be read. */
 export interface Sensor {
@@ -35,7 +36,7 @@ export async function listSensorDirectories(kernel: KernelSource): Promise<Senso
 export async function findSensors(kernel: KernelSource, directories: SensorDirectories): Promise<Sensor[]> {
   const sensors = new Map<string, Sensor>();
   const add = (name: string, directory: string, file: string) => {
-    const zone = sensors.has(name) ? `${name} (${directory})` : name;
+    const zone = uniqueName(sensors, name, directory);
     sensors.set(zone, { zone, file });
   };
   for (const directory of directories.thermal) {
@@ -65,17 +66,17 @@ async function inputsIn(kernel: KernelSource, path: string): Promise<string[]> {
   return entries.flatMap((entry) => /^(temp[0-9]+)_input$/.exec(entry)?.[1] ?? []).sort(byNumber);
 }
 
-/** A name that cannot be read is no reason to lose the sensor: it goes by `instead`. */
-async function nameIn(kernel: KernelSource, file: string, instead: string): Promise<string> {
+/** Tells things of one name apart: all but the first bear their directory's name too. */
+export function uniqueName(taken: { has(name: string): boolean }, name: string, directory: string): string {
+  return taken.has(name) ? `${name} (${directory})` : name;
+}
+
+/** A name that cannot be read, or was cut, is no reason to lose the thing: it goes by `instead`. */
+export async function nameIn(kernel: KernelSource, file: string, instead: string): Promise<string> {
   try {
-    return (await kernel.sys(file)).trim() || instead;
+    return onlyLine(`/sys/${file}`, await kernel.sys(file)).text.trim() || instead;
   } catch (error) {
     if (error instanceof AgentError) return instead;
     throw error;
   }
-}
-
-/** `hwmon2` before `hwmon10`. */
-function byNumber(one: string, other: string): number {
-  return one.length - other.length || (one < other ? -1 : 1);
 }

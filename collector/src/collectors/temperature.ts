@@ -3,8 +3,10 @@ import type { Reading } from '@thugshells/shared/sample.js';
 import { declareSeries } from '@thugshells/shared/series.js';
 
 import type { Collector } from '../collector.js';
-import { malformed, type KernelSource } from '../kernel-files.js';
-import { linesOf, malformedLine, quoted } from './kernel-text.js';
+import type { KernelSource } from '../kernel-files.js';
+import { Cooling } from './cooling.js';
+import { malformedLine, onlyLine, quoted } from './kernel-text.js';
+import { readEach } from './partly-read.js';
 import { findSensors, listSensorDirectories, type Sensor } from './sensors.js';
 
 const temperatureCelsius = declareSeries({
@@ -23,8 +25,7 @@ const ABSOLUTE_ZERO = -273_150;
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseTemperature(path: string, text: string): number {
-  const [line, ...more] = linesOf(path, text);
-  if (line === undefined || more.length > 0) throw malformed(path, 'not one line');
+  const line = onlyLine(path, text);
   if (!/^-?[0-9]{1,10}$/.test(line.text)) throw malformedLine(line, `${quoted(line.text)} is not a number`);
   const thousandths = Number(line.text);
   if (thousandths < ABSOLUTE_ZERO) throw malformedLine(line, `${thousandths} is below absolute zero`);
@@ -35,20 +36,27 @@ export function parseTemperature(path: string, text: string): number {
  * Every temperature that the board tells. Sensors answer with errors while what they measure sleeps (a modem, a GPU, a
  * disk: EAGAIN, EIO, ENODATA, EINVAL), so one that cannot be used is left out alone, until it can; only when none can,
  * the collector fails. They are read one after the other: a driver that hangs holds one thread, not all of Node's.
+ * What cools the board is told beside it.
  */
 export class TemperatureCollector implements Collector {
   readonly name = 'temperature';
   readonly comparesReads = false;
   readonly #kernel: KernelSource;
+  readonly #cooling: Cooling;
   /** The directories in which `#sensors` were found; their names do not change, and are not read again. */
   #foundIn = '';
   #sensors: readonly Sensor[] = [];
 
   constructor(kernel: KernelSource) {
     this.#kernel = kernel;
+    this.#cooling = new Cooling(kernel);
   }
 
-  async collect(): Promise<readonly Reading[]> {
+  collect(): Promise<readonly Reading[]> {
+    return readEach([() => this.#temperatures(), () => this.#cooling.read()]);
+  }
+
+  async #temperatures(): Promise<readonly Reading[]> {
     await this.#findSensors();
     const readings: Reading[] = [];
     const faults: AgentError[] = [];

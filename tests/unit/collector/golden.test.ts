@@ -4,38 +4,45 @@ import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
 
 import { COLLECTORS, collectorNames } from '../../../collector/src/collectors/index.js';
+import { parseUptime } from '../../../collector/src/collectors/load.js';
 import { loadCollectorConfig } from '../../../collector/src/config.js';
 import type { KernelSource } from '../../../collector/src/kernel-files.js';
 import { once } from '../../../collector/src/once.js';
-import { RecordedKernel } from './text-kernel.js';
+import { SeriesCap } from '../../../collector/src/series-cap.js';
+import { BOARDS, recorded, RecordedKernel, type Board } from './text-kernel.js';
 
 /**
  * What every collector says of a recorded board with the defaults, as `once` prints it: a change of a collector shows
  * here as a change of lines. `UPDATE_GOLDEN=1 npm test tests/unit/collector/golden` writes the file anew.
  */
 
-const BOARDS = [{ board: 'x86-vm', betweenMs: 7_280 }];
 const NOW = 1_700_000_000_000;
 
 /** The recording of one moment, and once `pass` was called, that of the other. */
-function recordedKernel(): { kernel: KernelSource; pass: () => void } {
-  let moment = new RecordedKernel();
+function recordedKernel(board: Board): { kernel: KernelSource; pass: () => void } {
+  let moment = new RecordedKernel('', board);
   const kernel: KernelSource = {
     proc: (path) => moment.proc(path),
     sys: (path) => moment.sys(path),
     sysEntries: (path) => moment.sysEntries(path),
     statfs: (path, kind) => moment.statfs(path, kind),
   };
-  return { kernel, pass: () => (moment = new RecordedKernel('-later')) };
+  return { kernel, pass: () => (moment = new RecordedKernel('-later', board)) };
 }
 
-test.each(BOARDS)('all collectors say of the recorded $board what stands in its golden file', async ({ board, betweenMs }) => {
-  const { kernel, pass } = recordedKernel();
+/** By the monotonic clock of the board. */
+function betweenMomentsMs(board: Board): number {
+  const uptimeS = (moment: string) => parseUptime(recorded(`proc${moment}/uptime`, board));
+  return Math.round((uptimeS('-later') - uptimeS('')) * 1000);
+}
+
+test.each(BOARDS)('all collectors say of the recorded %s what stands in its golden file', async (board) => {
+  const { kernel, pass } = recordedKernel(board);
   const { values: options } = loadCollectorConfig({});
   let passedMs = 0;
-  const clock = { now: () => NOW, monotonic: () => passedMs, sleep: async () => { passedMs = betweenMs; pass(); } };
-  const collectors = collectorNames.map((name) => COLLECTORS[name]({ kernel, options }));
-  const { lines, failures } = await once(collectors, { clock, deviceId: board, labels: {} });
+  const clock = { now: () => NOW, monotonic: () => passedMs, sleep: async () => { passedMs = betweenMomentsMs(board); pass(); } };
+  const collectors = collectorNames.map((name) => COLLECTORS[name]({ kernel, options, build: '0.0.0' }));
+  const { lines, failures } = await once(collectors, { clock, deviceId: board, labels: {}, cap: new SeriesCap({ perCollector: 1000, total: 5000 }) });
   expect(failures).toEqual([]);
 
   const sorted = `${lines.trimEnd().split('\n').sort().join('\n')}\n`;

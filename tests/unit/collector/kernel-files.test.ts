@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.js';
 
 import { KernelFiles, kernelFileFault, malformed, requireProcRoot, whereAbsent } from '../../../collector/src/kernel-files.js';
-import { RECORDING, recorded } from './text-kernel.js';
+import { recorded, recordingOf } from './text-kernel.js';
 
 let root: string;
 let files: KernelFiles;
@@ -39,7 +39,7 @@ describe('reading', () => {
   });
 
   test('gives the whole text of a recording', async () => {
-    const recording = new KernelFiles({ procRoot: join(RECORDING, 'proc'), sysRoot: join(RECORDING, 'sys') });
+    const recording = new KernelFiles({ procRoot: join(recordingOf('x86-vm'), 'proc'), sysRoot: join(recordingOf('x86-vm'), 'sys') });
     expect(await recording.proc('stat')).toBe(recorded('proc/stat'));
   });
 

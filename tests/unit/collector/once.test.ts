@@ -6,6 +6,7 @@ import type { Reading } from '@thugshells/shared/sample.js';
 import type { Collector } from '../../../collector/src/collector.js';
 import { PartlyRead } from '../../../collector/src/collectors/partly-read.js';
 import { once } from '../../../collector/src/once.js';
+import { SeriesCap, type SeriesLimits } from '../../../collector/src/series-cap.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { NOW, reading } from './collector-parts.js';
 
@@ -14,9 +15,9 @@ function collector(name: string, collect: Collector['collect'], comparesReads = 
 }
 
 /** Runs `once` over these collectors while the clock runs on. */
-async function runOnce(collectors: readonly Collector[], labels = {}) {
+async function runOnce(collectors: readonly Collector[], labels = {}, limits: SeriesLimits = { perCollector: 1000, total: 5000 }) {
   const clock = new FakeClock(NOW);
-  const result = once(collectors, { clock, deviceId: 'b1', labels });
+  const result = once(collectors, { clock, deviceId: 'b1', labels, cap: new SeriesCap(limits) });
   await clock.advance(0);
   await clock.advance(1_000);
   const { lines, failures } = await result;
@@ -82,6 +83,13 @@ describe('failures', () => {
     let reads = 0;
     const flaky = collector('cpu', async (): Promise<Reading[]> => { reads += 1; if (reads === 1) throw new Error('not yet'); return []; }, true);
     expect((await runOnce([flaky])).failures).toEqual([]);
+  });
+
+  test('include series beyond the cap, which are not printed', async () => {
+    const many = collector('network', async () => ['eth0', 'eth1', 'eth2'].map((name) => reading('network.x', 1, { interface: name })));
+    const { parsed, failures } = await runOnce([many], {}, { perCollector: 2, total: 5 });
+    expect(parsed.map((line) => (line as { metric: { __name__: string } }).metric.__name__)).toEqual(['network_x', 'network_x', 'collector_series_dropped_total']);
+    expect(failures).toEqual(['network.x: COLLECTOR_MAX_SERIES=2 series of this collector are stored already']);
   });
 
   test('include readings that are refused, by name', async () => {

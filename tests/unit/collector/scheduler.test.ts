@@ -7,6 +7,7 @@ import type { Reading } from '@thugshells/shared/sample.js';
 import type { Collector, Scrape } from '../../../collector/src/collector.js';
 import { PartlyRead } from '../../../collector/src/collectors/partly-read.js';
 import { Scheduler, type ScheduledCollector } from '../../../collector/src/scheduler.js';
+import { SeriesCap } from '../../../collector/src/series-cap.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { useTemporaryFolder } from '../shared/temporary-folder.js';
 import { NOW, reading, storeOn, view } from './collector-parts.js';
@@ -37,6 +38,7 @@ function restart(...collectors: string[]): void {
 /** A collector whose every scrape a test decides on; it remembers when it was asked. */
 class ScriptedCollector implements Collector {
   readonly comparesReads = false;
+  notice: string | undefined;
   readonly askedAt: number[] = [];
 
   readonly name: string;
@@ -56,7 +58,7 @@ class ScriptedCollector implements Collector {
 /** Starts the collectors; their first scrapes have run when it resolves, where they need no time. */
 async function run(...collectors: [Collector, number][]): Promise<void> {
   stop = new AbortController();
-  const scheduler = new Scheduler({ clock, logger: process.log, store: process.store });
+  const scheduler = new Scheduler({ clock, logger: process.log, store: process.store, cap: new SeriesCap({ perCollector: 3, total: 5 }) });
   const scheduled: ScheduledCollector[] = collectors.map(([collector, intervalMs]) => ({ collector, intervalMs }));
   running = scheduler.run(scheduled, stop.signal);
   await clock.advance(0);
@@ -214,5 +216,24 @@ describe('the log', () => {
     const info = process.log.lines.filter(({ level }) => level === 'info');
     expect(info.map(({ fields }) => fields['count'])).toEqual([6, 6]);
     expect(process.log.said('debug')).toHaveLength(13);
+  });
+});
+
+describe('what is left out', () => {
+  test('beyond the cap of series is counted and makes the collector fail; the log names it once', async () => {
+    const many = new ScriptedCollector('many', () => [1, 2, 3, 4].map((one) => reading('many.x', 1, { one: String(one) })));
+    await run([many, 10_000]);
+    await clock.advance(20_000);
+    expect(statusOf('many')).toMatchObject({ status: 'failing', message: 'many.x: COLLECTOR_MAX_SERIES=3 series of this collector are stored already', collected: 12, failed: 3 });
+    expect(process.log.said('warn')).toEqual(['warn: too many series', 'warn: collector is failing']);
+    expect(view(database, "json_extract(tags, '$.one'), metric_name, metric_value").filter((row) => String(row).includes('dropped'))).toHaveLength(3);
+  });
+
+  test('by a collector of its own accord is told once', async () => {
+    const network = new ScriptedCollector('network', (turn) => { if (turn >= 1) network.notice = `eth${turn} not reported`; return []; });
+    await run([network, 10_000]);
+    await clock.advance(30_000);
+    expect(process.log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields)).toEqual([{ collector: 'network', reason: 'eth1 not reported' }]);
+    expect(statusOf('network')).toMatchObject({ status: 'ok' });
   });
 });

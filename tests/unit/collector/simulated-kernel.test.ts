@@ -70,9 +70,11 @@ describe('collectors', () => {
       const scrape = { monotonicMs: time.elapsedMs };
       const readings = (await Promise.all(collectors.map((collector) => collector.collect(scrape)))).flat();
       const now = byIdentity(readings);
-      expect(readings.filter(({ value }) => !Number.isFinite(value))).toEqual([]);
-      // Memory 3, network 2 interfaces of 8 and what was dropped, 2 temperatures, 4 of load, 2 file systems of 2, 3 pressures of 2.
-      const always = 3 + 17 + 2 + 4 + 4 + 6;
+      const texts = readings.filter(({ value }) => !Number.isFinite(value));
+      expect(texts.map(({ series }) => series.name)).toEqual(['system.kernel']);
+      // Memory 3, network 2 interfaces of 8 and what was dropped, 2 temperatures and a fan of 2, 4 of load and the kernel,
+      // 2 file systems of 2, 3 pressures of 2, a clock of 3, wear of 3.
+      const always = 3 + 17 + 2 + 2 + 4 + 1 + 4 + 6 + 3 + 3;
       // The counters of a disk; later 9 usages and modes of all cores, those of 2 cores, and the rates of the disk.
       expect(readings).toHaveLength(always + (time.elapsedMs === 0 ? 4 : 11 + 8));
       const counters = Object.keys(now).filter((identity) => identity.includes('_total'));
@@ -80,6 +82,16 @@ describe('collectors', () => {
       before = now;
     }
     expect(before['disk.write_bytes_total{device=mmcblk0}']).toBeGreaterThan(0);
+  });
+
+  test('see a board as large as was asked for', async () => {
+    const kernel = new SimulatedKernel({ elapsedMs: () => 0, cores: 8, disks: 4, interfaces: 6, zones: 10 });
+    const collectors = Object.values(COLLECTORS).map((make) => make({ kernel, options }));
+    const readings = (await Promise.all(collectors.map((collector) => collector.collect({ monotonicMs: 0 })))).flat();
+    const seen = (label: string) => new Set(readings.flatMap(({ labels }) => labels[label] ?? [])).size;
+    expect({ policies: seen('policy'), interfaces: seen('interface'), zones: seen('zone') }).toEqual({ policies: 2, interfaces: 6, zones: 10 });
+    expect([...new Set(readings.filter(({ series }) => series.name === 'disk.read_bytes_total').map(({ labels }) => labels['device']))]).toEqual(['mmcblk0', 'sda', 'sdb', 'sdc']);
+    byIdentity(readings);
   });
 
   test('see as many cores as were asked for, four if none were', async () => {

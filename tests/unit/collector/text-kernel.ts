@@ -6,12 +6,18 @@ import type { Reading } from '@thugshells/shared/sample.js';
 import type { Collector } from '../../../collector/src/collector.js';
 import { KernelFiles, kernelFileFault, type KernelSource, type MountKind, type Space } from '../../../collector/src/kernel-files.js';
 
-/** The recorded board; its README says where it comes from. */
-export const RECORDING = join(import.meta.dirname, '../../fixtures/x86-vm');
+/** The recorded boards; the README of each says where it comes from. */
+export const BOARDS = ['x86-vm', 'x86-board', 'raspberry-pi-3b'] as const;
+export type Board = (typeof BOARDS)[number];
+
+/** The folder of a recording. */
+export function recordingOf(board: Board): string {
+  return join(import.meta.dirname, '../../fixtures', board);
+}
 
 /** The text of a recorded file, such as `proc-later/stat`. */
-export function recorded(relativePath: string): string {
-  return readFileSync(join(RECORDING, relativePath), 'utf8');
+export function recorded(relativePath: string, board: Board = 'x86-vm'): string {
+  return readFileSync(join(recordingOf(board), relativePath), 'utf8');
 }
 
 /** A kernel whose files are the texts it was given; a test changes them between two scrapes. */
@@ -66,13 +72,14 @@ export function kernelFault(path: string, code: string): Error {
   return kernelFileFault(path, Object.assign(new Error(`${code}: ${path}`), { code }));
 }
 
-/** The recorded board at one of the two moments: its files, and the space of its mounts as statfs(2) gave it. */
+/** A recorded board at one of the two moments: its files, and the space of its mounts as statfs(2) gave it. */
 export class RecordedKernel extends KernelFiles {
   readonly #spaces: ReadonlyMap<string, Space>;
 
-  constructor(moment: '' | '-later' = '') {
-    super({ procRoot: join(RECORDING, `proc${moment}`), sysRoot: join(RECORDING, 'sys') });
-    const lines = recorded(`statfs${moment}`).split('\n').slice(0, -1);
+  /** `folder` has the files in place of the recording. */
+  constructor(moment: '' | '-later' = '', board: Board = 'x86-vm', folder = recordingOf(board)) {
+    super({ procRoot: join(folder, `proc${moment}`), sysRoot: join(folder, 'sys') });
+    const lines = recorded(`statfs${moment}`, board).split('\n').slice(0, -1);
     this.#spaces = new Map(
       lines.map((line) => {
         const [blockBytes, blocks, available, ...path] = line.split(' ');

@@ -79,6 +79,20 @@ describe('the cap', () => {
     expect(await scrapesOf({ maxInterfaces: 2 }, text, text, text)).toEqual(first);
   });
 
+  test('has one sentence for what was too much first, whatever comes and goes later', async () => {
+    const kernel = new TextKernel();
+    const collector = new NetworkCollector(kernel, { ...DEFAULTS, maxInterfaces: 1 });
+    await scrapes(collector, kernel, 'proc/net/dev', [netDev('eth0')]);
+    expect(collector.notice).toBeUndefined();
+    await scrapes(collector, kernel, 'proc/net/dev', [netDev('eth0', 'eth1', 'eth2'), netDev('eth0', 'eth3')]);
+    expect(collector.notice).toMatch(/^eth1 and 1 more not reported: NETWORK_MAX_INTERFACES=1 others are/);
+  });
+
+  test('reports an interface that was renamed under its new name, and no more under the old one', async () => {
+    expect(interfacesIn(await scrapesOf({ maxInterfaces: 1 }, netDev('eth0'), netDev('enp3s0')))).toEqual(['enp3s0']);
+    expect(interfacesIn(await scrapesOf({}, netDev('eth0', 'wlan0'), netDev('wlan0', 'wan')))).toEqual(['wlan0', 'wan']);
+  });
+
   test('does not count what the filter leaves out', async () => {
     const readings = await scrapesOf({ maxInterfaces: 1 }, netDev('lo', 'eth0', 'veth1'));
     expect(readings['network.interfaces_dropped_total']).toBe(0);

@@ -1,0 +1,189 @@
+/** The text of a file by the seconds that the simulated board has been up. */
+export type TextAt = (uptimeS: number) => string;
+
+/** How much of everything a simulated board has. */
+export interface BoardSize {
+  readonly cores: number;
+  readonly disks: number;
+  readonly interfaces: number;
+  readonly zones: number;
+}
+
+/** USER_HZ, the unit of /proc/stat. */
+const TICKS_PER_SECOND = 100;
+const MEM_TOTAL_KB = 3_915_276;
+const SWAP_TOTAL_KB = 1_048_572;
+/** Cores of a cluster have one clock. */
+const CORES_PER_POLICY = 4;
+
+/** Every file below /proc, by its path. */
+export function procTexts({ cores, disks, interfaces }: BoardSize): Map<string, TextAt> {
+  return new Map<string, TextAt>([
+    ['stat', (uptimeS) => statText(uptimeS, cores)],
+    ['meminfo', meminfoText],
+    ['diskstats', (uptimeS) => diskstatsText(uptimeS, diskNames(disks))],
+    ['net/dev', (uptimeS) => netDevText(uptimeS, interfaces)],
+    ['loadavg', (uptimeS) => loadavgText(uptimeS, cores)],
+    ['uptime', (uptimeS) => uptimeText(uptimeS, cores)],
+    ['pressure/cpu', (uptimeS) => pressureText(uptimeS, { some: 0.04, full: 0 })],
+    ['pressure/memory', (uptimeS) => pressureText(uptimeS, { some: 0.002, full: 0.001 })],
+    ['pressure/io', (uptimeS) => pressureText(uptimeS, { some: 0.02, full: 0.015 })],
+    ['self/mountinfo', mountinfoText],
+    // No boot_id: one that is invented would make all boots of a real clock one.
+    ['sys/kernel/osrelease', () => '6.1.0-simulated\n'],
+  ]);
+}
+
+/** Every file below /sys, by its path. */
+export function sysTexts({ cores, disks, zones }: BoardSize): Map<string, TextAt> {
+  const texts = new Map<string, TextAt>();
+  const always = (path: string, text: string | number) => texts.set(path, () => `${text}\n`);
+  for (const disk of ['loop0', ...diskNames(disks)]) always(`block/${disk}/queue/logical_block_size`, 512);
+  always('block/mmcblk0/device/life_time', '0x02 0x01');
+  always('block/mmcblk0/device/pre_eol_info', '0x01');
+  for (let zone = 0; zone < zones; zone++) {
+    always(`class/thermal/thermal_zone${zone}/type`, ['soc-thermal', 'gpu-thermal'][zone] ?? `zone${zone}-thermal`);
+    const warmth = zone === 0 ? { mean: 52, swing: 0.15, periodS: 240 } : { mean: 48, swing: 0.1, periodS: 330, phase: zone - 1 };
+    texts.set(`class/thermal/thermal_zone${zone}/temp`, (uptimeS) => `${Math.round(1000 * valueAt(uptimeS, warmth))}\n`);
+  }
+  always('class/thermal/cooling_device0/type', 'pwm-fan');
+  always('class/thermal/cooling_device0/max_state', 4);
+  texts.set('class/thermal/cooling_device0/cur_state', (uptimeS) => `${Math.round(valueAt(uptimeS, { mean: 2, swing: 0.9, periodS: 240 }))}\n`);
+  for (let policy = 0; policy < cores; policy += CORES_PER_POLICY) {
+    const path = `devices/system/cpu/cpufreq/policy${policy}`;
+    always(`${path}/cpuinfo_max_freq`, 1_800_000);
+    always(`${path}/scaling_max_freq`, 1_800_000);
+    const clock = { mean: 1_104_000, swing: 0.6, periodS: 90, phase: policy };
+    // In the steps of a table, as hardware has them.
+    texts.set(`${path}/scaling_cur_freq`, (uptimeS) => `${Math.round(valueAt(uptimeS, clock) / 24_000) * 24_000}\n`);
+  }
+  return texts;
+}
+
+function diskNames(count: number): string[] {
+  return ['mmcblk0', ...Array.from({ length: count - 1 }, (_, index) => `sd${String.fromCharCode('a'.charCodeAt(0) + index)}`)];
+}
+
+/** Something that swings around its mean; the swing is a share of the mean, below 1. */
+export interface Swing {
+  readonly mean: number;
+  readonly swing: number;
+  readonly periodS: number;
+  readonly phase?: number;
+}
+
+/** The value at a moment. */
+export function valueAt(uptimeS: number, { mean, swing, periodS, phase = 0 }: Swing): number {
+  return mean * (1 + swing * Math.sin((2 * Math.PI * uptimeS) / periodS + phase));
+}
+
+/** The integral of `valueAt` from boot on, in closed form: a counter that rises at that rate and never falls. */
+function countAt(uptimeS: number, { mean, swing, periodS, phase = 0 }: Swing): number {
+  const angle = (2 * Math.PI * uptimeS) / periodS + phase;
+  return Math.floor(mean * (uptimeS + ((swing * periodS) / (2 * Math.PI)) * (Math.cos(phase) - Math.cos(angle))));
+}
+
+/** What the shares below add up to. */
+const BUSY_PERCENT = 26;
+
+/** user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice of one core, in ticks. */
+function coreTicks(uptimeS: number, core: number): number[] {
+  const load = { swing: 0.8, periodS: 90, phase: core };
+  const share = (percent: number) => countAt(uptimeS, { ...load, mean: (percent * TICKS_PER_SECOND) / 100 });
+  // Idle time swings the other way, so that every core's ticks add up to about one hundred a second.
+  const idle = countAt(uptimeS, {
+    mean: ((100 - BUSY_PERCENT) * TICKS_PER_SECOND) / 100,
+    swing: (load.swing * BUSY_PERCENT) / (100 - BUSY_PERCENT),
+    periodS: load.periodS,
+    phase: core + Math.PI,
+  });
+  return [share(15), share(1), share(7), idle, share(1), share(0.5), share(1.5), 0, 0, 0];
+}
+
+function statText(uptimeS: number, cores: number): string {
+  const each = Array.from({ length: cores }, (_, core) => coreTicks(uptimeS, core));
+  const all = each.reduce((sum, ticks) => sum.map((value, mode) => value + (ticks[mode] ?? 0)));
+  const lines = each.map((ticks, core) => `cpu${core} ${ticks.join(' ')}`);
+  return `${[`cpu  ${all.join(' ')}`, ...lines, 'intr 0', 'ctxt 0', 'procs_running 1', 'procs_blocked 0'].join('\n')}\n`;
+}
+
+function meminfoText(uptimeS: number): string {
+  const availableKb = Math.round(valueAt(uptimeS, { mean: 0.6 * MEM_TOTAL_KB, swing: 0.1, periodS: 300 }));
+  const swapUsedKb = Math.round(valueAt(uptimeS, { mean: 0.05 * SWAP_TOTAL_KB, swing: 0.5, periodS: 600 }));
+  const amounts = {
+    MemTotal: MEM_TOTAL_KB,
+    MemFree: Math.round(availableKb / 3),
+    MemAvailable: availableKb,
+    Buffers: 60_416,
+    Cached: Math.round(availableKb / 2),
+    SwapTotal: SWAP_TOTAL_KB,
+    SwapFree: SWAP_TOTAL_KB - swapUsedKb,
+  };
+  return Object.entries(amounts)
+    .map(([name, kb]) => `${`${name}:`.padEnd(16)}${String(kb).padStart(8)} kB\n`)
+    .join('');
+}
+
+function diskstatsText(uptimeS: number, [card, ...others]: readonly string[]): string {
+  const reads = countAt(uptimeS, { mean: 3, swing: 0.9, periodS: 120 });
+  const writes = countAt(uptimeS, { mean: 12, swing: 0.6, periodS: 60 });
+  // A read of 64 and a write of 24 sectors on the mean; everything goes to the second partition.
+  const done = `${reads} 0 ${reads * 64} ${reads} ${writes} 0 ${writes * 24} ${writes * 4}`;
+  const traffic = `${done} 0 ${writes} ${writes * 5} 0 0 0 0 0 0`;
+  const nothing = new Array<number>(17).fill(0).join(' ');
+  const devices = [
+    `7 0 loop0 ${nothing}`,
+    `179 0 ${card} ${traffic}`,
+    `179 1 ${card}p1 ${nothing}`,
+    `179 2 ${card}p2 ${traffic}`,
+    ...others.map((disk, index) => `8 ${16 * index} ${disk} ${traffic}`),
+  ];
+  return `${devices.join('\n')}\n`;
+}
+
+function netDevText(uptimeS: number, interfaces: number): string {
+  const columns = (rx: number, tx: number, dropped: number) =>
+    `${rx * 700} ${rx} 0 ${dropped} 0 0 0 0 ${tx * 300} ${tx} 0 0 0 0 0 0`;
+  const lo = countAt(uptimeS, { mean: 5, swing: 0, periodS: 60 });
+  const received = countAt(uptimeS, { mean: 80, swing: 0.7, periodS: 75 });
+  const sent = countAt(uptimeS, { mean: 60, swing: 0.7, periodS: 75 });
+  return [
+    'Inter-|   Receive                                                |  Transmit',
+    ' face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed',
+    `    lo: ${columns(lo, lo, 0)}`,
+    `  eth0: ${columns(received, sent, Math.floor(uptimeS / 600))}`,
+    ` wlan0: ${columns(0, 0, 0)}`,
+    ...Array.from({ length: interfaces - 2 }, (_, index) => `  eth${index + 1}: ${columns(sent, received, 0)}`),
+    '',
+  ].join('\n');
+}
+
+function loadavgText(uptimeS: number, cores: number): string {
+  const load = { mean: (cores * BUSY_PERCENT) / 100, swing: 0.5 };
+  const averages = [90, 300, 900].map((periodS) => valueAt(uptimeS, { ...load, periodS }).toFixed(2));
+  return `${averages.join(' ')} 1/163 4242\n`;
+}
+
+function uptimeText(uptimeS: number, cores: number): string {
+  const idleS = Array.from({ length: cores }, (_, core) => (coreTicks(uptimeS, core)[3] ?? 0) / TICKS_PER_SECOND);
+  return `${uptimeS.toFixed(2)} ${idleS.reduce((sum, one) => sum + one, 0).toFixed(2)}\n`;
+}
+
+/** `shares` are those of the time in which tasks are stalled; the averages are not simulated. */
+function pressureText(uptimeS: number, shares: Readonly<Record<'some' | 'full', number>>): string {
+  const line = (kind: 'some' | 'full') => {
+    const microseconds = countAt(uptimeS, { mean: shares[kind] * 1_000_000, swing: 0.9, periodS: 90 });
+    return `${kind} avg10=0.00 avg60=0.00 avg300=0.00 total=${microseconds}\n`;
+  };
+  return line('some') + line('full');
+}
+
+function mountinfoText(): string {
+  return [
+    '26 1 179:2 / / rw,noatime shared:1 - ext4 /dev/mmcblk0p2 rw',
+    '27 26 0:21 / /proc rw,relatime shared:2 - proc proc rw',
+    '28 26 0:22 / /sys rw,relatime shared:3 - sysfs sysfs rw',
+    '31 26 179:1 / /boot/firmware rw,relatime shared:4 - vfat /dev/mmcblk0p1 rw',
+    '',
+  ].join('\n');
+}

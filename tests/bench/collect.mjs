@@ -1,0 +1,123 @@
+/**
+ * What one scrape of all collectors together costs in CPU time: this process's, all threads, median and 95th percentile.
+ *
+ *   node tests/bench/collect.mjs [--rounds 400] [--pause 20] [--json]
+ *
+ * Three kernels are read:
+ *   simulated         8 cores, 4 disks, 6 interfaces, 10 zones; its texts are made before each scrape, and not counted
+ *   through the door  the same, and for each of its files one of this machine's /proc or /sys is read besides
+ *   this machine      its own /proc and /sys
+ * The pause between two scrapes is slept, so that a scrape finds the processor as a rare one does: caches have cooled.
+ */
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+
+import { prepare } from '../../deploy/prepare.mjs';
+
+const { values: options } = parseArgs({
+  options: { rounds: { type: 'string', default: '400' }, pause: { type: 'string', default: '20' }, json: { type: 'boolean', default: false } },
+});
+const rounds = Number(options.rounds);
+const SIZE = { cores: 8, disks: 4, interfaces: 6, zones: 10 };
+/** Until the code is compiled and every sensor is found. */
+const WARM_UP_ROUNDS = 100;
+const INTERVAL_MS = 10_000;
+
+prepare();
+const { COLLECTORS } = await import('../../collector/dist/collectors/index.js');
+const { loadCollectorConfig } = await import('../../collector/dist/config.js');
+const { KernelFiles } = await import('../../collector/dist/kernel-files.js');
+const { SeriesCap } = await import('../../collector/dist/series-cap.js');
+const { SimulatedKernel } = await import('../../collector/dist/simulated-kernel.js');
+
+/** A simulated board whose texts are made by `advance`, and only handed out by a scrape. */
+class PreparedKernel {
+  #elapsedMs = 0;
+  #kernel = new SimulatedKernel({ elapsedMs: () => this.#elapsedMs, ...SIZE });
+  #answers = new Map();
+
+  async advance() {
+    this.#elapsedMs += INTERVAL_MS;
+    for (const [key, { ask }] of this.#answers) this.#answers.set(key, { ask, answer: await ask().then((value) => () => value, (error) => () => { throw error; }) });
+  }
+
+  async #answer(key, ask) {
+    if (!this.#answers.has(key)) {
+      this.#answers.set(key, { ask, answer: await ask().then((value) => () => value, (error) => () => { throw error; }) });
+    }
+    return this.#answers.get(key).answer();
+  }
+
+  proc = (path) => this.#answer(`proc ${path}`, () => this.#kernel.proc(path));
+  sys = (path) => this.#answer(`sys ${path}`, () => this.#kernel.sys(path));
+  sysEntries = (path) => this.#answer(`entries ${path}`, () => this.#kernel.sysEntries(path));
+  statfs = (path) => this.#answer(`statfs ${path}`, () => this.#kernel.statfs(path));
+}
+
+/** The same board at the price of reading a real one: of a file that this machine lacks, another one is read. */
+function throughTheDoor(prepared) {
+  const files = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys' });
+  const pay = async (read, instead) => void (await read().catch(instead));
+  return {
+    advance: () => prepared.advance(),
+    proc: async (path) => { await pay(() => files.proc(path), () => files.proc('uptime')); return prepared.proc(path); },
+    sys: async (path) => { const text = await prepared.sys(path); await files.sys('kernel/uevent_seqnum'); return text; },
+    sysEntries: async (path) => { const entries = await prepared.sysEntries(path); await files.sysEntries('block'); return entries; },
+    statfs: async (path) => { await files.statfs('/', 'local'); return prepared.statfs(path); },
+  };
+}
+
+function thisMachine() {
+  const files = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys' });
+  return { advance: async () => undefined, proc: (path) => files.proc(path), sys: (path) => files.sys(path), sysEntries: (path) => files.sysEntries(path), statfs: (path, kind) => files.statfs(path, kind) };
+}
+
+async function measure(kernel) {
+  const { values: config } = loadCollectorConfig({});
+  const collectors = config.collectors.filter((name) => name in COLLECTORS).map((name) => COLLECTORS[name]({ kernel, options: config, build: 'bench' }));
+  const cap = new SeriesCap({ perCollector: config.collectorMaxSeries, total: config.maxSeries });
+  const cpuMs = [];
+  const wallMs = [];
+  let samples = 0;
+  for (let round = 0; round < WARM_UP_ROUNDS + rounds; round++) {
+    await kernel.advance();
+    if (round >= WARM_UP_ROUNDS) await sleep(Number(options.pause));
+    const startedAt = performance.now();
+    const before = process.cpuUsage();
+    samples = 0;
+    for (const collector of collectors) {
+      const monotonicMs = round * INTERVAL_MS;
+      const readings = await collector.collect({ monotonicMs }).catch((error) => {
+        if (error.code === 'KERNEL_FILE_ABSENT') return [];
+        throw error;
+      });
+      samples += cap.admit(collector.name, readings, monotonicMs).readings.length;
+    }
+    const { user, system } = process.cpuUsage(before);
+    if (round < WARM_UP_ROUNDS) continue;
+    cpuMs.push((user + system) / 1000);
+    wallMs.push(performance.now() - startedAt);
+  }
+  return { samples, cpuMs: spread(cpuMs), wallMs: spread(wallMs) };
+}
+
+function spread(values) {
+  const sorted = values.sort((one, other) => one - other);
+  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+  return { p5: at(0.05), median: at(0.5), p95: at(0.95) };
+}
+
+const results = {
+  simulated: await measure(new PreparedKernel()),
+  'simulated, through the door': await measure(throughTheDoor(new PreparedKernel())),
+  'this machine': await measure(thisMachine()),
+};
+if (options.json) console.log(JSON.stringify({ options, size: SIZE, results }));
+else {
+  console.log(`All collectors once, ${SIZE.cores} cores, ${SIZE.disks} disks, ${SIZE.interfaces} interfaces, ${SIZE.zones} zones; ${rounds} scrapes, ${options.pause} ms apart:\n`);
+  console.log('| kernel | samples | CPU ms: median | 5 % | 95 % | ms from begin to end, median |\n|---|---|---|---|---|---|');
+  for (const [name, { samples, cpuMs, wallMs }] of Object.entries(results)) {
+    console.log(`| ${name} | ${samples} | ${[cpuMs.median, cpuMs.p5, cpuMs.p95, wallMs.median].map((value) => value.toFixed(2)).join(' | ')} |`);
+  }
+}
