@@ -1,6 +1,8 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openDatabase } from '@thugshells/shared/database/open.js';
@@ -125,6 +127,23 @@ describe('collector once', () => {
     expect(stderr).toContain('cpu: ');
     expect(stdout).toContain('memory_used_bytes');
   });
+});
+
+test('collector says whose folder it is where it may not write, and exits with 1', () => {
+  chmodSync(folder, 0o555);
+  // Root may write everywhere: then the program runs as nobody.
+  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const main = fileURLToPath(new URL('../../collector/dist/main.js', import.meta.url));
+  const { status, stdout } = spawnSync(process.execPath, [main], { ...user, env: { THUGSHELLS_DB_PATH: database }, encoding: 'utf8', timeout: 30_000 });
+  expect(status).toBe(1);
+  expect(stdout).toContain(`${folder} and the database in it must belong to the user that this program runs as`);
+});
+
+test('collector says that a path is a folder, and exits with 1', async () => {
+  mkdirSync(database);
+  const { code, stdout } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database }, []);
+  expect(code).toBe(1);
+  expect(stdout).toContain('THUGSHELLS_DB_PATH names the database’s file, not its folder');
 });
 
 test('collector migrate prepares a database and exits', async () => {

@@ -260,9 +260,9 @@ export class Store {
     const sinceFlushMs = clock.monotonic() - this.#flushedAt;
     const isDue = this.#trouble === undefined ? sinceFlushMs >= flushIntervalMs && !this.#buffer.isEmpty : sinceFlushMs >= RETRY_INTERVAL_MS;
     if (isDue) this.flush();
+    if (this.#storageReport.isDue) this.#report();
     if (this.#caretaker === undefined || this.#trouble !== undefined) return;
     try {
-      if (this.#storageReport.isDue) this.#report();
       const fault = this.#caretaker.work();
       if (fault !== undefined) this.#heal(fault);
       this.#careFailed = false;

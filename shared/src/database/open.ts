@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 
 import SQLite from 'better-sqlite3';
@@ -74,14 +74,48 @@ export function isBusy(error: unknown): boolean {
 }
 
 function unusable(path: string, cause: unknown): AgentError {
-  const missing = codeOf(cause) === 'SQLITE_CANTOPEN';
+  const missing = codeOf(cause) === 'SQLITE_CANTOPEN' && !existsSync(path);
   return new AgentError(`cannot open the database ${path}: ${messageOf(cause)}`, {
     code: missing ? 'DATABASE_MISSING' : 'DATABASE_UNUSABLE',
-    hint: missing
-      ? 'the collector creates it: start the collector, and look at THUGSHELLS_DB_PATH and the folder’s owner'
-      : 'look at the owner and the free space of its folder',
+    hint: obstacleTo(path) ?? (missing ? 'the collector creates it: start the collector' : 'look at the disk and its free space'),
     cause,
   });
+}
+
+/** What stands in the way of a file, as far as the file system says; SQLite has one word for all of it. */
+function obstacleTo(path: string): string | undefined {
+  const folder = dirname(path);
+  const isFile = statusOf(path)?.isFile();
+  if (isFile === false) return 'it is no file: THUGSHELLS_DB_PATH names the database’s file, not its folder';
+  const nearest = nearestFolder(folder);
+  if (statusOf(nearest)?.isDirectory() !== true) return `${nearest} is no folder: look at THUGSHELLS_DB_PATH`;
+  const obstacle = accessFault(isFile === true ? path : nearest) ?? accessFault(nearest);
+  if (obstacle === 'EROFS') return `${nearest} is on a file system that is mounted read-only: remount it, or set THUGSHELLS_DB_PATH to another one`;
+  if (obstacle === undefined) return undefined;
+  return `${nearest} and the database in it must belong to the user that this program runs as: look at their owner and mode`;
+}
+
+/** The folder itself or the first of its parents that is there. */
+function nearestFolder(folder: string): string {
+  return existsSync(folder) || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
+}
+
+/** Undefined where there is nothing of that name, or a file stands where a folder should. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function accessFault(path: string): string | undefined {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return codeOf(error);
+  }
 }
 
 function refuseOldSqlite(database: Database): void {

@@ -73,9 +73,11 @@ describe('a file that is no database', () => {
   });
 
   test('is refused where it is a folder, or where a file stands in the way of its folder', () => {
-    expect(thrownBy(() => openDatabase(folder.path('.'), { create: true }))).toMatchObject({ code: expect.stringMatching(/^DATABASE_/) });
+    const isFolder = { code: 'DATABASE_UNUSABLE', hint: expect.stringContaining('names the database’s file, not its folder') };
+    expect(thrownBy(() => openDatabase(folder.path('.'), { create: true }))).toMatchObject(isFolder);
     writeFileSync(folder.path('file'), '');
-    expect(thrownBy(() => openDatabase(folder.path('file/metrics.db'), { create: true }))).toMatchObject({ code: 'DATABASE_UNUSABLE' });
+    const isNoFolder = { code: 'DATABASE_UNUSABLE', hint: `${folder.path('file')} is no folder: look at THUGSHELLS_DB_PATH` };
+    expect(thrownBy(() => openDatabase(folder.path('file/metrics.db'), { create: true }))).toMatchObject(isNoFolder);
   });
 });
 
