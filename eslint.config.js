@@ -62,7 +62,7 @@ const sqlRooms = [
   'shared/src/database/*.ts',
   'collector/src/{clock-epochs,sample-writer,sessions,collector-status,wal-checkpointer}.ts',
   'collector/src/store/{damaged-database,damaged-tables,healing,integrity,ledger,retention,salvage,storage-state,thinning}.ts',
-  'uploader/src/{backlog,settled,acknowledgements,row-reader,clock-skew}.ts',
+  'uploader/src/{backlog,settled,acknowledgements,row-reader,clock-skew,database-watch}.ts',
   'uploader/src/sidecar/snapshot.ts',
 ];
 const sqlText = '/^\\s*(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|DROP|ALTER|PRAGMA|BEGIN|VACUUM)\\s/';

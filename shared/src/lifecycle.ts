@@ -90,6 +90,28 @@ export async function runService(
   process.exit(exitCode);
 }
 
+/** A part of a service: takes what it needs, and may end itself. */
+export type Part = (releases: Releases, stop: AbortSignal, end: () => void) => Promise<void>;
+
+/**
+ * Runs a part of a service that may begin anew while the service runs on: everything that it took is released when it
+ * ends, by itself or with the service.
+ */
+export async function runPart(logger: Logger, stop: AbortSignal, part: Part): Promise<void> {
+  const releases = new Releases();
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  if (stop.aborted) end();
+  stop.addEventListener('abort', end, { once: true });
+  try {
+    await part(releases, ending.signal, end);
+  } finally {
+    end();
+    stop.removeEventListener('abort', end);
+    await releases.run((name, error) => logger.error(`releasing ${name} failed`, errorFields(error)));
+  }
+}
+
 /** What a short command came to. */
 export interface CommandResult {
   /** For standard output. */

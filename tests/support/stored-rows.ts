@@ -22,19 +22,23 @@ export function storedPoints(databasePath: string): Point[] {
   const database = openDatabase(databasePath, { readonly: true });
   try {
     const rows = database
-      .prepare<[], { metric_name: string; tags: string; device_id: string; timestamp_ms: number; metric_value: number }>(
-        'SELECT metric_name, tags, device_id, timestamp_ms, metric_value FROM metrics',
+      .prepare<[], { metric_name: string; tags: string; device_id: string; timestamp_ms: number; metric_value: number | null; value_text: string | null }>(
+        'SELECT metric_name, tags, device_id, timestamp_ms, metric_value, value_text FROM metrics',
       )
       .all();
-    return rows.map((row) => ({
-      series: seriesText({
-        ...(JSON.parse(row.tags) as Record<string, string>),
-        __name__: row.metric_name.replaceAll('.', '_'),
-        device_id: row.device_id,
-      }),
-      timestampMs: row.timestamp_ms,
-      value: row.metric_value,
-    }));
+    return rows.map((row) => {
+      const isText = row.value_text !== null;
+      return {
+        series: seriesText({
+          ...(JSON.parse(row.tags) as Record<string, string>),
+          __name__: row.metric_name.replaceAll('.', '_') + (isText ? '_info' : ''),
+          device_id: row.device_id,
+          ...(isText ? { value: row.value_text! } : {}),
+        }),
+        timestampMs: row.timestamp_ms,
+        value: row.metric_value ?? 1,
+      };
+    });
   } finally {
     database.close();
   }

@@ -6,7 +6,7 @@ import { describeConfig } from '@thugshells/shared/check-config.js';
 import { systemClock as clock } from '@thugshells/shared/clock.js';
 import { dispatch } from '@thugshells/shared/command-line.js';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.js';
-import { processLogger, runCommand, runService, type CommandResult } from '@thugshells/shared/lifecycle.js';
+import { processLogger, runCommand, runPart, runService, type CommandResult, type Releases } from '@thugshells/shared/lifecycle.js';
 import { version } from '@thugshells/shared/version.js';
 
 import { Acknowledgements } from './acknowledgements.js';
@@ -14,6 +14,7 @@ import { Backlog } from './backlog.js';
 import { ChunkSize } from './chunk-size.js';
 import { ClockSkew } from './clock-skew.js';
 import { loadUploaderConfig } from './config.js';
+import { DatabaseWatch } from './database-watch.js';
 import { Delivery } from './delivery.js';
 import { EncoderPool } from './encoder-pool.js';
 import { hasWayTo } from './link.js';
@@ -42,9 +43,15 @@ function run(): Promise<never> {
     logger.info('uploader starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
     for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
     releases.add('instance lock', takeInstanceLock(config.dbPath, 'uploader'), (lock) => lock.release());
+    // Where the collector has put a new database in the place of a damaged one, all that works on it begins anew.
+    while (!stop.aborted) await runPart(logger, stop, uploadFromOneDatabase);
+  });
+
+  async function uploadFromOneDatabase(releases: Releases, stop: AbortSignal, end: () => void): Promise<void> {
     const opened = await openWhenReady(config.dbPath, { clock, logger, stop });
     if (opened === undefined) return;
     const database = releases.add('database', opened, (open) => void open.close());
+    const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
 
     const settled = new Settled(database);
     const backlog = new Backlog(database, settled);
@@ -84,7 +91,7 @@ function run(): Promise<never> {
     const probe = new Probe({ clock, receiver, pinger: remote, random: Math.random, isLinkUp, ...config });
     const rateLimit = new RateLimit(clock, config.uploadMaxRate);
     const firstCycleInMs = untilNextTurnMs(config.deviceId, config.uploadIntervalMs, clock.now());
-    const parts = { backlog, acknowledgements, encoder, chunkSize, delivery, pinger: remote, probe, rateLimit };
+    const parts = { watch, backlog, acknowledgements, encoder, chunkSize, delivery, pinger: remote, probe, rateLimit };
     const loop = new UploadLoop({ clock, logger, ...parts, ...config, firstCycleInMs });
 
     const identity = { version: version(), deviceId: config.deviceId, configurationWarnings: unknown };
@@ -94,8 +101,9 @@ function run(): Promise<never> {
     await listenOrTell(sidecar, logger, config.healthHost, config.healthPort);
     const judging = setInterval(() => monitor.report(), JUDGE_INTERVAL_MS);
     releases.add('health timer', judging, (timer) => clearInterval(timer));
-    await Promise.all([loop.run(stop), skew.run(stop)]);
-  });
+    await Promise.all([loop.run(stop).finally(end), skew.run(stop)]);
+    if (watch.isReplaced) logger.warn('another database stands in the place of the one that was open', { path: config.dbPath });
+  }
 }
 
 function checkConfig(): CommandResult {

@@ -3,6 +3,7 @@ import type { Logger } from '@thugshells/shared/logger.js';
 
 import type { Acknowledgements } from './acknowledgements.js';
 import type { Backlog } from './backlog.js';
+import type { DatabaseWatch } from './database-watch.js';
 import type { Delivery, Sent } from './delivery.js';
 import type { Probe } from './probe.js';
 import type { RateLimit } from './rate-limit.js';
@@ -15,6 +16,7 @@ export interface UploadLoopOptions extends UpcomingBatchesOptions {
   readonly backlog: Backlog;
   readonly acknowledgements: Acknowledgements;
   readonly delivery: Delivery;
+  readonly watch: DatabaseWatch;
   readonly pinger: Pinger;
   readonly probe: Probe;
   readonly rateLimit: RateLimit;
@@ -63,19 +65,22 @@ export class UploadLoop {
     return this.#options.clock.monotonic() <= this.#dueAt;
   }
 
-  /** Runs until `stop`; the request in flight is finished, or abandoned after a grace. */
+  /**
+   * Runs until `stop`, or until another database stands in the place of the open one; the request in flight is finished,
+   * or abandoned after a grace.
+   */
   async run(stop: AbortSignal): Promise<void> {
-    const { clock, delivery, uploadIntervalMs, firstCycleInMs } = this.#options;
+    const { clock, delivery, watch, uploadIntervalMs, firstCycleInMs } = this.#options;
     const abandon = abortedAfter(clock, stop, STOP_GRACE_MS);
     const origin = clock.monotonic() + firstCycleInMs;
     if (firstCycleInMs > 0) await clock.sleep(firstCycleInMs, stop);
     const turnsBegun = (): number => (clock.monotonic() - origin) / uploadIntervalMs;
-    for (let turn = 0; !stop.aborted; ) {
+    for (let turn = 0; !stop.aborted && !watch.isReplaced; ) {
       const isInterrupted = await this.#cycleSafely(origin + (turn + 1) * uploadIntervalMs, stop, abandon);
       turn = isInterrupted ? Math.floor(turnsBegun()) : Math.max(turn + 1, Math.ceil(turnsBegun()));
       if (!isInterrupted) await this.#wait(origin + turn * uploadIntervalMs, stop);
     }
-    delivery.commit();
+    if (!watch.isReplaced) delivery.commit();
   }
 
   async #wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
@@ -101,6 +106,7 @@ export class UploadLoop {
       return await this.#cycle(untilMonotonicMs, stop, abandon);
     } catch (error) {
       if (!abandon.aborted) this.#options.delivery.tellFault(error);
+      this.#options.watch.suspect(error);
       return false;
     }
   }

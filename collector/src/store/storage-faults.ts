@@ -1,3 +1,4 @@
+import { isDamage } from '@thugshells/shared/database/open.js';
 import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
 
 /**
@@ -14,9 +15,8 @@ const FULL_CODES = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE', 'ENOSPC', 'EDQUOT'];
 /** Which fault an error is, looking through its causes; everything that is not known otherwise is `unusable`. */
 export function faultOf(error: unknown): StorageFault {
   for (let each = error; each !== undefined && each !== null; each = (each as { cause?: unknown }).cause) {
-    const code = codeOf(each) ?? '';
-    if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') return 'damaged';
-    if (FULL_CODES.includes(code)) return 'full';
+    if (isDamage(each)) return 'damaged';
+    if (FULL_CODES.includes(codeOf(each) ?? '')) return 'full';
   }
   return 'unusable';
 }

@@ -73,6 +73,15 @@ export function isBusy(error: unknown): boolean {
   return codeOf(error)?.startsWith('SQLITE_BUSY') === true;
 }
 
+/** What SQLite says of a damaged file; of an error that came from a thread only the words are left. */
+const DAMAGE_WORDS = /database disk image is malformed|file is not a database|malformed database schema/;
+
+/** Whether an error says that the file is not what SQLite wrote. */
+export function isDamage(error: unknown): boolean {
+  const code = codeOf(error) ?? '';
+  return code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB' || DAMAGE_WORDS.test(messageOf(error));
+}
+
 function unusable(path: string, cause: unknown): AgentError {
   const missing = codeOf(cause) === 'SQLITE_CANTOPEN' && !existsSync(path);
   return new AgentError(`cannot open the database ${path}: ${messageOf(cause)}`, {

@@ -4,6 +4,7 @@ import { startReceiver, type Receiver } from '../../receiver/src/server.js';
 import { Acknowledgements } from '../../../uploader/src/acknowledgements.js';
 import { Backlog, type Books } from '../../../uploader/src/backlog.js';
 import { ChunkSize } from '../../../uploader/src/chunk-size.js';
+import { DatabaseWatch } from '../../../uploader/src/database-watch.js';
 import { Delivery } from '../../../uploader/src/delivery.js';
 import { EncoderPool } from '../../../uploader/src/encoder-pool.js';
 import { LostConnections } from '../../../uploader/src/lost-connections.js';
@@ -83,10 +84,11 @@ export class RunningUploads {
     const transport = new Retrying(this.#remote, { clock, logger, policy, attempts, onPost, random: () => 0.5, stop: this.#stop.signal });
     const chunkSize = new ChunkSize(this.#settings);
     const rooms = { backlog: this.#backlog, acknowledgements, encoder: this.#encoder, pinger: this.#remote, chunkSize };
+    const watch = new DatabaseWatch(this.stored.database, { path: this.stored.path, clock, logger });
     const delivery = new Delivery({ clock, logger, receiver: this.state, transport, ...rooms });
     const probe = new Probe({ clock, receiver: this.state, isLinkUp: () => true, random: () => 0.5, ...rooms, ...this.#settings });
     const rateLimit = new RateLimit(clock, this.#settings.uploadMaxRate);
-    this.loop = new UploadLoop({ clock, logger, delivery, probe, rateLimit, firstCycleInMs: 0, ...rooms, ...this.#settings });
+    this.loop = new UploadLoop({ clock, logger, watch, delivery, probe, rateLimit, firstCycleInMs: 0, ...rooms, ...this.#settings });
   }
 
   static async prepare(settings: UploadSettings = {}): Promise<RunningUploads> {
