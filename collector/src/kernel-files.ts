@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
 
 import { MountSpace, type MountKind, type Space } from './mount-space.js';
+import { RemoteStatfs } from './remote-statfs.js';
 
 export type { MountKind, Space } from './mount-space.js';
 
@@ -27,6 +28,8 @@ export interface KernelSource {
    * @throws AgentError KERNEL_FILE_HUNG if it does not answer, else as `proc` does
    */
   statfs(mountpoint: string, kind: MountKind): Promise<Space>;
+  /** Gives up on what still waits for an answer. */
+  close?(): void;
 }
 
 /** No file that a collector reads comes near: /proc/stat of a machine with 1,024 cores has about 150 KiB. */
@@ -62,16 +65,16 @@ const absentReasons: Readonly<Record<string, string>> = {
 export class KernelFiles implements KernelSource {
   readonly #procRoot: string;
   readonly #sysRoot: string;
-  readonly #mounts: MountSpace;
+  readonly #remote = new RemoteStatfs();
+  readonly #mounts = new MountSpace({ local: statfs, remote: (path) => this.#remote.ask(path) });
   /** The f_type of each path, once known: what is mounted there changes before a collector starts, if ever. */
   readonly #types = new Map<string, number>();
   /** Used by one synchronous read after the other. */
   #buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES);
 
-  constructor(roots: { readonly procRoot: string; readonly sysRoot: string }, mounts = new MountSpace()) {
-    this.#procRoot = roots.procRoot;
-    this.#sysRoot = roots.sysRoot;
-    this.#mounts = mounts;
+  constructor({ procRoot, sysRoot }: { readonly procRoot: string; readonly sysRoot: string }) {
+    this.#procRoot = procRoot;
+    this.#sysRoot = sysRoot;
   }
 
   async proc(relativePath: string): Promise<string> {
@@ -102,6 +105,10 @@ export class KernelFiles implements KernelSource {
     } catch (error) {
       throw error instanceof AgentError ? error : kernelFileFault(mountpoint, error);
     }
+  }
+
+  close(): void {
+    this.#remote.close();
   }
 
   async #findType(path: string): Promise<number> {

@@ -47,7 +47,7 @@ function run(): Promise<never> {
   const { values: config, unknown } = loadCollectorConfig(process.env);
   const { logger, sessionId } = processLogger(config);
   return runService(logger, async (releases, stop) => {
-    const kernel = kernelOf(config);
+    const kernel = releases.add('kernel', kernelOf(config), (open) => open.close?.());
     const bootId = (await kernel.proc('sys/kernel/random/boot_id').catch(() => undefined))?.trim();
     logger.info('collector starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
     for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
@@ -75,10 +75,12 @@ function run(): Promise<never> {
 async function runOnce(): Promise<CommandResult> {
   const { values: config } = loadCollectorConfig(process.env);
   const options = { clock, deviceId: config.deviceId, labels: labelsOf(config), cap: capOf(config) };
+  const kernel = kernelOf(config);
   const { lines, failures } = await once(
-    collectorsOf(config, kernelOf(config)).map(({ collector }) => collector),
+    collectorsOf(config, kernel).map(({ collector }) => collector),
     options,
   );
+  kernel.close?.();
   return { text: lines, problems: failures, exitCode: failures.length === 0 ? ExitCode.clean : ExitCode.fault };
 }
 

@@ -1,5 +1,3 @@
-import { statfs } from 'node:fs/promises';
-
 import { systemClock, type Clock } from '@thugshells/shared/clock.js';
 import { AgentError } from '@thugshells/shared/errors.js';
 
@@ -12,41 +10,42 @@ export interface Space {
   readonly availableBytes: number;
 }
 
-/** The counts of statfs(2), in blocks of `bsize` bytes, as Node gives them. */
+/** The counts of statfs(2), in blocks of `bsize` bytes. */
 export interface BlockCounts {
   readonly bsize: number;
   readonly blocks: number;
   readonly bavail: number;
 }
 
-/** A server across a 4G link answers within a second or so; what takes longer is not worth a thread. */
+/** A server across a 4G link answers within a second or so; what takes longer is not worth waiting for. */
 const DEADLINE_MS = 2_000;
-/** Half of the threads that Node has (UV_THREADPOOL_SIZE, 4 unless told) for all file operations of the process. */
-const MAX_UNANSWERED = 2;
+/**
+ * Local mounts are asked on the threads that Node has for all file operations of the process (UV_THREADPOOL_SIZE, 4
+ * unless told): half of them may be lost. Remote ones are asked by a process each.
+ */
+const MAX_UNANSWERED: Readonly<Record<MountKind, number>> = { local: 2, remote: 8 };
 const HINT = 'See whether its server or its device is still there; `umount -l` takes it away.';
 
+/** How a mount of each kind is asked; a test's answers when the test says so. */
+export interface Asking {
+  readonly local: (path: string) => Promise<BlockCounts>;
+  readonly remote: (path: string) => Promise<BlockCounts>;
+}
+
 /**
- * Asks mounts for their space, and survives those that never answer.
- *
- * statfs(2) runs on one of the few threads on which Node does all file operations, and nothing takes a thread back
- * from a mount whose server has gone: it is held until an answer comes. A collector that asked at every scrape would
- * have lost all of them after four, and with them sysfs. Hence three rules:
- *
- * 1. A mount is not asked again before its last answer has come: each holds one thread at most.
- * 2. No more than two are without an answer, so that the others keep two threads.
- * 3. Only one of these may be remote, so that servers that are away never keep the local ones from being asked. The
- *    price: while one server is away, the mounts of the others are not asked either.
+ * Asks mounts for their space, and survives those that never answer: a mount is not asked again before its last answer
+ * has come, so each holds one thread or process at most, and no more than a few of a kind are without an answer.
  *
  * Ask one after the other: a question that is still open counts as unanswered.
  */
 export class MountSpace {
   readonly #clock: Clock;
-  readonly #ask: (path: string) => Promise<BlockCounts>;
+  readonly #asking: Asking;
   readonly #unanswered = new Map<string, MountKind>();
 
-  constructor({ clock = systemClock, ask = statfs }: { clock?: Clock; ask?: (path: string) => Promise<BlockCounts> } = {}) {
+  constructor(asking: Asking, clock: Clock = systemClock) {
+    this.#asking = asking;
     this.#clock = clock;
-    this.#ask = ask;
   }
 
   /**
@@ -60,23 +59,22 @@ export class MountSpace {
     if (obstacle !== undefined) throw hung(mountpoint, obstacle);
     const counts = await this.#inTime(this.#answerOf(mountpoint, kind));
     if (counts === undefined) throw hung(mountpoint, `no answer within ${DEADLINE_MS / 1000} s`);
-    // The unit is f_frsize, which Node does not give; the two differ on some FUSE file systems only.
+    // The unit is f_frsize, which Node does not give; the two differ on some FUSE file systems only, and `stat` gives it.
     const { bsize, blocks, bavail } = counts;
     return { sizeBytes: blocks * bsize, availableBytes: bavail * bsize };
   }
 
   #obstacleTo(mountpoint: string, kind: MountKind): string | undefined {
     if (this.#unanswered.has(mountpoint)) return 'it has not answered since it was last asked';
-    const open = [...this.#unanswered];
-    const blocking = open.length >= MAX_UNANSWERED ? open : open.filter(([, other]) => kind === 'remote' && other === 'remote');
-    if (blocking.length === 0) return undefined;
-    return `not asked while there is no answer from ${blocking.map(([path]) => path).join(' and ')}`;
+    const open = [...this.#unanswered].flatMap(([path, other]) => (other === kind ? path : []));
+    if (open.length < MAX_UNANSWERED[kind]) return undefined;
+    return `not asked while there is no answer from ${open.join(' and ')}`;
   }
 
   async #answerOf(mountpoint: string, kind: MountKind): Promise<BlockCounts> {
     this.#unanswered.set(mountpoint, kind);
     try {
-      return await this.#ask(mountpoint);
+      return await this.#asking[kind](mountpoint);
     } finally {
       this.#unanswered.delete(mountpoint);
     }
