@@ -5,7 +5,7 @@ import { errorFields, type Logger } from '@thugshells/shared/logger.js';
 
 import type { Acknowledgements } from './acknowledgements.js';
 import type { ChunkSize } from './chunk-size.js';
-import { idsIn, type Chunk, type EncodedBatch } from './encoder.js';
+import type { Chunk, EncodedBatch } from './encoder.js';
 import type { EncoderPool } from './encoder-pool.js';
 import { rangesOf, type IdRange } from './id-ranges.js';
 import { bisect } from './quarantine.js';
@@ -189,12 +189,12 @@ function takenBy(chunk: Chunk, outcome: Outcome): { ranges: readonly IdRange[]; 
   if (outcome.kind !== 'partial') return undefined;
   const rejected = new Set(outcome.rejected.map(({ index }) => index));
   const isTaken = (index: number): boolean => (rejected.size === 0 ? index < outcome.accepted : !rejected.has(index));
-  const ids = idsIn(chunk).filter((_, index) => isTaken(index));
+  const ids = chunk.ids.filter((_, index) => isTaken(index));
   return { ranges: rangesOf(ids), count: ids.length };
 }
 
 function rejectionsOf(chunk: Chunk, { outcome, status }: Post): Rejection[] {
   if (outcome.kind !== 'partial') return [];
-  const ids = idsIn(chunk);
+  const { ids } = chunk;
   return outcome.rejected.map(({ index, reason }) => ({ id: ids[index]!, status, reason }));
 }

@@ -33,9 +33,9 @@ export class EncoderPool {
   }
 
   /** Encodes the rows of a batch that still exist, cut into chunks of at most `chunkMetrics`. */
-  async encode({ ranges, count }: Batch, chunkMetrics: number): Promise<EncodedBatch> {
+  async encode({ ranges }: Batch, chunkMetrics: number): Promise<EncodedBatch> {
     const { databasePath, clock } = this.#options;
-    return this.#pool.run({ databasePath, ranges, count, chunkMetrics, nowMs: clock.now() });
+    return this.#pool.run({ databasePath, ranges, chunkMetrics, nowMs: clock.now() });
   }
 
   /** Ends the threads. */

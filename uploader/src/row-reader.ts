@@ -1,33 +1,32 @@
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.js';
-import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, type Labels } from '@thugshells/shared/sample.js';
+import type { Labels } from '@thugshells/shared/sample.js';
 
 import type { IdRange } from './id-ranges.js';
 
 /**
- * The samples of one series that share a line of one chunk, their numbers as text: SQLite groups and prints them in a
- * quarter of the time that it takes to hand over a row for each.
+ * Rows in the order of their ids, their numbers printed by SQLite and joined by commas. In this form they pass from
+ * the table to a body as bytes: to make JavaScript values of them, and text of those again, takes four times as long.
  */
-export interface Group {
-  /** Place of the chunk in the batch, from 0. */
-  readonly chunk: number;
-  readonly seriesId: number;
-  /** The one text that all samples have; undefined for numbers. */
-  readonly text: string | undefined;
+export interface PrintedRows {
   readonly count: number;
-  /** Joined by commas; real numbers with 15 digits, as SQLite prints them. */
-  readonly values: string;
-  /** True times in Unix milliseconds, joined by commas. */
-  readonly timestamps: string;
-  /** Joined by commas. */
-  readonly ids: string;
+  readonly firstId: number;
+  /** Undefined where they count up from the first without a gap, as they do unless rows were deleted. */
+  readonly ids: Uint8Array | undefined;
+  readonly seriesIds: Uint8Array;
+  /** True times in Unix milliseconds. */
+  readonly timestamps: Uint8Array;
+  readonly values: Uint8Array;
 }
 
-/** A row that cannot be sent as it is stored. */
-export interface UnsoundRow {
+/** One row by itself, whatever it holds. */
+export interface StoredRow {
   readonly id: number;
-  /** With its epoch's offset, where it is a number. */
+  readonly seriesId: number;
+  /** With its epoch's offset, where it is a whole number. */
   readonly timestampMs: unknown;
   readonly value: unknown;
+  /** The value as SQLite prints it, which keeps also whole numbers that JavaScript cannot hold. */
+  readonly printedValue: string;
 }
 
 /** What the encoder needs to know of a series. */
@@ -38,81 +37,47 @@ export interface SeriesRow {
   readonly valueType: number;
 }
 
-/** Which rows, and up to which time they are sound. */
-export interface Selection {
-  readonly ranges: readonly IdRange[];
-  readonly latestMs: number;
-}
+type RangeWithOffset = readonly [firstId: number, lastId: number, offsetMs: number];
+type StoredBytes = Uint8Array | null;
+type StoredColumns = readonly [count: number, seriesIds: StoredBytes, timestamps: StoredBytes, values: StoredBytes, areNumbers: number];
 
-type StoredGroup = readonly [number, number, string | null, number, string, string, string];
-type StoredPlainGroup = readonly [seriesId: number, count: number, values: string | null, timestamps: string | null, ids: string, isPlain: number];
-
-interface PlainSelection {
-  /** Bound as an integer: the sum is printed as one. */
-  readonly offset: bigint;
-  readonly latest: number;
+interface Bounds {
   readonly first: number;
   readonly last: number;
+  /** Bound as an integer: the sum is printed as one. */
+  readonly offset: bigint;
 }
 
-/**
- * Groups without a condition on each row, for batches that are one chunk: it takes half the time. Whether every row is
- * a finite number at a sound time shows in the counts, in the bounds (SQLite orders texts and blobs above all numbers),
- * and in the printed times.
- */
-const PLAIN_GROUPS = `SELECT series_id, COUNT(*), group_concat(value), group_concat(timestamp_ms + @offset), group_concat(id),
-    COUNT(value) = COUNT(*) AND typeof(MAX(value)) IN ('integer', 'real')
-      AND MIN(value) >= -${Number.MAX_VALUE} AND MAX(value) <= ${Number.MAX_VALUE}
-      AND MIN(timestamp_ms) + @offset >= ${MIN_TIMESTAMP_MS} AND MAX(timestamp_ms) + @offset <= MIN(${MAX_TIMESTAMP_MS}, @latest)
-  FROM (SELECT id, series_id, timestamp_ms, value FROM samples WHERE id BETWEEN @first AND @last ORDER BY series_id, id)
-  GROUP BY series_id`;
-const WHOLE_NUMBERS = /^[,\d]+$/;
+/** Rows are read once, from one end to the other: SQLite's default of 16 MB would keep pages that nobody asks for again. */
+const CACHE_KIB = 1024;
 
-/** Each range with the offset of its epoch. */
-const WITH_RANGES = `WITH range (first_id, last_id, offset_ms) AS (
-  SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)
-)`;
-const SELECTED = 'range CROSS JOIN samples ON samples.id BETWEEN range.first_id AND range.last_id';
-/** Numbers that are finite, or texts, at a time that the receiver keeps. */
-const SOUND = `typeof(timestamp_ms) = 'integer'
-  AND timestamp_ms + offset_ms BETWEEN ${MIN_TIMESTAMP_MS} AND MIN(${MAX_TIMESTAMP_MS}, ?)
-  AND (typeof(value) IN ('integer', 'text') OR (typeof(value) = 'real' AND abs(value) <= ${Number.MAX_VALUE}))`;
-/** The order of a body: by series and time; equal texts of a series share a line. */
-const BODY_ORDER = `series_id, IIF(typeof(value) = 'text', value, NULL), id`;
-
-function groupsSql(chunk: string): string {
-  return `${WITH_RANGES}
-    SELECT chunk, series_id, text, COUNT(*), group_concat(number), group_concat(time), group_concat(id)
-    FROM (
-      SELECT ${chunk} AS chunk, id, series_id, timestamp_ms + offset_ms AS time,
-        IIF(typeof(value) = 'text', value, NULL) AS text, IIF(typeof(value) = 'text', 1, value) AS number
-      FROM ${SELECTED} WHERE ${SOUND} ORDER BY ${BODY_ORDER}
-    )
-    GROUP BY chunk, series_id, text`;
-}
+/** Texts and blobs stand above all numbers in SQLite's order, so the greatest value shows whether there are any. */
+const PRINTED = `SELECT COUNT(*),
+    CAST(group_concat(series_id) AS BLOB), CAST(group_concat(timestamp_ms + @offset) AS BLOB), CAST(group_concat(value) AS BLOB),
+    typeof(MAX(value)) IN ('integer', 'real') AND COUNT(value) = COUNT(*) AND typeof(MAX(timestamp_ms)) = 'integer'
+  FROM samples WHERE id BETWEEN @first AND @last`;
 
 /** The encode worker's own, read-only look at the rows. */
 export class RowReader {
   readonly #database: Database;
-  readonly #plainGroups: Statement<[PlainSelection], StoredPlainGroup>;
-  readonly #wholeGroups: Statement<[string, number], StoredGroup>;
-  readonly #cutGroups: Statement<[string, bigint, number], StoredGroup>;
-  readonly #unsound: Statement<[string, number], UnsoundRow>;
+  readonly #printed: Statement<[Bounds], StoredColumns>;
+  readonly #ids: Statement<[number, number], StoredBytes>;
+  readonly #rows: Statement<[Bounds], StoredRow>;
   readonly #epochs: Statement<[], [firstId: number, offsetMs: number]>;
   readonly #series: Statement<[number], { name: string; device_id: string; tags: string; value_type: number }>;
 
   constructor(databasePath: string) {
     const database = openDatabase(databasePath, { readonly: true });
+    database.pragma(`cache_size = -${CACHE_KIB}`);
     this.#database = database;
-    this.#plainGroups = database.prepare<[PlainSelection], StoredPlainGroup>(PLAIN_GROUPS).raw();
-    this.#wholeGroups = database.prepare<[string, number], StoredGroup>(groupsSql('0')).raw();
-    this.#cutGroups = database
-      .prepare<[string, bigint, number], StoredGroup>(groupsSql(`(row_number() OVER (ORDER BY ${BODY_ORDER}) - 1) / ?`))
-      .raw();
-    this.#unsound = database.prepare(
-      `${WITH_RANGES}
-       SELECT id, value, IIF(typeof(timestamp_ms) = 'integer', timestamp_ms + offset_ms, timestamp_ms) AS timestampMs
-       FROM ${SELECTED} WHERE NOT (${SOUND}) ORDER BY id`,
+    this.#printed = database.prepare<[Bounds], StoredColumns>(PRINTED).raw();
+    this.#ids = database
+      .prepare<[number, number], StoredBytes>('SELECT CAST(group_concat(id) AS BLOB) FROM samples WHERE id BETWEEN ? AND ?')
+      .pluck();
+    this.#rows = database.prepare(
+      `SELECT id, series_id AS seriesId, IIF(typeof(timestamp_ms) = 'integer', timestamp_ms + @offset, timestamp_ms) AS timestampMs,
+         value, CAST(value AS TEXT) AS printedValue
+       FROM samples WHERE id BETWEEN @first AND @last ORDER BY id`,
     );
     this.#epochs = database.prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id').raw();
     this.#series = database.prepare('SELECT name, device_id, tags, value_type FROM series WHERE id = ?');
@@ -123,35 +88,22 @@ export class RowReader {
     return this.#database.transaction(read)();
   }
 
-  /** All rows as the lines of one chunk; undefined where one of them is not a sound number, which groups() sorts out. */
-  plainGroups({ ranges, latestMs }: Selection): Group[] | undefined {
-    const groups: Group[] = [];
+  /** The rows in some ranges; undefined where a value is no number or a time no whole one, which rows() shows. */
+  printed(ranges: readonly IdRange[]): PrintedRows[] | undefined {
+    const found: PrintedRows[] = [];
     for (const [first, last, offsetMs] of this.#withOffsets(ranges)) {
-      for (const [seriesId, count, values, timestamps, ids, isPlain] of this.#plainGroups.iterate({ offset: BigInt(offsetMs), latest: latestMs, first, last })) {
-        if (isPlain === 0 || values === null || timestamps === null) return undefined;
-        if (!WHOLE_NUMBERS.test(timestamps)) return undefined;
-        groups.push({ chunk: 0, seriesId, text: undefined, count, values, timestamps, ids });
-      }
+      const [count, seriesIds, timestamps, values, areNumbers] = this.#printed.get({ first, last, offset: BigInt(offsetMs) })!;
+      if (count === 0) continue;
+      if (areNumbers === 0 || seriesIds === null || timestamps === null || values === null) return undefined;
+      const ids = count === last - first + 1 ? undefined : this.#ids.get(first, last)!;
+      found.push({ count, firstId: first, ids, seriesIds, timestamps, values });
     }
-    return groups;
+    return found;
   }
 
-  /** The sound rows as lines, in body order. @param chunkMetrics samples in a chunk; undefined for one chunk of all */
-  groups({ ranges, latestMs }: Selection, chunkMetrics: number | undefined): Group[] {
-    const selected = JSON.stringify(this.#withOffsets(ranges));
-    const rows =
-      chunkMetrics === undefined
-        ? this.#wholeGroups.all(selected, latestMs)
-        : this.#cutGroups.all(selected, BigInt(chunkMetrics), latestMs);
-    return rows.map(([chunk, seriesId, text, count, values, timestamps, ids]) => ({
-      ...{ chunk, seriesId, text: text ?? undefined, count },
-      ...{ values, timestamps, ids },
-    }));
-  }
-
-  /** The other rows, which no receiver would keep. */
-  unsound({ ranges, latestMs }: Selection): UnsoundRow[] {
-    return this.#unsound.all(JSON.stringify(this.#withOffsets(ranges)), latestMs);
+  /** The same rows one by one. */
+  rows(ranges: readonly IdRange[]): StoredRow[] {
+    return this.#withOffsets(ranges).flatMap(([first, last, offsetMs]) => this.#rows.all({ first, last, offset: BigInt(offsetMs) }));
   }
 
   /** A series by its id. */
@@ -167,10 +119,10 @@ export class RowReader {
   }
 
   /** The ranges, cut where epochs begin, each with its epoch's offset. */
-  #withOffsets(ranges: readonly IdRange[]): [firstId: number, lastId: number, offsetMs: number][] {
+  #withOffsets(ranges: readonly IdRange[]): RangeWithOffset[] {
     const epochs = this.#epochs.all();
     return ranges.flatMap(([first, last]) =>
-      epochs.flatMap(([epochFirst, offsetMs], index): [number, number, number][] => {
+      epochs.flatMap(([epochFirst, offsetMs], index): RangeWithOffset[] => {
         const from = Math.max(first, epochFirst);
         const to = Math.min(last, (epochs[index + 1]?.[0] ?? Infinity) - 1);
         return from <= to ? [[from, to, offsetMs]] : [];

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { idsIn } from '../../../uploader/src/encoder.js';
 import { EncoderPool } from '../../../uploader/src/encoder-pool.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { samplesOf } from './encoded-lines.js';
@@ -22,7 +21,7 @@ describe('the encoder’s thread', () => {
   test('reads the rows of the ranges it was given, and no others', async () => {
     stored.rows(200);
     const { chunks } = await pool.encode({ ranges: [[3, 5], [100, 101]], count: 5 }, 50);
-    expect(chunks.map((chunk) => [...idsIn(chunk)])).toEqual([[3, 4, 5, 100, 101]]);
+    expect(chunks.map((chunk) => [...chunk.ids])).toEqual([[3, 4, 5, 100, 101]]);
     expect(samplesOf(chunks[0]!).map(({ value }) => value)).toEqual([2, 3, 4, 99, 100]);
   });
 
@@ -35,7 +34,7 @@ describe('the encoder’s thread', () => {
   test('steps over rows that have been deleted', async () => {
     stored.rows(5);
     stored.drop([2, 3], 'cap');
-    expect((await pool.encode({ ranges: [[1, 5]], count: 5 }, 50)).chunks.flatMap((chunk) => [...idsIn(chunk)])).toEqual([1, 4, 5]);
+    expect((await pool.encode({ ranges: [[1, 5]], count: 5 }, 50)).chunks.flatMap((chunk) => [...chunk.ids])).toEqual([1, 4, 5]);
     expect(await pool.encode({ ranges: [[2, 3]], count: 2 }, 50)).toEqual({ chunks: [], refused: [] });
   });
 

@@ -1,4 +1,3 @@
-import { idsIn } from '../../../uploader/src/encoder.js';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,7 +52,7 @@ describe('a post', () => {
     const sent = { status: 204, bytesSent: chunk.body.length, bytesReceived: 0, connection: 1, closing: false };
     expect(seen).toEqual({ outcome: { kind: 'delivered' }, endpoint, ...sent });
     expect(durationMs).toBeGreaterThan(0);
-    expect(receiver.rows().map(({ value }) => value)).toEqual([...idsIn(chunk)]);
+    expect(receiver.rows().map(({ value }) => value)).toEqual([...chunk.ids]);
   });
 
   test('sends the headers that the body needs, and none that would only be paid for', async () => {
