@@ -21,8 +21,14 @@ export interface RefusedRow {
   readonly reason: string;
 }
 
+/** A batch's rows, those that may be sent told from those that may not. */
+interface SortedOut {
+  readonly columns: Columns;
+  readonly refused: readonly RefusedRow[];
+}
+
 /** Columns of rows that are all sound: finite numbers at times that the receiver keeps; undefined where one is not. */
-export function columnsOf(parts: readonly PrintedRows[], latestMs: number): Columns | undefined {
+export function columnsOf(parts: readonly PrintedRows[], latestMs: number): SortedOut | undefined {
   const count = parts.reduce((sum, part) => sum + part.count, 0);
   const join = (of: (part: PrintedRows) => Uint8Array): Uint8Array => joinPrinted(parts.map(of));
   const seriesIds = wholeNumbers(join((part) => part.seriesIds), count);
@@ -31,11 +37,14 @@ export function columnsOf(parts: readonly PrintedRows[], latestMs: number): Colu
   if (seriesIds === undefined || timestamps === undefined || values === undefined) return undefined;
   const latest = Math.min(MAX_TIMESTAMP_MS, latestMs);
   if (!timestamps.numbers.every((time) => time >= MIN_TIMESTAMP_MS && time <= latest)) return undefined;
-  return { count, ids: idsOf(parts, count), seriesIds: seriesIds.numbers, timestamps, values };
+  return { columns: { count, ids: idsOf(parts, count), seriesIds: seriesIds.numbers, timestamps, values }, refused: [] };
 }
 
-/** Columns of those rows that are sound, and why the others are not. */
-export function columnsOfSound(rows: readonly StoredRow[], latestMs: number): { columns: Columns; refused: RefusedRow[] } {
+/**
+ * Columns of those rows that are sound, and why the others are not. Stored rows may be older than the rules: those of
+ * the first versions were never checked.
+ */
+export function columnsOfSound(rows: readonly StoredRow[], latestMs: number): SortedOut {
   const refusals = rows.map(({ value, timestampMs }) => {
     const refusal = valueRefusal(value) ?? timestampRefusal(timestampMs);
     return refusal ?? ((timestampMs as number) > latestMs ? 'more than two days in the future' : undefined);

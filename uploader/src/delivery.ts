@@ -162,7 +162,7 @@ export class Delivery {
   async #blame(refused: Refused, pass: Pass): Promise<boolean> {
     const { encoder } = this.#options;
     const result = await bisect(refused.chunk, refused.post, {
-      encode: async (ids) => (await encoder.encode({ ranges: rangesOf(ids), count: ids.length }, ids.length)).chunks[0],
+      encode: async (ids) => (await encoder.encode({ ranges: rangesOf(ids), batchMetrics: ids.length, chunkMetrics: ids.length })).chunks[0],
       post: (part) => this.#post(part, pass),
       receiverTakesSamples: refused.receiverTakesSamples,
     });

@@ -2,8 +2,7 @@ import { Piscina } from 'piscina';
 
 import type { Clock } from '@thugshells/shared/clock.js';
 
-import type { Batch } from './backlog.js';
-import type { EncodedBatch } from './encoder.js';
+import type { EncodedBatch, EncodeRequest } from './encoder.js';
 import type { EncodeTask } from './encode-worker.js';
 
 export interface EncoderPoolOptions {
@@ -32,10 +31,10 @@ export class EncoderPool {
     });
   }
 
-  /** Encodes the rows of a batch that still exist, cut into chunks of at most `chunkMetrics`. */
-  async encode({ ranges }: Batch, chunkMetrics: number): Promise<EncodedBatch> {
+  /** Encodes the first rows of some ranges, cut into chunks. */
+  async encode(rows: Omit<EncodeRequest, 'nowMs'>): Promise<EncodedBatch> {
     const { databasePath, clock } = this.#options;
-    return this.#pool.run({ databasePath, ranges, chunkMetrics, nowMs: clock.now() });
+    return this.#pool.run({ databasePath, ...rows, nowMs: clock.now() });
   }
 
   /** Ends the threads. */

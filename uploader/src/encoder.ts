@@ -22,7 +22,10 @@ export interface Chunk {
 
 /** Which rows are to be encoded, and how. */
 export interface EncodeRequest {
+  /** Where the rows are; ids of deleted rows may lie between. */
   readonly ranges: readonly IdRange[];
+  /** No more rows than this, from the first range on. */
+  readonly batchMetrics: number;
   /** Samples in a chunk. */
   readonly chunkMetrics: number;
   readonly nowMs: number;
@@ -30,6 +33,8 @@ export interface EncodeRequest {
 
 /** What became of a batch's rows. */
 export interface EncodedBatch {
+  /** Where its rows are. */
+  readonly ranges: readonly IdRange[];
   readonly chunks: readonly Chunk[];
   /** Rows that a receiver would answer with 204 and then drop; they are not in any chunk. */
   readonly refused: readonly RefusedRow[];
@@ -57,9 +62,12 @@ export class Encoder {
     return this.#reader.inSnapshot(() => this.#encode(request));
   }
 
-  #encode({ ranges, chunkMetrics, nowMs }: EncodeRequest): EncodedBatch {
-    const { columns, refused } = this.#read(ranges, nowMs + MAX_AHEAD_MS);
+  #encode({ chunkMetrics, nowMs, ...request }: EncodeRequest): EncodedBatch {
+    const latestMs = nowMs + MAX_AHEAD_MS;
+    const { ranges, printed } = this.#reader.firstRows(request.ranges, request.batchMetrics);
+    const { columns, refused: unsound } = (printed && columnsOf(printed, latestMs)) ?? columnsOfSound(this.#reader.rows(ranges), latestMs);
     const { lines, next } = linesOf(columns, (id) => this.#series(id));
+    const refused = [...unsound];
     const sound: Line[] = [];
     for (const line of lines) {
       const reason = refusalOfLine(line);
@@ -69,14 +77,8 @@ export class Encoder {
     const cut = cutIntoChunks({ lines: sound, next }, chunkMetrics);
     // Where one chunk holds the whole batch its ranges are known.
     const known = cut.length === 1 && refused.length === 0 ? ranges : undefined;
-    return { chunks: cut.map((parts) => this.#chunkOf(parts, { ...columns, next }, known)), refused };
-  }
-
-  /** Stored rows may be older than the rules: those of the first versions were never checked. */
-  #read(ranges: readonly IdRange[], latestMs: number): { columns: Columns; refused: RefusedRow[] } {
-    const printed = this.#reader.printed(ranges);
-    const columns = printed && columnsOf(printed, latestMs);
-    return columns === undefined ? columnsOfSound(this.#reader.rows(ranges), latestMs) : { columns, refused: [] };
+    const chunks = cut.map((parts) => this.#chunkOf(parts, { ...columns, next }, known));
+    return { ranges, chunks, refused };
   }
 
   #chunkOf(parts: readonly LinePart[], columns: Columns & BodyColumns, ranges?: readonly IdRange[]): Chunk {

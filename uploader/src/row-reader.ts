@@ -1,7 +1,7 @@
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.js';
 import type { Labels } from '@thugshells/shared/sample.js';
 
-import type { IdRange } from './id-ranges.js';
+import { merge, type IdRange } from './id-ranges.js';
 
 /**
  * Rows in the order of their ids, their numbers printed by SQLite and joined by commas. In this form they pass from
@@ -16,6 +16,14 @@ export interface PrintedRows {
   /** True times in Unix milliseconds. */
   readonly timestamps: Uint8Array;
   readonly values: Uint8Array;
+}
+
+/** The first rows of some ranges. */
+export interface FirstRows {
+  /** Where they are; ids of deleted rows may lie between. */
+  readonly ranges: readonly IdRange[];
+  /** Undefined where a value is no number or a time no whole one, which rows() shows. */
+  readonly printed: readonly PrintedRows[] | undefined;
 }
 
 /** One row by itself, whatever it holds. */
@@ -61,6 +69,7 @@ const PRINTED = `SELECT COUNT(*),
 export class RowReader {
   readonly #database: Database;
   readonly #printed: Statement<[Bounds], StoredColumns>;
+  readonly #first: Statement<[number, number], number>;
   readonly #ids: Statement<[number, number], StoredBytes>;
   readonly #rows: Statement<[Bounds], StoredRow>;
   readonly #epochs: Statement<[], [firstId: number, offsetMs: number]>;
@@ -71,6 +80,7 @@ export class RowReader {
     database.pragma(`cache_size = -${CACHE_KIB}`);
     this.#database = database;
     this.#printed = database.prepare<[Bounds], StoredColumns>(PRINTED).raw();
+    this.#first = database.prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1').pluck();
     this.#ids = database
       .prepare<[number, number], StoredBytes>('SELECT CAST(group_concat(id) AS BLOB) FROM samples WHERE id BETWEEN ? AND ?')
       .pluck();
@@ -88,20 +98,29 @@ export class RowReader {
     return this.#database.transaction(read)();
   }
 
-  /** The rows in some ranges; undefined where a value is no number or a time no whole one, which rows() shows. */
-  printed(ranges: readonly IdRange[]): PrintedRows[] | undefined {
-    const found: PrintedRows[] = [];
-    for (const [first, last, offsetMs] of this.#withOffsets(ranges)) {
-      const [count, seriesIds, timestamps, values, areNumbers] = this.#printed.get({ first, last, offset: BigInt(offsetMs) })!;
-      if (count === 0) continue;
-      if (areNumbers === 0 || seriesIds === null || timestamps === null || values === null) return undefined;
-      const ids = count === last - first + 1 ? undefined : this.#ids.get(first, last)!;
-      found.push({ count, firstId: first, ids, seriesIds, timestamps, values });
+  /** The first `limit` rows in some ranges. Finding where they end takes no look at them but the one that reads them. */
+  firstRows(ranges: readonly IdRange[], limit: number): FirstRows {
+    const read: IdRange[] = [];
+    const printed: (PrintedRows | undefined)[] = [];
+    let room = limit;
+    for (const [first, last] of ranges) {
+      for (let from = this.#first.get(first, last); from !== undefined && room > 0; from = this.#first.get(read.at(-1)![1] + 1, last)) {
+        // As many ids as there is room for rows: more rows than that they cannot hold.
+        const range: IdRange = [from, Math.min(last, from + room - 1)];
+        read.push(range);
+        for (const part of this.#withOffsets([range])) {
+          const { count, rows } = this.#print(part);
+          room -= count;
+          printed.push(rows);
+        }
+      }
+      if (room === 0) break;
     }
-    return found;
+    const arePrinted = (rows: readonly (PrintedRows | undefined)[]): rows is PrintedRows[] => !rows.includes(undefined);
+    return { ranges: merge(read), printed: arePrinted(printed) ? printed : undefined };
   }
 
-  /** The same rows one by one. */
+  /** All rows in some ranges, one by one. */
   rows(ranges: readonly IdRange[]): StoredRow[] {
     return this.#withOffsets(ranges).flatMap(([first, last, offsetMs]) => this.#rows.all({ first, last, offset: BigInt(offsetMs) }));
   }
@@ -116,6 +135,13 @@ export class RowReader {
 
   close(): void {
     this.#database.close();
+  }
+
+  #print([first, last, offsetMs]: RangeWithOffset): { readonly count: number; readonly rows: PrintedRows | undefined } {
+    const [count, seriesIds, timestamps, values, areNumbers] = this.#printed.get({ first, last, offset: BigInt(offsetMs) })!;
+    if (areNumbers !== 1 || seriesIds === null || timestamps === null || values === null) return { count, rows: undefined };
+    const ids = count === last - first + 1 ? undefined : this.#ids.get(first, last)!;
+    return { count, rows: { count, firstId: first, ids, seriesIds, timestamps, values } };
   }
 
   /** The ranges, cut where epochs begin, each with its epoch's offset. */

@@ -36,7 +36,7 @@ function encodeRows(known: readonly SeriesRow[], rows: readonly Row[], chunkMetr
     const reader = new RowReader(stored.path);
     try {
       const ranges = rows.length === 0 ? [] : [[1, rows.length] as const];
-      return new Encoder(reader).encode({ ranges, chunkMetrics, nowMs: NOW });
+      return new Encoder(reader).encode({ ranges, batchMetrics: rows.length, chunkMetrics, nowMs: NOW });
     } finally {
       reader.close();
     }
@@ -95,7 +95,7 @@ describe('a batch', () => {
   });
 
   test('of nothing has no chunk', () => {
-    expect(encodeRows([], [])).toEqual({ chunks: [], refused: [] });
+    expect(encodeRows([], [])).toEqual({ ranges: [], chunks: [], refused: [] });
   });
 
   test('has bodies that can move to another thread: none is a slice of a pool', () => {
