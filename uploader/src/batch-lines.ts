@@ -1,9 +1,8 @@
-import type { Columns } from './batch-columns.js';
+import type { BatchColumns } from './batch-columns.js';
 import type { SeriesRow } from './row-reader.js';
 
 /** A series as its lines need it. */
 export interface KnownSeries {
-  readonly id: number;
   readonly row: SeriesRow;
   readonly isText: boolean;
   /** What its lines begin with; of a text series it depends on the text. */
@@ -12,97 +11,66 @@ export interface KnownSeries {
   readonly refusal: string | undefined;
 }
 
-/** The samples of a batch that share a line, unless a chunk ends within it. */
-export interface Line {
-  readonly series: KnownSeries;
-  readonly text: string | undefined;
-  /** Place of the first one in the batch. */
-  readonly first: number;
-  readonly count: number;
-}
+/**
+ * The lines of a batch: the samples of one series, or those of a text series that have the same text, one after the
+ * other. It is made once and sorts one batch after the other: its arrays are flat, so that a batch of ten thousand lines
+ * leaves nothing to collect, and what they hold beyond `count` is of an earlier one.
+ */
+export class BatchLines {
+  count = 0;
+  readonly series: KnownSeries[] = [];
+  readonly texts: (string | undefined)[] = [];
+  /** Of each line: the place of its first sample in the batch, and how many it has. */
+  readonly first: number[] = [];
+  readonly samples: number[] = [];
+  /** Of each sample: the place of the one that follows it in its line. */
+  next = new Int32Array();
+  /** The lines in body order, by series. */
+  order: readonly number[] = [];
+  readonly #seriesIds: number[] = [];
+  readonly #last: number[] = [];
+  readonly #found = new Map<number | string, number>();
 
-/** Lines in body order, and for each sample of the batch the place of the one that follows it in its line. */
-export interface Lines {
-  readonly lines: readonly Line[];
-  readonly next: Int32Array;
-}
-
-/** Samples of a line that stand in one chunk. */
-export interface LinePart {
-  readonly line: Line;
-  /** Place of the first one in the batch. */
-  readonly first: number;
-  readonly count: number;
-}
-
-/** Sorts a batch by series, its samples within a series by id; equal texts of a series share a line. */
-export function linesOf(columns: Columns, seriesOf: (id: number) => KnownSeries): Lines {
-  const { next, lines } = chainSamples(columns);
-  const sorted = lines
-    .map(({ seriesId, text, first, count }): Line => ({ series: seriesOf(seriesId), text, first, count }))
-    .sort((a, b) => a.series.id - b.series.id);
-  return { lines: sorted, next };
-}
-
-/** Lines in the order in which they appear. Its loop sees every sample: it touches flat arrays only. */
-function chainSamples({ count, seriesIds, texts }: Columns) {
-  const lines: { readonly seriesId: number; readonly text: string | undefined; readonly first: number; count: number }[] = [];
-  const found = new Map<number | string, number>();
-  const seriesOfLine: number[] = [];
-  const lastOfLine: number[] = [];
-  const countOfLine: number[] = [];
-  const next = new Int32Array(count);
-  // A scrape is stored in the order of its series, so the line after the last one is nearly always the right one.
-  let line = 0;
-  for (let place = 0; place < count; place++, line++) {
-    const seriesId = seriesIds[place]!;
-    if (texts !== undefined || seriesOfLine[line] !== seriesId) {
-      const text = texts?.[place];
-      const key = text === undefined ? seriesId : `${seriesId} ${text}`;
-      line = found.get(key) ?? lines.length;
-      if (line === lines.length) {
-        found.set(key, line);
-        lines.push({ seriesId, text, first: place, count: 0 });
-        seriesOfLine.push(seriesId);
-        lastOfLine.push(place);
-        countOfLine.push(0);
-      }
+  /** Sorts a batch by series, its samples within a series by id. */
+  sort({ count, series, texts }: BatchColumns, seriesOf: (id: number) => KnownSeries): void {
+    this.count = 0;
+    this.#found.clear();
+    if (this.next.length < count) this.next = new Int32Array(count);
+    const { next, samples } = this;
+    const seriesIds = this.#seriesIds;
+    const last = this.#last;
+    // A scrape is stored in the order of its series, so the line after the last one is nearly always the right one.
+    let line = 0;
+    for (let place = 0; place < count; place++, line++) {
+      const id = series.numbers[place]!;
+      if (texts !== undefined || line >= this.count || seriesIds[line] !== id) line = this.#find(id, texts?.[place], { place, seriesOf });
+      next[last[line]!] = place;
+      last[line] = place;
+      samples[line]! += 1;
     }
-    next[lastOfLine[line]!] = place;
-    lastOfLine[line] = place;
-    countOfLine[line]! += 1;
+    this.#order();
   }
-  lines.forEach((each, index) => (each.count = countOfLine[index]!));
-  return { lines, next };
-}
 
-/** Cuts lines into chunks of `chunkMetrics` samples, the last one of what is left. */
-export function cutIntoChunks({ lines, next }: Lines, chunkMetrics: number): LinePart[][] {
-  const chunks: LinePart[][] = [];
-  let room = 0;
-  for (const line of lines) {
-    let first = line.first;
-    for (let left = line.count; left > 0; ) {
-      if (room === 0) {
-        chunks.push([]);
-        room = chunkMetrics;
-      }
-      const count = Math.min(left, room);
-      chunks.at(-1)!.push({ line, first, count });
-      left -= count;
-      room -= count;
-      if (left > 0) for (let skipped = 0; skipped < count; skipped++) first = next[first]!;
-    }
+  /** The line of a series, or of a text of it; a new one where there is none. */
+  #find(id: number, text: string | undefined, { place, seriesOf }: { place: number; seriesOf: (id: number) => KnownSeries }): number {
+    const key = text === undefined ? id : `${id} ${text}`;
+    const found = this.#found.get(key);
+    if (found !== undefined) return found;
+    const line = this.count++;
+    this.#found.set(key, line);
+    this.series[line] = seriesOf(id);
+    this.texts[line] = text;
+    this.first[line] = place;
+    this.samples[line] = 0;
+    this.#seriesIds[line] = id;
+    this.#last[line] = place;
+    return line;
   }
-  return chunks;
-}
 
-/** Ids of the samples of some parts, in their order. */
-export function idsOfParts(parts: readonly LinePart[], ids: Float64Array, next: Int32Array): Float64Array {
-  const found = new Float64Array(parts.reduce((sum, { count }) => sum + count, 0));
-  let index = 0;
-  for (const { first, count } of parts) {
-    for (let place = first, left = count; left > 0; place = next[place]!, left--) found[index++] = ids[place]!;
+  #order(): void {
+    const ids = this.#seriesIds;
+    const order = Array.from({ length: this.count }, (_, line) => line);
+    const isSorted = order.every((line) => line === 0 || ids[line - 1]! <= ids[line]!);
+    this.order = isSorted ? order : order.sort((a, b) => ids[a]! - ids[b]!);
   }
-  return found;
 }

@@ -1,9 +1,10 @@
 import type { PrintedNumbers } from './printed-numbers.js';
 
-/** Samples that stand one after the other in a line: the first one's place in the batch, and how many. */
-export interface LineBody {
+/** Samples that stand one after the other in a line. */
+export interface LinePart {
   /** What a line begins with, from beginningOfLine(). */
   readonly beginning: Uint8Array;
+  /** The first one's place in the batch, and how many they are. */
   readonly first: number;
   readonly count: number;
 }
@@ -19,8 +20,6 @@ const utf8 = new TextEncoder();
 const BETWEEN = utf8.encode('],"timestamps":[');
 const END = utf8.encode(']}\n');
 const COMMA = 0x2c;
-/** Room for what stands around the numbers. */
-const AROUND_BYTES = BETWEEN.length + END.length;
 const FIRST_CAPACITY = 64 * 1024;
 
 /** The part of a line of VictoriaMetrics' JSON import format that is the same for all samples of a series. */
@@ -46,11 +45,11 @@ export class BodyWriter {
   }
 
   /** Appends a line. */
-  write({ beginning, first, count }: LineBody, { values, timestamps, next }: BodyColumns): void {
+  write({ beginning, first, count }: LinePart, { values, timestamps, next }: BodyColumns): void {
     this.#append(beginning);
-    this.#appendNumbers(values, { first, count, next });
+    this.#appendNumbers(values, next, { first, count });
     this.#append(BETWEEN);
-    this.#appendNumbers(timestamps, { first, count, next });
+    this.#appendNumbers(timestamps, next, { first, count });
     this.#append(END);
   }
 
@@ -60,26 +59,25 @@ export class BodyWriter {
     this.#length += bytes.length;
   }
 
-  #appendNumbers({ bytes, starts }: PrintedNumbers, { first, count, next }: { first: number; count: number; next: Int32Array }): void {
-    let target = this.#bytes;
+  #appendNumbers({ bytes, starts }: PrintedNumbers, next: Int32Array, { first, count }: { first: number; count: number }): void {
     let length = this.#length;
-    for (let sample = first, left = count; left > 0; sample = next[sample]!, left--) {
-      const end = starts[sample + 1]! - 1;
-      if (length + end - starts[sample]! + 1 > target.length) {
+    for (let place = first, left = count; left > 0; place = next[place]!, left--) {
+      const start = starts[place]!;
+      const end = starts[place + 1]! - 1;
+      if (length + end - start + 1 > this.#bytes.length) {
         this.#length = length;
-        this.#reserve(end - starts[sample]! + 1);
-        target = this.#bytes;
+        this.#reserve(end - start + 1);
       }
+      const target = this.#bytes;
       if (left < count) target[length++] = COMMA;
-      for (let at = starts[sample]!; at < end; at++) target[length++] = bytes[at]!;
+      for (let at = start; at < end; at++) target[length++] = bytes[at]!;
     }
     this.#length = length;
   }
 
   #reserve(more: number): void {
-    const needed = this.#length + more + AROUND_BYTES;
-    if (needed <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    if (this.#length + more <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(this.#length + more, 2 * this.#bytes.length));
     grown.set(this.body);
     this.#bytes = grown;
   }

@@ -3,11 +3,11 @@ import { gzipSync } from 'node:zlib';
 import { metricObject } from '@thugshells/shared/json-lines.js';
 import { deviceRefusal, labelsRefusal, nameRefusal, ValueType } from '@thugshells/shared/sample.js';
 
-import { columnsOf, columnsOfSound, type Columns, type RefusedRow } from './batch-columns.js';
-import { cutIntoChunks, idsOfParts, linesOf, type KnownSeries, type Line, type LinePart } from './batch-lines.js';
-import { beginningOfLine, BodyWriter, type BodyColumns } from './body-writer.js';
+import { BatchColumns, type RefusedRow } from './batch-columns.js';
+import { BatchLines, type KnownSeries } from './batch-lines.js';
+import { beginningOfLine, BodyWriter } from './body-writer.js';
 import { rangesOf, type IdRange } from './id-ranges.js';
-import type { RowReader } from './row-reader.js';
+import type { RowReader, SeriesRow } from './row-reader.js';
 
 /** One gzip body: what is posted and acknowledged as a whole. */
 export interface Chunk {
@@ -18,7 +18,11 @@ export interface Chunk {
   readonly ids: Float64Array;
   /** The same ids as ranges; they may also hold ids of rows that do not exist. */
   readonly ranges: readonly IdRange[];
+  /** The books' count of dropped rows when it was read. */
+  readonly dropped: number;
 }
+
+type EncodedChunk = Pick<Chunk, 'body' | 'count' | 'ids'>;
 
 /** Which rows are to be encoded, and how. */
 export interface EncodeRequest {
@@ -52,6 +56,8 @@ const GZIP_LEVEL = 1;
 export class Encoder {
   readonly #reader: RowReader;
   readonly #known = new Map<number, KnownSeries>();
+  readonly #columns = new BatchColumns();
+  readonly #lines = new BatchLines();
   readonly #writer = new BodyWriter();
 
   constructor(reader: RowReader) {
@@ -65,52 +71,93 @@ export class Encoder {
   #encode({ chunkMetrics, nowMs, ...request }: EncodeRequest): EncodedBatch {
     const latestMs = nowMs + MAX_AHEAD_MS;
     const { ranges, printed } = this.#reader.firstRows(request.ranges, request.batchMetrics);
-    const { columns, refused: unsound } = (printed && columnsOf(printed, latestMs)) ?? columnsOfSound(this.#reader.rows(ranges), latestMs);
-    const { lines, next } = linesOf(columns, (id) => this.#series(id));
-    const refused = [...unsound];
-    const sound: Line[] = [];
-    for (const line of lines) {
-      const reason = refusalOfLine(line);
-      if (reason === undefined) sound.push(line);
-      else for (const id of idsOfParts([{ ...line, line }], columns.ids, next)) refused.push({ id, reason });
-    }
-    const cut = cutIntoChunks({ lines: sound, next }, chunkMetrics);
+    const areSound = printed !== undefined && this.#columns.readPrinted(printed, latestMs);
+    const refused = areSound ? [] : this.#columns.readSound(this.#reader.rows(ranges), latestMs);
+    this.#lines.sort(this.#columns, (id) => this.#series(id));
+    const soundLines = this.#lines.order.filter((line) => {
+      const reason = this.#refusalOf(line);
+      if (reason !== undefined) refused.push(...this.#idsOf(line).map((id) => ({ id, reason })));
+      return reason === undefined;
+    });
+    const chunks = this.#chunksOf(soundLines, chunkMetrics);
     // Where one chunk holds the whole batch its ranges are known.
-    const known = cut.length === 1 && refused.length === 0 ? ranges : undefined;
-    const chunks = cut.map((parts) => this.#chunkOf(parts, { ...columns, next }, known));
-    return { ranges, chunks, refused };
+    const isWhole = chunks.length === 1 && refused.length === 0;
+    const dropped = this.#reader.dropped();
+    return { ranges, chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : rangesOf(chunk.ids), dropped })), refused };
   }
 
-  #chunkOf(parts: readonly LinePart[], columns: Columns & BodyColumns, ranges?: readonly IdRange[]): Chunk {
-    this.#writer.clear();
-    for (const { line, first, count } of parts) {
-      const beginning = line.text === undefined ? line.series.beginning : beginningOfLine(metricObject(line.series.row, line.text));
-      this.#writer.write({ beginning, first, count }, columns);
+  /** Cuts lines into chunks, the last one of what is left. */
+  #chunksOf(lines: readonly number[], chunkMetrics: number): EncodedChunk[] {
+    const { first, samples, next } = this.#lines;
+    const columns = { values: this.#columns.values, timestamps: this.#columns.timestamps, next };
+    const chunks: EncodedChunk[] = [];
+    let left = lines.reduce((sum, line) => sum + samples[line]!, 0);
+    let ids = new Float64Array();
+    let filled = 0;
+    for (const line of lines) {
+      const beginning = this.#beginningOf(line);
+      let place = first[line]!;
+      for (let rest = samples[line]!; rest > 0; ) {
+        if (filled === ids.length) {
+          ids = new Float64Array(Math.min(chunkMetrics, left));
+          filled = 0;
+        }
+        const count = Math.min(rest, ids.length - filled);
+        this.#writer.write({ beginning, first: place, count }, columns);
+        for (let index = 0; index < count; index++, place = next[place]!) ids[filled++] = this.#columns.ids[place]!;
+        rest -= count;
+        left -= count;
+        if (filled === ids.length) chunks.push({ body: this.#finishBody(), count: filled, ids });
+      }
     }
+    return chunks;
+  }
+
+  #finishBody(): Uint8Array {
     // Copied: small buffers are slices of a pool, which cannot move to another thread.
     const body = new Uint8Array(gzipSync(this.#writer.body, { level: GZIP_LEVEL }));
-    const ids = idsOfParts(parts, columns.ids, columns.next);
-    return { body, count: ids.length, ids, ranges: ranges ?? rangesOf(ids) };
+    this.#writer.clear();
+    return body;
   }
 
+  #beginningOf(line: number): Uint8Array {
+    const { row, beginning } = this.#lines.series[line]!;
+    const text = this.#lines.texts[line];
+    return text === undefined ? beginning : beginningOfLine(metricObject(row, text));
+  }
+
+  #refusalOf(line: number): string | undefined {
+    const { refusal, isText, row } = this.#lines.series[line]!;
+    if (refusal !== undefined) return refusal;
+    return isText === (this.#lines.texts[line] !== undefined) ? undefined : `value is not of type ${row.valueType}`;
+  }
+
+  /** Ids of the samples of a line. */
+  #idsOf(line: number): number[] {
+    const ids: number[] = [];
+    for (let place = this.#lines.first[line]!; ids.length < this.#lines.samples[line]!; place = this.#lines.next[place]!) {
+      ids.push(this.#columns.ids[place]!);
+    }
+    return ids;
+  }
+
+  /** What is known of a series; whoever meets one that is new meets others, so all new ones are read. */
   #series(id: number): KnownSeries {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
-    const row = this.#reader.series(id);
-    const { name, deviceId, tags, valueType } = row;
-    const series = {
-      id,
-      row,
-      isText: valueType === ValueType.text,
-      beginning: beginningOfLine(metricObject(row)),
-      refusal: nameRefusal(name) ?? deviceRefusal(deviceId) ?? labelsRefusal(tags, valueType),
-    };
-    this.#known.set(id, series);
-    return series;
+    for (const row of this.#reader.seriesFrom(this.#known.size === 0 ? 0 : id)) this.#known.set(row.id, knownSeries(row));
+    const found = this.#known.get(id);
+    if (found === undefined) throw new Error(`sample of series ${id}, which does not exist`);
+    return found;
   }
 }
 
-function refusalOfLine({ series, text }: Line): string | undefined {
-  if (series.refusal !== undefined) return series.refusal;
-  return series.isText === (text !== undefined) ? undefined : `value is not of type ${series.row.valueType}`;
+function knownSeries(row: SeriesRow): KnownSeries {
+  const { name, deviceId, tags, valueType } = row;
+  return {
+    row,
+    isText: valueType === ValueType.text,
+    beginning: beginningOfLine(metricObject(row)),
+    refusal: nameRefusal(name) ?? deviceRefusal(deviceId) ?? labelsRefusal(tags, valueType),
+  };
 }

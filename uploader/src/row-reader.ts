@@ -39,6 +39,7 @@ export interface StoredRow {
 
 /** What the encoder needs to know of a series. */
 export interface SeriesRow {
+  readonly id: number;
   readonly name: string;
   readonly deviceId: string;
   readonly tags: Labels;
@@ -72,12 +73,12 @@ export class RowReader {
   readonly #first: Statement<[number, number], number>;
   readonly #ids: Statement<[number, number], StoredBytes>;
   readonly #rows: Statement<[Bounds], StoredRow>;
+  readonly #dropped: Statement<[], number>;
   readonly #epochs: Statement<[], [firstId: number, offsetMs: number]>;
-  readonly #series: Statement<[number], { name: string; device_id: string; tags: string; value_type: number }>;
+  readonly #series: Statement<[number], { id: number; name: string; device_id: string; tags: string; value_type: number }>;
 
   constructor(databasePath: string) {
-    const database = openDatabase(databasePath, { readonly: true });
-    database.pragma(`cache_size = -${CACHE_KIB}`);
+    const database = openDatabase(databasePath, { readonly: true, cacheKiB: CACHE_KIB });
     this.#database = database;
     this.#printed = database.prepare<[Bounds], StoredColumns>(PRINTED).raw();
     this.#first = database.prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1').pluck();
@@ -89,8 +90,9 @@ export class RowReader {
          value, CAST(value AS TEXT) AS printedValue
        FROM samples WHERE id BETWEEN @first AND @last ORDER BY id`,
     );
+    this.#dropped = database.prepare<[], number>('SELECT dropped FROM collector_state').pluck();
     this.#epochs = database.prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id').raw();
-    this.#series = database.prepare('SELECT name, device_id, tags, value_type FROM series WHERE id = ?');
+    this.#series = database.prepare('SELECT id, name, device_id, tags, value_type FROM series WHERE id >= ?');
   }
 
   /** Runs something that sees one state of the database. */
@@ -125,12 +127,17 @@ export class RowReader {
     return this.#withOffsets(ranges).flatMap(([first, last, offsetMs]) => this.#rows.all({ first, last, offset: BigInt(offsetMs) }));
   }
 
-  /** A series by its id. */
-  series(id: number): SeriesRow {
-    const row = this.#series.get(id);
-    if (row === undefined) throw new Error(`sample of series ${id}, which does not exist`);
-    const { name, device_id: deviceId, tags, value_type: valueType } = row;
-    return { name, deviceId, tags: JSON.parse(tags) as Labels, valueType };
+  /** The books' count of dropped rows. */
+  dropped(): number {
+    return this.#dropped.get()!;
+  }
+
+  /** The series from an id on. */
+  seriesFrom(firstId: number): SeriesRow[] {
+    return this.#series.all(firstId).map(({ id, name, device_id: deviceId, tags, value_type: valueType }) => ({
+      ...{ id, name, deviceId, valueType },
+      tags: JSON.parse(tags) as Labels,
+    }));
   }
 
   close(): void {

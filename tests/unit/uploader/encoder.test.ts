@@ -19,12 +19,12 @@ interface Row {
   readonly value: unknown;
 }
 
-function series(name: string, tags: Labels = {}, valueType = 0): SeriesRow {
+function series(name: string, tags: Labels = {}, valueType = 0): Omit<SeriesRow, 'id'> {
   return { name, deviceId: 'board-1', tags, valueType };
 }
 
 /** Encodes rows of these series, as they stand in a database; series ids count from 1, row ids from 1 in the order given. */
-function encodeRows(known: readonly SeriesRow[], rows: readonly Row[], chunkMetrics = 50): EncodedBatch {
+function encodeRows(known: readonly Omit<SeriesRow, 'id'>[], rows: readonly Row[], chunkMetrics = 50): EncodedBatch {
   const stored = new StoredSamples();
   try {
     stored.database.transaction(() => {
@@ -145,7 +145,7 @@ describe('what a receiver would answer with 204 and then drop, cut or merge is r
   const tags = (count: number): Labels => Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${index}`, 'x']));
   const sound = { timestampMs: NOW, value: 1 as unknown };
 
-  test.each<[string, SeriesRow, Partial<Row>]>([
+  test.each<[string, Omit<SeriesRow, 'id'>, Partial<Row>]>([
     ['null', series('bad'), { value: null }],
     ['NaN', series('bad'), { value: NaN }],
     ['Infinity', series('bad'), { value: Infinity }],
