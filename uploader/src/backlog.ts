@@ -3,12 +3,6 @@ import type { Database, Statement } from '@thugshells/shared/database/open.js';
 import { subtract, type IdRange } from './id-ranges.js';
 import type { Settled } from './settled.js';
 
-/** Rows for one upload pass, named by their ids alone. */
-export interface Batch {
-  readonly ranges: readonly IdRange[];
-  readonly count: number;
-}
-
 /** How many rows are in which state; collected = delivered + pending + rejected + dropped. */
 export interface Books {
   readonly collected: number;
@@ -18,14 +12,14 @@ export interface Books {
   readonly dropped: number;
 }
 
-/** The rows not yet uploaded: reads batches from the first gap in the settled ids on. */
+/** The rows not yet uploaded: the gaps in the settled ids. What it costs to find them does not depend on how many rows there are. */
 export class Backlog {
   readonly #database: Database;
   readonly #settled: Settled;
   readonly #lastId: Statement<[], number>;
   readonly #lastIdBefore: Statement<[number], number>;
   readonly #epochs: Statement<[], { first_id: number; trusted: number }>;
-  readonly #slice: Statement<[number, number, number], { count: number; first: number; last: number }>;
+  readonly #first: Statement<[number, number], number>;
   readonly #oldest: Statement<[number, number], number>;
   readonly #books: Statement<[], Books>;
 
@@ -41,10 +35,7 @@ export class Backlog {
       )
       .pluck();
     this.#epochs = database.prepare('SELECT first_id, trusted FROM epochs ORDER BY first_id');
-    this.#slice = database.prepare(
-      `SELECT COUNT(*) AS count, MIN(id) AS first, MAX(id) AS last
-       FROM (SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?)`,
-    );
+    this.#first = database.prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1').pluck();
     this.#oldest = database
       .prepare<[number, number], number>(
         `SELECT timestamp_ms
@@ -59,14 +50,19 @@ export class Backlog {
   }
 
   /**
-   * The oldest rows that may be sent, at most `limit` of them.
+   * Where the rows that may be sent are, oldest first: ranges that begin with such a row, and may hold ids of rows that
+   * were deleted.
    *
    * @param taken ids that are settled but not committed yet, or on their way
    * @param above only rows with higher ids than this
-   * @returns undefined where there is nothing to send
    */
-  next(limit: number, taken: readonly IdRange[], above = 0): Batch | undefined {
-    return this.#database.transaction(() => this.#read(limit, taken, above))();
+  sendable(taken: readonly IdRange[], above = 0): IdRange[] {
+    return this.#database.transaction(() => {
+      return subtract(this.#gaps(above), taken).flatMap(([gapFirst, last]): IdRange[] => {
+        const first = this.#first.get(gapFirst, last);
+        return first === undefined ? [] : [[first, last]];
+      });
+    })();
   }
 
   /** The highest id that was ever given to a row. */
@@ -77,19 +73,6 @@ export class Backlog {
   /** The highest id of a row that was stored before a time, by the newest epoch. */
   lastIdBefore(timestampMs: number): number {
     return this.#lastIdBefore.get(timestampMs) ?? 0;
-  }
-
-  #read(limit: number, taken: readonly IdRange[], above: number): Batch | undefined {
-    const ranges: IdRange[] = [];
-    let count = 0;
-    for (const gap of subtract(this.#gaps(above), taken)) {
-      const slice = this.#slice.get(...gap, limit - count);
-      if (slice === undefined || slice.count === 0) continue;
-      ranges.push([slice.first, slice.last]);
-      count += slice.count;
-      if (count >= limit) break;
-    }
-    return count === 0 ? undefined : { ranges, count };
   }
 
   /** Unix milliseconds of the oldest pending row, held ones included; undefined where nothing is pending. */

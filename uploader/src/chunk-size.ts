@@ -73,8 +73,9 @@ export class ChunkSize {
     const speed = samples / Math.max(durationMs, 1);
     this.#samplesPerMs = this.#samplesPerMs === undefined ? speed : this.#samplesPerMs + LEARNING_RATE * (speed - this.#samplesPerMs);
     this.#ceiling *= CEILING_RISE;
-    // A chunk smaller than allowed says nothing of whether a larger one than that would be taken.
-    if (samples >= this.#samples) this.#samples *= 2;
+    // The next one was cut before this answer came, and is at most twice as large. What is smaller than that was all
+    // there was, and says nothing of whether a larger one would be taken.
+    if (2 * samples >= this.#samples) this.#samples *= 2;
     this.#clamp();
   }
 

@@ -1,6 +1,9 @@
 import { hostname } from 'node:os';
 
+import { getProxyForUrl } from 'proxy-from-env';
+
 import { loadConfig, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.js';
+import { AgentError } from '@thugshells/shared/errors.js';
 import {
   decimal,
   duration,
@@ -28,7 +31,28 @@ export function uploaderVariables(environment: Environment, hostName: string) {
     },
     remoteTokenFile: {
       env: 'REMOTE_TOKEN_FILE',
-      doc: 'File that holds the bearer token.',
+      doc: 'File that holds the bearer token; readable by its owner only, read again when it changes.',
+      default: '',
+      defaultDoc: 'none',
+      format: optionalText,
+    },
+    remoteCaFile: {
+      env: 'REMOTE_CA_FILE',
+      doc: 'Certificates (PEM) of the authorities that REMOTE_URL is checked against, in place of the usual ones.',
+      default: '',
+      defaultDoc: 'none',
+      format: optionalText,
+    },
+    remoteCertFile: {
+      env: 'REMOTE_CERT_FILE',
+      doc: 'Certificate (PEM) that this board shows to REMOTE_URL; needs REMOTE_KEY_FILE.',
+      default: '',
+      defaultDoc: 'none',
+      format: optionalText,
+    },
+    remoteKeyFile: {
+      env: 'REMOTE_KEY_FILE',
+      doc: 'Private key (PEM) of REMOTE_CERT_FILE.',
       default: '',
       defaultDoc: 'none',
       format: optionalText,
@@ -168,5 +192,23 @@ export type UploaderConfig = ConfigOf<ReturnType<typeof uploaderVariables>>;
  * @throws AgentError BAD_CONFIGURATION
  */
 export function loadUploaderConfig(environment: Environment): LoadedConfig<ReturnType<typeof uploaderVariables>> {
-  return loadConfig(uploaderVariables(environment, hostname()), environment, VARIABLE_NAMES);
+  const loaded = loadConfig(uploaderVariables(environment, hostname()), environment, VARIABLE_NAMES);
+  const { remoteCertFile, remoteKeyFile } = loaded.values;
+  if ((remoteCertFile === '') !== (remoteKeyFile === '')) {
+    const [given, missing] = remoteKeyFile === '' ? ['CERT', 'KEY'] : ['KEY', 'CERT'];
+    throw new AgentError(`THUGSHELLS_REMOTE_${given}_FILE=${remoteCertFile || remoteKeyFile}: needs THUGSHELLS_REMOTE_${missing}_FILE beside it`, {
+      code: 'BAD_CONFIGURATION',
+      hint: 'a certificate and its key are two files, or one file that both variables name',
+    });
+  }
+  return loaded;
+}
+
+/** What the system around the program says of the way out, in the variables that everybody uses. */
+export function surroundings(environment: Environment): { readonly credentialsDirectory: string; readonly proxyFor: (url: string) => string } {
+  return {
+    credentialsDirectory: environment['CREDENTIALS_DIRECTORY'] ?? '',
+    // HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in capitals or not.
+    proxyFor: getProxyForUrl,
+  };
 }

@@ -5,7 +5,7 @@ import { errorFields, type Logger } from '@thugshells/shared/logger.js';
 
 import type { Acknowledgements } from './acknowledgements.js';
 import type { ChunkSize } from './chunk-size.js';
-import { idsIn, type Chunk, type EncodedBatch } from './encoder.js';
+import type { Chunk, EncodedBatch } from './encoder.js';
 import type { EncoderPool } from './encoder-pool.js';
 import { rangesOf, type IdRange } from './id-ranges.js';
 import { bisect } from './quarantine.js';
@@ -127,7 +127,7 @@ export class Delivery {
     const { connection, closing } = post;
     const chunkIndex = pass.chunkIndex++;
     const { ranges, count } = taken;
-    acknowledgements.accept({ batchId: pass.batchId, chunkIndex, ranges, count, connection });
+    acknowledgements.accept({ batchId: pass.batchId, chunkIndex, ranges, count, dropped: chunk.dropped, connection });
     this.#quarantine(rejectionsOf(chunk, post));
     acknowledgements.answered(connection, closing);
     pass.accepted += count;
@@ -162,7 +162,7 @@ export class Delivery {
   async #blame(refused: Refused, pass: Pass): Promise<boolean> {
     const { encoder } = this.#options;
     const result = await bisect(refused.chunk, refused.post, {
-      encode: async (ids) => (await encoder.encode({ ranges: rangesOf(ids), count: ids.length }, ids.length)).chunks[0],
+      encode: async (ids) => (await encoder.encode({ ranges: rangesOf(ids), batchMetrics: ids.length, chunkMetrics: ids.length })).chunks[0],
       post: (part) => this.#post(part, pass),
       receiverTakesSamples: refused.receiverTakesSamples,
     });
@@ -189,12 +189,12 @@ function takenBy(chunk: Chunk, outcome: Outcome): { ranges: readonly IdRange[]; 
   if (outcome.kind !== 'partial') return undefined;
   const rejected = new Set(outcome.rejected.map(({ index }) => index));
   const isTaken = (index: number): boolean => (rejected.size === 0 ? index < outcome.accepted : !rejected.has(index));
-  const ids = idsIn(chunk).filter((_, index) => isTaken(index));
+  const ids = chunk.ids.filter((_, index) => isTaken(index));
   return { ranges: rangesOf(ids), count: ids.length };
 }
 
 function rejectionsOf(chunk: Chunk, { outcome, status }: Post): Rejection[] {
   if (outcome.kind !== 'partial') return [];
-  const ids = idsIn(chunk);
+  const { ids } = chunk;
   return outcome.rejected.map(({ index, reason }) => ({ id: ids[index]!, status, reason }));
 }

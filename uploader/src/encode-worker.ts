@@ -17,6 +17,6 @@ let encoder: Encoder | undefined;
 export default function encodeTask({ databasePath, ...request }: EncodeTask): EncodedBatch {
   encoder ??= new Encoder(new RowReader(databasePath));
   const batch = encoder.encode(request);
-  const buffers = batch.chunks.map(({ body }) => body.buffer);
+  const buffers = batch.chunks.flatMap(({ body, ids }) => [body.buffer, ids.buffer]);
   return Object.assign(batch, { [transferable]: buffers, [valueOf]: { ...batch } });
 }

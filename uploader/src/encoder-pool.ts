@@ -2,8 +2,7 @@ import { Piscina } from 'piscina';
 
 import type { Clock } from '@thugshells/shared/clock.js';
 
-import type { Batch } from './backlog.js';
-import type { EncodedBatch } from './encoder.js';
+import type { EncodedBatch, EncodeRequest } from './encoder.js';
 import type { EncodeTask } from './encode-worker.js';
 
 export interface EncoderPoolOptions {
@@ -29,13 +28,14 @@ export class EncoderPool {
       // One chunk is posted while the next is encoded; a second thread would only wait.
       maxThreads: 1,
       idleTimeout: IDLE_TIMEOUT_MS,
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
     });
   }
 
-  /** Encodes the rows of a batch that still exist, cut into chunks of at most `chunkMetrics`. */
-  async encode({ ranges, count }: Batch, chunkMetrics: number): Promise<EncodedBatch> {
+  /** Encodes the first rows of some ranges, cut into chunks. */
+  async encode(rows: Omit<EncodeRequest, 'nowMs'>): Promise<EncodedBatch> {
     const { databasePath, clock } = this.#options;
-    return this.#pool.run({ databasePath, ranges, count, chunkMetrics, nowMs: clock.now() });
+    return this.#pool.run({ databasePath, ...rows, nowMs: clock.now() });
   }
 
   /** Ends the threads. */

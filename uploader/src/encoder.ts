@@ -1,30 +1,35 @@
 import { gzipSync } from 'node:zlib';
 
-import { jsonLine, metricObject } from '@thugshells/shared/json-lines.js';
-import { deviceRefusal, labelsRefusal, nameRefusal, timestampRefusal, ValueType, valueRefusal } from '@thugshells/shared/sample.js';
+import { metricObject } from '@thugshells/shared/json-lines.js';
+import { deviceRefusal, labelsRefusal, nameRefusal, ValueType } from '@thugshells/shared/sample.js';
 
+import { BatchColumns, type RefusedRow } from './batch-columns.js';
+import { BatchLines, type KnownSeries } from './batch-lines.js';
+import { beginningOfLine, BodyWriter } from './body-writer.js';
 import { rangesOf, type IdRange } from './id-ranges.js';
-import type { Group, RowReader, Selection, SeriesRow } from './row-reader.js';
+import type { RowReader, SeriesRow } from './row-reader.js';
 
 /** One gzip body: what is posted and acknowledged as a whole. */
 export interface Chunk {
   readonly body: Uint8Array;
   /** How many samples it holds. */
   readonly count: number;
-  /**
-   * Ids of its samples in body order, the order in which a receiver counts them, joined by commas: they are asked for
-   * only where a part of the chunk was taken, and to read them takes a third of the time of all the rest.
-   */
-  readonly idList: string;
+  /** Ids of its samples in body order, the order in which a receiver counts them. */
+  readonly ids: Float64Array;
   /** The same ids as ranges; they may also hold ids of rows that do not exist. */
   readonly ranges: readonly IdRange[];
+  /** The books' count of dropped rows when it was read. */
+  readonly dropped: number;
 }
+
+type EncodedChunk = Pick<Chunk, 'body' | 'count' | 'ids'>;
 
 /** Which rows are to be encoded, and how. */
 export interface EncodeRequest {
+  /** Where the rows are; ids of deleted rows may lie between. */
   readonly ranges: readonly IdRange[];
-  /** How many rows there were in these ranges when they were chosen. */
-  readonly count: number;
+  /** No more rows than this, from the first range on. */
+  readonly batchMetrics: number;
   /** Samples in a chunk. */
   readonly chunkMetrics: number;
   readonly nowMs: number;
@@ -32,24 +37,11 @@ export interface EncodeRequest {
 
 /** What became of a batch's rows. */
 export interface EncodedBatch {
+  /** Where its rows are. */
+  readonly ranges: readonly IdRange[];
   readonly chunks: readonly Chunk[];
   /** Rows that a receiver would answer with 204 and then drop; they are not in any chunk. */
   readonly refused: readonly RefusedRow[];
-}
-
-interface RefusedRow {
-  readonly id: number;
-  readonly reason: string;
-}
-
-/** A series as its lines need it, worked out once. */
-interface KnownSeries {
-  readonly row: SeriesRow;
-  readonly isText: boolean;
-  /** The metric object of its lines; of a text series it depends on the text. */
-  readonly metric: string;
-  /** Why none of its samples can be sent. */
-  readonly refusal: string | undefined;
 }
 
 /** VictoriaMetrics drops what lies more than two days ahead of its clock, and answers 204. */
@@ -64,6 +56,9 @@ const GZIP_LEVEL = 1;
 export class Encoder {
   readonly #reader: RowReader;
   readonly #known = new Map<number, KnownSeries>();
+  readonly #columns = new BatchColumns();
+  readonly #lines = new BatchLines();
+  readonly #writer = new BodyWriter();
 
   constructor(reader: RowReader) {
     this.#reader = reader;
@@ -73,84 +68,96 @@ export class Encoder {
     return this.#reader.inSnapshot(() => this.#encode(request));
   }
 
-  #encode({ ranges, count, chunkMetrics, nowMs }: EncodeRequest): EncodedBatch {
-    const selection = { ranges, latestMs: nowMs + MAX_AHEAD_MS };
-    const all = this.#groups(selection, count > chunkMetrics ? chunkMetrics : undefined);
-    const refusals = all.map((group) => this.#refusalOf(group));
-    const sound = all.filter((_, index) => refusals[index] === undefined);
-    const refused = all.flatMap((group, index) => {
-      const reason = refusals[index];
-      return reason === undefined ? [] : [...idsIn({ idList: group.ids })].map((id) => ({ id, reason }));
+  #encode({ chunkMetrics, nowMs, ...request }: EncodeRequest): EncodedBatch {
+    const latestMs = nowMs + MAX_AHEAD_MS;
+    const { ranges, printed } = this.#reader.firstRows(request.ranges, request.batchMetrics);
+    const areSound = printed !== undefined && this.#columns.readPrinted(printed, latestMs);
+    const refused = areSound ? [] : this.#columns.readSound(this.#reader.rows(ranges), latestMs);
+    this.#lines.sort(this.#columns, (id) => this.#series(id));
+    const soundLines = this.#lines.order.filter((line) => {
+      const reason = this.#refusalOf(line);
+      if (reason !== undefined) refused.push(...this.#idsOf(line).map((id) => ({ id, reason })));
+      return reason === undefined;
     });
-    const found = all.reduce((sum, group) => sum + group.count, 0);
-    if (found < count) refused.push(...this.#unsoundRows(selection));
-    const isWholeBatch = count <= chunkMetrics && refused.length === 0;
-    return { chunks: this.#chunksOf(sound, isWholeBatch ? ranges : undefined), refused };
+    const chunks = this.#chunksOf(soundLines, chunkMetrics);
+    // Where one chunk holds the whole batch its ranges are known.
+    const isWhole = chunks.length === 1 && refused.length === 0;
+    const dropped = this.#reader.dropped();
+    return { ranges, chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : rangesOf(chunk.ids), dropped })), refused };
   }
 
-  #groups(selection: Selection, chunkMetrics: number | undefined): Group[] {
-    const plain = chunkMetrics === undefined ? this.#reader.plainGroups(selection) : undefined;
-    return plain ?? this.#reader.groups(selection, chunkMetrics);
-  }
-
-  /** Stored rows may be older than the rules: those of the first versions were never checked. */
-  #refusalOf({ seriesId, text }: Group): string | undefined {
-    const { refusal, isText, row } = this.#series(seriesId);
-    if (refusal !== undefined) return refusal;
-    if (isText !== (text !== undefined)) return `value is not of type ${row.valueType}`;
-    return text === undefined ? undefined : valueRefusal(text);
-  }
-
-  #unsoundRows(selection: Selection): RefusedRow[] {
-    return this.#reader.unsound(selection).map(({ id, timestampMs, value }) => ({
-      id,
-      reason: valueRefusal(value) ?? timestampRefusal(timestampMs) ?? 'more than two days in the future',
-    }));
-  }
-
-  /** @param ranges those of the batch, where one chunk holds all of it: finding them again would cost as much as the rest */
-  #chunksOf(groups: readonly Group[], ranges: readonly IdRange[] | undefined): Chunk[] {
-    const chunks: Chunk[] = [];
-    for (let start = 0; start < groups.length; ) {
-      let end = start;
-      while (end < groups.length && groups[end]!.chunk === groups[start]!.chunk) end += 1;
-      chunks.push(this.#chunkOf(groups.slice(start, end), ranges));
-      start = end;
+  /** Cuts lines into chunks, the last one of what is left. */
+  #chunksOf(lines: readonly number[], chunkMetrics: number): EncodedChunk[] {
+    const { first, samples, next } = this.#lines;
+    const columns = { values: this.#columns.values, timestamps: this.#columns.timestamps, next };
+    const chunks: EncodedChunk[] = [];
+    let left = lines.reduce((sum, line) => sum + samples[line]!, 0);
+    let ids = new Float64Array();
+    let filled = 0;
+    for (const line of lines) {
+      const beginning = this.#beginningOf(line);
+      let place = first[line]!;
+      for (let rest = samples[line]!; rest > 0; ) {
+        if (filled === ids.length) {
+          ids = new Float64Array(Math.min(chunkMetrics, left));
+          filled = 0;
+        }
+        const count = Math.min(rest, ids.length - filled);
+        this.#writer.write({ beginning, first: place, count }, columns);
+        for (let index = 0; index < count; index++, place = next[place]!) ids[filled++] = this.#columns.ids[place]!;
+        rest -= count;
+        left -= count;
+        if (filled === ids.length) chunks.push({ body: this.#finishBody(), count: filled, ids });
+      }
     }
     return chunks;
   }
 
-  #chunkOf(groups: readonly Group[], ranges: readonly IdRange[] | undefined): Chunk {
-    let text = '';
-    let count = 0;
-    for (const group of groups) {
-      count += group.count;
-      const { metric, row } = this.#series(group.seriesId);
-      text += jsonLine(group.text === undefined ? metric : metricObject(row, group.text), group.values, group.timestamps);
-    }
+  #finishBody(): Uint8Array {
     // Copied: small buffers are slices of a pool, which cannot move to another thread.
-    const body = new Uint8Array(gzipSync(text, { level: GZIP_LEVEL }));
-    const chunk = { body, count, idList: groups.map(({ ids }) => ids).join() };
-    return { ...chunk, ranges: ranges ?? rangesOf(idsIn(chunk)) };
+    const body = new Uint8Array(gzipSync(this.#writer.body, { level: GZIP_LEVEL }));
+    this.#writer.clear();
+    return body;
   }
 
+  #beginningOf(line: number): Uint8Array {
+    const { row, beginning } = this.#lines.series[line]!;
+    const text = this.#lines.texts[line];
+    return text === undefined ? beginning : beginningOfLine(metricObject(row, text));
+  }
+
+  #refusalOf(line: number): string | undefined {
+    const { refusal, isText, row } = this.#lines.series[line]!;
+    if (refusal !== undefined) return refusal;
+    return isText === (this.#lines.texts[line] !== undefined) ? undefined : `value is not of type ${row.valueType}`;
+  }
+
+  /** Ids of the samples of a line. */
+  #idsOf(line: number): number[] {
+    const ids: number[] = [];
+    for (let place = this.#lines.first[line]!; ids.length < this.#lines.samples[line]!; place = this.#lines.next[place]!) {
+      ids.push(this.#columns.ids[place]!);
+    }
+    return ids;
+  }
+
+  /** What is known of a series; whoever meets one that is new meets others, so all new ones are read. */
   #series(id: number): KnownSeries {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
-    const row = this.#reader.series(id);
-    const { name, deviceId, tags, valueType } = row;
-    const series = {
-      row,
-      isText: valueType === ValueType.text,
-      metric: metricObject(row),
-      refusal: nameRefusal(name) ?? deviceRefusal(deviceId) ?? labelsRefusal(tags, valueType),
-    };
-    this.#known.set(id, series);
-    return series;
+    for (const row of this.#reader.seriesFrom(this.#known.size === 0 ? 0 : id)) this.#known.set(row.id, knownSeries(row));
+    const found = this.#known.get(id);
+    if (found === undefined) throw new Error(`sample of series ${id}, which does not exist`);
+    return found;
   }
 }
 
-/** The ids of a chunk's samples, in body order. */
-export function idsIn({ idList }: Pick<Chunk, 'idList'>): Float64Array {
-  return Float64Array.from(idList.split(','), Number);
+function knownSeries(row: SeriesRow): KnownSeries {
+  const { name, deviceId, tags, valueType } = row;
+  return {
+    row,
+    isText: valueType === ValueType.text,
+    beginning: beginningOfLine(metricObject(row)),
+    refusal: nameRefusal(name) ?? deviceRefusal(deviceId) ?? labelsRefusal(tags, valueType),
+  };
 }

@@ -3,7 +3,13 @@ export type IdRange = readonly [firstId: number, lastId: number];
 
 /** Ids in any order → the fewest ranges that hold exactly them, ascending. */
 export function rangesOf(ids: Iterable<number>): IdRange[] {
-  return merge(Array.from(Float64Array.from(ids).sort(), (id): IdRange => [id, id]));
+  const ranges: [number, number][] = [];
+  for (const id of Float64Array.from(ids).sort()) {
+    const last = ranges.at(-1);
+    if (last !== undefined && id <= last[1] + 1) last[1] = id;
+    else ranges.push([id, id]);
+  }
+  return ranges;
 }
 
 /** Ranges in any order → disjoint ranges that are not adjacent, ascending. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describeConfig } from '@thugshells/shared/check-config.js';
 import { systemClock as clock } from '@thugshells/shared/clock.js';
 import { dispatch } from '@thugshells/shared/command-line.js';
+import { ExitCode } from '@thugshells/shared/errors.js';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.js';
 import { processLogger, runCommand, runPart, runService, type CommandResult, type Releases } from '@thugshells/shared/lifecycle.js';
 import { version } from '@thugshells/shared/version.js';
@@ -13,7 +14,8 @@ import { Acknowledgements } from './acknowledgements.js';
 import { Backlog } from './backlog.js';
 import { ChunkSize } from './chunk-size.js';
 import { ClockSkew } from './clock-skew.js';
-import { loadUploaderConfig } from './config.js';
+import { loadUploaderConfig, surroundings } from './config.js';
+import { Credentials } from './credentials.js';
 import { DatabaseWatch } from './database-watch.js';
 import { Delivery } from './delivery.js';
 import { EncoderPool } from './encoder-pool.js';
@@ -62,7 +64,9 @@ function run(): Promise<never> {
     const workerFile = fileURLToPath(new URL('./encode-worker.js', import.meta.url));
     const encoder = new EncoderPool({ clock, databasePath: config.dbPath, workerFile });
     releases.add('encoder', encoder, (pool) => pool.close());
-    const remote = new VictoriaMetrics({ clock, ...config, onConnectionClosed: (connection) => void lost.ended(connection) });
+    const { proxyFor, credentialsDirectory } = surroundings(process.env);
+    const credentials = new Credentials({ ...config, credentialsDirectory });
+    const remote = new VictoriaMetrics({ clock, ...config, credentials, proxyFor, onConnectionClosed: (connection) => void lost.ended(connection) });
     releases.add('connections', remote, (open) => open.close());
     const lost = new LostConnections({ logger, acknowledgements, pinger: remote, stop });
 
@@ -107,7 +111,9 @@ function run(): Promise<never> {
 }
 
 function checkConfig(): CommandResult {
-  return { text: `${describeConfig(loadUploaderConfig(process.env))}\n` };
+  const loaded = loadUploaderConfig(process.env);
+  const problems = new Credentials({ ...loaded.values, ...surroundings(process.env) }).problems();
+  return { text: `${describeConfig(loaded)}\n`, problems, exitCode: problems.length === 0 ? ExitCode.clean : ExitCode.configuration };
 }
 
 await runCommand(() =>

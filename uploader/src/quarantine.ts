@@ -1,4 +1,4 @@
-import { idsIn, type Chunk } from './encoder.js';
+import type { Chunk } from './encoder.js';
 import type { Rejection } from './settled.js';
 import type { Post } from './transport.js';
 
@@ -28,7 +28,7 @@ export type BisectResult =
 export async function bisect(chunk: Chunk, refusal: Post, options: BisectOptions): Promise<BisectResult> {
   const postsForOneBadSample = 2 * Math.ceil(Math.log2(chunk.count + 1)) + 2;
   const rejections: Rejection[] = [];
-  const refused: { readonly ids: Float64Array; readonly post: Post }[] = [{ ids: idsIn(chunk), post: refusal }];
+  const refused: { readonly ids: Float64Array; readonly post: Post }[] = [{ ids: chunk.ids, post: refusal }];
   let proven = options.receiverTakesSamples;
   let posts = 0;
   for (let part = refused.pop(); part !== undefined; part = refused.pop()) {
@@ -45,7 +45,7 @@ export async function bisect(chunk: Chunk, refusal: Post, options: BisectOptions
       posts += 1;
       const { kind } = post.outcome;
       if (kind === 'delivered' || kind === 'partial') proven = true;
-      else if (kind === 'rejected') refused.push({ ids: idsIn(half), post });
+      else if (kind === 'rejected') refused.push({ ids: half.ids, post });
       else return { kind: 'interrupted', post, rejections: proven ? rejections : [] };
     }
   }

@@ -1,121 +1,98 @@
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.js';
-import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, type Labels } from '@thugshells/shared/sample.js';
+import type { Labels } from '@thugshells/shared/sample.js';
 
-import type { IdRange } from './id-ranges.js';
+import { merge, type IdRange } from './id-ranges.js';
 
 /**
- * The samples of one series that share a line of one chunk, their numbers as text: SQLite groups and prints them in a
- * quarter of the time that it takes to hand over a row for each.
+ * Rows in the order of their ids, their numbers printed by SQLite and joined by commas. In this form they pass from
+ * the table to a body as bytes: to make JavaScript values of them, and text of those again, takes four times as long.
  */
-export interface Group {
-  /** Place of the chunk in the batch, from 0. */
-  readonly chunk: number;
-  readonly seriesId: number;
-  /** The one text that all samples have; undefined for numbers. */
-  readonly text: string | undefined;
+export interface PrintedRows {
   readonly count: number;
-  /** Joined by commas; real numbers with 15 digits, as SQLite prints them. */
-  readonly values: string;
-  /** True times in Unix milliseconds, joined by commas. */
-  readonly timestamps: string;
-  /** Joined by commas. */
-  readonly ids: string;
+  readonly firstId: number;
+  /** Undefined where they count up from the first without a gap, as they do unless rows were deleted. */
+  readonly ids: Uint8Array | undefined;
+  readonly seriesIds: Uint8Array;
+  /** True times in Unix milliseconds. */
+  readonly timestamps: Uint8Array;
+  readonly values: Uint8Array;
 }
 
-/** A row that cannot be sent as it is stored. */
-export interface UnsoundRow {
+/** The first rows of some ranges. */
+export interface FirstRows {
+  /** Where they are; ids of deleted rows may lie between. */
+  readonly ranges: readonly IdRange[];
+  /** Undefined where a value is no number or a time no whole one, which rows() shows. */
+  readonly printed: readonly PrintedRows[] | undefined;
+}
+
+/** One row by itself, whatever it holds. */
+export interface StoredRow {
   readonly id: number;
-  /** With its epoch's offset, where it is a number. */
+  readonly seriesId: number;
+  /** With its epoch's offset, where it is a whole number. */
   readonly timestampMs: unknown;
   readonly value: unknown;
+  /** The value as SQLite prints it, which keeps also whole numbers that JavaScript cannot hold. */
+  readonly printedValue: string;
 }
 
 /** What the encoder needs to know of a series. */
 export interface SeriesRow {
+  readonly id: number;
   readonly name: string;
   readonly deviceId: string;
   readonly tags: Labels;
   readonly valueType: number;
 }
 
-/** Which rows, and up to which time they are sound. */
-export interface Selection {
-  readonly ranges: readonly IdRange[];
-  readonly latestMs: number;
-}
+type RangeWithOffset = readonly [firstId: number, lastId: number, offsetMs: number];
+type StoredBytes = Uint8Array | null;
+type StoredColumns = readonly [count: number, seriesIds: StoredBytes, timestamps: StoredBytes, values: StoredBytes, areNumbers: number];
 
-type StoredGroup = readonly [number, number, string | null, number, string, string, string];
-type StoredPlainGroup = readonly [seriesId: number, count: number, values: string | null, timestamps: string | null, ids: string, isPlain: number];
-
-interface PlainSelection {
-  /** Bound as an integer: the sum is printed as one. */
-  readonly offset: bigint;
-  readonly latest: number;
+interface Bounds {
   readonly first: number;
   readonly last: number;
+  /** Bound as an integer: the sum is printed as one. */
+  readonly offset: bigint;
 }
 
-/**
- * Groups without a condition on each row, for batches that are one chunk: it takes half the time. Whether every row is
- * a finite number at a sound time shows in the counts, in the bounds (SQLite orders texts and blobs above all numbers),
- * and in the printed times.
- */
-const PLAIN_GROUPS = `SELECT series_id, COUNT(*), group_concat(value), group_concat(timestamp_ms + @offset), group_concat(id),
-    COUNT(value) = COUNT(*) AND typeof(MAX(value)) IN ('integer', 'real')
-      AND MIN(value) >= -${Number.MAX_VALUE} AND MAX(value) <= ${Number.MAX_VALUE}
-      AND MIN(timestamp_ms) + @offset >= ${MIN_TIMESTAMP_MS} AND MAX(timestamp_ms) + @offset <= MIN(${MAX_TIMESTAMP_MS}, @latest)
-  FROM (SELECT id, series_id, timestamp_ms, value FROM samples WHERE id BETWEEN @first AND @last ORDER BY series_id, id)
-  GROUP BY series_id`;
-const WHOLE_NUMBERS = /^[,\d]+$/;
+/** Rows are read once, from one end to the other: SQLite's default of 16 MB would keep pages that nobody asks for again. */
+const CACHE_KIB = 1024;
 
-/** Each range with the offset of its epoch. */
-const WITH_RANGES = `WITH range (first_id, last_id, offset_ms) AS (
-  SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)
-)`;
-const SELECTED = 'range CROSS JOIN samples ON samples.id BETWEEN range.first_id AND range.last_id';
-/** Numbers that are finite, or texts, at a time that the receiver keeps. */
-const SOUND = `typeof(timestamp_ms) = 'integer'
-  AND timestamp_ms + offset_ms BETWEEN ${MIN_TIMESTAMP_MS} AND MIN(${MAX_TIMESTAMP_MS}, ?)
-  AND (typeof(value) IN ('integer', 'text') OR (typeof(value) = 'real' AND abs(value) <= ${Number.MAX_VALUE}))`;
-/** The order of a body: by series and time; equal texts of a series share a line. */
-const BODY_ORDER = `series_id, IIF(typeof(value) = 'text', value, NULL), id`;
-
-function groupsSql(chunk: string): string {
-  return `${WITH_RANGES}
-    SELECT chunk, series_id, text, COUNT(*), group_concat(number), group_concat(time), group_concat(id)
-    FROM (
-      SELECT ${chunk} AS chunk, id, series_id, timestamp_ms + offset_ms AS time,
-        IIF(typeof(value) = 'text', value, NULL) AS text, IIF(typeof(value) = 'text', 1, value) AS number
-      FROM ${SELECTED} WHERE ${SOUND} ORDER BY ${BODY_ORDER}
-    )
-    GROUP BY chunk, series_id, text`;
-}
+/** Texts and blobs stand above all numbers in SQLite's order, so the greatest value shows whether there are any. */
+const PRINTED = `SELECT COUNT(*),
+    CAST(group_concat(series_id) AS BLOB), CAST(group_concat(timestamp_ms + @offset) AS BLOB), CAST(group_concat(value) AS BLOB),
+    typeof(MAX(value)) IN ('integer', 'real') AND COUNT(value) = COUNT(*) AND typeof(MAX(timestamp_ms)) = 'integer'
+  FROM samples WHERE id BETWEEN @first AND @last`;
 
 /** The encode worker's own, read-only look at the rows. */
 export class RowReader {
   readonly #database: Database;
-  readonly #plainGroups: Statement<[PlainSelection], StoredPlainGroup>;
-  readonly #wholeGroups: Statement<[string, number], StoredGroup>;
-  readonly #cutGroups: Statement<[string, bigint, number], StoredGroup>;
-  readonly #unsound: Statement<[string, number], UnsoundRow>;
+  readonly #printed: Statement<[Bounds], StoredColumns>;
+  readonly #first: Statement<[number, number], number>;
+  readonly #ids: Statement<[number, number], StoredBytes>;
+  readonly #rows: Statement<[Bounds], StoredRow>;
+  readonly #dropped: Statement<[], number>;
   readonly #epochs: Statement<[], [firstId: number, offsetMs: number]>;
-  readonly #series: Statement<[number], { name: string; device_id: string; tags: string; value_type: number }>;
+  readonly #series: Statement<[number], { id: number; name: string; device_id: string; tags: string; value_type: number }>;
 
   constructor(databasePath: string) {
-    const database = openDatabase(databasePath, { readonly: true });
+    const database = openDatabase(databasePath, { readonly: true, cacheKiB: CACHE_KIB });
     this.#database = database;
-    this.#plainGroups = database.prepare<[PlainSelection], StoredPlainGroup>(PLAIN_GROUPS).raw();
-    this.#wholeGroups = database.prepare<[string, number], StoredGroup>(groupsSql('0')).raw();
-    this.#cutGroups = database
-      .prepare<[string, bigint, number], StoredGroup>(groupsSql(`(row_number() OVER (ORDER BY ${BODY_ORDER}) - 1) / ?`))
-      .raw();
-    this.#unsound = database.prepare(
-      `${WITH_RANGES}
-       SELECT id, value, IIF(typeof(timestamp_ms) = 'integer', timestamp_ms + offset_ms, timestamp_ms) AS timestampMs
-       FROM ${SELECTED} WHERE NOT (${SOUND}) ORDER BY id`,
+    this.#printed = database.prepare<[Bounds], StoredColumns>(PRINTED).raw();
+    this.#first = database.prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1').pluck();
+    this.#ids = database
+      .prepare<[number, number], StoredBytes>('SELECT CAST(group_concat(id) AS BLOB) FROM samples WHERE id BETWEEN ? AND ?')
+      .pluck();
+    this.#rows = database.prepare(
+      `SELECT id, series_id AS seriesId, IIF(typeof(timestamp_ms) = 'integer', timestamp_ms + @offset, timestamp_ms) AS timestampMs,
+         value, CAST(value AS TEXT) AS printedValue
+       FROM samples WHERE id BETWEEN @first AND @last ORDER BY id`,
     );
+    this.#dropped = database.prepare<[], number>('SELECT dropped FROM collector_state').pluck();
     this.#epochs = database.prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id').raw();
-    this.#series = database.prepare('SELECT name, device_id, tags, value_type FROM series WHERE id = ?');
+    this.#series = database.prepare('SELECT id, name, device_id, tags, value_type FROM series WHERE id >= ?');
   }
 
   /** Runs something that sees one state of the database. */
@@ -123,54 +100,62 @@ export class RowReader {
     return this.#database.transaction(read)();
   }
 
-  /** All rows as the lines of one chunk; undefined where one of them is not a sound number, which groups() sorts out. */
-  plainGroups({ ranges, latestMs }: Selection): Group[] | undefined {
-    const groups: Group[] = [];
-    for (const [first, last, offsetMs] of this.#withOffsets(ranges)) {
-      for (const [seriesId, count, values, timestamps, ids, isPlain] of this.#plainGroups.iterate({ offset: BigInt(offsetMs), latest: latestMs, first, last })) {
-        if (isPlain === 0 || values === null || timestamps === null) return undefined;
-        if (!WHOLE_NUMBERS.test(timestamps)) return undefined;
-        groups.push({ chunk: 0, seriesId, text: undefined, count, values, timestamps, ids });
+  /** The first `limit` rows in some ranges. Finding where they end takes no look at them but the one that reads them. */
+  firstRows(ranges: readonly IdRange[], limit: number): FirstRows {
+    const read: IdRange[] = [];
+    const printed: (PrintedRows | undefined)[] = [];
+    let room = limit;
+    for (const [first, last] of ranges) {
+      for (let from = this.#first.get(first, last); from !== undefined && room > 0; from = this.#first.get(read.at(-1)![1] + 1, last)) {
+        // As many ids as there is room for rows: more rows than that they cannot hold.
+        const range: IdRange = [from, Math.min(last, from + room - 1)];
+        read.push(range);
+        for (const part of this.#withOffsets([range])) {
+          const { count, rows } = this.#print(part);
+          room -= count;
+          printed.push(rows);
+        }
       }
+      if (room === 0) break;
     }
-    return groups;
+    const arePrinted = (rows: readonly (PrintedRows | undefined)[]): rows is PrintedRows[] => !rows.includes(undefined);
+    return { ranges: merge(read), printed: arePrinted(printed) ? printed : undefined };
   }
 
-  /** The sound rows as lines, in body order. @param chunkMetrics samples in a chunk; undefined for one chunk of all */
-  groups({ ranges, latestMs }: Selection, chunkMetrics: number | undefined): Group[] {
-    const selected = JSON.stringify(this.#withOffsets(ranges));
-    const rows =
-      chunkMetrics === undefined
-        ? this.#wholeGroups.all(selected, latestMs)
-        : this.#cutGroups.all(selected, BigInt(chunkMetrics), latestMs);
-    return rows.map(([chunk, seriesId, text, count, values, timestamps, ids]) => ({
-      ...{ chunk, seriesId, text: text ?? undefined, count },
-      ...{ values, timestamps, ids },
+  /** All rows in some ranges, one by one. */
+  rows(ranges: readonly IdRange[]): StoredRow[] {
+    return this.#withOffsets(ranges).flatMap(([first, last, offsetMs]) => this.#rows.all({ first, last, offset: BigInt(offsetMs) }));
+  }
+
+  /** The books' count of dropped rows. */
+  dropped(): number {
+    return this.#dropped.get()!;
+  }
+
+  /** The series from an id on. */
+  seriesFrom(firstId: number): SeriesRow[] {
+    return this.#series.all(firstId).map(({ id, name, device_id: deviceId, tags, value_type: valueType }) => ({
+      ...{ id, name, deviceId, valueType },
+      tags: JSON.parse(tags) as Labels,
     }));
-  }
-
-  /** The other rows, which no receiver would keep. */
-  unsound({ ranges, latestMs }: Selection): UnsoundRow[] {
-    return this.#unsound.all(JSON.stringify(this.#withOffsets(ranges)), latestMs);
-  }
-
-  /** A series by its id. */
-  series(id: number): SeriesRow {
-    const row = this.#series.get(id);
-    if (row === undefined) throw new Error(`sample of series ${id}, which does not exist`);
-    const { name, device_id: deviceId, tags, value_type: valueType } = row;
-    return { name, deviceId, tags: JSON.parse(tags) as Labels, valueType };
   }
 
   close(): void {
     this.#database.close();
   }
 
+  #print([first, last, offsetMs]: RangeWithOffset): { readonly count: number; readonly rows: PrintedRows | undefined } {
+    const [count, seriesIds, timestamps, values, areNumbers] = this.#printed.get({ first, last, offset: BigInt(offsetMs) })!;
+    if (areNumbers !== 1 || seriesIds === null || timestamps === null || values === null) return { count, rows: undefined };
+    const ids = count === last - first + 1 ? undefined : this.#ids.get(first, last)!;
+    return { count, rows: { count, firstId: first, ids, seriesIds, timestamps, values } };
+  }
+
   /** The ranges, cut where epochs begin, each with its epoch's offset. */
-  #withOffsets(ranges: readonly IdRange[]): [firstId: number, lastId: number, offsetMs: number][] {
+  #withOffsets(ranges: readonly IdRange[]): RangeWithOffset[] {
     const epochs = this.#epochs.all();
     return ranges.flatMap(([first, last]) =>
-      epochs.flatMap(([epochFirst, offsetMs], index): [number, number, number][] => {
+      epochs.flatMap(([epochFirst, offsetMs], index): RangeWithOffset[] => {
         const from = Math.max(first, epochFirst);
         const to = Math.min(last, (epochs[index + 1]?.[0] ?? Infinity) - 1);
         return from <= to ? [[from, to, offsetMs]] : [];

@@ -5,6 +5,8 @@ import { openDatabase, type Database } from '@thugshells/shared/database/open.js
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.js';
 import type { Logger } from '@thugshells/shared/logger.js';
 
+/** The sets and books fit; SQLite's default of 16 MB would keep rows that were only counted. */
+const CACHE_KIB = 2048;
 /** How often the database is looked at until the collector has made it. */
 const LOOK_INTERVAL_MS = 500;
 
@@ -32,7 +34,7 @@ export async function openWhenReady(
 function tryOpen(path: string): { readonly database?: Database; readonly reason?: string } {
   let database: Database;
   try {
-    database = openDatabase(path);
+    database = openDatabase(path, { cacheKiB: CACHE_KIB });
   } catch (error) {
     if (error instanceof AgentError && error.code !== 'SQLITE_TOO_OLD') return { reason: error.message };
     throw error;

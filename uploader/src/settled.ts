@@ -10,6 +10,14 @@ export interface Rejection {
   readonly reason: string;
 }
 
+/** What a reader saw of some rows before they were sent. */
+export interface SeenRows {
+  /** How many there were. */
+  readonly count: number;
+  /** The books' count of dropped rows in the same snapshot: while it stands, no pending row has gone. */
+  readonly dropped: number;
+}
+
 /**
  * The set of settled ids (delivered or rejected) and the books' right side, which move together.
  *
@@ -23,6 +31,7 @@ export class Settled {
   readonly #delete: Statement<[number, number]>;
   readonly #insert: Statement<[number, number]>;
   readonly #count: Statement<[number, number], number>;
+  readonly #dropped: Statement<[], number>;
   readonly #reject: Statement;
   readonly #rejectedWithin: Statement<[number, number], number>;
   readonly #book: Statement<[number, number]>;
@@ -42,6 +51,7 @@ export class Settled {
     this.#delete = database.prepare('DELETE FROM settled WHERE first_id BETWEEN ? AND ?');
     this.#insert = database.prepare('INSERT INTO settled (first_id, last_id) VALUES (?, ?)');
     this.#count = database.prepare<[number, number], number>('SELECT COUNT(*) FROM samples WHERE id BETWEEN ? AND ?').pluck();
+    this.#dropped = database.prepare<[], number>('SELECT dropped FROM collector_state').pluck();
     this.#reject = database.prepare('INSERT OR REPLACE INTO rejected (id, status, reason) VALUES (?, ?, ?)');
     this.#rejectedWithin = database
       .prepare<[number, number], number>('SELECT id FROM rejected WHERE id BETWEEN ? AND ? ORDER BY id')
@@ -56,9 +66,14 @@ export class Settled {
     return this.#all.all();
   }
 
-  /** Settles rows as delivered; returns how many were pending until now. */
-  deliver(ranges: readonly IdRange[]): number {
-    const delivered = this.#settle(ranges);
+  /**
+   * Settles rows as delivered; returns how many were pending until now.
+   *
+   * @param seen what is known of them: to count a large chunk's rows again would take longer than all the rest
+   */
+  deliver(ranges: readonly IdRange[], seen?: SeenRows): number {
+    const areAsSeen = seen !== undefined && seen.dropped === this.#dropped.get();
+    const delivered = this.#settle(ranges, areAsSeen ? seen.count : undefined);
     this.#book.run(delivered, 0);
     return delivered;
   }
@@ -89,11 +104,14 @@ export class Settled {
     return unsettled;
   }
 
-  #settle(ranges: readonly IdRange[]): number {
-    let settled = 0;
-    for (const range of merge(ranges)) {
+  /** @param rows how many rows the ranges hold, where that is known */
+  #settle(ranges: readonly IdRange[], rows?: number): number {
+    const whole = merge(ranges);
+    const fresh = whole.map((range) => subtract([range], this.#touching(range)));
+    const wereAllPending = fresh.every((parts, index) => parts.length === 1 && lengthOf(parts[0]!) === lengthOf(whole[index]!));
+    const settled = rows !== undefined && wereAllPending ? rows : this.#rowsIn(fresh.flat());
+    for (const range of whole) {
       const neighbours = this.#touching(range);
-      settled += this.#rowsIn(subtract([range], neighbours));
       this.#replace(neighbours, merge([...neighbours, range]));
     }
     return settled;
@@ -114,4 +132,8 @@ export class Settled {
   #rowsIn(ranges: readonly IdRange[]): number {
     return ranges.reduce((rows, range) => rows + (this.#count.get(...range) ?? 0), 0);
   }
+}
+
+function lengthOf([first, last]: IdRange): number {
+  return last - first + 1;
 }

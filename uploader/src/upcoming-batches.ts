@@ -46,14 +46,22 @@ export class UpcomingBatches {
   }
 
   async #prepare(): Promise<UpcomingBatch | undefined> {
+    if (this.#newestAbove !== undefined) {
+      const newest = await this.#encode(this.#newestAbove);
+      if (newest !== undefined) return { ...newest, isNewest: true };
+      this.#newestAbove = undefined;
+    }
+    const oldest = await this.#encode(0);
+    return oldest && { ...oldest, isNewest: false };
+  }
+
+  /** The first rows above an id, as many as a batch takes now; undefined where there are none. */
+  async #encode(above: number): Promise<EncodedBatch | undefined> {
     const { backlog, acknowledgements, encoder, chunkSize } = this.#options;
-    const taken = merge([...acknowledgements.inHand(), ...this.#tried]);
-    const { batchMetrics, chunkMetrics } = chunkSize.next(backlog.books().pending);
-    const newest = this.#newestAbove === undefined ? undefined : backlog.next(batchMetrics, taken, this.#newestAbove);
-    if (newest === undefined) this.#newestAbove = undefined;
-    const batch = newest ?? backlog.next(batchMetrics, taken);
-    if (batch === undefined) return undefined;
+    const ranges = backlog.sendable(merge([...acknowledgements.inHand(), ...this.#tried]), above);
+    if (ranges.length === 0) return undefined;
+    const batch = await encoder.encode({ ranges, ...chunkSize.next(backlog.books().pending) });
     this.#tried = merge([...this.#tried, ...batch.ranges]);
-    return { ...(await encoder.encode(batch, chunkMetrics)), isNewest: newest !== undefined };
+    return batch.ranges.length === 0 ? undefined : batch;
   }
 }

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { Agent as HttpAgent, type ClientRequest } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { got, type Got, type Response } from 'got';
@@ -10,20 +8,29 @@ import { maskCredentials } from '@thugshells/shared/config.js';
 import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
 
 import { outcomeOf } from './answers.js';
+import { Connections, type ConnectionsOptions } from './connections.js';
+import type { Credentials } from './credentials.js';
 import type { Chunk } from './encoder.js';
-import type { Pinger, Post, Transport } from './transport.js';
+import type { Outcome, Pinger, Post, Transport } from './transport.js';
 
-export interface VictoriaMetricsOptions {
+export interface VictoriaMetricsOptions extends Pick<ConnectionsOptions, 'proxyFor' | 'lookup'> {
   readonly clock: Clock;
   readonly remoteUrl: string;
   readonly remoteTimeoutMs: number;
-  /** File that holds the bearer token; empty for none. */
-  readonly remoteTokenFile: string;
+  readonly credentials: Credentials;
   /**
    * Told of each connection that ends, by either side, and of one over which a proxy says that the receiver is gone:
    * what it carried last is in doubt.
    */
   readonly onConnectionClosed: (connection: number) => void;
+}
+
+/** What was seen of one try to send a chunk. */
+interface Try {
+  connection?: number;
+  bytesSent: () => number;
+  /** It went over a connection that had carried others, and no answer had begun. */
+  isOverKeptConnection: boolean;
 }
 
 /** A receiver's answer is empty or a few hundred bytes; a portal's page may be anything. */
@@ -35,23 +42,24 @@ const RECEIVER_GONE: readonly number[] = [502, 503, 504];
 /** An answer without a body that took longer to come says little about now. */
 const SHORT_TIMEOUT_MS = 10_000;
 
+/**
+ * How the end of a kept connection looks to the request that was about to use it. VictoriaMetrics closes a connection
+ * after two minutes, idle or not, and the two cross each other.
+ */
+const CLOSED_MEANWHILE: readonly (string | undefined)[] = ['ECONNRESET', 'EPIPE'];
+
 /** Posts chunks to VictoriaMetrics' /api/v1/import by got, one connection kept alive. */
 export class VictoriaMetrics implements Transport, Pinger {
   readonly #options: VictoriaMetricsOptions;
   readonly #endpoint: string;
-  readonly #agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
+  readonly #connections: Connections;
   readonly #client: Got;
-  readonly #connections = new WeakMap<Socket, number>();
-  #lastConnection = 0;
 
   constructor(options: VictoriaMetricsOptions) {
     this.#options = options;
     this.#endpoint = maskCredentials(options.remoteUrl);
-    // Two, so that a ping need not wait for a post that takes its time.
-    const keepAlive = { keepAlive: true, maxSockets: 2 };
-    this.#agents = { http: new HttpAgent(keepAlive), https: new HttpsAgent(keepAlive) };
+    this.#connections = new Connections({ ...options, onClosed: options.onConnectionClosed });
     this.#client = got.extend({
-      agent: this.#agents,
       // Ours know the journal, the clock and the receiver's Retry-After.
       retry: { limit: 0 },
       throwHttpErrors: false,
@@ -66,17 +74,15 @@ export class VictoriaMetrics implements Transport, Pinger {
 
   async post(chunk: Chunk, signal: AbortSignal): Promise<Post> {
     const startedAt = this.#options.clock.monotonic();
-    let socket: Socket | undefined;
-    const measured = (): Pick<Post, 'endpoint' | 'durationMs' | 'connection'> => ({
+    const tries: Try[] = [];
+    const measured = (): Pick<Post, 'endpoint' | 'durationMs' | 'connection' | 'bytesSent'> => ({
       endpoint: this.#endpoint,
       durationMs: this.#options.clock.monotonic() - startedAt,
-      connection: socket && this.#connections.get(socket),
+      connection: tries.at(-1)?.connection,
+      bytesSent: tries.reduce((sum, { bytesSent }) => sum + bytesSent(), 0),
     });
     try {
-      const response = await this.#send(chunk, signal, (used) => {
-        socket = used;
-        this.#watch(used);
-      });
+      const response = await this.#sendOverLivingConnection(chunk, signal, tries);
       const post = { ...measured(), ...postOf(response, chunk) };
       if (post.connection !== undefined && RECEIVER_GONE.includes(response.statusCode)) {
         this.#options.onConnectionClosed(post.connection);
@@ -84,30 +90,27 @@ export class VictoriaMetrics implements Transport, Pinger {
       return post;
     } catch (error) {
       signal.throwIfAborted();
-      const outcome = { kind: 'retry', reason: messageOf(error) } as const;
-      return { ...measured(), outcome, errorCode: codeOf(error), bytesSent: chunk.body.length, bytesReceived: 0, closing: false };
+      return { ...measured(), outcome: outcomeOfError(error), errorCode: codeOf(error), bytesReceived: 0, closing: false };
     }
   }
 
   /** The Date header of an address, asked for over a connection of its own: an upload may take its time. */
   async dateOf(url: string, signal: AbortSignal): Promise<string | undefined> {
-    const headers = new URL(url).origin === new URL(this.#options.remoteUrl).origin ? this.#authorization() : {};
-    const agent = { http: false, https: false } as const;
-    const response = await this.#client.head(url, { agent, headers, signal, timeout: { request: SHORT_TIMEOUT_MS } });
+    const own = new URL(url).origin === new URL(this.#options.remoteUrl).origin ? this.#proofs() : {};
+    const response = await this.#client.head(url, { ...own, agent: this.#connections.single(url), signal, timeout: { request: SHORT_TIMEOUT_MS } });
     return response.headers.date;
   }
 
   async ping(signal: AbortSignal): Promise<number | undefined> {
-    let socket: Socket | undefined;
+    const url = new URL('/health', this.#options.remoteUrl);
+    let connection: number | undefined;
     try {
-      const request = this.#client.head(new URL('/health', this.#options.remoteUrl), { headers: this.#authorization(), signal, timeout: { request: SHORT_TIMEOUT_MS } });
-      const use = (used: Socket): void => {
-        socket = used;
-        this.#watch(used);
-      };
+      const request = this.#client.head(url, { ...this.#proofs(), agent: this.#connections.kept(url.href), signal, timeout: { request: SHORT_TIMEOUT_MS } });
+      const use = (socket: Socket): void => void (connection = this.#connections.watch(socket));
       void request.on('request', (outgoing: ClientRequest) => outgoing.once('socket', use));
-      const { ok } = await request;
-      return ok && socket !== undefined ? this.#connections.get(socket) : undefined;
+      const { statusCode } = await request;
+      // A proxy that does not know the address speaks for what is behind it as well as one that does.
+      return statusCode < 500 ? connection : undefined;
     } catch {
       // A token that cannot be read, or no answer: the next post tells.
       return undefined;
@@ -116,19 +119,35 @@ export class VictoriaMetrics implements Transport, Pinger {
 
   /** Closes idle connections. */
   close(): void {
-    this.#agents.http.destroy();
-    this.#agents.https.destroy();
+    this.#connections.close();
   }
 
-  async #send(chunk: Chunk, signal: AbortSignal, onSocket: (socket: Socket) => void): Promise<Response<Buffer>> {
+  /** Sends a chunk; once more, at once, where the connection that was kept for it had ended meanwhile. */
+  async #sendOverLivingConnection(chunk: Chunk, signal: AbortSignal, tries: Try[]): Promise<Response<Buffer>> {
+    for (;;) {
+      const now: Try = { bytesSent: () => 0, isOverKeptConnection: false };
+      tries.push(now);
+      try {
+        return await this.#send(chunk, signal, now);
+      } catch (error) {
+        const hadEnded = now.isOverKeptConnection && CLOSED_MEANWHILE.includes(codeOf(error));
+        if (!hadEnded || tries.length > 1 || signal.aborted) throw error;
+      }
+    }
+  }
+
+  async #send(chunk: Chunk, signal: AbortSignal, seen: Try): Promise<Response<Buffer>> {
     const tooMuch = new AbortController();
+    const { headers, https } = this.#proofs();
     const request = this.#client.post(this.#options.remoteUrl, {
+      agent: this.#connections.kept(this.#options.remoteUrl),
       body: chunk.body,
-      headers: { 'content-type': 'application/json', 'content-encoding': 'gzip', ...this.#authorization() },
+      headers: { 'content-type': 'application/json', 'content-encoding': 'gzip', ...headers },
+      https,
       responseType: 'buffer',
       signal: AbortSignal.any([signal, tooMuch.signal]),
     });
-    void request.on('request', (outgoing: ClientRequest) => outgoing.once('socket', onSocket));
+    void request.on('request', (outgoing: ClientRequest) => this.#observe(outgoing, seen));
     void request.on('downloadProgress', ({ transferred }) => {
       if (transferred > MAX_ANSWER_BYTES) tooMuch.abort();
     });
@@ -140,23 +159,33 @@ export class VictoriaMetrics implements Transport, Pinger {
     }
   }
 
-  /** Gives each connection a number and tells when it ends. */
-  #watch(socket: Socket): void {
-    if (this.#connections.has(socket)) return;
-    const connection = (this.#lastConnection += 1);
-    this.#connections.set(socket, connection);
-    socket.once('close', () => this.#options.onConnectionClosed(connection));
+  #observe(outgoing: ClientRequest, seen: Try): void {
+    outgoing.once('socket', (socket) => {
+      const before = socket.bytesWritten;
+      let isConnected = !socket.connecting;
+      if (socket.connecting) socket.once('connect', () => (isConnected = true));
+      seen.connection = this.#connections.watch(socket);
+      seen.isOverKeptConnection = outgoing.reusedSocket;
+      // What waits for a connection that never came about counts as written, and was not sent.
+      seen.bytesSent = () => (isConnected ? socket.bytesWritten - before : 0);
+    });
+    outgoing.once('response', () => (seen.isOverKeptConnection = false));
   }
 
-  /** Read for every chunk: the token may be changed under a running uploader. */
-  #authorization(): { authorization?: string } {
-    const { remoteTokenFile } = this.#options;
-    if (remoteTokenFile === '') return {};
-    return { authorization: `Bearer ${readFileSync(remoteTokenFile, 'utf8').trim()}` };
+  /** Read for every request: the files may be changed under a running uploader. */
+  #proofs() {
+    const { credentials } = this.#options;
+    return { headers: credentials.authorization(), https: credentials.tls() };
   }
 }
 
-function postOf(response: Response<Buffer>, chunk: Chunk): Omit<Post, 'endpoint' | 'durationMs' | 'connection'> {
+/** A file of ours that cannot be used holds everything until somebody changes it; anything else may pass by itself. */
+function outcomeOfError(error: unknown): Outcome {
+  const kind = codeOf(error) === 'FILE_UNUSABLE' ? 'hold' : 'retry';
+  return { kind, reason: messageOf(error) };
+}
+
+function postOf(response: Response<Buffer>, chunk: Chunk): Pick<Post, 'outcome' | 'status' | 'bytesReceived' | 'closing'> {
   const { statusCode: status, headers, body } = response;
   const answer = {
     status,
@@ -168,7 +197,6 @@ function postOf(response: Response<Buffer>, chunk: Chunk): Omit<Post, 'endpoint'
   return {
     outcome: outcomeOf(answer, chunk.count),
     status,
-    bytesSent: chunk.body.length,
     bytesReceived: body.length,
     closing: headers.connection?.toLowerCase() === 'close',
   };

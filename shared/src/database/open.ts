@@ -22,6 +22,8 @@ export interface OpenOptions {
   readonly create?: boolean;
   /** For readers, such as the encode worker. */
   readonly readonly?: boolean;
+  /** How many KiB of pages are kept in memory; 16,000 by default. */
+  readonly cacheKiB?: number;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface OpenOptions {
  * @throws AgentError DATABASE_MISSING, DATABASE_UNUSABLE or SQLITE_TOO_OLD
  */
 export function openDatabase(path: string, options: OpenOptions = {}): Database {
-  const { create = false, readonly = false } = options;
+  const { create = false, readonly = false, cacheKiB } = options;
   let database: Database | undefined;
   try {
     if (create) mkdirSync(dirname(path), { recursive: true });
@@ -45,6 +47,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
       database.pragma('wal_autocheckpoint = 0');
     }
     database.pragma('synchronous = NORMAL');
+    if (cacheKiB !== undefined) database.pragma(`cache_size = -${cacheKiB}`);
     return database;
   } catch (error) {
     database?.close();

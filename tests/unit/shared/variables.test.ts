@@ -8,7 +8,7 @@ import { loadUploaderConfig, uploaderVariables } from '../../../uploader/src/con
 const NOT_READ_YET: readonly string[] = [
   'SELF_INTERVAL', 'TEXTFILE_INTERVAL', 'SCRAPE_INTERVAL',
   'TEXTFILE_DIR', 'SCRAPE_TARGETS',
-  'REMOTE_CA_FILE', 'REMOTE_CERT_FILE', 'REMOTE_KEY_FILE', 'CLOCK_SKEW_POLICY',
+  'CLOCK_SKEW_POLICY',
 ];
 
 const collector = Object.values(collectorVariables({}, 'host', 'linux'));

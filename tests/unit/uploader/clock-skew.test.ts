@@ -7,6 +7,7 @@ import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { LogRecord } from './log-record.js';
 import { StoredSamples } from './stored-samples.js';
+import { straight } from './straight-way.js';
 
 const never = new AbortController().signal;
 const DATE = 'Tue, 14 Nov 2023 22:13:20 GMT';
@@ -135,7 +136,7 @@ describe('a comparison', () => {
     beforeEach(async () => {
       receiver = await startReceiver({ now: () => clock.now() });
       const remoteUrl = `${receiver.url}/api/v1/import`;
-      remote = new VictoriaMetrics({ clock, remoteUrl, remoteTimeoutMs: 20_000, remoteTokenFile: '', onConnectionClosed: () => undefined });
+      remote = new VictoriaMetrics({ clock, remoteUrl, remoteTimeoutMs: 20_000, ...straight, onConnectionClosed: () => undefined });
     });
     afterEach(async () => {
       remote.close();

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Labels } from '@thugshells/shared/sample.js';
 
 import { parseImportLines } from '../../receiver/src/import-lines.js';
-import { Encoder, idsIn, type EncodedBatch } from '../../../uploader/src/encoder.js';
+import { Encoder, type EncodedBatch } from '../../../uploader/src/encoder.js';
 import { RowReader, type SeriesRow } from '../../../uploader/src/row-reader.js';
 import { linesOf, samplesOf, textOf } from './encoded-lines.js';
 import { StoredSamples } from './stored-samples.js';
@@ -19,12 +19,12 @@ interface Row {
   readonly value: unknown;
 }
 
-function series(name: string, tags: Labels = {}, valueType = 0): SeriesRow {
+function series(name: string, tags: Labels = {}, valueType = 0): Omit<SeriesRow, 'id'> {
   return { name, deviceId: 'board-1', tags, valueType };
 }
 
 /** Encodes rows of these series, as they stand in a database; series ids count from 1, row ids from 1 in the order given. */
-function encodeRows(known: readonly SeriesRow[], rows: readonly Row[], chunkMetrics = 50): EncodedBatch {
+function encodeRows(known: readonly Omit<SeriesRow, 'id'>[], rows: readonly Row[], chunkMetrics = 50): EncodedBatch {
   const stored = new StoredSamples();
   try {
     stored.database.transaction(() => {
@@ -36,7 +36,7 @@ function encodeRows(known: readonly SeriesRow[], rows: readonly Row[], chunkMetr
     const reader = new RowReader(stored.path);
     try {
       const ranges = rows.length === 0 ? [] : [[1, rows.length] as const];
-      return new Encoder(reader).encode({ ranges, count: rows.length, chunkMetrics, nowMs: NOW });
+      return new Encoder(reader).encode({ ranges, batchMetrics: rows.length, chunkMetrics, nowMs: NOW });
     } finally {
       reader.close();
     }
@@ -77,13 +77,13 @@ describe('a batch', () => {
 
   test('is sorted by series also where the later series was stored first', () => {
     const rows = [2, 1, 2, 1].map((seriesId, index) => ({ seriesId, timestampMs: NOW + index, value: index }));
-    expect(encodeRows(names, rows).chunks.map((chunk) => [...idsIn(chunk)])).toEqual([[2, 4, 1, 3]]);
+    expect(encodeRows(names, rows).chunks.map((chunk) => [...chunk.ids])).toEqual([[2, 4, 1, 3]]);
   });
 
   test('names the ids of each chunk in the order of its body', () => {
     const rows = scrapes(20, 7);
     for (const chunk of encodeRows(names, rows).chunks) {
-      const byId = [...idsIn(chunk)].map((id) => rows[id - 1]!);
+      const byId = [...chunk.ids].map((id) => rows[id - 1]!);
       expect(samplesOf(chunk).map(({ value, timestampMs }) => [value, timestampMs])).toEqual(
         byId.map(({ value, timestampMs }) => [value, timestampMs]),
       );
@@ -95,7 +95,7 @@ describe('a batch', () => {
   });
 
   test('of nothing has no chunk', () => {
-    expect(encodeRows([], [])).toEqual({ chunks: [], refused: [] });
+    expect(encodeRows([], [])).toEqual({ ranges: [], chunks: [], refused: [] });
   });
 
   test('has bodies that can move to another thread: none is a slice of a pool', () => {
@@ -145,7 +145,7 @@ describe('what a receiver would answer with 204 and then drop, cut or merge is r
   const tags = (count: number): Labels => Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${index}`, 'x']));
   const sound = { timestampMs: NOW, value: 1 as unknown };
 
-  test.each<[string, SeriesRow, Partial<Row>]>([
+  test.each<[string, Omit<SeriesRow, 'id'>, Partial<Row>]>([
     ['null', series('bad'), { value: null }],
     ['NaN', series('bad'), { value: NaN }],
     ['Infinity', series('bad'), { value: Infinity }],
@@ -175,7 +175,7 @@ describe('what a receiver would answer with 204 and then drop, cut or merge is r
     const rows = [{ seriesId: 1, ...sound }, { seriesId: 2, ...sound, ...row }, { seriesId: 1, ...sound, timestampMs: NOW + 1 }];
     const { chunks, refused } = encodeRows([series('good'), bad], rows);
     expect(refused).toEqual([{ id: 2, reason: expect.stringMatching(/./) }]);
-    expect(chunks.flatMap((chunk) => [...idsIn(chunk)])).toEqual([1, 3]);
+    expect(chunks.flatMap((chunk) => [...chunk.ids])).toEqual([1, 3]);
     expect(textOf(chunks[0]!)).not.toContain('bad');
   });
 
@@ -204,7 +204,7 @@ test('whatever is emitted, a receiver reads back whole, and what it reads is wha
         const { rows: read, invalidLines } = parseImportLines(textOf(chunk));
         expect(invalidLines).toBe(0);
         expect(read).toHaveLength(chunk.count);
-        return read.map((each, index) => ({ ...each, id: idsIn(chunk)[index]! }));
+        return read.map((each, index) => ({ ...each, id: chunk.ids[index]! }));
       });
       expect([...emitted, ...refused].map(({ id }) => id).sort((a, b) => a - b)).toEqual(rows.map((_, index) => index + 1));
       for (const { id, value, timestampMs, metric } of emitted) {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { idsIn } from '../../../uploader/src/encoder.js';
 import { bisect, type BisectResult } from '../../../uploader/src/quarantine.js';
 import type { Outcome, Post } from '../../../uploader/src/transport.js';
 import { madeChunk } from './made-chunk.js';
@@ -32,8 +31,8 @@ async function search({ count, judge, receiverTakesSamples = true, gone = [] }: 
       return left.length === 0 ? undefined : madeChunk(left.length, left);
     },
     async post(part) {
-      const outcome = judge([...idsIn(part)], (posts += 1));
-      if (outcome.kind === 'delivered') taken.push(...idsIn(part));
+      const outcome = judge([...part.ids], (posts += 1));
+      if (outcome.kind === 'delivered') taken.push(...part.ids);
       return postOf(outcome);
     },
   });

@@ -17,6 +17,7 @@ import type { Post } from '../../../uploader/src/transport.js';
 import { UploadLoop } from '../../../uploader/src/upload-loop.js';
 import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.js';
 import { FakeClock } from '../../support/fake-clock.js';
+import { straight } from './straight-way.js';
 import { until } from '../../support/until.js';
 import { LogRecord } from './log-record.js';
 import { StoredSamples } from './stored-samples.js';
@@ -74,7 +75,7 @@ export class RunningUploads {
     this.#remote = new VictoriaMetrics({
       clock,
       remoteUrl: `${receiver.url}/api/v1/import`,
-      remoteTokenFile: '',
+      ...straight,
       ...this.#settings,
       onConnectionClosed: (connection) => void lost.ended(connection),
     });

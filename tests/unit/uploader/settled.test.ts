@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import { Backlog } from '../../../uploader/src/backlog.js';
 import type { IdRange } from '../../../uploader/src/id-ranges.js';
-import { Settled } from '../../../uploader/src/settled.js';
+import { Settled, type SeenRows } from '../../../uploader/src/settled.js';
 import { idsIn, StoredSamples } from './stored-samples.js';
 
 let stored: StoredSamples;
@@ -40,6 +40,21 @@ describe('what is settled', () => {
     stored.drop([3, 4, 5], 'cap');
     expect(settled.deliver([[1, 10]])).toBe(7);
     expect(books()).toEqual({ collected: 10, delivered: 7, pending: 0, rejected: 0, dropped: 3 });
+  });
+
+  test('is not counted again where the reader has counted it and no pending row has gone since', () => {
+    stored.rows(10);
+    stored.drop([3], 'cap');
+    // A count that cannot be true shows that nothing else was asked.
+    expect(settled.deliver([[1, 5]], { count: 77, dropped: 1 })).toBe(77);
+  });
+
+  test('is counted again where a pending row has gone, or some were settled before', () => {
+    stored.rows(10);
+    stored.drop([3], 'cap');
+    expect(settled.deliver([[1, 5]], { count: 5, dropped: 0 })).toBe(4);
+    expect(settled.deliver([[4, 8]], { count: 5, dropped: 1 })).toBe(3);
+    expect(settled.deliver([[2, 8], [9, 10]], { count: 9, dropped: 1 })).toBe(2);
   });
 
   test('may be named twice in one call', () => {
@@ -105,7 +120,8 @@ describe('what becomes pending again', () => {
 
 type Step =
   | { readonly kind: 'store'; readonly count: number }
-  | { readonly kind: 'deliver' | 'unsettle'; readonly ranges: readonly IdRange[] }
+  /** Of ranges that are delivered, `seen` says whether their rows were counted before one more was dropped. */
+  | { readonly kind: 'deliver' | 'unsettle'; readonly seen: boolean; readonly ranges: readonly IdRange[] }
   | { readonly kind: 'reject' | 'retain' | 'cap'; readonly ids: readonly number[] };
 
 const id = fc.integer({ min: 1, max: 40 });
@@ -113,7 +129,7 @@ const ids = fc.array(id, { minLength: 1, maxLength: 6 });
 const ranges = fc.array(fc.tuple(id, fc.integer({ min: 0, max: 9 })).map(([first, more]): IdRange => [first, first + more]), { maxLength: 4 });
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('store' as const), count: fc.integer({ min: 1, max: 8 }) }),
-  fc.record({ kind: fc.constantFrom('deliver' as const, 'deliver' as const, 'unsettle' as const), ranges }),
+  fc.record({ kind: fc.constantFrom('deliver' as const, 'deliver' as const, 'unsettle' as const), seen: fc.boolean(), ranges }),
   fc.record({ kind: fc.constantFrom('reject' as const, 'retain' as const, 'cap' as const), ids }),
 );
 
@@ -144,6 +160,12 @@ class RowByRow {
     else if ((row.state === 'pending' && kind === 'cap') || (row.state === 'delivered' && kind === 'retain')) row.exists = false;
   }
 
+  /** What a reader of all rows in some ranges counts, were they pending or not. */
+  seen(list: readonly IdRange[]): SeenRows {
+    const rows = new Set(idsIn(list).filter((each) => this.rows.get(each)?.exists === true));
+    return { count: rows.size, dropped: this.dropped };
+  }
+
   /** The ids that a collector may remove for this reason. */
   removable(step: { readonly kind: string; readonly ids: readonly number[] }): number[] {
     const state = step.kind === 'cap' ? 'pending' : 'delivered';
@@ -156,7 +178,7 @@ function perform(step: Step, model: RowByRow): void {
   const known = (list: readonly IdRange[]): IdRange[] =>
     list.filter(([first]) => first <= model.collected).map(([first, last]) => [first, Math.min(last, model.collected)]);
   if (step.kind === 'store') stored.rows(step.count);
-  else if (step.kind === 'deliver') settled.deliver(known(step.ranges));
+  else if (step.kind === 'deliver') settled.deliver(known(step.ranges), step.seen ? model.seen(known(step.ranges)) : undefined);
   else if (step.kind === 'unsettle') settled.unsettle(known(step.ranges));
   else if (step.kind === 'reject') settled.reject(step.ids.filter((each) => each <= model.collected).map((each) => ({ id: each, reason: 'bad' })));
   else if (step.kind === 'retain') stored.drop(model.removable(step), 'retention');

@@ -73,11 +73,12 @@ describe('an answer that is eaten after everything was stored', () => {
   });
 
   test('does not touch the chunks before it, which are committed at once', async () => {
-    await underFault([{ eatResponse: true, when: { contains: '1700000060000' }, count: 1 }], 120, { replayWindowMs: 0 });
+    // Twice: the first time looks like the end of a connection that was kept too long.
+    await underFault([{ eatResponse: true, when: { contains: '1700000060000' }, count: 2 }], 120, { replayWindowMs: 0 });
     await uploads.pass();
     expect(uploads.stored.idsOf('delivered')).toHaveLength(50);
     await uploads.pass();
-    expect([uploads.books.pending, uploads.receiver.duplicates()]).toEqual([0, 50]);
+    expect([uploads.books.pending, uploads.receiver.duplicates()]).toEqual([0, 100]);
   });
 });
 

@@ -1,8 +1,3 @@
-import { idsIn } from '../../../uploader/src/encoder.js';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { systemClock } from '@thugshells/shared/clock.js';
@@ -10,6 +5,7 @@ import { systemClock } from '@thugshells/shared/clock.js';
 import { startReceiver, type Receiver } from '../../receiver/src/server.js';
 import type { Post } from '../../../uploader/src/transport.js';
 import { VictoriaMetrics, type VictoriaMetricsOptions } from '../../../uploader/src/victoriametrics.js';
+import { straight } from './straight-way.js';
 import { until } from '../../support/until.js';
 import { madeChunk } from './made-chunk.js';
 
@@ -36,7 +32,7 @@ function connect(options: Partial<VictoriaMetricsOptions> = {}): void {
     clock: systemClock,
     remoteUrl: `${receiver.url}/api/v1/import`,
     remoteTimeoutMs: 20_000,
-    remoteTokenFile: '',
+    ...straight,
     onConnectionClosed: (connection) => ends.push(connection),
     ...options,
   });
@@ -48,12 +44,16 @@ async function post(): Promise<Post> {
 
 describe('a post', () => {
   test('delivers the chunk, and tells what it cost', async () => {
-    const { durationMs, ...seen } = await post();
+    const { durationMs, bytesSent, ...seen } = await post();
     const endpoint = `${receiver.url}/api/v1/import`;
-    const sent = { status: 204, bytesSent: chunk.body.length, bytesReceived: 0, connection: 1, closing: false };
+    const sent = { status: 204, bytesReceived: 0, connection: 1, closing: false };
     expect(seen).toEqual({ outcome: { kind: 'delivered' }, endpoint, ...sent });
     expect(durationMs).toBeGreaterThan(0);
-    expect(receiver.rows().map(({ value }) => value)).toEqual([...idsIn(chunk)]);
+    // Headers are paid for as well.
+    expect(bytesSent).toBeGreaterThan(chunk.body.length + 100);
+    expect(bytesSent).toBeLessThan(chunk.body.length + 200);
+    expect(receiver.rows().map(({ value }) => value)).toEqual([...chunk.ids]);
+    expect((await post()).bytesSent).toBe(bytesSent);
   });
 
   test('sends the headers that the body needs, and none that would only be paid for', async () => {
@@ -102,7 +102,7 @@ describe('no answer', () => {
   test('because nothing listens', async () => {
     await receiver.stop();
     const seen = await post();
-    expect(seen).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ECONNREFUSED', bytesReceived: 0, closing: false });
+    expect(seen).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ECONNREFUSED', bytesSent: 0, bytesReceived: 0, closing: false });
     expect(seen.status).toBeUndefined();
   });
 
@@ -156,6 +156,29 @@ describe('a connection', () => {
     expect(closed).toEqual([1]);
   });
 
+  test('that ended just before it was used again costs a second try at once, and is no failure', async () => {
+    await post();
+    receiver.setFaults({ cutConnection: true, count: 1 });
+    expect(await post()).toMatchObject({ outcome: { kind: 'delivered' }, connection: 2 });
+    expect([receiver.rows().length, receiver.duplicates()]).toEqual([100, 50]);
+  });
+
+  test('that ends again at the second try is a failure', async () => {
+    await post();
+    receiver.setFaults({ cutConnection: true, count: 2 });
+    expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ECONNRESET', connection: 2 });
+  });
+
+  test('that ends within an answer is a failure: what it answered was not nothing', async () => {
+    await post();
+    receiver.setFaults({ status: 200, body: '{"accepted":50}', dripMs: 20 });
+    const posted = post();
+    await until('the post is under way', () => receiver.requests.length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    receiver.dropConnections();
+    expect(await posted).toMatchObject({ outcome: { kind: 'retry' }, connection: 1 });
+  });
+
   test.each([502, 503, 504])('over which a proxy says %d is in doubt, though it stays', async (status) => {
     await post();
     receiver.setFaults({ status, count: 1 });
@@ -182,6 +205,12 @@ describe('a connection', () => {
     expect(await remote.ping(never)).toBe(2);
   });
 
+  test('is answered for by a proxy that does not know the health address', async () => {
+    connect({ remoteUrl: `${receiver.url}/api/v1/import` });
+    receiver.setFaults({ status: 404, alsoHealth: true });
+    expect(await remote.ping(never)).toBe(1);
+  });
+
   test('of a receiver that is gone, or not well, gives a ping no number', async () => {
     await post();
     receiver.setFaults({ status: 503, alsoHealth: true });
@@ -191,51 +220,13 @@ describe('a connection', () => {
   });
 });
 
-describe('credentials', () => {
-  let folder: string;
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'thugshells-token-'));
-  });
-  afterEach(() => rmSync(folder, { recursive: true }));
-
-  test('are the token in its file, read for every post', async () => {
-    const remoteTokenFile = join(folder, 'token');
-    connect({ remoteTokenFile });
-    writeFileSync(remoteTokenFile, 'first\n');
-    await post();
-    writeFileSync(remoteTokenFile, 'second\n');
-    await post();
-    await remote.ping(never);
-    expect(receiver.requests.map(({ headers }) => headers['authorization'])).toEqual(['Bearer first', 'Bearer second', 'Bearer second']);
-  });
-
-  test('that cannot be read are a reason to try again, and no reason to end', async () => {
-    connect({ remoteTokenFile: join(folder, 'missing') });
-    expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ENOENT' });
-    expect(await remote.ping(never)).toBeUndefined();
-    expect(receiver.requests).toEqual([]);
-  });
-
-  test('in the address are sent, and are in no endpoint or reason', async () => {
-    connect({ remoteUrl: `${receiver.url.replace('//', '//ann:s3cret@')}/api/v1/import?key=s3cret` });
-    const taken = await post();
-    await receiver.stop();
-    const failed = await post();
-    expect(receiver.requests[0]!.headers['authorization']).toBe(`Basic ${Buffer.from('ann:s3cret').toString('base64')}`);
-    expect(JSON.stringify([taken, failed])).not.toContain('s3cret');
-  });
-
-  test('are not sent to another address whose clock is asked', async () => {
-    const remoteTokenFile = join(folder, 'token');
-    writeFileSync(remoteTokenFile, 'token');
-    connect({ remoteTokenFile });
-    const other = await startReceiver();
-    await remote.dateOf(`${other.url}/health`, never);
-    await remote.dateOf(`${receiver.url}/health`, never);
-    expect(other.requests[0]!.headers['authorization']).toBeUndefined();
-    expect(receiver.requests[0]!.headers['authorization']).toBe('Bearer token');
-    await other.stop();
-  });
+test('credentials in the address are sent, and are in no endpoint or reason', async () => {
+  connect({ remoteUrl: `${receiver.url.replace('//', '//ann:s3cret@')}/api/v1/import?key=s3cret` });
+  const taken = await post();
+  await receiver.stop();
+  const failed = await post();
+  expect(receiver.requests[0]!.headers['authorization']).toBe(`Basic ${Buffer.from('ann:s3cret').toString('base64')}`);
+  expect(JSON.stringify([taken, failed])).not.toContain('s3cret');
 });
 
 test('the receiver’s date is asked for over a connection of its own', async () => {

@@ -1,0 +1,76 @@
+import type { BatchColumns } from './batch-columns.js';
+import type { SeriesRow } from './row-reader.js';
+
+/** A series as its lines need it. */
+export interface KnownSeries {
+  readonly row: SeriesRow;
+  readonly isText: boolean;
+  /** What its lines begin with; of a text series it depends on the text. */
+  readonly beginning: Uint8Array;
+  /** Why none of its samples can be sent. */
+  readonly refusal: string | undefined;
+}
+
+/**
+ * The lines of a batch: the samples of one series, or those of a text series that have the same text, one after the
+ * other. It is made once and sorts one batch after the other: its arrays are flat, so that a batch of ten thousand lines
+ * leaves nothing to collect, and what they hold beyond `count` is of an earlier one.
+ */
+export class BatchLines {
+  count = 0;
+  readonly series: KnownSeries[] = [];
+  readonly texts: (string | undefined)[] = [];
+  /** Of each line: the place of its first sample in the batch, and how many it has. */
+  readonly first: number[] = [];
+  readonly samples: number[] = [];
+  /** Of each sample: the place of the one that follows it in its line. */
+  next = new Int32Array();
+  /** The lines in body order, by series. */
+  order: readonly number[] = [];
+  readonly #seriesIds: number[] = [];
+  readonly #last: number[] = [];
+  readonly #found = new Map<number | string, number>();
+
+  /** Sorts a batch by series, its samples within a series by id. */
+  sort({ count, series, texts }: BatchColumns, seriesOf: (id: number) => KnownSeries): void {
+    this.count = 0;
+    this.#found.clear();
+    if (this.next.length < count) this.next = new Int32Array(count);
+    const { next, samples } = this;
+    const seriesIds = this.#seriesIds;
+    const last = this.#last;
+    // A scrape is stored in the order of its series, so the line after the last one is nearly always the right one.
+    let line = 0;
+    for (let place = 0; place < count; place++, line++) {
+      const id = series.numbers[place]!;
+      if (texts !== undefined || line >= this.count || seriesIds[line] !== id) line = this.#find(id, texts?.[place], { place, seriesOf });
+      next[last[line]!] = place;
+      last[line] = place;
+      samples[line]! += 1;
+    }
+    this.#order();
+  }
+
+  /** The line of a series, or of a text of it; a new one where there is none. */
+  #find(id: number, text: string | undefined, { place, seriesOf }: { place: number; seriesOf: (id: number) => KnownSeries }): number {
+    const key = text === undefined ? id : `${id} ${text}`;
+    const found = this.#found.get(key);
+    if (found !== undefined) return found;
+    const line = this.count++;
+    this.#found.set(key, line);
+    this.series[line] = seriesOf(id);
+    this.texts[line] = text;
+    this.first[line] = place;
+    this.samples[line] = 0;
+    this.#seriesIds[line] = id;
+    this.#last[line] = place;
+    return line;
+  }
+
+  #order(): void {
+    const ids = this.#seriesIds;
+    const order = Array.from({ length: this.count }, (_, line) => line);
+    const isSorted = order.every((line) => line === 0 || ids[line - 1]! <= ids[line]!);
+    this.order = isSorted ? order : order.sort((a, b) => ids[a]! - ids[b]!);
+  }
+}

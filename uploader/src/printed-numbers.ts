@@ -1,0 +1,59 @@
+const COMMA = 0x2c;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
+/** As in Inf, which is how SQLite prints what JSON has no number for. */
+const LETTER_I = 0x49;
+
+/** A column of numbers as text, joined by commas. It is made once and reads one batch after the other. */
+export class PrintedNumbers {
+  bytes: Uint8Array = new Uint8Array();
+  /** Where each of them begins, and one place behind the end of the last one; what lies beyond is of an earlier batch. */
+  starts = new Int32Array(1);
+  /** What they are, after readWhole(). */
+  numbers = new Float64Array();
+
+  /** Reads `count` numbers; false where there are not so many, or one of them is infinite. */
+  readFinite(bytes: Uint8Array, count: number): boolean {
+    const { starts } = this.#hold(bytes, count);
+    let index = 0;
+    for (let at = 0; at < bytes.length; at++) {
+      if (bytes[at] === COMMA) starts[(index += 1)] = at + 1;
+    }
+    starts[count] = bytes.length + 1;
+    return index === Math.max(0, count - 1) && !bytes.includes(LETTER_I);
+  }
+
+  /** Reads `count` whole numbers that are not negative; false where that is not what the bytes are. */
+  readWhole(bytes: Uint8Array, count: number): boolean {
+    const { starts } = this.#hold(bytes, count);
+    if (this.numbers.length < count) this.numbers = new Float64Array(count);
+    const { numbers } = this;
+    let index = 0;
+    let number = 0;
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at]!;
+      if (byte >= DIGIT_0 && byte <= DIGIT_9) number = number * 10 + (byte - DIGIT_0);
+      else if (byte === COMMA) {
+        numbers[index] = number;
+        starts[(index += 1)] = at + 1;
+        number = 0;
+      } else return false;
+    }
+    if (count > 0) numbers[index] = number;
+    starts[count] = bytes.length + 1;
+    return index === Math.max(0, count - 1);
+  }
+
+  #hold(bytes: Uint8Array, count: number): this {
+    this.bytes = bytes;
+    if (this.starts.length <= count) this.starts = new Int32Array(count + 1);
+    return this;
+  }
+}
+
+/** Several columns of printed numbers as one. */
+export function joinPrinted(columns: readonly Uint8Array[]): Uint8Array {
+  if (columns.length === 1) return columns[0]!;
+  const separator = Uint8Array.of(COMMA);
+  return Buffer.concat(columns.flatMap((column, index) => (index === 0 ? [column] : [separator, column])));
+}

@@ -1,0 +1,58 @@
+import { readFileSync, statSync } from 'node:fs';
+import { sep } from 'node:path';
+
+import { AgentError, messageOf } from '@thugshells/shared/errors.js';
+
+export interface WatchedFileOptions {
+  /** The variable that names the file, as it is called in messages. */
+  readonly variable: string;
+  readonly path: string;
+  /** Nobody but its owner may read it. */
+  readonly isSecret?: boolean;
+  /** Folders in which somebody else sets the modes: systemd's credentials, a container engine's secrets. */
+  readonly exemptFolders?: readonly string[];
+}
+
+/** Rights of anybody but the owner. */
+const OTHERS = 0o077;
+
+/** A file whose content is read again when it has changed. */
+export class WatchedFile {
+  readonly #options: WatchedFileOptions;
+  #version = '';
+  #content = '';
+
+  constructor(options: WatchedFileOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Its content as it is now.
+   *
+   * @throws AgentError FILE_UNUSABLE, whose message names the variable and the file, and never what is in it
+   */
+  read(): string {
+    const { path, isSecret = false } = this.#options;
+    try {
+      const { ino, size, mtimeMs, mode } = statSync(path);
+      if (isSecret && (mode & OTHERS) !== 0 && !this.#isExempt()) throw new Error(`mode ${(mode & 0o777).toString(8).padStart(4, '0')} lets other users at it; it must be 0600 or narrower`);
+      const version = [ino, size, mtimeMs].join();
+      if (version !== this.#version) this.#content = readFileSync(path, 'utf8');
+      this.#version = version;
+      return this.#content;
+    } catch (error) {
+      throw this.unusable(messageOf(error), error);
+    }
+  }
+
+  /** The error that says why the file cannot be used. */
+  unusable(why: string, cause?: unknown): AgentError {
+    const { variable, path } = this.#options;
+    return new AgentError(`${variable}=${path}: ${why}`, { code: 'FILE_UNUSABLE', cause });
+  }
+
+  #isExempt(): boolean {
+    const { path, exemptFolders = [] } = this.#options;
+    return exemptFolders.some((folder) => path.startsWith(folder.endsWith(sep) ? folder : folder + sep));
+  }
+}
