@@ -17,8 +17,8 @@ export class Ballast {
 
   /** Makes the file where it is missing and there is room; false where there is none. Never throws: it is a precaution. */
   ensure(): boolean {
-    if (statSync(this.#path, { throwIfNoEntry: false })?.size === BALLAST_BYTES) return true;
     try {
+      if (statSync(this.#path, { throwIfNoEntry: false })?.size === BALLAST_BYTES) return true;
       const { bavail, bsize } = statfsSync(dirname(this.#path));
       if (bavail * bsize < BALLAST_BYTES + FREE_BESIDE_BYTES) return false;
       this.#write();
