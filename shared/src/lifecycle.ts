@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import process from 'node:process';
 
 import { v7 as timeOrderedUuid } from 'uuid';
@@ -49,6 +50,8 @@ export function processLogger(config: {
 /** A signal that is aborted by the first SIGTERM or SIGINT. */
 export function stopSignal(logger: Logger): AbortSignal {
   const controller = new AbortController();
+  // Every loop waits with it: more than ten are no leak.
+  setMaxListeners(0, controller.signal);
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.once(name, () => {
       logger.info('stopping', { signal: name });

@@ -40,7 +40,7 @@ export class Backlog {
          ORDER BY timestamp_ms DESC LIMIT 1`,
       )
       .pluck();
-    this.#epochs = database.prepare('SELECT first_id, trusted FROM epochs ORDER BY first_id');
+    this.#epochs = database.prepare('SELECT first_id, trusted FROM clock_epochs ORDER BY first_id');
     this.#slice = database.prepare(
       `SELECT COUNT(*) AS count, MIN(id) AS first, MAX(id) AS last
        FROM (SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?)`,

@@ -10,6 +10,7 @@ import { maskCredentials } from '@thugshells/shared/config.js';
 import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
 
 import { outcomeOf } from './answers.js';
+import type { DatedAnswer } from './clock-skew.js';
 import type { Chunk } from './encoder.js';
 import type { Pinger, Post, Transport } from './transport.js';
 
@@ -24,6 +25,8 @@ export interface VictoriaMetricsOptions {
    * what it carried last is in doubt.
    */
   readonly onConnectionClosed: (connection: number) => void;
+  /** Hears the Date of every answer of a receiver that took something. */
+  readonly onDate?: (answer: DatedAnswer) => void;
 }
 
 /** A receiver's answer is empty or a few hundred bytes; a portal's page may be anything. */
@@ -65,11 +68,13 @@ export class VictoriaMetrics implements Transport, Pinger {
   }
 
   async post(chunk: Chunk, signal: AbortSignal): Promise<Post> {
-    const startedAt = this.#options.clock.monotonic();
+    const { clock, onDate } = this.#options;
+    const startedAt = clock.monotonic();
+    const sentAtMs = clock.sinceBoot();
     let socket: Socket | undefined;
     const measured = (): Pick<Post, 'endpoint' | 'durationMs' | 'connection'> => ({
       endpoint: this.#endpoint,
-      durationMs: this.#options.clock.monotonic() - startedAt,
+      durationMs: clock.monotonic() - startedAt,
       connection: socket && this.#connections.get(socket),
     });
     try {
@@ -77,7 +82,10 @@ export class VictoriaMetrics implements Transport, Pinger {
         socket = used;
         this.#watch(used);
       });
+      const receivedAtMs = clock.sinceBoot();
       const post = { ...measured(), ...postOf(response, chunk) };
+      // Not of a portal's page, nor of a proxy that speaks for a receiver that is away.
+      if (post.outcome.kind === 'delivered' || post.outcome.kind === 'partial') onDate?.({ date: response.headers.date, sentAtMs, receivedAtMs });
       if (post.connection !== undefined && RECEIVER_GONE.includes(response.statusCode)) {
         this.#options.onConnectionClosed(post.connection);
       }

@@ -43,7 +43,7 @@ describe('from each version to the newest', () => {
     const database = empty();
     expect(migrate(database)).toEqual({ from: 0, to: SCHEMA_VERSION });
     expect(tablesOf(database)).toEqual([
-      'books', 'collector_state', 'collector_status', 'epochs', 'losses', 'metrics', 'pending_ranges', 'provisional', 'rejected',
+      'books', 'clock_epochs', 'collector_state', 'collector_status', 'epochs', 'losses', 'metrics', 'pending_ranges', 'provisional', 'receiver_clock', 'rejected',
       'salvage', 'samples', 'schema_version', 'series', 'sessions', 'settled', 'storage_state', 'thinning', 'upload_checkpoints',
       'uploader_state',
     ]);
