@@ -10,7 +10,7 @@ beforeEach(() => {
   log = new LogRecord();
   logger = summarising(log);
 });
-afterEach(() => jest.useRealTimers());
+afterEach(() => void jest.useRealTimers());
 
 const told = (): unknown[] => log.lines.map(({ message, fields }) => [message, fields['repeated']]);
 
