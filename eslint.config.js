@@ -63,10 +63,10 @@ const noProcess = {
 
 const sqlRooms = [
   'shared/src/database/*.ts',
-  'collector/src/{clock-epochs,sample-writer,sessions,collector-status,wal-checkpointer}.ts',
+  'collector/src/{clock-epochs,epoch-table,agent-state,sample-writer,sessions,collector-status,wal-checkpointer}.ts',
   'collector/src/store/{damaged-database,damaged-tables,healing,integrity,ledger,retention,salvage,storage-state,thinning}.ts',
-  'uploader/src/{backlog,settled,acknowledgements,row-reader,clock-skew,database-watch}.ts',
-  'uploader/src/sidecar/snapshot.ts',
+  'uploader/src/{backlog,settled,acknowledgements,row-reader,receiver-clock,lost-rows,uploader-report,database-watch}.ts',
+  'uploader/src/sidecar/{store-reader,history-reader}.ts',
 ];
 const sqlText = '/^\\s*(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|DROP|ALTER|PRAGMA|BEGIN|VACUUM)\\s/';
 const noSql = {
@@ -83,6 +83,10 @@ export default tseslint.config(
   {
     files: ['**/*.{js,mjs}'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', fetch: 'readonly', setTimeout: 'readonly', performance: 'readonly', clearTimeout: 'readonly', AbortSignal: 'readonly' } },
+  },
+  {
+    files: ['uploader/page/*.js'],
+    languageOptions: { globals: { document: 'readonly', DOMParser: 'readonly', matchMedia: 'readonly', getComputedStyle: 'readonly', addEventListener: 'readonly', uPlot: 'readonly' } },
   },
   ...tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ['**/*.ts'] })),
   {

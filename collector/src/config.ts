@@ -14,8 +14,12 @@ const sectorBytesFormat: ValueFormat<512 | 'sysfs'> = {
   parse: (given) => (given === '512' ? 512 : given === 'sysfs' ? 'sysfs' : undefined),
 };
 
+/** What COLLECTORS may name: the collectors of the kernel, and what the programs tell of themselves. */
+export type SourceName = CollectorName | 'self';
+export const sourceNames: readonly SourceName[] = [...collectorNames, 'self'];
+
 /** How often each collector runs where nothing else is said: what changes quickly is read more often. */
-const defaultIntervals: Readonly<Record<CollectorName, string>> = {
+const defaultIntervals: Readonly<Record<SourceName, string>> = {
   cpu: '10s',
   memory: '30s',
   disk: '30s',
@@ -24,10 +28,11 @@ const defaultIntervals: Readonly<Record<CollectorName, string>> = {
   load: '30s',
   filesystem: '30s',
   pressure: '30s',
+  self: '60s',
 };
 
 function intervalVariables() {
-  const entries = collectorNames.map((name): [string, Variable<number>] => [
+  const entries = sourceNames.map((name): [string, Variable<number>] => [
     `${name}IntervalMs`,
     {
       env: `${name.toUpperCase()}_INTERVAL`,
@@ -37,7 +42,7 @@ function intervalVariables() {
       format: intervalFormat,
     },
   ]);
-  return Object.fromEntries(entries) as Readonly<Record<`${CollectorName}IntervalMs`, Variable<number>>>;
+  return Object.fromEntries(entries) as Readonly<Record<`${SourceName}IntervalMs`, Variable<number>>>;
 }
 
 /** Every variable that the collector reads. */
@@ -47,8 +52,8 @@ export function collectorVariables(environment: Environment, hostName: string, p
     collectors: {
       env: 'COLLECTORS',
       doc: 'Collectors that run.',
-      default: collectorNames.join(' '),
-      format: wordsOf(collectorNames),
+      default: sourceNames.join(' '),
+      format: wordsOf(sourceNames),
     },
     interval: {
       env: 'INTERVAL',

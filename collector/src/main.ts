@@ -3,6 +3,7 @@ import { release } from 'node:os';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
+import { bootId } from '@thugshells/shared/boot-id.js';
 import { describeConfig } from '@thugshells/shared/check-config.js';
 import { systemClock as clock } from '@thugshells/shared/clock.js';
 import { dispatch } from '@thugshells/shared/command-line.js';
@@ -17,6 +18,7 @@ import { loadCollectorConfig, type CollectorConfig } from './config.js';
 import { KernelFiles, requireProcRoot, type KernelSource } from './kernel-files.js';
 import { once } from './once.js';
 import { Scheduler, type ScheduledCollector } from './scheduler.js';
+import { SelfSource, type SelfSources } from './self.js';
 import { SeriesCap } from './series-cap.js';
 import { SimulatedKernel } from './simulated-kernel.js';
 import { spaceLimits } from './store/space.js';
@@ -29,10 +31,14 @@ function kernelOf(config: CollectorConfig): KernelSource {
 }
 
 function collectorsOf(config: CollectorConfig, kernel: KernelSource): ScheduledCollector[] {
-  return config.collectors.map((name) => ({
-    collector: COLLECTORS[name]({ kernel, options: config, build: version() }),
-    intervalMs: config[`${name}IntervalMs`],
-  }));
+  return config.collectors
+    .filter((name) => name !== 'self')
+    .map((name) => ({ collector: COLLECTORS[name]({ kernel, options: config, build: version() }), intervalMs: config[`${name}IntervalMs`] }));
+}
+
+/** What the programs tell of themselves, where it is enabled; it needs the database, which `once` does not touch. */
+function selfOf(config: CollectorConfig, sources: SelfSources): ScheduledCollector[] {
+  return config.collectors.includes('self') ? [{ collector: new SelfSource(sources), intervalMs: config.selfIntervalMs }] : [];
 }
 
 function labelsOf(config: CollectorConfig): Record<string, string> {
@@ -48,11 +54,10 @@ function run(): Promise<never> {
   const { logger, sessionId } = processLogger(config);
   return runService(logger, async (releases, stop) => {
     const kernel = releases.add('kernel', kernelOf(config), (open) => open.close?.());
-    const bootId = (await kernel.proc('sys/kernel/random/boot_id').catch(() => undefined))?.trim();
     logger.info('collector starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
     for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
     releases.add('instance lock', takeInstanceLock(config.dbPath, 'collector'), (lock) => lock.release());
-    const metadata = { version: version(), bootId, kernel: release(), host: config.deviceId };
+    const metadata = { version: version(), bootId: bootId(), kernel: release(), host: config.deviceId };
     const store = new Store({
       ...config,
       clock,
@@ -68,7 +73,8 @@ function run(): Promise<never> {
     store.open();
     releases.add('store', store, (open) => open.close());
     const scheduler = new Scheduler({ clock, logger, store, cap: capOf(config) });
-    await Promise.all([scheduler.run(collectorsOf(config, kernel), stop), store.run(stop)]);
+    const self = selfOf(config, { state: () => store.agentState(), skewMs: () => store.skewMs() });
+    await Promise.all([scheduler.run([...collectorsOf(config, kernel), ...self], stop), store.run(stop)]);
   });
 }
 

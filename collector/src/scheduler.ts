@@ -5,6 +5,7 @@ import { errorFields, type Logger } from '@thugshells/shared/logger.js';
 import type { Reading } from '@thugshells/shared/sample.js';
 
 import { noCounters, type CollectorHealth, type CollectorStatus } from './collector-status.js';
+import { instantOf } from './clock-epochs.js';
 import type { Collector } from './collector.js';
 import { readingsIn } from './collectors/partly-read.js';
 import type { SeriesCap } from './series-cap.js';
@@ -70,7 +71,7 @@ export class Scheduler {
 
   async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
     const { clock, store, cap } = this.#options;
-    const at = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
+    const at = instantOf(clock);
     const outcome = await unlessStopped(collect(scheduled.collector, at.monotonicMs), stop);
     if (outcome === undefined) return;
     const durationMs = clock.monotonic() - at.monotonicMs;

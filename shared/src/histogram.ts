@@ -8,6 +8,12 @@ export interface HistogramState {
 /** Upper bounds, in seconds, of the durations of scrapes: few, since every bucket is a series of every collector. */
 export const COLLECTION_BOUNDS_SECONDS: readonly number[] = [0.001, 0.005, 0.025, 0.1, 1];
 
+/**
+ * Upper bounds, in seconds, of the durations of uploads: a good link answers within the first, REMOTE_TIMEOUT lies
+ * behind the last.
+ */
+export const UPLOAD_BOUNDS_SECONDS: readonly number[] = [0.01, 0.05, 0.2, 0.5, 1, 5, 20, 60];
+
 /** A histogram over `bounds` that holds nothing. */
 export function emptyHistogram(bounds: readonly number[]): HistogramState {
   return { counts: new Array<number>(bounds.length + 1).fill(0), sum: 0 };
@@ -18,4 +24,26 @@ export function observe(state: HistogramState, bounds: readonly number[], value:
   const found = bounds.findIndex((bound) => value <= bound);
   const bucket = found === -1 ? bounds.length : found;
   return { counts: state.counts.map((count, index) => (index === bucket ? count + 1 : count)), sum: state.sum + value };
+}
+
+/** One bucket as the exposition format has it: how many values were at most `le`. */
+export interface Bucket {
+  readonly le: string;
+  readonly count: number;
+}
+
+/** The buckets of a histogram, cumulative, the last one `+Inf`, which holds all. */
+export function bucketsOf({ counts }: HistogramState, bounds: readonly number[]): Bucket[] {
+  let count = 0;
+  return counts.map((own, index) => ({ le: String(bounds[index] ?? '+Inf'), count: (count += own) }));
+}
+
+/**
+ * The buckets that say something: those that values fell into, the ones right below them, and `+Inf`. Quantiles are
+ * the same by them, and each bucket left out is a series less.
+ */
+export function tellingBuckets(state: HistogramState, bounds: readonly number[]): Bucket[] {
+  const { counts } = state;
+  const last = counts.length - 1;
+  return bucketsOf(state, bounds).filter((_, index) => index === last || counts[index]! > 0 || (counts[index + 1]! > 0 && index + 1 < last));
 }

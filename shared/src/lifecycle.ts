@@ -1,9 +1,10 @@
+import { setMaxListeners } from 'node:events';
 import process from 'node:process';
 
 import { v7 as timeOrderedUuid } from 'uuid';
 
 import { AgentError, ExitCode, exitCodeOf } from './errors.js';
-import { createLogger, errorFields, resolveLogFormat, type LogFormat, type Logger, type LogLevel } from './logger.js';
+import { createLogger, errorFields, resolveLogFormat, type LogFormat, type Logger, type LogLevel, type ProcessLogger } from './logger.js';
 
 /** What must be released, in the reverse of the order in which it was taken. */
 export class Releases {
@@ -34,7 +35,7 @@ export class Releases {
 export function processLogger(config: {
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat | 'auto';
-}): { readonly logger: Logger; readonly sessionId: string } {
+}): { readonly logger: ProcessLogger; readonly sessionId: string } {
   const sessionId = timeOrderedUuid();
   const logger = createLogger({
     level: config.logLevel,
@@ -49,6 +50,8 @@ export function processLogger(config: {
 /** A signal that is aborted by the first SIGTERM or SIGINT. */
 export function stopSignal(logger: Logger): AbortSignal {
   const controller = new AbortController();
+  // Every loop waits with it: more than ten are no leak.
+  setMaxListeners(0, controller.signal);
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.once(name, () => {
       logger.info('stopping', { signal: name });
@@ -56,6 +59,18 @@ export function stopSignal(logger: Logger): AbortSignal {
     });
   }
   return controller.signal;
+}
+
+/** Makes SIGUSR2 change how much is logged: everything, and back to what was configured. */
+function adjustLevelBySignal(logger: ProcessLogger): void {
+  const configured = logger.level;
+  process.on('SIGUSR2', () => {
+    const to = logger.level !== 'debug' ? 'debug' : configured === 'debug' ? 'info' : configured;
+    // Told while everything is shown: whoever asked for it wants to see that it worked.
+    logger.level = 'debug';
+    logger.info('log level changed', { to, signal: 'SIGUSR2' });
+    logger.level = to;
+  });
 }
 
 /** How long releasing may take before the process ends all the same. */
@@ -66,12 +81,14 @@ const RELEASE_DEADLINE_MS = 10_000;
  * Whatever nobody foresaw is logged with its stack, then the process ends with 1.
  */
 export async function runService(
-  logger: Logger,
+  logger: ProcessLogger,
   service: (releases: Releases, stop: AbortSignal) => Promise<void>,
 ): Promise<never> {
   const releases = new Releases();
   let exitCode: number = ExitCode.clean;
+  adjustLevelBySignal(logger);
   process.once('uncaughtException', (error) => {
+    logger.flush();
     logger.error('uncaught exception', { ...errorFields(error), stack: error.stack });
     process.exit(ExitCode.fault);
   });
@@ -86,6 +103,7 @@ export async function runService(
     exitCode ||= ExitCode.fault;
     logger.error(`releasing ${name} failed`, errorFields(error));
   });
+  logger.flush();
   logger.info('stopped', { exit_code: exitCode });
   process.exit(exitCode);
 }

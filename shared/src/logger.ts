@@ -1,6 +1,7 @@
 import winston from 'winston';
 
 import { AgentError, codeOf, messageOf } from './errors.js';
+import { summarising, type SummarisingLogger } from './repeats.js';
 
 /** Levels, most severe first. */
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
@@ -38,8 +39,13 @@ const MAX_FIELD_LENGTH = 1024;
 const LEFT_OUT_BYTES = 40;
 const UNPRINTABLE = 'cannot be printed';
 
+/** The logger of a process, which can be told at run time how much it is to say. */
+export interface ProcessLogger extends SummarisingLogger {
+  level: LogLevel;
+}
+
 /** The one place that makes a logger: winston, one line an event. */
-export function createLogger(options: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): ProcessLogger {
   const { format, journal } = options;
   const line = winston.format.printf((info) => {
     const { level, message, ...fields } = info;
@@ -47,16 +53,18 @@ export function createLogger(options: LoggerOptions): Logger {
     const text = format === 'json' ? jsonLine(own, fields) : consoleLine(level, String(message), fields);
     return journal ? `<${syslogPriorities[level]}>${text}` : text;
   });
-  return facade(
-    winston.createLogger({
-      levels,
-      level: options.level,
-      defaultMeta: options.fields,
-      // Of the logger, not of the transport: before that would come winston's own JSON, of every record once more.
-      format: line,
-      transports: [new winston.transports.Stream({ stream: options.stream })],
-    }),
-  );
+  const logger = winston.createLogger({
+    levels,
+    level: options.level,
+    defaultMeta: options.fields,
+    // Of the logger, not of the transport: before that would come winston's own JSON, of every record once more.
+    format: line,
+    transports: [new winston.transports.Stream({ stream: options.stream })],
+  });
+  return Object.defineProperty(summarising(facade(logger)) as ProcessLogger, 'level', {
+    get: () => logger.level,
+    set: (level: LogLevel) => (logger.level = level),
+  });
 }
 
 /** Records go to winston whole: given message and fields apart, it takes a `%d` in a message for a place to fill. */

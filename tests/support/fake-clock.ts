@@ -9,12 +9,16 @@ interface Sleeper {
 export class FakeClock implements Clock {
   #wallMs: number;
   #monotonicMs = 0;
+  #suspendedMs = 0;
+  readonly #bootedBeforeMs: number;
   readonly #sleepers = new Set<Sleeper>();
   /** The length of every sleep so far, in milliseconds. */
   readonly sleeps: number[] = [];
 
-  constructor(wallMs = 1_700_000_000_000) {
+  /** @param bootedBeforeMs how long the machine has been up when this process begins */
+  constructor(wallMs = 1_700_000_000_000, bootedBeforeMs = 60_000) {
     this.#wallMs = wallMs;
+    this.#bootedBeforeMs = bootedBeforeMs;
   }
 
   now(): number {
@@ -23,6 +27,10 @@ export class FakeClock implements Clock {
 
   monotonic(): number {
     return this.#monotonicMs;
+  }
+
+  sinceBoot(): number {
+    return this.#bootedBeforeMs + this.#monotonicMs + this.#suspendedMs;
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -65,6 +73,12 @@ export class FakeClock implements Clock {
 
   /** Sets the wall clock alone, as a person or NTP does. */
   step(ms: number): void {
+    this.#wallMs += ms;
+  }
+
+  /** Time goes by while the machine is suspended: the monotonic clock and everybody who sleeps stand still. */
+  suspend(ms: number): void {
+    this.#suspendedMs += ms;
     this.#wallMs += ms;
   }
 

@@ -34,7 +34,7 @@ export class Backlog {
          ORDER BY timestamp_ms DESC LIMIT 1`,
       )
       .pluck();
-    this.#epochs = database.prepare('SELECT first_id, trusted FROM epochs ORDER BY first_id');
+    this.#epochs = database.prepare('SELECT first_id, trusted FROM clock_epochs ORDER BY first_id');
     this.#first = database.prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1').pluck();
     this.#oldest = database
       .prepare<[number, number], number>(

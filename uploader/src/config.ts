@@ -11,6 +11,7 @@ import {
   flag,
   httpUrl,
   integer,
+  oneOf,
   optionalHttpUrl,
   optionalText,
   rate,
@@ -162,6 +163,12 @@ export function uploaderVariables(environment: Environment, hostName: string) {
       doc: 'Skew beyond which health is degraded.',
       default: '2s',
       format: duration,
+    },
+    clockSkewPolicy: {
+      env: 'CLOCK_SKEW_POLICY',
+      doc: 'hold: rows wait while this clock is more than a day off; correct: samples are stamped by the receiver’s clock, for boards that never get the time.',
+      default: 'hold',
+      format: oneOf('hold', 'correct'),
     },
     healthDegradedPending: {
       env: 'HEALTH_DEGRADED_PENDING',

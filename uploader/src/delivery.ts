@@ -84,7 +84,8 @@ export class Delivery {
     const pass = { batchId: timeOrderedUuid(), stop, abandon, chunkIndex: 0, accepted: 0, bytesSent: 0 };
     const goesOn = await this.#sendAll(batch.chunks, pass);
     const { batchId, accepted, chunkIndex: chunks, bytesSent } = pass;
-    if (accepted > 0) receiver.delivered({ atMs: clock.now(), count: accepted, bytesSent });
+    const offered = batch.chunks.reduce((sum, { count }) => sum + count, 0);
+    if (accepted > 0) receiver.delivered({ atMs: clock.now(), count: accepted, bytesSent, isPartial: accepted < offered });
     return { batchId, accepted, chunks, bytesSent, isOver: !goesOn };
   }
 

@@ -2,6 +2,7 @@
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
+import { bootId } from '@thugshells/shared/boot-id.js';
 import { describeConfig } from '@thugshells/shared/check-config.js';
 import { systemClock as clock } from '@thugshells/shared/clock.js';
 import { dispatch } from '@thugshells/shared/command-line.js';
@@ -21,18 +22,29 @@ import { Delivery } from './delivery.js';
 import { EncoderPool } from './encoder-pool.js';
 import { hasWayTo } from './link.js';
 import { LostConnections } from './lost-connections.js';
+import { LostRows } from './lost-rows.js';
+import { OwnState } from './own-state.js';
 import { untilNextTurnMs } from './phase.js';
 import { Probe } from './probe.js';
 import { RateLimit } from './rate-limit.js';
+import { ReceiverClockTable } from './receiver-clock.js';
 import { ReceiverState } from './receiver-state.js';
 import { Retrying } from './retrying.js';
 import { openWhenReady } from './schema-wait.js';
 import { Settled } from './settled.js';
 import { HealthMonitor } from './sidecar/health-monitor.js';
+import { HistoryThread } from './sidecar/history.js';
+import { listenOrTell } from './sidecar/listen.js';
 import { Metrics } from './sidecar/metrics.js';
-import { listenOrTell, Sidecar } from './sidecar/server.js';
+import { OwnWrites } from './sidecar/own-writes.js';
+import { Rejections } from './sidecar/rejections.js';
+import { Sidecar } from './sidecar/server.js';
 import { Snapshots } from './sidecar/snapshot.js';
+import { StoreReader } from './sidecar/store-reader.js';
+import { statusCommand } from './status-command.js';
+import { UploadCounters } from './upload-counters.js';
 import { UploadLoop } from './upload-loop.js';
+import { ReportTable, ReportWriter } from './uploader-report.js';
 import { VictoriaMetrics } from './victoriametrics.js';
 
 /** How often health is judged even when nobody asks, so that each change is logged when it comes. */
@@ -61,20 +73,37 @@ function run(): Promise<never> {
     const replayed = acknowledgements.recover();
     if (replayed > 0) logger.info('what the last process left unconfirmed is sent again', { count: replayed });
 
-    const workerFile = fileURLToPath(new URL('./encode-worker.js', import.meta.url));
-    const encoder = new EncoderPool({ clock, databasePath: config.dbPath, workerFile });
+    // What is too far ahead is so by the receiver's clock; where that is not known, nothing is.
+    const receiverClock = { ...clock, now: () => skew.receiverNow() ?? Infinity };
+    const encoder = new EncoderPool({ clock: receiverClock, databasePath: config.dbPath, workerFile: fileOf('./encode-worker.js') });
     releases.add('encoder', encoder, (pool) => pool.close());
     const { proxyFor, credentialsDirectory } = surroundings(process.env);
     const credentials = new Credentials({ ...config, credentialsDirectory });
-    const remote = new VictoriaMetrics({ clock, ...config, credentials, proxyFor, onConnectionClosed: (connection) => void lost.ended(connection) });
+    const remote = new VictoriaMetrics({
+      ...{ clock, ...config, credentials, proxyFor },
+      onConnectionClosed: (connection) => void lost.ended(connection),
+      onDate: (answer) => skew.heard(answer),
+    });
+    const skewUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;
+    const skew = new ClockSkew({ clock, logger, table: new ReceiverClockTable(database, bootId()), ...config, askDate: (signal) => remote.dateOf(skewUrl, signal) });
     releases.add('connections', remote, (open) => open.close());
     const lost = new LostConnections({ logger, acknowledgements, pinger: remote, stop });
 
+    const reports = new ReportTable(database);
+    const lastReport = reports.load();
     const receiver = new ReceiverState(clock, logger);
-    const skewUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;
-    const skew = new ClockSkew({ clock, logger, database, ...config, askDate: (signal) => remote.dateOf(skewUrl, signal) });
-    const snapshots = new Snapshots({ clock, database, databasePath: config.dbPath, backlog, receiver, skew });
-    const metrics = new Metrics(config.deviceId, snapshots);
+    receiver.remember({ uploads: lastReport?.uploads ?? [], lastDelivery: lastReport?.lastDelivery });
+    const counters = new UploadCounters();
+    const own = new OwnState({
+      ...{ clock, receiver, skew, counters },
+      rejections: new Rejections(lastReport?.rejectedAtMs),
+      writes: new OwnWrites(clock),
+      rejected: () => backlog.books().rejected,
+    });
+    const reporting = new ReportWriter({ clock, logger, table: reports, report: () => own.report() });
+    releases.add('report', reporting, (last) => last.write());
+    const store = new StoreReader(database, config.dbPath);
+    const snapshots = new Snapshots({ clock, store, backlog, settled: () => settled.ranges(), uploads: () => own.now(), ...config });
     const transport = new Retrying(remote, {
       clock,
       logger,
@@ -87,7 +116,7 @@ function run(): Promise<never> {
         jitter: config.retryJitter,
       },
       random: Math.random,
-      onPost: (post, samples) => metrics.posted(post, samples),
+      onPost: (post, samples) => counters.posted(post, samples),
     });
     const chunkSize = new ChunkSize(config);
     const delivery = new Delivery({ clock, logger, acknowledgements, chunkSize, encoder, transport, receiver });
@@ -100,14 +129,29 @@ function run(): Promise<never> {
 
     const identity = { version: version(), deviceId: config.deviceId, configurationWarnings: unknown };
     const monitor = new HealthMonitor({ logger, snapshots, limits: config, ...identity });
-    const sidecar = new Sidecar({ logger, monitor, metrics, isLive: () => loop.isLive });
+    const history = new HistoryThread({ clock, databasePath: config.dbPath, workerFile: fileOf('./sidecar/history-worker.js'), nowMs: () => skew.now() });
+    releases.add('history', history, (thread) => thread.close());
+    const sidecar = new Sidecar({ logger, monitor, history, metrics: new Metrics(config.deviceId, snapshots), isLive: () => loop.isLive });
     releases.add('health endpoint', sidecar, (open) => open.close());
-    await listenOrTell(sidecar, logger, config.healthHost, config.healthPort);
+    await listenOrTell({ sidecar, clock, logger, ...config }, stop, (endpoint) => (own.endpoint = endpoint));
     const judging = setInterval(() => monitor.report(), JUDGE_INTERVAL_MS);
     releases.add('health timer', judging, (timer) => clearInterval(timer));
-    await Promise.all([loop.run(stop).finally(end), skew.run(stop)]);
+    const lostRows = new LostRows({ clock, logger, database, settled });
+    const uploading = skew.firstTry.then(() => loop.run(stop)).finally(end);
+    await Promise.all([uploading, skew.run(stop), lostRows.run(stop), reporting.run(stop)]);
     if (watch.isReplaced) logger.warn('another database stands in the place of the one that was open', { path: config.dbPath });
   }
+}
+
+function fileOf(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}
+
+function status(given: ReadonlySet<string>): Promise<CommandResult> {
+  const { values: config, unknown } = loadUploaderConfig(process.env);
+  const asJson = given.has('--json');
+  const coloured = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+  return statusCommand({ clock, config, version: version(), bootId: bootId(), configurationWarnings: unknown, asJson, coloured });
 }
 
 function checkConfig(): CommandResult {
@@ -117,10 +161,11 @@ function checkConfig(): CommandResult {
 }
 
 await runCommand(() =>
-  dispatch<Promise<never> | CommandResult>(
+  dispatch<Promise<never> | Promise<CommandResult> | CommandResult>(
     'thugshells-uploader',
     {
       run: { doc: 'upload until stopped', run },
+      status: { doc: 'tell how this box fares; exit code 0 ok, 1 degraded, 2 error', options: ['--json'], run: status },
       'check-config': { doc: 'print every variable and where its value came from', run: checkConfig },
     },
     process.argv.slice(2),

@@ -1,15 +1,22 @@
 import type { Clock } from '@thugshells/shared/clock.js';
 import type { Logger } from '@thugshells/shared/logger.js';
+import type { ReceiverCondition, UploadRecord } from '@thugshells/shared/uploader-report.js';
 
-/** taking: it takes samples; away: it may do so again by itself; held: somebody has to change something; fault: ours. */
-export type ReceiverCondition = 'unknown' | 'taking' | 'away' | 'held' | 'fault';
+export type { ReceiverCondition } from '@thugshells/shared/uploader-report.js';
 
-/** The last pass that delivered something. */
+/** What one upload delivered. */
 export interface Delivery {
   readonly atMs: number;
   readonly count: number;
   readonly bytesSent: number;
+  /** Some of what it sent was not taken. */
+  readonly isPartial?: boolean;
 }
+
+/** Uploads that are remembered. */
+const KEPT_UPLOADS = 10;
+/** Those that follow each other more closely than this, as the batches of a drain do, are told as one. */
+const SAME_UPLOAD_MS = 2_000;
 
 /** How the uploads fare: what health shows, and what makes one log line a change instead of one a try. */
 export class ReceiverState {
@@ -19,6 +26,7 @@ export class ReceiverState {
   reason = '';
   sinceMs: number;
   lastDelivery: Delivery | undefined;
+  #uploads: readonly UploadRecord[] = [];
 
   constructor(clock: Clock, logger: Logger) {
     this.#clock = clock;
@@ -26,9 +34,21 @@ export class ReceiverState {
     this.sinceMs = clock.now();
   }
 
+  /** The last uploads, newest first. */
+  get uploads(): readonly UploadRecord[] {
+    return this.#uploads;
+  }
+
+  /** Takes over what the last process left. */
+  remember({ uploads, lastDelivery }: { readonly uploads: readonly UploadRecord[]; readonly lastDelivery: Delivery | undefined }): void {
+    this.#uploads = uploads;
+    this.lastDelivery ??= lastDelivery;
+  }
+
   /** An upload failed; true where that is news. */
   failed(condition: 'away' | 'held' | 'fault', reason: string): boolean {
     this.reason = reason;
+    this.#note({ atMs: this.#clock.now(), samples: 0, bytes: 0, outcome: 'failed', reason, times: 1 });
     return this.#become(condition);
   }
 
@@ -43,6 +63,16 @@ export class ReceiverState {
 
   delivered(delivery: Delivery): void {
     this.lastDelivery = delivery;
+    const { atMs, count, bytesSent, isPartial = false } = delivery;
+    this.#note({ atMs, samples: count, bytes: bytesSent, outcome: isPartial ? 'partial' : 'delivered', reason: '', times: 1 });
+  }
+
+  #note(upload: UploadRecord): void {
+    const [last, ...before] = this.#uploads;
+    const isSame = last?.outcome === upload.outcome && (upload.outcome === 'failed' ? last.reason === upload.reason : upload.atMs - last.atMs < SAME_UPLOAD_MS);
+    this.#uploads = isSame
+      ? [{ ...upload, samples: last.samples + upload.samples, bytes: last.bytes + upload.bytes, times: last.times + 1 }, ...before]
+      : [upload, ...this.#uploads].slice(0, KEPT_UPLOADS);
   }
 
   #become(condition: ReceiverCondition): boolean {

@@ -8,6 +8,7 @@ import { maskCredentials } from '@thugshells/shared/config.js';
 import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
 
 import { outcomeOf } from './answers.js';
+import type { DatedAnswer } from './clock-skew.js';
 import { Connections, type ConnectionsOptions } from './connections.js';
 import type { Credentials } from './credentials.js';
 import type { Chunk } from './encoder.js';
@@ -23,6 +24,8 @@ export interface VictoriaMetricsOptions extends Pick<ConnectionsOptions, 'proxyF
    * what it carried last is in doubt.
    */
   readonly onConnectionClosed: (connection: number) => void;
+  /** Hears the Date of every answer of a receiver that took something. */
+  readonly onDate?: (answer: DatedAnswer) => void;
 }
 
 /** What was seen of one try to send a chunk. */
@@ -73,7 +76,9 @@ export class VictoriaMetrics implements Transport, Pinger {
   }
 
   async post(chunk: Chunk, signal: AbortSignal): Promise<Post> {
-    const startedAt = this.#options.clock.monotonic();
+    const { clock, onDate } = this.#options;
+    const startedAt = clock.monotonic();
+    const sentAtMs = clock.sinceBoot();
     const tries: Try[] = [];
     const measured = (): Pick<Post, 'endpoint' | 'durationMs' | 'connection' | 'bytesSent'> => ({
       endpoint: this.#endpoint,
@@ -83,7 +88,10 @@ export class VictoriaMetrics implements Transport, Pinger {
     });
     try {
       const response = await this.#sendOverLivingConnection(chunk, signal, tries);
+      const receivedAtMs = clock.sinceBoot();
       const post = { ...measured(), ...postOf(response, chunk) };
+      // Not of a portal's page, nor of a proxy that speaks for a receiver that is away.
+      if (post.outcome.kind === 'delivered' || post.outcome.kind === 'partial') onDate?.({ date: response.headers.date, sentAtMs, receivedAtMs });
       if (post.connection !== undefined && RECEIVER_GONE.includes(response.statusCode)) {
         this.#options.onConnectionClosed(post.connection);
       }

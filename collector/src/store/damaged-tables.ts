@@ -93,7 +93,7 @@ export function epochsIn(damaged: DamagedDatabase): OldEpoch[] {
   const rows = damaged.query('SELECT first_id AS firstId, offset_ms AS offsetMs, trusted, boot_id AS bootId, reason FROM epochs ORDER BY first_id') ?? [];
   const known = rows
     .filter(({ firstId, offsetMs }) => isCount(firstId) && Number.isSafeInteger(offsetMs))
-    .map((row) => ({ ...row, trusted: row['trusted'] === 1 }) as unknown as OldEpoch);
+    .map((row) => ({ ...row, trusted: row['trusted'] === 1 || row['trusted'] === 2 }) as unknown as OldEpoch);
   return known.length > 0 ? known : [{ firstId: 0, offsetMs: 0, trusted: true, bootId: null, reason: 'the epochs could not be read' }];
 }
 

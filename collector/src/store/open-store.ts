@@ -6,6 +6,7 @@ import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
 import { messageOf } from '@thugshells/shared/errors.js';
 import type { Logger } from '@thugshells/shared/logger.js';
 
+import { AgentStateReader } from '../agent-state.js';
 import { ClockEpochs } from '../clock-epochs.js';
 import { CollectorStatusTable } from '../collector-status.js';
 import { SampleWriter } from '../sample-writer.js';
@@ -36,6 +37,7 @@ export interface OpenStoreOptions {
 export interface OpenStore {
   readonly database: Database;
   readonly epochs: ClockEpochs;
+  readonly agent: AgentStateReader;
   readonly ledger: Ledger;
   readonly statuses: CollectorStatusTable;
   readonly writer: SampleWriter;
@@ -109,6 +111,7 @@ function roomsOf(database: Database, options: OpenStoreOptions): OpenStore {
     return {
       database,
       epochs,
+      agent: new AgentStateReader(database, dbPath),
       ledger,
       statuses,
       writer: new SampleWriter(database, { ...options, epochs, ledger, statuses }),

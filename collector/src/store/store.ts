@@ -2,6 +2,7 @@ import type { Reading } from '@thugshells/shared/sample.js';
 import { AgentError, messageOf } from '@thugshells/shared/errors.js';
 import { errorFields } from '@thugshells/shared/logger.js';
 
+import type { AgentState } from '../agent-state.js';
 import type { Instant } from '../clock-epochs.js';
 import type { CollectorCounters } from '../collector-status.js';
 import { Admission, type Admitted } from './admission.js';
@@ -93,6 +94,16 @@ export class Store {
   /** How a collector's counters stood at the end of the last process. */
   countersOf(collector: string): CollectorCounters | undefined {
     return this.#open?.statuses.countersOf(collector);
+  }
+
+  /** What both programs left of themselves in the database; undefined while there is none. */
+  agentState(): AgentState | undefined {
+    return this.#open?.agent.read();
+  }
+
+  /** How far the wall clock is ahead of the receiver's, in milliseconds; undefined until they were compared. */
+  skewMs(): number | undefined {
+    return this.#open?.epochs.skewMs();
   }
 
   /** Takes a scrape: it is stored now or with the next flush, or kept while the database does not take it. */

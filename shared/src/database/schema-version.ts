@@ -1,7 +1,7 @@
 import type { Database } from './open.js';
 
 /** The newest version that this program knows: the number of the last file in migrations/. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 const VERSION_OF_FIRST_MILESTONE = 1;
 

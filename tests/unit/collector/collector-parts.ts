@@ -6,7 +6,7 @@ import { openDatabase, type Database } from '@thugshells/shared/database/open.js
 import type { Labels, Reading } from '@thugshells/shared/sample.js';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/series.js';
 
-import { ClockEpochs, type ClockEpochsOptions } from '../../../collector/src/clock-epochs.js';
+import { ClockEpochs, instantOf, type ClockEpochsOptions } from '../../../collector/src/clock-epochs.js';
 import { CollectorStatusTable, noCounters, type CollectorStatus } from '../../../collector/src/collector-status.js';
 import { SampleWriter, type SampleWriterOptions } from '../../../collector/src/sample-writer.js';
 import { Admission } from '../../../collector/src/store/admission.js';
@@ -77,7 +77,7 @@ export function statusNamed(collector = 'test'): CollectorStatus {
 
 /** A scrape of these readings, now. */
 export function scrapeAt(clock: FakeClock, store: Store, readings: readonly Reading[]): StoredScrape {
-  const at = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
+  const at = instantOf(clock);
   return { at, samples: store.admit(readings, at).samples, status: statusNamed() };
 }
 

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Database } from '@thugshells/shared/database/open.js';
 import type { Reading } from '@thugshells/shared/sample.js';
 
+import { instantOf } from '../../../collector/src/clock-epochs.js';
 import { useTemporaryFolder } from '../shared/temporary-folder.js';
 import { gauge, migratedDatabase, NOW, reading, startOn, statusNamed, view } from './collector-parts.js';
 
@@ -24,7 +25,7 @@ beforeEach(() => {
 /** Admits and commits one scrape. */
 function write(readings: readonly Reading[]): WriteResult {
   const { admission, clock, writer } = process;
-  const at = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
+  const at = instantOf(clock);
   const { samples, refusals } = admission.admit(readings, at.wallMs);
   writer.commit([{ at, samples, status: statusNamed() }]);
   return { stored: samples.length, refusals };
@@ -97,7 +98,7 @@ describe('several scrapes', () => {
     const { admission, clock, writer } = process;
     const scrapes = [];
     for (const value of [1, 2, 3]) {
-      const at = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
+      const at = instantOf(clock);
       scrapes.push({ at, samples: admission.admit([reading('a.x', value)], at.wallMs).samples, status: statusNamed() });
       await clock.advance(10_000);
     }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import type { Database } from '@thugshells/shared/database/open.js';
 
+import { instantOf } from '../../../collector/src/clock-epochs.js';
 import { openSession } from '../../../collector/src/sessions.js';
 import { useTemporaryFolder } from '../shared/temporary-folder.js';
 import { migratedDatabase, NOW, reading, startOn, statusNamed, view } from './collector-parts.js';
@@ -23,7 +24,7 @@ function open(id: string): (nowMs: number) => void {
 
 async function scrape(afterMs: number): Promise<void> {
   await process.clock.advance(afterMs);
-  const at = { wallMs: process.clock.now(), monotonicMs: process.clock.monotonic() };
+  const at = instantOf(process.clock);
   process.writer.commit([{ at, samples: process.admission.admit([reading('a.x', 1)], NOW).samples, status: statusNamed() }]);
 }
 

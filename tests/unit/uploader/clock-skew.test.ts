@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { startReceiver, type Receiver } from '../../receiver/src/server.js';
-import { ClockSkew, median, skewOf } from '../../../uploader/src/clock-skew.js';
+import { bootedAt, ClockSkew, median, type DatedAnswer } from '../../../uploader/src/clock-skew.js';
+import { ReceiverClockTable } from '../../../uploader/src/receiver-clock.js';
 import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { LogRecord } from './log-record.js';
@@ -13,24 +14,25 @@ const never = new AbortController().signal;
 const DATE = 'Tue, 14 Nov 2023 22:13:20 GMT';
 const DATE_MS = 1_700_000_000_000;
 
-describe('skew', () => {
-  test('is positive where this clock is ahead; half a second is added for what a Date does not say', () => {
-    expect(skewOf(DATE, DATE_MS + 10_400, DATE_MS + 10_600)).toBe(10_000);
-    expect(skewOf(DATE, DATE_MS - 9_500, DATE_MS - 9_500)).toBe(-10_000);
+describe('an answer’s Date', () => {
+  test('tells when this machine booted by the clock that wrote it; half a second is added for what a Date does not say', () => {
+    expect(bootedAt({ date: DATE, sentAtMs: 10_000, receivedAtMs: 10_000 })).toEqual({ ms: DATE_MS + 500 - 10_000, errorMs: 500 });
   });
 
-  test('is taken in the middle between request and answer', () => {
-    expect(skewOf(DATE, DATE_MS, DATE_MS + 1_000)).toBe(0);
+  test('was written in the middle between request and answer, give or take half of what lies between', () => {
+    expect(bootedAt({ date: DATE, sentAtMs: 10_000, receivedAtMs: 11_000 })).toEqual({ ms: DATE_MS + 500 - 10_500, errorMs: 1_000 });
   });
 
-  test.each([undefined, '', 'today'])('is none without a Date: %p', (date) => {
-    expect(skewOf(date, DATE_MS, DATE_MS)).toBeUndefined();
+  test.each([undefined, '', 'today'])('tells nothing where it is %p', (date) => {
+    expect(bootedAt({ date, sentAtMs: 0, receivedAtMs: 0 })).toBeUndefined();
   });
 
-  test('of a clock that is right is at most half a second, wherever in the second the answer was made', () => {
+  test('is wrong by at most the error that is told, wherever in the second and in the round trip it was written', () => {
     fc.assert(
-      fc.property(fc.integer({ min: DATE_MS, max: DATE_MS + 86_400_000 }), (nowMs) => {
-        expect(Math.abs(skewOf(new Date(nowMs).toUTCString(), nowMs, nowMs)!)).toBeLessThanOrEqual(500);
+      fc.property(fc.integer({ min: 0, max: 86_400_000 }), fc.integer({ min: 0, max: 5_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (sentAtMs, tripMs, where) => {
+        const date = new Date(DATE_MS + Math.floor(sentAtMs + where * tripMs)).toUTCString();
+        const found = bootedAt({ date, sentAtMs, receivedAtMs: sentAtMs + tripMs })!;
+        expect(Math.abs(found.ms - DATE_MS)).toBeLessThanOrEqual(found.errorMs + 1);
       }),
     );
   });
@@ -51,8 +53,14 @@ describe('a comparison', () => {
   });
   afterEach(() => stored.remove());
 
-  function skewWith(askDate: () => Promise<string | undefined>): ClockSkew {
-    return new ClockSkew({ clock, logger: log, database: stored.database, clockSkewIntervalMs: 300_000, clockSkewWarnMs: 2_000, askDate });
+  function skewWith(askDate: () => Promise<string | undefined>, clockSkewPolicy: 'hold' | 'correct' = 'hold'): ClockSkew {
+    const table = new ReceiverClockTable(stored.database, 'boot-1');
+    return new ClockSkew({ clock, logger: log, table, clockSkewIntervalMs: 300_000, clockSkewWarnMs: 2_000, clockSkewPolicy, askDate });
+  }
+
+  /** By how much the database says that this clock is ahead. */
+  function storedSkew(): number {
+    return clock.now() - clock.sinceBoot() - stored.number(`SELECT booted_at_ms FROM receiver_clock WHERE boot_id = 'boot-1'`);
   }
 
   /** Measures once, against a receiver that this clock is ahead of by these milliseconds, one a try. */
@@ -74,7 +82,8 @@ describe('a comparison', () => {
     await measure(skew);
     expect(clock.sleeps).toEqual([333, 333]);
     expect(Math.abs(skew.skewMs! - 60_000)).toBeLessThanOrEqual(500);
-    expect(stored.number('SELECT skew_ms FROM uploader_state')).toBe(skew.skewMs);
+    expect(skew.errorMs).toBeCloseTo(500 / 3);
+    expect(storedSkew()).toBe(skew.skewMs);
   });
 
   test('warns once when the skew goes beyond the limit, and tells once when it is back', async () => {
@@ -101,15 +110,87 @@ describe('a comparison', () => {
     await measure(skew);
     expect([skew.skewMs, log.messages().length, log.messages('debug')]).toEqual([before, 1, ['the clock could not be compared']]);
     await measure(skewWith(async () => undefined));
-    expect(stored.number('SELECT skew_ms FROM uploader_state')).toBe(before);
+    expect(storedSkew()).toBe(before);
   });
 
   test('that cannot be stored is still known, and ends nothing', async () => {
-    stored.database.exec(`CREATE TRIGGER full BEFORE UPDATE ON uploader_state BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
+    stored.database.exec(`CREATE TRIGGER full BEFORE INSERT ON receiver_clock BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
     const skew = skewWith(receiverBehind(() => 60_000));
     await measure(skew);
     expect(skew.skewMs).toBeDefined();
-    expect(log.messages('warn')).toContain('the clock’s skew could not be stored');
+    expect(log.messages('warn')).toContain('the receiver’s clock could not be stored');
+  });
+
+  test('is not touched by a step of this clock: the skew is right from that moment on', async () => {
+    const skew = skewWith(receiverBehind(() => 0));
+    await measure(skew);
+    clock.step(-3_600_000);
+    expect(Math.abs(skew.skewMs! + 3_600_000)).toBeLessThanOrEqual(500);
+    expect(skew.now()).toBe(clock.now());
+  });
+
+  test('gives the time of the receiver’s clock, where samples are stamped by it', async () => {
+    const skew = skewWith(receiverBehind(() => 60_000), 'correct');
+    expect(skew.now()).toBe(clock.now());
+    await measure(skew);
+    expect(Math.abs(skew.now() - (clock.now() - 60_000))).toBeLessThanOrEqual(500);
+    expect(stored.number(`SELECT policy = 'correct' FROM receiver_clock`)).toBe(1);
+  });
+
+  test('has been tried once as soon as there is an answer, or none', async () => {
+    for (const askDate of [receiverBehind(() => 60_000), async () => Promise.reject(new Error('ECONNREFUSED'))]) {
+      const skew = skewWith(askDate);
+      const measuring = skew.measure(AbortSignal.timeout(10_000));
+      await skew.firstTry;
+      expect(skew.skewMs === undefined).toBe(clock.sleeping === 0);
+      while (clock.sleeping > 0) await clock.advance(1_000);
+      await measuring;
+    }
+    const stopped = skewWith(async () => undefined);
+    await stopped.measure(AbortSignal.abort());
+    await stopped.firstTry;
+  });
+
+  describe('is not needed for what an upload’s answer tells:', () => {
+    /** An answer that came at once, from a receiver that this clock is ahead of by so much. */
+    const answer = (aheadMs: number): DatedAnswer => ({ date: new Date(clock.now() - aheadMs).toUTCString(), sentAtMs: clock.sinceBoot(), receivedAtMs: clock.sinceBoot() });
+
+    test('the first Date is learned, and warned of', () => {
+      const skew = skewWith(async () => undefined);
+      skew.heard(answer(60_000));
+      expect(Math.abs(skew.skewMs! - 60_000)).toBeLessThanOrEqual(500);
+      expect([storedSkew(), log.messages()]).toEqual([skew.skewMs, ['this clock differs from the receiver’s']]);
+    });
+
+    test('one that agrees changes nothing: the median of three is better', async () => {
+      const skew = skewWith(receiverBehind(() => 60_000));
+      await measure(skew);
+      const before = skew.skewMs;
+      await clock.advance(700);
+      skew.heard(answer(60_000));
+      expect(skew.skewMs).toBe(before);
+    });
+
+    test('one that contradicts is believed: a receiver’s clock may step', async () => {
+      const skew = skewWith(receiverBehind(() => 60_000));
+      await measure(skew);
+      skew.heard(answer(-7_200_000));
+      expect(Math.abs(skew.skewMs! + 7_200_000)).toBeLessThanOrEqual(500);
+    });
+
+    test('a step of this clock is told at the next one', async () => {
+      const skew = skewWith(receiverBehind(() => 0));
+      await measure(skew);
+      clock.step(10_000);
+      skew.heard(answer(10_000));
+      expect(log.messages()).toEqual(['this clock differs from the receiver’s']);
+    });
+
+    test('one without a Date is nothing', () => {
+      const skew = skewWith(async () => undefined);
+      skew.heard({ date: undefined, sentAtMs: 0, receivedAtMs: 0 });
+      expect(skew.skewMs).toBeUndefined();
+    });
   });
 
   test('is made at start and then at its interval, until a stop', async () => {

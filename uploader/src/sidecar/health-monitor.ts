@@ -2,6 +2,7 @@ import type { Logger } from '@thugshells/shared/logger.js';
 
 import { healthOf, type Component, type HealthLimits, type Status } from './health.js';
 import type { Snapshot, Snapshots } from './snapshot.js';
+import { statusOf, type BoxStatus } from './status.js';
 
 /** The report of /health. */
 export interface HealthReport {
@@ -16,7 +17,7 @@ export interface HealthReport {
 
 export interface HealthMonitorOptions {
   readonly logger: Logger;
-  readonly snapshots: Snapshots;
+  readonly snapshots: Pick<Snapshots, 'take'>;
   readonly limits: HealthLimits;
   readonly version: string;
   readonly deviceId: string;
@@ -35,6 +36,12 @@ export class HealthMonitor {
 
   report(): HealthReport {
     return this.reportOf(this.#options.snapshots.take());
+  }
+
+  /** The report with the numbers behind it. */
+  status(): BoxStatus {
+    const snapshot = this.#options.snapshots.take();
+    return statusOf(this.reportOf(snapshot), snapshot);
   }
 
   reportOf(snapshot: Snapshot): HealthReport {

@@ -3,14 +3,17 @@ import type { AddressInfo } from 'node:net';
 
 import { errorFields, type Logger } from '@thugshells/shared/logger.js';
 
+import { assetPaths, readAsset } from './assets.js';
+import { hasBody, isAskedByOwnName, isLoopback, limitConnections, serverLimits } from './guards.js';
 import type { HealthMonitor } from './health-monitor.js';
 import type { Metrics } from './metrics.js';
 import { statusPage } from './status-page.js';
 
 export interface SidecarOptions {
   readonly logger: Logger;
-  readonly monitor: HealthMonitor;
-  readonly metrics: Metrics;
+  readonly monitor: Pick<HealthMonitor, 'report' | 'status'>;
+  readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
+  readonly history: { read(): Promise<string> };
   /** Whether the uploads make progress. */
   readonly isLive: () => boolean;
 }
@@ -20,37 +23,40 @@ interface Page {
   readonly status: number;
   readonly type: string;
   readonly body: string;
-  /** For 405, RFC 9110 section 15.5.6. */
-  readonly allow?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';
-/** Nobody on loopback needs longer to send a GET. */
-const REQUEST_TIMEOUT_MS = 5_000;
-const MAX_HEADER_BYTES = 8 * 1024;
-const MAX_CONNECTIONS = 64;
+/** Nothing but what comes with the program runs or shows on the page, and nobody frames it. uPlot places its parts by style. */
+const SECURITY_HEADERS = {
+  'content-security-policy': "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+};
 
 /** The small HTTP server beside the uploads: health, metrics and the status page. */
 export class Sidecar {
   readonly #options: SidecarOptions;
   readonly #server: Server;
   readonly #pages: Readonly<Record<string, () => Page | Promise<Page>>>;
+  /** Asked by another name than this machine's own, nothing is told. */
+  #refusesOtherNames = false;
 
   constructor(options: SidecarOptions) {
     this.#options = options;
+    const json = (body: unknown): Page => ({ status: 200, type: JSON_TYPE, body: `${JSON.stringify(body, null, 2)}\n` });
     this.#pages = {
-      '/': () => ({ status: 200, type: 'text/html; charset=utf-8', body: statusPage(options.monitor.report()) }),
+      '/': () => ({ status: 200, type: 'text/html; charset=utf-8', body: statusPage(options.monitor.status()) }),
       '/health': () => this.#health((status) => (status === 'error' ? 503 : 200)),
       '/health/ready': () => this.#health((status) => (status === 'ok' ? 200 : 503)),
       '/health/live': () => this.#live(),
       '/metrics': async () => ({ status: 200, type: options.metrics.contentType, body: await options.metrics.text() }),
+      '/status.json': () => json(options.monitor.status()),
+      '/history.json': async () => ({ status: 200, type: JSON_TYPE, body: await options.history.read() }),
+      ...Object.fromEntries(assetPaths.map((path) => [path, (): Page => ({ status: 200, ...readAsset(path) })])),
     };
-    this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {
-      void this.#answer(request, response);
-    });
-    this.#server.headersTimeout = REQUEST_TIMEOUT_MS;
-    this.#server.requestTimeout = REQUEST_TIMEOUT_MS;
-    this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#server = createServer(serverLimits, (request, response) => void this.#answer(request, response));
+    limitConnections(this.#server);
   }
 
   /**
@@ -59,6 +65,7 @@ export class Sidecar {
    * @throws Error with code EADDRINUSE, EACCES or EADDRNOTAVAIL
    */
   async listen(host: string, port: number): Promise<number> {
+    this.#refusesOtherNames = isLoopback(host);
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(port, host, () => {
@@ -78,21 +85,26 @@ export class Sidecar {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const page = await this.#pageFor(request);
-    const allow = page.allow === undefined ? {} : { allow: page.allow };
-    response.writeHead(page.status, { 'content-type': page.type, 'cache-control': 'no-store', ...allow });
+    // What a client sends as a body is not waited for.
+    const connection = hasBody(request) ? { connection: 'close' } : {};
+    const headers = { 'content-type': page.type, 'content-length': Buffer.byteLength(page.body), 'cache-control': 'no-store' };
+    response.writeHead(page.status, { ...headers, ...SECURITY_HEADERS, ...page.headers, ...connection });
     response.end(request.method === 'HEAD' ? undefined : page.body);
+    if (hasBody(request)) response.once('finish', () => request.socket.destroySoon());
   }
 
   async #pageFor(request: IncomingMessage): Promise<Page> {
+    if (this.#refusesOtherNames && !isAskedByOwnName(request)) return plain(421, 'ask by an address of this machine, such as http://127.0.0.1');
+    if (request.method !== 'GET' && request.method !== 'HEAD') return { ...plain(405, 'only GET and HEAD'), headers: { allow: 'GET, HEAD' } };
+    if (hasBody(request)) return plain(413, 'nothing here takes a body');
     const path = (request.url ?? '/').split('?')[0]!;
     const page = Object.hasOwn(this.#pages, path) ? this.#pages[path] : undefined;
-    if (page === undefined) return plain(404, `no such page; there are ${Object.keys(this.#pages).join(' ')}`);
-    if (request.method !== 'GET' && request.method !== 'HEAD') return { ...plain(405, 'only GET and HEAD'), allow: 'GET, HEAD' };
+    if (page === undefined) return plain(404, `no such page; there are ${Object.keys(this.#pages).filter((known) => !known.startsWith('/assets/')).join(' ')}`);
     try {
       return await page();
     } catch (error) {
       this.#options.logger.error('a page could not be made', { path, ...errorFields(error) });
-      return plain(503, 'the report could not be made; the reason is in the log');
+      return plain(503, 'this could not be made; the reason is in the log');
     }
   }
 
@@ -104,19 +116,6 @@ export class Sidecar {
   #live(): Page {
     const live = this.#options.isLive();
     return { status: live ? 200 : 503, type: JSON_TYPE, body: `${JSON.stringify({ live })}\n` };
-  }
-}
-
-/** Listens, and says where; a port that is taken costs the page, not the uploads. */
-export async function listenOrTell(sidecar: Sidecar, logger: Logger, host: string, port: number): Promise<void> {
-  try {
-    logger.info('health endpoint is listening', { endpoint: `http://${host}:${await sidecar.listen(host, port)}/` });
-  } catch (error) {
-    logger.error('health endpoint cannot listen; uploads go on without it', {
-      endpoint: `http://${host}:${port}/`,
-      hint: 'set THUGSHELLS_HEALTH_PORT to a port that is free',
-      ...errorFields(error),
-    });
   }
 }
 

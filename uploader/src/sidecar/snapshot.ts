@@ -1,92 +1,110 @@
-import { statSync } from 'node:fs';
-
 import type { Clock } from '@thugshells/shared/clock.js';
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import type { HistogramState } from '@thugshells/shared/histogram.js';
+import type { ReceiverCondition, UploadCounts, UploadRecord } from '@thugshells/shared/uploader-report.js';
 
 import type { Backlog, Books } from '../backlog.js';
-import type { ClockSkew } from '../clock-skew.js';
-import type { Delivery, ReceiverCondition, ReceiverState } from '../receiver-state.js';
+import type { IdRange } from '../id-ranges.js';
+import type { Delivery } from '../receiver-state.js';
+import { Ages } from './ages.js';
+import { DrainWatch, type Drain } from './drain.js';
+import type { CollectorRow, HeldRows, StorageRow, StoreReader } from './store-reader.js';
 
-/** How one collector fares, as the collector process noted it. */
-export interface CollectorRow {
-  readonly collector: string;
-  readonly status: string;
-  readonly message: string;
-  readonly sinceMs: number;
-  readonly intervalMs: number;
-  readonly lastScrapeMs: number;
-  readonly durationMs: number;
-  readonly collected: number;
-  readonly failed: number;
-  readonly durations: HistogramState;
+/** What the uploader knows of itself. */
+export interface UploadsNow {
+  /** What the time is, by the clock that samples are stamped by; Unix milliseconds. */
+  readonly nowMs: number;
+  readonly startedAtMs: number;
+  /** 0 where it does not run: it is spoken of from what it left in the database. */
+  readonly uptimeSeconds: number;
+  readonly isRunning: boolean;
+  readonly receiver: { readonly condition: ReceiverCondition; readonly reason: string; readonly sinceMs: number; readonly lastDelivery: Delivery | undefined };
+  /** Newest first. */
+  readonly uploads: readonly UploadRecord[];
+  readonly counts: UploadCounts;
+  readonly skewMs: number | undefined;
+  readonly skewErrorMs: number | undefined;
+  /** When samples were rejected last; undefined for never. */
+  readonly rejectedAtMs: number | undefined;
+  /** Written by this process to the disk, in a day; undefined where it is not known. */
+  readonly writtenPerDay: number | undefined;
 }
 
-/** Everything that health and metrics are made of, read at one moment; its cost does not grow with the backlog. */
-export interface Snapshot {
-  readonly nowMs: number;
-  readonly uptimeSeconds: number;
-  readonly collectors: readonly CollectorRow[];
+/** A collector's row and how long ago it scraped. */
+export type CollectorNow = CollectorRow & { readonly lastScrapeAgeMs: number };
+
+/** Everything that health, metrics and the status page are made of, read at one moment; its cost does not grow with the backlog. */
+export interface Snapshot extends UploadsNow {
+  readonly collectors: readonly CollectorNow[];
   readonly heartbeatMs: number;
+  readonly heartbeatAgeMs: number;
   readonly books: Books;
   readonly oldestPendingMs: number | undefined;
+  readonly held: HeldRows | undefined;
+  /** Since the last upload that delivered something; undefined for never. */
+  readonly lastDeliveryAgeMs: number | undefined;
+  readonly rejectedAgeMs: number | undefined;
+  readonly droppedInLastHour: number;
   readonly databaseBytes: number;
   readonly walBytes: number;
-  readonly receiver: {
-    readonly condition: ReceiverCondition;
-    readonly reason: string;
-    readonly sinceMs: number;
-    readonly lastDelivery: Delivery | undefined;
-  };
-  readonly skewMs: number | undefined;
+  readonly storage: StorageRow;
+  readonly drain: Drain | undefined;
 }
 
 export interface SnapshotSources {
   readonly clock: Clock;
-  readonly database: Database;
-  readonly databasePath: string;
-  readonly backlog: Backlog;
-  readonly receiver: ReceiverState;
-  readonly skew: ClockSkew;
+  readonly store: StoreReader;
+  readonly backlog: Pick<Backlog, 'books' | 'oldestPendingMs'>;
+  readonly settled: () => readonly IdRange[];
+  readonly uploads: () => UploadsNow;
+  /** At most so many pending samples are no backlog. */
+  readonly batchMetrics: number;
 }
+
+/** A snapshot is good for so long: a thousand requests a second cost five readings. */
+const FRESH_MS = 200;
+const HOUR_MS = 3_600_000;
 
 /** Takes snapshots of the uploader and of what the collector left in the database. */
 export class Snapshots {
   readonly #sources: SnapshotSources;
-  readonly #startedAt: number;
-  readonly #collectors: Statement<[], Omit<CollectorRow, 'durations'> & { durations: string }>;
-  readonly #heartbeat: Statement<[], number>;
+  readonly #ages = new Ages();
+  readonly #drain: DrainWatch;
+  #last: { readonly takenAt: number; readonly snapshot: Snapshot } | undefined;
 
   constructor(sources: SnapshotSources) {
     this.#sources = sources;
-    this.#startedAt = sources.clock.monotonic();
-    this.#collectors = sources.database.prepare(
-      `SELECT collector, status, message, since AS sinceMs, interval_ms AS intervalMs, last_scrape AS lastScrapeMs,
-         duration_ms AS durationMs, collected, failed, durations
-       FROM collector_status ORDER BY collector`,
-    );
-    this.#heartbeat = sources.database.prepare<[], number>('SELECT heartbeat FROM collector_state').pluck();
+    this.#drain = new DrainWatch(sources.batchMetrics);
   }
 
+  /** The same object for as long as it is fresh. */
   take(): Snapshot {
-    const { clock, backlog, receiver, skew, databasePath } = this.#sources;
-    const { condition, reason, sinceMs, lastDelivery } = receiver;
+    const monotonicMs = this.#sources.clock.monotonic();
+    if (this.#last !== undefined && monotonicMs - this.#last.takenAt < FRESH_MS) return this.#last.snapshot;
+    const snapshot = this.#read(monotonicMs);
+    this.#last = { takenAt: monotonicMs, snapshot };
+    return snapshot;
+  }
+
+  #read(monotonicMs: number): Snapshot {
+    const { store, backlog, settled } = this.#sources;
+    const uploads = this.#sources.uploads();
+    const books = backlog.books();
+    const heartbeatMs = store.heartbeatMs();
+    const age = (thing: string, atMs: number): number => this.#ages.of(thing, atMs, { wallMs: uploads.nowMs, monotonicMs });
+    const ageOrNever = (thing: string, atMs: number | undefined): number | undefined => (atMs === undefined ? undefined : age(thing, atMs));
     return {
-      nowMs: clock.now(),
-      uptimeSeconds: (clock.monotonic() - this.#startedAt) / 1000,
-      collectors: this.#collectors.all().map((row) => ({ ...row, durations: JSON.parse(row.durations) as HistogramState })),
-      heartbeatMs: this.#heartbeat.get() ?? 0,
-      books: backlog.books(),
+      ...uploads,
+      ...store.bytes(),
+      collectors: store.collectors().map((row) => ({ ...row, lastScrapeAgeMs: age(`collector ${row.collector}`, row.lastScrapeMs) })),
+      heartbeatMs,
+      heartbeatAgeMs: age('heartbeat', heartbeatMs),
+      books,
       oldestPendingMs: backlog.oldestPendingMs(),
-      databaseBytes: bytesOf(databasePath),
-      walBytes: bytesOf(`${databasePath}-wal`),
-      receiver: { condition, reason, sinceMs, lastDelivery },
-      skewMs: skew.skewMs,
+      held: store.held(settled),
+      lastDeliveryAgeMs: ageOrNever('delivery', uploads.receiver.lastDelivery?.atMs),
+      rejectedAgeMs: ageOrNever('rejection', uploads.rejectedAtMs),
+      droppedInLastHour: store.droppedSince(uploads.nowMs - HOUR_MS),
+      storage: store.storage(),
+      drain: this.#drain.look(books.pending, monotonicMs),
     };
   }
-}
-
-/** Only the status is asked: opening the file would drop SQLite's locks. */
-function bytesOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -43,11 +43,11 @@ describe('from each version to the newest', () => {
     const database = empty();
     expect(migrate(database)).toEqual({ from: 0, to: SCHEMA_VERSION });
     expect(tablesOf(database)).toEqual([
-      'books', 'collector_state', 'collector_status', 'epochs', 'losses', 'metrics', 'pending_ranges', 'provisional', 'rejected',
-      'salvage', 'samples', 'schema_version', 'series', 'sessions', 'settled', 'storage_state', 'thinning', 'upload_checkpoints',
+      'books', 'clock_epochs', 'collector_state', 'collector_status', 'epochs', 'losses', 'metrics', 'pending_ranges', 'provisional', 'receiver_clock', 'rejected',
+      'salvage', 'samples', 'schema_version', 'series', 'series_copy', 'sessions', 'settled', 'storage_state', 'thinning', 'upload_checkpoints',
       'uploader_state',
     ]);
-    expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([1, 2, 3, 4]);
+    expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([1, 2, 3, 4, 5]);
     expect(database.prepare('SELECT last_id, collected, dropped FROM collector_state').get()).toEqual({ last_id: 0, collected: 0, dropped: 0 });
     expect(database.prepare('SELECT delivered, rejected FROM uploader_state').all()).toEqual([{ delivered: 0, rejected: 0 }]);
   });

@@ -58,7 +58,7 @@ describe('uploaded', () => {
 describe('time', () => {
   test('is the stored time and the offset of the epoch that the id lies in', () => {
     storeSamples([1, 2, 3, 4]);
-    database.exec(`INSERT INTO epochs VALUES (2, 3600000, 1, NULL, 'step'), (4, -1000, 0, NULL, 'step')`);
+    database.exec(`INSERT INTO epochs (first_id, offset_ms, trusted, reason) VALUES (2, 3600000, 1, 'step'), (4, -1000, 0, 'step')`);
     expect(view('timestamp_ms').flat()).toEqual([T + 1, T + 2 + 3_600_000, T + 3 + 3_600_000, T + 4 - 1000]);
   });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { ReceiverCondition } from '../../../../uploader/src/receiver-state.js';
 import { healthOf, worst, type Status } from '../../../../uploader/src/sidecar/health.js';
 import type { Snapshot } from '../../../../uploader/src/sidecar/snapshot.js';
-import { collectorRow, durationsOf, LIMITS, NOW, snapshot } from './made-snapshot.js';
+import { collectorRow, durationsOf, LIMITS, NOW, snapshot, storage } from './made-snapshot.js';
 
 const MINUTE_MS = 60_000;
 
@@ -13,7 +13,8 @@ function outage(pending: number, minutes: number, condition: ReceiverCondition =
     books: { collected: 50_000, delivered: 50_000 - pending, pending, rejected: 0, dropped: 0 },
     oldestPendingMs: NOW - minutes * MINUTE_MS,
     receiver: { condition, reason, sinceMs: NOW - minutes * MINUTE_MS, lastDelivery: { atMs: NOW - minutes * MINUTE_MS, count: 1, bytesSent: 1 } },
-    collectors: [collectorRow('cpu', { durations: durationsOf(...Array<number>(10_000).fill(0.002)) })],
+    lastDeliveryAgeMs: minutes * MINUTE_MS,
+    collectors: [collectorRow('cpu', { collected: 50_000, durations: durationsOf(...Array<number>(10_000).fill(0.002)) })],
   };
 }
 
@@ -29,19 +30,27 @@ describe('a box is', () => {
   test.each<[string, Partial<Snapshot>, string, Status, string]>([
     ['a collector is absent', cpu({ status: 'absent' }), 'collector.cpu', 'ok', 'not on this kernel'],
     ['a collector fails', cpu({ status: 'failing', message: 'EACCES' }), 'collector.cpu', 'degraded', 'EACCES'],
-    ['a collector missed two scrapes', cpu({ lastScrapeMs: NOW - 90_000 }), 'collector.cpu', 'ok', 'scraping'],
-    ['a collector missed three scrapes', cpu({ lastScrapeMs: NOW - 90_001 }), 'collector.cpu', 'degraded', 'no scrape for 90 s'],
-    ['a fast collector is 5 s late', cpu({ intervalMs: 100, lastScrapeMs: NOW - 5_000 }), 'collector.cpu', 'ok', 'scraping'],
-    ['a fast collector is later', cpu({ intervalMs: 100, lastScrapeMs: NOW - 5_100 }), 'collector.cpu', 'degraded', 'no scrape for 5.1 s'],
+    ['a collector missed two scrapes', cpu({ lastScrapeAgeMs: 90_000 }), 'collector.cpu', 'ok', 'scraping'],
+    ['a collector missed three scrapes', cpu({ lastScrapeAgeMs: 90_001 }), 'collector.cpu', 'degraded', 'no scrape for 90 s'],
+    ['a fast collector is 5 s late', cpu({ intervalMs: 100, lastScrapeAgeMs: 5_000 }), 'collector.cpu', 'ok', 'scraping'],
+    ['a fast collector is later', cpu({ intervalMs: 100, lastScrapeAgeMs: 5_100 }), 'collector.cpu', 'degraded', 'no scrape for 5.1 s'],
+    ['scrapes wait for a flush of a minute', { ...cpu({ lastScrapeAgeMs: 150_000 }), storage: { ...storage, flushIntervalMs: 60_000 } }, 'collector.cpu', 'ok', 'scraping'],
+    ['the heartbeat waits for it', { heartbeatAgeMs: 150_000, storage: { ...storage, flushIntervalMs: 60_000 } }, 'collector', 'ok', 'collecting'],
     ['the collector has stored nothing', { collectors: [] }, 'collector', 'error', 'not stored anything'],
-    ['the collector is gone', { heartbeatMs: NOW - 90_001 }, 'collector', 'error', 'no sign of the collector for 90 s'],
-    ['the collector was there just now', { heartbeatMs: NOW - 90_000 }, 'collector', 'ok', 'collecting'],
+    ['the collector is gone', { heartbeatAgeMs: 90_001 }, 'collector', 'error', 'no sign of the collector for 90 s'],
+    ['the collector was there just now', { heartbeatAgeMs: 90_000 }, 'collector', 'ok', 'collecting'],
     ['all collectors fail', { collectors: [collectorRow('cpu', { status: 'failing' })] }, 'collector', 'error', 'all collectors are failing'],
     ['there is nothing to upload', { ...outage(0, 0, 'taking', ''), oldestPendingMs: undefined }, 'uploader', 'ok', 'everything is delivered'],
     ['an upload failed just now', outage(10, 0.5), 'uploader', 'degraded', 'uploads fail: HTTP 503'],
     ['an upload pass had a fault', outage(10, 0.5, 'fault', 'disk is full'), 'uploader', 'degraded', 'uploads fail: disk is full'],
     ['uploads wait for two intervals', outage(10, 1, 'taking', ''), 'uploader', 'ok', 'uploading'],
     ['uploads wait for longer', outage(10, 1.1, 'taking', ''), 'uploader', 'degraded', 'no upload for 66 s'],
+    ['it has just started, after a long rest', { ...outage(10, 8, 'unknown', ''), uptimeSeconds: 60 }, 'uploader', 'ok', 'uploading'],
+    ['it has started a while ago, and still nothing left', { ...outage(10, 8, 'unknown', ''), uptimeSeconds: 61 }, 'uploader', 'degraded', 'no upload for 480 s'],
+    ['the uploader does not run', { ...outage(10, 0.1, 'taking', ''), isRunning: false }, 'uploader', 'degraded', 'the uploader is not running'],
+    ['it has not run for long, with much to upload', { ...outage(10_001, 11, 'taking', ''), isRunning: false, uptimeSeconds: 0 }, 'uploader', 'error', 'no upload for 660 s'],
+    ['only rows are pending that are held', { ...outage(10, 60, 'taking', ''), held: { count: 10, reason: 'a clock' } }, 'uploader', 'ok', 'uploading'],
+    ['others than the held ones wait, too', { ...outage(10, 60, 'taking', ''), held: { count: 9, reason: 'a clock' } }, 'uploader', 'degraded', 'no upload for 3600 s'],
     ['5,000 samples are pending', outage(5_000, 0.5, 'taking', ''), 'uploader', 'degraded', '5000 samples are pending'],
     ['4,999 samples are pending', outage(4_999, 0.5, 'taking', ''), 'uploader', 'ok', 'uploading'],
     ['10,001 are pending but the receiver takes them', outage(10_001, 0.5, 'taking', ''), 'uploader', 'degraded', 'pending'],
@@ -51,6 +60,12 @@ describe('a box is', () => {
     ['the token is refused', outage(1, 0, 'held', 'HTTP 401'), 'uploader', 'error', 'the receiver refuses uploads: HTTP 401'],
     ['the WAL is at 64 MiB', { walBytes: 64 * 1024 ** 2 }, 'storage', 'ok', 'storing'],
     ['the WAL has grown beyond 64 MiB', { walBytes: 64 * 1024 ** 2 + 1 }, 'storage', 'degraded', 'the WAL has grown'],
+    ['the WAL may be larger by configuration', { walBytes: 100 * 1024 ** 2, storage: { ...storage, walLimitBytes: 100 * 1024 ** 2 } }, 'storage', 'ok', 'storing'],
+    ['nothing can be stored', { storage: { ...storage, trouble: 'the disk is full', waiting: 7 } }, 'storage', 'error', 'the disk is full'],
+    ['samples were dropped in the last hour', { droppedInLastHour: 3 }, 'storage', 'degraded', '3 samples were dropped in the last hour'],
+    ['samples were rejected an hour ago', { rejectedAgeMs: 3_600_000 }, 'storage', 'degraded', 'samples were rejected in the last hour'],
+    ['samples were rejected before that', { rejectedAgeMs: 3_600_001 }, 'storage', 'ok', 'storing'],
+    ['rows are held', { held: { count: 42, reason: 'the clock stood before this program was built' } }, 'time', 'degraded', '42 samples are held: the clock stood before'],
     ['the clock was not compared yet', { skewMs: undefined }, 'time', 'ok', 'not compared'],
     ['the clock is 2 s ahead', { skewMs: 2_000 }, 'time', 'ok', 'agrees'],
     ['the clock is further ahead', { skewMs: 2_001 }, 'time', 'degraded', '2.0 s ahead of the receiver'],
@@ -72,7 +87,7 @@ describe('limits of pending samples', () => {
   test('are never below three intervals’ worth, so that a large box is not degraded by its own size', () => {
     // 300 samples a scrape, a scrape a second, an upload every 30 s: 27,000 samples in three intervals.
     const durations = durationsOf(...Array<number>(100).fill(0.002));
-    const collectors = [collectorRow('scrape', { intervalMs: 1_000, durations })];
+    const collectors = [collectorRow('scrape', { intervalMs: 1_000, collected: 30_000, durations })];
     const books = { collected: 30_000, delivered: 3_001, pending: 26_999, rejected: 0, dropped: 0 };
     const uploader = (pending: number): Status =>
       healthOf(snapshot({ collectors, books: { ...books, pending } }), LIMITS).components['uploader']!.status;
@@ -82,6 +97,27 @@ describe('limits of pending samples', () => {
   test('do not count the time in which there was nothing to upload', () => {
     const idle = { ...outage(10, 600, 'taking', ''), oldestPendingMs: NOW - 1_000 };
     expect(healthOf(snapshot(idle), LIMITS).components['uploader']!.status).toBe('ok');
+  });
+});
+
+describe('several rules at once', () => {
+  const rules: Record<string, [Partial<Snapshot>, Status]> = {
+    failing: [{ collectors: [collectorRow('cpu', { status: 'failing', message: 'EACCES' }), collectorRow('load')] }, 'degraded'],
+    away: [outage(10, 0.5), 'degraded'],
+    held: [outage(10, 0.5, 'held', 'HTTP 401'), 'error'],
+    full: [{ storage: { ...storage, trouble: 'the disk is full' } }, 'error'],
+    dropped: [{ droppedInLastHour: 1 }, 'degraded'],
+    skewed: [{ skewMs: 60_000 }, 'degraded'],
+    gone: [{ heartbeatAgeMs: 1e9 }, 'error'],
+    fine: [{}, 'ok'],
+  };
+  const names = Object.keys(rules);
+  const areApart = (a: string, b: string): boolean => !Object.keys(rules[a]![0]).some((key) => key in rules[b]![0]);
+  const pairs = names.flatMap((a, index) => names.slice(index + 1).filter((b) => areApart(a, b)).map((b): [string, string] => [a, b]));
+
+  test.each(pairs)('make a box as bad as the worse of %s and %s', (a, b) => {
+    const [[first, one], [second, other]] = [rules[a]!, rules[b]!];
+    expect(healthOf(snapshot({ ...first, ...second }), LIMITS).status).toBe(worst([one, other]));
   });
 });
 
@@ -100,7 +136,7 @@ describe('details', () => {
   test('hold the books', () => {
     expect(healthOf(snapshot(), LIMITS).components['storage']!.details).toEqual({
       ...{ collected: 200, delivered: 190, pending: 10, rejected: 0, dropped: 0 },
-      ...{ database_bytes: 1_024, wal_bytes: 2_048 },
+      ...{ database_bytes: 1_024, wal_bytes: 2_048, max_bytes: 512 * 1024 ** 2, waiting_in_memory: 0, dropped_in_last_hour: 0 },
     });
   });
 

@@ -1,12 +1,20 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { Metrics } from '../../../../uploader/src/sidecar/metrics.js';
-import type { Snapshot, Snapshots } from '../../../../uploader/src/sidecar/snapshot.js';
+import type { Snapshot } from '../../../../uploader/src/sidecar/snapshot.js';
 import type { Outcome, Post } from '../../../../uploader/src/transport.js';
-import { collectorRow, durationsOf, snapshot } from './made-snapshot.js';
+import { UploadCounters } from '../../../../uploader/src/upload-counters.js';
+import { collectorRow, durationsOf, snapshot, storage } from './made-snapshot.js';
 
 function metricsOf(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): Metrics {
-  return new Metrics(deviceId, { take: () => snapshot(changes) } as Snapshots);
+  return new Metrics(deviceId, { take: () => snapshot(changes) });
+}
+
+/** The exposition after some posts. */
+function after(...posts: readonly [Post, number][]): Promise<Map<string, number>> {
+  const counters = new UploadCounters();
+  for (const [post, samples] of posts) counters.posted(post, samples);
+  return valuesOf(metricsOf({ counts: counters.counts }));
 }
 
 function postOf(outcome: Outcome, durationMs = 30): Post {
@@ -34,6 +42,10 @@ test('the text has every series, with its kind and its help', async () => {
     storage_database_size_bytes: 'gauge',
     storage_wal_size_bytes: 'gauge',
     storage_metrics_pending_upload: 'gauge',
+    storage_metrics_rejected: 'gauge',
+    storage_metrics_dropped: 'gauge',
+    storage_wal_checkpoint_duration_seconds: 'gauge',
+    storage_wal_reclaimed_bytes_total: 'counter',
     time_skew_ms: 'gauge',
   });
   expect([...text.matchAll(/^# HELP (\S+) (.+)$/gm)]).toHaveLength(kinds.length);
@@ -59,11 +71,8 @@ describe('posts', () => {
   const labels = '{device_id="board-1"}';
 
   test('count as uploaded, in part, or failed, by what came of them; their bytes and durations always', async () => {
-    const metrics = metricsOf();
-    metrics.posted(postOf({ kind: 'delivered' }), 50);
-    metrics.posted(postOf({ kind: 'partial', accepted: 25, rejected: [] }), 50);
-    for (const kind of ['retry', 'hold', 'rejected'] as const) metrics.posted(postOf({ kind, reason: 'x' }), 50);
-    const values = await valuesOf(metrics);
+    const failed = (['retry', 'hold', 'rejected'] as const).map((kind): [Post, number] => [postOf({ kind, reason: 'x' }), 50]);
+    const values = await after([postOf({ kind: 'delivered' }), 50], [postOf({ kind: 'partial', accepted: 25, rejected: [] }), 50], ...failed);
     const counts = ['metrics_uploaded_total', 'partial_success_total', 'upload_failures_total', 'bytes_sent_total', 'upload_duration_seconds_count'];
     expect(counts.map((name) => values.get(`uploader_${name}${labels}`))).toEqual([75, 1, 3, 2_500, 5]);
   });
@@ -74,9 +83,7 @@ describe('posts', () => {
   });
 
   test('fall into eight buckets and the open one, cumulatively', async () => {
-    const metrics = metricsOf();
-    for (const durationMs of [5, 10, 11, 900, 61_000]) metrics.posted(postOf({ kind: 'delivered' }, durationMs), 1);
-    const values = await valuesOf(metrics);
+    const values = await after(...[5, 10, 11, 900, 61_000].map((durationMs): [Post, number] => [postOf({ kind: 'delivered' }, durationMs), 1]));
     const buckets = ['0.01', '0.05', '0.2', '0.5', '1', '5', '20', '60', '+Inf'].map((le) => values.get(`uploader_upload_duration_seconds_bucket{le="${le}",device_id="board-1"}`));
     expect(buckets).toEqual([2, 3, 3, 3, 4, 4, 4, 4, 5]);
     expect(values.get(`uploader_upload_duration_seconds_sum${labels}`)).toBeCloseTo(61.926);
@@ -95,9 +102,9 @@ test('a collector’s scrapes fall into five buckets and the open one, cumulativ
 
 describe('what is measured at the moment', () => {
   test('is shown as it is', async () => {
-    const values = await valuesOf(metricsOf({ skewMs: -250.5 }));
-    const shown = ['storage_database_size_bytes', 'storage_wal_size_bytes', 'storage_metrics_pending_upload', 'time_skew_ms'];
-    expect(shown.map((name) => values.get(`${name}{device_id="board-1"}`))).toEqual([1_024, 2_048, 10, -250.5]);
+    const values = await valuesOf(metricsOf({ skewMs: -250, storage: { ...storage, walCheckpointMs: 12, walReclaimedBytes: 4_096 } }));
+    const shown = ['storage_database_size_bytes', 'storage_wal_size_bytes', 'storage_metrics_pending_upload', 'time_skew_ms', 'storage_wal_checkpoint_duration_seconds', 'storage_wal_reclaimed_bytes_total'];
+    expect(shown.map((name) => values.get(`${name}{device_id="board-1"}`))).toEqual([1_024, 2_048, 10, -250, 0.012, 4_096]);
   });
 
   test('is missing, not zero, where nothing was measured', async () => {
@@ -106,15 +113,19 @@ describe('what is measured at the moment', () => {
 
   test('disappears again where it is no longer known', async () => {
     let skewMs: number | undefined = 5;
-    const metrics = new Metrics('board-1', { take: () => snapshot({ skewMs }) } as Snapshots);
+    const metrics = new Metrics('board-1', { take: () => snapshot({ skewMs }) });
     expect(await metrics.text()).toMatch(/^time_skew_ms\S+ 5$/m);
     skewMs = undefined;
     expect(await metrics.text()).not.toMatch(/^time_skew_ms/m);
   });
 });
 
-test('two expositions in one process do not share their counts', async () => {
-  const [one, other] = [metricsOf(), metricsOf()];
-  one.posted(postOf({ kind: 'delivered' }), 50);
-  expect((await valuesOf(other)).get('uploader_metrics_uploaded_total{device_id="board-1"}')).toBe(0);
+test('the text is made once for a snapshot, however often it is asked for', async () => {
+  let taken = snapshot({ walBytes: 1 });
+  const metrics = new Metrics('board-1', { take: () => taken });
+  const first = await metrics.text();
+  expect(first).toMatch(/^storage_wal_size_bytes\S+ 1$/m);
+  expect(await metrics.text()).toBe(first);
+  taken = snapshot({ walBytes: 2 });
+  expect(await metrics.text()).toMatch(/^storage_wal_size_bytes\S+ 2$/m);
 });

@@ -1,11 +1,11 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { get } from 'node:http';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import { assetPaths } from '../../../../uploader/src/sidecar/assets.js';
 import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.js';
 import { Metrics } from '../../../../uploader/src/sidecar/metrics.js';
-import { listenOrTell, Sidecar } from '../../../../uploader/src/sidecar/server.js';
+import { Sidecar } from '../../../../uploader/src/sidecar/server.js';
 import type { Snapshot, Snapshots } from '../../../../uploader/src/sidecar/snapshot.js';
 import { LogRecord } from '../log-record.js';
 import { LIMITS, snapshot } from './made-snapshot.js';
@@ -20,9 +20,10 @@ beforeEach(async () => {
   box = () => snapshot();
   live = true;
   log = new LogRecord();
-  const snapshots = { take: () => box() } as Snapshots;
+  const snapshots: Pick<Snapshots, 'take'> = { take: () => box() };
   const monitor = new HealthMonitor({ logger: log, snapshots, limits: LIMITS, version: '1.2.3', deviceId: 'board-1', configurationWarnings: [] });
-  sidecar = new Sidecar({ logger: log, monitor, metrics: new Metrics('board-1', snapshots), isLive: () => live });
+  const history = { read: async () => '{"plots":[]}' };
+  sidecar = new Sidecar({ logger: log, monitor, history, metrics: new Metrics('board-1', snapshots), isLive: () => live });
   origin = `http://127.0.0.1:${await sidecar.listen('127.0.0.1', 0)}`;
 });
 afterEach(() => sidecar.close());
@@ -72,7 +73,17 @@ test('metrics are Prometheus’ text', async () => {
 test('the first page is the status page', async () => {
   const response = await fetch(origin);
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
-  expect(await response.text()).toContain('board-1 is <span class="ok">ok</span>');
+  expect(await response.text()).toContain('<h1>board-1</h1>');
+});
+
+test('the numbers behind the page are there as JSON, and so is the last hour', async () => {
+  expect(await (await fetch(`${origin}/status.json`)).json()).toMatchObject({ status: 'ok', device_id: 'board-1', books: { collected: 200 }, uploads: [{ samples: 5 }] });
+  expect(await (await fetch(`${origin}/history.json`)).json()).toEqual({ plots: [] });
+});
+
+test.each(assetPaths)('%s comes with the program', async (path) => {
+  const response = await fetch(origin + path);
+  expect([response.status, (await response.text()).length]).toEqual([200, expect.any(Number)]);
 });
 
 describe('what is not there', () => {
@@ -104,20 +115,36 @@ test.each(['/', '/health', '/metrics'])('%s answers 503 where the report cannot 
   expect(log.lines).toMatchObject([{ level: 'error', message: 'a page could not be made', fields: { path, error: 'database disk image is malformed' } }]);
 });
 
-describe('a port', () => {
-  let other: Server;
-  beforeEach(async () => {
-    other = createServer();
-    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
-  });
-  afterEach(() => new Promise((resolve) => other.close(resolve)));
+describe('on loopback, a request', () => {
+  /** The status that a request for /health gets under a name. */
+  function statusUnder(host: string): Promise<number | undefined> {
+    return new Promise((resolve, reject) => {
+      get(`${origin}/health`, { headers: { host } }, (response) => resolve(response.resume().statusCode)).once('error', reject);
+    });
+  }
 
-  test('that is taken is an error in the log, and nothing else', async () => {
-    await sidecar.close();
-    const { port } = other.address() as AddressInfo;
-    await listenOrTell(sidecar, log, '127.0.0.1', port);
-    expect(log.lines).toMatchObject([{ level: 'error', fields: { endpoint: `http://127.0.0.1:${port}/`, error_code: 'EADDRINUSE' } }]);
+  test.each(['localhost', 'localhost:9109', '127.0.0.1:9109', '127.1.2.3', '[::1]:9109', '[::1]', 'LOCALHOST'])('by the name %s is answered', async (host) => {
+    expect(await statusUnder(host)).toBe(200);
   });
+
+  test.each(['evil.example', 'evil.example:9109', '127.0.0.1.evil.example', 'localhost.evil.example', '192.168.1.7:9109', '[fe80::1]', '1271.0.0.1'])('by the name %s is refused: it may be rebound', async (host) => {
+    expect(await statusUnder(host)).toBe(421);
+  });
+});
+
+test('bound to an address of the network it answers whatever it is called', async () => {
+  await sidecar.close();
+  const port = await sidecar.listen('0.0.0.0', 0);
+  const status = await new Promise((resolve) => get({ port, host: '127.0.0.1', path: '/health', headers: { host: 'board-1.lan' } }, (response) => resolve(response.resume().statusCode)));
+  expect(status).toBe(200);
+});
+
+test('every answer forbids scripts, frames and types from elsewhere', async () => {
+  for (const path of ['/', '/health', '/nothing']) {
+    const { headers } = await fetch(origin + path);
+    expect(headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self'.*frame-ancestors 'none'/);
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+  }
 });
 
 test('an end closes connections that are open', async () => {

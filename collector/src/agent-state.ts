@@ -1,0 +1,54 @@
+import { statSync } from 'node:fs';
+
+import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import type { HistogramState } from '@thugshells/shared/histogram.js';
+import type { UploadCounts, UploaderReport } from '@thugshells/shared/uploader-report.js';
+
+/** What both programs counted of themselves, as it stands in the database. */
+export interface AgentState {
+  readonly collectors: readonly { readonly collector: string; readonly collected: number; readonly failed: number; readonly durations: HistogramState }[];
+  /** Undefined until the uploader has run. */
+  readonly uploads: UploadCounts | undefined;
+  readonly books: { readonly pending: number; readonly rejected: number; readonly dropped: number };
+  readonly databaseBytes: number;
+  readonly walBytes: number;
+  /** Of the last WAL checkpoint; null before the first. */
+  readonly walCheckpointMs: number | null;
+  readonly walReclaimedBytes: number;
+}
+
+/** The one door of the collector `self`: reads what the programs keep of themselves. */
+export class AgentStateReader {
+  readonly #databasePath: string;
+  readonly #collectors: Statement<[], { collector: string; collected: number; failed: number; durations: string }>;
+  readonly #row: Statement<[], AgentState['books'] & { report: string | null; walCheckpointMs: number | null; walReclaimedBytes: number }>;
+
+  constructor(database: Database, databasePath: string) {
+    this.#databasePath = databasePath;
+    // Of one that is absent on this kernel there is nothing to tell.
+    this.#collectors = database.prepare(`SELECT collector, collected, failed, durations FROM collector_status WHERE status <> 'absent' ORDER BY collector`);
+    this.#row = database.prepare(
+      `SELECT collected - delivered - rejected - dropped AS pending, rejected, dropped, report,
+         wal_checkpoint_ms AS walCheckpointMs, wal_reclaimed_bytes AS walReclaimedBytes
+       FROM collector_state, uploader_state, storage_state`,
+    );
+  }
+
+  read(): AgentState {
+    const { report, walCheckpointMs, walReclaimedBytes, ...books } = this.#row.get()!;
+    return {
+      collectors: this.#collectors.all().map((row) => ({ ...row, durations: JSON.parse(row.durations) as HistogramState })),
+      uploads: report === null ? undefined : (JSON.parse(report) as UploaderReport).counts,
+      books,
+      databaseBytes: bytesOf(this.#databasePath),
+      walBytes: bytesOf(`${this.#databasePath}-wal`),
+      walCheckpointMs,
+      walReclaimedBytes,
+    };
+  }
+}
+
+/** Only the status is asked: opening the file would drop SQLite's locks. */
+function bytesOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}

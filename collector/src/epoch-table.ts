@@ -1,0 +1,151 @@
+import type { Database, Statement } from '@thugshells/shared/database/open.js';
+
+/** no: the clock cannot be right; faith: it may be; confirmed: it agreed with the receiver's. As in epochs.trusted. */
+export const Trust = { no: 0, faith: 1, confirmed: 2 } as const;
+export type Trust = (typeof Trust)[keyof typeof Trust];
+
+/** From some sample id on, true time = stored time + offset. */
+export interface Epoch {
+  readonly offsetMs: number;
+  /** Stored time minus time since boot. With the offset it says when this boot began, by this epoch's clock. */
+  readonly bootBaseMs: number;
+  readonly trust: Trust;
+  readonly reason: string;
+}
+
+/** When this boot began by the receiver's clock, as the uploader found. */
+export interface ReceiverClock {
+  readonly bootedAtMs: number;
+  /** Whether samples are stamped by the receiver's clock. */
+  readonly isStamp: boolean;
+}
+
+/** A row of the view clock_epochs whose rows are held, with the range of ids that it covers. */
+interface HeldEpoch {
+  readonly firstId: number;
+  readonly lastId: number;
+  readonly offsetMs: number;
+  readonly bootId: string | null;
+  readonly bootBaseMs: number | null;
+  readonly receiverBootedAtMs: number | null;
+}
+
+/** What a look at the held epochs came to. */
+export interface Settlement {
+  /** Epochs that got their true time. */
+  readonly timed: number;
+  /** Epochs of which nobody will ever know it. */
+  readonly lost: number;
+}
+
+/** The table of epochs: one row a step of the clock, whatever the number of samples. */
+export class EpochTable {
+  readonly #bootId: string | undefined;
+  readonly #newest: Statement<[], { offset_ms: number; boot_base_ms: number | null; trusted: Trust; boot_id: string | null; reason: string }>;
+  readonly #count: Statement<[], number>;
+  readonly #receiver: Statement<[string], { bootedAtMs: number; policy: string }>;
+  readonly #insert: Statement;
+  readonly #confirm: Statement;
+  readonly #prune: Statement<[number]>;
+  readonly #held: Statement<[number], HeldEpoch>;
+  readonly #delivered: Statement<[number, number], { first: number; last: number }>;
+  readonly #lose: Statement<[number]>;
+
+  constructor(database: Database, bootId: string | undefined) {
+    this.#bootId = bootId;
+    this.#newest = database.prepare('SELECT offset_ms, boot_base_ms, trusted, boot_id, reason FROM epochs ORDER BY first_id DESC LIMIT 1');
+    this.#count = database.prepare<[], number>('SELECT COUNT(*) FROM epochs').pluck();
+    this.#receiver = database.prepare('SELECT booted_at_ms AS bootedAtMs, policy FROM receiver_clock WHERE boot_id = ?');
+    this.#insert = database.prepare(
+      `INSERT OR REPLACE INTO epochs (first_id, offset_ms, trusted, boot_id, boot_base_ms, reason) VALUES (?, ?, ?, ?, ?, ?)`,
+    );
+    this.#confirm = database.prepare('UPDATE epochs SET trusted = 2 WHERE first_id = (SELECT MAX(first_id) FROM epochs)');
+    // Of what retention has deleted, the epoch is of no use either.
+    this.#prune = database.prepare(
+      `DELETE FROM epochs WHERE first_id <
+         (SELECT MAX(first_id) FROM epochs WHERE first_id <= IFNULL((SELECT MIN(id) FROM samples), ?))`,
+    );
+    this.#held = database.prepare(
+      `SELECT * FROM (
+         SELECT e.first_id AS firstId, LEAD(e.first_id, 1, (SELECT last_id + 1 FROM collector_state)) OVER (ORDER BY e.first_id) - 1 AS lastId,
+           e.offset_ms AS offsetMs, e.boot_id AS bootId, e.boot_base_ms AS bootBaseMs, r.booted_at_ms AS receiverBootedAtMs, e.trusted, e.lost
+         FROM clock_epochs AS e LEFT JOIN receiver_clock AS r ON r.boot_id = e.boot_id
+       ) WHERE NOT trusted AND NOT lost AND firstId < ?`,
+    );
+    this.#delivered = database.prepare(
+      'SELECT first_id AS first, last_id AS last FROM settled WHERE last_id >= ? AND first_id <= ? ORDER BY first_id',
+    );
+    this.#lose = database.prepare(
+      `UPDATE epochs SET lost = 1, trusted = 0, reason = reason || '; the boot ended before its true time was known' WHERE first_id = ?`,
+    );
+  }
+
+  /** The newest epoch, where it is one of this boot. */
+  newest(): Epoch | undefined {
+    const row = this.#newest.get();
+    if (row === undefined || row.boot_base_ms === null || row.boot_id !== (this.#bootId ?? null)) return undefined;
+    return { offsetMs: row.offset_ms, bootBaseMs: row.boot_base_ms, trust: row.trusted, reason: row.reason };
+  }
+
+  /** How many epochs there are. */
+  count(): number {
+    return this.#count.get() ?? 0;
+  }
+
+  /** What is known of the receiver's clock in this boot. */
+  receiverClock(): ReceiverClock | undefined {
+    const row = this.#bootId === undefined ? undefined : this.#receiver.get(this.#bootId);
+    return row === undefined ? undefined : { bootedAtMs: row.bootedAtMs, isStamp: row.policy === 'correct' };
+  }
+
+  /** Begins an epoch, and forgets those of which no row is left. */
+  add(firstId: number, { offsetMs, bootBaseMs, trust, reason }: Epoch): void {
+    this.#insert.run(firstId, offsetMs, trust, this.#bootId ?? null, bootBaseMs, reason);
+    this.#prune.run(firstId);
+  }
+
+  /** Begins an epoch of rows that are taken over from another database. */
+  addForeign(firstId: number, offsetMs: number): void {
+    this.#insert.run(firstId, offsetMs, Trust.confirmed, null, null, 'rows of a damaged database');
+  }
+
+  /** Notes that the newest epoch's clock agreed with the receiver's. */
+  confirmNewest(): void {
+    this.#confirm.run();
+  }
+
+  /**
+   * Gives the held epochs before `firstId` their true time, where it is known: those of this boot by when it began,
+   * others by what the receiver's clock said then. Those of another boot of which nobody knew are lost.
+   *
+   * @param bootedAtMs when this boot began, by a clock that is trusted; undefined while there is none
+   */
+  settleHeld(firstId: number, bootedAtMs: number | undefined): Settlement {
+    let timed = 0;
+    let lost = 0;
+    for (const epoch of this.#held.all(firstId)) {
+      const isOfThisBoot = this.#bootId !== undefined && epoch.bootId === this.#bootId;
+      const knownBootedAtMs = isOfThisBoot ? bootedAtMs : (epoch.receiverBootedAtMs ?? undefined);
+      if (epoch.bootBaseMs !== null && knownBootedAtMs !== undefined) {
+        this.#stamp(epoch, Math.round(knownBootedAtMs - epoch.bootBaseMs));
+        timed += 1;
+      } else if (!isOfThisBoot) {
+        this.#lose.run(epoch.firstId);
+        lost += 1;
+      }
+    }
+    return { timed, lost };
+  }
+
+  /** What was delivered keeps the time that it was delivered with: sent again, it must be the same sample. */
+  #stamp({ firstId, lastId, offsetMs, bootId, bootBaseMs }: HeldEpoch, trueOffsetMs: number): void {
+    const add = (first: number, offset: number, reason: string): unknown => this.#insert.run(first, offset, Trust.confirmed, bootId, bootBaseMs, reason);
+    let next = firstId;
+    for (const { first, last } of this.#delivered.all(firstId, lastId)) {
+      if (first > next) add(next, trueOffsetMs, 'true time learned later');
+      add(Math.max(first, firstId), offsetMs, 'left before its true time was known');
+      next = last + 1;
+    }
+    if (next <= lastId) add(next, trueOffsetMs, 'true time learned later');
+  }
+}

@@ -1,0 +1,81 @@
+import { COLLECTION_BOUNDS_SECONDS, tellingBuckets, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '@thugshells/shared/histogram.js';
+import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/own-series.js';
+import type { Labels, Reading } from '@thugshells/shared/sample.js';
+import type { SeriesDeclaration } from '@thugshells/shared/series.js';
+
+import type { AgentState } from './agent-state.js';
+import type { Collector } from './collector.js';
+
+export interface SelfSources {
+  /** Undefined while there is no database to read it from. */
+  readonly state: () => AgentState | undefined;
+  /** Milliseconds that this clock is ahead of the receiver's; undefined until they were compared. */
+  readonly skewMs: () => number | undefined;
+}
+
+/**
+ * What the two programs count of themselves, as samples like any other: they reach the receiver also after an outage.
+ * A source of another kind than the collectors, since it reads the database and not the kernel.
+ */
+export class SelfSource implements Collector {
+  readonly name = 'self';
+  readonly comparesReads = false;
+  readonly #sources: SelfSources;
+
+  constructor(sources: SelfSources) {
+    this.#sources = sources;
+  }
+
+  async collect(): Promise<readonly Reading[]> {
+    const state = this.#sources.state();
+    return state === undefined ? [] : selfReadings(state, this.#sources.skewMs());
+  }
+}
+
+/** The readings of a state; what was never measured is missing, not zero. */
+export function selfReadings(state: AgentState, skewMs: number | undefined): Reading[] {
+  const { collectors, uploads, books, databaseBytes, walBytes, walCheckpointMs, walReclaimedBytes } = state;
+  return [
+    ...collectors.flatMap(({ collector, collected, failed, durations }) => [
+      reading(collectorSeries.collected, collected, { collector }),
+      reading(collectorSeries.failed, failed, { collector }),
+      ...histogram(collectorSeries.duration, durations, { bounds: COLLECTION_BOUNDS_SECONDS, labels: { collector } }),
+    ]),
+    ...(uploads === undefined
+      ? []
+      : [
+          reading(uploaderSeries.uploaded, uploads.uploaded),
+          reading(uploaderSeries.failures, uploads.failures),
+          reading(uploaderSeries.partial, uploads.partial),
+          reading(uploaderSeries.bytesSent, uploads.bytesSent),
+          ...histogram(uploaderSeries.duration, uploads.durations, { bounds: UPLOAD_BOUNDS_SECONDS, labels: {} }),
+        ]),
+    reading(storageSeries.databaseBytes, databaseBytes),
+    reading(storageSeries.walBytes, walBytes),
+    reading(storageSeries.pending, books.pending),
+    reading(storageSeries.rejected, books.rejected),
+    reading(storageSeries.dropped, books.dropped),
+    ...(walCheckpointMs === null ? [] : [reading(storageSeries.walCheckpointDuration, walCheckpointMs / 1000)]),
+    reading(storageSeries.walReclaimed, walReclaimedBytes),
+    ...(skewMs === undefined ? [] : [reading(timeSeries.skew, Math.round(skewMs))]),
+  ];
+}
+
+function reading(series: SeriesDeclaration, value: number, labels: Labels = {}): Reading {
+  return { series, value, labels };
+}
+
+/** A histogram's own series: buckets, sum and count, as the exposition format names them. */
+function histogram(
+  series: SeriesDeclaration,
+  state: HistogramState,
+  { bounds, labels }: { readonly bounds: readonly number[]; readonly labels: Labels },
+): Reading[] {
+  const part = (suffix: string): SeriesDeclaration => ({ ...series, name: series.name + suffix });
+  const count = state.counts.reduce((sum, each) => sum + each, 0);
+  return [
+    ...tellingBuckets(state, bounds).map(({ le, count: upTo }) => reading(part('_bucket'), upTo, { ...labels, le })),
+    reading(part('_sum'), state.sum, labels),
+    reading(part('_count'), count, labels),
+  ];
+}

@@ -1,0 +1,33 @@
+import { declareSeries } from './series.js';
+
+/** What the collector counts of itself; each with the label `collector`. */
+export const collectorSeries = {
+  collected: declareSeries({ name: 'collector.metrics_collected_total', kind: 'counter', unit: 'none', help: 'Samples stored by this collector since the database was made.' }),
+  failed: declareSeries({ name: 'collector.metrics_failed_total', kind: 'counter', unit: 'none', help: 'Scrapes of this collector that failed and readings that were refused, since the database was made.' }),
+  duration: declareSeries({ name: 'collector.collection_duration_seconds', kind: 'histogram', unit: 'seconds', help: 'Duration of one scrape.' }),
+} as const;
+
+/** What the uploader counts of itself; its counters begin at 0 with its process. */
+export const uploaderSeries = {
+  uploaded: declareSeries({ name: 'uploader.metrics_uploaded_total', kind: 'counter', unit: 'none', help: 'Samples that the receiver accepted since this process started.' }),
+  failures: declareSeries({ name: 'uploader.upload_failures_total', kind: 'counter', unit: 'none', help: 'Posts of which the receiver took nothing.' }),
+  partial: declareSeries({ name: 'uploader.partial_success_total', kind: 'counter', unit: 'none', help: 'Posts of which the receiver took a part.' }),
+  duration: declareSeries({ name: 'uploader.upload_duration_seconds', kind: 'histogram', unit: 'seconds', help: 'Time from a post to its answer.' }),
+  bytesSent: declareSeries({ name: 'uploader.bytes_sent_total', kind: 'counter', unit: 'bytes', help: 'Bytes of bodies sent, tries that failed included.' }),
+} as const;
+
+/** The store that both programs share. */
+export const storageSeries = {
+  databaseBytes: declareSeries({ name: 'storage.database_size_bytes', kind: 'gauge', unit: 'bytes', help: 'Size of the database file.' }),
+  walBytes: declareSeries({ name: 'storage.wal_size_bytes', kind: 'gauge', unit: 'bytes', help: 'Size of the write-ahead log.' }),
+  pending: declareSeries({ name: 'storage.metrics_pending_upload', kind: 'gauge', unit: 'none', help: 'Samples not uploaded yet.' }),
+  rejected: declareSeries({ name: 'storage.metrics_rejected', kind: 'gauge', unit: 'none', help: 'Samples that will not be uploaded, with their reasons in the database.' }),
+  dropped: declareSeries({ name: 'storage.metrics_dropped', kind: 'gauge', unit: 'none', help: 'Samples that were lost before they could be uploaded.' }),
+  walCheckpointDuration: declareSeries({ name: 'storage.wal_checkpoint_duration_seconds', kind: 'gauge', unit: 'seconds', help: 'Duration of the last WAL checkpoint.' }),
+  walReclaimed: declareSeries({ name: 'storage.wal_reclaimed_bytes_total', kind: 'counter', unit: 'bytes', help: 'Bytes of write-ahead log that WAL checkpoints have moved into the database.' }),
+} as const;
+
+/** The clock. */
+export const timeSeries = {
+  skew: declareSeries({ name: 'time.skew_ms', kind: 'gauge', unit: 'milliseconds', help: 'How far this clock is ahead of the receiver’s.' }),
+} as const;

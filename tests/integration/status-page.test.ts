@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Browser, Page } from 'playwright-core';
+
+import { startReceiver, type Receiver } from '../receiver/src/server.js';
+import { AgentPair, endpointOf } from '../support/agent-pair.js';
+import type { AgentProcess } from '../support/agent-process.js';
+import { launchChromium } from '../support/browser.js';
+import { until } from '../support/until.js';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+let browser: Browser;
+let receiver: Receiver;
+let agents: AgentPair;
+let collector: AgentProcess;
+let uploader: AgentProcess;
+let endpoint: string;
+
+beforeAll(async () => {
+  browser = await launchChromium();
+}, 120_000);
+afterAll(() => browser.close());
+beforeEach(async () => {
+  receiver = await startReceiver();
+  agents = new AgentPair({ REMOTE_URL: `${receiver.url}/api/v1/import` });
+  collector = agents.start('collector');
+  uploader = agents.start('uploader');
+  endpoint = await endpointOf(uploader);
+  await until('something is uploaded', () => uploader.told('uploaded').length > 0);
+}, 120_000);
+afterEach(async () => {
+  await agents.remove();
+  await receiver.stop();
+});
+
+/** The page in a window, and everything that the browser complained of. */
+async function open(options: { width?: number; colorScheme?: 'light' | 'dark'; script?: boolean } = {}): Promise<{ page: Page; complaints: string[] }> {
+  const { width = 1280, colorScheme = 'light', script = true } = options;
+  const context = await browser.newContext({ viewport: { width, height: 844 }, colorScheme, javaScriptEnabled: script, reducedMotion: 'reduce' });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('requestfailed', (request) => complaints.push(`${request.url()} failed`));
+  page.on('request', (request) => new URL(request.url()).origin === new URL(endpoint).origin || complaints.push(`asked ${request.url()}`));
+  await page.goto(endpoint);
+  return { page, complaints };
+}
+
+/** What a person reads in a part of the page. */
+const read = async (page: Page, selector: string): Promise<string> => (await page.textContent(selector)) ?? '';
+
+async function seriousFindings(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>('axe.run()');
+  return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+}
+
+describe('the status page in a browser', () => {
+  test('shows a live change, plots the last hour, and asks nobody but its board', async () => {
+    const { page, complaints } = await open();
+    const delivered = async (): Promise<number> => Number((await read(page, '#samples dl div:nth-child(2) dd')).replaceAll(',', ''));
+    const before = await delivered();
+    expect(before).toBeGreaterThan(0);
+    await until('more is delivered, without a reload', async () => (await delivered()) > before);
+    await page.waitForSelector('#plots canvas', { timeout: 60_000 });
+    await until('the plots of what is collected', async () => {
+      const titles = await page.locator('#plots figcaption b').allTextContents();
+      return ['CPU', 'Memory', 'Load'].every((title) => titles.includes(title));
+    }, 60_000);
+    expect(await page.locator('#plots [role=img]').first().getAttribute('aria-label')).toMatch(/^CPU in the last hour\. used: \d/);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  }, 120_000);
+
+  test('tells of the collector’s death, and that it is back', async () => {
+    const { page } = await open();
+    await collector.kill('SIGKILL');
+    await until('it says so', async () => /error.*collector: no sign of the collector for/.test(await read(page, '#overall')), 60_000);
+    expect(await page.locator('#overall').getAttribute('class')).toBe('overall error');
+    expect(await page.title()).toBe('board-1: error');
+    agents.start('collector');
+    await until('it says that all is well', async () => (await read(page, '#overall')) === 'ok Everything works.', 60_000);
+    await page.context().close();
+  }, 180_000);
+
+  test('says that what it shows is old when the uploader does not answer any more', async () => {
+    const { page } = await open();
+    await uploader.kill('SIGKILL');
+    await until('it says so', async () => (await page.locator('#stale').isVisible()) && /has not answered since .* is old/.test(await read(page, '#stale')), 60_000);
+    expect(await page.locator('main').getAttribute('aria-busy')).toBe('true');
+    await page.context().close();
+  }, 120_000);
+
+  test.each([[390, 'light'], [390, 'dark'], [1280, 'light'], [1280, 'dark']] as const)('at %d px, %s, has no serious accessibility finding and no sideways scrolling', async (width, colorScheme) => {
+    receiver.setFaults({ status: 503 });
+    const { page } = await open({ width, colorScheme });
+    await until('a failure is shown', async () => (await read(page, '#uploads')).includes('HTTP 503'), 60_000);
+    await page.waitForSelector('#plots canvas', { timeout: 60_000 });
+    expect(await seriousFindings(page)).toEqual([]);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+    await page.context().close();
+  }, 120_000);
+
+  test('can be read without scripts', async () => {
+    const { page } = await open({ script: false });
+    expect(await read(page, '#overall')).toMatch(/^(ok|degraded) /);
+    expect(await read(page, '#collectors')).toContain('memory');
+    await page.context().close();
+  });
+});

@@ -1,0 +1,42 @@
+import type { Database, Statement } from '@thugshells/shared/database/open.js';
+
+/** What the collector learns of the receiver's clock. */
+export interface ReceiverClockRow {
+  /** When this machine booted by it, Unix milliseconds. */
+  readonly bootedAtMs: number;
+  readonly policy: 'hold' | 'correct';
+  readonly measuredAtMs: number;
+}
+
+/** The table through which the collector, and the rows that are held, learn of the receiver's clock: one row a boot. */
+export class ReceiverClockTable {
+  readonly #bootId: string | undefined;
+  readonly #database: Database;
+  readonly #save: Statement;
+  readonly #prune: Statement;
+  readonly #bootedAt: Statement<[string], number>;
+
+  /** @param bootId the kernel's; without it nothing can be kept, since no one could say for which boot */
+  constructor(database: Database, bootId: string | undefined) {
+    this.#bootId = bootId;
+    this.#database = database;
+    this.#save = database.prepare('INSERT OR REPLACE INTO receiver_clock (boot_id, booted_at_ms, policy, measured_at) VALUES (?, ?, ?, ?)');
+    this.#bootedAt = database.prepare<[string], number>('SELECT booted_at_ms FROM receiver_clock WHERE boot_id = ?').pluck();
+    // Boots of which no row is left.
+    this.#prune = database.prepare('DELETE FROM receiver_clock WHERE boot_id <> ? AND boot_id NOT IN (SELECT boot_id FROM epochs WHERE boot_id IS NOT NULL)');
+  }
+
+  /** What the receiver's clock says so long after this boot, Unix milliseconds; undefined until it was asked. */
+  receiverNow(sinceBootMs: number): number | undefined {
+    const bootedAtMs = this.#bootId === undefined ? undefined : this.#bootedAt.get(this.#bootId);
+    return bootedAtMs === undefined ? undefined : bootedAtMs + sinceBootMs;
+  }
+
+  save({ bootedAtMs, policy, measuredAtMs }: ReceiverClockRow): void {
+    if (this.#bootId === undefined) return;
+    this.#database.transaction(() => {
+      this.#save.run(this.#bootId, bootedAtMs, policy, Math.round(measuredAtMs));
+      this.#prune.run(this.#bootId);
+    }).immediate();
+  }
+}

@@ -1,0 +1,13 @@
+import { parentPort, workerData } from 'node:worker_threads';
+
+import { HistoryReader } from './history-reader.js';
+
+/** Answers each time that it is asked about with the hour before it, as JSON. */
+const reader = new HistoryReader(workerData as string);
+parentPort?.on('message', (nowMs: number) => {
+  try {
+    parentPort?.postMessage({ json: JSON.stringify(reader.read(nowMs, () => performance.now())) });
+  } catch (error) {
+    parentPort?.postMessage({ error: String(error) });
+  }
+});
