@@ -44,7 +44,7 @@ describe('from each version to the newest', () => {
     expect(migrate(database)).toEqual({ from: 0, to: SCHEMA_VERSION });
     expect(tablesOf(database)).toEqual([
       'books', 'collector_state', 'collector_status', 'epochs', 'losses', 'metrics', 'pending_ranges', 'provisional', 'rejected',
-      'salvage', 'samples', 'schema_version', 'series', 'sessions', 'settled', 'storage_state', 'thinning', 'upload_checkpoints',
+      'salvage', 'samples', 'schema_version', 'series', 'series_copy', 'sessions', 'settled', 'storage_state', 'thinning', 'upload_checkpoints',
       'uploader_state',
     ]);
     expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([1, 2, 3, 4]);
