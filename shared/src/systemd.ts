@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 
 import { createSocket, type SendError } from 'unix-dgram';
 
-import { errorFields, type Logger } from './logger.js';
+import { messageOf } from './errors.js';
+import type { Logger } from './logger.js';
 
 /** What a service tells systemd of itself; the names are those of sd_notify(3). */
 export interface ServiceState {
@@ -46,7 +48,7 @@ export function notifier(environment: Environment, logger: Logger): Notify {
       if (isFailing) logger.info('systemd can be told again', { path: address });
       isFailing = false;
     } catch (error) {
-      if (!isFailing) logger.warn('systemd cannot be told', { path: address, ...errorFields(error) });
+      if (!isFailing) logger.warn('systemd cannot be told', { path: address, error: messageOf(error) });
       isFailing = true;
     }
   };
@@ -73,7 +75,7 @@ function sendDatagram(path: string, message: string): void {
       socket.send(bytes, 0, bytes.length, path, (error) => (failure = error));
       if (failure === undefined) return;
       // The package gives the negative number as code.
-      if (failure.code !== -constants.errno.EAGAIN || tries === TRIES) throw failure;
+      if (failure.code !== -constants.errno.EAGAIN || tries === TRIES) throw new Error(getSystemErrorName(failure.code), { cause: failure });
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BETWEEN_TRIES_MS);
     }
   } finally {

@@ -55,23 +55,14 @@ test('nobody at the address is one warning, and the first success after it is to
 });
 
 describe('in another process', () => {
-  /** Receives at `address` with Python, whose sockets know abstract addresses; waits before it reads. */
+  /** Receives at `address` by Python, whose sockets know abstract ones too; waits before it reads. */
   async function reader(address: string, { count, waitMs }: { readonly count: number; readonly waitMs: number }) {
-    const script = `
-import socket, sys, time
-s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-address = sys.argv[1]
-s.bind('\\0' + address[1:] if address[0] == '@' else address)
-print('bound', flush=True)
-time.sleep(int(sys.argv[3]) / 1000)
-for _ in range(int(sys.argv[2])):
-    print(s.recv(4096).decode().strip().replace('\\n', '|'), flush=True)
-`;
-    const child = spawn('python3', ['-c', script, address, String(count), String(waitMs)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const args = [join(import.meta.dirname, 'read-datagrams.py'), address, String(count), String(waitMs)];
+    const child = spawn('python3', args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const lines: string[] = [];
     createInterface(child.stdout).on('line', (line) => lines.push(line));
     await until('it listens', () => lines[0] === 'bound');
-    const ended = once(child, 'exit');
+    const ended = once(child, 'close');
     return { lines, ended };
   }
 
@@ -100,7 +91,7 @@ for _ in range(int(sys.argv[2])):
   test('a process that has told something ends by itself', async () => {
     const { path, received } = listening();
     const loader = pathToFileURL(join(import.meta.dirname, 'source-loader.mjs')).href;
-    const module = pathToFileURL(join(import.meta.dirname, '../../../shared/src/systemd.js')).href;
+    const module = pathToFileURL(join(import.meta.dirname, '../../../shared/src/systemd.ts')).href;
     const script = `const { notifier } = await import('${module}'); notifier(process.env, console)({ ready: true });`;
     const child = spawn(process.execPath, ['--import', loader, '--input-type=module', '-e', script], {
       env: { ...process.env, NOTIFY_SOCKET: path },
