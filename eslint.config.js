@@ -7,6 +7,7 @@ const doors = {
   'better-sqlite3': 'shared/src/database/open.ts',
   convict: 'shared/src/config.ts',
   winston: 'shared/src/logger.ts',
+  'unix-dgram': 'shared/src/systemd.ts',
   got: 'uploader/src/victoriametrics.ts',
   'http-proxy-agent': 'uploader/src/connections.ts',
   'https-proxy-agent': 'uploader/src/connections.ts',
@@ -122,6 +123,6 @@ export default tseslint.config(
   // Lists: of rooms, and of variables.
   { files: ['*/src/main.ts', '*/src/config.ts'], rules: { 'max-lines-per-function': 'off' } },
   // SQLite's functions take their columns one by one.
-  { files: ['shared/src/database/migrate.ts'], rules: { 'max-params': ['error', 5] } },
+  { files: ['shared/src/database/migration-functions.ts'], rules: { 'max-params': ['error', 5] } },
   { files: ['tests/**/*.ts'], rules: { 'max-lines-per-function': 'off' } },
 );

@@ -43,7 +43,9 @@ function isInstalled() {
   if (!existsSync(record)) return false;
   const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  const isUsable = existsSync(join(root, 'node_modules', 'better-sqlite3', 'build', 'Release', 'better_sqlite3.node'));
+  const isUsable = ['better-sqlite3/build/Release/better_sqlite3.node', 'unix-dgram/build/Release/unix_dgram.node'].every((file) =>
+    existsSync(join(root, 'node_modules', file)),
+  );
   return (
     isUsable &&
     Object.entries(packages).every(
@@ -53,7 +55,7 @@ function isInstalled() {
 }
 
 /**
- * better-sqlite3 is compiled where its prebuilt binary cannot be fetched. Node's headers stand beside node in most
+ * unix-dgram is compiled, and better-sqlite3 where its prebuilt binary cannot be fetched. Node's headers stand beside node in most
  * installations; node-gyp would look for them on the network.
  */
 function nativeBuildEnvironment() {
@@ -64,7 +66,7 @@ function nativeBuildEnvironment() {
 
 function install() {
   if (isInstalled()) return;
-  console.error('Installing packages; better-sqlite3 may be compiled, which takes a minute or two …');
+  console.error('Installing packages; two of them may be compiled, which takes a minute or two …');
   const npm = process.env.npm_execpath;
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
   run(command, [...first, 'ci', '--no-audit', '--no-fund'], { env: nativeBuildEnvironment() });

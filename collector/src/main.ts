@@ -11,6 +11,7 @@ import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.js';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
 import { ExitCode } from '@thugshells/shared/errors.js';
 import { processLogger, runCommand, runService, type CommandResult } from '@thugshells/shared/lifecycle.js';
+import { notifier } from '@thugshells/shared/systemd.js';
 import { builtAtMs, version } from '@thugshells/shared/version.js';
 
 import { COLLECTORS } from './collectors/index.js';
@@ -66,6 +67,7 @@ function run(): Promise<never> {
       session: { id: sessionId, startedAtMs: clock.now(), metadata },
       builtAtMs: builtAtMs(),
       labels: labelsOf(config),
+      notify: notifier(process.env, logger),
       // Linux counts what getrusage(2) calls output blocks as it counts write_bytes of /proc/self/io, in units of 512.
       readWrittenBytes: () => process.resourceUsage().fsWrite * 512,
       checkWorkerFile: fileURLToPath(new URL('./store/integrity-worker.js', import.meta.url)),
@@ -94,7 +96,7 @@ function migrate(): CommandResult {
   const { values: config } = loadCollectorConfig(process.env);
   const { logger } = processLogger(config);
   const lock = takeInstanceLock(config.dbPath, 'collector');
-  prepareDatabase(config.dbPath, logger).close();
+  prepareDatabase(config.dbPath, logger, notifier(process.env, logger)).close();
   lock.release();
   return {};
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import type { SeriesDeclaration } from './series.js';
 
@@ -82,15 +82,13 @@ export function canonicalTags(tags: Labels): string {
 
 /** SHA-256 (32 bytes) of a series' identity; JSON keeps delimiters inside values from making two identities equal. */
 export function seriesKey(name: string, deviceId: string, canonical: string, valueType: number): Buffer {
-  return createHash('sha256').update(JSON.stringify([name, deviceId, canonical, valueType])).digest();
+  return hash('sha256', JSON.stringify([name, deviceId, canonical, valueType]), 'buffer');
 }
 
 /** SHA-256 in hex of name, time, device, canonical tags and value type: what makes a stored row unique in version 2. */
 export function dedupKey(identity: SeriesIdentity & { readonly timestampMs: number }): string {
   const { name, timestampMs, deviceId, tags, valueType } = identity;
-  return createHash('sha256')
-    .update(JSON.stringify([name, timestampMs, deviceId, canonicalTags(tags), valueType]))
-    .digest('hex');
+  return hash('sha256', JSON.stringify([name, timestampMs, deviceId, canonicalTags(tags), valueType]), 'hex');
 }
 
 /**

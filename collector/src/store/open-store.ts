@@ -5,6 +5,7 @@ import { openDatabase, type Database } from '@thugshells/shared/database/open.js
 import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
 import { messageOf } from '@thugshells/shared/errors.js';
 import type { Logger } from '@thugshells/shared/logger.js';
+import type { Notify } from '@thugshells/shared/systemd.js';
 
 import { AgentStateReader } from '../agent-state.js';
 import { ClockEpochs } from '../clock-epochs.js';
@@ -31,6 +32,8 @@ export interface OpenStoreOptions {
   readonly syncIntervalMs: number;
   readonly walCheckpointIntervalMs: number;
   readonly retentionMs: number;
+  /** Tells systemd, for a migration takes its time. */
+  readonly notify?: Notify;
 }
 
 /** A database with every room that works on it; all of them end with it. */
@@ -70,10 +73,10 @@ export function openStore(options: OpenStoreOptions, damage?: string): OpenStore
 }
 
 /** The database as it is, or what is wrong with it. */
-function openSound({ dbPath, logger }: OpenStoreOptions): { readonly database?: Database; readonly fault?: string } {
+function openSound({ dbPath, logger, notify }: OpenStoreOptions): { readonly database?: Database; readonly fault?: string } {
   try {
     const fault = fileFault(dbPath) ?? (existsSync(dbPath) ? faultIn(dbPath) : undefined);
-    return fault === undefined ? { database: prepareDatabase(dbPath, logger) } : { fault };
+    return fault === undefined ? { database: prepareDatabase(dbPath, logger, notify) } : { fault };
   } catch (error) {
     if (faultOf(error) !== 'damaged') throw error;
     return { fault: messageOf(error) };

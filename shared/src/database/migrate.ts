@@ -1,18 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
 import { AgentError, messageOf } from '../errors.js';
-import { canonicalTags, dedupKey, seriesKey, type Labels, type ValueType } from '../sample.js';
+import { readMigrations, type Migration, type MigrationStatement } from './migration-files.js';
+import { registerFunctions } from './migration-functions.js';
 import type { Database } from './open.js';
 import { SCHEMA_VERSION, schemaVersion } from './schema-version.js';
-
-/** One file of migrations/. */
-interface Migration {
-  readonly version: number;
-  readonly file: string;
-  readonly statements: readonly string[];
-}
+import { slicesOf } from './slices.js';
 
 /** What a run of migrate() did. */
 export interface MigrationResult {
@@ -20,7 +11,22 @@ export interface MigrationResult {
   readonly to: number;
 }
 
-const migrationsFolder = fileURLToPath(new URL('../../../migrations', import.meta.url));
+/** Is told how a migration goes; migrations of millions of rows take minutes. */
+export interface MigrationWatch {
+  /** Before work that may take up to `ms` and tells nothing meanwhile. */
+  expect(ms: number): void;
+  /** @param share of the work of all migrations that are to be made, 0 to 1 */
+  reach(share: number, migration: string): void;
+}
+
+/** How long a migration waits for another program that writes: the other one may be migrating. */
+const LOCK_WAIT_MS = 600_000;
+/** What a slice, or any statement over few rows, may take on a card that stalls. */
+const PATIENCE_MS = 60_000;
+/** No statement moves more than the database's bytes, and even poor cards move a megabyte a second. */
+const SLOWEST_BYTES_PER_MS = 1_000;
+
+const unwatched: MigrationWatch = { expect: () => undefined, reach: () => undefined };
 
 /**
  * Brings a database to the version that this program knows, each migration in one transaction with its record.
@@ -28,11 +34,18 @@ const migrationsFolder = fileURLToPath(new URL('../../../migrations', import.met
  *
  * @throws AgentError DATABASE_TOO_NEW for a database of a later program, MIGRATION_FAILED naming the statement
  */
-export function migrate(database: Database): MigrationResult {
+export function migrate(database: Database, watch = unwatched): MigrationResult {
   refuseNewer(database);
   registerFunctions(database);
   const from = schemaVersion(database);
-  for (const migration of readMigrations()) apply(database, migration);
+  const pending = readMigrations().filter(({ version }) => version > from);
+  const run = new MigrationRun(database, watch, pending);
+  for (const migration of pending) {
+    waitingLong(database, () => run.apply(migration));
+    // What is in the database need not stand in the WAL too while the next one runs. PASSIVE waits for nobody.
+    watch.expect(durationOf(database));
+    database.pragma('wal_checkpoint(PASSIVE)');
+  }
   return { from, to: schemaVersion(database) };
 }
 
@@ -50,26 +63,70 @@ export function refuseNewer(database: Database): void {
   );
 }
 
-function apply(database: Database, migration: Migration): void {
-  const run = database.transaction(() => {
-    // Asked again inside the write lock: another collector may have been quicker.
-    if (schemaVersion(database) >= migration.version) return;
-    for (const statement of migration.statements) execute(database, migration, statement);
-    recordVersions(database, migration.version);
-  });
-  run.immediate();
+/** The longest that one pass over a database may take, in milliseconds. */
+export function durationOf(database: Database): number {
+  const pages = database.pragma('page_count', { simple: true }) as number;
+  const pageBytes = database.pragma('page_size', { simple: true }) as number;
+  return Math.ceil(PATIENCE_MS + (pages * pageBytes) / SLOWEST_BYTES_PER_MS);
 }
 
-function execute(database: Database, migration: Migration, statement: string): void {
-  try {
-    database.exec(statement);
-  } catch (cause) {
-    throw new AgentError(`migration ${migration.file} failed: ${messageOf(cause)} in: ${statement.slice(0, 200)}`, {
-      code: 'MIGRATION_FAILED',
-      hint: 'the database was left at its previous version; keep a copy of it and report this message',
-      cause,
-    });
+/** The migrations that one call makes, and how far it has come. */
+class MigrationRun {
+  readonly #database: Database;
+  readonly #watch: MigrationWatch;
+  readonly #total: number;
+  #done = 0;
+
+  constructor(database: Database, watch: MigrationWatch, migrations: readonly Migration[]) {
+    this.#database = database;
+    this.#watch = watch;
+    this.#total = migrations.flatMap(({ statements }) => statements).reduce((sum, { weight }) => sum + weight, 0);
   }
+
+  apply(migration: Migration): void {
+    const database = this.#database;
+    const run = database.transaction(() => {
+      // Asked again inside the write lock: another collector may have been quicker.
+      if (schemaVersion(database) >= migration.version) return;
+      for (const statement of migration.statements) this.#execute(migration, statement);
+      recordVersions(database, migration.version);
+    });
+    this.#watch.expect(LOCK_WAIT_MS + PATIENCE_MS);
+    run.immediate();
+  }
+
+  #execute({ file }: Migration, { sql, sliced, weight }: MigrationStatement): void {
+    let place = '';
+    try {
+      if (sliced === undefined) {
+        this.#watch.expect(durationOf(this.#database));
+        this.#database.exec(sql);
+      } else {
+        for (const { first, last, share, run } of slicesOf(this.#database, sql, sliced)) {
+          place = ` (ids ${first} to ${last})`;
+          this.#watch.expect(PATIENCE_MS);
+          run();
+          this.#reach(share * weight, file);
+        }
+      }
+    } catch (cause) {
+      throw failure(`migration ${file} failed: ${messageOf(cause)} in${place}: ${sql.slice(0, 200)}`, cause);
+    }
+    this.#done += weight;
+    this.#reach(0, file);
+  }
+
+  #reach(more: number, file: string): void {
+    if (this.#total > 0) this.#watch.reach((this.#done + more) / this.#total, file);
+  }
+}
+
+function failure(message: string, cause: unknown): AgentError {
+  return new AgentError(message, {
+    code: 'MIGRATION_FAILED',
+    hint: 'the database was left at its previous version; keep a copy of it and report this message',
+    cause,
+  });
 }
 
 /** Also records the versions below, for a first-milestone database that never had a record. */
@@ -81,54 +138,12 @@ function recordVersions(database: Database, version: number): void {
   for (let each = 1; each <= version; each++) record.run(each, Date.now());
 }
 
-function readMigrations(): Migration[] {
-  return readdirSync(migrationsFolder)
-    .filter((file) => /^\d{4}-.*\.sql$/.test(file))
-    .sort()
-    .map((file) => ({
-      version: Number(file.slice(0, 4)),
-      file,
-      // A statement ends with the semicolon that ends its line; that is how the files are written.
-      statements: readFileSync(join(migrationsFolder, file), 'utf8')
-        .split(/;[ \t]*\n/)
-        .map((statement) => statement.trim())
-        .filter((statement) => statement !== ''),
-    }));
-}
-
-/** The functions that migrations call; deterministic, so that they may stand in GROUP BY. */
-function registerFunctions(database: Database): void {
-  const deterministic = { deterministic: true };
-  database.function('canonical_tags', deterministic, (tags) => canonicalTags(parseTags(tags)));
-  database.function('series_key', deterministic, (name, device, canonical, valueType) =>
-    seriesKey(String(name), String(device), String(canonical), Number(valueType)),
-  );
-  database.function('dedup_key', deterministic, (name, timestampMs, device, tags, valueType) =>
-    dedupKey({
-      name: String(name),
-      timestampMs: Number(timestampMs),
-      deviceId: String(device ?? ''),
-      tags: parseTags(tags),
-      valueType: Number(valueType) as ValueType,
-    }),
-  );
-}
-
-/** Tags as they were stored before version 3; what is no object of labels is kept whole as one label. */
-function parseTags(stored: unknown): Labels {
-  if (typeof stored !== 'string' || stored === '') return {};
+function waitingLong(database: Database, work: () => void): void {
+  const before = database.pragma('busy_timeout', { simple: true }) as number;
+  database.pragma(`busy_timeout = ${LOCK_WAIT_MS}`);
   try {
-    const parsed: unknown = JSON.parse(stored);
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
-      return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, labelOf(value)]));
-    }
-  } catch {
-    // Kept below: a row with a broken tag is still a row.
+    work();
+  } finally {
+    database.pragma(`busy_timeout = ${before}`);
   }
-  return { tags: stored };
-}
-
-/** A label's value as text; JSON keeps two objects apart, which as strings would both be "[object Object]". */
-function labelOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -1,23 +1,27 @@
 import type { Logger } from '../logger.js';
-import { migrate, refuseNewer } from './migrate.js';
+import type { Notify } from '../systemd.js';
+import { durationOf, migrate, refuseNewer } from './migrate.js';
+import { MigrationProgress } from './migration-progress.js';
 import { openDatabase, type Database } from './open.js';
 import { needsRebuild, rebuild, takeAlone } from './rebuild.js';
 
 /**
  * Opens the collector's database: made where it is missing, migrated, and with small pages.
  *
+ * @param notify tells systemd to wait as long as it takes
  * @throws AgentError as openDatabase() and migrate() do
  */
-export function prepareDatabase(path: string, logger: Logger): Database {
+export function prepareDatabase(path: string, logger: Logger, notify: Notify = () => undefined): Database {
   const database = openDatabase(path, { create: true });
   try {
     refuseNewer(database);
     const hasLargePages = needsRebuild(database);
     // Taken before the migration: after it the uploader would have the file open that is about to be replaced.
     const isAlone = hasLargePages && takeAlone(database);
-    const { from, to } = migrate(database);
+    const { from, to } = migrate(database, new MigrationProgress({ logger, notify, monotonic: () => performance.now() }));
     if (from !== to) logger.info('database migrated', { from_version: from, to_version: to, path });
     if (isAlone) {
+      notify({ status: 'copying the database into a file with small pages', extendTimeoutMs: durationOf(database) });
       const rebuilt = rebuild(database, path);
       logger.info('database copied into a file with small pages', { path });
       return rebuilt;

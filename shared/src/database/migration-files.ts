@@ -1,0 +1,50 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** One statement of a migration. */
+export interface MigrationStatement {
+  readonly sql: string;
+  /** The table in slices of whose ids it is run: the one that `:first_of_TABLE` and `:last_of_TABLE` name. */
+  readonly sliced: string | undefined;
+  /** How much time it takes beside the others, where there are many rows. */
+  readonly weight: number;
+}
+
+/** One file of migrations/. */
+export interface Migration {
+  readonly version: number;
+  readonly file: string;
+  readonly statements: readonly MigrationStatement[];
+}
+
+const migrationsFolder = fileURLToPath(new URL('../../../migrations', import.meta.url));
+
+/** The files of migrations/, oldest first. */
+export function readMigrations(): Migration[] {
+  return readdirSync(migrationsFolder)
+    .filter((file) => /^\d{4}-.*\.sql$/.test(file))
+    .sort()
+    .map((file) => ({
+      version: Number(file.slice(0, 4)),
+      file,
+      statements: statementsOf(readFileSync(join(migrationsFolder, file), 'utf8')),
+    }));
+}
+
+/** A statement ends with the semicolon that ends its line; that is how the files are written. */
+function statementsOf(text: string): MigrationStatement[] {
+  return text
+    .split(/;[ \t]*\n/)
+    .map(statementOf)
+    .filter(({ sql }) => sql !== '');
+}
+
+function statementOf(text: string): MigrationStatement {
+  const comments = /^(\s|--.*(\n|$))*/.exec(text)![0];
+  // Without them, so that an error shows the statement and not what is said of it.
+  const sql = text.slice(comments.length).trimEnd();
+  const sliced = /:first_of_(\w+)/.exec(sql)?.[1];
+  const weight = /^-- weight (\d+)$/m.exec(comments)?.[1];
+  return { sql, sliced, weight: Number(weight ?? (sliced === undefined ? 0 : 1)) };
+}

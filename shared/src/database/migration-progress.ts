@@ -1,0 +1,41 @@
+import type { Logger } from '../logger.js';
+import type { Notify } from '../systemd.js';
+import type { MigrationWatch } from './migrate.js';
+
+export interface MigrationProgressOptions {
+  readonly logger: Logger;
+  readonly notify: Notify;
+  /** Milliseconds of a clock that only grows. */
+  readonly monotonic: () => number;
+}
+
+/** Between two lines: a person who waits wants to see that it moves, a log is not to be filled. */
+const TELL_EVERY_MS = 5_000;
+
+/** Tells the log and systemd how far a migration is, and systemd to wait for it. */
+export class MigrationProgress implements MigrationWatch {
+  readonly #options: MigrationProgressOptions;
+  readonly #startedAt: number;
+  #toldAt: number;
+
+  constructor(options: MigrationProgressOptions) {
+    this.#options = options;
+    this.#startedAt = options.monotonic();
+    this.#toldAt = this.#startedAt;
+  }
+
+  expect(ms: number): void {
+    this.#options.notify({ extendTimeoutMs: ms });
+  }
+
+  reach(share: number, migration: string): void {
+    const { logger, notify, monotonic } = this.#options;
+    const now = monotonic();
+    if (now - this.#toldAt < TELL_EVERY_MS) return;
+    this.#toldAt = now;
+    // Rounded down: 100 % is said by the line that it has been migrated.
+    const percent = Math.floor(share * 100);
+    logger.info('migrating the database', { percent, migration, duration_ms: Math.round(now - this.#startedAt) });
+    notify({ status: `migrating the database: ${percent} %` });
+  }
+}

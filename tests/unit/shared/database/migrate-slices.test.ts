@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+
+import { describe, expect, test } from '@jest/globals';
+
+import { MigrationProgress } from '../../../../shared/src/database/migration-progress.js';
+import { migrate, type MigrationWatch } from '../../../../shared/src/database/migrate.js';
+import { openDatabase, type Database } from '../../../../shared/src/database/open.js';
+import { SCHEMA_VERSION, schemaVersion } from '../../../../shared/src/database/schema-version.js';
+import type { ServiceState } from '../../../../shared/src/systemd.js';
+import { until } from '../../../support/until.js';
+import { RecordedLog } from '../recorded-log.js';
+import { useTemporaryFolder } from '../temporary-folder.js';
+import { thrownBy } from '../thrown.js';
+import { fingerprint, toVersionTwo, versionOne } from './old-databases.js';
+
+const START = 1_700_000_000_000;
+const folder = useTemporaryFolder();
+
+/** A first database with one value a second, and each tenth once more. */
+function filled(rows: number): Database {
+  const database = folder.keep(versionOne(folder.path('metrics.db')));
+  const insert = database.prepare('INSERT INTO metrics (timestamp_ms, metric_name, metric_value, device_id) VALUES (?, ?, ?, ?)');
+  database.transaction(() => {
+    for (let row = 0; row < rows; row++) {
+      const value = row - Math.floor((row + 1) / 10);
+      insert.run(START + value * 1000, 'load.average_1m', value, 'board');
+    }
+  })();
+  return database;
+}
+
+/** Keeps what a migration tells. */
+class RecordedWatch implements MigrationWatch {
+  readonly told: ({ readonly ms: number } | { readonly share: number; readonly migration: string })[] = [];
+
+  expect(ms: number): void {
+    this.told.push({ ms });
+  }
+
+  reach(share: number, migration: string): void {
+    this.told.push({ share, migration });
+  }
+}
+
+describe('a migration of many rows', () => {
+  test('tells how far it is, in shares that only grow to the whole, over all migrations', () => {
+    const watch = new RecordedWatch();
+    migrate(filled(50_000), watch);
+    const reached = watch.told.flatMap((each) => ('share' in each ? [each] : []));
+    const shares = reached.map(({ share }) => share);
+    expect(shares).toEqual([...shares].sort((a, b) => a - b));
+    expect(shares.at(-1)).toBeCloseTo(1, 9);
+    expect([...new Set(reached.map(({ migration }) => migration))]).toEqual([
+      '0002-uploads.sql', '0003-series-and-samples.sql', '0004-books-and-storage.sql',
+    ]);
+    // Slices of 20,000 ids: none of the long statements runs in one piece.
+    expect(new Set(shares.map((share) => share.toFixed(6))).size).toBeGreaterThan(20);
+  });
+
+  test('says before each step how long that may take', () => {
+    const watch = new RecordedWatch();
+    migrate(filled(50_000), watch);
+    const firstShare = watch.told.findIndex((each) => 'share' in each);
+    expect(watch.told.slice(0, firstShare).every((each) => 'ms' in each && each.ms >= 60_000)).toBe(true);
+    const expected = watch.told.flatMap((each) => ('ms' in each ? [each.ms] : []));
+    // A slice gets a minute, what runs in one piece more, by the size of the database, and the wait for the lock ten.
+    expect(expected.filter((ms) => ms === 60_000).length).toBeGreaterThan(20);
+    expect(expected.filter((ms) => ms > 65_000 && ms < 600_000).length).toBeGreaterThan(10);
+    expect(expected.filter((ms) => ms > 600_000)).toHaveLength(SCHEMA_VERSION - 1);
+  });
+
+  test('arrives whole: every value once, under its first id', () => {
+    const database = filled(50_000);
+    migrate(database);
+    expect(database.prepare('SELECT COUNT(*), COUNT(DISTINCT value), SUM(value) FROM samples').raw().get()).toEqual([
+      45_000, 45_000, (44_999 * 45_000) / 2,
+    ]);
+    expect(database.prepare('SELECT MIN(id), MAX(id) FROM samples').raw().get()).toEqual([1, 49_999]);
+  });
+
+  test('that fails between two slices leaves everything as it was, and names statement, ids and reason', () => {
+    const database = filled(50_000);
+    database.exec(`CREATE TRIGGER in_the_way BEFORE UPDATE ON metrics WHEN NEW.id = 30000 BEGIN SELECT RAISE(ABORT, 'row 30000 is odd'); END`);
+    const before = fingerprint(database);
+    expect(thrownBy(() => migrate(database))).toMatchObject({
+      code: 'MIGRATION_FAILED',
+      message: expect.stringMatching(/^migration 0002-uploads\.sql failed: row 30000 is odd in \(ids 20001 to 40000\): UPDATE metrics SET dedup_key/),
+    });
+    expect(fingerprint(database)).toBe(before);
+    expect(schemaVersion(database)).toBe(1);
+  });
+});
+
+test('ids that no row has are stepped over, however many', () => {
+  const database = filled(10);
+  database.exec(`INSERT INTO metrics VALUES (4000000000000, ${START}, 'load.average_5m', 1, 'board')`);
+  const watch = new RecordedWatch();
+  migrate(database, watch);
+  expect(database.prepare('SELECT COUNT(*), MAX(id) FROM samples').raw().get()).toEqual([10, 4_000_000_000_000]);
+  expect(database.prepare('SELECT last_id FROM collector_state').pluck().get()).toBe(4_000_000_000_000);
+  expect(watch.told.length).toBeLessThan(300);
+});
+
+test('version 2 has the columns, tables and indexes of the plan', () => {
+  const database = filled(10);
+  toVersionTwo(database);
+  const columns = (table: string): unknown => database.prepare(`SELECT name FROM pragma_table_info(?) ORDER BY cid`).pluck().all(table);
+  expect(columns('metrics')).toEqual([
+    'id', 'timestamp_ms', 'metric_name', 'metric_value', 'device_id',
+    'value_text', 'value_type', 'tags', 'session_id', 'uploaded', 'priority', 'dedup_key',
+  ]);
+  expect(columns('sessions')).toEqual(['id', 'start_time', 'end_time', 'status', 'metadata']);
+  expect(columns('upload_checkpoints')).toEqual(['id', 'batch_id', 'chunk_index', 'uploaded_at', 'metric_count', 'success']);
+  expect(database.prepare(`SELECT name, "unique" FROM pragma_index_list('metrics') ORDER BY name`).raw().all()).toEqual([
+    ['idx_dedup_key', 1], ['idx_device_time', 0], ['idx_name_time', 0], ['idx_timestamp', 0], ['idx_uploaded', 0],
+  ]);
+  expect(thrownBy(() => database.exec('INSERT INTO metrics SELECT 99, timestamp_ms, metric_name, metric_value, device_id, value_text, value_type, tags, session_id, uploaded, priority, dedup_key FROM metrics WHERE id = 1'))).toMatchObject({
+    code: 'SQLITE_CONSTRAINT_UNIQUE',
+  });
+});
+
+test('of two processes that migrate one database at once, one does and both find it done', async () => {
+  filled(40_000).close();
+  const loader = pathToFileURL(join(import.meta.dirname, '../source-loader.mjs')).href;
+  const children = [0, 1].map(() => {
+    const child = spawn(process.execPath, ['--import', loader, join(import.meta.dirname, 'migrate-now.mjs'), folder.path('metrics.db')], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const lines: string[] = [];
+    createInterface(child.stdout).on('line', (line) => lines.push(line));
+    return { child, lines, ended: once(child, 'exit') };
+  });
+  await until('both are there', () => children.every(({ lines }) => lines.length === 1));
+  for (const { child } of children) child.stdin.end('go\n');
+  expect(await Promise.all(children.map(({ ended }) => ended))).toEqual([[0, null], [0, null]]);
+  // Both saw version 1, or one came when the other had begun; nothing was done twice.
+  for (const { lines } of children) expect(lines[1]).toMatch(new RegExp(`^[1-4] to ${SCHEMA_VERSION}$`));
+  const database = folder.keep(openDatabase(folder.path('metrics.db')));
+  expect(database.prepare('SELECT COUNT(*), COUNT(DISTINCT value) FROM samples').raw().get()).toEqual([36_000, 36_000]);
+  expect(database.prepare('SELECT balanced FROM books').pluck().get()).toBe(1);
+  expect(database.pragma('integrity_check', { simple: true })).toBe('ok');
+});
+
+describe('progress', () => {
+  test('is a line with a percentage at most every five seconds, and systemd is told to wait before each step', () => {
+    const log = new RecordedLog();
+    const states: ServiceState[] = [];
+    let now = 1_000;
+    const progress = new MigrationProgress({ logger: log, notify: (state) => void states.push(state), monotonic: () => now });
+    progress.expect(65_000);
+    for (const [at, share] of [[1_100, 0.1], [5_900, 0.2], [6_000, 0.345], [7_000, 0.4], [10_900, 0.5], [11_000, 0.999]] as const) {
+      now = at;
+      progress.reach(share, '0002-uploads.sql');
+    }
+    expect(log.lines).toEqual([
+      { level: 'info', message: 'migrating the database', fields: { percent: 34, migration: '0002-uploads.sql', duration_ms: 5_000 } },
+      { level: 'info', message: 'migrating the database', fields: { percent: 99, migration: '0002-uploads.sql', duration_ms: 10_000 } },
+    ]);
+    expect(states).toEqual([{ extendTimeoutMs: 65_000 }, { status: 'migrating the database: 34 %' }, { status: 'migrating the database: 99 %' }]);
+  });
+});
