@@ -2,13 +2,16 @@ import type { Clock } from '@thugshells/shared/clock.js';
 
 import { BackgroundCheck } from './background-check.js';
 import type { Ballast } from './ballast.js';
+import { pruneDamaged } from './healing.js';
 import { isCheckedAtOnce } from './integrity.js';
 import type { OpenStore } from './open-store.js';
+import type { SpaceLimits } from './space.js';
 
 export interface CaretakerOptions {
   readonly clock: Clock;
   readonly dbPath: string;
   readonly ballast: Ballast;
+  readonly limits: SpaceLimits;
   /** The built integrity-worker. */
   readonly checkWorkerFile: string;
 }
@@ -72,7 +75,9 @@ export class Caretaker {
   #copySalvaged(): void {
     const isOver = this.#timeLimit();
     while (this.#open.salvage !== undefined && !isOver() && !this.#open.retention.isOverLimit) {
-      if (!this.#open.salvage.step()) this.#open.salvage = undefined;
+      if (this.#open.salvage.step()) continue;
+      this.#open.salvage = undefined;
+      pruneDamaged(this.#options.dbPath, this.#options.limits.maxBytes);
     }
   }
 

@@ -13,6 +13,7 @@ import { CollectorStatusTable } from '../collector-status.js';
 import { SampleWriter } from '../sample-writer.js';
 import { openSession, type SessionMetadata } from '../sessions.js';
 import { WalCheckpointer } from '../wal-checkpointer.js';
+import { fitToCap } from './fit-to-cap.js';
 import { endInterruptedHealing, pruneDamaged, replacementFor } from './healing.js';
 import { contentFault, fileFault, isCheckedAtOnce, schemaFault } from './integrity.js';
 import { Ledger } from './ledger.js';
@@ -62,13 +63,12 @@ const SALVAGE_FIRST_MS = 1_500;
  * @throws AgentError as prepareDatabase() does
  */
 export function openStore(options: OpenStoreOptions, damage?: string): OpenStore {
-  const { dbPath, logger, limits } = options;
+  const { dbPath, logger } = options;
   endInterruptedHealing(dbPath);
   const { database, fault } = damage === undefined ? openSound(options) : { fault: damage };
   if (database !== undefined) return roomsOf(database, options);
   logger.error('the database is damaged; a new one takes its place, and what can be read is copied into it', { path: dbPath, error: fault });
   replace(options);
-  pruneDamaged(dbPath, limits.maxBytes);
   return roomsOf(prepareDatabase(dbPath, logger), options);
 }
 
@@ -106,11 +106,15 @@ function replace({ dbPath, clock, logger, builtAtMs }: OpenStoreOptions): void {
 function roomsOf(database: Database, options: OpenStoreOptions): OpenStore {
   const { clock, logger, dbPath, limits, session, builtAtMs } = options;
   try {
-    database.pragma(`max_page_count = ${Math.floor(limits.databaseBytes / (database.pragma('page_size', { simple: true }) as number))}`);
     const closeSession = openSession(database, { id: session.id, nowMs: session.startedAtMs, metadata: session.metadata });
     const epochs = new ClockEpochs(database, { clock, logger, bootId: session.metadata.bootId, builtAtMs });
     const ledger = new Ledger(database);
     const statuses = new CollectorStatusTable(database);
+    const wal = new WalCheckpointer(database, { ...options, walBytes: limits.walBytes });
+    const retention = new Retention(database, { ...options, ledger, usedBytes: limits.usedBytes });
+    fitToCap(database, limits.databaseBytes, { retention, wal, logger });
+    const salvage = Salvage.resume(database, { logger, epochs, ledger, databasePath: dbPath });
+    if (salvage === undefined) pruneDamaged(dbPath, limits.maxBytes);
     return {
       database,
       epochs,
@@ -118,11 +122,11 @@ function roomsOf(database: Database, options: OpenStoreOptions): OpenStore {
       ledger,
       statuses,
       writer: new SampleWriter(database, { ...options, epochs, ledger, statuses }),
-      wal: new WalCheckpointer(database, { ...options, walBytes: limits.walBytes }),
-      retention: new Retention(database, { ...options, ledger, usedBytes: limits.usedBytes }),
+      wal,
+      retention,
       states: new StorageStateTable(database),
       closeSession,
-      salvage: Salvage.resume(database, { logger, epochs, ledger, databasePath: dbPath }),
+      salvage,
     };
   } catch (error) {
     database.close();

@@ -8,6 +8,7 @@ import type { CollectorCounters } from '../collector-status.js';
 import { Admission, type Admitted } from './admission.js';
 import { Ballast } from './ballast.js';
 import { Caretaker } from './caretaker.js';
+import { pruneDamaged } from './healing.js';
 import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js';
 import { ScrapeBuffer, type StoredScrape } from './scrape-buffer.js';
 import { describeFault, faultOf } from './storage-faults.js';
@@ -232,6 +233,8 @@ export class Store {
     const open = this.#open;
     if (open === undefined) return released;
     try {
+      // What is kept of damaged databases is worth less than what comes in.
+      if (open.salvage === undefined) pruneDamaged(this.#options.dbPath, 0);
       open.wal.checkpoint();
       // At the cap pending rows make way too; on a disk that others have filled, only what has been delivered does.
       const slice = open.retention.isOverLimit ? open.retention.makeRoom() : open.retention.freeSettled();

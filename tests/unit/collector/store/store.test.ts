@@ -183,6 +183,20 @@ describe('the cap', () => {
     expect(perHour[1]?.[1]).toBeLessThan(10_000);
   }, 120_000);
 
+  test('that was lowered makes the file smaller at the next start, and what had to go is in the ledger', async () => {
+    start({ syncIntervalMs: 1e9 });
+    await fillUp(500);
+    const before = statSync(path).size + statSync(`${path}-wal`).size;
+    expect(before).toBeGreaterThan(10 * MIB);
+    await end();
+    start({ ...capped, clock: parts.clock });
+    expect(bytesTogether()).toBeLessThan(8 * MIB);
+    const { collected, dropped, balanced } = booksOf(reader);
+    expect({ collected, balanced }).toEqual({ collected: 250_000, balanced: 1 });
+    expect(dropped).toBeGreaterThan(50_000);
+    expect(await fillUp(20)).toBeLessThan(8 * MIB);
+  }, 120_000);
+
   test('thins the least important series before others', async () => {
     start(capped);
     for (let turn = 0; turn < 400; turn++) {
