@@ -8,13 +8,18 @@ export type MountKind = 'local' | 'remote';
 export interface Space {
   readonly sizeBytes: number;
   readonly availableBytes: number;
+  /** How many files it can hold, and how many more; 0 of file systems that know no such bound, such as btrfs and vfat. */
+  readonly files: number;
+  readonly filesFree: number;
 }
 
-/** The counts of statfs(2), in blocks of `bsize` bytes. */
+/** The counts of statfs(2): blocks of `bsize` bytes, and inodes. */
 export interface BlockCounts {
   readonly bsize: number;
   readonly blocks: number;
   readonly bavail: number;
+  readonly files: number;
+  readonly ffree: number;
 }
 
 /** A server across a 4G link answers within a second or so; what takes longer is not worth waiting for. */
@@ -60,8 +65,8 @@ export class MountSpace {
     const counts = await this.#inTime(this.#answerOf(mountpoint, kind));
     if (counts === undefined) throw hung(mountpoint, `no answer within ${DEADLINE_MS / 1000} s`);
     // The unit is f_frsize, which Node does not give; the two differ on some FUSE file systems only, and `stat` gives it.
-    const { bsize, blocks, bavail } = counts;
-    return { sizeBytes: blocks * bsize, availableBytes: bavail * bsize };
+    const { bsize, blocks, bavail, files, ffree } = counts;
+    return { sizeBytes: blocks * bsize, availableBytes: bavail * bsize, files, filesFree: ffree };
   }
 
   #obstacleTo(mountpoint: string, kind: MountKind): string | undefined {

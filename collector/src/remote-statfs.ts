@@ -19,7 +19,7 @@ export class RemoteStatfs {
    */
   ask(path: string): Promise<BlockCounts> {
     return new Promise((resolve, reject) => {
-      const child = execFile('stat', ['-f', '-c', '%S %b %a', '--', path], (error, stdout, stderr) => {
+      const child = execFile('stat', ['-f', '-c', '%S %b %a %c %d', '--', path], (error, stdout, stderr) => {
         this.#open.delete(child);
         if (error === null) resolve(parseCounts(stdout));
         else reject(faultOf(error, stderr.trim()));
@@ -35,8 +35,8 @@ export class RemoteStatfs {
 }
 
 function parseCounts(text: string): BlockCounts {
-  const [bsize = NaN, blocks = NaN, bavail = NaN] = text.trim().split(' ').map(Number);
-  return { bsize, blocks, bavail };
+  const [bsize = NaN, blocks = NaN, bavail = NaN, files = NaN, ffree = NaN] = text.trim().split(' ').map(Number);
+  return { bsize, blocks, bavail, files, ffree };
 }
 
 /** In the words of `stat`, and with the code that Node would give for a path that is not there. */

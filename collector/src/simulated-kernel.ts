@@ -50,8 +50,9 @@ export class SimulatedKernel implements KernelSource {
   async statfs(mountpoint: string): Promise<Space> {
     const fileSystem = fileSystems.get(mountpoint);
     if (fileSystem === undefined) throw noSuchFile(mountpoint);
-    const { sizeBytes, used } = fileSystem;
-    return { sizeBytes, availableBytes: sizeBytes - Math.round(sizeBytes * valueAt(this.#uptimeS(), used)) };
+    const { sizeBytes, used, files } = fileSystem;
+    const free = 1 - valueAt(this.#uptimeS(), used);
+    return { sizeBytes, availableBytes: Math.round(sizeBytes * free), files, filesFree: Math.round(files * free) };
   }
 
   #uptimeS(): number {
@@ -60,9 +61,9 @@ export class SimulatedKernel implements KernelSource {
 }
 
 /** What stands in the simulated `self/mountinfo`, and the share of it in use. */
-const fileSystems: ReadonlyMap<string, { readonly sizeBytes: number; readonly used: Swing }> = new Map([
-  ['/', { sizeBytes: 30_601_641_984, used: { mean: 0.4, swing: 0.02, periodS: 3600 } }],
-  ['/boot/firmware', { sizeBytes: 267_382_784, used: { mean: 0.2, swing: 0, periodS: 3600 } }],
+const fileSystems: ReadonlyMap<string, { readonly sizeBytes: number; readonly files: number; readonly used: Swing }> = new Map([
+  ['/', { sizeBytes: 30_601_641_984, files: 1_871_424, used: { mean: 0.4, swing: 0.02, periodS: 3600 } }],
+  ['/boot/firmware', { sizeBytes: 267_382_784, files: 0, used: { mean: 0.2, swing: 0, periodS: 3600 } }],
 ]);
 
 /** What the real door answers for a file that is not there. */

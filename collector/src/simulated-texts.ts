@@ -104,7 +104,7 @@ function statText(uptimeS: number, cores: number): string {
   const each = Array.from({ length: cores }, (_, core) => coreTicks(uptimeS, core));
   const all = each.reduce((sum, ticks) => sum.map((value, mode) => value + (ticks[mode] ?? 0)));
   const lines = each.map((ticks, core) => `cpu${core} ${ticks.join(' ')}`);
-  return `${[`cpu  ${all.join(' ')}`, ...lines, 'intr 0', 'ctxt 0', 'procs_running 1', 'procs_blocked 0'].join('\n')}\n`;
+  return `${[`cpu  ${all.join(' ')}`, ...lines, `intr ${countAt(uptimeS, { mean: 800, swing: 0.5, periodS: 90 })} 0`, `ctxt ${countAt(uptimeS, { mean: 1500, swing: 0.5, periodS: 90 })}`, `processes ${countAt(uptimeS, { mean: 2, swing: 0.5, periodS: 90 })}`, 'procs_running 1', 'procs_blocked 0'].join('\n')}\n`;
 }
 
 function meminfoText(uptimeS: number): string {

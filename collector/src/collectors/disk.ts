@@ -32,6 +32,8 @@ const SERIES = {
     rate('disk.write_ops_per_second', 'operations_per_second', 'Writes completed a second since the last scrape.'),
   ],
 } as const;
+const busySeconds = total('disk.io_time_seconds_total', 'seconds', 'Time in which the device had something to do.');
+const queuedSeconds = total('disk.io_time_weighted_seconds_total', 'seconds', 'Time that all operations took together; over busy time it is how many were under way.');
 type Quantity = keyof typeof SERIES;
 const QUANTITIES = Object.keys(SERIES) as Quantity[];
 
@@ -60,25 +62,31 @@ export class DiskCollector implements Collector {
   }
 
   async collect({ monotonicMs }: Scrape): Promise<readonly Reading[]> {
-    const devices = await this.#countersOfDevices();
+    const listed = await this.#listDevices();
+    const devices = await this.#countersOf(listed);
     const seconds = (monotonicMs - this.#beforeMs) / 1000;
     const increases = this.#increases.upTo(devices);
     this.#beforeMs = monotonicMs;
     const traffic = [...devices].flatMap(([device, counters]) => [
+      ...timesOf(device, listed.get(device) as DiskCounters),
       ...QUANTITIES.map((one) => ({ series: SERIES[one][0], labels: { device }, value: counters[one] })),
       ...ratesOf(device, increases.get(device), seconds),
     ]);
     return readEach([async () => traffic, () => readWear(this.#kernel, [...devices.keys()])]);
   }
 
-  async #countersOfDevices(): Promise<Map<string, Counters<Quantity>>> {
+  async #listDevices(): Promise<Map<string, DiskCounters>> {
     const inSysBlock = await whereAbsent(this.#kernel.sysEntries('block'), undefined);
     const text = await this.#kernel.proc('diskstats');
     // Of a board that booted from the network and has no block device, the kernel writes no line.
     const listed = text === '' && inSysBlock?.length === 0 ? new Map<string, DiskCounters>() : parseDiskstats(text);
+    const wanted = wholeDevices([...listed.keys()], inSysBlock).filter(this.#isWanted);
+    return new Map(wanted.map((device) => [device, listed.get(device) as DiskCounters]));
+  }
+
+  async #countersOf(listed: ReadonlyMap<string, DiskCounters>): Promise<Map<string, Counters<Quantity>>> {
     const devices = new Map<string, Counters<Quantity>>();
-    for (const device of wholeDevices([...listed.keys()], inSysBlock).filter(this.#isWanted)) {
-      const { readOps, readSectors, writeOps, writeSectors } = listed.get(device) as DiskCounters;
+    for (const [device, { readOps, readSectors, writeOps, writeSectors }] of listed) {
       const bytes = await this.#bytesOfSector(device);
       devices.set(device, { readBytes: readSectors * bytes, writeBytes: writeSectors * bytes, readOps, writeOps });
     }
@@ -97,4 +105,11 @@ export class DiskCollector implements Collector {
 function ratesOf(device: string, increase: Counters<Quantity> | undefined, seconds: number): Reading[] {
   if (increase === undefined || seconds <= 0) return [];
   return QUANTITIES.map((one) => ({ series: SERIES[one][1], labels: { device }, value: increase[one] / seconds }));
+}
+
+function timesOf(device: string, { busyMs, queuedMs }: DiskCounters): Reading[] {
+  return [
+    { series: busySeconds, labels: { device }, value: busyMs / 1000 },
+    { series: queuedSeconds, labels: { device }, value: queuedMs / 1000 },
+  ];
 }

@@ -9,6 +9,10 @@ export interface DiskCounters {
   readonly readSectors: number;
   readonly writeOps: number;
   readonly writeSectors: number;
+  /** Milliseconds in which the device had something to do. */
+  readonly busyMs: number;
+  /** Milliseconds that all operations took together, as they waited side by side. */
+  readonly queuedMs: number;
 }
 
 const PATH = '/proc/diskstats';
@@ -29,8 +33,8 @@ export function parseDiskstats(text: string): Map<string, DiskCounters> {
     const counters = decimalsOf(line, fields, LEAST_COUNTERS);
     width.check(line, counters);
     if (devices.has(device)) throw malformedLine(line, `a second line of ${quoted(device)}`);
-    const [readOps = 0, , readSectors = 0, , writeOps = 0, , writeSectors = 0] = counters;
-    devices.set(device, { readOps, readSectors, writeOps, writeSectors });
+    const [readOps = 0, , readSectors = 0, , writeOps = 0, , writeSectors = 0, , , busyMs = 0, queuedMs = 0] = counters;
+    devices.set(device, { readOps, readSectors, writeOps, writeSectors, busyMs, queuedMs });
   }
   return devices;
 }

@@ -19,6 +19,24 @@ const availableBytes = declareSeries({
   unit: 'bytes',
   help: 'Space that users other than root may still fill.',
 });
+const files = declareSeries({
+  name: 'filesystem.files',
+  kind: 'gauge',
+  unit: 'none',
+  help: 'Files that the file system can hold (inodes); not there where it knows no such bound.',
+});
+const filesFree = declareSeries({
+  name: 'filesystem.files_free',
+  kind: 'gauge',
+  unit: 'none',
+  help: 'Files that it can hold besides those that it has.',
+});
+const readonly = declareSeries({
+  name: 'filesystem.readonly',
+  kind: 'gauge',
+  unit: 'none',
+  help: '1 while the file system is read-only: mounted so, or since an error.',
+});
 const unreadable = declareSeries({
   name: 'filesystem.unreadable',
   kind: 'gauge',
@@ -75,13 +93,15 @@ export class FilesystemCollector implements Collector {
   }
 }
 
-function readingsOf({ mountpoint, fstype }: Mount, space: Space | AgentError): Reading[] {
+function readingsOf({ mountpoint, fstype, isReadonly }: Mount, space: Space | AgentError): Reading[] {
   const labels: Labels = { mountpoint, fstype };
   if (space instanceof AgentError) return isGone(space) ? [] : [{ series: unreadable, labels, value: 1 }];
   if (space.sizeBytes === 0) return []; // What has no size is not a place to put files: a ramfs, a pseudo file system.
   return [
     { series: sizeBytes, labels, value: space.sizeBytes },
     { series: availableBytes, labels, value: space.availableBytes },
+    ...(space.files === 0 ? [] : [{ series: files, labels, value: space.files }, { series: filesFree, labels, value: space.filesFree }]),
+    { series: readonly, labels, value: isReadonly ? 1 : 0 },
   ];
 }
 

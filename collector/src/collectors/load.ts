@@ -3,6 +3,7 @@ import { declareSeries } from '@thugshells/shared/series.js';
 
 import type { Collector } from '../collector.js';
 import type { KernelSource } from '../kernel-files.js';
+import { readActivity } from './activity.js';
 import { fieldsOf, malformedLine, onlyLine, quoted } from './kernel-text.js';
 import { readEach } from './partly-read.js';
 import { systemInfo } from './system-info.js';
@@ -62,7 +63,7 @@ function hundredthsOf(path: string, text: string, count: number): number[] {
   return fields.map(Number);
 }
 
-/** Load averages, how long the board has been up, and what runs on it. */
+/** Load averages, how long the board has been up, what it is at, and what runs on it. */
 export class LoadCollector implements Collector {
   readonly name = 'load';
   readonly comparesReads = false;
@@ -76,7 +77,7 @@ export class LoadCollector implements Collector {
   }
 
   collect(): Promise<readonly Reading[]> {
-    return readEach([() => this.#load(), ...systemInfo(this.#kernel, this.#build)]);
+    return readEach([() => this.#load(), () => readActivity(this.#kernel), ...systemInfo(this.#kernel, this.#build)]);
   }
 
   async #load(): Promise<readonly Reading[]> {

@@ -12,6 +12,8 @@ export interface Mount {
   readonly root: string;
   readonly mountpoint: string;
   readonly fstype: string;
+  /** Whether the file system itself is read-only, by choice or since an error; a sandbox that may not write is another matter. */
+  readonly isReadonly: boolean;
 }
 
 const PATH = '/proc/self/mountinfo';
@@ -37,12 +39,14 @@ export function parseMountinfo(text: string): Mount[] {
   return linesOf(PATH, text).map((line) => {
     const fields = fieldsOf(line.text);
     const [id = '', parentId = '', device = '', root = '', mountpoint = ''] = fields;
-    const [separator, fstype] = fields.slice(fields.indexOf('-', 6));
+    const [separator, fstype, ...sourceAndOptions] = fields.slice(fields.indexOf('-', 6));
     if (separator !== '-' || fstype === undefined) throw malformedLine(line, 'no type of a file system');
     if (!/^[0-9]+:[0-9]+$/.test(device)) throw malformedLine(line, `${quoted(device)} is not a device`);
     if (!mountpoint.startsWith('/')) throw malformedLine(line, `${quoted(mountpoint)} is not a mountpoint`);
     const ids = { id: decimalOf(line, id), parentId: decimalOf(line, parentId) };
-    return { ...ids, device, root: unescaped(line, root), mountpoint: unescaped(line, mountpoint), fstype };
+    // A mount without a source has a blank in its place, so that the options are the last field whatever comes before.
+    const isReadonly = sourceAndOptions.at(-1)?.split(',').includes('ro') ?? false;
+    return { ...ids, device, root: unescaped(line, root), mountpoint: unescaped(line, mountpoint), fstype, isReadonly };
   });
 }
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { MountSpace, type BlockCounts, type MountKind } from '../../../collector/src/mount-space.js';
 import { FakeClock } from '../../support/fake-clock.js';
 
-const COUNTS: BlockCounts = { bsize: 4096, blocks: 1000, bavail: 250 };
+const COUNTS: BlockCounts = { bsize: 4096, blocks: 1000, bavail: 250, files: 100, ffree: 40 };
 const DEADLINE_MS = 2_000;
 
 /** Mounts that answer when the test says so; `open` holds those that have not, as the threads of a pool would be held. */
@@ -31,11 +31,11 @@ function mounts() {
 
 const hung = { code: 'KERNEL_FILE_HUNG', hint: expect.any(String) };
 
-test('blocks are turned into bytes', async () => {
+test('blocks are turned into bytes, inodes into files', async () => {
   const { space, open, clock } = mounts();
   const answer = space.of('/', 'local');
   open.get('/')?.answer(COUNTS);
-  expect(await answer).toEqual({ sizeBytes: 4_096_000, availableBytes: 1_024_000 });
+  expect(await answer).toEqual({ sizeBytes: 4_096_000, availableBytes: 1_024_000, files: 100, filesFree: 40 });
   expect(clock.sleeping).toBe(0);
 });
 

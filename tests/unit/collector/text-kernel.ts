@@ -82,9 +82,11 @@ export class RecordedKernel extends KernelFiles {
     const lines = recorded(`statfs${moment}`, board).split('\n').slice(0, -1);
     this.#spaces = new Map(
       lines.map((line) => {
-        const [blockBytes, blocks, available, ...path] = line.split(' ');
-        const space = { sizeBytes: Number(blocks) * Number(blockBytes), availableBytes: Number(available) * Number(blockBytes) };
-        return [path.join(' '), space];
+        // The mountpoint comes after the counts, of which there are those of inodes where they were recorded.
+        const mountpoint = line.slice(line.indexOf(' /') + 1);
+        const [blockBytes = 0, blocks = 0, available = 0, files = 0, filesFree = 0] = line.slice(0, line.indexOf(' /')).split(' ').map(Number);
+        const space = { sizeBytes: blocks * blockBytes, availableBytes: available * blockBytes, files, filesFree };
+        return [mountpoint, space];
       }),
     );
   }

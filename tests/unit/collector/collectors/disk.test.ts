@@ -38,6 +38,8 @@ describe('counters', () => {
       'disk.write_bytes_total{device=sda}': 10240,
       'disk.read_ops_total{device=sda}': 3,
       'disk.write_ops_total{device=sda}': 5,
+      'disk.io_time_seconds_total{device=sda}': 0.016,
+      'disk.io_time_weighted_seconds_total{device=sda}': 0.017,
     });
   });
 
@@ -107,7 +109,7 @@ describe('rates', () => {
     kernel.files.set('proc/diskstats', line('sda', { reads: 1 }));
     await collector.collect({ monotonicMs: 7 });
     kernel.files.set('proc/diskstats', line('sda', { reads: 2 }));
-    expect(Object.keys(byIdentity(await collector.collect({ monotonicMs: 7 })))).toHaveLength(4);
+    expect(Object.keys(byIdentity(await collector.collect({ monotonicMs: 7 })))).toHaveLength(6);
   });
 });
 

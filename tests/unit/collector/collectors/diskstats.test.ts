@@ -7,7 +7,7 @@ describe('parsing', () => {
 
   test.each([11, 15, 17, 20])('takes the same columns of a kernel that writes %d numbers', (count) => {
     expect(parseDiskstats(` 179       0 mmcblk0 ${numbers(count)}\n`)).toEqual(
-      new Map([['mmcblk0', { readOps: 1, readSectors: 3, writeOps: 5, writeSectors: 7 }]]),
+      new Map([['mmcblk0', { readOps: 1, readSectors: 3, writeOps: 5, writeSectors: 7, busyMs: 10, queuedMs: 11 }]]),
     );
   });
 });

@@ -13,7 +13,7 @@ const MOUNTS = [
   '23 20 8:17 / /mnt/usb rw - vfat /dev/sdb1 rw',
   '',
 ].join('\n');
-const space: Space = { sizeBytes: 1000, availableBytes: 400 };
+const space: Space = { sizeBytes: 1000, availableBytes: 400, files: 0, filesFree: 0 };
 const hung = (path: string) => new AgentError(`${path} hangs: no answer`, { code: 'KERNEL_FILE_HUNG', hint: 'umount it' });
 
 function board(spaces: Readonly<Record<string, Space | Error>> = {}) {
@@ -33,6 +33,7 @@ function board(spaces: Readonly<Record<string, Space | Error>> = {}) {
 const both = (mountpoint: string, fstype: string) => ({
   [`filesystem.size_bytes{mountpoint=${mountpoint},fstype=${fstype}}`]: 1000,
   [`filesystem.available_bytes{mountpoint=${mountpoint},fstype=${fstype}}`]: 400,
+  [`filesystem.readonly{mountpoint=${mountpoint},fstype=${fstype}}`]: 0,
 });
 
 test('each real mount has a size and what is available, and is asked once, by who answers', async () => {
@@ -45,7 +46,7 @@ test('a mount that comes or goes is noticed at the next scrape, and a list that 
   const kernel = new TextKernel({ 'proc/self/mountinfo': MOUNTS });
   for (const mountpoint of ['/', '/mnt/nas', '/mnt/usb']) kernel.spaces.set(mountpoint, space);
   const collector = new FilesystemCollector(kernel);
-  const mountsAfter = async (text: string) => { kernel.files.set('proc/self/mountinfo', text); return (await collector.collect()).length / 2; };
+  const mountsAfter = async (text: string) => { kernel.files.set('proc/self/mountinfo', text); return (await collector.collect()).length / 3; };
   expect(await mountsAfter(MOUNTS)).toBe(3);
   expect(await mountsAfter(MOUNTS.split('\n').slice(0, 2).join('\n') + '\n')).toBe(1);
   await expect(mountsAfter('')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
@@ -63,12 +64,27 @@ test('mounts are asked one after the other', async () => {
     open -= 1;
     return space;
   };
-  expect(await new FilesystemCollector(kernel).collect()).toHaveLength(6);
+  expect(await new FilesystemCollector(kernel).collect()).toHaveLength(9);
 });
 
 test('a mount without a size is left out', async () => {
-  const { collector } = board({ '/mnt/usb': { sizeBytes: 0, availableBytes: 0 } });
+  const { collector } = board({ '/mnt/usb': { ...space, sizeBytes: 0, availableBytes: 0 } });
   expect(byIdentity(await collector.collect())).toEqual({ ...both('/', 'ext4'), ...both('/mnt/nas', 'nfs4') });
+});
+
+test('a mount tells its files where it has a bound of them, and whether its file system has become read-only', async () => {
+  const kernel = new TextKernel({ 'proc/self/mountinfo': MOUNTS.replace('/dev/sda1 rw', '/dev/sda1 ro,errors=remount-ro').replace('22 20 0:50 / /mnt/nas rw', '22 20 0:50 / /mnt/nas ro') });
+  for (const mountpoint of ['/', '/mnt/nas', '/mnt/usb']) kernel.spaces.set(mountpoint, space);
+  kernel.spaces.set('/', { ...space, files: 100, filesFree: 40 });
+  const readings = byIdentity(await new FilesystemCollector(kernel).collect());
+  expect(readings).toMatchObject({
+    'filesystem.files{mountpoint=/,fstype=ext4}': 100,
+    'filesystem.files_free{mountpoint=/,fstype=ext4}': 40,
+    'filesystem.readonly{mountpoint=/,fstype=ext4}': 1,
+    // Only this mount of it is read-only, as in the sandbox of a unit.
+    'filesystem.readonly{mountpoint=/mnt/nas,fstype=nfs4}': 0,
+  });
+  expect(Object.keys(readings).filter((name) => name.includes('files{'))).toHaveLength(1);
 });
 
 test('a mount that has gone meanwhile is left out', async () => {
@@ -112,6 +128,7 @@ test('the recorded board is read as stat -f reads it', async () => {
   const expected = Object.entries(figures).flatMap(([mount, [size, available]]) => [
     [`filesystem.size_bytes{mountpoint=${mount}}`, size],
     [`filesystem.available_bytes{mountpoint=${mount}}`, available],
+    [`filesystem.readonly{mountpoint=${mount}}`, 0],
   ]);
   expect(readings).toEqual(Object.fromEntries(expected));
 });

@@ -34,7 +34,7 @@ const names = Object.keys(FILES) as FileName[];
 function recordedBoard(): TextKernel {
   const paths = [...Object.values(FILES).map(([, path]) => path), 'pressure/io'];
   const kernel = new TextKernel(Object.fromEntries(paths.map((path) => [`proc/${path}`, recorded(`proc/${path}`)])));
-  kernel.statfs = async () => ({ sizeBytes: 4096, availableBytes: 1024 });
+  kernel.statfs = async () => ({ sizeBytes: 4096, availableBytes: 1024, files: 10, filesFree: 5 });
   return kernel;
 }
 

@@ -23,7 +23,7 @@ describe('a line', () => {
   test('has any number of optional fields before the separator', () => {
     for (const optional of ['', 'shared:1 ', 'shared:1 master:2 propagate_from:3 unbindable ']) {
       expect(parseMountinfo(`36 35 98:0 /mnt1 /mnt2 rw,noatime ${optional}- ext3 /dev/root rw,errors=continue\n`)).toEqual([
-        { id: 36, parentId: 35, device: '98:0', root: '/mnt1', mountpoint: '/mnt2', fstype: 'ext3' },
+        { id: 36, parentId: 35, device: '98:0', root: '/mnt1', mountpoint: '/mnt2', fstype: 'ext3', isReadonly: false },
       ]);
     }
   });

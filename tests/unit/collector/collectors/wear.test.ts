@@ -45,7 +45,7 @@ describe('a spoilt file', () => {
     const error = await new DiskCollector(kernel, { include: [], exclude: [], sectorBytes: 512 }).collect({ monotonicMs: 0 }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
     expect((error as AgentError).message).toContain('/sys/block/mmcblk0/device/life_time: ');
-    expect(Object.keys(byIdentity(readingsIn(error)))).toHaveLength(4 + 1);
+    expect(Object.keys(byIdentity(readingsIn(error)))).toHaveLength(6 + 1);
   });
 
   test('of any text gives whole tenths from 1 to 11, or is refused by name', async () => {
