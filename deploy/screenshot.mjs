@@ -37,7 +37,7 @@ async function makeHour() {
   const silent = { error: console.error, warn: () => undefined, info: () => undefined, debug: () => undefined };
   const metadata = { version: '', bootId: undefined, kernel: '', host: deviceId };
   const store = new Store({
-    ...config, dbPath, clock, logger: silent, limits: spaceLimits(config), builtAtMs: 0, labels: {}, readWrittenBytes: () => 0,
+    ...config, dbPath, clock, logger: silent, limits: spaceLimits(config), builtAtMs: 0, labels: { simulated: 'true' }, readWrittenBytes: () => 0,
     session: { id: 'hour', startedAtMs: begunMs, metadata }, checkWorkerFile: join(root, 'collector', 'dist', 'store', 'integrity-worker.js'),
   });
   store.open();
