@@ -1,4 +1,4 @@
-import { COLLECTION_BOUNDS_SECONDS, tellingBuckets, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '@thugshells/shared/histogram.js';
+import { COLLECTION_BOUNDS_SECONDS, sumOf, tellingBuckets, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '@thugshells/shared/histogram.js';
 import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/own-series.js';
 import type { Labels, Reading } from '@thugshells/shared/sample.js';
 import type { SeriesDeclaration } from '@thugshells/shared/series.js';
@@ -39,8 +39,10 @@ export function selfReadings(state: AgentState, skewMs: number | undefined): Rea
     ...collectors.flatMap(({ collector, collected, failed, durations }) => [
       reading(collectorSeries.collected, collected, { collector }),
       reading(collectorSeries.failed, failed, { collector }),
-      ...histogram(collectorSeries.duration, durations, { bounds: COLLECTION_BOUNDS_SECONDS, labels: { collector } }),
+      ...sumAndCount(collectorSeries.duration, durations, { collector }),
     ]),
+    // By each collector they would outnumber what the board has to say; /metrics has them.
+    ...buckets(collectorSeries.duration, sumOf(collectors.map(({ durations }) => durations), COLLECTION_BOUNDS_SECONDS), { bounds: COLLECTION_BOUNDS_SECONDS, labels: { collector: 'all' } }),
     ...(uploads === undefined
       ? []
       : [
@@ -48,7 +50,8 @@ export function selfReadings(state: AgentState, skewMs: number | undefined): Rea
           reading(uploaderSeries.failures, uploads.failures),
           reading(uploaderSeries.partial, uploads.partial),
           reading(uploaderSeries.bytesSent, uploads.bytesSent),
-          ...histogram(uploaderSeries.duration, uploads.durations, { bounds: UPLOAD_BOUNDS_SECONDS, labels: {} }),
+          ...buckets(uploaderSeries.duration, uploads.durations, { bounds: UPLOAD_BOUNDS_SECONDS, labels: {} }),
+          ...sumAndCount(uploaderSeries.duration, uploads.durations, {}),
         ]),
     reading(storageSeries.databaseBytes, databaseBytes),
     reading(storageSeries.walBytes, walBytes),
@@ -65,17 +68,20 @@ function reading(series: SeriesDeclaration, value: number, labels: Labels = {}):
   return { series, value, labels };
 }
 
-/** A histogram's own series: buckets, sum and count, as the exposition format names them. */
-function histogram(
+/** One of a histogram's own series, as the exposition format names them. */
+function part(series: SeriesDeclaration, suffix: string): SeriesDeclaration {
+  return { ...series, name: series.name + suffix };
+}
+
+function sumAndCount(series: SeriesDeclaration, { counts, sum }: HistogramState, labels: Labels): Reading[] {
+  const count = counts.reduce((total, each) => total + each, 0);
+  return [reading(part(series, '_sum'), sum, labels), reading(part(series, '_count'), count, labels)];
+}
+
+function buckets(
   series: SeriesDeclaration,
   state: HistogramState,
   { bounds, labels }: { readonly bounds: readonly number[]; readonly labels: Labels },
 ): Reading[] {
-  const part = (suffix: string): SeriesDeclaration => ({ ...series, name: series.name + suffix });
-  const count = state.counts.reduce((sum, each) => sum + each, 0);
-  return [
-    ...tellingBuckets(state, bounds).map(({ le, count: upTo }) => reading(part('_bucket'), upTo, { ...labels, le })),
-    reading(part('_sum'), state.sum, labels),
-    reading(part('_count'), count, labels),
-  ];
+  return tellingBuckets(state, bounds).map(({ le, count }) => reading(part(series, '_bucket'), count, { ...labels, le }));
 }

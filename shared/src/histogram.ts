@@ -26,6 +26,14 @@ export function observe(state: HistogramState, bounds: readonly number[], value:
   return { counts: state.counts.map((count, index) => (index === bucket ? count + 1 : count)), sum: state.sum + value };
 }
 
+/** Several histograms over the same bounds as one. */
+export function sumOf(states: readonly HistogramState[], bounds: readonly number[]): HistogramState {
+  return states.reduce(
+    (total, { counts, sum }) => ({ counts: total.counts.map((count, index) => count + counts[index]!), sum: total.sum + sum }),
+    emptyHistogram(bounds),
+  );
+}
+
 /** One bucket as the exposition format has it: how many values were at most `le`. */
 export interface Bucket {
   readonly le: string;

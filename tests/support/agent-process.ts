@@ -71,6 +71,11 @@ export class AgentProcess {
     return this.ended;
   }
 
+  /** Sends a signal that does not end it. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Ends it as systemd would. */
   async stop(): Promise<Ending> {
     return this.kill('SIGTERM');

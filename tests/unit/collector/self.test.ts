@@ -12,7 +12,7 @@ import { migratedDatabase } from './collector-parts.js';
 
 const durations = [0.002, 0.003].reduce((state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value), emptyHistogram(COLLECTION_BOUNDS_SECONDS));
 const state: AgentState = {
-  collectors: [{ collector: 'cpu', collected: 7, failed: 2, durations }],
+  collectors: [{ collector: 'cpu', collected: 7, failed: 2, durations }, { collector: 'load', collected: 1, failed: 0, durations }],
   uploads: { ...NO_UPLOADS, uploaded: 50, failures: 3, partial: 1, bytesSent: 900 },
   books: { pending: 10, rejected: 4, dropped: 5 },
   databaseBytes: 1_024,
@@ -31,9 +31,13 @@ describe('what the programs tell of themselves', () => {
     expect(values(state, -250.4)).toEqual({
       'collector.metrics_collected_total{"collector":"cpu"}': 7,
       'collector.metrics_failed_total{"collector":"cpu"}': 2,
-      'collector.collection_duration_seconds_bucket{"collector":"cpu","le":"0.001"}': 0,
-      'collector.collection_duration_seconds_bucket{"collector":"cpu","le":"0.005"}': 2,
-      'collector.collection_duration_seconds_bucket{"collector":"cpu","le":"+Inf"}': 2,
+      'collector.collection_duration_seconds_bucket{"collector":"all","le":"0.001"}': 0,
+      'collector.collection_duration_seconds_bucket{"collector":"all","le":"0.005"}': 4,
+      'collector.collection_duration_seconds_bucket{"collector":"all","le":"+Inf"}': 4,
+      'collector.metrics_collected_total{"collector":"load"}': 1,
+      'collector.metrics_failed_total{"collector":"load"}': 0,
+      'collector.collection_duration_seconds_sum{"collector":"load"}': 0.005,
+      'collector.collection_duration_seconds_count{"collector":"load"}': 2,
       'collector.collection_duration_seconds_sum{"collector":"cpu"}': 0.005,
       'collector.collection_duration_seconds_count{"collector":"cpu"}': 2,
       'uploader.metrics_uploaded_total{}': 50,

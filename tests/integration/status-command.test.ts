@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+import { startReceiver, type Receiver } from '../receiver/src/server.js';
+import { AgentPair, endpointOf } from '../support/agent-pair.js';
+import { runToEnd } from '../support/agent-process.js';
+import { until } from '../support/until.js';
+
+let receiver: Receiver;
+let agents: AgentPair;
+
+beforeEach(async () => {
+  receiver = await startReceiver();
+  agents = new AgentPair({ REMOTE_URL: `${receiver.url}/api/v1/import` });
+});
+afterEach(async () => {
+  await agents.remove();
+  await receiver.stop();
+});
+
+const status = (...args: string[]): ReturnType<typeof runToEnd> => runToEnd('uploader', agents.environment, ['status', ...args]);
+
+test('status tells how the box fares and ends with 0, 1 or 2, from the uploader where it runs, else from the database', async () => {
+  const collector = agents.start('collector');
+  const uploader = agents.start('uploader');
+  await endpointOf(uploader);
+  const ok = await until('the box is ok', async () => {
+    const seen = await status();
+    return seen.code === 0 && seen;
+  }, 60_000);
+  expect(ok.stdout).toMatch(/^board-1 is ok: Everything works\.\n/);
+  expect(ok.stdout).toMatch(/samples +[\d,]+ collected = [\d,]+ delivered \+ [\d,]+ pending/);
+  expect(ok.stdout).not.toContain('\u001b');
+  expect(ok.stdout.split('\n').length).toBeLessThanOrEqual(32);
+
+  receiver.setFaults({ status: 403 });
+  const held = await until('the receiver refuses', async () => {
+    const seen = await status('--json');
+    return seen.code === 2 && seen;
+  }, 60_000);
+  const report = JSON.parse(held.stdout) as { status: string; components: Record<string, { status: string; message: string }>; uploads: { outcome: string }[]; books: Record<string, number> };
+  expect([report.status, report.components['uploader']?.status, report.uploads[0]?.outcome]).toEqual(['error', 'error', 'failed']);
+  expect(report.books['collected']).toBe(report.books['delivered']! + report.books['pending']!);
+
+  receiver.setFaults([]);
+  await until('the box is ok again', async () => (await status()).code === 0, 60_000);
+  await uploader.stop();
+  const stopped = await status();
+  expect([stopped.code, stopped.stdout]).toEqual([1, expect.stringContaining('uploader    degraded  the uploader is not running')]);
+  expect(stopped.stdout).toMatch(/uploads +\d\d:\d\d:\d\d {2}[\d,]+ samples/);
+
+  await collector.stop();
+  await until('the collector’s heartbeat is old', async () => (await status()).code === 2, 60_000);
+}, 240_000);
+
+test('status of a box on which nothing has run yet names what to do', async () => {
+  const { code, stderr } = await status();
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/cannot open the database .*\nhint: the collector creates it: start the collector/s)]);
+});

@@ -1,0 +1,144 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { BoardWithWrongClock } from '../support/board-with-wrong-clock.js';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
+import { useTemporaryFolder } from '../unit/shared/temporary-folder.js';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** What is as good as exact: two clocks are read one after the other. */
+const EXACT_MS = 50;
+/** A Date tells whole seconds. */
+const DATE_MS = 1_000;
+
+const folder = useTemporaryFolder();
+let server: VictoriaMetrics;
+let board: BoardWithWrongClock;
+let boots: number;
+
+beforeAll(async () => {
+  server = await startVictoriaMetrics();
+}, 120_000);
+afterAll(() => server.stop());
+beforeEach(() => {
+  boots = 0;
+});
+afterEach(() => board.close());
+
+/** A board boots with a clock that is wrong by so much. */
+function boot(offsetMs: number, policy: 'hold' | 'correct' = 'hold'): BoardWithWrongClock {
+  board = new BoardWithWrongClock({ path: folder.path('metrics.db'), remoteOrigin: server.url, offsetMs, bootId: `boot-${(boots += 1)}`, policy });
+  return board;
+}
+
+async function scrapes(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await board.scrape();
+}
+
+/** Value → time of what the server holds since this test began. */
+async function stored(since: number): Promise<Map<number, number>> {
+  const series = await server.export('{__name__="test_turn"}');
+  return new Map(series.flatMap(({ values, timestamps }) => values.map((value, index): [number, number] => [value, timestamps[index]!])).filter(([, time]) => time >= since));
+}
+
+/** Everything that was scraped stands in the server, once, under its true time, give or take; and nothing else. */
+async function expectTrueTimes(begun: number, toleranceMs: number, offsetOf: (value: number) => number = () => 0): Promise<void> {
+  const found = await stored(begun - 10 * DAY);
+  const expected = new Map([...board.truth].map(([time, value]): [number, number] => [value, time + offsetOf(value)]));
+  expect([...found.keys()].sort((a, b) => a - b)).toEqual([...expected.keys()]);
+  for (const [value, time] of found) expect(Math.abs(time - expected.get(value)!)).toBeLessThanOrEqual(toleranceMs);
+}
+
+describe('with the real server, which afterwards holds true times only:', () => {
+  let begun: number;
+  beforeEach(async () => {
+    begun = Date.now();
+    await fetch(`${server.url}/api/v1/admin/tsdb/delete_series?match[]=test_turn`);
+  });
+
+  test('a clock at 1970 that is set: rows are held, and leave with their true time', async () => {
+    boot(-begun);
+    await scrapes(5);
+    await board.upload();
+    expect([board.pending, (await stored(0)).size]).toEqual([5, 0]);
+    await scrapes(2);
+    board.clock.offsetMs = 0;
+    await scrapes(3);
+    await board.upload();
+    expect(board.pending).toBe(0);
+    await expectTrueTimes(begun, EXACT_MS);
+  });
+
+  test('a clock that is three days ahead and is set: rows are held, and later ones are not kept by the earlier', async () => {
+    boot(3 * DAY);
+    await board.upload();
+    await scrapes(5);
+    await board.upload();
+    expect([board.pending, (await stored(0)).size]).toEqual([5, 0]);
+    board.clock.offsetMs = 0;
+    await scrapes(3);
+    await board.upload();
+    expect(board.pending).toBe(0);
+    await expectTrueTimes(begun, EXACT_MS);
+  });
+
+  test('a clock that was set an hour back: rows of before and after have the times of their clocks, and are sent', async () => {
+    boot(0);
+    await scrapes(3);
+    board.clock.offsetMs = -HOUR;
+    await scrapes(3);
+    await board.upload();
+    expect(board.log.said('warn')).toEqual(['warn: the wall clock stepped', 'warn: this clock differs from the receiver’s']);
+    board.clock.offsetMs = 0;
+    await scrapes(3);
+    await board.upload();
+    expect(board.pending).toBe(0);
+    await expectTrueTimes(begun, EXACT_MS, (value) => (value > 3 && value <= 6 ? -HOUR : 0));
+  });
+
+  test.each([3_000, -3_000])('a clock that drifts by %d ms: rows follow it, and are sent', async (driftMs) => {
+    boot(0);
+    const offsets = new Map<number, number>();
+    for (let turn = 1; turn <= 30; turn++) {
+      board.clock.offsetMs = (driftMs * turn) / 30;
+      offsets.set(turn, board.clock.offsetMs);
+      await scrapes(1);
+    }
+    await board.upload();
+    expect(board.pending).toBe(0);
+    expect(board.log.said('warn')).toEqual(['warn: this clock differs from the receiver’s']);
+    await expectTrueTimes(begun, 600 + EXACT_MS, (value) => offsets.get(value)!);
+  });
+
+  test('a machine that was suspended for an hour: the time in between is missing, and no sample is moved', async () => {
+    boot(-HOUR);
+    await scrapes(3);
+    board.clock.offsetMs = 0;
+    board.clock.hasBeenSuspended(HOUR);
+    await scrapes(3);
+    await board.upload();
+    expect(board.pending).toBe(0);
+    await expectTrueTimes(begun, EXACT_MS, (value) => (value <= 3 ? -HOUR : 0));
+  });
+
+  test.each([['at 1970', -1.7e12], ['an hour behind', -HOUR], ['three days ahead', 3 * DAY]])('a clock %s that nobody ever sets, where samples are stamped by the receiver’s', async (_, offsetMs) => {
+    boot(offsetMs, 'correct');
+    await scrapes(3);
+    await board.upload();
+    await scrapes(3);
+    await board.upload();
+    expect(board.pending).toBe(0);
+    await expectTrueTimes(begun, DATE_MS);
+  });
+
+  test('rows of a boot in which nobody ever knew the time are rejected with the reason, and later ones are sent', async () => {
+    boot(-begun);
+    await scrapes(4);
+    await board.close();
+    boot(0);
+    await scrapes(3);
+    await board.upload();
+    expect([board.pending, board.rejected, (await stored(0)).size]).toEqual([0, 4, 3]);
+    await expectTrueTimes(begun, EXACT_MS);
+  });
+});

@@ -1,0 +1,135 @@
+import { join } from 'node:path';
+
+import type { Clock } from '@thugshells/shared/clock.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { migrate } from '@thugshells/shared/database/migrate.js';
+
+import { ClockEpochs, instantOf } from '../../collector/src/clock-epochs.js';
+import { CollectorStatusTable, noCounters } from '../../collector/src/collector-status.js';
+import { SampleWriter } from '../../collector/src/sample-writer.js';
+import { Admission } from '../../collector/src/store/admission.js';
+import { Ledger } from '../../collector/src/store/ledger.js';
+import { Acknowledgements } from '../../uploader/src/acknowledgements.js';
+import { Backlog } from '../../uploader/src/backlog.js';
+import { ClockSkew } from '../../uploader/src/clock-skew.js';
+import { EncoderPool } from '../../uploader/src/encoder-pool.js';
+import { LostRows } from '../../uploader/src/lost-rows.js';
+import { ReceiverClockTable } from '../../uploader/src/receiver-clock.js';
+import { Settled } from '../../uploader/src/settled.js';
+import { VictoriaMetrics } from '../../uploader/src/victoriametrics.js';
+import { RecordedLog } from '../unit/shared/recorded-log.js';
+
+const WORKER_FILE = join(import.meta.dirname, '../../uploader/dist/encode-worker.js');
+const GAUGE = { name: 'test.turn', kind: 'gauge', unit: 'none', help: 'A test’s.', priority: 1 } as const;
+const never = new AbortController().signal;
+
+/** The machine's own clocks, but that the wall clock is wrong, and can be set; and that the machine can be suspended. */
+export class WrongClock implements Clock {
+  offsetMs: number;
+  #suspendedMs = 0;
+  readonly #bootedAtMs = performance.now() - 60_000;
+
+  constructor(offsetMs: number) {
+    this.offsetMs = offsetMs;
+  }
+
+  now(): number {
+    return Date.now() + this.offsetMs;
+  }
+
+  monotonic(): number {
+    return performance.now() - this.#suspendedMs;
+  }
+
+  sinceBoot(): number {
+    return performance.now() - this.#bootedAtMs;
+  }
+
+  async sleep(ms: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  /** As if the machine had been suspended for the last so many milliseconds: time has passed, the monotonic clock has not. */
+  hasBeenSuspended(ms: number): void {
+    this.#suspendedMs += ms;
+  }
+}
+
+/** The rooms of both programs that have to do with time, on one database, against a real receiver; only the clock is not real. */
+export class BoardWithWrongClock {
+  readonly clock: WrongClock;
+  readonly database: Database;
+  readonly log = new RecordedLog();
+  readonly skew: ClockSkew;
+  readonly #writer: SampleWriter;
+  readonly #admission = new Admission({ deviceId: 'b1', labels: {} });
+  readonly #settled: Settled;
+  readonly #backlog: Backlog;
+  readonly #acknowledgements: Acknowledgements;
+  readonly #encoder: EncoderPool;
+  readonly #remote: VictoriaMetrics;
+  /** True time of each sample, Unix milliseconds → its value. */
+  readonly truth = new Map<number, number>();
+
+  constructor(options: { path: string; remoteOrigin: string; offsetMs: number; bootId: string; policy?: 'hold' | 'correct' }) {
+    const { path, remoteOrigin, offsetMs, bootId, policy = 'hold' } = options;
+    const clock = (this.clock = new WrongClock(offsetMs));
+    const logger = this.log;
+    const database = (this.database = openDatabase(path, { create: true }));
+    migrate(database);
+    const epochs = new ClockEpochs(database, { clock, logger, bootId, builtAtMs: Date.now() - 86_400_000 });
+    const statuses = new CollectorStatusTable(database);
+    this.#writer = new SampleWriter(database, { clock, epochs, ledger: new Ledger(database), statuses, syncIntervalMs: 30_000 });
+    this.#settled = new Settled(database);
+    this.#backlog = new Backlog(database, this.#settled);
+    this.#acknowledgements = new Acknowledgements(database, this.#settled, { clock, replayWindowMs: 0 });
+    const remoteUrl = `${remoteOrigin}/api/v1/import`;
+    this.#remote = new VictoriaMetrics({ clock, remoteUrl, remoteTimeoutMs: 20_000, remoteTokenFile: '', onConnectionClosed: () => undefined, onDate: (answer) => this.skew.heard(answer) });
+    const askDate = (): Promise<string | undefined> => this.#remote.dateOf(`${remoteOrigin}/health`, never);
+    const table = new ReceiverClockTable(database, bootId);
+    this.skew = new ClockSkew({ clock, logger, table, clockSkewIntervalMs: 300_000, clockSkewWarnMs: 2_000, clockSkewPolicy: policy, askDate });
+    const encoderClock = { now: () => this.skew.receiverNow() ?? Infinity, monotonic: () => clock.monotonic(), sinceBoot: () => clock.sinceBoot(), sleep: (ms: number) => clock.sleep(ms) };
+    this.#encoder = new EncoderPool({ clock: encoderClock, databasePath: path, workerFile: WORKER_FILE });
+  }
+
+  /** One scrape of one series, now. */
+  async scrape(): Promise<void> {
+    await this.clock.sleep(20);
+    const at = instantOf(this.clock);
+    const value = this.truth.size + 1;
+    this.truth.set(Date.now(), value);
+    const { samples } = this.#admission.admit([{ series: GAUGE, labels: {}, value }], Date.now());
+    const status = { collector: 'test', status: 'ok', message: '', sinceMs: 0, intervalMs: 1_000, lastScrapeMs: 0, durationMs: 1, ...noCounters() } as const;
+    this.#writer.commit([{ at, samples, status }]);
+  }
+
+  /** What the uploader does at start and in each interval. */
+  async upload(): Promise<void> {
+    await this.skew.measure(never);
+    await new LostRows({ clock: this.clock, logger: this.log, database: this.database, settled: this.#settled }).reject(never);
+    for (let batch = this.#backlog.next(100, []); batch !== undefined; batch = this.#backlog.next(100, [])) {
+      const { chunks, refused } = await this.#encoder.encode(batch, 100);
+      this.#acknowledgements.reject(refused);
+      for (const chunk of chunks) {
+        const { outcome } = await this.#remote.post(chunk, never);
+        if (outcome.kind !== 'delivered') throw new Error(JSON.stringify(outcome));
+        this.#acknowledgements.accept({ batchId: crypto.randomUUID(), chunkIndex: 0, ranges: chunk.ranges, count: chunk.count, connection: undefined });
+      }
+      this.#acknowledgements.commit();
+    }
+  }
+
+  get pending(): number {
+    return this.#backlog.books().pending;
+  }
+
+  get rejected(): number {
+    return this.#backlog.books().rejected;
+  }
+
+  async close(): Promise<void> {
+    await this.#encoder.close();
+    this.#remote.close();
+    this.database.close();
+  }
+}
