@@ -18,6 +18,7 @@ import { ReceiverClockTable } from '../../uploader/src/receiver-clock.js';
 import { Settled } from '../../uploader/src/settled.js';
 import { VictoriaMetrics } from '../../uploader/src/victoriametrics.js';
 import { RecordedLog } from '../unit/shared/recorded-log.js';
+import { straight } from '../unit/uploader/straight-way.js';
 
 const WORKER_FILE = join(import.meta.dirname, '../../uploader/dist/encode-worker.js');
 const GAUGE = { name: 'test.turn', kind: 'gauge', unit: 'none', help: 'A test’s.', priority: 1 } as const;
@@ -84,7 +85,7 @@ export class BoardWithWrongClock {
     this.#backlog = new Backlog(database, this.#settled);
     this.#acknowledgements = new Acknowledgements(database, this.#settled, { clock, replayWindowMs: 0 });
     const remoteUrl = `${remoteOrigin}/api/v1/import`;
-    this.#remote = new VictoriaMetrics({ clock, remoteUrl, remoteTimeoutMs: 20_000, remoteTokenFile: '', onConnectionClosed: () => undefined, onDate: (answer) => this.skew.heard(answer) });
+    this.#remote = new VictoriaMetrics({ clock, remoteUrl, remoteTimeoutMs: 20_000, ...straight, onConnectionClosed: () => undefined, onDate: (answer) => this.skew.heard(answer) });
     const askDate = (): Promise<string | undefined> => this.#remote.dateOf(`${remoteOrigin}/health`, never);
     const table = new ReceiverClockTable(database, bootId);
     this.skew = new ClockSkew({ clock, logger, table, clockSkewIntervalMs: 300_000, clockSkewWarnMs: 2_000, clockSkewPolicy: policy, askDate });
@@ -107,8 +108,8 @@ export class BoardWithWrongClock {
   async upload(): Promise<void> {
     await this.skew.measure(never);
     await new LostRows({ clock: this.clock, logger: this.log, database: this.database, settled: this.#settled }).reject(never);
-    for (let batch = this.#backlog.next(100, []); batch !== undefined; batch = this.#backlog.next(100, [])) {
-      const { chunks, refused } = await this.#encoder.encode(batch, 100);
+    for (let ranges = this.#backlog.sendable([]); ranges.length > 0; ranges = this.#backlog.sendable([])) {
+      const { chunks, refused } = await this.#encoder.encode({ ranges, batchMetrics: 100, chunkMetrics: 100 });
       this.#acknowledgements.reject(refused);
       for (const chunk of chunks) {
         const { outcome } = await this.#remote.post(chunk, never);
