@@ -10,8 +10,8 @@ export interface AcceptedChunk {
   readonly chunkIndex: number;
   readonly ranges: readonly IdRange[];
   readonly count: number;
-  /** The books' count of dropped rows when the chunk was read; undefined where its rows have to be counted again. */
-  readonly dropped?: number;
+  /** Shows whether a pending row has gone since the chunk was read; undefined where its rows have to be counted again. */
+  readonly lossesMark?: string;
   /** The connection that carried the answer. */
   readonly connection: number | undefined;
 }
@@ -205,7 +205,7 @@ export class Acknowledgements {
 
   #write(): Written {
     const nowMs = this.#options.clock.now();
-    for (const { ranges, count, dropped } of this.#accepted) this.#settled.deliver(ranges, dropped === undefined ? undefined : { count, dropped });
+    for (const { ranges, count, lossesMark } of this.#accepted) this.#settled.deliver(ranges, lossesMark === undefined ? undefined : { count, lossesMark });
     this.#settled.reject(this.#rejected);
     for (const { batchId, chunkIndex, count } of this.#accepted) this.#checkpoint.run(batchId, chunkIndex, nowMs, count);
     this.#forgetCheckpoints.run(KEPT_CHECKPOINTS);

@@ -128,7 +128,7 @@ export class Delivery {
     const { connection, closing } = post;
     const chunkIndex = pass.chunkIndex++;
     const { ranges, count } = taken;
-    acknowledgements.accept({ batchId: pass.batchId, chunkIndex, ranges, count, dropped: chunk.dropped, connection });
+    acknowledgements.accept({ batchId: pass.batchId, chunkIndex, ranges, count, lossesMark: chunk.lossesMark, connection });
     this.#quarantine(rejectionsOf(chunk, post));
     acknowledgements.answered(connection, closing);
     pass.accepted += count;

@@ -18,8 +18,8 @@ export interface Chunk {
   readonly ids: Float64Array;
   /** The same ids as ranges; they may also hold ids of rows that do not exist. */
   readonly ranges: readonly IdRange[];
-  /** The books' count of dropped rows when it was read. */
-  readonly dropped: number;
+  /** Shows whether a pending row has gone since it was read. */
+  readonly lossesMark: string;
 }
 
 type EncodedChunk = Pick<Chunk, 'body' | 'count' | 'ids'>;
@@ -82,8 +82,8 @@ export class Encoder {
     const chunks = this.#chunksOf(soundLines, chunkMetrics);
     // Where one chunk holds the whole batch its ranges are known.
     const isWhole = chunks.length === 1 && refused.length === 0;
-    const dropped = this.#reader.dropped();
-    return { ranges, chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : rangesOf(chunk.ids), dropped })), refused };
+    const lossesMark = this.#reader.lossesMark();
+    return { ranges, chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : rangesOf(chunk.ids), lossesMark })), refused };
   }
 
   /** Cuts lines into chunks, the last one of what is left. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { bootId } from '@thugshells/shared/boot-id.js';
 import { describeConfig } from '@thugshells/shared/check-config.js';
 import { systemClock as clock } from '@thugshells/shared/clock.js';
-import { dispatch } from '@thugshells/shared/command-line.js';
+import { dispatch, type GivenOptions } from '@thugshells/shared/command-line.js';
 import { ExitCode } from '@thugshells/shared/errors.js';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.js';
 import { processLogger, runCommand, runPart, runService, type CommandResult, type Releases } from '@thugshells/shared/lifecycle.js';
@@ -17,6 +17,7 @@ import { ChunkSize } from './chunk-size.js';
 import { ClockSkew } from './clock-skew.js';
 import { loadUploaderConfig, surroundings } from './config.js';
 import { Credentials } from './credentials.js';
+import { QUARANTINE_OPTIONS, quarantineCommand, REQUEUE_OPTIONS, requeueCommand } from './database-commands.js';
 import { DatabaseWatch } from './database-watch.js';
 import { Delivery } from './delivery.js';
 import { EncoderPool } from './encoder-pool.js';
@@ -147,11 +148,19 @@ function fileOf(path: string): string {
   return fileURLToPath(new URL(path, import.meta.url));
 }
 
-function status(given: ReadonlySet<string>): Promise<CommandResult> {
+function status(given: GivenOptions): Promise<CommandResult> {
   const { values: config, unknown } = loadUploaderConfig(process.env);
   const asJson = given.has('--json');
   const coloured = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
   return statusCommand({ clock, config, version: version(), bootId: bootId(), configurationWarnings: unknown, asJson, coloured });
+}
+
+function requeue(options: GivenOptions): CommandResult {
+  return requeueCommand(loadUploaderConfig(process.env).values.dbPath, options, clock.now());
+}
+
+function quarantine(options: GivenOptions): CommandResult {
+  return quarantineCommand(loadUploaderConfig(process.env).values.dbPath, options);
 }
 
 function checkConfig(): CommandResult {
@@ -166,6 +175,8 @@ await runCommand(() =>
     {
       run: { doc: 'upload until stopped', run },
       status: { doc: 'tell how this box fares; exit code 0 ok, 1 degraded, 2 error', options: ['--json'], run: status },
+      requeue: { doc: 'mark delivered (or quarantined) samples of a time range as pending again', options: REQUEUE_OPTIONS, run: requeue },
+      quarantine: { doc: 'show the samples that no receiver would take, and why', options: QUARANTINE_OPTIONS, run: quarantine },
       'check-config': { doc: 'print every variable and where its value came from', run: checkConfig },
     },
     process.argv.slice(2),

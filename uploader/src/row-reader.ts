@@ -2,6 +2,7 @@ import { openDatabase, type Database, type Statement } from '@thugshells/shared/
 import type { Labels } from '@thugshells/shared/sample.js';
 
 import { merge, type IdRange } from './id-ranges.js';
+import { LOSSES_MARK } from './losses-mark.js';
 
 /**
  * Rows in the order of their ids, their numbers printed by SQLite and joined by commas. In this form they pass from
@@ -73,7 +74,7 @@ export class RowReader {
   readonly #first: Statement<[number, number], number>;
   readonly #ids: Statement<[number, number], StoredBytes>;
   readonly #rows: Statement<[Bounds], StoredRow>;
-  readonly #dropped: Statement<[], number>;
+  readonly #lossesMark: Statement<[], string>;
   readonly #epochs: Statement<[], [firstId: number, offsetMs: number]>;
   readonly #series: Statement<[number], { id: number; name: string; device_id: string; tags: string; value_type: number }>;
 
@@ -90,7 +91,7 @@ export class RowReader {
          value, CAST(value AS TEXT) AS printedValue
        FROM samples WHERE id BETWEEN @first AND @last ORDER BY id`,
     );
-    this.#dropped = database.prepare<[], number>('SELECT dropped FROM collector_state').pluck();
+    this.#lossesMark = database.prepare<[], string>(LOSSES_MARK).pluck();
     this.#epochs = database.prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id').raw();
     this.#series = database.prepare('SELECT id, name, device_id, tags, value_type FROM series WHERE id >= ?');
   }
@@ -127,9 +128,9 @@ export class RowReader {
     return this.#withOffsets(ranges).flatMap(([first, last, offsetMs]) => this.#rows.all({ first, last, offset: BigInt(offsetMs) }));
   }
 
-  /** The books' count of dropped rows. */
-  dropped(): number {
-    return this.#dropped.get()!;
+  /** Shows later whether a pending row has gone since. */
+  lossesMark(): string {
+    return this.#lossesMark.get()!;
   }
 
   /** The series from an id on. */

@@ -31,6 +31,17 @@ export async function openWhenReady(
   return undefined;
 }
 
+/**
+ * Opens the database for a command, which has nothing to wait for.
+ *
+ * @throws AgentError DATABASE_NOT_READY, DATABASE_TOO_NEW or SQLITE_TOO_OLD
+ */
+export function openNow(path: string): Database {
+  const { database, reason } = tryOpen(path);
+  if (database !== undefined) return database;
+  throw new AgentError(`cannot use the database ${path}: ${reason}`, { code: 'DATABASE_NOT_READY', hint: 'the collector prepares it; look at THUGSHELLS_DB_PATH' });
+}
+
 function tryOpen(path: string): { readonly database?: Database; readonly reason?: string } {
   let database: Database;
   try {

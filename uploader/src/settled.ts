@@ -1,6 +1,7 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
 
 import { intersect, merge, subtract, type IdRange } from './id-ranges.js';
+import { LOSSES_MARK } from './losses-mark.js';
 
 /** A row that will not be sent again, and why. */
 export interface Rejection {
@@ -14,8 +15,8 @@ export interface Rejection {
 export interface SeenRows {
   /** How many there were. */
   readonly count: number;
-  /** The books' count of dropped rows in the same snapshot: while it stands, no pending row has gone. */
-  readonly dropped: number;
+  /** The mark of LOSSES_MARK in the same snapshot: while it stands, no pending row has gone. */
+  readonly lossesMark: string;
 }
 
 /**
@@ -31,8 +32,9 @@ export class Settled {
   readonly #delete: Statement<[number, number]>;
   readonly #insert: Statement<[number, number]>;
   readonly #count: Statement<[number, number], number>;
-  readonly #dropped: Statement<[], number>;
+  readonly #lossesMark: Statement<[], string>;
   readonly #reject: Statement;
+  readonly #forgive: Statement<[number]>;
   readonly #rejectedWithin: Statement<[number, number], number>;
   readonly #book: Statement<[number, number]>;
 
@@ -51,8 +53,9 @@ export class Settled {
     this.#delete = database.prepare('DELETE FROM settled WHERE first_id BETWEEN ? AND ?');
     this.#insert = database.prepare('INSERT INTO settled (first_id, last_id) VALUES (?, ?)');
     this.#count = database.prepare<[number, number], number>('SELECT COUNT(*) FROM samples WHERE id BETWEEN ? AND ?').pluck();
-    this.#dropped = database.prepare<[], number>('SELECT dropped FROM collector_state').pluck();
+    this.#lossesMark = database.prepare<[], string>(LOSSES_MARK).pluck();
     this.#reject = database.prepare('INSERT OR REPLACE INTO rejected (id, status, reason) VALUES (?, ?, ?)');
+    this.#forgive = database.prepare('DELETE FROM rejected WHERE id = ?');
     this.#rejectedWithin = database
       .prepare<[number, number], number>('SELECT id FROM rejected WHERE id BETWEEN ? AND ? ORDER BY id')
       .pluck();
@@ -72,7 +75,7 @@ export class Settled {
    * @param seen what is known of them: to count a large chunk's rows again would take longer than all the rest
    */
   deliver(ranges: readonly IdRange[], seen?: SeenRows): number {
-    const areAsSeen = seen !== undefined && seen.dropped === this.#dropped.get();
+    const areAsSeen = seen !== undefined && seen.lossesMark === this.#lossesMark.get();
     const delivered = this.#settle(ranges, areAsSeen ? seen.count : undefined);
     this.#book.run(delivered, 0);
     return delivered;
@@ -102,6 +105,18 @@ export class Settled {
     }
     this.#book.run(-unsettled, 0);
     return unsettled;
+  }
+
+  /** Makes rejected rows that still exist pending again. Returns how many rows that were. */
+  takeBack(ids: readonly number[]): number {
+    const rejected = ids.filter((id) => this.#rejectedWithin.all(id, id).length > 0 && this.#rowsIn([[id, id]]) > 0);
+    for (const id of rejected) {
+      const around = this.#touching([id, id]);
+      this.#replace(around, subtract(around, [[id, id]]));
+      this.#forgive.run(id);
+    }
+    this.#book.run(0, -rejected.length);
+    return rejected.length;
   }
 
   /** @param rows how many rows the ranges hold, where that is known */

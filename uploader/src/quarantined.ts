@@ -1,0 +1,29 @@
+import type { Database } from '@thugshells/shared/database/open.js';
+
+/** A sample that the receiver, or the encoder before it, would not take. */
+export interface QuarantinedSample {
+  readonly id: number;
+  /** True time in Unix milliseconds; null where the row is no longer stored, as are the next four. */
+  readonly timestampMs: number | null;
+  readonly name: string | null;
+  readonly tags: Readonly<Record<string, string>> | null;
+  readonly deviceId: string | null;
+  readonly value: unknown;
+  /** The receiver's HTTP status; null where the encoder refused the row. */
+  readonly status: number | null;
+  readonly reason: string;
+}
+
+/** What is in quarantine, newest first, at most `limit` of it, and how much there is in all. */
+export function quarantinedSamples(database: Database, limit: number): { readonly samples: readonly QuarantinedSample[]; readonly total: number } {
+  const rows = database
+    .prepare<[number], Omit<QuarantinedSample, 'tags'> & { readonly tags: string | null }>(
+      `SELECT q.id, m.timestamp_ms + (SELECT offset_ms FROM epochs WHERE first_id <= q.id ORDER BY first_id DESC LIMIT 1) AS timestampMs,
+         s.name, s.tags, s.device_id AS deviceId, m.value, q.status, q.reason
+       FROM rejected AS q LEFT JOIN samples AS m ON m.id = q.id LEFT JOIN series AS s ON s.id = m.series_id
+       ORDER BY q.id DESC LIMIT ?`,
+    )
+    .all(limit);
+  const total = database.prepare<[], number>('SELECT COUNT(*) FROM rejected').pluck().get()!;
+  return { total, samples: rows.map((row) => ({ ...row, tags: row.tags === null ? null : (JSON.parse(row.tags) as Record<string, string>) })) };
+}

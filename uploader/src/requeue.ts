@@ -1,0 +1,81 @@
+import type { Database, Statement } from '@thugshells/shared/database/open.js';
+
+import { rangesOf } from './id-ranges.js';
+import type { Settled } from './settled.js';
+
+/** Which samples are to be sent again, by their true times, both included. */
+export interface TimeRange {
+  /** Unix milliseconds. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** A stretch of ids in which stored and true time differ by one offset. */
+interface Epoch {
+  readonly firstId: number;
+  readonly lastId: number;
+  readonly offsetMs: number;
+}
+
+type Cursor = readonly [timestampMs: number, seriesId: number];
+
+/** Rows in one transaction: the collector, which writes meanwhile, waits no longer than that takes. */
+const SLICE_ROWS = 10_000;
+
+/**
+ * Makes delivered rows pending again, for a receiver that lost data. Only rows that still exist are; what is in
+ * quarantine stays there, unless that is what is asked for.
+ */
+export class Requeue {
+  readonly #database: Database;
+  readonly #settled: Settled;
+  readonly #epochs: Statement<[], Epoch>;
+  readonly #rows: Statement<unknown[], [timestampMs: number, seriesId: number, id: number]>;
+  readonly #quarantined: Statement<[number, number], number>;
+
+  constructor(database: Database, settled: Settled) {
+    this.#database = database;
+    this.#settled = settled;
+    this.#epochs = database.prepare(
+      `SELECT first_id AS firstId, LEAD(first_id, 1, ${Number.MAX_SAFE_INTEGER}) OVER (ORDER BY first_id) - 1 AS lastId, offset_ms AS offsetMs
+       FROM epochs ORDER BY first_id`,
+    );
+    this.#rows = database
+      .prepare<unknown[], [number, number, number]>(
+        `SELECT timestamp_ms, series_id, id FROM samples
+         WHERE (timestamp_ms, series_id) > (?, ?) AND timestamp_ms <= ? AND id BETWEEN ? AND ?
+         ORDER BY timestamp_ms, series_id LIMIT ${SLICE_ROWS}`,
+      )
+      .raw();
+    this.#quarantined = database
+      .prepare<[number, number], number>(
+        `SELECT id FROM rejected JOIN samples USING (id)
+         WHERE timestamp_ms + (SELECT offset_ms FROM epochs WHERE first_id <= samples.id ORDER BY first_id DESC LIMIT 1) BETWEEN ? AND ?
+         ORDER BY id`,
+      )
+      .pluck();
+  }
+
+  /** Delivered rows; returns how many became pending. */
+  delivered({ fromMs, toMs }: TimeRange): number {
+    let requeued = 0;
+    for (const { firstId, lastId, offsetMs } of this.#epochs.all()) {
+      let after: Cursor | undefined = [fromMs - offsetMs - 1, Number.MAX_SAFE_INTEGER];
+      while (after !== undefined) {
+        const slice = this.#rows.all(...after, toMs - offsetMs, firstId, lastId);
+        requeued += this.#unsettle(slice.map(([, , id]) => id));
+        after = slice.length < SLICE_ROWS ? undefined : [slice.at(-1)![0], slice.at(-1)![1]];
+      }
+    }
+    return requeued;
+  }
+
+  /** Rows in quarantine; returns how many became pending. */
+  quarantined({ fromMs, toMs }: TimeRange): number {
+    return this.#database.transaction(() => this.#settled.takeBack(this.#quarantined.all(fromMs, toMs))).immediate();
+  }
+
+  #unsettle(ids: readonly number[]): number {
+    return this.#database.transaction(() => this.#settled.unsettle(rangesOf(ids))).immediate();
+  }
+}
