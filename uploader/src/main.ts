@@ -110,6 +110,7 @@ function run(): Promise<never> {
       logger,
       stop,
       attempts: config.retryAttempts,
+      isLongAway: () => receiver.isLongAway,
       policy: {
         initialMs: config.retryInitialMs,
         multiplier: config.retryMultiplier,

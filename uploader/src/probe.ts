@@ -15,8 +15,7 @@ export interface ProbeOptions {
   readonly probeIntervalMs: number;
 }
 
-/** A receiver that has been away for this long is asked less often: a thousand boards ask the same one. */
-const LONG_AWAY_MS = 10 * 60_000;
+/** Between two questions to a receiver that has been away for long. */
 const LONGEST_INTERVAL_MS = 30_000;
 /** Share by which each wait varies. */
 const JITTER = 0.2;
@@ -42,9 +41,8 @@ export class Probe {
   }
 
   #nextMs(): number {
-    const { clock, receiver, random, probeIntervalMs } = this.#options;
-    const isLongAway = clock.now() - receiver.sinceMs > LONG_AWAY_MS;
-    const intervalMs = isLongAway ? Math.max(LONGEST_INTERVAL_MS, probeIntervalMs) : probeIntervalMs;
+    const { receiver, random, probeIntervalMs } = this.#options;
+    const intervalMs = receiver.isLongAway ? Math.max(LONGEST_INTERVAL_MS, probeIntervalMs) : probeIntervalMs;
     return intervalMs * (1 + JITTER * (2 * random() - 1));
   }
 }

@@ -17,6 +17,8 @@ export interface Delivery {
 const KEPT_UPLOADS = 10;
 /** Those that follow each other more closely than this, as the batches of a drain do, are told as one. */
 const SAME_UPLOAD_MS = 2_000;
+/** A receiver that has been away for this long is asked less often: a thousand boards ask the same one. */
+const LONG_AWAY_MS = 10 * 60_000;
 
 /** How the uploads fare: what health shows, and what makes one log line a change instead of one a try. */
 export class ReceiverState {
@@ -43,6 +45,11 @@ export class ReceiverState {
   remember({ uploads, lastDelivery }: { readonly uploads: readonly UploadRecord[]; readonly lastDelivery: Delivery | undefined }): void {
     this.#uploads = uploads;
     this.lastDelivery ??= lastDelivery;
+  }
+
+  /** Whether it has been away for so long that to ask it often only costs. */
+  get isLongAway(): boolean {
+    return this.condition === 'away' && this.#clock.now() - this.sinceMs > LONG_AWAY_MS;
   }
 
   /** An upload failed; true where that is news. */

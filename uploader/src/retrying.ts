@@ -9,7 +9,10 @@ export interface RetryingOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly policy: BackoffPolicy;
+  /** How often a chunk is tried. */
   readonly attempts: number;
+  /** Whether the receiver has been away for long. Then one try is enough: what spreads a fleet is that its boards ask seldom. */
+  readonly isLongAway: () => boolean;
   /** From 0 up to, but not including, 1. */
   readonly random: () => number;
   /** Sees every try, also those that are repeated. */
@@ -30,7 +33,8 @@ export class Retrying implements Transport {
 
   /** The first outcome that is not `retry`, or the last one. */
   async post(chunk: Chunk, signal: AbortSignal): Promise<Post> {
-    const { clock, logger, attempts, policy, random, onPost, stop } = this.#options;
+    const { clock, logger, policy, random, onPost, stop } = this.#options;
+    const attempts = this.#options.isLongAway() ? 1 : this.#options.attempts;
     for (let attempt = 1; ; attempt++) {
       const post = await this.#transport.post(chunk, signal);
       onPost(post, chunk.count);

@@ -22,8 +22,8 @@ beforeEach(() => {
 });
 
 /** Posts over a transport that comes to these outcomes, one a try; the last one stays. */
-function post(outcomes: readonly Outcome[], settings: { attempts?: number; random?: () => number } = {}): Promise<Post> {
-  const { attempts = 3, random = () => 0.5 } = settings;
+function post(outcomes: readonly Outcome[], settings: { attempts?: number; random?: () => number; isLongAway?: boolean } = {}): Promise<Post> {
+  const { attempts = 3, random = () => 0.5, isLongAway = false } = settings;
   const transport = {
     async post(): Promise<Post> {
       const outcome = outcomes[Math.min(seen.length, outcomes.length - 1)]!;
@@ -34,7 +34,7 @@ function post(outcomes: readonly Outcome[], settings: { attempts?: number; rando
     expect(samples).toBe(3);
     seen.push(made.outcome);
   };
-  const retrying = new Retrying(transport, { clock, logger: log, policy, attempts, random, onPost, stop: stop.signal });
+  const retrying = new Retrying(transport, { clock, logger: log, policy, attempts, random, onPost, isLongAway: () => isLongAway, stop: stop.signal });
   return retrying.post(chunk, new AbortController().signal);
 }
 
@@ -69,6 +69,11 @@ describe('a post', () => {
 
   test('is made once where that is what was asked for', async () => {
     await finish(post([away], { attempts: 1 }));
+    expect([seen.length, clock.sleeps]).toEqual([1, []]);
+  });
+
+  test('is made once where the receiver has been away for long', async () => {
+    expect((await finish(post([{ kind: 'retry', reason: 'away' }], { isLongAway: true }))).kind).toBe('retry');
     expect([seen.length, clock.sleeps]).toEqual([1, []]);
   });
 

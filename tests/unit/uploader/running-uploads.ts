@@ -82,7 +82,7 @@ export class RunningUploads {
     const lost = new LostConnections({ logger, acknowledgements, pinger: this.#remote, stop: this.#stop.signal });
     const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0 };
     const { attempts } = this.#settings;
-    const transport = new Retrying(this.#remote, { clock, logger, policy, attempts, onPost, random: () => 0.5, stop: this.#stop.signal });
+    const transport = new Retrying(this.#remote, { clock, logger, policy, attempts, isLongAway: () => this.state.isLongAway, onPost, random: () => 0.5, stop: this.#stop.signal });
     const chunkSize = new ChunkSize(this.#settings);
     const rooms = { backlog: this.#backlog, acknowledgements, encoder: this.#encoder, pinger: this.#remote, chunkSize };
     const watch = new DatabaseWatch(this.stored.database, { path: this.stored.path, clock, logger });
