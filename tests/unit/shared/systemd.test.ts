@@ -68,11 +68,12 @@ describe('in another process', () => {
 
   test('an abstract address is reached too', async () => {
     const address = `@thugshells-test-${process.pid}`;
-    const { lines, ended } = await reader(address, { count: 1, waitMs: 0 });
+    // The command sends a second datagram and waits until that has been read.
+    const { lines, ended } = await reader(address, { count: 2, waitMs: 0 });
     const log = new RecordedLog();
     notifier({ NOTIFY_SOCKET: address, PATH: process.env['PATH'] }, log)({ ready: true, status: 'collecting' });
     await ended;
-    expect(lines).toEqual(['bound', 'READY=1|STATUS=collecting']);
+    expect(lines).toEqual(['bound', 'READY=1|STATUS=collecting', 'BARRIER=1']);
     expect(log.lines).toEqual([]);
   });
 

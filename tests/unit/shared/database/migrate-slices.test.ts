@@ -54,9 +54,9 @@ describe('a migration of many rows', () => {
     const shares = reached.map(({ share }) => share);
     expect(shares).toEqual([...shares].sort((a, b) => a - b));
     expect(shares.at(-1)).toBeCloseTo(1, 9);
-    expect([...new Set(reached.map(({ migration }) => migration))]).toEqual([
-      '0002-uploads.sql', '0003-series-and-samples.sql', '0004-books-and-storage.sql',
-    ]);
+    expect([...new Set(reached.map(({ migration }) => Number(migration.slice(0, 4))))]).toEqual(
+      Array.from({ length: SCHEMA_VERSION - 1 }, (_, index) => index + 2),
+    );
     // Slices of 20,000 ids: none of the long statements runs in one piece.
     expect(new Set(shares.map((share) => share.toFixed(6))).size).toBeGreaterThan(20);
   });
@@ -68,7 +68,8 @@ describe('a migration of many rows', () => {
     expect(watch.told.slice(0, firstShare).every((each) => 'ms' in each && each.ms >= 60_000)).toBe(true);
     const expected = watch.told.flatMap((each) => ('ms' in each ? [each.ms] : []));
     // A slice gets a minute, what runs in one piece more, by the size of the database, and the wait for the lock ten.
-    expect(expected.filter((ms) => ms === 60_000).length).toBeGreaterThan(20);
+    // Six statements over the rows, three slices each.
+    expect(expected.filter((ms) => ms === 60_000)).toHaveLength(18);
     expect(expected.filter((ms) => ms > 65_000 && ms < 600_000).length).toBeGreaterThan(10);
     expect(expected.filter((ms) => ms > 600_000)).toHaveLength(SCHEMA_VERSION - 1);
   });
@@ -86,10 +87,9 @@ describe('a migration of many rows', () => {
     const database = filled(50_000);
     database.exec(`CREATE TRIGGER in_the_way BEFORE UPDATE ON metrics WHEN NEW.id = 30000 BEGIN SELECT RAISE(ABORT, 'row 30000 is odd'); END`);
     const before = fingerprint(database);
-    expect(thrownBy(() => migrate(database))).toMatchObject({
-      code: 'MIGRATION_FAILED',
-      message: expect.stringMatching(/^migration 0002-uploads\.sql failed: row 30000 is odd in \(ids 20001 to 40000\): UPDATE metrics SET dedup_key/),
-    });
+    const error = thrownBy(() => migrate(database)) as Error;
+    expect(error).toMatchObject({ code: 'MIGRATION_FAILED' });
+    expect(error.message).toMatch(/^migration 0002-uploads\.sql failed: .*row 30000 is odd in \(ids 20001 to 40000\): UPDATE metrics SET dedup_key/);
     expect(fingerprint(database)).toBe(before);
     expect(schemaVersion(database)).toBe(1);
   });
@@ -138,7 +138,7 @@ test('of two processes that migrate one database at once, one does and both find
   for (const { child } of children) child.stdin.end('go\n');
   expect(await Promise.all(children.map(({ ended }) => ended))).toEqual([[0, null], [0, null]]);
   // Both saw version 1, or one came when the other had begun; nothing was done twice.
-  for (const { lines } of children) expect(lines[1]).toMatch(new RegExp(`^[1-4] to ${SCHEMA_VERSION}$`));
+  for (const { lines } of children) expect(lines[1]).toMatch(new RegExp(`^\\d to ${SCHEMA_VERSION}$`));
   const database = folder.keep(openDatabase(folder.path('metrics.db')));
   expect(database.prepare('SELECT COUNT(*), COUNT(DISTINCT value) FROM samples').raw().get()).toEqual([36_000, 36_000]);
   expect(database.prepare('SELECT balanced FROM books').pluck().get()).toBe(1);
