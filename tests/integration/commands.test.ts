@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openDatabase } from '@thugshells/shared/database/open.js';
+import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.js';
 
 import { AgentProcess, runToEnd } from '../support/agent-process.js';
 import { books } from '../support/stored-rows.js';
@@ -77,7 +78,7 @@ describe.each(['collector', 'uploader'] as const)('%s', (program) => {
     const agent = new AgentProcess(program, { THUGSHELLS_DB_PATH: database, THUGSHELLS_HEALTH_PORT: '0' });
     expect(await agent.ended).toEqual({ code: 78, signal: null });
     const line = agent.log().find(({ error_code: code }) => code === 'DATABASE_TOO_NEW');
-    expect(line?.['error']).toMatch(/version 99.*up to 3/);
+    expect(line?.['error']).toMatch(new RegExp(`version 99.*up to ${SCHEMA_VERSION}$`));
   });
 });
 
