@@ -99,7 +99,10 @@ export class Acknowledgements {
     this.#dropProvisional = database.prepare('DELETE FROM provisional WHERE id = ?');
   }
 
-  /** Makes pending again what an earlier process left provisional: its connections ended with it. */
+  /**
+   * Makes pending again what an earlier process left provisional: its connections ended with it. And looks once which
+   * ranges of settled ids the collector's deletions have brought together.
+   */
   recover(): number {
     const rows = this.#database.prepare<[], { ranges: string }>('SELECT ranges FROM provisional').all();
     const ranges = rows.flatMap((row) => JSON.parse(row.ranges) as IdRange[]);
@@ -108,7 +111,9 @@ export class Acknowledgements {
       return this.#options.replayWindowMs > 0 ? this.#settled.unsettle(ranges) : 0;
     });
     this.#replayed = merge(ranges);
-    return rows.length === 0 ? 0 : recover.immediate();
+    const replayed = rows.length === 0 ? 0 : recover.immediate();
+    this.#database.transaction(() => this.#settled.compact()).immediate();
+    return replayed;
   }
 
   accept(chunk: AcceptedChunk): void {

@@ -23,12 +23,15 @@ export interface SeenRows {
  * The set of settled ids (delivered or rejected) and the books' right side, which move together.
  *
  * Ids only grow, so the set is a handful of ranges, merged as they meet. Every method reads the set inside the
- * caller's transaction and counts only rows that exist: holes that retention left are neither delivered nor pending.
+ * caller's transaction and counts only rows that exist: holes that retention left are neither delivered nor pending,
+ * and no range ends at one, or thinning, which leaves one row in ten, would leave as many ranges as rows.
  */
 export class Settled {
   readonly #all: Statement<[], [number, number]>;
   readonly #before: Statement<[number], [number, number]>;
+  readonly #after: Statement<[number], [number, number]>;
   readonly #within: Statement<[number, number], [number, number]>;
+  readonly #isRowWithin: Statement<[number, number], number>;
   readonly #delete: Statement<[number, number]>;
   readonly #insert: Statement<[number, number]>;
   readonly #count: Statement<[number, number], number>;
@@ -45,11 +48,15 @@ export class Settled {
         'SELECT first_id, last_id FROM settled WHERE first_id <= ? ORDER BY first_id DESC LIMIT 1',
       )
       .raw();
+    this.#after = database
+      .prepare<[number], [number, number]>('SELECT first_id, last_id FROM settled WHERE first_id > ? ORDER BY first_id LIMIT 1')
+      .raw();
     this.#within = database
       .prepare<[number, number], [number, number]>(
         'SELECT first_id, last_id FROM settled WHERE first_id BETWEEN ? AND ? ORDER BY first_id',
       )
       .raw();
+    this.#isRowWithin = database.prepare<[number, number], number>('SELECT 1 FROM samples WHERE id BETWEEN ? AND ? LIMIT 1').pluck();
     this.#delete = database.prepare('DELETE FROM settled WHERE first_id BETWEEN ? AND ?');
     this.#insert = database.prepare('INSERT INTO settled (first_id, last_id) VALUES (?, ?)');
     this.#count = database.prepare<[number, number], number>('SELECT COUNT(*) FROM samples WHERE id BETWEEN ? AND ?').pluck();
@@ -119,6 +126,14 @@ export class Settled {
     return rejected.length;
   }
 
+  /** Makes one range of those between which no row exists any more. */
+  compact(): void {
+    let through = 0;
+    for (const range of this.ranges()) {
+      if (range[1] > through) through = this.#joinOverHoles(range);
+    }
+  }
+
   /** @param rows how many rows the ranges hold, where that is known */
   #settle(ranges: readonly IdRange[], rows?: number): number {
     const whole = merge(ranges);
@@ -127,9 +142,29 @@ export class Settled {
     const settled = rows !== undefined && wereAllPending ? rows : this.#rowsIn(fresh.flat());
     for (const range of whole) {
       const neighbours = this.#touching(range);
-      this.#replace(neighbours, merge([...neighbours, range]));
+      const [joined] = merge([...neighbours, range]);
+      this.#replace(neighbours, [joined!]);
+      this.#joinOverHoles(joined!);
     }
     return settled;
+  }
+
+  /**
+   * Joins a range with those around it as far as no row lies between; returns its last id. Each step takes a range away
+   * for good, so that all of them together cost no more than the ranges did.
+   */
+  #joinOverHoles(range: IdRange): number {
+    let [first, last] = range;
+    for (let before = this.#before.get(first - 1); this.#isHole(before?.[1], first); before = this.#before.get(first - 1)) [first] = before!;
+    for (let after = this.#after.get(last); this.#isHole(last, after?.[0]); after = this.#after.get(last)) [, last] = after!;
+    if (first < range[0] || last > range[1]) this.#replace([[first, last]], [[first, last]]);
+    return last;
+  }
+
+  /** Whether no row exists between two ids, these not counted; false where there is no such id. */
+  #isHole(afterId: number | undefined, beforeId: number | undefined): boolean {
+    if (afterId === undefined || beforeId === undefined) return false;
+    return this.#isRowWithin.get(afterId + 1, beforeId - 1) === undefined;
   }
 
   /** The settled ranges that overlap a range or stand next to it. */
@@ -140,7 +175,7 @@ export class Settled {
   }
 
   #replace(old: readonly IdRange[], next: readonly IdRange[]): void {
-    if (old.length > 0) this.#delete.run(old[0]![0], old.at(-1)![0]);
+    if (old.length > 0) this.#delete.run(old[0]![0], old.at(-1)![1]);
     for (const [first, last] of next) this.#insert.run(first, last);
   }
 

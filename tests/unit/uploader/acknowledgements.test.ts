@@ -255,6 +255,14 @@ describe('a process that starts', () => {
     expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
   });
 
+  test('joins the ranges between which deletions have left no row', () => {
+    stored.rows(6);
+    settled.deliver([[1, 2], [5, 6]]);
+    stored.drop([3, 4], 'cap');
+    acknowledgements.recover();
+    expect(settled.ranges()).toEqual([[1, 6]]);
+  });
+
   test('without a replay window forgets it, and sends nothing again', () => {
     stored.rows(6);
     accept(1, 4);

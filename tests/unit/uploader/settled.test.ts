@@ -71,6 +71,44 @@ describe('what is settled', () => {
   });
 });
 
+describe('a hole, where no row exists any more,', () => {
+  test('joins what is settled around it: thinned rows make one range, not one each', () => {
+    stored.rows(20);
+    stored.drop(idsIn([[1, 20]]).filter((each) => each % 5 !== 0), 'cap');
+    for (const each of [10, 20, 5, 15]) settled.deliver([[each, each]]);
+    expect(settled.ranges()).toEqual([[5, 20]]);
+    expect(books()).toEqual({ collected: 20, delivered: 4, pending: 0, rejected: 0, dropped: 16 });
+  });
+
+  test('joins nothing beyond the next pending row', () => {
+    stored.rows(12);
+    settled.deliver([[1, 2], [6, 6], [11, 12]]);
+    stored.drop([3, 4, 7, 8, 9], 'cap');
+    settled.deliver([[10, 10]]);
+    expect(settled.ranges()).toEqual([[1, 2], [6, 12]]);
+    expect(stored.idsOf('pending')).toEqual([5]);
+  });
+
+  test('that came after its neighbours were settled joins them when all are looked at', () => {
+    stored.rows(12);
+    settled.deliver([[1, 2], [4, 5], [8, 9], [11, 12]]);
+    stored.drop([3, 6, 7], 'cap');
+    settled.compact();
+    expect(settled.ranges()).toEqual([[1, 9], [11, 12]]);
+    expect(books()).toEqual({ collected: 12, delivered: 8, pending: 1, rejected: 0, dropped: 3 });
+  });
+
+  test('inside a range is left out of it by a replay, which makes pending only the rows that exist', () => {
+    stored.rows(6);
+    stored.drop([3], 'cap');
+    settled.deliver([[1, 6]]);
+    expect(settled.unsettle([[2, 4]])).toBe(2);
+    expect(settled.ranges()).toEqual([[1, 1], [5, 6]]);
+    expect(settled.deliver([[4, 4]]) + settled.deliver([[2, 2]])).toBe(2);
+    expect(settled.ranges()).toEqual([[1, 6]]);
+  });
+});
+
 describe('a rejected row', () => {
   test('is settled, with its status and reason beside it', () => {
     stored.rows(3);
@@ -129,7 +167,8 @@ type Step =
   | { readonly kind: 'store'; readonly count: number }
   /** Of ranges that are delivered, `seen` says whether their rows were counted before one more was dropped. */
   | { readonly kind: 'deliver' | 'unsettle'; readonly seen: boolean; readonly ranges: readonly IdRange[] }
-  | { readonly kind: 'reject' | 'retain' | 'cap'; readonly ids: readonly number[] };
+  | { readonly kind: 'reject' | 'retain' | 'cap'; readonly ids: readonly number[] }
+  | { readonly kind: 'compact' };
 
 const id = fc.integer({ min: 1, max: 40 });
 const ids = fc.array(id, { minLength: 1, maxLength: 6 });
@@ -138,6 +177,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('store' as const), count: fc.integer({ min: 1, max: 8 }) }),
   fc.record({ kind: fc.constantFrom('deliver' as const, 'deliver' as const, 'unsettle' as const), seen: fc.boolean(), ranges }),
   fc.record({ kind: fc.constantFrom('reject' as const, 'retain' as const, 'cap' as const), ids }),
+  fc.record({ kind: fc.constant('compact' as const) }),
 );
 
 /** Each row by itself: what a flag per row would say. */
@@ -151,7 +191,7 @@ class RowByRow {
   apply(step: Step): void {
     if (step.kind === 'store') for (let i = 0; i < step.count; i++) this.rows.set((this.collected += 1), { state: 'pending', exists: true });
     else if ('ranges' in step) for (const each of idsIn(step.ranges)) this.#applyTo(each, step.kind);
-    else for (const each of step.ids) this.#applyTo(each, step.kind);
+    else if ('ids' in step) for (const each of step.ids) this.#applyTo(each, step.kind);
   }
 
   #applyTo(each: number, kind: Step['kind']): void {
@@ -190,6 +230,7 @@ function perform(step: Step, model: RowByRow): void {
   else if (step.kind === 'reject') settled.reject(step.ids.filter((each) => each <= model.collected).map((each) => ({ id: each, reason: 'bad' })));
   else if (step.kind === 'retain') stored.drop(model.removable(step), 'retention');
   else if (step.kind === 'cap') stored.drop(model.removable(step), 'cap');
+  else settled.compact();
 }
 
 function compare(model: RowByRow): void {
@@ -204,6 +245,13 @@ function compare(model: RowByRow): void {
   expect([...stored.uploaded()]).toEqual(existing.map(([each, { state }]) => [each, codes[state]]));
 }
 
+/** Gaps between ranges in which no row exists. */
+function holesBetweenRanges(): IdRange[] {
+  const list = settled.ranges();
+  const gaps = list.slice(1).map(([first], index): IdRange => [list[index]![1] + 1, first - 1]);
+  return gaps.filter(([first, last]) => stored.number(`SELECT COUNT(*) FROM samples WHERE id BETWEEN ${first} AND ${last}`) === 0);
+}
+
 test('ranges, books and view say what a flag per row would, whatever is delivered, rejected, taken back or deleted', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
@@ -214,6 +262,7 @@ test('ranges, books and view say what a flag per row would, whatever is delivere
           perform(each, model);
           model.apply(each);
           compare(model);
+          if (each.kind === 'compact') expect(holesBetweenRanges()).toEqual([]);
         }
       } finally {
         stored.database.exec('ROLLBACK TO run; RELEASE run');
