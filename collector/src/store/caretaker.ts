@@ -58,8 +58,7 @@ export class Caretaker {
   /** Gives up old rows until there is room again; at most for a moment, the next call goes on. */
   makeRoom(): void {
     const { retention } = this.#open;
-    const isOver = this.#timeLimit();
-    while (retention.isOverLimit && !isOver()) if (retention.makeRoom() === undefined) return;
+    this.#inSlices(() => retention.isOverLimit && retention.makeRoom() !== undefined);
   }
 
   stop(): void {
@@ -68,17 +67,17 @@ export class Caretaker {
   }
 
   #expire(): void {
-    const isOver = this.#timeLimit();
-    while (!isOver() && this.#open.retention.expire().rows > 0) continue;
+    this.#inSlices(() => this.#open.retention.expire().rows > 0);
   }
 
   #copySalvaged(): void {
-    const isOver = this.#timeLimit();
-    while (this.#open.salvage !== undefined && !isOver() && !this.#open.retention.isOverLimit) {
-      if (this.#open.salvage.step()) continue;
+    this.#inSlices(() => {
+      if (this.#open.salvage === undefined || this.#open.retention.isOverLimit) return false;
+      if (this.#open.salvage.step()) return true;
       this.#open.salvage = undefined;
       pruneDamaged(this.#options.dbPath, this.#options.limits.maxBytes);
-    }
+      return false;
+    });
   }
 
   #askUploader(): void {
@@ -93,9 +92,10 @@ export class Caretaker {
     this.#check = new BackgroundCheck(this.#options.checkWorkerFile, this.#options.dbPath);
   }
 
-  #timeLimit(): () => boolean {
+  /** Works while there is something to do, for a moment at most. Each slice grows the WAL, which is looked at in between. */
+  #inSlices(slice: () => boolean): void {
     const { clock } = this.#options;
     const endsAt = clock.monotonic() + WORK_MS;
-    return () => clock.monotonic() > endsAt;
+    while (clock.monotonic() <= endsAt && slice()) this.#open.wal.checkpointIfDue();
   }
 }

@@ -178,8 +178,10 @@ export class Store {
     // After trouble one scrape shows whether it is over: thousands of rows are not written to be rolled back.
     if (this.#trouble !== undefined) this.#commit(open, 0);
     this.#recovered();
-    while (!this.#buffer.isEmpty) this.#commit(open);
-    open.wal.checkpointIfDue();
+    while (!this.#buffer.isEmpty) {
+      this.#commit(open);
+      open.wal.checkpointIfDue();
+    }
     this.#caretaker?.makeRoom();
   }
 
