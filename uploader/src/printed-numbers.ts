@@ -47,6 +47,8 @@ export class PrintedNumbers {
   #hold(bytes: Uint8Array, count: number): this {
     this.bytes = bytes;
     if (this.starts.length <= count) this.starts = new Int32Array(count + 1);
+    // An empty column ends where the next one's first number begins.
+    this.starts[0] = 0;
     return this;
   }
 }
