@@ -1,7 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.js';
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import { intersect, merge, subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
 
-import { intersect, merge, subtract, type IdRange } from './id-ranges.js';
 import type { Rejection, Settled } from './settled.js';
 
 /** A chunk, or the part of one, that the receiver took. */

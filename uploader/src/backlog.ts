@@ -1,6 +1,6 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import { subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
 
-import { subtract, type IdRange } from './id-ranges.js';
 import type { Settled } from './settled.js';
 
 /** How many rows are in which state; collected = delivered + pending + rejected + dropped. */

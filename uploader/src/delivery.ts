@@ -1,13 +1,13 @@
 import { v7 as timeOrderedUuid } from 'uuid';
 
 import type { Clock } from '@thugshells/shared/clock.js';
+import { rangesOf, type IdRange } from '@thugshells/shared/id-ranges.js';
 import { errorFields, type Logger } from '@thugshells/shared/logger.js';
 
 import type { Acknowledgements } from './acknowledgements.js';
 import type { ChunkSize } from './chunk-size.js';
 import type { Chunk, EncodedBatch } from './encoder.js';
 import type { EncoderPool } from './encoder-pool.js';
-import { rangesOf, type IdRange } from './id-ranges.js';
 import { bisect } from './quarantine.js';
 import type { ReceiverState } from './receiver-state.js';
 import type { Rejection } from './settled.js';

@@ -1,12 +1,12 @@
 import { gzipSync } from 'node:zlib';
 
+import { rangesOf, type IdRange } from '@thugshells/shared/id-ranges.js';
 import { metricObject } from '@thugshells/shared/json-lines.js';
 import { deviceRefusal, labelsRefusal, nameRefusal, ValueType } from '@thugshells/shared/sample.js';
 
 import { BatchColumns, type RefusedRow } from './batch-columns.js';
 import { BatchLines, type KnownSeries } from './batch-lines.js';
 import { beginningOfLine, BodyWriter } from './body-writer.js';
-import { rangesOf, type IdRange } from './id-ranges.js';
 import type { RowReader, SeriesRow } from './row-reader.js';
 
 /** One gzip body: what is posted and acknowledged as a whole. */

@@ -1,8 +1,8 @@
 import type { Clock } from '@thugshells/shared/clock.js';
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import { subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
 import { errorFields, type Logger } from '@thugshells/shared/logger.js';
 
-import { subtract, type IdRange } from './id-ranges.js';
 import type { Settled } from './settled.js';
 
 export interface LostRowsOptions {

@@ -1,6 +1,6 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import { rangesOf } from '@thugshells/shared/id-ranges.js';
 
-import { rangesOf } from './id-ranges.js';
 import type { Settled } from './settled.js';
 
 /** Which samples are to be sent again, by their true times, both included. */

@@ -1,7 +1,7 @@
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.js';
+import { merge, type IdRange } from '@thugshells/shared/id-ranges.js';
 import type { Labels } from '@thugshells/shared/sample.js';
 
-import { merge, type IdRange } from './id-ranges.js';
 import { LOSSES_MARK } from './losses-mark.js';
 
 /**

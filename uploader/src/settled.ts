@@ -1,6 +1,6 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import { intersect, merge, subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
 
-import { intersect, merge, subtract, type IdRange } from './id-ranges.js';
 import { LOSSES_MARK } from './losses-mark.js';
 
 /** A row that will not be sent again, and why. */

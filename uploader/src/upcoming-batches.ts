@@ -1,9 +1,10 @@
+import { merge, type IdRange } from '@thugshells/shared/id-ranges.js';
+
 import type { Acknowledgements } from './acknowledgements.js';
 import type { Backlog } from './backlog.js';
 import type { ChunkSize } from './chunk-size.js';
 import type { EncodedBatch } from './encoder.js';
 import type { EncoderPool } from './encoder-pool.js';
-import { merge, type IdRange } from './id-ranges.js';
 
 export interface UpcomingBatchesOptions {
   readonly backlog: Backlog;

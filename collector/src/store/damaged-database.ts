@@ -1,12 +1,10 @@
 import { statSync } from 'node:fs';
 
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.js';
+import type { IdRange } from '@thugshells/shared/id-ranges.js';
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/sample.js';
 
 import { PageFile, type Value } from './leaf-pages.js';
-
-/** First and last id of a run of ids, both included. */
-export type Ids = readonly [first: number, last: number];
 
 /** A row of `samples`, stored time as it was. */
 export interface OldSample {
@@ -21,8 +19,8 @@ export interface SampleSlice {
   readonly samples: readonly OldSample[];
   /** Everything up to this id has been looked at. */
   readonly throughId: number;
-  /** Ids that could not be read. */
-  readonly skipped: readonly Ids[];
+  /** IdRange that could not be read. */
+  readonly skipped: readonly IdRange[];
 }
 
 /** How far a look over damage jumps at first; each further jump is twice as long. */
@@ -86,7 +84,7 @@ export class DamagedDatabase {
   /** The next samples after an id and up to another, at most `limit` of them; steps over what cannot be read. */
   samples(afterId: number, upToId: number, limit: number): SampleSlice {
     const samples: OldSample[] = [];
-    const skipped: Ids[] = [];
+    const skipped: IdRange[] = [];
     let position = afterId;
     for (let jump = FIRST_JUMP_IDS; samples.length < limit; jump *= 2) {
       const isWhole = this.#readSamples(position, upToId, limit - samples.length, samples);

@@ -1,7 +1,8 @@
+import { subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
 import { seriesKey } from '@thugshells/shared/sample.js';
 import { NORMAL_PRIORITY } from '@thugshells/shared/series.js';
 
-import type { DamagedDatabase, Ids } from './damaged-database.js';
+import type { DamagedDatabase } from './damaged-database.js';
 import type { LeafRow } from './leaf-pages.js';
 import type { Loss } from './ledger.js';
 
@@ -55,7 +56,7 @@ export function booksOf(damaged: DamagedDatabase): OldBooks | undefined {
  * What is settled; undefined where that cannot be read or contradicts the books. What was not yet sure to be delivered
  * is left out.
  */
-export function settledIn(damaged: DamagedDatabase): Ids[] | undefined {
+export function settledIn(damaged: DamagedDatabase): IdRange[] | undefined {
   const settled = ranges(damaged, 'SELECT first_id AS first, last_id AS last FROM settled ORDER BY first_id');
   const provisional = ranges(
     damaged,
@@ -64,12 +65,12 @@ export function settledIn(damaged: DamagedDatabase): Ids[] | undefined {
   const isBalanced = damaged.query('SELECT balanced FROM books')?.[0]?.['balanced'] !== 0;
   const isWithin = (settled?.at(-1)?.[1] ?? 0) <= (booksOf(damaged)?.lastId ?? 0);
   if (settled === undefined || provisional === undefined || !isBalanced || !isWithin) return undefined;
-  return without(settled, provisional);
+  return subtract(settled, provisional);
 }
 
 /** Ranges, if they are: whole numbers, and each one after the one before. */
-function ranges(damaged: DamagedDatabase, sql: string): Ids[] | undefined {
-  const found = damaged.query(sql)?.map(({ first, last }): Ids => [first as number, last as number]);
+function ranges(damaged: DamagedDatabase, sql: string): IdRange[] | undefined {
+  const found = damaged.query(sql)?.map(({ first, last }): IdRange => [first as number, last as number]);
   const areOrdered = found?.every(([first, last], index) => {
     return isCount(first) && isCount(last) && first <= last && first > (found[index - 1]?.[1] ?? 0);
   });
@@ -133,19 +134,4 @@ function seriesOf({ id, values: [, key, name, tags, deviceId, valueType, priorit
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-/** What is in `ranges` and not in `taken`; both ascending, `ranges` disjoint. */
-export function without(ranges: readonly Ids[], taken: readonly Ids[]): Ids[] {
-  return ranges.flatMap(([first, last]) => {
-    const rest: Ids[] = [];
-    let from = first;
-    for (const [takenFirst, takenLast] of taken) {
-      if (takenLast < from || takenFirst > last) continue;
-      if (takenFirst > from) rest.push([from, takenFirst - 1]);
-      from = takenLast + 1;
-    }
-    if (from <= last) rest.push([from, last]);
-    return rest;
-  });
 }

@@ -38,12 +38,14 @@ function isWal(path: string): boolean {
   }
 }
 
-/** What SQLite finds wrong when it reads everything once, and what the rows say of each other. */
+/** What SQLite finds wrong when it reads everything once, what is wrong with the schema, and what the rows say of each other. */
 export function contentFault(database: Database): string | undefined {
   return read(() => {
     const found = database.pragma('integrity_check(1)', { simple: true });
     if (found !== 'ok') return String(found);
-    return schemaVersion(database) === SCHEMA_VERSION ? (seriesFault(database) ?? booksFault(database)) : undefined;
+    const fault = schemaFault(database);
+    if (fault !== undefined || schemaVersion(database) !== SCHEMA_VERSION) return fault;
+    return seriesFault(database) ?? booksFault(database);
   });
 }
 
@@ -57,6 +59,8 @@ export function schemaFault(database: Database): string | undefined {
     const has = (name: string): boolean => objectsOf(database).has(`table ${name}`);
     if (version < 3 && ['series', 'samples', 'settled', 'collector_state'].some(has)) return 'the record of the schema’s version is damaged';
     if (version === 0) return undefined;
+    // A later program's database is refused, not mended: which version it has is not for us to doubt.
+    if (version > SCHEMA_VERSION) return undefined;
     if (has('schema_version') && !areWhole(database, version)) return 'the record of the schema’s version is damaged';
     return version === SCHEMA_VERSION ? differenceToOurs(database) : undefined;
   });

@@ -87,7 +87,7 @@ function openSound({ dbPath, logger, notify }: OpenStoreOptions): { readonly dat
 function faultIn(dbPath: string): string | undefined {
   const database = openDatabase(dbPath, { readonly: true });
   try {
-    return schemaFault(database) ?? (isCheckedAtOnce(dbPath) ? contentFault(database) : undefined);
+    return isCheckedAtOnce(dbPath) ? contentFault(database) : schemaFault(database);
   } finally {
     database.close();
   }

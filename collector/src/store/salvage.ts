@@ -1,12 +1,13 @@
 import { basename, dirname, join } from 'node:path';
 
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import { subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
 import type { Logger } from '@thugshells/shared/logger.js';
 
 import type { ClockEpochs } from '../clock-epochs.js';
 import { storable } from '../sample-writer.js';
-import { DamagedDatabase, samplesOnPage, type Ids, type OldSample } from './damaged-database.js';
-import { booksOf, epochsIn, rejectionsIn, settledIn, without, type OldEpoch, type OldRejection } from './damaged-tables.js';
+import { DamagedDatabase, samplesOnPage, type OldSample } from './damaged-database.js';
+import { booksOf, epochsIn, rejectionsIn, settledIn, type OldEpoch, type OldRejection } from './damaged-tables.js';
 import type { Ledger } from './ledger.js';
 
 /** Where a salvage stands; a row of the table of that name. */
@@ -16,7 +17,7 @@ interface Progress {
   /** Pending rows first, then what is settled, then, where something could not be read, page by page. */
   readonly step: 'pending' | 'settled' | 'pages' | 'done';
   readonly position: number;
-  readonly skipped: readonly Ids[];
+  readonly skipped: readonly IdRange[];
   readonly lost: number;
   readonly recovered: number;
 }
@@ -38,7 +39,7 @@ const SLICE_ROWS = 2_000;
 const SLICE_PAGES = 400;
 /** Ranges of ids that could not be read are remembered one by one up to this many, then as one. */
 const MAX_SKIPPED = 1_000;
-const EVERY_ID: Ids = [1, Number.MAX_SAFE_INTEGER];
+const EVERY_ID: IdRange = [1, Number.MAX_SAFE_INTEGER];
 
 /**
  * Copies the rows of a damaged database into the one that took its place, a slice at a time, beside the collection.
@@ -52,7 +53,7 @@ export class Salvage {
   readonly #options: SalvageOptions;
   readonly #source: DamagedDatabase;
   readonly #epochs: readonly OldEpoch[];
-  readonly #settled: readonly Ids[] | undefined;
+  readonly #settled: readonly IdRange[] | undefined;
   readonly #upToId: number;
   readonly #series: ReadonlySet<number>;
   readonly #rejected: ReadonlyMap<number, OldRejection>;
@@ -81,7 +82,7 @@ export class Salvage {
     const row = database.prepare<[], Omit<Progress, 'skipped'> & { skipped: string }>('SELECT * FROM salvage ORDER BY id LIMIT 1').get();
     if (row === undefined) return undefined;
     const path = options.path ?? join(dirname(options.databasePath), basename(row.file));
-    return new Salvage(database, path, { ...row, skipped: JSON.parse(row.skipped) as Ids[] }, options);
+    return new Salvage(database, path, { ...row, skipped: JSON.parse(row.skipped) as IdRange[] }, options);
   }
 
   /** Copies one slice; false where there is nothing left to copy. */
@@ -116,11 +117,11 @@ export class Salvage {
   }
 
   /** Where it is not known what is settled, everything is pending: to send twice is better than to lose. */
-  #pending(): Ids[] {
-    return without([[1, this.#upToId]], this.#settled ?? []);
+  #pending(): IdRange[] {
+    return subtract([[1, this.#upToId]], this.#settled ?? []);
   }
 
-  #slicePast(progress: Progress, ranges: readonly Ids[], nextStep: Progress['step']): Look {
+  #slicePast(progress: Progress, ranges: readonly IdRange[], nextStep: Progress['step']): Look {
     const range = ranges.find(([, last]) => last > progress.position);
     if (!this.#source.isOpen) return { samples: [], next: { ...progress, step: 'pages', position: 0, skipped: [EVERY_ID] } };
     if (range === undefined) return { samples: [], next: { ...progress, step: nextStep, position: 0 } };

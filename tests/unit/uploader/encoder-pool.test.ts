@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import type { IdRange } from '@thugshells/shared/id-ranges.js';
+
 import type { EncodedBatch } from '../../../uploader/src/encoder.js';
 import { EncoderPool } from '../../../uploader/src/encoder-pool.js';
-import type { IdRange } from '../../../uploader/src/id-ranges.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { samplesOf } from './encoded-lines.js';
 import { WORKER_FILE } from './running-uploads.js';

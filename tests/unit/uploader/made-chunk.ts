@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
 
+import { rangesOf } from '@thugshells/shared/id-ranges.js';
 import { jsonLine, metricObject } from '@thugshells/shared/json-lines.js';
 
 import type { Chunk } from '../../../uploader/src/encoder.js';
-import { rangesOf } from '../../../uploader/src/id-ranges.js';
 import { START_MS } from './stored-samples.js';
 
 /** A chunk of samples of one series with the values and ids 1 to `count`, or with these ids. */

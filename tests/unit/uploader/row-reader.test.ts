@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
+import { rangesOf, type IdRange } from '@thugshells/shared/id-ranges.js';
+
 import { Backlog } from '../../../uploader/src/backlog.js';
-import { rangesOf, type IdRange } from '../../../uploader/src/id-ranges.js';
 import { RowReader, type FirstRows } from '../../../uploader/src/row-reader.js';
 import { Settled } from '../../../uploader/src/settled.js';
 import { idsIn, START_MS, StoredSamples } from './stored-samples.js';

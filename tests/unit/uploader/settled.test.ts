@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
+import type { IdRange } from '@thugshells/shared/id-ranges.js';
+
 import { Backlog } from '../../../uploader/src/backlog.js';
-import type { IdRange } from '../../../uploader/src/id-ranges.js';
 import { LOSSES_MARK } from '../../../uploader/src/losses-mark.js';
 import { Settled, type SeenRows } from '../../../uploader/src/settled.js';
 import { idsIn, StoredSamples } from './stored-samples.js';

@@ -4,9 +4,8 @@ import { join } from 'node:path';
 
 import { migrate } from '@thugshells/shared/database/migrate.js';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import type { IdRange } from '@thugshells/shared/id-ranges.js';
 import { canonicalTags, seriesKey, type Labels } from '@thugshells/shared/sample.js';
-
-import type { IdRange } from '../../../uploader/src/id-ranges.js';
 
 /** Where the samples' times begin, Unix milliseconds. */
 export const START_MS = 1_700_000_000_000;

@@ -32,6 +32,8 @@ const LATE_INTERVALS = 3;
 const LEAST_LATE_MS = 5_000;
 /** A WAL beyond this, and beyond the size at which it is to be moved into the database, says that this does not get through. */
 const MAX_WAL_BYTES = 64 * 1024 ** 2;
+/** A reader that is in the way for longer than this has forgotten to end its transaction. */
+const WAL_BLOCKED_MS = 60_000;
 /** Pending limits hold at least this many upload intervals' worth of samples. */
 const PENDING_INTERVALS = 3;
 /** Losses are shown for this long. */
@@ -153,7 +155,7 @@ function samplesPerUpload({ collectors }: Snapshot, { uploadIntervalMs }: Health
 }
 
 function storageHealth(snapshot: Snapshot): Component {
-  const { databaseBytes, walBytes, books, storage, rejectedAgeMs, droppedInLastHour } = snapshot;
+  const { nowMs, databaseBytes, walBytes, books, storage, rejectedAgeMs, droppedInLastHour } = snapshot;
   const details = {
     ...{ database_bytes: databaseBytes, wal_bytes: walBytes, max_bytes: storage.maxBytes ?? undefined, ...books },
     ...{ waiting_in_memory: storage.waiting, dropped_in_last_hour: droppedInLastHour },
@@ -161,6 +163,10 @@ function storageHealth(snapshot: Snapshot): Component {
   if (storage.trouble !== null) return { status: 'error', message: storage.trouble, details };
   if (walBytes > Math.max(MAX_WAL_BYTES, storage.walLimitBytes ?? 0)) {
     return { status: 'degraded', message: `the WAL has grown to ${walBytes} bytes`, details };
+  }
+  if (storage.walBlockedSince !== null && nowMs - storage.walBlockedSince > WAL_BLOCKED_MS) {
+    const since = new Date(storage.walBlockedSince).toISOString();
+    return { status: 'degraded', message: `a program that has the database open keeps its WAL from being emptied since ${since}`, details };
   }
   if (droppedInLastHour > 0) return { status: 'degraded', message: `${droppedInLastHour} samples were dropped in the last hour`, details };
   if (rejectedAgeMs !== undefined && rejectedAgeMs <= HOUR_MS) {

@@ -1,8 +1,8 @@
 import type { Clock } from '@thugshells/shared/clock.js';
+import type { IdRange } from '@thugshells/shared/id-ranges.js';
 import type { ReceiverCondition, UploadCounts, UploadRecord } from '@thugshells/shared/uploader-report.js';
 
 import type { Backlog, Books } from '../backlog.js';
-import type { IdRange } from '../id-ranges.js';
 import type { Delivery } from '../receiver-state.js';
 import { Ages } from './ages.js';
 import { DrainWatch, type Drain } from './drain.js';

@@ -2,8 +2,7 @@ import { statSync } from 'node:fs';
 
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
 import type { HistogramState } from '@thugshells/shared/histogram.js';
-
-import { subtract, type IdRange } from '../id-ranges.js';
+import { subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
 
 /** How one collector fares, as the collector process noted it. */
 export interface CollectorRow {
@@ -25,6 +24,8 @@ export interface StorageRow {
   /** What database and WAL may take together; null until the collector has said it. */
   readonly maxBytes: number | null;
   readonly walLimitBytes: number | null;
+  /** Since when WAL checkpoints are kept from finishing, Unix milliseconds. */
+  readonly walBlockedSince: number | null;
   readonly walCheckpointMs: number | null;
   readonly walReclaimedBytes: number;
   /** By the collector's process to the disk, in a day. */
@@ -62,7 +63,7 @@ export class StoreReader {
     );
     this.#heartbeat = database.prepare<[], number>('SELECT heartbeat FROM collector_state').pluck();
     this.#storage = database.prepare(
-      `SELECT flush_interval_ms AS flushIntervalMs, max_bytes AS maxBytes, wal_limit_bytes AS walLimitBytes,
+      `SELECT flush_interval_ms AS flushIntervalMs, max_bytes AS maxBytes, wal_limit_bytes AS walLimitBytes, wal_blocked_since AS walBlockedSince,
          wal_checkpoint_ms AS walCheckpointMs, wal_reclaimed_bytes AS walReclaimedBytes, written_per_day AS writtenPerDay,
          trouble, trouble_since AS troubleSince, waiting
        FROM storage_state`,

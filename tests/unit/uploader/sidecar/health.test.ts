@@ -61,6 +61,8 @@ describe('a box is', () => {
     ['the WAL is at 64 MiB', { walBytes: 64 * 1024 ** 2 }, 'storage', 'ok', 'storing'],
     ['the WAL has grown beyond 64 MiB', { walBytes: 64 * 1024 ** 2 + 1 }, 'storage', 'degraded', 'the WAL has grown'],
     ['the WAL may be larger by configuration', { walBytes: 100 * 1024 ** 2, storage: { ...storage, walLimitBytes: 100 * 1024 ** 2 } }, 'storage', 'ok', 'storing'],
+    ['somebody has read the database for a minute', { storage: { ...storage, walBlockedSince: snapshot().nowMs - 60_000 } }, 'storage', 'ok', 'storing'],
+    ['somebody has read it for longer', { storage: { ...storage, walBlockedSince: snapshot().nowMs - 60_001 } }, 'storage', 'degraded', 'keeps its WAL from being emptied'],
     ['nothing can be stored', { storage: { ...storage, trouble: 'the disk is full', waiting: 7 } }, 'storage', 'error', 'the disk is full'],
     ['samples were dropped in the last hour', { droppedInLastHour: 3 }, 'storage', 'degraded', '3 samples were dropped in the last hour'],
     ['samples were rejected an hour ago', { rejectedAgeMs: 3_600_000 }, 'storage', 'degraded', 'samples were rejected in the last hour'],

@@ -28,7 +28,7 @@ export function collectorRow(collector: string, changes: Partial<CollectorNow> =
 
 /** A store that has nothing to say. */
 export const storage: StorageRow = {
-  ...{ flushIntervalMs: 0, maxBytes: 512 * 1024 ** 2, walLimitBytes: 64 * 1024 ** 2, walCheckpointMs: null, walReclaimedBytes: 0 },
+  ...{ flushIntervalMs: 0, maxBytes: 512 * 1024 ** 2, walLimitBytes: 64 * 1024 ** 2, walBlockedSince: null, walCheckpointMs: null, walReclaimedBytes: 0 },
   ...{ writtenPerDay: null, trouble: null, troubleSince: null, waiting: 0 },
 };
 
