@@ -9,7 +9,6 @@ const doors = {
   winston: 'shared/src/logger.ts',
   'unix-dgram': 'shared/src/systemd.ts',
   got: 'uploader/src/victoriametrics.ts',
-  'http-proxy-agent': 'uploader/src/connections.ts',
   'https-proxy-agent': 'uploader/src/connections.ts',
   'proxy-from-env': 'uploader/src/config.ts',
   piscina: 'uploader/src/encoder-pool.ts',

@@ -28,36 +28,7 @@ const samples = Number(options.samples);
 const seriesCount = Number(options.series);
 
 prepare();
-const { prepareDatabase } = await import('../../shared/dist/database/prepare.js');
-const { canonicalTags, seriesKey } = await import('../../shared/dist/sample.js');
-
-/** A database with a backlog as the collector leaves it: scrapes of all series, a second apart, ending now. */
-function fill(path) {
-  const quiet = { info() {}, warn() {}, error() {}, debug() {} };
-  const database = prepareDatabase(path, quiet);
-  const scrapes = Math.ceil(samples / seriesCount);
-  database.transaction(() => {
-    const addSeries = database.prepare('INSERT INTO series VALUES (?, ?, ?, ?, ?, 0, 1)');
-    for (let id = 1; id <= seriesCount; id++) {
-      const tags = canonicalTags({ interface: `eth${id % 50}`, place: String(id) });
-      addSeries.run(id, seriesKey('network.rx_bytes_total', 'bench', tags, 0), 'network.rx_bytes_total', tags, 'bench');
-    }
-    const addSample = database.prepare('INSERT INTO samples VALUES (?, ?, ?, ?)');
-    const startMs = Date.now() - scrapes * 1000;
-    let id = 0;
-    for (let scrape = 0; scrape < scrapes; scrape++) {
-      for (let series = 1; series <= seriesCount; series++) {
-        // Half counters that grow by something, half gauges with a fraction.
-        const value = series % 2 === 0 ? BigInt(scrape * 1500 + ((series * 7919 + scrape * 104729) % 997)) : ((series * 31 + scrape * 17) % 1000) / 10;
-        addSample.run((id += 1), series, startMs + scrape * 1000, value);
-      }
-    }
-    database.prepare('UPDATE collector_state SET last_id = ?, collected = ?').run(id, id);
-  })();
-  database.pragma('wal_checkpoint(TRUNCATE)');
-  database.close();
-  return Math.ceil(samples / seriesCount) * seriesCount;
-}
+const { fillDatabase } = await import('../support/fill-database.mjs');
 
 function freePort() {
   return new Promise((resolve) => {
@@ -92,7 +63,7 @@ function pss(pid) {
 async function run() {
   const folder = mkdtempSync(join(tmpdir(), 'bench-drain-'));
   const path = join(folder, 'metrics.db');
-  const stored = fill(path);
+  const stored = fillDatabase(path, { samples, series: seriesCount });
   const port = await freePort();
   const healthPort = await freePort();
   const uploader = spawn(process.execPath, [join(root, 'uploader/dist/main.js')], {

@@ -55,6 +55,12 @@ export class Credentials {
     return { authorization: `Bearer ${token}` };
   }
 
+  /** A text without the token: there are receivers that repeat it when they refuse it. */
+  mask(text: string): string {
+    const token = this.#token?.read().trim() ?? '';
+    return token === '' ? text : text.replaceAll(token, '***');
+  }
+
   /** @throws AgentError FILE_UNUSABLE */
   tls(): TlsMaterial {
     return {

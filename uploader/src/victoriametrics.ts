@@ -1,5 +1,6 @@
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 
 import { got, type Got, type Response } from 'got';
 
@@ -89,7 +90,7 @@ export class VictoriaMetrics implements Transport, Pinger {
     try {
       const response = await this.#sendOverLivingConnection(chunk, signal, tries);
       const receivedAtMs = clock.sinceBoot();
-      const post = { ...measured(), ...postOf(response, chunk) };
+      const post = { ...measured(), ...postOf(response, chunk, this.#textOf(response.body)) };
       // Not of a portal's page, nor of a proxy that speaks for a receiver that is away.
       if (post.outcome.kind === 'delivered' || post.outcome.kind === 'partial') onDate?.({ date: response.headers.date, sentAtMs, receivedAtMs });
       if (post.connection !== undefined && RECEIVER_GONE.includes(response.statusCode)) {
@@ -180,10 +181,21 @@ export class VictoriaMetrics implements Transport, Pinger {
     outgoing.once('response', () => (seen.isOverKeptConnection = false));
   }
 
+  /** An answer's text, which may be logged: a proxy may repeat there the credentials that it refuses. */
+  #textOf(body: Buffer): string {
+    const { username, password } = new URL(this.#options.remoteUrl);
+    const text = this.#options.credentials.mask(body.toString('utf8'));
+    const proof = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+    return username === '' && password === '' ? text : text.replaceAll(proof, '***');
+  }
+
   /** Read for every request: the files may be changed under a running uploader. */
   #proofs() {
-    const { credentials } = this.#options;
-    return { headers: credentials.authorization(), https: credentials.tls() };
+    const { credentials, remoteUrl } = this.#options;
+    const host = new URL(remoteUrl).hostname.replace(/^\[|\]$/g, '');
+    // By the address that is configured: through a proxy, TLS itself does not know an address that is no name.
+    const identity = { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) };
+    return { headers: credentials.authorization(), https: { ...credentials.tls(), ...identity } };
   }
 }
 
@@ -193,11 +205,11 @@ function outcomeOfError(error: unknown): Outcome {
   return { kind, reason: messageOf(error) };
 }
 
-function postOf(response: Response<Buffer>, chunk: Chunk): Pick<Post, 'outcome' | 'status' | 'bytesReceived' | 'closing'> {
+function postOf(response: Response<Buffer>, chunk: Chunk, text: string): Pick<Post, 'outcome' | 'status' | 'bytesReceived' | 'closing'> {
   const { statusCode: status, headers, body } = response;
   const answer = {
     status,
-    body: body.toString('utf8'),
+    body: text,
     retryAfter: headers['retry-after'],
     date: headers.date,
     location: headers.location,
