@@ -1,0 +1,63 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import { Board } from '../support/model/board.js';
+import { endSpare } from '../support/model/rooms.js';
+import { setup, step, type Setup, type Step } from '../support/model/steps.js';
+
+/**
+ * Random lives of a board, with the real rooms of both programs in processes that are killed for real, against what
+ * design.md promises: as many as a minute has room for, or MODEL_RUNS of them. MODEL_SEED and MODEL_PATH repeat what
+ * failed, MODEL_SHRINK looks for the shortest life that fails.
+ */
+const { MODEL_RUNS, MODEL_SEED = String(Date.now() % 2 ** 31), MODEL_PATH, MODEL_SHRINK } = process.env;
+const LIMIT_MS = 60_000;
+
+let folder: string;
+
+beforeAll(() => {
+  // In memory where there is such a place: a kill loses nothing that a process wrote, wherever that was.
+  folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'promises-'));
+});
+
+afterAll(() => {
+  endSpare();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function live({ setup, steps }: { readonly setup: Setup; readonly steps: readonly Step[] }): Promise<void> {
+  const board = new Board(folder, setup);
+  let done = 0;
+  try {
+    await board.begin();
+    for (const each of steps) {
+      await board.perform(each);
+      done += 1;
+    }
+    await board.drain();
+  } catch (error) {
+    const where = `after ${done} of ${steps.length} steps, in ${JSON.stringify(steps[done] ?? 'the end')}`;
+    throw new Error(`${where}: ${String(error)}\n${board.trace.join('\n')}`, { cause: error });
+  } finally {
+    await board.end();
+  }
+}
+
+test('whatever is killed, cut off, taken back, given up or set wrong, every sample is where the books say, and arrives once, at its true time', async () => {
+  const endsAt = MODEL_RUNS === undefined ? Date.now() + LIMIT_MS : Infinity;
+  let lived = 0;
+  const property = fc.asyncProperty(fc.record({ setup, steps: fc.array(step, { minLength: 1, maxLength: 45, size: 'max' }) }), async (life) => {
+    if (Date.now() > endsAt) return;
+    lived += 1;
+    await live(life);
+  });
+  const path = MODEL_PATH === undefined ? {} : { path: MODEL_PATH };
+  console.log(`lives of a board with seed ${MODEL_SEED}`);
+  await fc.assert(property, { ...path, numRuns: Number(MODEL_RUNS ?? 1_000), seed: Number(MODEL_SEED), endOnFailure: MODEL_SHRINK === undefined });
+  console.log(`${lived} lived`);
+  expect(lived).toBeGreaterThan(0);
+}, 3_600_000);

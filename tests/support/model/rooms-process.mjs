@@ -1,0 +1,168 @@
+/**
+ * The rooms of one of the two programs in a process of its own, as they stand in the built files. A test drives it over
+ * IPC, tells it the time, stands for the receiver, and kills it: from outside, or by itself before its nth statement.
+ */
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+import { noCounters } from '../../../collector/dist/collector-status.js';
+import { Store } from '../../../collector/dist/store/store.js';
+import { openDatabase, openMemory } from '../../../shared/dist/database/open.js';
+import { Acknowledgements } from '../../../uploader/dist/acknowledgements.js';
+import { Backlog } from '../../../uploader/dist/backlog.js';
+import { ChunkSize } from '../../../uploader/dist/chunk-size.js';
+import { Delivery } from '../../../uploader/dist/delivery.js';
+import { EncoderPool } from '../../../uploader/dist/encoder-pool.js';
+import { LostConnections } from '../../../uploader/dist/lost-connections.js';
+import { ReceiverState } from '../../../uploader/dist/receiver-state.js';
+import { Requeue } from '../../../uploader/dist/requeue.js';
+import { Settled } from '../../../uploader/dist/settled.js';
+import { UpcomingBatches } from '../../../uploader/dist/upcoming-batches.js';
+import { DrivenClock } from './driven-clock.mjs';
+
+const built = (path) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+
+/** SQLite's statements until the process kills itself. */
+let statementsLeft = Infinity;
+const statement = Object.getPrototypeOf(openMemory().prepare('SELECT 1'));
+for (const name of ['run', 'get', 'all']) {
+  const original = statement[name];
+  statement[name] = function (...args) {
+    statementsLeft -= 1;
+    if (statementsLeft <= 0) process.kill(process.pid, 'SIGKILL');
+    return original.apply(this, args);
+  };
+}
+
+/** Warnings and errors belong to the test's report. */
+const logger = {
+  error: (msg, fields) => process.send({ log: { level: 'error', msg, ...fields } }),
+  warn: (msg, fields) => process.send({ log: { level: 'warn', msg, ...fields } }),
+  info() {},
+  debug() {},
+  child: () => logger,
+};
+
+const asked = new Map();
+let questions = 0;
+
+/** Asks the test, which stands for everything outside. */
+function ask(question) {
+  const id = (questions += 1);
+  process.send({ ask: id, question });
+  return new Promise((resolve) => asked.set(id, resolve));
+}
+
+function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
+  const store = new Store({
+    ...{ clock, logger, dbPath, builtAtMs, ...limits },
+    session: { id: sessionId, startedAtMs: clock.now(), metadata: { version: '1', bootId: 'boot-1', kernel: '6.1', host: 'b1' } },
+    syncIntervalMs: 30_000,
+    deviceId: 'b1',
+    labels: {},
+    collectors: ['test'],
+    readWrittenBytes: () => 0,
+    checkWorkerFile: built('collector/dist/store/integrity-worker.js'),
+  });
+  store.open();
+  const stop = new AbortController();
+  const running = store.run(stop.signal);
+  const isEmpty = () => limits.flushIntervalMs === 0 && store.flush();
+  return {
+    /** Stores one scrape; the series' names tell their priority. Returns whether it is known to be stored. */
+    scrape({ values }) {
+      const at = { wallMs: clock.now(), monotonicMs: clock.monotonic(), sinceBootMs: clock.sinceBoot() };
+      const readings = values.map(([index, value]) => ({
+        series: { name: index % 3 === 0 ? 'low.x' : 'high.x', kind: 'gauge', unit: 'none', help: '', priority: index % 3 === 0 ? 0 : 1 },
+        labels: { i: String(index) },
+        value,
+      }));
+      const { samples, refusals } = store.admit(readings, at);
+      if (refusals.length > 0) throw new Error(refusals.join());
+      const status = { collector: 'test', status: 'ok', message: '', sinceMs: at.wallMs, intervalMs: 1_000, lastScrapeMs: at.wallMs, durationMs: 1, ...noCounters() };
+      store.add({ at, samples, status });
+      return isEmpty();
+    },
+    flush: () => store.flush(),
+    async stop() {
+      const isStored = store.flush();
+      stop.abort();
+      await running;
+      store.close();
+      return isStored;
+    },
+  };
+}
+
+function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, chunkMetrics }) {
+  const database = openDatabase(dbPath);
+  const settled = new Settled(database);
+  const backlog = new Backlog(database, settled);
+  const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs });
+  acknowledgements.recover();
+  const stop = new AbortController();
+  // What lies too far ahead is told by a clock that is right.
+  const encoder = new EncoderPool({ clock: { now: receiverNow }, databasePath: dbPath, workerFile: built('uploader/dist/encode-worker.js') });
+  const transport = { post: async ({ body }) => ({ endpoint: 'http://receiver/', bytesSent: body.length, bytesReceived: 0, durationMs: 1, ...(await ask({ post: body })) }) };
+  const pinger = { ping: () => ask({ ping: true }) };
+  const receiver = new ReceiverState(clock, logger);
+  const chunkSize = new ChunkSize({ batchMetrics, chunkMetrics, chunkGrowth: true, chunkMaxBytes: 262_144, uploadIntervalMs: 30_000 });
+  const delivery = new Delivery({ clock, logger, acknowledgements, chunkSize, encoder, transport, receiver });
+  const requeue = new Requeue(database, settled);
+  const lost = new LostConnections({ logger, acknowledgements, pinger, stop: stop.signal });
+  let top;
+  return {
+    /** One cycle of uploads. */
+    async cycle() {
+      const upcoming = new UpcomingBatches({ backlog, acknowledgements, encoder, chunkSize }, top ?? 0);
+      top = backlog.lastId();
+      for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) {
+        if ((await delivery.send(batch, stop.signal, stop.signal)).isOver) return;
+      }
+    },
+    commit: () => delivery.commit(),
+    async ping() {
+      acknowledgements.answered(await pinger.ping(), false);
+      delivery.commit();
+    },
+    connectionEnded: ({ connection }) => lost.ended(connection),
+    requeue: ({ range, isQuarantined }) => (isQuarantined ? requeue.quarantined(range) : requeue.delivered(range)),
+    async stop() {
+      delivery.commit();
+      stop.abort();
+      await encoder.close();
+      database.close();
+    },
+  };
+}
+
+let commands;
+let clock;
+let receiverMs;
+
+const common = {
+  start({ role, wallMs, trueMs, bootMs, ...options }) {
+    clock = new DrivenClock(wallMs, bootMs);
+    receiverMs = () => trueMs + clock.monotonic();
+    commands = (role === 'collector' ? collector : uploader)({ clock, receiverNow: receiverMs, ...options });
+  },
+  advance: ({ ms }) => clock.advance(ms),
+  step: ({ ms }) => clock.step(ms),
+  killBeforeStatement: ({ count }) => void (statementsLeft = count),
+};
+
+async function perform({ id, command, args }) {
+  try {
+    const result = await (common[command] ?? commands[command])(args ?? {});
+    process.send({ id, result });
+  } catch (error) {
+    process.send({ id, error: error.stack });
+  }
+}
+
+process.on('message', (message) => {
+  if (message.answerTo === undefined) void perform(message);
+  else asked.get(message.answerTo)(message.answer);
+});
+process.on('disconnect', () => process.exit());
+process.send({ ready: true });
