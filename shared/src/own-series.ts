@@ -13,7 +13,8 @@ export const uploaderSeries = {
   failures: declareSeries({ name: 'uploader.upload_failures_total', kind: 'counter', unit: 'none', help: 'Posts of which the receiver took nothing.' }),
   partial: declareSeries({ name: 'uploader.partial_success_total', kind: 'counter', unit: 'none', help: 'Posts of which the receiver took a part.' }),
   duration: declareSeries({ name: 'uploader.upload_duration_seconds', kind: 'histogram', unit: 'seconds', help: 'Time from a post to its answer.' }),
-  bytesSent: declareSeries({ name: 'uploader.bytes_sent_total', kind: 'counter', unit: 'bytes', help: 'Bytes of bodies sent, tries that failed included.' }),
+  bytesSent: declareSeries({ name: 'uploader.bytes_sent_total', kind: 'counter', unit: 'bytes', help: 'Bytes of requests sent, headers and tries that failed included.' }),
+  sentPerDay: declareSeries({ name: 'uploader.sent_bytes_per_day', kind: 'gauge', unit: 'bytes', help: 'Bytes of requests sent in a day at the pace since this process started.' }),
 } as const;
 
 /** The store that both programs share. */

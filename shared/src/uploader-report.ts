@@ -8,7 +8,7 @@ export interface UploadCounts {
   readonly uploaded: number;
   readonly failures: number;
   readonly partial: number;
-  /** Bytes of bodies, tries that failed included. */
+  /** Bytes of requests, headers and tries that failed included. */
   readonly bytesSent: number;
   /** Seconds from a post to its answer, by UPLOAD_BOUNDS_SECONDS. */
   readonly durations: HistogramState;

@@ -4,6 +4,7 @@ import { bucketsOf, COLLECTION_BOUNDS_SECONDS, UPLOAD_BOUNDS_SECONDS, type Histo
 import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/own-series.js';
 import { exportedName, type SeriesDeclaration } from '@thugshells/shared/series.js';
 
+import { sentPerDay } from './sent-per-day.js';
 import type { Snapshot, Snapshots } from './snapshot.js';
 
 /** One line of the exposition. */
@@ -59,6 +60,7 @@ export class Metrics {
     this.#one(uploaderSeries.failures, ({ counts }) => counts.failures);
     this.#one(uploaderSeries.partial, ({ counts }) => counts.partial);
     this.#one(uploaderSeries.bytesSent, ({ counts }) => counts.bytesSent);
+    this.#one(uploaderSeries.sentPerDay, sentPerDay);
     this.#register(uploaderSeries.duration, ({ counts }) => histogramValues(counts.durations, UPLOAD_BOUNDS_SECONDS));
   }
 

@@ -1,5 +1,6 @@
 import type { Component, Status as State } from './health.js';
 import type { HealthReport } from './health-monitor.js';
+import { sentPerDay } from './sent-per-day.js';
 import type { Snapshot } from './snapshot.js';
 
 /** One line of the last uploads. */
@@ -32,12 +33,6 @@ export interface BoxStatus extends HealthReport {
   readonly per_day: { readonly sent_bytes?: number; readonly written_bytes?: number };
 }
 
-const DAY_SECONDS = 86_400;
-/** A rate over less than this would mostly show the start of the process. */
-const LEAST_SECONDS = 60;
-/** What a POST costs besides its body: request line and headers. */
-const HEADER_BYTES = 156;
-
 /** Puts a report and the snapshot that it was made of together. */
 export function statusOf(report: HealthReport, snapshot: Snapshot): BoxStatus {
   const { books, oldestPendingMs, held, drain, nowMs, uploads } = snapshot;
@@ -68,10 +63,9 @@ function isExplained(name: string, components: Readonly<Record<string, Component
   return name.startsWith('collector.') && components['collector']?.status === status;
 }
 
-function perDay({ counts, uptimeSeconds, writtenPerDay, storage }: Snapshot): BoxStatus['per_day'] {
-  const posts = counts.durations.counts.reduce((sum, each) => sum + each, 0);
-  const isKnown = uptimeSeconds >= LEAST_SECONDS;
-  const sent = ((counts.bytesSent + posts * HEADER_BYTES) / uptimeSeconds) * DAY_SECONDS;
+function perDay(snapshot: Snapshot): BoxStatus['per_day'] {
+  const { writtenPerDay, storage } = snapshot;
+  const sent = sentPerDay(snapshot);
   const written = storage.writtenPerDay === null || writtenPerDay === undefined ? undefined : storage.writtenPerDay + writtenPerDay;
-  return { ...(isKnown ? { sent_bytes: Math.round(sent) } : {}), ...(written === undefined ? {} : { written_bytes: Math.round(written) }) };
+  return { ...(sent === undefined ? {} : { sent_bytes: Math.round(sent) }), ...(written === undefined ? {} : { written_bytes: Math.round(written) }) };
 }

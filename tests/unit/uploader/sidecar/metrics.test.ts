@@ -39,6 +39,7 @@ test('the text has every series, with its kind and its help', async () => {
     uploader_partial_success_total: 'counter',
     uploader_upload_duration_seconds: 'histogram',
     uploader_bytes_sent_total: 'counter',
+    uploader_sent_bytes_per_day: 'gauge',
     storage_database_size_bytes: 'gauge',
     storage_wal_size_bytes: 'gauge',
     storage_metrics_pending_upload: 'gauge',
@@ -49,6 +50,13 @@ test('the text has every series, with its kind and its help', async () => {
     time_skew_ms: 'gauge',
   });
   expect([...text.matchAll(/^# HELP (\S+) (.+)$/gm)]).toHaveLength(kinds.length);
+});
+
+test('what is sent in a day is told at the pace so far, and not by a process that has just begun', async () => {
+  const counters = new UploadCounters();
+  counters.posted(postOf({ kind: 'delivered' }), 50);
+  const told = async (uptimeSeconds: number) => [...(await valuesOf(metricsOf({ counts: counters.counts, uptimeSeconds })))].find(([name]) => name.startsWith('uploader_sent_bytes_per_day'))?.[1];
+  expect([await told(59), await told(600)]).toEqual([undefined, 500 * 144]);
 });
 
 describe('every line', () => {

@@ -43,7 +43,7 @@ describe('a status', () => {
 
   test('tells what a day costs at the present pace, once that is known', () => {
     const counts = { ...snapshot().counts, bytesSent: 3_600_000, durations: { counts: [100], sum: 1 } };
-    expect(statusWith({ counts, uptimeSeconds: 3_600 }).per_day).toEqual({ sent_bytes: 24 * (3_600_000 + 100 * 156) });
+    expect(statusWith({ counts, uptimeSeconds: 3_600 }).per_day).toEqual({ sent_bytes: 24 * 3_600_000 });
     expect(statusWith({ counts, uptimeSeconds: 59 }).per_day).toEqual({});
     expect(statusWith(draining).per_day).toMatchObject({ written_bytes: 64e6 });
   });
