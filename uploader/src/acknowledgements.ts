@@ -52,6 +52,8 @@ interface Written {
 
 /** Checkpoints beyond this many are forgotten, oldest first. */
 const KEPT_CHECKPOINTS = 10_000;
+/** Many at a time: a few with each commit would write two more pages each time. */
+const FORGOTTEN_AT_ONCE = 1_000;
 
 /**
  * Gathers what the receiver accepted and commits it in groups: ranges, checkpoints and books in one transaction.
@@ -93,7 +95,8 @@ export class Acknowledgements {
        ON CONFLICT (batch_id, chunk_index) DO UPDATE SET metric_count = metric_count + excluded.metric_count`,
     );
     this.#forgetCheckpoints = database.prepare(
-      'DELETE FROM upload_checkpoints WHERE id <= (SELECT MAX(id) FROM upload_checkpoints) - ?',
+      `DELETE FROM upload_checkpoints WHERE id <= (SELECT MAX(id) FROM upload_checkpoints) - ${KEPT_CHECKPOINTS - FORGOTTEN_AT_ONCE}
+         AND (SELECT MAX(id) FROM upload_checkpoints) - (SELECT MIN(id) FROM upload_checkpoints) >= ${KEPT_CHECKPOINTS}`,
     );
     this.#saveProvisional = database.prepare('INSERT INTO provisional (accepted_at, ranges) VALUES (?, ?)');
     this.#dropProvisional = database.prepare('DELETE FROM provisional WHERE id = ?');
@@ -213,7 +216,7 @@ export class Acknowledgements {
     for (const { ranges, count, lossesMark } of this.#accepted) this.#settled.deliver(ranges, lossesMark === undefined ? undefined : { count, lossesMark });
     this.#settled.reject(this.#rejected);
     for (const { batchId, chunkIndex, count } of this.#accepted) this.#checkpoint.run(batchId, chunkIndex, nowMs, count);
-    this.#forgetCheckpoints.run(KEPT_CHECKPOINTS);
+    this.#forgetCheckpoints.run();
     for (const rowId of this.#confirmed) this.#dropProvisional.run(rowId);
     const provisional = [...this.#provisional, ...this.#writeProvisional(nowMs)];
     const isLost = ({ connection, replayed }: Provisional): boolean =>

@@ -80,19 +80,22 @@ describe('a commit', () => {
     expect(stored.number('SELECT COUNT(*) FROM upload_checkpoints')).toBe(1);
   });
 
-  test('keeps the last 10,000 checkpoints', () => {
+  test('keeps the last 9,000 to 10,000 checkpoints', () => {
     stored.rows(3);
     stored.database.exec(
       `INSERT INTO upload_checkpoints (batch_id, chunk_index, uploaded_at, metric_count)
        WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 10000)
        SELECT 'old', value, 0, 1 FROM n`,
     );
+    stored.database.exec(`DELETE FROM upload_checkpoints WHERE chunk_index > 9998`);
     accept(1, 1);
     accept(2, 2);
-    accept(3, 3);
     acknowledgements.commit();
     expect(stored.number('SELECT COUNT(*) FROM upload_checkpoints')).toBe(10_000);
-    expect(stored.number(`SELECT MIN(chunk_index) FROM upload_checkpoints WHERE batch_id = 'old'`)).toBe(4);
+    accept(3, 3);
+    acknowledgements.commit();
+    expect(stored.number('SELECT COUNT(*) FROM upload_checkpoints')).toBe(9_000);
+    expect(stored.number(`SELECT MIN(chunk_index) FROM upload_checkpoints WHERE batch_id = 'old'`)).toBe(1_002);
     expect(stored.number(`SELECT COUNT(*) FROM upload_checkpoints WHERE batch_id = 'batch-a'`)).toBe(3);
   });
 
