@@ -37,10 +37,14 @@ export class CollectorStatusTable {
 
   constructor(database: Database) {
     this.#database = database;
+    // Not REPLACE, which gives the row another id: that writes a page of the index too, with every scrape.
     this.#save = database.prepare(
-      `INSERT OR REPLACE INTO collector_status
+      `INSERT INTO collector_status
        (collector, status, message, since, interval_ms, last_scrape, duration_ms, collected, failed, durations)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (collector) DO UPDATE SET status = excluded.status, message = excluded.message, since = excluded.since,
+         interval_ms = excluded.interval_ms, last_scrape = excluded.last_scrape, duration_ms = excluded.duration_ms,
+         collected = excluded.collected, failed = excluded.failed, durations = excluded.durations`,
     );
     this.#find = database.prepare('SELECT collected, failed, durations FROM collector_status WHERE collector = ?');
   }
