@@ -91,7 +91,7 @@ describe('a damaged database at the start', () => {
     damaged.close();
     const parts = storeOn(path, { clock });
     const reader = start(parts);
-    expect(parts.log.lines.find(({ level }) => level === 'error')?.fields['error']).toContain('samples_identity');
+    expect(parts.log.lines.find(({ level }) => level === 'error')?.fields['error']).toContain('never used');
     expect(reader.prepare(all).raw().all()).toEqual(expected);
     expect(booksOf(reader)).toEqual({ collected: rows, delivered: 100, pending: rows - 100, rejected: 0, dropped: 0, balanced: 1 });
     expect(reader.prepare<[], number>('SELECT MIN(id) FROM samples').pluck().get()).toBe(rows + 1);
