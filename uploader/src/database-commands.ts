@@ -1,6 +1,7 @@
 import type { GivenOptions } from '@thugshells/shared/command-line.js';
 import type { Database } from '@thugshells/shared/database/open.js';
 import { AgentError } from '@thugshells/shared/errors.js';
+import { duration } from '@thugshells/shared/formats.js';
 import type { CommandResult } from '@thugshells/shared/lifecycle.js';
 
 import { quarantinedSamples, type QuarantinedSample } from './quarantined.js';
@@ -10,7 +11,7 @@ import { Settled } from './settled.js';
 import { parseTime } from './time-argument.js';
 
 /** Options of `requeue`. */
-export const REQUEUE_OPTIONS = ['--from T', '--to T', '--quarantined'];
+export const REQUEUE_OPTIONS = ['--from T', '--to T', '--quarantined', '--offset D'];
 /** Options of `quarantine`. */
 export const QUARANTINE_OPTIONS = ['--limit N', '--json'];
 
@@ -20,17 +21,23 @@ const ALL_TIMES: TimeRange = { fromMs: -Number.MAX_SAFE_INTEGER, toMs: Number.MA
 
 /**
  * Marks delivered samples of a time range as pending again, or quarantined ones; the uploader, which may run meanwhile,
- * sends them with its next cycle.
+ * sends them with its next cycle. With an offset, samples of boots whose clock was never right get that much added to
+ * their times.
  *
  * @throws AgentError BAD_USAGE, and those of opening the database
  */
 export function requeueCommand(databasePath: string, options: GivenOptions, nowMs: number): CommandResult {
   const isQuarantined = options.has('--quarantined');
   const range = rangeOf(options, nowMs);
+  const offsetMs = offsetOf(options);
   return withDatabase(databasePath, (database) => {
     const requeue = new Requeue(database, new Settled(database));
-    const count = isQuarantined ? requeue.quarantined(range) : requeue.delivered(range);
-    const what = isQuarantined ? 'quarantined' : 'delivered';
+    const [what, count] =
+      offsetMs !== undefined
+        ? ['quarantined', requeue.corrected(range, offsetMs)]
+        : isQuarantined
+          ? ['quarantined', requeue.quarantined(range)]
+          : ['delivered', requeue.delivered(range)];
     const when = range === ALL_TIMES ? '' : ` from ${textOf(range.fromMs)} to ${textOf(range.toMs)}`;
     return { text: `${count} ${what} samples${when} are pending again\n` };
   });
@@ -67,6 +74,16 @@ function rangeOf(options: GivenOptions, nowMs: number): TimeRange {
   const range = { fromMs: from ?? 0, toMs: to ?? nowMs };
   if (range.fromMs > range.toMs) throw new AgentError('--from lies behind --to', { code: 'BAD_USAGE' });
   return range;
+}
+
+/** `3h`, `-90m`: what the true time was ahead of the board's clock; it goes with --quarantined alone. */
+function offsetOf(options: GivenOptions): number | undefined {
+  const text = options.value('--offset');
+  if (text === undefined) return undefined;
+  if (!options.has('--quarantined')) throw new AgentError('--offset goes with --quarantined: delivered samples keep their stamp', { code: 'BAD_USAGE' });
+  const size = duration.parse(text.replace(/^[+-]/, ''));
+  if (size === undefined) throw new AgentError(`--offset ${text}: must be ${duration.expected}, with - before it where the board’s clock was ahead`, { code: 'BAD_USAGE' });
+  return text.startsWith('-') ? -size : size;
 }
 
 function lineOf({ id, timestampMs, name, tags, deviceId, value, status, reason }: QuarantinedSample): string {

@@ -1,6 +1,7 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
 import { rangesOf } from '@thugshells/shared/id-ranges.js';
 
+import { LOST_REASON } from './lost-rows.js';
 import type { Settled } from './settled.js';
 
 /** Which samples are to be sent again, by their true times, both included. */
@@ -32,6 +33,9 @@ export class Requeue {
   readonly #epochs: Statement<[], Epoch>;
   readonly #rows: Statement<unknown[], [timestampMs: number, seriesId: number, id: number]>;
   readonly #quarantined: Statement<[number, number], number>;
+  readonly #lostEpochs: Statement<[number, number], { firstId: number; lastId: number }>;
+  readonly #correct: Statement<[number, number]>;
+  readonly #lostRows: Statement<[number, number, string], number>;
 
   constructor(database: Database, settled: Settled) {
     this.#database = database;
@@ -54,6 +58,15 @@ export class Requeue {
          ORDER BY id`,
       )
       .pluck();
+    this.#lostEpochs = database.prepare(
+      `SELECT firstId, lastId FROM (
+         SELECT first_id AS firstId, LEAD(first_id, 1, ${Number.MAX_SAFE_INTEGER}) OVER (ORDER BY first_id) - 1 AS lastId, offset_ms, lost FROM epochs)
+       WHERE lost AND EXISTS (SELECT 1 FROM samples WHERE id BETWEEN firstId AND lastId AND timestamp_ms + offset_ms BETWEEN ? AND ?)`,
+    );
+    this.#correct = database.prepare(
+      `UPDATE epochs SET offset_ms = offset_ms + ?, trusted = 2, lost = 0, reason = reason || '; corrected by hand' WHERE first_id = ?`,
+    );
+    this.#lostRows = database.prepare<[number, number, string], number>('SELECT id FROM rejected WHERE id BETWEEN ? AND ? AND reason = ?').pluck();
   }
 
   /** Delivered rows; returns how many became pending. */
@@ -73,6 +86,22 @@ export class Requeue {
   /** Rows in quarantine; returns how many became pending. */
   quarantined({ fromMs, toMs }: TimeRange): number {
     return this.#database.transaction(() => this.#settled.takeBack(this.#quarantined.all(fromMs, toMs))).immediate();
+  }
+
+  /**
+   * Rows of boots whose clock was never right, in quarantine since nobody knew their time: whole epochs that have a row
+   * stamped within the range get `offsetMs` added to their stamps. Returns how many rows became pending.
+   */
+  corrected({ fromMs, toMs }: TimeRange, offsetMs: number): number {
+    const correct = this.#database.transaction(() => {
+      let requeued = 0;
+      for (const { firstId, lastId } of this.#lostEpochs.all(fromMs, toMs)) {
+        this.#correct.run(offsetMs, firstId);
+        requeued += this.#settled.takeBack(this.#lostRows.all(firstId, lastId, LOST_REASON));
+      }
+      return requeued;
+    });
+    return correct.immediate();
   }
 
   #unsettle(ids: readonly number[]): number {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { Backlog } from '../../../uploader/src/backlog.js';
+import { LOST_REASON } from '../../../uploader/src/lost-rows.js';
 import { Requeue } from '../../../uploader/src/requeue.js';
 import { Settled } from '../../../uploader/src/settled.js';
 import { START_MS, StoredSamples } from './stored-samples.js';
@@ -80,5 +81,43 @@ describe('what is in quarantine', () => {
     expect(requeue.quarantined(seconds(0, 9))).toBe(0);
     expect(settled.takeBack([1])).toBe(0);
     expect(books()).toMatchObject({ rejected: 1, pending: 1 });
+  });
+});
+
+describe('what waits for a true time that nobody learned', () => {
+  /** Ten rows of a boot whose clock stood a day behind, given up and rejected. */
+  function lostBoot(): void {
+    stored.rows(3);
+    settled.deliver([[1, 3]]);
+    stored.beginEpoch(-86_400_000, false);
+    stored.rows(4);
+    stored.database.exec('UPDATE epochs SET lost = 1 WHERE trusted = 0');
+    settled.reject([4, 5, 6, 7].map((id) => ({ id, reason: LOST_REASON })));
+    stored.beginEpoch(0, true);
+    stored.rows(1);
+  }
+
+  function trueTimes(): unknown[] {
+    return stored.database.prepare('SELECT timestamp_ms FROM metrics WHERE id BETWEEN 4 AND 7 ORDER BY id').pluck().all();
+  }
+
+  test('becomes pending with the offset that a person gives, and may leave', () => {
+    lostBoot();
+    const before = trueTimes().map(Number);
+    expect(requeue.corrected({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }, 86_400_000)).toBe(4);
+    expect(trueTimes()).toEqual(before.map((time) => time + 86_400_000));
+    expect(stored.idsOf('pending')).toEqual([4, 5, 6, 7, 8]);
+    expect(new Backlog(stored.database, settled).sendable([])).toEqual([[4, 8]]);
+    expect(books()).toMatchObject({ delivered: 3, pending: 5, rejected: 0 });
+    expect(requeue.corrected({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }, 86_400_000)).toBe(0);
+  });
+
+  test('stays where its stamps lie outside of the range, and so does what was rejected for another reason', () => {
+    lostBoot();
+    settled.takeBack([5]);
+    settled.reject([{ id: 5, reason: 'HTTP 400' }]);
+    expect(requeue.corrected(seconds(0, 100), 86_400_000)).toBe(0);
+    expect(requeue.corrected(seconds(-86_400, -80_000), 86_400_000)).toBe(3);
+    expect(stored.idsOf('rejected')).toEqual([5]);
   });
 });
