@@ -1,3 +1,4 @@
+// Longer than a room should be: it is one state machine, and its transitions are to be read side by side.
 import type { Reading } from '@thugshells/shared/sample.js';
 import { AgentError, messageOf } from '@thugshells/shared/errors.js';
 import { errorFields } from '@thugshells/shared/logger.js';

@@ -1,3 +1,4 @@
+// Longer than a test should be: every way in which a clock can be wrong, with and without a receiver that knows better.
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
