@@ -50,7 +50,7 @@ interface Refused {
   readonly receiverTakesSamples: boolean;
 }
 
-/** What was accepted is committed at least this often, so that a kill re-sends no more than that. */
+/** What was accepted waits no longer than this for its commit, so that a kill re-sends no more than that. */
 const COMMIT_INTERVAL_MS = 1_000;
 /** Codes of a post that was too large for the link: it did not end in its time. */
 const TIMEOUT_CODES: readonly (string | undefined)[] = ['ETIMEDOUT', 'ESOCKETTIMEDOUT'];
@@ -66,11 +66,11 @@ const PAYLOAD_TOO_LARGE = 413;
  */
 export class Delivery {
   readonly #options: DeliveryOptions;
-  #committedAt: number;
+  /** When the oldest of what waits for a commit was accepted. */
+  #waitsSince: number | undefined;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
-    this.#committedAt = options.clock.monotonic();
   }
 
   /** @param abandon ends also the request in flight, where `stop` lets it finish */
@@ -92,7 +92,7 @@ export class Delivery {
   /** Commits what has been accepted. */
   commit(): void {
     this.#options.acknowledgements.commit();
-    this.#committedAt = this.#options.clock.monotonic();
+    this.#waitsSince = undefined;
   }
 
   /** Tells health, and the log once, of a fault of our own, such as a disk that is full. */
@@ -132,7 +132,8 @@ export class Delivery {
     this.#quarantine(rejectionsOf(chunk, post));
     acknowledgements.answered(connection, closing);
     pass.accepted += count;
-    if (clock.monotonic() - this.#committedAt >= COMMIT_INTERVAL_MS) this.commit();
+    this.#waitsSince ??= clock.monotonic();
+    if (clock.monotonic() - this.#waitsSince >= COMMIT_INTERVAL_MS) this.commit();
     return post;
   }
 

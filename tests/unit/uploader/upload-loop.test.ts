@@ -91,7 +91,15 @@ describe('a pass', () => {
     };
     await withRows(250, { onPost });
     await uploads.pass();
-    expect(committed).toEqual([0, 0, 100, 100, 200]);
+    expect(committed).toEqual([0, 0, 0, 150, 150]);
+  });
+
+  test('that is over sooner is one commit, however long ago the last one was: each one writes pages of its own', async () => {
+    const committed: number[] = [];
+    await withRows(150, { onPost: () => void committed.push(uploads.books.delivered) });
+    await uploads.clock.advance(30_000);
+    await uploads.pass();
+    expect([committed, uploads.books.delivered]).toEqual([[0, 0, 0], 150]);
   });
 });
 
