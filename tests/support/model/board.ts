@@ -82,6 +82,9 @@ export class Board {
         return this.#lose(this.receiver.endConnection());
       case 'receiver dies':
         return this.#dies();
+      case 'uploader and receiver die':
+        await this.#kill('uploader');
+        return this.#dies();
       case 'requeue':
         return this.#requeue(step);
       case 'kill':

@@ -30,7 +30,7 @@ export type Step =
   | BoardStep
   | { readonly kind: 'clock'; readonly offset: ClockOffset }
   | { readonly kind: 'upload'; readonly answers: readonly Answer[]; readonly meanwhile: readonly BoardStep[]; readonly commits: boolean }
-  | { readonly kind: 'commit' | 'ping' | 'connection ends' | 'receiver dies' }
+  | { readonly kind: 'commit' | 'ping' | 'connection ends' | 'receiver dies' | 'uploader and receiver die' }
   | { readonly kind: 'requeue'; readonly from: number; readonly to: number; readonly isQuarantined: boolean }
   | { readonly kind: 'kill in the middle'; readonly statements: number; readonly of: BoardStep | { readonly kind: 'upload' } };
 
@@ -92,7 +92,7 @@ const share = fc.constantFrom(0, 0.1, 0.3, 0.5, 0.8, 1);
 export const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 9, arbitrary: boardStep },
   { weight: 8, arbitrary: upload },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('commit' as const, 'ping' as const, 'connection ends' as const, 'receiver dies' as const) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('commit' as const, 'ping' as const, 'connection ends' as const, 'receiver dies' as const, 'uploader and receiver die' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('requeue' as const), from: share, to: share, isQuarantined: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('clock' as const), offset: fc.constantFrom<ClockOffset>(0, 0, 300, -5_000, -3_600_000, 3_600_000, 259_200_000, 'unset') }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('kill' as const, 'restart' as const), who }) },
