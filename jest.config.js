@@ -10,6 +10,9 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   testMatch: ['<rootDir>/tests/{unit,integration}/**/*.test.ts'],
+  // In one process jest's memory grows with every file, and everything becomes slower.
+  maxWorkers: 2,
+  workerIdleMemoryLimit: '700MB',
   // Each integration test waits for conditions, on machines of two noisy cores.
   testTimeout: 60_000,
   reporters: ['default', '<rootDir>/tests/support/results-reporter.mjs'],
