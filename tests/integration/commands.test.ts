@@ -135,7 +135,7 @@ test('collector says whose folder it is where it may not write, and exits with 1
   const main = fileURLToPath(new URL('../../collector/dist/main.js', import.meta.url));
   // Root may write everywhere: then the program runs without that power.
   const [command, ...args] = [...(process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search'] : []), process.execPath, main];
-  const { status, stdout } = spawnSync(command!, args, { env: { PATH: process.env['PATH'], THUGSHELLS_DB_PATH: database }, encoding: 'utf8', timeout: 30_000 });
+  const { status, stdout } = spawnSync(command, args, { env: { PATH: process.env['PATH'], THUGSHELLS_DB_PATH: database }, encoding: 'utf8', timeout: 30_000 });
   expect(status).toBe(1);
   expect(stdout).toContain(`${folder} and the database in it must belong to the user that this program runs as`);
 });
