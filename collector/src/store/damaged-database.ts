@@ -67,7 +67,14 @@ export class DamagedDatabase {
    * Where the index cannot be read, the rows are believed.
    */
   confirmed(samples: readonly OldSample[]): OldSample[] {
-    return samples.filter((sample) => this.#isConfirmed(sample));
+    const confirm = (): OldSample[] => samples.filter((sample) => this.#isConfirmed(sample));
+    try {
+      // In one transaction: each look by itself would take and drop the locks of the file, which costs more than all the rest.
+      return this.#database?.transaction(confirm)() ?? [...samples];
+    } catch {
+      // The damage that it met ended the transaction.
+      return confirm();
+    }
   }
 
   #isConfirmed({ id, seriesId, timestampMs }: OldSample): boolean {

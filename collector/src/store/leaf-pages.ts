@@ -19,6 +19,8 @@ const FILE_HEADER_BYTES = 100;
 /** Section 4.1: the WAL's header, and the header of each of its frames. */
 const WAL_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
+/** Pages of the file that are read at once: one after the other they would cost a call of the kernel each. */
+const BLOCK_PAGES = 128;
 
 /**
  * The pages of a database file and of its WAL, without SQLite: for files that SQLite refuses.
@@ -30,6 +32,7 @@ export class PageFile {
   readonly pageSize: number;
   readonly #filePages: number;
   readonly #frames: number;
+  #block: { readonly first: number; readonly bytes: Buffer } | undefined;
 
   constructor(path: string) {
     this.#descriptor = openIfPresent(path);
@@ -47,7 +50,7 @@ export class PageFile {
 
   /** A page by its place, from 0 on: first those of the file, then those of the WAL. What is cut off reads as zeros. */
   page(place: number): Buffer {
-    if (place < this.#filePages) return this.#read(this.#descriptor, place * this.pageSize);
+    if (place < this.#filePages) return this.#filePage(place);
     const frame = place - this.#filePages;
     return this.#read(this.#walDescriptor, WAL_HEADER_BYTES + frame * (this.pageSize + FRAME_HEADER_BYTES) + FRAME_HEADER_BYTES);
   }
@@ -70,6 +73,15 @@ export class PageFile {
 
   close(): void {
     for (const descriptor of [this.#descriptor, this.#walDescriptor]) if (descriptor !== undefined) closeSync(descriptor);
+  }
+
+  #filePage(place: number): Buffer {
+    const first = place - (place % BLOCK_PAGES);
+    if (this.#block?.first !== first) {
+      this.#block = { first, bytes: this.#read(this.#descriptor, first * this.pageSize, BLOCK_PAGES * this.pageSize) };
+    }
+    const at = (place - first) * this.pageSize;
+    return this.#block.bytes.subarray(at, at + this.pageSize);
   }
 
   #rowAt(page: Buffer, at: number): LeafRow | undefined {
@@ -144,14 +156,21 @@ class Cursor {
   }
 
   varint(): number {
-    let value = 0n;
-    for (let count = 1; count <= 9; count++) {
+    let value = 0;
+    for (let count = 1; count <= 7; count++) {
       const byte = this.#bytes.readUInt8(this.at++);
-      if (count === 9) return Number(BigInt.asIntN(64, (value << 8n) | BigInt(byte)));
-      value = (value << 7n) | BigInt(byte & 0x7f);
-      if (byte < 0x80) break;
+      value = value * 128 + (byte & 0x7f);
+      if (byte < 0x80) return value;
     }
-    return Number(value);
+    return this.#endOfLong(BigInt(value));
+  }
+
+  /** Of eight bytes and more a number loses the last bits; the ninth byte counts whole. */
+  #endOfLong(value: bigint): number {
+    const eighth = this.#bytes.readUInt8(this.at++);
+    const longer = (value << 7n) | BigInt(eighth & 0x7f);
+    if (eighth < 0x80) return Number(longer);
+    return Number(BigInt.asIntN(64, (longer << 8n) | BigInt(this.#bytes.readUInt8(this.at++))));
   }
 }
 
@@ -179,8 +198,8 @@ function valueAt(payload: Buffer, at: number, type: number): { readonly value: V
   if (type === 8 || type === 9) return { value: type - 8, bytes: 0 };
   if (type === 7) return { value: payload.readDoubleBE(at), bytes: 8 };
   if (type === 6) return { value: Number(payload.readBigInt64BE(at)), bytes: 8 };
-  if (type < 6) return { value: payload.readIntBE(at, INTEGER_BYTES[type]!), bytes: INTEGER_BYTES[type]! };
-  const bytes = (type - 12) >> 1;
+  if (type > 0 && type < 6) return { value: payload.readIntBE(at, INTEGER_BYTES[type]!), bytes: INTEGER_BYTES[type]! };
+  const bytes = Math.floor((type - 12) / 2);
   if (bytes < 0 || at + bytes > payload.length) throw Object.assign(new RangeError('a value leads out of its record'), { code: 'ERR_OUT_OF_RANGE' });
   const content = payload.subarray(at, at + bytes);
   return { value: type % 2 === 0 ? content : content.toString('utf8'), bytes };

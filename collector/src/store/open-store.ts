@@ -94,10 +94,11 @@ function faultIn(dbPath: string): string | undefined {
 }
 
 function replace({ dbPath, clock, logger, builtAtMs }: OpenStoreOptions): void {
+  // To find the series of a file that SQLite refuses takes seconds of its own.
+  const until = clock.monotonic() + SALVAGE_FIRST_MS;
   const { database, install } = replacementFor({ databasePath: dbPath, logger, nowMs: clock.now() });
   const epochs = new ClockEpochs(database, { clock, logger, bootId: undefined, builtAtMs });
   const salvage = Salvage.resume(database, { logger, epochs, ledger: new Ledger(database), databasePath: dbPath, path: dbPath });
-  const until = clock.monotonic() + SALVAGE_FIRST_MS;
   while (salvage !== undefined && clock.monotonic() < until && salvage.step()) continue;
   salvage?.close();
   install();

@@ -35,8 +35,8 @@ export interface SalvageOptions {
 }
 
 /** Rows and pages in one slice: some milliseconds, so that no scrape waits for it. */
-const SLICE_ROWS = 2_000;
-const SLICE_PAGES = 400;
+const SLICE_ROWS = 1_000;
+const SLICE_PAGES = 50;
 /** Ranges of ids that could not be read are remembered one by one up to this many, then as one. */
 const MAX_SKIPPED = 1_000;
 const EVERY_ID: IdRange = [1, Number.MAX_SAFE_INTEGER];

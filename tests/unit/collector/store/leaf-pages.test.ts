@@ -53,6 +53,30 @@ test('rows of every type and length read as SQLite reads them, also those that g
   );
 });
 
+test('ids of every length are read as SQLite reads them', () => {
+  const ids = [-(2 ** 53) + 1, -5, -1, 0, 127, 128, 2 ** 14, 2 ** 28 - 1, 2 ** 42, 2 ** 49 - 1, 2 ** 49, 2 ** 53 - 1];
+  const path = folder.path('ids.db');
+  const database = openDatabase(path, { create: true });
+  database.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, a)');
+  for (const id of ids) database.prepare('INSERT INTO t VALUES (?, 7)').run(BigInt(id));
+  database.pragma('wal_checkpoint(TRUNCATE)');
+  database.close();
+  expect(allRows(path).filter(({ values }) => values[1] === 7).map(({ id }) => id)).toEqual(ids);
+});
+
+test('a type that no version of SQLite writes makes no row', () => {
+  const path = folder.path('type.db');
+  // A record of four types, of which one is a negative number of nine bytes.
+  const record = [12, 0, 0x80 | 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
+  const page = Buffer.alloc(1_024);
+  page[0] = 0x0d;
+  page.writeUInt16BE(1, 3);
+  page.writeUInt16BE(900, 8);
+  Buffer.from([record.length, 7, ...record]).copy(page, 900);
+  writeFileSync(path, Buffer.concat([Buffer.alloc(1_024), page]));
+  expect(allRows(path)).toEqual([]);
+});
+
 test('whatever bytes a page holds, nothing is thrown and no sample is made that could not be one', () => {
   const path = folder.path('noise.db');
   fc.assert(
