@@ -1,116 +1,166 @@
 /**
- * How many bytes a sample costs the disk, on its way from the scrape to its acknowledgement: the real store and the real
- * acknowledgements in one process, by a clock that is driven; 60 samples a scrape, a scrape every 10 s, an upload of
- * chunks of 50 every 30 s, WAL checkpoints by default. Bytes are write_bytes of /proc/self/io (proc(5)), so the folder
- * has to be on a disk.
+ * How many bytes the two programs write to the disk for each sample, and how many it takes there: both programs' rooms
+ * in one process, hours in a minute by a driven clock, on a real disk. Each scrape is 60 samples every 10 seconds; the
+ * uploads of 30 seconds are acknowledged in chunks of 50; WAL checkpoints, syncs and final acknowledgements are included.
  *
- *   node tests/bench/flash.mjs [--samples 360000] [--folder DIR] [--json]
+ *   node tests/bench/flash.mjs [--hours 6] [--series 60] [--folder var] [--json]
+ *
+ * The kernel counts what is written when a page of its cache becomes dirty (/proc/self/io, write_bytes). The store syncs
+ * twice in a minute of its own time, so that a page is counted as often as in slow hours.
  */
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import process from 'node:process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { prepare } from '../../deploy/prepare.mjs';
+import { prepare, root } from '../../deploy/prepare.mjs';
+import { printFigures } from '../support/figures.mjs';
+import { DrivenClock } from '../support/model/driven-clock.mjs';
 
 const { values: options } = parseArgs({
-  options: { samples: { type: 'string', default: '360000' }, folder: { type: 'string', default: tmpdir() }, json: { type: 'boolean', default: false } },
+  options: {
+    hours: { type: 'string', default: '6' },
+    series: { type: 'string', default: '60' },
+    folder: { type: 'string', default: join(root, 'var') },
+    json: { type: 'boolean', default: false },
+  },
 });
+const SCRAPE_MS = 10_000;
+const UPLOAD_MS = 30_000;
+const START_MS = 1_700_000_000_000;
+/** linux/magic.h */
+const TMPFS_MAGIC = 0x01021994;
+const REACH = { 0: '330 at most', 60_000: '150 at most' };
 
 prepare();
 const { openDatabase } = await import('../../shared/dist/database/open.js');
-const { rangesOf } = await import('../../shared/dist/id-ranges.js');
 const { noCounters } = await import('../../collector/dist/collector-status.js');
 const { spaceLimits } = await import('../../collector/dist/store/space.js');
 const { Store } = await import('../../collector/dist/store/store.js');
 const { Acknowledgements } = await import('../../uploader/dist/acknowledgements.js');
+const { Backlog } = await import('../../uploader/dist/backlog.js');
+const { ChunkSize } = await import('../../uploader/dist/chunk-size.js');
+const { Delivery } = await import('../../uploader/dist/delivery.js');
+const { EncoderPool } = await import('../../uploader/dist/encoder-pool.js');
+const { ReceiverState } = await import('../../uploader/dist/receiver-state.js');
 const { Settled } = await import('../../uploader/dist/settled.js');
+const { UpcomingBatches } = await import('../../uploader/dist/upcoming-batches.js');
 
-const SERIES = 60;
-const SCRAPE_MS = 10_000;
-const UPLOAD_MS = 30_000;
-const CHUNK = 50;
-const quiet = { error() {}, warn() {}, info() {}, debug() {}, child: () => quiet };
-const series = Array.from({ length: SERIES }, (_, index) => ({
-  series: { name: index % 2 === 0 ? 'network.rx_bytes_total' : 'cpu.usage_percent', kind: 'gauge', unit: 'none', help: '', priority: 1 },
-  labels: { place: String(index) },
-}));
+const logger = { error: console.error, warn: console.error, info() {}, debug() {}, child: () => logger };
+const built = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-/** Time that passes only here. */
-class DrivenClock {
-  ms = Date.now();
-  now = () => this.ms;
-  monotonic = () => this.ms;
-  sinceBoot = () => this.ms;
-  sleep = async () => undefined;
-}
+mkdirSync(options.folder, { recursive: true });
+if (statfsSync(options.folder).type === TMPFS_MAGIC) throw new Error(`${resolve(options.folder)} is in memory: give a folder of a disk with --folder`);
+const folder = mkdtempSync(join(options.folder, 'bench-flash-'));
 
+/** Bytes that this process has had written, and has not taken back before they were. */
 function writtenBytes() {
-  return Number(/^write_bytes: (\d+)$/m.exec(readFileSync('/proc/self/io', 'utf8'))[1]);
+  const io = readFileSync('/proc/self/io', 'utf8');
+  const field = (name) => Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(io)[1]);
+  return field('write_bytes') - field('cancelled_write_bytes');
 }
 
-function storeOn(path, clock, flushIntervalMs) {
+function openCollector(dbPath, clock, flushIntervalMs) {
   const store = new Store({
-    ...{ clock, logger: quiet, dbPath: path, flushIntervalMs, labels: {}, deviceId: 'bench', collectors: ['bench'] },
+    ...{ clock, logger, dbPath, flushIntervalMs },
     limits: spaceLimits({ dbMaxBytes: 512 * 1024 ** 2, walCheckpointBytes: 64 * 1024 ** 2 }),
-    session: { id: 'bench', startedAtMs: clock.now(), metadata: { version: '0', kernel: '', host: 'bench' } },
-    ...{ builtAtMs: 0, syncIntervalMs: 30_000, walCheckpointIntervalMs: 3_600_000, retentionMs: 72 * 3_600_000 },
-    ...{ readWrittenBytes: () => 0, checkWorkerFile: '' },
+    session: { id: 'bench', startedAtMs: clock.now(), metadata: { version: '1', bootId: 'boot', kernel: '6.1', host: 'bench' } },
+    builtAtMs: START_MS - 1,
+    syncIntervalMs: 30_000,
+    walCheckpointIntervalMs: 3_600_000,
+    retentionMs: 72 * 3_600_000,
+    deviceId: 'bench',
+    labels: {},
+    collectors: ['test'],
+    readWrittenBytes: writtenBytes,
+    checkWorkerFile: built('collector/dist/store/integrity-worker.js'),
   });
   store.open();
-  return store;
+  let turn = 0;
+  return {
+    store,
+    scrape() {
+      turn += 1;
+      const at = { wallMs: clock.now(), monotonicMs: clock.monotonic(), sinceBootMs: clock.sinceBoot() };
+      const readings = Array.from({ length: Number(options.series) }, (_, index) => ({
+        series: { name: 'a.x', kind: 'gauge', unit: 'none', help: '', priority: 1 },
+        labels: { i: String(index) },
+        value: index % 2 === 0 ? turn * 1500 + ((index * 7919 + turn * 104729) % 997) : ((index * 31 + turn * 17) % 1000) / 10,
+      }));
+      const status = { collector: 'test', status: 'ok', message: '', sinceMs: START_MS, intervalMs: SCRAPE_MS, lastScrapeMs: at.wallMs, durationMs: 1, ...noCounters() };
+      store.add({ at, samples: store.admit(readings, at).samples, status });
+    },
+  };
 }
 
-/** Ids in the order of a body: by series, then time. */
-function chunksOf(firstId, lastId) {
-  const ids = Array.from({ length: lastId - firstId + 1 }, (_, index) => firstId + index);
-  ids.sort((a, b) => ((a - firstId) % SERIES) - ((b - firstId) % SERIES) || a - b);
-  return Array.from({ length: Math.ceil(ids.length / CHUNK) }, (_, chunk) => ids.slice(chunk * CHUNK, (chunk + 1) * CHUNK));
+function openUploader(dbPath, clock) {
+  const database = openDatabase(dbPath);
+  const settled = new Settled(database);
+  const backlog = new Backlog(database, settled);
+  const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs: 15_000 });
+  const encoder = new EncoderPool({ clock, databasePath: dbPath, workerFile: built('uploader/dist/encode-worker.js') });
+  const chunkSize = new ChunkSize({ batchMetrics: 2_500, chunkMetrics: 50, chunkGrowth: true, chunkMaxBytes: 262_144, uploadIntervalMs: UPLOAD_MS });
+  const post = async ({ body }) => ({ outcome: { kind: 'delivered' }, endpoint: '', status: 204, bytesSent: body.length, bytesReceived: 0, durationMs: 1, connection: 1, closing: false });
+  const delivery = new Delivery({ clock, logger, acknowledgements, chunkSize, encoder, transport: { post }, receiver: new ReceiverState(clock, logger) });
+  const { signal } = new AbortController();
+  return {
+    async cycle() {
+      const upcoming = new UpcomingBatches({ backlog, acknowledgements, encoder, chunkSize }, 0);
+      for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) await delivery.send(batch, signal, signal);
+      delivery.commit();
+    },
+    async close() {
+      await encoder.close();
+      database.close();
+    },
+  };
 }
 
-function measure(flushIntervalMs) {
-  const folder = mkdtempSync(join(options.folder, 'flash-'));
-  const path = join(folder, 'metrics.db');
-  const clock = new DrivenClock();
-  const store = storeOn(path, clock, flushIntervalMs);
-  const database = openDatabase(path);
-  const acknowledgements = new Acknowledgements(database, new Settled(database), { clock, replayWindowMs: 15_000 });
-  const lastId = database.prepare('SELECT last_id FROM collector_state').pluck();
+async function run(flushIntervalMs) {
+  const dbPath = join(folder, `flush-${flushIntervalMs}.db`);
+  const clock = new DrivenClock(START_MS, 0);
+  const { store, scrape } = openCollector(dbPath, clock, flushIntervalMs);
+  const uploader = openUploader(dbPath, clock);
+  const stop = new AbortController();
+  const running = store.run(stop.signal);
+  // The ballast and the tables are written once in a database's life.
+  await clock.advance(2_000);
   const before = writtenBytes();
-  let sent = 0;
-  for (let scrape = 1; scrape * SERIES <= Number(options.samples); scrape++) {
-    clock.ms += SCRAPE_MS;
-    const at = { wallMs: clock.ms, monotonicMs: clock.ms, sinceBootMs: clock.ms };
-    const readings = series.map((each, index) => ({ ...each, value: index % 2 === 0 ? scrape * 1_500 + index : ((scrape * 31 + index) % 1_000) / 10 }));
-    const status = { collector: 'bench', status: 'ok', message: '', sinceMs: clock.ms, intervalMs: SCRAPE_MS, lastScrapeMs: clock.ms, durationMs: 1, ...noCounters() };
-    store.add({ at, samples: store.admit(readings, at).samples, status });
-    if ((scrape * SCRAPE_MS) % UPLOAD_MS !== 0) continue;
-    const last = lastId.get();
-    chunksOf(sent + 1, last).forEach((ids, chunkIndex) => {
-      acknowledgements.accept({ batchId: `batch-${scrape}`, chunkIndex, ranges: rangesOf(ids), count: ids.length, connection: 1 });
-      acknowledgements.answered(1, false);
-    });
-    acknowledgements.commit();
-    sent = last;
+  let byUploader = 0;
+  const turns = (Number(options.hours) * 3_600_000) / SCRAPE_MS;
+  for (let turn = 1; turn <= turns; turn++) {
+    await clock.advance(SCRAPE_MS);
+    scrape();
+    if (turn % (UPLOAD_MS / SCRAPE_MS) !== 0) continue;
+    const uploadFrom = writtenBytes();
+    await uploader.cycle();
+    byUploader += writtenBytes() - uploadFrom;
   }
-  database.close();
+  stop.abort();
+  await running;
+  await uploader.close();
   store.close();
-  const samples = Number(options.samples);
-  const result = { writtenPerSample: (writtenBytes() - before) / samples, filePerSample: statSync(path).size / samples };
-  rmSync(folder, { recursive: true });
-  return result;
+  const written = writtenBytes() - before;
+  const database = openDatabase(dbPath, { readonly: true });
+  const stored = database.prepare('SELECT COUNT(*) FROM samples').pluck().get();
+  const delivered = database.prepare('SELECT delivered FROM uploader_state').pluck().get();
+  const used = database.pragma('page_count', { simple: true }) - database.pragma('freelist_count', { simple: true });
+  const bytes = used * database.pragma('page_size', { simple: true });
+  database.close();
+  return { written, byUploader, stored, delivered, bytes };
 }
 
-const rows = [
-  { flush: '0', reach: 330, ...measure(0) },
-  { flush: '60s', reach: 150, ...measure(60_000) },
-];
-if (options.json) console.log(JSON.stringify({ samples: Number(options.samples), rows }));
-else {
-  console.log(`${options.samples} samples, ${SERIES} a scrape\n\n| FLUSH_INTERVAL | bytes written a sample | reach | bytes of file a sample | reach |\n|---|---|---|---|---|`);
-  for (const { flush, reach, writtenPerSample, filePerSample } of rows) {
-    console.log(`| ${flush} | ${writtenPerSample.toFixed(0)} | ≤ ${reach} | ${filePerSample.toFixed(1)} | ≤ 50 |`);
+try {
+  const figures = [];
+  for (const flushIntervalMs of [0, 60_000]) {
+    const { written, byUploader, stored, delivered, bytes } = await run(flushIntervalMs);
+    const which = `FLUSH_INTERVAL ${flushIntervalMs / 1000}s`;
+    figures.push({ name: `${which}: bytes written per sample`, value: written / stored, unit: 'bytes', reach: REACH[flushIntervalMs] });
+    figures.push({ name: `${which}: of them by acknowledgements`, value: byUploader / stored, unit: 'bytes' });
+    figures.push({ name: `${which}: bytes of the file per stored sample`, value: bytes / stored, unit: 'bytes', reach: '50 at most' });
+    figures.push({ name: `${which}: samples stored`, value: stored, unit: '' }, { name: `${which}: samples delivered`, value: delivered, unit: '' });
   }
+  printFigures(`${options.hours} hours of ${options.series} samples every ten seconds`, figures, options.json);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
 }
-process.exit(0);
