@@ -198,7 +198,7 @@ test('whatever is emitted, a receiver reads back whole, and what it reads is wha
   const anyTime = fc.oneof(fc.integer({ min: NOW - DAY_MS, max: NOW + 3 * DAY_MS }), fc.double({ noNaN: true }));
   const anyRow = fc.record({ seriesId: fc.integer({ min: 1, max: 3 }), timestampMs: anyTime, value: anyValue });
   fc.assert(
-    fc.property(fc.uniqueArray(anySeries, { minLength: 3, maxLength: 3, selector: ({ name }) => name }), fc.array(anyRow, { maxLength: 30 }), (known, rows) => {
+    fc.property(fc.uniqueArray(anySeries, { minLength: 3, maxLength: 3, selector: ({ name }) => name }), fc.uniqueArray(anyRow, { maxLength: 30, selector: ({ seriesId, timestampMs }) => `${seriesId} ${timestampMs}` }), (known, rows) => {
       const { chunks, refused } = encodeRows(known, rows, 4);
       const emitted = chunks.flatMap((chunk) => {
         const { rows: read, invalidLines } = parseImportLines(textOf(chunk));
