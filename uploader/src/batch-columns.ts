@@ -57,6 +57,12 @@ export class BatchColumns {
     return rows.flatMap(({ id }, index) => (refusals[index] === undefined ? [] : [{ id, reason: refusals[index] }]));
   }
 
+  /** Lets go of what was read from the database. */
+  release(): void {
+    for (const column of [this.series, this.timestamps, this.values]) column.release();
+    this.texts = undefined;
+  }
+
   #begin(count: number): void {
     this.count = count;
     this.texts = undefined;

@@ -3,13 +3,16 @@ import type { SeriesRow } from './row-reader.js';
 
 /** A series as its lines need it. */
 export interface KnownSeries {
-  readonly row: SeriesRow;
-  readonly isText: boolean;
-  /** What its lines begin with; of a text series it depends on the text. */
-  readonly beginning: Uint8Array;
+  readonly valueType: number;
+  /** What its lines begin with; undefined for a series of texts, where it depends on the text. */
+  readonly beginning: Uint8Array | undefined;
+  /** Of a series of texts; thousands of others are not kept. */
+  readonly row: SeriesRow | undefined;
   /** Why none of its samples can be sent. */
   readonly refusal: string | undefined;
 }
+
+const FIRST_SERIES = 1024;
 
 /**
  * The lines of a batch: the samples of one series, or those of a text series that have the same text, one after the
@@ -29,12 +32,15 @@ export class BatchLines {
   order: readonly number[] = [];
   readonly #seriesIds: number[] = [];
   readonly #last: number[] = [];
-  readonly #found = new Map<number | string, number>();
+  /** One more than the line of each series, by its id; 0 where it has none yet. Ids count up from 1, so it has no holes to speak of. */
+  #lineOf = new Int32Array(FIRST_SERIES);
+  readonly #lineOfText = new Map<string, number>();
 
   /** Sorts a batch by series, its samples within a series by id. */
   sort({ count, series, texts }: BatchColumns, seriesOf: (id: number) => KnownSeries): void {
+    for (let line = 0; line < this.count; line++) this.#lineOf[this.#seriesIds[line]!] = 0;
+    this.#lineOfText.clear();
     this.count = 0;
-    this.#found.clear();
     if (this.next.length < count) this.next = new Int32Array(count);
     const { next, samples } = this;
     const seriesIds = this.#seriesIds;
@@ -53,11 +59,11 @@ export class BatchLines {
 
   /** The line of a series, or of a text of it; a new one where there is none. */
   #find(id: number, text: string | undefined, { place, seriesOf }: { place: number; seriesOf: (id: number) => KnownSeries }): number {
-    const key = text === undefined ? id : `${id} ${text}`;
-    const found = this.#found.get(key);
-    if (found !== undefined) return found;
+    const found = text === undefined ? (this.#lineOf[id] ?? 0) - 1 : (this.#lineOfText.get(`${id} ${text}`) ?? -1);
+    if (found !== -1) return found;
     const line = this.count++;
-    this.#found.set(key, line);
+    if (text === undefined) this.#remember(id, line);
+    else this.#lineOfText.set(`${id} ${text}`, line);
     this.series[line] = seriesOf(id);
     this.texts[line] = text;
     this.first[line] = place;
@@ -65,6 +71,15 @@ export class BatchLines {
     this.#seriesIds[line] = id;
     this.#last[line] = place;
     return line;
+  }
+
+  #remember(id: number, line: number): void {
+    if (id >= this.#lineOf.length) {
+      const grown = new Int32Array(2 * id);
+      grown.set(this.#lineOf);
+      this.#lineOf = grown;
+    }
+    this.#lineOf[id] = line + 1;
   }
 
   #order(): void {

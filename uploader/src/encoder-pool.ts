@@ -28,7 +28,7 @@ export class EncoderPool {
       // One chunk is posted while the next is encoded; a second thread would only wait.
       maxThreads: 1,
       idleTimeout: IDLE_TIMEOUT_MS,
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
   }
 

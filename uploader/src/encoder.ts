@@ -48,6 +48,8 @@ export interface EncodedBatch {
 const MAX_AHEAD_MS = 2 * 86_400_000;
 /** The fastest level: on the boards this runs on, gzip's time costs more than the last few per cent of size. */
 const GZIP_LEVEL = 1;
+/** Numbers of many series gzip to less than a quarter, and zlib joins its pieces: one that holds it all saves that. */
+const SMALLEST_GZIP_PIECE = 4096;
 
 /**
  * Rows → gzipped JSON lines: the batch is sorted by series and time, so that a series' samples share a line, and then
@@ -80,6 +82,7 @@ export class Encoder {
       return reason === undefined;
     });
     const chunks = this.#chunksOf(soundLines, chunkMetrics);
+    this.#columns.release();
     // Where one chunk holds the whole batch its ranges are known.
     const isWhole = chunks.length === 1 && refused.length === 0;
     const lossesMark = this.#reader.lossesMark();
@@ -114,22 +117,24 @@ export class Encoder {
   }
 
   #finishBody(): Uint8Array {
-    // Copied: small buffers are slices of a pool, which cannot move to another thread.
-    const body = new Uint8Array(gzipSync(this.#writer.body, { level: GZIP_LEVEL }));
+    const lines = this.#writer.body;
+    const chunkSize = Math.max(SMALLEST_GZIP_PIECE, lines.length >> 2);
+    // Copied: what zlib returns is a slice of something larger, which cannot move to another thread.
+    const body = new Uint8Array(gzipSync(lines, { level: GZIP_LEVEL, chunkSize }));
     this.#writer.clear();
     return body;
   }
 
   #beginningOf(line: number): Uint8Array {
     const { row, beginning } = this.#lines.series[line]!;
-    const text = this.#lines.texts[line];
-    return text === undefined ? beginning : beginningOfLine(metricObject(row, text));
+    return beginning ?? beginningOfLine(metricObject(row!, this.#lines.texts[line]));
   }
 
   #refusalOf(line: number): string | undefined {
-    const { refusal, isText, row } = this.#lines.series[line]!;
+    const { refusal, valueType } = this.#lines.series[line]!;
     if (refusal !== undefined) return refusal;
-    return isText === (this.#lines.texts[line] !== undefined) ? undefined : `value is not of type ${row.valueType}`;
+    const isText = this.#lines.texts[line] !== undefined;
+    return isText === (valueType === ValueType.text) ? undefined : `value is not of type ${valueType}`;
   }
 
   /** Ids of the samples of a line. */
@@ -154,10 +159,11 @@ export class Encoder {
 
 function knownSeries(row: SeriesRow): KnownSeries {
   const { name, deviceId, tags, valueType } = row;
+  const isText = valueType === ValueType.text;
   return {
-    row,
-    isText: valueType === ValueType.text,
-    beginning: beginningOfLine(metricObject(row)),
+    valueType,
+    beginning: isText ? undefined : beginningOfLine(metricObject(row)),
+    row: isText ? row : undefined,
     refusal: nameRefusal(name) ?? deviceRefusal(deviceId) ?? labelsRefusal(tags, valueType),
   };
 }

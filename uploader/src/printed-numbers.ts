@@ -44,6 +44,11 @@ export class PrintedNumbers {
     return index === Math.max(0, count - 1);
   }
 
+  /** Lets go of the text; what was read of it stays. */
+  release(): void {
+    this.bytes = new Uint8Array();
+  }
+
   #hold(bytes: Uint8Array, count: number): this {
     this.bytes = bytes;
     if (this.starts.length <= count) this.starts = new Int32Array(count + 1);

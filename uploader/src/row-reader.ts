@@ -133,12 +133,11 @@ export class RowReader {
     return this.#lossesMark.get()!;
   }
 
-  /** The series from an id on. */
-  seriesFrom(firstId: number): SeriesRow[] {
-    return this.#series.all(firstId).map(({ id, name, device_id: deviceId, tags, value_type: valueType }) => ({
-      ...{ id, name, deviceId, valueType },
-      tags: JSON.parse(tags) as Labels,
-    }));
+  /** The series from an id on, one by one: there may be many thousands. */
+  *seriesFrom(firstId: number): Generator<SeriesRow> {
+    for (const { id, name, device_id: deviceId, tags, value_type: valueType } of this.#series.iterate(firstId)) {
+      yield { id, name, deviceId, valueType, tags: JSON.parse(tags) as Labels };
+    }
   }
 
   close(): void {

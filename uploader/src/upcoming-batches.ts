@@ -21,15 +21,15 @@ export interface UpcomingBatch extends EncodedBatch {
 
 /**
  * The batches of one cycle: first the rows above the top of the last cycle, then the oldest. While one is being sent
- * the next one is read and encoded on the other thread. No row comes twice in a cycle: what was not taken waits for
- * the next one.
+ * the next ones are read and encoded on the other thread, one after the other. No row comes twice in a cycle: what was
+ * not taken waits for the next one.
  */
 export class UpcomingBatches {
   readonly #options: UpcomingBatchesOptions;
   #tried: readonly IdRange[] = [];
   /** Ids above it are the newest; undefined once they have all been handed out. */
   #newestAbove: number | undefined;
-  #ahead: Promise<UpcomingBatch | undefined> | undefined;
+  readonly #ahead: Promise<UpcomingBatch | undefined>[] = [];
 
   /** @param newestAbove the highest id that an earlier cycle has seen; without a backlog there is no order to keep */
   constructor(options: UpcomingBatchesOptions, newestAbove: number) {
@@ -39,11 +39,17 @@ export class UpcomingBatches {
 
   /** The next batch; undefined where there is none left. */
   async next(): Promise<UpcomingBatch | undefined> {
-    const batch = await (this.#ahead ?? this.#prepare());
-    this.#ahead = batch === undefined ? undefined : this.#prepare();
-    // Who never asks for it is not told of its failure either.
-    this.#ahead?.catch(() => undefined);
+    const batch = await (this.#ahead.shift() ?? this.#prepare());
+    while (batch !== undefined && this.#ahead.length < this.#options.chunkSize.batchesAhead()) this.#prepareAfter(this.#ahead.at(-1));
     return batch;
+  }
+
+  /** Which rows a batch takes is known when the one before it has been read. */
+  #prepareAfter(before: Promise<UpcomingBatch | undefined> | undefined): void {
+    const batch = before === undefined ? this.#prepare() : before.then((last) => last && this.#prepare());
+    // Who never asks for it is not told of its failure either.
+    batch.catch(() => undefined);
+    this.#ahead.push(batch);
   }
 
   async #prepare(): Promise<UpcomingBatch | undefined> {

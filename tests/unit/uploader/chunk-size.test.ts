@@ -89,3 +89,38 @@ test('a chunk never leaves its bounds, whatever happens', () => {
     }),
   );
 });
+
+describe('ready while one is sent', () => {
+  /** A size that has grown to its limit over a link of so many samples a millisecond. */
+  function grown(samplesPerMs: number): ChunkSize {
+    const size = new ChunkSize(options);
+    acceptChunks(size, 40, samplesPerMs);
+    return size;
+  }
+
+  test('is one batch while chunks grow', () => {
+    const size = new ChunkSize(options);
+    expect(size.batchesAhead()).toBe(1);
+    acceptChunks(size, 5, 1_000);
+    expect(size.batchesAhead()).toBe(1);
+  });
+
+  test('are as many as go out in 300 ms, up to six', () => {
+    expect(grown(2_000).batchesAhead()).toBe(6);
+    expect(grown(1_000).batchesAhead()).toBe(5);
+  });
+
+  test('is one over a slow link', () => {
+    expect(grown(0.1).batchesAhead()).toBe(1);
+  });
+
+  test('is one after trouble, and as long as a ceiling that it taught is felt', () => {
+    const size = grown(2_000);
+    size.failed('too-large', 4_000);
+    expect(size.batchesAhead()).toBe(1);
+    acceptChunks(size, 3, 2_000);
+    expect([size.next(BACKLOG).chunkMetrics, size.batchesAhead()]).toEqual([2_315, 1]);
+    acceptChunks(size, 100, 2_000);
+    expect(size.batchesAhead()).toBe(6);
+  });
+});
