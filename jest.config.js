@@ -9,7 +9,7 @@ export default {
     '^@thugshells/shared/(.*)\\.js$': '<rootDir>/shared/src/$1',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
-  testMatch: ['<rootDir>/tests/{unit,integration}/**/*.test.ts'],
+  testMatch: ['<rootDir>/tests/{unit,integration,soak}/**/*.test.ts'],
   // In one process jest's memory grows with every file, and everything becomes slower.
   maxWorkers: 2,
   workerIdleMemoryLimit: '700MB',

@@ -46,6 +46,11 @@ export class AgentProcess {
     });
   }
 
+  /** Its process id; 0 if it could not be started. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Whether the process is still there. */
   get isRunning(): boolean {
     return this.#ending === undefined;

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { root } from '../../../deploy/prepare.mjs';
-import { cpuSeconds, pssMB } from './processes.mjs';
+import { cpuSeconds, pssMB } from '../../support/processes.mjs';
 import { freePort, metricsOf, startReceiver, valueIn } from './receiver.mjs';
 
 /** Often, so that enough scrapes fall into the seconds of a drain. */

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { cpuSeconds, pssMB } from './processes.mjs';
+import { cpuSeconds, pssMB } from '../../support/processes.mjs';
 import { freePort, metricsOf, startReceiver, valueIn } from './receiver.mjs';
 
 /** vmagent notices after 40 s that its receiver is back. */

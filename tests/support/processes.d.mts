@@ -1,0 +1,3 @@
+export function pssMB(pid: number): number;
+export function cpuSeconds(pid: number): number;
+export function diskBytesWritten(pid: number): number;
