@@ -34,6 +34,8 @@ const sharedWall = [
   { regex: '(^|/)(collector|uploader)/', message: 'shared imports neither program' },
 ];
 const collectorWall = [{ ...notUploader, regex: '(@thugshells/|\\.\\./)uploader' }];
+/** It never touches the network, but for scrape targets on its own machine. */
+const noNetwork = { regex: '^node:(http|https|http2|net|tls|dgram|dns)(/|$)', message: 'the collector’s one door to a network is scrape-page.ts' };
 const uploaderWall = [{ ...notCollector, regex: '(@thugshells/|\\.\\./\\.\\./)collector' }];
 
 /** A collector reads the kernel and makes readings: it knows no clock, log, configuration or database. */
@@ -109,7 +111,8 @@ export default tseslint.config(
     },
   },
   { files: ['shared/src/**/*.ts'], rules: { ...imports(sharedWall), ...noProcess, ...noSql } },
-  { files: ['collector/src/**/*.ts'], rules: { ...imports(collectorWall), ...noProcess, ...noSql } },
+  { files: ['collector/src/**/*.ts'], rules: { ...imports([...collectorWall, noNetwork]), ...noProcess, ...noSql } },
+  { files: ['collector/src/scrape-{page,targets}.ts'], rules: imports(collectorWall) },
   { files: ['uploader/src/**/*.ts'], rules: { ...imports(uploaderWall), ...noProcess, ...noSql } },
   { files: ['collector/src/collectors/**/*.ts'], rules: imports(collectorsWall) },
   { files: ['uploader/src/encode-worker.ts'], rules: imports(workerWall) },

@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 
-import { loadConfig, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.js';
-import { duration, durationWithin, integer, oneOf, patterns, sizeWithin, text, wordsOf, type ValueFormat } from '@thugshells/shared/formats.js';
+import { badConfiguration, loadConfig, PREFIX, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.js';
+import { duration, durationWithin, integer, oneOf, optionalText, patterns, sizeWithin, text, wordsOf, type ValueFormat } from '@thugshells/shared/formats.js';
 import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/variables.js';
 
 import { collectorNames, type CollectorName } from './collectors/index.js';
+import { scrapeTargets } from './scrape-targets.js';
 
 /** A scrape more often than this would measure mostly itself. */
 const intervalFormat = durationWithin(100, 86_400_000, 'from 100ms to 1d');
@@ -14,9 +15,19 @@ const sectorBytesFormat: ValueFormat<512 | 'sysfs'> = {
   parse: (given) => (given === '512' ? 512 : given === 'sysfs' ? 'sysfs' : undefined),
 };
 
-/** What COLLECTORS may name: the collectors of the kernel, and what the programs tell of themselves. */
-export type SourceName = CollectorName | 'self';
-export const sourceNames: readonly SourceName[] = [...collectorNames, 'self'];
+/** Sources that are nothing without a variable of their own. */
+const variableOf = { textfile: 'TEXTFILE_DIR', scrape: 'SCRAPE_TARGETS' } as const;
+type ForeignName = keyof typeof variableOf;
+const foreignNames = Object.keys(variableOf) as readonly ForeignName[];
+
+/** What COLLECTORS may name: the collectors of the kernel, what the programs tell of themselves, and what others tell. */
+export type SourceName = CollectorName | 'self' | ForeignName;
+export const sourceNames: readonly SourceName[] = [...collectorNames, 'self', ...foreignNames];
+
+/** Whether a source has what it needs. */
+function isGiven(name: SourceName, environment: Environment): boolean {
+  return !Object.hasOwn(variableOf, name) || (environment[PREFIX + variableOf[name as ForeignName]] ?? '').trim() !== '';
+}
 
 /** How often each collector runs where nothing else is said: what changes quickly is read more often. */
 const defaultIntervals: Readonly<Record<SourceName, string>> = {
@@ -29,6 +40,8 @@ const defaultIntervals: Readonly<Record<SourceName, string>> = {
   filesystem: '30s',
   pressure: '30s',
   self: '60s',
+  textfile: '30s',
+  scrape: '30s',
 };
 
 function intervalVariables() {
@@ -52,7 +65,8 @@ export function collectorVariables(environment: Environment, hostName: string, p
     collectors: {
       env: 'COLLECTORS',
       doc: 'Collectors that run.',
-      default: sourceNames.join(' '),
+      default: sourceNames.filter((name) => isGiven(name, environment)).join(' '),
+      defaultDoc: `\`${[...collectorNames, 'self'].join(' ')}\`; \`textfile\` and \`scrape\` where their variable is set`,
       format: wordsOf(sourceNames),
     },
     interval: {
@@ -90,6 +104,38 @@ export function collectorVariables(environment: Environment, hostName: string, p
       doc: 'Most interfaces that are collected; the rest is counted.',
       default: '32',
       format: integer(1, 10_000),
+    },
+    textfileDir: {
+      env: 'TEXTFILE_DIR',
+      doc: 'Directory of text files, *.prom in Prometheus’ text format or OpenMetrics, that scripts of node_exporter’s textfile collector write.',
+      default: '',
+      defaultDoc: 'none',
+      format: optionalText,
+    },
+    scrapeTargets: {
+      env: 'SCRAPE_TARGETS',
+      doc: 'Exporters on this machine, name=http://127.0.0.1:9100/metrics split on white space; the name becomes the label job.',
+      default: '',
+      defaultDoc: 'none',
+      format: scrapeTargets,
+    },
+    scrapeTimeoutMs: {
+      env: 'SCRAPE_TIMEOUT',
+      doc: 'Longest wait for a whole page of a scrape target; never longer than SCRAPE_INTERVAL.',
+      default: '10s',
+      format: durationWithin(100, 600_000, 'from 100ms to 10m'),
+    },
+    scrapeMaxBytes: {
+      env: 'SCRAPE_MAX_SIZE',
+      doc: 'Largest page of a scrape target; of a larger one nothing is stored.',
+      default: '4MiB',
+      format: sizeWithin(1024, 64 * 1024 ** 2, 'from 1KiB to 64MiB'),
+    },
+    scrapeMaxSeries: {
+      env: 'SCRAPE_MAX_SERIES',
+      doc: 'Most series of one scrape target that are stored in an hour; the rest is counted.',
+      default: '3000',
+      format: integer(1, 1_000_000),
     },
     diskInclude: {
       env: 'DISK_INCLUDE',
@@ -171,5 +217,10 @@ export type CollectorConfig = ConfigOf<ReturnType<typeof collectorVariables>>;
 export function loadCollectorConfig(
   environment: Environment,
 ): LoadedConfig<ReturnType<typeof collectorVariables>> {
-  return loadConfig(collectorVariables(environment, hostname(), process.platform), environment, VARIABLE_NAMES);
+  const loaded = loadConfig(collectorVariables(environment, hostname(), process.platform), environment, VARIABLE_NAMES);
+  const lacking = foreignNames.filter((name) => loaded.values.collectors.includes(name) && !isGiven(name, environment));
+  if (lacking.length > 0) {
+    throw badConfiguration(lacking.map((name) => `${PREFIX}COLLECTORS names ${name}, and ${PREFIX}${variableOf[name]} is not set`));
+  }
+  return loaded;
 }

@@ -14,16 +14,21 @@ import { processLogger, runCommand, runService, type CommandResult } from '@thug
 import { notifier } from '@thugshells/shared/systemd.js';
 import { builtAtMs, version } from '@thugshells/shared/version.js';
 
-import { COLLECTORS } from './collectors/index.js';
+import { COLLECTORS, type CollectorName } from './collectors/index.js';
 import { loadCollectorConfig, type CollectorConfig } from './config.js';
+import { ForeignText } from './foreign-text.js';
 import { KernelFiles, requireProcRoot, type KernelSource } from './kernel-files.js';
 import { once } from './once.js';
 import { Scheduler, type ScheduledCollector } from './scheduler.js';
+import { ScrapeDoor } from './scrape-page.js';
+import { collectorOf, ScrapeTargetSource } from './scrape-target.js';
 import { SelfSource, type SelfSources } from './self.js';
 import { SeriesCap } from './series-cap.js';
 import { SimulatedKernel } from './simulated-kernel.js';
 import { spaceLimits } from './store/space.js';
 import { Store } from './store/store.js';
+import { TextFiles } from './text-files.js';
+import { TextfileSource } from './textfile.js';
 
 function kernelOf(config: CollectorConfig): KernelSource {
   if (config.kernel === 'simulated') return new SimulatedKernel({ elapsedMs: () => clock.monotonic() });
@@ -31,10 +36,36 @@ function kernelOf(config: CollectorConfig): KernelSource {
   return new KernelFiles(config);
 }
 
-function collectorsOf(config: CollectorConfig, kernel: KernelSource): ScheduledCollector[] {
-  return config.collectors
-    .filter((name) => name !== 'self')
+function collectorsOf(config: CollectorConfig, kernel: KernelSource, door: ScrapeDoor): ScheduledCollector[] {
+  const ofKernel = config.collectors
+    .filter((name): name is CollectorName => Object.hasOwn(COLLECTORS, name))
     .map((name) => ({ collector: COLLECTORS[name]({ kernel, options: config, build: version() }), intervalMs: config[`${name}IntervalMs`] }));
+  return [...ofKernel, ...textfileOf(config), ...scrapesOf(config, door)];
+}
+
+/** Twice as many as are stored: those beyond the cap are to be told, but not all of a source that has gone wild. */
+function handedOn(maxSeries: number): number {
+  return 2 * maxSeries;
+}
+
+function textfileOf(config: CollectorConfig): ScheduledCollector[] {
+  if (!config.collectors.includes('textfile')) return [];
+  const foreign = new ForeignText({ now: () => clock.now(), labels: {} });
+  const sources = { files: new TextFiles(config.textfileDir), foreign, maxSamples: handedOn(config.collectorMaxSeries) };
+  return [{ collector: new TextfileSource(sources), intervalMs: config.textfileIntervalMs }];
+}
+
+function scrapesOf(config: CollectorConfig, door: ScrapeDoor): ScheduledCollector[] {
+  const { scrapeMaxBytes: maxBytes, scrapeMaxSeries, scrapeIntervalMs: intervalMs } = config;
+  const limits = { timeoutMs: Math.min(config.scrapeTimeoutMs, intervalMs), maxBytes };
+  return targetsOf(config).map((target) => {
+    const foreign = new ForeignText({ now: () => clock.now(), labels: { job: target.name } });
+    return { collector: new ScrapeTargetSource(target, { door, foreign, clock, limits, maxSamples: handedOn(scrapeMaxSeries) }), intervalMs };
+  });
+}
+
+function targetsOf(config: CollectorConfig): CollectorConfig['scrapeTargets'] {
+  return config.collectors.includes('scrape') ? config.scrapeTargets : [];
 }
 
 /** What the programs tell of themselves, where it is enabled; it needs the database, which `once` does not touch. */
@@ -47,7 +78,9 @@ function labelsOf(config: CollectorConfig): Record<string, string> {
 }
 
 function capOf(config: CollectorConfig): SeriesCap {
-  return new SeriesCap({ perCollector: config.collectorMaxSeries, total: config.maxSeries });
+  const ofTarget = { variable: 'SCRAPE_MAX_SERIES', most: config.scrapeMaxSeries };
+  const own = new Map(targetsOf(config).map((target) => [collectorOf(target), ofTarget]));
+  return new SeriesCap({ perCollector: config.collectorMaxSeries, total: config.maxSeries, own });
 }
 
 function run(): Promise<never> {
@@ -58,9 +91,12 @@ function run(): Promise<never> {
     logger.info('collector starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
     for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
     releases.add('instance lock', takeInstanceLock(config.dbPath, 'collector'), (lock) => lock.release());
+    const door = releases.add('scrape door', new ScrapeDoor(), (open) => open.close());
+    const scheduled = collectorsOf(config, kernel, door);
     const metadata = { version: version(), bootId: bootId(), kernel: release(), host: config.deviceId };
     const store = new Store({
       ...config,
+      collectors: [...scheduled.map(({ collector }) => collector.name), ...config.collectors.filter((name) => name === 'self')],
       clock,
       logger,
       limits: spaceLimits(config),
@@ -76,7 +112,7 @@ function run(): Promise<never> {
     releases.add('store', store, (open) => open.close());
     const scheduler = new Scheduler({ clock, logger, store, cap: capOf(config) });
     const self = selfOf(config, { state: () => store.agentState(), skewMs: () => store.skewMs() });
-    await Promise.all([scheduler.run([...collectorsOf(config, kernel), ...self], stop), store.run(stop)]);
+    await Promise.all([scheduler.run([...scheduled, ...self], stop), store.run(stop)]);
   });
 }
 
@@ -84,12 +120,12 @@ async function runOnce(): Promise<CommandResult> {
   const { values: config } = loadCollectorConfig(process.env);
   const options = { clock, deviceId: config.deviceId, labels: labelsOf(config), cap: capOf(config) };
   const kernel = kernelOf(config);
-  const { lines, failures } = await once(
-    collectorsOf(config, kernel).map(({ collector }) => collector),
+  const { lines, failures, remarks } = await once(
+    collectorsOf(config, kernel, new ScrapeDoor()).map(({ collector }) => collector),
     options,
   );
   kernel.close?.();
-  return { text: lines, problems: failures, exitCode: failures.length === 0 ? ExitCode.clean : ExitCode.fault };
+  return { text: lines, problems: [...failures, ...remarks], exitCode: failures.length === 0 ? ExitCode.clean : ExitCode.fault };
 }
 
 function migrate(): CommandResult {

@@ -1,11 +1,12 @@
 import type { Clock } from '@thugshells/shared/clock.js';
 import { codeOf, messageOf } from '@thugshells/shared/errors.js';
 import { jsonLine, metricObject } from '@thugshells/shared/json-lines.js';
-import { refusalOf, sampleOf, type Labels, type Reading } from '@thugshells/shared/sample.js';
+import type { Labels, Reading } from '@thugshells/shared/sample.js';
 
 import type { Collector } from './collector.js';
 import { readingsIn } from './collectors/partly-read.js';
 import type { SeriesCap } from './series-cap.js';
+import { Admission } from './store/admission.js';
 
 /** What `once` prints and whether every collector did its work. */
 export interface OnceResult {
@@ -13,6 +14,8 @@ export interface OnceResult {
   readonly lines: string;
   /** One sentence for each collector that failed and each reading that was refused. */
   readonly failures: readonly string[];
+  /** What is left out though nothing failed. */
+  readonly remarks: readonly string[];
 }
 
 /** Rates compare two reads; this far apart they are rates of something. */
@@ -30,22 +33,20 @@ export async function once(
   const timestampMs = clock.now();
   const results = await Promise.all(collectors.map((collector) => read(collector, clock)));
   const failures = results.flatMap(({ failure }) => failure ?? []);
-  const admitted = results.flatMap(({ readings }, index) => {
-    const admission = options.cap.admit((collectors[index] as Collector).name, readings, clock.monotonic());
-    failures.push(...admission.refusals);
-    return admission.readings;
+  const remarks: string[] = [];
+  const admission = new Admission(options);
+  const samples = results.flatMap(({ readings }, index) => {
+    const capped = options.cap.admit((collectors[index] as Collector).name, readings, clock.monotonic());
+    const admitted = admission.admit(capped.readings, timestampMs);
+    failures.push(...capped.refusals, ...admitted.refusals);
+    remarks.push(...admitted.valueless);
+    return admitted.samples;
   });
-  const lines = admitted.map((reading) => {
-    const sample = sampleOf(reading, { deviceId: options.deviceId, labels: options.labels, timestampMs });
-    const refusal = refusalOf(sample);
-    if (refusal !== undefined) {
-      failures.push(`${sample.name}: ${refusal}`);
-      return '';
-    }
+  const lines = samples.map((sample) => {
     const isText = typeof sample.value === 'string';
     return jsonLine(metricObject(sample, isText ? String(sample.value) : undefined), isText ? '1' : String(sample.value), String(timestampMs));
   });
-  return { lines: lines.join(''), failures };
+  return { lines: lines.join(''), failures, remarks };
 }
 
 async function read(

@@ -45,6 +45,8 @@ export class Scheduler {
   readonly #states = new Map<string, CollectorStatus>();
   /** Collectors whose notice stands in the log. */
   readonly #noticed = new Set<string>();
+  /** Collectors of which it stands in the log that some of their samples have no finite value. */
+  readonly #toldValueless = new Set<string>();
   #scrapes = 0;
   #samples = 0;
 
@@ -77,10 +79,10 @@ export class Scheduler {
     const durationMs = clock.monotonic() - at.monotonicMs;
     const capped = cap.admit(scheduled.collector.name, outcome.readings, at.monotonicMs);
     this.#tellNotices(scheduled.collector, capped.notice);
-    const admitted = store.admit(capped.readings, at);
-    const { samples } = admitted;
-    const refusals = [...capped.refusals, ...admitted.refusals];
-    const status = this.#nextStatus(scheduled, outcome, { stored: samples.length, refusals, durationMs, nowMs: at.wallMs });
+    const { samples, refusals: refused, valueless } = store.admit(capped.readings, at);
+    this.#tellValueless(scheduled.collector, valueless);
+    const refusals = [...capped.refusals, ...refused];
+    const status = this.#nextStatus(scheduled, outcome, { stored: samples.length, refusals, valueless: valueless.length, durationMs, nowMs: at.wallMs });
     store.add({ at, samples, status });
     this.#tell(status, outcome, samples.length);
   }
@@ -88,11 +90,11 @@ export class Scheduler {
   #nextStatus(
     { collector, intervalMs }: ScheduledCollector,
     { health, message }: Outcome,
-    scrape: { stored: number; refusals: readonly string[]; durationMs: number; nowMs: number },
+    scrape: { stored: number; refusals: readonly string[]; valueless: number; durationMs: number; nowMs: number },
   ): CollectorStatus {
     const before = this.#states.get(collector.name);
     const counters = before ?? this.#options.store.countersOf(collector.name) ?? noCounters();
-    const { stored, refusals, durationMs, nowMs } = scrape;
+    const { stored, refusals, valueless, durationMs, nowMs } = scrape;
     const status = health === 'ok' && refusals.length > 0 ? 'failing' : health;
     return {
       collector: collector.name,
@@ -103,7 +105,7 @@ export class Scheduler {
       lastScrapeMs: nowMs,
       durationMs,
       collected: counters.collected + stored,
-      failed: counters.failed + refusals.length + (health === 'failing' ? 1 : 0),
+      failed: counters.failed + refusals.length + valueless + (health === 'failing' ? 1 : 0),
       durations: observe(counters.durations, COLLECTION_BOUNDS_SECONDS, durationMs / 1000),
     };
   }
@@ -135,6 +137,15 @@ export class Scheduler {
     if (notice === undefined || this.#noticed.has(name)) return;
     this.#noticed.add(name);
     logger.warn('collector leaves something out', { collector: name, reason: notice });
+  }
+
+  /** An exporter's quantile of nothing is NaN: no fault of anybody's, and said once. */
+  #tellValueless({ name }: Collector, valueless: readonly string[]): void {
+    const [first] = valueless;
+    if (first === undefined || this.#toldValueless.has(name)) return;
+    this.#toldValueless.add(name);
+    const more = valueless.length > 1 ? ` and ${valueless.length - 1} more` : '';
+    this.#options.logger.warn('samples without a finite value are left out', { collector: name, reason: first + more });
   }
 
   async #summarise(stop: AbortSignal): Promise<void> {

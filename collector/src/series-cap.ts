@@ -5,6 +5,8 @@ import { declareSeries } from '@thugshells/shared/series.js';
 export interface SeriesLimits {
   readonly perCollector: number;
   readonly total: number;
+  /** Collectors that have a limit of their own instead, and the variable that it comes from. */
+  readonly own?: ReadonlyMap<string, { readonly variable: string; readonly most: number }>;
 }
 
 /** What became of the readings of one scrape. */
@@ -56,7 +58,7 @@ export class SeriesCap {
       const series = seriesOf(reading);
       if (!places.has(series)) {
         // Looked for once a scrape: as many again could come free only by the next one.
-        obstacle ??= this.#obstacle(places, nowMs);
+        obstacle ??= this.#obstacle(collector, places, nowMs);
         if (obstacle !== undefined) {
           waiting.set(series, reading);
           continue;
@@ -89,10 +91,11 @@ export class SeriesCap {
   }
 
   /** Why there is no place for another series, after those that were held for too long have been freed. */
-  #obstacle(places: ReadonlyMap<string, number>, nowMs: number): string | undefined {
-    const { perCollector, total } = this.#limits;
+  #obstacle(collector: string, places: ReadonlyMap<string, number>, nowMs: number): string | undefined {
+    const { perCollector, total, own } = this.#limits;
+    const { variable, most } = own?.get(collector) ?? { variable: 'COLLECTOR_MAX_SERIES', most: perCollector };
     const find = () => {
-      if (places.size >= perCollector) return `COLLECTOR_MAX_SERIES=${perCollector} series of this collector are stored already`;
+      if (places.size >= most) return `${variable}=${most} series of this collector are stored already`;
       return this.#size() >= total ? `MAX_SERIES=${total} series are stored already` : undefined;
     };
     if (find() === undefined) return undefined;

@@ -1,4 +1,4 @@
-import { declareSeries } from './series.js';
+import { declareSeries, NORMAL_PRIORITY, type SeriesDeclaration } from './series.js';
 
 /** What the collector counts of itself; each with the label `collector`. */
 export const collectorSeries = {
@@ -31,4 +31,18 @@ export const storageSeries = {
 /** The clock. */
 export const timeSeries = {
   skew: declareSeries({ name: 'time.skew_ms', kind: 'gauge', unit: 'milliseconds', help: 'How far this clock is ahead of the receiver’s.' }),
+} as const;
+
+/** What is told of each scrape target, under the names that every scraper gives them; each with the label `job`. */
+export const scrapeSeries = {
+  // The one name that has no dot: whoever scrapes calls it so.
+  up: { name: 'up', kind: 'gauge', unit: 'none', help: 'Whether the target could be scraped: 1 or 0.', priority: NORMAL_PRIORITY } satisfies SeriesDeclaration,
+  duration: declareSeries({ name: 'scrape.duration_seconds', kind: 'gauge', unit: 'seconds', help: 'Duration of the last scrape of the target.' }),
+  samples: declareSeries({ name: 'scrape.samples_scraped', kind: 'gauge', unit: 'none', help: 'Samples that the target had to tell.' }),
+} as const;
+
+/** What is told of text files. */
+export const textfileSeries = {
+  mtime: declareSeries({ name: 'textfile.mtime_seconds', kind: 'gauge', unit: 'seconds', help: 'When a text file was written last, in Unix time; each with the label file.' }),
+  scrapeError: declareSeries({ name: 'textfile.scrape_error', kind: 'gauge', unit: 'none', help: 'Whether any text file could not be read or understood: 1 or 0.' }),
 } as const;

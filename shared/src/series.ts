@@ -1,7 +1,7 @@
 import { AgentError } from './errors.js';
 
 /** What a value means over time; declared, never guessed from a name. */
-export type SeriesKind = 'gauge' | 'counter' | 'histogram';
+export type SeriesKind = 'gauge' | 'counter' | 'histogram' | 'summary' | 'untyped';
 
 /** Base units, and percent only where the plan asks for it. */
 export type SeriesUnit =
@@ -26,6 +26,8 @@ export interface SeriesDeclaration {
   readonly help: string;
   /** Higher is kept longer when the database is at its cap. */
   readonly priority: number;
+  /** Whether somebody else named it: then its name is no reason to refuse one of our own. */
+  readonly isForeign?: true;
 }
 
 /** Priority of a series that says nothing else. */
@@ -51,6 +53,16 @@ export function declareSeries(
     });
   }
   return { priority: NORMAL_PRIORITY, ...declaration };
+}
+
+/** A series of somebody else's, under the name that it has there. */
+export function foreignSeries(name: string, kind: SeriesKind): SeriesDeclaration {
+  return { name, kind, unit: 'none', help: '', priority: NORMAL_PRIORITY, isForeign: true };
+}
+
+/** The stored names of all the series that a declaration stands for: a histogram has its parts beside it. */
+export function namesOf({ name, kind }: SeriesDeclaration): readonly string[] {
+  return kind === 'histogram' ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
 }
 
 /** The name under which a stored name leaves the board: `cpu.usage_percent` → `cpu_usage_percent`. */

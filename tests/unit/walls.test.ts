@@ -25,6 +25,7 @@ describe('the linter refuses', () => {
     ['the database in a collector', 'collector/src/collectors/cpu.ts', `import '@thugshells/shared/database/open.js';`, /collectors know/],
     ['the scheduler in a collector', 'collector/src/collectors/cpu.ts', `import '../scheduler.js';`, /collectors know/],
     ['the file system in a collector', 'collector/src/collectors/cpu.ts', `import 'node:fs';`, /only door to the kernel/],
+    ['a network in the collector', 'collector/src/once.ts', `import 'node:http';`, /one door to a network/],
     ['got outside its door', 'uploader/src/clock-skew.ts', `import 'got';`, /the one door to got/],
     ['better-sqlite3 outside its door', 'uploader/src/settled.ts', `import 'better-sqlite3';`, /the one door to better-sqlite3/],
     ['winston outside its door', 'shared/src/config.ts', `import 'winston';`, /the one door to winston/],
@@ -46,6 +47,7 @@ describe('the linter refuses', () => {
 test('the linter lets each library through its own door', () => {
   const complaints = complaintsAbout([
     { file: 'uploader/src/victoriametrics.ts', text: `import 'got';\n` },
+    { file: 'collector/src/scrape-page.ts', text: `import 'node:http';\n` },
     { file: 'uploader/src/encoder-pool.ts', text: `import 'piscina';\n` },
     { file: 'shared/src/database/open.ts', text: `import 'better-sqlite3';\n` },
     { file: 'shared/src/config.ts', text: `import 'convict';\nexport const all = process.env;\n` },

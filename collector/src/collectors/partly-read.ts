@@ -22,6 +22,22 @@ export function readingsIn(error: unknown): readonly Reading[] {
   return error instanceof PartlyRead ? error.readings : [];
 }
 
+/** How many faults a message names. */
+const NAMED_FAULTS = 5;
+
+/**
+ * The readings of a source that went through its parts itself.
+ *
+ * @throws PartlyRead where any part is at fault, naming the first few
+ */
+export function partlyRead(faults: readonly AgentError[], readings: readonly Reading[]): readonly Reading[] {
+  const [first, ...others] = faults.slice(0, NAMED_FAULTS);
+  if (first === undefined) return readings;
+  const more = faults.length - NAMED_FAULTS;
+  const rest = more > 0 ? [new AgentError(`and ${more} more`, { code: first.code })] : [];
+  throw new PartlyRead([first, ...others, ...rest], readings);
+}
+
 /** One of the sources of a collector; throws as `Collector.collect` does. */
 export type Source = () => Promise<readonly Reading[]>;
 

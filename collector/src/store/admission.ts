@@ -1,11 +1,15 @@
 import { seriesName } from '@thugshells/shared/json-lines.js';
-import { canonicalTags, refusalOf, sampleOf, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.js';
+import { canonicalTags, refusalOf, sampleOf, valueRefusal, ValueType, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.js';
+
+import { OWN_NAMES } from '../own-names.js';
 
 /** Which of a scrape's readings may be stored. */
 export interface Admitted {
   readonly samples: readonly Sample[];
   /** Why each of the other readings may not. */
   readonly refusals: readonly string[];
+  /** Readings of others that have no finite value: they are refused too, but say nothing against their source. */
+  readonly valueless: readonly string[];
 }
 
 /** A stored name and what it leaves the board as. */
@@ -17,11 +21,14 @@ export class Admission {
   readonly #labels: Labels;
   /** Exported name → stored name. */
   readonly #storedNames = new Map<string, string>();
+  /** Exported names that are ours, whoever comes first. */
+  readonly #ownNames: ReadonlySet<string>;
 
   /** @param labels on every sample, besides its own */
   constructor({ deviceId, labels }: { readonly deviceId: string; readonly labels: Labels }) {
     this.#deviceId = deviceId;
     this.#labels = labels;
+    this.#ownNames = new Set(OWN_NAMES.flatMap((name) => Object.values(ValueType).map((valueType) => seriesName({ name, valueType }))));
   }
 
   /** Makes known which names the database holds. */
@@ -33,19 +40,22 @@ export class Admission {
   admit(readings: readonly Reading[], timestampMs: number): Admitted {
     const samples: Sample[] = [];
     const refusals: string[] = [];
+    const valueless: string[] = [];
     const seen = new Set<string>();
     for (const reading of readings) {
       const sample = sampleOf(reading, { deviceId: this.#deviceId, labels: this.#labels, timestampMs });
-      const refusal = refusalOf(sample) ?? this.#nameRefusal(sample) ?? repetition(sample, seen);
+      const isForeign = reading.series.isForeign === true;
+      const refusal = refusalOf(sample) ?? this.#nameRefusal(sample, isForeign) ?? repetition(sample, seen);
       if (refusal === undefined) samples.push(sample);
-      else refusals.push(`${sample.name}: ${refusal}`);
+      else (isForeign && valueRefusal(sample.value) === refusal ? valueless : refusals).push(`${sample.name}: ${refusal}`);
     }
-    return { samples, refusals };
+    return { samples, refusals, valueless };
   }
 
   /** Two stored names that would leave as one would mix their values. */
-  #nameRefusal(sample: Sample): string | undefined {
+  #nameRefusal(sample: Sample, isForeign: boolean): string | undefined {
     const exported = seriesName(sample);
+    if (this.#ownNames.has(exported)) return isForeign ? `${exported} is a name of the agent's own series` : undefined;
     const other = this.#storedNames.get(exported);
     if (other === undefined) this.#storedNames.set(exported, sample.name);
     return other === undefined || other === sample.name ? undefined : `would be exported as ${other} is`;

@@ -1,0 +1,54 @@
+import { fault } from './scanner.js';
+
+/** Which of the two text formats a text is in. */
+export type ExpositionFormat = 'prometheus' | 'openmetrics';
+
+/** What a comment says, where it says something. */
+export type Comment = { readonly kind: 'type'; readonly family: string; readonly type: string } | { readonly kind: 'end' } | undefined;
+
+/** Types of both formats: some exporters use words of the one in the other. */
+const TYPES: Readonly<Record<ExpositionFormat, ReadonlySet<string>>> = {
+  prometheus: new Set(['counter', 'gauge', 'histogram', 'summary', 'untyped', 'unknown', 'info', 'stateset', 'gaugehistogram', 'gauge_histogram']),
+  openmetrics: new Set(['counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset', 'unknown']),
+};
+
+/** The name of a metric family, bare or in quotes, and the text that follows it. */
+const namePattern = String.raw`([a-zA-Z_:][a-zA-Z0-9_:]*|"(?:\\.|[^"\\])+")`;
+const prometheusMeta = /^#[ \t]+(HELP|TYPE)[ \t]+(.*)$/s;
+const prometheusFamily = new RegExp(`^${namePattern}(?:[ \\t]+(.*))?$`, 's');
+const openMetricsMeta = /^# (HELP|TYPE|UNIT) (.*)$/s;
+const openMetricsFamily = new RegExp(`^${namePattern}(?: (.*))?$`, 's');
+
+/** Reads a line that begins with `#`. */
+export function commentOf(text: string, format: ExpositionFormat): Comment {
+  return format === 'prometheus' ? prometheusComment(text) : openMetricsComment(text);
+}
+
+function prometheusComment(text: string): Comment {
+  const [, keyword, after = ''] = prometheusMeta.exec(text) ?? [];
+  if (keyword === undefined) return undefined;
+  const [, family, rest = ''] = prometheusFamily.exec(after) ?? [];
+  if (family === undefined) throw fault(`no name of a metric after ${keyword}`);
+  return keyword === 'TYPE' ? typeOf(family, rest.trim(), 'prometheus') : undefined;
+}
+
+/** OpenMetrics has no comments but those that say something. */
+function openMetricsComment(text: string): Comment {
+  if (text === '# EOF') return { kind: 'end' };
+  const [, keyword, after = ''] = openMetricsMeta.exec(text) ?? [];
+  if (keyword === undefined) throw fault('neither HELP, TYPE, UNIT nor EOF after #');
+  const [, family, rest] = openMetricsFamily.exec(after) ?? [];
+  if (family === undefined) throw fault(`no name of a metric after ${keyword}`);
+  if (rest === undefined) throw fault(`no text in ${keyword}`);
+  if (keyword === 'UNIT' && rest !== '' && !bare(family).endsWith(`_${rest}`)) throw fault(`the unit "${rest}" is not at the end of ${family}`);
+  return keyword === 'TYPE' ? typeOf(family, rest, 'openmetrics') : undefined;
+}
+
+function typeOf(family: string, type: string, format: ExpositionFormat): Comment {
+  if (!TYPES[format].has(type)) throw fault(`"${type.slice(0, 40)}" is not a type of metrics`);
+  return { kind: 'type', family: bare(family), type };
+}
+
+function bare(family: string): string {
+  return family.startsWith('"') ? family.slice(1, -1).replace(/\\(["\\])/g, '$1').replaceAll('\\n', '\n') : family;
+}

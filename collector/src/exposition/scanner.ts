@@ -1,0 +1,154 @@
+import { AgentError } from '@thugshells/shared/errors.js';
+
+/** What a character may be, as bits: the first or a later one of a metric's name, of a label's name, of a number. */
+const NAME_START = 1;
+const NAME_PART = 2;
+const LABEL_START = 4;
+const LABEL_PART = 8;
+const NUMBER_PART = 16;
+
+const classes = new Uint8Array(128);
+const mark = (characters: string, bits: number): void => {
+  for (const character of characters) classes[character.charCodeAt(0)]! |= bits;
+};
+mark('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_', NAME_START | NAME_PART | LABEL_START | LABEL_PART);
+mark(':', NAME_START | NAME_PART);
+mark('0123456789', NAME_PART | LABEL_PART | NUMBER_PART);
+mark('+-.eE', NUMBER_PART);
+
+const BACKSLASH = 92;
+const SPACE = 32;
+const TAB = 9;
+export const QUOTE = 34;
+
+/** Integers of up to this many digits are exact as they are added up. */
+const EXACT_DIGITS = 15;
+
+/**
+ * One line of an exposition text, read from left to right: the grammar's words are its methods. It is used for one line
+ * after the other, and copies nothing but what it returns.
+ */
+export class LineScanner {
+  readonly #text: string;
+  #end = 0;
+  at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** Goes to a line: its first character, and the place behind its last one. */
+  enter(start: number, end: number): void {
+    this.at = start;
+    this.#end = end;
+  }
+
+  get isAtEnd(): boolean {
+    return this.at >= this.#end;
+  }
+
+  /** The code of the character that is next; NaN at the end. */
+  get next(): number {
+    return this.at < this.#end ? this.#text.charCodeAt(this.at) : NaN;
+  }
+
+  /** What is left of the line. */
+  rest(): string {
+    return this.#text.slice(this.at, this.#end);
+  }
+
+  /** Passes blanks; how many there were. */
+  skipBlanks(): number {
+    const start = this.at;
+    while (this.next === SPACE || this.next === TAB) this.at += 1;
+    return this.at - start;
+  }
+
+  /** Passes a character if it is next. */
+  takes(code: number): boolean {
+    if (this.next !== code) return false;
+    this.at += 1;
+    return true;
+  }
+
+  /** The name of a metric; empty where none begins here. */
+  metricName(): string {
+    return this.#name(NAME_START, NAME_PART);
+  }
+
+  /** The name of a label; empty where none begins here. */
+  labelName(): string {
+    return this.#name(LABEL_START, LABEL_PART);
+  }
+
+  /** A text in double quotes, in which `\\`, `\"` and `\n` stand for a backslash, a quote and a line feed. */
+  quotedText(): string {
+    const start = this.at + 1;
+    let isPlain = true;
+    for (let place = start; place < this.#end; place++) {
+      const code = this.#text.charCodeAt(place);
+      if (code === BACKSLASH) {
+        isPlain = false;
+        place += 1;
+      } else if (code === QUOTE) {
+        this.at = place + 1;
+        const text = this.#text.slice(start, place);
+        return isPlain ? text : unescaped(text);
+      }
+    }
+    throw fault('a quote that is not closed');
+  }
+
+  /** A word up to the next blank or the end. */
+  word(): string {
+    const start = this.at;
+    while (!this.isAtEnd && this.next !== SPACE && this.next !== TAB) this.at += 1;
+    return this.#text.slice(start, this.at);
+  }
+
+  /**
+   * A number as Go's ParseFloat reads it, without hexadecimals and underscores; undefined where none stands here.
+   * What is too large for a float becomes infinite.
+   */
+  number(): number | undefined {
+    const start = this.at;
+    let integer = 0;
+    for (let code = this.next; code >= 48 && code <= 57; code = this.next) {
+      integer = integer * 10 + code - 48;
+      this.at += 1;
+    }
+    const isWord = this.isAtEnd || this.next === SPACE || this.next === TAB;
+    if (isWord && this.at > start && this.at - start <= EXACT_DIGITS) return integer;
+    while (classes[this.next]! & NUMBER_PART) this.at += 1;
+    const rest = this.word();
+    const word = this.#text.slice(start, this.at);
+    if (rest !== '') return namedNumber(word);
+    const value = word === '' ? NaN : Number(word);
+    return Number.isNaN(value) ? undefined : value;
+  }
+
+  #name(startBits: number, partBits: number): string {
+    const start = this.at;
+    if (!(classes[this.next]! & startBits)) return '';
+    do this.at += 1;
+    while (classes[this.next]! & partBits);
+    return this.#text.slice(start, this.at);
+  }
+}
+
+function namedNumber(word: string): number | undefined {
+  const [, sign, name] = /^([+-]?)(nan|inf|infinity)$/i.exec(word) ?? [];
+  if (name === undefined) return undefined;
+  if (name.toLowerCase() === 'nan') return sign === '' ? NaN : undefined;
+  return sign === '-' ? -Infinity : Infinity;
+}
+
+/** Any other character after a backslash stays with it, as the OpenMetrics specification has it. */
+function unescaped(text: string): string {
+  return text.replace(/\\([\\"n])/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped));
+}
+
+/** What is wrong with a line; the reader adds its number. */
+export function fault(what: string): AgentError {
+  return new AgentError(what, { code: 'EXPOSITION_MALFORMED' });
+}
