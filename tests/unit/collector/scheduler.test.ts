@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
 import { AgentError } from '@thugshells/shared/errors.js';
 import type { Reading } from '@thugshells/shared/sample.js';
+import { foreignSeries } from '@thugshells/shared/series.js';
 
 import type { Collector, Scrape } from '../../../collector/src/collector.js';
 import { PartlyRead } from '../../../collector/src/collectors/partly-read.js';
@@ -216,6 +217,29 @@ describe('the log', () => {
     const info = process.log.lines.filter(({ level }) => level === 'info');
     expect(info.map(({ fields }) => fields['count'])).toEqual([6, 6]);
     expect(process.log.said('debug')).toHaveLength(13);
+  });
+});
+
+describe('a source of others’ samples', () => {
+  const foreign = (name: string, value: number): Reading => ({ series: foreignSeries(name, 'gauge'), labels: {}, value });
+
+  test('is no failure where some have no finite value, which is counted and said once', async () => {
+    await run([new ScriptedCollector('textfile', () => [foreign('ok', 1), foreign('quantile', NaN), foreign('limit', Infinity)]), 10_000]);
+    await clock.advance(20_000);
+    expect(statusOf('textfile')).toMatchObject({ status: 'ok', collected: 3, failed: 6 });
+    expect(process.log.lines.filter(({ level }) => level === 'warn').map(({ message, fields }) => [message, fields])).toEqual([
+      ['samples without a finite value are left out', { collector: 'textfile', reason: 'quantile: value NaN is not finite and 1 more' }],
+    ]);
+  });
+
+  test('fails where one has a name of our own, whoever came first', async () => {
+    await run([new ScriptedCollector('textfile', () => [foreign('memory_used_bytes', 5), foreign('ok', 1)]), 10_000]);
+    await clock.advance(5_000);
+    await end();
+    await run([new ScriptedCollector('memory', () => [reading('memory.used_bytes', 7)]), 10_000]);
+    expect(statusOf('textfile')).toMatchObject({ status: 'failing', collected: 1, failed: 1, message: "memory_used_bytes: memory_used_bytes is a name of the agent's own series" });
+    expect(statusOf('memory')).toMatchObject({ status: 'ok', collected: 1, failed: 0 });
+    expect(view(database, 'metric_name, metric_value')).toEqual([['ok', 1], ['memory.used_bytes', 7]]);
   });
 });
 

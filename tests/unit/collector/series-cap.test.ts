@@ -47,6 +47,12 @@ describe('the total', () => {
   });
 });
 
+test('a collector may have a limit of its own, which is named by its variable', () => {
+  const cap = new SeriesCap({ perCollector: 1, total: 10, own: new Map([['scrape:node', { variable: 'SCRAPE_MAX_SERIES', most: 3 }]]) });
+  expect(cap.admit('scrape:node', series(1, 2, 3, 4), 0).refusals).toEqual(['x.y: SCRAPE_MAX_SERIES=3 series of this collector are stored already']);
+  expect(cap.admit('scrape:other', series(1, 2), 0).refusals).toEqual(['x.y: COLLECTOR_MAX_SERIES=1 series of this collector are stored already']);
+});
+
 describe('the sentence for the log', () => {
   test('comes with the first loss of a collector only, with the variable and the first series', () => {
     const cap = new SeriesCap({ perCollector: 1, total: 10 });

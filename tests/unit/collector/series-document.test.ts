@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { exportedName } from '@thugshells/shared/series.js';
 
+import { OWN_NAMES } from '../../../collector/src/own-names.js';
+
 import { DamagedBoard } from './damaged-board.js';
 
 /** docs/collectors.md against what the collectors read of a board that has something for every source. */
@@ -29,6 +31,13 @@ function spelledOut(name: string): string[] {
   const [, before = '', choices = '', after = ''] = /^(.*?)\{([a-z]+(?:,[a-z]+)+)\}(.+)$/.exec(name) ?? [];
   return choices === '' ? [name.replace(/\{.*/, '')] : choices.split(',').flatMap((choice) => spelledOut(before + choice + after));
 }
+
+test('every series that is read, or stands in the table, is kept from others as our own', async () => {
+  const documented = rows.filter((row) => row.length === 3 && !row[0]?.includes('node_')).flatMap(([, series = '']) => series.match(/`[a-z]+\.[^`]*`/g) ?? []);
+  const names = [...(await seriesOfTheBoard()), ...documented.flatMap((name) => spelledOut(name.slice(1, -1))), ...NOT_ON_THE_BOARD];
+  expect(names.filter((name) => !OWN_NAMES.includes(name))).toEqual([]);
+  expect(new Set(OWN_NAMES).size).toBe(OWN_NAMES.length);
+});
 
 test('every series that is read stands in the table of collectors, and every one that stands there is read', async () => {
   const inTable = rows.filter((row) => row.length === 3 && !row[0]?.includes('node_')).flatMap(([, series = '']) => series.match(/`[a-z]+\.[^`]*`/g) ?? []);

@@ -1,0 +1,74 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Labels, Reading } from '@thugshells/shared/sample.js';
+import { foreignSeries } from '@thugshells/shared/series.js';
+
+import { OWN_NAMES } from '../../../collector/src/own-names.js';
+import { Admission } from '../../../collector/src/store/admission.js';
+import { NOW, reading } from './collector-parts.js';
+
+/** What becomes of series that others named. */
+
+function foreign(name: string, labels: Labels = {}, value = 1): Reading {
+  return { series: foreignSeries(name, 'gauge'), labels, value };
+}
+
+/** Names of the samples that are admitted, and why the others are not. */
+function admit(readings: readonly Reading[], admission = new Admission({ deviceId: 'b1', labels: {} })) {
+  const { samples, refusals, valueless } = admission.admit(readings, NOW);
+  return { names: samples.map(({ name }) => name), refusals, valueless };
+}
+
+describe('a name of our own', () => {
+  test('is refused to others, dotted or as it is exported, with every suffix that it has', () => {
+    const names = ['cpu_usage_percent', 'cpu.usage_percent', 'up', 'scrape_duration_seconds', 'storage_wal_size_bytes', 'system_kernel_info', 'collector_collection_duration_seconds_bucket'];
+    const { names: admitted, refusals } = admit(names.map((name) => foreign(name)));
+    expect(admitted).toEqual([]);
+    expect(refusals).toEqual(names.map((name) => `${name}: ${name.replaceAll('.', '_')} is a name of the agent's own series`));
+  });
+
+  test('stays ours, also where a database holds it of another', () => {
+    const admission = new Admission({ deviceId: 'b1', labels: {} });
+    admission.know([{ name: 'cpu_usage_percent', valueType: 0 }]);
+    expect(admit([reading('cpu.usage_percent', 1)], admission).names).toEqual(['cpu.usage_percent']);
+    expect(admit([foreign('cpu_usage_percent')], admission).refusals).toHaveLength(1);
+  });
+
+  test.each(OWN_NAMES)('%s is ours', (name) => {
+    expect(admit([foreign(name)]).names).toEqual([]);
+  });
+});
+
+describe('another name', () => {
+  test('is kept as it is, and refused where it would leave as one that is there already', () => {
+    expect(admit([foreign('node:load1'), foreign('node_load1'), foreign('a.b'), foreign('a_b'), foreign('Größe 10€')])).toEqual({
+      names: ['node:load1', 'node_load1', 'a.b', 'Größe 10€'],
+      refusals: ['a_b: would be exported as a.b is'],
+      valueless: [],
+    });
+  });
+
+  test('may be told twice only with other labels', () => {
+    expect(admit([foreign('a', { b: '1' }), foreign('a', { b: '2' }), foreign('a', { b: '1' })])).toMatchObject({ names: ['a', 'a'], refusals: ['a: twice in one scrape'] });
+  });
+});
+
+describe('a label', () => {
+  test.each([
+    [{ device_id: 'other' }, undefined],
+    [{ device_id: 'other', exported_device_id: 'more' }, 'label name "exported_device_id" is reserved'],
+    [{ __name__: 'other' }, 'label name "__name__" is reserved'],
+    [{ a: 'x'.repeat(4_097) }, 'label "a" is longer than 4096 bytes'],
+    [Object.fromEntries(Array.from({ length: 29 }, (_, index) => [`l${index}`, 'x'])), '29 labels; with __name__ and device_id at most 30 are kept'],
+  ])('set %j', (labels: Labels, refusal) => {
+    expect(admit([foreign('a', labels)]).refusals).toEqual(refusal === undefined ? [] : [`a: ${refusal}`]);
+  });
+});
+
+test('a sample without a finite value is refused, and says nothing against its source', () => {
+  const readings = [foreign('a', {}, NaN), foreign('b', {}, -Infinity), foreign('c', { __name__: 'x' }, NaN), reading('cpu.usage_percent', NaN)];
+  expect(admit(readings)).toEqual({
+    names: [],
+    refusals: ['cpu.usage_percent: value NaN is not finite'],
+    valueless: ['a: value NaN is not finite', 'b: value -Infinity is not finite', 'c: value NaN is not finite'],
+  });
+});
