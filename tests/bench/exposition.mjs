@@ -1,0 +1,109 @@
+/**
+ * How fast exposition text is read: npm run bench -- exposition [--series N] [--rounds N] [--library NAME …] [--json]
+ *
+ * A text of counters with three labels each, read whole, again and again; beside it the least that any reader does,
+ * finding the lines and reading the last word of each as a number, and packages from npm that are installed somewhere
+ * NODE_PATH names or in this project. Then the whole way of a scrape: text → samples → readings → cap → admission.
+ */
+import { createRequire } from 'node:module';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+
+import { prepare } from '../../deploy/prepare.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    series: { type: 'string', default: '5000' },
+    rounds: { type: 'string', default: '60' },
+    library: { type: 'string', multiple: true, default: [] },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+if (options.help) {
+  console.log('npm run bench -- exposition [--series N] [--rounds N] [--library NAME …] [--json]');
+  process.exit(0);
+}
+
+prepare();
+const { ExpositionReader } = await import('../../collector/dist/exposition/reader.js');
+const { ForeignText } = await import('../../collector/dist/foreign-text.js');
+const { SeriesCap } = await import('../../collector/dist/series-cap.js');
+const { Admission } = await import('../../collector/dist/store/admission.js');
+
+const series = Number(options.series);
+const rounds = Number(options.rounds);
+const FAMILY = 100;
+
+/** Some values whole, some not, as exporters have them. */
+function textOf(round) {
+  const lines = [];
+  for (let index = 0; index < series; index++) {
+    const family = `app_stage_${Math.floor(index / FAMILY)}_seconds_total`;
+    if (index % FAMILY === 0) lines.push(`# HELP ${family} Time that the stage has taken.`, `# TYPE ${family} counter`);
+    const value = index % 3 === 0 ? index * 12_345 + round : (index * 1_234.567 + round) / 7;
+    lines.push(`${family}{stage="${index % FAMILY}",mode="busy",device="/dev/video${index % 16}"} ${value}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+const texts = Array.from({ length: 4 }, (_, round) => textOf(round));
+
+function readText(text) {
+  const reader = new ExpositionReader(text, { format: 'prometheus' });
+  while (reader.read(1e9));
+  return reader.samples.length;
+}
+
+/** What cannot be left out. */
+function leastOf(text) {
+  let samples = 0;
+  let sum = 0;
+  for (let start = 0, end = text.indexOf('\n'); end !== -1; start = end + 1, end = text.indexOf('\n', start)) {
+    if (text[start] === '#') continue;
+    sum += Number(text.slice(text.lastIndexOf(' ', end) + 1, end));
+    samples += 1;
+  }
+  return Number.isNaN(sum) ? 0 : samples;
+}
+
+const foreign = new ForeignText({ now: () => Date.now(), labels: { job: 'bench' } });
+const cap = new SeriesCap({ perCollector: series, total: series });
+const admission = new Admission({ deviceId: 'bench', labels: {} });
+async function wholeWay(text, round) {
+  const { readings } = await foreign.read(text, { format: 'prometheus' }, series);
+  return admission.admit(cap.admit('scrape:bench', readings, round * 1_000).readings, Date.now()).samples.length;
+}
+
+/** A package's only function, called with the text. */
+function readerOf(name) {
+  const loaded = createRequire(import.meta.url)(name);
+  return loaded.default ?? loaded;
+}
+
+async function measure(read, times) {
+  const perSecond = [];
+  for (let round = 0; round < times + 5; round++) {
+    const text = texts[round % texts.length];
+    const startedAt = performance.now();
+    await read(text, round);
+    if (round >= 5) perSecond.push((series / (performance.now() - startedAt)) * 1_000);
+  }
+  perSecond.sort((one, other) => one - other);
+  return { p5: perSecond[Math.floor(0.05 * times)], median: perSecond[Math.floor(times / 2)] };
+}
+
+const results = {
+  'lines and numbers alone': await measure(leastOf, rounds),
+  'text → samples': await measure(readText, rounds),
+  'text → samples → readings → cap → admission': await measure(wholeWay, rounds),
+};
+for (const name of options.library) results[name] = await measure(readerOf(name), Math.max(3, Math.ceil(rounds / 10)));
+
+if (options.json) console.log(JSON.stringify({ options, bytes: texts[0].length, results }));
+else {
+  console.log(`${series} series, ${texts[0].length} bytes, ${rounds} rounds:\n`);
+  console.log('| | samples/s, median | 5 % | of text → samples |\n|---|---|---|---|');
+  const own = results['text → samples'].median;
+  for (const [name, { p5, median }] of Object.entries(results)) console.log(`| ${name} | ${Math.round(median)} | ${Math.round(p5)} | ${(median / own).toFixed(3)} |`);
+}

@@ -1,0 +1,61 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+
+import { isExecutable, repositoryToolsDir, unpackDebianPackage } from './debian-package.mjs';
+import { findVictoriaMetrics } from './find-victoria-metrics.mjs';
+import { until } from './until.js';
+
+const NODE_EXPORTER = 'prometheus-node-exporter';
+
+/** A program that a test runs beside the agent's. */
+export class OtherProgram {
+  readonly #child: ChildProcess;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'other-program-'));
+  readonly #ended: Promise<unknown>;
+  log = '';
+
+  /** @param args from the folder that it may write into, which goes with it */
+  constructor(binary: string, args: (folder: string) => readonly string[]) {
+    this.#child = spawn(binary, args(this.#folder), { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) stream.on('data', (part: Buffer) => (this.log += part.toString()));
+    this.#ended = once(this.#child, 'close');
+  }
+
+  async stop(): Promise<void> {
+    this.#child.kill('SIGTERM');
+    await this.#ended;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** node_exporter on a port of its own, with the collectors of Debian's package; `url` is its page. */
+export async function startNodeExporter(): Promise<{ readonly program: OtherProgram; readonly url: string }> {
+  const places = [...(process.env['PATH'] ?? '').split(delimiter), join(repositoryToolsDir, NODE_EXPORTER, 'usr', 'bin')];
+  const candidates = places.flatMap((folder) => [join(folder, NODE_EXPORTER), join(folder, 'node_exporter')]);
+  const areThere = await Promise.all(candidates.map((path) => isExecutable(path)));
+  const binary = candidates.find((_, index) => areThere[index]) ?? (await unpackDebianPackage(NODE_EXPORTER, { proof: ['--version'] }));
+  const program = new OtherProgram(binary, () => ['--web.listen-address=127.0.0.1:0']);
+  const port = await until('node_exporter listens', () => /address=127\.0\.0\.1:([1-9]\d*)/.exec(program.log)?.[1]);
+  return { program, url: `http://127.0.0.1:${port}/metrics` };
+}
+
+/** vmagent, with one target that it scrapes into a VictoriaMetrics; it comes with Debian's package of that. */
+export async function startVmagent(target: { host: string; path: string; job: string; deviceId: string }, remote: string): Promise<OtherProgram> {
+  const binary = join(dirname(await findVictoriaMetrics()), 'vmagent');
+  return new OtherProgram(binary, (folder) => {
+    const config = join(folder, 'scrape.json');
+    const job = {
+      job_name: target.job,
+      metrics_path: target.path,
+      static_configs: [{ targets: [target.host], labels: { device_id: target.deviceId } }],
+      // Its place is taken by device_id.
+      metric_relabel_configs: [{ action: 'labeldrop', regex: 'instance' }],
+    };
+    // JSON is YAML.
+    writeFileSync(config, JSON.stringify({ global: { scrape_interval: '5s' }, scrape_configs: [job] }));
+    return [`-promscrape.config=${config}`, `-remoteWrite.url=${remote}/api/v1/write`, `-remoteWrite.tmpDataPath=${join(folder, 'queue')}`, '-httpListenAddr=127.0.0.1:0'];
+  });
+}
