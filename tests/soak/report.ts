@@ -3,12 +3,13 @@ import { quantile } from '../support/figures.mjs';
 import type { SoakResult } from './soak.js';
 
 /** The figures of a soak as a Markdown table. */
-export function tableOf({ collected, costs, wireBytes, scrapeDelaysMs, freshnessMs, kills, differences }: SoakResult): string {
+export function tableOf({ collected, costs, wireBytes, scrapeDelaysMs, freshnessMs, kills, differences, shared }: SoakResult): string {
   const { collector, uploader } = costs;
   const ms = (values: readonly number[], share: number): string => `${quantile(values, share).toFixed(0)} ms`;
   const rows: readonly (readonly [string, string])[] = [
     ['samples collected', String(collected)],
     ['lost, twice or wrong in the receiver', String(differences.length)],
+    ['at the time of another one of their series, after the clock was set back', String(shared)],
     ['kills', String(kills)],
     ['CPU, collector and uploader', `${collector.cpuSeconds.toFixed(1)} s and ${uploader.cpuSeconds.toFixed(1)} s`],
     ['CPU for 1,000 samples', `${(((collector.cpuSeconds + uploader.cpuSeconds) * 1e6) / collected).toFixed(1)} ms`],

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { openDatabase } from '@thugshells/shared/database/open.js';
 
 import { AgentProcess } from '../support/agent-process.js';
-import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.js';
+import { books, differences, exportedPoints, storedPoints, viewCounts, type Point } from '../support/stored-rows.js';
 import { until } from '../support/until.js';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
 
@@ -35,6 +35,8 @@ export interface SoakResult {
   readonly dropped: number;
   /** In words: rows, books and receiver; empty where they agree. */
   readonly differences: readonly string[];
+  /** Samples at whose time their series has another one, after the clock was set back: a receiver keeps one of them. */
+  readonly shared: number;
   readonly kills: number;
   readonly costs: Readonly<Record<'collector' | 'uploader', Costs>>;
   readonly wireBytes: number;
@@ -225,12 +227,15 @@ export class Soak {
     await this.#running.get('uploader')!.stop();
     const { pending, delivered, rejected, dropped, collected } = books(this.#database);
     const stored = storedPoints(this.#database);
-    const found = differences(stored, exportedPoints(await this.#receiver!.export()));
+    const exported = exportedPoints(await this.#receiver!.export());
+    const { kept, shared } = keptOf(stored, exported);
+    const found = differences(kept, exported);
     const rows = viewCounts(this.#database);
     if (rows.pending !== pending || rows.delivered !== delivered || rows.rejected !== rejected || stored.length + dropped !== collected) {
       found.push(`books ${JSON.stringify({ collected, pending, delivered, rejected, dropped })}, rows ${JSON.stringify(rows)}`);
     }
     return {
+      shared,
       ...{ collected, pending, rejected, dropped, differences: found, kills: this.#kills },
       costs: { collector: this.#meters.collector.costs, uploader: this.#meters.uploader.costs },
       wireBytes: this.#link!.bytesSent,
@@ -238,6 +243,18 @@ export class Soak {
       freshnessMs: this.#freshnessMs,
     };
   }
+}
+
+/** What a receiver that has got everything keeps: of several samples of a series at one time, one; it is taken at its word which. */
+function keptOf(stored: readonly Point[], exported: readonly Point[]): { readonly kept: Point[]; readonly shared: number } {
+  const key = ({ series, timestampMs }: Point): string => `${timestampMs} ${series}`;
+  const found = new Map(exported.map((point) => [key(point), point.value]));
+  const kept = new Map<string, Point>();
+  for (const point of stored) {
+    const isTheOne = Math.abs(point.value - (found.get(key(point)) ?? NaN)) <= 1e-9 * Math.max(1, Math.abs(point.value));
+    if (isTheOne || !kept.has(key(point))) kept.set(key(point), point);
+  }
+  return { kept: [...kept.values()], shared: stored.length - kept.size };
 }
 
 /** Spans of time whose rows wait for the receiver's clock. */
