@@ -1,15 +1,19 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
 import { AgentError } from '@thugshells/shared/errors.js';
-import type { Labels, Reading } from '@thugshells/shared/sample.js';
-import { foreignSeries, type SeriesDeclaration, type SeriesKind } from '@thugshells/shared/series.js';
+import { canonicalTags, type Labels, type Reading } from '@thugshells/shared/sample.js';
+import { foreignSeries, type SeriesKind } from '@thugshells/shared/series.js';
 
 import { ExpositionReader, type ExpositionOptions } from './exposition/reader.js';
+import { KnownSeries, type SeriesPart } from './exposition/series-part.js';
 
 /** Lines that are read in one go: a few milliseconds on a small board. */
 const SLICE_LINES = 2_000;
 /** A sample's own time may differ from the scrape's by this much, Prometheus' lookback; it is stamped with the latter. */
 const MAX_AGE_MS = 300_000;
+
+/** Series that are remembered from one text to the next: some more than any source may store in an hour by default. */
+const KNOWN_SERIES = 10_000;
 
 /** Suffixes of the series that belong to a family of another name. */
 const familySuffix = /_(?:total|bucket|count|sum|created|info|gcount|gsum)$/;
@@ -31,6 +35,9 @@ export interface ForeignTextOptions {
   readonly labels: Labels;
 }
 
+/** A reading but for its value. */
+type Identity = Required<Omit<Reading, 'value'>>;
+
 /** What a text has to say. */
 export interface ForeignReadings {
   readonly readings: readonly Reading[];
@@ -43,7 +50,9 @@ export interface ForeignReadings {
 /** Texts that others wrote, as readings. Series keep the names that they have there. */
 export class ForeignText {
   readonly #options: ForeignTextOptions;
-  readonly #declared = new Map<string, SeriesDeclaration>();
+  readonly #known = new KnownSeries(KNOWN_SERIES);
+  /** What a series has become, for as long as it is known. */
+  readonly #identities = new WeakMap<SeriesPart, Identity>();
 
   constructor(options: ForeignTextOptions) {
     this.#options = options;
@@ -56,14 +65,17 @@ export class ForeignText {
    * @throws AgentError EXPOSITION_MALFORMED that names the line: nothing of the text is used then
    */
   async read(text: string, options: ExpositionOptions, most: number): Promise<ForeignReadings> {
-    const reader = new ExpositionReader(text, options);
+    const reader = new ExpositionReader(text, { ...options, known: this.#known });
     while (reader.read(SLICE_LINES)) await turn();
     const { samples, types } = reader;
     const isStale = this.#staleness();
     const fresh = samples.filter(({ timestampMs }) => !isStale(timestampMs));
-    const readings = fresh.slice(0, most).map(({ name, labels, value }) => ({ series: this.#series(name, types), labels: this.#laidOver(labels), value }));
+    const readings = fresh.slice(0, most).map(({ part, value }): Reading => {
+      const { series, labels, canonical } = this.#identity(part, types);
+      return { series, labels, canonical, value };
+    });
     const faults: AgentError[] = [];
-    if (fresh.length < samples.length) faults.push(stale(samples.length - fresh.length, samples.find(({ timestampMs }) => isStale(timestampMs))!.name));
+    if (fresh.length < samples.length) faults.push(stale(samples.length - fresh.length, samples.find(({ timestampMs }) => isStale(timestampMs))!.part.name));
     if (fresh.length > readings.length) faults.push(tooMany(fresh.length - readings.length));
     return { readings, samples: samples.length, faults };
   }
@@ -73,14 +85,14 @@ export class ForeignText {
     return (timestampMs) => timestampMs !== undefined && Math.abs(nowMs - timestampMs) > MAX_AGE_MS;
   }
 
-  #series(name: string, types: ReadonlyMap<string, string>): SeriesDeclaration {
-    const kind = kinds[types.get(name) ?? types.get(name.replace(familySuffix, '')) ?? ''] ?? 'untyped';
-    const known = this.#declared.get(name);
-    if (known?.kind === kind) return known;
-    // A copy: a piece of a text keeps all of it in memory.
-    const series = foreignSeries(Buffer.from(name).toString(), kind);
-    this.#declared.set(series.name, series);
-    return series;
+  #identity(part: SeriesPart, types: ReadonlyMap<string, string>): Identity {
+    const kind = kindOf(part.name, types);
+    const known = this.#identities.get(part);
+    if (known?.series.kind === kind) return known;
+    const labels = this.#laidOver(part.labels);
+    const identity = { series: foreignSeries(part.name, kind), labels, canonical: canonicalTags(labels) };
+    this.#identities.set(part, identity);
+    return identity;
   }
 
   #laidOver(labels: Labels): Labels {
@@ -95,6 +107,10 @@ export class ForeignText {
     }
     return all;
   }
+}
+
+function kindOf(name: string, types: ReadonlyMap<string, string>): SeriesKind {
+  return kinds[types.get(name) ?? types.get(name.replace(familySuffix, '')) ?? ''] ?? 'untyped';
 }
 
 function stale(count: number, name: string): AgentError {

@@ -1,6 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.js';
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import { canonicalTags, seriesKey, type Sample } from '@thugshells/shared/sample.js';
+import { seriesKey, seriesText, type Sample } from '@thugshells/shared/sample.js';
 
 import type { ClockEpochs, Moment } from './clock-epochs.js';
 import type { CollectorStatus, CollectorStatusTable } from './collector-status.js';
@@ -131,18 +131,17 @@ class SeriesTable {
   }
 
   idOf(sample: Sample): number {
-    const canonical = canonicalTags(sample.tags);
-    const cacheKey = JSON.stringify([sample.name, canonical, sample.valueType]);
+    const cacheKey = seriesText(sample);
     const cached = this.#ids.get(cacheKey);
     if (cached !== undefined) return cached;
-    const key = seriesKey(sample.name, sample.deviceId, canonical, sample.valueType);
-    const id = this.#find.get(key) ?? this.#create(key, canonical, sample);
+    const key = seriesKey(sample.name, sample.deviceId, sample.canonical, sample.valueType);
+    const id = this.#find.get(key) ?? this.#create(key, sample);
     this.#ids.set(cacheKey, id);
     return id;
   }
 
-  #create(key: Buffer, canonical: string, sample: Sample): number {
-    const { name, deviceId, valueType, priority } = sample;
+  #create(key: Buffer, sample: Sample): number {
+    const { name, deviceId, valueType, priority, canonical } = sample;
     return Number(this.#insert.run(key, name, canonical, deviceId, valueType, priority).lastInsertRowid);
   }
 }

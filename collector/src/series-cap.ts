@@ -113,7 +113,7 @@ export class SeriesCap {
 }
 
 /** A series as people write it, `cpu.usage_percent{"core":"0"}`; equal for equal series only. */
-function seriesOf({ series, labels, value }: Reading): string {
+function seriesOf({ series, labels, value, canonical = canonicalTags(labels) }: Reading): string {
   const text = typeof value === 'string' ? `=${value}` : '';
-  return `${series.name}${canonicalTags(labels)}${text}`;
+  return `${series.name}${canonical}${text}`;
 }

@@ -10,6 +10,8 @@ export interface Reading {
   readonly series: SeriesDeclaration;
   readonly labels: Labels;
   readonly value: number | string;
+  /** The labels as `canonicalTags` has them, where the source knows that from before. */
+  readonly canonical?: string;
 }
 
 /** What makes two samples belong to one series. */
@@ -26,6 +28,8 @@ export interface Sample extends SeriesIdentity {
   readonly timestampMs: number;
   readonly value: number | string;
   readonly priority: number;
+  /** The tags as `canonicalTags` has them. */
+  readonly canonical: string;
 }
 
 /** What a reading lacks to be a sample. */
@@ -58,10 +62,13 @@ export function valueTypeOf(value: number | string): ValueType {
 
 /** A reading that has got its device and its time. It may still be refused. */
 export function sampleOf(reading: Reading, { deviceId, labels, timestampMs }: SampleContext): Sample {
+  const isBare = Object.keys(labels).length === 0;
+  const tags = isBare ? reading.labels : { ...reading.labels, ...labels };
   return {
     name: reading.series.name,
     deviceId,
-    tags: { ...reading.labels, ...labels },
+    tags,
+    canonical: (isBare ? reading.canonical : undefined) ?? canonicalTags(tags),
     valueType: valueTypeOf(reading.value),
     timestampMs,
     value: reading.value,
@@ -78,6 +85,11 @@ export function canonicalTags(tags: Labels): string {
     .sort()
     .map((key) => `${JSON.stringify(key)}:${JSON.stringify(tags[key])}`);
   return `{${members.join(',')}}`;
+}
+
+/** A series of one device as a text: equal for equal series only, whatever stands in its name. */
+export function seriesText({ name, valueType, canonical }: Pick<Sample, 'name' | 'valueType' | 'canonical'>): string {
+  return `${valueType} ${name.length} ${name}${canonical}`;
 }
 
 /** SHA-256 (32 bytes) of a series' identity; JSON keeps delimiters inside values from making two identities equal. */

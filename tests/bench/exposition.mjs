@@ -3,7 +3,7 @@
  *
  * A text of counters with three labels each, read whole, again and again; beside it the least that any reader does,
  * finding the lines and reading the last word of each as a number, and packages from npm that are installed somewhere
- * NODE_PATH names or in this project. Then the whole way of a scrape: text → samples → readings → cap → admission.
+ * NODE_PATH names or in this project. Busy neighbours show in the spread; processor time is what compares. Then the whole way of a scrape: text → samples → readings → cap → admission.
  */
 import { createRequire } from 'node:module';
 import process from 'node:process';
@@ -77,20 +77,31 @@ async function wholeWay(text, round) {
 
 /** A package's only function, called with the text. */
 function readerOf(name) {
-  const loaded = createRequire(import.meta.url)(name);
-  return loaded.default ?? loaded;
+  try {
+    const loaded = createRequire(import.meta.url)(name);
+    return loaded.default ?? loaded;
+  } catch (error) {
+    console.error(`no package ${name}: install it in a folder F and set NODE_PATH=F/node_modules (${error.code})`);
+    return process.exit(2);
+  }
 }
 
 async function measure(read, times) {
   const perSecond = [];
+  const cpu = [];
   for (let round = 0; round < times + 5; round++) {
     const text = texts[round % texts.length];
     const startedAt = performance.now();
+    const before = process.cpuUsage();
     await read(text, round);
-    if (round >= 5) perSecond.push((series / (performance.now() - startedAt)) * 1_000);
+    const { user, system } = process.cpuUsage(before);
+    if (round < 5) continue;
+    perSecond.push((series / (performance.now() - startedAt)) * 1_000);
+    cpu.push((series / (user + system)) * 1e6);
   }
-  perSecond.sort((one, other) => one - other);
-  return { p5: perSecond[Math.floor(0.05 * times)], median: perSecond[Math.floor(times / 2)] };
+  for (const values of [perSecond, cpu]) values.sort((one, other) => one - other);
+  const at = (share) => perSecond[Math.floor(share * (times - 1))];
+  return { p5: at(0.05), median: at(0.5), p95: at(0.95), perCpuSecond: cpu[Math.floor(times / 2)] };
 }
 
 const results = {
@@ -103,7 +114,9 @@ for (const name of options.library) results[name] = await measure(readerOf(name)
 if (options.json) console.log(JSON.stringify({ options, bytes: texts[0].length, results }));
 else {
   console.log(`${series} series, ${texts[0].length} bytes, ${rounds} rounds:\n`);
-  console.log('| | samples/s, median | 5 % | of text → samples |\n|---|---|---|---|');
-  const own = results['text → samples'].median;
-  for (const [name, { p5, median }] of Object.entries(results)) console.log(`| ${name} | ${Math.round(median)} | ${Math.round(p5)} | ${(median / own).toFixed(3)} |`);
+  console.log('| | samples/s, median | 5 % | 95 % | per CPU second, median | of text → samples |\n|---|---|---|---|---|---|');
+  const own = results['text → samples'].perCpuSecond;
+  for (const [name, { p5, median, p95, perCpuSecond }] of Object.entries(results)) {
+    console.log(`| ${name} | ${[median, p5, p95, perCpuSecond].map(Math.round).join(' | ')} | ${(perCpuSecond / own).toFixed(3)} |`);
+  }
 }

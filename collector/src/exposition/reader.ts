@@ -1,13 +1,15 @@
 import { AgentError } from '@thugshells/shared/errors.js';
 
 import { commentOf, type ExpositionFormat } from './comments.js';
-import { fault, LineScanner } from './scanner.js';
-import { labelSet, seriesPart, type SeriesPart } from './series-part.js';
+import { fault, LineScanner, OPENING } from './scanner.js';
+import { labelSet, seriesPart, type KnownSeries, type SeriesPart } from './series-part.js';
 
 export type { ExpositionFormat } from './comments.js';
 
 /** One line of samples. */
-export interface ExposedSample extends SeriesPart {
+export interface ExposedSample {
+  /** The same object for the same series, where series are known from text to text. */
+  readonly part: SeriesPart;
   /** May be NaN or infinite. */
   readonly value: number;
   /** Unix milliseconds, where the line has a time of its own. */
@@ -18,10 +20,11 @@ export interface ExpositionOptions {
   readonly format: ExpositionFormat;
   /** Whether the last line has to end with a line feed: where nothing else tells a whole text from one cut short. */
   readonly mustEnd?: boolean;
+  /** Series of the texts before this one. */
+  readonly known?: KnownSeries;
 }
 
 const HASH = 35;
-const OPENING = 123;
 const CARRIAGE_RETURN = 13;
 
 /**
@@ -38,15 +41,17 @@ export class ExpositionReader {
   readonly #text: string;
   readonly #format: ExpositionFormat;
   readonly #mustEnd: boolean;
+  readonly #known: KnownSeries | undefined;
   readonly #line: LineScanner;
   #at = 0;
   #lines = 0;
   #hasEnded = false;
 
-  constructor(text: string, { format, mustEnd = false }: ExpositionOptions) {
+  constructor(text: string, { format, mustEnd = false, known }: ExpositionOptions) {
     this.#text = text;
     this.#format = format;
     this.#mustEnd = mustEnd;
+    this.#known = known;
     this.#line = new LineScanner(text);
   }
 
@@ -94,7 +99,8 @@ export class ExpositionReader {
 
   #readSample(): void {
     const line = this.#line;
-    const { name, labels } = seriesPart(line);
+    const part = this.#known?.partOf(line) ?? seriesPart(line);
+    const { name } = part;
     this.#separate();
     const value = line.number();
     if (value === undefined) throw fault(`no number as the value of ${name}`);
@@ -103,7 +109,7 @@ export class ExpositionReader {
     this.#separate();
     if (line.next === HASH) this.#passExemplar();
     if (!line.isAtEnd) throw fault(`more than a value and a time after ${name}`);
-    this.samples.push({ name, labels, value, timestampMs });
+    this.samples.push({ part, value, timestampMs });
   }
 
   /** Between two fields OpenMetrics has one space, and none at the end of a line. */

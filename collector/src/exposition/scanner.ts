@@ -19,6 +19,8 @@ mark('+-.eE', NUMBER_PART);
 const BACKSLASH = 92;
 const SPACE = 32;
 const TAB = 9;
+export const OPENING = 123;
+export const CLOSING = 125;
 export const QUOTE = 34;
 
 /** Integers of up to this many digits are exact as they are added up. */
@@ -104,6 +106,32 @@ export class LineScanner {
     const start = this.at;
     while (!this.isAtEnd && this.next !== SPACE && this.next !== TAB) this.at += 1;
     return this.#text.slice(start, this.at);
+  }
+
+  /**
+   * The place behind the names that a sample's line begins with, told by blanks, braces and quotes alone; undefined where
+   * a quote or a brace is open.
+   */
+  seriesEnd(): number | undefined {
+    const text = this.#text;
+    const end = this.#end;
+    let place = this.at;
+    for (let code = text.charCodeAt(place); place < end && code !== SPACE && code !== TAB && code !== OPENING; code = text.charCodeAt(place)) place += 1;
+    const bareEnd = place;
+    while (place < end && (text.charCodeAt(place) === SPACE || text.charCodeAt(place) === TAB)) place += 1;
+    if (place >= end || text.charCodeAt(place) !== OPENING) return bareEnd;
+    for (let isQuoted = false; place < end; place++) {
+      const code = text.charCodeAt(place);
+      if (code === QUOTE) isQuoted = !isQuoted;
+      else if (code === BACKSLASH && isQuoted) place += 1;
+      else if (code === CLOSING && !isQuoted) return place + 1;
+    }
+    return undefined;
+  }
+
+  /** What stands between here and a place. */
+  upTo(end: number): string {
+    return this.#text.slice(this.at, end);
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Labels } from '@thugshells/shared/sample.js';
 
-import { fault, QUOTE, type LineScanner } from './scanner.js';
+import { CLOSING, fault, LineScanner, OPENING, QUOTE } from './scanner.js';
 
 /** The names that a sample's line begins with. */
 export interface SeriesPart {
@@ -9,11 +9,48 @@ export interface SeriesPart {
   readonly labels: Labels;
 }
 
-const OPENING = 123;
-const CLOSING = 125;
 const COMMA = 44;
 const EQUALS = 61;
 const NO_LABELS: Labels = Object.freeze({});
+
+/**
+ * The series of texts that are read again and again: a scrape has the same ones as the one before, and to find one takes a
+ * fraction of reading its labels.
+ */
+export class KnownSeries {
+  readonly #parts = new Map<string, SeriesPart>();
+  readonly #most: number;
+
+  /** @param most that are kept; with one more all are forgotten, so that names that change every time do not add up */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** The series that a line begins with; the line is behind it then. */
+  partOf(line: LineScanner): SeriesPart {
+    const end = line.seriesEnd();
+    if (end === undefined) return seriesPart(line);
+    const written = line.upTo(end);
+    const known = this.#parts.get(written);
+    if (known !== undefined) {
+      line.at = end;
+      return known;
+    }
+    // Of a copy: a piece of a text keeps all of it in memory.
+    const copy = Buffer.from(written).toString();
+    const own = new LineScanner(copy);
+    own.enter(0, copy.length);
+    const part = seriesPart(own);
+    line.at += own.at;
+    if (own.isAtEnd) this.#keep(copy, part);
+    return part;
+  }
+
+  #keep(written: string, part: SeriesPart): void {
+    if (this.#parts.size >= this.#most) this.#parts.clear();
+    this.#parts.set(written, part);
+  }
+}
 
 /** `name`, `name{label="value",…}`, or as of version 1.0.0 of Prometheus' format `{"any name","any label"="value",…}`. */
 export function seriesPart(line: LineScanner): SeriesPart {

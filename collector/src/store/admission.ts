@@ -1,5 +1,5 @@
 import { seriesName } from '@thugshells/shared/json-lines.js';
-import { canonicalTags, refusalOf, sampleOf, valueRefusal, ValueType, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.js';
+import { refusalOf, sampleOf, seriesText, valueRefusal, ValueType, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.js';
 
 import { OWN_NAMES } from '../own-names.js';
 
@@ -21,14 +21,15 @@ export class Admission {
   readonly #labels: Labels;
   /** Exported name → stored name. */
   readonly #storedNames = new Map<string, string>();
-  /** Exported names that are ours, whoever comes first. */
-  readonly #ownNames: ReadonlySet<string>;
+  readonly #ownNames: ReadonlySet<string> = new Set(OWN_NAMES);
+  /** As they leave the board, whoever comes first. */
+  readonly #ownExported: ReadonlySet<string>;
 
   /** @param labels on every sample, besides its own */
   constructor({ deviceId, labels }: { readonly deviceId: string; readonly labels: Labels }) {
     this.#deviceId = deviceId;
     this.#labels = labels;
-    this.#ownNames = new Set(OWN_NAMES.flatMap((name) => Object.values(ValueType).map((valueType) => seriesName({ name, valueType }))));
+    this.#ownExported = new Set(OWN_NAMES.flatMap((name) => Object.values(ValueType).map((valueType) => seriesName({ name, valueType }))));
   }
 
   /** Makes known which names the database holds. */
@@ -55,15 +56,17 @@ export class Admission {
   /** Two stored names that would leave as one would mix their values. */
   #nameRefusal(sample: Sample, isForeign: boolean): string | undefined {
     const exported = seriesName(sample);
-    if (this.#ownNames.has(exported)) return isForeign ? `${exported} is a name of the agent's own series` : undefined;
+    if (isForeign && this.#ownExported.has(exported)) return `${exported} is a name of the agent's own series`;
     const other = this.#storedNames.get(exported);
-    if (other === undefined) this.#storedNames.set(exported, sample.name);
-    return other === undefined || other === sample.name ? undefined : `would be exported as ${other} is`;
+    // What a database has from before a name became our own is in nobody's way.
+    const isFree = other === undefined || (this.#ownNames.has(sample.name) && !this.#ownNames.has(other));
+    if (isFree) this.#storedNames.set(exported, sample.name);
+    return isFree || other === sample.name ? undefined : `would be exported as ${other} is`;
   }
 }
 
-function repetition({ name, tags, valueType }: Sample, seen: Set<string>): string | undefined {
-  const key = JSON.stringify([name, valueType, canonicalTags(tags)]);
+function repetition(sample: Sample, seen: Set<string>): string | undefined {
+  const key = seriesText(sample);
   if (seen.has(key)) return 'twice in one scrape';
   seen.add(key);
   return undefined;

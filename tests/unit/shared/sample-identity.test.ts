@@ -126,6 +126,7 @@ describe('a sample', () => {
       name: 'cpu.usage_percent',
       deviceId: 'belabox-001',
       tags: { core: 'all', simulated: 'true' },
+      canonical: '{"core":"all","simulated":"true"}',
       valueType: 0,
       timestampMs: 1_700_000_000_000,
       value: 12.5,

@@ -6,6 +6,7 @@ const sound: Sample = {
   name: 'cpu.usage_percent',
   deviceId: 'belabox-001',
   tags: { core: 'all' },
+  canonical: '{"core":"all"}',
   valueType: 0,
   timestampMs: 1_700_000_000_000,
   value: 12.5,

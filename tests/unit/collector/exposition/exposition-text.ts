@@ -11,7 +11,7 @@ export function readerOf(text: string, options: Partial<ExpositionOptions> = {},
 }
 
 export function rowsOf(text: string, options: Partial<ExpositionOptions> = {}): Row[] {
-  return readerOf(text, options).samples.map(({ name, labels, value, timestampMs }) =>
+  return readerOf(text, options).samples.map(({ part: { name, labels }, value, timestampMs }) =>
     timestampMs === undefined ? [name, labels, value] : [name, labels, value, timestampMs],
   );
 }
