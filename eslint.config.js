@@ -8,7 +8,7 @@ const doors = {
   convict: 'shared/src/config.ts',
   winston: 'shared/src/logger.ts',
   'unix-dgram': 'shared/src/systemd.ts',
-  got: 'uploader/src/victoriametrics.ts',
+  got: 'uploader/src/http-transport.ts',
   'https-proxy-agent': 'uploader/src/connections.ts',
   'proxy-from-env': 'uploader/src/config.ts',
   piscina: 'uploader/src/encoder-pool.ts',
