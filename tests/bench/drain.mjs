@@ -13,8 +13,8 @@ import { parseArgs } from 'node:util';
 
 import { prepare } from '../../deploy/prepare.mjs';
 import { quantile } from '../support/figures.mjs';
-import { drainOurs } from './drain/ours.mjs';
-import { drainPeers } from './drain/peers.mjs';
+import { drainOurs } from './parts/drain-ours.mjs';
+import { drainPeers } from './parts/drain-peers.mjs';
 
 const { values: options } = parseArgs({
   options: {

@@ -1,28 +1,18 @@
 /** A drain by collector and uploader, as their units start them. */
-import { spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { root } from '../../../deploy/prepare.mjs';
+import { quantile } from '../../support/figures.mjs';
 import { cpuSeconds, pssMB } from '../../support/processes.mjs';
+import { Pair } from './pair.mjs';
 import { freePort, metricsOf, startReceiver, valueIn } from './receiver.mjs';
 
 /** Often, so that enough scrapes fall into the seconds of a drain. */
-const SCRAPE_INTERVAL_MS = 200;
+const SCRAPE_INTERVAL_MS = 250;
+/** How much earlier than usual a scrape may end, and not be taken for one that ended an interval late. */
+const EARLIER_MS = 20;
 /** How long the collector runs beside a receiver that is away, to tell when its scrapes end undisturbed. */
 const QUIET_MS = 5_000;
-
-/** How a unit starts Node: its flags, and what it sets for the allocator. */
-function startedByUnit(name) {
-  const unit = readFileSync(join(root, `deploy/systemd/thugshells-${name}.service`), 'utf8');
-  const [, command = ''] = /^ExecStart=(.*)$/m.exec(unit) ?? [];
-  const [, arenas] = /^Environment=MALLOC_ARENA_MAX=(\d+)$/m.exec(unit) ?? [];
-  return { flags: command.match(/--\S+/g) ?? [], environment: arenas === undefined ? {} : { MALLOC_ARENA_MAX: arenas } };
-}
 
 /** When each scrape of each collector ended, from its log. */
 function watchScrapes(stdout) {
@@ -37,10 +27,10 @@ function watchScrapes(stdout) {
 
 /** How much later than undisturbed the scrapes of some time ended, in ms. */
 function delaysOf(ends, fromMs, toMs) {
+  const behind = (at, origin) => ((((at - origin + EARLIER_MS) % SCRAPE_INTERVAL_MS) + SCRAPE_INTERVAL_MS) % SCRAPE_INTERVAL_MS) - EARLIER_MS;
   return [...ends.values()].flatMap((times) => {
-    const phase = (at) => (at - times[0] + SCRAPE_INTERVAL_MS * 1.5) % SCRAPE_INTERVAL_MS;
-    const quiet = times.filter((at) => at < fromMs).map(phase).sort((a, b) => a - b);
-    return times.filter((at) => at >= fromMs && at <= toMs).map((at) => Math.max(0, phase(at) - quiet[quiet.length >> 1]));
+    const usual = times[0] + quantile(times.filter((at) => at < fromMs).map((at) => behind(at, times[0])), 0.5);
+    return times.filter((at) => at >= fromMs && at <= toMs).map((at) => Math.max(0, behind(at, usual)));
   });
 }
 
@@ -50,47 +40,24 @@ function delaysOf(ends, fromMs, toMs) {
  * @param {{ samples: number, series: number, probe: string | undefined, fillDatabase: Function }} plan
  */
 export async function drainOurs({ samples, series, probe, fillDatabase }) {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-drain-'));
-  const path = join(folder, 'metrics.db');
-  // A copy of its own: what the bench itself maps of the file would count as shared.
-  const node = join(folder, 'node');
-  copyFileSync(process.execPath, node);
-  const stored = fillDatabase(path, { samples, series });
+  const pair = new Pair();
+  const stored = fillDatabase(pair.database, { samples, series });
   const [port, healthPort] = [await freePort(), await freePort()];
-  const start = (name, environment, stdout) => {
-    const unit = startedByUnit(name);
-    return spawn(node, [...unit.flags, join(root, name, 'dist/main.js')], {
-      env: { PATH: process.env.PATH, ...unit.environment, THUGSHELLS_DB_PATH: path, THUGSHELLS_DEVICE_ID: `board-${name}`, ...environment },
-      stdio: ['ignore', stdout, 'inherit'],
-    });
-  };
-  const collector = start('collector', { THUGSHELLS_INTERVAL: `${SCRAPE_INTERVAL_MS}ms`, THUGSHELLS_LOG_LEVEL: 'debug', THUGSHELLS_LOG_FORMAT: 'json' }, 'pipe');
+  const collector = pair.start('collector', { INTERVAL: `${SCRAPE_INTERVAL_MS}ms`, LOG_LEVEL: 'debug', LOG_FORMAT: 'json' }, 'pipe');
   const ends = watchScrapes(collector.stdout);
-  const uploader = start(
-    'uploader',
-    {
-      THUGSHELLS_REMOTE_URL: `http://127.0.0.1:${port}/api/v1/import`,
-      THUGSHELLS_HEALTH_PORT: String(healthPort),
-      THUGSHELLS_RETRY_ATTEMPTS: '1',
-      ...(probe === undefined ? {} : { THUGSHELLS_PROBE_INTERVAL: probe }),
-    },
-    'ignore',
-  );
-  const stop = async (receiver) => {
-    receiver?.stop();
-    const ended = [collector, uploader].map((child) => child.exitCode ?? new Promise((resolve) => child.once('exit', resolve)));
-    for (const child of [collector, uploader]) child.kill('SIGTERM');
-    await Promise.all(ended);
-    rmSync(folder, { recursive: true, force: true });
-  };
+  const uploader = pair.start('uploader', {
+    ...{ REMOTE_URL: `http://127.0.0.1:${port}/api/v1/import`, HEALTH_PORT: String(healthPort), RETRY_ATTEMPTS: '1' },
+    ...(probe === undefined ? {} : { PROBE_INTERVAL: probe }),
+  });
   const isAway = async () => (await (await fetch(`http://127.0.0.1:${healthPort}/health`)).json()).components.uploader.details.receiver === 'away';
   while (!(await isAway().catch(() => false))) await sleep(100);
   await sleep(QUIET_MS);
   const before = [collector, uploader].map(({ pid }) => cpuSeconds(pid));
-  const receiver = await startReceiver(folder, port);
+  const receiver = await startReceiver(pair.folder, port);
   const seen = await watchDrain({ receiver, stored, selector: '{device_id="bench"}', healthPort, pids: [collector.pid, uploader.pid] });
   const cpu = [collector, uploader].map(({ pid }, index) => cpuSeconds(pid) - before[index]);
-  await stop(receiver);
+  receiver.stop();
+  await pair.stop();
   return { ...seen, cpuSeconds: cpu[0] + cpu[1], scrapeDelaysMs: delaysOf(ends, seen.firstAtMs, seen.sentAtMs) };
 }
 

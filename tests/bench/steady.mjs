@@ -1,0 +1,101 @@
+/**
+ * What the agent takes in quiet times: at a second's pace, and as it is configured by default; beside it vmagent and
+ * Prometheus in agent mode with node_exporter, where they are installed.
+ *
+ *   node tests/bench/steady.mjs [--seconds 60] [--default-seconds 120] [--json]
+ */
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+
+import { prepare } from '../../deploy/prepare.mjs';
+import { printFigures, quantile } from '../support/figures.mjs';
+import { cpuSeconds, diskBytesWritten, pssMB } from '../support/processes.mjs';
+import { Pair } from './parts/pair.mjs';
+import { freePort, metricsOf, startReceiver, valueIn } from './parts/receiver.mjs';
+import { installedPeers, startPeer } from './parts/steady-peers.mjs';
+
+const { values: options } = parseArgs({
+  options: { seconds: { type: 'string', default: '60' }, 'default-seconds': { type: 'string', default: '120' }, json: { type: 'boolean', default: false } },
+});
+/** Start-up, and the first uploads with all their series. */
+const WARM_UP_MS = 20_000;
+const MIB_PER_MB = 1e6 / 1_048_576;
+
+prepare();
+
+/** What some processes took while a receiver got samples. */
+async function watch({ pids, receiver, wireBytes, seconds }) {
+  await sleep(WARM_UP_MS);
+  const look = async () => ({
+    cpu: pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0),
+    disk: pids.reduce((sum, pid) => sum + diskBytesWritten(pid), 0),
+    samples: await receiver.inserted(),
+    wire: await wireBytes(),
+  });
+  const before = await look();
+  const pss = [];
+  for (let second = 0; second < seconds; second++) {
+    await sleep(1_000);
+    pss.push(pids.reduce((sum, pid) => sum + pssMB(pid), 0));
+  }
+  const after = await look();
+  const samples = after.samples - before.samples;
+  return {
+    cpuMsPerThousand: ((after.cpu - before.cpu) * 1e6) / samples,
+    cpuPercent: ((after.cpu - before.cpu) / seconds) * 100,
+    pssMiB: quantile(pss, 0.5) * MIB_PER_MB,
+    diskBytes: (after.disk - before.disk) / samples,
+    wireBytes: (after.wire - before.wire) / samples,
+  };
+}
+
+async function ours(variables, seconds) {
+  const pair = new Pair();
+  const [port, healthPort] = [await freePort(), await freePort()];
+  const receiver = await startReceiver(pair.folder, port);
+  const programs = [
+    pair.start('collector', variables),
+    pair.start('uploader', { ...variables, REMOTE_URL: `http://127.0.0.1:${port}/api/v1/import`, HEALTH_PORT: String(healthPort) }),
+  ];
+  const wireBytes = async () => valueIn(await metricsOf(healthPort), 'uploader_bytes_sent_total');
+  const seen = await watch({ pids: programs.map(({ pid }) => pid), receiver, wireBytes, seconds });
+  receiver.stop();
+  await pair.stop();
+  return seen;
+}
+
+async function peer(name, seconds) {
+  const pair = new Pair();
+  const port = await freePort();
+  const receiver = await startReceiver(pair.folder, port);
+  const running = await startPeer(name, port);
+  const wireBytes = async () => running.wireBytes(await metricsOf(running.port));
+  const seen = await watch({ pids: running.pids, receiver, wireBytes, seconds });
+  await running.stop();
+  receiver.stop();
+  await pair.stop();
+  return seen;
+}
+
+const second = await ours({ INTERVAL: '1s', UPLOAD_INTERVAL: '1s' }, Number(options.seconds));
+const byDefault = await ours({}, Number(options['default-seconds']));
+const figures = [
+  { name: 'CPU for 1,000 samples, each second', value: second.cpuMsPerThousand, unit: 'ms', reach: '15' },
+  { name: 'wire bytes a sample with headers, each second', value: second.wireBytes, unit: 'bytes', reach: '14' },
+  { name: 'disk bytes a sample, each second', value: second.diskBytes, unit: 'bytes' },
+  { name: 'CPU of both, by default', value: byDefault.cpuPercent, unit: '% of a core', reach: '1' },
+  { name: 'PSS of both, by default', value: byDefault.pssMiB, unit: 'MiB', reach: '85' },
+  { name: 'wire bytes a sample with headers, by default', value: byDefault.wireBytes, unit: 'bytes' },
+];
+for (const name of installedPeers()) {
+  const seen = await peer(name, Number(options.seconds));
+  figures.push(
+    { name: `${name} + node_exporter: CPU for 1,000 samples, each second`, value: seen.cpuMsPerThousand, unit: 'ms' },
+    { name: `${name} + node_exporter: wire bytes a sample`, value: seen.wireBytes, unit: 'bytes' },
+    { name: `${name} + node_exporter: disk bytes a sample`, value: seen.diskBytes, unit: 'bytes' },
+    { name: `${name} + node_exporter: PSS`, value: seen.pssMiB, unit: 'MiB' },
+  );
+}
+printFigures(`in quiet times, ${options.seconds} s each second, ${options['default-seconds']} s by default`, figures, options.json);
+process.exit(0);
