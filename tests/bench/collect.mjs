@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { prepare } from '../../deploy/prepare.mjs';
+import { printFigures } from '../support/figures.mjs';
 
 const { values: options } = parseArgs({
   options: { rounds: { type: 'string', default: '400' }, pause: { type: 'string', default: '20' }, json: { type: 'boolean', default: false } },
@@ -113,9 +114,11 @@ const results = {
   'simulated, through the door': await measure(throughTheDoor(new PreparedKernel())),
   'this machine': await measure(thisMachine()),
 };
-if (options.json) console.log(JSON.stringify({ options, size: SIZE, results }));
+const title = `all collectors once, ${SIZE.cores} cores, ${SIZE.disks} disks, ${SIZE.interfaces} interfaces, ${SIZE.zones} zones`;
+const figures = Object.entries(results).map(([name, { samples, cpuMs }]) => ({ name: `${name}, ${samples} samples`, value: cpuMs.median, unit: 'ms of CPU', from: cpuMs.p5, to: cpuMs.p95 }));
+if (options.json) printFigures(title, figures, true);
 else {
-  console.log(`All collectors once, ${SIZE.cores} cores, ${SIZE.disks} disks, ${SIZE.interfaces} interfaces, ${SIZE.zones} zones; ${rounds} scrapes, ${options.pause} ms apart:\n`);
+  console.log(`${title}; ${rounds} scrapes, ${options.pause} ms apart:\n`);
   console.log('| kernel | samples | CPU ms: median | 5 % | 95 % | ms from begin to end, median |\n|---|---|---|---|---|---|');
   for (const [name, { samples, cpuMs, wallMs }] of Object.entries(results)) {
     console.log(`| ${name} | ${samples} | ${[cpuMs.median, cpuMs.p5, cpuMs.p95, wallMs.median].map((value) => value.toFixed(2)).join(' | ')} |`);
