@@ -123,13 +123,11 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
   test.each(cases)('%s', async (_what, start, failure) => {
     const port = await start();
     const startedAt = performance.now();
-    // Only those that are to time out do so soon: on a busy machine the others take their time to fail.
-    const isToTimeOut = String(failure).startsWith('no whole answer');
-    const told = await tellOf(source(port, { timeoutMs: isToTimeOut ? 300 : 30_000 }));
+    const told = await tellOf(source(port, { timeoutMs: String(failure).includes('within 0.3 s') ? 300 : 20_000 }));
     expect(told.failure).toMatch(typeof failure === 'string' ? new RegExp(`^scrape target node: ${failure.replace(/[.*+?()[\]]/g, '\\$&')}$`) : failure);
     expect(told.hint).toMatch(/\.$/);
     expect(textsOf(told.readings, /duration/)).toEqual(['up{job="node"} 0']);
-    expect(performance.now() - startedAt).toBeLessThan(25_000);
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
   });
 
   test('and nothing of it is left open', async () => {
