@@ -100,7 +100,7 @@ describe('a file that cannot be used fails alone, by its name', () => {
     expect(textsOf(told.readings, OWN)).toEqual([...(failure.includes('first old') && _what.includes('week') ? ['new 1'] : []), 'good 1']);
     expect(valueOf(told, 'textfile.scrape_error')).toBe(1);
     // Far below what reading a gigabyte or waiting for a writer would take.
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 
   test('that is a socket', async () => {
@@ -138,7 +138,7 @@ describe('a directory', () => {
     expect(failure).toBe('9500 files are left out: no more than 500 are read');
     const told = textsOf(readings, OWN);
     expect([told.length, told[0], told.at(-1)]).toEqual([500, 'sample{file="0"} 1', 'sample{file="499"} 1']);
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
 
   test('of large files is read up to 16 MiB', async () => {
