@@ -12,8 +12,8 @@ const SLICE_LINES = 2_000;
 /** A sample's own time may differ from the scrape's by this much, Prometheus' lookback; it is stamped with the latter. */
 const MAX_AGE_MS = 300_000;
 
-/** Series that are remembered from one text to the next: some more than any source may store in an hour by default. */
-const KNOWN_SERIES = 10_000;
+/** Series that are remembered from one text to the next: twice what a target may store in an hour by default. */
+const KNOWN_SERIES = 6_000;
 
 /** Suffixes of the series that belong to a family of another name. */
 const familySuffix = /_(?:total|bucket|count|sum|created|info|gcount|gsum)$/;
