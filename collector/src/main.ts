@@ -4,9 +4,9 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 import { bootId } from '@thugshells/shared/boot-id.js';
-import { describeConfig } from '@thugshells/shared/check-config.js';
+import { CHECK_CONFIG_OPTIONS, describeConfig } from '@thugshells/shared/check-config.js';
 import { systemClock as clock } from '@thugshells/shared/clock.js';
-import { dispatch } from '@thugshells/shared/command-line.js';
+import { dispatch, type GivenOptions } from '@thugshells/shared/command-line.js';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.js';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
 import { ExitCode } from '@thugshells/shared/errors.js';
@@ -86,7 +86,7 @@ function capOf(config: CollectorConfig): SeriesCap {
 function run(): Promise<never> {
   const { values: config, unknown } = loadCollectorConfig(process.env);
   const { logger, sessionId } = processLogger(config);
-  return runService(logger, async (releases, stop) => {
+  return runService(logger, async (releases, stop, manager) => {
     const kernel = releases.add('kernel', kernelOf(config), (open) => open.close?.());
     logger.info('collector starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
     for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
@@ -103,16 +103,18 @@ function run(): Promise<never> {
       session: { id: sessionId, startedAtMs: clock.now(), metadata },
       builtAtMs: builtAtMs(),
       labels: labelsOf(config),
-      notify: notifier(process.env, logger),
+      notify: manager.notify,
       // Linux counts what getrusage(2) calls output blocks as it counts write_bytes of /proc/self/io, in units of 512.
       readWrittenBytes: () => process.resourceUsage().fsWrite * 512,
       checkWorkerFile: fileURLToPath(new URL('./store/integrity-worker.js', import.meta.url)),
     });
     store.open();
     releases.add('store', store, (open) => open.close());
-    const scheduler = new Scheduler({ clock, logger, store, cap: capOf(config) });
+    const scheduler = new Scheduler({ clock, logger, store, cap: capOf(config), manager });
     const self = selfOf(config, { state: () => store.agentState(), skewMs: () => store.skewMs() });
-    await Promise.all([scheduler.run([...scheduled, ...self], stop), store.run(stop)]);
+    const collectors = [...scheduled, ...self];
+    manager.ready('collecting', Math.max(...collectors.map(({ intervalMs }) => intervalMs)));
+    await Promise.all([scheduler.run(collectors, stop), store.run(stop)]);
   });
 }
 
@@ -137,8 +139,9 @@ function migrate(): CommandResult {
   return {};
 }
 
-function checkConfig(): CommandResult {
-  return { text: `${describeConfig(loadCollectorConfig(process.env))}\n` };
+function checkConfig(given: GivenOptions): CommandResult {
+  const loaded = loadCollectorConfig(process.env);
+  return { text: `${describeConfig(loaded, given)}\n`, problems: loaded.unknown };
 }
 
 await runCommand(() =>
@@ -148,7 +151,7 @@ await runCommand(() =>
       run: { doc: 'collect until stopped', run },
       once: { doc: 'read every collector once and print VictoriaMetrics JSON lines', run: runOnce },
       migrate: { doc: 'bring the database to the schema of this program', run: migrate },
-      'check-config': { doc: 'print every variable and where its value came from', run: checkConfig },
+      'check-config': { doc: 'print every variable and where its value came from', options: CHECK_CONFIG_OPTIONS, run: checkConfig },
     },
     process.argv.slice(2),
   ),

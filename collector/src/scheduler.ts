@@ -3,6 +3,7 @@ import { codeOf, messageOf } from '@thugshells/shared/errors.js';
 import { COLLECTION_BOUNDS_SECONDS, observe } from '@thugshells/shared/histogram.js';
 import { errorFields, type Logger } from '@thugshells/shared/logger.js';
 import type { Reading } from '@thugshells/shared/sample.js';
+import type { ServiceManager } from '@thugshells/shared/service-manager.js';
 
 import { noCounters, type CollectorHealth, type CollectorStatus } from './collector-status.js';
 import { instantOf } from './clock-epochs.js';
@@ -20,8 +21,9 @@ export interface ScheduledCollector {
 export interface SchedulerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly store: Pick<Store, 'admit' | 'add' | 'countersOf'>;
+  readonly store: Pick<Store, 'admit' | 'add' | 'countersOf' | 'trouble'>;
   readonly cap: SeriesCap;
+  readonly manager: Pick<ServiceManager, 'progressed' | 'status'>;
 }
 
 /** What one call of a collector came to. */
@@ -49,6 +51,8 @@ export class Scheduler {
   readonly #toldValueless = new Set<string>();
   #scrapes = 0;
   #samples = 0;
+  /** Samples of the last whole minute; undefined before its end. */
+  #lastMinute: number | undefined;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -72,7 +76,7 @@ export class Scheduler {
   }
 
   async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
-    const { clock, store, cap } = this.#options;
+    const { clock, store, cap, manager } = this.#options;
     const at = instantOf(clock);
     const outcome = await unlessStopped(collect(scheduled.collector, at.monotonicMs), stop);
     if (outcome === undefined) return;
@@ -85,6 +89,9 @@ export class Scheduler {
     const status = this.#nextStatus(scheduled, outcome, { stored: samples.length, refusals, valueless: valueless.length, durationMs, nowMs: at.wallMs });
     store.add({ at, samples, status });
     this.#tell(status, outcome, samples.length);
+    // Kept in memory counts too: a full disk is no reason to start again.
+    manager.progressed();
+    manager.status(this.#describe());
   }
 
   #nextStatus(
@@ -130,6 +137,17 @@ export class Scheduler {
     }
   }
 
+  /** How the collection fares, in one line for a person. */
+  #describe(): string {
+    const { trouble } = this.#options.store;
+    const failing = [...this.#states.values()].filter(({ status }) => status === 'failing').map(({ collector }) => collector);
+    return [
+      trouble === undefined ? 'collecting' : `samples wait in memory: ${trouble}`,
+      ...(failing.length > 0 ? [`failing: ${failing.join(', ')}`] : []),
+      ...(this.#lastMinute === undefined ? [] : [`${this.#lastMinute} samples in the last minute`]),
+    ].join('; ');
+  }
+
   /** What is left out is told once; that it goes on can be seen in the counters. */
   #tellNotices({ name, notice }: Collector, seriesNotice: string | undefined): void {
     const { logger } = this.#options;
@@ -154,6 +172,7 @@ export class Scheduler {
       await clock.sleep(SUMMARY_INTERVAL_MS, stop);
       if (stop.aborted) return;
       logger.info('collected', { count: this.#samples, scrapes: this.#scrapes, duration_ms: SUMMARY_INTERVAL_MS });
+      this.#lastMinute = this.#samples;
       this.#scrapes = 0;
       this.#samples = 0;
     }

@@ -3,8 +3,11 @@ import process from 'node:process';
 
 import { v7 as timeOrderedUuid } from 'uuid';
 
+import { systemClock as clock } from './clock.js';
 import { AgentError, ExitCode, exitCodeOf } from './errors.js';
 import { createLogger, errorFields, resolveLogFormat, type LogFormat, type Logger, type LogLevel, type ProcessLogger } from './logger.js';
+import { ServiceManager } from './service-manager.js';
+import { notifier } from './systemd.js';
 
 /** What must be released, in the reverse of the order in which it was taken. */
 export class Releases {
@@ -78,14 +81,15 @@ const RELEASE_DEADLINE_MS = 10_000;
 
 /**
  * Runs a service until it returns, releases what it took, and ends the process with its exit code.
- * Whatever nobody foresaw is logged with its stack, then the process ends with 1.
+ * Whatever nobody foresaw is logged with its stack, then the process ends with 1. The service itself says when it is ready.
  */
 export async function runService(
   logger: ProcessLogger,
-  service: (releases: Releases, stop: AbortSignal) => Promise<void>,
+  service: (releases: Releases, stop: AbortSignal, manager: ServiceManager) => Promise<void>,
 ): Promise<never> {
   const releases = new Releases();
   let exitCode: number = ExitCode.clean;
+  const manager = new ServiceManager({ notify: notifier(process.env, logger), environment: process.env, clock });
   adjustLevelBySignal(logger);
   process.once('uncaughtException', (error) => {
     logger.flush();
@@ -93,7 +97,9 @@ export async function runService(
     process.exit(ExitCode.fault);
   });
   try {
-    await service(releases, stopSignal(logger));
+    const stop = stopSignal(logger);
+    stop.addEventListener('abort', () => manager.stopping(), { once: true });
+    await service(releases, stop, manager);
   } catch (error) {
     exitCode = exitCodeOf(error);
     logger.error(error instanceof AgentError ? error.message : 'unexpected fault', errorFields(error));

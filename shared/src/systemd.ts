@@ -5,6 +5,7 @@ import { getSystemErrorName } from 'node:util';
 import { createSocket, type SendError } from 'unix-dgram';
 
 import { messageOf } from './errors.js';
+import type { Environment } from './config.js';
 import type { Logger } from './logger.js';
 
 /** What a service tells systemd of itself; the names are those of sd_notify(3). */
@@ -15,6 +16,8 @@ export interface ServiceState {
   readonly stopping?: true;
   /** It makes progress. */
   readonly watchdog?: true;
+  /** From now on it may let this much pass without progress. */
+  readonly watchdogTimeoutMs?: number;
   /** One line for `systemctl status`. */
   readonly status?: string;
   /** Starting, or whatever it is at, may take this much longer from now on; the next word comes before that. */
@@ -23,8 +26,6 @@ export interface ServiceState {
 
 /** Tells systemd something; never throws. */
 export type Notify = (state: ServiceState) => void;
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** systemd reads ten messages of others before ours: it is asked again this often, 10 ms apart, before one is given up. */
 const TRIES = 100;
@@ -54,11 +55,12 @@ export function notifier(environment: Environment, logger: Logger): Notify {
   };
 }
 
-function linesOf({ ready, stopping, watchdog, status, extendTimeoutMs }: ServiceState): string[] {
+function linesOf({ ready, stopping, watchdog, watchdogTimeoutMs, status, extendTimeoutMs }: ServiceState): string[] {
   const lines: string[] = [];
   if (ready === true) lines.push('READY=1');
   if (stopping === true) lines.push('STOPPING=1');
   if (watchdog === true) lines.push('WATCHDOG=1');
+  if (watchdogTimeoutMs !== undefined) lines.push(`WATCHDOG_USEC=${Math.ceil(watchdogTimeoutMs * 1000)}`);
   if (extendTimeoutMs !== undefined) lines.push(`EXTEND_TIMEOUT_USEC=${Math.ceil(extendTimeoutMs * 1000)}`);
   // A line more would be read as an assignment of its own.
   if (status !== undefined) lines.push(`STATUS=${status.replace(/\s*\n\s*/g, ' ')}`);

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 
 import { getProxyForUrl } from 'proxy-from-env';
 
@@ -22,6 +24,7 @@ import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/variables.js
 
 /** Every variable that the uploader reads. */
 export function uploaderVariables(environment: Environment, hostName: string) {
+  const credential = (id: string): string => credentialFile(environment, id);
   return {
     ...sharedVariables(environment, hostName),
     remoteUrl: {
@@ -33,29 +36,29 @@ export function uploaderVariables(environment: Environment, hostName: string) {
     remoteTokenFile: {
       env: 'REMOTE_TOKEN_FILE',
       doc: 'File that holds the bearer token; readable by its owner only, read again when it changes.',
-      default: '',
-      defaultDoc: 'none',
+      default: credential('remote_token'),
+      defaultDoc: '`$CREDENTIALS_DIRECTORY/remote_token` where that exists, else none',
       format: optionalText,
     },
     remoteCaFile: {
       env: 'REMOTE_CA_FILE',
       doc: 'Certificates (PEM) of the authorities that REMOTE_URL is checked against, in place of the usual ones.',
-      default: '',
-      defaultDoc: 'none',
+      default: credential('remote_ca'),
+      defaultDoc: '`$CREDENTIALS_DIRECTORY/remote_ca` where that exists, else none',
       format: optionalText,
     },
     remoteCertFile: {
       env: 'REMOTE_CERT_FILE',
       doc: 'Certificate (PEM) that this board shows to REMOTE_URL; needs REMOTE_KEY_FILE.',
-      default: '',
-      defaultDoc: 'none',
+      default: credential('remote_cert'),
+      defaultDoc: '`$CREDENTIALS_DIRECTORY/remote_cert` where that exists, else none',
       format: optionalText,
     },
     remoteKeyFile: {
       env: 'REMOTE_KEY_FILE',
       doc: 'Private key (PEM) of REMOTE_CERT_FILE.',
-      default: '',
-      defaultDoc: 'none',
+      default: credential('remote_key'),
+      defaultDoc: '`$CREDENTIALS_DIRECTORY/remote_key` where that exists, else none',
       format: optionalText,
     },
     remoteTimeoutMs: {
@@ -192,6 +195,12 @@ export function uploaderVariables(environment: Environment, hostName: string) {
 }
 
 export type UploaderConfig = ConfigOf<ReturnType<typeof uploaderVariables>>;
+
+/** The file of a credential that systemd has passed (systemd.exec(5), LoadCredential=); empty where it has not. */
+function credentialFile(environment: Environment, id: string): string {
+  const path = join(environment['CREDENTIALS_DIRECTORY'] ?? '', id);
+  return environment['CREDENTIALS_DIRECTORY'] !== undefined && existsSync(path) ? path : '';
+}
 
 /**
  * Reads the uploader's configuration.

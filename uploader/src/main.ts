@@ -3,12 +3,13 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 import { bootId } from '@thugshells/shared/boot-id.js';
-import { describeConfig } from '@thugshells/shared/check-config.js';
+import { CHECK_CONFIG_OPTIONS, describeConfig } from '@thugshells/shared/check-config.js';
 import { systemClock as clock } from '@thugshells/shared/clock.js';
 import { dispatch, type GivenOptions } from '@thugshells/shared/command-line.js';
 import { ExitCode } from '@thugshells/shared/errors.js';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.js';
-import { processLogger, runCommand, runPart, runService, type CommandResult, type Releases } from '@thugshells/shared/lifecycle.js';
+import { processLogger, runCommand, runPart, runService, type CommandResult, type Part } from '@thugshells/shared/lifecycle.js';
+import type { ServiceManager } from '@thugshells/shared/service-manager.js';
 import { version } from '@thugshells/shared/version.js';
 
 import { Acknowledgements } from './acknowledgements.js';
@@ -41,6 +42,7 @@ import { OwnWrites } from './sidecar/own-writes.js';
 import { Rejections } from './sidecar/rejections.js';
 import { Sidecar } from './sidecar/server.js';
 import { Snapshots } from './sidecar/snapshot.js';
+import { statusLine } from './sidecar/status-text.js';
 import { StoreReader } from './sidecar/store-reader.js';
 import { statusCommand } from './status-command.js';
 import { UploadCounters } from './upload-counters.js';
@@ -54,16 +56,17 @@ const JUDGE_INTERVAL_MS = 10_000;
 function run(): Promise<never> {
   const { values: config, unknown } = loadUploaderConfig(process.env);
   const { logger } = processLogger(config);
-  return runService(logger, async (releases, stop) => {
+  return runService(logger, async (releases, stop, manager) => {
     logger.info('uploader starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
     for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
     releases.add('instance lock', takeInstanceLock(config.dbPath, 'uploader'), (lock) => lock.release());
+    manager.ready('waiting for the database');
     // Where the collector has put a new database in the place of a damaged one, all that works on it begins anew.
-    while (!stop.aborted) await runPart(logger, stop, uploadFromOneDatabase);
+    while (!stop.aborted) await runPart(logger, stop, (...part) => uploadFromOneDatabase(manager, ...part));
   });
 
-  async function uploadFromOneDatabase(releases: Releases, stop: AbortSignal, end: () => void): Promise<void> {
-    const opened = await openWhenReady(config.dbPath, { clock, logger, stop });
+  async function uploadFromOneDatabase(manager: ServiceManager, ...[releases, stop, end]: Parameters<Part>): Promise<void> {
+    const opened = await openWhenReady(config.dbPath, { clock, logger, stop, onLook: () => manager.progressed() });
     if (opened === undefined) return;
     const database = releases.add('database', opened, (open) => void open.close());
     const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
@@ -136,11 +139,12 @@ function run(): Promise<never> {
     const sidecar = new Sidecar({ logger, monitor, history, metrics: new Metrics(config.deviceId, snapshots), isLive: () => loop.isLive });
     releases.add('health endpoint', sidecar, (open) => open.close());
     await listenOrTell({ sidecar, clock, logger, ...config }, stop, (endpoint) => (own.endpoint = endpoint));
-    const judging = setInterval(() => monitor.report(), JUDGE_INTERVAL_MS);
+    const judging = setInterval(() => manager.status(statusLine(monitor.status())), JUDGE_INTERVAL_MS);
     releases.add('health timer', judging, (timer) => clearInterval(timer));
     const lostRows = new LostRows({ clock, logger, database, settled });
     const uploading = skew.firstTry.then(() => loop.run(stop)).finally(end);
-    await Promise.all([uploading, skew.run(stop), lostRows.run(stop), reporting.run(stop)]);
+    const beating = manager.progressesWhile(() => loop.isLive, stop);
+    await Promise.all([uploading, beating, skew.run(stop), lostRows.run(stop), reporting.run(stop)]);
     if (watch.isReplaced) logger.warn('another database stands in the place of the one that was open', { path: config.dbPath });
   }
 }
@@ -164,10 +168,10 @@ function quarantine(options: GivenOptions): CommandResult {
   return quarantineCommand(loadUploaderConfig(process.env).values.dbPath, options);
 }
 
-function checkConfig(): CommandResult {
+function checkConfig(given: GivenOptions): CommandResult {
   const loaded = loadUploaderConfig(process.env);
   const problems = new Credentials({ ...loaded.values, ...surroundings(process.env) }).problems();
-  return { text: `${describeConfig(loaded)}\n`, problems, exitCode: problems.length === 0 ? ExitCode.clean : ExitCode.configuration };
+  return { text: `${describeConfig(loaded, given)}\n`, problems: [...loaded.unknown, ...problems], exitCode: problems.length === 0 ? ExitCode.clean : ExitCode.configuration };
 }
 
 await runCommand(() =>
@@ -178,7 +182,7 @@ await runCommand(() =>
       status: { doc: 'tell how this box fares; exit code 0 ok, 1 degraded, 2 error', options: ['--json'], run: status },
       requeue: { doc: 'mark delivered (or quarantined) samples of a time range as pending again', options: REQUEUE_OPTIONS, run: requeue },
       quarantine: { doc: 'show the samples that no receiver would take, and why', options: QUARANTINE_OPTIONS, run: quarantine },
-      'check-config': { doc: 'print every variable and where its value came from', run: checkConfig },
+      'check-config': { doc: 'print every variable and where its value came from', options: CHECK_CONFIG_OPTIONS, run: checkConfig },
     },
     process.argv.slice(2),
   ),

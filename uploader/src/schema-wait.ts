@@ -13,12 +13,13 @@ const LOOK_INTERVAL_MS = 500;
 /**
  * Opens the database as soon as it has the schema that this program knows; the collector makes both.
  *
+ * @param onLook hears of each look that found nothing yet
  * @returns undefined when `stop` comes first
  * @throws AgentError DATABASE_TOO_NEW for one that a later program has migrated
  */
 export async function openWhenReady(
   path: string,
-  { clock, logger, stop }: { readonly clock: Clock; readonly logger: Logger; readonly stop: AbortSignal },
+  { clock, logger, stop, onLook }: { readonly clock: Clock; readonly logger: Logger; readonly stop: AbortSignal; readonly onLook?: () => void },
 ): Promise<Database | undefined> {
   let told = false;
   while (!stop.aborted) {
@@ -26,6 +27,7 @@ export async function openWhenReady(
     if (database !== undefined) return database;
     if (!told) logger.info('waiting for the collector to prepare the database', { path, reason });
     told = true;
+    onLook?.();
     await clock.sleep(LOOK_INTERVAL_MS, stop);
   }
   return undefined;

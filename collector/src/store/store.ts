@@ -108,6 +108,11 @@ export class Store {
     return this.#open?.epochs.skewMs();
   }
 
+  /** Why samples wait in memory; undefined where they are stored. */
+  get trouble(): string | undefined {
+    return this.#trouble?.reason;
+  }
+
   /** Takes a scrape: it is stored now or with the next flush, or kept while the database does not take it. */
   add(scrape: StoredScrape): void {
     this.#buffer.add(scrape);

@@ -20,7 +20,20 @@ let process: ReturnType<typeof storeOn>;
 let stop: AbortController;
 let running: Promise<void> | undefined;
 
+/** What systemd would hear. */
+const told = {
+  beats: 0,
+  lines: [] as string[],
+  progressed(): void {
+    told.beats += 1;
+  },
+  status(line: string): void {
+    if (line !== told.lines.at(-1)) told.lines.push(line);
+  },
+};
+
 beforeEach(() => {
+  Object.assign(told, { beats: 0, lines: [] });
   clock = new FakeClock(NOW);
   restart('cpu', 'disk');
   database = folder.keep(openDatabase(folder.path('metrics.db')));
@@ -59,7 +72,7 @@ class ScriptedCollector implements Collector {
 /** Starts the collectors; their first scrapes have run when it resolves, where they need no time. */
 async function run(...collectors: [Collector, number][]): Promise<void> {
   stop = new AbortController();
-  const scheduler = new Scheduler({ clock, logger: process.log, store: process.store, cap: new SeriesCap({ perCollector: 3, total: 5 }) });
+  const scheduler = new Scheduler({ clock, logger: process.log, store: process.store, cap: new SeriesCap({ perCollector: 3, total: 5 }), manager: told });
   const scheduled: ScheduledCollector[] = collectors.map(([collector, intervalMs]) => ({ collector, intervalMs }));
   running = scheduler.run(scheduled, stop.signal);
   await clock.advance(0);
@@ -259,5 +272,22 @@ describe('what is left out', () => {
     await clock.advance(30_000);
     expect(process.log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields)).toEqual([{ collector: 'network', reason: 'eth1 not reported' }]);
     expect(statusOf('network')).toMatchObject({ status: 'ok' });
+  });
+});
+
+describe('systemd', () => {
+  test('hears of progress after each scrape that was taken, and of none that hangs', async () => {
+    await run([new ScriptedCollector('cpu'), 10_000], [new ScriptedCollector('disk', () => new Promise(() => undefined)), 10_000]);
+    await clock.advance(30_000);
+    expect(told.beats).toBe(4);
+  });
+
+  test('hears how the collection fares', async () => {
+    const disk = new ScriptedCollector('disk', (turn) => { if (turn === 1) throw fault('KERNEL_FILE_MALFORMED'); return []; });
+    await run([disk, 10_000]);
+    await clock.advance(20_000);
+    expect(told.lines).toEqual(['collecting', 'collecting; failing: disk', 'collecting']);
+    await clock.advance(50_000);
+    expect(told.lines.at(-1)).toBe('collecting; 0 samples in the last minute');
   });
 });

@@ -116,15 +116,19 @@ describe('unknown variables', () => {
     expect(load({ HEALTH_PORT: 'anything', PATH: '/bin' }).unknown).toEqual([]);
   });
 
+  test('do not fail check-config where they are allowed, as the programs start with them', () => {
+    expect(describeConfig(load({ DISK_INTERVALL: '5m' }), new Set(['--allow-unknown']))).toContain('THUGSHELLS_DISK_INTERVAL=');
+  });
+
   test('fail check-config', () => {
-    const error = thrownBy(() => describeConfig(load({ DISK_INTERVALL: '5m' })));
+    const error = thrownBy(() => describeConfig(load({ DISK_INTERVALL: '5m' }), new Set()));
     expect(error).toMatchObject({ code: 'BAD_CONFIGURATION', message: expect.stringContaining('did you mean THUGSHELLS_DISK_INTERVAL?') });
   });
 });
 
 describe('check-config', () => {
   test('shows each variable as it would be written, and where that came from', () => {
-    const text = describeConfig(load({ INTERVAL: '1m', DISK_INTERVAL: '5m', ATTEMPTS: '' }));
+    const text = describeConfig(load({ INTERVAL: '1m', DISK_INTERVAL: '5m', ATTEMPTS: '' }), new Set());
     expect(text.split('\n')).toEqual([
       'THUGSHELLS_DEVICE_ID=this-host                # default',
       'THUGSHELLS_INTERVAL=1m                        # environment',
@@ -138,7 +142,7 @@ describe('check-config', () => {
   });
 
   test('masks credentials', () => {
-    const text = describeConfig(load({ REMOTE_URL: 'https://admin:hunter2@vm.example/api/v1/import?token=hunter2' }));
+    const text = describeConfig(load({ REMOTE_URL: 'https://admin:hunter2@vm.example/api/v1/import?token=hunter2' }), new Set());
     expect(text).toContain('THUGSHELLS_REMOTE_URL=https://***@vm.example/api/v1/import?token=***');
     expect(text).not.toContain('hunter2');
   });

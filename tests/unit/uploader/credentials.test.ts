@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '@thugshells/shared/clock.js';
 
 import { startReceiver, type Receiver } from '../../receiver/src/server.js';
+import { loadUploaderConfig } from '../../../uploader/src/config.js';
 import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.js';
 import { madeChunk } from './made-chunk.js';
 import { credentialsOf } from './straight-way.js';
@@ -65,6 +66,16 @@ describe('the token', () => {
     write(`${credentialsDirectory}-not`, 'other', 0o644);
     expect(credentialsOf({ remoteTokenFile: join(credentialsDirectory, 'token'), credentialsDirectory }).authorization()).toEqual({ authorization: 'Bearer mine' });
     expect(() => credentialsOf({ remoteTokenFile: `${credentialsDirectory}-not`, credentialsDirectory }).authorization()).toThrow('mode 0644');
+  });
+
+  test('are what systemd has passed where no variable names another', () => {
+    const credentialsDirectory = join(folder, 'credentials');
+    mkdirSync(credentialsDirectory);
+    write(join(credentialsDirectory, 'remote_token'), 'mine', 0o400);
+    const environment = { CREDENTIALS_DIRECTORY: credentialsDirectory };
+    expect(loadUploaderConfig(environment).values).toMatchObject({ remoteTokenFile: join(credentialsDirectory, 'remote_token'), remoteCaFile: '' });
+    expect(loadUploaderConfig({ ...environment, THUGSHELLS_REMOTE_TOKEN_FILE: token }).values.remoteTokenFile).toBe(token);
+    expect(loadUploaderConfig({}).values.remoteTokenFile).toBe('');
   });
 
   test.each([

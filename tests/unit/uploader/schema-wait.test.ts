@@ -27,8 +27,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function open(): Promise<Database | undefined> {
-  return openWhenReady(path, { clock, logger: log, stop: stop.signal });
+function open(onLook?: () => void): Promise<Database | undefined> {
+  return openWhenReady(path, { clock, logger: log, stop: stop.signal, ...(onLook && { onLook }) });
 }
 
 /** What the collector does to the database. */
@@ -44,6 +44,15 @@ describe('the database', () => {
     const database = await open();
     expect([schemaVersion(database!), log.lines, clock.sleeps]).toEqual([SCHEMA_VERSION, [], []]);
     database!.close();
+  });
+
+  test('is looked at twice a second, and each look can be told', async () => {
+    let looks = 0;
+    const opened = open(() => (looks += 1));
+    await clock.advance(2_000);
+    expect(looks).toBe(5);
+    stop.abort();
+    expect(await opened).toBeUndefined();
   });
 
   test('is waited for where there is none, which is said once; it is never created', async () => {

@@ -28,6 +28,11 @@ export function statusText(status: BoxStatus, coloured: boolean): string {
   return `${sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
+/** The status of a box as one line, for `systemctl status`. */
+export function statusLine({ status, reason, books: { pending } }: BoxStatus): string {
+  return `${status}: ${reason.replace(/\.$/, '')}; ${count(pending)} samples pending`;
+}
+
 type Paint = (state: State, text: string) => string;
 
 function line(label: string, text: string): string {

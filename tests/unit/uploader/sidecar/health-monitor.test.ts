@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.js';
+import { statusLine } from '../../../../uploader/src/sidecar/status-text.js';
 import type { Snapshot, Snapshots } from '../../../../uploader/src/sidecar/snapshot.js';
 import { LogRecord } from '../log-record.js';
 import { LIMITS, NOW, snapshot } from './made-snapshot.js';
@@ -70,4 +71,8 @@ describe('a change', () => {
     sinceAt(1_000, 'time');
     expect(log.lines).toEqual([]);
   });
+});
+
+test('the state in one line says the worst and how much waits', () => {
+  expect(statusLine(monitor.status())).toMatch(/^ok: Everything works; [\d,]+ samples pending$/);
 });
