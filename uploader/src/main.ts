@@ -69,6 +69,7 @@ function run(): Promise<never> {
     const opened = await openWhenReady(config.dbPath, { clock, logger, stop, onLook: () => manager.progressed() });
     if (opened === undefined) return;
     const database = releases.add('database', opened, (open) => void open.close());
+    manager.status('uploading');
     const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
 
     const settled = new Settled(database);

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, statSync, type Stats } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 
 import SQLite from 'better-sqlite3';
@@ -35,7 +35,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
   const { create = false, readonly = false, cacheKiB } = options;
   let database: Database | undefined;
   try {
-    if (create) mkdirSync(dirname(path), { recursive: true });
+    if (create) makeFile(path);
     // In words of its own where the folder is missing: better-sqlite3 says that by an error without a code.
     else if (!existsSync(dirname(path))) throw Object.assign(new Error('its folder does not exist'), { code: 'SQLITE_CANTOPEN' });
     database = new SQLite(path, { readonly, fileMustExist: !create, timeout: BUSY_TIMEOUT_MS });
@@ -56,10 +56,23 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
   }
 }
 
+/**
+ * Makes an empty file where there is none, for SQLite to fill. SQLite would take write access from the group whatever
+ * the umask says (-wal and -shm have the mode of the database), and collector and uploader may be two users of one group.
+ */
+export function makeFile(path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  try {
+    closeSync(openSync(path, 'wx', 0o664));
+  } catch {
+    // It is there, or SQLite says what is wrong.
+  }
+}
+
 /** Opens a private side file that holds nothing; see instance-lock. */
 export function openSideFile(path: string): Database {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFile(path);
     return new SQLite(path, { timeout: 0 });
   } catch (error) {
     throw unusable(path, error);

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { isBusy, openDatabase, PAGE_SIZE, type Database } from './open.js';
+import { type Database, isBusy, makeFile, openDatabase, PAGE_SIZE } from './open.js';
 
 /** Whether a database was made with other pages than ours, as those of the first versions were. */
 export function needsRebuild(database: Database): boolean {
@@ -32,6 +32,7 @@ export function rebuild(database: Database, path: string): Database {
   const copy = `${path}.rebuild`;
   rmSync(copy, { force: true });
   database.pragma(`page_size = ${PAGE_SIZE}`);
+  makeFile(copy);
   database.prepare('VACUUM INTO ?').run(copy);
   database.close();
   // Opened once for itself, so that it is in WAL and on the disk before it has the name.

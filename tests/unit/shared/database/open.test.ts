@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 
 import { describe, expect, test } from '@jest/globals';
 
@@ -35,6 +35,17 @@ describe('the collector’s database', () => {
     const database = folder.keep(openDatabase(folder.path('state/deeper/metrics.db'), { create: true }));
     database.exec('CREATE TABLE t (x)');
     expect(pragmas(database)).toEqual({ journal_mode: 'wal', synchronous: 1, busy_timeout: 5_000, page_size: 1_024, wal_autocheckpoint: 0, auto_vacuum: 0 });
+  });
+
+  test('is the group’s to write, WAL and all, where the umask allows it', () => {
+    const umask = process.umask(0o007);
+    try {
+      create().exec('CREATE TABLE t (a)');
+      const modes = ['metrics.db', 'metrics.db-wal', 'metrics.db-shm'].map((file) => statSync(folder.path(file)).mode & 0o777);
+      expect(modes).toEqual([0o660, 0o660, 0o660]);
+    } finally {
+      process.umask(umask);
+    }
   });
 
   test('opened again has the same settings', () => {

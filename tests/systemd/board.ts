@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { differences, exportedPoints, storedPoints } from '../support/stored-rows.js';
+import { until } from '../support/until.js';
+import type { ExportedSeries } from '../support/victoria-metrics.js';
+import { Container } from './container.js';
+
+export type Program = 'collector' | 'uploader';
+export const PROGRAMS: readonly Program[] = ['collector', 'uploader'];
+
+/** Variables of a board in a hurry. */
+const PACE = { DEVICE_ID: 'board-1', INTERVAL: '1s', UPLOAD_INTERVAL: '1s', PROBE_INTERVAL: '1s' };
+
+/** One line of a program's log, as journalctl -o json has it. */
+export interface JournalLine {
+  readonly priority: number;
+  readonly message: string;
+}
+
+/** A container with the package in it. */
+export class Board {
+  readonly container: Container;
+  #variables: Record<string, string> = {};
+
+  private constructor(container: Container) {
+    this.container = container;
+  }
+
+  static async boot(packageFile: string | undefined): Promise<Board> {
+    const board = new Board(await Container.boot());
+    // As an image for a fleet has it: the configuration is there before the package.
+    board.configure(PACE);
+    // A hang would be noticed after five minutes, a time that no test waits.
+    for (const program of PROGRAMS) board.container.write(`etc/systemd/system/thugshells-${program}.service.d/watchdog.conf`, '[Service]\nWatchdogSec=10s\n');
+    const { code, stderr } = board.container.install(packageFile);
+    if (code !== 0) throw new Error(`the package cannot be installed: ${stderr}`);
+    return board;
+  }
+
+  /** Changes variables (without prefix) of the environment file; undefined takes one out. */
+  configure(changes: Readonly<Record<string, string | undefined>>): void {
+    const wanted = Object.entries({ ...this.#variables, ...changes });
+    this.#variables = Object.fromEntries(wanted.filter((entry): entry is [string, string] => entry[1] !== undefined));
+    this.container.write('etc/thugshells/thugshells.env', Object.entries(this.#variables).map(([name, value]) => `THUGSHELLS_${name}=${value}\n`).join(''));
+  }
+
+  property(program: Program, name: string): string {
+    return this.container.property(`thugshells-${program}`, name);
+  }
+
+  /** The books as the uploader tells them, and the state. */
+  status(): { readonly status: string; readonly books: Record<'collected' | 'delivered' | 'pending' | 'rejected' | 'dropped', number> } {
+    const { stdout, stderr } = this.container.run('thugshells-uploader status --json');
+    try {
+      return JSON.parse(stdout) as ReturnType<Board['status']>;
+    } catch {
+      throw new Error(`no status: ${stdout}${stderr}`);
+    }
+  }
+
+  /** Waits until so many more samples have been delivered. */
+  async delivers(more = 50): Promise<void> {
+    const before = this.status().books.delivered;
+    await until('samples are delivered', () => this.status().books.delivered >= before + more, 60_000);
+  }
+
+  /** What a program has logged, by whichever match of journalctl. */
+  journal(match: string): JournalLine[] {
+    const lines = this.container.output(`journalctl ${match} -o json --no-pager`).split('\n').filter((line) => line !== '');
+    return lines.map((line) => JSON.parse(line) as { PRIORITY: string; MESSAGE: string }).map(({ PRIORITY, MESSAGE }) => ({ priority: Number(PRIORITY), message: MESSAGE }));
+  }
+
+  /**
+   * Stops collecting, lets everything be delivered, and compares the database with what the receiver holds, sample by
+   * sample; starts both again.
+   *
+   * @returns every difference; none where nothing was lost, doubled or changed
+   */
+  async lossesAfterDelivery(): Promise<{ readonly stored: number; readonly found: readonly string[] }> {
+    const { container } = this;
+    container.output('systemctl stop thugshells-collector');
+    await until('nothing is pending', () => this.status().books.pending === 0, 60_000);
+    container.output('systemctl stop thugshells-uploader');
+    const folder = mkdtempSync(join(tmpdir(), 'board-'));
+    try {
+      container.fetch('var/lib/thugshells', join(folder, 'state'));
+      const stored = storedPoints(join(folder, 'state', 'metrics.db'));
+      return { stored: stored.length, found: differences(stored, exportedPoints(this.#received())).slice(0, 10) };
+    } finally {
+      rmSync(folder, { recursive: true });
+      container.output('systemctl start thugshells.target thugshells-collector thugshells-uploader');
+    }
+  }
+
+  #received(): ExportedSeries[] {
+    const script = `await fetch("http://127.0.0.1:8428/internal/force_flush");
+      const query = new URLSearchParams({ "match[]": "{device_id=\\"board-1\\"}", start: "0", end: String(Math.ceil(Date.now() / 1000) + 86400) });
+      console.log(await (await fetch("http://127.0.0.1:8428/api/v1/export?" + query)).text());`;
+    const text = this.container.output(`/usr/lib/thugshells/node --input-type=module -e '${script}'`);
+    return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as ExportedSeries);
+  }
+
+  async remove(): Promise<void> {
+    await this.container.remove();
+  }
+}

@@ -1,0 +1,42 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { root } from '../../deploy/prepare.mjs';
+
+/** What a board has, and the receiver and jq, with which the tests look at what it does. */
+const PACKAGES = ['systemd', 'systemd-sysv', 'dbus', 'jq', 'victoria-metrics'];
+
+/** The release of Debian that runs here: its keys are at hand, and its packages are near. */
+function release() {
+  const name = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
+  if (name === undefined) throw new Error('/etc/os-release names no release of Debian (VERSION_CODENAME)');
+  return name;
+}
+
+/** Where apt gets that release from. */
+function mirror(codename) {
+  const { stdout } = spawnSync('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', `Codename: ${codename}`], { encoding: 'utf8' });
+  const [address] = (stdout ?? '').split('\n');
+  if (!address) throw new Error(`apt knows no source of Debian ${codename}; see /etc/apt/sources.list.d`);
+  return address;
+}
+
+/**
+ * A Debian that boots, in var/; made by debootstrap where it is not there yet, which takes about a minute.
+ *
+ * @returns {string} its folder, not to be changed: tests work on copies
+ */
+export function debianTree() {
+  const codename = release();
+  const tree = join(root, 'var', `debian-${codename}`);
+  if (existsSync(tree)) return tree;
+  const making = `${tree}.making`;
+  rmSync(making, { recursive: true, force: true });
+  mkdirSync(making, { recursive: true });
+  const args = ['--variant=minbase', `--include=${PACKAGES.join()}`, codename, making, mirror(codename)];
+  const { status, stdout, stderr } = spawnSync('debootstrap', args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (status !== 0) throw new Error(`debootstrap failed:\n${(stdout ?? '').split('\n').slice(-15).join('\n')}${stderr ?? ''}`);
+  renameSync(making, tree);
+  return tree;
+}

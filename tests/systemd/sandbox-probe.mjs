@@ -1,0 +1,46 @@
+/** Run inside a unit's sandbox, ahead of its program: tells as one JSON object what can be done there. */
+import { createSocket } from 'node:dgram';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+
+function attempt(action) {
+  try {
+    action();
+    return 'possible';
+  } catch (error) {
+    return error.code;
+  }
+}
+
+function tcp(port) {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.once('connect', () => resolve('possible'));
+    socket.once('error', (error) => resolve(error.code));
+  }).catch((error) => error.code);
+}
+
+function udp() {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.once('error', (error) => resolve(error.code));
+    socket.bind(0, () => resolve('possible'));
+  }).catch((error) => error.code);
+}
+
+const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid && Number(name) !== process.ppid);
+console.log(
+  JSON.stringify({
+    probe: true,
+    tcp: await tcp(8428),
+    udp: await udp(),
+    interfaces: readFileSync('/proc/net/dev', 'utf8').includes('lo:'),
+    others: others.length,
+    etc: attempt(() => writeFileSync('/etc/probe', '')),
+    program: attempt(() => writeFileSync('/usr/lib/thugshells/probe', '')),
+    state: attempt(() => writeFileSync('/var/lib/thugshells/probe', '')),
+    shadow: attempt(() => readFileSync('/etc/shadow')),
+    credentials: attempt(() => readdirSync('/etc/thugshells/remote')),
+  }),
+);
+process.exit(0);

@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import { until } from '../support/until.js';
+import { Board, PROGRAMS, type JournalLine, type Program } from './board.js';
+
+let board: Board;
+
+beforeAll(async () => {
+  board = await Board.boot(process.env['THUGSHELLS_PACKAGE']);
+});
+
+afterAll(async () => {
+  await board?.remove();
+});
+
+describe('after the installation', () => {
+  test.each(PROGRAMS)('the unit of the %s is active and says how it fares', async (program) => {
+    await until('it says more than that it starts', () => /^(collecting|ok|degraded)/.test(board.property(program, 'StatusText')), 60_000);
+    expect([board.property(program, 'ActiveState'), board.property(program, 'NRestarts')]).toEqual(['active', '0']);
+  });
+
+  test.each(PROGRAMS)('systemd-analyze security gives the %s 1.8 or better', (program) => {
+    const { code, stdout } = board.container.run(`systemd-analyze security --no-pager --threshold=18 thugshells-${program}`);
+    expect(stdout).toContain('Overall exposure level');
+    expect(code).toBe(0);
+  });
+
+  test('samples are in the receiver', async () => {
+    await board.delivers();
+    expect(board.status().status).toBe('ok');
+  });
+
+  test('the database belongs to both, each unit being its own user', () => {
+    const files = board.container.output('stat -c "%a %G %n" /var/lib/thugshells/*').split('\n');
+    expect(files.length).toBeGreaterThanOrEqual(3);
+    expect(files.filter((line) => !line.startsWith('660 thugshells '))).toEqual([]);
+    const users = PROGRAMS.map((program) => board.container.output(`stat -c %U /proc/${board.property(program, 'MainPID')}`));
+    expect(users).toEqual(['thugshells-collector', 'thugshells-uploader']);
+  });
+
+  test('the collector reports the file systems of the board, not those of its sandbox', () => {
+    const outside = board.container.output(`thugshells-collector once | jq -r 'select(.metric.__name__ == "filesystem_size_bytes") | .metric.mountpoint' | sort`);
+    const inside = board.container.output(
+      `/usr/lib/thugshells/node --input-type=module -e 'console.log((await (await fetch("http://127.0.0.1:8428/api/v1/label/mountpoint/values")).json()).data.sort().join("\\n"))'`,
+    );
+    expect(inside).toBe(outside);
+  });
+});
+
+describe('the journal', () => {
+  /** What a program itself calls a warning or worse. */
+  function warningsIn(lines: readonly JournalLine[]): string[] {
+    const isWarning = (message: string): boolean => ['warn', 'error'].includes((JSON.parse(message) as { level: string }).level);
+    return lines.map(({ message }) => message).filter(isWarning);
+  }
+
+  test('has exactly the warnings under -p warning, and each line is JSON', async () => {
+    board.configure({ FUTURE_FEATURE: '1' });
+    board.container.output('systemctl restart thugshells-uploader');
+    board.container.output('systemctl stop victoria-metrics');
+    await until('the absence is told', () => warningsIn(board.journal('-t thugshells-uploader')).some((message) => message.includes('ECONNREFUSED')), 60_000);
+    board.container.output('systemctl start victoria-metrics');
+    board.configure({ FUTURE_FEATURE: undefined });
+    board.container.output('systemctl restart thugshells-uploader');
+    const all = board.journal('-t thugshells-uploader');
+    const warnings = warningsIn(all);
+    expect(warnings.length).toBeGreaterThan(1);
+    expect(all.length).toBeGreaterThan(warnings.length);
+    expect(board.journal('-u thugshells-uploader -p warning').map(({ message }) => message)).toEqual(warnings);
+    for (const command of ['-u thugshells-uploader -p warning', '-t thugshells-uploader', '-t thugshells-collector']) {
+      expect(board.container.output(`journalctl ${command} -o cat | jq -r .level | sort -u`)).toMatch(/^(debug|error|info|warn)(\n(debug|error|info|warn))*$/);
+    }
+  });
+});
+
+describe('the sandbox', () => {
+  /** What the probe says when it is run ahead of a program, inside its unit. */
+  async function probed(program: Program): Promise<Record<string, unknown>> {
+    const dropIn = `etc/systemd/system/thugshells-${program}.service.d/probe.conf`;
+    board.container.write('opt/sandbox-probe.mjs', readFileSync(join(import.meta.dirname, 'sandbox-probe.mjs'), 'utf8'));
+    board.container.write(dropIn, '[Service]\nExecStartPre=/usr/lib/thugshells/node /opt/sandbox-probe.mjs\n');
+    board.container.output(`systemctl daemon-reload; systemctl restart thugshells-${program}`);
+    board.container.output(`rm /${dropIn}; systemctl daemon-reload`);
+    const line = board.journal(`-t thugshells-${program} --grep '"probe":true'`).at(-1);
+    return JSON.parse(line!.message) as Record<string, unknown>;
+  }
+
+  const both = { others: 0, interfaces: true, etc: 'EROFS', program: 'EROFS', state: 'possible', shadow: 'EACCES', credentials: 'EACCES' };
+
+  test('of the collector has no network at all, and sees the interfaces all the same', async () => {
+    expect(await probed('collector')).toMatchObject({ ...both, tcp: 'EAFNOSUPPORT', udp: 'EAFNOSUPPORT' });
+  });
+
+  test('of the uploader reaches the receiver, and sees no other process', async () => {
+    expect(await probed('uploader')).toMatchObject({ ...both, tcp: 'possible', udp: 'possible' });
+  });
+});
+
+describe('no sample is lost and none is doubled', () => {
+  test('when both are restarted', async () => {
+    for (const program of PROGRAMS) board.container.output(`systemctl restart thugshells-${program}`);
+    await board.delivers();
+    expect(await board.lossesAfterDelivery()).toEqual({ stored: expect.any(Number), found: [] });
+  });
+
+  test.each(PROGRAMS)('when the %s is killed, which comes back by itself', async (program) => {
+    const restarts = Number(board.property(program, 'NRestarts'));
+    board.container.output(`systemctl kill -s KILL thugshells-${program}`);
+    await until('it is back', () => Number(board.property(program, 'NRestarts')) > restarts && board.property(program, 'ActiveState') === 'active', 60_000);
+    await board.delivers();
+    expect(await board.lossesAfterDelivery()).toEqual({ stored: expect.any(Number), found: [] });
+  });
+
+  test.each(PROGRAMS)('when the event loop of the %s stands still, which the watchdog notices', async (program) => {
+    const before = board.property(program, 'MainPID');
+    board.container.output(`kill -STOP ${before}`);
+    await until('another process runs', () => board.property(program, 'MainPID') !== before && board.property(program, 'SubState') === 'running', 60_000);
+    expect(board.journal(`-u thugshells-${program} --grep 'Watchdog timeout'`).length).toBeGreaterThan(0);
+    await board.delivers();
+    expect(await board.lossesAfterDelivery()).toEqual({ stored: expect.any(Number), found: [] });
+  });
+});
+
+test.each(PROGRAMS)('a configuration that the %s cannot use ends in failed, with the reason in the journal and no restart', async (program) => {
+  const variable = program === 'collector' ? 'CPU_INTERVAL' : 'REMOTE_TIMEOUT';
+  board.configure({ [variable]: 'soon' });
+  expect(board.container.run(`systemctl restart thugshells-${program}`).code).not.toBe(0);
+  const failedAt = Number(board.container.output('date +%s'));
+  // Longer than RestartSec=5s.
+  await until('a restart would have come', () => Number(board.container.output('date +%s')) >= failedAt + 8, 30_000);
+  expect(['ActiveState', 'ExecMainStatus', 'NRestarts'].map((name) => board.property(program, name))).toEqual(['failed', '78', '0']);
+  const reasons = board.journal(`-u thugshells-${program} --since @${failedAt - 5}`).filter(({ message }) => message.includes(`THUGSHELLS_${variable}=soon`));
+  expect(reasons.length).toBeGreaterThan(0);
+  board.configure({ [variable]: undefined });
+  board.container.output(`systemctl start thugshells-${program}`);
+});
