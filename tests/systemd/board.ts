@@ -52,17 +52,12 @@ export class Board {
 
   /** The books as the uploader tells them, and the state. */
   status(): { readonly status: string; readonly books: Record<'collected' | 'delivered' | 'pending' | 'rejected' | 'dropped', number> } {
-    const { stdout, stderr } = this.container.run('thugshells-uploader status --json');
-    try {
-      return JSON.parse(stdout) as ReturnType<Board['status']>;
-    } catch {
-      throw new Error(`no status: ${stdout}${stderr}`);
-    }
+    return JSON.parse(this.container.page('http://127.0.0.1:9109/status.json')) as ReturnType<Board['status']>;
   }
 
   /** Waits until so many more samples have been delivered. */
   async delivers(more = 50): Promise<void> {
-    const before = this.status().books.delivered;
+    const before = await until('the uploader answers', () => this.status().books.delivered, 60_000);
     await until('samples are delivered', () => this.status().books.delivered >= before + more, 60_000);
   }
 
@@ -95,10 +90,9 @@ export class Board {
   }
 
   #received(): ExportedSeries[] {
-    const script = `await fetch("http://127.0.0.1:8428/internal/force_flush");
-      const query = new URLSearchParams({ "match[]": "{device_id=\\"board-1\\"}", start: "0", end: String(Math.ceil(Date.now() / 1000) + 86400) });
-      console.log(await (await fetch("http://127.0.0.1:8428/api/v1/export?" + query)).text());`;
-    const text = this.container.output(`/usr/lib/thugshells/node --input-type=module -e '${script}'`);
+    this.container.page('http://127.0.0.1:8428/internal/force_flush');
+    const query = new URLSearchParams({ 'match[]': '{device_id="board-1"}', start: '0', end: String(Math.ceil(Date.now() / 1000) + 86_400) });
+    const text = this.container.page(`http://127.0.0.1:8428/api/v1/export?${query.toString()}`);
     return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as ExportedSeries);
   }
 

@@ -64,6 +64,13 @@ export class Container {
     return stdout.trim();
   }
 
+  /** The text of a page of a server in the container. */
+  page(url: string): string {
+    const { status, stdout, stderr } = spawnSync('nsenter', ['-t', this.#leader, '-n', 'curl', '--silent', '--show-error', '--noproxy', '*', url], { encoding: 'utf8', maxBuffer: 2 ** 28 });
+    if (status !== 0) throw new Error(`${url} does not answer: ${stderr}`);
+    return stdout;
+  }
+
   /** A property of a unit as systemctl shows it. */
   property(unit: string, name: string): string {
     return this.output(`systemctl show --property=${name} --value ${unit}`);
@@ -86,7 +93,7 @@ export class Container {
   /** Copies a package into the container and installs it. */
   install(packageFile: string | undefined): Answer {
     copyFileSync(packageFile ?? '', join(this.folder, 'root/thugshells.deb'));
-    return this.run('DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i /root/thugshells.deb');
+    return this.run('DEBIAN_FRONTEND=noninteractive dpkg --force-confold --force-unsafe-io -i /root/thugshells.deb');
   }
 
   /** Shuts it down and removes it. */

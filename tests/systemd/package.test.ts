@@ -94,6 +94,7 @@ describe('an upgrade', () => {
 
 describe('the package', () => {
   test('that is removed stops both and keeps the samples, and comes back with them', async () => {
+    await board.delivers(1);
     const { collected } = board.status().books;
     board.container.output('dpkg -r thugshells');
     expect(board.container.run('pgrep -x node || systemctl is-active thugshells-collector thugshells-uploader').stdout).not.toMatch(/^active$/m);

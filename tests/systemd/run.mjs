@@ -10,7 +10,7 @@ import process from 'node:process';
 import { prepare, root, run, runTool } from '../../deploy/prepare.mjs';
 import { debianTree } from './debian-tree.mjs';
 
-const NEEDED = { debootstrap: 'debootstrap', 'systemd-nspawn': 'systemd-container', lintian: 'lintian', 'dpkg-shlibdeps': 'dpkg-dev', strip: 'binutils' };
+const NEEDED = { debootstrap: 'debootstrap', 'systemd-nspawn': 'systemd-container', lintian: 'lintian', curl: 'curl', 'dpkg-shlibdeps': 'dpkg-dev', strip: 'binutils' };
 const resultsFile = join(root, 'var', 'systemd-results.json');
 
 const startedAt = performance.now();
