@@ -103,5 +103,6 @@ export class Container {
     await this.#ended;
     clearTimeout(late);
     rmSync(this.folder, { recursive: true, force: true });
+    rmSync(join(dirname(this.folder), `.#${basename(this.folder)}.lck`), { force: true });
   }
 }

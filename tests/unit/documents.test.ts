@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -29,6 +30,13 @@ test.each(['collector', 'uploader'])('the unit of the %s starts its program, sha
   expect(unit).toMatch(new RegExp(`^ExecStart=.*/${program}/dist/main\\.js$`, 'm'));
   expect(unit).toMatch(/^StateDirectory=thugshells$/m);
   expect(unit).toMatch(/^RestartPreventExitStatus=78$/m);
+});
+
+test.each(['collector', 'uploader'])('the unit of the %s is given 1.8 or better by systemd-analyze security', (program) => {
+  const unit = fileURLToPath(new URL(`../../deploy/systemd/thugshells-${program}.service`, import.meta.url));
+  const { stdout, status } = spawnSync('systemd-analyze', ['security', '--no-pager', '--offline=true', '--threshold=18', unit], { encoding: 'utf8' });
+  expect(stdout).toContain('Overall exposure level');
+  expect(status).toBe(0);
 });
 
 describe('the acceptance list', () => {

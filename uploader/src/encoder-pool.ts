@@ -30,6 +30,9 @@ export class EncoderPool {
       idleTimeout: IDLE_TIMEOUT_MS,
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
+    // Of a thread that ends, or answers, when nobody waits for it any more: destroy() gives up what is under way, and the
+    // answer to that may stand in the queue already. Unheard, the event would end the process with a fault at its stop.
+    this.#pool.on('error', () => undefined);
   }
 
   /** Encodes the first rows of some ranges, cut into chunks. */

@@ -37,18 +37,20 @@ function delaysOf(ends, fromMs, toMs) {
 /**
  * Fills a database, lets both processes find the receiver away, starts it and waits until every sample is to be seen.
  *
- * @param {{ samples: number, series: number, probe: string | undefined, fillDatabase: Function }} plan
+ * @param {{ samples: number, series: number, probe: string | undefined, fillDatabase: Function, onStart?: (name: string, pid: number) => void }} plan
  */
-export async function drainOurs({ samples, series, probe, fillDatabase }) {
+export async function drainOurs({ samples, series, probe, fillDatabase, onStart = () => undefined }) {
   const pair = new Pair();
   const stored = fillDatabase(pair.database, { samples, series });
   const [port, healthPort] = [await freePort(), await freePort()];
   const collector = pair.start('collector', { INTERVAL: `${SCRAPE_INTERVAL_MS}ms`, LOG_LEVEL: 'debug', LOG_FORMAT: 'json' }, 'pipe');
+  onStart('collector', collector.pid);
   const ends = watchScrapes(collector.stdout);
   const uploader = pair.start('uploader', {
     ...{ REMOTE_URL: `http://127.0.0.1:${port}/api/v1/import`, HEALTH_PORT: String(healthPort), RETRY_ATTEMPTS: '1' },
     ...(probe === undefined ? {} : { PROBE_INTERVAL: probe }),
   });
+  onStart('uploader', uploader.pid);
   const isAway = async () => (await (await fetch(`http://127.0.0.1:${healthPort}/health`)).json()).components.uploader.details.receiver === 'away';
   while (!(await isAway().catch(() => false))) await sleep(100);
   await sleep(QUIET_MS);
