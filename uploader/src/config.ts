@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { getProxyForUrl } from 'proxy-from-env';
 
-import { loadConfig, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.js';
+import { loadConfig, maskCredentials, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.js';
 import { AgentError } from '@thugshells/shared/errors.js';
 import {
   decimal,
@@ -212,7 +212,7 @@ export function loadUploaderConfig(environment: Environment): LoadedConfig<Retur
   const { remoteCertFile, remoteKeyFile } = loaded.values;
   if ((remoteCertFile === '') !== (remoteKeyFile === '')) {
     const [given, missing] = remoteKeyFile === '' ? ['CERT', 'KEY'] : ['KEY', 'CERT'];
-    throw new AgentError(`THUGSHELLS_REMOTE_${given}_FILE=${remoteCertFile || remoteKeyFile}: needs THUGSHELLS_REMOTE_${missing}_FILE beside it`, {
+    throw new AgentError(`THUGSHELLS_REMOTE_${given}_FILE=${maskCredentials(remoteCertFile || remoteKeyFile)}: needs THUGSHELLS_REMOTE_${missing}_FILE beside it`, {
       code: 'BAD_CONFIGURATION',
       hint: 'a certificate and its key are two files, or one file that both variables name',
     });
