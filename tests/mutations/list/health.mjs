@@ -1,0 +1,75 @@
+/** Mutations of the health rules and of the sidecar. */
+
+/** @type {import('../mutation.mjs').Mutation[]} */
+export const health = [
+  {
+    why: 'is degraded one pending sample too late',
+    file: 'uploader/src/sidecar/health.ts',
+    find: 'books.pending >= Math.max(limits.healthDegradedPending',
+    replace: 'books.pending > Math.max(limits.healthDegradedPending',
+    tests: ['uploader/sidecar/health'],
+  },
+  {
+    why: 'is an error one pending sample too early',
+    file: 'uploader/src/sidecar/health.ts',
+    find: 'books.pending > Math.max(limits.healthErrorPending',
+    replace: 'books.pending >= Math.max(limits.healthErrorPending',
+    tests: ['uploader/sidecar/health'],
+  },
+  {
+    why: 'lets a board with many series be degraded by one interval’s samples',
+    file: 'uploader/src/sidecar/health.ts',
+    find: 'const floor = PENDING_INTERVALS *',
+    replace: 'const floor = 0 * PENDING_INTERVALS *',
+    tests: ['uploader/sidecar/health'],
+  },
+  {
+    why: 'calls a receiver that refuses everything degraded only',
+    file: 'uploader/src/sidecar/health.ts',
+    find: "if (receiver.condition === 'held') return { status: 'error'",
+    replace: "if (receiver.condition === 'held') return { status: 'degraded'",
+    tests: ['uploader/sidecar/health'],
+  },
+  {
+    why: 'takes rows that are held for a receiver that is silent',
+    file: 'uploader/src/sidecar/health.ts',
+    find: 'books.pending <= (held?.count ?? 0)',
+    replace: 'books.pending <= 0 * (held?.count ?? 0)',
+    tests: ['uploader/sidecar/health'],
+  },
+  {
+    why: 'forgets the flush that a scrape waits for, and calls its collector late',
+    file: 'uploader/src/sidecar/health.ts',
+    find: 'LEAST_LATE_MS) + flushIntervalMs;',
+    replace: 'LEAST_LATE_MS) + 0 * flushIntervalMs;',
+    tests: ['uploader/sidecar/health'],
+  },
+  {
+    why: 'takes the mildest of its components for the whole',
+    file: 'uploader/src/sidecar/health.ts',
+    find: 'severity[b] > severity[a] ? b : a',
+    replace: 'severity[b] < severity[a] ? b : a',
+    tests: ['uploader/sidecar/health'],
+  },
+  {
+    why: 'answers 200 for an error, which no load balancer notices',
+    file: 'uploader/src/sidecar/server.ts',
+    find: "(status === 'error' ? 503 : 200)",
+    replace: "(status === 'error' ? 200 : 200)",
+    tests: ['uploader/sidecar/server'],
+  },
+  {
+    why: 'is ready while it is degraded',
+    file: 'uploader/src/sidecar/server.ts',
+    find: "(status === 'ok' ? 200 : 503)",
+    replace: "(status === 'error' ? 503 : 200)",
+    tests: ['uploader/sidecar/server'],
+  },
+  {
+    why: 'tells a page elsewhere what a browser asks for it (DNS rebinding)',
+    file: 'uploader/src/sidecar/server.ts',
+    find: 'this.#refusesOtherNames = isLoopback(host);',
+    replace: "this.#refusesOtherNames = isLoopback(host) && host === '';",
+    tests: ['uploader/sidecar/server'],
+  },
+];
