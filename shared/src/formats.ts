@@ -21,7 +21,9 @@ function quantity(text: string, units: Readonly<Record<string, number>>): number
   const match = /^(\d+(?:\.\d+)?)([a-zA-Z]+)$/.exec(text.trim());
   const unit = match?.[2] ?? '';
   // Own names only: "5constructor" would find what every object has, and be NaN.
-  return match === null || !Object.hasOwn(units, unit) ? undefined : Number(match[1]) * units[unit]!;
+  const value = match === null || !Object.hasOwn(units, unit) ? NaN : Number(match[1]) * units[unit]!;
+  // Digits enough make a number that is none.
+  return Number.isFinite(value) ? value : undefined;
 }
 
 /** `500ms`, `30s`, `5m`, `1h`, `2d` → milliseconds. A bare 0 needs no unit; any other number does. */

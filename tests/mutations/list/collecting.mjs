@@ -103,15 +103,15 @@ export const collecting = [
   {
     why: 'lets a collector store one series too many',
     file: 'collector/src/series-cap.ts',
-    find: 'places.size >= perCollector',
-    replace: 'places.size > perCollector',
+    find: 'places.size >= most',
+    replace: 'places.size > most',
     tests: ['collector/series-cap'],
   },
   {
     why: 'lets two stored names leave as one and mix their values',
     file: 'collector/src/store/admission.ts',
-    find: 'other === undefined || other === sample.name',
-    replace: 'other === undefined || other.length > 0',
+    find: 'return isFree || other === sample.name ?',
+    replace: 'return isFree || other !== undefined ?',
     tests: ['collector/sample-writer'],
   },
   {
