@@ -13,6 +13,7 @@ import { testFile } from './mutation.mjs';
 const FILE_TIMEOUT_MS = 120_000;
 /** What a single test may take: longer than any does, and shorter than a wait for what will never come. */
 const TEST_TIMEOUT_MS = 30_000;
+const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
 const OUR_PACKAGES = '@thugshells';
 
 export class Scratch {
@@ -66,15 +67,21 @@ export class Scratch {
     const results = join(this.folder, 'var', 'results.json');
     mkdirSync(dirname(results), { recursive: true });
     rmSync(results, { force: true });
-    const options = ['-i', '--bail', '--silent', `--testTimeout=${TEST_TIMEOUT_MS}`, `--cacheDirectory=${join(this.folder, 'var', 'jest')}`];
-    const jest = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
     const timeoutMs = FILE_TIMEOUT_MS * tests.length;
-    const { status } = await this.#node([...jest, ...options, '--json', `--outputFile=${results}`, '--runTestsByPath', ...tests.map(testFile)], timeoutMs);
+    const { status } = await this.#node([...JEST, ...this.#jestOptions(results), '--runTestsByPath', ...tests.map(testFile)], timeoutMs);
     if (status === 0) return undefined;
     if (!existsSync(results)) return `(no end within ${timeoutMs / 1000} s)`;
     const { testResults } = JSON.parse(readFileSync(results, 'utf8'));
     const failed = testResults.flatMap(({ assertionResults }) => assertionResults).find((test) => test.status === 'failed');
     return failed?.fullName ?? `(a file that does not run: ${testResults[0]?.message.trim().split('\n')[0] ?? ''})`;
+  }
+
+  /** One process, one worker, and an end at the first failure. */
+  #jestOptions(resultsFile) {
+    const ours = join(this.folder, 'tests', 'mutations');
+    const quick = ['-i', '--bail', `--env=${join(ours, 'fail-fast-environment.mjs')}`, `--setupFilesAfterEnv=${join(ours, 'no-shrinking.mjs')}`];
+    const quiet = ['--silent', '--json', `--outputFile=${resultsFile}`];
+    return [...quick, ...quiet, `--testTimeout=${TEST_TIMEOUT_MS}`, `--cacheDirectory=${join(this.folder, 'var', 'jest')}`];
   }
 
   /** Ends what runs in the copy, and removes it. */

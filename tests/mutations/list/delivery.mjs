@@ -196,10 +196,10 @@ export const delivery = [
     file: 'uploader/src/phase.ts',
     find: '/ 2 ** 32',
     replace: '/ 2 ** 64',
-    tests: ['uploader/fleet'],
+    tests: ['uploader/phase'],
   },
   {
-    why: 'takes more than one batch for none: chunks stay small one row too long',
+    why: 'takes one row more than a batch for no backlog yet',
     file: 'uploader/src/chunk-size.ts',
     find: 'return pending > this.#options.batchMetrics;',
     replace: 'return pending > this.#options.batchMetrics + 1;',

@@ -77,14 +77,14 @@ export const storing = [
     file: 'collector/src/store/scrape-buffer.ts',
     find: 'this.#scrapes.shift()!',
     replace: 'this.#scrapes.pop()!',
-    tests: ['collector/store/disk-full'],
+    tests: ['collector/store/scrape-buffer'],
   },
   {
     why: 'gathers in memory without a bound while the disk is full',
     file: 'collector/src/store/scrape-buffer.ts',
     find: 'this.#cost > MAX_SAMPLES &&',
     replace: 'this.#cost > 1e9 * MAX_SAMPLES &&',
-    tests: ['collector/store/disk-full'],
+    tests: ['collector/store/scrape-buffer'],
   },
   {
     why: 'applies an epoch’s offset with the wrong sign',

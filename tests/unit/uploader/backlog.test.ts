@@ -115,6 +115,14 @@ describe('the oldest pending sample', () => {
   });
 });
 
+test('the last row before a time is found by true time, whatever the clock that it was stored with', () => {
+  stored.beginEpoch(5_000, true);
+  stored.rows(10);
+  expect(backlog.lastIdBefore(START_MS + 5_000)).toBe(0);
+  expect(backlog.lastIdBefore(START_MS + 5_000 + 3_001)).toBe(4);
+  expect(backlog.lastIdBefore(START_MS + 60_000)).toBe(10);
+});
+
 test('the books are those of both processes, and balance', () => {
   stored.rows(10);
   settled.deliver([[1, 4]]);

@@ -30,6 +30,12 @@ describe('without a backlog', () => {
 });
 
 describe('with a backlog', () => {
+  test('of one row more than a batch, chunks are as large as was learned', () => {
+    const size = new ChunkSize(options);
+    acceptChunks(size, 8);
+    expect(size.next(2_501)).toEqual(size.next(BACKLOG));
+  });
+
   test('each chunk that is accepted whole lets the next one double', () => {
     expect(acceptChunks(new ChunkSize(options), 5)).toEqual([50, 100, 200, 400, 800]);
   });

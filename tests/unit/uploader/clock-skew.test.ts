@@ -94,6 +94,17 @@ describe('a comparison', () => {
     expect(log.lines[0]).toMatchObject({ level: 'warn', fields: { limit_ms: 2_000 } });
   });
 
+  test('does not warn of a skew that is just the limit, and does of a millisecond more', () => {
+    const skew = skewWith(receiverBehind(() => 0));
+    clock.step(500);
+    const answer = { date: new Date(clock.now() - 2_500).toUTCString(), sentAtMs: clock.sinceBoot(), receivedAtMs: clock.sinceBoot() };
+    skew.heard(answer);
+    expect([skew.skewMs, log.messages()]).toEqual([2_000, []]);
+    clock.step(1);
+    skew.heard(answer);
+    expect([skew.skewMs, log.messages()]).toEqual([2_001, ['this clock differs from the receiver’s']]);
+  });
+
   test('warns of a clock that is behind as of one that is ahead', async () => {
     const skew = skewWith(receiverBehind(() => -3_600_000));
     await measure(skew);
