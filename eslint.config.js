@@ -55,7 +55,7 @@ const collectorsWall = [
 /** The worker imports pure modules and the row reader, and nothing that holds state of the main thread. */
 const workerWall = [
   ...uploaderWall,
-  { regex: '^\\./(?!(encoder|row-reader)\\.js$)', message: 'the encode worker imports pure modules and the row reader' },
+  { regex: '^\\./(?!(encoder|body-formats|row-reader)\\.js$)', message: 'the encode worker imports pure modules and the row reader' },
 ];
 
 const processRooms = ['*/src/main.ts', 'shared/src/lifecycle.ts', '*/src/config.ts'];

@@ -17,10 +17,10 @@ export function seriesName({ name, valueType }: Pick<LineIdentity, 'name' | 'val
 }
 
 /**
- * The `metric` object of a series' line, as JSON. A text is exported as `<name>_info{value="…"} 1`, so a text series
- * has one line for each of its texts.
+ * The labels that a series leaves under, its name first. A text is exported as `<name>_info{value="…"} 1`, so a text
+ * series has as many sets of labels as texts.
  */
-export function metricObject(series: LineIdentity, text?: string): string {
+export function exportedLabels(series: LineIdentity, text?: string): [name: string, value: string][] {
   const labels: [string, string][] = [['__name__', seriesName(series)]];
   for (const [name, value] of Object.entries(series.tags)) {
     // A label of that name that is not ours: kept, under the name that Prometheus gives it.
@@ -28,7 +28,12 @@ export function metricObject(series: LineIdentity, text?: string): string {
   }
   labels.push(['device_id', series.deviceId]);
   if (text !== undefined) labels.push(['value', text]);
-  return `{${labels.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
+  return labels;
+}
+
+/** The `metric` object of a series' line, as JSON. */
+export function metricObject(series: LineIdentity, text?: string): string {
+  return `{${exportedLabels(series, text).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
 }
 
 /**

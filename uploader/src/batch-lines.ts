@@ -4,8 +4,8 @@ import type { SeriesRow } from './row-reader.js';
 /** A series as its lines need it. */
 export interface KnownSeries {
   readonly valueType: number;
-  /** What its lines begin with; undefined for a series of texts, where it depends on the text. */
-  readonly beginning: Uint8Array | undefined;
+  /** What the body's format has made of it; undefined for a series of texts, where it depends on the text. */
+  readonly head: unknown;
   /** Of a series of texts; thousands of others are not kept. */
   readonly row: SeriesRow | undefined;
   /** Why none of its samples can be sent. */
@@ -80,6 +80,41 @@ export class BatchLines {
       this.#lineOf = grown;
     }
     this.#lineOf[id] = line + 1;
+  }
+
+  /**
+   * Brings the samples of each line into the order of their times, which is not that of their ids where the true time
+   * of a later epoch lies before that of an earlier one, and takes out those that have the time of the one before them.
+   * Returns their places.
+   */
+  orderByTime(timestamps: Float64Array): number[] {
+    const repeats: number[] = [];
+    for (let line = 0; line < this.count; line++) {
+      if (!this.#isOrdered(line, timestamps)) repeats.push(...this.#reorder(line, timestamps));
+    }
+    return repeats;
+  }
+
+  #isOrdered(line: number, timestamps: Float64Array): boolean {
+    let place = this.first[line]!;
+    for (let left = this.samples[line]! - 1; left > 0; left--) {
+      const following = this.next[place]!;
+      if (timestamps[following]! <= timestamps[place]!) return false;
+      place = following;
+    }
+    return true;
+  }
+
+  #reorder(line: number, timestamps: Float64Array): number[] {
+    const places: number[] = [];
+    for (let place = this.first[line]!; places.length < this.samples[line]!; place = this.next[place]!) places.push(place);
+    places.sort((a, b) => timestamps[a]! - timestamps[b]!);
+    const isRepeat = (place: number, index: number): boolean => index > 0 && timestamps[places[index - 1]!] === timestamps[place];
+    const kept = places.filter((place, index) => !isRepeat(place, index));
+    this.first[line] = kept[0]!;
+    this.samples[line] = kept.length;
+    kept.forEach((place, index) => (this.next[place] = kept[index + 1] ?? place));
+    return places.filter(isRepeat);
   }
 
   #order(): void {

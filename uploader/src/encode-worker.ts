@@ -1,12 +1,14 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
+import type { BodyFormatName } from './body-formats.js';
 import { Encoder, type EncodedBatch, type EncodeRequest } from './encoder.js';
 import { RowReader } from './row-reader.js';
 
 /** What the pool hands to a worker: which rows, never the rows themselves. */
 export interface EncodeTask extends EncodeRequest {
   readonly databasePath: string;
+  readonly format: BodyFormatName;
 }
 
 /** Keys under which piscina looks for what is to be moved, not copied; importing piscina for them would load it here. */
@@ -17,6 +19,7 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as (options: { readonly type: 'minor' }) => void;
 
 /** The thread's own connection and what it knows of series: this file is its entry, and lives as long as it does. */
+let reader: RowReader | undefined;
 let encoder: Encoder | undefined;
 
 /**
@@ -25,8 +28,9 @@ let encoder: Encoder | undefined;
  * What a batch leaves behind are a few megabytes that lie outside of V8's heap, so that nothing tells V8 to look for
  * them: left to itself it lets some 25 MB gather. To look takes less than a millisecond.
  */
-export default function encodeTask({ databasePath, ...request }: EncodeTask): EncodedBatch {
-  encoder ??= new Encoder(new RowReader(databasePath));
+export default function encodeTask({ databasePath, format, ...request }: EncodeTask): EncodedBatch {
+  reader ??= new RowReader(databasePath);
+  if (encoder?.format !== format) encoder = new Encoder(reader, format);
   const batch = encoder.encode(request);
   collectGarbage({ type: 'minor' });
   const buffers = batch.chunks.flatMap(({ body, ids }) => [body.buffer, ids.buffer]);

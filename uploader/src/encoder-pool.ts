@@ -2,6 +2,7 @@ import { Piscina } from 'piscina';
 
 import type { Clock } from '@thugshells/shared/clock.js';
 
+import type { BodyFormatName } from './body-formats.js';
 import type { EncodedBatch, EncodeRequest } from './encoder.js';
 import type { EncodeTask } from './encode-worker.js';
 
@@ -10,6 +11,8 @@ export interface EncoderPoolOptions {
   readonly databasePath: string;
   /** The built worker: threads run JavaScript. */
   readonly workerFile: string;
+  /** What the way out takes now; JSON lines by default. */
+  readonly format?: () => BodyFormatName;
 }
 
 /** A thread takes about 11 MB; it goes away when there has been nothing to encode for this long. */
@@ -37,8 +40,8 @@ export class EncoderPool {
 
   /** Encodes the first rows of some ranges, cut into chunks. */
   async encode(rows: Omit<EncodeRequest, 'nowMs'>): Promise<EncodedBatch> {
-    const { databasePath, clock } = this.#options;
-    return this.#pool.run({ databasePath, ...rows, nowMs: clock.now() });
+    const { databasePath, clock, format = () => 'json-lines' } = this.#options;
+    return this.#pool.run({ databasePath, format: format(), ...rows, nowMs: clock.now() });
   }
 
   /** Ends the threads. */

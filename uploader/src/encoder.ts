@@ -1,17 +1,16 @@
-import { gzipSync } from 'node:zlib';
-
 import { rangesOf, type IdRange } from '@thugshells/shared/id-ranges.js';
-import { metricObject } from '@thugshells/shared/json-lines.js';
 import { deviceRefusal, labelsRefusal, nameRefusal, ValueType } from '@thugshells/shared/sample.js';
 
 import { BatchColumns, type RefusedRow } from './batch-columns.js';
 import { BatchLines, type KnownSeries } from './batch-lines.js';
-import { beginningOfLine, BodyWriter } from './body-writer.js';
+import type { BodyFormat } from './body-format.js';
+import { bodyFormat, type BodyFormatName } from './body-formats.js';
 import type { RowReader, SeriesRow } from './row-reader.js';
 
-/** One gzip body: what is posted and acknowledged as a whole. */
+/** One compressed body: what is posted and acknowledged as a whole. */
 export interface Chunk {
   readonly body: Uint8Array;
+  readonly format: BodyFormatName;
   /** How many samples it holds. */
   readonly count: number;
   /** Ids of its samples in body order, the order in which a receiver counts them. */
@@ -22,7 +21,7 @@ export interface Chunk {
   readonly lossesMark: string;
 }
 
-type EncodedChunk = Pick<Chunk, 'body' | 'count' | 'ids'>;
+type EncodedChunk = Pick<Chunk, 'body' | 'format' | 'count' | 'ids'>;
 
 /** Which rows are to be encoded, and how. */
 export interface EncodeRequest {
@@ -46,24 +45,23 @@ export interface EncodedBatch {
 
 /** VictoriaMetrics drops what lies more than two days ahead of its clock, and answers 204. */
 const MAX_AHEAD_MS = 2 * 86_400_000;
-/** The fastest level: on the boards this runs on, gzip's time costs more than the last few per cent of size. */
-const GZIP_LEVEL = 1;
-/** Numbers of many series gzip to less than a quarter, and zlib joins its pieces: one that holds it all saves that. */
-const SMALLEST_GZIP_PIECE = 4096;
-
 /**
- * Rows → gzipped JSON lines: the batch is sorted by series and time, so that a series' samples share a line, and then
- * cut into chunks.
+ * Rows → bodies: the batch is sorted by series and time, so that a series' samples stand together, and then cut into
+ * chunks.
  */
 export class Encoder {
   readonly #reader: RowReader;
   readonly #known = new Map<number, KnownSeries>();
   readonly #columns = new BatchColumns();
   readonly #lines = new BatchLines();
-  readonly #writer = new BodyWriter();
+  readonly #format: BodyFormat;
+  /** What its bodies are written in. */
+  readonly format: BodyFormatName;
 
-  constructor(reader: RowReader) {
+  constructor(reader: RowReader, format: BodyFormatName = 'json-lines') {
     this.#reader = reader;
+    this.format = format;
+    this.#format = bodyFormat(format);
   }
 
   encode(request: EncodeRequest): EncodedBatch {
@@ -76,6 +74,7 @@ export class Encoder {
     const areSound = printed !== undefined && this.#columns.readPrinted(printed, latestMs);
     const refused = areSound ? [] : this.#columns.readSound(this.#reader.rows(ranges), latestMs);
     this.#lines.sort(this.#columns, (id) => this.#series(id));
+    if (this.#format.keepsTimeOrder) refused.push(...this.#refuseRepeats());
     const soundLines = this.#lines.order.filter((line) => {
       const reason = this.#refusalOf(line);
       if (reason !== undefined) refused.push(...this.#idsOf(line).map((id) => ({ id, reason })));
@@ -98,7 +97,7 @@ export class Encoder {
     let ids = new Float64Array();
     let filled = 0;
     for (const line of lines) {
-      const beginning = this.#beginningOf(line);
+      const head = this.#headOf(line);
       let place = first[line]!;
       for (let rest = samples[line]!; rest > 0; ) {
         if (filled === ids.length) {
@@ -106,28 +105,25 @@ export class Encoder {
           filled = 0;
         }
         const count = Math.min(rest, ids.length - filled);
-        this.#writer.write({ beginning, first: place, count }, columns);
+        this.#format.write({ head, first: place, count }, columns);
         for (let index = 0; index < count; index++, place = next[place]!) ids[filled++] = this.#columns.ids[place]!;
         rest -= count;
         left -= count;
-        if (filled === ids.length) chunks.push({ body: this.#finishBody(), count: filled, ids });
+        if (filled === ids.length) chunks.push({ body: this.#format.finish(), format: this.format, count: filled, ids });
       }
     }
     return chunks;
   }
 
-  #finishBody(): Uint8Array {
-    const lines = this.#writer.body;
-    const chunkSize = Math.max(SMALLEST_GZIP_PIECE, lines.length >> 2);
-    // Copied: what zlib returns is a slice of something larger, which cannot move to another thread.
-    const body = new Uint8Array(gzipSync(lines, { level: GZIP_LEVEL, chunkSize }));
-    this.#writer.clear();
-    return body;
+  /** Brings each series into the order of its times; says which samples repeat the time of the one before them. */
+  #refuseRepeats(): RefusedRow[] {
+    const places = this.#lines.orderByTime(this.#columns.timestamps.numbers);
+    return places.map((place) => ({ id: this.#columns.ids[place]!, reason: 'its series has another sample of the same time' }));
   }
 
-  #beginningOf(line: number): Uint8Array {
-    const { row, beginning } = this.#lines.series[line]!;
-    return beginning ?? beginningOfLine(metricObject(row!, this.#lines.texts[line]));
+  #headOf(line: number): unknown {
+    const { row, head } = this.#lines.series[line]!;
+    return row === undefined ? head : this.#format.headOf(row, this.#lines.texts[line]);
   }
 
   #refusalOf(line: number): string | undefined {
@@ -150,20 +146,20 @@ export class Encoder {
   #series(id: number): KnownSeries {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
-    for (const row of this.#reader.seriesFrom(this.#known.size === 0 ? 0 : id)) this.#known.set(row.id, knownSeries(row));
+    for (const row of this.#reader.seriesFrom(this.#known.size === 0 ? 0 : id)) this.#known.set(row.id, this.#knownSeries(row));
     const found = this.#known.get(id);
     if (found === undefined) throw new Error(`sample of series ${id}, which does not exist`);
     return found;
   }
-}
 
-function knownSeries(row: SeriesRow): KnownSeries {
-  const { name, deviceId, tags, valueType } = row;
-  const isText = valueType === ValueType.text;
-  return {
-    valueType,
-    beginning: isText ? undefined : beginningOfLine(metricObject(row)),
-    row: isText ? row : undefined,
-    refusal: nameRefusal(name) ?? deviceRefusal(deviceId) ?? labelsRefusal(tags, valueType),
-  };
+  #knownSeries(row: SeriesRow): KnownSeries {
+    const { name, deviceId, tags, valueType } = row;
+    const isText = valueType === ValueType.text;
+    return {
+      valueType,
+      head: isText ? undefined : this.#format.headOf(row),
+      row: isText ? row : undefined,
+      refusal: nameRefusal(name) ?? deviceRefusal(deviceId) ?? labelsRefusal(tags, valueType),
+    };
+  }
 }

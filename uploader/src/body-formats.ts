@@ -1,0 +1,19 @@
+import type { BodyFormat } from './body-format.js';
+import { JsonLinesBody } from './json-lines-body.js';
+import { WriteRequestBody } from './write-request-body.js';
+import { WriteRequestV2Body } from './write-request-v2-body.js';
+
+/** The formats by the names under which a request to encode asks for them. */
+const formats = {
+  'json-lines': () => new JsonLinesBody(),
+  'remote-write-1': () => new WriteRequestBody(),
+  'remote-write-2': () => new WriteRequestV2Body(),
+} satisfies Record<string, () => BodyFormat>;
+
+/** What a body is written in: VictoriaMetrics' JSON lines, or one of the two messages of Prometheus remote write. */
+export type BodyFormatName = keyof typeof formats;
+
+/** A writer of bodies in a format. */
+export function bodyFormat(name: BodyFormatName): BodyFormat {
+  return formats[name]();
+}
