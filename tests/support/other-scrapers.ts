@@ -24,19 +24,24 @@ export class OtherProgram {
     this.#ended = once(this.#child, 'close');
   }
 
-  async stop(): Promise<void> {
-    this.#child.kill('SIGTERM');
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.#child.kill(signal);
     await this.#ended;
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 
+/** A program of Debian's package of that name: on the PATH, perhaps under its makers' name, or unpacked without root. */
+export async function findProgram(name: string, makersName = name): Promise<string> {
+  const places = [...(process.env['PATH'] ?? '').split(delimiter), join(repositoryToolsDir, name, 'usr', 'bin')];
+  const candidates = places.flatMap((folder) => [join(folder, name), join(folder, makersName)]);
+  const areThere = await Promise.all(candidates.map((path) => isExecutable(path)));
+  return candidates.find((_, index) => areThere[index]) ?? (await unpackDebianPackage(name, { proof: ['--version'] }));
+}
+
 /** node_exporter on a port of its own, with the collectors of Debian's package; `url` is its page. */
 export async function startNodeExporter(): Promise<{ readonly program: OtherProgram; readonly url: string }> {
-  const places = [...(process.env['PATH'] ?? '').split(delimiter), join(repositoryToolsDir, NODE_EXPORTER, 'usr', 'bin')];
-  const candidates = places.flatMap((folder) => [join(folder, NODE_EXPORTER), join(folder, 'node_exporter')]);
-  const areThere = await Promise.all(candidates.map((path) => isExecutable(path)));
-  const binary = candidates.find((_, index) => areThere[index]) ?? (await unpackDebianPackage(NODE_EXPORTER, { proof: ['--version'] }));
+  const binary = await findProgram(NODE_EXPORTER, 'node_exporter');
   const program = new OtherProgram(binary, () => ['--web.listen-address=127.0.0.1:0']);
   const port = await until('node_exporter listens', () => /address=127\.0\.0\.1:([1-9]\d*)/.exec(program.log)?.[1]);
   return { program, url: `http://127.0.0.1:${port}/metrics` };

@@ -8,6 +8,8 @@ export interface Answer {
   /** The receiver's own Date header. */
   readonly date?: string | undefined;
   readonly location?: string | undefined;
+  /** How many samples a receiver of remote write 2.0 says that it has written. */
+  readonly samplesWritten?: string | undefined;
 }
 
 type Verdict = 'rejected' | 'retry' | 'hold';
@@ -15,6 +17,7 @@ type Verdict = 'rejected' | 'retry' | 'hold';
 /** What a status other than 2xx means for the chunk, and why. Anything not listed is held: holding loses nothing. */
 const verdicts: Readonly<Record<number, Verdict>> = {
   400: 'rejected', // the body could not be read to its end
+  409: 'rejected', // Thanos: a sample conflicts with what it has
   413: 'rejected', // too large for the receiver or a proxy; halves may fit
   422: 'rejected', // read, and refused
   401: 'hold', // no credentials, or wrong ones
@@ -53,7 +56,7 @@ export function parseRetryAfter(value: string | undefined, date: string | undefi
   return Number.isFinite(waitMs) ? Math.min(Math.max(0, waitMs), MAX_RETRY_AFTER_MS) : undefined;
 }
 
-/** VictoriaMetrics answers 204 with nothing; whatever else comes must say clearly what it took. */
+/** VictoriaMetrics and Prometheus answer 204 with nothing; whatever else comes must say clearly what it took. */
 function outcomeOfSuccess({ status, body }: Answer, sent: number): Outcome {
   if (body.trim() === '') return { kind: 'delivered' };
   const answer = parseObject(body);
@@ -116,7 +119,7 @@ function parseObject(body: string): Record<string, unknown> | undefined {
 }
 
 function notAReceiver(status: number, body: string): Outcome {
-  return { kind: 'retry', reason: `HTTP ${status} from something that is not VictoriaMetrics: ${excerpt(body)}` };
+  return { kind: 'retry', reason: `HTTP ${status} from something that is no receiver: ${excerpt(body)}` };
 }
 
 /** Enough of a body to recognise it, on one line. */

@@ -29,9 +29,15 @@ export function uploaderVariables(environment: Environment, hostName: string) {
     ...sharedVariables(environment, hostName),
     remoteUrl: {
       env: 'REMOTE_URL',
-      doc: 'Where samples are posted: VictoriaMetrics’ /api/v1/import, or a cluster’s vminsert path.',
+      doc: 'Where samples are posted: VictoriaMetrics’ /api/v1/import, a cluster’s vminsert path, or what takes remote write.',
       default: 'http://127.0.0.1:8428/api/v1/import',
       format: httpUrl,
+    },
+    remoteProtocol: {
+      env: 'REMOTE_PROTOCOL',
+      doc: 'victoriametrics: JSON lines, the fewest bytes; remote-write: what Prometheus, Mimir and Thanos take (docs/remote-write.md).',
+      default: 'victoriametrics',
+      format: oneOf('victoriametrics', 'remote-write'),
     },
     remoteTokenFile: {
       env: 'REMOTE_TOKEN_FILE',
@@ -217,7 +223,23 @@ export function loadUploaderConfig(environment: Environment): LoadedConfig<Retur
       hint: 'a certificate and its key are two files, or one file that both variables name',
     });
   }
+  requireFittingUrl(loaded.values);
   return loaded;
+}
+
+/** At the wrong address a body may be answered with 204 and dropped. */
+function requireFittingUrl({ remoteUrl, remoteProtocol }: Pick<UploaderConfig, 'remoteUrl' | 'remoteProtocol'>): void {
+  const { pathname } = new URL(remoteUrl);
+  const isForLines = /\/api\/v1\/import\/?$/.test(pathname);
+  const isForRemoteWrite = /\/api\/v1\/(write|push|receive)\/?$/.test(pathname);
+  if (remoteProtocol === 'remote-write' ? !isForLines : !isForRemoteWrite) return;
+  const [taken, remedy] = isForLines
+    ? ['JSON lines', 'remote write has an address of its own, such as http://HOST:9090/api/v1/write of Prometheus or http://HOST:8428/api/v1/write of VictoriaMetrics']
+    : ['remote write', 'set THUGSHELLS_REMOTE_PROTOCOL=remote-write, or name VictoriaMetrics’ /api/v1/import'];
+  throw new AgentError(`THUGSHELLS_REMOTE_URL=${maskCredentials(remoteUrl)}: takes ${taken}, and THUGSHELLS_REMOTE_PROTOCOL is ${remoteProtocol}`, {
+    code: 'BAD_CONFIGURATION',
+    hint: remedy,
+  });
 }
 
 /** What the system around the program says of the way out, in the variables that everybody uses. */

@@ -31,6 +31,8 @@ export interface Sent {
   readonly bytesSent: number;
   /** Nothing more is to be sent now: the receiver is away or refuses, or the program is told to stop. */
   readonly isOver: boolean;
+  /** The receiver answered, and would have none of the samples. */
+  readonly isRefused: boolean;
 }
 
 /** A batch on its way. */
@@ -41,6 +43,7 @@ interface Pass {
   chunkIndex: number;
   accepted: number;
   bytesSent: number;
+  isRefused: boolean;
 }
 
 /** A chunk that was put aside. */
@@ -55,6 +58,8 @@ const COMMIT_INTERVAL_MS = 1_000;
 /** Codes of a post that was too large for the link: it did not end in its time. */
 const TIMEOUT_CODES: readonly (string | undefined)[] = ['ETIMEDOUT', 'ESOCKETTIMEDOUT'];
 const PAYLOAD_TOO_LARGE = 413;
+/** Samples of one search that the log names one by one; the command `quarantine` shows them all. */
+const MOST_TOLD = 20;
 
 /**
  * Sends the chunks of a batch, one after the other, and settles what came of each:
@@ -81,12 +86,12 @@ export class Delivery {
       const [{ reason } = { reason: '' }] = batch.refused;
       logger.warn('stored samples that no receiver would keep were rejected', { count: batch.refused.length, reason });
     }
-    const pass = { batchId: timeOrderedUuid(), stop, abandon, chunkIndex: 0, accepted: 0, bytesSent: 0 };
+    const pass = { batchId: timeOrderedUuid(), stop, abandon, chunkIndex: 0, accepted: 0, bytesSent: 0, isRefused: false };
     const goesOn = await this.#sendAll(batch.chunks, pass);
-    const { batchId, accepted, chunkIndex: chunks, bytesSent } = pass;
+    const { batchId, accepted, chunkIndex: chunks, bytesSent, isRefused } = pass;
     const offered = batch.chunks.reduce((sum, { count }) => sum + count, 0);
     if (accepted > 0) receiver.delivered({ atMs: clock.now(), count: accepted, bytesSent, isPartial: accepted < offered });
-    return { batchId, accepted, chunks, bytesSent, isOver: !goesOn };
+    return { batchId, accepted, chunks, bytesSent, isOver: !goesOn, isRefused };
   }
 
   /** Commits what has been accepted. */
@@ -169,6 +174,7 @@ export class Delivery {
       receiverTakesSamples: refused.receiverTakesSamples,
     });
     if (result.kind === 'receiver') {
+      pass.isRefused = true;
       this.#tellTrouble('hold', `every sample is refused: ${result.reason}`, { http_status: refused.post.status });
       return false;
     }
@@ -179,9 +185,10 @@ export class Delivery {
   #quarantine(rejections: readonly Rejection[]): void {
     const { acknowledgements, logger } = this.#options;
     acknowledgements.reject(rejections);
-    for (const { id, status, reason } of rejections) {
+    for (const { id, status, reason } of rejections.slice(0, MOST_TOLD)) {
       logger.warn('sample quarantined', { sample_id: id, http_status: status, error: reason });
     }
+    if (rejections.length > MOST_TOLD) logger.warn('more samples quarantined', { count: rejections.length - MOST_TOLD });
   }
 }
 

@@ -9,6 +9,7 @@ import { maskCredentials } from '@thugshells/shared/config.js';
 import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
 
 import type { Answer } from './answers.js';
+import type { BodyFormatName } from './body-formats.js';
 import type { DatedAnswer } from './clock-skew.js';
 import { Connections, type ConnectionsOptions } from './connections.js';
 import type { Credentials } from './credentials.js';
@@ -85,11 +86,19 @@ export abstract class HttpTransport implements Transport, Pinger {
     });
   }
 
+  /** What the protocol's next bodies are to be written in. */
+  abstract get format(): BodyFormatName;
+
   /** How the protocol sends a chunk. */
   protected abstract envelopeOf(chunk: Chunk): Envelope;
 
   /** What the protocol makes of the answer to a chunk. */
   protected abstract outcomeOf(answer: Answer, chunk: Chunk): Outcome;
+
+  /** The answer to a request that carries no samples; rejects where none comes. */
+  protected async ask(envelope: Envelope, signal: AbortSignal): Promise<Answer> {
+    return this.#answerOf(await this.#sendOverLivingConnection(envelope, signal, []));
+  }
 
   async post(chunk: Chunk, signal: AbortSignal): Promise<Post> {
     const { clock, onDate } = this.#options;
@@ -206,6 +215,7 @@ export abstract class HttpTransport implements Transport, Pinger {
       retryAfter: headers['retry-after'],
       date: headers.date,
       location: headers.location,
+      samplesWritten: headers['x-prometheus-remote-write-samples-written']?.toString(),
     };
   }
 

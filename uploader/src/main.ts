@@ -22,6 +22,7 @@ import { QUARANTINE_OPTIONS, quarantineCommand, REQUEUE_OPTIONS, requeueCommand 
 import { DatabaseWatch } from './database-watch.js';
 import { Delivery } from './delivery.js';
 import { EncoderPool } from './encoder-pool.js';
+import type { HttpTransportOptions } from './http-transport.js';
 import { hasWayTo } from './link.js';
 import { LostConnections } from './lost-connections.js';
 import { LostRows } from './lost-rows.js';
@@ -31,6 +32,7 @@ import { Probe } from './probe.js';
 import { RateLimit } from './rate-limit.js';
 import { ReceiverClockTable } from './receiver-clock.js';
 import { ReceiverState } from './receiver-state.js';
+import { RemoteWrite } from './remote-write.js';
 import { Retrying } from './retrying.js';
 import { openWhenReady } from './schema-wait.js';
 import { Settled } from './settled.js';
@@ -80,15 +82,17 @@ function run(): Promise<never> {
 
     // What is too far ahead is so by the receiver's clock; where that is not known, nothing is.
     const receiverClock = { ...clock, now: () => skew.receiverNow() ?? Infinity };
-    const encoder = new EncoderPool({ clock: receiverClock, databasePath: config.dbPath, workerFile: fileOf('./encode-worker.js') });
+    const encoder = new EncoderPool({ clock: receiverClock, databasePath: config.dbPath, workerFile: fileOf('./encode-worker.js'), format: () => remote.format });
     releases.add('encoder', encoder, (pool) => pool.close());
     const { proxyFor, credentialsDirectory } = surroundings(process.env);
     const credentials = new Credentials({ ...config, credentialsDirectory });
-    const remote = new VictoriaMetrics({
+    const way: HttpTransportOptions = {
       ...{ clock, ...config, credentials, proxyFor },
       onConnectionClosed: (connection) => void lost.ended(connection),
       onDate: (answer) => skew.heard(answer),
-    });
+    };
+    const isRemoteWrite = config.remoteProtocol === 'remote-write';
+    const remote = isRemoteWrite ? new RemoteWrite(way) : new VictoriaMetrics(way);
     const skewUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;
     const skew = new ClockSkew({ clock, logger, table: new ReceiverClockTable(database, bootId()), ...config, askDate: (signal) => remote.dateOf(skewUrl, signal) });
     releases.add('connections', remote, (open) => open.close());
@@ -131,7 +135,7 @@ function run(): Promise<never> {
     const rateLimit = new RateLimit(clock, config.uploadMaxRate);
     const firstCycleInMs = untilNextTurnMs(config.deviceId, config.uploadIntervalMs, clock.now());
     const parts = { watch, backlog, acknowledgements, encoder, chunkSize, delivery, pinger: remote, probe, rateLimit };
-    const loop = new UploadLoop({ clock, logger, ...parts, ...config, firstCycleInMs });
+    const loop = new UploadLoop({ clock, logger, ...parts, ...config, firstCycleInMs, sendsOldestFirst: isRemoteWrite });
 
     const identity = { version: version(), deviceId: config.deviceId, configurationWarnings: unknown };
     const monitor = new HealthMonitor({ logger, snapshots, limits: config, ...identity });

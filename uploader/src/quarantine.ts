@@ -21,35 +21,48 @@ export type BisectResult =
   | { readonly kind: 'receiver'; readonly reason: string };
 
 /**
+ * A search ends after so many posts: a receiver that will not have thousands of samples would cost two posts for each.
+ * What is refused then is blamed as it is, with the sound samples that it may hold.
+ */
+const MOST_POSTS = 500;
+
+/**
  * Finds the samples for which a receiver refuses a chunk by posting its halves, and their halves: one bad sample among
  * n costs at most 2·log2 n posts. A sample is blamed only while others are being taken; until the first one is, the
  * search ends after as many posts as one bad sample could cost.
+ *
+ * Parts are posted in the order of the body, in which the samples of a series stand in the order of their times: there
+ * are receivers that refuse a sample once they have a newer one.
  */
 export async function bisect(chunk: Chunk, refusal: Post, options: BisectOptions): Promise<BisectResult> {
   const postsForOneBadSample = 2 * Math.ceil(Math.log2(chunk.count + 1)) + 2;
   const rejections: Rejection[] = [];
-  const refused: { readonly ids: Float64Array; readonly post: Post }[] = [{ ids: chunk.ids, post: refusal }];
+  const left: Float64Array[] = [];
   let proven = options.receiverTakesSamples;
   let posts = 0;
-  for (let part = refused.pop(); part !== undefined; part = refused.pop()) {
-    if (part.ids.length === 1) {
-      rejections.push({ id: part.ids[0]!, status: part.post.status, reason: reasonOf(part.post) });
-      continue;
-    }
-    const middle = part.ids.length >> 1;
-    for (const ids of [part.ids.slice(0, middle), part.ids.slice(middle)]) {
-      if (!proven && posts >= postsForOneBadSample) return { kind: 'receiver', reason: reasonOf(refusal) };
-      const half = await options.encode(ids);
-      if (half === undefined) continue;
-      const post = await options.post(half);
-      posts += 1;
-      const { kind } = post.outcome;
-      if (kind === 'delivered' || kind === 'partial') proven = true;
-      else if (kind === 'rejected') refused.push({ ids: half.ids, post });
-      else return { kind: 'interrupted', post, rejections: proven ? rejections : [] };
-    }
+  const refuse = (ids: Float64Array, post: Post): void => {
+    const middle = ids.length >> 1;
+    if (ids.length > 1 && posts < MOST_POSTS) left.push(ids.slice(middle), ids.slice(0, middle));
+    else rejections.push(...rejectionsOf(ids, post));
+  };
+  refuse(chunk.ids, refusal);
+  for (let ids = left.pop(); ids !== undefined; ids = left.pop()) {
+    if (!proven && posts >= postsForOneBadSample) return { kind: 'receiver', reason: reasonOf(refusal) };
+    const part = await options.encode(ids);
+    if (part === undefined) continue;
+    const post = await options.post(part);
+    posts += 1;
+    const { kind } = post.outcome;
+    if (kind === 'delivered' || kind === 'partial') proven = true;
+    else if (kind === 'rejected') refuse(part.ids, post);
+    else return { kind: 'interrupted', post, rejections: proven ? rejections : [] };
   }
   return proven ? { kind: 'found', rejections } : { kind: 'receiver', reason: reasonOf(refusal) };
+}
+
+function rejectionsOf(ids: Float64Array, post: Post): Rejection[] {
+  const reason = ids.length === 1 ? reasonOf(post) : `one of ${ids.length} samples that were refused together: ${reasonOf(post)}`;
+  return [...ids].map((id) => ({ id, status: post.status, reason }));
 }
 
 function reasonOf(post: Post): string {

@@ -20,6 +20,8 @@ export interface UploadLoopOptions extends UpcomingBatchesOptions {
   readonly pinger: Pinger;
   readonly probe: Probe;
   readonly rateLimit: RateLimit;
+  /** For receivers that refuse a sample once they have a newer one of its series. */
+  readonly sendsOldestFirst?: boolean;
   readonly uploadIntervalMs: number;
   readonly replayWindowMs: number;
   /** Wait before the first cycle: each device has its own place in the interval. */
@@ -46,12 +48,17 @@ const STOP_GRACE_MS = 4_000;
  *               nothing left, or trouble   → waiting
  *               the interval is over       → cycling anew, so that the newest rows never wait for old ones
  *
+ * A receiver may want the samples of a series in their order. For it a cycle sends the oldest first, unless the last one
+ * ended since the receiver would have none of them: that it takes the newest shows that only the others are too old for it.
+ *
  * What was accepted is committed at the end of a cycle, every second, and at the first trouble.
  */
 export class UploadLoop {
   readonly #options: UploadLoopOptions;
   /** The highest id that a cycle has seen. */
   #top: number | undefined;
+  /** The receiver would have none of the samples with which the last cycle ended. */
+  #isRefused = false;
   /** The monotonic time by which the loop must have come further. */
   #dueAt: number;
 
@@ -113,8 +120,8 @@ export class UploadLoop {
 
   /** Sends what there is; true where the interval was over before all of it was sent. */
   async #cycle(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
-    const { backlog, clock, delivery, rateLimit, uploadIntervalMs } = this.#options;
-    const upcoming = new UpcomingBatches(this.#options, this.#top ?? backlog.lastIdBefore(clock.now() - uploadIntervalMs));
+    const { backlog, clock, delivery, rateLimit } = this.#options;
+    const upcoming = new UpcomingBatches(this.#options, this.#newestAbove());
     this.#top = backlog.lastId();
     const startedAt = clock.monotonic();
     const sent: Sent[] = [];
@@ -129,9 +136,17 @@ export class UploadLoop {
       isInterrupted = clock.monotonic() >= untilMonotonicMs;
       if (isInterrupted) break;
     }
+    this.#isRefused = sent.at(-1)?.isRefused ?? false;
     delivery.commit();
     this.#summarise(sent, startedAt);
     return isInterrupted && !stop.aborted;
+  }
+
+  /** The id above which rows are sent before all others; 0 where the oldest come first. */
+  #newestAbove(): number {
+    const { backlog, clock, sendsOldestFirst = false, uploadIntervalMs } = this.#options;
+    if (sendsOldestFirst && !this.#isRefused) return 0;
+    return this.#top ?? backlog.lastIdBefore(clock.now() - uploadIntervalMs);
   }
 
   /** One line a cycle that delivered something; each chunk is a line at debug. */

@@ -7,6 +7,10 @@ export type VictoriaMetricsOptions = HttpTransportOptions;
 
 /** Posts chunks of JSON lines to VictoriaMetrics' /api/v1/import. */
 export class VictoriaMetrics extends HttpTransport {
+  override get format() {
+    return 'json-lines' as const;
+  }
+
   protected override envelopeOf({ body }: Chunk): Envelope {
     return { body, headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' } };
   }

@@ -123,7 +123,7 @@ test('an answer of any status and body has an outcome, and takes no more than wa
 
 describe('a reason', () => {
   test('names what answered, so that health can tell of a captive portal', () => {
-    expect(outcome(200, portal)).toMatchObject({ reason: expect.stringMatching(/not VictoriaMetrics.*Hotel WLAN/) });
+    expect(outcome(200, portal)).toMatchObject({ reason: expect.stringMatching(/no receiver.*Hotel WLAN/) });
   });
 
   test('is one line, and no page', () => {

@@ -103,15 +103,36 @@ describe('a receiver that refuses everything', () => {
   });
 });
 
+describe('a search', () => {
+  test('posts the parts in the order of the body, so that no sample comes after a later one', async () => {
+    const taken: number[] = [];
+    const judge = (ids: readonly number[]): Outcome => {
+      const outcome = refusing([3, 40])(ids);
+      if (outcome.kind === 'delivered') taken.push(...ids);
+      return outcome;
+    };
+    await search({ count: 50, judge });
+    expect(taken).toEqual(others(50, [3, 40]));
+  });
+
+  test('of thousands of bad samples ends after some hundred posts: the good ones beside them may be blamed too, and no sample is left out', async () => {
+    const count = 20_000;
+    const { result, taken, posts } = await search({ count, judge: refusing(Array.from({ length: count / 2 }, (_, index) => 2 * index + 1)) });
+    expect(posts).toBeLessThan(600);
+    expect([...taken, ...blamed(result)].sort((a, b) => a - b)).toEqual(others(count, []));
+    expect('rejections' in result && result.rejections.at(-1)!.reason).toMatch(/one of \d+ samples that were refused together: HTTP 400/);
+  });
+});
+
 describe('a search that something else comes in between of', () => {
   const away: Outcome = { kind: 'retry', reason: 'HTTP 503' };
 
   test('ends, and blames only what was found until then', async () => {
-    // Its parts: 1–4, 5–8 with the bad ones; of these 5–6, 7–8; of these 7, 8.
+    // Its parts in order: 1–4 with a bad one; of it 1–2, 1, 2, and 3–4; 5–8 with the other; of it 5–6.
     const judge = (ids: readonly number[], post: number): Outcome => (post === 7 ? away : refusing([2, 8])(ids));
     const { result } = await search({ count: 8, judge });
     expect(result).toMatchObject({ kind: 'interrupted', post: { outcome: away } });
-    expect(blamed(result)).toEqual([8]);
+    expect(blamed(result)).toEqual([2]);
   });
 
   test('blames nothing while no sample has been taken', async () => {

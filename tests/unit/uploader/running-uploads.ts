@@ -38,6 +38,7 @@ export interface UploadSettings {
   readonly chunkMaxBytes?: number;
   /** Bytes a second for the backlog. */
   readonly uploadMaxRate?: number;
+  readonly sendsOldestFirst?: boolean;
   /** Sees each post. */
   readonly onPost?: (post: Post) => void;
 }
@@ -65,7 +66,7 @@ export class RunningUploads {
     this.#settings = {
       ...{ batchMetrics: 2_500, chunkMetrics: 50, uploadIntervalMs: 30_000, replayWindowMs: 15_000 },
       ...{ remoteTimeoutMs: 20_000, attempts: 1, probeIntervalMs: 0 },
-      ...{ chunkGrowth: true, chunkMaxBytes: 256 * 1024, uploadMaxRate: 0 },
+      ...{ chunkGrowth: true, chunkMaxBytes: 256 * 1024, uploadMaxRate: 0, sendsOldestFirst: false },
       ...settings,
     };
     const settled = new Settled(this.stored.database);

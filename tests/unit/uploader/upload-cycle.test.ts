@@ -140,3 +140,30 @@ describe('a receiver that was away', () => {
     expect(uploads.receiver.requests.filter(({ method }) => method === 'HEAD')).toEqual([]);
   });
 });
+
+describe('to a receiver that wants the samples of a series in their order', () => {
+  test('the oldest rows of a backlog go first, and those that came meanwhile last', async () => {
+    await withBacklog(10_000, { sendsOldestFirst: true });
+    uploads.receiver.setFaults({ status: 503, count: 1 });
+    await uploads.pass();
+    uploads.stored.rows(100);
+    await uploads.pass();
+    expect(uploads.books).toMatchObject({ pending: 0, delivered: 10_100 });
+    const oldest = posts().slice(1).map(([first]) => first);
+    expect(oldest).toEqual([...oldest].sort((a, b) => a - b));
+    expect(oldest[0]).toBe(1);
+  });
+
+  test('the newest rows go first after it would have none of the oldest, so that those of now are seen while the others wait', async () => {
+    await withBacklog(10_000, { sendsOldestFirst: true });
+    uploads.receiver.setFaults({ status: 400 });
+    await uploads.pass();
+    expect(uploads.state.reason).toMatch(/every sample is refused: HTTP 400/);
+    uploads.receiver.clearFaults();
+    uploads.stored.rows(100);
+    const before = uploads.posts.length;
+    await uploads.pass();
+    expect(posts()[before]).toEqual([10_001, expect.any(Number)]);
+    expect(uploads.books).toMatchObject({ pending: 0, delivered: 10_100, rejected: 0 });
+  });
+});

@@ -1,0 +1,148 @@
+/** The uploader as a sender of Prometheus remote write, to a real Prometheus and a real VictoriaMetrics. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { openDatabase } from '@thugshells/shared/database/open.js';
+
+import { AgentProcess, runToEnd } from '../support/agent-process.js';
+import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.js';
+import { fillDatabase } from '../support/fill-database.mjs';
+import { Prometheus } from '../support/prometheus.js';
+import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.js';
+import { until } from '../support/until.js';
+import { startVictoriaMetrics } from '../support/victoria-metrics.js';
+
+const HOUR_MS = 3_600_000;
+
+let folder: string;
+let database: string;
+const releases: (() => Promise<unknown>)[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'remote-write-'));
+  database = join(folder, 'metrics.db');
+});
+
+afterEach(async () => {
+  for (const release of releases.splice(0).reverse()) await release();
+  rmSync(folder, { recursive: true });
+});
+
+async function startPrometheus(outOfOrderWindow?: string): Promise<Prometheus> {
+  const prometheus = await Prometheus.start(outOfOrderWindow);
+  releases.push(() => prometheus.stop());
+  return prometheus;
+}
+
+function environmentFor(receiver: { readonly url: string }): Record<string, string> {
+  const variables = {
+    ...{ DB_PATH: database, REMOTE_PROTOCOL: 'remote-write', REMOTE_URL: `${receiver.url}/api/v1/write` },
+    ...{ UPLOAD_INTERVAL: '500ms', PROBE_INTERVAL: '200ms', RETRY_INITIAL: '50ms', RETRY_ATTEMPTS: '1', HEALTH_PORT: '0' },
+  };
+  return Object.fromEntries(Object.entries(variables).map(([name, value]) => [`THUGSHELLS_${name}`, value]));
+}
+
+function startUploader(receiver: { readonly url: string }): AgentProcess {
+  const uploader = new AgentProcess('uploader', environmentFor(receiver));
+  releases.push(() => uploader.kill('SIGKILL'));
+  return uploader;
+}
+
+function startAged(samples: number, ageMs: number): void {
+  fillDatabase(database, { samples, series: 50, deviceId: 'board-1' });
+  const open = openDatabase(database);
+  open.prepare('UPDATE samples SET timestamp_ms = timestamp_ms - ?').run(BigInt(ageMs));
+  open.close();
+}
+
+test('a Prometheus as it comes holds a backlog whole, each sample once, oldest first in chunks that grow', async () => {
+  const prometheus = await startPrometheus();
+  const samples = fillDatabase(database, { samples: 20_000, series: 50, deviceId: 'board-1' });
+  const uploader = startUploader(prometheus);
+  await until('everything is delivered', () => books(database).pending === 0);
+  await uploader.stop();
+  expect(books(database)).toMatchObject({ delivered: samples, rejected: 0 });
+  expect(differences(storedPoints(database), exportedPoints(await prometheus.export()))).toEqual([]);
+  const passes = uploader.told('uploaded');
+  expect(passes.reduce((sum, { chunks }) => sum + Number(chunks), 0)).toBeLessThan(200);
+});
+
+test('a VictoriaMetrics holds the same through its remote write address', async () => {
+  const server = await startVictoriaMetrics();
+  releases.push(() => server.stop());
+  const samples = fillDatabase(database, { samples: 20_000, series: 50, deviceId: 'board-1' });
+  const uploader = startUploader(server);
+  await until('everything is delivered', () => books(database).pending === 0);
+  await uploader.stop();
+  expect(books(database)).toMatchObject({ delivered: samples, rejected: 0 });
+  expect(differences(storedPoints(database), exportedPoints(await server.export()))).toEqual([]);
+});
+
+test('what both programs collect and send live is in Prometheus as it is stored, texts and histograms too', async () => {
+  const prometheus = await startPrometheus();
+  const pair = new AgentPair({ REMOTE_PROTOCOL: 'remote-write', REMOTE_URL: `${prometheus.url}/api/v1/write`, COLLECTORS: 'cpu,memory,load,self' });
+  releases.push(() => pair.remove());
+  const collector = pair.start('collector');
+  const uploader = pair.start('uploader');
+  await until('a few scrapes are delivered', () => books(pair.database).delivered > 300);
+  await collector.stop();
+  await until('everything is delivered', () => books(pair.database).pending === 0);
+  await uploader.stop();
+  expect(books(pair.database).rejected).toBe(0);
+  expect(differences(storedPoints(pair.database), exportedPoints(await prometheus.export()))).toEqual([]);
+});
+
+describe('with an out-of-order window', () => {
+  test('a Prometheus that is killed while it takes a backlog ends with each sample once', async () => {
+    const prometheus = await startPrometheus('30d');
+    const samples = fillDatabase(database, { samples: 120_000, series: 400, deviceId: 'board-1' });
+    const uploader = startUploader(prometheus);
+    await until('some of it is delivered', () => books(database).delivered > 0);
+    await prometheus.restart('30d', 'SIGKILL');
+    await until('everything is delivered', () => books(database).pending === 0);
+    await uploader.stop();
+    expect(books(database)).toMatchObject({ delivered: samples, rejected: 0 });
+    expect(differences(storedPoints(database), exportedPoints(await prometheus.export()))).toEqual([]);
+  });
+
+  test('what is sent again is there once', async () => {
+    const prometheus = await startPrometheus('30d');
+    const samples = fillDatabase(database, { samples: 5_000, series: 50, deviceId: 'board-1' });
+    const uploader = startUploader(prometheus);
+    await until('everything is delivered', () => books(database).pending === 0);
+    await uploader.stop();
+    await runToEnd('uploader', environmentFor(prometheus), ['requeue', '--from', '2020-01-01T00:00:00Z', '--to', '2100-01-01T00:00:00Z']);
+    expect(books(database).pending).toBe(samples);
+    const again = startUploader(prometheus);
+    await until('everything is delivered again', () => books(database).pending === 0);
+    await again.stop();
+    expect(books(database)).toMatchObject({ delivered: samples, rejected: 0 });
+    expect(differences(storedPoints(database), exportedPoints(await prometheus.export()))).toEqual([]);
+  });
+});
+
+test('a backlog that is too old for a Prometheus without a window waits, with the reason in health, until it has one', async () => {
+  const prometheus = await startPrometheus();
+  startAged(5_000, 3 * HOUR_MS);
+  // A board whose samples are of now, beside which those of three hours ago are out of bounds.
+  const pair = new AgentPair({ REMOTE_PROTOCOL: 'remote-write', REMOTE_URL: `${prometheus.url}/api/v1/write`, COLLECTORS: 'load', DEVICE_ID: 'board-2' });
+  releases.push(() => pair.remove());
+  pair.start('collector');
+  pair.start('uploader');
+  await until('the other board’s samples are there', () => books(pair.database).delivered > 0);
+
+  const uploader = startUploader(prometheus);
+  await until('it is held', () => uploader.told('uploads are held: the receiver refuses them').length > 0);
+  const { report } = await healthAt(await endpointOf(uploader));
+  expect(JSON.stringify(report)).toMatch(/every sample is refused: HTTP 400: out of bounds/);
+  expect(books(database)).toMatchObject({ delivered: 0, rejected: 0, pending: 5_000 });
+
+  await prometheus.restart('30d');
+  await until('everything is delivered', () => books(database).pending === 0);
+  expect(books(database)).toMatchObject({ delivered: 5_000, rejected: 0 });
+  const own = exportedPoints(await prometheus.export()).filter(({ series }) => series.includes('"board-1"'));
+  expect(differences(storedPoints(database), own)).toEqual([]);
+});

@@ -1,0 +1,66 @@
+import { writeFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { findProgram, OtherProgram } from './other-scrapers.js';
+import { until } from './until.js';
+import type { ExportedSeries } from './victoria-metrics.js';
+
+/** A Prometheus that takes remote write, and keeps its data and its port over a restart. */
+export class Prometheus {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'prometheus-'));
+  readonly #binary: string;
+  #program: OtherProgram | undefined;
+  #port = '0';
+
+  private constructor(binary: string) {
+    this.#binary = binary;
+  }
+
+  /** @param outOfOrderWindow storage.tsdb.out_of_order_time_window; none by default, as Prometheus has it */
+  static async start(outOfOrderWindow?: string): Promise<Prometheus> {
+    const prometheus = new Prometheus(await findProgram('prometheus'));
+    await prometheus.restart(outOfOrderWindow);
+    return prometheus;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Ends it by a signal and starts it anew. */
+  async restart(outOfOrderWindow?: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await this.#program?.stop(signal);
+    const config = join(this.#folder, 'prometheus.yml');
+    // JSON is YAML.
+    writeFileSync(config, JSON.stringify(outOfOrderWindow === undefined ? {} : { storage: { tsdb: { out_of_order_time_window: outOfOrderWindow } } }));
+    const program = new OtherProgram(this.#binary, () => [
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${join(this.#folder, 'data')}`,
+      '--storage.tsdb.retention.time=10y',
+      `--web.listen-address=127.0.0.1:${this.#port}`,
+      '--web.enable-remote-write-receiver',
+    ]);
+    this.#program = program;
+    this.#port = await until('Prometheus listens', () => /msg="Listening on" address=127\.0\.0\.1:([1-9]\d*)/.exec(program.log)?.[1]);
+    await until('Prometheus is ready', async () => (await fetch(`${this.url}/-/ready`, { headers: { connection: 'close' } })).ok);
+  }
+
+  /** Every sample that it holds, as a VictoriaMetrics would export it. */
+  async export(): Promise<ExportedSeries[]> {
+    const query = new URLSearchParams({ query: '{__name__=~".+"}[30d]', time: String(Date.now() / 1000 + 3_600) });
+    const response = await fetch(`${this.url}/api/v1/query?${query.toString()}`, { headers: { connection: 'close' } });
+    if (!response.ok) throw new Error(await response.text());
+    const { data } = (await response.json()) as { data: { result: { metric: Record<string, string>; values: [number, string][] }[] } };
+    return data.result.map(({ metric, values }) => ({
+      metric,
+      values: values.map(([, value]) => Number(value)),
+      timestamps: values.map(([seconds]) => Math.round(seconds * 1000)),
+    }));
+  }
+
+  async stop(): Promise<void> {
+    await this.#program?.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
