@@ -35,7 +35,7 @@ export const delivery = [
     file: 'uploader/src/delivery.ts',
     find: 'pass.accepted > acceptedBefore',
     replace: 'pass.accepted > 0 * acceptedBefore',
-    tests: ['uploader/upload-loop-trouble', 'uploader/upload-loop'],
+    tests: ['uploader/awkward-receivers'],
   },
   {
     why: 'gathers acknowledgements for a minute, so that a kill re-sends that much',
@@ -50,6 +50,7 @@ export const delivery = [
     find: "return false;\n    this.commit();",
     replace: 'return false;',
     tests: ['uploader/upload-loop-trouble'],
+    explained: 'a cycle that met trouble ends at once, and its end commits the same, so that nobody sees a difference',
   },
   {
     why: 'quarantines all: a whole refused chunk is blamed, not the sample in it',

@@ -53,6 +53,16 @@ test('one that stores half and answers 400 to everything ends with nothing marke
   expect(end()).toMatchObject({ pending: 0, delivered: ROWS, rejected: 0, visible: ROWS });
 });
 
+test('one that takes a chunk and then refuses everything ends with nothing blamed: what it took before says nothing of now', async () => {
+  await withReceiver([{ count: 1, headers: { 'X-Taken': 'yes' } }, { status: 400, body: 'unexpected end' }]);
+  await uploads.pass();
+  expect(end()).toEqual({ pending: ROWS - 50, delivered: 50, rejected: 0, visible: 50, duplicates: 0 });
+  expect(uploads.state.condition).toBe('held');
+  uploads.receiver.setFaults([]);
+  await uploads.pass();
+  expect(end()).toEqual({ pending: 0, delivered: ROWS, rejected: 0, visible: ROWS, duplicates: 0 });
+});
+
 test('one that answers 200 with a page ends with nothing marked, and everything once when it is another', async () => {
   await withReceiver([{ status: 200, body: '<html>Please log in</html>', headers: { 'Content-Type': 'text/html' } }]);
   await uploads.pass();
