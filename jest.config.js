@@ -9,6 +9,8 @@ export default {
     '^@thugshells/shared/(.*)\\.js$': '<rootDir>/shared/src/$1',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
+  // Not var/, where whole file systems lie when containers have been tested.
+  roots: ['<rootDir>/tests', '<rootDir>/shared', '<rootDir>/collector', '<rootDir>/uploader'],
   testMatch: ['<rootDir>/tests/{unit,integration,soak}/**/*.test.ts'],
   // In one process jest's memory grows with every file, and everything becomes slower.
   maxWorkers: 2,

@@ -2,16 +2,14 @@
  * npm test: installs and builds what is missing, checks types and import rules, runs the unit and integration tests,
  * and then holds the acceptance list against what ran. Extra arguments go to jest.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
 import { prepare, root, runTool } from '../deploy/prepare.mjs';
 import { checkAcceptance } from './support/acceptance.mjs';
 import { findVictoriaMetrics } from './support/find-victoria-metrics.mjs';
-
-const resultsFile = join(root, 'var', 'test-results.json');
+import { runJest } from './support/run-jest.mjs';
 
 function step(title) {
   console.log(`\n— ${title}`);
@@ -26,20 +24,6 @@ async function requireVictoriaMetrics() {
   }
 }
 
-/** Runs jest; returns its exit code. */
-function jest(victoriaMetrics, args) {
-  const { status } = spawnSync(process.execPath, ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js', ...args], {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, TEST_RESULTS: resultsFile, VICTORIA_METRICS_BIN: victoriaMetrics },
-  });
-  return status ?? 1;
-}
-
-function readResults() {
-  return existsSync(resultsFile) ? JSON.parse(readFileSync(resultsFile, 'utf8')) : { tests: [], brokenFiles: 1 };
-}
-
 step('installing and building');
 prepare();
 step('types of the tests');
@@ -52,11 +36,8 @@ console.log(victoriaMetrics);
 
 const args = process.argv.slice(2);
 step('tests');
-rmSync(resultsFile, { force: true });
-const status = jest(victoriaMetrics, args);
-const { tests, brokenFiles } = readResults();
-const passed = tests.filter((test) => test.status === 'passed').length;
-let failed = tests.filter((test) => test.status === 'failed').length + brokenFiles;
+const { status, tests, passed, ...counts } = runJest(args, { VICTORIA_METRICS_BIN: victoriaMetrics });
+let { failed } = counts;
 
 if (args.length === 0) {
   step('the acceptance list');

@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findVictoriaMetrics } from './find-victoria-metrics.mjs';
+import { freePort } from './free-port.js';
 import { ownConnection, PortTaken, VictoriaMetricsProcess } from './victoria-metrics-process.js';
 
 export { findVictoriaMetrics };
@@ -155,16 +154,6 @@ export class VictoriaMetrics {
     if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`);
     return text;
   }
-}
-
-/** A port that nothing listens on at this moment. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Infinities stand bare in an export, which is not JSON; 1e999 is, and reads as the same. */
