@@ -2,13 +2,15 @@ import { statSync } from 'node:fs';
 
 import type { Database, Statement } from '@thugshells/shared/database/open.js';
 import type { HistogramState } from '@thugshells/shared/histogram.js';
-import type { UploadCounts, UploaderReport } from '@thugshells/shared/uploader-report.js';
+import type { Judgement, UploadCounts, UploaderReport } from '@thugshells/shared/uploader-report.js';
 
 /** What both programs counted of themselves, as it stands in the database. */
 export interface AgentState {
   readonly collectors: readonly { readonly collector: string; readonly collected: number; readonly failed: number; readonly durations: HistogramState }[];
   /** Undefined until the uploader has run. */
   readonly uploads: UploadCounts | undefined;
+  /** Undefined until the uploader has judged the box. */
+  readonly judgement: Judgement | undefined;
   readonly books: { readonly pending: number; readonly rejected: number; readonly dropped: number };
   readonly databaseBytes: number;
   readonly walBytes: number;
@@ -36,9 +38,11 @@ export class AgentStateReader {
 
   read(): AgentState {
     const { report, walCheckpointMs, walReclaimedBytes, ...books } = this.#row.get()!;
+    const told = report === null ? undefined : (JSON.parse(report) as UploaderReport);
     return {
       collectors: this.#collectors.all().map((row) => ({ ...row, durations: JSON.parse(row.durations) as HistogramState })),
-      uploads: report === null ? undefined : (JSON.parse(report) as UploaderReport).counts,
+      uploads: told?.counts,
+      judgement: told?.judgement,
       books,
       databaseBytes: bytesOf(this.#databasePath),
       walBytes: bytesOf(`${this.#databasePath}-wal`),

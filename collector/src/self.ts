@@ -34,7 +34,7 @@ export class SelfSource implements Collector {
 
 /** The readings of a state; what was never measured is missing, not zero. */
 export function selfReadings(state: AgentState, skewMs: number | undefined): Reading[] {
-  const { collectors, uploads, books, databaseBytes, walBytes, walCheckpointMs, walReclaimedBytes } = state;
+  const { collectors, uploads, judgement, books, databaseBytes, walBytes, walCheckpointMs, walReclaimedBytes } = state;
   return [
     ...collectors.flatMap(({ collector, collected, failed, durations }) => [
       reading(collectorSeries.collected, collected, { collector }),
@@ -56,6 +56,7 @@ export function selfReadings(state: AgentState, skewMs: number | undefined): Rea
     reading(storageSeries.databaseBytes, databaseBytes),
     reading(storageSeries.walBytes, walBytes),
     reading(storageSeries.pending, books.pending),
+    ...(judgement === undefined ? [] : [reading(uploaderSeries.health, judgement.health), reading(storageSeries.oldestPending, judgement.oldestPendingSeconds)]),
     reading(storageSeries.rejected, books.rejected),
     reading(storageSeries.dropped, books.dropped),
     ...(walCheckpointMs === null ? [] : [reading(storageSeries.walCheckpointDuration, walCheckpointMs / 1000)]),

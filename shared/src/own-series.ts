@@ -14,6 +14,7 @@ export const uploaderSeries = {
   partial: declareSeries({ name: 'uploader.partial_success_total', kind: 'counter', unit: 'none', help: 'Posts of which the receiver took a part.' }),
   duration: declareSeries({ name: 'uploader.upload_duration_seconds', kind: 'histogram', unit: 'seconds', help: 'Time from a post to its answer.' }),
   bytesSent: declareSeries({ name: 'uploader.bytes_sent_total', kind: 'counter', unit: 'bytes', help: 'Bytes of requests sent, headers and tries that failed included.' }),
+  health: declareSeries({ name: 'uploader.health_status', kind: 'gauge', unit: 'none', help: 'The state that /health reports: 0 ok, 1 degraded, 2 error.' }),
   sentPerDay: declareSeries({ name: 'uploader.sent_bytes_per_day', kind: 'gauge', unit: 'bytes', help: 'Bytes of requests sent in a day at the pace since this process started.' }),
 } as const;
 
@@ -22,6 +23,7 @@ export const storageSeries = {
   databaseBytes: declareSeries({ name: 'storage.database_size_bytes', kind: 'gauge', unit: 'bytes', help: 'Size of the database file.' }),
   walBytes: declareSeries({ name: 'storage.wal_size_bytes', kind: 'gauge', unit: 'bytes', help: 'Size of the write-ahead log.' }),
   pending: declareSeries({ name: 'storage.metrics_pending_upload', kind: 'gauge', unit: 'none', help: 'Samples not uploaded yet.' }),
+  oldestPending: declareSeries({ name: 'storage.oldest_pending_seconds', kind: 'gauge', unit: 'seconds', help: 'Age of the oldest sample not uploaded yet; 0 where there is none.' }),
   rejected: declareSeries({ name: 'storage.metrics_rejected', kind: 'gauge', unit: 'none', help: 'Samples that will not be uploaded, with their reasons in the database.' }),
   dropped: declareSeries({ name: 'storage.metrics_dropped', kind: 'gauge', unit: 'none', help: 'Samples that were lost before they could be uploaded.' }),
   walCheckpointDuration: declareSeries({ name: 'storage.wal_checkpoint_duration_seconds', kind: 'gauge', unit: 'seconds', help: 'Duration of the last WAL checkpoint.' }),

@@ -26,6 +26,13 @@ export interface UploadRecord {
   readonly times: number;
 }
 
+/** How the uploader judged the box, and the age of the oldest pending sample then; 0 where there was none. */
+export interface Judgement {
+  /** 0 ok, 1 degraded, 2 error. */
+  readonly health: number;
+  readonly oldestPendingSeconds: number;
+}
+
 /** What the uploader leaves in the database of itself: for the collector to store, and for `status` while it does not run. */
 export interface UploaderReport {
   /** Unix milliseconds. */
@@ -41,6 +48,8 @@ export interface UploaderReport {
   readonly uploads: readonly UploadRecord[];
   /** When samples were rejected last, Unix milliseconds; undefined for never. */
   readonly rejectedAtMs: number | undefined;
+  /** Undefined in a report of a version that did not say it. */
+  readonly judgement?: Judgement;
 }
 
 /** Counts of a process that has just begun. */

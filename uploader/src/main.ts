@@ -109,8 +109,6 @@ function run(): Promise<never> {
       writes: new OwnWrites(clock),
       rejected: () => backlog.books().rejected,
     });
-    const reporting = new ReportWriter({ clock, logger, table: reports, report: () => own.report() });
-    releases.add('report', reporting, (last) => last.write());
     const store = new StoreReader(database, config.dbPath);
     const snapshots = new Snapshots({ clock, store, backlog, settled: () => settled.ranges(), uploads: () => own.now(), ...config });
     const transport = new Retrying(remote, {
@@ -139,9 +137,11 @@ function run(): Promise<never> {
 
     const identity = { version: version(), deviceId: config.deviceId, configurationWarnings: unknown };
     const monitor = new HealthMonitor({ logger, snapshots, limits: config, ...identity });
+    const reporting = new ReportWriter({ clock, logger, table: reports, report: () => own.report(monitor.judgement()) });
+    releases.add('report', reporting, (last) => last.write());
     const history = new HistoryThread({ clock, databasePath: config.dbPath, workerFile: fileOf('./sidecar/history-worker.js'), nowMs: () => skew.now() });
     releases.add('history', history, (thread) => thread.close());
-    const sidecar = new Sidecar({ logger, monitor, history, metrics: new Metrics(config.deviceId, snapshots), isLive: () => loop.isLive });
+    const sidecar = new Sidecar({ logger, monitor, history, metrics: new Metrics(config.deviceId, snapshots, (taken) => monitor.judgement(taken)), isLive: () => loop.isLive });
     releases.add('health endpoint', sidecar, (open) => open.close());
     await listenOrTell({ sidecar, clock, logger, ...config }, stop, (endpoint) => (own.endpoint = endpoint));
     const judging = setInterval(() => manager.status(statusLine(monitor.status())), JUDGE_INTERVAL_MS);

@@ -1,5 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.js';
-import { NO_UPLOADS, type UploaderReport } from '@thugshells/shared/uploader-report.js';
+import { NO_UPLOADS, type Judgement, type UploaderReport } from '@thugshells/shared/uploader-report.js';
 
 import type { ClockSkew } from './clock-skew.js';
 import type { ReceiverState } from './receiver-state.js';
@@ -52,10 +52,10 @@ export class OwnState {
     };
   }
 
-  report(): UploaderReport {
+  report(judgement: Judgement): UploaderReport {
     const { nowMs, startedAtMs, counts, receiver, uploads, rejectedAtMs } = this.now();
     const { lastDelivery, ...rest } = receiver;
-    return { writtenAtMs: nowMs, startedAtMs, endpoint: this.endpoint, counts, receiver: rest, lastDelivery, uploads, rejectedAtMs };
+    return { writtenAtMs: nowMs, startedAtMs, endpoint: this.endpoint, counts, receiver: rest, lastDelivery, uploads, rejectedAtMs, judgement };
   }
 }
 

@@ -14,6 +14,7 @@ const durations = [0.002, 0.003].reduce((state, value) => observe(state, COLLECT
 const state: AgentState = {
   collectors: [{ collector: 'cpu', collected: 7, failed: 2, durations }, { collector: 'load', collected: 1, failed: 0, durations }],
   uploads: { ...NO_UPLOADS, uploaded: 50, failures: 3, partial: 1, bytesSent: 900 },
+  judgement: { health: 1, oldestPendingSeconds: 90 },
   books: { pending: 10, rejected: 4, dropped: 5 },
   databaseBytes: 1_024,
   walBytes: 2_048,
@@ -50,6 +51,8 @@ describe('what the programs tell of themselves', () => {
       'storage.database_size_bytes{}': 1_024,
       'storage.wal_size_bytes{}': 2_048,
       'storage.metrics_pending_upload{}': 10,
+      'uploader.health_status{}': 1,
+      'storage.oldest_pending_seconds{}': 90,
       'storage.metrics_rejected{}': 4,
       'storage.metrics_dropped{}': 5,
       'storage.wal_checkpoint_duration_seconds{}': 0.012,
@@ -59,7 +62,7 @@ describe('what the programs tell of themselves', () => {
   });
 
   test('is missing where it was never measured', () => {
-    const names = Object.keys(values({ ...state, uploads: undefined }));
+    const names = Object.keys(values({ ...state, uploads: undefined, judgement: undefined }));
     expect(names.filter((name) => name.startsWith('uploader.') || name.startsWith('time.'))).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 import type { Logger } from '@thugshells/shared/logger.js';
+import type { Judgement } from '@thugshells/shared/uploader-report.js';
 
-import { healthOf, type Component, type HealthLimits, type Status } from './health.js';
+import { healthOf, oldestPendingSeconds, severity, type Component, type HealthLimits, type Status } from './health.js';
 import type { Snapshot, Snapshots } from './snapshot.js';
 import { statusOf, type BoxStatus } from './status.js';
 
@@ -42,6 +43,11 @@ export class HealthMonitor {
   status(): BoxStatus {
     const snapshot = this.#options.snapshots.take();
     return statusOf(this.reportOf(snapshot), snapshot);
+  }
+
+  /** The report in two numbers, of a snapshot or of this moment. */
+  judgement(snapshot: Snapshot = this.#options.snapshots.take()): Judgement {
+    return { health: severity[this.reportOf(snapshot).status], oldestPendingSeconds: Math.round(oldestPendingSeconds(snapshot)) };
   }
 
   reportOf(snapshot: Snapshot): HealthReport {

@@ -39,7 +39,8 @@ const PENDING_INTERVALS = 3;
 /** Losses are shown for this long. */
 const HOUR_MS = 3_600_000;
 
-const severity: Readonly<Record<Status, number>> = { ok: 0, degraded: 1, error: 2 };
+/** Also what is exported for each state. */
+export const severity: Readonly<Record<Status, number>> = { ok: 0, degraded: 1, error: 2 };
 
 /** The health of a box: a pure function of what was seen of it. */
 export function healthOf(snapshot: Snapshot, limits: HealthLimits, configurationWarnings: readonly string[] = []): Verdict {
@@ -123,11 +124,11 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): Component {
 }
 
 function uploaderDetails(snapshot: Snapshot): Component['details'] {
-  const { books, receiver, counts, oldestPendingMs, nowMs } = snapshot;
+  const { books, receiver, counts, oldestPendingMs } = snapshot;
   return {
     pending: books.pending,
     oldest_pending: time(oldestPendingMs),
-    oldest_pending_age_seconds: oldestPendingMs === undefined ? 0 : Math.max(0, nowMs - oldestPendingMs) / 1000,
+    oldest_pending_age_seconds: oldestPendingSeconds(snapshot),
     last_upload: time(receiver.lastDelivery?.atMs),
     last_upload_samples: receiver.lastDelivery?.count,
     last_upload_bytes: receiver.lastDelivery?.bytesSent,
@@ -136,6 +137,11 @@ function uploaderDetails(snapshot: Snapshot): Component['details'] {
     failures: counts.failures,
     bytes_sent: counts.bytesSent,
   };
+}
+
+/** Age of the oldest pending sample; 0 where there is none. */
+export function oldestPendingSeconds({ oldestPendingMs, nowMs }: Pick<Snapshot, 'oldestPendingMs' | 'nowMs'>): number {
+  return oldestPendingMs === undefined ? 0 : Math.max(0, nowMs - oldestPendingMs) / 1000;
 }
 
 /** How long there has been no upload though there was something to upload; rows that are held back are not. */

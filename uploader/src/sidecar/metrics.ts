@@ -3,6 +3,7 @@ import { Registry, type Metric } from 'prom-client';
 import { bucketsOf, COLLECTION_BOUNDS_SECONDS, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '@thugshells/shared/histogram.js';
 import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/own-series.js';
 import { exportedName, type SeriesDeclaration } from '@thugshells/shared/series.js';
+import type { Judgement } from '@thugshells/shared/uploader-report.js';
 
 import { sentPerDay } from './sent-per-day.js';
 import type { Snapshot, Snapshots } from './snapshot.js';
@@ -25,7 +26,7 @@ export class Metrics {
   readonly #snapshots: Pick<Snapshots, 'take'>;
   #last: { readonly of: Snapshot; readonly text: Promise<string> } | undefined;
 
-  constructor(deviceId: string, snapshots: Pick<Snapshots, 'take'>) {
+  constructor(deviceId: string, snapshots: Pick<Snapshots, 'take'>, judge: (snapshot: Snapshot) => Judgement) {
     this.#snapshots = snapshots;
     this.#registry.setDefaultLabels({ device_id: deviceId });
     this.#collectorMetrics();
@@ -33,6 +34,8 @@ export class Metrics {
     this.#one(storageSeries.databaseBytes, ({ databaseBytes }) => databaseBytes);
     this.#one(storageSeries.walBytes, ({ walBytes }) => walBytes);
     this.#one(storageSeries.pending, ({ books }) => books.pending);
+    this.#one(storageSeries.oldestPending, (snapshot) => judge(snapshot).oldestPendingSeconds);
+    this.#one(uploaderSeries.health, (snapshot) => judge(snapshot).health);
     this.#one(storageSeries.rejected, ({ books }) => books.rejected);
     this.#one(storageSeries.dropped, ({ books }) => books.dropped);
     this.#one(storageSeries.walCheckpointDuration, ({ storage }) => storage.walCheckpointMs === null ? undefined : storage.walCheckpointMs / 1000);

@@ -4,7 +4,7 @@ import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.j
 import { statusLine } from '../../../../uploader/src/sidecar/status-text.js';
 import type { Snapshot, Snapshots } from '../../../../uploader/src/sidecar/snapshot.js';
 import { LogRecord } from '../log-record.js';
-import { LIMITS, NOW, snapshot } from './made-snapshot.js';
+import { LIMITS, NOW, snapshot, storage } from './made-snapshot.js';
 
 let log: LogRecord;
 let monitor: HealthMonitor;
@@ -21,6 +21,15 @@ function sinceAt(afterMs: number, name: string, changes: Partial<Snapshot> = {})
   const moved = { nowMs, oldestPendingMs: undefined };
   return monitor.reportOf(snapshot({ ...moved, ...changes })).components[name]!.since;
 }
+
+describe('a judgement', () => {
+  test('is the state as a number, 0 to 2, and the age of the oldest pending sample', () => {
+    expect(monitor.judgement(snapshot({ oldestPendingMs: undefined }))).toEqual({ health: 0, oldestPendingSeconds: 0 });
+    const held = { held: { count: 3, reason: 'the clock is not right' }, oldestPendingMs: NOW - 90_000 };
+    expect(monitor.judgement(snapshot(held))).toEqual({ health: 1, oldestPendingSeconds: 90 });
+    expect(monitor.judgement(snapshot({ storage: { ...storage, trouble: 'the disk is full' } })).health).toBe(2);
+  });
+});
 
 describe('a report', () => {
   test('names the box, the program and the time, and each component since when it is so', () => {

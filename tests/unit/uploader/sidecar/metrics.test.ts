@@ -6,8 +6,10 @@ import type { Outcome, Post } from '../../../../uploader/src/transport.js';
 import { UploadCounters } from '../../../../uploader/src/upload-counters.js';
 import { collectorRow, durationsOf, snapshot, storage } from './made-snapshot.js';
 
+const judge = () => ({ health: 1, oldestPendingSeconds: 90 });
+
 function metricsOf(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): Metrics {
-  return new Metrics(deviceId, { take: () => snapshot(changes) });
+  return new Metrics(deviceId, { take: () => snapshot(changes) }, judge);
 }
 
 /** The exposition after some posts. */
@@ -40,9 +42,11 @@ test('the text has every series, with its kind and its help', async () => {
     uploader_upload_duration_seconds: 'histogram',
     uploader_bytes_sent_total: 'counter',
     uploader_sent_bytes_per_day: 'gauge',
+    uploader_health_status: 'gauge',
     storage_database_size_bytes: 'gauge',
     storage_wal_size_bytes: 'gauge',
     storage_metrics_pending_upload: 'gauge',
+    storage_oldest_pending_seconds: 'gauge',
     storage_metrics_rejected: 'gauge',
     storage_metrics_dropped: 'gauge',
     storage_wal_checkpoint_duration_seconds: 'gauge',
@@ -111,8 +115,8 @@ test('a collector’s scrapes fall into five buckets and the open one, cumulativ
 describe('what is measured at the moment', () => {
   test('is shown as it is', async () => {
     const values = await valuesOf(metricsOf({ skewMs: -250, storage: { ...storage, walCheckpointMs: 12, walReclaimedBytes: 4_096 } }));
-    const shown = ['storage_database_size_bytes', 'storage_wal_size_bytes', 'storage_metrics_pending_upload', 'time_skew_ms', 'storage_wal_checkpoint_duration_seconds', 'storage_wal_reclaimed_bytes_total'];
-    expect(shown.map((name) => values.get(`${name}{device_id="board-1"}`))).toEqual([1_024, 2_048, 10, -250, 0.012, 4_096]);
+    const shown = ['storage_database_size_bytes', 'storage_wal_size_bytes', 'storage_metrics_pending_upload', 'time_skew_ms', 'storage_wal_checkpoint_duration_seconds', 'storage_wal_reclaimed_bytes_total', 'uploader_health_status', 'storage_oldest_pending_seconds'];
+    expect(shown.map((name) => values.get(`${name}{device_id="board-1"}`))).toEqual([1_024, 2_048, 10, -250, 0.012, 4_096, 1, 90]);
   });
 
   test('is missing, not zero, where nothing was measured', async () => {
@@ -121,7 +125,7 @@ describe('what is measured at the moment', () => {
 
   test('disappears again where it is no longer known', async () => {
     let skewMs: number | undefined = 5;
-    const metrics = new Metrics('board-1', { take: () => snapshot({ skewMs }) });
+    const metrics = new Metrics('board-1', { take: () => snapshot({ skewMs }) }, judge);
     expect(await metrics.text()).toMatch(/^time_skew_ms\S+ 5$/m);
     skewMs = undefined;
     expect(await metrics.text()).not.toMatch(/^time_skew_ms/m);
@@ -130,7 +134,7 @@ describe('what is measured at the moment', () => {
 
 test('the text is made once for a snapshot, however often it is asked for', async () => {
   let taken = snapshot({ walBytes: 1 });
-  const metrics = new Metrics('board-1', { take: () => taken });
+  const metrics = new Metrics('board-1', { take: () => taken }, judge);
   const first = await metrics.text();
   expect(first).toMatch(/^storage_wal_size_bytes\S+ 1$/m);
   expect(await metrics.text()).toBe(first);
