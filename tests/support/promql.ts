@@ -19,7 +19,8 @@ export interface InstantValue {
 /** The answer of an instant query; throws with the server's words where it does not parse. */
 export async function query(origin: string, text: string, at?: Date): Promise<InstantValue[]> {
   const time = at === undefined ? {} : { time: String(at.getTime() / 1000) };
-  const response = await fetch(`${origin}/api/v1/query?${new URLSearchParams({ query: text, ...time }).toString()}`);
+  // A connection that is kept would outlive the test.
+  const response = await fetch(`${origin}/api/v1/query?${new URLSearchParams({ query: text, ...time }).toString()}`, { headers: { connection: 'close' } });
   const body = await response.text();
   if (!response.ok) throw new Error(`${text}: ${response.status} ${body}`);
   return (JSON.parse(body) as { data: { result: InstantValue[] } }).data.result;
@@ -40,4 +41,38 @@ export function documents(): string[] {
   const inFolder = (folder: string): string[] =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file));
   return ['README.md', 'CONTRIBUTING.md', ...inFolder('docs'), ...inFolder('deploy')].filter((file) => file.endsWith('.md'));
+}
+
+/** What stands in panels for a range, a board and a data source, as Grafana would fill it in. */
+function filledIn(text: string): string {
+  return text.replaceAll('$__rate_interval', '5m').replaceAll('="$device"', '=~".+"');
+}
+
+interface Panel {
+  readonly title: string;
+  readonly targets?: readonly { readonly expr: string }[];
+}
+
+/** Every expression of every panel of Grafana's dashboards. */
+export function expressionsOfDashboards(): Expression[] {
+  const folder = join('deploy', 'grafana', 'dashboards');
+  return readdirSync(join(root, folder)).flatMap((file) => {
+    const { panels } = JSON.parse(readFileSync(join(root, folder, file), 'utf8')) as { panels: Panel[] };
+    return panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ where: `${file}, ${title}`, text: filledIn(expr) })));
+  });
+}
+
+/** The file of alert rules. */
+export const rulesFile = join(root, 'deploy', 'alerts', 'thugshells.yml');
+
+/** A rule that alerts. */
+export interface Rule {
+  readonly name: string;
+  readonly expression: string;
+}
+
+/** The rules of the file; each `expr` stands on one line. */
+export function alertRules(): Rule[] {
+  const rules = [...readFileSync(rulesFile, 'utf8').matchAll(/^ +- alert: (\w+)\n +expr: (.+)$/gm)];
+  return rules.map(([, name = '', expression = '']) => ({ name, expression }));
 }

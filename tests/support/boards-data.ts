@@ -1,0 +1,72 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { AgentPair, endpointOf } from './agent-pair.js';
+import { query } from './promql.js';
+import { until } from './until.js';
+import type { VictoriaMetrics } from './victoria-metrics.js';
+
+/** The board that runs on the kernel of this machine. */
+export const THIS_MACHINE = 'this-machine';
+
+/**
+ * Fills a server with what the real programs say of three boards: this machine, an x86 board with an eMMC, and a Raspberry
+ * Pi, the latter two as they were recorded. Returns when the server has it all.
+ */
+export async function fillWithBoards(server: VictoriaMetrics): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'recorded-boards-'));
+  const boards = { [THIS_MACHINE]: {}, ...recordedBoards(folder) };
+  const pairs = Object.entries(boards).map(([device, variables]) => pairFor(server, device, variables));
+  try {
+    for (const pair of pairs) {
+      pair.start('collector');
+      await endpointOf(pair.start('uploader'));
+    }
+    const found = (text: string) => until(`${text} is there`, async () => {
+      await server.flush();
+      return (await query(server.url, text)).length > 0;
+    }, 120_000);
+    for (const device of Object.keys(boards)) {
+      await found(`count_over_time(storage_oldest_pending_seconds{device_id="${device}"}[5m]) > 3`);
+      await found(`increase(uploader_upload_duration_seconds_count{device_id="${device}"}[5m]) > 3`);
+      await found(`time_skew_ms{device_id="${device}"}`);
+    }
+    await found('storage_wal_checkpoint_duration_seconds');
+    await found('count_over_time(cpu_throttled[5m]) > 3');
+    await found('count_over_time(disk_life_time_estimate[5m]) > 3');
+  } finally {
+    for (const pair of pairs) await pair.remove();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function pairFor(server: VictoriaMetrics, device: string, variables: Readonly<Record<string, string>>): AgentPair {
+  const pace = { SELF_INTERVAL: '1s', WAL_CHECKPOINT_INTERVAL: '5s' };
+  return new AgentPair({ REMOTE_URL: `${server.url}/api/v1/import`, DEVICE_ID: device, ...pace, ...variables });
+}
+
+/** Where recorded boards lie, each with what its recording lacks since QEMU made it. */
+function recordedBoards(folder: string): Readonly<Record<string, Readonly<Record<string, string>>>> {
+  return {
+    // An eMMC that tells how far it is worn: up to 20 % and up to 10 %, spare blocks as they should be.
+    'x86-board': rootsWith(folder, 'x86-board', {
+      'block/mmcblk0/device/life_time': '0x02 0x01',
+      'block/mmcblk0/device/pre_eol_info': '0x01',
+    }),
+    // What the Raspberry Pi's own kernel has: under-voltage at the moment, and since the boot (bits 0 and 16).
+    'raspberry-pi': rootsWith(folder, 'raspberry-pi-3b', { 'devices/platform/soc/soc:firmware/get_throttled': '10001' }),
+  };
+}
+
+function rootsWith(folder: string, board: string, files: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const recorded = fileURLToPath(new URL(`../fixtures/${board}`, import.meta.url));
+  const sysRoot = join(folder, board);
+  cpSync(join(recorded, 'sys'), sysRoot, { recursive: true });
+  for (const [file, text] of Object.entries(files)) {
+    mkdirSync(join(sysRoot, dirname(file)), { recursive: true });
+    writeFileSync(join(sysRoot, file), `${text}\n`);
+  }
+  return { PROC_ROOT: join(recorded, 'proc'), SYS_ROOT: sysRoot };
+}
