@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { fillWithBoards, THIS_MACHINE } from '../support/boards-data.js';
 import { alertRules, documents, expressionsOfDashboards, expressionsOfDocument, query, type Expression } from '../support/promql.js';
+import { HISTORY_MINUTES, historyOf, TROUBLE_MINUTE, type Trouble } from '../support/made-history.js';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
+import { checkRules, replayRules } from '../support/vmalert.js';
 
 /** Every expression that the project shows to anybody, on what the real programs say of three boards. */
 
@@ -54,4 +56,65 @@ test('a panel’s list of boards is the boards', async () => {
 
 test('an expression of a series that nobody exports is found out', async () => {
   expect(await unanswered([{ where: 'here', text: 'rate(network_rx_byte_total[5m])' }])).toHaveLength(1);
+});
+
+test('vmalert finds nothing wrong with the rules and their templates', async () => {
+  await checkRules();
+});
+
+describe('alerts', () => {
+  const minute = 60_000;
+  const beginMs = Math.floor(Date.now() / minute) * minute - 8 * 60 * minute;
+  /** What each rule is there for; the series stay those that the programs export. */
+  const troubles: Readonly<Record<string, Trouble>> = {
+    BoardSilent: { '*': () => undefined, ...Object.fromEntries(['uploader_health_status', 'system_uptime_seconds'].map((name) => [name, () => undefined])) },
+    BoardError: { uploader_health_status: () => 2 },
+    BoardDegraded: { uploader_health_status: () => 1 },
+    BacklogOld: { storage_oldest_pending_seconds: () => 7_200 },
+    SamplesRejected: { storage_metrics_rejected: () => 3 },
+    SamplesDropped: { storage_metrics_dropped: () => 3 },
+    ClockSkewed: { time_skew_ms: () => -5_000 },
+    CollectorFailing: { collector_metrics_failed_total: (at, { collector }) => (collector === 'disk' ? at - TROUBLE_MINUTE : 0) },
+    DiskWorn: { disk_life_time_estimate: () => 10 },
+    FilesystemFull: { filesystem_available_bytes: () => 2e7 },
+    FilesystemBecameReadonly: { filesystem_readonly: () => 1 },
+    BoardHot: { cpu_temperature_celsius: () => 90 },
+    BoardThrottled: { cpu_throttled: (_, { reason }) => (reason === 'under_voltage' ? 1 : 0) },
+  };
+  /** By device: the rules that fire, each with the minute at which it began to. */
+  const firing = new Map<string, Map<string, number>>();
+
+  beforeAll(async () => {
+    // One board that has everything: of series of two boards that are the same, the last is taken.
+    const everything = new Map((await server.export()).map((series) => [JSON.stringify({ ...series.metric, device_id: '' }), series]));
+    const series = [...everything.values()];
+    const boards = { healthy: {}, ...troubles };
+    for (const [device, trouble] of Object.entries(boards)) {
+      const body = historyOf(device, series, { beginMs, trouble });
+      const response = await fetch(`${server.url}/api/v1/import`, { method: 'POST', body, headers: { connection: 'close' } });
+      expect(response.status).toBe(204);
+    }
+    await server.flush();
+    await replayRules(server.url, new Date(beginMs), new Date(beginMs + HISTORY_MINUTES * minute));
+    for (const { metric, timestamps } of await server.export('ALERTS{alertstate="firing"}')) {
+      const { device_id: device = '', alertname: name = '' } = metric;
+      const rules = firing.get(device) ?? new Map<string, number>();
+      firing.set(device, rules.set(name, Math.round((timestamps[0]! - beginMs) / minute)));
+    }
+  }, 300_000);
+
+  test('are silent about a board that is well', () => {
+    expect(firing.get('healthy')).toBeUndefined();
+  });
+
+  test('have a trouble each in this test', () => {
+    expect(alertRules().map(({ name }) => name).sort()).toEqual(Object.keys(troubles).sort());
+  });
+
+  test.each(Object.keys(troubles))('%s fires, and only it, after its trouble began', (name) => {
+    const rules = firing.get(name) ?? new Map<string, number>();
+    expect([...rules.keys()]).toEqual([name]);
+    expect(rules.get(name)).toBeGreaterThanOrEqual(TROUBLE_MINUTE);
+    expect(rules.get(name)).toBeLessThan(HISTORY_MINUTES - 20);
+  });
 });

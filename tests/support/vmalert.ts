@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { findVictoriaMetrics } from './find-victoria-metrics.mjs';
+import { rulesFile } from './promql.js';
+
+const run = promisify(execFile);
+
+/** Runs the vmalert that came with VictoriaMetrics on the project's rules; rejects, with what it logged, where it fails. */
+async function vmalert(...flags: readonly string[]): Promise<void> {
+  const binary = join(dirname(await findVictoriaMetrics()), 'vmalert');
+  await run(binary, [`-rule=${rulesFile}`, ...flags]);
+}
+
+/** Checks the rules as vmalert does before it starts, their templates included. */
+export async function checkRules(): Promise<void> {
+  await vmalert('-dryRun', '-rule.validateTemplates', '-rule.validateExpressions');
+}
+
+/** Evaluates the rules, minute by minute, over a range of time; the server gets the series ALERTS of it. */
+export async function replayRules(origin: string, from: Date, to: Date): Promise<void> {
+  const servers = [`-datasource.url=${origin}`, `-remoteWrite.url=${origin}`];
+  const range = [`-replay.timeFrom=${from.toISOString()}`, `-replay.timeTo=${to.toISOString()}`];
+  // Its own step of 5 minutes is longer than some rules' `for`.
+  const pace = ['-datasource.queryStep=1m', '-remoteWrite.flushInterval=200ms', '-replay.rulesDelay=500ms'];
+  await vmalert(...servers, ...range, ...pace, '-replay.disableProgressBar', '-httpListenAddr=127.0.0.1:0');
+}
