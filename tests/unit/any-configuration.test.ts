@@ -48,7 +48,7 @@ function loaded(load: Load, environment: Environment): LoadedConfig<Variables> |
 /** check-config's text, or why it fails. */
 function described(config: LoadedConfig<Variables>): string {
   try {
-    return describeConfig(config);
+    return describeConfig(config, new Map());
   } catch (error) {
     return (error as AgentError).message;
   }
