@@ -5,6 +5,7 @@ declare module 'pbf/compile' {
 }
 
 declare module 'protocol-buffers-schema' {
-  /** The schema in a .proto text. */
-  export function parse(text: string): unknown;
+  /** Reads the schema in a .proto text. */
+  const schema: { parse(text: string): unknown };
+  export default schema;
 }

@@ -8,6 +8,7 @@ import type { BodyColumns, SeriesPart } from './body-format.js';
 const SAMPLES = 2;
 const VALUE = 1;
 const TIMESTAMP = 2;
+const utf8 = new TextEncoder();
 
 /** One Sample message, used again for each. */
 interface Sample {
@@ -22,6 +23,14 @@ interface Sample {
 export function sortedLabels(series: LineIdentity, text?: string): [name: string, value: string][] {
   const labels = exportedLabels(series, text).filter(([, value]) => value !== '');
   return labels.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+/**
+ * Writes a text. pbf's own way with strings puts characters beyond U+20000 into the plane before theirs, where two labels
+ * may become one.
+ */
+export function writeText(field: number, text: string, writer: PbfWriter): void {
+  writer.writeBytesField(field, utf8.encode(text));
 }
 
 /** Writes the samples of a TimeSeries. */

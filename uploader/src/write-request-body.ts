@@ -2,7 +2,7 @@ import { PbfWriter } from 'pbf';
 import { compress } from 'snappyjs';
 
 import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.js';
-import { sortedLabels, writeSamples, written } from './remote-write-samples.js';
+import { sortedLabels, writeSamples, writeText, written } from './remote-write-samples.js';
 import type { SeriesRow } from './row-reader.js';
 
 /** Fields of WriteRequest, TimeSeries and Label. */
@@ -24,8 +24,8 @@ export class WriteRequestBody implements BodyFormat<Uint8Array> {
     const writer = new PbfWriter();
     for (const label of sortedLabels(series, text)) {
       writer.writeMessage(LABELS, ([name, value], message) => {
-        message.writeStringField(NAME, name);
-        message.writeStringField(VALUE, value);
+        writeText(NAME, name, message);
+        writeText(VALUE, value, message);
       }, label);
     }
     return written(writer).slice();

@@ -2,7 +2,7 @@ import { PbfWriter } from 'pbf';
 import { compress } from 'snappyjs';
 
 import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.js';
-import { sortedLabels, writeSamples, written } from './remote-write-samples.js';
+import { sortedLabels, writeSamples, writeText, written } from './remote-write-samples.js';
 import type { SeriesRow } from './row-reader.js';
 
 /** Fields of Request and TimeSeries. */
@@ -36,7 +36,7 @@ export class WriteRequestV2Body implements BodyFormat<readonly string[]> {
   finish(): Uint8Array {
     const table = new PbfWriter();
     // The first one must be empty: it is what a reference of 0 means.
-    for (const symbol of ['', ...this.#symbols.keys()]) table.writeStringField(SYMBOLS, symbol);
+    for (const symbol of ['', ...this.#symbols.keys()]) writeText(SYMBOLS, symbol, table);
     const body = compress(new Uint8Array(Buffer.concat([written(table), written(this.#series)])));
     this.#symbols.clear();
     this.#series.pos = 0;

@@ -2,31 +2,31 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { PbfReader } from 'pbf';
 import { compile } from 'pbf/compile';
-import { parse } from 'protocol-buffers-schema';
+import schema from 'protocol-buffers-schema';
 import { uncompress } from 'snappyjs';
-
-import type { Labels } from '@thugshells/shared/sample.js';
 
 import type { BodyFormatName } from '../../../uploader/src/body-formats.js';
 import { Encoder, type EncodedBatch } from '../../../uploader/src/encoder.js';
 import { RowReader } from '../../../uploader/src/row-reader.js';
 import { START_MS, StoredSamples } from './stored-samples.js';
 
-/** The messages as the specifications have them, in our own words. */
+const formats = ['remote-write-1', 'remote-write-2'] as const;
+
+/** The messages as the specifications have them, in our own words; strings as bytes, which are the same on the wire. */
 const VERSION_1 = `syntax = "proto3";
 message WriteRequest { repeated TimeSeries timeseries = 1; }
 message TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; }
-message Label { string name = 1; string value = 2; }
+message Label { bytes name = 1; bytes value = 2; }
 message Sample { double value = 1; int64 timestamp = 2; }`;
 const VERSION_2 = `syntax = "proto3";
-message Request { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }
+message Request { repeated bytes symbols = 4; repeated TimeSeries timeseries = 5; }
 message TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; }
 message Sample { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3; }`;
 
 interface Message {
-  readonly symbols?: readonly string[];
+  readonly symbols?: readonly Uint8Array[];
   readonly timeseries: readonly {
-    readonly labels?: readonly { readonly name: string; readonly value: string }[];
+    readonly labels?: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[];
     readonly labels_refs?: readonly number[];
     readonly samples: readonly { readonly value: number; readonly timestamp: number }[];
   }[];
@@ -37,20 +37,25 @@ interface ReadSeries {
   readonly samples: readonly [timestampMs: number, value: number][];
 }
 
-type Reader = Readonly<Record<string, { read: (pbf: PbfReader) => Message }>>;
-const readers = { 'remote-write-1': compile(parse(VERSION_1)) as unknown as Reader, 'remote-write-2': compile(parse(VERSION_2)) as unknown as Reader };
-const formats = ['remote-write-1', 'remote-write-2'] as const;
+const read = {
+  'remote-write-1': compile(schema.parse(VERSION_1))['readWriteRequest'],
+  'remote-write-2': compile(schema.parse(VERSION_2))['readRequest'],
+} as Record<(typeof formats)[number], (pbf: PbfReader) => Message>;
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder('utf8', { fatal: true, ignoreBOM: true }).decode(bytes);
+}
 
 /** The series of a body, in its order, read by a schema of their own. */
-function seriesIn(body: Uint8Array, format: keyof typeof readers): ReadSeries[] {
-  const { WriteRequest, Request } = readers[format];
-  const { symbols = [], timeseries } = (WriteRequest ?? Request)!.read(new PbfReader(uncompress(body)));
+function seriesIn(body: Uint8Array, format: (typeof formats)[number]): ReadSeries[] {
+  const { symbols: bytes = [], timeseries } = read[format](new PbfReader(uncompress(body)));
+  const symbols = bytes.map(textOf);
   if (format === 'remote-write-2') {
     expect(symbols[0]).toBe('');
     expect(new Set(symbols).size).toBe(symbols.length);
   }
   return timeseries.map(({ labels, labels_refs: refs = [], samples }) => ({
-    labels: labels?.map(({ name, value }) => [name, value]) ?? Array.from({ length: refs.length / 2 }, (_, index) => [symbols[refs[2 * index]!]!, symbols[refs[2 * index + 1]!]!]),
+    labels: labels?.map(({ name, value }) => [textOf(name), textOf(value)]) ?? Array.from({ length: refs.length / 2 }, (_, index) => [symbols[refs[2 * index]!]!, symbols[refs[2 * index + 1]!]!]),
     samples: samples.map(({ timestamp, value }) => [timestamp, value]),
   }));
 }
@@ -121,7 +126,7 @@ describe.each(formats)('a body of %s', (format) => {
     fc.assert(
       fc.property(text, tags, values, (name, all, numbers) => {
         const { chunks, refused } = encoded(format, (stored) => {
-          const id = stored.series(name, { tags: all as Labels });
+          const id = stored.series(name, { tags: all });
           numbers.forEach((value, index) => stored.add(id, START_MS + index, value));
         });
         if (refused.length > 0) return;
