@@ -8,7 +8,7 @@ import { Pair } from './pair.mjs';
 import { freePort, metricsOf, startReceiver, valueIn } from './receiver.mjs';
 
 /** Often, so that enough scrapes fall into the seconds of a drain. */
-const SCRAPE_INTERVAL_MS = 250;
+const SCRAPE_INTERVAL_MS = 500;
 /** How much earlier than usual a scrape may end, and not be taken for one that ended an interval late. */
 const EARLIER_MS = 20;
 /** How long the collector runs beside a receiver that is away, to tell when its scrapes end undisturbed. */
