@@ -13,7 +13,8 @@ const folder = useTemporaryFolder();
 const times = fc.constantFrom(1_700_000_000_000, 1_700_000_000_001, 1_700_000_060_000, 0, -5, 1_000, 253_402_300_800_000);
 const names = fc.constantFrom('cpu.usage', 'cpu.Usage', 'memory.used', '', 'ä"\\', "it's");
 const devices = fc.constantFrom(null, '', 'b1', 'b"2');
-const values = fc.oneof(fc.double({ noNaN: true }), fc.integer(), fc.constant(null));
+/** SQLite keeps no sign of a zero. */
+const values = fc.oneof(fc.double({ noNaN: true }).map((value) => value + 0), fc.integer(), fc.constant(null));
 
 /** A row of the first milestone; further columns are those of version 2. */
 interface OldRow {
