@@ -71,14 +71,9 @@ function parseObject(line: string): Record<string, unknown> | undefined {
 
 /** The labels that are left: strings that are not empty, the first of them only, each cut to what is stored. */
 function storedLabels(labels: Record<string, unknown>): Record<string, string> {
-  const stored: Record<string, string> = {};
-  let count = 0;
-  for (const [name, value] of Object.entries(labels)) {
-    if (typeof value !== 'string' || value === '' || count === MAX_LABELS) continue;
-    stored[name] = cutToBytes(value, MAX_LABEL_VALUE_BYTES);
-    count += 1;
-  }
-  return stored;
+  const kept = Object.entries(labels).filter((label): label is [string, string] => typeof label[1] === 'string' && label[1] !== '');
+  // Not by assignment: a label may be named __proto__.
+  return Object.fromEntries(kept.slice(0, MAX_LABELS).map(([name, value]) => [name, cutToBytes(value, MAX_LABEL_VALUE_BYTES)]));
 }
 
 function cutToBytes(text: string, bytes: number): string {
