@@ -98,7 +98,8 @@ test('for a minute two processes write, delete, checkpoint and read at once: nob
   expect(largest.together).toBeLessThan(DB_MAX_BYTES);
   expect(collector.told('WAL checkpoint').length).toBeGreaterThan(10);
   for (const agent of [collector, uploader]) {
-    expect(agent.log().filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
+    // A busy machine delays scrapes, and health says so; who meets a lock says that in a line of his own.
+    expect(agent.log().filter(({ level, msg }) => (level === 'warn' || level === 'error') && msg !== 'health changed')).toEqual([]);
     expect([...agent.lines, ...agent.problems].filter((line) => line.includes('SQLITE_BUSY'))).toEqual([]);
     expect(await agent.stop()).toEqual({ code: 0, signal: null });
   }
