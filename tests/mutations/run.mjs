@@ -83,7 +83,12 @@ async function check(chosen) {
   prepare();
   const scratch = new Scratch(root);
   process.once('exit', () => scratch.remove());
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => {
+      console.error(`ended by ${signal}`);
+      process.exit(1);
+    });
+  }
   await requireSoundTree(scratch, chosen);
   return tell(await judgeAll(scratch, chosen));
 }

@@ -55,8 +55,8 @@ export const delivery = [
   {
     why: 'quarantines all: a whole refused chunk is blamed, not the sample in it',
     file: 'uploader/src/quarantine.ts',
-    find: 'if (part.ids.length === 1) {\n      rejections.push({ id: part.ids[0]!, status',
-    replace: 'if (part.ids.length > 0) {\n      for (const id of part.ids) rejections.push({ id, status',
+    find: 'if (ids.length > 1 && posts < MOST_POSTS)',
+    replace: 'if (ids.length < 1 && posts < MOST_POSTS)',
     tests: ['uploader/quarantine'],
   },
   {

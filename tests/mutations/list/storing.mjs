@@ -91,7 +91,7 @@ export const storing = [
     file: 'collector/src/clock-epochs.ts',
     find: 'trueMs: storedMs + this.#current.offsetMs',
     replace: 'trueMs: storedMs - this.#current.offsetMs',
-    tests: ['collector/clock-epochs', 'collector/sample-writer'],
+    tests: ['collector/sample-writer'],
   },
   {
     why: 'trusts a clock that stands before the program was built',

@@ -64,6 +64,14 @@ describe('one scrape', () => {
     expect(state()).toEqual([2, 2, 0, NOW]);
   });
 
+  test('is dated by the wall clock, the heartbeat too, also after that has stepped', async () => {
+    write([reading('a.x', 1)]);
+    process.clock.step(3_600_000);
+    await writeLater(1_000, reading('a.x', 2));
+    expect(state()).toEqual([2, 2, 0, NOW + 3_601_000]);
+    expect(view(database, 'timestamp_ms').flat()).toEqual([NOW, NOW + 3_601_000]);
+  });
+
   test('without readings still beats the heart', async () => {
     await writeLater(10_000);
     expect(state()).toEqual([0, 0, 0, NOW + 10_000]);
