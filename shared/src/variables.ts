@@ -86,6 +86,7 @@ export const VARIABLE_NAMES: readonly string[] = [
   'RETENTION',
   'DB_MAX_SIZE',
   'REMOTE_URL',
+  'REMOTE_PROTOCOL',
   'REMOTE_TOKEN_FILE',
   'REMOTE_CA_FILE',
   'REMOTE_CERT_FILE',
