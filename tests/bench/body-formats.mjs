@@ -25,7 +25,7 @@ const rows = Number(options.rows);
 const chunkMetrics = Number(options.chunk);
 
 prepare();
-const { fillDatabase } = await import('../support/filled-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.mjs');
 const { Encoder } = await import('../../uploader/dist/encoder.js');
 const { RowReader } = await import('../../uploader/dist/row-reader.js');
 
@@ -45,7 +45,7 @@ function encodeAll(encoder) {
 }
 
 try {
-  fillDatabase(path, { rows, series: Number(options.series) });
+  fillDatabase(path, { samples: rows, series: Number(options.series) });
   const reader = new RowReader(path);
   const encoders = new Map(formats.map((format) => [format, new Encoder(reader, format)]));
   const fastest = new Map(formats.map((format) => [format, { seconds: Infinity, bytes: 0 }]));

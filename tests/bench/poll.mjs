@@ -28,7 +28,7 @@ const SERIES = 500;
 const WARM_UP_ROUNDS = 50;
 
 prepare();
-const { fillDatabase } = await import('../support/filled-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.mjs');
 const { openDatabase } = await import('../../shared/dist/database/open.js');
 const { Backlog } = await import('../../uploader/dist/backlog.js');
 const { Encoder } = await import('../../uploader/dist/encoder.js');
@@ -40,7 +40,7 @@ const folder = mkdtempSync(join(tmpdir(), 'bench-poll-'));
 /** The uploader's rooms on a database with so many rows pending. */
 function poller(pending) {
   const path = join(folder, `${pending}.db`);
-  fillDatabase(path, { rows: pending, series: SERIES });
+  fillDatabase(path, { samples: pending, series: SERIES });
   const database = openDatabase(path);
   const backlog = new Backlog(database, new Settled(database));
   const reader = new RowReader(path);

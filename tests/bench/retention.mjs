@@ -28,7 +28,7 @@ const BYTES_PER_ROW = 46;
 const WAL_BYTES = 12 * MB;
 
 prepare();
-const { fillDatabase } = await import('../support/filled-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.mjs');
 const { openDatabase } = await import('../../shared/dist/database/open.js');
 const { Ledger } = await import('../../collector/dist/store/ledger.js');
 const { Retention } = await import('../../collector/dist/store/retention.js');
@@ -40,7 +40,7 @@ const folder = mkdtempSync(join(tmpdir(), 'bench-retention-'));
 function slices(settledShare) {
   const path = join(folder, `${settledShare}.db`);
   const rows = Math.floor((Number(options.megabytes) * MB) / BYTES_PER_ROW);
-  fillDatabase(path, { rows, series: Number(options.series), settled: Math.floor(rows * settledShare) });
+  fillDatabase(path, { samples: rows, series: Number(options.series), settled: Math.floor(rows * settledShare) });
   const database = openDatabase(path);
   database.pragma(`cache_size = -2000`);
   const usedBytes = statSync(path).size * 0.02;

@@ -31,7 +31,7 @@ const rows = Number(options.rows);
 const MB = 1e6;
 
 prepare();
-const { fillDatabase } = await import('../support/filled-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.mjs');
 const { openDatabase } = await import('../../shared/dist/database/open.js');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-salvage-'));
@@ -107,7 +107,7 @@ async function run(damage) {
 }
 
 try {
-  fillDatabase(whole, { rows, series: Number(options.series) });
+  fillDatabase(whole, { samples: rows, series: Number(options.series) });
   const figures = [];
   for (const [name, damage] of Object.entries(DAMAGES)) {
     const { firstMs, foundMs, pauseMs, copiedMs, memory, survivors, balanced } = await run(damage);

@@ -4,6 +4,7 @@
  *
  *   node tests/bench/steady.mjs [--seconds 60] [--default-seconds 120] [--json]
  */
+import { spawn } from 'node:child_process';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -12,14 +13,15 @@ import { prepare } from '../../deploy/prepare.mjs';
 import { printFigures, quantile } from '../support/figures.mjs';
 import { cpuSeconds, diskBytesWritten, pssMB } from '../support/processes.mjs';
 import { Pair } from './parts/pair.mjs';
+import { installedPeers, isInstalled, startPeer } from './parts/peers.mjs';
 import { freePort, metricsOf, startReceiver, valueIn } from './parts/receiver.mjs';
-import { installedPeers, startPeer } from './parts/steady-peers.mjs';
 
 const { values: options } = parseArgs({
   options: { seconds: { type: 'string', default: '60' }, 'default-seconds': { type: 'string', default: '120' }, json: { type: 'boolean', default: false } },
 });
 /** Start-up, and the first uploads with all their series. */
 const WARM_UP_MS = 20_000;
+const EXPORTER = 'prometheus-node-exporter';
 const MIB_PER_MB = 1e6 / 1_048_576;
 
 prepare();
@@ -66,15 +68,14 @@ async function ours(variables, seconds) {
 }
 
 async function peer(name, seconds) {
-  const pair = new Pair();
-  const port = await freePort();
-  const receiver = await startReceiver(pair.folder, port);
-  const running = await startPeer(name, port);
-  const wireBytes = async () => running.wireBytes(await metricsOf(running.port));
-  const seen = await watch({ pids: running.pids, receiver, wireBytes, seconds });
-  await running.stop();
+  const [receiverPort, exporterPort] = [await freePort(), await freePort()];
+  const exporter = spawn(EXPORTER, [`--web.listen-address=127.0.0.1:${exporterPort}`], { stdio: 'ignore' });
+  const running = await startPeer(name, { receiverPort, exporterPort, path: '/metrics' });
+  const receiver = await startReceiver(running.folder, receiverPort);
+  const seen = await watch({ pids: [exporter.pid, running.child.pid], receiver, wireBytes: running.wireBytes, seconds });
   receiver.stop();
-  await pair.stop();
+  exporter.kill('SIGKILL');
+  await running.stop();
   return seen;
 }
 
@@ -88,7 +89,7 @@ const figures = [
   { name: 'PSS of both, by default', value: byDefault.pssMiB, unit: 'MiB', reach: '85' },
   { name: 'wire bytes a sample with headers, by default', value: byDefault.wireBytes, unit: 'bytes' },
 ];
-for (const name of installedPeers()) {
+for (const name of isInstalled(EXPORTER) ? installedPeers() : []) {
   const seen = await peer(name, Number(options.seconds));
   figures.push(
     { name: `${name} + node_exporter: CPU for 1,000 samples, each second`, value: seen.cpuMsPerThousand, unit: 'ms' },

@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
-import { openDatabase } from '@thugshells/shared/database/open.js';
-
 import { AgentProcess } from '../support/agent-process.js';
-import { books, differences, exportedPoints, storedPoints, viewCounts, type Point } from '../support/stored-rows.js';
+import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.js';
 import { until } from '../support/until.js';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
 
+import { delaysOf, heldEpochs, keptOf } from './comparison.js';
 import { CostMeter, type Costs } from './costs.js';
 import { describeFault, planFaults, type Fault } from './fault-plan.js';
 import { FaultyLink } from './faulty-link.js';
@@ -54,8 +53,6 @@ const TELL_EVERY_MS = 10_000;
 const USER_SERIES = 130;
 /** After the last fault: a backlog of all of it, over a machine that does other things too. */
 const DRAIN_DEADLINE_MS = 600_000;
-/** A longer pause between two scrapes is a kill or a step of the clock, no delay. */
-const LONGEST_DELAY_MS = 3_000;
 const CLOCK = pathToFileURL(join(import.meta.dirname, 'stepped-clock.mjs')).href;
 
 /** Both programs at a second's pace against a real VictoriaMetrics, over a link that fails, with kills and wrong clocks. */
@@ -239,38 +236,8 @@ export class Soak {
       ...{ collected, pending, rejected, dropped, differences: found, kills: this.#kills },
       costs: { collector: this.#meters.collector.costs, uploader: this.#meters.uploader.costs },
       wireBytes: this.#link!.bytesSent,
-      scrapeDelaysMs: delaysOf(stored),
+      scrapeDelaysMs: delaysOf(stored, SCRAPE_INTERVAL_MS),
       freshnessMs: this.#freshnessMs,
     };
   }
-}
-
-/** What a receiver that has got everything keeps: of several samples of a series at one time, one; it is taken at its word which. */
-function keptOf(stored: readonly Point[], exported: readonly Point[]): { readonly kept: Point[]; readonly shared: number } {
-  const key = ({ series, timestampMs }: Point): string => `${timestampMs} ${series}`;
-  const found = new Map(exported.map((point) => [key(point), point.value]));
-  const kept = new Map<string, Point>();
-  for (const point of stored) {
-    const isTheOne = Math.abs(point.value - (found.get(key(point)) ?? NaN)) <= 1e-9 * Math.max(1, Math.abs(point.value));
-    if (isTheOne || !kept.has(key(point))) kept.set(key(point), point);
-  }
-  return { kept: [...kept.values()], shared: stored.length - kept.size };
-}
-
-/** Spans of time whose rows wait for the receiver's clock. */
-function heldEpochs(path: string): number {
-  const database = openDatabase(path, { readonly: true });
-  try {
-    return database.prepare<[], number>('SELECT COUNT(*) FROM clock_epochs WHERE trusted = 0').pluck().get()!;
-  } finally {
-    database.close();
-  }
-}
-
-function delaysOf(stored: readonly { readonly series: string; readonly timestampMs: number }[]): number[] {
-  const times = stored.filter(({ series }) => series.includes('"load_average_1m"')).map(({ timestampMs }) => timestampMs);
-  return times
-    .map((time, index) => time - (times[index - 1] ?? -Infinity) - SCRAPE_INTERVAL_MS)
-    .filter((late) => Math.abs(late) < LONGEST_DELAY_MS)
-    .map((late) => Math.max(0, late));
 }

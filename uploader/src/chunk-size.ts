@@ -37,7 +37,7 @@ const CEILING_RISE = 1.05;
  * 250 to 400 ms about one; with only the next one ready the encoder would stand still meanwhile.
  */
 const AHEAD_MS = 300;
-/** No more batches than these wait ready, at some 600 KB each. */
+/** No more batches than these wait ready, at some 800 KB each. */
 const MOST_AHEAD = 6;
 
 /**

@@ -26,7 +26,7 @@ let encoder: Encoder | undefined;
  * Reads the rows of one batch and encodes them; the bodies move to the caller's thread.
  *
  * What a batch leaves behind are a few megabytes that lie outside of V8's heap, so that nothing tells V8 to look for
- * them: left to itself it lets some 25 MB gather. To look takes less than a millisecond.
+ * them: left to itself it lets some 25 MB gather. To look takes about a millisecond.
  */
 export default function encodeTask({ databasePath, format, ...request }: EncodeTask): EncodedBatch {
   reader ??= new RowReader(databasePath);

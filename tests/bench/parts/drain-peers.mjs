@@ -2,37 +2,15 @@
  * The same drain by vmagent and by Prometheus in agent mode: both scrape an exporter of ours once a second while their
  * receivers are away; then it is switched off, and the receivers return one after the other.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { cpuSeconds, pssMB } from '../../support/processes.mjs';
-import { freePort, metricsOf, startReceiver, valueIn } from './receiver.mjs';
+import { installedPeers, startPeer } from './peers.mjs';
+import { freePort, startReceiver } from './receiver.mjs';
 
 /** vmagent notices after 40 s that its receiver is back. */
 const GIVES_UP_AFTER_MS = 120_000;
-
-const PEERS = {
-  vmagent: {
-    binary: 'vmagent',
-    flags: ({ folder, config, receiver, port }) => [`-promscrape.config=${config}`, `-remoteWrite.url=http://127.0.0.1:${receiver}/api/v1/write`, `-remoteWrite.tmpDataPath=${folder}/data`, `-httpListenAddr=127.0.0.1:${port}`],
-    bytesSent: (text) => valueIn(text, 'vmagent_remotewrite_conn_bytes_written_total'),
-  },
-  'Prometheus agent': {
-    binary: 'prometheus',
-    flags: ({ folder, config, port }) => ['--enable-feature=agent', `--config.file=${config}`, `--storage.agent.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`],
-    config: (receiver) => `remote_write:\n  - url: http://127.0.0.1:${receiver}/api/v1/write\n`,
-    bytesSent: (text) => valueIn(text, 'prometheus_remote_storage_bytes_total'),
-  },
-};
-
-/** Those peers that are installed here. */
-export function installedPeers() {
-  return Object.keys(PEERS).filter((name) => spawnSync(PEERS[name].binary, ['--version'], { stdio: 'ignore' }).error === undefined);
-}
 
 /** An exporter of so many series, half counters, half gauges with a fraction, as the filled database has them. */
 async function startExporter(series) {
@@ -51,23 +29,11 @@ async function startExporter(series) {
   return { port: server.address().port, served, close: () => (server.closeAllConnections(), server.close()) };
 }
 
-const pathOf = (name) => `/${PEERS[name].binary}`;
+const pathOf = (name) => `/${name}`;
 
-async function startPeer(name, exporterPort) {
-  const peer = PEERS[name];
-  const folder = mkdtempSync(join(tmpdir(), 'bench-peer-'));
-  mkdirSync(join(folder, 'data'));
-  const [receiver, port] = [await freePort(), await freePort()];
-  const config = join(folder, 'config.yml');
-  const scrape = `global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n  - job_name: bench\n    metrics_path: ${pathOf(name)}\n    static_configs:\n      - targets: ["127.0.0.1:${exporterPort}"]\n`;
-  writeFileSync(config, scrape + (peer.config?.(receiver) ?? ''));
-  const child = spawn(peer.binary, peer.flags({ folder, config, receiver, port }), { stdio: 'ignore' });
-  return { name, folder, receiver, port, child };
-}
-
-async function drainPeer({ name, folder, receiver: receiverPort, port, child }, samples) {
+async function drainPeer({ folder, receiverPort, child, wireBytes, stop }, samples) {
   const cpuBefore = cpuSeconds(child.pid);
-  const sentBefore = PEERS[name].bytesSent(await metricsOf(port));
+  const sentBefore = await wireBytes();
   const receiver = await startReceiver(folder, receiverPort);
   const upAt = performance.now();
   const after = () => (performance.now() - upAt) / 1000;
@@ -80,12 +46,10 @@ async function drainPeer({ name, folder, receiver: receiverPort, port, child }, 
     seen.sentSeconds ??= after();
     if ((await receiver.visible('bench_rx_bytes_total')) >= samples) seen.visibleSeconds = after();
   }
-  const bytes = PEERS[name].bytesSent(await metricsOf(port)) - sentBefore;
+  const bytes = (await wireBytes()) - sentBefore;
   const cpu = cpuSeconds(child.pid) - cpuBefore;
-  child.kill('SIGKILL');
   receiver.stop();
-  await new Promise((resolve) => (child.exitCode ?? child.signalCode) === null ? child.once('exit', resolve) : resolve());
-  rmSync(folder, { recursive: true, force: true });
+  await stop();
   return { ...seen, stored: samples, cpuSeconds: cpu, bytesPerSample: bytes / samples, samplesPerSecond: samples / (seen.sentSeconds - seen.firstSeconds) };
 }
 
@@ -95,7 +59,7 @@ export async function drainPeers({ samples, series }) {
   if (names.length === 0) return {};
   const exporter = await startExporter(series);
   const peers = [];
-  for (const name of names) peers.push(await startPeer(name, exporter.port));
+  for (const name of names) peers.push({ name, ...(await startPeer(name, { receiverPort: await freePort(), exporterPort: exporter.port, path: pathOf(name) })) });
   console.error(`${names.join(' and ')} gather ${samples} samples, which takes ${Math.ceil(samples / series)} s`);
   await sleep((samples / series + 1) * 1000);
   exporter.close();

@@ -1,0 +1,52 @@
+/** vmagent and Prometheus in agent mode, each scraping an exporter once a second and writing to a receiver. */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { freePort, metricsOf, valueIn } from './receiver.mjs';
+
+const PEERS = {
+  vmagent: {
+    flags: ({ folder, config, remote, port }) => [`-promscrape.config=${config}`, `-remoteWrite.url=${remote}`, `-remoteWrite.tmpDataPath=${folder}/data`, `-httpListenAddr=127.0.0.1:${port}`],
+    config: () => '',
+    wireBytes: (text) => valueIn(text, 'vmagent_remotewrite_conn_bytes_written_total'),
+  },
+  prometheus: {
+    flags: ({ folder, config, port }) => ['--enable-feature=agent', `--config.file=${config}`, `--storage.agent.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`],
+    config: (remote) => `remote_write:\n  - url: ${remote}\n`,
+    // Bodies only: it does not count what it sends around them.
+    wireBytes: (text) => valueIn(text, 'prometheus_remote_storage_bytes_total'),
+  },
+};
+
+export function isInstalled(binary) {
+  return spawnSync(binary, ['--version'], { stdio: 'ignore' }).error === undefined;
+}
+
+/** Those peers that are installed here. */
+export function installedPeers() {
+  return Object.keys(PEERS).filter(isInstalled);
+}
+
+/** Starts a peer that scrapes `path` of an exporter and sends to a receiver's port. */
+export async function startPeer(name, { receiverPort, exporterPort, path }) {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-peer-'));
+  mkdirSync(join(folder, 'data'));
+  const port = await freePort();
+  const config = join(folder, 'config.yml');
+  const remote = `http://127.0.0.1:${receiverPort}/api/v1/write`;
+  const scrape = `global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n  - job_name: bench\n    metrics_path: ${path}\n    static_configs:\n      - targets: ["127.0.0.1:${exporterPort}"]\n`;
+  writeFileSync(config, scrape + PEERS[name].config(remote));
+  const child = spawn(name, PEERS[name].flags({ folder, config, remote, port }), { stdio: 'ignore' });
+  return {
+    ...{ folder, receiverPort, child },
+    wireBytes: async () => PEERS[name].wireBytes(await metricsOf(port)),
+    async stop() {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
