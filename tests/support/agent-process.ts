@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -24,6 +25,8 @@ export class AgentProcess {
   readonly problems: string[] = [];
   readonly ended: Promise<Ending>;
   #ending: Ending | undefined;
+  /** Its first line or its end, whichever comes first. */
+  readonly #begun: Promise<unknown>;
 
   constructor(
     program: 'collector' | 'uploader',
@@ -36,7 +39,7 @@ export class AgentProcess {
       env: { PATH, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    createInterface({ input: this.#child.stdout! }).on('line', (line) => this.lines.push(line));
+    const output = createInterface({ input: this.#child.stdout! }).on('line', (line) => this.lines.push(line));
     createInterface({ input: this.#child.stderr! }).on('line', (line) => this.problems.push(line));
     this.ended = new Promise((resolve) => {
       this.#child.once('close', (code, signal) => {
@@ -44,6 +47,7 @@ export class AgentProcess {
         resolve(this.#ending);
       });
     });
+    this.#begun = Promise.race([once(output, 'line'), this.ended]);
   }
 
   /** Its process id; 0 if it could not be started. */
@@ -81,8 +85,9 @@ export class AgentProcess {
     this.#child.kill(signal);
   }
 
-  /** Ends it as systemd would. */
+  /** Ends it as systemd would, which may be too early for Node: a program that has not begun ends by the signal itself. */
   async stop(): Promise<Ending> {
+    await this.#begun;
     return this.kill('SIGTERM');
   }
 }

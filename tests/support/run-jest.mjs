@@ -8,7 +8,7 @@ import { root } from '../../deploy/prepare.mjs';
 const resultsFile = join(root, 'var', 'test-results.json');
 
 /**
- * Runs jest in a process of its own, its output shown.
+ * Runs jest in a process of its own, its output shown, and names what failed once more in lines of its own at the end.
  *
  * @param {readonly string[]} args
  * @param {Readonly<Record<string, string>>} env added to this process's
@@ -23,7 +23,11 @@ export function runJest(args, env) {
     stdio: 'inherit',
     env: { ...process.env, TEST_RESULTS: resultsFile, ...env },
   });
-  const { tests, brokenFiles } = existsSync(resultsFile) ? JSON.parse(readFileSync(resultsFile, 'utf8')) : { tests: [], brokenFiles: 1 };
-  const count = (wanted) => tests.filter((test) => test.status === wanted).length;
-  return { status: status ?? 1, tests, passed: count('passed'), failed: count('failed') + brokenFiles };
+  const { tests, brokenFiles } = existsSync(resultsFile) ? JSON.parse(readFileSync(resultsFile, 'utf8')) : { tests: [], brokenFiles: ['jest'] };
+  const failures = [
+    ...brokenFiles.map((file) => `${file}: could not be run`),
+    ...tests.filter((test) => test.status === 'failed').map(({ file, fullName }) => `${file}: ${fullName}`),
+  ];
+  for (const failure of failures) console.log(`failed: ${failure}`);
+  return { status: status ?? 1, tests, passed: tests.filter((test) => test.status === 'passed').length, failed: failures.length };
 }

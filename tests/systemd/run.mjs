@@ -3,15 +3,15 @@
  * Needs root, debootstrap, systemd-nspawn and lintian. Extra arguments go to jest.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
 import { prepare, root, run, runTool } from '../../deploy/prepare.mjs';
+import { runJest } from '../support/run-jest.mjs';
 import { debianTree } from './debian-tree.mjs';
 
 const NEEDED = { debootstrap: 'debootstrap', 'systemd-nspawn': 'systemd-container', lintian: 'lintian', curl: 'curl', 'dpkg-shlibdeps': 'dpkg-dev', strip: 'binutils' };
-const resultsFile = join(root, 'var', 'systemd-results.json');
 
 const startedAt = performance.now();
 
@@ -58,14 +58,6 @@ step('making a Debian to boot');
 const tree = debianTree();
 console.log(tree);
 step('tests under systemd');
-rmSync(resultsFile, { force: true });
-const { status } = spawnSync(
-  process.execPath,
-  ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js', '--config', 'tests/systemd/jest.config.js', ...process.argv.slice(2)],
-  { cwd: root, stdio: 'inherit', env: { ...process.env, ...built, THUGSHELLS_TREE: tree, TEST_RESULTS: resultsFile } },
-);
-const { tests, brokenFiles } = existsSync(resultsFile) ? JSON.parse(readFileSync(resultsFile, 'utf8')) : { tests: [], brokenFiles: 1 };
-const count = (wanted) => tests.filter((test) => test.status === wanted).length;
-const failed = count('failed') + brokenFiles;
-console.log(`\n${count('passed')} passed, ${failed} failed`);
-process.exit(status === 0 && failed === 0 && count('passed') > 0 ? 0 : 1);
+const { status, passed, failed } = runJest(['--config', 'tests/systemd/jest.config.js', ...process.argv.slice(2)], { ...built, THUGSHELLS_TREE: tree });
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exit(status === 0 && failed === 0 && passed > 0 ? 0 : 1);
