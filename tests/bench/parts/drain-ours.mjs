@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { quantile } from '../../support/figures.mjs';
 import { cpuSeconds, pssMB } from '../../support/processes.mjs';
 import { Pair } from './pair.mjs';
-import { freePort, metricsOf, startReceiver, valueIn } from './receiver.mjs';
+import { freePort, startReceiver } from './receiver.mjs';
 
 /** Often, so that enough scrapes fall into the seconds of a drain. */
 const SCRAPE_INTERVAL_MS = 500;
@@ -13,16 +13,33 @@ const SCRAPE_INTERVAL_MS = 500;
 const EARLIER_MS = 20;
 /** How long the collector runs beside a receiver that is away, to tell when its scrapes end undisturbed. */
 const QUIET_MS = 5_000;
+const LOGGED = { LOG_LEVEL: 'debug', LOG_FORMAT: 'json' };
+
+/** Each line that a program logs with one of its messages. */
+function onLogged(stdout, msg, take) {
+  createInterface({ input: stdout }).on('line', (line) => {
+    if (line.includes(`"msg":"${msg}"`)) take(JSON.parse(line));
+  });
+}
 
 /** When each scrape of each collector ended, from its log. */
 function watchScrapes(stdout) {
   const ends = new Map();
-  createInterface({ input: stdout }).on('line', (line) => {
-    if (!line.includes('"msg":"scrape"')) return;
-    const { collector, time } = JSON.parse(line);
-    ends.set(collector, [...(ends.get(collector) ?? []), Date.parse(time)]);
-  });
+  onLogged(stdout, 'scrape', ({ collector, time }) => ends.set(collector, [...(ends.get(collector) ?? []), Date.parse(time)]));
   return ends;
+}
+
+/** What was delivered and when, from the uploader's log: to ask it for that would take from its time. */
+function watchChunks(stdout) {
+  const sent = { samples: 0, bytes: 0, firstAtMs: undefined, lastAtMs: undefined };
+  onLogged(stdout, 'chunk posted', ({ outcome, count, bytes_sent: bytes, time }) => {
+    if (outcome !== 'delivered') return;
+    sent.firstAtMs ??= Date.parse(time);
+    sent.lastAtMs = Date.parse(time);
+    sent.samples += count;
+    sent.bytes += bytes;
+  });
+  return sent;
 }
 
 /** How much later than undisturbed the scrapes of some time ended, in ms. */
@@ -43,41 +60,37 @@ export async function drainOurs({ samples, series, probe, fillDatabase, onStart 
   const pair = new Pair();
   const stored = fillDatabase(pair.database, { samples, series });
   const [port, healthPort] = [await freePort(), await freePort()];
-  const collector = pair.start('collector', { INTERVAL: `${SCRAPE_INTERVAL_MS}ms`, LOG_LEVEL: 'debug', LOG_FORMAT: 'json' }, 'pipe');
+  const collector = pair.start('collector', { INTERVAL: `${SCRAPE_INTERVAL_MS}ms`, ...LOGGED }, 'pipe');
   onStart('collector', collector.pid);
   const ends = watchScrapes(collector.stdout);
   const uploader = pair.start('uploader', {
     ...{ REMOTE_URL: `http://127.0.0.1:${port}/api/v1/import`, HEALTH_PORT: String(healthPort), RETRY_ATTEMPTS: '1' },
     ...(probe === undefined ? {} : { PROBE_INTERVAL: probe }),
-  });
+    ...LOGGED,
+  }, 'pipe');
+  const sent = watchChunks(uploader.stdout);
   onStart('uploader', uploader.pid);
   const isAway = async () => (await (await fetch(`http://127.0.0.1:${healthPort}/health`)).json()).components.uploader.details.receiver === 'away';
   while (!(await isAway().catch(() => false))) await sleep(100);
   await sleep(QUIET_MS);
   const before = [collector, uploader].map(({ pid }) => cpuSeconds(pid));
   const receiver = await startReceiver(pair.folder, port);
-  const seen = await watchDrain({ receiver, stored, selector: '{device_id="bench"}', healthPort, pids: [collector.pid, uploader.pid] });
+  const seen = await watchDrain({ receiver, stored, selector: '{device_id="bench"}', sent, pids: [collector.pid, uploader.pid] });
   const cpu = [collector, uploader].map(({ pid }, index) => cpuSeconds(pid) - before[index]);
   receiver.stop();
   await pair.stop();
   return { ...seen, cpuSeconds: cpu[0] + cpu[1], scrapeDelaysMs: delaysOf(ends, seen.firstAtMs, seen.sentAtMs) };
 }
 
-async function watchDrain({ receiver, stored, selector, healthPort, pids }) {
+async function watchDrain({ receiver, stored, selector, sent, pids }) {
   const upAt = performance.now();
-  const after = () => (performance.now() - upAt) / 1000;
-  const seen = { peakPssMB: 0, stored };
-  for (;;) {
-    seen.peakPssMB = Math.max(seen.peakPssMB, pids.reduce((sum, pid) => sum + pssMB(pid), 0));
-    const own = await metricsOf(healthPort);
-    const uploaded = valueIn(own, 'uploader_metrics_uploaded_total');
-    if (seen.firstSeconds === undefined && uploaded > 0) Object.assign(seen, { firstSeconds: after(), firstAtMs: Date.now() });
-    if (seen.sentSeconds === undefined && uploaded >= stored) {
-      Object.assign(seen, { sentSeconds: after(), sentAtMs: Date.now(), bytesPerSample: valueIn(own, 'uploader_bytes_sent_total') / uploaded });
-    }
-    if (seen.sentSeconds !== undefined && (await receiver.visible(selector)) >= stored) {
-      return { ...seen, visibleSeconds: after(), samplesPerSecond: stored / (seen.sentSeconds - seen.firstSeconds) };
-    }
-    await sleep(50);
+  let peakPssMB = 0;
+  for (;; await sleep(50)) {
+    peakPssMB = Math.max(peakPssMB, pids.reduce((sum, pid) => sum + pssMB(pid), 0));
+    if (sent.samples < stored) continue;
+    const { firstAtMs, lastAtMs: sentAtMs, bytes, samples } = { ...sent };
+    if ((await receiver.visible(selector)) < stored) continue;
+    const visibleSeconds = (performance.now() - upAt) / 1000;
+    return { peakPssMB, stored, firstAtMs, sentAtMs, visibleSeconds, bytesPerSample: bytes / samples, samplesPerSecond: (stored / (sentAtMs - firstAtMs)) * 1000 };
   }
 }
