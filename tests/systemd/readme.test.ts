@@ -1,0 +1,68 @@
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import { expressionsOfDashboards, type Expression } from '../support/promql.js';
+import { until } from '../support/until.js';
+import { Container } from './container.js';
+
+/** The README's lines for a Debian of one's own, followed there as they stand, with nothing configured. */
+
+const CLONE = 'root/clone';
+const { THUGSHELLS_PACKAGE: built = '' } = process.env;
+
+let container: Container;
+
+beforeAll(async () => {
+  container = await Container.boot();
+  // Root needs no sudo, and the tree has none.
+  container.write('usr/local/bin/sudo', '#!/bin/sh\nexec "$@"\n');
+  container.output('chmod +x /usr/local/bin/sudo');
+});
+
+afterAll(async () => {
+  await container?.remove();
+});
+
+/** The lines of a section's first block of shell. */
+function linesOf(section: string): string[] {
+  const [, text = ''] = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8').split(`\n## ${section}\n`);
+  const [, block = ''] = /^```\n([\s\S]*?)^```/m.exec(text) ?? [];
+  return block.trim().split('\n');
+}
+
+/** How many series of the receiver in the container answer a query. */
+function answers(expression: string): number {
+  const query = new URLSearchParams({ query: expression }).toString();
+  const body = JSON.parse(container.page(`http://127.0.0.1:8428/api/v1/query?${query}`)) as { data: { result: unknown[] } };
+  return body.data.result.length;
+}
+
+/** What only a board has whose hardware or configuration the container lacks. */
+const NOT_HERE = /temperature|throttle|life_time|pre_eol|disk_|filesystem|pressure|frequency|ring|dropped|rejected/;
+
+describe('who follows the README alone', () => {
+  test('builds the package, installs it, and has both units running and content', () => {
+    const [build, ...lines] = linesOf('Under systemd');
+    expect(build).toBe('npm run package:deb');
+    // Built before, on the machine that has the clone.
+    mkdirSync(join(container.folder, CLONE, 'var'), { recursive: true });
+    copyFileSync(built, join(container.folder, CLONE, 'var', basename(built)));
+    expect(lines.length).toBeGreaterThan(3);
+    for (const line of lines) container.output(`cd /${CLONE} && export DEBIAN_FRONTEND=noninteractive && timeout 120 sh -c '${line.replaceAll("'", `'"'"'`)}'`);
+    for (const program of ['collector', 'uploader']) {
+      expect(['ActiveState', 'NRestarts'].map((name) => container.property(`thugshells-${program}`, name))).toEqual(['active', '0']);
+    }
+    const { ExecStart } = { ExecStart: container.property('victoria-metrics', 'ExecStart') };
+    expect(ExecStart).toContain('$ARGS');
+    expect(container.output('tr "\\0" " " < /proc/$(systemctl show -p MainPID --value victoria-metrics)/cmdline')).toContain('-dedup.minScrapeInterval=1ms -retentionPeriod=12');
+  }, 300_000);
+
+  test('has answers to every query of the dashboards', async () => {
+    const waiting = (): Expression[] => expressionsOfDashboards().filter(({ text }) => answers(text) === 0);
+    const isOfThisHardware = ({ text }: Expression): boolean => NOT_HERE.test(text);
+    await until('all are answered', () => waiting().every(isOfThisHardware), 240_000).catch(() => undefined);
+    expect(waiting().filter((expression) => !isOfThisHardware(expression)).map(({ where, text }) => `${where}: ${text}`)).toEqual([]);
+  }, 300_000);
+});
