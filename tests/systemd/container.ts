@@ -66,8 +66,13 @@ export class Container {
 
   /** The text of a page of a server in the container. */
   page(url: string): string {
-    const { status, stdout, stderr } = spawnSync('nsenter', ['-t', this.#leader, '-n', 'curl', '--silent', '--show-error', '--noproxy', '*', url], { encoding: 'utf8', maxBuffer: 2 ** 28 });
-    if (status !== 0) throw new Error(`${url} does not answer: ${stderr}`);
+    return this.inNetwork('curl', '--silent', '--show-error', '--noproxy', '*', url);
+  }
+
+  /** What a command of this machine prints when it is run in the container's network. */
+  inNetwork(...command: readonly string[]): string {
+    const { status, stdout, stderr } = spawnSync('nsenter', ['-t', this.#leader, '-n', ...command], { encoding: 'utf8', maxBuffer: 2 ** 28 });
+    if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}: ${stderr}`);
     return stdout;
   }
 

@@ -17,8 +17,10 @@ let container: Container;
 beforeAll(async () => {
   container = await Container.boot();
   // Root needs no sudo, and the tree has none.
-  container.write('usr/local/bin/sudo', '#!/bin/sh\nexec "$@"\n');
-  container.output('chmod +x /usr/local/bin/sudo');
+  container.write('usr/bin/sudo', '#!/bin/sh\nexec "$@"\n');
+  container.output('chmod +x /usr/bin/sudo');
+  // Whoever reads along says yes.
+  container.write('etc/apt/apt.conf.d/90yes', 'APT::Get::Assume-Yes "true";\n');
 });
 
 afterAll(async () => {
@@ -39,8 +41,8 @@ function answers(expression: string): number {
   return body.data.result.length;
 }
 
-/** What only a board has whose hardware or configuration the container lacks. */
-const NOT_HERE = /temperature|throttle|life_time|pre_eol|disk_|filesystem|pressure|frequency|ring|dropped|rejected/;
+/** Of hardware that the container does not show, of its interfaces (it has loopback alone), and of what takes longer than a test. */
+const NOT_HERE = /cpu_temperature|cpu_frequency|cpu_throttled|disk_life_time|disk_pre_eol|network_[rt]x|storage_wal_checkpoint_duration/;
 
 describe('who follows the README alone', () => {
   test('builds the package, installs it, and has both units running and content', () => {
@@ -54,8 +56,6 @@ describe('who follows the README alone', () => {
     for (const program of ['collector', 'uploader']) {
       expect(['ActiveState', 'NRestarts'].map((name) => container.property(`thugshells-${program}`, name))).toEqual(['active', '0']);
     }
-    const { ExecStart } = { ExecStart: container.property('victoria-metrics', 'ExecStart') };
-    expect(ExecStart).toContain('$ARGS');
     expect(container.output('tr "\\0" " " < /proc/$(systemctl show -p MainPID --value victoria-metrics)/cmdline')).toContain('-dedup.minScrapeInterval=1ms -retentionPeriod=12');
   }, 300_000);
 

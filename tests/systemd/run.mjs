@@ -11,7 +11,7 @@ import { prepare, root, run, runTool } from '../../deploy/prepare.mjs';
 import { runJest } from '../support/run-jest.mjs';
 import { debianTree } from './debian-tree.mjs';
 
-const NEEDED = { debootstrap: 'debootstrap', 'systemd-nspawn': 'systemd-container', lintian: 'lintian', curl: 'curl', 'dpkg-shlibdeps': 'dpkg-dev', strip: 'binutils' };
+const NEEDED = { debootstrap: 'debootstrap', 'systemd-nspawn': 'systemd-container', lintian: 'lintian', curl: 'curl', ip: 'iproute2', 'dpkg-shlibdeps': 'dpkg-dev', strip: 'binutils' };
 
 const startedAt = performance.now();
 

@@ -12,9 +12,9 @@ function attempt(action) {
   }
 }
 
-function tcp(port) {
+function tcp(host, port) {
   return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port });
+    const socket = connect({ host, port });
     socket.once('connect', () => resolve('possible'));
     socket.once('error', (error) => resolve(error.code));
   }).catch((error) => error.code);
@@ -32,7 +32,8 @@ const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Numbe
 console.log(
   JSON.stringify({
     probe: true,
-    tcp: await tcp(8428),
+    tcp: await tcp('127.0.0.1', 8428),
+    elsewhere: await tcp('192.0.2.1', 8428),
     udp: await udp(),
     interfaces: readFileSync('/proc/net/dev', 'utf8').includes('lo:'),
     others: others.length,

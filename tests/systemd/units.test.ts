@@ -41,7 +41,8 @@ describe('after the installation', () => {
     expect(users).toEqual(['thugshells-collector', 'thugshells-uploader']);
   });
 
-  test('the collector reports the file systems of the board, not those of its sandbox', () => {
+  test('the collector reports the file systems of the board, not those of its sandbox', async () => {
+    await board.delivers();
     const outside = board.container.output(`thugshells-collector once | jq -r 'select(.metric.__name__ == "filesystem_size_bytes") | .metric.mountpoint' | sort`);
     const inside = JSON.parse(board.container.page('http://127.0.0.1:8428/api/v1/label/mountpoint/values')) as { data: string[] };
     expect(inside.data.sort()).toEqual(outside.split('\n'));
@@ -86,10 +87,34 @@ describe('the sandbox', () => {
     return JSON.parse(line!.message) as Record<string, unknown>;
   }
 
+  /** systemd filters by address with programs in the kernel, which not every container may load, and says nothing where it may not. */
+  function canFilterAddresses(): boolean {
+    const script = `require('node:net').connect(8428, '127.0.0.1').once('connect', () => process.exit(0)).once('error', () => process.exit(1))`;
+    return board.container.run(`systemd-run --quiet --wait --property=IPAddressDeny=any /usr/lib/thugshells/node -e "${script}"`).code !== 0;
+  }
+
   const both = { others: 0, interfaces: true, etc: 'EROFS', program: 'EROFS', state: 'possible', shadow: 'EACCES', credentials: 'EACCES' };
 
   test('of the collector has no network at all, and sees the interfaces all the same', async () => {
     expect(await probed('collector')).toMatchObject({ ...both, tcp: 'EAFNOSUPPORT', udp: 'EAFNOSUPPORT' });
+  });
+
+  test('of a collector that scrapes has loopback and nothing else, and what an exporter there tells arrives', async () => {
+    // An address of this machine that is not of loopback; the receiver listens there too.
+    board.container.inNetwork('ip', 'address', 'add', '192.0.2.1/32', 'dev', 'lo');
+    const folder = '/etc/systemd/system/thugshells-collector.service.d';
+    board.container.output(`mkdir -p ${folder} && cp /usr/share/doc/thugshells/examples/scrape.conf ${folder}/scrape.conf && systemctl daemon-reload`);
+    board.configure({ SCRAPE_TARGETS: 'receiver=http://127.0.0.1:8428/metrics' });
+    expect(await probed('collector')).toMatchObject({ ...both, tcp: 'possible', elsewhere: canFilterAddresses() ? 'EPERM' : 'possible' });
+    expect(board.property('collector', 'IPAddressDeny').split(' ').sort()).toEqual(['0.0.0.0/0', '::/0']);
+    expect(board.property('collector', 'IPAddressAllow').split(' ').sort()).toEqual(['127.0.0.0/8', '::1/128']);
+    const query = new URLSearchParams({ query: 'count({job="receiver",device_id="board-1"})' }).toString();
+    await until('the series are there', () => {
+      const answer = JSON.parse(board.container.page(`http://127.0.0.1:8428/api/v1/query?${query}`)) as { data: { result: { value: [number, string] }[] } };
+      return Number(answer.data.result[0]?.value[1]) > 100;
+    }, 60_000);
+    board.configure({ SCRAPE_TARGETS: undefined });
+    board.container.output(`rm ${folder}/scrape.conf && systemctl daemon-reload && systemctl restart thugshells-collector`);
   });
 
   test('of the uploader reaches the receiver, and sees no other process', async () => {
