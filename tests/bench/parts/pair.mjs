@@ -26,13 +26,16 @@ export class Pair {
     copyFileSync(process.execPath, this.#node);
   }
 
-  /** @param {Record<string, string>} variables without prefix */
-  start(program, variables, stdout = 'ignore') {
+  /**
+   * @param {Record<string, string>} variables without prefix
+   * @param {Record<string, string>} more what is not the agent's own, as it stands
+   */
+  start(program, variables, stdout = 'ignore', more = {}) {
     const unit = startedByUnit(program);
     const all = Object.entries({ DB_PATH: this.database, DEVICE_ID: `board-${program}`, ...variables });
     const environment = Object.fromEntries(all.map(([name, value]) => [`THUGSHELLS_${name}`, value]));
     const child = spawn(this.#node, [...unit.flags, join(root, program, 'dist/main.js')], {
-      env: { PATH: process.env.PATH, ...unit.environment, ...environment },
+      env: { PATH: process.env.PATH, ...unit.environment, ...environment, ...more },
       stdio: ['ignore', stdout, 'inherit'],
     });
     this.#children.push(child);
