@@ -32,6 +32,7 @@ export class SampleWriter {
   readonly #lastId: Statement<[], number>;
   readonly #updateBooks: Statement;
   #syncedAt = -Infinity;
+  #isFull: boolean | undefined;
 
   constructor(database: Database, options: SampleWriterOptions) {
     this.#database = database;
@@ -55,8 +56,7 @@ export class SampleWriter {
     const { clock, epochs, syncIntervalMs } = this.#options;
     const startedAt = clock.monotonic();
     const full = startedAt - this.#syncedAt >= syncIntervalMs;
-    // SQLite takes the setting outside a transaction only.
-    this.#database.pragma(`synchronous = ${full ? 'FULL' : 'NORMAL'}`);
+    this.#synchronise(full);
     for (const scrape of scrapes) scrape.moment ??= epochs.momentOf(scrape.at);
     try {
       this.#database.transaction(() => this.#write(scrapes, loss)).immediate();
@@ -72,6 +72,13 @@ export class SampleWriter {
   /** The names of all stored series. */
   names(): StoredName[] {
     return this.#series.names();
+  }
+
+  /** SQLite takes the setting outside a transaction only; to set it costs as much as a small commit. */
+  #synchronise(full: boolean): void {
+    if (full === this.#isFull) return;
+    this.#database.pragma(`synchronous = ${full ? 'FULL' : 'NORMAL'}`);
+    this.#isFull = full;
   }
 
   #write(scrapes: readonly BufferedScrape[], loss: Loss | undefined): void {

@@ -1,10 +1,13 @@
 /**
- * What the agent takes in quiet times: at a second's pace, and as it is configured by default; beside it vmagent and
- * Prometheus in agent mode with node_exporter, where they are installed.
+ * What the agent takes in quiet times: at a second's pace, the same with about as many samples a scrape as node_exporter
+ * has, and as it is configured by default; beside it vmagent and Prometheus in agent mode with node_exporter, where they
+ * are installed.
  *
  *   node tests/bench/steady.mjs [--seconds 60] [--default-seconds 120] [--json]
  */
 import { spawn } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -23,6 +26,8 @@ const { values: options } = parseArgs({
 const WARM_UP_MS = 20_000;
 const EXPORTER = 'prometheus-node-exporter';
 const MIB_PER_MB = 1e6 / 1_048_576;
+/** Beside those of the kernel on a machine with few devices: some 510 together, which is what node_exporter has there. */
+const TEXT_FILE_SERIES = 450;
 
 prepare();
 
@@ -52,8 +57,18 @@ async function watch({ pids, receiver, wireBytes, seconds }) {
   };
 }
 
-async function ours(variables, seconds) {
+/** A folder with the text file of a script that counts. */
+function textFiles(folder) {
+  const directory = join(folder, 'textfiles');
+  mkdirSync(directory);
+  const lines = Array.from({ length: TEXT_FILE_SERIES }, (_, index) => `script_events_total{queue="q${index % 30}",kind="k${index}"} ${index * 7919}`);
+  writeFileSync(join(directory, 'script.prom'), `# TYPE script_events_total counter\n${lines.join('\n')}\n`);
+  return { TEXTFILE_DIR: directory };
+}
+
+async function ours({ withTextFile = false, ...given }, seconds) {
   const pair = new Pair();
+  const variables = { ...given, ...(withTextFile ? textFiles(pair.folder) : {}) };
   const [port, healthPort] = [await freePort(), await freePort()];
   const receiver = await startReceiver(pair.folder, port);
   const programs = [
@@ -80,11 +95,16 @@ async function peer(name, seconds) {
 }
 
 const second = await ours({ INTERVAL: '1s', UPLOAD_INTERVAL: '1s' }, Number(options.seconds));
+const secondWithMore = await ours({ INTERVAL: '1s', UPLOAD_INTERVAL: '1s', withTextFile: true }, Number(options.seconds));
 const byDefault = await ours({}, Number(options['default-seconds']));
 const figures = [
-  { name: 'CPU for 1,000 samples, each second', value: second.cpuMsPerThousand, unit: 'ms', reach: '15' },
-  { name: 'wire bytes a sample with headers, each second', value: second.wireBytes, unit: 'bytes', reach: '14' },
+  { name: 'CPU of both, each second', value: second.cpuPercent, unit: '% of a core' },
+  { name: 'wire bytes a sample with headers, each second', value: second.wireBytes, unit: 'bytes' },
   { name: 'disk bytes a sample, each second', value: second.diskBytes, unit: 'bytes' },
+  { name: `CPU for 1,000 samples, ${TEXT_FILE_SERIES} more each second`, value: secondWithMore.cpuMsPerThousand, unit: 'ms', reach: '15' },
+  { name: `CPU of both, ${TEXT_FILE_SERIES} more each second`, value: secondWithMore.cpuPercent, unit: '% of a core' },
+  { name: `wire bytes a sample with headers, ${TEXT_FILE_SERIES} more each second`, value: secondWithMore.wireBytes, unit: 'bytes', reach: '14' },
+  { name: `disk bytes a sample, ${TEXT_FILE_SERIES} more each second`, value: secondWithMore.diskBytes, unit: 'bytes' },
   { name: 'CPU of both, by default', value: byDefault.cpuPercent, unit: '% of a core', reach: '1' },
   { name: 'PSS of both, by default', value: byDefault.pssMiB, unit: 'MiB', reach: '85' },
   { name: 'wire bytes a sample with headers, by default', value: byDefault.wireBytes, unit: 'bytes' },
@@ -92,6 +112,7 @@ const figures = [
 for (const name of isInstalled(EXPORTER) ? installedPeers() : []) {
   const seen = await peer(name, Number(options.seconds));
   figures.push(
+    { name: `${name} + node_exporter: CPU of both, each second`, value: seen.cpuPercent, unit: '% of a core' },
     { name: `${name} + node_exporter: CPU for 1,000 samples, each second`, value: seen.cpuMsPerThousand, unit: 'ms' },
     { name: `${name} + node_exporter: wire bytes a sample`, value: seen.wireBytes, unit: 'bytes' },
     { name: `${name} + node_exporter: disk bytes a sample`, value: seen.diskBytes, unit: 'bytes' },
