@@ -67,6 +67,8 @@ test('every stored sample is in VictoriaMetrics exactly once, though uploader an
       await server.restart();
     }
   }
+  // What the killed one had been promised last is pending again once the new one has begun.
+  await until('the last uploader delivers', () => uploader.told('uploaded').length > 0);
   await until('some hundred samples are stored', () => books(database).collected > 500);
   expect(await collector.stop()).toEqual({ code: 0, signal: null });
   await untilDrained();

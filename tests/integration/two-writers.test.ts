@@ -21,6 +21,8 @@ const WAL_BYTES = 0.25 * MIB;
 /** Rows for which there is hardly room. */
 const OLD_ROWS = 104_000;
 const MINUTE_MS = 60_000;
+/** Of a scrape or an acknowledgement here. */
+const ONE_COMMIT_BYTES = 128 * 1024;
 
 let folder: string;
 let path: string;
@@ -94,7 +96,8 @@ test('for a minute two processes write, delete, checkpoint and read at once: nob
   expect(collected).toBeGreaterThan(OLD_ROWS + 10_000);
   expect(count(reader, `id <= ${OLD_ROWS}`)).toBeLessThan(OLD_ROWS);
   expect(largest.wal).toBeGreaterThan(WAL_BYTES / 2);
-  expect(largest.wal).toBeLessThan(limits.walMaxBytes);
+  // Where a reader is in the way, on a busy machine, the commit that reaches the limit is the last.
+  expect(largest.wal).toBeLessThan(limits.walMaxBytes + ONE_COMMIT_BYTES);
   expect(largest.together).toBeLessThan(DB_MAX_BYTES);
   expect(collector.told('WAL checkpoint').length).toBeGreaterThan(10);
   for (const agent of [collector, uploader]) {
