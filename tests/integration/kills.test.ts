@@ -75,6 +75,10 @@ test(`after ${KILLS} kills of uploader, collector and receiver at random moments
     expect(collected).toBe(delivered + pending + rejected + dropped);
     expect(pending).toBeGreaterThanOrEqual(0);
   }
+  const uploads = (): number => agents.get('uploader')!.told('uploaded').length;
+  const before = uploads();
+  // Only then what a killed uploader or receiver had last is pending again.
+  await until('the uploader delivers after the last kill', () => uploads() > before, 600_000);
   await until('the collector stores again', () => agents.get('collector')!.told('collector starts').length > 0);
   expect(await agents.get('collector')!.stop()).toEqual({ code: 0, signal: null });
   await until('nothing is pending', () => books(database).pending === 0, 600_000);

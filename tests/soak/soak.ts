@@ -217,6 +217,10 @@ export class Soak {
     this.#clockTurn += 1;
     this.#link!.setFault(undefined);
     this.#setClock(0);
+    // Only then what a killed uploader or receiver had last is pending again.
+    const uploads = (): number => this.#running.get('uploader')!.told('uploaded').length;
+    const before = uploads();
+    await until('the uploader delivers after the last fault', () => uploads() > before, DRAIN_DEADLINE_MS);
     await until('the collector stores again', () => this.#running.get('collector')!.told('collector starts').length > 0);
     await until('the true time of every row is known', () => heldEpochs(this.#database) === 0, DRAIN_DEADLINE_MS);
     await this.#running.get('collector')!.stop();
