@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
 
+import { controllerUnder } from '@thugshells/shared/abort.js';
 import { maskCredentials } from '@thugshells/shared/config.js';
 import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
 
@@ -40,16 +41,23 @@ export class ScrapeDoor {
 
   /** @throws AgentError SCRAPE_FAILED that says what the target did */
   async fetch(url: string, { timeoutMs, maxBytes }: PageLimits): Promise<Page> {
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const signal = AbortSignal.any([deadline, this.#closing.signal]);
+    const { controller, release } = controllerUnder(this.#closing.signal);
+    let isLate = false;
+    const deadline = setTimeout(() => {
+      isLate = true;
+      controller.abort();
+    }, timeoutMs);
     try {
-      const response = await request(url, signal, timeoutMs);
+      const response = await request(url, controller.signal, timeoutMs);
       const bytes = await readAll(bodyOf(response), response, maxBytes);
       return { bytes, contentType: (response.headers['content-type'] ?? '').toLowerCase() };
     } catch (error) {
       if (error instanceof AgentError) throw error;
-      if (deadline.aborted) throw failed(`no whole answer within ${timeoutMs / 1000} s`, 'See what it does; THUGSHELLS_SCRAPE_TIMEOUT is how long it may take.', error);
+      if (isLate) throw failed(`no whole answer within ${timeoutMs / 1000} s`, 'See what it does; THUGSHELLS_SCRAPE_TIMEOUT is how long it may take.', error);
       throw failed(codeOf(error) === 'ECONNREFUSED' ? 'nothing listens there' : messageOf(error) || String(codeOf(error)), HINT, error);
+    } finally {
+      clearTimeout(deadline);
+      release();
     }
   }
 

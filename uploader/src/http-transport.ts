@@ -4,6 +4,7 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 
 import { got, type Got, type Response } from 'got';
 
+import { controllerUnder } from '@thugshells/shared/abort.js';
 import type { Clock } from '@thugshells/shared/clock.js';
 import { maskCredentials } from '@thugshells/shared/config.js';
 import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
@@ -173,25 +174,29 @@ export abstract class HttpTransport implements Transport, Pinger {
   }
 
   async #send({ body, headers }: Envelope, signal: AbortSignal, seen: Try): Promise<Response<Buffer>> {
-    const tooMuch = new AbortController();
     const proofs = this.#proofs();
+    const { controller, release } = controllerUnder(signal);
+    let isTooMuch = false;
     const request = this.#client.post(this.#options.remoteUrl, {
       agent: this.#connections.kept(this.#options.remoteUrl),
       body,
       headers: { ...headers, ...proofs.headers },
       https: proofs.https,
       responseType: 'buffer',
-      signal: AbortSignal.any([signal, tooMuch.signal]),
+      signal: controller.signal,
     });
     void request.on('request', (outgoing: ClientRequest) => this.#observe(outgoing, seen));
     void request.on('downloadProgress', ({ transferred }) => {
-      if (transferred > MAX_ANSWER_BYTES) tooMuch.abort();
+      isTooMuch = transferred > MAX_ANSWER_BYTES;
+      if (isTooMuch) controller.abort();
     });
     try {
       return await request;
     } catch (error) {
-      if (!tooMuch.signal.aborted) throw error;
+      if (!isTooMuch) throw error;
       throw new AgentError(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`, { code: 'ANSWER_TOO_LONG' });
+    } finally {
+      release();
     }
   }
 
