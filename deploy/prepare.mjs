@@ -72,8 +72,17 @@ function install() {
   run(command, [...first, 'ci', '--no-audit', '--no-fund'], { env: nativeBuildEnvironment() });
 }
 
+/** From Node.js 24 on, better-sqlite3 12 ends its process when a statement is collected; version 13 needs Node.js 22. */
+function requireUsableNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if ((major === 20 && minor >= 19) || (major > 20 && major < 24)) return;
+  console.error(`Thugshells runs on Node.js 20.19 to 23; this is ${process.versions.node}. Install Node.js 22 (https://nodejs.org/en/download), or use the Debian package, which brings its own`);
+  process.exit(1);
+}
+
 /** Installs and builds; TypeScript itself knows what is stale. */
 export function prepare() {
+  requireUsableNode();
   install();
   runTool('typescript:tsc', ['-b']);
 }
