@@ -24,6 +24,17 @@ const MINUTE_MS = 60_000;
 /** Of a scrape or an acknowledgement here. */
 const ONE_COMMIT_BYTES = 128 * 1024;
 
+/**
+ * A busy machine delays scrapes, and lets a reader wait in the midst of its look, which keeps the WAL from being emptied: the
+ * programs say so and lose nothing. Who meets a lock says that in a line of his own.
+ */
+const OF_A_BUSY_MACHINE = [
+  'health changed',
+  'WAL checkpoint was kept from finishing by a reader or writer',
+  'samples cannot be stored and wait in memory',
+  'samples are stored again',
+];
+
 let folder: string;
 let path: string;
 let server: VictoriaMetrics;
@@ -101,8 +112,7 @@ test('for a minute two processes write, delete, checkpoint and read at once: nob
   expect(largest.together).toBeLessThan(DB_MAX_BYTES);
   expect(collector.told('WAL checkpoint').length).toBeGreaterThan(10);
   for (const agent of [collector, uploader]) {
-    // A busy machine delays scrapes, and health says so; who meets a lock says that in a line of his own.
-    expect(agent.log().filter(({ level, msg }) => (level === 'warn' || level === 'error') && msg !== 'health changed')).toEqual([]);
+    expect(agent.log().filter(({ level, msg }) => (level === 'warn' || level === 'error') && !OF_A_BUSY_MACHINE.includes(msg))).toEqual([]);
     expect([...agent.lines, ...agent.problems].filter((line) => line.includes('SQLITE_BUSY'))).toEqual([]);
     expect(await agent.stop()).toEqual({ code: 0, signal: null });
   }
