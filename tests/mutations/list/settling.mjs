@@ -61,8 +61,8 @@ export const settling = [
   {
     why: 'reads a page to its end, whatever its length',
     file: 'uploader/src/http-transport.ts',
-    find: 'if (transferred > MAX_ANSWER_BYTES)',
-    replace: 'if (transferred > 1e9 * MAX_ANSWER_BYTES)',
+    find: 'isTooMuch = transferred > MAX_ANSWER_BYTES;',
+    replace: 'isTooMuch = transferred > 1e9 * MAX_ANSWER_BYTES;',
     tests: ['uploader/victoriametrics'],
   },
   {
