@@ -72,7 +72,7 @@ function install() {
   run(command, [...first, 'ci', '--no-audit', '--no-fund'], { env: nativeBuildEnvironment() });
 }
 
-/** From Node.js 24 on, better-sqlite3 12 ends its process when a statement is collected; version 13 needs Node.js 22. */
+/** On Node.js 24 better-sqlite3 12 ends its process when a statement is collected; version 13 does not start on Node.js 20. */
 function requireUsableNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if ((major === 20 && minor >= 19) || (major > 20 && major < 24)) return;

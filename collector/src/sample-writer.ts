@@ -74,7 +74,7 @@ export class SampleWriter {
     return this.#series.names();
   }
 
-  /** SQLite takes the setting outside a transaction only; to set it costs as much as a small commit. */
+  /** SQLite takes the setting outside a transaction only; it stays until it is changed. */
   #synchronise(full: boolean): void {
     if (full === this.#isFull) return;
     this.#database.pragma(`synchronous = ${full ? 'FULL' : 'NORMAL'}`);

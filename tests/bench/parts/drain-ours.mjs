@@ -88,7 +88,7 @@ async function watchDrain({ receiver, stored, selector, sent, pids }) {
   for (;; await sleep(50)) {
     peakPssMB = Math.max(peakPssMB, pids.reduce((sum, pid) => sum + pssMB(pid), 0));
     if (sent.samples < stored) continue;
-    const { firstAtMs, lastAtMs: sentAtMs, bytes, samples } = { ...sent };
+    const { firstAtMs, lastAtMs: sentAtMs, bytes, samples } = sent;
     if ((await receiver.visible(selector)) < stored) continue;
     const visibleSeconds = (performance.now() - upAt) / 1000;
     return { peakPssMB, stored, firstAtMs, sentAtMs, visibleSeconds, bytesPerSample: bytes / samples, samplesPerSecond: (stored / (sentAtMs - firstAtMs)) * 1000 };
