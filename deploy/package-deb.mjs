@@ -68,7 +68,14 @@ function copyFolder(folder, isWanted) {
   });
 }
 
-function putPrograms() {
+/** One driver of the database goes along: the one that the packaged Node.js loads. */
+async function modulesOfThisNode() {
+  const { DRIVERS, driverFor } = await import('../shared/dist/database/driver.js');
+  const others = DRIVERS.filter((name) => name !== driverFor(process.versions.node)).map((name) => `node_modules/${name}`);
+  return modulesAtRunTime(root, ['shared', ...PROGRAMS]).filter((module) => !others.includes(module));
+}
+
+async function putPrograms() {
   for (const folder of ['shared', ...PROGRAMS]) {
     copyFolder(`${folder}/dist`, (path) => !/\.(map|d\.ts|tsbuildinfo)$/.test(path));
     put(join(root, folder, 'package.json'), `usr/lib/thugshells/${folder}/package.json`);
@@ -79,7 +86,7 @@ function putPrograms() {
   put(join(root, 'package.json'), 'usr/lib/thugshells/package.json');
   copyFolder('migrations', () => true);
   copyFolder('uploader/page', () => true);
-  for (const module of modulesAtRunTime(root, ['shared', ...PROGRAMS])) {
+  for (const module of await modulesOfThisNode()) {
     const isCompiled = existsSync(join(root, module, 'binding.gyp'));
     // What is nested in it and needed has an entry of its own.
     copyFolder(module, (path) => !path.startsWith('node_modules') && isOfUse(path, isCompiled));
@@ -150,7 +157,7 @@ function putControl(version, architecture, maintainer) {
   for (const script of ['postinst', 'prerm', 'postrm']) put(join(debian, script), `DEBIAN/${script}`, 0o755);
 }
 
-function main() {
+async function main() {
   const { values } = parseArgs({ options: { version: { type: 'string' }, quick: { type: 'boolean' } } });
   const architecture = ARCHITECTURES[process.arch] ?? fail(`no package is made for ${process.arch}`);
   prepare();
@@ -159,7 +166,7 @@ function main() {
   const maintainer = `${DEBFULLNAME} <${DEBEMAIL}>`;
   rmSync(tree, { recursive: true, force: true });
   putNode();
-  putPrograms();
+  await putPrograms();
   putSystemFiles();
   putDocuments(version, maintainer);
   put(join(debian, 'lintian-overrides'), 'usr/share/lintian/overrides/thugshells');
@@ -172,4 +179,4 @@ function main() {
   console.log(relative(process.cwd(), file));
 }
 
-main();
+await main();

@@ -1,16 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 
 /**
  * What packages name as dependencies and need only while they are installed or compiled, or what is declarations for
  * TypeScript alone.
  */
-const NOT_AT_RUN_TIME = /^(prebuild-install|nan|type-fest|@types\/.*)$/;
+const NOT_AT_RUN_TIME = /^(prebuild-install|nan|node-addon-api|type-fest|@types\/.*)$/;
 
 /** What is in packages and is of no use to node: sources of C++, intermediate files, declarations, maps, tests, commands, hidden files. */
 const LEFT_OUT = /(^|\/)(bin|obj|obj\.target|\.deps|test|tests|examples?|docs?|bench|benchmark|benchmarks|\.github)(\/|$)|\.(md|markdown|map|d\.[mc]?ts|[mc]?ts|a|gyp|tgz)$|test_extension\.node$|config\.gypi$|Makefile$|\.mk$|(^|\/)\.\w+[^/]*$/i;
 /** Sources of what has been compiled; elsewhere src may be what runs. */
 const SOURCES = /^(deps|src)(\/|$)/;
+/** Machine code for every machine that a package supports. */
+const PREBUILT = /^prebuilds\//;
 /** Not of use either, and not to be left out. */
 const KEPT = /(^|\/)(licen[cs]e|copying|notice)[^/]*$/i;
 
@@ -56,5 +59,6 @@ function moduleOf(root, folder, name) {
  * @param {boolean} isCompiled whether the package has a part that was compiled when it was installed
  */
 export function isOfUse(path, isCompiled) {
+  if (PREBUILT.test(path)) return path === `prebuilds/${process.platform}-${process.arch}.node`;
   return KEPT.test(path) || !(LEFT_OUT.test(path) || (isCompiled && SOURCES.test(path)));
 }

@@ -4,9 +4,12 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -43,19 +46,32 @@ function isInstalled() {
   if (!existsSync(record)) return false;
   const installed = JSON.parse(readFileSync(record, 'utf8')).packages;
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  const isUsable = ['better-sqlite3/build/Release/better_sqlite3.node', 'unix-dgram/build/Release/unix_dgram.node'].every((file) =>
-    existsSync(join(root, 'node_modules', file)),
-  );
   return (
-    isUsable &&
+    nativeParts().every(loads) &&
     Object.entries(packages).every(
       ([path, { version, optional, link }]) => path === '' || link || optional || !path.startsWith('node_modules/') || installed[path]?.version === version,
     )
   );
 }
 
+/** What is in machine code below node_modules; which driver of the database, shared/src/database/driver.ts says. */
+function nativeParts() {
+  const driver = major >= 24 ? 'better-sqlite3-node-api/lib/binding.js' : 'better-sqlite3/build/Release/better_sqlite3.node';
+  return [driver, 'unix-dgram/build/Release/unix_dgram.node'];
+}
+
+/** Not what was never compiled, nor what was compiled for a Node.js of another major version. */
+function loads(part) {
+  try {
+    createRequire(import.meta.url)(join(root, 'node_modules', part));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
- * unix-dgram is compiled, and better-sqlite3 where its prebuilt binary cannot be fetched. Node's headers stand beside node in most
+ * unix-dgram is compiled, and better-sqlite3 12 where its prebuilt binary cannot be fetched. Node's headers stand beside node in most
  * installations; node-gyp would look for them on the network.
  */
 function nativeBuildEnvironment() {
@@ -72,11 +88,9 @@ function install() {
   run(command, [...first, 'ci', '--no-audit', '--no-fund'], { env: nativeBuildEnvironment() });
 }
 
-/** On Node.js 24 better-sqlite3 12 ends its process when a statement is collected; version 13 does not start on Node.js 20. */
 function requireUsableNode() {
-  const [major, minor] = process.versions.node.split('.').map(Number);
-  if ((major === 20 && minor >= 19) || (major > 20 && major < 24)) return;
-  console.error(`Thugshells runs on Node.js 20.19 to 23; this is ${process.versions.node}. Install Node.js 22 (https://nodejs.org/en/download), or use the Debian package, which brings its own`);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  console.error(`Thugshells needs Node.js 20.19 or later; this is ${process.versions.node}. Install Node.js 24 (https://nodejs.org/en/download), or use the Debian package, which brings its own`);
   process.exit(1);
 }
 

@@ -49,7 +49,7 @@ test('the linter lets each library through its own door', () => {
     { file: 'uploader/src/http-transport.ts', text: `import 'got';\n` },
     { file: 'collector/src/scrape-page.ts', text: `import 'node:http';\n` },
     { file: 'uploader/src/encoder-pool.ts', text: `import 'piscina';\n` },
-    { file: 'shared/src/database/open.ts', text: `import 'better-sqlite3';\n` },
+    { file: 'shared/src/database/driver.ts', text: `import 'better-sqlite3';\n` },
     { file: 'shared/src/config.ts', text: `import 'convict';\nexport const all = process.env;\n` },
     { file: 'collector/src/collectors/cpu.ts', text: `import '../kernel-files.js';\nimport './kernel-text.js';\n` },
   ]);

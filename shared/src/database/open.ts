@@ -1,12 +1,10 @@
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 
-import SQLite from 'better-sqlite3';
-
 import { AgentError, codeOf, messageOf } from '../errors.js';
+import { driver, type Database } from './driver.js';
 
-export type Database = SQLite.Database;
-export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> = SQLite.Statement<Parameters, Row>;
+export type { Database, Statement } from './driver.js';
 
 /**
  * How long a writer waits for the other one. Write transactions last milliseconds; seconds are for a card that stalls.
@@ -38,7 +36,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
     if (create) makeFile(path);
     // In words of its own where the folder is missing: better-sqlite3 says that by an error without a code.
     else if (!existsSync(dirname(path))) throw Object.assign(new Error('its folder does not exist'), { code: 'SQLITE_CANTOPEN' });
-    database = new SQLite(path, { readonly, fileMustExist: !create, timeout: BUSY_TIMEOUT_MS });
+    database = new (driver())(path, { readonly, fileMustExist: !create, timeout: BUSY_TIMEOUT_MS });
     refuseOldSqlite(database);
     if (!readonly) {
       if (create) database.pragma(`page_size = ${PAGE_SIZE}`);
@@ -73,7 +71,7 @@ export function makeFile(path: string): void {
 export function openSideFile(path: string): Database {
   try {
     makeFile(path);
-    return new SQLite(path, { timeout: 0 });
+    return new (driver())(path, { timeout: 0 });
   } catch (error) {
     throw unusable(path, error);
   }
@@ -81,7 +79,7 @@ export function openSideFile(path: string): Database {
 
 /** A database in memory, gone when it is closed: to compare a schema with. */
 export function openMemory(): Database {
-  return new SQLite(':memory:');
+  return new (driver())(':memory:');
 }
 
 /** Whether an error says that another connection holds the lock. */
@@ -99,10 +97,25 @@ export function isDamage(error: unknown): boolean {
 }
 
 function unusable(path: string, cause: unknown): AgentError {
+  if (isDriverFault(cause)) return noDriver(cause);
   const missing = codeOf(cause) === 'SQLITE_CANTOPEN' && !existsSync(path);
   return new AgentError(`cannot open the database ${path}: ${messageOf(cause)}`, {
     code: missing ? 'DATABASE_MISSING' : 'DATABASE_UNUSABLE',
     hint: obstacleTo(path) ?? (missing ? 'the collector creates it: start the collector' : 'look at the disk and its free space'),
+    cause,
+  });
+}
+
+/** Whether the driver is not there, or was compiled for another Node.js. */
+function isDriverFault(error: unknown): boolean {
+  return codeOf(error) === 'MODULE_NOT_FOUND' || codeOf(error) === 'ERR_DLOPEN_FAILED';
+}
+
+function noDriver(cause: unknown): AgentError {
+  const [what = ''] = messageOf(cause).split('\n');
+  return new AgentError(`cannot load the database driver: ${what}`, {
+    code: 'DATABASE_UNUSABLE',
+    hint: 'its packages were installed with another Node.js: run npm ci with the one that runs this program',
     cause,
   });
 }
