@@ -21,10 +21,13 @@ export interface WalCheckpointerOptions {
   readonly walBytes: number;
 }
 
-/** How soon a WAL checkpoint that was busy or failed is tried again. */
-const RETRY_INTERVAL_MS = 5_000;
 /** A reader that holds a snapshot is not waited for: the event loop, and every scrape with it, would stand still. */
 const BUSY_TIMEOUT_MS = 50;
+/**
+ * How soon a WAL checkpoint that was busy or failed is tried again. Samples wait in memory once the WAL has reached what it may
+ * have, so it is soon; what one try takes is a twentieth of it.
+ */
+const RETRY_INTERVAL_MS = 20 * BUSY_TIMEOUT_MS;
 
 /**
  * Moves the WAL into the database, hourly and when it has grown past its size, and at the end.
@@ -36,6 +39,8 @@ export class WalCheckpointer {
   #checkpointedAt: number;
   #notBefore = -Infinity;
   #blockedSinceMs: number | undefined;
+  /** Since the last one that was finished; told when it begins. */
+  #hasFailed = false;
   #last: WalCheckpoint | undefined;
   #reclaimedBytes = 0;
 
@@ -70,7 +75,8 @@ export class WalCheckpointer {
     try {
       this.checkpoint();
     } catch (error) {
-      logger.error('WAL checkpoint failed', errorFields(error));
+      logger[this.#hasFailed ? 'debug' : 'error']('WAL checkpoint failed', errorFields(error));
+      this.#hasFailed = true;
     }
   }
 
@@ -86,6 +92,7 @@ export class WalCheckpointer {
     if (!busy) {
       this.#checkpointedAt = clock.monotonic();
       this.#notBefore = -Infinity;
+      this.#hasFailed = false;
       this.#last = result;
       this.#reclaimedBytes += result.reclaimedBytes;
     }
@@ -93,7 +100,7 @@ export class WalCheckpointer {
     return result;
   }
 
-  /** Tried again every few seconds, a busy one is told when it begins; the one that goes through is its end. */
+  /** Tried again every second, a busy one is told when it begins; the one that goes through is its end. */
   #tell({ busy }: WalCheckpoint, fields: Record<string, unknown>): void {
     const { logger } = this.#options;
     if (!busy) logger.info('WAL checkpoint', fields);
