@@ -1,10 +1,13 @@
 import { AgentError } from '../errors.js';
-import { isBusy, openSideFile } from './open.js';
+import { isBusy, openSideFile, type Database } from './open.js';
 
 /** A held lock; the kernel drops it with the process, however that ends. */
 export interface InstanceLock {
   release(): void;
 }
+
+/** A database that nobody knows any more is closed when it is collected as garbage, and its lock would end with it. */
+const held = new Set<Database>();
 
 /**
  * Makes this process the only one of its role on a database: an exclusive transaction on a side file.
@@ -30,5 +33,11 @@ export function takeInstanceLock(databasePath: string, role: 'collector' | 'uplo
       cause: error,
     });
   }
-  return { release: () => file.close() };
+  held.add(file);
+  return {
+    release() {
+      held.delete(file);
+      file.close();
+    },
+  };
 }

@@ -20,7 +20,7 @@ afterEach(async () => {
 /** Starts another process that takes the lock; resolves with what it says. */
 async function other(role = 'collector'): Promise<{ readonly child: ChildProcess; readonly said: string }> {
   const loader = pathToFileURL(join(import.meta.dirname, '../source-loader.mjs')).href;
-  const child = spawn(process.execPath, ['--import', loader, join(import.meta.dirname, 'take-lock.mjs'), folder.path('metrics.db'), role], {
+  const child = spawn(process.execPath, ['--expose-gc', '--import', loader, join(import.meta.dirname, 'take-lock.mjs'), folder.path('metrics.db'), role], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   children.push(child);
