@@ -170,7 +170,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
     },
     flushIntervalMs: {
       env: 'FLUSH_INTERVAL',
-      doc: 'Scrapes are gathered this long and committed together, which spares flash; a kill or a power cut loses that much more. 0: each is its own commit.',
+      doc: 'Scrapes are gathered this long and committed together, which spares flash; a kill or a power cut loses that much more. 0: those of collectors that are due at once are one commit.',
       default: '0',
       format: durationWithin(0, 60_000, 'from 0 to 60s'),
     },

@@ -21,6 +21,7 @@ import { KernelFiles, requireProcRoot, type KernelSource } from './kernel-files.
 import { once } from './once.js';
 import { Scheduler, type ScheduledCollector } from './scheduler.js';
 import { ScrapeDoor } from './scrape-page.js';
+import { ScrapeRound } from './scrape-round.js';
 import { collectorOf, ScrapeTargetSource } from './scrape-target.js';
 import { SelfSource, type SelfSources } from './self.js';
 import { SeriesCap } from './series-cap.js';
@@ -110,7 +111,8 @@ function run(): Promise<never> {
     });
     store.open();
     releases.add('store', store, (open) => open.close());
-    const scheduler = new Scheduler({ clock, logger, store, cap: capOf(config), manager });
+    const round = releases.add('round', new ScrapeRound({ clock, store }), (open) => open.end());
+    const scheduler = new Scheduler({ clock, logger, store, round, cap: capOf(config), manager });
     const self = selfOf(config, { state: () => store.agentState(), skewMs: () => store.skewMs() });
     const collectors = [...scheduled, ...self];
     manager.ready('collecting', Math.max(...collectors.map(({ intervalMs }) => intervalMs)));

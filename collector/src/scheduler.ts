@@ -9,6 +9,7 @@ import { noCounters, type CollectorHealth, type CollectorStatus } from './collec
 import { instantOf } from './clock-epochs.js';
 import type { Collector } from './collector.js';
 import { readingsIn } from './collectors/partly-read.js';
+import type { ScrapeRound } from './scrape-round.js';
 import type { SeriesCap } from './series-cap.js';
 import type { Store } from './store/store.js';
 
@@ -21,7 +22,9 @@ export interface ScheduledCollector {
 export interface SchedulerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly store: Pick<Store, 'admit' | 'add' | 'countersOf' | 'trouble'>;
+  readonly store: Pick<Store, 'admit' | 'countersOf' | 'trouble'>;
+  /** Where a scrape goes. */
+  readonly round: Pick<ScrapeRound, 'add'>;
   readonly cap: SeriesCap;
   readonly manager: Pick<ServiceManager, 'progressed' | 'status'>;
 }
@@ -76,7 +79,7 @@ export class Scheduler {
   }
 
   async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
-    const { clock, store, cap, manager } = this.#options;
+    const { clock, store, round, cap, manager } = this.#options;
     const at = instantOf(clock);
     const outcome = await unlessStopped(collect(scheduled.collector, at.monotonicMs), stop);
     if (outcome === undefined) return;
@@ -87,7 +90,7 @@ export class Scheduler {
     this.#tellValueless(scheduled.collector, valueless);
     const refusals = [...capped.refusals, ...refused];
     const status = this.#nextStatus(scheduled, outcome, { stored: samples.length, refusals, valueless: valueless.length, durationMs, nowMs: at.wallMs });
-    store.add({ at, samples, status });
+    round.add({ at, samples, status });
     this.#tell(status, outcome, samples.length);
     // Kept in memory counts too: a full disk is no reason to start again.
     manager.progressed();

@@ -19,7 +19,7 @@ export interface StoreOptions extends OpenStoreOptions {
   readonly deviceId: string;
   /** On every sample, besides its own labels. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Scrapes are gathered this long before they are committed together; 0: each is its own commit. */
+  /** Scrapes are gathered this long before they are committed together; 0: those that come together are one commit. */
   readonly flushIntervalMs: number;
   /** Names of the collectors that run; what is known of others is forgotten. */
   readonly collectors: readonly string[];
@@ -113,9 +113,9 @@ export class Store {
     return this.#trouble?.reason;
   }
 
-  /** Takes a scrape: it is stored now or with the next flush, or kept while the database does not take it. */
-  add(scrape: StoredScrape): void {
-    this.#buffer.add(scrape);
+  /** Takes scrapes: they are stored now, in one commit, or with the next flush, or kept while the database does not take them. */
+  add(...scrapes: readonly StoredScrape[]): void {
+    for (const scrape of scrapes) this.#buffer.add(scrape);
     const { clock, flushIntervalMs } = this.#options;
     const isDue = clock.monotonic() - this.#flushedAt >= flushIntervalMs || this.#buffer.isHalfFull;
     // While it waits, the tick tries again: not every scrape.

@@ -72,7 +72,7 @@ class ScriptedCollector implements Collector {
 /** Starts the collectors; their first scrapes have run when it resolves, where they need no time. */
 async function run(...collectors: [Collector, number][]): Promise<void> {
   stop = new AbortController();
-  const scheduler = new Scheduler({ clock, logger: process.log, store: process.store, cap: new SeriesCap({ perCollector: 3, total: 5 }), manager: told });
+  const scheduler = new Scheduler({ clock, logger: process.log, store: process.store, round: process.store, cap: new SeriesCap({ perCollector: 3, total: 5 }), manager: told });
   const scheduled: ScheduledCollector[] = collectors.map(([collector, intervalMs]) => ({ collector, intervalMs }));
   running = scheduler.run(scheduled, stop.signal);
   await clock.advance(0);
