@@ -2,29 +2,56 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+import { openDatabase } from '@thugshells/shared/database/open.js';
 
 import { AgentProcess } from '../support/agent-process.js';
 import { until } from '../support/until.js';
 import { walCommits } from '../support/wal-commits.js';
 
-test('collectors that are due at once are one commit', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'rounds-'));
-  const path = join(folder, 'metrics.db');
-  const collector = new AgentProcess('collector', {
+let folder: string;
+let path: string;
+let collector: AgentProcess | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'rounds-'));
+  path = join(folder, 'metrics.db');
+});
+
+afterEach(async () => {
+  await collector?.kill('SIGKILL');
+  rmSync(folder, { recursive: true });
+});
+
+function start(interval: string): AgentProcess {
+  collector = new AgentProcess('collector', {
     THUGSHELLS_DB_PATH: path,
     THUGSHELLS_DEVICE_ID: 'b1',
-    THUGSHELLS_INTERVAL: '1s',
+    THUGSHELLS_INTERVAL: interval,
     THUGSHELLS_LOG_LEVEL: 'debug',
   });
-  try {
-    const scrapes = (): number => collector.told('scrape').length;
-    await until('all have been due ten times', () => scrapes() >= 80);
-    // A busy machine may part what is due at once; each by itself would be as many commits as scrapes.
-    expect(walCommits(path)).toBeLessThan(scrapes() / 2);
-    expect(await collector.stop()).toEqual({ code: 0, signal: null });
-  } finally {
-    await collector.kill('SIGKILL');
-    rmSync(folder, { recursive: true });
-  }
+  return collector;
+}
+
+function scrapes(): ReturnType<AgentProcess['told']> {
+  return collector!.told('scrape');
+}
+
+test('collectors that are due at once are one commit', async () => {
+  start('1s');
+  await until('all have been due ten times', () => scrapes().length >= 80);
+  // A busy machine may part what is due at once; each by itself would be as many commits as scrapes.
+  expect(walCommits(path)).toBeLessThan(scrapes().length / 2);
+}, 60_000);
+
+test('what has gathered when the collector is stopped is stored', async () => {
+  // At this pace some scrapes wait for their commit at any moment.
+  const running = start('100ms');
+  await until('all have been due several times', () => scrapes().length >= 40);
+  expect(await running.stop()).toEqual({ code: 0, signal: null });
+  const database = openDatabase(path, { readonly: true });
+  const stored = database.prepare<[], number>('SELECT COUNT(*) FROM samples').pluck().get();
+  database.close();
+  expect(stored).toBe(scrapes().reduce((sum, { count }) => sum + Number(count), 0));
 }, 60_000);

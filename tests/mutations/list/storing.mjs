@@ -38,6 +38,13 @@ export const storing = [
     tests: ['shared/database/open'],
   },
   {
+    why: 'lets the lock go with the garbage while its process is at work',
+    file: 'shared/src/database/instance-lock.ts',
+    find: 'held.add(file);',
+    replace: '',
+    tests: ['shared/database/instance-lock'],
+  },
+  {
     why: 'lets a second instance in',
     file: 'shared/src/database/instance-lock.ts',
     find: "'BEGIN EXCLUSIVE'",
@@ -71,6 +78,20 @@ export const storing = [
     find: '(loss?.count ?? 0)',
     replace: '0 * (loss?.count ?? 0)',
     tests: ['collector/store/disk-full'],
+  },
+  {
+    why: 'hands the last scrape of a round on and forgets the others',
+    file: 'collector/src/scrape-round.ts',
+    find: 'this.#options.store.add(...scrapes);',
+    replace: 'this.#options.store.add(...scrapes.slice(-1));',
+    tests: ['collector/scrape-round'],
+  },
+  {
+    why: 'makes a commit of each scrape of a round',
+    file: 'collector/src/scrape-round.ts',
+    find: 'if (scrapes.length > 0) this.#options.store.add(...scrapes);',
+    replace: 'for (const scrape of scrapes) this.#options.store.add(scrape);',
+    tests: ['collector/scrape-round'],
   },
   {
     why: 'lets the newest scrape give way while the disk is full, not the oldest',
