@@ -48,6 +48,11 @@ export class ScrapeBuffer {
     return this.#scrapes.reduce((sum, { samples }) => sum + samples.length, 0);
   }
 
+  /** Whether it can be added and nothing has to make way for it. */
+  hasRoomFor(scrape: StoredScrape): boolean {
+    return this.#cost + costOf(scrape) <= MAX_SAMPLES;
+  }
+
   /** Half of the room is taken: no more is to be gathered. */
   get isHalfFull(): boolean {
     return this.#cost > MAX_SAMPLES / 2;

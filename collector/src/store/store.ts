@@ -115,11 +115,14 @@ export class Store {
 
   /** Takes scrapes: they are stored now, in one commit, or with the next flush, or kept while the database does not take them. */
   add(...scrapes: readonly StoredScrape[]): void {
-    for (const scrape of scrapes) this.#buffer.add(scrape);
+    for (const scrape of scrapes) {
+      // Nothing makes way in memory for what the database would take.
+      if (!this.#buffer.hasRoomFor(scrape)) this.#flushUnlessWaiting();
+      this.#buffer.add(scrape);
+    }
     const { clock, flushIntervalMs } = this.#options;
     const isDue = clock.monotonic() - this.#flushedAt >= flushIntervalMs || this.#buffer.isHalfFull;
-    // While it waits, the tick tries again: not every scrape.
-    if (isDue && this.#trouble === undefined) this.flush();
+    if (isDue) this.#flushUnlessWaiting();
   }
 
   /** Commits what has gathered; true where nothing is left in memory. */
@@ -165,6 +168,11 @@ export class Store {
       logger.error('the database could not be left as it should be', errorFields(error));
     }
     open.database.close();
+  }
+
+  /** While samples wait, the tick tries again: not every scrape. */
+  #flushUnlessWaiting(): void {
+    if (this.#trouble === undefined) this.flush();
   }
 
   #use(open: OpenStore): void {

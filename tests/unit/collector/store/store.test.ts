@@ -44,6 +44,14 @@ function stored(): number {
   return reader.prepare<[], number>('SELECT COUNT(*) FROM samples').pluck().get()!;
 }
 
+test('scrapes that come together are stored, also where there is no room for all of them in memory', () => {
+  start();
+  const large = (name: string) => scrapeAt(parts.clock, parts.store, Array.from({ length: 20_000 }, (_, index) => reading(name, index, { i: String(index) })));
+  parts.store.add(large('a.x'), large('b.x'));
+  expect(stored()).toBe(40_000);
+  expect(booksOf(reader)).toMatchObject({ collected: 40_000, dropped: 0, balanced: 1 });
+});
+
 describe('FLUSH_INTERVAL', () => {
   test('of 0 makes each scrape its own commit', async () => {
     start();
