@@ -111,6 +111,12 @@ function withHoles(plot) {
   return [times, ...values];
 }
 
+/** The next plot that is shown already: one that has its first samples later than others still stands in its place. */
+function shownAfter(plot, hour) {
+  const later = hour.plots.slice(hour.plots.indexOf(plot) + 1).map(({ title }) => plots.get(title)?.figure);
+  return later.find((figure) => figure?.isConnected) ?? null;
+}
+
 function draw(plot, hour) {
   let known = plots.get(plot.title);
   if (!known) {
@@ -123,7 +129,7 @@ function draw(plot, hour) {
     plots.set(plot.title, known);
   }
   const { caption, canvas, figure } = known;
-  if (!figure.isConnected) byId('plots').append(figure);
+  if (!figure.isConnected) byId('plots').insertBefore(figure, shownAfter(plot, hour));
   const words = wordsOf(plot);
   const title = document.createElement('b');
   title.textContent = plot.title;
