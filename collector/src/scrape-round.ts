@@ -8,7 +8,7 @@ export interface ScrapeRoundOptions {
   readonly store: Pick<Store, 'add'>;
 }
 
-/** Collectors that are due at once have told what they read long before, also on a small board; a slow one is not waited for. */
+/** Longer than those that are due at once take together, but for a slow one, which is not waited for. */
 const ROUND_MS = 100;
 
 /**

@@ -25,7 +25,7 @@ export interface WalCheckpointerOptions {
 const BUSY_TIMEOUT_MS = 50;
 /**
  * How soon a WAL checkpoint that was busy or failed is tried again. Samples wait in memory once the WAL has reached what it may
- * have, so it is soon; what one try takes is a twentieth of it.
+ * have, so it is soon; one try waits a twentieth of it.
  */
 const RETRY_INTERVAL_MS = 20 * BUSY_TIMEOUT_MS;
 

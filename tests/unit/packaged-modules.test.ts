@@ -53,6 +53,8 @@ test.each([
   ['deps/sqlite3/sqlite3.c', true, false],
   ['build/Release/better_sqlite3.node', true, true],
   ['build/Release/obj.target/x.o', true, false],
+  [`prebuilds/${process.platform}-${process.arch}.node`, true, true],
+  ['prebuilds/win32-ia32.node', true, false],
   ['build/Release/test_extension.node', true, false],
   ['LICENSE', true, true],
   ['LICENSE.md', false, true],

@@ -13,8 +13,8 @@ export const DRIVERS = ['better-sqlite3', 'better-sqlite3-node-api'] as const;
 const require = createRequire(import.meta.url);
 
 /**
- * The package for a Node.js of a given version. better-sqlite3 12 ends its process on Node.js 24.19 and later whenever a
- * statement is collected; version 13 needs Node.js 22.
+ * The package for a Node.js of a given version. better-sqlite3 12 ends its process on Node.js 24.19 and later when V8
+ * collects a statement between two turns of the event loop; version 13 needs Node.js 22.
  *
  * @param nodeVersion such as `20.19.0`
  */

@@ -1,3 +1,4 @@
+// Longer than a room should be: whatever happens on a board is one method each.
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +23,6 @@ type Who = 'collector' | 'uploader';
 
 /**
  * A board with both programs, the world's time, its own clock, and a receiver.
- * Longer than most: whatever happens on a board is one method each.
  */
 export class Board {
   readonly promises = new Promises();
