@@ -6,8 +6,7 @@ export default {
     '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'es6' } }],
   },
   moduleNameMapper: {
-    '^@thugshells/shared/(.*)\\.js$': '<rootDir>/shared/src/$1',
-    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^@thugshells/shared/(.*)$': '<rootDir>/shared/src/$1',
   },
   // Not var/, where whole file systems lie when containers have been tested.
   roots: ['<rootDir>/tests', '<rootDir>/shared', '<rootDir>/collector', '<rootDir>/uploader'],

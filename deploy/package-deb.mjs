@@ -70,7 +70,7 @@ function copyFolder(folder, isWanted) {
 
 /** One driver of the database goes along: the one that the packaged Node.js loads. */
 async function modulesOfThisNode() {
-  const { DRIVERS, driverFor } = await import('../shared/dist/database/driver.js');
+  const { DRIVERS, driverFor } = await import('../shared/src/database/driver.ts');
   const others = DRIVERS.filter((name) => name !== driverFor(process.versions.node)).map((name) => `node_modules/${name}`);
   return modulesAtRunTime(root, ['shared', ...PROGRAMS]).filter((module) => !others.includes(module));
 }
@@ -160,7 +160,7 @@ function putControl(version, architecture, maintainer) {
 async function main() {
   const { values } = parseArgs({ options: { version: { type: 'string' }, quick: { type: 'boolean' } } });
   const architecture = ARCHITECTURES[process.arch] ?? fail(`no package is made for ${process.arch}`);
-  prepare();
+  await prepare();
   const version = values.version ?? JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
   const { DEBFULLNAME = 'Thugshells maintainers', DEBEMAIL = 'maintainers@thugshells.invalid' } = process.env;
   const maintainer = `${DEBFULLNAME} <${DEBEMAIL}>`;

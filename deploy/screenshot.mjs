@@ -13,14 +13,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { prepare, root } from './prepare.mjs';
 
-prepare();
+await prepare();
 const { chromium } = await import('playwright-core');
-const { COLLECTORS, collectorNames } = await import('../collector/dist/collectors/index.js');
-const { loadCollectorConfig } = await import('../collector/dist/config.js');
-const { SimulatedKernel } = await import('../collector/dist/simulated-kernel.js');
-const { Store } = await import('../collector/dist/store/store.js');
-const { spaceLimits } = await import('../collector/dist/store/space.js');
-const { noCounters } = await import('../collector/dist/collector-status.js');
+const { COLLECTORS, collectorNames } = await import('../collector/src/collectors/index.ts');
+const { loadCollectorConfig } = await import('../collector/src/config.ts');
+const { SimulatedKernel } = await import('../collector/src/simulated-kernel.ts');
+const { Store } = await import('../collector/src/store/store.ts');
+const { spaceLimits } = await import('../collector/src/store/space.ts');
+const { noCounters } = await import('../collector/src/collector-status.ts');
 
 const HOUR_MS = 3_600_000;
 const INTERVAL_MS = 15_000;
@@ -38,7 +38,7 @@ async function makeHour() {
   const metadata = { version: '', bootId: undefined, kernel: '', host: deviceId };
   const store = new Store({
     ...config, dbPath, clock, logger: silent, limits: spaceLimits(config), builtAtMs: 0, labels: { simulated: 'true' }, readWrittenBytes: () => 0,
-    session: { id: 'hour', startedAtMs: begunMs, metadata }, checkWorkerFile: join(root, 'collector', 'dist', 'store', 'integrity-worker.js'),
+    session: { id: 'hour', startedAtMs: begunMs, metadata }, checkWorkerFile: join(root, 'collector', 'src', 'store', 'integrity-worker.ts'),
   });
   store.open();
   const kernel = new SimulatedKernel({ elapsedMs: () => passedMs });
@@ -71,7 +71,7 @@ async function start(args, pattern, env = {}) {
 
 try {
   await makeHour();
-  const receiver = await start(['tests/receiver/dist/main.js', '--port', '0'], /(http:\/\/[\d.]+:\d+)/);
+  const receiver = await start(['tests/receiver/src/main.ts', '--port', '0'], /(http:\/\/[\d.]+:\d+)/);
   const env = { THUGSHELLS_DB_PATH: dbPath, THUGSHELLS_DEVICE_ID: deviceId, THUGSHELLS_REMOTE_URL: `${receiver}/api/v1/import`, THUGSHELLS_KERNEL: 'simulated', THUGSHELLS_INTERVAL: '5s', THUGSHELLS_UPLOAD_INTERVAL: '5s', THUGSHELLS_HEALTH_PORT: '0', THUGSHELLS_LOG_FORMAT: 'json', THUGSHELLS_LOG_LEVEL: 'info' };
   await start(['collector/dist/main.js'], /"msg":"(collector starts)"/, env);
   const endpoint = await start(['uploader/dist/main.js'], /"endpoint":"(http:[^"]+)"/, env);

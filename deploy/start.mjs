@@ -100,7 +100,7 @@ async function receiver(dataFolder) {
   const origin = `http://127.0.0.1:${port}`;
   const binary = await victoriaMetricsAtHand();
   if (binary === undefined) {
-    start('receiver', process.execPath, ['tests/receiver/dist/main.js', '--port', String(port)]);
+    start('receiver', process.execPath, ['tests/receiver/src/main.ts', '--port', String(port)]);
   } else {
     const flags = ['-dedup.minScrapeInterval=1ms', '-search.latencyOffset=0s', `-httpListenAddr=127.0.0.1:${port}`];
     start('VictoriaMetrics', binary, [`-storageDataPath=${join(dataFolder, 'victoria-metrics')}`, ...flags]);
@@ -156,7 +156,7 @@ async function main() {
   if (values.help) return void console.log(help);
   const dataFolder = resolve(root, values.data ?? 'var');
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void end(0));
-  prepare();
+  await prepare();
   mkdirSync(dataFolder, { recursive: true });
   const { url, what, query } = await receiver(dataFolder);
   const healthPort = process.env.THUGSHELLS_HEALTH_PORT ?? String(await freePort(9109));

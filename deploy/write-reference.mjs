@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { prepare, root } from './prepare.mjs';
 import { environmentFile, withVariableTable } from './reference.mjs';
 
-prepare();
-const { collectorVariables } = await import('../collector/dist/config.js');
-const { uploaderVariables } = await import('../uploader/dist/config.js');
+await prepare();
+const { collectorVariables } = await import('../collector/src/config.ts');
+const { uploaderVariables } = await import('../uploader/src/config.ts');
 const schemas = { collector: collectorVariables({}, '', 'linux'), uploader: uploaderVariables({}, '') };
 
 const readme = join(root, 'README.md');

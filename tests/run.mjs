@@ -25,9 +25,9 @@ async function requireVictoriaMetrics() {
 }
 
 step('installing and building');
-prepare();
-step('types of the tests');
-runTool('typescript:tsc', ['-p', 'tests']);
+await prepare();
+step('types');
+runTool('typescript:tsc', []);
 step('lint and the walls between the rooms');
 runTool('eslint', ['.']);
 step('finding VictoriaMetrics');

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import type { HistogramState } from '@thugshells/shared/histogram.js';
-import type { Judgement, UploadCounts, UploaderReport } from '@thugshells/shared/uploader-report.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import type { HistogramState } from '@thugshells/shared/histogram.ts';
+import type { Judgement, UploadCounts, UploaderReport } from '@thugshells/shared/uploader-report.ts';
 
 /** What both programs counted of themselves, as it stands in the database. */
 export interface AgentState {

@@ -1,8 +1,8 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import type { Database } from '@thugshells/shared/database/open.js';
-import type { Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Database } from '@thugshells/shared/database/open.ts';
+import type { Logger } from '@thugshells/shared/logger.ts';
 
-import { EpochTable, Trust, type Epoch, type ReceiverClock } from './epoch-table.js';
+import { EpochTable, Trust, type Epoch, type ReceiverClock } from './epoch-table.ts';
 
 /** When a scrape began, by all clocks, in milliseconds; `wallMs` is Unix time. */
 export interface Instant {

@@ -1,4 +1,4 @@
-import type { Reading } from '@thugshells/shared/sample.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
 
 /** The moment of one scrape, the same for every reading in it. */
 export interface Scrape {

@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
 
-import { badConfiguration, loadConfig, PREFIX, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.js';
-import { duration, durationWithin, integer, oneOf, optionalText, patterns, sizeWithin, text, wordsOf, type ValueFormat } from '@thugshells/shared/formats.js';
-import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/variables.js';
+import { badConfiguration, loadConfig, PREFIX, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.ts';
+import { duration, durationWithin, integer, oneOf, optionalText, patterns, sizeWithin, text, wordsOf, type ValueFormat } from '@thugshells/shared/formats.ts';
+import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/variables.ts';
 
-import { collectorNames, type CollectorName } from './collectors/index.js';
-import { scrapeTargets } from './scrape-targets.js';
+import { collectorNames, type CollectorName } from './collectors/index.ts';
+import { scrapeTargets } from './scrape-targets.ts';
 
 /** A scrape more often than this would measure mostly itself. */
 const intervalFormat = durationWithin(100, 86_400_000, 'from 100ms to 1d');

@@ -1,4 +1,4 @@
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
 /** no: the clock cannot be right; faith: it may be; confirmed: it agreed with the receiver's. As in epochs.trusted. */
 export const Trust = { no: 0, faith: 1, confirmed: 2 } as const;

@@ -1,11 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
-import { AgentError } from '@thugshells/shared/errors.js';
-import { canonicalTags, type Labels, type Reading } from '@thugshells/shared/sample.js';
-import { foreignSeries, type SeriesKind } from '@thugshells/shared/series.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import { canonicalTags, type Labels, type Reading } from '@thugshells/shared/sample.ts';
+import { foreignSeries, type SeriesKind } from '@thugshells/shared/series.ts';
 
-import { ExpositionReader, type ExpositionOptions } from './exposition/reader.js';
-import { KnownSeries, type SeriesPart } from './exposition/series-part.js';
+import { ExpositionReader, type ExpositionOptions } from './exposition/reader.ts';
+import { KnownSeries, type SeriesPart } from './exposition/series-part.ts';
 
 /** Lines that are read in one go: a few milliseconds on a small board. */
 const SLICE_LINES = 2_000;

@@ -3,12 +3,12 @@ import { open, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
+import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
 
-import { MountSpace, type MountKind, type Space } from './mount-space.js';
-import { RemoteStatfs } from './remote-statfs.js';
+import { MountSpace, type MountKind, type Space } from './mount-space.ts';
+import { RemoteStatfs } from './remote-statfs.ts';
 
-export type { MountKind, Space } from './mount-space.js';
+export type { MountKind, Space } from './mount-space.ts';
 
 /** Where collectors read: the files below /proc and /sys, of a real kernel or of a simulated one. */
 export interface KernelSource {

@@ -1,35 +1,35 @@
 // Longer than a main should be: it names every room of the program once, and nothing else does.
 import { release } from 'node:os';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 
-import { bootId } from '@thugshells/shared/boot-id.js';
-import { CHECK_CONFIG_OPTIONS, describeConfig } from '@thugshells/shared/check-config.js';
-import { systemClock as clock } from '@thugshells/shared/clock.js';
-import { dispatch, type GivenOptions } from '@thugshells/shared/command-line.js';
-import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.js';
-import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
-import { ExitCode } from '@thugshells/shared/errors.js';
-import { processLogger, runCommand, runService, type CommandResult } from '@thugshells/shared/lifecycle.js';
-import { notifier } from '@thugshells/shared/systemd.js';
-import { builtAtMs, version } from '@thugshells/shared/version.js';
+import { bootId } from '@thugshells/shared/boot-id.ts';
+import { CHECK_CONFIG_OPTIONS, describeConfig } from '@thugshells/shared/check-config.ts';
+import { systemClock as clock } from '@thugshells/shared/clock.ts';
+import { dispatch, type GivenOptions } from '@thugshells/shared/command-line.ts';
+import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
+import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
+import { ExitCode } from '@thugshells/shared/errors.ts';
+import { processLogger, runCommand, runService, type CommandResult } from '@thugshells/shared/lifecycle.ts';
+import { programRoot } from '@thugshells/shared/program-root.ts';
+import { notifier } from '@thugshells/shared/systemd.ts';
+import { builtAtMs, version } from '@thugshells/shared/version.ts';
 
-import { COLLECTORS, type CollectorName } from './collectors/index.js';
-import { loadCollectorConfig, type CollectorConfig } from './config.js';
-import { ForeignText } from './foreign-text.js';
-import { KernelFiles, requireProcRoot, type KernelSource } from './kernel-files.js';
-import { once } from './once.js';
-import { Scheduler, type ScheduledCollector } from './scheduler.js';
-import { ScrapeDoor } from './scrape-page.js';
-import { ScrapeRound } from './scrape-round.js';
-import { collectorOf, ScrapeTargetSource } from './scrape-target.js';
-import { SelfSource, type SelfSources } from './self.js';
-import { SeriesCap } from './series-cap.js';
-import { SimulatedKernel } from './simulated-kernel.js';
-import { spaceLimits } from './store/space.js';
-import { Store } from './store/store.js';
-import { TextFiles } from './text-files.js';
-import { TextfileSource } from './textfile.js';
+import { COLLECTORS, type CollectorName } from './collectors/index.ts';
+import { loadCollectorConfig, type CollectorConfig } from './config.ts';
+import { ForeignText } from './foreign-text.ts';
+import { KernelFiles, requireProcRoot, type KernelSource } from './kernel-files.ts';
+import { once } from './once.ts';
+import { Scheduler, type ScheduledCollector } from './scheduler.ts';
+import { ScrapeDoor } from './scrape-page.ts';
+import { ScrapeRound } from './scrape-round.ts';
+import { collectorOf, ScrapeTargetSource } from './scrape-target.ts';
+import { SelfSource, type SelfSources } from './self.ts';
+import { SeriesCap } from './series-cap.ts';
+import { SimulatedKernel } from './simulated-kernel.ts';
+import { spaceLimits } from './store/space.ts';
+import { Store } from './store/store.ts';
+import { TextFiles } from './text-files.ts';
+import { TextfileSource } from './textfile.ts';
 
 function kernelOf(config: CollectorConfig): KernelSource {
   if (config.kernel === 'simulated') return new SimulatedKernel({ elapsedMs: () => clock.monotonic() });
@@ -107,7 +107,7 @@ function run(): Promise<never> {
       notify: manager.notify,
       // Linux counts what getrusage(2) calls output blocks as it counts write_bytes of /proc/self/io, in units of 512.
       readWrittenBytes: () => process.resourceUsage().fsWrite * 512,
-      checkWorkerFile: fileURLToPath(new URL('./store/integrity-worker.js', import.meta.url)),
+      checkWorkerFile: programRoot('collector/dist/integrity-worker.js'),
     });
     store.open();
     releases.add('store', store, (open) => open.close());

@@ -1,5 +1,5 @@
-import { systemClock, type Clock } from '@thugshells/shared/clock.js';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { systemClock, type Clock } from '@thugshells/shared/clock.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
 /** Who answers for a file system: this kernel, or another machine or program, which may never do so. */
 export type MountKind = 'local' | 'remote';

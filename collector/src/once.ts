@@ -1,12 +1,12 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import { codeOf, messageOf } from '@thugshells/shared/errors.js';
-import { jsonLine, metricObject } from '@thugshells/shared/json-lines.js';
-import type { Labels, Reading } from '@thugshells/shared/sample.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { codeOf, messageOf } from '@thugshells/shared/errors.ts';
+import { jsonLine, metricObject } from '@thugshells/shared/json-lines.ts';
+import type { Labels, Reading } from '@thugshells/shared/sample.ts';
 
-import type { Collector } from './collector.js';
-import { readingsIn } from './collectors/partly-read.js';
-import type { SeriesCap } from './series-cap.js';
-import { Admission } from './store/admission.js';
+import type { Collector } from './collector.ts';
+import { readingsIn } from './collectors/partly-read.ts';
+import type { SeriesCap } from './series-cap.ts';
+import { Admission } from './store/admission.ts';
 
 /** What `once` prints and whether every collector did its work. */
 export interface OnceResult {

@@ -1,5 +1,5 @@
-import { collectorSeries, scrapeSeries, storageSeries, textfileSeries, timeSeries, uploaderSeries } from '@thugshells/shared/own-series.js';
-import { namesOf } from '@thugshells/shared/series.js';
+import { collectorSeries, scrapeSeries, storageSeries, textfileSeries, timeSeries, uploaderSeries } from '@thugshells/shared/own-series.ts';
+import { namesOf } from '@thugshells/shared/series.ts';
 
 /** Stored names of what collectors read of the kernel, as docs/collectors.md lists them; a test compares the two. */
 const KERNEL_NAMES: readonly string[] = [

@@ -1,6 +1,6 @@
 import { execFile, type ChildProcess } from 'node:child_process';
 
-import type { BlockCounts } from './mount-space.js';
+import type { BlockCounts } from './mount-space.ts';
 
 /**
  * statfs(2) by a process of its own, `stat -f` of coreutils or busybox, for mounts that may never answer.

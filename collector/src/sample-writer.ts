@@ -1,12 +1,12 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import { seriesKey, seriesText, type Sample } from '@thugshells/shared/sample.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { seriesKey, seriesText, type Sample } from '@thugshells/shared/sample.ts';
 
-import type { ClockEpochs, Moment } from './clock-epochs.js';
-import type { CollectorStatus, CollectorStatusTable } from './collector-status.js';
-import type { StoredName } from './store/admission.js';
-import type { Ledger, Loss } from './store/ledger.js';
-import type { BufferedScrape } from './store/scrape-buffer.js';
+import type { ClockEpochs, Moment } from './clock-epochs.ts';
+import type { CollectorStatus, CollectorStatusTable } from './collector-status.ts';
+import type { StoredName } from './store/admission.ts';
+import type { Ledger, Loss } from './store/ledger.ts';
+import type { BufferedScrape } from './store/scrape-buffer.ts';
 
 export interface SampleWriterOptions {
   readonly clock: Clock;

@@ -1,17 +1,17 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import { codeOf, messageOf } from '@thugshells/shared/errors.js';
-import { COLLECTION_BOUNDS_SECONDS, observe } from '@thugshells/shared/histogram.js';
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
-import type { Reading } from '@thugshells/shared/sample.js';
-import type { ServiceManager } from '@thugshells/shared/service-manager.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { codeOf, messageOf } from '@thugshells/shared/errors.ts';
+import { COLLECTION_BOUNDS_SECONDS, observe } from '@thugshells/shared/histogram.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import type { ServiceManager } from '@thugshells/shared/service-manager.ts';
 
-import { noCounters, type CollectorHealth, type CollectorStatus } from './collector-status.js';
-import { instantOf } from './clock-epochs.js';
-import type { Collector } from './collector.js';
-import { readingsIn } from './collectors/partly-read.js';
-import type { ScrapeRound } from './scrape-round.js';
-import type { SeriesCap } from './series-cap.js';
-import type { Store } from './store/store.js';
+import { noCounters, type CollectorHealth, type CollectorStatus } from './collector-status.ts';
+import { instantOf } from './clock-epochs.ts';
+import type { Collector } from './collector.ts';
+import { readingsIn } from './collectors/partly-read.ts';
+import type { ScrapeRound } from './scrape-round.ts';
+import type { SeriesCap } from './series-cap.ts';
+import type { Store } from './store/store.ts';
 
 /** A collector and how often it runs. */
 export interface ScheduledCollector {

@@ -3,9 +3,9 @@ import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
 
-import { controllerUnder } from '@thugshells/shared/abort.js';
-import { maskCredentials } from '@thugshells/shared/config.js';
-import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
+import { controllerUnder } from '@thugshells/shared/abort.ts';
+import { maskCredentials } from '@thugshells/shared/config.ts';
+import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
 
 /** A page that a target answered with. */
 export interface Page {

@@ -1,7 +1,7 @@
-import type { Clock } from '@thugshells/shared/clock.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
 
-import type { StoredScrape } from './store/scrape-buffer.js';
-import type { Store } from './store/store.js';
+import type { StoredScrape } from './store/scrape-buffer.ts';
+import type { Store } from './store/store.ts';
 
 export interface ScrapeRoundOptions {
   readonly clock: Clock;

@@ -1,13 +1,13 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import { AgentError } from '@thugshells/shared/errors.js';
-import { scrapeSeries } from '@thugshells/shared/own-series.js';
-import type { Reading } from '@thugshells/shared/sample.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import { scrapeSeries } from '@thugshells/shared/own-series.ts';
+import type { Reading } from '@thugshells/shared/sample.ts';
 
-import type { Collector } from './collector.js';
-import { partlyRead } from './collectors/partly-read.js';
-import { textOf } from './exposition/bytes.js';
-import type { ForeignReadings, ForeignText } from './foreign-text.js';
-import type { PageLimits, ScrapeDoor } from './scrape-page.js';
+import type { Collector } from './collector.ts';
+import { partlyRead } from './collectors/partly-read.ts';
+import { textOf } from './exposition/bytes.ts';
+import type { ForeignReadings, ForeignText } from './foreign-text.ts';
+import type { PageLimits, ScrapeDoor } from './scrape-page.ts';
 
 /** A page with metrics on this machine. */
 export interface ScrapeTarget {

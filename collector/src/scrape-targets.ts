@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net';
 
-import type { ValueFormat } from '@thugshells/shared/formats.js';
+import type { ValueFormat } from '@thugshells/shared/formats.ts';
 
-import type { ScrapeTarget } from './scrape-target.js';
+import type { ScrapeTarget } from './scrape-target.ts';
 
 /** Each is a loop of its own. */
 const MAX_TARGETS = 32;

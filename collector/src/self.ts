@@ -1,10 +1,10 @@
-import { COLLECTION_BOUNDS_SECONDS, sumOf, tellingBuckets, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '@thugshells/shared/histogram.js';
-import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/own-series.js';
-import type { Labels, Reading } from '@thugshells/shared/sample.js';
-import type { SeriesDeclaration } from '@thugshells/shared/series.js';
+import { COLLECTION_BOUNDS_SECONDS, sumOf, tellingBuckets, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '@thugshells/shared/histogram.ts';
+import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/own-series.ts';
+import type { Labels, Reading } from '@thugshells/shared/sample.ts';
+import type { SeriesDeclaration } from '@thugshells/shared/series.ts';
 
-import type { AgentState } from './agent-state.js';
-import type { Collector } from './collector.js';
+import type { AgentState } from './agent-state.ts';
+import type { Collector } from './collector.ts';
 
 export interface SelfSources {
   /** Undefined while there is no database to read it from. */

@@ -1,5 +1,5 @@
-import { canonicalTags, type Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import { canonicalTags, type Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries } from '@thugshells/shared/series.ts';
 
 /** How many series may be stored in an hour. */
 export interface SeriesLimits {

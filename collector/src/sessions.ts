@@ -1,4 +1,4 @@
-import type { Database } from '@thugshells/shared/database/open.js';
+import type { Database } from '@thugshells/shared/database/open.ts';
 
 /** What is remembered of one process's life. */
 export interface SessionMetadata {

@@ -1,5 +1,5 @@
-import { kernelFileFault, type KernelSource, type Space } from './kernel-files.js';
-import { procTexts, sysTexts, valueAt, type BoardSize, type Swing, type TextAt } from './simulated-texts.js';
+import { kernelFileFault, type KernelSource, type Space } from './kernel-files.ts';
+import { procTexts, sysTexts, valueAt, type BoardSize, type Swing, type TextAt } from './simulated-texts.ts';
 
 /** What a simulated board is made from. */
 export interface SimulatedBoard extends Partial<BoardSize> {

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open, opendir, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
+import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
 
 /** One text file as it was at one moment. */
 export interface TextFile {

@@ -1,12 +1,12 @@
-import { textfileSeries } from '@thugshells/shared/own-series.js';
-import { AgentError } from '@thugshells/shared/errors.js';
-import type { Reading } from '@thugshells/shared/sample.js';
+import { textfileSeries } from '@thugshells/shared/own-series.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { Reading } from '@thugshells/shared/sample.ts';
 
-import type { Collector } from './collector.js';
-import { partlyRead } from './collectors/partly-read.js';
-import { textOf } from './exposition/bytes.js';
-import type { ForeignText } from './foreign-text.js';
-import type { TextFiles } from './text-files.js';
+import type { Collector } from './collector.ts';
+import { partlyRead } from './collectors/partly-read.ts';
+import { textOf } from './exposition/bytes.ts';
+import type { ForeignText } from './foreign-text.ts';
+import type { TextFiles } from './text-files.ts';
 
 export interface TextfileSources {
   readonly files: TextFiles;

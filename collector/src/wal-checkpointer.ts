@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 
-import type { Clock } from '@thugshells/shared/clock.js';
-import type { Database } from '@thugshells/shared/database/open.js';
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Database } from '@thugshells/shared/database/open.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
 
 /** What SQLite says of one WAL checkpoint. */
 export interface WalCheckpoint {

@@ -1,5 +1,5 @@
-import type { GivenOptions } from './command-line.js';
-import { badConfiguration, type LoadedConfig, type Variables } from './config.js';
+import type { GivenOptions } from './command-line.ts';
+import { badConfiguration, type LoadedConfig, type Variables } from './config.ts';
 
 /** Options of the command check-config. */
 export const CHECK_CONFIG_OPTIONS = ['--allow-unknown'];

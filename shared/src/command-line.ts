@@ -1,4 +1,4 @@
-import { AgentError } from './errors.js';
+import { AgentError } from './errors.ts';
 
 /** One thing that a program can be told to do. */
 export interface Command<Result> {

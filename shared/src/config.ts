@@ -1,8 +1,8 @@
 import convict from 'convict';
 
-import { AgentError } from './errors.js';
-import type { ValueFormat } from './formats.js';
-import { nearest } from './nearest.js';
+import { AgentError } from './errors.ts';
+import type { ValueFormat } from './formats.ts';
+import { nearest } from './nearest.ts';
 
 /** What both programs' variables begin with. */
 export const PREFIX = 'THUGSHELLS_';

@@ -1,6 +1,6 @@
-import type { Labels } from './sample.js';
-import { ValueType } from './sample.js';
-import { exportedName } from './series.js';
+import type { Labels } from './sample.ts';
+import { ValueType } from './sample.ts';
+import { exportedName } from './series.ts';
 
 /** A series as its line names it. */
 export interface LineIdentity {

@@ -3,11 +3,11 @@ import process from 'node:process';
 
 import { v7 as timeOrderedUuid } from 'uuid';
 
-import { systemClock as clock } from './clock.js';
-import { AgentError, ExitCode, exitCodeOf } from './errors.js';
-import { createLogger, errorFields, resolveLogFormat, type LogFormat, type Logger, type LogLevel, type ProcessLogger } from './logger.js';
-import { ServiceManager } from './service-manager.js';
-import { notifier } from './systemd.js';
+import { systemClock as clock } from './clock.ts';
+import { AgentError, ExitCode, exitCodeOf } from './errors.ts';
+import { createLogger, errorFields, resolveLogFormat, type LogFormat, type Logger, type LogLevel, type ProcessLogger } from './logger.ts';
+import { ServiceManager } from './service-manager.ts';
+import { notifier } from './systemd.ts';
 
 /** What must be released, in the reverse of the order in which it was taken. */
 export class Releases {

@@ -1,7 +1,7 @@
 import winston from 'winston';
 
-import { AgentError, codeOf, messageOf } from './errors.js';
-import { summarising, type SummarisingLogger } from './repeats.js';
+import { AgentError, codeOf, messageOf } from './errors.ts';
+import { summarising, type SummarisingLogger } from './repeats.ts';
 
 /** Levels, most severe first. */
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';

@@ -1,4 +1,4 @@
-import { declareSeries, NORMAL_PRIORITY, type SeriesDeclaration } from './series.js';
+import { declareSeries, NORMAL_PRIORITY, type SeriesDeclaration } from './series.ts';
 
 /** What the collector counts of itself; each with the label `collector`. */
 export const collectorSeries = {

@@ -1,4 +1,4 @@
-import type { LogFields, Logger, LogLevel } from './logger.js';
+import type { LogFields, Logger, LogLevel } from './logger.ts';
 
 /** The same trouble is told again after this long, with how often it was meanwhile. */
 const WINDOW_MS = 60_000;

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 
-import type { SeriesDeclaration } from './series.js';
+import type { SeriesDeclaration } from './series.ts';
 
 /** Names and values of a series' labels, without its own name and without the device. */
 export type Labels = Readonly<Record<string, string>>;

@@ -1,4 +1,4 @@
-import { AgentError } from './errors.js';
+import { AgentError } from './errors.ts';
 
 /** What a value means over time; declared, never guessed from a name. */
 export type SeriesKind = 'gauge' | 'counter' | 'histogram' | 'summary' | 'untyped';

@@ -1,6 +1,6 @@
-import type { Clock } from './clock.js';
-import type { Environment } from './config.js';
-import type { Notify } from './systemd.js';
+import type { Clock } from './clock.ts';
+import type { Environment } from './config.ts';
+import type { Notify } from './systemd.ts';
 
 export interface ServiceManagerOptions {
   readonly notify: Notify;

@@ -1,12 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { constants } from 'node:os';
-import { getSystemErrorName } from 'node:util';
-
-import { createSocket, type SendError } from 'unix-dgram';
-
-import { messageOf } from './errors.js';
-import type { Environment } from './config.js';
-import type { Logger } from './logger.js';
+import { messageOf } from './errors.ts';
+import type { Environment } from './config.ts';
+import type { Logger } from './logger.ts';
+import { sendDatagram } from './unix-datagram.ts';
 
 /** What a service tells systemd of itself; the names are those of sd_notify(3). */
 export interface ServiceState {
@@ -27,10 +22,6 @@ export interface ServiceState {
 /** Tells systemd something; never throws. */
 export type Notify = (state: ServiceState) => void;
 
-/** systemd reads ten messages of others before ours: it is asked again this often, 10 ms apart, before one is given up. */
-const TRIES = 100;
-const BETWEEN_TRIES_MS = 10;
-
 /**
  * What `environment` says of the service manager: without NOTIFY_SOCKET there is none, and nothing is done.
  * Can be called while the event loop stands still, as it does during a migration. The first failure is logged, and
@@ -44,8 +35,7 @@ export function notifier(environment: Environment, logger: Logger): Notify {
   let isFailing = false;
   return (state) => {
     try {
-      if (address.startsWith('@')) sendByCommand(address, environment, linesOf(state));
-      else sendDatagram(address, linesOf(state).join('\n'));
+      sendDatagram(address, linesOf(state).join('\n'));
       if (isFailing) logger.info('systemd can be told again', { path: address });
       isFailing = false;
     } catch (error) {
@@ -65,33 +55,4 @@ function linesOf({ ready, stopping, watchdog, watchdogTimeoutMs, status, extendT
   // A line more would be read as an assignment of its own.
   if (status !== undefined) lines.push(`STATUS=${status.replace(/\s*\n\s*/g, ' ')}`);
   return lines;
-}
-
-/** A socket for each message: one that stays open would keep the process from ending. */
-function sendDatagram(path: string, message: string): void {
-  const socket = createSocket('unix_dgram');
-  try {
-    const bytes = Buffer.from(message);
-    for (let tries = 1; ; tries++) {
-      let failure: SendError | undefined;
-      socket.send(bytes, 0, bytes.length, path, (error) => (failure = error));
-      if (failure === undefined) return;
-      // The package gives the negative number as code.
-      if (failure.code !== -constants.errno.EAGAIN || tries === TRIES) throw new Error(getSystemErrorName(failure.code), { cause: failure });
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BETWEEN_TRIES_MS);
-    }
-  } finally {
-    socket.close();
-  }
-}
-
-/**
- * unix-dgram ends an address at its first NUL, with which an abstract one ("@…") begins. Where systemd gives such an
- * address, its own command is at hand; it takes 10 ms.
- */
-function sendByCommand(address: string, environment: Environment, lines: readonly string[]): void {
-  const env = { PATH: environment['PATH'], NOTIFY_SOCKET: address };
-  const { error, status, stderr } = spawnSync('systemd-notify', lines, { env, encoding: 'utf8' });
-  if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`systemd-notify ended with ${status}: ${stderr.trim()}`);
 }

@@ -1,4 +1,4 @@
-import { emptyHistogram, UPLOAD_BOUNDS_SECONDS, type HistogramState } from './histogram.js';
+import { emptyHistogram, UPLOAD_BOUNDS_SECONDS, type HistogramState } from './histogram.ts';
 
 /** taking: it takes samples; away: it may do so again by itself; held: somebody has to change something; fault: ours. */
 export type ReceiverCondition = 'unknown' | 'taking' | 'away' | 'held' | 'fault';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
-import type { Environment, Variable } from './config.js';
-import { oneOf, text } from './formats.js';
+import type { Environment, Variable } from './config.ts';
+import { oneOf, text } from './formats.ts';
 
 /** The variables that both programs read; `hostName` is the device's name where none is given. */
 export function sharedVariables(environment: Environment, hostName: string) {

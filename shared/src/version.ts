@@ -1,9 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+import { programRoot } from './program-root.ts';
+
 /** The version in package.json. */
 export function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(programRoot('package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }
 

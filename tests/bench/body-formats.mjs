@@ -24,10 +24,10 @@ const { values: options } = parseArgs({
 const rows = Number(options.rows);
 const chunkMetrics = Number(options.chunk);
 
-prepare();
+await prepare();
 const { fillDatabase } = await import('../support/fill-database.mjs');
-const { Encoder } = await import('../../uploader/dist/encoder.js');
-const { RowReader } = await import('../../uploader/dist/row-reader.js');
+const { Encoder } = await import('../../uploader/src/encoder.ts');
+const { RowReader } = await import('../../uploader/src/row-reader.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-body-formats-'));
 const path = join(folder, 'metrics.db');

@@ -15,13 +15,13 @@ import { prepare, root } from '../../deploy/prepare.mjs';
 
 const { values: options } = parseArgs({ options: { series: { type: 'string', default: '180' }, json: { type: 'boolean', default: false } } });
 
-prepare();
-const { Credentials } = await import('../../uploader/dist/credentials.js');
-const { Encoder } = await import('../../uploader/dist/encoder.js');
-const { RowReader } = await import('../../uploader/dist/row-reader.js');
-const { VictoriaMetrics } = await import('../../uploader/dist/victoriametrics.js');
+await prepare();
+const { Credentials } = await import('../../uploader/src/credentials.ts');
+const { Encoder } = await import('../../uploader/src/encoder.ts');
+const { RowReader } = await import('../../uploader/src/row-reader.ts');
+const { VictoriaMetrics } = await import('../../uploader/src/victoriametrics.ts');
 const { fillDatabase } = await import('../support/fill-database.mjs');
-const { systemClock } = await import('../../shared/dist/clock.js');
+const { systemClock } = await import('../../shared/src/clock.ts');
 
 const SIZES = [1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000];
 /** What is read and sorted at once while chunks are small. */

@@ -25,12 +25,12 @@ const SIZE = { cores: 8, disks: 4, interfaces: 6, zones: 10 };
 const WARM_UP_ROUNDS = 100;
 const INTERVAL_MS = 10_000;
 
-prepare();
-const { COLLECTORS } = await import('../../collector/dist/collectors/index.js');
-const { loadCollectorConfig } = await import('../../collector/dist/config.js');
-const { KernelFiles } = await import('../../collector/dist/kernel-files.js');
-const { SeriesCap } = await import('../../collector/dist/series-cap.js');
-const { SimulatedKernel } = await import('../../collector/dist/simulated-kernel.js');
+await prepare();
+const { COLLECTORS } = await import('../../collector/src/collectors/index.ts');
+const { loadCollectorConfig } = await import('../../collector/src/config.ts');
+const { KernelFiles } = await import('../../collector/src/kernel-files.ts');
+const { SeriesCap } = await import('../../collector/src/series-cap.ts');
+const { SimulatedKernel } = await import('../../collector/src/simulated-kernel.ts');
 
 /** A simulated board whose texts are made by `advance`, and only handed out by a scrape. */
 class PreparedKernel {

@@ -50,7 +50,7 @@ const REACH = {
   default: { visibleSeconds: '8 at most' },
 };
 
-prepare();
+await prepare();
 const { fillDatabase } = await import('../support/fill-database.mjs');
 
 const rows = [];

@@ -19,10 +19,10 @@ const samples = Number(options.samples);
 const LARGE = { batchMetrics: 65_000, chunkMetrics: 65_000 };
 const SMALL = { batchMetrics: 2_500, chunkMetrics: 50 };
 
-prepare();
+await prepare();
 const { fillDatabase } = await import('../support/fill-database.mjs');
-const { Encoder } = await import('../../uploader/dist/encoder.js');
-const { RowReader } = await import('../../uploader/dist/row-reader.js');
+const { Encoder } = await import('../../uploader/src/encoder.ts');
+const { RowReader } = await import('../../uploader/src/row-reader.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-encode-'));
 

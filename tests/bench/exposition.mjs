@@ -25,11 +25,11 @@ if (options.help) {
   process.exit(0);
 }
 
-prepare();
-const { ExpositionReader } = await import('../../collector/dist/exposition/reader.js');
-const { ForeignText } = await import('../../collector/dist/foreign-text.js');
-const { SeriesCap } = await import('../../collector/dist/series-cap.js');
-const { Admission } = await import('../../collector/dist/store/admission.js');
+await prepare();
+const { ExpositionReader } = await import('../../collector/src/exposition/reader.ts');
+const { ForeignText } = await import('../../collector/src/foreign-text.ts');
+const { SeriesCap } = await import('../../collector/src/series-cap.ts');
+const { Admission } = await import('../../collector/src/store/admission.ts');
 
 const series = Number(options.series);
 const rounds = Number(options.rounds);

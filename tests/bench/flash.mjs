@@ -32,19 +32,19 @@ const START_MS = 1_700_000_000_000;
 const TMPFS_MAGIC = 0x01021994;
 const REACH = { 0: '330 at most', 60_000: '150 at most' };
 
-prepare();
-const { openDatabase } = await import('../../shared/dist/database/open.js');
-const { noCounters } = await import('../../collector/dist/collector-status.js');
-const { spaceLimits } = await import('../../collector/dist/store/space.js');
-const { Store } = await import('../../collector/dist/store/store.js');
-const { Acknowledgements } = await import('../../uploader/dist/acknowledgements.js');
-const { Backlog } = await import('../../uploader/dist/backlog.js');
-const { ChunkSize } = await import('../../uploader/dist/chunk-size.js');
-const { Delivery } = await import('../../uploader/dist/delivery.js');
-const { EncoderPool } = await import('../../uploader/dist/encoder-pool.js');
-const { ReceiverState } = await import('../../uploader/dist/receiver-state.js');
-const { Settled } = await import('../../uploader/dist/settled.js');
-const { UpcomingBatches } = await import('../../uploader/dist/upcoming-batches.js');
+await prepare();
+const { openDatabase } = await import('../../shared/src/database/open.ts');
+const { noCounters } = await import('../../collector/src/collector-status.ts');
+const { spaceLimits } = await import('../../collector/src/store/space.ts');
+const { Store } = await import('../../collector/src/store/store.ts');
+const { Acknowledgements } = await import('../../uploader/src/acknowledgements.ts');
+const { Backlog } = await import('../../uploader/src/backlog.ts');
+const { ChunkSize } = await import('../../uploader/src/chunk-size.ts');
+const { Delivery } = await import('../../uploader/src/delivery.ts');
+const { EncoderPool } = await import('../../uploader/src/encoder-pool.ts');
+const { ReceiverState } = await import('../../uploader/src/receiver-state.ts');
+const { Settled } = await import('../../uploader/src/settled.ts');
+const { UpcomingBatches } = await import('../../uploader/src/upcoming-batches.ts');
 
 const logger = { error: console.error, warn: console.error, info() {}, debug() {}, child: () => logger };
 const built = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -73,7 +73,7 @@ function openCollector(dbPath, clock, flushIntervalMs) {
     labels: {},
     collectors: ['test'],
     readWrittenBytes: writtenBytes,
-    checkWorkerFile: built('collector/dist/store/integrity-worker.js'),
+    checkWorkerFile: built('collector/src/store/integrity-worker.ts'),
   });
   store.open();
   let turn = 0;
@@ -98,7 +98,7 @@ function openUploader(dbPath, clock) {
   const settled = new Settled(database);
   const backlog = new Backlog(database, settled);
   const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs: 15_000 });
-  const encoder = new EncoderPool({ clock, databasePath: dbPath, workerFile: built('uploader/dist/encode-worker.js') });
+  const encoder = new EncoderPool({ clock, databasePath: dbPath, workerFile: built('uploader/src/encode-worker.ts') });
   const chunkSize = new ChunkSize({ batchMetrics: 2_500, chunkMetrics: 50, chunkGrowth: true, chunkMaxBytes: 262_144, uploadIntervalMs: UPLOAD_MS });
   const post = async ({ body }) => ({ outcome: { kind: 'delivered' }, endpoint: '', status: 204, bytesSent: body.length, bytesReceived: 0, durationMs: 1, connection: 1, closing: false });
   const delivery = new Delivery({ clock, logger, acknowledgements, chunkSize, encoder, transport: { post }, receiver: new ReceiverState(clock, logger) });

@@ -12,7 +12,7 @@ import { prepare, root } from '../../deploy/prepare.mjs';
 
 const { values: options } = parseArgs({ options: { boards: { type: 'string', default: '1000' } }, args: process.argv.slice(2) });
 
-prepare();
+await prepare();
 const { simulateFleet } = await import('../support/fleet.mjs');
 
 const WIDTH = 720;

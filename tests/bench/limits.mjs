@@ -32,7 +32,7 @@ if (process.getuid() !== 0 || !existsSync(`${GROUPS}/memory/memory.limit_in_byte
   console.error('bench limits needs root and control groups of version 1 below /sys/fs/cgroup');
   process.exit(1);
 }
-prepare();
+await prepare();
 const { fillDatabase } = await import('../support/fill-database.mjs');
 
 const group = (controller, name) => `${GROUPS}/${controller}/thugshells-bench-${name}`;

@@ -27,8 +27,8 @@ const rows = Number(options.rows);
 const SERIES = 60;
 const MB = 1e6;
 
-prepare();
-const { openDatabase, openSideFile } = await import('../../shared/dist/database/open.js');
+await prepare();
+const { openDatabase, openSideFile } = await import('../../shared/src/database/open.ts');
 
 /** Values of 60 series, one of each a second; every tenth of them is stored once more. */
 function fill(path) {

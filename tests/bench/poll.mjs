@@ -27,13 +27,13 @@ const batchMetrics = Number(options.batch);
 const SERIES = 500;
 const WARM_UP_ROUNDS = 50;
 
-prepare();
+await prepare();
 const { fillDatabase } = await import('../support/fill-database.mjs');
-const { openDatabase } = await import('../../shared/dist/database/open.js');
-const { Backlog } = await import('../../uploader/dist/backlog.js');
-const { Encoder } = await import('../../uploader/dist/encoder.js');
-const { RowReader } = await import('../../uploader/dist/row-reader.js');
-const { Settled } = await import('../../uploader/dist/settled.js');
+const { openDatabase } = await import('../../shared/src/database/open.ts');
+const { Backlog } = await import('../../uploader/src/backlog.ts');
+const { Encoder } = await import('../../uploader/src/encoder.ts');
+const { RowReader } = await import('../../uploader/src/row-reader.ts');
+const { Settled } = await import('../../uploader/src/settled.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-poll-'));
 

@@ -27,11 +27,11 @@ const MB = 1e6;
 const BYTES_PER_ROW = 46;
 const WAL_BYTES = 12 * MB;
 
-prepare();
+await prepare();
 const { fillDatabase } = await import('../support/fill-database.mjs');
-const { openDatabase } = await import('../../shared/dist/database/open.js');
-const { Ledger } = await import('../../collector/dist/store/ledger.js');
-const { Retention } = await import('../../collector/dist/store/retention.js');
+const { openDatabase } = await import('../../shared/src/database/open.ts');
+const { Ledger } = await import('../../collector/src/store/ledger.ts');
+const { Retention } = await import('../../collector/src/store/retention.ts');
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const folder = mkdtempSync(join(tmpdir(), 'bench-retention-'));

@@ -30,9 +30,9 @@ const { values: options } = parseArgs({
 const rows = Number(options.rows);
 const MB = 1e6;
 
-prepare();
+await prepare();
 const { fillDatabase } = await import('../support/fill-database.mjs');
-const { openDatabase } = await import('../../shared/dist/database/open.js');
+const { openDatabase } = await import('../../shared/src/database/open.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-salvage-'));
 const whole = join(folder, 'whole.db');

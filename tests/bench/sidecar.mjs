@@ -21,14 +21,14 @@ const { values: options } = parseArgs({
   options: { pending: { type: 'string', default: '10000000' }, seconds: { type: 'string', default: '10' }, requests: { type: 'string', default: '10000' } },
 });
 const seconds = Number(options.seconds);
-prepare();
-const { prepareDatabase } = await import('../../shared/dist/database/prepare.js');
-const { Settled } = await import('../../uploader/dist/settled.js');
-const { Backlog } = await import('../../uploader/dist/backlog.js');
-const { StoreReader } = await import('../../uploader/dist/sidecar/store-reader.js');
-const { Snapshots } = await import('../../uploader/dist/sidecar/snapshot.js');
-const { HealthMonitor } = await import('../../uploader/dist/sidecar/health-monitor.js');
-const { stateOfStopped } = await import('../../uploader/dist/own-state.js');
+await prepare();
+const { prepareDatabase } = await import('../../shared/src/database/prepare.ts');
+const { Settled } = await import('../../uploader/src/settled.ts');
+const { Backlog } = await import('../../uploader/src/backlog.ts');
+const { StoreReader } = await import('../../uploader/src/sidecar/store-reader.ts');
+const { Snapshots } = await import('../../uploader/src/sidecar/snapshot.ts');
+const { HealthMonitor } = await import('../../uploader/src/sidecar/health-monitor.ts');
+const { stateOfStopped } = await import('../../uploader/src/own-state.ts');
 
 const quiet = { info() {}, warn() {}, error() {}, debug() {} };
 const folder = mkdtempSync(join(tmpdir(), 'bench-sidecar-'));
@@ -117,7 +117,7 @@ async function pace(endpoint, pid, during) {
 
 try {
   for (const pending of [10_000, Number(options.pending)]) console.log('report', JSON.stringify(reportCost(pending)));
-  const receiver = await start(['tests/receiver/dist/main.js', '--port', '0'], /(http:\/\/[\d.]+:\d+)/);
+  const receiver = await start(['tests/receiver/src/main.ts', '--port', '0'], /(http:\/\/[\d.]+:\d+)/);
   const env = { THUGSHELLS_DB_PATH: join(folder, 'metrics.db'), THUGSHELLS_REMOTE_URL: `${receiver.found}/api/v1/import`, THUGSHELLS_INTERVAL: '200ms', THUGSHELLS_UPLOAD_INTERVAL: '500ms', THUGSHELLS_HEALTH_PORT: '0', THUGSHELLS_LOG_FORMAT: 'json' };
   await start(['collector/dist/main.js'], /"msg":"(collector starts)"/, env);
   const { child, found: endpoint } = await start(['uploader/dist/main.js'], /"endpoint":"(http:[^"]+)"/, env);

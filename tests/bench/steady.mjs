@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 
 import { prepare } from '../../deploy/prepare.mjs';
 import { printFigures, quantile } from '../support/figures.mjs';
-import { cpuSeconds, diskBytesWritten, pssMB } from '../support/processes.mjs';
+import { anonymousMB, cpuSeconds, diskBytesWritten, pssMB } from '../support/processes.mjs';
 import { Pair } from './parts/pair.mjs';
 import { installedPeers, isInstalled, startPeer } from './parts/peers.mjs';
 import { freePort, metricsOf, startReceiver, valueIn } from './parts/receiver.mjs';
@@ -24,12 +24,13 @@ const { values: options } = parseArgs({
 });
 /** Start-up, and the first uploads with all their series. */
 const WARM_UP_MS = 20_000;
+const LOOK_INTERVAL_MS = 100;
 const EXPORTER = 'prometheus-node-exporter';
 const MIB_PER_MB = 1e6 / 1_048_576;
 /** Beside those of the kernel on a machine with few devices: some 510 together, which is what node_exporter has there. */
 const TEXT_FILE_SERIES = 450;
 
-prepare();
+await prepare();
 
 /** What some processes took while a receiver got samples. */
 async function watch({ pids, receiver, wireBytes, seconds }) {
@@ -41,10 +42,11 @@ async function watch({ pids, receiver, wireBytes, seconds }) {
   });
   // What an answer takes of the program that is asked stays outside.
   const before = { ...(await ask()), ...look() };
-  const pss = [];
+  const [pss, anonymous] = [[], []];
   for (let second = 0; second < seconds; second++) {
     await sleep(1_000);
     pss.push(pids.reduce((sum, pid) => sum + pssMB(pid), 0));
+    anonymous.push(pids.reduce((sum, pid) => sum + anonymousMB(pid), 0));
   }
   const after = { ...look(), ...(await ask()) };
   const samples = after.samples - before.samples;
@@ -52,6 +54,7 @@ async function watch({ pids, receiver, wireBytes, seconds }) {
     cpuMsPerThousand: ((after.cpu - before.cpu) * 1e6) / samples,
     cpuPercent: ((after.cpu - before.cpu) / seconds) * 100,
     pssMiB: quantile(pss, 0.5) * MIB_PER_MB,
+    anonymousMiB: quantile(anonymous, 0.5) * MIB_PER_MB,
     diskBytes: (after.disk - before.disk) / samples,
     wireBytes: (after.wire - before.wire) / samples,
   };
@@ -75,11 +78,21 @@ async function ours({ withTextFile = false, ...given }, seconds) {
     pair.start('collector', variables),
     pair.start('uploader', { ...variables, REMOTE_URL: `http://127.0.0.1:${port}/api/v1/import`, HEALTH_PORT: String(healthPort) }),
   ];
+  const startSeconds = await cpuToStart(programs.map(({ pid }) => pid), healthPort);
   const wireBytes = async () => valueIn(await metricsOf(healthPort), 'uploader_bytes_sent_total');
   const seen = await watch({ pids: programs.map(({ pid }) => pid), receiver, wireBytes, seconds });
   receiver.stop();
   await pair.stop();
-  return seen;
+  return { ...seen, startSeconds };
+}
+
+/** What both have taken when the health endpoint answers that samples are in the database. */
+async function cpuToStart(pids, healthPort) {
+  for (;;) {
+    await sleep(LOOK_INTERVAL_MS);
+    const report = await fetch(`http://127.0.0.1:${healthPort}/health`).then((response) => response.json(), () => undefined);
+    if (report?.components.storage?.details?.collected > 0) return pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  }
 }
 
 async function peer(name, seconds) {
@@ -107,6 +120,8 @@ const figures = [
   { name: `disk bytes a sample, ${TEXT_FILE_SERIES} more each second`, value: secondWithMore.diskBytes, unit: 'bytes' },
   { name: 'CPU of both, by default', value: byDefault.cpuPercent, unit: '% of a core', reach: '1' },
   { name: 'PSS of both, by default', value: byDefault.pssMiB, unit: 'MiB', reach: '85' },
+  { name: 'anonymous memory of both, by default', value: byDefault.anonymousMiB, unit: 'MiB', reach: '50' },
+  { name: 'CPU of both to start', value: byDefault.startSeconds, unit: 's', reach: '0.5' },
   { name: 'wire bytes a sample with headers, by default', value: byDefault.wireBytes, unit: 'bytes' },
 ];
 for (const name of isInstalled(EXPORTER) ? installedPeers() : []) {

@@ -3,9 +3,9 @@ import { networkInterfaces } from 'node:os';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { expressionsOfDocument, query } from '../support/promql.js';
-import { until } from '../support/until.js';
-import { Stack, type Service } from './stack.js';
+import { expressionsOfDocument, query } from '../support/promql.ts';
+import { until } from '../support/until.ts';
+import { Stack, type Service } from './stack.ts';
 
 const LONG_MS = 900_000;
 const AGENT = ['collector', 'uploader'] as const;

@@ -82,7 +82,7 @@ if (reason !== undefined) {
   console.error(`The containers cannot be tested here: ${reason}`);
   process.exit(EX_UNAVAILABLE);
 }
-prepare();
+await prepare();
 mkdirSync(folder, { recursive: true });
 try {
   writeNpmrc();

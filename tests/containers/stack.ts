@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { freePort } from '../support/free-port.js';
+import { freePort } from '../support/free-port.ts';
 
 const podman = fileURLToPath(new URL('podman', import.meta.url));
 const composeFile = fileURLToPath(new URL('../../deploy/docker/docker-compose.yml', import.meta.url));

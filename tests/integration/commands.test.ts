@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { openDatabase } from '@thugshells/shared/database/open.js';
-import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.js';
+import { openDatabase } from '@thugshells/shared/database/open.ts';
+import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
 
-import { AgentProcess, runToEnd } from '../support/agent-process.js';
-import { books } from '../support/stored-rows.js';
-import { until } from '../support/until.js';
+import { AgentProcess, runToEnd } from '../support/agent-process.ts';
+import { books } from '../support/stored-rows.ts';
+import { until } from '../support/until.ts';
 
 let folder: string;
 let database: string;

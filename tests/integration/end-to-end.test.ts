@@ -5,10 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { AgentProcess } from '../support/agent-process.js';
-import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.js';
-import { until } from '../support/until.js';
-import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
+import { AgentProcess } from '../support/agent-process.ts';
+import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.ts';
+import { until } from '../support/until.ts';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
 let folder: string;
 let server: VictoriaMetrics;

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { fillWithBoards, THIS_MACHINE } from '../support/boards-data.js';
-import { alertRules, documents, expressionsOfDashboards, expressionsOfDocument, query, type Expression } from '../support/promql.js';
-import { until } from '../support/until.js';
-import { HISTORY_MINUTES, historyOf, TROUBLE_MINUTE, type Trouble } from '../support/made-history.js';
-import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
-import { checkRules, replayRules } from '../support/vmalert.js';
+import { fillWithBoards, THIS_MACHINE } from '../support/boards-data.ts';
+import { alertRules, documents, expressionsOfDashboards, expressionsOfDocument, query, type Expression } from '../support/promql.ts';
+import { until } from '../support/until.ts';
+import { HISTORY_MINUTES, historyOf, TROUBLE_MINUTE, type Trouble } from '../support/made-history.ts';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
+import { checkRules, replayRules } from '../support/vmalert.ts';
 
 /** Every expression that the project shows to anybody, on what the real programs say of three boards. */
 

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { AgentPair } from '../support/agent-pair.js';
-import { runToEnd } from '../support/agent-process.js';
-import { startNodeExporter, startVmagent } from '../support/other-scrapers.js';
-import { Prometheus } from '../support/prometheus.js';
-import { books } from '../support/stored-rows.js';
-import { until } from '../support/until.js';
-import { startVictoriaMetrics, type ExportedSeries } from '../support/victoria-metrics.js';
+import { AgentPair } from '../support/agent-pair.ts';
+import { runToEnd } from '../support/agent-process.ts';
+import { startNodeExporter, startVmagent } from '../support/other-scrapers.ts';
+import { Prometheus } from '../support/prometheus.ts';
+import { books } from '../support/stored-rows.ts';
+import { until } from '../support/until.ts';
+import { startVictoriaMetrics, type ExportedSeries } from '../support/victoria-metrics.ts';
 
 /** What others tell, on its way through the agent and by another way into a second VictoriaMetrics: both hold the same. */
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { startReceiver, type Receiver } from '../receiver/src/server.js';
-import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.js';
-import { until } from '../support/until.js';
+import { startReceiver, type Receiver } from '../receiver/src/server.ts';
+import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';
+import { until } from '../support/until.ts';
 
 let receiver: Receiver;
 let agents: AgentPair;

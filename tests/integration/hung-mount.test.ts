@@ -5,9 +5,9 @@ import { join } from 'node:path';
 
 import { afterAll, expect, test } from '@jest/globals';
 
-import { KernelFiles } from '../../collector/src/kernel-files.js';
-import { AgentProcess, runToEnd } from '../support/agent-process.js';
-import { until } from '../support/until.js';
+import { KernelFiles } from '../../collector/src/kernel-files.ts';
+import { AgentProcess, runToEnd } from '../support/agent-process.ts';
+import { until } from '../support/until.ts';
 
 /**
  * A mount whose server never answers: FUSE, with this process as the server, which reads no request. Where this process

@@ -5,11 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { AgentProcess } from '../support/agent-process.js';
+import { AgentProcess } from '../support/agent-process.ts';
 import { fillDatabase } from '../support/fill-database.mjs';
-import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.js';
-import { until } from '../support/until.js';
-import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
+import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.ts';
+import { until } from '../support/until.ts';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
 /** KILLS=200 npm test -- tests/integration/kills is the long form of this test. */
 const KILLS = Number(process.env['KILLS'] ?? 12);

@@ -4,30 +4,33 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { openDatabase, openSideFile, type Database } from '@thugshells/shared/database/open.js';
-import { schemaVersion, SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.js';
-import { createSocket } from 'unix-dgram';
+import { openDatabase, openSideFile, type Database } from '@thugshells/shared/database/open.ts';
+import { schemaVersion, SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
 
-import { AgentProcess } from '../support/agent-process.js';
-import { until } from '../support/until.js';
+import { AgentProcess } from '../support/agent-process.ts';
+import { DatagramReceiver } from '../support/datagram-receiver.mjs';
+import { until } from '../support/until.ts';
 
 const ROWS = 110_000;
 const DISTINCT = 100_000;
 let folder: string;
 let path: string;
 let notified: string[];
-let socket: ReturnType<typeof createSocket>;
+let socket: DatagramReceiver;
+let receiving: NodeJS.Timeout;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'migrations-'));
   path = join(folder, 'metrics.db');
   notified = [];
-  socket = createSocket('unix_dgram', (bytes) => notified.push(bytes.toString()));
-  socket.bind(join(folder, 'notify'));
+  socket = new DatagramReceiver(join(folder, 'notify'));
+  // The socket's queue is short, and whoever finds it full waits.
+  receiving = setInterval(() => notified.push(...socket.readAll()), 5);
   makeFirstDatabase();
 });
 
 afterEach(() => {
+  clearInterval(receiving);
   socket.close();
   rmSync(folder, { recursive: true });
 });
@@ -72,6 +75,7 @@ function expectMigrated(): void {
 test('a migration keeps the start timeout of systemd extended, by datagrams on its socket', async () => {
   expect(await migrating().ended).toEqual({ code: 0, signal: null });
   expectMigrated();
+  notified.push(...socket.readAll());
   const extensions = notified.flatMap((message) => /^EXTEND_TIMEOUT_USEC=(\d+)$/m.exec(message)?.[1] ?? []);
   // Before every slice of 20,000 rows, of which each long statement has six.
   expect(extensions.length).toBeGreaterThan(30);

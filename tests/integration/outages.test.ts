@@ -7,10 +7,10 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { AgentProcess } from '../support/agent-process.js';
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.js';
-import { until } from '../support/until.js';
-import { startVictoriaMetrics } from '../support/victoria-metrics.js';
+import { AgentProcess } from '../support/agent-process.ts';
+import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { until } from '../support/until.ts';
+import { startVictoriaMetrics } from '../support/victoria-metrics.ts';
 
 let folder: string;
 const running = new Set<AgentProcess>();

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { Board } from '../support/model/board.js';
-import { endSpare } from '../support/model/rooms.js';
-import { setup, step, type Setup, type Step } from '../support/model/steps.js';
+import { Board } from '../support/model/board.ts';
+import { endSpare } from '../support/model/rooms.ts';
+import { setup, step, type Setup, type Step } from '../support/model/steps.ts';
 
 /**
  * Random lives of a board, with the real rooms of both programs in processes that are killed for real, against what

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { openDatabase } from '@thugshells/shared/database/open.js';
+import { openDatabase } from '@thugshells/shared/database/open.ts';
 
-import { AgentProcess, runToEnd } from '../support/agent-process.js';
-import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.js';
+import { AgentProcess, runToEnd } from '../support/agent-process.ts';
+import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';
 import { fillDatabase } from '../support/fill-database.mjs';
-import { Prometheus } from '../support/prometheus.js';
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.js';
-import { until } from '../support/until.js';
-import { startVictoriaMetrics } from '../support/victoria-metrics.js';
+import { Prometheus } from '../support/prometheus.ts';
+import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { until } from '../support/until.ts';
+import { startVictoriaMetrics } from '../support/victoria-metrics.ts';
 
 const HOUR_MS = 3_600_000;
 

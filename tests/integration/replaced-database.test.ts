@@ -4,12 +4,12 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { openDatabase } from '@thugshells/shared/database/open.js';
+import { openDatabase } from '@thugshells/shared/database/open.ts';
 
-import { AgentProcess } from '../support/agent-process.js';
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.js';
-import { until } from '../support/until.js';
-import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
+import { AgentProcess } from '../support/agent-process.ts';
+import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { until } from '../support/until.ts';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
 let folder: string;
 let path: string;

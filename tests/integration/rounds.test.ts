@@ -4,11 +4,11 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { openDatabase } from '@thugshells/shared/database/open.js';
+import { openDatabase } from '@thugshells/shared/database/open.ts';
 
-import { AgentProcess } from '../support/agent-process.js';
-import { until } from '../support/until.js';
-import { walCommits } from '../support/wal-commits.js';
+import { AgentProcess } from '../support/agent-process.ts';
+import { until } from '../support/until.ts';
+import { walCommits } from '../support/wal-commits.ts';
 
 let folder: string;
 let path: string;

@@ -5,9 +5,9 @@ import { basename, join } from 'node:path';
 
 import { afterAll, expect, test } from '@jest/globals';
 
-import { DiskCollector, type DiskOptions } from '../../collector/src/collectors/disk.js';
-import { KernelFiles, type KernelSource } from '../../collector/src/kernel-files.js';
-import { byIdentity, recorded, RecordedKernel } from '../unit/collector/text-kernel.js';
+import { DiskCollector, type DiskOptions } from '../../collector/src/collectors/disk.ts';
+import { KernelFiles, type KernelSource } from '../../collector/src/kernel-files.ts';
+import { byIdentity, recorded, RecordedKernel } from '../unit/collector/text-kernel.ts';
 
 /** /proc/diskstats counts in units of 512 bytes whatever the blocks of a device: shown on devices with blocks of 4,096. */
 

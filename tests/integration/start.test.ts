@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { findVictoriaMetrics } from '../support/find-victoria-metrics.mjs';
-import { until } from '../support/until.js';
+import { until } from '../support/until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let folder: string;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { startReceiver, type Receiver } from '../receiver/src/server.js';
-import { AgentPair, endpointOf } from '../support/agent-pair.js';
-import { runToEnd } from '../support/agent-process.js';
-import { until } from '../support/until.js';
+import { startReceiver, type Receiver } from '../receiver/src/server.ts';
+import { AgentPair, endpointOf } from '../support/agent-pair.ts';
+import { runToEnd } from '../support/agent-process.ts';
+import { until } from '../support/until.ts';
 
 let receiver: Receiver;
 let agents: AgentPair;

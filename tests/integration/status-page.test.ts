@@ -4,11 +4,11 @@ import { createRequire } from 'node:module';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Browser, Page } from 'playwright-core';
 
-import { startReceiver, type Receiver } from '../receiver/src/server.js';
-import { AgentPair, endpointOf } from '../support/agent-pair.js';
-import type { AgentProcess } from '../support/agent-process.js';
-import { launchChromium } from '../support/browser.js';
-import { until } from '../support/until.js';
+import { startReceiver, type Receiver } from '../receiver/src/server.ts';
+import { AgentPair, endpointOf } from '../support/agent-pair.ts';
+import type { AgentProcess } from '../support/agent-process.ts';
+import { launchChromium } from '../support/browser.ts';
+import { until } from '../support/until.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 let browser: Browser;

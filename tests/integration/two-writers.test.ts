@@ -5,15 +5,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { spaceLimits } from '../../collector/src/store/space.js';
-import { AgentProcess, type LogLine } from '../support/agent-process.js';
-import { FakeClock } from '../support/fake-clock.js';
-import { until } from '../support/until.js';
-import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
-import { reading, scrapeAt, storeOn } from '../unit/collector/collector-parts.js';
-import { booksOf, deliver } from '../unit/collector/store/prepared-store.js';
+import { spaceLimits } from '../../collector/src/store/space.ts';
+import { AgentProcess, type LogLine } from '../support/agent-process.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { until } from '../support/until.ts';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
+import { reading, scrapeAt, storeOn } from '../unit/collector/collector-parts.ts';
+import { booksOf, deliver } from '../unit/collector/store/prepared-store.ts';
 
 const MIB = 1024 ** 2;
 const DB_MAX_BYTES = 8 * MIB;

@@ -1,9 +1,9 @@
 /** What the uploader assumes of VictoriaMetrics, asked of a real one, and of the receiver that stands in for it. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { seriesOf } from '../receiver/src/import-lines.js';
-import { startReceiver, type Receiver } from '../receiver/src/server.js';
-import { startVictoriaMetrics, type ExportedSeries, type VictoriaMetrics } from '../support/victoria-metrics.js';
+import { seriesOf } from '../receiver/src/import-lines.ts';
+import { startReceiver, type Receiver } from '../receiver/src/server.ts';
+import { startVictoriaMetrics, type ExportedSeries, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
 const secondMs = 1_000;
 const hourMs = 3_600_000;

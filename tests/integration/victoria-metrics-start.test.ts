@@ -1,8 +1,8 @@
 /** That a test's VictoriaMetrics is its own, and that one which cannot start says why. */
 import { expect, test } from '@jest/globals';
 import { tmpdir } from 'node:os';
-import { startVictoriaMetrics } from '../support/victoria-metrics.js';
-import { VictoriaMetricsProcess } from '../support/victoria-metrics-process.js';
+import { startVictoriaMetrics } from '../support/victoria-metrics.ts';
+import { VictoriaMetricsProcess } from '../support/victoria-metrics-process.ts';
 
 test('two never share a port, though VictoriaMetrics would let them', async () => {
   const first = await startVictoriaMetrics();

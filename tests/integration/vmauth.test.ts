@@ -8,12 +8,12 @@ import { dirname, join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { AgentProcess } from '../support/agent-process.js';
+import { AgentProcess } from '../support/agent-process.ts';
 import { fillDatabase } from '../support/fill-database.mjs';
 import { findVictoriaMetrics } from '../support/find-victoria-metrics.mjs';
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.js';
-import { until } from '../support/until.js';
-import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
+import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { until } from '../support/until.ts';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
 /** Where a VictoriaMetrics cluster takes what a single server takes at /api/v1/import. */
 const VMINSERT = '/insert/42/prometheus';

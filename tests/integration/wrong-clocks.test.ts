@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { BoardWithWrongClock } from '../support/board-with-wrong-clock.js';
-import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
-import { useTemporaryFolder } from '../unit/shared/temporary-folder.js';
+import { BoardWithWrongClock } from '../support/board-with-wrong-clock.ts';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
+import { useTemporaryFolder } from '../unit/shared/temporary-folder.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

@@ -80,7 +80,7 @@ function tell(results) {
 }
 
 async function check(chosen) {
-  prepare();
+  await prepare();
   const scratch = new Scratch(root);
   process.once('exit', () => scratch.remove());
   for (const signal of ['SIGINT', 'SIGTERM']) {

@@ -38,27 +38,26 @@ export class Scratch {
     for (const name of readdirSync(join(installed, OUR_PACKAGES))) symlinkSync(join(this.folder, name), join(modules, OUR_PACKAGES, name));
   }
 
-  /** Makes a mutation, in the source and in what is built of it; the returned function takes it back. */
+  /** Makes a mutation in the source, which is what tests run; the returned function takes it back. */
   mutate({ file, find, replace }) {
     const text = readFileSync(join(this.folder, file), 'utf8');
     this.#write(file, text.replace(find, () => replace));
     return () => this.#write(file, text);
   }
 
-  /** Each file is built by itself, as isolatedModules allows: the compiler would look at the whole tree for every one. */
+  /** Looks at the file by itself, as isolatedModules allows: the compiler would look at the whole tree for every one. */
   #write(file, text) {
     writeFileSync(join(this.folder, file), text);
     if (!file.endsWith('.ts')) return;
     const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true };
-    const { outputText, diagnostics } = ts.transpileModule(text, { fileName: file, compilerOptions: options, reportDiagnostics: true });
+    const { diagnostics } = ts.transpileModule(text, { fileName: file, compilerOptions: options, reportDiagnostics: true });
     const [fault] = diagnostics ?? [];
     if (fault !== undefined) throw new Error(`${file} with this mutation is no TypeScript: ${ts.flattenDiagnosticMessageText(fault.messageText, ' ')}`);
-    writeFileSync(join(this.folder, file.replace('/src/', '/dist/').replace(/\.ts$/, '.js')), outputText);
   }
 
-  /** Builds the whole tree; what the compiler says against it, undefined where it has nothing to say. */
+  /** Bundles the programs; what is said against it, undefined where there is nothing to say. */
   async build() {
-    const { status, output } = await this.#node(['node_modules/typescript/bin/tsc', '-b'], FILE_TIMEOUT_MS);
+    const { status, output } = await this.#node(['deploy/bundle.mjs'], FILE_TIMEOUT_MS);
     return status === 0 ? undefined : output.trim();
   }
 

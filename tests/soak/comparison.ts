@@ -1,6 +1,6 @@
-import { openDatabase } from '@thugshells/shared/database/open.js';
+import { openDatabase } from '@thugshells/shared/database/open.ts';
 
-import type { Point } from '../support/stored-rows.js';
+import type { Point } from '../support/stored-rows.ts';
 
 /** A longer pause between two scrapes is a kill or a step of the clock, no delay. */
 const LONGEST_DELAY_MS = 3_000;

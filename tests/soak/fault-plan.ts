@@ -1,5 +1,5 @@
-import type { LinkFault } from './faulty-link.js';
-import type { SeededRandom } from './random.js';
+import type { LinkFault } from './faulty-link.ts';
+import type { SeededRandom } from './random.ts';
 
 /** Something that is done to the agent, its link or its receiver. */
 export type Fault =

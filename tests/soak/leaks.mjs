@@ -33,7 +33,7 @@ function earlyAndLate(values) {
   return { early: quantile(values.slice(fifth, 2 * fifth), 0.5), late: quantile(values.slice(-fifth), 0.5) };
 }
 
-prepare();
+await prepare();
 const pair = new Pair();
 const [port, healthPort] = [await freePort(), await freePort()];
 const receiver = await startReceiver(pair.folder, port);

@@ -1,6 +1,6 @@
 import { quantile } from '../support/figures.mjs';
 
-import type { SoakResult } from './soak.js';
+import type { SoakResult } from './soak.ts';
 
 /** The figures of a soak as a Markdown table. */
 export function tableOf({ collected, costs, wireBytes, scrapeDelaysMs, freshnessMs, kills, differences, shared }: SoakResult): string {

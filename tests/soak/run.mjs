@@ -38,7 +38,7 @@ function given() {
 const { minutes, faults, seed = String(Date.now() % 1_000_000) } = given();
 const logs = join(root, 'var', 'soak', seed);
 
-prepare();
+await prepare();
 console.log(`soaking for ${minutes} minutes ${faults ? `with faults, seed ${seed}` : 'without faults'}; the programs' logs will be in ${logs}`);
 const { status } = spawnSync(process.execPath, ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js', '-i', 'tests/soak'], {
   cwd: root,

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 
-import { tableOf } from './report.js';
-import { Soak } from './soak.js';
+import { tableOf } from './report.ts';
+import { Soak } from './soak.ts';
 
 /** Set by npm run soak; npm test runs two minutes with faults. */
 const minutes = Number(process.env['SOAK_MINUTES'] ?? 2);

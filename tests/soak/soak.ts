@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
-import { AgentProcess } from '../support/agent-process.js';
-import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.js';
-import { until } from '../support/until.js';
-import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.js';
+import { AgentProcess } from '../support/agent-process.ts';
+import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.ts';
+import { until } from '../support/until.ts';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
-import { delaysOf, heldEpochs, keptOf } from './comparison.js';
-import { CostMeter, type Costs } from './costs.js';
-import { describeFault, planFaults, type Fault } from './fault-plan.js';
-import { FaultyLink } from './faulty-link.js';
-import { SeededRandom } from './random.js';
+import { delaysOf, heldEpochs, keptOf } from './comparison.ts';
+import { CostMeter, type Costs } from './costs.ts';
+import { describeFault, planFaults, type Fault } from './fault-plan.ts';
+import { FaultyLink } from './faulty-link.ts';
+import { SeededRandom } from './random.ts';
 
 export interface SoakOptions {
   readonly durationMs: number;

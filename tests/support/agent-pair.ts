@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { AgentProcess } from './agent-process.js';
-import { until } from './until.js';
+import { AgentProcess } from './agent-process.ts';
+import { until } from './until.ts';
 
 /** What /health answers, as far as tests look. */
 export interface Health {

@@ -1,26 +1,26 @@
 import { join } from 'node:path';
 
-import type { Clock } from '@thugshells/shared/clock.js';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
-import { migrate } from '@thugshells/shared/database/migrate.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { migrate } from '@thugshells/shared/database/migrate.ts';
 
-import { ClockEpochs, instantOf } from '../../collector/src/clock-epochs.js';
-import { CollectorStatusTable, noCounters } from '../../collector/src/collector-status.js';
-import { SampleWriter } from '../../collector/src/sample-writer.js';
-import { Admission } from '../../collector/src/store/admission.js';
-import { Ledger } from '../../collector/src/store/ledger.js';
-import { Acknowledgements } from '../../uploader/src/acknowledgements.js';
-import { Backlog } from '../../uploader/src/backlog.js';
-import { ClockSkew } from '../../uploader/src/clock-skew.js';
-import { EncoderPool } from '../../uploader/src/encoder-pool.js';
-import { LostRows } from '../../uploader/src/lost-rows.js';
-import { ReceiverClockTable } from '../../uploader/src/receiver-clock.js';
-import { Settled } from '../../uploader/src/settled.js';
-import { VictoriaMetrics } from '../../uploader/src/victoriametrics.js';
-import { RecordedLog } from '../unit/shared/recorded-log.js';
-import { straight } from '../unit/uploader/straight-way.js';
+import { ClockEpochs, instantOf } from '../../collector/src/clock-epochs.ts';
+import { CollectorStatusTable, noCounters } from '../../collector/src/collector-status.ts';
+import { SampleWriter } from '../../collector/src/sample-writer.ts';
+import { Admission } from '../../collector/src/store/admission.ts';
+import { Ledger } from '../../collector/src/store/ledger.ts';
+import { Acknowledgements } from '../../uploader/src/acknowledgements.ts';
+import { Backlog } from '../../uploader/src/backlog.ts';
+import { ClockSkew } from '../../uploader/src/clock-skew.ts';
+import { EncoderPool } from '../../uploader/src/encoder-pool.ts';
+import { LostRows } from '../../uploader/src/lost-rows.ts';
+import { ReceiverClockTable } from '../../uploader/src/receiver-clock.ts';
+import { Settled } from '../../uploader/src/settled.ts';
+import { VictoriaMetrics } from '../../uploader/src/victoriametrics.ts';
+import { RecordedLog } from '../unit/shared/recorded-log.ts';
+import { straight } from '../unit/uploader/straight-way.ts';
 
-const WORKER_FILE = join(import.meta.dirname, '../../uploader/dist/encode-worker.js');
+const WORKER_FILE = join(import.meta.dirname, '../../uploader/src/encode-worker.ts');
 const GAUGE = { name: 'test.turn', kind: 'gauge', unit: 'none', help: 'A test’s.', priority: 1 } as const;
 const never = new AbortController().signal;
 

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { AgentPair, endpointOf } from './agent-pair.js';
-import { query } from './promql.js';
-import { until } from './until.js';
-import type { VictoriaMetrics } from './victoria-metrics.js';
+import { AgentPair, endpointOf } from './agent-pair.ts';
+import { query } from './promql.ts';
+import { until } from './until.ts';
+import type { VictoriaMetrics } from './victoria-metrics.ts';
 
 /** The board that runs on the kernel of this machine. */
 export const THIS_MACHINE = 'this-machine';

@@ -1,4 +1,4 @@
-import type { Clock } from '@thugshells/shared/clock.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
 
 interface Sleeper {
   readonly dueMs: number;

@@ -1,5 +1,5 @@
-import { prepareDatabase } from '../../shared/dist/database/prepare.js';
-import { canonicalTags, seriesKey } from '../../shared/dist/sample.js';
+import { prepareDatabase } from '../../shared/src/database/prepare.ts';
+import { canonicalTags, seriesKey } from '../../shared/src/sample.ts';
 
 const quiet = { info() {}, warn() {}, error() {}, debug() {} };
 

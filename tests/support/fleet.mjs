@@ -1,8 +1,8 @@
-import { ChunkSize } from '../../uploader/dist/chunk-size.js';
-import { untilNextTurnMs } from '../../uploader/dist/phase.js';
-import { Probe } from '../../uploader/dist/probe.js';
-import { ReceiverState } from '../../uploader/dist/receiver-state.js';
-import { Retrying } from '../../uploader/dist/retrying.js';
+import { ChunkSize } from '../../uploader/src/chunk-size.ts';
+import { untilNextTurnMs } from '../../uploader/src/phase.ts';
+import { Probe } from '../../uploader/src/probe.ts';
+import { ReceiverState } from '../../uploader/src/receiver-state.ts';
+import { Retrying } from '../../uploader/src/retrying.ts';
 
 /** The defaults of the uploader that decide when it sends something. */
 const INTERVAL_MS = 30_000;

@@ -1,4 +1,4 @@
-import type { ExportedSeries } from './victoria-metrics.js';
+import type { ExportedSeries } from './victoria-metrics.ts';
 
 /** Minutes of a history, one sample of each series in each; trouble begins in the middle. */
 export const HISTORY_MINUTES = 180;

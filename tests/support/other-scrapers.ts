@@ -6,7 +6,7 @@ import { delimiter, dirname, join } from 'node:path';
 
 import { isExecutable, repositoryToolsDir, unpackDebianPackage } from './debian-package.mjs';
 import { findVictoriaMetrics } from './find-victoria-metrics.mjs';
-import { until } from './until.js';
+import { until } from './until.ts';
 
 const NODE_EXPORTER = 'prometheus-node-exporter';
 

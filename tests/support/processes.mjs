@@ -9,6 +9,11 @@ export function pssMB(pid) {
   return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]) / KIB_PER_MB;
 }
 
+/** Memory of its own that no file stands behind, in MB (1,000,000 bytes). */
+export function anonymousMB(pid) {
+  return Number(/^Anonymous:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]) / KIB_PER_MB;
+}
+
 /** Seconds of CPU, user and system. */
 export function cpuSeconds(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');

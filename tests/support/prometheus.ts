@@ -2,9 +2,9 @@ import { writeFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { findProgram, OtherProgram } from './other-scrapers.js';
-import { until } from './until.js';
-import type { ExportedSeries } from './victoria-metrics.js';
+import { findProgram, OtherProgram } from './other-scrapers.ts';
+import { until } from './until.ts';
+import type { ExportedSeries } from './victoria-metrics.ts';
 
 /** A Prometheus that takes remote write, and keeps its data and its port over a restart. */
 export class Prometheus {

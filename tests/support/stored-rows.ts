@@ -1,6 +1,6 @@
-import { openDatabase } from '@thugshells/shared/database/open.js';
+import { openDatabase } from '@thugshells/shared/database/open.ts';
 
-import type { ExportedSeries } from './victoria-metrics.js';
+import type { ExportedSeries } from './victoria-metrics.ts';
 
 /** One sample, as the database holds it or as a receiver exports it. */
 export interface Point {

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findVictoriaMetrics } from './find-victoria-metrics.mjs';
-import { freePort } from './free-port.js';
-import { ownConnection, PortTaken, VictoriaMetricsProcess } from './victoria-metrics-process.js';
+import { freePort } from './free-port.ts';
+import { ownConnection, PortTaken, VictoriaMetricsProcess } from './victoria-metrics-process.ts';
 
 export { findVictoriaMetrics };
 

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { findVictoriaMetrics } from './find-victoria-metrics.mjs';
-import { rulesFile } from './promql.js';
+import { rulesFile } from './promql.ts';
 
 const run = promisify(execFile);
 

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.js';
-import { until } from '../support/until.js';
-import type { ExportedSeries } from '../support/victoria-metrics.js';
-import { Container } from './container.js';
+import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { until } from '../support/until.ts';
+import type { ExportedSeries } from '../support/victoria-metrics.ts';
+import { Container } from './container.ts';
 
 export type Program = 'collector' | 'uploader';
 export const PROGRAMS: readonly Program[] = ['collector', 'uploader'];

@@ -3,7 +3,7 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { until } from '../support/until.js';
+import { until } from '../support/until.ts';
 
 const VAR = fileURLToPath(new URL('../../var', import.meta.url));
 

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { until } from '../support/until.js';
-import { Board, PROGRAMS } from './board.js';
+import { until } from '../support/until.ts';
+import { Board, PROGRAMS } from './board.ts';
 
 const { THUGSHELLS_PACKAGE: current, THUGSHELLS_OLDER_PACKAGE: older } = process.env;
 

@@ -3,9 +3,9 @@ import { basename, join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { expressionsOfDashboards, type Expression } from '../support/promql.js';
-import { until } from '../support/until.js';
-import { Container } from './container.js';
+import { expressionsOfDashboards, type Expression } from '../support/promql.ts';
+import { until } from '../support/until.ts';
+import { Container } from './container.ts';
 
 /** The README's lines for a Debian of one's own, followed there as they stand, with nothing configured. */
 

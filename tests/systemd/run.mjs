@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
-import { prepare, root, run, runTool } from '../../deploy/prepare.mjs';
+import { prepare, root, run } from '../../deploy/prepare.mjs';
 import { runJest } from '../support/run-jest.mjs';
 import { debianTree } from './debian-tree.mjs';
 
@@ -51,8 +51,7 @@ function packages() {
 
 requireTools();
 step('building the package');
-prepare();
-runTool('typescript:tsc', ['-p', 'tests']);
+await prepare();
 const built = packages();
 step('making a Debian to boot');
 const tree = debianTree();

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { until } from '../support/until.js';
-import { Board, PROGRAMS, type JournalLine, type Program } from './board.js';
+import { until } from '../support/until.ts';
+import { Board, PROGRAMS, type JournalLine, type Program } from './board.ts';
 
 let board: Board;
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { loadCollectorConfig } from '../../collector/src/config.js';
-import { describeConfig } from '../../shared/src/check-config.js';
-import { PREFIX, type Environment, type LoadedConfig, type Variables } from '../../shared/src/config.js';
-import { AgentError, exitCodeOf } from '../../shared/src/errors.js';
-import { VARIABLE_NAMES } from '../../shared/src/variables.js';
-import { loadUploaderConfig } from '../../uploader/src/config.js';
+import { loadCollectorConfig } from '../../collector/src/config.ts';
+import { describeConfig } from '../../shared/src/check-config.ts';
+import { PREFIX, type Environment, type LoadedConfig, type Variables } from '../../shared/src/config.ts';
+import { AgentError, exitCodeOf } from '../../shared/src/errors.ts';
+import { VARIABLE_NAMES } from '../../shared/src/variables.ts';
+import { loadUploaderConfig } from '../../uploader/src/config.ts';
 
 const PROGRAMS = [['collector', loadCollectorConfig], ['uploader', loadUploaderConfig]] as const;
 const SECRET = 'hunter2';

@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { collectorVariables } from '../../collector/src/config.js';
+import { collectorVariables } from '../../collector/src/config.ts';
 import { environmentFile, withVariableTable } from '../../deploy/reference.mjs';
-import { uploaderVariables } from '../../uploader/src/config.js';
+import { uploaderVariables } from '../../uploader/src/config.ts';
 import { checkAcceptance } from '../support/acceptance.mjs';
 
 function document(path: string): string {

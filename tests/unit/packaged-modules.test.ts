@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 
 import { isOfUse, modulesAtRunTime } from '../../deploy/packaged-modules.mjs';
-import { useTemporaryFolder } from './shared/temporary-folder.js';
+import { useTemporaryFolder } from './shared/temporary-folder.ts';
 
 const folder = useTemporaryFolder();
 const root = fileURLToPath(new URL('../..', import.meta.url));

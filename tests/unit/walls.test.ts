@@ -15,22 +15,22 @@ function complaintsAbout(texts: readonly { readonly file: string; readonly text:
 
 describe('the linter refuses', () => {
   const cases: [wall: string, file: string, text: string, complaint: RegExp][] = [
-    ['the uploader in the collector', 'collector/src/once.ts', `import '@thugshells/uploader/src/backlog.js';`, /never each other/],
-    ['the uploader in the collector by path', 'collector/src/once.ts', `import '../../uploader/src/backlog.js';`, /never each other/],
-    ['the collector in the uploader', 'uploader/src/backlog.ts', `import '../../collector/src/once.js';`, /never each other/],
-    ['a program in shared', 'shared/src/sample.ts', `import '../../collector/src/once.js';`, /shared imports neither/],
-    ['main anywhere', 'collector/src/once.ts', `import './main.js';`, /nobody imports it/],
+    ['the uploader in the collector', 'collector/src/once.ts', `import '@thugshells/uploader/src/backlog.ts';`, /never each other/],
+    ['the uploader in the collector by path', 'collector/src/once.ts', `import '../../uploader/src/backlog.ts';`, /never each other/],
+    ['the collector in the uploader', 'uploader/src/backlog.ts', `import '../../collector/src/once.ts';`, /never each other/],
+    ['a program in shared', 'shared/src/sample.ts', `import '../../collector/src/once.ts';`, /shared imports neither/],
+    ['main anywhere', 'collector/src/once.ts', `import './main.ts';`, /nobody imports it/],
     ['process outside main, lifecycle and config', 'collector/src/once.ts', `export const all = process.env;`, /main, lifecycle and config/],
-    ['a clock in a collector', 'collector/src/collectors/cpu.ts', `import '@thugshells/shared/clock.js';`, /collectors know/],
-    ['the database in a collector', 'collector/src/collectors/cpu.ts', `import '@thugshells/shared/database/open.js';`, /collectors know/],
-    ['the scheduler in a collector', 'collector/src/collectors/cpu.ts', `import '../scheduler.js';`, /collectors know/],
+    ['a clock in a collector', 'collector/src/collectors/cpu.ts', `import '@thugshells/shared/clock.ts';`, /collectors know/],
+    ['the database in a collector', 'collector/src/collectors/cpu.ts', `import '@thugshells/shared/database/open.ts';`, /collectors know/],
+    ['the scheduler in a collector', 'collector/src/collectors/cpu.ts', `import '../scheduler.ts';`, /collectors know/],
     ['the file system in a collector', 'collector/src/collectors/cpu.ts', `import 'node:fs';`, /only door to the kernel/],
     ['a network in the collector', 'collector/src/once.ts', `import 'node:http';`, /one door to a network/],
     ['got outside its door', 'uploader/src/clock-skew.ts', `import 'got';`, /the one door to got/],
     ['better-sqlite3 outside its door', 'uploader/src/settled.ts', `import 'better-sqlite3';`, /the one door to better-sqlite3/],
     ['winston outside its door', 'shared/src/config.ts', `import 'winston';`, /the one door to winston/],
     ['piscina in the encode worker', 'uploader/src/encode-worker.ts', `import 'piscina';`, /the one door to piscina/],
-    ['a room with state in the encode worker', 'uploader/src/encode-worker.ts', `import './settled.js';`, /pure modules/],
+    ['a room with state in the encode worker', 'uploader/src/encode-worker.ts', `import './settled.ts';`, /pure modules/],
     ['SQL outside its rooms', 'uploader/src/upload-loop.ts', `export const sql = 'SELECT 1 FROM samples';`, /SQL stands in/],
   ];
 
@@ -49,9 +49,9 @@ test('the linter lets each library through its own door', () => {
     { file: 'uploader/src/http-transport.ts', text: `import 'got';\n` },
     { file: 'collector/src/scrape-page.ts', text: `import 'node:http';\n` },
     { file: 'uploader/src/encoder-pool.ts', text: `import 'piscina';\n` },
-    { file: 'shared/src/database/driver.ts', text: `import 'better-sqlite3';\n` },
+    { file: 'shared/src/database/open.ts', text: `import 'better-sqlite3';\n` },
     { file: 'shared/src/config.ts', text: `import 'convict';\nexport const all = process.env;\n` },
-    { file: 'collector/src/collectors/cpu.ts', text: `import '../kernel-files.js';\nimport './kernel-text.js';\n` },
+    { file: 'collector/src/collectors/cpu.ts', text: `import '../kernel-files.ts';\nimport './kernel-text.ts';\n` },
   ]);
   expect(complaints.join('')).toBe('');
 });

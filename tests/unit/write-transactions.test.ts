@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { isBusy, openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { isBusy, openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { instantOf } from '../../collector/src/clock-epochs.js';
-import { Acknowledgements } from '../../uploader/src/acknowledgements.js';
-import { Settled } from '../../uploader/src/settled.js';
-import { FakeClock } from '../support/fake-clock.js';
-import { migratedDatabase, NOW, reading, startOn, statusNamed } from './collector/collector-parts.js';
-import { useTemporaryFolder } from './shared/temporary-folder.js';
+import { instantOf } from '../../collector/src/clock-epochs.ts';
+import { Acknowledgements } from '../../uploader/src/acknowledgements.ts';
+import { Settled } from '../../uploader/src/settled.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { migratedDatabase, NOW, reading, startOn, statusNamed } from './collector/collector-parts.ts';
+import { useTemporaryFolder } from './shared/temporary-folder.ts';
 
 /**
  * A transaction that reads before it writes fails where the other process has written in between, and no waiting helps

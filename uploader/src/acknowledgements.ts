@@ -1,8 +1,8 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import { intersect, merge, subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { intersect, merge, subtract, type IdRange } from '@thugshells/shared/id-ranges.ts';
 
-import type { Rejection, Settled } from './settled.js';
+import type { Rejection, Settled } from './settled.ts';
 
 /** A chunk, or the part of one, that the receiver took. */
 export interface AcceptedChunk {

@@ -1,4 +1,4 @@
-import type { Outcome, RejectedIndex } from './transport.js';
+import type { Outcome, RejectedIndex } from './transport.ts';
 
 /** What a receiver answered. */
 export interface Answer {

@@ -1,7 +1,7 @@
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import { subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { subtract, type IdRange } from '@thugshells/shared/id-ranges.ts';
 
-import type { Settled } from './settled.js';
+import type { Settled } from './settled.ts';
 
 /** How many rows are in which state; collected = delivered + pending + rejected + dropped. */
 export interface Books {

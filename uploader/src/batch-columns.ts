@@ -1,7 +1,7 @@
-import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, timestampRefusal, valueRefusal } from '@thugshells/shared/sample.js';
+import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, timestampRefusal, valueRefusal } from '@thugshells/shared/sample.ts';
 
-import { joinPrinted, PrintedNumbers } from './printed-numbers.js';
-import type { PrintedRows, StoredRow } from './row-reader.js';
+import { joinPrinted, PrintedNumbers } from './printed-numbers.ts';
+import type { PrintedRows, StoredRow } from './row-reader.ts';
 
 /** A row that no receiver would keep. */
 export interface RefusedRow {

@@ -1,5 +1,5 @@
-import type { BatchColumns } from './batch-columns.js';
-import type { SeriesRow } from './row-reader.js';
+import type { BatchColumns } from './batch-columns.ts';
+import type { SeriesRow } from './row-reader.ts';
 
 /** A series as its lines need it. */
 export interface KnownSeries {

@@ -1,5 +1,5 @@
-import type { PrintedNumbers } from './printed-numbers.js';
-import type { SeriesRow } from './row-reader.js';
+import type { PrintedNumbers } from './printed-numbers.ts';
+import type { SeriesRow } from './row-reader.ts';
 
 /** Samples of one series that stand one after the other in a body. */
 export interface SeriesPart<Head> {

@@ -1,7 +1,7 @@
-import type { BodyFormat } from './body-format.js';
-import { JsonLinesBody } from './json-lines-body.js';
-import { WriteRequestBody } from './write-request-body.js';
-import { WriteRequestV2Body } from './write-request-v2-body.js';
+import type { BodyFormat } from './body-format.ts';
+import { JsonLinesBody } from './json-lines-body.ts';
+import { WriteRequestBody } from './write-request-body.ts';
+import { WriteRequestV2Body } from './write-request-v2-body.ts';
 
 /** The formats by the names under which a request to encode asks for them. */
 const formats = {

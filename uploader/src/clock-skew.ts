@@ -1,8 +1,8 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import { messageOf } from '@thugshells/shared/errors.js';
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { messageOf } from '@thugshells/shared/errors.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
 
-import type { ReceiverClockTable } from './receiver-clock.js';
+import type { ReceiverClockTable } from './receiver-clock.ts';
 
 export interface ClockSkewOptions {
   readonly clock: Clock;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 import { getProxyForUrl } from 'proxy-from-env';
 
-import { loadConfig, maskCredentials, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.js';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { loadConfig, maskCredentials, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
 import {
   decimal,
   duration,
@@ -19,8 +19,8 @@ import {
   rate,
   sizeWithin,
   text,
-} from '@thugshells/shared/formats.js';
-import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/variables.js';
+} from '@thugshells/shared/formats.ts';
+import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/variables.ts';
 
 /** Every variable that the uploader reads. */
 export function uploaderVariables(environment: Environment, hostName: string) {

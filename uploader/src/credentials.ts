@@ -1,6 +1,6 @@
-import { messageOf } from '@thugshells/shared/errors.js';
+import { messageOf } from '@thugshells/shared/errors.ts';
 
-import { WatchedFile } from './watched-file.js';
+import { WatchedFile } from './watched-file.ts';
 
 export interface CredentialsOptions {
   /** File that holds the bearer token; empty for none, as with the others. */

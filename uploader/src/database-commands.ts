@@ -1,14 +1,14 @@
-import type { GivenOptions } from '@thugshells/shared/command-line.js';
-import type { Database } from '@thugshells/shared/database/open.js';
-import { AgentError } from '@thugshells/shared/errors.js';
-import { duration } from '@thugshells/shared/formats.js';
-import type { CommandResult } from '@thugshells/shared/lifecycle.js';
+import type { GivenOptions } from '@thugshells/shared/command-line.ts';
+import type { Database } from '@thugshells/shared/database/open.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import { duration } from '@thugshells/shared/formats.ts';
+import type { CommandResult } from '@thugshells/shared/lifecycle.ts';
 
-import { quarantinedSamples, type QuarantinedSample } from './quarantined.js';
-import { Requeue, type TimeRange } from './requeue.js';
-import { openNow } from './schema-wait.js';
-import { Settled } from './settled.js';
-import { parseTime } from './time-argument.js';
+import { quarantinedSamples, type QuarantinedSample } from './quarantined.ts';
+import { Requeue, type TimeRange } from './requeue.ts';
+import { openNow } from './schema-wait.ts';
+import { Settled } from './settled.ts';
+import { parseTime } from './time-argument.ts';
 
 /** Options of `requeue`. */
 export const REQUEUE_OPTIONS = ['--from T', '--to T', '--quarantined', '--offset D'];

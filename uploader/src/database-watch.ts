@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 
-import type { Clock } from '@thugshells/shared/clock.js';
-import { isDamage, type Database } from '@thugshells/shared/database/open.js';
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { isDamage, type Database } from '@thugshells/shared/database/open.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
 
 /**
  * The file under the database: the collector puts a new one in the place of a damaged one, and whoever has the old one

@@ -1,17 +1,17 @@
 import { v7 as timeOrderedUuid } from 'uuid';
 
-import type { Clock } from '@thugshells/shared/clock.js';
-import { rangesOf, type IdRange } from '@thugshells/shared/id-ranges.js';
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { rangesOf, type IdRange } from '@thugshells/shared/id-ranges.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
 
-import type { Acknowledgements } from './acknowledgements.js';
-import type { ChunkSize } from './chunk-size.js';
-import type { Chunk, EncodedBatch } from './encoder.js';
-import type { EncoderPool } from './encoder-pool.js';
-import { bisect } from './quarantine.js';
-import type { ReceiverState } from './receiver-state.js';
-import type { Rejection } from './settled.js';
-import type { Outcome, Post, Transport } from './transport.js';
+import type { Acknowledgements } from './acknowledgements.ts';
+import type { ChunkSize } from './chunk-size.ts';
+import type { Chunk, EncodedBatch } from './encoder.ts';
+import type { EncoderPool } from './encoder-pool.ts';
+import { bisect } from './quarantine.ts';
+import type { ReceiverState } from './receiver-state.ts';
+import type { Rejection } from './settled.ts';
+import type { Outcome, Post, Transport } from './transport.ts';
 
 export interface DeliveryOptions {
   readonly clock: Clock;

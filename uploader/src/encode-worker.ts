@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-import type { BodyFormatName } from './body-formats.js';
-import { Encoder, type EncodedBatch, type EncodeRequest } from './encoder.js';
-import { RowReader } from './row-reader.js';
+import type { BodyFormatName } from './body-formats.ts';
+import { Encoder, type EncodedBatch, type EncodeRequest } from './encoder.ts';
+import { RowReader } from './row-reader.ts';
 
 /** What the pool hands to a worker: which rows, never the rows themselves. */
 export interface EncodeTask extends EncodeRequest {

@@ -1,10 +1,10 @@
 import { Piscina } from 'piscina';
 
-import type { Clock } from '@thugshells/shared/clock.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
 
-import type { BodyFormatName } from './body-formats.js';
-import type { EncodedBatch, EncodeRequest } from './encoder.js';
-import type { EncodeTask } from './encode-worker.js';
+import type { BodyFormatName } from './body-formats.ts';
+import type { EncodedBatch, EncodeRequest } from './encoder.ts';
+import type { EncodeTask } from './encode-worker.ts';
 
 export interface EncoderPoolOptions {
   readonly clock: Clock;

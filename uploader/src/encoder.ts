@@ -1,11 +1,11 @@
-import { rangesOf, type IdRange } from '@thugshells/shared/id-ranges.js';
-import { deviceRefusal, labelsRefusal, nameRefusal, ValueType } from '@thugshells/shared/sample.js';
+import { rangesOf, type IdRange } from '@thugshells/shared/id-ranges.ts';
+import { deviceRefusal, labelsRefusal, nameRefusal, ValueType } from '@thugshells/shared/sample.ts';
 
-import { BatchColumns, type RefusedRow } from './batch-columns.js';
-import { BatchLines, type KnownSeries } from './batch-lines.js';
-import type { BodyFormat } from './body-format.js';
-import { bodyFormat, type BodyFormatName } from './body-formats.js';
-import type { RowReader, SeriesRow } from './row-reader.js';
+import { BatchColumns, type RefusedRow } from './batch-columns.ts';
+import { BatchLines, type KnownSeries } from './batch-lines.ts';
+import type { BodyFormat } from './body-format.ts';
+import { bodyFormat, type BodyFormatName } from './body-formats.ts';
+import type { RowReader, SeriesRow } from './row-reader.ts';
 
 /** One compressed body: what is posted and acknowledged as a whole. */
 export interface Chunk {

@@ -4,18 +4,18 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 
 import { got, type Got, type Response } from 'got';
 
-import { controllerUnder } from '@thugshells/shared/abort.js';
-import type { Clock } from '@thugshells/shared/clock.js';
-import { maskCredentials } from '@thugshells/shared/config.js';
-import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
+import { controllerUnder } from '@thugshells/shared/abort.ts';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { maskCredentials } from '@thugshells/shared/config.ts';
+import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
 
-import type { Answer } from './answers.js';
-import type { BodyFormatName } from './body-formats.js';
-import type { DatedAnswer } from './clock-skew.js';
-import { Connections, type ConnectionsOptions } from './connections.js';
-import type { Credentials } from './credentials.js';
-import type { Chunk } from './encoder.js';
-import type { Outcome, Pinger, Post, Transport } from './transport.js';
+import type { Answer } from './answers.ts';
+import type { BodyFormatName } from './body-formats.ts';
+import type { DatedAnswer } from './clock-skew.ts';
+import { Connections, type ConnectionsOptions } from './connections.ts';
+import type { Credentials } from './credentials.ts';
+import type { Chunk } from './encoder.ts';
+import type { Outcome, Pinger, Post, Transport } from './transport.ts';
 
 export interface HttpTransportOptions extends Pick<ConnectionsOptions, 'proxyFor' | 'lookup'> {
   readonly clock: Clock;

@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib';
 
-import { metricObject } from '@thugshells/shared/json-lines.js';
+import { metricObject } from '@thugshells/shared/json-lines.ts';
 
-import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.js';
-import type { PrintedNumbers } from './printed-numbers.js';
-import type { SeriesRow } from './row-reader.js';
+import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.ts';
+import type { PrintedNumbers } from './printed-numbers.ts';
+import type { SeriesRow } from './row-reader.ts';
 
 const utf8 = new TextEncoder();
 const BETWEEN = utf8.encode('],"timestamps":[');

@@ -1,7 +1,7 @@
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
 
-import type { Acknowledgements } from './acknowledgements.js';
-import type { Pinger } from './transport.js';
+import type { Acknowledgements } from './acknowledgements.ts';
+import type { Pinger } from './transport.ts';
 
 export interface LostConnectionsOptions {
   readonly logger: Logger;

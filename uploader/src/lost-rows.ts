@@ -1,9 +1,9 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import { subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { subtract, type IdRange } from '@thugshells/shared/id-ranges.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
 
-import type { Settled } from './settled.js';
+import type { Settled } from './settled.ts';
 
 export interface LostRowsOptions {
   readonly clock: Clock;

@@ -1,56 +1,56 @@
 // Longer than a main should be: it names every room of the program once, and nothing else does.
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 
-import { bootId } from '@thugshells/shared/boot-id.js';
-import { CHECK_CONFIG_OPTIONS, describeConfig } from '@thugshells/shared/check-config.js';
-import { systemClock as clock } from '@thugshells/shared/clock.js';
-import { dispatch, type GivenOptions } from '@thugshells/shared/command-line.js';
-import { ExitCode } from '@thugshells/shared/errors.js';
-import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.js';
-import { processLogger, runCommand, runPart, runService, type CommandResult, type Part } from '@thugshells/shared/lifecycle.js';
-import type { ServiceManager } from '@thugshells/shared/service-manager.js';
-import { version } from '@thugshells/shared/version.js';
+import { bootId } from '@thugshells/shared/boot-id.ts';
+import { CHECK_CONFIG_OPTIONS, describeConfig } from '@thugshells/shared/check-config.ts';
+import { systemClock as clock } from '@thugshells/shared/clock.ts';
+import { dispatch, type GivenOptions } from '@thugshells/shared/command-line.ts';
+import { ExitCode } from '@thugshells/shared/errors.ts';
+import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
+import { processLogger, runCommand, runPart, runService, type CommandResult, type Part } from '@thugshells/shared/lifecycle.ts';
+import { programRoot } from '@thugshells/shared/program-root.ts';
+import type { ServiceManager } from '@thugshells/shared/service-manager.ts';
+import { version } from '@thugshells/shared/version.ts';
 
-import { Acknowledgements } from './acknowledgements.js';
-import { Backlog } from './backlog.js';
-import { ChunkSize } from './chunk-size.js';
-import { ClockSkew } from './clock-skew.js';
-import { loadUploaderConfig, surroundings } from './config.js';
-import { Credentials } from './credentials.js';
-import { QUARANTINE_OPTIONS, quarantineCommand, REQUEUE_OPTIONS, requeueCommand } from './database-commands.js';
-import { DatabaseWatch } from './database-watch.js';
-import { Delivery } from './delivery.js';
-import { EncoderPool } from './encoder-pool.js';
-import type { HttpTransportOptions } from './http-transport.js';
-import { hasWayTo } from './link.js';
-import { LostConnections } from './lost-connections.js';
-import { LostRows } from './lost-rows.js';
-import { OwnState } from './own-state.js';
-import { untilNextTurnMs } from './phase.js';
-import { Probe } from './probe.js';
-import { RateLimit } from './rate-limit.js';
-import { ReceiverClockTable } from './receiver-clock.js';
-import { ReceiverState } from './receiver-state.js';
-import { RemoteWrite } from './remote-write.js';
-import { Retrying } from './retrying.js';
-import { openWhenReady } from './schema-wait.js';
-import { Settled } from './settled.js';
-import { HealthMonitor } from './sidecar/health-monitor.js';
-import { HistoryThread } from './sidecar/history.js';
-import { listenOrTell } from './sidecar/listen.js';
-import { Metrics } from './sidecar/metrics.js';
-import { OwnWrites } from './sidecar/own-writes.js';
-import { Rejections } from './sidecar/rejections.js';
-import { Sidecar } from './sidecar/server.js';
-import { Snapshots } from './sidecar/snapshot.js';
-import { statusLine } from './sidecar/status-text.js';
-import { StoreReader } from './sidecar/store-reader.js';
-import { statusCommand } from './status-command.js';
-import { UploadCounters } from './upload-counters.js';
-import { UploadLoop } from './upload-loop.js';
-import { ReportTable, ReportWriter } from './uploader-report.js';
-import { VictoriaMetrics } from './victoriametrics.js';
+import { Acknowledgements } from './acknowledgements.ts';
+import { Backlog } from './backlog.ts';
+import { ChunkSize } from './chunk-size.ts';
+import { ClockSkew } from './clock-skew.ts';
+import { loadUploaderConfig, surroundings } from './config.ts';
+import { Credentials } from './credentials.ts';
+import { QUARANTINE_OPTIONS, quarantineCommand, REQUEUE_OPTIONS, requeueCommand } from './database-commands.ts';
+import { DatabaseWatch } from './database-watch.ts';
+import { Delivery } from './delivery.ts';
+import { EncoderPool } from './encoder-pool.ts';
+import type { HttpTransportOptions } from './http-transport.ts';
+import { hasWayTo } from './link.ts';
+import { LostConnections } from './lost-connections.ts';
+import { LostRows } from './lost-rows.ts';
+import { OwnState } from './own-state.ts';
+import { untilNextTurnMs } from './phase.ts';
+import { Probe } from './probe.ts';
+import { RateLimit } from './rate-limit.ts';
+import { ReceiverClockTable } from './receiver-clock.ts';
+import { ReceiverState } from './receiver-state.ts';
+import { RemoteWrite } from './remote-write.ts';
+import { Retrying } from './retrying.ts';
+import { openWhenReady } from './schema-wait.ts';
+import { Settled } from './settled.ts';
+import { HealthMonitor } from './sidecar/health-monitor.ts';
+import { HistoryThread } from './sidecar/history.ts';
+import { listenOrTell } from './sidecar/listen.ts';
+import { Metrics } from './sidecar/metrics.ts';
+import { OwnWrites } from './sidecar/own-writes.ts';
+import { Rejections } from './sidecar/rejections.ts';
+import { Sidecar } from './sidecar/server.ts';
+import { Snapshots } from './sidecar/snapshot.ts';
+import { statusLine } from './sidecar/status-text.ts';
+import { StoreReader } from './sidecar/store-reader.ts';
+import { statusCommand } from './status-command.ts';
+import { UploadCounters } from './upload-counters.ts';
+import { UploadLoop } from './upload-loop.ts';
+import { ReportTable, ReportWriter } from './uploader-report.ts';
+import { VictoriaMetrics } from './victoriametrics.ts';
 
 /** How often health is judged even when nobody asks, so that each change is logged when it comes. */
 const JUDGE_INTERVAL_MS = 10_000;
@@ -82,7 +82,7 @@ function run(): Promise<never> {
 
     // What is too far ahead is so by the receiver's clock; where that is not known, nothing is.
     const receiverClock = { ...clock, now: () => skew.receiverNow() ?? Infinity };
-    const encoder = new EncoderPool({ clock: receiverClock, databasePath: config.dbPath, workerFile: fileOf('./encode-worker.js'), format: () => remote.format });
+    const encoder = new EncoderPool({ clock: receiverClock, databasePath: config.dbPath, workerFile: programRoot('uploader/dist/encode-worker.js'), format: () => remote.format });
     releases.add('encoder', encoder, (pool) => pool.close());
     const { proxyFor, credentialsDirectory } = surroundings(process.env);
     const credentials = new Credentials({ ...config, credentialsDirectory });
@@ -139,7 +139,7 @@ function run(): Promise<never> {
     const monitor = new HealthMonitor({ logger, snapshots, limits: config, ...identity });
     const reporting = new ReportWriter({ clock, logger, table: reports, report: () => own.report(monitor.judgement()) });
     releases.add('report', reporting, (last) => last.write());
-    const history = new HistoryThread({ clock, databasePath: config.dbPath, workerFile: fileOf('./sidecar/history-worker.js'), nowMs: () => skew.now() });
+    const history = new HistoryThread({ clock, databasePath: config.dbPath, workerFile: programRoot('uploader/dist/history-worker.js'), nowMs: () => skew.now() });
     releases.add('history', history, (thread) => thread.close());
     const sidecar = new Sidecar({ logger, monitor, history, metrics: new Metrics(config.deviceId, snapshots, (taken) => monitor.judgement(taken)), isLive: () => loop.isLive });
     releases.add('health endpoint', sidecar, (open) => open.close());
@@ -152,10 +152,6 @@ function run(): Promise<never> {
     await Promise.all([uploading, beating, skew.run(stop), lostRows.run(stop), reporting.run(stop)]);
     if (watch.isReplaced) logger.warn('another database stands in the place of the one that was open', { path: config.dbPath });
   }
-}
-
-function fileOf(path: string): string {
-  return fileURLToPath(new URL(path, import.meta.url));
 }
 
 function status(given: GivenOptions): Promise<CommandResult> {

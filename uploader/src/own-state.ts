@@ -1,12 +1,12 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import { NO_UPLOADS, type Judgement, type UploaderReport } from '@thugshells/shared/uploader-report.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { NO_UPLOADS, type Judgement, type UploaderReport } from '@thugshells/shared/uploader-report.ts';
 
-import type { ClockSkew } from './clock-skew.js';
-import type { ReceiverState } from './receiver-state.js';
-import type { OwnWrites } from './sidecar/own-writes.js';
-import type { Rejections } from './sidecar/rejections.js';
-import type { UploadsNow } from './sidecar/snapshot.js';
-import type { UploadCounters } from './upload-counters.js';
+import type { ClockSkew } from './clock-skew.ts';
+import type { ReceiverState } from './receiver-state.ts';
+import type { OwnWrites } from './sidecar/own-writes.ts';
+import type { Rejections } from './sidecar/rejections.ts';
+import type { UploadsNow } from './sidecar/snapshot.ts';
+import type { UploadCounters } from './upload-counters.ts';
 
 export interface OwnStateSources {
   readonly clock: Clock;

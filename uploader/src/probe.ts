@@ -1,7 +1,7 @@
-import type { Clock } from '@thugshells/shared/clock.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
 
-import type { ReceiverState } from './receiver-state.js';
-import type { Pinger } from './transport.js';
+import type { ReceiverState } from './receiver-state.ts';
+import type { Pinger } from './transport.ts';
 
 export interface ProbeOptions {
   readonly clock: Clock;

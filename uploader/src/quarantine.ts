@@ -1,6 +1,6 @@
-import type { Chunk } from './encoder.js';
-import type { Rejection } from './settled.js';
-import type { Post } from './transport.js';
+import type { Chunk } from './encoder.ts';
+import type { Rejection } from './settled.ts';
+import type { Post } from './transport.ts';
 
 export interface BisectOptions {
   /** Encodes some of the chunk's samples as a chunk of their own. */

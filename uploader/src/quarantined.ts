@@ -1,4 +1,4 @@
-import type { Database } from '@thugshells/shared/database/open.js';
+import type { Database } from '@thugshells/shared/database/open.ts';
 
 /** A sample that the receiver, or the encoder before it, would not take. */
 export interface QuarantinedSample {

@@ -1,4 +1,4 @@
-import type { Clock } from '@thugshells/shared/clock.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
 
 /**
  * Lets bytes of the backlog through at no more than a rate, over time: a chunk is sent whole, and what it was too large

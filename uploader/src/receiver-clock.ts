@@ -1,4 +1,4 @@
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
 /** What the collector learns of the receiver's clock. */
 export interface ReceiverClockRow {

@@ -1,8 +1,8 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import type { Logger } from '@thugshells/shared/logger.js';
-import type { ReceiverCondition, UploadRecord } from '@thugshells/shared/uploader-report.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Logger } from '@thugshells/shared/logger.ts';
+import type { ReceiverCondition, UploadRecord } from '@thugshells/shared/uploader-report.ts';
 
-export type { ReceiverCondition } from '@thugshells/shared/uploader-report.js';
+export type { ReceiverCondition } from '@thugshells/shared/uploader-report.ts';
 
 /** What one upload delivered. */
 export interface Delivery {

@@ -1,8 +1,8 @@
 import type { PbfWriter } from 'pbf';
 
-import { exportedLabels, type LineIdentity } from '@thugshells/shared/json-lines.js';
+import { exportedLabels, type LineIdentity } from '@thugshells/shared/json-lines.ts';
 
-import type { BodyColumns, SeriesPart } from './body-format.js';
+import type { BodyColumns, SeriesPart } from './body-format.ts';
 
 /** Field 2 of a TimeSeries, in both versions. */
 const SAMPLES = 2;

@@ -1,11 +1,11 @@
-import { version } from '@thugshells/shared/version.js';
+import { version } from '@thugshells/shared/version.ts';
 
-import { outcomeOf, type Answer } from './answers.js';
-import type { BodyFormatName } from './body-formats.js';
-import type { Chunk } from './encoder.js';
-import { HttpTransport, type Envelope } from './http-transport.js';
-import type { Outcome, Post } from './transport.js';
-import { WriteRequestV2Body } from './write-request-v2-body.js';
+import { outcomeOf, type Answer } from './answers.ts';
+import type { BodyFormatName } from './body-formats.ts';
+import type { Chunk } from './encoder.ts';
+import { HttpTransport, type Envelope } from './http-transport.ts';
+import type { Outcome, Post } from './transport.ts';
+import { WriteRequestV2Body } from './write-request-v2-body.ts';
 
 const UNSUPPORTED_MEDIA_TYPE = 415;
 /** Both specifications require it of a sender. */

@@ -1,8 +1,8 @@
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import { rangesOf } from '@thugshells/shared/id-ranges.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { rangesOf } from '@thugshells/shared/id-ranges.ts';
 
-import { LOST_REASON } from './lost-rows.js';
-import type { Settled } from './settled.js';
+import { LOST_REASON } from './lost-rows.ts';
+import type { Settled } from './settled.ts';
 
 /** Which samples are to be sent again, by their true times, both included. */
 export interface TimeRange {

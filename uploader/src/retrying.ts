@@ -1,9 +1,9 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import type { Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Logger } from '@thugshells/shared/logger.ts';
 
-import { calculateBackoff, type BackoffPolicy } from './backoff.js';
-import type { Chunk } from './encoder.js';
-import type { Post, Transport } from './transport.js';
+import { calculateBackoff, type BackoffPolicy } from './backoff.ts';
+import type { Chunk } from './encoder.ts';
+import type { Post, Transport } from './transport.ts';
 
 export interface RetryingOptions {
   readonly clock: Clock;

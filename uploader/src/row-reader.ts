@@ -1,8 +1,8 @@
-import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.js';
-import { merge, type IdRange } from '@thugshells/shared/id-ranges.js';
-import type { Labels } from '@thugshells/shared/sample.js';
+import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
+import { merge, type IdRange } from '@thugshells/shared/id-ranges.ts';
+import type { Labels } from '@thugshells/shared/sample.ts';
 
-import { LOSSES_MARK } from './losses-mark.js';
+import { LOSSES_MARK } from './losses-mark.ts';
 
 /**
  * Rows in the order of their ids, their numbers printed by SQLite and joined by commas. In this form they pass from

@@ -1,9 +1,9 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import { AgentError } from '@thugshells/shared/errors.js';
-import { refuseNewer } from '@thugshells/shared/database/migrate.js';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
-import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.js';
-import type { Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import { refuseNewer } from '@thugshells/shared/database/migrate.ts';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
+import type { Logger } from '@thugshells/shared/logger.ts';
 
 /** The sets and books fit; SQLite's default of 16 MB would keep rows that were only counted. */
 const CACHE_KIB = 2048;

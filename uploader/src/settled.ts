@@ -1,7 +1,7 @@
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import { intersect, merge, subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { intersect, merge, subtract, type IdRange } from '@thugshells/shared/id-ranges.ts';
 
-import { LOSSES_MARK } from './losses-mark.js';
+import { LOSSES_MARK } from './losses-mark.ts';
 
 /** A row that will not be sent again, and why. */
 export interface Rejection {

@@ -1,25 +1,25 @@
 import { get } from 'node:http';
 
-import type { Clock } from '@thugshells/shared/clock.js';
-import { refuseNewer } from '@thugshells/shared/database/migrate.js';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
-import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.js';
-import { AgentError } from '@thugshells/shared/errors.js';
-import type { CommandResult } from '@thugshells/shared/lifecycle.js';
-import type { Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { refuseNewer } from '@thugshells/shared/database/migrate.ts';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { CommandResult } from '@thugshells/shared/lifecycle.ts';
+import type { Logger } from '@thugshells/shared/logger.ts';
 
-import { Backlog } from './backlog.js';
-import type { UploaderConfig } from './config.js';
-import { stateOfStopped } from './own-state.js';
-import { ReceiverClockTable } from './receiver-clock.js';
-import { Settled } from './settled.js';
-import type { Status as State } from './sidecar/health.js';
-import { HealthMonitor } from './sidecar/health-monitor.js';
-import { Snapshots } from './sidecar/snapshot.js';
-import type { BoxStatus } from './sidecar/status.js';
-import { statusText } from './sidecar/status-text.js';
-import { StoreReader } from './sidecar/store-reader.js';
-import { ReportTable } from './uploader-report.js';
+import { Backlog } from './backlog.ts';
+import type { UploaderConfig } from './config.ts';
+import { stateOfStopped } from './own-state.ts';
+import { ReceiverClockTable } from './receiver-clock.ts';
+import { Settled } from './settled.ts';
+import type { Status as State } from './sidecar/health.ts';
+import { HealthMonitor } from './sidecar/health-monitor.ts';
+import { Snapshots } from './sidecar/snapshot.ts';
+import type { BoxStatus } from './sidecar/status.ts';
+import { statusText } from './sidecar/status-text.ts';
+import { StoreReader } from './sidecar/store-reader.ts';
+import { ReportTable } from './uploader-report.ts';
 
 export interface StatusCommandOptions {
   readonly clock: Clock;

@@ -1,5 +1,5 @@
-import { AgentError } from '@thugshells/shared/errors.js';
-import { duration } from '@thugshells/shared/formats.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import { duration } from '@thugshells/shared/formats.ts';
 
 const EXPECTED = 'a time such as 2026-01-31T12:00:00Z, 2026-01-31, a Unix time in seconds or milliseconds, 2h for two hours ago, or now';
 

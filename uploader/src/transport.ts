@@ -1,4 +1,4 @@
-import type { Chunk } from './encoder.js';
+import type { Chunk } from './encoder.ts';
 
 /** What a post came to. Expected results are values; only what nobody foresaw is thrown. */
 export type Outcome =

@@ -1,10 +1,10 @@
-import { merge, type IdRange } from '@thugshells/shared/id-ranges.js';
+import { merge, type IdRange } from '@thugshells/shared/id-ranges.ts';
 
-import type { Acknowledgements } from './acknowledgements.js';
-import type { Backlog } from './backlog.js';
-import type { ChunkSize } from './chunk-size.js';
-import type { EncodedBatch } from './encoder.js';
-import type { EncoderPool } from './encoder-pool.js';
+import type { Acknowledgements } from './acknowledgements.ts';
+import type { Backlog } from './backlog.ts';
+import type { ChunkSize } from './chunk-size.ts';
+import type { EncodedBatch } from './encoder.ts';
+import type { EncoderPool } from './encoder-pool.ts';
 
 export interface UpcomingBatchesOptions {
   readonly backlog: Backlog;

@@ -1,7 +1,7 @@
-import { observe, UPLOAD_BOUNDS_SECONDS } from '@thugshells/shared/histogram.js';
-import { NO_UPLOADS, type UploadCounts } from '@thugshells/shared/uploader-report.js';
+import { observe, UPLOAD_BOUNDS_SECONDS } from '@thugshells/shared/histogram.ts';
+import { NO_UPLOADS, type UploadCounts } from '@thugshells/shared/uploader-report.ts';
 
-import type { Post } from './transport.js';
+import type { Post } from './transport.ts';
 
 /** Counts posts since this process started: as Prometheus expects of a counter, it begins at 0 with its process. */
 export class UploadCounters {

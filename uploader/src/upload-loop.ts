@@ -1,14 +1,14 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import type { Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Logger } from '@thugshells/shared/logger.ts';
 
-import type { Acknowledgements } from './acknowledgements.js';
-import type { Backlog } from './backlog.js';
-import type { DatabaseWatch } from './database-watch.js';
-import type { Delivery, Sent } from './delivery.js';
-import type { Probe } from './probe.js';
-import type { RateLimit } from './rate-limit.js';
-import type { Pinger } from './transport.js';
-import { UpcomingBatches, type UpcomingBatchesOptions } from './upcoming-batches.js';
+import type { Acknowledgements } from './acknowledgements.ts';
+import type { Backlog } from './backlog.ts';
+import type { DatabaseWatch } from './database-watch.ts';
+import type { Delivery, Sent } from './delivery.ts';
+import type { Probe } from './probe.ts';
+import type { RateLimit } from './rate-limit.ts';
+import type { Pinger } from './transport.ts';
+import { UpcomingBatches, type UpcomingBatchesOptions } from './upcoming-batches.ts';
 
 export interface UploadLoopOptions extends UpcomingBatchesOptions {
   readonly clock: Clock;

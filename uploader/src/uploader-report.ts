@@ -1,7 +1,7 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
-import type { UploaderReport } from '@thugshells/shared/uploader-report.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
+import type { UploaderReport } from '@thugshells/shared/uploader-report.ts';
 
 /** The report's place in the database. */
 export class ReportTable {

@@ -1,7 +1,7 @@
-import { outcomeOf, type Answer } from './answers.js';
-import type { Chunk } from './encoder.js';
-import { HttpTransport, type Envelope, type HttpTransportOptions } from './http-transport.js';
-import type { Outcome } from './transport.js';
+import { outcomeOf, type Answer } from './answers.ts';
+import type { Chunk } from './encoder.ts';
+import { HttpTransport, type Envelope, type HttpTransportOptions } from './http-transport.ts';
+import type { Outcome } from './transport.ts';
 
 export type VictoriaMetricsOptions = HttpTransportOptions;
 

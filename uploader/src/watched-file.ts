@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 
-import { AgentError, messageOf } from '@thugshells/shared/errors.js';
+import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
 
 export interface WatchedFileOptions {
   /** The variable that names the file, as it is called in messages. */

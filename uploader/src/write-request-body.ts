@@ -1,9 +1,9 @@
 import { PbfWriter } from 'pbf';
 import { compress } from 'snappyjs';
 
-import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.js';
-import { sortedLabels, writeSamples, writeText, written } from './remote-write-samples.js';
-import type { SeriesRow } from './row-reader.js';
+import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.ts';
+import { sortedLabels, writeSamples, writeText, written } from './remote-write-samples.ts';
+import type { SeriesRow } from './row-reader.ts';
 
 /** Fields of WriteRequest, TimeSeries and Label. */
 const TIMESERIES = 1;

@@ -1,8 +1,8 @@
-import type { Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries } from '@thugshells/shared/series.ts';
 
-import type { KernelSource } from '../kernel-files.js';
-import { decimalsOf, fieldsOf, linesOf, malformedLine } from './kernel-text.js';
+import type { KernelSource } from '../kernel-files.ts';
+import { decimalsOf, fieldsOf, linesOf, malformedLine } from './kernel-text.ts';
 
 const total = (name: string, help: string) => declareSeries({ name, kind: 'counter', unit: 'none', help });
 const gauge = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'none', help });

@@ -1,10 +1,10 @@
-import { AgentError } from '@thugshells/shared/errors.js';
-import type { Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries } from '@thugshells/shared/series.ts';
 
-import type { KernelSource } from '../kernel-files.js';
-import { byNumber, numberLine } from './kernel-text.js';
-import { nameIn, uniqueName } from './sensors.js';
+import type { KernelSource } from '../kernel-files.ts';
+import { byNumber, numberLine } from './kernel-text.ts';
+import { nameIn, uniqueName } from './sensors.ts';
 
 const state = declareSeries({
   name: 'thermal.cooling_state',

@@ -1,9 +1,9 @@
-import type { Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries } from '@thugshells/shared/series.ts';
 
-import { whereAbsent, type KernelSource } from '../kernel-files.js';
-import { byNumber, numberLine } from './kernel-text.js';
-import { readEach } from './partly-read.js';
+import { whereAbsent, type KernelSource } from '../kernel-files.ts';
+import { byNumber, numberLine } from './kernel-text.ts';
+import { readEach } from './partly-read.ts';
 
 const hertz = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'hertz', help });
 const current = hertz('cpu.frequency_hertz', 'Clock of the cores of a frequency policy, as the driver knows or guesses it.');

@@ -1,13 +1,13 @@
-import type { Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries } from '@thugshells/shared/series.ts';
 
-import type { Collector } from '../collector.js';
-import { malformed, type KernelSource } from '../kernel-files.js';
-import { CounterIncreases, type Counters } from './counter-increases.js';
-import { CpuFrequency } from './cpu-frequency.js';
-import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
-import { readEach } from './partly-read.js';
-import { Throttling } from './throttling.js';
+import type { Collector } from '../collector.ts';
+import { malformed, type KernelSource } from '../kernel-files.ts';
+import { CounterIncreases, type Counters } from './counter-increases.ts';
+import { CpuFrequency } from './cpu-frequency.ts';
+import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.ts';
+import { readEach } from './partly-read.ts';
+import { Throttling } from './throttling.ts';
 
 const usagePercent = declareSeries({
   name: 'cpu.usage_percent',

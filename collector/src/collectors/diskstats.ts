@@ -1,4 +1,4 @@
-import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.js';
+import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.ts';
 
 /** The unit of /proc/diskstats for every device: "standard UNIX 512-byte sectors" (Documentation/block/stat.rst). */
 export const KERNEL_SECTOR_BYTES = 512;

@@ -1,11 +1,11 @@
-import { AgentError } from '@thugshells/shared/errors.js';
-import type { Labels, Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { Labels, Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries } from '@thugshells/shared/series.ts';
 
-import type { Collector } from '../collector.js';
-import type { KernelSource, Space } from '../kernel-files.js';
-import { kindOf, parseMountinfo, realMounts, type Mount } from './mountinfo.js';
-import { PartlyRead } from './partly-read.js';
+import type { Collector } from '../collector.ts';
+import type { KernelSource, Space } from '../kernel-files.ts';
+import { kindOf, parseMountinfo, realMounts, type Mount } from './mountinfo.ts';
+import { PartlyRead } from './partly-read.ts';
 
 const sizeBytes = declareSeries({
   name: 'filesystem.size_bytes',

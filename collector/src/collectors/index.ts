@@ -1,13 +1,13 @@
-import type { Collector } from '../collector.js';
-import type { KernelSource } from '../kernel-files.js';
-import { CpuCollector } from './cpu.js';
-import { DiskCollector, type DiskOptions } from './disk.js';
-import { FilesystemCollector } from './filesystem.js';
-import { LoadCollector } from './load.js';
-import { MemoryCollector } from './memory.js';
-import { NetworkCollector, type NetworkOptions } from './network.js';
-import { PressureCollector } from './pressure.js';
-import { TemperatureCollector } from './temperature.js';
+import type { Collector } from '../collector.ts';
+import type { KernelSource } from '../kernel-files.ts';
+import { CpuCollector } from './cpu.ts';
+import { DiskCollector, type DiskOptions } from './disk.ts';
+import { FilesystemCollector } from './filesystem.ts';
+import { LoadCollector } from './load.ts';
+import { MemoryCollector } from './memory.ts';
+import { NetworkCollector, type NetworkOptions } from './network.ts';
+import { PressureCollector } from './pressure.ts';
+import { TemperatureCollector } from './temperature.ts';
 
 /** What the configuration says to collectors; every list holds regular expressions that must match a whole name. */
 export interface CollectorOptions {

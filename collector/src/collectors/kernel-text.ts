@@ -1,6 +1,6 @@
-import type { AgentError } from '@thugshells/shared/errors.js';
+import type { AgentError } from '@thugshells/shared/errors.ts';
 
-import { malformed } from '../kernel-files.js';
+import { malformed } from '../kernel-files.ts';
 
 /** One line of a kernel file, with what an error needs to name it. */
 export interface KernelLine {

@@ -1,12 +1,12 @@
-import type { Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries } from '@thugshells/shared/series.ts';
 
-import type { Collector } from '../collector.js';
-import type { KernelSource } from '../kernel-files.js';
-import { readActivity } from './activity.js';
-import { fieldsOf, malformedLine, onlyLine, quoted } from './kernel-text.js';
-import { readEach } from './partly-read.js';
-import { systemInfo } from './system-info.js';
+import type { Collector } from '../collector.ts';
+import type { KernelSource } from '../kernel-files.ts';
+import { readActivity } from './activity.ts';
+import { fieldsOf, malformedLine, onlyLine, quoted } from './kernel-text.ts';
+import { readEach } from './partly-read.ts';
+import { systemInfo } from './system-info.ts';
 
 const average = (name: string, minutes: string) =>
   declareSeries({

@@ -1,9 +1,9 @@
-import type { Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries } from '@thugshells/shared/series.ts';
 
-import type { Collector } from '../collector.js';
-import { malformed, type KernelSource } from '../kernel-files.js';
-import { decimalOf, fieldsOf, linesOf, malformedLine } from './kernel-text.js';
+import type { Collector } from '../collector.ts';
+import { malformed, type KernelSource } from '../kernel-files.ts';
+import { decimalOf, fieldsOf, linesOf, malformedLine } from './kernel-text.ts';
 
 const bytes = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'bytes', help });
 const SERIES = {

@@ -1,5 +1,5 @@
-import type { MountKind } from '../kernel-files.js';
-import { decimalOf, fieldsOf, linesOf, malformedLine, quoted, type KernelLine } from './kernel-text.js';
+import type { MountKind } from '../kernel-files.ts';
+import { decimalOf, fieldsOf, linesOf, malformedLine, quoted, type KernelLine } from './kernel-text.ts';
 
 /** One line of mountinfo, as far as it is of use. */
 export interface Mount {

@@ -1,4 +1,4 @@
-import { AgentError, messageOf } from '@thugshells/shared/errors.js';
+import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
 
 /** Which names of devices or interfaces to report; both lists are regular expressions that must match a whole name. */
 export interface NameRules {

@@ -1,5 +1,5 @@
-import { AgentError } from '@thugshells/shared/errors.js';
-import type { Reading } from '@thugshells/shared/sample.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { Reading } from '@thugshells/shared/sample.ts';
 
 /**
  * The fault of a collector that could use some of its sources and not the others. It names those that it could not;

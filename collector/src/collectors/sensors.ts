@@ -1,7 +1,7 @@
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
-import { whereAbsent, type KernelSource } from '../kernel-files.js';
-import { byNumber, onlyLine } from './kernel-text.js';
+import { whereAbsent, type KernelSource } from '../kernel-files.ts';
+import { byNumber, onlyLine } from './kernel-text.ts';
 
 /** A temperature that can be read. */
 export interface Sensor {

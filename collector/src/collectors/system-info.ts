@@ -1,9 +1,9 @@
-import type { Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries } from '@thugshells/shared/series.ts';
 
-import type { KernelSource } from '../kernel-files.js';
-import { malformedLine, onlyLine, quoted } from './kernel-text.js';
-import type { Source } from './partly-read.js';
+import type { KernelSource } from '../kernel-files.ts';
+import { malformedLine, onlyLine, quoted } from './kernel-text.ts';
+import type { Source } from './partly-read.ts';
 
 const text = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'none', help });
 const FACTS = [

@@ -1,13 +1,13 @@
-import { AgentError } from '@thugshells/shared/errors.js';
-import type { Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries } from '@thugshells/shared/series.ts';
 
-import type { Collector } from '../collector.js';
-import type { KernelSource } from '../kernel-files.js';
-import { Cooling } from './cooling.js';
-import { malformedLine, onlyLine, quoted } from './kernel-text.js';
-import { readEach } from './partly-read.js';
-import { findSensors, listSensorDirectories, type Sensor } from './sensors.js';
+import type { Collector } from '../collector.ts';
+import type { KernelSource } from '../kernel-files.ts';
+import { Cooling } from './cooling.ts';
+import { malformedLine, onlyLine, quoted } from './kernel-text.ts';
+import { readEach } from './partly-read.ts';
+import { findSensors, listSensorDirectories, type Sensor } from './sensors.ts';
 
 const temperatureCelsius = declareSeries({
   name: 'cpu.temperature_celsius',

@@ -1,11 +1,11 @@
-import { AgentError } from '@thugshells/shared/errors.js';
-import type { Labels, Reading } from '@thugshells/shared/sample.js';
-import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/series.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { Labels, Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/series.ts';
 
-import { whereAbsent, type KernelSource } from '../kernel-files.js';
-import { byNumber, hexFields, numberLine } from './kernel-text.js';
-import { readEach, type Source } from './partly-read.js';
-import { nameIn } from './sensors.js';
+import { whereAbsent, type KernelSource } from '../kernel-files.ts';
+import { byNumber, hexFields, numberLine } from './kernel-text.ts';
+import { readEach, type Source } from './partly-read.ts';
+import { nameIn } from './sensors.ts';
 
 const coreThrottles = declareSeries({
   name: 'cpu.throttles_total',

@@ -1,9 +1,9 @@
-import type { Reading } from '@thugshells/shared/sample.js';
-import { declareSeries } from '@thugshells/shared/series.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries } from '@thugshells/shared/series.ts';
 
-import type { KernelSource } from '../kernel-files.js';
-import { hexFields } from './kernel-text.js';
-import { readEach } from './partly-read.js';
+import type { KernelSource } from '../kernel-files.ts';
+import { hexFields } from './kernel-text.ts';
+import { readEach } from './partly-read.ts';
 
 const lifeTime = declareSeries({
   name: 'disk.life_time_estimate',

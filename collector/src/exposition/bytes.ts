@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
 const LINE_FEED = 10;
 

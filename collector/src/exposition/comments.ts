@@ -1,4 +1,4 @@
-import { fault } from './scanner.js';
+import { fault } from './scanner.ts';
 
 /** Which of the two text formats a text is in. */
 export type ExpositionFormat = 'prometheus' | 'openmetrics';

@@ -1,10 +1,10 @@
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
-import { commentOf, type ExpositionFormat } from './comments.js';
-import { fault, LineScanner, OPENING } from './scanner.js';
-import { labelSet, seriesPart, type KnownSeries, type SeriesPart } from './series-part.js';
+import { commentOf, type ExpositionFormat } from './comments.ts';
+import { fault, LineScanner, OPENING } from './scanner.ts';
+import { labelSet, seriesPart, type KnownSeries, type SeriesPart } from './series-part.ts';
 
-export type { ExpositionFormat } from './comments.js';
+export type { ExpositionFormat } from './comments.ts';
 
 /** One line of samples. */
 export interface ExposedSample {

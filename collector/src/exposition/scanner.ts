@@ -1,4 +1,4 @@
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
 /** What a character may be, as bits: the first or a later one of a metric's name, of a label's name, of a number. */
 const NAME_START = 1;

@@ -1,6 +1,6 @@
-import type { Labels } from '@thugshells/shared/sample.js';
+import type { Labels } from '@thugshells/shared/sample.ts';
 
-import { CLOSING, fault, LineScanner, OPENING, QUOTE } from './scanner.js';
+import { CLOSING, fault, LineScanner, OPENING, QUOTE } from './scanner.ts';
 
 /** The names that a sample's line begins with. */
 export interface SeriesPart {

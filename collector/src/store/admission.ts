@@ -1,7 +1,7 @@
-import { seriesName } from '@thugshells/shared/json-lines.js';
-import { refusalOf, sampleOf, seriesText, valueRefusal, ValueType, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.js';
+import { seriesName } from '@thugshells/shared/json-lines.ts';
+import { refusalOf, sampleOf, seriesText, valueRefusal, ValueType, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.ts';
 
-import { OWN_NAMES } from '../own-names.js';
+import { OWN_NAMES } from '../own-names.ts';
 
 /** Which of a scrape's readings may be stored. */
 export interface Admitted {

@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { closeSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { BALLAST_BYTES } from './space.js';
+import { BALLAST_BYTES } from './space.ts';
 
 /** The ballast is made anew only with this much free beside it: a disk that is nearly full would lose it at once again. */
 const FREE_BESIDE_BYTES = 4 * BALLAST_BYTES;

@@ -1,11 +1,11 @@
-import type { Clock } from '@thugshells/shared/clock.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
 
-import { BackgroundCheck } from './background-check.js';
-import type { Ballast } from './ballast.js';
-import { pruneDamaged } from './healing.js';
-import { isCheckedAtOnce } from './integrity.js';
-import type { OpenStore } from './open-store.js';
-import type { SpaceLimits } from './space.js';
+import { BackgroundCheck } from './background-check.ts';
+import type { Ballast } from './ballast.ts';
+import { pruneDamaged } from './healing.ts';
+import { isCheckedAtOnce } from './integrity.ts';
+import type { OpenStore } from './open-store.ts';
+import type { SpaceLimits } from './space.ts';
 
 export interface CaretakerOptions {
   readonly clock: Clock;

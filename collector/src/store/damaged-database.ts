@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs';
 
-import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.js';
-import type { IdRange } from '@thugshells/shared/id-ranges.js';
-import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/sample.js';
+import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
+import type { IdRange } from '@thugshells/shared/id-ranges.ts';
+import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/sample.ts';
 
-import { PageFile, type Value } from './leaf-pages.js';
+import { PageFile, type Value } from './leaf-pages.ts';
 
 /** A row of `samples`, stored time as it was. */
 export interface OldSample {

@@ -1,10 +1,10 @@
-import { subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
-import { seriesKey } from '@thugshells/shared/sample.js';
-import { NORMAL_PRIORITY } from '@thugshells/shared/series.js';
+import { subtract, type IdRange } from '@thugshells/shared/id-ranges.ts';
+import { seriesKey } from '@thugshells/shared/sample.ts';
+import { NORMAL_PRIORITY } from '@thugshells/shared/series.ts';
 
-import type { DamagedDatabase } from './damaged-database.js';
-import type { LeafRow } from './leaf-pages.js';
-import type { Loss } from './ledger.js';
+import type { DamagedDatabase } from './damaged-database.ts';
+import type { LeafRow } from './leaf-pages.ts';
+import type { Loss } from './ledger.ts';
 
 /** What a damaged database says besides its samples: read as far as it can be, and believed where it makes sense. */
 

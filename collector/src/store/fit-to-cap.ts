@@ -1,8 +1,8 @@
-import type { Database } from '@thugshells/shared/database/open.js';
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import type { Database } from '@thugshells/shared/database/open.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
 
-import type { WalCheckpointer } from '../wal-checkpointer.js';
-import type { Retention } from './retention.js';
+import type { WalCheckpointer } from '../wal-checkpointer.ts';
+import type { Retention } from './retention.ts';
 
 /**
  * Makes a database that is larger than it may be any more as small as it has to be, and lets SQLite refuse to make it

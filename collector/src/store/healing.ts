@@ -1,15 +1,15 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-import type { Database } from '@thugshells/shared/database/open.js';
-import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
-import { syncFolder } from '@thugshells/shared/database/rebuild.js';
-import type { Logger } from '@thugshells/shared/logger.js';
+import type { Database } from '@thugshells/shared/database/open.ts';
+import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
+import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
+import type { Logger } from '@thugshells/shared/logger.ts';
 
-import { DamagedDatabase } from './damaged-database.js';
-import { booksOf, lossesIn, seriesIn, type OldBooks } from './damaged-tables.js';
-import { fileFault } from './integrity.js';
-import { Ledger } from './ledger.js';
+import { DamagedDatabase } from './damaged-database.ts';
+import { booksOf, lossesIn, seriesIn, type OldBooks } from './damaged-tables.ts';
+import { fileFault } from './integrity.ts';
+import { Ledger } from './ledger.ts';
 
 export interface HealingOptions {
   readonly databasePath: string;

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { openDatabase } from '@thugshells/shared/database/open.js';
+import { openDatabase } from '@thugshells/shared/database/open.ts';
 
-import { contentFault } from './integrity.js';
+import { contentFault } from './integrity.ts';
 
 /** The entry of the thread that BackgroundCheck starts: one answer, then it ends. */
 const database = openDatabase(workerData as string, { readonly: true });

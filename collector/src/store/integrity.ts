@@ -1,12 +1,12 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 
-import { migrate } from '@thugshells/shared/database/migrate.js';
-import { openMemory, type Database } from '@thugshells/shared/database/open.js';
-import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.js';
-import { messageOf } from '@thugshells/shared/errors.js';
-import { seriesKey } from '@thugshells/shared/sample.js';
+import { migrate } from '@thugshells/shared/database/migrate.ts';
+import { openMemory, type Database } from '@thugshells/shared/database/open.ts';
+import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
+import { messageOf } from '@thugshells/shared/errors.ts';
+import { seriesKey } from '@thugshells/shared/sample.ts';
 
-import { faultOf } from './storage-faults.js';
+import { faultOf } from './storage-faults.ts';
 
 /** Up to this size a database is checked whole before anything else is done: a third of a second on a desktop. */
 const CHECKED_AT_ONCE_BYTES = 32 * 1024 ** 2;

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
-import { codeOf } from '@thugshells/shared/errors.js';
-import { PAGE_SIZE } from '@thugshells/shared/database/open.js';
+import { codeOf } from '@thugshells/shared/errors.ts';
+import { PAGE_SIZE } from '@thugshells/shared/database/open.ts';
 
 /** A value of a stored record. */
 export type Value = null | number | string | Buffer;

@@ -1,4 +1,4 @@
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
 /** Why samples were given up: for the cap, by thinning, because memory was full too, or with a damaged database. */
 export type LossReason = 'cap' | 'thinned' | 'memory' | 'corruption';

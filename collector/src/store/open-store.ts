@@ -1,27 +1,27 @@
 import { existsSync } from 'node:fs';
 
-import type { Clock } from '@thugshells/shared/clock.js';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
-import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
-import { messageOf } from '@thugshells/shared/errors.js';
-import type { Logger } from '@thugshells/shared/logger.js';
-import type { Notify } from '@thugshells/shared/systemd.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
+import { messageOf } from '@thugshells/shared/errors.ts';
+import type { Logger } from '@thugshells/shared/logger.ts';
+import type { Notify } from '@thugshells/shared/systemd.ts';
 
-import { AgentStateReader } from '../agent-state.js';
-import { ClockEpochs } from '../clock-epochs.js';
-import { CollectorStatusTable } from '../collector-status.js';
-import { SampleWriter } from '../sample-writer.js';
-import { openSession, type SessionMetadata } from '../sessions.js';
-import { WalCheckpointer } from '../wal-checkpointer.js';
-import { fitToCap } from './fit-to-cap.js';
-import { endInterruptedHealing, pruneDamaged, replacementFor } from './healing.js';
-import { contentFault, fileFault, isCheckedAtOnce, schemaFault } from './integrity.js';
-import { Ledger } from './ledger.js';
-import { Retention } from './retention.js';
-import { Salvage } from './salvage.js';
-import type { SpaceLimits } from './space.js';
-import { StorageStateTable } from './storage-state.js';
-import { faultOf } from './storage-faults.js';
+import { AgentStateReader } from '../agent-state.ts';
+import { ClockEpochs } from '../clock-epochs.ts';
+import { CollectorStatusTable } from '../collector-status.ts';
+import { SampleWriter } from '../sample-writer.ts';
+import { openSession, type SessionMetadata } from '../sessions.ts';
+import { WalCheckpointer } from '../wal-checkpointer.ts';
+import { fitToCap } from './fit-to-cap.ts';
+import { endInterruptedHealing, pruneDamaged, replacementFor } from './healing.ts';
+import { contentFault, fileFault, isCheckedAtOnce, schemaFault } from './integrity.ts';
+import { Ledger } from './ledger.ts';
+import { Retention } from './retention.ts';
+import { Salvage } from './salvage.ts';
+import type { SpaceLimits } from './space.ts';
+import { StorageStateTable } from './storage-state.ts';
+import { faultOf } from './storage-faults.ts';
 
 export interface OpenStoreOptions {
   readonly clock: Clock;

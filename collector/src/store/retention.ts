@@ -1,8 +1,8 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
-import type { Ledger } from './ledger.js';
-import { Thinning } from './thinning.js';
+import type { Ledger } from './ledger.ts';
+import { Thinning } from './thinning.ts';
 
 export interface RetentionOptions {
   readonly clock: Clock;

@@ -1,14 +1,14 @@
 import { basename, dirname, join } from 'node:path';
 
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import { subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
-import type { Logger } from '@thugshells/shared/logger.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { subtract, type IdRange } from '@thugshells/shared/id-ranges.ts';
+import type { Logger } from '@thugshells/shared/logger.ts';
 
-import type { ClockEpochs } from '../clock-epochs.js';
-import { storable } from '../sample-writer.js';
-import { DamagedDatabase, samplesOnPage, type OldSample } from './damaged-database.js';
-import { booksOf, epochsIn, rejectionsIn, settledIn, type OldEpoch, type OldRejection } from './damaged-tables.js';
-import type { Ledger } from './ledger.js';
+import type { ClockEpochs } from '../clock-epochs.ts';
+import { storable } from '../sample-writer.ts';
+import { DamagedDatabase, samplesOnPage, type OldSample } from './damaged-database.ts';
+import { booksOf, epochsIn, rejectionsIn, settledIn, type OldEpoch, type OldRejection } from './damaged-tables.ts';
+import type { Ledger } from './ledger.ts';
 
 /** Where a salvage stands; a row of the table of that name. */
 interface Progress {

@@ -1,8 +1,8 @@
-import type { Sample } from '@thugshells/shared/sample.js';
+import type { Sample } from '@thugshells/shared/sample.ts';
 
-import type { Instant, Moment } from '../clock-epochs.js';
-import type { CollectorStatus } from '../collector-status.js';
-import type { Loss } from './ledger.js';
+import type { Instant, Moment } from '../clock-epochs.ts';
+import type { CollectorStatus } from '../collector-status.ts';
+import type { Loss } from './ledger.ts';
 
 /** What one scrape leaves to be stored. */
 export interface StoredScrape {

@@ -1,5 +1,5 @@
-import { isDamage } from '@thugshells/shared/database/open.js';
-import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.js';
+import { isDamage } from '@thugshells/shared/database/open.ts';
+import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
 
 /**
  * What a fault of the database calls for:

@@ -1,9 +1,9 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
 
-import type { OpenStore } from './open-store.js';
-import type { SpaceLimits } from './space.js';
-import { WrittenBytes } from './written-bytes.js';
+import type { OpenStore } from './open-store.ts';
+import type { SpaceLimits } from './space.ts';
+import { WrittenBytes } from './written-bytes.ts';
 
 /** What keeps samples in memory, and since when by the wall clock. */
 export interface Trouble {

@@ -1,4 +1,4 @@
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
 /** What the sidecar is to know of the store; times are Unix milliseconds. */
 export interface StorageState {

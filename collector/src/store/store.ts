@@ -1,19 +1,19 @@
 // Longer than a room should be: it is one state machine, and its transitions are to be read side by side.
-import type { Reading } from '@thugshells/shared/sample.js';
-import { AgentError, messageOf } from '@thugshells/shared/errors.js';
-import { errorFields } from '@thugshells/shared/logger.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
+import { errorFields } from '@thugshells/shared/logger.ts';
 
-import type { AgentState } from '../agent-state.js';
-import type { Instant } from '../clock-epochs.js';
-import type { CollectorCounters } from '../collector-status.js';
-import { Admission, type Admitted } from './admission.js';
-import { Ballast } from './ballast.js';
-import { Caretaker } from './caretaker.js';
-import { pruneDamaged } from './healing.js';
-import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.js';
-import { ScrapeBuffer, type StoredScrape } from './scrape-buffer.js';
-import { describeFault, faultOf } from './storage-faults.js';
-import { StorageReport, type Trouble } from './storage-report.js';
+import type { AgentState } from '../agent-state.ts';
+import type { Instant } from '../clock-epochs.ts';
+import type { CollectorCounters } from '../collector-status.ts';
+import { Admission, type Admitted } from './admission.ts';
+import { Ballast } from './ballast.ts';
+import { Caretaker } from './caretaker.ts';
+import { pruneDamaged } from './healing.ts';
+import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.ts';
+import { ScrapeBuffer, type StoredScrape } from './scrape-buffer.ts';
+import { describeFault, faultOf } from './storage-faults.ts';
+import { StorageReport, type Trouble } from './storage-report.ts';
 
 export interface StoreOptions extends OpenStoreOptions {
   readonly deviceId: string;

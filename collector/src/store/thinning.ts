@@ -1,4 +1,4 @@
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
 /** A run of ids in which no row is settled. */
 export interface PendingSlice {

@@ -1,4 +1,4 @@
-import type { Clock } from '@thugshells/shared/clock.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
 
 const DAY_MS = 86_400_000;
 /** The last day is remembered hour by hour. */

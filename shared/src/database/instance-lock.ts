@@ -1,5 +1,5 @@
-import { AgentError } from '../errors.js';
-import { isBusy, openSideFile, type Database } from './open.js';
+import { AgentError } from '../errors.ts';
+import { isBusy, openSideFile, type Database } from './open.ts';
 
 /** A held lock; the kernel drops it with the process, however that ends. */
 export interface InstanceLock {

@@ -1,9 +1,9 @@
-import { AgentError, messageOf } from '../errors.js';
-import { readMigrations, type Migration, type MigrationStatement } from './migration-files.js';
-import { registerFunctions } from './migration-functions.js';
-import type { Database } from './open.js';
-import { SCHEMA_VERSION, schemaVersion } from './schema-version.js';
-import { slicesOf } from './slices.js';
+import { AgentError, messageOf } from '../errors.ts';
+import { readMigrations, type Migration, type MigrationStatement } from './migration-files.ts';
+import { registerFunctions } from './migration-functions.ts';
+import type { Database } from './open.ts';
+import { SCHEMA_VERSION, schemaVersion } from './schema-version.ts';
+import { slicesOf } from './slices.ts';
 
 /** What a run of migrate() did. */
 export interface MigrationResult {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+
+import { programRoot } from '../program-root.ts';
 
 /** One statement of a migration. */
 export interface MigrationStatement {
@@ -18,7 +19,7 @@ export interface Migration {
   readonly statements: readonly MigrationStatement[];
 }
 
-const migrationsFolder = fileURLToPath(new URL('../../../migrations', import.meta.url));
+const migrationsFolder = programRoot('migrations');
 
 /** The files of migrations/, oldest first. */
 export function readMigrations(): Migration[] {

@@ -1,5 +1,5 @@
-import { canonicalTags, dedupKey, seriesKey, type Labels, type ValueType } from '../sample.js';
-import type { Database } from './open.js';
+import { canonicalTags, dedupKey, seriesKey, type Labels, type ValueType } from '../sample.ts';
+import type { Database } from './open.ts';
 
 /** Registers the functions that migrations call; deterministic, so that they may stand in GROUP BY. */
 export function registerFunctions(database: Database): void {

@@ -1,6 +1,6 @@
-import type { Logger } from '../logger.js';
-import type { Notify } from '../systemd.js';
-import type { MigrationWatch } from './migrate.js';
+import type { Logger } from '../logger.ts';
+import type { Notify } from '../systemd.ts';
+import type { MigrationWatch } from './migrate.ts';
 
 export interface MigrationProgressOptions {
   readonly logger: Logger;

@@ -1,10 +1,16 @@
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync, type Stats } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
+import { arch, platform } from 'node:process';
 
-import { AgentError, codeOf, messageOf } from '../errors.js';
-import { driver, type Database } from './driver.js';
+import type SQLite from 'better-sqlite3';
 
-export type { Database, Statement } from './driver.js';
+import { AgentError, codeOf, messageOf } from '../errors.ts';
+
+export type Database = SQLite.Database;
+export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> = SQLite.Statement<Parameters, Row>;
+
+const require = createRequire(import.meta.url);
 
 /**
  * How long a writer waits for the other one. Write transactions last milliseconds; seconds are for a card that stalls.
@@ -82,6 +88,11 @@ export function openMemory(): Database {
   return new (driver())(':memory:');
 }
 
+/** Loads the driver of SQLite when a database is opened: a driver that is missing is an error with a hint then. */
+function driver(): typeof SQLite {
+  return require('better-sqlite3') as typeof SQLite;
+}
+
 /** Whether an error says that another connection holds the lock. */
 export function isBusy(error: unknown): boolean {
   return codeOf(error)?.startsWith('SQLITE_BUSY') === true;
@@ -106,7 +117,7 @@ function unusable(path: string, cause: unknown): AgentError {
   });
 }
 
-/** Whether the driver is not there, or was compiled for another Node.js. */
+/** Whether the driver is not there, or its machine code is of another platform. */
 function isDriverFault(error: unknown): boolean {
   return codeOf(error) === 'MODULE_NOT_FOUND' || codeOf(error) === 'ERR_DLOPEN_FAILED';
 }
@@ -115,7 +126,7 @@ function noDriver(cause: unknown): AgentError {
   const [what = ''] = messageOf(cause).split('\n');
   return new AgentError(`cannot load the database driver: ${what}`, {
     code: 'DATABASE_UNUSABLE',
-    hint: 'its packages were installed with another Node.js: run npm ci with the one that runs this program',
+    hint: `install the package for ${platform} ${arch}; in a clone, run npm ci on the machine that runs this program`,
     cause,
   });
 }

@@ -1,9 +1,9 @@
-import type { Logger } from '../logger.js';
-import type { Notify } from '../systemd.js';
-import { durationOf, migrate, refuseNewer } from './migrate.js';
-import { MigrationProgress } from './migration-progress.js';
-import { openDatabase, type Database } from './open.js';
-import { needsRebuild, rebuild, takeAlone } from './rebuild.js';
+import type { Logger } from '../logger.ts';
+import type { Notify } from '../systemd.ts';
+import { durationOf, migrate, refuseNewer } from './migrate.ts';
+import { MigrationProgress } from './migration-progress.ts';
+import { openDatabase, type Database } from './open.ts';
+import { needsRebuild, rebuild, takeAlone } from './rebuild.ts';
 
 /**
  * Opens the collector's database: made where it is missing, migrated, and with small pages.

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { isBusy, makeFile, openDatabase, PAGE_SIZE, type Database } from './open.js';
+import { isBusy, makeFile, openDatabase, PAGE_SIZE, type Database } from './open.ts';
 
 /** Whether a database was made with other pages than ours, as those of the first versions were. */
 export function needsRebuild(database: Database): boolean {

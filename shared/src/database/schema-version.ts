@@ -1,4 +1,4 @@
-import type { Database } from './open.js';
+import type { Database } from './open.ts';
 
 /** The newest version that this program knows: the number of the last file in migrations/. */
 export const SCHEMA_VERSION = 5;

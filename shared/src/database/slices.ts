@@ -1,4 +1,4 @@
-import type { Database } from './open.js';
+import type { Database } from './open.ts';
 
 /** Some rows of a table, those with ids from `first` to `last`. */
 export interface Slice {

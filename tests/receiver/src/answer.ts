@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Fault } from './faults.js';
+import type { Fault } from './faults.ts';
 
 /** An answer to be sent. */
 export interface Answer {

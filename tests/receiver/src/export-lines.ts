@@ -1,5 +1,5 @@
-import type { Selector } from './selector.js';
-import { dedupedValue, valuesOf, type StoredSeries } from './store.js';
+import type { Selector } from './selector.ts';
+import { dedupedValue, valuesOf, type StoredSeries } from './store.ts';
 
 /** What /api/v1/export is asked for. */
 export interface ExportRequest {

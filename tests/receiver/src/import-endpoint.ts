@@ -1,9 +1,9 @@
-import type { Answer } from './answer.js';
-import type { Fault, FaultPlan, Rejection } from './faults.js';
-import { parseImportLines, type Row } from './import-lines.js';
-import type { RequestBody } from './request-body.js';
-import type { LoggedRequest } from './request-log.js';
-import type { SampleStore } from './store.js';
+import type { Answer } from './answer.ts';
+import type { Fault, FaultPlan, Rejection } from './faults.ts';
+import { parseImportLines, type Row } from './import-lines.ts';
+import type { RequestBody } from './request-body.ts';
+import type { LoggedRequest } from './request-log.ts';
+import type { SampleStore } from './store.ts';
 
 /** What an import needs besides its body. */
 export interface ImportSurroundings {

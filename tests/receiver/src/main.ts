@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { startReceiver } from './server.js';
+import { startReceiver } from './server.ts';
 
 const usage = 'usage: main.js [--port PORT] [--host HOST]';
 

@@ -1,4 +1,4 @@
-import type { Fault, FaultCondition } from './faults.js';
+import type { Fault, FaultCondition } from './faults.ts';
 
 type Check = (value: unknown) => boolean;
 

@@ -1,7 +1,7 @@
-import type { Answer } from './answer.js';
-import { exportLines, instantVector } from './export-lines.js';
-import { parseSelector } from './selector.js';
-import type { SampleStore } from './store.js';
+import type { Answer } from './answer.ts';
+import { exportLines, instantVector } from './export-lines.ts';
+import { parseSelector } from './selector.ts';
+import type { SampleStore } from './store.ts';
 
 /** What the endpoints that only read can see. */
 export interface ReadableState {

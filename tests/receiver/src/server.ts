@@ -1,14 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { answerUnder, send, type Answer } from './answer.js';
-import { FaultPlan, type Fault } from './faults.js';
-import { importBody, type ImportResult } from './import-endpoint.js';
-import type { Row } from './import-lines.js';
-import { parseFaults } from './parse-faults.js';
-import { json, readEndpoint } from './read-endpoints.js';
-import { readBody } from './request-body.js';
-import { RequestLog, type LoggedRequest } from './request-log.js';
-import { SampleStore, type StoreCounts } from './store.js';
+import { answerUnder, send, type Answer } from './answer.ts';
+import { FaultPlan, type Fault } from './faults.ts';
+import { importBody, type ImportResult } from './import-endpoint.ts';
+import type { Row } from './import-lines.ts';
+import { parseFaults } from './parse-faults.ts';
+import { json, readEndpoint } from './read-endpoints.ts';
+import { readBody } from './request-body.ts';
+import { RequestLog, type LoggedRequest } from './request-log.ts';
+import { SampleStore, type StoreCounts } from './store.ts';
 
 /** How a receiver is started. */
 export interface ReceiverOptions {

@@ -1,4 +1,4 @@
-import type { Row } from './import-lines.js';
+import type { Row } from './import-lines.ts';
 
 /** Every sample that was stored, those that came more than once as often as they came. */
 export interface StoredSeries {

@@ -1,6 +1,6 @@
-import { isBad } from './promises.js';
-import type { Arrived, Receiver } from './receiver.js';
-import type { Answer } from './steps.js';
+import { isBad } from './promises.ts';
+import type { Arrived, Receiver } from './receiver.ts';
+import type { Answer } from './steps.ts';
 
 /** What the uploader is told of its post; undefined where no answer comes. */
 export interface Reply {

@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { SpaceLimits } from '../../../collector/src/store/space.js';
-import { replyTo, type Reply } from './answers.js';
-import { Promises } from './promises.js';
-import { Receiver, type Arrived } from './receiver.js';
-import { Rooms, type Outcome, type Question } from './rooms.js';
-import type { Answer, BoardStep, Setup, Step } from './steps.js';
-import { readState } from './stored-state.js';
+import type { SpaceLimits } from '../../../collector/src/store/space.ts';
+import { replyTo, type Reply } from './answers.ts';
+import { Promises } from './promises.ts';
+import { Receiver, type Arrived } from './receiver.ts';
+import { Rooms, type Outcome, type Question } from './rooms.ts';
+import type { Answer, BoardStep, Setup, Step } from './steps.ts';
+import { readState } from './stored-state.ts';
 
 const START_MS = 1_700_000_000_000;
 const BUILT_AT_MS = START_MS - 86_400_000;

@@ -1,5 +1,5 @@
-import type { Receiver } from './receiver.js';
-import { isWithin, type StoredRow, type StoredState } from './stored-state.js';
+import type { Receiver } from './receiver.ts';
+import { isWithin, type StoredRow, type StoredState } from './stored-state.ts';
 
 /** A sample as it was handed to the store; its value names it. */
 export interface Given {

@@ -1,4 +1,4 @@
-import { openDatabase } from '@thugshells/shared/database/open.js';
+import { openDatabase } from '@thugshells/shared/database/open.ts';
 
 /** A row of the view. */
 export interface StoredRow {

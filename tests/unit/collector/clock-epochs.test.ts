@@ -2,12 +2,12 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import type { Database } from '@thugshells/shared/database/open.js';
+import type { Database } from '@thugshells/shared/database/open.ts';
 
-import { instantOf, type Instant } from '../../../collector/src/clock-epochs.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { BUILT_AT, migratedDatabase, NOW, reading, startOn, statusNamed, view } from './collector-parts.js';
+import { instantOf, type Instant } from '../../../collector/src/clock-epochs.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { useTemporaryFolder } from '../shared/temporary-folder.ts';
+import { BUILT_AT, migratedDatabase, NOW, reading, startOn, statusNamed, view } from './collector-parts.ts';
 
 const HOUR = 3_600_000;
 const folder = useTemporaryFolder();

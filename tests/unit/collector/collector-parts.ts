@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 
-import { migrate } from '@thugshells/shared/database/migrate.js';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
-import type { Labels, Reading } from '@thugshells/shared/sample.js';
-import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/series.js';
+import { migrate } from '@thugshells/shared/database/migrate.ts';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import type { Labels, Reading } from '@thugshells/shared/sample.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/series.ts';
 
-import { ClockEpochs, instantOf, type ClockEpochsOptions } from '../../../collector/src/clock-epochs.js';
-import { CollectorStatusTable, noCounters, type CollectorStatus } from '../../../collector/src/collector-status.js';
-import { SampleWriter, type SampleWriterOptions } from '../../../collector/src/sample-writer.js';
-import { Admission } from '../../../collector/src/store/admission.js';
-import { Ledger } from '../../../collector/src/store/ledger.js';
-import type { StoredScrape } from '../../../collector/src/store/scrape-buffer.js';
-import { spaceLimits } from '../../../collector/src/store/space.js';
-import { Store, type StoreOptions } from '../../../collector/src/store/store.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { RecordedLog } from '../shared/recorded-log.js';
+import { ClockEpochs, instantOf, type ClockEpochsOptions } from '../../../collector/src/clock-epochs.ts';
+import { CollectorStatusTable, noCounters, type CollectorStatus } from '../../../collector/src/collector-status.ts';
+import { SampleWriter, type SampleWriterOptions } from '../../../collector/src/sample-writer.ts';
+import { Admission } from '../../../collector/src/store/admission.ts';
+import { Ledger } from '../../../collector/src/store/ledger.ts';
+import type { StoredScrape } from '../../../collector/src/store/scrape-buffer.ts';
+import { spaceLimits } from '../../../collector/src/store/space.ts';
+import { Store, type StoreOptions } from '../../../collector/src/store/store.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { RecordedLog } from '../shared/recorded-log.ts';
 
 /** When the clock of these tests stands at its start, and when the program was built: a day before. */
 export const NOW = 1_700_000_000_000;
@@ -62,7 +62,7 @@ export function storeOn(path: string, options: Partial<StoreOptions> & { readonl
     flushIntervalMs: 0,
     collectors: ['test'],
     readWrittenBytes: () => 0,
-    checkWorkerFile: fileURLToPath(new URL('../../../collector/dist/store/integrity-worker.js', import.meta.url)),
+    checkWorkerFile: fileURLToPath(new URL('../../../collector/src/store/integrity-worker.ts', import.meta.url)),
     ...options,
     clock,
   });

@@ -1,10 +1,10 @@
 import { beforeEach, expect, test } from '@jest/globals';
 
-import type { Database } from '@thugshells/shared/database/open.js';
+import type { Database } from '@thugshells/shared/database/open.ts';
 
-import { CollectorStatusTable, type CollectorStatus } from '../../../collector/src/collector-status.js';
-import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { migratedDatabase, NOW } from './collector-parts.js';
+import { CollectorStatusTable, type CollectorStatus } from '../../../collector/src/collector-status.ts';
+import { useTemporaryFolder } from '../shared/temporary-folder.ts';
+import { migratedDatabase, NOW } from './collector-parts.ts';
 
 const folder = useTemporaryFolder();
 let database: Database;

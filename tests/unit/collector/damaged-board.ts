@@ -1,13 +1,13 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
-import type { Collector } from '../../../collector/src/collector.js';
-import { COLLECTORS, collectorNames, type CollectorName, type CollectorOptions } from '../../../collector/src/collectors/index.js';
-import { readingsIn } from '../../../collector/src/collectors/partly-read.js';
-import type { KernelSource } from '../../../collector/src/kernel-files.js';
-import { byIdentity, RecordedKernel, recordingOf } from './text-kernel.js';
+import type { Collector } from '../../../collector/src/collector.ts';
+import { COLLECTORS, collectorNames, type CollectorName, type CollectorOptions } from '../../../collector/src/collectors/index.ts';
+import { readingsIn } from '../../../collector/src/collectors/partly-read.ts';
+import type { KernelSource } from '../../../collector/src/kernel-files.ts';
+import { byIdentity, RecordedKernel, recordingOf } from './text-kernel.ts';
 
 /** Everything is reported, so that no damage hides behind a filter. */
 const OPTIONS: CollectorOptions = {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { collectorNames, type CollectorName } from '../../../collector/src/collectors/index.js';
-import { DamagedBoard, type Outcome, type Read } from './damaged-board.js';
-import { recorded } from './text-kernel.js';
+import { collectorNames, type CollectorName } from '../../../collector/src/collectors/index.ts';
+import { DamagedBoard, type Outcome, type Read } from './damaged-board.ts';
+import { recorded } from './text-kernel.ts';
 
 /**
  * Every kernel file that is read, damaged in every way, on a board that has something for every source: the collector

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Labels, Reading } from '@thugshells/shared/sample.js';
-import { foreignSeries } from '@thugshells/shared/series.js';
+import type { Labels, Reading } from '@thugshells/shared/sample.ts';
+import { foreignSeries } from '@thugshells/shared/series.ts';
 
-import { OWN_NAMES } from '../../../collector/src/own-names.js';
-import { Admission } from '../../../collector/src/store/admission.js';
-import { NOW, reading } from './collector-parts.js';
+import { OWN_NAMES } from '../../../collector/src/own-names.ts';
+import { Admission } from '../../../collector/src/store/admission.ts';
+import { NOW, reading } from './collector-parts.ts';
 
 /** What becomes of series that others named. */
 

@@ -1,7 +1,7 @@
-import type { Reading } from '@thugshells/shared/sample.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
 
-import type { Collector } from '../../../collector/src/collector.js';
-import { readingsIn } from '../../../collector/src/collectors/partly-read.js';
+import type { Collector } from '../../../collector/src/collector.ts';
+import { readingsIn } from '../../../collector/src/collectors/partly-read.ts';
 
 /** What a source told, and what it failed of. */
 export interface Told {

@@ -3,13 +3,13 @@ import { dirname, join } from 'node:path';
 
 import { expect, test } from '@jest/globals';
 
-import { COLLECTORS, collectorNames } from '../../../collector/src/collectors/index.js';
-import { parseUptime } from '../../../collector/src/collectors/load.js';
-import { loadCollectorConfig } from '../../../collector/src/config.js';
-import type { KernelSource } from '../../../collector/src/kernel-files.js';
-import { once } from '../../../collector/src/once.js';
-import { SeriesCap } from '../../../collector/src/series-cap.js';
-import { BOARDS, recorded, RecordedKernel, type Board } from './text-kernel.js';
+import { COLLECTORS, collectorNames } from '../../../collector/src/collectors/index.ts';
+import { parseUptime } from '../../../collector/src/collectors/load.ts';
+import { loadCollectorConfig } from '../../../collector/src/config.ts';
+import type { KernelSource } from '../../../collector/src/kernel-files.ts';
+import { once } from '../../../collector/src/once.ts';
+import { SeriesCap } from '../../../collector/src/series-cap.ts';
+import { BOARDS, recorded, RecordedKernel, type Board } from './text-kernel.ts';
 
 /**
  * What every collector says of a recorded board with the defaults, as `once` prints it: a change of a collector shows

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
-import { KernelFiles, kernelFileFault, malformed, requireProcRoot, whereAbsent } from '../../../collector/src/kernel-files.js';
-import { recorded, recordingOf } from './text-kernel.js';
+import { KernelFiles, kernelFileFault, malformed, requireProcRoot, whereAbsent } from '../../../collector/src/kernel-files.ts';
+import { recorded, recordingOf } from './text-kernel.ts';
 
 let root: string;
 let files: KernelFiles;

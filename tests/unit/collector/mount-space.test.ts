@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { MountSpace, type BlockCounts, type MountKind } from '../../../collector/src/mount-space.js';
-import { FakeClock } from '../../support/fake-clock.js';
+import { MountSpace, type BlockCounts, type MountKind } from '../../../collector/src/mount-space.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const COUNTS: BlockCounts = { bsize: 4096, blocks: 1000, bavail: 250, files: 100, ffree: 40 };
 const DEADLINE_MS = 2_000;

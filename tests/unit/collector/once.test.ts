@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { AgentError } from '@thugshells/shared/errors.js';
-import type { Reading } from '@thugshells/shared/sample.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { Reading } from '@thugshells/shared/sample.ts';
 
-import type { Collector } from '../../../collector/src/collector.js';
-import { PartlyRead } from '../../../collector/src/collectors/partly-read.js';
-import { once } from '../../../collector/src/once.js';
-import { SeriesCap, type SeriesLimits } from '../../../collector/src/series-cap.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { NOW, reading } from './collector-parts.js';
+import type { Collector } from '../../../collector/src/collector.ts';
+import { PartlyRead } from '../../../collector/src/collectors/partly-read.ts';
+import { once } from '../../../collector/src/once.ts';
+import { SeriesCap, type SeriesLimits } from '../../../collector/src/series-cap.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { NOW, reading } from './collector-parts.ts';
 
 function collector(name: string, collect: Collector['collect'], comparesReads = false): Collector {
   return { name, comparesReads, collect };

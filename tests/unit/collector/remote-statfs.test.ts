@@ -2,8 +2,8 @@ import { statfsSync } from 'node:fs';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { KernelFiles } from '../../../collector/src/kernel-files.js';
-import { RemoteStatfs } from '../../../collector/src/remote-statfs.js';
+import { KernelFiles } from '../../../collector/src/kernel-files.ts';
+import { RemoteStatfs } from '../../../collector/src/remote-statfs.ts';
 
 test('counts are those that statfs(2) gives', async () => {
   const { bsize, blocks } = statfsSync('/');

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import type { Database } from '@thugshells/shared/database/open.js';
-import type { Reading } from '@thugshells/shared/sample.js';
+import type { Database } from '@thugshells/shared/database/open.ts';
+import type { Reading } from '@thugshells/shared/sample.ts';
 
-import { instantOf } from '../../../collector/src/clock-epochs.js';
-import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { gauge, migratedDatabase, NOW, reading, startOn, statusNamed, view } from './collector-parts.js';
+import { instantOf } from '../../../collector/src/clock-epochs.ts';
+import { useTemporaryFolder } from '../shared/temporary-folder.ts';
+import { gauge, migratedDatabase, NOW, reading, startOn, statusNamed, view } from './collector-parts.ts';
 
 const folder = useTemporaryFolder();
 let database: Database;

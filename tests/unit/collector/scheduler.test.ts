@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
-import { AgentError } from '@thugshells/shared/errors.js';
-import type { Reading } from '@thugshells/shared/sample.js';
-import { foreignSeries } from '@thugshells/shared/series.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { Reading } from '@thugshells/shared/sample.ts';
+import { foreignSeries } from '@thugshells/shared/series.ts';
 
-import type { Collector, Scrape } from '../../../collector/src/collector.js';
-import { PartlyRead } from '../../../collector/src/collectors/partly-read.js';
-import { Scheduler, type ScheduledCollector } from '../../../collector/src/scheduler.js';
-import { SeriesCap } from '../../../collector/src/series-cap.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { NOW, reading, storeOn, view } from './collector-parts.js';
+import type { Collector, Scrape } from '../../../collector/src/collector.ts';
+import { PartlyRead } from '../../../collector/src/collectors/partly-read.ts';
+import { Scheduler, type ScheduledCollector } from '../../../collector/src/scheduler.ts';
+import { SeriesCap } from '../../../collector/src/series-cap.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { useTemporaryFolder } from '../shared/temporary-folder.ts';
+import { NOW, reading, storeOn, view } from './collector-parts.ts';
 
 const folder = useTemporaryFolder();
 let database: Database;

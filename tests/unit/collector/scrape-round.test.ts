@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { ScrapeRound } from '../../../collector/src/scrape-round.js';
-import { walCommits } from '../../support/wal-commits.js';
-import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { reading, scrapeAt, storeOn } from './collector-parts.js';
+import { ScrapeRound } from '../../../collector/src/scrape-round.ts';
+import { walCommits } from '../../support/wal-commits.ts';
+import { useTemporaryFolder } from '../shared/temporary-folder.ts';
+import { reading, scrapeAt, storeOn } from './collector-parts.ts';
 
 const folder = useTemporaryFolder();
 let made: ReturnType<typeof storeOn>;

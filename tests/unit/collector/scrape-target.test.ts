@@ -3,14 +3,14 @@ import { connect, createServer as createTcpServer, type AddressInfo, type Server
 import { gzipSync } from 'node:zlib';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { systemClock } from '@thugshells/shared/clock.js';
+import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { ForeignText } from '../../../collector/src/foreign-text.js';
-import { ScrapeDoor } from '../../../collector/src/scrape-page.js';
-import { ScrapeTargetSource } from '../../../collector/src/scrape-target.js';
-import { until } from '../../support/until.js';
-import { NOW } from './collector-parts.js';
-import { tellOf, textsOf, type Told } from './foreign-readings.js';
+import { ForeignText } from '../../../collector/src/foreign-text.ts';
+import { ScrapeDoor } from '../../../collector/src/scrape-page.ts';
+import { ScrapeTargetSource } from '../../../collector/src/scrape-target.ts';
+import { until } from '../../support/until.ts';
+import { NOW } from './collector-parts.ts';
+import { tellOf, textsOf, type Told } from './foreign-readings.ts';
 
 const OWN = /^(up|scrape\..*)$/;
 const MAX_BYTES = 100_000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { loadCollectorConfig } from '../../../collector/src/config.js';
+import { loadCollectorConfig } from '../../../collector/src/config.ts';
 
 function load(variables: Record<string, string>) {
   return loadCollectorConfig(Object.fromEntries(Object.entries(variables).map(([name, value]) => [`THUGSHELLS_${name}`, value]))).values;

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import type { Database } from '@thugshells/shared/database/open.js';
-import { COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe } from '@thugshells/shared/histogram.js';
-import { refusalOf, sampleOf } from '@thugshells/shared/sample.js';
-import { NO_UPLOADS } from '@thugshells/shared/uploader-report.js';
+import type { Database } from '@thugshells/shared/database/open.ts';
+import { COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe } from '@thugshells/shared/histogram.ts';
+import { refusalOf, sampleOf } from '@thugshells/shared/sample.ts';
+import { NO_UPLOADS } from '@thugshells/shared/uploader-report.ts';
 
-import { AgentStateReader, type AgentState } from '../../../collector/src/agent-state.js';
-import { SelfSource, selfReadings } from '../../../collector/src/self.js';
-import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { migratedDatabase } from './collector-parts.js';
+import { AgentStateReader, type AgentState } from '../../../collector/src/agent-state.ts';
+import { SelfSource, selfReadings } from '../../../collector/src/self.ts';
+import { useTemporaryFolder } from '../shared/temporary-folder.ts';
+import { migratedDatabase } from './collector-parts.ts';
 
 const durations = [0.002, 0.003].reduce((state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value), emptyHistogram(COLLECTION_BOUNDS_SECONDS));
 const state: AgentState = {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Reading } from '@thugshells/shared/sample.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
 import fc from 'fast-check';
 
-import { SeriesCap } from '../../../collector/src/series-cap.js';
-import { reading } from './collector-parts.js';
+import { SeriesCap } from '../../../collector/src/series-cap.ts';
+import { reading } from './collector-parts.ts';
 
 const HOUR_MS = 3_600_000;
 const series = (...names: (string | number)[]): Reading[] => names.map((name) => reading('x.y', 1, { name: String(name) }));

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, expect, test } from '@jest/globals';
-import { exportedName } from '@thugshells/shared/series.js';
+import { exportedName } from '@thugshells/shared/series.ts';
 
-import { OWN_NAMES } from '../../../collector/src/own-names.js';
+import { OWN_NAMES } from '../../../collector/src/own-names.ts';
 
-import { DamagedBoard } from './damaged-board.js';
+import { DamagedBoard } from './damaged-board.ts';
 
 /** docs/collectors.md against what the collectors read of a board that has something for every source. */
 

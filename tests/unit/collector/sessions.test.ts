@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import type { Database } from '@thugshells/shared/database/open.js';
+import type { Database } from '@thugshells/shared/database/open.ts';
 
-import { instantOf } from '../../../collector/src/clock-epochs.js';
-import { openSession } from '../../../collector/src/sessions.js';
-import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { migratedDatabase, NOW, reading, startOn, statusNamed, view } from './collector-parts.js';
+import { instantOf } from '../../../collector/src/clock-epochs.ts';
+import { openSession } from '../../../collector/src/sessions.ts';
+import { useTemporaryFolder } from '../shared/temporary-folder.ts';
+import { migratedDatabase, NOW, reading, startOn, statusNamed, view } from './collector-parts.ts';
 
 const folder = useTemporaryFolder();
 const HOUR = 3_600_000;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { COLLECTORS, type CollectorOptions } from '../../../collector/src/collectors/index.js';
-import { SimulatedKernel } from '../../../collector/src/simulated-kernel.js';
-import { byIdentity } from './text-kernel.js';
+import { COLLECTORS, type CollectorOptions } from '../../../collector/src/collectors/index.ts';
+import { SimulatedKernel } from '../../../collector/src/simulated-kernel.ts';
+import { byIdentity } from './text-kernel.ts';
 
 const options: CollectorOptions = {
   networkInclude: [],

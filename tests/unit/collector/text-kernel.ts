@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { Reading } from '@thugshells/shared/sample.js';
+import type { Reading } from '@thugshells/shared/sample.ts';
 
-import type { Collector } from '../../../collector/src/collector.js';
-import { KernelFiles, kernelFileFault, type KernelSource, type MountKind, type Space } from '../../../collector/src/kernel-files.js';
+import type { Collector } from '../../../collector/src/collector.ts';
+import { KernelFiles, kernelFileFault, type KernelSource, type MountKind, type Space } from '../../../collector/src/kernel-files.ts';
 
 /** The recorded boards; the README of each says where it comes from. */
 export const BOARDS = ['x86-vm', 'x86-board', 'raspberry-pi-3b'] as const;

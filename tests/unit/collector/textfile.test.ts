@@ -6,12 +6,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { ForeignText } from '../../../collector/src/foreign-text.js';
-import { TextFiles } from '../../../collector/src/text-files.js';
-import { TextfileSource } from '../../../collector/src/textfile.js';
-import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { NOW } from './collector-parts.js';
-import { tellOf, textsOf, type Told } from './foreign-readings.js';
+import { ForeignText } from '../../../collector/src/foreign-text.ts';
+import { TextFiles } from '../../../collector/src/text-files.ts';
+import { TextfileSource } from '../../../collector/src/textfile.ts';
+import { useTemporaryFolder } from '../shared/temporary-folder.ts';
+import { NOW } from './collector-parts.ts';
+import { tellOf, textsOf, type Told } from './foreign-readings.ts';
 
 const folder = useTemporaryFolder();
 const OWN = /^textfile\./;

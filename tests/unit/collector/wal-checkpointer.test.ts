@@ -2,13 +2,13 @@ import { existsSync, statSync } from 'node:fs';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { WalCheckpointer } from '../../../collector/src/wal-checkpointer.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { RecordedLog } from '../shared/recorded-log.js';
-import { useTemporaryFolder } from '../shared/temporary-folder.js';
-import { migratedDatabase } from './collector-parts.js';
+import { WalCheckpointer } from '../../../collector/src/wal-checkpointer.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { RecordedLog } from '../shared/recorded-log.ts';
+import { useTemporaryFolder } from '../shared/temporary-folder.ts';
+import { migratedDatabase } from './collector-parts.ts';
 
 const HOUR = 3_600_000;
 const KIB = 1024;

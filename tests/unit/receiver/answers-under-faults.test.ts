@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { Fault } from '../../receiver/src/faults.js';
-import { startReceiver, type Receiver } from '../../receiver/src/server.js';
+import type { Fault } from '../../receiver/src/faults.ts';
+import { startReceiver, type Receiver } from '../../receiver/src/server.ts';
 
 const now = 1_700_000_000_000;
 let receiver: Receiver;

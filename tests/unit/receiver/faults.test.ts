@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { FaultPlan } from '../../receiver/src/faults.js';
-import { parseFaults } from '../../receiver/src/parse-faults.js';
+import { FaultPlan } from '../../receiver/src/faults.ts';
+import { parseFaults } from '../../receiver/src/parse-faults.ts';
 
 const facts = { text: 'a body', samples: 50, bytes: 800 };
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseImportLines, seriesOf } from '../../receiver/src/import-lines.js';
+import { parseImportLines, seriesOf } from '../../receiver/src/import-lines.ts';
 
 const time = 1_700_000_000_000;
 

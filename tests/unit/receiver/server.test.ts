@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { gzipSync } from 'node:zlib';
-import { startReceiver, type Receiver } from '../../receiver/src/server.js';
+import { startReceiver, type Receiver } from '../../receiver/src/server.ts';
 
 let now = 1_700_000_000_000;
 let receiver: Receiver;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { exportLines, instantVector } from '../../receiver/src/export-lines.js';
-import { seriesOf, type Row } from '../../receiver/src/import-lines.js';
-import { parseSelector } from '../../receiver/src/selector.js';
-import { SampleStore } from '../../receiver/src/store.js';
+import { exportLines, instantVector } from '../../receiver/src/export-lines.ts';
+import { seriesOf, type Row } from '../../receiver/src/import-lines.ts';
+import { parseSelector } from '../../receiver/src/selector.ts';
+import { SampleStore } from '../../receiver/src/store.ts';
 
 const now = 1_700_000_000_000;
 const dayMs = 86_400_000;

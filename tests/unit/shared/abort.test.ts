@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { controllerUnder } from '@thugshells/shared/abort.js';
+import { controllerUnder } from '@thugshells/shared/abort.ts';
 
 describe('a controller under a signal', () => {
   test('is aborted with it, for the same reason', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { dispatch, type Commands } from '../../../shared/src/command-line.js';
-import { exitCodeOf } from '../../../shared/src/errors.js';
-import { thrownBy } from './thrown.js';
+import { dispatch, type Commands } from '../../../shared/src/command-line.ts';
+import { exitCodeOf } from '../../../shared/src/errors.ts';
+import { thrownBy } from './thrown.ts';
 
 const commands: Commands<string> = {
   run: { doc: 'collect until stopped', run: () => 'ran' },

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { describeConfig } from '../../../shared/src/check-config.js';
-import { loadConfig, maskCredentials, type Environment, type Variable } from '../../../shared/src/config.js';
-import { AgentError, exitCodeOf } from '../../../shared/src/errors.js';
-import { duration, httpUrl, integer, optionalText, size, text } from '../../../shared/src/formats.js';
-import { thrownBy } from './thrown.js';
+import { describeConfig } from '../../../shared/src/check-config.ts';
+import { loadConfig, maskCredentials, type Environment, type Variable } from '../../../shared/src/config.ts';
+import { AgentError, exitCodeOf } from '../../../shared/src/errors.ts';
+import { duration, httpUrl, integer, optionalText, size, text } from '../../../shared/src/formats.ts';
+import { thrownBy } from './thrown.ts';
 
 const variables = {
   deviceId: { env: 'DEVICE_ID', doc: 'Name.', default: 'this-host', format: text },

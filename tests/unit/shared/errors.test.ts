@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { AgentError, codeOf, ExitCode, exitCodeOf, messageOf } from '../../../shared/src/errors.js';
+import { AgentError, codeOf, ExitCode, exitCodeOf, messageOf } from '../../../shared/src/errors.ts';
 
 describe('the exit code', () => {
   test.each([

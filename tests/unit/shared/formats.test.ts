@@ -17,7 +17,7 @@ import {
   sizeWithin,
   text,
   wordsOf,
-} from '../../../shared/src/formats.js';
+} from '../../../shared/src/formats.ts';
 
 describe('durations', () => {
   test.each([

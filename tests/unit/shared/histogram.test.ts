@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { bucketsOf, COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe, tellingBuckets, UPLOAD_BOUNDS_SECONDS } from '../../../shared/src/histogram.js';
+import { bucketsOf, COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe, tellingBuckets, UPLOAD_BOUNDS_SECONDS } from '../../../shared/src/histogram.ts';
 
 function counts(...values: number[]): readonly number[] {
   return values.reduce((state, value) => observe(state, [1, 10], value), emptyHistogram([1, 10])).counts;

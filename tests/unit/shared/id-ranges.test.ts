@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { intersect, merge, rangesOf, subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
+import { intersect, merge, rangesOf, subtract, type IdRange } from '@thugshells/shared/id-ranges.ts';
 
-import { idsIn } from '../uploader/stored-samples.js';
+import { idsIn } from '../uploader/stored-samples.ts';
 
 const range = fc.tuple(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 8 })).map(([first, more]): IdRange => [first, first + more]);
 /** Overlapping, adjacent and in any order. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { jsonLine, metricObject, seriesName } from '../../../shared/src/json-lines.js';
+import { jsonLine, metricObject, seriesName } from '../../../shared/src/json-lines.ts';
 
 const series = { name: 'cpu.usage_percent', deviceId: 'b1', tags: { core: 'all' }, valueType: 0 };
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { Releases } from '../../../shared/src/lifecycle.js';
+import { Releases } from '../../../shared/src/lifecycle.ts';
 
 describe('what was taken', () => {
   test('is released in reverse order, each after the one before has ended', async () => {

@@ -3,8 +3,8 @@ import { Writable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { AgentError } from '../../../shared/src/errors.js';
-import { createLogger, errorFields, resolveLogFormat, type LogFields, type Logger, type LoggerOptions } from '../../../shared/src/logger.js';
+import { AgentError } from '../../../shared/src/errors.ts';
+import { createLogger, errorFields, resolveLogFormat, type LogFields, type Logger, type LoggerOptions } from '../../../shared/src/logger.ts';
 
 const LIMIT_BYTES = 32 * 1024;
 

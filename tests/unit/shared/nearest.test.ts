@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { nearest } from '../../../shared/src/nearest.js';
-import { VARIABLE_NAMES } from '../../../shared/src/variables.js';
+import { nearest } from '../../../shared/src/nearest.ts';
+import { VARIABLE_NAMES } from '../../../shared/src/variables.ts';
 
 test.each([
   ['DISK_INTERVALL', 'DISK_INTERVAL'], ['CPU_INTERVL', 'CPU_INTERVAL'], ['REMOTE_ULR', 'REMOTE_URL'], ['HEALTHPORT', 'HEALTH_PORT'],

@@ -1,4 +1,4 @@
-import type { LogFields, Logger, LogLevel } from '@thugshells/shared/logger.js';
+import type { LogFields, Logger, LogLevel } from '@thugshells/shared/logger.ts';
 
 /** A logger that keeps what it is told. */
 export class RecordedLog implements Logger {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 
-import { summarising, type SummarisingLogger } from '../../../shared/src/repeats.js';
-import { LogRecord } from '../uploader/log-record.js';
+import { summarising, type SummarisingLogger } from '../../../shared/src/repeats.ts';
+import { LogRecord } from '../uploader/log-record.ts';
 
 let log: LogRecord;
 let logger: SummarisingLogger;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { canonicalTags, dedupKey, sampleOf, seriesKey, valueTypeOf, type Labels, type SeriesIdentity } from '../../../shared/src/sample.js';
-import { declareSeries } from '../../../shared/src/series.js';
+import { canonicalTags, dedupKey, sampleOf, seriesKey, valueTypeOf, type Labels, type SeriesIdentity } from '../../../shared/src/sample.ts';
+import { declareSeries } from '../../../shared/src/series.ts';
 
 /** Few letters and every delimiter that an encoding might use: what collides, collides soon. */
 const tricky = fc.string({ unit: fc.constantFrom('a', 'b', '=', ',', ':', '"', '\\', '{', '}', '[', ']', '\u0000', ' ', 'é', 'e\u0301'), maxLength: 5 });

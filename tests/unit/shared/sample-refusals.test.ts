@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { refusalOf, type Labels, type Sample } from '../../../shared/src/sample.js';
+import { refusalOf, type Labels, type Sample } from '../../../shared/src/sample.ts';
 
 const sound: Sample = {
   name: 'cpu.usage_percent',

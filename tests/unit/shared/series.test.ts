@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { declareSeries, exportedName, NORMAL_PRIORITY, type SeriesKind } from '../../../shared/src/series.js';
-import { thrownBy } from './thrown.js';
+import { declareSeries, exportedName, NORMAL_PRIORITY, type SeriesKind } from '../../../shared/src/series.ts';
+import { thrownBy } from './thrown.ts';
 
 function declare(name: string, kind: SeriesKind = 'gauge') {
   return declareSeries({ name, kind, unit: 'none', help: 'A test’s.' });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { ServiceManager } from '@thugshells/shared/service-manager.js';
-import type { ServiceState } from '@thugshells/shared/systemd.js';
+import { ServiceManager } from '@thugshells/shared/service-manager.ts';
+import type { ServiceState } from '@thugshells/shared/systemd.ts';
 
-import { FakeClock } from '../../support/fake-clock.js';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 /** What is said to a manager that restarts after `timeoutMs` without progress. */
 function listening(timeoutMs?: number) {

@@ -5,26 +5,25 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
 import { describe, expect, test } from '@jest/globals';
-import { notifier } from '@thugshells/shared/systemd.js';
-import { createSocket } from 'unix-dgram';
+import { notifier } from '@thugshells/shared/systemd.ts';
 
-import { until } from '../../support/until.js';
-import { RecordedLog } from './recorded-log.js';
-import { useTemporaryFolder } from './temporary-folder.js';
+import { DatagramReceiver } from '../../support/datagram-receiver.mjs';
+import { until } from '../../support/until.ts';
+import { RecordedLog } from './recorded-log.ts';
+import { useTemporaryFolder } from './temporary-folder.ts';
 
 const folder = useTemporaryFolder();
 
-/** A socket as systemd has one; what it gets is text. */
-function listening(): { readonly path: string; readonly received: string[] } {
+/** A socket as systemd has one; what it got is read when somebody asks. */
+function listening(): { readonly path: string; readonly received: () => readonly string[] } {
   const path = folder.path('notify');
+  const receiver = new DatagramReceiver(path);
+  folder.keep(receiver);
   const received: string[] = [];
-  const socket = createSocket('unix_dgram', (bytes) => received.push(bytes.toString()));
-  socket.bind(path);
-  folder.keep(socket);
-  return { path, received };
+  return { path, received: () => (received.push(...receiver.readAll()), received) };
 }
 
-test('each state is one datagram in the words of sd_notify', async () => {
+test('each state is one datagram in the words of sd_notify', () => {
   const { path, received } = listening();
   const log = new RecordedLog();
   const notify = notifier({ NOTIFY_SOCKET: path }, log);
@@ -32,8 +31,7 @@ test('each state is one datagram in the words of sd_notify', async () => {
   notify({ watchdog: true });
   notify({ extendTimeoutMs: 90_000.5 });
   notify({ stopping: true, status: 'two\n  lines' });
-  await until('all of it has come', () => received.length === 4);
-  expect(received).toEqual(['READY=1\nSTATUS=collecting', 'WATCHDOG=1', 'EXTEND_TIMEOUT_USEC=90000500', 'STOPPING=1\nSTATUS=two lines']);
+  expect(received()).toEqual(['READY=1\nSTATUS=collecting', 'WATCHDOG=1', 'EXTEND_TIMEOUT_USEC=90000500', 'STOPPING=1\nSTATUS=two lines']);
   expect(log.lines).toEqual([]);
 });
 
@@ -43,7 +41,7 @@ test('without NOTIFY_SOCKET nothing is done and nothing said', () => {
   expect(log.lines).toEqual([]);
 });
 
-test('nobody at the address is one warning, and the first success after it is told', async () => {
+test('nobody at the address is one warning, and the first success after it is told', () => {
   const log = new RecordedLog();
   const notify = notifier({ NOTIFY_SOCKET: folder.path('notify') }, log);
   for (let each = 0; each < 3; each++) notify({ watchdog: true });
@@ -51,14 +49,14 @@ test('nobody at the address is one warning, and the first success after it is to
   const { received } = listening();
   for (let each = 0; each < 2; each++) notify({ watchdog: true });
   expect(log.said('warn', 'error', 'info')).toEqual(['warn: systemd cannot be told', 'info: systemd can be told again']);
-  await until('both have come', () => received.length === 2);
+  expect(received()).toHaveLength(2);
 });
 
 describe('in another process', () => {
-  /** Receives at `address` by Python, whose sockets know abstract ones too; waits before it reads. */
+  /** Receives at `address`; waits before it reads. */
   async function reader(address: string, { count, waitMs }: { readonly count: number; readonly waitMs: number }) {
-    const args = [join(import.meta.dirname, 'read-datagrams.py'), address, String(count), String(waitMs)];
-    const child = spawn('python3', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const args = [join(import.meta.dirname, '../../support/datagram-receiver.mjs'), address, String(count), String(waitMs)];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const lines: string[] = [];
     createInterface(child.stdout).on('line', (line) => lines.push(line));
     await until('it listens', () => lines[0] === 'bound');
@@ -68,12 +66,11 @@ describe('in another process', () => {
 
   test('an abstract address is reached too', async () => {
     const address = `@thugshells-test-${process.pid}`;
-    // The command sends a second datagram and waits until that has been read.
-    const { lines, ended } = await reader(address, { count: 2, waitMs: 0 });
+    const { lines, ended } = await reader(address, { count: 1, waitMs: 0 });
     const log = new RecordedLog();
-    notifier({ NOTIFY_SOCKET: address, PATH: process.env['PATH'] }, log)({ ready: true, status: 'collecting' });
+    notifier({ NOTIFY_SOCKET: address }, log)({ ready: true, status: 'collecting' });
     await ended;
-    expect(lines).toEqual(['bound', 'READY=1|STATUS=collecting', 'BARRIER=1']);
+    expect(lines).toEqual(['bound', 'READY=1|STATUS=collecting']);
     expect(log.lines).toEqual([]);
   });
 
@@ -91,15 +88,13 @@ describe('in another process', () => {
 
   test('a process that has told something ends by itself', async () => {
     const { path, received } = listening();
-    const loader = pathToFileURL(join(import.meta.dirname, 'source-loader.mjs')).href;
     const module = pathToFileURL(join(import.meta.dirname, '../../../shared/src/systemd.ts')).href;
     const script = `const { notifier } = await import('${module}'); notifier(process.env, console)({ ready: true });`;
-    const child = spawn(process.execPath, ['--import', loader, '--input-type=module', '-e', script], {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
       env: { ...process.env, NOTIFY_SOCKET: path },
       stdio: 'inherit',
     });
     expect(await once(child, 'exit')).toEqual([0, null]);
-    await until('it has come', () => received.length === 1);
-    expect(received).toEqual(['READY=1']);
+    expect(received()).toEqual(['READY=1']);
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { collectorVariables, loadCollectorConfig } from '../../../collector/src/config.js';
-import { sharedVariables, VARIABLE_NAMES } from '../../../shared/src/variables.js';
-import { loadUploaderConfig, uploaderVariables } from '../../../uploader/src/config.js';
+import { collectorVariables, loadCollectorConfig } from '../../../collector/src/config.ts';
+import { sharedVariables, VARIABLE_NAMES } from '../../../shared/src/variables.ts';
+import { loadUploaderConfig, uploaderVariables } from '../../../uploader/src/config.ts';
 
 const collector = Object.values(collectorVariables({}, 'host', 'linux'));
 const uploader = Object.values(uploaderVariables({}, 'host'));

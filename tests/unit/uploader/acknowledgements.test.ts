@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { Acknowledgements, type AcceptedChunk } from '../../../uploader/src/acknowledgements.js';
-import { Backlog } from '../../../uploader/src/backlog.js';
-import { Settled } from '../../../uploader/src/settled.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { idsIn, StoredSamples } from './stored-samples.js';
+import { Acknowledgements, type AcceptedChunk } from '../../../uploader/src/acknowledgements.ts';
+import { Backlog } from '../../../uploader/src/backlog.ts';
+import { Settled } from '../../../uploader/src/settled.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { idsIn, StoredSamples } from './stored-samples.ts';
 
 const WINDOW_MS = 15_000;
 let stored: StoredSamples;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { outcomeOf, parseRetryAfter, type Answer } from '../../../uploader/src/answers.js';
+import { outcomeOf, parseRetryAfter, type Answer } from '../../../uploader/src/answers.ts';
 
 const SENT = 50;
 const portal = '<!DOCTYPE html>\n<html><head><title>Hotel WLAN</title></head><body>Please log in</body></html>';

@@ -5,11 +5,11 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { systemClock } from '@thugshells/shared/clock.js';
+import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.js';
-import { madeChunk } from './made-chunk.js';
-import { straight } from './straight-way.js';
+import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.ts';
+import { madeChunk } from './made-chunk.ts';
+import { straight } from './straight-way.ts';
 
 const SENT = 50;
 const chunk = madeChunk(SENT);

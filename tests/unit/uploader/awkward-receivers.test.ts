@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 
-import type { Fault } from '../../receiver/src/faults.js';
-import { RunningUploads, type UploadSettings } from './running-uploads.js';
+import type { Fault } from '../../receiver/src/faults.ts';
+import { RunningUploads, type UploadSettings } from './running-uploads.ts';
 
 const ROWS = 120;
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { Backlog } from '../../../uploader/src/backlog.js';
-import { Settled } from '../../../uploader/src/settled.js';
-import { START_MS, StoredSamples } from './stored-samples.js';
+import { Backlog } from '../../../uploader/src/backlog.ts';
+import { Settled } from '../../../uploader/src/settled.ts';
+import { START_MS, StoredSamples } from './stored-samples.ts';
 
 let stored: StoredSamples;
 let settled: Settled;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { calculateBackoff } from '../../../uploader/src/backoff.js';
+import { calculateBackoff } from '../../../uploader/src/backoff.ts';
 
 const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0.2 };
 const middle = (): number => 0.5;

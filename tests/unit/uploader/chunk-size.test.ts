@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { ChunkSize, type ChunkSizeOptions } from '../../../uploader/src/chunk-size.js';
+import { ChunkSize, type ChunkSizeOptions } from '../../../uploader/src/chunk-size.ts';
 
 const options: ChunkSizeOptions = {
   chunkMetrics: 50,

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { startReceiver, type Receiver } from '../../receiver/src/server.js';
-import { bootedAt, ClockSkew, median, type DatedAnswer } from '../../../uploader/src/clock-skew.js';
-import { ReceiverClockTable } from '../../../uploader/src/receiver-clock.js';
-import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { LogRecord } from './log-record.js';
-import { StoredSamples } from './stored-samples.js';
-import { straight } from './straight-way.js';
+import { startReceiver, type Receiver } from '../../receiver/src/server.ts';
+import { bootedAt, ClockSkew, median, type DatedAnswer } from '../../../uploader/src/clock-skew.ts';
+import { ReceiverClockTable } from '../../../uploader/src/receiver-clock.ts';
+import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { LogRecord } from './log-record.ts';
+import { StoredSamples } from './stored-samples.ts';
+import { straight } from './straight-way.ts';
 
 const never = new AbortController().signal;
 const DATE = 'Tue, 14 Nov 2023 22:13:20 GMT';

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { systemClock } from '@thugshells/shared/clock.js';
+import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { startReceiver, type Receiver } from '../../receiver/src/server.js';
-import { loadUploaderConfig } from '../../../uploader/src/config.js';
-import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.js';
-import { madeChunk } from './made-chunk.js';
-import { credentialsOf } from './straight-way.js';
+import { startReceiver, type Receiver } from '../../receiver/src/server.ts';
+import { loadUploaderConfig } from '../../../uploader/src/config.ts';
+import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.ts';
+import { madeChunk } from './made-chunk.ts';
+import { credentialsOf } from './straight-way.ts';
 
 let folder: string;
 let token: string;

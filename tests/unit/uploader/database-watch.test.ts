@@ -2,13 +2,13 @@ import { renameSync } from 'node:fs';
 
 import { beforeEach, expect, test } from '@jest/globals';
 
-import { migrate } from '@thugshells/shared/database/migrate.js';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { migrate } from '@thugshells/shared/database/migrate.ts';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { DatabaseWatch } from '../../../uploader/src/database-watch.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { RecordedLog } from '../shared/recorded-log.js';
-import { useTemporaryFolder } from '../shared/temporary-folder.js';
+import { DatabaseWatch } from '../../../uploader/src/database-watch.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { RecordedLog } from '../shared/recorded-log.ts';
+import { useTemporaryFolder } from '../shared/temporary-folder.ts';
 
 const folder = useTemporaryFolder();
 let path: string;

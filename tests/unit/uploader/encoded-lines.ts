@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 
-import type { Chunk } from '../../../uploader/src/encoder.js';
+import type { Chunk } from '../../../uploader/src/encoder.ts';
 
 /** One sample as it stands in a body. */
 export interface EncodedSample {

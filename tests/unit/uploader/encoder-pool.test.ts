@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import type { IdRange } from '@thugshells/shared/id-ranges.js';
+import type { IdRange } from '@thugshells/shared/id-ranges.ts';
 
-import type { EncodedBatch } from '../../../uploader/src/encoder.js';
-import { EncoderPool } from '../../../uploader/src/encoder-pool.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { samplesOf } from './encoded-lines.js';
-import { WORKER_FILE } from './running-uploads.js';
-import { START_MS, StoredSamples } from './stored-samples.js';
+import type { EncodedBatch } from '../../../uploader/src/encoder.ts';
+import { EncoderPool } from '../../../uploader/src/encoder-pool.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { samplesOf } from './encoded-lines.ts';
+import { WORKER_FILE } from './running-uploads.ts';
+import { START_MS, StoredSamples } from './stored-samples.ts';
 
 let stored: StoredSamples;
 let pool: EncoderPool;

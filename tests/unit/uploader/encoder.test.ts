@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import type { Labels } from '@thugshells/shared/sample.js';
+import type { Labels } from '@thugshells/shared/sample.ts';
 
-import { parseImportLines } from '../../receiver/src/import-lines.js';
-import { Encoder, type EncodedBatch } from '../../../uploader/src/encoder.js';
-import { RowReader, type SeriesRow } from '../../../uploader/src/row-reader.js';
-import { linesOf, samplesOf, textOf } from './encoded-lines.js';
-import { StoredSamples } from './stored-samples.js';
+import { parseImportLines } from '../../receiver/src/import-lines.ts';
+import { Encoder, type EncodedBatch } from '../../../uploader/src/encoder.ts';
+import { RowReader, type SeriesRow } from '../../../uploader/src/row-reader.ts';
+import { linesOf, samplesOf, textOf } from './encoded-lines.ts';
+import { StoredSamples } from './stored-samples.ts';
 
 const NOW = 1_700_000_000_000;
 const DAY_MS = 86_400_000;

@@ -1,4 +1,4 @@
-import type { LogFields, Logger, LogLevel } from '@thugshells/shared/logger.js';
+import type { LogFields, Logger, LogLevel } from '@thugshells/shared/logger.ts';
 
 export interface LogLine {
   readonly level: LogLevel;

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { LOST_REASON, LostRows } from '../../../uploader/src/lost-rows.js';
-import { Settled } from '../../../uploader/src/settled.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { LogRecord } from './log-record.js';
-import { StoredSamples } from './stored-samples.js';
+import { LOST_REASON, LostRows } from '../../../uploader/src/lost-rows.ts';
+import { Settled } from '../../../uploader/src/settled.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { LogRecord } from './log-record.ts';
+import { StoredSamples } from './stored-samples.ts';
 
 const never = new AbortController().signal;
 let stored: StoredSamples;

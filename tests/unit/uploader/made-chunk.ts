@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib';
 
-import { rangesOf } from '@thugshells/shared/id-ranges.js';
-import { jsonLine, metricObject } from '@thugshells/shared/json-lines.js';
+import { rangesOf } from '@thugshells/shared/id-ranges.ts';
+import { jsonLine, metricObject } from '@thugshells/shared/json-lines.ts';
 
-import type { Chunk } from '../../../uploader/src/encoder.js';
-import { START_MS } from './stored-samples.js';
+import type { Chunk } from '../../../uploader/src/encoder.ts';
+import { START_MS } from './stored-samples.ts';
 
 /** A chunk of samples of one series with the values and ids 1 to `count`, or with these ids. */
 export function madeChunk(count: number, ids = Array.from({ length: count }, (_, index) => index + 1)): Chunk {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 
-import { untilNextTurnMs } from '../../../uploader/src/phase.js';
+import { untilNextTurnMs } from '../../../uploader/src/phase.ts';
 
 const NOW = 1_700_000_000_123;
 const INTERVAL_MS = 30_000;

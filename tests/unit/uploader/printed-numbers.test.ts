@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { PrintedNumbers } from '../../../uploader/src/printed-numbers.js';
+import { PrintedNumbers } from '../../../uploader/src/printed-numbers.ts';
 
 /** The numbers of a column as its places say that they stand in its bytes. */
 function textsOf({ bytes, starts }: PrintedNumbers, count: number): string[] {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { bisect, type BisectResult } from '../../../uploader/src/quarantine.js';
-import type { Outcome, Post } from '../../../uploader/src/transport.js';
-import { madeChunk } from './made-chunk.js';
+import { bisect, type BisectResult } from '../../../uploader/src/quarantine.ts';
+import type { Outcome, Post } from '../../../uploader/src/transport.ts';
+import { madeChunk } from './made-chunk.ts';
 
 const refused: Outcome = { kind: 'rejected', reason: 'HTTP 400: cannot parse' };
 

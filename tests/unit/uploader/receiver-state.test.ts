@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { ReceiverState } from '../../../uploader/src/receiver-state.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { LogRecord } from './log-record.js';
+import { ReceiverState } from '../../../uploader/src/receiver-state.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { LogRecord } from './log-record.ts';
 
 let clock: FakeClock;
 let log: LogRecord;

@@ -4,13 +4,13 @@ import type { AddressInfo } from 'node:net';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { systemClock } from '@thugshells/shared/clock.js';
+import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { loadUploaderConfig } from '../../../uploader/src/config.js';
-import { RemoteWrite } from '../../../uploader/src/remote-write.js';
-import type { Outcome } from '../../../uploader/src/transport.js';
-import { straight } from './straight-way.js';
-import { madeChunk } from './made-chunk.js';
+import { loadUploaderConfig } from '../../../uploader/src/config.ts';
+import { RemoteWrite } from '../../../uploader/src/remote-write.ts';
+import type { Outcome } from '../../../uploader/src/transport.ts';
+import { straight } from './straight-way.ts';
+import { madeChunk } from './made-chunk.ts';
 
 const WRITTEN = 'x-prometheus-remote-write-samples-written';
 const VERSION_2 = 'application/x-protobuf;proto=io.prometheus.write.v2.Request';

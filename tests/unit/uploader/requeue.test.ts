@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { Backlog } from '../../../uploader/src/backlog.js';
-import { LOST_REASON } from '../../../uploader/src/lost-rows.js';
-import { Requeue } from '../../../uploader/src/requeue.js';
-import { Settled } from '../../../uploader/src/settled.js';
-import { START_MS, StoredSamples } from './stored-samples.js';
+import { Backlog } from '../../../uploader/src/backlog.ts';
+import { LOST_REASON } from '../../../uploader/src/lost-rows.ts';
+import { Requeue } from '../../../uploader/src/requeue.ts';
+import { Settled } from '../../../uploader/src/settled.ts';
+import { START_MS, StoredSamples } from './stored-samples.ts';
 
 let stored: StoredSamples;
 let settled: Settled;

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { Retrying } from '../../../uploader/src/retrying.js';
-import type { Outcome, Post } from '../../../uploader/src/transport.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { LogRecord } from './log-record.js';
-import { madeChunk } from './made-chunk.js';
+import { Retrying } from '../../../uploader/src/retrying.ts';
+import type { Outcome, Post } from '../../../uploader/src/transport.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { LogRecord } from './log-record.ts';
+import { madeChunk } from './made-chunk.ts';
 
 const chunk = madeChunk(3);
 const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0.2 };

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { rangesOf, type IdRange } from '@thugshells/shared/id-ranges.js';
+import { rangesOf, type IdRange } from '@thugshells/shared/id-ranges.ts';
 
-import { Backlog } from '../../../uploader/src/backlog.js';
-import { RowReader, type FirstRows } from '../../../uploader/src/row-reader.js';
-import { Settled } from '../../../uploader/src/settled.js';
-import { idsIn, START_MS, StoredSamples } from './stored-samples.js';
+import { Backlog } from '../../../uploader/src/backlog.ts';
+import { RowReader, type FirstRows } from '../../../uploader/src/row-reader.ts';
+import { Settled } from '../../../uploader/src/settled.ts';
+import { idsIn, START_MS, StoredSamples } from './stored-samples.ts';
 
 let stored: StoredSamples;
 let reader: RowReader;

@@ -1,29 +1,29 @@
 import { join } from 'node:path';
 
-import { startReceiver, type Receiver } from '../../receiver/src/server.js';
-import { Acknowledgements } from '../../../uploader/src/acknowledgements.js';
-import { Backlog, type Books } from '../../../uploader/src/backlog.js';
-import { ChunkSize } from '../../../uploader/src/chunk-size.js';
-import { DatabaseWatch } from '../../../uploader/src/database-watch.js';
-import { Delivery } from '../../../uploader/src/delivery.js';
-import { EncoderPool } from '../../../uploader/src/encoder-pool.js';
-import { LostConnections } from '../../../uploader/src/lost-connections.js';
-import { Probe } from '../../../uploader/src/probe.js';
-import { RateLimit } from '../../../uploader/src/rate-limit.js';
-import { ReceiverState } from '../../../uploader/src/receiver-state.js';
-import { Retrying } from '../../../uploader/src/retrying.js';
-import { Settled } from '../../../uploader/src/settled.js';
-import type { Post } from '../../../uploader/src/transport.js';
-import { UploadLoop } from '../../../uploader/src/upload-loop.js';
-import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { straight } from './straight-way.js';
-import { until } from '../../support/until.js';
-import { LogRecord } from './log-record.js';
-import { StoredSamples } from './stored-samples.js';
+import { startReceiver, type Receiver } from '../../receiver/src/server.ts';
+import { Acknowledgements } from '../../../uploader/src/acknowledgements.ts';
+import { Backlog, type Books } from '../../../uploader/src/backlog.ts';
+import { ChunkSize } from '../../../uploader/src/chunk-size.ts';
+import { DatabaseWatch } from '../../../uploader/src/database-watch.ts';
+import { Delivery } from '../../../uploader/src/delivery.ts';
+import { EncoderPool } from '../../../uploader/src/encoder-pool.ts';
+import { LostConnections } from '../../../uploader/src/lost-connections.ts';
+import { Probe } from '../../../uploader/src/probe.ts';
+import { RateLimit } from '../../../uploader/src/rate-limit.ts';
+import { ReceiverState } from '../../../uploader/src/receiver-state.ts';
+import { Retrying } from '../../../uploader/src/retrying.ts';
+import { Settled } from '../../../uploader/src/settled.ts';
+import type { Post } from '../../../uploader/src/transport.ts';
+import { UploadLoop } from '../../../uploader/src/upload-loop.ts';
+import { VictoriaMetrics } from '../../../uploader/src/victoriametrics.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { straight } from './straight-way.ts';
+import { until } from '../../support/until.ts';
+import { LogRecord } from './log-record.ts';
+import { StoredSamples } from './stored-samples.ts';
 
 /** The built worker: threads run JavaScript. */
-export const WORKER_FILE = join(import.meta.dirname, '../../../uploader/dist/encode-worker.js');
+export const WORKER_FILE = join(import.meta.dirname, '../../../uploader/src/encode-worker.ts');
 
 export interface UploadSettings {
   readonly batchMetrics?: number;

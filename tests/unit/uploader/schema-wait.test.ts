@@ -4,13 +4,13 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { migrate } from '@thugshells/shared/database/migrate.js';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
-import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.js';
+import { migrate } from '@thugshells/shared/database/migrate.ts';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
 
-import { openWhenReady } from '../../../uploader/src/schema-wait.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { LogRecord } from './log-record.js';
+import { openWhenReady } from '../../../uploader/src/schema-wait.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { LogRecord } from './log-record.ts';
 
 let folder: string;
 let path: string;

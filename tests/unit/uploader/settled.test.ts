@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import type { IdRange } from '@thugshells/shared/id-ranges.js';
+import type { IdRange } from '@thugshells/shared/id-ranges.ts';
 
-import { Backlog } from '../../../uploader/src/backlog.js';
-import { LOSSES_MARK } from '../../../uploader/src/losses-mark.js';
-import { Settled, type SeenRows } from '../../../uploader/src/settled.js';
-import { idsIn, StoredSamples } from './stored-samples.js';
+import { Backlog } from '../../../uploader/src/backlog.ts';
+import { LOSSES_MARK } from '../../../uploader/src/losses-mark.ts';
+import { Settled, type SeenRows } from '../../../uploader/src/settled.ts';
+import { idsIn, StoredSamples } from './stored-samples.ts';
 
 let stored: StoredSamples;
 let settled: Settled;

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { migrate } from '@thugshells/shared/database/migrate.js';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
-import type { IdRange } from '@thugshells/shared/id-ranges.js';
-import { canonicalTags, seriesKey, type Labels } from '@thugshells/shared/sample.js';
+import { migrate } from '@thugshells/shared/database/migrate.ts';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import type { IdRange } from '@thugshells/shared/id-ranges.ts';
+import { canonicalTags, seriesKey, type Labels } from '@thugshells/shared/sample.ts';
 
 /** Where the samples' times begin, Unix milliseconds. */
 export const START_MS = 1_700_000_000_000;

@@ -1,4 +1,4 @@
-import { Credentials } from '../../../uploader/src/credentials.js';
+import { Credentials } from '../../../uploader/src/credentials.ts';
 
 /** The way to a receiver that asks for no credentials, past any proxy. */
 export const straight = { credentials: credentialsOf({}), proxyFor: (): string => '' };

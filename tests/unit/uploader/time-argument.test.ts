@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { parseTime } from '../../../uploader/src/time-argument.js';
+import { parseTime } from '../../../uploader/src/time-argument.ts';
 
 const NOW = Date.UTC(2026, 0, 31, 12);
 

@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { Acknowledgements } from '../../../uploader/src/acknowledgements.js';
-import { Backlog } from '../../../uploader/src/backlog.js';
-import { ChunkSize } from '../../../uploader/src/chunk-size.js';
-import { EncoderPool } from '../../../uploader/src/encoder-pool.js';
-import { Settled } from '../../../uploader/src/settled.js';
-import { UpcomingBatches } from '../../../uploader/src/upcoming-batches.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { until } from '../../support/until.js';
-import { WORKER_FILE } from './running-uploads.js';
-import { StoredSamples } from './stored-samples.js';
+import { Acknowledgements } from '../../../uploader/src/acknowledgements.ts';
+import { Backlog } from '../../../uploader/src/backlog.ts';
+import { ChunkSize } from '../../../uploader/src/chunk-size.ts';
+import { EncoderPool } from '../../../uploader/src/encoder-pool.ts';
+import { Settled } from '../../../uploader/src/settled.ts';
+import { UpcomingBatches } from '../../../uploader/src/upcoming-batches.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { until } from '../../support/until.ts';
+import { WORKER_FILE } from './running-uploads.ts';
+import { StoredSamples } from './stored-samples.ts';
 
 const ROWS = 2_000;
 const BATCH = 100;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { RunningUploads, type UploadSettings } from './running-uploads.js';
-import { START_MS } from './stored-samples.js';
+import { RunningUploads, type UploadSettings } from './running-uploads.ts';
+import { START_MS } from './stored-samples.ts';
 
 let uploads: RunningUploads;
 afterEach(() => uploads.end());

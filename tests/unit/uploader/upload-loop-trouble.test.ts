@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import type { Fault } from '../../receiver/src/faults.js';
-import { until } from '../../support/until.js';
-import { RunningUploads, type UploadSettings } from './running-uploads.js';
+import type { Fault } from '../../receiver/src/faults.ts';
+import { until } from '../../support/until.ts';
+import { RunningUploads, type UploadSettings } from './running-uploads.ts';
 
 let uploads: RunningUploads;
 afterEach(() => uploads.end());

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 
 import { validate, version } from 'uuid';
 
-import { RunningUploads, type UploadSettings } from './running-uploads.js';
+import { RunningUploads, type UploadSettings } from './running-uploads.ts';
 
 let uploads: RunningUploads;
 afterEach(() => uploads.end());

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { NO_UPLOADS, type UploaderReport } from '@thugshells/shared/uploader-report.js';
+import { NO_UPLOADS, type UploaderReport } from '@thugshells/shared/uploader-report.ts';
 
-import { ReportTable, ReportWriter } from '../../../uploader/src/uploader-report.js';
-import { FakeClock } from '../../support/fake-clock.js';
-import { LogRecord } from './log-record.js';
-import { StoredSamples } from './stored-samples.js';
+import { ReportTable, ReportWriter } from '../../../uploader/src/uploader-report.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { LogRecord } from './log-record.ts';
+import { StoredSamples } from './stored-samples.ts';
 
 const report: UploaderReport = {
   ...{ writtenAtMs: 1, startedAtMs: 0, endpoint: 'http://127.0.0.1:9109/', counts: NO_UPLOADS, rejectedAtMs: undefined },

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { systemClock } from '@thugshells/shared/clock.js';
+import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { startReceiver, type Receiver } from '../../receiver/src/server.js';
-import type { Post } from '../../../uploader/src/transport.js';
-import { VictoriaMetrics, type VictoriaMetricsOptions } from '../../../uploader/src/victoriametrics.js';
-import { straight } from './straight-way.js';
-import { until } from '../../support/until.js';
-import { madeChunk } from './made-chunk.js';
+import { startReceiver, type Receiver } from '../../receiver/src/server.ts';
+import type { Post } from '../../../uploader/src/transport.ts';
+import { VictoriaMetrics, type VictoriaMetricsOptions } from '../../../uploader/src/victoriametrics.ts';
+import { straight } from './straight-way.ts';
+import { until } from '../../support/until.ts';
+import { madeChunk } from './made-chunk.ts';
 
 let receiver: Receiver;
 let remote: VictoriaMetrics;

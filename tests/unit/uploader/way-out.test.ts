@@ -9,13 +9,13 @@ import type { TLSSocket } from 'node:tls';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { systemClock } from '@thugshells/shared/clock.js';
+import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { startReceiver } from '../../receiver/src/server.js';
-import type { Post } from '../../../uploader/src/transport.js';
-import { VictoriaMetrics, type VictoriaMetricsOptions } from '../../../uploader/src/victoriametrics.js';
-import { madeChunk } from './made-chunk.js';
-import { credentialsOf, straight } from './straight-way.js';
+import { startReceiver } from '../../receiver/src/server.ts';
+import type { Post } from '../../../uploader/src/transport.ts';
+import { VictoriaMetrics, type VictoriaMetricsOptions } from '../../../uploader/src/victoriametrics.ts';
+import { madeChunk } from './made-chunk.ts';
+import { credentialsOf, straight } from './straight-way.ts';
 
 let folder: string;
 const ends: (() => Promise<unknown>)[] = [];

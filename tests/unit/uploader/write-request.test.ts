@@ -5,10 +5,10 @@ import { compile } from 'pbf/compile';
 import schema from 'protocol-buffers-schema';
 import { uncompress } from 'snappyjs';
 
-import type { BodyFormatName } from '../../../uploader/src/body-formats.js';
-import { Encoder, type EncodedBatch } from '../../../uploader/src/encoder.js';
-import { RowReader } from '../../../uploader/src/row-reader.js';
-import { START_MS, StoredSamples } from './stored-samples.js';
+import type { BodyFormatName } from '../../../uploader/src/body-formats.ts';
+import { Encoder, type EncodedBatch } from '../../../uploader/src/encoder.ts';
+import { RowReader } from '../../../uploader/src/row-reader.ts';
+import { START_MS, StoredSamples } from './stored-samples.ts';
 
 const formats = ['remote-write-1', 'remote-write-2'] as const;
 

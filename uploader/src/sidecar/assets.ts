@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+
+import { programRoot } from '@thugshells/shared/program-root.ts';
 
 /** A file that the status page needs. */
 export interface Asset {
@@ -8,15 +8,16 @@ export interface Asset {
   readonly body: string;
 }
 
-const own = (file: string): string => fileURLToPath(new URL(`../../page/${file}`, import.meta.url));
-const ofUplot = (file: string): string => createRequire(import.meta.url).resolve(`uplot/dist/${file}`);
+const JAVASCRIPT = 'text/javascript; charset=utf-8';
+const STYLES = 'text/css; charset=utf-8';
 
-const files: Readonly<Record<string, { readonly type: string; readonly path: () => string }>> = {
-  '/assets/status.js': { type: 'text/javascript; charset=utf-8', path: () => own('status.js') },
-  '/assets/status.css': { type: 'text/css; charset=utf-8', path: () => own('status.css') },
-  '/assets/icon.svg': { type: 'image/svg+xml', path: () => own('icon.svg') },
-  '/assets/uplot.js': { type: 'text/javascript; charset=utf-8', path: () => ofUplot('uPlot.iife.min.js') },
-  '/assets/uplot.css': { type: 'text/css; charset=utf-8', path: () => ofUplot('uPlot.min.css') },
+/** The build puts them side by side: our own of `uploader/page`, and those of uPlot. */
+const files: Readonly<Record<string, { readonly type: string; readonly file: string }>> = {
+  '/assets/status.js': { type: JAVASCRIPT, file: 'status.js' },
+  '/assets/status.css': { type: STYLES, file: 'status.css' },
+  '/assets/icon.svg': { type: 'image/svg+xml', file: 'icon.svg' },
+  '/assets/uplot.js': { type: JAVASCRIPT, file: 'uPlot.iife.min.js' },
+  '/assets/uplot.css': { type: STYLES, file: 'uPlot.min.css' },
 };
 
 /** Where the assets are. */
@@ -24,6 +25,6 @@ export const assetPaths = Object.keys(files);
 
 /** Reads an asset; it comes with the program, so that the page works without any network but this board. */
 export function readAsset(path: string): Asset {
-  const { type, path: file } = files[path]!;
-  return { type, body: readFileSync(file(), 'utf8') };
+  const { type, file } = files[path]!;
+  return { type, body: readFileSync(programRoot(`uploader/dist/page/${file}`), 'utf8') };
 }

@@ -1,9 +1,9 @@
-import type { Logger } from '@thugshells/shared/logger.js';
-import type { Judgement } from '@thugshells/shared/uploader-report.js';
+import type { Logger } from '@thugshells/shared/logger.ts';
+import type { Judgement } from '@thugshells/shared/uploader-report.ts';
 
-import { healthOf, oldestPendingSeconds, severity, type Component, type HealthLimits, type Status } from './health.js';
-import type { Snapshot, Snapshots } from './snapshot.js';
-import { statusOf, type BoxStatus } from './status.js';
+import { healthOf, oldestPendingSeconds, severity, type Component, type HealthLimits, type Status } from './health.ts';
+import type { Snapshot, Snapshots } from './snapshot.ts';
+import { statusOf, type BoxStatus } from './status.ts';
 
 /** The report of /health. */
 export interface HealthReport {

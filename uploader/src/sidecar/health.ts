@@ -1,4 +1,4 @@
-import type { CollectorNow, Snapshot } from './snapshot.js';
+import type { CollectorNow, Snapshot } from './snapshot.ts';
 
 /** ok: as it should be; degraded: it works, but look at it; error: samples are being lost or will be. */
 export type Status = 'ok' | 'degraded' | 'error';

@@ -1,7 +1,7 @@
-import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.js';
-import type { Labels } from '@thugshells/shared/sample.js';
+import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
+import type { Labels } from '@thugshells/shared/sample.ts';
 
-import { PLOTS, type PlotSource, type RowsOfPlot } from './plots.js';
+import { PLOTS, type PlotSource, type RowsOfPlot } from './plots.ts';
 
 /** One plot: all lines have a value, or null, at each time. */
 export interface Plot {

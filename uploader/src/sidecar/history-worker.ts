@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
-import { HistoryReader } from './history-reader.js';
+import { HistoryReader } from './history-reader.ts';
 
 /** Answers each time that it is asked about with the hour before it, as JSON. */
 const reader = new HistoryReader(workerData as string);

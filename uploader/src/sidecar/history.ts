@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 
-import type { Clock } from '@thugshells/shared/clock.js';
-import { AgentError } from '@thugshells/shared/errors.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
 export interface HistoryOptions {
   readonly clock: Clock;
@@ -84,7 +84,7 @@ function answerOf(worker: Worker, nowMs: number): Promise<string> {
     };
     const late = setTimeout(() => end(() => reject(new Error('no answer in time'))), PATIENCE_MS).unref();
     worker.once('message', ({ json, error }: { json?: string; error?: string }) => end(() => (json === undefined ? reject(new Error(error)) : resolve(json))));
-    worker.once('error', (error) => end(() => reject(error)));
+    worker.once('error', (error) => end(() => reject(error instanceof Error ? error : new Error(String(error)))));
     worker.once('exit', () => end(() => reject(new Error('the thread ended'))));
     worker.postMessage(nowMs);
   });

@@ -1,9 +1,9 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import { codeOf } from '@thugshells/shared/errors.js';
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { codeOf } from '@thugshells/shared/errors.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
 
-import { holderOf } from './port-holder.js';
-import type { Sidecar } from './server.js';
+import { holderOf } from './port-holder.ts';
+import type { Sidecar } from './server.ts';
 
 export interface ListenOptions {
   readonly sidecar: Pick<Sidecar, 'listen'>;

@@ -1,12 +1,12 @@
 import { Registry, type Metric } from 'prom-client';
 
-import { bucketsOf, COLLECTION_BOUNDS_SECONDS, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '@thugshells/shared/histogram.js';
-import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/own-series.js';
-import { exportedName, type SeriesDeclaration } from '@thugshells/shared/series.js';
-import type { Judgement } from '@thugshells/shared/uploader-report.js';
+import { bucketsOf, COLLECTION_BOUNDS_SECONDS, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '@thugshells/shared/histogram.ts';
+import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/own-series.ts';
+import { exportedName, type SeriesDeclaration } from '@thugshells/shared/series.ts';
+import type { Judgement } from '@thugshells/shared/uploader-report.ts';
 
-import { sentPerDay } from './sent-per-day.js';
-import type { Snapshot, Snapshots } from './snapshot.js';
+import { sentPerDay } from './sent-per-day.ts';
+import type { Snapshot, Snapshots } from './snapshot.ts';
 
 /** One line of the exposition. */
 interface Value {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import type { Clock } from '@thugshells/shared/clock.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
 
 const DAY_MS = 86_400_000;
 /** A rate over less than this would mostly show the start of the process. */

@@ -1,4 +1,4 @@
-import type { Labels } from '@thugshells/shared/sample.js';
+import type { Labels } from '@thugshells/shared/sample.ts';
 
 /** A value at a true time. */
 export interface Point {

@@ -1,4 +1,4 @@
-import type { Snapshot } from './snapshot.js';
+import type { Snapshot } from './snapshot.ts';
 
 const DAY_SECONDS = 86_400;
 /** A rate over less than this would mostly show the start of the process. */

@@ -1,13 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { errorFields, type Logger } from '@thugshells/shared/logger.js';
+import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
 
-import { assetPaths, readAsset } from './assets.js';
-import { hasBody, isAskedByOwnName, isLoopback, limitConnections, serverLimits } from './guards.js';
-import type { HealthMonitor } from './health-monitor.js';
-import type { Metrics } from './metrics.js';
-import { statusPage } from './status-page.js';
+import { assetPaths, readAsset } from './assets.ts';
+import { hasBody, isAskedByOwnName, isLoopback, limitConnections, serverLimits } from './guards.ts';
+import type { HealthMonitor } from './health-monitor.ts';
+import type { Metrics } from './metrics.ts';
+import { statusPage } from './status-page.ts';
 
 export interface SidecarOptions {
   readonly logger: Logger;

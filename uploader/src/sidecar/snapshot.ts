@@ -1,12 +1,12 @@
-import type { Clock } from '@thugshells/shared/clock.js';
-import type { IdRange } from '@thugshells/shared/id-ranges.js';
-import type { ReceiverCondition, UploadCounts, UploadRecord } from '@thugshells/shared/uploader-report.js';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { IdRange } from '@thugshells/shared/id-ranges.ts';
+import type { ReceiverCondition, UploadCounts, UploadRecord } from '@thugshells/shared/uploader-report.ts';
 
-import type { Backlog, Books } from '../backlog.js';
-import type { Delivery } from '../receiver-state.js';
-import { Ages } from './ages.js';
-import { DrainWatch, type Drain } from './drain.js';
-import type { CollectorRow, HeldRows, StorageRow, StoreReader } from './store-reader.js';
+import type { Backlog, Books } from '../backlog.ts';
+import type { Delivery } from '../receiver-state.ts';
+import { Ages } from './ages.ts';
+import { DrainWatch, type Drain } from './drain.ts';
+import type { CollectorRow, HeldRows, StorageRow, StoreReader } from './store-reader.ts';
 
 /** What the uploader knows of itself. */
 export interface UploadsNow {

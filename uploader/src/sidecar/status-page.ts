@@ -1,6 +1,6 @@
-import { html, type Html } from './html.js';
-import { bytes, clockTime, count, duration, percent, shortDuration, skew } from './plain-words.js';
-import type { BoxStatus } from './status.js';
+import { html, type Html } from './html.ts';
+import { bytes, clockTime, count, duration, percent, shortDuration, skew } from './plain-words.ts';
+import type { BoxStatus } from './status.ts';
 
 /** How often a browser without scripts asks again. */
 const REFRESH_SECONDS = 10;

@@ -1,8 +1,8 @@
 import { styleText } from 'node:util';
 
-import type { Status as State } from './health.js';
-import { bytes, clockTime, count, duration, percent, shortDuration, skew } from './plain-words.js';
-import type { BoxStatus } from './status.js';
+import type { Status as State } from './health.ts';
+import { bytes, clockTime, count, duration, percent, shortDuration, skew } from './plain-words.ts';
+import type { BoxStatus } from './status.ts';
 
 const colours = { ok: 'green', degraded: 'yellow', error: 'red' } as const;
 /** Uploads that are shown: the newest. */

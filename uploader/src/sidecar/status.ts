@@ -1,7 +1,7 @@
-import type { Component, Status as State } from './health.js';
-import type { HealthReport } from './health-monitor.js';
-import { sentPerDay } from './sent-per-day.js';
-import type { Snapshot } from './snapshot.js';
+import type { Component, Status as State } from './health.ts';
+import type { HealthReport } from './health-monitor.ts';
+import { sentPerDay } from './sent-per-day.ts';
+import type { Snapshot } from './snapshot.ts';
 
 /** One line of the last uploads. */
 export interface UploadLine {

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 
-import type { Database, Statement } from '@thugshells/shared/database/open.js';
-import type { HistogramState } from '@thugshells/shared/histogram.js';
-import { subtract, type IdRange } from '@thugshells/shared/id-ranges.js';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import type { HistogramState } from '@thugshells/shared/histogram.ts';
+import { subtract, type IdRange } from '@thugshells/shared/id-ranges.ts';
 
 /** How one collector fares, as the collector process noted it. */
 export interface CollectorRow {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
-import { parseActivity } from '../../../../collector/src/collectors/activity.js';
-import { byIdentity, recorded } from '../text-kernel.js';
+import { parseActivity } from '../../../../collector/src/collectors/activity.ts';
+import { byIdentity, recorded } from '../text-kernel.ts';
 
 const stat = 'cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\nintr 1234 5 6 7\nctxt 99\nbtime 1\nprocesses 42\nprocs_running 3\nprocs_blocked 2\nsoftirq 1 2 3\n';
 

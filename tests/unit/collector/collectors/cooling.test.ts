@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 
-import { Cooling } from '../../../../collector/src/collectors/cooling.js';
-import { TemperatureCollector } from '../../../../collector/src/collectors/temperature.js';
-import { byIdentity, kernelFault, TextKernel } from '../text-kernel.js';
+import { Cooling } from '../../../../collector/src/collectors/cooling.ts';
+import { TemperatureCollector } from '../../../../collector/src/collectors/temperature.ts';
+import { byIdentity, kernelFault, TextKernel } from '../text-kernel.ts';
 
 const device = (number: number, type: string, state: string, highest: string) => ({
   [`sys/class/thermal/cooling_device${number}/type`]: `${type}\n`,

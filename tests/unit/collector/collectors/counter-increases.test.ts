@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 
-import { CounterIncreases } from '../../../../collector/src/collectors/counter-increases.js';
+import { CounterIncreases } from '../../../../collector/src/collectors/counter-increases.ts';
 
 const read = (sources: Readonly<Record<string, { a: number; b: number }>>) => new Map(Object.entries(sources));
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
-import { CpuFrequency, parseKilohertz } from '../../../../collector/src/collectors/cpu-frequency.js';
-import { readingsIn } from '../../../../collector/src/collectors/partly-read.js';
-import { byIdentity, kernelFault, TextKernel } from '../text-kernel.js';
+import { CpuFrequency, parseKilohertz } from '../../../../collector/src/collectors/cpu-frequency.ts';
+import { readingsIn } from '../../../../collector/src/collectors/partly-read.ts';
+import { byIdentity, kernelFault, TextKernel } from '../text-kernel.ts';
 
 const DIRECTORY = 'sys/devices/system/cpu/cpufreq';
 

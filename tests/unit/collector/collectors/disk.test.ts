@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { DiskCollector, type DiskOptions } from '../../../../collector/src/collectors/disk.js';
-import { byIdentity, recorded, scrapes, TextKernel } from '../text-kernel.js';
+import { DiskCollector, type DiskOptions } from '../../../../collector/src/collectors/disk.ts';
+import { byIdentity, recorded, scrapes, TextKernel } from '../text-kernel.ts';
 
 const DEFAULTS: DiskOptions = { include: [], exclude: 'loop.* ram.* zram.* dm-.* sr.*'.split(' '), sectorBytes: 512 };
 

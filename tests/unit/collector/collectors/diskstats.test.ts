@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { parseDiskstats, wholeDevices } from '../../../../collector/src/collectors/diskstats.js';
+import { parseDiskstats, wholeDevices } from '../../../../collector/src/collectors/diskstats.ts';
 
 describe('parsing', () => {
   const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1).join(' ');

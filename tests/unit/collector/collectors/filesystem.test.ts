@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
-import { FilesystemCollector } from '../../../../collector/src/collectors/filesystem.js';
-import { PartlyRead } from '../../../../collector/src/collectors/partly-read.js';
-import type { MountKind, Space } from '../../../../collector/src/kernel-files.js';
-import { byIdentity, kernelFault, RecordedKernel, TextKernel } from '../text-kernel.js';
+import { FilesystemCollector } from '../../../../collector/src/collectors/filesystem.ts';
+import { PartlyRead } from '../../../../collector/src/collectors/partly-read.ts';
+import type { MountKind, Space } from '../../../../collector/src/kernel-files.ts';
+import { byIdentity, kernelFault, RecordedKernel, TextKernel } from '../text-kernel.ts';
 
 const MOUNTS = [
   '20 1 8:1 / / rw - ext4 /dev/sda1 rw',

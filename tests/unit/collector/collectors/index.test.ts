@@ -5,9 +5,9 @@ import {
   collectorNames,
   type CollectorName,
   type CollectorOptions,
-} from '../../../../collector/src/collectors/index.js';
-import type { KernelSource } from '../../../../collector/src/kernel-files.js';
-import { byIdentity, recorded, RecordedKernel, TextKernel } from '../text-kernel.js';
+} from '../../../../collector/src/collectors/index.ts';
+import type { KernelSource } from '../../../../collector/src/kernel-files.ts';
+import { byIdentity, recorded, RecordedKernel, TextKernel } from '../text-kernel.ts';
 
 const options: CollectorOptions = {
   networkInclude: [],

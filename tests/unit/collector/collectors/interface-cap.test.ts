@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 
-import { InterfaceCap } from '../../../../collector/src/collectors/interface-cap.js';
+import { InterfaceCap } from '../../../../collector/src/collectors/interface-cap.ts';
 
 const chosen = (cap: InterfaceCap, ...present: string[]) => [...cap.choose(present)].sort();
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { decimalOf, decimalsOf, fieldsOf, linesOf } from '../../../../collector/src/collectors/kernel-text.js';
+import { decimalOf, decimalsOf, fieldsOf, linesOf } from '../../../../collector/src/collectors/kernel-text.ts';
 
 const line = { path: '/proc/x', number: 3, text: '' };
 const malformed = (message: string) => expect.objectContaining({ code: 'KERNEL_FILE_MALFORMED', message });

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { LoadCollector, parseLoadavg, parseUptime } from '../../../../collector/src/collectors/load.js';
-import { byIdentity, recorded, TextKernel } from '../text-kernel.js';
+import { LoadCollector, parseLoadavg, parseUptime } from '../../../../collector/src/collectors/load.ts';
+import { byIdentity, recorded, TextKernel } from '../text-kernel.ts';
 
 const collect = async (loadavg: string, uptime: string) =>
   byIdentity(await new LoadCollector(new TextKernel({ 'proc/loadavg': loadavg, 'proc/uptime': uptime })).collect());

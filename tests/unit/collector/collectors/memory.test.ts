@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { MemoryCollector, parseMeminfo } from '../../../../collector/src/collectors/memory.js';
-import { byIdentity, recorded, TextKernel } from '../text-kernel.js';
+import { MemoryCollector, parseMeminfo } from '../../../../collector/src/collectors/memory.ts';
+import { byIdentity, recorded, TextKernel } from '../text-kernel.ts';
 
 const text = [
   'MemTotal:        4000000 kB',

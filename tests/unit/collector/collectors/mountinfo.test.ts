@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { kindOf, parseMountinfo, realMounts } from '../../../../collector/src/collectors/mountinfo.js';
-import { recorded } from '../text-kernel.js';
+import { kindOf, parseMountinfo, realMounts } from '../../../../collector/src/collectors/mountinfo.ts';
+import { recorded } from '../text-kernel.ts';
 
 interface Given {
   readonly id?: number;

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 
-import { nameFilter } from '../../../../collector/src/collectors/name-filter.js';
+import { nameFilter } from '../../../../collector/src/collectors/name-filter.ts';
 
 test('an expression must match the whole name, each of its alternatives too', () => {
   const isWanted = nameFilter({ include: ['lo', 'eth|wlan0'], exclude: [] });

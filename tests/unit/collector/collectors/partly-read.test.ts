@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
-import { PartlyRead, readEach, readingsIn, type Source } from '../../../../collector/src/collectors/partly-read.js';
-import { reading } from '../collector-parts.js';
+import { PartlyRead, readEach, readingsIn, type Source } from '../../../../collector/src/collectors/partly-read.ts';
+import { reading } from '../collector-parts.ts';
 
 const says = (name: string): Source => async () => [reading(name, 1)];
 const fails = (code: string, message = code): Source => () => Promise.reject(new AgentError(message, { code, hint: `hint of ${message}` }));

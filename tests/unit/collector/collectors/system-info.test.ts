@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
-import { LoadCollector } from '../../../../collector/src/collectors/load.js';
-import { readingsIn } from '../../../../collector/src/collectors/partly-read.js';
-import { byIdentity, TextKernel } from '../text-kernel.js';
+import { LoadCollector } from '../../../../collector/src/collectors/load.ts';
+import { readingsIn } from '../../../../collector/src/collectors/partly-read.ts';
+import { byIdentity, TextKernel } from '../text-kernel.ts';
 
 const BOOT_ID = 'proc/sys/kernel/random/boot_id';
 const board = {

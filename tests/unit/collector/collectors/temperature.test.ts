@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
-import { parseTemperature, TemperatureCollector } from '../../../../collector/src/collectors/temperature.js';
-import { byIdentity, kernelFault, TextKernel } from '../text-kernel.js';
+import { parseTemperature, TemperatureCollector } from '../../../../collector/src/collectors/temperature.ts';
+import { byIdentity, kernelFault, TextKernel } from '../text-kernel.ts';
 
 /** Texts of sysfs below /sys/class, which end in a newline. */
 function board(files: Readonly<Record<string, string>>) {

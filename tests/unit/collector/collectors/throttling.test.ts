@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
-import { readingsIn } from '../../../../collector/src/collectors/partly-read.js';
-import { parseThrottled, Throttling } from '../../../../collector/src/collectors/throttling.js';
-import { byIdentity, TextKernel } from '../text-kernel.js';
+import { readingsIn } from '../../../../collector/src/collectors/partly-read.ts';
+import { parseThrottled, Throttling } from '../../../../collector/src/collectors/throttling.ts';
+import { byIdentity, TextKernel } from '../text-kernel.ts';
 
 const CPUS = 'sys/devices/system/cpu';
 const FIRMWARE = 'sys/devices/platform/soc/soc:firmware/get_throttled';

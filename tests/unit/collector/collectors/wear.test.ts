@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { AgentError } from '@thugshells/shared/errors.js';
+import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
-import { DiskCollector } from '../../../../collector/src/collectors/disk.js';
-import { readingsIn } from '../../../../collector/src/collectors/partly-read.js';
-import { readWear } from '../../../../collector/src/collectors/wear.js';
-import { byIdentity, recorded, RecordedKernel, TextKernel } from '../text-kernel.js';
+import { DiskCollector } from '../../../../collector/src/collectors/disk.ts';
+import { readingsIn } from '../../../../collector/src/collectors/partly-read.ts';
+import { readWear } from '../../../../collector/src/collectors/wear.ts';
+import { byIdentity, recorded, RecordedKernel, TextKernel } from '../text-kernel.ts';
 
 const card = (lifeTime: string, preEol: string, name = 'mmcblk0') => ({
   [`sys/block/${name}/device/life_time`]: lifeTime,

@@ -1,4 +1,4 @@
-import { ExpositionReader, type ExpositionOptions } from '../../../../collector/src/exposition/reader.js';
+import { ExpositionReader, type ExpositionOptions } from '../../../../collector/src/exposition/reader.ts';
 
 /** A sample as an array, as tests compare it: name, labels, value and, where there is one, time. */
 export type Row = readonly [name: string, labels: Readonly<Record<string, string>>, value: number, timestampMs?: number];

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { KnownSeries } from '../../../../collector/src/exposition/series-part.js';
-import { readerOf, rowsOf } from './exposition-text.js';
+import { KnownSeries } from '../../../../collector/src/exposition/series-part.ts';
+import { readerOf, rowsOf } from './exposition-text.ts';
 
 /** What a text comes to: its rows, or why it is refused. */
 function outcomeOf(text: string, known?: KnownSeries): unknown {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { readerOf, rowsOf } from './exposition-text.js';
+import { readerOf, rowsOf } from './exposition-text.ts';
 
 /** The cases that Prometheus and the OpenMetrics specification publish for OpenMetrics, with data of our own. */
 

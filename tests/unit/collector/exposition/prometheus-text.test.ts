@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { readerOf, rowsOf } from './exposition-text.js';
+import { readerOf, rowsOf } from './exposition-text.ts';
 
 /** The cases that Prometheus publishes for its text format (model/textparse and common/expfmt), with data of our own. */
 

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
-import { openDatabase } from '@thugshells/shared/database/open.js';
+import { openDatabase } from '@thugshells/shared/database/open.ts';
 
-import { FakeClock } from '../../../support/fake-clock.js';
-import { storeOn } from '../collector-parts.js';
-import { booksOf, copyDatabase, killedDatabase, scrapes, SERIES } from './prepared-store.js';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { storeOn } from '../collector-parts.ts';
+import { booksOf, copyDatabase, killedDatabase, scrapes, SERIES } from './prepared-store.ts';
 
 /**
  * Damage to a database of some hundred pages and its WAL, in every way and at many places. Whatever it is, the collector

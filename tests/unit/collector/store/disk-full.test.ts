@@ -3,17 +3,17 @@ import { join } from 'node:path';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { spaceLimits } from '../../../../collector/src/store/space.js';
-import { Acknowledgements } from '../../../../uploader/src/acknowledgements.js';
-import { Backlog } from '../../../../uploader/src/backlog.js';
-import { Settled } from '../../../../uploader/src/settled.js';
-import { FakeClock } from '../../../support/fake-clock.js';
-import { mayMount, mountSmall, type SmallFileSystem } from '../../../support/small-file-system.js';
-import { useTemporaryFolder } from '../../shared/temporary-folder.js';
-import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.js';
-import { booksOf, scrapes, SERIES } from './prepared-store.js';
+import { spaceLimits } from '../../../../collector/src/store/space.ts';
+import { Acknowledgements } from '../../../../uploader/src/acknowledgements.ts';
+import { Backlog } from '../../../../uploader/src/backlog.ts';
+import { Settled } from '../../../../uploader/src/settled.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { mayMount, mountSmall, type SmallFileSystem } from '../../../support/small-file-system.ts';
+import { useTemporaryFolder } from '../../shared/temporary-folder.ts';
+import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.ts';
+import { booksOf, scrapes, SERIES } from './prepared-store.ts';
 
 const MIB = 1024 ** 2;
 const folder = useTemporaryFolder();

@@ -3,14 +3,14 @@ import { basename, dirname } from 'node:path';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { pruneDamaged } from '../../../../collector/src/store/healing.js';
-import { FakeClock } from '../../../support/fake-clock.js';
-import { until } from '../../../support/until.js';
-import { useTemporaryFolder } from '../../shared/temporary-folder.js';
-import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.js';
-import { booksOf, copyDatabase, deliver, killedDatabase, scrapes, SERIES } from './prepared-store.js';
+import { pruneDamaged } from '../../../../collector/src/store/healing.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { until } from '../../../support/until.ts';
+import { useTemporaryFolder } from '../../shared/temporary-folder.ts';
+import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.ts';
+import { booksOf, copyDatabase, deliver, killedDatabase, scrapes, SERIES } from './prepared-store.ts';
 
 const PAGE = 1024;
 const folder = useTemporaryFolder();

@@ -3,11 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { openDatabase } from '@thugshells/shared/database/open.js';
+import { openDatabase } from '@thugshells/shared/database/open.ts';
 
-import { samplesOnPage } from '../../../../collector/src/store/damaged-database.js';
-import { PageFile, type LeafRow } from '../../../../collector/src/store/leaf-pages.js';
-import { useTemporaryFolder } from '../../shared/temporary-folder.js';
+import { samplesOnPage } from '../../../../collector/src/store/damaged-database.ts';
+import { PageFile, type LeafRow } from '../../../../collector/src/store/leaf-pages.ts';
+import { useTemporaryFolder } from '../../shared/temporary-folder.ts';
 
 const folder = useTemporaryFolder();
 

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import type { Database } from '@thugshells/shared/database/open.js';
+import type { Database } from '@thugshells/shared/database/open.ts';
 
-import { Ledger, type LossReason } from '../../../../collector/src/store/ledger.js';
-import { useTemporaryFolder } from '../../shared/temporary-folder.js';
-import { migratedDatabase, NOW } from '../collector-parts.js';
+import { Ledger, type LossReason } from '../../../../collector/src/store/ledger.ts';
+import { useTemporaryFolder } from '../../shared/temporary-folder.ts';
+import { migratedDatabase, NOW } from '../collector-parts.ts';
 
 const HOUR = 3_600_000;
 const folder = useTemporaryFolder();

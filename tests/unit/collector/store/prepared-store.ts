@@ -1,9 +1,9 @@
 import { copyFileSync, existsSync } from 'node:fs';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { FakeClock } from '../../../support/fake-clock.js';
-import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.js';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.ts';
 
 /** What is in the books and in the tables beneath them. */
 export interface Ledgered {

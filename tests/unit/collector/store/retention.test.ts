@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import type { Database } from '@thugshells/shared/database/open.js';
+import type { Database } from '@thugshells/shared/database/open.ts';
 
-import { instantOf } from '../../../../collector/src/clock-epochs.js';
-import { Retention } from '../../../../collector/src/store/retention.js';
-import { useTemporaryFolder } from '../../shared/temporary-folder.js';
-import { migratedDatabase, reading, startOn, statusNamed } from '../collector-parts.js';
-import { booksOf } from './prepared-store.js';
+import { instantOf } from '../../../../collector/src/clock-epochs.ts';
+import { Retention } from '../../../../collector/src/store/retention.ts';
+import { useTemporaryFolder } from '../../shared/temporary-folder.ts';
+import { migratedDatabase, reading, startOn, statusNamed } from '../collector-parts.ts';
+import { booksOf } from './prepared-store.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import type { Sample } from '@thugshells/shared/sample.js';
+import type { Sample } from '@thugshells/shared/sample.ts';
 
-import { ScrapeBuffer } from '../../../../collector/src/store/scrape-buffer.js';
-import { NOW, statusNamed } from '../collector-parts.js';
+import { ScrapeBuffer } from '../../../../collector/src/store/scrape-buffer.ts';
+import { NOW, statusNamed } from '../collector-parts.ts';
 
 const sample: Sample = { name: 'a.x', deviceId: 'b1', tags: {}, canonical: '{}', valueType: 0, timestampMs: NOW, value: 1, priority: 1 };
 let buffer: ScrapeBuffer;

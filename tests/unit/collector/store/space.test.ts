@@ -3,11 +3,11 @@ import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { Ballast } from '../../../../collector/src/store/ballast.js';
-import { spaceLimits } from '../../../../collector/src/store/space.js';
-import { WrittenBytes } from '../../../../collector/src/store/written-bytes.js';
-import { FakeClock } from '../../../support/fake-clock.js';
-import { useTemporaryFolder } from '../../shared/temporary-folder.js';
+import { Ballast } from '../../../../collector/src/store/ballast.ts';
+import { spaceLimits } from '../../../../collector/src/store/space.ts';
+import { WrittenBytes } from '../../../../collector/src/store/written-bytes.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { useTemporaryFolder } from '../../shared/temporary-folder.ts';
 
 const MIB = 1024 ** 2;
 const folder = useTemporaryFolder();

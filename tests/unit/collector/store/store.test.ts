@@ -2,14 +2,14 @@ import { statSync } from 'node:fs';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { spaceLimits } from '../../../../collector/src/store/space.js';
-import type { StoreOptions } from '../../../../collector/src/store/store.js';
-import { FakeClock } from '../../../support/fake-clock.js';
-import { useTemporaryFolder } from '../../shared/temporary-folder.js';
-import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.js';
-import { booksOf, deliver, scrapes, SERIES } from './prepared-store.js';
+import { spaceLimits } from '../../../../collector/src/store/space.ts';
+import type { StoreOptions } from '../../../../collector/src/store/store.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { useTemporaryFolder } from '../../shared/temporary-folder.ts';
+import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.ts';
+import { booksOf, deliver, scrapes, SERIES } from './prepared-store.ts';
 
 const MIB = 1024 ** 2;
 const folder = useTemporaryFolder();

@@ -1,14 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 
 import { afterEach, expect, test } from '@jest/globals';
 
-import { takeInstanceLock } from '../../../../shared/src/database/instance-lock.js';
-import { exitCodeOf } from '../../../../shared/src/errors.js';
-import { useTemporaryFolder } from '../temporary-folder.js';
-import { thrownBy } from '../thrown.js';
+import { takeInstanceLock } from '../../../../shared/src/database/instance-lock.ts';
+import { exitCodeOf } from '../../../../shared/src/errors.ts';
+import { useTemporaryFolder } from '../temporary-folder.ts';
+import { thrownBy } from '../thrown.ts';
 
 const folder = useTemporaryFolder();
 const children: ChildProcess[] = [];
@@ -19,8 +18,7 @@ afterEach(async () => {
 
 /** Starts another process that takes the lock; resolves with what it says. */
 async function other(role = 'collector'): Promise<{ readonly child: ChildProcess; readonly said: string }> {
-  const loader = pathToFileURL(join(import.meta.dirname, '../source-loader.mjs')).href;
-  const child = spawn(process.execPath, ['--expose-gc', '--import', loader, join(import.meta.dirname, 'take-lock.mjs'), folder.path('metrics.db'), role], {
+  const child = spawn(process.execPath, ['--expose-gc', join(import.meta.dirname, 'take-lock.mjs'), folder.path('metrics.db'), role], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   children.push(child);

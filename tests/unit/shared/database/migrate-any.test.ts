@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { migrate } from '../../../../shared/src/database/migrate.js';
-import type { Database } from '../../../../shared/src/database/open.js';
-import { SCHEMA_VERSION } from '../../../../shared/src/database/schema-version.js';
-import { canonicalTags, type Labels } from '../../../../shared/src/sample.js';
-import { useTemporaryFolder } from '../temporary-folder.js';
-import { fingerprint, toVersionTwo, versionOne } from './old-databases.js';
+import { migrate } from '../../../../shared/src/database/migrate.ts';
+import type { Database } from '../../../../shared/src/database/open.ts';
+import { SCHEMA_VERSION } from '../../../../shared/src/database/schema-version.ts';
+import { canonicalTags, type Labels } from '../../../../shared/src/sample.ts';
+import { useTemporaryFolder } from '../temporary-folder.ts';
+import { fingerprint, toVersionTwo, versionOne } from './old-databases.ts';
 
 const folder = useTemporaryFolder();
 /** Few times and names, so that rows of one sample are many. */

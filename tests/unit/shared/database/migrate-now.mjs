@@ -3,8 +3,8 @@
 import process from 'node:process';
 import { once } from 'node:events';
 
-import { migrate } from '../../../../shared/src/database/migrate.js';
-import { openDatabase } from '../../../../shared/src/database/open.js';
+import { migrate } from '../../../../shared/src/database/migrate.ts';
+import { openDatabase } from '../../../../shared/src/database/open.ts';
 
 process.stdout.write('here\n');
 await once(process.stdin, 'data');

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { migrate } from '../../../../shared/src/database/migrate.js';
-import { type Database } from '../../../../shared/src/database/open.js';
-import { useTemporaryFolder } from '../temporary-folder.js';
-import { toVersionTwo, versionOne } from './old-databases.js';
+import { migrate } from '../../../../shared/src/database/migrate.ts';
+import { type Database } from '../../../../shared/src/database/open.ts';
+import { useTemporaryFolder } from '../temporary-folder.ts';
+import { toVersionTwo, versionOne } from './old-databases.ts';
 
 const T = 1_700_000_000_000;
 const folder = useTemporaryFolder();

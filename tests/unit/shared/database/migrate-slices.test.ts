@@ -2,20 +2,19 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { pathToFileURL } from 'node:url';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { MigrationProgress } from '../../../../shared/src/database/migration-progress.js';
-import { migrate, type MigrationWatch } from '../../../../shared/src/database/migrate.js';
-import { openDatabase, type Database } from '../../../../shared/src/database/open.js';
-import { SCHEMA_VERSION, schemaVersion } from '../../../../shared/src/database/schema-version.js';
-import type { ServiceState } from '../../../../shared/src/systemd.js';
-import { until } from '../../../support/until.js';
-import { RecordedLog } from '../recorded-log.js';
-import { useTemporaryFolder } from '../temporary-folder.js';
-import { thrownBy } from '../thrown.js';
-import { fingerprint, toVersionTwo, versionOne } from './old-databases.js';
+import { MigrationProgress } from '../../../../shared/src/database/migration-progress.ts';
+import { migrate, type MigrationWatch } from '../../../../shared/src/database/migrate.ts';
+import { openDatabase, type Database } from '../../../../shared/src/database/open.ts';
+import { SCHEMA_VERSION, schemaVersion } from '../../../../shared/src/database/schema-version.ts';
+import type { ServiceState } from '../../../../shared/src/systemd.ts';
+import { until } from '../../../support/until.ts';
+import { RecordedLog } from '../recorded-log.ts';
+import { useTemporaryFolder } from '../temporary-folder.ts';
+import { thrownBy } from '../thrown.ts';
+import { fingerprint, toVersionTwo, versionOne } from './old-databases.ts';
 
 const START = 1_700_000_000_000;
 const folder = useTemporaryFolder();
@@ -125,9 +124,8 @@ test('version 2 has the columns, tables and indexes of the plan', () => {
 
 test('of two processes that migrate one database at once, one does and both find it done', async () => {
   filled(40_000).close();
-  const loader = pathToFileURL(join(import.meta.dirname, '../source-loader.mjs')).href;
   const children = [0, 1].map(() => {
-    const child = spawn(process.execPath, ['--import', loader, join(import.meta.dirname, 'migrate-now.mjs'), folder.path('metrics.db')], {
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'migrate-now.mjs'), folder.path('metrics.db')], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const lines: string[] = [];

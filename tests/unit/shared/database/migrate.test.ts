@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { migrate } from '../../../../shared/src/database/migrate.js';
-import { openDatabase, type Database } from '../../../../shared/src/database/open.js';
-import { SCHEMA_VERSION, schemaVersion } from '../../../../shared/src/database/schema-version.js';
-import { dedupKey, seriesKey } from '../../../../shared/src/sample.js';
-import { useTemporaryFolder } from '../temporary-folder.js';
-import { thrownBy } from '../thrown.js';
-import { fingerprint, toVersionTwo, versionOne } from './old-databases.js';
+import { migrate } from '../../../../shared/src/database/migrate.ts';
+import { openDatabase, type Database } from '../../../../shared/src/database/open.ts';
+import { SCHEMA_VERSION, schemaVersion } from '../../../../shared/src/database/schema-version.ts';
+import { dedupKey, seriesKey } from '../../../../shared/src/sample.ts';
+import { useTemporaryFolder } from '../temporary-folder.ts';
+import { thrownBy } from '../thrown.ts';
+import { fingerprint, toVersionTwo, versionOne } from './old-databases.ts';
 
 const START = 1_700_000_000_000;
 const folder = useTemporaryFolder();

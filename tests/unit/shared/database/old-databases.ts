@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { migrate } from '@thugshells/shared/database/migrate.js';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.js';
+import { migrate } from '@thugshells/shared/database/migrate.ts';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { thrownBy } from '../thrown.js';
+import { thrownBy } from '../thrown.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../../../../migrations');
 

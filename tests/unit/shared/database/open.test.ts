@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFil
 
 import { describe, expect, test } from '@jest/globals';
 
-import { isBusy, openDatabase, type Database } from '../../../../shared/src/database/open.js';
-import { useTemporaryFolder } from '../temporary-folder.js';
-import { thrownBy } from '../thrown.js';
+import { isBusy, openDatabase, type Database } from '../../../../shared/src/database/open.ts';
+import { useTemporaryFolder } from '../temporary-folder.ts';
+import { thrownBy } from '../thrown.ts';
 
 const folder = useTemporaryFolder();
 

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { migrate } from '@thugshells/shared/database/migrate.js';
-import { openDatabase, openSideFile, PAGE_SIZE, type Database } from '@thugshells/shared/database/open.js';
-import { prepareDatabase } from '@thugshells/shared/database/prepare.js';
-import type { Logger } from '@thugshells/shared/logger.js';
+import { migrate } from '@thugshells/shared/database/migrate.ts';
+import { openDatabase, openSideFile, PAGE_SIZE, type Database } from '@thugshells/shared/database/open.ts';
+import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
+import type { Logger } from '@thugshells/shared/logger.ts';
 
 let folder: string;
 let path: string;

@@ -2,14 +2,14 @@ import { existsSync, statSync } from 'node:fs';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { migrate } from '../../../../shared/src/database/migrate.js';
-import { openDatabase, openSideFile, type Database } from '../../../../shared/src/database/open.js';
-import { prepareDatabase } from '../../../../shared/src/database/prepare.js';
-import { needsRebuild, rebuild, takeAlone } from '../../../../shared/src/database/rebuild.js';
-import { RecordedLog } from '../recorded-log.js';
-import { useTemporaryFolder } from '../temporary-folder.js';
-import { thrownBy } from '../thrown.js';
-import { fingerprint } from './old-databases.js';
+import { migrate } from '../../../../shared/src/database/migrate.ts';
+import { openDatabase, openSideFile, type Database } from '../../../../shared/src/database/open.ts';
+import { prepareDatabase } from '../../../../shared/src/database/prepare.ts';
+import { needsRebuild, rebuild, takeAlone } from '../../../../shared/src/database/rebuild.ts';
+import { RecordedLog } from '../recorded-log.ts';
+import { useTemporaryFolder } from '../temporary-folder.ts';
+import { thrownBy } from '../thrown.ts';
+import { fingerprint } from './old-databases.ts';
 
 const folder = useTemporaryFolder();
 let path: string;

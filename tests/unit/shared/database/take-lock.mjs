@@ -3,7 +3,7 @@
 import process from 'node:process';
 import { setImmediate as turn } from 'node:timers/promises';
 
-import { takeInstanceLock } from '../../../../shared/src/database/instance-lock.js';
+import { takeInstanceLock } from '../../../../shared/src/database/instance-lock.ts';
 
 try {
   takeInstanceLock(process.argv[2], process.argv[3]);

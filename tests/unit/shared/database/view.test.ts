@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { migrate } from '../../../../shared/src/database/migrate.js';
-import { openDatabase, type Database } from '../../../../shared/src/database/open.js';
-import { seriesKey } from '../../../../shared/src/sample.js';
-import { useTemporaryFolder } from '../temporary-folder.js';
+import { migrate } from '../../../../shared/src/database/migrate.ts';
+import { openDatabase, type Database } from '../../../../shared/src/database/open.ts';
+import { seriesKey } from '../../../../shared/src/sample.ts';
+import { useTemporaryFolder } from '../temporary-folder.ts';
 
 const T = 1_700_000_000_000;
 const folder = useTemporaryFolder();

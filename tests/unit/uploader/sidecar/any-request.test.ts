@@ -3,11 +3,11 @@ import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.js';
-import { Metrics } from '../../../../uploader/src/sidecar/metrics.js';
-import { Sidecar } from '../../../../uploader/src/sidecar/server.js';
-import { LogRecord } from '../log-record.js';
-import { LIMITS, snapshot } from './made-snapshot.js';
+import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.ts';
+import { Metrics } from '../../../../uploader/src/sidecar/metrics.ts';
+import { Sidecar } from '../../../../uploader/src/sidecar/server.ts';
+import { LogRecord } from '../log-record.ts';
+import { LIMITS, snapshot } from './made-snapshot.ts';
 
 const DEVICE = 'board-that-nobody-else-may-see';
 let log: LogRecord;

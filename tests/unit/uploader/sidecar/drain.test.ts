@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from '@jest/globals';
 
-import { DrainWatch } from '../../../../uploader/src/sidecar/drain.js';
+import { DrainWatch } from '../../../../uploader/src/sidecar/drain.ts';
 
 let watch: DrainWatch;
 beforeEach(() => {

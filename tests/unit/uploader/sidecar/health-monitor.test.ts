@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.js';
-import { statusLine } from '../../../../uploader/src/sidecar/status-text.js';
-import type { Snapshot, Snapshots } from '../../../../uploader/src/sidecar/snapshot.js';
-import { LogRecord } from '../log-record.js';
-import { LIMITS, NOW, snapshot, storage } from './made-snapshot.js';
+import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.ts';
+import { statusLine } from '../../../../uploader/src/sidecar/status-text.ts';
+import type { Snapshot, Snapshots } from '../../../../uploader/src/sidecar/snapshot.ts';
+import { LogRecord } from '../log-record.ts';
+import { LIMITS, NOW, snapshot, storage } from './made-snapshot.ts';
 
 let log: LogRecord;
 let monitor: HealthMonitor;

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 
-import type { ReceiverCondition } from '../../../../uploader/src/receiver-state.js';
-import { healthOf, worst, type Status } from '../../../../uploader/src/sidecar/health.js';
-import type { Snapshot } from '../../../../uploader/src/sidecar/snapshot.js';
-import { collectorRow, durationsOf, LIMITS, NOW, snapshot, storage } from './made-snapshot.js';
+import type { ReceiverCondition } from '../../../../uploader/src/receiver-state.ts';
+import { healthOf, worst, type Status } from '../../../../uploader/src/sidecar/health.ts';
+import type { Snapshot } from '../../../../uploader/src/sidecar/snapshot.ts';
+import { collectorRow, durationsOf, LIMITS, NOW, snapshot, storage } from './made-snapshot.ts';
 
 const MINUTE_MS = 60_000;
 

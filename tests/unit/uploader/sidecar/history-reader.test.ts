@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { HistoryReader, type Plot } from '../../../../uploader/src/sidecar/history-reader.js';
-import { StoredSamples } from '../stored-samples.js';
+import { HistoryReader, type Plot } from '../../../../uploader/src/sidecar/history-reader.ts';
+import { StoredSamples } from '../stored-samples.ts';
 
 const NOW = 1_700_000_000_000;
 const MINUTE = 60_000;

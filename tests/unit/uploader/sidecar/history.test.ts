@@ -2,12 +2,12 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { HistoryThread } from '../../../../uploader/src/sidecar/history.js';
-import { FakeClock } from '../../../support/fake-clock.js';
-import { StoredSamples } from '../stored-samples.js';
+import { HistoryThread } from '../../../../uploader/src/sidecar/history.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { StoredSamples } from '../stored-samples.ts';
 
 /** The built worker: threads run JavaScript. */
-const workerFile = join(import.meta.dirname, '../../../../uploader/dist/sidecar/history-worker.js');
+const workerFile = join(import.meta.dirname, '../../../../uploader/src/sidecar/history-worker.ts');
 const NOW = 1_700_000_000_000;
 let stored: StoredSamples;
 let clock: FakeClock;

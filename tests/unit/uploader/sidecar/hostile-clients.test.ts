@@ -3,12 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.js';
-import { Metrics } from '../../../../uploader/src/sidecar/metrics.js';
-import { Sidecar } from '../../../../uploader/src/sidecar/server.js';
-import { until } from '../../../support/until.js';
-import { LogRecord } from '../log-record.js';
-import { LIMITS, snapshot } from './made-snapshot.js';
+import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.ts';
+import { Metrics } from '../../../../uploader/src/sidecar/metrics.ts';
+import { Sidecar } from '../../../../uploader/src/sidecar/server.ts';
+import { until } from '../../../support/until.ts';
+import { LogRecord } from '../log-record.ts';
+import { LIMITS, snapshot } from './made-snapshot.ts';
 
 let sidecar: Sidecar;
 let port: number;

@@ -3,10 +3,10 @@ import type { AddressInfo } from 'node:net';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { listenOrTell } from '../../../../uploader/src/sidecar/listen.js';
-import { holderOf } from '../../../../uploader/src/sidecar/port-holder.js';
-import { FakeClock } from '../../../support/fake-clock.js';
-import { LogRecord } from '../log-record.js';
+import { listenOrTell } from '../../../../uploader/src/sidecar/listen.ts';
+import { holderOf } from '../../../../uploader/src/sidecar/port-holder.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { LogRecord } from '../log-record.ts';
 
 let log: LogRecord;
 let clock: FakeClock;

@@ -1,8 +1,8 @@
-import { COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe, type HistogramState } from '@thugshells/shared/histogram.js';
-import { NO_UPLOADS } from '@thugshells/shared/uploader-report.js';
+import { COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe, type HistogramState } from '@thugshells/shared/histogram.ts';
+import { NO_UPLOADS } from '@thugshells/shared/uploader-report.ts';
 
-import type { CollectorNow, Snapshot } from '../../../../uploader/src/sidecar/snapshot.js';
-import type { StorageRow } from '../../../../uploader/src/sidecar/store-reader.js';
+import type { CollectorNow, Snapshot } from '../../../../uploader/src/sidecar/snapshot.ts';
+import type { StorageRow } from '../../../../uploader/src/sidecar/store-reader.ts';
 
 /** When snapshots are taken, Unix milliseconds. */
 export const NOW = 1_700_000_000_000;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { Metrics } from '../../../../uploader/src/sidecar/metrics.js';
-import type { Snapshot } from '../../../../uploader/src/sidecar/snapshot.js';
-import type { Outcome, Post } from '../../../../uploader/src/transport.js';
-import { UploadCounters } from '../../../../uploader/src/upload-counters.js';
-import { collectorRow, durationsOf, snapshot, storage } from './made-snapshot.js';
+import { Metrics } from '../../../../uploader/src/sidecar/metrics.ts';
+import type { Snapshot } from '../../../../uploader/src/sidecar/snapshot.ts';
+import type { Outcome, Post } from '../../../../uploader/src/transport.ts';
+import { UploadCounters } from '../../../../uploader/src/upload-counters.ts';
+import { collectorRow, durationsOf, snapshot, storage } from './made-snapshot.ts';
 
 const judge = () => ({ health: 1, oldestPendingSeconds: 90 });
 

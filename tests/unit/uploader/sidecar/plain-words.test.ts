@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { bytes, clockTime, count, duration, percent, shortDuration, skew } from '../../../../uploader/src/sidecar/plain-words.js';
+import { bytes, clockTime, count, duration, percent, shortDuration, skew } from '../../../../uploader/src/sidecar/plain-words.ts';
 
 test('counts have their thousands apart', () => {
   expect([0, 999, 1_234_567].map(count)).toEqual(['0', '999', '1,234,567']);

@@ -2,13 +2,13 @@ import { get } from 'node:http';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { assetPaths } from '../../../../uploader/src/sidecar/assets.js';
-import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.js';
-import { Metrics } from '../../../../uploader/src/sidecar/metrics.js';
-import { Sidecar } from '../../../../uploader/src/sidecar/server.js';
-import type { Snapshot, Snapshots } from '../../../../uploader/src/sidecar/snapshot.js';
-import { LogRecord } from '../log-record.js';
-import { LIMITS, snapshot } from './made-snapshot.js';
+import { assetPaths } from '../../../../uploader/src/sidecar/assets.ts';
+import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.ts';
+import { Metrics } from '../../../../uploader/src/sidecar/metrics.ts';
+import { Sidecar } from '../../../../uploader/src/sidecar/server.ts';
+import type { Snapshot, Snapshots } from '../../../../uploader/src/sidecar/snapshot.ts';
+import { LogRecord } from '../log-record.ts';
+import { LIMITS, snapshot } from './made-snapshot.ts';
 
 let box: () => Snapshot;
 let live: boolean;

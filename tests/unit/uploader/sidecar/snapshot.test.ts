@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { Backlog } from '../../../../uploader/src/backlog.js';
-import { stateOfStopped } from '../../../../uploader/src/own-state.js';
-import { Settled } from '../../../../uploader/src/settled.js';
-import { Snapshots } from '../../../../uploader/src/sidecar/snapshot.js';
-import { StoreReader } from '../../../../uploader/src/sidecar/store-reader.js';
-import { FakeClock } from '../../../support/fake-clock.js';
-import { START_MS, StoredSamples } from '../stored-samples.js';
-import { durationsOf } from './made-snapshot.js';
+import { Backlog } from '../../../../uploader/src/backlog.ts';
+import { stateOfStopped } from '../../../../uploader/src/own-state.ts';
+import { Settled } from '../../../../uploader/src/settled.ts';
+import { Snapshots } from '../../../../uploader/src/sidecar/snapshot.ts';
+import { StoreReader } from '../../../../uploader/src/sidecar/store-reader.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { START_MS, StoredSamples } from '../stored-samples.ts';
+import { durationsOf } from './made-snapshot.ts';
 
 let stored: StoredSamples;
 let clock: FakeClock;

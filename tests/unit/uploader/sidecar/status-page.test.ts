@@ -2,14 +2,14 @@ import { stripVTControlCharacters } from 'node:util';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { healthOf } from '../../../../uploader/src/sidecar/health.js';
-import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.js';
-import type { Snapshot } from '../../../../uploader/src/sidecar/snapshot.js';
-import type { BoxStatus } from '../../../../uploader/src/sidecar/status.js';
-import { statusPage } from '../../../../uploader/src/sidecar/status-page.js';
-import { statusText } from '../../../../uploader/src/sidecar/status-text.js';
-import { LogRecord } from '../log-record.js';
-import { collectorRow, LIMITS, NOW, snapshot, storage } from './made-snapshot.js';
+import { healthOf } from '../../../../uploader/src/sidecar/health.ts';
+import { HealthMonitor } from '../../../../uploader/src/sidecar/health-monitor.ts';
+import type { Snapshot } from '../../../../uploader/src/sidecar/snapshot.ts';
+import type { BoxStatus } from '../../../../uploader/src/sidecar/status.ts';
+import { statusPage } from '../../../../uploader/src/sidecar/status-page.ts';
+import { statusText } from '../../../../uploader/src/sidecar/status-text.ts';
+import { LogRecord } from '../log-record.ts';
+import { collectorRow, LIMITS, NOW, snapshot, storage } from './made-snapshot.ts';
 
 const nasty = `<script>alert("x")</script>&'`;
 

@@ -1,0 +1,97 @@
+/**
+ * Bundles each program into one file plus one for each of its threads, with source maps; and puts what the status page
+ * is made of beside them. What holds machine code stays outside, in node_modules.
+ */
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+import { build } from 'esbuild';
+
+import { oldestMajor, root } from './runtime.mjs';
+
+const require = createRequire(import.meta.url);
+
+/** The packages that hold machine code: they are not bundled, and go along with the programs. */
+export const NATIVE_PACKAGES = ['better-sqlite3', 'koffi'];
+/** What piscina would load for an option that is not used. */
+const NOT_USED = ['@napi-rs/nice'];
+
+const PROGRAMS = {
+  collector: { main: 'collector/src/main.ts', 'integrity-worker': 'collector/src/store/integrity-worker.ts' },
+  uploader: {
+    main: 'uploader/src/main.ts',
+    'encode-worker': 'uploader/src/encode-worker.ts',
+    'history-worker': 'uploader/src/sidecar/history-worker.ts',
+    // piscina starts its threads with the file of this name beside the one that it is itself in.
+    worker: join(dirname(require.resolve('piscina')), 'worker.js'),
+  },
+};
+
+const PAGE = [
+  ...globSync('uploader/page/*', { cwd: root }).map((file) => join(root, file)),
+  ...['uPlot.iife.min.js', 'uPlot.min.css'].map((file) => require.resolve(`uplot/dist/${file}`)),
+];
+
+/** What stands at the top of each bundle: one that an older Node.js runs says so, and packages of CommonJS find what they know. */
+function banner() {
+  const oldest = oldestMajor();
+  return [
+    `if (Number.parseInt(process.versions.node, 10) < ${oldest}) { console.error(\`Thugshells needs Node.js ${oldest} or later; this is \${process.versions.node}\`); process.exit(1); }`,
+    "import { createRequire as bundleRequire } from 'node:module';",
+    'const require = bundleRequire(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname;',
+  ].join('\n');
+}
+
+const SOURCES = ['{shared,collector,uploader}/src/**/*.ts', 'uploader/page/*', 'deploy/{bundle,runtime}.mjs', 'package-lock.json', 'package.json', 'tsconfig*.json'];
+const stamp = join(root, 'var', 'bundled');
+
+const modifiedAt = (file) => (existsSync(file) ? statSync(file).mtimeMs : -Infinity);
+
+function isStale() {
+  const outputs = [stamp, ...Object.entries(PROGRAMS).flatMap(([program, entries]) => Object.keys(entries).map((name) => join(root, program, 'dist', `${name}.js`)))];
+  if (!outputs.every(existsSync)) return true;
+  return globSync(SOURCES, { cwd: root }).some((file) => modifiedAt(join(root, file)) > modifiedAt(stamp));
+}
+
+/** Writes a file whose content has changed, in one step: a program that starts meanwhile reads the old one or the new one. */
+function put(path, content) {
+  if (existsSync(path) && readFileSync(path).equals(content)) return;
+  mkdirSync(dirname(path), { recursive: true });
+  const fresh = `${path}.${process.pid}`;
+  writeFileSync(fresh, content);
+  renameSync(fresh, path);
+}
+
+/** Bundles both programs, unless nothing has changed since the last time. */
+export async function bundlePrograms() {
+  if (!isStale()) return;
+  const begunAt = new Date();
+  for (const [program, entries] of Object.entries(PROGRAMS)) {
+    const { outputFiles } = await build({
+      entryPoints: Object.entries(entries).map(([out, file]) => ({ in: file, out })),
+      absWorkingDir: root,
+      outdir: `${program}/dist`,
+      bundle: true,
+      write: false,
+      format: 'esm',
+      platform: 'node',
+      // Older than what the programs run on, so that one that is too old comes as far as saying so.
+      target: 'node20.11',
+      external: [...NATIVE_PACKAGES, ...NOT_USED],
+      banner: { js: banner() },
+      sourcemap: 'linked',
+      sourcesContent: false,
+      legalComments: 'none',
+    });
+    for (const { path, contents } of outputFiles) put(path, Buffer.from(contents));
+  }
+  for (const file of PAGE) put(join(root, 'uploader', 'dist', 'page', file.split('/').at(-1)), readFileSync(file));
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, '');
+  utimesSync(stamp, begunAt, begunAt);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await bundlePrograms();

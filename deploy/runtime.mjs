@@ -1,0 +1,100 @@
+/**
+ * The Node.js that everything of this project runs on: a package of npm, pinned by the lockfile, so that any Node.js
+ * from 20 on with npm can begin. Imports nothing that would have to be installed, and runs on Node.js 20.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+const readJson = (...path) => JSON.parse(readFileSync(join(root, ...path), 'utf8'));
+
+/** What npm calls the runtime of a platform. */
+export function runtimePackage(arch) {
+  return `node-linux-${arch}`;
+}
+
+/** The version that the lockfile pins, the same for every architecture. */
+export function pinnedVersion() {
+  return readJson('package-lock.json').packages[`node_modules/${runtimePackage('x64')}`].version;
+}
+
+/** The oldest major version that the programs run on. */
+export function oldestMajor() {
+  return Number(/\d+/.exec(readJson('package.json').engines.node)[0]);
+}
+
+/** A problem that is told in one line, without a stack. */
+export class SetupError extends Error {}
+
+const isOf = (given, own) => given === undefined || [given].flat().includes(own);
+
+/**
+ * Whether the lockfile wants a package on this machine. Left to npm is what depends on the C library, and what is
+ * optional and for no platform by name: it belongs to packages of other platforms.
+ */
+function isForThisMachine({ os, cpu, libc, link, optional }) {
+  if (link || libc !== undefined || (optional && os === undefined && cpu === undefined)) return false;
+  return isOf(os, process.platform) && isOf(cpu, process.arch);
+}
+
+/** What npm recorded that it installed, against what the lockfile wants on this platform. */
+export function isInstalled() {
+  const record = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(record)) return false;
+  const installed = readJson('node_modules', '.package-lock.json').packages;
+  return Object.entries(readJson('package-lock.json').packages).every(
+    ([path, wanted]) =>
+      !path.startsWith('node_modules/') ||
+      !isForThisMachine(wanted) ||
+      (installed[path]?.version === wanted.version && existsSync(join(root, path, 'package.json'))),
+  );
+}
+
+/** Installs what the lockfile names, unless it is there. */
+export function install() {
+  if (isInstalled()) return;
+  console.error('installing packages …');
+  const npm = process.env.npm_execpath;
+  const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
+  // The Node.js that begins may be older than the engines that the packages name; they run on the pinned one.
+  const args = [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error', '--include=dev', '--include=optional', '--engine-strict=false'];
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  if (status === 0 && isInstalled()) return;
+  if (status === 0) throw new SetupError('npm ci left packages out: take omit= and os= or cpu= out of npm’s configuration (npm config list), then try again');
+  const cause = error ? error.message : `exit code ${status}`;
+  throw new SetupError(`cannot install the packages: npm ci failed (${cause}); check the network and that npm reaches its registry (npm ping), then try again`);
+}
+
+/**
+ * The program that runs everything else: the pinned runtime on Linux x64 and arm64, this one elsewhere.
+ *
+ * @throws SetupError where there is none that can run
+ */
+export function runtime() {
+  const file = join(root, 'node_modules', runtimePackage(process.arch), 'bin', 'node');
+  if (process.platform === 'linux' && existsSync(file)) {
+    if (process.versions.node === pinnedVersion()) return process.execPath;
+    const { status, error, stderr } = spawnSync(file, ['--version'], { encoding: 'utf8' });
+    if (status === 0) return file;
+    if (isNewEnough()) return process.execPath;
+    throw new SetupError(cannotRun(file, error, stderr));
+  }
+  if (isNewEnough()) return process.execPath;
+  const oldest = oldestMajor();
+  throw new SetupError(`Thugshells needs Node.js ${oldest} or later on ${process.platform} ${process.arch}; this is ${process.versions.node}: install Node.js ${pinnedVersion()} from nodejs.org`);
+}
+
+const isNewEnough = () => Number.parseInt(process.versions.node, 10) >= oldestMajor();
+
+function cannotRun(file, error, stderr) {
+  const [cause] = (error?.message ?? stderr ?? '').trim().split('\n');
+  const remedy =
+    error?.code === 'EACCES'
+      ? 'its file system may be mounted noexec: clone to another one, or remount it with exec'
+      : `remove node_modules and try again, or use a Node.js ${oldestMajor()} of your own`;
+  return `cannot run ${file}: ${cause}; ${remedy}`;
+}

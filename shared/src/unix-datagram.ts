@@ -1,0 +1,80 @@
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
+
+// The types alone: the library itself, a megabyte of machine code, is loaded when the first datagram is sent.
+import type { LibraryHandle } from 'koffi';
+
+const require = createRequire(import.meta.url);
+
+/** Linux's <bits/socket.h>: Node.js has no such constants. */
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+
+/** systemd reads ten messages of others before ours: it is asked again this often, 10 ms apart, before one is given up. */
+const ATTEMPTS = 100;
+const BETWEEN_ATTEMPTS_MS = 10;
+
+/** The functions of the C library that sending takes. */
+interface SocketCalls {
+  socket(domain: number, type: number, protocol: number): number;
+  sendto(descriptor: number, bytes: Buffer, length: number, flags: number, address: Buffer, addressLength: number): number;
+  close(descriptor: number): number;
+  errno(): number;
+}
+
+let loaded: SocketCalls | undefined;
+
+/** Loads koffi, which calls C functions; Node.js itself has no datagram sockets of the Unix domain. */
+function socketCalls(): SocketCalls {
+  if (loaded !== undefined) return loaded;
+  const koffi = require('koffi') as typeof import('koffi');
+  const libc: LibraryHandle = koffi.load(null);
+  loaded = {
+    socket: libc.func('int socket(int, int, int)') as SocketCalls['socket'],
+    sendto: libc.func('ssize_t sendto(int, const void *, size_t, int, const void *, uint32_t)') as SocketCalls['sendto'],
+    close: libc.func('int close(int)') as SocketCalls['close'],
+    errno: () => koffi.errno(),
+  };
+  return loaded;
+}
+
+/**
+ * Builds a struct sockaddr_un of Linux (unix(7)).
+ *
+ * @param address a path, or an abstract address that begins with "@"
+ */
+export function socketAddress(address: string): Buffer {
+  const isAbstract = address.startsWith('@');
+  const family = Buffer.from(Uint16Array.of(AF_UNIX).buffer);
+  return Buffer.concat([family, Buffer.from(isAbstract ? `\0${address.slice(1)}` : `${address}\0`)]);
+}
+
+/**
+ * Sends one datagram, from a socket of its own: one that stays open would have to be closed at the end. Blocks for at
+ * most a second while the receiver's queue is full.
+ *
+ * @param address a path, or an abstract address that begins with "@"
+ * @throws Error whose message is the name of a system error, such as ENOENT, ECONNREFUSED or EAGAIN
+ */
+export function sendDatagram(address: string, message: string): void {
+  const calls = socketCalls();
+  const checked = (result: number): number => {
+    if (result < 0) throw new Error(getSystemErrorName(-calls.errno()));
+    return result;
+  };
+  const [bytes, to] = [Buffer.from(message), socketAddress(address)];
+  const descriptor = checked(calls.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const sent = calls.sendto(descriptor, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL, to, to.length);
+      if (sent >= 0 || calls.errno() !== constants.errno.EAGAIN || attempt === ATTEMPTS) return void checked(sent);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BETWEEN_ATTEMPTS_MS);
+    }
+  } finally {
+    calls.close(descriptor);
+  }
+}

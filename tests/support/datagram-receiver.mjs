@@ -1,0 +1,59 @@
+/**
+ * Receives datagrams at an address of the Unix domain, abstract where it begins with "@", as systemd does. As a program
+ * it prints "bound" and, after it has read all, one line for each:
+ *
+ *   node tests/support/datagram-receiver.mjs ADDRESS COUNT WAIT_MS
+ */
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+import koffi from 'koffi';
+
+import { socketAddress } from '../../shared/src/unix-datagram.ts';
+
+const AF_UNIX = 1;
+const SOCK_DGRAM_CLOEXEC = 0o2000002;
+const MSG_DONTWAIT = 0x40;
+const MAX_BYTES = 4096;
+
+const libc = koffi.load(null);
+const socket = libc.func('int socket(int, int, int)');
+const bind = libc.func('int bind(int, const void *, uint32_t)');
+const recv = libc.func('ssize_t recv(int, _Out_ void *, size_t, int)');
+const close = libc.func('int close(int)');
+
+export class DatagramReceiver {
+  #descriptor = socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
+
+  constructor(address) {
+    const to = socketAddress(address);
+    if (bind(this.#descriptor, to, to.length) !== 0) throw new Error(`cannot bind ${address}: error ${koffi.errno()}`);
+  }
+
+  /** Returns the next datagram as text; undefined if there is none yet, unless it is to wait. */
+  read({ wait = false } = {}) {
+    const bytes = Buffer.alloc(MAX_BYTES);
+    const length = recv(this.#descriptor, bytes, MAX_BYTES, wait ? 0 : MSG_DONTWAIT);
+    return length < 0 ? undefined : bytes.toString('utf8', 0, length);
+  }
+
+  /** Returns all that has come. */
+  readAll() {
+    const all = [];
+    for (let text = this.read(); text !== undefined; text = this.read()) all.push(text);
+    return all;
+  }
+
+  close() {
+    close(this.#descriptor);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [address, count, waitMs] = process.argv.slice(2);
+  const receiver = new DatagramReceiver(address);
+  console.log('bound');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(waitMs));
+  const lines = Array.from({ length: Number(count) }, () => receiver.read({ wait: true }).replaceAll('\n', '|'));
+  console.log(lines.join('\n'));
+}
