@@ -1,6 +1,7 @@
 import { Piscina } from 'piscina';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
+import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
 
 import type { BodyFormatName } from './body-formats.ts';
 import type { EncodedBatch, EncodeRequest } from './encoder.ts';
@@ -9,7 +10,7 @@ import type { EncodeTask } from './encode-worker.ts';
 export interface EncoderPoolOptions {
   readonly clock: Clock;
   readonly databasePath: string;
-  /** The built worker: threads run JavaScript. */
+  /** The entry of the threads. */
   readonly workerFile: string;
   /** What the way out takes now; JSON lines by default. */
   readonly format?: () => BodyFormatName;
@@ -22,6 +23,8 @@ const IDLE_TIMEOUT_MS = 10_000;
 export class EncoderPool {
   readonly #pool: Piscina<EncodeTask, EncodedBatch>;
   readonly #options: EncoderPoolOptions;
+  /** One for each batch that is being encoded or waits for a thread. */
+  readonly #pending = new Set<AbortController>();
 
   constructor(options: EncoderPoolOptions) {
     this.#options = options;
@@ -33,19 +36,42 @@ export class EncoderPool {
       idleTimeout: IDLE_TIMEOUT_MS,
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
-    // Of a thread that ends, or answers, when nobody waits for it any more: destroy() gives up what is under way, and the
-    // answer to that may stand in the queue already. Unheard, the event would end the process with a fault at its stop.
-    this.#pool.on('error', () => undefined);
+    // A thread that cannot start: piscina lets the batches in its queue wait for another one, which nobody starts.
+    // Also a thread that ends after destroy(), when no batch is pending any more; without a listener that would end the process.
+    this.#pool.on('error', (error) => this.#fail(error));
+    // One that ended by itself before it was ready is no error of piscina's. If it ended at work, the batch fails by itself first.
+    this.#pool.on('workerDestroy', () => void setImmediate(() => this.#pool.threads.length === 0 && this.#fail('it ended before it was ready')));
   }
 
-  /** Encodes the first rows of some ranges, cut into chunks. */
+  /**
+   * Encodes the first rows of some ranges, cut into chunks.
+   *
+   * @throws AgentError ENCODER_UNAVAILABLE when the thread cannot start
+   */
   async encode(rows: Omit<EncodeRequest, 'nowMs'>): Promise<EncodedBatch> {
     const { databasePath, clock, format = () => 'json-lines' } = this.#options;
-    return this.#pool.run({ databasePath, format: format(), ...rows, nowMs: clock.now() });
+    const batch = new AbortController();
+    this.#pending.add(batch);
+    try {
+      return await this.#pool.run({ databasePath, format: format(), ...rows, nowMs: clock.now() }, { signal: batch.signal });
+    } catch (error) {
+      throw batch.signal.aborted ? batch.signal.reason : error;
+    } finally {
+      this.#pending.delete(batch);
+    }
   }
 
   /** Ends the threads. */
   async close(): Promise<void> {
     await this.#pool.destroy();
+  }
+
+  #fail(cause: unknown): void {
+    const error = new AgentError(`cannot start the encoder thread: ${messageOf(cause)}`, {
+      code: 'ENCODER_UNAVAILABLE',
+      hint: 'install the package again: a file of the uploader is missing or damaged, or the device is out of memory',
+      cause,
+    });
+    for (const batch of this.#pending) batch.abort(error);
   }
 }

@@ -39,7 +39,7 @@ import { Settled } from './settled.ts';
 import { HealthMonitor } from './sidecar/health-monitor.ts';
 import { HistoryThread } from './sidecar/history.ts';
 import { listenOrTell } from './sidecar/listen.ts';
-import { Metrics } from './sidecar/metrics.ts';
+import type { Metrics } from './sidecar/metrics.ts';
 import { OwnWrites } from './sidecar/own-writes.ts';
 import { Rejections } from './sidecar/rejections.ts';
 import { Sidecar } from './sidecar/server.ts';
@@ -141,7 +141,11 @@ function run(): Promise<never> {
     releases.add('report', reporting, (last) => last.write());
     const history = new HistoryThread({ clock, databasePath: config.dbPath, workerFile: programRoot('uploader/dist/history-worker.js'), nowMs: () => skew.now() });
     releases.add('history', history, (thread) => thread.close());
-    const sidecar = new Sidecar({ logger, monitor, history, metrics: new Metrics(config.deviceId, snapshots, (taken) => monitor.judgement(taken)), isLive: () => loop.isLive });
+    const metrics = async (): Promise<Metrics> => {
+      const { Metrics: Exposition } = await import('./sidecar/metrics.ts');
+      return new Exposition(config.deviceId, snapshots, (taken) => monitor.judgement(taken));
+    };
+    const sidecar = new Sidecar({ logger, monitor, history, metrics, isLive: () => loop.isLive });
     releases.add('health endpoint', sidecar, (open) => open.close());
     await listenOrTell({ sidecar, clock, logger, ...config }, stop, (endpoint) => (own.endpoint = endpoint));
     const judging = setInterval(() => manager.status(statusLine(monitor.status())), JUDGE_INTERVAL_MS);

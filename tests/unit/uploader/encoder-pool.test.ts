@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import type { IdRange } from '@thugshells/shared/id-ranges.ts';
@@ -5,6 +7,7 @@ import type { IdRange } from '@thugshells/shared/id-ranges.ts';
 import type { EncodedBatch } from '../../../uploader/src/encoder.ts';
 import { EncoderPool } from '../../../uploader/src/encoder-pool.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { useTemporaryFolder } from '../shared/temporary-folder.ts';
 import { samplesOf } from './encoded-lines.ts';
 import { WORKER_FILE } from './running-uploads.ts';
 import { START_MS, StoredSamples } from './stored-samples.ts';
@@ -79,5 +82,30 @@ describe('the encoder’s thread', () => {
     stored.rows(1);
     await expect(encode([[1, 1]])).rejects.toThrow('series 99');
     expect((await encode([[2, 2]])).chunks).toHaveLength(1);
+  });
+});
+
+describe('encoder pool: a thread that cannot start', () => {
+  const folder = useTemporaryFolder();
+
+  test.each([
+    ['throws while it is loaded', `throw new Error('no such module');`, /^cannot start the encoder thread: .*no such module$/],
+    ['ends by itself before it is ready', 'process.exit(3);', /^cannot start the encoder thread: it ended before it was ready$/],
+  ])('%s is an error of each batch that waits for it, and of the next one', async (_, text, message) => {
+    stored.rows(2);
+    const workerFile = folder.path('broken-worker.mjs');
+    writeFileSync(workerFile, text);
+    const broken = folder.keep(new EncoderPool({ clock: new FakeClock(), databasePath: stored.path, workerFile }));
+    const batch = (): Promise<unknown> => broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2 });
+    const both = await Promise.allSettled([batch(), batch()]);
+    for (const each of [...both, ...(await Promise.allSettled([batch()]))]) {
+      expect(each).toMatchObject({ status: 'rejected', reason: { code: 'ENCODER_UNAVAILABLE', message: expect.stringMatching(message) } });
+    }
+  });
+
+  test('a file of the thread that is missing is named', async () => {
+    stored.rows(2);
+    const broken = folder.keep(new EncoderPool({ clock: new FakeClock(), databasePath: stored.path, workerFile: folder.path('missing.js') }));
+    await expect(broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2 })).rejects.toMatchObject({ code: 'ENCODER_UNAVAILABLE', message: expect.stringContaining('missing.js') });
   });
 });

@@ -12,7 +12,8 @@ import { statusPage } from './status-page.ts';
 export interface SidecarOptions {
   readonly logger: Logger;
   readonly monitor: Pick<HealthMonitor, 'report' | 'status'>;
-  readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
+  /** Called for the first scrape: what makes the exposition is not loaded where nobody scrapes. */
+  readonly metrics: () => Promise<Pick<Metrics, 'text' | 'contentType'>>;
   readonly history: { read(): Promise<string> };
   /** Whether the uploads make progress. */
   readonly isLive: () => boolean;
@@ -39,6 +40,7 @@ export class Sidecar {
   readonly #options: SidecarOptions;
   readonly #server: Server;
   readonly #pages: Readonly<Record<string, () => Page | Promise<Page>>>;
+  #metrics: ReturnType<SidecarOptions['metrics']> | undefined;
   /** Asked by another name than this machine's own, nothing is told. */
   #refusesOtherNames = false;
 
@@ -50,7 +52,10 @@ export class Sidecar {
       '/health': () => this.#health((status) => (status === 'error' ? 503 : 200)),
       '/health/ready': () => this.#health((status) => (status === 'ok' ? 200 : 503)),
       '/health/live': () => this.#live(),
-      '/metrics': async () => ({ status: 200, type: options.metrics.contentType, body: await options.metrics.text() }),
+      '/metrics': async () => {
+        const metrics = await (this.#metrics ??= options.metrics());
+        return { status: 200, type: metrics.contentType, body: await metrics.text() };
+      },
       '/status.json': () => json(options.monitor.status()),
       '/history.json': async () => ({ status: 200, type: JSON_TYPE, body: await options.history.read() }),
       ...Object.fromEntries(assetPaths.map((path) => [path, (): Page => ({ status: 200, ...readAsset(path) })])),

@@ -18,7 +18,7 @@ beforeEach(async () => {
   log = new LogRecord();
   const snapshots = { take: () => snapshot() };
   const monitor = new HealthMonitor({ logger: log, snapshots, limits: LIMITS, version: '1', deviceId: DEVICE, configurationWarnings: [] });
-  sidecar = new Sidecar({ logger: log, monitor, history: { read: async () => '{}' }, metrics: new Metrics(DEVICE, snapshots, (taken) => monitor.judgement(taken)), isLive: () => true });
+  sidecar = new Sidecar({ logger: log, monitor, history: { read: async () => '{}' }, metrics: async () => new Metrics(DEVICE, snapshots, (taken) => monitor.judgement(taken)), isLive: () => true });
   port = await sidecar.listen('127.0.0.1', 0);
 });
 afterEach(() => sidecar.close());

@@ -23,7 +23,7 @@ beforeEach(async () => {
   const snapshots: Pick<Snapshots, 'take'> = { take: () => box() };
   const monitor = new HealthMonitor({ logger: log, snapshots, limits: LIMITS, version: '1.2.3', deviceId: 'board-1', configurationWarnings: [] });
   const history = { read: async () => '{"plots":[]}' };
-  sidecar = new Sidecar({ logger: log, monitor, history, metrics: new Metrics('board-1', snapshots, (taken) => monitor.judgement(taken)), isLive: () => live });
+  sidecar = new Sidecar({ logger: log, monitor, history, metrics: async () => new Metrics('board-1', snapshots, (taken) => monitor.judgement(taken)), isLive: () => live });
   origin = `http://127.0.0.1:${await sidecar.listen('127.0.0.1', 0)}`;
 });
 afterEach(() => sidecar.close());

@@ -1,0 +1,82 @@
+/**
+ * Reads what the dynamic linker and the kernel see of a file of machine code: 64-bit little-endian ELF.
+ * Source: System V ABI, chapters 4 and 5; symbol versions: Linux Standard Base 5.0, section 10.7.
+ */
+
+const MAGIC = 0x464c457f;
+const [CLASS_64, LITTLE_ENDIAN] = [2, 1];
+const MACHINES = { 62: 'x64', 183: 'arm64' };
+const PT_LOAD = 1;
+const SHT_DYNAMIC = 6;
+const SHT_GNU_VERNEED = 0x6ffffffe;
+const DT_NEEDED = 1;
+
+const number = (bytes, offset) => Number(bytes.readBigUInt64LE(offset));
+
+/**
+ * @typedef {object} Elf
+ * @property {string} machine as Node.js calls an arch; undefined for others
+ * @property {readonly number[]} loadAlignments of the LOAD segments, bytes
+ * @property {readonly string[]} needed names of shared libraries
+ * @property {readonly { library: string, version: string }[]} versions of symbols that it needs, such as GLIBC_2.28
+ */
+
+/**
+ * Parses a file of machine code.
+ *
+ * @param {Buffer} bytes the whole file
+ * @returns {Elf}
+ * @throws Error if it is none
+ */
+export function parseElf(bytes) {
+  if (bytes.length < 64 || bytes.readUInt32LE(0) !== MAGIC || bytes[4] !== CLASS_64 || bytes[5] !== LITTLE_ENDIAN) {
+    throw new Error('not a 64-bit little-endian ELF file');
+  }
+  const sections = readSections(bytes);
+  return {
+    machine: MACHINES[bytes.readUInt16LE(18)],
+    loadAlignments: readLoadAlignments(bytes),
+    needed: sections.filter(({ type }) => type === SHT_DYNAMIC).flatMap((section) => readNeeded(bytes, section, sections)),
+    versions: sections.filter(({ type }) => type === SHT_GNU_VERNEED).flatMap((section) => readVersions(bytes, section, sections)),
+  };
+}
+
+/** Whether bytes begin as an ELF file does. */
+export function isElf(bytes) {
+  return bytes.length > 4 && bytes.readUInt32LE(0) === MAGIC;
+}
+
+function readLoadAlignments(bytes) {
+  const [offset, size, count] = [number(bytes, 32), bytes.readUInt16LE(54), bytes.readUInt16LE(56)];
+  const headers = Array.from({ length: count }, (_, index) => offset + index * size);
+  return headers.filter((at) => bytes.readUInt32LE(at) === PT_LOAD).map((at) => number(bytes, at + 48));
+}
+
+function readSections(bytes) {
+  const [offset, size, count] = [number(bytes, 40), bytes.readUInt16LE(58), bytes.readUInt16LE(60)];
+  return Array.from({ length: count }, (_, index) => {
+    const at = offset + index * size;
+    return { type: bytes.readUInt32LE(at + 4), offset: number(bytes, at + 24), size: number(bytes, at + 32), link: bytes.readUInt32LE(at + 40), info: bytes.readUInt32LE(at + 44) };
+  });
+}
+
+function readText(bytes, strings, at) {
+  const from = strings.offset + at;
+  return bytes.toString('latin1', from, bytes.indexOf(0, from));
+}
+
+function readNeeded(bytes, { offset, size, link }, sections) {
+  const entries = Array.from({ length: size / 16 }, (_, index) => offset + index * 16);
+  return entries.filter((at) => number(bytes, at) === DT_NEEDED).map((at) => readText(bytes, sections[link], number(bytes, at + 8)));
+}
+
+function readVersions(bytes, { offset, info, link }, sections) {
+  const found = [];
+  for (let need = 0, at = offset; need < info; need++, at += bytes.readUInt32LE(at + 12)) {
+    const library = readText(bytes, sections[link], bytes.readUInt32LE(at + 4));
+    for (let count = bytes.readUInt16LE(at + 2), aux = at + bytes.readUInt32LE(at + 8); count > 0; count--, aux += bytes.readUInt32LE(aux + 12)) {
+      found.push({ library, version: readText(bytes, sections[link], bytes.readUInt32LE(aux + 8)) });
+    }
+  }
+  return found;
+}
