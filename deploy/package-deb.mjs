@@ -1,182 +1,208 @@
 /**
- * npm run package:deb: builds var/thugshells_VERSION_ARCHITECTURE.deb of this machine's architecture, with the Node.js
- * that runs this script in it. `--version V` gives it another version; `--quick` compresses little, for tests.
+ * npm run package:deb: builds var/thugshells_VERSION_ARCHITECTURE.deb, for this machine's architecture or another one,
+ * with the Node.js that the lockfile pins.
+ *
+ *   npm run package:deb -- [--arch amd64|arm64] [--version V] [--quick]
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
-import { isOfUse, modulesAtRunTime } from './packaged-modules.mjs';
-import { prepare, root } from './prepare.mjs';
+import { dependsOn } from './debian-depends.mjs';
+import { parseElf } from './elf.mjs';
+import { putProgramTree } from './program-tree.mjs';
+import { root } from './runtime.mjs';
 
-/** Debian's names for what Node.js calls arch. */
-const ARCHITECTURES = { x64: 'amd64', arm64: 'arm64', arm: 'armhf', riscv64: 'riscv64' };
+/** What Debian calls an architecture: what Node.js calls it, and the prefix of the tools for its machine code. */
+const ARCHITECTURES = { amd64: { arch: 'x64', triplet: 'x86_64-linux-gnu' }, arm64: { arch: 'arm64', triplet: 'aarch64-linux-gnu' } };
 const PROGRAMS = ['collector', 'uploader'];
+const SUMMARIES = { collector: 'reads the kernel and stores samples in a local database', uploader: 'delivers stored samples to VictoriaMetrics and reports health' };
+/** The plan's own list of what it asked for is of no use on a device. */
+const NOT_PACKAGED = ['docs/milestone-2.md'];
 const debian = join(root, 'deploy', 'debian');
-const tree = join(root, 'var', 'package');
-const home = join(tree, 'usr', 'lib', 'thugshells');
+const documents = 'usr/share/doc/thugshells';
 
-function fail(message) {
-  console.error(message);
-  process.exit(1);
-}
+const help = `usage: npm run package:deb -- [--arch amd64|arm64] [--version V] [--quick]
 
-/** What a tool printed; ends this process where the tool is missing or fails. */
+Builds var/thugshells_VERSION_ARCHITECTURE.deb.
+  --arch A     the architecture of the devices; this machine's by default
+  --version V  the package's version; package.json's by default
+  --quick      compresses little, for tests`;
+
+/** A problem that is told in one line, without a stack. */
+class PackagingError extends Error {}
+
 function output(command, args, options = {}) {
   const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', ...options });
-  if (error?.code === 'ENOENT') fail(`${command} is missing; it comes with: apt-get install dpkg-dev binutils`);
-  if (status !== 0) fail(`${command} ${args.join(' ')} failed: ${stderr || error?.message}`);
+  if (error?.code === 'ENOENT') throw new PackagingError(`${command} is missing; run: apt-get install dpkg-dev binutils binutils-aarch64-linux-gnu`);
+  if (status !== 0) throw new PackagingError(`${command} ${args.join(' ')} failed: ${stderr || error?.message}`);
   return stdout;
 }
 
-/** Puts a file in the tree; its time is that of its content, for the program tells by it when it was built. */
-function put(from, to, mode = 0o644) {
-  const target = join(tree, to);
-  mkdirSync(dirname(target), { recursive: true });
-  copyFileSync(from, target);
-  const { atime, mtime } = statSync(from);
-  utimesSync(target, atime, mtime);
-  chmodSync(target, mode);
-}
-
-function putText(text, to, mode = 0o644) {
-  const target = join(tree, to);
-  mkdirSync(dirname(target), { recursive: true });
-  writeFileSync(target, text, { mode });
-}
-
-/** One that is linked to Debian's libnode would bring nothing of its own. */
-function putNode() {
-  if (/libnode\.so/.test(output('ldd', [process.execPath]))) {
-    fail(`${process.execPath} is only the shell of libnode; package with a Node.js that is one file, as those of nodejs.org are`);
+/** The tree of one package, in a folder of its own. */
+class PackageTree {
+  constructor(architecture) {
+    this.folder = join(root, 'var', `package-${architecture}`);
+    this.home = join(this.folder, 'usr', 'lib', 'thugshells');
+    rmSync(this.folder, { recursive: true, force: true });
   }
-  put(process.execPath, 'usr/lib/thugshells/node', 0o755);
-  const prefix = join(dirname(process.execPath), '..');
-  const licence = [join(prefix, 'LICENSE'), join(prefix, 'share/doc/nodejs/LICENSE'), join(prefix, 'share/doc/node/LICENSE')].find((file) => existsSync(file));
-  if (licence === undefined) fail(`the licence of Node.js is not beside ${process.execPath}; the package must have it`);
-  put(licence, 'usr/share/doc/thugshells/LICENSE.node');
-}
 
-function copyFolder(folder, isWanted) {
-  cpSync(join(root, folder), join(home, folder), {
-    recursive: true,
-    preserveTimestamps: true,
-    filter: (source) => isWanted(relative(join(root, folder), source)),
-  });
-}
-
-/** One driver of the database goes along: the one that the packaged Node.js loads. */
-async function modulesOfThisNode() {
-  const { DRIVERS, driverFor } = await import('../shared/src/database/driver.ts');
-  const others = DRIVERS.filter((name) => name !== driverFor(process.versions.node)).map((name) => `node_modules/${name}`);
-  return modulesAtRunTime(root, ['shared', ...PROGRAMS]).filter((module) => !others.includes(module));
-}
-
-async function putPrograms() {
-  for (const folder of ['shared', ...PROGRAMS]) {
-    copyFolder(`${folder}/dist`, (path) => !/\.(map|d\.ts|tsbuildinfo)$/.test(path));
-    put(join(root, folder, 'package.json'), `usr/lib/thugshells/${folder}/package.json`);
-    const link = join(home, 'node_modules', '@thugshells', folder);
-    mkdirSync(dirname(link), { recursive: true });
-    symlinkSync(`../../${folder}`, link);
+  /** Puts a file; its time is that of its content. */
+  put(from, to, mode = 0o644) {
+    const target = this.#place(to);
+    copyFileSync(join(root, from), target);
+    const { atime, mtime } = statSync(join(root, from));
+    utimesSync(target, atime, mtime);
+    chmodSync(target, mode);
   }
-  put(join(root, 'package.json'), 'usr/lib/thugshells/package.json');
-  copyFolder('migrations', () => true);
-  copyFolder('uploader/page', () => true);
-  for (const module of await modulesOfThisNode()) {
-    const isCompiled = existsSync(join(root, module, 'binding.gyp'));
-    // What is nested in it and needed has an entry of its own.
-    copyFolder(module, (path) => !path.startsWith('node_modules') && isOfUse(path, isCompiled));
+
+  putText(text, to, mode = 0o644) {
+    writeFileSync(this.#place(to), text, { mode });
+  }
+
+  putFolder(from, to) {
+    cpSync(join(root, from), join(this.folder, to), { recursive: true, preserveTimestamps: true });
+  }
+
+  #place(to) {
+    const target = join(this.folder, to);
+    mkdirSync(dirname(target), { recursive: true });
+    return target;
   }
 }
 
-function putSystemFiles() {
+function putSystemFiles(tree) {
   for (const file of readdirSync(join(root, 'deploy/systemd')).filter((name) => /\.(service|target)$/.test(name))) {
-    put(join(root, 'deploy/systemd', file), `usr/lib/systemd/system/${file}`);
+    tree.put(`deploy/systemd/${file}`, `usr/lib/systemd/system/${file}`);
   }
-  put(join(root, 'deploy/systemd/scrape.conf'), 'usr/share/doc/thugshells/examples/scrape.conf');
-  put(join(root, 'deploy/systemd/thugshells.env'), 'etc/thugshells/thugshells.env', 0o640);
-  mkdirSync(join(tree, 'etc/thugshells/remote'), { mode: 0o700 });
-  put(join(debian, 'sysusers.conf'), 'usr/lib/sysusers.d/thugshells.conf');
-  put(join(debian, 'tmpfiles.conf'), 'usr/lib/tmpfiles.d/thugshells.conf');
-  for (const program of PROGRAMS) put(join(debian, 'command'), `usr/bin/thugshells-${program}`, 0o755);
+  tree.put('deploy/systemd/scrape.conf', `${documents}/examples/scrape.conf`);
+  tree.put('deploy/systemd/thugshells.env', 'etc/thugshells/thugshells.env', 0o640);
+  mkdirSync(join(tree.folder, 'etc/thugshells/remote'), { mode: 0o700 });
+  tree.put('deploy/debian/sysusers.conf', 'usr/lib/sysusers.d/thugshells.conf');
+  tree.put('deploy/debian/tmpfiles.conf', 'usr/lib/tmpfiles.d/thugshells.conf');
+  for (const program of PROGRAMS) tree.put('deploy/debian/command', `usr/bin/thugshells-${program}`, 0o755);
+  tree.put('deploy/debian/lintian-overrides', 'usr/share/lintian/overrides/thugshells');
 }
 
-function putDocuments(version, maintainer) {
-  put(join(debian, 'copyright'), 'usr/share/doc/thugshells/copyright');
-  const documents = ['README.md', ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => join('docs', name))];
-  for (const file of documents) put(join(root, file), join('usr/share/doc/thugshells', file));
+/** The texts, and what they name, beside each other as in the repository, so that their links lead somewhere. */
+function putDocuments(tree, version, maintainer) {
+  tree.put('deploy/debian/copyright', `${documents}/copyright`);
+  const texts = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'].filter((file) => readdirSync(root).includes(file));
+  const more = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`).filter((file) => !NOT_PACKAGED.includes(file));
+  for (const file of [...texts, ...more]) tree.put(file, `${documents}/${file}`);
+  for (const folder of ['deploy/grafana', 'deploy/alerts', 'deploy/docker']) tree.putFolder(folder, `${documents}/${folder}`);
+  for (const name of ['LICENSE.node', 'LICENSE.bundled']) {
+    cpSync(join(tree.home, name), join(tree.folder, documents, name));
+    rmSync(join(tree.home, name));
+  }
   const date = output('date', ['-R', '-r', join(root, 'package.json')]).trim();
-  const entry = `thugshells (${version}) stable; urgency=medium\n\n  * What has changed is told in the project's CHANGELOG.md.\n\n -- ${maintainer}  ${date}\n`;
-  putText(gzipSync(entry, { level: 9 }), 'usr/share/doc/thugshells/changelog.gz');
+  const entry = `thugshells (${version}) stable; urgency=medium\n\n  * What has changed is told in CHANGELOG.md beside this file.\n\n -- ${maintainer}  ${date}\n`;
+  tree.putText(gzipSync(entry, { level: 9 }), `${documents}/changelog.gz`);
 }
 
-/** Files that everybody may read and only their owner may write, whatever the clone's modes and umask are. */
-function settleModes(folder) {
+/** A manual page for each command, made of its --help. */
+function putManuals(tree, version) {
+  for (const program of PROGRAMS) {
+    // A line that begins with a dot or a quote would be a request of roff, and a backslash begins an escape.
+    const helpText = output(process.execPath, [join(root, program, 'dist', 'main.js'), '--help']).trim().replaceAll('\\', '\\e').replace(/^(?=[.'])/gm, '\\&').replaceAll('-', '\\-');
+    const values = { PROGRAM: program, TITLE: program.toUpperCase(), VERSION: version, SUMMARY: SUMMARIES[program], HELP: helpText };
+    const text = readFileSync(join(debian, 'manual.1'), 'utf8').replace(/@(\w+)@/g, (_, name) => values[name]);
+    tree.putText(gzipSync(text, { level: 9 }), `usr/share/man/man1/thugshells-${program}.1.gz`);
+  }
+}
+
+/** Makes files readable by everybody and writable by their owner alone, whatever the clone's modes and umask are. */
+function settleModes(tree, folder = tree.folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) settleModes(path);
-    else if (!entry.isSymbolicLink()) chmodSync(path, entry.name.endsWith('.node') ? 0o644 : statSync(path).mode & 0o755);
-    if (entry.isDirectory() && path !== join(tree, 'etc/thugshells/remote')) chmodSync(path, 0o755);
+    if (entry.isDirectory()) settleModes(tree, path);
+    else chmodSync(path, entry.name.endsWith('.node') ? 0o644 : statSync(path).mode & 0o755);
+    if (entry.isDirectory() && path !== join(tree.folder, 'etc/thugshells/remote')) chmodSync(path, 0o755);
   }
 }
 
 function filesBelow(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
 
-/** Takes the symbols out of all that is compiled. */
-function stripped() {
-  const compiled = filesBelow(home).filter((file) => file.endsWith('.node') || file === join(home, 'node'));
-  for (const file of compiled) output('strip', ['--strip-unneeded', '--preserve-dates', file]);
-  return compiled;
+/** Takes the symbols out of all machine code, and returns what remains of each. */
+function strip(tree, { arch, triplet }) {
+  const compiled = filesBelow(tree.home).filter((file) => file.endsWith('.node') || file === join(tree.home, 'node'));
+  const tool = arch === process.arch ? 'strip' : `${triplet}-strip`;
+  for (const file of compiled) output(tool, ['--strip-unneeded', '--preserve-dates', file]);
+  return compiled.map((file) => {
+    const elf = parseElf(readFileSync(file));
+    if (elf.machine !== arch) throw new PackagingError(`${relative(tree.folder, file)} is of ${elf.machine}, not of ${arch}`);
+    return elf;
+  });
 }
 
-/** The libraries that the compiled files need, as packages. */
-function dependencies(compiled) {
-  const sources = join(root, 'var', 'shlibdeps');
-  mkdirSync(join(sources, 'debian'), { recursive: true });
-  writeFileSync(join(sources, 'debian', 'control'), 'Source: thugshells\n\nPackage: thugshells\nArchitecture: any\n');
-  const line = output('dpkg-shlibdeps', ['-O', '--ignore-missing-info', ...compiled], { cwd: sources });
-  rmSync(sources, { recursive: true });
-  return line.trim().replace(/^shlibs:Depends=/, '');
-}
-
-function putControl(version, architecture, maintainer) {
-  const needed = dependencies(stripped());
-  const installedKiB = Math.ceil(filesBelow(tree).reduce((total, file) => total + statSync(file).size, 0) / 1024);
-  const values = { VERSION: version, ARCHITECTURE: architecture, MAINTAINER: maintainer, INSTALLED_SIZE: installedKiB, DEPENDS: needed };
-  const sums = output('sh', ['-c', 'find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum'], { cwd: tree });
+function putControl(tree, { version, architecture, maintainer }) {
+  const depends = dependsOn(strip(tree, ARCHITECTURES[architecture]));
+  const installedKiB = Math.ceil(filesBelow(tree.folder).reduce((total, file) => total + statSync(file).size, 0) / 1024);
+  const values = { VERSION: version, ARCHITECTURE: architecture, MAINTAINER: maintainer, INSTALLED_SIZE: installedKiB, DEPENDS: depends };
+  const sums = output('sh', ['-c', 'find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum'], { cwd: tree.folder });
   const control = readFileSync(join(debian, 'control'), 'utf8').replace(/@(\w+)@/g, (_, name) => String(values[name]));
-  putText(control, 'DEBIAN/control');
-  putText('/etc/thugshells/thugshells.env\n', 'DEBIAN/conffiles');
-  putText(sums, 'DEBIAN/md5sums');
-  for (const script of ['postinst', 'prerm', 'postrm']) put(join(debian, script), `DEBIAN/${script}`, 0o755);
+  tree.putText(control, 'DEBIAN/control');
+  tree.putText('/etc/thugshells/thugshells.env\n', 'DEBIAN/conffiles');
+  tree.putText(sums, 'DEBIAN/md5sums');
+  for (const script of ['postinst', 'prerm', 'postrm']) tree.put(`deploy/debian/${script}`, `DEBIAN/${script}`, 0o755);
+}
+
+/**
+ * Builds the package.
+ *
+ * @returns {Promise<string>} its path
+ */
+async function buildPackage({ architecture, version, isQuick }) {
+  const { DEBFULLNAME = 'Thugshells maintainers', DEBEMAIL = 'maintainers@thugshells.invalid' } = process.env;
+  const maintainer = `${DEBFULLNAME} <${DEBEMAIL}>`;
+  const tree = new PackageTree(architecture);
+  await putProgramTree(ARCHITECTURES[architecture].arch, tree.home);
+  putSystemFiles(tree);
+  putDocuments(tree, version, maintainer);
+  putManuals(tree, version);
+  settleModes(tree);
+  putControl(tree, { version, architecture, maintainer });
+  const file = join(root, 'var', `thugshells_${version}_${architecture}.deb`);
+  console.error(`compressing ${relative(root, file)} …`);
+  output('dpkg-deb', ['--root-owner-group', ...(isQuick ? ['-Zgzip', '-z1'] : []), '--build', tree.folder, file]);
+  rmSync(tree.folder, { recursive: true });
+  return file;
+}
+
+function readArguments() {
+  const own = Object.keys(ARCHITECTURES).find((name) => ARCHITECTURES[name].arch === process.arch);
+  try {
+    const { values } = parseArgs({
+      options: { arch: { type: 'string', default: own }, version: { type: 'string' }, quick: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h' } },
+    });
+    if (!values.help && !Object.hasOwn(ARCHITECTURES, values.arch ?? '')) {
+      throw new Error(`no package is made for ${values.arch ?? process.arch}: Node.js 24 is built for ${Object.keys(ARCHITECTURES).join(' and ')}`);
+    }
+    return values;
+  } catch (error) {
+    console.error(`${error.message}\n\n${help}`);
+    return process.exit(2);
+  }
 }
 
 async function main() {
-  const { values } = parseArgs({ options: { version: { type: 'string' }, quick: { type: 'boolean' } } });
-  const architecture = ARCHITECTURES[process.arch] ?? fail(`no package is made for ${process.arch}`);
-  await prepare();
+  const values = readArguments();
+  if (values.help) return console.log(help);
   const version = values.version ?? JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
-  const { DEBFULLNAME = 'Thugshells maintainers', DEBEMAIL = 'maintainers@thugshells.invalid' } = process.env;
-  const maintainer = `${DEBFULLNAME} <${DEBEMAIL}>`;
-  rmSync(tree, { recursive: true, force: true });
-  putNode();
-  await putPrograms();
-  putSystemFiles();
-  putDocuments(version, maintainer);
-  put(join(debian, 'lintian-overrides'), 'usr/share/lintian/overrides/thugshells');
-  settleModes(tree);
-  putControl(version, architecture, maintainer);
-  const file = join(root, 'var', `thugshells_${version}_${architecture}.deb`);
-  console.error('Compressing …');
-  output('dpkg-deb', ['--root-owner-group', ...(values.quick ? ['-Zgzip', '-z1'] : []), '--build', tree, file]);
-  rmSync(tree, { recursive: true });
-  console.log(relative(process.cwd(), file));
+  try {
+    const file = await buildPackage({ architecture: values.arch, version, isQuick: values.quick });
+    return console.log(relative(process.cwd(), file));
+  } catch (error) {
+    if (!(error instanceof PackagingError)) throw error;
+    console.error(error.message);
+    return process.exit(1);
+  }
 }
 
-await main();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -21,7 +21,7 @@ const LICENSE_FILE = /^(licen[cs]e|copying|notice)/i;
 
 /** What of a native package the programs load: JavaScript, and its licence; not the sources and headers of its machine code. */
 const IS_LOADED = /(^|\/)(package\.json|[^/]*\.c?js)$/;
-const IS_NOT_LOADED = /^(node_modules|vendor|deps|doc|lib\/native)\/|cnoke\.cjs$/;
+const IS_NOT_LOADED = /^(node_modules|vendor|deps|doc|lib\/native)\/|(cnoke|trampolines)\.cjs$/;
 
 /** The native packages, and the machine code of each that belongs to an architecture. */
 const NATIVE_PARTS = [

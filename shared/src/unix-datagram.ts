@@ -35,7 +35,7 @@ function socketCalls(): SocketCalls {
   const libc: LibraryHandle = koffi.load(null);
   loaded = {
     socket: libc.func('int socket(int, int, int)') as SocketCalls['socket'],
-    sendto: libc.func('ssize_t sendto(int, const void *, size_t, int, const void *, uint32_t)') as SocketCalls['sendto'],
+    sendto: libc.func('long sendto(int, const void *, size_t, int, const void *, uint32_t)') as SocketCalls['sendto'],
     close: libc.func('int close(int)') as SocketCalls['close'],
     errno: () => koffi.errno(),
   };

@@ -19,7 +19,7 @@ const MAX_BYTES = 4096;
 const libc = koffi.load(null);
 const socket = libc.func('int socket(int, int, int)');
 const bind = libc.func('int bind(int, const void *, uint32_t)');
-const recv = libc.func('ssize_t recv(int, _Out_ void *, size_t, int)');
+const recv = libc.func('long recv(int, _Out_ void *, size_t, int)');
 const close = libc.func('int close(int)');
 
 export class DatagramReceiver {

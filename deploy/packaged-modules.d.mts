@@ -1,2 +1,0 @@
-export function modulesAtRunTime(root: string, packages: readonly string[]): string[];
-export function isOfUse(path: string, isCompiled: boolean): boolean;
