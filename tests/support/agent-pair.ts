@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { AgentProcess } from './agent-process.ts';
+import { AgentProcess, type Runner } from './agent-process.ts';
 import { until } from './until.ts';
 
 /** What /health answers, as far as tests look. */
@@ -18,8 +18,14 @@ export class AgentPair {
   readonly #environment: Readonly<Record<string, string>>;
   readonly #started: AgentProcess[] = [];
 
-  /** @param variables without prefix */
-  constructor(variables: Readonly<Record<string, string>>) {
+  readonly #runner: Runner | undefined;
+
+  /**
+   * @param variables without prefix
+   * @param runner what runs the programs; by default this Node.js those that are built here
+   */
+  constructor(variables: Readonly<Record<string, string>>, runner?: Runner) {
+    this.#runner = runner;
     const all = {
       ...{ DB_PATH: this.database, DEVICE_ID: 'board-1', INTERVAL: '500ms', UPLOAD_INTERVAL: '500ms', HEALTH_PORT: '0' },
       ...{ RETRY_INITIAL: '50ms', RETRY_ATTEMPTS: '1', PROBE_INTERVAL: '200ms', REMOTE_TIMEOUT: '2s' },
@@ -34,7 +40,7 @@ export class AgentPair {
   }
 
   start(program: 'collector' | 'uploader'): AgentProcess {
-    const agent = new AgentProcess(program, this.#environment);
+    const agent = new AgentProcess(program, this.#environment, [], this.#runner);
     this.#started.push(agent);
     return agent;
   }

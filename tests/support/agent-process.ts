@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -18,6 +19,14 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** What runs a program: its command line before the program's own file, and the folder that the programs are in. */
+export interface Runner {
+  readonly command: readonly [string, ...string[]];
+  readonly folder: string;
+}
+
+const builtHere: Runner = { command: [process.execPath], folder: fileURLToPath(new URL('../..', import.meta.url)) };
+
 /** A built program that a test runs as a process of its own. */
 export class AgentProcess {
   readonly #child: ChildProcess;
@@ -32,10 +41,10 @@ export class AgentProcess {
     program: 'collector' | 'uploader',
     environment: Readonly<Record<string, string>>,
     args: readonly string[] = [],
+    { command: [command, ...before], folder }: Runner = builtHere,
   ) {
-    const main = fileURLToPath(new URL(`../../${program}/dist/main.js`, import.meta.url));
     const { PATH = '' } = process.env;
-    this.#child = spawn(process.execPath, [main, ...args], {
+    this.#child = spawn(command, [...before, join(folder, program, 'dist/main.js'), ...args], {
       env: { PATH, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -97,8 +106,9 @@ export async function runToEnd(
   program: 'collector' | 'uploader',
   environment: Readonly<Record<string, string>>,
   args: readonly string[],
+  runner?: Runner,
 ): Promise<Ending & { readonly stdout: string; readonly stderr: string }> {
-  const child = new AgentProcess(program, environment, args);
+  const child = new AgentProcess(program, environment, args, runner);
   const ending = await child.ended;
   return { ...ending, stdout: child.lines.join('\n'), stderr: child.problems.join('\n') };
 }
