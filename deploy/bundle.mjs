@@ -16,8 +16,8 @@ const require = createRequire(import.meta.url);
 
 /** The packages that hold machine code: they are not bundled, and go along with the programs. */
 export const NATIVE_PACKAGES = ['better-sqlite3', 'koffi'];
-/** What piscina would load for an option that is not used. */
-const NOT_USED = ['@napi-rs/nice'];
+/** What piscina and debug would load for options that are not used. */
+const NOT_USED = ['@napi-rs/nice', 'supports-color'];
 
 const PROGRAMS = {
   collector: { main: 'collector/src/main.ts', 'integrity-worker': 'collector/src/store/integrity-worker.ts' },

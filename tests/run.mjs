@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
-import { prepare, root, runTool } from '../deploy/prepare.mjs';
+import { prepare, root, run, runTool } from '../deploy/prepare.mjs';
 import { checkAcceptance } from './support/acceptance.mjs';
 import { findVictoriaMetrics } from './support/find-victoria-metrics.mjs';
 import { runJest } from './support/run-jest.mjs';
@@ -30,6 +30,7 @@ step('types');
 runTool('typescript:tsc', []);
 step('lint and the walls between the rooms');
 runTool('eslint', ['.']);
+run(process.execPath, ['deploy/lint-workflows.mjs']);
 step('finding VictoriaMetrics');
 const victoriaMetrics = await requireVictoriaMetrics();
 console.log(victoriaMetrics);

@@ -1,0 +1,1 @@
+export function formatChecksums(folder: string, names: readonly string[]): string;
