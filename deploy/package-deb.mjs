@@ -14,11 +14,11 @@ import { gzipSync } from 'node:zlib';
 
 import { dependsOn } from './debian-depends.mjs';
 import { parseElf } from './elf.mjs';
-import { putProgramTree } from './program-tree.mjs';
+import { ARCHITECTURES, putProgramTree } from './program-tree.mjs';
 import { root } from './runtime.mjs';
 
-/** What Debian calls an architecture: what Node.js calls it, and the prefix of the tools for its machine code. */
-const ARCHITECTURES = { amd64: { arch: 'x64', triplet: 'x86_64-linux-gnu' }, arm64: { arch: 'arm64', triplet: 'aarch64-linux-gnu' } };
+/** The prefix of the tools for machine code of another architecture. */
+const TRIPLETS = { amd64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' };
 const PROGRAMS = ['collector', 'uploader'];
 const SUMMARIES = { collector: 'reads the kernel and stores samples in a local database', uploader: 'delivers stored samples to VictoriaMetrics and reports health' };
 /** The plan's own list of what it asked for is of no use on a device. */
@@ -130,9 +130,10 @@ function filesBelow(folder) {
 }
 
 /** Takes the symbols out of all machine code, and returns what remains of each. */
-function strip(tree, { arch, triplet }) {
+function strip(tree, architecture) {
+  const arch = ARCHITECTURES[architecture];
   const compiled = filesBelow(tree.home).filter((file) => file.endsWith('.node') || file === join(tree.home, 'node'));
-  const tool = arch === process.arch ? 'strip' : `${triplet}-strip`;
+  const tool = arch === process.arch ? 'strip' : `${TRIPLETS[architecture]}-strip`;
   for (const file of compiled) output(tool, ['--strip-unneeded', '--preserve-dates', file]);
   return compiled.map((file) => {
     const elf = parseElf(readFileSync(file));
@@ -142,7 +143,7 @@ function strip(tree, { arch, triplet }) {
 }
 
 function putControl(tree, { version, architecture, maintainer }) {
-  const depends = dependsOn(strip(tree, ARCHITECTURES[architecture]));
+  const depends = dependsOn(strip(tree, architecture));
   const installedKiB = Math.ceil(filesBelow(tree.folder).reduce((total, file) => total + statSync(file).size, 0) / 1024);
   const values = { VERSION: version, ARCHITECTURE: architecture, MAINTAINER: maintainer, INSTALLED_SIZE: installedKiB, DEPENDS: depends };
   const sums = output('sh', ['-c', 'find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum'], { cwd: tree.folder });
@@ -162,7 +163,7 @@ async function buildPackage({ architecture, version, isQuick }) {
   const { DEBFULLNAME = 'Thugshells maintainers', DEBEMAIL = 'maintainers@thugshells.invalid' } = process.env;
   const maintainer = `${DEBFULLNAME} <${DEBEMAIL}>`;
   const tree = new PackageTree(architecture);
-  await putProgramTree(ARCHITECTURES[architecture].arch, tree.home);
+  await putProgramTree(ARCHITECTURES[architecture], tree.home);
   putSystemFiles(tree);
   putDocuments(tree, version, maintainer);
   putManuals(tree, version);
@@ -176,7 +177,7 @@ async function buildPackage({ architecture, version, isQuick }) {
 }
 
 function readArguments() {
-  const own = Object.keys(ARCHITECTURES).find((name) => ARCHITECTURES[name].arch === process.arch);
+  const own = Object.keys(ARCHITECTURES).find((name) => ARCHITECTURES[name] === process.arch);
   try {
     const { values } = parseArgs({
       options: { arch: { type: 'string', default: own }, version: { type: 'string' }, quick: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h' } },

@@ -2,7 +2,7 @@
  * What an installed Thugshells is made of, for either architecture: the runtime, the bundled programs, the native
  * packages, the migrations. The Debian package and the image are made of it.
  *
- *   node deploy/with-runtime.mjs deploy/program-tree.mjs --arch x64|arm64 FOLDER
+ *   node deploy/with-runtime.mjs deploy/program-tree.mjs [--arch amd64|arm64] FOLDER
  */
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
@@ -15,7 +15,8 @@ import { packageFolder } from './npm-packages.mjs';
 import { prepare } from './prepare.mjs';
 import { root, runtimePackage } from './runtime.mjs';
 
-export const ARCHITECTURES = ['x64', 'arm64'];
+/** What Debian and Docker call an architecture, and what Node.js calls it. */
+export const ARCHITECTURES = { amd64: 'x64', arm64: 'arm64' };
 
 const LICENSE_FILE = /^(licen[cs]e|copying|notice)/i;
 
@@ -91,14 +92,15 @@ export async function putProgramTree(arch, folder) {
 
 function readArguments() {
   try {
-    const { values, positionals } = parseArgs({ allowPositionals: true, options: { arch: { type: 'string', default: process.arch } } });
+    const { values, positionals } = parseArgs({ allowPositionals: true, options: { arch: { type: 'string' } } });
     const [folder, ...more] = positionals;
     if (folder === undefined || more.length > 0) throw new Error('one folder is to be named');
-    if (!ARCHITECTURES.includes(values.arch)) throw new Error(`--arch ${values.arch} is none of ${ARCHITECTURES.join(', ')}`);
+    const arch = values.arch === undefined ? process.arch : ARCHITECTURES[values.arch];
+    if (!Object.values(ARCHITECTURES).includes(arch)) throw new Error(`no tree is made for ${values.arch ?? process.arch}, only for ${Object.keys(ARCHITECTURES).join(' and ')}`);
     if (existsSync(folder) && statSync(folder).isDirectory() && readdirSync(folder).length > 0) throw new Error(`${folder} is not empty`);
-    return { arch: values.arch, folder };
+    return { arch, folder };
   } catch (error) {
-    console.error(`${error.message}\nusage: ${basename(process.argv[1])} [--arch x64|arm64] FOLDER`);
+    console.error(`${error.message}\nusage: ${basename(process.argv[1])} [--arch amd64|arm64] FOLDER`);
     return process.exit(2);
   }
 }

@@ -53,7 +53,7 @@ function writeNpmrc() {
 /** Makes the images that the files name, unless they are there from the last time. */
 async function makeBaseImages() {
   const image = /image: (victoriametrics\/\S+)/.exec(readFileSync(join(root, 'deploy', 'docker', 'docker-compose.yml'), 'utf8'))[1];
-  const names = [`docker.io/${image}`, 'docker.io/library/node:20-bookworm', 'docker.io/library/node:20-bookworm-slim'];
+  const names = [`docker.io/${image}`, 'docker.io/library/node:24-bookworm-slim', 'docker.io/library/debian:bookworm-slim'];
   if (names.every((name) => run(podman, ['image', 'exists', name], { quiet: true }).ok)) return true;
   const work = join(folder, 'work');
   rmSync(work, { recursive: true, force: true });
