@@ -61,7 +61,7 @@ export function install() {
   const npm = process.env.npm_execpath;
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
   // The Node.js that begins may be older than the engines that the packages name; they run on the pinned one.
-  const args = [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error', '--include=dev', '--include=optional', '--engine-strict=false'];
+  const args = [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error', '--include=dev', '--include=optional', '--engine-strict=false', '--ignore-scripts'];
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
   if (status === 0 && isInstalled()) return;
   if (status === 0) throw new SetupError('npm ci left packages out: take omit= and os= or cpu= out of npm’s configuration (npm config list), then try again');

@@ -29,8 +29,9 @@ async function answered(text: string): Promise<Awaited<ReturnType<typeof query>>
 }
 
 test('both Dockerfiles build as they stand, and what they make runs as another user than root', async () => {
-  await stack.compose('build', 'collector', 'receiver');
+  const output = await stack.compose('build', 'collector', 'receiver');
   for (const image of ['thugshells', 'thugshells-receiver']) {
+    if (!(await stack.hasImage(image))) throw new Error(`${image} was not built:\n${output.slice(-4_000)}`);
     expect(await stack.podman('image', 'inspect', image, '--format', '{{.Config.User}}')).toBe('1000:1000');
   }
 }, LONG_MS);

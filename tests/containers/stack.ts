@@ -36,15 +36,21 @@ export class Stack {
     return new Stack([await freePort(), await freePort(), await freePort()]);
   }
 
-  /** Runs podman-compose with the compose file as it stands. */
+  /** Runs podman-compose with the compose file as it stands; returns all that it printed, for it may end with 0 after an error. */
   async compose(...args: readonly string[]): Promise<string> {
     const flags = ['--podman-path', podman, '-p', PROJECT, '-f', composeFile];
-    return this.#run('podman-compose', [...flags, ...args]);
+    const { stdout, stderr } = await run('podman-compose', [...flags, ...args], { env: this.#env, maxBuffer: MAX_OUTPUT_BYTES });
+    return `${stdout}${stderr}`;
   }
 
   /** Runs podman and returns what it printed. */
   async podman(...args: readonly string[]): Promise<string> {
-    return this.#run(podman, args);
+    const { stdout } = await run(podman, args, { env: this.#env, maxBuffer: MAX_OUTPUT_BYTES });
+    return stdout.trim();
+  }
+
+  async hasImage(name: string): Promise<boolean> {
+    return this.podman('image', 'exists', name).then(() => true, () => false);
   }
 
   /** Runs a shell's line in a container. */
@@ -54,10 +60,5 @@ export class Stack {
 
   container(service: Service): string {
     return `${PROJECT}_${service}_1`;
-  }
-
-  async #run(command: string, args: readonly string[]): Promise<string> {
-    const { stdout } = await run(command, args, { env: this.#env, maxBuffer: MAX_OUTPUT_BYTES });
-    return stdout.trim();
   }
 }
