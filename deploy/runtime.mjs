@@ -3,7 +3,7 @@
  * from 20 on with npm can begin. Imports nothing that would have to be installed, and runs on Node.js 20.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -41,10 +41,21 @@ function isForThisMachine({ os, cpu, libc, link, optional }) {
   return isOf(os, process.platform) && isOf(cpu, process.arch);
 }
 
-/** What npm recorded that it installed, against what the lockfile wants on this platform. */
+const runtimeFile = () => join(root, 'node_modules', runtimePackage(process.arch), 'bin', 'node');
+
+/** Whether the pinned runtime, if there is one for this platform, is a file with the permission to run it. */
+function isRuntimeWhole() {
+  const file = runtimeFile();
+  return !existsSync(join(file, '../..')) || (existsSync(file) && (statSync(file).mode & 0o111) !== 0);
+}
+
+/**
+ * What npm recorded that it installed, against what the lockfile wants on this platform. npm writes its record last, so
+ * that there is none after an install that was interrupted.
+ */
 export function isInstalled() {
   const record = join(root, 'node_modules', '.package-lock.json');
-  if (!existsSync(record)) return false;
+  if (!existsSync(record) || !isRuntimeWhole()) return false;
   const installed = readJson('node_modules', '.package-lock.json').packages;
   return Object.entries(readJson('package-lock.json').packages).every(
     ([path, wanted]) =>
@@ -65,6 +76,7 @@ export function install() {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
   if (status === 0 && isInstalled()) return;
   if (status === 0) throw new SetupError('npm ci left packages out: take omit= and os= or cpu= out of npm’s configuration (npm config list), then try again');
+  if (error?.code === 'ENOENT') throw new SetupError('cannot install the packages: npm was not found; install npm (it comes with Node.js from nodejs.org; on Debian: apt-get install npm), then try again');
   const cause = error ? error.message : `exit code ${status}`;
   throw new SetupError(`cannot install the packages: npm ci failed (${cause}); check the network and that npm reaches its registry (npm ping), then try again`);
 }
@@ -75,17 +87,18 @@ export function install() {
  * @throws SetupError where there is none that can run
  */
 export function runtime() {
-  const file = join(root, 'node_modules', runtimePackage(process.arch), 'bin', 'node');
+  const file = runtimeFile();
   if (process.platform === 'linux' && existsSync(file)) {
     if (process.versions.node === pinnedVersion()) return process.execPath;
     const { status, error, stderr } = spawnSync(file, ['--version'], { encoding: 'utf8' });
     if (status === 0) return file;
-    if (isNewEnough()) return process.execPath;
+    // Where programs of node_modules may not be run, an own Node.js would only fail later.
+    if (isNewEnough() && error?.code !== 'EACCES') return process.execPath;
     throw new SetupError(cannotRun(file, error, stderr));
   }
   if (isNewEnough()) return process.execPath;
   const oldest = oldestMajor();
-  throw new SetupError(`Thugshells needs Node.js ${oldest} or later on ${process.platform} ${process.arch}; this is ${process.versions.node}: install Node.js ${pinnedVersion()} from nodejs.org`);
+  throw new SetupError(`cannot begin: on ${process.platform} ${process.arch} Node.js ${oldest} or later is needed, and this is ${process.versions.node}; install Node.js ${pinnedVersion()} from nodejs.org`);
 }
 
 const isNewEnough = () => Number.parseInt(process.versions.node, 10) >= oldestMajor();
