@@ -99,7 +99,8 @@ export function install() {
   const npm = process.env.npm_execpath;
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
   // The Node.js that begins may be older than the engines that the packages name; they run on the pinned one.
-  const args = [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error', '--include=dev', '--include=optional', '--engine-strict=false'];
+  // Scripts of packages would only compile what they bring prebuilt (.npmrc).
+  const args = [...first, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--include=dev', '--include=optional', '--engine-strict=false'];
   const result = spawnSync(command, args, { cwd: root, stdio: ['inherit', 'inherit', 'pipe'], encoding: 'utf8' });
   if (result.status === 0) {
     if (isInstalled()) return;
