@@ -31,3 +31,7 @@ test('Node.js: .node-version is the version that the lockfile pins', () => {
 test('Node.js: engines ask for the major version that the lockfile pins, or later', () => {
   expect(manifest.engines.node).toBe(`>=${pinned.split('.')[0]}`);
 });
+
+test('Node.js: the README names the version that the lockfile pins', () => {
+  expect(read('README.md')).toContain(`(${pinned}, pinned by the lockfile)`);
+});
