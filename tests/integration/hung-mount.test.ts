@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, expect, test } from '@jest/globals';
 
 import { AgentProcess, builtHere, runToEnd, type Runner } from '../support/agent-process.ts';
-import { mountNamespace, NAMESPACE_HINT } from '../support/small-file-system.ts';
+import { mountNamespace, NAMESPACE_HINT, unmountLeftover } from '../support/small-file-system.ts';
 import { until } from '../support/until.ts';
 
 /**
@@ -22,6 +22,8 @@ const [command = '', ...launcher] = [...mountNamespace(), 'sh', '-c', script, mo
 const besideHungMount: Runner = { ...builtHere, command: [command, ...launcher] };
 
 mkdirSync(mountpoint);
+
+afterEach(() => unmountLeftover(mountpoint));
 
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { mountNamespace, NAMESPACE_HINT } from '../support/small-file-system.ts';
+import { mountNamespace, NAMESPACE_HINT, unmountLeftover } from '../support/small-file-system.ts';
 
 /**
  * What every npm script begins with, in a project of its own: the real deploy/with-runtime.mjs and runtime.mjs, a
@@ -32,7 +32,10 @@ beforeEach(() => {
   npm(`console.error('npm error code ETEST'); console.error('npm error the registry is away'); process.exit(1);`);
 });
 
-afterEach(() => rmSync(clone, { recursive: true }));
+afterEach(() => {
+  unmountLeftover(clone);
+  rmSync(clone, { recursive: true });
+});
 
 /** Puts an npm of the test's in the place of npm's own script, which is run by the Node.js that began. */
 function npm(script: string): void {

@@ -47,11 +47,18 @@ export function mayMount(): boolean {
 
 /**
  * The start of a command line that runs a command where it may mount, and where nothing that it mounts is seen from
- * outside or stays behind: a mount namespace, which whoever is not root gets with a user namespace.
+ * outside or stays behind: a mount namespace, which whoever is not root gets with a user namespace. In a chroot whose
+ * root is no mount point root gets neither, and mounts in place: unmountLeftover() is for that.
  */
 export function mountNamespace(): readonly string[] {
   const asRoot = ['unshare', '--mount'];
-  return spawnSync(asRoot[0]!, [...asRoot.slice(1), 'true']).status === 0 ? asRoot : ['unshare', '--user', '--map-root-user', '--mount'];
+  if (spawnSync(asRoot[0]!, [...asRoot.slice(1), 'true']).status === 0) return asRoot;
+  return mayMount() ? [] : ['unshare', '--user', '--map-root-user', '--mount'];
+}
+
+/** Unmounts what was mounted there without a namespace. */
+export function unmountLeftover(path: string): void {
+  if (process.getuid?.() === 0) spawnSync('umount', ['--lazy', '--quiet', path]);
 }
 
 /** What to do where a test may not even make a namespace. */
