@@ -1,6 +1,6 @@
 /**
  * What each suite of tests runs besides Node.js, and the Debian packages that have it: the one list that `npm test`,
- * `npm run test:systemd` and `npm run test:containers` install from.
+ * `npm run test:arm64`, `npm run test:systemd` and `npm run test:containers` install from.
  */
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -40,6 +40,18 @@ export const SUITES = {
       { package: 'util-linux', commands: ['setpriv', 'unshare'] },
     ],
   },
+  'test:arm64': {
+    needsRoot: false,
+    requirements: [
+      VICTORIA_METRICS,
+      ...(process.arch === 'arm64'
+        ? [{ package: 'binutils', commands: ['strip'] }]
+        : [
+            { package: 'binutils-aarch64-linux-gnu', commands: ['aarch64-linux-gnu-strip'] },
+            { package: 'qemu-user-static', commands: ['qemu-aarch64-static'] },
+          ]),
+    ],
+  },
   'test:systemd': {
     needsRoot: true,
     requirements: [
@@ -47,7 +59,6 @@ export const SUITES = {
       { package: 'binutils', commands: ['strip'] },
       { package: 'curl', commands: ['curl'] },
       { package: 'debootstrap', commands: ['debootstrap'] },
-      { package: 'dpkg-dev', commands: ['dpkg-shlibdeps'] },
       { package: 'iproute2', commands: ['ip'] },
       { package: 'lintian', commands: ['lintian'] },
       { package: 'systemd-container', commands: ['systemd-nspawn'] },
