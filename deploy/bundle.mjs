@@ -1,6 +1,7 @@
 /**
  * Bundles each program into one file plus one for each of its threads, with source maps; and puts what the status page
- * is made of beside them. What holds machine code stays outside, in node_modules.
+ * is made of beside them. What holds machine code stays outside, in node_modules. main.js, which starts a program,
+ * checks the version of Node.js before the bundle is read: an older one would end in a SyntaxError at what it lacks.
  */
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -20,9 +21,9 @@ export const NATIVE_PACKAGES = ['better-sqlite3', 'koffi'];
 const NOT_USED = ['@napi-rs/nice', 'supports-color'];
 
 const PROGRAMS = {
-  collector: { main: 'collector/src/main.ts', 'integrity-worker': 'collector/src/store/integrity-worker.ts' },
+  collector: { program: 'collector/src/main.ts', 'integrity-worker': 'collector/src/store/integrity-worker.ts' },
   uploader: {
-    main: 'uploader/src/main.ts',
+    program: 'uploader/src/main.ts',
     'encode-worker': 'uploader/src/encode-worker.ts',
     'history-worker': 'uploader/src/sidecar/history-worker.ts',
     // piscina starts its threads with the file of this name beside the one that it is itself in.
@@ -35,14 +36,21 @@ const PAGE = [
   ...['uPlot.iife.min.js', 'uPlot.min.css'].map((file) => require.resolve(`uplot/dist/${file}`)),
 ];
 
-/** What stands at the top of each bundle: one that an older Node.js runs says so, and packages of CommonJS find what they know. */
-function banner() {
+/** What stands at the top of each bundle: packages of CommonJS find what they know. */
+const BANNER = [
+  "import { createRequire as bundleRequire } from 'node:module';",
+  'const require = bundleRequire(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname;',
+].join('\n');
+
+/** Returns the text of main.js; without a static import, so that it runs on Node.js 14.8 and later. */
+function entryPoint() {
   const oldest = oldestMajor();
-  return [
-    `if (Number.parseInt(process.versions.node, 10) < ${oldest}) { console.error(\`Thugshells needs Node.js ${oldest} or later; this is \${process.versions.node}\`); process.exit(1); }`,
-    "import { createRequire as bundleRequire } from 'node:module';",
-    'const require = bundleRequire(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname;',
-  ].join('\n');
+  return `if (Number.parseInt(process.versions.node, 10) < ${oldest}) {
+  console.error(\`cannot start: Node.js ${oldest} or later is needed, and this is \${process.versions.node}; run this with node_modules/.bin/node\`);
+  process.exit(1);
+}
+await import('./program.js');
+`;
 }
 
 const SOURCES = ['{shared,collector,uploader}/src/**/*.ts', 'uploader/page/*', 'deploy/{bundle,runtime}.mjs', 'package-lock.json', 'package.json', 'tsconfig*.json'];
@@ -52,7 +60,7 @@ const stamp = join(root, 'var', 'bundled.json');
 const modifiedAt = (file) => (existsSync(file) ? statSync(file).mtimeMs : -Infinity);
 
 function isStale() {
-  const outputs = [stamp, ...Object.entries(PROGRAMS).flatMap(([program, entries]) => Object.keys(entries).map((name) => join(root, program, 'dist', `${name}.js`)))];
+  const outputs = [stamp, ...Object.entries(PROGRAMS).flatMap(([program, entries]) => ['main', ...Object.keys(entries)].map((name) => join(root, program, 'dist', `${name}.js`)))];
   if (!outputs.every(existsSync)) return true;
   return globSync(SOURCES, { cwd: root }).some((file) => modifiedAt(join(root, file)) > modifiedAt(stamp));
 }
@@ -81,10 +89,9 @@ export async function bundlePrograms() {
       metafile: true,
       format: 'esm',
       platform: 'node',
-      // Older than what the programs run on, so that one that is too old comes as far as saying so.
-      target: 'node20.11',
+      target: `node${oldestMajor()}`,
       external: [...NATIVE_PACKAGES, ...NOT_USED],
-      banner: { js: banner() },
+      banner: { js: BANNER },
       sourcemap: 'linked',
       sourcesContent: false,
       legalComments: 'none',
@@ -94,6 +101,7 @@ export async function bundlePrograms() {
     });
     for (const { path, contents } of outputFiles) put(path, Buffer.from(contents));
     for (const file of Object.keys(metafile.inputs)) folders.add(/^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]);
+    put(join(root, program, 'dist', 'main.js'), Buffer.from(entryPoint()));
   }
   for (const file of PAGE) put(join(root, 'uploader', 'dist', 'page', file.split('/').at(-1)), readFileSync(file));
   folders.delete(undefined);

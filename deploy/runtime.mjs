@@ -3,7 +3,7 @@
  * from 20 on with npm can begin. Imports nothing that would have to be installed, and runs on Node.js 20.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -30,6 +30,8 @@ export function oldestMajor() {
 /** A problem that is told in one line, without a stack. */
 export class SetupError extends Error {}
 
+const NOEXEC = `cannot run programs below ${root}: permission denied; the file system may be mounted noexec: clone to another one, or remount it (mount -o remount,exec)`;
+
 const isOf = (given, own) => given === undefined || [given].flat().includes(own);
 
 /**
@@ -41,10 +43,21 @@ function isForThisMachine({ os, cpu, libc, link, optional }) {
   return isOf(os, process.platform) && isOf(cpu, process.arch);
 }
 
-/** What npm recorded that it installed, against what the lockfile wants on this platform. */
+const runtimeFile = () => join(root, 'node_modules', runtimePackage(process.arch), 'bin', 'node');
+
+/** Whether the pinned runtime, if there is one for this platform, is a file with the permission to run it. */
+function isRuntimeWhole() {
+  const file = runtimeFile();
+  return !existsSync(join(file, '../..')) || (existsSync(file) && (statSync(file).mode & 0o111) !== 0);
+}
+
+/**
+ * What npm recorded that it installed, against what the lockfile wants on this platform. npm writes its record last, so
+ * that there is none after an install that was interrupted.
+ */
 export function isInstalled() {
   const record = join(root, 'node_modules', '.package-lock.json');
-  if (!existsSync(record)) return false;
+  if (!existsSync(record) || !isRuntimeWhole()) return false;
   const installed = readJson('node_modules', '.package-lock.json').packages;
   return Object.entries(readJson('package-lock.json').packages).every(
     ([path, wanted]) =>
@@ -54,19 +67,49 @@ export function isInstalled() {
   );
 }
 
-/** Installs what the lockfile names, unless it is there. */
+/** Returns what npm reports of a failure, in a line: it prints keys, a stack and advice around it. */
+function npmError({ status, error, stderr }) {
+  if (error) return error.message;
+  const lines = (stderr ?? '').split('\n').flatMap((line) => /^npm (?:error|ERR!) (.*\S)/.exec(line)?.[1] ?? []);
+  const message = lines.find((line) => !/^(?:(?:code|errno|syscall|path|dest|type|command) |\s+at |A complete log)/.test(line));
+  // A script of a package: which one.
+  const details = message === 'command failed' ? lines.filter((line) => /^(?:path|command) /.test(line)) : [];
+  return [message ?? `exit code ${status}`, ...details].join(', ');
+}
+
+/** Whether programs may be run from the project's file system: on one that is mounted noexec nothing works. */
+function requireExec() {
+  if (process.platform !== 'linux') return;
+  const probe = join(root, `.exec-probe-${process.pid}`);
+  writeFileSync(probe, '', { mode: 0o755 });
+  const isAllowed = mayRun(probe);
+  rmSync(probe);
+  if (!isAllowed) throw new SetupError(NOEXEC);
+}
+
+/**
+ * Installs what the lockfile names, unless it is there.
+ *
+ * @throws SetupError where npm cannot
+ */
 export function install() {
   if (isInstalled()) return;
+  requireExec();
   console.error('installing packages …');
   const npm = process.env.npm_execpath;
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
   // The Node.js that begins may be older than the engines that the packages name; they run on the pinned one.
-  const args = [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error', '--include=dev', '--include=optional', '--engine-strict=false', '--ignore-scripts'];
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
-  if (status === 0 && isInstalled()) return;
-  if (status === 0) throw new SetupError('npm ci left packages out: take omit= and os= or cpu= out of npm’s configuration (npm config list), then try again');
-  const cause = error ? error.message : `exit code ${status}`;
-  throw new SetupError(`cannot install the packages: npm ci failed (${cause}); check the network and that npm reaches its registry (npm ping), then try again`);
+  // Scripts of packages would only compile what they bring prebuilt (.npmrc).
+  const args = [...first, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--include=dev', '--include=optional', '--engine-strict=false'];
+  const result = spawnSync(command, args, { cwd: root, stdio: ['inherit', 'inherit', 'pipe'], encoding: 'utf8' });
+  if (result.status === 0) {
+    if (isInstalled()) return;
+    throw new SetupError('cannot install the packages: npm ci left some out; take omit= and os= or cpu= out of npm’s configuration (npm config list), then try again');
+  }
+  if (result.error?.code === 'ENOENT') {
+    throw new SetupError('cannot install the packages: npm was not found; install npm (it comes with Node.js from nodejs.org; on Debian: apt-get install npm), then try again');
+  }
+  throw new SetupError(`cannot install the packages: npm ci failed: ${npmError(result)}; check the network and that npm reaches its registry (npm ping), then try again`);
 }
 
 /**
@@ -75,26 +118,30 @@ export function install() {
  * @throws SetupError where there is none that can run
  */
 export function runtime() {
-  const file = join(root, 'node_modules', runtimePackage(process.arch), 'bin', 'node');
+  const file = runtimeFile();
   if (process.platform === 'linux' && existsSync(file)) {
+    // An own Node.js would only fail later: esbuild and the database driver lie there too.
+    if (!mayRun(file)) throw new SetupError(NOEXEC);
     if (process.versions.node === pinnedVersion()) return process.execPath;
     const { status, error, stderr } = spawnSync(file, ['--version'], { encoding: 'utf8' });
     if (status === 0) return file;
     if (isNewEnough()) return process.execPath;
-    throw new SetupError(cannotRun(file, error, stderr));
+    const [cause] = (error?.message ?? stderr ?? '').trim().split('\n');
+    throw new SetupError(`cannot run ${file}: ${cause}; remove node_modules and try again, or use a Node.js ${oldestMajor()} of your own`);
   }
   if (isNewEnough()) return process.execPath;
   const oldest = oldestMajor();
-  throw new SetupError(`Thugshells needs Node.js ${oldest} or later on ${process.platform} ${process.arch}; this is ${process.versions.node}: install Node.js ${pinnedVersion()} from nodejs.org`);
+  throw new SetupError(`cannot begin: on ${process.platform} ${process.arch} Node.js ${oldest} or later is needed, and this is ${process.versions.node}; install Node.js ${pinnedVersion()} from nodejs.org`);
 }
 
 const isNewEnough = () => Number.parseInt(process.versions.node, 10) >= oldestMajor();
 
-function cannotRun(file, error, stderr) {
-  const [cause] = (error?.message ?? stderr ?? '').trim().split('\n');
-  const remedy =
-    error?.code === 'EACCES'
-      ? 'its file system may be mounted noexec: clone to another one, or remount it with exec'
-      : `remove node_modules and try again, or use a Node.js ${oldestMajor()} of your own`;
-  return `cannot run ${file}: ${cause}; ${remedy}`;
+/** Asks the kernel, which also knows of a file system that is mounted noexec. */
+function mayRun(file) {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

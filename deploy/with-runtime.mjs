@@ -9,14 +9,14 @@ import { delimiter, join } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 
-import { install, root, runtime, SetupError } from './runtime.mjs';
+import { install, pinnedVersion, root, runtime, SetupError } from './runtime.mjs';
 
 const OLDEST_TO_BEGIN = 20;
 
 function prepared() {
   try {
     if (Number.parseInt(process.versions.node, 10) < OLDEST_TO_BEGIN) {
-      throw new SetupError(`Node.js ${OLDEST_TO_BEGIN} or later is needed to begin; this is ${process.versions.node}`);
+      throw new SetupError(`cannot begin: Node.js ${OLDEST_TO_BEGIN} or later is needed, and this is ${process.versions.node}; install Node.js ${pinnedVersion()} from nodejs.org`);
     }
     install();
     return runtime();

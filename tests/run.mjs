@@ -1,6 +1,6 @@
 /**
- * npm test: installs and builds what is missing, checks types and import rules, runs the unit and integration tests,
- * and then holds the acceptance list against what ran. Extra arguments go to jest.
+ * npm test: installs the Debian packages that the tests run, builds what is missing, checks types and import rules,
+ * runs the unit and integration tests, and then holds the acceptance list against what ran. Extra arguments go to jest.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,21 +9,15 @@ import process from 'node:process';
 import { prepare, root, run, runTool } from '../deploy/prepare.mjs';
 import { checkAcceptance } from './support/acceptance.mjs';
 import { findVictoriaMetrics } from './support/find-victoria-metrics.mjs';
+import { prepareMachineOrExit } from './support/prepare-machine.mjs';
 import { runJest } from './support/run-jest.mjs';
 
 function step(title) {
   console.log(`\n— ${title}`);
 }
 
-async function requireVictoriaMetrics() {
-  try {
-    return await findVictoriaMetrics();
-  } catch (error) {
-    console.error(error.message);
-    return process.exit(1);
-  }
-}
-
+step('Debian packages');
+const machine = await prepareMachineOrExit('test');
 step('installing and building');
 await prepare();
 step('types');
@@ -31,13 +25,12 @@ runTool('typescript:tsc', []);
 step('lint and the walls between the rooms');
 runTool('eslint', ['.']);
 run(process.execPath, ['deploy/lint-workflows.mjs']);
-step('finding VictoriaMetrics');
-const victoriaMetrics = await requireVictoriaMetrics();
-console.log(victoriaMetrics);
 
 const args = process.argv.slice(2);
 step('tests');
-const { status, tests, passed, ...counts } = runJest(args, { VICTORIA_METRICS_BIN: victoriaMetrics });
+const victoriaMetrics = await findVictoriaMetrics({ env: { ...process.env, ...machine } });
+console.log(victoriaMetrics);
+const { status, tests, passed, ...counts } = runJest(args, { ...machine, VICTORIA_METRICS_BIN: victoriaMetrics });
 let { failed } = counts;
 
 if (args.length === 0) {

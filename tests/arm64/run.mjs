@@ -9,6 +9,7 @@ import process from 'node:process';
 
 import { root, run } from '../../deploy/prepare.mjs';
 import { findVictoriaMetrics } from '../support/find-victoria-metrics.mjs';
+import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
 import { arm64Libraries } from './libraries.mjs';
 
@@ -25,6 +26,9 @@ function builtPackage() {
   return join(root, stdout.trim());
 }
 
+step('Debian packages');
+const machine = await prepareMachineOrExit('test:arm64');
+process.env.PATH = machine.PATH;
 step('building the package for arm64');
 const file = builtPackage();
 const folder = join(root, 'var', 'arm64', 'package');

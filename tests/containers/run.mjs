@@ -5,28 +5,16 @@
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import process from 'node:process';
 
 import { prepare, root } from '../../deploy/prepare.mjs';
 import { findVictoriaMetrics } from '../support/find-victoria-metrics.mjs';
+import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
 
 const folder = join(root, 'var', 'containers');
 const podman = join(root, 'tests', 'containers', 'podman');
-const TOOLS = { podman: 'podman', runc: 'runc', mmdebstrap: 'mmdebstrap', 'podman-compose': 'podman-compose' };
-/** As sysexits.h has it: nothing is wrong with the project, this machine lacks something. */
-const EX_UNAVAILABLE = 69;
-
-/** Why containers cannot run here; undefined where they can. */
-function obstacle() {
-  if (process.platform !== 'linux') return 'containers of Linux need Linux';
-  if (process.getuid() !== 0) return 'the images are made and run as root, and this is not root';
-  const path = (process.env.PATH ?? '').split(delimiter);
-  const missing = Object.keys(TOOLS).filter((tool) => !path.some((directory) => existsSync(join(directory, tool))));
-  if (missing.length > 0) return `not installed: ${missing.join(', ')}. Get them with: apt-get install ${missing.map((tool) => TOOLS[tool]).join(' ')}`;
-  return undefined;
-}
 
 function run(command, args, { quiet = false } = {}) {
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', stdio: quiet ? 'pipe' : 'inherit', env: { ...process.env, ...env() } });
@@ -77,11 +65,8 @@ function end(passed, failed, reason) {
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 }
 
-const reason = obstacle();
-if (reason !== undefined) {
-  console.error(`The containers cannot be tested here: ${reason}`);
-  process.exit(EX_UNAVAILABLE);
-}
+const machine = await prepareMachineOrExit('test:containers');
+process.env.PATH = machine.PATH;
 await prepare();
 mkdirSync(folder, { recursive: true });
 try {

@@ -25,7 +25,8 @@ export interface Runner {
   readonly folder: string;
 }
 
-const builtHere: Runner = { command: [process.execPath], folder: fileURLToPath(new URL('../..', import.meta.url)) };
+/** What runs the programs that are built here, on the Node.js that runs the test. */
+export const builtHere: Runner = { command: [process.execPath], folder: fileURLToPath(new URL('../..', import.meta.url)) };
 
 /** A built program that a test runs as a process of its own. */
 export class AgentProcess {

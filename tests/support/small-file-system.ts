@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** A file system of a few megabytes that a test can fill and empty. */
@@ -39,13 +40,32 @@ export function mountSmall(folder: string, bytes: number): SmallFileSystem {
   };
 }
 
-/** Whether this process may mount; what cannot be mounted is made to look full by a limit on pages instead. */
+/** Whether this process may mount. */
 export function mayMount(): boolean {
   return process.getuid?.() === 0 && canUmount();
 }
 
+/**
+ * The start of a command line that runs a command where it may mount, and where nothing that it mounts is seen from
+ * outside or stays behind: a mount namespace, which whoever is not root gets with a user namespace. In a chroot whose
+ * root is no mount point root gets neither, and mounts in place: unmountLeftover() is for that.
+ */
+export function mountNamespace(): readonly string[] {
+  const asRoot = ['unshare', '--mount'];
+  if (spawnSync(asRoot[0]!, [...asRoot.slice(1), 'true']).status === 0) return asRoot;
+  return mayMount() ? [] : ['unshare', '--user', '--map-root-user', '--mount'];
+}
+
+/** Unmounts what was mounted there without a namespace. */
+export function unmountLeftover(path: string): void {
+  if (process.getuid?.() === 0) spawnSync('umount', ['--lazy', '--quiet', path]);
+}
+
+/** What to do where a test may not even make a namespace. */
+export const NAMESPACE_HINT = 'run as root, or allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 (on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0)';
+
 function canUmount(): boolean {
-  const probe = join('/tmp', `thugshells-mount-probe-${process.pid}`);
+  const probe = join(tmpdir(), `thugshells-mount-probe-${process.pid}`);
   try {
     const mounted = mountSmall(probe, 16 * BLOCK);
     mounted.remove();

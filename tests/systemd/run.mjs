@@ -1,6 +1,6 @@
 /**
  * npm run test:systemd: builds the package, boots Debian in a container, and tries the package and its units there.
- * Needs root, debootstrap, systemd-nspawn and lintian. Extra arguments go to jest.
+ * Needs root. Extra arguments go to jest.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,26 +8,14 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 import { prepare, root, run } from '../../deploy/prepare.mjs';
+import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
 import { debianTree } from './debian-tree.mjs';
-
-const NEEDED = { debootstrap: 'debootstrap', 'systemd-nspawn': 'systemd-container', lintian: 'lintian', curl: 'curl', ip: 'iproute2', 'dpkg-shlibdeps': 'dpkg-dev', strip: 'binutils' };
 
 const startedAt = performance.now();
 
 function step(title) {
   console.log(`\n— ${title} (after ${Math.round((performance.now() - startedAt) / 1000)} s)`);
-}
-
-function fail(message) {
-  console.error(message);
-  process.exit(1);
-}
-
-function requireTools() {
-  if (process.getuid() !== 0) fail('test:systemd boots a container, which only root may; run it as root');
-  const missing = Object.entries(NEEDED).filter(([command]) => spawnSync('sh', ['-c', `command -v ${command}`]).status !== 0);
-  if (missing.length > 0) fail(`test:systemd needs ${missing.map(([command]) => command).join(', ')}; apt-get install ${missing.map(([, name]) => name).join(' ')}`);
 }
 
 /** The same package under a lower version: what a board has before an upgrade. */
@@ -49,7 +37,8 @@ function packages() {
   return { THUGSHELLS_PACKAGE: current, THUGSHELLS_OLDER_PACKAGE: olderThan(current) };
 }
 
-requireTools();
+step('Debian packages');
+const machine = await prepareMachineOrExit('test:systemd');
 step('building the package');
 await prepare();
 const built = packages();
@@ -57,6 +46,6 @@ step('making a Debian to boot');
 const tree = debianTree();
 console.log(tree);
 step('tests under systemd');
-const { status, passed, failed } = runJest(['--config', 'tests/systemd/jest.config.js', ...process.argv.slice(2)], { ...built, THUGSHELLS_TREE: tree });
+const { status, passed, failed } = runJest(['--config', 'tests/systemd/jest.config.js', ...process.argv.slice(2)], { ...machine, ...built, THUGSHELLS_TREE: tree });
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(status === 0 && failed === 0 && passed > 0 ? 0 : 1);

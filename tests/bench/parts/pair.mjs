@@ -1,6 +1,6 @@
 /** Collector and uploader on a database of their own, started as their units start them. */
 import { spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -15,11 +15,20 @@ function startedByUnit(name) {
   return { flags: command.match(/--\S+/g) ?? [], environment: arenas === undefined ? {} : { MALLOC_ARENA_MAX: arenas } };
 }
 
+function programFolder() {
+  mkdirSync(join(root, 'var'), { recursive: true });
+  return mkdtempSync(join(root, 'var', 'bench-'));
+}
+
 export class Pair {
   folder = mkdtempSync(join(tmpdir(), 'bench-'));
   database = join(this.folder, 'metrics.db');
-  /** A copy of its own: what the bench itself maps of the file would count as shared. */
-  #node = join(this.folder, 'node');
+  /**
+   * A copy of its own: what the bench itself maps of the file would count as shared. Beside the sources, since the
+   * folder for temporary files may be mounted noexec.
+   */
+  #programs = programFolder();
+  #node = join(this.#programs, 'node');
   #children = [];
 
   constructor() {
@@ -46,6 +55,6 @@ export class Pair {
     const ended = this.#children.map((child) => child.exitCode ?? new Promise((resolve) => child.once('exit', resolve)));
     for (const child of this.#children) child.kill('SIGTERM');
     await Promise.all(ended);
-    rmSync(this.folder, { recursive: true, force: true });
+    for (const folder of [this.folder, this.#programs]) rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -1,13 +1,16 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { findVictoriaMetrics, victoriaMetricsAtHand } from '../../support/find-victoria-metrics.mjs';
 
+/** Not the folder for temporary files: on one that is mounted noexec no file counts as executable. */
+const varDir = fileURLToPath(new URL('../../../var', import.meta.url));
 let dir: string;
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'find-victoria-metrics-'));
+  await mkdir(varDir, { recursive: true });
+  dir = await mkdtemp(join(varDir, 'find-victoria-metrics-'));
 });
 
 afterEach(() => rm(dir, { recursive: true, force: true }));

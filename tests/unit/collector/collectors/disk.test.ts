@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { DiskCollector, type DiskOptions } from '../../../../collector/src/collectors/disk.ts';
-import { byIdentity, recorded, scrapes, TextKernel } from '../text-kernel.ts';
+import { byIdentity, recorded, RecordedKernel, scrapes, TextKernel } from '../text-kernel.ts';
 
 const DEFAULTS: DiskOptions = { include: [], exclude: 'loop.* ram.* zram.* dm-.* sr.*'.split(' '), sectorBytes: 512 };
 
@@ -143,4 +143,13 @@ test('the recorded board is read as psutil reads it', async () => {
   });
   // 40 MiB and a little were written within the ten seconds that `scrapes` gives the recording.
   expect(readings['disk.write_bytes_per_second{device=vda}']).toBeCloseTo((40 * 1024 * 1024 + 8192) / 10, 5);
+});
+
+test('what was written to a recorded device with blocks of 4,096 bytes is what was counted', async () => {
+  expect(recorded('sys/block/nvme0n1/queue/logical_block_size', 'x86-board')).toBe('4096\n');
+  const written = async (suffix: '' | '-later') => {
+    const collector = new DiskCollector(new RecordedKernel(suffix, 'x86-board'), { ...DEFAULTS, include: ['nvme0n1'] });
+    return Number(byIdentity(await collector.collect({ monotonicMs: 0 }))['disk.write_bytes_total{device=nvme0n1}']);
+  };
+  expect((await written('-later')) - (await written(''))).toBe(2000 * 4096);
 });

@@ -1,0 +1,117 @@
+/**
+ * What each suite of tests runs besides Node.js, and the Debian packages that have it: the one list that `npm test`,
+ * `npm run test:arm64`, `npm run test:systemd` and `npm run test:containers` install from.
+ */
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+import { repositoryToolsDir } from './debian-package.mjs';
+
+/**
+ * @typedef {object} Requirement
+ * @property {string} package the Debian package
+ * @property {readonly string[]} commands what the tests run of it; `a|b` if one of the two is enough
+ * @property {string} [variable] names a file to use in place of the package
+ * @property {readonly string[]} [proof] the package can be used unpacked: arguments with which its first command ends at once
+ */
+
+/** @type {Readonly<Record<string, Requirement>>} */
+const VICTORIA_METRICS = {
+  package: 'victoria-metrics',
+  commands: ['victoria-metrics|victoria-metrics-prod', 'vmagent', 'vmalert', 'vmauth'],
+  variable: 'VICTORIA_METRICS_BIN',
+  proof: ['-version'],
+};
+const MOUNT = { package: 'mount', commands: ['mount', 'umount'] };
+
+/** @type {Readonly<Record<string, { readonly needsRoot: boolean, readonly requirements: readonly Requirement[] }>>} */
+export const SUITES = {
+  test: {
+    needsRoot: false,
+    requirements: [
+      VICTORIA_METRICS,
+      MOUNT,
+      { package: 'prometheus', commands: ['prometheus'], proof: ['--version'] },
+      { package: 'prometheus-node-exporter', commands: ['prometheus-node-exporter|node_exporter'], proof: ['--version'] },
+      { package: 'chromium', commands: ['chromium|chromium-browser|google-chrome'], variable: 'CHROMIUM_BIN' },
+      { package: 'openssl', commands: ['openssl'] },
+      { package: 'procps', commands: ['free'] },
+      { package: 'systemd', commands: ['systemd-analyze'] },
+      { package: 'util-linux', commands: ['setpriv', 'unshare'] },
+    ],
+  },
+  'test:arm64': {
+    needsRoot: false,
+    requirements: [
+      VICTORIA_METRICS,
+      ...(process.arch === 'arm64'
+        ? [{ package: 'binutils', commands: ['strip'] }]
+        : [
+            { package: 'binutils-aarch64-linux-gnu', commands: ['aarch64-linux-gnu-strip'] },
+            { package: 'qemu-user-static', commands: ['qemu-aarch64-static'] },
+          ]),
+    ],
+  },
+  'test:systemd': {
+    needsRoot: true,
+    requirements: [
+      { ...MOUNT, commands: [...MOUNT.commands, 'losetup'] },
+      { package: 'binutils', commands: ['strip'] },
+      { package: 'curl', commands: ['curl'] },
+      { package: 'debootstrap', commands: ['debootstrap'] },
+      { package: 'iproute2', commands: ['ip'] },
+      { package: 'lintian', commands: ['lintian'] },
+      { package: 'systemd-container', commands: ['systemd-nspawn'] },
+      { package: 'util-linux', commands: ['nsenter', 'unshare'] },
+    ],
+  },
+  'test:containers': {
+    needsRoot: true,
+    requirements: [
+      VICTORIA_METRICS,
+      MOUNT,
+      { package: 'mmdebstrap', commands: ['mmdebstrap'] },
+      { package: 'podman', commands: ['podman'] },
+      { package: 'podman-compose', commands: ['podman-compose'] },
+      { package: 'runc', commands: ['runc'] },
+      { package: 'util-linux', commands: ['unshare'] },
+    ],
+  },
+};
+
+/** Where a user who is not root has no folders of root's on the PATH, though what is in them may be run. */
+const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+
+/** Returns the PATH that the suite's tests are run with: this process's, root's folders, and packages that were unpacked. */
+export function searchPath(suite, { env = process.env, toolsDir = repositoryToolsDir } = {}) {
+  const unpackable = SUITES[suite].requirements.filter(({ proof }) => proof !== undefined);
+  const unpacked = unpackable.map((requirement) => join(toolsDir, requirement.package, 'usr', 'bin'));
+  const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  return [...new Set([...folders, ...SYSTEM_FOLDERS, ...unpacked])].join(delimiter);
+}
+
+function isCommand(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Finds what a suite needs and this machine lacks.
+ *
+ * @param {string} suite
+ * @param {{ env?: Readonly<Record<string, string | undefined>>, toolsDir?: string }} [where]
+ * @returns {Requirement[]} with those of their commands that are missing
+ */
+export function missingRequirements(suite, where = {}) {
+  const { env = process.env } = where;
+  const folders = searchPath(suite, where).split(delimiter);
+  const isThere = (command) => command.split('|').some((name) => folders.some((folder) => isCommand(join(folder, name))));
+  return SUITES[suite].requirements
+    .filter(({ variable }) => variable === undefined || !env[variable])
+    .map((requirement) => ({ ...requirement, commands: requirement.commands.filter((command) => !isThere(command)) }))
+    .filter(({ commands }) => commands.length > 0);
+}
