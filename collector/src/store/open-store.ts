@@ -19,6 +19,8 @@ import { contentFault, fileFault, isCheckedAtOnce, schemaFault } from './integri
 import { Ledger } from './ledger.ts';
 import { Retention } from './retention.ts';
 import { Salvage } from './salvage.ts';
+import { SalvageTable } from './salvage-progress.ts';
+import { SalvageQueue } from './salvage-queue.ts';
 import type { SpaceLimits } from './space.ts';
 import { StorageStateTable } from './storage-state.ts';
 import { faultOf } from './storage-faults.ts';
@@ -49,8 +51,7 @@ export interface OpenStore {
   readonly retention: Retention;
   readonly states: StorageStateTable;
   readonly closeSession: (nowMs: number) => void;
-  /** Undefined where no damaged database is being copied. */
-  salvage: Salvage | undefined;
+  readonly salvages: SalvageQueue;
 }
 
 /** How long rows of a damaged database are copied before the first scrape; the rest follows beside the collection. */
@@ -98,9 +99,10 @@ function replace({ dbPath, clock, logger, builtAtMs }: OpenStoreOptions): void {
   const until = clock.monotonic() + SALVAGE_FIRST_MS;
   const { database, install } = replacementFor({ databasePath: dbPath, logger, nowMs: clock.now() });
   const epochs = new ClockEpochs(database, { clock, logger, bootId: undefined, builtAtMs });
-  const salvage = Salvage.resume(database, { logger, epochs, ledger: new Ledger(database), databasePath: dbPath, path: dbPath });
-  while (salvage !== undefined && clock.monotonic() < until && salvage.step()) continue;
-  salvage?.close();
+  const [progress] = new SalvageTable(database).all();
+  const salvage = new Salvage(database, progress!, { logger, epochs, ledger: new Ledger(database), databasePath: dbPath, path: dbPath });
+  while (clock.monotonic() < until && salvage.step()) continue;
+  salvage.close();
   install();
 }
 
@@ -114,8 +116,8 @@ function roomsOf(database: Database, options: OpenStoreOptions): OpenStore {
     const wal = new WalCheckpointer(database, { ...options, walBytes: limits.walBytes });
     const retention = new Retention(database, { ...options, ledger, usedBytes: limits.usedBytes });
     fitToCap(database, limits.databaseBytes, { retention, wal, logger });
-    const salvage = Salvage.resume(database, { logger, epochs, ledger, databasePath: dbPath });
-    if (salvage === undefined) pruneDamaged(dbPath, limits.maxBytes);
+    const salvages = new SalvageQueue(database, { logger, epochs, ledger, databasePath: dbPath });
+    if (!salvages.isCopying) pruneDamaged(dbPath, limits.maxBytes);
     return {
       database,
       epochs,
@@ -127,7 +129,7 @@ function roomsOf(database: Database, options: OpenStoreOptions): OpenStore {
       retention,
       states: new StorageStateTable(database),
       closeSession,
-      salvage,
+      salvages,
     };
   } catch (error) {
     database.close();
