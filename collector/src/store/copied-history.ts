@@ -1,7 +1,7 @@
 import type { Database } from '@thugshells/shared/database/open.ts';
 
 import type { DamagedDatabase } from './damaged-database.ts';
-import { lossesIn, salvagesIn, seriesIn, type OldBooks } from './damaged-tables.ts';
+import { booksOf, lossesIn, salvagesIn, seriesIn, type OldBooks } from './damaged-tables.ts';
 import type { Ledger } from './ledger.ts';
 
 /** What a database that takes over another one's rows copies of it besides them; each in the caller's transaction. */
@@ -31,6 +31,38 @@ export function copyLosses(source: DamagedDatabase, ledger: Ledger, books: OldBo
   const unexplained = books.dropped - sum;
   if (unexplained > 0) ledger.add({ reason: 'corruption', count: unexplained, firstMs: null, lastMs: null }, books.heartbeatMs);
   return Math.max(sum, books.dropped);
+}
+
+/**
+ * Adds the source's books to those of the database, without the pending rows: each of those is booked when it is copied.
+ * Returns how many there are; undefined where the books cannot be read.
+ */
+export function addBooks(source: DamagedDatabase, database: Database, ledger: Ledger): number | undefined {
+  const books = booksOf(source);
+  if (books === undefined) return undefined;
+  const { collected, rejected } = books;
+  // What the receiver may not have written to its disk is pending again.
+  const delivered = Math.max(0, books.delivered - provisionalRows(source));
+  const dropped = copyLosses(source, ledger, books);
+  database.prepare('UPDATE uploader_state SET delivered = delivered + ?, rejected = rejected + ?').run(delivered, rejected);
+  database.prepare('UPDATE collector_state SET collected = collected + ?').run(delivered + rejected + dropped);
+  return Math.max(0, collected - delivered - rejected - dropped);
+}
+
+function provisionalRows(source: DamagedDatabase): number {
+  const rows = source.query(
+    `SELECT COUNT(DISTINCT id) AS count
+     FROM (SELECT value ->> 0 AS first, value ->> 1 AS last FROM provisional, json_each(provisional.ranges)) CROSS JOIN samples ON id BETWEEN first AND last`,
+  );
+  return (rows?.[0]?.['count'] as number | undefined) ?? 0;
+}
+
+/** When boots began by the receiver's clock: rows that are held get their true time by it. */
+export function copyReceiverClocks(source: DamagedDatabase, database: Database): void {
+  const insert = database.prepare(
+    `INSERT OR IGNORE INTO receiver_clock (boot_id, booted_at_ms, policy, measured_at) VALUES (@boot_id, @booted_at_ms, @policy, @measured_at)`,
+  );
+  for (const clock of source.query('SELECT boot_id, booted_at_ms, policy, measured_at FROM receiver_clock') ?? []) insert.run(clock);
 }
 
 /** What the source was copying itself: the database goes on with it where the source left off. */

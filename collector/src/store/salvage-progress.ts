@@ -26,12 +26,14 @@ type StoredProgress = Omit<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKno
 
 /** The table `salvage`: what is to be copied into this database, one file after the other. */
 export class SalvageTable {
+  readonly #database: Database;
   readonly #all: Statement<[], StoredProgress>;
   readonly #add: Statement<[{ readonly file: string }]>;
   readonly #save: Statement;
   readonly #remove: Statement<[number]>;
 
   constructor(database: Database) {
+    this.#database = database;
     this.#all = database.prepare('SELECT id, file, step, position, skipped, lost, recovered FROM salvage ORDER BY id');
     this.#add = database.prepare(
       `INSERT INTO salvage (file, step, position, skipped, lost, recovered)
@@ -47,9 +49,14 @@ export class SalvageTable {
     return this.#all.all().map((row) => ({ ...row, ...parseSkipped(row.skipped) }));
   }
 
-  /** Adds a file of which nothing has been copied yet, unless it is there. */
+  /** Adds a file of which nothing has been copied yet, unless it is there. It is on the disk when this returns. */
   add(file: string): void {
-    this.#add.run({ file });
+    this.#durably(() => void this.#add.run({ file }));
+  }
+
+  /** Saves it, and with it forces everything that was committed before to the disk. */
+  saveDurably(progress: SalvageProgress): void {
+    this.#durably(() => this.save(progress));
   }
 
   save(progress: SalvageProgress): void {
@@ -59,6 +66,17 @@ export class SalvageTable {
 
   remove({ id }: SalvageProgress): void {
     this.#remove.run(id);
+  }
+
+  /** A commit with synchronous=FULL forces the whole WAL to the disk. */
+  #durably(write: () => void): void {
+    const before = this.#database.pragma('synchronous', { simple: true }) as number;
+    this.#database.pragma('synchronous = FULL');
+    try {
+      write();
+    } finally {
+      this.#database.pragma(`synchronous = ${before}`);
+    }
   }
 }
 

@@ -1,8 +1,10 @@
 import { basename, dirname, join } from 'node:path';
 
+import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { subtract, type IdRange } from '@thugshells/shared/id-ranges.ts';
 import type { Logger } from '@thugshells/shared/logger.ts';
+import type { Notify } from '@thugshells/shared/systemd.ts';
 
 import type { ClockEpochs } from '../clock-epochs.ts';
 import { DamagedDatabase, samplesOnPage, type OldSample } from './damaged-database.ts';
@@ -18,7 +20,10 @@ interface Look {
 }
 
 export interface SalvageOptions {
+  readonly clock: Clock;
   readonly logger: Logger;
+  /** Tells systemd: a source that is to be migrated takes its time. */
+  readonly notify?: Notify;
   readonly epochs: ClockEpochs;
   readonly ledger: Ledger;
   readonly databasePath: string;
