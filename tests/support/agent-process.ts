@@ -1,7 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+
+/** Where the programs of this clone are. */
+export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 
 /** One line of a program's log. */
 export interface LogLine {
@@ -18,7 +22,7 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A built program that a test runs as a process of its own. */
+/** A built program that a test runs as a process of its own. @see made-program.ts for programs of another schema */
 export class AgentProcess {
   readonly #child: ChildProcess;
   readonly lines: string[] = [];
@@ -32,8 +36,9 @@ export class AgentProcess {
     program: 'collector' | 'uploader',
     environment: Readonly<Record<string, string>>,
     args: readonly string[] = [],
+    root = REPOSITORY,
   ) {
-    const main = fileURLToPath(new URL(`../../${program}/dist/main.js`, import.meta.url));
+    const main = join(root, program, 'dist', 'main.js');
     const { PATH = '' } = process.env;
     this.#child = spawn(process.execPath, [main, ...args], {
       env: { PATH, ...environment },
@@ -97,8 +102,9 @@ export async function runToEnd(
   program: 'collector' | 'uploader',
   environment: Readonly<Record<string, string>>,
   args: readonly string[],
+  root = REPOSITORY,
 ): Promise<Ending & { readonly stdout: string; readonly stderr: string }> {
-  const child = new AgentProcess(program, environment, args);
+  const child = new AgentProcess(program, environment, args, root);
   const ending = await child.ended;
   return { ...ending, stdout: child.lines.join('\n'), stderr: child.problems.join('\n') };
 }

@@ -1,0 +1,40 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
+
+import { REPOSITORY } from './agent-process.ts';
+
+/** Migrations that no program has: each changes a table that every sample passes through. */
+const MADE_UP = [
+  `ALTER TABLE samples ADD COLUMN quality INTEGER;
+CREATE INDEX samples_by_series ON samples (series_id, timestamp_ms);
+`,
+  `ALTER TABLE uploader_state ADD COLUMN made_up TEXT;
+DROP INDEX samples_by_series;
+`,
+];
+
+/**
+ * Makes a tree with the built programs as a later version would bring them: with as many made-up migrations as asked for.
+ *
+ * @param later 0 for the programs as they are
+ * @returns the root of the tree
+ */
+export function makeProgram(folder: string, later: number): string {
+  const version = SCHEMA_VERSION + later;
+  const root = join(folder, `program-${version}`);
+  mkdirSync(root);
+  for (const part of ['collector/dist', 'uploader/dist', 'migrations', 'package.json']) cpSync(join(REPOSITORY, part), join(root, part), { recursive: true });
+  symlinkSync(join(REPOSITORY, 'node_modules'), join(root, 'node_modules'));
+  for (const [index, sql] of MADE_UP.slice(0, later).entries()) {
+    writeFileSync(join(root, 'migrations', `${String(SCHEMA_VERSION + index + 1).padStart(4, '0')}-made-up.sql`), sql);
+  }
+  for (const program of ['collector', 'uploader']) {
+    for (const name of readdirSync(join(root, program, 'dist')).filter((file) => file.endsWith('.js'))) {
+      const file = join(root, program, 'dist', name);
+      writeFileSync(file, readFileSync(file, 'utf8').replace(`SCHEMA_VERSION = ${SCHEMA_VERSION};`, `SCHEMA_VERSION = ${version};`));
+    }
+  }
+  return root;
+}
