@@ -3,6 +3,7 @@ import type { Database } from '@thugshells/shared/database/open.ts';
 import type { DamagedDatabase } from './damaged-database.ts';
 import { booksOf, lossesIn, salvagesIn, seriesIn, type OldBooks } from './damaged-tables.ts';
 import type { Ledger } from './ledger.ts';
+import { shiftFurther } from './salvage-progress.ts';
 
 /** What a database that takes over another one's rows copies of it besides them; each in the caller's transaction. */
 
@@ -65,11 +66,19 @@ export function copyReceiverClocks(source: DamagedDatabase, database: Database):
   for (const clock of source.query('SELECT boot_id, booted_at_ms, policy, measured_at FROM receiver_clock') ?? []) insert.run(clock);
 }
 
-/** What the source was copying itself: the database goes on with it where the source left off. */
-export function copySalvages(source: DamagedDatabase, database: Database): void {
+/**
+ * What the source was copying itself: the database goes on with it where the source left off.
+ *
+ * @param shiftMs is added to the source's stored times. What it was copying lies before its own rows, and so stays before
+ *   them when it is moved as far as they are
+ */
+export function copySalvages(source: DamagedDatabase, database: Database, shiftMs: number): void {
   const insert = database.prepare(
     `INSERT INTO salvage (file, step, position, skipped, lost, recovered)
      SELECT @file, @step, @position, @skipped, @lost, @recovered WHERE NOT EXISTS (SELECT 1 FROM salvage WHERE file = @file)`,
   );
-  for (const salvage of salvagesIn(source)) insert.run(salvage);
+  for (const salvage of salvagesIn(source)) {
+    const { step, skipped } = salvage;
+    insert.run({ ...salvage, skipped: step === 'books' ? skipped : shiftFurther(skipped, shiftMs) });
+  }
 }

@@ -116,7 +116,7 @@ export function epochsIn(damaged: DamagedDatabase): OldEpoch[] {
 export function salvagesIn(damaged: DamagedDatabase): OldSalvage[] {
   const rows = damaged.query('SELECT file, step, position, skipped, lost, recovered FROM salvage ORDER BY id') ?? [];
   const isWhole = ({ file, step, position, skipped, lost, recovered }: OldSalvage): boolean =>
-    [file, step, skipped].every((text) => typeof text === 'string') && [position, lost, recovered].every(isCount);
+    [file, step].every((text) => typeof text === 'string') && isJson(skipped) && [position, lost, recovered].every(isCount);
   return (rows as unknown as OldSalvage[]).filter(isWhole);
 }
 
@@ -152,6 +152,14 @@ function isSeriesRow({ values: [id, key, name, tags, deviceId, valueType, priori
 
 function seriesOf({ id, values: [, key, name, tags, deviceId, valueType, priority] }: LeafRow): OldSeries {
   return { id, key, name, tags, deviceId, valueType, priority } as OldSeries;
+}
+
+function isJson(value: unknown): boolean {
+  try {
+    return typeof JSON.parse(value as string) === 'object';
+  } catch {
+    return false;
+  }
 }
 
 function isTrust(value: unknown): value is Trust {

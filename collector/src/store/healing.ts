@@ -112,7 +112,7 @@ function copyKnowledge(damaged: DamagedDatabase, database: Database, { file, now
   database
     .prepare(`INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES (?, 'pending', 0, ?, ?, 0)`)
     .run(file, JSON.stringify(beyondReach), lost);
-  copySalvages(damaged, database);
+  copySalvages(damaged, database, 0);
 }
 
 /** Returns how many rows were pending: all of them are booked as lost until they are found. */

@@ -80,8 +80,14 @@ export class SalvageTable {
   }
 }
 
+/** The stored form of `skipped` for a database whose rows are themselves moved by `shiftMs` when they are copied. */
+export function shiftFurther(text: string, shiftMs: number): string {
+  const parsed = parseSkipped(text);
+  return formatSkipped({ ...parsed, shiftMs: parsed.shiftMs + shiftMs });
+}
+
 /** The ranges alone, as a damaged database has them, or the ranges with what else is to be remembered. */
-function formatSkipped({ skipped, shiftMs, areBooksKnown }: SalvageProgress): string {
+function formatSkipped({ skipped, shiftMs, areBooksKnown }: Pick<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown'>): string {
   return JSON.stringify(shiftMs === 0 && areBooksKnown ? skipped : { skipped, shift_ms: shiftMs, are_books_known: areBooksKnown });
 }
 

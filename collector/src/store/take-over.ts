@@ -109,7 +109,7 @@ export class TakeOver extends Salvage {
     copySeries(source, database);
     copySessions(source, database);
     copyReceiverClocks(source, database);
-    copySalvages(source, database);
+    copySalvages(source, database, shiftMs);
     const pending = addBooks(source, database, this.options.ledger);
     return { ...progress, step: 'pending', shiftMs, areBooksKnown: pending !== undefined, lost: pending ?? 0 };
   }

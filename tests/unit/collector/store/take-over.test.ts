@@ -153,8 +153,8 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
 });
 
 describe('take-over: a kill', () => {
-  test('after any step loses no row and copies none twice', async () => {
-    const { rows, collected } = await bothDatabases();
+  test.each([['', LATER], [', also where stored times are the same,', NOW]])('after any step%s loses no row and copies none twice', async (_, laterMs) => {
+    const { rows, collected } = await bothDatabases({ laterMs });
     for (let steps = 0, isOver = false; !isOver; steps++) {
       const start = killedCopy(path, folder.path(`start-${steps}`));
       const killed = takingOver(start, LATER + 1_000_000);
@@ -215,13 +215,13 @@ describe('take-over: a kill', () => {
 
 describe('take-over: a database that is set aside while it takes over another', () => {
   /** Halfway through, an older program begins anew; then the newer one comes back. */
-  async function backAndForth(steps: number): Promise<{ readonly rows: string[]; readonly collected: number }> {
-    const { rows, collected } = await bothDatabases();
+  async function backAndForth(steps: number, { laterMs = LATER, olderMs = LATER + 2_000_000 } = {}): Promise<{ readonly rows: string[]; readonly collected: number }> {
+    const { rows, collected } = await bothDatabases({ laterMs });
     const copying = takingOver(path, LATER + 1_000_000);
     copying.steps(steps);
     copying.close();
     makeNewer(path);
-    const older = storeOn(path, { clock: new FakeClock(LATER + 2_000_000) });
+    const older = storeOn(path, { clock: new FakeClock(olderMs) });
     await scrapes(older, 2);
     const stop = new AbortController();
     const running = older.store.run(stop.signal);
@@ -234,8 +234,12 @@ describe('take-over: a database that is set aside while it takes over another', 
     return { rows: sorted([...(rows as string[]).map((row) => JSON.parse(row) as unknown), ...added]), collected: collected + 2 * SERIES };
   }
 
-  test.each([0, 1, 2, 3, 4, 5])('after %i steps goes on with it when it is taken over itself', async (steps) => {
-    const { rows, collected } = await backAndForth(steps);
+  const sameTimes = { laterMs: NOW, olderMs: NOW };
+  test.each<[number, string, { laterMs?: number; olderMs?: number }]>([
+    ...[0, 1, 2, 3, 4, 5].map((steps) => [steps, '', {}] as [number, string, object]),
+    ...[1, 3].map((steps) => [steps, ' and stored times that are the same', sameTimes] as [number, string, object]),
+  ])('after %i steps%s goes on with it when it is taken over itself', async (steps, _, times) => {
+    const { rows, collected } = await backAndForth(steps, times);
     // The newer program: it knows the schema.
     makeKnown(`${path}.schema-${NEWER}`);
     renameSync(`${path}.schema-${NEWER}`, `${path}.schema-${SCHEMA_VERSION}.2`);
