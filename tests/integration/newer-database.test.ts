@@ -113,7 +113,8 @@ test('newer database: forward, back, forward with a made-up migration loses no s
     const seen = await healthAt(await endpointOf(uploader));
     return seen.report.components['database'] === undefined ? undefined : seen;
   });
-  expect([report.status, report.components['database']!.message]).toEqual(['degraded', expect.stringContaining(`metrics.db.schema-${NEWER} (schema ${NEWER}, `)]);
+  const { status, message } = report.components['database']!;
+  expect([status, message]).toEqual(['degraded', expect.stringContaining(`metrics.db.schema-${NEWER} (schema ${NEWER}, `)]);
   await until('samples of the new database are delivered', () => books(path).delivered > 300);
   await uploader.stop();
   await until('some are pending', () => books(path).pending > 100);
@@ -146,5 +147,26 @@ test('newer database: one of a schema between the two is migrated before it is t
   await until('everything is delivered', () => books(path).pending === 0, 60_000);
   await uploader.stop();
   expect([schemaVersionOf(path), isBalanced(), setAside()]).toEqual([NEWER + 1, true, []]);
+  await expectEverythingOnce();
+}, 180_000);
+
+test('newer database: one that the newer uploader has open while it is set aside keeps what that one acknowledges', async () => {
+  const [old, newer] = [makeProgram(folder, 0), makeProgram(folder, 1)];
+  const [first, uploader] = [start('collector', newer), start('uploader', newer)];
+  await until('samples are delivered', () => books(path).delivered > 300);
+  await first.kill('SIGKILL');
+  const second = start('collector', old);
+  await until('the uploader has noticed, and waits', () =>
+    uploader.told('waiting for the collector to prepare the database').some(({ reason }) => reason === `schema version ${SCHEMA_VERSION}, not yet ${NEWER}`),
+  );
+  await until('samples are pending', () => books(path).pending > 200);
+  expect(isBalanced(`${path}.schema-${NEWER}`)).toBe(true);
+  await second.kill('SIGKILL');
+  const third = start('collector', newer);
+  await until('it is taken over', () => third.told(TAKEN_OVER).length > 0, 60_000);
+  await third.stop();
+  await until('everything is delivered', () => books(path).pending === 0, 60_000);
+  expect((await uploader.stop()).code).toBe(0);
+  expect([isBalanced(), setAside()]).toEqual([true, []]);
   await expectEverythingOnce();
 }, 180_000);

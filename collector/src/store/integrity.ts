@@ -74,7 +74,7 @@ export function schemaFault(database: Database): string | undefined {
     const has = (name: string): boolean => objectsOf(database).has(`table ${name}`);
     if (version < 3 && ['series', 'samples', 'settled', 'collector_state'].some(has)) return 'the record of the schema’s version is damaged';
     if (version === 0) return undefined;
-    // A later program's database is refused, not mended: which version it has is not for us to doubt.
+    // A later program's database is set aside, not mended: which version it has is not for us to doubt.
     if (version > SCHEMA_VERSION) return undefined;
     if (has('schema_version') && !areWhole(database, version)) return 'the record of the schema’s version is damaged';
     return version === SCHEMA_VERSION ? differenceToOurs(database) : undefined;

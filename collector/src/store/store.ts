@@ -74,7 +74,7 @@ export class Store {
   /**
    * Opens the database; on a full disk collection begins without it.
    *
-   * @throws AgentError for what an operator has to mend: a folder that is missing or another's, a newer schema
+   * @throws AgentError for what an operator has to mend: a folder that is missing or another's
    */
   open(): void {
     try {
