@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 
 import { openDatabase, type Database } from './open.ts';
 
@@ -18,9 +18,10 @@ export function schemaVersion(database: Database): number {
   return database.prepare<[], number>('SELECT IFNULL(MAX(version), 0) FROM schema_version').pluck().get() ?? 0;
 }
 
-/** The schema version of a database's file; undefined where there is none, or where it cannot be read. */
+/** The schema version of a database's file; undefined where there is none, or it is empty or cannot be read. */
 export function schemaVersionOf(path: string): number | undefined {
-  if (!existsSync(path)) return undefined;
+  // SQLite removes the WAL of a database of no bytes when it opens it, also by a connection that only reads.
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
   let database: Database | undefined;
   try {
     // A connection that only reads leaves the WAL as it is.

@@ -149,4 +149,11 @@ export const settingAside = [
     replace: 'shiftMs: parsed.shiftMs',
     tests: ['collector/store/take-over'],
   },
+  {
+    why: 'looking at an empty file removes its WAL',
+    file: 'shared/src/database/schema-version.ts',
+    find: "if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;",
+    replace: "if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;",
+    tests: ['collector/store/set-aside'],
+  },
 ];

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
@@ -103,6 +103,16 @@ describe('set aside: a newer database', () => {
     setNewerAside({ dbPath: path, logger: new RecordedLog() });
     expect([names(), content(path).length]).toEqual([[], rows]);
   });
+});
+
+test('set aside: looking at a file that lost all its bytes leaves its WAL, from which rows are salvaged', async () => {
+  await killedDatabase(path, { inFile: 5, inWal: 5, delivered: 0 });
+  truncateSync(path, 0);
+  const walBytes = statSync(`${path}-wal`).size;
+  started();
+  const [damaged] = readdirSync(dirname(path)).filter((name) => /damaged-\w+-wal$/.test(name));
+  expect(statSync(folder.path(damaged!)).size).toBe(walBytes);
+  expect(booksIn(path).balanced).toBe(1);
 });
 
 describe('set aside: after a kill', () => {
