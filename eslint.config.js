@@ -66,7 +66,7 @@ const noProcess = {
 const sqlRooms = [
   'shared/src/database/*.ts',
   'collector/src/{clock-epochs,epoch-table,agent-state,sample-writer,sessions,collector-status,wal-checkpointer}.ts',
-  'collector/src/store/{damaged-database,damaged-tables,fit-to-cap,healing,integrity,ledger,retention,salvage,storage-state,thinning}.ts',
+  'collector/src/store/{copied-history,damaged-database,damaged-tables,fit-to-cap,healing,integrity,ledger,retention,salvage,salvage-progress,sample-copier,storage-state,take-over,thinning}.ts',
   'uploader/src/{backlog,settled,acknowledgements,row-reader,receiver-clock,lost-rows,uploader-report,database-watch,losses-mark,quarantined,requeue}.ts',
   'uploader/src/sidecar/{store-reader,history-reader}.ts',
 ];

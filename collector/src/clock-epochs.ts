@@ -2,7 +2,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import type { Logger } from '@thugshells/shared/logger.ts';
 
-import { EpochTable, Trust, type Epoch, type ReceiverClock } from './epoch-table.ts';
+import { EpochTable, Trust, type Epoch, type ForeignEpoch, type ReceiverClock } from './epoch-table.ts';
 
 /** When a scrape began, by all clocks, in milliseconds; `wallMs` is Unix time. */
 export interface Instant {
@@ -63,6 +63,7 @@ export class ClockEpochs {
   readonly #options: ClockEpochsOptions;
   readonly #table: EpochTable;
   readonly #base: number;
+  readonly #firstStoredMs: number;
   #lastStoredMs: number;
   #latestMonotonicMs = -Infinity;
   #current: Epoch;
@@ -71,8 +72,8 @@ export class ClockEpochs {
   /** The newest epoch in the table, where `current` may go on with it. */
   #recorded: Epoch | undefined;
   #count: number;
-  /** That of the newest epoch, where it is of rows of another database. */
-  #foreignOffsetMs: number | undefined;
+  /** The newest epoch, where it is of rows of another database. */
+  #foreign: ForeignEpoch | undefined;
   /** How far the wall clock was from the epoch's at the last look: a step comes at once, drift little by little. */
   #lastDeviationMs = 0;
   /** By which receiver's clock the held epochs were looked at last. */
@@ -86,6 +87,7 @@ export class ClockEpochs {
     // Not below the build either: rows stamped 1970 would be refused, not held, also after the clock has been set.
     const start = instantOf(options.clock);
     this.#base = Math.max(start.wallMs, newest + 1, options.builtAtMs) - start.monotonicMs;
+    this.#firstStoredMs = Math.floor(start.monotonicMs + this.#base);
     this.#current = this.#epochAt(this.#read(start), 'start');
     this.#previous = this.#current;
     this.#recorded = this.#table.newest();
@@ -109,6 +111,11 @@ export class ClockEpochs {
     return { storedMs, trueMs: storedMs + this.#current.offsetMs, epoch: this.#current };
   }
 
+  /** No row of this process is stored under an earlier time. */
+  get firstStoredMs(): number {
+    return this.#firstStoredMs;
+  }
+
   /** How far the wall clock is ahead of the receiver's, in milliseconds; undefined until they were compared in this boot. */
   skewMs(): number | undefined {
     const receiver = this.#table.receiverClock();
@@ -127,7 +134,7 @@ export class ClockEpochs {
       this.#count = this.#table.count();
     } else if (epoch.trust === Trust.confirmed && this.#recorded?.trust === Trust.faith) this.#table.confirmNewest();
     this.#recorded = continues && this.#recorded?.trust === Trust.confirmed ? this.#recorded : epoch;
-    this.#foreignOffsetMs = undefined;
+    this.#foreign = undefined;
     const by = this.#table.receiverClock()?.bootedAtMs;
     if (continues && this.#settledBy === by) return;
     this.#settledBy = by;
@@ -137,17 +144,19 @@ export class ClockEpochs {
   /**
    * Notes, inside the transaction that stores them, that rows of another database begin at an id. The next rows of this
    * process begin an epoch of their own again.
+   *
+   * @param epoch the same object for as long as it is the same epoch
    */
-  recordForeign(offsetMs: number, firstId: number): void {
-    if (this.#foreignOffsetMs === offsetMs) return;
-    this.#table.addForeign(firstId, offsetMs);
-    this.#foreignOffsetMs = offsetMs;
+  recordForeign(epoch: ForeignEpoch, firstId: number): void {
+    if (this.#foreign === epoch) return;
+    this.#table.addForeign(firstId, epoch);
+    this.#foreign = epoch;
     this.#recorded = undefined;
   }
 
   /** After a transaction that failed: what it recorded went with it. */
   forget(): void {
-    this.#foreignOffsetMs = undefined;
+    this.#foreign = undefined;
     this.#recorded = this.#table.newest();
     this.#count = this.#table.count();
     this.#settledBy = 'never';

@@ -13,6 +13,17 @@ export interface Epoch {
   readonly reason: string;
 }
 
+/** An epoch of rows that are copied from another database, with all that is known of it. */
+export interface ForeignEpoch {
+  readonly offsetMs: number;
+  readonly bootBaseMs: number | null;
+  readonly trust: Trust;
+  readonly bootId: string | null;
+  /** Its boot ended before anybody knew its true time. */
+  readonly isLost: boolean;
+  readonly reason: string;
+}
+
 /** When this boot began by the receiver's clock, as the uploader found. */
 export interface ReceiverClock {
   readonly bootedAtMs: number;
@@ -50,6 +61,7 @@ export class EpochTable {
   readonly #held: Statement<[number], HeldEpoch>;
   readonly #delivered: Statement<[number, number], { first: number; last: number }>;
   readonly #lose: Statement<[number]>;
+  readonly #markLost: Statement<[number]>;
 
   constructor(database: Database, bootId: string | undefined) {
     this.#bootId = bootId;
@@ -75,6 +87,7 @@ export class EpochTable {
     this.#delivered = database.prepare(
       'SELECT first_id AS first, last_id AS last FROM settled WHERE last_id >= ? AND first_id <= ? ORDER BY first_id',
     );
+    this.#markLost = database.prepare('UPDATE epochs SET lost = 1 WHERE first_id = ?');
     this.#lose = database.prepare(
       `UPDATE epochs SET lost = 1, trusted = 0, reason = reason || '; the boot ended before its true time was known' WHERE first_id = ?`,
     );
@@ -104,9 +117,10 @@ export class EpochTable {
     this.#prune.run(firstId);
   }
 
-  /** Begins an epoch of rows that are taken over from another database. */
-  addForeign(firstId: number, offsetMs: number): void {
-    this.#insert.run(firstId, offsetMs, Trust.confirmed, null, null, 'rows of a damaged database');
+  /** Begins an epoch of rows that are copied from another database. */
+  addForeign(firstId: number, { offsetMs, trust, bootId, bootBaseMs, reason, isLost }: ForeignEpoch): void {
+    this.#insert.run(firstId, offsetMs, trust, bootId, bootBaseMs, reason);
+    if (isLost) this.#markLost.run(firstId);
   }
 
   /** Notes that the newest epoch's clock agreed with the receiver's. */

@@ -68,7 +68,11 @@ function run(): Promise<never> {
   });
 
   async function uploadFromOneDatabase(manager: ServiceManager, ...[releases, stop, end]: Parameters<Part>): Promise<void> {
-    const opened = await openWhenReady(config.dbPath, { clock, logger, stop, onLook: () => manager.progressed() });
+    const onLook = (reason: string): void => {
+      manager.progressed();
+      manager.status(`waiting for the database: ${reason}`);
+    };
+    const opened = await openWhenReady(config.dbPath, { clock, logger, stop, onLook });
     if (opened === undefined) return;
     const database = releases.add('database', opened, (open) => void open.close());
     manager.status('uploading');

@@ -1,5 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { AgentError } from '@thugshells/shared/errors.ts';
+import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
 import { refuseNewer } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
@@ -10,24 +10,29 @@ const CACHE_KIB = 2048;
 /** How often the database is looked at until the collector has made it. */
 const LOOK_INTERVAL_MS = 500;
 
+/** The database, or why it cannot be opened yet. */
+type Look = { readonly database: Database } | { readonly database?: undefined; readonly reason: string; readonly tooNew?: AgentError };
+
 /**
- * Opens the database as soon as it has the schema that this program knows; the collector makes both.
+ * Opens the database as soon as it has the schema that this program knows. The collector makes both; one that a newer
+ * program has migrated it sets aside, to begin a new one, so that is waited for too.
  *
- * @param onLook hears of each look that found nothing yet
+ * @param onLook is called with the reason after each look that found nothing yet
  * @returns undefined when `stop` comes first
- * @throws AgentError DATABASE_TOO_NEW for one that a later program has migrated
  */
 export async function openWhenReady(
   path: string,
-  { clock, logger, stop, onLook }: { readonly clock: Clock; readonly logger: Logger; readonly stop: AbortSignal; readonly onLook?: () => void },
+  { clock, logger, stop, onLook }: { readonly clock: Clock; readonly logger: Logger; readonly stop: AbortSignal; readonly onLook?: (reason: string) => void },
 ): Promise<Database | undefined> {
-  let told = false;
+  let logged: string | undefined;
   while (!stop.aborted) {
-    const { database, reason } = tryOpen(path);
-    if (database !== undefined) return database;
-    if (!told) logger.info('waiting for the collector to prepare the database', { path, reason });
-    told = true;
-    onLook?.();
+    const look = tryOpen(path);
+    if (look.database !== undefined) return look.database;
+    const { reason, tooNew } = look;
+    if (reason !== logged && tooNew !== undefined) logger.warn('newer database, waiting for the collector', { path, reason, hint: tooNew.hint });
+    else if (reason !== logged) logger.info('waiting for the collector to prepare the database', { path, reason });
+    logged = reason;
+    onLook?.(reason);
     await clock.sleep(LOOK_INTERVAL_MS, stop);
   }
   return undefined;
@@ -39,12 +44,13 @@ export async function openWhenReady(
  * @throws AgentError DATABASE_NOT_READY, DATABASE_TOO_NEW or SQLITE_TOO_OLD
  */
 export function openNow(path: string): Database {
-  const { database, reason } = tryOpen(path);
-  if (database !== undefined) return database;
-  throw new AgentError(`cannot use the database ${path}: ${reason}`, { code: 'DATABASE_NOT_READY', hint: 'the collector prepares it; look at THUGSHELLS_DB_PATH' });
+  const look = tryOpen(path);
+  if (look.database !== undefined) return look.database;
+  if (look.tooNew !== undefined) throw look.tooNew;
+  throw new AgentError(`cannot use the database ${path}: ${look.reason}`, { code: 'DATABASE_NOT_READY', hint: 'the collector prepares it; look at THUGSHELLS_DB_PATH' });
 }
 
-function tryOpen(path: string): { readonly database?: Database; readonly reason?: string } {
+function tryOpen(path: string): Look {
   let database: Database;
   try {
     database = openDatabase(path, { cacheKiB: CACHE_KIB });
@@ -56,8 +62,11 @@ function tryOpen(path: string): { readonly database?: Database; readonly reason?
   if (version === SCHEMA_VERSION) return { database };
   try {
     refuseNewer(database);
+    return { reason: `schema version ${version}, not yet ${SCHEMA_VERSION}` };
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    return { reason: messageOf(error), tooNew: error };
   } finally {
     database.close();
   }
-  return { reason: `schema version ${version}, not yet ${SCHEMA_VERSION}` };
 }

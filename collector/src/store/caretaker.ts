@@ -36,9 +36,9 @@ export class Caretaker {
     if (!isCheckedAtOnce(options.dbPath)) this.#startCheck();
   }
 
-  /** Whether rows of a damaged database are being copied. */
+  /** Whether rows of another database are being copied. */
   get isCopying(): boolean {
-    return this.#open.salvage !== undefined;
+    return this.#open.salvages.isCopying;
   }
 
   /** Does what is due; returns what is wrong with the database, where a check has found something. */
@@ -63,7 +63,7 @@ export class Caretaker {
 
   stop(): void {
     this.#check?.stop();
-    this.#open.salvage?.close();
+    this.#open.salvages.close();
   }
 
   #expire(): void {
@@ -72,9 +72,9 @@ export class Caretaker {
 
   #copySalvaged(): void {
     this.#inSlices(() => {
-      if (this.#open.salvage === undefined || this.#open.retention.isOverLimit) return false;
-      if (this.#open.salvage.step()) return true;
-      this.#open.salvage = undefined;
+      const { salvages, retention } = this.#open;
+      if (!salvages.isCopying || retention.isOverLimit) return false;
+      if (salvages.step()) return true;
       pruneDamaged(this.#options.dbPath, this.#options.limits.maxBytes);
       return false;
     });

@@ -154,6 +154,8 @@ function isSample({ id, seriesId, timestampMs, value }: OldSample): boolean {
 }
 
 function openIfPossible(path: string): Database | undefined {
+  // SQLite removes the WAL of a database of no bytes when it opens it, and with it the pages that are left.
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
   let database: Database | undefined;
   try {
     database = openDatabase(path, { readonly: true });

@@ -2,6 +2,7 @@ import { subtract, type IdRange } from '@thugshells/shared/id-ranges.ts';
 import { seriesKey } from '@thugshells/shared/sample.ts';
 import { NORMAL_PRIORITY } from '@thugshells/shared/series.ts';
 
+import { Trust, type ForeignEpoch } from '../epoch-table.ts';
 import type { DamagedDatabase } from './damaged-database.ts';
 import type { LeafRow } from './leaf-pages.ts';
 import type { Loss } from './ledger.ts';
@@ -19,12 +20,19 @@ export interface OldSeries {
   readonly priority: number;
 }
 
-export interface OldEpoch {
+/** A row of `epochs`. */
+export interface OldEpoch extends ForeignEpoch {
   readonly firstId: number;
-  readonly offsetMs: number;
-  readonly trusted: boolean;
-  readonly bootId: string | null;
-  readonly reason: string;
+}
+
+/** A row of `salvage`: what the database was copying itself. */
+export interface OldSalvage {
+  readonly file: string;
+  readonly step: string;
+  readonly position: number;
+  readonly skipped: string;
+  readonly lost: number;
+  readonly recovered: number;
 }
 
 /** A row of `rejected`. */
@@ -91,11 +99,25 @@ export function lossesIn(damaged: DamagedDatabase): (Loss & { readonly at: numbe
 
 /** The epochs; where they cannot be read, one that takes stored times as they are. */
 export function epochsIn(damaged: DamagedDatabase): OldEpoch[] {
-  const rows = damaged.query('SELECT first_id AS firstId, offset_ms AS offsetMs, trusted, boot_id AS bootId, reason FROM epochs ORDER BY first_id') ?? [];
+  const columns = 'first_id AS firstId, offset_ms AS offsetMs, trusted AS trust, boot_id AS bootId, reason';
+  // Before version 5 of the schema nobody could say later when an epoch had been.
+  const rows =
+    damaged.query(`SELECT ${columns}, boot_base_ms AS bootBaseMs, lost FROM epochs ORDER BY first_id`) ??
+    damaged.query(`SELECT ${columns}, NULL AS bootBaseMs, 0 AS lost FROM epochs ORDER BY first_id`) ??
+    [];
   const known = rows
-    .filter(({ firstId, offsetMs }) => isCount(firstId) && Number.isSafeInteger(offsetMs))
-    .map((row) => ({ ...row, trusted: row['trusted'] === 1 || row['trusted'] === 2 }) as unknown as OldEpoch);
-  return known.length > 0 ? known : [{ firstId: 0, offsetMs: 0, trusted: true, bootId: null, reason: 'the epochs could not be read' }];
+    .filter(({ firstId, offsetMs, bootBaseMs }) => isCount(firstId) && [offsetMs, bootBaseMs ?? 0].every(Number.isSafeInteger))
+    .map((row) => ({ ...row, trust: isTrust(row['trust']) ? row['trust'] : Trust.no, isLost: row['lost'] === 1 }) as unknown as OldEpoch);
+  if (known.length > 0) return known;
+  return [{ firstId: 0, offsetMs: 0, bootBaseMs: null, trust: Trust.confirmed, bootId: null, isLost: false, reason: 'the epochs could not be read' }];
+}
+
+/** What the database was copying itself, as far as that can be read. */
+export function salvagesIn(damaged: DamagedDatabase): OldSalvage[] {
+  const rows = damaged.query('SELECT file, step, position, skipped, lost, recovered FROM salvage ORDER BY id') ?? [];
+  const isWhole = ({ file, step, position, skipped, lost, recovered }: OldSalvage): boolean =>
+    [file, step].every((text) => typeof text === 'string') && isJson(skipped) && [position, lost, recovered].every(isCount);
+  return (rows as unknown as OldSalvage[]).filter(isWhole);
 }
 
 /** The series that can be read, from either copy, and are what their keys say. */
@@ -130,6 +152,18 @@ function isSeriesRow({ values: [id, key, name, tags, deviceId, valueType, priori
 
 function seriesOf({ id, values: [, key, name, tags, deviceId, valueType, priority] }: LeafRow): OldSeries {
   return { id, key, name, tags, deviceId, valueType, priority } as OldSeries;
+}
+
+function isJson(value: unknown): boolean {
+  try {
+    return typeof JSON.parse(value as string) === 'object';
+  } catch {
+    return false;
+  }
+}
+
+function isTrust(value: unknown): value is Trust {
+  return Object.values(Trust).some((trust) => trust === value);
 }
 
 function isCount(value: unknown): value is number {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 import type { Database } from '@thugshells/shared/database/open.ts';
@@ -6,10 +6,12 @@ import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
 import type { Logger } from '@thugshells/shared/logger.ts';
 
+import { copyLosses, copySalvages, copySessions } from './copied-history.ts';
 import { DamagedDatabase } from './damaged-database.ts';
-import { booksOf, lossesIn, seriesIn, type OldBooks } from './damaged-tables.ts';
+import { booksOf, seriesIn } from './damaged-tables.ts';
 import { fileFault } from './integrity.ts';
 import { Ledger } from './ledger.ts';
+import { databaseBytes, removeDatabase } from './move-database.ts';
 
 export interface HealingOptions {
   readonly databasePath: string;
@@ -32,7 +34,7 @@ const KEPT_DATABASES = 3;
 const UNKNOWN_IDS = 10_000_000;
 
 /** Where a damaged database is moved: beside the one in use, dated. */
-function nameAside(databasePath: string, nowMs: number): string {
+export function damagedName(databasePath: string, nowMs: number): string {
   const stamp = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '');
   return `${databasePath}.damaged-${stamp}`;
 }
@@ -45,7 +47,7 @@ function workName(databasePath: string): string {
 /** Makes the database that is to take a damaged one's place: series, epochs, sessions and books; the rows are Salvage's. */
 export function replacementFor({ databasePath, logger, nowMs }: HealingOptions): Replacement {
   const path = workName(databasePath);
-  const aside = nameAside(databasePath, nowMs);
+  const aside = damagedName(databasePath, nowMs);
   removeDatabase(path);
   const database = prepareDatabase(path, logger);
   const isWalUnread = fileFault(databasePath) !== undefined;
@@ -85,7 +87,7 @@ export function pruneDamaged(databasePath: string, maxBytes: number): void {
   const names = readdirSync(folder).filter((name) => name.startsWith(prefix) && !/-(wal|shm)$/.test(name));
   let bytes = 0;
   for (const [index, name] of names.sort().reverse().entries()) {
-    bytes += SUFFIXES.reduce((sum, suffix) => sum + bytesOf(join(folder, name + suffix)), 0);
+    bytes += databaseBytes(join(folder, name));
     if (index >= KEPT_DATABASES || bytes > maxBytes) removeDatabase(join(folder, name));
   }
 }
@@ -110,15 +112,7 @@ function copyKnowledge(damaged: DamagedDatabase, database: Database, { file, now
   database
     .prepare(`INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES (?, 'pending', 0, ?, ?, 0)`)
     .run(file, JSON.stringify(beyondReach), lost);
-}
-
-/** Sessions name their rows by ids that are lost with them; the sessions themselves are history. */
-function copySessions(damaged: DamagedDatabase, database: Database): void {
-  const insert = database.prepare(
-    `INSERT OR IGNORE INTO sessions (id, start_time, end_time, status, metadata, first_sample_id)
-     VALUES (@id, @start_time, @end_time, @status, @metadata, NULL)`,
-  );
-  for (const session of damaged.query('SELECT id, start_time, end_time, status, metadata FROM sessions') ?? []) insert.run(session);
+  copySalvages(damaged, database, 0);
 }
 
 /** Returns how many rows were pending: all of them are booked as lost until they are found. */
@@ -136,22 +130,4 @@ function copyBooks(damaged: DamagedDatabase, database: Database, nowMs: number):
   // Not as it was: of numbers that do not add up nobody knows which one is damaged.
   database.prepare('UPDATE collector_state SET collected = ?, heartbeat = ?').run(delivered + rejected + dropped + lost, heartbeatMs);
   return lost;
-}
-
-/** The ledger as it was, and what its counts do not explain; returns their sum. */
-function copyLosses(damaged: DamagedDatabase, ledger: Ledger, books: OldBooks): number {
-  const losses = lossesIn(damaged);
-  for (const loss of losses) ledger.add(loss, loss.at);
-  const sum = losses.reduce((total, { count }) => total + count, 0);
-  const unexplained = books.dropped - sum;
-  if (unexplained > 0) ledger.add({ reason: 'corruption', count: unexplained, firstMs: null, lastMs: null }, books.heartbeatMs);
-  return Math.max(sum, books.dropped);
-}
-
-function removeDatabase(path: string): void {
-  for (const suffix of SUFFIXES) rmSync(path + suffix, { force: true });
-}
-
-function bytesOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

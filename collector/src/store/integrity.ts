@@ -1,7 +1,7 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 
 import { migrate } from '@thugshells/shared/database/migrate.ts';
-import { openMemory, type Database } from '@thugshells/shared/database/open.ts';
+import { openDatabase, openMemory, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
 import { messageOf } from '@thugshells/shared/errors.ts';
 import { seriesKey } from '@thugshells/shared/sample.ts';
@@ -25,6 +25,21 @@ export function fileFault(databasePath: string): string | undefined {
   const bytes = statSync(databasePath, { throwIfNoEntry: false })?.size ?? 0;
   if (bytes === 0) return 'the database is empty and its WAL is not';
   return isWal(walPath) ? undefined : 'the header of the WAL is damaged';
+}
+
+/** What is wrong with a database before anybody works on it: its files, and what they hold as far as that is looked at at once. */
+export function databaseFault(path: string): string | undefined {
+  return fileFault(path) ?? (existsSync(path) ? faultIn(path) : undefined);
+}
+
+/** Looked for by a connection that only reads: one that writes would move the WAL into a damaged file when it is closed. */
+function faultIn(path: string): string | undefined {
+  const database = openDatabase(path, { readonly: true });
+  try {
+    return isCheckedAtOnce(path) ? contentFault(database) : schemaFault(database);
+  } finally {
+    database.close();
+  }
 }
 
 function isWal(path: string): boolean {
@@ -59,7 +74,7 @@ export function schemaFault(database: Database): string | undefined {
     const has = (name: string): boolean => objectsOf(database).has(`table ${name}`);
     if (version < 3 && ['series', 'samples', 'settled', 'collector_state'].some(has)) return 'the record of the schema’s version is damaged';
     if (version === 0) return undefined;
-    // A later program's database is refused, not mended: which version it has is not for us to doubt.
+    // A later program's database is set aside, not mended: which version it has is not for us to doubt.
     if (version > SCHEMA_VERSION) return undefined;
     if (has('schema_version') && !areWhole(database, version)) return 'the record of the schema’s version is damaged';
     return version === SCHEMA_VERSION ? differenceToOurs(database) : undefined;

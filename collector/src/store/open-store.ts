@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
-
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import type { Database } from '@thugshells/shared/database/open.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { messageOf } from '@thugshells/shared/errors.ts';
 import type { Logger } from '@thugshells/shared/logger.ts';
@@ -15,13 +13,17 @@ import { openSession, type SessionMetadata } from '../sessions.ts';
 import { WalCheckpointer } from '../wal-checkpointer.ts';
 import { fitToCap } from './fit-to-cap.ts';
 import { endInterruptedHealing, pruneDamaged, replacementFor } from './healing.ts';
-import { contentFault, fileFault, isCheckedAtOnce, schemaFault } from './integrity.ts';
+import { databaseFault } from './integrity.ts';
 import { Ledger } from './ledger.ts';
 import { Retention } from './retention.ts';
 import { Salvage } from './salvage.ts';
+import { SalvageTable } from './salvage-progress.ts';
+import { SalvageQueue } from './salvage-queue.ts';
+import { setNewerAside } from './set-aside.ts';
 import type { SpaceLimits } from './space.ts';
 import { StorageStateTable } from './storage-state.ts';
 import { faultOf } from './storage-faults.ts';
+import { noteTakeOvers } from './take-over.ts';
 
 export interface OpenStoreOptions {
   readonly clock: Clock;
@@ -49,15 +51,15 @@ export interface OpenStore {
   readonly retention: Retention;
   readonly states: StorageStateTable;
   readonly closeSession: (nowMs: number) => void;
-  /** Undefined where no damaged database is being copied. */
-  salvage: Salvage | undefined;
+  readonly salvages: SalvageQueue;
 }
 
 /** How long rows of a damaged database are copied before the first scrape; the rest follows beside the collection. */
 const SALVAGE_FIRST_MS = 1_500;
 
 /**
- * Opens the database, made where it is missing, migrated, and, where it is damaged, replaced by a new one.
+ * Opens the database, made where it is missing, migrated, and, where it is damaged, replaced by a new one; one that a
+ * newer program has migrated is set aside.
  *
  * @param damage what is known to be wrong with it
  * @throws AgentError as prepareDatabase() does
@@ -65,6 +67,7 @@ const SALVAGE_FIRST_MS = 1_500;
 export function openStore(options: OpenStoreOptions, damage?: string): OpenStore {
   const { dbPath, logger } = options;
   endInterruptedHealing(dbPath);
+  setNewerAside(options);
   const { database, fault } = damage === undefined ? openSound(options) : { fault: damage };
   if (database !== undefined) return roomsOf(database, options);
   logger.error('the database is damaged; a new one takes its place, and what can be read is copied into it', { path: dbPath, error: fault });
@@ -75,21 +78,11 @@ export function openStore(options: OpenStoreOptions, damage?: string): OpenStore
 /** The database as it is, or what is wrong with it. */
 function openSound({ dbPath, logger, notify }: OpenStoreOptions): { readonly database?: Database; readonly fault?: string } {
   try {
-    const fault = fileFault(dbPath) ?? (existsSync(dbPath) ? faultIn(dbPath) : undefined);
+    const fault = databaseFault(dbPath);
     return fault === undefined ? { database: prepareDatabase(dbPath, logger, notify) } : { fault };
   } catch (error) {
     if (faultOf(error) !== 'damaged') throw error;
     return { fault: messageOf(error) };
-  }
-}
-
-/** Looked for by a connection that only reads: one that writes would move the WAL into a damaged file when it is closed. */
-function faultIn(dbPath: string): string | undefined {
-  const database = openDatabase(dbPath, { readonly: true });
-  try {
-    return isCheckedAtOnce(dbPath) ? contentFault(database) : schemaFault(database);
-  } finally {
-    database.close();
   }
 }
 
@@ -98,9 +91,10 @@ function replace({ dbPath, clock, logger, builtAtMs }: OpenStoreOptions): void {
   const until = clock.monotonic() + SALVAGE_FIRST_MS;
   const { database, install } = replacementFor({ databasePath: dbPath, logger, nowMs: clock.now() });
   const epochs = new ClockEpochs(database, { clock, logger, bootId: undefined, builtAtMs });
-  const salvage = Salvage.resume(database, { logger, epochs, ledger: new Ledger(database), databasePath: dbPath, path: dbPath });
-  while (salvage !== undefined && clock.monotonic() < until && salvage.step()) continue;
-  salvage?.close();
+  const [progress] = new SalvageTable(database).all();
+  const salvage = new Salvage(database, progress!, { clock, logger, epochs, ledger: new Ledger(database), databasePath: dbPath, path: dbPath });
+  while (clock.monotonic() < until && salvage.step()) continue;
+  salvage.close();
   install();
 }
 
@@ -114,8 +108,9 @@ function roomsOf(database: Database, options: OpenStoreOptions): OpenStore {
     const wal = new WalCheckpointer(database, { ...options, walBytes: limits.walBytes });
     const retention = new Retention(database, { ...options, ledger, usedBytes: limits.usedBytes });
     fitToCap(database, limits.databaseBytes, { retention, wal, logger });
-    const salvage = Salvage.resume(database, { logger, epochs, ledger, databasePath: dbPath });
-    if (salvage === undefined) pruneDamaged(dbPath, limits.maxBytes);
+    noteTakeOvers(database, options);
+    const salvages = new SalvageQueue(database, { ...options, epochs, ledger, databasePath: dbPath });
+    if (!salvages.isCopying) pruneDamaged(dbPath, limits.maxBytes);
     return {
       database,
       epochs,
@@ -127,7 +122,7 @@ function roomsOf(database: Database, options: OpenStoreOptions): OpenStore {
       retention,
       states: new StorageStateTable(database),
       closeSession,
-      salvage,
+      salvages,
     };
   } catch (error) {
     database.close();

@@ -74,7 +74,7 @@ export class Store {
   /**
    * Opens the database; on a full disk collection begins without it.
    *
-   * @throws AgentError for what an operator has to mend: a folder that is missing or another's, a newer schema
+   * @throws AgentError for what an operator has to mend: a folder that is missing or another's
    */
   open(): void {
     try {
@@ -250,7 +250,7 @@ export class Store {
     if (open === undefined) return released;
     try {
       // What is kept of damaged databases is worth less than what comes in.
-      if (open.salvage === undefined) pruneDamaged(this.#options.dbPath, 0);
+      if (!open.salvages.isCopying) pruneDamaged(this.#options.dbPath, 0);
       open.wal.checkpoint();
       // At the cap pending rows make way too; on a disk that others have filled, only what has been delivered does.
       const slice = open.retention.isOverLimit ? open.retention.makeRoom() : open.retention.freeSettled();

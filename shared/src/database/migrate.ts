@@ -59,7 +59,7 @@ export function refuseNewer(database: Database): void {
   if (version <= SCHEMA_VERSION) return;
   throw new AgentError(
     `the database has schema version ${version}, this program knows versions up to ${SCHEMA_VERSION}`,
-    { code: 'DATABASE_TOO_NEW', hint: 'install the program that wrote it, or a later one; nothing was changed' },
+    { code: 'DATABASE_TOO_NEW', hint: `nothing was changed; install a version that knows schema ${version}, or start the collector: it sets this database aside and begins a new one` },
   );
 }
 

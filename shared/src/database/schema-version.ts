@@ -1,4 +1,6 @@
-import type { Database } from './open.ts';
+import { statSync } from 'node:fs';
+
+import { openDatabase, type Database } from './open.ts';
 
 /** The newest version that this program knows: the number of the last file in migrations/. */
 export const SCHEMA_VERSION = 5;
@@ -14,6 +16,22 @@ export function schemaVersion(database: Database): number {
     return hasTable(database, 'metrics') ? VERSION_OF_FIRST_MILESTONE : 0;
   }
   return database.prepare<[], number>('SELECT IFNULL(MAX(version), 0) FROM schema_version').pluck().get() ?? 0;
+}
+
+/** The schema version of a database's file; undefined where there is none, or it is empty or cannot be read. */
+export function schemaVersionOf(path: string): number | undefined {
+  // SQLite removes the WAL of a database of no bytes when it opens it, also by a connection that only reads.
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
+  let database: Database | undefined;
+  try {
+    // A connection that only reads leaves the WAL as it is.
+    database = openDatabase(path, { readonly: true });
+    return schemaVersion(database);
+  } catch {
+    return undefined;
+  } finally {
+    database?.close();
+  }
 }
 
 function hasTable(database: Database, name: string): boolean {

@@ -72,4 +72,18 @@ export const health = [
     replace: "this.#refusesOtherNames = isLoopback(host) && host === '';",
     tests: ['uploader/sidecar/server'],
   },
+  {
+    why: 'a database that is set aside goes unseen',
+    file: 'uploader/src/sidecar/health.ts',
+    find: 'database === undefined ? {} : { database }',
+    replace: 'database === undefined ? {} : {}',
+    tests: ['uploader/sidecar/health'],
+  },
+  {
+    why: 'the uploader ends with a newer database',
+    file: 'uploader/src/schema-wait.ts',
+    find: '    return { reason: messageOf(error), tooNew: error };',
+    replace: '    throw error;',
+    tests: ['uploader/schema-wait'],
+  },
 ];

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,8 +8,9 @@ import { migrate } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
 
-import { openWhenReady } from '../../../uploader/src/schema-wait.ts';
+import { openNow, openWhenReady } from '../../../uploader/src/schema-wait.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { thrownBy } from '../shared/thrown.ts';
 import { LogRecord } from './log-record.ts';
 
 let folder: string;
@@ -27,7 +28,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function open(onLook?: () => void): Promise<Database | undefined> {
+function open(onLook?: (reason: string) => void): Promise<Database | undefined> {
   return openWhenReady(path, { clock, logger: log, stop: stop.signal, ...(onLook && { onLook }) });
 }
 
@@ -77,14 +78,34 @@ describe('the database', () => {
     (await opened)!.close();
   });
 
-  test('of a later program is refused, with both versions', async () => {
+  test('of a newer program is waited for until the collector has begun another one; the log has the reason and the remedy once', async () => {
+    const reasons = new Set<string>();
     collect((database) => {
       migrate(database);
       database.prepare('INSERT INTO schema_version (version, applied_at) VALUES (?, 0)').run(SCHEMA_VERSION + 1);
     });
-    await expect(open()).rejects.toMatchObject({
+    const opened = open((reason) => reasons.add(reason));
+    await clock.advance(5_000);
+    const versions = `the database has schema version ${SCHEMA_VERSION + 1}, this program knows versions up to ${SCHEMA_VERSION}`;
+    expect([log.messages(), [...reasons]]).toEqual([['newer database, waiting for the collector'], [versions]]);
+    expect(log.lines[0]!.fields).toMatchObject({ path, reason: versions, hint: expect.stringContaining('start the collector') });
+    renameSync(path, `${path}.schema-${SCHEMA_VERSION + 1}`);
+    await clock.advance(5_000);
+    expect(log.messages().at(-1)).toBe('waiting for the collector to prepare the database');
+    collect(migrate);
+    await clock.advance(500);
+    (await opened)!.close();
+  });
+
+  test('of a newer program is refused to a command, with both versions and the remedy', () => {
+    collect((database) => {
+      migrate(database);
+      database.prepare('INSERT INTO schema_version (version, applied_at) VALUES (?, 0)').run(SCHEMA_VERSION + 1);
+    });
+    expect(thrownBy(() => openNow(path))).toMatchObject({
       code: 'DATABASE_TOO_NEW',
       message: expect.stringMatching(new RegExp(`${SCHEMA_VERSION + 1}.*${SCHEMA_VERSION}`)),
+      hint: expect.stringMatching(new RegExp(`knows schema ${SCHEMA_VERSION + 1}, or start the collector`)),
     });
   });
 

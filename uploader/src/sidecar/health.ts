@@ -1,3 +1,4 @@
+import { setAsideBytes, setAsideHealth } from './set-aside-health.ts';
 import type { CollectorNow, Snapshot } from './snapshot.ts';
 
 /** ok: as it should be; degraded: it works, but look at it; error: samples are being lost or will be. */
@@ -45,11 +46,13 @@ export const severity: Readonly<Record<Status, number>> = { ok: 0, degraded: 1, 
 /** The health of a box: a pure function of what was seen of it. */
 export function healthOf(snapshot: Snapshot, limits: HealthLimits, configurationWarnings: readonly string[] = []): Verdict {
   const collectors = snapshot.collectors.map((row) => [`collector.${row.collector}`, collectorHealth(row, snapshot)] as const);
+  const database = setAsideHealth(snapshot.setAside);
   const components = {
     ...Object.fromEntries(collectors),
     collector: collectorProcessHealth(snapshot, collectors.map(([, component]) => component)),
     uploader: uploaderHealth(snapshot, limits),
     storage: storageHealth(snapshot),
+    ...(database === undefined ? {} : { database }),
     time: timeHealth(snapshot, limits),
     ...(configurationWarnings.length > 0 ? { configuration: configurationHealth(configurationWarnings) } : {}),
   };
@@ -165,6 +168,7 @@ function storageHealth(snapshot: Snapshot): Component {
   const details = {
     ...{ database_bytes: databaseBytes, wal_bytes: walBytes, max_bytes: storage.maxBytes ?? undefined, ...books },
     ...{ waiting_in_memory: storage.waiting, dropped_in_last_hour: droppedInLastHour },
+    ...(snapshot.setAside.length === 0 ? {} : { set_aside_bytes: setAsideBytes(snapshot.setAside) }),
   };
   if (storage.trouble !== null) return { status: 'error', message: storage.trouble, details };
   if (walBytes > Math.max(MAX_WAL_BYTES, storage.walLimitBytes ?? 0)) {

@@ -6,7 +6,7 @@ import type { Backlog, Books } from '../backlog.ts';
 import type { Delivery } from '../receiver-state.ts';
 import { Ages } from './ages.ts';
 import { DrainWatch, type Drain } from './drain.ts';
-import type { CollectorRow, HeldRows, StorageRow, StoreReader } from './store-reader.ts';
+import type { CollectorRow, HeldRows, SetAsideNow, StorageRow, StoreReader } from './store-reader.ts';
 
 /** What the uploader knows of itself. */
 export interface UploadsNow {
@@ -45,6 +45,7 @@ export interface Snapshot extends UploadsNow {
   readonly droppedInLastHour: number;
   readonly databaseBytes: number;
   readonly walBytes: number;
+  readonly setAside: readonly SetAsideNow[];
   readonly storage: StorageRow;
   readonly drain: Drain | undefined;
 }
@@ -103,6 +104,7 @@ export class Snapshots {
       lastDeliveryAgeMs: ageOrNever('delivery', uploads.receiver.lastDelivery?.atMs),
       rejectedAgeMs: ageOrNever('rejection', uploads.rejectedAtMs),
       droppedInLastHour: store.droppedSince(uploads.nowMs - HOUR_MS),
+      setAside: store.setAside(),
       storage: store.storage(),
       drain: this.#drain.look(books.pending, monotonicMs),
     };

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { setAsideFiles, type SetAsideFile } from '@thugshells/shared/database/set-aside-files.ts';
 import type { HistogramState } from '@thugshells/shared/histogram.ts';
 import { subtract, type IdRange } from '@thugshells/shared/id-ranges.ts';
 
@@ -36,6 +37,12 @@ export interface StorageRow {
   readonly waiting: number;
 }
 
+/** A database that was set aside since its schema was newer than the program, as it stands now. */
+export interface SetAsideNow extends SetAsideFile {
+  /** Whether it is this database that takes it over. */
+  readonly isTakenOverHere: boolean;
+}
+
 /** Pending rows that are held back, since their time may be wrong. */
 export interface HeldRows {
   readonly count: number;
@@ -52,6 +59,7 @@ export class StoreReader {
   readonly #heartbeat: Statement<[], number>;
   readonly #storage: Statement<[], StorageRow>;
   readonly #dropped: Statement<[number], number>;
+  readonly #salvages: Statement<[], string>;
   readonly #held: Statement<[], { first: number; last: number; flag: number }>;
 
   constructor(database: Database, path: string) {
@@ -69,6 +77,7 @@ export class StoreReader {
        FROM storage_state`,
     );
     this.#dropped = database.prepare<[number], number>('SELECT IFNULL(SUM(count), 0) FROM losses WHERE at > ?').pluck();
+    this.#salvages = database.prepare<[], string>('SELECT file FROM salvage').pluck();
     this.#held = database.prepare(
       `SELECT first, last, flag FROM (
          SELECT first_id AS first, LEAD(first_id, 1, (SELECT last_id + 1 FROM collector_state)) OVER (ORDER BY first_id) - 1 AS last,
@@ -103,6 +112,13 @@ export class StoreReader {
     const rest = subtract(epochs.map(({ first, last }): IdRange => [first, last]), settled());
     const count = rest.reduce((sum, [first, last]) => sum + last - first + 1, 0);
     return count === 0 ? undefined : { count, reason: epochs.at(-1)!.flag === 0 ? BEFORE_BUILD : FAR_OFF };
+  }
+
+  /** Databases that stand beside this one, set aside. */
+  setAside(): SetAsideNow[] {
+    const files = setAsideFiles(this.#path);
+    const copied = files.length === 0 ? [] : this.#salvages.all();
+    return files.map((each) => ({ ...each, isTakenOverHere: copied.includes(each.file) }));
   }
 
   /** Sizes of the database and of its WAL. Only the status is asked: opening a file would drop SQLite's locks. */

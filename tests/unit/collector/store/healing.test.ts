@@ -98,6 +98,20 @@ describe('a damaged database at the start', () => {
     expect(parts.log.said('warn')).toContain('warn: a damaged database has been salvaged');
   });
 
+  test('keeps its rows held where their time is not known yet, with all that is needed to find it out later', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 0, delivered: 0 });
+    const damaged = openDatabase(path);
+    damaged.exec(`UPDATE epochs SET trusted = 0, boot_id = 'an earlier boot', boot_base_ms = 77, reason = 'start; the clock is wrong'`);
+    damaged.unsafeMode(true);
+    damaged.pragma('writable_schema = ON');
+    damaged.exec(`DELETE FROM sqlite_schema WHERE name = 'samples_identity'`);
+    damaged.close();
+    const reader = start(storeOn(path, { clock }));
+    expect(count(reader)).toBe(rows);
+    const epochs = reader.prepare('SELECT trusted, boot_id, boot_base_ms, reason FROM epochs WHERE first_id > 0').raw().all();
+    expect(epochs).toEqual([[0, 'an earlier boot', 77, 'start; the clock is wrong']]);
+  });
+
   test('of which the header is gone still gives every row, as pending ones: nobody knows what was delivered', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 200 });
     ruin(path, 1);

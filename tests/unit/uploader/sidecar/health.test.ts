@@ -151,3 +151,28 @@ describe('details', () => {
 test('the worst of some states is the most severe; of none it is ok', () => {
   expect([worst([]), worst(['ok', 'degraded', 'ok']), worst(['degraded', 'error', 'ok'])]).toEqual(['ok', 'degraded', 'error']);
 });
+
+describe('health: a database that is set aside', () => {
+  const file = { file: 'metrics.db.schema-99', schemaVersion: 99, bytes: 4_096, isBeingTakenOver: false, isTakenOverHere: false };
+  const taking = { file: 'metrics.db.schema-5.taking-over', schemaVersion: 5, bytes: 1_024, isBeingTakenOver: true };
+  const healthWith = (setAside: Snapshot['setAside']): ReturnType<typeof healthOf> => healthOf(snapshot({ setAside }), LIMITS);
+
+  test('is named with its schema version, its size and what to do, and degrades the device while it is there', () => {
+    const { status, components } = healthWith([file]);
+    expect([status, components['database']!.status]).toEqual(['degraded', 'degraded']);
+    expect(components['database']!.message).toBe(
+      'metrics.db.schema-99 (schema 99, 4096 bytes) is set aside: install a version that knows schema 99, or move the file away to give up its samples',
+    );
+    expect(components['database']!.details).toEqual({ set_aside_bytes: 4_096, set_aside: [{ file: file.file, schema_version: 99, bytes: 4_096 }] });
+    expect(components['storage']!.details['set_aside_bytes']).toBe(4_096);
+    expect(healthWith([]).components['database']).toBeUndefined();
+  });
+
+  test.each<[string, Snapshot['setAside'][number], string]>([
+    ['that this program knows', { ...file, schemaVersion: 5 }, 'restart the collector'],
+    ['that is being taken over', { ...taking, isTakenOverHere: true }, 'is being taken over'],
+    ['that another database began to take over', { ...taking, isTakenOverHere: false }, 'install the version that began to take it over'],
+  ])('%s has a remedy of its own', (_, each, remedy) => {
+    expect(healthWith([each]).components['database']!.message).toContain(remedy);
+  });
+});

@@ -47,6 +47,7 @@ export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     held: undefined,
     databaseBytes: 1_024,
     walBytes: 2_048,
+    setAside: [],
     storage,
     receiver: { condition: 'taking', reason: '', sinceMs: NOW - 3_600_000, lastDelivery: { atMs: NOW - 20_000, count: 5, bytesSent: 90 } },
     lastDeliveryAgeMs: 20_000,

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { Backlog } from '../../../../uploader/src/backlog.ts';
@@ -117,4 +119,12 @@ describe('held rows', () => {
     stored.database.exec('UPDATE epochs SET lost = 1 WHERE trusted = 0');
     expect(held()).toBeUndefined();
   });
+});
+
+test('snapshot: holds the databases that are set aside, and which of them this one takes over', () => {
+  writeFileSync(`${stored.path}.schema-6`, '123');
+  writeFileSync(`${stored.path}.schema-5.taking-over`, '12345');
+  stored.database.exec(`INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES ('metrics.db.schema-5.taking-over', 'pending', 0, '[]', 0, 0)`);
+  const seen = snapshots.take().setAside.map(({ file, ...rest }) => [file.slice(file.indexOf('.schema')), ...Object.values(rest)]);
+  expect(seen).toEqual([['.schema-5.taking-over', 5, 5, true, true], ['.schema-6', 6, 3, false, false]]);
 });

@@ -1,0 +1,172 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+import { openDatabase } from '@thugshells/shared/database/open.ts';
+import { SCHEMA_VERSION, schemaVersionOf } from '@thugshells/shared/database/schema-version.ts';
+
+import { endpointOf, healthAt } from '../support/agent-pair.ts';
+import { AgentProcess, runToEnd, type Runner } from '../support/agent-process.ts';
+import { makeProgram } from '../support/made-program.ts';
+import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { until } from '../support/until.ts';
+import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
+
+const NEWER = SCHEMA_VERSION + 1;
+const TAKEN_OVER = 'set-aside database taken over, file removed';
+let folder: string;
+let path: string;
+let receiver: VictoriaMetrics;
+let environment: Record<string, string>;
+const agents: AgentProcess[] = [];
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'newer-database-'));
+  path = join(folder, 'data', 'metrics.db');
+  // Without deduplication: what arrives twice is there twice.
+  receiver = await startVictoriaMetrics({ flags: ['-dedup.minScrapeInterval=0s'] });
+  const variables = {
+    ...{ DB_PATH: path, DEVICE_ID: 'device-1', INTERVAL: '200ms', UPLOAD_INTERVAL: '500ms', HEALTH_PORT: '0', REPLAY_WINDOW: '0' },
+    ...{ REMOTE_URL: `${receiver.url}/api/v1/import`, PROBE_INTERVAL: '200ms', RETRY_INITIAL: '50ms' },
+  };
+  environment = Object.fromEntries(Object.entries(variables).map(([name, value]) => [`THUGSHELLS_${name}`, value]));
+});
+
+afterEach(async () => {
+  for (const agent of agents.splice(0)) await agent.kill('SIGKILL');
+  await receiver.stop();
+  rmSync(folder, { recursive: true });
+});
+
+function start(program: 'collector' | 'uploader', runner: Runner): AgentProcess {
+  const agent = new AgentProcess(program, environment, [], runner);
+  agents.push(agent);
+  return agent;
+}
+
+function setAside(): string[] {
+  return readdirSync(join(folder, 'data')).filter((name) => /^metrics\.db\.(schema-|damaged-|setting-aside)/.test(name) && !/-(wal|shm)$/.test(name));
+}
+
+/** Counted row by row, in a database that nobody writes just then; of any schema. */
+function isBalanced(file = path): boolean {
+  const database = openDatabase(file, { readonly: true });
+  try {
+    return database.prepare('SELECT balanced FROM books').pluck().get() === 1;
+  } finally {
+    database.close();
+  }
+}
+
+/** Collects and uploads with one version, and leaves some samples pending. */
+async function work(runner: Runner, end: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  const [collector, uploader] = [start('collector', runner), start('uploader', runner)];
+  const before = await until('there is a database', () => (uploader.told('health endpoint is listening').length > 0 ? books(path).delivered : undefined));
+  await until('samples are delivered', () => books(path).delivered > before + 300);
+  expect((await uploader.stop()).code).toBe(0);
+  const pending = books(path).pending;
+  await until('samples are pending', () => books(path).pending > pending + 150);
+  await collector.kill(end);
+  expect(isBalanced()).toBe(true);
+}
+
+/** Starts both, and waits until everything that is stored has been delivered. */
+async function drain(runner: Runner): Promise<AgentProcess> {
+  const [collector, uploader] = [start('collector', runner), start('uploader', runner)];
+  await until('it is taken over', () => collector.told(TAKEN_OVER).length > 0, 60_000);
+  await collector.stop();
+  await until('everything is delivered', () => books(path).pending === 0, 60_000);
+  expect((await uploader.stop()).code).toBe(0);
+  expect([isBalanced(), setAside()]).toEqual([true, []]);
+  return collector;
+}
+
+async function expectEverythingOnce(): Promise<void> {
+  const { collected, delivered } = books(path);
+  expect(delivered).toBe(collected);
+  expect(storedPoints(path)).toHaveLength(collected);
+  expect(differences(storedPoints(path), exportedPoints(await receiver.export(undefined, { raw: true })))).toEqual([]);
+}
+
+test('newer database: forward, back, forward with a made-up migration loses no sample and sends none twice', async () => {
+  const [old, newer] = [makeProgram(folder, 0), makeProgram(folder, 1)];
+  await work(old, 'SIGTERM');
+  await work(newer, 'SIGKILL');
+  expect(schemaVersionOf(path)).toBe(NEWER);
+  const first = books(path);
+
+  // Back. The uploader comes first, and waits.
+  const uploader = start('uploader', old);
+  await until('the uploader waits', () => uploader.told('newer database, waiting for the collector').length > 0);
+  for (const command of [['status'], ['quarantine'], ['requeue', '--from', '1h', '--to', 'now']]) {
+    const { code, stderr } = await runToEnd('uploader', environment, command, old);
+    expect([code, stderr]).toEqual([78, expect.stringMatching(new RegExp(`version ${NEWER}, .*up to ${SCHEMA_VERSION}\nhint: .*start the collector`))]);
+  }
+  const migrating = new AgentProcess('collector', environment, ['migrate'], old);
+  expect((await migrating.ended).code).toBe(78);
+  expect(migrating.problems.join(' ')).toMatch(new RegExp(`version ${NEWER}, .*up to ${SCHEMA_VERSION}`));
+  expect([setAside(), uploader.isRunning]).toEqual([[], true]);
+  const collector = start('collector', old);
+  const { report } = await until('health names the file', async () => {
+    const seen = await healthAt(await endpointOf(uploader));
+    return seen.report.components['database'] === undefined ? undefined : seen;
+  });
+  const { status, message } = report.components['database']!;
+  expect([status, message]).toEqual(['degraded', expect.stringContaining(`metrics.db.schema-${NEWER} (schema ${NEWER}, `)]);
+  await until('samples of the new database are delivered', () => books(path).delivered > 300);
+  await uploader.stop();
+  await until('some are pending', () => books(path).pending > 100);
+  await collector.kill('SIGKILL');
+  expect(collector.told('newer database set aside, beginning anew')).toHaveLength(1);
+  expect([setAside(), schemaVersionOf(path), isBalanced()]).toEqual([[`metrics.db.schema-${NEWER}`], SCHEMA_VERSION, true]);
+  const second = books(path);
+
+  const taking = await drain(newer);
+  const counts = taking.told(TAKEN_OVER)[0]!;
+  expect(counts).toMatchObject({ collected: first.collected, delivered: first.delivered, rejected: 0, dropped: 0, lost: 0 });
+  expect(books(path).collected).toBeGreaterThanOrEqual(first.collected + second.collected);
+  await expectEverythingOnce();
+}, 180_000);
+
+test('newer database: one of a schema between the two is migrated before it is taken over, also after kills', async () => {
+  const [old, newer, newest] = [makeProgram(folder, 0), makeProgram(folder, 1), makeProgram(folder, 2)];
+  await work(newer, 'SIGKILL');
+  await work(old, 'SIGTERM');
+  expect(setAside()).toEqual([`metrics.db.schema-${NEWER}`]);
+  for (let kills = 0; kills < 5 && setAside().length > 0; kills++) {
+    const killed = start('collector', newest);
+    await until('it has begun', () => killed.told('database migrated').length > 0 || setAside().some((name) => name.endsWith('.taking-over')));
+    await killed.kill('SIGKILL');
+    expect(isBalanced()).toBe(true);
+  }
+  const [collector, uploader] = [start('collector', newest), start('uploader', newest)];
+  await until('nothing is set aside', () => setAside().length === 0, 60_000);
+  await collector.stop();
+  await until('everything is delivered', () => books(path).pending === 0, 60_000);
+  await uploader.stop();
+  expect([schemaVersionOf(path), isBalanced(), setAside()]).toEqual([NEWER + 1, true, []]);
+  await expectEverythingOnce();
+}, 180_000);
+
+test('newer database: one that the newer uploader has open while it is set aside keeps what that one acknowledges', async () => {
+  const [old, newer] = [makeProgram(folder, 0), makeProgram(folder, 1)];
+  const [first, uploader] = [start('collector', newer), start('uploader', newer)];
+  await until('samples are delivered', () => books(path).delivered > 300);
+  await first.kill('SIGKILL');
+  const second = start('collector', old);
+  await until('the uploader has noticed, and waits', () =>
+    uploader.told('waiting for the collector to prepare the database').some(({ reason }) => reason === `schema version ${SCHEMA_VERSION}, not yet ${NEWER}`),
+  );
+  await until('samples are pending', () => books(path).pending > 200);
+  expect(isBalanced(`${path}.schema-${NEWER}`)).toBe(true);
+  await second.kill('SIGKILL');
+  const third = start('collector', newer);
+  await until('it is taken over', () => third.told(TAKEN_OVER).length > 0, 60_000);
+  await third.stop();
+  await until('everything is delivered', () => books(path).pending === 0, 60_000);
+  expect((await uploader.stop()).code).toBe(0);
+  expect([isBalanced(), setAside()]).toEqual([true, []]);
+  await expectEverythingOnce();
+}, 180_000);
