@@ -5,13 +5,14 @@
  */
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 import { build } from 'esbuild';
 
 import { oldestMajor, root } from './runtime.mjs';
+import { findBundledPackages } from './sbom.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -78,7 +79,7 @@ function put(path, content) {
 export async function bundlePrograms() {
   if (!isStale()) return;
   const begunAt = new Date();
-  const folders = new Set(['node_modules/uplot']);
+  const sources = [];
   for (const [program, entries] of Object.entries(PROGRAMS)) {
     const { outputFiles, metafile } = await build({
       entryPoints: Object.entries(entries).map(([out, file]) => ({ in: file, out })),
@@ -100,13 +101,12 @@ export async function bundlePrograms() {
       minifySyntax: true,
     });
     for (const { path, contents } of outputFiles) put(path, Buffer.from(contents));
-    for (const file of Object.keys(metafile.inputs)) folders.add(/^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]);
+    sources.push(...Object.keys(metafile.inputs));
     put(join(root, program, 'dist', 'main.js'), Buffer.from(entryPoint()));
   }
   for (const file of PAGE) put(join(root, 'uploader', 'dist', 'page', file.split('/').at(-1)), readFileSync(file));
-  folders.delete(undefined);
   mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, JSON.stringify([...folders].sort()));
+  writeFileSync(stamp, JSON.stringify(findBundledPackages([...sources, ...PAGE.map((file) => relative(root, file))])));
   utimesSync(stamp, begunAt, begunAt);
 }
 

@@ -40,7 +40,7 @@ export async function prepare() {
     if (Number.parseInt(process.versions.node, 10) < oldestMajor()) {
       throw new SetupError(`this script needs Node.js ${oldestMajor()}; this is ${process.versions.node}: run it by npm run, or with node_modules/.bin/node`);
     }
-    install();
+    install({ omitDev: true });
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     console.error(error.message);

@@ -8,10 +8,11 @@ import { basename, join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
+import { bundledPackages } from './bundle.mjs';
 import { formatChecksums } from './checksums.mjs';
 import { root, runtimePackage } from './runtime.mjs';
 import { extractNotes, findVersionProblems, parseTag } from './release-notes.mjs';
-import { bundledPackages, createSbom, findMissing } from './sbom.mjs';
+import { createSbom, findMissing } from './sbom.mjs';
 
 const HELP = `Usage: npm run release -- --tag vX.Y.Z [--out DIR]
 
@@ -95,10 +96,8 @@ function packagedModules(file) {
 /** Writes the SBOM; everything that the Debian packages hold must be in it. */
 function writeSbom(file, packages) {
   const sbom = createSbomOrFail();
-  const bundled = bundledPackages(root);
-  if (bundled.length === 0) throw new ReleaseError('cannot check the SBOM: there are no source maps beside the bundles; run: npm run build');
   const runtimes = ['x64', 'arm64'].map((arch) => `node_modules/${runtimePackage(arch)}`);
-  const held = new Set([...bundled, ...packages.flatMap(packagedModules), ...runtimes]);
+  const held = new Set([...bundledPackages(), ...packages.flatMap(packagedModules), ...runtimes]);
   const missing = findMissing(sbom, readJson('package-lock.json'), [...held]);
   if (missing.length > 0) throw new ReleaseError(`cannot write the SBOM: it lacks ${missing.join(', ')}, which the packages hold; add each to the dependencies of its program, or to NOT_USED in deploy/bundle.mjs`);
   writeFileSync(file, `${JSON.stringify(sbom, null, 2)}\n`);

@@ -5,7 +5,7 @@
  * what both the programs and a tool need, such as keyv.)
  */
 import { spawnSync } from 'node:child_process';
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
@@ -19,11 +19,18 @@ function fits({ os, cpu, libc }) {
   return isOf(os, PLATFORM.os) && isOf(cpu, PLATFORM.cpu) && isOf(libc, PLATFORM.libc);
 }
 
-/** Returns the SBOM without what the lockfile has for other platforms or for development alone. */
+/** Returns what the root package itself depends on: it builds the programs, and is in none of them. */
+function findBuildTools({ packages }) {
+  const direct = Object.keys(packages['']?.dependencies ?? {});
+  return direct.flatMap((name) => [name, ...Object.keys(packages[`node_modules/${name}`]?.optionalDependencies ?? {})]);
+}
+
+/** Returns the SBOM without what the lockfile has for other platforms or for development and building alone. */
 export function selectShipped(sbom, lockfile) {
+  const tools = findBuildTools(lockfile);
   const shipped = new Set(
     Object.entries(lockfile.packages)
-      .filter(([, entry]) => !entry.dev && fits(entry))
+      .filter(([path, entry]) => !entry.dev && fits(entry) && !tools.includes(nameOf(path)))
       .map(([path, { version }]) => `${nameOf(path)}@${version}`),
   );
   const components = sbom.components.filter(({ name, version }) => shipped.has(`${name}@${version}`));
@@ -35,12 +42,12 @@ export function selectShipped(sbom, lockfile) {
 }
 
 /**
- * Returns the folders of the packages that a bundle holds, such as `node_modules/got`, from its source map.
+ * Returns the folders of the packages that some source files are of, such as `node_modules/got`.
  *
- * @param {{ sources: string[] }} map with sources such as ../../node_modules/got/dist/source/index.js
+ * @param {readonly string[]} sources such as node_modules/got/dist/source/index.js
  */
-export function findBundledPackages(map) {
-  const folders = map.sources.map((source) => /(?:^|\/)(node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+)\//.exec(source)?.[1]);
+export function findBundledPackages(sources) {
+  const folders = sources.map((source) => /(?:^|\/)(node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+)\//.exec(source)?.[1]);
   return [...new Set(folders.filter((folder) => folder !== undefined))].sort();
 }
 
@@ -48,12 +55,6 @@ export function findBundledPackages(map) {
 export function findMissing(sbom, lockfile, folders) {
   const listed = new Set(sbom.components.map(({ name, version }) => `${name}@${version}`));
   return folders.map((folder) => `${nameOf(folder)}@${lockfile.packages[folder]?.version}`).filter((each) => !listed.has(each));
-}
-
-/** Returns the folders of all packages that the bundles of the programs hold; empty when nothing has been bundled. */
-export function bundledPackages(root) {
-  const maps = globSync('{collector,uploader}/dist/*.js.map', { cwd: root });
-  return [...new Set(maps.flatMap((file) => findBundledPackages(JSON.parse(readFileSync(join(root, file), 'utf8')))))].sort();
 }
 
 /**

