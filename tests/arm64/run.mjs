@@ -1,6 +1,7 @@
 /**
  * npm run test:arm64: builds the package for arm64, unpacks it, and runs both programs of it in an emulator
- * (qemu-user-static) with Debian's libraries for arm64; on arm64 itself as they are. Extra arguments go to jest.
+ * (qemu-user-static) with Debian's libraries for arm64; then boots a Debian for arm64 and installs the package there. On
+ * arm64 itself the same without the emulator. Extra arguments go to jest.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { root, run } from '../../deploy/prepare.mjs';
 import { findVictoriaMetrics } from '../support/find-victoria-metrics.mjs';
 import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
+import { arm64Debian } from './debian.mjs';
 import { arm64Libraries } from './libraries.mjs';
 
 const startedAt = performance.now();
@@ -38,8 +40,10 @@ run('dpkg-deb', ['-x', file, folder]);
 step('libraries for arm64');
 const libraries = process.arch === 'arm64' ? '/' : arm64Libraries();
 const victoriaMetrics = await findVictoriaMetrics();
+step('a Debian for arm64');
+const tree = arm64Debian();
 step('tests on arm64');
-const env = { ARM64_PACKAGE: file, ARM64_FOLDER: folder, ARM64_LIBRARIES: libraries, VICTORIA_METRICS_BIN: victoriaMetrics };
+const env = { ARM64_PACKAGE: file, ARM64_FOLDER: folder, ARM64_LIBRARIES: libraries, ARM64_DEBIAN: tree, VICTORIA_METRICS_BIN: victoriaMetrics };
 const { status, passed, failed } = runJest(['--config', 'tests/arm64/jest.config.js', ...process.argv.slice(2)], env);
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(status === 0 && failed === 0 && passed > 0 ? 0 : 1);

@@ -41,9 +41,13 @@ export const SUITES = {
     ],
   },
   'test:arm64': {
-    needsRoot: false,
+    needsRoot: true,
     requirements: [
       VICTORIA_METRICS,
+      { package: 'busybox-static', commands: ['busybox'] },
+      { package: 'mmdebstrap', commands: ['mmdebstrap'] },
+      { package: 'systemd-container', commands: ['systemd-nspawn'] },
+      { package: 'util-linux', commands: ['nsenter'] },
       ...(process.arch === 'arm64'
         ? [{ package: 'binutils', commands: ['strip'] }]
         : [

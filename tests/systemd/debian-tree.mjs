@@ -8,14 +8,14 @@ import { root } from '../../deploy/prepare.mjs';
 const PACKAGES = ['systemd', 'systemd-sysv', 'dbus', 'jq', 'victoria-metrics'];
 
 /** The release of Debian that runs here: its keys are at hand, and its packages are near. */
-function release() {
+export function debianRelease() {
   const name = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
   if (name === undefined) throw new Error('/etc/os-release names no release of Debian (VERSION_CODENAME)');
   return name;
 }
 
 /** Where apt gets that release from. */
-function mirror(codename) {
+export function debianMirror(codename) {
   const { stdout } = spawnSync('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', `Codename: ${codename}`], { encoding: 'utf8' });
   const [address] = (stdout ?? '').split('\n');
   if (!address) throw new Error(`apt knows no source of Debian ${codename}; see /etc/apt/sources.list.d`);
@@ -28,13 +28,13 @@ function mirror(codename) {
  * @returns {string} its folder, not to be changed: tests work on copies
  */
 export function debianTree() {
-  const codename = release();
+  const codename = debianRelease();
   const tree = join(root, 'var', `debian-${codename}`);
   if (existsSync(tree)) return tree;
   const making = `${tree}.making`;
   rmSync(making, { recursive: true, force: true });
   mkdirSync(making, { recursive: true });
-  const args = ['--variant=minbase', `--include=${PACKAGES.join()}`, codename, making, mirror(codename)];
+  const args = ['--variant=minbase', `--include=${PACKAGES.join()}`, codename, making, debianMirror(codename)];
   const { status, stdout, stderr } = spawnSync('debootstrap', args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
   if (status !== 0) throw new Error(`debootstrap failed:\n${(stdout ?? '').split('\n').slice(-15).join('\n')}${stderr ?? ''}`);
   renameSync(making, tree);
