@@ -87,4 +87,10 @@ describe('parseElf refuses', () => {
   test.each([64, 100, 1_000, 100_000, whole.length - 1])('an ELF file that was truncated after %i bytes', (length) => {
     expect(() => parseElf(whole.subarray(0, length))).toThrow('truncated ELF file');
   });
+
+  test('an ELF file whose segments, by its header, would lie beyond its end', () => {
+    const other = Buffer.from(whole);
+    other.writeBigUInt64LE(BigInt(whole.length), 32);
+    expect(() => parseElf(other)).toThrow('truncated ELF file');
+  });
 });
