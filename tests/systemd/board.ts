@@ -69,9 +69,9 @@ export class Board {
 
   /**
    * Stops collecting, lets everything be delivered, and compares the database with what the receiver holds, sample by
-   * sample; starts both again.
+   * sample, and with its own books; starts both again.
    *
-   * @returns every difference; none where nothing was lost, doubled or changed
+   * @returns every difference; none if nothing was lost, doubled or changed, and nothing rejected
    */
   async lossesAfterDelivery(): Promise<{ readonly stored: number; readonly found: readonly string[] }> {
     const { container } = this;
@@ -82,8 +82,10 @@ export class Board {
     const folder = mkdtempSync(join(tmpdir(), 'board-'));
     try {
       container.fetch('var/lib/thugshells', join(folder, 'state'));
-      const stored = storedPoints(join(folder, 'state', 'metrics.db'));
-      return { stored: stored.length, found: differences(stored, exportedPoints(this.#received())).slice(0, 10) };
+      const database = join(folder, 'state', 'metrics.db');
+      const stored = storedPoints(database);
+      const found = [...differencesOfBooks(books(database), stored.length), ...differences(stored, exportedPoints(this.#received()))];
+      return { stored: stored.length, found: found.slice(0, 10) };
     } finally {
       rmSync(folder, { recursive: true });
       container.output('systemctl start thugshells.target thugshells-collector thugshells-uploader');
@@ -100,4 +102,10 @@ export class Board {
   async remove(): Promise<void> {
     await this.container.remove();
   }
+}
+
+/** What the books of a database say otherwise than its rows, all of which have been delivered. */
+function differencesOfBooks({ collected, delivered }: ReturnType<typeof books>, stored: number): string[] {
+  const counts = Object.entries({ collected, delivered });
+  return counts.filter(([, count]) => count !== stored).map(([name, count]) => `the books have ${count} ${name}, the table ${stored} rows`);
 }
