@@ -54,7 +54,8 @@ export function dependsOn(files) {
   }
   for (const { library: soname, version } of files.flatMap(({ versions }) => versions)) {
     const library = LIBRARIES.find((known) => known.soname.test(soname));
-    const numbered = library?.releases.find(({ prefix }) => version.startsWith(prefix) && /\d$/.test(version));
+    // Not such as CXXABI_FLOAT128, which stands beside the numbered ones.
+    const numbered = library?.releases.find(({ prefix }) => version.startsWith(prefix) && /^[\d.]+$/.test(version.slice(prefix.length)));
     if (numbered === undefined) continue;
     const release = numbered.release(version.slice(numbered.prefix.length));
     const known = oldest.get(library.name);

@@ -10,6 +10,7 @@ const PT_LOAD = 1;
 const SHT_DYNAMIC = 6;
 const SHT_GNU_VERNEED = 0x6ffffffe;
 const DT_NEEDED = 1;
+const TRUNCATED = 'truncated ELF file';
 
 const number = (bytes, offset) => Number(bytes.readBigUInt64LE(offset));
 
@@ -26,9 +27,19 @@ const number = (bytes, offset) => Number(bytes.readBigUInt64LE(offset));
  *
  * @param {Buffer} bytes the whole file
  * @returns {Elf}
- * @throws Error if it is none
+ * @throws Error if it is none, or not whole
  */
 export function parseElf(bytes) {
+  try {
+    return parse(bytes);
+  } catch (error) {
+    // A header or an entry of a table lies beyond the end.
+    if (error.code === 'ERR_OUT_OF_RANGE') throw new Error(TRUNCATED, { cause: error });
+    throw error;
+  }
+}
+
+function parse(bytes) {
   if (bytes.length < 64 || bytes.readUInt32LE(0) !== MAGIC || bytes[4] !== CLASS_64 || bytes[5] !== LITTLE_ENDIAN) {
     throw new Error('not a 64-bit little-endian ELF file');
   }
@@ -54,6 +65,7 @@ function readLoadAlignments(bytes) {
 
 function readSections(bytes) {
   const [offset, size, count] = [number(bytes, 40), bytes.readUInt16LE(58), bytes.readUInt16LE(60)];
+  if (offset + size * count > bytes.length) throw new Error(TRUNCATED);
   return Array.from({ length: count }, (_, index) => {
     const at = offset + index * size;
     return { type: bytes.readUInt32LE(at + 4), offset: number(bytes, at + 24), size: number(bytes, at + 32), link: bytes.readUInt32LE(at + 40), info: bytes.readUInt32LE(at + 44) };
@@ -62,7 +74,9 @@ function readSections(bytes) {
 
 function readText(bytes, strings, at) {
   const from = strings.offset + at;
-  return bytes.toString('latin1', from, bytes.indexOf(0, from));
+  const to = bytes.indexOf(0, from);
+  if (to === -1) throw new Error(TRUNCATED);
+  return bytes.toString('latin1', from, to);
 }
 
 function readNeeded(bytes, { offset, size, link }, sections) {

@@ -25,12 +25,19 @@ export function packageFolder(name) {
   const locked = packages[`node_modules/${name}`];
   if (locked === undefined) throw new Error(`package-lock.json does not name ${name}`);
   const folder = join(cache, `${name.replace('/', '+')}-${locked.version}`);
-  if (!existsSync(folder)) download(name, locked, folder);
+  if (!existsSync(folder)) downloadPackage(name, locked, folder);
   return folder;
 }
 
-/** Downloads and unpacks a package beside its place, and moves it there when it is whole. */
-function download(name, { version, integrity }, folder) {
+/**
+ * Downloads a package, and puts it into its folder when it is whole.
+ *
+ * @param {string} name
+ * @param {{ version: string, integrity: string }} pinned
+ * @param {string} folder missing; on the file system of var/
+ * @throws Error if npm cannot download it, or its bytes differ from the integrity
+ */
+export function downloadPackage(name, { version, integrity }, folder) {
   mkdirSync(cache, { recursive: true });
   const work = mkdtempSync(join(cache, 'downloading-'));
   try {
@@ -46,15 +53,15 @@ function download(name, { version, integrity }, folder) {
 }
 
 /**
- * Compares bytes with what a lockfile says of them (Subresource Integrity: `ALGORITHM-BASE64`).
+ * Compares bytes with what is pinned, such as in the lockfile (Subresource Integrity: `ALGORITHM-BASE64`).
  *
- * @throws Error if they differ
+ * @throws Error if they differ, or nothing is pinned
  */
 export function checkIntegrity(name, bytes, integrity) {
   const [, algorithm, expected] = /^(sha\d+)-(.+)$/.exec(integrity) ?? [];
-  if (algorithm === undefined) throw new Error(`package-lock.json has no integrity of ${name}`);
+  if (algorithm === undefined) throw new Error(`cannot check ${name}: no integrity is pinned for it`);
   const found = createHash(algorithm).update(bytes).digest('base64');
-  if (found !== expected) throw new Error(`${name} is not what package-lock.json names: ${algorithm}-${found} in place of ${integrity}`);
+  if (found !== expected) throw new Error(`cannot use ${name}: its integrity is ${algorithm}-${found}, pinned is ${integrity}`);
 }
 
 function output(command, args) {

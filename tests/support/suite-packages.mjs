@@ -33,6 +33,8 @@ export const SUITES = {
       MOUNT,
       { package: 'prometheus', commands: ['prometheus'], proof: ['--version'] },
       { package: 'prometheus-node-exporter', commands: ['prometheus-node-exporter|node_exporter'], proof: ['--version'] },
+      { package: 'binutils', commands: ['readelf'] },
+      { package: 'dpkg-dev', commands: ['dpkg-shlibdeps'] },
       { package: 'chromium', commands: ['chromium|chromium-browser|google-chrome'], variable: 'CHROMIUM_BIN' },
       { package: 'openssl', commands: ['openssl'] },
       { package: 'procps', commands: ['free'] },
@@ -61,6 +63,10 @@ export const SUITES = {
     requirements: [
       { ...MOUNT, commands: [...MOUNT.commands, 'losetup'] },
       { package: 'binutils', commands: ['strip'] },
+      process.arch === 'arm64'
+        ? { package: 'binutils-x86-64-linux-gnu', commands: ['x86_64-linux-gnu-strip'] }
+        : { package: 'binutils-aarch64-linux-gnu', commands: ['aarch64-linux-gnu-strip'] },
+      { package: 'git', commands: ['git'] },
       { package: 'curl', commands: ['curl'] },
       { package: 'debootstrap', commands: ['debootstrap'] },
       { package: 'iproute2', commands: ['ip'] },

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { books, differences, exportedPoints, storedPoints, type Point } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import type { ExportedSeries } from '../support/victoria-metrics.ts';
 import { Container } from './container.ts';
@@ -69,25 +69,37 @@ export class Board {
 
   /**
    * Stops collecting, lets everything be delivered, and compares the database with what the receiver holds, sample by
-   * sample; starts both again.
+   * sample, and with its own books; starts both again.
    *
-   * @returns every difference; none where nothing was lost, doubled or changed
+   * @param before samples that have to be in the database still
+   * @returns every difference; none if nothing was lost, doubled or changed, and nothing rejected
    */
-  async lossesAfterDelivery(): Promise<{ readonly stored: number; readonly found: readonly string[] }> {
+  async lossesAfterDelivery(before: readonly Point[] = []): Promise<{ readonly stored: number; readonly found: readonly string[] }> {
     const { container } = this;
     container.output('systemctl stop thugshells-collector');
     // Asked of the database: what the uploader tells may be of the moment before the collector's last scrape.
-    await until('nothing is pending', () => books(join(container.folder, 'var/lib/thugshells/metrics.db')).pending === 0, 60_000);
+    await until('nothing is pending', () => books(this.#databasePath).pending === 0, 60_000);
     container.output('systemctl stop thugshells-uploader');
     const folder = mkdtempSync(join(tmpdir(), 'board-'));
     try {
       container.fetch('var/lib/thugshells', join(folder, 'state'));
-      const stored = storedPoints(join(folder, 'state', 'metrics.db'));
-      return { stored: stored.length, found: differences(stored, exportedPoints(this.#received())).slice(0, 10) };
+      const database = join(folder, 'state', 'metrics.db');
+      const stored = storedPoints(database);
+      const found = [...missing(before, stored), ...differencesOfBooks(books(database), stored.length), ...differences(stored, exportedPoints(this.#received()))];
+      return { stored: stored.length, found: found.slice(0, 10) };
     } finally {
       rmSync(folder, { recursive: true });
       container.output('systemctl start thugshells.target thugshells-collector thugshells-uploader');
     }
+  }
+
+  /** Every sample that the database holds at this moment. */
+  storedPoints(): Point[] {
+    return storedPoints(this.#databasePath);
+  }
+
+  get #databasePath(): string {
+    return join(this.container.folder, 'var/lib/thugshells/metrics.db');
   }
 
   #received(): ExportedSeries[] {
@@ -100,4 +112,15 @@ export class Board {
   async remove(): Promise<void> {
     await this.container.remove();
   }
+}
+
+/** What the books of a database say otherwise than its rows, all of which have been delivered. */
+function differencesOfBooks({ collected, delivered }: ReturnType<typeof books>, stored: number): string[] {
+  const counts = Object.entries({ collected, delivered });
+  return counts.filter(([, count]) => count !== stored).map(([name, count]) => `the books have ${count} ${name}, the table ${stored} rows`);
+}
+
+function missing(before: readonly Point[], stored: readonly Point[]): string[] {
+  const present = new Set(stored.map((point) => JSON.stringify(point)));
+  return before.map((point) => JSON.stringify(point)).filter((text) => !present.has(text)).map((text) => `no longer stored: ${text}`);
 }

@@ -23,20 +23,31 @@ export function debianMirror(codename) {
 }
 
 /**
- * A Debian that boots, in var/; made by debootstrap where it is not there yet, which takes about a minute.
+ * Makes a Debian tree by debootstrap, which takes a minute or more.
+ *
+ * @param {string} folder missing or empty
+ * @param {readonly string[]} packages beside the smallest system
+ * @throws Error with debootstrap's last lines if it fails
+ */
+export function makeDebianTree(folder, packages) {
+  const codename = debianRelease();
+  mkdirSync(folder, { recursive: true });
+  const args = ['--variant=minbase', `--include=${packages.join()}`, codename, folder, debianMirror(codename)];
+  const { status, stdout, stderr } = spawnSync('debootstrap', args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (status !== 0) throw new Error(`debootstrap failed:\n${(stdout ?? '').split('\n').slice(-15).join('\n')}${stderr ?? ''}`);
+}
+
+/**
+ * A Debian that boots, in var/; made where it is not there yet.
  *
  * @returns {string} its folder, not to be changed: tests work on copies
  */
 export function debianTree() {
-  const codename = debianRelease();
-  const tree = join(root, 'var', `debian-${codename}`);
+  const tree = join(root, 'var', `debian-${debianRelease()}`);
   if (existsSync(tree)) return tree;
   const making = `${tree}.making`;
   rmSync(making, { recursive: true, force: true });
-  mkdirSync(making, { recursive: true });
-  const args = ['--variant=minbase', `--include=${PACKAGES.join()}`, codename, making, debianMirror(codename)];
-  const { status, stdout, stderr } = spawnSync('debootstrap', args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
-  if (status !== 0) throw new Error(`debootstrap failed:\n${(stdout ?? '').split('\n').slice(-15).join('\n')}${stderr ?? ''}`);
+  makeDebianTree(making, PACKAGES);
   renameSync(making, tree);
   return tree;
 }

@@ -1,7 +1,10 @@
-import { spawnSync } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 
+import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
+import type { Point } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { Board, PROGRAMS } from './board.ts';
 
@@ -21,14 +24,109 @@ function pids(): string[] {
   return PROGRAMS.map((program) => board.property(program, 'MainPID'));
 }
 
+/** The version of the Node.js that each program runs on. */
+function runtimes(): string[] {
+  return pids().map((pid) => board.container.output(`/proc/${pid}/exe --version`));
+}
+
 function installedVersion(): string {
   return board.container.output("dpkg-query -W -f '${Version}' thugshells");
 }
 
-test('lintian finds no error in the package', () => {
-  const { status, stdout } = spawnSync('lintian', ['--fail-on', 'error', '--allow-root', current ?? ''], { encoding: 'utf8' });
-  expect(stdout).not.toMatch(/^E:/m);
-  expect(status).toBe(0);
+/** Has the receiver away, and waits until so many samples are pending. */
+async function makeBacklog(): Promise<void> {
+  board.container.output('systemctl stop victoria-metrics');
+  const { pending } = board.status().books;
+  await until('there is a backlog', () => board.status().books.pending > pending + 300, 60_000);
+}
+
+/** Has a receiver that rejects everything, until something is in quarantine. */
+async function makeQuarantine(): Promise<void> {
+  const { container } = board;
+  copyFileSync(join(import.meta.dirname, 'refusing-receiver.mjs'), join(container.folder, 'opt/refusing-receiver.mjs'));
+  container.output('systemctl stop victoria-metrics');
+  container.output('systemd-run --quiet --unit=refusing-receiver /usr/lib/thugshells/node /opt/refusing-receiver.mjs');
+  await until('samples are rejected', () => board.status().books.rejected > 0, 60_000);
+  container.output('systemctl stop refusing-receiver');
+}
+
+/**
+ * Installs a package over a running one that has a backlog, and checks that both programs go on with the database.
+ *
+ * @returns what was stored before
+ */
+async function replaceWith(packageFile: string | undefined, { node, warnings }: { readonly node: RegExp; readonly warnings: RegExp }): Promise<Point[]> {
+  const stored = board.storedPoints();
+  const before = { pids: pids(), books: board.status().books, environment: board.container.read('etc/thugshells/thugshells.env') };
+  const { code, stderr } = board.container.install(packageFile);
+  expect([code, stderr]).toEqual([0, expect.stringMatching(warnings)]);
+  expect(pids().filter((pid) => before.pids.includes(pid) || pid === '0')).toEqual([]);
+  expect(runtimes()).toEqual([expect.stringMatching(node), expect.stringMatching(node)]);
+  expect(board.container.read('etc/thugshells/thugshells.env')).toBe(before.environment);
+  const after = await until('both go on', () => {
+    const { books } = board.status();
+    return books.collected > before.books.collected + 50 && books;
+  }, 60_000);
+  expect(after).toMatchObject({ dropped: 0, collected: after.delivered + after.pending + after.rejected });
+  // Answers of the last moment are booked when the uploader stops: what was pending may have come to be rejected.
+  expect(after.rejected).toBeGreaterThanOrEqual(before.books.rejected);
+  expect(after.pending + after.rejected).toBeGreaterThan(before.books.pending + before.books.rejected);
+  return stored;
+}
+
+/** Brings the receiver back, and checks that every sample is there once, those among them that were stored before. */
+async function expectNothingLost(before: readonly Point[]): Promise<void> {
+  board.container.output('systemctl start victoria-metrics');
+  const { stored, found } = await board.lossesAfterDelivery(before);
+  expect(found).toEqual([]);
+  expect(before.length).toBeGreaterThan(300);
+  expect(stored).toBeGreaterThan(before.length);
+}
+
+describe('an upgrade from the package of commit 504c7ac', () => {
+  test('that would stop at the configuration leaves the old version running, and names the variable', async () => {
+    expect(runtimes()).toEqual([expect.stringMatching(/^v20\./), expect.stringMatching(/^v20\./)]);
+    await board.delivers();
+    const running = pids();
+    board.configure({ RETENTION: 'forever' });
+    const { code, stderr } = board.container.install(current);
+    expect([code, installedVersion()]).toEqual([0, expect.not.stringMatching(/^0\.0\.9$/)]);
+    expect(stderr).toContain('THUGSHELLS_RETENTION=forever');
+    await board.delivers();
+    expect(pids()).toEqual(running);
+    board.configure({ RETENTION: undefined });
+  });
+
+  test('with a live database, a backlog and a quarantine goes on on Node.js 24, keeps the configuration, and loses nothing', async () => {
+    board.container.install(older);
+    await board.delivers();
+    await makeQuarantine();
+    await makeBacklog();
+    const before = await replaceWith(current, { node: /^v24\./, warnings: /^$/ });
+    expect(board.container.page('http://127.0.0.1:9109/')).toContain('<title>board-1: ');
+    expect(board.container.output('thugshells-uploader quarantine')).toContain('refused by a test');
+    board.container.output('thugshells-uploader requeue --quarantined');
+    await expectNothingLost(before);
+  });
+
+  test('leaves a unit that was disabled as it is', () => {
+    board.container.output('systemctl disable --now thugshells-uploader');
+    expect(board.container.install(current).code).toBe(0);
+    expect(board.container.run('systemctl is-enabled thugshells-uploader').stdout.trim()).toBe('disabled');
+    expect(board.property('uploader', 'ActiveState')).toBe('inactive');
+    expect(board.property('collector', 'ActiveState')).toBe('active');
+    board.container.output('systemctl enable --now thugshells-uploader');
+  });
+
+  test('and the way back to it, and forward once more, lose nothing while the schema is the same', async () => {
+    // 504c7ac stops with exit code 78 at a schema that it does not know. After the next migration this test has to say so.
+    expect(SCHEMA_VERSION).toBe(5);
+    await board.delivers();
+    await makeBacklog();
+    await expectNothingLost(await replaceWith(older, { node: /^v20\./, warnings: /^dpkg: warning: downgrading thugshells from \S+ to 0\.0\.9\n$/ }));
+    await makeBacklog();
+    await expectNothingLost(await replaceWith(current, { node: /^v24\./, warnings: /^$/ }));
+  });
 });
 
 describe('by hand', () => {
@@ -52,43 +150,6 @@ describe('by hand', () => {
     expect(board.container.run('thugshells-collector migrate').code).toBe(75);
     expect(board.container.run('thugshells-uploader requeue --from 1h --to 0s').stderr).toBe('');
     expect(board.container.output('find /var/lib/thugshells -user root')).toBe('');
-  });
-});
-
-describe('an upgrade', () => {
-  test('that would stop at the configuration leaves the old version running, and names the variable', async () => {
-    await board.delivers();
-    const running = pids();
-    board.configure({ RETENTION: 'forever' });
-    const { code, stderr } = board.container.install(current);
-    expect([code, installedVersion()]).toEqual([0, expect.not.stringMatching(/^0\.0\.9$/)]);
-    expect(stderr).toContain('THUGSHELLS_RETENTION=forever');
-    expect(pids()).toEqual(running);
-    board.configure({ RETENTION: undefined });
-  });
-
-  test('with a live database goes on with its rows, restarts both, keeps the configuration, and loses nothing', async () => {
-    board.container.install(older);
-    await board.delivers();
-    const before = { pids: pids(), books: board.status().books, environment: board.container.read('etc/thugshells/thugshells.env') };
-    const { code, stderr } = board.container.install(current);
-    expect([code, stderr]).toEqual([0, '']);
-    expect(pids().filter((pid) => before.pids.includes(pid) || pid === '0')).toEqual([]);
-    expect(board.container.read('etc/thugshells/thugshells.env')).toBe(before.environment);
-    await board.delivers();
-    expect(board.status().books.collected).toBeGreaterThan(before.books.collected);
-    const { stored, found } = await board.lossesAfterDelivery();
-    expect(found).toEqual([]);
-    expect(stored).toBeGreaterThan(before.books.collected);
-  });
-
-  test('leaves a unit that was disabled as it is', () => {
-    board.container.output('systemctl disable --now thugshells-uploader');
-    expect(board.container.install(current).code).toBe(0);
-    expect(board.container.run('systemctl is-enabled thugshells-uploader').stdout.trim()).toBe('disabled');
-    expect(board.property('uploader', 'ActiveState')).toBe('inactive');
-    expect(board.property('collector', 'ActiveState')).toBe('active');
-    board.container.output('systemctl enable --now thugshells-uploader');
   });
 });
 

@@ -1,16 +1,16 @@
 /**
- * npm run test:systemd: builds the package, boots Debian in a container, and tries the package and its units there.
- * Needs root. Extra arguments go to jest.
+ * npm run test:systemd: builds the packages of both architectures and the one to upgrade from, boots Debian in a container,
+ * and tests the package and its units there. Needs root. Extra arguments go to jest.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
-import { prepare, root, run } from '../../deploy/prepare.mjs';
+import { prepare, root } from '../../deploy/prepare.mjs';
 import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
 import { debianTree } from './debian-tree.mjs';
+import { olderPackage } from './older-package.mjs';
 
 const startedAt = performance.now();
 
@@ -18,34 +18,37 @@ function step(title) {
   console.log(`\n— ${title} (after ${Math.round((performance.now() - startedAt) / 1000)} s)`);
 }
 
-/** The same package under a lower version: what a board has before an upgrade. */
-function olderThan(file) {
-  const folder = mkdtempSync(join(root, 'var', 'older-'));
-  run('dpkg-deb', ['-R', file, folder]);
-  const control = join(folder, 'DEBIAN', 'control');
-  writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*$/m, 'Version: 0.0.9'));
-  const older = join(root, 'var', 'thugshells_0.0.9.deb');
-  run('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z1', '-b', folder, older], { quiet: true });
-  rmSync(folder, { recursive: true });
-  return older;
+/** Builds the package of an architecture, and returns its path. */
+function buildPackage(architecture) {
+  const args = [join(root, 'deploy', 'package-deb.mjs'), '--quick', '--arch', architecture];
+  const { status, stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  if (status !== 0) process.exit(1);
+  return join(root, stdout.trim());
 }
 
-function packages() {
-  const { status, stdout } = spawnSync(process.execPath, [join(root, 'deploy', 'package-deb.mjs'), '--quick'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-  if (status !== 0) process.exit(1);
-  const current = join(root, stdout.trim());
-  return { THUGSHELLS_PACKAGE: current, THUGSHELLS_OLDER_PACKAGE: olderThan(current) };
+function buildOlderPackage() {
+  try {
+    return olderPackage();
+  } catch (error) {
+    console.error(error.message);
+    return process.exit(1);
+  }
 }
 
 step('Debian packages');
 const machine = await prepareMachineOrExit('test:systemd');
-step('building the package');
+process.env.PATH = machine.PATH;
+step('building the packages of both architectures');
 await prepare();
-const built = packages();
+const [own, foreign] = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
+const built = { THUGSHELLS_PACKAGE: buildPackage(own), THUGSHELLS_FOREIGN_PACKAGE: buildPackage(foreign) };
+step('the package to upgrade from; building it takes some minutes the first time');
+const older = buildOlderPackage();
+console.log(older);
 step('making a Debian to boot');
 const tree = debianTree();
 console.log(tree);
 step('tests under systemd');
-const { status, passed, failed } = runJest(['--config', 'tests/systemd/jest.config.js', ...process.argv.slice(2)], { ...machine, ...built, THUGSHELLS_TREE: tree });
+const { status, passed, failed } = runJest(['--config', 'tests/systemd/jest.config.js', ...process.argv.slice(2)], { ...machine, ...built, THUGSHELLS_OLDER_PACKAGE: older, THUGSHELLS_TREE: tree });
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(status === 0 && failed === 0 && passed > 0 ? 0 : 1);
