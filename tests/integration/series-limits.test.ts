@@ -40,7 +40,7 @@ function textOf(labels: Iterable<readonly [string, string]>): string {
   return JSON.stringify([...labels].filter(([, value]) => value !== '').sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function sampleOf(name: string, tags: Labels, { deviceId = 'b1', value = 1 } = {}): Sample {
+function sampleOf(name: string, tags: Labels, { deviceId = 'b1', value = 1 }: { deviceId?: string; value?: number | string } = {}): Sample {
   return { name, deviceId, tags, value, valueType: valueTypeOf(value), timestampMs: now, priority: 1, canonical: '' };
 }
 
