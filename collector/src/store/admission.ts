@@ -1,5 +1,5 @@
 import { seriesName } from '@thugshells/shared/json-lines.ts';
-import { sampleOf, seriesText, ValueType, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.ts';
+import { canonicalTags, sampleOf, seriesText, ValueType, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.ts';
 import { refusalOf, valueRefusal } from '@thugshells/shared/sample-refusals.ts';
 import { limitsOf, quoted, type RemoteProtocol, type SeriesLimits } from '@thugshells/shared/series-limits.ts';
 
@@ -78,8 +78,16 @@ export class Admission {
 }
 
 function repetition(sample: Sample, seen: Set<string>): string | undefined {
-  const key = seriesText(sample);
+  const key = seriesText({ ...sample, canonical: canonicalAsSent(sample) });
   if (seen.has(key)) return 'twice in one scrape';
   seen.add(key);
   return undefined;
+}
+
+/** Labels by which a receiver tells series apart: an empty label is none, and `device_id` is sent under another name. */
+function canonicalAsSent({ tags, canonical }: Sample): string {
+  const names = Object.keys(tags);
+  if (!names.some((name) => name === 'device_id' || tags[name] === '')) return canonical;
+  const sent = names.filter((name) => tags[name] !== '').map((name) => [name === 'device_id' ? 'exported_device_id' : name, tags[name]!]);
+  return canonicalTags(Object.fromEntries(sent) as Labels);
 }

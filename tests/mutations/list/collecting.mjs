@@ -150,6 +150,13 @@ export const collecting = [
     tests: ['collector/foreign-names'],
   },
   {
+    why: 'stores two series of a scrape that receivers take for one',
+    file: 'collector/src/store/admission.ts',
+    find: "name === 'device_id' || tags[name] === ''",
+    replace: 'name === name.repeat(2)',
+    tests: ['collector/foreign-names'],
+  },
+  {
     why: 'sends a text that is too long for a label, which VictoriaMetrics drops',
     file: 'uploader/src/encoder.ts',
     find: 'limitRefusal(row, text, this.#format.limits)',

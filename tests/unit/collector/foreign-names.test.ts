@@ -65,6 +65,11 @@ describe('a label', () => {
   });
 });
 
+test('two series of a scrape that would be sent as one are refused: an empty label is none, device_id leaves as exported_device_id', () => {
+  const readings = [foreign('a', { l: '' }), foreign('a'), foreign('b', { device_id: 'x' }), foreign('b', { exported_device_id: 'x' }), foreign('b', { exported_device_id: 'y' })];
+  expect(admit(readings)).toEqual({ names: ['a', 'b', 'b'], refusals: ['a: twice in one scrape', 'b: twice in one scrape'], valueless: [] });
+});
+
 test('limits of VictoriaMetrics do not hold where samples leave by remote write', () => {
   const admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'remote-write' });
   const readings = [foreign('a', { ['a'.repeat(257)]: 'x' }), foreign('b', { b: 'x'.repeat(4_097) }), foreign('c'.repeat(5_000))];
