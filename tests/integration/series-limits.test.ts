@@ -11,6 +11,7 @@ import { limitsOf } from '@thugshells/shared/series-limits.ts';
 import fc from 'fast-check';
 
 import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';
+import { runToEnd } from '../support/agent-process.ts';
 import { books } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
@@ -195,3 +196,16 @@ test('agent: a text file’s label of 257 bytes is refused, counted and named in
     rmSync(folder, { recursive: true });
   }
 }, 60_000);
+
+test('collector: reads REMOTE_PROTOCOL, and by remote write stores a label of 257 bytes, about which the receiver decides', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'series-limits-'));
+  writeFileSync(join(folder, 'long.prom'), `lost{${'l'.repeat(257)}="x"} 1\n`);
+  const environment = { THUGSHELLS_COLLECTORS: 'textfile', THUGSHELLS_TEXTFILE_DIR: folder };
+  try {
+    const [refused, stored] = await Promise.all(['victoriametrics', 'remote-write'].map((protocol) => runToEnd('collector', { ...environment, THUGSHELLS_REMOTE_PROTOCOL: protocol }, ['once'])));
+    expect([refused!.code === 0, refused!.stderr.includes('has 257 bytes'), refused!.stdout.includes('"lost"')]).toEqual([false, true, false]);
+    expect([stored!.code, stored!.stderr, stored!.stdout.includes('"lost"')]).toEqual([0, '', true]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
