@@ -122,7 +122,7 @@ function run(): Promise<never> {
 
 async function runOnce(): Promise<CommandResult> {
   const { values: config } = loadCollectorConfig(process.env);
-  const options = { clock, deviceId: config.deviceId, labels: labelsOf(config), cap: capOf(config) };
+  const options = { ...config, clock, labels: labelsOf(config), cap: capOf(config) };
   const kernel = kernelOf(config);
   const { lines, failures, remarks } = await once(
     collectorsOf(config, kernel, new ScrapeDoor()).map(({ collector }) => collector),

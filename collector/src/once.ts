@@ -1,12 +1,12 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { codeOf, messageOf } from '@thugshells/shared/errors.ts';
 import { jsonLine, metricObject } from '@thugshells/shared/json-lines.ts';
-import type { Labels, Reading } from '@thugshells/shared/sample.ts';
+import type { Reading } from '@thugshells/shared/sample.ts';
 
 import type { Collector } from './collector.ts';
 import { readingsIn } from './collectors/partly-read.ts';
 import type { SeriesCap } from './series-cap.ts';
-import { Admission } from './store/admission.ts';
+import { Admission, type AdmissionOptions } from './store/admission.ts';
 
 /** What `once` prints and whether every collector did its work. */
 export interface OnceResult {
@@ -24,7 +24,7 @@ const BETWEEN_READS_MS = 1_000;
 /** Reads every collector once, or twice a second apart where it compares two reads; touches no database. */
 export async function once(
   collectors: readonly Collector[],
-  options: { readonly clock: Clock; readonly deviceId: string; readonly labels: Labels; readonly cap: SeriesCap },
+  options: AdmissionOptions & { readonly clock: Clock; readonly cap: SeriesCap },
 ): Promise<OnceResult> {
   const { clock } = options;
   const comparing = collectors.filter((collector) => collector.comparesReads);

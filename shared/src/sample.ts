@@ -44,12 +44,6 @@ export interface SampleContext {
 export const ValueType = { number: 0, text: 1 } as const;
 export type ValueType = (typeof ValueType)[keyof typeof ValueType];
 
-/** VictoriaMetrics keeps 30 labels of a series, `__name__` among them, and drops the rest without a word. */
-export const MAX_LABELS = 30;
-/** `__name__` and `device_id`, which every exported series bears. */
-const OWN_LABELS = 2;
-/** Newer VictoriaMetrics drops a series with a longer value, older ones cut it at 16 KiB and merge what became equal. */
-export const MAX_LABEL_VALUE_BYTES = 4096;
 /** 2001-09-09: whatever is below was meant as seconds, or comes from a clock that was never set. */
 export const MIN_TIMESTAMP_MS = 1_000_000_000_000;
 /** The end of the year 9999; twelve hexadecimal digits hold it. */
@@ -101,72 +95,4 @@ export function seriesKey(name: string, deviceId: string, canonical: string, val
 export function dedupKey(identity: SeriesIdentity & { readonly timestampMs: number }): string {
   const { name, timestampMs, deviceId, tags, valueType } = identity;
   return hash('sha256', JSON.stringify([name, timestampMs, deviceId, canonicalTags(tags), valueType]), 'hex');
-}
-
-/**
- * Why a sample must not be stored, or undefined if it may be.
- * Each rule stands for something that the receiver would answer with 204 and then drop, cut or merge.
- */
-export function refusalOf(sample: Sample): string | undefined {
-  return (
-    nameRefusal(sample.name) ??
-    deviceRefusal(sample.deviceId) ??
-    timestampRefusal(sample.timestampMs) ??
-    valueRefusal(sample.value) ??
-    labelsRefusal(sample.tags, sample.valueType)
-  );
-}
-
-/** Why a stored or exported name is refused. */
-export function nameRefusal(name: string): string | undefined {
-  return name === '' ? 'empty name' : labelValueRefusal('__name__', name);
-}
-
-/** Why a device's name is refused: it is a label like any other. */
-export function deviceRefusal(deviceId: string): string | undefined {
-  return labelValueRefusal('device_id', deviceId);
-}
-
-/** Why a time is refused. */
-export function timestampRefusal(timestampMs: unknown): string | undefined {
-  if (!Number.isInteger(timestampMs)) return `timestamp ${String(timestampMs)} is not a whole number of milliseconds`;
-  const time = timestampMs as number;
-  return time < MIN_TIMESTAMP_MS || time > MAX_TIMESTAMP_MS ? `timestamp ${time} is out of range` : undefined;
-}
-
-/** Why a value is refused; a text is exported as a label and shares its limit. */
-export function valueRefusal(value: unknown): string | undefined {
-  if (typeof value === 'string') return labelValueRefusal('value', value);
-  if (typeof value !== 'number') return `value of type ${value === null ? 'null' : typeof value}`;
-  return Number.isFinite(value) ? undefined : `value ${value} is not finite`;
-}
-
-/** Why a set of labels is refused. */
-export function labelsRefusal(tags: Readonly<Record<string, unknown>>, valueType: number): string | undefined {
-  const names = Object.keys(tags);
-  const reserved = names.find((name) => isReserved(name, names, valueType));
-  if (reserved !== undefined) return `label name "${reserved}" is reserved`;
-  if (names.length + OWN_LABELS > MAX_LABELS) {
-    return `${names.length} labels; with __name__ and device_id at most ${MAX_LABELS} are kept`;
-  }
-  for (const name of names) {
-    const refusal = labelValueRefusal(name, tags[name]);
-    if (refusal !== undefined) return refusal;
-  }
-  return undefined;
-}
-
-/** Names that the exported series needs for itself: a label may not take them, or one of two would be lost. */
-function isReserved(name: string, names: readonly string[], valueType: number): boolean {
-  if (name === 'value') return valueType === ValueType.text;
-  if (name === 'exported_device_id') return names.includes('device_id');
-  return name === '' || name === '__name__';
-}
-
-function labelValueRefusal(name: string, value: unknown): string | undefined {
-  if (typeof value !== 'string') return `label "${name}" is not a string`;
-  // A lone surrogate has no UTF-8 form: it would be replaced on the way, and two values could become one.
-  if (!value.isWellFormed()) return `label "${name}" is not well-formed unicode`;
-  if (value.length * 3 <= MAX_LABEL_VALUE_BYTES || Buffer.byteLength(value) <= MAX_LABEL_VALUE_BYTES) return undefined;
-  return `label "${name}" is longer than ${MAX_LABEL_VALUE_BYTES} bytes`;
 }

@@ -33,6 +33,12 @@ export function sharedVariables(environment: Environment, hostName: string) {
       default: 'auto',
       format: oneOf('auto', 'json', 'console'),
     },
+    remoteProtocol: {
+      env: 'REMOTE_PROTOCOL',
+      doc: 'victoriametrics: JSON lines, the fewest bytes; the collector refuses what VictoriaMetrics would drop. remote-write: what Prometheus, Mimir and Thanos take (docs/remote-write.md).',
+      default: 'victoriametrics',
+      format: oneOf('victoriametrics', 'remote-write'),
+    },
   } satisfies Record<string, Variable<unknown>>;
 }
 

@@ -69,7 +69,7 @@ function leastOf(text) {
 
 const foreign = new ForeignText({ now: () => Date.now(), labels: { job: 'bench' } });
 const cap = new SeriesCap({ perCollector: series, total: series });
-const admission = new Admission({ deviceId: 'bench', labels: {} });
+const admission = new Admission({ deviceId: 'bench', labels: {}, remoteProtocol: 'victoriametrics' });
 async function wholeWay(text, round) {
   const { readings } = await foreign.read(text, { format: 'prometheus' }, series);
   return admission.admit(cap.admit('scrape:bench', readings, round * 1_000).readings, Date.now()).samples.length;

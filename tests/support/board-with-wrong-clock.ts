@@ -63,7 +63,7 @@ export class BoardWithWrongClock {
   readonly log = new RecordedLog();
   readonly skew: ClockSkew;
   readonly #writer: SampleWriter;
-  readonly #admission = new Admission({ deviceId: 'b1', labels: {} });
+  readonly #admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'victoriametrics' });
   readonly #settled: Settled;
   readonly #backlog: Backlog;
   readonly #acknowledgements: Acknowledgements;

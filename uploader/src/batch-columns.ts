@@ -1,4 +1,5 @@
-import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, timestampRefusal, valueRefusal } from '@thugshells/shared/sample.ts';
+import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/sample.ts';
+import { timestampRefusal, valueRefusal } from '@thugshells/shared/sample-refusals.ts';
 
 import { joinPrinted, PrintedNumbers } from './printed-numbers.ts';
 import type { PrintedRows, StoredRow } from './row-reader.ts';

@@ -1,3 +1,5 @@
+import type { SeriesLimits } from '@thugshells/shared/series-limits.ts';
+
 import type { PrintedNumbers } from './printed-numbers.ts';
 import type { SeriesRow } from './row-reader.ts';
 
@@ -21,6 +23,8 @@ export interface BodyColumns {
 export interface BodyFormat<Head = unknown> {
   /** Whether a receiver of this format drops, without a word, a sample that is not newer than the one before it in its series. */
   readonly keepsTimeOrder: boolean;
+  /** Of the receivers that take this format, where they drop what is beyond and do not say so. */
+  readonly limits: SeriesLimits | undefined;
   /** What is the same for all samples of a series, or of one text of a series of texts. */
   headOf(series: SeriesRow, text?: string): Head;
   /** Appends samples of a series. */

@@ -33,12 +33,6 @@ export function uploaderVariables(environment: Environment, hostName: string) {
       default: 'http://127.0.0.1:8428/api/v1/import',
       format: httpUrl,
     },
-    remoteProtocol: {
-      env: 'REMOTE_PROTOCOL',
-      doc: 'victoriametrics: JSON lines, the fewest bytes; remote-write: what Prometheus, Mimir and Thanos take (docs/remote-write.md).',
-      default: 'victoriametrics',
-      format: oneOf('victoriametrics', 'remote-write'),
-    },
     remoteTokenFile: {
       env: 'REMOTE_TOKEN_FILE',
       doc: 'File that holds the bearer token; readable by its owner only, read again when it changes.',

@@ -1,5 +1,7 @@
 import { rangesOf, type IdRange } from '@thugshells/shared/id-ranges.ts';
-import { deviceRefusal, labelsRefusal, nameRefusal, ValueType } from '@thugshells/shared/sample.ts';
+import { ValueType } from '@thugshells/shared/sample.ts';
+import { seriesRefusal } from '@thugshells/shared/sample-refusals.ts';
+import { limitRefusal } from '@thugshells/shared/series-limits.ts';
 
 import { BatchColumns, type RefusedRow } from './batch-columns.ts';
 import { BatchLines, type KnownSeries } from './batch-lines.ts';
@@ -127,10 +129,12 @@ export class Encoder {
   }
 
   #refusalOf(line: number): string | undefined {
-    const { refusal, valueType } = this.#lines.series[line]!;
+    const { refusal, valueType, row } = this.#lines.series[line]!;
     if (refusal !== undefined) return refusal;
-    const isText = this.#lines.texts[line] !== undefined;
-    return isText === (valueType === ValueType.text) ? undefined : `value is not of type ${valueType}`;
+    const text = this.#lines.texts[line];
+    if ((text !== undefined) !== (valueType === ValueType.text)) return `value is not of type ${valueType}`;
+    // A text is a label of what is sent, so each has its own answer.
+    return row === undefined ? undefined : limitRefusal(row, text, this.#format.limits);
   }
 
   /** Ids of the samples of a line. */
@@ -153,13 +157,12 @@ export class Encoder {
   }
 
   #knownSeries(row: SeriesRow): KnownSeries {
-    const { name, deviceId, tags, valueType } = row;
-    const isText = valueType === ValueType.text;
+    const isText = row.valueType === ValueType.text;
     return {
-      valueType,
+      valueType: row.valueType,
       head: isText ? undefined : this.#format.headOf(row),
       row: isText ? row : undefined,
-      refusal: nameRefusal(name) ?? deviceRefusal(deviceId) ?? labelsRefusal(tags, valueType),
+      refusal: seriesRefusal(row) ?? (isText ? undefined : limitRefusal(row, undefined, this.#format.limits)),
     };
   }
 }

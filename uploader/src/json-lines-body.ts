@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 
 import { metricObject } from '@thugshells/shared/json-lines.ts';
+import { limitsOf } from '@thugshells/shared/series-limits.ts';
 
 import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.ts';
 import type { PrintedNumbers } from './printed-numbers.ts';
@@ -24,6 +25,7 @@ const SMALLEST_GZIP_PIECE = 4096;
 export class JsonLinesBody implements BodyFormat<Uint8Array> {
   /** VictoriaMetrics takes samples in any order. */
   readonly keepsTimeOrder = false;
+  readonly limits = limitsOf('victoriametrics');
   #bytes = new Uint8Array(FIRST_CAPACITY);
   #length = 0;
 

@@ -1,6 +1,8 @@
 import { PbfWriter } from 'pbf';
 import { compress } from 'snappyjs';
 
+import { limitsOf } from '@thugshells/shared/series-limits.ts';
+
 import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.ts';
 import { sortedLabels, writeSamples, writeText, written } from './remote-write-samples.ts';
 import type { SeriesRow } from './row-reader.ts';
@@ -17,6 +19,7 @@ const LABELS_REFS = 1;
  */
 export class WriteRequestV2Body implements BodyFormat<readonly string[]> {
   readonly keepsTimeOrder = true;
+  readonly limits = limitsOf('remote-write');
   readonly #series = new PbfWriter();
   readonly #symbols = new Map<string, number>();
 

@@ -1,5 +1,7 @@
 import { seriesName } from '@thugshells/shared/json-lines.ts';
-import { refusalOf, sampleOf, seriesText, valueRefusal, ValueType, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.ts';
+import { canonicalTags, sampleOf, seriesText, ValueType, type Labels, type Reading, type Sample } from '@thugshells/shared/sample.ts';
+import { refusalOf, valueRefusal } from '@thugshells/shared/sample-refusals.ts';
+import { limitsOf, quoted, type RemoteProtocol, type SeriesLimits } from '@thugshells/shared/series-limits.ts';
 
 import { OWN_NAMES } from '../own-names.ts';
 
@@ -15,20 +17,30 @@ export interface Admitted {
 /** A stored name and what it leaves the board as. */
 export type StoredName = Pick<Sample, 'name' | 'valueType'>;
 
+/** What is the same for all samples of a device. */
+export interface AdmissionOptions {
+  readonly deviceId: string;
+  /** On every sample, besides its own labels. */
+  readonly labels: Labels;
+  /** Decides which limits hold: those of the receiver that samples are sent to. */
+  readonly remoteProtocol: RemoteProtocol;
+}
+
 /** Turns readings into samples, and refuses what could never be delivered or would mix with another series. */
 export class Admission {
   readonly #deviceId: string;
   readonly #labels: Labels;
+  readonly #limits: SeriesLimits | undefined;
   /** Exported name → stored name. */
   readonly #storedNames = new Map<string, string>();
   readonly #ownNames: ReadonlySet<string> = new Set(OWN_NAMES);
   /** As they leave the board, whoever comes first. */
   readonly #ownExported: ReadonlySet<string>;
 
-  /** @param labels on every sample, besides its own */
-  constructor({ deviceId, labels }: { readonly deviceId: string; readonly labels: Labels }) {
+  constructor({ deviceId, labels, remoteProtocol }: AdmissionOptions) {
     this.#deviceId = deviceId;
     this.#labels = labels;
+    this.#limits = limitsOf(remoteProtocol);
     this.#ownExported = new Set(OWN_NAMES.flatMap((name) => Object.values(ValueType).map((valueType) => seriesName({ name, valueType }))));
   }
 
@@ -46,9 +58,9 @@ export class Admission {
     for (const reading of readings) {
       const sample = sampleOf(reading, { deviceId: this.#deviceId, labels: this.#labels, timestampMs });
       const isForeign = reading.series.isForeign === true;
-      const refusal = refusalOf(sample) ?? this.#nameRefusal(sample, isForeign) ?? repetition(sample, seen);
+      const refusal = refusalOf(sample, this.#limits) ?? this.#nameRefusal(sample, isForeign) ?? repetition(sample, seen);
       if (refusal === undefined) samples.push(sample);
-      else (isForeign && valueRefusal(sample.value) === refusal ? valueless : refusals).push(`${sample.name}: ${refusal}`);
+      else (isForeign && valueRefusal(sample.value) === refusal ? valueless : refusals).push(`${quoted(sample.name)}: ${refusal}`);
     }
     return { samples, refusals, valueless };
   }
@@ -66,8 +78,16 @@ export class Admission {
 }
 
 function repetition(sample: Sample, seen: Set<string>): string | undefined {
-  const key = seriesText(sample);
+  const key = seriesText({ ...sample, canonical: canonicalAsSent(sample) });
   if (seen.has(key)) return 'twice in one scrape';
   seen.add(key);
   return undefined;
+}
+
+/** Labels by which a receiver tells series apart: an empty label is none, and `device_id` is sent under another name. */
+function canonicalAsSent({ tags, canonical }: Sample): string {
+  const names = Object.keys(tags);
+  if (!names.some((name) => name === 'device_id' || tags[name] === '')) return canonical;
+  const sent = names.filter((name) => tags[name] !== '').map((name) => [name === 'device_id' ? 'exported_device_id' : name, tags[name]!]);
+  return canonicalTags(Object.fromEntries(sent) as Labels);
 }

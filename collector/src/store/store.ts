@@ -6,7 +6,7 @@ import { errorFields } from '@thugshells/shared/logger.ts';
 import type { AgentState } from '../agent-state.ts';
 import type { Instant } from '../clock-epochs.ts';
 import type { CollectorCounters } from '../collector-status.ts';
-import { Admission, type Admitted } from './admission.ts';
+import { Admission, type AdmissionOptions, type Admitted } from './admission.ts';
 import { Ballast } from './ballast.ts';
 import { Caretaker } from './caretaker.ts';
 import { pruneDamaged } from './healing.ts';
@@ -15,10 +15,7 @@ import { ScrapeBuffer, type StoredScrape } from './scrape-buffer.ts';
 import { describeFault, faultOf } from './storage-faults.ts';
 import { StorageReport, type Trouble } from './storage-report.ts';
 
-export interface StoreOptions extends OpenStoreOptions {
-  readonly deviceId: string;
-  /** On every sample, besides its own labels. */
-  readonly labels: Readonly<Record<string, string>>;
+export interface StoreOptions extends OpenStoreOptions, AdmissionOptions {
   /** Scrapes are gathered this long before they are committed together; 0: those that come together are one commit. */
   readonly flushIntervalMs: number;
   /** Names of the collectors that run; what is known of others is forgotten. */

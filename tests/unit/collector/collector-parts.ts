@@ -38,7 +38,7 @@ export function startOn(
   const ledger = new Ledger(database);
   const statuses = new CollectorStatusTable(database);
   const writer = new SampleWriter(database, { syncIntervalMs: 30_000, ...options, clock, epochs, ledger, statuses });
-  const admission = new Admission({ deviceId: 'b1', labels: options.labels ?? {} });
+  const admission = new Admission({ deviceId: 'b1', labels: options.labels ?? {}, remoteProtocol: 'victoriametrics' });
   admission.know(writer.names());
   return { clock, log, epochs, ledger, writer, admission };
 }
@@ -58,6 +58,7 @@ export function storeOn(path: string, options: Partial<StoreOptions> & { readonl
     walCheckpointIntervalMs: 3_600_000,
     retentionMs: 72 * 3_600_000,
     deviceId: 'b1',
+    remoteProtocol: 'victoriametrics',
     labels: {},
     flushIntervalMs: 0,
     collectors: ['test'],

@@ -13,7 +13,7 @@ function foreign(name: string, labels: Labels = {}, value = 1): Reading {
 }
 
 /** Names of the samples that are admitted, and why the others are not. */
-function admit(readings: readonly Reading[], admission = new Admission({ deviceId: 'b1', labels: {} })) {
+function admit(readings: readonly Reading[], admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'victoriametrics' })) {
   const { samples, refusals, valueless } = admission.admit(readings, NOW);
   return { names: samples.map(({ name }) => name), refusals, valueless };
 }
@@ -27,7 +27,7 @@ describe('a name of our own', () => {
   });
 
   test('stays ours, also where a database holds it of another', () => {
-    const admission = new Admission({ deviceId: 'b1', labels: {} });
+    const admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'victoriametrics' });
     admission.know([{ name: 'cpu_usage_percent', valueType: 0 }]);
     expect(admit([reading('cpu.usage_percent', 1)], admission).names).toEqual(['cpu.usage_percent']);
     expect(admit([foreign('cpu_usage_percent')], admission).refusals).toHaveLength(1);
@@ -57,11 +57,29 @@ describe('a label', () => {
     [{ device_id: 'other' }, undefined],
     [{ device_id: 'other', exported_device_id: 'more' }, 'label name "exported_device_id" is reserved'],
     [{ __name__: 'other' }, 'label name "__name__" is reserved'],
-    [{ a: 'x'.repeat(4_097) }, 'label "a" is longer than 4096 bytes'],
-    [Object.fromEntries(Array.from({ length: 29 }, (_, index) => [`l${index}`, 'x'])), '29 labels; with __name__ and device_id at most 30 are kept'],
+    [{ a: 'x'.repeat(4_097) }, 'label "a" has 4097 bytes, VictoriaMetrics drops more than 4096: shorten it at the source'],
+    [{ ['a'.repeat(257)]: 'x' }, `label name "${'a'.repeat(80)}…" has 257 bytes, VictoriaMetrics drops more than 256: shorten it at the source`],
+    [Object.fromEntries(Array.from({ length: 29 }, (_, index) => [`l${index}`, 'x'])), '31 labels with __name__ and device_id, VictoriaMetrics keeps 30: remove labels at the source'],
   ])('set %j', (labels: Labels, refusal) => {
     expect(admit([foreign('a', labels)]).refusals).toEqual(refusal === undefined ? [] : [`a: ${refusal}`]);
   });
+});
+
+test('two series of a scrape that would be sent as one are refused: an empty label is none, device_id leaves as exported_device_id', () => {
+  const readings = [foreign('a', { l: '' }), foreign('a'), foreign('b', { device_id: 'x' }), foreign('b', { exported_device_id: 'x' }), foreign('b', { exported_device_id: 'y' })];
+  expect(admit(readings)).toEqual({ names: ['a', 'b', 'b'], refusals: ['a: twice in one scrape', 'b: twice in one scrape'], valueless: [] });
+});
+
+test('limits of VictoriaMetrics do not hold where samples leave by remote write', () => {
+  const admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'remote-write' });
+  const readings = [foreign('a', { ['a'.repeat(257)]: 'x' }), foreign('b', { b: 'x'.repeat(4_097) }), foreign('c'.repeat(5_000))];
+  expect(admit(readings, admission)).toEqual({ names: readings.map(({ series }) => series.name), refusals: [], valueless: [] });
+});
+
+test('a long name is shortened where it is said why its sample is refused', () => {
+  expect(admit([foreign('c'.repeat(5_000))]).refusals).toEqual([
+    `${'c'.repeat(80)}…: the name has 5000 bytes, VictoriaMetrics drops more than 4096: shorten it at the source`,
+  ]);
 });
 
 test('a sample without a finite value is refused, and says nothing against its source', () => {

@@ -17,7 +17,7 @@ function collector(name: string, collect: Collector['collect'], comparesReads = 
 /** Runs `once` over these collectors while the clock runs on. */
 async function runOnce(collectors: readonly Collector[], labels = {}, limits: SeriesLimits = { perCollector: 1000, total: 5000 }) {
   const clock = new FakeClock(NOW);
-  const result = once(collectors, { clock, deviceId: 'b1', labels, cap: new SeriesCap(limits) });
+  const result = once(collectors, { clock, deviceId: 'b1', remoteProtocol: 'victoriametrics', labels, cap: new SeriesCap(limits) });
   await clock.advance(0);
   await clock.advance(1_000);
   const { lines, failures } = await result;

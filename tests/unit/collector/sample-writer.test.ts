@@ -191,7 +191,7 @@ describe('values', () => {
 describe('what is refused', () => {
   test('is told and left out; the rest of the scrape is stored', () => {
     const result = write([reading('a.x', NaN), reading('a.y', 1), reading('a.z', 1, { path: 'x'.repeat(4097) })]);
-    expect(result).toEqual({ stored: 1, refusals: ['a.x: value NaN is not finite', 'a.z: label "path" is longer than 4096 bytes'] });
+    expect(result).toEqual({ stored: 1, refusals: ['a.x: value NaN is not finite', 'a.z: label "path" has 4097 bytes, VictoriaMetrics drops more than 4096: shorten it at the source'] });
     expect(view(database, 'metric_name')).toEqual([['a.y']]);
     expect(state()).toMatchObject([1, 1, 0, NOW]);
     expect(database.prepare('SELECT name FROM series').pluck().all()).toEqual(['a.y']);

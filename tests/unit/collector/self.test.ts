@@ -2,7 +2,9 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe } from '@thugshells/shared/histogram.ts';
-import { refusalOf, sampleOf } from '@thugshells/shared/sample.ts';
+import { sampleOf } from '@thugshells/shared/sample.ts';
+import { refusalOf } from '@thugshells/shared/sample-refusals.ts';
+import { limitsOf } from '@thugshells/shared/series-limits.ts';
 import { NO_UPLOADS } from '@thugshells/shared/uploader-report.ts';
 
 import { AgentStateReader, type AgentState } from '../../../collector/src/agent-state.ts';
@@ -68,7 +70,7 @@ describe('what the programs tell of themselves', () => {
 
   test('can be stored: no reading is refused, and none is there twice', () => {
     const samples = selfReadings(state, 0).map((reading) => sampleOf(reading, { deviceId: 'b', labels: {}, timestampMs: 1_700_000_000_000 }));
-    expect(samples.map(refusalOf).filter((refusal) => refusal !== undefined)).toEqual([]);
+    expect(samples.map((sample) => refusalOf(sample, limitsOf('victoriametrics'))).filter((refusal) => refusal !== undefined)).toEqual([]);
     expect(new Set(samples.map(({ name, tags }) => name + JSON.stringify(tags))).size).toBe(samples.length);
   });
 });

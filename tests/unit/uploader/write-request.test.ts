@@ -78,6 +78,14 @@ function encoded(format: BodyFormatName, fill: (stored: StoredSamples) => void, 
 }
 
 describe.each(formats)('a body of %s', (format) => {
+  test('holds what VictoriaMetrics’ own protocol could not: receivers of remote write answer 400 to what they do not store', () => {
+    const { chunks, refused } = encoded(format, (stored) => {
+      stored.scrapes(1, [stored.series('a.b', { tags: { ['x'.repeat(257)]: 'y'.repeat(4_097) } })]);
+      stored.add(stored.series('c.d', { valueType: 1 }), START_MS, 'z'.repeat(4_097));
+    });
+    expect([chunks.map(({ count }) => count), refused]).toEqual([[2], []]);
+  });
+
   test('holds names, labels, values and times as they are stored, the labels in the order of their names', () => {
     const { chunks } = encoded(format, (stored) => {
       const disk = stored.series('disk.read_bytes_total', { tags: { zone: 'é ☃', device: 'sda', Bus: 'usb', device_id: 'other', empty: '' } });

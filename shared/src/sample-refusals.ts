@@ -1,0 +1,63 @@
+import type { LineIdentity } from './json-lines.ts';
+import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, ValueType, type Sample } from './sample.ts';
+import { limitRefusal, quoted, type SeriesLimits } from './series-limits.ts';
+
+/**
+ * Returns why a sample must not be stored, or undefined if it may be.
+ * Each rule stands for something that a receiver would answer with 204 and then drop, cut or merge.
+ *
+ * @param limits of the receiver that samples are sent to, from limitsOf()
+ */
+export function refusalOf(sample: Sample, limits: SeriesLimits | undefined): string | undefined {
+  const { value } = sample;
+  return (
+    timestampRefusal(sample.timestampMs) ??
+    valueRefusal(value) ??
+    seriesRefusal(sample) ??
+    limitRefusal(sample, typeof value === 'string' ? value : undefined, limits)
+  );
+}
+
+/** Returns why no receiver takes a series as it is, however short it is. */
+export function seriesRefusal({ name, deviceId, tags, valueType }: LineIdentity): string | undefined {
+  if (name === '') return 'empty name';
+  return textRefusal('__name__', name) ?? textRefusal('device_id', deviceId) ?? labelsRefusal(tags, valueType);
+}
+
+/** Returns why a time is refused. */
+export function timestampRefusal(timestampMs: unknown): string | undefined {
+  if (!Number.isInteger(timestampMs)) return `timestamp ${String(timestampMs)} is not a whole number of milliseconds`;
+  const time = timestampMs as number;
+  return time < MIN_TIMESTAMP_MS || time > MAX_TIMESTAMP_MS ? `timestamp ${time} is out of range` : undefined;
+}
+
+/** Returns why a value is refused; a text is exported as a label. */
+export function valueRefusal(value: unknown): string | undefined {
+  if (typeof value === 'string') return textRefusal('value', value);
+  if (typeof value !== 'number') return `value of type ${value === null ? 'null' : typeof value}`;
+  return Number.isFinite(value) ? undefined : `value ${value} is not finite`;
+}
+
+function labelsRefusal(tags: Readonly<Record<string, unknown>>, valueType: number): string | undefined {
+  const names = Object.keys(tags);
+  for (const name of names) {
+    if (isReserved(name, names, valueType)) return `label name "${name}" is reserved`;
+    const refusal = textRefusal(name, tags[name]);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
+}
+
+/** Names that the exported series needs for itself: a label may not take them, or one of two would be lost. */
+function isReserved(name: string, names: readonly string[], valueType: number): boolean {
+  if (name === 'value') return valueType === ValueType.text;
+  if (name === 'exported_device_id') return names.includes('device_id');
+  return name === '' || name === '__name__';
+}
+
+/** A lone surrogate has no UTF-8 form: it would be replaced on the way, and two names or values could become one. */
+function textRefusal(name: string, value: unknown): string | undefined {
+  if (typeof value !== 'string') return `label "${quoted(name)}" is not a string`;
+  if (!name.isWellFormed()) return `label name "${quoted(name.toWellFormed())}" is not well-formed unicode`;
+  return value.isWellFormed() ? undefined : `label "${quoted(name)}" is not well-formed unicode`;
+}
