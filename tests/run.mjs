@@ -8,8 +8,8 @@ import process from 'node:process';
 
 import { prepare, root, run, runTool } from '../deploy/prepare.mjs';
 import { checkAcceptance } from './support/acceptance.mjs';
-import { findVictoriaMetrics } from './support/find-victoria-metrics.mjs';
 import { prepareMachineOrExit } from './support/prepare-machine.mjs';
+import { reportVersions } from './support/report-versions.mjs';
 import { runJest } from './support/run-jest.mjs';
 
 function step(title) {
@@ -28,9 +28,8 @@ run(process.execPath, ['deploy/lint-workflows.mjs']);
 
 const args = process.argv.slice(2);
 step('tests');
-const victoriaMetrics = await findVictoriaMetrics({ env: { ...process.env, ...machine } });
-console.log(victoriaMetrics);
-const { status, tests, passed, ...counts } = runJest(args, { ...machine, VICTORIA_METRICS_BIN: victoriaMetrics });
+console.log(`against ${await reportVersions({ ...process.env, ...machine })}`);
+const { status, tests, passed, ...counts } = runJest(args, machine);
 let { failed } = counts;
 
 if (args.length === 0) {

@@ -2,11 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findVictoriaMetrics } from './find-victoria-metrics.mjs';
 import { freePort } from './free-port.ts';
+import { findProgram } from './programs.mjs';
 import { ownConnection, PortTaken, VictoriaMetricsProcess } from './victoria-metrics-process.ts';
-
-export { findVictoriaMetrics };
 
 /** How a VictoriaMetrics is started. */
 export interface VictoriaMetricsOptions {
@@ -42,7 +40,7 @@ const METRIC_POLL_MS = 50;
 
 /** Starts a real VictoriaMetrics on loopback and waits until it is healthy. It never outlives this process. */
 export async function startVictoriaMetrics(options: VictoriaMetricsOptions = {}): Promise<VictoriaMetrics> {
-  const binary = await findVictoriaMetrics();
+  const binary = await findProgram('victoria-metrics');
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'victoria-metrics-')));
   const server = new VictoriaMetrics(binary, dir, options);
   try {
