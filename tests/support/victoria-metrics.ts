@@ -154,8 +154,8 @@ export class VictoriaMetrics {
   }
 }
 
-/** Infinities stand bare in an export, which is not JSON; 1e999 is, and reads as the same. */
+/** Infinities stand bare in an export of 1.79, which is not JSON, and as text in one of 1.151; 1e999 reads as the same. */
 function parseExportLine(line: string): ExportedSeries {
   const values = /"values":\[[^\]]*\]/;
-  return JSON.parse(line.replace(values, (text) => text.replace(/[+]?Inf/g, '1e999'))) as ExportedSeries;
+  return JSON.parse(line.replace(values, (text) => text.replace(/"(-?)Infinity"|[+]?(-?)Inf/g, '$1$21e999'))) as ExportedSeries;
 }
