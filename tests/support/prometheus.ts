@@ -21,9 +21,13 @@ export class Prometheus {
     this.#binary = binary;
   }
 
-  /** @param outOfOrderWindow storage.tsdb.out_of_order_time_window; none by default, as Prometheus has it */
-  static async start(outOfOrderWindow?: string): Promise<Prometheus> {
-    const prometheus = new Prometheus(await findProgram('prometheus'));
+  /**
+   * @param outOfOrderWindow storage.tsdb.out_of_order_time_window; none by default, as Prometheus has it
+   * @param generation Debian's, whatever the others of this run are
+   */
+  static async start(outOfOrderWindow?: string, generation?: 'debian'): Promise<Prometheus> {
+    const env = generation === undefined ? process.env : { ...process.env, PEERS: generation };
+    const prometheus = new Prometheus(await findProgram('prometheus', { env }));
     await prometheus.restart(outOfOrderWindow);
     return prometheus;
   }
