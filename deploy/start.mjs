@@ -10,14 +10,14 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { victoriaMetricsAtHand } from '../tests/support/find-victoria-metrics.mjs';
+import { findProgramAtHand } from '../tests/support/programs.mjs';
 import { prepare, root } from './prepare.mjs';
 
 const help = `usage: npm start [-- --data FOLDER]
 
 Runs collector and uploader on this machine. Samples go to THUGSHELLS_REMOTE_URL where it is set, else to a
-VictoriaMetrics that is started for it (on the PATH, or named by VICTORIA_METRICS_BIN), else to a small receiver
-that comes with the project. Data is kept in FOLDER, var/ where none is named. Every THUGSHELLS_ variable works; Ctrl-C ends everything.`;
+VictoriaMetrics that is started for it (named by VICTORIA_METRICS_BIN, built by npm run peers, or on the PATH), else
+to a small receiver that comes with the project. Data is kept in FOLDER, var/ where none is named. Every THUGSHELLS_ variable works; Ctrl-C ends everything.`;
 
 const PROGRESS_INTERVAL_MS = 5_000;
 const LOOK_INTERVAL_MS = 500;
@@ -98,7 +98,7 @@ async function receiver(dataFolder) {
   if (named) return { url: named, what: 'the receiver at THUGSHELLS_REMOTE_URL' };
   const port = await freePort(8428);
   const origin = `http://127.0.0.1:${port}`;
-  const binary = await victoriaMetricsAtHand();
+  const binary = await findProgramAtHand('victoria-metrics');
   if (binary === undefined) {
     start('receiver', process.execPath, ['tests/receiver/src/main.ts', '--port', String(port)]);
   } else {
@@ -108,7 +108,7 @@ async function receiver(dataFolder) {
   while (!(await isHealthy(origin))) await sleep(LOOK_INTERVAL_MS);
   return {
     url: `${origin}/api/v1/import`,
-    what: binary === undefined ? 'the bundled receiver (no VictoriaMetrics on the PATH)' : `VictoriaMetrics (${binary})`,
+    what: binary === undefined ? 'the bundled receiver (no VictoriaMetrics found)' : `VictoriaMetrics (${binary})`,
     query: `${origin}/api/v1/query?query=cpu_usage_percent`,
   };
 }

@@ -8,8 +8,9 @@ import process from 'node:process';
 
 import { prepare, root, run, runTool } from '../deploy/prepare.mjs';
 import { checkAcceptance } from './support/acceptance.mjs';
-import { findVictoriaMetrics } from './support/find-victoria-metrics.mjs';
 import { prepareMachineOrExit } from './support/prepare-machine.mjs';
+import { recordVersions } from './support/record-versions.mjs';
+import { findVersions } from './support/report-versions.mjs';
 import { runJest } from './support/run-jest.mjs';
 
 function step(title) {
@@ -28,9 +29,9 @@ run(process.execPath, ['deploy/lint-workflows.mjs']);
 
 const args = process.argv.slice(2);
 step('tests');
-const victoriaMetrics = await findVictoriaMetrics({ env: { ...process.env, ...machine } });
-console.log(victoriaMetrics);
-const { status, tests, passed, ...counts } = runJest(args, { ...machine, VICTORIA_METRICS_BIN: victoriaMetrics });
+const { line, versions, arePeers } = await findVersions({ ...process.env, ...machine });
+console.log(`against ${line}`);
+const { status, tests, passed, ...counts } = runJest(args, machine);
 let { failed } = counts;
 
 if (args.length === 0) {
@@ -40,5 +41,6 @@ if (args.length === 0) {
   if (problems.length === 0) console.log('every test it names exists and passed');
   failed += problems.length;
 }
+if (args.length === 0 && arePeers && status === 0 && failed === 0) failed += recordVersions('today', versions);
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(status === 0 && failed === 0 && passed > 0 ? 0 : 1);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 import { root, run } from '../../deploy/prepare.mjs';
-import { findVictoriaMetrics } from '../support/find-victoria-metrics.mjs';
+import { findProgram } from '../support/programs.mjs';
 import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
 import { arm64Debian } from './debian.mjs';
@@ -39,7 +39,7 @@ mkdirSync(folder, { recursive: true });
 run('dpkg-deb', ['-x', file, folder]);
 step('libraries for arm64');
 const libraries = process.arch === 'arm64' ? '/' : arm64Libraries();
-const victoriaMetrics = await findVictoriaMetrics();
+const victoriaMetrics = await findProgram('victoria-metrics');
 step('a Debian for arm64');
 const tree = arm64Debian();
 step('tests on arm64');

@@ -15,6 +15,7 @@ import { prepare } from '../../deploy/prepare.mjs';
 import { printFigures, quantile } from '../support/figures.mjs';
 import { drainOurs } from './parts/drain-ours.mjs';
 import { drainPeers } from './parts/drain-peers.mjs';
+import { findWithVersion } from './parts/peers.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -69,7 +70,7 @@ if (!options['no-peers']) {
   }
 }
 
-const title = `${samples} samples, medians of ${options.runs} runs (a peer: one), ${cpus().length} cores shared with the receiver`;
+const title = `${samples} samples, medians of ${options.runs} runs (a peer: one), ${cpus().length} cores shared with the receiver, ${(await findWithVersion('victoria-metrics')).title}`;
 const shown = ({ figures }) => Object.entries(FIGURES).filter(([key]) => Number.isFinite(figures[key]));
 if (options.json) {
   const figures = rows.flatMap((row) => shown(row).map(([key, figure]) => ({ name: `${row.who}: ${figure.title}`, value: row.figures[key], unit: figure.unit, reach: row.reach[key] })));

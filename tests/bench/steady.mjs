@@ -1,7 +1,7 @@
 /**
  * What the agent takes in quiet times: at a second's pace, the same with about as many samples a scrape as node_exporter
  * has, and as it is configured by default; beside it vmagent and Prometheus in agent mode with node_exporter, where they
- * are installed.
+ * are on this machine: those that npm run peers built before those that are installed.
  *
  *   node tests/bench/steady.mjs [--seconds 60] [--default-seconds 120] [--json]
  */
@@ -16,7 +16,7 @@ import { prepare } from '../../deploy/prepare.mjs';
 import { printFigures, quantile } from '../support/figures.mjs';
 import { anonymousMB, cpuSeconds, diskBytesWritten, pssMB } from '../support/processes.mjs';
 import { Pair } from './parts/pair.mjs';
-import { installedPeers, isInstalled, startPeer } from './parts/peers.mjs';
+import { findPeers, findWithVersion, startPeer } from './parts/peers.mjs';
 import { freePort, metricsOf, startReceiver, valueIn } from './parts/receiver.mjs';
 
 const { values: options } = parseArgs({
@@ -25,7 +25,6 @@ const { values: options } = parseArgs({
 /** Start-up, and the first uploads with all their series. */
 const WARM_UP_MS = 20_000;
 const LOOK_INTERVAL_MS = 100;
-const EXPORTER = 'prometheus-node-exporter';
 const MIB_PER_MB = 1e6 / 1_048_576;
 /** Beside those of the kernel on a machine with few devices: some 510 together, which is what node_exporter has there. */
 const TEXT_FILE_SERIES = 450;
@@ -95,10 +94,10 @@ async function cpuToStart(pids, healthPort) {
   }
 }
 
-async function peer(name, seconds) {
+async function peer(found, exporterBinary, seconds) {
   const [receiverPort, exporterPort] = [await freePort(), await freePort()];
-  const exporter = spawn(EXPORTER, [`--web.listen-address=127.0.0.1:${exporterPort}`], { stdio: 'ignore' });
-  const running = await startPeer(name, { receiverPort, exporterPort, path: '/metrics' });
+  const exporter = spawn(exporterBinary, [`--web.listen-address=127.0.0.1:${exporterPort}`], { stdio: 'ignore' });
+  const running = await startPeer(found, { receiverPort, exporterPort, path: '/metrics' });
   const receiver = await startReceiver(running.folder, receiverPort);
   const seen = await watch({ pids: [exporter.pid, running.child.pid], receiver, wireBytes: running.wireBytes, seconds });
   receiver.stop();
@@ -124,15 +123,18 @@ const figures = [
   { name: 'CPU of both to start', value: byDefault.startSeconds, unit: 's', reach: '0.5' },
   { name: 'wire bytes a sample with headers, by default', value: byDefault.wireBytes, unit: 'bytes' },
 ];
-for (const name of isInstalled(EXPORTER) ? installedPeers() : []) {
-  const seen = await peer(name, Number(options.seconds));
+const exporter = await findWithVersion('node_exporter');
+for (const found of exporter === undefined ? [] : await findPeers()) {
+  const seen = await peer(found, exporter.binary, Number(options.seconds));
+  const who = `${found.title} + ${exporter.title}`;
   figures.push(
-    { name: `${name} + node_exporter: CPU of both, each second`, value: seen.cpuPercent, unit: '% of a core' },
-    { name: `${name} + node_exporter: CPU for 1,000 samples, each second`, value: seen.cpuMsPerThousand, unit: 'ms' },
-    { name: `${name} + node_exporter: wire bytes a sample`, value: seen.wireBytes, unit: 'bytes' },
-    { name: `${name} + node_exporter: disk bytes a sample`, value: seen.diskBytes, unit: 'bytes' },
-    { name: `${name} + node_exporter: PSS`, value: seen.pssMiB, unit: 'MiB' },
+    { name: `${who}: CPU of both, each second`, value: seen.cpuPercent, unit: '% of a core' },
+    { name: `${who}: CPU for 1,000 samples, each second`, value: seen.cpuMsPerThousand, unit: 'ms' },
+    { name: `${who}: wire bytes a sample`, value: seen.wireBytes, unit: 'bytes' },
+    { name: `${who}: disk bytes a sample`, value: seen.diskBytes, unit: 'bytes' },
+    { name: `${who}: PSS`, value: seen.pssMiB, unit: 'MiB' },
   );
 }
-printFigures(`in quiet times, ${options.seconds} s each second, ${options['default-seconds']} s by default`, figures, options.json);
+const { title: receiver } = await findWithVersion('victoria-metrics');
+printFigures(`in quiet times, into ${receiver}, ${options.seconds} s each second, ${options['default-seconds']} s by default`, figures, options.json);
 process.exit(0);

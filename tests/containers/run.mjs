@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 import { prepare, root } from '../../deploy/prepare.mjs';
-import { findVictoriaMetrics } from '../support/find-victoria-metrics.mjs';
+import { findProgram } from '../support/programs.mjs';
 import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
 
@@ -46,7 +46,7 @@ async function makeBaseImages() {
   const work = join(folder, 'work');
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
-  const { ok } = run('sh', [join(root, 'tests', 'containers', 'base-images.sh'), work, await findVictoriaMetrics(), names[0], podman]);
+  const { ok } = run('sh', [join(root, 'tests', 'containers', 'base-images.sh'), work, await findProgram('victoria-metrics'), names[0], podman]);
   rmSync(work, { recursive: true, force: true });
   return ok;
 }

@@ -10,12 +10,17 @@ import { openDatabase } from '@thugshells/shared/database/open.ts';
 import { AgentProcess, runToEnd } from '../support/agent-process.ts';
 import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';
 import { fillDatabase } from '../support/fill-database.mjs';
+import { findProgram, readVersion } from '../support/programs.mjs';
 import { Prometheus } from '../support/prometheus.ts';
 import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { SwitchingProxy, type ForwardedWrite } from '../support/switching-proxy.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics } from '../support/victoria-metrics.ts';
 
 const HOUR_MS = 3_600_000;
+
+/** Prometheus 2 knows remote write 1.0 only. */
+const newestVersion = (await readVersion(await findProgram('prometheus'))).startsWith('2.') ? '0.1.0' : '2.0.0';
 
 let folder: string;
 let database: string;
@@ -145,4 +150,66 @@ test('a backlog that is too old for a Prometheus without a window waits, with th
   expect(books(database)).toMatchObject({ delivered: 5_000, rejected: 0 });
   const own = exportedPoints(await prometheus.export()).filter(({ series }) => series.includes('"board-1"'));
   expect(differences(storedPoints(database), own)).toEqual([]);
+});
+
+/** Starts a proxy in front of a receiver. */
+async function startProxy(target: string): Promise<SwitchingProxy> {
+  const proxy = await SwitchingProxy.start(target);
+  releases.push(() => proxy.stop());
+  return proxy;
+}
+
+const hasSamplesOf = (version: string, writes: readonly ForwardedWrite[]): boolean =>
+  writes.some((write) => write.version === version && write.status === 204 && (version === '0.1.0' || Number(write.written) > 0));
+
+test('a Prometheus gets the newest version of remote write that it knows, and 2.0 counts as delivered what its header counts', async () => {
+  const prometheus = await startPrometheus();
+  const proxy = await startProxy(prometheus.url);
+  const samples = fillDatabase(database, { samples: 20_000, series: 50, deviceId: 'board-1' });
+  const uploader = startUploader(proxy);
+  await until('everything is delivered', () => books(database).pending === 0);
+  await uploader.stop();
+  expect(books(database)).toMatchObject({ delivered: samples, rejected: 0 });
+  expect(differences(storedPoints(database), exportedPoints(await prometheus.export()))).toEqual([]);
+  // The first chunk goes by 1.0, and then the question; what was encoded before its answer goes by 1.0 too.
+  const [first, question, ...others] = proxy.writes;
+  expect([first!.version, question!.version]).toEqual(['0.1.0', '2.0.0']);
+  expect(others.at(-1)!.version).toBe(newestVersion);
+  const written = others.filter(({ version }) => version === '2.0.0').map((write) => Number(write.written));
+  if (newestVersion === '2.0.0') expect(Math.min(...written)).toBeGreaterThan(0);
+  else expect(written).toEqual([]);
+});
+
+test('a Prometheus that is downgraded to one without 2.0 and upgraded again gets every sample from a running uploader, by 1.0 until that is restarted', async () => {
+  const current = await startPrometheus('30d');
+  const older = await Prometheus.start('30d', 'debian');
+  releases.push(() => older.stop());
+  const proxy = await startProxy(current.url);
+  const pair = new AgentPair({ REMOTE_PROTOCOL: 'remote-write', REMOTE_URL: `${proxy.url}/api/v1/write`, COLLECTORS: 'cpu,memory,load' });
+  releases.push(() => pair.remove());
+  const collector = pair.start('collector');
+  let uploader = pair.start('uploader');
+  await until('the newest version is spoken', () => hasSamplesOf(newestVersion, proxy.writes));
+
+  for (const receiver of [older, current]) {
+    const { refused } = proxy;
+    proxy.switchTo(undefined);
+    await until('the receiver is missed', () => proxy.refused > refused);
+    const { delivered } = books(pair.database);
+    const { length } = proxy.writes;
+    proxy.switchTo(receiver.url);
+    await until('1.0 is spoken', () => hasSamplesOf('0.1.0', proxy.writes.slice(length)));
+    await until('more is delivered', () => books(pair.database).delivered > delivered);
+  }
+  await uploader.stop();
+  const { length } = proxy.writes;
+  uploader = pair.start('uploader');
+  await until('the newest version is spoken again', () => hasSamplesOf(newestVersion, proxy.writes.slice(length)));
+  await collector.stop();
+  await until('everything is delivered', () => books(pair.database).pending === 0);
+  await uploader.stop();
+  expect(books(pair.database).rejected).toBe(0);
+  const keyOf = ({ series, timestampMs }: ReturnType<typeof exportedPoints>[number]): string => `${series} ${timestampMs}`;
+  const held = new Map([...exportedPoints(await older.export()), ...exportedPoints(await current.export())].map((point) => [keyOf(point), point]));
+  expect(differences(storedPoints(pair.database), [...held.values()])).toEqual([]);
 });

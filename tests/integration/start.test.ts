@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { findVictoriaMetrics } from '../support/find-victoria-metrics.mjs';
+import { findProgram } from '../support/programs.mjs';
 import { until } from '../support/until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -43,8 +43,8 @@ test.each(['a real VictoriaMetrics', 'the bundled receiver'])(
   'npm start gets this machine’s samples into %s, tells of it, and Ctrl-C ends everything',
   async (receiver) => {
     const isReal = receiver === 'a real VictoriaMetrics';
-    const victoriaMetrics = await findVictoriaMetrics();
-    const environment = isReal ? { VICTORIA_METRICS_BIN: victoriaMetrics } : { VICTORIA_METRICS_BIN: '', PATH: '' };
+    const victoriaMetrics = await findProgram('victoria-metrics');
+    const environment = isReal ? { VICTORIA_METRICS_BIN: victoriaMetrics } : { VICTORIA_METRICS_BIN: '', PATH: '', PEERS: 'debian' };
     const { child, ended, output } = npmStart(environment);
     const address = (what: RegExp): Promise<string> => until(`it prints ${what}`, () => what.exec(output())?.[1]);
     try {

@@ -4,13 +4,13 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { AgentProcess } from '../support/agent-process.ts';
 import { fillDatabase } from '../support/fill-database.mjs';
-import { findVictoriaMetrics } from '../support/find-victoria-metrics.mjs';
+import { findProgram } from '../support/programs.mjs';
 import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
@@ -59,9 +59,7 @@ beforeEach(async () => {
   const behind = `http://127.0.0.1:${(vminsert.address() as AddressInfo).port}`;
   writeFileSync(config, `users:\n- bearer_token: "right.token"\n  url_prefix: "${behind}"\n`);
   const port = await freePort();
-  // It comes with Debian's victoria-metrics, and lies beside it.
-  const binary = join(dirname(await findVictoriaMetrics()), 'vmauth');
-  vmauth = spawn(binary, [`-auth.config=${config}`, `-httpListenAddr=127.0.0.1:${port}`], { stdio: 'ignore' });
+  vmauth = spawn(await findProgram('vmauth'), [`-auth.config=${config}`, `-httpListenAddr=127.0.0.1:${port}`], { stdio: 'ignore' });
   vmauthUrl = `http://127.0.0.1:${port}`;
   await until('vmauth answers', async () => (await fetch(`${vmauthUrl}/health`).catch(() => undefined))?.ok === true);
 });

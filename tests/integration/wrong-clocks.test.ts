@@ -53,7 +53,7 @@ describe('with the real server, which afterwards holds true times only:', () => 
   let begun: number;
   beforeEach(async () => {
     begun = Date.now();
-    await fetch(`${server.url}/api/v1/admin/tsdb/delete_series?match[]=test_turn`);
+    await fetch(`${server.url}/api/v1/admin/tsdb/delete_series?match[]=test_turn`, { method: 'POST' });
   });
 
   test('a clock at 1970 that is set: rows are held, and leave with their true time', async () => {

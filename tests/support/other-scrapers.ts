@@ -2,13 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { join } from 'node:path';
 
-import { isExecutable, repositoryToolsDir, unpackDebianPackage } from './debian-package.mjs';
-import { findVictoriaMetrics } from './find-victoria-metrics.mjs';
+import { findProgram } from './programs.mjs';
 import { until } from './until.ts';
-
-const NODE_EXPORTER = 'prometheus-node-exporter';
 
 /** A program that a test runs beside the agent's. */
 export class OtherProgram {
@@ -31,25 +28,17 @@ export class OtherProgram {
   }
 }
 
-/** A program of Debian's package of that name: on the PATH, perhaps under its makers' name, or unpacked without root. */
-export async function findProgram(name: string, makersName = name): Promise<string> {
-  const places = [...(process.env['PATH'] ?? '').split(delimiter), join(repositoryToolsDir, name, 'usr', 'bin')];
-  const candidates = places.flatMap((folder) => [join(folder, name), join(folder, makersName)]);
-  const areThere = await Promise.all(candidates.map((path) => isExecutable(path)));
-  return candidates.find((_, index) => areThere[index]) ?? (await unpackDebianPackage(name, { proof: ['--version'] }));
-}
-
-/** node_exporter on a port of its own, with the collectors of Debian's package; `url` is its page. */
+/** node_exporter on a port of its own, with its default collectors; `url` is its page. */
 export async function startNodeExporter(): Promise<{ readonly program: OtherProgram; readonly url: string }> {
-  const binary = await findProgram(NODE_EXPORTER, 'node_exporter');
+  const binary = await findProgram('node_exporter');
   const program = new OtherProgram(binary, () => ['--web.listen-address=127.0.0.1:0']);
   const port = await until('node_exporter listens', () => /address=127\.0\.0\.1:([1-9]\d*)/.exec(program.log)?.[1]);
   return { program, url: `http://127.0.0.1:${port}/metrics` };
 }
 
-/** vmagent, with one target that it scrapes into a VictoriaMetrics; it comes with Debian's package of that. */
+/** vmagent, with one target that it scrapes into a VictoriaMetrics. */
 export async function startVmagent(target: { host: string; path: string; job: string; deviceId: string }, remote: string): Promise<OtherProgram> {
-  const binary = join(dirname(await findVictoriaMetrics()), 'vmagent');
+  const binary = await findProgram('vmagent');
   return new OtherProgram(binary, (folder) => {
     const config = join(folder, 'scrape.json');
     const job = {

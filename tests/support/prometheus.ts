@@ -2,9 +2,13 @@ import { writeFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { findProgram, OtherProgram } from './other-scrapers.ts';
+import { OtherProgram } from './other-scrapers.ts';
+import { findProgram } from './programs.mjs';
 import { until } from './until.ts';
 import type { ExportedSeries } from './victoria-metrics.ts';
+
+/** How 3.x and 2.x log the port that the kernel chose. */
+const LISTENING = /msg="Listening on"(?: component=web)? address=127\.0\.0\.1:([1-9]\d*)/;
 
 /** A Prometheus that takes remote write, and keeps its data and its port over a restart. */
 export class Prometheus {
@@ -17,9 +21,13 @@ export class Prometheus {
     this.#binary = binary;
   }
 
-  /** @param outOfOrderWindow storage.tsdb.out_of_order_time_window; none by default, as Prometheus has it */
-  static async start(outOfOrderWindow?: string): Promise<Prometheus> {
-    const prometheus = new Prometheus(await findProgram('prometheus'));
+  /**
+   * @param outOfOrderWindow storage.tsdb.out_of_order_time_window; none by default, as Prometheus has it
+   * @param generation Debian's, whatever the others of this run are
+   */
+  static async start(outOfOrderWindow?: string, generation?: 'debian'): Promise<Prometheus> {
+    const env = generation === undefined ? process.env : { ...process.env, PEERS: generation };
+    const prometheus = new Prometheus(await findProgram('prometheus', { env }));
     await prometheus.restart(outOfOrderWindow);
     return prometheus;
   }
@@ -42,7 +50,7 @@ export class Prometheus {
       '--web.enable-remote-write-receiver',
     ]);
     this.#program = program;
-    this.#port = await until('Prometheus listens', () => /msg="Listening on" address=127\.0\.0\.1:([1-9]\d*)/.exec(program.log)?.[1]);
+    this.#port = await until('Prometheus listens', () => LISTENING.exec(program.log)?.[1]);
     await until('Prometheus is ready', async () => (await fetch(`${this.url}/-/ready`, { headers: { connection: 'close' } })).ok);
   }
 

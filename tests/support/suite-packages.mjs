@@ -6,6 +6,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 import { repositoryToolsDir } from './debian-package.mjs';
+import { PROGRAMS } from './programs.mjs';
 
 /**
  * @typedef {object} Requirement
@@ -15,13 +16,15 @@ import { repositoryToolsDir } from './debian-package.mjs';
  * @property {readonly string[]} [proof] the package can be used unpacked: arguments with which its first command ends at once
  */
 
-/** @type {Readonly<Record<string, Requirement>>} */
-const VICTORIA_METRICS = {
-  package: 'victoria-metrics',
-  commands: ['victoria-metrics|victoria-metrics-prod', 'vmagent', 'vmalert', 'vmauth'],
-  variable: 'VICTORIA_METRICS_BIN',
-  proof: ['-version'],
-};
+/** A Debian package with programs that programs.mjs finds: tests of its generation need it, whatever npm run peers built. */
+function packageOf(name) {
+  const programs = Object.values(PROGRAMS).filter((program) => program.package === PROGRAMS[name].package);
+  const { package: debianPackage, variable, versionFlag } = PROGRAMS[name];
+  return { package: debianPackage, commands: programs.map(({ names }) => names.join('|')), variable, proof: [versionFlag] };
+}
+
+/** @type {Requirement} */
+const VICTORIA_METRICS = packageOf('victoria-metrics');
 const MOUNT = { package: 'mount', commands: ['mount', 'umount'] };
 
 /** @type {Readonly<Record<string, { readonly needsRoot: boolean, readonly requirements: readonly Requirement[] }>>} */
@@ -31,8 +34,8 @@ export const SUITES = {
     requirements: [
       VICTORIA_METRICS,
       MOUNT,
-      { package: 'prometheus', commands: ['prometheus'], proof: ['--version'] },
-      { package: 'prometheus-node-exporter', commands: ['prometheus-node-exporter|node_exporter'], proof: ['--version'] },
+      packageOf('prometheus'),
+      packageOf('node_exporter'),
       { package: 'binutils', commands: ['readelf'] },
       { package: 'dpkg-dev', commands: ['dpkg-shlibdeps'] },
       { package: 'chromium', commands: ['chromium|chromium-browser|google-chrome'], variable: 'CHROMIUM_BIN' },

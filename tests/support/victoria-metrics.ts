@@ -2,11 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { findVictoriaMetrics } from './find-victoria-metrics.mjs';
 import { freePort } from './free-port.ts';
+import { findProgram } from './programs.mjs';
 import { ownConnection, PortTaken, VictoriaMetricsProcess } from './victoria-metrics-process.ts';
-
-export { findVictoriaMetrics };
 
 /** How a VictoriaMetrics is started. */
 export interface VictoriaMetricsOptions {
@@ -42,7 +40,7 @@ const METRIC_POLL_MS = 50;
 
 /** Starts a real VictoriaMetrics on loopback and waits until it is healthy. It never outlives this process. */
 export async function startVictoriaMetrics(options: VictoriaMetricsOptions = {}): Promise<VictoriaMetrics> {
-  const binary = await findVictoriaMetrics();
+  const binary = await findProgram('victoria-metrics');
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'victoria-metrics-')));
   const server = new VictoriaMetrics(binary, dir, options);
   try {
@@ -156,8 +154,8 @@ export class VictoriaMetrics {
   }
 }
 
-/** Infinities stand bare in an export, which is not JSON; 1e999 is, and reads as the same. */
+/** Infinities stand bare in an export of 1.79, which is not JSON, and as text in one of 1.151; 1e999 reads as the same. */
 function parseExportLine(line: string): ExportedSeries {
   const values = /"values":\[[^\]]*\]/;
-  return JSON.parse(line.replace(values, (text) => text.replace(/[+]?Inf/g, '1e999'))) as ExportedSeries;
+  return JSON.parse(line.replace(values, (text) => text.replace(/"(-?)Infinity"|[+]?(-?)Inf/g, '$1$21e999'))) as ExportedSeries;
 }

@@ -1,16 +1,14 @@
 import { execFile } from 'node:child_process';
-import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { findVictoriaMetrics } from './find-victoria-metrics.mjs';
+import { findProgram } from './programs.mjs';
 import { rulesFile } from './promql.ts';
 
 const run = promisify(execFile);
 
-/** Runs the vmalert that came with VictoriaMetrics on the project's rules; rejects, with what it logged, where it fails. */
+/** Runs vmalert on the project's rules; rejects, with what it logged, where it fails. */
 async function vmalert(...flags: readonly string[]): Promise<void> {
-  const binary = join(dirname(await findVictoriaMetrics()), 'vmalert');
-  await run(binary, [`-rule=${rulesFile}`, ...flags]);
+  await run(await findProgram('vmalert'), [`-rule=${rulesFile}`, ...flags]);
 }
 
 /** Checks the rules as vmalert does before it starts, their templates included. */

@@ -8,6 +8,7 @@ import { collectorVariables } from '../../collector/src/config.ts';
 import { environmentFile, withVariableTable } from '../../deploy/reference.mjs';
 import { uploaderVariables } from '../../uploader/src/config.ts';
 import { checkAcceptance } from '../support/acceptance.mjs';
+import { withVersions } from '../support/report-versions.mjs';
 
 function document(path: string): string {
   return readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8');
@@ -23,6 +24,14 @@ describe('what npm run docs writes is up to date:', () => {
   test('the environment file of the units', () => {
     expect(document('deploy/systemd/thugshells.env')).toBe(environmentFile(schemas));
   });
+});
+
+test('the table of tested versions gets one column of a run, and keeps the other', () => {
+  const before = document('docs/remote-write.md');
+  const both = withVersions(withVersions(before, 'debian', { prometheus: '2.42.0' }), 'today', { prometheus: '3.99.0' });
+  expect(both).toContain('\n| prometheus | 3.99.0 | 2.42.0 |\n<!-- end');
+  expect(withVersions(both, 'today', { prometheus: '3.99.0' })).toBe(both);
+  expect(() => withVersions('no table', 'today', {})).toThrow(/lacks the lines/);
 });
 
 test.each(['collector', 'uploader'])('the unit of the %s starts its program, shares the state folder, and does not restart on 78', (program) => {

@@ -112,9 +112,15 @@ describe('.ci/run', () => {
   test('runs npm test and every longer suite, and adds up their counts', () => {
     const { status, lines } = run('echo "$3"; echo "2 passed, 0 failed"');
     expect(status).toBe(0);
-    expect(lines.filter((line) => !line.includes(' passed') && line !== '')).toEqual(suites);
+    expect(lines.filter((line) => !line.includes(' passed') && line !== '')).toEqual(['peers', ...suites]);
     expect(suites).toEqual(expect.arrayContaining(Object.keys(SUITES)));
     expect(lines.at(-1)).toBe(`${2 * suites.length} passed, 0 failed`);
+  });
+
+  test('fails when a peer cannot be built, and still runs every suite', () => {
+    const { status, lines } = run('[ "$3" = peers ] && { echo "failed: cannot build peers: Go is not installed"; exit 1; }; echo "2 passed, 0 failed"');
+    expect(status).toBe(1);
+    expect(lines.slice(-3)).toEqual(['failed: cannot build peers: Go is not installed', 'failed: npm run peers ended with exit code 1', `${2 * suites.length} passed, 1 failed`]);
   });
 
   test('repeats the tests that failed', () => {

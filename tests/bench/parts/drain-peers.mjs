@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { cpuSeconds, pssMB } from '../../support/processes.mjs';
-import { installedPeers, startPeer } from './peers.mjs';
+import { findPeers, startPeer } from './peers.mjs';
 import { freePort, startReceiver } from './receiver.mjs';
 
 /** vmagent notices after 40 s that its receiver is back. */
@@ -23,6 +23,8 @@ async function startExporter(series) {
       const value = index % 2 === 0 ? scrapes * 1500 + ((index * 7919 + scrapes * 104729) % 997) : ((index * 31 + scrapes * 17) % 1000) / 10;
       return `bench_rx_bytes_total{interface="eth${index % 50}",place="${index}"} ${value}`;
     });
+    // Prometheus 3 refuses a page without it.
+    response.setHeader('Content-Type', 'text/plain; version=0.0.4');
     response.end(`# TYPE bench_rx_bytes_total untyped\n${lines.join('\n')}\n`);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -55,19 +57,22 @@ async function drainPeer({ folder, receiverPort, child, wireBytes, stop }, sampl
 
 /** What each installed peer did with about so many samples; their number is what its own scrapes came to. */
 export async function drainPeers({ samples, series }) {
-  const names = installedPeers();
-  if (names.length === 0) return {};
+  const found = await findPeers();
+  if (found.length === 0) return {};
   const exporter = await startExporter(series);
   const peers = [];
-  for (const name of names) peers.push({ name, ...(await startPeer(name, { receiverPort: await freePort(), exporterPort: exporter.port, path: pathOf(name) })) });
-  console.error(`${names.join(' and ')} gather ${samples} samples, which takes ${Math.ceil(samples / series)} s`);
+  for (const peer of found) {
+    const { name, title } = peer;
+    peers.push({ name, title, ...(await startPeer(peer, { receiverPort: await freePort(), exporterPort: exporter.port, path: pathOf(name) })) });
+  }
+  console.error(`${found.map(({ title }) => title).join(' and ')} gather ${samples} samples, which takes ${Math.ceil(samples / series)} s`);
   await sleep((samples / series + 1) * 1000);
   exporter.close();
   // A scrape that was under way ends.
   await sleep(2_000);
   const results = {};
   for (const peer of peers) {
-    results[peer.name] = await drainPeer(peer, exporter.served.get(pathOf(peer.name)) * series);
+    results[peer.title] = await drainPeer(peer, exporter.served.get(pathOf(peer.name)) * series);
   }
   return results;
 }

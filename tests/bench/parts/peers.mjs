@@ -1,9 +1,10 @@
 /** vmagent and Prometheus in agent mode, each scraping an exporter once a second and writing to a receiver. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { findProgramAtHand, readVersion } from '../../support/programs.mjs';
 import { freePort, metricsOf, valueIn } from './receiver.mjs';
 
 const PEERS = {
@@ -13,24 +14,29 @@ const PEERS = {
     wireBytes: (text) => valueIn(text, 'vmagent_remotewrite_conn_bytes_written_total'),
   },
   prometheus: {
-    flags: ({ folder, config, port }) => ['--enable-feature=agent', `--config.file=${config}`, `--storage.agent.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`],
+    flags: ({ folder, config, port, version }) => [version.startsWith('2.') ? '--enable-feature=agent' : '--agent', `--config.file=${config}`, `--storage.agent.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`],
     config: (remote) => `remote_write:\n  - url: ${remote}\n`,
     // Bodies only: it does not count what it sends around them.
     wireBytes: (text) => valueIn(text, 'prometheus_remote_storage_bytes_total'),
   },
 };
 
-export function isInstalled(binary) {
-  return spawnSync(binary, ['--version'], { stdio: 'ignore' }).error === undefined;
+/** A program that is on this machine, with what a row of figures calls it; undefined when it is not. */
+export async function findWithVersion(name) {
+  const binary = await findProgramAtHand(name);
+  if (binary === undefined) return undefined;
+  const version = await readVersion(binary);
+  return { name, binary, version, title: `${name} ${version}` };
 }
 
-/** Those peers that are installed here. */
-export function installedPeers() {
-  return Object.keys(PEERS).filter(isInstalled);
+/** Those peers that are on this machine. */
+export async function findPeers() {
+  const found = await Promise.all(Object.keys(PEERS).map(findWithVersion));
+  return found.filter((peer) => peer !== undefined);
 }
 
 /** Starts a peer that scrapes `path` of an exporter and sends to a receiver's port. */
-export async function startPeer(name, { receiverPort, exporterPort, path }) {
+export async function startPeer({ name, binary, version }, { receiverPort, exporterPort, path }) {
   const folder = mkdtempSync(join(tmpdir(), 'bench-peer-'));
   mkdirSync(join(folder, 'data'));
   const port = await freePort();
@@ -38,7 +44,7 @@ export async function startPeer(name, { receiverPort, exporterPort, path }) {
   const remote = `http://127.0.0.1:${receiverPort}/api/v1/write`;
   const scrape = `global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n  - job_name: bench\n    metrics_path: ${path}\n    static_configs:\n      - targets: ["127.0.0.1:${exporterPort}"]\n`;
   writeFileSync(config, scrape + PEERS[name].config(remote));
-  const child = spawn(name, PEERS[name].flags({ folder, config, remote, port }), { stdio: 'ignore' });
+  const child = spawn(binary, PEERS[name].flags({ folder, config, remote, port, version }), { stdio: 'ignore' });
   return {
     ...{ folder, receiverPort, child },
     wireBytes: async () => PEERS[name].wireBytes(await metricsOf(port)),

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { findVictoriaMetrics } from '../../support/find-victoria-metrics.mjs';
+import { findProgram } from '../../support/programs.mjs';
 
 export function freePort() {
   return new Promise((resolve) => {
@@ -28,7 +28,7 @@ export async function metricsOf(port) {
 /** Starts it; resolves when it answers. */
 export async function startReceiver(folder, port) {
   const flags = ['-dedup.minScrapeInterval=1ms', '-search.latencyOffset=0s', '-search.maxUniqueTimeseries=1000000'];
-  const server = spawn(await findVictoriaMetrics(), [`-storageDataPath=${join(folder, 'vm')}`, `-httpListenAddr=127.0.0.1:${port}`, ...flags], { stdio: 'ignore' });
+  const server = spawn(await findProgram('victoria-metrics'), [`-storageDataPath=${join(folder, 'vm')}`, `-httpListenAddr=127.0.0.1:${port}`, ...flags], { stdio: 'ignore' });
   while (!(await fetch(`http://127.0.0.1:${port}/health`).then((answer) => answer.ok, () => false))) await sleep(5);
   return {
     inserted: async () => valueIn(await metricsOf(port), 'vm_rows_inserted_total'),

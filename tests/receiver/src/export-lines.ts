@@ -26,7 +26,7 @@ export function* exportLines(all: Iterable<StoredSeries>, request: ExportRequest
         timestamps.push(time);
       }
     }
-    const parts = [JSON.stringify(metric), values.map(numberText).join(','), timestamps.join(',')];
+    const parts = [JSON.stringify(metric), values.map(exportedNumber).join(','), timestamps.join(',')];
     yield `{"metric":${parts[0]},"values":[${parts[1]}],"timestamps":[${parts[2]}]}\n`;
   }
 }
@@ -37,13 +37,17 @@ export function instantVector(all: Iterable<StoredSeries>, selects: Selector): o
     .filter(({ metric }) => selects(metric))
     .map(({ metric, samples }) => {
       const [time, stored] = [...samples].reduce((last, next) => (next[0] > last[0] ? next : last));
-      return { metric, value: [time / 1000, numberText(dedupedValue(stored))] };
+      return { metric, value: [time / 1000, queriedNumber(dedupedValue(stored))] };
     });
   return { status: 'success', data: { resultType: 'vector', result } };
 }
 
-/** VictoriaMetrics writes infinities bare, though that is not JSON. */
-function numberText(value: number): string {
-  if (value === Infinity) return '+Inf';
-  return value === -Infinity ? '-Inf' : String(value);
+/** An export has infinities as texts, since JSON has no numbers for them; 1.79 wrote them bare. */
+function exportedNumber(value: number): string {
+  return Number.isFinite(value) ? String(value) : JSON.stringify(String(value));
+}
+
+/** A query has all values as texts, as Prometheus does. */
+function queriedNumber(value: number): string {
+  return String(value).replace(/^(-?)Infinity$/, (_, sign: string) => `${sign || '+'}Inf`);
 }

@@ -16,14 +16,23 @@ export interface ParsedBody {
   readonly invalidLines: number;
 }
 
-/** VictoriaMetrics' -maxLabelsPerTimeseries; `__name__` is counted, and what comes later is lost without a word. */
-const MAX_LABELS = 30;
+/** VictoriaMetrics' -maxLabelsPerTimeseries; `__name__` is counted, and a series with more is dropped without a word. */
+const MAX_LABELS = 40;
 
-/** VictoriaMetrics' -maxLabelValueLen; a longer value is cut, so that series with equal beginnings merge. */
-const MAX_LABEL_VALUE_BYTES = 16_384;
+/** VictoriaMetrics' -maxLabelNameLen and -maxLabelValueLen; a series with a longer one is dropped likewise. */
+const MAX_LABEL_NAME_BYTES = 256;
+const MAX_LABEL_VALUE_BYTES = 4_096;
+
+/** Texts that are values too; a null or one of NaN leaves its sample out. */
+const VALUE_TEXTS = new Map<unknown, number | undefined>([
+  [null, undefined],
+  ['NaN', undefined],
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+]);
 
 /**
- * Reads a body of /api/v1/import as VictoriaMetrics does: a line that it cannot read is dropped whole and counted,
+ * Reads a body of /api/v1/import as VictoriaMetrics 1.151 does: a line that it cannot read is dropped whole and counted,
  * a label that is not a string loses its label only, and unknown keys mean nothing.
  *
  * Stricter than VictoriaMetrics in one place: its parser takes a bare `Inf` and `NaN`, which are not JSON; here such
@@ -52,12 +61,16 @@ function parseLine(line: string): Row[] | undefined {
   const values = record?.['values'];
   const timestamps = record?.['timestamps'];
   if (!isObject(labels) || Object.keys(labels).length === 0) return undefined;
-  if (!isArrayOf(values, isNumber) || !isArrayOf(timestamps, isInteger)) return undefined;
+  if (!isArrayOf(values, isValue) || !isArrayOf(timestamps, isInteger)) return undefined;
   if (values.length === 0 || values.length !== timestamps.length) return undefined;
   const metric = storedLabels(labels);
+  if (!isWithinLimits(metric)) return [];
   const series = seriesOf(metric);
-  // Adding 0 turns -0 into 0, as storing it as a decimal does there.
-  return values.map((value, index) => ({ series, metric, value: value + 0, timestampMs: timestamps[index] as number }));
+  return values.flatMap((text, index) => {
+    const value = VALUE_TEXTS.has(text) ? VALUE_TEXTS.get(text) : (text as number);
+    // Adding 0 turns -0 into 0, as storing it as a decimal does there.
+    return value === undefined ? [] : [{ series, metric, value: value + 0, timestampMs: timestamps[index] as number }];
+  });
 }
 
 function parseObject(line: string): Record<string, unknown> | undefined {
@@ -69,16 +82,21 @@ function parseObject(line: string): Record<string, unknown> | undefined {
   }
 }
 
-/** The labels that are left: strings that are not empty, the first of them only, each cut to what is stored. */
+/** The labels that are left: strings that are not empty, with a name. */
 function storedLabels(labels: Record<string, unknown>): Record<string, string> {
-  const kept = Object.entries(labels).filter((label): label is [string, string] => typeof label[1] === 'string' && label[1] !== '');
+  const kept = Object.entries(labels).filter((label): label is [string, string] => label[0] !== '' && typeof label[1] === 'string' && label[1] !== '');
   // Not by assignment: a label may be named __proto__.
-  return Object.fromEntries(kept.slice(0, MAX_LABELS).map(([name, value]) => [name, cutToBytes(value, MAX_LABEL_VALUE_BYTES)]));
+  return Object.fromEntries(kept);
 }
 
-function cutToBytes(text: string, bytes: number): string {
+function isWithinLimits(metric: Readonly<Record<string, string>>): boolean {
+  const labels = Object.entries(metric);
+  return labels.length <= MAX_LABELS && labels.every(([name, value]) => hasAtMost(name, MAX_LABEL_NAME_BYTES) && hasAtMost(value, MAX_LABEL_VALUE_BYTES));
+}
+
+function hasAtMost(text: string, bytes: number): boolean {
   // No character takes more than three bytes for each of its UTF-16 units, so most values need no counting.
-  return text.length * 3 <= bytes ? text : Buffer.from(text).subarray(0, bytes).toString();
+  return text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -89,8 +107,8 @@ function isArrayOf<T>(value: unknown, isElement: (element: unknown) => element i
   return Array.isArray(value) && value.every((element) => isElement(element));
 }
 
-function isNumber(value: unknown): value is number {
-  return typeof value === 'number';
+function isValue(value: unknown): value is number | string | null {
+  return typeof value === 'number' || VALUE_TEXTS.has(value);
 }
 
 function isInteger(value: unknown): value is number {

@@ -29,8 +29,7 @@ describe('a body of JSON lines', () => {
     ['is not an object', '[1]'],
     ['has no metric', line({ metric: undefined })],
     ['has a metric without labels', line({ metric: {} })],
-    ['has a null among its values', line({ values: [1, null], timestamps: [time, time] })],
-    ['has a string among its values', line({ values: [1, 'NaN'], timestamps: [time, time] })],
+    ['has another text among its values', line({ values: [1, 'one'], timestamps: [time, time] })],
     ['has true among its values', line({ values: [true] })],
     ['has a fractional timestamp', line({ timestamps: [time + 0.5] })],
     ['has a timestamp as a string', line({ timestamps: [String(time)] })],
@@ -39,6 +38,16 @@ describe('a body of JSON lines', () => {
   ])('loses a line that %s, and no other', (_, bad) => {
     const { rows, invalidLines } = parseImportLines([line({}), bad, line({})].join('\n'));
     expect([rows.length, invalidLines]).toEqual([2, 1]);
+  });
+
+  test.each([null, 'NaN'])('leaves out a sample whose value is %p, and only that', (value) => {
+    const { rows, invalidLines } = parseImportLines(line({ values: [1, value, 3], timestamps: [time, time + 1, time + 2] }));
+    expect([rows.map((row) => [row.value, row.timestampMs]), invalidLines]).toEqual([[[1, time], [3, time + 2]], 0]);
+  });
+
+  test('stores infinities that are texts', () => {
+    const { rows } = parseImportLines(line({ values: ['Infinity', '-Infinity'], timestamps: [time, time] }));
+    expect(rows.map(({ value }) => value)).toEqual([Infinity, -Infinity]);
   });
 
   test('stores a number too large for a double as infinity', () => {
@@ -62,14 +71,15 @@ describe('the labels of a line', () => {
     });
   });
 
-  test('lose all beyond the thirtieth, the name counted', () => {
-    const extra = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`l${index}`, 'x']));
-    expect(Object.keys(storedLabels({ __name__: 'a', ...extra }) ?? {})).toHaveLength(30);
-  });
+  const extra = (count: number): object => Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${index}`, 'x']));
 
-  test('are cut to 16,384 bytes, however many characters those are', () => {
-    expect(storedLabels({ __name__: 'a', long: 'x'.repeat(20_000) })?.['long']).toHaveLength(16_384);
-    expect(storedLabels({ __name__: 'a', long: 'é'.repeat(10_000) })?.['long']).toHaveLength(8_192);
+  test.each([
+    ['40 labels with the name', extra(39), extra(40)],
+    ['a name of 256 bytes', { ['é'.repeat(128)]: 'x' }, { ['é'.repeat(129)]: 'x' }],
+    ['a value of 4,096 bytes', { long: 'é'.repeat(2_048) }, { long: `${'é'.repeat(2_048)}x` }],
+  ])('are stored up to %s; beyond that the series is dropped, and not counted as invalid', (_, most, tooMany) => {
+    expect(storedLabels({ __name__: 'a', ...most })).toEqual({ __name__: 'a', ...most });
+    expect(parseImportLines(line({ metric: { __name__: 'a', ...tooMany } }))).toEqual({ rows: [], invalidLines: 0 });
   });
 
   test('make the same series in any order', () => {

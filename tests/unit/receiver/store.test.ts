@@ -43,7 +43,7 @@ describe('an export', () => {
     const store = storeWith(row('a', 3, now + 1), row('a', 1), row('a', 1), row('b', Infinity));
     expect(exported(store)).toEqual([
       `{"metric":{"__name__":"a"},"values":[1,3],"timestamps":[${now},${now + 1}]}\n`,
-      `{"metric":{"__name__":"b"},"values":[+Inf],"timestamps":[${now}]}\n`,
+      `{"metric":{"__name__":"b"},"values":["Infinity"],"timestamps":[${now}]}\n`,
     ]);
   });
 
