@@ -50,6 +50,9 @@ async function makeQuarantine(): Promise<void> {
   container.output('systemctl stop refusing-receiver');
 }
 
+/** What dpkg says where both the device and the package have changed the variables, and the device's are kept. */
+const CONFFILE_KEPT = /\nConfiguration file '\/etc\/thugshells\/thugshells\.env'\n(?: ==> .*\n)+/;
+
 /**
  * Installs a package over a running one that has a backlog, and checks that both programs go on with the database.
  *
@@ -59,7 +62,7 @@ async function replaceWith(packageFile: string | undefined, { node, warnings }: 
   const stored = board.storedPoints();
   const before = { pids: pids(), books: board.status().books, environment: board.container.read('etc/thugshells/thugshells.env') };
   const { code, stderr } = board.container.install(packageFile);
-  expect([code, stderr]).toEqual([0, expect.stringMatching(warnings)]);
+  expect([code, stderr.replace(CONFFILE_KEPT, '')]).toEqual([0, expect.stringMatching(warnings)]);
   expect(pids().filter((pid) => before.pids.includes(pid) || pid === '0')).toEqual([]);
   expect(runtimes()).toEqual([expect.stringMatching(node), expect.stringMatching(node)]);
   expect(board.container.read('etc/thugshells/thugshells.env')).toBe(before.environment);
