@@ -5,14 +5,14 @@ import tseslint from 'typescript-eslint';
 
 const doors = {
   'better-sqlite3': 'shared/src/database/open.ts',
-  convict: 'shared/src/config.ts',
-  winston: 'shared/src/logger.ts',
-  koffi: 'shared/src/unix-datagram.ts',
-  got: 'uploader/src/http-transport.ts',
-  'https-proxy-agent': 'uploader/src/connections.ts',
+  convict: 'shared/src/config/load-config.ts',
+  winston: 'shared/src/logging/logger.ts',
+  koffi: 'shared/src/process/unix-datagram.ts',
+  got: 'uploader/src/transport/http-transport.ts',
+  'https-proxy-agent': 'uploader/src/transport/connection-pool.ts',
   'proxy-from-env': 'uploader/src/config.ts',
-  piscina: 'uploader/src/encoder-pool.ts',
-  'prom-client': 'uploader/src/sidecar/metrics.ts',
+  piscina: 'uploader/src/encoding/encoder-pool.ts',
+  'prom-client': 'uploader/src/http/metrics.ts',
 };
 
 const nobodyImportsMain = { regex: '/main\\.ts$', message: 'main.ts constructs; nobody imports it' };
@@ -58,7 +58,7 @@ const workerWall = [
   { regex: '^\\./(?!(encoder|body-formats|row-reader)\\.ts$)', message: 'the encode worker imports pure modules and the row reader' },
 ];
 
-const processRooms = ['*/src/main.ts', 'shared/src/lifecycle.ts', '*/src/config.ts'];
+const processRooms = ['*/src/main.ts', 'shared/src/process/lifecycle.ts', '*/src/config.ts'];
 const noProcess = {
   'no-restricted-globals': ['error', { name: 'process', message: 'process is known to main, lifecycle and config only' }],
 };
@@ -115,7 +115,7 @@ export default tseslint.config(
   { files: ['collector/src/scrape-{page,targets}.ts'], rules: imports(collectorWall) },
   { files: ['uploader/src/**/*.ts'], rules: { ...imports(uploaderWall), ...noProcess, ...noSql } },
   { files: ['collector/src/collectors/**/*.ts'], rules: imports(collectorsWall) },
-  { files: ['uploader/src/encode-worker.ts'], rules: imports(workerWall) },
+  { files: ['uploader/src/encoding/encode-worker.ts'], rules: imports(workerWall) },
   ...Object.values(doors).map((room) => ({
     files: [room],
     rules: imports(room.startsWith('shared') ? sharedWall : uploaderWall, Object.keys(doors).filter((library) => doors[library] === room)),

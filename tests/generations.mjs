@@ -4,7 +4,7 @@
  */
 import process from 'node:process';
 
-import { prepare } from '../deploy/prepare.mjs';
+import { prepare } from '../deploy/scripts/prepare.mjs';
 import { prepareMachineOrExit } from './support/prepare-machine.mjs';
 import { recordVersions } from './support/record-versions.mjs';
 import { findVersions } from './support/report-versions.mjs';

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
-import { prepare, root, run, runTool } from '../deploy/prepare.mjs';
+import { prepare, root, run, runTool } from '../deploy/scripts/prepare.mjs';
 import { checkAcceptance } from './support/acceptance.mjs';
 import { prepareMachineOrExit } from './support/prepare-machine.mjs';
 import { recordVersions } from './support/record-versions.mjs';
@@ -25,7 +25,7 @@ step('types');
 runTool('typescript:tsc', []);
 step('lint and the walls between the rooms');
 runTool('eslint', ['.']);
-run(process.execPath, ['deploy/lint-workflows.mjs']);
+run(process.execPath, ['deploy/scripts/lint-workflows.mjs']);
 
 const args = process.argv.slice(2);
 step('tests');
@@ -37,7 +37,7 @@ let { failed } = counts;
 if (args.length === 0) {
   step('the acceptance list');
   const problems = checkAcceptance(readFileSync(join(root, 'docs', 'milestone-2.md'), 'utf8'), tests);
-  for (const problem of problems) console.log(`failed: docs/milestone-2.md: ${problem}`);
+  for (const problem of problems) console.log(`failed: tests/acceptance.md: ${problem}`);
   if (problems.length === 0) console.log('every test it names exists and passed');
   failed += problems.length;
 }

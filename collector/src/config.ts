@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
 
-import { badConfiguration, loadConfig, PREFIX, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.ts';
-import { duration, durationWithin, integer, oneOf, optionalText, patterns, sizeWithin, text, wordsOf, type ValueFormat } from '@thugshells/shared/formats.ts';
-import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/variables.ts';
+import { badConfiguration, loadConfig, PREFIX, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config/load-config.ts';
+import { duration, durationWithin, integer, oneOf, optionalText, patterns, sizeWithin, text, wordsOf, type ValueFormat } from '@thugshells/shared/config/formats.ts';
+import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/config/variables.ts';
 
-import { collectorNames, type CollectorName } from './collectors/index.ts';
-import { scrapeTargets } from './scrape-targets.ts';
+import { collectorNames, type CollectorName } from './collectors/table.ts';
+import { scrapeTargets } from './inputs/scrape-target-list.ts';
 
 /** A scrape more often than this would measure mostly itself. */
 const intervalFormat = durationWithin(100, 86_400_000, 'from 100ms to 1d');

@@ -2,34 +2,34 @@
 import { release } from 'node:os';
 import process from 'node:process';
 
-import { bootId } from '@thugshells/shared/boot-id.ts';
-import { CHECK_CONFIG_OPTIONS, describeConfig } from '@thugshells/shared/check-config.ts';
+import { bootId } from '@thugshells/shared/process/boot-id.ts';
+import { CHECK_CONFIG_OPTIONS, describeConfig } from '@thugshells/shared/config/check-config.ts';
 import { systemClock as clock } from '@thugshells/shared/clock.ts';
-import { dispatch, type GivenOptions } from '@thugshells/shared/command-line.ts';
+import { dispatch, type GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { ExitCode } from '@thugshells/shared/errors.ts';
-import { processLogger, runCommand, runService, type CommandResult } from '@thugshells/shared/lifecycle.ts';
+import { processLogger, runCommand, runService, type CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 import { programRoot } from '@thugshells/shared/program-root.ts';
-import { notifier } from '@thugshells/shared/systemd.ts';
-import { builtAtMs, version } from '@thugshells/shared/version.ts';
+import { notifier } from '@thugshells/shared/process/systemd.ts';
+import { builtAtMs, version } from '@thugshells/shared/process/version.ts';
 
-import { COLLECTORS, type CollectorName } from './collectors/index.ts';
+import { COLLECTORS, type CollectorName } from './collectors/table.ts';
 import { loadCollectorConfig, type CollectorConfig } from './config.ts';
-import { ForeignText } from './foreign-text.ts';
-import { KernelFiles, requireProcRoot, type KernelSource } from './kernel-files.ts';
-import { once } from './once.ts';
-import { Scheduler, type ScheduledCollector } from './scheduler.ts';
-import { ScrapeDoor } from './scrape-page.ts';
-import { ScrapeRound } from './scrape-round.ts';
-import { collectorOf, ScrapeTargetSource } from './scrape-target.ts';
-import { SelfSource, type SelfSources } from './self.ts';
-import { SeriesCap } from './series-cap.ts';
-import { SimulatedKernel } from './simulated-kernel.ts';
-import { spaceLimits } from './store/space.ts';
+import { ForeignText } from './inputs/foreign-text.ts';
+import { KernelFiles, requireProcRoot, type KernelSource } from './kernel/kernel-files.ts';
+import { once } from './commands/once.ts';
+import { Scheduler, type ScheduledCollector } from './scheduling/scheduler.ts';
+import { ScrapeDoor } from './inputs/scrape-client.ts';
+import { ScrapeRound } from './scheduling/commit-batcher.ts';
+import { collectorOf, ScrapeTargetSource } from './inputs/scrape-target.ts';
+import { SelfSource, type SelfSources } from './inputs/self.ts';
+import { SeriesCap } from './scheduling/series-limit.ts';
+import { SimulatedKernel } from './kernel/simulated-kernel.ts';
+import { spaceLimits } from './store/space/limits.ts';
 import { Store } from './store/store.ts';
-import { TextFiles } from './text-files.ts';
-import { TextfileSource } from './textfile.ts';
+import { TextFiles } from './inputs/text-files.ts';
+import { TextfileSource } from './inputs/textfile.ts';
 
 function kernelOf(config: CollectorConfig): KernelSource {
   if (config.kernel === 'simulated') return new SimulatedKernel({ elapsedMs: () => clock.monotonic() });

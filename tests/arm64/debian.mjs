@@ -8,7 +8,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, wri
 import { join } from 'node:path';
 import process from 'node:process';
 
-import { root } from '../../deploy/prepare.mjs';
+import { root } from '../../deploy/scripts/prepare.mjs';
 import { debianMirror, debianRelease } from '../systemd/debian-tree.mjs';
 
 const PACKAGES = [

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { root } from '../../deploy/prepare.mjs';
+import { root } from '../../deploy/scripts/prepare.mjs';
 
 /** What the package depends on, but systemd. */
 const PACKAGES = ['libc6', 'libstdc++6', 'libgcc-s1'];

@@ -8,7 +8,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
-import { root, run } from '../../deploy/prepare.mjs';
+import { root, run } from '../../deploy/scripts/prepare.mjs';
 import { findProgram } from '../support/programs.mjs';
 import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
@@ -22,7 +22,7 @@ function step(title) {
 }
 
 function builtPackage() {
-  const args = [join(root, 'deploy', 'package-deb.mjs'), '--arch', 'arm64', '--quick'];
+  const args = [join(root, 'deploy', 'scripts', 'package-deb.mjs'), '--arch', 'arm64', '--quick'];
   const { status, stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   if (status !== 0) process.exit(1);
   return join(root, stdout.trim());

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
-import { prepare } from '../../deploy/prepare.mjs';
+import { prepare } from '../../deploy/scripts/prepare.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -26,8 +26,8 @@ const chunkMetrics = Number(options.chunk);
 
 await prepare();
 const { fillDatabase } = await import('../support/fill-database.mjs');
-const { Encoder } = await import('../../uploader/src/encoder.ts');
-const { RowReader } = await import('../../uploader/src/row-reader.ts');
+const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
+const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-body-formats-'));
 const path = join(folder, 'metrics.db');

@@ -11,15 +11,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { prepare, root } from '../../deploy/prepare.mjs';
+import { prepare, root } from '../../deploy/scripts/prepare.mjs';
 
 const { values: options } = parseArgs({ options: { series: { type: 'string', default: '180' }, json: { type: 'boolean', default: false } } });
 
 await prepare();
-const { Credentials } = await import('../../uploader/src/credentials.ts');
-const { Encoder } = await import('../../uploader/src/encoder.ts');
-const { RowReader } = await import('../../uploader/src/row-reader.ts');
-const { VictoriaMetrics } = await import('../../uploader/src/victoriametrics.ts');
+const { Credentials } = await import('../../uploader/src/transport/credentials.ts');
+const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
+const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
+const { VictoriaMetrics } = await import('../../uploader/src/transport/victoriametrics.ts');
 const { fillDatabase } = await import('../support/fill-database.mjs');
 const { systemClock } = await import('../../shared/src/clock.ts');
 

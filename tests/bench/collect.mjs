@@ -13,7 +13,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { prepare } from '../../deploy/prepare.mjs';
+import { prepare } from '../../deploy/scripts/prepare.mjs';
 import { printFigures } from '../support/figures.mjs';
 
 const { values: options } = parseArgs({
@@ -26,11 +26,11 @@ const WARM_UP_ROUNDS = 100;
 const INTERVAL_MS = 10_000;
 
 await prepare();
-const { COLLECTORS } = await import('../../collector/src/collectors/index.ts');
+const { COLLECTORS } = await import('../../collector/src/collectors/table.ts');
 const { loadCollectorConfig } = await import('../../collector/src/config.ts');
-const { KernelFiles } = await import('../../collector/src/kernel-files.ts');
-const { SeriesCap } = await import('../../collector/src/series-cap.ts');
-const { SimulatedKernel } = await import('../../collector/src/simulated-kernel.ts');
+const { KernelFiles } = await import('../../collector/src/kernel/kernel-files.ts');
+const { SeriesCap } = await import('../../collector/src/scheduling/series-limit.ts');
+const { SimulatedKernel } = await import('../../collector/src/kernel/simulated-kernel.ts');
 
 /** A simulated board whose texts are made by `advance`, and only handed out by a scrape. */
 class PreparedKernel {

@@ -11,7 +11,7 @@ import { cpus } from 'node:os';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
-import { prepare } from '../../deploy/prepare.mjs';
+import { prepare } from '../../deploy/scripts/prepare.mjs';
 import { printFigures, quantile } from '../support/figures.mjs';
 import { drainOurs } from './parts/drain-ours.mjs';
 import { drainPeers } from './parts/drain-peers.mjs';

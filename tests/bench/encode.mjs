@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { prepare } from '../../deploy/prepare.mjs';
+import { prepare } from '../../deploy/scripts/prepare.mjs';
 import { printFigures, spread } from '../support/figures.mjs';
 
 const { values: options } = parseArgs({
@@ -21,8 +21,8 @@ const SMALL = { batchMetrics: 2_500, chunkMetrics: 50 };
 
 await prepare();
 const { fillDatabase } = await import('../support/fill-database.mjs');
-const { Encoder } = await import('../../uploader/src/encoder.ts');
-const { RowReader } = await import('../../uploader/src/row-reader.ts');
+const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
+const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-encode-'));
 

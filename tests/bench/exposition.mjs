@@ -9,7 +9,7 @@ import { createRequire } from 'node:module';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
-import { prepare } from '../../deploy/prepare.mjs';
+import { prepare } from '../../deploy/scripts/prepare.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -26,10 +26,10 @@ if (options.help) {
 }
 
 await prepare();
-const { ExpositionReader } = await import('../../collector/src/exposition/reader.ts');
-const { ForeignText } = await import('../../collector/src/foreign-text.ts');
-const { SeriesCap } = await import('../../collector/src/series-cap.ts');
-const { Admission } = await import('../../collector/src/store/admission.ts');
+const { ExpositionReader } = await import('../../collector/src/inputs/exposition/reader.ts');
+const { ForeignText } = await import('../../collector/src/inputs/foreign-text.ts');
+const { SeriesCap } = await import('../../collector/src/scheduling/series-limit.ts');
+const { Admission } = await import('../../collector/src/store/writing/admission.ts');
 
 const series = Number(options.series);
 const rounds = Number(options.rounds);

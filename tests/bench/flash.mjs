@@ -13,7 +13,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { prepare, root } from '../../deploy/prepare.mjs';
+import { prepare, root } from '../../deploy/scripts/prepare.mjs';
 import { printFigures } from '../support/figures.mjs';
 import { DrivenClock } from '../support/model/driven-clock.mjs';
 
@@ -34,17 +34,17 @@ const REACH = { 0: '330 at most', 60_000: '150 at most' };
 
 await prepare();
 const { openDatabase } = await import('../../shared/src/database/open.ts');
-const { noCounters } = await import('../../collector/src/collector-status.ts');
-const { spaceLimits } = await import('../../collector/src/store/space.ts');
+const { noCounters } = await import('../../collector/src/store/status/collector-status.ts');
+const { spaceLimits } = await import('../../collector/src/store/space/limits.ts');
 const { Store } = await import('../../collector/src/store/store.ts');
-const { Acknowledgements } = await import('../../uploader/src/acknowledgements.ts');
-const { Backlog } = await import('../../uploader/src/backlog.ts');
-const { ChunkSize } = await import('../../uploader/src/chunk-size.ts');
-const { Delivery } = await import('../../uploader/src/delivery.ts');
-const { EncoderPool } = await import('../../uploader/src/encoder-pool.ts');
-const { ReceiverState } = await import('../../uploader/src/receiver-state.ts');
-const { Settled } = await import('../../uploader/src/settled.ts');
-const { UpcomingBatches } = await import('../../uploader/src/upcoming-batches.ts');
+const { Acknowledgements } = await import('../../uploader/src/queue/acknowledgements.ts');
+const { Backlog } = await import('../../uploader/src/queue/backlog.ts');
+const { ChunkSize } = await import('../../uploader/src/delivery/chunk-size.ts');
+const { Delivery } = await import('../../uploader/src/delivery/batch-sender.ts');
+const { EncoderPool } = await import('../../uploader/src/encoding/encoder-pool.ts');
+const { ReceiverState } = await import('../../uploader/src/delivery/receiver-state.ts');
+const { Settled } = await import('../../uploader/src/queue/settled-ranges.ts');
+const { UpcomingBatches } = await import('../../uploader/src/delivery/batch-prefetcher.ts');
 
 const logger = { error: console.error, warn: console.error, info() {}, debug() {}, child: () => logger };
 const built = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -73,7 +73,7 @@ function openCollector(dbPath, clock, flushIntervalMs) {
     labels: {},
     collectors: ['test'],
     readWrittenBytes: writtenBytes,
-    checkWorkerFile: built('collector/src/store/integrity-worker.ts'),
+    checkWorkerFile: built('collector/src/store/recovery/integrity-worker.ts'),
   });
   store.open();
   let turn = 0;
@@ -98,7 +98,7 @@ function openUploader(dbPath, clock) {
   const settled = new Settled(database);
   const backlog = new Backlog(database, settled);
   const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs: 15_000 });
-  const encoder = new EncoderPool({ clock, databasePath: dbPath, workerFile: built('uploader/src/encode-worker.ts') });
+  const encoder = new EncoderPool({ clock, databasePath: dbPath, workerFile: built('uploader/src/encoding/encode-worker.ts') });
   const chunkSize = new ChunkSize({ batchMetrics: 2_500, chunkMetrics: 50, chunkGrowth: true, chunkMaxBytes: 262_144, uploadIntervalMs: UPLOAD_MS });
   const post = async ({ body }) => ({ outcome: { kind: 'delivered' }, endpoint: '', status: 204, bytesSent: body.length, bytesReceived: 0, durationMs: 1, connection: 1, closing: false });
   const delivery = new Delivery({ clock, logger, acknowledgements, chunkSize, encoder, transport: { post }, receiver: new ReceiverState(clock, logger) });

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
-import { prepare, root } from '../../deploy/prepare.mjs';
+import { prepare, root } from '../../deploy/scripts/prepare.mjs';
 
 const { values: options } = parseArgs({ options: { boards: { type: 'string', default: '1000' } }, args: process.argv.slice(2) });
 

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
-import { prepare } from '../../deploy/prepare.mjs';
+import { prepare } from '../../deploy/scripts/prepare.mjs';
 import { printFigures, spread } from '../support/figures.mjs';
 
 const { values: options } = parseArgs({
@@ -30,10 +30,10 @@ const WARM_UP_ROUNDS = 50;
 await prepare();
 const { fillDatabase } = await import('../support/fill-database.mjs');
 const { openDatabase } = await import('../../shared/src/database/open.ts');
-const { Backlog } = await import('../../uploader/src/backlog.ts');
-const { Encoder } = await import('../../uploader/src/encoder.ts');
-const { RowReader } = await import('../../uploader/src/row-reader.ts');
-const { Settled } = await import('../../uploader/src/settled.ts');
+const { Backlog } = await import('../../uploader/src/queue/backlog.ts');
+const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
+const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
+const { Settled } = await import('../../uploader/src/queue/settled-ranges.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-poll-'));
 

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
-import { prepare } from '../../deploy/prepare.mjs';
+import { prepare } from '../../deploy/scripts/prepare.mjs';
 import { printFigures, quantile } from '../support/figures.mjs';
 
 const { values: options } = parseArgs({
@@ -30,8 +30,8 @@ const WAL_BYTES = 12 * MB;
 await prepare();
 const { fillDatabase } = await import('../support/fill-database.mjs');
 const { openDatabase } = await import('../../shared/src/database/open.ts');
-const { Ledger } = await import('../../collector/src/store/ledger.ts');
-const { Retention } = await import('../../collector/src/store/retention.ts');
+const { Ledger } = await import('../../collector/src/store/space/ledger.ts');
+const { Retention } = await import('../../collector/src/store/space/retention.ts');
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const folder = mkdtempSync(join(tmpdir(), 'bench-retention-'));

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { prepare, root } from '../../deploy/prepare.mjs';
+import { prepare, root } from '../../deploy/scripts/prepare.mjs';
 import { printFigures } from '../support/figures.mjs';
 
 const { values: options } = parseArgs({

@@ -15,7 +15,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { prepare, root } from '../../deploy/prepare.mjs';
+import { prepare, root } from '../../deploy/scripts/prepare.mjs';
 
 const { values: options } = parseArgs({
   options: { pending: { type: 'string', default: '10000000' }, seconds: { type: 'string', default: '10' }, requests: { type: 'string', default: '10000' } },
@@ -23,12 +23,12 @@ const { values: options } = parseArgs({
 const seconds = Number(options.seconds);
 await prepare();
 const { prepareDatabase } = await import('../../shared/src/database/prepare.ts');
-const { Settled } = await import('../../uploader/src/settled.ts');
-const { Backlog } = await import('../../uploader/src/backlog.ts');
-const { StoreReader } = await import('../../uploader/src/sidecar/store-reader.ts');
-const { Snapshots } = await import('../../uploader/src/sidecar/snapshot.ts');
-const { HealthMonitor } = await import('../../uploader/src/sidecar/health-monitor.ts');
-const { stateOfStopped } = await import('../../uploader/src/own-state.ts');
+const { Settled } = await import('../../uploader/src/queue/settled-ranges.ts');
+const { Backlog } = await import('../../uploader/src/queue/backlog.ts');
+const { StoreReader } = await import('../../uploader/src/telemetry/collector-state-reader.ts');
+const { Snapshots } = await import('../../uploader/src/telemetry/snapshot.ts');
+const { HealthMonitor } = await import('../../uploader/src/health/monitor.ts');
+const { stateOfStopped } = await import('../../uploader/src/telemetry/own-state.ts');
 
 const quiet = { info() {}, warn() {}, error() {}, debug() {} };
 const folder = mkdtempSync(join(tmpdir(), 'bench-sidecar-'));

@@ -12,7 +12,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { prepare } from '../../deploy/prepare.mjs';
+import { prepare } from '../../deploy/scripts/prepare.mjs';
 import { printFigures, quantile } from '../support/figures.mjs';
 import { anonymousMB, cpuSeconds, diskBytesWritten, pssMB } from '../support/processes.mjs';
 import { Pair } from './parts/pair.mjs';

@@ -4,9 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { COLLECTORS, type CollectorName } from '../../collector/src/collectors/index.ts';
-import { KernelFiles } from '../../collector/src/kernel-files.ts';
-import type { Reading } from '@thugshells/shared/sample.ts';
+import { COLLECTORS, type CollectorName } from '../../collector/src/collectors/table.ts';
+import { KernelFiles } from '../../collector/src/kernel/kernel-files.ts';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 /** The collectors on this machine's own kernel, each figure against a reading that shares no code with them. */
 

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { exportedLabels, jsonLine, metricObject } from '@thugshells/shared/json-lines.ts';
-import { valueTypeOf, type Labels, type Sample } from '@thugshells/shared/sample.ts';
-import { refusalOf } from '@thugshells/shared/sample-refusals.ts';
-import { limitsOf } from '@thugshells/shared/series-limits.ts';
+import { exportedLabels, jsonLine, metricObject } from '@thugshells/shared/metrics/json-lines.ts';
+import { valueTypeOf, type Labels, type Sample } from '@thugshells/shared/metrics/sample.ts';
+import { refusalOf } from '@thugshells/shared/metrics/sample-refusals.ts';
+import { limitsOf } from '@thugshells/shared/metrics/series-limits.ts';
 import fc from 'fast-check';
 
 import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';

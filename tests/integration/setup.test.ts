@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mountNamespace, NAMESPACE_HINT, unmountLeftover } from '../support/small-file-system.ts';
 
 /**
- * What every npm script begins with, in a project of its own: the real deploy/with-runtime.mjs and runtime.mjs, a
+ * What every npm script begins with, in a project of its own: the real deploy/scripts/with-runtime.mjs and runtime.mjs, a
  * lockfile that names the runtime alone, and an npm that does what the test wants. Below var/, since the folder for
  * temporary files may be mounted noexec.
  */
@@ -26,7 +26,7 @@ const pinned = Object.fromEntries(Object.entries(lockfile.packages).filter(([pat
 beforeEach(() => {
   mkdirSync(join(root, 'var'), { recursive: true });
   clone = mkdtempSync(join(root, 'var', 'setup-'));
-  for (const file of ['deploy/with-runtime.mjs', 'deploy/runtime.mjs', 'package.json']) cpSync(join(root, file), join(clone, file));
+  for (const file of ['deploy/scripts/with-runtime.mjs', 'deploy/scripts/runtime.mjs', 'package.json']) cpSync(join(root, file), join(clone, file));
   writeFileSync(join(clone, 'package-lock.json'), JSON.stringify({ packages: pinned }));
   writeFileSync(join(clone, 'script.mjs'), 'console.log(`on ${process.argv0}`);');
   npm(`console.error('npm error code ETEST'); console.error('npm error the registry is away'); process.exit(1);`);
@@ -63,7 +63,7 @@ interface Beginning {
 
 function begin({ version = '20.20.2', platform = process.platform, env = {}, launcher = [] }: Beginning = {}) {
   const fake = `Object.defineProperty(process,'versions',{value:{...process.versions,node:'${version}'}});Object.defineProperty(process,'platform',{value:'${platform}'})`;
-  const [command = '', ...args] = [...launcher, process.execPath, '--import', `data:text/javascript,${encodeURIComponent(fake)}`, join(clone, 'deploy/with-runtime.mjs'), 'script.mjs'];
+  const [command = '', ...args] = [...launcher, process.execPath, '--import', `data:text/javascript,${encodeURIComponent(fake)}`, join(clone, 'deploy/scripts/with-runtime.mjs'), 'script.mjs'];
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, npm_execpath: join(clone, 'npm.cjs'), ...env } });
   return { status, stdout: stdout.trim(), stderr: stderr.trim().split('\n') };
 }

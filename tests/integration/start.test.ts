@@ -22,7 +22,7 @@ afterEach(() => {
 
 /** npm start without npm, as the tests have installed and built already. */
 function npmStart(environment: Readonly<Record<string, string>>) {
-  const child = spawn(process.execPath, ['deploy/start.mjs', '--data', folder], {
+  const child = spawn(process.execPath, ['deploy/scripts/start.mjs', '--data', folder], {
     cwd: root,
     env: { ...process.env, THUGSHELLS_INTERVAL: '1s', THUGSHELLS_UPLOAD_INTERVAL: '1s', ...environment },
   });

@@ -7,13 +7,13 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { spaceLimits } from '../../collector/src/store/space.ts';
+import { spaceLimits } from '../../collector/src/store/space/limits.ts';
 import { AgentProcess, type LogLine } from '../support/agent-process.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
-import { reading, scrapeAt, storeOn } from '../unit/collector/collector-parts.ts';
-import { booksOf, deliver } from '../unit/collector/store/prepared-store.ts';
+import { reading, scrapeAt, storeOn } from '../support/collector/collector-parts.ts';
+import { booksOf, deliver } from '../support/collector/prepared-store.ts';
 
 const MIB = 1024 ** 2;
 const DB_MAX_BYTES = 8 * MIB;

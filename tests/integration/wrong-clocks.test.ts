@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import { BoardWithWrongClock } from '../support/board-with-wrong-clock.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
-import { useTemporaryFolder } from '../unit/shared/temporary-folder.ts';
+import { useTemporaryFolder } from '../support/temporary-folder.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

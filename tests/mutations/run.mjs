@@ -8,7 +8,7 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 
-import { prepare, root } from '../../deploy/prepare.mjs';
+import { prepare, root } from '../../deploy/scripts/prepare.mjs';
 import { mutations, problemsOf } from './mutation.mjs';
 import { Scratch } from './scratch.mjs';
 

@@ -57,7 +57,7 @@ export class Scratch {
 
   /** Bundles the programs; what is said against it, undefined where there is nothing to say. */
   async build() {
-    const { status, output } = await this.#node(['deploy/bundle.mjs'], FILE_TIMEOUT_MS);
+    const { status, output } = await this.#node(['deploy/scripts/bundle.mjs'], FILE_TIMEOUT_MS);
     return status === 0 ? undefined : output.trim();
   }
 

@@ -9,7 +9,7 @@ import { delimiter, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
-import { SetupError } from '../../deploy/runtime.mjs';
+import { SetupError } from '../../deploy/scripts/runtime.mjs';
 import { builtFolder, PEER_MODULES, readBuilt, readPeerModule, RECORD, repositoryPeersDir } from './modules.mjs';
 
 /** The first that knows `tool` lines. */

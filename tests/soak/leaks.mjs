@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { prepare } from '../../deploy/prepare.mjs';
+import { prepare } from '../../deploy/scripts/prepare.mjs';
 import { Pair } from '../bench/parts/pair.mjs';
 import { freePort, metricsOf, startReceiver, valueIn } from '../bench/parts/receiver.mjs';
 import { printFigures, quantile } from '../support/figures.mjs';

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 import koffi from 'koffi';
 
-import { socketAddress } from '../../shared/src/unix-datagram.ts';
+import { socketAddress } from '../../shared/src/process/unix-datagram.ts';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;

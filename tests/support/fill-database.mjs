@@ -1,5 +1,5 @@
 import { prepareDatabase } from '../../shared/src/database/prepare.ts';
-import { canonicalTags, seriesKey } from '../../shared/src/sample.ts';
+import { canonicalTags, seriesKey } from '../../shared/src/metrics/sample.ts';
 
 const quiet = { info() {}, warn() {}, error() {}, debug() {} };
 

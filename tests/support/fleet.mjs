@@ -1,8 +1,8 @@
-import { ChunkSize } from '../../uploader/src/chunk-size.ts';
-import { untilNextTurnMs } from '../../uploader/src/phase.ts';
-import { Probe } from '../../uploader/src/probe.ts';
-import { ReceiverState } from '../../uploader/src/receiver-state.ts';
-import { Retrying } from '../../uploader/src/retrying.ts';
+import { ChunkSize } from '../../uploader/src/delivery/chunk-size.ts';
+import { untilNextTurnMs } from '../../uploader/src/delivery/upload-phase.ts';
+import { Probe } from '../../uploader/src/delivery/receiver-probe.ts';
+import { ReceiverState } from '../../uploader/src/delivery/receiver-state.ts';
+import { Retrying } from '../../uploader/src/transport/retrying-transport.ts';
 
 /** The defaults of the uploader that decide when it sends something. */
 const INTERVAL_MS = 30_000;

@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 
-import { SetupError } from '../../deploy/runtime.mjs';
+import { SetupError } from '../../deploy/scripts/runtime.mjs';
 import { unpackDebianPackage } from './debian-package.mjs';
 import { missingRequirements, searchPath, SUITES } from './suite-packages.mjs';
 

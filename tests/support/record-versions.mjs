@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
-import { root } from '../../deploy/prepare.mjs';
+import { root } from '../../deploy/scripts/prepare.mjs';
 import { withVersions } from './report-versions.mjs';
 
 const DOCUMENT = 'docs/remote-write.md';

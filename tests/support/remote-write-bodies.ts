@@ -1,6 +1,6 @@
-import type { BodyFormat } from '../../uploader/src/body-format.ts';
-import { WriteRequestBody } from '../../uploader/src/write-request-body.ts';
-import { WriteRequestV2Body } from '../../uploader/src/write-request-v2-body.ts';
+import type { BodyFormat } from '../../uploader/src/encoding/formats/body-format.ts';
+import { WriteRequestBody } from '../../uploader/src/encoding/formats/remote-write-v1.ts';
+import { WriteRequestV2Body } from '../../uploader/src/encoding/formats/remote-write-v2.ts';
 
 /** Version of the message, as the specification names it. */
 export type RemoteWriteVersion = '1.0' | '2.0';

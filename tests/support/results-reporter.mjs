@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 
-import { root } from '../../deploy/prepare.mjs';
+import { root } from '../../deploy/scripts/prepare.mjs';
 
 /** Leaves the name and the status of every test in the file that TEST_RESULTS names. */
 export default class ResultsReporter {

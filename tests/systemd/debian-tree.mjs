@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { root } from '../../deploy/prepare.mjs';
+import { root } from '../../deploy/scripts/prepare.mjs';
 
 /** What a board has, and the receiver and jq, with which the tests look at what it does. */
 const PACKAGES = ['systemd', 'systemd-sysv', 'dbus', 'jq', 'victoria-metrics'];

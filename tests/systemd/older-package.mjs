@@ -8,8 +8,8 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFi
 import { join } from 'node:path';
 import process from 'node:process';
 
-import { downloadPackage } from '../../deploy/npm-packages.mjs';
-import { root } from '../../deploy/prepare.mjs';
+import { downloadPackage } from '../../deploy/scripts/npm-packages.mjs';
+import { root } from '../../deploy/scripts/prepare.mjs';
 import { makeDebianTree } from './debian-tree.mjs';
 
 const COMMIT = '504c7aca3538e802d6026f15295ba0f98bf61f34';

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import process from 'node:process';
 
-import { prepare, root } from '../../deploy/prepare.mjs';
+import { prepare, root } from '../../deploy/scripts/prepare.mjs';
 import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
 import { debianTree } from './debian-tree.mjs';
@@ -20,7 +20,7 @@ function step(title) {
 
 /** Builds the package of an architecture, and returns its path. */
 function buildPackage(architecture) {
-  const args = [join(root, 'deploy', 'package-deb.mjs'), '--quick', '--arch', architecture];
+  const args = [join(root, 'deploy', 'scripts', 'package-deb.mjs'), '--quick', '--arch', architecture];
   const { status, stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
   if (status !== 0) process.exit(1);
   return join(root, stdout.trim());

@@ -6,8 +6,8 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 import { DiskCollector, type DiskOptions } from '../../collector/src/collectors/disk.ts';
-import { KernelFiles } from '../../collector/src/kernel-files.ts';
-import { byIdentity } from '../unit/collector/text-kernel.ts';
+import { KernelFiles } from '../../collector/src/kernel/kernel-files.ts';
+import { byIdentity } from '../support/collector/text-kernel.ts';
 
 /**
  * /proc/diskstats counts in units of 512 bytes whatever the blocks of a device: shown on a loop device with blocks of

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { getProxyForUrl } from 'proxy-from-env';
 
-import { loadConfig, maskCredentials, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config.ts';
+import { loadConfig, maskCredentials, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config/load-config.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import {
   decimal,
@@ -19,8 +19,8 @@ import {
   rate,
   sizeWithin,
   text,
-} from '@thugshells/shared/formats.ts';
-import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/variables.ts';
+} from '@thugshells/shared/config/formats.ts';
+import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/config/variables.ts';
 
 /** Every variable that the uploader reads. */
 export function uploaderVariables(environment: Environment, hostName: string) {

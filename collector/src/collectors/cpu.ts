@@ -1,13 +1,13 @@
-import type { Reading } from '@thugshells/shared/sample.ts';
-import { declareSeries } from '@thugshells/shared/series.ts';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
-import type { Collector } from '../collector.ts';
-import { malformed, type KernelSource } from '../kernel-files.ts';
-import { CounterIncreases, type Counters } from './counter-increases.ts';
-import { CpuFrequency } from './cpu-frequency.ts';
-import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.ts';
-import { readEach } from './partly-read.ts';
-import { Throttling } from './throttling.ts';
+import type { Collector } from './collector.ts';
+import { malformed, type KernelSource } from '../kernel/kernel-files.ts';
+import { CounterIncreases, type Counters } from './parsing/counter-increases.ts';
+import { CpuFrequency } from './readers/cpu-frequency.ts';
+import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './parsing/kernel-text.ts';
+import { readEach } from './readers/partial-result.ts';
+import { Throttling } from './readers/throttling.ts';
 
 const usagePercent = declareSeries({
   name: 'cpu.usage_percent',

@@ -1,14 +1,14 @@
-import type { Reading } from '@thugshells/shared/sample.ts';
-import { declareSeries, type SeriesUnit } from '@thugshells/shared/series.ts';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries, type SeriesUnit } from '@thugshells/shared/metrics/series.ts';
 
-import type { Collector, Scrape } from '../collector.ts';
-import { whereAbsent, type KernelSource } from '../kernel-files.ts';
-import { CounterIncreases, type Counters } from './counter-increases.ts';
-import { KERNEL_SECTOR_BYTES, parseDiskstats, sysfsName, wholeDevices, type DiskCounters } from './diskstats.ts';
-import { parseSizeFile } from './kernel-text.ts';
-import { nameFilter, type NameRules } from './name-filter.ts';
-import { readEach } from './partly-read.ts';
-import { readWear } from './wear.ts';
+import type { Collector, Scrape } from './collector.ts';
+import { whereAbsent, type KernelSource } from '../kernel/kernel-files.ts';
+import { CounterIncreases, type Counters } from './parsing/counter-increases.ts';
+import { KERNEL_SECTOR_BYTES, parseDiskstats, sysfsName, wholeDevices, type DiskCounters } from './readers/diskstats.ts';
+import { parseSizeFile } from './parsing/kernel-text.ts';
+import { nameFilter, type NameRules } from './parsing/name-filter.ts';
+import { readEach } from './readers/partial-result.ts';
+import { readWear } from './readers/wear.ts';
 
 const total = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'counter', unit, help });
 const rate = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'gauge', unit, help });

@@ -1,11 +1,11 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
-import type { Labels, Reading } from '@thugshells/shared/sample.ts';
-import { declareSeries } from '@thugshells/shared/series.ts';
+import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
-import type { Collector } from '../collector.ts';
-import type { KernelSource, Space } from '../kernel-files.ts';
-import { kindOf, parseMountinfo, realMounts, type Mount } from './mountinfo.ts';
-import { PartlyRead } from './partly-read.ts';
+import type { Collector } from './collector.ts';
+import type { KernelSource, Space } from '../kernel/kernel-files.ts';
+import { kindOf, parseMountinfo, realMounts, type Mount } from './readers/mountinfo.ts';
+import { PartlyRead } from './readers/partial-result.ts';
 
 const sizeBytes = declareSeries({
   name: 'filesystem.size_bytes',

@@ -1,12 +1,12 @@
-import type { Reading } from '@thugshells/shared/sample.ts';
-import { declareSeries } from '@thugshells/shared/series.ts';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
-import type { Collector } from '../collector.ts';
-import type { KernelSource } from '../kernel-files.ts';
-import { readActivity } from './activity.ts';
-import { fieldsOf, malformedLine, onlyLine, quoted } from './kernel-text.ts';
-import { readEach } from './partly-read.ts';
-import { systemInfo } from './system-info.ts';
+import type { Collector } from './collector.ts';
+import type { KernelSource } from '../kernel/kernel-files.ts';
+import { readActivity } from './readers/activity.ts';
+import { fieldsOf, malformedLine, onlyLine, quoted } from './parsing/kernel-text.ts';
+import { readEach } from './readers/partial-result.ts';
+import { systemInfo } from './readers/system-info.ts';
 
 const average = (name: string, minutes: string) =>
   declareSeries({

@@ -1,9 +1,9 @@
-import type { Reading } from '@thugshells/shared/sample.ts';
-import { declareSeries } from '@thugshells/shared/series.ts';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
-import type { Collector } from '../collector.ts';
-import { malformed, type KernelSource } from '../kernel-files.ts';
-import { decimalOf, fieldsOf, linesOf, malformedLine } from './kernel-text.ts';
+import type { Collector } from './collector.ts';
+import { malformed, type KernelSource } from '../kernel/kernel-files.ts';
+import { decimalOf, fieldsOf, linesOf, malformedLine } from './parsing/kernel-text.ts';
 
 const bytes = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'bytes', help });
 const SERIES = {

@@ -1,11 +1,11 @@
-import type { Reading } from '@thugshells/shared/sample.ts';
-import { declareSeries, type SeriesUnit } from '@thugshells/shared/series.ts';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries, type SeriesUnit } from '@thugshells/shared/metrics/series.ts';
 
-import type { Collector } from '../collector.ts';
-import { malformed, type KernelSource } from '../kernel-files.ts';
-import { InterfaceCap } from './interface-cap.ts';
-import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './kernel-text.ts';
-import { nameFilter, type NameRules } from './name-filter.ts';
+import type { Collector } from './collector.ts';
+import { malformed, type KernelSource } from '../kernel/kernel-files.ts';
+import { InterfaceCap } from './readers/interface-limit.ts';
+import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './parsing/kernel-text.ts';
+import { nameFilter, type NameRules } from './parsing/name-filter.ts';
 
 const counter = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'counter', unit, help });
 

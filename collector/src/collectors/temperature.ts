@@ -1,13 +1,13 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
-import type { Reading } from '@thugshells/shared/sample.ts';
-import { declareSeries } from '@thugshells/shared/series.ts';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
-import type { Collector } from '../collector.ts';
-import type { KernelSource } from '../kernel-files.ts';
-import { Cooling } from './cooling.ts';
-import { malformedLine, onlyLine, quoted } from './kernel-text.ts';
-import { readEach } from './partly-read.ts';
-import { findSensors, listSensorDirectories, type Sensor } from './sensors.ts';
+import type { Collector } from './collector.ts';
+import type { KernelSource } from '../kernel/kernel-files.ts';
+import { Cooling } from './readers/cooling.ts';
+import { malformedLine, onlyLine, quoted } from './parsing/kernel-text.ts';
+import { readEach } from './readers/partial-result.ts';
+import { findSensors, listSensorDirectories, type Sensor } from './readers/sensors.ts';
 
 const temperatureCelsius = declareSeries({
   name: 'cpu.temperature_celsius',

@@ -1,9 +1,9 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logger.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
-import type { OpenStore } from './open-store.ts';
-import type { SpaceLimits } from './space.ts';
-import { WrittenBytes } from './written-bytes.ts';
+import type { OpenStore } from './database-session.ts';
+import type { SpaceLimits } from './space/limits.ts';
+import { WrittenBytes } from './space/written-bytes.ts';
 
 /** What keeps samples in memory, and since when by the wall clock. */
 export interface Trouble {

@@ -1,18 +1,18 @@
 // Longer than a room should be: it is one state machine, and its transitions are to be read side by side.
-import type { Reading } from '@thugshells/shared/sample.ts';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
-import { errorFields } from '@thugshells/shared/logger.ts';
+import { errorFields } from '@thugshells/shared/logging/logger.ts';
 
-import type { AgentState } from '../agent-state.ts';
-import type { Instant } from '../clock-epochs.ts';
-import type { CollectorCounters } from '../collector-status.ts';
-import { Admission, type AdmissionOptions, type Admitted } from './admission.ts';
-import { Ballast } from './ballast.ts';
-import { Caretaker } from './caretaker.ts';
-import { pruneDamaged } from './healing.ts';
-import { openStore, type OpenStore, type OpenStoreOptions } from './open-store.ts';
-import { ScrapeBuffer, type StoredScrape } from './scrape-buffer.ts';
-import { describeFault, faultOf } from './storage-faults.ts';
+import type { AgentState } from './status/agent-state-reader.ts';
+import type { Instant } from './clock/clock-epochs.ts';
+import type { CollectorCounters } from './status/collector-status.ts';
+import { Admission, type AdmissionOptions, type Admitted } from './writing/admission.ts';
+import { Ballast } from './space/ballast.ts';
+import { Caretaker } from './maintenance.ts';
+import { pruneDamaged } from './recovery/replace-database.ts';
+import { openStore, type OpenStore, type OpenStoreOptions } from './database-session.ts';
+import { ScrapeBuffer, type StoredScrape } from './writing/scrape-buffer.ts';
+import { describeFault, faultOf } from './recovery/storage-errors.ts';
 import { StorageReport, type Trouble } from './storage-report.ts';
 
 export interface StoreOptions extends OpenStoreOptions, AdmissionOptions {

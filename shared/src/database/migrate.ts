@@ -3,7 +3,7 @@ import { readMigrations, type Migration, type MigrationStatement } from './migra
 import { registerFunctions } from './migration-functions.ts';
 import type { Database } from './open.ts';
 import { SCHEMA_VERSION, schemaVersion } from './schema-version.ts';
-import { slicesOf } from './slices.ts';
+import { slicesOf } from './table-slices.ts';
 
 /** What a run of migrate() did. */
 export interface MigrationResult {

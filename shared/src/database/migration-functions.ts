@@ -1,4 +1,4 @@
-import { canonicalTags, dedupKey, seriesKey, type Labels, type ValueType } from '../sample.ts';
+import { canonicalTags, dedupKey, seriesKey, type Labels, type ValueType } from '../metrics/sample.ts';
 import type { Database } from './open.ts';
 
 /** Registers the functions that migrations call; deterministic, so that they may stand in GROUP BY. */

@@ -1,5 +1,5 @@
-import type { Logger } from '../logger.ts';
-import type { Notify } from '../systemd.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { Notify } from '../process/systemd.ts';
 import type { MigrationWatch } from './migrate.ts';
 
 export interface MigrationProgressOptions {

@@ -1,5 +1,5 @@
-import type { Logger } from '../logger.ts';
-import type { Notify } from '../systemd.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { Notify } from '../process/systemd.ts';
 import { durationOf, migrate, refuseNewer } from './migrate.ts';
 import { MigrationProgress } from './migration-progress.ts';
 import { openDatabase, type Database } from './open.ts';

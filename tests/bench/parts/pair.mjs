@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 
-import { root } from '../../../deploy/prepare.mjs';
+import { root } from '../../../deploy/scripts/prepare.mjs';
 
 /** How a unit starts Node: its flags, and what it sets for the allocator. */
 function startedByUnit(name) {

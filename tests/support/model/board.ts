@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { SpaceLimits } from '../../../collector/src/store/space.ts';
+import type { SpaceLimits } from '../../../collector/src/store/space/limits.ts';
 import { replyTo, type Reply } from './answers.ts';
 import { Promises } from './promises.ts';
 import { Receiver, type Arrived } from './receiver.ts';

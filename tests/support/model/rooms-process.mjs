@@ -5,19 +5,19 @@
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
-import { noCounters } from '../../../collector/src/collector-status.ts';
+import { noCounters } from '../../../collector/src/store/status/collector-status.ts';
 import { Store } from '../../../collector/src/store/store.ts';
 import { openDatabase, openMemory } from '../../../shared/src/database/open.ts';
-import { Acknowledgements } from '../../../uploader/src/acknowledgements.ts';
-import { Backlog } from '../../../uploader/src/backlog.ts';
-import { ChunkSize } from '../../../uploader/src/chunk-size.ts';
-import { Delivery } from '../../../uploader/src/delivery.ts';
-import { EncoderPool } from '../../../uploader/src/encoder-pool.ts';
-import { LostConnections } from '../../../uploader/src/lost-connections.ts';
-import { ReceiverState } from '../../../uploader/src/receiver-state.ts';
-import { Requeue } from '../../../uploader/src/requeue.ts';
-import { Settled } from '../../../uploader/src/settled.ts';
-import { UpcomingBatches } from '../../../uploader/src/upcoming-batches.ts';
+import { Acknowledgements } from '../../../uploader/src/queue/acknowledgements.ts';
+import { Backlog } from '../../../uploader/src/queue/backlog.ts';
+import { ChunkSize } from '../../../uploader/src/delivery/chunk-size.ts';
+import { Delivery } from '../../../uploader/src/delivery/batch-sender.ts';
+import { EncoderPool } from '../../../uploader/src/encoding/encoder-pool.ts';
+import { LostConnections } from '../../../uploader/src/delivery/connection-loss.ts';
+import { ReceiverState } from '../../../uploader/src/delivery/receiver-state.ts';
+import { Requeue } from '../../../uploader/src/queue/requeue.ts';
+import { Settled } from '../../../uploader/src/queue/settled-ranges.ts';
+import { UpcomingBatches } from '../../../uploader/src/delivery/batch-prefetcher.ts';
 import { DrivenClock } from './driven-clock.mjs';
 
 const built = (path) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
@@ -62,7 +62,7 @@ function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
     labels: {},
     collectors: ['test'],
     readWrittenBytes: () => 0,
-    checkWorkerFile: built('collector/src/store/integrity-worker.ts'),
+    checkWorkerFile: built('collector/src/store/recovery/integrity-worker.ts'),
   });
   store.open();
   const stop = new AbortController();
@@ -102,7 +102,7 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
   acknowledgements.recover();
   const stop = new AbortController();
   // What lies too far ahead is told by a clock that is right.
-  const encoder = new EncoderPool({ clock: { now: receiverNow }, databasePath: dbPath, workerFile: built('uploader/src/encode-worker.ts') });
+  const encoder = new EncoderPool({ clock: { now: receiverNow }, databasePath: dbPath, workerFile: built('uploader/src/encoding/encode-worker.ts') });
   const transport = { post: async ({ body }) => ({ endpoint: 'http://receiver/', bytesSent: body.length, bytesReceived: 0, durationMs: 1, ...(await ask({ post: body })) }) };
   const pinger = { ping: () => ask({ ping: true }) };
   const receiver = new ReceiverState(clock, logger);

@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { collectorVariables, loadCollectorConfig } from '../../../collector/src/config.ts';
-import { collectorNames } from '../../../collector/src/collectors/index.ts';
-import { loadConfig } from '../../../shared/src/config.ts';
-import { VARIABLE_NAMES } from '../../../shared/src/variables.ts';
+import { collectorNames } from '../../../collector/src/collectors/table.ts';
+import { loadConfig } from '../../../shared/src/config/load-config.ts';
+import { VARIABLE_NAMES } from '../../../shared/src/config/variables.ts';
 
 function load(given: Record<string, string> = {}, platform = 'linux') {
   const environment = Object.fromEntries(Object.entries(given).map(([name, value]) => [`THUGSHELLS_${name}`, value]));

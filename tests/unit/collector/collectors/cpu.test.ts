@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { CpuCollector, parseStat } from '../../../../collector/src/collectors/cpu.ts';
-import { recorded, scrapes, TextKernel } from '../text-kernel.ts';
+import { recorded, scrapes, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 /** Text of /proc/stat with the ticks of each core; the line of all cores is their sum. */
 function statText(cores: Readonly<Record<string, readonly number[]>>): string {

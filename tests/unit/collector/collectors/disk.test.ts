@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { DiskCollector, type DiskOptions } from '../../../../collector/src/collectors/disk.ts';
-import { byIdentity, recorded, RecordedKernel, scrapes, TextKernel } from '../text-kernel.ts';
+import { byIdentity, recorded, RecordedKernel, scrapes, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 const DEFAULTS: DiskOptions = { include: [], exclude: 'loop.* ram.* zram.* dm-.* sr.*'.split(' '), sectorBytes: 512 };
 

@@ -2,9 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
 import { FilesystemCollector } from '../../../../collector/src/collectors/filesystem.ts';
-import { PartlyRead } from '../../../../collector/src/collectors/partly-read.ts';
-import type { MountKind, Space } from '../../../../collector/src/kernel-files.ts';
-import { byIdentity, kernelFault, RecordedKernel, TextKernel } from '../text-kernel.ts';
+import { PartlyRead } from '../../../../collector/src/collectors/readers/partial-result.ts';
+import type { MountKind, Space } from '../../../../collector/src/kernel/kernel-files.ts';
+import { byIdentity, kernelFault, RecordedKernel, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 const MOUNTS = [
   '20 1 8:1 / / rw - ext4 /dev/sda1 rw',

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { LoadCollector, parseLoadavg, parseUptime } from '../../../../collector/src/collectors/load.ts';
-import { byIdentity, recorded, TextKernel } from '../text-kernel.ts';
+import { byIdentity, recorded, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 const collect = async (loadavg: string, uptime: string) =>
   byIdentity(await new LoadCollector(new TextKernel({ 'proc/loadavg': loadavg, 'proc/uptime': uptime })).collect());

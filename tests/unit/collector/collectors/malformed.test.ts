@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
-import { COLLECTORS, type CollectorName, type CollectorOptions } from '../../../../collector/src/collectors/index.ts';
-import { byIdentity, recorded, TextKernel } from '../text-kernel.ts';
+import { COLLECTORS, type CollectorName, type CollectorOptions } from '../../../../collector/src/collectors/table.ts';
+import { byIdentity, recorded, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 /** Everything is reported, so that nothing malformed hides behind a filter. */
 const OPTIONS: CollectorOptions = {

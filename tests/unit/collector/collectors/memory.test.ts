@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { MemoryCollector, parseMeminfo } from '../../../../collector/src/collectors/memory.ts';
-import { byIdentity, recorded, TextKernel } from '../text-kernel.ts';
+import { byIdentity, recorded, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 const text = [
   'MemTotal:        4000000 kB',

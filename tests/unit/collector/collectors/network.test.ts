@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { NetworkCollector, parseNetDev, type NetworkOptions } from '../../../../collector/src/collectors/network.ts';
-import { recorded, scrapes, TextKernel } from '../text-kernel.ts';
+import { recorded, scrapes, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 const DEFAULTS: NetworkOptions = {
   include: [],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { parsePressure, PressureCollector } from '../../../../collector/src/collectors/pressure.ts';
-import { byIdentity, kernelFault, recorded, TextKernel } from '../text-kernel.ts';
+import { byIdentity, kernelFault, recorded, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 const lines = (some: number, full: number) =>
   `some avg10=1.00 avg60=2.00 avg300=3.00 total=${some}\nfull avg10=0.50 avg60=0.25 avg300=0.12 total=${full}\n`;

@@ -3,7 +3,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
 import { parseTemperature, TemperatureCollector } from '../../../../collector/src/collectors/temperature.ts';
-import { byIdentity, kernelFault, TextKernel } from '../text-kernel.ts';
+import { byIdentity, kernelFault, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 /** Texts of sysfs below /sys/class, which end in a newline. */
 function board(files: Readonly<Record<string, string>>) {

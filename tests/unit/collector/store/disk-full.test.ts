@@ -6,15 +6,15 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { spaceLimits } from '../../../../collector/src/store/space.ts';
-import { Acknowledgements } from '../../../../uploader/src/acknowledgements.ts';
-import { Backlog } from '../../../../uploader/src/backlog.ts';
-import { Settled } from '../../../../uploader/src/settled.ts';
+import { spaceLimits } from '../../../../collector/src/store/space/limits.ts';
+import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgements.ts';
+import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
+import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { mayMount, mountNamespace, mountSmall, NAMESPACE_HINT, type SmallFileSystem } from '../../../support/small-file-system.ts';
-import { useTemporaryFolder } from '../../shared/temporary-folder.ts';
-import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.ts';
-import { booksOf, scrapes, SERIES } from './prepared-store.ts';
+import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
+import { NOW, reading, scrapeAt, storeOn } from '../../../support/collector/collector-parts.ts';
+import { booksOf, scrapes, SERIES } from '../../../support/collector/prepared-store.ts';
 
 const MIB = 1024 ** 2;
 const folder = useTemporaryFolder();

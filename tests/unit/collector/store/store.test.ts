@@ -4,12 +4,12 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { spaceLimits } from '../../../../collector/src/store/space.ts';
+import { spaceLimits } from '../../../../collector/src/store/space/limits.ts';
 import type { StoreOptions } from '../../../../collector/src/store/store.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
-import { useTemporaryFolder } from '../../shared/temporary-folder.ts';
-import { NOW, reading, scrapeAt, storeOn } from '../collector-parts.ts';
-import { booksOf, deliver, scrapes, SERIES } from './prepared-store.ts';
+import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
+import { NOW, reading, scrapeAt, storeOn } from '../../../support/collector/collector-parts.ts';
+import { booksOf, deliver, scrapes, SERIES } from '../../../support/collector/prepared-store.ts';
 
 const MIB = 1024 ** 2;
 const folder = useTemporaryFolder();

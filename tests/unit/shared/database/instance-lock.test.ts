@@ -6,8 +6,8 @@ import { afterEach, expect, test } from '@jest/globals';
 
 import { takeInstanceLock } from '../../../../shared/src/database/instance-lock.ts';
 import { exitCodeOf } from '../../../../shared/src/errors.ts';
-import { useTemporaryFolder } from '../temporary-folder.ts';
-import { thrownBy } from '../thrown.ts';
+import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
+import { thrownBy } from '../../../support/thrown.ts';
 
 const folder = useTemporaryFolder();
 const children: ChildProcess[] = [];

@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { migrate } from '../../../../shared/src/database/migrate.ts';
 import type { Database } from '../../../../shared/src/database/open.ts';
 import { SCHEMA_VERSION } from '../../../../shared/src/database/schema-version.ts';
-import { canonicalTags, type Labels } from '../../../../shared/src/sample.ts';
-import { useTemporaryFolder } from '../temporary-folder.ts';
-import { fingerprint, toVersionTwo, versionOne } from './old-databases.ts';
+import { canonicalTags, type Labels } from '../../../../shared/src/metrics/sample.ts';
+import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
+import { fingerprint, toVersionTwo, versionOne } from '../../../support/old-databases.ts';
 
 const folder = useTemporaryFolder();
 /** Few times and names, so that rows of one sample are many. */

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { migrate } from '../../../../shared/src/database/migrate.ts';
 import { type Database } from '../../../../shared/src/database/open.ts';
-import { useTemporaryFolder } from '../temporary-folder.ts';
-import { toVersionTwo, versionOne } from './old-databases.ts';
+import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
+import { toVersionTwo, versionOne } from '../../../support/old-databases.ts';
 
 const T = 1_700_000_000_000;
 const folder = useTemporaryFolder();

@@ -9,12 +9,12 @@ import { MigrationProgress } from '../../../../shared/src/database/migration-pro
 import { migrate, type MigrationWatch } from '../../../../shared/src/database/migrate.ts';
 import { openDatabase, type Database } from '../../../../shared/src/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '../../../../shared/src/database/schema-version.ts';
-import type { ServiceState } from '../../../../shared/src/systemd.ts';
+import type { ServiceState } from '../../../../shared/src/process/systemd.ts';
 import { until } from '../../../support/until.ts';
-import { RecordedLog } from '../recorded-log.ts';
-import { useTemporaryFolder } from '../temporary-folder.ts';
-import { thrownBy } from '../thrown.ts';
-import { fingerprint, toVersionTwo, versionOne } from './old-databases.ts';
+import { RecordedLog } from '../../../support/recorded-log.ts';
+import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
+import { thrownBy } from '../../../support/thrown.ts';
+import { fingerprint, toVersionTwo, versionOne } from '../../../support/old-databases.ts';
 
 const START = 1_700_000_000_000;
 const folder = useTemporaryFolder();

@@ -3,10 +3,10 @@ import { describe, expect, test } from '@jest/globals';
 import { migrate } from '../../../../shared/src/database/migrate.ts';
 import { openDatabase, type Database } from '../../../../shared/src/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '../../../../shared/src/database/schema-version.ts';
-import { dedupKey, seriesKey } from '../../../../shared/src/sample.ts';
-import { useTemporaryFolder } from '../temporary-folder.ts';
-import { thrownBy } from '../thrown.ts';
-import { fingerprint, toVersionTwo, versionOne } from './old-databases.ts';
+import { dedupKey, seriesKey } from '../../../../shared/src/metrics/sample.ts';
+import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
+import { thrownBy } from '../../../support/thrown.ts';
+import { fingerprint, toVersionTwo, versionOne } from '../../../support/old-databases.ts';
 
 const START = 1_700_000_000_000;
 const folder = useTemporaryFolder();

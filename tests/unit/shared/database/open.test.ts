@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFil
 import { describe, expect, test } from '@jest/globals';
 
 import { isBusy, openDatabase, type Database } from '../../../../shared/src/database/open.ts';
-import { useTemporaryFolder } from '../temporary-folder.ts';
-import { thrownBy } from '../thrown.ts';
+import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
+import { thrownBy } from '../../../support/thrown.ts';
 
 const folder = useTemporaryFolder();
 

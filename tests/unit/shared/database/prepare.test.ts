@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { migrate } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, openSideFile, PAGE_SIZE, type Database } from '@thugshells/shared/database/open.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
-import type { Logger } from '@thugshells/shared/logger.ts';
+import type { Logger } from '@thugshells/shared/logging/logger.ts';
 
 let folder: string;
 let path: string;

@@ -6,10 +6,10 @@ import { migrate } from '../../../../shared/src/database/migrate.ts';
 import { openDatabase, openSideFile, type Database } from '../../../../shared/src/database/open.ts';
 import { prepareDatabase } from '../../../../shared/src/database/prepare.ts';
 import { needsRebuild, rebuild, takeAlone } from '../../../../shared/src/database/rebuild.ts';
-import { RecordedLog } from '../recorded-log.ts';
-import { useTemporaryFolder } from '../temporary-folder.ts';
-import { thrownBy } from '../thrown.ts';
-import { fingerprint } from './old-databases.ts';
+import { RecordedLog } from '../../../support/recorded-log.ts';
+import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
+import { thrownBy } from '../../../support/thrown.ts';
+import { fingerprint } from '../../../support/old-databases.ts';
 
 const folder = useTemporaryFolder();
 let path: string;

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { migrate } from '../../../../shared/src/database/migrate.ts';
 import { openDatabase, type Database } from '../../../../shared/src/database/open.ts';
-import { seriesKey } from '../../../../shared/src/sample.ts';
-import { useTemporaryFolder } from '../temporary-folder.ts';
+import { seriesKey } from '../../../../shared/src/metrics/sample.ts';
+import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 
 const T = 1_700_000_000_000;
 const folder = useTemporaryFolder();

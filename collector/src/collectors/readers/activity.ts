@@ -1,0 +1,43 @@
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+
+import type { KernelSource } from '../../kernel/kernel-files.ts';
+import { decimalsOf, fieldsOf, linesOf, malformedLine } from '../parsing/kernel-text.ts';
+
+const total = (name: string, help: string) => declareSeries({ name, kind: 'counter', unit: 'none', help });
+const gauge = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'none', help });
+
+/** By the first word of a line of /proc/stat, whose first number is the sum (Documentation/filesystems/proc.rst, 1.7). */
+const SERIES = new Map([
+  ['ctxt', total('system.context_switches_total', 'Times that a processor went from one task to another.')],
+  ['intr', total('system.interrupts_total', 'Interrupts served.')],
+  ['processes', total('system.processes_started_total', 'Processes and threads started.')],
+  ['procs_running', gauge('system.processes_running', 'Tasks that run or could run.')],
+  ['procs_blocked', gauge('system.processes_blocked', 'Tasks that wait for a disk.')],
+]);
+
+const PATH = '/proc/stat';
+
+/**
+ * What the system is at, from those lines of /proc/stat that are no core's and are there.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseActivity(text: string): Reading[] {
+  const readings = new Map<string, Reading>();
+  for (const line of linesOf(PATH, text)) {
+    const word = line.text.slice(0, line.text.search(/ |$/));
+    const series = SERIES.get(word);
+    if (series === undefined) continue;
+    if (readings.has(word)) throw malformedLine(line, `a second line ${word}`);
+    // Hundreds of numbers follow the first one of intr, one for each source.
+    const [value = 0] = decimalsOf(line, fieldsOf(line.text).slice(1, 2), 1);
+    readings.set(word, { series, labels: {}, value });
+  }
+  return [...readings.values()];
+}
+
+/** @throws AgentError as `parseActivity` and the door do */
+export async function readActivity(kernel: KernelSource): Promise<readonly Reading[]> {
+  return parseActivity(await kernel.proc('stat'));
+}

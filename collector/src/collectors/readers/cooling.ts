@@ -1,0 +1,83 @@
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+
+import type { KernelSource } from '../../kernel/kernel-files.ts';
+import { byNumber, numberLine } from '../parsing/kernel-text.ts';
+import { nameIn, uniqueName } from './sensors.ts';
+
+const state = declareSeries({
+  name: 'thermal.cooling_state',
+  kind: 'gauge',
+  unit: 'none',
+  help: 'How hard the device cools the board: 0 not at all, up to its highest state; a processor cools by being slower.',
+});
+const highestState = declareSeries({
+  name: 'thermal.cooling_state_max',
+  kind: 'gauge',
+  unit: 'none',
+  help: 'The highest state of the cooling device.',
+});
+
+const DIRECTORY = 'class/thermal';
+
+interface CoolingDevice {
+  readonly device: string;
+  readonly file: string;
+  readonly highest: number;
+}
+
+/**
+ * Fans, and processors that are slowed down (Documentation/ABI/testing/sysfs-class-thermal). A device goes by its type;
+ * of several of one type, all but the first bear their directory's name too. One whose highest state is 0 cools nothing,
+ * and one that does not answer is left out alone: like sensors, they do so while what they belong to sleeps.
+ */
+export class Cooling {
+  readonly #kernel: KernelSource;
+  #foundIn = '';
+  #devices: readonly CoolingDevice[] = [];
+
+  constructor(kernel: KernelSource) {
+    this.#kernel = kernel;
+  }
+
+  /** @throws AgentError KERNEL_FILE_ABSENT where nothing cools this board, as far as the kernel knows */
+  async read(): Promise<readonly Reading[]> {
+    const entries = await this.#kernel.sysEntries(DIRECTORY);
+    await this.#find(entries.filter((entry) => /^cooling_device[0-9]+$/.test(entry)).sort(byNumber));
+    if (this.#devices.length === 0) {
+      throw new AgentError(`/sys/${DIRECTORY} has no device that cools`, { code: 'KERNEL_FILE_ABSENT' });
+    }
+    const readings: Reading[] = [];
+    for (const { device, file, highest } of this.#devices) {
+      const value = await this.#number(file);
+      if (value === undefined) continue;
+      const labels = { device };
+      readings.push({ series: state, labels, value }, { series: highestState, labels, value: highest });
+    }
+    return readings;
+  }
+
+  async #find(directories: readonly string[]): Promise<void> {
+    const key = directories.join();
+    if (key === this.#foundIn) return;
+    const devices = new Map<string, CoolingDevice>();
+    for (const directory of directories) {
+      const path = `${DIRECTORY}/${directory}`;
+      const device = uniqueName(devices, await nameIn(this.#kernel, `${path}/type`, directory), directory);
+      devices.set(device, { device, file: `${path}/cur_state`, highest: (await this.#number(`${path}/max_state`)) ?? 0 });
+    }
+    this.#devices = [...devices.values()].filter(({ highest }) => highest > 0);
+    this.#foundIn = key;
+  }
+
+  async #number(file: string): Promise<number | undefined> {
+    try {
+      return numberLine(`/sys/${file}`, await this.#kernel.sys(file));
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.#foundIn = ''; // Perhaps it has gone and another has its directory by now.
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+
+import { whereAbsent, type KernelSource } from '../../kernel/kernel-files.ts';
+import { byNumber, numberLine } from '../parsing/kernel-text.ts';
+import { readEach } from './partial-result.ts';
+
+const hertz = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'hertz', help });
+const current = hertz('cpu.frequency_hertz', 'Clock of the cores of a frequency policy, as the driver knows or guesses it.');
+const limit = hertz('cpu.frequency_limit_hertz', 'Highest clock that the policy may choose now; lower than the maximum while the board cools down.');
+const maximum = hertz('cpu.frequency_max_hertz', 'Highest clock of the cores of the policy.');
+
+/** By policy: cores of a cluster have one clock (Documentation/admin-guide/pm/cpufreq.rst). */
+const DIRECTORY = 'devices/system/cpu/cpufreq';
+
+/**
+ * Hertz from a file that holds kHz; undefined for `<unknown>`, which the kernel writes where the driver cannot tell.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseKilohertz(path: string, text: string): number | undefined {
+  return text === '<unknown>\n' ? undefined : numberLine(path, text) * 1000;
+}
+
+/** The clocks of the processor: none where the kernel does not scale them, as in most virtual machines. */
+export class CpuFrequency {
+  readonly #kernel: KernelSource;
+  /** By policy; it does not change. */
+  readonly #maxima = new Map<string, number>();
+
+  constructor(kernel: KernelSource) {
+    this.#kernel = kernel;
+  }
+
+  /** @throws AgentError as `readEach` does */
+  async read(): Promise<readonly Reading[]> {
+    const entries = await this.#kernel.sysEntries(DIRECTORY);
+    const policies = entries.filter((entry) => /^policy[0-9]+$/.test(entry)).sort(byNumber);
+    return readEach(policies.map((policy) => () => this.#readPolicy(policy)));
+  }
+
+  async #readPolicy(policy: string): Promise<readonly Reading[]> {
+    const labels = { policy: policy.slice('policy'.length) };
+    const highest = this.#maxima.get(policy) ?? (await this.#hertz(policy, 'cpuinfo_max_freq'));
+    if (highest !== undefined) this.#maxima.set(policy, highest);
+    const values = [
+      [current, await this.#hertz(policy, 'scaling_cur_freq')],
+      [limit, await this.#hertz(policy, 'scaling_max_freq')],
+      [maximum, highest],
+    ] as const;
+    return values.flatMap(([series, value]) => (value === undefined ? [] : [{ series, labels, value }]));
+  }
+
+  /** The kernel keeps the files of a policy whose cores are all switched off; they answer EBUSY. */
+  async #hertz(policy: string, file: string): Promise<number | undefined> {
+    const path = `${DIRECTORY}/${policy}/${file}`;
+    const text = await whereAbsent(this.#kernel.sys(path), undefined);
+    return text === undefined ? undefined : parseKilohertz(`/sys/${path}`, text);
+  }
+}

@@ -1,0 +1,64 @@
+import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from '../parsing/kernel-text.ts';
+
+/** The unit of /proc/diskstats for every device: "standard UNIX 512-byte sectors" (Documentation/block/stat.rst). */
+export const KERNEL_SECTOR_BYTES = 512;
+
+/** What is kept of a line of /proc/diskstats. */
+export interface DiskCounters {
+  readonly readOps: number;
+  readonly readSectors: number;
+  readonly writeOps: number;
+  readonly writeSectors: number;
+  /** Milliseconds in which the device had something to do. */
+  readonly busyMs: number;
+  /** Milliseconds that all operations took together, as they waited side by side. */
+  readonly queuedMs: number;
+}
+
+const PATH = '/proc/diskstats';
+/** Since Linux 2.6.25; 4.18 appended discards, 5.5 flushes (Documentation/admin-guide/iostats.rst). */
+const LEAST_COUNTERS = 11;
+
+/**
+ * The counters of all block devices, partitions too, by name.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseDiskstats(text: string): Map<string, DiskCounters> {
+  const devices = new Map<string, DiskCounters>();
+  const width = new EqualWidth();
+  for (const line of linesOf(PATH, text)) {
+    const [major = '', minor = '', device = '', ...fields] = fieldsOf(line.text);
+    decimalsOf(line, [major, minor], 2);
+    const counters = decimalsOf(line, fields, LEAST_COUNTERS);
+    width.check(line, counters);
+    if (devices.has(device)) throw malformedLine(line, `a second line of ${quoted(device)}`);
+    const [readOps = 0, , readSectors = 0, , writeOps = 0, , writeSectors = 0, , , busyMs = 0, queuedMs = 0] = counters;
+    devices.set(device, { readOps, readSectors, writeOps, writeSectors, busyMs, queuedMs });
+  }
+  return devices;
+}
+
+/**
+ * Which of the listed block devices are whole devices; the traffic of partitions is contained in theirs.
+ *
+ * sysfs has a directory in /sys/block for a whole device and none for a partition, and writes the `/` of names such as
+ * `cciss/c0d0` as `!`. Without sysfs (undefined), a name is a partition's if the kernel would make it from that of
+ * another device in the list: the device's name, then `p` if that ends in a digit, then a number (block/partitions).
+ * So `sda1` and `mmcblk0p1` are partitions, while `mmcblk0boot0`, `md127` and an `xvda1` without `xvda` are not.
+ */
+export function wholeDevices(listed: readonly string[], inSysBlock: readonly string[] | undefined): string[] {
+  const whole = new Set(inSysBlock ?? listed);
+  return listed.filter((name) => (inSysBlock === undefined ? !whole.has(parentOf(name)) : whole.has(sysfsName(name))));
+}
+
+/** How sysfs writes the name of a block device. */
+export function sysfsName(device: string): string {
+  return device.replaceAll('/', '!');
+}
+
+/** The device whose partition would have this name; empty where none could. */
+function parentOf(name: string): string {
+  const [, beforeP, beforeNumber] = /^(.*[0-9])p[0-9]+$|^(.*[^0-9])[0-9]+$/.exec(name) ?? [];
+  return beforeP ?? beforeNumber ?? '';
+}

@@ -1,0 +1,23 @@
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+
+import type { KernelSource } from '../../kernel/kernel-files.ts';
+import { malformedLine, onlyLine, quoted } from '../parsing/kernel-text.ts';
+import type { Source } from './partial-result.ts';
+
+const text = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'none', help });
+const FACTS = [
+  [text('system.boot_id', 'Identifies this boot: another value is another boot.'), 'sys/kernel/random/boot_id', /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/],
+  [text('system.kernel', 'Release of the kernel, as uname -r.'), 'sys/kernel/osrelease', /^[!-~]{1,64}$/],
+] as const;
+const collectorBuild = text('collector.build', 'Version of this program.');
+
+/** Texts that identify what runs; exported as `<name>_info{value="…"} 1`. */
+export function systemInfo(kernel: KernelSource, build: string | undefined): Source[] {
+  const facts = FACTS.map(([series, file, form]) => async (): Promise<Reading[]> => {
+    const line = onlyLine(`/proc/${file}`, await kernel.proc(file));
+    if (!form.test(line.text)) throw malformedLine(line, `${quoted(line.text)} is not what the kernel writes there`);
+    return [{ series, labels: {}, value: line.text }];
+  });
+  return build === undefined ? facts : [...facts, async () => [{ series: collectorBuild, labels: {}, value: build }]];
+}

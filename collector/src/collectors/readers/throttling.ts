@@ -1,0 +1,111 @@
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
+
+import { whereAbsent, type KernelSource } from '../../kernel/kernel-files.ts';
+import { byNumber, hexFields, numberLine } from '../parsing/kernel-text.ts';
+import { readEach, type Source } from './partial-result.ts';
+import { nameIn } from './sensors.ts';
+
+const coreThrottles = declareSeries({
+  name: 'cpu.throttles_total',
+  kind: 'counter',
+  unit: 'none',
+  help: 'Times that the core was slowed down because it was too hot; the threads of one core tell the same.',
+});
+const packageThrottles = declareSeries({
+  name: 'cpu.package_throttles_total',
+  kind: 'counter',
+  unit: 'none',
+  help: 'Times that the whole package was slowed down because it was too hot.',
+});
+const throttled = declareSeries({
+  name: 'cpu.throttled',
+  kind: 'gauge',
+  unit: 'none',
+  help: '1 while the firmware of a Raspberry Pi holds the processor back for the reason.',
+});
+const throttledSinceBoot = declareSeries({
+  name: 'cpu.throttled_since_boot',
+  kind: 'gauge',
+  unit: 'none',
+  help: '1 if the firmware of a Raspberry Pi has held the processor back for the reason since the board was booted.',
+});
+
+const CPUS = 'devices/system/cpu';
+/** Of the Raspberry Pi's own kernel; what `vcgencmd get_throttled` prints, in hex: bits 0 to 3 now, 16 to 19 since boot. */
+const FIRMWARE = 'devices/platform/soc/soc:firmware';
+const FIRMWARE_FILE = 'get_throttled';
+const SINCE_BOOT_BIT = 16;
+const REASONS = ['under_voltage', 'frequency_capped', 'throttled', 'soft_temperature_limit'] as const;
+
+/**
+ * How the processor is held back: counters of Intel's thermal interrupts (arch/x86, therm_throt.c) and what the
+ * firmware of a Raspberry Pi says. Boards that throttle by frequency show it in cpu.frequency_limit_hertz.
+ */
+export class Throttling {
+  readonly #kernel: KernelSource;
+  /** The cores that were switched on when `#sources` were found; the counters of a core go and come with it. */
+  #foundAmong: string | undefined;
+  #sources: readonly Source[] = [];
+
+  constructor(kernel: KernelSource) {
+    this.#kernel = kernel;
+  }
+
+  /**
+   * `cores` names those that are switched on, whatever the names.
+   *
+   * @throws AgentError KERNEL_FILE_ABSENT where nothing tells; else as `readEach` does
+   */
+  async read(cores: string): Promise<readonly Reading[]> {
+    if (cores !== this.#foundAmong) {
+      this.#sources = [...(await this.#findCounters()), ...(await this.#findFirmware())];
+      this.#foundAmong = cores;
+    }
+    if (this.#sources.length > 0) return readEach(this.#sources);
+    throw new AgentError(`/sys/${CPUS} has no counter of throttling`, { code: 'KERNEL_FILE_ABSENT' });
+  }
+
+  async #findCounters(): Promise<Source[]> {
+    const packages = new Set<string>();
+    const sources: Source[] = [];
+    for (const entry of (await this.#entries(CPUS)).filter((one) => /^cpu[0-9]+$/.test(one)).sort(byNumber)) {
+      const folder = `${CPUS}/${entry}/thermal_throttle`;
+      const files = await this.#entries(folder);
+      const core = entry.slice('cpu'.length);
+      if (files.includes('core_throttle_count')) sources.push(this.#counter(coreThrottles, { core }, `${folder}/core_throttle_count`));
+      if (!files.includes('package_throttle_count')) continue;
+      const id = await nameIn(this.#kernel, `${CPUS}/${entry}/topology/physical_package_id`, '0');
+      if (!packages.has(id)) sources.push(this.#counter(packageThrottles, { package: id }, `${folder}/package_throttle_count`));
+      packages.add(id);
+    }
+    return sources;
+  }
+
+  async #findFirmware(): Promise<Source[]> {
+    if (!(await this.#entries(FIRMWARE)).includes(FIRMWARE_FILE)) return [];
+    const file = `${FIRMWARE}/${FIRMWARE_FILE}`;
+    return [async () => parseThrottled(`/sys/${file}`, await this.#kernel.sys(file))];
+  }
+
+  #counter(series: SeriesDeclaration, labels: Labels, file: string): Source {
+    return async () => [{ series, labels, value: numberLine(`/sys/${file}`, await this.#kernel.sys(file)) }];
+  }
+
+  #entries(directory: string): Promise<readonly string[]> {
+    return whereAbsent(this.#kernel.sysEntries(directory), []);
+  }
+}
+
+/**
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseThrottled(path: string, text: string): Reading[] {
+  const [bits = 0] = hexFields(path, text, 1);
+  const isSet = (bit: number) => Math.floor(bits / 2 ** bit) % 2;
+  return REASONS.flatMap((reason, bit) => [
+    { series: throttled, labels: { reason }, value: isSet(bit) },
+    { series: throttledSinceBoot, labels: { reason }, value: isSet(SINCE_BOOT_BIT + bit) },
+  ]);
+}

@@ -1,0 +1,55 @@
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+
+import type { KernelSource } from '../../kernel/kernel-files.ts';
+import { hexFields } from '../parsing/kernel-text.ts';
+import { readEach } from './partial-result.ts';
+
+const lifeTime = declareSeries({
+  name: 'disk.life_time_estimate',
+  kind: 'gauge',
+  unit: 'none',
+  help: 'Life time used, in tenths, as an eMMC estimates it of either kind of its memory: 1 up to 10 %, 10 up to 100 %, 11 more.',
+});
+const preEolState = declareSeries({
+  name: 'disk.pre_eol_state',
+  kind: 'gauge',
+  unit: 'none',
+  help: 'Spare blocks of an eMMC: 1 normal, 2 more than 80 % used, 3 more than 90 % used.',
+});
+
+/** Of a card itself, not of its boot and replay-protected areas, which are block devices of their own. */
+const card = /^mmcblk[0-9]+$/;
+/** What JEDEC (JESD84-B51, 7.4.27 to 7.4.29) defines; 0 stands for "not defined", and cards write other things too. */
+const MAX_LIFE_TIME = 0x0b;
+const MAX_PRE_EOL = 0x03;
+
+/**
+ * How far flash memory is worn, of those devices that tell it: eMMC from 5.0 on; SD cards do not. The kernel asks the
+ * card when it starts it, so the values change at a boot or a resume.
+ *
+ * @throws AgentError as `readEach` does
+ */
+export async function readWear(kernel: KernelSource, devices: readonly string[]): Promise<readonly Reading[]> {
+  return readEach(
+    devices.filter((device) => card.test(device)).flatMap((device) => [
+      async () => lifeTimes(device, await hexOf(kernel, `block/${device}/device/life_time`, 2)),
+      async () => preEol(device, await hexOf(kernel, `block/${device}/device/pre_eol_info`, 1)),
+    ]),
+  );
+}
+
+async function hexOf(kernel: KernelSource, file: string, count: number): Promise<number[]> {
+  return hexFields(`/sys/${file}`, await kernel.sys(file), count);
+}
+
+function lifeTimes(device: string, estimates: readonly number[]): Reading[] {
+  return estimates.flatMap((value, index) => {
+    const labels = { device, memory: index === 0 ? 'a' : 'b' };
+    return value >= 1 && value <= MAX_LIFE_TIME ? [{ series: lifeTime, labels, value }] : [];
+  });
+}
+
+function preEol(device: string, [value = 0]: readonly number[]): Reading[] {
+  return value >= 1 && value <= MAX_PRE_EOL ? [{ series: preEolState, labels: { device }, value }] : [];
+}

@@ -1,0 +1,62 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { codeOf, messageOf } from '@thugshells/shared/errors.ts';
+import { jsonLine, metricObject } from '@thugshells/shared/metrics/json-lines.ts';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+
+import type { Collector } from '../collectors/collector.ts';
+import { readingsIn } from '../collectors/readers/partial-result.ts';
+import type { SeriesCap } from '../scheduling/series-limit.ts';
+import { Admission, type AdmissionOptions } from '../store/writing/admission.ts';
+
+/** What `once` prints and whether every collector did its work. */
+export interface OnceResult {
+  /** VictoriaMetrics JSON lines: what would be stored. */
+  readonly lines: string;
+  /** One sentence for each collector that failed and each reading that was refused. */
+  readonly failures: readonly string[];
+  /** What is left out though nothing failed. */
+  readonly remarks: readonly string[];
+}
+
+/** Rates compare two reads; this far apart they are rates of something. */
+const BETWEEN_READS_MS = 1_000;
+
+/** Reads every collector once, or twice a second apart where it compares two reads; touches no database. */
+export async function once(
+  collectors: readonly Collector[],
+  options: AdmissionOptions & { readonly clock: Clock; readonly cap: SeriesCap },
+): Promise<OnceResult> {
+  const { clock } = options;
+  const comparing = collectors.filter((collector) => collector.comparesReads);
+  for (const collector of comparing) await read(collector, clock);
+  if (comparing.length > 0) await clock.sleep(BETWEEN_READS_MS);
+  const timestampMs = clock.now();
+  const results = await Promise.all(collectors.map((collector) => read(collector, clock)));
+  const failures = results.flatMap(({ failure }) => failure ?? []);
+  const remarks: string[] = [];
+  const admission = new Admission(options);
+  const samples = results.flatMap(({ readings }, index) => {
+    const capped = options.cap.admit((collectors[index] as Collector).name, readings, clock.monotonic());
+    const admitted = admission.admit(capped.readings, timestampMs);
+    failures.push(...capped.refusals, ...admitted.refusals);
+    remarks.push(...admitted.valueless);
+    return admitted.samples;
+  });
+  const lines = samples.map((sample) => {
+    const isText = typeof sample.value === 'string';
+    return jsonLine(metricObject(sample, isText ? String(sample.value) : undefined), isText ? '1' : String(sample.value), String(timestampMs));
+  });
+  return { lines: lines.join(''), failures, remarks };
+}
+
+async function read(
+  collector: Collector,
+  clock: Clock,
+): Promise<{ readings: readonly Reading[]; failure?: string }> {
+  try {
+    return { readings: await collector.collect({ monotonicMs: clock.monotonic() }) };
+  } catch (error) {
+    if (codeOf(error) === 'KERNEL_FILE_ABSENT') return { readings: [] };
+    return { readings: readingsIn(error), failure: `${collector.name}: ${messageOf(error)}` };
+  }
+}

@@ -1,0 +1,50 @@
+import { BlockList, isIP } from 'node:net';
+
+import type { ValueFormat } from '@thugshells/shared/config/formats.ts';
+
+import type { ScrapeTarget } from './scrape-target.ts';
+
+/** Each is a loop of its own. */
+const MAX_TARGETS = 32;
+const targetName = /^[A-Za-z0-9_.-]{1,64}$/;
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+/**
+ * `name=http://127.0.0.1:9100/metrics …` split on white space; may be empty. Only addresses of this machine: what is
+ * elsewhere has a link between, and is another scraper's to reach.
+ */
+export const scrapeTargets: ValueFormat<readonly ScrapeTarget[]> = {
+  expected:
+    `name=http://127.0.0.1:9100/metrics, up to ${MAX_TARGETS} of them split on white space, each name once (letters, digits, "_", "-" and "."), ` +
+    'addresses of this machine only: 127.0.0.0/8, [::1] or localhost',
+  parse(text) {
+    const words = text.split(/\s+/).filter((word) => word !== '');
+    const targets = words.flatMap((word) => targetOf(word) ?? []);
+    const names = new Set(targets.map(({ name }) => name));
+    return names.size === words.length && words.length <= MAX_TARGETS ? targets : undefined;
+  },
+};
+
+function targetOf(word: string): ScrapeTarget | undefined {
+  const equals = word.indexOf('=');
+  const name = word.slice(0, Math.max(0, equals));
+  const address = word.slice(equals + 1);
+  if (!targetName.test(name) || !URL.canParse(address)) return undefined;
+  const url = new URL(address);
+  return url.protocol === 'http:' && isThisMachine(url.hostname) ? { name, url: url.href } : undefined;
+}
+
+function isThisMachine(host: string): boolean {
+  const address = host.replace(/^\[(.*)\]$/, '$1');
+  switch (isIP(address)) {
+    case 4:
+      return loopback.check(address, 'ipv4');
+    case 6:
+      return loopback.check(address, 'ipv6');
+    default:
+      return host === 'localhost';
+  }
+}

@@ -1,0 +1,201 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { codeOf, messageOf } from '@thugshells/shared/errors.ts';
+import { COLLECTION_BOUNDS_SECONDS, observe } from '@thugshells/shared/metrics/histogram.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
+
+import { noCounters, type CollectorHealth, type CollectorStatus } from '../store/status/collector-status.ts';
+import { instantOf } from '../store/clock/clock-epochs.ts';
+import type { Collector } from '../collectors/collector.ts';
+import { readingsIn } from '../collectors/readers/partial-result.ts';
+import type { ScrapeRound } from './commit-batcher.ts';
+import type { SeriesCap } from './series-limit.ts';
+import type { Store } from '../store/store.ts';
+
+/** A collector and how often it runs. */
+export interface ScheduledCollector {
+  readonly collector: Collector;
+  readonly intervalMs: number;
+}
+
+export interface SchedulerOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly store: Pick<Store, 'admit' | 'countersOf' | 'trouble'>;
+  /** Where a scrape goes. */
+  readonly round: Pick<ScrapeRound, 'add'>;
+  readonly cap: SeriesCap;
+  readonly manager: Pick<ServiceManager, 'progressed' | 'status'>;
+}
+
+/** What one call of a collector came to. */
+interface Outcome {
+  readonly readings: readonly Reading[];
+  readonly health: CollectorHealth;
+  readonly message: string;
+  readonly error?: unknown;
+}
+
+/** How often the collection is summed up in one line at level info. */
+const SUMMARY_INTERVAL_MS = 60_000;
+
+/**
+ * Runs every collector at its own interval. Each has a loop of its own, so a slow or failing one delays no other;
+ * its times are multiples of the interval from one origin, so they do not drift; what a slow scrape overruns is left
+ * out, not made up for.
+ */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #states = new Map<string, CollectorStatus>();
+  /** Collectors whose notice stands in the log. */
+  readonly #noticed = new Set<string>();
+  /** Collectors of which it stands in the log that some of their samples have no finite value. */
+  readonly #toldValueless = new Set<string>();
+  #scrapes = 0;
+  #samples = 0;
+  /** Samples of the last whole minute; undefined before its end. */
+  #lastMinute: number | undefined;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+  }
+
+  /** Runs until `stop`; returns when no scrape is under way that answers. */
+  async run(collectors: readonly ScheduledCollector[], stop: AbortSignal): Promise<void> {
+    const loops = collectors.map((scheduled) => this.#loop(scheduled, stop));
+    await Promise.all([...loops, this.#summarise(stop)]);
+  }
+
+  async #loop(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const { intervalMs } = scheduled;
+    const origin = clock.monotonic();
+    for (let turn = 0; !stop.aborted; ) {
+      await this.#scrape(scheduled, stop);
+      turn = Math.max(turn + 1, Math.ceil((clock.monotonic() - origin) / intervalMs));
+      await clock.sleep(origin + turn * intervalMs - clock.monotonic(), stop);
+    }
+  }
+
+  async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
+    const { clock, store, round, cap, manager } = this.#options;
+    const at = instantOf(clock);
+    const outcome = await unlessStopped(collect(scheduled.collector, at.monotonicMs), stop);
+    if (outcome === undefined) return;
+    const durationMs = clock.monotonic() - at.monotonicMs;
+    const capped = cap.admit(scheduled.collector.name, outcome.readings, at.monotonicMs);
+    this.#tellNotices(scheduled.collector, capped.notice);
+    const { samples, refusals: refused, valueless } = store.admit(capped.readings, at);
+    this.#tellValueless(scheduled.collector, valueless);
+    const refusals = [...capped.refusals, ...refused];
+    const status = this.#nextStatus(scheduled, outcome, { stored: samples.length, refusals, valueless: valueless.length, durationMs, nowMs: at.wallMs });
+    round.add({ at, samples, status });
+    this.#tell(status, outcome, samples.length);
+    // Kept in memory counts too: a full disk is no reason to start again.
+    manager.progressed();
+    manager.status(this.#describe());
+  }
+
+  #nextStatus(
+    { collector, intervalMs }: ScheduledCollector,
+    { health, message }: Outcome,
+    scrape: { stored: number; refusals: readonly string[]; valueless: number; durationMs: number; nowMs: number },
+  ): CollectorStatus {
+    const before = this.#states.get(collector.name);
+    const counters = before ?? this.#options.store.countersOf(collector.name) ?? noCounters();
+    const { stored, refusals, valueless, durationMs, nowMs } = scrape;
+    const status = health === 'ok' && refusals.length > 0 ? 'failing' : health;
+    return {
+      collector: collector.name,
+      status,
+      message: message || refusals.slice(0, 3).join('; '),
+      sinceMs: before?.status === status ? before.sinceMs : nowMs,
+      intervalMs,
+      lastScrapeMs: nowMs,
+      durationMs,
+      collected: counters.collected + stored,
+      failed: counters.failed + refusals.length + valueless + (health === 'failing' ? 1 : 0),
+      durations: observe(counters.durations, COLLECTION_BOUNDS_SECONDS, durationMs / 1000),
+    };
+  }
+
+  /** A failure is told once, when it begins, and once when it ends; each scrape only at debug. */
+  #tell(status: CollectorStatus, outcome: Outcome, stored: number): void {
+    const { logger } = this.#options;
+    const { collector, durationMs } = status;
+    const before = this.#states.get(collector)?.status ?? 'ok';
+    this.#states.set(collector, status);
+    this.#scrapes += 1;
+    this.#samples += stored;
+    logger.debug('scrape', { collector, count: stored, duration_ms: durationMs, status: status.status });
+    if (status.status === before) return;
+    const fields = { collector, reason: status.message };
+    if (status.status === 'failing') {
+      logger.warn('collector is failing', { ...fields, ...(outcome.error === undefined ? {} : errorFields(outcome.error)) });
+    } else if (status.status === 'absent') {
+      logger.debug('collector is absent on this kernel', fields);
+    } else {
+      logger.warn('collector works again', { collector });
+    }
+  }
+
+  /** How the collection fares, in one line for a person. */
+  #describe(): string {
+    const { trouble } = this.#options.store;
+    const failing = [...this.#states.values()].filter(({ status }) => status === 'failing').map(({ collector }) => collector);
+    return [
+      trouble === undefined ? 'collecting' : `samples wait in memory: ${trouble}`,
+      ...(failing.length > 0 ? [`failing: ${failing.join(', ')}`] : []),
+      ...(this.#lastMinute === undefined ? [] : [`${this.#lastMinute} samples in the last minute`]),
+    ].join('; ');
+  }
+
+  /** What is left out is told once; that it goes on can be seen in the counters. */
+  #tellNotices({ name, notice }: Collector, seriesNotice: string | undefined): void {
+    const { logger } = this.#options;
+    if (seriesNotice !== undefined) logger.warn('too many series', { collector: name, reason: seriesNotice });
+    if (notice === undefined || this.#noticed.has(name)) return;
+    this.#noticed.add(name);
+    logger.warn('collector leaves something out', { collector: name, reason: notice });
+  }
+
+  /** An exporter's quantile of nothing is NaN: no fault of anybody's, and said once. */
+  #tellValueless({ name }: Collector, valueless: readonly string[]): void {
+    const [first] = valueless;
+    if (first === undefined || this.#toldValueless.has(name)) return;
+    this.#toldValueless.add(name);
+    const more = valueless.length > 1 ? ` and ${valueless.length - 1} more` : '';
+    this.#options.logger.warn('samples without a finite value are left out', { collector: name, reason: first + more });
+  }
+
+  async #summarise(stop: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#options;
+    for (;;) {
+      await clock.sleep(SUMMARY_INTERVAL_MS, stop);
+      if (stop.aborted) return;
+      logger.info('collected', { count: this.#samples, scrapes: this.#scrapes, duration_ms: SUMMARY_INTERVAL_MS });
+      this.#lastMinute = this.#samples;
+      this.#scrapes = 0;
+      this.#samples = 0;
+    }
+  }
+}
+
+async function collect(collector: Collector, monotonicMs: number): Promise<Outcome> {
+  try {
+    return { readings: await collector.collect({ monotonicMs }), health: 'ok', message: '' };
+  } catch (error) {
+    const health = codeOf(error) === 'KERNEL_FILE_ABSENT' ? 'absent' : 'failing';
+    return { readings: readingsIn(error), health, message: messageOf(error), error };
+  }
+}
+
+/** The value, or undefined when `stop` comes first: a collector that hangs must not hold up the end. */
+function unlessStopped<T>(value: Promise<T>, stop: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve) => {
+    const stopped = (): void => resolve(undefined);
+    stop.addEventListener('abort', stopped, { once: true });
+    void value.then(resolve).finally(() => stop.removeEventListener('abort', stopped));
+  });
+}

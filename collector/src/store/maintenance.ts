@@ -1,0 +1,101 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+
+import { BackgroundCheck } from './recovery/background-check.ts';
+import type { Ballast } from './space/ballast.ts';
+import { pruneDamaged } from './recovery/replace-database.ts';
+import { isCheckedAtOnce } from './recovery/integrity.ts';
+import type { OpenStore } from './database-session.ts';
+import type { SpaceLimits } from './space/limits.ts';
+
+export interface CaretakerOptions {
+  readonly clock: Clock;
+  readonly dbPath: string;
+  readonly ballast: Ballast;
+  readonly limits: SpaceLimits;
+  /** The built integrity-worker. */
+  readonly checkWorkerFile: string;
+}
+
+/** How long deletions and copying may keep a scrape waiting. */
+const WORK_MS = 20;
+/** How often the uploader is asked whether it met damage. */
+const SUSPICION_INTERVAL_MS = 5_000;
+
+/** Looks after an open database between the scrapes: a little at a time. */
+export class Caretaker {
+  readonly #open: OpenStore;
+  readonly #options: CaretakerOptions;
+  #check: BackgroundCheck | undefined;
+  #suspicionAt: number;
+
+  constructor(open: OpenStore, options: CaretakerOptions) {
+    this.#open = open;
+    this.#options = options;
+    this.#suspicionAt = options.clock.monotonic();
+    // A small one has been checked before it was opened.
+    if (!isCheckedAtOnce(options.dbPath)) this.#startCheck();
+  }
+
+  /** Whether rows of another database are being copied. */
+  get isCopying(): boolean {
+    return this.#open.salvages.isCopying;
+  }
+
+  /** Does what is due; returns what is wrong with the database, where a check has found something. */
+  work(): string | undefined {
+    this.#open.wal.checkpointIfDue();
+    this.#expire();
+    this.makeRoom();
+    this.#copySalvaged();
+    this.#options.ballast.ensure();
+    this.#askUploader();
+    if (this.#check?.isOver !== true) return undefined;
+    const { fault } = this.#check;
+    this.#check = undefined;
+    return fault;
+  }
+
+  /** Gives up old rows until there is room again; at most for a moment, the next call goes on. */
+  makeRoom(): void {
+    const { retention } = this.#open;
+    this.#inSlices(() => retention.isOverLimit && retention.makeRoom() !== undefined);
+  }
+
+  stop(): void {
+    this.#check?.stop();
+    this.#open.salvages.close();
+  }
+
+  #expire(): void {
+    this.#inSlices(() => this.#open.retention.expire().rows > 0);
+  }
+
+  #copySalvaged(): void {
+    this.#inSlices(() => {
+      const { salvages, retention } = this.#open;
+      if (!salvages.isCopying || retention.isOverLimit) return false;
+      if (salvages.step()) return true;
+      pruneDamaged(this.#options.dbPath, this.#options.limits.maxBytes);
+      return false;
+    });
+  }
+
+  #askUploader(): void {
+    const { clock } = this.#options;
+    if (clock.monotonic() - this.#suspicionAt < SUSPICION_INTERVAL_MS) return;
+    this.#suspicionAt = clock.monotonic();
+    if (this.#open.states.takeSuspicion()) this.#startCheck();
+  }
+
+  #startCheck(): void {
+    this.#check?.stop();
+    this.#check = new BackgroundCheck(this.#options.checkWorkerFile, this.#options.dbPath);
+  }
+
+  /** Works while there is something to do, for a moment at most. Each slice grows the WAL, which is looked at in between. */
+  #inSlices(slice: () => boolean): void {
+    const { clock } = this.#options;
+    const endsAt = clock.monotonic() + WORK_MS;
+    while (clock.monotonic() <= endsAt && slice()) this.#open.wal.checkpointIfDue();
+  }
+}

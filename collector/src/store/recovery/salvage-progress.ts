@@ -1,0 +1,98 @@
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
+
+/** How far the copying of another database's rows has come; a row of the table `salvage`. */
+export interface SalvageProgress {
+  readonly id: number;
+  /** The file's name, in the folder of the database. */
+  readonly file: string;
+  /**
+   * The books first, where they have not been copied when the database was made; then pending rows, settled ones, and,
+   * where something could not be read, all pages.
+   */
+  readonly step: 'books' | 'pending' | 'settled' | 'pages' | 'done';
+  readonly position: number;
+  readonly skipped: readonly IdRange[];
+  /** Is added to stored times, so that no row has the time of one that is stored already. */
+  readonly shiftMs: number;
+  /** Whether the books could be read: then every pending row that is copied is one of `lost`. */
+  readonly areBooksKnown: boolean;
+  /** Pending rows that have not been copied yet. */
+  readonly lost: number;
+  readonly recovered: number;
+}
+
+type StoredProgress = Omit<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown'> & { readonly skipped: string };
+
+/** The table `salvage`: what is to be copied into this database, one file after the other. */
+export class SalvageTable {
+  readonly #database: Database;
+  readonly #all: Statement<[], StoredProgress>;
+  readonly #add: Statement<[{ readonly file: string }]>;
+  readonly #save: Statement;
+  readonly #remove: Statement<[number]>;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#all = database.prepare('SELECT id, file, step, position, skipped, lost, recovered FROM salvage ORDER BY id');
+    this.#add = database.prepare(
+      `INSERT INTO salvage (file, step, position, skipped, lost, recovered)
+       SELECT @file, 'books', 0, '[]', 0, 0 WHERE NOT EXISTS (SELECT 1 FROM salvage WHERE file = @file)`,
+    );
+    this.#save = database.prepare(
+      'UPDATE salvage SET step = @step, position = @position, skipped = @skipped, lost = @lost, recovered = @recovered WHERE id = @id',
+    );
+    this.#remove = database.prepare('DELETE FROM salvage WHERE id = ?');
+  }
+
+  all(): SalvageProgress[] {
+    return this.#all.all().map((row) => ({ ...row, ...parseSkipped(row.skipped) }));
+  }
+
+  /** Adds a file of which nothing has been copied yet, unless it is there. It is on the disk when this returns. */
+  add(file: string): void {
+    this.#durably(() => void this.#add.run({ file }));
+  }
+
+  /** Saves it, and with it forces everything that was committed before to the disk. */
+  saveDurably(progress: SalvageProgress): void {
+    this.#durably(() => this.save(progress));
+  }
+
+  save(progress: SalvageProgress): void {
+    const { id, step, position, lost, recovered } = progress;
+    this.#save.run({ id, step, position, lost, recovered, skipped: formatSkipped(progress) });
+  }
+
+  remove({ id }: SalvageProgress): void {
+    this.#remove.run(id);
+  }
+
+  /** A commit with synchronous=FULL forces the whole WAL to the disk. */
+  #durably(write: () => void): void {
+    const before = this.#database.pragma('synchronous', { simple: true }) as number;
+    this.#database.pragma('synchronous = FULL');
+    try {
+      write();
+    } finally {
+      this.#database.pragma(`synchronous = ${before}`);
+    }
+  }
+}
+
+/** The stored form of `skipped` for a database whose rows are themselves moved by `shiftMs` when they are copied. */
+export function shiftFurther(text: string, shiftMs: number): string {
+  const parsed = parseSkipped(text);
+  return formatSkipped({ ...parsed, shiftMs: parsed.shiftMs + shiftMs });
+}
+
+/** The ranges alone, as a damaged database has them, or the ranges with what else is to be remembered. */
+function formatSkipped({ skipped, shiftMs, areBooksKnown }: Pick<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown'>): string {
+  return JSON.stringify(shiftMs === 0 && areBooksKnown ? skipped : { skipped, shift_ms: shiftMs, are_books_known: areBooksKnown });
+}
+
+function parseSkipped(text: string): Pick<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown'> {
+  const parsed = JSON.parse(text) as IdRange[] | { skipped: IdRange[]; shift_ms: number; are_books_known: boolean };
+  if (Array.isArray(parsed)) return { skipped: parsed, shiftMs: 0, areBooksKnown: true };
+  return { skipped: parsed.skipped, shiftMs: parsed.shift_ms, areBooksKnown: parsed.are_books_known };
+}

@@ -1,0 +1,57 @@
+import type { Database } from '@thugshells/shared/database/open.ts';
+import { nameBeforeTakeOver } from '@thugshells/shared/database/set-aside-files.ts';
+import { errorFields } from '@thugshells/shared/logging/logger.ts';
+
+import { Salvage, sourcePath, type SalvageOptions } from './salvage.ts';
+import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
+import { TakeOver } from './take-over.ts';
+
+/** The databases whose rows are to be copied into this one, one after the other. */
+export class SalvageQueue {
+  readonly #database: Database;
+  readonly #options: SalvageOptions;
+  /** Those that cannot be copied in this life. */
+  readonly #failed = new Set<number>();
+  #current: Salvage | undefined;
+
+  constructor(database: Database, options: SalvageOptions) {
+    this.#database = database;
+    this.#options = options;
+    this.#current = this.#next();
+  }
+
+  /** Whether there is something to copy. */
+  get isCopying(): boolean {
+    return this.#current !== undefined;
+  }
+
+  /** Copies one slice; false where there is nothing left to copy. */
+  step(): boolean {
+    if (this.#current === undefined) return false;
+    if (!this.#current.step()) this.#current = this.#next();
+    return this.isCopying;
+  }
+
+  close(): void {
+    this.#current?.close();
+  }
+
+  #next(): Salvage | undefined {
+    for (const progress of new SalvageTable(this.#database).all()) {
+      if (this.#failed.has(progress.id)) continue;
+      try {
+        return this.#open(progress);
+      } catch (error) {
+        // Tried again at the next start: what keeps one file from being copied keeps no sample from being collected.
+        this.#failed.add(progress.id);
+        this.#options.logger.error('cannot take over set-aside database', { path: sourcePath(this.#options.databasePath, progress), ...errorFields(error) });
+      }
+    }
+    return undefined;
+  }
+
+  #open(progress: SalvageProgress): Salvage {
+    const isTakeOver = nameBeforeTakeOver(progress.file) !== undefined;
+    return isTakeOver ? new TakeOver(this.#database, progress, this.#options) : new Salvage(this.#database, progress, this.#options);
+  }
+}

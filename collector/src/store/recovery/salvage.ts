@@ -1,0 +1,190 @@
+import { basename, dirname, join } from 'node:path';
+
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import type { Notify } from '@thugshells/shared/process/systemd.ts';
+
+import type { ClockEpochs } from '../clock/clock-epochs.ts';
+import { DamagedDatabase, samplesOnPage, type OldSample } from './corrupt-database.ts';
+import { booksOf, settledIn } from './corrupt-tables.ts';
+import type { Ledger } from '../space/ledger.ts';
+import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
+import { SampleCopier } from './sample-copier.ts';
+
+/** What one look came to, and where the next one begins. */
+interface Look {
+  readonly samples: readonly OldSample[];
+  readonly next: SalvageProgress;
+}
+
+export interface SalvageOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Tells systemd: a source that is to be migrated takes its time. */
+  readonly notify?: Notify;
+  readonly epochs: ClockEpochs;
+  readonly ledger: Ledger;
+  readonly databasePath: string;
+}
+
+/** Rows and pages in one slice: some milliseconds, so that no scrape waits for it. */
+const SLICE_ROWS = 1_000;
+const SLICE_PAGES = 50;
+/** Ranges of ids that could not be read are remembered one by one up to this many, then as one. */
+const MAX_SKIPPED = 1_000;
+const EVERY_ID: IdRange = [1, Number.MAX_SAFE_INTEGER];
+
+/**
+ * Copies the rows of a damaged database into the one that took its place, a slice at a time, beside the collection.
+ *
+ * They get new ids, since what is known of the old ones (settled, on their way) may be damaged too, and keep their
+ * times. Pending rows were booked as lost when the new database was made; each one that is found is taken back from
+ * the books in the transaction that stores it, so that a kill in between leaves the truth.
+ */
+export class Salvage {
+  protected readonly database: Database;
+  protected readonly options: SalvageOptions;
+  protected readonly source: DamagedDatabase;
+  protected readonly table: SalvageTable;
+  protected progress: SalvageProgress;
+  readonly #settled: readonly IdRange[] | undefined;
+  readonly #upToId: number;
+  readonly #delivered: Statement<[], number>;
+  readonly #undeliver: Statement<[number]>;
+  readonly #collect: Statement<[number]>;
+  #copier: SampleCopier | undefined;
+
+  /** @param path of the source, where it does not stand where the progress says */
+  constructor(database: Database, progress: SalvageProgress, options: SalvageOptions & { readonly path?: string }) {
+    this.database = database;
+    this.options = options;
+    this.progress = progress;
+    this.table = new SalvageTable(database);
+    this.source = new DamagedDatabase(options.path ?? sourcePath(options.databasePath, progress));
+    this.#settled = settledIn(this.source);
+    this.#upToId = Math.max(booksOf(this.source)?.lastId ?? 0, this.source.highestId() ?? 0) || EVERY_ID[1];
+    this.#delivered = database.prepare<[], number>('SELECT delivered FROM uploader_state').pluck();
+    this.#undeliver = database.prepare('UPDATE uploader_state SET delivered = delivered - ?');
+    this.#collect = database.prepare('UPDATE collector_state SET collected = collected + ?');
+  }
+
+  /** Copies one slice; false where there is nothing left to copy. */
+  step(): boolean {
+    const before = this.progress;
+    if (before.step === 'done' || !this.source.exists) {
+      this.finish();
+      return false;
+    }
+    const { samples, next } = this.#look(before);
+    this.save(() => this.#store(before, next, samples));
+    return true;
+  }
+
+  close(): void {
+    this.source.close();
+  }
+
+  /** The copying is over: forgets it, and says what it came to. */
+  protected finish(): void {
+    const { file, recovered, lost } = this.progress;
+    this.table.remove(this.progress);
+    this.options.logger.warn('a damaged database has been salvaged', { path: file, count: recovered, lost });
+    this.close();
+  }
+
+  /** Books, in the transaction that stores them, pending rows that were found; `missed` of them had been missed. */
+  protected book(stored: number, missed: number): void {
+    if (missed > 0) this.options.ledger.takeBack('corruption', missed);
+    // Rows beyond those that were missed had been delivered: they are pending again.
+    if (stored > missed) this.recount(stored - missed);
+  }
+
+  protected recount(count: number): void {
+    const again = Math.min(count, this.#delivered.get()!);
+    this.#undeliver.run(again);
+    this.collect(count - again);
+  }
+
+  protected collect(count: number): void {
+    this.#collect.run(count);
+  }
+
+  /** Rows, books and progress move together. */
+  protected save(work: () => SalvageProgress): void {
+    try {
+      this.progress = this.database
+        .transaction(() => {
+          const progress = work();
+          this.table.save(progress);
+          return progress;
+        })
+        .immediate();
+    } catch (error) {
+      this.options.epochs.forget();
+      throw error;
+    }
+  }
+
+  #look(progress: SalvageProgress): Look {
+    switch (progress.step) {
+      case 'books':
+        return { samples: [], next: { ...progress, step: 'pending' } };
+      case 'pending':
+        return this.#lookPast(progress, this.#pending(), 'settled');
+      case 'settled':
+        return this.#lookPast(progress, this.#settled ?? [], progress.skipped.length > 0 ? 'pages' : 'done');
+      case 'pages':
+        return this.#lookAtPages(progress);
+      case 'done':
+        return { samples: [], next: progress };
+    }
+  }
+
+  /** Where it is not known what is settled, everything is pending: to send twice is better than to lose. */
+  #pending(): IdRange[] {
+    return subtract([[1, this.#upToId]], this.#settled ?? []);
+  }
+
+  #lookPast(progress: SalvageProgress, ranges: readonly IdRange[], nextStep: SalvageProgress['step']): Look {
+    const range = ranges.find(([, last]) => last > progress.position);
+    if (!this.source.isOpen) return { samples: [], next: { ...progress, step: 'pages', position: 0, skipped: [EVERY_ID] } };
+    if (range === undefined) return { samples: [], next: { ...progress, step: nextStep, position: 0 } };
+    const [first, last] = range;
+    const { samples, throughId, skipped } = this.source.samples(Math.max(progress.position, first - 1), last, SLICE_ROWS);
+    const all = [...progress.skipped, ...skipped];
+    return { samples: this.source.confirmed(samples), next: { ...progress, position: throughId, skipped: all.length > MAX_SKIPPED ? [EVERY_ID] : all } };
+  }
+
+  #lookAtPages(progress: SalvageProgress): Look {
+    const { samples, count } = this.source.withPages((pages) => {
+      const end = Math.min(pages.count, progress.position + SLICE_PAGES);
+      const found: OldSample[] = [];
+      for (let place = progress.position; place < end; place++) found.push(...samplesOnPage(pages, place));
+      return { samples: found, count: pages.count };
+    });
+    const wasSkipped = ({ id }: OldSample): boolean => progress.skipped.some(([first, last]) => first <= id && id <= last);
+    const position = progress.position + SLICE_PAGES;
+    return {
+      samples: this.source.confirmed(samples.filter(wasSkipped)).sort((a, b) => a.id - b.id),
+      next: { ...progress, position, step: position >= count ? 'done' : 'pages' },
+    };
+  }
+
+  #store(before: SalvageProgress, next: SalvageProgress, samples: readonly OldSample[]): SalvageProgress {
+    const isSettled = before.step === 'settled';
+    const { epochs } = this.options;
+    this.#copier ??= new SampleCopier(this.database, this.source, { epochs, shiftMs: before.shiftMs });
+    const stored = this.#copier.insert(samples, isSettled);
+    if (isSettled) return { ...next, recovered: before.recovered + stored };
+    const missed = Math.min(stored, before.lost);
+    this.book(stored, missed);
+    return { ...next, lost: before.lost - missed, recovered: before.recovered + stored };
+  }
+}
+
+/** Where the source of a salvage stands: beside the database. */
+export function sourcePath(databasePath: string, { file }: Pick<SalvageProgress, 'file'>): string {
+  return join(dirname(databasePath), basename(file));
+}

@@ -1,0 +1,99 @@
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+
+import type { ClockEpochs } from '../clock/clock-epochs.ts';
+import { storable } from '../writing/sample-writer.ts';
+import type { DamagedDatabase, OldSample } from './corrupt-database.ts';
+import { epochsIn, rejectionsIn, seriesIn, type OldEpoch, type OldRejection } from './corrupt-tables.ts';
+
+/** Samples that follow each other and are of one epoch. */
+interface Run {
+  readonly epoch: OldEpoch;
+  readonly samples: OldSample[];
+}
+
+/**
+ * Inserts samples of another database: under new ids, with the series of the same key, their true times, and, where they
+ * are settled, why they were rejected. Everything in the caller's transaction.
+ */
+export class SampleCopier {
+  readonly #epochs: ClockEpochs;
+  readonly #shiftMs: number;
+  readonly #sourceEpochs: readonly OldEpoch[];
+  /** The source's id → the database's. */
+  readonly #seriesIds: ReadonlyMap<number, number>;
+  readonly #rejections: ReadonlyMap<number, OldRejection>;
+  readonly #lastId: Statement<[], number>;
+  readonly #insert: Statement;
+  readonly #setLastId: Statement<[number]>;
+  readonly #reject: Statement;
+  readonly #extendSettled: Statement<[number, number]>;
+  readonly #beginSettled: Statement<[number, number]>;
+
+  /** @param shiftMs is added to stored times and taken from the offsets of their epochs */
+  constructor(database: Database, source: DamagedDatabase, { epochs, shiftMs }: { readonly epochs: ClockEpochs; readonly shiftMs: number }) {
+    this.#epochs = epochs;
+    this.#shiftMs = shiftMs;
+    this.#sourceEpochs = epochsIn(source).map((epoch) => shifted(epoch, shiftMs));
+    this.#seriesIds = seriesIds(database, source);
+    this.#rejections = new Map(rejectionsIn(source).map((each) => [each.id, each]));
+    this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
+    this.#insert = database.prepare('INSERT OR IGNORE INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)');
+    this.#setLastId = database.prepare('UPDATE collector_state SET last_id = ?');
+    this.#reject = database.prepare('INSERT INTO rejected (id, status, reason) VALUES (?, ?, ?)');
+    this.#extendSettled = database.prepare('UPDATE settled SET last_id = ? WHERE last_id = ?');
+    this.#beginSettled = database.prepare('INSERT INTO settled (first_id, last_id) VALUES (?, ?)');
+  }
+
+  /** Returns how many samples are new. */
+  insert(samples: readonly OldSample[], isSettled: boolean): number {
+    return this.#runs(samples).reduce((stored, run) => stored + this.#insertRun(run, isSettled), 0);
+  }
+
+  #insertRun({ epoch, samples }: Run, isSettled: boolean): number {
+    const before = this.#lastId.get()!;
+    let id = before;
+    this.#epochs.recordForeign(epoch, before + 1);
+    for (const { id: oldId, seriesId, timestampMs, value } of samples) {
+      // Found already, or the new database has this series' sample of this very time.
+      const { changes } = this.#insert.run(id + 1, this.#seriesIds.get(seriesId), timestampMs + this.#shiftMs, storable(value));
+      if (changes === 0) continue;
+      id += 1;
+      const rejection = isSettled ? this.#rejections.get(oldId) : undefined;
+      if (rejection !== undefined) this.#reject.run(id, rejection.status, rejection.reason);
+    }
+    this.#setLastId.run(id);
+    if (isSettled && id > before) this.#settle(before + 1, id);
+    return id - before;
+  }
+
+  #settle(firstId: number, lastId: number): void {
+    if (this.#extendSettled.run(lastId, firstId - 1).changes === 0) this.#beginSettled.run(firstId, lastId);
+  }
+
+  /** Samples of known series in runs of one epoch. */
+  #runs(samples: readonly OldSample[]): Run[] {
+    const runs: Run[] = [];
+    for (const sample of samples) {
+      if (!this.#seriesIds.has(sample.seriesId)) continue;
+      const epoch = this.#sourceEpochs.findLast(({ firstId }) => firstId <= sample.id) ?? this.#sourceEpochs[0]!;
+      const run = runs.at(-1);
+      if (run?.epoch === epoch) run.samples.push(sample);
+      else runs.push({ epoch, samples: [sample] });
+    }
+    return runs;
+  }
+}
+
+/** By their keys: an id may have been given to another series since, or before. */
+function seriesIds(database: Database, source: DamagedDatabase): Map<number, number> {
+  const find = database.prepare<[Buffer], number>('SELECT id FROM series WHERE key = ?').pluck();
+  return new Map(seriesIn(source).flatMap(({ id, key }) => {
+    const found = find.get(key);
+    return found === undefined ? [] : [[id, found] as const];
+  }));
+}
+
+/** When the boot began stays the same: stored time minus time since boot, plus the offset. */
+function shifted(epoch: OldEpoch, shiftMs: number): OldEpoch {
+  return { ...epoch, offsetMs: epoch.offsetMs - shiftMs, bootBaseMs: epoch.bootBaseMs === null ? null : epoch.bootBaseMs + shiftMs };
+}

@@ -1,0 +1,93 @@
+import { seriesName } from '@thugshells/shared/metrics/json-lines.ts';
+import { canonicalTags, sampleOf, seriesText, ValueType, type Labels, type Reading, type Sample } from '@thugshells/shared/metrics/sample.ts';
+import { refusalOf, valueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+import { limitsOf, quoted, type RemoteProtocol, type SeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
+
+import { OWN_NAMES } from './agent-names.ts';
+
+/** Which of a scrape's readings may be stored. */
+export interface Admitted {
+  readonly samples: readonly Sample[];
+  /** Why each of the other readings may not. */
+  readonly refusals: readonly string[];
+  /** Readings of others that have no finite value: they are refused too, but say nothing against their source. */
+  readonly valueless: readonly string[];
+}
+
+/** A stored name and what it leaves the board as. */
+export type StoredName = Pick<Sample, 'name' | 'valueType'>;
+
+/** What is the same for all samples of a device. */
+export interface AdmissionOptions {
+  readonly deviceId: string;
+  /** On every sample, besides its own labels. */
+  readonly labels: Labels;
+  /** Decides which limits hold: those of the receiver that samples are sent to. */
+  readonly remoteProtocol: RemoteProtocol;
+}
+
+/** Turns readings into samples, and refuses what could never be delivered or would mix with another series. */
+export class Admission {
+  readonly #deviceId: string;
+  readonly #labels: Labels;
+  readonly #limits: SeriesLimits | undefined;
+  /** Exported name → stored name. */
+  readonly #storedNames = new Map<string, string>();
+  readonly #ownNames: ReadonlySet<string> = new Set(OWN_NAMES);
+  /** As they leave the board, whoever comes first. */
+  readonly #ownExported: ReadonlySet<string>;
+
+  constructor({ deviceId, labels, remoteProtocol }: AdmissionOptions) {
+    this.#deviceId = deviceId;
+    this.#labels = labels;
+    this.#limits = limitsOf(remoteProtocol);
+    this.#ownExported = new Set(OWN_NAMES.flatMap((name) => Object.values(ValueType).map((valueType) => seriesName({ name, valueType }))));
+  }
+
+  /** Makes known which names the database holds. */
+  know(names: Iterable<StoredName>): void {
+    for (const each of names) this.#storedNames.set(seriesName(each), each.name);
+  }
+
+  /** @param timestampMs the wall clock's; samples get their stored time when they are committed */
+  admit(readings: readonly Reading[], timestampMs: number): Admitted {
+    const samples: Sample[] = [];
+    const refusals: string[] = [];
+    const valueless: string[] = [];
+    const seen = new Set<string>();
+    for (const reading of readings) {
+      const sample = sampleOf(reading, { deviceId: this.#deviceId, labels: this.#labels, timestampMs });
+      const isForeign = reading.series.isForeign === true;
+      const refusal = refusalOf(sample, this.#limits) ?? this.#nameRefusal(sample, isForeign) ?? repetition(sample, seen);
+      if (refusal === undefined) samples.push(sample);
+      else (isForeign && valueRefusal(sample.value) === refusal ? valueless : refusals).push(`${quoted(sample.name)}: ${refusal}`);
+    }
+    return { samples, refusals, valueless };
+  }
+
+  /** Two stored names that would leave as one would mix their values. */
+  #nameRefusal(sample: Sample, isForeign: boolean): string | undefined {
+    const exported = seriesName(sample);
+    if (isForeign && this.#ownExported.has(exported)) return `${exported} is a name of the agent's own series`;
+    const other = this.#storedNames.get(exported);
+    // What a database has from before a name became our own is in nobody's way.
+    const isFree = other === undefined || (this.#ownNames.has(sample.name) && !this.#ownNames.has(other));
+    if (isFree) this.#storedNames.set(exported, sample.name);
+    return isFree || other === sample.name ? undefined : `would be exported as ${other} is`;
+  }
+}
+
+function repetition(sample: Sample, seen: Set<string>): string | undefined {
+  const key = seriesText({ ...sample, canonical: canonicalAsSent(sample) });
+  if (seen.has(key)) return 'twice in one scrape';
+  seen.add(key);
+  return undefined;
+}
+
+/** Labels by which a receiver tells series apart: an empty label is none, and `device_id` is sent under another name. */
+function canonicalAsSent({ tags, canonical }: Sample): string {
+  const names = Object.keys(tags);
+  if (!names.some((name) => name === 'device_id' || tags[name] === '')) return canonical;
+  const sent = names.filter((name) => tags[name] !== '').map((name) => [name === 'device_id' ? 'exported_device_id' : name, tags[name]!]);
+  return canonicalTags(Object.fromEntries(sent) as Labels);
+}

@@ -1,0 +1,154 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { seriesKey, seriesText, type Sample } from '@thugshells/shared/metrics/sample.ts';
+
+import type { ClockEpochs, Moment } from '../clock/clock-epochs.ts';
+import type { CollectorStatus, CollectorStatusTable } from '../status/collector-status.ts';
+import type { StoredName } from './admission.ts';
+import type { Ledger, Loss } from '../space/ledger.ts';
+import type { BufferedScrape } from './scrape-buffer.ts';
+
+export interface SampleWriterOptions {
+  readonly clock: Clock;
+  readonly epochs: ClockEpochs;
+  readonly ledger: Ledger;
+  readonly statuses: CollectorStatusTable;
+  /** One commit in each is forced to the disk; a power cut loses at most this much. */
+  readonly syncIntervalMs: number;
+}
+
+/** A sample on its way into the table. */
+interface Row {
+  readonly seriesId: number;
+  readonly value: number | string;
+}
+
+/** Stores scrapes: stamps them and commits them in one transaction, together with the books and what is known of their collectors. */
+export class SampleWriter {
+  readonly #database: Database;
+  readonly #options: SampleWriterOptions;
+  readonly #series: SeriesTable;
+  readonly #insertSample: Statement;
+  readonly #lastId: Statement<[], number>;
+  readonly #updateBooks: Statement;
+  #syncedAt = -Infinity;
+  #isFull: boolean | undefined;
+
+  constructor(database: Database, options: SampleWriterOptions) {
+    this.#database = database;
+    this.#options = options;
+    this.#series = new SeriesTable(database);
+    this.#insertSample = database.prepare(
+      'INSERT INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)',
+    );
+    this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
+    this.#updateBooks = database.prepare(
+      'UPDATE collector_state SET last_id = ?, collected = collected + ?, heartbeat = IFNULL(?, heartbeat)',
+    );
+  }
+
+  /**
+   * Stores scrapes, oldest first, and books what had to be given up before it could be stored.
+   *
+   * @throws SqliteError where the database cannot be written; nothing is stored then
+   */
+  commit(scrapes: readonly BufferedScrape[], loss?: Loss): void {
+    const { clock, epochs, syncIntervalMs } = this.#options;
+    const startedAt = clock.monotonic();
+    const full = startedAt - this.#syncedAt >= syncIntervalMs;
+    this.#synchronise(full);
+    for (const scrape of scrapes) scrape.moment ??= epochs.momentOf(scrape.at);
+    try {
+      this.#database.transaction(() => this.#write(scrapes, loss)).immediate();
+      if (full) this.#syncedAt = startedAt;
+    } catch (error) {
+      // Series and epochs that the transaction made went with it.
+      this.#series.forget();
+      epochs.forget();
+      throw error;
+    }
+  }
+
+  /** The names of all stored series. */
+  names(): StoredName[] {
+    return this.#series.names();
+  }
+
+  /** SQLite takes the setting outside a transaction only; it stays until it is changed. */
+  #synchronise(full: boolean): void {
+    if (full === this.#isFull) return;
+    this.#database.pragma(`synchronous = ${full ? 'FULL' : 'NORMAL'}`);
+    this.#isFull = full;
+  }
+
+  #write(scrapes: readonly BufferedScrape[], loss: Loss | undefined): void {
+    const { ledger, statuses, clock } = this.#options;
+    const firstId = (this.#lastId.get() ?? 0) + 1;
+    let nextId = firstId;
+    let heartbeatMs: number | null = null;
+    for (const { moment, samples } of scrapes) {
+      nextId = this.#insert(moment!, samples, nextId);
+      heartbeatMs = moment!.trueMs;
+    }
+    if (loss !== undefined) ledger.add(loss, clock.now());
+    const collected = nextId - firstId + (loss?.count ?? 0);
+    this.#updateBooks.run(nextId - 1, collected, heartbeatMs);
+    const newest = new Map(scrapes.map(({ status, moment }): [string, CollectorStatus] => [status.collector, { ...status, lastScrapeMs: moment!.trueMs }]));
+    for (const status of newest.values()) statuses.save(status);
+  }
+
+  /** In the order of the series, so that what is settled together stands together. */
+  #insert(moment: Moment, samples: readonly Sample[], firstId: number): number {
+    const rows = samples
+      .map((sample): Row => ({ seriesId: this.#series.idOf(sample), value: sample.value }))
+      .sort((a, b) => a.seriesId - b.seriesId);
+    if (rows.length > 0) this.#options.epochs.record(moment, firstId);
+    let id = firstId;
+    for (const { seriesId, value } of rows) this.#insertSample.run(id++, seriesId, moment.storedMs, storable(value));
+    return id;
+  }
+}
+
+/** Bound as a float an integer takes eight bytes in the row; as an integer, as few as it needs. */
+export function storable(value: number | string): number | bigint | string {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value;
+}
+
+/** The ids of series. */
+class SeriesTable {
+  readonly #find: Statement<[Buffer], number>;
+  readonly #insert: Statement;
+  readonly #names: Statement<[], StoredName>;
+  readonly #ids = new Map<string, number>();
+
+  constructor(database: Database) {
+    this.#find = database.prepare<[Buffer], number>('SELECT id FROM series WHERE key = ?').pluck();
+    this.#insert = database.prepare(
+      'INSERT INTO series (key, name, tags, device_id, value_type, priority) VALUES (?, ?, ?, ?, ?, ?)',
+    );
+    this.#names = database.prepare('SELECT DISTINCT name, value_type AS valueType FROM series');
+  }
+
+  forget(): void {
+    this.#ids.clear();
+  }
+
+  names(): StoredName[] {
+    return this.#names.all();
+  }
+
+  idOf(sample: Sample): number {
+    const cacheKey = seriesText(sample);
+    const cached = this.#ids.get(cacheKey);
+    if (cached !== undefined) return cached;
+    const key = seriesKey(sample.name, sample.deviceId, sample.canonical, sample.valueType);
+    const id = this.#find.get(key) ?? this.#create(key, sample);
+    this.#ids.set(cacheKey, id);
+    return id;
+  }
+
+  #create(key: Buffer, sample: Sample): number {
+    const { name, deviceId, valueType, priority, canonical } = sample;
+    return Number(this.#insert.run(key, name, canonical, deviceId, valueType, priority).lastInsertRowid);
+  }
+}

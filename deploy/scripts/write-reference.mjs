@@ -1,0 +1,15 @@
+/** Writes what the documents take from the schemas; a test compares them. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { prepare, root } from './prepare.mjs';
+import { environmentFile, withVariableTable } from './reference.mjs';
+
+await prepare();
+const { collectorVariables } = await import('../../collector/src/config.ts');
+const { uploaderVariables } = await import('../../uploader/src/config.ts');
+const schemas = { collector: collectorVariables({}, '', 'linux'), uploader: uploaderVariables({}, '') };
+
+const readme = join(root, 'README.md');
+writeFileSync(readme, withVariableTable(readFileSync(readme, 'utf8'), schemas));
+writeFileSync(join(root, 'deploy', 'systemd', 'thugshells.env'), environmentFile(schemas));

@@ -1,0 +1,18 @@
+import type { GivenOptions } from '../process/command-line.ts';
+import { badConfiguration, type LoadedConfig, type Variables } from './load-config.ts';
+
+/** Options of the command check-config. */
+export const CHECK_CONFIG_OPTIONS = ['--allow-unknown'];
+
+/**
+ * The effective configuration as lines for a person: what each variable is and where that came from.
+ *
+ * @throws AgentError BAD_CONFIGURATION where a THUGSHELLS_ variable is unknown: a typing error must not go unseen.
+ *   With --allow-unknown it does not, as the programs start with one all the same.
+ */
+export function describeConfig({ effective, unknown }: LoadedConfig<Variables>, given: Pick<GivenOptions, 'has'>): string {
+  if (unknown.length > 0 && !given.has('--allow-unknown')) throw badConfiguration(unknown);
+  const lines = effective.map(({ variable, value, origin }) => ({ assignment: `${variable}=${value}`, origin }));
+  const width = Math.max(...lines.map(({ assignment }) => assignment.length));
+  return lines.map(({ assignment, origin }) => `${assignment.padEnd(width)}  # ${origin}`).join('\n');
+}

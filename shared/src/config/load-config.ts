@@ -1,0 +1,163 @@
+import convict from 'convict';
+
+import { AgentError } from '../errors.ts';
+import type { ValueFormat } from './formats.ts';
+import { nearest } from './nearest.ts';
+
+/** What both programs' variables begin with. */
+export const PREFIX = 'THUGSHELLS_';
+
+/** One variable of the environment. */
+export interface Variable<T> {
+  /** Without the prefix: `DEVICE_ID`. */
+  readonly env: string;
+  /** One sentence for people. */
+  readonly doc: string;
+  /** As it would be written in the environment; read by the same format as a given value. */
+  readonly default: string;
+  readonly format: ValueFormat<T>;
+  /** Shown instead of the default where that depends on the machine. */
+  readonly defaultDoc?: string;
+  /** A variable (without prefix) whose value, where it is given and can be read, takes the default's place. */
+  readonly inheritsFrom?: string;
+}
+
+/** Names in the program → variables. */
+export type Variables = Readonly<Record<string, Variable<unknown>>>;
+
+/** The values that a set of variables yields. */
+export type ConfigOf<V extends Variables> = { readonly [K in keyof V]: V[K] extends Variable<infer T> ? T : never };
+
+
+/** A configuration that has been read. */
+export interface LoadedConfig<V extends Variables> {
+  readonly values: ConfigOf<V>;
+  /**
+   * For check-config: every variable as it would be written, credentials masked. The origin is `environment`,
+   * `default`, or the name of the variable it was inherited from.
+   */
+  readonly effective: readonly { readonly variable: string; readonly value: string; readonly origin: string }[];
+  /** One sentence for each THUGSHELLS_ variable that neither program knows. */
+  readonly unknown: readonly string[];
+}
+
+/** The variables of the process, as node gives them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const problem = Symbol('a text that its format could not read');
+type Unreadable = { readonly [problem]: string };
+
+/**
+ * Reads `variables` from `environment` by convict.
+ *
+ * @param knownNames every variable name (without prefix) that this or the other program accepts
+ * @throws AgentError BAD_CONFIGURATION that names every variable whose value cannot be used, with the value
+ */
+export function loadConfig<V extends Variables>(
+  variables: V,
+  environment: Environment,
+  knownNames: readonly string[],
+): LoadedConfig<V> {
+  const config = convict(schemaOf(variables, environment), { env: presentIn(environment), args: [] });
+  const values = config.getProperties();
+  const problems = problemsOf(variables, values);
+  const unknown = unknownOf(environment, knownNames);
+  if (problems.length > 0) throw badConfiguration([...problems, ...unknown]);
+  return {
+    values: Object.freeze(values) as ConfigOf<V>,
+    effective: effectiveOf(variables, environment),
+    unknown,
+  };
+}
+
+/** What is wrong with a configuration, one sentence a variable. */
+export function badConfiguration(problems: readonly string[]): AgentError {
+  return new AgentError(`bad configuration:\n${problems.map((line) => `  ${line}`).join('\n')}`, {
+    code: 'BAD_CONFIGURATION',
+    hint: 'correct or remove the variables named above; check-config shows every value and where it came from',
+  });
+}
+
+/** Masks the password of an address and the values of query parameters, so that a line may be printed or logged. */
+export function maskCredentials(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  // With a typing error in it, or among other words, it is no address any more and its password is still one.
+  if (url === undefined || url.host === '') return maskWords(value);
+  if (url.username === '' && url.password === '' && url.search === '') return value;
+  if (url.password !== '' || url.username !== '') {
+    url.username = '***';
+    url.password = '';
+  }
+  for (const name of [...url.searchParams.keys()]) url.searchParams.set(name, '***');
+  return url.href;
+}
+
+function maskWords(value: string): string {
+  return value.replace(/(\w+:\/\/)\S*@|[^\s/=]+:\S*@/g, '$1***@').replace(/([?&][^\s=&]+=)[^\s&#]+/g, '$1***');
+}
+
+/** convict's schema for a set of variables: it reads the environment, coerces and validates by our formats. */
+function schemaOf(variables: Variables, environment: Environment): convict.Schema<Record<string, unknown>> {
+  const schema: Record<string, convict.SchemaObj> = {};
+  for (const [key, variable] of Object.entries(variables)) {
+    const formatName = `thugshells:${variable.env}`;
+    convict.addFormat({
+      name: formatName,
+      coerce: (given: string) => variable.format.parse(given) ?? { [problem]: given },
+      validate: (value: unknown) => {
+        if (isUnreadable(value)) throw new Error(`must be ${variable.format.expected}`);
+      },
+    });
+    schema[key] = {
+      doc: variable.doc,
+      default: fallbackOf(variable, environment).value,
+      format: formatName,
+      env: PREFIX + variable.env,
+    };
+  }
+  return schema as convict.Schema<Record<string, unknown>>;
+}
+
+function isUnreadable(value: unknown): value is Unreadable {
+  return typeof value === 'object' && value !== null && problem in value;
+}
+
+function problemsOf(variables: Variables, values: Record<string, unknown>): string[] {
+  return Object.entries(variables).flatMap(([key, variable]) => {
+    const value = values[key];
+    if (!isUnreadable(value)) return [];
+    return `${PREFIX}${variable.env}=${maskCredentials(value[problem])}: must be ${variable.format.expected}`;
+  });
+}
+
+/** An empty variable counts as not given, as in systemd's environment files. */
+function presentIn(environment: Environment): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+}
+
+/** What a variable is where it is not given itself. */
+function fallbackOf(variable: Variable<unknown>, environment: Environment): { value: string; origin: string } {
+  const ancestor = variable.inheritsFrom === undefined ? undefined : PREFIX + variable.inheritsFrom;
+  const inherited = ancestor === undefined ? undefined : environment[ancestor];
+  const usable = inherited !== undefined && inherited !== '' && variable.format.parse(inherited) !== undefined;
+  return usable ? { value: inherited, origin: ancestor ?? '' } : { value: variable.default, origin: 'default' };
+}
+
+function effectiveOf(variables: Variables, environment: Environment): LoadedConfig<Variables>['effective'] {
+  const present = presentIn(environment);
+  return Object.values(variables).map((variable) => {
+    const given = present[PREFIX + variable.env];
+    const { value, origin } =
+      given === undefined ? fallbackOf(variable, environment) : { value: given, origin: 'environment' };
+    return { variable: PREFIX + variable.env, value: maskCredentials(value), origin };
+  });
+}
+
+function unknownOf(environment: Environment, knownNames: readonly string[]): string[] {
+  return Object.keys(environment)
+    .filter((name) => name.startsWith(PREFIX) && !knownNames.includes(name.slice(PREFIX.length)))
+    .map((name) => {
+      const guess = nearest(name.slice(PREFIX.length), knownNames);
+      return `${name} is not a variable of this program; did you mean ${PREFIX}${guess}?`;
+    });
+}

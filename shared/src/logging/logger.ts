@@ -1,0 +1,157 @@
+import winston from 'winston';
+
+import { AgentError, codeOf, messageOf } from '../errors.ts';
+import { summarising, type SummarisingLogger } from './deduplication.ts';
+
+/** Levels, most severe first. */
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+export type LogFormat = 'json' | 'console';
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** What the rooms know of logging. */
+export interface Logger {
+  error(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  debug(message: string, fields?: LogFields): void;
+  /** A logger whose every line bears `fields`. */
+  child(fields: LogFields): Logger;
+}
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  /** Begin each line with its syslog priority, as journald reads it (sd-daemon(3)): `<4>`. */
+  readonly journal: boolean;
+  readonly stream: NodeJS.WritableStream;
+  /** On every line: `session_id`. */
+  readonly fields: LogFields;
+}
+
+const levels = { error: 0, warn: 1, info: 2, debug: 3 };
+/** syslog(3): 3 error, 4 warning, 6 informational, 7 debug. */
+const syslogPriorities: Readonly<Record<string, number>> = { error: 3, warn: 4, info: 6, debug: 7 };
+/** journald splits a line of more than 48 KiB (LineMax), older ones at 32 KiB; half a line parses no more. */
+const MAX_LINE_BYTES = 32 * 1024 - 256;
+/** A text longer than this is cut when the whole line is too long. */
+const MAX_FIELD_LENGTH = 1024;
+/** Room for `"fields_left_out":…`. */
+const LEFT_OUT_BYTES = 40;
+const UNPRINTABLE = 'cannot be printed';
+
+/** The logger of a process, which can be told at run time how much it is to say. */
+export interface ProcessLogger extends SummarisingLogger {
+  level: LogLevel;
+}
+
+/** The one place that makes a logger: winston, one line an event. */
+export function createLogger(options: LoggerOptions): ProcessLogger {
+  const { format, journal } = options;
+  const line = winston.format.printf((info) => {
+    const { level, message, ...fields } = info;
+    const own = { time: new Date().toISOString(), level, msg: String(message), ...options.fields };
+    const text = format === 'json' ? jsonLine(own, fields) : consoleLine(level, String(message), fields);
+    return journal ? `<${syslogPriorities[level]}>${text}` : text;
+  });
+  const logger = winston.createLogger({
+    levels,
+    level: options.level,
+    defaultMeta: options.fields,
+    // Of the logger, not of the transport: before that would come winston's own JSON, of every record once more.
+    format: line,
+    transports: [new winston.transports.Stream({ stream: options.stream })],
+  });
+  return Object.defineProperty(summarising(facade(logger)) as ProcessLogger, 'level', {
+    get: () => logger.level,
+    set: (level: LogLevel) => (logger.level = level),
+  });
+}
+
+/** Records go to winston whole: given message and fields apart, it takes a `%d` in a message for a place to fill. */
+function facade(logger: winston.Logger): Logger {
+  const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => void logger.log({ ...fields, level, message });
+  return {
+    error: at('error'),
+    warn: at('warn'),
+    info: at('info'),
+    debug: at('debug'),
+    child: (fields) => facade(logger.child(fields)),
+  };
+}
+
+/** `auto` resolved: people at a terminal get the console format, everything else JSON. */
+export function resolveLogFormat(format: LogFormat | 'auto', isTerminal: boolean): LogFormat {
+  return format === 'auto' ? (isTerminal ? 'console' : 'json') : format;
+}
+
+/** The fields that describe a failure; `stack` only where nobody foresaw it. */
+export function errorFields(error: unknown): LogFields {
+  const expected = error instanceof AgentError;
+  return {
+    error: messageOf(error),
+    error_type: error instanceof Error ? error.name : typeof error,
+    error_code: codeOf(error),
+    ...(expected && error.hint !== undefined ? { hint: error.hint } : {}),
+    ...(!expected && error instanceof Error ? { stack: error.stack } : {}),
+  };
+}
+
+/** @param own what stands on every line; no other field takes its names */
+function jsonLine(own: LogFields, fields: LogFields): string {
+  const text = textOf({ ...own, ...fields, ...own });
+  return text !== undefined && Buffer.byteLength(text) <= MAX_LINE_BYTES ? text : shortLine(own, fields);
+}
+
+/**
+ * A line with as many fields as there is room for, short ones before long ones and long texts cut: whatever the
+ * fields are, it is whole JSON.
+ */
+function shortLine(own: LogFields, fields: LogFields): string {
+  const members = Object.entries(fields)
+    .filter(([name]) => !(name in own))
+    .map(([name, value]) => inner({ [name]: value }))
+    .filter((member) => member !== '')
+    .sort((a, b) => a.length - b.length);
+  const kept = [inner(own)];
+  let room = MAX_LINE_BYTES - LEFT_OUT_BYTES - Buffer.byteLength(kept[0]!);
+  for (const member of members) {
+    room -= Buffer.byteLength(member) + 1;
+    if (room < 0) break;
+    kept.push(member);
+  }
+  const leftOut = members.length - (kept.length - 1);
+  if (leftOut > 0) kept.push(inner({ fields_left_out: leftOut }));
+  return `{${kept.join(',')}}`;
+}
+
+/** The members of an object as JSON, without its braces; what JSON cannot say is said in words. */
+function inner(record: LogFields): string {
+  const text = textOf(record, MAX_FIELD_LENGTH) ?? JSON.stringify(Object.fromEntries(Object.keys(record).map((name) => [name, UNPRINTABLE])));
+  return text.slice(1, -1);
+}
+
+/** JSON, texts cut to `maxLength`; undefined for what JSON cannot say: circles, depths, a toJSON that throws. */
+function textOf(record: LogFields, maxLength = Infinity): string | undefined {
+  try {
+    return JSON.stringify(record, (_key, value: unknown) => {
+      if (typeof value === 'bigint') return String(value);
+      return typeof value === 'string' && value.length > maxLength ? `${value.slice(0, maxLength)}…` : value;
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+function consoleLine(level: string, msg: string, { session_id: _, ...fields }: LogFields): string {
+  const pairs = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : (textOf({ value })?.slice('{"value":'.length, -1) ?? UNPRINTABLE)}`);
+  return firstBytes([new Date().toISOString().slice(11, 23), level.toUpperCase().padEnd(5), msg, ...pairs].join(' '));
+}
+
+/** As much of a text as a line may hold, without half a letter at its end. */
+function firstBytes(text: string): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= MAX_LINE_BYTES) return text;
+  return new TextDecoder().decode(bytes.subarray(0, MAX_LINE_BYTES), { stream: true });
+}

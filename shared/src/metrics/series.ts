@@ -1,0 +1,71 @@
+import { AgentError } from '../errors.ts';
+
+/** What a value means over time; declared, never guessed from a name. */
+export type SeriesKind = 'gauge' | 'counter' | 'histogram' | 'summary' | 'untyped';
+
+/** Base units, and percent only where the plan asks for it. */
+export type SeriesUnit =
+  | 'bytes'
+  | 'bytes_per_second'
+  | 'celsius'
+  | 'hertz'
+  | 'milliseconds'
+  | 'none'
+  | 'operations'
+  | 'operations_per_second'
+  | 'percent'
+  | 'seconds';
+
+/** What is known of a series before any of its samples exists. */
+export interface SeriesDeclaration {
+  /** Dotted, as stored: `cpu.usage_percent`. */
+  readonly name: string;
+  readonly kind: SeriesKind;
+  readonly unit: SeriesUnit;
+  /** One sentence; becomes the HELP line of the exposition. */
+  readonly help: string;
+  /** Higher is kept longer when the database is at its cap. */
+  readonly priority: number;
+  /** Whether somebody else named it: then its name is no reason to refuse one of our own. */
+  readonly isForeign?: true;
+}
+
+/** Priority of a series that says nothing else. */
+export const NORMAL_PRIORITY = 1;
+
+const declaredName = /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$/;
+
+/**
+ * Declares a series.
+ *
+ * @throws AgentError BAD_SERIES for a name that is not dotted lower case, or whose `_total` and kind disagree
+ */
+export function declareSeries(
+  declaration: Omit<SeriesDeclaration, 'priority'> & { readonly priority?: number },
+): SeriesDeclaration {
+  const { name, kind } = declaration;
+  if (!declaredName.test(name)) {
+    throw new AgentError(`series name "${name}" is not dotted lower case`, { code: 'BAD_SERIES' });
+  }
+  if (name.endsWith('_total') !== (kind === 'counter')) {
+    throw new AgentError(`series "${name}" is a ${kind}: names of counters, and only those, end in _total`, {
+      code: 'BAD_SERIES',
+    });
+  }
+  return { priority: NORMAL_PRIORITY, ...declaration };
+}
+
+/** A series of somebody else's, under the name that it has there. */
+export function foreignSeries(name: string, kind: SeriesKind): SeriesDeclaration {
+  return { name, kind, unit: 'none', help: '', priority: NORMAL_PRIORITY, isForeign: true };
+}
+
+/** The stored names of all the series that a declaration stands for: a histogram has its parts beside it. */
+export function namesOf({ name, kind }: SeriesDeclaration): readonly string[] {
+  return kind === 'histogram' ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
+}
+
+/** The name under which a stored name leaves the board: `cpu.usage_percent` → `cpu_usage_percent`. */
+export function exportedName(storedName: string): string {
+  return storedName.replaceAll('.', '_');
+}

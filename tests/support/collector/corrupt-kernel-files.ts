@@ -1,0 +1,120 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { AgentError } from '@thugshells/shared/errors.ts';
+
+import type { Collector } from '../../../collector/src/collectors/collector.ts';
+import { COLLECTORS, collectorNames, type CollectorName, type CollectorOptions } from '../../../collector/src/collectors/table.ts';
+import { readingsIn } from '../../../collector/src/collectors/readers/partial-result.ts';
+import type { KernelSource } from '../../../collector/src/kernel/kernel-files.ts';
+import { byIdentity, RecordedKernel, recordingOf } from './text-kernel.ts';
+
+/** Everything is reported, so that no damage hides behind a filter. */
+const OPTIONS: CollectorOptions = {
+  networkInclude: [],
+  networkExclude: [],
+  networkMaxInterfaces: 1000,
+  diskInclude: [],
+  diskExclude: [],
+  diskSectorBytes: 512,
+};
+/** Between the two moments of the recording. */
+const BETWEEN_MS = 12_980;
+
+/** Files of hardware that no recorded board has, in the form that the kernel documents. */
+const MORE_HARDWARE: Readonly<Record<string, string>> = {
+  'sys/block/mmcblk0/device/life_time': '0x02 0x01\n',
+  'sys/block/mmcblk0/device/pre_eol_info': '0x01\n',
+  'sys/class/thermal/cooling_device4/type': 'pwm-fan\n',
+  'sys/class/thermal/cooling_device4/cur_state': '2\n',
+  'sys/class/thermal/cooling_device4/max_state': '4\n',
+  'sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count': '3\n',
+  'sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count': '5\n',
+  'sys/devices/platform/soc/soc:firmware/get_throttled': '50005\n',
+};
+
+/** What a collector read, and what it failed of. */
+export interface Outcome {
+  readonly readings: Readonly<Record<string, number | string>>;
+  /** Empty where nothing was at fault. */
+  readonly failure: string;
+}
+export type Read = Readonly<Record<CollectorName, Outcome>>;
+
+/** A folder with a board that has something for every source of every collector, for a test to damage. */
+export class DamagedBoard {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+    for (const board of ['raspberry-pi-3b', 'x86-board'] as const) {
+      for (const part of board === 'x86-board' ? ['proc', 'proc-later', 'sys'] : ['sys']) {
+        cpSync(join(recordingOf(board), part), join(folder, part), { recursive: true });
+      }
+    }
+    // The Raspberry Pi's only chip is the mirror of its zone, and would hide what the other board has in its place.
+    rmSync(join(folder, 'sys/class/hwmon/hwmon0/device'), { recursive: true });
+    for (const [path, text] of Object.entries(MORE_HARDWARE)) this.write(path, text);
+  }
+
+  /** Every file that is read at the second moment, below the folder. */
+  files(): string[] {
+    const below = (directory: string): string[] =>
+      readdirSync(join(this.folder, directory), { withFileTypes: true }).flatMap((entry) =>
+        entry.isDirectory() ? below(join(directory, entry.name)) : [join(directory, entry.name)],
+      );
+    return [...below('proc-later'), ...below('sys')].sort();
+  }
+
+  text(path: string): string {
+    return readFileSync(join(this.folder, path), 'utf8');
+  }
+
+  /** Puts a text in the place of whatever is there. */
+  write(path: string, text: string): void {
+    this.remove(path);
+    mkdirSync(dirname(join(this.folder, path)), { recursive: true });
+    writeFileSync(join(this.folder, path), text);
+  }
+
+  remove(path: string): void {
+    rmSync(join(this.folder, path), { recursive: true, force: true });
+  }
+
+  makeDirectory(path: string): void {
+    this.remove(path);
+    mkdirSync(join(this.folder, path));
+  }
+
+  /** Makes a file answer EIO, to root too: the memory of a process cannot be read from address 0. */
+  makeUnreadable(path: string): void {
+    this.remove(path);
+    symlinkSync('/proc/self/mem', join(this.folder, path));
+  }
+
+  /** Reads the board at its first moment and then at its second one. */
+  async read(): Promise<Read> {
+    let kernel = new RecordedKernel('', 'x86-board', this.folder);
+    const door: KernelSource = {
+      proc: (path) => kernel.proc(path),
+      sys: (path) => kernel.sys(path),
+      sysEntries: (path) => kernel.sysEntries(path),
+      statfs: (path, kind) => kernel.statfs(path, kind),
+    };
+    const collectors = collectorNames.map((name) => COLLECTORS[name]({ kernel: door, options: OPTIONS }));
+    for (const collector of collectors) await outcomeOf(collector, 0);
+    kernel = new RecordedKernel('-later', 'x86-board', this.folder);
+    const outcomes: [string, Outcome][] = [];
+    for (const collector of collectors) outcomes.push([collector.name, await outcomeOf(collector, BETWEEN_MS)]);
+    return Object.fromEntries(outcomes) as Read;
+  }
+}
+
+async function outcomeOf(collector: Collector, monotonicMs: number): Promise<Outcome> {
+  try {
+    return { readings: byIdentity(await collector.collect({ monotonicMs })), failure: '' };
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    return { readings: byIdentity(readingsIn(error)), failure: error.message };
+  }
+}

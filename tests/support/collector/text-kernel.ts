@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+
+import type { Collector } from '../../../collector/src/collectors/collector.ts';
+import { KernelFiles, kernelFileFault, type KernelSource, type MountKind, type Space } from '../../../collector/src/kernel/kernel-files.ts';
+
+/** The recorded boards; the README of each says where it comes from. */
+export const BOARDS = ['x86-vm', 'x86-board', 'raspberry-pi-3b'] as const;
+export type Board = (typeof BOARDS)[number];
+
+/** The folder of a recording. */
+export function recordingOf(board: Board): string {
+  return join(import.meta.dirname, '../../fixtures', board);
+}
+
+/** The text of a recorded file, such as `proc-later/stat`. */
+export function recorded(relativePath: string, board: Board = 'x86-vm'): string {
+  return readFileSync(join(recordingOf(board), relativePath), 'utf8');
+}
+
+/** A kernel whose files are the texts it was given; a test changes them between two scrapes. */
+export class TextKernel implements KernelSource {
+  readonly files: Map<string, string>;
+  /** By mountpoint: what it answers, or throws. */
+  readonly spaces = new Map<string, Space | Error>();
+  /** By path: what reading it throws, where it is there and cannot be read. */
+  readonly faults = new Map<string, Error>();
+
+  constructor(files: Readonly<Record<string, string>> = {}) {
+    this.files = new Map(Object.entries(files));
+  }
+
+  async proc(relativePath: string): Promise<string> {
+    return this.#text(`proc/${relativePath}`);
+  }
+
+  async sys(relativePath: string): Promise<string> {
+    return this.#text(`sys/${relativePath}`);
+  }
+
+  /** Also of a directory that is there and empty: given as a file of that path that ends in `/`. */
+  async sysEntries(relativeDirectory: string): Promise<readonly string[]> {
+    const prefix = `sys/${relativeDirectory}/`;
+    const below = [...this.files.keys()].filter((path) => path.startsWith(prefix));
+    if (below.length === 0) throw absent(prefix);
+    return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].filter((name) => name !== '');
+  }
+
+  async statfs(mountpoint: string): Promise<Space> {
+    const space = this.spaces.get(mountpoint) ?? absent(mountpoint);
+    if (space instanceof Error) throw space;
+    return space;
+  }
+
+  #text(path: string): string {
+    const fault = this.faults.get(path);
+    if (fault !== undefined) throw fault;
+    const text = this.files.get(path);
+    if (text === undefined) throw absent(path);
+    return text;
+  }
+}
+
+function absent(path: string): Error {
+  return kernelFault(path, 'ENOENT');
+}
+
+/** What the door throws when the system answers with this code. */
+export function kernelFault(path: string, code: string): Error {
+  return kernelFileFault(path, Object.assign(new Error(`${code}: ${path}`), { code }));
+}
+
+/** A recorded board at one of the two moments: its files, and the space of its mounts as statfs(2) gave it. */
+export class RecordedKernel extends KernelFiles {
+  readonly #spaces: ReadonlyMap<string, Space>;
+
+  /** `folder` has the files in place of the recording. */
+  constructor(moment: '' | '-later' = '', board: Board = 'x86-vm', folder = recordingOf(board)) {
+    super({ procRoot: join(folder, `proc${moment}`), sysRoot: join(folder, 'sys') });
+    const lines = recorded(`statfs${moment}`, board).split('\n').slice(0, -1);
+    this.#spaces = new Map(
+      lines.map((line) => {
+        // The mountpoint comes after the counts, of which there are those of inodes where they were recorded.
+        const mountpoint = line.slice(line.indexOf(' /') + 1);
+        const [blockBytes = 0, blocks = 0, available = 0, files = 0, filesFree = 0] = line.slice(0, line.indexOf(' /')).split(' ').map(Number);
+        const space = { sizeBytes: blocks * blockBytes, availableBytes: available * blockBytes, files, filesFree };
+        return [mountpoint, space];
+      }),
+    );
+  }
+
+  override async statfs(mountpoint: string, _kind: MountKind): Promise<Space> {
+    const space = this.#spaces.get(mountpoint);
+    if (space === undefined) throw absent(mountpoint);
+    return space;
+  }
+}
+
+/** Readings by series and labels, as `cpu.usage_percent{core=all}`; a series that comes twice is an error. */
+export function byIdentity(readings: readonly Reading[]): Record<string, number | string> {
+  const values: Record<string, number | string> = {};
+  for (const { series, labels, value } of readings) {
+    const pairs = Object.entries(labels).map(([name, label]) => `${name}=${label}`);
+    const identity = pairs.length === 0 ? series.name : `${series.name}{${pairs.join(',')}}`;
+    if (identity in values) throw new Error(`${identity} was read twice`);
+    values[identity] = value;
+  }
+  return values;
+}
+
+/** Gives a collector several texts of one file, ten seconds apart, and returns what it read of the last. */
+export async function scrapes(collector: Collector, kernel: TextKernel, path: string, texts: readonly string[]) {
+  let readings: readonly Reading[] = [];
+  for (const [index, text] of texts.entries()) {
+    kernel.files.set(path, text);
+    readings = await collector.collect({ monotonicMs: 5_000 + index * 10_000 });
+  }
+  return byIdentity(readings);
+}

@@ -1,0 +1,14 @@
+import { gzipSync } from 'node:zlib';
+
+import { rangesOf } from '@thugshells/shared/database/id-ranges.ts';
+import { jsonLine, metricObject } from '@thugshells/shared/metrics/json-lines.ts';
+
+import type { Chunk } from '../../../uploader/src/encoding/encoder.ts';
+import { START_MS } from './stored-samples.ts';
+
+/** A chunk of samples of one series with the values and ids 1 to `count`, or with these ids. */
+export function madeChunk(count: number, ids = Array.from({ length: count }, (_, index) => index + 1)): Chunk {
+  const metric = metricObject({ name: 'load.average_1m', deviceId: 'board-1', tags: {}, valueType: 0 });
+  const line = jsonLine(metric, ids.join(), ids.map((id) => START_MS + id * 1000).join());
+  return { body: new Uint8Array(gzipSync(line)), format: 'json-lines', count: ids.length, ids: Float64Array.from(ids), ranges: rangesOf(ids), lossesMark: 'none' };
+}

@@ -1,0 +1,65 @@
+import { COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe, type HistogramState } from '@thugshells/shared/metrics/histogram.ts';
+import { NO_UPLOADS } from '@thugshells/shared/state/uploader-report.ts';
+
+import type { CollectorNow, Snapshot } from '../../../uploader/src/telemetry/snapshot.ts';
+import type { StorageRow } from '../../../uploader/src/telemetry/collector-state-reader.ts';
+
+/** When snapshots are taken, Unix milliseconds. */
+export const NOW = 1_700_000_000_000;
+
+export const LIMITS = {
+  uploadIntervalMs: 30_000,
+  healthDegradedPending: 5_000,
+  healthErrorPending: 10_000,
+  healthErrorAfterMs: 600_000,
+  clockSkewWarnMs: 2_000,
+};
+
+/** A histogram of these durations in seconds. */
+export function durationsOf(...seconds: readonly number[]): HistogramState {
+  return seconds.reduce((state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value), emptyHistogram(COLLECTION_BOUNDS_SECONDS));
+}
+
+/** A collector that scrapes every 30 s, the last time a second ago. */
+export function collectorRow(collector: string, changes: Partial<CollectorNow> = {}): CollectorNow {
+  const since = { sinceMs: NOW - 3_600_000, intervalMs: 30_000, lastScrapeMs: NOW - 1_000, lastScrapeAgeMs: 1_000 };
+  return { collector, status: 'ok', message: '', ...since, durationMs: 2, collected: 100, failed: 0, durations: durationsOf(0.002), ...changes };
+}
+
+/** A store that has nothing to say. */
+export const storage: StorageRow = {
+  ...{ flushIntervalMs: 0, maxBytes: 512 * 1024 ** 2, walLimitBytes: 64 * 1024 ** 2, walBlockedSince: null, walCheckpointMs: null, walReclaimedBytes: 0 },
+  ...{ writtenPerDay: null, trouble: null, troubleSince: null, waiting: 0 },
+};
+
+/** A box in which everything is as it should be. */
+export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
+  return {
+    nowMs: NOW,
+    startedAtMs: NOW - 3_600_000,
+    uptimeSeconds: 3_600,
+    isRunning: true,
+    collectors: [collectorRow('cpu'), collectorRow('load')],
+    heartbeatMs: NOW - 1_000,
+    heartbeatAgeMs: 1_000,
+    books: { collected: 200, delivered: 190, pending: 10, rejected: 0, dropped: 0 },
+    oldestPendingMs: NOW - 20_000,
+    held: undefined,
+    databaseBytes: 1_024,
+    walBytes: 2_048,
+    setAside: [],
+    storage,
+    receiver: { condition: 'taking', reason: '', sinceMs: NOW - 3_600_000, lastDelivery: { atMs: NOW - 20_000, count: 5, bytesSent: 90 } },
+    lastDeliveryAgeMs: 20_000,
+    uploads: [{ atMs: NOW - 20_000, samples: 5, bytes: 90, outcome: 'delivered', reason: '', times: 1 }],
+    counts: NO_UPLOADS,
+    skewMs: 12,
+    skewErrorMs: 180,
+    rejectedAtMs: undefined,
+    rejectedAgeMs: undefined,
+    droppedInLastHour: 0,
+    writtenPerDay: undefined,
+    drain: undefined,
+    ...changes,
+  };
+}

@@ -1,0 +1,106 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { migrate } from '@thugshells/shared/database/migrate.ts';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { canonicalTags, seriesKey, type Labels } from '@thugshells/shared/metrics/sample.ts';
+
+/** Where the samples' times begin, Unix milliseconds. */
+export const START_MS = 1_700_000_000_000;
+
+export interface SeriesOptions {
+  readonly tags?: Labels;
+  readonly deviceId?: string;
+  readonly valueType?: number;
+}
+
+/** A migrated database in a folder of its own, filled the way the collector fills it. */
+export class StoredSamples {
+  readonly folder = mkdtempSync(join(tmpdir(), 'thugshells-uploader-'));
+  readonly path = join(this.folder, 'metrics.db');
+  readonly database: Database = openDatabase(this.path, { create: true });
+
+  constructor() {
+    migrate(this.database);
+  }
+
+  /** Closes and removes it. */
+  remove(): void {
+    this.database.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Makes a series; returns its id. */
+  series(name: string, { tags = {}, deviceId = 'board-1', valueType = 0 }: SeriesOptions = {}): number {
+    const canonical = canonicalTags(tags);
+    const insert = this.database.prepare(
+      'INSERT INTO series (key, name, tags, device_id, value_type, priority) VALUES (?, ?, ?, ?, ?, 1)',
+    );
+    const key = seriesKey(name, deviceId, canonical, valueType);
+    return Number(insert.run(key, name, canonical, deviceId, valueType).lastInsertRowid);
+  }
+
+  /** Stores one value under the next id, and books it; returns the id. */
+  add(seriesId: number, timestampMs: unknown, value: unknown): number {
+    const next = this.database
+      .prepare<[], number>('UPDATE collector_state SET last_id = last_id + 1, collected = collected + 1 RETURNING last_id')
+      .pluck();
+    const id = next.get()!;
+    this.database.prepare('INSERT INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)').run(id, seriesId, timestampMs, value);
+    return id;
+  }
+
+  /** Stores scrapes of one value for each series, a second apart; values count up from 0. Returns the ids. */
+  scrapes(count: number, seriesIds: readonly number[]): number[] {
+    const first = this.number('SELECT last_id FROM collector_state');
+    return this.database.transaction(() =>
+      Array.from({ length: count }, (_, scrape) =>
+        seriesIds.map((seriesId) => this.add(seriesId, START_MS + first * 1000 + scrape * 1000, scrape)),
+      ).flat(),
+    )();
+  }
+
+  /** `count` rows of one series; returns the ids. */
+  rows(count: number, name = 'load.average_1m'): number[] {
+    const known = this.database.prepare<[string], number>('SELECT id FROM series WHERE name = ?').pluck().get(name);
+    return this.scrapes(count, [known ?? this.series(name)]);
+  }
+
+  /** Removes rows as retention does (delivered ones), or as the size cap does (pending ones, which are booked). */
+  drop(ids: readonly number[], cause: 'retention' | 'cap'): void {
+    const remove = this.database.prepare('DELETE FROM samples WHERE id = ?');
+    const removed = ids.reduce((sum, id) => sum + remove.run(id).changes, 0);
+    if (cause === 'cap') this.database.prepare('UPDATE collector_state SET dropped = dropped + ?').run(removed);
+  }
+
+  /** Begins an epoch with the row that is stored next. */
+  beginEpoch(offsetMs: number, trusted: boolean): void {
+    this.database
+      .prepare(`INSERT INTO epochs (first_id, offset_ms, trusted, reason) SELECT last_id + 1, ?, ?, 'test' FROM collector_state`)
+      .run(offsetMs, trusted ? 1 : 0);
+  }
+
+  /** `uploaded` of each row that exists, as the view tells it: 0 pending, 1 delivered, 2 rejected. */
+  uploaded(): Map<number, number> {
+    const rows = this.database.prepare<[], [number, number]>('SELECT id, uploaded FROM metrics ORDER BY id').raw().all();
+    return new Map(rows);
+  }
+
+  /** Ids of the rows in one state. */
+  idsOf(state: 'pending' | 'delivered' | 'rejected'): number[] {
+    const code = { pending: 0, delivered: 1, rejected: 2 }[state];
+    return [...this.uploaded()].filter(([, uploaded]) => uploaded === code).map(([id]) => id);
+  }
+
+  /** The one number that a query yields. */
+  number(sql: string): number {
+    return this.database.prepare<[], number>(sql).pluck().get()!;
+  }
+}
+
+/** The ids of some ranges, one by one. */
+export function idsIn(ranges: readonly IdRange[]): number[] {
+  return ranges.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => first + index));
+}

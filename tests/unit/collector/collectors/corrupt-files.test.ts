@@ -1,0 +1,156 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+
+import { collectorNames, type CollectorName } from '../../../../collector/src/collectors/table.ts';
+import { DamagedBoard, type Outcome, type Read } from '../../../support/collector/corrupt-kernel-files.ts';
+import { recorded } from '../../../support/collector/text-kernel.ts';
+
+/**
+ * Every kernel file that is read, damaged in every way, on a board that has something for every source: the collector
+ * that reads it fails or leaves out what it cannot know, the others read as if nothing were, and nothing is invented.
+ */
+
+const folder = mkdtempSync(join(tmpdir(), 'damaged-files-'));
+const board = new DamagedBoard(folder);
+const FILES = board.files();
+const texts = new Map(FILES.map((file) => [file, board.text(file)]));
+let sound: Read;
+
+beforeAll(async () => {
+  sound = await board.read();
+});
+afterEach(() => {
+  for (const [file, text] of texts) board.write(file, text);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Who reads a file. */
+const READERS: readonly (readonly [pattern: RegExp, reader: CollectorName])[] = [
+  [/^proc-later\/stat$|\/cpufreq\/|\/thermal_throttle\/|\/topology\/|soc:firmware/, 'cpu'],
+  [/^proc-later\/meminfo$/, 'memory'],
+  [/^proc-later\/diskstats$|^sys\/block\//, 'disk'],
+  [/^proc-later\/net\/dev$/, 'network'],
+  [/^sys\/class\//, 'temperature'],
+  [/^proc-later\/(loadavg|uptime|sys\/kernel\/.*)$/, 'load'],
+  [/^proc-later\/self\/mountinfo$/, 'filesystem'],
+  [/^proc-later\/pressure\//, 'pressure'],
+];
+/** A thing without its name goes by its place. */
+const NAMES = /\/(type|name|temp\d+_label|physical_package_id)$/;
+/** Asked for with DISK_SECTOR_BYTES=sysfs only, and of a processor that cools nothing, which is not told. */
+const NOT_READ = /\/logical_block_size$|cooling_device[0-3]\/|cpu[1-3]\/topology/;
+
+const [first = '', last = ''] = [/^.*\n/, /.*\n$/].map((expression) => expression.source);
+/** The line that a damage is done to: one that matters to its reader. */
+const lineOf = (file: string) => new RegExp(file.endsWith('net/dev') ? last : first);
+/** In that line, a number that matters. */
+const numberOf = (file: string) => (file.includes('pressure/') ? /(?<=total=)\d+/ : file.endsWith('net/dev') ? /(?<=: *)\d+/ : /\d[\d.]*/);
+
+interface Damage {
+  readonly doTo: (file: string, text: string) => void;
+  /** Files of which the damage shows; nobody can see it in the others. All unless told. */
+  readonly shows?: RegExp;
+}
+const DAMAGES: Readonly<Record<string, Damage>> = {
+  'is empty': { doTo: (file) => board.write(file, '') },
+  'is cut in the middle of its last line': { doTo: (file, text) => board.write(file, text.slice(0, -Math.ceil((/.*\n$/.exec(text)?.[0].length ?? 0) / 2))) },
+  'lacks a field': {
+    doTo: (file, text) => board.write(file, text.replace(lineOf(file), (line) => line.replace(/^(\s*\S+\s+)\S+[ \t]*/, '$1'))),
+    // Elsewhere there is one field in the line, or the second one is an average that nobody reads.
+    shows: /\/(stat|meminfo|diskstats|net\/dev|loadavg|uptime|mountinfo|life_time)$/,
+  },
+  'has a field that is no number': {
+    doTo: (file, text) => board.write(file, text.replace(lineOf(file), (line) => line.replace(numberOf(file), 'x'))),
+    // Release and type are texts: any will do.
+    shows: /^(?!.*(osrelease|\/type|\/name|_label|physical_package_id)$)/,
+  },
+  'has a million lines': {
+    // No more of them is written than is read before it is refused, at 4 MiB.
+    doTo: (file, text) => {
+      const line = lineOf(file).exec(text)?.[0] ?? '';
+      board.write(file, line.repeat(Math.min(1_000_000, Math.ceil((5 * 1024 * 1024) / line.length))));
+    },
+  },
+  'is a directory': { doTo: (file) => board.makeDirectory(file) },
+  'cannot be read': { doTo: (file) => board.makeUnreadable(file) },
+};
+
+function readerOf(file: string): CollectorName {
+  const readers = READERS.filter(([pattern]) => pattern.test(file)).map(([, reader]) => reader);
+  expect([file, readers]).toEqual([file, [expect.any(String)]]);
+  return readers[0] as CollectorName;
+}
+
+/** The readings of `outcome` that are not those of the sound board. */
+function inventedIn(outcome: Outcome, reader: CollectorName): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(outcome.readings).filter(([identity, value]) => sound[reader].readings[identity] !== value));
+}
+
+/** What /proc/stat says besides the cores is told by another reader, beside its own files. */
+const SECOND_READERS: Readonly<Record<string, CollectorName>> = { 'proc-later/stat': 'load' };
+
+function expectOthersAsSound(read: Read, file: string): void {
+  const second = SECOND_READERS[file];
+  const readers = [readerOf(file), second];
+  for (const other of collectorNames.filter((name) => !readers.includes(name))) expect({ [other]: read[other] }).toEqual({ [other]: sound[other] });
+  if (second === undefined) return;
+  const own = (outcome: Outcome) => Object.entries(outcome.readings).filter(([identity]) => !/switches|interrupts|processes/.test(identity));
+  expect(own(read[second])).toEqual(own(sound[second]));
+}
+
+test('the sound board has readings of every collector and no fault', () => {
+  for (const name of collectorNames) {
+    expect([name, sound[name].failure]).toEqual([name, '']);
+    expect(Object.keys(sound[name].readings).length).toBeGreaterThan(0);
+  }
+});
+
+describe.each(Object.entries(DAMAGES))('a file that %s', (_, { doTo, shows = /^/ }) => {
+  test.each(FILES)('%s', async (file) => {
+    const reader = readerOf(file);
+    doTo(file, texts.get(file) as string);
+    const read = await board.read();
+    expectOthersAsSound(read, file);
+    const { readings, failure } = read[reader];
+    if (NOT_READ.test(file) || !shows.test(file)) {
+      if (!/osrelease|type|name|label|_id$/.test(file)) expect(read[reader]).toEqual(sound[reader]);
+      else expect([failure, Object.keys(readings).length]).toEqual(['', Object.keys(sound[reader].readings).length]);
+    } else if (NAMES.test(file)) {
+      expect([failure, Object.values(readings).sort()]).toEqual(['', Object.values(sound[reader].readings).sort()]);
+    } else {
+      expect(inventedIn(read[reader], reader)).toEqual({});
+      const lost = Object.keys(sound[reader].readings).length - Object.keys(readings).length;
+      expect(lost > 0 || failure !== '').toBe(true);
+      // A sensor that does not answer is nothing unusual; whatever else fails is named.
+      if (reader !== 'temperature') expect(failure).toContain(file.replace(/^(proc-later|sys)/, ''));
+    }
+  });
+});
+
+describe('a file that is another one at the second read', () => {
+  const proc = FILES.filter((file) => file.startsWith('proc-later/'));
+
+  test.each(proc)('%s, of another board', async (file) => {
+    board.write(file, recorded(file, 'raspberry-pi-3b'));
+    const read = await board.read();
+    const reader = readerOf(file);
+    expectOthersAsSound(read, file);
+    expect(read[reader].failure).toBe('');
+    const numbers = Object.entries(read[reader].readings).filter(([, value]) => typeof value === 'number');
+    expect(numbers.length).toBeGreaterThan(0);
+    expect(numbers.filter(([identity, value]) => !Number.isFinite(value) || Number(value) < 0 || (identity.includes('percent') && Number(value) > 100))).toEqual([]);
+  });
+
+  test.each(FILES)('%s, gone', async (file) => {
+    board.remove(file);
+    const reader = readerOf(file);
+    const read = await board.read();
+    expectOthersAsSound(read, file);
+    if (!NAMES.test(file)) expect(inventedIn(read[reader], reader)).toEqual({});
+    // Absent, not failing: the collector as a whole where it has nothing else, or one of its sources.
+    expect(read[reader].failure === '' || Object.keys(read[reader].readings).length === 0).toBe(true);
+  });
+});

@@ -1,0 +1,74 @@
+import { describe, expect, test } from '@jest/globals';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import fc from 'fast-check';
+
+import { CpuFrequency, parseKilohertz } from '../../../../../collector/src/collectors/readers/cpu-frequency.ts';
+import { readingsIn } from '../../../../../collector/src/collectors/readers/partial-result.ts';
+import { byIdentity, kernelFault, TextKernel } from '../../../../support/collector/text-kernel.ts';
+
+const DIRECTORY = 'sys/devices/system/cpu/cpufreq';
+
+/** The files of a policy, in kHz. */
+const policy = (number: number, current: string, limit: string, maximum: string) => ({
+  [`${DIRECTORY}/policy${number}/scaling_cur_freq`]: `${current}\n`,
+  [`${DIRECTORY}/policy${number}/scaling_max_freq`]: `${limit}\n`,
+  [`${DIRECTORY}/policy${number}/cpuinfo_max_freq`]: `${maximum}\n`,
+});
+const bigAndLittle = { ...policy(0, '408000', '1800000', '1800000'), ...policy(4, '1200000', '1416000', '2400000'), [`${DIRECTORY}/boost`]: '1\n' };
+
+test('each policy has its clock, its limit and its maximum in hertz', async () => {
+  expect(byIdentity(await new CpuFrequency(new TextKernel(bigAndLittle)).read())).toEqual({
+    'cpu.frequency_hertz{policy=0}': 408e6,
+    'cpu.frequency_limit_hertz{policy=0}': 1800e6,
+    'cpu.frequency_max_hertz{policy=0}': 1800e6,
+    'cpu.frequency_hertz{policy=4}': 1200e6,
+    'cpu.frequency_limit_hertz{policy=4}': 1416e6,
+    'cpu.frequency_max_hertz{policy=4}': 2400e6,
+  });
+});
+
+test('a clock that the driver does not know is left out alone', async () => {
+  const read = byIdentity(await new CpuFrequency(new TextKernel(policy(0, '<unknown>', '1800000', '1800000'))).read());
+  expect(Object.keys(read)).toEqual(['cpu.frequency_limit_hertz{policy=0}', 'cpu.frequency_max_hertz{policy=0}']);
+});
+
+describe('a policy', () => {
+  test('whose cores are all switched off is left out alone, until they are back', async () => {
+    const kernel = new TextKernel(bigAndLittle);
+    const frequency = new CpuFrequency(kernel);
+    for (const file of ['scaling_cur_freq', 'scaling_max_freq', 'cpuinfo_max_freq']) {
+      kernel.faults.set(`${DIRECTORY}/policy4/${file}`, kernelFault(file, 'EBUSY'));
+    }
+    expect(Object.keys(byIdentity(await frequency.read())).filter((name) => name.includes('policy=4'))).toEqual([]);
+    kernel.faults.clear();
+    const back = byIdentity(await frequency.read());
+    expect(back['cpu.frequency_hertz{policy=4}']).toBe(1200e6);
+    expect(back['cpu.frequency_max_hertz{policy=4}']).toBe(2400e6);
+  });
+
+  test('at fault is named, and takes none of the others along', async () => {
+    const kernel = new TextKernel({ ...bigAndLittle, ...policy(4, 'fast', '1', '1') });
+    const error = await new CpuFrequency(kernel).read().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED', message: `/${DIRECTORY}/policy4/scaling_cur_freq: line 1: "fast" is not a number` });
+    expect(Object.keys(byIdentity(readingsIn(error)))).toContain('cpu.frequency_hertz{policy=0}');
+  });
+});
+
+test('a kernel that does not scale clocks makes it absent, and one without policies has none', async () => {
+  await expect(new CpuFrequency(new TextKernel()).read()).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+  expect(await new CpuFrequency(new TextKernel({ [`${DIRECTORY}/`]: '' })).read()).toEqual([]);
+});
+
+test('any text at all is a clock or is refused by name', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.nat().map((kilohertz) => `${kilohertz}\n`), fc.constant('<unknown>\n')), (text) => {
+      try {
+        const hertz = parseKilohertz('/sys/x', text);
+        expect(hertz === undefined ? text : `${hertz / 1000}\n`).toBe(hertz === undefined ? '<unknown>\n' : text.replace(/^0+(?=[0-9])/, ''));
+      } catch (error) {
+        expect(error).toBeInstanceOf(AgentError);
+        expect((error as AgentError).message).toContain('/sys/x');
+      }
+    }),
+  );
+});

@@ -1,0 +1,37 @@
+import { expect, test } from '@jest/globals';
+import { AgentError } from '@thugshells/shared/errors.ts';
+
+import { PartlyRead, readEach, readingsIn, type Source } from '../../../../../collector/src/collectors/readers/partial-result.ts';
+import { reading } from '../../../../support/collector/collector-parts.ts';
+
+const says = (name: string): Source => async () => [reading(name, 1)];
+const fails = (code: string, message = code): Source => () => Promise.reject(new AgentError(message, { code, hint: `hint of ${message}` }));
+const absent = fails('KERNEL_FILE_ABSENT');
+
+test('sources that are absent take none of the others along, unless all are', async () => {
+  expect(await readEach([absent, says('a.b'), absent])).toEqual([reading('a.b', 1)]);
+  await expect(readEach([absent, absent])).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+  expect(await readEach([])).toEqual([]);
+});
+
+test('sources at fault are named all, with what the others said, and with what they could say themselves', async () => {
+  const partly: Source = () => Promise.reject(new PartlyRead([new AgentError('half', { code: 'KERNEL_FILE_UNREADABLE' })], [reading('c.d', 2)]));
+  const error = await readEach([says('a.b'), fails('KERNEL_FILE_MALFORMED', 'one'), absent, partly, says('e.f')]).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED', message: 'one; half', hint: 'hint of one' });
+  expect(readingsIn(error)).toEqual([reading('a.b', 1), reading('c.d', 2), reading('e.f', 1)]);
+});
+
+test('an error that nobody foresaw is passed on as it is', async () => {
+  await expect(readEach([says('a.b'), () => Promise.reject(new TypeError('x'))])).rejects.toBeInstanceOf(TypeError);
+});
+
+test('sources are read one after the other', async () => {
+  let open = 0;
+  const slow: Source = async () => {
+    expect((open += 1)).toBe(1);
+    await Promise.resolve();
+    open -= 1;
+    return [];
+  };
+  await readEach([slow, slow, slow]);
+});

@@ -1,0 +1,83 @@
+import { describe, expect, test } from '@jest/globals';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import fc from 'fast-check';
+
+import { readingsIn } from '../../../../../collector/src/collectors/readers/partial-result.ts';
+import { parseThrottled, Throttling } from '../../../../../collector/src/collectors/readers/throttling.ts';
+import { byIdentity, TextKernel } from '../../../../support/collector/text-kernel.ts';
+
+const CPUS = 'sys/devices/system/cpu';
+const FIRMWARE = 'sys/devices/platform/soc/soc:firmware/get_throttled';
+
+/** An Intel core: its own count, that of its package, and which package that is. */
+const core = (number: number, own: number, ofPackage: number, id = 0) => ({
+  [`${CPUS}/cpu${number}/thermal_throttle/core_throttle_count`]: `${own}\n`,
+  [`${CPUS}/cpu${number}/thermal_throttle/package_throttle_count`]: `${ofPackage}\n`,
+  [`${CPUS}/cpu${number}/topology/physical_package_id`]: `${id}\n`,
+});
+
+describe('counters', () => {
+  test('are those of each core, and of each package once', async () => {
+    const kernel = new TextKernel({ ...core(0, 3, 9), ...core(1, 0, 9), ...core(2, 5, 0, 1), [`${CPUS}/cpufreq/boost`]: '1\n' });
+    expect(byIdentity(await new Throttling(kernel).read('0'))).toEqual({
+      'cpu.throttles_total{core=0}': 3,
+      'cpu.package_throttles_total{package=0}': 9,
+      'cpu.throttles_total{core=1}': 0,
+      'cpu.throttles_total{core=2}': 5,
+      'cpu.package_throttles_total{package=1}': 0,
+    });
+  });
+
+  test('of a core that is switched off go with it and come back with it', async () => {
+    const kernel = new TextKernel({ ...core(0, 3, 9), ...core(1, 7, 9) });
+    const throttling = new Throttling(kernel);
+    await throttling.read('0,1');
+    const file = `${CPUS}/cpu1/thermal_throttle/core_throttle_count`;
+    kernel.files.delete(file);
+    expect(byIdentity(await throttling.read('0'))).not.toHaveProperty(['cpu.throttles_total{core=1}']);
+    kernel.files.set(file, '8\n');
+    expect(byIdentity(await throttling.read('0,1'))).toHaveProperty(['cpu.throttles_total{core=1}'], 8);
+    for (const [path, text] of Object.entries(core(2, 1, 9))) kernel.files.set(path, text);
+    expect(byIdentity(await throttling.read('0,1,2'))).toHaveProperty(['cpu.throttles_total{core=2}'], 1);
+  });
+
+  test('that are spoilt are named, and take none of the others along', async () => {
+    const kernel = new TextKernel({ ...core(0, 3, 9), [FIRMWARE]: '0\n', [`${CPUS}/cpu0/thermal_throttle/core_throttle_count`]: '-1\n' });
+    const error = await new Throttling(kernel).read('0').catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
+    expect((error as AgentError).message).toContain('core_throttle_count: line 1: "-1"');
+    expect(Object.keys(byIdentity(readingsIn(error)))).toHaveLength(1 + 8);
+  });
+});
+
+describe('the firmware of a Raspberry Pi', () => {
+  test('says why the processor is held back, and why it was since the board was booted', async () => {
+    const read = byIdentity(await new Throttling(new TextKernel({ [FIRMWARE]: '50005\n' })).read('0'));
+    const set = Object.keys(read).filter((name) => read[name] === 1);
+    expect(Object.keys(read)).toHaveLength(8);
+    expect(set).toEqual([
+      'cpu.throttled{reason=under_voltage}',
+      'cpu.throttled_since_boot{reason=under_voltage}',
+      'cpu.throttled{reason=throttled}',
+      'cpu.throttled_since_boot{reason=throttled}',
+    ]);
+  });
+
+  test('has every bit read as it stands, above bit 30 too', () => {
+    fc.assert(
+      fc.property(fc.nat(0xffff_ffff), (bits) => {
+        const values = parseThrottled('/sys/x', `${bits.toString(16)}\n`).map(({ value }) => Number(value));
+        const expected = [0, 1, 2, 3].flatMap((bit) => [bit, bit + 16]).map((bit) => Number((BigInt(bits) >> BigInt(bit)) & 1n));
+        expect(values).toEqual(expected);
+      }),
+    );
+  });
+
+  test.each(['', '\n', 'zz\n', '123456789\n', '1 2\n', '1\n2\n', '-1\n', '5'])('is refused where it says %j', (text) => {
+    expect(() => parseThrottled('/sys/x', text)).toThrow(AgentError);
+  });
+});
+
+test('a board without either makes it absent', async () => {
+  await expect(new Throttling(new TextKernel({ [`${CPUS}/cpu0/online`]: '1\n' })).read('0')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+});

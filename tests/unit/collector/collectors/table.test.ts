@@ -1,0 +1,99 @@
+import { describe, expect, test } from '@jest/globals';
+
+import {
+  COLLECTORS,
+  collectorNames,
+  type CollectorName,
+  type CollectorOptions,
+} from '../../../../collector/src/collectors/table.ts';
+import type { KernelSource } from '../../../../collector/src/kernel/kernel-files.ts';
+import { byIdentity, recorded, RecordedKernel, TextKernel } from '../../../support/collector/text-kernel.ts';
+
+const options: CollectorOptions = {
+  networkInclude: [],
+  networkExclude: ['lo', 'ifb.*'],
+  networkMaxInterfaces: 32,
+  diskInclude: [],
+  diskExclude: ['loop.*', 'vda'],
+  diskSectorBytes: 'sysfs',
+};
+
+describe.each(collectorNames)('%s', (name) => {
+  const recording = withSensor(new RecordedKernel());
+
+  test('goes by the name that it stands under', () => {
+    expect(COLLECTORS[name]({ kernel: recording, options }).name).toBe(name);
+  });
+
+  test('says whether it compares two reads as it does', async () => {
+    const collector = COLLECTORS[name]({ kernel: recording, options });
+    const kernel = new RecordedKernel('-later');
+    const first = byIdentity(await collector.collect({ monotonicMs: 0 }));
+    const later = COLLECTORS[name]({ kernel: bound(recording, kernel), options });
+    await later.collect({ monotonicMs: 0 });
+    const second = byIdentity(await later.collect({ monotonicMs: 7280 }));
+    expect(Object.keys(first).length + Object.keys(second).length).toBeGreaterThan(0);
+    expect(Object.keys(second).length > Object.keys(first).length).toBe(collector.comparesReads);
+  });
+
+  test('is absent where the kernel does not have its file', async () => {
+    const collector = COLLECTORS[name]({ kernel: new TextKernel(), options });
+    await expect(collector.collect({ monotonicMs: 0 })).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+  });
+});
+
+/** The recorded board has no sensor of temperature. */
+function withSensor(kernel: KernelSource): KernelSource {
+  const sensor = new TextKernel({ 'sys/class/thermal/thermal_zone0/type': 'soc-thermal\n', 'sys/class/thermal/thermal_zone0/temp': '41000\n' });
+  const inClass = (path: string) => (path.startsWith('class/') ? sensor : kernel);
+  return {
+    proc: (path) => kernel.proc(path),
+    sys: (path) => inClass(path).sys(path),
+    sysEntries: (path) => inClass(path).sysEntries(path),
+    statfs: (path, kind) => kernel.statfs(path, kind),
+  };
+}
+
+/** Reads a file from the first kernel once, and then from the second. */
+function bound(first: KernelSource, second: KernelSource): KernelSource {
+  const read = new Set<string>();
+  return {
+    proc: (path) => {
+      const kernel = read.has(path) ? second : first;
+      read.add(path);
+      return kernel.proc(path);
+    },
+    sys: (path) => first.sys(path),
+    sysEntries: (path) => first.sysEntries(path),
+    statfs: (path, kind) => first.statfs(path, kind),
+  };
+}
+
+test('the collectors stand in the order of the contract', () => {
+  expect(collectorNames).toEqual(['cpu', 'memory', 'disk', 'network', 'temperature', 'load', 'filesystem', 'pressure']);
+});
+
+describe('options reach the collector they are for:', () => {
+  const kernel = new TextKernel({
+    'proc/diskstats': ' 8 0 sda 1 0 1 0 1 0 1 0 0 0 0\n 7 0 loop0 1 0 1 0 1 0 1 0 0 0 0\n',
+    'proc/net/dev': recorded('proc/net/dev'),
+    'sys/block/sda/queue/logical_block_size': '4096\n',
+    'sys/block/loop0/queue/logical_block_size': '512\n',
+  });
+  const read = async (name: CollectorName, changed: Partial<CollectorOptions>) =>
+    byIdentity(await COLLECTORS[name]({ kernel, options: { ...options, ...changed } }).collect({ monotonicMs: 0 }));
+
+  test('those of disks', async () => {
+    expect(await read('disk', {})).toHaveProperty(['disk.read_bytes_total{device=sda}'], 4096);
+    expect(await read('disk', { diskSectorBytes: 512 })).toHaveProperty(['disk.read_bytes_total{device=sda}'], 512);
+    expect(await read('disk', {})).not.toHaveProperty(['disk.read_bytes_total{device=loop0}']);
+    expect(await read('disk', { diskInclude: ['loop.*'] })).toEqual({});
+  });
+
+  test('those of interfaces', async () => {
+    const dropped = 'network.interfaces_dropped_total';
+    expect(await read('network', { networkMaxInterfaces: 0 })).toEqual({ [dropped]: 1 });
+    expect(await read('network', { networkInclude: ['lo'] })).toEqual({ [dropped]: 0 });
+    expect(await read('network', { networkExclude: ['.*'] })).toEqual({ [dropped]: 0 });
+  });
+});

@@ -1,0 +1,170 @@
+import { describe, expect, test } from '@jest/globals';
+
+import { readerOf, rowsOf } from '../../../../support/collector/exposition-text.ts';
+
+/** The cases that Prometheus publishes for its text format (model/textparse and common/expfmt), with data of our own. */
+
+describe('a text in Prometheus’ format', () => {
+  test('has names, labels, values and times, blanks and comments anywhere between them', () => {
+    const text = `
+# HELP pump_cycle_seconds Cycles of the pump, with a \\n and a \\\\ in the text.
+# \tTYPE pump_cycle_seconds summary
+pump_cycle_seconds{quantile="0"} 4.5e-05
+pump_cycle_seconds{quantile="0.25",} 7.4000000000001e-05
+pump_cycle_seconds{quantile="0.5", a="b"} 8e-05
+pump_cycle_seconds{ quantile="0.9", a="b" } 9e-05
+pump_cycle_seconds { quantile = "1.0", a = "b", } 1e-04
+pump_cycle_seconds_count 99
+# HPLE is no keyword
+#
+# EOF
+  # HELP nohelp1
+\t# HELP nohelp2 \t
+wind:speed:rate5m{a_b="c"}\t1
+go_on 33  \t123123
+_begins_with_underscore 1
+x{_label="foo"} 1
+x{label="\\"bar\\""} 1
+last_line_without_end 5`;
+    expect(rowsOf(text)).toEqual([
+      ['pump_cycle_seconds', { quantile: '0' }, 4.5e-5],
+      ['pump_cycle_seconds', { quantile: '0.25' }, 7.4000000000001e-5],
+      ['pump_cycle_seconds', { quantile: '0.5', a: 'b' }, 8e-5],
+      ['pump_cycle_seconds', { quantile: '0.9', a: 'b' }, 9e-5],
+      ['pump_cycle_seconds', { quantile: '1.0', a: 'b' }, 1e-4],
+      ['pump_cycle_seconds_count', {}, 99],
+      ['wind:speed:rate5m', { a_b: 'c' }, 1],
+      ['go_on', {}, 33, 123123],
+      ['_begins_with_underscore', {}, 1],
+      ['x', { _label: 'foo' }, 1],
+      ['x', { label: '"bar"' }, 1],
+      ['last_line_without_end', {}, 5],
+    ]);
+    expect([...readerOf(text).types]).toEqual([['pump_cycle_seconds', 'summary']]);
+  });
+
+  test('may put names in quotes, the metric’s among the labels, as of version 1.0.0', () => {
+    const text = `# HELP "valve.open" Whether it is open.
+# TYPE "valve.open" gauge
+{"valve.open",side="left"} 1
+{ side = "right" , "valve.open" } 0
+{"valve.open_count"} 99
+{"Heizölrückstoß 10€ \\"quoted\\" {brace\\nfeed}","strange©™\\n'x' \\"y\\""="6","a.b"="c"} 10.0
+plain{"dotted.label"="佖佥"} 1
+`;
+    expect(rowsOf(text)).toEqual([
+      ['valve.open', { side: 'left' }, 1],
+      ['valve.open', { side: 'right' }, 0],
+      ['valve.open_count', {}, 99],
+      ['Heizölrückstoß 10€ "quoted" {brace\nfeed}', { 'strange©™\n\'x\' "y"': '6', 'a.b': 'c' }, 10],
+      ['plain', { 'dotted.label': '佖佥' }, 1],
+    ]);
+    expect([...readerOf(text).types]).toEqual([['valve.open', 'gauge']]);
+  });
+
+  test.each([
+    ['1', 1], ['+1', 1], ['-1', -1], ['.5', 0.5], ['5.', 5], ['-.5E+3', -500], ['1e3', 1000], ['9223372036854775807', 2 ** 63], ['0012', 12],
+    ['1234567890123456', 1234567890123456], ['Inf', Infinity], ['+Inf', Infinity], ['-inf', -Infinity], ['infinity', Infinity], ['NaN', NaN], ['nan', NaN],
+    ['1e400', Infinity], ['4.9e-324', 5e-324], ['1.7976931348623157e308', Number.MAX_VALUE],
+  ])('reads the value %s', (written, value) => {
+    expect(rowsOf(`a ${written}\nb{c="d"}${written} -7\n`)).toEqual([['a', {}, value], ['b', { c: 'd' }, value, -7]]);
+  });
+
+  test.each([
+    [String.raw`\\`, '\\'], [String.raw`\"`, '"'], [String.raw`\n`, '\n'], [String.raw`\\n`, String.raw`\n`], [String.raw`\t\x`, String.raw`\t\x`],
+    ['}', '}'], [',={', ',={'], ['# x', '# x'], ['abc\0', 'abc\0'], [String.raw`C:\\DIR\\F.TXT`, String.raw`C:\DIR\F.TXT`], [' blanks\t', ' blanks\t'],
+  ])('reads the label value %s', (written, value) => {
+    expect(rowsOf(`a{l="${written}",m="n"} 1\n`)).toEqual([['a', { l: value, m: 'n' }, 1]]);
+  });
+
+  test('takes a label without a value for none, and one of any name for what it is', () => {
+    const [row] = rowsOf('a{empty="",__proto__="p",constructor="c",hasOwnProperty="h"} 1\n');
+    expect(Object.entries(row![1])).toEqual([['__proto__', 'p'], ['constructor', 'c'], ['hasOwnProperty', 'h']]);
+  });
+
+  test('may end its lines as Windows does', () => {
+    expect(rowsOf('# TYPE a gauge\r\na 1\r\n\r\na{b="c"} 2 3\r\n', { mustEnd: true })).toEqual([['a', {}, 1], ['a', { b: 'c' }, 2, 3]]);
+  });
+
+  test('may be empty', () => {
+    for (const text of ['', '\n', '\n\n \t\n', '#', '# \n']) expect(rowsOf(text)).toEqual([]);
+  });
+
+  test('keeps histograms as the series that they consist of', () => {
+    const text = `# TYPE latency histogram
+latency_bucket{le="100"} 123.5
+latency_bucket{le="+Inf"} 2693 # {trace_id="abc"} 0.67
+latency_sum 1.7560473e+06
+latency_count 2693
+# TYPE queue gauge_histogram
+queue_bucket{le="+Inf"} 4
+`;
+    expect(rowsOf(text).map(([name, labels, value]) => [name, labels['le'], value])).toEqual([
+      ['latency_bucket', '100', 123.5], ['latency_bucket', '+Inf', 2693], ['latency_sum', undefined, 1756047.3], ['latency_count', undefined, 2693], ['queue_bucket', '+Inf', 4],
+    ]);
+  });
+});
+
+describe('a text that is not in the format is refused with its line and the reason', () => {
+  test.each([
+    ['a\n', 'line 1: no number as the value of a'],
+    ['a', 'line 1: no number as the value of a'],
+    ['9 1', 'line 1: no name of a metric'],
+    ['é 1', 'line 1: no name of a metric'],
+    ['a-b 1', 'line 1: no number as the value of a'],
+    ['a{b=\'c\'} 1', 'line 1: the value of the label "b" is not in double quotes'],
+    ['a{b=c} 1', 'line 1: the value of the label "b" is not in double quotes'],
+    ['a{b=\n', 'line 1: the value of the label "b" is not in double quotes'],
+    ['a{b=\0"c"} 1', 'line 1: the value of the label "b" is not in double quotes'],
+    ['a{b\0="c"} 1', 'line 1: no = after the label "b"'],
+    ['a\0{b="c"} 1', 'line 1: no number as the value of a'],
+    ['a{b+="c"} 1', 'line 1: no = after the label "b"'],
+    ['a{b} 1', 'line 1: no = after the label "b"'],
+    ['a{@="c"} 1', 'line 1: no name of a label where one is expected'],
+    ['a{="c"} 1', 'line 1: a label without a name'],
+    ['a{""="c"} 1', 'line 1: a label without a name'],
+    ['a{,b="c"} 1', 'line 1: no name of a label where one is expected'],
+    ['a{b="c",,d="e"} 1', 'line 1: no name of a label where one is expected'],
+    ['a{b="c"d="e"} 1', 'line 1: neither , nor } after the label "b"'],
+    ['a{b="c"+} 1', 'line 1: neither , nor } after the label "b"'],
+    ['a{b="c"', 'line 1: neither , nor } after the label "b"'],
+    ['a{b="c', 'line 1: a quote that is not closed'],
+    ['a{b="c\\"} 1', 'line 1: a quote that is not closed'],
+    ['\n\na{b="new\nline"} 1', 'line 3: a quote that is not closed'],
+    ['a{b="1",b="2"} 1', 'line 1: the label "b" twice'],
+    ['{"a", "b = "c"}', 'line 1: no = after the label "b = "'],
+    ['{"a",b\\nc="d"} 1', 'line 1: no = after the label "b"'],
+    ['{"a","b"} 1', 'line 1: no = after the label "b"'],
+    ['a{"b"} 1', 'line 1: a second name of the metric'],
+    ['{b="c"} 1', 'line 1: no name of a metric'],
+    ['{} 1', 'line 1: no name of a metric'],
+    ['a true', 'line 1: no number as the value of a'],
+    ['a 1_2', 'line 1: no number as the value of a'],
+    ['a 0x1p-3', 'line 1: no number as the value of a'],
+    ['a 0x10', 'line 1: no number as the value of a'],
+    ['a 1e', 'line 1: no number as the value of a'],
+    ['a 1,5', 'line 1: no number as the value of a'],
+    ['a -', 'line 1: no number as the value of a'],
+    ['a Infinit', 'line 1: no number as the value of a'],
+    ['a -NaN', 'line 1: no number as the value of a'],
+    ['a 1 2.5', 'line 1: a time that is no whole number of milliseconds'],
+    ['a 1 1_2', 'line 1: a time that is no whole number of milliseconds'],
+    ['a 0 1\0', 'line 1: a time that is no whole number of milliseconds'],
+    ['a 1 2 3', 'line 1: more than a value and a time after a'],
+    ['a 1 # 5', 'line 1: an exemplar without labels'],
+    ['# TYPE #', 'line 1: no name of a metric after TYPE'],
+    ['# TYPE 9a gauge', 'line 1: no name of a metric after TYPE'],
+    ['# HELP #', 'line 1: no name of a metric after HELP'],
+    ['# TYPE a', 'line 1: "" is not a type of metrics'],
+    ['a 1\n# TYPE a guage\n', 'line 2: "guage" is not a type of metrics'],
+    ['<html>\n<body>', 'line 1: no name of a metric'],
+    [`${'a 1\n'.repeat(6999)}b`, 'line 7000: no number as the value of b'],
+  ])('%j', (text, message) => {
+    expect(() => rowsOf(text)).toThrow(expect.objectContaining({ message, code: 'EXPOSITION_MALFORMED' }));
+  });
+
+  test('a last line without an end, where nothing else tells that the text is whole', () => {
+    expect(rowsOf('a 1\nb 42\n', { mustEnd: true })).toHaveLength(2);
+    expect(() => rowsOf('a 1\nb 42', { mustEnd: true })).toThrow('line 2: the last line does not end with a line feed: it was cut short');
+  });
+});

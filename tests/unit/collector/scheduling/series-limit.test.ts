@@ -1,0 +1,88 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import fc from 'fast-check';
+
+import { SeriesCap } from '../../../../collector/src/scheduling/series-limit.ts';
+import { reading } from '../../../support/collector/collector-parts.ts';
+
+const HOUR_MS = 3_600_000;
+const series = (...names: (string | number)[]): Reading[] => names.map((name) => reading('x.y', 1, { name: String(name) }));
+const namesIn = (readings: readonly Reading[]) => readings.flatMap(({ labels }) => labels['name'] ?? []);
+const droppedIn = (readings: readonly Reading[]) => readings.find(({ series }) => series.name === 'collector.series_dropped_total')?.value;
+
+describe('a series', () => {
+  test('that has a place keeps it, and what comes later is left out and counted once, not at each scrape', () => {
+    const cap = new SeriesCap({ perCollector: 2, total: 10 });
+    expect(cap.admit('net', series('a', 'b'), 0)).toEqual({ readings: series('a', 'b'), refusals: [] });
+    for (const nowMs of [10, 20, 30]) {
+      const { readings, refusals } = cap.admit('net', series('c', 'a', 'b'), nowMs);
+      expect([namesIn(readings), droppedIn(readings), refusals.length]).toEqual([['a', 'b'], 1, 1]);
+    }
+    expect(droppedIn(cap.admit('net', series('c', 'd'), 40).readings)).toBe(2);
+  });
+
+  test('keeps its place for an hour after its last reading, and then another may have it', () => {
+    const cap = new SeriesCap({ perCollector: 1, total: 10 });
+    cap.admit('net', series('a'), 0);
+    expect(namesIn(cap.admit('net', series('b'), HOUR_MS).readings)).toEqual([]);
+    expect(namesIn(cap.admit('net', series('b'), HOUR_MS + 1).readings)).toEqual(['b']);
+    expect(namesIn(cap.admit('net', series('a'), HOUR_MS + 2).readings)).toEqual([]);
+  });
+
+  test('of a text is another one for each text', () => {
+    const cap = new SeriesCap({ perCollector: 1, total: 10 });
+    expect(cap.admit('load', [reading('system.kernel', '6.1')], 0).refusals).toEqual([]);
+    expect(cap.admit('load', [reading('system.kernel', '6.2')], 1).refusals).toHaveLength(1);
+  });
+});
+
+describe('the total', () => {
+  test('is of all collectors together, whose places are freed for each other', () => {
+    const cap = new SeriesCap({ perCollector: 2, total: 3 });
+    cap.admit('cpu', series(1, 2), 0);
+    const { readings, refusals } = cap.admit('net', series(1, 2), 1);
+    expect([namesIn(readings), refusals]).toEqual([['1'], ['x.y: MAX_SERIES=3 series are stored already']]);
+    cap.admit('net', series(1), HOUR_MS);
+    expect(namesIn(cap.admit('net', series(1, 2), HOUR_MS + 1).readings)).toEqual(['1', '2']);
+  });
+});
+
+test('a collector may have a limit of its own, which is named by its variable', () => {
+  const cap = new SeriesCap({ perCollector: 1, total: 10, own: new Map([['scrape:node', { variable: 'SCRAPE_MAX_SERIES', most: 3 }]]) });
+  expect(cap.admit('scrape:node', series(1, 2, 3, 4), 0).refusals).toEqual(['x.y: SCRAPE_MAX_SERIES=3 series of this collector are stored already']);
+  expect(cap.admit('scrape:other', series(1, 2), 0).refusals).toEqual(['x.y: COLLECTOR_MAX_SERIES=1 series of this collector are stored already']);
+});
+
+describe('the sentence for the log', () => {
+  test('comes with the first loss of a collector only, with the variable and the first series', () => {
+    const cap = new SeriesCap({ perCollector: 1, total: 10 });
+    const { notice } = cap.admit('net', series('a', 'b', 'c', 'd', 'e'), 0);
+    expect(notice).toBe('COLLECTOR_MAX_SERIES=1 series of this collector are stored already; left out: x.y{"name":"b"}, x.y{"name":"c"}, x.y{"name":"d"} and 1 more');
+    expect(cap.admit('net', series('a', 'f'), 1).notice).toBeUndefined();
+    expect(cap.admit('disk', series('a', 'b'), 1).notice).toContain('left out: x.y{"name":"b"}');
+  });
+});
+
+test('whatever is read, no more series are stored in an hour than may be, and none is lost while there is room', () => {
+  const scrape = fc.record({ collector: fc.constantFrom('cpu', 'net', 'disk'), names: fc.uniqueArray(fc.nat(12), { maxLength: 8 }), waitMs: fc.constantFrom(1_000, 600_000, HOUR_MS + 1) });
+  fc.assert(
+    fc.property(fc.array(scrape, { maxLength: 30 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 12 }), (scrapes, perCollector, total) => {
+      const cap = new SeriesCap({ perCollector, total });
+      const stored: { key: string; collector: string; atMs: number }[] = [];
+      let nowMs = 0;
+      for (const { collector, names, waitMs } of scrapes) {
+        nowMs += waitMs;
+        const { readings, refusals } = cap.admit(collector, series(...names), nowMs);
+        const admitted = namesIn(readings);
+        stored.push(...admitted.map((name) => ({ key: `${collector} ${name}`, collector, atMs: nowMs })));
+        const lastHour = stored.filter(({ atMs }) => nowMs - atMs <= HOUR_MS);
+        const own = new Set(lastHour.filter((one) => one.collector === collector).map(({ key }) => key)).size;
+        const all = new Set(lastHour.map(({ key }) => key)).size;
+        expect(own).toBeLessThanOrEqual(perCollector);
+        expect(all).toBeLessThanOrEqual(total);
+        expect(admitted.length + refusals.length).toBe(names.length);
+        if (refusals.length > 0) expect(own === perCollector || all === total).toBe(true);
+      }
+    }),
+  );
+});

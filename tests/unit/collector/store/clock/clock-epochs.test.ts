@@ -1,0 +1,405 @@
+// Longer than a test should be: every way in which a clock can be wrong, with and without a receiver that knows better.
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import type { Database } from '@thugshells/shared/database/open.ts';
+
+import { instantOf, type Instant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
+import { FakeClock } from '../../../../support/fake-clock.ts';
+import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
+import { BUILT_AT, migratedDatabase, NOW, reading, startOn, statusNamed, view } from '../../../../support/collector/collector-parts.ts';
+
+const HOUR = 3_600_000;
+const folder = useTemporaryFolder();
+let database: Database;
+let process: ReturnType<typeof startOn>;
+let boots: number;
+
+beforeEach(() => {
+  boots = 1;
+  database = folder.keep(migratedDatabase(folder.path('metrics.db')));
+  process = startOn(database);
+});
+
+/** One scrape of one series, `afterMs` after the one before. */
+async function scrape(afterMs = 10_000): Promise<void> {
+  await process.clock.advance(afterMs);
+  store(instant());
+}
+
+function instant(): Instant {
+  return instantOf(process.clock);
+}
+
+function store(at: Instant, name = 'a.x'): void {
+  const { admission, writer } = process;
+  writer.commit([{ at, samples: admission.admit([reading(name, 1)], NOW).samples, status: statusNamed() }]);
+}
+
+/** The machine boots again, on the same database; `wallMs` is what its clock says then. */
+function reboot(wallMs: number): void {
+  process = startOn(database, { clock: new FakeClock(wallMs), bootId: `boot-${(boots += 1)}` });
+}
+
+/** A new process in the same boot, as soon as can be. */
+function restart(): void {
+  const { clock } = process;
+  process = startOn(database, { clock: new FakeClock(clock.now() + 1, clock.sinceBoot() + 1), bootId: `boot-${boots}` });
+}
+
+/** What the uploader notes when it has asked the receiver: this clock is ahead by so much. */
+function compare(aheadMs: number, policy: 'hold' | 'correct' = 'hold'): void {
+  const { clock } = process;
+  const insert = database.prepare('INSERT OR REPLACE INTO receiver_clock (boot_id, booted_at_ms, policy, measured_at) VALUES (?, ?, ?, ?)');
+  insert.run(`boot-${boots}`, clock.now() - aheadMs - clock.sinceBoot(), policy, clock.now() - aheadMs);
+}
+
+/** first_id, offset_ms, trusted */
+function epochs(): unknown[] {
+  return database.prepare('SELECT first_id, offset_ms, trusted FROM epochs ORDER BY first_id').raw().all();
+}
+
+/** First ids of the epochs whose rows are held. */
+function held(): unknown[] {
+  return database.prepare('SELECT first_id FROM clock_epochs WHERE NOT trusted ORDER BY first_id').pluck().all();
+}
+
+function storedTimes(): number[] {
+  return database.prepare<[], number>('SELECT timestamp_ms FROM samples ORDER BY id').pluck().all();
+}
+
+function trueTimes(): unknown[] {
+  return view(database, 'timestamp_ms').flat();
+}
+
+describe('a clock that only runs', () => {
+  test('needs one epoch a boot: stored time is true time', async () => {
+    for (let turn = 0; turn < 5; turn++) await scrape();
+    restart();
+    await scrape(9_999);
+    expect(epochs()).toEqual([[1, 0, 1]]);
+    reboot(NOW + 70_000);
+    await scrape();
+    expect(epochs()).toEqual([[1, 0, 1], [7, 0, 1]]);
+    expect(trueTimes()).toEqual([1, 2, 3, 4, 5, 6, 8].map((turn) => NOW + turn * 10_000));
+    expect(storedTimes()).toEqual(trueTimes());
+  });
+
+  test('is not thought to step when it is slewed or read a little late', async () => {
+    for (let turn = 0; turn < 4; turn++) {
+      process.clock.step(turn % 2 === 0 ? 400 : -400);
+      await scrape();
+    }
+    expect(epochs()).toEqual([[1, 0, 1]]);
+    expect(process.log.said('warn')).toEqual([]);
+  });
+});
+
+describe('a step', () => {
+  test.each([['forward', 2 * HOUR], ['back', -2 * HOUR]])('%s begins an epoch; the rows before keep their time', async (_way, stepMs) => {
+    await scrape();
+    process.clock.step(stepMs);
+    await scrape();
+    await scrape();
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000 + stepMs, NOW + 30_000 + stepMs]);
+    expect(storedTimes()).toEqual([NOW + 10_000, NOW + 20_000, NOW + 30_000]);
+    expect(epochs()).toEqual([[1, 0, 1], [2, stepMs, 1]]);
+    expect(process.log.said('warn')).toEqual(['warn: the wall clock stepped']);
+  });
+
+  test('and a step back again are two epochs', async () => {
+    await scrape();
+    process.clock.step(HOUR);
+    await scrape();
+    process.clock.step(-HOUR);
+    await scrape();
+    expect(epochs()).toEqual([[1, 0, 1], [2, HOUR, 1], [3, 0, 1]]);
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000 + HOUR, NOW + 30_000]);
+  });
+
+  test('is one row, with the boot and the reason', async () => {
+    await scrape();
+    process.clock.step(HOUR);
+    await scrape();
+    expect(database.prepare('SELECT boot_id, reason FROM epochs WHERE first_id = 2').raw().get()).toEqual(['boot-1', 'the wall clock stepped by 3600.0 s']);
+  });
+
+  test('of which the transaction failed is recorded by the next one', async () => {
+    await scrape();
+    process.clock.step(HOUR);
+    await process.clock.advance(10_000);
+    database.exec(`CREATE TEMP TRIGGER full BEFORE INSERT ON collector_status BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
+    expect(() => store(instant())).toThrow('disk full');
+    database.exec('DROP TRIGGER full');
+    await scrape();
+    expect(epochs()).toEqual([[1, 0, 1], [2, HOUR, 1]]);
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 30_000 + HOUR]);
+  });
+
+  test('between the beginning and the end of a slow scrape leaves each row the time of its own beginning', async () => {
+    await scrape();
+    const slow = instant();
+    process.clock.step(HOUR);
+    await scrape();
+    store(slow, 'slow.x');
+    await scrape();
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000 + HOUR, NOW + 10_000, NOW + 30_000 + HOUR]);
+    expect(process.log.said('warn')).toEqual(['warn: the wall clock stepped']);
+  });
+});
+
+describe('stored time', () => {
+  test('grows with every moment, however close they are', () => {
+    const moments = Array.from({ length: 5 }, () => process.epochs.momentOf(instant()).storedMs);
+    expect(moments).toEqual([NOW, NOW + 1, NOW + 2, NOW + 3, NOW + 4]);
+  });
+
+  test('grows, and gives back the time of the wall clock to within a step, whatever the clocks do', async () => {
+    const event = fc.oneof(
+      fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 60_000 }) }),
+      fc.record({ kind: fc.constant('step' as const), ms: fc.integer({ min: -HOUR, max: HOUR }) }),
+      fc.record({ kind: fc.constant('restart' as const), ms: fc.integer({ min: -HOUR, max: HOUR }) }),
+    );
+    let stores = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(event, { maxLength: 12 }), async (events) => {
+        database = folder.keep(migratedDatabase(folder.path(`run-${stores++}.db`)));
+        reboot(NOW);
+        const expected: number[] = [];
+        for (const { kind, ms } of events) {
+          if (kind === 'restart') reboot(process.clock.now() + ms);
+          if (kind === 'step') process.clock.step(ms);
+          await scrape(kind === 'pass' ? ms : 10);
+          expected.push(process.clock.now());
+        }
+        const stored = storedTimes();
+        expect(stored).toEqual([...stored].sort((a, b) => a - b));
+        expect(new Set(stored).size).toBe(stored.length);
+        trueTimes().forEach((time, index) => expect(Math.abs(Number(time) - expected[index]!)).toBeLessThanOrEqual(520));
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test('goes on above the newest row where the clock comes up behind it', async () => {
+    await scrape();
+    reboot(NOW - HOUR);
+    await scrape(0);
+    await scrape();
+    expect(storedTimes()).toEqual([NOW + 10_000, NOW + 10_001, NOW + 20_001]);
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW - HOUR, NOW - HOUR + 10_000]);
+  });
+});
+
+describe('a clock before the program’s build', () => {
+  test('makes an epoch that is not trusted', async () => {
+    await scrape();
+    reboot(0);
+    await scrape();
+    expect(epochs()).toEqual([[1, 0, 1], [2, expect.any(Number), 0]]);
+    expect(trueTimes()[1]).toBe(10_000);
+    expect(String(database.prepare('SELECT reason FROM epochs WHERE first_id = 2').pluck().get())).toContain('the clock stands before this program was built');
+  });
+
+  test('loses no sample where the database is new: they are stored, and held back', async () => {
+    reboot(0);
+    await scrape();
+    await scrape();
+    expect(storedTimes()).toHaveLength(2);
+    expect(epochs().at(-1)).toEqual([1, expect.any(Number), 0]);
+    expect(trueTimes()).toEqual([10_000, 20_000]);
+  });
+
+  test.each([[BUILT_AT - 1, 0], [BUILT_AT, 1]])('at %p is trusted: %p', async (wallMs, trusted) => {
+    reboot(wallMs);
+    await scrape(0);
+    expect(epochs().at(-1)).toMatchObject([expect.any(Number), expect.any(Number), trusted]);
+  });
+
+  test('that is set later gives its rows their true time, by one row', async () => {
+    reboot(0);
+    await scrape();
+    await scrape();
+    process.clock.step(NOW);
+    await scrape();
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000, NOW + 30_000]);
+    expect(database.prepare('SELECT COUNT(*) FROM epochs WHERE trusted = 0').pluck().get()).toBe(0);
+  });
+
+  test('that is set later gives them to all of its epochs, with the steps that were between', async () => {
+    reboot(0);
+    await scrape();
+    process.clock.step(HOUR);
+    await scrape();
+    process.clock.step(NOW - HOUR);
+    await scrape();
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000, NOW + 30_000]);
+  });
+
+  test('that is set later gives them also to the rows of an earlier process of the same boot', async () => {
+    reboot(0);
+    await scrape();
+    restart();
+    await scrape(9_999);
+    process.clock.suspend(HOUR);
+    await scrape();
+    process.clock.step(NOW);
+    await scrape();
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000, NOW + 30_000 + HOUR, NOW + 40_000 + HOUR]);
+    expect(held()).toEqual([]);
+  });
+
+  test('leaves the rows of an earlier boot as they are and gives them up: nobody knows when it was', async () => {
+    reboot(0);
+    await scrape();
+    await scrape();
+    expect(database.prepare('SELECT lost FROM epochs').pluck().all()).toEqual([0]);
+    reboot(NOW);
+    await scrape();
+    expect(trueTimes()).toEqual([10_000, 20_000, NOW + 10_000]);
+    expect(database.prepare('SELECT first_id, lost FROM epochs').raw().all()).toEqual([[1, 1], [3, 0]]);
+    expect(held()).toEqual([1]);
+    expect(process.log.said('warn')).toEqual(['warn: rows of an earlier boot never got a true time; they are rejected']);
+    restart();
+    await scrape();
+    expect(process.log.said('warn')).toEqual([]);
+  });
+
+  test('is trusted all the same where the receiver agrees with it', async () => {
+    reboot(BUILT_AT - HOUR);
+    await scrape();
+    expect(held()).toEqual([1]);
+    compare(1_000);
+    await scrape();
+    expect([held(), trueTimes()]).toEqual([[], [BUILT_AT - HOUR + 10_000, BUILT_AT - HOUR + 20_000]]);
+  });
+
+  test('that goes back there after it was right leaves the right rows alone', async () => {
+    await scrape();
+    process.clock.step(-NOW);
+    await scrape();
+    process.clock.step(NOW);
+    await scrape();
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000, NOW + 30_000]);
+    expect(process.log.said('warn')).toHaveLength(2);
+  });
+});
+
+describe('a clock that differs from the receiver’s', () => {
+  const DAY = 24 * HOUR;
+
+  test.each([[DAY, []], [DAY + 1_000, [1]], [-DAY, []], [-DAY - 1_000, [1]]])('by %p ms has the rows from %p on held from the moment it is known', async (aheadMs, expected) => {
+    await scrape();
+    compare(aheadMs);
+    expect(held()).toEqual(expected);
+    await scrape();
+    expect(held()).toEqual(expected.length === 0 ? [] : [1, 2]);
+  });
+
+  test('by three days is told once, and its rows get their true time when it is set', async () => {
+    await scrape();
+    compare(3 * DAY);
+    await scrape();
+    await scrape();
+    expect(process.log.said('warn')).toEqual(['warn: the wall clock stepped']);
+    expect(String(database.prepare('SELECT reason FROM epochs ORDER BY first_id DESC').pluck().get())).toContain('differs from the receiver’s by more than a day');
+    process.clock.step(-3 * DAY);
+    await scrape();
+    expect(held()).toEqual([]);
+    expect(trueTimes()).toEqual([1, 2, 3, 4].map((turn) => NOW - 3 * DAY + turn * 10_000));
+  });
+
+  test('leaves what was delivered before its time: sent again it must be the same sample', async () => {
+    for (let turn = 0; turn < 4; turn++) await scrape();
+    database.exec('INSERT INTO settled VALUES (2, 3)');
+    compare(3 * DAY);
+    process.clock.step(-3 * DAY);
+    await scrape();
+    const [first, second, third, fourth] = [1, 2, 3, 4].map((turn) => NOW + turn * 10_000) as [number, number, number, number];
+    expect(trueTimes()).toEqual([first - 3 * DAY, second, third, fourth - 3 * DAY, NOW + 50_000 - 3 * DAY]);
+    expect(held()).toEqual([]);
+  });
+
+  test('only now was right before: the rows of an epoch that agreed are not held', async () => {
+    compare(0);
+    await scrape();
+    process.clock.step(3 * DAY);
+    await scrape();
+    expect(held()).toEqual([2]);
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000 + 3 * DAY]);
+  });
+
+  test('and never was set gives its rows the time that the receiver had, when the next boot finds out', async () => {
+    await scrape();
+    compare(-3 * DAY);
+    await scrape();
+    reboot(NOW + 4 * DAY);
+    await scrape();
+    expect(held()).toEqual([]);
+    expect(trueTimes()).toEqual([NOW + 3 * DAY + 10_000, NOW + 3 * DAY + 20_000, NOW + 4 * DAY + 10_000]);
+  });
+});
+
+describe('where samples are stamped by the receiver’s clock', () => {
+  test.each([['is at 1970', -NOW], ['is an hour behind', -HOUR], ['is three days ahead', 72 * HOUR]])('a clock that %s stores true times, also of what waited', async (_, aheadMs) => {
+    reboot(NOW + aheadMs);
+    await scrape();
+    compare(aheadMs, 'correct');
+    expect(held()).toEqual([1]);
+    await scrape();
+    await scrape();
+    expect(held()).toEqual([]);
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000, NOW + 30_000]);
+  });
+
+  test('a step of the clock does not matter', async () => {
+    compare(2 * HOUR, 'correct');
+    await scrape();
+    process.clock.step(-9 * HOUR);
+    await scrape();
+    expect(trueTimes()).toEqual([NOW - 2 * HOUR + 10_000, NOW - 2 * HOUR + 20_000]);
+    expect(process.epochs.skewMs()).toBe(-7 * HOUR);
+  });
+});
+
+describe('an epoch', () => {
+  /** The reason of the newest one. */
+  const reason = (): unknown => database.prepare('SELECT reason FROM epochs ORDER BY first_id DESC').pluck().get();
+
+  test('of a machine that was suspended says so; its rows keep the time of before and after', async () => {
+    await scrape();
+    process.clock.suspend(8 * HOUR);
+    await scrape();
+    expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000 + 8 * HOUR]);
+    expect([reason(), process.log.said('warn')]).toEqual(['the machine was suspended for 28800.0 s', []]);
+  });
+
+  test.each([1, -1])('of drift is told from a step by the monotonic clock, and is no warning: %p', async (sign) => {
+    for (let turn = 0; turn < 30; turn++) {
+      process.clock.step(sign * 100);
+      await scrape();
+    }
+    expect(String(reason())).toMatch(/^the wall clock drifted by -?0\.[56] s$/);
+    expect(process.log.said('warn')).toEqual([]);
+    trueTimes().forEach((time, index) => expect(Math.abs(Number(time) - (NOW + (index + 1) * (10_000 + sign * 100)))).toBeLessThanOrEqual(600));
+  });
+
+  test('is forgotten with the last of its rows', async () => {
+    for (let turn = 0; turn < 3; turn++) {
+      process.clock.step(HOUR);
+      await scrape();
+    }
+    database.exec('DELETE FROM samples WHERE id <= 2');
+    process.clock.step(HOUR);
+    await scrape();
+    expect(epochs().map((epoch) => (epoch as number[])[0])).toEqual([3, 4]);
+  });
+
+  test('takes a larger step the more there are, so that a clock set to and fro does not fill the table', async () => {
+    for (let turn = 0; turn < 600; turn++) {
+      process.clock.step(turn % 2 === 0 ? 800 : -800);
+      await scrape(1_000);
+    }
+    expect(epochs().length).toBe(250);
+  });
+});

@@ -1,0 +1,181 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+
+import { openDatabase } from '@thugshells/shared/database/open.ts';
+
+import { FakeClock } from '../../../../support/fake-clock.ts';
+import { storeOn } from '../../../../support/collector/collector-parts.ts';
+import { booksOf, copyDatabase, killedDatabase, scrapes, SERIES } from '../../../../support/collector/prepared-store.ts';
+
+/**
+ * Damage to a database of some hundred pages and its WAL, in every way and at many places. Whatever it is, the collector
+ * collects, SQLite finds the database sound afterwards, and the books balance. How many rows survive is known from where
+ * SQLite says that the rows stand: those that are only on the damaged page may be lost, and no others.
+ */
+
+const PAGE = 1024;
+const FRAME = PAGE + 24;
+const IN_FILE = 120;
+const IN_WAL = 40;
+const DELIVERED = 300;
+
+/** One way to damage files, and how many rows have to survive it. */
+interface Damage {
+  readonly name: string;
+  readonly apply: (path: string) => void;
+  readonly atLeast: number;
+}
+
+let folder: string;
+let base: string;
+let rows: number;
+let now: number;
+const damages: Damage[] = [];
+
+/** Which rows stand on which page of the file, and which pages the WAL has anew. */
+interface Layout {
+  readonly rowsOnPage: ReadonlyMap<number, number>;
+  /** Rows of which the index's entry is on this page: where both disagree, neither is believed. */
+  readonly entriesOnPage: ReadonlyMap<number, number>;
+  /** The pages on which a series has its name. */
+  readonly namePages: readonly number[];
+  readonly pages: number;
+  readonly pagesInWal: ReadonlySet<number>;
+  readonly frames: number;
+}
+
+function layoutOf(path: string): Layout {
+  const copy = `${path}.layout`;
+  copyDatabase(path, copy);
+  rmSync(`${copy}-wal`);
+  const database = openDatabase(copy, { readonly: true });
+  const pagesOf = (name: string): [number, number][] =>
+    database.prepare<[string], [number, number]>('SELECT pageno, ncell FROM dbstat WHERE name = ?').raw().all(name);
+  const leaves = database.prepare<[], [number, number]>(`SELECT pageno, ncell FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf'`).raw().all();
+  const entries = pagesOf('samples_identity');
+  const namePages = ['series', 'series_copy'].flatMap((name) => pagesOf(name).map(([page]) => page));
+  const pages = database.pragma('page_count', { simple: true }) as number;
+  database.close();
+  const wal = readFileSync(`${path}-wal`);
+  const frames = Math.floor((wal.length - 32) / FRAME);
+  const pagesInWal = new Set(Array.from({ length: frames }, (_, frame) => wal.readUInt32BE(32 + frame * FRAME)));
+  return { rowsOnPage: new Map(leaves), entriesOnPage: new Map(entries), namePages, pages, pagesInWal, frames };
+}
+
+function edit(file: string, change: (bytes: Buffer) => void): (path: string) => void {
+  return (path) => {
+    const bytes = readFileSync(path + file);
+    change(bytes);
+    writeFileSync(path + file, bytes);
+  };
+}
+
+/** Rows that only these pages of the file hold. */
+function rowsOn(layout: Layout, pages: Iterable<number>): number {
+  let sum = 0;
+  for (const page of pages) if (!layout.pagesInWal.has(page)) sum += layout.rowsOnPage.get(page) ?? 0;
+  return sum;
+}
+
+function everyPage(layout: Layout): Damage[] {
+  return Array.from({ length: layout.pages }, (_, index) => index + 1).flatMap((page): Damage[] => {
+    const at = (page - 1) * PAGE;
+    const onPage = rowsOn(layout, [page]);
+    const vouchedFor = onPage + (layout.pagesInWal.has(page) ? 0 : (layout.entriesOnPage.get(page) ?? 0));
+    return [
+      { name: `page ${page} zeroed`, apply: edit('', (bytes) => bytes.fill(0, at, at + PAGE)), atLeast: rows - onPage },
+      { name: `page ${page} with its first byte flipped`, apply: edit('', (bytes) => (bytes[at]! ^= 0xff)), atLeast: rows - onPage },
+      { name: `page ${page} with a byte in its middle flipped`, apply: edit('', (bytes) => (bytes[at + PAGE / 2]! ^= 0x10)), atLeast: rows - vouchedFor },
+      { name: `page ${page} with its end full of ones`, apply: edit('', (bytes) => bytes.fill(0xff, at + 900, at + PAGE)), atLeast: rows - vouchedFor },
+    ];
+  });
+}
+
+function cuts(layout: Layout): Damage[] {
+  return [0, 1, 99, 100, 512, 1024, 1536, 5 * PAGE, 20 * PAGE, 40 * PAGE + 7, (layout.pages - 1) * PAGE, layout.pages * PAGE - 1].map((bytes) => {
+    const lostPages = Array.from({ length: layout.pages }, (_, index) => index + 1).filter((page) => page * PAGE > bytes);
+    // A page that is cut in its middle is read as far as it goes: as an index it vouches for nothing.
+    const unvouched = bytes % PAGE === 0 ? 0 : (layout.entriesOnPage.get(Math.ceil(bytes / PAGE)) ?? 0);
+    const areNamed = layout.namePages.some((page) => layout.pagesInWal.has(page) || !lostPages.includes(page));
+    return { name: `the file cut to ${bytes} bytes`, apply: (path) => truncateSync(path, bytes), atLeast: areNamed ? rows - rowsOn(layout, lostPages) - unvouched : 0 };
+  });
+}
+
+/** Of a damaged WAL SQLite takes what stands before the damage; the file alone has everything up to the last WAL checkpoint. */
+function walDamages(layout: Layout): Damage[] {
+  const inFile = IN_FILE * SERIES;
+  const places = [0, 4, 8, 16, 24, 31, 32, 40, 56, 60, 700, 32 + 10 * FRAME, 32 + 50 * FRAME + 300, 32 + (layout.frames - 1) * FRAME];
+  return places.flatMap((at): Damage[] => [
+    { name: `the WAL cut to ${at} bytes`, apply: (path) => truncateSync(`${path}-wal`, at), atLeast: inFile },
+    { name: `the WAL’s byte ${at} flipped`, apply: edit('-wal', (bytes) => (bytes[at]! ^= 0x55)), atLeast: inFile },
+    { name: `the WAL zeroed from ${at} on`, apply: edit('-wal', (bytes) => bytes.fill(0, at)), atLeast: inFile },
+  ]);
+}
+
+function others(): Damage[] {
+  const inFile = IN_FILE * SERIES;
+  const garbage = Buffer.alloc(32_768, 'thugshells');
+  return [
+    { name: 'a -shm of garbage', apply: (path) => writeFileSync(`${path}-shm`, garbage), atLeast: rows },
+    { name: 'a -shm of one byte', apply: (path) => writeFileSync(`${path}-shm`, 'x'), atLeast: rows },
+    { name: 'a file of garbage', apply: (path) => writeFileSync(path, Buffer.alloc(50_000, 'thugshells')), atLeast: 0 },
+    { name: 'a WAL of garbage', apply: (path) => writeFileSync(`${path}-wal`, garbage), atLeast: inFile },
+    { name: 'no file beside the WAL', apply: (path) => rmSync(path), atLeast: 0 },
+    { name: 'no WAL', apply: (path) => rmSync(`${path}-wal`), atLeast: inFile },
+  ];
+}
+
+beforeAll(async () => {
+  // In memory where there is such a place: hundreds of databases are forced to the disk here, which takes a minute.
+  folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'thugshells-damage-'));
+  base = join(folder, 'base.db');
+  const killed = await killedDatabase(base, { inFile: IN_FILE, inWal: IN_WAL, delivered: DELIVERED });
+  rows = killed.rows;
+  now = killed.clock.now();
+  const layout = layoutOf(base);
+  damages.push(...everyPage(layout), ...cuts(layout), ...walDamages(layout), ...others());
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What is wrong after the collector has been started on damaged files, in words; empty where nothing is. */
+async function wrongAfter(damage: Damage): Promise<string[]> {
+  const home = mkdtempSync(join(folder, 'run-'));
+  const damaged = join(home, 'metrics.db');
+  copyDatabase(base, damaged);
+  damage.apply(damaged);
+  const parts = storeOn(damaged, { clock: new FakeClock(now) });
+  const stop = new AbortController();
+  const running = parts.store.run(stop.signal);
+  await scrapes(parts, 3);
+  await parts.clock.advance(2_000);
+  stop.abort();
+  await running;
+  parts.store.close();
+  const database = openDatabase(damaged, { readonly: true });
+  try {
+    const found: string[] = [];
+    const integrity = database.pragma('integrity_check', { simple: true });
+    const books = booksOf(database);
+    const survivors = database.prepare<[number], number>('SELECT COUNT(*) FROM metrics WHERE timestamp_ms <= ?').pluck().get(now)!;
+    const fresh = database.prepare<[number], number>('SELECT COUNT(*) FROM metrics WHERE timestamp_ms > ?').pluck().get(now)!;
+    if (integrity !== 'ok') found.push(`integrity: ${String(integrity)}`);
+    if (books.balanced !== 1) found.push(`books: ${JSON.stringify(books)}`);
+    if (survivors < damage.atLeast || survivors > rows) found.push(`${survivors} rows survived, not ${damage.atLeast} to ${rows}`);
+    if (fresh !== 3 * SERIES) found.push(`${fresh} new rows`);
+    return found.map((what) => `${damage.name}: ${what}`);
+  } finally {
+    database.close();
+    rmSync(home, { recursive: true });
+  }
+}
+
+test('whatever is cut, flipped or zeroed, the collector goes on, and what can be read is still there', async () => {
+  expect(damages.length).toBeGreaterThan(200);
+  const found: string[] = [];
+  for (const damage of damages) found.push(...(await wrongAfter(damage)));
+  expect(found).toEqual([]);
+}, 300_000);

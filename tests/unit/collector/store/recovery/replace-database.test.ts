@@ -1,0 +1,254 @@
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+
+import { beforeEach, describe, expect, test } from '@jest/globals';
+
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+
+import { pruneDamaged } from '../../../../../collector/src/store/recovery/replace-database.ts';
+import { FakeClock } from '../../../../support/fake-clock.ts';
+import { until } from '../../../../support/until.ts';
+import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
+import { NOW, reading, scrapeAt, storeOn } from '../../../../support/collector/collector-parts.ts';
+import { booksOf, copyDatabase, deliver, killedDatabase, scrapes, SERIES } from '../../../../support/collector/prepared-store.ts';
+
+const PAGE = 1024;
+const folder = useTemporaryFolder();
+let path: string;
+
+beforeEach(() => {
+  path = folder.path('metrics.db');
+});
+
+/** A clock by which every look at it takes a while, so that whatever has a time limit reaches it at once. */
+class TryingClock extends FakeClock {
+  perLookMs = 0;
+  #lookedMs = 0;
+
+  override monotonic(): number {
+    this.#lookedMs += this.perLookMs;
+    return super.monotonic() + this.#lookedMs;
+  }
+}
+
+/** Makes whole pages of a file unreadable. */
+function ruin(file: string, fromPage: number, pages = 1): void {
+  const bytes = readFileSync(file);
+  bytes.fill(0xa5, (fromPage - 1) * PAGE, (fromPage - 1 + pages) * PAGE);
+  writeFileSync(file, bytes);
+}
+
+/** The page of some of the rows. */
+function sampleLeaf(number: number): { readonly page: number; readonly rows: number } {
+  const database = openDatabase(path, { readonly: true });
+  try {
+    return database
+      .prepare<[number], { page: number; rows: number }>(`SELECT pageno AS page, ncell AS rows FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf' LIMIT 1 OFFSET ?`)
+      .get(number)!;
+  } finally {
+    database.close();
+  }
+}
+
+function start(parts: ReturnType<typeof storeOn>): Database {
+  folder.keep(parts.store);
+  const stop = new AbortController();
+  void parts.store.run(stop.signal);
+  const reader = folder.keep(openDatabase(path));
+  folder.keep({ close: () => stop.abort() });
+  return reader;
+}
+
+function kept(): string[] {
+  return readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.damaged-`) && !/-(wal|shm)$/.test(name));
+}
+
+function count(database: Database): number {
+  return database.prepare<[], number>('SELECT COUNT(*) FROM samples').pluck().get()!;
+}
+
+describe('a damaged database at the start', () => {
+  test('is kept beside the new one, dated, with what stood in its WAL', async () => {
+    const { clock } = await killedDatabase(path, { inFile: 40, inWal: 5, delivered: 0 });
+    const before = { file: statSync(path).size, wal: statSync(`${path}-wal`).size };
+    ruin(path, sampleLeaf(0).page);
+    start(storeOn(path, { clock }));
+    expect(kept()).toEqual([`metrics.db.damaged-${new Date(clock.now()).toISOString().replace(/[-:]|\.\d+/g, '')}`]);
+    expect(statSync(folder.path(kept()[0]!)).size).toBe(before.file);
+    expect(statSync(`${folder.path(kept()[0]!)}-wal`).size).toBe(before.wal);
+  });
+
+  test('gives its rows their times, labels and states; ids are never used again', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 5, delivered: 100 });
+    const live = folder.keep(openDatabase(`${path}.live`, { readonly: true }));
+    const all = 'SELECT timestamp_ms, metric_name, metric_value, tags, device_id, uploaded FROM metrics ORDER BY timestamp_ms, tags';
+    const expected = live.prepare(all).raw().all();
+    // An entry of the index that says something else: every row can be read, and the check finds it.
+    const damaged = openDatabase(path);
+    damaged.unsafeMode(true);
+    damaged.pragma('writable_schema = ON');
+    damaged.exec(`DELETE FROM sqlite_schema WHERE name = 'samples_identity'`);
+    damaged.close();
+    const parts = storeOn(path, { clock });
+    const reader = start(parts);
+    expect(parts.log.lines.find(({ level }) => level === 'error')?.fields['error']).toContain('never used');
+    expect(reader.prepare(all).raw().all()).toEqual(expected);
+    expect(booksOf(reader)).toEqual({ collected: rows, delivered: 100, pending: rows - 100, rejected: 0, dropped: 0, balanced: 1 });
+    expect(reader.prepare<[], number>('SELECT MIN(id) FROM samples').pluck().get()).toBe(rows + 1);
+    expect(parts.log.said('warn')).toContain('warn: a damaged database has been salvaged');
+  });
+
+  test('keeps its rows held where their time is not known yet, with all that is needed to find it out later', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 0, delivered: 0 });
+    const damaged = openDatabase(path);
+    damaged.exec(`UPDATE epochs SET trusted = 0, boot_id = 'an earlier boot', boot_base_ms = 77, reason = 'start; the clock is wrong'`);
+    damaged.unsafeMode(true);
+    damaged.pragma('writable_schema = ON');
+    damaged.exec(`DELETE FROM sqlite_schema WHERE name = 'samples_identity'`);
+    damaged.close();
+    const reader = start(storeOn(path, { clock }));
+    expect(count(reader)).toBe(rows);
+    const epochs = reader.prepare('SELECT trusted, boot_id, boot_base_ms, reason FROM epochs WHERE first_id > 0').raw().all();
+    expect(epochs).toEqual([[0, 'an earlier boot', 77, 'start; the clock is wrong']]);
+  });
+
+  test('of which the header is gone still gives every row, as pending ones: nobody knows what was delivered', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 200 });
+    ruin(path, 1);
+    const reader = start(storeOn(path, { clock }));
+    expect(booksOf(reader)).toMatchObject({ pending: rows, balanced: 1 });
+  });
+
+  test('whose books contradict its rows gives every row as a pending one', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 0, delivered: 100 });
+    const damaged = openDatabase(path);
+    damaged.exec('UPDATE settled SET last_id = 300');
+    damaged.close();
+    const reader = start(storeOn(path, { clock }));
+    expect(booksOf(reader)).toMatchObject({ pending: rows, balanced: 1 });
+  });
+
+  test('goes on with its sessions, and this one is among them once', async () => {
+    const { clock } = await killedDatabase(path, { inFile: 10, inWal: 0, delivered: 0 });
+    ruin(path, 12);
+    const reader = start(storeOn(path, { clock }));
+    expect(reader.prepare('SELECT status FROM sessions ORDER BY start_time').pluck().all()).toEqual(['failed', 'active']);
+  });
+
+  test('says in the ledger what could not be read', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 0 });
+    const leaf = sampleLeaf(3);
+    ruin(path, leaf.page);
+    const reader = start(storeOn(path, { clock }));
+    expect(booksOf(reader)).toEqual({ collected: rows, delivered: 0, pending: rows - leaf.rows, rejected: 0, dropped: leaf.rows, balanced: 1 });
+    expect(reader.prepare('SELECT reason, count FROM losses').raw().all()).toEqual([['corruption', leaf.rows]]);
+  });
+});
+
+describe('a salvage that is interrupted', () => {
+  test('goes on at the next start, and nothing is lost or copied twice', async () => {
+    const { rows } = await killedDatabase(path, { inFile: 900, inWal: 0, delivered: 500 });
+    ruin(path, 1);
+    const clock = new TryingClock(NOW + 9_000_000);
+    clock.perLookMs = 1_000;
+    const first = storeOn(path, { clock });
+    const reader = folder.keep(openDatabase(path));
+    const between = booksOf(reader);
+    expect(between.balanced).toBe(1);
+    expect(count(reader)).toBeLessThan(rows);
+    clock.perLookMs = 0;
+    await scrapes(first, 2);
+    // Its process is killed: what a new one finds is the files.
+    const killed = folder.path('killed.db');
+    copyDatabase(path, killed);
+    for (const name of kept()) copyDatabase(folder.path(name), folder.path(name.replace('metrics.db', 'killed.db')));
+    first.store.close();
+    reader.close();
+    path = killed;
+    const salvaging = folder.keep(openDatabase(path));
+    expect(salvaging.prepare('SELECT step FROM salvage').pluck().all()).not.toEqual([]);
+    salvaging.prepare(`UPDATE salvage SET file = replace(file, 'metrics.db', 'killed.db')`).run();
+    const second = storeOn(path, { clock: new FakeClock(clock.now()) });
+    const after = start(second);
+    await second.clock.advance(10_000);
+    expect(after.prepare('SELECT COUNT(*) FROM salvage').pluck().get()).toBe(0);
+    expect(count(after)).toBe(rows + 2 * SERIES);
+    expect(after.prepare('SELECT COUNT(*) FROM (SELECT DISTINCT timestamp_ms, tags FROM metrics)').pluck().get()).toBe(rows + 2 * SERIES);
+    expect(booksOf(after).balanced).toBe(1);
+  });
+
+  test('before the new database had its place leaves either of the two, whole', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 20, inWal: 0, delivered: 0 });
+    writeFileSync(`${path}.new`, 'half a database');
+    const first = storeOn(path, { clock });
+    expect(existsSync(`${path}.new`)).toBe(false);
+    first.store.close();
+    renameSync(path, `${path}.new`);
+    const second = storeOn(path, { clock });
+    expect(existsSync(`${path}.new`)).toBe(false);
+    expect(count(start(second))).toBe(rows);
+  });
+});
+
+describe('damage that is found while it runs', () => {
+  test('when rows are deleted leads to a new database, and the collection goes on', async () => {
+    const parts = storeOn(path, { clock: new FakeClock(NOW), retentionMs: 3_600_000, syncIntervalMs: 1e9 });
+    const reader = start(parts);
+    const many = Array.from({ length: 1_000 }, (_, index) => reading('a.x', index, { i: String(index) }));
+    for (let scrape = 0; scrape < 120; scrape++) {
+      await parts.clock.advance(10_000);
+      parts.store.add(scrapeAt(parts.clock, parts.store, many));
+    }
+    deliver(reader, 100_000);
+    reader.pragma('wal_checkpoint(TRUNCATE)');
+    ruin(path, sampleLeaf(0).page, 40);
+    await parts.clock.advance(3_700_000);
+    await scrapes(parts, 2);
+    expect(parts.log.said('error')).toContain('error: the database is damaged; a new one takes its place, and what can be read is copied into it');
+    const healed = folder.keep(openDatabase(path));
+    expect(healed.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(booksOf(healed)).toMatchObject({ balanced: 1 });
+    expect(healed.prepare<[number], number>('SELECT COUNT(*) FROM metrics WHERE timestamp_ms > ?').pluck().get(parts.clock.now() - 20_000)).toBe(2 * SERIES);
+  }, 120_000);
+
+  test('by the uploader is looked into on a thread, and mended', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 0 });
+    const parts = storeOn(path, { clock });
+    const reader = start(parts);
+    reader.pragma('wal_checkpoint(TRUNCATE)');
+    ruin(path, sampleLeaf(5).page);
+    reader.exec('UPDATE uploader_state SET suspected_at = 1');
+    await until('the damage is found', async () => {
+      await parts.clock.advance(1_000);
+      return kept().length > 0;
+    });
+    const healed = folder.keep(openDatabase(path));
+    expect(healed.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(healed.prepare('SELECT suspected_at FROM uploader_state').pluck().get()).toBeNull();
+    expect(booksOf(healed)).toMatchObject({ collected: rows, balanced: 1 });
+  });
+
+  test('which is none is looked into once, and everything stays as it is', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 20, inWal: 0, delivered: 0 });
+    const parts = storeOn(path, { clock });
+    const reader = start(parts);
+    reader.exec('UPDATE uploader_state SET suspected_at = 1');
+    await parts.clock.advance(10_000);
+    await until('the check is over', async () => {
+      await parts.clock.advance(1_000);
+      return reader.prepare('SELECT suspected_at FROM uploader_state').pluck().get() === null;
+    });
+    expect(kept()).toEqual([]);
+    expect(count(reader)).toBe(rows);
+  });
+});
+
+test('at most three damaged databases are kept, the newest, and no more than the cap', () => {
+  for (let day = 1; day <= 5; day++) for (const suffix of ['', '-wal']) writeFileSync(`${path}.damaged-2026010${day}T000000Z${suffix}`, Buffer.alloc(1_000));
+  pruneDamaged(path, 1_000_000);
+  expect(kept()).toEqual([3, 4, 5].map((day) => `metrics.db.damaged-2026010${day}T000000Z`));
+  pruneDamaged(path, 4_500);
+  expect(kept()).toEqual([4, 5].map((day) => `metrics.db.damaged-2026010${day}T000000Z`));
+  pruneDamaged(path, 1_000);
+  expect(readdirSync(dirname(path))).toEqual([]);
+});

@@ -1,0 +1,175 @@
+import { existsSync, readdirSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+
+import { beforeEach, describe, expect, test } from '@jest/globals';
+
+import { openDatabase } from '@thugshells/shared/database/open.ts';
+import { setAsideFiles } from '@thugshells/shared/database/set-aside-files.ts';
+import { SCHEMA_VERSION, schemaVersionOf } from '@thugshells/shared/database/schema-version.ts';
+
+import { pruneDamaged } from '../../../../../collector/src/store/recovery/replace-database.ts';
+import { setNewerAside } from '../../../../../collector/src/store/recovery/set-aside.ts';
+import { FakeClock } from '../../../../support/fake-clock.ts';
+import { RecordedLog } from '../../../../support/recorded-log.ts';
+import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
+import { NOW, storeOn } from '../../../../support/collector/collector-parts.ts';
+import { copyDatabase, killedDatabase, scrapes, SERIES } from '../../../../support/collector/prepared-store.ts';
+import { booksIn, content, makeNewer, NEWER } from '../../../../support/collector/set-aside-parts.ts';
+
+const LATER = NOW + 86_400_000;
+const folder = useTemporaryFolder();
+let path: string;
+let aside: string;
+
+beforeEach(() => {
+  path = folder.path('metrics.db');
+  aside = `${path}.schema-${NEWER}`;
+});
+
+/** A newer program's database as its kill leaves it: some of it stands in the WAL alone. */
+async function newerDatabase(): Promise<number> {
+  const { rows } = await killedDatabase(path, { inFile: 20, inWal: 5, delivered: 100 });
+  const live = openDatabase(path);
+  live.prepare('INSERT INTO schema_version (version, applied_at) VALUES (?, 0)').run(NEWER);
+  // As a kill leaves it: closing the database would move the WAL into it.
+  for (const suffix of ['', '-wal']) expect(existsSync(path + suffix)).toBe(true);
+  copyDatabase(path, `${path}.kept`);
+  live.close();
+  for (const suffix of ['', '-wal']) renameSync(`${path}.kept${suffix}`, path + suffix);
+  return rows;
+}
+
+function names(): string[] {
+  return readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.s`)).sort();
+}
+
+function started(): ReturnType<typeof storeOn> {
+  const parts = storeOn(path, { clock: new FakeClock(LATER) });
+  folder.keep(parts.store);
+  return parts;
+}
+
+describe('set aside: a newer database', () => {
+  test('is kept whole under a name with its version, and the collection goes on in a new one', async () => {
+    const rows = await newerDatabase();
+    const parts = started();
+    await scrapes(parts, 2);
+    expect(names()).toEqual([basename(aside)]);
+    expect([schemaVersionOf(aside), content(aside).length]).toEqual([NEWER, rows]);
+    expect([schemaVersionOf(path), booksIn(path)]).toMatchObject([SCHEMA_VERSION, { collected: 2 * SERIES, pending: 2 * SERIES, balanced: 1 }]);
+  });
+
+  test('is one event in the log, which names the file, both versions and what to do', async () => {
+    await newerDatabase();
+    const { log } = started();
+    expect(log.said('warn', 'error')).toEqual(['warn: newer database set aside, beginning anew']);
+    const { fields } = log.lines.find(({ level }) => level === 'warn')!;
+    expect(fields).toMatchObject({ path: aside, schema_version: NEWER, known_version: SCHEMA_VERSION, hint: expect.stringContaining(`knows schema ${NEWER}`) });
+  });
+
+  test('gets a number where the name is taken, also by one that is being taken over', async () => {
+    for (const taken of [aside, `${aside}.2.taking-over`, `${aside}.3-wal`]) writeFileSync(taken, 'another');
+    await newerDatabase();
+    started();
+    expect(schemaVersionOf(`${aside}.4`)).toBe(NEWER);
+  });
+
+  test('is left as it is at the next start, and no room is made at its cost', async () => {
+    const rows = await newerDatabase();
+    started().store.close();
+    pruneDamaged(path, 0);
+    const { log } = started();
+    expect([names(), content(aside).length, log.said('warn', 'error')]).toEqual([[basename(aside)], rows, []]);
+  });
+
+  test('that another program has open takes what that one commits, and its WAL is left alone when it ends', async () => {
+    const rows = await newerDatabase();
+    const other = openDatabase(path);
+    other.exec(`INSERT INTO sessions (id, start_time, status) VALUES ('before', 1, 'active')`);
+    const parts = started();
+    other.exec(`INSERT INTO sessions (id, start_time, status) VALUES ('after', 1, 'active')`);
+    await scrapes(parts, 1);
+    other.close();
+    await scrapes(parts, 1);
+    expect(booksIn(path)).toMatchObject({ collected: 2 * SERIES, balanced: 1 });
+    const reader = folder.keep(openDatabase(aside, { readonly: true }));
+    expect(reader.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(reader.prepare(`SELECT id FROM sessions WHERE start_time = 1 ORDER BY id`).pluck().all()).toEqual(['after', 'before']);
+    expect(content(aside)).toHaveLength(rows);
+  });
+
+  test('that is no newer stays where it is', async () => {
+    const { rows } = await killedDatabase(path, { inFile: 5, inWal: 1, delivered: 0 });
+    setNewerAside({ dbPath: path, logger: new RecordedLog() });
+    expect([names(), content(path).length]).toEqual([[], rows]);
+  });
+});
+
+test('set aside: looking at a file that lost all its bytes leaves its WAL, from which rows are salvaged', async () => {
+  await killedDatabase(path, { inFile: 5, inWal: 5, delivered: 0 });
+  truncateSync(path, 0);
+  const walBytes = statSync(`${path}-wal`).size;
+  started();
+  const [damaged] = readdirSync(dirname(path)).filter((name) => /damaged-\w+-wal$/.test(name));
+  expect(statSync(folder.path(damaged!)).size).toBe(walBytes);
+  expect(booksIn(path).balanced).toBe(1);
+});
+
+describe('set aside: after a kill', () => {
+  const intent = (): string => `${path}.setting-aside`;
+
+  /** How far the move came: what had its new name already. */
+  test.each<[string, readonly string[]]>([
+    ['before anything was moved', []],
+    ['with the file moved and its WAL not', ['']],
+    ['with all of it moved', ['', '-wal']],
+  ])('%s the next start goes on, and nothing is lost', async (_, moved) => {
+    const rows = await newerDatabase();
+    writeFileSync(intent(), basename(aside));
+    for (const suffix of moved) renameSync(path + suffix, aside + suffix);
+    await scrapes(started(), 2);
+    expect(names().filter((name) => !name.endsWith('-wal'))).toEqual([basename(aside)]);
+    expect([schemaVersionOf(aside), content(aside).length]).toEqual([NEWER, rows]);
+    expect(booksIn(path)).toMatchObject({ collected: 2 * SERIES, balanced: 1 });
+    expect(existsSync(intent())).toBe(false);
+  });
+
+  test('in the middle of noting what is to be moved nothing has been moved', async () => {
+    const rows = await newerDatabase();
+    writeFileSync(intent(), 'metr');
+    started();
+    expect([names(), content(aside).length, existsSync(intent())]).toEqual([[basename(aside)], rows, false]);
+  });
+
+  test('once everything is moved the new database’s WAL stays its own', async () => {
+    await newerDatabase();
+    const first = started();
+    await scrapes(first, 2);
+    // The note of what is moved was forgotten too late.
+    writeFileSync(intent(), basename(aside));
+    const killed = openDatabase(path);
+    copyDatabase(path, `${path}.kept`);
+    first.store.close();
+    killed.close();
+    for (const suffix of ['', '-wal']) renameSync(`${path}.kept${suffix}`, path + suffix);
+    started();
+    expect(booksIn(path)).toMatchObject({ collected: 2 * SERIES, balanced: 1 });
+  });
+});
+
+test('set aside: files are listed with version and size, and others are not', () => {
+  for (const name of ['schema-6', 'schema-6-wal', 'schema-12.3', 'schema-12.3.taking-over', 'schema-x', 'damaged-20260101T000000Z', 'schema-6.old']) {
+    writeFileSync(`${path}.${name}`, '12345');
+  }
+  writeFileSync(`${path}2.schema-6`, '');
+  const listed = setAsideFiles(path).map(({ file, ...rest }) => [file.slice('metrics.db.'.length), ...Object.values(rest)]);
+  expect(listed).toEqual([['schema-12.3', 12, 5, false], ['schema-12.3.taking-over', 12, 5, true], ['schema-6', 6, 10, false]]);
+  expect(setAsideFiles(folder.path('missing/metrics.db'))).toEqual([]);
+});
+
+test('set aside: a database that looks newer is made so by the record of its version alone', async () => {
+  await killedDatabase(path, { inFile: 2, inWal: 0, delivered: 0 });
+  makeNewer(path);
+  expect(schemaVersionOf(path)).toBe(NEWER);
+  expect(schemaVersionOf(`${path}.missing`)).toBeUndefined();
+});

@@ -1,0 +1,300 @@
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+
+import { beforeEach, describe, expect, test } from '@jest/globals';
+
+import { openDatabase } from '@thugshells/shared/database/open.ts';
+import { SCHEMA_VERSION, schemaVersionOf } from '@thugshells/shared/database/schema-version.ts';
+
+import { FakeClock } from '../../../../support/fake-clock.ts';
+import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
+import { NOW, storeOn } from '../../../../support/collector/collector-parts.ts';
+import { scrapes, SERIES } from '../../../../support/collector/prepared-store.ts';
+import { booksIn, content, fullDatabase, killedCopy, makeKnown, makeNewer, NEWER, smallDatabase, takingOver } from '../../../../support/collector/set-aside-parts.ts';
+
+/** After everything that fullDatabase() holds. */
+const LATER = NOW + 7_200_000;
+const folder = useTemporaryFolder();
+let path: string;
+let aside: string;
+
+beforeEach(() => {
+  path = folder.path('agent/metrics.db');
+  aside = `${path}.schema-${SCHEMA_VERSION}`;
+});
+
+/** A database, and a set-aside one beside it whose schema this program knows. */
+async function bothDatabases({ laterMs = LATER } = {}): Promise<{ readonly rows: unknown[]; readonly collected: number }> {
+  // This one first: at its start a store begins to take over what it finds.
+  await smallDatabase(path, laterMs);
+  await fullDatabase(aside, NOW);
+  // What was not surely on the receiver's disk is to be sent again.
+  const uploaded = 5;
+  const first = (content(aside) as unknown[][]).map((row) => (row[0] === NOW + 580_000 ? row.with(uploaded, 0) : row));
+  const rows = sorted([...first, ...content(path)]);
+  return { rows, collected: booksIn(aside).collected + booksIn(path).collected };
+}
+
+function sorted(rows: readonly unknown[]): string[] {
+  return rows.map((row) => JSON.stringify(row)).sort();
+}
+
+function names(of = path): string[] {
+  return readdirSync(dirname(of)).filter((name) => /^metrics\.db\.(schema|damaged)/.test(name) && !/(\.ballast|-wal|-shm)$/.test(name)).sort();
+}
+
+function salvages(of = path): unknown[] {
+  const database = openDatabase(of);
+  try {
+    return database.prepare('SELECT file, step FROM salvage').raw().all();
+  } finally {
+    database.close();
+  }
+}
+
+describe('take-over: a set-aside database whose schema the program knows', () => {
+  test('is copied with values, true times, states and reasons, its books are added, and the file is removed', async () => {
+    const { rows, collected } = await bothDatabases();
+    const copying = takingOver(path, LATER + 1_000_000);
+    copying.steps();
+    copying.close();
+    expect(sorted(content(path))).toEqual(rows);
+    expect(booksIn(path)).toEqual({ collected, delivered: 688, pending: rows.length - 688 - 3, rejected: 3, dropped: 5, balanced: 1 });
+    expect(salvages()).toEqual([]);
+    expect(readdirSync(dirname(path)).filter((name) => name.includes('schema') && !name.endsWith('.ballast'))).toEqual([]);
+  });
+
+  test('is one event in the log, with counts', async () => {
+    await bothDatabases();
+    const copying = takingOver(path, LATER + 1_000_000);
+    copying.steps();
+    copying.close();
+    expect(copying.log.said('info', 'warn', 'error')).toEqual(['info: set-aside database taken over, file removed']);
+    const counts = { count: 2_400, collected: 2_405, delivered: 700, rejected: 3, dropped: 5, lost: 0 };
+    expect(copying.log.lines[0]!.fields).toEqual({ path: `${basename(aside)}.taking-over`, ...counts });
+  });
+
+  test('balances its books with those of the database at every step', async () => {
+    await bothDatabases();
+    const copying = takingOver(path, LATER + 1_000_000);
+    let steps = 0;
+    for (; copying.queue.isCopying; steps++) {
+      expect(booksIn(path)).toMatchObject({ balanced: 1 });
+      copying.steps(1);
+    }
+    copying.close();
+    // Books, three slices of pending rows, one of settled ones, and what ends each of them.
+    expect(steps).toBeGreaterThanOrEqual(6);
+  });
+
+  test('loses no row where the clock was set back in between and stored times are the same', async () => {
+    const { rows, collected } = await bothDatabases({ laterMs: NOW });
+    const copying = takingOver(path, NOW + 9_000_000);
+    copying.steps();
+    copying.close();
+    expect(sorted(content(path))).toEqual(rows);
+    expect(booksIn(path)).toMatchObject({ collected, balanced: 1 });
+    await scrapes(storeOn(path, { clock: new FakeClock(NOW + 9_100_000) }), 1);
+    expect(booksIn(path)).toMatchObject({ collected: collected + SERIES, balanced: 1 });
+  });
+
+  test('keeps rows held whose time is not known yet, and when their boot began', async () => {
+    await smallDatabase(path, LATER);
+    await fullDatabase(aside, NOW);
+    const database = openDatabase(aside);
+    database.exec(`UPDATE epochs SET trusted = 0, boot_id = 'an earlier boot', boot_base_ms = 77; INSERT INTO receiver_clock VALUES ('an earlier boot', 5.5, 'hold', 6)`);
+    database.close();
+    const copying = takingOver(path, LATER + 1_000_000);
+    copying.steps();
+    copying.close();
+    const reader = folder.keep(openDatabase(path));
+    expect(reader.prepare(`SELECT DISTINCT trusted, boot_base_ms FROM epochs WHERE boot_id = 'an earlier boot'`).raw().all()).toEqual([[0, 77]]);
+    expect(reader.prepare('SELECT booted_at_ms FROM receiver_clock').pluck().all()).toEqual([5.5]);
+  });
+
+  test('is taken over beside the collection by the store itself', async () => {
+    const { collected } = await bothDatabases();
+    const { clock, store, log } = storeOn(path, { clock: new FakeClock(LATER + 1_000_000) });
+    const stop = new AbortController();
+    const running = store.run(stop.signal);
+    await scrapes({ clock, store, log }, 2);
+    stop.abort();
+    await running;
+    store.close();
+    expect(names()).toEqual([]);
+    expect(booksIn(path)).toMatchObject({ collected: collected + 2 * SERIES, balanced: 1 });
+  });
+
+  test('is left alone where its schema is newer', async () => {
+    await smallDatabase(path, LATER);
+    await fullDatabase(aside, NOW);
+    makeNewer(aside);
+    renameSync(aside, `${path}.schema-${NEWER}`);
+    const copying = takingOver(path, LATER + 1_000_000);
+    copying.steps();
+    copying.close();
+    expect([names(), salvages(), booksIn(path).collected]).toEqual([[`metrics.db.schema-${NEWER}`], [], 10 * SERIES + 1]);
+  });
+
+  test('that cannot be brought to this schema stays, and the next one is taken over all the same', async () => {
+    await bothDatabases();
+    await fullDatabase(`${aside}.2`, LATER + 100_000);
+    const broken = openDatabase(aside);
+    // Version 4 again, but what version 5 adds is there.
+    broken.exec('DELETE FROM schema_version WHERE version = 5');
+    broken.close();
+    const copying = takingOver(path, LATER + 9_000_000);
+    copying.steps();
+    copying.close();
+    expect(copying.log.said('error')).toEqual(['error: cannot take over set-aside database']);
+    expect(names()).toEqual([`${basename(aside)}.taking-over`]);
+    expect(booksIn(path)).toMatchObject({ collected: 10 * SERIES + 1 + 2_405, balanced: 1 });
+  });
+});
+
+describe('take-over: a kill', () => {
+  test.each([['', LATER], [', also where stored times are the same,', NOW]])('after any step%s loses no row and copies none twice', async (_, laterMs) => {
+    const { rows, collected } = await bothDatabases({ laterMs });
+    for (let steps = 0, isOver = false; !isOver; steps++) {
+      const start = killedCopy(path, folder.path(`start-${steps}`));
+      const killed = takingOver(start, LATER + 1_000_000);
+      killed.steps(steps);
+      isOver = !killed.queue.isCopying;
+      const left = killedCopy(start, folder.path(`left-${steps}`));
+      killed.close();
+      const next = takingOver(left, LATER + 2_000_000);
+      next.steps();
+      next.close();
+      expect(sorted(content(left))).toEqual(rows);
+      expect(booksIn(left)).toMatchObject({ collected, delivered: 688, rejected: 3, dropped: 5, balanced: 1 });
+      expect([names(left), salvages(left)]).toEqual([[], []]);
+    }
+  }, 60_000);
+
+  /** What a kill leaves while the file gets its name, and while it is removed. */
+  test.each<[string, (marked: string) => void]>([
+    ['before the file had the name of one that is being taken over', (marked) => renameSync(marked, aside)],
+    ['before its WAL had that name', (marked) => renameSync(`${marked}-wal`, `${aside}-wal`)],
+  ])('%s loses nothing', async (_, undo) => {
+    const { rows, collected } = await bothDatabases();
+    const wal = openDatabase(aside);
+    wal.exec(`INSERT INTO losses (at, reason, count) VALUES (1, 'cap', 7); UPDATE collector_state SET collected = collected + 7, dropped = dropped + 7`);
+    for (const suffix of ['', '-wal']) cpSync(aside + suffix, `${folder.path('kept')}${suffix}`);
+    wal.close();
+    for (const suffix of ['', '-wal']) renameSync(`${folder.path('kept')}${suffix}`, aside + suffix);
+    const killed = takingOver(path, LATER + 1_000_000);
+    const left = killedCopy(path, folder.path('left'));
+    killed.close();
+    [path, aside] = [left, `${left}.schema-${SCHEMA_VERSION}`];
+    undo(`${aside}.taking-over`);
+    const next = takingOver(path, LATER + 2_000_000);
+    next.steps();
+    next.close();
+    expect(sorted(content(path))).toEqual(rows);
+    expect(booksIn(path)).toMatchObject({ collected: collected + 7, dropped: 12, balanced: 1 });
+    expect(names()).toEqual([]);
+  });
+
+  test.each([['before', false], ['after']])('%s the file is removed leaves nothing to be copied again', async (_, isRemoved = true) => {
+    const { rows } = await bothDatabases();
+    const marked = `${aside}.taking-over`;
+    cpSync(aside, folder.path('copy'));
+    const copying = takingOver(path, LATER + 1_000_000);
+    copying.steps();
+    copying.close();
+    const database = openDatabase(path);
+    database.prepare(`INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES (?, 'done', 0, '[]', 0, 2400)`).run(basename(marked));
+    database.close();
+    if (!isRemoved) renameSync(folder.path('copy'), marked);
+    const next = takingOver(path, LATER + 2_000_000);
+    next.steps();
+    next.close();
+    expect([sorted(content(path)), names(), salvages()]).toEqual([rows, [], []]);
+  });
+});
+
+describe('take-over: a database that is set aside while it takes over another', () => {
+  /** Halfway through, an older program begins anew; then the newer one comes back. */
+  async function backAndForth(steps: number, { laterMs = LATER, olderMs = LATER + 2_000_000 } = {}): Promise<{ readonly rows: string[]; readonly collected: number }> {
+    const { rows, collected } = await bothDatabases({ laterMs });
+    const copying = takingOver(path, LATER + 1_000_000);
+    copying.steps(steps);
+    copying.close();
+    makeNewer(path);
+    const older = storeOn(path, { clock: new FakeClock(olderMs) });
+    await scrapes(older, 2);
+    const stop = new AbortController();
+    const running = older.store.run(stop.signal);
+    await older.clock.advance(5_000);
+    stop.abort();
+    await running;
+    older.store.close();
+    const added = content(path);
+    expect([added.length, names()]).toEqual([2 * SERIES, [`${basename(aside)}.taking-over`, `metrics.db.schema-${NEWER}`]]);
+    return { rows: sorted([...(rows as string[]).map((row) => JSON.parse(row) as unknown), ...added]), collected: collected + 2 * SERIES };
+  }
+
+  const sameTimes = { laterMs: NOW, olderMs: NOW };
+  test.each<[number, string, { laterMs?: number; olderMs?: number }]>([
+    ...[0, 1, 2, 3, 4, 5].map((steps) => [steps, '', {}] as [number, string, object]),
+    ...[1, 3].map((steps) => [steps, ' and stored times that are the same', sameTimes] as [number, string, object]),
+  ])('after %i steps%s goes on with it when it is taken over itself', async (steps, _, times) => {
+    const { rows, collected } = await backAndForth(steps, times);
+    // The newer program: it knows the schema.
+    makeKnown(`${path}.schema-${NEWER}`);
+    renameSync(`${path}.schema-${NEWER}`, `${path}.schema-${SCHEMA_VERSION}.2`);
+    const newer = takingOver(path, LATER + 3_000_000);
+    newer.steps();
+    newer.close();
+    expect(sorted(content(path))).toEqual(rows);
+    expect(booksIn(path)).toMatchObject({ collected, delivered: 688, rejected: 3, dropped: 5, balanced: 1 });
+    expect([names(), salvages()]).toEqual([[], []]);
+  });
+});
+
+describe('take-over: a damaged file', () => {
+  test('gives what can be read, the rest is in the ledger, and the file is kept as damaged ones are', async () => {
+    const { collected } = await bothDatabases();
+    const database = openDatabase(aside);
+    const leaf = database
+      .prepare<[], { page: number; rows: number }>(`SELECT pageno AS page, ncell AS rows FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf' LIMIT 1 OFFSET 30`)
+      .get()!;
+    database.close();
+    const bytes = readFileSync(aside);
+    bytes.fill(0xa5, (leaf.page - 1) * 1024, leaf.page * 1024);
+    writeFileSync(aside, bytes);
+    const copying = takingOver(path, LATER + 1_000_000);
+    copying.steps();
+    copying.close();
+    expect(booksIn(path)).toMatchObject({ collected, dropped: 5 + leaf.rows, balanced: 1 });
+    expect(copying.log.said('warn', 'error')).toEqual(['warn: set-aside database damaged, salvaged']);
+    expect(names()).toEqual([expect.stringMatching(/^metrics\.db\.damaged-\d{8}T\d{6}Z$/)]);
+  });
+
+  test('of which the header is gone still gives every row, as pending ones', async () => {
+    await bothDatabases();
+    const before = booksIn(path);
+    const bytes = readFileSync(aside);
+    bytes.fill(0, 0, 1024);
+    writeFileSync(aside, bytes);
+    const copying = takingOver(path, LATER + 1_000_000);
+    copying.steps();
+    copying.close();
+    expect(booksIn(path)).toMatchObject({ balanced: 1, delivered: before.delivered });
+    expect(existsSync(`${aside}.taking-over`)).toBe(false);
+  });
+
+  test('that is gone altogether is in the ledger', async () => {
+    const { collected } = await bothDatabases();
+    const copying = takingOver(path, LATER + 1_000_000);
+    copying.steps(3);
+    copying.close();
+    const before = booksIn(path);
+    rmSync(`${aside}.taking-over`);
+    const next = takingOver(path, LATER + 2_000_000);
+    next.steps();
+    next.close();
+    expect(booksIn(path)).toMatchObject({ collected, dropped: 5 + collected - before.collected, balanced: 1 });
+    expect([salvages(), schemaVersionOf(path)]).toEqual([[], SCHEMA_VERSION]);
+  });
+});

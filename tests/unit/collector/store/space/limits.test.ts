@@ -1,0 +1,80 @@
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import { Ballast } from '../../../../../collector/src/store/space/ballast.ts';
+import { spaceLimits } from '../../../../../collector/src/store/space/limits.ts';
+import { WrittenBytes } from '../../../../../collector/src/store/space/written-bytes.ts';
+import { FakeClock } from '../../../../support/fake-clock.ts';
+import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
+
+const MIB = 1024 ** 2;
+const folder = useTemporaryFolder();
+
+describe('DB_MAX_SIZE', () => {
+  test('of 512 MiB leaves the WAL its 64 MiB', () => {
+    expect(spaceLimits({ dbMaxBytes: 512 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({ walBytes: 64 * MIB, walMaxBytes: 96 * MIB, databaseBytes: 415 * MIB });
+  });
+
+  test('of 8 MiB makes the WAL an eighth of it', () => {
+    expect(spaceLimits({ dbMaxBytes: 8 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({ walBytes: MIB, databaseBytes: 5.5 * MIB });
+  });
+
+  test('is never exceeded by its parts, and rows are given up before the file is full', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 8 * MIB, max: 2 ** 40 }), fc.integer({ min: 65_536, max: 2 ** 40 }), (dbMaxBytes, walCheckpointBytes) => {
+        const { databaseBytes, walBytes, walMaxBytes, ballastBytes, usedBytes } = spaceLimits({ dbMaxBytes, walCheckpointBytes });
+        expect(databaseBytes + walMaxBytes + ballastBytes).toBeLessThanOrEqual(dbMaxBytes + 1);
+        expect(walBytes).toBeLessThanOrEqual(Math.min(walCheckpointBytes, dbMaxBytes / 8));
+        expect(usedBytes).toBeLessThanOrEqual(databaseBytes - 128 * 1024);
+        expect(usedBytes).toBeGreaterThan(dbMaxBytes / 2);
+      }),
+    );
+  });
+});
+
+describe('the ballast', () => {
+  test('is a mebibyte that takes its space also where zeros would not, and is given back', () => {
+    const ballast = new Ballast(folder.path('metrics.db'));
+    expect(ballast.ensure()).toBe(true);
+    const { size, blocks } = statSync(folder.path('metrics.db.ballast'));
+    expect([size, blocks * 512 >= MIB]).toEqual([MIB, true]);
+    expect(ballast.ensure()).toBe(true);
+    expect(ballast.release()).toBe(true);
+    expect(existsSync(folder.path('metrics.db.ballast'))).toBe(false);
+    expect(ballast.release()).toBe(false);
+  });
+
+  test('is no fault where it cannot be made', () => {
+    writeFileSync(folder.path('file'), '');
+    expect(new Ballast(folder.path('file/metrics.db')).ensure()).toBe(false);
+  });
+
+  test('that was cut short is made anew', () => {
+    writeFileSync(folder.path('metrics.db.ballast'), 'half');
+    expect(new Ballast(folder.path('metrics.db')).ensure()).toBe(true);
+    expect(statSync(folder.path('metrics.db.ballast')).size).toBe(MIB);
+  });
+});
+
+describe('bytes written', () => {
+  test('are those since the last time, and a rate of the last day', async () => {
+    const clock = new FakeClock();
+    let bytes = 5_000;
+    const written = new WrittenBytes(clock, () => bytes);
+    bytes += 700;
+    expect(written.take()).toBe(700);
+    expect(written.take()).toBe(0);
+    expect(written.perDay()).toBeNull();
+    await clock.advance(3_600_000);
+    expect(written.perDay()).toBe(700 * 24);
+    // A day of a hundred bytes an hour: what was before counts no more.
+    for (let hour = 0; hour < 30; hour++) {
+      await clock.advance(3_600_000);
+      bytes += 100;
+      written.perDay();
+    }
+    expect(written.perDay()).toBe(2_400);
+  });
+});

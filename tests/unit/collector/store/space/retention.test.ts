@@ -1,0 +1,116 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+
+import type { Database } from '@thugshells/shared/database/open.ts';
+
+import { instantOf } from '../../../../../collector/src/store/clock/clock-epochs.ts';
+import { Retention } from '../../../../../collector/src/store/space/retention.ts';
+import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
+import { migratedDatabase, reading, startOn, statusNamed } from '../../../../support/collector/collector-parts.ts';
+import { booksOf } from '../../../../support/collector/prepared-store.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** What Thinning takes for the bytes of a row. */
+const ROW_BYTES = 48;
+const folder = useTemporaryFolder();
+let database: Database;
+let parts: ReturnType<typeof startOn>;
+
+beforeEach(() => {
+  database = folder.keep(migratedDatabase(folder.path('metrics.db')));
+  parts = startOn(database);
+});
+
+/** Stores scrapes of two series each. */
+async function scrapes(count: number, everyMs: number): Promise<void> {
+  for (let scrape = 0; scrape < count; scrape++) {
+    await parts.clock.advance(everyMs);
+    const at = instantOf(parts.clock);
+    const { samples } = parts.admission.admit([reading('a.x', scrape), reading('a.y', scrape)], at.wallMs);
+    parts.writer.commit([{ at, samples, status: statusNamed() }]);
+  }
+}
+
+/** Settles a range of rows as delivered, as the uploader does. */
+function deliver(first: number, last: number): void {
+  database.prepare('INSERT INTO settled VALUES (?, ?)').run(first, last);
+  database.prepare('UPDATE uploader_state SET delivered = delivered + ?').run(last - first + 1);
+}
+
+function retention({ retentionMs = 3 * DAY, capacityRows = 1e6 } = {}): Retention {
+  const { clock, ledger } = parts;
+  return new Retention(database, { clock, ledger, retentionMs, usedBytes: capacityRows * ROW_BYTES });
+}
+
+function ids(): number[] {
+  return database.prepare<[], number>('SELECT id FROM samples ORDER BY id').pluck().all();
+}
+
+function upTo(last: number, first = 1): number[] {
+  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+describe('what is older than RETENTION', () => {
+  test('goes where it has been delivered, and never while it is pending', async () => {
+    await scrapes(10, HOUR);
+    deliver(5, 8);
+    await parts.clock.advance(30 * DAY);
+    expect(retention().expire()).toEqual({ rows: 4, lost: 0 });
+    expect(ids()).toEqual([...upTo(4), ...upTo(20, 9)]);
+    expect(retention().expire()).toEqual({ rows: 0, lost: 0 });
+    expect(booksOf(database)).toMatchObject({ collected: 20, delivered: 4, pending: 16, dropped: 0, balanced: 1 });
+  });
+
+  test('goes when its time has come, and no hour sooner', async () => {
+    await scrapes(10, HOUR);
+    deliver(1, 20);
+    // The first scrape was nine hours ago, the fifth one five.
+    expect(retention({ retentionMs: 9 * HOUR }).expire()).toEqual({ rows: 0, lost: 0 });
+    expect(retention({ retentionMs: 5 * HOUR - 1 }).expire()).toEqual({ rows: 10, lost: 0 });
+    expect(ids()).toEqual(upTo(20, 11));
+  });
+
+  test('is that by its true time, not by the clock that it was stored with', async () => {
+    await scrapes(10, HOUR);
+    deliver(1, 20);
+    database.exec(`UPDATE epochs SET offset_ms = ${2 * DAY}`);
+    expect(retention({ retentionMs: HOUR }).expire()).toEqual({ rows: 0, lost: 0 });
+    database.exec(`UPDATE epochs SET offset_ms = ${-4 * DAY}`);
+    expect(retention().expire()).toEqual({ rows: 20, lost: 0 });
+  });
+});
+
+describe('for want of room', () => {
+  test('delivered rows go first, however new, then pending ones are thinned, and the ledger says so', async () => {
+    await scrapes(30, 10_000);
+    deliver(41, 50);
+    const work = retention({ capacityRows: 20 });
+    expect(work.makeRoom()).toEqual({ rows: 10, lost: 0 });
+    expect(ids()).toEqual([...upTo(40), ...upTo(60, 51)]);
+    expect(booksOf(database)).toMatchObject({ pending: 50, dropped: 0, balanced: 1 });
+    const thinned = work.makeRoom()!;
+    expect(thinned.lost).toBeGreaterThan(0);
+    expect(booksOf(database)).toMatchObject({ delivered: 10, pending: 50 - thinned.lost, dropped: thinned.lost, balanced: 1 });
+    expect(database.prepare('SELECT reason, count FROM losses').raw().all()).toEqual([['thinned', thinned.lost]]);
+  });
+
+  test('the first sample of each series and minute stays, and the newest rows stay whole', async () => {
+    await scrapes(30, 10_000);
+    const firstOfMinute = database
+      .prepare<[], number>('SELECT MIN(id) FROM samples WHERE id <= 50 GROUP BY series_id, timestamp_ms / 60000 ORDER BY 1')
+      .pluck()
+      .all();
+    const { lost } = retention({ capacityRows: 20 }).makeRoom()!;
+    expect(ids()).toEqual([...firstOfMinute, ...upTo(60, 51)]);
+    expect(lost).toBe(50 - firstOfMinute.length);
+    expect(firstOfMinute.length).toBeLessThan(14);
+  });
+
+  test('all that is left goes in the end, and every row of it is in the ledger', async () => {
+    await scrapes(30, 10_000);
+    const work = retention({ capacityRows: 20 });
+    for (let slice = work.makeRoom(); slice !== undefined; slice = work.makeRoom()) continue;
+    expect(ids()).toEqual([]);
+    expect(booksOf(database)).toMatchObject({ collected: 60, pending: 0, dropped: 60, balanced: 1 });
+  });
+});

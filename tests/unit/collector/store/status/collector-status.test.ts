@@ -1,0 +1,55 @@
+import { beforeEach, expect, test } from '@jest/globals';
+
+import type { Database } from '@thugshells/shared/database/open.ts';
+
+import { CollectorStatusTable, type CollectorStatus } from '../../../../../collector/src/store/status/collector-status.ts';
+import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
+import { migratedDatabase, NOW } from '../../../../support/collector/collector-parts.ts';
+
+const folder = useTemporaryFolder();
+let database: Database;
+let table: CollectorStatusTable;
+
+const status: CollectorStatus = {
+  collector: 'cpu',
+  status: 'failing',
+  message: '/proc/stat: malformed',
+  sinceMs: NOW,
+  intervalMs: 10_000,
+  lastScrapeMs: NOW + 20_000,
+  durationMs: 1.25,
+  collected: 7,
+  failed: 2,
+  durations: { counts: [1, 2, 0, 0, 0, 0], sum: 0.004 },
+};
+
+beforeEach(() => {
+  database = folder.keep(migratedDatabase(folder.path('metrics.db')));
+  table = new CollectorStatusTable(database);
+});
+
+test('a collector that was never seen begins at nothing', () => {
+  expect(table.countersOf('cpu')).toEqual({ collected: 0, failed: 0, durations: { counts: [0, 0, 0, 0, 0, 0], sum: 0 } });
+});
+
+test('the counters come back as they were saved', () => {
+  table.save(status);
+  expect(new CollectorStatusTable(database).countersOf('cpu')).toEqual({ collected: 7, failed: 2, durations: status.durations });
+});
+
+test('the row is what the sidecar reads: one a collector, the last that was saved', () => {
+  table.save({ ...status, status: 'ok', message: '' });
+  table.save(status);
+  expect(database.prepare('SELECT * FROM collector_status').all()).toEqual([
+    {
+      collector: 'cpu', status: 'failing', message: '/proc/stat: malformed', since: NOW, interval_ms: 10_000, last_scrape: NOW + 20_000,
+      duration_ms: 1.25, collected: 7, failed: 2, durations: '{"counts":[1,2,0,0,0,0],"sum":0.004}',
+    },
+  ]);
+});
+
+test('collectors that run no more are forgotten, the others are kept', () => {
+  for (const collector of ['cpu', 'disk', 'load']) table.save({ ...status, collector });
+  table.keepOnly(['disk', 'network']);
+  expect(database.prepare('SELECT collector FROM collector_status').pluck().all()).toEqual(['disk']);
+});

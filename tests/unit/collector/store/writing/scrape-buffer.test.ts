@@ -1,0 +1,62 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+
+import type { Sample } from '@thugshells/shared/metrics/sample.ts';
+
+import { ScrapeBuffer } from '../../../../../collector/src/store/writing/scrape-buffer.ts';
+import { NOW, statusNamed } from '../../../../support/collector/collector-parts.ts';
+
+const sample: Sample = { name: 'a.x', deviceId: 'b1', tags: {}, canonical: '{}', valueType: 0, timestampMs: NOW, value: 1, priority: 1 };
+let buffer: ScrapeBuffer;
+
+beforeEach(() => {
+  buffer = new ScrapeBuffer();
+});
+
+/** Adds a scrape of so many samples, which began so many milliseconds after the first one. */
+function add(samples: number, afterMs: number): void {
+  const at = { wallMs: NOW + afterMs, monotonicMs: afterMs, sinceBootMs: afterMs };
+  buffer.add({ at, samples: new Array<Sample>(samples).fill(sample), status: statusNamed() });
+}
+
+/** When the scrapes of the next commit began. */
+function group(mostSamples?: number): number[] {
+  return buffer.group(mostSamples).map(({ at }) => at.wallMs - NOW);
+}
+
+describe('where more waits than there is room for', () => {
+  test('the oldest scrapes make way, and are a loss with its count and times', () => {
+    for (let scrape = 0; scrape < 4; scrape++) add(9_000, scrape * 1_000);
+    expect([group(1e6), buffer.samples, buffer.loss]).toEqual([[1_000, 2_000, 3_000], 27_000, { reason: 'memory', count: 9_000, firstMs: NOW, lastMs: NOW }]);
+    add(9_000, 4_000);
+    expect([group(1e6), buffer.loss]).toEqual([[2_000, 3_000, 4_000], { reason: 'memory', count: 18_000, firstMs: NOW, lastMs: NOW + 1_000 }]);
+  });
+
+  test('the newest scrape stays, however large', () => {
+    add(10, 0);
+    add(100_000, 1_000);
+    expect([group(1e6), buffer.loss?.count]).toEqual([[1_000], 10]);
+  });
+
+  test('scrapes without samples make way too, and are no loss', () => {
+    for (let scrape = 0; scrape < 10_000; scrape++) add(0, scrape);
+    expect(group(1e6).length).toBeLessThan(10_000);
+    expect([group(1e6).at(-1), buffer.loss]).toEqual([9_999, undefined]);
+  });
+});
+
+describe('a commit', () => {
+  test('takes the oldest scrapes, as many as fit into it, and at least one', () => {
+    add(1_500, 0);
+    add(400, 1_000);
+    add(200, 2_000);
+    expect([group(), group(1_000), group(0)]).toEqual([[0, 1_000], [0], [0]]);
+  });
+
+  test('leaves the others, and the loss is in the books with it', () => {
+    for (let scrape = 0; scrape < 4; scrape++) add(9_000, scrape * 1_000);
+    buffer.committed(2);
+    expect([group(1e6), buffer.samples, buffer.loss, buffer.isEmpty]).toEqual([[3_000], 9_000, undefined, false]);
+    buffer.committed(1);
+    expect(buffer.isEmpty).toBe(true);
+  });
+});

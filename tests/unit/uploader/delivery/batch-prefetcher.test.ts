@@ -1,0 +1,65 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgements.ts';
+import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
+import { ChunkSize } from '../../../../uploader/src/delivery/chunk-size.ts';
+import { EncoderPool } from '../../../../uploader/src/encoding/encoder-pool.ts';
+import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { UpcomingBatches } from '../../../../uploader/src/delivery/batch-prefetcher.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { until } from '../../../support/until.ts';
+import { WORKER_FILE } from '../../../support/uploader/running-uploads.ts';
+import { StoredSamples } from '../../../support/uploader/stored-samples.ts';
+
+const ROWS = 2_000;
+const BATCH = 100;
+
+/** Tells how many batches it was asked for. */
+class CountingPool extends EncoderPool {
+  asked = 0;
+
+  override async encode(...rows: Parameters<EncoderPool['encode']>): ReturnType<EncoderPool['encode']> {
+    this.asked += 1;
+    return super.encode(...rows);
+  }
+}
+
+let stored: StoredSamples;
+let encoder: CountingPool;
+beforeEach(() => {
+  stored = new StoredSamples();
+  stored.rows(ROWS);
+  encoder = new CountingPool({ clock: new FakeClock(), databasePath: stored.path, workerFile: WORKER_FILE });
+});
+afterEach(async () => {
+  await encoder.close();
+  stored.remove();
+});
+
+/** The batches of a cycle, with so many ready while one is sent. */
+function upcoming(ahead: number): UpcomingBatches {
+  const settled = new Settled(stored.database);
+  const backlog = new Backlog(stored.database, settled);
+  const acknowledgements = new Acknowledgements(stored.database, settled, { clock: new FakeClock(), replayWindowMs: 0 });
+  const chunkSize = new ChunkSize({ chunkMetrics: 50, batchMetrics: BATCH, chunkGrowth: false, chunkMaxBytes: 256 * 1024, uploadIntervalMs: 30_000 });
+  chunkSize.batchesAhead = () => ahead;
+  return new UpcomingBatches({ backlog, acknowledgements, encoder, chunkSize }, 0);
+}
+
+test.each([1, 4])('while one batch is sent %d are made ready, and not more', async (ahead) => {
+  const batches = upcoming(ahead);
+  await batches.next();
+  await until('they are asked for', () => encoder.asked === 1 + ahead);
+  await batches.next();
+  await until('one more takes the place of the one that was handed out', () => encoder.asked === 2 + ahead);
+  expect((await encoder.encode({ ranges: [[1, 1]], batchMetrics: 1, chunkMetrics: 1 })).chunks).toHaveLength(1);
+  // That one came after all that were asked for before it.
+  expect(encoder.asked).toBe(3 + ahead);
+});
+
+test.each([1, 4])('with %d ready each row comes once, in the order of the ids', async (ahead) => {
+  const batches = upcoming(ahead);
+  const ids: number[] = [];
+  for (let batch = await batches.next(); batch !== undefined; batch = await batches.next()) ids.push(...batch.chunks.flatMap((chunk) => [...chunk.ids]));
+  expect(ids).toEqual(Array.from({ length: ROWS }, (_, index) => index + 1));
+});

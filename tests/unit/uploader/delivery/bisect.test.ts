@@ -1,0 +1,142 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import { bisect, type BisectResult } from '../../../../uploader/src/delivery/bisect.ts';
+import type { Outcome, Post } from '../../../../uploader/src/transport/transport.ts';
+import { madeChunk } from '../../../support/uploader/made-chunk.ts';
+
+const refused: Outcome = { kind: 'rejected', reason: 'HTTP 400: cannot parse' };
+
+function postOf(outcome: Outcome): Post {
+  return { outcome, status: outcome.kind === 'rejected' ? 400 : 204, endpoint: '', bytesSent: 0, bytesReceived: 0, durationMs: 0, closing: false };
+}
+
+interface Search {
+  readonly count: number;
+  /** What the receiver makes of a part, by its ids. */
+  readonly judge: (ids: readonly number[], post: number) => Outcome;
+  readonly receiverTakesSamples?: boolean;
+  /** Ids that have been deleted meanwhile. */
+  readonly gone?: readonly number[];
+}
+
+/** Searches a chunk with the ids 1 to `count` that was refused; also tells which ids were taken, in how many posts. */
+async function search({ count, judge, receiverTakesSamples = true, gone = [] }: Search): Promise<{ result: BisectResult; taken: number[]; posts: number }> {
+  const taken: number[] = [];
+  let posts = 0;
+  const result = await bisect(madeChunk(count), postOf(refused), {
+    receiverTakesSamples,
+    async encode(ids) {
+      const left = [...ids].filter((id) => !gone.includes(id));
+      return left.length === 0 ? undefined : madeChunk(left.length, left);
+    },
+    async post(part) {
+      const outcome = judge([...part.ids], (posts += 1));
+      if (outcome.kind === 'delivered') taken.push(...part.ids);
+      return postOf(outcome);
+    },
+  });
+  return { result, taken: taken.sort((a, b) => a - b), posts };
+}
+
+/** A receiver that refuses every part with one of these samples. */
+function refusing(bad: readonly number[]) {
+  return (ids: readonly number[]): Outcome => (ids.some((id) => bad.includes(id)) ? refused : { kind: 'delivered' });
+}
+
+function blamed(result: BisectResult): number[] {
+  return 'rejections' in result ? result.rejections.map(({ id }) => id).sort((a, b) => a - b) : [];
+}
+
+function others(count: number, bad: readonly number[]): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1).filter((id) => !bad.includes(id));
+}
+
+describe('a chunk that was refused', () => {
+  test.each([2, 3, 50, 64, 1_000, 10_000])('with one bad sample among %d costs at most 2·log2 n posts', async (count) => {
+    for (const bad of [1, count, Math.ceil(count / 3)]) {
+      const { result, taken, posts } = await search({ count, judge: refusing([bad]), receiverTakesSamples: false });
+      expect(result).toEqual({ kind: 'found', rejections: [{ id: bad, status: 400, reason: 'HTTP 400: cannot parse' }] });
+      expect(taken).toEqual(others(count, [bad]));
+      expect(posts).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(count)));
+    }
+  });
+
+  test('loses exactly its bad samples, wherever they are, and every other one is taken once', async () => {
+    const chunks = fc.integer({ min: 1, max: 60 }).chain((count) => fc.tuple(fc.constant(count), fc.uniqueArray(fc.integer({ min: 1, max: count }), { minLength: 1 })));
+    await fc.assert(
+      fc.asyncProperty(chunks, async ([count, bad]) => {
+        const { result, taken } = await search({ count, judge: refusing(bad) });
+        expect([result.kind, blamed(result)]).toEqual(['found', [...bad].sort((a, b) => a - b)]);
+        expect(taken).toEqual(others(count, bad));
+      }),
+    );
+  });
+
+  test('because it is too large loses nothing', async () => {
+    const judge = (ids: readonly number[]): Outcome => (ids.length > 10 ? refused : { kind: 'delivered' });
+    const { result, taken } = await search({ count: 50, judge });
+    expect([result, taken.length]).toEqual([{ kind: 'found', rejections: [] }, 50]);
+  });
+
+  test('steps over samples that have been deleted meanwhile', async () => {
+    const { result, taken } = await search({ count: 8, judge: refusing([3]), gone: [5, 6, 7, 8] });
+    expect([blamed(result), taken]).toEqual([[3], [1, 2, 4]]);
+  });
+});
+
+describe('a receiver that refuses everything', () => {
+  test('is blamed itself, after as many posts as one bad sample could cost', async () => {
+    const { result, posts } = await search({ count: 1_000, judge: () => refused, receiverTakesSamples: false });
+    expect(result).toEqual({ kind: 'receiver', reason: 'HTTP 400: cannot parse' });
+    expect(posts).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(1_001)) + 2);
+  });
+
+  test('is blamed also where there is but one sample', async () => {
+    const { result, posts } = await search({ count: 1, judge: () => refused, receiverTakesSamples: false });
+    expect([result.kind, posts]).toEqual(['receiver', 0]);
+  });
+
+  test('though it took others of the pass loses the samples of this chunk', async () => {
+    const { result } = await search({ count: 6, judge: () => refused });
+    expect([result.kind, blamed(result)]).toEqual(['found', [1, 2, 3, 4, 5, 6]]);
+  });
+});
+
+describe('a search', () => {
+  test('posts the parts in the order of the body, so that no sample comes after a later one', async () => {
+    const taken: number[] = [];
+    const judge = (ids: readonly number[]): Outcome => {
+      const outcome = refusing([3, 40])(ids);
+      if (outcome.kind === 'delivered') taken.push(...ids);
+      return outcome;
+    };
+    await search({ count: 50, judge });
+    expect(taken).toEqual(others(50, [3, 40]));
+  });
+
+  test('of thousands of bad samples ends after some hundred posts: the good ones beside them may be blamed too, and no sample is left out', async () => {
+    const count = 20_000;
+    const { result, taken, posts } = await search({ count, judge: refusing(Array.from({ length: count / 2 }, (_, index) => 2 * index + 1)) });
+    expect(posts).toBeLessThan(600);
+    expect([...taken, ...blamed(result)].sort((a, b) => a - b)).toEqual(others(count, []));
+    expect('rejections' in result && result.rejections.at(-1)!.reason).toMatch(/one of \d+ samples that were refused together: HTTP 400/);
+  });
+});
+
+describe('a search that something else comes in between of', () => {
+  const away: Outcome = { kind: 'retry', reason: 'HTTP 503' };
+
+  test('ends, and blames only what was found until then', async () => {
+    // Its parts in order: 1–4 with a bad one; of it 1–2, 1, 2, and 3–4; 5–8 with the other; of it 5–6.
+    const judge = (ids: readonly number[], post: number): Outcome => (post === 7 ? away : refusing([2, 8])(ids));
+    const { result } = await search({ count: 8, judge });
+    expect(result).toMatchObject({ kind: 'interrupted', post: { outcome: away } });
+    expect(blamed(result)).toEqual([2]);
+  });
+
+  test('blames nothing while no sample has been taken', async () => {
+    const { result } = await search({ count: 4, judge: (_, post) => (post === 3 ? away : refused), receiverTakesSamples: false });
+    expect([result.kind, blamed(result)]).toEqual(['interrupted', []]);
+  });
+});

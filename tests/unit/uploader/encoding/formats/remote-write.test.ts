@@ -1,0 +1,151 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { PbfReader } from 'pbf';
+import { compile } from 'pbf/compile';
+import schema from 'protocol-buffers-schema';
+import { uncompress } from 'snappyjs';
+
+import type { BodyFormatName } from '../../../../../uploader/src/encoding/formats/registry.ts';
+import { Encoder, type EncodedBatch } from '../../../../../uploader/src/encoding/encoder.ts';
+import { RowReader } from '../../../../../uploader/src/encoding/rows/row-reader.ts';
+import { START_MS, StoredSamples } from '../../../../support/uploader/stored-samples.ts';
+
+const formats = ['remote-write-1', 'remote-write-2'] as const;
+
+/** The messages as the specifications have them, in our own words; strings as bytes, which are the same on the wire. */
+const VERSION_1 = `syntax = "proto3";
+message WriteRequest { repeated TimeSeries timeseries = 1; }
+message TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; }
+message Label { bytes name = 1; bytes value = 2; }
+message Sample { double value = 1; int64 timestamp = 2; }`;
+const VERSION_2 = `syntax = "proto3";
+message Request { repeated bytes symbols = 4; repeated TimeSeries timeseries = 5; }
+message TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; }
+message Sample { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3; }`;
+
+interface Message {
+  readonly symbols?: readonly Uint8Array[];
+  readonly timeseries: readonly {
+    readonly labels?: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[];
+    readonly labels_refs?: readonly number[];
+    readonly samples: readonly { readonly value: number; readonly timestamp: number }[];
+  }[];
+}
+
+interface ReadSeries {
+  readonly labels: readonly [name: string, value: string][];
+  readonly samples: readonly [timestampMs: number, value: number][];
+}
+
+const read = {
+  'remote-write-1': compile(schema.parse(VERSION_1))['readWriteRequest'],
+  'remote-write-2': compile(schema.parse(VERSION_2))['readRequest'],
+} as Record<(typeof formats)[number], (pbf: PbfReader) => Message>;
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder('utf8', { fatal: true, ignoreBOM: true }).decode(bytes);
+}
+
+/** The series of a body, in its order, read by a schema of their own. */
+function seriesIn(body: Uint8Array, format: (typeof formats)[number]): ReadSeries[] {
+  const { symbols: bytes = [], timeseries } = read[format](new PbfReader(uncompress(body)));
+  const symbols = bytes.map(textOf);
+  if (format === 'remote-write-2') {
+    expect(symbols[0]).toBe('');
+    expect(new Set(symbols).size).toBe(symbols.length);
+  }
+  return timeseries.map(({ labels, labels_refs: refs = [], samples }) => ({
+    labels: labels?.map(({ name, value }) => [textOf(name), textOf(value)]) ?? Array.from({ length: refs.length / 2 }, (_, index) => [symbols[refs[2 * index]!]!, symbols[refs[2 * index + 1]!]!]),
+    samples: samples.map(({ timestamp, value }) => [timestamp, value]),
+  }));
+}
+
+/** Encodes what `fill` has stored. */
+function encoded(format: BodyFormatName, fill: (stored: StoredSamples) => void, chunkMetrics = 50): EncodedBatch {
+  const stored = new StoredSamples();
+  try {
+    fill(stored);
+    const reader = new RowReader(stored.path);
+    try {
+      const batchMetrics = stored.number('SELECT last_id FROM collector_state');
+      return new Encoder(reader, format).encode({ ranges: [[1, batchMetrics]], batchMetrics, chunkMetrics, nowMs: START_MS });
+    } finally {
+      reader.close();
+    }
+  } finally {
+    stored.remove();
+  }
+}
+
+describe.each(formats)('a body of %s', (format) => {
+  test('holds what VictoriaMetrics’ own protocol could not: receivers of remote write answer 400 to what they do not store', () => {
+    const { chunks, refused } = encoded(format, (stored) => {
+      stored.scrapes(1, [stored.series('a.b', { tags: { ['x'.repeat(257)]: 'y'.repeat(4_097) } })]);
+      stored.add(stored.series('c.d', { valueType: 1 }), START_MS, 'z'.repeat(4_097));
+    });
+    expect([chunks.map(({ count }) => count), refused]).toEqual([[2], []]);
+  });
+
+  test('holds names, labels, values and times as they are stored, the labels in the order of their names', () => {
+    const { chunks } = encoded(format, (stored) => {
+      const disk = stored.series('disk.read_bytes_total', { tags: { zone: 'é ☃', device: 'sda', Bus: 'usb', device_id: 'other', empty: '' } });
+      const state = stored.series('network.state', { valueType: 1 });
+      stored.add(disk, START_MS, 9_007_199_254_740_993n);
+      stored.add(disk, START_MS + 1, 0.1 + 0.2);
+      stored.add(state, START_MS, 'up');
+    });
+    expect(chunks.map(({ count, ids }) => [count, [...ids]])).toEqual([[3, [1, 2, 3]]]);
+    expect(seriesIn(chunks[0]!.body, format)).toEqual([
+      {
+        labels: [['Bus', 'usb'], ['__name__', 'disk_read_bytes_total'], ['device', 'sda'], ['device_id', 'board-1'], ['exported_device_id', 'other'], ['zone', 'é ☃']],
+        samples: [[START_MS, 9_007_199_254_740_992], [START_MS + 1, 0.1 + 0.2]],
+      },
+      { labels: [['__name__', 'network_state_info'], ['device_id', 'board-1'], ['value', 'up']], samples: [[START_MS, 1]] },
+    ]);
+  });
+
+  test('begins anew with each chunk of a batch', () => {
+    const { chunks } = encoded(format, (stored) => void stored.scrapes(4, [stored.series('a', { tags: { core: '1' } }), stored.series('b', { tags: { core: '2' } })]), 3);
+    expect(chunks.flatMap(({ body }) => seriesIn(body, format).map(({ labels, samples }) => [labels[0]![1], samples.map(([, value]) => value)]))).toEqual([
+      ['a', [0, 1, 2]],
+      ['a', [3]],
+      ['b', [0, 1]],
+      ['b', [2, 3]],
+    ]);
+  });
+
+  test('has the samples of a series in the order of their times, though a later epoch lies before an earlier one', () => {
+    const { chunks, refused } = encoded(format, (stored) => {
+      const load = stored.series('load.average_1m');
+      for (const [second, value] of [[0, 10], [1, 11]] as const) stored.add(load, START_MS + second * 1000, value);
+      // Stored time goes on, true time begins three seconds before: 2 becomes -1, 3 becomes 0 and is there already.
+      stored.beginEpoch(-3000, true);
+      for (const [second, value] of [[2, 12], [3, 13], [4, 14], [5, 15]] as const) stored.add(load, START_MS + second * 1000, value);
+    });
+    expect(seriesIn(chunks[0]!.body, format)[0]!.samples).toEqual([[START_MS - 1000, 12], [START_MS, 10], [START_MS + 1000, 11], [START_MS + 2000, 15]]);
+    expect([...chunks[0]!.ids]).toEqual([3, 1, 2, 6]);
+    expect(refused).toEqual([4, 5].map((id) => ({ id, reason: 'its series has another sample of the same time' })));
+  });
+
+  test('holds whatever can be stored', () => {
+    const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 });
+    const tags = fc.dictionary(text.filter((name) => !name.startsWith('__')), text, { maxKeys: 4, noNullPrototype: true });
+    const values = fc.array(fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer()), { minLength: 1, maxLength: 8 });
+    fc.assert(
+      fc.property(text, tags, values, (name, all, numbers) => {
+        const { chunks, refused } = encoded(format, (stored) => {
+          const id = stored.series(name, { tags: all });
+          numbers.forEach((value, index) => stored.add(id, START_MS + index, value));
+        });
+        if (refused.length > 0) return;
+        const [series] = seriesIn(chunks[0]!.body, format);
+        // SQLite stores -0 as 0.
+        expect(series!.samples).toEqual(numbers.map((value, index) => [START_MS + index, value + 0]));
+        const names = series!.labels.map(([label]) => label);
+        for (const [label, value] of Object.entries(all)) expect(series!.labels).toContainEqual([label === 'device_id' ? 'exported_device_id' : label, value]);
+        expect(names).toEqual([...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
+      }),
+      { numRuns: 30 },
+    );
+  });
+});

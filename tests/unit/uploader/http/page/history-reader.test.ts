@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { HistoryReader, type Plot } from '../../../../../uploader/src/http/page/history-reader.ts';
+import { StoredSamples } from '../../../../support/uploader/stored-samples.ts';
+
+const NOW = 1_700_000_000_000;
+const MINUTE = 60_000;
+let stored: StoredSamples;
+let monotonicMs: number;
+beforeEach(() => {
+  stored = new StoredSamples();
+  monotonicMs = 0;
+});
+afterEach(() => stored.remove());
+
+function read(nowMs = NOW): ReturnType<HistoryReader['read']> {
+  const reader = new HistoryReader(stored.path);
+  try {
+    return reader.read(nowMs, () => monotonicMs);
+  } finally {
+    reader.close();
+  }
+}
+
+function plot(title: string): Plot | undefined {
+  return read().plots.find((each) => each.title === title);
+}
+
+/** Minutes before now → values of some series, stored oldest first. */
+function store(series: Readonly<Record<number, readonly (number | undefined)[]>>): void {
+  const rows = Object.entries(series).flatMap(([id, values]) => values.map((value, index) => ({ id: Number(id), value, atMs: NOW - (values.length - index) * MINUTE })));
+  for (const { id, value, atMs } of rows.sort((a, b) => a.atMs - b.atMs)) if (value !== undefined) stored.add(id, atMs, value);
+}
+
+test('an empty database has an hour without plots', () => {
+  expect(read()).toEqual({ from: (NOW - 60 * MINUTE) / 1000, to: NOW / 1000, isCutShort: false, plots: [] });
+});
+
+describe('a plot', () => {
+  test('has the lines of its series, by their labels, on common times', () => {
+    const [all, core] = [stored.series('cpu.usage_percent', { tags: { core: 'all' } }), stored.series('cpu.usage_percent', { tags: { core: '0' } })];
+    const [used, available] = [stored.series('memory.used_bytes'), stored.series('memory.available_bytes')];
+    store({ [all]: [10, 20, 30], [core]: [99, 99, 99], [used]: [1, undefined, 3], [available]: [9, 8, 7] });
+    expect(plot('CPU')?.lines).toEqual([{ label: 'used', values: [10, 20, 30] }]);
+    expect(plot('Memory')?.lines).toEqual([{ label: 'used', values: [1, null, 3] }, { label: 'available', values: [9, 8, 7] }]);
+    expect(plot('CPU')?.times).toEqual([3, 2, 1].map((minutes) => Math.floor((NOW - minutes * MINUTE) / 20_000) * 20));
+  });
+
+  test('of counters has their rate, the sum of all interfaces; one that went backwards begins anew', () => {
+    const of = (name: string, iface: string): number => stored.series(name, { tags: { interface: iface } });
+    const [eth, wlan, sent] = [of('network.rx_bytes_total', 'eth0'), of('network.rx_bytes_total', 'wlan0'), of('network.tx_bytes_total', 'eth0')];
+    store({ [eth]: [0, 6_000, 12_000, 600, 1_200], [wlan]: [0, 600, 1_200, 1_800, 2_400], [sent]: [0, 0, 0, 0, 60] });
+    expect(plot('Network')?.lines).toEqual([{ label: 'received', values: [110, 110, 10, 20] }, { label: 'sent', values: [0, 0, 0, 1] }]);
+  });
+
+  test('of disks has the sum of all devices', () => {
+    const of = (name: string, device: string): number => stored.series(name, { tags: { device } });
+    const [a, b] = [of('disk.read_bytes_per_second', 'sda'), of('disk.read_bytes_per_second', 'sdb')];
+    store({ [a]: [1, 2], [b]: [10, 20], [of('disk.write_bytes_per_second', 'sda')]: [5, 6] });
+    expect(plot('Disk')?.lines).toEqual([{ label: 'read', values: [11, 22] }, { label: 'written', values: [5, 6] }]);
+  });
+
+  test('averages what is read more often than it has points', () => {
+    const load = stored.series('load.average_1m');
+    for (let second = 3_600; second > 0; second--) stored.add(load, NOW - second * 1_000, second % 2);
+    expect(plot('Load')?.times).toHaveLength(180);
+    expect(new Set(plot('Load')?.lines[0]?.values.slice(1))).toEqual(new Set([0.5]));
+  });
+
+  test('is left out where there is nothing to draw a line of', () => {
+    store({ [stored.series('load.average_1m')]: [1] });
+    expect(read().plots).toEqual([]);
+  });
+});
+
+describe('the hour', () => {
+  test('is the last one: what is older is left out', () => {
+    const load = stored.series('load.average_1m');
+    for (const minutes of [90, 61, 59, 30, 1]) stored.add(load, NOW - minutes * MINUTE, minutes);
+    expect(plot('Load')?.lines[0]?.values).toEqual([59, 30, 1]);
+  });
+
+  test('is of true time: a step of the clock does not shift what came after it', () => {
+    const load = stored.series('load.average_1m');
+    stored.add(load, NOW - 10 * MINUTE, 1);
+    stored.beginEpoch(-5 * MINUTE, true);
+    stored.add(load, NOW + 3 * MINUTE, 2);
+    stored.add(load, NOW + 4 * MINUTE, 3);
+    expect(plot('Load')?.times).toEqual([10, 2, 1].map((minutes) => Math.floor((NOW - minutes * MINUTE) / 20_000) * 20));
+  });
+
+  test('is cut short, newest first, where reading it takes too long', () => {
+    store({ [stored.series('load.average_1m')]: Array.from({ length: 59 }, (_, index) => index) });
+    const reader = new HistoryReader(stored.path);
+    const history = reader.read(NOW, () => (monotonicMs += 20));
+    reader.close();
+    expect(history.isCutShort).toBe(true);
+    const values = history.plots[0]!.lines[0]!.values;
+    expect([values.at(-1), values.length < 20]).toEqual([58, true]);
+  });
+});

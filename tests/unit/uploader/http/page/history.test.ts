@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+import { HistoryThread } from '../../../../../uploader/src/http/page/history.ts';
+import { FakeClock } from '../../../../support/fake-clock.ts';
+import { StoredSamples } from '../../../../support/uploader/stored-samples.ts';
+
+/** The built worker: threads run JavaScript. */
+const workerFile = join(import.meta.dirname, '../../../../../uploader/src/http/page/history-worker.ts');
+const NOW = 1_700_000_000_000;
+let stored: StoredSamples;
+let clock: FakeClock;
+let thread: HistoryThread;
+
+beforeEach(() => {
+  stored = new StoredSamples();
+  clock = new FakeClock(NOW);
+  thread = new HistoryThread({ clock, databasePath: stored.path, workerFile, nowMs: () => clock.now() });
+});
+afterEach(async () => {
+  await thread.close();
+  stored.remove();
+});
+
+test('the hour is read on a thread that is there only when it is asked for', async () => {
+  expect(thread.isRunning).toBe(false);
+  const load = stored.series('load.average_1m');
+  for (const minutes of [3, 2, 1]) stored.add(load, NOW - minutes * 60_000, minutes);
+  expect(JSON.parse(await thread.read())).toMatchObject({ to: NOW / 1000, plots: [{ title: 'Load', lines: [{ values: [3, 2, 1] }] }] });
+  expect(thread.isRunning).toBe(true);
+  await thread.close();
+  expect(thread.isRunning).toBe(false);
+});
+
+test('many who look within some seconds cost one reading', async () => {
+  const [first, second] = await Promise.all([thread.read(), thread.read()]);
+  await clock.advance(4_999);
+  expect([second, await thread.read()]).toEqual([first, first]);
+  await clock.advance(1);
+  expect(await thread.read()).not.toBe(first);
+});
+
+test('a database that cannot be read is an error, and the next look begins anew', async () => {
+  const elsewhere = new HistoryThread({ clock, databasePath: '/nowhere/at/all.db', workerFile, nowMs: () => clock.now() });
+  await expect(elsewhere.read()).rejects.toMatchObject({ code: 'HISTORY_UNREADABLE' });
+  expect(elsewhere.isRunning).toBe(false);
+  await expect(elsewhere.read()).rejects.toMatchObject({ code: 'HISTORY_UNREADABLE' });
+});

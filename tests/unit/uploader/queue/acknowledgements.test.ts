@@ -1,0 +1,296 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { Acknowledgements, type AcceptedChunk } from '../../../../uploader/src/queue/acknowledgements.ts';
+import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
+import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { idsIn, StoredSamples } from '../../../support/uploader/stored-samples.ts';
+
+const WINDOW_MS = 15_000;
+let stored: StoredSamples;
+let settled: Settled;
+let clock: FakeClock;
+let acknowledgements: Acknowledgements;
+
+beforeEach(() => {
+  stored = new StoredSamples();
+  settled = new Settled(stored.database);
+  clock = new FakeClock();
+  acknowledgements = started();
+});
+afterEach(() => stored.remove());
+
+function started(replayWindowMs = WINDOW_MS): Acknowledgements {
+  return new Acknowledgements(stored.database, settled, { clock, replayWindowMs });
+}
+
+/** Accepts rows over a connection, as the loop does for one chunk and its answer. */
+function accept(first: number, last: number, connection: number | undefined = 1, closing = false): void {
+  const chunk: AcceptedChunk = { batchId: 'batch-a', chunkIndex: first, ranges: [[first, last]], count: last - first + 1, connection };
+  acknowledgements.accept(chunk);
+  acknowledgements.answered(connection, closing);
+}
+
+function books() {
+  return new Backlog(stored.database, settled).books();
+}
+
+describe('a commit', () => {
+  test('writes ranges, checkpoints and books of everything that has gathered, and nothing before', () => {
+    stored.rows(6);
+    accept(1, 2);
+    accept(3, 5);
+    acknowledgements.reject([{ id: 6, status: 400, reason: 'bad' }]);
+    expect([settled.ranges(), acknowledgements.inHand()]).toEqual([[], [[1, 6]]]);
+    acknowledgements.commit();
+    expect([settled.ranges(), acknowledgements.inHand()]).toEqual([[[1, 6]], []]);
+    expect(books()).toEqual({ collected: 6, delivered: 5, pending: 0, rejected: 1, dropped: 0 });
+    expect(stored.database.prepare('SELECT batch_id, chunk_index, metric_count, uploaded_at FROM upload_checkpoints').all()).toEqual([
+      { batch_id: 'batch-a', chunk_index: 1, metric_count: 2, uploaded_at: clock.now() },
+      { batch_id: 'batch-a', chunk_index: 3, metric_count: 3, uploaded_at: clock.now() },
+    ]);
+  });
+
+  test('of nothing writes nothing', () => {
+    const before = stored.number('PRAGMA data_version') + stored.number('SELECT total_changes()');
+    acknowledgements.commit();
+    expect(stored.number('PRAGMA data_version') + stored.number('SELECT total_changes()')).toBe(before);
+  });
+
+  test('that fails leaves everything in hand, and the next one writes it once', () => {
+    stored.rows(4);
+    stored.database.exec(`CREATE TRIGGER full BEFORE INSERT ON upload_checkpoints BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
+    accept(1, 2);
+    acknowledgements.reject([{ id: 3, reason: 'bad' }]);
+    expect(() => acknowledgements.commit()).toThrow('disk is full');
+    expect([settled.ranges(), acknowledgements.inHand(), books().delivered]).toEqual([[], [[1, 3]], 0]);
+    stored.database.exec('DROP TRIGGER full');
+    acknowledgements.commit();
+    acknowledgements.commit();
+    expect([settled.ranges(), acknowledgements.inHand()]).toEqual([[[1, 3]], []]);
+    expect(books()).toMatchObject({ delivered: 2, rejected: 1, pending: 1 });
+  });
+
+  test('adds to the checkpoint of a chunk of which a part was accepted before', () => {
+    stored.rows(4);
+    accept(1, 2);
+    acknowledgements.accept({ batchId: 'batch-a', chunkIndex: 1, ranges: [[3, 4]], count: 2, connection: 1 });
+    acknowledgements.commit();
+    expect(stored.number('SELECT SUM(metric_count) FROM upload_checkpoints')).toBe(4);
+    expect(stored.number('SELECT COUNT(*) FROM upload_checkpoints')).toBe(1);
+  });
+
+  test('keeps the last 9,000 to 10,000 checkpoints', () => {
+    stored.rows(3);
+    stored.database.exec(
+      `INSERT INTO upload_checkpoints (batch_id, chunk_index, uploaded_at, metric_count)
+       WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 10000)
+       SELECT 'old', value, 0, 1 FROM n`,
+    );
+    stored.database.exec(`DELETE FROM upload_checkpoints WHERE chunk_index > 9998`);
+    accept(1, 1);
+    accept(2, 2);
+    acknowledgements.commit();
+    expect(stored.number('SELECT COUNT(*) FROM upload_checkpoints')).toBe(10_000);
+    accept(3, 3);
+    acknowledgements.commit();
+    expect(stored.number('SELECT COUNT(*) FROM upload_checkpoints')).toBe(9_000);
+    expect(stored.number(`SELECT MIN(chunk_index) FROM upload_checkpoints WHERE batch_id = 'old'`)).toBe(1_002);
+    expect(stored.number(`SELECT COUNT(*) FROM upload_checkpoints WHERE batch_id = 'batch-a'`)).toBe(3);
+  });
+
+  test('of a chunk of which nothing was accepted leaves no checkpoint', () => {
+    acknowledgements.accept({ batchId: 'batch-a', chunkIndex: 0, ranges: [], count: 0, connection: 1 });
+    acknowledgements.commit();
+    expect(stored.number('SELECT COUNT(*) FROM upload_checkpoints')).toBe(0);
+  });
+});
+
+describe('what was accepted is provisional', () => {
+  beforeEach(() => {
+    stored.rows(10);
+    accept(1, 4);
+    acknowledgements.commit();
+  });
+
+  test('and counts as delivered meanwhile', () => {
+    expect(acknowledgements.hasProvisional).toBe(true);
+    expect(books()).toMatchObject({ delivered: 4, pending: 6 });
+  });
+
+  test('until its connection has carried another answer a replay window later', async () => {
+    await clock.advance(WINDOW_MS);
+    accept(5, 6);
+    acknowledgements.commit();
+    expect(acknowledgements.connectionLost(1).rows).toBe(2);
+    expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
+    expect(stored.number('SELECT COUNT(*) FROM provisional')).toBe(0);
+  });
+
+  test('still, after an answer that came before the end of the window', async () => {
+    await clock.advance(WINDOW_MS - 1);
+    acknowledgements.answered(1, false);
+    expect(acknowledgements.connectionLost(1).rows).toBe(4);
+  });
+
+  test('still, after a later answer of another connection', async () => {
+    await clock.advance(2 * WINDOW_MS);
+    acknowledgements.answered(2, false);
+    acknowledgements.answered(undefined, false);
+    expect(acknowledgements.hasProvisional).toBe(true);
+    expect(acknowledgements.connectionLost(1).rows).toBe(4);
+  });
+
+  test('and becomes pending again when its connection is lost, and only that of this connection', () => {
+    accept(5, 6, 2);
+    expect(acknowledgements.connectionLost(1).rows).toBe(4);
+    expect(stored.idsOf('pending')).toEqual([1, 2, 3, 4, 7, 8, 9, 10]);
+    expect(books()).toMatchObject({ delivered: 2, pending: 8 });
+  });
+
+  test('and becomes pending again also where it was not committed yet when the connection was lost', () => {
+    accept(5, 6);
+    expect(acknowledgements.connectionLost(1).rows).toBe(6);
+    expect(books()).toMatchObject({ delivered: 0, pending: 10 });
+    expect(acknowledgements.inHand()).toEqual([]);
+  });
+
+  describe('and after it has become pending again once', () => {
+    beforeEach(() => {
+      expect(acknowledgements.connectionLost(1)).toEqual({ rows: 4, inDoubt: false });
+      accept(1, 4, 2);
+      accept(5, 5, 2);
+    });
+
+    test('is in doubt when its connection is lost again; what was sent for the first time is not', () => {
+      expect(acknowledgements.connectionLost(2)).toEqual({ rows: 1, inDoubt: true });
+      expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
+    });
+
+    test('goes over to the connection of a receiver that answers, and is not sent for ever', async () => {
+      acknowledgements.connectionLost(2);
+      expect(acknowledgements.resolveDoubt(2, 3)).toBe(0);
+      await clock.advance(WINDOW_MS);
+      expect(acknowledgements.connectionLost(3)).toEqual({ rows: 0, inDoubt: true });
+      acknowledgements.resolveDoubt(3, 4);
+      expect(acknowledgements.hasProvisional).toBe(false);
+      expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
+    });
+
+    test('becomes pending again, however often, when the receiver does not answer', () => {
+      acknowledgements.connectionLost(2);
+      expect(acknowledgements.resolveDoubt(2, undefined)).toBe(4);
+      accept(1, 4, 3);
+      acknowledgements.connectionLost(3);
+      expect(acknowledgements.resolveDoubt(3, undefined)).toBe(4);
+      expect(stored.idsOf('delivered')).toEqual([]);
+    });
+  });
+
+  test('and becomes pending again only as far as its rows still exist', () => {
+    stored.drop([2], 'retention');
+    expect(acknowledgements.connectionLost(1).rows).toBe(3);
+    expect(books()).toMatchObject({ delivered: 1, pending: 9 });
+  });
+
+  test('and is taken back by the next commit where the loss could not be written', () => {
+    stored.database.exec(`CREATE TRIGGER full BEFORE DELETE ON provisional BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
+    expect(() => acknowledgements.connectionLost(1)).toThrow('disk is full');
+    expect(books().delivered).toBe(4);
+    stored.database.exec('DROP TRIGGER full');
+    expect(acknowledgements.commit()).toBe(4);
+    expect(books()).toMatchObject({ delivered: 0, pending: 10 });
+  });
+});
+
+describe('a close that was announced', () => {
+  test('hands what is open to the next connection, which confirms it', async () => {
+    stored.rows(10);
+    accept(1, 4);
+    acknowledgements.commit();
+    accept(5, 6, 1, true);
+    expect(acknowledgements.connectionLost(1).rows).toBe(0);
+    acknowledgements.commit();
+    await clock.advance(WINDOW_MS);
+    accept(7, 8, 2);
+    expect(acknowledgements.connectionLost(2).rows).toBe(2);
+    expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test('hands it to the next connection, with which it may be lost', () => {
+    stored.rows(10);
+    accept(1, 4, 1, true);
+    expect(acknowledgements.connectionLost(1).rows).toBe(0);
+    accept(5, 6, 2);
+    expect(acknowledgements.connectionLost(2).rows).toBe(6);
+  });
+
+  test('after each answer, as an old proxy does, sends nothing twice', () => {
+    stored.rows(10);
+    for (const id of idsIn([[1, 10]])) {
+      accept(id, id, id, true);
+      expect(acknowledgements.connectionLost(id).rows).toBe(0);
+      acknowledgements.commit();
+    }
+    expect(stored.idsOf('pending')).toEqual([]);
+  });
+});
+
+describe('a process that starts', () => {
+  test('makes pending again what the last one left provisional', () => {
+    stored.rows(6);
+    accept(1, 4);
+    acknowledgements.commit();
+    acknowledgements = started();
+    expect(acknowledgements.recover()).toBe(4);
+    expect(books()).toMatchObject({ delivered: 0, pending: 6 });
+    expect([acknowledgements.recover(), stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([0, 0]);
+  });
+
+  test('does not touch what was confirmed', async () => {
+    stored.rows(6);
+    accept(1, 4);
+    acknowledgements.commit();
+    await clock.advance(WINDOW_MS);
+    accept(5, 5);
+    acknowledgements.commit();
+    expect(started().recover()).toBe(1);
+    expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
+  });
+
+  test('joins the ranges between which deletions have left no row', () => {
+    stored.rows(6);
+    settled.deliver([[1, 2], [5, 6]]);
+    stored.drop([3, 4], 'cap');
+    acknowledgements.recover();
+    expect(settled.ranges()).toEqual([[1, 6]]);
+  });
+
+  test('without a replay window forgets it, and sends nothing again', () => {
+    stored.rows(6);
+    accept(1, 4);
+    acknowledgements.commit();
+    expect([started(0).recover(), books().delivered, stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([0, 4, 0]);
+  });
+});
+
+test('without a replay window an acceptance is final at once', () => {
+  stored.rows(4);
+  acknowledgements = started(0);
+  accept(1, 4);
+  acknowledgements.commit();
+  expect([acknowledgements.hasProvisional, stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([false, 0]);
+  expect([acknowledgements.connectionLost(1).rows, books().delivered]).toEqual([0, 4]);
+});
+
+test('confirming costs no commit of its own', async () => {
+  stored.rows(4);
+  accept(1, 4);
+  acknowledgements.commit();
+  await clock.advance(WINDOW_MS);
+  const changes = stored.number('SELECT total_changes()');
+  acknowledgements.answered(1, false);
+  expect(stored.number('SELECT total_changes()')).toBe(changes);
+  acknowledgements.commit();
+  expect(stored.number('SELECT COUNT(*) FROM provisional')).toBe(0);
+});

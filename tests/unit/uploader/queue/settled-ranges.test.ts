@@ -1,0 +1,274 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
+
+import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
+import { LOSSES_MARK } from '../../../../uploader/src/queue/pending-rows-version.ts';
+import { Settled, type SeenRows } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { idsIn, StoredSamples } from '../../../support/uploader/stored-samples.ts';
+
+let stored: StoredSamples;
+let settled: Settled;
+
+beforeAll(() => {
+  stored = new StoredSamples();
+  settled = new Settled(stored.database);
+});
+afterAll(() => stored.remove());
+beforeEach(() => void stored.database.exec('BEGIN'));
+afterEach(() => void stored.database.exec('ROLLBACK'));
+
+function books(): Record<string, number> {
+  return { ...new Backlog(stored.database, settled).books() };
+}
+
+/** The mark of the losses as they stand. */
+function mark(): string {
+  return stored.database.prepare<[], string>(LOSSES_MARK).pluck().get()!;
+}
+
+describe('what is settled', () => {
+  test('is one range, in whatever order its parts arrive', () => {
+    stored.rows(9);
+    for (const part of [[7, 9], [1, 2], [3, 6]] as const) settled.deliver([part]);
+    expect(settled.ranges()).toEqual([[1, 9]]);
+    expect(books()).toMatchObject({ delivered: 9, pending: 0 });
+  });
+
+  test('is counted once, however often it is delivered', () => {
+    stored.rows(10);
+    expect([settled.deliver([[1, 6]]), settled.deliver([[4, 8]]), settled.deliver([[1, 8]])]).toEqual([6, 2, 0]);
+    expect(books()).toMatchObject({ delivered: 8, pending: 2 });
+  });
+
+  test('is never counted by the length of a range: rows that are gone are neither delivered nor pending', () => {
+    stored.rows(10);
+    stored.drop([3, 4, 5], 'cap');
+    expect(settled.deliver([[1, 10]])).toBe(7);
+    expect(books()).toEqual({ collected: 10, delivered: 7, pending: 0, rejected: 0, dropped: 3 });
+  });
+
+  test('is not counted again where the reader has counted it and no pending row has gone since', () => {
+    stored.rows(10);
+    stored.drop([3], 'cap');
+    // A count that cannot be true shows that nothing else was asked.
+    expect(settled.deliver([[1, 5]], { count: 77, lossesMark: mark() })).toBe(77);
+  });
+
+  test('is counted again where a pending row has gone, or some were settled before', () => {
+    stored.rows(10);
+    const before = mark();
+    stored.drop([3], 'cap');
+    expect(settled.deliver([[1, 5]], { count: 5, lossesMark: before })).toBe(4);
+    expect(settled.deliver([[4, 8]], { count: 5, lossesMark: mark() })).toBe(3);
+    expect(settled.deliver([[2, 8], [9, 10]], { count: 9, lossesMark: mark() })).toBe(2);
+  });
+
+  test('may be named twice in one call', () => {
+    stored.rows(5);
+    expect(settled.deliver([[1, 3], [2, 4]])).toBe(4);
+    expect(settled.ranges()).toEqual([[1, 4]]);
+  });
+});
+
+describe('a hole, where no row exists any more,', () => {
+  test('joins what is settled around it: thinned rows make one range, not one each', () => {
+    stored.rows(20);
+    stored.drop(idsIn([[1, 20]]).filter((each) => each % 5 !== 0), 'cap');
+    for (const each of [10, 20, 5, 15]) settled.deliver([[each, each]]);
+    expect(settled.ranges()).toEqual([[5, 20]]);
+    expect(books()).toEqual({ collected: 20, delivered: 4, pending: 0, rejected: 0, dropped: 16 });
+  });
+
+  test('joins nothing beyond the next pending row', () => {
+    stored.rows(12);
+    settled.deliver([[1, 2], [6, 6], [11, 12]]);
+    stored.drop([3, 4, 7, 8, 9], 'cap');
+    settled.deliver([[10, 10]]);
+    expect(settled.ranges()).toEqual([[1, 2], [6, 12]]);
+    expect(stored.idsOf('pending')).toEqual([5]);
+  });
+
+  test('that came after its neighbours were settled joins them when all are looked at', () => {
+    stored.rows(12);
+    settled.deliver([[1, 2], [4, 5], [8, 9], [11, 12]]);
+    stored.drop([3, 6, 7], 'cap');
+    settled.compact();
+    expect(settled.ranges()).toEqual([[1, 9], [11, 12]]);
+    expect(books()).toEqual({ collected: 12, delivered: 8, pending: 1, rejected: 0, dropped: 3 });
+  });
+
+  test('inside a range is left out of it by a replay, which makes pending only the rows that exist', () => {
+    stored.rows(6);
+    stored.drop([3], 'cap');
+    settled.deliver([[1, 6]]);
+    expect(settled.unsettle([[2, 4]])).toBe(2);
+    expect(settled.ranges()).toEqual([[1, 1], [5, 6]]);
+    expect(settled.deliver([[4, 4]]) + settled.deliver([[2, 2]])).toBe(2);
+    expect(settled.ranges()).toEqual([[1, 6]]);
+  });
+});
+
+describe('a rejected row', () => {
+  test('is settled, with its status and reason beside it', () => {
+    stored.rows(3);
+    expect(settled.reject([{ id: 2, status: 400, reason: 'bad' }, { id: 3, reason: 'not finite' }])).toBe(2);
+    expect(settled.ranges()).toEqual([[2, 3]]);
+    expect(stored.database.prepare('SELECT * FROM rejected').all()).toEqual([
+      { id: 2, status: 400, reason: 'bad' },
+      { id: 3, status: null, reason: 'not finite' },
+    ]);
+    expect([...stored.uploaded().values()]).toEqual([0, 2, 2]);
+  });
+
+  test('that was delivered before stays delivered', () => {
+    stored.rows(2);
+    settled.deliver([[1, 2]]);
+    expect(settled.reject([{ id: 1, reason: 'late' }])).toBe(0);
+    expect(books()).toMatchObject({ delivered: 2, rejected: 0 });
+    expect([...stored.uploaded().values()]).toEqual([1, 1]);
+  });
+
+  test('that is named twice counts once', () => {
+    stored.rows(2);
+    expect(settled.reject([{ id: 1, reason: 'a' }, { id: 1, reason: 'b' }])).toBe(1);
+    expect(books()).toMatchObject({ rejected: 1, pending: 1 });
+  });
+});
+
+describe('what becomes pending again', () => {
+  test('is what was delivered; rejected and pending rows stay as they are', () => {
+    stored.rows(10);
+    settled.deliver([[1, 6]]);
+    settled.reject([{ id: 8, reason: 'bad' }]);
+    expect(settled.unsettle([[4, 9]])).toBe(3);
+    expect(settled.ranges()).toEqual([[1, 3], [8, 8]]);
+    expect(books()).toEqual({ collected: 10, delivered: 3, pending: 6, rejected: 1, dropped: 0 });
+  });
+
+  test('is counted only where the row still exists, so that the books still balance after it is delivered again', () => {
+    stored.rows(10);
+    settled.deliver([[1, 10]]);
+    stored.drop([1, 2, 3], 'retention');
+    expect(settled.unsettle([[1, 5]])).toBe(2);
+    expect(settled.deliver([[1, 5]])).toBe(2);
+    expect(books()).toMatchObject({ delivered: 10, pending: 0 });
+  });
+
+  test('does not touch the ranges that only stand next to it', () => {
+    stored.rows(9);
+    settled.deliver([[1, 3], [7, 9]]);
+    expect(settled.unsettle([[4, 6]])).toBe(0);
+    expect(settled.ranges()).toEqual([[1, 3], [7, 9]]);
+  });
+});
+
+type Step =
+  | { readonly kind: 'store'; readonly count: number }
+  /** Of ranges that are delivered, `seen` says whether their rows were counted before one more was dropped. */
+  | { readonly kind: 'deliver' | 'unsettle'; readonly seen: boolean; readonly ranges: readonly IdRange[] }
+  | { readonly kind: 'reject' | 'retain' | 'cap'; readonly ids: readonly number[] }
+  | { readonly kind: 'compact' };
+
+const id = fc.integer({ min: 1, max: 40 });
+const ids = fc.array(id, { minLength: 1, maxLength: 6 });
+const ranges = fc.array(fc.tuple(id, fc.integer({ min: 0, max: 9 })).map(([first, more]): IdRange => [first, first + more]), { maxLength: 4 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constant('store' as const), count: fc.integer({ min: 1, max: 8 }) }),
+  fc.record({ kind: fc.constantFrom('deliver' as const, 'deliver' as const, 'unsettle' as const), seen: fc.boolean(), ranges }),
+  fc.record({ kind: fc.constantFrom('reject' as const, 'retain' as const, 'cap' as const), ids }),
+  fc.record({ kind: fc.constant('compact' as const) }),
+);
+
+/** Each row by itself: what a flag per row would say. */
+class RowByRow {
+  readonly rows = new Map<number, { state: 'pending' | 'delivered' | 'rejected'; exists: boolean }>();
+  collected = 0;
+  delivered = 0;
+  rejected = 0;
+  dropped = 0;
+
+  apply(step: Step): void {
+    if (step.kind === 'store') for (let i = 0; i < step.count; i++) this.rows.set((this.collected += 1), { state: 'pending', exists: true });
+    else if ('ranges' in step) for (const each of idsIn(step.ranges)) this.#applyTo(each, step.kind);
+    else if ('ids' in step) for (const each of step.ids) this.#applyTo(each, step.kind);
+  }
+
+  #applyTo(each: number, kind: Step['kind']): void {
+    const row = this.rows.get(each);
+    if (row?.exists !== true) return;
+    if (row.state === 'pending' && kind === 'deliver') this.delivered += 1;
+    if (row.state === 'pending' && kind === 'reject') this.rejected += 1;
+    if (row.state === 'delivered' && kind === 'unsettle') this.delivered -= 1;
+    if (row.state === 'pending' && kind === 'cap') this.dropped += 1;
+    if (row.state === 'pending' && kind === 'deliver') row.state = 'delivered';
+    else if (row.state === 'pending' && kind === 'reject') row.state = 'rejected';
+    else if (row.state === 'delivered' && kind === 'unsettle') row.state = 'pending';
+    else if ((row.state === 'pending' && kind === 'cap') || (row.state === 'delivered' && kind === 'retain')) row.exists = false;
+  }
+
+  /** What a reader of all rows in some ranges counts, were they pending or not. */
+  seen(list: readonly IdRange[]): SeenRows {
+    const rows = new Set(idsIn(list).filter((each) => this.rows.get(each)?.exists === true));
+    return { count: rows.size, lossesMark: mark() };
+  }
+
+  /** The ids that a collector may remove for this reason. */
+  removable(step: { readonly kind: string; readonly ids: readonly number[] }): number[] {
+    const state = step.kind === 'cap' ? 'pending' : 'delivered';
+    return step.ids.filter((each) => this.rows.get(each)?.state === state);
+  }
+}
+
+function perform(step: Step, model: RowByRow): void {
+  // Only ids that were ever offered can be settled.
+  const known = (list: readonly IdRange[]): IdRange[] =>
+    list.filter(([first]) => first <= model.collected).map(([first, last]) => [first, Math.min(last, model.collected)]);
+  if (step.kind === 'store') stored.rows(step.count);
+  else if (step.kind === 'deliver') settled.deliver(known(step.ranges), step.seen ? model.seen(known(step.ranges)) : undefined);
+  else if (step.kind === 'unsettle') settled.unsettle(known(step.ranges));
+  else if (step.kind === 'reject') settled.reject(step.ids.filter((each) => each <= model.collected).map((each) => ({ id: each, reason: 'bad' })));
+  else if (step.kind === 'retain') stored.drop(model.removable(step), 'retention');
+  else if (step.kind === 'cap') stored.drop(model.removable(step), 'cap');
+  else settled.compact();
+}
+
+function compare(model: RowByRow): void {
+  const list = settled.ranges();
+  expect(list.every(([first, last], i) => first <= last && (i === 0 || first > list[i - 1]![1] + 1))).toBe(true);
+  expect(Math.max(0, ...list.flat())).toBeLessThanOrEqual(stored.number('SELECT last_id FROM collector_state'));
+  const { collected, delivered, rejected, dropped } = model;
+  const existing = [...model.rows].filter(([, { exists }]) => exists);
+  const pending = existing.filter(([, { state }]) => state === 'pending').length;
+  expect(books()).toEqual({ collected, delivered, rejected, dropped, pending });
+  const codes = { pending: 0, delivered: 1, rejected: 2 };
+  expect([...stored.uploaded()]).toEqual(existing.map(([each, { state }]) => [each, codes[state]]));
+}
+
+/** Gaps between ranges in which no row exists. */
+function holesBetweenRanges(): IdRange[] {
+  const list = settled.ranges();
+  const gaps = list.slice(1).map(([first], index): IdRange => [list[index]![1] + 1, first - 1]);
+  return gaps.filter(([first, last]) => stored.number(`SELECT COUNT(*) FROM samples WHERE id BETWEEN ${first} AND ${last}`) === 0);
+}
+
+test('ranges, books and view say what a flag per row would, whatever is delivered, rejected, taken back or deleted', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      stored.database.exec('SAVEPOINT run');
+      try {
+        const model = new RowByRow();
+        for (const each of [{ kind: 'store', count: 5 } as const, ...steps]) {
+          perform(each, model);
+          model.apply(each);
+          compare(model);
+          if (each.kind === 'compact') expect(holesBetweenRanges()).toEqual([]);
+        }
+      } finally {
+        stored.database.exec('ROLLBACK TO run; RELEASE run');
+      }
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -1,0 +1,130 @@
+import { writeFileSync } from 'node:fs';
+
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
+import { stateOfStopped } from '../../../../uploader/src/telemetry/own-state.ts';
+import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { Snapshots } from '../../../../uploader/src/telemetry/snapshot.ts';
+import { StoreReader } from '../../../../uploader/src/telemetry/collector-state-reader.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { START_MS, StoredSamples } from '../../../support/uploader/stored-samples.ts';
+import { durationsOf } from '../../../support/uploader/made-snapshot.ts';
+
+let stored: StoredSamples;
+let clock: FakeClock;
+let snapshots: Snapshots;
+let settled: Settled;
+
+beforeEach(() => {
+  stored = new StoredSamples();
+  clock = new FakeClock();
+  const { database, path } = stored;
+  settled = new Settled(database);
+  const store = new StoreReader(database, path);
+  const uploads = () => stateOfStopped(undefined, { nowMs: clock.now(), skewMs: undefined });
+  snapshots = new Snapshots({ clock, store, backlog: new Backlog(database, settled), settled: () => settled.ranges(), uploads, batchMetrics: 100 });
+});
+afterEach(() => stored.remove());
+
+/** What the collector notes of one collector. */
+function note(collector: string, lastScrapeMs: number): void {
+  const insert = stored.database.prepare('INSERT OR REPLACE INTO collector_status VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+  insert.run(collector, 'failing', 'EACCES', 1, 30_000, lastScrapeMs, 1.5, 3, 4, JSON.stringify(durationsOf(0.002, 0.2)));
+}
+
+test('a snapshot of a new database says that nothing is there yet', () => {
+  const { databaseBytes, walBytes, ...seen } = snapshots.take();
+  expect(seen).toMatchObject({
+    nowMs: clock.now(),
+    collectors: [],
+    heartbeatMs: 0,
+    books: { collected: 0, delivered: 0, pending: 0, rejected: 0, dropped: 0 },
+    oldestPendingMs: undefined,
+    held: undefined,
+    lastDeliveryAgeMs: undefined,
+    droppedInLastHour: 0,
+    storage: { trouble: null, waiting: 0 },
+    drain: undefined,
+  });
+  expect([databaseBytes > 0, walBytes > 0]).toEqual([true, true]);
+});
+
+test('a snapshot holds what the collector noted, and the books', () => {
+  stored.rows(3);
+  note('load', clock.now() - 2_000);
+  stored.database.exec(`UPDATE collector_state SET heartbeat = 77`);
+  stored.database.exec(`UPDATE storage_state SET trouble = 'full', waiting = 9, wal_checkpoint_ms = 12`);
+  stored.database.prepare(`INSERT INTO losses (at, reason, count) VALUES (?, 'cap', 5), (?, 'cap', 70)`).run(clock.now() - 3_599_000, clock.now() - 3_601_000);
+  const seen = snapshots.take();
+  const row = { collector: 'load', status: 'failing', message: 'EACCES', sinceMs: 1, intervalMs: 30_000, lastScrapeMs: clock.now() - 2_000, durationMs: 1.5 };
+  expect(seen.collectors).toEqual([{ ...row, collected: 3, failed: 4, durations: durationsOf(0.002, 0.2), lastScrapeAgeMs: 2_000 }]);
+  expect([seen.heartbeatMs, seen.oldestPendingMs, seen.books.pending, seen.droppedInLastHour]).toEqual([77, START_MS, 3, 5]);
+  expect(seen.storage).toMatchObject({ trouble: 'full', waiting: 9, walCheckpointMs: 12 });
+});
+
+test('a snapshot is read anew only when it is no longer fresh, so that many requests cost one', async () => {
+  const first = snapshots.take();
+  stored.rows(3);
+  await clock.advance(199);
+  expect(snapshots.take()).toBe(first);
+  await clock.advance(1);
+  expect(snapshots.take().books.pending).toBe(3);
+});
+
+test('ages go by the monotonic clock: neither a step nor a suspended machine makes a collector late', async () => {
+  note('load', clock.now());
+  snapshots.take();
+  clock.step(3 * 86_400_000);
+  await clock.advance(1_000);
+  expect(snapshots.take().collectors[0]!.lastScrapeAgeMs).toBe(1_000);
+  clock.suspend(8 * 3_600_000);
+  await clock.advance(1_000);
+  expect(snapshots.take().collectors[0]!.lastScrapeAgeMs).toBe(2_000);
+  note('load', clock.now() - 400);
+  await clock.advance(500);
+  expect(snapshots.take().collectors[0]!.lastScrapeAgeMs).toBe(900 - 400);
+});
+
+describe('held rows', () => {
+  const held = (): unknown => {
+    const seen = snapshots.take().held;
+    return seen && [seen.count, seen.reason];
+  };
+
+  test('are those of epochs that are not trusted, less what is settled of them', () => {
+    stored.rows(5);
+    stored.beginEpoch(-START_MS, false);
+    stored.rows(10);
+    settled.reject([{ id: 7, reason: 'test' }]);
+    expect(held()).toEqual([9, 'the clock stood before this program was built']);
+  });
+
+  test('are those of a clock that the receiver contradicts', async () => {
+    stored.rows(5);
+    stored.database.exec(`INSERT INTO epochs (first_id, offset_ms, trusted, boot_id, boot_base_ms, reason) VALUES (6, 0, 1, 'b', 0, 'start')`);
+    stored.database.exec(`INSERT INTO receiver_clock VALUES ('b', 86400001, 'hold', 0)`);
+    stored.rows(10);
+    expect(held()).toEqual([10, 'the clock is too far from the receiver’s']);
+    stored.database.exec(`UPDATE receiver_clock SET booted_at_ms = 86400000`);
+    await clock.advance(200);
+    expect(held()).toBeUndefined();
+  });
+
+  test('are none of an epoch that is lost, nor of one without rows', () => {
+    stored.rows(5);
+    stored.beginEpoch(-START_MS, false);
+    expect(held()).toBeUndefined();
+    stored.rows(5);
+    stored.database.exec('UPDATE epochs SET lost = 1 WHERE trusted = 0');
+    expect(held()).toBeUndefined();
+  });
+});
+
+test('snapshot: holds the databases that are set aside, and which of them this one takes over', () => {
+  writeFileSync(`${stored.path}.schema-6`, '123');
+  writeFileSync(`${stored.path}.schema-5.taking-over`, '12345');
+  stored.database.exec(`INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES ('metrics.db.schema-5.taking-over', 'pending', 0, '[]', 0, 0)`);
+  const seen = snapshots.take().setAside.map(({ file, ...rest }) => [file.slice(file.indexOf('.schema')), ...Object.values(rest)]);
+  expect(seen).toEqual([['.schema-5.taking-over', 5, 5, true, true], ['.schema-6', 6, 3, false, false]]);
+});

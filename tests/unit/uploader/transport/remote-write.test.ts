@@ -1,0 +1,144 @@
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { systemClock } from '@thugshells/shared/clock.ts';
+
+import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
+import { RemoteWrite } from '../../../../uploader/src/transport/remote-write.ts';
+import type { Outcome } from '../../../../uploader/src/transport/transport.ts';
+import { straight } from '../../../support/uploader/direct-connection.ts';
+import { madeChunk } from '../../../support/uploader/made-chunk.ts';
+
+const WRITTEN = 'x-prometheus-remote-write-samples-written';
+const VERSION_2 = 'application/x-protobuf;proto=io.prometheus.write.v2.Request';
+const never = new AbortController().signal;
+const delivered: Outcome = { kind: 'delivered' };
+
+let server: Server;
+let remote: RemoteWrite;
+let requests: IncomingHttpHeaders[];
+/** Status, headers and body for a request, by what it says of itself. */
+let answer: (version: 1 | 2) => [status: number, headers?: Record<string, string>, body?: string];
+
+beforeEach(async () => {
+  requests = [];
+  answer = () => [204];
+  server = createServer((request, response) => {
+    requests.push(request.headers);
+    const [status, headers = {}, body = ''] = answer(request.headers['content-type'] === VERSION_2 ? 2 : 1);
+    request.resume().once('end', () => response.writeHead(status, headers).end(body));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const remoteUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/write`;
+  remote = new RemoteWrite({ clock: systemClock, remoteUrl, remoteTimeoutMs: 20_000, ...straight, onConnectionClosed: () => undefined });
+});
+afterEach(async () => {
+  remote.close();
+  server.closeAllConnections();
+  server.close();
+  await once(server, 'close');
+});
+
+/** Posts a chunk of so many samples in the format that is due; only what its headers say of it matters here. */
+async function post(count = 50): Promise<Outcome> {
+  const { outcome } = await remote.post({ ...madeChunk(count), format: remote.format }, never);
+  return outcome;
+}
+
+describe('a receiver of 1.0', () => {
+  test('gets the headers that the specification asks for, and is asked once whether it takes 2.0', async () => {
+    expect([await post(), await post()]).toEqual([delivered, delivered]);
+    expect(remote.format).toBe('remote-write-1');
+    expect(requests.map((headers) => headers['x-prometheus-remote-write-version'])).toEqual(['0.1.0', '2.0.0', '0.1.0']);
+    expect(requests[0]).toMatchObject({ 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy', 'user-agent': expect.stringMatching(/^thugshells\/\d/) });
+  });
+
+  test('that refuses 2.0 with 415 or 400 goes on with 1.0', async () => {
+    for (const status of [415, 400]) {
+      answer = (version) => [version === 2 ? status : 204];
+      expect([await post(), remote.format]).toEqual([delivered, 'remote-write-1']);
+    }
+  });
+
+  test('is asked for 2.0 only once it has taken something', async () => {
+    answer = () => [503];
+    expect(await post()).toMatchObject({ kind: 'retry' });
+    expect(requests).toHaveLength(1);
+  });
+
+  test.each([
+    [400, 'rejected'], [409, 'rejected'], [413, 'rejected'], [422, 'rejected'],
+    [401, 'hold'], [403, 'hold'], [404, 'hold'], [405, 'hold'], [415, 'hold'], [301, 'hold'],
+    [408, 'retry'], [429, 'retry'], [500, 'retry'], [502, 'retry'], [503, 'retry'],
+  ])('that answers %d leads to %s', async (status, kind) => {
+    answer = () => [status, {}, 'out of order sample\n'];
+    expect(await post()).toMatchObject({ kind, ...(status === 301 ? {} : { reason: `HTTP ${status}: out of order sample` }) });
+  });
+
+  test('that asks for a wait gets it', async () => {
+    answer = () => [429, { 'retry-after': '7' }];
+    expect(await post()).toMatchObject({ kind: 'retry', retryAfterMs: 7_000 });
+  });
+
+  test('is not taken for one where a portal answers in its place', async () => {
+    answer = () => [200, {}, '<html>Hotel WLAN</html>'];
+    expect(await post()).toMatchObject({ kind: 'retry' });
+  });
+});
+
+describe('a receiver of 2.0', () => {
+  let written: string | undefined;
+
+  beforeEach(async () => {
+    written = '0';
+    answer = (version) => [204, version === 2 && written !== undefined ? { [WRITTEN]: written } : {}];
+    await post();
+    expect(remote.format).toBe('remote-write-2');
+  });
+
+  test('has taken a chunk when it counts every sample of it', async () => {
+    written = '50';
+    expect(await post()).toEqual(delivered);
+    expect(requests.at(-1)).toMatchObject({ 'content-type': VERSION_2, 'x-prometheus-remote-write-version': '2.0.0' });
+  });
+
+  test('that counts fewer has refused some of them, whatever its status', async () => {
+    written = '49';
+    expect(await post()).toEqual({ kind: 'rejected', reason: 'HTTP 204, but 49 of 50 samples written' });
+  });
+
+  test('that no longer counts is one of 1.0 behind the same address: nothing counts as delivered, and 1.0 comes next', async () => {
+    written = undefined;
+    expect(await post()).toMatchObject({ kind: 'hold', reason: expect.stringMatching(/no longer takes remote write 2.0/) });
+    expect([remote.format, await post()]).toEqual(['remote-write-1', delivered]);
+  });
+
+  test('that answers 415 gets 1.0 next', async () => {
+    answer = (version) => [version === 2 ? 415 : 204];
+    expect(await post()).toMatchObject({ kind: 'hold' });
+    expect([remote.format, await post()]).toEqual(['remote-write-1', delivered]);
+  });
+
+  test('that refuses a sample is searched for it like any other', async () => {
+    answer = () => [400, { [WRITTEN]: '49' }, 'one sample is too old'];
+    expect(await post()).toEqual({ kind: 'rejected', reason: 'HTTP 400: one sample is too old' });
+  });
+});
+
+describe('an address that takes the other protocol is refused at the start:', () => {
+  test.each([
+    ['remote-write', 'http://127.0.0.1:8428/api/v1/import', /takes JSON lines, and THUGSHELLS_REMOTE_PROTOCOL is remote-write/],
+    ['victoriametrics', 'http://127.0.0.1:9090/api/v1/write', /takes remote write, and THUGSHELLS_REMOTE_PROTOCOL is victoriametrics/],
+    ['victoriametrics', 'http://mimir/api/v1/push', /takes remote write/],
+  ])('%s at %s', (protocol, url, message) => {
+    expect(() => loadUploaderConfig({ THUGSHELLS_REMOTE_PROTOCOL: protocol, THUGSHELLS_REMOTE_URL: url })).toThrow(message);
+  });
+
+  test('but not the right one', () => {
+    const { values } = loadUploaderConfig({ THUGSHELLS_REMOTE_PROTOCOL: 'remote-write', THUGSHELLS_REMOTE_URL: 'http://mimir/api/v1/push' });
+    expect(values.remoteProtocol).toBe('remote-write');
+  });
+});

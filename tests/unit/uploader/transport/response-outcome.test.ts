@@ -1,0 +1,158 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import { outcomeOf, parseRetryAfter, type Answer } from '../../../../uploader/src/transport/response-outcome.ts';
+
+const SENT = 50;
+const portal = '<!DOCTYPE html>\n<html><head><title>Hotel WLAN</title></head><body>Please log in</body></html>';
+
+function outcome(status: number, body: unknown = '', more: Partial<Answer> = {}) {
+  return outcomeOf({ status, body: typeof body === 'string' ? body : JSON.stringify(body), ...more }, SENT);
+}
+
+describe('a chunk is delivered by', () => {
+  test.each([
+    ['204 without a body, as VictoriaMetrics answers', 204, ''],
+    ['200 without a body', 200, ''],
+    ['202 with white space', 202, ' \r\n'],
+    ['an empty object', 200, {}],
+    ['an object that says neither how many nor that it failed', 200, { status: 'ok', took_ms: 3 }],
+    ['an object whose error says that there is none', 200, { error: null, errors: [], success: true, ok: true }],
+    ['accepted: all of them', 200, { accepted: SENT }],
+    ['accepted: all of them, and an empty list of rejected ones', 200, { accepted: SENT, rejected: [] }],
+    ['accepted: all of them, and null for the rejected ones', 200, { accepted: SENT, rejected: null }],
+  ])('%s', (_, status, body) => {
+    expect(outcome(status, body)).toEqual({ kind: 'delivered' });
+  });
+});
+
+describe('a part of a chunk is taken by', () => {
+  test.each([1, 25, 49])('accepted: %d, which are the first ones', (accepted) => {
+    expect(outcome(200, { accepted })).toEqual({ kind: 'partial', accepted, rejected: [] });
+  });
+
+  test('accepted and rejected ones that are named, with their reasons', () => {
+    const rejected = [{ index: 3, reason: 'too old' }, { index: 49, reason: 'bad label' }];
+    expect(outcome(200, { accepted: 48, rejected })).toEqual({ kind: 'partial', accepted: 48, rejected });
+  });
+
+  test('a rejection without a reason', () => {
+    const expected = { kind: 'partial', accepted: 49, rejected: [{ index: 0, reason: 'no reason given' }] };
+    expect(outcome(200, { accepted: 49, rejected: [{ index: 0 }] })).toEqual(expected);
+  });
+});
+
+describe('nothing is taken, and the chunk is tried again, after', () => {
+  test.each([
+    ['a captive portal’s page', 200, portal],
+    ['a text', 200, 'OK'],
+    ['a JSON text, number, list or null: "OK"', 200, '"OK"'],
+    ['a JSON number', 200, '50'],
+    ['a JSON list', 200, '[]'],
+    ['a JSON null', 200, 'null'],
+    ['JSON that was cut short', 200, '{"accepted": 5'],
+    ['an object that names an error', 200, { error: 'disk full' }],
+    ['an object that names errors', 200, { errors: ['disk full'] }],
+    ['an object whose status is an error', 200, { status: 'error' }],
+    ['an object whose status is a failure', 200, { status: 'Failed' }],
+    ['an object without success', 200, { success: false }],
+    ['an object that is not ok', 200, { ok: false }],
+    ['accepted: none', 200, { accepted: 0 }],
+    ['accepted: more than were sent', 200, { accepted: SENT + 1 }],
+    ['accepted: fewer than none', 200, { accepted: -1 }],
+    ['accepted: a fraction', 200, { accepted: 2.5 }],
+    ['accepted: a text', 200, { accepted: '25' }],
+    ['accepted: null', 200, { accepted: null }],
+    ['accepted: a list', 200, { accepted: [1, 2] }],
+    ['rejected ones that are no list', 200, { accepted: 48, rejected: 2 }],
+    ['a rejected index beyond the chunk', 200, { accepted: 49, rejected: [{ index: SENT }] }],
+    ['a rejected index below 0', 200, { accepted: 49, rejected: [{ index: -1 }] }],
+    ['a rejected index that is a text', 200, { accepted: 49, rejected: [{ index: '3' }] }],
+    ['a rejection that is null', 200, { accepted: 49, rejected: [null] }],
+    ['one index that is rejected twice', 200, { accepted: 48, rejected: [{ index: 3 }, { index: 3 }] }],
+    ['more accepted and rejected ones than were sent', 200, { accepted: SENT, rejected: [{ index: 3 }] }],
+    ['samples that are neither accepted nor rejected', 200, { accepted: 40, rejected: [{ index: 3 }] }],
+    ['408', 408, ''],
+    ['425', 425, ''],
+    ['429', 429, ''],
+    ['500', 500, ''],
+    ['502', 502, portal],
+    ['503', 503, ''],
+    ['504', 504, ''],
+    ['599', 599, ''],
+  ])('%s', (_, status, body) => {
+    const result = outcome(status, body);
+    expect(result).toEqual({ kind: 'retry', reason: expect.any(String) });
+    expect('reason' in result && result.reason).not.toBe('');
+  });
+});
+
+describe('the chunk is rejected, to be searched for what is wrong with it, after', () => {
+  test.each([400, 413, 422])('%d', (status) => {
+    expect(outcome(status, 'cannot parse line')).toEqual({ kind: 'rejected', reason: `HTTP ${status}: cannot parse line` });
+  });
+});
+
+describe('everything is held after', () => {
+  test.each([401, 403, 404, 405, 402, 406, 410, 418, 451])('%d', (status) => {
+    expect(outcome(status)).toEqual({ kind: 'hold', reason: `HTTP ${status}` });
+  });
+
+  test.each([301, 302, 303, 307, 308])('%d, which is not followed; the reason names where it leads', (status) => {
+    expect(outcome(status, '', { location: 'https://login.example/' })).toEqual({
+      kind: 'hold',
+      reason: expect.stringContaining('https://login.example/'),
+    });
+  });
+
+  test('a redirect that leads nowhere', () => {
+    expect(outcome(302).kind).toBe('hold');
+  });
+});
+
+test('an answer of any status and body has an outcome, and takes no more than was sent', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 200, max: 999 }), fc.oneof(fc.json(), fc.string()), (status, body) => {
+      const result = outcomeOf({ status, body }, SENT);
+      expect(['delivered', 'partial', 'rejected', 'retry', 'hold']).toContain(result.kind);
+      if (result.kind === 'partial') expect(result.accepted + result.rejected.length).toBeLessThanOrEqual(SENT);
+      if (status > 299) expect(['delivered', 'partial']).not.toContain(result.kind);
+    }),
+  );
+});
+
+describe('a reason', () => {
+  test('names what answered, so that health can tell of a captive portal', () => {
+    expect(outcome(200, portal)).toMatchObject({ reason: expect.stringMatching(/no receiver.*Hotel WLAN/) });
+  });
+
+  test('is one line, and no page', () => {
+    const { reason } = outcome(500, `${'long\n'.repeat(5_000)}`) as { reason: string };
+    expect(reason.length).toBeLessThan(200);
+    expect(reason).not.toContain('\n');
+  });
+});
+
+describe('Retry-After', () => {
+  const date = 'Tue, 14 Nov 2023 22:13:20 GMT';
+
+  test.each([
+    ['seconds', '7', undefined, 7_000],
+    ['no wait', '0', undefined, 0],
+    ['white space around', ' 12 ', undefined, 12_000],
+    ['more than 15 minutes', '86400', undefined, 900_000],
+    ['a date, read against the answer’s own Date', 'Tue, 14 Nov 2023 22:14:20 GMT', date, 60_000],
+    ['a date in the past', 'Tue, 14 Nov 2023 22:00:00 GMT', date, 0],
+    ['a date far ahead', 'Wed, 15 Nov 2023 22:13:20 GMT', date, 900_000],
+    ['a date of an answer without a Date: this board’s clock may be wrong', 'Tue, 14 Nov 2023 22:14:20 GMT', undefined, undefined],
+    ['a date of an answer whose Date cannot be read', 'Tue, 14 Nov 2023 22:14:20 GMT', 'today', undefined],
+    ['no sense', 'soon', date, undefined],
+    ['nothing', undefined, date, undefined],
+  ])('may hold %s', (_, value, answered, expected) => {
+    expect(parseRetryAfter(value, answered)).toBe(expected);
+  });
+
+  test.each([429, 503, 408])('is heeded with %d', (status) => {
+    expect(outcome(status, '', { retryAfter: '7' })).toEqual({ kind: 'retry', reason: `HTTP ${status}`, retryAfterMs: 7_000 });
+  });
+});

@@ -1,0 +1,116 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+
+import { Retrying } from '../../../../uploader/src/transport/retrying-transport.ts';
+import type { Outcome, Post } from '../../../../uploader/src/transport/transport.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { LogRecord } from '../../../support/uploader/log-record.ts';
+import { madeChunk } from '../../../support/uploader/made-chunk.ts';
+
+const chunk = madeChunk(3);
+const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0.2 };
+const away: Outcome = { kind: 'retry', reason: 'HTTP 503' };
+let clock: FakeClock;
+let log: LogRecord;
+let stop: AbortController;
+let seen: Outcome[];
+
+beforeEach(() => {
+  clock = new FakeClock();
+  log = new LogRecord();
+  stop = new AbortController();
+  seen = [];
+});
+
+/** Posts over a transport that comes to these outcomes, one a try; the last one stays. */
+function post(outcomes: readonly Outcome[], settings: { attempts?: number; random?: () => number; isLongAway?: boolean } = {}): Promise<Post> {
+  const { attempts = 3, random = () => 0.5, isLongAway = false } = settings;
+  const transport = {
+    async post(): Promise<Post> {
+      const outcome = outcomes[Math.min(seen.length, outcomes.length - 1)]!;
+      return { outcome, endpoint: 'http://receiver/', bytesSent: 10, bytesReceived: 0, durationMs: 1, closing: false };
+    },
+  };
+  const onPost = (made: Post, samples: number): void => {
+    expect(samples).toBe(3);
+    seen.push(made.outcome);
+  };
+  const retrying = new Retrying(transport, { clock, logger: log, policy, attempts, random, onPost, isLongAway: () => isLongAway, stop: stop.signal });
+  return retrying.post(chunk, new AbortController().signal);
+}
+
+/** Lets time pass until a post has ended. */
+async function finish(posted: Promise<Post>): Promise<Outcome> {
+  let ended = false;
+  void posted.finally(() => (ended = true));
+  for (let turn = 0; !ended && turn < 100; turn++) await clock.advance(clock.nextWakeMs ?? 0);
+  return (await posted).outcome;
+}
+
+describe('a post', () => {
+  test.each<Outcome>([
+    { kind: 'delivered' },
+    { kind: 'partial', accepted: 1, rejected: [] },
+    { kind: 'rejected', reason: 'HTTP 400' },
+    { kind: 'hold', reason: 'HTTP 401' },
+  ])('that came to $kind is not made again', async (outcome) => {
+    expect(await finish(post([outcome]))).toEqual(outcome);
+    expect([seen.length, clock.sleeps]).toEqual([1, []]);
+  });
+
+  test('is made again after 5 s and 15 s, and then given up', async () => {
+    expect(await finish(post([away]))).toEqual(away);
+    expect([seen.length, clock.sleeps]).toEqual([3, [5_000, 15_000]]);
+  });
+
+  test('ends with the first outcome that is another one', async () => {
+    expect(await finish(post([away, { kind: 'delivered' }]))).toEqual({ kind: 'delivered' });
+    expect(seen).toEqual([away, { kind: 'delivered' }]);
+  });
+
+  test('is made once where that is what was asked for', async () => {
+    await finish(post([away], { attempts: 1 }));
+    expect([seen.length, clock.sleeps]).toEqual([1, []]);
+  });
+
+  test('is made once where the receiver has been away for long', async () => {
+    expect((await finish(post([{ kind: 'retry', reason: 'away' }], { isLongAway: true }))).kind).toBe('retry');
+    expect([seen.length, clock.sleeps]).toEqual([1, []]);
+  });
+
+  test('waits the longer of backoff and Retry-After', async () => {
+    await finish(post([{ ...away, retryAfterMs: 7_000 }, { ...away, retryAfterMs: 7_000 }]));
+    expect(clock.sleeps).toEqual([7_000, 15_000]);
+  });
+
+  test('varies its waits by the random source', async () => {
+    await finish(post([away], { random: () => 0 }));
+    expect(clock.sleeps).toEqual([4_000, 12_000]);
+  });
+});
+
+describe('a stop', () => {
+  test('ends the wait at once, with the outcome of the last try', async () => {
+    const posted = post([away]);
+    await clock.advance(1_000);
+    expect(clock.sleeping).toBe(1);
+    stop.abort();
+    expect((await posted).outcome).toEqual(away);
+    expect([seen.length, clock.sleeping]).toEqual([1, 0]);
+  });
+
+  test('that came before leaves it at one try', async () => {
+    stop.abort();
+    await post([away]);
+    expect([seen.length, clock.sleeps]).toEqual([1, []]);
+  });
+});
+
+test('each try and each wait is a line at debug, with attempt, backoff and what was seen', async () => {
+  await finish(post([away, { kind: 'delivered' }]));
+  expect(log.messages()).toEqual([]);
+  expect(log.lines.map(({ fields }) => fields)).toMatchObject([
+    { attempt: 1, outcome: 'retry', count: 3, endpoint: 'http://receiver/', error: 'HTTP 503', bytes_sent: 10 },
+    { attempt: 1, backoff_ms: 5_000 },
+    { attempt: 2, outcome: 'delivered' },
+  ]);
+});

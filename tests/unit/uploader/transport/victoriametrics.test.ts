@@ -1,0 +1,238 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { systemClock } from '@thugshells/shared/clock.ts';
+
+import { startReceiver, type Receiver } from '../../../receiver/src/server.ts';
+import type { Post } from '../../../../uploader/src/transport/transport.ts';
+import { VictoriaMetrics, type VictoriaMetricsOptions } from '../../../../uploader/src/transport/victoriametrics.ts';
+import { straight } from '../../../support/uploader/direct-connection.ts';
+import { until } from '../../../support/until.ts';
+import { madeChunk } from '../../../support/uploader/made-chunk.ts';
+
+let receiver: Receiver;
+let remote: VictoriaMetrics;
+let closed: number[];
+const chunk = madeChunk(50);
+const never = new AbortController().signal;
+
+beforeEach(async () => {
+  receiver = await startReceiver();
+  connect();
+});
+afterEach(async () => {
+  remote.close();
+  await receiver.stop();
+});
+
+/** A client of its own settings in place of the last one. */
+function connect(options: Partial<VictoriaMetricsOptions> = {}): void {
+  // Its own list: the end of an earlier client's connections may be told of later.
+  const ends: number[] = (closed = []);
+  remote = new VictoriaMetrics({
+    clock: systemClock,
+    remoteUrl: `${receiver.url}/api/v1/import`,
+    remoteTimeoutMs: 20_000,
+    ...straight,
+    onConnectionClosed: (connection) => ends.push(connection),
+    ...options,
+  });
+}
+
+async function post(): Promise<Post> {
+  return remote.post(chunk, never);
+}
+
+describe('a post', () => {
+  test('delivers the chunk, and tells what it cost', async () => {
+    const { durationMs, bytesSent, ...seen } = await post();
+    const endpoint = `${receiver.url}/api/v1/import`;
+    const sent = { status: 204, bytesReceived: 0, connection: 1, closing: false };
+    expect(seen).toEqual({ outcome: { kind: 'delivered' }, endpoint, ...sent });
+    expect(durationMs).toBeGreaterThan(0);
+    // Headers are paid for as well.
+    expect(bytesSent).toBeGreaterThan(chunk.body.length + 100);
+    expect(bytesSent).toBeLessThan(chunk.body.length + 200);
+    expect(receiver.rows().map(({ value }) => value)).toEqual([...chunk.ids]);
+    expect((await post()).bytesSent).toBe(bytesSent);
+  });
+
+  test('sends the headers that the body needs, and none that would only be paid for', async () => {
+    await post();
+    const { headers } = receiver.requests[0]!;
+    const { host } = new URL(receiver.url);
+    const needed = { 'content-type': 'application/json', 'content-encoding': 'gzip', 'content-length': String(chunk.body.length) };
+    expect(headers).toEqual({ host, connection: 'keep-alive', ...needed });
+  });
+
+  test('that brings a page is tried again, not delivered', async () => {
+    receiver.setFaults({ status: 200, body: '<html>Log in</html>' });
+    expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, status: 200, bytesReceived: 19 });
+  });
+
+  test('tells of a close that is announced', async () => {
+    receiver.setFaults({ headers: { Connection: 'close' } });
+    expect(await post()).toMatchObject({ outcome: { kind: 'delivered' }, closing: true });
+  });
+
+  test('heeds Retry-After by the receiver’s clock', async () => {
+    const headers = { 'Retry-After': new Date(Math.floor(Date.now() / 1000) * 1000 - 3_600_000 + 60_000).toUTCString() };
+    receiver.setFaults({ status: 429, headers, dateSkewMs: -3_600_000 });
+    const { outcome } = await post();
+    const waitMs = outcome.kind === 'retry' ? (outcome.retryAfterMs ?? 0) : 0;
+    expect(waitMs).toBeGreaterThan(50_000);
+    expect(waitMs).toBeLessThanOrEqual(60_000);
+  });
+
+  test('is not repeated to where a redirect leads', async () => {
+    const elsewhere = await startReceiver();
+    receiver.setFaults({ status: 307, headers: { Location: `${elsewhere.url}/api/v1/import` } });
+    expect(await post()).toMatchObject({ outcome: { kind: 'hold', reason: expect.stringContaining(elsewhere.url) }, status: 307 });
+    expect([elsewhere.requests.length, receiver.requests.length]).toEqual([0, 1]);
+    await elsewhere.stop();
+  });
+
+  test('is made once, whatever comes of it: who tries again is somebody else', async () => {
+    receiver.setFaults({ status: 503 });
+    await post();
+    expect(receiver.requests).toHaveLength(1);
+  });
+});
+
+describe('no answer', () => {
+  test('because nothing listens', async () => {
+    await receiver.stop();
+    const seen = await post();
+    expect(seen).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ECONNREFUSED', bytesSent: 0, bytesReceived: 0, closing: false });
+    expect(seen.status).toBeUndefined();
+  });
+
+  test('because the connection broke', async () => {
+    receiver.setFaults({ eatResponse: true });
+    expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ECONNRESET', connection: 1 });
+  });
+
+  test('within the time that it may take', async () => {
+    connect({ remoteTimeoutMs: 100 });
+    receiver.setFaults({ hang: true });
+    expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ETIMEDOUT' });
+    await until('the connection is closed', () => closed.length === 1);
+  });
+
+  test('within the time that it may take, though it has begun', async () => {
+    connect({ remoteTimeoutMs: 100 });
+    receiver.setFaults({ status: 200, body: '{"accepted":50}', dripMs: 50 });
+    expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ETIMEDOUT' });
+  });
+
+  test('that is worth reading to its end, because it is too long', async () => {
+    receiver.setFaults({ status: 200, body: 'x'.repeat(1024 ** 2) });
+    expect(await post()).toMatchObject({ outcome: { kind: 'retry', reason: expect.stringContaining('65536') }, errorCode: 'ANSWER_TOO_LONG' });
+    await until('the connection is closed', () => closed.length === 1);
+  });
+
+  test('that anybody waits for: a post that is abandoned rejects', async () => {
+    receiver.setFaults({ hang: true });
+    const abandon = new AbortController();
+    const posted = remote.post(chunk, abandon.signal);
+    await until('the post is under way', () => receiver.requests.length === 1);
+    abandon.abort();
+    await expect(posted).rejects.toThrow(/abort/i);
+  });
+});
+
+describe('a connection', () => {
+  test('is kept, and so is its number', async () => {
+    const posts = [await post(), await post(), await post()];
+    expect(posts.map(({ connection }) => connection)).toEqual([1, 1, 1]);
+    expect(receiver.requests.map(({ connection }) => connection)).toEqual([1, 1, 1]);
+    expect(closed).toEqual([]);
+  });
+
+  test('that ends is told of once; the next one has another number', async () => {
+    await post();
+    receiver.dropConnections();
+    await until('the end is noticed', () => closed.length > 0);
+    expect((await post()).connection).toBe(2);
+    expect(closed).toEqual([1]);
+  });
+
+  test('that ended just before it was used again costs a second try at once, and is no failure', async () => {
+    await post();
+    receiver.setFaults({ cutConnection: true, count: 1 });
+    expect(await post()).toMatchObject({ outcome: { kind: 'delivered' }, connection: 2 });
+    expect([receiver.rows().length, receiver.duplicates()]).toEqual([100, 50]);
+  });
+
+  test('that ends again at the second try is a failure', async () => {
+    await post();
+    receiver.setFaults({ cutConnection: true, count: 2 });
+    expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ECONNRESET', connection: 2 });
+  });
+
+  test('that ends within an answer is a failure: what it answered was not nothing', async () => {
+    await post();
+    receiver.setFaults({ status: 200, body: '{"accepted":50}', dripMs: 20 });
+    const posted = post();
+    await until('the post is under way', () => receiver.requests.length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    receiver.dropConnections();
+    expect(await posted).toMatchObject({ outcome: { kind: 'retry' }, connection: 1 });
+  });
+
+  test.each([502, 503, 504])('over which a proxy says %d is in doubt, though it stays', async (status) => {
+    await post();
+    receiver.setFaults({ status, count: 1 });
+    expect((await post()).connection).toBe(1);
+    expect([closed, (await post()).connection]).toEqual([[1], 1]);
+  });
+
+  test.each([500, 429, 400, 200])('over which the receiver says %d is not', async (status) => {
+    receiver.setFaults({ status, count: 1 });
+    await post();
+    expect(closed).toEqual([]);
+  });
+
+  test('is asked by a ping without a body, which gives its number', async () => {
+    await post();
+    expect(await remote.ping(never)).toBe(1);
+    expect(receiver.requests.at(-1)).toMatchObject({ method: 'HEAD', path: '/health', connection: 1 });
+  });
+
+  test('that a ping has to make has a number of its own', async () => {
+    await post();
+    receiver.dropConnections();
+    await until('the end is noticed', () => closed.length > 0);
+    expect(await remote.ping(never)).toBe(2);
+  });
+
+  test('is answered for by a proxy that does not know the health address', async () => {
+    connect({ remoteUrl: `${receiver.url}/api/v1/import` });
+    receiver.setFaults({ status: 404, alsoHealth: true });
+    expect(await remote.ping(never)).toBe(1);
+  });
+
+  test('of a receiver that is gone, or not well, gives a ping no number', async () => {
+    await post();
+    receiver.setFaults({ status: 503, alsoHealth: true });
+    expect(await remote.ping(never)).toBeUndefined();
+    await receiver.stop();
+    expect(await remote.ping(never)).toBeUndefined();
+  });
+});
+
+test('credentials in the address are sent, and are in no endpoint or reason', async () => {
+  connect({ remoteUrl: `${receiver.url.replace('//', '//ann:s3cret@')}/api/v1/import?key=s3cret` });
+  const taken = await post();
+  await receiver.stop();
+  const failed = await post();
+  expect(receiver.requests[0]!.headers['authorization']).toBe(`Basic ${Buffer.from('ann:s3cret').toString('base64')}`);
+  expect(JSON.stringify([taken, failed])).not.toContain('s3cret');
+});
+
+test('the receiver’s date is asked for over a connection of its own', async () => {
+  receiver.setFaults({ dateSkewMs: -3_600_000 });
+  await post();
+  const date = await remote.dateOf(`${receiver.url}/health`, never);
+  expect(Math.abs(Date.parse(date!) - (Date.now() - 3_600_000))).toBeLessThan(5_000);
+  expect(receiver.requests.map(({ method, connection }) => [method, connection])).toEqual([['POST', 1], ['HEAD', 2]]);
+});

@@ -1,0 +1,109 @@
+import { get } from 'node:http';
+
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { refuseNewer } from '@thugshells/shared/database/migrate.ts';
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
+import type { Logger } from '@thugshells/shared/logging/logger.ts';
+
+import { Backlog } from '../queue/backlog.ts';
+import type { UploaderConfig } from '../config.ts';
+import { stateOfStopped } from '../telemetry/own-state.ts';
+import { ReceiverClockTable } from '../clock/receiver-clock-table.ts';
+import { Settled } from '../queue/settled-ranges.ts';
+import type { Status as State } from '../health/rules.ts';
+import { HealthMonitor } from '../health/monitor.ts';
+import { Snapshots } from '../telemetry/snapshot.ts';
+import type { BoxStatus } from '../health/status.ts';
+import { statusText } from '../health/status-text.ts';
+import { StoreReader } from '../telemetry/collector-state-reader.ts';
+import { ReportTable } from '../telemetry/report-writer.ts';
+
+export interface StatusCommandOptions {
+  readonly clock: Clock;
+  readonly config: UploaderConfig;
+  readonly version: string;
+  readonly bootId: string | undefined;
+  readonly configurationWarnings: readonly string[];
+  readonly asJson: boolean;
+  readonly coloured: boolean;
+}
+
+const exitCodes: Readonly<Record<State, number>> = { ok: 0, degraded: 1, error: 2 };
+/** A sidecar on this machine answers in milliseconds. */
+const PATIENCE_MS = 3_000;
+const silent: Logger = { error: () => undefined, warn: () => undefined, info: () => undefined, debug: () => undefined, child: () => silent };
+
+/**
+ * The status of this box for a person or a script: from the uploader where it runs, else from the database.
+ *
+ * @returns exit code 0, 1 or 2 for ok, degraded, error
+ * @throws AgentError DATABASE_MISSING, DATABASE_UNUSABLE, DATABASE_TOO_NEW or DATABASE_NOT_PREPARED
+ */
+export async function statusCommand(options: StatusCommandOptions): Promise<CommandResult> {
+  const database = openDatabase(options.config.dbPath, { readonly: true });
+  try {
+    requireSchema(database);
+    const status = (await askUploader(new ReportTable(database).load()?.endpoint, options.config)) ?? statusFromDatabase(database, options);
+    const text = options.asJson ? `${JSON.stringify(status, null, 2)}\n` : statusText(status, options.coloured);
+    return { text, exitCode: exitCodes[status.status] };
+  } finally {
+    database.close();
+  }
+}
+
+function requireSchema(database: Database): void {
+  refuseNewer(database);
+  const version = schemaVersion(database);
+  if (version === SCHEMA_VERSION) return;
+  throw new AgentError(`the database has schema version ${version}, not yet ${SCHEMA_VERSION}`, {
+    code: 'DATABASE_NOT_PREPARED',
+    hint: 'start the collector: it brings the database to the schema of this program',
+  });
+}
+
+/** What the running uploader says; undefined where none runs on this database. */
+async function askUploader(endpoint: string | undefined, { deviceId }: UploaderConfig): Promise<BoxStatus | undefined> {
+  if (endpoint === undefined) return undefined;
+  try {
+    const status = JSON.parse(await bodyOf(new URL('/status.json', endpoint))) as BoxStatus;
+    return status.device_id === deviceId ? status : undefined;
+  } catch {
+    // It was killed, or hangs: what it left in the database is what there is to say.
+    return undefined;
+  }
+}
+
+/** The body of an answer with status 200. Not by got or fetch: a proxy of the environment is none of its business. */
+function bodyOf(url: URL): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { timeout: PATIENCE_MS }, (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (part: string) => (body += part));
+      response.once('end', () => (response.statusCode === 200 ? resolve(body) : reject(new Error(`HTTP ${response.statusCode}`))));
+      response.once('error', reject);
+    });
+    request.once('timeout', () => request.destroy(new Error('no answer in time')));
+    request.once('error', reject);
+  });
+}
+
+function statusFromDatabase(database: Database, { clock, config, version, bootId, configurationWarnings }: StatusCommandOptions): BoxStatus {
+  const settled = new Settled(database);
+  const receiverNowMs = new ReceiverClockTable(database, bootId).receiverNow(clock.sinceBoot());
+  const skewMs = receiverNowMs === undefined ? undefined : clock.now() - receiverNowMs;
+  const nowMs = config.clockSkewPolicy === 'correct' ? (receiverNowMs ?? clock.now()) : clock.now();
+  const uploads = stateOfStopped(new ReportTable(database).load(), { nowMs, skewMs });
+  const snapshots = new Snapshots({
+    clock,
+    store: new StoreReader(database, config.dbPath),
+    backlog: new Backlog(database, settled),
+    settled: () => settled.ranges(),
+    uploads: () => uploads,
+    batchMetrics: config.batchMetrics,
+  });
+  return new HealthMonitor({ logger: silent, snapshots, limits: config, version, deviceId: config.deviceId, configurationWarnings }).status();
+}

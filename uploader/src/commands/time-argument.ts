@@ -1,0 +1,31 @@
+import { AgentError } from '@thugshells/shared/errors.ts';
+import { duration } from '@thugshells/shared/config/formats.ts';
+
+const EXPECTED = 'a time such as 2026-01-31T12:00:00Z, 2026-01-31, a Unix time in seconds or milliseconds, 2h for two hours ago, or now';
+
+/**
+ * A time that somebody typed → Unix milliseconds. Dates and times without a zone are local.
+ *
+ * @throws AgentError BAD_USAGE
+ */
+export function parseTime(option: string, text: string, nowMs: number): number {
+  const time = text === 'now' ? nowMs : (unixTime(text) ?? dateTime(text) ?? agoTime(text, nowMs));
+  if (time === undefined) throw new AgentError(`${option} ${text}: must be ${EXPECTED}`, { code: 'BAD_USAGE' });
+  return time;
+}
+
+function unixTime(text: string): number | undefined {
+  if (/^\d{9,10}$/.test(text)) return Number(text) * 1000;
+  return /^\d{12,13}$/.test(text) ? Number(text) : undefined;
+}
+
+function dateTime(text: string): number | undefined {
+  // A date alone is midnight here, as a time without a zone is; by itself Date.parse takes it as UTC.
+  const time = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T00:00:00`) : /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(text) ? Date.parse(text.replace(' ', 'T')) : NaN;
+  return Number.isNaN(time) ? undefined : time;
+}
+
+function agoTime(text: string, nowMs: number): number | undefined {
+  const agoMs = duration.parse(text);
+  return agoMs === undefined ? undefined : nowMs - agoMs;
+}

@@ -1,0 +1,70 @@
+import type { Chunk } from '../encoding/encoder.ts';
+import type { Rejection } from '../queue/settled-ranges.ts';
+import type { Post } from '../transport/transport.ts';
+
+export interface BisectOptions {
+  /** Encodes some of the chunk's samples as a chunk of their own. */
+  readonly encode: (ids: Float64Array) => Promise<Chunk | undefined>;
+  /** Posts a part; whatever it takes is acknowledged by the caller. */
+  readonly post: (part: Chunk) => Promise<Post>;
+  /** The receiver is known to take samples: it took others after it had refused this chunk. */
+  readonly receiverTakesSamples: boolean;
+}
+
+/** How a search for samples that the receiver will not take ended. */
+export type BisectResult =
+  /** Every other sample was taken; these never will be. */
+  | { readonly kind: 'found'; readonly rejections: readonly Rejection[] }
+  /** A part came to something else; what is left stays pending. */
+  | { readonly kind: 'interrupted'; readonly post: Post; readonly rejections: readonly Rejection[] }
+  /** Even single samples are refused: it is the receiver, not the samples. */
+  | { readonly kind: 'receiver'; readonly reason: string };
+
+/**
+ * A search ends after so many posts: a receiver that will not have thousands of samples would cost two posts for each.
+ * What is refused then is blamed as it is, with the sound samples that it may hold.
+ */
+const MOST_POSTS = 500;
+
+/**
+ * Finds the samples for which a receiver refuses a chunk by posting its halves, and their halves: one bad sample among
+ * n costs at most 2·log2 n posts. A sample is blamed only while others are being taken; until the first one is, the
+ * search ends after as many posts as one bad sample could cost.
+ *
+ * Parts are posted in the order of the body, in which the samples of a series stand in the order of their times: there
+ * are receivers that refuse a sample once they have a newer one.
+ */
+export async function bisect(chunk: Chunk, refusal: Post, options: BisectOptions): Promise<BisectResult> {
+  const postsForOneBadSample = 2 * Math.ceil(Math.log2(chunk.count + 1)) + 2;
+  const rejections: Rejection[] = [];
+  const left: Float64Array[] = [];
+  let proven = options.receiverTakesSamples;
+  let posts = 0;
+  const refuse = (ids: Float64Array, post: Post): void => {
+    const middle = ids.length >> 1;
+    if (ids.length > 1 && posts < MOST_POSTS) left.push(ids.slice(middle), ids.slice(0, middle));
+    else rejections.push(...rejectionsOf(ids, post));
+  };
+  refuse(chunk.ids, refusal);
+  for (let ids = left.pop(); ids !== undefined; ids = left.pop()) {
+    if (!proven && posts >= postsForOneBadSample) return { kind: 'receiver', reason: reasonOf(refusal) };
+    const part = await options.encode(ids);
+    if (part === undefined) continue;
+    const post = await options.post(part);
+    posts += 1;
+    const { kind } = post.outcome;
+    if (kind === 'delivered' || kind === 'partial') proven = true;
+    else if (kind === 'rejected') refuse(part.ids, post);
+    else return { kind: 'interrupted', post, rejections: proven ? rejections : [] };
+  }
+  return proven ? { kind: 'found', rejections } : { kind: 'receiver', reason: reasonOf(refusal) };
+}
+
+function rejectionsOf(ids: Float64Array, post: Post): Rejection[] {
+  const reason = ids.length === 1 ? reasonOf(post) : `one of ${ids.length} samples that were refused together: ${reasonOf(post)}`;
+  return [...ids].map((id) => ({ id, status: post.status, reason }));
+}
+
+function reasonOf(post: Post): string {
+  return 'reason' in post.outcome ? post.outcome.reason : post.outcome.kind;
+}

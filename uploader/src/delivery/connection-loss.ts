@@ -1,0 +1,35 @@
+import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+
+import type { Acknowledgements } from '../queue/acknowledgements.ts';
+import type { Pinger } from '../transport/transport.ts';
+
+export interface LostConnectionsOptions {
+  readonly logger: Logger;
+  readonly acknowledgements: Acknowledgements;
+  readonly pinger: Pinger;
+  readonly stop: AbortSignal;
+}
+
+/** Takes back what a connection carried last when it ends before that was confirmed. */
+export class LostConnections {
+  readonly #options: LostConnectionsOptions;
+
+  constructor(options: LostConnectionsOptions) {
+    this.#options = options;
+  }
+
+  /** A connection ended. After a stop nothing is taken back: the next process begins with what is unconfirmed. */
+  async ended(connection: number): Promise<void> {
+    const { acknowledgements, pinger, logger, stop } = this.#options;
+    if (stop.aborted) return;
+    try {
+      const { rows, inDoubt } = acknowledgements.connectionLost(connection);
+      const successor = inDoubt ? await pinger.ping(stop) : undefined;
+      if (stop.aborted) return;
+      const count = rows + (inDoubt ? acknowledgements.resolveDoubt(connection, successor) : 0);
+      if (count > 0) logger.info('a connection ended early; what it carried last is sent again', { count });
+    } catch (error) {
+      logger.warn('what an ended connection carried could not be made pending yet', errorFields(error));
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+
+import type { ReceiverState } from './receiver-state.ts';
+import type { Pinger } from '../transport/transport.ts';
+
+export interface ProbeOptions {
+  readonly clock: Clock;
+  readonly receiver: ReceiverState;
+  readonly pinger: Pinger;
+  /** From 0 up to, but not including, 1. */
+  readonly random: () => number;
+  /** Whether this board has any way to the receiver; asking costs nothing. */
+  readonly isLinkUp: () => boolean;
+  /** 0 turns probing off. */
+  readonly probeIntervalMs: number;
+}
+
+/** Between two questions to a receiver that has been away for long. */
+const LONGEST_INTERVAL_MS = 30_000;
+/** Share by which each wait varies. */
+const JITTER = 0.2;
+
+/** Waits for the next upload, or until a receiver that was away is back: a request without a body asks it. */
+export class Probe {
+  readonly #options: ProbeOptions;
+
+  constructor(options: ProbeOptions) {
+    this.#options = options;
+  }
+
+  /** Returns at `untilMonotonicMs`, when the receiver is back, or when `stop` is aborted. */
+  async wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
+    const { clock, receiver, pinger, isLinkUp, probeIntervalMs } = this.#options;
+    while (!stop.aborted && clock.monotonic() < untilMonotonicMs) {
+      const remainingMs = untilMonotonicMs - clock.monotonic();
+      const isProbing = probeIntervalMs > 0 && receiver.condition === 'away';
+      await clock.sleep(isProbing ? Math.min(this.#nextMs(), remainingMs) : remainingMs, stop);
+      if (!isProbing || stop.aborted || clock.monotonic() >= untilMonotonicMs) continue;
+      if (isLinkUp() && (await pinger.ping(stop)) !== undefined) return;
+    }
+  }
+
+  #nextMs(): number {
+    const { receiver, random, probeIntervalMs } = this.#options;
+    const intervalMs = receiver.isLongAway ? Math.max(LONGEST_INTERVAL_MS, probeIntervalMs) : probeIntervalMs;
+    return intervalMs * (1 + JITTER * (2 * random() - 1));
+  }
+}

@@ -1,0 +1,91 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import type { ReceiverCondition, UploadRecord } from '@thugshells/shared/state/uploader-report.ts';
+
+export type { ReceiverCondition } from '@thugshells/shared/state/uploader-report.ts';
+
+/** What one upload delivered. */
+export interface Delivery {
+  readonly atMs: number;
+  readonly count: number;
+  readonly bytesSent: number;
+  /** Some of what it sent was not taken. */
+  readonly isPartial?: boolean;
+}
+
+/** Uploads that are remembered. */
+const KEPT_UPLOADS = 10;
+/** Those that follow each other more closely than this, as the batches of a drain do, are told as one. */
+const SAME_UPLOAD_MS = 2_000;
+/** A receiver that has been away for this long is asked less often: a thousand boards ask the same one. */
+const LONG_AWAY_MS = 10 * 60_000;
+
+/** How the uploads fare: what health shows, and what makes one log line a change instead of one a try. */
+export class ReceiverState {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  condition: ReceiverCondition = 'unknown';
+  reason = '';
+  sinceMs: number;
+  lastDelivery: Delivery | undefined;
+  #uploads: readonly UploadRecord[] = [];
+
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.sinceMs = clock.now();
+  }
+
+  /** The last uploads, newest first. */
+  get uploads(): readonly UploadRecord[] {
+    return this.#uploads;
+  }
+
+  /** Takes over what the last process left. */
+  remember({ uploads, lastDelivery }: { readonly uploads: readonly UploadRecord[]; readonly lastDelivery: Delivery | undefined }): void {
+    this.#uploads = uploads;
+    this.lastDelivery ??= lastDelivery;
+  }
+
+  /** Whether it has been away for so long that to ask it often only costs. */
+  get isLongAway(): boolean {
+    return this.condition === 'away' && this.#clock.now() - this.sinceMs > LONG_AWAY_MS;
+  }
+
+  /** An upload failed; true where that is news. */
+  failed(condition: 'away' | 'held' | 'fault', reason: string): boolean {
+    this.reason = reason;
+    this.#note({ atMs: this.#clock.now(), samples: 0, bytes: 0, outcome: 'failed', reason, times: 1 });
+    return this.#become(condition);
+  }
+
+  /** The receiver took something. */
+  answered(): void {
+    const before = { condition: this.condition, sinceMs: this.sinceMs };
+    this.reason = '';
+    if (!this.#become('taking')) return;
+    if (before.condition === 'unknown') this.#logger.info('the receiver takes samples');
+    else this.#logger.warn('the receiver takes samples again', { after_ms: this.#clock.now() - before.sinceMs });
+  }
+
+  delivered(delivery: Delivery): void {
+    this.lastDelivery = delivery;
+    const { atMs, count, bytesSent, isPartial = false } = delivery;
+    this.#note({ atMs, samples: count, bytes: bytesSent, outcome: isPartial ? 'partial' : 'delivered', reason: '', times: 1 });
+  }
+
+  #note(upload: UploadRecord): void {
+    const [last, ...before] = this.#uploads;
+    const isSame = last?.outcome === upload.outcome && (upload.outcome === 'failed' ? last.reason === upload.reason : upload.atMs - last.atMs < SAME_UPLOAD_MS);
+    this.#uploads = isSame
+      ? [{ ...upload, samples: last.samples + upload.samples, bytes: last.bytes + upload.bytes, times: last.times + 1 }, ...before]
+      : [upload, ...this.#uploads].slice(0, KEPT_UPLOADS);
+  }
+
+  #become(condition: ReceiverCondition): boolean {
+    if (this.condition === condition) return false;
+    this.condition = condition;
+    this.sinceMs = this.#clock.now();
+    return true;
+  }
+}

@@ -1,0 +1,173 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Logger } from '@thugshells/shared/logging/logger.ts';
+
+import type { Acknowledgements } from '../queue/acknowledgements.ts';
+import type { Backlog } from '../queue/backlog.ts';
+import type { DatabaseWatch } from '../queue/database-watch.ts';
+import type { Delivery, Sent } from './batch-sender.ts';
+import type { Probe } from './receiver-probe.ts';
+import type { RateLimit } from './rate-limiter.ts';
+import type { Pinger } from '../transport/transport.ts';
+import { UpcomingBatches, type UpcomingBatchesOptions } from './batch-prefetcher.ts';
+
+export interface UploadLoopOptions extends UpcomingBatchesOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly backlog: Backlog;
+  readonly acknowledgements: Acknowledgements;
+  readonly delivery: Delivery;
+  readonly watch: DatabaseWatch;
+  readonly pinger: Pinger;
+  readonly probe: Probe;
+  readonly rateLimit: RateLimit;
+  /** For receivers that refuse a sample once they have a newer one of its series. */
+  readonly sendsOldestFirst?: boolean;
+  readonly uploadIntervalMs: number;
+  readonly replayWindowMs: number;
+  /** Wait before the first cycle: each device has its own place in the interval. */
+  readonly firstCycleInMs: number;
+}
+
+/**
+ * VictoriaMetrics closes a connection that is idle for about two minutes. With longer waits between two cycles nothing
+ * would ever be confirmed by the next one, so a request without a body does it.
+ */
+const LONG_WAIT_MS = 60_000;
+/** A post, its timeout and the longest wait that a receiver can ask for are over by then. */
+const STALLED_AFTER_MS = 30 * 60_000;
+/** How late a wait may end on a busy board. */
+const WAIT_SLACK_MS = 60_000;
+/** How long the request in flight may take to end after a stop. */
+const STOP_GRACE_MS = 4_000;
+
+/**
+ * The states of the upload, and what leads from one to the next:
+ *
+ *   waiting   until the next multiple of the interval, or until a probe finds the receiver back → cycling
+ *   cycling   sends batch after batch: first the rows above the top of the last cycle, then the oldest
+ *               nothing left, or trouble   → waiting
+ *               the interval is over       → cycling anew, so that the newest rows never wait for old ones
+ *
+ * A receiver may want the samples of a series in their order. For it a cycle sends the oldest first, unless the last one
+ * ended since the receiver would have none of them: that it takes the newest shows that only the others are too old for it.
+ *
+ * What was accepted is committed at the end of a cycle, every second, and at the first trouble.
+ */
+export class UploadLoop {
+  readonly #options: UploadLoopOptions;
+  /** The highest id that a cycle has seen. */
+  #top: number | undefined;
+  /** The receiver would have none of the samples with which the last cycle ended. */
+  #isRefused = false;
+  /** The monotonic time by which the loop must have come further. */
+  #dueAt: number;
+
+  constructor(options: UploadLoopOptions) {
+    this.#options = options;
+    this.#dueAt = options.clock.monotonic() + STALLED_AFTER_MS;
+  }
+
+  /** Whether the loop turns: a post that is slow or a wait that was chosen is progress, a hang is not. */
+  get isLive(): boolean {
+    return this.#options.clock.monotonic() <= this.#dueAt;
+  }
+
+  /**
+   * Runs until `stop`, or until another database stands in the place of the open one; the request in flight is finished,
+   * or abandoned after a grace.
+   */
+  async run(stop: AbortSignal): Promise<void> {
+    const { clock, delivery, watch, uploadIntervalMs, firstCycleInMs } = this.#options;
+    const abandon = abortedAfter(clock, stop, STOP_GRACE_MS);
+    const origin = clock.monotonic() + firstCycleInMs;
+    if (firstCycleInMs > 0) await clock.sleep(firstCycleInMs, stop);
+    const turnsBegun = (): number => (clock.monotonic() - origin) / uploadIntervalMs;
+    for (let turn = 0; !stop.aborted && !watch.isReplaced; ) {
+      const isInterrupted = await this.#cycleSafely(origin + (turn + 1) * uploadIntervalMs, stop, abandon);
+      turn = isInterrupted ? Math.floor(turnsBegun()) : Math.max(turn + 1, Math.ceil(turnsBegun()));
+      if (!isInterrupted) await this.#wait(origin + turn * uploadIntervalMs, stop);
+    }
+    if (!watch.isReplaced) delivery.commit();
+  }
+
+  async #wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
+    const { clock, delivery, probe } = this.#options;
+    this.#dueAt = untilMonotonicMs + WAIT_SLACK_MS;
+    await this.#confirm(untilMonotonicMs - clock.monotonic(), stop).catch((error: unknown) => delivery.tellFault(error));
+    await probe.wait(untilMonotonicMs, stop);
+    this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
+  }
+
+  /** Before a long wait: lets one more answer confirm what this cycle delivered. */
+  async #confirm(waitMs: number, stop: AbortSignal): Promise<void> {
+    const { acknowledgements, clock, delivery, pinger, replayWindowMs } = this.#options;
+    if (!acknowledgements.hasProvisional || waitMs < Math.max(LONG_WAIT_MS, 2 * replayWindowMs)) return;
+    await clock.sleep(replayWindowMs, stop);
+    if (!stop.aborted) acknowledgements.answered(await pinger.ping(stop), false);
+    delivery.commit();
+  }
+
+  /** A fault in one cycle (a disk that is full, a thread that died) must not end the uploads. */
+  async #cycleSafely(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#cycle(untilMonotonicMs, stop, abandon);
+    } catch (error) {
+      if (!abandon.aborted) this.#options.delivery.tellFault(error);
+      this.#options.watch.suspect(error);
+      return false;
+    }
+  }
+
+  /** Sends what there is; true where the interval was over before all of it was sent. */
+  async #cycle(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
+    const { backlog, clock, delivery, rateLimit } = this.#options;
+    const upcoming = new UpcomingBatches(this.#options, this.#newestAbove());
+    this.#top = backlog.lastId();
+    const startedAt = clock.monotonic();
+    const sent: Sent[] = [];
+    let isInterrupted = false;
+    for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) {
+      if (!batch.isNewest && !(await rateLimit.wait(untilMonotonicMs, stop))) break;
+      const result = await delivery.send(batch, stop, abandon);
+      this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
+      sent.push(result);
+      if (!batch.isNewest) rateLimit.spend(result.bytesSent);
+      if (result.isOver) break;
+      isInterrupted = clock.monotonic() >= untilMonotonicMs;
+      if (isInterrupted) break;
+    }
+    this.#isRefused = sent.at(-1)?.isRefused ?? false;
+    delivery.commit();
+    this.#summarise(sent, startedAt);
+    return isInterrupted && !stop.aborted;
+  }
+
+  /** The id above which rows are sent before all others; 0 where the oldest come first. */
+  #newestAbove(): number {
+    const { backlog, clock, sendsOldestFirst = false, uploadIntervalMs } = this.#options;
+    if (sendsOldestFirst && !this.#isRefused) return 0;
+    return this.#top ?? backlog.lastIdBefore(clock.now() - uploadIntervalMs);
+  }
+
+  /** One line a cycle that delivered something; each chunk is a line at debug. */
+  #summarise(sent: readonly Sent[], startedAt: number): void {
+    const { logger, clock } = this.#options;
+    const sum = (of: (each: Sent) => number): number => sent.reduce((total, each) => total + of(each), 0);
+    const count = sum(({ accepted }) => accepted);
+    if (count === 0) return;
+    logger.info('uploaded', {
+      batch_id: sent.at(-1)?.batchId,
+      batches: sent.length,
+      chunks: sum(({ chunks }) => chunks),
+      count,
+      bytes_sent: sum(({ bytesSent }) => bytesSent),
+      duration_ms: Math.round(clock.monotonic() - startedAt),
+    });
+  }
+}
+
+function abortedAfter(clock: Clock, stop: AbortSignal, graceMs: number): AbortSignal {
+  const controller = new AbortController();
+  stop.addEventListener('abort', () => void clock.sleep(graceMs).then(() => controller.abort()), { once: true });
+  return controller.signal;
+}

@@ -1,0 +1,168 @@
+import { rangesOf, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { ValueType } from '@thugshells/shared/metrics/sample.ts';
+import { seriesRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+import { limitRefusal } from '@thugshells/shared/metrics/series-limits.ts';
+
+import { BatchColumns, type RefusedRow } from './rows/batch-columns.ts';
+import { BatchLines, type KnownSeries } from './series-groups.ts';
+import type { BodyFormat } from './formats/body-format.ts';
+import { bodyFormat, type BodyFormatName } from './formats/registry.ts';
+import type { RowReader, SeriesRow } from './rows/row-reader.ts';
+
+/** One compressed body: what is posted and acknowledged as a whole. */
+export interface Chunk {
+  readonly body: Uint8Array;
+  readonly format: BodyFormatName;
+  /** How many samples it holds. */
+  readonly count: number;
+  /** Ids of its samples in body order, the order in which a receiver counts them. */
+  readonly ids: Float64Array;
+  /** The same ids as ranges; they may also hold ids of rows that do not exist. */
+  readonly ranges: readonly IdRange[];
+  /** Shows whether a pending row has gone since it was read. */
+  readonly lossesMark: string;
+}
+
+type EncodedChunk = Pick<Chunk, 'body' | 'format' | 'count' | 'ids'>;
+
+/** Which rows are to be encoded, and how. */
+export interface EncodeRequest {
+  /** Where the rows are; ids of deleted rows may lie between. */
+  readonly ranges: readonly IdRange[];
+  /** No more rows than this, from the first range on. */
+  readonly batchMetrics: number;
+  /** Samples in a chunk. */
+  readonly chunkMetrics: number;
+  readonly nowMs: number;
+}
+
+/** What became of a batch's rows. */
+export interface EncodedBatch {
+  /** Where its rows are. */
+  readonly ranges: readonly IdRange[];
+  readonly chunks: readonly Chunk[];
+  /** Rows that a receiver would answer with 204 and then drop; they are not in any chunk. */
+  readonly refused: readonly RefusedRow[];
+}
+
+/** VictoriaMetrics drops what lies more than two days ahead of its clock, and answers 204. */
+const MAX_AHEAD_MS = 2 * 86_400_000;
+/**
+ * Rows → bodies: the batch is sorted by series and time, so that a series' samples stand together, and then cut into
+ * chunks.
+ */
+export class Encoder {
+  readonly #reader: RowReader;
+  readonly #known = new Map<number, KnownSeries>();
+  readonly #columns = new BatchColumns();
+  readonly #lines = new BatchLines();
+  readonly #format: BodyFormat;
+  /** What its bodies are written in. */
+  readonly format: BodyFormatName;
+
+  constructor(reader: RowReader, format: BodyFormatName = 'json-lines') {
+    this.#reader = reader;
+    this.format = format;
+    this.#format = bodyFormat(format);
+  }
+
+  encode(request: EncodeRequest): EncodedBatch {
+    return this.#reader.inSnapshot(() => this.#encode(request));
+  }
+
+  #encode({ chunkMetrics, nowMs, ...request }: EncodeRequest): EncodedBatch {
+    const latestMs = nowMs + MAX_AHEAD_MS;
+    const { ranges, printed } = this.#reader.firstRows(request.ranges, request.batchMetrics);
+    const areSound = printed !== undefined && this.#columns.readPrinted(printed, latestMs);
+    const refused = areSound ? [] : this.#columns.readSound(this.#reader.rows(ranges), latestMs);
+    this.#lines.sort(this.#columns, (id) => this.#series(id));
+    if (this.#format.keepsTimeOrder) refused.push(...this.#refuseRepeats());
+    const soundLines = this.#lines.order.filter((line) => {
+      const reason = this.#refusalOf(line);
+      if (reason !== undefined) refused.push(...this.#idsOf(line).map((id) => ({ id, reason })));
+      return reason === undefined;
+    });
+    const chunks = this.#chunksOf(soundLines, chunkMetrics);
+    this.#columns.release();
+    // Where one chunk holds the whole batch its ranges are known.
+    const isWhole = chunks.length === 1 && refused.length === 0;
+    const lossesMark = this.#reader.lossesMark();
+    return { ranges, chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : rangesOf(chunk.ids), lossesMark })), refused };
+  }
+
+  /** Cuts lines into chunks, the last one of what is left. */
+  #chunksOf(lines: readonly number[], chunkMetrics: number): EncodedChunk[] {
+    const { first, samples, next } = this.#lines;
+    const columns = { values: this.#columns.values, timestamps: this.#columns.timestamps, next };
+    const chunks: EncodedChunk[] = [];
+    let left = lines.reduce((sum, line) => sum + samples[line]!, 0);
+    let ids = new Float64Array();
+    let filled = 0;
+    for (const line of lines) {
+      const head = this.#headOf(line);
+      let place = first[line]!;
+      for (let rest = samples[line]!; rest > 0; ) {
+        if (filled === ids.length) {
+          ids = new Float64Array(Math.min(chunkMetrics, left));
+          filled = 0;
+        }
+        const count = Math.min(rest, ids.length - filled);
+        this.#format.write({ head, first: place, count }, columns);
+        for (let index = 0; index < count; index++, place = next[place]!) ids[filled++] = this.#columns.ids[place]!;
+        rest -= count;
+        left -= count;
+        if (filled === ids.length) chunks.push({ body: this.#format.finish(), format: this.format, count: filled, ids });
+      }
+    }
+    return chunks;
+  }
+
+  /** Brings each series into the order of its times; says which samples repeat the time of the one before them. */
+  #refuseRepeats(): RefusedRow[] {
+    const places = this.#lines.orderByTime(this.#columns.timestamps.numbers);
+    return places.map((place) => ({ id: this.#columns.ids[place]!, reason: 'its series has another sample of the same time' }));
+  }
+
+  #headOf(line: number): unknown {
+    const { row, head } = this.#lines.series[line]!;
+    return row === undefined ? head : this.#format.headOf(row, this.#lines.texts[line]);
+  }
+
+  #refusalOf(line: number): string | undefined {
+    const { refusal, valueType, row } = this.#lines.series[line]!;
+    if (refusal !== undefined) return refusal;
+    const text = this.#lines.texts[line];
+    if ((text !== undefined) !== (valueType === ValueType.text)) return `value is not of type ${valueType}`;
+    // A text is a label of what is sent, so each has its own answer.
+    return row === undefined ? undefined : limitRefusal(row, text, this.#format.limits);
+  }
+
+  /** Ids of the samples of a line. */
+  #idsOf(line: number): number[] {
+    const ids: number[] = [];
+    for (let place = this.#lines.first[line]!; ids.length < this.#lines.samples[line]!; place = this.#lines.next[place]!) {
+      ids.push(this.#columns.ids[place]!);
+    }
+    return ids;
+  }
+
+  /** What is known of a series; whoever meets one that is new meets others, so all new ones are read. */
+  #series(id: number): KnownSeries {
+    const known = this.#known.get(id);
+    if (known !== undefined) return known;
+    for (const row of this.#reader.seriesFrom(this.#known.size === 0 ? 0 : id)) this.#known.set(row.id, this.#knownSeries(row));
+    const found = this.#known.get(id);
+    if (found === undefined) throw new Error(`sample of series ${id}, which does not exist`);
+    return found;
+  }
+
+  #knownSeries(row: SeriesRow): KnownSeries {
+    const isText = row.valueType === ValueType.text;
+    return {
+      valueType: row.valueType,
+      head: isText ? undefined : this.#format.headOf(row),
+      row: isText ? row : undefined,
+      refusal: seriesRefusal(row) ?? (isText ? undefined : limitRefusal(row, undefined, this.#format.limits)),
+    };
+  }
+}

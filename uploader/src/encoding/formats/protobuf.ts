@@ -1,0 +1,54 @@
+import type { PbfWriter } from 'pbf';
+
+import { exportedLabels, type LineIdentity } from '@thugshells/shared/metrics/json-lines.ts';
+
+import type { BodyColumns, SeriesPart } from './body-format.ts';
+
+/** Field 2 of a TimeSeries, in both versions. */
+const SAMPLES = 2;
+const VALUE = 1;
+const TIMESTAMP = 2;
+const utf8 = new TextEncoder();
+
+/** One Sample message, used again for each. */
+interface Sample {
+  value: number;
+  timestampMs: number;
+}
+
+/**
+ * A series' labels as remote write wants them: sorted by the bytes of their names, as Go sorts them, and without those
+ * whose value is empty, which to Prometheus are not there.
+ */
+export function sortedLabels(series: LineIdentity, text?: string): [name: string, value: string][] {
+  const labels = exportedLabels(series, text).filter(([, value]) => value !== '');
+  return labels.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+/**
+ * Writes a text. pbf's own way with strings puts characters beyond U+20000 into the plane before theirs, where two labels
+ * may become one.
+ */
+export function writeText(field: number, text: string, writer: PbfWriter): void {
+  writer.writeBytesField(field, utf8.encode(text));
+}
+
+/** Writes the samples of a TimeSeries. */
+export function writeSamples({ first, count }: SeriesPart<unknown>, { values, timestamps, next }: BodyColumns, writer: PbfWriter): void {
+  const sample: Sample = { value: 0, timestampMs: 0 };
+  for (let place = first, left = count; left > 0; place = next[place]!, left--) {
+    sample.value = values.numberAt(place);
+    sample.timestampMs = timestamps.numbers[place]!;
+    writer.writeMessage(SAMPLES, writeSample, sample);
+  }
+}
+
+/** What has been written so far; valid until the writer writes again. */
+export function written(writer: PbfWriter): Uint8Array {
+  return writer.buf.subarray(0, writer.pos);
+}
+
+function writeSample({ value, timestampMs }: Sample, writer: PbfWriter): void {
+  writer.writeDoubleField(VALUE, value);
+  writer.writeVarintField(TIMESTAMP, timestampMs);
+}

@@ -1,0 +1,51 @@
+import { PbfWriter } from 'pbf';
+import { compress } from 'snappyjs';
+
+import { limitsOf } from '@thugshells/shared/metrics/series-limits.ts';
+
+import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.ts';
+import { sortedLabels, writeSamples, writeText, written } from './protobuf.ts';
+import type { SeriesRow } from '../rows/row-reader.ts';
+
+/** Fields of WriteRequest, TimeSeries and Label. */
+const TIMESERIES = 1;
+const LABELS = 1;
+const NAME = 1;
+const VALUE = 2;
+
+/**
+ * Writes `prometheus.WriteRequest`, the message of Prometheus remote write 1.0, compressed by snappy in its block format.
+ * https://prometheus.io/docs/specs/prw/remote_write_spec/
+ */
+export class WriteRequestBody implements BodyFormat<Uint8Array> {
+  readonly keepsTimeOrder = true;
+  readonly limits = limitsOf('remote-write');
+  readonly #writer = new PbfWriter();
+
+  /** The labels of a TimeSeries as they stand in the message. */
+  headOf(series: SeriesRow, text?: string): Uint8Array {
+    const writer = new PbfWriter();
+    for (const label of sortedLabels(series, text)) {
+      writer.writeMessage(LABELS, ([name, value], message) => {
+        writeText(NAME, name, message);
+        writeText(VALUE, value, message);
+      }, label);
+    }
+    return written(writer).slice();
+  }
+
+  write(part: SeriesPart<Uint8Array>, columns: BodyColumns): void {
+    this.#writer.writeMessage(TIMESERIES, ({ head }, message) => {
+      message.realloc(head.length);
+      message.buf.set(head, message.pos);
+      message.pos += head.length;
+      writeSamples(part, columns, message);
+    }, part);
+  }
+
+  finish(): Uint8Array {
+    const body = compress(written(this.#writer));
+    this.#writer.pos = 0;
+    return body;
+  }
+}

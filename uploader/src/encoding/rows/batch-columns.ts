@@ -1,0 +1,94 @@
+import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/metrics/sample.ts';
+import { timestampRefusal, valueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+
+import { joinPrinted, PrintedNumbers } from './numeric-text.ts';
+import type { PrintedRows, StoredRow } from './row-reader.ts';
+
+/** A row that no receiver would keep. */
+export interface RefusedRow {
+  readonly id: number;
+  readonly reason: string;
+}
+
+/**
+ * The samples of a batch in the order of their ids, column by column. It is made once and reads one batch after the
+ * other: what it holds beyond `count` is of an earlier one.
+ */
+export class BatchColumns {
+  count = 0;
+  ids = new Float64Array();
+  readonly series = new PrintedNumbers();
+  /** True times in Unix milliseconds. */
+  readonly timestamps = new PrintedNumbers();
+  readonly values = new PrintedNumbers();
+  /** The value of each sample that is a text, by its place; printed, it is 1. Undefined where all are numbers. */
+  texts: readonly (string | undefined)[] | undefined;
+
+  /** Takes rows that are all sound: finite numbers at times that the receiver keeps; false where one of them is not. */
+  readPrinted(parts: readonly PrintedRows[], latestMs: number): boolean {
+    const count = parts.reduce((sum, part) => sum + part.count, 0);
+    const join = (of: (part: PrintedRows) => Uint8Array): Uint8Array => joinPrinted(parts.map(of));
+    this.#begin(count);
+    return (
+      this.series.readWhole(join((part) => part.seriesIds), count) &&
+      this.timestamps.readWhole(join((part) => part.timestamps), count) &&
+      this.values.readFinite(join((part) => part.values), count) &&
+      this.#areTimesWithin(Math.min(MAX_TIMESTAMP_MS, latestMs)) &&
+      this.#readIds(parts)
+    );
+  }
+
+  /**
+   * Takes those rows that are sound, and says why the others are not. Stored rows may be older than the rules: those of
+   * the first versions were never checked.
+   */
+  readSound(rows: readonly StoredRow[], latestMs: number): RefusedRow[] {
+    const refusals = rows.map(({ value, timestampMs }) => {
+      const refusal = valueRefusal(value) ?? timestampRefusal(timestampMs);
+      return refusal ?? ((timestampMs as number) > latestMs ? 'more than two days in the future' : undefined);
+    });
+    const sound = rows.filter((_, index) => refusals[index] === undefined);
+    const print = (of: (row: StoredRow) => number | string): Uint8Array => Buffer.from(sound.map(of).join());
+    this.#begin(sound.length);
+    this.ids.set(sound.map(({ id }) => id));
+    this.series.readWhole(print(({ seriesId }) => seriesId), this.count);
+    this.timestamps.readWhole(print(({ timestampMs }) => timestampMs as number), this.count);
+    this.values.readFinite(print(({ value, printedValue }) => (typeof value === 'string' ? 1 : printedValue)), this.count);
+    this.texts = sound.map(({ value }) => (typeof value === 'string' ? value : undefined));
+    return rows.flatMap(({ id }, index) => (refusals[index] === undefined ? [] : [{ id, reason: refusals[index] }]));
+  }
+
+  /** Lets go of what was read from the database. */
+  release(): void {
+    for (const column of [this.series, this.timestamps, this.values]) column.release();
+    this.texts = undefined;
+  }
+
+  #begin(count: number): void {
+    this.count = count;
+    this.texts = undefined;
+    if (this.ids.length < count) this.ids = new Float64Array(count);
+  }
+
+  #areTimesWithin(latestMs: number): boolean {
+    const { numbers } = this.timestamps;
+    for (let place = 0; place < this.count; place++) {
+      if (numbers[place]! < MIN_TIMESTAMP_MS || numbers[place]! > latestMs) return false;
+    }
+    return true;
+  }
+
+  #readIds(parts: readonly PrintedRows[]): boolean {
+    let place = 0;
+    for (const { firstId, ids, count } of parts) {
+      if (ids === undefined) for (let index = 0; index < count; index++) this.ids[place + index] = firstId + index;
+      else {
+        const printed = new PrintedNumbers();
+        if (!printed.readWhole(ids, count)) return false;
+        this.ids.set(printed.numbers, place);
+      }
+      place += count;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,165 @@
+import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
+import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import type { Labels } from '@thugshells/shared/metrics/sample.ts';
+
+import { LOSSES_MARK } from '../../queue/pending-rows-version.ts';
+
+/**
+ * Rows in the order of their ids, their numbers printed by SQLite and joined by commas. In this form they pass from
+ * the table to a body as bytes: to make JavaScript values of them, and text of those again, takes four times as long.
+ */
+export interface PrintedRows {
+  readonly count: number;
+  readonly firstId: number;
+  /** Undefined where they count up from the first without a gap, as they do unless rows were deleted. */
+  readonly ids: Uint8Array | undefined;
+  readonly seriesIds: Uint8Array;
+  /** True times in Unix milliseconds. */
+  readonly timestamps: Uint8Array;
+  readonly values: Uint8Array;
+}
+
+/** The first rows of some ranges. */
+export interface FirstRows {
+  /** Where they are; ids of deleted rows may lie between. */
+  readonly ranges: readonly IdRange[];
+  /** Undefined where a value is no number or a time no whole one, which rows() shows. */
+  readonly printed: readonly PrintedRows[] | undefined;
+}
+
+/** One row by itself, whatever it holds. */
+export interface StoredRow {
+  readonly id: number;
+  readonly seriesId: number;
+  /** With its epoch's offset, where it is a whole number. */
+  readonly timestampMs: unknown;
+  readonly value: unknown;
+  /** The value as SQLite prints it, which keeps also whole numbers that JavaScript cannot hold. */
+  readonly printedValue: string;
+}
+
+/** What the encoder needs to know of a series. */
+export interface SeriesRow {
+  readonly id: number;
+  readonly name: string;
+  readonly deviceId: string;
+  readonly tags: Labels;
+  readonly valueType: number;
+}
+
+type RangeWithOffset = readonly [firstId: number, lastId: number, offsetMs: number];
+type StoredBytes = Uint8Array | null;
+type StoredColumns = readonly [count: number, seriesIds: StoredBytes, timestamps: StoredBytes, values: StoredBytes, areNumbers: number];
+
+interface Bounds {
+  readonly first: number;
+  readonly last: number;
+  /** Bound as an integer: the sum is printed as one. */
+  readonly offset: bigint;
+}
+
+/** Rows are read once, from one end to the other: SQLite's default of 16 MB would keep pages that nobody asks for again. */
+const CACHE_KIB = 1024;
+
+/** Texts and blobs stand above all numbers in SQLite's order, so the greatest value shows whether there are any. */
+const PRINTED = `SELECT COUNT(*),
+    CAST(group_concat(series_id) AS BLOB), CAST(group_concat(timestamp_ms + @offset) AS BLOB), CAST(group_concat(value) AS BLOB),
+    typeof(MAX(value)) IN ('integer', 'real') AND COUNT(value) = COUNT(*) AND typeof(MAX(timestamp_ms)) = 'integer'
+  FROM samples WHERE id BETWEEN @first AND @last`;
+
+/** The encode worker's own, read-only look at the rows. */
+export class RowReader {
+  readonly #database: Database;
+  readonly #printed: Statement<[Bounds], StoredColumns>;
+  readonly #first: Statement<[number, number], number>;
+  readonly #ids: Statement<[number, number], StoredBytes>;
+  readonly #rows: Statement<[Bounds], StoredRow>;
+  readonly #lossesMark: Statement<[], string>;
+  readonly #epochs: Statement<[], [firstId: number, offsetMs: number]>;
+  readonly #series: Statement<[number], { id: number; name: string; device_id: string; tags: string; value_type: number }>;
+
+  constructor(databasePath: string) {
+    const database = openDatabase(databasePath, { readonly: true, cacheKiB: CACHE_KIB });
+    this.#database = database;
+    this.#printed = database.prepare<[Bounds], StoredColumns>(PRINTED).raw();
+    this.#first = database.prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1').pluck();
+    this.#ids = database
+      .prepare<[number, number], StoredBytes>('SELECT CAST(group_concat(id) AS BLOB) FROM samples WHERE id BETWEEN ? AND ?')
+      .pluck();
+    this.#rows = database.prepare(
+      `SELECT id, series_id AS seriesId, IIF(typeof(timestamp_ms) = 'integer', timestamp_ms + @offset, timestamp_ms) AS timestampMs,
+         value, CAST(value AS TEXT) AS printedValue
+       FROM samples WHERE id BETWEEN @first AND @last ORDER BY id`,
+    );
+    this.#lossesMark = database.prepare<[], string>(LOSSES_MARK).pluck();
+    this.#epochs = database.prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id').raw();
+    this.#series = database.prepare('SELECT id, name, device_id, tags, value_type FROM series WHERE id >= ?');
+  }
+
+  /** Runs something that sees one state of the database. */
+  inSnapshot<T>(read: () => T): T {
+    return this.#database.transaction(read)();
+  }
+
+  /** The first `limit` rows in some ranges. Finding where they end takes no look at them but the one that reads them. */
+  firstRows(ranges: readonly IdRange[], limit: number): FirstRows {
+    const read: IdRange[] = [];
+    const printed: (PrintedRows | undefined)[] = [];
+    let room = limit;
+    for (const [first, last] of ranges) {
+      for (let from = this.#first.get(first, last); from !== undefined && room > 0; from = this.#first.get(read.at(-1)![1] + 1, last)) {
+        // As many ids as there is room for rows: more rows than that they cannot hold.
+        const range: IdRange = [from, Math.min(last, from + room - 1)];
+        read.push(range);
+        for (const part of this.#withOffsets([range])) {
+          const { count, rows } = this.#print(part);
+          room -= count;
+          printed.push(rows);
+        }
+      }
+      if (room === 0) break;
+    }
+    const arePrinted = (rows: readonly (PrintedRows | undefined)[]): rows is PrintedRows[] => !rows.includes(undefined);
+    return { ranges: merge(read), printed: arePrinted(printed) ? printed : undefined };
+  }
+
+  /** All rows in some ranges, one by one. */
+  rows(ranges: readonly IdRange[]): StoredRow[] {
+    return this.#withOffsets(ranges).flatMap(([first, last, offsetMs]) => this.#rows.all({ first, last, offset: BigInt(offsetMs) }));
+  }
+
+  /** Shows later whether a pending row has gone since. */
+  lossesMark(): string {
+    return this.#lossesMark.get()!;
+  }
+
+  /** The series from an id on, one by one: there may be many thousands. */
+  *seriesFrom(firstId: number): Generator<SeriesRow> {
+    for (const { id, name, device_id: deviceId, tags, value_type: valueType } of this.#series.iterate(firstId)) {
+      yield { id, name, deviceId, valueType, tags: JSON.parse(tags) as Labels };
+    }
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #print([first, last, offsetMs]: RangeWithOffset): { readonly count: number; readonly rows: PrintedRows | undefined } {
+    const [count, seriesIds, timestamps, values, areNumbers] = this.#printed.get({ first, last, offset: BigInt(offsetMs) })!;
+    if (areNumbers !== 1 || seriesIds === null || timestamps === null || values === null) return { count, rows: undefined };
+    const ids = count === last - first + 1 ? undefined : this.#ids.get(first, last)!;
+    return { count, rows: { count, firstId: first, ids, seriesIds, timestamps, values } };
+  }
+
+  /** The ranges, cut where epochs begin, each with its epoch's offset. */
+  #withOffsets(ranges: readonly IdRange[]): RangeWithOffset[] {
+    const epochs = this.#epochs.all();
+    return ranges.flatMap(([first, last]) =>
+      epochs.flatMap(([epochFirst, offsetMs], index): RangeWithOffset[] => {
+        const from = Math.max(first, epochFirst);
+        const to = Math.min(last, (epochs[index + 1]?.[0] ?? Infinity) - 1);
+        return from <= to ? [[from, to, offsetMs]] : [];
+      }),
+    );
+  }
+}

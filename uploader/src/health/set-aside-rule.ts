@@ -1,0 +1,30 @@
+import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
+
+import type { Component } from './rules.ts';
+import type { SetAsideNow } from '../telemetry/collector-state-reader.ts';
+
+/** Names the databases that are set aside, and what brings their samples back; undefined while there is none. */
+export function setAsideHealth(files: readonly SetAsideNow[]): Component | undefined {
+  if (files.length === 0) return undefined;
+  const details = {
+    set_aside_bytes: setAsideBytes(files),
+    set_aside: files.map(({ file, schemaVersion, bytes }) => ({ file, schema_version: schemaVersion, bytes })),
+  };
+  return { status: 'degraded', message: files.map(describe).join('; '), details };
+}
+
+/** Bytes of all of them together: they do not count for DB_MAX_SIZE. */
+export function setAsideBytes(files: readonly SetAsideNow[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function describe(each: SetAsideNow): string {
+  return `${each.file} (schema ${each.schemaVersion}, ${each.bytes} bytes) ${remedy(each)}`;
+}
+
+function remedy({ schemaVersion, isBeingTakenOver, isTakenOverHere }: SetAsideNow): string {
+  if (isTakenOverHere) return 'is being taken over';
+  const version = isBeingTakenOver ? 'the version that began to take it over' : `a version that knows schema ${schemaVersion}`;
+  if (isBeingTakenOver || schemaVersion > SCHEMA_VERSION) return `is set aside: install ${version}, or move the file away to give up its samples`;
+  return 'is set aside: restart the collector, which takes it over';
+}

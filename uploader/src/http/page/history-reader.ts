@@ -1,0 +1,131 @@
+import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
+import type { Labels } from '@thugshells/shared/metrics/sample.ts';
+
+import { PLOTS, type PlotSource, type RowsOfPlot } from './plots.ts';
+
+/** One plot: all lines have a value, or null, at each time. */
+export interface Plot {
+  readonly title: string;
+  readonly unit: PlotSource['unit'];
+  /** True times, Unix seconds, ascending. */
+  readonly times: readonly number[];
+  readonly lines: readonly { readonly label: string; readonly values: readonly (number | null)[] }[];
+}
+
+/** The last hour of the main series. */
+export interface History {
+  /** Unix seconds. */
+  readonly from: number;
+  readonly to: number;
+  /** The hour held more rows than there was time to read: the older part is missing. */
+  readonly isCutShort: boolean;
+  readonly plots: readonly Plot[];
+}
+
+interface StoredRow {
+  readonly id: number;
+  readonly storedMs: number;
+  readonly seriesId: number;
+  readonly value: unknown;
+}
+
+const HOUR_MS = 3_600_000;
+/** Read newest first, a slice at a time, until the time is over: the index holds every row of a slice, whatever its series. */
+const SLICE_MS = 30_000;
+const TIME_LIMIT_MS = 300;
+/** A plot of a phone's width shows no more; what lies closer together is averaged. */
+const POINTS = 180;
+
+/** Reads the last hour from the database; meant for a thread of its own. */
+export class HistoryReader {
+  readonly #database: Database;
+  readonly #series: Statement<[string], { id: number; name: string; tags: string }>;
+  readonly #newest: Statement<[], number | null>;
+  readonly #rows: Statement<[number, number, string], StoredRow>;
+  readonly #epochs: Statement<[], [firstId: number, offsetMs: number]>;
+
+  constructor(path: string) {
+    this.#database = openDatabase(path, { readonly: true });
+    this.#series = this.#database.prepare('SELECT id, name, tags FROM series WHERE value_type = 0 AND name IN (SELECT value FROM json_each(?)) ORDER BY name, tags');
+    this.#newest = this.#database.prepare<[], number | null>('SELECT MAX(timestamp_ms) FROM samples').pluck();
+    this.#rows = this.#database.prepare(
+      `SELECT id, timestamp_ms AS storedMs, series_id AS seriesId, value FROM samples
+       WHERE timestamp_ms > ? AND timestamp_ms <= ? AND series_id IN (SELECT value FROM json_each(?)) ORDER BY timestamp_ms`,
+    );
+    this.#epochs = this.#database.prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id').raw();
+  }
+
+  /** @param nowMs the end of the hour; @param monotonic a clock for the limit of time */
+  read(nowMs: number, monotonic: () => number): History {
+    const series = this.#series.all(JSON.stringify(PLOTS.flatMap(({ names }) => names)));
+    const { rows, isCutShort } = this.#lastHour(series.map(({ id }) => id), monotonic);
+    const bySeries = groupBy(this.#withTrueTimes(rows, nowMs), ({ seriesId }) => seriesId);
+    const plots = PLOTS.map((plot) => {
+      const own = series.filter(({ name }) => plot.names.includes(name));
+      const read = own.map(({ id, name, tags }): RowsOfPlot => ({ name, labels: JSON.parse(tags) as Labels, points: bySeries.get(id) ?? [] }));
+      return plotOf(plot, read);
+    });
+    return { from: (nowMs - HOUR_MS) / 1000, to: nowMs / 1000, isCutShort, plots: plots.filter(({ times }) => times.length > 1) };
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #lastHour(seriesIds: readonly number[], monotonic: () => number): { rows: StoredRow[]; isCutShort: boolean } {
+    const newestMs = this.#newest.get() ?? 0;
+    const ids = JSON.stringify(seriesIds);
+    const startedAt = monotonic();
+    const slices: StoredRow[][] = [];
+    for (let toMs = newestMs; toMs > newestMs - HOUR_MS; toMs -= SLICE_MS) {
+      if (monotonic() - startedAt > TIME_LIMIT_MS) return { rows: slices.reverse().flat(), isCutShort: true };
+      slices.push(this.#rows.all(toMs - SLICE_MS, toMs, ids));
+    }
+    return { rows: slices.reverse().flat(), isCutShort: false };
+  }
+
+  /** Stored time → true time by the epochs; what lies outside the hour by that is left out. */
+  #withTrueTimes(rows: readonly StoredRow[], nowMs: number): { seriesId: number; atMs: number; value: number }[] {
+    const epochs = this.#epochs.all();
+    let epoch = 0;
+    return rows
+      .filter((row) => typeof row.value === 'number')
+      .sort((a, b) => a.id - b.id)
+      .map(({ id, storedMs, seriesId, value }) => {
+        while (epoch + 1 < epochs.length && epochs[epoch + 1]![0] <= id) epoch += 1;
+        return { seriesId, atMs: storedMs + (epochs[epoch]?.[1] ?? 0), value: value as number };
+      })
+      .filter(({ atMs }) => atMs > nowMs - HOUR_MS && atMs <= nowMs + SLICE_MS)
+      .sort((a, b) => a.atMs - b.atMs);
+  }
+}
+
+/** The lines of a plot on common times: the buckets of the hour that hold something. */
+function plotOf(source: PlotSource, rows: readonly RowsOfPlot[]): Plot {
+  const bucketMs = HOUR_MS / POINTS;
+  const lines = source.linesOf(rows).map(({ label, points }) => ({
+    label,
+    buckets: groupBy(points, ({ atMs }) => Math.floor(atMs / bucketMs)),
+  }));
+  const times = [...new Set(lines.flatMap(({ buckets }) => [...buckets.keys()]))].sort((a, b) => a - b);
+  return {
+    title: source.title,
+    unit: source.unit,
+    times: times.map((bucket) => (bucket * bucketMs) / 1000),
+    lines: lines.map(({ label, buckets }) => ({ label, values: times.map((bucket) => mean(buckets.get(bucket))) })),
+  };
+}
+
+function mean(points: readonly { readonly value: number }[] | undefined): number | null {
+  return points === undefined ? null : Number((points.reduce((sum, { value }) => sum + value, 0) / points.length).toPrecision(5));
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => number): Map<number, T[]> {
+  const groups = new Map<number, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group === undefined) groups.set(keyOf(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}

@@ -1,0 +1,120 @@
+import { html, type Html } from './html.ts';
+import { bytes, clockTime, count, duration, percent, shortDuration, skew } from '../../health/formatting.ts';
+import type { BoxStatus } from '../../health/status.ts';
+
+/** How often a browser without scripts asks again. */
+const REFRESH_SECONDS = 10;
+/** Uploads that are shown: the newest. */
+const SHOWN_UPLOADS = 6;
+
+/** The status of a box as a page for people; it can be read without scripts. What changes stands in parts with an id. */
+export function statusPage(status: BoxStatus): string {
+  const { device_id: device, version } = status;
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<noscript><meta http-equiv="refresh" content="${REFRESH_SECONDS}"></noscript>
+<title>${device}: ${status.status}</title>
+<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/assets/uplot.css">
+<link rel="stylesheet" href="/assets/status.css">
+<script src="/assets/uplot.js" defer></script>
+<script src="/assets/status.js" type="module"></script>
+</head>
+<body>
+<header>
+<h1>${device}</h1>
+<div id="overall" class="overall ${status.status}" data-live role="status">${overall(status)}</div>
+<p id="stale" class="stale" role="alert" hidden></p>
+</header>
+<main>
+<section aria-labelledby="samples-title" class="wide"><h2 id="samples-title">Samples</h2><div id="samples" data-live>${samples(status)}</div></section>
+<section aria-labelledby="plots-title" class="wide"><h2 id="plots-title">The last hour</h2><div id="plots" class="plots"><p class="quiet">The plots need JavaScript.</p></div></section>
+<section aria-labelledby="parts-title"><h2 id="parts-title">Parts</h2><div id="parts" data-live>${parts(status)}</div></section>
+<section aria-labelledby="uploads-title"><h2 id="uploads-title">Last uploads</h2><div id="uploads" data-live>${uploads(status)}</div></section>
+<section aria-labelledby="collectors-title"><h2 id="collectors-title">Collectors</h2><div id="collectors" data-live>${collectors(status)}</div></section>
+<section aria-labelledby="budget-title"><h2 id="budget-title">Clock and budget</h2><div id="budget" data-live>${budget(status)}</div></section>
+</main>
+<footer><p id="foot" data-live>${foot(status)}</p><p>Thugshells ${version}. For programs: <a href="/health">/health</a> <a href="/metrics">/metrics</a> <a href="/status.json">/status.json</a></p></footer>
+</body>
+</html>
+`.text;
+}
+
+function overall({ status, reason }: BoxStatus): Html {
+  return html`<strong>${status}</strong> <span>${reason}</span>`;
+}
+
+function samples({ books, backlog }: BoxStatus): Html {
+  const { collected, delivered, pending, rejected, dropped } = books;
+  const one = (name: string, value: number, kind = ''): Html => html`<div class="${kind}"><dt>${name}</dt><dd>${count(value)}</dd></div>`;
+  return html`<dl class="books">${[
+    one('collected', collected),
+    one('delivered', delivered),
+    one('pending', pending, 'pending'),
+    one('rejected', rejected, rejected > 0 ? 'degraded' : ''),
+    one('dropped', dropped, dropped > 0 ? 'degraded' : ''),
+  ]}</dl>
+<p>${age(backlog)}</p>${progress(backlog)}`;
+}
+
+function age({ oldest_pending_age_seconds: seconds, held }: BoxStatus['backlog']): string {
+  if (seconds === undefined) return 'Nothing is waiting.';
+  const oldest = `The oldest pending sample is ${duration(seconds)} old.`;
+  return held === 0 ? oldest : `${oldest} ${count(held)} are held until their time is known.`;
+}
+
+function progress({ done, seconds_left: left }: BoxStatus['backlog']): Html | undefined {
+  if (done === undefined) return undefined;
+  const text = left === undefined ? 'The backlog is waiting' : `${percent(done)} of the backlog delivered, ${duration(left)} left`;
+  return html`<div class="progress"><progress max="1" value="${done.toFixed(4)}" aria-label="${text}"></progress><span>${text}</span></div>`;
+}
+
+function parts({ components, timestamp }: BoxStatus): Html {
+  const rows = Object.entries(components)
+    .filter(([name]) => !name.startsWith('collector.'))
+    .map(
+      ([name, { status, message, since }]) =>
+        html`<tr><th scope="row" class="short">${name}</th><td class="short"><span class="dot ${status}">${status}</span></td><td>${message}<small>since ${clockTime(since, timestamp)}</small></td></tr>`,
+    );
+  return html`<table><thead><tr><th scope="col">part</th><th scope="col">state</th><th scope="col">what</th></tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+function uploads({ uploads: lines, timestamp }: BoxStatus): Html {
+  if (lines.length === 0) return html`<p class="quiet">None yet.</p>`;
+  const rows = lines.slice(0, SHOWN_UPLOADS).map(({ at, samples: sent, bytes: size, outcome, reason, times }) => {
+    const state = { delivered: 'ok', partial: 'degraded', failed: 'error' }[outcome];
+    const what = outcome === 'failed' ? html`<td colspan="2">${reason}${times > 1 ? html` <small>${count(times)} times</small>` : undefined}</td>` : html`<td class="number">${count(sent)}</td><td class="number">${bytes(size)}</td>`;
+    return html`<tr><td class="short">${clockTime(at, timestamp)}</td>${what}<td><span class="dot ${state}">${outcome}</span></td></tr>`;
+  });
+  return html`<table><thead><tr><th scope="col">time</th><th scope="col" class="number">samples</th><th scope="col" class="number">size</th><th scope="col">outcome</th></tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+function collectors({ components, timestamp }: BoxStatus): Html {
+  const rows = Object.entries(components)
+    .filter(([name]) => name.startsWith('collector.'))
+    .map(([name, { status, message, details }]) => {
+      const at = clockTime(details['last_scrape'] as string | undefined, timestamp);
+      return html`<tr><th scope="row" class="short">${name.slice('collector.'.length)}</th><td class="short">${at}</td><td class="number">${shortDuration(Number(details['duration_ms']))}</td><td><span class="dot ${status}">${message}</span></td></tr>`;
+    });
+  if (rows.length === 0) return html`<p class="quiet">None has stored anything yet.</p>`;
+  return html`<table><thead><tr><th scope="col">collector</th><th scope="col">last scrape</th><th scope="col" class="number">took</th><th scope="col">state</th></tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+function budget({ components, per_day: { sent_bytes: sent, written_bytes: written } }: BoxStatus): Html {
+  const { skew_ms: skewMs, skew_error_ms: error } = components['time']?.details ?? {};
+  const clock = typeof skewMs === 'number' ? html`${skew(skewMs, Number(error))} <small>by the receiver’s</small>` : html`not compared yet`;
+  const perDay = (value: number | undefined): string => (value === undefined ? 'not known yet' : `${bytes(value)} a day`);
+  const { database_bytes: database, wal_bytes: wal } = components['storage']?.details ?? {};
+  return html`<dl class="facts"><div><dt>clock</dt><dd>${clock}</dd></div>
+<div><dt>link</dt><dd>${perDay(sent)}</dd></div>
+<div><dt>disk, written</dt><dd>${perDay(written)}</dd></div>
+<div><dt>database</dt><dd>${bytes(Number(database ?? 0))} <small>and ${bytes(Number(wal ?? 0))} of log</small></dd></div></dl>`;
+}
+
+function foot({ timestamp, uptime_seconds: uptime }: BoxStatus): Html {
+  return html`As of <time datetime="${timestamp}">${timestamp.slice(0, 19).replace('T', ' ')}</time> UTC, as all times here. The uploader has run for ${duration(uptime)}.`;
+}

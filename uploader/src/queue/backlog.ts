@@ -1,0 +1,105 @@
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+
+import type { Settled } from './settled-ranges.ts';
+
+/** How many rows are in which state; collected = delivered + pending + rejected + dropped. */
+export interface Books {
+  readonly collected: number;
+  readonly delivered: number;
+  readonly pending: number;
+  readonly rejected: number;
+  readonly dropped: number;
+}
+
+/** The rows not yet uploaded: the gaps in the settled ids. What it costs to find them does not depend on how many rows there are. */
+export class Backlog {
+  readonly #database: Database;
+  readonly #settled: Settled;
+  readonly #lastId: Statement<[], number>;
+  readonly #lastIdBefore: Statement<[number], number>;
+  readonly #epochs: Statement<[], { first_id: number; trusted: number }>;
+  readonly #first: Statement<[number, number], number>;
+  readonly #oldest: Statement<[number, number], number>;
+  readonly #books: Statement<[], Books>;
+
+  constructor(database: Database, settled: Settled) {
+    this.#database = database;
+    this.#settled = settled;
+    this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
+    this.#lastIdBefore = database
+      .prepare<[number], number>(
+        `SELECT id FROM samples
+         WHERE timestamp_ms < ? - (SELECT offset_ms FROM epochs ORDER BY first_id DESC LIMIT 1)
+         ORDER BY timestamp_ms DESC LIMIT 1`,
+      )
+      .pluck();
+    this.#epochs = database.prepare('SELECT first_id, trusted FROM clock_epochs ORDER BY first_id');
+    this.#first = database.prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1').pluck();
+    this.#oldest = database
+      .prepare<[number, number], number>(
+        `SELECT timestamp_ms
+           + (SELECT offset_ms FROM epochs WHERE first_id <= samples.id ORDER BY first_id DESC LIMIT 1)
+         FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1`,
+      )
+      .pluck();
+    this.#books = database.prepare(
+      `SELECT collected, delivered, collected - delivered - rejected - dropped AS pending, rejected, dropped
+       FROM collector_state, uploader_state`,
+    );
+  }
+
+  /**
+   * Where the rows that may be sent are, oldest first: ranges that begin with such a row, and may hold ids of rows that
+   * were deleted.
+   *
+   * @param taken ids that are settled but not committed yet, or on their way
+   * @param above only rows with higher ids than this
+   */
+  sendable(taken: readonly IdRange[], above = 0): IdRange[] {
+    return this.#database.transaction(() => {
+      return subtract(this.#gaps(above), taken).flatMap(([gapFirst, last]): IdRange[] => {
+        const first = this.#first.get(gapFirst, last);
+        return first === undefined ? [] : [[first, last]];
+      });
+    })();
+  }
+
+  /** The highest id that was ever given to a row. */
+  lastId(): number {
+    return this.#lastId.get() ?? 0;
+  }
+
+  /** The highest id of a row that was stored before a time, by the newest epoch. */
+  lastIdBefore(timestampMs: number): number {
+    return this.#lastIdBefore.get(timestampMs) ?? 0;
+  }
+
+  /** Unix milliseconds of the oldest pending row, held ones included; undefined where nothing is pending. */
+  oldestPendingMs(): number | undefined {
+    for (const gap of subtract([[1, this.lastId()]], this.#settled.ranges())) {
+      const oldest = this.#oldest.get(...gap);
+      if (oldest !== undefined) return oldest;
+    }
+    return undefined;
+  }
+
+  /** The books as they stand; costs the same whatever the backlog. */
+  books(): Books {
+    return this.#books.get()!;
+  }
+
+  /** Ids that are neither settled nor held. */
+  #gaps(above: number): IdRange[] {
+    return subtract(subtract([[above + 1, this.lastId()]], this.#settled.ranges()), this.#held());
+  }
+
+  /** Ids of epochs whose true time is not known: they have never been offered to a receiver. */
+  #held(): IdRange[] {
+    const epochs = this.#epochs.all();
+    return epochs.flatMap(({ first_id: first, trusted }, index): IdRange[] => {
+      const next = epochs[index + 1]?.first_id ?? Number.MAX_SAFE_INTEGER;
+      return trusted === 1 ? [] : [[first, next - 1]];
+    });
+  }
+}

@@ -1,0 +1,79 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+
+import type { Settled } from './settled-ranges.ts';
+
+export interface LostRowsOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly database: Database;
+  readonly settled: Settled;
+}
+
+/** Why a row is rejected whose epoch is lost. */
+export const LOST_REASON = 'the clock was never right in its boot';
+
+/** How often the epochs are looked at: one is lost at most once a boot. */
+const LOOK_INTERVAL_MS = 60_000;
+/** Rows that are rejected in one transaction: some milliseconds, so that scrapes and uploads are not held up. */
+const SLICE = 500;
+
+/**
+ * Rejects the rows of earlier boots whose true time nobody will ever know. They have never been offered to a receiver,
+ * so that nothing else here touches them.
+ */
+export class LostRows {
+  readonly #options: LostRowsOptions;
+  readonly #epochs: Statement<[], [first: number, last: number, lost: number]>;
+  readonly #ids: Statement<[number, number, number], number>;
+
+  constructor(options: LostRowsOptions) {
+    this.#options = options;
+    this.#epochs = options.database
+      .prepare<[], [number, number, number]>(
+        `SELECT first_id, LEAD(first_id, 1, (SELECT last_id + 1 FROM collector_state)) OVER (ORDER BY first_id) - 1, lost FROM epochs`,
+      )
+      .raw();
+    this.#ids = options.database.prepare<[number, number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?').pluck();
+  }
+
+  async run(stop: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#options;
+    while (!stop.aborted) {
+      try {
+        const rejected = await this.reject(stop);
+        if (rejected > 0) logger.warn('samples were rejected', { count: rejected, reason: LOST_REASON });
+      } catch (error) {
+        logger.error('samples without a true time could not be rejected', errorFields(error));
+      }
+      await clock.sleep(LOOK_INTERVAL_MS, stop);
+    }
+  }
+
+  /** Rejects what there is, slice by slice; returns how many rows that were. */
+  async reject(stop: AbortSignal): Promise<number> {
+    let rejected = 0;
+    for (let slice = this.#slice(); slice > 0 && !stop.aborted; slice = this.#slice()) {
+      rejected += slice;
+      await this.#options.clock.sleep(1, stop);
+    }
+    return rejected;
+  }
+
+  #slice(): number {
+    const { database, settled } = this.#options;
+    return database.transaction(() => {
+      for (const gap of subtract(this.#lost(), settled.ranges())) {
+        const ids = this.#ids.all(...gap, SLICE);
+        if (ids.length > 0) return settled.reject(ids.map((id) => ({ id, reason: LOST_REASON })));
+      }
+      return 0;
+    }).immediate();
+  }
+
+  #lost(): IdRange[] {
+    return this.#epochs.all().flatMap(([first, last, lost]): IdRange[] => (lost === 0 ? [] : [[first, last]]));
+  }
+}

@@ -1,0 +1,129 @@
+import { statSync } from 'node:fs';
+
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { setAsideFiles, type SetAsideFile } from '@thugshells/shared/database/set-aside-files.ts';
+import type { HistogramState } from '@thugshells/shared/metrics/histogram.ts';
+import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+
+/** How one collector fares, as the collector process noted it. */
+export interface CollectorRow {
+  readonly collector: string;
+  readonly status: string;
+  readonly message: string;
+  readonly sinceMs: number;
+  readonly intervalMs: number;
+  readonly lastScrapeMs: number;
+  readonly durationMs: number;
+  readonly collected: number;
+  readonly failed: number;
+  readonly durations: HistogramState;
+}
+
+/** How the store fares, as the collector process noted it. */
+export interface StorageRow {
+  readonly flushIntervalMs: number;
+  /** What database and WAL may take together; null until the collector has said it. */
+  readonly maxBytes: number | null;
+  readonly walLimitBytes: number | null;
+  /** Since when WAL checkpoints are kept from finishing, Unix milliseconds. */
+  readonly walBlockedSince: number | null;
+  readonly walCheckpointMs: number | null;
+  readonly walReclaimedBytes: number;
+  /** By the collector's process to the disk, in a day. */
+  readonly writtenPerDay: number | null;
+  /** Why samples wait in memory; null where they do not. */
+  readonly trouble: string | null;
+  readonly troubleSince: number | null;
+  readonly waiting: number;
+}
+
+/** A database that was set aside since its schema was newer than the program, as it stands now. */
+export interface SetAsideNow extends SetAsideFile {
+  /** Whether it is this database that takes it over. */
+  readonly isTakenOverHere: boolean;
+}
+
+/** Pending rows that are held back, since their time may be wrong. */
+export interface HeldRows {
+  readonly count: number;
+  readonly reason: string;
+}
+
+const BEFORE_BUILD = 'the clock stood before this program was built';
+const FAR_OFF = 'the clock is too far from the receiver’s';
+
+/** Reads what the collector left in the database for others to see; its cost does not grow with the backlog. */
+export class StoreReader {
+  readonly #path: string;
+  readonly #collectors: Statement<[], Omit<CollectorRow, 'durations'> & { durations: string }>;
+  readonly #heartbeat: Statement<[], number>;
+  readonly #storage: Statement<[], StorageRow>;
+  readonly #dropped: Statement<[number], number>;
+  readonly #salvages: Statement<[], string>;
+  readonly #held: Statement<[], { first: number; last: number; flag: number }>;
+
+  constructor(database: Database, path: string) {
+    this.#path = path;
+    this.#collectors = database.prepare(
+      `SELECT collector, status, message, since AS sinceMs, interval_ms AS intervalMs, last_scrape AS lastScrapeMs,
+         duration_ms AS durationMs, collected, failed, durations
+       FROM collector_status ORDER BY collector`,
+    );
+    this.#heartbeat = database.prepare<[], number>('SELECT heartbeat FROM collector_state').pluck();
+    this.#storage = database.prepare(
+      `SELECT flush_interval_ms AS flushIntervalMs, max_bytes AS maxBytes, wal_limit_bytes AS walLimitBytes, wal_blocked_since AS walBlockedSince,
+         wal_checkpoint_ms AS walCheckpointMs, wal_reclaimed_bytes AS walReclaimedBytes, written_per_day AS writtenPerDay,
+         trouble, trouble_since AS troubleSince, waiting
+       FROM storage_state`,
+    );
+    this.#dropped = database.prepare<[number], number>('SELECT IFNULL(SUM(count), 0) FROM losses WHERE at > ?').pluck();
+    this.#salvages = database.prepare<[], string>('SELECT file FROM salvage').pluck();
+    this.#held = database.prepare(
+      `SELECT first, last, flag FROM (
+         SELECT first_id AS first, LEAD(first_id, 1, (SELECT last_id + 1 FROM collector_state)) OVER (ORDER BY first_id) - 1 AS last,
+           trusted, lost, (SELECT e.trusted FROM epochs AS e WHERE e.first_id = c.first_id) AS flag
+         FROM clock_epochs AS c
+       ) WHERE NOT trusted AND NOT lost`,
+    );
+  }
+
+  collectors(): CollectorRow[] {
+    return this.#collectors.all().map((row) => ({ ...row, durations: JSON.parse(row.durations) as HistogramState }));
+  }
+
+  /** When the collector stored something last, Unix milliseconds; 0 for never. */
+  heartbeatMs(): number {
+    return this.#heartbeat.get() ?? 0;
+  }
+
+  storage(): StorageRow {
+    return this.#storage.get()!;
+  }
+
+  /** Samples that were given up after a time. */
+  droppedSince(ms: number): number {
+    return this.#dropped.get(ms) ?? 0;
+  }
+
+  /** @param settled ascending; undefined where nothing is held */
+  held(settled: () => readonly IdRange[]): HeldRows | undefined {
+    const epochs = this.#held.all().filter(({ first, last }) => first <= last);
+    if (epochs.length === 0) return undefined;
+    const rest = subtract(epochs.map(({ first, last }): IdRange => [first, last]), settled());
+    const count = rest.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+    return count === 0 ? undefined : { count, reason: epochs.at(-1)!.flag === 0 ? BEFORE_BUILD : FAR_OFF };
+  }
+
+  /** Databases that stand beside this one, set aside. */
+  setAside(): SetAsideNow[] {
+    const files = setAsideFiles(this.#path);
+    const copied = files.length === 0 ? [] : this.#salvages.all();
+    return files.map((each) => ({ ...each, isTakenOverHere: copied.includes(each.file) }));
+  }
+
+  /** Sizes of the database and of its WAL. Only the status is asked: opening a file would drop SQLite's locks. */
+  bytes(): { readonly databaseBytes: number; readonly walBytes: number } {
+    const of = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    return { databaseBytes: of(this.#path), walBytes: of(`${this.#path}-wal`) };
+  }
+}

@@ -1,0 +1,28 @@
+import { observe, UPLOAD_BOUNDS_SECONDS } from '@thugshells/shared/metrics/histogram.ts';
+import { NO_UPLOADS, type UploadCounts } from '@thugshells/shared/state/uploader-report.ts';
+
+import type { Post } from '../transport/transport.ts';
+
+/** Counts posts since this process started: as Prometheus expects of a counter, it begins at 0 with its process. */
+export class UploadCounters {
+  #counts: UploadCounts = NO_UPLOADS;
+
+  /** The counts so far. */
+  get counts(): UploadCounts {
+    return this.#counts;
+  }
+
+  /** Counts one post of so many samples. */
+  posted({ outcome, bytesSent, durationMs }: Post, samples: number): void {
+    const { uploaded, failures, partial, ...before } = this.#counts;
+    const taken = outcome.kind === 'delivered' ? samples : outcome.kind === 'partial' ? outcome.accepted : 0;
+    const hasFailed = outcome.kind !== 'delivered' && outcome.kind !== 'partial';
+    this.#counts = {
+      uploaded: uploaded + taken,
+      failures: failures + (hasFailed ? 1 : 0),
+      partial: partial + (outcome.kind === 'partial' ? 1 : 0),
+      bytesSent: before.bytesSent + bytesSent,
+      durations: observe(before.durations, UPLOAD_BOUNDS_SECONDS, durationMs / 1000),
+    };
+  }
+}
