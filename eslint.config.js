@@ -1,9 +1,10 @@
 import js from '@eslint/js';
+import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
-/** The walls between the rooms: who may import whom, and which library has which one door. */
+/** The boundaries between the modules: who may import whom, and which library is used by which one module. */
 
-const doors = {
+const adapters = {
   'better-sqlite3': 'shared/src/database/open.ts',
   convict: 'shared/src/config/load-config.ts',
   winston: 'shared/src/logging/logger.ts',
@@ -15,81 +16,116 @@ const doors = {
   'prom-client': 'uploader/src/http/metrics.ts',
 };
 
+/** The folders of each program from the lowest layer up: a file imports from its own folder and those before it. */
+const layers = {
+  shared: ['logging', 'metrics', 'state', 'config', 'process', 'database'],
+  collector: [
+    'kernel',
+    'collectors/parsing',
+    'collectors/readers',
+    'collectors',
+    'inputs/exposition',
+    'inputs',
+    'store/clock',
+    'store/status',
+    'store/space',
+    'store/writing',
+    'store/recovery',
+    'store',
+    'scheduling',
+    'commands',
+  ],
+  uploader: [
+    'clock',
+    'queue',
+    'encoding/rows',
+    'encoding/formats',
+    'encoding',
+    'transport',
+    'delivery',
+    'telemetry',
+    'health',
+    'http/page',
+    'http',
+    'commands',
+  ],
+};
+/** A folder's own files. A folder that has folders below it stands above them. */
+const filesOf = (program, folder) => `${program}/src/${folder}/${layers[program].some((each) => each.startsWith(`${folder}/`)) ? '*' : '**/*'}.ts`;
+const zonesOf = (program) =>
+  layers[program].map((folder, index) => ({
+    target: filesOf(program, folder),
+    from: [`${program}/src/{main,agent}.ts`, ...layers[program].slice(index + 1).map((above) => filesOf(program, above))],
+    message: `imports go one way: ${layers[program].slice(0, index + 1).join(' ← ')}`,
+  }));
+const directions = Object.keys(layers).flatMap(zonesOf);
+
 const nobodyImportsMain = { regex: '/main\\.ts$', message: 'main.ts constructs; nobody imports it' };
 
-const closedDoors = (open = []) =>
-  Object.entries(doors)
+const otherAdapters = (open = []) =>
+  Object.entries(adapters)
     .filter(([library]) => !open.includes(library))
-    .map(([library, room]) => ({ regex: `^${library}(/|$)`, message: `the one door to ${library} is ${room}` }));
+    .map(([library, module]) => ({ regex: `^${library}(/|$)`, message: `the one adapter of ${library} is ${module}` }));
 
 const imports = (patterns, open) => ({
-  'no-restricted-imports': ['error', { patterns: [nobodyImportsMain, ...closedDoors(open), ...patterns] }],
+  'no-restricted-imports': ['error', { patterns: [nobodyImportsMain, ...otherAdapters(open), ...patterns] }],
 });
 
-const notUploader = { regex: 'uploader', message: 'collector → shared ← uploader; never each other' };
-const notCollector = { regex: 'collector', message: 'collector → shared ← uploader; never each other' };
+const notUploader = { regex: '(@thugshells/|\\.\\./)uploader', message: 'collector → shared ← uploader; never each other' };
+const notCollector = { regex: '(@thugshells/|\\.\\./\\.\\./)collector/', message: 'collector → shared ← uploader; never each other' };
 
-const sharedWall = [
+const sharedBoundary = [
   { regex: '@thugshells/', message: 'shared imports neither program' },
   { regex: '(^|/)(collector|uploader)/', message: 'shared imports neither program' },
 ];
-const collectorWall = [{ ...notUploader, regex: '(@thugshells/|\\.\\./)uploader' }];
-/** It never touches the network, but for scrape targets on its own machine. */
-const noNetwork = { regex: '^node:(http|https|http2|net|tls|dgram|dns)(/|$)', message: 'the collector’s one door to a network is scrape-page.ts' };
-const uploaderWall = [{ ...notCollector, regex: '(@thugshells/|\\.\\./\\.\\./)collector' }];
+const collectorBoundary = [notUploader];
+/** The collector never uses the network, except for scrape targets on its own machine. */
+const noNetwork = { regex: '^node:(http|https|http2|net|tls|dgram|dns)(/|$)', message: 'the collector’s one client of a network is inputs/scrape-client.ts' };
+const uploaderBoundary = [notCollector];
 
-/** A collector reads the kernel and makes readings: it knows no clock, log, configuration or database. */
-const collectorsWall = [
-  ...collectorWall,
+/** A collector reads the kernel and returns samples: it knows no clock, log, configuration or database. */
+const collectorsBoundary = [
+  ...collectorBoundary,
   {
-    regex: '^@thugshells/shared/(?!(sample|series|errors)\\.ts$)',
-    message: 'collectors know kernel-files, sample, series and errors only',
+    regex: '^@thugshells/shared/(?!(metrics/(sample|series)|errors)\\.ts$)',
+    message: 'collectors know kernel/, samples, series and errors only',
   },
-  {
-    regex: '^\\.\\./(?!(kernel-files|collector)\\.ts$)',
-    message: 'collectors know kernel-files, sample, series and errors only',
-  },
-  { regex: '^node:', message: 'the only door to the kernel is kernel-files.ts' },
+  { regex: '^node:', message: 'the only adapter of the kernel is kernel/kernel-files.ts' },
 ];
 
 /** The worker imports pure modules and the row reader, and nothing that holds state of the main thread. */
-const workerWall = [
-  ...uploaderWall,
-  { regex: '^\\./(?!(encoder|body-formats|row-reader)\\.ts$)', message: 'the encode worker imports pure modules and the row reader' },
+const workerBoundary = [
+  ...uploaderBoundary,
+  {
+    regex: '^\\.\\.?/(?!(encoder|formats/registry|rows/row-reader)\\.ts$)',
+    message: 'the encode worker imports pure modules and the row reader',
+  },
 ];
 
-const processRooms = ['*/src/main.ts', 'shared/src/process/lifecycle.ts', '*/src/config.ts'];
+const processModules = ['*/src/main.ts', 'shared/src/process/lifecycle.ts', '*/src/config.ts', 'shared/src/config/load-config.ts'];
 const noProcess = {
-  'no-restricted-globals': ['error', { name: 'process', message: 'process is known to main, lifecycle and config only' }],
+  'no-restricted-globals': ['error', { name: 'process', message: 'only main, lifecycle and config use process' }],
 };
 
-const sqlRooms = [
-  'shared/src/database/*.ts',
-  'collector/src/{clock-epochs,epoch-table,agent-state,sample-writer,sessions,collector-status,wal-checkpointer}.ts',
-  'collector/src/store/{copied-history,damaged-database,damaged-tables,fit-to-cap,healing,integrity,ledger,retention,salvage,salvage-progress,sample-copier,storage-state,take-over,thinning}.ts',
-  'uploader/src/{backlog,settled,acknowledgements,row-reader,receiver-clock,lost-rows,uploader-report,database-watch,losses-mark,quarantined,requeue}.ts',
-  'uploader/src/sidecar/{store-reader,history-reader}.ts',
-];
+const sqlModules = ['shared/src/database/*.ts', 'collector/src/store/**/*.ts', 'uploader/src/queue/*.ts', 'uploader/src/{encoding/rows/row-reader,clock/receiver-clock-table}.ts', 'uploader/src/{telemetry/{report-writer,collector-state-reader},http/page/history-reader}.ts'];
 const sqlText = '/^\\s*(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|DROP|ALTER|PRAGMA|BEGIN|VACUUM)\\s/';
 const noSql = {
   'no-restricted-syntax': [
     'error',
-    { selector: `Literal[value=${sqlText}]`, message: 'SQL stands in the rooms whose work is a table' },
-    { selector: `TemplateElement[value.raw=${sqlText}]`, message: 'SQL stands in the rooms whose work is a table' },
+    { selector: `Literal[value=${sqlText}]`, message: 'SQL belongs in the modules that own a table' },
+    { selector: `TemplateElement[value.raw=${sqlText}]`, message: 'SQL belongs in the modules that own a table' },
   ],
 };
+
+const nodeGlobals = ['process', 'console', 'URL', 'fetch', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'performance', 'AbortController', 'AbortSignal', 'Buffer'];
+const pageGlobals = ['document', 'DOMParser', 'matchMedia', 'getComputedStyle', 'addEventListener', 'uPlot'];
+const readonly = (names) => Object.fromEntries(names.map((name) => [name, 'readonly']));
 
 export default tseslint.config(
   { ignores: ['**/dist/', '**/node_modules/', 'var/', 'tests/fixtures/'] },
   js.configs.recommended,
-  {
-    files: ['**/*.{js,mjs}'],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', fetch: 'readonly', setTimeout: 'readonly', performance: 'readonly', clearTimeout: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', setImmediate: 'readonly', AbortController: 'readonly', AbortSignal: 'readonly', Buffer: 'readonly' } },
-  },
-  {
-    files: ['uploader/page/*.js'],
-    languageOptions: { globals: { document: 'readonly', DOMParser: 'readonly', matchMedia: 'readonly', getComputedStyle: 'readonly', addEventListener: 'readonly', uPlot: 'readonly' } },
-  },
+  { files: ['**/*.{js,mjs}'], languageOptions: { globals: readonly(nodeGlobals) } },
+  { files: ['uploader/page/*.js'], languageOptions: { globals: readonly(pageGlobals) } },
   ...tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ['**/*.ts'] })),
   {
     files: ['**/*.ts'],
@@ -110,19 +146,28 @@ export default tseslint.config(
       'max-params': ['error', 4],
     },
   },
-  { files: ['shared/src/**/*.ts'], rules: { ...imports(sharedWall), ...noProcess, ...noSql } },
-  { files: ['collector/src/**/*.ts'], rules: { ...imports([...collectorWall, noNetwork]), ...noProcess, ...noSql } },
-  { files: ['collector/src/scrape-{page,targets}.ts'], rules: imports(collectorWall) },
-  { files: ['uploader/src/**/*.ts'], rules: { ...imports(uploaderWall), ...noProcess, ...noSql } },
-  { files: ['collector/src/collectors/**/*.ts'], rules: imports(collectorsWall) },
-  { files: ['uploader/src/encoding/encode-worker.ts'], rules: imports(workerWall) },
-  ...Object.values(doors).map((room) => ({
-    files: [room],
-    rules: imports(room.startsWith('shared') ? sharedWall : uploaderWall, Object.keys(doors).filter((library) => doors[library] === room)),
+  {
+    files: ['{shared,collector,uploader}/src/**/*.ts'],
+    plugins: { 'import-x': importX },
+    settings: { 'import-x/resolver-next': [createNodeResolver({ extensions: ['.ts'] })] },
+    rules: {
+      'import-x/no-cycle': 'error',
+      'import-x/no-restricted-paths': ['error', { zones: directions }],
+    },
+  },
+  { files: ['shared/src/**/*.ts'], rules: { ...imports(sharedBoundary), ...noProcess, ...noSql } },
+  { files: ['collector/src/**/*.ts'], rules: { ...imports([...collectorBoundary, noNetwork]), ...noProcess, ...noSql } },
+  { files: ['collector/src/inputs/scrape-{client,target-list}.ts'], rules: imports(collectorBoundary) },
+  { files: ['uploader/src/**/*.ts'], rules: { ...imports(uploaderBoundary), ...noProcess, ...noSql } },
+  { files: ['collector/src/collectors/**/*.ts'], rules: imports(collectorsBoundary) },
+  { files: ['uploader/src/encoding/encode-worker.ts'], rules: imports(workerBoundary) },
+  ...Object.values(adapters).map((module) => ({
+    files: [module],
+    rules: imports(module.startsWith('shared') ? sharedBoundary : uploaderBoundary, Object.keys(adapters).filter((library) => adapters[library] === module)),
   })),
-  { files: processRooms, rules: { 'no-restricted-globals': 'off' } },
-  { files: sqlRooms, rules: { 'no-restricted-syntax': 'off' } },
-  // Lists: of rooms, and of variables.
+  { files: processModules, rules: { 'no-restricted-globals': 'off' } },
+  { files: sqlModules, rules: { 'no-restricted-syntax': 'off' } },
+  // Lists: of modules, and of variables.
   { files: ['*/src/main.ts', '*/src/config.ts'], rules: { 'max-lines-per-function': 'off' } },
   // SQLite's functions take their columns one by one.
   { files: ['shared/src/database/migration-functions.ts'], rules: { 'max-params': ['error', 5] } },

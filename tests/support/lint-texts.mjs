@@ -3,13 +3,13 @@ import { ESLint } from 'eslint';
 import { text as readAll } from 'node:stream/consumers';
 import tseslint from 'typescript-eslint';
 
-// The walls need no types, and reading the whole project for them would take seconds a text.
+// The boundaries need no types, and reading the whole project for them would take seconds a text.
 const eslint = new ESLint({ overrideConfig: [{ files: ['**/*.ts'], ...tseslint.configs.disableTypeChecked }] });
 
 const complaints = [];
 for (const { file, text } of JSON.parse(await readAll(process.stdin))) {
   const [result] = await eslint.lintText(text, { filePath: file });
-  const restrictions = result.messages.filter(({ ruleId, fatal }) => fatal || ruleId?.startsWith('no-restricted-'));
+  const restrictions = result.messages.filter(({ ruleId, fatal }) => fatal || (ruleId?.startsWith('no-restricted-') || ruleId?.startsWith('import-x/')));
   complaints.push(restrictions.map(({ message }) => message));
 }
 console.log(JSON.stringify(complaints));

@@ -2,8 +2,8 @@ import { COLLECTION_BOUNDS_SECONDS, sumOf, tellingBuckets, UPLOAD_BOUNDS_SECONDS
 import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/metrics/agent-series.ts';
 import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
+import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
 
-import type { AgentState } from '../store/status/agent-state-reader.ts';
 import type { Collector } from '../collectors/collector.ts';
 
 export interface SelfSources {

@@ -3,7 +3,7 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
 import { errorFields } from '@thugshells/shared/logging/logger.ts';
 
-import type { AgentState } from './status/agent-state-reader.ts';
+import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
 import type { Instant } from './clock/clock-epochs.ts';
 import type { CollectorCounters } from './status/collector-status.ts';
 import { Admission, type AdmissionOptions, type Admitted } from './writing/admission.ts';

@@ -1,4 +1,3 @@
-import type { GivenOptions } from '../process/command-line.ts';
 import { badConfiguration, type LoadedConfig, type Variables } from './load-config.ts';
 
 /** Options of the command check-config. */
@@ -10,7 +9,7 @@ export const CHECK_CONFIG_OPTIONS = ['--allow-unknown'];
  * @throws AgentError BAD_CONFIGURATION where a THUGSHELLS_ variable is unknown: a typing error must not go unseen.
  *   With --allow-unknown it does not, as the programs start with one all the same.
  */
-export function describeConfig({ effective, unknown }: LoadedConfig<Variables>, given: Pick<GivenOptions, 'has'>): string {
+export function describeConfig({ effective, unknown }: LoadedConfig<Variables>, given: { readonly has: (option: string) => boolean }): string {
   if (unknown.length > 0 && !given.has('--allow-unknown')) throw badConfiguration(unknown);
   const lines = effective.map(({ variable, value, origin }) => ({ assignment: `${variable}=${value}`, origin }));
   const width = Math.max(...lines.map(({ assignment }) => assignment.length));

@@ -2,22 +2,8 @@ import { statSync } from 'node:fs';
 
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import type { HistogramState } from '@thugshells/shared/metrics/histogram.ts';
-import type { Judgement, UploadCounts, UploaderReport } from '@thugshells/shared/state/uploader-report.ts';
-
-/** What both programs counted of themselves, as it stands in the database. */
-export interface AgentState {
-  readonly collectors: readonly { readonly collector: string; readonly collected: number; readonly failed: number; readonly durations: HistogramState }[];
-  /** Undefined until the uploader has run. */
-  readonly uploads: UploadCounts | undefined;
-  /** Undefined until the uploader has judged the box. */
-  readonly judgement: Judgement | undefined;
-  readonly books: { readonly pending: number; readonly rejected: number; readonly dropped: number };
-  readonly databaseBytes: number;
-  readonly walBytes: number;
-  /** Of the last WAL checkpoint; null before the first. */
-  readonly walCheckpointMs: number | null;
-  readonly walReclaimedBytes: number;
-}
+import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
+import type { UploaderReport } from '@thugshells/shared/state/uploader-report.ts';
 
 /** The one door of the collector `self`: reads what the programs keep of themselves. */
 export class AgentStateReader {

@@ -5,9 +5,10 @@ import { COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe } from '@thugshells/
 import { sampleOf } from '@thugshells/shared/metrics/sample.ts';
 import { refusalOf } from '@thugshells/shared/metrics/sample-refusals.ts';
 import { limitsOf } from '@thugshells/shared/metrics/series-limits.ts';
+import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
 import { NO_UPLOADS } from '@thugshells/shared/state/uploader-report.ts';
 
-import { AgentStateReader, type AgentState } from '../../../../collector/src/store/status/agent-state-reader.ts';
+import { AgentStateReader } from '../../../../collector/src/store/status/agent-state-reader.ts';
 import { SelfSource, selfReadings } from '../../../../collector/src/inputs/self.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { migratedDatabase } from '../../../support/collector/collector-parts.ts';
