@@ -23,8 +23,9 @@ step('installing and building');
 await prepare();
 step('types');
 runTool('typescript:tsc', []);
-step('lint and the walls between the rooms');
+step('lint, boundaries and format');
 runTool('eslint', ['.']);
+runTool('prettier', ['--check', '--log-level', 'warn', '.']);
 run(process.execPath, ['deploy/scripts/lint-workflows.mjs']);
 
 const args = process.argv.slice(2);
