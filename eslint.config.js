@@ -51,11 +51,15 @@ const layers = {
   ],
 };
 /** A folder's own files. A folder that has folders below it stands above them. */
-const filesOf = (program, folder) => `${program}/src/${folder}/${layers[program].some((each) => each.startsWith(`${folder}/`)) ? '*' : '**/*'}.ts`;
+const filesOf = (program, folder) =>
+  `${program}/src/${folder}/${layers[program].some((each) => each.startsWith(`${folder}/`)) ? '*' : '**/*'}.ts`;
 const zonesOf = (program) =>
   layers[program].map((folder, index) => ({
     target: filesOf(program, folder),
-    from: [`${program}/src/{main,agent}.ts`, ...layers[program].slice(index + 1).map((above) => filesOf(program, above))],
+    from: [
+      `${program}/src/{main,agent}.ts`,
+      ...layers[program].slice(index + 1).map((above) => filesOf(program, above)),
+    ],
     message: `imports go one way: ${layers[program].slice(0, index + 1).join(' ← ')}`,
   }));
 const directions = Object.keys(layers).flatMap(zonesOf);
@@ -71,8 +75,14 @@ const imports = (patterns, open) => ({
   'no-restricted-imports': ['error', { patterns: [nobodyImportsMain, ...otherAdapters(open), ...patterns] }],
 });
 
-const notUploader = { regex: '(@thugshells/|\\.\\./)uploader', message: 'collector → shared ← uploader; never each other' };
-const notCollector = { regex: '(@thugshells/|\\.\\./\\.\\./)collector/', message: 'collector → shared ← uploader; never each other' };
+const notUploader = {
+  regex: '(@thugshells/|\\.\\./)uploader',
+  message: 'collector → shared ← uploader; never each other',
+};
+const notCollector = {
+  regex: '(@thugshells/|\\.\\./\\.\\./)collector/',
+  message: 'collector → shared ← uploader; never each other',
+};
 
 const sharedBoundary = [
   { regex: '@thugshells/', message: 'shared imports neither program' },
@@ -80,7 +90,10 @@ const sharedBoundary = [
 ];
 const collectorBoundary = [notUploader];
 /** The collector never uses the network, except for scrape targets on its own machine. */
-const noNetwork = { regex: '^node:(http|https|http2|net|tls|dgram|dns)(/|$)', message: 'the collector’s one client of a network is inputs/scrape-client.ts' };
+const noNetwork = {
+  regex: '^node:(http|https|http2|net|tls|dgram|dns)(/|$)',
+  message: 'the collector’s one client of a network is inputs/scrape-client.ts',
+};
 const uploaderBoundary = [notCollector];
 
 /** A collector reads the kernel and returns samples: it knows no clock, log, configuration or database. */
@@ -102,12 +115,23 @@ const workerBoundary = [
   },
 ];
 
-const processModules = ['*/src/main.ts', 'shared/src/process/lifecycle.ts', '*/src/config.ts', 'shared/src/config/load-config.ts'];
+const processModules = [
+  '*/src/main.ts',
+  'shared/src/process/lifecycle.ts',
+  '*/src/config.ts',
+  'shared/src/config/load-config.ts',
+];
 const noProcess = {
   'no-restricted-globals': ['error', { name: 'process', message: 'only main, lifecycle and config use process' }],
 };
 
-const sqlModules = ['shared/src/database/*.ts', 'collector/src/store/**/*.ts', 'uploader/src/queue/*.ts', 'uploader/src/{encoding/rows/row-reader,clock/receiver-clock-table}.ts', 'uploader/src/{telemetry/{report-writer,collector-state-reader},http/page/history-reader}.ts'];
+const sqlModules = [
+  'shared/src/database/*.ts',
+  'collector/src/store/**/*.ts',
+  'uploader/src/queue/*.ts',
+  'uploader/src/{encoding/rows/row-reader,clock/receiver-clock-table}.ts',
+  'uploader/src/{telemetry/{report-writer,collector-state-reader},http/page/history-reader}.ts',
+];
 const sqlText = '/^\\s*(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|DROP|ALTER|PRAGMA|BEGIN|VACUUM)\\s/';
 const noSql = {
   'no-restricted-syntax': [
@@ -117,7 +141,21 @@ const noSql = {
   ],
 };
 
-const nodeGlobals = ['process', 'console', 'URL', 'fetch', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'performance', 'AbortController', 'AbortSignal', 'Buffer'];
+const nodeGlobals = [
+  'process',
+  'console',
+  'URL',
+  'fetch',
+  'setTimeout',
+  'clearTimeout',
+  'setInterval',
+  'clearInterval',
+  'setImmediate',
+  'performance',
+  'AbortController',
+  'AbortSignal',
+  'Buffer',
+];
 const pageGlobals = ['document', 'DOMParser', 'matchMedia', 'getComputedStyle', 'addEventListener', 'uPlot'];
 const readonly = (names) => Object.fromEntries(names.map((name) => [name, 'readonly']));
 
@@ -136,7 +174,10 @@ export default tseslint.config(
       },
     },
     rules: {
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', destructuredArrayIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', destructuredArrayIgnorePattern: '^_' },
+      ],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       // A method may be asynchronous because its interface is.
       '@typescript-eslint/require-await': 'off',
@@ -160,14 +201,20 @@ export default tseslint.config(
     },
   },
   { files: ['shared/src/**/*.ts'], rules: { ...imports(sharedBoundary), ...noProcess, ...noSql } },
-  { files: ['collector/src/**/*.ts'], rules: { ...imports([...collectorBoundary, noNetwork]), ...noProcess, ...noSql } },
+  {
+    files: ['collector/src/**/*.ts'],
+    rules: { ...imports([...collectorBoundary, noNetwork]), ...noProcess, ...noSql },
+  },
   { files: ['collector/src/inputs/scrape-{client,target-list}.ts'], rules: imports(collectorBoundary) },
   { files: ['uploader/src/**/*.ts'], rules: { ...imports(uploaderBoundary), ...noProcess, ...noSql } },
   { files: ['collector/src/collectors/**/*.ts'], rules: imports(collectorsBoundary) },
   { files: ['uploader/src/encoding/encode-worker.ts'], rules: imports(workerBoundary) },
   ...Object.values(adapters).map((module) => ({
     files: [module],
-    rules: imports(module.startsWith('shared') ? sharedBoundary : uploaderBoundary, Object.keys(adapters).filter((library) => adapters[library] === module)),
+    rules: imports(
+      module.startsWith('shared') ? sharedBoundary : uploaderBoundary,
+      Object.keys(adapters).filter((library) => adapters[library] === module),
+    ),
   })),
   { files: processModules, rules: { 'no-restricted-globals': 'off' } },
   { files: sqlModules, rules: { 'no-restricted-syntax': 'off' } },

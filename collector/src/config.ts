@@ -1,7 +1,26 @@
 import { hostname } from 'node:os';
 
-import { badConfiguration, loadConfig, PREFIX, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config/load-config.ts';
-import { duration, durationWithin, integer, oneOf, optionalText, patterns, sizeWithin, text, wordsOf, type ValueFormat } from '@thugshells/shared/config/formats.ts';
+import {
+  badConfiguration,
+  loadConfig,
+  PREFIX,
+  type ConfigOf,
+  type Environment,
+  type LoadedConfig,
+  type Variable,
+} from '@thugshells/shared/config/load-config.ts';
+import {
+  duration,
+  durationWithin,
+  integer,
+  oneOf,
+  optionalText,
+  patterns,
+  sizeWithin,
+  text,
+  wordsOf,
+  type ValueFormat,
+} from '@thugshells/shared/config/formats.ts';
 import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/config/variables.ts';
 
 import { collectorNames, type CollectorName } from './collectors/table.ts';
@@ -26,7 +45,9 @@ export const sourceNames: readonly SourceName[] = [...collectorNames, 'self', ..
 
 /** Whether a source has what it needs. */
 function isGiven(name: SourceName, environment: Environment): boolean {
-  return !Object.hasOwn(variableOf, name) || (environment[PREFIX + variableOf[name as ForeignName]] ?? '').trim() !== '';
+  return (
+    !Object.hasOwn(variableOf, name) || (environment[PREFIX + variableOf[name as ForeignName]] ?? '').trim() !== ''
+  );
 }
 
 /** How often each collector runs where nothing else is said: what changes quickly is read more often. */
@@ -74,7 +95,10 @@ export function collectorVariables(environment: Environment, hostName: string, p
       doc: 'Time between two scrapes, for all collectors at once; a collector’s own variable overrides it.',
       default: '',
       defaultDoc: 'none',
-      format: { expected: intervalFormat.expected, parse: (given: string) => (given === '' ? 0 : intervalFormat.parse(given)) },
+      format: {
+        expected: intervalFormat.expected,
+        parse: (given: string) => (given === '' ? 0 : intervalFormat.parse(given)),
+      },
     },
     ...intervalVariables(),
     procRoot: { env: 'PROC_ROOT', doc: 'Where the proc file system is mounted.', default: '/proc', format: text },
@@ -214,13 +238,13 @@ export type CollectorConfig = ConfigOf<ReturnType<typeof collectorVariables>>;
  *
  * @throws AgentError BAD_CONFIGURATION
  */
-export function loadCollectorConfig(
-  environment: Environment,
-): LoadedConfig<ReturnType<typeof collectorVariables>> {
+export function loadCollectorConfig(environment: Environment): LoadedConfig<ReturnType<typeof collectorVariables>> {
   const loaded = loadConfig(collectorVariables(environment, hostname(), process.platform), environment, VARIABLE_NAMES);
   const lacking = foreignNames.filter((name) => loaded.values.collectors.includes(name) && !isGiven(name, environment));
   if (lacking.length > 0) {
-    throw badConfiguration(lacking.map((name) => `${PREFIX}COLLECTORS names ${name}, and ${PREFIX}${variableOf[name]} is not set`));
+    throw badConfiguration(
+      lacking.map((name) => `${PREFIX}COLLECTORS names ${name}, and ${PREFIX}${variableOf[name]} is not set`),
+    );
   }
   return loaded;
 }

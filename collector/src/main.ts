@@ -40,7 +40,10 @@ function kernelOf(config: CollectorConfig): KernelSource {
 function collectorsOf(config: CollectorConfig, kernel: KernelSource, door: ScrapeDoor): ScheduledCollector[] {
   const ofKernel = config.collectors
     .filter((name): name is CollectorName => Object.hasOwn(COLLECTORS, name))
-    .map((name) => ({ collector: COLLECTORS[name]({ kernel, options: config, build: version() }), intervalMs: config[`${name}IntervalMs`] }));
+    .map((name) => ({
+      collector: COLLECTORS[name]({ kernel, options: config, build: version() }),
+      intervalMs: config[`${name}IntervalMs`],
+    }));
   return [...ofKernel, ...textfileOf(config), ...scrapesOf(config, door)];
 }
 
@@ -52,7 +55,11 @@ function handedOn(maxSeries: number): number {
 function textfileOf(config: CollectorConfig): ScheduledCollector[] {
   if (!config.collectors.includes('textfile')) return [];
   const foreign = new ForeignText({ now: () => clock.now(), labels: {} });
-  const sources = { files: new TextFiles(config.textfileDir), foreign, maxSamples: handedOn(config.collectorMaxSeries) };
+  const sources = {
+    files: new TextFiles(config.textfileDir),
+    foreign,
+    maxSamples: handedOn(config.collectorMaxSeries),
+  };
   return [{ collector: new TextfileSource(sources), intervalMs: config.textfileIntervalMs }];
 }
 
@@ -61,7 +68,16 @@ function scrapesOf(config: CollectorConfig, door: ScrapeDoor): ScheduledCollecto
   const limits = { timeoutMs: Math.min(config.scrapeTimeoutMs, intervalMs), maxBytes };
   return targetsOf(config).map((target) => {
     const foreign = new ForeignText({ now: () => clock.now(), labels: { job: target.name } });
-    return { collector: new ScrapeTargetSource(target, { door, foreign, clock, limits, maxSamples: handedOn(scrapeMaxSeries) }), intervalMs };
+    return {
+      collector: new ScrapeTargetSource(target, {
+        door,
+        foreign,
+        clock,
+        limits,
+        maxSamples: handedOn(scrapeMaxSeries),
+      }),
+      intervalMs,
+    };
   });
 }
 
@@ -71,7 +87,9 @@ function targetsOf(config: CollectorConfig): CollectorConfig['scrapeTargets'] {
 
 /** What the programs tell of themselves, where it is enabled; it needs the database, which `once` does not touch. */
 function selfOf(config: CollectorConfig, sources: SelfSources): ScheduledCollector[] {
-  return config.collectors.includes('self') ? [{ collector: new SelfSource(sources), intervalMs: config.selfIntervalMs }] : [];
+  return config.collectors.includes('self')
+    ? [{ collector: new SelfSource(sources), intervalMs: config.selfIntervalMs }]
+    : [];
 }
 
 function labelsOf(config: CollectorConfig): Record<string, string> {
@@ -97,7 +115,10 @@ function run(): Promise<never> {
     const metadata = { version: version(), bootId: bootId(), kernel: release(), host: config.deviceId };
     const store = new Store({
       ...config,
-      collectors: [...scheduled.map(({ collector }) => collector.name), ...config.collectors.filter((name) => name === 'self')],
+      collectors: [
+        ...scheduled.map(({ collector }) => collector.name),
+        ...config.collectors.filter((name) => name === 'self'),
+      ],
       clock,
       logger,
       limits: spaceLimits(config),
@@ -129,7 +150,11 @@ async function runOnce(): Promise<CommandResult> {
     options,
   );
   kernel.close?.();
-  return { text: lines, problems: [...failures, ...remarks], exitCode: failures.length === 0 ? ExitCode.clean : ExitCode.fault };
+  return {
+    text: lines,
+    problems: [...failures, ...remarks],
+    exitCode: failures.length === 0 ? ExitCode.clean : ExitCode.fault,
+  };
 }
 
 function migrate(): CommandResult {
@@ -153,7 +178,11 @@ await runCommand(() =>
       run: { doc: 'collect until stopped', run },
       once: { doc: 'read every collector once and print VictoriaMetrics JSON lines', run: runOnce },
       migrate: { doc: 'bring the database to the schema of this program', run: migrate },
-      'check-config': { doc: 'print every variable and where its value came from', options: CHECK_CONFIG_OPTIONS, run: checkConfig },
+      'check-config': {
+        doc: 'print every variable and where its value came from',
+        options: CHECK_CONFIG_OPTIONS,
+        run: checkConfig,
+      },
     },
     process.argv.slice(2),
   ),

@@ -3,7 +3,16 @@
  * is made of beside them. What holds machine code stays outside, in node_modules. main.js, which starts a program,
  * checks the version of Node.js before the bundle is read: an older one would end in a SyntaxError at what it lacks.
  */
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
@@ -22,7 +31,10 @@ export const NATIVE_PACKAGES = ['better-sqlite3', 'koffi'];
 const NOT_USED = ['@napi-rs/nice', 'supports-color'];
 
 const PROGRAMS = {
-  collector: { program: 'collector/src/main.ts', 'integrity-worker': 'collector/src/store/recovery/integrity-worker.ts' },
+  collector: {
+    program: 'collector/src/main.ts',
+    'integrity-worker': 'collector/src/store/recovery/integrity-worker.ts',
+  },
   uploader: {
     program: 'uploader/src/main.ts',
     'encode-worker': 'uploader/src/encoding/encode-worker.ts',
@@ -54,14 +66,26 @@ await import('./program.js');
 `;
 }
 
-const SOURCES = ['{shared,collector,uploader}/src/**/*.ts', 'uploader/page/*', 'deploy/scripts/{bundle,runtime}.mjs', 'package-lock.json', 'package.json', 'tsconfig*.json'];
+const SOURCES = [
+  '{shared,collector,uploader}/src/**/*.ts',
+  'uploader/page/*',
+  'deploy/scripts/{bundle,runtime}.mjs',
+  'package-lock.json',
+  'package.json',
+  'tsconfig*.json',
+];
 /** Its time is that of the last bundling, its content the packages that were bundled. */
 const stamp = join(root, 'var', 'bundled.json');
 
 const modifiedAt = (file) => (existsSync(file) ? statSync(file).mtimeMs : -Infinity);
 
 function isStale() {
-  const outputs = [stamp, ...Object.entries(PROGRAMS).flatMap(([program, entries]) => ['main', ...Object.keys(entries)].map((name) => join(root, program, 'dist', `${name}.js`)))];
+  const outputs = [
+    stamp,
+    ...Object.entries(PROGRAMS).flatMap(([program, entries]) =>
+      ['main', ...Object.keys(entries)].map((name) => join(root, program, 'dist', `${name}.js`)),
+    ),
+  ];
   if (!outputs.every(existsSync)) return true;
   return globSync(SOURCES, { cwd: root }).some((file) => modifiedAt(join(root, file)) > modifiedAt(stamp));
 }

@@ -6,6 +6,11 @@ import { join } from 'node:path';
 export function formatChecksums(folder, names) {
   return [...names]
     .sort()
-    .map((name) => `${createHash('sha256').update(readFileSync(join(folder, name))).digest('hex')}  ${name}\n`)
+    .map(
+      (name) =>
+        `${createHash('sha256')
+          .update(readFileSync(join(folder, name)))
+          .digest('hex')}  ${name}\n`,
+    )
     .join('');
 }

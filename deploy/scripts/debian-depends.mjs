@@ -4,12 +4,30 @@
  * The release of GCC whose libstdc++ has a version of symbols.
  * Source: libstdc++ manual, "ABI Policy and Guidelines", history of GLIBCXX and CXXABI versions.
  */
-const GCC_OF_GLIBCXX = ['3.4.21 5', '3.4.22 6', '3.4.23 7', '3.4.24 7', '3.4.25 8', '3.4.26 9', '3.4.27 9', '3.4.28 9', '3.4.29 11', '3.4.30 12', '3.4.31 13', '3.4.32 13', '3.4.33 14'];
+const GCC_OF_GLIBCXX = [
+  '3.4.21 5',
+  '3.4.22 6',
+  '3.4.23 7',
+  '3.4.24 7',
+  '3.4.25 8',
+  '3.4.26 9',
+  '3.4.27 9',
+  '3.4.28 9',
+  '3.4.29 11',
+  '3.4.30 12',
+  '3.4.31 13',
+  '3.4.32 13',
+  '3.4.33 14',
+];
 const GCC_OF_CXXABI = ['1.3.9 5', '1.3.10 6', '1.3.11 7', '1.3.12 9', '1.3.13 11', '1.3.14 13', '1.3.15 14'];
 
 /** Debian's packages of libraries: what their symbols' versions are called, and which release of the package has them. */
 const LIBRARIES = [
-  { soname: /^(libc|libm|libpthread|libdl|librt)\.so\.\d$|^ld-linux/, name: 'libc6', releases: [{ prefix: 'GLIBC_', release: (version) => version }] },
+  {
+    soname: /^(libc|libm|libpthread|libdl|librt)\.so\.\d$|^ld-linux/,
+    name: 'libc6',
+    releases: [{ prefix: 'GLIBC_', release: (version) => version }],
+  },
   {
     soname: /^libstdc\+\+\.so\.6$/,
     name: 'libstdc++6',
@@ -26,7 +44,9 @@ const LIBRARIES = [
 export function compareVersions(one, other) {
   const [left, right] = [one, other].map((version) => version.split('.').map(Number));
   const length = Math.max(left.length, right.length);
-  const difference = Array.from({ length }, (_, index) => (left[index] ?? 0) - (right[index] ?? 0)).find((part) => part !== 0);
+  const difference = Array.from({ length }, (_, index) => (left[index] ?? 0) - (right[index] ?? 0)).find(
+    (part) => part !== 0,
+  );
   return difference ?? 0;
 }
 
@@ -34,7 +54,10 @@ function releaseOf(version, table) {
   const rows = table.map((row) => row.split(' '));
   if (compareVersions(version, rows[0][0]) < 0) return '5';
   const row = rows.find(([symbols]) => compareVersions(version, symbols) === 0);
-  if (row === undefined) throw new Error(`no release of GCC is known for the symbols of libstdc++ ${version}: add it to deploy/scripts/debian-depends.mjs`);
+  if (row === undefined)
+    throw new Error(
+      `no release of GCC is known for the symbols of libstdc++ ${version}: add it to deploy/scripts/debian-depends.mjs`,
+    );
   return row[1];
 }
 
@@ -49,13 +72,16 @@ export function dependsOn(files) {
   const oldest = new Map();
   for (const soname of files.flatMap(({ needed }) => needed)) {
     const library = LIBRARIES.find((known) => known.soname.test(soname));
-    if (library === undefined) throw new Error(`${soname} is of no package that is known here: add it to deploy/scripts/debian-depends.mjs`);
+    if (library === undefined)
+      throw new Error(`${soname} is of no package that is known here: add it to deploy/scripts/debian-depends.mjs`);
     oldest.set(library.name, oldest.get(library.name));
   }
   for (const { library: soname, version } of files.flatMap(({ versions }) => versions)) {
     const library = LIBRARIES.find((known) => known.soname.test(soname));
     // Not such as CXXABI_FLOAT128, which stands beside the numbered ones.
-    const numbered = library?.releases.find(({ prefix }) => version.startsWith(prefix) && /^[\d.]+$/.test(version.slice(prefix.length)));
+    const numbered = library?.releases.find(
+      ({ prefix }) => version.startsWith(prefix) && /^[\d.]+$/.test(version.slice(prefix.length)),
+    );
     if (numbered === undefined) continue;
     const release = numbered.release(version.slice(numbered.prefix.length));
     const known = oldest.get(library.name);

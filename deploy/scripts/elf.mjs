@@ -47,8 +47,12 @@ function parse(bytes) {
   return {
     machine: MACHINES[bytes.readUInt16LE(18)],
     loadAlignments: readLoadAlignments(bytes),
-    needed: sections.filter(({ type }) => type === SHT_DYNAMIC).flatMap((section) => readNeeded(bytes, section, sections)),
-    versions: sections.filter(({ type }) => type === SHT_GNU_VERNEED).flatMap((section) => readVersions(bytes, section, sections)),
+    needed: sections
+      .filter(({ type }) => type === SHT_DYNAMIC)
+      .flatMap((section) => readNeeded(bytes, section, sections)),
+    versions: sections
+      .filter(({ type }) => type === SHT_GNU_VERNEED)
+      .flatMap((section) => readVersions(bytes, section, sections)),
   };
 }
 
@@ -68,7 +72,13 @@ function readSections(bytes) {
   if (offset + size * count > bytes.length) throw new Error(TRUNCATED);
   return Array.from({ length: count }, (_, index) => {
     const at = offset + index * size;
-    return { type: bytes.readUInt32LE(at + 4), offset: number(bytes, at + 24), size: number(bytes, at + 32), link: bytes.readUInt32LE(at + 40), info: bytes.readUInt32LE(at + 44) };
+    return {
+      type: bytes.readUInt32LE(at + 4),
+      offset: number(bytes, at + 24),
+      size: number(bytes, at + 32),
+      link: bytes.readUInt32LE(at + 40),
+      info: bytes.readUInt32LE(at + 44),
+    };
   });
 }
 
@@ -81,14 +91,20 @@ function readText(bytes, strings, at) {
 
 function readNeeded(bytes, { offset, size, link }, sections) {
   const entries = Array.from({ length: size / 16 }, (_, index) => offset + index * 16);
-  return entries.filter((at) => number(bytes, at) === DT_NEEDED).map((at) => readText(bytes, sections[link], number(bytes, at + 8)));
+  return entries
+    .filter((at) => number(bytes, at) === DT_NEEDED)
+    .map((at) => readText(bytes, sections[link], number(bytes, at + 8)));
 }
 
 function readVersions(bytes, { offset, info, link }, sections) {
   const found = [];
   for (let need = 0, at = offset; need < info; need++, at += bytes.readUInt32LE(at + 12)) {
     const library = readText(bytes, sections[link], bytes.readUInt32LE(at + 4));
-    for (let count = bytes.readUInt16LE(at + 2), aux = at + bytes.readUInt32LE(at + 8); count > 0; count--, aux += bytes.readUInt32LE(aux + 12)) {
+    for (
+      let count = bytes.readUInt16LE(at + 2), aux = at + bytes.readUInt32LE(at + 8);
+      count > 0;
+      count--, aux += bytes.readUInt32LE(aux + 12)
+    ) {
       found.push({ library, version: readText(bytes, sections[link], bytes.readUInt32LE(aux + 8)) });
     }
   }

@@ -45,14 +45,32 @@ function findUnpinned(text) {
   return text.split('\n').flatMap((line, index) => {
     const [, before, action, comment = ''] = USES.exec(line) ?? [];
     // What begins with ./ is a file of the same commit.
-    if (action === undefined || action.startsWith('./') || (PINNED.test(action) && /^v\d+\.\d+\.\d+$/.test(comment.trim()))) return [];
-    return [{ line: index + 1, column: before.length + 1, message: `${action} is not pinned: write the commit's 40 hexadecimal digits after @, and "# vX.Y.Z" behind them` }];
+    if (
+      action === undefined ||
+      action.startsWith('./') ||
+      (PINNED.test(action) && /^v\d+\.\d+\.\d+$/.test(comment.trim()))
+    )
+      return [];
+    return [
+      {
+        line: index + 1,
+        column: before.length + 1,
+        message: `${action} is not pinned: write the commit's 40 hexadecimal digits after @, and "# vX.Y.Z" behind them`,
+      },
+    ];
   });
 }
 
 function findMissingPermissions(text) {
   if (/^permissions:/m.test(text)) return [];
-  return [{ line: 1, column: 1, message: 'the workflow has no permissions at its top: write "permissions: { contents: read }", and raise them per job' }];
+  return [
+    {
+      line: 1,
+      column: 1,
+      message:
+        'the workflow has no permissions at its top: write "permissions: { contents: read }", and raise them per job',
+    },
+  ];
 }
 
 /** Finds the problems of a file, in the order of its lines. */
@@ -62,11 +80,18 @@ async function lintFile(text, file) {
   // It is no workflow: nothing but its syntax can be checked.
   if (basename(file) === 'dependabot.yml') return [];
   const known = found.filter(({ message }) => !NEWER_THAN_ACTIONLINT.some((pattern) => pattern.test(message)));
-  return [...known, ...findUnpinned(text), ...findMissingPermissions(text)].sort((a, b) => a.line - b.line || a.column - b.column);
+  return [...known, ...findUnpinned(text), ...findMissingPermissions(text)].sort(
+    (a, b) => a.line - b.line || a.column - b.column,
+  );
 }
 
 const given = process.argv.slice(2);
-const files = given.length > 0 ? given : globSync('.github/{dependabot.yml,workflows/*.{yml,yaml}}', { cwd: root }).map((file) => relative(process.cwd(), join(root, file)));
+const files =
+  given.length > 0
+    ? given
+    : globSync('.github/{dependabot.yml,workflows/*.{yml,yaml}}', { cwd: root }).map((file) =>
+        relative(process.cwd(), join(root, file)),
+      );
 if (files.length === 0) {
   console.error('cannot check the workflows: .github has none; name files as arguments');
   process.exit(1);

@@ -42,7 +42,9 @@ export function downloadPackage(name, { version, integrity }, folder) {
   const work = mkdtempSync(join(cache, 'downloading-'));
   try {
     console.error(`downloading ${name} ${version} …`);
-    const [{ filename }] = JSON.parse(output('npm', ['pack', `${name}@${version}`, '--json', '--pack-destination', work]));
+    const [{ filename }] = JSON.parse(
+      output('npm', ['pack', `${name}@${version}`, '--json', '--pack-destination', work]),
+    );
     const archive = join(work, filename);
     checkIntegrity(name, readFileSync(archive), integrity);
     output('tar', ['-xzf', archive, '-C', work]);
@@ -61,7 +63,8 @@ export function checkIntegrity(name, bytes, integrity) {
   const [, algorithm, expected] = /^(sha\d+)-(.+)$/.exec(integrity) ?? [];
   if (algorithm === undefined) throw new Error(`cannot check ${name}: no integrity is pinned for it`);
   const found = createHash(algorithm).update(bytes).digest('base64');
-  if (found !== expected) throw new Error(`cannot use ${name}: its integrity is ${algorithm}-${found}, pinned is ${integrity}`);
+  if (found !== expected)
+    throw new Error(`cannot use ${name}: its integrity is ${algorithm}-${found}, pinned is ${integrity}`);
 }
 
 function output(command, args) {

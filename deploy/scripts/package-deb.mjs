@@ -5,7 +5,18 @@
  *   npm run package:deb -- [--arch amd64|arm64] [--version V] [--quick]
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +31,10 @@ import { root } from './runtime.mjs';
 /** The prefix of the tools for machine code of another architecture. */
 const TRIPLETS = { amd64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' };
 const PROGRAMS = ['collector', 'uploader'];
-const SUMMARIES = { collector: 'reads the kernel and stores samples in a local database', uploader: 'delivers stored samples to VictoriaMetrics and reports health' };
+const SUMMARIES = {
+  collector: 'reads the kernel and stores samples in a local database',
+  uploader: 'delivers stored samples to VictoriaMetrics and reports health',
+};
 /** The plan's own list of what it asked for is of no use on a device. */
 const NOT_PACKAGED = ['tests/acceptance.md'];
 const debian = join(root, 'deploy', 'debian');
@@ -38,7 +52,10 @@ class PackagingError extends Error {}
 
 function output(command, args, options = {}) {
   const { status, error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', ...options });
-  if (error?.code === 'ENOENT') throw new PackagingError(`${command} is missing; run: apt-get install dpkg-dev binutils binutils-aarch64-linux-gnu`);
+  if (error?.code === 'ENOENT')
+    throw new PackagingError(
+      `${command} is missing; run: apt-get install dpkg-dev binutils binutils-aarch64-linux-gnu`,
+    );
   if (status !== 0) throw new PackagingError(`${command} ${args.join(' ')} failed: ${stderr || error?.message}`);
   return stdout;
 }
@@ -91,10 +108,15 @@ function putSystemFiles(tree) {
 /** The texts, and what they name, beside each other as in the repository, so that their links lead somewhere. */
 function putDocuments(tree, version, maintainer) {
   tree.put('deploy/debian/copyright', `${documents}/copyright`);
-  const texts = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'].filter((file) => readdirSync(root).includes(file));
-  const more = readdirSync(join(root, 'docs')).map((name) => `docs/${name}`).filter((file) => !NOT_PACKAGED.includes(file));
+  const texts = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'].filter((file) =>
+    readdirSync(root).includes(file),
+  );
+  const more = readdirSync(join(root, 'docs'))
+    .map((name) => `docs/${name}`)
+    .filter((file) => !NOT_PACKAGED.includes(file));
   for (const file of [...texts, ...more]) tree.put(file, `${documents}/${file}`);
-  for (const folder of ['deploy/grafana', 'deploy/alerts', 'deploy/docker']) tree.putFolder(folder, `${documents}/${folder}`);
+  for (const folder of ['deploy/grafana', 'deploy/alerts', 'deploy/docker'])
+    tree.putFolder(folder, `${documents}/${folder}`);
   for (const name of ['LICENSE.node', 'LICENSE.bundled']) {
     cpSync(join(tree.home, name), join(tree.folder, documents, name));
     rmSync(join(tree.home, name));
@@ -108,8 +130,18 @@ function putDocuments(tree, version, maintainer) {
 function putManuals(tree, version) {
   for (const program of PROGRAMS) {
     // A line that begins with a dot or a quote would be a request of roff, and a backslash begins an escape.
-    const helpText = output(process.execPath, [join(root, program, 'dist', 'main.js'), '--help']).trim().replaceAll('\\', '\\e').replace(/^(?=[.'])/gm, '\\&').replaceAll('-', '\\-');
-    const values = { PROGRAM: program, TITLE: program.toUpperCase(), VERSION: version, SUMMARY: SUMMARIES[program], HELP: helpText };
+    const helpText = output(process.execPath, [join(root, program, 'dist', 'main.js'), '--help'])
+      .trim()
+      .replaceAll('\\', '\\e')
+      .replace(/^(?=[.'])/gm, '\\&')
+      .replaceAll('-', '\\-');
+    const values = {
+      PROGRAM: program,
+      TITLE: program.toUpperCase(),
+      VERSION: version,
+      SUMMARY: SUMMARIES[program],
+      HELP: helpText,
+    };
     const text = readFileSync(join(debian, 'manual.1'), 'utf8').replace(/@(\w+)@/g, (_, name) => values[name]);
     tree.putText(gzipSync(text, { level: 9 }), `usr/share/man/man1/thugshells-${program}.1.gz`);
   }
@@ -126,7 +158,9 @@ function settleModes(tree, folder = tree.folder) {
 }
 
 function filesBelow(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
 }
 
 /** Takes the symbols out of all machine code, and returns what remains of each. */
@@ -137,16 +171,27 @@ function strip(tree, architecture) {
   for (const file of compiled) output(tool, ['--strip-unneeded', '--preserve-dates', file]);
   return compiled.map((file) => {
     const elf = parseElf(readFileSync(file));
-    if (elf.machine !== arch) throw new PackagingError(`${relative(tree.folder, file)} is of ${elf.machine}, not of ${arch}`);
+    if (elf.machine !== arch)
+      throw new PackagingError(`${relative(tree.folder, file)} is of ${elf.machine}, not of ${arch}`);
     return elf;
   });
 }
 
 function putControl(tree, { version, architecture, maintainer }) {
   const depends = dependsOn(strip(tree, architecture));
-  const installedKiB = Math.ceil(filesBelow(tree.folder).reduce((total, file) => total + statSync(file).size, 0) / 1024);
-  const values = { VERSION: version, ARCHITECTURE: architecture, MAINTAINER: maintainer, INSTALLED_SIZE: installedKiB, DEPENDS: depends };
-  const sums = output('sh', ['-c', 'find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum'], { cwd: tree.folder });
+  const installedKiB = Math.ceil(
+    filesBelow(tree.folder).reduce((total, file) => total + statSync(file).size, 0) / 1024,
+  );
+  const values = {
+    VERSION: version,
+    ARCHITECTURE: architecture,
+    MAINTAINER: maintainer,
+    INSTALLED_SIZE: installedKiB,
+    DEPENDS: depends,
+  };
+  const sums = output('sh', ['-c', 'find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum'], {
+    cwd: tree.folder,
+  });
   const control = readFileSync(join(debian, 'control'), 'utf8').replace(/@(\w+)@/g, (_, name) => String(values[name]));
   tree.putText(control, 'DEBIAN/control');
   tree.putText('/etc/thugshells/thugshells.env\n', 'DEBIAN/conffiles');
@@ -180,10 +225,17 @@ function readArguments() {
   const own = Object.keys(ARCHITECTURES).find((name) => ARCHITECTURES[name] === process.arch);
   try {
     const { values } = parseArgs({
-      options: { arch: { type: 'string', default: own }, version: { type: 'string' }, quick: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        arch: { type: 'string', default: own },
+        version: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h' },
+      },
     });
     if (!values.help && !Object.hasOwn(ARCHITECTURES, values.arch ?? '')) {
-      throw new Error(`no package is made for ${values.arch ?? process.arch}: Node.js 24 is built for ${Object.keys(ARCHITECTURES).join(' and ')}`);
+      throw new Error(
+        `no package is made for ${values.arch ?? process.arch}: Node.js 24 is built for ${Object.keys(ARCHITECTURES).join(' and ')}`,
+      );
     }
     return values;
   } catch (error) {

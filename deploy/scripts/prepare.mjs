@@ -38,7 +38,9 @@ export function runTool(name, args, options) {
 export async function prepare() {
   try {
     if (Number.parseInt(process.versions.node, 10) < oldestMajor()) {
-      throw new SetupError(`this script needs Node.js ${oldestMajor()}; this is ${process.versions.node}: run it by npm run, or with node_modules/.bin/node`);
+      throw new SetupError(
+        `this script needs Node.js ${oldestMajor()}; this is ${process.versions.node}: run it by npm run, or with node_modules/.bin/node`,
+      );
     }
     install({ omitDev: true });
   } catch (error) {

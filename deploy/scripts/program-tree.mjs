@@ -4,7 +4,17 @@
  *
  *   node deploy/scripts/with-runtime.mjs deploy/scripts/program-tree.mjs [--arch amd64|arm64] FOLDER
  */
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -60,8 +70,11 @@ function putNativeParts(arch, folder) {
     const files = readdirSync(from, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => relative(from, join(entry.parentPath, entry.name)));
-    const wanted = files.filter((file) => (IS_LOADED.test(file) && !IS_NOT_LOADED.test(file)) || LICENSE_FILE.test(file));
-    for (const file of [...wanted, ...machineCode(arch)]) put(join(from, file), join(folder, 'node_modules', name, file));
+    const wanted = files.filter(
+      (file) => (IS_LOADED.test(file) && !IS_NOT_LOADED.test(file)) || LICENSE_FILE.test(file),
+    );
+    for (const file of [...wanted, ...machineCode(arch)])
+      put(join(from, file), join(folder, 'node_modules', name, file));
   }
 }
 
@@ -96,8 +109,12 @@ function readArguments() {
     const [folder, ...more] = positionals;
     if (folder === undefined || more.length > 0) throw new Error('one folder is to be named');
     const arch = values.arch === undefined ? process.arch : ARCHITECTURES[values.arch];
-    if (!Object.values(ARCHITECTURES).includes(arch)) throw new Error(`no tree is made for ${values.arch ?? process.arch}, only for ${Object.keys(ARCHITECTURES).join(' and ')}`);
-    if (existsSync(folder) && statSync(folder).isDirectory() && readdirSync(folder).length > 0) throw new Error(`${folder} is not empty`);
+    if (!Object.values(ARCHITECTURES).includes(arch))
+      throw new Error(
+        `no tree is made for ${values.arch ?? process.arch}, only for ${Object.keys(ARCHITECTURES).join(' and ')}`,
+      );
+    if (existsSync(folder) && statSync(folder).isDirectory() && readdirSync(folder).length > 0)
+      throw new Error(`${folder} is not empty`);
     return { arch, folder };
   } catch (error) {
     console.error(`${error.message}\nusage: ${basename(process.argv[1])} [--arch amd64|arm64] FOLDER`);

@@ -31,7 +31,8 @@ function variablesOf({ collector, uploader }) {
  */
 export function variableTable(schemas) {
   const rows = variablesOf(schemas).map(
-    ({ env, doc, default: value, defaultDoc, of }) => `| \`${PREFIX}${env}\` | ${defaultDoc ?? `\`${value}\``} | ${of} | ${doc} |`,
+    ({ env, doc, default: value, defaultDoc, of }) =>
+      `| \`${PREFIX}${env}\` | ${defaultDoc ?? `\`${value}\``} | ${of} | ${doc} |`,
   );
   return ['| variable | default | read by | meaning |', '|---|---|---|---|', ...rows].join('\n');
 }

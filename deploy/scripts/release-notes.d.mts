@@ -1,4 +1,8 @@
-type Manifest = { readonly name?: string; readonly version?: string; readonly dependencies?: Readonly<Record<string, string>> };
+type Manifest = {
+  readonly name?: string;
+  readonly version?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+};
 
 export function parseTag(tag: string): string | undefined;
 export function extractNotes(changelog: string, version: string): string | undefined;

@@ -22,7 +22,12 @@ function unwrap(lines) {
   for (const line of lines) {
     const isFence = line.trimStart().startsWith('```');
     const previous = joined.at(-1) ?? '';
-    const isContinued = !isCode && line.trim() !== '' && !BLOCK_START.test(line) && previous.trim() !== '' && !/^\s*(#|\||```)/.test(previous);
+    const isContinued =
+      !isCode &&
+      line.trim() !== '' &&
+      !BLOCK_START.test(line) &&
+      previous.trim() !== '' &&
+      !/^\s*(#|\||```)/.test(previous);
     if (isContinued) joined[joined.length - 1] = `${previous} ${line.trim()}`;
     else joined.push(line);
     if (isFence) isCode = !isCode;
@@ -33,11 +38,21 @@ function unwrap(lines) {
 /** Returns the section of a version in a changelog of the form of Keep a Changelog, or undefined when it has none or an empty one. */
 export function extractNotes(changelog, version) {
   const lines = changelog.split('\n');
-  const start = lines.findIndex((line) => line.startsWith('## ') && line.slice(3).trim().replace(/^\[([^\]]*)\]/, '$1').split(/\s/)[0] === version);
+  const start = lines.findIndex(
+    (line) =>
+      line.startsWith('## ') &&
+      line
+        .slice(3)
+        .trim()
+        .replace(/^\[([^\]]*)\]/, '$1')
+        .split(/\s/)[0] === version,
+  );
   if (start === -1) return undefined;
   const length = lines.slice(start + 1).findIndex((line) => line.startsWith('## '));
   const section = length === -1 ? lines.slice(start + 1) : lines.slice(start + 1, start + 1 + length);
-  const text = unwrap(section.filter((line) => !LINK_DEFINITION.test(line))).join('\n').trim();
+  const text = unwrap(section.filter((line) => !LINK_DEFINITION.test(line)))
+    .join('\n')
+    .trim();
   const hasContent = text.split('\n').some((line) => line.trim() !== '' && !line.startsWith('#'));
   return hasContent ? `${text}\n` : undefined;
 }
@@ -54,12 +69,16 @@ export function findVersionProblems(version, { manifests, lockfile, changelog })
     if (manifest.version !== version) problems.push(`${file} has version ${manifest.version}: set it to ${version}`);
     for (const { name } of manifests.map((other) => other.manifest)) {
       const wanted = manifest.dependencies?.[name];
-      if (wanted !== undefined && wanted !== version) problems.push(`${file} depends on ${name} ${wanted}: set it to ${version}`);
+      if (wanted !== undefined && wanted !== version)
+        problems.push(`${file} depends on ${name} ${wanted}: set it to ${version}`);
     }
   }
-  if (lockfile.version !== version) problems.push(`package-lock.json has version ${lockfile.version}: run npm install --package-lock-only`);
+  if (lockfile.version !== version)
+    problems.push(`package-lock.json has version ${lockfile.version}: run npm install --package-lock-only`);
   if (extractNotes(changelog, version) === undefined) {
-    problems.push(`CHANGELOG.md has no section ${version}: move what is below [Unreleased] to a section "## [${version}] - YYYY-MM-DD"`);
+    problems.push(
+      `CHANGELOG.md has no section ${version}: move what is below [Unreleased] to a section "## [${version}] - YYYY-MM-DD"`,
+    );
   }
   return problems;
 }

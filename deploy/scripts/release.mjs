@@ -3,7 +3,16 @@
  * error, the list of files on standard output.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -33,7 +42,9 @@ class ReleaseError extends Error {}
 
 function parseOptions() {
   try {
-    const { values } = parseArgs({ options: { tag: { type: 'string' }, out: { type: 'string' }, help: { type: 'boolean' } } });
+    const { values } = parseArgs({
+      options: { tag: { type: 'string' }, out: { type: 'string' }, help: { type: 'boolean' } },
+    });
     if (values.help || values.tag !== undefined) return values;
     throw new Error('--tag is missing');
   } catch (error) {
@@ -49,11 +60,19 @@ const readJson = (file) => JSON.parse(readText(file));
 /** Returns the version of the tag when everything agrees with it. */
 function checkVersion(tag) {
   const version = parseTag(tag);
-  if (version === undefined) throw new ReleaseError(`cannot release ${tag}: a tag has the form vX.Y.Z; tag the commit anew, such as: git tag v1.2.3`);
+  if (version === undefined)
+    throw new ReleaseError(
+      `cannot release ${tag}: a tag has the form vX.Y.Z; tag the commit anew, such as: git tag v1.2.3`,
+    );
   const files = ['package.json', ...readJson('package.json').workspaces.map((folder) => `${folder}/package.json`)];
   const manifests = files.map((file) => ({ file, manifest: readJson(file) }));
-  const problems = findVersionProblems(version, { manifests, lockfile: readJson('package-lock.json'), changelog: readText('CHANGELOG.md') });
-  if (problems.length > 0) throw new ReleaseError(problems.map((problem) => `cannot release ${tag}: ${problem}`).join('\n'));
+  const problems = findVersionProblems(version, {
+    manifests,
+    lockfile: readJson('package-lock.json'),
+    changelog: readText('CHANGELOG.md'),
+  });
+  if (problems.length > 0)
+    throw new ReleaseError(problems.map((problem) => `cannot release ${tag}: ${problem}`).join('\n'));
   return version;
 }
 
@@ -69,13 +88,25 @@ function chooseFolder(out) {
 /** Builds the package of an architecture and returns its file. */
 function buildPackage(version, architecture) {
   const args = [join(root, 'deploy', 'scripts', 'package-deb.mjs'), '--arch', architecture, '--version', version];
-  const { status, stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  const { status, stdout } = spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const again = `npm run package:deb -- --arch ${architecture} --version ${version}`;
-  if (status !== 0) throw new ReleaseError(`cannot build the package for ${architecture}: deploy/scripts/package-deb.mjs failed; the lines above say why, and to try it alone, run: ${again}`);
+  if (status !== 0)
+    throw new ReleaseError(
+      `cannot build the package for ${architecture}: deploy/scripts/package-deb.mjs failed; the lines above say why, and to try it alone, run: ${again}`,
+    );
   const file = resolve(root, stdout.trim().split('\n').at(-1));
-  const fields = spawnSync('dpkg-deb', ['--show', '--showformat=${Package} ${Version} ${Architecture}', file], { encoding: 'utf8' });
+  const fields = spawnSync('dpkg-deb', ['--show', '--showformat=${Package} ${Version} ${Architecture}', file], {
+    encoding: 'utf8',
+  });
   const wanted = `thugshells ${version} ${architecture}`;
-  if (fields.stdout !== wanted) throw new ReleaseError(`cannot use ${file}: it should be ${wanted}, and dpkg-deb reports ${fields.stdout || (fields.error?.message ?? fields.stderr)}; run: ${again}`);
+  if (fields.stdout !== wanted)
+    throw new ReleaseError(
+      `cannot use ${file}: it should be ${wanted}, and dpkg-deb reports ${fields.stdout || (fields.error?.message ?? fields.stderr)}; run: ${again}`,
+    );
   return file;
 }
 
@@ -99,7 +130,10 @@ function writeSbom(file, packages) {
   const runtimes = ['x64', 'arm64'].map((arch) => `node_modules/${runtimePackage(arch)}`);
   const held = new Set([...bundledPackages(), ...packages.flatMap(packagedModules), ...runtimes]);
   const missing = findMissing(sbom, readJson('package-lock.json'), [...held]);
-  if (missing.length > 0) throw new ReleaseError(`cannot write the SBOM: it lacks ${missing.join(', ')}, which the packages hold; add each to the dependencies of its program, or to NOT_USED in deploy/scripts/bundle.mjs`);
+  if (missing.length > 0)
+    throw new ReleaseError(
+      `cannot write the SBOM: it lacks ${missing.join(', ')}, which the packages hold; add each to the dependencies of its program, or to NOT_USED in deploy/scripts/bundle.mjs`,
+    );
   writeFileSync(file, `${JSON.stringify(sbom, null, 2)}\n`);
 }
 
@@ -114,7 +148,10 @@ function writeFiles(version, folder) {
   }
   step('writing the SBOM');
   const sbom = `thugshells_${version}.cdx.json`;
-  writeSbom(join(folder, sbom), names.map((name) => join(folder, name)));
+  writeSbom(
+    join(folder, sbom),
+    names.map((name) => join(folder, name)),
+  );
   names.push(sbom);
   step('writing SHA256SUMS');
   writeFileSync(join(folder, 'SHA256SUMS'), formatChecksums(folder, names));

@@ -74,7 +74,9 @@ export function isInstalled({ omitDev = false } = {}) {
 function npmError({ status, error, stderr }) {
   if (error) return error.message;
   const lines = (stderr ?? '').split('\n').flatMap((line) => /^npm (?:error|ERR!) (.*\S)/.exec(line)?.[1] ?? []);
-  const message = lines.find((line) => !/^(?:(?:code|errno|syscall|path|dest|type|command) |\s+at |A complete log)/.test(line));
+  const message = lines.find(
+    (line) => !/^(?:(?:code|errno|syscall|path|dest|type|command) |\s+at |A complete log)/.test(line),
+  );
   // A script of a package: which one.
   const details = message === 'command failed' ? lines.filter((line) => /^(?:path|command) /.test(line)) : [];
   return [message ?? `exit code ${status}`, ...details].join(', ');
@@ -104,16 +106,32 @@ export function install({ omitDev = false } = {}) {
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
   // The Node.js that begins may be older than the engines that the packages name; they run on the pinned one.
   // Scripts of packages would only compile what they bring prebuilt (.npmrc).
-  const args = [...first, 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', omitDev ? '--omit=dev' : '--include=dev', '--include=optional', '--engine-strict=false'];
+  const args = [
+    ...first,
+    'ci',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    omitDev ? '--omit=dev' : '--include=dev',
+    '--include=optional',
+    '--engine-strict=false',
+  ];
   const result = spawnSync(command, args, { cwd: root, stdio: ['inherit', 'inherit', 'pipe'], encoding: 'utf8' });
   if (result.status === 0) {
     if (isInstalled({ omitDev })) return;
-    throw new SetupError('cannot install the packages: npm ci left some out; take omit= and os= or cpu= out of npm’s configuration (npm config list), then try again');
+    throw new SetupError(
+      'cannot install the packages: npm ci left some out; take omit= and os= or cpu= out of npm’s configuration (npm config list), then try again',
+    );
   }
   if (result.error?.code === 'ENOENT') {
-    throw new SetupError('cannot install the packages: npm was not found; install npm (it comes with Node.js from nodejs.org; on Debian: apt-get install npm), then try again');
+    throw new SetupError(
+      'cannot install the packages: npm was not found; install npm (it comes with Node.js from nodejs.org; on Debian: apt-get install npm), then try again',
+    );
   }
-  throw new SetupError(`cannot install the packages: npm ci failed: ${npmError(result)}; check the network and that npm reaches its registry (npm ping), then try again`);
+  throw new SetupError(
+    `cannot install the packages: npm ci failed: ${npmError(result)}; check the network and that npm reaches its registry (npm ping), then try again`,
+  );
 }
 
 /**
@@ -131,11 +149,15 @@ export function runtime() {
     if (status === 0) return file;
     if (isNewEnough()) return process.execPath;
     const [cause] = (error?.message ?? stderr ?? '').trim().split('\n');
-    throw new SetupError(`cannot run ${file}: ${cause}; remove node_modules and try again, or use a Node.js ${oldestMajor()} of your own`);
+    throw new SetupError(
+      `cannot run ${file}: ${cause}; remove node_modules and try again, or use a Node.js ${oldestMajor()} of your own`,
+    );
   }
   if (isNewEnough()) return process.execPath;
   const oldest = oldestMajor();
-  throw new SetupError(`cannot begin: on ${process.platform} ${process.arch} Node.js ${oldest} or later is needed, and this is ${process.versions.node}; install Node.js ${pinnedVersion()} from nodejs.org`);
+  throw new SetupError(
+    `cannot begin: on ${process.platform} ${process.arch} Node.js ${oldest} or later is needed, and this is ${process.versions.node}; install Node.js ${pinnedVersion()} from nodejs.org`,
+  );
 }
 
 const isNewEnough = () => Number.parseInt(process.versions.node, 10) >= oldestMajor();

@@ -9,7 +9,20 @@ export interface Sbom {
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
 }
 export interface Lockfile {
-  readonly packages: Readonly<Record<string, { readonly version?: string; readonly dev?: boolean; readonly dependencies?: Readonly<Record<string, string>>; readonly optionalDependencies?: Readonly<Record<string, string>>; readonly os?: string | string[]; readonly cpu?: string | string[]; readonly libc?: string | string[] }>>;
+  readonly packages: Readonly<
+    Record<
+      string,
+      {
+        readonly version?: string;
+        readonly dev?: boolean;
+        readonly dependencies?: Readonly<Record<string, string>>;
+        readonly optionalDependencies?: Readonly<Record<string, string>>;
+        readonly os?: string | string[];
+        readonly cpu?: string | string[];
+        readonly libc?: string | string[];
+      }
+    >
+  >;
 }
 
 export function selectShipped(sbom: Sbom, lockfile: Lockfile): Sbom;

@@ -34,7 +34,9 @@ export function selectShipped(sbom, lockfile) {
       .map(([path, { version }]) => `${nameOf(path)}@${version}`),
   );
   const components = sbom.components.filter(({ name, version }) => shipped.has(`${name}@${version}`));
-  const removed = new Set(sbom.components.filter((component) => !components.includes(component)).map((component) => component['bom-ref']));
+  const removed = new Set(
+    sbom.components.filter((component) => !components.includes(component)).map((component) => component['bom-ref']),
+  );
   const dependencies = sbom.dependencies
     .filter(({ ref }) => !removed.has(ref))
     .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((each) => !removed.has(each)) }));
@@ -47,14 +49,18 @@ export function selectShipped(sbom, lockfile) {
  * @param {readonly string[]} sources such as node_modules/got/dist/source/index.js
  */
 export function findBundledPackages(sources) {
-  const folders = sources.map((source) => /(?:^|\/)(node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+)\//.exec(source)?.[1]);
+  const folders = sources.map(
+    (source) => /(?:^|\/)(node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+)\//.exec(source)?.[1],
+  );
   return [...new Set(folders.filter((folder) => folder !== undefined))].sort();
 }
 
 /** Returns which of the folders the SBOM lacks in the version of the lockfile, as name@version. */
 export function findMissing(sbom, lockfile, folders) {
   const listed = new Set(sbom.components.map(({ name, version }) => `${name}@${version}`));
-  return folders.map((folder) => `${nameOf(folder)}@${lockfile.packages[folder]?.version}`).filter((each) => !listed.has(each));
+  return folders
+    .map((folder) => `${nameOf(folder)}@${lockfile.packages[folder]?.version}`)
+    .filter((each) => !listed.has(each));
 }
 
 /**
@@ -65,8 +71,20 @@ export function findMissing(sbom, lockfile, folders) {
 export function createSbom(root) {
   const npm = process.env.npm_execpath;
   const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
-  const args = [...first, 'sbom', '--sbom-format=cyclonedx', '--sbom-type=application', '--include=dev', '--include=optional', '--package-lock-only'];
-  const { status, error, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 26 });
+  const args = [
+    ...first,
+    'sbom',
+    '--sbom-format=cyclonedx',
+    '--sbom-type=application',
+    '--include=dev',
+    '--include=optional',
+    '--package-lock-only',
+  ];
+  const { status, error, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
   if (status !== 0) throw new Error(`npm sbom failed: ${error?.message ?? stderr.trim()}`);
   const readJson = (file) => JSON.parse(readFileSync(join(root, file), 'utf8'));
   const sbom = selectShipped(JSON.parse(stdout), readJson('package-lock.json'));

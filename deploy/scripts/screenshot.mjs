@@ -32,13 +32,26 @@ const deviceId = 'board-12';
 async function makeHour() {
   let passedMs = 0;
   const begunMs = Date.now() - HOUR_MS;
-  const clock = { now: () => begunMs + passedMs, monotonic: () => passedMs, sinceBoot: () => passedMs + 1e6, sleep: async () => undefined };
+  const clock = {
+    now: () => begunMs + passedMs,
+    monotonic: () => passedMs,
+    sinceBoot: () => passedMs + 1e6,
+    sleep: async () => undefined,
+  };
   const { values: config } = loadCollectorConfig({ THUGSHELLS_KERNEL: 'simulated', THUGSHELLS_DEVICE_ID: deviceId });
   const silent = { error: console.error, warn: () => undefined, info: () => undefined, debug: () => undefined };
   const metadata = { version: '', bootId: undefined, kernel: '', host: deviceId };
   const store = new Store({
-    ...config, dbPath, clock, logger: silent, limits: spaceLimits(config), builtAtMs: 0, labels: { simulated: 'true' }, readWrittenBytes: () => 0,
-    session: { id: 'hour', startedAtMs: begunMs, metadata }, checkWorkerFile: join(root, 'collector', 'src', 'store', 'integrity-worker.ts'),
+    ...config,
+    dbPath,
+    clock,
+    logger: silent,
+    limits: spaceLimits(config),
+    builtAtMs: 0,
+    labels: { simulated: 'true' },
+    readWrittenBytes: () => 0,
+    session: { id: 'hour', startedAtMs: begunMs, metadata },
+    checkWorkerFile: join(root, 'collector', 'src', 'store', 'integrity-worker.ts'),
   });
   store.open();
   const kernel = new SimulatedKernel({ elapsedMs: () => passedMs });
@@ -48,7 +61,20 @@ async function makeHour() {
     for (const collector of collectors) {
       const readings = await collector.collect({ monotonicMs: passedMs }).catch(() => []);
       const { samples } = store.admit(readings, at);
-      store.add({ at, samples, status: { collector: collector.name, status: 'ok', message: '', sinceMs: begunMs, intervalMs: INTERVAL_MS, lastScrapeMs: at.wallMs, durationMs: 1, ...noCounters() } });
+      store.add({
+        at,
+        samples,
+        status: {
+          collector: collector.name,
+          status: 'ok',
+          message: '',
+          sinceMs: begunMs,
+          intervalMs: INTERVAL_MS,
+          lastScrapeMs: at.wallMs,
+          durationMs: 1,
+          ...noCounters(),
+        },
+      });
     }
   }
   store.close();
@@ -58,7 +84,11 @@ const children = [];
 
 /** Starts a program and waits for a line that it logs. */
 async function start(args, pattern, env = {}) {
-  const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   children.push(child);
   for await (const line of createInterface({ input: child.stdout })) {
     const found = pattern.exec(line);
@@ -72,11 +102,24 @@ async function start(args, pattern, env = {}) {
 try {
   await makeHour();
   const receiver = await start(['tests/receiver/src/main.ts', '--port', '0'], /(http:\/\/[\d.]+:\d+)/);
-  const env = { THUGSHELLS_DB_PATH: dbPath, THUGSHELLS_DEVICE_ID: deviceId, THUGSHELLS_REMOTE_URL: `${receiver}/api/v1/import`, THUGSHELLS_KERNEL: 'simulated', THUGSHELLS_INTERVAL: '5s', THUGSHELLS_UPLOAD_INTERVAL: '5s', THUGSHELLS_HEALTH_PORT: '0', THUGSHELLS_LOG_FORMAT: 'json', THUGSHELLS_LOG_LEVEL: 'info' };
+  const env = {
+    THUGSHELLS_DB_PATH: dbPath,
+    THUGSHELLS_DEVICE_ID: deviceId,
+    THUGSHELLS_REMOTE_URL: `${receiver}/api/v1/import`,
+    THUGSHELLS_KERNEL: 'simulated',
+    THUGSHELLS_INTERVAL: '5s',
+    THUGSHELLS_UPLOAD_INTERVAL: '5s',
+    THUGSHELLS_HEALTH_PORT: '0',
+    THUGSHELLS_LOG_FORMAT: 'json',
+    THUGSHELLS_LOG_LEVEL: 'info',
+  };
   await start(['collector/dist/main.js'], /"msg":"(collector starts)"/, env);
   const endpoint = await start(['uploader/dist/main.js'], /"endpoint":"(http:[^"]+)"/, env);
   await sleep(70_000);
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM_BIN ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM_BIN ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
   const page = await browser.newPage({ viewport: { width: 1080, height: 640 }, colorScheme: 'light' });
   await page.goto(endpoint);
   await page.waitForSelector('canvas');

@@ -16,7 +16,9 @@ const OLDEST_TO_BEGIN = 20;
 function prepared(omitDev) {
   try {
     if (Number.parseInt(process.versions.node, 10) < OLDEST_TO_BEGIN) {
-      throw new SetupError(`cannot begin: Node.js ${OLDEST_TO_BEGIN} or later is needed, and this is ${process.versions.node}; install Node.js ${pinnedVersion()} from nodejs.org`);
+      throw new SetupError(
+        `cannot begin: Node.js ${OLDEST_TO_BEGIN} or later is needed, and this is ${process.versions.node}; install Node.js ${pinnedVersion()} from nodejs.org`,
+      );
     }
     install({ omitDev });
     return runtime();

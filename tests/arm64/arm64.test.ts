@@ -52,7 +52,11 @@ describe('the package for arm64', () => {
 });
 
 describe('commands on arm64', () => {
-  const environment = { THUGSHELLS_DB_PATH: '/nonexistent/metrics.db', THUGSHELLS_DEVICE_ID: 'board-1', THUGSHELLS_HEALTH_PORT: '9' };
+  const environment = {
+    THUGSHELLS_DB_PATH: '/nonexistent/metrics.db',
+    THUGSHELLS_DEVICE_ID: 'board-1',
+    THUGSHELLS_HEALTH_PORT: '9',
+  };
 
   interface Line {
     readonly metric: Readonly<Record<string, string>>;
@@ -66,7 +70,10 @@ describe('commands on arm64', () => {
     return new Map(lines.map(({ metric, values }) => [JSON.stringify(Object.entries(metric).sort()), values[0]!]));
   }
 
-  const total = (read: Map<string, number>): number => [...read].filter(([series]) => /memory_(used|available)_bytes/.test(series)).reduce((sum, [, value]) => sum + value, 0);
+  const total = (read: Map<string, number>): number =>
+    [...read]
+      .filter(([series]) => /memory_(used|available)_bytes/.test(series))
+      .reduce((sum, [, value]) => sum + value, 0);
 
   test('collector once: reads the series of this machine’s kernel, with the values that the collector for this machine reads', async () => {
     const [there, here] = [await once(arm64), await once()];
@@ -88,7 +95,10 @@ describe('both programs on arm64', () => {
   let pair: AgentPair;
   beforeAll(async () => {
     server = await startVictoriaMetrics();
-    pair = new AgentPair({ REMOTE_URL: `${server.url}/api/v1/import`, INTERVAL: '1s', UPLOAD_INTERVAL: '1s', REMOTE_TIMEOUT: '20s' }, arm64);
+    pair = new AgentPair(
+      { REMOTE_URL: `${server.url}/api/v1/import`, INTERVAL: '1s', UPLOAD_INTERVAL: '1s', REMOTE_TIMEOUT: '20s' },
+      arm64,
+    );
   });
   afterAll(async () => {
     await pair.remove();
@@ -97,20 +107,36 @@ describe('both programs on arm64', () => {
 
   /** How a program is told of what it needs to run on; `status` asks the uploader that listens there. */
   async function status(endpoint: string): Promise<unknown> {
-    const { code, stdout } = await runToEnd('uploader', { ...pair.environment, THUGSHELLS_HEALTH_PORT: new URL(endpoint).port }, ['status', '--json'], arm64);
+    const { code, stdout } = await runToEnd(
+      'uploader',
+      { ...pair.environment, THUGSHELLS_HEALTH_PORT: new URL(endpoint).port },
+      ['status', '--json'],
+      arm64,
+    );
     expect([0, 1]).toContain(code);
     return JSON.parse(stdout);
   }
 
   test('deliver every row exactly once in a minute in which each of them is killed twice', async () => {
-    const running: Record<'collector' | 'uploader', AgentProcess> = { collector: pair.start('collector'), uploader: pair.start('uploader') };
-    await until('samples are delivered', () => statSync(pair.database, { throwIfNoEntry: false }) !== undefined && books(pair.database).delivered > 0, 60_000);
+    const running: Record<'collector' | 'uploader', AgentProcess> = {
+      collector: pair.start('collector'),
+      uploader: pair.start('uploader'),
+    };
+    await until(
+      'samples are delivered',
+      () => statSync(pair.database, { throwIfNoEntry: false }) !== undefined && books(pair.database).delivered > 0,
+      60_000,
+    );
     for (const victim of ['uploader', 'collector', 'uploader', 'collector'] as const) {
       await delay(RUN_MS / 5);
       const before = books(pair.database);
       await running[victim].kill('SIGKILL');
       running[victim] = pair.start(victim);
-      await until(`the ${victim} works again`, () => books(pair.database).delivered > before.delivered && books(pair.database).collected > before.collected, 60_000);
+      await until(
+        `the ${victim} works again`,
+        () => books(pair.database).delivered > before.delivered && books(pair.database).collected > before.collected,
+        60_000,
+      );
     }
     await delay(RUN_MS / 5);
     const endpoint = await endpointOf(running.uploader);
@@ -120,7 +146,12 @@ describe('both programs on arm64', () => {
     await until('nothing is pending', () => books(pair.database).pending === 0, 60_000);
     expect(await running.uploader.stop()).toEqual({ code: 0, signal: null });
     const stored = storedPoints(pair.database);
-    expect(books(pair.database)).toMatchObject({ collected: stored.length, delivered: stored.length, rejected: 0, dropped: 0 });
+    expect(books(pair.database)).toMatchObject({
+      collected: stored.length,
+      delivered: stored.length,
+      rejected: 0,
+      dropped: 0,
+    });
     expect(stored.length).toBeGreaterThan(1_000);
     const received = exportedPoints(await server.export());
     expect(differences(stored, received)).toEqual([]);

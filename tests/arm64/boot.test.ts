@@ -25,7 +25,10 @@ function run(script: string): { readonly code: number | null; readonly output: s
   const leader = readFileSync(`/proc/${nspawn.pid}/task/${nspawn.pid}/children`, 'utf8').trim();
   if (leader === '') return { code: null, output: 'the container has no process' };
   const args = ['-t', leader, '-U', '-m', '-u', '-i', '-p', 'sh', '-c', script];
-  const { status, stdout, stderr } = spawnSync('nsenter', args, { encoding: 'utf8', env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' } });
+  const { status, stdout, stderr } = spawnSync('nsenter', args, {
+    encoding: 'utf8',
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
+  });
   return { code: status, output: `${stdout}${stderr}`.trim() };
 }
 
@@ -43,43 +46,79 @@ beforeAll(async () => {
   spawnSync('cp', ['-a', `${tree}/.`, folder]);
   copyFileSync(packageFile, join(folder, 'root/thugshells.deb'));
   mkdirSync(join(folder, 'etc/thugshells'));
-  const variables = { REMOTE_URL: `${server.url}/api/v1/import`, DEVICE_ID: 'board-1', INTERVAL: '1s', UPLOAD_INTERVAL: '1s', HEALTH_PORT: '0', REMOTE_TIMEOUT: '20s' };
-  writeFileSync(join(folder, 'etc/thugshells/thugshells.env'), Object.entries(variables).map(([name, value]) => `THUGSHELLS_${name}=${value}\n`).join(''));
+  const variables = {
+    REMOTE_URL: `${server.url}/api/v1/import`,
+    DEVICE_ID: 'board-1',
+    INTERVAL: '1s',
+    UPLOAD_INTERVAL: '1s',
+    HEALTH_PORT: '0',
+    REMOTE_TIMEOUT: '20s',
+  };
+  writeFileSync(
+    join(folder, 'etc/thugshells/thugshells.env'),
+    Object.entries(variables)
+      .map(([name, value]) => `THUGSHELLS_${name}=${value}\n`)
+      .join(''),
+  );
   for (const program of process.arch === 'arm64' ? [] : PROGRAMS) {
     const dropIns = join(folder, `etc/systemd/system/thugshells-${program}.service.d`);
     mkdirSync(dropIns, { recursive: true });
     writeFileSync(join(dropIns, 'emulator.conf'), NOT_EMULATED);
   }
-  const flags = ['--quiet', '-D', folder, `--machine=${basename(folder)}`, '--private-users=0:65536', '--register=no', '--keep-unit', '--console=pipe'];
+  const flags = [
+    '--quiet',
+    '-D',
+    folder,
+    `--machine=${basename(folder)}`,
+    '--private-users=0:65536',
+    '--register=no',
+    '--keep-unit',
+    '--console=pipe',
+  ];
   nspawn = spawn('systemd-nspawn', [...flags, '/emulator/init'], { stdio: 'ignore' });
-  await until('systemd has started what it starts', () => /^(running|degraded)$/.test(run('systemctl is-system-running').output), BOOT_MS);
+  await until(
+    'systemd has started what it starts',
+    () => /^(running|degraded)$/.test(run('systemctl is-system-running').output),
+    BOOT_MS,
+  );
 }, 2 * BOOT_MS);
 
 afterAll(async () => {
   const ended = new Promise((resolve) => nspawn.once('exit', resolve));
   nspawn.kill('SIGTERM');
-  await until('the container has ended', () => nspawn.exitCode !== null || nspawn.signalCode !== null, 30_000).catch(() => nspawn.kill('SIGKILL'));
+  await until('the container has ended', () => nspawn.exitCode !== null || nspawn.signalCode !== null, 30_000).catch(
+    () => nspawn.kill('SIGKILL'),
+  );
   await ended;
   rmSync(folder, { recursive: true });
   rmSync(join(dirname(folder), `.#${basename(folder)}.lck`), { force: true });
   await server.stop();
 }, 60_000);
 
-test('a booted Debian for arm64: the package installs, both units become ready and deliver every sample, once, across a restart', async () => {
-  expect(output('uname -m')).toBe('aarch64');
-  // No package is configured here, so dpkg knows of none.
-  output('dpkg --force-depends --force-confold -i /root/thugshells.deb');
-  output('systemctl start thugshells-collector thugshells-uploader');
-  for (const program of PROGRAMS) expect(output(`systemctl show -p Type,ActiveState,SubState thugshells-${program}`).split('\n').sort()).toEqual(['ActiveState=active', 'SubState=running', 'Type=notify']);
-  expect(output('systemctl show -p StatusText thugshells-collector')).toBe('StatusText=collecting');
-  await until('samples are delivered', () => books(database()).delivered > 200, BOOT_MS);
-  output('systemctl restart thugshells-uploader');
-  const { delivered } = books(database());
-  await until('it delivers again', () => books(database()).delivered > delivered + 100, BOOT_MS);
-  output('systemctl stop thugshells-collector');
-  await until('nothing is pending', () => books(database()).pending === 0, BOOT_MS);
-  output('systemctl stop thugshells-uploader');
-  const stored = storedPoints(database());
-  expect(stored.length).toBeGreaterThan(300);
-  expect(differences(stored, exportedPoints(await server.export()))).toEqual([]);
-}, 4 * BOOT_MS);
+test(
+  'a booted Debian for arm64: the package installs, both units become ready and deliver every sample, once, across a restart',
+  async () => {
+    expect(output('uname -m')).toBe('aarch64');
+    // No package is configured here, so dpkg knows of none.
+    output('dpkg --force-depends --force-confold -i /root/thugshells.deb');
+    output('systemctl start thugshells-collector thugshells-uploader');
+    for (const program of PROGRAMS)
+      expect(output(`systemctl show -p Type,ActiveState,SubState thugshells-${program}`).split('\n').sort()).toEqual([
+        'ActiveState=active',
+        'SubState=running',
+        'Type=notify',
+      ]);
+    expect(output('systemctl show -p StatusText thugshells-collector')).toBe('StatusText=collecting');
+    await until('samples are delivered', () => books(database()).delivered > 200, BOOT_MS);
+    output('systemctl restart thugshells-uploader');
+    const { delivered } = books(database());
+    await until('it delivers again', () => books(database()).delivered > delivered + 100, BOOT_MS);
+    output('systemctl stop thugshells-collector');
+    await until('nothing is pending', () => books(database()).pending === 0, BOOT_MS);
+    output('systemctl stop thugshells-uploader');
+    const stored = storedPoints(database());
+    expect(stored.length).toBeGreaterThan(300);
+    expect(differences(stored, exportedPoints(await server.export()))).toEqual([]);
+  },
+  4 * BOOT_MS,
+);

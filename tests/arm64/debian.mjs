@@ -12,8 +12,38 @@ import { root } from '../../deploy/scripts/prepare.mjs';
 import { debianMirror, debianRelease } from '../systemd/debian-tree.mjs';
 
 const PACKAGES = [
-  ...['systemd', 'systemd-sysv', 'dbus', 'base-files', 'base-passwd', 'dash', 'bash', 'coreutils', 'util-linux', 'mount', 'libc-bin', 'sed', 'grep', 'mawk'],
-  ...['findutils', 'tar', 'gzip', 'diffutils', 'perl-base', 'dpkg', 'login', 'passwd', 'libstdc++6', 'libgcc-s1', 'procps', 'init-system-helpers', 'hostname', 'debianutils'],
+  ...[
+    'systemd',
+    'systemd-sysv',
+    'dbus',
+    'base-files',
+    'base-passwd',
+    'dash',
+    'bash',
+    'coreutils',
+    'util-linux',
+    'mount',
+    'libc-bin',
+    'sed',
+    'grep',
+    'mawk',
+  ],
+  ...[
+    'findutils',
+    'tar',
+    'gzip',
+    'diffutils',
+    'perl-base',
+    'dpkg',
+    'login',
+    'passwd',
+    'libstdc++6',
+    'libgcc-s1',
+    'procps',
+    'init-system-helpers',
+    'hostname',
+    'debianutils',
+  ],
 ];
 const EMULATOR = '/usr/bin/qemu-aarch64-static';
 /** A shell that needs no emulator. */
@@ -44,10 +74,23 @@ export function arm64Debian() {
   const making = `${tree}.making`;
   rmSync(making, { recursive: true, force: true });
   const release = debianRelease();
-  const args = ['--quiet', '--mode=root', '--variant=extract', '--architectures=arm64', `--include=${PACKAGES.join()}`, release, making, debianMirror(release)];
+  const args = [
+    '--quiet',
+    '--mode=root',
+    '--variant=extract',
+    '--architectures=arm64',
+    `--include=${PACKAGES.join()}`,
+    release,
+    making,
+    debianMirror(release),
+  ];
   const { status, error, stderr } = spawnSync('mmdebstrap', args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
   if (status !== 0) throw new Error(`mmdebstrap failed: ${error?.message ?? stderr.split('\n').slice(-10).join('\n')}`);
-  for (const [from, to] of [['passwd', 'passwd'], ['group', 'group']]) copyFileSync(join(making, `usr/share/base-passwd/${from}.master`), join(making, 'etc', to));
+  for (const [from, to] of [
+    ['passwd', 'passwd'],
+    ['group', 'group'],
+  ])
+    copyFileSync(join(making, `usr/share/base-passwd/${from}.master`), join(making, 'etc', to));
   writeFileSync(join(making, 'etc/machine-id'), '');
   mkdirSync(join(making, 'emulator/binfmt'), { recursive: true });
   copyFileSync(SHELL, join(making, 'emulator/busybox'));

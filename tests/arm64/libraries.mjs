@@ -19,10 +19,19 @@ export function arm64Libraries() {
   if (existsSync(folder)) return folder;
   const work = join(root, 'var', 'arm64', 'downloading');
   rmSync(work, { recursive: true, force: true });
-  for (const name of ['lists/partial', 'cache/archives/partial', 'debs']) mkdirSync(join(work, name), { recursive: true });
+  for (const name of ['lists/partial', 'cache/archives/partial', 'debs'])
+    mkdirSync(join(work, name), { recursive: true });
   // Lists of its own: the machine's need not know the architecture.
-  const options = ['APT::Architecture=arm64', 'APT::Architectures=arm64', `Dir::State::Lists=${join(work, 'lists')}`, `Dir::Cache=${join(work, 'cache')}`, 'Dir::State::status=/dev/null', 'APT::Sandbox::User=root'];
-  const apt = (...args) => run('apt-get', ['-q', ...options.flatMap((option) => ['-o', option]), ...args], join(work, 'debs'));
+  const options = [
+    'APT::Architecture=arm64',
+    'APT::Architectures=arm64',
+    `Dir::State::Lists=${join(work, 'lists')}`,
+    `Dir::Cache=${join(work, 'cache')}`,
+    'Dir::State::status=/dev/null',
+    'APT::Sandbox::User=root',
+  ];
+  const apt = (...args) =>
+    run('apt-get', ['-q', ...options.flatMap((option) => ['-o', option]), ...args], join(work, 'debs'));
   apt('update');
   apt('download', ...PACKAGES);
   const unpacked = join(work, 'unpacked');

@@ -23,7 +23,11 @@ function step(title) {
 
 function builtPackage() {
   const args = [join(root, 'deploy', 'scripts', 'package-deb.mjs'), '--arch', 'arm64', '--quick'];
-  const { status, stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  const { status, stdout } = spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   if (status !== 0) process.exit(1);
   return join(root, stdout.trim());
 }
@@ -43,7 +47,13 @@ const victoriaMetrics = await findProgram('victoria-metrics');
 step('a Debian for arm64');
 const tree = arm64Debian();
 step('tests on arm64');
-const env = { ARM64_PACKAGE: file, ARM64_FOLDER: folder, ARM64_LIBRARIES: libraries, ARM64_DEBIAN: tree, VICTORIA_METRICS_BIN: victoriaMetrics };
+const env = {
+  ARM64_PACKAGE: file,
+  ARM64_FOLDER: folder,
+  ARM64_LIBRARIES: libraries,
+  ARM64_DEBIAN: tree,
+  VICTORIA_METRICS_BIN: victoriaMetrics,
+};
 const { status, passed, failed } = runJest(['--config', 'tests/arm64/jest.config.js', ...process.argv.slice(2)], env);
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(status === 0 && failed === 0 && passed > 0 ? 0 : 1);

@@ -38,7 +38,12 @@ function encodeAll(encoder) {
   let bytes = 0;
   const startedAt = performance.now();
   for (let first = 1; first <= rows; first += chunkMetrics) {
-    const { chunks } = encoder.encode({ ranges: [[first, Math.min(rows, first + chunkMetrics - 1)]], batchMetrics: chunkMetrics, chunkMetrics, nowMs: Date.now() });
+    const { chunks } = encoder.encode({
+      ranges: [[first, Math.min(rows, first + chunkMetrics - 1)]],
+      batchMetrics: chunkMetrics,
+      chunkMetrics,
+      nowMs: Date.now(),
+    });
     for (const { body } of chunks) bytes += body.length;
   }
   return { seconds: (performance.now() - startedAt) / 1000, bytes };
@@ -60,7 +65,12 @@ try {
   const base = fastest.get(formats[0]).seconds;
   const figures = formats.map((format) => {
     const { seconds, bytes } = fastest.get(format);
-    return { format, samplesPerSecond: Math.round(rows / seconds), ratio: Number((base / seconds).toFixed(2)), bytesPerSample: Number((bytes / rows).toFixed(2)) };
+    return {
+      format,
+      samplesPerSecond: Math.round(rows / seconds),
+      ratio: Number((base / seconds).toFixed(2)),
+      bytesPerSample: Number((bytes / rows).toFixed(2)),
+    };
   });
   if (options.json) console.log(JSON.stringify(figures));
   else console.table(figures);

@@ -13,7 +13,9 @@ import { parseArgs } from 'node:util';
 
 import { prepare, root } from '../../deploy/scripts/prepare.mjs';
 
-const { values: options } = parseArgs({ options: { series: { type: 'string', default: '180' }, json: { type: 'boolean', default: false } } });
+const { values: options } = parseArgs({
+  options: { series: { type: 'string', default: '180' }, json: { type: 'boolean', default: false } },
+});
 
 await prepare();
 const { Credentials } = await import('../../uploader/src/transport/credentials.ts');
@@ -31,26 +33,50 @@ const LARGEST = SIZES.at(-1);
 const folder = mkdtempSync(join(tmpdir(), 'chunk-sizing-'));
 const databasePath = join(folder, 'metrics.db');
 fillDatabase(databasePath, { samples: LARGEST, series: Number(options.series) });
-const server = createServer((request, response) => request.resume().on('end', () => response.writeHead(204).end())).listen(0, '127.0.0.1');
+const server = createServer((request, response) =>
+  request.resume().on('end', () => response.writeHead(204).end()),
+).listen(0, '127.0.0.1');
 await once(server, 'listening');
 const remote = new VictoriaMetrics({
-  clock: systemClock, remoteUrl: `http://127.0.0.1:${server.address().port}/api/v1/import`, remoteTimeoutMs: 10_000,
-  credentials: new Credentials({ remoteTokenFile: '', remoteCaFile: '', remoteCertFile: '', remoteKeyFile: '', credentialsDirectory: undefined }), proxyFor: () => '', onConnectionClosed: () => undefined,
+  clock: systemClock,
+  remoteUrl: `http://127.0.0.1:${server.address().port}/api/v1/import`,
+  remoteTimeoutMs: 10_000,
+  credentials: new Credentials({
+    remoteTokenFile: '',
+    remoteCaFile: '',
+    remoteCertFile: '',
+    remoteKeyFile: '',
+    credentialsDirectory: undefined,
+  }),
+  proxyFor: () => '',
+  onConnectionClosed: () => undefined,
 });
 
 /** One batch in chunks of a size, posted one after the other. */
 async function measure(chunkMetrics) {
   const encoder = new Encoder(new RowReader(databasePath));
-  const { chunks } = encoder.encode({ ranges: [[1, LARGEST]], batchMetrics: Math.max(BATCH, chunkMetrics), chunkMetrics, nowMs: Date.now() });
+  const { chunks } = encoder.encode({
+    ranges: [[1, LARGEST]],
+    batchMetrics: Math.max(BATCH, chunkMetrics),
+    chunkMetrics,
+    nowMs: Date.now(),
+  });
   const samples = chunks.reduce((sum, { count }) => sum + count, 0);
   const body = chunks.reduce((sum, chunk) => sum + chunk.body.length, 0);
   let sent = 0;
   for (const chunk of chunks) {
     const { outcome, bytesSent } = await remote.post(chunk, new AbortController().signal);
-    if (outcome.kind !== 'delivered') throw new Error(`a chunk of ${chunkMetrics} was not taken: ${JSON.stringify(outcome)}`);
+    if (outcome.kind !== 'delivered')
+      throw new Error(`a chunk of ${chunkMetrics} was not taken: ${JSON.stringify(outcome)}`);
     sent += bytesSent;
   }
-  return { chunkMetrics, chunkKiB: body / chunks.length / 1024, bodyBytes: body / samples, headerBytes: (sent - body) / samples, bytes: sent / samples };
+  return {
+    chunkMetrics,
+    chunkKiB: body / chunks.length / 1024,
+    bodyBytes: body / samples,
+    headerBytes: (sent - body) / samples,
+    bytes: sent / samples,
+  };
 }
 
 const WIDTH = 720;
@@ -60,14 +86,24 @@ const TOP_BYTES = 32;
 
 /** Both curves, samples in a chunk on a logarithmic scale. */
 function plot(rows) {
-  const x = (samples) => MARGIN.left + (Math.log10(samples) / Math.log10(LARGEST)) * (WIDTH - MARGIN.left - MARGIN.right);
-  const y = (bytes) => HEIGHT - MARGIN.bottom - (Math.min(bytes, TOP_BYTES) / TOP_BYTES) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+  const x = (samples) =>
+    MARGIN.left + (Math.log10(samples) / Math.log10(LARGEST)) * (WIDTH - MARGIN.left - MARGIN.right);
+  const y = (bytes) =>
+    HEIGHT - MARGIN.bottom - (Math.min(bytes, TOP_BYTES) / TOP_BYTES) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   const curve = (key, colour) => {
-    const points = rows.filter((row) => row[key] <= TOP_BYTES).map((row) => `${x(row.chunkMetrics).toFixed(1)},${y(row[key]).toFixed(1)}`);
+    const points = rows
+      .filter((row) => row[key] <= TOP_BYTES)
+      .map((row) => `${x(row.chunkMetrics).toFixed(1)},${y(row[key]).toFixed(1)}`);
     return `<polyline points="${points.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>`;
   };
-  const across = [0, 8, 16, 24, 32].map((bytes) => `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${y(bytes)}" y2="${y(bytes)}" stroke="#ddd"/><text x="${MARGIN.left - 6}" y="${y(bytes) + 4}" text-anchor="end">${bytes}</text>`);
-  const along = [1, 10, 50, 100, 1_000, 10_000, 100_000].map((samples) => `<text x="${x(samples).toFixed(1)}" y="${HEIGHT - MARGIN.bottom + 16}" text-anchor="middle">${samples.toLocaleString('en')}</text>`);
+  const across = [0, 8, 16, 24, 32].map(
+    (bytes) =>
+      `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${y(bytes)}" y2="${y(bytes)}" stroke="#ddd"/><text x="${MARGIN.left - 6}" y="${y(bytes) + 4}" text-anchor="end">${bytes}</text>`,
+  );
+  const along = [1, 10, 50, 100, 1_000, 10_000, 100_000].map(
+    (samples) =>
+      `<text x="${x(samples).toFixed(1)}" y="${HEIGHT - MARGIN.bottom + 16}" text-anchor="middle">${samples.toLocaleString('en')}</text>`,
+  );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#333">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
@@ -89,8 +125,13 @@ for (const size of SIZES) rows.push(await measure(size));
 writeFileSync(join(root, 'docs', 'chunk-sizing.svg'), plot(rows));
 if (options.json) console.log(JSON.stringify({ options, rows }));
 else {
-  console.log('| samples in a chunk | body, KiB | body bytes a sample | header bytes a sample | bytes a sample |\n|---|---|---|---|---|');
-  for (const row of rows) console.log(`| ${row.chunkMetrics.toLocaleString('en')} | ${row.chunkKiB.toFixed(1)} | ${row.bodyBytes.toFixed(1)} | ${row.headerBytes.toFixed(1)} | ${row.bytes.toFixed(1)} |`);
+  console.log(
+    '| samples in a chunk | body, KiB | body bytes a sample | header bytes a sample | bytes a sample |\n|---|---|---|---|---|',
+  );
+  for (const row of rows)
+    console.log(
+      `| ${row.chunkMetrics.toLocaleString('en')} | ${row.chunkKiB.toFixed(1)} | ${row.bodyBytes.toFixed(1)} | ${row.headerBytes.toFixed(1)} | ${row.bytes.toFixed(1)} |`,
+    );
 }
 remote.close();
 server.close();

@@ -17,7 +17,11 @@ import { prepare } from '../../deploy/scripts/prepare.mjs';
 import { printFigures } from '../support/figures.mjs';
 
 const { values: options } = parseArgs({
-  options: { rounds: { type: 'string', default: '400' }, pause: { type: 'string', default: '20' }, json: { type: 'boolean', default: false } },
+  options: {
+    rounds: { type: 'string', default: '400' },
+    pause: { type: 'string', default: '20' },
+    json: { type: 'boolean', default: false },
+  },
 });
 const rounds = Number(options.rounds);
 const SIZE = { cores: 8, disks: 4, interfaces: 6, zones: 10 };
@@ -40,12 +44,29 @@ class PreparedKernel {
 
   async advance() {
     this.#elapsedMs += INTERVAL_MS;
-    for (const [key, { ask }] of this.#answers) this.#answers.set(key, { ask, answer: await ask().then((value) => () => value, (error) => () => { throw error; }) });
+    for (const [key, { ask }] of this.#answers)
+      this.#answers.set(key, {
+        ask,
+        answer: await ask().then(
+          (value) => () => value,
+          (error) => () => {
+            throw error;
+          },
+        ),
+      });
   }
 
   async #answer(key, ask) {
     if (!this.#answers.has(key)) {
-      this.#answers.set(key, { ask, answer: await ask().then((value) => () => value, (error) => () => { throw error; }) });
+      this.#answers.set(key, {
+        ask,
+        answer: await ask().then(
+          (value) => () => value,
+          (error) => () => {
+            throw error;
+          },
+        ),
+      });
     }
     return this.#answers.get(key).answer();
   }
@@ -62,21 +83,46 @@ function throughTheDoor(prepared) {
   const pay = async (read, instead) => void (await read().catch(instead));
   return {
     advance: () => prepared.advance(),
-    proc: async (path) => { await pay(() => files.proc(path), () => files.proc('uptime')); return prepared.proc(path); },
-    sys: async (path) => { const text = await prepared.sys(path); await files.sys('kernel/uevent_seqnum'); return text; },
-    sysEntries: async (path) => { const entries = await prepared.sysEntries(path); await files.sysEntries('block'); return entries; },
-    statfs: async (path) => { await files.statfs('/', 'local'); return prepared.statfs(path); },
+    proc: async (path) => {
+      await pay(
+        () => files.proc(path),
+        () => files.proc('uptime'),
+      );
+      return prepared.proc(path);
+    },
+    sys: async (path) => {
+      const text = await prepared.sys(path);
+      await files.sys('kernel/uevent_seqnum');
+      return text;
+    },
+    sysEntries: async (path) => {
+      const entries = await prepared.sysEntries(path);
+      await files.sysEntries('block');
+      return entries;
+    },
+    statfs: async (path) => {
+      await files.statfs('/', 'local');
+      return prepared.statfs(path);
+    },
   };
 }
 
 function thisMachine() {
   const files = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys' });
-  return { advance: async () => undefined, proc: (path) => files.proc(path), sys: (path) => files.sys(path), sysEntries: (path) => files.sysEntries(path), statfs: (path, kind) => files.statfs(path, kind) };
+  return {
+    advance: async () => undefined,
+    proc: (path) => files.proc(path),
+    sys: (path) => files.sys(path),
+    sysEntries: (path) => files.sysEntries(path),
+    statfs: (path, kind) => files.statfs(path, kind),
+  };
 }
 
 async function measure(kernel) {
   const { values: config } = loadCollectorConfig({});
-  const collectors = config.collectors.filter((name) => name in COLLECTORS).map((name) => COLLECTORS[name]({ kernel, options: config, build: 'bench' }));
+  const collectors = config.collectors
+    .filter((name) => name in COLLECTORS)
+    .map((name) => COLLECTORS[name]({ kernel, options: config, build: 'bench' }));
   const cap = new SeriesCap({ perCollector: config.collectorMaxSeries, total: config.maxSeries });
   const cpuMs = [];
   const wallMs = [];
@@ -115,12 +161,22 @@ const results = {
   'this machine': await measure(thisMachine()),
 };
 const title = `all collectors once, ${SIZE.cores} cores, ${SIZE.disks} disks, ${SIZE.interfaces} interfaces, ${SIZE.zones} zones`;
-const figures = Object.entries(results).map(([name, { samples, cpuMs }]) => ({ name: `${name}, ${samples} samples`, value: cpuMs.median, unit: 'ms of CPU', from: cpuMs.p5, to: cpuMs.p95 }));
+const figures = Object.entries(results).map(([name, { samples, cpuMs }]) => ({
+  name: `${name}, ${samples} samples`,
+  value: cpuMs.median,
+  unit: 'ms of CPU',
+  from: cpuMs.p5,
+  to: cpuMs.p95,
+}));
 if (options.json) printFigures(title, figures, true);
 else {
   console.log(`${title}; ${rounds} scrapes, ${options.pause} ms apart:\n`);
-  console.log('| kernel | samples | CPU ms: median | 5 % | 95 % | ms from begin to end, median |\n|---|---|---|---|---|---|');
+  console.log(
+    '| kernel | samples | CPU ms: median | 5 % | 95 % | ms from begin to end, median |\n|---|---|---|---|---|---|',
+  );
   for (const [name, { samples, cpuMs, wallMs }] of Object.entries(results)) {
-    console.log(`| ${name} | ${samples} | ${[cpuMs.median, cpuMs.p5, cpuMs.p95, wallMs.median].map((value) => value.toFixed(2)).join(' | ')} |`);
+    console.log(
+      `| ${name} | ${samples} | ${[cpuMs.median, cpuMs.p5, cpuMs.p95, wallMs.median].map((value) => value.toFixed(2)).join(' | ')} |`,
+    );
   }
 }

@@ -32,7 +32,11 @@ const PEER_SERIES = 10_000;
 const chosen = options.series !== undefined || options.probe !== undefined;
 const PLANS = chosen
   ? [{ series: Number(options.series ?? 10_000), probe: options.probe }]
-  : [{ series: 10_000, probe: '1s' }, { series: 10_000, probe: undefined }, { series: 100, probe: '1s' }];
+  : [
+      { series: 10_000, probe: '1s' },
+      { series: 10_000, probe: undefined },
+      { series: 100, probe: '1s' },
+    ];
 
 const FIGURES = {
   visibleSeconds: { title: 'receiver up → all visible', unit: 's', digits: 2 },
@@ -57,10 +61,17 @@ const { fillDatabase } = await import('../support/fill-database.mjs');
 const rows = [];
 for (const { series, probe } of PLANS) {
   const runs = [];
-  for (let run = 0; run < Number(options.runs); run++) runs.push(await drainOurs({ samples, series, probe, fillDatabase }));
+  for (let run = 0; run < Number(options.runs); run++)
+    runs.push(await drainOurs({ samples, series, probe, fillDatabase }));
   const delays = runs.flatMap(({ scrapeDelaysMs }) => scrapeDelaysMs);
-  const median = (key) => quantile(runs.map((run) => run[key]), 0.5);
-  const figures = Object.fromEntries(Object.keys(FIGURES).map((key) => [key, key === 'scrapeDelayMs' ? quantile(delays, 0.99) : median(key)]));
+  const median = (key) =>
+    quantile(
+      runs.map((run) => run[key]),
+      0.5,
+    );
+  const figures = Object.fromEntries(
+    Object.keys(FIGURES).map((key) => [key, key === 'scrapeDelayMs' ? quantile(delays, 0.99) : median(key)]),
+  );
   const reach = samples === 1_000_000 ? { ...REACH.always, ...REACH[series], ...REACH[probe ?? 'default'] } : {};
   rows.push({ who: `thugshells, ${series} series, probe ${probe ?? 'by default'}`, figures, reach });
 }
@@ -73,13 +84,26 @@ if (!options['no-peers']) {
 const title = `${samples} samples, medians of ${options.runs} runs (a peer: one), ${cpus().length} cores shared with the receiver, ${(await findWithVersion('victoria-metrics')).title}`;
 const shown = ({ figures }) => Object.entries(FIGURES).filter(([key]) => Number.isFinite(figures[key]));
 if (options.json) {
-  const figures = rows.flatMap((row) => shown(row).map(([key, figure]) => ({ name: `${row.who}: ${figure.title}`, value: row.figures[key], unit: figure.unit, reach: row.reach[key] })));
+  const figures = rows.flatMap((row) =>
+    shown(row).map(([key, figure]) => ({
+      name: `${row.who}: ${figure.title}`,
+      value: row.figures[key],
+      unit: figure.unit,
+      reach: row.reach[key],
+    })),
+  );
   printFigures(title, figures, true);
 } else {
-  console.log(`${title}\n\n| | ${Object.values(FIGURES).map((figure) => `${figure.title}, ${figure.unit}`).join(' | ')} |`);
+  console.log(
+    `${title}\n\n| | ${Object.values(FIGURES)
+      .map((figure) => `${figure.title}, ${figure.unit}`)
+      .join(' | ')} |`,
+  );
   console.log(`|---|${'---|'.repeat(Object.keys(FIGURES).length)}`);
   for (const { who, figures } of rows) {
-    const cells = Object.entries(FIGURES).map(([key, { digits }]) => (Number.isFinite(figures[key]) ? figures[key].toFixed(digits) : ''));
+    const cells = Object.entries(FIGURES).map(([key, { digits }]) =>
+      Number.isFinite(figures[key]) ? figures[key].toFixed(digits) : '',
+    );
     console.log(`| ${who} | ${cells.join(' | ')} |`);
   }
 }

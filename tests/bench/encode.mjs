@@ -12,7 +12,11 @@ import { prepare } from '../../deploy/scripts/prepare.mjs';
 import { printFigures, spread } from '../support/figures.mjs';
 
 const { values: options } = parseArgs({
-  options: { samples: { type: 'string', default: '1000000' }, rounds: { type: 'string', default: '5' }, json: { type: 'boolean', default: false } },
+  options: {
+    samples: { type: 'string', default: '1000000' },
+    rounds: { type: 'string', default: '5' },
+    json: { type: 'boolean', default: false },
+  },
 });
 const samples = Number(options.samples);
 /** As many as a chunk of 256 KiB holds; and the batch and the chunks of quiet times. */
@@ -33,7 +37,8 @@ function encodeAll(path, sizes) {
   let bytes = 0;
   for (let first = 1; first <= samples; first += sizes.batchMetrics) {
     const last = Math.min(samples, first + sizes.batchMetrics - 1);
-    for (const { body } of encoder.encode({ ranges: [[first, last]], ...sizes, nowMs: Date.now() }).chunks) bytes += body.length;
+    for (const { body } of encoder.encode({ ranges: [[first, last]], ...sizes, nowMs: Date.now() }).chunks)
+      bytes += body.length;
   }
   const seconds = (performance.now() - startedAt) / 1000;
   reader.close();
@@ -48,7 +53,10 @@ try {
     for (const [what, sizes] of Object.entries({ 'chunks of 65,000': LARGE, 'chunks of 50': SMALL })) {
       const runs = Array.from({ length: Number(options.rounds) }, () => encodeAll(path, sizes));
       const { median: value, from, to } = spread(runs.map(({ rate }) => rate));
-      figures.push({ name: `${series} series, ${what}`, value, unit: 'samples/s', from, to }, { name: `${series} series, ${what}: gzipped`, value: runs[0].bytes, unit: 'bytes a sample' });
+      figures.push(
+        { name: `${series} series, ${what}`, value, unit: 'samples/s', from, to },
+        { name: `${series} series, ${what}: gzipped`, value: runs[0].bytes, unit: 'bytes a sample' },
+      );
     }
   }
   printFigures(`encoding ${samples} samples, medians of ${options.rounds}`, figures, options.json);

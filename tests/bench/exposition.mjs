@@ -114,9 +114,13 @@ for (const name of options.library) results[name] = await measure(readerOf(name)
 if (options.json) console.log(JSON.stringify({ options, bytes: texts[0].length, results }));
 else {
   console.log(`${series} series, ${texts[0].length} bytes, ${rounds} rounds:\n`);
-  console.log('| | samples/s, median | 5 % | 95 % | per CPU second, median | of text → samples |\n|---|---|---|---|---|---|');
+  console.log(
+    '| | samples/s, median | 5 % | 95 % | per CPU second, median | of text → samples |\n|---|---|---|---|---|---|',
+  );
   const own = results['text → samples'].perCpuSecond;
   for (const [name, { p5, median, p95, perCpuSecond }] of Object.entries(results)) {
-    console.log(`| ${name} | ${[median, p5, p95, perCpuSecond].map(Math.round).join(' | ')} | ${(perCpuSecond / own).toFixed(3)} |`);
+    console.log(
+      `| ${name} | ${[median, p5, p95, perCpuSecond].map(Math.round).join(' | ')} | ${(perCpuSecond / own).toFixed(3)} |`,
+    );
   }
 }

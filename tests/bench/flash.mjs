@@ -50,7 +50,8 @@ const logger = { error: console.error, warn: console.error, info() {}, debug() {
 const built = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 mkdirSync(options.folder, { recursive: true });
-if (statfsSync(options.folder).type === TMPFS_MAGIC) throw new Error(`${resolve(options.folder)} is in memory: give a folder of a disk with --folder`);
+if (statfsSync(options.folder).type === TMPFS_MAGIC)
+  throw new Error(`${resolve(options.folder)} is in memory: give a folder of a disk with --folder`);
 const folder = mkdtempSync(join(options.folder, 'bench-flash-'));
 
 /** Bytes that this process has had written, and has not taken back before they were. */
@@ -64,7 +65,11 @@ function openCollector(dbPath, clock, flushIntervalMs) {
   const store = new Store({
     ...{ clock, logger, dbPath, flushIntervalMs },
     limits: spaceLimits({ dbMaxBytes: 512 * 1024 ** 2, walCheckpointBytes: 64 * 1024 ** 2 }),
-    session: { id: 'bench', startedAtMs: clock.now(), metadata: { version: '1', bootId: 'boot', kernel: '6.1', host: 'bench' } },
+    session: {
+      id: 'bench',
+      startedAtMs: clock.now(),
+      metadata: { version: '1', bootId: 'boot', kernel: '6.1', host: 'bench' },
+    },
     builtAtMs: START_MS - 1,
     syncIntervalMs: 30_000,
     walCheckpointIntervalMs: 3_600_000,
@@ -85,9 +90,21 @@ function openCollector(dbPath, clock, flushIntervalMs) {
       const readings = Array.from({ length: Number(options.series) }, (_, index) => ({
         series: { name: 'a.x', kind: 'gauge', unit: 'none', help: '', priority: 1 },
         labels: { i: String(index) },
-        value: index % 2 === 0 ? turn * 1500 + ((index * 7919 + turn * 104729) % 997) : ((index * 31 + turn * 17) % 1000) / 10,
+        value:
+          index % 2 === 0
+            ? turn * 1500 + ((index * 7919 + turn * 104729) % 997)
+            : ((index * 31 + turn * 17) % 1000) / 10,
       }));
-      const status = { collector: 'test', status: 'ok', message: '', sinceMs: START_MS, intervalMs: SCRAPE_MS, lastScrapeMs: at.wallMs, durationMs: 1, ...noCounters() };
+      const status = {
+        collector: 'test',
+        status: 'ok',
+        message: '',
+        sinceMs: START_MS,
+        intervalMs: SCRAPE_MS,
+        lastScrapeMs: at.wallMs,
+        durationMs: 1,
+        ...noCounters(),
+      };
       store.add({ at, samples: store.admit(readings, at).samples, status });
     },
   };
@@ -98,15 +115,43 @@ function openUploader(dbPath, clock) {
   const settled = new Settled(database);
   const backlog = new Backlog(database, settled);
   const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs: 15_000 });
-  const encoder = new EncoderPool({ clock, databasePath: dbPath, workerFile: built('uploader/src/encoding/encode-worker.ts') });
-  const chunkSize = new ChunkSize({ batchMetrics: 2_500, chunkMetrics: 50, chunkGrowth: true, chunkMaxBytes: 262_144, uploadIntervalMs: UPLOAD_MS });
-  const post = async ({ body }) => ({ outcome: { kind: 'delivered' }, endpoint: '', status: 204, bytesSent: body.length, bytesReceived: 0, durationMs: 1, connection: 1, closing: false });
-  const delivery = new Delivery({ clock, logger, acknowledgements, chunkSize, encoder, transport: { post }, receiver: new ReceiverState(clock, logger) });
+  const encoder = new EncoderPool({
+    clock,
+    databasePath: dbPath,
+    workerFile: built('uploader/src/encoding/encode-worker.ts'),
+  });
+  const chunkSize = new ChunkSize({
+    batchMetrics: 2_500,
+    chunkMetrics: 50,
+    chunkGrowth: true,
+    chunkMaxBytes: 262_144,
+    uploadIntervalMs: UPLOAD_MS,
+  });
+  const post = async ({ body }) => ({
+    outcome: { kind: 'delivered' },
+    endpoint: '',
+    status: 204,
+    bytesSent: body.length,
+    bytesReceived: 0,
+    durationMs: 1,
+    connection: 1,
+    closing: false,
+  });
+  const delivery = new Delivery({
+    clock,
+    logger,
+    acknowledgements,
+    chunkSize,
+    encoder,
+    transport: { post },
+    receiver: new ReceiverState(clock, logger),
+  });
   const { signal } = new AbortController();
   return {
     async cycle() {
       const upcoming = new UpcomingBatches({ backlog, acknowledgements, encoder, chunkSize }, 0);
-      for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) await delivery.send(batch, signal, signal);
+      for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next())
+        await delivery.send(batch, signal, signal);
       delivery.commit();
     },
     async close() {
@@ -155,10 +200,23 @@ try {
   for (const flushIntervalMs of [0, 60_000]) {
     const { written, byUploader, stored, delivered, bytes } = await run(flushIntervalMs);
     const which = `FLUSH_INTERVAL ${flushIntervalMs / 1000}s`;
-    figures.push({ name: `${which}: bytes written per sample`, value: written / stored, unit: 'bytes', reach: REACH[flushIntervalMs] });
+    figures.push({
+      name: `${which}: bytes written per sample`,
+      value: written / stored,
+      unit: 'bytes',
+      reach: REACH[flushIntervalMs],
+    });
     figures.push({ name: `${which}: of them by acknowledgements`, value: byUploader / stored, unit: 'bytes' });
-    figures.push({ name: `${which}: bytes of the file per stored sample`, value: bytes / stored, unit: 'bytes', reach: '50 at most' });
-    figures.push({ name: `${which}: samples stored`, value: stored, unit: '' }, { name: `${which}: samples delivered`, value: delivered, unit: '' });
+    figures.push({
+      name: `${which}: bytes of the file per stored sample`,
+      value: bytes / stored,
+      unit: 'bytes',
+      reach: '50 at most',
+    });
+    figures.push(
+      { name: `${which}: samples stored`, value: stored, unit: '' },
+      { name: `${which}: samples delivered`, value: delivered, unit: '' },
+    );
   }
   printFigures(`${options.hours} hours of ${options.series} samples every ten seconds`, figures, options.json);
 } finally {

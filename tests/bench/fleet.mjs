@@ -10,7 +10,10 @@ import { parseArgs } from 'node:util';
 
 import { prepare, root } from '../../deploy/scripts/prepare.mjs';
 
-const { values: options } = parseArgs({ options: { boards: { type: 'string', default: '1000' } }, args: process.argv.slice(2) });
+const { values: options } = parseArgs({
+  options: { boards: { type: 'string', default: '1000' } },
+  args: process.argv.slice(2),
+});
 
 await prepare();
 const { simulateFleet } = await import('../support/fleet.mjs');
@@ -25,11 +28,17 @@ function plot({ perSecond, mean, peak }) {
   const x = (second) => MARGIN.left + (second / perSecond.length) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (requests) => HEIGHT - MARGIN.bottom - (requests / top) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   const barWidth = x(1) - x(0) - 2;
-  const bars = perSecond.map((requests, second) => `<rect x="${(x(second) + 1).toFixed(1)}" y="${y(requests).toFixed(1)}" width="${barWidth.toFixed(1)}" height="${(y(0) - y(requests)).toFixed(1)}" fill="#3b6ea5"/>`);
+  const bars = perSecond.map(
+    (requests, second) =>
+      `<rect x="${(x(second) + 1).toFixed(1)}" y="${y(requests).toFixed(1)}" width="${barWidth.toFixed(1)}" height="${(y(0) - y(requests)).toFixed(1)}" fill="#3b6ea5"/>`,
+  );
   const line = (requests, text, colour) =>
     `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${y(requests).toFixed(1)}" y2="${y(requests).toFixed(1)}" stroke="${colour}" stroke-dasharray="5 4"/>` +
     `<text x="${WIDTH - MARGIN.right}" y="${(y(requests) - 4).toFixed(1)}" text-anchor="end" fill="${colour}">${text}</text>`;
-  const ticks = [0, 10, 20, 30, 40, 50, 60].map((second) => `<text x="${x(second).toFixed(1)}" y="${HEIGHT - MARGIN.bottom + 16}" text-anchor="middle">${second}</text>`);
+  const ticks = [0, 10, 20, 30, 40, 50, 60].map(
+    (second) =>
+      `<text x="${x(second).toFixed(1)}" y="${HEIGHT - MARGIN.bottom + 16}" text-anchor="middle">${second}</text>`,
+  );
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#333">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
@@ -48,4 +57,6 @@ function plot({ perSecond, mean, peak }) {
 const load = await simulateFleet({ boards: Number(options.boards) });
 const file = join(root, 'docs', 'fleet-return.svg');
 writeFileSync(file, plot(load));
-console.log(`${options.boards} boards: mean ${load.mean.toFixed(1)} and peak ${load.peak} requests a second in the first minute; ${file}`);
+console.log(
+  `${options.boards} boards: mean ${load.mean.toFixed(1)} and peak ${load.peak} requests a second in the first minute; ${file}`,
+);

@@ -52,7 +52,11 @@ function found(name) {
   const read = (file) => readFileSync(`${group('memory', name)}/${file}`, 'utf8');
   const anonymous = Number(/^total_rss (\d+)$/m.exec(read('memory.stat'))?.[1]);
   const kills = Number(/^oom_kill (\d+)$/m.exec(read('memory.oom_control'))?.[1]);
-  return { peakMiB: Math.round(Number(read('memory.max_usage_in_bytes')) / 2 ** 20), anonymousMiB: Math.round(anonymous / 2 ** 20), kills };
+  return {
+    peakMiB: Math.round(Number(read('memory.max_usage_in_bytes')) / 2 ** 20),
+    anonymousMiB: Math.round(anonymous / 2 ** 20),
+    kills,
+  };
 }
 
 async function removeGroups() {
@@ -73,7 +77,8 @@ async function measure(limits) {
   await removeGroups();
   const largest = { collector: 0, uploader: 0 };
   const watching = setInterval(() => {
-    for (const name of Object.keys(largest)) if (existsSync(group('memory', name))) largest[name] = Math.max(largest[name], found(name).anonymousMiB);
+    for (const name of Object.keys(largest))
+      if (existsSync(group('memory', name))) largest[name] = Math.max(largest[name], found(name).anonymousMiB);
   }, 100);
   const pids = [];
   const drain = drainOurs({
@@ -81,20 +86,30 @@ async function measure(limits) {
     onStart: (name, pid) => pids.push(pid) && confine(name, pid, limits),
   });
   // A program that was killed is not there to be watched, and one that is throttled out of all use does not end.
-  const result = await Promise.race([drain.catch((error) => ({ error })), sleep(DEADLINE_MS, { error: new Error(`not done after ${DEADLINE_MS / 1000} s`) }, { ref: false })]);
+  const result = await Promise.race([
+    drain.catch((error) => ({ error })),
+    sleep(DEADLINE_MS, { error: new Error(`not done after ${DEADLINE_MS / 1000} s`) }, { ref: false }),
+  ]);
   clearInterval(watching);
   if (result.error !== undefined) {
-    console.log(`memory ${limits.memoryMiB || 'free'}, cpu ${limits.cpuPercent || 'free'}: failed: ${result.error.message}; ${JSON.stringify({ collector: found('collector'), uploader: found('uploader') })}`);
+    console.log(
+      `memory ${limits.memoryMiB || 'free'}, cpu ${limits.cpuPercent || 'free'}: failed: ${result.error.message}; ${JSON.stringify({ collector: found('collector'), uploader: found('uploader') })}`,
+    );
     for (const pid of pids) spawnSync('kill', ['-KILL', String(pid)]);
     process.exit(1);
   }
   const { visibleSeconds, scrapeDelaysMs } = result;
   const delays = [...scrapeDelaysMs].sort((a, b) => a - b);
-  const sides = ['collector', 'uploader'].map((name) => `${name} ${found(name).peakMiB} MiB, of it ${largest[name]} its own`);
-  console.log(`memory ${limits.memoryMiB || 'free'}, cpu ${limits.cpuPercent || 'free'}: visible after ${visibleSeconds.toFixed(1)} s, scrapes p99 ${delays[Math.floor(delays.length * 0.99)] ?? 0} ms late; ${sides.join('; ')}`);
+  const sides = ['collector', 'uploader'].map(
+    (name) => `${name} ${found(name).peakMiB} MiB, of it ${largest[name]} its own`,
+  );
+  console.log(
+    `memory ${limits.memoryMiB || 'free'}, cpu ${limits.cpuPercent || 'free'}: visible after ${visibleSeconds.toFixed(1)} s, scrapes p99 ${delays[Math.floor(delays.length * 0.99)] ?? 0} ms late; ${sides.join('; ')}`,
+  );
   await removeGroups();
 }
 
 const numbers = (text) => text.split(',').map(Number);
 for (const memoryMiB of numbers(options.memory)) await measure({ memoryMiB, cpuPercent: 0 });
-for (const cpuPercent of numbers(options.cpu).filter((percent) => percent > 0)) await measure({ memoryMiB: 0, cpuPercent });
+for (const cpuPercent of numbers(options.cpu).filter((percent) => percent > 0))
+  await measure({ memoryMiB: 0, cpuPercent });

@@ -36,10 +36,17 @@ function fill(path) {
   database.pragma(`page_size = ${Number(options['page-size'])}`);
   database.pragma('journal_mode = OFF');
   database.exec(readFileSync(join(root, 'migrations', '0001-metrics.sql'), 'utf8'));
-  const insert = database.prepare('INSERT INTO metrics (timestamp_ms, metric_name, metric_value, device_id) VALUES (?, ?, ?, ?)');
+  const insert = database.prepare(
+    'INSERT INTO metrics (timestamp_ms, metric_name, metric_value, device_id) VALUES (?, ?, ?, ?)',
+  );
   database.transaction(() => {
     for (let value = 0, stored = 0; stored < rows; value++) {
-      const row = [1_700_000_000_000 + Math.floor(value / SERIES) * 1000, `metric.number_${value % SERIES}`, value / 4, value % 3 === 0 ? null : 'board'];
+      const row = [
+        1_700_000_000_000 + Math.floor(value / SERIES) * 1000,
+        `metric.number_${value % SERIES}`,
+        value / 4,
+        value % 3 === 0 ? null : 'board',
+      ];
       insert.run(row);
       stored += 1;
       if (value % 10 === 0 && stored < rows) {
@@ -81,7 +88,10 @@ async function migrate(folder, path) {
     peak.rss = Math.max(peak.rss, status(collector.pid, 'VmHWM'));
     peak.anonymous = Math.max(peak.anonymous, status(collector.pid, 'RssAnon'));
     peak.wal = Math.max(peak.wal, sizeOf(`${path}-wal`));
-    peak.disk = Math.max(peak.disk, readdirSync(folder).reduce((sum, name) => sum + sizeOf(join(folder, name)), 0));
+    peak.disk = Math.max(
+      peak.disk,
+      readdirSync(folder).reduce((sum, name) => sum + sizeOf(join(folder, name)), 0),
+    );
   };
   let code;
   while (code === undefined) {
@@ -105,7 +115,8 @@ function check(path) {
   const balanced = database.prepare('SELECT balanced FROM books').pluck().get();
   const integrity = database.pragma('integrity_check', { simple: true });
   database.close();
-  if (facts.samples !== wanted || facts.values !== wanted || facts.sum !== sum) throw new Error(`wanted ${wanted} samples with the sum ${sum}, got ${JSON.stringify(facts)}`);
+  if (facts.samples !== wanted || facts.values !== wanted || facts.sum !== sum)
+    throw new Error(`wanted ${wanted} samples with the sum ${sum}, got ${JSON.stringify(facts)}`);
   if (balanced !== 1 || integrity !== 'ok') throw new Error(`books balanced: ${balanced}, integrity: ${integrity}`);
   return facts.samples;
 }
@@ -130,7 +141,9 @@ try {
     peakFolderMB: peak.disk / MB,
   };
   if (options.json) console.log(JSON.stringify(result));
-  else for (const [key, value] of Object.entries(result)) console.log(`${key.padEnd(18)}${Number.isInteger(value) ? value : value.toFixed(1)}`);
+  else
+    for (const [key, value] of Object.entries(result))
+      console.log(`${key.padEnd(18)}${Number.isInteger(value) ? value : value.toFixed(1)}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -48,7 +48,8 @@ function poller(pending) {
   const taken = [];
   return {
     read: () => reader.inSnapshot(() => reader.firstRows(backlog.sendable(taken), batchMetrics)).ranges,
-    encode: () => encoder.encode({ ranges: backlog.sendable(taken), batchMetrics, chunkMetrics: 50, nowMs: Date.now() }).ranges,
+    encode: () =>
+      encoder.encode({ ranges: backlog.sendable(taken), batchMetrics, chunkMetrics: 50, nowMs: Date.now() }).ranges,
     books: () => backlog.books(),
     close: () => (reader.close(), database.close()),
   };
@@ -72,13 +73,27 @@ try {
         if (round >= 0) times[which].push(ms);
       }
     }
-    const what = { read: `find and read ${batchMetrics} rows`, encode: `find, read and encode ${batchMetrics} rows in chunks of 50`, books: 'the books' }[kind];
+    const what = {
+      read: `find and read ${batchMetrics} rows`,
+      encode: `find, read and encode ${batchMetrics} rows in chunks of 50`,
+      books: 'the books',
+    }[kind];
     const [few, many] = [spread(times.few), spread(times.many)];
-    for (const [which, { median: value, from, to }] of Object.entries({ few, many })) figures.push({ name: `${what}, ${options[which]} pending`, value, unit: 'ms', from, to });
-    figures.push({ name: `${what}: many / few`, value: many.median / few.median, unit: '', ...(kind === 'read' ? { reach: '0.8 to 1.2' } : {}) });
+    for (const [which, { median: value, from, to }] of Object.entries({ few, many }))
+      figures.push({ name: `${what}, ${options[which]} pending`, value, unit: 'ms', from, to });
+    figures.push({
+      name: `${what}: many / few`,
+      value: many.median / few.median,
+      unit: '',
+      ...(kind === 'read' ? { reach: '0.8 to 1.2' } : {}),
+    });
   }
   for (const each of Object.values(pollers)) each.close();
-  printFigures(`a poll with ${options.few} and with ${options.many} rows pending, medians of ${options.rounds}`, figures, options.json);
+  printFigures(
+    `a poll with ${options.few} and with ${options.many} rows pending, medians of ${options.rounds}`,
+    figures,
+    options.json,
+  );
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -44,7 +44,12 @@ function slices(settledShare) {
   const database = openDatabase(path);
   database.pragma(`cache_size = -2000`);
   const usedBytes = statSync(path).size * 0.02;
-  const retention = new Retention(database, { clock, ledger: new Ledger(database), retentionMs: 1, usedBytes: settledShare === 1 ? usedBytes : statSync(path).size * 0.3 });
+  const retention = new Retention(database, {
+    clock,
+    ledger: new Ledger(database),
+    retentionMs: 1,
+    usedBytes: settledShare === 1 ? usedBytes : statSync(path).size * 0.3,
+  });
   const times = { settled: [], 'given up': [], 'looked at': [] };
   for (let slice = 0; slice < Number(options.slices); slice++) {
     if (statSync(`${path}-wal`).size > WAL_BYTES) database.pragma('wal_checkpoint(TRUNCATE)');
@@ -54,7 +59,10 @@ function slices(settledShare) {
     const ms = performance.now() - startedAt;
     const { user, system } = process.cpuUsage(cpuAt);
     if (done === undefined) break;
-    times[done.lost > 0 ? 'given up' : done.rows > 0 ? 'settled' : 'looked at'].push({ ms, cpuMs: (user + system) / 1000 });
+    times[done.lost > 0 ? 'given up' : done.rows > 0 ? 'settled' : 'looked at'].push({
+      ms,
+      cpuMs: (user + system) / 1000,
+    });
   }
   database.close();
   return times;
@@ -66,10 +74,29 @@ try {
     for (const [what, times] of Object.entries(slices(share))) {
       if (times.length === 0) continue;
       const name = `${share === 1 ? 'delivered rows' : 'pending rows'}, a slice ${what} (${times.length})`;
-      for (const [which, at] of [['p50', 0.5], ['p99', 0.99], ['max', 1]]) {
+      for (const [which, at] of [
+        ['p50', 0.5],
+        ['p99', 0.99],
+        ['max', 1],
+      ]) {
         const reach = which === 'max' ? { reach: '50 at most' } : {};
-        figures.push({ name: `${name}, ${which}`, value: quantile(times.map(({ ms }) => ms), at), unit: 'ms', ...reach });
-        figures.push({ name: `${name}, ${which} of CPU`, value: quantile(times.map(({ cpuMs }) => cpuMs), at), unit: 'ms' });
+        figures.push({
+          name: `${name}, ${which}`,
+          value: quantile(
+            times.map(({ ms }) => ms),
+            at,
+          ),
+          unit: 'ms',
+          ...reach,
+        });
+        figures.push({
+          name: `${name}, ${which} of CPU`,
+          value: quantile(
+            times.map(({ cpuMs }) => cpuMs),
+            at,
+          ),
+          unit: 'ms',
+        });
       }
     }
   }

@@ -9,16 +9,21 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 const here = import.meta.dirname;
-const names = readdirSync(here).filter((file) => file.endsWith('.mjs') && file !== 'run.mjs').map((file) => file.slice(0, -'.mjs'.length));
+const names = readdirSync(here)
+  .filter((file) => file.endsWith('.mjs') && file !== 'run.mjs')
+  .map((file) => file.slice(0, -'.mjs'.length));
 /** Collecting, storing, encoding, draining, quiet times, and a poll at any depth: about 20 minutes. */
 const ALL = ['collect', 'flash', 'encode', 'drain', 'steady', 'poll'];
 
 const [name = '', ...args] = process.argv.slice(2);
 
 if (name === '' || name === '--json') runAll(name === '--json');
-else if (names.includes(name)) process.exit(spawnSync(process.execPath, [join(here, `${name}.mjs`), ...args], { stdio: 'inherit' }).status ?? 1);
+else if (names.includes(name))
+  process.exit(spawnSync(process.execPath, [join(here, `${name}.mjs`), ...args], { stdio: 'inherit' }).status ?? 1);
 else {
-  console.error(`usage: npm run bench [-- --json]\n       npm run bench -- NAME [options]\nbenches: ${names.join(', ')}`);
+  console.error(
+    `usage: npm run bench [-- --json]\n       npm run bench -- NAME [options]\nbenches: ${names.join(', ')}`,
+  );
   process.exit(name === '--help' || name === '-h' ? 0 : 2);
 }
 
@@ -26,7 +31,10 @@ else {
 function runAll(asJson) {
   const results = ALL.map((bench) => {
     console.error(`${bench} …`);
-    const { status, stdout } = spawnSync(process.execPath, [join(here, `${bench}.mjs`), '--json'], { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' });
+    const { status, stdout } = spawnSync(process.execPath, [join(here, `${bench}.mjs`), '--json'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      encoding: 'utf8',
+    });
     if (status !== 0) process.exit(status ?? 1);
     return { bench, ...JSON.parse(stdout.trim().split('\n').at(-1)) };
   });
@@ -38,7 +46,10 @@ function printTable({ bench, title, figures }) {
   const between = ({ from, to }) => (from === undefined || from === null ? '' : `${rounded(from)} to ${rounded(to)}`);
   console.log(`\n${bench}: ${title}; ${cpus().length} × ${cpus()[0].model.trim()}, Node ${process.versions.node}\n`);
   console.log('| figure | value | spread | to reach |\n|---|---|---|---|');
-  for (const figure of figures) console.log(`| ${figure.name} | ${rounded(figure.value)} ${figure.unit} | ${between(figure)} | ${figure.reach ?? ''} |`);
+  for (const figure of figures)
+    console.log(
+      `| ${figure.name} | ${rounded(figure.value)} ${figure.unit} | ${between(figure)} | ${figure.reach ?? ''} |`,
+    );
 }
 
 function rounded(value) {

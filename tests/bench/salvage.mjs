@@ -44,7 +44,8 @@ function overwrite(path, position, bytes) {
 }
 
 const DAMAGES = {
-  'one page in the middle': (path) => overwrite(path, Math.floor(statSync(path).size / 2048) * 1024, Buffer.alloc(1024, 0xa5)),
+  'one page in the middle': (path) =>
+    overwrite(path, Math.floor(statSync(path).size / 2048) * 1024, Buffer.alloc(1024, 0xa5)),
   'the header': (path) => overwrite(path, 0, Buffer.alloc(100, 0xa5)),
 };
 
@@ -53,7 +54,9 @@ function look(path) {
   let database;
   try {
     database = openDatabase(path, { readonly: true });
-    const state = database.prepare('SELECT heartbeat, last_id AS lastId, collected, dropped FROM collector_state').get();
+    const state = database
+      .prepare('SELECT heartbeat, last_id AS lastId, collected, dropped FROM collector_state')
+      .get();
     const copying = database.prepare('SELECT COUNT(*) FROM salvage').pluck().get() > 0;
     return { ...state, copying };
   } catch {
@@ -74,7 +77,13 @@ async function run(damage) {
   damage(path);
   const startedAt = Date.now();
   const collector = spawn(process.execPath, [join(root, 'collector/dist/main.js')], {
-    env: { PATH: process.env.PATH, THUGSHELLS_DB_PATH: path, THUGSHELLS_DEVICE_ID: 'bench', THUGSHELLS_INTERVAL: '1s', THUGSHELLS_DB_MAX_SIZE: '2GiB' },
+    env: {
+      PATH: process.env.PATH,
+      THUGSHELLS_DB_PATH: path,
+      THUGSHELLS_DEVICE_ID: 'bench',
+      THUGSHELLS_INTERVAL: '1s',
+      THUGSHELLS_DB_MAX_SIZE: '2GiB',
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const log = [];
@@ -91,7 +100,8 @@ async function run(damage) {
     if (said('the database is damaged')) foundMs ??= Date.now() - startedAt;
     if (seen === undefined || seen.heartbeat < startedAt) continue;
     firstMs ??= Date.now() - startedAt;
-    if (last !== undefined && seen.heartbeat > last.heartbeat) pauseMs = Math.max(pauseMs, seen.heartbeat - last.heartbeat);
+    if (last !== undefined && seen.heartbeat > last.heartbeat)
+      pauseMs = Math.max(pauseMs, seen.heartbeat - last.heartbeat);
     last = seen;
     if (said('a damaged database has been salvaged') && !seen.copying) copiedMs = Date.now() - startedAt;
   }

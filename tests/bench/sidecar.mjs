@@ -18,7 +18,11 @@ import { parseArgs } from 'node:util';
 import { prepare, root } from '../../deploy/scripts/prepare.mjs';
 
 const { values: options } = parseArgs({
-  options: { pending: { type: 'string', default: '10000000' }, seconds: { type: 'string', default: '10' }, requests: { type: 'string', default: '10000' } },
+  options: {
+    pending: { type: 'string', default: '10000000' },
+    seconds: { type: 'string', default: '10' },
+    requests: { type: 'string', default: '10000' },
+  },
 });
 const seconds = Number(options.seconds);
 await prepare();
@@ -39,15 +43,44 @@ function reportCost(pending) {
   const database = prepareDatabase(path, quiet);
   database.pragma('synchronous = OFF');
   const first = Date.now() - 86_400_000;
-  database.prepare(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO samples SELECT i, i % 100, ? + i / 100, i FROM n`).run(pending, first);
+  database
+    .prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO samples SELECT i, i % 100, ? + i / 100, i FROM n`,
+    )
+    .run(pending, first);
   database.prepare('UPDATE collector_state SET last_id = ?, collected = ?').run(pending, pending);
   const settled = new Settled(database);
   let monotonicMs = 0;
-  const clock = { now: () => Date.now(), monotonic: () => (monotonicMs += 1_000), sinceBoot: () => 0, sleep: async () => undefined };
+  const clock = {
+    now: () => Date.now(),
+    monotonic: () => (monotonicMs += 1_000),
+    sinceBoot: () => 0,
+    sleep: async () => undefined,
+  };
   const uploads = stateOfStopped(undefined, { nowMs: Date.now(), skewMs: undefined });
-  const snapshots = new Snapshots({ clock, store: new StoreReader(database, path), backlog: new Backlog(database, settled), settled: () => settled.ranges(), uploads: () => uploads, batchMetrics: 2_500 });
-  const limits = { uploadIntervalMs: 30_000, healthDegradedPending: 5_000, healthErrorPending: 10_000, healthErrorAfterMs: 600_000, clockSkewWarnMs: 2_000 };
-  const monitor = new HealthMonitor({ logger: quiet, snapshots, limits, version: '', deviceId: 'b', configurationWarnings: [] });
+  const snapshots = new Snapshots({
+    clock,
+    store: new StoreReader(database, path),
+    backlog: new Backlog(database, settled),
+    settled: () => settled.ranges(),
+    uploads: () => uploads,
+    batchMetrics: 2_500,
+  });
+  const limits = {
+    uploadIntervalMs: 30_000,
+    healthDegradedPending: 5_000,
+    healthErrorPending: 10_000,
+    healthErrorAfterMs: 600_000,
+    clockSkewWarnMs: 2_000,
+  };
+  const monitor = new HealthMonitor({
+    logger: quiet,
+    snapshots,
+    limits,
+    version: '',
+    deviceId: 'b',
+    configurationWarnings: [],
+  });
   const costs = Array.from({ length: 200 }, () => {
     const startedAt = performance.now();
     JSON.stringify(monitor.status());
@@ -59,7 +92,11 @@ function reportCost(pending) {
 
 const children = [];
 async function start(args, pattern, env = {}) {
-  const child = spawn(process.execPath, args, { cwd: root, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   children.push(child);
   for await (const line of createInterface({ input: child.stdout })) {
     const found = pattern.exec(line);
@@ -72,7 +109,9 @@ async function start(args, pattern, env = {}) {
 
 const ask = (endpoint, path, agent) =>
   new Promise((resolve) => {
-    get(new URL(path, endpoint), { agent }, (response) => response.resume().once('end', () => resolve(response.statusCode))).once('error', () => resolve(0));
+    get(new URL(path, endpoint), { agent }, (response) =>
+      response.resume().once('end', () => resolve(response.statusCode)),
+    ).once('error', () => resolve(0));
   });
 
 /** Requests spread over the time, beside clients that never end their headers, and some with a megabyte of them. */
@@ -86,14 +125,17 @@ async function press(endpoint) {
     slow.push(socket);
   }, 50);
   const greedy = setInterval(() => {
-    connect(Number(port), hostname).on('error', () => undefined).end(`GET / HTTP/1.1\r\nx: ${'a'.repeat(2 ** 20)}\r\n\r\n`);
+    connect(Number(port), hostname)
+      .on('error', () => undefined)
+      .end(`GET / HTTP/1.1\r\nx: ${'a'.repeat(2 ** 20)}\r\n\r\n`);
   }, 200);
   const statuses = [];
   const total = Number(options.requests);
   const begun = performance.now();
-  for (let sent = 0; sent < total; ) {
+  for (let sent = 0; sent < total;) {
     const due = Math.min(total, Math.ceil(((performance.now() - begun) / 1000 / seconds) * total));
-    for (; sent < due; sent++) statuses.push(ask(endpoint, ['/health', '/metrics', '/', '/health/live'][sent % 4], agent));
+    for (; sent < due; sent++)
+      statuses.push(ask(endpoint, ['/health', '/metrics', '/', '/health/live'][sent % 4], agent));
     await sleep(5);
   }
   const answered = (await Promise.all(statuses)).filter((status) => status === 200).length;
@@ -118,12 +160,25 @@ async function pace(endpoint, pid, during) {
 try {
   for (const pending of [10_000, Number(options.pending)]) console.log('report', JSON.stringify(reportCost(pending)));
   const receiver = await start(['tests/receiver/src/main.ts', '--port', '0'], /(http:\/\/[\d.]+:\d+)/);
-  const env = { THUGSHELLS_DB_PATH: join(folder, 'metrics.db'), THUGSHELLS_REMOTE_URL: `${receiver.found}/api/v1/import`, THUGSHELLS_INTERVAL: '200ms', THUGSHELLS_UPLOAD_INTERVAL: '500ms', THUGSHELLS_HEALTH_PORT: '0', THUGSHELLS_LOG_FORMAT: 'json' };
+  const env = {
+    THUGSHELLS_DB_PATH: join(folder, 'metrics.db'),
+    THUGSHELLS_REMOTE_URL: `${receiver.found}/api/v1/import`,
+    THUGSHELLS_INTERVAL: '200ms',
+    THUGSHELLS_UPLOAD_INTERVAL: '500ms',
+    THUGSHELLS_HEALTH_PORT: '0',
+    THUGSHELLS_LOG_FORMAT: 'json',
+  };
   await start(['collector/dist/main.js'], /"msg":"(collector starts)"/, env);
   const { child, found: endpoint } = await start(['uploader/dist/main.js'], /"endpoint":"(http:[^"]+)"/, env);
   await sleep(5_000);
   const rest = () => sleep(seconds * 1000);
-  const rounds = [['quiet', rest], ['pressed', () => press(endpoint)], ['quiet', rest], ['pressed', () => press(endpoint)], ['quiet', rest]];
+  const rounds = [
+    ['quiet', rest],
+    ['pressed', () => press(endpoint)],
+    ['quiet', rest],
+    ['pressed', () => press(endpoint)],
+    ['quiet', rest],
+  ];
   for (const [name, during] of rounds) console.log(name, JSON.stringify(await pace(endpoint, child.pid, during)));
 } finally {
   for (const child of children.reverse()) {

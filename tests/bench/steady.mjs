@@ -20,7 +20,11 @@ import { findPeers, findWithVersion, startPeer } from './parts/peers.mjs';
 import { freePort, metricsOf, startReceiver, valueIn } from './parts/receiver.mjs';
 
 const { values: options } = parseArgs({
-  options: { seconds: { type: 'string', default: '60' }, 'default-seconds': { type: 'string', default: '120' }, json: { type: 'boolean', default: false } },
+  options: {
+    seconds: { type: 'string', default: '60' },
+    'default-seconds': { type: 'string', default: '120' },
+    json: { type: 'boolean', default: false },
+  },
 });
 /** Start-up, and the first uploads with all their series. */
 const WARM_UP_MS = 20_000;
@@ -63,7 +67,10 @@ async function watch({ pids, receiver, wireBytes, seconds }) {
 function textFiles(folder) {
   const directory = join(folder, 'textfiles');
   mkdirSync(directory);
-  const lines = Array.from({ length: TEXT_FILE_SERIES }, (_, index) => `script_events_total{queue="q${index % 30}",kind="k${index}"} ${index * 7919}`);
+  const lines = Array.from(
+    { length: TEXT_FILE_SERIES },
+    (_, index) => `script_events_total{queue="q${index % 30}",kind="k${index}"} ${index * 7919}`,
+  );
   writeFileSync(join(directory, 'script.prom'), `# TYPE script_events_total counter\n${lines.join('\n')}\n`);
   return { TEXTFILE_DIR: directory };
 }
@@ -75,9 +82,16 @@ async function ours({ withTextFile = false, ...given }, seconds) {
   const receiver = await startReceiver(pair.folder, port);
   const programs = [
     pair.start('collector', variables),
-    pair.start('uploader', { ...variables, REMOTE_URL: `http://127.0.0.1:${port}/api/v1/import`, HEALTH_PORT: String(healthPort) }),
+    pair.start('uploader', {
+      ...variables,
+      REMOTE_URL: `http://127.0.0.1:${port}/api/v1/import`,
+      HEALTH_PORT: String(healthPort),
+    }),
   ];
-  const startSeconds = await cpuToStart(programs.map(({ pid }) => pid), healthPort);
+  const startSeconds = await cpuToStart(
+    programs.map(({ pid }) => pid),
+    healthPort,
+  );
   const wireBytes = async () => valueIn(await metricsOf(healthPort), 'uploader_bytes_sent_total');
   const seen = await watch({ pids: programs.map(({ pid }) => pid), receiver, wireBytes, seconds });
   receiver.stop();
@@ -89,7 +103,10 @@ async function ours({ withTextFile = false, ...given }, seconds) {
 async function cpuToStart(pids, healthPort) {
   for (;;) {
     await sleep(LOOK_INTERVAL_MS);
-    const report = await fetch(`http://127.0.0.1:${healthPort}/health`).then((response) => response.json(), () => undefined);
+    const report = await fetch(`http://127.0.0.1:${healthPort}/health`).then(
+      (response) => response.json(),
+      () => undefined,
+    );
     if (report?.components.storage?.details?.collected > 0) return pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
   }
 }
@@ -99,7 +116,12 @@ async function peer(found, exporterBinary, seconds) {
   const exporter = spawn(exporterBinary, [`--web.listen-address=127.0.0.1:${exporterPort}`], { stdio: 'ignore' });
   const running = await startPeer(found, { receiverPort, exporterPort, path: '/metrics' });
   const receiver = await startReceiver(running.folder, receiverPort);
-  const seen = await watch({ pids: [exporter.pid, running.child.pid], receiver, wireBytes: running.wireBytes, seconds });
+  const seen = await watch({
+    pids: [exporter.pid, running.child.pid],
+    receiver,
+    wireBytes: running.wireBytes,
+    seconds,
+  });
   receiver.stop();
   exporter.kill('SIGKILL');
   await running.stop();
@@ -107,15 +129,28 @@ async function peer(found, exporterBinary, seconds) {
 }
 
 const second = await ours({ INTERVAL: '1s', UPLOAD_INTERVAL: '1s' }, Number(options.seconds));
-const secondWithMore = await ours({ INTERVAL: '1s', UPLOAD_INTERVAL: '1s', withTextFile: true }, Number(options.seconds));
+const secondWithMore = await ours(
+  { INTERVAL: '1s', UPLOAD_INTERVAL: '1s', withTextFile: true },
+  Number(options.seconds),
+);
 const byDefault = await ours({}, Number(options['default-seconds']));
 const figures = [
   { name: 'CPU of both, each second', value: second.cpuPercent, unit: '% of a core' },
   { name: 'wire bytes a sample with headers, each second', value: second.wireBytes, unit: 'bytes' },
   { name: 'disk bytes a sample, each second', value: second.diskBytes, unit: 'bytes' },
-  { name: `CPU for 1,000 samples, ${TEXT_FILE_SERIES} more each second`, value: secondWithMore.cpuMsPerThousand, unit: 'ms', reach: '15' },
+  {
+    name: `CPU for 1,000 samples, ${TEXT_FILE_SERIES} more each second`,
+    value: secondWithMore.cpuMsPerThousand,
+    unit: 'ms',
+    reach: '15',
+  },
   { name: `CPU of both, ${TEXT_FILE_SERIES} more each second`, value: secondWithMore.cpuPercent, unit: '% of a core' },
-  { name: `wire bytes a sample with headers, ${TEXT_FILE_SERIES} more each second`, value: secondWithMore.wireBytes, unit: 'bytes', reach: '14' },
+  {
+    name: `wire bytes a sample with headers, ${TEXT_FILE_SERIES} more each second`,
+    value: secondWithMore.wireBytes,
+    unit: 'bytes',
+    reach: '14',
+  },
   { name: `disk bytes a sample, ${TEXT_FILE_SERIES} more each second`, value: secondWithMore.diskBytes, unit: 'bytes' },
   { name: 'CPU of both, by default', value: byDefault.cpuPercent, unit: '% of a core', reach: '1' },
   { name: 'PSS of both, by default', value: byDefault.pssMiB, unit: 'MiB', reach: '85' },
@@ -136,5 +171,9 @@ for (const found of exporter === undefined ? [] : await findPeers()) {
   );
 }
 const { title: receiver } = await findWithVersion('victoria-metrics');
-printFigures(`in quiet times, into ${receiver}, ${options.seconds} s each second, ${options['default-seconds']} s by default`, figures, options.json);
+printFigures(
+  `in quiet times, into ${receiver}, ${options.seconds} s each second, ${options['default-seconds']} s by default`,
+  figures,
+  options.json,
+);
 process.exit(0);

@@ -4,7 +4,16 @@
  * kept in var/containers for the next time.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 
@@ -17,7 +26,11 @@ const folder = join(root, 'var', 'containers');
 const podman = join(root, 'tests', 'containers', 'podman');
 
 function run(command, args, { quiet = false } = {}) {
-  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', stdio: quiet ? 'pipe' : 'inherit', env: { ...process.env, ...env() } });
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    encoding: 'utf8',
+    stdio: quiet ? 'pipe' : 'inherit',
+    env: { ...process.env, ...env() },
+  });
   return { ok: status === 0, output: `${stdout ?? ''}${stderr ?? ''}` };
 }
 
@@ -31,7 +44,10 @@ function env() {
 function writeNpmrc() {
   const setting = (name) => spawnSync('npm', ['config', 'get', name], { cwd: '/', encoding: 'utf8' }).stdout.trim();
   const cafile = setting('cafile');
-  writeFileSync(join(folder, 'npmrc'), `registry=${setting('registry')}\n${existsSync(cafile) ? 'cafile=/etc/ssl/certs/ca-certificates.crt\n' : ''}`);
+  writeFileSync(
+    join(folder, 'npmrc'),
+    `registry=${setting('registry')}\n${existsSync(cafile) ? 'cafile=/etc/ssl/certs/ca-certificates.crt\n' : ''}`,
+  );
   const userConfig = setting('userconfig');
   writeFileSync(join(folder, 'user-npmrc'), '', { mode: 0o600 });
   if (existsSync(userConfig)) copyFileSync(userConfig, join(folder, 'user-npmrc'));
@@ -40,13 +56,25 @@ function writeNpmrc() {
 
 /** Makes the images that the files name, unless they are there from the last time. */
 async function makeBaseImages() {
-  const image = /image: (victoriametrics\/\S+)/.exec(readFileSync(join(root, 'deploy', 'docker', 'docker-compose.yml'), 'utf8'))[1];
-  const names = [`docker.io/${image}`, 'docker.io/library/node:24-bookworm-slim', 'docker.io/library/debian:bookworm-slim'];
+  const image = /image: (victoriametrics\/\S+)/.exec(
+    readFileSync(join(root, 'deploy', 'docker', 'docker-compose.yml'), 'utf8'),
+  )[1];
+  const names = [
+    `docker.io/${image}`,
+    'docker.io/library/node:24-bookworm-slim',
+    'docker.io/library/debian:bookworm-slim',
+  ];
   if (names.every((name) => run(podman, ['image', 'exists', name], { quiet: true }).ok)) return true;
   const work = join(folder, 'work');
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
-  const { ok } = run('sh', [join(root, 'tests', 'containers', 'base-images.sh'), work, await findProgram('victoria-metrics'), names[0], podman]);
+  const { ok } = run('sh', [
+    join(root, 'tests', 'containers', 'base-images.sh'),
+    work,
+    await findProgram('victoria-metrics'),
+    names[0],
+    podman,
+  ]);
   rmSync(work, { recursive: true, force: true });
   return ok;
 }
@@ -72,7 +100,10 @@ mkdirSync(folder, { recursive: true });
 try {
   writeNpmrc();
   if (await makeBaseImages()) {
-    const { passed, failed } = runJest(['--config', 'tests/containers/jest.config.js', '--runInBand', ...process.argv.slice(2)], env());
+    const { passed, failed } = runJest(
+      ['--config', 'tests/containers/jest.config.js', '--runInBand', ...process.argv.slice(2)],
+      env(),
+    );
     end(passed, failed);
   } else end(0, 1, 'the images to start from could not be made');
 } finally {

@@ -20,13 +20,21 @@ export class Stack {
   readonly sidecar: string;
 
   private constructor(ports: readonly [number, number, number]) {
-    const [victoriaMetrics, receiver, sidecar] = ports.map((port) => `http://127.0.0.1:${port}`) as [string, string, string];
+    const [victoriaMetrics, receiver, sidecar] = ports.map((port) => `http://127.0.0.1:${port}`) as [
+      string,
+      string,
+      string,
+    ];
     this.victoriaMetrics = victoriaMetrics;
     this.receiver = receiver;
     this.sidecar = sidecar;
     this.#env = {
       ...process.env,
-      ...{ VICTORIA_METRICS_PORT: String(ports[0]), RECEIVER_PORT: String(ports[1]), THUGSHELLS_HEALTH_PORT: String(ports[2]) },
+      ...{
+        VICTORIA_METRICS_PORT: String(ports[0]),
+        RECEIVER_PORT: String(ports[1]),
+        THUGSHELLS_HEALTH_PORT: String(ports[2]),
+      },
       THUGSHELLS_REMOTE_URL: `${victoriaMetrics}/api/v1/import`,
       ...{ THUGSHELLS_DEVICE_ID: 'board-1', THUGSHELLS_INTERVAL: '1s', THUGSHELLS_UPLOAD_INTERVAL: '1s' },
     };
@@ -39,7 +47,10 @@ export class Stack {
   /** Runs podman-compose with the compose file as it stands; returns all that it printed, for it may end with 0 after an error. */
   async compose(...args: readonly string[]): Promise<string> {
     const flags = ['--podman-path', podman, '-p', PROJECT, '-f', composeFile];
-    const { stdout, stderr } = await run('podman-compose', [...flags, ...args], { env: this.#env, maxBuffer: MAX_OUTPUT_BYTES });
+    const { stdout, stderr } = await run('podman-compose', [...flags, ...args], {
+      env: this.#env,
+      maxBuffer: MAX_OUTPUT_BYTES,
+    });
     return `${stdout}${stderr}`;
   }
 
@@ -50,7 +61,10 @@ export class Stack {
   }
 
   async hasImage(name: string): Promise<boolean> {
-    return this.podman('image', 'exists', name).then(() => true, () => false);
+    return this.podman('image', 'exists', name).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Runs a shell's line in a container. */

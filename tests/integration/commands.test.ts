@@ -48,13 +48,18 @@ describe.each(['collector', 'uploader'] as const)('%s', (program) => {
     expect(code).toBe(78);
     expect(stderr).toContain('THUGSHELLS_LOG_LEVEL=loud');
     expect(stderr).toContain('THUGSHELLS_LOG_FORMAT=xml');
-    expect(stderr).toContain('THUGSHELLS_UPLOAD_INTERVALL is not a variable of this program; did you mean THUGSHELLS_UPLOAD_INTERVAL?');
+    expect(stderr).toContain(
+      'THUGSHELLS_UPLOAD_INTERVALL is not a variable of this program; did you mean THUGSHELLS_UPLOAD_INTERVAL?',
+    );
   });
 
   test('check-config prints where each value came from, and no credentials', async () => {
     const { code, stdout } = await runToEnd(
       program,
-      { THUGSHELLS_DB_PATH: database, THUGSHELLS_REMOTE_URL: 'http://me:secret@127.0.0.1:1/api/v1/import?token=hidden' },
+      {
+        THUGSHELLS_DB_PATH: database,
+        THUGSHELLS_REMOTE_URL: 'http://me:secret@127.0.0.1:1/api/v1/import?token=hidden',
+      },
       ['check-config'],
     );
     expect(code).toBe(0);
@@ -65,7 +70,11 @@ describe.each(['collector', 'uploader'] as const)('%s', (program) => {
   });
 
   test('exits with 78 at run time for a value that it cannot read', async () => {
-    const { code, stderr } = await runToEnd(program, { THUGSHELLS_DB_PATH: database, THUGSHELLS_LOG_LEVEL: 'loud' }, []);
+    const { code, stderr } = await runToEnd(
+      program,
+      { THUGSHELLS_DB_PATH: database, THUGSHELLS_LOG_LEVEL: 'loud' },
+      [],
+    );
     expect(code).toBe(78);
     expect(stderr).toContain('THUGSHELLS_LOG_LEVEL=loud');
   });
@@ -81,12 +90,19 @@ test('commands: migrate refuses the database of a later program with 78 and name
   expect(existsSync(`${database}.schema-99`)).toBe(false);
 });
 
-test.each([[], ['once']])('collector %s exits with 78 where PROC_ROOT is no proc file system', async (...args: string[]) => {
-  const { code, stdout, stderr } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database, THUGSHELLS_PROC_ROOT: folder }, args);
-  expect(code).toBe(78);
-  expect(stdout + stderr).toContain('THUGSHELLS_PROC_ROOT');
-  expect(existsSync(database)).toBe(false);
-});
+test.each([[], ['once']])(
+  'collector %s exits with 78 where PROC_ROOT is no proc file system',
+  async (...args: string[]) => {
+    const { code, stdout, stderr } = await runToEnd(
+      'collector',
+      { THUGSHELLS_DB_PATH: database, THUGSHELLS_PROC_ROOT: folder },
+      args,
+    );
+    expect(code).toBe(78);
+    expect(stdout + stderr).toContain('THUGSHELLS_PROC_ROOT');
+    expect(existsSync(database)).toBe(false);
+  },
+);
 
 test('an unknown variable is one warning at run time, and the program runs on', async () => {
   const agent = new AgentProcess('collector', { THUGSHELLS_DB_PATH: database, THUGSHELLS_FUTURE_FEATURE: '1' });
@@ -102,9 +118,12 @@ describe('collector once', () => {
   test('prints this machine’s samples as JSON lines and touches no database', async () => {
     const { code, stdout } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database }, ['once']);
     expect(code).toBe(0);
-    const lines = stdout.split('\n').map((line) => JSON.parse(line) as { metric: Record<string, string>; values: number[] });
+    const lines = stdout
+      .split('\n')
+      .map((line) => JSON.parse(line) as { metric: Record<string, string>; values: number[] });
     const names = new Set(lines.map(({ metric }) => metric['__name__']));
-    for (const name of ['cpu_usage_percent', 'memory_used_bytes', 'disk_read_bytes_per_second']) expect(names).toContain(name);
+    for (const name of ['cpu_usage_percent', 'memory_used_bytes', 'disk_read_bytes_per_second'])
+      expect(names).toContain(name);
     expect(lines.every(({ metric }) => metric['device_id'] === hostname())).toBe(true);
     expect(existsSync(database)).toBe(false);
   });
@@ -133,8 +152,16 @@ test('collector says whose folder it is where it may not write, and exits with 1
   chmodSync(folder, 0o555);
   const main = fileURLToPath(new URL('../../collector/dist/main.js', import.meta.url));
   // Root may write everywhere: then the program runs without that power.
-  const [command, ...args] = [...(process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search'] : []), process.execPath, main];
-  const { status, stdout } = spawnSync(command, args, { env: { PATH: process.env['PATH'], THUGSHELLS_DB_PATH: database }, encoding: 'utf8', timeout: 30_000 });
+  const [command, ...args] = [
+    ...(process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override,-dac_read_search'] : []),
+    process.execPath,
+    main,
+  ];
+  const { status, stdout } = spawnSync(command, args, {
+    env: { PATH: process.env['PATH'], THUGSHELLS_DB_PATH: database },
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
   expect(status).toBe(1);
   expect(stdout).toContain(`${folder} and the database in it must belong to the user that this program runs as`);
 });

@@ -63,7 +63,10 @@ test('every stored sample is in VictoriaMetrics exactly once, though uploader an
     if (kill === 3) {
       await until('the new uploader delivers', () => uploader.told('uploaded').length > 0);
       await server.kill('SIGKILL');
-      await until('the uploader notices', () => uploader.told('the receiver does not take samples; they wait').length > 0);
+      await until(
+        'the uploader notices',
+        () => uploader.told('the receiver does not take samples; they wait').length > 0,
+      );
       await server.restart();
     }
   }
@@ -87,8 +90,9 @@ test('samples that VictoriaMetrics forgot when it was killed right after its ans
   await until('a first pass is delivered', () => uploader.told('uploaded').length > 0);
   await server.kill('SIGKILL');
   await server.restart();
-  await until('the loss is noticed', () =>
-    uploader.told('a connection ended early; what it carried last is sent again').length > 0,
+  await until(
+    'the loss is noticed',
+    () => uploader.told('a connection ended early; what it carried last is sent again').length > 0,
   );
   await until('uploads go on', () => uploader.told('uploaded').length > 3);
   await collector.stop();
@@ -99,7 +103,10 @@ test('samples that VictoriaMetrics forgot when it was killed right after its ans
 
 test('an uploader that starts first waits for the database and says so once', async () => {
   const uploader = start('uploader');
-  await until('it says that it waits', () => uploader.told('waiting for the collector to prepare the database').length > 0);
+  await until(
+    'it says that it waits',
+    () => uploader.told('waiting for the collector to prepare the database').length > 0,
+  );
   await delay(1_500);
   start('collector');
   await until('it uploads', () => uploader.told('uploaded').length > 0);
@@ -115,7 +122,9 @@ test('a second collector or uploader on the same database exits with 75 and name
   for (const program of ['collector', 'uploader'] as const) {
     const second = start(program);
     expect(await second.ended).toEqual({ code: 75, signal: null });
-    expect(second.log().find(({ error_code: code }) => code === 'ANOTHER_INSTANCE')?.['hint']).toContain(`${program}-lock`);
+    expect(second.log().find(({ error_code: code }) => code === 'ANOTHER_INSTANCE')?.['hint']).toContain(
+      `${program}-lock`,
+    );
   }
   expect(collector.isRunning && first.isRunning).toBe(true);
 });

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { fillWithBoards, THIS_MACHINE } from '../support/boards-data.ts';
-import { alertRules, documents, expressionsOfDashboards, expressionsOfDocument, query, type Expression } from '../support/promql.ts';
+import {
+  alertRules,
+  documents,
+  expressionsOfDashboards,
+  expressionsOfDocument,
+  query,
+  type Expression,
+} from '../support/promql.ts';
 import { until } from '../support/until.ts';
 import { HISTORY_MINUTES, historyOf, TROUBLE_MINUTE, type Trouble } from '../support/made-history.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
@@ -19,7 +26,9 @@ afterAll(() => server.stop());
 
 /** Expressions without an answer; what does not parse throws. */
 async function unanswered(expressions: readonly Expression[]): Promise<string[]> {
-  const answers = await Promise.all(expressions.map(async ({ where, text }) => ({ where, text, values: await query(server.url, text) })));
+  const answers = await Promise.all(
+    expressions.map(async ({ where, text }) => ({ where, text, values: await query(server.url, text) })),
+  );
   return answers.filter(({ values }) => values.length === 0).map(({ where, text }) => `${where}: ${text}`);
 }
 
@@ -51,8 +60,12 @@ describe('gives data:', () => {
 });
 
 test('a panel’s list of boards is the boards', async () => {
-  const response = await fetch(`${server.url}/api/v1/label/device_id/values?match[]=system_uptime_seconds`, { headers: { connection: 'close' } });
-  expect(((await response.json()) as { data: string[] }).data).toEqual(expect.arrayContaining([THIS_MACHINE, 'raspberry-pi', 'x86-board']));
+  const response = await fetch(`${server.url}/api/v1/label/device_id/values?match[]=system_uptime_seconds`, {
+    headers: { connection: 'close' },
+  });
+  expect(((await response.json()) as { data: string[] }).data).toEqual(
+    expect.arrayContaining([THIS_MACHINE, 'raspberry-pi', 'x86-board']),
+  );
 });
 
 test('an expression of a series that nobody exports is found out', async () => {
@@ -68,14 +81,19 @@ describe('alerts', () => {
   const beginMs = Math.floor(Date.now() / minute) * minute - 8 * 60 * minute;
   /** What each rule is there for; the series stay those that the programs export. */
   const troubles: Readonly<Record<string, Trouble>> = {
-    BoardSilent: { '*': () => undefined, ...Object.fromEntries(['uploader_health_status', 'system_uptime_seconds'].map((name) => [name, () => undefined])) },
+    BoardSilent: {
+      '*': () => undefined,
+      ...Object.fromEntries(['uploader_health_status', 'system_uptime_seconds'].map((name) => [name, () => undefined])),
+    },
     BoardError: { uploader_health_status: () => 2 },
     BoardDegraded: { uploader_health_status: () => 1 },
     BacklogOld: { storage_oldest_pending_seconds: () => 7_200 },
     SamplesRejected: { storage_metrics_rejected: () => 3 },
     SamplesDropped: { storage_metrics_dropped: () => 3 },
     ClockSkewed: { time_skew_ms: () => -5_000 },
-    CollectorFailing: { collector_metrics_failed_total: (at, { collector }) => (collector === 'disk' ? at - TROUBLE_MINUTE : 0) },
+    CollectorFailing: {
+      collector_metrics_failed_total: (at, { collector }) => (collector === 'disk' ? at - TROUBLE_MINUTE : 0),
+    },
     DiskWorn: { disk_life_time_estimate: () => 10 },
     FilesystemFull: { filesystem_available_bytes: () => 2e7 },
     FilesystemBecameReadonly: { filesystem_readonly: () => 1 },
@@ -95,21 +113,31 @@ describe('alerts', () => {
 
   beforeAll(async () => {
     // One board that has everything: of series of two boards that are the same, the last is taken.
-    const everything = new Map((await server.export()).map((series) => [JSON.stringify({ ...series.metric, device_id: '' }), series]));
+    const everything = new Map(
+      (await server.export()).map((series) => [JSON.stringify({ ...series.metric, device_id: '' }), series]),
+    );
     const series = [...everything.values()];
     const boards = { healthy: {}, ...troubles };
     for (const [device, trouble] of Object.entries(boards)) {
       const body = historyOf(device, series, { beginMs, trouble });
-      const response = await fetch(`${server.url}/api/v1/import`, { method: 'POST', body, headers: { connection: 'close' } });
+      const response = await fetch(`${server.url}/api/v1/import`, {
+        method: 'POST',
+        body,
+        headers: { connection: 'close' },
+      });
       expect(response.status).toBe(204);
     }
     await server.flush();
     // A query that fails on a busy machine leaves its rule out, and vmalert says nothing of it.
-    await until('every rule was replayed', async () => {
-      await replayRules(server.url, new Date(beginMs), new Date(beginMs + HISTORY_MINUTES * minute));
-      await noteFiring();
-      return firing.size >= Object.keys(troubles).length;
-    }, 60_000).catch(() => undefined);
+    await until(
+      'every rule was replayed',
+      async () => {
+        await replayRules(server.url, new Date(beginMs), new Date(beginMs + HISTORY_MINUTES * minute));
+        await noteFiring();
+        return firing.size >= Object.keys(troubles).length;
+      },
+      60_000,
+    ).catch(() => undefined);
   }, 300_000);
 
   test('are silent about a board that is well', () => {
@@ -117,7 +145,11 @@ describe('alerts', () => {
   });
 
   test('have a trouble each in this test', () => {
-    expect(alertRules().map(({ name }) => name).sort()).toEqual(Object.keys(troubles).sort());
+    expect(
+      alertRules()
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(Object.keys(troubles).sort());
   });
 
   test.each(Object.keys(troubles))('%s fires, and only it, after its trouble began', (name) => {

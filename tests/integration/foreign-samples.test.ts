@@ -39,11 +39,17 @@ function valuesOf(exported: readonly ExportedSeries[], own: RegExp, count = Infi
   );
 }
 
-function expectSame(actual: ReadonlyMap<string, readonly number[]>, expected: ReadonlyMap<string, readonly number[]>): void {
+function expectSame(
+  actual: ReadonlyMap<string, readonly number[]>,
+  expected: ReadonlyMap<string, readonly number[]>,
+): void {
   expect([...actual.keys()].sort()).toEqual([...expected.keys()].sort());
   const differing = [...expected].filter(([series, values]) => {
     const others = actual.get(series)!;
-    return others.length !== values.length || values.some((value, index) => Math.abs(value - others[index]!) > 1e-9 * Math.abs(value));
+    return (
+      others.length !== values.length ||
+      values.some((value, index) => Math.abs(value - others[index]!) > 1e-9 * Math.abs(value))
+    );
   });
   expect(differing.map(([series, values]) => [series, values, actual.get(series)])).toEqual([]);
 }
@@ -65,7 +71,9 @@ class Relay {
         return;
       }
       this.#pages[turn] ??= fetch(url).then((answer) => answer.text());
-      void this.#pages[turn].then((page) => response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(page));
+      void this.#pages[turn].then((page) =>
+        response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(page),
+      );
     });
   }
 
@@ -98,7 +106,12 @@ test('node_exporter, scraped for a minute, is the same in VictoriaMetrics, and b
     '/remote-write': { REMOTE_URL: `${prometheus.url}/api/v1/write`, REMOTE_PROTOCOL: 'remote-write' },
   };
   const agents = Object.entries(ways).map(([path, way]) => {
-    const agent = new AgentPair({ ...way, COLLECTORS: 'scrape', SCRAPE_TARGETS: `node=http://${host}${path}`, SCRAPE_INTERVAL: '5s' });
+    const agent = new AgentPair({
+      ...way,
+      COLLECTORS: 'scrape',
+      SCRAPE_TARGETS: `node=http://${host}${path}`,
+      SCRAPE_INTERVAL: '5s',
+    });
     toRelease.push(() => agent.remove());
     const collector = agent.start('collector');
     agent.start('uploader');
@@ -120,7 +133,10 @@ test('node_exporter, scraped for a minute, is the same in VictoriaMetrics, and b
   for (const exported of [await ours.export(), await prometheus.export()]) {
     expectSame(valuesOf(exported, own), theirSeries);
     const ups = exported.find(({ metric }) => metric['__name__'] === 'up')!;
-    expect([ups.metric, ups.values.slice(0, scrapes + 1)]).toEqual([{ __name__: 'up', job: 'node', device_id: 'board-1' }, [...Array<number>(scrapes).fill(1), 0]]);
+    expect([ups.metric, ups.values.slice(0, scrapes + 1)]).toEqual([
+      { __name__: 'up', job: 'node', device_id: 'board-1' },
+      [...Array<number>(scrapes).fill(1), 0],
+    ]);
   }
 }, 240_000);
 
@@ -128,31 +144,51 @@ const FIXTURES = join(import.meta.dirname, '../fixtures/textfiles');
 
 test('what public scripts for the textfile collector write is the same by the agent as VictoriaMetrics itself reads it', async () => {
   const [ours, theirs] = [await victoriaMetrics(), await victoriaMetrics()];
-  const { stdout, stderr, code } = await runToEnd('collector', { THUGSHELLS_COLLECTORS: 'textfile', THUGSHELLS_TEXTFILE_DIR: FIXTURES, THUGSHELLS_DEVICE_ID: 'b1' }, ['once']);
+  const { stdout, stderr, code } = await runToEnd(
+    'collector',
+    { THUGSHELLS_COLLECTORS: 'textfile', THUGSHELLS_TEXTFILE_DIR: FIXTURES, THUGSHELLS_DEVICE_ID: 'b1' },
+    ['once'],
+  );
   expect([code, stderr]).toEqual([0, 'backup_size_bytes: value NaN is not finite']);
   await fetch(`${ours.url}/api/v1/import`, { method: 'POST', body: stdout });
   const files = readdirSync(FIXTURES).filter((name) => name.endsWith('.prom'));
   for (const name of files) {
-    await fetch(`${theirs.url}/api/v1/import/prometheus?extra_label=device_id=b1`, { method: 'POST', body: readFileSync(join(FIXTURES, name)) });
+    await fetch(`${theirs.url}/api/v1/import/prometheus?extra_label=device_id=b1`, {
+      method: 'POST',
+      body: readFileSync(join(FIXTURES, name)),
+    });
   }
   expect(files.length).toBeGreaterThanOrEqual(20);
   const expected = valuesOf(await theirs.export(), /^textfile_/);
   expect(expected.size).toBeGreaterThan(80);
   expectSame(valuesOf(await ours.export(), /^textfile_/), expected);
-  expect((await ours.export('textfile_mtime_seconds')).map(({ metric }) => metric['file']).sort()).toEqual(files.map((name) => join(FIXTURES, name)).sort());
+  expect((await ours.export('textfile_mtime_seconds')).map(({ metric }) => metric['file']).sort()).toEqual(
+    files.map((name) => join(FIXTURES, name)).sort(),
+  );
 });
 
 describe('a target that never answers', () => {
   test('delays nothing, not the end either, and is named in the health report', async () => {
     const ours = await victoriaMetrics();
     let asked = 0;
-    const silent = createServer(() => { asked += 1; });
+    const silent = createServer(() => {
+      asked += 1;
+    });
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    toRelease.push(() => { silent.close(); silent.closeAllConnections(); });
+    toRelease.push(() => {
+      silent.close();
+      silent.closeAllConnections();
+    });
     const folder = mkdtempSync(join(tmpdir(), 'foreign-samples-'));
     toRelease.push(() => rmSync(folder, { recursive: true }));
     const target = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/metrics`;
-    const agent = new AgentPair({ REMOTE_URL: `${ours.url}/api/v1/import`, COLLECTORS: 'load textfile scrape', TEXTFILE_DIR: folder, SCRAPE_TARGETS: `silent=${target}`, SCRAPE_INTERVAL: '15s' });
+    const agent = new AgentPair({
+      REMOTE_URL: `${ours.url}/api/v1/import`,
+      COLLECTORS: 'load textfile scrape',
+      TEXTFILE_DIR: folder,
+      SCRAPE_TARGETS: `silent=${target}`,
+      SCRAPE_INTERVAL: '15s',
+    });
     toRelease.push(() => agent.remove());
     const collector = agent.start('collector');
     const uploader = agent.start('uploader');
@@ -163,7 +199,10 @@ describe('a target that never answers', () => {
     });
     expect(text).toContain('scrape:silent');
     await until('up is 0', async () => (await ours.export('up'))[0]?.values.includes(0));
-    const loads = await until('the others go on', async () => { const found = (await ours.export('load_average_1m'))[0]; return found !== undefined && found.timestamps.length > 8 && found; });
+    const loads = await until('the others go on', async () => {
+      const found = (await ours.export('load_average_1m'))[0];
+      return found !== undefined && found.timestamps.length > 8 && found;
+    });
     const gaps = loads.timestamps.slice(1).map((at, index) => at - loads.timestamps[index]!);
     // One that waited for the target would have waited ten seconds.
     expect(Math.max(...gaps)).toBeLessThan(9_000);

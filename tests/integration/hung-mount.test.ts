@@ -31,27 +31,43 @@ test('once marks a mount that hangs, prints everything else, and ends', async ()
   const { code, stdout, stderr } = await runToEnd('collector', {}, ['once'], besideHungMount);
   // It says so where the mount could not be made.
   expect(stderr).toBe('');
-  const lines = stdout.split('\n').map((line) => JSON.parse(line) as { metric: Record<string, string>; values: number[] });
+  const lines = stdout
+    .split('\n')
+    .map((line) => JSON.parse(line) as { metric: Record<string, string>; values: number[] });
   const of = (name: string, labels: Record<string, string> = {}) =>
-    lines.filter(({ metric }) => metric['__name__'] === name && Object.entries(labels).every(([label, value]) => metric[label] === value));
+    lines.filter(
+      ({ metric }) =>
+        metric['__name__'] === name && Object.entries(labels).every(([label, value]) => metric[label] === value),
+    );
   const unreadable = of('filesystem_unreadable');
   expect(unreadable.map(({ metric, values }) => [metric['mountpoint'], values])).toEqual([[mountpoint, [1]]]);
   expect(of('filesystem_size_bytes', { mountpoint })).toEqual([]);
   // In a chroot the root need not be a mount.
-  const mountpoints = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4]);
+  const mountpoints = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4]);
   expect(of('filesystem_size_bytes', { mountpoint: '/' })).toHaveLength(mountpoints.includes('/') ? 1 : 0);
   expect(of('cpu_usage_percent', { core: 'all' })).toHaveLength(1);
   expect(code).toBe(0);
 });
 
 test('a running collector goes on at its interval beside a mount that hangs, and ends when it is told to', async () => {
-  const environment = { THUGSHELLS_DB_PATH: join(folder, 'metrics.db'), THUGSHELLS_INTERVAL: '200ms', THUGSHELLS_LOG_LEVEL: 'debug' };
+  const environment = {
+    THUGSHELLS_DB_PATH: join(folder, 'metrics.db'),
+    THUGSHELLS_INTERVAL: '200ms',
+    THUGSHELLS_LOG_LEVEL: 'debug',
+  };
   const agent = new AgentProcess('collector', environment, [], besideHungMount);
   const scrapes = (collector: string) => agent.told('scrape').filter((line) => line['collector'] === collector);
   try {
     // Those of sysfs share their threads with what hangs.
-    await until('it has met the mount, and gone on for long after', () => scrapes('filesystem').length >= 3 && scrapes('cpu').length >= 30);
-    expect(Math.min(...['memory', 'disk', 'network', 'temperature', 'load', 'pressure'].map((name) => scrapes(name).length))).toBeGreaterThanOrEqual(20);
+    await until(
+      'it has met the mount, and gone on for long after',
+      () => scrapes('filesystem').length >= 3 && scrapes('cpu').length >= 30,
+    );
+    expect(
+      Math.min(...['memory', 'disk', 'network', 'temperature', 'load', 'pressure'].map((name) => scrapes(name).length)),
+    ).toBeGreaterThanOrEqual(20);
   } finally {
     expect(await agent.stop()).toEqual({ code: 0, signal: null });
   }

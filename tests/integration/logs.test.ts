@@ -18,9 +18,25 @@ afterEach(async () => {
 });
 
 test('the schema finds what is wrong with a line', () => {
-  const line = { time: '2023-11-14T22:13:20.000Z', level: 'info', msg: 'scrape', session_id: '01a20c43-9b79-76bf-9688-a44d80ee792b', count: 7 };
+  const line = {
+    time: '2023-11-14T22:13:20.000Z',
+    level: 'info',
+    msg: 'scrape',
+    session_id: '01a20c43-9b79-76bf-9688-a44d80ee792b',
+    count: 7,
+  };
   expect(faultsOf(JSON.stringify(line))).toEqual([]);
-  const wrong = [{ time: 'now' }, { level: 'verbose' }, { msg: '' }, { session_id: 'x' }, { count: '7' }, { camelCase: 1 }, { nested: {} }, { error_code: 'not a code' }, { stack: 5 }];
+  const wrong = [
+    { time: 'now' },
+    { level: 'verbose' },
+    { msg: '' },
+    { session_id: 'x' },
+    { count: '7' },
+    { camelCase: 1 },
+    { nested: {} },
+    { error_code: 'not a code' },
+    { stack: 5 },
+  ];
   for (const change of wrong) expect(faultsOf(JSON.stringify({ ...line, ...change }))).toHaveLength(1);
   expect(faultsOf('Segmentation fault')).toHaveLength(1);
   expect(faultsOf(JSON.stringify(Object.fromEntries(Object.entries(line).reverse())))).toHaveLength(1);
@@ -35,16 +51,37 @@ test('every line of a run with faults, restarts and a change of level is whole J
 
   uploader.signal('SIGUSR2');
   collector.signal('SIGUSR2');
-  await until('chunks and scrapes are told', () => uploader.told('chunk posted').length > 2 && collector.told('scrape').length > 2, 60_000);
+  await until(
+    'chunks and scrapes are told',
+    () => uploader.told('chunk posted').length > 2 && collector.told('scrape').length > 2,
+    60_000,
+  );
   receiver.setFaults({ status: 503, alsoHealth: true });
-  await until('several posts have failed', () => uploader.told('chunk posted').filter(({ outcome }) => outcome === 'retry').length > 4, 60_000);
+  await until(
+    'several posts have failed',
+    () => uploader.told('chunk posted').filter(({ outcome }) => outcome === 'retry').length > 4,
+    60_000,
+  );
   receiver.setFaults([]);
   await until('it goes on', () => uploader.told('the receiver takes samples again').length > 0, 60_000);
   uploader.signal('SIGUSR2');
   await until('it says so', () => uploader.told('log level changed').length === 2, 60_000);
   const quiet = uploader.log().length;
-  await until('an upload is told', () => uploader.log().slice(quiet).some(({ msg }) => msg === 'uploaded'), 60_000);
-  expect(uploader.log().slice(quiet).filter(({ level }) => level === 'debug')).toEqual([]);
+  await until(
+    'an upload is told',
+    () =>
+      uploader
+        .log()
+        .slice(quiet)
+        .some(({ msg }) => msg === 'uploaded'),
+    60_000,
+  );
+  expect(
+    uploader
+      .log()
+      .slice(quiet)
+      .filter(({ level }) => level === 'debug'),
+  ).toEqual([]);
 
   await collector.stop();
   await uploader.stop();

@@ -40,7 +40,9 @@ function makeFirstDatabase(): void {
   const database = openSideFile(path);
   database.pragma('page_size = 4096');
   database.exec(readFileSync(fileURLToPath(new URL('../../migrations/0001-metrics.sql', import.meta.url)), 'utf8'));
-  const insert = database.prepare('INSERT INTO metrics (timestamp_ms, metric_name, metric_value, device_id) VALUES (?, ?, ?, ?)');
+  const insert = database.prepare(
+    'INSERT INTO metrics (timestamp_ms, metric_name, metric_value, device_id) VALUES (?, ?, ?, ?)',
+  );
   database.transaction(() => {
     for (let row = 0; row < ROWS; row++) {
       const value = row - Math.floor((row + 1) / 11);
@@ -51,7 +53,9 @@ function makeFirstDatabase(): void {
 }
 
 function migrating(): AgentProcess {
-  return new AgentProcess('collector', { THUGSHELLS_DB_PATH: path, NOTIFY_SOCKET: join(folder, 'notify') }, ['migrate']);
+  return new AgentProcess('collector', { THUGSHELLS_DB_PATH: path, NOTIFY_SOCKET: join(folder, 'notify') }, [
+    'migrate',
+  ]);
 }
 
 function reading<T>(read: (database: Database) => T): T {
@@ -66,7 +70,11 @@ function reading<T>(read: (database: Database) => T): T {
 function expectMigrated(): void {
   reading((database) => {
     expect(schemaVersion(database)).toBe(SCHEMA_VERSION);
-    expect(database.prepare('SELECT COUNT(*), COUNT(DISTINCT value), MAX(value) FROM samples').raw().get()).toEqual([DISTINCT, DISTINCT, DISTINCT - 1]);
+    expect(database.prepare('SELECT COUNT(*), COUNT(DISTINCT value), MAX(value) FROM samples').raw().get()).toEqual([
+      DISTINCT,
+      DISTINCT,
+      DISTINCT - 1,
+    ]);
     expect(database.prepare('SELECT balanced FROM books').pluck().get()).toBe(1);
     expect(database.pragma('integrity_check', { simple: true })).toBe('ok');
   });
@@ -80,7 +88,9 @@ test('a migration keeps the start timeout of systemd extended, by datagrams on i
   // Before every slice of 20,000 rows, of which each long statement has six.
   expect(extensions.length).toBeGreaterThan(30);
   for (const microseconds of extensions) expect(Number(microseconds)).toBeGreaterThanOrEqual(60_000_000);
-  expect(notified.some((message) => message.includes('STATUS=copying the database into a file with small pages'))).toBe(true);
+  expect(notified.some((message) => message.includes('STATUS=copying the database into a file with small pages'))).toBe(
+    true,
+  );
 });
 
 test('killed in the middle, it leaves the version before, and the next one goes through', async () => {
@@ -89,7 +99,8 @@ test('killed in the middle, it leaves the version before, and the next one goes 
   expect(await killed.kill('SIGKILL')).toEqual({ code: null, signal: 'SIGKILL' });
   const version = reading(schemaVersion);
   expect(version).toBeLessThan(SCHEMA_VERSION);
-  if (version === 1) expect(reading((database) => database.prepare('SELECT COUNT(*) FROM metrics').pluck().get())).toBe(ROWS);
+  if (version === 1)
+    expect(reading((database) => database.prepare('SELECT COUNT(*) FROM metrics').pluck().get())).toBe(ROWS);
   expect(await migrating().ended).toEqual({ code: 0, signal: null });
   expectMigrated();
 });

@@ -28,7 +28,14 @@ beforeEach(async () => {
   // Without deduplication: what arrives twice is there twice.
   receiver = await startVictoriaMetrics({ flags: ['-dedup.minScrapeInterval=0s'] });
   const variables = {
-    ...{ DB_PATH: path, DEVICE_ID: 'device-1', INTERVAL: '200ms', UPLOAD_INTERVAL: '500ms', HEALTH_PORT: '0', REPLAY_WINDOW: '0' },
+    ...{
+      DB_PATH: path,
+      DEVICE_ID: 'device-1',
+      INTERVAL: '200ms',
+      UPLOAD_INTERVAL: '500ms',
+      HEALTH_PORT: '0',
+      REPLAY_WINDOW: '0',
+    },
     ...{ REMOTE_URL: `${receiver.url}/api/v1/import`, PROBE_INTERVAL: '200ms', RETRY_INITIAL: '50ms' },
   };
   environment = Object.fromEntries(Object.entries(variables).map(([name, value]) => [`THUGSHELLS_${name}`, value]));
@@ -47,7 +54,9 @@ function start(program: 'collector' | 'uploader', runner: Runner): AgentProcess 
 }
 
 function setAside(): string[] {
-  return readdirSync(join(folder, 'data')).filter((name) => /^metrics\.db\.(schema-|damaged-|setting-aside)/.test(name) && !/-(wal|shm)$/.test(name));
+  return readdirSync(join(folder, 'data')).filter(
+    (name) => /^metrics\.db\.(schema-|damaged-|setting-aside)/.test(name) && !/-(wal|shm)$/.test(name),
+  );
 }
 
 /** Counted row by row, in a database that nobody writes just then; of any schema. */
@@ -63,7 +72,9 @@ function isBalanced(file = path): boolean {
 /** Collects and uploads with one version, and leaves some samples pending. */
 async function work(runner: Runner, end: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   const [collector, uploader] = [start('collector', runner), start('uploader', runner)];
-  const before = await until('there is a database', () => (uploader.told('health endpoint is listening').length > 0 ? books(path).delivered : undefined));
+  const before = await until('there is a database', () =>
+    uploader.told('health endpoint is listening').length > 0 ? books(path).delivered : undefined,
+  );
   await until('samples are delivered', () => books(path).delivered > before + 300);
   expect((await uploader.stop()).code).toBe(0);
   const pending = books(path).pending;
@@ -102,7 +113,10 @@ test('newer database: forward, back, forward with a made-up migration loses no s
   await until('the uploader waits', () => uploader.told('newer database, waiting for the collector').length > 0);
   for (const command of [['status'], ['quarantine'], ['requeue', '--from', '1h', '--to', 'now']]) {
     const { code, stderr } = await runToEnd('uploader', environment, command, old);
-    expect([code, stderr]).toEqual([78, expect.stringMatching(new RegExp(`version ${NEWER}, .*up to ${SCHEMA_VERSION}\nhint: .*start the collector`))]);
+    expect([code, stderr]).toEqual([
+      78,
+      expect.stringMatching(new RegExp(`version ${NEWER}, .*up to ${SCHEMA_VERSION}\nhint: .*start the collector`)),
+    ]);
   }
   const migrating = new AgentProcess('collector', environment, ['migrate'], old);
   expect((await migrating.ended).code).toBe(78);
@@ -114,18 +128,31 @@ test('newer database: forward, back, forward with a made-up migration loses no s
     return seen.report.components['database'] === undefined ? undefined : seen;
   });
   const { status, message } = report.components['database']!;
-  expect([status, message]).toEqual(['degraded', expect.stringContaining(`metrics.db.schema-${NEWER} (schema ${NEWER}, `)]);
+  expect([status, message]).toEqual([
+    'degraded',
+    expect.stringContaining(`metrics.db.schema-${NEWER} (schema ${NEWER}, `),
+  ]);
   await until('samples of the new database are delivered', () => books(path).delivered > 300);
   await uploader.stop();
   await until('some are pending', () => books(path).pending > 100);
   await collector.kill('SIGKILL');
   expect(collector.told('newer database set aside, beginning anew')).toHaveLength(1);
-  expect([setAside(), schemaVersionOf(path), isBalanced()]).toEqual([[`metrics.db.schema-${NEWER}`], SCHEMA_VERSION, true]);
+  expect([setAside(), schemaVersionOf(path), isBalanced()]).toEqual([
+    [`metrics.db.schema-${NEWER}`],
+    SCHEMA_VERSION,
+    true,
+  ]);
   const second = books(path);
 
   const taking = await drain(newer);
   const counts = taking.told(TAKEN_OVER)[0]!;
-  expect(counts).toMatchObject({ collected: first.collected, delivered: first.delivered, rejected: 0, dropped: 0, lost: 0 });
+  expect(counts).toMatchObject({
+    collected: first.collected,
+    delivered: first.delivered,
+    rejected: 0,
+    dropped: 0,
+    lost: 0,
+  });
   expect(books(path).collected).toBeGreaterThanOrEqual(first.collected + second.collected);
   await expectEverythingOnce();
 }, 180_000);
@@ -137,7 +164,10 @@ test('newer database: one of a schema between the two is migrated before it is t
   expect(setAside()).toEqual([`metrics.db.schema-${NEWER}`]);
   for (let kills = 0; kills < 5 && setAside().length > 0; kills++) {
     const killed = start('collector', newest);
-    await until('it has begun', () => killed.told('database migrated').length > 0 || setAside().some((name) => name.endsWith('.taking-over')));
+    await until(
+      'it has begun',
+      () => killed.told('database migrated').length > 0 || setAside().some((name) => name.endsWith('.taking-over')),
+    );
     await killed.kill('SIGKILL');
     expect(isBalanced()).toBe(true);
   }
@@ -157,7 +187,9 @@ test('newer database: one that the newer uploader has open while it is set aside
   await first.kill('SIGKILL');
   const second = start('collector', old);
   await until('the uploader has noticed, and waits', () =>
-    uploader.told('waiting for the collector to prepare the database').some(({ reason }) => reason === `schema version ${SCHEMA_VERSION}, not yet ${NEWER}`),
+    uploader
+      .told('waiting for the collector to prepare the database')
+      .some(({ reason }) => reason === `schema version ${SCHEMA_VERSION}, not yet ${NEWER}`),
   );
   await until('samples are pending', () => books(path).pending > 200);
   expect(isBalanced(`${path}.schema-${NEWER}`)).toBe(true);

@@ -71,7 +71,9 @@ const impostors: Record<string, () => Promise<Impostor>> = {
     listening(
       createHttpServer((request, response) => {
         request.resume();
-        response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Please accept the terms of this network</html>');
+        response
+          .writeHead(200, { 'content-type': 'text/html' })
+          .end('<html>Please accept the terms of this network</html>');
       }),
     ),
   'at a port that accepts and never answers': () => listening(createServer()),

@@ -29,23 +29,41 @@ test('what the programs count of themselves reaches VictoriaMetrics, and a rate 
   agents.start('collector');
   let uploader = agents.start('uploader');
   await endpointOf(uploader);
-  await until('its own samples are there', async () => (await query('collector_metrics_collected_total{collector="memory"}')) !== undefined, 60_000);
+  await until(
+    'its own samples are there',
+    async () => (await query('collector_metrics_collected_total{collector="memory"}')) !== undefined,
+    60_000,
+  );
   await until('some uploads are counted', async () => (await query('uploader_metrics_uploaded_total'))! > 0, 120_000);
   await uploader.kill('SIGKILL');
   uploader = agents.start('uploader');
   await endpointOf(uploader);
   // A counter of the uploader begins at 0 with its process, as Prometheus expects it; that is a reset, not a fall.
-  await until('the new process counts from 0', async () => (await query('resets(uploader_metrics_uploaded_total[10m])')) === 1, 120_000);
+  await until(
+    'the new process counts from 0',
+    async () => (await query('resets(uploader_metrics_uploaded_total[10m])')) === 1,
+    120_000,
+  );
   await until('and counts again', async () => (await query('uploader_metrics_uploaded_total'))! > 0, 120_000);
-  const [most, now, counted] = await Promise.all(['max_over_time', 'last_over_time', 'increase'].map((name) => query(`${name}(uploader_metrics_uploaded_total[10m])`)));
+  const [most, now, counted] = await Promise.all(
+    ['max_over_time', 'last_over_time', 'increase'].map((name) =>
+      query(`${name}(uploader_metrics_uploaded_total[10m])`),
+    ),
+  );
   expect(counted).toBeLessThanOrEqual(most! + now! + 1);
   // Those of the collector live in the database, with the samples that they count: they go on.
   expect(await query('resets(collector_metrics_collected_total{collector="memory"}[10m])')).toBe(0);
-  const [first, last, increase] = await Promise.all(['first_over_time', 'last_over_time', 'increase'].map((name) => query(`${name}(collector_metrics_collected_total{collector="memory"}[10m])`)));
+  const [first, last, increase] = await Promise.all(
+    ['first_over_time', 'last_over_time', 'increase'].map((name) =>
+      query(`${name}(collector_metrics_collected_total{collector="memory"}[10m])`),
+    ),
+  );
   expect(last).toBeGreaterThan(first!);
   expect(increase).toBeLessThanOrEqual(last! + 10);
   expect(await query('rate(collector_metrics_collected_total{collector="memory"}[1m])')).toBeGreaterThan(0);
-  expect(await query('histogram_quantile(0.5, sum(collector_collection_duration_seconds_bucket) by (le))')).toBeGreaterThan(0);
+  expect(
+    await query('histogram_quantile(0.5, sum(collector_collection_duration_seconds_bucket) by (le))'),
+  ).toBeGreaterThan(0);
   expect(Math.abs((await query('time_skew_ms'))!)).toBeLessThan(2_000);
 }, 300_000);
 
@@ -53,7 +71,11 @@ test('its own series do not outnumber the board’s', async () => {
   const collector = agents.start('collector');
   const uploader = agents.start('uploader');
   await endpointOf(uploader);
-  await until('all are there', async () => (await query('time_skew_ms')) !== undefined && (await query('uploader_bytes_sent_total')) !== undefined, 90_000);
+  await until(
+    'all are there',
+    async () => (await query('time_skew_ms')) !== undefined && (await query('uploader_bytes_sent_total')) !== undefined,
+    90_000,
+  );
   await collector.stop();
   await until('everything is delivered', () => books(agents.database).pending === 0, 60_000);
   const own = '{__name__=~"(collector|uploader|storage|time)_.*"}';

@@ -50,14 +50,22 @@ async function live({ setup, steps }: { readonly setup: Setup; readonly steps: r
 test('whatever is killed, cut off, taken back, given up or set wrong, every sample is where the books say, and arrives once, at its true time', async () => {
   const endsAt = MODEL_RUNS === undefined ? Date.now() + LIMIT_MS : Infinity;
   let lived = 0;
-  const property = fc.asyncProperty(fc.record({ setup, steps: fc.array(step, { minLength: 1, maxLength: 45, size: 'max' }) }), async (life) => {
-    if (Date.now() > endsAt) return;
-    lived += 1;
-    await live(life);
-  });
+  const property = fc.asyncProperty(
+    fc.record({ setup, steps: fc.array(step, { minLength: 1, maxLength: 45, size: 'max' }) }),
+    async (life) => {
+      if (Date.now() > endsAt) return;
+      lived += 1;
+      await live(life);
+    },
+  );
   const path = MODEL_PATH === undefined ? {} : { path: MODEL_PATH };
   console.log(`lives of a board with seed ${MODEL_SEED}`);
-  await fc.assert(property, { ...path, numRuns: Number(MODEL_RUNS ?? 1_000), seed: Number(MODEL_SEED), endOnFailure: MODEL_SHRINK === undefined });
+  await fc.assert(property, {
+    ...path,
+    numRuns: Number(MODEL_RUNS ?? 1_000),
+    seed: Number(MODEL_SEED),
+    endOnFailure: MODEL_SHRINK === undefined,
+  });
   console.log(`${lived} lived`);
   expect(lived).toBeGreaterThan(0);
 }, 3_600_000);

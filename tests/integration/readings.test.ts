@@ -42,7 +42,9 @@ function jiffies(): { busy: number; total: number } {
 
 /** Counters of every line with this many leading words, by name. */
 function kernelCounters(file: string, nameColumn: number, split: RegExp): Map<string, number[]> {
-  const lines = readFileSync(file, 'utf8').split('\n').filter((line) => /\d{1,}\s+\d/.test(line));
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => /\d{1,}\s+\d/.test(line));
   return new Map(
     lines.map((line) => {
       const words = line.trim().split(split);
@@ -67,7 +69,8 @@ test('the memory figures agree with free -b taken at the same moment within 1 %'
   const before = await collector.collect({ monotonicMs: 0 });
   const free = execFileSync('free', ['-b'], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
   const after = await collector.collect({ monotonicMs: 0 });
-  const columns = (row: string): number[] => new RegExp(`^${row}:\\s+(.*)$`, 'm').exec(free)![1]!.split(/\s+/).map(Number);
+  const columns = (row: string): number[] =>
+    new RegExp(`^${row}:\\s+(.*)$`, 'm').exec(free)![1]!.split(/\s+/).map(Number);
   const [total = 0, ...memory] = columns('Mem');
   const available = memory.at(-1)!;
   const expected = {
@@ -95,13 +98,27 @@ describe('counters equal the kernel’s', () => {
       collector: 'disk',
       label: 'device',
       counters: () => kernelCounters('/proc/diskstats', 2, /\s+/),
-      columns: { 'disk.read_ops_total': [0, 1], 'disk.read_bytes_total': [2, 512], 'disk.write_ops_total': [4, 1], 'disk.write_bytes_total': [6, 512] },
+      columns: {
+        'disk.read_ops_total': [0, 1],
+        'disk.read_bytes_total': [2, 512],
+        'disk.write_ops_total': [4, 1],
+        'disk.write_bytes_total': [6, 512],
+      },
     },
     {
       collector: 'network',
       label: 'interface',
       counters: () => kernelCounters('/proc/net/dev', 0, /[:\s]+/),
-      columns: { 'network.rx_bytes_total': [0, 1], 'network.rx_packets_total': [1, 1], 'network.rx_errors_total': [2, 1], 'network.rx_dropped_total': [3, 1], 'network.tx_bytes_total': [8, 1], 'network.tx_packets_total': [9, 1], 'network.tx_errors_total': [10, 1], 'network.tx_dropped_total': [11, 1] },
+      columns: {
+        'network.rx_bytes_total': [0, 1],
+        'network.rx_packets_total': [1, 1],
+        'network.rx_errors_total': [2, 1],
+        'network.rx_dropped_total': [3, 1],
+        'network.tx_bytes_total': [8, 1],
+        'network.tx_packets_total': [9, 1],
+        'network.tx_errors_total': [10, 1],
+        'network.tx_dropped_total': [11, 1],
+      },
     },
   ];
 

@@ -3,7 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { findProgram, readVersion } from '../support/programs.mjs';
 import { Prometheus } from '../support/prometheus.ts';
-import { postRemoteWrite, type RemoteWriteAnswer, type RemoteWriteVersion, type SentSeries } from '../support/remote-write-bodies.ts';
+import {
+  postRemoteWrite,
+  type RemoteWriteAnswer,
+  type RemoteWriteVersion,
+  type SentSeries,
+} from '../support/remote-write-bodies.ts';
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
@@ -24,8 +29,26 @@ interface Case {
 
 const cases: readonly Case[] = [
   { what: 'a newer sample', send: (name) => [{ name, samples: [[now + 1, 2]] }], withoutWindow: [1], withWindow: [1] },
-  { what: 'several samples of a series', send: (name) => [{ name, samples: [[now + 1, 2], [now + 2, 3]] }], withoutWindow: [2], withWindow: [2] },
-  { what: 'the newest sample again', send: (name) => [{ name, samples: [[now, 1]] }], withoutWindow: [1], withWindow: [1] },
+  {
+    what: 'several samples of a series',
+    send: (name) => [
+      {
+        name,
+        samples: [
+          [now + 1, 2],
+          [now + 2, 3],
+        ],
+      },
+    ],
+    withoutWindow: [2],
+    withWindow: [2],
+  },
+  {
+    what: 'the newest sample again',
+    send: (name) => [{ name, samples: [[now, 1]] }],
+    withoutWindow: [1],
+    withWindow: [1],
+  },
   {
     what: 'the newest sample again with another value',
     send: (name) => [{ name, samples: [[now, 2]] }],
@@ -46,7 +69,10 @@ const cases: readonly Case[] = [
   },
   {
     what: 'an older sample beside a new series, which is stored',
-    send: (name) => [{ name, samples: [[now - 1, 2]] }, { name: `${name}_new`, samples: [[now, 1]] }],
+    send: (name) => [
+      { name, samples: [[now - 1, 2]] },
+      { name: `${name}_new`, samples: [[now, 1]] },
+    ],
     withoutWindow: [1, /out of order sample/],
     withWindow: [2],
   },
@@ -66,18 +92,21 @@ describe.each([
 
   const rows = VERSIONS.flatMap((version) => cases.map((entry, index) => ({ ...entry, version, index })));
 
-  test.each(rows)('remote write $version: answers to $what', async ({ version, index, send, [expectation]: [stored, refusal] }) => {
-    const name = `case_${index}_${version.replace('.', '_')}`;
-    await postRemoteWrite(prometheus.url, version, [{ name, samples: [[now, 1]] }]);
-    const series = send(name);
-    const answer = await postRemoteWrite(prometheus.url, version, series);
-    const expected: RemoteWriteAnswer = {
-      status: refusal === undefined ? 204 : 400,
-      written: version === '2.0' ? String(stored) : null,
-      text: refusal === undefined ? '' : (expect.stringMatching(refusal) as unknown as string),
-    };
-    expect(answer).toEqual(expected);
-  });
+  test.each(rows)(
+    'remote write $version: answers to $what',
+    async ({ version, index, send, [expectation]: [stored, refusal] }) => {
+      const name = `case_${index}_${version.replace('.', '_')}`;
+      await postRemoteWrite(prometheus.url, version, [{ name, samples: [[now, 1]] }]);
+      const series = send(name);
+      const answer = await postRemoteWrite(prometheus.url, version, series);
+      const expected: RemoteWriteAnswer = {
+        status: refusal === undefined ? 204 : 400,
+        written: version === '2.0' ? String(stored) : null,
+        text: refusal === undefined ? '' : (expect.stringMatching(refusal) as unknown as string),
+      };
+      expect(answer).toEqual(expected);
+    },
+  );
 
   test('remote write 2.0 without samples is answered with the header that counts them by a Prometheus that knows it, and 204 by any', async () => {
     const answer = await postRemoteWrite(prometheus.url, '2.0', []);

@@ -45,7 +45,13 @@ async function startPrometheus(outOfOrderWindow?: string): Promise<Prometheus> {
 function environmentFor(receiver: { readonly url: string }): Record<string, string> {
   const variables = {
     ...{ DB_PATH: database, REMOTE_PROTOCOL: 'remote-write', REMOTE_URL: `${receiver.url}/api/v1/write` },
-    ...{ UPLOAD_INTERVAL: '500ms', PROBE_INTERVAL: '200ms', RETRY_INITIAL: '50ms', RETRY_ATTEMPTS: '1', HEALTH_PORT: '0' },
+    ...{
+      UPLOAD_INTERVAL: '500ms',
+      PROBE_INTERVAL: '200ms',
+      RETRY_INITIAL: '50ms',
+      RETRY_ATTEMPTS: '1',
+      HEALTH_PORT: '0',
+    },
   };
   return Object.fromEntries(Object.entries(variables).map(([name, value]) => [`THUGSHELLS_${name}`, value]));
 }
@@ -88,7 +94,11 @@ test('a VictoriaMetrics holds the same through its remote write address', async 
 
 test('what both programs collect and send live is in Prometheus as it is stored, texts and histograms too', async () => {
   const prometheus = await startPrometheus();
-  const pair = new AgentPair({ REMOTE_PROTOCOL: 'remote-write', REMOTE_URL: `${prometheus.url}/api/v1/write`, COLLECTORS: 'cpu,memory,load,self' });
+  const pair = new AgentPair({
+    REMOTE_PROTOCOL: 'remote-write',
+    REMOTE_URL: `${prometheus.url}/api/v1/write`,
+    COLLECTORS: 'cpu,memory,load,self',
+  });
   releases.push(() => pair.remove());
   const collector = pair.start('collector');
   const uploader = pair.start('uploader');
@@ -119,7 +129,13 @@ describe('with an out-of-order window', () => {
     const uploader = startUploader(prometheus);
     await until('everything is delivered', () => books(database).pending === 0);
     await uploader.stop();
-    await runToEnd('uploader', environmentFor(prometheus), ['requeue', '--from', '2020-01-01T00:00:00Z', '--to', '2100-01-01T00:00:00Z']);
+    await runToEnd('uploader', environmentFor(prometheus), [
+      'requeue',
+      '--from',
+      '2020-01-01T00:00:00Z',
+      '--to',
+      '2100-01-01T00:00:00Z',
+    ]);
     expect(books(database).pending).toBe(samples);
     const again = startUploader(prometheus);
     await until('everything is delivered again', () => books(database).pending === 0);
@@ -133,7 +149,12 @@ test('a backlog that is too old for a Prometheus without a window waits, with th
   const prometheus = await startPrometheus();
   startAged(5_000, 3 * HOUR_MS);
   // A board whose samples are of now, beside which those of three hours ago are out of bounds.
-  const pair = new AgentPair({ REMOTE_PROTOCOL: 'remote-write', REMOTE_URL: `${prometheus.url}/api/v1/write`, COLLECTORS: 'load', DEVICE_ID: 'board-2' });
+  const pair = new AgentPair({
+    REMOTE_PROTOCOL: 'remote-write',
+    REMOTE_URL: `${prometheus.url}/api/v1/write`,
+    COLLECTORS: 'load',
+    DEVICE_ID: 'board-2',
+  });
   releases.push(() => pair.remove());
   pair.start('collector');
   pair.start('uploader');
@@ -160,7 +181,9 @@ async function startProxy(target: string): Promise<SwitchingProxy> {
 }
 
 const hasSamplesOf = (version: string, writes: readonly ForwardedWrite[]): boolean =>
-  writes.some((write) => write.version === version && write.status === 204 && (version === '0.1.0' || Number(write.written) > 0));
+  writes.some(
+    (write) => write.version === version && write.status === 204 && (version === '0.1.0' || Number(write.written) > 0),
+  );
 
 test('a Prometheus gets the newest version of remote write that it knows, and 2.0 counts as delivered what its header counts', async () => {
   const prometheus = await startPrometheus();
@@ -185,7 +208,11 @@ test('a Prometheus that is downgraded to one without 2.0 and upgraded again gets
   const older = await Prometheus.start('30d', 'debian');
   releases.push(() => older.stop());
   const proxy = await startProxy(current.url);
-  const pair = new AgentPair({ REMOTE_PROTOCOL: 'remote-write', REMOTE_URL: `${proxy.url}/api/v1/write`, COLLECTORS: 'cpu,memory,load' });
+  const pair = new AgentPair({
+    REMOTE_PROTOCOL: 'remote-write',
+    REMOTE_URL: `${proxy.url}/api/v1/write`,
+    COLLECTORS: 'cpu,memory,load',
+  });
   releases.push(() => pair.remove());
   const collector = pair.start('collector');
   let uploader = pair.start('uploader');
@@ -209,7 +236,13 @@ test('a Prometheus that is downgraded to one without 2.0 and upgraded again gets
   await until('everything is delivered', () => books(pair.database).pending === 0);
   await uploader.stop();
   expect(books(pair.database).rejected).toBe(0);
-  const keyOf = ({ series, timestampMs }: ReturnType<typeof exportedPoints>[number]): string => `${series} ${timestampMs}`;
-  const held = new Map([...exportedPoints(await older.export()), ...exportedPoints(await current.export())].map((point) => [keyOf(point), point]));
+  const keyOf = ({ series, timestampMs }: ReturnType<typeof exportedPoints>[number]): string =>
+    `${series} ${timestampMs}`;
+  const held = new Map(
+    [...exportedPoints(await older.export()), ...exportedPoints(await current.export())].map((point) => [
+      keyOf(point),
+      point,
+    ]),
+  );
   expect(differences(storedPoints(pair.database), [...held.values()])).toEqual([]);
 });

@@ -31,7 +31,10 @@ afterEach(async () => {
 
 function damageARowsPage(): void {
   const database = openDatabase(path, { readonly: true });
-  const page = database.prepare<[], number>(`SELECT pageno FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf' LIMIT 1 OFFSET 4`).pluck().get()!;
+  const page = database
+    .prepare<[], number>(`SELECT pageno FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf' LIMIT 1 OFFSET 4`)
+    .pluck()
+    .get()!;
   database.close();
   const descriptor = openSync(path, 'r+');
   writeSync(descriptor, Buffer.alloc(1024, 0xa5), 0, 1024, (page - 1) * 1024);
@@ -39,14 +42,34 @@ function damageARowsPage(): void {
 }
 
 test('damage that the uploader meets is mended by the collector while both run, and what could be read arrives once', async () => {
-  const environment = { THUGSHELLS_DB_PATH: path, THUGSHELLS_INTERVAL: '200ms', THUGSHELLS_WAL_CHECKPOINT_INTERVAL: '1s', THUGSHELLS_LOG_LEVEL: 'debug' };
+  const environment = {
+    THUGSHELLS_DB_PATH: path,
+    THUGSHELLS_INTERVAL: '200ms',
+    THUGSHELLS_WAL_CHECKPOINT_INTERVAL: '1s',
+    THUGSHELLS_LOG_LEVEL: 'debug',
+  };
   collector = new AgentProcess('collector', environment);
-  await until('there are rows in the database’s file', () => collector.told('WAL checkpoint').length >= 3 && books(path).collected > 1_500);
+  await until(
+    'there are rows in the database’s file',
+    () => collector.told('WAL checkpoint').length >= 3 && books(path).collected > 1_500,
+  );
   damageARowsPage();
-  const remote = { THUGSHELLS_REMOTE_URL: `${receiver.url}/api/v1/import`, THUGSHELLS_UPLOAD_INTERVAL: '500ms', THUGSHELLS_HEALTH_PORT: '0' };
+  const remote = {
+    THUGSHELLS_REMOTE_URL: `${receiver.url}/api/v1/import`,
+    THUGSHELLS_UPLOAD_INTERVAL: '500ms',
+    THUGSHELLS_HEALTH_PORT: '0',
+  };
   uploader = new AgentProcess('uploader', { ...environment, ...remote });
-  await until('the collector has replaced the database', () => collector.told('a damaged database has been salvaged').length > 0, 60_000);
-  await until('the uploader has noticed', () => uploader.told('another database stands in the place of the one that was open').length > 0, 60_000);
+  await until(
+    'the collector has replaced the database',
+    () => collector.told('a damaged database has been salvaged').length > 0,
+    60_000,
+  );
+  await until(
+    'the uploader has noticed',
+    () => uploader.told('another database stands in the place of the one that was open').length > 0,
+    60_000,
+  );
   await until('new samples arrive from the new database', () => books(path).delivered > 2_000, 60_000);
   expect((await collector.stop()).code).toBe(0);
   await until('everything has arrived', () => books(path).pending === 0, 60_000);
@@ -57,6 +80,8 @@ test('damage that the uploader meets is mended by the collector while both run, 
   expect(dropped).toBeLessThan(120);
   // What the old database had delivered before is in the receiver too.
   const stored = new Set(storedPoints(path).map(({ series, timestampMs }) => `${timestampMs} ${series}`));
-  const arrived = exportedPoints(await receiver.export()).filter(({ series, timestampMs }) => stored.has(`${timestampMs} ${series}`));
+  const arrived = exportedPoints(await receiver.export()).filter(({ series, timestampMs }) =>
+    stored.has(`${timestampMs} ${series}`),
+  );
   expect(differences(storedPoints(path), arrived)).toEqual([]);
 }, 180_000);

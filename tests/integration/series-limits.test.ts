@@ -41,7 +41,11 @@ function textOf(labels: Iterable<readonly [string, string]>): string {
   return JSON.stringify([...labels].filter(([, value]) => value !== '').sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function sampleOf(name: string, tags: Labels, { deviceId = 'b1', value = 1 }: { deviceId?: string; value?: number | string } = {}): Sample {
+function sampleOf(
+  name: string,
+  tags: Labels,
+  { deviceId = 'b1', value = 1 }: { deviceId?: string; value?: number | string } = {},
+): Sample {
   return { name, deviceId, tags, value, valueType: valueTypeOf(value), timestampMs: now, priority: 1, canonical: '' };
 }
 
@@ -67,13 +71,18 @@ function labels(count: number): Labels {
 
 /** Labels whose values have so many bytes together, each less than 4 KiB. */
 function values(bytes: number, unit = 'x'): Labels {
-  const parts = Array.from({ length: 17 }, (_, index) => [`l${index}`, unit.repeat(Math.floor((bytes * (index + 1)) / 17) - Math.floor((bytes * index) / 17))]);
+  const parts = Array.from({ length: 17 }, (_, index) => [
+    `l${index}`,
+    unit.repeat(Math.floor((bytes * (index + 1)) / 17) - Math.floor((bytes * index) / 17)),
+  ]);
   return Object.fromEntries(parts) as Labels;
 }
 
 /** A case, and what becomes of it in 1.79.5 and in 1.151.0. */
 const table: readonly (readonly [what: string, metric: Labels, old: Fate, current: Fate])[] = [
-  ...[1, 255, 256].map((bytes) => [`a label name of ${bytes} bytes`, { ['x'.repeat(bytes)]: 'v' }, 'stored', 'stored'] as const),
+  ...[1, 255, 256].map(
+    (bytes) => [`a label name of ${bytes} bytes`, { ['x'.repeat(bytes)]: 'v' }, 'stored', 'stored'] as const,
+  ),
   ['a label name of 257 bytes', { ['x'.repeat(257)]: 'v' }, 'changed', 'dropped'],
   ['a label name of 128 characters of 2 bytes', { ['é'.repeat(128)]: 'v' }, 'stored', 'stored'],
   ['a label name of 129 characters of 2 bytes', { ['é'.repeat(129)]: 'v' }, 'changed', 'dropped'],
@@ -83,7 +92,9 @@ const table: readonly (readonly [what: string, metric: Labels, old: Fate, curren
   ['a label value of 2,048 characters of 2 bytes', { l: 'é'.repeat(2_048) }, 'stored', 'stored'],
   ['a label value of 2,049 characters of 2 bytes', { l: 'é'.repeat(2_049) }, 'stored', 'dropped'],
   ['a label value of 16,385 bytes', { l: 'x'.repeat(16_385) }, 'changed', 'dropped'],
-  ...[255, 256, 257, 4_095, 4_096].map((bytes) => [`a metric name of ${bytes} bytes`, { __name__: 'x'.repeat(bytes) }, 'stored', 'stored'] as const),
+  ...[255, 256, 257, 4_095, 4_096].map(
+    (bytes) => [`a metric name of ${bytes} bytes`, { __name__: 'x'.repeat(bytes) }, 'stored', 'stored'] as const,
+  ),
   ['a metric name of 4,097 bytes', { __name__: 'x'.repeat(4_097) }, 'stored', 'dropped'],
   ['a metric name of 2,049 characters of 2 bytes', { __name__: 'é'.repeat(2_049) }, 'stored', 'dropped'],
   ['30 labels', labels(30), 'stored', 'stored'],
@@ -95,7 +106,24 @@ const table: readonly (readonly [what: string, metric: Labels, old: Fate, curren
   ['labels of 15,500 characters that the index escapes', values(15_500, '\u0001'), 'stored', 'stored'],
   ['labels of 33,000 characters that the index escapes', values(33_000, '\u0001'), 'dropped', 'dropped'],
   ['an empty label name', { '': 'v' }, 'changed', 'changed'],
-  ...['a.b', 'a b', 'größe', '温度', '😀', '1a', 'a-b', '"', '\\', '\n', '\u0000', '\u0002', ' ', '{', '__graphite__', '__proto__'].flatMap((text) => [
+  ...[
+    'a.b',
+    'a b',
+    'größe',
+    '温度',
+    '😀',
+    '1a',
+    'a-b',
+    '"',
+    '\\',
+    '\n',
+    '\u0000',
+    '\u0002',
+    ' ',
+    '{',
+    '__graphite__',
+    '__proto__',
+  ].flatMap((text) => [
     [`a metric name ${JSON.stringify(text)}`, { __name__: text }, 'stored', 'stored'] as const,
     [`a label name ${JSON.stringify(text)}`, Object.fromEntries([[text, 'v']]), 'stored', 'stored'] as const,
     [`a label value ${JSON.stringify(text)}`, { l: text }, 'stored', 'stored'] as const,
@@ -103,20 +131,30 @@ const table: readonly (readonly [what: string, metric: Labels, old: Fate, curren
 ];
 
 describe('VictoriaMetrics answers 204', () => {
-  test.each(table)('to %s, and what either generation does not store whole is refused', async (_, metric, old, current) => {
-    const whole = { __name__: 'a', ...metric };
-    expect(await fateOf(whole)).toBe(isCurrent ? current : old);
-    const { __name__: name, ...tags } = whole;
-    // The probe stands for device_id: one label of few bytes.
-    expect(isRefused(sampleOf(name, tags))).toBe(old !== 'stored' || current !== 'stored');
-  });
+  test.each(table)(
+    'to %s, and what either generation does not store whole is refused',
+    async (_, metric, old, current) => {
+      const whole = { __name__: 'a', ...metric };
+      expect(await fateOf(whole)).toBe(isCurrent ? current : old);
+      const { __name__: name, ...tags } = whole;
+      // The probe stands for device_id: one label of few bytes.
+      expect(isRefused(sampleOf(name, tags))).toBe(old !== 'stored' || current !== 'stored');
+    },
+  );
 
   test('to two series that are one in an empty label, or in what is cut off, and keeps less than two', async () => {
     const long = 'x'.repeat(256);
-    const pairs: readonly (readonly [Labels, Labels])[] = [[{ l: '' }, {}], [{ [`${long}a`]: 'v' }, { [`${long}b`]: 'v' }]];
+    const pairs: readonly (readonly [Labels, Labels])[] = [
+      [{ l: '' }, {}],
+      [{ [`${long}a`]: 'v' }, { [`${long}b`]: 'v' }],
+    ];
     for (const pair of pairs) {
       const probe = String(++probes);
-      await post(pair.map((each, index) => jsonLine(JSON.stringify({ __name__: 'a', probe, ...each }), '1', String(now + index))).join(''));
+      await post(
+        pair
+          .map((each, index) => jsonLine(JSON.stringify({ __name__: 'a', probe, ...each }), '1', String(now + index)))
+          .join(''),
+      );
       expect((await server.export(`{probe="${probe}"}`)).length).toBeLessThan(2);
     }
   });
@@ -129,10 +167,12 @@ describe('VictoriaMetrics answers 204', () => {
 
 /** Texts of about so many bytes, of characters of one to four bytes and of those that the index escapes. */
 const longText = (bytes: number, most = 2) =>
-  fc.tuple(fc.constantFrom('x', 'é', '€', '😀', '\u0001', '"'), fc.integer({ min: -6, max: most })).map(([unit, more]) => {
-    const count = Math.floor((bytes + more) / Buffer.byteLength(unit));
-    return unit.repeat(count) + 'x'.repeat(bytes + more - count * Buffer.byteLength(unit));
-  });
+  fc
+    .tuple(fc.constantFrom('x', 'é', '€', '😀', '\u0001', '"'), fc.integer({ min: -6, max: most }))
+    .map(([unit, more]) => {
+      const count = Math.floor((bytes + more) / Buffer.byteLength(unit));
+      return unit.repeat(count) + 'x'.repeat(bytes + more - count * Buffer.byteLength(unit));
+    });
 const shortText = fc.string({ unit: 'binary', maxLength: 12 });
 const dictionary = (name: fc.Arbitrary<string>, value: fc.Arbitrary<string>, minKeys: number, maxKeys: number) =>
   fc.dictionary(name, value, { minKeys, maxKeys, size: 'max', noNullPrototype: true });
@@ -146,7 +186,11 @@ const anySample = fc
   .record({
     name: fc.oneof({ weight: 4, arbitrary: shortText }, longText(4_096), longText(4_091)),
     tags: anyTags,
-    value: fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e300, max: 1e300 }), shortText, longText(4_096)),
+    value: fc.oneof(
+      fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e300, max: 1e300 }),
+      shortText,
+      longText(4_096),
+    ),
   })
   .map(({ name, tags, value }) => sampleOf(name, tags, { value }));
 
@@ -162,7 +206,17 @@ test('any sample that the collector does not refuse is stored whole by VictoriaM
       stored += kept.length;
       if (kept.length === 0) return;
       const textIn = ({ value }: Sample) => (typeof value === 'string' ? value : undefined);
-      await post(kept.map((sample) => jsonLine(metricObject(sample, textIn(sample)), textIn(sample) === undefined ? String(sample.value) : '1', String(now))).join(''));
+      await post(
+        kept
+          .map((sample) =>
+            jsonLine(
+              metricObject(sample, textIn(sample)),
+              textIn(sample) === undefined ? String(sample.value) : '1',
+              String(now),
+            ),
+          )
+          .join(''),
+      );
       const found = await server.export(`{device_id=~"${kept.map(({ deviceId }) => deviceId).join('|')}"}`);
       const expected = kept.map((sample) => textOf(exportedLabels(sample, textIn(sample))));
       expect(found.map(({ metric }) => textOf(Object.entries(metric))).sort()).toEqual(expected.sort());
@@ -177,7 +231,11 @@ test('any sample that the collector does not refuse is stored whole by VictoriaM
 test('agent: a text file’s label of 257 bytes is refused, counted and named in health, and the rest of the file is delivered', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'series-limits-'));
   writeFileSync(join(folder, 'long.prom'), `kept{${'k'.repeat(256)}="x"} 1\nlost{${'l'.repeat(257)}="x"} 1\n`);
-  const agent = new AgentPair({ REMOTE_URL: `${server.url}/api/v1/import`, COLLECTORS: 'textfile', TEXTFILE_DIR: folder });
+  const agent = new AgentPair({
+    REMOTE_URL: `${server.url}/api/v1/import`,
+    COLLECTORS: 'textfile',
+    TEXTFILE_DIR: folder,
+  });
   try {
     agent.start('collector');
     const endpoint = await endpointOf(agent.start('uploader'));
@@ -186,7 +244,9 @@ test('agent: a text file’s label of 257 bytes is refused, counted and named in
       const component = report.components['collector.textfile'];
       return component?.status === 'degraded' && Number(component.details['failed']) > 1 ? component : undefined;
     });
-    expect(named.message).toBe(`lost: label name "${'l'.repeat(80)}…" has 257 bytes, VictoriaMetrics drops more than 256: shorten it at the source`);
+    expect(named.message).toBe(
+      `lost: label name "${'l'.repeat(80)}…" has 257 bytes, VictoriaMetrics drops more than 256: shorten it at the source`,
+    );
     const delivered = await until('the rest is delivered', async () => (await server.export('kept'))[0]);
     expect(delivered.metric).toEqual({ __name__: 'kept', ['k'.repeat(256)]: 'x', device_id: 'board-1' });
     expect(await server.export('lost')).toEqual([]);
@@ -202,8 +262,16 @@ test('collector: reads REMOTE_PROTOCOL, and by remote write stores a label of 25
   writeFileSync(join(folder, 'long.prom'), `lost{${'l'.repeat(257)}="x"} 1\n`);
   const environment = { THUGSHELLS_COLLECTORS: 'textfile', THUGSHELLS_TEXTFILE_DIR: folder };
   try {
-    const [refused, stored] = await Promise.all(['victoriametrics', 'remote-write'].map((protocol) => runToEnd('collector', { ...environment, THUGSHELLS_REMOTE_PROTOCOL: protocol }, ['once'])));
-    expect([refused!.code === 0, refused!.stderr.includes('has 257 bytes'), refused!.stdout.includes('"lost"')]).toEqual([false, true, false]);
+    const [refused, stored] = await Promise.all(
+      ['victoriametrics', 'remote-write'].map((protocol) =>
+        runToEnd('collector', { ...environment, THUGSHELLS_REMOTE_PROTOCOL: protocol }, ['once']),
+      ),
+    );
+    expect([
+      refused!.code === 0,
+      refused!.stderr.includes('has 257 bytes'),
+      refused!.stdout.includes('"lost"'),
+    ]).toEqual([false, true, false]);
     expect([stored!.code, stored!.stderr, stored!.stdout.includes('"lost"')]).toEqual([0, '', true]);
   } finally {
     rmSync(folder, { recursive: true });

@@ -21,12 +21,15 @@ interface Lockfile {
 }
 
 const lockfile = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lockfile;
-const pinned = Object.fromEntries(Object.entries(lockfile.packages).filter(([path]) => path.startsWith('node_modules/node-linux-')));
+const pinned = Object.fromEntries(
+  Object.entries(lockfile.packages).filter(([path]) => path.startsWith('node_modules/node-linux-')),
+);
 
 beforeEach(() => {
   mkdirSync(join(root, 'var'), { recursive: true });
   clone = mkdtempSync(join(root, 'var', 'setup-'));
-  for (const file of ['deploy/scripts/with-runtime.mjs', 'deploy/scripts/runtime.mjs', 'package.json']) cpSync(join(root, file), join(clone, file));
+  for (const file of ['deploy/scripts/with-runtime.mjs', 'deploy/scripts/runtime.mjs', 'package.json'])
+    cpSync(join(root, file), join(clone, file));
   writeFileSync(join(clone, 'package-lock.json'), JSON.stringify({ packages: pinned }));
   writeFileSync(join(clone, 'script.mjs'), 'console.log(`on ${process.argv0}`);');
   npm(`console.error('npm error code ETEST'); console.error('npm error the registry is away'); process.exit(1);`);
@@ -43,7 +46,10 @@ function npm(script: string): void {
 }
 
 /** A node_modules as npm leaves it, whose runtime is a script that stands for the pinned one. */
-function installed({ runtime = '#!/bin/sh\n[ "$1" = --version ] || echo "the pinned runtime"\n', mode = 0o755 } = {}): string {
+function installed({
+  runtime = '#!/bin/sh\n[ "$1" = --version ] || echo "the pinned runtime"\n',
+  mode = 0o755,
+} = {}): string {
   const folder = join(clone, 'node_modules', PACKAGE);
   mkdirSync(join(folder, 'bin'), { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{}');
@@ -63,16 +69,33 @@ interface Beginning {
 
 function begin({ version = '20.20.2', platform = process.platform, env = {}, launcher = [] }: Beginning = {}) {
   const fake = `Object.defineProperty(process,'versions',{value:{...process.versions,node:'${version}'}});Object.defineProperty(process,'platform',{value:'${platform}'})`;
-  const [command = '', ...args] = [...launcher, process.execPath, '--import', `data:text/javascript,${encodeURIComponent(fake)}`, join(clone, 'deploy/scripts/with-runtime.mjs'), 'script.mjs'];
-  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, npm_execpath: join(clone, 'npm.cjs'), ...env } });
+  const [command = '', ...args] = [
+    ...launcher,
+    process.execPath,
+    '--import',
+    `data:text/javascript,${encodeURIComponent(fake)}`,
+    join(clone, 'deploy/scripts/with-runtime.mjs'),
+    'script.mjs',
+  ];
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    encoding: 'utf8',
+    env: { ...process.env, npm_execpath: join(clone, 'npm.cjs'), ...env },
+  });
   return { status, stdout: stdout.trim(), stderr: stderr.trim().split('\n') };
 }
 
-const NPM_FAILED = ['installing packages …', 'cannot install the packages: npm ci failed: the registry is away; check the network and that npm reaches its registry (npm ping), then try again'];
+const NPM_FAILED = [
+  'installing packages …',
+  'cannot install the packages: npm ci failed: the registry is away; check the network and that npm reaches its registry (npm ping), then try again',
+];
 
 test('npm scripts: go on under the pinned runtime, and say which it is', () => {
   const runtime = installed();
-  expect(begin()).toEqual({ status: 0, stdout: 'the pinned runtime', stderr: [`running on ${runtime}; this is Node.js 20.20.2`] });
+  expect(begin()).toEqual({
+    status: 0,
+    stdout: 'the pinned runtime',
+    stderr: [`running on ${runtime}; this is Node.js 20.20.2`],
+  });
 });
 
 test('npm scripts: stay on a Node.js of the pinned version', () => {
@@ -86,8 +109,14 @@ test('npm scripts: stay on a Node.js of the pinned version', () => {
 describe('npm scripts: install again after', () => {
   const cases: [what: string, prepare: () => void][] = [
     ['a clone', () => undefined],
-    ['an install that was interrupted before npm wrote its record', () => (installed(), rmSync(join(clone, 'node_modules/.package-lock.json')))],
-    ['an install for another platform', () => (installed(), writeFileSync(join(clone, 'node_modules/.package-lock.json'), '{"packages":{}}'))],
+    [
+      'an install that was interrupted before npm wrote its record',
+      () => (installed(), rmSync(join(clone, 'node_modules/.package-lock.json'))),
+    ],
+    [
+      'an install for another platform',
+      () => (installed(), writeFileSync(join(clone, 'node_modules/.package-lock.json'), '{"packages":{}}')),
+    ],
     ['the loss of the runtime', () => rmSync(installed())],
     ['the loss of the permission to run the runtime', () => installed({ mode: 0o644 })],
   ];
@@ -122,28 +151,40 @@ describe('npm scripts: end with one line on', () => {
   test('a Node.js before 20', () => {
     const { status, stderr } = begin({ version: '18.20.8' });
     expect(status).toBe(1);
-    expect(stderr).toEqual([expect.stringMatching(/^cannot begin: Node\.js 20 or later is needed, and this is 18\.20\.8; install Node\.js 24\./)]);
+    expect(stderr).toEqual([
+      expect.stringMatching(
+        /^cannot begin: Node\.js 20 or later is needed, and this is 18\.20\.8; install Node\.js 24\./,
+      ),
+    ]);
   });
 
   test('an own Node.js before 24 where npm has no runtime to bring', () => {
     installed();
     const { status, stderr } = begin({ version: '22.1.0', platform: 'darwin' });
     expect(status).toBe(1);
-    expect(stderr).toEqual([expect.stringMatching(/^cannot begin: on darwin \w+ Node\.js 24 or later is needed, and this is 22\.1\.0; install Node\.js 24\./)]);
+    expect(stderr).toEqual([
+      expect.stringMatching(
+        /^cannot begin: on darwin \w+ Node\.js 24 or later is needed, and this is 22\.1\.0; install Node\.js 24\./,
+      ),
+    ]);
   });
 
   test('a runtime that ends with an error', () => {
     const runtime = installed({ runtime: '#!/bin/sh\necho "GLIBC_2.28 not found" >&2; exit 1\n' });
     const { status, stderr } = begin();
     expect(status).toBe(1);
-    expect(stderr).toEqual([`cannot run ${runtime}: GLIBC_2.28 not found; remove node_modules and try again, or use a Node.js 24 of your own`]);
+    expect(stderr).toEqual([
+      `cannot run ${runtime}: GLIBC_2.28 not found; remove node_modules and try again, or use a Node.js 24 of your own`,
+    ]);
   });
 
   test.each(['before', 'after'])('a file system that is mounted noexec, %s packages are installed', (when) => {
     if (when === 'after') installed();
     const mount = 'mount --bind "$0" "$0" && mount -o remount,bind,noexec "$0" && exec "$@"';
     const { status, stderr } = begin({ launcher: [...mountNamespace(), 'sh', '-c', mount, clone] });
-    expect(`${stderr.join('\n')} (${NAMESPACE_HINT})`).toContain(`cannot run programs below ${clone}/: permission denied; the file system may be mounted noexec: clone to another one`);
+    expect(`${stderr.join('\n')} (${NAMESPACE_HINT})`).toContain(
+      `cannot run programs below ${clone}/: permission denied; the file system may be mounted noexec: clone to another one`,
+    );
     expect([status, stderr.length]).toEqual([1, 1]);
   });
 });
@@ -160,8 +201,14 @@ describe.each(['collector', 'uploader'])('%s run by hand', (program) => {
 
   test.each(['18.20.8', '20.20.2', '22.1.0'])('on Node.js %s: says so in one line, exits with 1', (version) => {
     const fake = `Object.defineProperty(process,'versions',{value:{...process.versions,node:'${version}'}})`;
-    const { status, stderr } = spawnSync(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(fake)}`, main], { encoding: 'utf8' });
-    expect(stderr).toBe(`cannot start: Node.js 24 or later is needed, and this is ${version}; run this with node_modules/.bin/node\n`);
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ['--import', `data:text/javascript,${encodeURIComponent(fake)}`, main],
+      { encoding: 'utf8' },
+    );
+    expect(stderr).toBe(
+      `cannot start: Node.js 24 or later is needed, and this is ${version}; run this with node_modules/.bin/node\n`,
+    );
     expect(status).toBe(1);
   });
 

@@ -44,7 +44,9 @@ test.each(['a real VictoriaMetrics', 'the bundled receiver'])(
   async (receiver) => {
     const isReal = receiver === 'a real VictoriaMetrics';
     const victoriaMetrics = await findProgram('victoria-metrics');
-    const environment = isReal ? { VICTORIA_METRICS_BIN: victoriaMetrics } : { VICTORIA_METRICS_BIN: '', PATH: '', PEERS: 'debian' };
+    const environment = isReal
+      ? { VICTORIA_METRICS_BIN: victoriaMetrics }
+      : { VICTORIA_METRICS_BIN: '', PATH: '', PEERS: 'debian' };
     const { child, ended, output } = npmStart(environment);
     const address = (what: RegExp): Promise<string> => until(`it prints ${what}`, () => what.exec(output())?.[1]);
     try {

@@ -17,16 +17,21 @@ afterEach(async () => {
   await receiver.stop();
 });
 
-const status = (...args: string[]): ReturnType<typeof runToEnd> => runToEnd('uploader', agents.environment, ['status', ...args]);
+const status = (...args: string[]): ReturnType<typeof runToEnd> =>
+  runToEnd('uploader', agents.environment, ['status', ...args]);
 
 test('status tells how the box fares and ends with 0, 1 or 2, from the uploader where it runs, else from the database', async () => {
   const collector = agents.start('collector');
   const uploader = agents.start('uploader');
   await endpointOf(uploader);
-  const ok = await until('the box is ok', async () => {
-    const seen = await status();
-    return seen.code === 0 && seen;
-  }, 60_000);
+  const ok = await until(
+    'the box is ok',
+    async () => {
+      const seen = await status();
+      return seen.code === 0 && seen;
+    },
+    60_000,
+  );
   expect(ok.stdout).toMatch(/^board-1 is ok: Everything works\.\n/);
   expect(ok.stdout).toMatch(/samples +[\d,]+ collected = [\d,]+ delivered \+ [\d,]+ pending/);
   expect(ok.stdout).not.toContain('\u001b');
@@ -40,11 +45,15 @@ test('status tells how the box fares and ends with 0, 1 or 2, from the uploader 
     readonly books: Readonly<Record<string, number>>;
   }
   // An upload that was under way when the refusals began is partial, and the last one for half a second.
-  const report = await until('the receiver has refused a whole upload', async () => {
-    const seen = await status('--json');
-    const told = JSON.parse(seen.stdout) as Report;
-    return seen.code === 2 && told.uploads[0]?.outcome === 'failed' && told;
-  }, 60_000);
+  const report = await until(
+    'the receiver has refused a whole upload',
+    async () => {
+      const seen = await status('--json');
+      const told = JSON.parse(seen.stdout) as Report;
+      return seen.code === 2 && told.uploads[0]?.outcome === 'failed' && told;
+    },
+    60_000,
+  );
   expect([report.status, report.components['uploader']?.status]).toEqual(['error', 'error']);
   expect(report.books['collected']).toBe(report.books['delivered']! + report.books['pending']!);
 
@@ -52,7 +61,10 @@ test('status tells how the box fares and ends with 0, 1 or 2, from the uploader 
   await until('the box is ok again', async () => (await status()).code === 0, 60_000);
   await uploader.stop();
   const stopped = await status();
-  expect([stopped.code, stopped.stdout]).toEqual([1, expect.stringContaining('uploader    degraded  the uploader is not running')]);
+  expect([stopped.code, stopped.stdout]).toEqual([
+    1,
+    expect.stringContaining('uploader    degraded  the uploader is not running'),
+  ]);
   expect(stopped.stdout).toMatch(/uploads +\d\d:\d\d:\d\d {2}[\d,]+ samples/);
 
   await collector.stop();
@@ -61,5 +73,8 @@ test('status tells how the box fares and ends with 0, 1 or 2, from the uploader 
 
 test('status of a box on which nothing has run yet names what to do', async () => {
   const { code, stderr } = await status();
-  expect([code, stderr]).toEqual([1, expect.stringMatching(/cannot open the database .*\nhint: the collector creates it: start the collector/s)]);
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringMatching(/cannot open the database .*\nhint: the collector creates it: start the collector/s),
+  ]);
 });

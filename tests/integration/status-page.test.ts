@@ -36,15 +36,26 @@ afterEach(async () => {
 });
 
 /** The page in a window, and everything that the browser complained of. */
-async function open(options: { width?: number; colorScheme?: 'light' | 'dark'; script?: boolean } = {}): Promise<{ page: Page; complaints: string[] }> {
+async function open(
+  options: { width?: number; colorScheme?: 'light' | 'dark'; script?: boolean } = {},
+): Promise<{ page: Page; complaints: string[] }> {
   const { width = 1280, colorScheme = 'light', script = true } = options;
-  const context = await browser.newContext({ viewport: { width, height: 844 }, colorScheme, javaScriptEnabled: script, reducedMotion: 'reduce' });
+  const context = await browser.newContext({
+    viewport: { width, height: 844 },
+    colorScheme,
+    javaScriptEnabled: script,
+    reducedMotion: 'reduce',
+  });
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('requestfailed', (request) => complaints.push(`${request.url()} failed`));
-  page.on('request', (request) => new URL(request.url()).origin === new URL(endpoint).origin || complaints.push(`asked ${request.url()}`));
+  page.on(
+    'request',
+    (request) =>
+      new URL(request.url()).origin === new URL(endpoint).origin || complaints.push(`asked ${request.url()}`),
+  );
   await page.goto(endpoint);
   return { page, complaints };
 }
@@ -54,22 +65,31 @@ const read = async (page: Page, selector: string): Promise<string> => (await pag
 
 async function seriousFindings(page: Page): Promise<string[]> {
   await page.evaluate(axe);
-  const { violations } = await page.evaluate<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>('axe.run()');
-  return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+  const { violations } = await page.evaluate<{
+    violations: { id: string; impact: string; nodes: { html: string }[] }[];
+  }>('axe.run()');
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
 describe('the status page in a browser', () => {
   test('shows a live change, plots the last hour, and asks nobody but its board', async () => {
     const { page, complaints } = await open();
-    const delivered = async (): Promise<number> => Number((await read(page, '#samples dl div:nth-child(2) dd')).replaceAll(',', ''));
+    const delivered = async (): Promise<number> =>
+      Number((await read(page, '#samples dl div:nth-child(2) dd')).replaceAll(',', ''));
     const before = await delivered();
     expect(before).toBeGreaterThan(0);
     await until('more is delivered, without a reload', async () => (await delivered()) > before);
     await page.waitForSelector('#plots canvas', { timeout: 60_000 });
-    await until('the plots of what is collected', async () => {
-      const titles = await page.locator('#plots figcaption b').allTextContents();
-      return ['CPU', 'Memory', 'Load'].every((title) => titles.includes(title));
-    }, 60_000);
+    await until(
+      'the plots of what is collected',
+      async () => {
+        const titles = await page.locator('#plots figcaption b').allTextContents();
+        return ['CPU', 'Memory', 'Load'].every((title) => titles.includes(title));
+      },
+      60_000,
+    );
     const first = () => page.locator('#plots [role=img]').first().getAttribute('aria-label');
     expect(await first()).toMatch(/^CPU in the last hour\. used: \d/);
     // One that is drawn later than others, as it is where its first samples come later, has its place all the same.
@@ -84,31 +104,54 @@ describe('the status page in a browser', () => {
   test('tells of the collector’s death, and that it is back', async () => {
     const { page } = await open();
     await collector.kill('SIGKILL');
-    await until('it says so', async () => /error.*collector: no sign of the collector for/.test(await read(page, '#overall')), 60_000);
+    await until(
+      'it says so',
+      async () => /error.*collector: no sign of the collector for/.test(await read(page, '#overall')),
+      60_000,
+    );
     expect(await page.locator('#overall').getAttribute('class')).toBe('overall error');
     expect(await page.title()).toBe('board-1: error');
     agents.start('collector');
-    await until('it says that all is well', async () => (await read(page, '#overall')) === 'ok Everything works.', 60_000);
+    await until(
+      'it says that all is well',
+      async () => (await read(page, '#overall')) === 'ok Everything works.',
+      60_000,
+    );
     await page.context().close();
   }, 180_000);
 
   test('says that what it shows is old when the uploader does not answer any more', async () => {
     const { page } = await open();
     await uploader.kill('SIGKILL');
-    await until('it says so', async () => (await page.locator('#stale').isVisible()) && /has not answered since .* is old/.test(await read(page, '#stale')), 60_000);
+    await until(
+      'it says so',
+      async () =>
+        (await page.locator('#stale').isVisible()) &&
+        /has not answered since .* is old/.test(await read(page, '#stale')),
+      60_000,
+    );
     expect(await page.locator('main').getAttribute('aria-busy')).toBe('true');
     await page.context().close();
   }, 120_000);
 
-  test.each([[390, 'light'], [390, 'dark'], [1280, 'light'], [1280, 'dark']] as const)('at %d px, %s, has no serious accessibility finding and no sideways scrolling', async (width, colorScheme) => {
-    receiver.setFaults({ status: 503 });
-    const { page } = await open({ width, colorScheme });
-    await until('a failure is shown', async () => (await read(page, '#uploads')).includes('HTTP 503'), 60_000);
-    await page.waitForSelector('#plots canvas', { timeout: 60_000 });
-    expect(await seriousFindings(page)).toEqual([]);
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
-    await page.context().close();
-  }, 120_000);
+  test.each([
+    [390, 'light'],
+    [390, 'dark'],
+    [1280, 'light'],
+    [1280, 'dark'],
+  ] as const)(
+    'at %d px, %s, has no serious accessibility finding and no sideways scrolling',
+    async (width, colorScheme) => {
+      receiver.setFaults({ status: 503 });
+      const { page } = await open({ width, colorScheme });
+      await until('a failure is shown', async () => (await read(page, '#uploads')).includes('HTTP 503'), 60_000);
+      await page.waitForSelector('#plots canvas', { timeout: 60_000 });
+      expect(await seriousFindings(page)).toEqual([]);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+      await page.context().close();
+    },
+    120_000,
+  );
 
   test('can be read without scripts', async () => {
     const { page } = await open({ script: false });

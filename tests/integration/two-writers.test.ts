@@ -30,7 +30,10 @@ const ONE_COMMIT_BYTES = 128 * 1024;
  */
 function isOfABusyMachine({ msg, error_code: code, reason }: LogLine): boolean {
   if (msg === 'health changed' || msg === 'WAL checkpoint was kept from finishing by a reader or writer') return true;
-  return code === 'WAL_STUCK' || (msg === 'samples are stored again' && /keeps its WAL from being emptied/.test(String(reason)));
+  return (
+    code === 'WAL_STUCK' ||
+    (msg === 'samples are stored again' && /keeps its WAL from being emptied/.test(String(reason)))
+  );
 }
 
 let folder: string;
@@ -75,7 +78,13 @@ async function fillUp(): Promise<void> {
   const { store, clock } = storeOn(path, { limits, clock: new FakeClock(Date.now() - 5_000) });
   for (let rows = 0; rows < OLD_ROWS; rows += 1_000) {
     await clock.advance(10);
-    store.add(scrapeAt(clock, store, Array.from({ length: 1_000 }, (_, index) => reading('a.x', rows, { i: String(index) }))));
+    store.add(
+      scrapeAt(
+        clock,
+        store,
+        Array.from({ length: 1_000 }, (_, index) => reading('a.x', rows, { i: String(index) })),
+      ),
+    );
   }
   store.close();
   const database = openDatabase(path);
@@ -110,7 +119,9 @@ test('for a minute two processes write, delete, checkpoint and read at once: nob
   expect(largest.together).toBeLessThan(DB_MAX_BYTES);
   expect(collector.told('WAL checkpoint').length).toBeGreaterThan(10);
   for (const agent of [collector, uploader]) {
-    expect(agent.log().filter((line) => (line.level === 'warn' || line.level === 'error') && !isOfABusyMachine(line))).toEqual([]);
+    expect(
+      agent.log().filter((line) => (line.level === 'warn' || line.level === 'error') && !isOfABusyMachine(line)),
+    ).toEqual([]);
     expect([...agent.lines, ...agent.problems].filter((line) => line.includes('SQLITE_BUSY'))).toEqual([]);
     expect(await agent.stop()).toEqual({ code: 0, signal: null });
   }

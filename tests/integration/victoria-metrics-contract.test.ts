@@ -39,7 +39,10 @@ async function post(url: string, body: Buffer, headers: Record<string, string> =
 async function exportOfReceiver(match: string): Promise<ExportedSeries[]> {
   const response = await fetch(`${receiver.url}/api/v1/export?match[]=${encodeURIComponent(match)}`);
   const text = (await response.text()).replaceAll('"Infinity"', '1e999');
-  return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as ExportedSeries);
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as ExportedSeries);
 }
 
 /** Series in an order of their own: neither side promises one. */
@@ -83,7 +86,8 @@ interface Case {
 }
 
 /** So many labels besides the name. */
-const labels = (count: number): Record<string, string> => Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${99 - index}`, 'x']));
+const labels = (count: number): Record<string, string> =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${99 - index}`, 'x']));
 
 const twoTimes = [now, now + 1];
 
@@ -98,7 +102,10 @@ const cases: readonly Case[] = [
   {
     what: 'takes CRLF, a blank line, an unknown key, and no newline at the end',
     body: (lines) => {
-      const extra = lines.line({ labels: { place: 'b' } }).replace('{', '{"extra":1,').trim();
+      const extra = lines
+        .line({ labels: { place: 'b' } })
+        .replace('{', '{"extra":1,')
+        .trim();
       return Buffer.from(`${lines.line().trim()}\r\n\r\n${extra}`);
     },
     stored: 2,

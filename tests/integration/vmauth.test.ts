@@ -40,8 +40,10 @@ async function startVminsert(): Promise<Server> {
     const { pathname } = new URL(request.url!, server.url);
     paths.add(pathname);
     if (!pathname.startsWith(VMINSERT)) return void response.writeHead(404).end();
-    const onward = httpRequest(server.url + pathname.slice(VMINSERT.length), { method: request.method!, headers: request.headers }, (answer) =>
-      answer.pipe(response.writeHead(answer.statusCode!, answer.headers)),
+    const onward = httpRequest(
+      server.url + pathname.slice(VMINSERT.length),
+      { method: request.method!, headers: request.headers },
+      (answer) => answer.pipe(response.writeHead(answer.statusCode!, answer.headers)),
     );
     onward.on('error', () => response.writeHead(502).end());
     request.pipe(onward);
@@ -59,7 +61,9 @@ beforeEach(async () => {
   const behind = `http://127.0.0.1:${(vminsert.address() as AddressInfo).port}`;
   writeFileSync(config, `users:\n- bearer_token: "right.token"\n  url_prefix: "${behind}"\n`);
   const port = await freePort();
-  vmauth = spawn(await findProgram('vmauth'), [`-auth.config=${config}`, `-httpListenAddr=127.0.0.1:${port}`], { stdio: 'ignore' });
+  vmauth = spawn(await findProgram('vmauth'), [`-auth.config=${config}`, `-httpListenAddr=127.0.0.1:${port}`], {
+    stdio: 'ignore',
+  });
   vmauthUrl = `http://127.0.0.1:${port}`;
   await until('vmauth answers', async () => (await fetch(`${vmauthUrl}/health`).catch(() => undefined))?.ok === true);
 });

@@ -27,7 +27,13 @@ afterEach(() => board.close());
 
 /** A board boots with a clock that is wrong by so much. */
 function boot(offsetMs: number, policy: 'hold' | 'correct' = 'hold'): BoardWithWrongClock {
-  board = new BoardWithWrongClock({ path: folder.path('metrics.db'), remoteOrigin: server.url, offsetMs, bootId: `boot-${(boots += 1)}`, policy });
+  board = new BoardWithWrongClock({
+    path: folder.path('metrics.db'),
+    remoteOrigin: server.url,
+    offsetMs,
+    bootId: `boot-${(boots += 1)}`,
+    policy,
+  });
   return board;
 }
 
@@ -38,11 +44,19 @@ async function scrapes(count: number): Promise<void> {
 /** Value → time of what the server holds since this test began. */
 async function stored(since: number): Promise<Map<number, number>> {
   const series = await server.export('{__name__="test_turn"}');
-  return new Map(series.flatMap(({ values, timestamps }) => values.map((value, index): [number, number] => [value, timestamps[index]!])).filter(([, time]) => time >= since));
+  return new Map(
+    series
+      .flatMap(({ values, timestamps }) => values.map((value, index): [number, number] => [value, timestamps[index]!]))
+      .filter(([, time]) => time >= since),
+  );
 }
 
 /** Everything that was scraped stands in the server, once, under its true time, give or take; and nothing else. */
-async function expectTrueTimes(begun: number, toleranceMs: number, offsetOf: (value: number) => number = () => 0): Promise<void> {
+async function expectTrueTimes(
+  begun: number,
+  toleranceMs: number,
+  offsetOf: (value: number) => number = () => 0,
+): Promise<void> {
   const found = await stored(begun - 10 * DAY);
   const expected = new Map([...board.truth].map(([time, value]): [number, number] => [value, time + offsetOf(value)]));
   expect([...found.keys()].sort((a, b) => a - b)).toEqual([...expected.keys()]);
@@ -88,7 +102,10 @@ describe('with the real server, which afterwards holds true times only:', () => 
     board.clock.offsetMs = -HOUR;
     await scrapes(3);
     await board.upload();
-    expect(board.log.said('warn')).toEqual(['warn: the wall clock stepped', 'warn: this clock differs from the receiver’s']);
+    expect(board.log.said('warn')).toEqual([
+      'warn: the wall clock stepped',
+      'warn: this clock differs from the receiver’s',
+    ]);
     board.clock.offsetMs = 0;
     await scrapes(3);
     await board.upload();
@@ -121,7 +138,11 @@ describe('with the real server, which afterwards holds true times only:', () => 
     await expectTrueTimes(begun, EXACT_MS, (value) => (value <= 3 ? -HOUR : 0));
   });
 
-  test.each([['at 1970', -1.7e12], ['an hour behind', -HOUR], ['three days ahead', 3 * DAY]])('a clock %s that nobody ever sets, where samples are stamped by the receiver’s', async (_, offsetMs) => {
+  test.each([
+    ['at 1970', -1.7e12],
+    ['an hour behind', -HOUR],
+    ['three days ahead', 3 * DAY],
+  ])('a clock %s that nobody ever sets, where samples are stamped by the receiver’s', async (_, offsetMs) => {
     boot(offsetMs, 'correct');
     await scrapes(3);
     await board.upload();

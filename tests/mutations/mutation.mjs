@@ -35,7 +35,10 @@ export function problemsOf({ file, find, replace, tests }, root) {
   return [
     ...(times === 1 ? [] : [`${file}: ${JSON.stringify(find)} occurs ${times} times, not once`]),
     ...(find === replace ? [`${file}: ${JSON.stringify(find)} is replaced by itself`] : []),
-    ...tests.map(testFile).filter((test) => !existsSync(join(root, test))).map((test) => `${file}: there is no ${test}`),
+    ...tests
+      .map(testFile)
+      .filter((test) => !existsSync(join(root, test)))
+      .map((test) => `${file}: there is no ${test}`),
     ...(tests.length > 0 ? [] : [`${file}: no test is named for ${JSON.stringify(find)}`]),
   ];
 }

@@ -36,8 +36,10 @@ async function judge(scratch, mutation) {
   const takeBack = scratch.mutate(mutation);
   try {
     const failure = await scratch.firstFailure(mutation.tests);
-    if (failure === undefined && mutation.explained !== undefined) return { verdict: 'explained', note: mutation.explained, isBad: false };
-    if (failure === undefined) return { verdict: 'SURVIVED', note: `none of ${mutation.tests.join(', ')} failed`, isBad: true };
+    if (failure === undefined && mutation.explained !== undefined)
+      return { verdict: 'explained', note: mutation.explained, isBad: false };
+    if (failure === undefined)
+      return { verdict: 'SURVIVED', note: `none of ${mutation.tests.join(', ')} failed`, isBad: true };
     if (mutation.explained !== undefined) return { verdict: 'KILLED, THOUGH EXPLAINED', note: failure, isBad: true };
     return { verdict: 'killed', note: failure, isBad: false };
   } finally {
@@ -64,7 +66,9 @@ async function judgeAll(scratch, chosen) {
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
     const leftMs = ((performance.now() - startedAt) / results.length) * (chosen.length - results.length);
     const place = `${String(results.length).padStart(String(chosen.length).length)}/${chosen.length}`;
-    console.log(`${place}  ${result.verdict.padEnd(9)} ${seconds.padStart(5)} s  ${mutation.file}: ${mutation.why}  (${Math.ceil(leftMs / 60_000)} min left)`);
+    console.log(
+      `${place}  ${result.verdict.padEnd(9)} ${seconds.padStart(5)} s  ${mutation.file}: ${mutation.why}  (${Math.ceil(leftMs / 60_000)} min left)`,
+    );
   }
   return results;
 }
@@ -72,10 +76,13 @@ async function judgeAll(scratch, chosen) {
 function tell(results) {
   console.log('\n| file | mutation | verdict | by |\n|---|---|---|---|');
   const cell = (text) => text.replaceAll('|', '\\|').replace(/\s+/g, ' ');
-  for (const { mutation, verdict, note } of results) console.log(`| ${mutation.file} | ${cell(mutation.why)} | ${verdict} | ${cell(note)} |`);
+  for (const { mutation, verdict, note } of results)
+    console.log(`| ${mutation.file} | ${cell(mutation.why)} | ${verdict} | ${cell(note)} |`);
   const count = (word) => results.filter(({ verdict }) => verdict === word).length;
   const bad = results.filter(({ isBad }) => isBad).length;
-  console.log(`\n${results.length} mutations: ${count('killed')} killed, ${count('explained')} explained, ${bad} not as they should be`);
+  console.log(
+    `\n${results.length} mutations: ${count('killed')} killed, ${count('explained')} explained, ${bad} not as they should be`,
+  );
   return bad === 0;
 }
 
@@ -95,7 +102,9 @@ async function check(chosen) {
 
 const { only, list, help } = readArguments();
 if (help) {
-  console.log(`${usage}\n\nBreaks the core rooms one by one, in a copy of the tree, and sees whether a unit test notices.`);
+  console.log(
+    `${usage}\n\nBreaks the core rooms one by one, in a copy of the tree, and sees whether a unit test notices.`,
+  );
   process.exit(0);
 }
 const chosen = chosenBy(only);

@@ -1,6 +1,16 @@
 /** A copy of the tree in which sources may be broken: built and tested apart from the one that people work in. */
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
@@ -22,7 +32,10 @@ export class Scratch {
   /** @param root the tree to copy: what git knows of it and what is new, but nothing that was built */
   constructor(root) {
     this.folder = mkdtempSync(join(tmpdir(), 'thugshells-mutations-'));
-    const { stdout, status } = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' });
+    const { stdout, status } = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+      cwd: root,
+      encoding: 'utf8',
+    });
     if (status !== 0) throw new Error(`${root} is no git repository: what is to be copied is not known`);
     for (const file of stdout.split('\0').filter((name) => name !== '' && existsSync(join(root, name)))) {
       cpSync(join(root, file), join(this.folder, file));
@@ -34,14 +47,19 @@ export class Scratch {
   #linkPackages(installed) {
     const modules = join(this.folder, 'node_modules');
     mkdirSync(join(modules, OUR_PACKAGES), { recursive: true });
-    for (const name of readdirSync(installed)) if (name !== OUR_PACKAGES) symlinkSync(join(installed, name), join(modules, name));
-    for (const name of readdirSync(join(installed, OUR_PACKAGES))) symlinkSync(join(this.folder, name), join(modules, OUR_PACKAGES, name));
+    for (const name of readdirSync(installed))
+      if (name !== OUR_PACKAGES) symlinkSync(join(installed, name), join(modules, name));
+    for (const name of readdirSync(join(installed, OUR_PACKAGES)))
+      symlinkSync(join(this.folder, name), join(modules, OUR_PACKAGES, name));
   }
 
   /** Makes a mutation in the source, which is what tests run; the returned function takes it back. */
   mutate({ file, find, replace }) {
     const text = readFileSync(join(this.folder, file), 'utf8');
-    this.#write(file, text.replace(find, () => replace));
+    this.#write(
+      file,
+      text.replace(find, () => replace),
+    );
     return () => this.#write(file, text);
   }
 
@@ -50,9 +68,16 @@ export class Scratch {
     writeFileSync(join(this.folder, file), text);
     if (!file.endsWith('.ts')) return;
     const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true };
-    const { diagnostics } = ts.transpileModule(text, { fileName: file, compilerOptions: options, reportDiagnostics: true });
+    const { diagnostics } = ts.transpileModule(text, {
+      fileName: file,
+      compilerOptions: options,
+      reportDiagnostics: true,
+    });
     const [fault] = diagnostics ?? [];
-    if (fault !== undefined) throw new Error(`${file} with this mutation is no TypeScript: ${ts.flattenDiagnosticMessageText(fault.messageText, ' ')}`);
+    if (fault !== undefined)
+      throw new Error(
+        `${file} with this mutation is no TypeScript: ${ts.flattenDiagnosticMessageText(fault.messageText, ' ')}`,
+      );
   }
 
   /** Bundles the programs; what is said against it, undefined where there is nothing to say. */
@@ -67,20 +92,35 @@ export class Scratch {
     mkdirSync(dirname(results), { recursive: true });
     rmSync(results, { force: true });
     const timeoutMs = FILE_TIMEOUT_MS * tests.length;
-    const { status } = await this.#node([...JEST, ...this.#jestOptions(results), '--runTestsByPath', ...tests.map(testFile)], timeoutMs);
+    const { status } = await this.#node(
+      [...JEST, ...this.#jestOptions(results), '--runTestsByPath', ...tests.map(testFile)],
+      timeoutMs,
+    );
     if (status === 0) return undefined;
     if (!existsSync(results)) return `(no end within ${timeoutMs / 1000} s)`;
     const { testResults } = JSON.parse(readFileSync(results, 'utf8'));
-    const failed = testResults.flatMap(({ assertionResults }) => assertionResults).find((test) => test.status === 'failed');
+    const failed = testResults
+      .flatMap(({ assertionResults }) => assertionResults)
+      .find((test) => test.status === 'failed');
     return failed?.fullName ?? `(a file that does not run: ${testResults[0]?.message.trim().split('\n')[0] ?? ''})`;
   }
 
   /** One process, one worker, and an end at the first failure. */
   #jestOptions(resultsFile) {
     const ours = join(this.folder, 'tests', 'mutations');
-    const quick = ['-i', '--bail', `--env=${join(ours, 'fail-fast-environment.mjs')}`, `--setupFilesAfterEnv=${join(ours, 'no-shrinking.mjs')}`];
+    const quick = [
+      '-i',
+      '--bail',
+      `--env=${join(ours, 'fail-fast-environment.mjs')}`,
+      `--setupFilesAfterEnv=${join(ours, 'no-shrinking.mjs')}`,
+    ];
     const quiet = ['--silent', '--json', `--outputFile=${resultsFile}`];
-    return [...quick, ...quiet, `--testTimeout=${TEST_TIMEOUT_MS}`, `--cacheDirectory=${join(this.folder, 'var', 'jest')}`];
+    return [
+      ...quick,
+      ...quiet,
+      `--testTimeout=${TEST_TIMEOUT_MS}`,
+      `--cacheDirectory=${join(this.folder, 'var', 'jest')}`,
+    ];
   }
 
   /** Ends what runs in the copy, and removes it. */
@@ -92,7 +132,12 @@ export class Scratch {
   /** Runs a script to its end, or to a time at which it is killed. */
   #node(args, timeoutMs) {
     return new Promise((resolve) => {
-      const child = spawn(process.execPath, args, { cwd: this.folder, timeout: timeoutMs, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'ignore'] });
+      const child = spawn(process.execPath, args, {
+        cwd: this.folder,
+        timeout: timeoutMs,
+        killSignal: 'SIGKILL',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
       this.#child = child;
       let output = '';
       child.stdout.setEncoding('utf8').on('data', (part) => (output += part));

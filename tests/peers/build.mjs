@@ -4,7 +4,19 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +32,8 @@ const GET_GO = `install Go ${OLDEST_GO.join('.')} or later from https://go.dev/d
 const GO_FOLDER = '/usr/local/go/bin';
 
 /** What Go reports when it cannot get a module. */
-const NO_NETWORK = /GOPROXY=off|dial tcp|no such host|connection refused|i\/o timeout|TLS handshake|proxyconnect|network is unreachable|Client\.Timeout/;
+const NO_NETWORK =
+  /GOPROXY=off|dial tcp|no such host|connection refused|i\/o timeout|TLS handshake|proxyconnect|network is unreachable|Client\.Timeout/;
 
 const UNFINISHED = /^building-(\d+)-/;
 
@@ -36,10 +49,14 @@ export function findGo({ env = process.env, goFolder = GO_FOLDER } = {}) {
   const found = folders.map((folder) => join(folder, 'go')).filter(isExecutable);
   if (found.length === 0) throw new SetupError(`cannot build peers: Go is not installed; ${GET_GO}`);
   const versions = found.map((path) => ({ path, version: goVersion(path) }));
-  const usable = versions.find(({ version: [major, minor] }) => major > OLDEST_GO[0] || (major === OLDEST_GO[0] && minor >= OLDEST_GO[1]));
+  const usable = versions.find(
+    ({ version: [major, minor] }) => major > OLDEST_GO[0] || (major === OLDEST_GO[0] && minor >= OLDEST_GO[1]),
+  );
   if (usable !== undefined) return usable.path;
   const [{ path, version }] = versions;
-  throw new SetupError(`cannot build peers: ${path} is Go ${version.join('.')}, which does not know tool lines in go.mod; ${GET_GO}`);
+  throw new SetupError(
+    `cannot build peers: ${path} is Go ${version.join('.')}, which does not know tool lines in go.mod; ${GET_GO}`,
+  );
 }
 
 function isExecutable(path) {
@@ -62,7 +79,9 @@ function goVersion(go) {
 function fingerprint({ name, folder }) {
   const { tags } = PEER_MODULES[name];
   const texts = ['go.mod', 'go.sum'].map((file) => readFileSync(join(folder, file), 'utf8'));
-  return createHash('sha256').update(JSON.stringify([tags, ...texts])).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify([tags, ...texts]))
+    .digest('hex');
 }
 
 /** Removes what builds left that were interrupted, and other versions of a module. */
@@ -79,7 +98,17 @@ function removeLeftovers(peersDir, module) {
 /** Runs `go build` for the tools of a module; resolves with what it printed when it ends. */
 async function goBuild(go, module, folder) {
   const { tags, versionFlag } = PEER_MODULES[module.name];
-  const args = ['build', '-buildvcs=false', '-tags', tags, '-ldflags', `-s -w ${versionFlag(module.version)}`, '-o', `${folder}/`, 'tool'];
+  const args = [
+    'build',
+    '-buildvcs=false',
+    '-tags',
+    tags,
+    '-ldflags',
+    `-s -w ${versionFlag(module.version)}`,
+    '-o',
+    `${folder}/`,
+    'tool',
+  ];
   // GOFLAGS and a workspace of the user's own are for the user's modules.
   const env = { ...process.env, GOFLAGS: '-mod=readonly', GOWORK: 'off' };
   const child = spawn(go, args, { cwd: module.folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -93,12 +122,19 @@ async function goBuild(go, module, folder) {
 }
 
 function failure({ name, version }, { status, output }) {
-  const lines = output.trim().split('\n').filter((line) => !/^go: downloading /.test(line));
+  const lines = output
+    .trim()
+    .split('\n')
+    .filter((line) => !/^go: downloading /.test(line));
   const cause = lines.find((line) => NO_NETWORK.test(line));
   if (cause !== undefined) {
-    return new SetupError(`cannot build ${name} ${version}: no access to the Go module proxy (${cause.trim()}); check the network, or set GOPROXY to a proxy that can be reached`);
+    return new SetupError(
+      `cannot build ${name} ${version}: no access to the Go module proxy (${cause.trim()}); check the network, or set GOPROXY to a proxy that can be reached`,
+    );
   }
-  return new SetupError(`cannot build ${name} ${version}: go build failed (exit code ${status}): ${lines.slice(-5).join('; ')}; run: cd tests/peers/${name} && go build tool`);
+  return new SetupError(
+    `cannot build ${name} ${version}: go build failed (exit code ${status}): ${lines.slice(-5).join('; ')}; run: cd tests/peers/${name} && go build tool`,
+  );
 }
 
 /** Builds a module beside its place, and renames it there. */
@@ -125,7 +161,12 @@ async function buildPeer(go, module, peersDir) {
  * @param {{ peersDir?: string, modulesFolder?: string, go?: () => string, write?: (text: string) => void }} [options]
  * @throws SetupError with the cause and what to do
  */
-export async function buildPeers({ peersDir = repositoryPeersDir, modulesFolder, go = findGo, write = (text) => process.stdout.write(text) } = {}) {
+export async function buildPeers({
+  peersDir = repositoryPeersDir,
+  modulesFolder,
+  go = findGo,
+  write = (text) => process.stdout.write(text),
+} = {}) {
   for (const name of Object.keys(PEER_MODULES)) {
     const module = readPeerModule(name, modulesFolder);
     write(`${name} ${module.version}: `);

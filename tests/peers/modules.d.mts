@@ -20,4 +20,6 @@ export function builtFolder(module: PeerModule, peersDir?: string): string;
 export function isForThisMachine(path: string): boolean;
 
 /** Reads the record of a folder; undefined when it is not whole or of another architecture. */
-export function readBuilt(folder: string): { readonly fingerprint: string; readonly sizes: Readonly<Record<string, number>> } | undefined;
+export function readBuilt(
+  folder: string,
+): { readonly fingerprint: string; readonly sizes: Readonly<Record<string, number>> } | undefined;

@@ -49,7 +49,9 @@ export function readPeerModule(name, modulesFolder = MODULES_FOLDER) {
   const text = readFileSync(join(folder, 'go.mod'), 'utf8');
   const tools = [...text.matchAll(/^(?:tool |\t)([\w.-]+\/\S+)$/gm)].map(([, path]) => path);
   const required = [...text.matchAll(/^(?:require |\t)(\S+) v(\S+)(?: \/\/.*)?$/gm)];
-  const [, , moduleVersion] = required.find(([, path]) => tools.some((tool) => tool === path || tool.startsWith(`${path}/`)));
+  const [, , moduleVersion] = required.find(([, path]) =>
+    tools.some((tool) => tool === path || tool.startsWith(`${path}/`)),
+  );
   const version = PEER_MODULES[name].release(moduleVersion);
   return { name, folder, tools: tools.map((path) => basename(path)), version };
 }

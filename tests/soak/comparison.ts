@@ -6,12 +6,16 @@ import type { Point } from '../support/stored-rows.ts';
 const LONGEST_DELAY_MS = 3_000;
 
 /** What a receiver that has got everything keeps: of several samples of a series at one time, one; it is taken at its word which. */
-export function keptOf(stored: readonly Point[], exported: readonly Point[]): { readonly kept: Point[]; readonly shared: number } {
+export function keptOf(
+  stored: readonly Point[],
+  exported: readonly Point[],
+): { readonly kept: Point[]; readonly shared: number } {
   const key = ({ series, timestampMs }: Point): string => `${timestampMs} ${series}`;
   const found = new Map(exported.map((point) => [key(point), point.value]));
   const kept = new Map<string, Point>();
   for (const point of stored) {
-    const isTheOne = Math.abs(point.value - (found.get(key(point)) ?? NaN)) <= 1e-9 * Math.max(1, Math.abs(point.value));
+    const isTheOne =
+      Math.abs(point.value - (found.get(key(point)) ?? NaN)) <= 1e-9 * Math.max(1, Math.abs(point.value));
     if (isTheOne || !kept.has(key(point))) kept.set(key(point), point);
   }
   return { kept: [...kept.values()], shared: stored.length - kept.size };
@@ -29,7 +33,9 @@ export function heldEpochs(path: string): number {
 
 /** How much later than an interval after the one before it each scrape of the load average came. */
 export function delaysOf(stored: readonly Point[], intervalMs: number): number[] {
-  const times = stored.filter(({ series }) => series.includes('"load_average_1m"')).map(({ timestampMs }) => timestampMs);
+  const times = stored
+    .filter(({ series }) => series.includes('"load_average_1m"'))
+    .map(({ timestampMs }) => timestampMs);
   return times
     .map((time, index) => time - (times[index - 1] ?? -Infinity) - intervalMs)
     .filter((late) => Math.abs(late) < LONGEST_DELAY_MS)

@@ -25,13 +25,22 @@ const CLOCK_OFFSETS_MS = [-8_000, 12_000, -HOUR_MS, 2 * HOUR_MS, -72 * HOUR_MS];
 export function planFaults(random: SeededRandom, durationMs: number): PlannedFault[] {
   const every = ([low, high]: readonly [number, number], make: () => Fault): PlannedFault[] => {
     const planned: PlannedFault[] = [];
-    for (let atMs = random.between(low, high); atMs < durationMs; atMs += random.between(low, high)) planned.push({ atMs, fault: make() });
+    for (let atMs = random.between(low, high); atMs < durationMs; atMs += random.between(low, high))
+      planned.push({ atMs, fault: make() });
     return planned;
   };
   return [
     ...every(LINK_EVERY_MS, () => ({ kind: 'link', link: linkFault(random), forMs: random.between(500, 6_000) })),
-    ...every(KILL_EVERY_MS, () => ({ kind: 'kill', victim: random.oneOf(['collector', 'uploader', 'receiver'] as const), awayMs: random.oneOf([0, 500, 4_000]) })),
-    ...every(CLOCK_EVERY_MS, () => ({ kind: 'clock', offsetMs: random.oneOf(CLOCK_OFFSETS_MS), forMs: random.between(5_000, 20_000) })),
+    ...every(KILL_EVERY_MS, () => ({
+      kind: 'kill',
+      victim: random.oneOf(['collector', 'uploader', 'receiver'] as const),
+      awayMs: random.oneOf([0, 500, 4_000]),
+    })),
+    ...every(CLOCK_EVERY_MS, () => ({
+      kind: 'clock',
+      offsetMs: random.oneOf(CLOCK_OFFSETS_MS),
+      forMs: random.between(5_000, 20_000),
+    })),
   ].sort((a, b) => a.atMs - b.atMs);
 }
 
@@ -41,7 +50,11 @@ function linkFault(random: SeededRandom): LinkFault {
     () => ({ kind: 'cuts', afterBytes: Math.floor(random.between(0, 4_000)) }),
     () => ({ kind: 'throttles', bytesPerSecond: random.between(200, 20_000) }),
     () => ({ kind: 'eats answers' }),
-    () => ({ kind: 'answers', status: random.oneOf([429, 500, 502, 503, 504]), retryAfter: random.oneOf([undefined, '1', '3']) }),
+    () => ({
+      kind: 'answers',
+      status: random.oneOf([429, 500, 502, 503, 504]),
+      retryAfter: random.oneOf([undefined, '1', '3']),
+    }),
     () => ({ kind: 'is down' }),
   ];
   return random.oneOf(make)();

@@ -81,7 +81,11 @@ export class FaultyLink {
     if (this.#fault?.kind === 'answers') return void this.#answering.emit('connection', client);
     const receiver = connect(this.#receiverPort(), '127.0.0.1');
     this.#keep(receiver);
-    for (const [one, other] of [[client, receiver], [receiver, client]] as const) one.once('close', () => other.destroy());
+    for (const [one, other] of [
+      [client, receiver],
+      [receiver, client],
+    ] as const)
+      one.once('close', () => other.destroy());
     void this.#carry(client, receiver, 'request').catch(() => client.destroy());
     void this.#carry(receiver, client, 'answer').catch(() => receiver.destroy());
   }

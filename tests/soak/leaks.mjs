@@ -23,9 +23,12 @@ const PACE = { INTERVAL: '100ms', UPLOAD_INTERVAL: '100ms', PROBE_INTERVAL: '1s'
 const GROWTH_MB = 0.5;
 const GROWTH_DESCRIPTORS = 2;
 
-const { values: options } = parseArgs({ options: { count: { type: 'string', default: '10000' }, json: { type: 'boolean', default: false } } });
+const { values: options } = parseArgs({
+  options: { count: { type: 'string', default: '10000' }, json: { type: 'boolean', default: false } },
+});
 const wanted = Number(options.count);
-if (!(wanted >= 1000)) throw new Error(`--count is "${options.count}"; it takes a number of scrapes and posts, at least 1000`);
+if (!(wanted >= 1000))
+  throw new Error(`--count is "${options.count}"; it takes a number of scrapes and posts, at least 1000`);
 
 /** Medians of the second and of the last fifth of some values. */
 function earlyAndLate(values) {
@@ -41,7 +44,10 @@ const remote = { REMOTE_URL: `http://127.0.0.1:${port}/api/v1/import`, HEALTH_PO
 const preload = fileURLToPath(new URL('memory-report.mjs', import.meta.url));
 const running = PROGRAMS.map((program) => {
   const report = join(pair.folder, `${program}.memory`);
-  const child = pair.start(program, { ...PACE, ...remote }, 'ignore', { NODE_OPTIONS: `--import=${preload}`, MEMORY_REPORT: report });
+  const child = pair.start(program, { ...PACE, ...remote }, 'ignore', {
+    NODE_OPTIONS: `--import=${preload}`,
+    MEMORY_REPORT: report,
+  });
   return { program, report, child, pss: [] };
 });
 
@@ -56,14 +62,26 @@ for (let second = 0; Math.min(done.scrapes, done.posts) < wanted; second++) {
 }
 
 const rows = running.flatMap(({ program, report, pss }) => {
-  const reported = readFileSync(report, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
+  const reported = readFileSync(report, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   const figures = {
-    'heap': { unit: 'MB', values: reported.map(({ heapUsed }) => heapUsed / 1e6), most: GROWTH_MB },
-    'memory outside of the heap': { unit: 'MB', values: reported.map(({ external }) => external / 1e6), most: GROWTH_MB },
-    'descriptors': { unit: '', values: reported.map(({ descriptors }) => descriptors), most: GROWTH_DESCRIPTORS },
-    'PSS': { unit: 'MB', values: pss, most: Infinity },
+    heap: { unit: 'MB', values: reported.map(({ heapUsed }) => heapUsed / 1e6), most: GROWTH_MB },
+    'memory outside of the heap': {
+      unit: 'MB',
+      values: reported.map(({ external }) => external / 1e6),
+      most: GROWTH_MB,
+    },
+    descriptors: { unit: '', values: reported.map(({ descriptors }) => descriptors), most: GROWTH_DESCRIPTORS },
+    PSS: { unit: 'MB', values: pss, most: Infinity },
   };
-  return Object.entries(figures).map(([name, { unit, values, most }]) => ({ name: `${program}: ${name}`, unit, most, ...earlyAndLate(values) }));
+  return Object.entries(figures).map(([name, { unit, values, most }]) => ({
+    name: `${program}: ${name}`,
+    unit,
+    most,
+    ...earlyAndLate(values),
+  }));
 });
 receiver.stop();
 await pair.stop();
@@ -73,6 +91,10 @@ const figures = rows.flatMap(({ name, unit, early, late, most }) => [
   { name: `${name}, early`, value: early, unit },
   { name: `${name}, late`, value: late, unit, ...(most === Infinity ? {} : { reach: `at most ${most} more` }) },
 ]);
-printFigures(`${done.scrapes} scrapes and ${done.posts} posts: medians of the second and of the last fifth of the run`, figures, options.json);
+printFigures(
+  `${done.scrapes} scrapes and ${done.posts} posts: medians of the second and of the last fifth of the run`,
+  figures,
+  options.json,
+);
 if (grown.length > 0) console.error(`grown: ${grown.map(({ name }) => name).join(', ')}`);
 process.exit(grown.length > 0 ? 1 : 0);

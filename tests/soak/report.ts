@@ -3,7 +3,16 @@ import { quantile } from '../support/figures.mjs';
 import type { SoakResult } from './soak.ts';
 
 /** The figures of a soak as a Markdown table. */
-export function tableOf({ collected, costs, wireBytes, scrapeDelaysMs, freshnessMs, kills, differences, shared }: SoakResult): string {
+export function tableOf({
+  collected,
+  costs,
+  wireBytes,
+  scrapeDelaysMs,
+  freshnessMs,
+  kills,
+  differences,
+  shared,
+}: SoakResult): string {
   const { collector, uploader } = costs;
   const ms = (values: readonly number[], share: number): string => `${quantile(values, share).toFixed(0)} ms`;
   const rows: readonly (readonly [string, string])[] = [

@@ -20,14 +20,21 @@ const USAGE = `usage: npm run soak -- [--minutes 30] [--faults] [--seed N]
 function given() {
   try {
     const { values } = parseArgs({
-      options: { minutes: { type: 'string', default: '30' }, faults: { type: 'boolean', default: false }, seed: { type: 'string' }, help: { type: 'boolean', default: false } },
+      options: {
+        minutes: { type: 'string', default: '30' },
+        faults: { type: 'boolean', default: false },
+        seed: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
     });
     if (values.help) {
       console.log(USAGE);
       process.exit(0);
     }
-    if (!(Number(values.minutes) > 0)) throw new Error(`--minutes is "${values.minutes}", which is no number of minutes`);
-    if (values.seed !== undefined && !/^\d+$/.test(values.seed)) throw new Error(`--seed is "${values.seed}", which is no whole number`);
+    if (!(Number(values.minutes) > 0))
+      throw new Error(`--minutes is "${values.minutes}", which is no number of minutes`);
+    if (values.seed !== undefined && !/^\d+$/.test(values.seed))
+      throw new Error(`--seed is "${values.seed}", which is no whole number`);
     return values;
   } catch (error) {
     console.error(`${error.message}\n${USAGE}`);
@@ -39,10 +46,22 @@ const { minutes, faults, seed = String(Date.now() % 1_000_000) } = given();
 const logs = join(root, 'var', 'soak', seed);
 
 await prepare();
-console.log(`soaking for ${minutes} minutes ${faults ? `with faults, seed ${seed}` : 'without faults'}; the programs' logs will be in ${logs}`);
-const { status } = spawnSync(process.execPath, ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js', '-i', 'tests/soak'], {
-  cwd: root,
-  stdio: 'inherit',
-  env: { ...process.env, SOAK_MINUTES: minutes, SOAK_FAULTS: String(faults), SOAK_SEED: seed, SOAK_LOGS: logs },
-});
+console.log(
+  `soaking for ${minutes} minutes ${faults ? `with faults, seed ${seed}` : 'without faults'}; the programs' logs will be in ${logs}`,
+);
+const { status } = spawnSync(
+  process.execPath,
+  [
+    '--experimental-vm-modules',
+    '--disable-warning=ExperimentalWarning',
+    'node_modules/jest/bin/jest.js',
+    '-i',
+    'tests/soak',
+  ],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, SOAK_MINUTES: minutes, SOAK_FAULTS: String(faults), SOAK_SEED: seed, SOAK_LOGS: logs },
+  },
+);
 process.exit(status ?? 1);

@@ -99,10 +99,18 @@ export class Soak {
   #start(program: Program): void {
     const variables = {
       ...{ DB_PATH: this.#database, DEVICE_ID: 'soaked', TEXTFILE_DIR: join(this.#folder, 'textfiles') },
-      ...{ INTERVAL: `${SCRAPE_INTERVAL_MS}ms`, UPLOAD_INTERVAL: '1s', PROBE_INTERVAL: '1s', RETRY_INITIAL: '500ms', REMOTE_TIMEOUT: '10s' },
+      ...{
+        INTERVAL: `${SCRAPE_INTERVAL_MS}ms`,
+        UPLOAD_INTERVAL: '1s',
+        PROBE_INTERVAL: '1s',
+        RETRY_INITIAL: '500ms',
+        REMOTE_TIMEOUT: '10s',
+      },
       ...{ REMOTE_URL: `${this.#link!.url}/api/v1/import`, CLOCK_SKEW_INTERVAL: '10s', HEALTH_PORT: '0' },
     };
-    const environment = Object.fromEntries(Object.entries(variables).map(([name, value]) => [`THUGSHELLS_${name}`, value]));
+    const environment = Object.fromEntries(
+      Object.entries(variables).map(([name, value]) => [`THUGSHELLS_${name}`, value]),
+    );
     const clock = { SOAK_CLOCK_FILE: this.#clockFile, NODE_OPTIONS: `--import=${CLOCK}` };
     const agent = new AgentProcess(program, { ...environment, ...clock });
     this.#running.set(program, agent);
@@ -114,7 +122,9 @@ export class Soak {
     if (logs === undefined) return;
     mkdirSync(logs, { recursive: true });
     for (const program of ['collector', 'uploader']) {
-      const lines = this.#started.filter((each) => each.program === program).flatMap(({ agent }) => [...agent.lines, ...agent.problems]);
+      const lines = this.#started
+        .filter((each) => each.program === program)
+        .flatMap(({ agent }) => [...agent.lines, ...agent.problems]);
       writeFileSync(join(logs, `${program}.log`), `${lines.join('\n')}\n`);
     }
   }
@@ -173,7 +183,8 @@ export class Soak {
   async #watch(signal: AbortSignal): Promise<void> {
     for (let second = 0; !signal.aborted; second++) {
       this.#writeUserSamples(second);
-      for (const program of ['collector', 'uploader'] as const) this.#meters[program].look(this.#running.get(program)!.pid);
+      for (const program of ['collector', 'uploader'] as const)
+        this.#meters[program].look(this.#running.get(program)!.pid);
       const freshness = await this.#freshness().catch(() => undefined);
       if (freshness !== undefined && this.#isClockRight) this.#freshnessMs.push(freshness);
       if ((second * SCRAPE_INTERVAL_MS) % TELL_EVERY_MS === 0) this.#tellBooks();
@@ -182,7 +193,10 @@ export class Soak {
   }
 
   #writeUserSamples(turn: number): void {
-    const lines = Array.from({ length: USER_SERIES }, (_, index) => `soak_value{place="${index}"} ${(turn * 7 + index * 13) % 1000}`);
+    const lines = Array.from(
+      { length: USER_SERIES },
+      (_, index) => `soak_value{place="${index}"} ${(turn * 7 + index * 13) % 1000}`,
+    );
     const file = join(this.#folder, 'textfiles', 'soak.prom');
     writeFileSync(`${file}.tmp`, `# TYPE soak_value gauge\n${lines.join('\n')}\n`);
     renameSync(`${file}.tmp`, file);
@@ -190,7 +204,9 @@ export class Soak {
 
   async #freshness(): Promise<number | undefined> {
     const query = encodeURIComponent('tlast_over_time(load_average_1m[5m])');
-    const answer = await fetch(`${this.#receiver!.url}/api/v1/query?query=${query}&nocache=1`, { headers: { connection: 'close' } });
+    const answer = await fetch(`${this.#receiver!.url}/api/v1/query?query=${query}&nocache=1`, {
+      headers: { connection: 'close' },
+    });
     const { data } = (await answer.json()) as { data: { result: { value: [number, string] }[] } };
     const newestMs = Number(data.result[0]?.value[1] ?? NaN) * 1000;
     // From a time when the clock was ahead.
@@ -199,13 +215,16 @@ export class Soak {
 
   #requireSoundBooks(): void {
     const { collected, delivered, pending, rejected, dropped } = books(this.#database);
-    if (pending < 0 || collected !== delivered + pending + rejected + dropped) throw new Error(`the books do not balance: ${JSON.stringify(books(this.#database))}`);
+    if (pending < 0 || collected !== delivered + pending + rejected + dropped)
+      throw new Error(`the books do not balance: ${JSON.stringify(books(this.#database))}`);
   }
 
   #tellBooks(): void {
     try {
       const { collected, delivered, pending } = books(this.#database);
-      this.#options.tell(`           collected ${collected}, delivered ${delivered}, pending ${pending}, kills ${this.#kills}`);
+      this.#options.tell(
+        `           collected ${collected}, delivered ${delivered}, pending ${pending}, kills ${this.#kills}`,
+      );
     } catch {
       // Not made yet.
     }
@@ -221,7 +240,10 @@ export class Soak {
     const uploads = (): number => this.#running.get('uploader')!.told('uploaded').length;
     const before = uploads();
     await until('the uploader delivers after the last fault', () => uploads() > before, DRAIN_DEADLINE_MS);
-    await until('the collector stores again', () => this.#running.get('collector')!.told('collector starts').length > 0);
+    await until(
+      'the collector stores again',
+      () => this.#running.get('collector')!.told('collector starts').length > 0,
+    );
     await until('the true time of every row is known', () => heldEpochs(this.#database) === 0, DRAIN_DEADLINE_MS);
     await this.#running.get('collector')!.stop();
     await until('nothing is pending', () => books(this.#database).pending === 0, DRAIN_DEADLINE_MS);
@@ -232,8 +254,15 @@ export class Soak {
     const { kept, shared } = keptOf(stored, exported);
     const found = differences(kept, exported);
     const rows = viewCounts(this.#database);
-    if (rows.pending !== pending || rows.delivered !== delivered || rows.rejected !== rejected || stored.length + dropped !== collected) {
-      found.push(`books ${JSON.stringify({ collected, pending, delivered, rejected, dropped })}, rows ${JSON.stringify(rows)}`);
+    if (
+      rows.pending !== pending ||
+      rows.delivered !== delivered ||
+      rows.rejected !== rejected ||
+      stored.length + dropped !== collected
+    ) {
+      found.push(
+        `books ${JSON.stringify({ collected, pending, delivered, rejected, dropped })}, rows ${JSON.stringify(rows)}`,
+      );
     }
     return {
       shared,

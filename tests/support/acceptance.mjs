@@ -8,8 +8,12 @@
  * @returns {string[]} one sentence for each name that no passed test bears
  */
 export function checkAcceptance(document, tests) {
-  const passed = new Set(tests.filter(({ status }) => status === 'passed').flatMap(({ fullName, title }) => [fullName, title]));
+  const passed = new Set(
+    tests.filter(({ status }) => status === 'passed').flatMap(({ fullName, title }) => [fullName, title]),
+  );
   const named = [...document.matchAll(/`test: ([^`]+)`/g)].map(([, title]) => title);
   if (named.length === 0) return ['the acceptance list names no test'];
-  return named.filter((title) => !passed.has(title)).map((title) => `the acceptance list names a test that did not pass: ${title}`);
+  return named
+    .filter((title) => !passed.has(title))
+    .map((title) => `the acceptance list names a test that did not pass: ${title}`);
 }

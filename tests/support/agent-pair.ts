@@ -8,7 +8,17 @@ import { until } from './until.ts';
 /** What /health answers, as far as tests look. */
 export interface Health {
   readonly status: string;
-  readonly components: Readonly<Record<string, { readonly status: string; readonly message: string; readonly since: string; readonly details: Readonly<Record<string, unknown>> }>>;
+  readonly components: Readonly<
+    Record<
+      string,
+      {
+        readonly status: string;
+        readonly message: string;
+        readonly since: string;
+        readonly details: Readonly<Record<string, unknown>>;
+      }
+    >
+  >;
 }
 
 /** Collector and uploader as processes of their own on one database, at a pace for tests. */
@@ -27,7 +37,13 @@ export class AgentPair {
   constructor(variables: Readonly<Record<string, string>>, runner?: Runner) {
     this.#runner = runner;
     const all = {
-      ...{ DB_PATH: this.database, DEVICE_ID: 'board-1', INTERVAL: '500ms', UPLOAD_INTERVAL: '500ms', HEALTH_PORT: '0' },
+      ...{
+        DB_PATH: this.database,
+        DEVICE_ID: 'board-1',
+        INTERVAL: '500ms',
+        UPLOAD_INTERVAL: '500ms',
+        HEALTH_PORT: '0',
+      },
       ...{ RETRY_INITIAL: '50ms', RETRY_ATTEMPTS: '1', PROBE_INTERVAL: '200ms', REMOTE_TIMEOUT: '2s' },
       ...variables,
     };
@@ -63,7 +79,9 @@ export async function endpointOf(uploader: AgentProcess): Promise<string> {
 }
 
 /** The health report and the statuses of the three addresses. */
-export async function healthAt(endpoint: string): Promise<{ readonly report: Health; readonly statuses: readonly number[] }> {
+export async function healthAt(
+  endpoint: string,
+): Promise<{ readonly report: Health; readonly statuses: readonly number[] }> {
   const ask = (path: string): Promise<Response> => fetch(new URL(path, endpoint), { headers: { connection: 'close' } });
   const [health, ready, live] = await Promise.all([ask('/health'), ask('/health/ready'), ask('/health/live')]);
   await Promise.all([ready.text(), live.text()]);

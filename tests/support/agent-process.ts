@@ -26,7 +26,10 @@ export interface Runner {
 }
 
 /** What runs the programs that are built here, on the Node.js that runs the test. */
-export const builtHere: Runner = { command: [process.execPath], folder: fileURLToPath(new URL('../..', import.meta.url)) };
+export const builtHere: Runner = {
+  command: [process.execPath],
+  folder: fileURLToPath(new URL('../..', import.meta.url)),
+};
 
 /** A built program that a test runs as a process of its own. */
 export class AgentProcess {

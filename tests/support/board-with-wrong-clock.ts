@@ -72,7 +72,13 @@ export class BoardWithWrongClock {
   /** True time of each sample, Unix milliseconds → its value. */
   readonly truth = new Map<number, number>();
 
-  constructor(options: { path: string; remoteOrigin: string; offsetMs: number; bootId: string; policy?: 'hold' | 'correct' }) {
+  constructor(options: {
+    path: string;
+    remoteOrigin: string;
+    offsetMs: number;
+    bootId: string;
+    policy?: 'hold' | 'correct';
+  }) {
     const { path, remoteOrigin, offsetMs, bootId, policy = 'hold' } = options;
     const clock = (this.clock = new WrongClock(offsetMs));
     const logger = this.log;
@@ -80,16 +86,42 @@ export class BoardWithWrongClock {
     migrate(database);
     const epochs = new ClockEpochs(database, { clock, logger, bootId, builtAtMs: Date.now() - 86_400_000 });
     const statuses = new CollectorStatusTable(database);
-    this.#writer = new SampleWriter(database, { clock, epochs, ledger: new Ledger(database), statuses, syncIntervalMs: 30_000 });
+    this.#writer = new SampleWriter(database, {
+      clock,
+      epochs,
+      ledger: new Ledger(database),
+      statuses,
+      syncIntervalMs: 30_000,
+    });
     this.#settled = new Settled(database);
     this.#backlog = new Backlog(database, this.#settled);
     this.#acknowledgements = new Acknowledgements(database, this.#settled, { clock, replayWindowMs: 0 });
     const remoteUrl = `${remoteOrigin}/api/v1/import`;
-    this.#remote = new VictoriaMetrics({ clock, remoteUrl, remoteTimeoutMs: 20_000, ...straight, onConnectionClosed: () => undefined, onDate: (answer) => this.skew.heard(answer) });
+    this.#remote = new VictoriaMetrics({
+      clock,
+      remoteUrl,
+      remoteTimeoutMs: 20_000,
+      ...straight,
+      onConnectionClosed: () => undefined,
+      onDate: (answer) => this.skew.heard(answer),
+    });
     const askDate = (): Promise<string | undefined> => this.#remote.dateOf(`${remoteOrigin}/health`, never);
     const table = new ReceiverClockTable(database, bootId);
-    this.skew = new ClockSkew({ clock, logger, table, clockSkewIntervalMs: 300_000, clockSkewWarnMs: 2_000, clockSkewPolicy: policy, askDate });
-    const encoderClock = { now: () => this.skew.receiverNow() ?? Infinity, monotonic: () => clock.monotonic(), sinceBoot: () => clock.sinceBoot(), sleep: (ms: number) => clock.sleep(ms) };
+    this.skew = new ClockSkew({
+      clock,
+      logger,
+      table,
+      clockSkewIntervalMs: 300_000,
+      clockSkewWarnMs: 2_000,
+      clockSkewPolicy: policy,
+      askDate,
+    });
+    const encoderClock = {
+      now: () => this.skew.receiverNow() ?? Infinity,
+      monotonic: () => clock.monotonic(),
+      sinceBoot: () => clock.sinceBoot(),
+      sleep: (ms: number) => clock.sleep(ms),
+    };
     this.#encoder = new EncoderPool({ clock: encoderClock, databasePath: path, workerFile: WORKER_FILE });
   }
 
@@ -100,21 +132,38 @@ export class BoardWithWrongClock {
     const value = this.truth.size + 1;
     this.truth.set(Date.now(), value);
     const { samples } = this.#admission.admit([{ series: GAUGE, labels: {}, value }], Date.now());
-    const status = { collector: 'test', status: 'ok', message: '', sinceMs: 0, intervalMs: 1_000, lastScrapeMs: 0, durationMs: 1, ...noCounters() } as const;
+    const status = {
+      collector: 'test',
+      status: 'ok',
+      message: '',
+      sinceMs: 0,
+      intervalMs: 1_000,
+      lastScrapeMs: 0,
+      durationMs: 1,
+      ...noCounters(),
+    } as const;
     this.#writer.commit([{ at, samples, status }]);
   }
 
   /** What the uploader does at start and in each interval. */
   async upload(): Promise<void> {
     await this.skew.measure(never);
-    await new LostRows({ clock: this.clock, logger: this.log, database: this.database, settled: this.#settled }).reject(never);
+    await new LostRows({ clock: this.clock, logger: this.log, database: this.database, settled: this.#settled }).reject(
+      never,
+    );
     for (let ranges = this.#backlog.sendable([]); ranges.length > 0; ranges = this.#backlog.sendable([])) {
       const { chunks, refused } = await this.#encoder.encode({ ranges, batchMetrics: 100, chunkMetrics: 100 });
       this.#acknowledgements.reject(refused);
       for (const chunk of chunks) {
         const { outcome } = await this.#remote.post(chunk, never);
         if (outcome.kind !== 'delivered') throw new Error(JSON.stringify(outcome));
-        this.#acknowledgements.accept({ batchId: crypto.randomUUID(), chunkIndex: 0, ranges: chunk.ranges, count: chunk.count, connection: undefined });
+        this.#acknowledgements.accept({
+          batchId: crypto.randomUUID(),
+          chunkIndex: 0,
+          ranges: chunk.ranges,
+          count: chunk.count,
+          connection: undefined,
+        });
       }
       this.#acknowledgements.commit();
     }

@@ -24,10 +24,15 @@ export async function fillWithBoards(server: VictoriaMetrics): Promise<void> {
       pair.start('collector');
       await endpointOf(pair.start('uploader'));
     }
-    const found = (text: string) => until(`${text} is there`, async () => {
-      await server.flush();
-      return (await query(server.url, text)).length > 0;
-    }, 120_000);
+    const found = (text: string) =>
+      until(
+        `${text} is there`,
+        async () => {
+          await server.flush();
+          return (await query(server.url, text)).length > 0;
+        },
+        120_000,
+      );
     for (const device of Object.keys(boards)) {
       await found(`count_over_time(storage_oldest_pending_seconds{device_id="${device}"}[5m]) > 3`);
       await found(`increase(uploader_upload_duration_seconds_count{device_id="${device}"}[5m]) > 3`);
@@ -56,11 +61,17 @@ function recordedBoards(folder: string): Readonly<Record<string, Readonly<Record
       'block/mmcblk0/device/pre_eol_info': '0x01',
     }),
     // What the Raspberry Pi's own kernel has: under-voltage at the moment, and since the boot (bits 0 and 16).
-    'raspberry-pi': rootsWith(folder, 'raspberry-pi-3b', { 'devices/platform/soc/soc:firmware/get_throttled': '10001' }),
+    'raspberry-pi': rootsWith(folder, 'raspberry-pi-3b', {
+      'devices/platform/soc/soc:firmware/get_throttled': '10001',
+    }),
   };
 }
 
-function rootsWith(folder: string, board: string, files: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+function rootsWith(
+  folder: string,
+  board: string,
+  files: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
   const recorded = fileURLToPath(new URL(`../fixtures/${board}`, import.meta.url));
   const sysRoot = join(folder, board);
   cpSync(join(recorded, 'sys'), sysRoot, { recursive: true });

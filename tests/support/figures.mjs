@@ -24,6 +24,8 @@ export function printFigures(title, figures, json) {
   console.log(title);
   for (const { name, value, unit, reach, from, to } of figures) {
     const between = from === undefined ? '' : ` (half of them ${from.toFixed(2)} to ${to.toFixed(2)})`;
-    console.log(`  ${name.padEnd(58)}${value.toFixed(2).padStart(12)} ${unit}${between}${reach === undefined ? '' : `, to reach: ${reach}`}`);
+    console.log(
+      `  ${name.padEnd(58)}${value.toFixed(2).padStart(12)} ${unit}${between}${reach === undefined ? '' : `, to reach: ${reach}`}`,
+    );
   }
 }

@@ -12,7 +12,9 @@ const quiet = { info() {}, warn() {}, error() {}, debug() {} };
 export function fillDatabase(path, { samples, series, deviceId = 'bench', settled = 0 }) {
   const database = prepareDatabase(path, quiet);
   database.pragma('synchronous = OFF');
-  const insertSeries = database.prepare('INSERT INTO series (id, key, name, tags, device_id, value_type, priority) VALUES (?, ?, ?, ?, ?, 0, 1)');
+  const insertSeries = database.prepare(
+    'INSERT INTO series (id, key, name, tags, device_id, value_type, priority) VALUES (?, ?, ?, ?, ?, 0, 1)',
+  );
   const insertSamples = database.prepare(
     `WITH RECURSIVE n(i) AS (SELECT @first UNION ALL SELECT i + 1 FROM n WHERE i < @last)
      INSERT INTO samples (id, series_id, timestamp_ms, value)
@@ -23,13 +25,24 @@ export function fillDatabase(path, { samples, series, deviceId = 'bench', settle
   database.transaction(() => {
     for (let id = 1; id <= series; id++) {
       const tags = canonicalTags({ interface: `eth${id % 50}`, place: String(id) });
-      insertSeries.run(id, seriesKey('network.rx_bytes_total', deviceId, tags, 0), 'network.rx_bytes_total', tags, deviceId);
+      insertSeries.run(
+        id,
+        seriesKey('network.rx_bytes_total', deviceId, tags, 0),
+        'network.rx_bytes_total',
+        tags,
+        deviceId,
+      );
     }
   })();
   const startMs = Date.now() - Math.ceil(samples / series) * 1000;
   // In parts, so that the WAL is never as large as the database.
   for (let first = 0; first < samples; first += 500_000) {
-    insertSamples.run({ first: BigInt(first), last: BigInt(Math.min(samples, first + 500_000) - 1), series: BigInt(series), startMs: BigInt(startMs) });
+    insertSamples.run({
+      first: BigInt(first),
+      last: BigInt(Math.min(samples, first + 500_000) - 1),
+      series: BigInt(series),
+      startMs: BigInt(startMs),
+    });
     database.pragma('wal_checkpoint(TRUNCATE)');
   }
   database.transaction(() => {

@@ -6,7 +6,13 @@ import { Retrying } from '../../uploader/src/transport/retrying-transport.ts';
 
 /** The defaults of the uploader that decide when it sends something. */
 const INTERVAL_MS = 30_000;
-const CHUNKS = { chunkMetrics: 50, batchMetrics: 2_500, chunkGrowth: true, chunkMaxBytes: 256 * 1024, uploadIntervalMs: INTERVAL_MS };
+const CHUNKS = {
+  chunkMetrics: 50,
+  batchMetrics: 2_500,
+  chunkGrowth: true,
+  chunkMaxBytes: 256 * 1024,
+  uploadIntervalMs: INTERVAL_MS,
+};
 const RETRY = { attempts: 3, policy: { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0.2 } };
 const PROBE_INTERVAL_MS = 5_000;
 /** What a board collects by default, about. */
@@ -42,7 +48,12 @@ class SimulatedClock {
   #push(entry) {
     const heap = this.#heap;
     heap.push(entry);
-    for (let at = heap.length - 1, up = (at - 1) >> 1; at > 0 && heap[up].atMs > heap[at].atMs; at = up, up = (at - 1) >> 1) [heap[up], heap[at]] = [heap[at], heap[up]];
+    for (
+      let at = heap.length - 1, up = (at - 1) >> 1;
+      at > 0 && heap[up].atMs > heap[at].atMs;
+      at = up, up = (at - 1) >> 1
+    )
+      [heap[up], heap[at]] = [heap[at], heap[up]];
   }
 
   #pop() {
@@ -51,9 +62,12 @@ class SimulatedClock {
     const last = heap.pop();
     if (heap.length === 0) return first;
     heap[0] = last;
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const child = 2 * at + 1;
-      const least = [child, child + 1].reduce((min, each) => (each < heap.length && heap[each].atMs < heap[min].atMs ? each : min), at);
+      const least = [child, child + 1].reduce(
+        (min, each) => (each < heap.length && heap[each].atMs < heap[min].atMs ? each : min),
+        at,
+      );
       if (least === at) return first;
       [heap[least], heap[at]] = [heap[at], heap[least]];
       at = least;
@@ -84,16 +98,35 @@ async function runBoard({ clock, deviceId, backAtMs, untilMs, random, onRequest 
     await clock.sleep(ROUND_TRIP_MS);
     return clock.now() >= backAtMs;
   };
-  const post = async () => ((await request()) ? { outcome: { kind: 'delivered' } } : { outcome: { kind: 'retry', reason: 'away' } });
-  const transport = new Retrying({ post }, { ...RETRY, clock, logger: quiet, random, isLongAway: () => receiver.isLongAway, onPost: () => undefined, stop: never });
+  const post = async () =>
+    (await request()) ? { outcome: { kind: 'delivered' } } : { outcome: { kind: 'retry', reason: 'away' } };
+  const transport = new Retrying(
+    { post },
+    {
+      ...RETRY,
+      clock,
+      logger: quiet,
+      random,
+      isLongAway: () => receiver.isLongAway,
+      onPost: () => undefined,
+      stop: never,
+    },
+  );
   const pinger = { ping: async () => ((await request()) ? 1 : undefined) };
-  const probe = new Probe({ clock, receiver, pinger, random, isLinkUp: () => true, probeIntervalMs: PROBE_INTERVAL_MS });
+  const probe = new Probe({
+    clock,
+    receiver,
+    pinger,
+    random,
+    isLinkUp: () => true,
+    probeIntervalMs: PROBE_INTERVAL_MS,
+  });
   const startMs = clock.now();
   const origin = startMs + untilNextTurnMs(deviceId, INTERVAL_MS, startMs);
   await clock.sleep(origin - startMs);
   let deliveredUntilMs = startMs;
   while (clock.now() < untilMs) {
-    for (let pending; (pending = (clock.now() - deliveredUntilMs) * SAMPLES_PER_MS) >= 1; ) {
+    for (let pending; (pending = (clock.now() - deliveredUntilMs) * SAMPLES_PER_MS) >= 1;) {
       const samples = Math.min(chunkSize.next(pending).chunkMetrics, Math.ceil(pending));
       const { outcome } = await transport.post({ count: samples, body: [] }, never);
       if (outcome.kind !== 'delivered') {

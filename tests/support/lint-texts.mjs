@@ -9,7 +9,9 @@ const eslint = new ESLint({ overrideConfig: [{ files: ['**/*.ts'], ...tseslint.c
 const complaints = [];
 for (const { file, text } of JSON.parse(await readAll(process.stdin))) {
   const [result] = await eslint.lintText(text, { filePath: file });
-  const restrictions = result.messages.filter(({ ruleId, fatal }) => fatal || (ruleId?.startsWith('no-restricted-') || ruleId?.startsWith('import-x/')));
+  const restrictions = result.messages.filter(
+    ({ ruleId, fatal }) => fatal || ruleId?.startsWith('no-restricted-') || ruleId?.startsWith('import-x/'),
+  );
   complaints.push(restrictions.map(({ message }) => message));
 }
 console.log(JSON.stringify(complaints));

@@ -9,7 +9,20 @@ const FIELDS: Readonly<Record<string, RegExp | 'number' | 'string' | 'boolean'>>
   collector: /^[a-z_]+$/,
   component: /^[a-z_.]+$/,
   error_code: /^[A-Z][A-Z0-9_]+$/,
-  ...Object.fromEntries(['chunk_index', 'attempt', 'backoff_ms', 'count', 'http_status', 'bytes_sent', 'bytes_rcvd', 'duration_ms', 'exit_code', 'repeated'].map((name) => [name, 'number' as const])),
+  ...Object.fromEntries(
+    [
+      'chunk_index',
+      'attempt',
+      'backoff_ms',
+      'count',
+      'http_status',
+      'bytes_sent',
+      'bytes_rcvd',
+      'duration_ms',
+      'exit_code',
+      'repeated',
+    ].map((name) => [name, 'number' as const]),
+  ),
   ...Object.fromEntries(['error', 'error_type', 'stack', 'hint', 'reason'].map((name) => [name, 'string' as const])),
 };
 const ALWAYS = ['time', 'level', 'msg', 'session_id'];
@@ -28,7 +41,9 @@ export function faultsOf(line: string): string[] {
   return [
     ...ALWAYS.filter((name) => !(name in fields)).map((name) => `${name} is missing: ${line}`),
     ...(names.slice(0, 3).join() === 'time,level,msg' ? [] : [`does not begin with time, level, msg: ${line}`]),
-    ...names.filter((name) => !isSound(name, fields[name])).map((name) => `${name} is ${JSON.stringify(fields[name])}: ${line}`),
+    ...names
+      .filter((name) => !isSound(name, fields[name]))
+      .map((name) => `${name} is ${JSON.stringify(fields[name])}: ${line}`),
   ];
 }
 

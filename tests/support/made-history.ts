@@ -6,7 +6,9 @@ export const TROUBLE_MINUTE = 90;
 const MINUTE_MS = 60_000;
 
 /** Labels of a series, and its value at a minute; undefined for no sample. */
-export type Trouble = Readonly<Record<string, (minute: number, labels: Readonly<Record<string, string>>) => number | undefined>>;
+export type Trouble = Readonly<
+  Record<string, (minute: number, labels: Readonly<Record<string, string>>) => number | undefined>
+>;
 
 /** What every board says while all is well, whatever the machine says that the test runs on. */
 const ALL_IS_WELL: Trouble = {
@@ -30,7 +32,11 @@ const ALL_IS_WELL: Trouble = {
  * A board's history as VictoriaMetrics' JSON lines: the series are those that a real board exported, for a board of
  * another name; values are the last ones, or what is well, and from TROUBLE_MINUTE on what the trouble makes of them.
  */
-export function historyOf(device: string, series: readonly ExportedSeries[], { beginMs, trouble }: { readonly beginMs: number; readonly trouble: Trouble }): string {
+export function historyOf(
+  device: string,
+  series: readonly ExportedSeries[],
+  { beginMs, trouble }: { readonly beginMs: number; readonly trouble: Trouble },
+): string {
   return series
     .map(({ metric, values }) => {
       const name = metric['__name__']!;
@@ -40,7 +46,11 @@ export function historyOf(device: string, series: readonly ExportedSeries[], { b
         timestamp: beginMs + minute * MINUTE_MS,
         value: (minute < TROUBLE_MINUTE ? usual : troubled)(minute, metric),
       })).filter(({ value }) => value !== undefined);
-      return JSON.stringify({ metric: { ...metric, device_id: device }, values: samples.map(({ value }) => value), timestamps: samples.map(({ timestamp }) => timestamp) });
+      return JSON.stringify({
+        metric: { ...metric, device_id: device },
+        values: samples.map(({ value }) => value),
+        timestamps: samples.map(({ timestamp }) => timestamp),
+      });
     })
     .join('\n');
 }

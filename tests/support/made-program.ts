@@ -25,14 +25,16 @@ export function makeProgram(folder: string, later: number): Runner {
   const version = SCHEMA_VERSION + later;
   const root = join(folder, `program-${version}`);
   mkdirSync(root);
-  for (const part of ['collector/dist', 'uploader/dist', 'migrations', 'package.json']) cpSync(join(builtHere.folder, part), join(root, part), { recursive: true });
+  for (const part of ['collector/dist', 'uploader/dist', 'migrations', 'package.json'])
+    cpSync(join(builtHere.folder, part), join(root, part), { recursive: true });
   symlinkSync(join(builtHere.folder, 'node_modules'), join(root, 'node_modules'));
   for (const [index, sql] of MADE_UP.slice(0, later).entries()) {
     writeFileSync(join(root, 'migrations', `${String(SCHEMA_VERSION + index + 1).padStart(4, '0')}-made-up.sql`), sql);
   }
   for (const program of ['collector', 'uploader']) {
     const dist = join(root, program, 'dist');
-    for (const name of readdirSync(dist).filter((file) => file.endsWith('.js'))) raiseVersion(join(dist, name), version, name === 'program.js');
+    for (const name of readdirSync(dist).filter((file) => file.endsWith('.js')))
+      raiseVersion(join(dist, name), version, name === 'program.js');
   }
   return { ...builtHere, folder: root };
 }
@@ -41,6 +43,7 @@ export function makeProgram(folder: string, later: number): Runner {
 function raiseVersion(file: string, version: number, isRequired: boolean): void {
   const text = readFileSync(file, 'utf8');
   const declaration = new RegExp(`SCHEMA_VERSION ?= ?${SCHEMA_VERSION}\\b`);
-  if (isRequired && !declaration.test(text)) throw new Error(`${file} does not declare its schema version as this test expects`);
+  if (isRequired && !declaration.test(text))
+    throw new Error(`${file} does not declare its schema version as this test expects`);
   writeFileSync(file, text.replace(declaration, `SCHEMA_VERSION=${version}`));
 }

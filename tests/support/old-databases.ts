@@ -28,7 +28,9 @@ export function toVersionTwo(database: Database): unknown {
 export function fingerprint(database: Database): string {
   const hash = createHash('sha256');
   const schema = database
-    .prepare<[string], { type: string; name: string; sql: string | null }>('SELECT type, name, sql FROM sqlite_schema WHERE name <> ? ORDER BY name')
+    .prepare<[string], { type: string; name: string; sql: string | null }>(
+      'SELECT type, name, sql FROM sqlite_schema WHERE name <> ? ORDER BY name',
+    )
     // SQLite's own list of ids; a copy has none where no table asks for it.
     .all('sqlite_sequence');
   hash.update(JSON.stringify(schema));

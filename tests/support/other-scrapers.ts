@@ -17,7 +17,8 @@ export class OtherProgram {
   /** @param args from the folder that it may write into, which goes with it */
   constructor(binary: string, args: (folder: string) => readonly string[]) {
     this.#child = spawn(binary, args(this.#folder), { stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [this.#child.stdout!, this.#child.stderr!]) stream.on('data', (part: Buffer) => (this.log += part.toString()));
+    for (const stream of [this.#child.stdout!, this.#child.stderr!])
+      stream.on('data', (part: Buffer) => (this.log += part.toString()));
     this.#ended = once(this.#child, 'close');
   }
 
@@ -37,7 +38,10 @@ export async function startNodeExporter(): Promise<{ readonly program: OtherProg
 }
 
 /** vmagent, with one target that it scrapes into a VictoriaMetrics. */
-export async function startVmagent(target: { host: string; path: string; job: string; deviceId: string }, remote: string): Promise<OtherProgram> {
+export async function startVmagent(
+  target: { host: string; path: string; job: string; deviceId: string },
+  remote: string,
+): Promise<OtherProgram> {
   const binary = await findProgram('vmagent');
   return new OtherProgram(binary, (folder) => {
     const config = join(folder, 'scrape.json');
@@ -50,6 +54,11 @@ export async function startVmagent(target: { host: string; path: string; job: st
     };
     // JSON is YAML.
     writeFileSync(config, JSON.stringify({ global: { scrape_interval: '5s' }, scrape_configs: [job] }));
-    return [`-promscrape.config=${config}`, `-remoteWrite.url=${remote}/api/v1/write`, `-remoteWrite.tmpDataPath=${join(folder, 'queue')}`, '-httpListenAddr=127.0.0.1:0'];
+    return [
+      `-promscrape.config=${config}`,
+      `-remoteWrite.url=${remote}/api/v1/write`,
+      `-remoteWrite.tmpDataPath=${join(folder, 'queue')}`,
+      '-httpListenAddr=127.0.0.1:0',
+    ];
   });
 }

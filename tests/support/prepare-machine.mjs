@@ -11,26 +11,34 @@ import { unpackDebianPackage } from './debian-package.mjs';
 import { missingRequirements, searchPath, SUITES } from './suite-packages.mjs';
 
 const names = (requirements) => requirements.map((requirement) => requirement.package).join(' ');
-const missingCommands = (requirements) => requirements.flatMap(({ commands }) => commands.map((command) => command.split('|')[0])).join(', ');
+const missingCommands = (requirements) =>
+  requirements.flatMap(({ commands }) => commands.map((command) => command.split('|')[0])).join(', ');
 
 const isRoot = () => process.getuid?.() === 0;
 const hasDebianPackages = () => ['apt-get', 'dpkg'].every((command) => spawnSync(command, ['--version']).status === 0);
 
 function aptGet(...args) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  return spawnSync('apt-get', ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', ...args], { encoding: 'utf8', env, maxBuffer: 2 ** 26 });
+  return spawnSync('apt-get', ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', ...args], {
+    encoding: 'utf8',
+    env,
+    maxBuffer: 2 ** 26,
+  });
 }
 
 /** Installs Debian packages; with fresh lists if they are not in those that are here, or no longer to be had. */
 function installDebianPackages(missing) {
   console.log(`installing Debian packages: ${names(missing)}`);
-  const install = () => aptGet('install', '--no-install-recommends', ...missing.map((requirement) => requirement.package));
+  const install = () =>
+    aptGet('install', '--no-install-recommends', ...missing.map((requirement) => requirement.package));
   if (install().status === 0) return;
   aptGet('update');
   const { status, stdout, stderr } = install();
   if (status === 0) return;
   process.stderr.write(`${stdout ?? ''}${stderr ?? ''}`);
-  throw new SetupError(`cannot install Debian packages: apt-get failed (exit code ${status}); check the network and /etc/apt/sources.list.d, then run: apt-get update && apt-get install ${names(missing)}`);
+  throw new SetupError(
+    `cannot install Debian packages: apt-get failed (exit code ${status}); check the network and /etc/apt/sources.list.d, then run: apt-get update && apt-get install ${names(missing)}`,
+  );
 }
 
 /** Unpacks the packages that can be used so; those that cannot are left missing. */
@@ -38,16 +46,22 @@ async function unpackDebianPackages(missing) {
   for (const { package: name, proof } of missing) {
     if (proof === undefined) continue;
     console.log(`unpacking the Debian package ${name} into var/tools`);
-    await unpackDebianPackage(name, { proof }).catch((error) => console.error(`cannot unpack ${name}: ${error.message.split('\n')[0]}`));
+    await unpackDebianPackage(name, { proof }).catch((error) =>
+      console.error(`cannot unpack ${name}: ${error.message.split('\n')[0]}`),
+    );
   }
 }
 
 /** A container and a mount of a test's own need what even root may lack. */
 function requireNamespaces(suite) {
-  const { status, stderr, error } = spawnSync('unshare', ['--mount', '--pid', '--net', '--fork', 'true'], { encoding: 'utf8' });
+  const { status, stderr, error } = spawnSync('unshare', ['--mount', '--pid', '--net', '--fork', 'true'], {
+    encoding: 'utf8',
+  });
   if (status === 0) return;
   const cause = error?.message ?? stderr.trim();
-  throw new SetupError(`cannot run ${suite}: root may not make namespaces here (${cause}); run it on the machine itself, or in a privileged container`);
+  throw new SetupError(
+    `cannot run ${suite}: root may not make namespaces here (${cause}); run it on the machine itself, or in a privileged container`,
+  );
 }
 
 /**
@@ -62,12 +76,17 @@ export async function prepareMachine(suite) {
   const missing = missingRequirements(suite);
   if (missing.length > 0) {
     if (!hasDebianPackages()) {
-      throw new SetupError(`cannot run ${suite}: ${missingCommands(missing)} not found; install what Debian packages as ${names(missing)}`);
+      throw new SetupError(
+        `cannot run ${suite}: ${missingCommands(missing)} not found; install what Debian packages as ${names(missing)}`,
+      );
     }
     if (isRoot()) installDebianPackages(missing);
     else await unpackDebianPackages(missing);
     const left = missingRequirements(suite);
-    if (left.length > 0) throw new SetupError(`cannot run ${suite}: ${missingCommands(left)} not found; run: sudo apt-get install ${names(left)}`);
+    if (left.length > 0)
+      throw new SetupError(
+        `cannot run ${suite}: ${missingCommands(left)} not found; run: sudo apt-get install ${names(left)}`,
+      );
   }
   if (needsRoot) requireNamespaces(suite);
   return { PATH: searchPath(suite) };

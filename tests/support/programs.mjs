@@ -23,12 +23,51 @@ const run = promisify(execFile);
  * come in one package.
  */
 export const PROGRAMS = {
-  'victoria-metrics': { variable: 'VICTORIA_METRICS_BIN', names: ['victoria-metrics', 'victoria-metrics-prod'], module: 'victoria-metrics', package: 'victoria-metrics', versionFlag: '-version' },
-  vmagent: { variable: 'VMAGENT_BIN', names: ['vmagent', 'vmagent-prod'], module: 'victoria-metrics', package: 'victoria-metrics', versionFlag: '-version', beside: 'victoria-metrics' },
-  vmalert: { variable: 'VMALERT_BIN', names: ['vmalert', 'vmalert-prod'], module: 'victoria-metrics', package: 'victoria-metrics', versionFlag: '-version', beside: 'victoria-metrics' },
-  vmauth: { variable: 'VMAUTH_BIN', names: ['vmauth', 'vmauth-prod'], module: 'victoria-metrics', package: 'victoria-metrics', versionFlag: '-version', beside: 'victoria-metrics' },
-  prometheus: { variable: 'PROMETHEUS_BIN', names: ['prometheus'], module: 'prometheus', package: 'prometheus', versionFlag: '--version' },
-  node_exporter: { variable: 'NODE_EXPORTER_BIN', names: ['node_exporter', 'prometheus-node-exporter'], module: 'node-exporter', package: 'prometheus-node-exporter', versionFlag: '--version' },
+  'victoria-metrics': {
+    variable: 'VICTORIA_METRICS_BIN',
+    names: ['victoria-metrics', 'victoria-metrics-prod'],
+    module: 'victoria-metrics',
+    package: 'victoria-metrics',
+    versionFlag: '-version',
+  },
+  vmagent: {
+    variable: 'VMAGENT_BIN',
+    names: ['vmagent', 'vmagent-prod'],
+    module: 'victoria-metrics',
+    package: 'victoria-metrics',
+    versionFlag: '-version',
+    beside: 'victoria-metrics',
+  },
+  vmalert: {
+    variable: 'VMALERT_BIN',
+    names: ['vmalert', 'vmalert-prod'],
+    module: 'victoria-metrics',
+    package: 'victoria-metrics',
+    versionFlag: '-version',
+    beside: 'victoria-metrics',
+  },
+  vmauth: {
+    variable: 'VMAUTH_BIN',
+    names: ['vmauth', 'vmauth-prod'],
+    module: 'victoria-metrics',
+    package: 'victoria-metrics',
+    versionFlag: '-version',
+    beside: 'victoria-metrics',
+  },
+  prometheus: {
+    variable: 'PROMETHEUS_BIN',
+    names: ['prometheus'],
+    module: 'prometheus',
+    package: 'prometheus',
+    versionFlag: '--version',
+  },
+  node_exporter: {
+    variable: 'NODE_EXPORTER_BIN',
+    names: ['node_exporter', 'prometheus-node-exporter'],
+    module: 'node-exporter',
+    package: 'prometheus-node-exporter',
+    versionFlag: '--version',
+  },
 };
 
 /** Which generation to find: `debian` passes over var/peers. Set by `npm run test:generations`. */
@@ -95,7 +134,8 @@ export async function findProgram(name, where = {}) {
     throw new Error(`cannot find ${names[0]}: ${await advice(name, toolsDir)}`, { cause });
   }
   const unpacked = await findProgramAtHand(name, where);
-  if (unpacked === undefined) throw new Error(`cannot find ${names[0]}: Debian's package ${debianPackage} does not have it`);
+  if (unpacked === undefined)
+    throw new Error(`cannot find ${names[0]}: Debian's package ${debianPackage} does not have it`);
   return unpacked;
 }
 
@@ -120,9 +160,13 @@ async function packageVersion(binary) {
   };
   const unpacked = async () => {
     const changelogs = join(dirname(binary), '..', 'share', 'doc', 'victoria-metrics', 'changelog.Debian.gz');
-    return gunzipSync(await readFile(changelogs)).toString('utf8').split('\n')[0];
+    return gunzipSync(await readFile(changelogs))
+      .toString('utf8')
+      .split('\n')[0];
   };
-  const text = await installed().catch(unpacked).catch(() => '');
+  const text = await installed()
+    .catch(unpacked)
+    .catch(() => '');
   return /\d+\.\d+\.\d+/.exec(text)?.[0];
 }
 
@@ -135,8 +179,10 @@ async function packageVersion(binary) {
 async function advice(name, toolsDir) {
   const { package: debianPackage, variable, module } = PROGRAMS[name];
   const orNameIt = `or set ${variable} to its path`;
-  if (process.platform === 'darwin' && module === 'victoria-metrics') return `run: brew install victoriametrics; ${orNameIt}`;
-  if (await isExecutable('/usr/bin/apt-get')) return `run: sudo apt-get update && sudo apt-get install ${debianPackage}; ${orNameIt}`;
+  if (process.platform === 'darwin' && module === 'victoria-metrics')
+    return `run: brew install victoriametrics; ${orNameIt}`;
+  if (await isExecutable('/usr/bin/apt-get'))
+    return `run: sudo apt-get update && sudo apt-get install ${debianPackage}; ${orNameIt}`;
   if (name !== 'victoria-metrics') return `run: npm run peers; ${orNameIt}`;
   const cpu = process.arch === 'x64' ? 'amd64' : process.arch;
   const releases = 'https://github.com/VictoriaMetrics/VictoriaMetrics/releases/download';

@@ -41,7 +41,12 @@ export class Prometheus {
     await this.#program?.stop(signal);
     const config = join(this.#folder, 'prometheus.yml');
     // JSON is YAML.
-    writeFileSync(config, JSON.stringify(outOfOrderWindow === undefined ? {} : { storage: { tsdb: { out_of_order_time_window: outOfOrderWindow } } }));
+    writeFileSync(
+      config,
+      JSON.stringify(
+        outOfOrderWindow === undefined ? {} : { storage: { tsdb: { out_of_order_time_window: outOfOrderWindow } } },
+      ),
+    );
     const program = new OtherProgram(this.#binary, () => [
       `--config.file=${config}`,
       `--storage.tsdb.path=${join(this.#folder, 'data')}`,
@@ -51,7 +56,10 @@ export class Prometheus {
     ]);
     this.#program = program;
     this.#port = await until('Prometheus listens', () => LISTENING.exec(program.log)?.[1]);
-    await until('Prometheus is ready', async () => (await fetch(`${this.url}/-/ready`, { headers: { connection: 'close' } })).ok);
+    await until(
+      'Prometheus is ready',
+      async () => (await fetch(`${this.url}/-/ready`, { headers: { connection: 'close' } })).ok,
+    );
   }
 
   /** Every sample that it holds, as a VictoriaMetrics would export it. */
@@ -59,7 +67,9 @@ export class Prometheus {
     const query = new URLSearchParams({ query: '{__name__=~".+"}[30d]', time: String(Date.now() / 1000 + 3_600) });
     const response = await fetch(`${this.url}/api/v1/query?${query.toString()}`, { headers: { connection: 'close' } });
     if (!response.ok) throw new Error(await response.text());
-    const { data } = (await response.json()) as { data: { result: { metric: Record<string, string>; values: [number, string][] }[] } };
+    const { data } = (await response.json()) as {
+      data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
+    };
     return data.result.map(({ metric, values }) => ({
       metric,
       values: values.map(([, value]) => Number(value)),

@@ -20,7 +20,9 @@ export interface InstantValue {
 export async function query(origin: string, text: string, at?: Date): Promise<InstantValue[]> {
   const time = at === undefined ? {} : { time: String(at.getTime() / 1000) };
   // A connection that is kept would outlive the test.
-  const response = await fetch(`${origin}/api/v1/query?${new URLSearchParams({ query: text, ...time }).toString()}`, { headers: { connection: 'close' } });
+  const response = await fetch(`${origin}/api/v1/query?${new URLSearchParams({ query: text, ...time }).toString()}`, {
+    headers: { connection: 'close' },
+  });
   const body = await response.text();
   if (!response.ok) throw new Error(`${text}: ${response.status} ${body}`);
   return (JSON.parse(body) as { data: { result: InstantValue[] } }).data.result;
@@ -40,7 +42,9 @@ export function expressionsOfDocument(path: string): Expression[] {
 export function documents(): string[] {
   const inFolder = (folder: string): string[] =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file));
-  return ['README.md', 'CONTRIBUTING.md', ...inFolder('docs'), ...inFolder('deploy')].filter((file) => file.endsWith('.md'));
+  return ['README.md', 'CONTRIBUTING.md', ...inFolder('docs'), ...inFolder('deploy')].filter((file) =>
+    file.endsWith('.md'),
+  );
 }
 
 /** What stands in panels for a range, a board and a data source, as Grafana would fill it in. */
@@ -58,7 +62,9 @@ export function expressionsOfDashboards(): Expression[] {
   const folder = join('deploy', 'grafana', 'dashboards');
   return readdirSync(join(root, folder)).flatMap((file) => {
     const { panels } = JSON.parse(readFileSync(join(root, folder, file), 'utf8')) as { panels: Panel[] };
-    return panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ where: `${file}, ${title}`, text: filledIn(expr) })));
+    return panels.flatMap(({ title, targets = [] }) =>
+      targets.map(({ expr }) => ({ where: `${file}, ${title}`, text: filledIn(expr) })),
+    );
   });
 }
 

@@ -21,7 +21,9 @@ export function recordVersions(column, versions) {
   const wanted = withVersions(text, column, versions);
   if (wanted === text) return 0;
   if (process.env['CI']) {
-    console.log(`failed: ${DOCUMENT}: names other versions than those that the tests ran against; run the suite on another machine and commit what it writes`);
+    console.log(
+      `failed: ${DOCUMENT}: names other versions than those that the tests ran against; run the suite on another machine and commit what it writes`,
+    );
     return 1;
   }
   writeFileSync(file, wanted);

@@ -13,7 +13,10 @@ export interface SentSeries {
 
 const HEADERS: Readonly<Record<RemoteWriteVersion, Record<string, string>>> = {
   '1.0': { 'content-type': 'application/x-protobuf', 'x-prometheus-remote-write-version': '0.1.0' },
-  '2.0': { 'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request', 'x-prometheus-remote-write-version': '2.0.0' },
+  '2.0': {
+    'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request',
+    'x-prometheus-remote-write-version': '2.0.0',
+  },
 };
 
 /** What a receiver answered, and how many samples it says that it has stored; null when it does not say so. */
@@ -24,11 +27,19 @@ export interface RemoteWriteAnswer {
 }
 
 /** Posts series in a body that the uploader's own code writes, without the rest of the uploader. */
-export async function postRemoteWrite(url: string, version: RemoteWriteVersion, series: readonly SentSeries[]): Promise<RemoteWriteAnswer> {
+export async function postRemoteWrite(
+  url: string,
+  version: RemoteWriteVersion,
+  series: readonly SentSeries[],
+): Promise<RemoteWriteAnswer> {
   const headers = { ...HEADERS[version], 'content-encoding': 'snappy', connection: 'close' };
   const body = version === '1.0' ? encode(new WriteRequestBody(), series) : encode(new WriteRequestV2Body(), series);
   const response = await fetch(`${url}/api/v1/write`, { method: 'POST', headers, body: new Uint8Array(body) });
-  return { status: response.status, written: response.headers.get('x-prometheus-remote-write-samples-written'), text: (await response.text()).trim() };
+  return {
+    status: response.status,
+    written: response.headers.get('x-prometheus-remote-write-samples-written'),
+    text: (await response.text()).trim(),
+  };
 }
 
 function encode<Head>(format: BodyFormat<Head>, all: readonly SentSeries[]): Uint8Array {
@@ -39,7 +50,10 @@ function encode<Head>(format: BodyFormat<Head>, all: readonly SentSeries[]): Uin
     next: Int32Array.from(samples, (_, place) => place + 1),
   } as unknown as Parameters<BodyFormat<Head>['write']>[1];
   let first = 0;
-  for (const { name, samples: { length: count } } of all) {
+  for (const {
+    name,
+    samples: { length: count },
+  } of all) {
     const head = format.headOf({ id: 1, name, deviceId: 'board-1', tags: {}, valueType: 0 });
     format.write({ head, first, count }, columns);
     first += count;

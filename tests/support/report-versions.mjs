@@ -42,7 +42,9 @@ export function withVersions(text, column, versions) {
   const [before, rest] = text.split(BEGIN);
   const [table, after] = rest?.split(END) ?? [];
   if (after === undefined) throw new Error(`the document lacks the lines ${BEGIN} and ${END}`);
-  const known = Object.fromEntries([...table.matchAll(/^\| (\S+) \| (\S*) \| (\S*) \|$/gm)].map(([, name, ...cells]) => [name, cells]));
+  const known = Object.fromEntries(
+    [...table.matchAll(/^\| (\S+) \| (\S*) \| (\S*) \|$/gm)].map(([, name, ...cells]) => [name, cells]),
+  );
   const rows = Object.entries(versions).map(([name, version]) => {
     const cells = COLUMNS.map((each, index) => (each === column ? version : (known[name]?.[index] ?? '')));
     return `| ${name} | ${cells.join(' | ')} |`;

@@ -9,10 +9,17 @@ export default class ResultsReporter {
     const file = process.env['TEST_RESULTS'];
     if (!file) return;
     const tests = results.testResults.flatMap(({ testFilePath, testResults }) =>
-      testResults.map(({ fullName, title, status }) => ({ file: relative(root, testFilePath), fullName, title, status })),
+      testResults.map(({ fullName, title, status }) => ({
+        file: relative(root, testFilePath),
+        fullName,
+        title,
+        status,
+      })),
     );
     // A file that could not even be loaded has no tests to fail.
-    const brokenFiles = results.testResults.filter(({ testExecError }) => testExecError).map(({ testFilePath }) => relative(root, testFilePath));
+    const brokenFiles = results.testResults
+      .filter(({ testExecError }) => testExecError)
+      .map(({ testFilePath }) => relative(root, testFilePath));
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, JSON.stringify({ tests, brokenFiles }));
   }

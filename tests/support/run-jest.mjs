@@ -23,11 +23,18 @@ export function runJest(args, env) {
     stdio: 'inherit',
     env: { ...process.env, TEST_RESULTS: resultsFile, ...env },
   });
-  const { tests, brokenFiles } = existsSync(resultsFile) ? JSON.parse(readFileSync(resultsFile, 'utf8')) : { tests: [], brokenFiles: ['jest'] };
+  const { tests, brokenFiles } = existsSync(resultsFile)
+    ? JSON.parse(readFileSync(resultsFile, 'utf8'))
+    : { tests: [], brokenFiles: ['jest'] };
   const failures = [
     ...brokenFiles.map((file) => `${file}: could not be run`),
     ...tests.filter((test) => test.status === 'failed').map(({ file, fullName }) => `${file}: ${fullName}`),
   ];
   for (const failure of failures) console.log(`failed: ${failure}`);
-  return { status: status ?? 1, tests, passed: tests.filter((test) => test.status === 'passed').length, failed: failures.length };
+  return {
+    status: status ?? 1,
+    tests,
+    passed: tests.filter((test) => test.status === 'passed').length,
+    failed: failures.length,
+  };
 }

@@ -62,7 +62,8 @@ export function unmountLeftover(path: string): void {
 }
 
 /** What to do where a test may not even make a namespace. */
-export const NAMESPACE_HINT = 'run as root, or allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 (on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0)';
+export const NAMESPACE_HINT =
+  'run as root, or allow user namespaces: sysctl -w kernel.unprivileged_userns_clone=1 (on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0)';
 
 function canUmount(): boolean {
   const probe = join(tmpdir(), `thugshells-mount-probe-${process.pid}`);

@@ -22,9 +22,17 @@ export function storedPoints(databasePath: string): Point[] {
   const database = openDatabase(databasePath, { readonly: true });
   try {
     const rows = database
-      .prepare<[], { metric_name: string; tags: string; device_id: string; timestamp_ms: number; metric_value: number | null; value_text: string | null }>(
-        'SELECT metric_name, tags, device_id, timestamp_ms, metric_value, value_text FROM metrics',
-      )
+      .prepare<
+        [],
+        {
+          metric_name: string;
+          tags: string;
+          device_id: string;
+          timestamp_ms: number;
+          metric_value: number | null;
+          value_text: string | null;
+        }
+      >('SELECT metric_name, tags, device_id, timestamp_ms, metric_value, value_text FROM metrics')
       .all();
     return rows.map((row) => {
       const isText = row.value_text !== null;
@@ -56,7 +64,9 @@ export function viewCounts(databasePath: string): ViewCounts {
   const database = openDatabase(databasePath, { readonly: true });
   try {
     const rows = database
-      .prepare<[], { uploaded: number; count: number }>('SELECT uploaded, COUNT(*) AS count FROM metrics GROUP BY uploaded')
+      .prepare<[], { uploaded: number; count: number }>(
+        'SELECT uploaded, COUNT(*) AS count FROM metrics GROUP BY uploaded',
+      )
       .all();
     const count = (state: number): number => rows.find(({ uploaded }) => uploaded === state)?.count ?? 0;
     return { pending: count(0), delivered: count(1), rejected: count(2) };

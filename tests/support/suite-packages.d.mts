@@ -6,7 +6,9 @@ export interface Requirement {
   readonly proof?: readonly string[];
 }
 
-export const SUITES: Readonly<Record<string, { readonly needsRoot: boolean; readonly requirements: readonly Requirement[] }>>;
+export const SUITES: Readonly<
+  Record<string, { readonly needsRoot: boolean; readonly requirements: readonly Requirement[] }>
+>;
 
 interface WhereToSearch {
   readonly env?: Readonly<Record<string, string | undefined>>;

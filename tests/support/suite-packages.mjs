@@ -20,7 +20,12 @@ import { PROGRAMS } from './programs.mjs';
 function packageOf(name) {
   const programs = Object.values(PROGRAMS).filter((program) => program.package === PROGRAMS[name].package);
   const { package: debianPackage, variable, versionFlag } = PROGRAMS[name];
-  return { package: debianPackage, commands: programs.map(({ names }) => names.join('|')), variable, proof: [versionFlag] };
+  return {
+    package: debianPackage,
+    commands: programs.map(({ names }) => names.join('|')),
+    variable,
+    proof: [versionFlag],
+  };
 }
 
 /** @type {Requirement} */
@@ -122,7 +127,8 @@ function isCommand(path) {
 export function missingRequirements(suite, where = {}) {
   const { env = process.env } = where;
   const folders = searchPath(suite, where).split(delimiter);
-  const isThere = (command) => command.split('|').some((name) => folders.some((folder) => isCommand(join(folder, name))));
+  const isThere = (command) =>
+    command.split('|').some((name) => folders.some((folder) => isCommand(join(folder, name))));
   return SUITES[suite].requirements
     .filter(({ variable }) => variable === undefined || !env[variable])
     .map((requirement) => ({ ...requirement, commands: requirement.commands.filter((command) => !isThere(command)) }))

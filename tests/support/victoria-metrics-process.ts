@@ -96,7 +96,10 @@ export class VictoriaMetricsProcess {
   async #untilHealthy(url: string): Promise<void> {
     const deadline = performance.now() + START_DEADLINE_MS;
     while (performance.now() < deadline) {
-      const healthy = await fetch(`${url}/health`, ownConnection).then(({ ok }) => ok, () => false);
+      const healthy = await fetch(`${url}/health`, ownConnection).then(
+        ({ ok }) => ok,
+        () => false,
+      );
       // Looked at after the answer: another program's answer on a port that it took does not count.
       if (!this.running) break;
       if (healthy) return;

@@ -125,7 +125,10 @@ export class VictoriaMetrics {
     const end = String(Math.ceil(Date.now() / 1000) + 3 * 86_400);
     const query = new URLSearchParams({ 'match[]': match, start: '0', end, ...(raw ? { reduce_mem_usage: '1' } : {}) });
     const text = await this.#get(`/api/v1/export?${query.toString()}`);
-    return text.split('\n').filter((line) => line !== '').map(parseExportLine);
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(parseExportLine);
   }
 
   /** The value of one of its own metrics, by the name with labels as /metrics writes it; undefined if there is none. */
@@ -157,5 +160,7 @@ export class VictoriaMetrics {
 /** Infinities stand bare in an export of 1.79, which is not JSON, and as text in one of 1.151; 1e999 reads as the same. */
 function parseExportLine(line: string): ExportedSeries {
   const values = /"values":\[[^\]]*\]/;
-  return JSON.parse(line.replace(values, (text) => text.replace(/"(-?)Infinity"|[+]?(-?)Inf/g, '$1$21e999'))) as ExportedSeries;
+  return JSON.parse(
+    line.replace(values, (text) => text.replace(/"(-?)Infinity"|[+]?(-?)Inf/g, '$1$21e999')),
+  ) as ExportedSeries;
 }

@@ -33,7 +33,11 @@ export class Board {
     // As an image for a fleet has it: the configuration is there before the package.
     board.configure(PACE);
     // A hang would be noticed after five minutes, a time that no test waits.
-    for (const program of PROGRAMS) board.container.write(`etc/systemd/system/thugshells-${program}.service.d/watchdog.conf`, '[Service]\nWatchdogSec=10s\n');
+    for (const program of PROGRAMS)
+      board.container.write(
+        `etc/systemd/system/thugshells-${program}.service.d/watchdog.conf`,
+        '[Service]\nWatchdogSec=10s\n',
+      );
     const { code, stderr } = board.container.install(packageFile);
     if (code !== 0) throw new Error(`the package cannot be installed: ${stderr}`);
     return board;
@@ -43,7 +47,12 @@ export class Board {
   configure(changes: Readonly<Record<string, string | undefined>>): void {
     const wanted = Object.entries({ ...this.#variables, ...changes });
     this.#variables = Object.fromEntries(wanted.filter((entry): entry is [string, string] => entry[1] !== undefined));
-    this.container.write('etc/thugshells/thugshells.env', Object.entries(this.#variables).map(([name, value]) => `THUGSHELLS_${name}=${value}\n`).join(''));
+    this.container.write(
+      'etc/thugshells/thugshells.env',
+      Object.entries(this.#variables)
+        .map(([name, value]) => `THUGSHELLS_${name}=${value}\n`)
+        .join(''),
+    );
   }
 
   property(program: Program, name: string): string {
@@ -51,7 +60,10 @@ export class Board {
   }
 
   /** The books as the uploader tells them, and the state. */
-  status(): { readonly status: string; readonly books: Record<'collected' | 'delivered' | 'pending' | 'rejected' | 'dropped', number> } {
+  status(): {
+    readonly status: string;
+    readonly books: Record<'collected' | 'delivered' | 'pending' | 'rejected' | 'dropped', number>;
+  } {
     return JSON.parse(this.container.page('http://127.0.0.1:9109/status.json')) as ReturnType<Board['status']>;
   }
 
@@ -63,8 +75,13 @@ export class Board {
 
   /** What a program has logged, by whichever match of journalctl. */
   journal(match: string): JournalLine[] {
-    const lines = this.container.output(`journalctl ${match} -o json --no-pager`).split('\n').filter((line) => line !== '');
-    return lines.map((line) => JSON.parse(line) as { PRIORITY: string; MESSAGE: string }).map(({ PRIORITY, MESSAGE }) => ({ priority: Number(PRIORITY), message: MESSAGE }));
+    const lines = this.container
+      .output(`journalctl ${match} -o json --no-pager`)
+      .split('\n')
+      .filter((line) => line !== '');
+    return lines
+      .map((line) => JSON.parse(line) as { PRIORITY: string; MESSAGE: string })
+      .map(({ PRIORITY, MESSAGE }) => ({ priority: Number(PRIORITY), message: MESSAGE }));
   }
 
   /**
@@ -74,7 +91,9 @@ export class Board {
    * @param before samples that have to be in the database still
    * @returns every difference; none if nothing was lost, doubled or changed, and nothing rejected
    */
-  async lossesAfterDelivery(before: readonly Point[] = []): Promise<{ readonly stored: number; readonly found: readonly string[] }> {
+  async lossesAfterDelivery(
+    before: readonly Point[] = [],
+  ): Promise<{ readonly stored: number; readonly found: readonly string[] }> {
     const { container } = this;
     container.output('systemctl stop thugshells-collector');
     // Asked of the database: what the uploader tells may be of the moment before the collector's last scrape.
@@ -85,7 +104,11 @@ export class Board {
       container.fetch('var/lib/thugshells', join(folder, 'state'));
       const database = join(folder, 'state', 'metrics.db');
       const stored = storedPoints(database);
-      const found = [...missing(before, stored), ...differencesOfBooks(books(database), stored.length), ...differences(stored, exportedPoints(this.#received()))];
+      const found = [
+        ...missing(before, stored),
+        ...differencesOfBooks(books(database), stored.length),
+        ...differences(stored, exportedPoints(this.#received())),
+      ];
       return { stored: stored.length, found: found.slice(0, 10) };
     } finally {
       rmSync(folder, { recursive: true });
@@ -104,9 +127,16 @@ export class Board {
 
   #received(): ExportedSeries[] {
     this.container.page('http://127.0.0.1:8428/internal/force_flush');
-    const query = new URLSearchParams({ 'match[]': '{device_id="board-1"}', start: '0', end: String(Math.ceil(Date.now() / 1000) + 86_400) });
+    const query = new URLSearchParams({
+      'match[]': '{device_id="board-1"}',
+      start: '0',
+      end: String(Math.ceil(Date.now() / 1000) + 86_400),
+    });
     const text = this.container.page(`http://127.0.0.1:8428/api/v1/export?${query.toString()}`);
-    return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as ExportedSeries);
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as ExportedSeries);
   }
 
   async remove(): Promise<void> {
@@ -117,10 +147,15 @@ export class Board {
 /** What the books of a database say otherwise than its rows, all of which have been delivered. */
 function differencesOfBooks({ collected, delivered }: ReturnType<typeof books>, stored: number): string[] {
   const counts = Object.entries({ collected, delivered });
-  return counts.filter(([, count]) => count !== stored).map(([name, count]) => `the books have ${count} ${name}, the table ${stored} rows`);
+  return counts
+    .filter(([, count]) => count !== stored)
+    .map(([name, count]) => `the books have ${count} ${name}, the table ${stored} rows`);
 }
 
 function missing(before: readonly Point[], stored: readonly Point[]): string[] {
   const present = new Set(stored.map((point) => JSON.stringify(point)));
-  return before.map((point) => JSON.stringify(point)).filter((text) => !present.has(text)).map((text) => `no longer stored: ${text}`);
+  return before
+    .map((point) => JSON.stringify(point))
+    .filter((text) => !present.has(text))
+    .map((text) => `no longer stored: ${text}`);
 }

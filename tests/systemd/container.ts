@@ -23,7 +23,17 @@ export class Container {
 
   private constructor(folder: string) {
     this.folder = folder;
-    const args = ['--quiet', '-D', folder, '--boot', '--register=no', '--keep-unit', '--private-network', '--console=passive', `--machine=${basename(folder)}`];
+    const args = [
+      '--quiet',
+      '-D',
+      folder,
+      '--boot',
+      '--register=no',
+      '--keep-unit',
+      '--private-network',
+      '--console=passive',
+      `--machine=${basename(folder)}`,
+    ];
     this.#nspawn = spawn('systemd-nspawn', args, { stdio: 'ignore' });
     this.#ended = new Promise((resolve) => this.#nspawn.once('exit', () => resolve()));
   }
@@ -34,9 +44,16 @@ export class Container {
     if (tree === undefined) throw new Error('these tests are run by npm run test:systemd');
     const folder = mkdtempSync(join(VAR, 'container-'));
     spawnSync('cp', ['-a', `${tree}/.`, folder]);
-    writeFileSync(join(folder, 'etc/default/victoria-metrics'), 'ARGS="-storageDataPath=/var/lib/victoria-metrics -dedup.minScrapeInterval=1ms -retentionPeriod=100y"\n');
+    writeFileSync(
+      join(folder, 'etc/default/victoria-metrics'),
+      'ARGS="-storageDataPath=/var/lib/victoria-metrics -dedup.minScrapeInterval=1ms -retentionPeriod=100y"\n',
+    );
     const container = new Container(folder);
-    await until('the container has booted', () => container.#findLeader() && container.run('systemctl is-system-running').stdout.trim() === 'running', 90_000);
+    await until(
+      'the container has booted',
+      () => container.#findLeader() && container.run('systemctl is-system-running').stdout.trim() === 'running',
+      90_000,
+    );
     return container;
   }
 
@@ -49,11 +66,15 @@ export class Container {
 
   /** Runs a line of shell in the container, as root. */
   run(script: string): Answer {
-    const { status, stdout, stderr } = spawnSync('nsenter', ['-t', this.#leader, '-m', '-u', '-i', '-n', '-p', 'sh', '-c', script], {
-      encoding: 'utf8',
-      maxBuffer: 2 ** 28,
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
-    });
+    const { status, stdout, stderr } = spawnSync(
+      'nsenter',
+      ['-t', this.#leader, '-m', '-u', '-i', '-n', '-p', 'sh', '-c', script],
+      {
+        encoding: 'utf8',
+        maxBuffer: 2 ** 28,
+        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' },
+      },
+    );
     return { code: status, stdout, stderr };
   }
 
@@ -71,7 +92,10 @@ export class Container {
 
   /** What a command of this machine prints when it is run in the container's network. */
   inNetwork(...command: readonly string[]): string {
-    const { status, stdout, stderr } = spawnSync('nsenter', ['-t', this.#leader, '-n', ...command], { encoding: 'utf8', maxBuffer: 2 ** 28 });
+    const { status, stdout, stderr } = spawnSync('nsenter', ['-t', this.#leader, '-n', ...command], {
+      encoding: 'utf8',
+      maxBuffer: 2 ** 28,
+    });
     if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}: ${stderr}`);
     return stdout;
   }

@@ -16,7 +16,11 @@ export function debianRelease() {
 
 /** Where apt gets that release from. */
 export function debianMirror(codename) {
-  const { stdout } = spawnSync('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', `Codename: ${codename}`], { encoding: 'utf8' });
+  const { stdout } = spawnSync(
+    'apt-get',
+    ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages', `Codename: ${codename}`],
+    { encoding: 'utf8' },
+  );
   const [address] = (stdout ?? '').split('\n');
   if (!address) throw new Error(`apt knows no source of Debian ${codename}; see /etc/apt/sources.list.d`);
   return address;
@@ -34,7 +38,8 @@ export function makeDebianTree(folder, packages) {
   mkdirSync(folder, { recursive: true });
   const args = ['--variant=minbase', `--include=${packages.join()}`, codename, folder, debianMirror(codename)];
   const { status, stdout, stderr } = spawnSync('debootstrap', args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
-  if (status !== 0) throw new Error(`debootstrap failed:\n${(stdout ?? '').split('\n').slice(-15).join('\n')}${stderr ?? ''}`);
+  if (status !== 0)
+    throw new Error(`debootstrap failed:\n${(stdout ?? '').split('\n').slice(-15).join('\n')}${stderr ?? ''}`);
 }
 
 /**

@@ -18,10 +18,19 @@ const VERSION = '0.0.9';
 /** The last Node.js 20 and its npm; node-gyp is part of npm. */
 const NODE_VERSION = '20.20.2';
 const ARCHITECTURES = {
-  x64: { debian: 'amd64', integrity: 'sha512-PeHQM8wAdmHtZA1mBocygZxs5LiUWtsJezQTkBd0iY987KpGrD1O2tVEydvMZiuXceRanxt7rjTnDEBwOPujoQ==' },
-  arm64: { debian: 'arm64', integrity: 'sha512-LCXJnNTFiyGuYBw2gZSI5OBFMbkjAPt8sqD/NKrWoE2QmDgSubTqFng6GaNJ9EJ8HpxBMGcWWpbbcs4Vo+CnGg==' },
+  x64: {
+    debian: 'amd64',
+    integrity: 'sha512-PeHQM8wAdmHtZA1mBocygZxs5LiUWtsJezQTkBd0iY987KpGrD1O2tVEydvMZiuXceRanxt7rjTnDEBwOPujoQ==',
+  },
+  arm64: {
+    debian: 'arm64',
+    integrity: 'sha512-LCXJnNTFiyGuYBw2gZSI5OBFMbkjAPt8sqD/NKrWoE2QmDgSubTqFng6GaNJ9EJ8HpxBMGcWWpbbcs4Vo+CnGg==',
+  },
 };
-const NPM = { version: '10.9.9', integrity: 'sha512-1g+6jLQvaIuB4zwvHL7yrXuXcWZwDsCtBX8bbWDqbvJSSr9nPiDDWTHNgwXR27iIcTTW7v3A57hDW9RYv2W4Yg==' };
+const NPM = {
+  version: '10.9.9',
+  integrity: 'sha512-1g+6jLQvaIuB4zwvHL7yrXuXcWZwDsCtBX8bbWDqbvJSSr9nPiDDWTHNgwXR27iIcTTW7v3A57hDW9RYv2W4Yg==',
+};
 /** What node-gyp compiles with, and what the commit's package script calls. */
 const BUILD_PACKAGES = ['g++', 'make', 'python3', 'ca-certificates', 'dpkg-dev', 'binutils'];
 
@@ -43,7 +52,11 @@ export function olderPackage() {
     const tree = join(work, 'tree');
     makeDebianTree(tree, BUILD_PACKAGES);
     putSources(tree);
-    putDownload(`node-linux-${process.arch}`, { version: NODE_VERSION, integrity }, { work, to: join(tree, 'opt/node') });
+    putDownload(
+      `node-linux-${process.arch}`,
+      { version: NODE_VERSION, integrity },
+      { work, to: join(tree, 'opt/node') },
+    );
     putDownload('npm', NPM, { work, to: join(tree, 'opt/npm') });
     build(tree, mountsForNpm(work));
     renameSync(join(tree, 'root/sources/var', `thugshells_${VERSION}_${debian}.deb`), file);
@@ -55,7 +68,9 @@ export function olderPackage() {
 
 function requireCommit() {
   if (spawnSync('git', ['cat-file', '-e', `${COMMIT}^{commit}`], { cwd: root }).status === 0) return;
-  throw new Error(`cannot build the package to upgrade from: this clone lacks commit ${COMMIT.slice(0, 7)}; run: git fetch --unshallow`);
+  throw new Error(
+    `cannot build the package to upgrade from: this clone lacks commit ${COMMIT.slice(0, 7)}; run: git fetch --unshallow`,
+  );
 }
 
 function putSources(tree) {
@@ -97,7 +112,17 @@ function build(tree, mounts) {
     npm_config_userconfig: '/run/npm/user-npmrc',
   };
   const settings = Object.entries(environment).map(([name, value]) => `--setenv=${name}=${value}`);
-  const container = ['--quiet', '-D', tree, '--register=no', '--keep-unit', '--as-pid2', '--chdir=/root/sources', ...mounts, ...settings];
+  const container = [
+    '--quiet',
+    '-D',
+    tree,
+    '--register=no',
+    '--keep-unit',
+    '--as-pid2',
+    '--chdir=/root/sources',
+    ...mounts,
+    ...settings,
+  ];
   run('systemd-nspawn', [...container, 'node', 'deploy/package-deb.mjs', '--quick', '--version', VERSION]);
 }
 

@@ -32,11 +32,15 @@ describe.each(packages)('the package for $architecture', ({ architecture, file }
 
   function filesBelow(path: string): string[] {
     const entries = readdirSync(join(folder, path), { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map((entry) => relative(join(folder, path), join(entry.parentPath, entry.name)));
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(join(folder, path), join(entry.parentPath, entry.name)));
   }
 
   test('has no error and no warning of lintian', () => {
-    const { status, stdout, stderr } = spawnSync('lintian', ['--fail-on', 'error,warning', '--allow-root', file], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('lintian', ['--fail-on', 'error,warning', '--allow-root', file], {
+      encoding: 'utf8',
+    });
     expect([stdout, stderr, status]).toEqual(['', '', 0]);
   });
 
@@ -48,14 +52,28 @@ describe.each(packages)('the package for $architecture', ({ architecture, file }
     const arch = architecture === 'amd64' ? 'x64' : architecture;
     const modules = filesBelow('usr/lib/thugshells/node_modules').map((path) => /^(@[^/]+\/)?[^/]+/.exec(path)![0]);
     expect([...new Set(modules)].sort()).toEqual([`@koromix/koffi-linux-${arch}`, 'better-sqlite3', 'koffi']);
-    expect(filesBelow('usr/lib/thugshells').filter((path) => !path.startsWith('node_modules/') && path.includes('node_modules'))).toEqual([]);
+    expect(
+      filesBelow('usr/lib/thugshells').filter(
+        (path) => !path.startsWith('node_modules/') && path.includes('node_modules'),
+      ),
+    ).toEqual([]);
   });
 
   test('holds the changelog, the dashboards and the alert rules, and not the acceptance list', () => {
     const documents = filesBelow(DOCUMENTS);
-    const dashboards = readdirSync(join(import.meta.dirname, '../../deploy/grafana'), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.json'));
+    const dashboards = readdirSync(join(import.meta.dirname, '../../deploy/grafana'), {
+      recursive: true,
+      encoding: 'utf8',
+    }).filter((path) => path.endsWith('.json'));
     expect(dashboards.length).toBeGreaterThan(1);
-    const wanted = ['CHANGELOG.md', 'README.md', 'SECURITY.md', 'LICENSE.node', 'deploy/alerts/thugshells.yml', ...dashboards.map((path) => `deploy/grafana/${path}`)];
+    const wanted = [
+      'CHANGELOG.md',
+      'README.md',
+      'SECURITY.md',
+      'LICENSE.node',
+      'deploy/alerts/thugshells.yml',
+      ...dashboards.map((path) => `deploy/grafana/${path}`),
+    ];
     expect(documents).toEqual(expect.arrayContaining(wanted));
     expect(documents).not.toContain('tests/acceptance.md');
   });
@@ -64,7 +82,9 @@ describe.each(packages)('the package for $architecture', ({ architecture, file }
     const texts = filesBelow(DOCUMENTS).filter((path) => path.endsWith('.md'));
     const links = texts.flatMap((path) => {
       const text = readFileSync(join(folder, DOCUMENTS, path), 'utf8');
-      const targets = [...text.matchAll(/\]\(([^)\s]+)[^)]*\)|^\[[^\]]+\]: *(\S+)/gm)].map(([, inline, defined]) => (inline ?? defined)!.replace(/#.*/, ''));
+      const targets = [...text.matchAll(/\]\(([^)\s]+)[^)]*\)|^\[[^\]]+\]: *(\S+)/gm)].map(([, inline, defined]) =>
+        (inline ?? defined)!.replace(/#.*/, ''),
+      );
       return targets.filter((target) => target !== '' && !/^[a-z]+:/.test(target)).map((target) => ({ path, target }));
     });
     expect(links.length).toBeGreaterThan(20);

@@ -58,18 +58,29 @@ const CONFFILE_KEPT = /\nConfiguration file '\/etc\/thugshells\/thugshells\.env'
  *
  * @returns what was stored before
  */
-async function replaceWith(packageFile: string | undefined, { node, warnings }: { readonly node: RegExp; readonly warnings: RegExp }): Promise<Point[]> {
+async function replaceWith(
+  packageFile: string | undefined,
+  { node, warnings }: { readonly node: RegExp; readonly warnings: RegExp },
+): Promise<Point[]> {
   const stored = board.storedPoints();
-  const before = { pids: pids(), books: board.status().books, environment: board.container.read('etc/thugshells/thugshells.env') };
+  const before = {
+    pids: pids(),
+    books: board.status().books,
+    environment: board.container.read('etc/thugshells/thugshells.env'),
+  };
   const { code, stderr } = board.container.install(packageFile);
   expect([code, stderr.replace(CONFFILE_KEPT, '')]).toEqual([0, expect.stringMatching(warnings)]);
   expect(pids().filter((pid) => before.pids.includes(pid) || pid === '0')).toEqual([]);
   expect(runtimes()).toEqual([expect.stringMatching(node), expect.stringMatching(node)]);
   expect(board.container.read('etc/thugshells/thugshells.env')).toBe(before.environment);
-  const after = await until('both go on', () => {
-    const { books } = board.status();
-    return books.collected > before.books.collected + 50 && books;
-  }, 60_000);
+  const after = await until(
+    'both go on',
+    () => {
+      const { books } = board.status();
+      return books.collected > before.books.collected + 50 && books;
+    },
+    60_000,
+  );
   expect(after).toMatchObject({ dropped: 0, collected: after.delivered + after.pending + after.rejected });
   // Answers of the last moment are booked when the uploader stops: what was pending may have come to be rejected.
   expect(after.rejected).toBeGreaterThanOrEqual(before.books.rejected);
@@ -126,7 +137,12 @@ describe('an upgrade from the package of commit 504c7ac', () => {
     expect(SCHEMA_VERSION).toBe(5);
     await board.delivers();
     await makeBacklog();
-    await expectNothingLost(await replaceWith(older, { node: /^v20\./, warnings: /^dpkg: warning: downgrading thugshells from \S+ to 0\.0\.9\n$/ }));
+    await expectNothingLost(
+      await replaceWith(older, {
+        node: /^v20\./,
+        warnings: /^dpkg: warning: downgrading thugshells from \S+ to 0\.0\.9\n$/,
+      }),
+    );
     await makeBacklog();
     await expectNothingLost(await replaceWith(current, { node: /^v24\./, warnings: /^$/ }));
   });
@@ -142,8 +158,12 @@ describe('by hand', () => {
   test('a token in /etc/thugshells/remote reaches the uploader as a credential, and no variable is needed', () => {
     board.container.write('etc/thugshells/remote/token', 's3cret-token\n');
     board.container.output('chmod 600 /etc/thugshells/remote/token; systemctl restart thugshells-uploader');
-    expect(board.container.output('thugshells-uploader check-config')).toMatch(/^THUGSHELLS_REMOTE_TOKEN_FILE=\/run\/credentials\/.*\/remote_token +# default$/m);
-    const files = board.container.output(`ls /proc/${board.property('uploader', 'MainPID')}/root/run/credentials/thugshells-uploader.service`);
+    expect(board.container.output('thugshells-uploader check-config')).toMatch(
+      /^THUGSHELLS_REMOTE_TOKEN_FILE=\/run\/credentials\/.*\/remote_token +# default$/m,
+    );
+    const files = board.container.output(
+      `ls /proc/${board.property('uploader', 'MainPID')}/root/run/credentials/thugshells-uploader.service`,
+    );
     expect(files).toBe('remote_token');
     board.container.output('rm /etc/thugshells/remote/token; systemctl restart thugshells-uploader');
   });
@@ -161,7 +181,9 @@ describe('the package', () => {
     await board.delivers(1);
     const { collected } = board.status().books;
     board.container.output('dpkg -r thugshells');
-    expect(board.container.run('pgrep -x node || systemctl is-active thugshells-collector thugshells-uploader').stdout).not.toMatch(/^active$/m);
+    expect(
+      board.container.run('pgrep -x node || systemctl is-active thugshells-collector thugshells-uploader').stdout,
+    ).not.toMatch(/^active$/m);
     expect(board.container.output('ls /var/lib/thugshells')).toContain('metrics.db');
     expect(board.container.run('test -e /usr/lib/thugshells').code).toBe(1);
     expect(board.container.install(current).code).toBe(0);
@@ -170,7 +192,9 @@ describe('the package', () => {
 
   test('that is purged leaves nothing behind', () => {
     board.container.output('dpkg -P thugshells');
-    const left = board.container.output('find / -xdev -path /proc -prune -o -name "*thugshells*" -print | grep -v -e ^/root/ -e service.d -e /var/log/journal -e /sys/ || true');
+    const left = board.container.output(
+      'find / -xdev -path /proc -prune -o -name "*thugshells*" -print | grep -v -e ^/root/ -e service.d -e /var/log/journal -e /sys/ || true',
+    );
     expect(left).toBe('');
   });
 });

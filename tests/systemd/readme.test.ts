@@ -37,12 +37,15 @@ function linesOf(section: string): string[] {
 /** How many series of the receiver in the container answer a query. */
 function answers(expression: string): number {
   const query = new URLSearchParams({ query: expression }).toString();
-  const body = JSON.parse(container.page(`http://127.0.0.1:8428/api/v1/query?${query}`)) as { data: { result: unknown[] } };
+  const body = JSON.parse(container.page(`http://127.0.0.1:8428/api/v1/query?${query}`)) as {
+    data: { result: unknown[] };
+  };
   return body.data.result.length;
 }
 
 /** Of hardware that the container does not show, of its interfaces (it has loopback alone), and of what takes longer than a test. */
-const NOT_HERE = /cpu_temperature|cpu_frequency|cpu_throttled|disk_life_time|disk_pre_eol|network_[rt]x|storage_wal_checkpoint_duration/;
+const NOT_HERE =
+  /cpu_temperature|cpu_frequency|cpu_throttled|disk_life_time|disk_pre_eol|network_[rt]x|storage_wal_checkpoint_duration/;
 
 describe('who follows the README alone', () => {
   test('installs the package, and has both units running and content', () => {
@@ -52,17 +55,29 @@ describe('who follows the README alone', () => {
     mkdirSync(join(container.folder, CLONE, 'var'), { recursive: true });
     copyFileSync(built, join(container.folder, CLONE, 'var', basename(built)));
     expect(lines.length).toBeGreaterThan(3);
-    for (const line of lines) container.output(`cd /${CLONE} && export DEBIAN_FRONTEND=noninteractive && timeout 120 sh -c '${line.replaceAll("'", `'"'"'`)}'`);
+    for (const line of lines)
+      container.output(
+        `cd /${CLONE} && export DEBIAN_FRONTEND=noninteractive && timeout 120 sh -c '${line.replaceAll("'", `'"'"'`)}'`,
+      );
     for (const program of ['collector', 'uploader']) {
-      expect(['ActiveState', 'NRestarts'].map((name) => container.property(`thugshells-${program}`, name))).toEqual(['active', '0']);
+      expect(['ActiveState', 'NRestarts'].map((name) => container.property(`thugshells-${program}`, name))).toEqual([
+        'active',
+        '0',
+      ]);
     }
-    expect(container.output('tr "\\0" " " < /proc/$(systemctl show -p MainPID --value victoria-metrics)/cmdline')).toContain('-dedup.minScrapeInterval=1ms -retentionPeriod=12');
+    expect(
+      container.output('tr "\\0" " " < /proc/$(systemctl show -p MainPID --value victoria-metrics)/cmdline'),
+    ).toContain('-dedup.minScrapeInterval=1ms -retentionPeriod=12');
   }, 300_000);
 
   test('has answers to every query of the dashboards', async () => {
     const waiting = (): Expression[] => expressionsOfDashboards().filter(({ text }) => answers(text) === 0);
     const isOfThisHardware = ({ text }: Expression): boolean => NOT_HERE.test(text);
     await until('all are answered', () => waiting().every(isOfThisHardware), 240_000).catch(() => undefined);
-    expect(waiting().filter((expression) => !isOfThisHardware(expression)).map(({ where, text }) => `${where}: ${text}`)).toEqual([]);
+    expect(
+      waiting()
+        .filter((expression) => !isOfThisHardware(expression))
+        .map(({ where, text }) => `${where}: ${text}`),
+    ).toEqual([]);
   }, 300_000);
 });

@@ -5,7 +5,10 @@ import { gunzipSync } from 'node:zlib';
 
 /** How many samples a body of JSON lines has. */
 function countSamples(lines) {
-  const values = lines.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line).values.length);
+  const values = lines
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line).values.length);
   return values.reduce((total, count) => total + count, 0);
 }
 

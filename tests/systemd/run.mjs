@@ -21,7 +21,11 @@ function step(title) {
 /** Builds the package of an architecture, and returns its path. */
 function buildPackage(architecture) {
   const args = [join(root, 'deploy', 'scripts', 'package-deb.mjs'), '--quick', '--arch', architecture];
-  const { status, stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  const { status, stdout } = spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   if (status !== 0) process.exit(1);
   return join(root, stdout.trim());
 }
@@ -49,6 +53,11 @@ step('making a Debian to boot');
 const tree = debianTree();
 console.log(tree);
 step('tests under systemd');
-const { status, passed, failed } = runJest(['--config', 'tests/systemd/jest.config.js', ...process.argv.slice(2)], { ...machine, ...built, THUGSHELLS_OLDER_PACKAGE: older, THUGSHELLS_TREE: tree });
+const { status, passed, failed } = runJest(['--config', 'tests/systemd/jest.config.js', ...process.argv.slice(2)], {
+  ...machine,
+  ...built,
+  THUGSHELLS_OLDER_PACKAGE: older,
+  THUGSHELLS_TREE: tree,
+});
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(status === 0 && failed === 0 && passed > 0 ? 0 : 1);

@@ -28,7 +28,9 @@ function udp() {
   }).catch((error) => error.code);
 }
 
-const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid && Number(name) !== process.ppid);
+const others = readdirSync('/proc').filter(
+  (name) => /^\d+$/.test(name) && Number(name) !== process.pid && Number(name) !== process.ppid,
+);
 console.log(
   JSON.stringify({
     probe: true,

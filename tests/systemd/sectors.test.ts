@@ -25,7 +25,10 @@ beforeAll(() => {
   const image = join(folder, 'image');
   writeFileSync(image, '');
   truncateSync(image, 2 * BLOCKS * BLOCK_BYTES);
-  loop = execFileSync('losetup', ['--find', '--show', '--sector-size', String(BLOCK_BYTES), image], { encoding: 'utf8', stdio: 'pipe' }).trim();
+  loop = execFileSync('losetup', ['--find', '--show', '--sector-size', String(BLOCK_BYTES), image], {
+    encoding: 'utf8',
+    stdio: 'pipe',
+  }).trim();
 });
 
 afterAll(() => {
@@ -52,7 +55,9 @@ test('disk collector: what is written to and read from a loop device of this mac
   expect(written.written - before.written).toBe(BLOCKS * BLOCK_BYTES);
 
   const allBytes = BLOCKS * BLOCK_BYTES;
-  execFileSync('dd', [`if=${loop}`, 'of=/dev/null', `bs=${allBytes}`, 'skip=1', 'count=1', 'iflag=direct'], { stdio: 'pipe' });
+  execFileSync('dd', [`if=${loop}`, 'of=/dev/null', `bs=${allBytes}`, 'skip=1', 'count=1', 'iflag=direct'], {
+    stdio: 'pipe',
+  });
   const read = await totals();
   // Where udev runs, it looks at the start of a device that was written to.
   expect(read.read - written.read).toBeGreaterThanOrEqual(allBytes);

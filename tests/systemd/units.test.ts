@@ -18,12 +18,18 @@ afterAll(async () => {
 
 describe('after the installation', () => {
   test.each(PROGRAMS)('the unit of the %s is active and says how it fares', async (program) => {
-    await until('it says more than that it starts', () => /^(collecting|ok|degraded)/.test(board.property(program, 'StatusText')), 60_000);
+    await until(
+      'it says more than that it starts',
+      () => /^(collecting|ok|degraded)/.test(board.property(program, 'StatusText')),
+      60_000,
+    );
     expect([board.property(program, 'ActiveState'), board.property(program, 'NRestarts')]).toEqual(['active', '0']);
   });
 
   test.each(PROGRAMS)('systemd-analyze security gives the %s 1.8 or better', (program) => {
-    const { code, stdout } = board.container.run(`systemd-analyze security --no-pager --threshold=18 thugshells-${program}`);
+    const { code, stdout } = board.container.run(
+      `systemd-analyze security --no-pager --threshold=18 thugshells-${program}`,
+    );
     expect(stdout).toContain('Overall exposure level');
     expect(code).toBe(0);
   });
@@ -37,14 +43,20 @@ describe('after the installation', () => {
     const files = board.container.output('stat -c "%a %G %n" /var/lib/thugshells/*').split('\n');
     expect(files.length).toBeGreaterThanOrEqual(3);
     expect(files.filter((line) => !line.startsWith('660 thugshells '))).toEqual([]);
-    const users = PROGRAMS.map((program) => board.container.output(`stat -c %U /proc/${board.property(program, 'MainPID')}`));
+    const users = PROGRAMS.map((program) =>
+      board.container.output(`stat -c %U /proc/${board.property(program, 'MainPID')}`),
+    );
     expect(users).toEqual(['thugshells-collector', 'thugshells-uploader']);
   });
 
   test('the collector reports the file systems of the board, not those of its sandbox', async () => {
     await board.delivers();
-    const outside = board.container.output(`thugshells-collector once | jq -r 'select(.metric.__name__ == "filesystem_size_bytes") | .metric.mountpoint' | sort`);
-    const inside = JSON.parse(board.container.page('http://127.0.0.1:8428/api/v1/label/mountpoint/values')) as { data: string[] };
+    const outside = board.container.output(
+      `thugshells-collector once | jq -r 'select(.metric.__name__ == "filesystem_size_bytes") | .metric.mountpoint' | sort`,
+    );
+    const inside = JSON.parse(board.container.page('http://127.0.0.1:8428/api/v1/label/mountpoint/values')) as {
+      data: string[];
+    };
     expect(inside.data.sort()).toEqual(outside.split('\n'));
   });
 });
@@ -52,7 +64,8 @@ describe('after the installation', () => {
 describe('the journal', () => {
   /** What a program itself calls a warning or worse. */
   function warningsIn(lines: readonly JournalLine[]): string[] {
-    const isWarning = (message: string): boolean => ['warn', 'error'].includes((JSON.parse(message) as { level: string }).level);
+    const isWarning = (message: string): boolean =>
+      ['warn', 'error'].includes((JSON.parse(message) as { level: string }).level);
     return lines.map(({ message }) => message).filter(isWarning);
   }
 
@@ -60,7 +73,11 @@ describe('the journal', () => {
     board.configure({ FUTURE_FEATURE: '1' });
     board.container.output('systemctl restart thugshells-uploader');
     board.container.output('systemctl stop victoria-metrics');
-    await until('the absence is told', () => warningsIn(board.journal('-t thugshells-uploader')).some((message) => message.includes('ECONNREFUSED')), 60_000);
+    await until(
+      'the absence is told',
+      () => warningsIn(board.journal('-t thugshells-uploader')).some((message) => message.includes('ECONNREFUSED')),
+      60_000,
+    );
     board.container.output('systemctl start victoria-metrics');
     board.configure({ FUTURE_FEATURE: undefined });
     board.container.output('systemctl restart thugshells-uploader');
@@ -70,7 +87,9 @@ describe('the journal', () => {
     expect(all.length).toBeGreaterThan(warnings.length);
     expect(board.journal('-u thugshells-uploader -p warning').map(({ message }) => message)).toEqual(warnings);
     for (const command of ['-u thugshells-uploader -p warning', '-t thugshells-uploader', '-t thugshells-collector']) {
-      expect(board.container.output(`journalctl ${command} -o cat | jq -r .level | sort -u`)).toMatch(/^(debug|error|info|warn)(\n(debug|error|info|warn))*$/);
+      expect(board.container.output(`journalctl ${command} -o cat | jq -r .level | sort -u`)).toMatch(
+        /^(debug|error|info|warn)(\n(debug|error|info|warn))*$/,
+      );
     }
   });
 });
@@ -79,7 +98,10 @@ describe('the sandbox', () => {
   /** What the probe says when it is run ahead of a program, inside its unit. */
   async function probed(program: Program): Promise<Record<string, unknown>> {
     const dropIn = `etc/systemd/system/thugshells-${program}.service.d/probe.conf`;
-    board.container.write('opt/sandbox-probe.mjs', readFileSync(join(import.meta.dirname, 'sandbox-probe.mjs'), 'utf8'));
+    board.container.write(
+      'opt/sandbox-probe.mjs',
+      readFileSync(join(import.meta.dirname, 'sandbox-probe.mjs'), 'utf8'),
+    );
     board.container.write(dropIn, '[Service]\nExecStartPre=/usr/lib/thugshells/node /opt/sandbox-probe.mjs\n');
     board.container.output(`systemctl daemon-reload; systemctl restart thugshells-${program}`);
     board.container.output(`rm /${dropIn}; systemctl daemon-reload`);
@@ -90,10 +112,22 @@ describe('the sandbox', () => {
   /** systemd filters by address with programs in the kernel, which not every container may load, and says nothing where it may not. */
   function canFilterAddresses(): boolean {
     const script = `require('node:net').connect(8428, '127.0.0.1').once('connect', () => process.exit(0)).once('error', () => process.exit(1))`;
-    return board.container.run(`systemd-run --quiet --wait --property=IPAddressDeny=any /usr/lib/thugshells/node -e "${script}"`).code !== 0;
+    return (
+      board.container.run(
+        `systemd-run --quiet --wait --property=IPAddressDeny=any /usr/lib/thugshells/node -e "${script}"`,
+      ).code !== 0
+    );
   }
 
-  const both = { others: 0, interfaces: true, etc: 'EROFS', program: 'EROFS', state: 'possible', shadow: 'EACCES', credentials: 'EACCES' };
+  const both = {
+    others: 0,
+    interfaces: true,
+    etc: 'EROFS',
+    program: 'EROFS',
+    state: 'possible',
+    shadow: 'EACCES',
+    credentials: 'EACCES',
+  };
 
   test('of the collector has no network at all, and sees the interfaces all the same', async () => {
     expect(await probed('collector')).toMatchObject({ ...both, tcp: 'EAFNOSUPPORT', udp: 'EAFNOSUPPORT' });
@@ -103,18 +137,32 @@ describe('the sandbox', () => {
     // An address of this machine that is not of loopback; the receiver listens there too.
     board.container.inNetwork('ip', 'address', 'add', '192.0.2.1/32', 'dev', 'lo');
     const folder = '/etc/systemd/system/thugshells-collector.service.d';
-    board.container.output(`mkdir -p ${folder} && cp /usr/share/doc/thugshells/examples/scrape.conf ${folder}/scrape.conf && systemctl daemon-reload`);
+    board.container.output(
+      `mkdir -p ${folder} && cp /usr/share/doc/thugshells/examples/scrape.conf ${folder}/scrape.conf && systemctl daemon-reload`,
+    );
     board.configure({ SCRAPE_TARGETS: 'receiver=http://127.0.0.1:8428/metrics' });
-    expect(await probed('collector')).toMatchObject({ ...both, tcp: 'possible', elsewhere: canFilterAddresses() ? 'EPERM' : 'possible' });
+    expect(await probed('collector')).toMatchObject({
+      ...both,
+      tcp: 'possible',
+      elsewhere: canFilterAddresses() ? 'EPERM' : 'possible',
+    });
     expect(board.property('collector', 'IPAddressDeny').split(' ').sort()).toEqual(['0.0.0.0/0', '::/0']);
     expect(board.property('collector', 'IPAddressAllow').split(' ').sort()).toEqual(['127.0.0.0/8', '::1/128']);
     const query = new URLSearchParams({ query: 'count({job="receiver",device_id="board-1"})' }).toString();
-    await until('the series are there', () => {
-      const answer = JSON.parse(board.container.page(`http://127.0.0.1:8428/api/v1/query?${query}`)) as { data: { result: { value: [number, string] }[] } };
-      return Number(answer.data.result[0]?.value[1]) > 100;
-    }, 60_000);
+    await until(
+      'the series are there',
+      () => {
+        const answer = JSON.parse(board.container.page(`http://127.0.0.1:8428/api/v1/query?${query}`)) as {
+          data: { result: { value: [number, string] }[] };
+        };
+        return Number(answer.data.result[0]?.value[1]) > 100;
+      },
+      60_000,
+    );
     board.configure({ SCRAPE_TARGETS: undefined });
-    board.container.output(`rm ${folder}/scrape.conf && systemctl daemon-reload && systemctl restart thugshells-collector`);
+    board.container.output(
+      `rm ${folder}/scrape.conf && systemctl daemon-reload && systemctl restart thugshells-collector`,
+    );
   });
 
   test('of the uploader reaches the receiver, and sees no other process', async () => {
@@ -132,7 +180,12 @@ describe('no sample is lost and none is doubled', () => {
   test.each(PROGRAMS)('when the %s is killed, which comes back by itself', async (program) => {
     const restarts = Number(board.property(program, 'NRestarts'));
     board.container.output(`systemctl kill -s KILL thugshells-${program}`);
-    await until('it is back', () => Number(board.property(program, 'NRestarts')) > restarts && board.property(program, 'ActiveState') === 'active', 60_000);
+    await until(
+      'it is back',
+      () =>
+        Number(board.property(program, 'NRestarts')) > restarts && board.property(program, 'ActiveState') === 'active',
+      60_000,
+    );
     await board.delivers();
     expect(await board.lossesAfterDelivery()).toEqual({ stored: expect.any(Number), found: [] });
   });
@@ -140,23 +193,36 @@ describe('no sample is lost and none is doubled', () => {
   test.each(PROGRAMS)('when the event loop of the %s stands still, which the watchdog notices', async (program) => {
     const before = board.property(program, 'MainPID');
     board.container.output(`kill -STOP ${before}`);
-    await until('another process runs', () => board.property(program, 'MainPID') !== before && board.property(program, 'SubState') === 'running', 60_000);
+    await until(
+      'another process runs',
+      () => board.property(program, 'MainPID') !== before && board.property(program, 'SubState') === 'running',
+      60_000,
+    );
     expect(board.journal(`-u thugshells-${program} --grep 'Watchdog timeout'`).length).toBeGreaterThan(0);
     await board.delivers();
     expect(await board.lossesAfterDelivery()).toEqual({ stored: expect.any(Number), found: [] });
   });
 });
 
-test.each(PROGRAMS)('a configuration that the %s cannot use ends in failed, with the reason in the journal and no restart', async (program) => {
-  const variable = program === 'collector' ? 'CPU_INTERVAL' : 'REMOTE_TIMEOUT';
-  board.configure({ [variable]: 'soon' });
-  expect(board.container.run(`systemctl restart thugshells-${program}`).code).not.toBe(0);
-  const failedAt = Number(board.container.output('date +%s'));
-  // Longer than RestartSec=5s.
-  await until('a restart would have come', () => Number(board.container.output('date +%s')) >= failedAt + 8, 30_000);
-  expect(['ActiveState', 'ExecMainStatus', 'NRestarts'].map((name) => board.property(program, name))).toEqual(['failed', '78', '0']);
-  const reasons = board.journal(`-u thugshells-${program} --since @${failedAt - 5}`).filter(({ message }) => message.includes(`THUGSHELLS_${variable}=soon`));
-  expect(reasons.length).toBeGreaterThan(0);
-  board.configure({ [variable]: undefined });
-  board.container.output(`systemctl start thugshells-${program}`);
-});
+test.each(PROGRAMS)(
+  'a configuration that the %s cannot use ends in failed, with the reason in the journal and no restart',
+  async (program) => {
+    const variable = program === 'collector' ? 'CPU_INTERVAL' : 'REMOTE_TIMEOUT';
+    board.configure({ [variable]: 'soon' });
+    expect(board.container.run(`systemctl restart thugshells-${program}`).code).not.toBe(0);
+    const failedAt = Number(board.container.output('date +%s'));
+    // Longer than RestartSec=5s.
+    await until('a restart would have come', () => Number(board.container.output('date +%s')) >= failedAt + 8, 30_000);
+    expect(['ActiveState', 'ExecMainStatus', 'NRestarts'].map((name) => board.property(program, name))).toEqual([
+      'failed',
+      '78',
+      '0',
+    ]);
+    const reasons = board
+      .journal(`-u thugshells-${program} --since @${failedAt - 5}`)
+      .filter(({ message }) => message.includes(`THUGSHELLS_${variable}=soon`));
+    expect(reasons.length).toBeGreaterThan(0);
+    board.configure({ [variable]: undefined });
+    board.container.output(`systemctl start thugshells-${program}`);
+  },
+);

@@ -50,7 +50,8 @@ async function refresh() {
 function showStale(isStale) {
   const note = byId('stale');
   const since = new Date(answeredAt).toLocaleTimeString();
-  if (isStale) note.textContent = `The uploader has not answered since ${since} (this device’s time). What you see is old.`;
+  if (isStale)
+    note.textContent = `The uploader has not answered since ${since} (this device’s time). What you see is old.`;
   note.hidden = !isStale;
   document.querySelector('main').setAttribute('aria-busy', String(isStale));
 }
@@ -58,7 +59,10 @@ function showStale(isStale) {
 // — The last hour
 
 const plots = new Map();
-const colours = () => (matchMedia('(prefers-color-scheme: dark)').matches ? ['#7cbcf0', '#f2b544', '#63d27e', '#e79bd8'] : ['#1d5c8f', '#b36b00', '#17702f', '#8b3a7d']);
+const colours = () =>
+  matchMedia('(prefers-color-scheme: dark)').matches
+    ? ['#7cbcf0', '#f2b544', '#63d27e', '#e79bd8']
+    : ['#1d5c8f', '#b36b00', '#17702f', '#8b3a7d'];
 /** A canvas takes colours as they come out, not by the names of the style sheet. */
 const styleOf = (selector, property) => getComputedStyle(document.querySelector(selector)).getPropertyValue(property);
 const clockOf = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 16);
@@ -69,17 +73,41 @@ function optionsOf(plot, width, hour) {
   const [line, ink] = [styleOf('section', 'border-top-color'), styleOf('footer', 'color')];
   const palette = colours();
   const format = units[plot.unit];
-  const axis = { stroke: ink, font: '11px system-ui, sans-serif', grid: { stroke: line, width: 1 }, ticks: { show: false } };
+  const axis = {
+    stroke: ink,
+    font: '11px system-ui, sans-serif',
+    grid: { stroke: line, width: 1 },
+    ticks: { show: false },
+  };
   return {
     // As all times of the page.
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
     ...{ width, height: PLOT_HEIGHT, padding: [6, 8, 0, 0], legend: { show: false }, cursor: { show: false } },
-    scales: { x: { min: hour.from, max: hour.to }, y: { range: (_self, _low, high) => [0, plot.unit === 'percent' ? 100 : high > 0 ? high * 1.1 : 1] } },
+    scales: {
+      x: { min: hour.from, max: hour.to },
+      y: { range: (_self, _low, high) => [0, plot.unit === 'percent' ? 100 : high > 0 ? high * 1.1 : 1] },
+    },
     axes: [
       { ...axis, size: 20, gap: 2, space: 70, values: (_self, ticks) => ticks.map(clockOf) },
-      { ...axis, ...(plot.unit === 'bytes' ? { incrs: powersOfTwo } : {}), size: 62, gap: 4, space: 34, values: (_self, ticks) => ticks.map(format) },
+      {
+        ...axis,
+        ...(plot.unit === 'bytes' ? { incrs: powersOfTwo } : {}),
+        size: 62,
+        gap: 4,
+        space: 34,
+        values: (_self, ticks) => ticks.map(format),
+      },
     ],
-    series: [{}, ...plot.lines.map(({ label }, index) => ({ label, stroke: palette[index], width: 1.5, points: { show: false }, spanGaps: false }))],
+    series: [
+      {},
+      ...plot.lines.map(({ label }, index) => ({
+        label,
+        stroke: palette[index],
+        width: 1.5,
+        points: { show: false },
+        spanGaps: false,
+      })),
+    ],
   };
 }
 
@@ -89,7 +117,13 @@ function wordsOf(plot) {
     const known = values.filter((value) => value !== null);
     const format = units[plot.unit];
     const [now, least, most] = [known.at(-1), Math.min(...known), Math.max(...known)];
-    return { label, now: known.length ? format(now) : '–', all: known.length ? `${label}: ${format(now)} at last, between ${format(least)} and ${format(most)}` : `${label}: nothing` };
+    return {
+      label,
+      now: known.length ? format(now) : '–',
+      all: known.length
+        ? `${label}: ${format(now)} at last, between ${format(least)} and ${format(most)}`
+        : `${label}: nothing`,
+    };
   });
 }
 
@@ -151,11 +185,15 @@ let lastHour;
 function drawAll() {
   if (!lastHour) return;
   for (const [title, { figure }] of plots) if (!lastHour.plots.some((plot) => plot.title === title)) figure.remove();
-  byId('plots').querySelectorAll(':scope > p').forEach((note) => note.remove());
+  byId('plots')
+    .querySelectorAll(':scope > p')
+    .forEach((note) => note.remove());
   if (lastHour.plots.length === 0 || lastHour.isCutShort) {
     const note = document.createElement('p');
     note.className = 'quiet';
-    note.textContent = lastHour.isCutShort ? 'There is more than can be read at once: the older part is missing.' : 'Nothing to plot yet.';
+    note.textContent = lastHour.isCutShort
+      ? 'There is more than can be read at once: the older part is missing.'
+      : 'Nothing to plot yet.';
     byId('plots').prepend(note);
   }
   for (const plot of lastHour.plots) draw(plot, lastHour);

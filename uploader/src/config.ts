@@ -4,7 +4,14 @@ import { join } from 'node:path';
 
 import { getProxyForUrl } from 'proxy-from-env';
 
-import { loadConfig, maskCredentials, type ConfigOf, type Environment, type LoadedConfig, type Variable } from '@thugshells/shared/config/load-config.ts';
+import {
+  loadConfig,
+  maskCredentials,
+  type ConfigOf,
+  type Environment,
+  type LoadedConfig,
+  type Variable,
+} from '@thugshells/shared/config/load-config.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import {
   decimal,
@@ -212,10 +219,13 @@ export function loadUploaderConfig(environment: Environment): LoadedConfig<Retur
   const { remoteCertFile, remoteKeyFile } = loaded.values;
   if ((remoteCertFile === '') !== (remoteKeyFile === '')) {
     const [given, missing] = remoteKeyFile === '' ? ['CERT', 'KEY'] : ['KEY', 'CERT'];
-    throw new AgentError(`THUGSHELLS_REMOTE_${given}_FILE=${maskCredentials(remoteCertFile || remoteKeyFile)}: needs THUGSHELLS_REMOTE_${missing}_FILE beside it`, {
-      code: 'BAD_CONFIGURATION',
-      hint: 'a certificate and its key are two files, or one file that both variables name',
-    });
+    throw new AgentError(
+      `THUGSHELLS_REMOTE_${given}_FILE=${maskCredentials(remoteCertFile || remoteKeyFile)}: needs THUGSHELLS_REMOTE_${missing}_FILE beside it`,
+      {
+        code: 'BAD_CONFIGURATION',
+        hint: 'a certificate and its key are two files, or one file that both variables name',
+      },
+    );
   }
   requireFittingUrl(loaded.values);
   return loaded;
@@ -228,16 +238,25 @@ function requireFittingUrl({ remoteUrl, remoteProtocol }: Pick<UploaderConfig, '
   const isForRemoteWrite = /\/api\/v1\/(write|push|receive)\/?$/.test(pathname);
   if (remoteProtocol === 'remote-write' ? !isForLines : !isForRemoteWrite) return;
   const [taken, remedy] = isForLines
-    ? ['JSON lines', 'remote write has an address of its own, such as http://HOST:9090/api/v1/write of Prometheus or http://HOST:8428/api/v1/write of VictoriaMetrics']
+    ? [
+        'JSON lines',
+        'remote write has an address of its own, such as http://HOST:9090/api/v1/write of Prometheus or http://HOST:8428/api/v1/write of VictoriaMetrics',
+      ]
     : ['remote write', 'set THUGSHELLS_REMOTE_PROTOCOL=remote-write, or name VictoriaMetrics’ /api/v1/import'];
-  throw new AgentError(`THUGSHELLS_REMOTE_URL=${maskCredentials(remoteUrl)}: takes ${taken}, and THUGSHELLS_REMOTE_PROTOCOL is ${remoteProtocol}`, {
-    code: 'BAD_CONFIGURATION',
-    hint: remedy,
-  });
+  throw new AgentError(
+    `THUGSHELLS_REMOTE_URL=${maskCredentials(remoteUrl)}: takes ${taken}, and THUGSHELLS_REMOTE_PROTOCOL is ${remoteProtocol}`,
+    {
+      code: 'BAD_CONFIGURATION',
+      hint: remedy,
+    },
+  );
 }
 
 /** What the system around the program says of the way out, in the variables that everybody uses. */
-export function surroundings(environment: Environment): { readonly credentialsDirectory: string; readonly proxyFor: (url: string) => string } {
+export function surroundings(environment: Environment): {
+  readonly credentialsDirectory: string;
+  readonly proxyFor: (url: string) => string;
+} {
   return {
     credentialsDirectory: environment['CREDENTIALS_DIRECTORY'] ?? '',
     // HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in capitals or not.

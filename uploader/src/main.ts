@@ -7,7 +7,14 @@ import { systemClock as clock } from '@thugshells/shared/clock.ts';
 import { dispatch, type GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import { ExitCode } from '@thugshells/shared/errors.ts';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
-import { processLogger, runCommand, runPart, runService, type CommandResult, type Part } from '@thugshells/shared/process/lifecycle.ts';
+import {
+  processLogger,
+  runCommand,
+  runPart,
+  runService,
+  type CommandResult,
+  type Part,
+} from '@thugshells/shared/process/lifecycle.ts';
 import { programRoot } from '@thugshells/shared/program-root.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
 import { version } from '@thugshells/shared/process/version.ts';
@@ -67,7 +74,10 @@ function run(): Promise<never> {
     while (!stop.aborted) await runPart(logger, stop, (...part) => uploadFromOneDatabase(manager, ...part));
   });
 
-  async function uploadFromOneDatabase(manager: ServiceManager, ...[releases, stop, end]: Parameters<Part>): Promise<void> {
+  async function uploadFromOneDatabase(
+    manager: ServiceManager,
+    ...[releases, stop, end]: Parameters<Part>
+  ): Promise<void> {
     const onLook = (reason: string): void => {
       manager.progressed();
       manager.status(`waiting for the database: ${reason}`);
@@ -86,7 +96,12 @@ function run(): Promise<never> {
 
     // What is too far ahead is so by the receiver's clock; where that is not known, nothing is.
     const receiverClock = { ...clock, now: () => skew.receiverNow() ?? Infinity };
-    const encoder = new EncoderPool({ clock: receiverClock, databasePath: config.dbPath, workerFile: programRoot('uploader/dist/encode-worker.js'), format: () => remote.format });
+    const encoder = new EncoderPool({
+      clock: receiverClock,
+      databasePath: config.dbPath,
+      workerFile: programRoot('uploader/dist/encode-worker.js'),
+      format: () => remote.format,
+    });
     releases.add('encoder', encoder, (pool) => pool.close());
     const { proxyFor, credentialsDirectory } = surroundings(process.env);
     const credentials = new Credentials({ ...config, credentialsDirectory });
@@ -98,7 +113,13 @@ function run(): Promise<never> {
     const isRemoteWrite = config.remoteProtocol === 'remote-write';
     const remote = isRemoteWrite ? new RemoteWrite(way) : new VictoriaMetrics(way);
     const skewUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;
-    const skew = new ClockSkew({ clock, logger, table: new ReceiverClockTable(database, bootId()), ...config, askDate: (signal) => remote.dateOf(skewUrl, signal) });
+    const skew = new ClockSkew({
+      clock,
+      logger,
+      table: new ReceiverClockTable(database, bootId()),
+      ...config,
+      askDate: (signal) => remote.dateOf(skewUrl, signal),
+    });
     releases.add('connections', remote, (open) => open.close());
     const lost = new LostConnections({ logger, acknowledgements, pinger: remote, stop });
 
@@ -114,7 +135,14 @@ function run(): Promise<never> {
       rejected: () => backlog.books().rejected,
     });
     const store = new StoreReader(database, config.dbPath);
-    const snapshots = new Snapshots({ clock, store, backlog, settled: () => settled.ranges(), uploads: () => own.now(), ...config });
+    const snapshots = new Snapshots({
+      clock,
+      store,
+      backlog,
+      settled: () => settled.ranges(),
+      uploads: () => own.now(),
+      ...config,
+    });
     const transport = new Retrying(remote, {
       clock,
       logger,
@@ -137,13 +165,30 @@ function run(): Promise<never> {
     const rateLimit = new RateLimit(clock, config.uploadMaxRate);
     const firstCycleInMs = untilNextTurnMs(config.deviceId, config.uploadIntervalMs, clock.now());
     const parts = { watch, backlog, acknowledgements, encoder, chunkSize, delivery, pinger: remote, probe, rateLimit };
-    const loop = new UploadLoop({ clock, logger, ...parts, ...config, firstCycleInMs, sendsOldestFirst: isRemoteWrite });
+    const loop = new UploadLoop({
+      clock,
+      logger,
+      ...parts,
+      ...config,
+      firstCycleInMs,
+      sendsOldestFirst: isRemoteWrite,
+    });
 
     const identity = { version: version(), deviceId: config.deviceId, configurationWarnings: unknown };
     const monitor = new HealthMonitor({ logger, snapshots, limits: config, ...identity });
-    const reporting = new ReportWriter({ clock, logger, table: reports, report: () => own.report(monitor.judgement()) });
+    const reporting = new ReportWriter({
+      clock,
+      logger,
+      table: reports,
+      report: () => own.report(monitor.judgement()),
+    });
     releases.add('report', reporting, (last) => last.write());
-    const history = new HistoryThread({ clock, databasePath: config.dbPath, workerFile: programRoot('uploader/dist/history-worker.js'), nowMs: () => skew.now() });
+    const history = new HistoryThread({
+      clock,
+      databasePath: config.dbPath,
+      workerFile: programRoot('uploader/dist/history-worker.js'),
+      nowMs: () => skew.now(),
+    });
     releases.add('history', history, (thread) => thread.close());
     const metrics = async (): Promise<Metrics> => {
       const { Metrics: Exposition } = await import('./http/metrics.ts');
@@ -158,7 +203,8 @@ function run(): Promise<never> {
     const uploading = skew.firstTry.then(() => loop.run(stop)).finally(end);
     const beating = manager.progressesWhile(() => loop.isLive, stop);
     await Promise.all([uploading, beating, skew.run(stop), lostRows.run(stop), reporting.run(stop)]);
-    if (watch.isReplaced) logger.warn('another database stands in the place of the one that was open', { path: config.dbPath });
+    if (watch.isReplaced)
+      logger.warn('another database stands in the place of the one that was open', { path: config.dbPath });
   }
 }
 
@@ -166,7 +212,15 @@ function status(given: GivenOptions): Promise<CommandResult> {
   const { values: config, unknown } = loadUploaderConfig(process.env);
   const asJson = given.has('--json');
   const coloured = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
-  return statusCommand({ clock, config, version: version(), bootId: bootId(), configurationWarnings: unknown, asJson, coloured });
+  return statusCommand({
+    clock,
+    config,
+    version: version(),
+    bootId: bootId(),
+    configurationWarnings: unknown,
+    asJson,
+    coloured,
+  });
 }
 
 function requeue(options: GivenOptions): CommandResult {
@@ -180,7 +234,11 @@ function quarantine(options: GivenOptions): CommandResult {
 function checkConfig(given: GivenOptions): CommandResult {
   const loaded = loadUploaderConfig(process.env);
   const problems = new Credentials({ ...loaded.values, ...surroundings(process.env) }).problems();
-  return { text: `${describeConfig(loaded, given)}\n`, problems: [...loaded.unknown, ...problems], exitCode: problems.length === 0 ? ExitCode.clean : ExitCode.configuration };
+  return {
+    text: `${describeConfig(loaded, given)}\n`,
+    problems: [...loaded.unknown, ...problems],
+    exitCode: problems.length === 0 ? ExitCode.clean : ExitCode.configuration,
+  };
 }
 
 await runCommand(() =>
@@ -189,9 +247,21 @@ await runCommand(() =>
     {
       run: { doc: 'upload until stopped', run },
       status: { doc: 'tell how this box fares; exit code 0 ok, 1 degraded, 2 error', options: ['--json'], run: status },
-      requeue: { doc: 'mark delivered (or quarantined) samples of a time range as pending again', options: REQUEUE_OPTIONS, run: requeue },
-      quarantine: { doc: 'show the samples that no receiver would take, and why', options: QUARANTINE_OPTIONS, run: quarantine },
-      'check-config': { doc: 'print every variable and where its value came from', options: CHECK_CONFIG_OPTIONS, run: checkConfig },
+      requeue: {
+        doc: 'mark delivered (or quarantined) samples of a time range as pending again',
+        options: REQUEUE_OPTIONS,
+        run: requeue,
+      },
+      quarantine: {
+        doc: 'show the samples that no receiver would take, and why',
+        options: QUARANTINE_OPTIONS,
+        run: quarantine,
+      },
+      'check-config': {
+        doc: 'print every variable and where its value came from',
+        options: CHECK_CONFIG_OPTIONS,
+        run: checkConfig,
+      },
     },
     process.argv.slice(2),
   ),

@@ -4,7 +4,13 @@ import { declareSeries, type SeriesUnit } from '@thugshells/shared/metrics/serie
 import type { Collector, Scrape } from './collector.ts';
 import { whereAbsent, type KernelSource } from '../kernel/kernel-files.ts';
 import { CounterIncreases, type Counters } from './parsing/counter-increases.ts';
-import { KERNEL_SECTOR_BYTES, parseDiskstats, sysfsName, wholeDevices, type DiskCounters } from './readers/diskstats.ts';
+import {
+  KERNEL_SECTOR_BYTES,
+  parseDiskstats,
+  sysfsName,
+  wholeDevices,
+  type DiskCounters,
+} from './readers/diskstats.ts';
 import { parseSizeFile } from './parsing/kernel-text.ts';
 import { nameFilter, type NameRules } from './parsing/name-filter.ts';
 import { readEach } from './readers/partial-result.ts';
@@ -33,7 +39,11 @@ const SERIES = {
   ],
 } as const;
 const busySeconds = total('disk.io_time_seconds_total', 'seconds', 'Time in which the device had something to do.');
-const queuedSeconds = total('disk.io_time_weighted_seconds_total', 'seconds', 'Time that all operations took together; over busy time it is how many were under way.');
+const queuedSeconds = total(
+  'disk.io_time_weighted_seconds_total',
+  'seconds',
+  'Time that all operations took together; over busy time it is how many were under way.',
+);
 type Quantity = keyof typeof SERIES;
 const QUANTITIES = Object.keys(SERIES) as Quantity[];
 

@@ -100,7 +100,12 @@ function readingsOf({ mountpoint, fstype, isReadonly }: Mount, space: Space | Ag
   return [
     { series: sizeBytes, labels, value: space.sizeBytes },
     { series: availableBytes, labels, value: space.availableBytes },
-    ...(space.files === 0 ? [] : [{ series: files, labels, value: space.files }, { series: filesFree, labels, value: space.filesFree }]),
+    ...(space.files === 0
+      ? []
+      : [
+          { series: files, labels, value: space.files },
+          { series: filesFree, labels, value: space.filesFree },
+        ]),
     { series: readonly, labels, value: isReadonly ? 1 : 0 },
   ];
 }

@@ -35,15 +35,7 @@ export interface CollectorParts {
 export type CollectorFactory = (parts: CollectorParts) => Collector;
 
 /** What a collector is enabled by, and its label `collector`. */
-export type CollectorName =
-  | 'cpu'
-  | 'memory'
-  | 'disk'
-  | 'network'
-  | 'temperature'
-  | 'load'
-  | 'filesystem'
-  | 'pressure';
+export type CollectorName = 'cpu' | 'memory' | 'disk' | 'network' | 'temperature' | 'load' | 'filesystem' | 'pressure';
 
 /** Every collector that reads the kernel. */
 export const COLLECTORS: Readonly<Record<CollectorName, CollectorFactory>> = {

@@ -44,15 +44,16 @@ export async function once(
   });
   const lines = samples.map((sample) => {
     const isText = typeof sample.value === 'string';
-    return jsonLine(metricObject(sample, isText ? String(sample.value) : undefined), isText ? '1' : String(sample.value), String(timestampMs));
+    return jsonLine(
+      metricObject(sample, isText ? String(sample.value) : undefined),
+      isText ? '1' : String(sample.value),
+      String(timestampMs),
+    );
   });
   return { lines: lines.join(''), failures, remarks };
 }
 
-async function read(
-  collector: Collector,
-  clock: Clock,
-): Promise<{ readings: readonly Reading[]; failure?: string }> {
+async function read(collector: Collector, clock: Clock): Promise<{ readings: readonly Reading[]; failure?: string }> {
   try {
     return { readings: await collector.collect({ monotonicMs: clock.monotonic() }) };
   } catch (error) {

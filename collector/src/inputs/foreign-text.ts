@@ -75,7 +75,10 @@ export class ForeignText {
       return { series, labels, canonical, value };
     });
     const faults: AgentError[] = [];
-    if (fresh.length < samples.length) faults.push(stale(samples.length - fresh.length, samples.find(({ timestampMs }) => isStale(timestampMs))!.part.name));
+    if (fresh.length < samples.length)
+      faults.push(
+        stale(samples.length - fresh.length, samples.find(({ timestampMs }) => isStale(timestampMs))!.part.name),
+      );
     if (fresh.length > readings.length) faults.push(tooMany(fresh.length - readings.length));
     return { readings, samples: samples.length, faults };
   }
@@ -114,10 +117,13 @@ function kindOf(name: string, types: ReadonlyMap<string, string>): SeriesKind {
 }
 
 function stale(count: number, name: string): AgentError {
-  return new AgentError(`${count} samples bear a time that is more than ${MAX_AGE_MS / 60_000} minutes from now, first ${name}`, {
-    code: 'SAMPLES_STALE',
-    hint: 'Samples are stamped with the time at which they are read: leave the times out, or tell nothing that is not so any more.',
-  });
+  return new AgentError(
+    `${count} samples bear a time that is more than ${MAX_AGE_MS / 60_000} minutes from now, first ${name}`,
+    {
+      code: 'SAMPLES_STALE',
+      hint: 'Samples are stamped with the time at which they are read: leave the times out, or tell nothing that is not so any more.',
+    },
+  );
 }
 
 function tooMany(count: number): AgentError {

@@ -27,7 +27,10 @@ const ACCEPT = 'text/plain;version=0.0.4;q=1,application/openmetrics-text;versio
 
 /** By name they are always this machine's (RFC 6761, 6.3); no resolver is asked. */
 const loopbackLookup: LookupFunction = (_host, options, callback) => {
-  const addresses = [{ address: '127.0.0.1', family: 4 }, { address: '::1', family: 6 }];
+  const addresses = [
+    { address: '127.0.0.1', family: 4 },
+    { address: '::1', family: 6 },
+  ];
   if (options.all === true) callback(null, addresses);
   else callback(null, '127.0.0.1', 4);
 };
@@ -53,8 +56,17 @@ export class ScrapeDoor {
       return { bytes, contentType: (response.headers['content-type'] ?? '').toLowerCase() };
     } catch (error) {
       if (error instanceof AgentError) throw error;
-      if (isLate) throw failed(`no whole answer within ${timeoutMs / 1000} s`, 'See what it does; THUGSHELLS_SCRAPE_TIMEOUT is how long it may take.', error);
-      throw failed(codeOf(error) === 'ECONNREFUSED' ? 'nothing listens there' : messageOf(error) || String(codeOf(error)), HINT, error);
+      if (isLate)
+        throw failed(
+          `no whole answer within ${timeoutMs / 1000} s`,
+          'See what it does; THUGSHELLS_SCRAPE_TIMEOUT is how long it may take.',
+          error,
+        );
+      throw failed(
+        codeOf(error) === 'ECONNREFUSED' ? 'nothing listens there' : messageOf(error) || String(codeOf(error)),
+        HINT,
+        error,
+      );
     } finally {
       clearTimeout(deadline);
       release();
@@ -92,11 +104,17 @@ function bodyOf(response: IncomingMessage): Readable {
   const { statusCode = 0, headers } = response;
   try {
     if (statusCode >= 300 && statusCode < 400) {
-      throw failed(`it redirects to ${maskCredentials(headers.location ?? 'nowhere')}, which is not followed`, 'Give THUGSHELLS_SCRAPE_TARGETS the address that it redirects to, if that is of this machine.');
+      throw failed(
+        `it redirects to ${maskCredentials(headers.location ?? 'nowhere')}, which is not followed`,
+        'Give THUGSHELLS_SCRAPE_TARGETS the address that it redirects to, if that is of this machine.',
+      );
     }
     if (statusCode !== 200) throw failed(`status ${statusCode}`);
     if (/protobuf|html/i.test(headers['content-type'] ?? '')) {
-      throw failed(`it answers ${headers['content-type']}, which is no text format of metrics`, 'Most exporters have their metrics at /metrics.');
+      throw failed(
+        `it answers ${headers['content-type']}, which is no text format of metrics`,
+        'Most exporters have their metrics at /metrics.',
+      );
     }
     switch (headers['content-encoding'] ?? 'identity') {
       case 'identity':
@@ -130,7 +148,8 @@ function readAll(body: Readable, response: IncomingMessage, maxBytes: number): P
     body.on('data', (part: Buffer) => {
       length += part.length;
       parts.push(part);
-      if (length > maxBytes) end(failed(`more than ${maxBytes} bytes`, 'Let the exporter tell less, or raise THUGSHELLS_SCRAPE_MAX_SIZE.'));
+      if (length > maxBytes)
+        end(failed(`more than ${maxBytes} bytes`, 'Let the exporter tell less, or raise THUGSHELLS_SCRAPE_MAX_SIZE.'));
     });
     body.on('end', () => resolve(Buffer.concat(parts, length)));
   });

@@ -55,7 +55,10 @@ export class ScrapeTargetSource implements Collector {
     ];
     if (outcome instanceof AgentError) return partlyRead([this.#named(outcome)], own);
     const { readings, samples, faults } = outcome;
-    return partlyRead(faults.map((fault) => this.#named(fault)), [...own, { series: scrapeSeries.samples, labels, value: samples }, ...readings]);
+    return partlyRead(
+      faults.map((fault) => this.#named(fault)),
+      [...own, { series: scrapeSeries.samples, labels, value: samples }, ...readings],
+    );
   }
 
   async #scrape(): Promise<ForeignReadings | AgentError> {
@@ -71,6 +74,10 @@ export class ScrapeTargetSource implements Collector {
   }
 
   #named({ message, code, hint, cause }: AgentError): AgentError {
-    return new AgentError(`scrape target ${this.#target.name}: ${message}`, { code, cause, hint: hint ?? 'Its page has to be in Prometheus’ text format or in OpenMetrics.' });
+    return new AgentError(`scrape target ${this.#target.name}: ${message}`, {
+      code,
+      cause,
+      hint: hint ?? 'Its page has to be in Prometheus’ text format or in OpenMetrics.',
+    });
   }
 }

@@ -1,8 +1,15 @@
-import { COLLECTION_BOUNDS_SECONDS, sumOf, tellingBuckets, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '@thugshells/shared/metrics/histogram.ts';
+import {
+  COLLECTION_BOUNDS_SECONDS,
+  sumOf,
+  tellingBuckets,
+  UPLOAD_BOUNDS_SECONDS,
+  type HistogramState,
+} from '@thugshells/shared/metrics/histogram.ts';
 import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/metrics/agent-series.ts';
 import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
+import type { UploadCounts } from '@thugshells/shared/state/uploader-report.ts';
 
 import type { Collector } from '../collectors/collector.ts';
 
@@ -42,26 +49,40 @@ export function selfReadings(state: AgentState, skewMs: number | undefined): Rea
       ...sumAndCount(collectorSeries.duration, durations, { collector }),
     ]),
     // By each collector they would outnumber what the board has to say; /metrics has them.
-    ...buckets(collectorSeries.duration, sumOf(collectors.map(({ durations }) => durations), COLLECTION_BOUNDS_SECONDS), { bounds: COLLECTION_BOUNDS_SECONDS, labels: { collector: 'all' } }),
-    ...(uploads === undefined
-      ? []
-      : [
-          reading(uploaderSeries.uploaded, uploads.uploaded),
-          reading(uploaderSeries.failures, uploads.failures),
-          reading(uploaderSeries.partial, uploads.partial),
-          reading(uploaderSeries.bytesSent, uploads.bytesSent),
-          ...buckets(uploaderSeries.duration, uploads.durations, { bounds: UPLOAD_BOUNDS_SECONDS, labels: {} }),
-          ...sumAndCount(uploaderSeries.duration, uploads.durations, {}),
-        ]),
+    ...buckets(
+      collectorSeries.duration,
+      sumOf(
+        collectors.map(({ durations }) => durations),
+        COLLECTION_BOUNDS_SECONDS,
+      ),
+      { bounds: COLLECTION_BOUNDS_SECONDS, labels: { collector: 'all' } },
+    ),
+    ...(uploads === undefined ? [] : uploadReadings(uploads)),
     reading(storageSeries.databaseBytes, databaseBytes),
     reading(storageSeries.walBytes, walBytes),
     reading(storageSeries.pending, books.pending),
-    ...(judgement === undefined ? [] : [reading(uploaderSeries.health, judgement.health), reading(storageSeries.oldestPending, judgement.oldestPendingSeconds)]),
+    ...(judgement === undefined
+      ? []
+      : [
+          reading(uploaderSeries.health, judgement.health),
+          reading(storageSeries.oldestPending, judgement.oldestPendingSeconds),
+        ]),
     reading(storageSeries.rejected, books.rejected),
     reading(storageSeries.dropped, books.dropped),
     ...(walCheckpointMs === null ? [] : [reading(storageSeries.walCheckpointDuration, walCheckpointMs / 1000)]),
     reading(storageSeries.walReclaimed, walReclaimedBytes),
     ...(skewMs === undefined ? [] : [reading(timeSeries.skew, Math.round(skewMs))]),
+  ];
+}
+
+function uploadReadings({ uploaded, failures, partial, bytesSent, durations }: UploadCounts): Reading[] {
+  return [
+    reading(uploaderSeries.uploaded, uploaded),
+    reading(uploaderSeries.failures, failures),
+    reading(uploaderSeries.partial, partial),
+    reading(uploaderSeries.bytesSent, bytesSent),
+    ...buckets(uploaderSeries.duration, durations, { bounds: UPLOAD_BOUNDS_SECONDS, labels: {} }),
+    ...sumAndCount(uploaderSeries.duration, durations, {}),
   ];
 }
 
@@ -84,5 +105,7 @@ function buckets(
   state: HistogramState,
   { bounds, labels }: { readonly bounds: readonly number[]; readonly labels: Labels },
 ): Reading[] {
-  return tellingBuckets(state, bounds).map(({ le, count }) => reading(part(series, '_bucket'), count, { ...labels, le }));
+  return tellingBuckets(state, bounds).map(({ le, count }) =>
+    reading(part(series, '_bucket'), count, { ...labels, le }),
+  );
 }

@@ -23,7 +23,8 @@ export interface TextFileNames {
 const MAX_ENTRIES = 20_000;
 /** A file that changes while it is read is read again; one that changes all the time is not written as it should be. */
 const ATTEMPTS = 3;
-const RENAME_HINT = 'Write to a file of another name in the same file system and rename it: `script > x.prom.$$ && mv x.prom.$$ x.prom`.';
+const RENAME_HINT =
+  'Write to a file of another name in the same file system and rename it: `script > x.prom.$$ && mv x.prom.$$ x.prom`.';
 
 /** The one door of the collector `textfile`: the `*.prom` files of a directory, read whole or not at all. */
 export class TextFiles {
@@ -95,12 +96,18 @@ async function readWhole(file: FileHandle, path: string, maxBytes: number): Prom
       return { bytes: buffer.subarray(0, length), mtimeMs: before.mtimeMs };
     }
   }
-  throw new AgentError(`${path}: it is being written while it is read`, { code: 'TEXTFILE_UNREADABLE', hint: RENAME_HINT });
+  throw new AgentError(`${path}: it is being written while it is read`, {
+    code: 'TEXTFILE_UNREADABLE',
+    hint: RENAME_HINT,
+  });
 }
 
 function requireFile(path: string, found: { isFile(): boolean }): void {
   if (found.isFile()) return;
-  throw new AgentError(`${path}: not a regular file`, { code: 'TEXTFILE_UNREADABLE', hint: 'Remove it; text files are plain files, or links to them.' });
+  throw new AgentError(`${path}: not a regular file`, {
+    code: 'TEXTFILE_UNREADABLE',
+    hint: 'Remove it; text files are plain files, or links to them.',
+  });
 }
 
 function tooLarge(path: string, bytes: number, maxBytes: number): AgentError {

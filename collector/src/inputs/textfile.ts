@@ -19,7 +19,8 @@ export interface TextfileSources {
 const MAX_FILES = 500;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_TOTAL_BYTES = 16 * 1024 * 1024;
-const MALFORMED_HINT = 'It is read as Prometheus’ text format, version 0.0.4 or 1.0.0, or as OpenMetrics where it ends with # EOF.';
+const MALFORMED_HINT =
+  'It is read as Prometheus’ text format, version 0.0.4 or 1.0.0, or as OpenMetrics where it ends with # EOF.';
 const openMetricsEnd = /(?:^|\n)# EOF\n?$/;
 
 /**
@@ -40,8 +41,15 @@ export class TextfileSource implements Collector {
     const state = new DirectoryScrape(this.#sources);
     for (const name of names.slice(0, MAX_FILES)) await state.add(name);
     const left = names.length - MAX_FILES;
-    if (left > 0) state.faults.push(leftOut(`${areCut ? 'at least ' : ''}${left} files are left out: no more than ${MAX_FILES} are read`));
-    const readings = [{ series: textfileSeries.scrapeError, labels: {}, value: state.faults.length > 0 ? 1 : 0 }, ...state.mtimes, ...state.readings];
+    if (left > 0)
+      state.faults.push(
+        leftOut(`${areCut ? 'at least ' : ''}${left} files are left out: no more than ${MAX_FILES} are read`),
+      );
+    const readings = [
+      { series: textfileSeries.scrapeError, labels: {}, value: state.faults.length > 0 ? 1 : 0 },
+      ...state.mtimes,
+      ...state.readings,
+    ];
     return partlyRead(state.faults, readings);
   }
 }
@@ -67,7 +75,11 @@ class DirectoryScrape {
       this.#bytesLeft -= file.bytes.length;
       const text = textOf(file.bytes);
       const format = openMetricsEnd.test(text.slice(-10)) ? 'openmetrics' : 'prometheus';
-      const { readings, faults } = await foreign.read(text, { format, mustEnd: format === 'prometheus' }, maxSamples - this.readings.length);
+      const { readings, faults } = await foreign.read(
+        text,
+        { format, mustEnd: format === 'prometheus' },
+        maxSamples - this.readings.length,
+      );
       // Not spread: a file may have more readings than a function may have arguments.
       for (const reading of readings) this.readings.push(reading);
       this.mtimes.push({ series: textfileSeries.mtime, labels: { file: path }, value: file.mtimeMs / 1000 });
@@ -84,5 +96,8 @@ function ofFile(path: string, { message, code, hint = MALFORMED_HINT }: AgentErr
 }
 
 function leftOut(what: string): AgentError {
-  return new AgentError(what, { code: 'TEXTFILE_UNREADABLE', hint: 'Put what belongs together into one file, and remove what nobody writes any more.' });
+  return new AgentError(what, {
+    code: 'TEXTFILE_UNREADABLE',
+    hint: 'Put what belongs together into one file, and remove what nobody writes any more.',
+  });
 }

@@ -135,7 +135,7 @@ export class KernelFiles implements KernelSource {
   #fillBuffer(path: string): number | undefined {
     const file = openSync(path, 'r');
     try {
-      for (let length = 0; length <= MAX_FILE_BYTES; ) {
+      for (let length = 0; length <= MAX_FILE_BYTES;) {
         if (length === this.#buffer.length) this.#buffer = Buffer.concat([this.#buffer], length * 2);
         const bytesRead = readSync(file, this.#buffer, length, this.#buffer.length - length, null);
         if (bytesRead === 0) return length;

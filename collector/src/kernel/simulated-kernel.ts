@@ -61,10 +61,11 @@ export class SimulatedKernel implements KernelSource {
 }
 
 /** What stands in the simulated `self/mountinfo`, and the share of it in use. */
-const fileSystems: ReadonlyMap<string, { readonly sizeBytes: number; readonly files: number; readonly used: Swing }> = new Map([
-  ['/', { sizeBytes: 30_601_641_984, files: 1_871_424, used: { mean: 0.4, swing: 0.02, periodS: 3600 } }],
-  ['/boot/firmware', { sizeBytes: 267_382_784, files: 0, used: { mean: 0.2, swing: 0, periodS: 3600 } }],
-]);
+const fileSystems: ReadonlyMap<string, { readonly sizeBytes: number; readonly files: number; readonly used: Swing }> =
+  new Map([
+    ['/', { sizeBytes: 30_601_641_984, files: 1_871_424, used: { mean: 0.4, swing: 0.02, periodS: 3600 } }],
+    ['/boot/firmware', { sizeBytes: 267_382_784, files: 0, used: { mean: 0.2, swing: 0, periodS: 3600 } }],
+  ]);
 
 /** What the real door answers for a file that is not there. */
 function noSuchFile(path: string): Error {

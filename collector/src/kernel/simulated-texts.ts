@@ -43,12 +43,19 @@ export function sysTexts({ cores, disks, zones }: BoardSize): Map<string, TextAt
   always('block/mmcblk0/device/pre_eol_info', '0x01');
   for (let zone = 0; zone < zones; zone++) {
     always(`class/thermal/thermal_zone${zone}/type`, ['soc-thermal', 'gpu-thermal'][zone] ?? `zone${zone}-thermal`);
-    const warmth = zone === 0 ? { mean: 52, swing: 0.15, periodS: 240 } : { mean: 48, swing: 0.1, periodS: 330, phase: zone - 1 };
-    texts.set(`class/thermal/thermal_zone${zone}/temp`, (uptimeS) => `${Math.round(1000 * valueAt(uptimeS, warmth))}\n`);
+    const warmth =
+      zone === 0 ? { mean: 52, swing: 0.15, periodS: 240 } : { mean: 48, swing: 0.1, periodS: 330, phase: zone - 1 };
+    texts.set(
+      `class/thermal/thermal_zone${zone}/temp`,
+      (uptimeS) => `${Math.round(1000 * valueAt(uptimeS, warmth))}\n`,
+    );
   }
   always('class/thermal/cooling_device0/type', 'pwm-fan');
   always('class/thermal/cooling_device0/max_state', 4);
-  texts.set('class/thermal/cooling_device0/cur_state', (uptimeS) => `${Math.round(valueAt(uptimeS, { mean: 2, swing: 0.9, periodS: 240 }))}\n`);
+  texts.set(
+    'class/thermal/cooling_device0/cur_state',
+    (uptimeS) => `${Math.round(valueAt(uptimeS, { mean: 2, swing: 0.9, periodS: 240 }))}\n`,
+  );
   for (let policy = 0; policy < cores; policy += CORES_PER_POLICY) {
     const path = `devices/system/cpu/cpufreq/policy${policy}`;
     always(`${path}/cpuinfo_max_freq`, 1_800_000);
@@ -61,7 +68,10 @@ export function sysTexts({ cores, disks, zones }: BoardSize): Map<string, TextAt
 }
 
 function diskNames(count: number): string[] {
-  return ['mmcblk0', ...Array.from({ length: count - 1 }, (_, index) => `sd${String.fromCharCode('a'.charCodeAt(0) + index)}`)];
+  return [
+    'mmcblk0',
+    ...Array.from({ length: count - 1 }, (_, index) => `sd${String.fromCharCode('a'.charCodeAt(0) + index)}`),
+  ];
 }
 
 /** Something that swings around its mean; the swing is a share of the mean, below 1. */

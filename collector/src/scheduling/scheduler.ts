@@ -71,7 +71,7 @@ export class Scheduler {
     const { clock } = this.#options;
     const { intervalMs } = scheduled;
     const origin = clock.monotonic();
-    for (let turn = 0; !stop.aborted; ) {
+    for (let turn = 0; !stop.aborted;) {
       await this.#scrape(scheduled, stop);
       turn = Math.max(turn + 1, Math.ceil((clock.monotonic() - origin) / intervalMs));
       await clock.sleep(origin + turn * intervalMs - clock.monotonic(), stop);
@@ -89,7 +89,13 @@ export class Scheduler {
     const { samples, refusals: refused, valueless } = store.admit(capped.readings, at);
     this.#tellValueless(scheduled.collector, valueless);
     const refusals = [...capped.refusals, ...refused];
-    const status = this.#nextStatus(scheduled, outcome, { stored: samples.length, refusals, valueless: valueless.length, durationMs, nowMs: at.wallMs });
+    const status = this.#nextStatus(scheduled, outcome, {
+      stored: samples.length,
+      refusals,
+      valueless: valueless.length,
+      durationMs,
+      nowMs: at.wallMs,
+    });
     round.add({ at, samples, status });
     this.#tell(status, outcome, samples.length);
     // Kept in memory counts too: a full disk is no reason to start again.
@@ -132,7 +138,10 @@ export class Scheduler {
     if (status.status === before) return;
     const fields = { collector, reason: status.message };
     if (status.status === 'failing') {
-      logger.warn('collector is failing', { ...fields, ...(outcome.error === undefined ? {} : errorFields(outcome.error)) });
+      logger.warn('collector is failing', {
+        ...fields,
+        ...(outcome.error === undefined ? {} : errorFields(outcome.error)),
+      });
     } else if (status.status === 'absent') {
       logger.debug('collector is absent on this kernel', fields);
     } else {
@@ -143,7 +152,9 @@ export class Scheduler {
   /** How the collection fares, in one line for a person. */
   #describe(): string {
     const { trouble } = this.#options.store;
-    const failing = [...this.#states.values()].filter(({ status }) => status === 'failing').map(({ collector }) => collector);
+    const failing = [...this.#states.values()]
+      .filter(({ status }) => status === 'failing')
+      .map(({ collector }) => collector);
     return [
       trouble === undefined ? 'collecting' : `samples wait in memory: ${trouble}`,
       ...(failing.length > 0 ? [`failing: ${failing.join(', ')}`] : []),

@@ -70,7 +70,12 @@ export class SeriesCap {
     return this.#admission({ collector, admitted, waiting, obstacle });
   }
 
-  #admission(scrape: { collector: string; admitted: Reading[]; waiting: ReadonlyMap<string, Reading>; obstacle: string | undefined }): Admission {
+  #admission(scrape: {
+    collector: string;
+    admitted: Reading[];
+    waiting: ReadonlyMap<string, Reading>;
+    obstacle: string | undefined;
+  }): Admission {
     const { collector, admitted, waiting, obstacle } = scrape;
     const before = this.#losses.get(collector);
     if (before === undefined && waiting.size === 0) return { readings: admitted, refusals: [] };
@@ -81,7 +86,11 @@ export class SeriesCap {
     const refusals = [...waiting.values()].map(({ series }) => `${series.name}: ${obstacle}`);
     if (before !== undefined) return { readings, refusals };
     const named = [...waiting.keys()].slice(0, NAMED).join(', ');
-    return { readings, refusals, notice: `${obstacle}; left out: ${named}${waiting.size > NAMED ? ` and ${waiting.size - NAMED} more` : ''}` };
+    return {
+      readings,
+      refusals,
+      notice: `${obstacle}; left out: ${named}${waiting.size > NAMED ? ` and ${waiting.size - NAMED} more` : ''}`,
+    };
   }
 
   #placesOf(collector: string): Map<string, number> {

@@ -70,13 +70,19 @@ export function openStore(options: OpenStoreOptions, damage?: string): OpenStore
   setNewerAside(options);
   const { database, fault } = damage === undefined ? openSound(options) : { fault: damage };
   if (database !== undefined) return roomsOf(database, options);
-  logger.error('the database is damaged; a new one takes its place, and what can be read is copied into it', { path: dbPath, error: fault });
+  logger.error('the database is damaged; a new one takes its place, and what can be read is copied into it', {
+    path: dbPath,
+    error: fault,
+  });
   replace(options);
   return roomsOf(prepareDatabase(dbPath, logger), options);
 }
 
 /** The database as it is, or what is wrong with it. */
-function openSound({ dbPath, logger, notify }: OpenStoreOptions): { readonly database?: Database; readonly fault?: string } {
+function openSound({ dbPath, logger, notify }: OpenStoreOptions): {
+  readonly database?: Database;
+  readonly fault?: string;
+} {
   try {
     const fault = databaseFault(dbPath);
     return fault === undefined ? { database: prepareDatabase(dbPath, logger, notify) } : { fault };
@@ -92,7 +98,14 @@ function replace({ dbPath, clock, logger, builtAtMs }: OpenStoreOptions): void {
   const { database, install } = replacementFor({ databasePath: dbPath, logger, nowMs: clock.now() });
   const epochs = new ClockEpochs(database, { clock, logger, bootId: undefined, builtAtMs });
   const [progress] = new SalvageTable(database).all();
-  const salvage = new Salvage(database, progress!, { clock, logger, epochs, ledger: new Ledger(database), databasePath: dbPath, path: dbPath });
+  const salvage = new Salvage(database, progress!, {
+    clock,
+    logger,
+    epochs,
+    ledger: new Ledger(database),
+    databasePath: dbPath,
+    path: dbPath,
+  });
   while (clock.monotonic() < until && salvage.step()) continue;
   salvage.close();
   install();
@@ -101,7 +114,11 @@ function replace({ dbPath, clock, logger, builtAtMs }: OpenStoreOptions): void {
 function roomsOf(database: Database, options: OpenStoreOptions): OpenStore {
   const { clock, logger, dbPath, limits, session, builtAtMs } = options;
   try {
-    const closeSession = openSession(database, { id: session.id, nowMs: session.startedAtMs, metadata: session.metadata });
+    const closeSession = openSession(database, {
+      id: session.id,
+      nowMs: session.startedAtMs,
+      metadata: session.metadata,
+    });
     const epochs = new ClockEpochs(database, { clock, logger, bootId: session.metadata.bootId, builtAtMs });
     const ledger = new Ledger(database);
     const statuses = new CollectorStatusTable(database);

@@ -39,7 +39,10 @@ export class StorageReport {
   }
 
   /** Writes it; on a full disk there may be room for that much, and where there is none it is not missed. */
-  save({ states, wal }: OpenStore, { trouble, waiting }: { readonly trouble: Trouble | undefined; readonly waiting: number }): void {
+  save(
+    { states, wal }: OpenStore,
+    { trouble, waiting }: { readonly trouble: Trouble | undefined; readonly waiting: number },
+  ): void {
     const { clock, flushIntervalMs, limits, logger } = this.#options;
     this.#savedAt = clock.monotonic();
     try {

@@ -265,27 +265,38 @@ export class Store {
     this.#trouble = { reason, sinceMs: this.#trouble?.sinceMs ?? clock.now() };
     if (this.#toldTrouble === reason) return;
     this.#toldTrouble = reason;
-    logger.error('samples cannot be stored and wait in memory', { ...errorFields(error), hint, count: this.#buffer.samples });
+    logger.error('samples cannot be stored and wait in memory', {
+      ...errorFields(error),
+      hint,
+      count: this.#buffer.samples,
+    });
     this.#report();
   }
 
   #recovered(): void {
     if (this.#trouble === undefined) return;
     const { clock, logger } = this.#options;
-    logger.warn('samples are stored again', { reason: this.#trouble.reason, duration_ms: clock.now() - this.#trouble.sinceMs });
+    logger.warn('samples are stored again', {
+      reason: this.#trouble.reason,
+      duration_ms: clock.now() - this.#trouble.sinceMs,
+    });
     this.#trouble = undefined;
     this.#toldTrouble = undefined;
     this.#report();
   }
 
   #report(): void {
-    if (this.#open !== undefined) this.#storageReport.save(this.#open, { trouble: this.#trouble, waiting: this.#buffer.samples });
+    if (this.#open !== undefined)
+      this.#storageReport.save(this.#open, { trouble: this.#trouble, waiting: this.#buffer.samples });
   }
 
   #tick(): void {
     const { clock, flushIntervalMs, logger } = this.#options;
     const sinceFlushMs = clock.monotonic() - this.#flushedAt;
-    const isDue = this.#trouble === undefined ? sinceFlushMs >= flushIntervalMs && !this.#buffer.isEmpty : sinceFlushMs >= RETRY_INTERVAL_MS;
+    const isDue =
+      this.#trouble === undefined
+        ? sinceFlushMs >= flushIntervalMs && !this.#buffer.isEmpty
+        : sinceFlushMs >= RETRY_INTERVAL_MS;
     if (isDue) this.flush();
     if (this.#storageReport.isDue) this.#report();
     if (this.#caretaker === undefined || this.#trouble !== undefined) return;

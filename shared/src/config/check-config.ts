@@ -9,7 +9,10 @@ export const CHECK_CONFIG_OPTIONS = ['--allow-unknown'];
  * @throws AgentError BAD_CONFIGURATION where a THUGSHELLS_ variable is unknown: a typing error must not go unseen.
  *   With --allow-unknown it does not, as the programs start with one all the same.
  */
-export function describeConfig({ effective, unknown }: LoadedConfig<Variables>, given: { readonly has: (option: string) => boolean }): string {
+export function describeConfig(
+  { effective, unknown }: LoadedConfig<Variables>,
+  given: { readonly has: (option: string) => boolean },
+): string {
   if (unknown.length > 0 && !given.has('--allow-unknown')) throw badConfiguration(unknown);
   const lines = effective.map(({ variable, value, origin }) => ({ assignment: `${variable}=${value}`, origin }));
   const width = Math.max(...lines.map(({ assignment }) => assignment.length));

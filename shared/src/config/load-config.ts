@@ -28,7 +28,6 @@ export type Variables = Readonly<Record<string, Variable<unknown>>>;
 /** The values that a set of variables yields. */
 export type ConfigOf<V extends Variables> = { readonly [K in keyof V]: V[K] extends Variable<infer T> ? T : never };
 
-
 /** A configuration that has been read. */
 export interface LoadedConfig<V extends Variables> {
   readonly values: ConfigOf<V>;

@@ -59,7 +59,10 @@ export function refuseNewer(database: Database): void {
   if (version <= SCHEMA_VERSION) return;
   throw new AgentError(
     `the database has schema version ${version}, this program knows versions up to ${SCHEMA_VERSION}`,
-    { code: 'DATABASE_TOO_NEW', hint: `nothing was changed; install a version that knows schema ${version}, or start the collector: it sets this database aside and begins a new one` },
+    {
+      code: 'DATABASE_TOO_NEW',
+      hint: `nothing was changed; install a version that knows schema ${version}, or start the collector: it sets this database aside and begins a new one`,
+    },
   );
 }
 
@@ -131,9 +134,7 @@ function failure(message: string, cause: unknown): AgentError {
 
 /** Also records the versions below, for a first-milestone database that never had a record. */
 function recordVersions(database: Database, version: number): void {
-  database.exec(
-    'CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)',
-  );
+  database.exec('CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)');
   const record = database.prepare('INSERT OR IGNORE INTO schema_version (version, applied_at) VALUES (?, ?)');
   for (let each = 1; each <= version; each++) record.run(each, Date.now());
 }

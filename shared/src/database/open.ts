@@ -41,7 +41,8 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
   try {
     if (create) makeFile(path);
     // In words of its own where the folder is missing: better-sqlite3 says that by an error without a code.
-    else if (!existsSync(dirname(path))) throw Object.assign(new Error('its folder does not exist'), { code: 'SQLITE_CANTOPEN' });
+    else if (!existsSync(dirname(path)))
+      throw Object.assign(new Error('its folder does not exist'), { code: 'SQLITE_CANTOPEN' });
     database = new (driver())(path, { readonly, fileMustExist: !create, timeout: BUSY_TIMEOUT_MS });
     refuseOldSqlite(database);
     if (!readonly) {
@@ -112,7 +113,9 @@ function unusable(path: string, cause: unknown): AgentError {
   const missing = codeOf(cause) === 'SQLITE_CANTOPEN' && !existsSync(path);
   return new AgentError(`cannot open the database ${path}: ${messageOf(cause)}`, {
     code: missing ? 'DATABASE_MISSING' : 'DATABASE_UNUSABLE',
-    hint: obstacleTo(path) ?? (missing ? 'the collector creates it: start the collector' : 'look at the disk and its free space'),
+    hint:
+      obstacleTo(path) ??
+      (missing ? 'the collector creates it: start the collector' : 'look at the disk and its free space'),
     cause,
   });
 }
@@ -139,7 +142,8 @@ function obstacleTo(path: string): string | undefined {
   const nearest = nearestFolder(folder);
   if (statusOf(nearest)?.isDirectory() !== true) return `${nearest} is no folder: look at THUGSHELLS_DB_PATH`;
   const obstacle = accessFault(isFile === true ? path : nearest) ?? accessFault(nearest);
-  if (obstacle === 'EROFS') return `${nearest} is on a file system that is mounted read-only: remount it, or set THUGSHELLS_DB_PATH to another one`;
+  if (obstacle === 'EROFS')
+    return `${nearest} is on a file system that is mounted read-only: remount it, or set THUGSHELLS_DB_PATH to another one`;
   if (obstacle === undefined) return undefined;
   return `${nearest} and the database in it must belong to the user that this program runs as: look at their owner and mode`;
 }

@@ -18,7 +18,10 @@ export function prepareDatabase(path: string, logger: Logger, notify: Notify = (
     const hasLargePages = needsRebuild(database);
     // Taken before the migration: after it the uploader would have the file open that is about to be replaced.
     const isAlone = hasLargePages && takeAlone(database);
-    const { from, to } = migrate(database, new MigrationProgress({ logger, notify, monotonic: () => performance.now() }));
+    const { from, to } = migrate(
+      database,
+      new MigrationProgress({ logger, notify, monotonic: () => performance.now() }),
+    );
     if (from !== to) logger.info('database migrated', { from_version: from, to_version: to, path });
     if (isAlone) {
       notify({ status: 'copying the database into a file with small pages', extendTimeoutMs: durationOf(database) });

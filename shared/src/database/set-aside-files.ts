@@ -48,7 +48,10 @@ export function setAsideFiles(databasePath: string): SetAsideFile[] {
       const match = file.startsWith(prefix) ? SUFFIX.exec(file.slice(prefix.length)) : null;
       if (match === null) return [];
       const path = join(dirname(databasePath), file);
-      const bytes = ['', '-wal', '-shm'].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0);
+      const bytes = ['', '-wal', '-shm'].reduce(
+        (sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0),
+        0,
+      );
       return [{ file, schemaVersion: Number(match[1]), bytes, isBeingTakenOver: match[2] !== undefined }];
     });
 }

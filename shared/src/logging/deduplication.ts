@@ -52,9 +52,11 @@ export interface SummarisingLogger extends Logger {
 
 /** Wraps a logger so that what fails again and again does not fill the journal: message and texts alike are one trouble. */
 export function summarising(logger: Logger, repeats = new Repeats(), own: LogFields = {}): SummarisingLogger {
-  const once = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
-    repeats.tell(keyOf(level, message, { ...own, ...fields }), fields, (told) => logger[level](message, told));
-  };
+  const once =
+    (level: LogLevel) =>
+    (message: string, fields: LogFields = {}) => {
+      repeats.tell(keyOf(level, message, { ...own, ...fields }), fields, (told) => logger[level](message, told));
+    };
   return {
     error: once('error'),
     warn: once('warn'),

@@ -69,7 +69,10 @@ export function createLogger(options: LoggerOptions): ProcessLogger {
 
 /** Records go to winston whole: given message and fields apart, it takes a `%d` in a message for a place to fill. */
 function facade(logger: winston.Logger): Logger {
-  const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => void logger.log({ ...fields, level, message });
+  const at =
+    (level: LogLevel) =>
+    (message: string, fields: LogFields = {}) =>
+      void logger.log({ ...fields, level, message });
   return {
     error: at('error'),
     warn: at('warn'),
@@ -126,7 +129,9 @@ function shortLine(own: LogFields, fields: LogFields): string {
 
 /** The members of an object as JSON, without its braces; what JSON cannot say is said in words. */
 function inner(record: LogFields): string {
-  const text = textOf(record, MAX_FIELD_LENGTH) ?? JSON.stringify(Object.fromEntries(Object.keys(record).map((name) => [name, UNPRINTABLE])));
+  const text =
+    textOf(record, MAX_FIELD_LENGTH) ??
+    JSON.stringify(Object.fromEntries(Object.keys(record).map((name) => [name, UNPRINTABLE])));
   return text.slice(1, -1);
 }
 
@@ -145,7 +150,10 @@ function textOf(record: LogFields, maxLength = Infinity): string | undefined {
 function consoleLine(level: string, msg: string, { session_id: _, ...fields }: LogFields): string {
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : (textOf({ value })?.slice('{"value":'.length, -1) ?? UNPRINTABLE)}`);
+    .map(
+      ([key, value]) =>
+        `${key}=${typeof value === 'string' ? value : (textOf({ value })?.slice('{"value":'.length, -1) ?? UNPRINTABLE)}`,
+    );
   return firstBytes([new Date().toISOString().slice(11, 23), level.toUpperCase().padEnd(5), msg, ...pairs].join(' '));
 }
 

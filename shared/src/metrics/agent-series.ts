@@ -2,49 +2,170 @@ import { declareSeries, NORMAL_PRIORITY, type SeriesDeclaration } from './series
 
 /** What the collector counts of itself; each with the label `collector`. */
 export const collectorSeries = {
-  collected: declareSeries({ name: 'collector.metrics_collected_total', kind: 'counter', unit: 'none', help: 'Samples stored by this collector since the database was made.' }),
-  failed: declareSeries({ name: 'collector.metrics_failed_total', kind: 'counter', unit: 'none', help: 'Scrapes of this collector that failed and readings that were refused, since the database was made.' }),
-  duration: declareSeries({ name: 'collector.collection_duration_seconds', kind: 'histogram', unit: 'seconds', help: 'Duration of one scrape.' }),
+  collected: declareSeries({
+    name: 'collector.metrics_collected_total',
+    kind: 'counter',
+    unit: 'none',
+    help: 'Samples stored by this collector since the database was made.',
+  }),
+  failed: declareSeries({
+    name: 'collector.metrics_failed_total',
+    kind: 'counter',
+    unit: 'none',
+    help: 'Scrapes of this collector that failed and readings that were refused, since the database was made.',
+  }),
+  duration: declareSeries({
+    name: 'collector.collection_duration_seconds',
+    kind: 'histogram',
+    unit: 'seconds',
+    help: 'Duration of one scrape.',
+  }),
 } as const;
 
 /** What the uploader counts of itself; its counters begin at 0 with its process. */
 export const uploaderSeries = {
-  uploaded: declareSeries({ name: 'uploader.metrics_uploaded_total', kind: 'counter', unit: 'none', help: 'Samples that the receiver accepted since this process started.' }),
-  failures: declareSeries({ name: 'uploader.upload_failures_total', kind: 'counter', unit: 'none', help: 'Posts of which the receiver took nothing.' }),
-  partial: declareSeries({ name: 'uploader.partial_success_total', kind: 'counter', unit: 'none', help: 'Posts of which the receiver took a part.' }),
-  duration: declareSeries({ name: 'uploader.upload_duration_seconds', kind: 'histogram', unit: 'seconds', help: 'Time from a post to its answer.' }),
-  bytesSent: declareSeries({ name: 'uploader.bytes_sent_total', kind: 'counter', unit: 'bytes', help: 'Bytes of requests sent, headers and tries that failed included.' }),
-  health: declareSeries({ name: 'uploader.health_status', kind: 'gauge', unit: 'none', help: 'The state that /health reports: 0 ok, 1 degraded, 2 error.' }),
-  sentPerDay: declareSeries({ name: 'uploader.sent_bytes_per_day', kind: 'gauge', unit: 'bytes', help: 'Bytes of requests sent in a day at the pace since this process started.' }),
+  uploaded: declareSeries({
+    name: 'uploader.metrics_uploaded_total',
+    kind: 'counter',
+    unit: 'none',
+    help: 'Samples that the receiver accepted since this process started.',
+  }),
+  failures: declareSeries({
+    name: 'uploader.upload_failures_total',
+    kind: 'counter',
+    unit: 'none',
+    help: 'Posts of which the receiver took nothing.',
+  }),
+  partial: declareSeries({
+    name: 'uploader.partial_success_total',
+    kind: 'counter',
+    unit: 'none',
+    help: 'Posts of which the receiver took a part.',
+  }),
+  duration: declareSeries({
+    name: 'uploader.upload_duration_seconds',
+    kind: 'histogram',
+    unit: 'seconds',
+    help: 'Time from a post to its answer.',
+  }),
+  bytesSent: declareSeries({
+    name: 'uploader.bytes_sent_total',
+    kind: 'counter',
+    unit: 'bytes',
+    help: 'Bytes of requests sent, headers and tries that failed included.',
+  }),
+  health: declareSeries({
+    name: 'uploader.health_status',
+    kind: 'gauge',
+    unit: 'none',
+    help: 'The state that /health reports: 0 ok, 1 degraded, 2 error.',
+  }),
+  sentPerDay: declareSeries({
+    name: 'uploader.sent_bytes_per_day',
+    kind: 'gauge',
+    unit: 'bytes',
+    help: 'Bytes of requests sent in a day at the pace since this process started.',
+  }),
 } as const;
 
 /** The store that both programs share. */
 export const storageSeries = {
-  databaseBytes: declareSeries({ name: 'storage.database_size_bytes', kind: 'gauge', unit: 'bytes', help: 'Size of the database file.' }),
-  walBytes: declareSeries({ name: 'storage.wal_size_bytes', kind: 'gauge', unit: 'bytes', help: 'Size of the write-ahead log.' }),
-  pending: declareSeries({ name: 'storage.metrics_pending_upload', kind: 'gauge', unit: 'none', help: 'Samples not uploaded yet.' }),
-  oldestPending: declareSeries({ name: 'storage.oldest_pending_seconds', kind: 'gauge', unit: 'seconds', help: 'Age of the oldest sample not uploaded yet; 0 where there is none.' }),
-  rejected: declareSeries({ name: 'storage.metrics_rejected', kind: 'gauge', unit: 'none', help: 'Samples that will not be uploaded, with their reasons in the database.' }),
-  dropped: declareSeries({ name: 'storage.metrics_dropped', kind: 'gauge', unit: 'none', help: 'Samples that were lost before they could be uploaded.' }),
-  walCheckpointDuration: declareSeries({ name: 'storage.wal_checkpoint_duration_seconds', kind: 'gauge', unit: 'seconds', help: 'Duration of the last WAL checkpoint.' }),
-  walReclaimed: declareSeries({ name: 'storage.wal_reclaimed_bytes_total', kind: 'counter', unit: 'bytes', help: 'Bytes of write-ahead log that WAL checkpoints have moved into the database.' }),
+  databaseBytes: declareSeries({
+    name: 'storage.database_size_bytes',
+    kind: 'gauge',
+    unit: 'bytes',
+    help: 'Size of the database file.',
+  }),
+  walBytes: declareSeries({
+    name: 'storage.wal_size_bytes',
+    kind: 'gauge',
+    unit: 'bytes',
+    help: 'Size of the write-ahead log.',
+  }),
+  pending: declareSeries({
+    name: 'storage.metrics_pending_upload',
+    kind: 'gauge',
+    unit: 'none',
+    help: 'Samples not uploaded yet.',
+  }),
+  oldestPending: declareSeries({
+    name: 'storage.oldest_pending_seconds',
+    kind: 'gauge',
+    unit: 'seconds',
+    help: 'Age of the oldest sample not uploaded yet; 0 where there is none.',
+  }),
+  rejected: declareSeries({
+    name: 'storage.metrics_rejected',
+    kind: 'gauge',
+    unit: 'none',
+    help: 'Samples that will not be uploaded, with their reasons in the database.',
+  }),
+  dropped: declareSeries({
+    name: 'storage.metrics_dropped',
+    kind: 'gauge',
+    unit: 'none',
+    help: 'Samples that were lost before they could be uploaded.',
+  }),
+  walCheckpointDuration: declareSeries({
+    name: 'storage.wal_checkpoint_duration_seconds',
+    kind: 'gauge',
+    unit: 'seconds',
+    help: 'Duration of the last WAL checkpoint.',
+  }),
+  walReclaimed: declareSeries({
+    name: 'storage.wal_reclaimed_bytes_total',
+    kind: 'counter',
+    unit: 'bytes',
+    help: 'Bytes of write-ahead log that WAL checkpoints have moved into the database.',
+  }),
 } as const;
 
 /** The clock. */
 export const timeSeries = {
-  skew: declareSeries({ name: 'time.skew_ms', kind: 'gauge', unit: 'milliseconds', help: 'How far this clock is ahead of the receiver’s.' }),
+  skew: declareSeries({
+    name: 'time.skew_ms',
+    kind: 'gauge',
+    unit: 'milliseconds',
+    help: 'How far this clock is ahead of the receiver’s.',
+  }),
 } as const;
 
 /** What is told of each scrape target, under the names that every scraper gives them; each with the label `job`. */
 export const scrapeSeries = {
   // The one name that has no dot: whoever scrapes calls it so.
-  up: { name: 'up', kind: 'gauge', unit: 'none', help: 'Whether the target could be scraped: 1 or 0.', priority: NORMAL_PRIORITY } satisfies SeriesDeclaration,
-  duration: declareSeries({ name: 'scrape.duration_seconds', kind: 'gauge', unit: 'seconds', help: 'Duration of the last scrape of the target.' }),
-  samples: declareSeries({ name: 'scrape.samples_scraped', kind: 'gauge', unit: 'none', help: 'Samples that the target had to tell.' }),
+  up: {
+    name: 'up',
+    kind: 'gauge',
+    unit: 'none',
+    help: 'Whether the target could be scraped: 1 or 0.',
+    priority: NORMAL_PRIORITY,
+  } satisfies SeriesDeclaration,
+  duration: declareSeries({
+    name: 'scrape.duration_seconds',
+    kind: 'gauge',
+    unit: 'seconds',
+    help: 'Duration of the last scrape of the target.',
+  }),
+  samples: declareSeries({
+    name: 'scrape.samples_scraped',
+    kind: 'gauge',
+    unit: 'none',
+    help: 'Samples that the target had to tell.',
+  }),
 } as const;
 
 /** What is told of text files. */
 export const textfileSeries = {
-  mtime: declareSeries({ name: 'textfile.mtime_seconds', kind: 'gauge', unit: 'seconds', help: 'When a text file was written last, in Unix time; each with the label file.' }),
-  scrapeError: declareSeries({ name: 'textfile.scrape_error', kind: 'gauge', unit: 'none', help: 'Whether any text file could not be read or understood: 1 or 0.' }),
+  mtime: declareSeries({
+    name: 'textfile.mtime_seconds',
+    kind: 'gauge',
+    unit: 'seconds',
+    help: 'When a text file was written last, in Unix time; each with the label file.',
+  }),
+  scrapeError: declareSeries({
+    name: 'textfile.scrape_error',
+    kind: 'gauge',
+    unit: 'none',
+    help: 'Whether any text file could not be read or understood: 1 or 0.',
+  }),
 } as const;

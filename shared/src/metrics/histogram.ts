@@ -29,7 +29,10 @@ export function observe(state: HistogramState, bounds: readonly number[], value:
 /** Several histograms over the same bounds as one. */
 export function sumOf(states: readonly HistogramState[], bounds: readonly number[]): HistogramState {
   return states.reduce(
-    (total, { counts, sum }) => ({ counts: total.counts.map((count, index) => count + counts[index]!), sum: total.sum + sum }),
+    (total, { counts, sum }) => ({
+      counts: total.counts.map((count, index) => count + counts[index]!),
+      sum: total.sum + sum,
+    }),
     emptyHistogram(bounds),
   );
 }
@@ -53,5 +56,7 @@ export function bucketsOf({ counts }: HistogramState, bounds: readonly number[])
 export function tellingBuckets(state: HistogramState, bounds: readonly number[]): Bucket[] {
   const { counts } = state;
   const last = counts.length - 1;
-  return bucketsOf(state, bounds).filter((_, index) => index === last || counts[index]! > 0 || (counts[index + 1]! > 0 && index + 1 < last));
+  return bucketsOf(state, bounds).filter(
+    (_, index) => index === last || counts[index]! > 0 || (counts[index + 1]! > 0 && index + 1 < last),
+  );
 }

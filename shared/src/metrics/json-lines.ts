@@ -33,7 +33,9 @@ export function exportedLabels(series: LineIdentity, text?: string): [name: stri
 
 /** The `metric` object of a series' line, as JSON. */
 export function metricObject(series: LineIdentity, text?: string): string {
-  return `{${exportedLabels(series, text).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`;
+  return `{${exportedLabels(series, text)
+    .map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
+    .join(',')}}`;
 }
 
 /**

@@ -55,7 +55,11 @@ export function limitsOf(protocol: RemoteProtocol): SeriesLimits | undefined {
  *
  * @param text the value of a sample of a text series, which is sent as a label
  */
-export function limitRefusal(series: LineIdentity, text: string | undefined, limits: SeriesLimits | undefined): string | undefined {
+export function limitRefusal(
+  series: LineIdentity,
+  text: string | undefined,
+  limits: SeriesLimits | undefined,
+): string | undefined {
   if (limits === undefined || isFarWithin(series, text, limits)) return undefined;
   const labels = exportedLabels(series, text);
   if (labels.length > limits.maxLabels) {
@@ -88,7 +92,11 @@ function isFarWithin({ name, deviceId, tags }: LineIdentity, text: string | unde
   return labels <= limits.maxLabels && units * MAX_BYTES_PER_UNIT + MAX_ADDED_BYTES <= limits.maxLabelValueBytes;
 }
 
-function lengthRefusal(name: string, value: string, { maxLabelNameBytes, maxLabelValueBytes }: SeriesLimits): string | undefined {
+function lengthRefusal(
+  name: string,
+  value: string,
+  { maxLabelNameBytes, maxLabelValueBytes }: SeriesLimits,
+): string | undefined {
   const nameBytes = Buffer.byteLength(name);
   if (nameBytes > maxLabelNameBytes) {
     return `label name "${quoted(name)}" has ${nameBytes} bytes, VictoriaMetrics drops more than ${maxLabelNameBytes}: shorten it at the source`;

@@ -39,9 +39,11 @@ export function dispatch<Result>(
     const [option = '', attached] = rest[index]!.split(/=(.*)/s, 2);
     const declared = command.options?.find((known) => known.split(' ')[0] === option);
     const takesValue = declared?.includes(' ') === true;
-    if (declared === undefined || (attached !== undefined && !takesValue)) throw badUsage(`${name} does not take "${rest[index]}"`, program, commands);
+    if (declared === undefined || (attached !== undefined && !takesValue))
+      throw badUsage(`${name} does not take "${rest[index]}"`, program, commands);
     const value = takesValue ? (attached ?? rest[(index += 1)]) : undefined;
-    if (takesValue && (value === undefined || value === '')) throw badUsage(`${name} needs a value for ${declared}`, program, commands);
+    if (takesValue && (value === undefined || value === ''))
+      throw badUsage(`${name} needs a value for ${declared}`, program, commands);
     given.set(option, value);
   }
   return command.run(Object.assign(new Set(given.keys()), { value: (option: string) => given.get(option) }));

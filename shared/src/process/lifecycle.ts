@@ -5,7 +5,15 @@ import { v7 as timeOrderedUuid } from 'uuid';
 
 import { systemClock as clock } from '../clock.ts';
 import { AgentError, ExitCode, exitCodeOf } from '../errors.ts';
-import { createLogger, errorFields, resolveLogFormat, type LogFormat, type Logger, type LogLevel, type ProcessLogger } from '../logging/logger.ts';
+import {
+  createLogger,
+  errorFields,
+  resolveLogFormat,
+  type LogFormat,
+  type Logger,
+  type LogLevel,
+  type ProcessLogger,
+} from '../logging/logger.ts';
 import { ServiceManager } from './service-manager.ts';
 import { notifier } from './systemd.ts';
 
@@ -35,10 +43,10 @@ export class Releases {
  * The logger of this process on its standard output, and the id of its session, which is on every line.
  * Under journald (systemd.exec(5), $JOURNAL_STREAM) lines begin with their priority.
  */
-export function processLogger(config: {
-  readonly logLevel: LogLevel;
-  readonly logFormat: LogFormat | 'auto';
-}): { readonly logger: ProcessLogger; readonly sessionId: string } {
+export function processLogger(config: { readonly logLevel: LogLevel; readonly logFormat: LogFormat | 'auto' }): {
+  readonly logger: ProcessLogger;
+  readonly sessionId: string;
+} {
   const sessionId = timeOrderedUuid();
   const logger = createLogger({
     level: config.logLevel,

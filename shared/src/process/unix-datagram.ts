@@ -21,7 +21,14 @@ const BETWEEN_ATTEMPTS_MS = 10;
 /** The functions of the C library that sending takes. */
 interface SocketCalls {
   socket(domain: number, type: number, protocol: number): number;
-  sendto(descriptor: number, bytes: Buffer, length: number, flags: number, address: Buffer, addressLength: number): number;
+  sendto(
+    descriptor: number,
+    bytes: Buffer,
+    length: number,
+    flags: number,
+    address: Buffer,
+    addressLength: number,
+  ): number;
   close(descriptor: number): number;
   errno(): number;
 }

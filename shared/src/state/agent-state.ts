@@ -3,7 +3,12 @@ import type { Judgement, UploadCounts } from './uploader-report.ts';
 
 /** What both programs counted of themselves, as it stands in the database. */
 export interface AgentState {
-  readonly collectors: readonly { readonly collector: string; readonly collected: number; readonly failed: number; readonly durations: HistogramState }[];
+  readonly collectors: readonly {
+    readonly collector: string;
+    readonly collected: number;
+    readonly failed: number;
+    readonly durations: HistogramState;
+  }[];
   /** Undefined until the uploader has run. */
   readonly uploads: UploadCounts | undefined;
   /** Undefined until the uploader has judged the box. */

@@ -25,7 +25,9 @@ function onLogged(stdout, msg, take) {
 /** When each scrape of each collector ended, from its log. */
 function watchScrapes(stdout) {
   const ends = new Map();
-  onLogged(stdout, 'scrape', ({ collector, time }) => ends.set(collector, [...(ends.get(collector) ?? []), Date.parse(time)]));
+  onLogged(stdout, 'scrape', ({ collector, time }) =>
+    ends.set(collector, [...(ends.get(collector) ?? []), Date.parse(time)]),
+  );
   return ends;
 }
 
@@ -44,9 +46,15 @@ function watchChunks(stdout) {
 
 /** How much later than undisturbed the scrapes of some time ended, in ms. */
 function delaysOf(ends, fromMs, toMs) {
-  const behind = (at, origin) => ((((at - origin + EARLIER_MS) % SCRAPE_INTERVAL_MS) + SCRAPE_INTERVAL_MS) % SCRAPE_INTERVAL_MS) - EARLIER_MS;
+  const behind = (at, origin) =>
+    ((((at - origin + EARLIER_MS) % SCRAPE_INTERVAL_MS) + SCRAPE_INTERVAL_MS) % SCRAPE_INTERVAL_MS) - EARLIER_MS;
   return [...ends.values()].flatMap((times) => {
-    const usual = times[0] + quantile(times.filter((at) => at < fromMs).map((at) => behind(at, times[0])), 0.5);
+    const usual =
+      times[0] +
+      quantile(
+        times.filter((at) => at < fromMs).map((at) => behind(at, times[0])),
+        0.5,
+      );
     return times.filter((at) => at >= fromMs && at <= toMs).map((at) => Math.max(0, behind(at, usual)));
   });
 }
@@ -63,19 +71,31 @@ export async function drainOurs({ samples, series, probe, fillDatabase, onStart 
   const collector = pair.start('collector', { INTERVAL: `${SCRAPE_INTERVAL_MS}ms`, ...LOGGED }, 'pipe');
   onStart('collector', collector.pid);
   const ends = watchScrapes(collector.stdout);
-  const uploader = pair.start('uploader', {
-    ...{ REMOTE_URL: `http://127.0.0.1:${port}/api/v1/import`, HEALTH_PORT: String(healthPort), RETRY_ATTEMPTS: '1' },
-    ...(probe === undefined ? {} : { PROBE_INTERVAL: probe }),
-    ...LOGGED,
-  }, 'pipe');
+  const uploader = pair.start(
+    'uploader',
+    {
+      ...{ REMOTE_URL: `http://127.0.0.1:${port}/api/v1/import`, HEALTH_PORT: String(healthPort), RETRY_ATTEMPTS: '1' },
+      ...(probe === undefined ? {} : { PROBE_INTERVAL: probe }),
+      ...LOGGED,
+    },
+    'pipe',
+  );
   const sent = watchChunks(uploader.stdout);
   onStart('uploader', uploader.pid);
-  const isAway = async () => (await (await fetch(`http://127.0.0.1:${healthPort}/health`)).json()).components.uploader.details.receiver === 'away';
+  const isAway = async () =>
+    (await (await fetch(`http://127.0.0.1:${healthPort}/health`)).json()).components.uploader.details.receiver ===
+    'away';
   while (!(await isAway().catch(() => false))) await sleep(100);
   await sleep(QUIET_MS);
   const before = [collector, uploader].map(({ pid }) => cpuSeconds(pid));
   const receiver = await startReceiver(pair.folder, port);
-  const seen = await watchDrain({ receiver, stored, selector: '{device_id="bench"}', sent, pids: [collector.pid, uploader.pid] });
+  const seen = await watchDrain({
+    receiver,
+    stored,
+    selector: '{device_id="bench"}',
+    sent,
+    pids: [collector.pid, uploader.pid],
+  });
   const cpu = [collector, uploader].map(({ pid }, index) => cpuSeconds(pid) - before[index]);
   receiver.stop();
   await pair.stop();
@@ -85,12 +105,23 @@ export async function drainOurs({ samples, series, probe, fillDatabase, onStart 
 async function watchDrain({ receiver, stored, selector, sent, pids }) {
   const upAt = performance.now();
   let peakPssMB = 0;
-  for (;; await sleep(50)) {
-    peakPssMB = Math.max(peakPssMB, pids.reduce((sum, pid) => sum + pssMB(pid), 0));
+  for (; ; await sleep(50)) {
+    peakPssMB = Math.max(
+      peakPssMB,
+      pids.reduce((sum, pid) => sum + pssMB(pid), 0),
+    );
     if (sent.samples < stored) continue;
     const { firstAtMs, lastAtMs: sentAtMs, bytes, samples } = sent;
     if ((await receiver.visible(selector)) < stored) continue;
     const visibleSeconds = (performance.now() - upAt) / 1000;
-    return { peakPssMB, stored, firstAtMs, sentAtMs, visibleSeconds, bytesPerSample: bytes / samples, samplesPerSecond: (stored / (sentAtMs - firstAtMs)) * 1000 };
+    return {
+      peakPssMB,
+      stored,
+      firstAtMs,
+      sentAtMs,
+      visibleSeconds,
+      bytesPerSample: bytes / samples,
+      samplesPerSecond: (stored / (sentAtMs - firstAtMs)) * 1000,
+    };
   }
 }

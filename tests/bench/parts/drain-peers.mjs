@@ -20,7 +20,10 @@ async function startExporter(series) {
     const scrapes = (served.get(url) ?? 0) + 1;
     response.once('finish', () => served.set(url, scrapes));
     const lines = Array.from({ length: series }, (_, index) => {
-      const value = index % 2 === 0 ? scrapes * 1500 + ((index * 7919 + scrapes * 104729) % 997) : ((index * 31 + scrapes * 17) % 1000) / 10;
+      const value =
+        index % 2 === 0
+          ? scrapes * 1500 + ((index * 7919 + scrapes * 104729) % 997)
+          : ((index * 31 + scrapes * 17) % 1000) / 10;
       return `bench_rx_bytes_total{interface="eth${index % 50}",place="${index}"} ${value}`;
     });
     // Prometheus 3 refuses a page without it.
@@ -52,7 +55,13 @@ async function drainPeer({ folder, receiverPort, child, wireBytes, stop }, sampl
   const cpu = cpuSeconds(child.pid) - cpuBefore;
   receiver.stop();
   await stop();
-  return { ...seen, stored: samples, cpuSeconds: cpu, bytesPerSample: bytes / samples, samplesPerSecond: samples / (seen.sentSeconds - seen.firstSeconds) };
+  return {
+    ...seen,
+    stored: samples,
+    cpuSeconds: cpu,
+    bytesPerSample: bytes / samples,
+    samplesPerSecond: samples / (seen.sentSeconds - seen.firstSeconds),
+  };
 }
 
 /** What each installed peer did with about so many samples; their number is what its own scrapes came to. */
@@ -63,9 +72,15 @@ export async function drainPeers({ samples, series }) {
   const peers = [];
   for (const peer of found) {
     const { name, title } = peer;
-    peers.push({ name, title, ...(await startPeer(peer, { receiverPort: await freePort(), exporterPort: exporter.port, path: pathOf(name) })) });
+    peers.push({
+      name,
+      title,
+      ...(await startPeer(peer, { receiverPort: await freePort(), exporterPort: exporter.port, path: pathOf(name) })),
+    });
   }
-  console.error(`${found.map(({ title }) => title).join(' and ')} gather ${samples} samples, which takes ${Math.ceil(samples / series)} s`);
+  console.error(
+    `${found.map(({ title }) => title).join(' and ')} gather ${samples} samples, which takes ${Math.ceil(samples / series)} s`,
+  );
   await sleep((samples / series + 1) * 1000);
   exporter.close();
   // A scrape that was under way ends.

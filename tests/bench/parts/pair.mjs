@@ -12,7 +12,10 @@ function startedByUnit(name) {
   const unit = readFileSync(join(root, `deploy/systemd/thugshells-${name}.service`), 'utf8');
   const [, command = ''] = /^ExecStart=(.*)$/m.exec(unit) ?? [];
   const [, arenas] = /^Environment=MALLOC_ARENA_MAX=(\d+)$/m.exec(unit) ?? [];
-  return { flags: command.match(/--\S+/g) ?? [], environment: arenas === undefined ? {} : { MALLOC_ARENA_MAX: arenas } };
+  return {
+    flags: command.match(/--\S+/g) ?? [],
+    environment: arenas === undefined ? {} : { MALLOC_ARENA_MAX: arenas },
+  };
 }
 
 function programFolder() {
@@ -52,7 +55,9 @@ export class Pair {
   }
 
   async stop() {
-    const ended = this.#children.map((child) => child.exitCode ?? new Promise((resolve) => child.once('exit', resolve)));
+    const ended = this.#children.map(
+      (child) => child.exitCode ?? new Promise((resolve) => child.once('exit', resolve)),
+    );
     for (const child of this.#children) child.kill('SIGTERM');
     await Promise.all(ended);
     for (const folder of [this.folder, this.#programs]) rmSync(folder, { recursive: true, force: true });

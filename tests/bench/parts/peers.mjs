@@ -9,12 +9,22 @@ import { freePort, metricsOf, valueIn } from './receiver.mjs';
 
 const PEERS = {
   vmagent: {
-    flags: ({ folder, config, remote, port }) => [`-promscrape.config=${config}`, `-remoteWrite.url=${remote}`, `-remoteWrite.tmpDataPath=${folder}/data`, `-httpListenAddr=127.0.0.1:${port}`],
+    flags: ({ folder, config, remote, port }) => [
+      `-promscrape.config=${config}`,
+      `-remoteWrite.url=${remote}`,
+      `-remoteWrite.tmpDataPath=${folder}/data`,
+      `-httpListenAddr=127.0.0.1:${port}`,
+    ],
     config: () => '',
     wireBytes: (text) => valueIn(text, 'vmagent_remotewrite_conn_bytes_written_total'),
   },
   prometheus: {
-    flags: ({ folder, config, port, version }) => [version.startsWith('2.') ? '--enable-feature=agent' : '--agent', `--config.file=${config}`, `--storage.agent.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`],
+    flags: ({ folder, config, port, version }) => [
+      version.startsWith('2.') ? '--enable-feature=agent' : '--agent',
+      `--config.file=${config}`,
+      `--storage.agent.path=${folder}/data`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ],
     config: (remote) => `remote_write:\n  - url: ${remote}\n`,
     // Bodies only: it does not count what it sends around them.
     wireBytes: (text) => valueIn(text, 'prometheus_remote_storage_bytes_total'),

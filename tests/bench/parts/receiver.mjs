@@ -28,8 +28,18 @@ export async function metricsOf(port) {
 /** Starts it; resolves when it answers. */
 export async function startReceiver(folder, port) {
   const flags = ['-dedup.minScrapeInterval=1ms', '-search.latencyOffset=0s', '-search.maxUniqueTimeseries=1000000'];
-  const server = spawn(await findProgram('victoria-metrics'), [`-storageDataPath=${join(folder, 'vm')}`, `-httpListenAddr=127.0.0.1:${port}`, ...flags], { stdio: 'ignore' });
-  while (!(await fetch(`http://127.0.0.1:${port}/health`).then((answer) => answer.ok, () => false))) await sleep(5);
+  const server = spawn(
+    await findProgram('victoria-metrics'),
+    [`-storageDataPath=${join(folder, 'vm')}`, `-httpListenAddr=127.0.0.1:${port}`, ...flags],
+    { stdio: 'ignore' },
+  );
+  while (
+    !(await fetch(`http://127.0.0.1:${port}/health`).then(
+      (answer) => answer.ok,
+      () => false,
+    ))
+  )
+    await sleep(5);
   return {
     inserted: async () => valueIn(await metricsOf(port), 'vm_rows_inserted_total'),
     /** How many samples of a selector a query finds. */

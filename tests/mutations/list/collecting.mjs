@@ -55,7 +55,8 @@ export const collecting = [
     why: 'makes a rate of a device’s first counters, since it was plugged in',
     file: 'collector/src/collectors/parsing/counter-increases.ts',
     find: 'const earlier = before.get(source);',
-    replace: 'const earlier = before.get(source) ?? (Object.fromEntries(Object.keys(counters).map((name) => [name, 0])) as Counters<Name>);',
+    replace:
+      'const earlier = before.get(source) ?? (Object.fromEntries(Object.keys(counters).map((name) => [name, 0])) as Counters<Name>);',
     tests: ['collector/collectors/parsing/counter-increases'],
   },
   {

@@ -47,7 +47,7 @@ export const delivery = [
   {
     why: 'commits nothing at the first trouble: a kill during the outage re-sends what was taken before it',
     file: 'uploader/src/delivery/batch-sender.ts',
-    find: "return false;\n    this.commit();",
+    find: 'return false;\n    this.commit();',
     replace: 'return false;',
     tests: ['uploader/delivery/upload-loop-failures'],
     explained: 'a cycle that met trouble ends at once, and its end commits the same, so that nobody sees a difference',

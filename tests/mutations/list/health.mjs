@@ -26,8 +26,8 @@ export const health = [
   {
     why: 'calls a receiver that refuses everything degraded only',
     file: 'uploader/src/health/rules.ts',
-    find: "if (receiver.condition === 'held') return { status: 'error'",
-    replace: "if (receiver.condition === 'held') return { status: 'degraded'",
+    find: "if (receiver.condition === 'held')\n    return { status: 'error'",
+    replace: "if (receiver.condition === 'held')\n    return { status: 'degraded'",
     tests: ['uploader/health/rules'],
   },
   {

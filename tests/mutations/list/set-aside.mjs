@@ -152,8 +152,8 @@ export const settingAside = [
   {
     why: 'looking at an empty file removes its WAL',
     file: 'shared/src/database/schema-version.ts',
-    find: "if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;",
-    replace: "if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;",
+    find: 'if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;',
+    replace: 'if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;',
     tests: ['collector/store/recovery/set-aside'],
   },
 ];

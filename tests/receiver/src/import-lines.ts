@@ -84,14 +84,19 @@ function parseObject(line: string): Record<string, unknown> | undefined {
 
 /** The labels that are left: strings that are not empty, with a name. */
 function storedLabels(labels: Record<string, unknown>): Record<string, string> {
-  const kept = Object.entries(labels).filter((label): label is [string, string] => label[0] !== '' && typeof label[1] === 'string' && label[1] !== '');
+  const kept = Object.entries(labels).filter(
+    (label): label is [string, string] => label[0] !== '' && typeof label[1] === 'string' && label[1] !== '',
+  );
   // Not by assignment: a label may be named __proto__.
   return Object.fromEntries(kept);
 }
 
 function isWithinLimits(metric: Readonly<Record<string, string>>): boolean {
   const labels = Object.entries(metric);
-  return labels.length <= MAX_LABELS && labels.every(([name, value]) => hasAtMost(name, MAX_LABEL_NAME_BYTES) && hasAtMost(value, MAX_LABEL_VALUE_BYTES));
+  return (
+    labels.length <= MAX_LABELS &&
+    labels.every(([name, value]) => hasAtMost(name, MAX_LABEL_NAME_BYTES) && hasAtMost(value, MAX_LABEL_VALUE_BYTES))
+  );
 }
 
 function hasAtMost(text: string, bytes: number): boolean {

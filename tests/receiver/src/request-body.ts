@@ -49,7 +49,11 @@ export async function readBody(request: IncomingMessage): Promise<RequestBody> {
     const text = Buffer.concat(parts).toString();
     const wholeLines = text.slice(0, text.lastIndexOf('\n') + 1);
     if (error.code === CUT_SHORT) return { bytes, text: wholeLines };
-    return { bytes, text: wholeLines, damage: { status: 400, message: `cannot read compressed data: ${error.message}` } };
+    return {
+      bytes,
+      text: wholeLines,
+      damage: { status: 400, message: `cannot read compressed data: ${error.message}` },
+    };
   }
 }
 

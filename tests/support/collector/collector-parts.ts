@@ -7,7 +7,11 @@ import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import { ClockEpochs, instantOf, type ClockEpochsOptions } from '../../../collector/src/store/clock/clock-epochs.ts';
-import { CollectorStatusTable, noCounters, type CollectorStatus } from '../../../collector/src/store/status/collector-status.ts';
+import {
+  CollectorStatusTable,
+  noCounters,
+  type CollectorStatus,
+} from '../../../collector/src/store/status/collector-status.ts';
 import { SampleWriter, type SampleWriterOptions } from '../../../collector/src/store/writing/sample-writer.ts';
 import { Admission } from '../../../collector/src/store/writing/admission.ts';
 import { Ledger } from '../../../collector/src/store/space/ledger.ts';
@@ -52,7 +56,11 @@ export function storeOn(path: string, options: Partial<StoreOptions> & { readonl
     logger: log,
     dbPath: path,
     limits,
-    session: { id: randomUUID(), startedAtMs: clock.now(), metadata: { version: '1', bootId: 'boot-1', kernel: '6.1', host: 'b1' } },
+    session: {
+      id: randomUUID(),
+      startedAtMs: clock.now(),
+      metadata: { version: '1', bootId: 'boot-1', kernel: '6.1', host: 'b1' },
+    },
     builtAtMs: BUILT_AT,
     syncIntervalMs: 30_000,
     walCheckpointIntervalMs: 3_600_000,
@@ -63,7 +71,9 @@ export function storeOn(path: string, options: Partial<StoreOptions> & { readonl
     flushIntervalMs: 0,
     collectors: ['test'],
     readWrittenBytes: () => 0,
-    checkWorkerFile: fileURLToPath(new URL('../../../collector/src/store/recovery/integrity-worker.ts', import.meta.url)),
+    checkWorkerFile: fileURLToPath(
+      new URL('../../../collector/src/store/recovery/integrity-worker.ts', import.meta.url),
+    ),
     ...options,
     clock,
   });
@@ -73,7 +83,16 @@ export function storeOn(path: string, options: Partial<StoreOptions> & { readonl
 
 /** How the collector of a made scrape fares. */
 export function statusNamed(collector = 'test'): CollectorStatus {
-  return { collector, status: 'ok', message: '', sinceMs: NOW, intervalMs: 1_000, lastScrapeMs: NOW, durationMs: 1, ...noCounters() };
+  return {
+    collector,
+    status: 'ok',
+    message: '',
+    sinceMs: NOW,
+    intervalMs: 1_000,
+    lastScrapeMs: NOW,
+    durationMs: 1,
+    ...noCounters(),
+  };
 }
 
 /** A scrape of these readings, now. */

@@ -4,7 +4,12 @@ import { dirname, join } from 'node:path';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
 import type { Collector } from '../../../collector/src/collectors/collector.ts';
-import { COLLECTORS, collectorNames, type CollectorName, type CollectorOptions } from '../../../collector/src/collectors/table.ts';
+import {
+  COLLECTORS,
+  collectorNames,
+  type CollectorName,
+  type CollectorOptions,
+} from '../../../collector/src/collectors/table.ts';
 import { readingsIn } from '../../../collector/src/collectors/readers/partial-result.ts';
 import type { KernelSource } from '../../../collector/src/kernel/kernel-files.ts';
 import { byIdentity, RecordedKernel, recordingOf } from './text-kernel.ts';

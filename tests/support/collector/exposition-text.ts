@@ -1,7 +1,12 @@
 import { ExpositionReader, type ExpositionOptions } from '../../../collector/src/inputs/exposition/reader.ts';
 
 /** A sample as an array, as tests compare it: name, labels, value and, where there is one, time. */
-export type Row = readonly [name: string, labels: Readonly<Record<string, string>>, value: number, timestampMs?: number];
+export type Row = readonly [
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  value: number,
+  timestampMs?: number,
+];
 
 /** Reads a text to its end, some lines at a time. */
 export function readerOf(text: string, options: Partial<ExpositionOptions> = {}, slice = 3): ExpositionReader {

@@ -22,7 +22,13 @@ export async function scrapes(parts: ReturnType<typeof storeOn>, count: number):
   const { clock, store } = parts;
   for (let scrape = 0; scrape < count; scrape++) {
     await clock.advance(10_000);
-    store.add(scrapeAt(clock, store, Array.from({ length: SERIES }, (_, index) => reading('a.x', clock.now() % 1_000_003, { i: String(index) }))));
+    store.add(
+      scrapeAt(
+        clock,
+        store,
+        Array.from({ length: SERIES }, (_, index) => reading('a.x', clock.now() % 1_000_003, { i: String(index) })),
+      ),
+    );
   }
 }
 
@@ -37,7 +43,9 @@ export function deliver(database: Database, count: number): void {
 }
 
 export function booksOf(database: Database): Ledgered {
-  return database.prepare<[], Ledgered>('SELECT collected, delivered, pending, rejected, dropped, balanced FROM books').get()!;
+  return database
+    .prepare<[], Ledgered>('SELECT collected, delivered, pending, rejected, dropped, balanced FROM books')
+    .get()!;
 }
 
 /**

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../../../collector/src/collectors/collector.ts';
-import { KernelFiles, kernelFileFault, type KernelSource, type MountKind, type Space } from '../../../collector/src/kernel/kernel-files.ts';
+import {
+  KernelFiles,
+  kernelFileFault,
+  type KernelSource,
+  type MountKind,
+  type Space,
+} from '../../../collector/src/kernel/kernel-files.ts';
 
 /** The recorded boards; the README of each says where it comes from. */
 export const BOARDS = ['x86-vm', 'x86-board', 'raspberry-pi-3b'] as const;
@@ -45,7 +51,9 @@ export class TextKernel implements KernelSource {
     const prefix = `sys/${relativeDirectory}/`;
     const below = [...this.files.keys()].filter((path) => path.startsWith(prefix));
     if (below.length === 0) throw absent(prefix);
-    return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].filter((name) => name !== '');
+    return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].filter(
+      (name) => name !== '',
+    );
   }
 
   async statfs(mountpoint: string): Promise<Space> {
@@ -84,7 +92,10 @@ export class RecordedKernel extends KernelFiles {
       lines.map((line) => {
         // The mountpoint comes after the counts, of which there are those of inodes where they were recorded.
         const mountpoint = line.slice(line.indexOf(' /') + 1);
-        const [blockBytes = 0, blocks = 0, available = 0, files = 0, filesFree = 0] = line.slice(0, line.indexOf(' /')).split(' ').map(Number);
+        const [blockBytes = 0, blocks = 0, available = 0, files = 0, filesFree = 0] = line
+          .slice(0, line.indexOf(' /'))
+          .split(' ')
+          .map(Number);
         const space = { sizeBytes: blocks * blockBytes, availableBytes: available * blockBytes, files, filesFree };
         return [mountpoint, space];
       }),

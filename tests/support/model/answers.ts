@@ -21,7 +21,13 @@ interface Post {
 /** What the receiver does with a post, and how it answers. */
 export function replyTo(answer: Answer, { receiver, samples, nowMs, isPicky }: Post): Reply {
   const { connection } = receiver;
-  const replied = (outcome: Reply['outcome'], more: Partial<Reply> = {}): Reply => ({ outcome, connection, closing: false, status: 204, ...more });
+  const replied = (outcome: Reply['outcome'], more: Partial<Reply> = {}): Reply => ({
+    outcome,
+    connection,
+    closing: false,
+    status: 204,
+    ...more,
+  });
   const good = isPicky ? samples.filter(({ value }) => !isBad(value)) : samples;
   const half = samples.slice(0, samples.length >> 1);
   switch (answer) {
@@ -35,7 +41,9 @@ export function replyTo(answer: Answer, { receiver, samples, nowMs, isPicky }: P
     case 'named': {
       receiver.take(good, nowMs);
       const rejected = samples.flatMap((sample, index) => (good.includes(sample) ? [] : [{ index, reason: 'bad' }]));
-      return replied(rejected.length === 0 ? { kind: 'delivered' } : { kind: 'partial', accepted: good.length, rejected });
+      return replied(
+        rejected.length === 0 ? { kind: 'delivered' } : { kind: 'partial', accepted: good.length, rejected },
+      );
     }
     case 'partial':
       if (half.length === 0 || half.some((sample) => !good.includes(sample))) break;

@@ -160,7 +160,15 @@ export class Board {
     if (commits) await this.#call('uploader', 'commit');
   }
 
-  async #requeue({ from, to, isQuarantined }: { readonly from: number; readonly to: number; readonly isQuarantined: boolean }): Promise<void> {
+  async #requeue({
+    from,
+    to,
+    isQuarantined,
+  }: {
+    readonly from: number;
+    readonly to: number;
+    readonly isQuarantined: boolean;
+  }): Promise<void> {
     const time = (share: number): number => START_MS + Math.floor(share * (this.#nowMs - START_MS));
     const range = { fromMs: time(Math.min(from, to)), toMs: time(Math.max(from, to)) };
     await this.#call('uploader', 'requeue', { range, isQuarantined });
@@ -208,7 +216,10 @@ export class Board {
     const before = this.#rooms[who];
     if (before?.isRunning === true) return before;
     if (who === 'uploader') await this.#running('collector');
-    const rooms = new Rooms({ onQuestion: (question) => this.#answerSafely(question), onLog: (line) => this.#note(JSON.stringify(line)) });
+    const rooms = new Rooms({
+      onQuestion: (question) => this.#answerSafely(question),
+      onLog: (line) => this.#note(JSON.stringify(line)),
+    });
     this.#rooms[who] = rooms;
     const times = { wallMs: this.#nowMs + this.#offsetMs, trueMs: this.#nowMs, bootMs: this.#nowMs - START_MS };
     const own = who === 'collector' ? this.#collectorOptions() : { replayWindowMs: REPLAY_WINDOW_MS, ...this.#setup };
@@ -223,8 +234,22 @@ export class Board {
     const { room, isDiskSmall, flushIntervalMs, retentionMs } = this.#setup;
     const usedBytes = EMPTY_BYTES + room;
     const databaseBytes = isDiskSmall ? usedBytes + 3_000 : usedBytes + 60_000;
-    const limits: SpaceLimits = { maxBytes: 2 * usedBytes, walBytes: 100_000, walMaxBytes: 150_000, ballastBytes: 0, databaseBytes, usedBytes };
-    return { sessionId: randomUUID(), builtAtMs: BUILT_AT_MS, limits, flushIntervalMs, retentionMs, walCheckpointIntervalMs: 60_000 };
+    const limits: SpaceLimits = {
+      maxBytes: 2 * usedBytes,
+      walBytes: 100_000,
+      walMaxBytes: 150_000,
+      ballastBytes: 0,
+      databaseBytes,
+      usedBytes,
+    };
+    return {
+      sessionId: randomUUID(),
+      builtAtMs: BUILT_AT_MS,
+      limits,
+      flushIntervalMs,
+      retentionMs,
+      walCheckpointIntervalMs: 60_000,
+    };
   }
 
   async #lose(connection: number): Promise<void> {
@@ -277,9 +302,17 @@ export class Board {
     this.#observe();
     if (step !== undefined) await this.perform(step);
     const answer = this.#answers.shift() ?? 'ok';
-    const reply = replyTo(answer, { receiver: this.receiver, samples, nowMs: this.#nowMs, isPicky: this.#setup.isPicky });
+    const reply = replyTo(answer, {
+      receiver: this.receiver,
+      samples,
+      nowMs: this.#nowMs,
+      isPicky: this.#setup.isPicky,
+    });
     if (answer === 'uploader killed') await this.#kill('uploader');
-    if (answer === 'eaten') this.#dying = new Promise((resolve) => setImmediate(resolve)).then(() => this.#dies()).catch((error: unknown) => this.#fails(error));
+    if (answer === 'eaten')
+      this.#dying = new Promise((resolve) => setImmediate(resolve))
+        .then(() => this.#dies())
+        .catch((error: unknown) => this.#fails(error));
     return reply;
   }
 }

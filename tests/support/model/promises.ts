@@ -60,7 +60,8 @@ export class Promises {
     const { collected } = this.state.books;
     const diedNow = this.#handed - collected - this.#diedInMemory;
     const mayDie = this.#handed - this.#confirmed;
-    if (diedNow < 0 || diedNow > mayDie) throw new Error(`a kill took ${diedNow} samples, of which ${mayDie} may have been only in memory`);
+    if (diedNow < 0 || diedNow > mayDie)
+      throw new Error(`a kill took ${diedNow} samples, of which ${mayDie} may have been only in memory`);
     this.#diedInMemory += diedNow;
     this.#confirmed = this.#handed;
   }
@@ -69,25 +70,32 @@ export class Promises {
   observe(state: StoredState, receiver: Receiver, isInformed: boolean): void {
     const before = this.#state;
     this.#state = state;
-    for (const [id, row] of before?.rows ?? []) if (!state.rows.has(id)) this.#goes(row, [...before!.provisional, ...state.provisional]);
+    for (const [id, row] of before?.rows ?? [])
+      if (!state.rows.has(id)) this.#goes(row, [...before!.provisional, ...state.provisional]);
     for (const row of state.rows.values()) this.#isKnown(row);
     this.#rangesAreSound(state);
     this.#booksAreTrue(state);
     for (const { id, value, uploaded } of state.rows.values()) {
       if (uploaded === 1 && receiver.get(value) === undefined && (isInformed || !isWithin(id, state.provisional))) {
-        throw new Error(`row ${id} (sample ${value}) is delivered, and the receiver does not have it; it was ${JSON.stringify(before?.rows.get(id))}`);
+        throw new Error(
+          `row ${id} (sample ${value}) is delivered, and the receiver does not have it; it was ${JSON.stringify(before?.rows.get(id))}`,
+        );
       }
       if (uploaded === 2) this.#mayBeRejected(value);
     }
     for (const [value, fate] of this.#gone) {
-      if (fate === 'delivered' && receiver.get(value) === undefined && !this.#atRisk.has(value)) throw new Error(`sample ${value} went away as delivered, and the receiver does not have it`);
+      if (fate === 'delivered' && receiver.get(value) === undefined && !this.#atRisk.has(value))
+        throw new Error(`sample ${value} went away as delivered, and the receiver does not have it`);
     }
   }
 
   /** Nothing waits any more, but for what nobody knows the time of. */
   get isAllFinal(): boolean {
     const { rows, provisional } = this.state;
-    return provisional.length === 0 && [...rows.values()].every(({ uploaded, value }) => uploaded > 0 || !this.#given.get(value)!.isTrusted);
+    return (
+      provisional.length === 0 &&
+      [...rows.values()].every(({ uploaded, value }) => uploaded > 0 || !this.#given.get(value)!.isTrusted)
+    );
   }
 
   /** After everything was sent: each sample that was not given up or rejected is in the receiver, at its true time. */
@@ -97,12 +105,15 @@ export class Promises {
     }
     for (const value of this.#idOfValue.keys()) {
       const isDelivered = this.#rowOf(value)?.uploaded === 1 || this.#gone.get(value) === 'delivered';
-      if (isDelivered && receiver.get(value) === undefined && !this.#atRisk.has(value)) throw new Error(`sample ${value} is lost`);
+      if (isDelivered && receiver.get(value) === undefined && !this.#atRisk.has(value))
+        throw new Error(`sample ${value} is lost`);
     }
     for (const { value, timestampMs, labels } of receiver.samples) {
       const given = this.#given.get(value);
-      if (given === undefined || labels['i'] !== String(given.series)) throw new Error(`the receiver has ${value} of ${labels['i']}, which nobody collected`);
-      if (!this.#isTrueTime(given, timestampMs)) throw new Error(`sample ${value} of ${given.wallMs} arrived with the time ${timestampMs}`);
+      if (given === undefined || labels['i'] !== String(given.series))
+        throw new Error(`the receiver has ${value} of ${labels['i']}, which nobody collected`);
+      if (!this.#isTrueTime(given, timestampMs))
+        throw new Error(`sample ${value} of ${given.wallMs} arrived with the time ${timestampMs}`);
     }
   }
 
@@ -124,24 +135,29 @@ export class Promises {
     if (this.#gone.has(value)) throw new Error(`row ${id} went away and is back`);
     this.#valueOfId.set(id, value);
     this.#idOfValue.set(value, id);
-    if (given.isTrusted && Math.abs(timestampMs - given.wallMs) > TOLERANCE_MS) throw new Error(`row ${id} of ${given.wallMs} has the time ${timestampMs}`);
+    if (given.isTrusted && Math.abs(timestampMs - given.wallMs) > TOLERANCE_MS)
+      throw new Error(`row ${id} of ${given.wallMs} has the time ${timestampMs}`);
   }
 
   /** Of a clock that stood before the build, the time becomes known when it is set, by whoever collects then. */
   #isTrueTime({ isTrusted, wallMs, atMs }: Given, timestampMs: number): boolean {
-    const candidates = isTrusted ? [wallMs] : this.#trustedOffsets.filter(({ fromMs }) => fromMs >= atMs).map(({ offsetMs }) => atMs + offsetMs);
+    const candidates = isTrusted
+      ? [wallMs]
+      : this.#trustedOffsets.filter(({ fromMs }) => fromMs >= atMs).map(({ offsetMs }) => atMs + offsetMs);
     return candidates.some((each) => Math.abs(each - timestampMs) <= TOLERANCE_MS);
   }
 
   #mayBeRejected(value: number): void {
     const { isTrusted, wallMs, atMs } = this.#given.get(value)!;
-    if (!isBad(value) && isTrusted && wallMs - atMs < DAY_MS) throw new Error(`sample ${value} is sound and was rejected`);
+    if (!isBad(value) && isTrusted && wallMs - atMs < DAY_MS)
+      throw new Error(`sample ${value} is sound and was rejected`);
   }
 
   #rangesAreSound({ settled, lastId }: StoredState): void {
     settled.forEach(([first, last], index) => {
       const before = settled[index - 1]?.[1] ?? -1;
-      if (first > last || first <= before + 1 || last > lastId) throw new Error(`settled ranges overlap, touch or end beyond ${lastId}: ${JSON.stringify(settled)}`);
+      if (first > last || first <= before + 1 || last > lastId)
+        throw new Error(`settled ranges overlap, touch or end beyond ${lastId}: ${JSON.stringify(settled)}`);
     });
     const highest = Math.max(0, ...this.#valueOfId.keys());
     if (highest > lastId) throw new Error(`id ${highest} is above the last one, ${lastId}`);
@@ -150,7 +166,8 @@ export class Promises {
   #booksAreTrue({ books, rows }: StoredState): void {
     const { collected, delivered, rejected, dropped, pending, balanced } = books;
     const count = (uploaded: number, fate: Fate): number =>
-      [...rows.values()].filter((row) => row.uploaded === uploaded).length + [...this.#gone.values()].filter((each) => each === fate).length;
+      [...rows.values()].filter((row) => row.uploaded === uploaded).length +
+      [...this.#gone.values()].filter((each) => each === fate).length;
     expectEqual('balanced', balanced, 1);
     expectEqual('pending by the books and by its rows', collected - delivered - rejected - dropped, pending);
     expectEqual('delivered', delivered, count(1, 'delivered'));

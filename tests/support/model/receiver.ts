@@ -19,9 +19,16 @@ export class Receiver {
 
   /** What a post carries, in body order. */
   static read(body: Uint8Array): Arrived[] {
-    const lines = gunzipSync(body).toString().split('\n').filter((line) => line !== '');
+    const lines = gunzipSync(body)
+      .toString()
+      .split('\n')
+      .filter((line) => line !== '');
     return lines.flatMap((line) => {
-      const { metric, values, timestamps } = JSON.parse(line) as { metric: Record<string, string>; values: number[]; timestamps: number[] };
+      const { metric, values, timestamps } = JSON.parse(line) as {
+        metric: Record<string, string>;
+        values: number[];
+        timestamps: number[];
+      };
       return values.map((value, index) => ({ value, timestampMs: timestamps[index]!, labels: metric }));
     });
   }
@@ -30,7 +37,9 @@ export class Receiver {
     for (const sample of samples) {
       const before = this.get(sample.value);
       if (before !== undefined && before.timestampMs !== sample.timestampMs) {
-        throw new Error(`sample ${sample.value} came twice, with the times ${before.timestampMs} and ${sample.timestampMs}`);
+        throw new Error(
+          `sample ${sample.value} came twice, with the times ${before.timestampMs} and ${sample.timestampMs}`,
+        );
       }
       if (!this.#durable.has(sample.value)) this.#recent.set(sample.value, { sample, atMs: nowMs });
     }

@@ -56,7 +56,11 @@ function ask(question) {
 function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
   const store = new Store({
     ...{ clock, logger, dbPath, builtAtMs, ...limits },
-    session: { id: sessionId, startedAtMs: clock.now(), metadata: { version: '1', bootId: 'boot-1', kernel: '6.1', host: 'b1' } },
+    session: {
+      id: sessionId,
+      startedAtMs: clock.now(),
+      metadata: { version: '1', bootId: 'boot-1', kernel: '6.1', host: 'b1' },
+    },
     syncIntervalMs: 30_000,
     deviceId: 'b1',
     labels: {},
@@ -73,13 +77,28 @@ function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
     scrape({ values }) {
       const at = { wallMs: clock.now(), monotonicMs: clock.monotonic(), sinceBootMs: clock.sinceBoot() };
       const readings = values.map(([index, value]) => ({
-        series: { name: index % 3 === 0 ? 'low.x' : 'high.x', kind: 'gauge', unit: 'none', help: '', priority: index % 3 === 0 ? 0 : 1 },
+        series: {
+          name: index % 3 === 0 ? 'low.x' : 'high.x',
+          kind: 'gauge',
+          unit: 'none',
+          help: '',
+          priority: index % 3 === 0 ? 0 : 1,
+        },
         labels: { i: String(index) },
         value,
       }));
       const { samples, refusals } = store.admit(readings, at);
       if (refusals.length > 0) throw new Error(refusals.join());
-      const status = { collector: 'test', status: 'ok', message: '', sinceMs: at.wallMs, intervalMs: 1_000, lastScrapeMs: at.wallMs, durationMs: 1, ...noCounters() };
+      const status = {
+        collector: 'test',
+        status: 'ok',
+        message: '',
+        sinceMs: at.wallMs,
+        intervalMs: 1_000,
+        lastScrapeMs: at.wallMs,
+        durationMs: 1,
+        ...noCounters(),
+      };
       store.add({ at, samples, status });
       return isEmpty();
     },
@@ -102,11 +121,29 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
   acknowledgements.recover();
   const stop = new AbortController();
   // What lies too far ahead is told by a clock that is right.
-  const encoder = new EncoderPool({ clock: { now: receiverNow }, databasePath: dbPath, workerFile: built('uploader/src/encoding/encode-worker.ts') });
-  const transport = { post: async ({ body }) => ({ endpoint: 'http://receiver/', bytesSent: body.length, bytesReceived: 0, durationMs: 1, ...(await ask({ post: body })) }) };
+  const encoder = new EncoderPool({
+    clock: { now: receiverNow },
+    databasePath: dbPath,
+    workerFile: built('uploader/src/encoding/encode-worker.ts'),
+  });
+  const transport = {
+    post: async ({ body }) => ({
+      endpoint: 'http://receiver/',
+      bytesSent: body.length,
+      bytesReceived: 0,
+      durationMs: 1,
+      ...(await ask({ post: body })),
+    }),
+  };
   const pinger = { ping: () => ask({ ping: true }) };
   const receiver = new ReceiverState(clock, logger);
-  const chunkSize = new ChunkSize({ batchMetrics, chunkMetrics, chunkGrowth: true, chunkMaxBytes: 262_144, uploadIntervalMs: 30_000 });
+  const chunkSize = new ChunkSize({
+    batchMetrics,
+    chunkMetrics,
+    chunkGrowth: true,
+    chunkMaxBytes: 262_144,
+    uploadIntervalMs: 30_000,
+  });
   const delivery = new Delivery({ clock, logger, acknowledgements, chunkSize, encoder, transport, receiver });
   const requeue = new Requeue(database, settled);
   const lost = new LostConnections({ logger, acknowledgements, pinger, stop: stop.signal });

@@ -42,7 +42,10 @@ export class Rooms {
   #commands = 0;
   isRunning = true;
 
-  constructor(handlers: { onQuestion: (question: Question) => Promise<unknown>; onLog: (line: Readonly<Record<string, unknown>>) => void }) {
+  constructor(handlers: {
+    onQuestion: (question: Question) => Promise<unknown>;
+    onLog: (line: Readonly<Record<string, unknown>>) => void;
+  }) {
     this.#onQuestion = handlers.onQuestion;
     this.#onLog = handlers.onLog;
     this.#child = spare ?? forked();

@@ -29,10 +29,19 @@ export type BoardStep =
 export type Step =
   | BoardStep
   | { readonly kind: 'clock'; readonly offset: ClockOffset }
-  | { readonly kind: 'upload'; readonly answers: readonly Answer[]; readonly meanwhile: readonly BoardStep[]; readonly commits: boolean }
+  | {
+      readonly kind: 'upload';
+      readonly answers: readonly Answer[];
+      readonly meanwhile: readonly BoardStep[];
+      readonly commits: boolean;
+    }
   | { readonly kind: 'commit' | 'ping' | 'connection ends' | 'receiver dies' | 'uploader and receiver die' }
   | { readonly kind: 'requeue'; readonly from: number; readonly to: number; readonly isQuarantined: boolean }
-  | { readonly kind: 'kill in the middle'; readonly statements: number; readonly of: BoardStep | { readonly kind: 'upload' } };
+  | {
+      readonly kind: 'kill in the middle';
+      readonly statements: number;
+      readonly of: BoardStep | { readonly kind: 'upload' };
+    };
 
 /** How far the board's clock is from the true time, in milliseconds; unset: it stands at 1970. */
 export type ClockOffset = number | 'unset';
@@ -73,11 +82,29 @@ const boardStep: fc.Arbitrary<BoardStep> = fc.oneof(
   { weight: 6, arbitrary: collect },
   { weight: 3, arbitrary: wait },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('flush' as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('kill' as const, 'restart' as const), who: fc.constant('collector' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('kill' as const, 'restart' as const),
+      who: fc.constant('collector' as const),
+    }),
+  },
 );
 const answer = fc.oneof(
   { weight: 6, arbitrary: fc.constant('ok' as const) },
-  { weight: 4, arbitrary: fc.constantFrom<Answer>('partial', 'named', 'failed', 'held', 'answer lost', 'closing', 'eaten', 'uploader killed') },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom<Answer>(
+      'partial',
+      'named',
+      'failed',
+      'held',
+      'answer lost',
+      'closing',
+      'eaten',
+      'uploader killed',
+    ),
+  },
 );
 const upload = fc.record({
   kind: fc.constant('upload' as const),
@@ -92,16 +119,45 @@ const share = fc.constantFrom(0, 0.1, 0.3, 0.5, 0.8, 1);
 export const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 9, arbitrary: boardStep },
   { weight: 8, arbitrary: upload },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('commit' as const, 'ping' as const, 'connection ends' as const, 'receiver dies' as const, 'uploader and receiver die' as const) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('requeue' as const), from: share, to: share, isQuarantined: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('clock' as const), offset: fc.constantFrom<ClockOffset>(0, 0, 300, -5_000, -3_600_000, 3_600_000, 259_200_000, 'unset') }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        'commit' as const,
+        'ping' as const,
+        'connection ends' as const,
+        'receiver dies' as const,
+        'uploader and receiver die' as const,
+      ),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('requeue' as const),
+      from: share,
+      to: share,
+      isQuarantined: fc.boolean(),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('clock' as const),
+      offset: fc.constantFrom<ClockOffset>(0, 0, 300, -5_000, -3_600_000, 3_600_000, 259_200_000, 'unset'),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('kill' as const, 'restart' as const), who }) },
   {
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('kill in the middle' as const),
       statements: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 150 })),
-      of: fc.oneof<[fc.Arbitrary<BoardStep>, fc.Arbitrary<BoardStep>, fc.Arbitrary<{ kind: 'upload' }>]>(collect, wait, fc.record({ kind: fc.constant('upload' as const) })),
+      of: fc.oneof<[fc.Arbitrary<BoardStep>, fc.Arbitrary<BoardStep>, fc.Arbitrary<{ kind: 'upload' }>]>(
+        collect,
+        wait,
+        fc.record({ kind: fc.constant('upload' as const) }),
+      ),
     }),
   },
 );

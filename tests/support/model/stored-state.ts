@@ -35,7 +35,9 @@ export function readState(path: string): StoredState {
   try {
     return database.transaction(() => {
       const rows = database
-        .prepare<[], StoredRow>('SELECT id, timestamp_ms AS timestampMs, metric_value AS value, uploaded FROM metrics ORDER BY id')
+        .prepare<[], StoredRow>(
+          'SELECT id, timestamp_ms AS timestampMs, metric_value AS value, uploaded FROM metrics ORDER BY id',
+        )
         .all();
       return {
         rows: new Map(rows.map((row) => [row.id, row])),

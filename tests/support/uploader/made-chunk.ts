@@ -10,5 +10,12 @@ import { START_MS } from './stored-samples.ts';
 export function madeChunk(count: number, ids = Array.from({ length: count }, (_, index) => index + 1)): Chunk {
   const metric = metricObject({ name: 'load.average_1m', deviceId: 'board-1', tags: {}, valueType: 0 });
   const line = jsonLine(metric, ids.join(), ids.map((id) => START_MS + id * 1000).join());
-  return { body: new Uint8Array(gzipSync(line)), format: 'json-lines', count: ids.length, ids: Float64Array.from(ids), ranges: rangesOf(ids), lossesMark: 'none' };
+  return {
+    body: new Uint8Array(gzipSync(line)),
+    format: 'json-lines',
+    count: ids.length,
+    ids: Float64Array.from(ids),
+    ranges: rangesOf(ids),
+    lossesMark: 'none',
+  };
 }

@@ -1,4 +1,9 @@
-import { COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe, type HistogramState } from '@thugshells/shared/metrics/histogram.ts';
+import {
+  COLLECTION_BOUNDS_SECONDS,
+  emptyHistogram,
+  observe,
+  type HistogramState,
+} from '@thugshells/shared/metrics/histogram.ts';
 import { NO_UPLOADS } from '@thugshells/shared/state/uploader-report.ts';
 
 import type { CollectorNow, Snapshot } from '../../../uploader/src/telemetry/snapshot.ts';
@@ -17,18 +22,38 @@ export const LIMITS = {
 
 /** A histogram of these durations in seconds. */
 export function durationsOf(...seconds: readonly number[]): HistogramState {
-  return seconds.reduce((state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value), emptyHistogram(COLLECTION_BOUNDS_SECONDS));
+  return seconds.reduce(
+    (state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value),
+    emptyHistogram(COLLECTION_BOUNDS_SECONDS),
+  );
 }
 
 /** A collector that scrapes every 30 s, the last time a second ago. */
 export function collectorRow(collector: string, changes: Partial<CollectorNow> = {}): CollectorNow {
   const since = { sinceMs: NOW - 3_600_000, intervalMs: 30_000, lastScrapeMs: NOW - 1_000, lastScrapeAgeMs: 1_000 };
-  return { collector, status: 'ok', message: '', ...since, durationMs: 2, collected: 100, failed: 0, durations: durationsOf(0.002), ...changes };
+  return {
+    collector,
+    status: 'ok',
+    message: '',
+    ...since,
+    durationMs: 2,
+    collected: 100,
+    failed: 0,
+    durations: durationsOf(0.002),
+    ...changes,
+  };
 }
 
 /** A store that has nothing to say. */
 export const storage: StorageRow = {
-  ...{ flushIntervalMs: 0, maxBytes: 512 * 1024 ** 2, walLimitBytes: 64 * 1024 ** 2, walBlockedSince: null, walCheckpointMs: null, walReclaimedBytes: 0 },
+  ...{
+    flushIntervalMs: 0,
+    maxBytes: 512 * 1024 ** 2,
+    walLimitBytes: 64 * 1024 ** 2,
+    walBlockedSince: null,
+    walCheckpointMs: null,
+    walReclaimedBytes: 0,
+  },
   ...{ writtenPerDay: null, trouble: null, troubleSince: null, waiting: 0 },
 };
 
@@ -49,7 +74,12 @@ export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     walBytes: 2_048,
     setAside: [],
     storage,
-    receiver: { condition: 'taking', reason: '', sinceMs: NOW - 3_600_000, lastDelivery: { atMs: NOW - 20_000, count: 5, bytesSent: 90 } },
+    receiver: {
+      condition: 'taking',
+      reason: '',
+      sinceMs: NOW - 3_600_000,
+      lastDelivery: { atMs: NOW - 20_000, count: 5, bytesSent: 90 },
+    },
     lastDeliveryAgeMs: 20_000,
     uploads: [{ atMs: NOW - 20_000, samples: 5, bytes: 90, outcome: 'delivered', reason: '', times: 1 }],
     counts: NO_UPLOADS,

@@ -83,14 +83,40 @@ export class RunningUploads {
     const lost = new LostConnections({ logger, acknowledgements, pinger: this.#remote, stop: this.#stop.signal });
     const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0 };
     const { attempts } = this.#settings;
-    const transport = new Retrying(this.#remote, { clock, logger, policy, attempts, isLongAway: () => this.state.isLongAway, onPost, random: () => 0.5, stop: this.#stop.signal });
+    const transport = new Retrying(this.#remote, {
+      clock,
+      logger,
+      policy,
+      attempts,
+      isLongAway: () => this.state.isLongAway,
+      onPost,
+      random: () => 0.5,
+      stop: this.#stop.signal,
+    });
     const chunkSize = new ChunkSize(this.#settings);
     const rooms = { backlog: this.#backlog, acknowledgements, encoder: this.#encoder, pinger: this.#remote, chunkSize };
     const watch = new DatabaseWatch(this.stored.database, { path: this.stored.path, clock, logger });
     const delivery = new Delivery({ clock, logger, receiver: this.state, transport, ...rooms });
-    const probe = new Probe({ clock, receiver: this.state, isLinkUp: () => true, random: () => 0.5, ...rooms, ...this.#settings });
+    const probe = new Probe({
+      clock,
+      receiver: this.state,
+      isLinkUp: () => true,
+      random: () => 0.5,
+      ...rooms,
+      ...this.#settings,
+    });
     const rateLimit = new RateLimit(clock, this.#settings.uploadMaxRate);
-    this.loop = new UploadLoop({ clock, logger, watch, delivery, probe, rateLimit, firstCycleInMs: 0, ...rooms, ...this.#settings });
+    this.loop = new UploadLoop({
+      clock,
+      logger,
+      watch,
+      delivery,
+      probe,
+      rateLimit,
+      firstCycleInMs: 0,
+      ...rooms,
+      ...this.#settings,
+    });
   }
 
   static async prepare(settings: UploadSettings = {}): Promise<RunningUploads> {

@@ -45,10 +45,14 @@ export class StoredSamples {
   /** Stores one value under the next id, and books it; returns the id. */
   add(seriesId: number, timestampMs: unknown, value: unknown): number {
     const next = this.database
-      .prepare<[], number>('UPDATE collector_state SET last_id = last_id + 1, collected = collected + 1 RETURNING last_id')
+      .prepare<[], number>(
+        'UPDATE collector_state SET last_id = last_id + 1, collected = collected + 1 RETURNING last_id',
+      )
       .pluck();
     const id = next.get()!;
-    this.database.prepare('INSERT INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)').run(id, seriesId, timestampMs, value);
+    this.database
+      .prepare('INSERT INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)')
+      .run(id, seriesId, timestampMs, value);
     return id;
   }
 
@@ -78,13 +82,18 @@ export class StoredSamples {
   /** Begins an epoch with the row that is stored next. */
   beginEpoch(offsetMs: number, trusted: boolean): void {
     this.database
-      .prepare(`INSERT INTO epochs (first_id, offset_ms, trusted, reason) SELECT last_id + 1, ?, ?, 'test' FROM collector_state`)
+      .prepare(
+        `INSERT INTO epochs (first_id, offset_ms, trusted, reason) SELECT last_id + 1, ?, ?, 'test' FROM collector_state`,
+      )
       .run(offsetMs, trusted ? 1 : 0);
   }
 
   /** `uploaded` of each row that exists, as the view tells it: 0 pending, 1 delivered, 2 rejected. */
   uploaded(): Map<number, number> {
-    const rows = this.database.prepare<[], [number, number]>('SELECT id, uploaded FROM metrics ORDER BY id').raw().all();
+    const rows = this.database
+      .prepare<[], [number, number]>('SELECT id, uploaded FROM metrics ORDER BY id')
+      .raw()
+      .all();
     return new Map(rows);
   }
 

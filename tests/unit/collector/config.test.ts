@@ -43,7 +43,11 @@ test('the defaults are those of the contract', () => {
 
 test('INTERVAL sets all intervals at once, and a collector’s own overrides it', () => {
   expect(load({ INTERVAL: '1m', CPU_INTERVAL: '5s' })).toMatchObject({
-    cpuIntervalMs: 5_000, networkIntervalMs: 60_000, memoryIntervalMs: 60_000, diskIntervalMs: 60_000, loadIntervalMs: 60_000,
+    cpuIntervalMs: 5_000,
+    networkIntervalMs: 60_000,
+    memoryIntervalMs: 60_000,
+    diskIntervalMs: 60_000,
+    loadIntervalMs: 60_000,
   });
 });
 
@@ -60,14 +64,29 @@ test('the sectors of a device are 512 bytes or what sysfs says', () => {
 
 describe('what is refused', () => {
   test.each([
-    ['CPU_INTERVAL', '10'], ['CPU_INTERVAL', '99ms'], ['INTERVAL', '25h'], ['COLLECTORS', 'cpu gpu'], ['COLLECTORS', ','], ['KERNEL', 'darwin'],
-    ['NETWORK_EXCLUDE', 'eth('], ['NETWORK_MAX_INTERFACES', '0'], ['SYNC_INTERVAL', '30'], ['WAL_CHECKPOINT_INTERVAL', '999ms'],
-    ['WAL_CHECKPOINT_SIZE', '64'], ['WAL_CHECKPOINT_SIZE', '63KiB'], ['LOG_LEVEL', 'verbose'], ['DEVICE_ID', ' '],
+    ['CPU_INTERVAL', '10'],
+    ['CPU_INTERVAL', '99ms'],
+    ['INTERVAL', '25h'],
+    ['COLLECTORS', 'cpu gpu'],
+    ['COLLECTORS', ','],
+    ['KERNEL', 'darwin'],
+    ['NETWORK_EXCLUDE', 'eth('],
+    ['NETWORK_MAX_INTERFACES', '0'],
+    ['SYNC_INTERVAL', '30'],
+    ['WAL_CHECKPOINT_INTERVAL', '999ms'],
+    ['WAL_CHECKPOINT_SIZE', '64'],
+    ['WAL_CHECKPOINT_SIZE', '63KiB'],
+    ['LOG_LEVEL', 'verbose'],
+    ['DEVICE_ID', ' '],
   ])('%s=%s', (name, value) => expect(() => load({ [name]: value })).toThrow(`THUGSHELLS_${name}=${value}: must be `));
 });
 
 test('the program reads the environment it is given, with this machine’s name for the device', () => {
-  const { values, unknown } = loadCollectorConfig({ THUGSHELLS_COLLECTORS: 'disk cpu', THUGSHELLS_REMOTE_URL: 'http://x/', HOME: '/root' });
+  const { values, unknown } = loadCollectorConfig({
+    THUGSHELLS_COLLECTORS: 'disk cpu',
+    THUGSHELLS_REMOTE_URL: 'http://x/',
+    HOME: '/root',
+  });
   expect(values.collectors).toEqual(['disk', 'cpu']);
   expect(values.deviceId).not.toBe('');
   expect(unknown).toEqual([]);

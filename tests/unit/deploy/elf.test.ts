@@ -19,7 +19,11 @@ const FILES = [
 const MACHINES: Readonly<Record<string, string>> = { 'Advanced Micro Devices X86-64': 'x64', AArch64: 'arm64' };
 
 function readelf(...args: readonly string[]): string {
-  const { status, stdout, error } = spawnSync('readelf', args, { encoding: 'utf8', maxBuffer: 2 ** 26, env: { ...process.env, LC_ALL: 'C' } });
+  const { status, stdout, error } = spawnSync('readelf', args, {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+    env: { ...process.env, LC_ALL: 'C' },
+  });
   if (status !== 0) throw error ?? new Error(`readelf ${args.join(' ')} ended with ${status}`);
   return stdout;
 }
@@ -33,7 +37,9 @@ function findAll(text: string, pattern: RegExp): string[] {
 function readNeededVersions(path: string): string[] {
   const [, section = ''] = readelf('-VW', path).split(/^Version needs section.*$/m);
   const needs = section.split(/^.*File: (\S+).*$/m).slice(1);
-  return needs.flatMap((library, index) => (index % 2 === 0 ? findAll(needs[index + 1]!, /Name: (\S+)/g).map((version) => `${library} ${version}`) : []));
+  return needs.flatMap((library, index) =>
+    index % 2 === 0 ? findAll(needs[index + 1]!, /Name: (\S+)/g).map((version) => `${library} ${version}`) : [],
+  );
 }
 
 describe('parseElf and readelf agree', () => {
@@ -71,7 +77,8 @@ describe('parseElf refuses', () => {
 
   test('an empty file, and the first bytes of an ELF file', () => {
     expect(isElf(Buffer.alloc(0))).toBe(false);
-    for (const length of [0, 4, 63]) expect(() => parseElf(whole.subarray(0, length))).toThrow('not a 64-bit little-endian ELF file');
+    for (const length of [0, 4, 63])
+      expect(() => parseElf(whole.subarray(0, length))).toThrow('not a 64-bit little-endian ELF file');
   });
 
   test.each([

@@ -19,10 +19,17 @@ describe('checkIntegrity', () => {
   });
 
   test('refuses an integrity whose digest belongs to another algorithm', () => {
-    expect(() => checkIntegrity('a-package', bytes, SHA256.replace('sha256', 'sha512'))).toThrow('cannot use a-package');
+    expect(() => checkIntegrity('a-package', bytes, SHA256.replace('sha256', 'sha512'))).toThrow(
+      'cannot use a-package',
+    );
   });
 
-  test.each([undefined, '', 'abc', 'sha512', 'sha512-'])('refuses bytes for which no integrity is pinned: %s', (integrity) => {
-    expect(() => checkIntegrity('a-package', bytes, integrity)).toThrow('cannot check a-package: no integrity is pinned for it');
-  });
+  test.each([undefined, '', 'abc', 'sha512', 'sha512-'])(
+    'refuses bytes for which no integrity is pinned: %s',
+    (integrity) => {
+      expect(() => checkIntegrity('a-package', bytes, integrity)).toThrow(
+        'cannot check a-package: no integrity is pinned for it',
+      );
+    },
+  );
 });

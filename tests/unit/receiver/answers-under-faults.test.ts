@@ -41,7 +41,10 @@ describe('a partial acceptance', () => {
   });
 
   test('stores all but the rejected ones and gives the reasons', async () => {
-    const rejected = [{ index: 1, reason: 'too old' }, { index: 5, reason: 'bad label' }];
+    const rejected = [
+      { index: 1, reason: 'too old' },
+      { index: 5, reason: 'bad label' },
+    ];
     expect(await (await postSixUnder({ rejected })).json()).toEqual({ accepted: 4, rejected });
     expect(storedValues()).toEqual([0, 2, 3, 4]);
   });

@@ -28,7 +28,10 @@ describe('a plan of faults', () => {
   });
 
   test('strikes in its order, one fault an import', () => {
-    const plan = planOf([{ status: 503, count: 1 }, { eatResponse: true, count: 1 }]);
+    const plan = planOf([
+      { status: 503, count: 1 },
+      { eatResponse: true, count: 1 },
+    ]);
     expect(plan.take(facts)).toMatchObject({ status: 503 });
     expect(plan.take(facts)).toMatchObject({ eatResponse: true });
     expect(plan.list()).toEqual([]);
@@ -47,7 +50,10 @@ describe('a plan of faults', () => {
   });
 
   test('knows a cut before the body is read only when it comes next', () => {
-    const plan = planOf([{ status: 503, count: 1 }, { cutConnection: true, count: 1 }]);
+    const plan = planOf([
+      { status: 503, count: 1 },
+      { cutConnection: true, count: 1 },
+    ]);
     expect(plan.takeCut()).toBeUndefined();
     plan.take(facts);
     expect(plan.takeCut()).toMatchObject({ cutConnection: true });

@@ -41,8 +41,16 @@ describe('a body of JSON lines', () => {
   });
 
   test.each([null, 'NaN'])('leaves out a sample whose value is %p, and only that', (value) => {
-    const { rows, invalidLines } = parseImportLines(line({ values: [1, value, 3], timestamps: [time, time + 1, time + 2] }));
-    expect([rows.map((row) => [row.value, row.timestampMs]), invalidLines]).toEqual([[[1, time], [3, time + 2]], 0]);
+    const { rows, invalidLines } = parseImportLines(
+      line({ values: [1, value, 3], timestamps: [time, time + 1, time + 2] }),
+    );
+    expect([rows.map((row) => [row.value, row.timestampMs]), invalidLines]).toEqual([
+      [
+        [1, time],
+        [3, time + 2],
+      ],
+      0,
+    ]);
   });
 
   test('stores infinities that are texts', () => {
@@ -71,7 +79,8 @@ describe('the labels of a line', () => {
     });
   });
 
-  const extra = (count: number): object => Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${index}`, 'x']));
+  const extra = (count: number): object =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${index}`, 'x']));
 
   test.each([
     ['40 labels with the name', extra(39), extra(40)],

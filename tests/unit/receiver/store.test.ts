@@ -33,7 +33,12 @@ describe('what is stored', () => {
   test('leaves out what is older than the retention or over two days ahead', () => {
     const store = storeWith();
     const times = [now - 30 * dayMs - 1, now - 30 * dayMs, now + 2 * dayMs, now + 2 * dayMs + 1];
-    expect(store.add(times.map((time) => row('a', 1, time)), now)).toBe(2);
+    expect(
+      store.add(
+        times.map((time) => row('a', 1, time)),
+        now,
+      ),
+    ).toBe(2);
     expect(store.counts()).toMatchObject({ stored: 2, tooOld: 1, tooNew: 1 });
   });
 });

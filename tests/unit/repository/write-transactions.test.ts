@@ -62,7 +62,10 @@ describe('nobody writes between what is read and what is written', () => {
         return super.now();
       }
     }
-    const acknowledgements = new Acknowledgements(database, new Settled(database), { clock: new Clock(NOW), replayWindowMs: 0 });
+    const acknowledgements = new Acknowledgements(database, new Settled(database), {
+      clock: new Clock(NOW),
+      replayWindowMs: 0,
+    });
     acknowledgements.accept({ batchId: 'batch-a', chunkIndex: 0, ranges: [[1, 1]], count: 1, connection: 1 });
     acknowledgements.commit();
     expect(attempts).toEqual(['has to wait']);

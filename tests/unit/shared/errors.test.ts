@@ -4,11 +4,17 @@ import { AgentError, codeOf, ExitCode, exitCodeOf, messageOf } from '../../../sh
 
 describe('the exit code', () => {
   test.each([
-    ['BAD_USAGE', 2], ['BAD_CONFIGURATION', 78], ['DATABASE_TOO_NEW', 78], ['ANOTHER_INSTANCE', 75], ['MIGRATION_FAILED', 1], ['DATABASE_UNUSABLE', 1],
+    ['BAD_USAGE', 2],
+    ['BAD_CONFIGURATION', 78],
+    ['DATABASE_TOO_NEW', 78],
+    ['ANOTHER_INSTANCE', 75],
+    ['MIGRATION_FAILED', 1],
+    ['DATABASE_UNUSABLE', 1],
   ])('of %s is %p', (code, exitCode) => expect(exitCodeOf(new AgentError('x', { code }))).toBe(exitCode));
 
-  test.each([new Error('x'), Object.assign(new Error('x'), { code: 'BAD_USAGE' }), 'BAD_USAGE', undefined])('of what nobody foresaw, %p, is 1', (error) =>
-    expect(exitCodeOf(error)).toBe(1),
+  test.each([new Error('x'), Object.assign(new Error('x'), { code: 'BAD_USAGE' }), 'BAD_USAGE', undefined])(
+    'of what nobody foresaw, %p, is 1',
+    (error) => expect(exitCodeOf(error)).toBe(1),
   );
 
   test('values are those that the units and scripts rely on', () => {
@@ -18,7 +24,13 @@ describe('the exit code', () => {
 
 test('an error of ours has a code, a hint and its cause', () => {
   const cause = new Error('why');
-  expect(new AgentError('what', { code: 'X', hint: 'do this', cause })).toMatchObject({ name: 'AgentError', message: 'what', code: 'X', hint: 'do this', cause });
+  expect(new AgentError('what', { code: 'X', hint: 'do this', cause })).toMatchObject({
+    name: 'AgentError',
+    message: 'what',
+    code: 'X',
+    hint: 'do this',
+    cause,
+  });
   expect(new AgentError('what', { code: 'X' })).not.toHaveProperty('cause');
 });
 
@@ -27,7 +39,7 @@ test('anything that was thrown has a text', () => {
 });
 
 test('a code is what the system or a library gave, where it is a text', () => {
-  expect([Object.assign(new Error('x'), { code: 'ENOENT' }), { code: 7 }, 'x', null, undefined, new Error('x')].map(codeOf)).toEqual([
-    'ENOENT', undefined, undefined, undefined, undefined, undefined,
-  ]);
+  expect(
+    [Object.assign(new Error('x'), { code: 'ENOENT' }), { code: 7 }, 'x', null, undefined, new Error('x')].map(codeOf),
+  ).toEqual(['ENOENT', undefined, undefined, undefined, undefined, undefined]);
 });

@@ -17,7 +17,10 @@ beforeEach(() => {
 
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-function program(path: string, { mode = 0o755, content = '#!/bin/sh\n' }: { mode?: number; content?: string | Buffer } = {}): string {
+function program(
+  path: string,
+  { mode = 0o755, content = '#!/bin/sh\n' }: { mode?: number; content?: string | Buffer } = {},
+): string {
   const whole = join(dir, path);
   mkdirSync(dirname(whole), { recursive: true });
   writeFileSync(whole, content, { mode });
@@ -103,7 +106,9 @@ describe('finding a program of others', () => {
     // A folder that cannot be made, below a file.
     const file = program('file');
     const where = { env: {}, toolsDir: join(file, 'tools'), peersDir: peersDir() };
-    await expect(findProgram('victoria-metrics', where)).rejects.toThrow(/^cannot find victoria-metrics: run: .*victoria-?metrics/);
+    await expect(findProgram('victoria-metrics', where)).rejects.toThrow(
+      /^cannot find victoria-metrics: run: .*victoria-?metrics/,
+    );
   });
 });
 
@@ -120,16 +125,24 @@ test('the modules pin the programs that are compared with, with the version of t
 });
 
 describe('npm run peers: Go', () => {
-  const goOf = (version: string): string => program(`go-${version}/go`, { content: `#!/bin/sh\necho go version go${version} linux/amd64\n` });
+  const goOf = (version: string): string =>
+    program(`go-${version}/go`, { content: `#!/bin/sh\necho go version go${version} linux/amd64\n` });
   const find = (...versions: readonly string[]): string =>
-    findGo({ env: { PATH: versions.map((version) => dirname(goOf(version))).join(':') }, goFolder: join(dir, 'nowhere') });
+    findGo({
+      env: { PATH: versions.map((version) => dirname(goOf(version))).join(':') },
+      goFolder: join(dir, 'nowhere'),
+    });
 
   test('is reported missing with what to install', () => {
-    expect(() => find()).toThrow('cannot build peers: Go is not installed; install Go 1.24 or later from https://go.dev/dl');
+    expect(() => find()).toThrow(
+      'cannot build peers: Go is not installed; install Go 1.24 or later from https://go.dev/dl',
+    );
   });
 
   test('before 1.24 is refused with its path and version', () => {
-    expect(() => find('1.19.8')).toThrow(/^cannot build peers: \S+\/go-1\.19\.8\/go is Go 1\.19, which does not know tool lines in go\.mod; install Go 1\.24/);
+    expect(() => find('1.19.8')).toThrow(
+      /^cannot build peers: \S+\/go-1\.19\.8\/go is Go 1\.19, which does not know tool lines in go\.mod; install Go 1\.24/,
+    );
   });
 
   test('of a usable version is taken from behind an older one', () => {
@@ -140,11 +153,14 @@ describe('npm run peers: Go', () => {
 describe('npm run peers: builds', () => {
   /** A Go that builds what a shell script says: its arguments are go build's, of which the folder follows -o. */
   function fakeGo(script: string): () => string {
-    const path = program('bin/go', { content: `#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nfolder=$2\necho run >>"${dir}/runs"\n${script}\n` });
+    const path = program('bin/go', {
+      content: `#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nfolder=$2\necho run >>"${dir}/runs"\n${script}\n`,
+    });
     return () => path;
   }
 
-  const BUILDS_ALL = 'for tool in victoria-metrics vmagent vmalert vmauth prometheus node_exporter; do echo "#!/bin/sh" >"$folder$tool"; chmod +x "$folder$tool"; done';
+  const BUILDS_ALL =
+    'for tool in victoria-metrics vmagent vmalert vmauth prometheus node_exporter; do echo "#!/bin/sh" >"$folder$tool"; chmod +x "$folder$tool"; done';
   const runs = (): number => readFileSync(join(dir, 'runs'), 'utf8').trim().split('\n').length;
 
   async function build(script = BUILDS_ALL): Promise<string> {
@@ -154,7 +170,9 @@ describe('npm run peers: builds', () => {
   }
 
   test('builds each module once, with a line each', async () => {
-    expect(await build()).toMatch(/^victoria-metrics [\d.]+: built in \d+ s\nprometheus 3[\d.]+: built in \d+ s\nnode-exporter [\d.]+: built in \d+ s\n$/);
+    expect(await build()).toMatch(
+      /^victoria-metrics [\d.]+: built in \d+ s\nprometheus 3[\d.]+: built in \d+ s\nnode-exporter [\d.]+: built in \d+ s\n$/,
+    );
     expect(await build()).toMatch(/^(?:\S+ [\d.]+: up to date\n){3}$/);
     expect(runs()).toBe(3);
     expect(await atHand()).toBe(join(builtFolder(victoriaMetrics, peersDir()), 'victoria-metrics'));
@@ -162,7 +180,10 @@ describe('npm run peers: builds', () => {
 
   test.each([
     ['a binary is cut short', (binary: string) => writeFileSync(binary, '')],
-    ['a binary is of another architecture', (binary: string) => writeFileSync(binary, Buffer.concat([foreignBinary()]).subarray(0, statSync(binary).size))],
+    [
+      'a binary is of another architecture',
+      (binary: string) => writeFileSync(binary, Buffer.concat([foreignBinary()]).subarray(0, statSync(binary).size)),
+    ],
     ['the record is missing', (binary: string) => rmSync(join(dirname(binary), RECORD))],
   ])('builds a module again when %s', async (_, damage) => {
     await build();
@@ -173,15 +194,30 @@ describe('npm run peers: builds', () => {
 
   test('removes what an interrupted build left, and older versions', async () => {
     // No process has this number: it is above the kernel's limit (PID_MAX_LIMIT).
-    for (const name of ['building-4194305-x', 'victoria-metrics-1.150.0', `building-${process.pid}-y`]) program(`peers/${name}/vmagent`);
+    for (const name of ['building-4194305-x', 'victoria-metrics-1.150.0', `building-${process.pid}-y`])
+      program(`peers/${name}/vmagent`);
     await build();
-    expect(readdirSync(peersDir()).sort()).toEqual([`building-${process.pid}-y`, expect.stringMatching(/^node-exporter-/), expect.stringMatching(/^prometheus-/), `victoria-metrics-${victoriaMetrics.version}`]);
+    expect(readdirSync(peersDir()).sort()).toEqual([
+      `building-${process.pid}-y`,
+      expect.stringMatching(/^node-exporter-/),
+      expect.stringMatching(/^prometheus-/),
+      `victoria-metrics-${victoriaMetrics.version}`,
+    ]);
   });
 
   test.each([
-    ['module lookup disabled by GOPROXY=off', /no access to the Go module proxy \(go: .*GOPROXY=off\); check the network, or set GOPROXY/],
-    ['Get "http://127.0.0.1:1/x": dial tcp 127.0.0.1:1: connect: connection refused', /no access to the Go module proxy/],
-    ['undefined: thing', /go build failed \(exit code 1\): go: undefined: thing; run: cd tests\/peers\/victoria-metrics && go build tool/],
+    [
+      'module lookup disabled by GOPROXY=off',
+      /no access to the Go module proxy \(go: .*GOPROXY=off\); check the network, or set GOPROXY/,
+    ],
+    [
+      'Get "http://127.0.0.1:1/x": dial tcp 127.0.0.1:1: connect: connection refused',
+      /no access to the Go module proxy/,
+    ],
+    [
+      'undefined: thing',
+      /go build failed \(exit code 1\): go: undefined: thing; run: cd tests\/peers\/victoria-metrics && go build tool/,
+    ],
   ])('reports "%s" in one line, and leaves nothing half built', async (message, expected) => {
     await expect(build(`echo 'go: ${message}' >&2; echo half >"$folder/vmagent"; exit 1`)).rejects.toThrow(expected);
     expect(readdirSync(peersDir())).toEqual([]);

@@ -24,15 +24,19 @@ function command(name: string, script = ''): void {
 }
 
 const packagesMissing = (env: Readonly<Record<string, string>> = {}) =>
-  missingRequirements('test', { env: { PATH: join(folder, 'bin'), ...env }, toolsDir: join(folder, 'tools') }).map((requirement) => requirement.package);
+  missingRequirements('test', { env: { PATH: join(folder, 'bin'), ...env }, toolsDir: join(folder, 'tools') }).map(
+    (requirement) => requirement.package,
+  );
 
 test('missing packages: those of which a command is not on the PATH, in none of its names', () => {
   expect(packagesMissing()).toEqual(expect.arrayContaining(['chromium', 'openssl', 'victoria-metrics', 'util-linux']));
-  for (const name of ['google-chrome', 'openssl', 'victoria-metrics-prod', 'vmagent', 'vmalert', 'unshare']) command(name);
+  for (const name of ['google-chrome', 'openssl', 'victoria-metrics-prod', 'vmagent', 'vmalert', 'unshare'])
+    command(name);
   expect(packagesMissing()).toEqual(expect.arrayContaining(['victoria-metrics', 'util-linux']));
   for (const name of ['vmauth', 'setpriv']) command(name);
   expect(packagesMissing()).not.toEqual(expect.arrayContaining(['chromium']));
-  for (const name of ['chromium', 'openssl', 'victoria-metrics', 'util-linux']) expect(packagesMissing()).not.toContain(name);
+  for (const name of ['chromium', 'openssl', 'victoria-metrics', 'util-linux'])
+    expect(packagesMissing()).not.toContain(name);
 });
 
 test('missing packages: none in the place of which a variable names a file', () => {
@@ -58,11 +62,15 @@ describe('npm test: where Debian packages are missing', () => {
   function prepare(suite: string, uid: number) {
     const script = `process.getuid = () => ${uid}; const { prepareMachineOrExit } = await import('${pathToFileURL(join(root, 'tests/support/prepare-machine.mjs')).href}'); await prepareMachineOrExit('${suite}');`;
     const env = { PATH: join(folder, 'bin'), FOLDER: folder };
-    const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', env });
+    const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+      env,
+    });
     return { status, lines: stdout.trim().split('\n') };
   }
 
-  const aptGet = (script: string): void => command('apt-get', `[ "$1" = --version ] && exit 0\necho "$5 $6 $7" >>"$FOLDER/calls"\n${script}`);
+  const aptGet = (script: string): void =>
+    command('apt-get', `[ "$1" = --version ] && exit 0\necho "$5 $6 $7" >>"$FOLDER/calls"\n${script}`);
   const calls = (): string[] => readFileSync(join(folder, 'calls'), 'utf8').trim().split('\n');
 
   test('installs them as root and says which', () => {
@@ -73,9 +81,17 @@ describe('npm test: where Debian packages are missing', () => {
 
   test('fetches package lists if there are none, and reports what apt-get cannot install', () => {
     aptGet('exit 100');
-    const failure = 'cannot install Debian packages: apt-get failed (exit code 100); check the network and /etc/apt/sources.list.d, then run: apt-get update && apt-get install openssl';
-    expect(prepare('test', 0)).toEqual({ status: 1, lines: ['installing Debian packages: openssl', `failed: ${failure}`, '', '0 passed, 1 failed'] });
-    expect(calls().map((call) => call.trim())).toEqual(['install --no-install-recommends openssl', 'update', 'install --no-install-recommends openssl']);
+    const failure =
+      'cannot install Debian packages: apt-get failed (exit code 100); check the network and /etc/apt/sources.list.d, then run: apt-get update && apt-get install openssl';
+    expect(prepare('test', 0)).toEqual({
+      status: 1,
+      lines: ['installing Debian packages: openssl', `failed: ${failure}`, '', '0 passed, 1 failed'],
+    });
+    expect(calls().map((call) => call.trim())).toEqual([
+      'install --no-install-recommends openssl',
+      'update',
+      'install --no-install-recommends openssl',
+    ]);
   });
 
   test('names the one command that gets them without root, before any test', () => {
@@ -83,7 +99,11 @@ describe('npm test: where Debian packages are missing', () => {
     rmSync(join(folder, 'bin/chromium'));
     const { status, lines } = prepare('test', 1000);
     expect(status).toBe(1);
-    expect(lines).toEqual(['failed: cannot run test: chromium, openssl not found; run: sudo apt-get install chromium openssl', '', '0 passed, 1 failed']);
+    expect(lines).toEqual([
+      'failed: cannot run test: chromium, openssl not found; run: sudo apt-get install chromium openssl',
+      '',
+      '0 passed, 1 failed',
+    ]);
   });
 
   test('names the commands where this is not Debian', () => {
@@ -93,7 +113,10 @@ describe('npm test: where Debian packages are missing', () => {
   });
 
   test.each(['test:systemd', 'test:containers'])('fails %s without root, which it needs', (suite) => {
-    expect(prepare(suite, 1000)).toEqual({ status: 1, lines: [`failed: cannot run ${suite}: it needs root; run: sudo npm run ${suite}`, '', '0 passed, 1 failed'] });
+    expect(prepare(suite, 1000)).toEqual({
+      status: 1,
+      lines: [`failed: cannot run ${suite}: it needs root; run: sudo npm run ${suite}`, '', '0 passed, 1 failed'],
+    });
   });
 });
 
@@ -103,11 +126,17 @@ describe('.ci/run', () => {
     mkdirSync(join(folder, '.ci'));
     writeFileSync(join(folder, '.ci/run'), readFileSync(join(root, '.ci/run')), { mode: 0o755 });
     command('npm', npm);
-    const { status, stdout } = spawnSync('bash', [join(folder, '.ci/run')], { encoding: 'utf8', env: { PATH: `${join(folder, 'bin')}:${process.env['PATH']}` } });
+    const { status, stdout } = spawnSync('bash', [join(folder, '.ci/run')], {
+      encoding: 'utf8',
+      env: { PATH: `${join(folder, 'bin')}:${process.env['PATH']}` },
+    });
     return { status, lines: stdout.trim().split('\n') };
   }
 
-  const suites = /suites=\(([^)]*)\)/.exec(readFileSync(join(root, '.ci/run'), 'utf8'))![1]!.trim().split(/\s+/);
+  const suites = /suites=\(([^)]*)\)/
+    .exec(readFileSync(join(root, '.ci/run'), 'utf8'))![1]!
+    .trim()
+    .split(/\s+/);
 
   test('runs npm test and every longer suite, and adds up their counts', () => {
     const { status, lines } = run('echo "$3"; echo "2 passed, 0 failed"');
@@ -118,13 +147,21 @@ describe('.ci/run', () => {
   });
 
   test('fails when a peer cannot be built, and still runs every suite', () => {
-    const { status, lines } = run('[ "$3" = peers ] && { echo "failed: cannot build peers: Go is not installed"; exit 1; }; echo "2 passed, 0 failed"');
+    const { status, lines } = run(
+      '[ "$3" = peers ] && { echo "failed: cannot build peers: Go is not installed"; exit 1; }; echo "2 passed, 0 failed"',
+    );
     expect(status).toBe(1);
-    expect(lines.slice(-3)).toEqual(['failed: cannot build peers: Go is not installed', 'failed: npm run peers ended with exit code 1', `${2 * suites.length} passed, 1 failed`]);
+    expect(lines.slice(-3)).toEqual([
+      'failed: cannot build peers: Go is not installed',
+      'failed: npm run peers ended with exit code 1',
+      `${2 * suites.length} passed, 1 failed`,
+    ]);
   });
 
   test('repeats the tests that failed', () => {
-    const { status, lines } = run('[ "$3" = test ] || { echo "1 passed, 0 failed"; exit 0; }; echo "failed: sums add up"; echo "1 passed, 1 failed"; exit 1');
+    const { status, lines } = run(
+      '[ "$3" = test ] || { echo "1 passed, 0 failed"; exit 0; }; echo "failed: sums add up"; echo "1 passed, 1 failed"; exit 1',
+    );
     expect(status).toBe(1);
     expect(lines.slice(-2)).toEqual(['failed: sums add up', `${suites.length} passed, 1 failed`]);
   });

@@ -20,10 +20,16 @@ export class ReceiverClockTable {
   constructor(database: Database, bootId: string | undefined) {
     this.#bootId = bootId;
     this.#database = database;
-    this.#save = database.prepare('INSERT OR REPLACE INTO receiver_clock (boot_id, booted_at_ms, policy, measured_at) VALUES (?, ?, ?, ?)');
-    this.#bootedAt = database.prepare<[string], number>('SELECT booted_at_ms FROM receiver_clock WHERE boot_id = ?').pluck();
+    this.#save = database.prepare(
+      'INSERT OR REPLACE INTO receiver_clock (boot_id, booted_at_ms, policy, measured_at) VALUES (?, ?, ?, ?)',
+    );
+    this.#bootedAt = database
+      .prepare<[string], number>('SELECT booted_at_ms FROM receiver_clock WHERE boot_id = ?')
+      .pluck();
     // Boots of which no row is left.
-    this.#prune = database.prepare('DELETE FROM receiver_clock WHERE boot_id <> ? AND boot_id NOT IN (SELECT boot_id FROM epochs WHERE boot_id IS NOT NULL)');
+    this.#prune = database.prepare(
+      'DELETE FROM receiver_clock WHERE boot_id <> ? AND boot_id NOT IN (SELECT boot_id FROM epochs WHERE boot_id IS NOT NULL)',
+    );
   }
 
   /** What the receiver's clock says so long after this boot, Unix milliseconds; undefined until it was asked. */
@@ -34,9 +40,11 @@ export class ReceiverClockTable {
 
   save({ bootedAtMs, policy, measuredAtMs }: ReceiverClockRow): void {
     if (this.#bootId === undefined) return;
-    this.#database.transaction(() => {
-      this.#save.run(this.#bootId, bootedAtMs, policy, Math.round(measuredAtMs));
-      this.#prune.run(this.#bootId);
-    }).immediate();
+    this.#database
+      .transaction(() => {
+        this.#save.run(this.#bootId, bootedAtMs, policy, Math.round(measuredAtMs));
+        this.#prune.run(this.#bootId);
+      })
+      .immediate();
   }
 }

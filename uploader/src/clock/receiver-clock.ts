@@ -32,7 +32,11 @@ export interface DatedAnswer {
  * When this machine booted by the clock that wrote the answer's Date, Unix milliseconds, and by how much that may be
  * wrong: half a second for what a Date does not say, and half the round trip, since nobody knows which way took longer.
  */
-export function bootedAt({ date, sentAtMs, receivedAtMs }: DatedAnswer): { readonly ms: number; readonly errorMs: number } | undefined {
+export function bootedAt({
+  date,
+  sentAtMs,
+  receivedAtMs,
+}: DatedAnswer): { readonly ms: number; readonly errorMs: number } | undefined {
   const theirs = Date.parse(date ?? '');
   if (Number.isNaN(theirs)) return undefined;
   const ms = theirs + HALF_DATE_RESOLUTION_MS - (sentAtMs + receivedAtMs) / 2;
@@ -121,7 +125,10 @@ export class ClockSkew {
     const bootedAtMs = median(answers.map((answer) => answer.bootedAtMs));
     if (bootedAtMs === undefined || stop.aborted) return;
     // Of tries spread over a second, the middle one lies within a part of the half second that each may be off.
-    const errorMs = HALF_DATE_RESOLUTION_MS / answers.length + Math.max(...answers.map((answer) => answer.errorMs)) - HALF_DATE_RESOLUTION_MS;
+    const errorMs =
+      HALF_DATE_RESOLUTION_MS / answers.length +
+      Math.max(...answers.map((answer) => answer.errorMs)) -
+      HALF_DATE_RESOLUTION_MS;
     this.#learn({ bootedAtMs, errorMs });
   }
 
@@ -129,7 +136,8 @@ export class ClockSkew {
   heard(answer: DatedAnswer): void {
     const found = bootedAt(answer);
     if (found === undefined) return;
-    const agrees = this.#known !== undefined && Math.abs(found.ms - this.#known.bootedAtMs) <= found.errorMs + this.#known.errorMs;
+    const agrees =
+      this.#known !== undefined && Math.abs(found.ms - this.#known.bootedAtMs) <= found.errorMs + this.#known.errorMs;
     if (agrees) this.#judge();
     else this.#learn({ bootedAtMs: found.ms, errorMs: found.errorMs });
   }

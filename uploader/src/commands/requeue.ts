@@ -50,7 +50,10 @@ export function requeueCommand(databasePath: string, options: GivenOptions, nowM
  */
 export function quarantineCommand(databasePath: string, options: GivenOptions): CommandResult {
   const limit = Number(options.value('--limit') ?? DEFAULT_LIMIT);
-  if (!Number.isInteger(limit) || limit < 1) throw new AgentError(`--limit ${options.value('--limit')}: must be a whole number from 1 on`, { code: 'BAD_USAGE' });
+  if (!Number.isInteger(limit) || limit < 1)
+    throw new AgentError(`--limit ${options.value('--limit')}: must be a whole number from 1 on`, {
+      code: 'BAD_USAGE',
+    });
   return withDatabase(databasePath, (database) => {
     const { samples, total } = quarantinedSamples(database, limit);
     if (options.has('--json')) return { text: `${JSON.stringify({ total, samples })}\n` };
@@ -69,7 +72,10 @@ function rangeOf(options: GivenOptions, nowMs: number): TimeRange {
   const [from, to] = [timeOf('--from'), timeOf('--to')];
   if (options.has('--quarantined') && from === undefined && to === undefined) return ALL_TIMES;
   if (!options.has('--quarantined') && (from === undefined || to === undefined)) {
-    throw new AgentError('requeue needs both ends of the time range: --from T --to T', { code: 'BAD_USAGE', hint: 'for example: requeue --from 2h --to now' });
+    throw new AgentError('requeue needs both ends of the time range: --from T --to T', {
+      code: 'BAD_USAGE',
+      hint: 'for example: requeue --from 2h --to now',
+    });
   }
   const range = { fromMs: from ?? 0, toMs: to ?? nowMs };
   if (range.fromMs > range.toMs) throw new AgentError('--from lies behind --to', { code: 'BAD_USAGE' });
@@ -80,15 +86,25 @@ function rangeOf(options: GivenOptions, nowMs: number): TimeRange {
 function offsetOf(options: GivenOptions): number | undefined {
   const text = options.value('--offset');
   if (text === undefined) return undefined;
-  if (!options.has('--quarantined')) throw new AgentError('--offset goes with --quarantined: delivered samples keep their stamp', { code: 'BAD_USAGE' });
+  if (!options.has('--quarantined'))
+    throw new AgentError('--offset goes with --quarantined: delivered samples keep their stamp', { code: 'BAD_USAGE' });
   const size = duration.parse(text.replace(/^[+-]/, ''));
-  if (size === undefined) throw new AgentError(`--offset ${text}: must be ${duration.expected}, with - before it where the board’s clock was ahead`, { code: 'BAD_USAGE' });
+  if (size === undefined)
+    throw new AgentError(
+      `--offset ${text}: must be ${duration.expected}, with - before it where the board’s clock was ahead`,
+      { code: 'BAD_USAGE' },
+    );
   return text.startsWith('-') ? -size : size;
 }
 
 function lineOf({ id, timestampMs, name, tags, deviceId, value, status, reason }: QuarantinedSample): string {
-  const labels = Object.entries({ ...tags, device_id: deviceId }).map(([label, text]) => `${label}=${JSON.stringify(text)}`);
-  const sample = name === null || timestampMs === null ? 'no longer stored' : `${textOf(timestampMs)} ${name}{${labels.join(',')}} ${String(value)}`;
+  const labels = Object.entries({ ...tags, device_id: deviceId }).map(
+    ([label, text]) => `${label}=${JSON.stringify(text)}`,
+  );
+  const sample =
+    name === null || timestampMs === null
+      ? 'no longer stored'
+      : `${textOf(timestampMs)} ${name}{${labels.join(',')}} ${String(value)}`;
   return `#${id} ${sample}: ${status === null ? '' : `HTTP ${status}, `}${reason}`;
 }
 

@@ -34,7 +34,13 @@ export interface StatusCommandOptions {
 const exitCodes: Readonly<Record<State, number>> = { ok: 0, degraded: 1, error: 2 };
 /** A sidecar on this machine answers in milliseconds. */
 const PATIENCE_MS = 3_000;
-const silent: Logger = { error: () => undefined, warn: () => undefined, info: () => undefined, debug: () => undefined, child: () => silent };
+const silent: Logger = {
+  error: () => undefined,
+  warn: () => undefined,
+  info: () => undefined,
+  debug: () => undefined,
+  child: () => silent,
+};
 
 /**
  * The status of this box for a person or a script: from the uploader where it runs, else from the database.
@@ -46,7 +52,9 @@ export async function statusCommand(options: StatusCommandOptions): Promise<Comm
   const database = openDatabase(options.config.dbPath, { readonly: true });
   try {
     requireSchema(database);
-    const status = (await askUploader(new ReportTable(database).load()?.endpoint, options.config)) ?? statusFromDatabase(database, options);
+    const status =
+      (await askUploader(new ReportTable(database).load()?.endpoint, options.config)) ??
+      statusFromDatabase(database, options);
     const text = options.asJson ? `${JSON.stringify(status, null, 2)}\n` : statusText(status, options.coloured);
     return { text, exitCode: exitCodes[status.status] };
   } finally {
@@ -83,7 +91,9 @@ function bodyOf(url: URL): Promise<string> {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (part: string) => (body += part));
-      response.once('end', () => (response.statusCode === 200 ? resolve(body) : reject(new Error(`HTTP ${response.statusCode}`))));
+      response.once('end', () =>
+        response.statusCode === 200 ? resolve(body) : reject(new Error(`HTTP ${response.statusCode}`)),
+      );
       response.once('error', reject);
     });
     request.once('timeout', () => request.destroy(new Error('no answer in time')));
@@ -91,7 +101,10 @@ function bodyOf(url: URL): Promise<string> {
   });
 }
 
-function statusFromDatabase(database: Database, { clock, config, version, bootId, configurationWarnings }: StatusCommandOptions): BoxStatus {
+function statusFromDatabase(
+  database: Database,
+  { clock, config, version, bootId, configurationWarnings }: StatusCommandOptions,
+): BoxStatus {
   const settled = new Settled(database);
   const receiverNowMs = new ReceiverClockTable(database, bootId).receiverNow(clock.sinceBoot());
   const skewMs = receiverNowMs === undefined ? undefined : clock.now() - receiverNowMs;
@@ -105,5 +118,12 @@ function statusFromDatabase(database: Database, { clock, config, version, bootId
     uploads: () => uploads,
     batchMetrics: config.batchMetrics,
   });
-  return new HealthMonitor({ logger: silent, snapshots, limits: config, version, deviceId: config.deviceId, configurationWarnings }).status();
+  return new HealthMonitor({
+    logger: silent,
+    snapshots,
+    limits: config,
+    version,
+    deviceId: config.deviceId,
+    configurationWarnings,
+  }).status();
 }

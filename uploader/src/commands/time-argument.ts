@@ -1,7 +1,8 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
 import { duration } from '@thugshells/shared/config/formats.ts';
 
-const EXPECTED = 'a time such as 2026-01-31T12:00:00Z, 2026-01-31, a Unix time in seconds or milliseconds, 2h for two hours ago, or now';
+const EXPECTED =
+  'a time such as 2026-01-31T12:00:00Z, 2026-01-31, a Unix time in seconds or milliseconds, 2h for two hours ago, or now';
 
 /**
  * A time that somebody typed → Unix milliseconds. Dates and times without a zone are local.
@@ -21,7 +22,11 @@ function unixTime(text: string): number | undefined {
 
 function dateTime(text: string): number | undefined {
   // A date alone is midnight here, as a time without a zone is; by itself Date.parse takes it as UTC.
-  const time = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T00:00:00`) : /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(text) ? Date.parse(text.replace(' ', 'T')) : NaN;
+  const time = /^\d{4}-\d\d-\d\d$/.test(text)
+    ? Date.parse(`${text}T00:00:00`)
+    : /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(text)
+      ? Date.parse(text.replace(' ', 'T'))
+      : NaN;
   return Number.isNaN(time) ? undefined : time;
 }
 

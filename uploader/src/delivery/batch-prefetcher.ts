@@ -40,7 +40,8 @@ export class UpcomingBatches {
   /** The next batch; undefined where there is none left. */
   async next(): Promise<UpcomingBatch | undefined> {
     const batch = await (this.#ahead.shift() ?? this.#prepare());
-    while (batch !== undefined && this.#ahead.length < this.#options.chunkSize.batchesAhead()) this.#prepareAfter(this.#ahead.at(-1));
+    while (batch !== undefined && this.#ahead.length < this.#options.chunkSize.batchesAhead())
+      this.#prepareAfter(this.#ahead.at(-1));
     return batch;
   }
 

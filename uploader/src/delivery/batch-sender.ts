@@ -86,11 +86,20 @@ export class Delivery {
       const [{ reason } = { reason: '' }] = batch.refused;
       logger.warn('stored samples that no receiver would keep were rejected', { count: batch.refused.length, reason });
     }
-    const pass = { batchId: timeOrderedUuid(), stop, abandon, chunkIndex: 0, accepted: 0, bytesSent: 0, isRefused: false };
+    const pass = {
+      batchId: timeOrderedUuid(),
+      stop,
+      abandon,
+      chunkIndex: 0,
+      accepted: 0,
+      bytesSent: 0,
+      isRefused: false,
+    };
     const goesOn = await this.#sendAll(batch.chunks, pass);
     const { batchId, accepted, chunkIndex: chunks, bytesSent, isRefused } = pass;
     const offered = batch.chunks.reduce((sum, { count }) => sum + count, 0);
-    if (accepted > 0) receiver.delivered({ atMs: clock.now(), count: accepted, bytesSent, isPartial: accepted < offered });
+    if (accepted > 0)
+      receiver.delivered({ atMs: clock.now(), count: accepted, bytesSent, isPartial: accepted < offered });
     return { batchId, accepted, chunks, bytesSent, isOver: !goesOn, isRefused };
   }
 
@@ -133,7 +142,14 @@ export class Delivery {
     const { connection, closing } = post;
     const chunkIndex = pass.chunkIndex++;
     const { ranges, count } = taken;
-    acknowledgements.accept({ batchId: pass.batchId, chunkIndex, ranges, count, lossesMark: chunk.lossesMark, connection });
+    acknowledgements.accept({
+      batchId: pass.batchId,
+      chunkIndex,
+      ranges,
+      count,
+      lossesMark: chunk.lossesMark,
+      connection,
+    });
     this.#quarantine(rejectionsOf(chunk, post));
     acknowledgements.answered(connection, closing);
     pass.accepted += count;
@@ -169,7 +185,8 @@ export class Delivery {
   async #blame(refused: Refused, pass: Pass): Promise<boolean> {
     const { encoder } = this.#options;
     const result = await bisect(refused.chunk, refused.post, {
-      encode: async (ids) => (await encoder.encode({ ranges: rangesOf(ids), batchMetrics: ids.length, chunkMetrics: ids.length })).chunks[0],
+      encode: async (ids) =>
+        (await encoder.encode({ ranges: rangesOf(ids), batchMetrics: ids.length, chunkMetrics: ids.length })).chunks[0],
       post: (part) => this.#post(part, pass),
       receiverTakesSamples: refused.receiverTakesSamples,
     });
@@ -188,7 +205,8 @@ export class Delivery {
     for (const { id, status, reason } of rejections.slice(0, MOST_TOLD)) {
       logger.warn('sample quarantined', { sample_id: id, http_status: status, error: reason });
     }
-    if (rejections.length > MOST_TOLD) logger.warn('more samples quarantined', { count: rejections.length - MOST_TOLD });
+    if (rejections.length > MOST_TOLD)
+      logger.warn('more samples quarantined', { count: rejections.length - MOST_TOLD });
   }
 }
 

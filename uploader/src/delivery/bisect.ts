@@ -61,7 +61,8 @@ export async function bisect(chunk: Chunk, refusal: Post, options: BisectOptions
 }
 
 function rejectionsOf(ids: Float64Array, post: Post): Rejection[] {
-  const reason = ids.length === 1 ? reasonOf(post) : `one of ${ids.length} samples that were refused together: ${reasonOf(post)}`;
+  const reason =
+    ids.length === 1 ? reasonOf(post) : `one of ${ids.length} samples that were refused together: ${reasonOf(post)}`;
   return [...ids].map((id) => ({ id, status: post.status, reason }));
 }
 

@@ -90,7 +90,8 @@ export class ChunkSize {
     if (samples === 0) return;
     this.#bytesPerSample += LEARNING_RATE * (bytes / samples - this.#bytesPerSample);
     const speed = samples / Math.max(durationMs, 1);
-    this.#samplesPerMs = this.#samplesPerMs === undefined ? speed : this.#samplesPerMs + LEARNING_RATE * (speed - this.#samplesPerMs);
+    this.#samplesPerMs =
+      this.#samplesPerMs === undefined ? speed : this.#samplesPerMs + LEARNING_RATE * (speed - this.#samplesPerMs);
     this.#ceiling *= CEILING_RISE;
     // The next one was cut before this answer came, and is at most twice as large. What is smaller than that was all
     // there was, and says nothing of whether a larger one would be taken.

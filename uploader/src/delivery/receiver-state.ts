@@ -42,7 +42,13 @@ export class ReceiverState {
   }
 
   /** Takes over what the last process left. */
-  remember({ uploads, lastDelivery }: { readonly uploads: readonly UploadRecord[]; readonly lastDelivery: Delivery | undefined }): void {
+  remember({
+    uploads,
+    lastDelivery,
+  }: {
+    readonly uploads: readonly UploadRecord[];
+    readonly lastDelivery: Delivery | undefined;
+  }): void {
     this.#uploads = uploads;
     this.lastDelivery ??= lastDelivery;
   }
@@ -71,14 +77,31 @@ export class ReceiverState {
   delivered(delivery: Delivery): void {
     this.lastDelivery = delivery;
     const { atMs, count, bytesSent, isPartial = false } = delivery;
-    this.#note({ atMs, samples: count, bytes: bytesSent, outcome: isPartial ? 'partial' : 'delivered', reason: '', times: 1 });
+    this.#note({
+      atMs,
+      samples: count,
+      bytes: bytesSent,
+      outcome: isPartial ? 'partial' : 'delivered',
+      reason: '',
+      times: 1,
+    });
   }
 
   #note(upload: UploadRecord): void {
     const [last, ...before] = this.#uploads;
-    const isSame = last?.outcome === upload.outcome && (upload.outcome === 'failed' ? last.reason === upload.reason : upload.atMs - last.atMs < SAME_UPLOAD_MS);
+    const isSame =
+      last?.outcome === upload.outcome &&
+      (upload.outcome === 'failed' ? last.reason === upload.reason : upload.atMs - last.atMs < SAME_UPLOAD_MS);
     this.#uploads = isSame
-      ? [{ ...upload, samples: last.samples + upload.samples, bytes: last.bytes + upload.bytes, times: last.times + 1 }, ...before]
+      ? [
+          {
+            ...upload,
+            samples: last.samples + upload.samples,
+            bytes: last.bytes + upload.bytes,
+            times: last.times + 1,
+          },
+          ...before,
+        ]
       : [upload, ...this.#uploads].slice(0, KEPT_UPLOADS);
   }
 

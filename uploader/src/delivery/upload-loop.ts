@@ -82,7 +82,7 @@ export class UploadLoop {
     const origin = clock.monotonic() + firstCycleInMs;
     if (firstCycleInMs > 0) await clock.sleep(firstCycleInMs, stop);
     const turnsBegun = (): number => (clock.monotonic() - origin) / uploadIntervalMs;
-    for (let turn = 0; !stop.aborted && !watch.isReplaced; ) {
+    for (let turn = 0; !stop.aborted && !watch.isReplaced;) {
       const isInterrupted = await this.#cycleSafely(origin + (turn + 1) * uploadIntervalMs, stop, abandon);
       turn = isInterrupted ? Math.floor(turnsBegun()) : Math.max(turn + 1, Math.ceil(turnsBegun()));
       if (!isInterrupted) await this.#wait(origin + turn * uploadIntervalMs, stop);
@@ -93,7 +93,9 @@ export class UploadLoop {
   async #wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
     const { clock, delivery, probe } = this.#options;
     this.#dueAt = untilMonotonicMs + WAIT_SLACK_MS;
-    await this.#confirm(untilMonotonicMs - clock.monotonic(), stop).catch((error: unknown) => delivery.tellFault(error));
+    await this.#confirm(untilMonotonicMs - clock.monotonic(), stop).catch((error: unknown) =>
+      delivery.tellFault(error),
+    );
     await probe.wait(untilMonotonicMs, stop);
     this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
   }

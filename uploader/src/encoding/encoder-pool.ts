@@ -40,7 +40,10 @@ export class EncoderPool {
     // Also a thread that ends after destroy(), when no batch is pending any more; without a listener that would end the process.
     this.#pool.on('error', (error) => this.#fail(error));
     // One that ended by itself before it was ready is no error of piscina's. If it ended at work, the batch fails by itself first.
-    this.#pool.on('workerDestroy', () => void setImmediate(() => this.#pool.threads.length === 0 && this.#fail('it ended before it was ready')));
+    this.#pool.on(
+      'workerDestroy',
+      () => void setImmediate(() => this.#pool.threads.length === 0 && this.#fail('it ended before it was ready')),
+    );
   }
 
   /**
@@ -53,7 +56,10 @@ export class EncoderPool {
     const batch = new AbortController();
     this.#pending.add(batch);
     try {
-      return await this.#pool.run({ databasePath, format: format(), ...rows, nowMs: clock.now() }, { signal: batch.signal });
+      return await this.#pool.run(
+        { databasePath, format: format(), ...rows, nowMs: clock.now() },
+        { signal: batch.signal },
+      );
     } catch (error) {
       throw batch.signal.aborted ? batch.signal.reason : error;
     } finally {

@@ -87,7 +87,11 @@ export class Encoder {
     // Where one chunk holds the whole batch its ranges are known.
     const isWhole = chunks.length === 1 && refused.length === 0;
     const lossesMark = this.#reader.lossesMark();
-    return { ranges, chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : rangesOf(chunk.ids), lossesMark })), refused };
+    return {
+      ranges,
+      chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : rangesOf(chunk.ids), lossesMark })),
+      refused,
+    };
   }
 
   /** Cuts lines into chunks, the last one of what is left. */
@@ -101,7 +105,7 @@ export class Encoder {
     for (const line of lines) {
       const head = this.#headOf(line);
       let place = first[line]!;
-      for (let rest = samples[line]!; rest > 0; ) {
+      for (let rest = samples[line]!; rest > 0;) {
         if (filled === ids.length) {
           ids = new Float64Array(Math.min(chunkMetrics, left));
           filled = 0;
@@ -111,7 +115,8 @@ export class Encoder {
         for (let index = 0; index < count; index++, place = next[place]!) ids[filled++] = this.#columns.ids[place]!;
         rest -= count;
         left -= count;
-        if (filled === ids.length) chunks.push({ body: this.#format.finish(), format: this.format, count: filled, ids });
+        if (filled === ids.length)
+          chunks.push({ body: this.#format.finish(), format: this.format, count: filled, ids });
       }
     }
     return chunks;
@@ -120,7 +125,10 @@ export class Encoder {
   /** Brings each series into the order of its times; says which samples repeat the time of the one before them. */
   #refuseRepeats(): RefusedRow[] {
     const places = this.#lines.orderByTime(this.#columns.timestamps.numbers);
-    return places.map((place) => ({ id: this.#columns.ids[place]!, reason: 'its series has another sample of the same time' }));
+    return places.map((place) => ({
+      id: this.#columns.ids[place]!,
+      reason: 'its series has another sample of the same time',
+    }));
   }
 
   #headOf(line: number): unknown {
@@ -140,7 +148,11 @@ export class Encoder {
   /** Ids of the samples of a line. */
   #idsOf(line: number): number[] {
     const ids: number[] = [];
-    for (let place = this.#lines.first[line]!; ids.length < this.#lines.samples[line]!; place = this.#lines.next[place]!) {
+    for (
+      let place = this.#lines.first[line]!;
+      ids.length < this.#lines.samples[line]!;
+      place = this.#lines.next[place]!
+    ) {
       ids.push(this.#columns.ids[place]!);
     }
     return ids;
@@ -150,7 +162,8 @@ export class Encoder {
   #series(id: number): KnownSeries {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
-    for (const row of this.#reader.seriesFrom(this.#known.size === 0 ? 0 : id)) this.#known.set(row.id, this.#knownSeries(row));
+    for (const row of this.#reader.seriesFrom(this.#known.size === 0 ? 0 : id))
+      this.#known.set(row.id, this.#knownSeries(row));
     const found = this.#known.get(id);
     if (found === undefined) throw new Error(`sample of series ${id}, which does not exist`);
     return found;

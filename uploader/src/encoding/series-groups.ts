@@ -49,7 +49,8 @@ export class BatchLines {
     let line = 0;
     for (let place = 0; place < count; place++, line++) {
       const id = series.numbers[place]!;
-      if (texts !== undefined || line >= this.count || seriesIds[line] !== id) line = this.#find(id, texts?.[place], { place, seriesOf });
+      if (texts !== undefined || line >= this.count || seriesIds[line] !== id)
+        line = this.#find(id, texts?.[place], { place, seriesOf });
       next[last[line]!] = place;
       last[line] = place;
       samples[line]! += 1;
@@ -58,7 +59,11 @@ export class BatchLines {
   }
 
   /** The line of a series, or of a text of it; a new one where there is none. */
-  #find(id: number, text: string | undefined, { place, seriesOf }: { place: number; seriesOf: (id: number) => KnownSeries }): number {
+  #find(
+    id: number,
+    text: string | undefined,
+    { place, seriesOf }: { place: number; seriesOf: (id: number) => KnownSeries },
+  ): number {
     const found = text === undefined ? (this.#lineOf[id] ?? 0) - 1 : (this.#lineOfText.get(`${id} ${text}`) ?? -1);
     if (found !== -1) return found;
     const line = this.count++;
@@ -107,9 +112,11 @@ export class BatchLines {
 
   #reorder(line: number, timestamps: Float64Array): number[] {
     const places: number[] = [];
-    for (let place = this.first[line]!; places.length < this.samples[line]!; place = this.next[place]!) places.push(place);
+    for (let place = this.first[line]!; places.length < this.samples[line]!; place = this.next[place]!)
+      places.push(place);
     places.sort((a, b) => timestamps[a]! - timestamps[b]!);
-    const isRepeat = (place: number, index: number): boolean => index > 0 && timestamps[places[index - 1]!] === timestamps[place];
+    const isRepeat = (place: number, index: number): boolean =>
+      index > 0 && timestamps[places[index - 1]!] === timestamps[place];
     const kept = places.filter((place, index) => !isRepeat(place, index));
     this.first[line] = kept[0]!;
     this.samples[line] = kept.length;

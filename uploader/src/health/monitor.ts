@@ -47,7 +47,10 @@ export class HealthMonitor {
 
   /** The report in two numbers, of a snapshot or of this moment. */
   judgement(snapshot: Snapshot = this.#options.snapshots.take()): Judgement {
-    return { health: severity[this.reportOf(snapshot).status], oldestPendingSeconds: Math.round(oldestPendingSeconds(snapshot)) };
+    return {
+      health: severity[this.reportOf(snapshot).status],
+      oldestPendingSeconds: Math.round(oldestPendingSeconds(snapshot)),
+    };
   }
 
   reportOf(snapshot: Snapshot): HealthReport {
@@ -55,7 +58,10 @@ export class HealthMonitor {
     const timestamp = new Date(snapshot.nowMs).toISOString();
     const verdict = healthOf(snapshot, limits, this.#options.configurationWarnings);
     const components = Object.fromEntries(
-      Object.entries(verdict.components).map(([name, component]) => [name, { ...component, since: this.#note(name, component, timestamp) }]),
+      Object.entries(verdict.components).map(([name, component]) => [
+        name,
+        { ...component, since: this.#note(name, component, timestamp) },
+      ]),
     );
     return {
       status: verdict.status,

@@ -44,12 +44,21 @@ const HOUR_MS = 3_600_000;
 export const severity: Readonly<Record<Status, number>> = { ok: 0, degraded: 1, error: 2 };
 
 /** The health of a box: a pure function of what was seen of it. */
-export function healthOf(snapshot: Snapshot, limits: HealthLimits, configurationWarnings: readonly string[] = []): Verdict {
-  const collectors = snapshot.collectors.map((row) => [`collector.${row.collector}`, collectorHealth(row, snapshot)] as const);
+export function healthOf(
+  snapshot: Snapshot,
+  limits: HealthLimits,
+  configurationWarnings: readonly string[] = [],
+): Verdict {
+  const collectors = snapshot.collectors.map(
+    (row) => [`collector.${row.collector}`, collectorHealth(row, snapshot)] as const,
+  );
   const database = setAsideHealth(snapshot.setAside);
   const components = {
     ...Object.fromEntries(collectors),
-    collector: collectorProcessHealth(snapshot, collectors.map(([, component]) => component)),
+    collector: collectorProcessHealth(
+      snapshot,
+      collectors.map(([, component]) => component),
+    ),
     uploader: uploaderHealth(snapshot, limits),
     storage: storageHealth(snapshot),
     ...(database === undefined ? {} : { database }),
@@ -94,11 +103,13 @@ function collectorProcessHealth(snapshot: Snapshot, states: readonly Component[]
   const { collectors, heartbeatMs, heartbeatAgeMs, storage } = snapshot;
   const details = { heartbeat: time(heartbeatMs), collectors: collectors.length };
   const shortest = Math.min(...collectors.map(({ intervalMs }) => intervalMs));
-  if (collectors.length === 0) return { status: 'error', message: 'the collector has not stored anything yet', details };
+  if (collectors.length === 0)
+    return { status: 'error', message: 'the collector has not stored anything yet', details };
   if (heartbeatAgeMs > lateAfter(shortest, storage.flushIntervalMs)) {
     return { status: 'error', message: `no sign of the collector for ${seconds(heartbeatAgeMs)}`, details };
   }
-  if (states.every(({ status }) => status !== 'ok')) return { status: 'error', message: 'all collectors are failing', details };
+  if (states.every(({ status }) => status !== 'ok'))
+    return { status: 'error', message: 'all collectors are failing', details };
   return { status: 'ok', message: 'collecting', details };
 }
 
@@ -108,7 +119,8 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): Component {
   const waitingMs = withoutUploadMs(snapshot);
   const floor = PENDING_INTERVALS * samplesPerUpload(snapshot, limits);
   const because = receiver.reason === '' ? '' : `: ${receiver.reason}`;
-  if (receiver.condition === 'held') return { status: 'error', message: `the receiver refuses uploads${because}`, details };
+  if (receiver.condition === 'held')
+    return { status: 'error', message: `the receiver refuses uploads${because}`, details };
   if (waitingMs > limits.healthErrorAfterMs && books.pending > Math.max(limits.healthErrorPending, floor)) {
     return { status: 'error', message: `no upload for ${seconds(waitingMs)}${because}`, details };
   }
@@ -176,9 +188,14 @@ function storageHealth(snapshot: Snapshot): Component {
   }
   if (storage.walBlockedSince !== null && nowMs - storage.walBlockedSince > WAL_BLOCKED_MS) {
     const since = new Date(storage.walBlockedSince).toISOString();
-    return { status: 'degraded', message: `a program that has the database open keeps its WAL from being emptied since ${since}`, details };
+    return {
+      status: 'degraded',
+      message: `a program that has the database open keeps its WAL from being emptied since ${since}`,
+      details,
+    };
   }
-  if (droppedInLastHour > 0) return { status: 'degraded', message: `${droppedInLastHour} samples were dropped in the last hour`, details };
+  if (droppedInLastHour > 0)
+    return { status: 'degraded', message: `${droppedInLastHour} samples were dropped in the last hour`, details };
   if (rejectedAgeMs !== undefined && rejectedAgeMs <= HOUR_MS) {
     return { status: 'degraded', message: `samples were rejected in the last hour, ${books.rejected} in all`, details };
   }
@@ -190,11 +207,16 @@ function timeHealth({ skewMs, skewErrorMs, held }: Snapshot, { clockSkewWarnMs }
     ...(skewMs === undefined ? {} : { skew_ms: Math.round(skewMs), skew_error_ms: Math.round(skewErrorMs ?? 0) }),
     ...(held === undefined ? {} : { held: held.count, held_because: held.reason }),
   };
-  if (held !== undefined) return { status: 'degraded', message: `${held.count} samples are held: ${held.reason}`, details };
+  if (held !== undefined)
+    return { status: 'degraded', message: `${held.count} samples are held: ${held.reason}`, details };
   if (skewMs === undefined) return { status: 'ok', message: 'not compared with the receiver yet', details };
   if (Math.abs(skewMs) <= clockSkewWarnMs) return { status: 'ok', message: 'agrees with the receiver', details };
   const direction = skewMs > 0 ? 'ahead of' : 'behind';
-  return { status: 'degraded', message: `this clock is ${seconds(Math.abs(skewMs))} ${direction} the receiver’s`, details };
+  return {
+    status: 'degraded',
+    message: `this clock is ${seconds(Math.abs(skewMs))} ${direction} the receiver’s`,
+    details,
+  };
 }
 
 /** A typing error in a variable must not stop a remote box, and must not go unseen. */

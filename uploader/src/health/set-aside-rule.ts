@@ -24,7 +24,10 @@ function describe(each: SetAsideNow): string {
 
 function remedy({ schemaVersion, isBeingTakenOver, isTakenOverHere }: SetAsideNow): string {
   if (isTakenOverHere) return 'is being taken over';
-  const version = isBeingTakenOver ? 'the version that began to take it over' : `a version that knows schema ${schemaVersion}`;
-  if (isBeingTakenOver || schemaVersion > SCHEMA_VERSION) return `is set aside: install ${version}, or move the file away to give up its samples`;
+  const version = isBeingTakenOver
+    ? 'the version that began to take it over'
+    : `a version that knows schema ${schemaVersion}`;
+  if (isBeingTakenOver || schemaVersion > SCHEMA_VERSION)
+    return `is set aside: install ${version}, or move the file away to give up its samples`;
   return 'is set aside: restart the collector, which takes it over';
 }

@@ -16,16 +16,23 @@ const LABEL_WIDTH = 12;
  * @param coloured with ANSI colours, for a terminal; else the same text plain
  */
 export function statusText(status: BoxStatus, coloured: boolean): string {
-  const paint = (state: State, text: string): string => (coloured ? styleText(colours[state], text, { validateStream: false }) : text);
+  const paint = (state: State, text: string): string =>
+    coloured ? styleText(colours[state], text, { validateStream: false }) : text;
   const { device_id: device, timestamp, version, uptime_seconds: uptime } = status;
   const sections = [
-    [`${device} is ${paint(status.status, status.status)}: ${status.reason}`, `${timestamp.slice(0, 19).replace('T', ' ')} UTC, version ${version}, uploader ${uptime === 0 ? 'not running' : `up ${duration(uptime)}`}`],
+    [
+      `${device} is ${paint(status.status, status.status)}: ${status.reason}`,
+      `${timestamp.slice(0, 19).replace('T', ' ')} UTC, version ${version}, uploader ${uptime === 0 ? 'not running' : `up ${duration(uptime)}`}`,
+    ],
     componentLines(status, paint),
     [...sampleLines(status), ...backlogLines(status), ...perDayLines(status)],
     uploadLines(status),
     collectorLines(status, paint),
   ];
-  return `${sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
 }
 
 /** The status of a box as one line, for `systemctl status`. */
@@ -42,7 +49,9 @@ function line(label: string, text: string): string {
 function componentLines({ components, timestamp }: BoxStatus, paint: Paint): string[] {
   return Object.entries(components)
     .filter(([name]) => !name.startsWith('collector.'))
-    .map(([name, { status, message, since }]) => line(name, `${paint(status, status.padEnd(9))} ${message} (since ${clockTime(since, timestamp)})`));
+    .map(([name, { status, message, since }]) =>
+      line(name, `${paint(status, status.padEnd(9))} ${message} (since ${clockTime(since, timestamp)})`),
+    );
 }
 
 function sampleLines({ books }: BoxStatus): string[] {
@@ -56,10 +65,15 @@ function backlogLines({ backlog, components }: BoxStatus): string[] {
   const parts = [
     age === undefined ? 'nothing is pending' : `the oldest pending sample is ${duration(age)} old`,
     ...(held > 0 ? [`${count(held)} are held`] : []),
-    ...(done === undefined ? [] : [`${bar(done)} ${percent(done)}${left === undefined ? '' : `, ${duration(left)} left`}`]),
+    ...(done === undefined
+      ? []
+      : [`${bar(done)} ${percent(done)}${left === undefined ? '' : `, ${duration(left)} left`}`]),
   ];
   const { skew_ms: skewMs, skew_error_ms: error } = components['time']?.details ?? {};
-  const clock = typeof skewMs === 'number' ? `${skew(skewMs, Number(error))}, by the receiver’s` : 'not compared with the receiver’s yet';
+  const clock =
+    typeof skewMs === 'number'
+      ? `${skew(skewMs, Number(error))}, by the receiver’s`
+      : 'not compared with the receiver’s yet';
   return [line('backlog', parts.join(', ')), line('clock', clock)];
 }
 
@@ -69,13 +83,19 @@ function bar(done: number): string {
 }
 
 function perDayLines({ per_day: { sent_bytes: sent, written_bytes: written } }: BoxStatus): string[] {
-  const parts = [...(sent === undefined ? [] : [`${bytes(sent)} sent`]), ...(written === undefined ? [] : [`${bytes(written)} written to the disk`])];
+  const parts = [
+    ...(sent === undefined ? [] : [`${bytes(sent)} sent`]),
+    ...(written === undefined ? [] : [`${bytes(written)} written to the disk`]),
+  ];
   return parts.length === 0 ? [] : [line('in a day', `${parts.join(', ')}, at this pace`)];
 }
 
 function uploadLines({ uploads, timestamp }: BoxStatus): string[] {
   return uploads.slice(0, SHOWN_UPLOADS).map(({ at, samples, bytes: size, outcome, reason, times }, index) => {
-    const what = outcome === 'failed' ? `failed${times > 1 ? ` ${times} times` : ''}: ${reason}` : `${count(samples)} samples, ${bytes(size)}, ${outcome}`;
+    const what =
+      outcome === 'failed'
+        ? `failed${times > 1 ? ` ${times} times` : ''}: ${reason}`
+        : `${count(samples)} samples, ${bytes(size)}, ${outcome}`;
     return line(index === 0 ? 'uploads' : '', `${clockTime(at, timestamp)}  ${what}`);
   });
 }
@@ -86,6 +106,9 @@ function collectorLines({ components, timestamp }: BoxStatus, paint: Paint): str
     .map(([name, { status, message, details }], index) => {
       const took = shortDuration(Number(details['duration_ms'])).padStart(8);
       const scrape = `${clockTime(details['last_scrape'] as string | undefined, timestamp)} ${took}`;
-      return line(index === 0 ? 'collectors' : '', `${name.slice('collector.'.length).padEnd(12)} ${scrape}  ${paint(status, message)}`);
+      return line(
+        index === 0 ? 'collectors' : '',
+        `${name.slice('collector.'.length).padEnd(12)} ${scrape}  ${paint(status, message)}`,
+      );
     });
 }

@@ -41,7 +41,9 @@ export function statusOf(report: HealthReport, snapshot: Snapshot): BoxStatus {
     reason: reasonOf(report),
     books,
     backlog: {
-      ...(oldestPendingMs === undefined ? {} : { oldest_pending_age_seconds: Math.max(0, nowMs - oldestPendingMs) / 1000 }),
+      ...(oldestPendingMs === undefined
+        ? {}
+        : { oldest_pending_age_seconds: Math.max(0, nowMs - oldestPendingMs) / 1000 }),
       held: held?.count ?? 0,
       ...(drain === undefined ? {} : { done: drain.done }),
       ...(drain?.secondsLeft === undefined ? {} : { seconds_left: drain.secondsLeft }),
@@ -54,7 +56,9 @@ export function statusOf(report: HealthReport, snapshot: Snapshot): BoxStatus {
 /** The components of the worst state, in words; of a box that is ok, that it is. */
 function reasonOf({ status, components }: HealthReport): string {
   if (status === 'ok') return 'Everything works.';
-  const worst = Object.entries(components).filter(([name, component]) => component.status === status && !isExplained(name, components, status));
+  const worst = Object.entries(components).filter(
+    ([name, component]) => component.status === status && !isExplained(name, components, status),
+  );
   return worst.map(([name, { message }]) => `${name}: ${message}`).join('; ');
 }
 
@@ -66,6 +70,10 @@ function isExplained(name: string, components: Readonly<Record<string, Component
 function perDay(snapshot: Snapshot): BoxStatus['per_day'] {
   const { writtenPerDay, storage } = snapshot;
   const sent = sentPerDay(snapshot);
-  const written = storage.writtenPerDay === null || writtenPerDay === undefined ? undefined : storage.writtenPerDay + writtenPerDay;
-  return { ...(sent === undefined ? {} : { sent_bytes: Math.round(sent) }), ...(written === undefined ? {} : { written_bytes: Math.round(written) }) };
+  const written =
+    storage.writtenPerDay === null || writtenPerDay === undefined ? undefined : storage.writtenPerDay + writtenPerDay;
+  return {
+    ...(sent === undefined ? {} : { sent_bytes: Math.round(sent) }),
+    ...(written === undefined ? {} : { written_bytes: Math.round(written) }),
+  };
 }

@@ -22,7 +22,11 @@ const TRY_AGAIN_MS = 30_000;
  * @param onListening gets the address
  * @returns after the first try; the others go on until `stop`
  */
-export async function listenOrTell(options: ListenOptions, stop: AbortSignal, onListening: (endpoint: string) => void = () => undefined): Promise<void> {
+export async function listenOrTell(
+  options: ListenOptions,
+  stop: AbortSignal,
+  onListening: (endpoint: string) => void = () => undefined,
+): Promise<void> {
   if (await tryToListen(options, onListening, true)) return;
   void (async () => {
     const { clock } = options;
@@ -31,7 +35,11 @@ export async function listenOrTell(options: ListenOptions, stop: AbortSignal, on
   })();
 }
 
-async function tryToListen(options: ListenOptions, onListening: (endpoint: string) => void, isFirst: boolean): Promise<boolean> {
+async function tryToListen(
+  options: ListenOptions,
+  onListening: (endpoint: string) => void,
+  isFirst: boolean,
+): Promise<boolean> {
   const { sidecar, logger, healthHost, healthPort } = options;
   const host = healthHost.includes(':') ? `[${healthHost}]` : healthHost;
   try {

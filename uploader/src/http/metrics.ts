@@ -1,6 +1,11 @@
 import { Registry, type Metric } from 'prom-client';
 
-import { bucketsOf, COLLECTION_BOUNDS_SECONDS, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '@thugshells/shared/metrics/histogram.ts';
+import {
+  bucketsOf,
+  COLLECTION_BOUNDS_SECONDS,
+  UPLOAD_BOUNDS_SECONDS,
+  type HistogramState,
+} from '@thugshells/shared/metrics/histogram.ts';
 import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/metrics/agent-series.ts';
 import { exportedName, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 import type { Judgement } from '@thugshells/shared/state/uploader-report.ts';
@@ -38,9 +43,11 @@ export class Metrics {
     this.#one(uploaderSeries.health, (snapshot) => judge(snapshot).health);
     this.#one(storageSeries.rejected, ({ books }) => books.rejected);
     this.#one(storageSeries.dropped, ({ books }) => books.dropped);
-    this.#one(storageSeries.walCheckpointDuration, ({ storage }) => storage.walCheckpointMs === null ? undefined : storage.walCheckpointMs / 1000);
+    this.#one(storageSeries.walCheckpointDuration, ({ storage }) =>
+      storage.walCheckpointMs === null ? undefined : storage.walCheckpointMs / 1000,
+    );
     this.#one(storageSeries.walReclaimed, ({ storage }) => storage.walReclaimedBytes);
-    this.#one(timeSeries.skew, ({ skewMs }) => skewMs === undefined ? undefined : Math.round(skewMs));
+    this.#one(timeSeries.skew, ({ skewMs }) => (skewMs === undefined ? undefined : Math.round(skewMs)));
   }
 
   /** Prometheus' text format; made once for a snapshot. */
@@ -51,11 +58,24 @@ export class Metrics {
   }
 
   #collectorMetrics(): void {
-    const ofEach = (valuesOf: (row: Snapshot['collectors'][number]) => readonly Value[]) => ({ collectors }: Snapshot): Value[] =>
-      collectors.flatMap((row) => valuesOf(row).map((value) => ({ ...value, labels: { collector: row.collector, ...value.labels } })));
-    this.#register(collectorSeries.collected, ofEach(({ collected: value }) => [{ value }]));
-    this.#register(collectorSeries.failed, ofEach(({ failed: value }) => [{ value }]));
-    this.#register(collectorSeries.duration, ofEach(({ durations }) => histogramValues(durations, COLLECTION_BOUNDS_SECONDS)));
+    const ofEach =
+      (valuesOf: (row: Snapshot['collectors'][number]) => readonly Value[]) =>
+      ({ collectors }: Snapshot): Value[] =>
+        collectors.flatMap((row) =>
+          valuesOf(row).map((value) => ({ ...value, labels: { collector: row.collector, ...value.labels } })),
+        );
+    this.#register(
+      collectorSeries.collected,
+      ofEach(({ collected: value }) => [{ value }]),
+    );
+    this.#register(
+      collectorSeries.failed,
+      ofEach(({ failed: value }) => [{ value }]),
+    );
+    this.#register(
+      collectorSeries.duration,
+      ofEach(({ durations }) => histogramValues(durations, COLLECTION_BOUNDS_SECONDS)),
+    );
   }
 
   #uploaderMetrics(): void {

@@ -32,7 +32,9 @@ function listeningInodes(table: string, port: number): string[] {
 
 function holdsOne(pid: string, sockets: ReadonlySet<string>): boolean {
   try {
-    return readdirSync(`/proc/${pid}/fd`).some((descriptor) => sockets.has(readlinkSync(`/proc/${pid}/fd/${descriptor}`)));
+    return readdirSync(`/proc/${pid}/fd`).some((descriptor) =>
+      sockets.has(readlinkSync(`/proc/${pid}/fd/${descriptor}`)),
+    );
   } catch {
     return false;
   }

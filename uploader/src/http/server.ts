@@ -30,7 +30,8 @@ interface Page {
 const JSON_TYPE = 'application/json; charset=utf-8';
 /** Nothing but what comes with the program runs or shows on the page, and nobody frames it. uPlot places its parts by style. */
 const SECURITY_HEADERS = {
-  'content-security-policy': "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 };
@@ -46,7 +47,11 @@ export class Sidecar {
 
   constructor(options: SidecarOptions) {
     this.#options = options;
-    const json = (body: unknown): Page => ({ status: 200, type: JSON_TYPE, body: `${JSON.stringify(body, null, 2)}\n` });
+    const json = (body: unknown): Page => ({
+      status: 200,
+      type: JSON_TYPE,
+      body: `${JSON.stringify(body, null, 2)}\n`,
+    });
     this.#pages = {
       '/': () => ({ status: 200, type: 'text/html; charset=utf-8', body: statusPage(options.monitor.status()) }),
       '/health': () => this.#health((status) => (status === 'error' ? 503 : 200)),
@@ -92,19 +97,31 @@ export class Sidecar {
     const page = await this.#pageFor(request);
     // What a client sends as a body is not waited for.
     const connection = hasBody(request) ? { connection: 'close' } : {};
-    const headers = { 'content-type': page.type, 'content-length': Buffer.byteLength(page.body), 'cache-control': 'no-store' };
+    const headers = {
+      'content-type': page.type,
+      'content-length': Buffer.byteLength(page.body),
+      'cache-control': 'no-store',
+    };
     response.writeHead(page.status, { ...headers, ...SECURITY_HEADERS, ...page.headers, ...connection });
     response.end(request.method === 'HEAD' ? undefined : page.body);
     if (hasBody(request)) response.once('finish', () => request.socket.destroySoon());
   }
 
   async #pageFor(request: IncomingMessage): Promise<Page> {
-    if (this.#refusesOtherNames && !isAskedByOwnName(request)) return plain(421, 'ask by an address of this machine, such as http://127.0.0.1');
-    if (request.method !== 'GET' && request.method !== 'HEAD') return { ...plain(405, 'only GET and HEAD'), headers: { allow: 'GET, HEAD' } };
+    if (this.#refusesOtherNames && !isAskedByOwnName(request))
+      return plain(421, 'ask by an address of this machine, such as http://127.0.0.1');
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return { ...plain(405, 'only GET and HEAD'), headers: { allow: 'GET, HEAD' } };
     if (hasBody(request)) return plain(413, 'nothing here takes a body');
     const path = (request.url ?? '/').split('?')[0]!;
     const page = Object.hasOwn(this.#pages, path) ? this.#pages[path] : undefined;
-    if (page === undefined) return plain(404, `no such page; there are ${Object.keys(this.#pages).filter((known) => !known.startsWith('/assets/')).join(' ')}`);
+    if (page === undefined)
+      return plain(
+        404,
+        `no such page; there are ${Object.keys(this.#pages)
+          .filter((known) => !known.startsWith('/assets/'))
+          .join(' ')}`,
+      );
     try {
       return await page();
     } catch (error) {

@@ -140,7 +140,12 @@ export class Acknowledgements {
    * Returns how many rows became pending again because their connection had ended.
    */
   commit(): number {
-    const gathered = this.#accepted.length + this.#rejected.length + this.#confirmed.length + this.#lost.size + this.#lostWithReceiver.size;
+    const gathered =
+      this.#accepted.length +
+      this.#rejected.length +
+      this.#confirmed.length +
+      this.#lost.size +
+      this.#lostWithReceiver.size;
     if (gathered === 0) return 0;
     const { provisional, replayed, rows } = this.#database.transaction(() => this.#write()).immediate();
     const accepted = merge(this.#accepted.flatMap(({ ranges }) => ranges));
@@ -213,9 +218,11 @@ export class Acknowledgements {
 
   #write(): Written {
     const nowMs = this.#options.clock.now();
-    for (const { ranges, count, lossesMark } of this.#accepted) this.#settled.deliver(ranges, lossesMark === undefined ? undefined : { count, lossesMark });
+    for (const { ranges, count, lossesMark } of this.#accepted)
+      this.#settled.deliver(ranges, lossesMark === undefined ? undefined : { count, lossesMark });
     this.#settled.reject(this.#rejected);
-    for (const { batchId, chunkIndex, count } of this.#accepted) this.#checkpoint.run(batchId, chunkIndex, nowMs, count);
+    for (const { batchId, chunkIndex, count } of this.#accepted)
+      this.#checkpoint.run(batchId, chunkIndex, nowMs, count);
     this.#forgetCheckpoints.run();
     for (const rowId of this.#confirmed) this.#dropProvisional.run(rowId);
     const provisional = [...this.#provisional, ...this.#writeProvisional(nowMs)];

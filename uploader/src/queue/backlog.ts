@@ -35,7 +35,9 @@ export class Backlog {
       )
       .pluck();
     this.#epochs = database.prepare('SELECT first_id, trusted FROM clock_epochs ORDER BY first_id');
-    this.#first = database.prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1').pluck();
+    this.#first = database
+      .prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1')
+      .pluck();
     this.#oldest = database
       .prepare<[number, number], number>(
         `SELECT timestamp_ms

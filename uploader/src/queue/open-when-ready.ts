@@ -11,7 +11,9 @@ const CACHE_KIB = 2048;
 const LOOK_INTERVAL_MS = 500;
 
 /** The database, or why it cannot be opened yet. */
-type Look = { readonly database: Database } | { readonly database?: undefined; readonly reason: string; readonly tooNew?: AgentError };
+type Look =
+  | { readonly database: Database }
+  | { readonly database?: undefined; readonly reason: string; readonly tooNew?: AgentError };
 
 /**
  * Opens the database as soon as it has the schema that this program knows. The collector makes both; one that a newer
@@ -22,14 +24,25 @@ type Look = { readonly database: Database } | { readonly database?: undefined; r
  */
 export async function openWhenReady(
   path: string,
-  { clock, logger, stop, onLook }: { readonly clock: Clock; readonly logger: Logger; readonly stop: AbortSignal; readonly onLook?: (reason: string) => void },
+  {
+    clock,
+    logger,
+    stop,
+    onLook,
+  }: {
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly stop: AbortSignal;
+    readonly onLook?: (reason: string) => void;
+  },
 ): Promise<Database | undefined> {
   let logged: string | undefined;
   while (!stop.aborted) {
     const look = tryOpen(path);
     if (look.database !== undefined) return look.database;
     const { reason, tooNew } = look;
-    if (reason !== logged && tooNew !== undefined) logger.warn('newer database, waiting for the collector', { path, reason, hint: tooNew.hint });
+    if (reason !== logged && tooNew !== undefined)
+      logger.warn('newer database, waiting for the collector', { path, reason, hint: tooNew.hint });
     else if (reason !== logged) logger.info('waiting for the collector to prepare the database', { path, reason });
     logged = reason;
     onLook?.(reason);
@@ -47,7 +60,10 @@ export function openNow(path: string): Database {
   const look = tryOpen(path);
   if (look.database !== undefined) return look.database;
   if (look.tooNew !== undefined) throw look.tooNew;
-  throw new AgentError(`cannot use the database ${path}: ${look.reason}`, { code: 'DATABASE_NOT_READY', hint: 'the collector prepares it; look at THUGSHELLS_DB_PATH' });
+  throw new AgentError(`cannot use the database ${path}: ${look.reason}`, {
+    code: 'DATABASE_NOT_READY',
+    hint: 'the collector prepares it; look at THUGSHELLS_DB_PATH',
+  });
 }
 
 function tryOpen(path: string): Look {

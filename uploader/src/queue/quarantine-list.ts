@@ -15,7 +15,10 @@ export interface QuarantinedSample {
 }
 
 /** What is in quarantine, newest first, at most `limit` of it, and how much there is in all. */
-export function quarantinedSamples(database: Database, limit: number): { readonly samples: readonly QuarantinedSample[]; readonly total: number } {
+export function quarantinedSamples(
+  database: Database,
+  limit: number,
+): { readonly samples: readonly QuarantinedSample[]; readonly total: number } {
   const rows = database
     .prepare<[number], Omit<QuarantinedSample, 'tags'> & { readonly tags: string | null }>(
       `SELECT q.id, m.timestamp_ms + (SELECT offset_ms FROM epochs WHERE first_id <= q.id ORDER BY first_id DESC LIMIT 1) AS timestampMs,
@@ -25,5 +28,11 @@ export function quarantinedSamples(database: Database, limit: number): { readonl
     )
     .all(limit);
   const total = database.prepare<[], number>('SELECT COUNT(*) FROM rejected').pluck().get()!;
-  return { total, samples: rows.map((row) => ({ ...row, tags: row.tags === null ? null : (JSON.parse(row.tags) as Record<string, string>) })) };
+  return {
+    total,
+    samples: rows.map((row) => ({
+      ...row,
+      tags: row.tags === null ? null : (JSON.parse(row.tags) as Record<string, string>),
+    })),
+  };
 }

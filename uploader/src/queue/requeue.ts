@@ -66,7 +66,9 @@ export class Requeue {
     this.#correct = database.prepare(
       `UPDATE epochs SET offset_ms = offset_ms + ?, trusted = 2, lost = 0, reason = reason || '; corrected by hand' WHERE first_id = ?`,
     );
-    this.#lostRows = database.prepare<[number, number, string], number>('SELECT id FROM rejected WHERE id BETWEEN ? AND ? AND reason = ?').pluck();
+    this.#lostRows = database
+      .prepare<[number, number, string], number>('SELECT id FROM rejected WHERE id BETWEEN ? AND ? AND reason = ?')
+      .pluck();
   }
 
   /** Delivered rows; returns how many became pending. */

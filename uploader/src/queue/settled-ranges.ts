@@ -49,26 +49,30 @@ export class Settled {
       )
       .raw();
     this.#after = database
-      .prepare<[number], [number, number]>('SELECT first_id, last_id FROM settled WHERE first_id > ? ORDER BY first_id LIMIT 1')
+      .prepare<[number], [number, number]>(
+        'SELECT first_id, last_id FROM settled WHERE first_id > ? ORDER BY first_id LIMIT 1',
+      )
       .raw();
     this.#within = database
       .prepare<[number, number], [number, number]>(
         'SELECT first_id, last_id FROM settled WHERE first_id BETWEEN ? AND ? ORDER BY first_id',
       )
       .raw();
-    this.#isRowWithin = database.prepare<[number, number], number>('SELECT 1 FROM samples WHERE id BETWEEN ? AND ? LIMIT 1').pluck();
+    this.#isRowWithin = database
+      .prepare<[number, number], number>('SELECT 1 FROM samples WHERE id BETWEEN ? AND ? LIMIT 1')
+      .pluck();
     this.#delete = database.prepare('DELETE FROM settled WHERE first_id BETWEEN ? AND ?');
     this.#insert = database.prepare('INSERT INTO settled (first_id, last_id) VALUES (?, ?)');
-    this.#count = database.prepare<[number, number], number>('SELECT COUNT(*) FROM samples WHERE id BETWEEN ? AND ?').pluck();
+    this.#count = database
+      .prepare<[number, number], number>('SELECT COUNT(*) FROM samples WHERE id BETWEEN ? AND ?')
+      .pluck();
     this.#lossesMark = database.prepare<[], string>(LOSSES_MARK).pluck();
     this.#reject = database.prepare('INSERT OR REPLACE INTO rejected (id, status, reason) VALUES (?, ?, ?)');
     this.#forgive = database.prepare('DELETE FROM rejected WHERE id = ?');
     this.#rejectedWithin = database
       .prepare<[number, number], number>('SELECT id FROM rejected WHERE id BETWEEN ? AND ? ORDER BY id')
       .pluck();
-    this.#book = database.prepare(
-      'UPDATE uploader_state SET delivered = delivered + ?, rejected = rejected + ?',
-    );
+    this.#book = database.prepare('UPDATE uploader_state SET delivered = delivered + ?, rejected = rejected + ?');
   }
 
   /** Every settled range, ascending. */
@@ -138,7 +142,9 @@ export class Settled {
   #settle(ranges: readonly IdRange[], rows?: number): number {
     const whole = merge(ranges);
     const fresh = whole.map((range) => subtract([range], this.#touching(range)));
-    const wereAllPending = fresh.every((parts, index) => parts.length === 1 && lengthOf(parts[0]!) === lengthOf(whole[index]!));
+    const wereAllPending = fresh.every(
+      (parts, index) => parts.length === 1 && lengthOf(parts[0]!) === lengthOf(whole[index]!),
+    );
     const settled = rows !== undefined && wereAllPending ? rows : this.#rowsIn(fresh.flat());
     for (const range of whole) {
       const neighbours = this.#touching(range);
@@ -155,8 +161,14 @@ export class Settled {
    */
   #joinOverHoles(range: IdRange): number {
     let [first, last] = range;
-    for (let before = this.#before.get(first - 1); this.#isHole(before?.[1], first); before = this.#before.get(first - 1)) [first] = before!;
-    for (let after = this.#after.get(last); this.#isHole(last, after?.[0]); after = this.#after.get(last)) [, last] = after!;
+    for (
+      let before = this.#before.get(first - 1);
+      this.#isHole(before?.[1], first);
+      before = this.#before.get(first - 1)
+    )
+      [first] = before!;
+    for (let after = this.#after.get(last); this.#isHole(last, after?.[0]); after = this.#after.get(last))
+      [, last] = after!;
     if (first < range[0] || last > range[1]) this.#replace([[first, last]], [[first, last]]);
     return last;
   }

@@ -36,7 +36,9 @@ export class LostRows {
         `SELECT first_id, LEAD(first_id, 1, (SELECT last_id + 1 FROM collector_state)) OVER (ORDER BY first_id) - 1, lost FROM epochs`,
       )
       .raw();
-    this.#ids = options.database.prepare<[number, number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?').pluck();
+    this.#ids = options.database
+      .prepare<[number, number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?')
+      .pluck();
   }
 
   async run(stop: AbortSignal): Promise<void> {
@@ -64,13 +66,15 @@ export class LostRows {
 
   #slice(): number {
     const { database, settled } = this.#options;
-    return database.transaction(() => {
-      for (const gap of subtract(this.#lost(), settled.ranges())) {
-        const ids = this.#ids.all(...gap, SLICE);
-        if (ids.length > 0) return settled.reject(ids.map((id) => ({ id, reason: LOST_REASON })));
-      }
-      return 0;
-    }).immediate();
+    return database
+      .transaction(() => {
+        for (const gap of subtract(this.#lost(), settled.ranges())) {
+          const ids = this.#ids.all(...gap, SLICE);
+          if (ids.length > 0) return settled.reject(ids.map((id) => ({ id, reason: LOST_REASON })));
+        }
+        return 0;
+      })
+      .immediate();
   }
 
   #lost(): IdRange[] {

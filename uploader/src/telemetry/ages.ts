@@ -9,7 +9,10 @@ export interface Now {
  * that neither a step of the wall clock nor a suspended machine makes it old.
  */
 export class Ages {
-  readonly #seen = new Map<string, { readonly atMs: number; readonly monotonicMs: number; readonly ageMs: number; lookedAt: number }>();
+  readonly #seen = new Map<
+    string,
+    { readonly atMs: number; readonly monotonicMs: number; readonly ageMs: number; lookedAt: number }
+  >();
 
   /** Milliseconds since the time `atMs` of a thing, which is 0 where it lies in the future. */
   of(thing: string, atMs: number, { wallMs, monotonicMs }: Now): number {

@@ -109,7 +109,10 @@ export class StoreReader {
   held(settled: () => readonly IdRange[]): HeldRows | undefined {
     const epochs = this.#held.all().filter(({ first, last }) => first <= last);
     if (epochs.length === 0) return undefined;
-    const rest = subtract(epochs.map(({ first, last }): IdRange => [first, last]), settled());
+    const rest = subtract(
+      epochs.map(({ first, last }): IdRange => [first, last]),
+      settled(),
+    );
     const count = rest.reduce((sum, [first, last]) => sum + last - first + 1, 0);
     return count === 0 ? undefined : { count, reason: epochs.at(-1)!.flag === 0 ? BEFORE_BUILD : FAR_OFF };
   }

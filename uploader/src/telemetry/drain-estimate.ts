@@ -31,7 +31,8 @@ export class DrainWatch {
     }
     this.#peak = Math.max(this.#peak, pending);
     const last = this.#looks.at(-1);
-    if (last === undefined || monotonicMs - last.atMs >= LEAST_SPACING_MS) this.#looks.push({ atMs: monotonicMs, pending });
+    if (last === undefined || monotonicMs - last.atMs >= LEAST_SPACING_MS)
+      this.#looks.push({ atMs: monotonicMs, pending });
     // The window's beginning is its oldest look; one older than the window stays where there is no other.
     while (this.#looks.length > 2 && monotonicMs - this.#looks[1]!.atMs >= WINDOW_MS) this.#looks.shift();
     const { atMs, pending: before } = this.#looks[0]!;

@@ -55,12 +55,25 @@ export class OwnState {
   report(judgement: Judgement): UploaderReport {
     const { nowMs, startedAtMs, counts, receiver, uploads, rejectedAtMs } = this.now();
     const { lastDelivery, ...rest } = receiver;
-    return { writtenAtMs: nowMs, startedAtMs, endpoint: this.endpoint, counts, receiver: rest, lastDelivery, uploads, rejectedAtMs, judgement };
+    return {
+      writtenAtMs: nowMs,
+      startedAtMs,
+      endpoint: this.endpoint,
+      counts,
+      receiver: rest,
+      lastDelivery,
+      uploads,
+      rejectedAtMs,
+      judgement,
+    };
   }
 }
 
 /** What is known of an uploader that does not run, by what it left in the database. */
-export function stateOfStopped(report: UploaderReport | undefined, { nowMs, skewMs }: { readonly nowMs: number; readonly skewMs: number | undefined }): UploadsNow {
+export function stateOfStopped(
+  report: UploaderReport | undefined,
+  { nowMs, skewMs }: { readonly nowMs: number; readonly skewMs: number | undefined },
+): UploadsNow {
   const receiver = report?.receiver ?? { condition: 'unknown' as const, reason: '', sinceMs: nowMs };
   return {
     ...{ nowMs, startedAtMs: report?.startedAtMs ?? nowMs, uptimeSeconds: 0, isRunning: false },

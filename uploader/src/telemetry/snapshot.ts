@@ -16,7 +16,12 @@ export interface UploadsNow {
   /** 0 where it does not run: it is spoken of from what it left in the database. */
   readonly uptimeSeconds: number;
   readonly isRunning: boolean;
-  readonly receiver: { readonly condition: ReceiverCondition; readonly reason: string; readonly sinceMs: number; readonly lastDelivery: Delivery | undefined };
+  readonly receiver: {
+    readonly condition: ReceiverCondition;
+    readonly reason: string;
+    readonly sinceMs: number;
+    readonly lastDelivery: Delivery | undefined;
+  };
   /** Newest first. */
   readonly uploads: readonly UploadRecord[];
   readonly counts: UploadCounts;
@@ -90,12 +95,16 @@ export class Snapshots {
     const uploads = this.#sources.uploads();
     const books = backlog.books();
     const heartbeatMs = store.heartbeatMs();
-    const age = (thing: string, atMs: number): number => this.#ages.of(thing, atMs, { wallMs: uploads.nowMs, monotonicMs });
-    const ageOrNever = (thing: string, atMs: number | undefined): number | undefined => (atMs === undefined ? undefined : age(thing, atMs));
+    const age = (thing: string, atMs: number): number =>
+      this.#ages.of(thing, atMs, { wallMs: uploads.nowMs, monotonicMs });
+    const ageOrNever = (thing: string, atMs: number | undefined): number | undefined =>
+      atMs === undefined ? undefined : age(thing, atMs);
     return {
       ...uploads,
       ...store.bytes(),
-      collectors: store.collectors().map((row) => ({ ...row, lastScrapeAgeMs: age(`collector ${row.collector}`, row.lastScrapeMs) })),
+      collectors: store
+        .collectors()
+        .map((row) => ({ ...row, lastScrapeAgeMs: age(`collector ${row.collector}`, row.lastScrapeMs) })),
       heartbeatMs,
       heartbeatAgeMs: age('heartbeat', heartbeatMs),
       books,

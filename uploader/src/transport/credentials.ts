@@ -33,7 +33,13 @@ export class Credentials {
   readonly #certificate: WatchedFile | undefined;
   readonly #key: WatchedFile | undefined;
 
-  constructor({ remoteTokenFile, remoteCaFile, remoteCertFile, remoteKeyFile, credentialsDirectory = '' }: CredentialsOptions) {
+  constructor({
+    remoteTokenFile,
+    remoteCaFile,
+    remoteCertFile,
+    remoteKeyFile,
+    credentialsDirectory = '',
+  }: CredentialsOptions) {
     const exemptFolders = [CONTAINER_SECRETS, credentialsDirectory].filter((folder) => folder !== '');
     const fileOf = (variable: string, path: string, isSecret = false): WatchedFile | undefined =>
       path === '' ? undefined : new WatchedFile({ variable: `THUGSHELLS_${variable}`, path, isSecret, exemptFolders });
@@ -51,7 +57,8 @@ export class Credentials {
   authorization(): { readonly authorization?: string } {
     if (this.#token === undefined) return {};
     const token = this.#token.read().trim();
-    if (!TOKEN.test(token)) throw this.#token.unusable(token === '' ? 'is empty' : 'holds something that cannot be a bearer token');
+    if (!TOKEN.test(token))
+      throw this.#token.unusable(token === '' ? 'is empty' : 'holds something that cannot be a bearer token');
     return { authorization: `Bearer ${token}` };
   }
 
@@ -72,7 +79,10 @@ export class Credentials {
 
   /** What is wrong with the files now, one sentence each. */
   problems(): string[] {
-    return [() => this.authorization(), ...[this.#certificateAuthority, this.#certificate, this.#key].map((file) => () => file?.read())].flatMap((read) => {
+    return [
+      () => this.authorization(),
+      ...[this.#certificateAuthority, this.#certificate, this.#key].map((file) => () => file?.read()),
+    ].flatMap((read) => {
       try {
         read();
         return [];

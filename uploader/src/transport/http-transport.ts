@@ -120,21 +120,33 @@ export abstract class HttpTransport implements Transport, Pinger {
       const closing = response.headers.connection?.toLowerCase() === 'close';
       const post = { ...measured(), outcome, status: answer.status, bytesReceived: response.body.length, closing };
       // Not of a portal's page, nor of a proxy that speaks for a receiver that is away.
-      if (post.outcome.kind === 'delivered' || post.outcome.kind === 'partial') onDate?.({ date: response.headers.date, sentAtMs, receivedAtMs });
+      if (post.outcome.kind === 'delivered' || post.outcome.kind === 'partial')
+        onDate?.({ date: response.headers.date, sentAtMs, receivedAtMs });
       if (post.connection !== undefined && RECEIVER_GONE.includes(response.statusCode)) {
         this.#options.onConnectionClosed(post.connection);
       }
       return post;
     } catch (error) {
       signal.throwIfAborted();
-      return { ...measured(), outcome: outcomeOfError(error), errorCode: codeOf(error), bytesReceived: 0, closing: false };
+      return {
+        ...measured(),
+        outcome: outcomeOfError(error),
+        errorCode: codeOf(error),
+        bytesReceived: 0,
+        closing: false,
+      };
     }
   }
 
   /** The Date header of an address, asked for over a connection of its own: an upload may take its time. */
   async dateOf(url: string, signal: AbortSignal): Promise<string | undefined> {
     const own = new URL(url).origin === new URL(this.#options.remoteUrl).origin ? this.#proofs() : {};
-    const response = await this.#client.head(url, { ...own, agent: this.#connections.single(url), signal, timeout: { request: SHORT_TIMEOUT_MS } });
+    const response = await this.#client.head(url, {
+      ...own,
+      agent: this.#connections.single(url),
+      signal,
+      timeout: { request: SHORT_TIMEOUT_MS },
+    });
     return response.headers.date;
   }
 
@@ -142,7 +154,12 @@ export abstract class HttpTransport implements Transport, Pinger {
     const url = new URL('/health', this.#options.remoteUrl);
     let connection: number | undefined;
     try {
-      const request = this.#client.head(url, { ...this.#proofs(), agent: this.#connections.kept(url.href), signal, timeout: { request: SHORT_TIMEOUT_MS } });
+      const request = this.#client.head(url, {
+        ...this.#proofs(),
+        agent: this.#connections.kept(url.href),
+        signal,
+        timeout: { request: SHORT_TIMEOUT_MS },
+      });
       const use = (socket: Socket): void => void (connection = this.#connections.watch(socket));
       void request.on('request', (outgoing: ClientRequest) => outgoing.once('socket', use));
       const { statusCode } = await request;
@@ -237,7 +254,9 @@ export abstract class HttpTransport implements Transport, Pinger {
     const { credentials, remoteUrl } = this.#options;
     const host = new URL(remoteUrl).hostname.replace(/^\[|\]$/g, '');
     // By the address that is configured: through a proxy, TLS itself does not know an address that is no name.
-    const identity = { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) };
+    const identity = {
+      checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
+    };
     return { headers: credentials.authorization(), https: { ...credentials.tls(), ...identity } };
   }
 }

@@ -35,7 +35,10 @@ export class WatchedFile {
     const { path, isSecret = false } = this.#options;
     try {
       const { ino, size, mtimeMs, mode } = statSync(path);
-      if (isSecret && (mode & OTHERS) !== 0 && !this.#isExempt()) throw new Error(`mode ${(mode & 0o777).toString(8).padStart(4, '0')} lets other users at it; it must be 0600 or narrower`);
+      if (isSecret && (mode & OTHERS) !== 0 && !this.#isExempt())
+        throw new Error(
+          `mode ${(mode & 0o777).toString(8).padStart(4, '0')} lets other users at it; it must be 0600 or narrower`,
+        );
       const version = [ino, size, mtimeMs].join();
       if (version !== this.#version) this.#content = readFileSync(path, 'utf8');
       this.#version = version;

@@ -64,7 +64,10 @@ export class RemoteWrite extends HttpTransport {
     const { status, samplesWritten } = answer;
     if (status === UNSUPPORTED_MEDIA_TYPE || (isSuccess(answer) && samplesWritten === undefined)) {
       this.#format = 'remote-write-1';
-      return { kind: 'hold', reason: `HTTP ${status} from a receiver that no longer takes remote write 2.0; 1.0 comes next` };
+      return {
+        kind: 'hold',
+        reason: `HTTP ${status} from a receiver that no longer takes remote write 2.0; 1.0 comes next`,
+      };
     }
     if (!isSuccess(answer)) return outcomeOf(answer, sent);
     // Its body is reserved, and the header says what a portal's page cannot.

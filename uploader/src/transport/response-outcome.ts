@@ -38,7 +38,10 @@ export function outcomeOf(answer: Answer, sent: number): Outcome {
   if (status >= 200 && status <= 299) return outcomeOfSuccess(answer, sent);
   const reason = `HTTP ${status}${answer.body === '' ? '' : `: ${excerpt(answer.body)}`}`;
   if (status >= 300 && status <= 399) {
-    return { kind: 'hold', reason: `HTTP ${status} redirects to ${answer.location ?? 'nowhere'}, which is not followed` };
+    return {
+      kind: 'hold',
+      reason: `HTTP ${status} redirects to ${answer.location ?? 'nowhere'}, which is not followed`,
+    };
   }
   const verdict = verdicts[status] ?? (status >= 500 ? 'retry' : 'hold');
   if (verdict !== 'retry') return { kind: verdict, reason };

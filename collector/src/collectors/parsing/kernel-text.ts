@@ -125,7 +125,8 @@ export class EqualWidth {
 
   check(line: KernelLine, fields: readonly unknown[]): void {
     this.#width ??= fields.length;
-    if (fields.length !== this.#width) throw malformedLine(line, `${fields.length} numbers where the lines before have ${this.#width}`);
+    if (fields.length !== this.#width)
+      throw malformedLine(line, `${fields.length} numbers where the lines before have ${this.#width}`);
   }
 }
 

@@ -65,7 +65,11 @@ export class Cooling {
     for (const directory of directories) {
       const path = `${DIRECTORY}/${directory}`;
       const device = uniqueName(devices, await nameIn(this.#kernel, `${path}/type`, directory), directory);
-      devices.set(device, { device, file: `${path}/cur_state`, highest: (await this.#number(`${path}/max_state`)) ?? 0 });
+      devices.set(device, {
+        device,
+        file: `${path}/cur_state`,
+        highest: (await this.#number(`${path}/max_state`)) ?? 0,
+      });
     }
     this.#devices = [...devices.values()].filter(({ highest }) => highest > 0);
     this.#foundIn = key;

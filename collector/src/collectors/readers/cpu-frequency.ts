@@ -6,8 +6,14 @@ import { byNumber, numberLine } from '../parsing/kernel-text.ts';
 import { readEach } from './partial-result.ts';
 
 const hertz = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'hertz', help });
-const current = hertz('cpu.frequency_hertz', 'Clock of the cores of a frequency policy, as the driver knows or guesses it.');
-const limit = hertz('cpu.frequency_limit_hertz', 'Highest clock that the policy may choose now; lower than the maximum while the board cools down.');
+const current = hertz(
+  'cpu.frequency_hertz',
+  'Clock of the cores of a frequency policy, as the driver knows or guesses it.',
+);
+const limit = hertz(
+  'cpu.frequency_limit_hertz',
+  'Highest clock that the policy may choose now; lower than the maximum while the board cools down.',
+);
 const maximum = hertz('cpu.frequency_max_hertz', 'Highest clock of the cores of the policy.');
 
 /** By policy: cores of a cluster have one clock (Documentation/admin-guide/pm/cpufreq.rst). */

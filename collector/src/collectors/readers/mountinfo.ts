@@ -83,7 +83,9 @@ export function realMounts(mounts: readonly Mount[]): Mount[] {
 function visibility(mounts: readonly Mount[]): (mount: Mount) => boolean {
   const byId = new Map(mounts.map((mount) => [mount.id, mount]));
   /** Where there is a mount on the parent, by `placeOn`; the very first mount is not on itself. */
-  const taken = new Set(mounts.filter(({ id, parentId }) => id !== parentId).map((mount) => placeOn(mount.parentId, mount.mountpoint)));
+  const taken = new Set(
+    mounts.filter(({ id, parentId }) => id !== parentId).map((mount) => placeOn(mount.parentId, mount.mountpoint)),
+  );
   return (mount) => {
     if (taken.has(placeOn(mount.id, mount.mountpoint))) return false;
     const seen = new Set<Mount>();

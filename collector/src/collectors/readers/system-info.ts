@@ -7,7 +7,11 @@ import type { Source } from './partial-result.ts';
 
 const text = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'none', help });
 const FACTS = [
-  [text('system.boot_id', 'Identifies this boot: another value is another boot.'), 'sys/kernel/random/boot_id', /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/],
+  [
+    text('system.boot_id', 'Identifies this boot: another value is another boot.'),
+    'sys/kernel/random/boot_id',
+    /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  ],
   [text('system.kernel', 'Release of the kernel, as uname -r.'), 'sys/kernel/osrelease', /^[!-~]{1,64}$/],
 ] as const;
 const collectorBuild = text('collector.build', 'Version of this program.');

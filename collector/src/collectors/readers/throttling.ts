@@ -74,10 +74,12 @@ export class Throttling {
       const folder = `${CPUS}/${entry}/thermal_throttle`;
       const files = await this.#entries(folder);
       const core = entry.slice('cpu'.length);
-      if (files.includes('core_throttle_count')) sources.push(this.#counter(coreThrottles, { core }, `${folder}/core_throttle_count`));
+      if (files.includes('core_throttle_count'))
+        sources.push(this.#counter(coreThrottles, { core }, `${folder}/core_throttle_count`));
       if (!files.includes('package_throttle_count')) continue;
       const id = await nameIn(this.#kernel, `${CPUS}/${entry}/topology/physical_package_id`, '0');
-      if (!packages.has(id)) sources.push(this.#counter(packageThrottles, { package: id }, `${folder}/package_throttle_count`));
+      if (!packages.has(id))
+        sources.push(this.#counter(packageThrottles, { package: id }, `${folder}/package_throttle_count`));
       packages.add(id);
     }
     return sources;

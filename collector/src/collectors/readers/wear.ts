@@ -32,10 +32,12 @@ const MAX_PRE_EOL = 0x03;
  */
 export async function readWear(kernel: KernelSource, devices: readonly string[]): Promise<readonly Reading[]> {
   return readEach(
-    devices.filter((device) => card.test(device)).flatMap((device) => [
-      async () => lifeTimes(device, await hexOf(kernel, `block/${device}/device/life_time`, 2)),
-      async () => preEol(device, await hexOf(kernel, `block/${device}/device/pre_eol_info`, 1)),
-    ]),
+    devices
+      .filter((device) => card.test(device))
+      .flatMap((device) => [
+        async () => lifeTimes(device, await hexOf(kernel, `block/${device}/device/life_time`, 2)),
+        async () => preEol(device, await hexOf(kernel, `block/${device}/device/pre_eol_info`, 1)),
+      ]),
   );
 }
 

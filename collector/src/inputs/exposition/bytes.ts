@@ -12,7 +12,11 @@ const LINE_FEED = 10;
 export function textOf(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString('utf8');
   let line = 1;
-  for (let start = 0, end = bytes.indexOf(LINE_FEED); end !== -1 && isUtf8(bytes.subarray(start, end)); end = bytes.indexOf(LINE_FEED, start)) {
+  for (
+    let start = 0, end = bytes.indexOf(LINE_FEED);
+    end !== -1 && isUtf8(bytes.subarray(start, end));
+    end = bytes.indexOf(LINE_FEED, start)
+  ) {
     start = end + 1;
     line += 1;
   }

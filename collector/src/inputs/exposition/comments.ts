@@ -4,11 +4,23 @@ import { fault } from './scanner.ts';
 export type ExpositionFormat = 'prometheus' | 'openmetrics';
 
 /** What a comment says, where it says something. */
-export type Comment = { readonly kind: 'type'; readonly family: string; readonly type: string } | { readonly kind: 'end' } | undefined;
+export type Comment =
+  { readonly kind: 'type'; readonly family: string; readonly type: string } | { readonly kind: 'end' } | undefined;
 
 /** Types of both formats: some exporters use words of the one in the other. */
 const TYPES: Readonly<Record<ExpositionFormat, ReadonlySet<string>>> = {
-  prometheus: new Set(['counter', 'gauge', 'histogram', 'summary', 'untyped', 'unknown', 'info', 'stateset', 'gaugehistogram', 'gauge_histogram']),
+  prometheus: new Set([
+    'counter',
+    'gauge',
+    'histogram',
+    'summary',
+    'untyped',
+    'unknown',
+    'info',
+    'stateset',
+    'gaugehistogram',
+    'gauge_histogram',
+  ]),
   openmetrics: new Set(['counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset', 'unknown']),
 };
 
@@ -40,7 +52,8 @@ function openMetricsComment(text: string): Comment {
   const [, family, rest] = openMetricsFamily.exec(after) ?? [];
   if (family === undefined) throw fault(`no name of a metric after ${keyword}`);
   if (rest === undefined) throw fault(`no text in ${keyword}`);
-  if (keyword === 'UNIT' && rest !== '' && !bare(family).endsWith(`_${rest}`)) throw fault(`the unit "${rest}" is not at the end of ${family}`);
+  if (keyword === 'UNIT' && rest !== '' && !bare(family).endsWith(`_${rest}`))
+    throw fault(`the unit "${rest}" is not at the end of ${family}`);
   return keyword === 'TYPE' ? typeOf(family, rest, 'openmetrics') : undefined;
 }
 
@@ -50,5 +63,10 @@ function typeOf(family: string, type: string, format: ExpositionFormat): Comment
 }
 
 function bare(family: string): string {
-  return family.startsWith('"') ? family.slice(1, -1).replace(/\\(["\\])/g, '$1').replaceAll('\\n', '\n') : family;
+  return family.startsWith('"')
+    ? family
+        .slice(1, -1)
+        .replace(/\\(["\\])/g, '$1')
+        .replaceAll('\\n', '\n')
+    : family;
 }

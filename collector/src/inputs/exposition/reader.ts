@@ -144,7 +144,8 @@ export class ExpositionReader {
     this.#separate();
     if (line.isAtEnd) return;
     const seconds = line.number();
-    if (seconds === undefined || !Number.isFinite(seconds)) throw fault('an exemplar whose time is no number of seconds');
+    if (seconds === undefined || !Number.isFinite(seconds))
+      throw fault('an exemplar whose time is no number of seconds');
     this.#separate();
   }
 }

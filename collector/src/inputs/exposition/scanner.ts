@@ -116,7 +116,12 @@ export class LineScanner {
     const text = this.#text;
     const end = this.#end;
     let place = this.at;
-    for (let code = text.charCodeAt(place); place < end && code !== SPACE && code !== TAB && code !== OPENING; code = text.charCodeAt(place)) place += 1;
+    for (
+      let code = text.charCodeAt(place);
+      place < end && code !== SPACE && code !== TAB && code !== OPENING;
+      code = text.charCodeAt(place)
+    )
+      place += 1;
     const bareEnd = place;
     while (place < end && (text.charCodeAt(place) === SPACE || text.charCodeAt(place) === TAB)) place += 1;
     if (place >= end || text.charCodeAt(place) !== OPENING) return bareEnd;

@@ -166,7 +166,8 @@ export class ClockEpochs {
     const bootedAtMs = epoch.trust === Trust.no ? undefined : epoch.offsetMs + epoch.bootBaseMs;
     const { timed, lost } = this.#table.settleHeld(firstId, bootedAtMs);
     if (timed > 0) this.#options.logger.info('rows that were held have got their true time', { epochs: timed });
-    if (lost > 0) this.#options.logger.warn('rows of an earlier boot never got a true time; they are rejected', { epochs: lost });
+    if (lost > 0)
+      this.#options.logger.warn('rows of an earlier boot never got a true time; they are rejected', { epochs: lost });
   }
 
   /** Begins an epoch where the clocks do not agree with the current one any more. */
@@ -188,7 +189,11 @@ export class ClockEpochs {
     this.#current = this.#epochAt(reading, what);
     this.#lastDeviationMs = 0;
     const isHarmless = (isDrift || suspendedMs > STEP_MS) && !isTrustLost;
-    const fields = { step_ms: Math.round(stepMs), trusted: this.#current.trust !== Trust.no, reason: this.#current.reason };
+    const fields = {
+      step_ms: Math.round(stepMs),
+      trusted: this.#current.trust !== Trust.no,
+      reason: this.#current.reason,
+    };
     if (isHarmless) logger.info('a clock epoch begins', fields);
     else logger.warn('the wall clock stepped', fields);
   }
@@ -208,7 +213,11 @@ export class ClockEpochs {
   }
 
   /** Agreement with the receiver overrides everything else. */
-  #verdict(trueMs: number, receiver: ReceiverClock | undefined, receiverMs: number | undefined): Pick<Reading, 'trust' | 'doubt'> {
+  #verdict(
+    trueMs: number,
+    receiver: ReceiverClock | undefined,
+    receiverMs: number | undefined,
+  ): Pick<Reading, 'trust' | 'doubt'> {
     if (receiver === undefined || receiverMs === undefined) {
       if (trueMs >= this.#options.builtAtMs) return { trust: Trust.faith, doubt: '' };
       return { trust: Trust.no, doubt: 'the clock stands before this program was built' };
@@ -239,5 +248,9 @@ function reasonOf(change: { stepMs: number; suspendedMs: number; isStep: boolean
 
 /** Whether rows of `b` may stand in the table as rows of `a`. */
 function isSameClock(a: Epoch, b: Epoch): boolean {
-  return a.offsetMs === b.offsetMs && Math.abs(a.bootBaseMs - b.bootBaseMs) <= STEP_MS && (a.trust === Trust.no) === (b.trust === Trust.no);
+  return (
+    a.offsetMs === b.offsetMs &&
+    Math.abs(a.bootBaseMs - b.bootBaseMs) <= STEP_MS &&
+    (a.trust === Trust.no) === (b.trust === Trust.no)
+  );
 }

@@ -52,7 +52,10 @@ export interface Settlement {
 /** The table of epochs: one row a step of the clock, whatever the number of samples. */
 export class EpochTable {
   readonly #bootId: string | undefined;
-  readonly #newest: Statement<[], { offset_ms: number; boot_base_ms: number | null; trusted: Trust; boot_id: string | null; reason: string }>;
+  readonly #newest: Statement<
+    [],
+    { offset_ms: number; boot_base_ms: number | null; trusted: Trust; boot_id: string | null; reason: string }
+  >;
   readonly #count: Statement<[], number>;
   readonly #receiver: Statement<[string], { bootedAtMs: number; policy: string }>;
   readonly #insert: Statement;
@@ -65,13 +68,19 @@ export class EpochTable {
 
   constructor(database: Database, bootId: string | undefined) {
     this.#bootId = bootId;
-    this.#newest = database.prepare('SELECT offset_ms, boot_base_ms, trusted, boot_id, reason FROM epochs ORDER BY first_id DESC LIMIT 1');
+    this.#newest = database.prepare(
+      'SELECT offset_ms, boot_base_ms, trusted, boot_id, reason FROM epochs ORDER BY first_id DESC LIMIT 1',
+    );
     this.#count = database.prepare<[], number>('SELECT COUNT(*) FROM epochs').pluck();
-    this.#receiver = database.prepare('SELECT booted_at_ms AS bootedAtMs, policy FROM receiver_clock WHERE boot_id = ?');
+    this.#receiver = database.prepare(
+      'SELECT booted_at_ms AS bootedAtMs, policy FROM receiver_clock WHERE boot_id = ?',
+    );
     this.#insert = database.prepare(
       `INSERT OR REPLACE INTO epochs (first_id, offset_ms, trusted, boot_id, boot_base_ms, reason) VALUES (?, ?, ?, ?, ?, ?)`,
     );
-    this.#confirm = database.prepare('UPDATE epochs SET trusted = 2 WHERE first_id = (SELECT MAX(first_id) FROM epochs)');
+    this.#confirm = database.prepare(
+      'UPDATE epochs SET trusted = 2 WHERE first_id = (SELECT MAX(first_id) FROM epochs)',
+    );
     // Of what retention has deleted, the epoch is of no use either.
     this.#prune = database.prepare(
       `DELETE FROM epochs WHERE first_id <
@@ -153,7 +162,8 @@ export class EpochTable {
 
   /** What was delivered keeps the time that it was delivered with: sent again, it must be the same sample. */
   #stamp({ firstId, lastId, offsetMs, bootId, bootBaseMs }: HeldEpoch, trueOffsetMs: number): void {
-    const add = (first: number, offset: number, reason: string): unknown => this.#insert.run(first, offset, Trust.confirmed, bootId, bootBaseMs, reason);
+    const add = (first: number, offset: number, reason: string): unknown =>
+      this.#insert.run(first, offset, Trust.confirmed, bootId, bootBaseMs, reason);
     let next = firstId;
     for (const { first, last } of this.#delivered.all(firstId, lastId)) {
       if (first > next) add(next, trueOffsetMs, 'true time learned later');

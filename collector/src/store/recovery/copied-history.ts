@@ -21,7 +21,8 @@ export function copySessions(source: DamagedDatabase, database: Database): void 
     `INSERT OR IGNORE INTO sessions (id, start_time, end_time, status, metadata, first_sample_id)
      VALUES (@id, @start_time, @end_time, @status, @metadata, NULL)`,
   );
-  for (const session of source.query('SELECT id, start_time, end_time, status, metadata FROM sessions') ?? []) insert.run(session);
+  for (const session of source.query('SELECT id, start_time, end_time, status, metadata FROM sessions') ?? [])
+    insert.run(session);
 }
 
 /** The ledger as it was, and what its counts do not explain; returns their sum. */
@@ -30,7 +31,8 @@ export function copyLosses(source: DamagedDatabase, ledger: Ledger, books: OldBo
   for (const loss of losses) ledger.add(loss, loss.at);
   const sum = losses.reduce((total, { count }) => total + count, 0);
   const unexplained = books.dropped - sum;
-  if (unexplained > 0) ledger.add({ reason: 'corruption', count: unexplained, firstMs: null, lastMs: null }, books.heartbeatMs);
+  if (unexplained > 0)
+    ledger.add({ reason: 'corruption', count: unexplained, firstMs: null, lastMs: null }, books.heartbeatMs);
   return Math.max(sum, books.dropped);
 }
 
@@ -45,7 +47,9 @@ export function addBooks(source: DamagedDatabase, database: Database, ledger: Le
   // What the receiver may not have written to its disk is pending again.
   const delivered = Math.max(0, books.delivered - provisionalRows(source));
   const dropped = copyLosses(source, ledger, books);
-  database.prepare('UPDATE uploader_state SET delivered = delivered + ?, rejected = rejected + ?').run(delivered, rejected);
+  database
+    .prepare('UPDATE uploader_state SET delivered = delivered + ?, rejected = rejected + ?')
+    .run(delivered, rejected);
   database.prepare('UPDATE collector_state SET collected = collected + ?').run(delivered + rejected + dropped);
   return Math.max(0, collected - delivered - rejected - dropped);
 }
@@ -63,7 +67,8 @@ export function copyReceiverClocks(source: DamagedDatabase, database: Database):
   const insert = database.prepare(
     `INSERT OR IGNORE INTO receiver_clock (boot_id, booted_at_ms, policy, measured_at) VALUES (@boot_id, @booted_at_ms, @policy, @measured_at)`,
   );
-  for (const clock of source.query('SELECT boot_id, booted_at_ms, policy, measured_at FROM receiver_clock') ?? []) insert.run(clock);
+  for (const clock of source.query('SELECT boot_id, booted_at_ms, policy, measured_at FROM receiver_clock') ?? [])
+    insert.run(clock);
 }
 
 /**

@@ -80,7 +80,9 @@ export class DamagedDatabase {
   #isConfirmed({ id, seriesId, timestampMs }: OldSample): boolean {
     try {
       this.#confirm ??= this.#database
-        ?.prepare<[number, number], number>('SELECT id FROM samples INDEXED BY samples_identity WHERE timestamp_ms = ? AND series_id = ?')
+        ?.prepare<[number, number], number>(
+          'SELECT id FROM samples INDEXED BY samples_identity WHERE timestamp_ms = ? AND series_id = ?',
+        )
         .pluck();
       return this.#confirm === undefined || this.#confirm.get(timestampMs, seriesId) === id;
     } catch {
@@ -108,11 +110,9 @@ export class DamagedDatabase {
   /** Adds samples to `into`, up to the first that cannot be read; false where there is one. */
   #readSamples(afterId: number, upToId: number, limit: number, into: OldSample[]): boolean {
     try {
-      const rows = this.#database!
-        .prepare<[number, number, number], OldSample>(
-          'SELECT id, series_id AS seriesId, timestamp_ms AS timestampMs, value FROM samples WHERE id > ? AND id <= ? ORDER BY id LIMIT ?',
-        )
-        .iterate(afterId, upToId, limit);
+      const rows = this.#database!.prepare<[number, number, number], OldSample>(
+        'SELECT id, series_id AS seriesId, timestamp_ms AS timestampMs, value FROM samples WHERE id > ? AND id <= ? ORDER BY id LIMIT ?',
+      ).iterate(afterId, upToId, limit);
       for (const row of rows) if (isSample(row)) into.push(row);
       return true;
     } catch {
@@ -148,7 +148,8 @@ export function samplesOnPage(pages: PageFile, place: number): OldSample[] {
 
 /** Damage may look like a value: what no collector would have stored is not believed. */
 function isSample({ id, seriesId, timestampMs, value }: OldSample): boolean {
-  const isTime = Number.isSafeInteger(timestampMs) && timestampMs >= MIN_TIMESTAMP_MS && timestampMs <= MAX_TIMESTAMP_MS;
+  const isTime =
+    Number.isSafeInteger(timestampMs) && timestampMs >= MIN_TIMESTAMP_MS && timestampMs <= MAX_TIMESTAMP_MS;
   const isValue = typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value));
   return Number.isSafeInteger(id) && id > 0 && Number.isSafeInteger(seriesId) && isTime && isValue;
 }

@@ -93,8 +93,11 @@ export function rejectionsIn(damaged: DamagedDatabase): OldRejection[] {
 
 /** Losses that were booked before, as far as they can be read. */
 export function lossesIn(damaged: DamagedDatabase): (Loss & { readonly at: number })[] {
-  const rows = damaged.query('SELECT at, reason, first_ms AS firstMs, last_ms AS lastMs, count FROM losses ORDER BY id') ?? [];
-  return (rows as unknown as (Loss & { at: number })[]).filter(({ at, count, reason }) => isCount(at) && isCount(count) && typeof reason === 'string');
+  const rows =
+    damaged.query('SELECT at, reason, first_ms AS firstMs, last_ms AS lastMs, count FROM losses ORDER BY id') ?? [];
+  return (rows as unknown as (Loss & { at: number })[]).filter(
+    ({ at, count, reason }) => isCount(at) && isCount(count) && typeof reason === 'string',
+  );
 }
 
 /** The epochs; where they cannot be read, one that takes stored times as they are. */
@@ -106,27 +109,55 @@ export function epochsIn(damaged: DamagedDatabase): OldEpoch[] {
     damaged.query(`SELECT ${columns}, NULL AS bootBaseMs, 0 AS lost FROM epochs ORDER BY first_id`) ??
     [];
   const known = rows
-    .filter(({ firstId, offsetMs, bootBaseMs }) => isCount(firstId) && [offsetMs, bootBaseMs ?? 0].every(Number.isSafeInteger))
-    .map((row) => ({ ...row, trust: isTrust(row['trust']) ? row['trust'] : Trust.no, isLost: row['lost'] === 1 }) as unknown as OldEpoch);
+    .filter(
+      ({ firstId, offsetMs, bootBaseMs }) =>
+        isCount(firstId) && [offsetMs, bootBaseMs ?? 0].every(Number.isSafeInteger),
+    )
+    .map(
+      (row) =>
+        ({
+          ...row,
+          trust: isTrust(row['trust']) ? row['trust'] : Trust.no,
+          isLost: row['lost'] === 1,
+        }) as unknown as OldEpoch,
+    );
   if (known.length > 0) return known;
-  return [{ firstId: 0, offsetMs: 0, bootBaseMs: null, trust: Trust.confirmed, bootId: null, isLost: false, reason: 'the epochs could not be read' }];
+  return [
+    {
+      firstId: 0,
+      offsetMs: 0,
+      bootBaseMs: null,
+      trust: Trust.confirmed,
+      bootId: null,
+      isLost: false,
+      reason: 'the epochs could not be read',
+    },
+  ];
 }
 
 /** What the database was copying itself, as far as that can be read. */
 export function salvagesIn(damaged: DamagedDatabase): OldSalvage[] {
   const rows = damaged.query('SELECT file, step, position, skipped, lost, recovered FROM salvage ORDER BY id') ?? [];
   const isWhole = ({ file, step, position, skipped, lost, recovered }: OldSalvage): boolean =>
-    [file, step].every((text) => typeof text === 'string') && isJson(skipped) && [position, lost, recovered].every(isCount);
+    [file, step].every((text) => typeof text === 'string') &&
+    isJson(skipped) &&
+    [position, lost, recovered].every(isCount);
   return (rows as unknown as OldSalvage[]).filter(isWhole);
 }
 
 /** The series that can be read, from either copy, and are what their keys say. */
 export function seriesIn(damaged: DamagedDatabase): OldSeries[] {
   const columns = 'id, key, name, tags, device_id AS deviceId, value_type AS valueType, priority';
-  const copies = ['series', 'series_copy'].map((table) => damaged.query(`SELECT ${columns} FROM ${table}`) as OldSeries[] | undefined);
+  const copies = ['series', 'series_copy'].map(
+    (table) => damaged.query(`SELECT ${columns} FROM ${table}`) as OldSeries[] | undefined,
+  );
   const whole = copies.find((rows) => rows?.every(isWhatItsKeySays));
-  const found = whole ?? [...copies.flatMap((rows) => rows ?? []), ...seriesFromPages(damaged)].filter(isWhatItsKeySays);
-  const withPriority = (each: OldSeries): OldSeries => ({ ...each, priority: isCount(each.priority) ? each.priority : NORMAL_PRIORITY });
+  const found =
+    whole ?? [...copies.flatMap((rows) => rows ?? []), ...seriesFromPages(damaged)].filter(isWhatItsKeySays);
+  const withPriority = (each: OldSeries): OldSeries => ({
+    ...each,
+    priority: isCount(each.priority) ? each.priority : NORMAL_PRIORITY,
+  });
   return [...new Map(found.map((each) => [each.id, withPriority(each)])).values()];
 }
 

@@ -72,7 +72,8 @@ export function schemaFault(database: Database): string | undefined {
   return read(() => {
     const version = schemaVersion(database);
     const has = (name: string): boolean => objectsOf(database).has(`table ${name}`);
-    if (version < 3 && ['series', 'samples', 'settled', 'collector_state'].some(has)) return 'the record of the schema’s version is damaged';
+    if (version < 3 && ['series', 'samples', 'settled', 'collector_state'].some(has))
+      return 'the record of the schema’s version is damaged';
     if (version === 0) return undefined;
     // A later program's database is set aside, not mended: which version it has is not for us to doubt.
     if (version > SCHEMA_VERSION) return undefined;
@@ -88,11 +89,15 @@ export function isCheckedAtOnce(databasePath: string): boolean {
 
 /** Versions are recorded one by one, so a number that is not is no version. */
 function areWhole(database: Database, version: number): boolean {
-  return database.prepare<[], number>('SELECT COUNT(*) FROM schema_version WHERE version > 0').pluck().get() === version;
+  return (
+    database.prepare<[], number>('SELECT COUNT(*) FROM schema_version WHERE version > 0').pluck().get() === version
+  );
 }
 
 function objectsOf(database: Database): Map<string, string> {
-  const rows = database.prepare<[], { object: string; sql: string | null }>(`SELECT type || ' ' || name AS object, sql FROM sqlite_schema`).all();
+  const rows = database
+    .prepare<[], { object: string; sql: string | null }>(`SELECT type || ' ' || name AS object, sql FROM sqlite_schema`)
+    .all();
   return new Map(rows.map(({ object, sql }) => [object, sql ?? '']));
 }
 
@@ -103,7 +108,8 @@ function differenceToOurs(database: Database): string | undefined {
     const theirs = objectsOf(database);
     for (const [object, sql] of objectsOf(ours)) {
       // SQLite's own list of ids, which a copy does not have.
-      if (object !== 'table sqlite_sequence' && theirs.get(object) !== sql) return `the schema is damaged: ${object} is not what it was made as`;
+      if (object !== 'table sqlite_sequence' && theirs.get(object) !== sql)
+        return `the schema is damaged: ${object} is not what it was made as`;
     }
     return undefined;
   } finally {
@@ -114,7 +120,9 @@ function differenceToOurs(database: Database): string | undefined {
 /** A series' key is a hash of all the rest of it: damage to a name or a label shows. */
 function seriesFault(database: Database): string | undefined {
   const rows = database
-    .prepare<[], { id: number; key: Buffer; name: string; tags: string; device_id: string; value_type: number }>('SELECT * FROM series')
+    .prepare<[], { id: number; key: Buffer; name: string; tags: string; device_id: string; value_type: number }>(
+      'SELECT * FROM series',
+    )
     .iterate();
   for (const { id, key, name, tags, device_id: device, value_type: type } of rows) {
     if (!key.equals(seriesKey(name, device, tags, type))) return `series ${id} is not what its key says`;
@@ -135,7 +143,9 @@ function booksFault(database: Database): string | undefined {
     .get();
   if (beyond !== undefined) return 'there are ids beyond the last one';
   const overlapping = database
-    .prepare('SELECT 1 FROM (SELECT first_id, last_id, LAG(last_id, 1, 0) OVER (ORDER BY first_id) AS before FROM settled) WHERE first_id <= before OR last_id < first_id')
+    .prepare(
+      'SELECT 1 FROM (SELECT first_id, last_id, LAG(last_id, 1, 0) OVER (ORDER BY first_id) AS before FROM settled) WHERE first_id <= before OR last_id < first_id',
+    )
     .get();
   if (overlapping !== undefined) return 'ranges of settled ids overlap';
   const balanced = database.prepare<[], number>('SELECT balanced FROM books').pluck().get();

@@ -52,7 +52,10 @@ export class PageFile {
   page(place: number): Buffer {
     if (place < this.#filePages) return this.#filePage(place);
     const frame = place - this.#filePages;
-    return this.#read(this.#walDescriptor, WAL_HEADER_BYTES + frame * (this.pageSize + FRAME_HEADER_BYTES) + FRAME_HEADER_BYTES);
+    return this.#read(
+      this.#walDescriptor,
+      WAL_HEADER_BYTES + frame * (this.pageSize + FRAME_HEADER_BYTES) + FRAME_HEADER_BYTES,
+    );
   }
 
   /** The rows of a page; none where it is no leaf of a table. @param wanted looks at the first row: are these rows asked for? */
@@ -72,7 +75,8 @@ export class PageFile {
   }
 
   close(): void {
-    for (const descriptor of [this.#descriptor, this.#walDescriptor]) if (descriptor !== undefined) closeSync(descriptor);
+    for (const descriptor of [this.#descriptor, this.#walDescriptor])
+      if (descriptor !== undefined) closeSync(descriptor);
   }
 
   #filePage(place: number): Buffer {
@@ -107,7 +111,7 @@ export class PageFile {
     const local = surplus <= most ? surplus : least;
     const parts = [page.subarray(at, at + local)];
     let next = page.readUInt32BE(at + local);
-    for (let rest = bytes - local; rest > 0; ) {
+    for (let rest = bytes - local; rest > 0;) {
       if (next === 0 || next > this.#filePages || parts.length > this.#filePages) return undefined;
       const overflow = this.page(next - 1);
       next = overflow.readUInt32BE(0);
@@ -200,7 +204,8 @@ function valueAt(payload: Buffer, at: number, type: number): { readonly value: V
   if (type === 6) return { value: Number(payload.readBigInt64BE(at)), bytes: 8 };
   if (type > 0 && type < 6) return { value: payload.readIntBE(at, INTEGER_BYTES[type]!), bytes: INTEGER_BYTES[type]! };
   const bytes = Math.floor((type - 12) / 2);
-  if (bytes < 0 || at + bytes > payload.length) throw Object.assign(new RangeError('a value leads out of its record'), { code: 'ERR_OUT_OF_RANGE' });
+  if (bytes < 0 || at + bytes > payload.length)
+    throw Object.assign(new RangeError('a value leads out of its record'), { code: 'ERR_OUT_OF_RANGE' });
   const content = payload.subarray(at, at + bytes);
   return { value: type % 2 === 0 ? content : content.toString('utf8'), bytes };
 }

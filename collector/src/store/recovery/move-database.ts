@@ -26,5 +26,8 @@ export function removeDatabase(path: string): void {
 
 /** Bytes of a database with what stands beside it. */
 export function databaseBytes(path: string): number {
-  return ['', ...SIDE_FILES].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0);
+  return ['', ...SIDE_FILES].reduce(
+    (sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
 }

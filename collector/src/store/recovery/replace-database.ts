@@ -53,7 +53,9 @@ export function replacementFor({ databasePath, logger, nowMs }: HealingOptions):
   const isWalUnread = fileFault(databasePath) !== undefined;
   const damaged = new DamagedDatabase(databasePath);
   try {
-    database.transaction(() => copyKnowledge(damaged, database, { file: basename(aside), nowMs, isWalUnread })).immediate();
+    database
+      .transaction(() => copyKnowledge(damaged, database, { file: basename(aside), nowMs, isWalUnread }))
+      .immediate();
   } finally {
     damaged.close();
   }
@@ -100,7 +102,11 @@ function installNew(databasePath: string, newPath: string, aside: string): void 
   syncFolder(dirname(databasePath));
 }
 
-function copyKnowledge(damaged: DamagedDatabase, database: Database, { file, nowMs, isWalUnread }: { readonly file: string; readonly nowMs: number; readonly isWalUnread: boolean }): void {
+function copyKnowledge(
+  damaged: DamagedDatabase,
+  database: Database,
+  { file, nowMs, isWalUnread }: { readonly file: string; readonly nowMs: number; readonly isWalUnread: boolean },
+): void {
   const insertSeries = database.prepare(
     'INSERT OR IGNORE INTO series (id, key, name, tags, device_id, value_type, priority) VALUES (@id, @key, @name, @tags, @deviceId, @valueType, @priority)',
   );
@@ -128,6 +134,8 @@ function copyBooks(damaged: DamagedDatabase, database: Database, nowMs: number):
   if (lost > 0) ledger.add({ reason: 'corruption', count: lost, firstMs: null, lastMs: null }, nowMs);
   database.prepare('UPDATE uploader_state SET delivered = ?, rejected = ?').run(delivered, rejected);
   // Not as it was: of numbers that do not add up nobody knows which one is damaged.
-  database.prepare('UPDATE collector_state SET collected = ?, heartbeat = ?').run(delivered + rejected + dropped + lost, heartbeatMs);
+  database
+    .prepare('UPDATE collector_state SET collected = ?, heartbeat = ?')
+    .run(delivered + rejected + dropped + lost, heartbeatMs);
   return lost;
 }

@@ -87,8 +87,14 @@ export function shiftFurther(text: string, shiftMs: number): string {
 }
 
 /** The ranges alone, as a damaged database has them, or the ranges with what else is to be remembered. */
-function formatSkipped({ skipped, shiftMs, areBooksKnown }: Pick<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown'>): string {
-  return JSON.stringify(shiftMs === 0 && areBooksKnown ? skipped : { skipped, shift_ms: shiftMs, are_books_known: areBooksKnown });
+function formatSkipped({
+  skipped,
+  shiftMs,
+  areBooksKnown,
+}: Pick<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown'>): string {
+  return JSON.stringify(
+    shiftMs === 0 && areBooksKnown ? skipped : { skipped, shift_ms: shiftMs, are_books_known: areBooksKnown },
+  );
 }
 
 function parseSkipped(text: string): Pick<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown'> {

@@ -44,7 +44,10 @@ export class SalvageQueue {
       } catch (error) {
         // Tried again at the next start: what keeps one file from being copied keeps no sample from being collected.
         this.#failed.add(progress.id);
-        this.#options.logger.error('cannot take over set-aside database', { path: sourcePath(this.#options.databasePath, progress), ...errorFields(error) });
+        this.#options.logger.error('cannot take over set-aside database', {
+          path: sourcePath(this.#options.databasePath, progress),
+          ...errorFields(error),
+        });
       }
     }
     return undefined;
@@ -52,6 +55,8 @@ export class SalvageQueue {
 
   #open(progress: SalvageProgress): Salvage {
     const isTakeOver = nameBeforeTakeOver(progress.file) !== undefined;
-    return isTakeOver ? new TakeOver(this.#database, progress, this.#options) : new Salvage(this.#database, progress, this.#options);
+    return isTakeOver
+      ? new TakeOver(this.#database, progress, this.#options)
+      : new Salvage(this.#database, progress, this.#options);
   }
 }

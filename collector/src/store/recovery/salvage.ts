@@ -149,12 +149,20 @@ export class Salvage {
 
   #lookPast(progress: SalvageProgress, ranges: readonly IdRange[], nextStep: SalvageProgress['step']): Look {
     const range = ranges.find(([, last]) => last > progress.position);
-    if (!this.source.isOpen) return { samples: [], next: { ...progress, step: 'pages', position: 0, skipped: [EVERY_ID] } };
+    if (!this.source.isOpen)
+      return { samples: [], next: { ...progress, step: 'pages', position: 0, skipped: [EVERY_ID] } };
     if (range === undefined) return { samples: [], next: { ...progress, step: nextStep, position: 0 } };
     const [first, last] = range;
-    const { samples, throughId, skipped } = this.source.samples(Math.max(progress.position, first - 1), last, SLICE_ROWS);
+    const { samples, throughId, skipped } = this.source.samples(
+      Math.max(progress.position, first - 1),
+      last,
+      SLICE_ROWS,
+    );
     const all = [...progress.skipped, ...skipped];
-    return { samples: this.source.confirmed(samples), next: { ...progress, position: throughId, skipped: all.length > MAX_SKIPPED ? [EVERY_ID] : all } };
+    return {
+      samples: this.source.confirmed(samples),
+      next: { ...progress, position: throughId, skipped: all.length > MAX_SKIPPED ? [EVERY_ID] : all },
+    };
   }
 
   #lookAtPages(progress: SalvageProgress): Look {
@@ -164,7 +172,8 @@ export class Salvage {
       for (let place = progress.position; place < end; place++) found.push(...samplesOnPage(pages, place));
       return { samples: found, count: pages.count };
     });
-    const wasSkipped = ({ id }: OldSample): boolean => progress.skipped.some(([first, last]) => first <= id && id <= last);
+    const wasSkipped = ({ id }: OldSample): boolean =>
+      progress.skipped.some(([first, last]) => first <= id && id <= last);
     const position = progress.position + SLICE_PAGES;
     return {
       samples: this.source.confirmed(samples.filter(wasSkipped)).sort((a, b) => a.id - b.id),

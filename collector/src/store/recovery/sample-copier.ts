@@ -30,14 +30,20 @@ export class SampleCopier {
   readonly #beginSettled: Statement<[number, number]>;
 
   /** @param shiftMs is added to stored times and taken from the offsets of their epochs */
-  constructor(database: Database, source: DamagedDatabase, { epochs, shiftMs }: { readonly epochs: ClockEpochs; readonly shiftMs: number }) {
+  constructor(
+    database: Database,
+    source: DamagedDatabase,
+    { epochs, shiftMs }: { readonly epochs: ClockEpochs; readonly shiftMs: number },
+  ) {
     this.#epochs = epochs;
     this.#shiftMs = shiftMs;
     this.#sourceEpochs = epochsIn(source).map((epoch) => shifted(epoch, shiftMs));
     this.#seriesIds = seriesIds(database, source);
     this.#rejections = new Map(rejectionsIn(source).map((each) => [each.id, each]));
     this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
-    this.#insert = database.prepare('INSERT OR IGNORE INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)');
+    this.#insert = database.prepare(
+      'INSERT OR IGNORE INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)',
+    );
     this.#setLastId = database.prepare('UPDATE collector_state SET last_id = ?');
     this.#reject = database.prepare('INSERT INTO rejected (id, status, reason) VALUES (?, ?, ?)');
     this.#extendSettled = database.prepare('UPDATE settled SET last_id = ? WHERE last_id = ?');
@@ -55,7 +61,12 @@ export class SampleCopier {
     this.#epochs.recordForeign(epoch, before + 1);
     for (const { id: oldId, seriesId, timestampMs, value } of samples) {
       // Found already, or the new database has this series' sample of this very time.
-      const { changes } = this.#insert.run(id + 1, this.#seriesIds.get(seriesId), timestampMs + this.#shiftMs, storable(value));
+      const { changes } = this.#insert.run(
+        id + 1,
+        this.#seriesIds.get(seriesId),
+        timestampMs + this.#shiftMs,
+        storable(value),
+      );
       if (changes === 0) continue;
       id += 1;
       const rejection = isSettled ? this.#rejections.get(oldId) : undefined;
@@ -87,13 +98,19 @@ export class SampleCopier {
 /** By their keys: an id may have been given to another series since, or before. */
 function seriesIds(database: Database, source: DamagedDatabase): Map<number, number> {
   const find = database.prepare<[Buffer], number>('SELECT id FROM series WHERE key = ?').pluck();
-  return new Map(seriesIn(source).flatMap(({ id, key }) => {
-    const found = find.get(key);
-    return found === undefined ? [] : [[id, found] as const];
-  }));
+  return new Map(
+    seriesIn(source).flatMap(({ id, key }) => {
+      const found = find.get(key);
+      return found === undefined ? [] : [[id, found] as const];
+    }),
+  );
 }
 
 /** When the boot began stays the same: stored time minus time since boot, plus the offset. */
 function shifted(epoch: OldEpoch, shiftMs: number): OldEpoch {
-  return { ...epoch, offsetMs: epoch.offsetMs - shiftMs, bootBaseMs: epoch.bootBaseMs === null ? null : epoch.bootBaseMs + shiftMs };
+  return {
+    ...epoch,
+    offsetMs: epoch.offsetMs - shiftMs,
+    bootBaseMs: epoch.bootBaseMs === null ? null : epoch.bootBaseMs + shiftMs,
+  };
 }

@@ -68,7 +68,8 @@ function foldWal(dbPath: string, logger: Logger): void {
 function freePath(dbPath: string, version: number): string {
   const taken = new Set(setAsideFiles(dbPath).map(({ file }) => file));
   const isTaken = (path: string): boolean =>
-    [basename(path), takeOverName(basename(path))].some((name) => taken.has(name)) || [`${path}-wal`, `${path}-shm`].some((side) => existsSync(side));
+    [basename(path), takeOverName(basename(path))].some((name) => taken.has(name)) ||
+    [`${path}-wal`, `${path}-shm`].some((side) => existsSync(side));
   for (let count = 1; ; count++) {
     const path = setAsidePath(dbPath, version, count);
     if (!isTaken(path)) return path;

@@ -25,7 +25,10 @@ const SLOWEST_SCRAPE_MS = 3_600_000;
  * Notes in a database which set-aside files it takes over: those whose schema this program knows. From then on the file
  * bears another name: no other database begins anew with it, also if this one is set aside halfway.
  */
-export function noteTakeOvers(database: Database, { dbPath, logger }: { readonly dbPath: string; readonly logger: Logger }): void {
+export function noteTakeOvers(
+  database: Database,
+  { dbPath, logger }: { readonly dbPath: string; readonly logger: Logger },
+): void {
   const folder = dirname(dbPath);
   for (const { file, schemaVersion, isBeingTakenOver } of setAsideFiles(dbPath)) {
     // Not asked of the file: a connection that only reads leaves -wal and -shm behind.
@@ -76,7 +79,8 @@ export class TakeOver extends Salvage {
     const { file, recovered, lost } = this.progress;
     const path = sourcePath(databasePath, this.progress);
     const { collected, delivered, rejected, dropped } = booksOf(this.source) ?? {};
-    this.#isDamaged ??= this.source.exists && (this.#fault !== undefined || this.progress.skipped.length > 0 || !this.source.isOpen);
+    this.#isDamaged ??=
+      this.source.exists && (this.#fault !== undefined || this.progress.skipped.length > 0 || !this.source.isOpen);
     this.close();
     const kept = this.#isDamaged ? damagedName(databasePath, clock.now()) : undefined;
     if (existsSync(path)) this.#putAway(path, kept);
@@ -120,7 +124,8 @@ export class TakeOver extends Salvage {
    * for it, so that true times stay.
    */
   #shiftMs(): number {
-    const newest = this.source.query('SELECT MAX(timestamp_ms) AS newest FROM samples')?.[0]?.['newest'] as number | null | undefined;
+    const newest = this.source.query('SELECT MAX(timestamp_ms) AS newest FROM samples')?.[0]?.['newest'] as
+      number | null | undefined;
     const oldest = this.database.prepare<[], number | null>('SELECT MIN(timestamp_ms) FROM samples').pluck().get();
     const beforeMs = oldest ?? this.options.epochs.firstStoredMs - SLOWEST_SCRAPE_MS;
     return typeof newest !== 'number' || newest < beforeMs ? 0 : beforeMs - 1 - newest;
@@ -128,7 +133,10 @@ export class TakeOver extends Salvage {
 }
 
 /** Gives the file its name and this program's schema; returns what is wrong with it. */
-function prepareSource(progress: SalvageProgress, { databasePath, logger, notify }: SalvageOptions): string | undefined {
+function prepareSource(
+  progress: SalvageProgress,
+  { databasePath, logger, notify }: SalvageOptions,
+): string | undefined {
   const path = sourcePath(databasePath, progress);
   const nameBefore = nameBeforeTakeOver(path)!;
   if (progress.step === 'books' && !existsSync(path)) moveDatabase(nameBefore, path);

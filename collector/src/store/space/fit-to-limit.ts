@@ -16,7 +16,10 @@ export function fitToCap(
   const pragma = (name: string): number => database.pragma(name, { simple: true }) as number;
   const before = pragma('page_count') * pragma('page_size');
   if (before > databaseBytes) {
-    logger.warn('the database is larger than DB_MAX_SIZE allows; old samples are given up until it fits', { bytes: before, limit_bytes: databaseBytes });
+    logger.warn('the database is larger than DB_MAX_SIZE allows; old samples are given up until it fits', {
+      bytes: before,
+      limit_bytes: databaseBytes,
+    });
     try {
       while (retention.isOverLimit && retention.makeRoom() !== undefined) wal.checkpointIfDue();
       database.exec('VACUUM');

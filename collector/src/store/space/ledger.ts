@@ -54,7 +54,8 @@ export class Ledger {
   add(loss: Loss, atMs: number): void {
     const { reason, count, firstMs, lastMs } = loss;
     const newest = this.#newest.get(reason);
-    if (newest !== undefined && Math.abs(atMs - newest.at) < SAME_ENTRY_MS) this.#extend.run({ count, firstMs, lastMs, id: newest.id });
+    if (newest !== undefined && Math.abs(atMs - newest.at) < SAME_ENTRY_MS)
+      this.#extend.run({ count, firstMs, lastMs, id: newest.id });
     else this.#insert.run(atMs, reason, count, firstMs, lastMs);
     this.#drop.run(count);
     while (this.#size.get()! > KEPT_ENTRIES) for (const statement of this.#mergeOldest) statement.run();
@@ -62,7 +63,7 @@ export class Ledger {
 
   /** Takes back what was booked as lost and has been found: from the newest entries of its reason. */
   takeBack(reason: LossReason, count: number): void {
-    for (let rest = count; rest > 0; ) {
+    for (let rest = count; rest > 0;) {
       const entry = this.#newest.get(reason);
       if (entry === undefined) throw new Error(`${rest} samples were found that were never booked as lost`);
       const found = Math.min(rest, entry.count);

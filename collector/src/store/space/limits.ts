@@ -25,10 +25,23 @@ const SLACK_SHARE = 1 / 50;
 const LEAST_SLACK_BYTES = 128 * 1024;
 
 /** Divides `maxBytes` between database, WAL and ballast. */
-export function spaceLimits({ dbMaxBytes, walCheckpointBytes }: { readonly dbMaxBytes: number; readonly walCheckpointBytes: number }): SpaceLimits {
+export function spaceLimits({
+  dbMaxBytes,
+  walCheckpointBytes,
+}: {
+  readonly dbMaxBytes: number;
+  readonly walCheckpointBytes: number;
+}): SpaceLimits {
   const walBytes = Math.min(walCheckpointBytes, Math.floor(dbMaxBytes * WAL_SHARE));
   const walMaxBytes = walBytes + Math.max(Math.ceil(walBytes * WAL_OVERSHOOT_SHARE), LARGEST_COMMIT_BYTES);
   const databaseBytes = dbMaxBytes - BALLAST_BYTES - walMaxBytes;
   const slackBytes = Math.max(LEAST_SLACK_BYTES, databaseBytes * SLACK_SHARE);
-  return { maxBytes: dbMaxBytes, walBytes, walMaxBytes, ballastBytes: BALLAST_BYTES, databaseBytes, usedBytes: databaseBytes - slackBytes };
+  return {
+    maxBytes: dbMaxBytes,
+    walBytes,
+    walMaxBytes,
+    ballastBytes: BALLAST_BYTES,
+    databaseBytes,
+    usedBytes: databaseBytes - slackBytes,
+  };
 }

@@ -74,7 +74,9 @@ export class Retention {
       .raw();
     this.#delete = database.prepare('DELETE FROM samples WHERE id BETWEEN ? AND ?');
     this.#deleteRejected = database.prepare('DELETE FROM rejected WHERE id BETWEEN ? AND ?');
-    this.#rejectedBeyond = database.prepare<[number], number>('SELECT id FROM rejected ORDER BY id DESC LIMIT 1 OFFSET ?').pluck();
+    this.#rejectedBeyond = database
+      .prepare<[number], number>('SELECT id FROM rejected ORDER BY id DESC LIMIT 1 OFFSET ?')
+      .pluck();
     this.#trueMs = database
       .prepare<[number], number>(
         `SELECT timestamp_ms + (SELECT offset_ms FROM epochs WHERE first_id <= samples.id ORDER BY first_id DESC LIMIT 1)
@@ -99,7 +101,12 @@ export class Retention {
     return this.#inTransaction(() => {
       const { clock, retentionMs } = this.#options;
       this.#forgetEpochs();
-      return this.#dropExcessRejected() ?? this.#dropExcessEpochs() ?? this.#deleteSettled(clock.now() - retentionMs) ?? NOTHING;
+      return (
+        this.#dropExcessRejected() ??
+        this.#dropExcessEpochs() ??
+        this.#deleteSettled(clock.now() - retentionMs) ??
+        NOTHING
+      );
     });
   }
 
@@ -163,7 +170,10 @@ export class Retention {
       .prepare<[number], number>('SELECT first_id FROM epochs ORDER BY first_id DESC LIMIT 1 OFFSET ?')
       .pluck()
       .get(KEPT_EPOCHS - 1);
-    const [firstId, lastId] = boundary === undefined ? [null, null] : this.#slice.get({ first: 0, last: boundary - 1, beforeMs: Number.MAX_SAFE_INTEGER })!;
+    const [firstId, lastId] =
+      boundary === undefined
+        ? [null, null]
+        : this.#slice.get({ first: 0, last: boundary - 1, beforeMs: Number.MAX_SAFE_INTEGER })!;
     if (firstId === null || lastId === null) return undefined;
     const lost = this.#database
       .prepare<[{ firstId: number; lastId: number }], number>(

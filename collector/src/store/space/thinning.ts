@@ -53,10 +53,18 @@ export class Thinning {
   constructor(database: Database, usedBytes: number) {
     this.#capacityRows = usedBytes / BYTES_PER_ROW;
     this.#priorities = database.prepare<[], number>('SELECT DISTINCT priority FROM series ORDER BY priority').pluck();
-    this.#through = database.prepare<[number, number], number>('SELECT through_id FROM thinning WHERE priority = ? AND bucket_ms = ?').pluck();
-    this.#saveThrough = database.prepare('INSERT OR REPLACE INTO thinning (priority, bucket_ms, through_id) VALUES (?, ?, ?)');
-    this.#ranges = database.prepare<[], [number, number]>('SELECT first_id, last_id FROM pending_ranges ORDER BY first_id').raw();
-    this.#first = database.prepare<[number, number], number>('SELECT MIN(id) FROM samples WHERE id BETWEEN ? AND ?').pluck();
+    this.#through = database
+      .prepare<[number, number], number>('SELECT through_id FROM thinning WHERE priority = ? AND bucket_ms = ?')
+      .pluck();
+    this.#saveThrough = database.prepare(
+      'INSERT OR REPLACE INTO thinning (priority, bucket_ms, through_id) VALUES (?, ?, ?)',
+    );
+    this.#ranges = database
+      .prepare<[], [number, number]>('SELECT first_id, last_id FROM pending_ranges ORDER BY first_id')
+      .raw();
+    this.#first = database
+      .prepare<[number, number], number>('SELECT MIN(id) FROM samples WHERE id BETWEEN ? AND ?')
+      .pluck();
     this.#slice = database
       .prepare<[number, number, number], [number | null, number | null]>(
         'SELECT MIN(id), MAX(id) FROM (SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?)',
@@ -71,7 +79,9 @@ export class Thinning {
        WHERE priority <> @priority OR (@bucketMs > 0 AND place = 1)`,
     );
     this.#delete = database.prepare('DELETE FROM samples WHERE id BETWEEN ? AND ?');
-    this.#restore = database.prepare('INSERT INTO samples (id, series_id, timestamp_ms, value) SELECT * FROM kept ORDER BY id');
+    this.#restore = database.prepare(
+      'INSERT INTO samples (id, series_id, timestamp_ms, value) SELECT * FROM kept ORDER BY id',
+    );
     this.#forget = database.prepare('DELETE FROM kept');
   }
 
@@ -84,7 +94,11 @@ export class Thinning {
     for (const priority of this.#priorities.all()) {
       for (const { bucketMs, spared } of LEVELS) {
         const through = this.#through.get(priority, bucketMs) ?? 0;
-        const slice = this.#nextSlice(ranges, Math.max(through + 1, first), last - Math.floor(spared * this.#capacityRows));
+        const slice = this.#nextSlice(
+          ranges,
+          Math.max(through + 1, first),
+          last - Math.floor(spared * this.#capacityRows),
+        );
         if (slice !== undefined) return { ...slice, priority, bucketMs };
       }
     }

@@ -88,7 +88,12 @@ export class WalCheckpointer {
     const row = this.#truncate();
     const busy = row?.busy !== 0;
     const result = { busy, durationMs: clock.monotonic() - startedAt, reclaimedBytes: before - this.walBytes() };
-    this.#tell(result, { wal_bytes: before, duration_ms: result.durationMs, frames: row?.log, moved: row?.checkpointed });
+    this.#tell(result, {
+      wal_bytes: before,
+      duration_ms: result.durationMs,
+      frames: row?.log,
+      moved: row?.checkpointed,
+    });
     if (!busy) {
       this.#checkpointedAt = clock.monotonic();
       this.#notBefore = -Infinity;
@@ -104,14 +109,20 @@ export class WalCheckpointer {
   #tell({ busy }: WalCheckpoint, fields: Record<string, unknown>): void {
     const { logger } = this.#options;
     if (!busy) logger.info('WAL checkpoint', fields);
-    else logger[this.#blockedSinceMs === undefined ? 'warn' : 'debug']('WAL checkpoint was kept from finishing by a reader or writer', fields);
+    else
+      logger[this.#blockedSinceMs === undefined ? 'warn' : 'debug'](
+        'WAL checkpoint was kept from finishing by a reader or writer',
+        fields,
+      );
   }
 
   #truncate(): { readonly busy: number; readonly log: number; readonly checkpointed: number } | undefined {
     const patienceMs = this.#database.pragma('busy_timeout', { simple: true }) as number;
     this.#database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
     try {
-      return (this.#database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number; log: number; checkpointed: number }[])[0];
+      return (
+        this.#database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number; log: number; checkpointed: number }[]
+      )[0];
     } finally {
       this.#database.pragma(`busy_timeout = ${patienceMs}`);
     }

@@ -9,12 +9,17 @@ import type { UploaderReport } from '@thugshells/shared/state/uploader-report.ts
 export class AgentStateReader {
   readonly #databasePath: string;
   readonly #collectors: Statement<[], { collector: string; collected: number; failed: number; durations: string }>;
-  readonly #row: Statement<[], AgentState['books'] & { report: string | null; walCheckpointMs: number | null; walReclaimedBytes: number }>;
+  readonly #row: Statement<
+    [],
+    AgentState['books'] & { report: string | null; walCheckpointMs: number | null; walReclaimedBytes: number }
+  >;
 
   constructor(database: Database, databasePath: string) {
     this.#databasePath = databasePath;
     // Of one that is absent on this kernel there is nothing to tell.
-    this.#collectors = database.prepare(`SELECT collector, collected, failed, durations FROM collector_status WHERE status <> 'absent' ORDER BY collector`);
+    this.#collectors = database.prepare(
+      `SELECT collector, collected, failed, durations FROM collector_status WHERE status <> 'absent' ORDER BY collector`,
+    );
     this.#row = database.prepare(
       `SELECT collected - delivered - rejected - dropped AS pending, rejected, dropped, report,
          wal_checkpoint_ms AS walCheckpointMs, wal_reclaimed_bytes AS walReclaimedBytes
@@ -26,7 +31,9 @@ export class AgentStateReader {
     const { report, walCheckpointMs, walReclaimedBytes, ...books } = this.#row.get()!;
     const told = report === null ? undefined : (JSON.parse(report) as UploaderReport);
     return {
-      collectors: this.#collectors.all().map((row) => ({ ...row, durations: JSON.parse(row.durations) as HistogramState })),
+      collectors: this.#collectors
+        .all()
+        .map((row) => ({ ...row, durations: JSON.parse(row.durations) as HistogramState })),
       uploads: told?.counts,
       judgement: told?.judgement,
       books,

@@ -1,5 +1,9 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
-import { COLLECTION_BOUNDS_SECONDS, emptyHistogram, type HistogramState } from '@thugshells/shared/metrics/histogram.ts';
+import {
+  COLLECTION_BOUNDS_SECONDS,
+  emptyHistogram,
+  type HistogramState,
+} from '@thugshells/shared/metrics/histogram.ts';
 
 /** ok: it reads; failing: it cannot; absent: this kernel does not have its source. */
 export type CollectorHealth = 'ok' | 'failing' | 'absent';

@@ -1,5 +1,13 @@
 import { seriesName } from '@thugshells/shared/metrics/json-lines.ts';
-import { canonicalTags, sampleOf, seriesText, ValueType, type Labels, type Reading, type Sample } from '@thugshells/shared/metrics/sample.ts';
+import {
+  canonicalTags,
+  sampleOf,
+  seriesText,
+  ValueType,
+  type Labels,
+  type Reading,
+  type Sample,
+} from '@thugshells/shared/metrics/sample.ts';
 import { refusalOf, valueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 import { limitsOf, quoted, type RemoteProtocol, type SeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
@@ -41,7 +49,9 @@ export class Admission {
     this.#deviceId = deviceId;
     this.#labels = labels;
     this.#limits = limitsOf(remoteProtocol);
-    this.#ownExported = new Set(OWN_NAMES.flatMap((name) => Object.values(ValueType).map((valueType) => seriesName({ name, valueType }))));
+    this.#ownExported = new Set(
+      OWN_NAMES.flatMap((name) => Object.values(ValueType).map((valueType) => seriesName({ name, valueType }))),
+    );
   }
 
   /** Makes known which names the database holds. */
@@ -58,9 +68,13 @@ export class Admission {
     for (const reading of readings) {
       const sample = sampleOf(reading, { deviceId: this.#deviceId, labels: this.#labels, timestampMs });
       const isForeign = reading.series.isForeign === true;
-      const refusal = refusalOf(sample, this.#limits) ?? this.#nameRefusal(sample, isForeign) ?? repetition(sample, seen);
+      const refusal =
+        refusalOf(sample, this.#limits) ?? this.#nameRefusal(sample, isForeign) ?? repetition(sample, seen);
       if (refusal === undefined) samples.push(sample);
-      else (isForeign && valueRefusal(sample.value) === refusal ? valueless : refusals).push(`${quoted(sample.name)}: ${refusal}`);
+      else
+        (isForeign && valueRefusal(sample.value) === refusal ? valueless : refusals).push(
+          `${quoted(sample.name)}: ${refusal}`,
+        );
     }
     return { samples, refusals, valueless };
   }
@@ -88,6 +102,8 @@ function repetition(sample: Sample, seen: Set<string>): string | undefined {
 function canonicalAsSent({ tags, canonical }: Sample): string {
   const names = Object.keys(tags);
   if (!names.some((name) => name === 'device_id' || tags[name] === '')) return canonical;
-  const sent = names.filter((name) => tags[name] !== '').map((name) => [name === 'device_id' ? 'exported_device_id' : name, tags[name]!]);
+  const sent = names
+    .filter((name) => tags[name] !== '')
+    .map((name) => [name === 'device_id' ? 'exported_device_id' : name, tags[name]!]);
   return canonicalTags(Object.fromEntries(sent) as Labels);
 }

@@ -93,7 +93,12 @@ export class SampleWriter {
     if (loss !== undefined) ledger.add(loss, clock.now());
     const collected = nextId - firstId + (loss?.count ?? 0);
     this.#updateBooks.run(nextId - 1, collected, heartbeatMs);
-    const newest = new Map(scrapes.map(({ status, moment }): [string, CollectorStatus] => [status.collector, { ...status, lastScrapeMs: moment!.trueMs }]));
+    const newest = new Map(
+      scrapes.map(({ status, moment }): [string, CollectorStatus] => [
+        status.collector,
+        { ...status, lastScrapeMs: moment!.trueMs },
+      ]),
+    );
     for (const status of newest.values()) statuses.save(status);
   }
 

@@ -47,7 +47,8 @@ const [first = '', last = ''] = [/^.*\n/, /.*\n$/].map((expression) => expressio
 /** The line that a damage is done to: one that matters to its reader. */
 const lineOf = (file: string) => new RegExp(file.endsWith('net/dev') ? last : first);
 /** In that line, a number that matters. */
-const numberOf = (file: string) => (file.includes('pressure/') ? /(?<=total=)\d+/ : file.endsWith('net/dev') ? /(?<=: *)\d+/ : /\d[\d.]*/);
+const numberOf = (file: string) =>
+  file.includes('pressure/') ? /(?<=total=)\d+/ : file.endsWith('net/dev') ? /(?<=: *)\d+/ : /\d[\d.]*/;
 
 interface Damage {
   readonly doTo: (file: string, text: string) => void;
@@ -56,14 +57,24 @@ interface Damage {
 }
 const DAMAGES: Readonly<Record<string, Damage>> = {
   'is empty': { doTo: (file) => board.write(file, '') },
-  'is cut in the middle of its last line': { doTo: (file, text) => board.write(file, text.slice(0, -Math.ceil((/.*\n$/.exec(text)?.[0].length ?? 0) / 2))) },
+  'is cut in the middle of its last line': {
+    doTo: (file, text) => board.write(file, text.slice(0, -Math.ceil((/.*\n$/.exec(text)?.[0].length ?? 0) / 2))),
+  },
   'lacks a field': {
-    doTo: (file, text) => board.write(file, text.replace(lineOf(file), (line) => line.replace(/^(\s*\S+\s+)\S+[ \t]*/, '$1'))),
+    doTo: (file, text) =>
+      board.write(
+        file,
+        text.replace(lineOf(file), (line) => line.replace(/^(\s*\S+\s+)\S+[ \t]*/, '$1')),
+      ),
     // Elsewhere there is one field in the line, or the second one is an average that nobody reads.
     shows: /\/(stat|meminfo|diskstats|net\/dev|loadavg|uptime|mountinfo|life_time)$/,
   },
   'has a field that is no number': {
-    doTo: (file, text) => board.write(file, text.replace(lineOf(file), (line) => line.replace(numberOf(file), 'x'))),
+    doTo: (file, text) =>
+      board.write(
+        file,
+        text.replace(lineOf(file), (line) => line.replace(numberOf(file), 'x')),
+      ),
     // Release and type are texts: any will do.
     shows: /^(?!.*(osrelease|\/type|\/name|_label|physical_package_id)$)/,
   },
@@ -86,7 +97,9 @@ function readerOf(file: string): CollectorName {
 
 /** The readings of `outcome` that are not those of the sound board. */
 function inventedIn(outcome: Outcome, reader: CollectorName): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(outcome.readings).filter(([identity, value]) => sound[reader].readings[identity] !== value));
+  return Object.fromEntries(
+    Object.entries(outcome.readings).filter(([identity, value]) => sound[reader].readings[identity] !== value),
+  );
 }
 
 /** What /proc/stat says besides the cores is told by another reader, beside its own files. */
@@ -95,9 +108,11 @@ const SECOND_READERS: Readonly<Record<string, CollectorName>> = { 'proc-later/st
 function expectOthersAsSound(read: Read, file: string): void {
   const second = SECOND_READERS[file];
   const readers = [readerOf(file), second];
-  for (const other of collectorNames.filter((name) => !readers.includes(name))) expect({ [other]: read[other] }).toEqual({ [other]: sound[other] });
+  for (const other of collectorNames.filter((name) => !readers.includes(name)))
+    expect({ [other]: read[other] }).toEqual({ [other]: sound[other] });
   if (second === undefined) return;
-  const own = (outcome: Outcome) => Object.entries(outcome.readings).filter(([identity]) => !/switches|interrupts|processes/.test(identity));
+  const own = (outcome: Outcome) =>
+    Object.entries(outcome.readings).filter(([identity]) => !/switches|interrupts|processes/.test(identity));
   expect(own(read[second])).toEqual(own(sound[second]));
 }
 
@@ -141,7 +156,12 @@ describe('a file that is another one at the second read', () => {
     expect(read[reader].failure).toBe('');
     const numbers = Object.entries(read[reader].readings).filter(([, value]) => typeof value === 'number');
     expect(numbers.length).toBeGreaterThan(0);
-    expect(numbers.filter(([identity, value]) => !Number.isFinite(value) || Number(value) < 0 || (identity.includes('percent') && Number(value) > 100))).toEqual([]);
+    expect(
+      numbers.filter(
+        ([identity, value]) =>
+          !Number.isFinite(value) || Number(value) < 0 || (identity.includes('percent') && Number(value) > 100),
+      ),
+    ).toEqual([]);
   });
 
   test.each(FILES)('%s, gone', async (file) => {

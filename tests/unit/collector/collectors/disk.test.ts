@@ -18,7 +18,10 @@ function line(device: string, { reads = 0, readSectors = 0, writes = 0, writeSec
 
 /** sysfs with a block size for each device. */
 function sysBlock(sizes: Readonly<Record<string, number>>): Record<string, string> {
-  const files = Object.entries(sizes).map(([name, size]) => [`sys/block/${name}/queue/logical_block_size`, `${size}\n`]);
+  const files = Object.entries(sizes).map(([name, size]) => [
+    `sys/block/${name}/queue/logical_block_size`,
+    `${size}\n`,
+  ]);
   return Object.fromEntries(files) as Record<string, string>;
 }
 
@@ -28,7 +31,9 @@ function collecting(files: Readonly<Record<string, string>>, options: Partial<Di
   return { kernel, collector, scrapesOf: (...texts: string[]) => scrapes(collector, kernel, 'proc/diskstats', texts) };
 }
 
-const devicesIn = (readings: object) => [...new Set(Object.keys(readings).map((name) => /device=([^}]*)/.exec(name)?.[1]))];
+const devicesIn = (readings: object) => [
+  ...new Set(Object.keys(readings).map((name) => /device=([^}]*)/.exec(name)?.[1])),
+];
 
 describe('counters', () => {
   test('are there from the first scrape on, in bytes and operations, without rates', async () => {
@@ -55,14 +60,17 @@ describe('counters', () => {
     expect(await scrapesOf(line('sda', { readSectors: 1 }))).toHaveProperty(['disk.read_bytes_total{device=sda}'], 512);
   });
 
-  test.each(['', '4096', '4k\n', '0\n', '512\n512\n', '-512\n'])('are refused where the block size reads %j', async (size) => {
-    const file = 'block/sda/queue/logical_block_size';
-    const { scrapesOf } = collecting({ [`sys/${file}`]: size }, { sectorBytes: 'sysfs' });
-    await expect(scrapesOf(line('sda'))).rejects.toMatchObject({
-      code: 'KERNEL_FILE_MALFORMED',
-      message: expect.stringContaining(`/sys/${file}`),
-    });
-  });
+  test.each(['', '4096', '4k\n', '0\n', '512\n512\n', '-512\n'])(
+    'are refused where the block size reads %j',
+    async (size) => {
+      const file = 'block/sda/queue/logical_block_size';
+      const { scrapesOf } = collecting({ [`sys/${file}`]: size }, { sectorBytes: 'sysfs' });
+      await expect(scrapesOf(line('sda'))).rejects.toMatchObject({
+        code: 'KERNEL_FILE_MALFORMED',
+        message: expect.stringContaining(`/sys/${file}`),
+      });
+    },
+  );
 });
 
 describe('rates', () => {
@@ -126,7 +134,9 @@ describe('devices', () => {
 
   test('may be none at all where sysfs says so too', async () => {
     expect(await collecting({ 'sys/block/': '' }).scrapesOf('')).toEqual({});
-    await expect(collecting(sysBlock({ sda: 512 })).scrapesOf('')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
+    await expect(collecting(sysBlock({ sda: 512 })).scrapesOf('')).rejects.toMatchObject({
+      code: 'KERNEL_FILE_MALFORMED',
+    });
     await expect(collecting({}).scrapesOf('')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
   });
 });

@@ -14,7 +14,8 @@ const MOUNTS = [
   '',
 ].join('\n');
 const space: Space = { sizeBytes: 1000, availableBytes: 400, files: 0, filesFree: 0 };
-const hung = (path: string) => new AgentError(`${path} hangs: no answer`, { code: 'KERNEL_FILE_HUNG', hint: 'umount it' });
+const hung = (path: string) =>
+  new AgentError(`${path} hangs: no answer`, { code: 'KERNEL_FILE_HUNG', hint: 'umount it' });
 
 function board(spaces: Readonly<Record<string, Space | Error>> = {}) {
   const kernel = new TextKernel({ 'proc/self/mountinfo': MOUNTS });
@@ -25,7 +26,10 @@ function board(spaces: Readonly<Record<string, Space | Error>> = {}) {
     proc: (path) => kernel.proc(path),
     sys: (path) => kernel.sys(path),
     sysEntries: (path) => kernel.sysEntries(path),
-    statfs: (path, kind) => { asked.push([path, kind]); return statfs(path); },
+    statfs: (path, kind) => {
+      asked.push([path, kind]);
+      return statfs(path);
+    },
   });
   return { collector, asked };
 }
@@ -38,19 +42,31 @@ const both = (mountpoint: string, fstype: string) => ({
 
 test('each real mount has a size and what is available, and is asked once, by who answers', async () => {
   const { collector, asked } = board();
-  expect(byIdentity(await collector.collect())).toEqual({ ...both('/', 'ext4'), ...both('/mnt/nas', 'nfs4'), ...both('/mnt/usb', 'vfat') });
-  expect(asked).toEqual([['/', 'local'], ['/mnt/nas', 'remote'], ['/mnt/usb', 'local']]);
+  expect(byIdentity(await collector.collect())).toEqual({
+    ...both('/', 'ext4'),
+    ...both('/mnt/nas', 'nfs4'),
+    ...both('/mnt/usb', 'vfat'),
+  });
+  expect(asked).toEqual([
+    ['/', 'local'],
+    ['/mnt/nas', 'remote'],
+    ['/mnt/usb', 'local'],
+  ]);
 });
 
 test('a mount that comes or goes is noticed at the next scrape, and a list that is spoilt is never taken for the last one', async () => {
   const kernel = new TextKernel({ 'proc/self/mountinfo': MOUNTS });
   for (const mountpoint of ['/', '/mnt/nas', '/mnt/usb']) kernel.spaces.set(mountpoint, space);
   const collector = new FilesystemCollector(kernel);
-  const mountsAfter = async (text: string) => { kernel.files.set('proc/self/mountinfo', text); return (await collector.collect()).length / 3; };
+  const mountsAfter = async (text: string) => {
+    kernel.files.set('proc/self/mountinfo', text);
+    return (await collector.collect()).length / 3;
+  };
   expect(await mountsAfter(MOUNTS)).toBe(3);
   expect(await mountsAfter(MOUNTS.split('\n').slice(0, 2).join('\n') + '\n')).toBe(1);
   await expect(mountsAfter('')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
-  for (const _round of [1, 2]) await expect(mountsAfter('20\n')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
+  for (const _round of [1, 2])
+    await expect(mountsAfter('20\n')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
   expect(await mountsAfter(MOUNTS)).toBe(3);
 });
 
@@ -73,7 +89,12 @@ test('a mount without a size is left out', async () => {
 });
 
 test('a mount tells its files where it has a bound of them, and whether its file system has become read-only', async () => {
-  const kernel = new TextKernel({ 'proc/self/mountinfo': MOUNTS.replace('/dev/sda1 rw', '/dev/sda1 ro,errors=remount-ro').replace('22 20 0:50 / /mnt/nas rw', '22 20 0:50 / /mnt/nas ro') });
+  const kernel = new TextKernel({
+    'proc/self/mountinfo': MOUNTS.replace('/dev/sda1 rw', '/dev/sda1 ro,errors=remount-ro').replace(
+      '22 20 0:50 / /mnt/nas rw',
+      '22 20 0:50 / /mnt/nas ro',
+    ),
+  });
   for (const mountpoint of ['/', '/mnt/nas', '/mnt/usb']) kernel.spaces.set(mountpoint, space);
   kernel.spaces.set('/', { ...space, files: 100, filesFree: 40 });
   const readings = byIdentity(await new FilesystemCollector(kernel).collect());
@@ -93,20 +114,31 @@ test('a mount that has gone meanwhile is left out', async () => {
 });
 
 describe('a mount that hangs or fails', () => {
-  test.each([hung('/mnt/nas'), kernelFault('/mnt/nas', 'ESTALE')])('and is remote is marked alone: %s', async (fault) => {
-    const { collector } = board({ '/mnt/nas': fault });
-    expect(byIdentity(await collector.collect())).toEqual({
-      ...both('/', 'ext4'),
-      ...both('/mnt/usb', 'vfat'),
-      'filesystem.unreadable{mountpoint=/mnt/nas,fstype=nfs4}': 1,
-    });
-  });
+  test.each([hung('/mnt/nas'), kernelFault('/mnt/nas', 'ESTALE')])(
+    'and is remote is marked alone: %s',
+    async (fault) => {
+      const { collector } = board({ '/mnt/nas': fault });
+      expect(byIdentity(await collector.collect())).toEqual({
+        ...both('/', 'ext4'),
+        ...both('/mnt/usb', 'vfat'),
+        'filesystem.unreadable{mountpoint=/mnt/nas,fstype=nfs4}': 1,
+      });
+    },
+  );
 
   test('and is local makes the collector fail by its name, with what the others said', async () => {
-    const { collector } = board({ '/mnt/usb': kernelFault('/mnt/usb', 'EIO'), '/': hung('/'), '/mnt/nas': hung('/mnt/nas') });
+    const { collector } = board({
+      '/mnt/usb': kernelFault('/mnt/usb', 'EIO'),
+      '/': hung('/'),
+      '/mnt/nas': hung('/mnt/nas'),
+    });
     const error = await collector.collect().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(PartlyRead);
-    expect(error).toMatchObject({ code: 'KERNEL_FILE_HUNG', hint: 'umount it', message: '/ hangs: no answer; cannot read /mnt/usb: EIO: /mnt/usb' });
+    expect(error).toMatchObject({
+      code: 'KERNEL_FILE_HUNG',
+      hint: 'umount it',
+      message: '/ hangs: no answer; cannot read /mnt/usb: EIO: /mnt/usb',
+    });
     expect(byIdentity((error as PartlyRead).readings)).toEqual({
       'filesystem.unreadable{mountpoint=/,fstype=ext4}': 1,
       'filesystem.unreadable{mountpoint=/mnt/nas,fstype=nfs4}': 1,
@@ -124,7 +156,14 @@ describe('a mount that hangs or fails', () => {
 
 test('the recorded board is read as stat -f reads it', async () => {
   const readings = byIdentity(await new FilesystemCollector(new RecordedKernel('-later')).collect());
-  const figures = { '/,fstype=ext4': [270553174016, 84675301376], '/media,fstype=tmpfs': [67108864, 63537152], '/media/data,fstype=ext4': [22141952, 17220608], '/media/usb disk,fstype=ext4': [14410752, 13222912], '/media/shadow,fstype=tmpfs': [2097152, 2097152], '/media/covered,fstype=tmpfs': [4194304, 4194304] };
+  const figures = {
+    '/,fstype=ext4': [270553174016, 84675301376],
+    '/media,fstype=tmpfs': [67108864, 63537152],
+    '/media/data,fstype=ext4': [22141952, 17220608],
+    '/media/usb disk,fstype=ext4': [14410752, 13222912],
+    '/media/shadow,fstype=tmpfs': [2097152, 2097152],
+    '/media/covered,fstype=tmpfs': [4194304, 4194304],
+  };
   const expected = Object.entries(figures).flatMap(([mount, [size, available]]) => [
     [`filesystem.size_bytes{mountpoint=${mount}}`, size],
     [`filesystem.available_bytes{mountpoint=${mount}}`, available],

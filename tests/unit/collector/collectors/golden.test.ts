@@ -40,9 +40,23 @@ test.each(BOARDS)('all collectors say of the recorded %s what stands in its gold
   const { kernel, pass } = recordedKernel(board);
   const { values: options } = loadCollectorConfig({});
   let passedMs = 0;
-  const clock = { now: () => NOW, sinceBoot: () => 0, monotonic: () => passedMs, sleep: async () => { passedMs = betweenMomentsMs(board); pass(); } };
+  const clock = {
+    now: () => NOW,
+    sinceBoot: () => 0,
+    monotonic: () => passedMs,
+    sleep: async () => {
+      passedMs = betweenMomentsMs(board);
+      pass();
+    },
+  };
   const collectors = collectorNames.map((name) => COLLECTORS[name]({ kernel, options, build: '0.0.0' }));
-  const { lines, failures } = await once(collectors, { clock, deviceId: board, remoteProtocol: 'victoriametrics', labels: {}, cap: new SeriesCap({ perCollector: 1000, total: 5000 }) });
+  const { lines, failures } = await once(collectors, {
+    clock,
+    deviceId: board,
+    remoteProtocol: 'victoriametrics',
+    labels: {},
+    cap: new SeriesCap({ perCollector: 1000, total: 5000 }),
+  });
   expect(failures).toEqual([]);
 
   const sorted = `${lines.trimEnd().split('\n').sort().join('\n')}\n`;

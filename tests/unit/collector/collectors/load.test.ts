@@ -17,11 +17,14 @@ test('the averages are told in the order of the file, with the time since boot',
 });
 
 test('every number that the kernel can print is read as it is', () => {
-  const printed = (hundredths: number) => `${Math.floor(hundredths / 100)}.${String(hundredths % 100).padStart(2, '0')}`;
+  const printed = (hundredths: number) =>
+    `${Math.floor(hundredths / 100)}.${String(hundredths % 100).padStart(2, '0')}`;
   const hundredths = fc.nat(2 ** 40);
   fc.assert(
     fc.property(hundredths, hundredths, hundredths, (one, five, fifteen) => {
-      expect(parseLoadavg(`${[one, five, fifteen].map(printed).join(' ')} 1/2 3\n`)).toEqual([one, five, fifteen].map((value) => value / 100));
+      expect(parseLoadavg(`${[one, five, fifteen].map(printed).join(' ')} 1/2 3\n`)).toEqual(
+        [one, five, fifteen].map((value) => value / 100),
+      );
       expect(parseUptime(`${printed(one)} ${printed(five)}\n`)).toBe(one / 100);
     }),
   );

@@ -58,16 +58,27 @@ const netDev = `${header}  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n`;
 const loadavg = '0.10 0.20 0.30 1/80 4242\n';
 const uptime = '100.25 200.50\n';
 const pressure = 'some avg10=0.00 avg60=0.00 avg300=0.00 total=12\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=3\n';
-const mounts = '22 1 8:1 / / rw,noatime shared:1 - ext4 /dev/sda1 rw\n23 22 8:2 / /my\\040disk rw - vfat /dev/sda2 rw\n';
+const mounts =
+  '22 1 8:1 / / rw,noatime shared:1 - ext4 /dev/sda1 rw\n23 22 8:2 / /my\\040disk rw - vfat /dev/sda2 rw\n';
 
 const GOOD: Readonly<Record<FileName, string>> = {
-  cpu: stat, memory: meminfo, disk: diskstats, network: netDev, load: loadavg, uptime, pressure, 'cpu pressure': pressure, mounts,
+  cpu: stat,
+  memory: meminfo,
+  disk: diskstats,
+  network: netDev,
+  load: loadavg,
+  uptime,
+  pressure,
+  'cpu pressure': pressure,
+  mounts,
 };
 
 test.each(names)('%s is accepted in the text that the following ones spoil', async (name) => {
   const kernel = recordedBoard();
   kernel.files.set(`proc/${FILES[name][1]}`, GOOD[name]);
-  await expect(COLLECTORS[FILES[name][0]]({ kernel, options: OPTIONS }).collect({ monotonicMs: 0 })).resolves.toBeDefined();
+  await expect(
+    COLLECTORS[FILES[name][0]]({ kernel, options: OPTIONS }).collect({ monotonicMs: 0 }),
+  ).resolves.toBeDefined();
 });
 
 /** A file, what is wrong, the text, and what the message must name besides the file. */
@@ -116,7 +127,8 @@ const malformedTexts: readonly (readonly [FileName, string, string, string])[] =
   ['load', 'two averages only', '0.10 0.20\n', 'line 1'],
   ['load', 'a second line', loadavg + loadavg, 'not one line'],
   ...['0', '0.1', '0.100', '-0.10', '.10', '1e1', 'nan', '0,10'].map(
-    (average) => ['load', `an average that reads ${average}`, loadavg.replace('0.20', average), `line 1: "${average}"`] as const,
+    (average) =>
+      ['load', `an average that reads ${average}`, loadavg.replace('0.20', average), `line 1: "${average}"`] as const,
   ),
   ['uptime', 'one number only', '100.25\n', 'line 1'],
   ['uptime', 'a whole number', '100 200.50\n', 'line 1: "100"'],
@@ -154,7 +166,21 @@ describe('a malformed file is refused by name and line', () => {
 const place = fc.double({ min: 0, max: 1, noNaN: true });
 const piece = fc.oneof(
   fc.string({ maxLength: 4, unit: 'binary' }),
-  fc.constantFrom('\n', ' ', ':', '-', '.', 'e', '\0', '\r', 'NaN', '9'.repeat(30), '99999999999999999999', 'cpu', ' kB'),
+  fc.constantFrom(
+    '\n',
+    ' ',
+    ':',
+    '-',
+    '.',
+    'e',
+    '\0',
+    '\r',
+    'NaN',
+    '9'.repeat(30),
+    '99999999999999999999',
+    'cpu',
+    ' kB',
+  ),
 );
 type Change = (text: string) => string;
 
@@ -166,8 +192,16 @@ const otherPiece = fc.tuple(place, place, piece).map(([from, length, inserted]):
   const start = Math.floor(from * text.length);
   return text.slice(0, start) + inserted + text.slice(start + Math.floor((length * text.length) / 50));
 });
-const cut = place.map((from): Change => (text) => text.slice(0, Math.floor(from * text.length)));
-const change = fc.oneof({ arbitrary: otherDigit, weight: 3 }, { arbitrary: otherPiece, weight: 3 }, { arbitrary: cut, weight: 1 });
+const cut = place.map(
+  (from): Change =>
+    (text) =>
+      text.slice(0, Math.floor(from * text.length)),
+);
+const change = fc.oneof(
+  { arbitrary: otherDigit, weight: 3 },
+  { arbitrary: otherPiece, weight: 3 },
+  { arbitrary: cut, weight: 1 },
+);
 
 function isSound(identity: string, value: number | string): boolean {
   return Number.isFinite(value) && Number(value) >= 0 && (Number(value) <= 100 || !identity.includes('percent'));
@@ -180,7 +214,10 @@ describe('a spoilt recording gives finite readings or is refused', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
         try {
-          const readings = await readAfterRecording(name, changes.reduce((text, spoil) => spoil(text), good));
+          const readings = await readAfterRecording(
+            name,
+            changes.reduce((text, spoil) => spoil(text), good),
+          );
           const wrong = Object.entries(readings).filter(([identity, value]) => !isSound(identity, value));
           expect(wrong).toEqual([]);
           seen.read += 1;
@@ -202,7 +239,9 @@ describe('a spoilt recording gives finite readings or is refused', () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(good.length - 1), async (length) => {
         fc.pre(good[length - 1] !== '\n');
-        await expect(readAfterRecording(name, good.slice(0, length))).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
+        await expect(readAfterRecording(name, good.slice(0, length))).rejects.toMatchObject({
+          code: 'KERNEL_FILE_MALFORMED',
+        });
       }),
     );
   });

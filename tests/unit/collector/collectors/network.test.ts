@@ -60,7 +60,20 @@ describe('names', () => {
 describe('the filter', () => {
   test('leaves out loopback, containers, bridges and monitors unless told otherwise', async () => {
     const out = ['lo', 'docker0', 'veth12ab', 'br-5f3e', 'virbr0', 'virbr0-nic', 'wlan0mon', 'wlan1mon'];
-    const kept = ['eth0', 'end1', 'wlan0', 'wlo1', 'br0', 'wwan0', 'usb0', 'ppp0', 'can0', 'mon0', 'xveth0', 'wlan0mon2'];
+    const kept = [
+      'eth0',
+      'end1',
+      'wlan0',
+      'wlo1',
+      'br0',
+      'wwan0',
+      'usb0',
+      'ppp0',
+      'can0',
+      'mon0',
+      'xveth0',
+      'wlan0mon2',
+    ];
     expect(interfacesIn(await scrapesOf({}, netDev(...out, ...kept)))).toEqual(kept);
   });
 
@@ -90,7 +103,10 @@ describe('the cap', () => {
 
   test('reports an interface that was renamed under its new name, and no more under the old one', async () => {
     expect(interfacesIn(await scrapesOf({ maxInterfaces: 1 }, netDev('eth0'), netDev('enp3s0')))).toEqual(['enp3s0']);
-    expect(interfacesIn(await scrapesOf({}, netDev('eth0', 'wlan0'), netDev('wlan0', 'wan')))).toEqual(['wlan0', 'wan']);
+    expect(interfacesIn(await scrapesOf({}, netDev('eth0', 'wlan0'), netDev('wlan0', 'wan')))).toEqual([
+      'wlan0',
+      'wan',
+    ]);
   });
 
   test('does not count what the filter leaves out', async () => {

@@ -40,7 +40,9 @@ describe('a kernel without pressure information', () => {
 
 test('the recorded board is read as it stands in its files', async () => {
   const kernel = new TextKernel(
-    Object.fromEntries(['cpu', 'memory', 'io'].map((one) => [`proc/pressure/${one}`, recorded(`proc-later/pressure/${one}`)])),
+    Object.fromEntries(
+      ['cpu', 'memory', 'io'].map((one) => [`proc/pressure/${one}`, recorded(`proc-later/pressure/${one}`)]),
+    ),
   );
   expect(await collect(kernel)).toEqual({
     'pressure.stalled_seconds_total{resource=cpu,kind=some}': 884.473808,

@@ -44,7 +44,10 @@ describe.each(collectorNames)('%s', (name) => {
 
 /** The recorded board has no sensor of temperature. */
 function withSensor(kernel: KernelSource): KernelSource {
-  const sensor = new TextKernel({ 'sys/class/thermal/thermal_zone0/type': 'soc-thermal\n', 'sys/class/thermal/thermal_zone0/temp': '41000\n' });
+  const sensor = new TextKernel({
+    'sys/class/thermal/thermal_zone0/type': 'soc-thermal\n',
+    'sys/class/thermal/thermal_zone0/temp': '41000\n',
+  });
   const inClass = (path: string) => (path.startsWith('class/') ? sensor : kernel);
   return {
     proc: (path) => kernel.proc(path),

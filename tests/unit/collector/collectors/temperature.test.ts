@@ -7,11 +7,15 @@ import { byIdentity, kernelFault, TextKernel } from '../../../support/collector/
 
 /** Texts of sysfs below /sys/class, which end in a newline. */
 function board(files: Readonly<Record<string, string>>) {
-  const kernel = new TextKernel(Object.fromEntries(Object.entries(files).map(([path, text]) => [`sys/class/${path}`, `${text}\n`])));
+  const kernel = new TextKernel(
+    Object.fromEntries(Object.entries(files).map(([path, text]) => [`sys/class/${path}`, `${text}\n`])),
+  );
   const collector = new TemperatureCollector(kernel);
   const zones = async (): Promise<Record<string, unknown>> => {
     const readings = Object.entries(byIdentity(await collector.collect()));
-    return Object.fromEntries(readings.map(([name, value]) => [/^cpu\.temperature_celsius\{zone=(.*)\}$/.exec(name)?.[1] ?? name, value]));
+    return Object.fromEntries(
+      readings.map(([name, value]) => [/^cpu\.temperature_celsius\{zone=(.*)\}$/.exec(name)?.[1] ?? name, value]),
+    );
   };
   return { kernel, collector, zones };
 }
@@ -27,7 +31,11 @@ const nvme = (number: number, temp: string) => ({
 });
 
 test('thermal zones go by their type, in degrees', async () => {
-  const { zones } = board({ ...zone(0, 'soc-thermal', '48123'), ...zone(1, 'gpu-thermal', '-5000'), 'thermal/cooling_device0/type': 'fan' });
+  const { zones } = board({
+    ...zone(0, 'soc-thermal', '48123'),
+    ...zone(1, 'gpu-thermal', '-5000'),
+    'thermal/cooling_device0/type': 'fan',
+  });
   expect(await zones()).toEqual({ 'soc-thermal': 48.123, 'gpu-thermal': -5 });
 });
 
@@ -48,15 +56,26 @@ test('sensors of hwmon go by chip and label, or by chip and number where they ha
 
 describe('sensors of one name', () => {
   test('are told apart by their directory, the first keeps the plain name', async () => {
-    const { zones } = board({ ...zone(10, 'acpitz', '30000'), ...zone(2, 'acpitz', '20000'), ...nvme(3, '40000'), ...nvme(11, '50000') });
+    const { zones } = board({
+      ...zone(10, 'acpitz', '30000'),
+      ...zone(2, 'acpitz', '20000'),
+      ...nvme(3, '40000'),
+      ...nvme(11, '50000'),
+    });
     expect(await zones()).toEqual({
-      acpitz: 20, 'acpitz (thermal_zone10)': 30, 'nvme Composite': 40, 'nvme Composite (hwmon11)': 50,
+      acpitz: 20,
+      'acpitz (thermal_zone10)': 30,
+      'nvme Composite': 40,
+      'nvme Composite (hwmon11)': 50,
     });
   });
 
   test('keep their names while one of them does not answer', async () => {
     const { kernel, zones } = board({ ...zone(0, 'acpitz', '20000'), ...zone(1, 'acpitz', '30000') });
-    kernel.faults.set('sys/class/thermal/thermal_zone0/temp', kernelFault('/sys/class/thermal/thermal_zone0/temp', 'EAGAIN'));
+    kernel.faults.set(
+      'sys/class/thermal/thermal_zone0/temp',
+      kernelFault('/sys/class/thermal/thermal_zone0/temp', 'EAGAIN'),
+    );
     expect(await zones()).toEqual({ 'acpitz (thermal_zone1)': 30 });
   });
 });
@@ -72,7 +91,11 @@ test('an hwmon chip that only mirrors a thermal zone is left out', async () => {
 });
 
 test('a sensor without a readable name goes by its directory', async () => {
-  const { kernel, zones } = board({ 'thermal/thermal_zone0/temp': '1000', ...zone(1, ' ', '2000'), 'hwmon/hwmon4/temp1_input': '3000' });
+  const { kernel, zones } = board({
+    'thermal/thermal_zone0/temp': '1000',
+    ...zone(1, ' ', '2000'),
+    'hwmon/hwmon4/temp1_input': '3000',
+  });
   kernel.faults.set('sys/class/hwmon/hwmon4/name', kernelFault('/sys/class/hwmon/hwmon4/name', 'EACCES'));
   expect(await zones()).toEqual({ thermal_zone0: 1, thermal_zone1: 2, 'hwmon4 temp1': 3 });
 });
@@ -80,41 +103,71 @@ test('a sensor without a readable name goes by its directory', async () => {
 describe('a sensor that cannot be used', () => {
   const path = 'class/thermal/thermal_zone0/temp';
 
-  test.each(['EAGAIN', 'EIO', 'ENODATA', 'EINVAL', 'EACCES', 'ETIMEDOUT', 'ENXIO', 'ENODEV', 'ENOENT'])('and answers %s is left out alone, until it answers', async (code) => {
-    const { kernel, zones } = board({ ...zone(0, 'modem', '50000'), ...zone(1, 'soc', '48000') });
-    kernel.faults.set(`sys/${path}`, kernelFault(`/sys/${path}`, code));
-    expect(await zones()).toEqual({ soc: 48 });
-    kernel.faults.clear();
-    expect(await zones()).toEqual({ modem: 50, soc: 48 });
-  });
+  test.each(['EAGAIN', 'EIO', 'ENODATA', 'EINVAL', 'EACCES', 'ETIMEDOUT', 'ENXIO', 'ENODEV', 'ENOENT'])(
+    'and answers %s is left out alone, until it answers',
+    async (code) => {
+      const { kernel, zones } = board({ ...zone(0, 'modem', '50000'), ...zone(1, 'soc', '48000') });
+      kernel.faults.set(`sys/${path}`, kernelFault(`/sys/${path}`, code));
+      expect(await zones()).toEqual({ soc: 48 });
+      kernel.faults.clear();
+      expect(await zones()).toEqual({ modem: 50, soc: 48 });
+    },
+  );
 
-  test.each(['-273151', '-274000', '-2147483648', '', 'abc', '48.5', '+5', '0x10', '1e3', '99999999999', '1 2', '1\n2'])('and writes %j is left out alone', async (text) => {
+  test.each([
+    '-273151',
+    '-274000',
+    '-2147483648',
+    '',
+    'abc',
+    '48.5',
+    '+5',
+    '0x10',
+    '1e3',
+    '99999999999',
+    '1 2',
+    '1\n2',
+  ])('and writes %j is left out alone', async (text) => {
     const { zones } = board({ ...zone(0, 'modem', text), ...zone(1, 'soc', '48000') });
     expect(await zones()).toEqual({ soc: 48 });
   });
 
   test('makes the collector fail where there is no other that works', async () => {
     const { kernel, collector } = board({ ...zone(0, 'modem', '-274000'), ...zone(1, 'soc', '48000') });
-    kernel.faults.set('sys/class/thermal/thermal_zone1/temp', kernelFault('/sys/class/thermal/thermal_zone1/temp', 'ENODEV'));
+    kernel.faults.set(
+      'sys/class/thermal/thermal_zone1/temp',
+      kernelFault('/sys/class/thermal/thermal_zone1/temp', 'ENODEV'),
+    );
     await expect(collector.collect()).rejects.toMatchObject({
       code: 'KERNEL_FILE_MALFORMED',
       message: `/sys/${path}: line 1: -274000 is below absolute zero`,
     });
     kernel.faults.set(`sys/${path}`, kernelFault(`/sys/${path}`, 'EIO'));
-    await expect(collector.collect()).rejects.toMatchObject({ code: 'KERNEL_FILE_UNREADABLE', message: expect.stringContaining(path) });
+    await expect(collector.collect()).rejects.toMatchObject({
+      code: 'KERNEL_FILE_UNREADABLE',
+      message: expect.stringContaining(path),
+    });
   });
 });
 
 describe('the collector is absent', () => {
   test('where there are no sensors, or directories without any', async () => {
-    const absent = { code: 'KERNEL_FILE_ABSENT', message: '/sys/class/thermal and /sys/class/hwmon have no temperature' };
+    const absent = {
+      code: 'KERNEL_FILE_ABSENT',
+      message: '/sys/class/thermal and /sys/class/hwmon have no temperature',
+    };
     await expect(board({}).collector.collect()).rejects.toMatchObject(absent);
-    await expect(board({ 'thermal/cooling_device0/type': 'fan', 'hwmon/hwmon0/in0_input': '1' }).collector.collect()).rejects.toMatchObject(absent);
+    await expect(
+      board({ 'thermal/cooling_device0/type': 'fan', 'hwmon/hwmon0/in0_input': '1' }).collector.collect(),
+    ).rejects.toMatchObject(absent);
   });
 
   test('where all sensors have gone', async () => {
     const { kernel, collector } = board(zone(0, 'soc', '48000'));
-    kernel.faults.set('sys/class/thermal/thermal_zone0/temp', kernelFault('/sys/class/thermal/thermal_zone0/temp', 'ENODEV'));
+    kernel.faults.set(
+      'sys/class/thermal/thermal_zone0/temp',
+      kernelFault('/sys/class/thermal/thermal_zone0/temp', 'ENODEV'),
+    );
     await expect(collector.collect()).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
   });
 });
@@ -125,7 +178,10 @@ describe('names', () => {
     await zones();
     const read: string[] = [];
     const sys = kernel.sys.bind(kernel);
-    kernel.sys = (path) => { read.push(path); return sys(path); };
+    kernel.sys = (path) => {
+      read.push(path);
+      return sys(path);
+    };
     await zones();
     expect(read).toEqual(['class/thermal/thermal_zone0/temp', 'class/hwmon/hwmon0/temp1_input']);
   });

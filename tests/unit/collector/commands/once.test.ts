@@ -15,17 +15,38 @@ function collector(name: string, collect: Collector['collect'], comparesReads = 
 }
 
 /** Runs `once` over these collectors while the clock runs on. */
-async function runOnce(collectors: readonly Collector[], labels = {}, limits: SeriesLimits = { perCollector: 1000, total: 5000 }) {
+async function runOnce(
+  collectors: readonly Collector[],
+  labels = {},
+  limits: SeriesLimits = { perCollector: 1000, total: 5000 },
+) {
   const clock = new FakeClock(NOW);
-  const result = once(collectors, { clock, deviceId: 'b1', remoteProtocol: 'victoriametrics', labels, cap: new SeriesCap(limits) });
+  const result = once(collectors, {
+    clock,
+    deviceId: 'b1',
+    remoteProtocol: 'victoriametrics',
+    labels,
+    cap: new SeriesCap(limits),
+  });
   await clock.advance(0);
   await clock.advance(1_000);
   const { lines, failures } = await result;
-  return { failures, clock, lines, parsed: lines.split('\n').slice(0, -1).map((line) => JSON.parse(line) as unknown) };
+  return {
+    failures,
+    clock,
+    lines,
+    parsed: lines
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as unknown),
+  };
 }
 
 test('prints each reading as a line of VictoriaMetrics’ JSON', async () => {
-  const { lines, failures } = await runOnce([collector('cpu', async () => [reading('cpu.usage_percent', 12.5, { core: 'all' })])], { simulated: 'true' });
+  const { lines, failures } = await runOnce(
+    [collector('cpu', async () => [reading('cpu.usage_percent', 12.5, { core: 'all' })])],
+    { simulated: 'true' },
+  );
   expect(lines).toBe(
     `{"metric":{"__name__":"cpu_usage_percent","core":"all","simulated":"true","device_id":"b1"},"values":[12.5],"timestamps":[${NOW}]}\n`,
   );
@@ -34,12 +55,16 @@ test('prints each reading as a line of VictoriaMetrics’ JSON', async () => {
 
 test('prints a text as a label of the value 1', async () => {
   const { parsed } = await runOnce([collector('system', async () => [reading('system.kernel', '5.10.160')])]);
-  expect(parsed).toEqual([{ metric: { __name__: 'system_kernel_info', device_id: 'b1', value: '5.10.160' }, values: [1], timestamps: [NOW] }]);
+  expect(parsed).toEqual([
+    { metric: { __name__: 'system_kernel_info', device_id: 'b1', value: '5.10.160' }, values: [1], timestamps: [NOW] },
+  ]);
 });
 
 test('prints what a collector could read, and says what it could not', async () => {
   const unreadable = new AgentError('/mnt hangs', { code: 'KERNEL_FILE_UNREADABLE' });
-  const partly = collector('filesystem', () => Promise.reject(new PartlyRead([unreadable], [reading('filesystem.size_bytes', 5)])));
+  const partly = collector('filesystem', () =>
+    Promise.reject(new PartlyRead([unreadable], [reading('filesystem.size_bytes', 5)])),
+  );
   const { parsed, failures } = await runOnce([partly]);
   expect([parsed.length, failures]).toEqual([1, ['filesystem: /mnt hangs']]);
 });
@@ -47,16 +72,28 @@ test('prints what a collector could read, and says what it could not', async () 
 describe('a collector that compares two reads', () => {
   test('is read twice, a second apart, and the second read counts', async () => {
     const at: number[] = [];
-    const rates = collector('cpu', async ({ monotonicMs }) => { at.push(monotonicMs); return at.length === 1 ? [] : [reading('cpu.rate', at.length)]; }, true);
+    const rates = collector(
+      'cpu',
+      async ({ monotonicMs }) => {
+        at.push(monotonicMs);
+        return at.length === 1 ? [] : [reading('cpu.rate', at.length)];
+      },
+      true,
+    );
     const { parsed } = await runOnce([rates]);
     expect(at).toEqual([0, 1_000]);
-    expect(parsed).toEqual([{ metric: { __name__: 'cpu_rate', device_id: 'b1' }, values: [2], timestamps: [NOW + 1_000] }]);
+    expect(parsed).toEqual([
+      { metric: { __name__: 'cpu_rate', device_id: 'b1' }, values: [2], timestamps: [NOW + 1_000] },
+    ]);
   });
 
   test('makes the others wait, so that all lines have one time; they are read once', async () => {
     let reads = 0;
     const { parsed } = await runOnce([
-      collector('memory', async () => { reads += 1; return [reading('memory.used', 1)]; }),
+      collector('memory', async () => {
+        reads += 1;
+        return [reading('memory.used', 1)];
+      }),
       collector('cpu', async () => [reading('cpu.rate', 2)], true),
     ]);
     expect(reads).toBe(1);
@@ -72,7 +109,9 @@ describe('a collector that compares two reads', () => {
 describe('failures', () => {
   test('name the collector; the others are printed', async () => {
     const { parsed, failures } = await runOnce([
-      collector('cpu', async () => { throw new AgentError('/proc/stat: no line of all cores', { code: 'KERNEL_FILE_MALFORMED' }); }),
+      collector('cpu', async () => {
+        throw new AgentError('/proc/stat: no line of all cores', { code: 'KERNEL_FILE_MALFORMED' });
+      }),
       collector('memory', async () => [reading('memory.used', 1)]),
     ]);
     expect(failures).toEqual(['cpu: /proc/stat: no line of all cores']);
@@ -81,25 +120,43 @@ describe('failures', () => {
 
   test('of a first read do not matter where the second one works', async () => {
     let reads = 0;
-    const flaky = collector('cpu', async (): Promise<Reading[]> => { reads += 1; if (reads === 1) throw new Error('not yet'); return []; }, true);
+    const flaky = collector(
+      'cpu',
+      async (): Promise<Reading[]> => {
+        reads += 1;
+        if (reads === 1) throw new Error('not yet');
+        return [];
+      },
+      true,
+    );
     expect((await runOnce([flaky])).failures).toEqual([]);
   });
 
   test('include series beyond the cap, which are not printed', async () => {
-    const many = collector('network', async () => ['eth0', 'eth1', 'eth2'].map((name) => reading('network.x', 1, { interface: name })));
+    const many = collector('network', async () =>
+      ['eth0', 'eth1', 'eth2'].map((name) => reading('network.x', 1, { interface: name })),
+    );
     const { parsed, failures } = await runOnce([many], {}, { perCollector: 2, total: 5 });
-    expect(parsed.map((line) => (line as { metric: { __name__: string } }).metric.__name__)).toEqual(['network_x', 'network_x', 'collector_series_dropped_total']);
+    expect(parsed.map((line) => (line as { metric: { __name__: string } }).metric.__name__)).toEqual([
+      'network_x',
+      'network_x',
+      'collector_series_dropped_total',
+    ]);
     expect(failures).toEqual(['network.x: COLLECTOR_MAX_SERIES=2 series of this collector are stored already']);
   });
 
   test('include readings that are refused, by name', async () => {
-    const { parsed, failures } = await runOnce([collector('cpu', async () => [reading('cpu.bad', NaN), reading('cpu.good', 1)])]);
+    const { parsed, failures } = await runOnce([
+      collector('cpu', async () => [reading('cpu.bad', NaN), reading('cpu.good', 1)]),
+    ]);
     expect(failures).toEqual(['cpu.bad: value NaN is not finite']);
     expect(parsed).toHaveLength(1);
   });
 
   test('are not a source that this kernel does not have', async () => {
-    const absent = collector('pressure', async () => { throw new AgentError('no', { code: 'KERNEL_FILE_ABSENT' }); });
+    const absent = collector('pressure', async () => {
+      throw new AgentError('no', { code: 'KERNEL_FILE_ABSENT' });
+    });
     expect(await runOnce([absent])).toMatchObject({ lines: '', failures: [] });
   });
 });

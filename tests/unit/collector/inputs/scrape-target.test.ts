@@ -1,5 +1,11 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { connect, createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
+import {
+  connect,
+  createServer as createTcpServer,
+  type AddressInfo,
+  type Server as TcpServer,
+  type Socket,
+} from 'node:net';
 import { gzipSync } from 'node:zlib';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -26,10 +32,11 @@ async function listen<T extends Server | TcpServer>(server: T): Promise<number> 
   server.on('connection', (socket: Socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   servers.push({
-    stop: () => new Promise((resolve) => {
-      for (const socket of sockets) socket.destroy();
-      server.close(resolve);
-    }),
+    stop: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        server.close(resolve);
+      }),
   });
   return (server.address() as AddressInfo).port;
 }
@@ -37,12 +44,24 @@ async function listen<T extends Server | TcpServer>(server: T): Promise<number> 
 /** A target that answers as told. */
 const serve = (answer: RequestListener): Promise<number> => listen(createServer(answer));
 /** A target that speaks no HTTP of its own accord. */
-const speak = (talk: (socket: Socket) => void): Promise<number> => listen(createTcpServer((socket) => { socket.on('error', () => undefined); talk(socket); }));
+const speak = (talk: (socket: Socket) => void): Promise<number> =>
+  listen(
+    createTcpServer((socket) => {
+      socket.on('error', () => undefined);
+      talk(socket);
+    }),
+  );
 
-function source(port: number, { timeoutMs = 5_000, maxSamples = 100, host = '127.0.0.1', door = new ScrapeDoor() } = {}): ScrapeTargetSource {
+function source(
+  port: number,
+  { timeoutMs = 5_000, maxSamples = 100, host = '127.0.0.1', door = new ScrapeDoor() } = {},
+): ScrapeTargetSource {
   const foreign = new ForeignText({ now: () => NOW, labels: { job: 'node' } });
   const limits = { timeoutMs, maxBytes: MAX_BYTES };
-  return new ScrapeTargetSource({ name: 'node', url: `http://${host}:${port}/metrics` }, { door, foreign, clock: systemClock, limits, maxSamples });
+  return new ScrapeTargetSource(
+    { name: 'node', url: `http://${host}:${port}/metrics` },
+    { door, foreign, clock: systemClock, limits, maxSamples },
+  );
 }
 
 function up({ readings }: Told): unknown {
@@ -52,31 +71,59 @@ function up({ readings }: Told): unknown {
 describe('a scrape target', () => {
   test('is asked for plain text, and what it says bears its name as job', async () => {
     let asked: { url?: string | undefined; headers: Record<string, unknown> } | undefined;
-    const port = await serve(({ url, headers }, response) => { asked = { url, headers }; response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(METRICS); });
+    const port = await serve(({ url, headers }, response) => {
+      asked = { url, headers };
+      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(METRICS);
+    });
     const told = await tellOf(source(port));
     expect(told.failure).toBe('');
-    expect(textsOf(told.readings, /duration/)).toEqual(['up{job="node"} 1', 'scrape.samples_scraped{job="node"} 2', 'a{job="node"} 1', 'b{c="d",job="node"} 2']);
+    expect(textsOf(told.readings, /duration/)).toEqual([
+      'up{job="node"} 1',
+      'scrape.samples_scraped{job="node"} 2',
+      'a{job="node"} 1',
+      'b{c="d",job="node"} 2',
+    ]);
     expect(told.readings.find(({ series }) => series.name === 'scrape.duration_seconds')?.value).toBeGreaterThan(0);
-    expect(asked).toMatchObject({ url: '/metrics', headers: { accept: expect.stringMatching(/^text\/plain;version=0\.0\.4;q=1,/), connection: 'close', 'accept-encoding': 'identity', 'x-prometheus-scrape-timeout-seconds': '5' } });
+    expect(asked).toMatchObject({
+      url: '/metrics',
+      headers: {
+        accept: expect.stringMatching(/^text\/plain;version=0\.0\.4;q=1,/),
+        connection: 'close',
+        'accept-encoding': 'identity',
+        'x-prometheus-scrape-timeout-seconds': '5',
+      },
+    });
   });
 
   test('that has a job of its own keeps it as exported_job', async () => {
     const port = await serve((_, response) => response.end('a{job="x"} 1\nb{job="y",exported_job="z"} 2\n'));
-    expect(textsOf((await tellOf(source(port))).readings, OWN)).toEqual(['a{job="node",exported_job="x"} 1', 'b{job="node",exported_job="z",exported_exported_job="y"} 2']);
+    expect(textsOf((await tellOf(source(port))).readings, OWN)).toEqual([
+      'a{job="node",exported_job="x"} 1',
+      'b{job="node",exported_job="z",exported_exported_job="y"} 2',
+    ]);
   });
 
   test('may answer in OpenMetrics, and then has to end with # EOF', async () => {
     const texts = ['# TYPE a counter\na_total 1 # {t="x"} 1\n# EOF\n', 'a 1\n'];
-    const port = await serve((_, response) => response.writeHead(200, { 'content-type': 'application/openmetrics-text; version=1.0.0; charset=utf-8' }).end(texts.shift()));
+    const port = await serve((_, response) =>
+      response
+        .writeHead(200, { 'content-type': 'application/openmetrics-text; version=1.0.0; charset=utf-8' })
+        .end(texts.shift()),
+    );
     const whole = await tellOf(source(port));
     expect(textsOf(whole.readings, OWN)).toEqual(['a_total{job="node"} 1']);
     expect(whole.readings.at(-1)?.series.kind).toBe('counter');
     const cut = await tellOf(source(port));
-    expect([up(cut), cut.failure]).toEqual([0, 'scrape target node: line 1: no # EOF at the end: the text was cut short']);
+    expect([up(cut), cut.failure]).toEqual([
+      0,
+      'scrape target node: line 1: no # EOF at the end: the text was cut short',
+    ]);
   });
 
   test('may pack its answer though it was not asked to', async () => {
-    const port = await serve((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(METRICS)));
+    const port = await serve((_, response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(METRICS)),
+    );
     expect(textsOf((await tellOf(source(port))).readings, OWN)).toHaveLength(2);
   });
 
@@ -86,9 +133,15 @@ describe('a scrape target', () => {
   });
 
   test('with more samples than there is room for has the first stored, and says how many are left', async () => {
-    const port = await serve((_, response) => response.end(Array.from({ length: 130 }, (_each, index) => `a${index} 1\n`).join('')));
+    const port = await serve((_, response) =>
+      response.end(Array.from({ length: 130 }, (_each, index) => `a${index} 1\n`).join('')),
+    );
     const told = await tellOf(source(port));
-    expect([up(told), textsOf(told.readings, OWN).length, told.failure]).toEqual([1, 100, 'scrape target node: 30 samples more than there is room for']);
+    expect([up(told), textsOf(told.readings, OWN).length, told.failure]).toEqual([
+      1,
+      100,
+      'scrape target node: 30 samples more than there is room for',
+    ]);
     expect(textsOf(told.readings)).toContain('scrape.samples_scraped{job="node"} 130');
   });
 });
@@ -96,35 +149,143 @@ describe('a scrape target', () => {
 describe('a target that cannot be used has up 0 and none of its samples, and is named with the reason', () => {
   const bomb = gzipSync(Buffer.alloc(50_000_000));
   const cases: [what: string, start: () => Promise<number>, failure: string | RegExp][] = [
-    ['nothing listens', async () => { const port = await serve(() => undefined); await servers.pop()!.stop(); return port; }, 'nothing listens there'],
+    [
+      'nothing listens',
+      async () => {
+        const port = await serve(() => undefined);
+        await servers.pop()!.stop();
+        return port;
+      },
+      'nothing listens there',
+    ],
     ['it never answers', () => serve(() => undefined), 'no whole answer within 0.3 s'],
     ['it accepts and says nothing', () => speak(() => undefined), 'no whole answer within 0.3 s'],
-    ['it answers a byte at a time', () => serve((_, response) => { const timer = setInterval(() => response.write('a'), 20); response.on('close', () => clearInterval(timer)); }), 'no whole answer within 0.3 s'],
-    ['it stops in the middle', () => serve((_, response) => { response.writeHead(200, { 'content-length': 50 }); response.write('a 1\n'); }), 'no whole answer within 0.3 s'],
-    ['it hangs up in the middle', () => serve((_, response) => { response.writeHead(200, { 'content-length': 50 }); response.write('a 1\n', () => response.destroy()); }), /aborted|ECONNRESET/],
+    [
+      'it answers a byte at a time',
+      () =>
+        serve((_, response) => {
+          const timer = setInterval(() => response.write('a'), 20);
+          response.on('close', () => clearInterval(timer));
+        }),
+      'no whole answer within 0.3 s',
+    ],
+    [
+      'it stops in the middle',
+      () =>
+        serve((_, response) => {
+          response.writeHead(200, { 'content-length': 50 });
+          response.write('a 1\n');
+        }),
+      'no whole answer within 0.3 s',
+    ],
+    [
+      'it hangs up in the middle',
+      () =>
+        serve((_, response) => {
+          response.writeHead(200, { 'content-length': 50 });
+          response.write('a 1\n', () => response.destroy());
+        }),
+      /aborted|ECONNRESET/,
+    ],
     ['it hangs up at once', () => speak((socket) => socket.destroy()), /hang up|ECONNRESET/],
-    ['it speaks something else', () => speak((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n')), /Expected HTTP|Parse Error/],
-    ['it never ends its headers', () => speak((socket) => { const timer = setInterval(() => socket.write(`x: ${'y'.repeat(1_000)}\r\n`), 1); socket.write('HTTP/1.1 200 OK\r\n'); socket.on('close', () => clearInterval(timer)); }), /Header overflow/],
-    ['it answers HTML', () => serve((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')), 'it answers text/html, which is no text format of metrics'],
-    ['it answers HTML and does not say so', () => serve((_, response) => response.end('<html>\n')), 'line 1: no name of a metric'],
-    ['it answers protobuf', () => serve((_, response) => response.writeHead(200, { 'content-type': 'application/vnd.google.protobuf' }).end('\n\x01a')), 'it answers application/vnd.google.protobuf, which is no text format of metrics'],
-    ['it redirects', () => serve((_, response) => response.writeHead(302, { location: 'http://user:secret@example.com/metrics' }).end()), 'it redirects to http://***@example.com/metrics, which is not followed'],
+    [
+      'it speaks something else',
+      () => speak((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n')),
+      /Expected HTTP|Parse Error/,
+    ],
+    [
+      'it never ends its headers',
+      () =>
+        speak((socket) => {
+          const timer = setInterval(() => socket.write(`x: ${'y'.repeat(1_000)}\r\n`), 1);
+          socket.write('HTTP/1.1 200 OK\r\n');
+          socket.on('close', () => clearInterval(timer));
+        }),
+      /Header overflow/,
+    ],
+    [
+      'it answers HTML',
+      () => serve((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')),
+      'it answers text/html, which is no text format of metrics',
+    ],
+    [
+      'it answers HTML and does not say so',
+      () => serve((_, response) => response.end('<html>\n')),
+      'line 1: no name of a metric',
+    ],
+    [
+      'it answers protobuf',
+      () =>
+        serve((_, response) =>
+          response.writeHead(200, { 'content-type': 'application/vnd.google.protobuf' }).end('\n\x01a'),
+        ),
+      'it answers application/vnd.google.protobuf, which is no text format of metrics',
+    ],
+    [
+      'it redirects',
+      () =>
+        serve((_, response) => response.writeHead(302, { location: 'http://user:secret@example.com/metrics' }).end()),
+      'it redirects to http://***@example.com/metrics, which is not followed',
+    ],
     ['it wants a password', () => serve((_, response) => response.writeHead(401).end()), 'status 401'],
     ['it has a fault', () => serve((_, response) => response.writeHead(500).end(METRICS)), 'status 500'],
-    ['its text does not parse', () => serve((_, response) => response.end(`${METRICS}c\n`)), 'line 3: no number as the value of c'],
-    ['it is no UTF-8', () => serve((_, response) => response.end(Buffer.from('a{b="\xe9"} 1\n', 'latin1'))), 'line 1: not UTF-8'],
-    ['it tells too much', () => serve((_, response) => { response.writeHead(200); const more = (): void => { while (!response.destroyed && response.write('a 1\n'.repeat(1_000))); }; response.on('drain', more); more(); }), 'more than 100000 bytes'],
-    ['it sends a gzip bomb', () => serve((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)), 'more than 100000 bytes'],
-    ['its gzip is cut short', () => serve((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(METRICS).subarray(0, 20))), /unexpected end of file$/],
-    ['its gzip is none', () => serve((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(METRICS)), /incorrect header check$/],
-    ['it packs in an unknown way', () => serve((_, response) => response.writeHead(200, { 'content-encoding': 'zstd' }).end(METRICS)), 'content encoding zstd, which was not asked for'],
+    [
+      'its text does not parse',
+      () => serve((_, response) => response.end(`${METRICS}c\n`)),
+      'line 3: no number as the value of c',
+    ],
+    [
+      'it is no UTF-8',
+      () => serve((_, response) => response.end(Buffer.from('a{b="\xe9"} 1\n', 'latin1'))),
+      'line 1: not UTF-8',
+    ],
+    [
+      'it tells too much',
+      () =>
+        serve((_, response) => {
+          response.writeHead(200);
+          const more = (): void => {
+            while (!response.destroyed && response.write('a 1\n'.repeat(1_000)));
+          };
+          response.on('drain', more);
+          more();
+        }),
+      'more than 100000 bytes',
+    ],
+    [
+      'it sends a gzip bomb',
+      () => serve((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb)),
+      'more than 100000 bytes',
+    ],
+    [
+      'its gzip is cut short',
+      () =>
+        serve((_, response) =>
+          response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(METRICS).subarray(0, 20)),
+        ),
+      /unexpected end of file$/,
+    ],
+    [
+      'its gzip is none',
+      () => serve((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(METRICS)),
+      /incorrect header check$/,
+    ],
+    [
+      'it packs in an unknown way',
+      () => serve((_, response) => response.writeHead(200, { 'content-encoding': 'zstd' }).end(METRICS)),
+      'content encoding zstd, which was not asked for',
+    ],
   ];
 
   test.each(cases)('%s', async (_what, start, failure) => {
     const port = await start();
     const startedAt = performance.now();
     const told = await tellOf(source(port, { timeoutMs: String(failure).includes('within 0.3 s') ? 300 : 20_000 }));
-    expect(told.failure).toMatch(typeof failure === 'string' ? new RegExp(`^scrape target node: ${failure.replace(/[.*+?()[\]]/g, '\\$&')}$`) : failure);
+    expect(told.failure).toMatch(
+      typeof failure === 'string'
+        ? new RegExp(`^scrape target node: ${failure.replace(/[.*+?()[\]]/g, '\\$&')}$`)
+        : failure,
+    );
     expect(told.hint).toMatch(/\.$/);
     expect(textsOf(told.readings, /duration/)).toEqual(['up{job="node"} 0']);
     expect(performance.now() - startedAt).toBeLessThan(15_000);
@@ -132,7 +293,10 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
 
   test('and nothing of it is left open', async () => {
     const open = new Set<Socket>();
-    const port = await speak((socket) => { open.add(socket.resume()); socket.on('close', () => open.delete(socket)); });
+    const port = await speak((socket) => {
+      open.add(socket.resume());
+      socket.on('close', () => open.delete(socket));
+    });
     await tellOf(source(port, { timeoutMs: 100 }));
     await until('its connection is closed', () => open.size === 0);
   });

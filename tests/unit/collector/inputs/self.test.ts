@@ -13,9 +13,15 @@ import { SelfSource, selfReadings } from '../../../../collector/src/inputs/self.
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { migratedDatabase } from '../../../support/collector/collector-parts.ts';
 
-const durations = [0.002, 0.003].reduce((state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value), emptyHistogram(COLLECTION_BOUNDS_SECONDS));
+const durations = [0.002, 0.003].reduce(
+  (state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value),
+  emptyHistogram(COLLECTION_BOUNDS_SECONDS),
+);
 const state: AgentState = {
-  collectors: [{ collector: 'cpu', collected: 7, failed: 2, durations }, { collector: 'load', collected: 1, failed: 0, durations }],
+  collectors: [
+    { collector: 'cpu', collected: 7, failed: 2, durations },
+    { collector: 'load', collected: 1, failed: 0, durations },
+  ],
   uploads: { ...NO_UPLOADS, uploaded: 50, failures: 3, partial: 1, bytesSent: 900 },
   judgement: { health: 1, oldestPendingSeconds: 90 },
   books: { pending: 10, rejected: 4, dropped: 5 },
@@ -27,7 +33,9 @@ const state: AgentState = {
 
 /** Name and labels → value. */
 function values(of: AgentState, skewMs?: number): Record<string, number | string> {
-  return Object.fromEntries(selfReadings(of, skewMs).map(({ series, labels, value }) => [`${series.name}${JSON.stringify(labels)}`, value]));
+  return Object.fromEntries(
+    selfReadings(of, skewMs).map(({ series, labels, value }) => [`${series.name}${JSON.stringify(labels)}`, value]),
+  );
 }
 
 describe('what the programs tell of themselves', () => {
@@ -70,8 +78,14 @@ describe('what the programs tell of themselves', () => {
   });
 
   test('can be stored: no reading is refused, and none is there twice', () => {
-    const samples = selfReadings(state, 0).map((reading) => sampleOf(reading, { deviceId: 'b', labels: {}, timestampMs: 1_700_000_000_000 }));
-    expect(samples.map((sample) => refusalOf(sample, limitsOf('victoriametrics'))).filter((refusal) => refusal !== undefined)).toEqual([]);
+    const samples = selfReadings(state, 0).map((reading) =>
+      sampleOf(reading, { deviceId: 'b', labels: {}, timestampMs: 1_700_000_000_000 }),
+    );
+    expect(
+      samples
+        .map((sample) => refusalOf(sample, limitsOf('victoriametrics')))
+        .filter((refusal) => refusal !== undefined),
+    ).toEqual([]);
     expect(new Set(samples.map(({ name, tags }) => name + JSON.stringify(tags))).size).toBe(samples.length);
   });
 });
@@ -86,7 +100,11 @@ describe('its one door', () => {
   });
 
   test('reads a database on which nothing has run', () => {
-    expect(reader.read()).toMatchObject({ collectors: [], uploads: undefined, books: { pending: 0, rejected: 0, dropped: 0 } });
+    expect(reader.read()).toMatchObject({
+      collectors: [],
+      uploads: undefined,
+      books: { pending: 0, rejected: 0, dropped: 0 },
+    });
   });
 
   test('reads what both programs left, and not of a collector that is absent', async () => {
@@ -96,7 +114,11 @@ describe('its one door', () => {
     database.exec('UPDATE collector_state SET collected = 20');
     database.exec('UPDATE uploader_state SET delivered = 12, rejected = 3');
     database.prepare('UPDATE uploader_state SET report = ?').run(JSON.stringify({ counts: state.uploads }));
-    expect(reader.read()).toMatchObject({ collectors: [{ collector: 'cpu', collected: 7, failed: 2, durations }], uploads: state.uploads, books: { pending: 5, rejected: 3 } });
+    expect(reader.read()).toMatchObject({
+      collectors: [{ collector: 'cpu', collected: 7, failed: 2, durations }],
+      uploads: state.uploads,
+      books: { pending: 5, rejected: 3 },
+    });
     const source = new SelfSource({ state: () => reader.read(), skewMs: () => 5 });
     expect([source.name, (await source.collect()).length]).toEqual(['self', 21]);
   });

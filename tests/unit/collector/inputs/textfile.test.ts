@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -56,7 +65,12 @@ describe('text files', () => {
       'lid_sum 1',
       'pump_cycles_total{pump="1"} 7',
     ]);
-    expect(readings.slice(3).map(({ series }) => series.kind)).toEqual(['untyped', 'histogram', 'histogram', 'counter']);
+    expect(readings.slice(3).map(({ series }) => series.kind)).toEqual([
+      'untyped',
+      'histogram',
+      'histogram',
+      'counter',
+    ]);
   });
 
   test('may be OpenMetrics, and links to files elsewhere', async () => {
@@ -75,18 +89,57 @@ describe('text files', () => {
 
 describe('a file that cannot be used fails alone, by its name', () => {
   const cases: [what: string, make: (path: string) => void, failure: string][] = [
-    ['does not parse', (path) => writeFileSync(path, 'fine 1\nbad{ 2\n'), 'line 2: no name of a label where one is expected'],
-    ['is cut short', (path) => writeFileSync(path, 'fine 1\nbad 2'), 'line 2: the last line does not end with a line feed: it was cut short'],
-    ['is cut short and OpenMetrics', (path) => writeFileSync(path, 'fine 1\nbad 2\n# EOF\nmore 2\n# EOF\n'), 'line 4: more text after # EOF'],
-    ['was filled with zeros by a power cut', (path) => writeFileSync(path, Buffer.alloc(512)), 'line 1: the last line does not end with a line feed: it was cut short'],
-    ['is no UTF-8', (path) => writeFileSync(path, Buffer.from('fine 1\nname{a="\xff"} 1\n', 'latin1')), 'line 2: not UTF-8'],
-    ['is a binary', (path) => writeFileSync(path, Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0xff, 0xfe, 10])), 'line 1: not UTF-8'],
+    [
+      'does not parse',
+      (path) => writeFileSync(path, 'fine 1\nbad{ 2\n'),
+      'line 2: no name of a label where one is expected',
+    ],
+    [
+      'is cut short',
+      (path) => writeFileSync(path, 'fine 1\nbad 2'),
+      'line 2: the last line does not end with a line feed: it was cut short',
+    ],
+    [
+      'is cut short and OpenMetrics',
+      (path) => writeFileSync(path, 'fine 1\nbad 2\n# EOF\nmore 2\n# EOF\n'),
+      'line 4: more text after # EOF',
+    ],
+    [
+      'was filled with zeros by a power cut',
+      (path) => writeFileSync(path, Buffer.alloc(512)),
+      'line 1: the last line does not end with a line feed: it was cut short',
+    ],
+    [
+      'is no UTF-8',
+      (path) => writeFileSync(path, Buffer.from('fine 1\nname{a="\xff"} 1\n', 'latin1')),
+      'line 2: not UTF-8',
+    ],
+    [
+      'is a binary',
+      (path) => writeFileSync(path, Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0xff, 0xfe, 10])),
+      'line 1: not UTF-8',
+    ],
     ['is a directory', (path) => mkdirSync(path), 'not a regular file'],
     ['is a FIFO that nobody writes to', (path) => execFileSync('mkfifo', [path]), 'not a regular file'],
     ['is a device that never ends', (path) => symlinkSync('/dev/zero', path), 'not a regular file'],
-    ['is a file of a gigabyte', (path) => { writeFileSync(path, 'a 1\n'); truncateSync(path, 1024 ** 3); }, '1073741824 bytes where there is room for 4194304'],
-    ['has samples of last week', (path) => writeFileSync(path, `old 1 ${NOW - 604_800_000}\nnew 1 ${NOW - 1_000}\n`), '1 samples bear a time that is more than 5 minutes from now, first old'],
-    ['has times in seconds', (path) => writeFileSync(path, `old 1 ${NOW / 1000}\n`), '1 samples bear a time that is more than 5 minutes from now, first old'],
+    [
+      'is a file of a gigabyte',
+      (path) => {
+        writeFileSync(path, 'a 1\n');
+        truncateSync(path, 1024 ** 3);
+      },
+      '1073741824 bytes where there is room for 4194304',
+    ],
+    [
+      'has samples of last week',
+      (path) => writeFileSync(path, `old 1 ${NOW - 604_800_000}\nnew 1 ${NOW - 1_000}\n`),
+      '1 samples bear a time that is more than 5 minutes from now, first old',
+    ],
+    [
+      'has times in seconds',
+      (path) => writeFileSync(path, `old 1 ${NOW / 1000}\n`),
+      '1 samples bear a time that is more than 5 minutes from now, first old',
+    ],
   ];
 
   test.each(cases)('that %s', async (_what, make, failure) => {
@@ -97,7 +150,10 @@ describe('a file that cannot be used fails alone, by its name', () => {
     const told = await tellOf(sourceOf());
     expect(told.failure).toBe(`${path}: ${failure}`);
     expect(told.hint).toMatch(/\.$|x\.prom`\.$/);
-    expect(textsOf(told.readings, OWN)).toEqual([...(failure.includes('first old') && _what.includes('week') ? ['new 1'] : []), 'good 1']);
+    expect(textsOf(told.readings, OWN)).toEqual([
+      ...(failure.includes('first old') && _what.includes('week') ? ['new 1'] : []),
+      'good 1',
+    ]);
     expect(valueOf(told, 'textfile.scrape_error')).toBe(1);
     // Far below what reading a gigabyte or waiting for a writer would take.
     expect(performance.now() - startedAt).toBeLessThan(10_000);
@@ -132,7 +188,8 @@ describe('a directory', () => {
   });
 
   test('of 10,000 files has the first 500 read, and the others counted', async () => {
-    for (let index = 0; index < 10_000; index++) write(`${String(index).padStart(5, '0')}.prom`, `sample{file="${index}"} 1\n`);
+    for (let index = 0; index < 10_000; index++)
+      write(`${String(index).padStart(5, '0')}.prom`, `sample{file="${index}"} 1\n`);
     const startedAt = performance.now();
     const { readings, failure } = await tellOf(sourceOf());
     expect(failure).toBe('9500 files are left out: no more than 500 are read');
@@ -154,7 +211,9 @@ describe('a directory', () => {
     write('b.prom', 'b1 1\nb2 1\n');
     const { readings, failure } = await tellOf(sourceOf({ maxSamples: 20 }));
     expect(textsOf(readings, OWN)).toHaveLength(20);
-    expect(failure).toBe(`${directory}/a.prom: 10 samples more than there is room for; ${directory}/b.prom: 2 samples more than there is room for`);
+    expect(failure).toBe(
+      `${directory}/a.prom: 10 samples more than there is room for; ${directory}/b.prom: 2 samples more than there is room for`,
+    );
   });
 
   test('that is none is named with what to do', async () => {
@@ -166,7 +225,9 @@ describe('a directory', () => {
 
 describe('files that change while they are read', () => {
   test('by a rename are read as the old or the new one, never as half of each', async () => {
-    const texts = ['a', 'b'].map((which) => Array.from({ length: 3_000 }, (_, index) => `version{index="${index}"} ${which === 'a' ? 1 : 2}\n`).join(''));
+    const texts = ['a', 'b'].map((which) =>
+      Array.from({ length: 3_000 }, (_, index) => `version{index="${index}"} ${which === 'a' ? 1 : 2}\n`).join(''),
+    );
     write('x.prom', texts[0]!);
     let isDone = false;
     const writer = (async () => {

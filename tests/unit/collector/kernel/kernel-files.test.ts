@@ -8,7 +8,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
-import { KernelFiles, kernelFileFault, malformed, requireProcRoot, whereAbsent } from '../../../../collector/src/kernel/kernel-files.ts';
+import {
+  KernelFiles,
+  kernelFileFault,
+  malformed,
+  requireProcRoot,
+  whereAbsent,
+} from '../../../../collector/src/kernel/kernel-files.ts';
 import { recorded, recordingOf } from '../../../support/collector/text-kernel.ts';
 
 let root: string;
@@ -39,15 +45,21 @@ describe('reading', () => {
   });
 
   test('gives the whole text of a recording', async () => {
-    const recording = new KernelFiles({ procRoot: join(recordingOf('x86-vm'), 'proc'), sysRoot: join(recordingOf('x86-vm'), 'sys') });
+    const recording = new KernelFiles({
+      procRoot: join(recordingOf('x86-vm'), 'proc'),
+      sysRoot: join(recordingOf('x86-vm'), 'sys'),
+    });
     expect(await recording.proc('stat')).toBe(recorded('proc/stat'));
   });
 
-  test.each([0, 1, 16_383, 16_384, 16_385, 100_000, 4 * 1024 * 1024])('loses nothing of a file of %d bytes', async (size) => {
-    const text = 'x'.repeat(size);
-    writeFileSync(join(root, 'proc/stat'), text);
-    expect((await files.proc('stat')) === text).toBe(true);
-  });
+  test.each([0, 1, 16_383, 16_384, 16_385, 100_000, 4 * 1024 * 1024])(
+    'loses nothing of a file of %d bytes',
+    async (size) => {
+      const text = 'x'.repeat(size);
+      writeFileSync(join(root, 'proc/stat'), text);
+      expect((await files.proc('stat')) === text).toBe(true);
+    },
+  );
 
   test('refuses a file that is larger than any kernel writes', async () => {
     writeFileSync(join(root, 'proc/stat'), 'x'.repeat(4 * 1024 * 1024 + 1));
@@ -62,16 +74,19 @@ describe('reading', () => {
     await expect(files.proc('stat')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
   });
 
-  test.each(['sys', 'proc'] as const)('leaves the event loop free while a file hangs that is below the %s root and not of procfs', async (door) => {
-    const pipe = join(root, door, 'pipe');
-    execFileSync('mkfifo', [pipe]);
-    let text: string | undefined;
-    const reading = files[door]('pipe').then((read) => (text = read));
-    for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-    expect(text).toBeUndefined();
-    await writeFile(pipe, 'at last\n');
-    expect(await reading).toBe('at last\n');
-  });
+  test.each(['sys', 'proc'] as const)(
+    'leaves the event loop free while a file hangs that is below the %s root and not of procfs',
+    async (door) => {
+      const pipe = join(root, door, 'pipe');
+      execFileSync('mkfifo', [pipe]);
+      let text: string | undefined;
+      const reading = files[door]('pipe').then((read) => (text = read));
+      for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      expect(text).toBeUndefined();
+      await writeFile(pipe, 'at last\n');
+      expect(await reading).toBe('at last\n');
+    },
+  );
 });
 
 describe('files of procfs and directories of sysfs', () => {
@@ -96,7 +111,8 @@ describe('files of procfs and directories of sysfs', () => {
     for (const round of [1, 2]) {
       expect([round, await real.proc('version')]).toEqual([round, version]);
       // Of every kernel far larger than what may be read.
-      if (all.length > 4 * 1024 * 1024) await expect(real.proc('kallsyms')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
+      if (all.length > 4 * 1024 * 1024)
+        await expect(real.proc('kallsyms')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
       else expect(await real.proc('kallsyms')).toBe(all);
     }
   });
@@ -105,14 +121,19 @@ describe('files of procfs and directories of sysfs', () => {
     const real = kernel();
     await expect(real.proc('no such file')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
     for (const _round of [1, 2]) {
-      await expect(real.proc('net')).rejects.toMatchObject({ code: 'KERNEL_FILE_UNREADABLE', cause: expect.objectContaining({ code: 'EISDIR' }) });
+      await expect(real.proc('net')).rejects.toMatchObject({
+        code: 'KERNEL_FILE_UNREADABLE',
+        cause: expect.objectContaining({ code: 'EISDIR' }),
+      });
     }
   });
 });
 
 describe('the space of a mount', () => {
   test('is what stat -f says', async () => {
-    const [size, blocks] = execFileSync('stat', ['-f', '-c', '%s %b', '/'], { encoding: 'utf8' }).split(' ').map(Number);
+    const [size, blocks] = execFileSync('stat', ['-f', '-c', '%s %b', '/'], { encoding: 'utf8' })
+      .split(' ')
+      .map(Number);
     const space = await files.statfs('/', 'local');
     expect(space.sizeBytes).toBe((size ?? 0) * (blocks ?? 0));
     expect(space.availableBytes).toBeGreaterThan(0);
@@ -129,9 +150,15 @@ describe('the space of a mount', () => {
 describe('a proc root', () => {
   test('without a file "stat" is refused by the name of its variable, with a hint', () => {
     const wrong = join(root, 'proc');
-    const refused = { code: 'BAD_CONFIGURATION', message: expect.stringContaining(`THUGSHELLS_PROC_ROOT=${wrong}`), hint: expect.any(String) };
+    const refused = {
+      code: 'BAD_CONFIGURATION',
+      message: expect.stringContaining(`THUGSHELLS_PROC_ROOT=${wrong}`),
+      hint: expect.any(String),
+    };
     expect(() => requireProcRoot(wrong)).toThrow(expect.objectContaining(refused));
-    expect(() => requireProcRoot(join(root, 'nowhere'))).toThrow(expect.objectContaining({ code: 'BAD_CONFIGURATION' }));
+    expect(() => requireProcRoot(join(root, 'nowhere'))).toThrow(
+      expect.objectContaining({ code: 'BAD_CONFIGURATION' }),
+    );
   });
 
   test('with one is taken, whatever is in it', () => {
@@ -184,9 +211,12 @@ describe('a file that cannot be read', () => {
     await expect(files.proc('stat')).rejects.toMatchObject({ code: 'KERNEL_FILE_UNREADABLE' });
   });
 
-  test.each(['EACCES', 'EPERM', 'EIO', 'EMFILE', 'constructor', ''])('is unreadable when the answer is "%s"', (code) => {
-    expect(kernelFileFault('/proc/x', Object.assign(new Error(code), { code })).code).toBe('KERNEL_FILE_UNREADABLE');
-  });
+  test.each(['EACCES', 'EPERM', 'EIO', 'EMFILE', 'constructor', ''])(
+    'is unreadable when the answer is "%s"',
+    (code) => {
+      expect(kernelFileFault('/proc/x', Object.assign(new Error(code), { code })).code).toBe('KERNEL_FILE_UNREADABLE');
+    },
+  );
 });
 
 describe('where a source is absent', () => {

@@ -15,7 +15,12 @@ function mounts() {
   const ask = (path: string) => {
     asked.push(path);
     return new Promise<BlockCounts>((resolve, reject) => {
-      const close = <T,>(end: (value: T) => void) => (value: T) => { open.delete(path); end(value); };
+      const close =
+        <T>(end: (value: T) => void) =>
+        (value: T) => {
+          open.delete(path);
+          end(value);
+        };
       open.set(path, { answer: close(resolve), fail: close(reject) });
     });
   };
@@ -65,7 +70,10 @@ describe('a mount that does not answer', () => {
     const { space, hang, asked, open } = mounts();
     await hang('/nfs');
     for (let scrape = 0; scrape < 10; scrape += 1) {
-      await expect(space.of('/nfs', 'remote')).rejects.toMatchObject({ ...hung, message: '/nfs hangs: it has not answered since it was last asked' });
+      await expect(space.of('/nfs', 'remote')).rejects.toMatchObject({
+        ...hung,
+        message: '/nfs hangs: it has not answered since it was last asked',
+      });
     }
     expect(asked).toEqual(['/nfs']);
     open.get('/nfs')?.answer(COUNTS);
@@ -88,7 +96,10 @@ describe('a mount that does not answer', () => {
   test('keeps nobody else from being asked, be it remote or local', async () => {
     const { space, hang, open, asked } = mounts();
     await hang('/nfs');
-    for (const [path, kind] of [['/cifs', 'remote'], ['/', 'local']] as const) {
+    for (const [path, kind] of [
+      ['/cifs', 'remote'],
+      ['/', 'local'],
+    ] as const) {
       const answer = space.of(path, kind);
       open.get(path)?.answer(COUNTS);
       await answer;
@@ -100,7 +111,10 @@ describe('a mount that does not answer', () => {
     const { space, hang, asked, open } = mounts();
     await hang('/usb', 'local');
     await hang('/sd', 'local');
-    await expect(space.of('/', 'local')).rejects.toMatchObject({ ...hung, message: '/ hangs: not asked while there is no answer from /usb and /sd' });
+    await expect(space.of('/', 'local')).rejects.toMatchObject({
+      ...hung,
+      message: '/ hangs: not asked while there is no answer from /usb and /sd',
+    });
     const remote = space.of('/nfs', 'remote');
     open.get('/nfs')?.answer(COUNTS);
     await remote;
@@ -128,13 +142,18 @@ test('whatever hangs and recovers, at most two local mounts hold a thread, and n
         else if (does === 'breaks') open.get(path)?.fail(new Error('ESTALE'));
         else {
           const [before, wasOpen] = [asked.length, open.has(path)];
-          const outcome = space.of(path, kindOf(path)).then(() => 'space', (error: { code?: string }) => error.code ?? 'error');
+          const outcome = space.of(path, kindOf(path)).then(
+            () => 'space',
+            (error: { code?: string }) => error.code ?? 'error',
+          );
           const wasAsked = asked.length > before;
           expect(wasAsked && wasOpen).toBe(false);
           if (does === 'answers' && wasAsked) open.get(path)?.answer(COUNTS);
           if (does === 'fails' && wasAsked) open.get(path)?.fail(new Error('EIO'));
           await clock.advance(DEADLINE_MS);
-          expect(await outcome).toBe(!wasAsked || does === 'hangs' ? 'KERNEL_FILE_HUNG' : does === 'answers' ? 'space' : 'error');
+          expect(await outcome).toBe(
+            !wasAsked || does === 'hangs' ? 'KERNEL_FILE_HUNG' : does === 'answers' ? 'space' : 'error',
+          );
         }
         await clock.advance(0);
         expect([...open.keys()].filter((held) => kindOf(held) === 'local').length).toBeLessThanOrEqual(2);

@@ -26,6 +26,9 @@ describe('behind the door', () => {
 
   test('a mount that has gone is absent, and what cannot be asked is unreadable, in the words of stat', async () => {
     await expect(files.statfs('/nowhere', 'remote')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
-    await expect(files.statfs('/proc/self/stat/x', 'remote')).rejects.toMatchObject({ code: 'KERNEL_FILE_UNREADABLE', message: expect.stringContaining('Not a directory') });
+    await expect(files.statfs('/proc/self/stat/x', 'remote')).rejects.toMatchObject({
+      code: 'KERNEL_FILE_UNREADABLE',
+      message: expect.stringContaining('Not a directory'),
+    });
   });
 });

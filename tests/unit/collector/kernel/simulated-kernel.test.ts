@@ -12,7 +12,17 @@ const options: CollectorOptions = {
   diskExclude: ['loop.*'],
   diskSectorBytes: 'sysfs',
 };
-const FILES = ['stat', 'meminfo', 'diskstats', 'net/dev', 'loadavg', 'uptime', 'pressure/cpu', 'pressure/memory', 'pressure/io'];
+const FILES = [
+  'stat',
+  'meminfo',
+  'diskstats',
+  'net/dev',
+  'loadavg',
+  'uptime',
+  'pressure/cpu',
+  'pressure/memory',
+  'pressure/io',
+];
 
 function simulation(cores?: number) {
   const time = { elapsedMs: 0 };
@@ -47,7 +57,10 @@ describe('text', () => {
 
   test('of a sensor, and the space of a mount, move with time, and a mount that is not simulated is absent', async () => {
     const { time, kernel } = simulation();
-    const now = async () => [await kernel.sys('class/thermal/thermal_zone0/temp'), (await kernel.statfs('/')).availableBytes];
+    const now = async () => [
+      await kernel.sys('class/thermal/thermal_zone0/temp'),
+      (await kernel.statfs('/')).availableBytes,
+    ];
     const [temperature, available] = await now();
     time.elapsedMs = 60_000;
     const later = await now();
@@ -89,13 +102,22 @@ describe('collectors', () => {
     const collectors = Object.values(COLLECTORS).map((make) => make({ kernel, options }));
     const readings = (await Promise.all(collectors.map((collector) => collector.collect({ monotonicMs: 0 })))).flat();
     const seen = (label: string) => new Set(readings.flatMap(({ labels }) => labels[label] ?? [])).size;
-    expect({ policies: seen('policy'), interfaces: seen('interface'), zones: seen('zone') }).toEqual({ policies: 2, interfaces: 6, zones: 10 });
-    expect([...new Set(readings.filter(({ series }) => series.name === 'disk.read_bytes_total').map(({ labels }) => labels['device']))]).toEqual(['mmcblk0', 'sda', 'sdb', 'sdc']);
+    expect({ policies: seen('policy'), interfaces: seen('interface'), zones: seen('zone') }).toEqual({
+      policies: 2,
+      interfaces: 6,
+      zones: 10,
+    });
+    expect([
+      ...new Set(
+        readings.filter(({ series }) => series.name === 'disk.read_bytes_total').map(({ labels }) => labels['device']),
+      ),
+    ]).toEqual(['mmcblk0', 'sda', 'sdb', 'sdc']);
     byIdentity(readings);
   });
 
   test('see as many cores as were asked for, four if none were', async () => {
-    const coresOf = async (cores?: number) => ((await simulation(cores).kernel.proc('stat')).match(/^cpu\d+ /gm) ?? []).length;
+    const coresOf = async (cores?: number) =>
+      ((await simulation(cores).kernel.proc('stat')).match(/^cpu\d+ /gm) ?? []).length;
     expect(await coresOf(1)).toBe(1);
     expect(await coresOf(6)).toBe(6);
     expect(await coresOf()).toBe(4);
@@ -104,7 +126,12 @@ describe('collectors', () => {
   test('see about one hundred ticks a second on each core, and a load that moves', async () => {
     const { time, kernel } = simulation(1);
     const collector = COLLECTORS.cpu({ kernel, options });
-    const ticks = async () => (await kernel.proc('stat')).split('\n')[1]?.split(' ').slice(1).reduce((sum, one) => sum + Number(one), 0) ?? 0;
+    const ticks = async () =>
+      (await kernel.proc('stat'))
+        .split('\n')[1]
+        ?.split(' ')
+        .slice(1)
+        .reduce((sum, one) => sum + Number(one), 0) ?? 0;
     const usages: number[] = [];
     for (time.elapsedMs = 0; time.elapsedMs < 180_000; time.elapsedMs += 10_000) {
       const before = await ticks();

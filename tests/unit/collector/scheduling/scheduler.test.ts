@@ -58,7 +58,10 @@ class ScriptedCollector implements Collector {
   readonly name: string;
   readonly #answer: (turn: number) => readonly Reading[] | Promise<readonly Reading[]>;
 
-  constructor(name: string, answer: (turn: number) => readonly Reading[] | Promise<readonly Reading[]> = (turn) => [reading(`${name}.x`, turn)]) {
+  constructor(
+    name: string,
+    answer: (turn: number) => readonly Reading[] | Promise<readonly Reading[]> = (turn) => [reading(`${name}.x`, turn)],
+  ) {
     this.name = name;
     this.#answer = answer;
   }
@@ -72,7 +75,14 @@ class ScriptedCollector implements Collector {
 /** Starts the collectors; their first scrapes have run when it resolves, where they need no time. */
 async function run(...collectors: [Collector, number][]): Promise<void> {
   stop = new AbortController();
-  const scheduler = new Scheduler({ clock, logger: process.log, store: process.store, round: process.store, cap: new SeriesCap({ perCollector: 3, total: 5 }), manager: told });
+  const scheduler = new Scheduler({
+    clock,
+    logger: process.log,
+    store: process.store,
+    round: process.store,
+    cap: new SeriesCap({ perCollector: 3, total: 5 }),
+    manager: told,
+  });
   const scheduled: ScheduledCollector[] = collectors.map(([collector, intervalMs]) => ({ collector, intervalMs }));
   running = scheduler.run(scheduled, stop.signal);
   await clock.advance(0);
@@ -85,7 +95,10 @@ async function end(): Promise<void> {
 }
 
 function statusOf(collector: string): Record<string, unknown> {
-  return database.prepare('SELECT * FROM collector_status WHERE collector = ?').get(collector) as Record<string, unknown>;
+  return database.prepare('SELECT * FROM collector_status WHERE collector = ?').get(collector) as Record<
+    string,
+    unknown
+  >;
 }
 
 function fault(code: string): AgentError {
@@ -132,13 +145,22 @@ describe('when', () => {
   });
 
   test('the rows of a slow scrape bear the time at which it began', async () => {
-    await run([new ScriptedCollector('slow', async () => { await clock.sleep(3_000); return [reading('slow.x', 1)]; }), 10_000]);
+    await run([
+      new ScriptedCollector('slow', async () => {
+        await clock.sleep(3_000);
+        return [reading('slow.x', 1)];
+      }),
+      10_000,
+    ]);
     await clock.advance(5_000);
     expect(view(database, 'timestamp_ms').flat()).toEqual([NOW]);
   });
 
   test('stops at once, also while a collector hangs, and leaves no sleeper', async () => {
-    await run([new ScriptedCollector('hangs', () => new Promise(() => undefined)), 10_000], [new ScriptedCollector('cpu'), 10_000]);
+    await run(
+      [new ScriptedCollector('hangs', () => new Promise(() => undefined)), 10_000],
+      [new ScriptedCollector('cpu'), 10_000],
+    );
     await clock.advance(5_000);
     await end();
     expect(clock.sleeping).toBe(0);
@@ -147,23 +169,53 @@ describe('when', () => {
 
 describe('a collector that fails', () => {
   test('stores nothing, is counted each time, and the others go on', async () => {
-    await run([new ScriptedCollector('cpu', () => { throw fault('KERNEL_FILE_UNREADABLE'); }), 10_000], [new ScriptedCollector('disk'), 10_000]);
+    await run(
+      [
+        new ScriptedCollector('cpu', () => {
+          throw fault('KERNEL_FILE_UNREADABLE');
+        }),
+        10_000,
+      ],
+      [new ScriptedCollector('disk'), 10_000],
+    );
     await clock.advance(20_000);
-    expect(statusOf('cpu')).toMatchObject({ status: 'failing', message: '/proc/stat: KERNEL_FILE_UNREADABLE', collected: 0, failed: 3, since: NOW, last_scrape: NOW + 20_000 });
+    expect(statusOf('cpu')).toMatchObject({
+      status: 'failing',
+      message: '/proc/stat: KERNEL_FILE_UNREADABLE',
+      collected: 0,
+      failed: 3,
+      since: NOW,
+      last_scrape: NOW + 20_000,
+    });
     expect(statusOf('disk')).toMatchObject({ status: 'ok', collected: 3, failed: 0 });
   });
 
   test('is told when it begins and when it ends, not in between', async () => {
-    await run([new ScriptedCollector('cpu', (turn) => { if (turn >= 1 && turn < 4) throw fault('KERNEL_FILE_MALFORMED'); return []; }), 10_000]);
+    await run([
+      new ScriptedCollector('cpu', (turn) => {
+        if (turn >= 1 && turn < 4) throw fault('KERNEL_FILE_MALFORMED');
+        return [];
+      }),
+      10_000,
+    ]);
     await clock.advance(55_000);
     expect(process.log.said('error', 'warn')).toEqual(['warn: collector is failing', 'warn: collector works again']);
-    expect(process.log.lines.find(({ level }) => level === 'warn')?.fields).toMatchObject({ collector: 'cpu', error_code: 'KERNEL_FILE_MALFORMED', error_type: 'AgentError' });
+    expect(process.log.lines.find(({ level }) => level === 'warn')?.fields).toMatchObject({
+      collector: 'cpu',
+      error_code: 'KERNEL_FILE_MALFORMED',
+      error_type: 'AgentError',
+    });
     expect(statusOf('cpu')).toMatchObject({ status: 'ok', message: '', since: NOW + 40_000 });
   });
 
   test('fails too where some of its readings are refused, with the reasons, and stores the others', async () => {
     await run([new ScriptedCollector('cpu', () => [reading('cpu.x', NaN), reading('cpu.y', 1)]), 10_000]);
-    expect(statusOf('cpu')).toMatchObject({ status: 'failing', message: 'cpu.x: value NaN is not finite', collected: 1, failed: 1 });
+    expect(statusOf('cpu')).toMatchObject({
+      status: 'failing',
+      message: 'cpu.x: value NaN is not finite',
+      collected: 1,
+      failed: 1,
+    });
     expect(process.log.said('warn')).toEqual(['warn: collector is failing']);
   });
 
@@ -176,14 +228,27 @@ describe('a collector that fails', () => {
   });
 
   test('with something that nobody foresaw has its stack in the log', async () => {
-    await run([new ScriptedCollector('cpu', () => { throw new TypeError('oops'); }), 10_000]);
-    expect(process.log.lines.find(({ level }) => level === 'warn')?.fields).toMatchObject({ error: 'oops', stack: expect.stringContaining('TypeError') });
+    await run([
+      new ScriptedCollector('cpu', () => {
+        throw new TypeError('oops');
+      }),
+      10_000,
+    ]);
+    expect(process.log.lines.find(({ level }) => level === 'warn')?.fields).toMatchObject({
+      error: 'oops',
+      stack: expect.stringContaining('TypeError'),
+    });
   });
 });
 
 describe('a collector whose source this kernel does not have', () => {
   test('is absent, which is said at debug only, and is not counted as failed', async () => {
-    await run([new ScriptedCollector('pressure', () => { throw fault('KERNEL_FILE_ABSENT'); }), 10_000]);
+    await run([
+      new ScriptedCollector('pressure', () => {
+        throw fault('KERNEL_FILE_ABSENT');
+      }),
+      10_000,
+    ]);
     await clock.advance(30_000);
     expect(statusOf('pressure')).toMatchObject({ status: 'absent', failed: 0, collected: 0, since: NOW });
     expect(process.log.said('error', 'warn', 'info')).toEqual([]);
@@ -193,7 +258,13 @@ describe('a collector whose source this kernel does not have', () => {
 
 describe('what is known of a collector', () => {
   test('counts on after a restart', async () => {
-    await run([new ScriptedCollector('cpu', (turn) => { if (turn === 1) throw fault('KERNEL_FILE_UNREADABLE'); return [reading('cpu.x', turn)]; }), 10_000]);
+    await run([
+      new ScriptedCollector('cpu', (turn) => {
+        if (turn === 1) throw fault('KERNEL_FILE_UNREADABLE');
+        return [reading('cpu.x', turn)];
+      }),
+      10_000,
+    ]);
     await clock.advance(25_000);
     await end();
     const before = statusOf('cpu');
@@ -217,7 +288,13 @@ describe('what is known of a collector', () => {
   });
 
   test('has the duration of its scrapes', async () => {
-    await run([new ScriptedCollector('cpu', async () => { await clock.sleep(50); return []; }), 10_000]);
+    await run([
+      new ScriptedCollector('cpu', async () => {
+        await clock.sleep(50);
+        return [];
+      }),
+      10_000,
+    ]);
     await clock.advance(1_000);
     expect(statusOf('cpu')).toMatchObject({ duration_ms: 50, durations: '{"counts":[0,0,0,1,0,0],"sum":0.05}' });
   });
@@ -234,14 +311,26 @@ describe('the log', () => {
 });
 
 describe('a source of others’ samples', () => {
-  const foreign = (name: string, value: number): Reading => ({ series: foreignSeries(name, 'gauge'), labels: {}, value });
+  const foreign = (name: string, value: number): Reading => ({
+    series: foreignSeries(name, 'gauge'),
+    labels: {},
+    value,
+  });
 
   test('is no failure where some have no finite value, which is counted and said once', async () => {
-    await run([new ScriptedCollector('textfile', () => [foreign('ok', 1), foreign('quantile', NaN), foreign('limit', Infinity)]), 10_000]);
+    await run([
+      new ScriptedCollector('textfile', () => [foreign('ok', 1), foreign('quantile', NaN), foreign('limit', Infinity)]),
+      10_000,
+    ]);
     await clock.advance(20_000);
     expect(statusOf('textfile')).toMatchObject({ status: 'ok', collected: 3, failed: 6 });
-    expect(process.log.lines.filter(({ level }) => level === 'warn').map(({ message, fields }) => [message, fields])).toEqual([
-      ['samples without a finite value are left out', { collector: 'textfile', reason: 'quantile: value NaN is not finite and 1 more' }],
+    expect(
+      process.log.lines.filter(({ level }) => level === 'warn').map(({ message, fields }) => [message, fields]),
+    ).toEqual([
+      [
+        'samples without a finite value are left out',
+        { collector: 'textfile', reason: 'quantile: value NaN is not finite and 1 more' },
+      ],
     ]);
   });
 
@@ -250,40 +339,70 @@ describe('a source of others’ samples', () => {
     await clock.advance(5_000);
     await end();
     await run([new ScriptedCollector('memory', () => [reading('memory.used_bytes', 7)]), 10_000]);
-    expect(statusOf('textfile')).toMatchObject({ status: 'failing', collected: 1, failed: 1, message: "memory_used_bytes: memory_used_bytes is a name of the agent's own series" });
+    expect(statusOf('textfile')).toMatchObject({
+      status: 'failing',
+      collected: 1,
+      failed: 1,
+      message: "memory_used_bytes: memory_used_bytes is a name of the agent's own series",
+    });
     expect(statusOf('memory')).toMatchObject({ status: 'ok', collected: 1, failed: 0 });
-    expect(view(database, 'metric_name, metric_value')).toEqual([['ok', 1], ['memory.used_bytes', 7]]);
+    expect(view(database, 'metric_name, metric_value')).toEqual([
+      ['ok', 1],
+      ['memory.used_bytes', 7],
+    ]);
   });
 });
 
 describe('what is left out', () => {
   test('beyond the cap of series is counted and makes the collector fail; the log names it once', async () => {
-    const many = new ScriptedCollector('many', () => [1, 2, 3, 4].map((one) => reading('many.x', 1, { one: String(one) })));
+    const many = new ScriptedCollector('many', () =>
+      [1, 2, 3, 4].map((one) => reading('many.x', 1, { one: String(one) })),
+    );
     await run([many, 10_000]);
     await clock.advance(20_000);
-    expect(statusOf('many')).toMatchObject({ status: 'failing', message: 'many.x: COLLECTOR_MAX_SERIES=3 series of this collector are stored already', collected: 12, failed: 3 });
+    expect(statusOf('many')).toMatchObject({
+      status: 'failing',
+      message: 'many.x: COLLECTOR_MAX_SERIES=3 series of this collector are stored already',
+      collected: 12,
+      failed: 3,
+    });
     expect(process.log.said('warn')).toEqual(['warn: too many series', 'warn: collector is failing']);
-    expect(view(database, "json_extract(tags, '$.one'), metric_name, metric_value").filter((row) => String(row).includes('dropped'))).toHaveLength(3);
+    expect(
+      view(database, "json_extract(tags, '$.one'), metric_name, metric_value").filter((row) =>
+        String(row).includes('dropped'),
+      ),
+    ).toHaveLength(3);
   });
 
   test('by a collector of its own accord is told once', async () => {
-    const network = new ScriptedCollector('network', (turn) => { if (turn >= 1) network.notice = `eth${turn} not reported`; return []; });
+    const network = new ScriptedCollector('network', (turn) => {
+      if (turn >= 1) network.notice = `eth${turn} not reported`;
+      return [];
+    });
     await run([network, 10_000]);
     await clock.advance(30_000);
-    expect(process.log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields)).toEqual([{ collector: 'network', reason: 'eth1 not reported' }]);
+    expect(process.log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields)).toEqual([
+      { collector: 'network', reason: 'eth1 not reported' },
+    ]);
     expect(statusOf('network')).toMatchObject({ status: 'ok' });
   });
 });
 
 describe('systemd', () => {
   test('hears of progress after each scrape that was taken, and of none that hangs', async () => {
-    await run([new ScriptedCollector('cpu'), 10_000], [new ScriptedCollector('disk', () => new Promise(() => undefined)), 10_000]);
+    await run(
+      [new ScriptedCollector('cpu'), 10_000],
+      [new ScriptedCollector('disk', () => new Promise(() => undefined)), 10_000],
+    );
     await clock.advance(30_000);
     expect(told.beats).toBe(4);
   });
 
   test('hears how the collection fares', async () => {
-    const disk = new ScriptedCollector('disk', (turn) => { if (turn === 1) throw fault('KERNEL_FILE_MALFORMED'); return []; });
+    const disk = new ScriptedCollector('disk', (turn) => {
+      if (turn === 1) throw fault('KERNEL_FILE_MALFORMED');
+      return [];
+    });
     await run([disk, 10_000]);
     await clock.advance(20_000);
     expect(told.lines).toEqual(['collecting', 'collecting; failing: disk', 'collecting']);

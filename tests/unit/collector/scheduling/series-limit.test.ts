@@ -6,9 +6,11 @@ import { SeriesCap } from '../../../../collector/src/scheduling/series-limit.ts'
 import { reading } from '../../../support/collector/collector-parts.ts';
 
 const HOUR_MS = 3_600_000;
-const series = (...names: (string | number)[]): Reading[] => names.map((name) => reading('x.y', 1, { name: String(name) }));
+const series = (...names: (string | number)[]): Reading[] =>
+  names.map((name) => reading('x.y', 1, { name: String(name) }));
 const namesIn = (readings: readonly Reading[]) => readings.flatMap(({ labels }) => labels['name'] ?? []);
-const droppedIn = (readings: readonly Reading[]) => readings.find(({ series }) => series.name === 'collector.series_dropped_total')?.value;
+const droppedIn = (readings: readonly Reading[]) =>
+  readings.find(({ series }) => series.name === 'collector.series_dropped_total')?.value;
 
 describe('a series', () => {
   test('that has a place keeps it, and what comes later is left out and counted once, not at each scrape', () => {
@@ -48,41 +50,60 @@ describe('the total', () => {
 });
 
 test('a collector may have a limit of its own, which is named by its variable', () => {
-  const cap = new SeriesCap({ perCollector: 1, total: 10, own: new Map([['scrape:node', { variable: 'SCRAPE_MAX_SERIES', most: 3 }]]) });
-  expect(cap.admit('scrape:node', series(1, 2, 3, 4), 0).refusals).toEqual(['x.y: SCRAPE_MAX_SERIES=3 series of this collector are stored already']);
-  expect(cap.admit('scrape:other', series(1, 2), 0).refusals).toEqual(['x.y: COLLECTOR_MAX_SERIES=1 series of this collector are stored already']);
+  const cap = new SeriesCap({
+    perCollector: 1,
+    total: 10,
+    own: new Map([['scrape:node', { variable: 'SCRAPE_MAX_SERIES', most: 3 }]]),
+  });
+  expect(cap.admit('scrape:node', series(1, 2, 3, 4), 0).refusals).toEqual([
+    'x.y: SCRAPE_MAX_SERIES=3 series of this collector are stored already',
+  ]);
+  expect(cap.admit('scrape:other', series(1, 2), 0).refusals).toEqual([
+    'x.y: COLLECTOR_MAX_SERIES=1 series of this collector are stored already',
+  ]);
 });
 
 describe('the sentence for the log', () => {
   test('comes with the first loss of a collector only, with the variable and the first series', () => {
     const cap = new SeriesCap({ perCollector: 1, total: 10 });
     const { notice } = cap.admit('net', series('a', 'b', 'c', 'd', 'e'), 0);
-    expect(notice).toBe('COLLECTOR_MAX_SERIES=1 series of this collector are stored already; left out: x.y{"name":"b"}, x.y{"name":"c"}, x.y{"name":"d"} and 1 more');
+    expect(notice).toBe(
+      'COLLECTOR_MAX_SERIES=1 series of this collector are stored already; left out: x.y{"name":"b"}, x.y{"name":"c"}, x.y{"name":"d"} and 1 more',
+    );
     expect(cap.admit('net', series('a', 'f'), 1).notice).toBeUndefined();
     expect(cap.admit('disk', series('a', 'b'), 1).notice).toContain('left out: x.y{"name":"b"}');
   });
 });
 
 test('whatever is read, no more series are stored in an hour than may be, and none is lost while there is room', () => {
-  const scrape = fc.record({ collector: fc.constantFrom('cpu', 'net', 'disk'), names: fc.uniqueArray(fc.nat(12), { maxLength: 8 }), waitMs: fc.constantFrom(1_000, 600_000, HOUR_MS + 1) });
+  const scrape = fc.record({
+    collector: fc.constantFrom('cpu', 'net', 'disk'),
+    names: fc.uniqueArray(fc.nat(12), { maxLength: 8 }),
+    waitMs: fc.constantFrom(1_000, 600_000, HOUR_MS + 1),
+  });
   fc.assert(
-    fc.property(fc.array(scrape, { maxLength: 30 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 12 }), (scrapes, perCollector, total) => {
-      const cap = new SeriesCap({ perCollector, total });
-      const stored: { key: string; collector: string; atMs: number }[] = [];
-      let nowMs = 0;
-      for (const { collector, names, waitMs } of scrapes) {
-        nowMs += waitMs;
-        const { readings, refusals } = cap.admit(collector, series(...names), nowMs);
-        const admitted = namesIn(readings);
-        stored.push(...admitted.map((name) => ({ key: `${collector} ${name}`, collector, atMs: nowMs })));
-        const lastHour = stored.filter(({ atMs }) => nowMs - atMs <= HOUR_MS);
-        const own = new Set(lastHour.filter((one) => one.collector === collector).map(({ key }) => key)).size;
-        const all = new Set(lastHour.map(({ key }) => key)).size;
-        expect(own).toBeLessThanOrEqual(perCollector);
-        expect(all).toBeLessThanOrEqual(total);
-        expect(admitted.length + refusals.length).toBe(names.length);
-        if (refusals.length > 0) expect(own === perCollector || all === total).toBe(true);
-      }
-    }),
+    fc.property(
+      fc.array(scrape, { maxLength: 30 }),
+      fc.integer({ min: 1, max: 6 }),
+      fc.integer({ min: 1, max: 12 }),
+      (scrapes, perCollector, total) => {
+        const cap = new SeriesCap({ perCollector, total });
+        const stored: { key: string; collector: string; atMs: number }[] = [];
+        let nowMs = 0;
+        for (const { collector, names, waitMs } of scrapes) {
+          nowMs += waitMs;
+          const { readings, refusals } = cap.admit(collector, series(...names), nowMs);
+          const admitted = namesIn(readings);
+          stored.push(...admitted.map((name) => ({ key: `${collector} ${name}`, collector, atMs: nowMs })));
+          const lastHour = stored.filter(({ atMs }) => nowMs - atMs <= HOUR_MS);
+          const own = new Set(lastHour.filter((one) => one.collector === collector).map(({ key }) => key)).size;
+          const all = new Set(lastHour.map(({ key }) => key)).size;
+          expect(own).toBeLessThanOrEqual(perCollector);
+          expect(all).toBeLessThanOrEqual(total);
+          expect(admitted.length + refusals.length).toBe(names.length);
+          if (refusals.length > 0) expect(own === perCollector || all === total).toBe(true);
+        }
+      },
+    ),
   );
 });

@@ -11,7 +11,13 @@ import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgement
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
 import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
-import { mayMount, mountNamespace, mountSmall, NAMESPACE_HINT, type SmallFileSystem } from '../../../support/small-file-system.ts';
+import {
+  mayMount,
+  mountNamespace,
+  mountSmall,
+  NAMESPACE_HINT,
+  type SmallFileSystem,
+} from '../../../support/small-file-system.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { NOW, reading, scrapeAt, storeOn } from '../../../support/collector/collector-parts.ts';
 import { booksOf, scrapes, SERIES } from '../../../support/collector/prepared-store.ts';
@@ -132,11 +138,15 @@ describe.each(disks)('%s', (_where, create) => {
       const books = booksOf(reader);
       expect(books.balanced).toBe(1);
       expect(books.dropped).toBeGreaterThan(5_000);
-      const [loss, ...more] = reader.prepare<[], { reason: string; count: number; first_ms: number; last_ms: number }>('SELECT * FROM losses').all();
+      const [loss, ...more] = reader
+        .prepare<[], { reason: string; count: number; first_ms: number; last_ms: number }>('SELECT * FROM losses')
+        .all();
       expect(more).toEqual([]);
       expect(loss).toMatchObject({ reason: 'memory', count: books.dropped });
       // What was lost lies between what was stored before and what was kept.
-      expect(storedTimes().filter((time) => Number(time) >= loss!.first_ms && Number(time) <= loss!.last_ms)).toEqual([]);
+      expect(storedTimes().filter((time) => Number(time) >= loss!.first_ms && Number(time) <= loss!.last_ms)).toEqual(
+        [],
+      );
       expect(books.pending + books.delivered).toBe(books.collected - books.dropped);
     });
   });
@@ -147,7 +157,9 @@ describe.each(disks)('%s', (_where, create) => {
     const backlog = new Backlog(reader, settled);
     const acknowledgements = new Acknowledgements(reader, settled, { clock: parts.clock, replayWindowMs: 0 });
     acknowledgements.accept({ batchId: 'b', chunkIndex: 0, ranges: [[1, 120]], count: 120, connection: 1 });
-    reader.exec(`CREATE TEMP TRIGGER full BEFORE INSERT ON settled BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`);
+    reader.exec(
+      `CREATE TEMP TRIGGER full BEFORE INSERT ON settled BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`,
+    );
     expect(() => acknowledgements.commit()).toThrow('full');
     expect(backlog.sendable(acknowledgements.inHand())).toEqual([[121, 20 * SERIES]]);
     reader.exec('DROP TRIGGER full');
@@ -169,14 +181,38 @@ describe.each(disks)('%s', (_where, create) => {
 
 if (!isMountable) {
   test(`${MOUNTED} that this process may not mount, all of that passes in a mount namespace`, () => {
-    const jest = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
+    const jest = [
+      '--experimental-vm-modules',
+      '--disable-warning=ExperimentalWarning',
+      'node_modules/jest/bin/jest.js',
+    ];
     const root = join(import.meta.dirname, '../../../..');
     // A cache of its own: the usual one is of the user root, whom this process only seems to be there.
-    const options = ['-i', '--reporters=default', `--cacheDirectory=${join(root, 'var', 'jest-namespace')}`, '-t', MOUNTED];
-    const [command = '', ...args] = [...mountNamespace(), process.execPath, ...jest, ...options, '--runTestsByPath', import.meta.filename];
+    const options = [
+      '-i',
+      '--reporters=default',
+      `--cacheDirectory=${join(root, 'var', 'jest-namespace')}`,
+      '-t',
+      MOUNTED,
+    ];
+    const [command = '', ...args] = [
+      ...mountNamespace(),
+      process.execPath,
+      ...jest,
+      ...options,
+      '--runTestsByPath',
+      import.meta.filename,
+    ];
     // Likewise swc's, which holds its machine code; and it takes the owner of / for a stranger there.
-    const swc = { SWC_NATIVE_BINDING_CACHE: join(root, 'var', 'swc-namespace'), SWC_NATIVE_BINDING_CACHE_SKIP_SECURITY_CHECK: '1' };
-    const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8', env: { ...process.env, ...swc } });
+    const swc = {
+      SWC_NATIVE_BINDING_CACHE: join(root, 'var', 'swc-namespace'),
+      SWC_NATIVE_BINDING_CACHE_SKIP_SECURITY_CHECK: '1',
+    };
+    const { status, stdout, stderr } = spawnSync(command, args, {
+      cwd: root,
+      encoding: 'utf8',
+      env: { ...process.env, ...swc },
+    });
     const output = `${stdout}${stderr}`;
     if (status !== 0) throw new Error(`${output}\nIf this is not allowed: ${NAMESPACE_HINT}`);
     expect(output).toMatch(/^Tests: .* [1-9]\d* passed/m);

@@ -46,7 +46,12 @@ function stored(): number {
 
 test('scrapes that come together are stored, also where there is no room for all of them in memory', () => {
   start();
-  const large = (name: string) => scrapeAt(parts.clock, parts.store, Array.from({ length: 20_000 }, (_, index) => reading(name, index, { i: String(index) })));
+  const large = (name: string) =>
+    scrapeAt(
+      parts.clock,
+      parts.store,
+      Array.from({ length: 20_000 }, (_, index) => reading(name, index, { i: String(index) })),
+    );
   parts.store.add(large('a.x'), large('b.x'));
   expect(stored()).toBe(40_000);
   expect(booksOf(reader)).toMatchObject({ collected: 40_000, dropped: 0, balanced: 1 });
@@ -123,7 +128,11 @@ describe('the WAL', () => {
   });
 
   test('that a reader keeps from being emptied grows to its limit and no further; the samples wait, and nothing is lost', async () => {
-    const limits = { ...spaceLimits({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }), walBytes: 30_000, walMaxBytes: 45_000 };
+    const limits = {
+      ...spaceLimits({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }),
+      walBytes: 30_000,
+      walMaxBytes: 45_000,
+    };
     start({ limits });
     await scrapes(parts, 1);
     const other = folder.keep(openDatabase(path, { readonly: true }));
@@ -133,7 +142,9 @@ describe('the WAL', () => {
     expect(walBytes()).toBeLessThan(55_000);
     expect(stored()).toBeLessThan(41 * SERIES);
     const told = parts.log.lines.filter(({ level }) => level === 'error');
-    expect(told.map(({ fields }) => [fields['error_code'], fields['error']])).toEqual([['WAL_STUCK', expect.stringContaining('another program reads the database')]]);
+    expect(told.map(({ fields }) => [fields['error_code'], fields['error']])).toEqual([
+      ['WAL_STUCK', expect.stringContaining('another program reads the database')],
+    ]);
     other.exec('COMMIT');
     await parts.clock.advance(10_000);
     expect(stored()).toBe(41 * SERIES);
@@ -146,13 +157,17 @@ describe('the cap', () => {
   const capped = { limits, syncIntervalMs: 1e9 };
 
   function bytesTogether(): number {
-    return ['', '-wal', '.ballast'].reduce((sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0), 0);
+    return ['', '-wal', '.ballast'].reduce(
+      (sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0),
+      0,
+    );
   }
 
   /** Some hours of a board with many series. */
   async function fillUp(count: number): Promise<number> {
     let largest = 0;
-    const many = (turn: number) => Array.from({ length: 500 }, (_, index) => reading('a.x', turn * index, { i: String(index) }));
+    const many = (turn: number) =>
+      Array.from({ length: 500 }, (_, index) => reading('a.x', turn * index, { i: String(index) }));
     for (let turn = 0; turn < count; turn++) {
       await parts.clock.advance(10_000);
       parts.store.add(scrapeAt(parts.clock, parts.store, many(turn)));
@@ -168,7 +183,14 @@ describe('the cap', () => {
       reader.exec('DELETE FROM settled');
       deliver(reader, reader.prepare<[], number>('SELECT last_id FROM collector_state').pluck().get()!);
     }
-    expect(booksOf(reader)).toEqual({ collected: 200_000, delivered: 200_000, pending: 0, rejected: 0, dropped: 0, balanced: 1 });
+    expect(booksOf(reader)).toEqual({
+      collected: 200_000,
+      delivered: 200_000,
+      pending: 0,
+      rejected: 0,
+      dropped: 0,
+      balanced: 1,
+    });
     expect(stored()).toBeLessThan(150_000);
   });
 
@@ -179,11 +201,17 @@ describe('the cap', () => {
     expect(books.balanced).toBe(1);
     expect(books.collected).toBe(300_000);
     expect(books.pending).toBeGreaterThan(60_000);
-    const losses = reader.prepare<[], { reason: string; count: number; first_ms: number; last_ms: number }>('SELECT * FROM losses').all();
+    const losses = reader
+      .prepare<[], { reason: string; count: number; first_ms: number; last_ms: number }>('SELECT * FROM losses')
+      .all();
     expect(losses.length).toBeLessThan(20);
-    expect(losses.every(({ first_ms: first, last_ms: last }) => first >= NOW && last <= parts.clock.now() && first <= last)).toBe(true);
+    expect(
+      losses.every(({ first_ms: first, last_ms: last }) => first >= NOW && last <= parts.clock.now() && first <= last),
+    ).toBe(true);
     const perHour = reader
-      .prepare<[number], [number, number]>('SELECT (timestamp_ms - CAST(? AS INTEGER)) / 600000 AS part, COUNT(*) FROM metrics GROUP BY part ORDER BY part')
+      .prepare<[number], [number, number]>(
+        'SELECT (timestamp_ms - CAST(? AS INTEGER)) / 600000 AS part, COUNT(*) FROM metrics GROUP BY part ORDER BY part',
+      )
       .raw()
       .all(NOW);
     // The newest ten minutes have all their samples; the oldest have some of them.
@@ -211,13 +239,20 @@ describe('the cap', () => {
       await parts.clock.advance(10_000);
       const { store, clock } = parts;
       const many = Array.from({ length: 500 }, (_, index) => ({
-        series: { name: index % 2 === 0 ? 'a.x' : 'b.x', kind: 'gauge' as const, unit: 'none' as const, help: '', priority: index % 2 === 0 ? 1 : 0 },
+        series: {
+          name: index % 2 === 0 ? 'a.x' : 'b.x',
+          kind: 'gauge' as const,
+          unit: 'none' as const,
+          help: '',
+          priority: index % 2 === 0 ? 1 : 0,
+        },
         labels: { i: String(index) },
         value: turn,
       }));
       store.add(scrapeAt(clock, store, many));
     }
-    const count = (name: string): number => reader.prepare<[string], number>('SELECT COUNT(*) FROM metrics WHERE metric_name = ?').pluck().get(name)!;
+    const count = (name: string): number =>
+      reader.prepare<[string], number>('SELECT COUNT(*) FROM metrics WHERE metric_name = ?').pluck().get(name)!;
     expect(booksOf(reader).dropped).toBeGreaterThan(0);
     expect(count('a.x')).toBe(100_000);
     expect(count('b.x')).toBeLessThan(60_000);

@@ -3,35 +3,77 @@ import fc from 'fast-check';
 
 import { loadCollectorConfig } from '../../../../collector/src/config.ts';
 import { describeConfig } from '../../../../shared/src/config/check-config.ts';
-import { PREFIX, type Environment, type LoadedConfig, type Variables } from '../../../../shared/src/config/load-config.ts';
+import {
+  PREFIX,
+  type Environment,
+  type LoadedConfig,
+  type Variables,
+} from '../../../../shared/src/config/load-config.ts';
 import { AgentError, exitCodeOf } from '../../../../shared/src/errors.ts';
 import { VARIABLE_NAMES } from '../../../../shared/src/config/variables.ts';
 import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
 
-const PROGRAMS = [['collector', loadCollectorConfig], ['uploader', loadUploaderConfig]] as const;
+const PROGRAMS = [
+  ['collector', loadCollectorConfig],
+  ['uploader', loadUploaderConfig],
+] as const;
 const SECRET = 'hunter2';
 /** More than a number can hold. */
 const MANY_DIGITS = '9'.repeat(400);
 
-const digits = fc.oneof(fc.nat(100_000).map(String), fc.constantFrom('-1', '1.5', '9'.repeat(30), MANY_DIGITS, '0x10', '1e3', '٣'));
-const quantity = fc.tuple(digits, fc.constantFrom('', 'ms', 's', 'm', 'h', 'd', 'KiB', 'MiB', 'GiB', 'MiB/s', 'constructor', ' s')).map((parts) => parts.join(''));
-const words = fc.constantFrom('true', 'no', 'json', 'debug', 'hold', 'correct', 'cpu memory', 'cpu,gpu', '512', 'sysfs', 'linux', 'veth.* lo', '(', 'a)|(?:b', '/run/token', 'board-1');
+const digits = fc.oneof(
+  fc.nat(100_000).map(String),
+  fc.constantFrom('-1', '1.5', '9'.repeat(30), MANY_DIGITS, '0x10', '1e3', '٣'),
+);
+const quantity = fc
+  .tuple(digits, fc.constantFrom('', 'ms', 's', 'm', 'h', 'd', 'KiB', 'MiB', 'GiB', 'MiB/s', 'constructor', ' s'))
+  .map((parts) => parts.join(''));
+const words = fc.constantFrom(
+  'true',
+  'no',
+  'json',
+  'debug',
+  'hold',
+  'correct',
+  'cpu memory',
+  'cpu,gpu',
+  '512',
+  'sysfs',
+  'linux',
+  'veth.* lo',
+  '(',
+  'a)|(?:b',
+  '/run/token',
+  'board-1',
+);
 /** Without a scheme, only what has a name and a colon before it can be known for a password. */
 const origin = fc.constantFrom(
   ...['http://', 'https://', 'ftp://', 'http//', ''].map((scheme) => `${scheme}admin:${SECRET}@`),
   ...['http://', 'https://', 'ftp://'].flatMap((scheme) => [scheme, `${scheme}${SECRET}@`, `${scheme}:${SECRET}@`]),
 );
 const address = fc
-  .tuple(origin, fc.constantFrom('vm', '[::1]', '127.0.0.1:8428', 'vm:99999', 'ü.example'), fc.constantFrom('', '/api/v1/import', `/?token=${SECRET}`))
+  .tuple(
+    origin,
+    fc.constantFrom('vm', '[::1]', '127.0.0.1:8428', 'vm:99999', 'ü.example'),
+    fc.constantFrom('', '/api/v1/import', `/?token=${SECRET}`),
+  )
   .map((parts) => parts.join(''));
-const anyValue = fc.oneof(quantity, words, address, fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('', ' ', '\n'));
+const anyValue = fc.oneof(
+  quantity,
+  words,
+  address,
+  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.constantFrom('', ' ', '\n'),
+);
 const anyName = fc.oneof(
   { arbitrary: fc.constantFrom(...VARIABLE_NAMES), weight: 9 },
   { arbitrary: fc.stringMatching(/^[A-Z_]{1,12}$/).filter((name) => !VARIABLE_NAMES.includes(name)), weight: 1 },
 );
 const environments = fc
   .dictionary(anyName, anyValue, { maxKeys: 4 })
-  .map((given): Environment => Object.fromEntries(Object.entries(given).map(([name, value]) => [PREFIX + name, value])));
+  .map((given): Environment =>
+    Object.fromEntries(Object.entries(given).map(([name, value]) => [PREFIX + name, value])),
+  );
 
 type Load = (environment: Environment) => LoadedConfig<Variables>;
 
@@ -74,7 +116,11 @@ describe.each(PROGRAMS)('whatever the environment holds, the %s', (_, load: Load
         }
         expect(described(config)).not.toContain(SECRET);
       }),
-      { numRuns: 500, interruptAfterTimeLimit: 10_000, examples: [[{ THUGSHELLS_SYNC_INTERVAL: `${MANY_DIGITS}s`, THUGSHELLS_RETRY_MAX: `${MANY_DIGITS}s` }]] },
+      {
+        numRuns: 500,
+        interruptAfterTimeLimit: 10_000,
+        examples: [[{ THUGSHELLS_SYNC_INTERVAL: `${MANY_DIGITS}s`, THUGSHELLS_RETRY_MAX: `${MANY_DIGITS}s` }]],
+      },
     );
     // Both happen, or the property says nothing.
     expect(Math.min(seen.loaded, seen.refused)).toBeGreaterThan(5);
@@ -87,7 +133,9 @@ describe.each(PROGRAMS)('whatever the environment holds, the %s', (_, load: Load
         if (config instanceof AgentError) return fc.pre(false);
         const { values, effective } = config;
         fc.pre(effective.every(({ value }) => !value.includes('***')));
-        expect(load(Object.fromEntries(effective.map(({ variable, value }) => [variable, value]))).values).toEqual(values);
+        expect(load(Object.fromEntries(effective.map(({ variable, value }) => [variable, value]))).values).toEqual(
+          values,
+        );
       }),
       { numRuns: 100, interruptAfterTimeLimit: 10_000 },
     );

@@ -1,14 +1,24 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { describeConfig } from '../../../../shared/src/config/check-config.ts';
-import { loadConfig, maskCredentials, type Environment, type Variable } from '../../../../shared/src/config/load-config.ts';
+import {
+  loadConfig,
+  maskCredentials,
+  type Environment,
+  type Variable,
+} from '../../../../shared/src/config/load-config.ts';
 import { AgentError, exitCodeOf } from '../../../../shared/src/errors.ts';
 import { duration, httpUrl, integer, optionalText, size, text } from '../../../../shared/src/config/formats.ts';
 import { thrownBy } from '../../../support/thrown.ts';
 
 const variables = {
   deviceId: { env: 'DEVICE_ID', doc: 'Name.', default: 'this-host', format: text },
-  interval: { env: 'INTERVAL', doc: 'All.', default: '', format: { expected: duration.expected, parse: (given: string) => (given === '' ? 0 : duration.parse(given)) } },
+  interval: {
+    env: 'INTERVAL',
+    doc: 'All.',
+    default: '',
+    format: { expected: duration.expected, parse: (given: string) => (given === '' ? 0 : duration.parse(given)) },
+  },
   cpuMs: { env: 'CPU_INTERVAL', doc: 'Cpu.', default: '10s', inheritsFrom: 'INTERVAL', format: duration },
   diskMs: { env: 'DISK_INTERVAL', doc: 'Disk.', default: '30s', inheritsFrom: 'INTERVAL', format: duration },
   walBytes: { env: 'WAL_SIZE', doc: 'WAL.', default: '64MiB', format: size },
@@ -36,18 +46,41 @@ function problemsOf(given: Record<string, string>): string[] {
 describe('values', () => {
   test('are the defaults, read by their formats, where nothing is given', () => {
     expect(load({ PATH: '/bin' }).values).toEqual({
-      deviceId: 'this-host', interval: 0, cpuMs: 10_000, diskMs: 30_000, walBytes: 67_108_864, attempts: 3, url: 'http://127.0.0.1:8428/', file: '',
+      deviceId: 'this-host',
+      interval: 0,
+      cpuMs: 10_000,
+      diskMs: 30_000,
+      walBytes: 67_108_864,
+      attempts: 3,
+      url: 'http://127.0.0.1:8428/',
+      file: '',
     });
   });
 
   test('come from the environment where they are given there', () => {
-    expect(load({ DEVICE_ID: 'belabox-001', DISK_INTERVAL: '5m', WAL_SIZE: '1MiB', ATTEMPTS: '10', TOKEN_FILE: '/run/token' }).values).toMatchObject({
-      deviceId: 'belabox-001', diskMs: 300_000, walBytes: 1_048_576, attempts: 10, file: '/run/token',
+    expect(
+      load({
+        DEVICE_ID: 'belabox-001',
+        DISK_INTERVAL: '5m',
+        WAL_SIZE: '1MiB',
+        ATTEMPTS: '10',
+        TOKEN_FILE: '/run/token',
+      }).values,
+    ).toMatchObject({
+      deviceId: 'belabox-001',
+      diskMs: 300_000,
+      walBytes: 1_048_576,
+      attempts: 10,
+      file: '/run/token',
     });
   });
 
   test('that are empty or not set count as not given', () => {
-    expect(load({ ATTEMPTS: '', REMOTE_URL: undefined, DISK_INTERVAL: '' }).values).toMatchObject({ attempts: 3, url: 'http://127.0.0.1:8428/', diskMs: 30_000 });
+    expect(load({ ATTEMPTS: '', REMOTE_URL: undefined, DISK_INTERVAL: '' }).values).toMatchObject({
+      attempts: 3,
+      url: 'http://127.0.0.1:8428/',
+      diskMs: 30_000,
+    });
   });
 
   test('cannot be changed afterwards', () => {
@@ -76,7 +109,9 @@ describe('problems', () => {
   });
 
   test('name an INTERVAL that cannot be read once, not once for each heir', () => {
-    expect(problemsOf({ INTERVAL: '10' })).toEqual([expect.stringContaining('THUGSHELLS_INTERVAL=10: must be a duration')]);
+    expect(problemsOf({ INTERVAL: '10' })).toEqual([
+      expect.stringContaining('THUGSHELLS_INTERVAL=10: must be a duration'),
+    ]);
   });
 
   test('include the unknown variables, since the typing error may be the cause', () => {
@@ -117,12 +152,17 @@ describe('unknown variables', () => {
   });
 
   test('do not fail check-config where they are allowed, as the programs start with them', () => {
-    expect(describeConfig(load({ DISK_INTERVALL: '5m' }), new Set(['--allow-unknown']))).toContain('THUGSHELLS_DISK_INTERVAL=');
+    expect(describeConfig(load({ DISK_INTERVALL: '5m' }), new Set(['--allow-unknown']))).toContain(
+      'THUGSHELLS_DISK_INTERVAL=',
+    );
   });
 
   test('fail check-config', () => {
     const error = thrownBy(() => describeConfig(load({ DISK_INTERVALL: '5m' }), new Set()));
-    expect(error).toMatchObject({ code: 'BAD_CONFIGURATION', message: expect.stringContaining('did you mean THUGSHELLS_DISK_INTERVAL?') });
+    expect(error).toMatchObject({
+      code: 'BAD_CONFIGURATION',
+      message: expect.stringContaining('did you mean THUGSHELLS_DISK_INTERVAL?'),
+    });
   });
 });
 
@@ -142,7 +182,10 @@ describe('check-config', () => {
   });
 
   test('masks credentials', () => {
-    const text = describeConfig(load({ REMOTE_URL: 'https://admin:hunter2@vm.example/api/v1/import?token=hunter2' }), new Set());
+    const text = describeConfig(
+      load({ REMOTE_URL: 'https://admin:hunter2@vm.example/api/v1/import?token=hunter2' }),
+      new Set(),
+    );
     expect(text).toContain('THUGSHELLS_REMOTE_URL=https://***@vm.example/api/v1/import?token=***');
     expect(text).not.toContain('hunter2');
   });
@@ -157,6 +200,9 @@ describe('masking', () => {
     ['lo docker.* veth.*', 'lo docker.* veth.*'],
     ['/run/credentials/token', '/run/credentials/token'],
     ['10s', '10s'],
-    ['node=http://user:pw@127.0.0.1:9100/metrics vm=http://127.0.0.1:8428/metrics', 'node=http://***@127.0.0.1:9100/metrics vm=http://127.0.0.1:8428/metrics'],
+    [
+      'node=http://user:pw@127.0.0.1:9100/metrics vm=http://127.0.0.1:8428/metrics',
+      'node=http://***@127.0.0.1:9100/metrics vm=http://127.0.0.1:8428/metrics',
+    ],
   ])('%p is shown as %p', (given, shown) => expect(maskCredentials(given)).toBe(shown));
 });

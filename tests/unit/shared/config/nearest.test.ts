@@ -5,21 +5,33 @@ import { nearest } from '../../../../shared/src/config/nearest.ts';
 import { VARIABLE_NAMES } from '../../../../shared/src/config/variables.ts';
 
 test.each([
-  ['DISK_INTERVALL', 'DISK_INTERVAL'], ['CPU_INTERVL', 'CPU_INTERVAL'], ['REMOTE_ULR', 'REMOTE_URL'], ['HEALTHPORT', 'HEALTH_PORT'],
-  ['RETRY_MAXIMUM', 'RETRY_MAX'], ['DBPATH', 'DB_PATH'], ['LOGLEVEL', 'LOG_LEVEL'],
+  ['DISK_INTERVALL', 'DISK_INTERVAL'],
+  ['CPU_INTERVL', 'CPU_INTERVAL'],
+  ['REMOTE_ULR', 'REMOTE_URL'],
+  ['HEALTHPORT', 'HEALTH_PORT'],
+  ['RETRY_MAXIMUM', 'RETRY_MAX'],
+  ['DBPATH', 'DB_PATH'],
+  ['LOGLEVEL', 'LOG_LEVEL'],
 ])('%p is nearest to %p', (word, expected) => expect(nearest(word, VARIABLE_NAMES)).toBe(expected));
 
 test('a word that is known is nearest to itself', () => {
-  fc.assert(fc.property(fc.constantFrom(...VARIABLE_NAMES), (name) => expect(nearest(name, VARIABLE_NAMES)).toBe(name)));
+  fc.assert(
+    fc.property(fc.constantFrom(...VARIABLE_NAMES), (name) => expect(nearest(name, VARIABLE_NAMES)).toBe(name)),
+  );
 });
 
 test('one letter more, less or other is one edit, wherever it stands', () => {
   const far = 'completely-different-word';
   fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 3, maxLength: 8 }), fc.nat(), fc.constantFrom('x', ''), (word, at, letter) => {
-      const index = at % word.length;
-      expect(nearest(word.slice(0, index) + letter + word.slice(index + 1), [far, word])).toBe(word);
-    }),
+    fc.property(
+      fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 3, maxLength: 8 }),
+      fc.nat(),
+      fc.constantFrom('x', ''),
+      (word, at, letter) => {
+        const index = at % word.length;
+        expect(nearest(word.slice(0, index) + letter + word.slice(index + 1), [far, word])).toBe(word);
+      },
+    ),
   );
 });
 

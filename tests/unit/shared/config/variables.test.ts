@@ -18,7 +18,9 @@ describe('the names that both programs accept', () => {
   });
 
   test('of the collector are none that the uploader complains of, and the other way round', () => {
-    const all = Object.fromEntries([...collector, ...uploader].map(({ env, default: value }) => [`THUGSHELLS_${env}`, value]));
+    const all = Object.fromEntries(
+      [...collector, ...uploader].map(({ env, default: value }) => [`THUGSHELLS_${env}`, value]),
+    );
     expect(loadUploaderConfig(all).unknown).toEqual([]);
     expect(loadCollectorConfig(all).unknown).toEqual([]);
   });
@@ -27,13 +29,17 @@ describe('the names that both programs accept', () => {
 test('a variable that both read has one default and one description', () => {
   for (const variable of collector) {
     const twin = uploader.find(({ env }) => env === variable.env);
-    if (twin !== undefined) expect({ doc: twin.doc, default: twin.default }).toEqual({ doc: variable.doc, default: variable.default });
+    if (twin !== undefined)
+      expect({ doc: twin.doc, default: twin.default }).toEqual({ doc: variable.doc, default: variable.default });
   }
 });
 
-test.each([...collector, ...uploader].map((variable) => [variable.env, variable] as const))('the default of %s can be read by its own format', (_env, variable) => {
-  expect(variable.format.parse(variable.default)).toBeDefined();
-});
+test.each([...collector, ...uploader].map((variable) => [variable.env, variable] as const))(
+  'the default of %s can be read by its own format',
+  (_env, variable) => {
+    expect(variable.format.parse(variable.default)).toBeDefined();
+  },
+);
 
 describe('the database', () => {
   test.each([

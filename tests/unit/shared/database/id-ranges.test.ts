@@ -5,7 +5,9 @@ import { intersect, merge, rangesOf, subtract, type IdRange } from '@thugshells/
 
 import { idsIn } from '../../../support/uploader/stored-samples.ts';
 
-const range = fc.tuple(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 8 })).map(([first, more]): IdRange => [first, first + more]);
+const range = fc
+  .tuple(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 8 }))
+  .map(([first, more]): IdRange => [first, first + more]);
 /** Overlapping, adjacent and in any order. */
 const anyRanges = fc.array(range, { maxLength: 12 });
 const ascending = anyRanges.map((ranges) => merge(ranges));
@@ -67,19 +69,48 @@ describe('ranges hold what a set of their ids holds', () => {
 
 describe('a range', () => {
   test('next to another becomes one with it, a gap of one id keeps them apart', () => {
-    expect(merge([[4, 6], [1, 3], [8, 9]])).toEqual([[1, 6], [8, 9]]);
+    expect(
+      merge([
+        [4, 6],
+        [1, 3],
+        [8, 9],
+      ]),
+    ).toEqual([
+      [1, 6],
+      [8, 9],
+    ]);
   });
 
   test('that lies inside another vanishes in it', () => {
-    expect(merge([[1, 10], [2, 3], [5, 5]])).toEqual([[1, 10]]);
+    expect(
+      merge([
+        [1, 10],
+        [2, 3],
+        [5, 5],
+      ]),
+    ).toEqual([[1, 10]]);
   });
 
   test('from which its middle is taken is two', () => {
-    expect(subtract([[1, 10]], [[4, 6]])).toEqual([[1, 3], [7, 10]]);
+    expect(subtract([[1, 10]], [[4, 6]])).toEqual([
+      [1, 3],
+      [7, 10],
+    ]);
   });
 
   test('may be one that something is taken from again after the next has begun', () => {
-    expect(subtract([[1, 5], [7, 9]], [[4, 8]])).toEqual([[1, 3], [9, 9]]);
+    expect(
+      subtract(
+        [
+          [1, 5],
+          [7, 9],
+        ],
+        [[4, 8]],
+      ),
+    ).toEqual([
+      [1, 3],
+      [9, 9],
+    ]);
   });
 
   test('may hold ids beyond 32 bits', () => {
@@ -88,7 +119,13 @@ describe('a range', () => {
 });
 
 test('merging leaves its argument as it was', () => {
-  const ranges: IdRange[] = [[4, 6], [1, 3]];
+  const ranges: IdRange[] = [
+    [4, 6],
+    [1, 3],
+  ];
   merge(ranges);
-  expect(ranges).toEqual([[4, 6], [1, 3]]);
+  expect(ranges).toEqual([
+    [4, 6],
+    [1, 3],
+  ]);
 });

@@ -18,9 +18,13 @@ afterEach(async () => {
 
 /** Starts another process that takes the lock; resolves with what it says. */
 async function other(role = 'collector'): Promise<{ readonly child: ChildProcess; readonly said: string }> {
-  const child = spawn(process.execPath, ['--expose-gc', join(import.meta.dirname, 'take-lock.mjs'), folder.path('metrics.db'), role], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--expose-gc', join(import.meta.dirname, 'take-lock.mjs'), folder.path('metrics.db'), role],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   children.push(child);
   const [said] = (await once(child.stdout, 'data')) as [Buffer];
   return { child, said: said.toString().trim() };

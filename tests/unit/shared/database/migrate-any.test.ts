@@ -10,11 +10,23 @@ import { fingerprint, toVersionTwo, versionOne } from '../../../support/old-data
 
 const folder = useTemporaryFolder();
 /** Few times and names, so that rows of one sample are many. */
-const times = fc.constantFrom(1_700_000_000_000, 1_700_000_000_001, 1_700_000_060_000, 0, -5, 1_000, 253_402_300_800_000);
+const times = fc.constantFrom(
+  1_700_000_000_000,
+  1_700_000_000_001,
+  1_700_000_060_000,
+  0,
+  -5,
+  1_000,
+  253_402_300_800_000,
+);
 const names = fc.constantFrom('cpu.usage', 'cpu.Usage', 'memory.used', '', 'ä"\\', "it's");
 const devices = fc.constantFrom(null, '', 'b1', 'b"2');
 /** SQLite keeps no sign of a zero. */
-const values = fc.oneof(fc.double({ noNaN: true }).map((value) => value + 0), fc.integer(), fc.constant(null));
+const values = fc.oneof(
+  fc.double({ noNaN: true }).map((value) => value + 0),
+  fc.integer(),
+  fc.constant(null),
+);
 
 /** A row of the first milestone; further columns are those of version 2. */
 interface OldRow {
@@ -43,9 +55,14 @@ const tags: fc.Arbitrary<OldTags> = fc.oneof(
   fc.constantFrom<OldTags>({ text: null, means: {} }, { text: '', means: {} }),
   fc.tuple(labels, fc.boolean(), fc.constantFrom(0, 1)).map(([means, reversed, blanks]): OldTags => {
     const entries = Object.entries(means);
-    return { text: JSON.stringify(Object.fromEntries(reversed ? entries.reverse() : entries), undefined, blanks), means };
+    return {
+      text: JSON.stringify(Object.fromEntries(reversed ? entries.reverse() : entries), undefined, blanks),
+      means,
+    };
   }),
-  fc.constantFrom('{"core":', 'core=0', '[]', 'null', '7', '"x"').map((text): OldTags => ({ text, means: { tags: text } })),
+  fc
+    .constantFrom('{"core":', 'core=0', '[]', 'null', '7', '"x"')
+    .map((text): OldTags => ({ text, means: { tags: text } })),
 );
 
 const versionOneRow = fc.record({ timestamp_ms: times, metric_name: names, metric_value: values, device_id: devices });
@@ -67,12 +84,22 @@ const versionTwoRow = fc.record({
 
 function insert(database: Database, row: OldRow): boolean {
   const columns = Object.keys(row);
-  return database.prepare(`INSERT INTO metrics (${columns.join(', ')}) VALUES (${columns.map((name) => `@${name}`).join(', ')})`).run(row).changes > 0;
+  return (
+    database
+      .prepare(`INSERT INTO metrics (${columns.join(', ')}) VALUES (${columns.map((name) => `@${name}`).join(', ')})`)
+      .run(row).changes > 0
+  );
 }
 
 /** What makes rows one sample, by what they mean. */
 function sampleOf(row: OldRow, means: Labels): string {
-  return JSON.stringify([row.metric_name, row.timestamp_ms, row.device_id ?? '', canonicalTags(means), row.value_type ?? 0]);
+  return JSON.stringify([
+    row.metric_name,
+    row.timestamp_ms,
+    row.device_id ?? '',
+    canonicalTags(means),
+    row.value_type ?? 0,
+  ]);
 }
 
 /** The rows that are to stand in the view: the first of each sample, as it was. */
@@ -84,8 +111,15 @@ function expectedOf(rows: readonly { readonly row: OldRow; readonly means: Label
     const type = row.value_type ?? 0;
     const uploaded = row.uploaded ?? 0;
     firsts.set(sample, [
-      row.id, row.timestamp_ms, row.metric_name, type === 0 ? row.metric_value : null, type === 1 ? (row.value_text ?? null) : null,
-      type, canonicalTags(means), row.device_id ?? '', uploaded === 0 || uploaded === 2 ? uploaded : 1,
+      row.id,
+      row.timestamp_ms,
+      row.metric_name,
+      type === 0 ? row.metric_value : null,
+      type === 1 ? (row.value_text ?? null) : null,
+      type,
+      canonicalTags(means),
+      row.device_id ?? '',
+      uploaded === 0 || uploaded === 2 ? uploaded : 1,
     ]);
   }
   return [...firsts.values()];
@@ -93,12 +127,18 @@ function expectedOf(rows: readonly { readonly row: OldRow; readonly means: Label
 
 /** What has to hold of every migrated database. */
 function expectMigrated(database: Database, expected: readonly unknown[][], lastId: number): void {
-  const view = 'SELECT id, timestamp_ms, metric_name, metric_value, value_text, value_type, tags, device_id, uploaded FROM metrics ORDER BY id';
+  const view =
+    'SELECT id, timestamp_ms, metric_name, metric_value, value_text, value_type, tags, device_id, uploaded FROM metrics ORDER BY id';
   expect(database.prepare(view).raw().all()).toEqual(expected);
   const count = (uploaded: number): number => expected.filter((row) => row.at(-1) === uploaded).length;
-  expect(database.prepare('SELECT collected, pending, delivered, rejected, dropped, balanced FROM books').raw().get()).toEqual([expected.length, count(0), count(1), count(2), 0, 1]);
-  expect(database.prepare<[], number>('SELECT last_id FROM collector_state').pluck().get()).toBeGreaterThanOrEqual(lastId);
-  const touching = 'SELECT COUNT(*) FROM settled AS a JOIN settled AS b ON b.first_id > a.first_id AND b.first_id <= a.last_id + 1';
+  expect(
+    database.prepare('SELECT collected, pending, delivered, rejected, dropped, balanced FROM books').raw().get(),
+  ).toEqual([expected.length, count(0), count(1), count(2), 0, 1]);
+  expect(database.prepare<[], number>('SELECT last_id FROM collector_state').pluck().get()).toBeGreaterThanOrEqual(
+    lastId,
+  );
+  const touching =
+    'SELECT COUNT(*) FROM settled AS a JOIN settled AS b ON b.first_id > a.first_id AND b.first_id <= a.last_id + 1';
   expect(database.prepare(touching).pluck().get()).toBe(0);
   expect(database.pragma('integrity_check', { simple: true })).toBe('ok');
   const before = fingerprint(database);
@@ -138,7 +178,8 @@ describe('whatever stands in a database', () => {
             if (!insert(database, row)) return [];
             if (isKeyless) return [{ row, means }];
             // As version 2 stored: what had the key of a stored row was left out.
-            const key = 'UPDATE OR IGNORE metrics SET dedup_key = dedup_key(metric_name, timestamp_ms, device_id, tags, value_type) WHERE id = ?';
+            const key =
+              'UPDATE OR IGNORE metrics SET dedup_key = dedup_key(metric_name, timestamp_ms, device_id, tags, value_type) WHERE id = ?';
             if (database.prepare(key).run(id).changes > 0) return [{ row, means }];
             database.prepare('DELETE FROM metrics WHERE id = ?').run(id);
             return [];

@@ -28,14 +28,22 @@ interface OldRow {
 /** Stores rows as version 2 did: the key comes from the function that the program registers. */
 function store(...rows: OldRow[]): void {
   rows.forEach((row, index) => {
-    const columns = { timestamp_ms: T + index * 1000, metric_name: 'cpu.usage', metric_value: index, device_id: 'b1', ...row };
+    const columns = {
+      timestamp_ms: T + index * 1000,
+      metric_name: 'cpu.usage',
+      metric_value: index,
+      device_id: 'b1',
+      ...row,
+    };
     const names = Object.keys(columns);
     const { lastInsertRowid } = database
       .prepare(`INSERT INTO metrics (${names.join(', ')}) VALUES (${names.map((name) => `@${name}`).join(', ')})`)
       .run(columns);
     if (row.dedup_key !== undefined) return;
     database
-      .prepare('UPDATE metrics SET dedup_key = dedup_key(metric_name, timestamp_ms, device_id, tags, value_type) WHERE id = ?')
+      .prepare(
+        'UPDATE metrics SET dedup_key = dedup_key(metric_name, timestamp_ms, device_id, tags, value_type) WHERE id = ?',
+      )
       .run(lastInsertRowid);
   });
 }
@@ -62,14 +70,19 @@ describe('what was uploaded', () => {
     migrate(database);
     expect(view('uploaded').flat()).toEqual([1, 1, 0, 2, 2, 1, 0, 0, 1]);
     expect(database.prepare('SELECT id, reason FROM rejected').raw().all()).toEqual([
-      [4, 'rejected before version 3'], [5, 'rejected before version 3'],
+      [4, 'rejected before version 3'],
+      [5, 'rejected before version 3'],
     ]);
   });
 
   test('becomes ranges that are disjoint and not adjacent', () => {
     store(...[1, 1, 0, 2, 2, 1, 0, 0, 1].map((uploaded) => ({ uploaded })));
     migrate(database);
-    expect(database.prepare('SELECT first_id, last_id FROM settled ORDER BY 1').raw().all()).toEqual([[1, 2], [4, 6], [9, 9]]);
+    expect(database.prepare('SELECT first_id, last_id FROM settled ORDER BY 1').raw().all()).toEqual([
+      [1, 2],
+      [4, 6],
+      [9, 9],
+    ]);
   });
 
   test('keeps the books balanced, and gives no id again that was in use', () => {
@@ -104,9 +117,15 @@ describe('values', () => {
   });
 
   test('a number and a text of one name at one time are two series', () => {
-    store({ timestamp_ms: T, metric_value: 1 }, { timestamp_ms: T, metric_value: null, value_text: 'x', value_type: 1 });
+    store(
+      { timestamp_ms: T, metric_value: 1 },
+      { timestamp_ms: T, metric_value: null, value_text: 'x', value_type: 1 },
+    );
     migrate(database);
-    expect(view('metric_value, value_text')).toEqual([[1, null], [null, 'x']]);
+    expect(view('metric_value, value_text')).toEqual([
+      [1, null],
+      [null, 'x'],
+    ]);
   });
 });
 
@@ -131,11 +150,14 @@ describe('identities', () => {
     expect(view('tags').flat()).toEqual(['{}']);
   });
 
-  test.each(['{"core":', 'core=0', '["core","0"]', '"core"', 'null', '7'])('tags %p, which are no labels, are kept whole as one label', (tags) => {
-    store({ tags });
-    migrate(database);
-    expect(JSON.parse(String(view('tags').flat()[0]))).toEqual({ tags });
-  });
+  test.each(['{"core":', 'core=0', '["core","0"]', '"core"', 'null', '7'])(
+    'tags %p, which are no labels, are kept whole as one label',
+    (tags) => {
+      store({ tags });
+      migrate(database);
+      expect(JSON.parse(String(view('tags').flat()[0]))).toEqual({ tags });
+    },
+  );
 
   test('tags that are no text become one', () => {
     store({ tags: '{"core":0,"online":true,"note":null}' });
@@ -157,7 +179,10 @@ describe('identities', () => {
       { timestamp_ms: T + 1, dedup_key: null },
     );
     migrate(database);
-    expect(view('id, uploaded')).toEqual([[1, 1], [4, 0]]);
+    expect(view('id, uploaded')).toEqual([
+      [1, 1],
+      [4, 0],
+    ]);
     expect(books()).toEqual([4, 2, 0, 1, 0]);
   });
 
@@ -185,16 +210,18 @@ describe('sessions', () => {
   test('that only samples know get a row with the span of these', () => {
     store({ session_id: 'lost' }, { session_id: 'lost' }, { session_id: 'lost' });
     migrate(database);
-    expect(database.prepare('SELECT id, start_time, end_time, status, first_sample_id FROM sessions').raw().all()).toEqual([
-      ['lost', T, T + 2000, 'completed', 1],
-    ]);
+    expect(
+      database.prepare('SELECT id, start_time, end_time, status, first_sample_id FROM sessions').raw().all(),
+    ).toEqual([['lost', T, T + 2000, 'completed', 1]]);
   });
 });
 
 test('upload checkpoints of version 2 stay', () => {
-  database.exec(`INSERT INTO upload_checkpoints (batch_id, chunk_index, uploaded_at, metric_count) VALUES ('batch', 0, ${T}, 50)`);
+  database.exec(
+    `INSERT INTO upload_checkpoints (batch_id, chunk_index, uploaded_at, metric_count) VALUES ('batch', 0, ${T}, 50)`,
+  );
   migrate(database);
-  expect(database.prepare('SELECT batch_id, chunk_index, metric_count, success FROM upload_checkpoints').raw().all()).toEqual([
-    ['batch', 0, 50, 1],
-  ]);
+  expect(
+    database.prepare('SELECT batch_id, chunk_index, metric_count, success FROM upload_checkpoints').raw().all(),
+  ).toEqual([['batch', 0, 50, 1]]);
 });

@@ -22,7 +22,9 @@ const folder = useTemporaryFolder();
 /** A first database with one value a second, and each tenth once more. */
 function filled(rows: number): Database {
   const database = folder.keep(versionOne(folder.path('metrics.db')));
-  const insert = database.prepare('INSERT INTO metrics (timestamp_ms, metric_name, metric_value, device_id) VALUES (?, ?, ?, ?)');
+  const insert = database.prepare(
+    'INSERT INTO metrics (timestamp_ms, metric_name, metric_value, device_id) VALUES (?, ?, ?, ?)',
+  );
   database.transaction(() => {
     for (let row = 0; row < rows; row++) {
       const value = row - Math.floor((row + 1) / 10);
@@ -77,18 +79,24 @@ describe('a migration of many rows', () => {
     const database = filled(50_000);
     migrate(database);
     expect(database.prepare('SELECT COUNT(*), COUNT(DISTINCT value), SUM(value) FROM samples').raw().get()).toEqual([
-      45_000, 45_000, (44_999 * 45_000) / 2,
+      45_000,
+      45_000,
+      (44_999 * 45_000) / 2,
     ]);
     expect(database.prepare('SELECT MIN(id), MAX(id) FROM samples').raw().get()).toEqual([1, 49_999]);
   });
 
   test('that fails between two slices leaves everything as it was, and names statement, ids and reason', () => {
     const database = filled(50_000);
-    database.exec(`CREATE TRIGGER in_the_way BEFORE UPDATE ON metrics WHEN NEW.id = 30000 BEGIN SELECT RAISE(ABORT, 'row 30000 is odd'); END`);
+    database.exec(
+      `CREATE TRIGGER in_the_way BEFORE UPDATE ON metrics WHEN NEW.id = 30000 BEGIN SELECT RAISE(ABORT, 'row 30000 is odd'); END`,
+    );
     const before = fingerprint(database);
     const error = thrownBy(() => migrate(database)) as Error;
     expect(error).toMatchObject({ code: 'MIGRATION_FAILED' });
-    expect(error.message).toMatch(/^migration 0002-uploads\.sql failed: .*row 30000 is odd in \(ids 20001 to 40000\): UPDATE metrics SET dedup_key/);
+    expect(error.message).toMatch(
+      /^migration 0002-uploads\.sql failed: .*row 30000 is odd in \(ids 20001 to 40000\): UPDATE metrics SET dedup_key/,
+    );
     expect(fingerprint(database)).toBe(before);
     expect(schemaVersion(database)).toBe(1);
   });
@@ -107,17 +115,47 @@ test('ids that no row has are stepped over, however many', () => {
 test('version 2 has the columns, tables and indexes of the plan', () => {
   const database = filled(10);
   toVersionTwo(database);
-  const columns = (table: string): unknown => database.prepare(`SELECT name FROM pragma_table_info(?) ORDER BY cid`).pluck().all(table);
+  const columns = (table: string): unknown =>
+    database.prepare(`SELECT name FROM pragma_table_info(?) ORDER BY cid`).pluck().all(table);
   expect(columns('metrics')).toEqual([
-    'id', 'timestamp_ms', 'metric_name', 'metric_value', 'device_id',
-    'value_text', 'value_type', 'tags', 'session_id', 'uploaded', 'priority', 'dedup_key',
+    'id',
+    'timestamp_ms',
+    'metric_name',
+    'metric_value',
+    'device_id',
+    'value_text',
+    'value_type',
+    'tags',
+    'session_id',
+    'uploaded',
+    'priority',
+    'dedup_key',
   ]);
   expect(columns('sessions')).toEqual(['id', 'start_time', 'end_time', 'status', 'metadata']);
-  expect(columns('upload_checkpoints')).toEqual(['id', 'batch_id', 'chunk_index', 'uploaded_at', 'metric_count', 'success']);
-  expect(database.prepare(`SELECT name, "unique" FROM pragma_index_list('metrics') ORDER BY name`).raw().all()).toEqual([
-    ['idx_dedup_key', 1], ['idx_device_time', 0], ['idx_name_time', 0], ['idx_timestamp', 0], ['idx_uploaded', 0],
+  expect(columns('upload_checkpoints')).toEqual([
+    'id',
+    'batch_id',
+    'chunk_index',
+    'uploaded_at',
+    'metric_count',
+    'success',
   ]);
-  expect(thrownBy(() => database.exec('INSERT INTO metrics SELECT 99, timestamp_ms, metric_name, metric_value, device_id, value_text, value_type, tags, session_id, uploaded, priority, dedup_key FROM metrics WHERE id = 1'))).toMatchObject({
+  expect(database.prepare(`SELECT name, "unique" FROM pragma_index_list('metrics') ORDER BY name`).raw().all()).toEqual(
+    [
+      ['idx_dedup_key', 1],
+      ['idx_device_time', 0],
+      ['idx_name_time', 0],
+      ['idx_timestamp', 0],
+      ['idx_uploaded', 0],
+    ],
+  );
+  expect(
+    thrownBy(() =>
+      database.exec(
+        'INSERT INTO metrics SELECT 99, timestamp_ms, metric_name, metric_value, device_id, value_text, value_type, tags, session_id, uploaded, priority, dedup_key FROM metrics WHERE id = 1',
+      ),
+    ),
+  ).toMatchObject({
     code: 'SQLITE_CONSTRAINT_UNIQUE',
   });
 });
@@ -134,7 +172,10 @@ test('of two processes that migrate one database at once, one does and both find
   });
   await until('both are there', () => children.every(({ lines }) => lines.length === 1));
   for (const { child } of children) child.stdin.end('go\n');
-  expect(await Promise.all(children.map(({ ended }) => ended))).toEqual([[0, null], [0, null]]);
+  expect(await Promise.all(children.map(({ ended }) => ended))).toEqual([
+    [0, null],
+    [0, null],
+  ]);
   // Both saw version 1, or one came when the other had begun; nothing was done twice.
   for (const { lines } of children) expect(lines[1]).toMatch(new RegExp(`^\\d to ${SCHEMA_VERSION}$`));
   const database = folder.keep(openDatabase(folder.path('metrics.db')));
@@ -148,16 +189,39 @@ describe('progress', () => {
     const log = new RecordedLog();
     const states: ServiceState[] = [];
     let now = 1_000;
-    const progress = new MigrationProgress({ logger: log, notify: (state) => void states.push(state), monotonic: () => now });
+    const progress = new MigrationProgress({
+      logger: log,
+      notify: (state) => void states.push(state),
+      monotonic: () => now,
+    });
     progress.expect(65_000);
-    for (const [at, share] of [[1_100, 0.1], [5_900, 0.2], [6_000, 0.345], [7_000, 0.4], [10_900, 0.5], [11_000, 0.999]] as const) {
+    for (const [at, share] of [
+      [1_100, 0.1],
+      [5_900, 0.2],
+      [6_000, 0.345],
+      [7_000, 0.4],
+      [10_900, 0.5],
+      [11_000, 0.999],
+    ] as const) {
       now = at;
       progress.reach(share, '0002-uploads.sql');
     }
     expect(log.lines).toEqual([
-      { level: 'info', message: 'migrating the database', fields: { percent: 34, migration: '0002-uploads.sql', duration_ms: 5_000 } },
-      { level: 'info', message: 'migrating the database', fields: { percent: 99, migration: '0002-uploads.sql', duration_ms: 10_000 } },
+      {
+        level: 'info',
+        message: 'migrating the database',
+        fields: { percent: 34, migration: '0002-uploads.sql', duration_ms: 5_000 },
+      },
+      {
+        level: 'info',
+        message: 'migrating the database',
+        fields: { percent: 99, migration: '0002-uploads.sql', duration_ms: 10_000 },
+      },
     ]);
-    expect(states).toEqual([{ extendTimeoutMs: 65_000 }, { status: 'migrating the database: 34 %' }, { status: 'migrating the database: 99 %' }]);
+    expect(states).toEqual([
+      { extendTimeoutMs: 65_000 },
+      { status: 'migrating the database: 34 %' },
+      { status: 'migrating the database: 99 %' },
+    ]);
   });
 });

@@ -21,14 +21,18 @@ function first(): Database {
 
 function tablesOf(database: Database): string[] {
   return database
-    .prepare<[], string>(`SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name`)
+    .prepare<[], string>(
+      `SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name`,
+    )
     .pluck()
     .all();
 }
 
 /** `rows` different values, and the first `repeated` of them once more; every third has no device. */
 function fill(database: Database, { rows, repeated }: { rows: number; repeated: number }): void {
-  const insert = database.prepare('INSERT INTO metrics (timestamp_ms, metric_name, metric_value, device_id) VALUES (?, ?, ?, ?)');
+  const insert = database.prepare(
+    'INSERT INTO metrics (timestamp_ms, metric_name, metric_value, device_id) VALUES (?, ?, ?, ?)',
+  );
   database.transaction(() => {
     for (let index = 0; index < rows + repeated; index++) {
       const row = index % rows;
@@ -43,13 +47,38 @@ describe('from each version to the newest', () => {
     const database = empty();
     expect(migrate(database)).toEqual({ from: 0, to: SCHEMA_VERSION });
     expect(tablesOf(database)).toEqual([
-      'books', 'clock_epochs', 'collector_state', 'collector_status', 'epochs', 'losses', 'metrics', 'pending_ranges', 'provisional', 'receiver_clock', 'rejected',
-      'salvage', 'samples', 'schema_version', 'series', 'series_copy', 'sessions', 'settled', 'storage_state', 'thinning', 'upload_checkpoints',
+      'books',
+      'clock_epochs',
+      'collector_state',
+      'collector_status',
+      'epochs',
+      'losses',
+      'metrics',
+      'pending_ranges',
+      'provisional',
+      'receiver_clock',
+      'rejected',
+      'salvage',
+      'samples',
+      'schema_version',
+      'series',
+      'series_copy',
+      'sessions',
+      'settled',
+      'storage_state',
+      'thinning',
+      'upload_checkpoints',
       'uploader_state',
     ]);
     expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([1, 2, 3, 4, 5]);
-    expect(database.prepare('SELECT last_id, collected, dropped FROM collector_state').get()).toEqual({ last_id: 0, collected: 0, dropped: 0 });
-    expect(database.prepare('SELECT delivered, rejected FROM uploader_state').all()).toEqual([{ delivered: 0, rejected: 0 }]);
+    expect(database.prepare('SELECT last_id, collected, dropped FROM collector_state').get()).toEqual({
+      last_id: 0,
+      collected: 0,
+      dropped: 0,
+    });
+    expect(database.prepare('SELECT delivered, rejected FROM uploader_state').all()).toEqual([
+      { delivered: 0, rejected: 0 },
+    ]);
   });
 
   test('the number of the last migration is the version that this program knows', () => {
@@ -83,7 +112,13 @@ describe('from each version to the newest', () => {
     expect(rows.map(({ id }) => id)).toEqual(Array.from({ length: 3_000 }, (_, index) => index + 1));
     for (const row of rows) {
       expect(row['dedup_key']).toBe(
-        dedupKey({ name: row['metric_name']!, timestampMs: row['timestamp_ms']!, deviceId: row['device_id'] ?? '', tags: {}, valueType: 0 }),
+        dedupKey({
+          name: row['metric_name']!,
+          timestampMs: row['timestamp_ms']!,
+          deviceId: row['device_id'] ?? '',
+          tags: {},
+          valueType: 0,
+        }),
       );
     }
     expect(rows[0]).toMatchObject({ uploaded: 0, priority: 1, value_type: 0, tags: null, session_id: null });
@@ -108,10 +143,15 @@ describe('from each version to the newest', () => {
     expect(wrong).toEqual([]);
     expect(new Set(rows.map((row) => row[5])).size).toBe(90_000);
     expect(database.prepare('SELECT name, device_id FROM series ORDER BY name').raw().all()).toEqual([
-      ['cpu.temperature', ''], ['memory.used', 'belabox-001'], ['srt.packet_loss', 'belabox-001'],
+      ['cpu.temperature', ''],
+      ['memory.used', 'belabox-001'],
+      ['srt.packet_loss', 'belabox-001'],
     ]);
     // The ids of the duplicates that went are not given again.
-    expect(database.prepare('SELECT last_id, collected FROM collector_state').get()).toEqual({ last_id: 100_000, collected: 90_000 });
+    expect(database.prepare('SELECT last_id, collected FROM collector_state').get()).toEqual({
+      last_id: 100_000,
+      collected: 90_000,
+    });
   });
 });
 
@@ -132,7 +172,9 @@ describe('a migration that fails', () => {
     fill(database, { rows: 30, repeated: 3 });
     const error = toVersionTwo(database);
     expect(error).toMatchObject({ code: 'MIGRATION_FAILED', cause: { code: 'SQLITE_ERROR' } });
-    expect((error as Error).message).toMatch(/^migration 0003-series-and-samples\.sql failed: .*series already exists in: CREATE TABLE series \(/s);
+    expect((error as Error).message).toMatch(
+      /^migration 0003-series-and-samples\.sql failed: .*series already exists in: CREATE TABLE series \(/s,
+    );
     expect(schemaVersion(database)).toBe(2);
     expect(tablesOf(database)).toEqual(['metrics', 'schema_version', 'sessions', 'upload_checkpoints']);
     expect(database.prepare('SELECT COUNT(*) FROM metrics').pluck().get()).toBe(30);
@@ -143,7 +185,10 @@ describe('a migration that fails', () => {
     fill(database, { rows: 30, repeated: 3 });
     database.exec('CREATE TABLE sessions (in_the_way)');
     const before = fingerprint(database);
-    expect(thrownBy(() => migrate(database))).toMatchObject({ code: 'MIGRATION_FAILED', message: expect.stringContaining('0002-uploads.sql') });
+    expect(thrownBy(() => migrate(database))).toMatchObject({
+      code: 'MIGRATION_FAILED',
+      message: expect.stringContaining('0002-uploads.sql'),
+    });
     expect(fingerprint(database)).toBe(before);
     expect(schemaVersion(database)).toBe(1);
   });

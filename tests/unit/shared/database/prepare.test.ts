@@ -69,4 +69,3 @@ test('a database that somebody else has open keeps its pages and is used all the
   other.close();
   database.close();
 });
-

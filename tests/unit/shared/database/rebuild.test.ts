@@ -48,7 +48,11 @@ describe('a database with large pages', () => {
     const before = fingerprint(old);
     expect(takeAlone(old)).toBe(true);
     const database = folder.keep(rebuild(old, path));
-    expect([needsRebuild(database), pageSize(database), database.pragma('journal_mode', { simple: true })]).toEqual([false, 1024, 'wal']);
+    expect([needsRebuild(database), pageSize(database), database.pragma('journal_mode', { simple: true })]).toEqual([
+      false,
+      1024,
+      'wal',
+    ]);
     expect(fingerprint(database)).toBe(before);
     expect(database.pragma('integrity_check', { simple: true })).toBe('ok');
     expect(old.open).toBe(false);
@@ -72,7 +76,12 @@ describe('a database with large pages', () => {
     other.prepare('SELECT COUNT(*) FROM samples').get();
     old.pragma('busy_timeout = 50');
     expect(takeAlone(old)).toBe(false);
-    expect([old.open, pageSize(old), fingerprint(old), old.pragma('journal_mode', { simple: true })]).toEqual([true, 4096, before, 'wal']);
+    expect([old.open, pageSize(old), fingerprint(old), old.pragma('journal_mode', { simple: true })]).toEqual([
+      true,
+      4096,
+      before,
+      'wal',
+    ]);
     other.exec('INSERT INTO samples VALUES (5001, 1, 5001, 1)');
     expect(old.prepare('SELECT COUNT(*) FROM samples').pluck().get()).toBe(5_001);
     old.exec('INSERT INTO samples VALUES (5002, 1, 5002, 1)');

@@ -10,8 +10,18 @@ const folder = useTemporaryFolder();
 let database: Database;
 
 const COLUMNS = [
-  'id', 'timestamp_ms', 'metric_name', 'metric_value', 'value_text', 'value_type', 'tags', 'session_id', 'device_id',
-  'uploaded', 'priority', 'dedup_key',
+  'id',
+  'timestamp_ms',
+  'metric_name',
+  'metric_value',
+  'value_text',
+  'value_type',
+  'tags',
+  'session_id',
+  'device_id',
+  'uploaded',
+  'priority',
+  'dedup_key',
 ];
 
 function storeSamples(ids: readonly number[]): void {
@@ -30,13 +40,18 @@ function view(columns: string): unknown[] {
 beforeEach(() => {
   database = folder.keep(openDatabase(folder.path('metrics.db'), { create: true }));
   migrate(database);
-  const insert = database.prepare('INSERT INTO series (key, name, tags, device_id, value_type, priority) VALUES (?, ?, ?, ?, ?, ?)');
+  const insert = database.prepare(
+    'INSERT INTO series (key, name, tags, device_id, value_type, priority) VALUES (?, ?, ?, ?, ?, ?)',
+  );
   insert.run(seriesKey('cpu.usage', 'b1', '{"core":"0"}', 0), 'cpu.usage', '{"core":"0"}', 'b1', 0, 1);
   insert.run(seriesKey('system.kernel', 'b1', '{}', 1), 'system.kernel', '{}', 'b1', 1, 2);
 });
 
 test('has the columns of the plan, in its order', () => {
-  const columns = database.prepare('SELECT * FROM metrics').columns().map(({ name }) => name);
+  const columns = database
+    .prepare('SELECT * FROM metrics')
+    .columns()
+    .map(({ name }) => name);
   expect(columns).toEqual(COLUMNS);
 });
 
@@ -44,7 +59,17 @@ describe('uploaded', () => {
   test('is looked up in the ranges: inside, at both ends, beside them, before and after all', () => {
     storeSamples([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     settle([2, 3], [5, 5], [7, 8]);
-    expect(view('id, uploaded')).toEqual([[1, 0], [2, 1], [3, 1], [4, 0], [5, 1], [6, 0], [7, 1], [8, 1], [9, 0]]);
+    expect(view('id, uploaded')).toEqual([
+      [1, 0],
+      [2, 1],
+      [3, 1],
+      [4, 0],
+      [5, 1],
+      [6, 0],
+      [7, 1],
+      [8, 1],
+      [9, 0],
+    ]);
   });
 
   test('is 2 for a settled row that was rejected', () => {
@@ -58,7 +83,9 @@ describe('uploaded', () => {
 describe('time', () => {
   test('is the stored time and the offset of the epoch that the id lies in', () => {
     storeSamples([1, 2, 3, 4]);
-    database.exec(`INSERT INTO epochs (first_id, offset_ms, trusted, reason) VALUES (2, 3600000, 1, 'step'), (4, -1000, 0, 'step')`);
+    database.exec(
+      `INSERT INTO epochs (first_id, offset_ms, trusted, reason) VALUES (2, 3600000, 1, 'step'), (4, -1000, 0, 'step')`,
+    );
     expect(view('timestamp_ms').flat()).toEqual([T + 1, T + 2 + 3_600_000, T + 3 + 3_600_000, T + 4 - 1000]);
   });
 

@@ -21,7 +21,10 @@ describe('the same trouble', () => {
     jest.advanceTimersByTime(59_999);
     expect(told()).toHaveLength(1);
     jest.advanceTimersByTime(1);
-    expect(told()).toEqual([['disk is full', undefined], ['disk is full', 4]]);
+    expect(told()).toEqual([
+      ['disk is full', undefined],
+      ['disk is full', 4],
+    ]);
     expect(log.lines[1]!.fields['duration_ms']).toBe(4);
   });
 
@@ -29,7 +32,10 @@ describe('the same trouble', () => {
     logger.warn('away', {});
     jest.advanceTimersByTime(60_000);
     logger.warn('away', {});
-    expect(told()).toEqual([['away', undefined], ['away', undefined]]);
+    expect(told()).toEqual([
+      ['away', undefined],
+      ['away', undefined],
+    ]);
   });
 
   test('is another one with another text, level or message, but not with another number or stack', () => {
@@ -51,7 +57,10 @@ describe('the same trouble', () => {
   test('is told before the end, if it is held back', () => {
     for (let time = 0; time < 3; time++) logger.warn('away', {});
     logger.flush();
-    expect(told()).toEqual([['away', undefined], ['away', 2]]);
+    expect(told()).toEqual([
+      ['away', undefined],
+      ['away', 2],
+    ]);
     logger.flush();
     expect(told()).toHaveLength(2);
   });

@@ -4,12 +4,22 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { AgentError } from '../../../../shared/src/errors.ts';
-import { createLogger, errorFields, resolveLogFormat, type LogFields, type Logger, type LoggerOptions } from '../../../../shared/src/logging/logger.ts';
+import {
+  createLogger,
+  errorFields,
+  resolveLogFormat,
+  type LogFields,
+  type Logger,
+  type LoggerOptions,
+} from '../../../../shared/src/logging/logger.ts';
 
 const LIMIT_BYTES = 32 * 1024;
 
 /** What a logger wrote, as text and as JSON. */
-function written(log: (logger: Logger) => void, options: Partial<LoggerOptions> = {}): { text: string; records: Record<string, unknown>[] } {
+function written(
+  log: (logger: Logger) => void,
+  options: Partial<LoggerOptions> = {},
+): { text: string; records: Record<string, unknown>[] } {
   const pieces: Buffer[] = [];
   const stream = new Writable({
     write(piece: Buffer, _encoding, done) {
@@ -17,10 +27,18 @@ function written(log: (logger: Logger) => void, options: Partial<LoggerOptions> 
       done();
     },
   });
-  log(createLogger({ level: 'debug', format: 'json', journal: false, stream, fields: { session_id: 's1' }, ...options }));
+  log(
+    createLogger({ level: 'debug', format: 'json', journal: false, stream, fields: { session_id: 's1' }, ...options }),
+  );
   const text = Buffer.concat(pieces).toString();
   const lines = text.split('\n').slice(0, -1);
-  return { text, records: options.format === 'console' ? [] : lines.map((line) => JSON.parse(line.replace(/^<\d>/, '')) as Record<string, unknown>) };
+  return {
+    text,
+    records:
+      options.format === 'console'
+        ? []
+        : lines.map((line) => JSON.parse(line.replace(/^<\d>/, '')) as Record<string, unknown>),
+  };
 }
 
 function recordOf(fields: LogFields, message = 'scrape'): Record<string, unknown> {
@@ -35,7 +53,14 @@ describe('a line', () => {
     expect(text.endsWith('}\n')).toBe(true);
     expect(Object.keys(records[0]!)).toEqual(expect.arrayContaining(['session_id', 'collector', 'count']));
     expect(Object.keys(records[0]!).slice(0, 3)).toEqual(['time', 'level', 'msg']);
-    expect(records[0]).toEqual({ time: expect.any(String), level: 'info', msg: 'scrape', session_id: 's1', collector: 'cpu', count: 7 });
+    expect(records[0]).toEqual({
+      time: expect.any(String),
+      level: 'info',
+      msg: 'scrape',
+      session_id: 's1',
+      collector: 'cpu',
+      count: 7,
+    });
     expect(new Date(String(records[0]!['time'])).toISOString()).toBe(records[0]!['time']);
   });
 
@@ -53,34 +78,60 @@ describe('a line', () => {
   });
 
   test('is written for its level and the more severe ones only', () => {
-    const all = (logger: Logger): void => (['error', 'warn', 'info', 'debug'] as const).forEach((level) => logger[level](level));
+    const all = (logger: Logger): void =>
+      (['error', 'warn', 'info', 'debug'] as const).forEach((level) => logger[level](level));
     expect(written(all, { level: 'warn' }).records.map(({ msg }) => msg)).toEqual(['error', 'warn']);
     expect(written(all, { level: 'debug' }).records).toHaveLength(4);
   });
 
   test('stays one line when its texts hold line ends', () => {
-    expect(recordOf({ stack: 'a\n  at b\r\n' }, 'two\nlines')).toMatchObject({ msg: 'two\nlines', stack: 'a\n  at b\r\n' });
+    expect(recordOf({ stack: 'a\n  at b\r\n' }, 'two\nlines')).toMatchObject({
+      msg: 'two\nlines',
+      stack: 'a\n  at b\r\n',
+    });
   });
 
-  test.each(['100%d', 'cannot open /data/%c/metrics.db', '%s', '%', '%%o'])('keeps its fields and its message when that is %p', (message) => {
-    expect(recordOf({ count: 7 }, message)).toMatchObject({ msg: message, count: 7, session_id: 's1' });
-  });
+  test.each(['100%d', 'cannot open /data/%c/metrics.db', '%s', '%', '%%o'])(
+    'keeps its fields and its message when that is %p',
+    (message) => {
+      expect(recordOf({ count: 7 }, message)).toMatchObject({ msg: message, count: 7, session_id: 's1' });
+    },
+  );
 
   test('takes no field for what it says itself', () => {
-    expect(recordOf({ message: 'm', stack: 's', level: 'l', cause: 'c', count: 1 })).toMatchObject({ msg: 'scrape', level: 'info', stack: 's', count: 1 });
+    expect(recordOf({ message: 'm', stack: 's', level: 'l', cause: 'c', count: 1 })).toMatchObject({
+      msg: 'scrape',
+      level: 'info',
+      stack: 's',
+      count: 1,
+    });
     expect(recordOf({ msg: 'other', time: 0 })).toMatchObject({ msg: 'scrape', time: expect.any(String) });
   });
 
   test('can be made of fields that JSON does not know', () => {
     const circular: Record<string, unknown> = { name: 'c' };
     circular['itself'] = circular;
-    const throwing = { toJSON: () => { throw new Error('no'); } };
-    expect(recordOf({ big: 5n, circular, throwing, none: undefined, nan: NaN, count: 7 })).toMatchObject({ msg: 'scrape', big: '5', count: 7, nan: null });
+    const throwing = {
+      toJSON: () => {
+        throw new Error('no');
+      },
+    };
+    expect(recordOf({ big: 5n, circular, throwing, none: undefined, nan: NaN, count: 7 })).toMatchObject({
+      msg: 'scrape',
+      big: '5',
+      count: 7,
+      nan: null,
+    });
   });
 });
 
 describe('under journald', () => {
-  test.each([['error', '<3>'], ['warn', '<4>'], ['info', '<6>'], ['debug', '<7>']] as const)('%s begins with %s', (level, prefix) => {
+  test.each([
+    ['error', '<3>'],
+    ['warn', '<4>'],
+    ['info', '<6>'],
+    ['debug', '<7>'],
+  ] as const)('%s begins with %s', (level, prefix) => {
     expect(written((logger) => logger[level]('x'), { journal: true }).text.slice(0, 4)).toBe(`${prefix}{`);
     expect(written((logger) => logger[level]('x'), { journal: true, format: 'console' }).text.slice(0, 3)).toBe(prefix);
     expect(written((logger) => logger[level]('x')).text[0]).toBe('{');
@@ -88,8 +139,10 @@ describe('under journald', () => {
 });
 
 describe('no line is longer than 32 KiB, and each still parses', () => {
-  const many = (count: number, value: unknown): LogFields => Object.fromEntries(Array.from({ length: count }, (_, index) => [`field_${index}`, value]));
-  const deep = (levels: number, leaf: unknown): unknown => Array.from({ length: levels }).reduce((inner) => ({ inner }), leaf);
+  const many = (count: number, value: unknown): LogFields =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`field_${index}`, value]));
+  const deep = (levels: number, leaf: unknown): unknown =>
+    Array.from({ length: levels }).reduce((inner) => ({ inner }), leaf);
   const cases: [string, LogFields, string?][] = [
     ['one long text', { error: 'x'.repeat(100_000) }],
     ['many long texts', many(200, 'x'.repeat(2_000))],
@@ -108,16 +161,30 @@ describe('no line is longer than 32 KiB, and each still parses', () => {
 
   test.each(cases)('%s', (_what, fields, message = 'scrape') => {
     for (const journal of [false, true]) {
-      const { text, records } = written((logger) => logger.error(message, { ...fields, error_code: 'LAST' }), { journal });
+      const { text, records } = written((logger) => logger.error(message, { ...fields, error_code: 'LAST' }), {
+        journal,
+      });
       expect(Buffer.byteLength(text)).toBeLessThanOrEqual(LIMIT_BYTES);
       expect(records).toHaveLength(1);
-      expect(records[0]).toMatchObject({ level: 'error', session_id: 's1', msg: expect.stringContaining(message.slice(0, 200)), error_code: 'LAST' });
+      expect(records[0]).toMatchObject({
+        level: 'error',
+        session_id: 's1',
+        msg: expect.stringContaining(message.slice(0, 200)),
+        error_code: 'LAST',
+      });
     }
   });
 
   test('whatever the fields are', () => {
-    const long = fc.tuple(fc.string({ unit: 'binary', minLength: 1, maxLength: 5 }), fc.integer({ min: 0, max: 3_000 })).map(([unit, times]) => unit.repeat(times));
-    const field = fc.oneof(long, fc.array(long, { maxLength: 5 }), fc.object({ maxDepth: 3, values: [long, fc.integer()] }), fc.anything());
+    const long = fc
+      .tuple(fc.string({ unit: 'binary', minLength: 1, maxLength: 5 }), fc.integer({ min: 0, max: 3_000 }))
+      .map(([unit, times]) => unit.repeat(times));
+    const field = fc.oneof(
+      long,
+      fc.array(long, { maxLength: 5 }),
+      fc.object({ maxDepth: 3, values: [long, fc.integer()] }),
+      fc.anything(),
+    );
     fc.assert(
       fc.property(fc.dictionary(fc.string({ maxLength: 12 }), field, { maxKeys: 10 }), (fields) => {
         const { text, records } = written((logger) => logger.info('scrape', { ...fields }));
@@ -142,33 +209,57 @@ describe('no line is longer than 32 KiB, and each still parses', () => {
   });
 
   test('on a console too', () => {
-    const { text } = written((logger) => logger.info('scrape', { error: '€'.repeat(100_000) }), { format: 'console', journal: true });
+    const { text } = written((logger) => logger.info('scrape', { error: '€'.repeat(100_000) }), {
+      format: 'console',
+      journal: true,
+    });
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(LIMIT_BYTES);
     expect(text).not.toContain('\ufffd');
   });
 });
 
 test('the console shows time, level, message and the fields but for the session', () => {
-  const { text } = written((logger) => logger.warn('collector is failing', { collector: 'cpu', count: 3, none: undefined, list: [1] }), { format: 'console' });
+  const { text } = written(
+    (logger) => logger.warn('collector is failing', { collector: 'cpu', count: 3, none: undefined, list: [1] }),
+    { format: 'console' },
+  );
   expect(text).toMatch(/^\d\d:\d\d:\d\d\.\d{3} WARN {2}collector is failing collector=cpu count=3 list=\[1\]\n$/);
 });
 
-test.each([['auto', true, 'console'], ['auto', false, 'json'], ['json', true, 'json'], ['console', false, 'console']] as const)(
-  'the format %s is, where a terminal is there (%s), %s',
-  (format, isTerminal, resolved) => expect(resolveLogFormat(format, isTerminal)).toBe(resolved),
+test.each([
+  ['auto', true, 'console'],
+  ['auto', false, 'json'],
+  ['json', true, 'json'],
+  ['console', false, 'console'],
+] as const)('the format %s is, where a terminal is there (%s), %s', (format, isTerminal, resolved) =>
+  expect(resolveLogFormat(format, isTerminal)).toBe(resolved),
 );
 
 describe('the fields of an error', () => {
   test('of an expected one are its message, code and hint, without a stack', () => {
-    expect(errorFields(new AgentError('no', { code: 'BAD_USAGE', hint: 'look' }))).toEqual({ error: 'no', error_type: 'AgentError', error_code: 'BAD_USAGE', hint: 'look' });
+    expect(errorFields(new AgentError('no', { code: 'BAD_USAGE', hint: 'look' }))).toEqual({
+      error: 'no',
+      error_type: 'AgentError',
+      error_code: 'BAD_USAGE',
+      hint: 'look',
+    });
   });
 
   test('of one that nobody foresaw have its stack', () => {
     const fields = errorFields(Object.assign(new TypeError('no'), { code: 'ENOENT' }));
-    expect(fields).toMatchObject({ error: 'no', error_type: 'TypeError', error_code: 'ENOENT', stack: expect.stringContaining('logger.test') });
+    expect(fields).toMatchObject({
+      error: 'no',
+      error_type: 'TypeError',
+      error_code: 'ENOENT',
+      stack: expect.stringContaining('logger.test'),
+    });
   });
 
-  test.each([['text', 'string'], [undefined, 'undefined'], [null, 'object']])('of something else that was thrown, %p, say its type', (thrown, type) => {
+  test.each([
+    ['text', 'string'],
+    [undefined, 'undefined'],
+    [null, 'object'],
+  ])('of something else that was thrown, %p, say its type', (thrown, type) => {
     expect(errorFields(thrown)).toMatchObject({ error: String(thrown), error_type: type });
   });
 });

@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { bucketsOf, COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe, tellingBuckets, UPLOAD_BOUNDS_SECONDS } from '../../../../shared/src/metrics/histogram.ts';
+import {
+  bucketsOf,
+  COLLECTION_BOUNDS_SECONDS,
+  emptyHistogram,
+  observe,
+  tellingBuckets,
+  UPLOAD_BOUNDS_SECONDS,
+} from '../../../../shared/src/metrics/histogram.ts';
 
 function counts(...values: number[]): readonly number[] {
   return values.reduce((state, value) => observe(state, [1, 10], value), emptyHistogram([1, 10])).counts;
@@ -32,18 +39,54 @@ test('uploads have eight bounds, ascending', () => {
 
 describe('buckets', () => {
   const bounds = [1, 2, 3, 4, 5];
-  const buckets = (of: typeof bucketsOf, ...counts: number[]): unknown[] => of({ counts, sum: 0 }, bounds).map(({ le, count }) => [le, count]);
+  const buckets = (of: typeof bucketsOf, ...counts: number[]): unknown[] =>
+    of({ counts, sum: 0 }, bounds).map(({ le, count }) => [le, count]);
 
   test('hold what is at most their bound, the last one all', () => {
-    expect(buckets(bucketsOf, 1, 0, 5, 0, 0, 2)).toEqual([['1', 1], ['2', 1], ['3', 6], ['4', 6], ['5', 6], ['+Inf', 8]]);
+    expect(buckets(bucketsOf, 1, 0, 5, 0, 0, 2)).toEqual([
+      ['1', 1],
+      ['2', 1],
+      ['3', 6],
+      ['4', 6],
+      ['5', 6],
+      ['+Inf', 8],
+    ]);
   });
 
   test.each([
     [[0, 0, 0, 0, 0, 0], [['+Inf', 0]]],
-    [[9, 0, 0, 0, 0, 0], [['1', 9], ['+Inf', 9]]],
-    [[0, 0, 9, 0, 0, 0], [['2', 0], ['3', 9], ['+Inf', 9]]],
-    [[1, 0, 0, 0, 0, 7], [['1', 1], ['+Inf', 8]]],
-    [[0, 4, 0, 5, 0, 0], [['1', 0], ['2', 4], ['3', 4], ['4', 9], ['+Inf', 9]]],
+    [
+      [9, 0, 0, 0, 0, 0],
+      [
+        ['1', 9],
+        ['+Inf', 9],
+      ],
+    ],
+    [
+      [0, 0, 9, 0, 0, 0],
+      [
+        ['2', 0],
+        ['3', 9],
+        ['+Inf', 9],
+      ],
+    ],
+    [
+      [1, 0, 0, 0, 0, 7],
+      [
+        ['1', 1],
+        ['+Inf', 8],
+      ],
+    ],
+    [
+      [0, 4, 0, 5, 0, 0],
+      [
+        ['1', 0],
+        ['2', 4],
+        ['3', 4],
+        ['4', 9],
+        ['+Inf', 9],
+      ],
+    ],
   ])('that tell something, of %p, are those with values, those right below them, and the last', (counts, expected) => {
     expect(buckets(tellingBuckets, ...counts)).toEqual(expected);
   });

@@ -20,20 +20,34 @@ test('names, labels and values read back as they were, whatever they hold', () =
   const label = fc.string({ unit: 'binary' }).filter((name) => !['', '__name__', 'device_id'].includes(name));
   const values = fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 5 });
   fc.assert(
-    fc.property(fc.dictionary(label, fc.string({ unit: 'binary' })), fc.string({ unit: 'binary' }), values, (tags, deviceId, numbers) => {
-      const line = jsonLine(metricObject({ ...series, tags, deviceId }), numbers.join(), numbers.map((_, index) => index).join());
-      expect(line.indexOf('\n')).toBe(line.length - 1);
-      const { metric, values: read } = parsed(line);
-      expect(metric).toEqual({ ...tags, __name__: 'cpu_usage_percent', device_id: deviceId });
-      expect(read).toEqual(numbers.map((number) => number + 0));
-    }),
+    fc.property(
+      fc.dictionary(label, fc.string({ unit: 'binary' })),
+      fc.string({ unit: 'binary' }),
+      values,
+      (tags, deviceId, numbers) => {
+        const line = jsonLine(
+          metricObject({ ...series, tags, deviceId }),
+          numbers.join(),
+          numbers.map((_, index) => index).join(),
+        );
+        expect(line.indexOf('\n')).toBe(line.length - 1);
+        const { metric, values: read } = parsed(line);
+        expect(metric).toEqual({ ...tags, __name__: 'cpu_usage_percent', device_id: deviceId });
+        expect(read).toEqual(numbers.map((number) => number + 0));
+      },
+    ),
   );
 });
 
 describe('a text', () => {
   test('leaves as <name>_info with itself as the label "value"', () => {
     const text = { name: 'system.kernel', deviceId: 'b1', tags: { arch: 'arm64' }, valueType: 1 };
-    expect(parsed(jsonLine(metricObject(text, '5.10 "rk"'), '1', '1')).metric).toEqual({ __name__: 'system_kernel_info', arch: 'arm64', device_id: 'b1', value: '5.10 "rk"' });
+    expect(parsed(jsonLine(metricObject(text, '5.10 "rk"'), '1', '1')).metric).toEqual({
+      __name__: 'system_kernel_info',
+      arch: 'arm64',
+      device_id: 'b1',
+      value: '5.10 "rk"',
+    });
   });
 
   test('that is empty still has its label', () => {
@@ -41,12 +55,17 @@ describe('a text', () => {
   });
 
   test('and a number of one name leave under two', () => {
-    expect([seriesName({ name: 'a.b', valueType: 0 }), seriesName({ name: 'a.b', valueType: 1 })]).toEqual(['a_b', 'a_b_info']);
+    expect([seriesName({ name: 'a.b', valueType: 0 }), seriesName({ name: 'a.b', valueType: 1 })]).toEqual([
+      'a_b',
+      'a_b_info',
+    ]);
   });
 });
 
 test('a foreign device_id leaves as exported_device_id, beside this board’s own', () => {
   expect(parsed(jsonLine(metricObject({ ...series, tags: { device_id: 'sensor-7' } }), '1', '1')).metric).toEqual({
-    __name__: 'cpu_usage_percent', exported_device_id: 'sensor-7', device_id: 'b1',
+    __name__: 'cpu_usage_percent',
+    exported_device_id: 'sensor-7',
+    device_id: 'b1',
   });
 });

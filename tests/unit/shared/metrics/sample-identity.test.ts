@@ -1,11 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { canonicalTags, dedupKey, sampleOf, seriesKey, valueTypeOf, type Labels, type SeriesIdentity } from '../../../../shared/src/metrics/sample.ts';
+import {
+  canonicalTags,
+  dedupKey,
+  sampleOf,
+  seriesKey,
+  valueTypeOf,
+  type Labels,
+  type SeriesIdentity,
+} from '../../../../shared/src/metrics/sample.ts';
 import { declareSeries } from '../../../../shared/src/metrics/series.ts';
 
 /** Few letters and every delimiter that an encoding might use: what collides, collides soon. */
-const tricky = fc.string({ unit: fc.constantFrom('a', 'b', '=', ',', ':', '"', '\\', '{', '}', '[', ']', '\u0000', ' ', 'é', 'e\u0301'), maxLength: 5 });
+const tricky = fc.string({
+  unit: fc.constantFrom('a', 'b', '=', ',', ':', '"', '\\', '{', '}', '[', ']', '\u0000', ' ', 'é', 'e\u0301'),
+  maxLength: 5,
+});
 const labels = fc.array(fc.tuple(tricky, tricky), { maxLength: 4 }).map((pairs): Labels => Object.fromEntries(pairs));
 const identity: fc.Arbitrary<SeriesIdentity & { timestampMs: number }> = fc.record({
   name: tricky,
@@ -28,7 +39,13 @@ function same(a: unknown, b: unknown): boolean {
   }
 }
 
-const base = { name: 'cpu.usage', deviceId: 'belabox-001', tags: { core: '0' }, valueType: 0, timestampMs: 1_700_000_000_000 } as const;
+const base = {
+  name: 'cpu.usage',
+  deviceId: 'belabox-001',
+  tags: { core: '0' },
+  valueType: 0,
+  timestampMs: 1_700_000_000_000,
+} as const;
 
 describe('canonical tags', () => {
   test('do not depend on the order in which the labels were given', () => {
@@ -66,7 +83,10 @@ describe('canonical tags', () => {
   });
 
   test('keep labels whose names an object has by birth', () => {
-    const tags = Object.fromEntries([['__proto__', 'a'], ['constructor', 'b']]);
+    const tags = Object.fromEntries([
+      ['__proto__', 'a'],
+      ['constructor', 'b'],
+    ]);
     expect(canonicalTags(tags)).toBe('{"__proto__":"a","constructor":"b"}');
   });
 });
@@ -118,7 +138,13 @@ describe('time and value in the keys', () => {
 });
 
 describe('a sample', () => {
-  const series = declareSeries({ name: 'cpu.usage_percent', kind: 'gauge', unit: 'percent', help: 'Usage.', priority: 3 });
+  const series = declareSeries({
+    name: 'cpu.usage_percent',
+    kind: 'gauge',
+    unit: 'percent',
+    help: 'Usage.',
+    priority: 3,
+  });
   const context = { deviceId: 'belabox-001', labels: { simulated: 'true' }, timestampMs: 1_700_000_000_000 };
 
   test('is a reading with its device, its time and the labels of the board', () => {
@@ -134,7 +160,13 @@ describe('a sample', () => {
     });
   });
 
-  test.each([[12.5, 0], [0, 0], [NaN, 0], ['', 1], ['5.10.160', 1]])('with the value %p is stored with type %p', (value, type) => {
+  test.each([
+    [12.5, 0],
+    [0, 0],
+    [NaN, 0],
+    ['', 1],
+    ['5.10.160', 1],
+  ])('with the value %p is stored with type %p', (value, type) => {
     expect(valueTypeOf(value)).toBe(type);
   });
 });

@@ -43,13 +43,19 @@ describe('times', () => {
     expect(refused({ timestampMs })).toBeUndefined();
   });
 
-  test.each([999_999_999_999, 0, -1, 1_700_000_000, 253_402_300_800_000, 1e300])('%p is out of range', (timestampMs) => {
-    expect(refused({ timestampMs })).toBe(`timestamp ${timestampMs} is out of range`);
-  });
+  test.each([999_999_999_999, 0, -1, 1_700_000_000, 253_402_300_800_000, 1e300])(
+    '%p is out of range',
+    (timestampMs) => {
+      expect(refused({ timestampMs })).toBe(`timestamp ${timestampMs} is out of range`);
+    },
+  );
 
-  test.each([1_700_000_000_000.5, NaN, Infinity, '1700000000000', null, undefined])('%p is no whole number of milliseconds', (timestampMs) => {
-    expect(refused({ timestampMs })).toBe(`timestamp ${String(timestampMs)} is not a whole number of milliseconds`);
-  });
+  test.each([1_700_000_000_000.5, NaN, Infinity, '1700000000000', null, undefined])(
+    '%p is no whole number of milliseconds',
+    (timestampMs) => {
+      expect(refused({ timestampMs })).toBe(`timestamp ${String(timestampMs)} is not a whole number of milliseconds`);
+    },
+  );
 });
 
 describe('labels', () => {
@@ -92,6 +98,8 @@ describe('names', () => {
   test('a foreign device_id is stored, and exported_device_id too, but not both: they would leave as one', () => {
     expect(refused({ tags: { device_id: 'x' } })).toBeUndefined();
     expect(refused({ tags: { exported_device_id: 'x' } })).toBeUndefined();
-    expect(refused({ tags: { device_id: 'x', exported_device_id: 'y' } })).toBe('label name "exported_device_id" is reserved');
+    expect(refused({ tags: { device_id: 'x', exported_device_id: 'y' } })).toBe(
+      'label name "exported_device_id" is reserved',
+    );
   });
 });

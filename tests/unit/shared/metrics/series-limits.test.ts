@@ -10,9 +10,16 @@ interface Change extends Partial<LineIdentity> {
   readonly text?: string;
 }
 
-function refused({ text, ...change }: Change, protocol: Parameters<typeof limitsOf>[0] = 'victoriametrics'): string | undefined {
+function refused(
+  { text, ...change }: Change,
+  protocol: Parameters<typeof limitsOf>[0] = 'victoriametrics',
+): string | undefined {
   const valueType = text === undefined ? 0 : 1;
-  return limitRefusal({ name: 'cpu.usage_percent', deviceId: 'b1', tags: {}, valueType, ...change }, text, limitsOf(protocol));
+  return limitRefusal(
+    { name: 'cpu.usage_percent', deviceId: 'b1', tags: {}, valueType, ...change },
+    text,
+    limitsOf(protocol),
+  );
 }
 
 function labelsOf(count: number, value = 'x'): Labels {
@@ -22,12 +29,16 @@ function labelsOf(count: number, value = 'x'): Labels {
 describe('the number of labels that VictoriaMetrics keeps', () => {
   test('is 30 with __name__ and device_id: 28 of its own are sent, 29 are refused', () => {
     expect(refused({ tags: labelsOf(28) })).toBeUndefined();
-    expect(refused({ tags: labelsOf(29) })).toBe('31 labels with __name__ and device_id, VictoriaMetrics keeps 30: remove labels at the source');
+    expect(refused({ tags: labelsOf(29) })).toBe(
+      '31 labels with __name__ and device_id, VictoriaMetrics keeps 30: remove labels at the source',
+    );
   });
 
   test('is one less for a text, which is sent as a label', () => {
     expect(refused({ tags: labelsOf(27), text: 'x' })).toBeUndefined();
-    expect(refused({ tags: labelsOf(28), text: 'x' })).toBe('31 labels with __name__, device_id and value, VictoriaMetrics keeps 30: remove labels at the source');
+    expect(refused({ tags: labelsOf(28), text: 'x' })).toBe(
+      '31 labels with __name__, device_id and value, VictoriaMetrics keeps 30: remove labels at the source',
+    );
   });
 });
 
@@ -43,7 +54,9 @@ describe('the name of a label', () => {
     [`${'😀'.repeat(64)}x`, 257],
   ])('is counted in bytes of UTF-8: %#', (name, bytes) => {
     const quoted = `${name.slice(0, 80)}…`;
-    expect(refused({ tags: { [name]: 'x' } })).toBe(bytes && `label name "${quoted}" has ${bytes} bytes, VictoriaMetrics drops more than 256: ${SHORTEN}`);
+    expect(refused({ tags: { [name]: 'x' } })).toBe(
+      bytes && `label name "${quoted}" has ${bytes} bytes, VictoriaMetrics drops more than 256: ${SHORTEN}`,
+    );
   });
 });
 
@@ -56,7 +69,8 @@ describe('the value of a label', () => {
     ['😀'.repeat(1024), undefined],
     ['😀'.repeat(1024) + 'x', 4097],
   ])('is counted in bytes of UTF-8, also of a device and a text: %#', (value, bytes) => {
-    const expected = (name: string) => bytes && `label "${name}" has ${bytes} bytes, VictoriaMetrics drops more than 4096: ${SHORTEN}`;
+    const expected = (name: string) =>
+      bytes && `label "${name}" has ${bytes} bytes, VictoriaMetrics drops more than 4096: ${SHORTEN}`;
     expect(refused({ tags: { path: value } })).toBe(expected('path'));
     expect(refused({ deviceId: value })).toBe(expected('device_id'));
     expect(refused({ text: value })).toBe(expected('value'));
@@ -67,20 +81,32 @@ describe('the value of a label', () => {
 test('the name of a metric has the limit of a value, as it is sent: that of a text ends in _info', () => {
   const tooLong = `the name has 4097 bytes, VictoriaMetrics drops more than 4096: ${SHORTEN}`;
   expect([refused({ name: 'x'.repeat(4096) }), refused({ name: 'x'.repeat(4097) })]).toEqual([undefined, tooLong]);
-  expect([refused({ name: 'x'.repeat(4091), text: 'y' }), refused({ name: 'x'.repeat(4092), text: 'y' })]).toEqual([undefined, tooLong]);
+  expect([refused({ name: 'x'.repeat(4091), text: 'y' }), refused({ name: 'x'.repeat(4092), text: 'y' })]).toEqual([
+    undefined,
+    tooLong,
+  ]);
 });
 
 describe('all labels of a series together', () => {
   /** Sends as many bytes as its index has, the separators counted. */
   function seriesOf(bytes: number, unit = 'x', unitBytes = 1): LineIdentity {
-    const series = { name: 'a', deviceId: 'b1', valueType: 0, tags: labelsOf(9, unit.repeat(Math.floor(3_000 / unitBytes))) };
-    const used = exportedLabels(series).reduce((sum, [name, value]) => sum + name.length + value.length * unitBytes + 2, 0) - (1 + 2) * (unitBytes - 1);
+    const series = {
+      name: 'a',
+      deviceId: 'b1',
+      valueType: 0,
+      tags: labelsOf(9, unit.repeat(Math.floor(3_000 / unitBytes))),
+    };
+    const used =
+      exportedLabels(series).reduce((sum, [name, value]) => sum + name.length + value.length * unitBytes + 2, 0) -
+      (1 + 2) * (unitBytes - 1);
     return { ...series, tags: { ...series.tags, l20: 'x'.repeat(4_000), r: 'x'.repeat(bytes - used - 3 - 4_002 - 3) } };
   }
 
   test('are 32,000 bytes at most, though each is short enough', () => {
     expect(refused(seriesOf(32_000))).toBeUndefined();
-    expect(refused(seriesOf(32_001))).toBe('all labels together have 32001 bytes, VictoriaMetrics drops more than 32000: shorten them at the source');
+    expect(refused(seriesOf(32_001))).toBe(
+      'all labels together have 32001 bytes, VictoriaMetrics drops more than 32000: shorten them at the source',
+    );
   });
 
   test('count the control characters twice that its index escapes', () => {

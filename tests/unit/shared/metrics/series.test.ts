@@ -1,6 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { declareSeries, exportedName, NORMAL_PRIORITY, type SeriesKind } from '../../../../shared/src/metrics/series.ts';
+import {
+  declareSeries,
+  exportedName,
+  NORMAL_PRIORITY,
+  type SeriesKind,
+} from '../../../../shared/src/metrics/series.ts';
 import { thrownBy } from '../../../support/thrown.ts';
 
 function declare(name: string, kind: SeriesKind = 'gauge') {
@@ -9,24 +14,54 @@ function declare(name: string, kind: SeriesKind = 'gauge') {
 
 describe('a declaration', () => {
   test('keeps what it was given, with the normal priority', () => {
-    expect(declare('cpu.usage_percent')).toEqual({ name: 'cpu.usage_percent', kind: 'gauge', unit: 'none', help: 'A test’s.', priority: NORMAL_PRIORITY });
+    expect(declare('cpu.usage_percent')).toEqual({
+      name: 'cpu.usage_percent',
+      kind: 'gauge',
+      unit: 'none',
+      help: 'A test’s.',
+      priority: NORMAL_PRIORITY,
+    });
   });
 
   test('may have another priority', () => {
     expect(declareSeries({ name: 'a.b', kind: 'gauge', unit: 'none', help: '.', priority: 5 }).priority).toBe(5);
   });
 
-  test.each(['load.average_1m', 'a.b.c', 'a1.2b', 'collector.x'])('may be named %p', (name) => expect(declare(name).name).toBe(name));
+  test.each(['load.average_1m', 'a.b.c', 'a1.2b', 'collector.x'])('may be named %p', (name) =>
+    expect(declare(name).name).toBe(name),
+  );
 
-  test.each(['', 'cpu', '.cpu', 'cpu.', 'cpu..x', 'Cpu.usage', 'cpu.Usage', '1cpu.x', 'cpu.usage percent', 'cpu.usage-percent', 'cpu.üsage', 'cpu.x\n'])(
-    'may not be named %p',
-    (name) => expect(thrownBy(() => declare(name))).toMatchObject({ code: 'BAD_SERIES', message: expect.stringContaining('is not dotted lower case') }),
+  test.each([
+    '',
+    'cpu',
+    '.cpu',
+    'cpu.',
+    'cpu..x',
+    'Cpu.usage',
+    'cpu.Usage',
+    '1cpu.x',
+    'cpu.usage percent',
+    'cpu.usage-percent',
+    'cpu.üsage',
+    'cpu.x\n',
+  ])('may not be named %p', (name) =>
+    expect(thrownBy(() => declare(name))).toMatchObject({
+      code: 'BAD_SERIES',
+      message: expect.stringContaining('is not dotted lower case'),
+    }),
   );
 
   test('ends in _total where it is a counter, and only there', () => {
     expect(declare('disk.read_bytes_total', 'counter').kind).toBe('counter');
-    for (const [name, kind] of [['disk.read_bytes', 'counter'], ['disk.read_total', 'gauge'], ['disk.read_total', 'histogram']] as const) {
-      expect(thrownBy(() => declare(name, kind))).toMatchObject({ code: 'BAD_SERIES', message: expect.stringContaining(`is a ${kind}`) });
+    for (const [name, kind] of [
+      ['disk.read_bytes', 'counter'],
+      ['disk.read_total', 'gauge'],
+      ['disk.read_total', 'histogram'],
+    ] as const) {
+      expect(thrownBy(() => declare(name, kind))).toMatchObject({
+        code: 'BAD_SERIES',
+        message: expect.stringContaining(`is a ${kind}`),
+      });
     }
     expect(declare('disk.totals').kind).toBe('gauge');
     expect(declare('disk.seconds', 'histogram').kind).toBe('histogram');

@@ -7,7 +7,11 @@ import { thrownBy } from '../../../support/thrown.ts';
 const commands: Commands<string> = {
   run: { doc: 'collect until stopped', run: () => 'ran' },
   status: { doc: 'how it fares', options: ['--json'], run: (options) => `status ${[...options].join()}` },
-  requeue: { doc: 'send again', options: ['--from T', '--all'], run: (options) => `from ${options.value('--from')} ${options.has('--all')}` },
+  requeue: {
+    doc: 'send again',
+    options: ['--from T', '--all'],
+    run: (options) => `from ${options.value('--from')} ${options.has('--all')}`,
+  },
 };
 
 function call(...args: string[]): unknown {

@@ -26,8 +26,12 @@ describe('what was taken', () => {
     const order: string[] = [];
     const failures: string[] = [];
     releases.add('lock', 0, () => void order.push('lock'));
-    releases.add('database', 0, () => { throw new Error('busy'); });
-    releases.add('wal', 0, async () => { throw new Error('locked'); });
+    releases.add('database', 0, () => {
+      throw new Error('busy');
+    });
+    releases.add('wal', 0, async () => {
+      throw new Error('locked');
+    });
     releases.add('session', 0, () => void order.push('session'));
     await releases.run((name, error) => void failures.push(`${name}: ${(error as Error).message}`));
     expect(order).toEqual(['session', 'lock']);

@@ -83,5 +83,10 @@ test('the status is told when it changes', () => {
   const { heard, manager } = listening();
   for (const line of ['collecting', 'collecting', 'failing: disk', 'collecting']) manager.status(line);
   manager.stopping();
-  expect(heard).toEqual([{ status: 'collecting' }, { status: 'failing: disk' }, { status: 'collecting' }, { stopping: true, status: 'stopping' }]);
+  expect(heard).toEqual([
+    { status: 'collecting' },
+    { status: 'failing: disk' },
+    { status: 'collecting' },
+    { stopping: true, status: 'stopping' },
+  ]);
 });

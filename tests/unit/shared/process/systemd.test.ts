@@ -31,7 +31,12 @@ test('each state is one datagram in the words of sd_notify', () => {
   notify({ watchdog: true });
   notify({ extendTimeoutMs: 90_000.5 });
   notify({ stopping: true, status: 'two\n  lines' });
-  expect(received()).toEqual(['READY=1\nSTATUS=collecting', 'WATCHDOG=1', 'EXTEND_TIMEOUT_USEC=90000500', 'STOPPING=1\nSTATUS=two lines']);
+  expect(received()).toEqual([
+    'READY=1\nSTATUS=collecting',
+    'WATCHDOG=1',
+    'EXTEND_TIMEOUT_USEC=90000500',
+    'STOPPING=1\nSTATUS=two lines',
+  ]);
   expect(log.lines).toEqual([]);
 });
 
@@ -48,14 +53,22 @@ test('nobody at the address is one warning, and the first success after it is to
   expect(log.said('warn', 'error', 'info')).toEqual(['warn: systemd cannot be told']);
   const { received } = listening();
   for (let each = 0; each < 2; each++) notify({ watchdog: true });
-  expect(log.said('warn', 'error', 'info')).toEqual(['warn: systemd cannot be told', 'info: systemd can be told again']);
+  expect(log.said('warn', 'error', 'info')).toEqual([
+    'warn: systemd cannot be told',
+    'info: systemd can be told again',
+  ]);
   expect(received()).toHaveLength(2);
 });
 
 describe('in another process', () => {
   /** Receives at `address`; waits before it reads. */
   async function reader(address: string, { count, waitMs }: { readonly count: number; readonly waitMs: number }) {
-    const args = [join(import.meta.dirname, '../../../support/datagram-receiver.mjs'), address, String(count), String(waitMs)];
+    const args = [
+      join(import.meta.dirname, '../../../support/datagram-receiver.mjs'),
+      address,
+      String(count),
+      String(waitMs),
+    ];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const lines: string[] = [];
     createInterface(child.stdout).on('line', (line) => lines.push(line));

@@ -16,11 +16,17 @@ const DATE_MS = 1_700_000_000_000;
 
 describe('an answer’s Date', () => {
   test('tells when this machine booted by the clock that wrote it; half a second is added for what a Date does not say', () => {
-    expect(bootedAt({ date: DATE, sentAtMs: 10_000, receivedAtMs: 10_000 })).toEqual({ ms: DATE_MS + 500 - 10_000, errorMs: 500 });
+    expect(bootedAt({ date: DATE, sentAtMs: 10_000, receivedAtMs: 10_000 })).toEqual({
+      ms: DATE_MS + 500 - 10_000,
+      errorMs: 500,
+    });
   });
 
   test('was written in the middle between request and answer, give or take half of what lies between', () => {
-    expect(bootedAt({ date: DATE, sentAtMs: 10_000, receivedAtMs: 11_000 })).toEqual({ ms: DATE_MS + 500 - 10_500, errorMs: 1_000 });
+    expect(bootedAt({ date: DATE, sentAtMs: 10_000, receivedAtMs: 11_000 })).toEqual({
+      ms: DATE_MS + 500 - 10_500,
+      errorMs: 1_000,
+    });
   });
 
   test.each([undefined, '', 'today'])('tells nothing where it is %p', (date) => {
@@ -29,11 +35,16 @@ describe('an answer’s Date', () => {
 
   test('is wrong by at most the error that is told, wherever in the second and in the round trip it was written', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 86_400_000 }), fc.integer({ min: 0, max: 5_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (sentAtMs, tripMs, where) => {
-        const date = new Date(DATE_MS + Math.floor(sentAtMs + where * tripMs)).toUTCString();
-        const found = bootedAt({ date, sentAtMs, receivedAtMs: sentAtMs + tripMs })!;
-        expect(Math.abs(found.ms - DATE_MS)).toBeLessThanOrEqual(found.errorMs + 1);
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 86_400_000 }),
+        fc.integer({ min: 0, max: 5_000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (sentAtMs, tripMs, where) => {
+          const date = new Date(DATE_MS + Math.floor(sentAtMs + where * tripMs)).toUTCString();
+          const found = bootedAt({ date, sentAtMs, receivedAtMs: sentAtMs + tripMs })!;
+          expect(Math.abs(found.ms - DATE_MS)).toBeLessThanOrEqual(found.errorMs + 1);
+        },
+      ),
     );
   });
 });
@@ -53,14 +64,29 @@ describe('a comparison', () => {
   });
   afterEach(() => stored.remove());
 
-  function skewWith(askDate: () => Promise<string | undefined>, clockSkewPolicy: 'hold' | 'correct' = 'hold'): ClockSkew {
+  function skewWith(
+    askDate: () => Promise<string | undefined>,
+    clockSkewPolicy: 'hold' | 'correct' = 'hold',
+  ): ClockSkew {
     const table = new ReceiverClockTable(stored.database, 'boot-1');
-    return new ClockSkew({ clock, logger: log, table, clockSkewIntervalMs: 300_000, clockSkewWarnMs: 2_000, clockSkewPolicy, askDate });
+    return new ClockSkew({
+      clock,
+      logger: log,
+      table,
+      clockSkewIntervalMs: 300_000,
+      clockSkewWarnMs: 2_000,
+      clockSkewPolicy,
+      askDate,
+    });
   }
 
   /** By how much the database says that this clock is ahead. */
   function storedSkew(): number {
-    return clock.now() - clock.sinceBoot() - stored.number(`SELECT booted_at_ms FROM receiver_clock WHERE boot_id = 'boot-1'`);
+    return (
+      clock.now() -
+      clock.sinceBoot() -
+      stored.number(`SELECT booted_at_ms FROM receiver_clock WHERE boot_id = 'boot-1'`)
+    );
   }
 
   /** Measures once, against a receiver that this clock is ahead of by these milliseconds, one a try. */
@@ -90,14 +116,21 @@ describe('a comparison', () => {
     let aheadMs = 0;
     const skew = skewWith(receiverBehind(() => aheadMs));
     for (aheadMs of [0, -1_000, 60_000, 90_000, 60_000, 0, 0]) await measure(skew);
-    expect(log.messages()).toEqual(['this clock differs from the receiver’s', 'this clock agrees with the receiver’s again']);
+    expect(log.messages()).toEqual([
+      'this clock differs from the receiver’s',
+      'this clock agrees with the receiver’s again',
+    ]);
     expect(log.lines[0]).toMatchObject({ level: 'warn', fields: { limit_ms: 2_000 } });
   });
 
   test('does not warn of a skew that is just the limit, and does of a millisecond more', () => {
     const skew = skewWith(receiverBehind(() => 0));
     clock.step(500);
-    const answer = { date: new Date(clock.now() - 2_500).toUTCString(), sentAtMs: clock.sinceBoot(), receivedAtMs: clock.sinceBoot() };
+    const answer = {
+      date: new Date(clock.now() - 2_500).toUTCString(),
+      sentAtMs: clock.sinceBoot(),
+      receivedAtMs: clock.sinceBoot(),
+    };
     skew.heard(answer);
     expect([skew.skewMs, log.messages()]).toEqual([2_000, []]);
     clock.step(1);
@@ -119,13 +152,19 @@ describe('a comparison', () => {
     const before = skew.skewMs;
     fails = true;
     await measure(skew);
-    expect([skew.skewMs, log.messages().length, log.messages('debug')]).toEqual([before, 1, ['the clock could not be compared']]);
+    expect([skew.skewMs, log.messages().length, log.messages('debug')]).toEqual([
+      before,
+      1,
+      ['the clock could not be compared'],
+    ]);
     await measure(skewWith(async () => undefined));
     expect(storedSkew()).toBe(before);
   });
 
   test('that cannot be stored is still known, and ends nothing', async () => {
-    stored.database.exec(`CREATE TRIGGER full BEFORE INSERT ON receiver_clock BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
+    stored.database.exec(
+      `CREATE TRIGGER full BEFORE INSERT ON receiver_clock BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
+    );
     const skew = skewWith(receiverBehind(() => 60_000));
     await measure(skew);
     expect(skew.skewMs).toBeDefined();
@@ -141,7 +180,10 @@ describe('a comparison', () => {
   });
 
   test('gives the time of the receiver’s clock, where samples are stamped by it', async () => {
-    const skew = skewWith(receiverBehind(() => 60_000), 'correct');
+    const skew = skewWith(
+      receiverBehind(() => 60_000),
+      'correct',
+    );
     expect(skew.now()).toBe(clock.now());
     await measure(skew);
     expect(Math.abs(skew.now() - (clock.now() - 60_000))).toBeLessThanOrEqual(500);
@@ -164,7 +206,11 @@ describe('a comparison', () => {
 
   describe('is not needed for what an upload’s answer tells:', () => {
     /** An answer that came at once, from a receiver that this clock is ahead of by so much. */
-    const answer = (aheadMs: number): DatedAnswer => ({ date: new Date(clock.now() - aheadMs).toUTCString(), sentAtMs: clock.sinceBoot(), receivedAtMs: clock.sinceBoot() });
+    const answer = (aheadMs: number): DatedAnswer => ({
+      date: new Date(clock.now() - aheadMs).toUTCString(),
+      sentAtMs: clock.sinceBoot(),
+      receivedAtMs: clock.sinceBoot(),
+    });
 
     test('the first Date is learned, and warned of', () => {
       const skew = skewWith(async () => undefined);
@@ -228,7 +274,13 @@ describe('a comparison', () => {
     beforeEach(async () => {
       receiver = await startReceiver({ now: () => clock.now() });
       const remoteUrl = `${receiver.url}/api/v1/import`;
-      remote = new VictoriaMetrics({ clock, remoteUrl, remoteTimeoutMs: 20_000, ...straight, onConnectionClosed: () => undefined });
+      remote = new VictoriaMetrics({
+        clock,
+        remoteUrl,
+        remoteTimeoutMs: 20_000,
+        ...straight,
+        onConnectionClosed: () => undefined,
+      });
     });
     afterEach(async () => {
       remote.close();

@@ -18,7 +18,12 @@ describe('a time that somebody types', () => {
     expect(parseTime('--from', text, NOW)).toBe(expected);
   });
 
-  test.each(['yesterday', '2026', '2026-13-01', '12', '2026-01-31T25:00', '-2h', ''])('%p is none, and is told with what would be one', (text) => {
-    expect(() => parseTime('--from', text, NOW)).toThrow(`--from ${text}: must be a time such as 2026-01-31T12:00:00Z`);
-  });
+  test.each(['yesterday', '2026', '2026-13-01', '12', '2026-01-31T25:00', '-2h', ''])(
+    '%p is none, and is told with what would be one',
+    (text) => {
+      expect(() => parseTime('--from', text, NOW)).toThrow(
+        `--from ${text}: must be a time such as 2026-01-31T12:00:00Z`,
+      );
+    },
+  );
 });

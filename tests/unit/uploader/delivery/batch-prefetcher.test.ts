@@ -40,8 +40,17 @@ afterEach(async () => {
 function upcoming(ahead: number): UpcomingBatches {
   const settled = new Settled(stored.database);
   const backlog = new Backlog(stored.database, settled);
-  const acknowledgements = new Acknowledgements(stored.database, settled, { clock: new FakeClock(), replayWindowMs: 0 });
-  const chunkSize = new ChunkSize({ chunkMetrics: 50, batchMetrics: BATCH, chunkGrowth: false, chunkMaxBytes: 256 * 1024, uploadIntervalMs: 30_000 });
+  const acknowledgements = new Acknowledgements(stored.database, settled, {
+    clock: new FakeClock(),
+    replayWindowMs: 0,
+  });
+  const chunkSize = new ChunkSize({
+    chunkMetrics: 50,
+    batchMetrics: BATCH,
+    chunkGrowth: false,
+    chunkMaxBytes: 256 * 1024,
+    uploadIntervalMs: 30_000,
+  });
   chunkSize.batchesAhead = () => ahead;
   return new UpcomingBatches({ backlog, acknowledgements, encoder, chunkSize }, 0);
 }
@@ -60,6 +69,7 @@ test.each([1, 4])('while one batch is sent %d are made ready, and not more', asy
 test.each([1, 4])('with %d ready each row comes once, in the order of the ids', async (ahead) => {
   const batches = upcoming(ahead);
   const ids: number[] = [];
-  for (let batch = await batches.next(); batch !== undefined; batch = await batches.next()) ids.push(...batch.chunks.flatMap((chunk) => [...chunk.ids]));
+  for (let batch = await batches.next(); batch !== undefined; batch = await batches.next())
+    ids.push(...batch.chunks.flatMap((chunk) => [...chunk.ids]));
   expect(ids).toEqual(Array.from({ length: ROWS }, (_, index) => index + 1));
 });

@@ -8,7 +8,15 @@ import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 const refused: Outcome = { kind: 'rejected', reason: 'HTTP 400: cannot parse' };
 
 function postOf(outcome: Outcome): Post {
-  return { outcome, status: outcome.kind === 'rejected' ? 400 : 204, endpoint: '', bytesSent: 0, bytesReceived: 0, durationMs: 0, closing: false };
+  return {
+    outcome,
+    status: outcome.kind === 'rejected' ? 400 : 204,
+    endpoint: '',
+    bytesSent: 0,
+    bytesReceived: 0,
+    durationMs: 0,
+    closing: false,
+  };
 }
 
 interface Search {
@@ -21,7 +29,12 @@ interface Search {
 }
 
 /** Searches a chunk with the ids 1 to `count` that was refused; also tells which ids were taken, in how many posts. */
-async function search({ count, judge, receiverTakesSamples = true, gone = [] }: Search): Promise<{ result: BisectResult; taken: number[]; posts: number }> {
+async function search({
+  count,
+  judge,
+  receiverTakesSamples = true,
+  gone = [],
+}: Search): Promise<{ result: BisectResult; taken: number[]; posts: number }> {
   const taken: number[] = [];
   let posts = 0;
   const result = await bisect(madeChunk(count), postOf(refused), {
@@ -53,17 +66,27 @@ function others(count: number, bad: readonly number[]): number[] {
 }
 
 describe('a chunk that was refused', () => {
-  test.each([2, 3, 50, 64, 1_000, 10_000])('with one bad sample among %d costs at most 2·log2 n posts', async (count) => {
-    for (const bad of [1, count, Math.ceil(count / 3)]) {
-      const { result, taken, posts } = await search({ count, judge: refusing([bad]), receiverTakesSamples: false });
-      expect(result).toEqual({ kind: 'found', rejections: [{ id: bad, status: 400, reason: 'HTTP 400: cannot parse' }] });
-      expect(taken).toEqual(others(count, [bad]));
-      expect(posts).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(count)));
-    }
-  });
+  test.each([2, 3, 50, 64, 1_000, 10_000])(
+    'with one bad sample among %d costs at most 2·log2 n posts',
+    async (count) => {
+      for (const bad of [1, count, Math.ceil(count / 3)]) {
+        const { result, taken, posts } = await search({ count, judge: refusing([bad]), receiverTakesSamples: false });
+        expect(result).toEqual({
+          kind: 'found',
+          rejections: [{ id: bad, status: 400, reason: 'HTTP 400: cannot parse' }],
+        });
+        expect(taken).toEqual(others(count, [bad]));
+        expect(posts).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(count)));
+      }
+    },
+  );
 
   test('loses exactly its bad samples, wherever they are, and every other one is taken once', async () => {
-    const chunks = fc.integer({ min: 1, max: 60 }).chain((count) => fc.tuple(fc.constant(count), fc.uniqueArray(fc.integer({ min: 1, max: count }), { minLength: 1 })));
+    const chunks = fc
+      .integer({ min: 1, max: 60 })
+      .chain((count) =>
+        fc.tuple(fc.constant(count), fc.uniqueArray(fc.integer({ min: 1, max: count }), { minLength: 1 })),
+      );
     await fc.assert(
       fc.asyncProperty(chunks, async ([count, bad]) => {
         const { result, taken } = await search({ count, judge: refusing(bad) });
@@ -117,10 +140,15 @@ describe('a search', () => {
 
   test('of thousands of bad samples ends after some hundred posts: the good ones beside them may be blamed too, and no sample is left out', async () => {
     const count = 20_000;
-    const { result, taken, posts } = await search({ count, judge: refusing(Array.from({ length: count / 2 }, (_, index) => 2 * index + 1)) });
+    const { result, taken, posts } = await search({
+      count,
+      judge: refusing(Array.from({ length: count / 2 }, (_, index) => 2 * index + 1)),
+    });
     expect(posts).toBeLessThan(600);
     expect([...taken, ...blamed(result)].sort((a, b) => a - b)).toEqual(others(count, []));
-    expect('rejections' in result && result.rejections.at(-1)!.reason).toMatch(/one of \d+ samples that were refused together: HTTP 400/);
+    expect('rejections' in result && result.rejections.at(-1)!.reason).toMatch(
+      /one of \d+ samples that were refused together: HTTP 400/,
+    );
   });
 });
 
@@ -136,7 +164,11 @@ describe('a search that something else comes in between of', () => {
   });
 
   test('blames nothing while no sample has been taken', async () => {
-    const { result } = await search({ count: 4, judge: (_, post) => (post === 3 ? away : refused), receiverTakesSamples: false });
+    const { result } = await search({
+      count: 4,
+      judge: (_, post) => (post === 3 ? away : refused),
+      receiverTakesSamples: false,
+    });
     expect([result.kind, blamed(result)]).toEqual(['interrupted', []]);
   });
 });

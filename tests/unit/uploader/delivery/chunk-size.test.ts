@@ -77,7 +77,11 @@ describe('with a backlog', () => {
 
 test('a chunk never leaves its bounds, whatever happens', () => {
   const event = fc.oneof(
-    fc.record({ kind: fc.constant('accepted' as const), bytesPerSample: fc.double({ min: 0.5, max: 40, noNaN: true }), durationMs: fc.integer({ min: 0, max: 60_000 }) }),
+    fc.record({
+      kind: fc.constant('accepted' as const),
+      bytesPerSample: fc.double({ min: 0.5, max: 40, noNaN: true }),
+      durationMs: fc.integer({ min: 0, max: 60_000 }),
+    }),
     fc.record({ kind: fc.constantFrom('refused' as const, 'too-large' as const) }),
   );
   fc.assert(
@@ -85,7 +89,8 @@ test('a chunk never leaves its bounds, whatever happens', () => {
       const size = new ChunkSize(options);
       for (const each of events) {
         const samples = size.next(BACKLOG).chunkMetrics;
-        if (each.kind === 'accepted') size.accepted({ samples, bytes: samples * each.bytesPerSample, durationMs: each.durationMs });
+        if (each.kind === 'accepted')
+          size.accepted({ samples, bytes: samples * each.bytesPerSample, durationMs: each.durationMs });
         else size.failed(each.kind, samples);
         const next = size.next(BACKLOG).chunkMetrics;
         expect(Number.isInteger(next)).toBe(true);

@@ -15,7 +15,9 @@ const SIMULATE = `const { simulateFleet } = await import(process.argv[1]); conso
 
 test('a thousand boards that come back after an hour’s outage never ask three times as often as they do on average', async () => {
   // In a process of its own: a million waits take jest's sandbox twenty times as long.
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', SIMULATE, FLEET], { timeout: 110_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', SIMULATE, FLEET], {
+    timeout: 110_000,
+  });
   const { perSecond, mean, peak } = JSON.parse(stdout) as Fleet;
   expect(perSecond).toHaveLength(60);
   // Every board has found the receiver and sent what it had: several requests each.

@@ -25,7 +25,12 @@ describe('the receiver’s state', () => {
   });
 
   test('is news again where the failure is of another kind', () => {
-    expect([state.failed('away', 'a'), state.failed('held', 'b'), state.failed('fault', 'c'), state.failed('away', 'd')]).toEqual([true, true, true, true]);
+    expect([
+      state.failed('away', 'a'),
+      state.failed('held', 'b'),
+      state.failed('fault', 'c'),
+      state.failed('away', 'd'),
+    ]).toEqual([true, true, true, true]);
   });
 
   test('lasts since it began, not since the last failure', async () => {
@@ -82,7 +87,11 @@ describe('the receiver’s state', () => {
         state.failed('away', reason);
         await clock.advance(30_000);
       }
-      expect(state.uploads.map(({ reason, times }) => [reason, times])).toEqual([['HTTP 503', 1], ['ECONNREFUSED', 1], ['HTTP 503', 2]]);
+      expect(state.uploads.map(({ reason, times }) => [reason, times])).toEqual([
+        ['HTTP 503', 1],
+        ['ECONNREFUSED', 1],
+        ['HTTP 503', 2],
+      ]);
     });
 
     test('ten of them', async () => {

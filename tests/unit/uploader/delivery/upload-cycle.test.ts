@@ -15,7 +15,10 @@ async function withBacklog(count: number, settings: UploadSettings = {}): Promis
 
 /** Ids of the oldest and newest row of each post, by their times. */
 function posts(): [oldest: number, newest: number][] {
-  return uploads.posts.map(({ oldestMs, newestMs }) => [oldestMs! - START_MS, newestMs! - START_MS].map((ms) => ms / 1_000 + 1) as [number, number]);
+  return uploads.posts.map(
+    ({ oldestMs, newestMs }) =>
+      [oldestMs! - START_MS, newestMs! - START_MS].map((ms) => ms / 1_000 + 1) as [number, number],
+  );
 }
 
 describe('with a backlog', () => {
@@ -149,7 +152,9 @@ describe('to a receiver that wants the samples of a series in their order', () =
     uploads.stored.rows(100);
     await uploads.pass();
     expect(uploads.books).toMatchObject({ pending: 0, delivered: 10_100 });
-    const oldest = posts().slice(1).map(([first]) => first);
+    const oldest = posts()
+      .slice(1)
+      .map(([first]) => first);
     expect(oldest).toEqual([...oldest].sort((a, b) => a - b));
     expect(oldest[0]).toBe(1);
   });

@@ -26,12 +26,27 @@ describe('nothing is marked, nothing is lost, and one line tells of it, while', 
     ['the receiver fails', { status: 500 }, 'away', 'the receiver does not take samples; they wait'],
     ['the receiver is full', { status: 503 }, 'away', 'the receiver does not take samples; they wait'],
     ['a proxy limits the rate', { status: 429 }, 'away', 'the receiver does not take samples; they wait'],
-    ['answers are cut short', { status: 200, body: '{"accepted": 5' }, 'away', 'the receiver does not take samples; they wait'],
+    [
+      'answers are cut short',
+      { status: 200, body: '{"accepted": 5' },
+      'away',
+      'the receiver does not take samples; they wait',
+    ],
     ['connections break', { cutConnection: true }, 'away', 'the receiver does not take samples; they wait'],
     ['the token is refused', { status: 401 }, 'held', 'uploads are held: the receiver refuses them'],
     ['the path is not the import path', { status: 404 }, 'held', 'uploads are held: the receiver refuses them'],
-    ['a redirect leads elsewhere', { status: 302, headers: { Location: 'http://127.0.0.1:1/' } }, 'held', 'uploads are held: the receiver refuses them'],
-    ['even single samples are refused', { status: 400, body: 'no' }, 'held', 'uploads are held: the receiver refuses them'],
+    [
+      'a redirect leads elsewhere',
+      { status: 302, headers: { Location: 'http://127.0.0.1:1/' } },
+      'held',
+      'uploads are held: the receiver refuses them',
+    ],
+    [
+      'even single samples are refused',
+      { status: 400, body: 'no' },
+      'held',
+      'uploads are held: the receiver refuses them',
+    ],
   ])('%s', async (_, fault, condition, line) => {
     await underFault(fault);
     await passes(3);
@@ -74,7 +89,9 @@ describe('an answer that is eaten after everything was stored', () => {
 
   test('does not touch the chunks before it, which are committed at once', async () => {
     // Twice: the first time looks like the end of a connection that was kept too long.
-    await underFault([{ eatResponse: true, when: { contains: '1700000060000' }, count: 2 }], 120, { replayWindowMs: 0 });
+    await underFault([{ eatResponse: true, when: { contains: '1700000060000' }, count: 2 }], 120, {
+      replayWindowMs: 0,
+    });
     await uploads.pass();
     expect(uploads.stored.idsOf('delivered')).toHaveLength(50);
     await uploads.pass();
@@ -142,7 +159,9 @@ describe('before a long wait', () => {
   test('a fault in that does not end the uploads', async () => {
     await underFault([], 50, { uploadIntervalMs: 300_000 });
     await uploads.pass();
-    uploads.stored.database.exec(`CREATE TRIGGER full BEFORE DELETE ON provisional BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
+    uploads.stored.database.exec(
+      `CREATE TRIGGER full BEFORE DELETE ON provisional BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
+    );
     await uploads.pass();
     expect(uploads.log.messages('error')).toEqual(['an upload pass failed']);
     uploads.stored.database.exec('DROP TRIGGER full');
@@ -153,7 +172,9 @@ describe('before a long wait', () => {
 
 test('acknowledgements that cannot be written stay in memory, are not sent again, and are written when they can be', async () => {
   await underFault([]);
-  uploads.stored.database.exec(`CREATE TRIGGER full BEFORE INSERT ON settled BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
+  uploads.stored.database.exec(
+    `CREATE TRIGGER full BEFORE INSERT ON settled BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
+  );
   await passes(3);
   expect([uploads.state.condition, uploads.log.messages('error')]).toEqual(['fault', ['an upload pass failed']]);
   expect([uploads.posts.length, uploads.books.pending]).toEqual([1, 50]);

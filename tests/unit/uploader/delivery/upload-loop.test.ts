@@ -11,7 +11,10 @@ afterEach(() => uploads.end());
 async function withRows(count: number, settings: UploadSettings = {}): Promise<void> {
   uploads = await RunningUploads.prepare(settings);
   const { stored } = uploads;
-  stored.scrapes(count / 2, [stored.series('load.average_1m'), stored.series('cpu.usage_percent', { tags: { core: 'all' } })]);
+  stored.scrapes(count / 2, [
+    stored.series('load.average_1m'),
+    stored.series('cpu.usage_percent', { tags: { core: 'all' } }),
+  ]);
 }
 
 function checkpoints(): { batch_id: string; chunk_index: number; metric_count: number }[] {
@@ -26,16 +29,26 @@ describe('a pass', () => {
   test('delivers everything that is pending, in chunks of 50', async () => {
     await withRows(120);
     await uploads.pass();
-    expect(uploads.posts.map(({ samples, status }) => [samples, status])).toEqual([[50, 204], [50, 204], [20, 204]]);
+    expect(uploads.posts.map(({ samples, status }) => [samples, status])).toEqual([
+      [50, 204],
+      [50, 204],
+      [20, 204],
+    ]);
     expect(uploads.books).toEqual({ collected: 120, delivered: 120, pending: 0, rejected: 0, dropped: 0 });
     expect([uploads.visible.length, uploads.receiver.duplicates()]).toEqual([120, 0]);
-    expect(uploads.stored.database.prepare('SELECT first_id, last_id FROM settled').all()).toEqual([{ first_id: 1, last_id: 120 }]);
+    expect(uploads.stored.database.prepare('SELECT first_id, last_id FROM settled').all()).toEqual([
+      { first_id: 1, last_id: 120 },
+    ]);
   });
 
   test('leaves a checkpoint for each chunk, all with the id of the batch', async () => {
     await withRows(120);
     await uploads.pass();
-    expect(checkpoints().map(({ chunk_index, metric_count }) => [chunk_index, metric_count])).toEqual([[0, 50], [1, 50], [2, 20]]);
+    expect(checkpoints().map(({ chunk_index, metric_count }) => [chunk_index, metric_count])).toEqual([
+      [0, 50],
+      [1, 50],
+      [2, 20],
+    ]);
     const ids = new Set(checkpoints().map(({ batch_id: id }) => id));
     expect([...ids].map((id) => validate(id) && version(id))).toEqual([7]);
   });
@@ -43,7 +56,9 @@ describe('a pass', () => {
   test('sends each value under its name, label and time', async () => {
     await withRows(4);
     await uploads.pass();
-    const start = uploads.receiver.rows().map(({ metric, value, timestampMs }) => [metric['__name__'], metric['core'], value, timestampMs]);
+    const start = uploads.receiver
+      .rows()
+      .map(({ metric, value, timestampMs }) => [metric['__name__'], metric['core'], value, timestampMs]);
     expect(start).toEqual([
       ['load_average_1m', undefined, 0, 1_700_000_000_000],
       ['load_average_1m', undefined, 1, 1_700_000_001_000],
@@ -112,7 +127,9 @@ describe('a part that the receiver takes', () => {
     expect(uploads.stored.idsOf('delivered')).toEqual(Array.from({ length: 25 }, (_, index) => 2 * index + 1));
     expect(uploads.books).toMatchObject({ delivered: 25, pending: 25, rejected: 0 });
     expect(checkpoints()).toMatchObject([{ chunk_index: 0, metric_count: 25 }]);
-    expect(uploads.receiver.rows().map(({ metric }) => metric['__name__'])).toEqual(Array<string>(25).fill('load_average_1m'));
+    expect(uploads.receiver.rows().map(({ metric }) => metric['__name__'])).toEqual(
+      Array<string>(25).fill('load_average_1m'),
+    );
   });
 
   test('is completed by the next pass, without a sample that is stored twice', async () => {
@@ -125,7 +142,10 @@ describe('a part that the receiver takes', () => {
 
   test('is all but the ones it rejects by name, which are put into quarantine with the reason', async () => {
     await withRows(50);
-    const rejected = [{ index: 0, reason: 'too old' }, { index: 26, reason: 'bad label' }];
+    const rejected = [
+      { index: 0, reason: 'too old' },
+      { index: 26, reason: 'bad label' },
+    ];
     uploads.receiver.setFaults({ rejected, count: 1 });
     await uploads.pass();
     expect(uploads.stored.database.prepare('SELECT * FROM rejected ORDER BY id').all()).toEqual([
@@ -153,7 +173,9 @@ describe('a sample that no receiver takes', () => {
     const { stored } = uploads;
     const bad = stored.add(stored.series('disk.read_bytes_total'), 1_700_000_000_000, null);
     await uploads.pass();
-    expect(stored.database.prepare('SELECT * FROM rejected').all()).toEqual([{ id: bad, status: null, reason: 'value of type null' }]);
+    expect(stored.database.prepare('SELECT * FROM rejected').all()).toEqual([
+      { id: bad, status: null, reason: 'value of type null' },
+    ]);
     expect(uploads.books).toMatchObject({ delivered: 50, rejected: 1, pending: 0 });
     expect(uploads.log.messages('warn')).toEqual(['stored samples that no receiver would keep were rejected']);
   });

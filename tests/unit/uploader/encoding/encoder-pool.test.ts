@@ -31,21 +31,40 @@ function encode(ranges: readonly IdRange[], batchMetrics = 2_500): Promise<Encod
 describe('the encoder’s thread', () => {
   test('reads the rows of the ranges it was given, and no others', async () => {
     stored.rows(200);
-    const { chunks } = await encode([[3, 5], [100, 101]]);
+    const { chunks } = await encode([
+      [3, 5],
+      [100, 101],
+    ]);
     expect(chunks.map((chunk) => [...chunk.ids])).toEqual([[3, 4, 5, 100, 101]]);
     expect(samplesOf(chunks[0]!).map(({ value }) => value)).toEqual([2, 3, 4, 99, 100]);
   });
 
   test('reads no more of them than a batch takes, and says where they are', async () => {
     stored.rows(200);
-    const { ranges, chunks } = await encode([[3, 5], [100, 190]], 60);
-    expect([ranges, chunks.map(({ count }) => count)]).toEqual([[[3, 5], [100, 156]], [50, 10]]);
+    const { ranges, chunks } = await encode(
+      [
+        [3, 5],
+        [100, 190],
+      ],
+      60,
+    );
+    expect([ranges, chunks.map(({ count }) => count)]).toEqual([
+      [
+        [3, 5],
+        [100, 156],
+      ],
+      [50, 10],
+    ]);
   });
 
   test('cuts them into chunks, whose bytes arrive whole', async () => {
     stored.rows(120);
     const { chunks } = await encode([[1, 120]]);
-    expect(chunks.map((chunk) => [chunk.count, samplesOf(chunk).length])).toEqual([[50, 50], [50, 50], [20, 20]]);
+    expect(chunks.map((chunk) => [chunk.count, samplesOf(chunk).length])).toEqual([
+      [50, 50],
+      [50, 50],
+      [20, 20],
+    ]);
   });
 
   test('steps over rows that have been deleted', async () => {
@@ -66,7 +85,11 @@ describe('the encoder’s thread', () => {
 
   test('names the rows that no receiver would keep', async () => {
     const id = stored.add(stored.series('load.average_1m'), START_MS, null);
-    expect(await encode([[id, id]])).toEqual({ ranges: [[id, id]], chunks: [], refused: [{ id, reason: 'value of type null' }] });
+    expect(await encode([[id, id]])).toEqual({
+      ranges: [[id, id]],
+      chunks: [],
+      refused: [{ id, reason: 'value of type null' }],
+    });
   });
 
   test('sees rows that were stored after its first task', async () => {
@@ -89,8 +112,16 @@ describe('encoder pool: a thread that cannot start', () => {
   const folder = useTemporaryFolder();
 
   test.each([
-    ['throws while it is loaded', `throw new Error('no such module');`, /^cannot start the encoder thread: .*no such module$/],
-    ['ends by itself before it is ready', 'process.exit(3);', /^cannot start the encoder thread: it ended before it was ready$/],
+    [
+      'throws while it is loaded',
+      `throw new Error('no such module');`,
+      /^cannot start the encoder thread: .*no such module$/,
+    ],
+    [
+      'ends by itself before it is ready',
+      'process.exit(3);',
+      /^cannot start the encoder thread: it ended before it was ready$/,
+    ],
   ])('%s is an error of each batch that waits for it, and of the next one', async (_, text, message) => {
     stored.rows(2);
     const workerFile = folder.path('broken-worker.mjs');
@@ -99,13 +130,21 @@ describe('encoder pool: a thread that cannot start', () => {
     const batch = (): Promise<unknown> => broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2 });
     const both = await Promise.allSettled([batch(), batch()]);
     for (const each of [...both, ...(await Promise.allSettled([batch()]))]) {
-      expect(each).toMatchObject({ status: 'rejected', reason: { code: 'ENCODER_UNAVAILABLE', message: expect.stringMatching(message) } });
+      expect(each).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'ENCODER_UNAVAILABLE', message: expect.stringMatching(message) },
+      });
     }
   });
 
   test('a file of the thread that is missing is named', async () => {
     stored.rows(2);
-    const broken = folder.keep(new EncoderPool({ clock: new FakeClock(), databasePath: stored.path, workerFile: folder.path('missing.js') }));
-    await expect(broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2 })).rejects.toMatchObject({ code: 'ENCODER_UNAVAILABLE', message: expect.stringContaining('missing.js') });
+    const broken = folder.keep(
+      new EncoderPool({ clock: new FakeClock(), databasePath: stored.path, workerFile: folder.path('missing.js') }),
+    );
+    await expect(broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2 })).rejects.toMatchObject({
+      code: 'ENCODER_UNAVAILABLE',
+      message: expect.stringContaining('missing.js'),
+    });
   });
 });

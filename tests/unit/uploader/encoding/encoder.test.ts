@@ -72,7 +72,8 @@ describe('a batch', () => {
     const cores = chunks.flatMap(linesOf).map(({ metric }) => metric['core']);
     // The first cut falls inside a series, which goes on in the next chunk; the second one falls between two.
     expect(cores).toEqual(['0', '1', '2', '2', '3', '4', '5', '6']);
-    for (const { timestamps } of chunks.flatMap(linesOf)) expect(timestamps).toEqual([...timestamps].sort((a, b) => a - b));
+    for (const { timestamps } of chunks.flatMap(linesOf))
+      expect(timestamps).toEqual([...timestamps].sort((a, b) => a - b));
   });
 
   test('is sorted by series also where the later series was stored first', () => {
@@ -99,41 +100,66 @@ describe('a batch', () => {
   });
 
   test('has bodies that can move to another thread: none is a slice of a pool', () => {
-    for (const { body } of encodeRows(names, scrapes(20, 7)).chunks) expect(body.byteLength).toBe(body.buffer.byteLength);
+    for (const { body } of encodeRows(names, scrapes(20, 7)).chunks)
+      expect(body.byteLength).toBe(body.buffer.byteLength);
   });
 });
 
 describe('a sample', () => {
   test('is exported under its name with _ for ., with its labels and its device', () => {
-    const { chunks } = encodeRows([series('disk.read_bytes_total', { device: 'sda' })], [{ seriesId: 1, timestampMs: NOW, value: 4096 }]);
+    const { chunks } = encodeRows(
+      [series('disk.read_bytes_total', { device: 'sda' })],
+      [{ seriesId: 1, timestampMs: NOW, value: 4096 }],
+    );
     const labels = { __name__: 'disk_read_bytes_total', device: 'sda', device_id: 'board-1' };
     expect(chunks.flatMap(samplesOf)).toEqual([{ labels, value: 4096, timestampMs: NOW }]);
   });
 
   test('keeps a foreign device_id as exported_device_id', () => {
-    const { chunks } = encodeRows([series('a.b', { device_id: 'other' })], [{ seriesId: 1, timestampMs: NOW, value: 1 }]);
-    expect(samplesOf(chunks[0]!)[0]!.labels).toEqual({ __name__: 'a_b', exported_device_id: 'other', device_id: 'board-1' });
+    const { chunks } = encodeRows(
+      [series('a.b', { device_id: 'other' })],
+      [{ seriesId: 1, timestampMs: NOW, value: 1 }],
+    );
+    expect(samplesOf(chunks[0]!)[0]!.labels).toEqual({
+      __name__: 'a_b',
+      exported_device_id: 'other',
+      device_id: 'board-1',
+    });
   });
 
   test('that is a text becomes 1 under _info, with the text as a label', () => {
     const rows = ['eth0', 'eth0', 'wlan0'].map((value, index) => ({ seriesId: 1, timestampMs: NOW + index, value }));
     const { chunks } = encodeRows([series('network.uplink', {}, 1)], rows);
     expect(linesOf(chunks[0]!)).toEqual([
-      { metric: { __name__: 'network_uplink_info', device_id: 'board-1', value: 'eth0' }, values: [1, 1], timestamps: [NOW, NOW + 1] },
-      { metric: { __name__: 'network_uplink_info', device_id: 'board-1', value: 'wlan0' }, values: [1], timestamps: [NOW + 2] },
+      {
+        metric: { __name__: 'network_uplink_info', device_id: 'board-1', value: 'eth0' },
+        values: [1, 1],
+        timestamps: [NOW, NOW + 1],
+      },
+      {
+        metric: { __name__: 'network_uplink_info', device_id: 'board-1', value: 'wlan0' },
+        values: [1],
+        timestamps: [NOW + 2],
+      },
     ]);
   });
 
   test('may have a number’s label that is called value', () => {
-    const { chunks, refused } = encodeRows([series('a.b', { value: 'x' })], [{ seriesId: 1, timestampMs: NOW, value: 5 }]);
+    const { chunks, refused } = encodeRows(
+      [series('a.b', { value: 'x' })],
+      [{ seriesId: 1, timestampMs: NOW, value: 5 }],
+    );
     expect([samplesOf(chunks[0]!)[0]!.labels['value'], refused]).toEqual(['x', []]);
   });
 
-  test.each([0, -0, 5e-324, 1.7976931348623157e308, -1.5, 2 ** 53, 0.1 + 0.2, 1e21])('keeps the value %p exactly', (value) => {
-    const { chunks } = encodeRows([series('a.b')], [{ seriesId: 1, timestampMs: NOW, value }]);
-    // Adding 0 turns -0 into 0: the format of a body has no sign for it that a receiver keeps.
-    expect(samplesOf(chunks[0]!)[0]!.value).toBe(value + 0);
-  });
+  test.each([0, -0, 5e-324, 1.7976931348623157e308, -1.5, 2 ** 53, 0.1 + 0.2, 1e21])(
+    'keeps the value %p exactly',
+    (value) => {
+      const { chunks } = encodeRows([series('a.b')], [{ seriesId: 1, timestampMs: NOW, value }]);
+      // Adding 0 turns -0 into 0: the format of a body has no sign for it that a receiver keeps.
+      expect(samplesOf(chunks[0]!)[0]!.value).toBe(value + 0);
+    },
+  );
 
   test('may lie up to two days ahead', () => {
     const { chunks } = encodeRows([series('a.b')], [{ seriesId: 1, timestampMs: NOW + 2 * DAY_MS, value: 1 }]);
@@ -142,7 +168,8 @@ describe('a sample', () => {
 });
 
 describe('what a receiver would answer with 204 and then drop, cut or merge is refused:', () => {
-  const tags = (count: number): Labels => Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${index}`, 'x']));
+  const tags = (count: number): Labels =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${index}`, 'x']));
   const sound = { timestampMs: NOW, value: 1 as unknown };
 
   test.each<[string, Omit<SeriesRow, 'id'>, Partial<Row>]>([
@@ -169,14 +196,22 @@ describe('what a receiver would answer with 204 and then drop, cut or merge is r
     ['a label name over 256 bytes', series('bad', { ['é'.repeat(129)]: 'x' }), {}],
     ['a name over 4 KiB', series('bad'.repeat(1_366)), {}],
     ['28 labels of a text, 31 with __name__, device_id and value', series('bad', tags(28), 1), { value: 'x' }],
-    ['labels that together exceed an index item', series('bad', Object.fromEntries(Object.keys(tags(17)).map((name) => [name, 'x'.repeat(4_000)]))), {}],
+    [
+      'labels that together exceed an index item',
+      series('bad', Object.fromEntries(Object.keys(tags(17)).map((name) => [name, 'x'.repeat(4_000)]))),
+      {},
+    ],
     ['a text over 4 KiB', series('bad', {}, 1), { value: 'x'.repeat(4097) }],
     ['a label that is called __name__', series('bad', { __name__: 'other' }), {}],
     ['a label without a name', series('bad', { '': 'x' }), {}],
     ['a text’s label that is called value', series('bad', { value: 'x' }, 1), { value: 'text' }],
     ['an empty name', series(''), {}],
   ])('%s', (_, bad, row) => {
-    const rows = [{ seriesId: 1, ...sound }, { seriesId: 2, ...sound, ...row }, { seriesId: 1, ...sound, timestampMs: NOW + 1 }];
+    const rows = [
+      { seriesId: 1, ...sound },
+      { seriesId: 2, ...sound, ...row },
+      { seriesId: 1, ...sound, timestampMs: NOW + 1 },
+    ];
     const { chunks, refused } = encodeRows([series('good'), bad], rows);
     expect(refused).toEqual([{ id: 2, reason: expect.stringMatching(/./) }]);
     expect(chunks.flatMap((chunk) => [...chunk.ids])).toEqual([1, 3]);
@@ -202,22 +237,32 @@ test('whatever is emitted, a receiver reads back whole, and what it reads is wha
   const anyTime = fc.oneof(fc.integer({ min: NOW - DAY_MS, max: NOW + 3 * DAY_MS }), fc.double({ noNaN: true }));
   const anyRow = fc.record({ seriesId: fc.integer({ min: 1, max: 3 }), timestampMs: anyTime, value: anyValue });
   fc.assert(
-    fc.property(fc.uniqueArray(anySeries, { minLength: 3, maxLength: 3, selector: ({ name }) => name }), fc.uniqueArray(anyRow, { maxLength: 30, selector: ({ seriesId, timestampMs }) => `${seriesId} ${timestampMs}` }), (known, rows) => {
-      const { chunks, refused } = encodeRows(known, rows, 4);
-      const emitted = chunks.flatMap((chunk) => {
-        const { rows: read, invalidLines } = parseImportLines(textOf(chunk));
-        expect(invalidLines).toBe(0);
-        expect(read).toHaveLength(chunk.count);
-        return read.map((each, index) => ({ ...each, id: chunk.ids[index]! }));
-      });
-      expect([...emitted, ...refused].map(({ id }) => id).sort((a, b) => a - b)).toEqual(rows.map((_, index) => index + 1));
-      for (const { id, value, timestampMs, metric } of emitted) {
-        const row = rows[id - 1]!;
-        expect({ value, timestampMs }).toEqual({ value: typeof row.value === 'string' ? 1 : row.value! + 0, timestampMs: row.timestampMs });
-        const { tags } = known[row.seriesId - 1]!;
-        for (const [name, label] of Object.entries(tags)) expect(metric[name === 'device_id' ? 'exported_device_id' : name]).toBe(label);
-      }
-    }),
+    fc.property(
+      fc.uniqueArray(anySeries, { minLength: 3, maxLength: 3, selector: ({ name }) => name }),
+      fc.uniqueArray(anyRow, { maxLength: 30, selector: ({ seriesId, timestampMs }) => `${seriesId} ${timestampMs}` }),
+      (known, rows) => {
+        const { chunks, refused } = encodeRows(known, rows, 4);
+        const emitted = chunks.flatMap((chunk) => {
+          const { rows: read, invalidLines } = parseImportLines(textOf(chunk));
+          expect(invalidLines).toBe(0);
+          expect(read).toHaveLength(chunk.count);
+          return read.map((each, index) => ({ ...each, id: chunk.ids[index]! }));
+        });
+        expect([...emitted, ...refused].map(({ id }) => id).sort((a, b) => a - b)).toEqual(
+          rows.map((_, index) => index + 1),
+        );
+        for (const { id, value, timestampMs, metric } of emitted) {
+          const row = rows[id - 1]!;
+          expect({ value, timestampMs }).toEqual({
+            value: typeof row.value === 'string' ? 1 : row.value! + 0,
+            timestampMs: row.timestampMs,
+          });
+          const { tags } = known[row.seriesId - 1]!;
+          for (const [name, label] of Object.entries(tags))
+            expect(metric[name === 'device_id' ? 'exported_device_id' : name]).toBe(label);
+        }
+      },
+    ),
     { numRuns: 300 },
   );
 });

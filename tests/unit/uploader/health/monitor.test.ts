@@ -12,7 +12,14 @@ let monitor: HealthMonitor;
 beforeEach(() => {
   log = new LogRecord();
   const snapshots: Pick<Snapshots, 'take'> = { take: () => snapshot() };
-  monitor = new HealthMonitor({ logger: log, snapshots, limits: LIMITS, version: '1.2.3', deviceId: 'board-1', configurationWarnings: [] });
+  monitor = new HealthMonitor({
+    logger: log,
+    snapshots,
+    limits: LIMITS,
+    version: '1.2.3',
+    deviceId: 'board-1',
+    configurationWarnings: [],
+  });
 });
 
 /** The time of a component at a moment at which a box looks so. */
@@ -63,7 +70,15 @@ describe('a report', () => {
 describe('a change', () => {
   test('is logged once: to worse as a warning, back as information', () => {
     for (const skewMs of [0, 60_000, 61_000, 0, 0]) sinceAt(0, 'time', { skewMs });
-    expect(log.lines.map(({ level, message, fields }) => [level, message, fields['component'], fields['from'], fields['to']])).toEqual([
+    expect(
+      log.lines.map(({ level, message, fields }) => [
+        level,
+        message,
+        fields['component'],
+        fields['from'],
+        fields['to'],
+      ]),
+    ).toEqual([
       ['warn', 'health changed', 'time', 'ok', 'degraded'],
       ['info', 'health changed', 'time', 'degraded', 'ok'],
     ]);
@@ -72,7 +87,9 @@ describe('a change', () => {
 
   test('is also what is not well at the first look', () => {
     sinceAt(0, 'storage', { walBytes: 1e9 });
-    expect(log.lines.map(({ fields }) => [fields['component'], fields['from'], fields['to']])).toEqual([['storage', 'unknown', 'degraded']]);
+    expect(log.lines.map(({ fields }) => [fields['component'], fields['from'], fields['to']])).toEqual([
+      ['storage', 'unknown', 'degraded'],
+    ]);
   });
 
   test('is none while all is well', () => {

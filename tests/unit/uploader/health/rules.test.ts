@@ -8,66 +8,233 @@ import { collectorRow, durationsOf, LIMITS, NOW, snapshot, storage } from '../..
 const MINUTE_MS = 60_000;
 
 /** A box with so many pending samples, the oldest and the last upload so long ago. */
-function outage(pending: number, minutes: number, condition: ReceiverCondition = 'away', reason = 'HTTP 503'): Partial<Snapshot> {
+function outage(
+  pending: number,
+  minutes: number,
+  condition: ReceiverCondition = 'away',
+  reason = 'HTTP 503',
+): Partial<Snapshot> {
   return {
     books: { collected: 50_000, delivered: 50_000 - pending, pending, rejected: 0, dropped: 0 },
     oldestPendingMs: NOW - minutes * MINUTE_MS,
-    receiver: { condition, reason, sinceMs: NOW - minutes * MINUTE_MS, lastDelivery: { atMs: NOW - minutes * MINUTE_MS, count: 1, bytesSent: 1 } },
+    receiver: {
+      condition,
+      reason,
+      sinceMs: NOW - minutes * MINUTE_MS,
+      lastDelivery: { atMs: NOW - minutes * MINUTE_MS, count: 1, bytesSent: 1 },
+    },
     lastDeliveryAgeMs: minutes * MINUTE_MS,
-    collectors: [collectorRow('cpu', { collected: 50_000, durations: durationsOf(...Array<number>(10_000).fill(0.002)) })],
+    collectors: [
+      collectorRow('cpu', { collected: 50_000, durations: durationsOf(...Array<number>(10_000).fill(0.002)) }),
+    ],
   };
 }
 
 test('a box in which everything is as it should be is ok, in every part', () => {
   const { status, components } = healthOf(snapshot(), LIMITS);
-  expect([status, Object.keys(components)]).toEqual(['ok', ['collector.cpu', 'collector.load', 'collector', 'uploader', 'storage', 'time']]);
+  expect([status, Object.keys(components)]).toEqual([
+    'ok',
+    ['collector.cpu', 'collector.load', 'collector', 'uploader', 'storage', 'time'],
+  ]);
   expect(new Set(Object.values(components).map((component) => component.status))).toEqual(new Set(['ok']));
 });
 
 describe('a box is', () => {
-  const cpu = (changes: Parameters<typeof collectorRow>[1]): Partial<Snapshot> => ({ collectors: [collectorRow('cpu', changes), collectorRow('load')] });
+  const cpu = (changes: Parameters<typeof collectorRow>[1]): Partial<Snapshot> => ({
+    collectors: [collectorRow('cpu', changes), collectorRow('load')],
+  });
 
   test.each<[string, Partial<Snapshot>, string, Status, string]>([
     ['a collector is absent', cpu({ status: 'absent' }), 'collector.cpu', 'ok', 'not on this kernel'],
     ['a collector fails', cpu({ status: 'failing', message: 'EACCES' }), 'collector.cpu', 'degraded', 'EACCES'],
     ['a collector missed two scrapes', cpu({ lastScrapeAgeMs: 90_000 }), 'collector.cpu', 'ok', 'scraping'],
-    ['a collector missed three scrapes', cpu({ lastScrapeAgeMs: 90_001 }), 'collector.cpu', 'degraded', 'no scrape for 90 s'],
-    ['a fast collector is 5 s late', cpu({ intervalMs: 100, lastScrapeAgeMs: 5_000 }), 'collector.cpu', 'ok', 'scraping'],
-    ['a fast collector is later', cpu({ intervalMs: 100, lastScrapeAgeMs: 5_100 }), 'collector.cpu', 'degraded', 'no scrape for 5.1 s'],
-    ['scrapes wait for a flush of a minute', { ...cpu({ lastScrapeAgeMs: 150_000 }), storage: { ...storage, flushIntervalMs: 60_000 } }, 'collector.cpu', 'ok', 'scraping'],
-    ['the heartbeat waits for it', { heartbeatAgeMs: 150_000, storage: { ...storage, flushIntervalMs: 60_000 } }, 'collector', 'ok', 'collecting'],
+    [
+      'a collector missed three scrapes',
+      cpu({ lastScrapeAgeMs: 90_001 }),
+      'collector.cpu',
+      'degraded',
+      'no scrape for 90 s',
+    ],
+    [
+      'a fast collector is 5 s late',
+      cpu({ intervalMs: 100, lastScrapeAgeMs: 5_000 }),
+      'collector.cpu',
+      'ok',
+      'scraping',
+    ],
+    [
+      'a fast collector is later',
+      cpu({ intervalMs: 100, lastScrapeAgeMs: 5_100 }),
+      'collector.cpu',
+      'degraded',
+      'no scrape for 5.1 s',
+    ],
+    [
+      'scrapes wait for a flush of a minute',
+      { ...cpu({ lastScrapeAgeMs: 150_000 }), storage: { ...storage, flushIntervalMs: 60_000 } },
+      'collector.cpu',
+      'ok',
+      'scraping',
+    ],
+    [
+      'the heartbeat waits for it',
+      { heartbeatAgeMs: 150_000, storage: { ...storage, flushIntervalMs: 60_000 } },
+      'collector',
+      'ok',
+      'collecting',
+    ],
     ['the collector has stored nothing', { collectors: [] }, 'collector', 'error', 'not stored anything'],
     ['the collector is gone', { heartbeatAgeMs: 90_001 }, 'collector', 'error', 'no sign of the collector for 90 s'],
     ['the collector was there just now', { heartbeatAgeMs: 90_000 }, 'collector', 'ok', 'collecting'],
-    ['all collectors fail', { collectors: [collectorRow('cpu', { status: 'failing' })] }, 'collector', 'error', 'all collectors are failing'],
-    ['there is nothing to upload', { ...outage(0, 0, 'taking', ''), oldestPendingMs: undefined }, 'uploader', 'ok', 'everything is delivered'],
+    [
+      'all collectors fail',
+      { collectors: [collectorRow('cpu', { status: 'failing' })] },
+      'collector',
+      'error',
+      'all collectors are failing',
+    ],
+    [
+      'there is nothing to upload',
+      { ...outage(0, 0, 'taking', ''), oldestPendingMs: undefined },
+      'uploader',
+      'ok',
+      'everything is delivered',
+    ],
     ['an upload failed just now', outage(10, 0.5), 'uploader', 'degraded', 'uploads fail: HTTP 503'],
-    ['an upload pass had a fault', outage(10, 0.5, 'fault', 'disk is full'), 'uploader', 'degraded', 'uploads fail: disk is full'],
+    [
+      'an upload pass had a fault',
+      outage(10, 0.5, 'fault', 'disk is full'),
+      'uploader',
+      'degraded',
+      'uploads fail: disk is full',
+    ],
     ['uploads wait for two intervals', outage(10, 1, 'taking', ''), 'uploader', 'ok', 'uploading'],
     ['uploads wait for longer', outage(10, 1.1, 'taking', ''), 'uploader', 'degraded', 'no upload for 66 s'],
-    ['it has just started, after a long rest', { ...outage(10, 8, 'unknown', ''), uptimeSeconds: 60 }, 'uploader', 'ok', 'uploading'],
-    ['it has started a while ago, and still nothing left', { ...outage(10, 8, 'unknown', ''), uptimeSeconds: 61 }, 'uploader', 'degraded', 'no upload for 480 s'],
-    ['the uploader does not run', { ...outage(10, 0.1, 'taking', ''), isRunning: false }, 'uploader', 'degraded', 'the uploader is not running'],
-    ['it has not run for long, with much to upload', { ...outage(10_001, 11, 'taking', ''), isRunning: false, uptimeSeconds: 0 }, 'uploader', 'error', 'no upload for 660 s'],
-    ['only rows are pending that are held', { ...outage(10, 60, 'taking', ''), held: { count: 10, reason: 'a clock' } }, 'uploader', 'ok', 'uploading'],
-    ['others than the held ones wait, too', { ...outage(10, 60, 'taking', ''), held: { count: 9, reason: 'a clock' } }, 'uploader', 'degraded', 'no upload for 3600 s'],
+    [
+      'it has just started, after a long rest',
+      { ...outage(10, 8, 'unknown', ''), uptimeSeconds: 60 },
+      'uploader',
+      'ok',
+      'uploading',
+    ],
+    [
+      'it has started a while ago, and still nothing left',
+      { ...outage(10, 8, 'unknown', ''), uptimeSeconds: 61 },
+      'uploader',
+      'degraded',
+      'no upload for 480 s',
+    ],
+    [
+      'the uploader does not run',
+      { ...outage(10, 0.1, 'taking', ''), isRunning: false },
+      'uploader',
+      'degraded',
+      'the uploader is not running',
+    ],
+    [
+      'it has not run for long, with much to upload',
+      { ...outage(10_001, 11, 'taking', ''), isRunning: false, uptimeSeconds: 0 },
+      'uploader',
+      'error',
+      'no upload for 660 s',
+    ],
+    [
+      'only rows are pending that are held',
+      { ...outage(10, 60, 'taking', ''), held: { count: 10, reason: 'a clock' } },
+      'uploader',
+      'ok',
+      'uploading',
+    ],
+    [
+      'others than the held ones wait, too',
+      { ...outage(10, 60, 'taking', ''), held: { count: 9, reason: 'a clock' } },
+      'uploader',
+      'degraded',
+      'no upload for 3600 s',
+    ],
     ['5,000 samples are pending', outage(5_000, 0.5, 'taking', ''), 'uploader', 'degraded', '5000 samples are pending'],
     ['4,999 samples are pending', outage(4_999, 0.5, 'taking', ''), 'uploader', 'ok', 'uploading'],
-    ['10,001 are pending but the receiver takes them', outage(10_001, 0.5, 'taking', ''), 'uploader', 'degraded', 'pending'],
-    ['10,000 have been pending for over 10 minutes', outage(10_000, 10.1), 'uploader', 'degraded', 'no upload for 606 s: HTTP 503'],
-    ['10,001 have been pending for 10 minutes', outage(10_001, 10), 'uploader', 'degraded', 'no upload for 600 s: HTTP 503'],
+    [
+      '10,001 are pending but the receiver takes them',
+      outage(10_001, 0.5, 'taking', ''),
+      'uploader',
+      'degraded',
+      'pending',
+    ],
+    [
+      '10,000 have been pending for over 10 minutes',
+      outage(10_000, 10.1),
+      'uploader',
+      'degraded',
+      'no upload for 606 s: HTTP 503',
+    ],
+    [
+      '10,001 have been pending for 10 minutes',
+      outage(10_001, 10),
+      'uploader',
+      'degraded',
+      'no upload for 600 s: HTTP 503',
+    ],
     ['10,001 have been pending for longer', outage(10_001, 10.1), 'uploader', 'error', 'no upload for 606 s: HTTP 503'],
-    ['the token is refused', outage(1, 0, 'held', 'HTTP 401'), 'uploader', 'error', 'the receiver refuses uploads: HTTP 401'],
+    [
+      'the token is refused',
+      outage(1, 0, 'held', 'HTTP 401'),
+      'uploader',
+      'error',
+      'the receiver refuses uploads: HTTP 401',
+    ],
     ['the WAL is at 64 MiB', { walBytes: 64 * 1024 ** 2 }, 'storage', 'ok', 'storing'],
     ['the WAL has grown beyond 64 MiB', { walBytes: 64 * 1024 ** 2 + 1 }, 'storage', 'degraded', 'the WAL has grown'],
-    ['the WAL may be larger by configuration', { walBytes: 100 * 1024 ** 2, storage: { ...storage, walLimitBytes: 100 * 1024 ** 2 } }, 'storage', 'ok', 'storing'],
-    ['somebody has read the database for a minute', { storage: { ...storage, walBlockedSince: snapshot().nowMs - 60_000 } }, 'storage', 'ok', 'storing'],
-    ['somebody has read it for longer', { storage: { ...storage, walBlockedSince: snapshot().nowMs - 60_001 } }, 'storage', 'degraded', 'keeps its WAL from being emptied'],
-    ['nothing can be stored', { storage: { ...storage, trouble: 'the disk is full', waiting: 7 } }, 'storage', 'error', 'the disk is full'],
-    ['samples were dropped in the last hour', { droppedInLastHour: 3 }, 'storage', 'degraded', '3 samples were dropped in the last hour'],
-    ['samples were rejected an hour ago', { rejectedAgeMs: 3_600_000 }, 'storage', 'degraded', 'samples were rejected in the last hour'],
+    [
+      'the WAL may be larger by configuration',
+      { walBytes: 100 * 1024 ** 2, storage: { ...storage, walLimitBytes: 100 * 1024 ** 2 } },
+      'storage',
+      'ok',
+      'storing',
+    ],
+    [
+      'somebody has read the database for a minute',
+      { storage: { ...storage, walBlockedSince: snapshot().nowMs - 60_000 } },
+      'storage',
+      'ok',
+      'storing',
+    ],
+    [
+      'somebody has read it for longer',
+      { storage: { ...storage, walBlockedSince: snapshot().nowMs - 60_001 } },
+      'storage',
+      'degraded',
+      'keeps its WAL from being emptied',
+    ],
+    [
+      'nothing can be stored',
+      { storage: { ...storage, trouble: 'the disk is full', waiting: 7 } },
+      'storage',
+      'error',
+      'the disk is full',
+    ],
+    [
+      'samples were dropped in the last hour',
+      { droppedInLastHour: 3 },
+      'storage',
+      'degraded',
+      '3 samples were dropped in the last hour',
+    ],
+    [
+      'samples were rejected an hour ago',
+      { rejectedAgeMs: 3_600_000 },
+      'storage',
+      'degraded',
+      'samples were rejected in the last hour',
+    ],
     ['samples were rejected before that', { rejectedAgeMs: 3_600_001 }, 'storage', 'ok', 'storing'],
-    ['rows are held', { held: { count: 42, reason: 'the clock stood before this program was built' } }, 'time', 'degraded', '42 samples are held: the clock stood before'],
+    [
+      'rows are held',
+      { held: { count: 42, reason: 'the clock stood before this program was built' } },
+      'time',
+      'degraded',
+      '42 samples are held: the clock stood before',
+    ],
     ['the clock was not compared yet', { skewMs: undefined }, 'time', 'ok', 'not compared'],
     ['the clock is 2 s ahead', { skewMs: 2_000 }, 'time', 'ok', 'agrees'],
     ['the clock is further ahead', { skewMs: 2_001 }, 'time', 'degraded', '2.0 s ahead of the receiver'],
@@ -80,8 +247,14 @@ describe('a box is', () => {
   });
 
   test('degraded by a variable that no program knows, whatever else it does', () => {
-    const { status, components } = healthOf(snapshot(), LIMITS, ['THUGSHELLS_DB_PTH is unknown', 'THUGSHELLS_X is unknown']);
-    expect([status, components['configuration']!.message]).toEqual(['degraded', 'THUGSHELLS_DB_PTH is unknown; THUGSHELLS_X is unknown']);
+    const { status, components } = healthOf(snapshot(), LIMITS, [
+      'THUGSHELLS_DB_PTH is unknown',
+      'THUGSHELLS_X is unknown',
+    ]);
+    expect([status, components['configuration']!.message]).toEqual([
+      'degraded',
+      'THUGSHELLS_DB_PTH is unknown; THUGSHELLS_X is unknown',
+    ]);
   });
 });
 
@@ -104,7 +277,10 @@ describe('limits of pending samples', () => {
 
 describe('several rules at once', () => {
   const rules: Record<string, [Partial<Snapshot>, Status]> = {
-    failing: [{ collectors: [collectorRow('cpu', { status: 'failing', message: 'EACCES' }), collectorRow('load')] }, 'degraded'],
+    failing: [
+      { collectors: [collectorRow('cpu', { status: 'failing', message: 'EACCES' }), collectorRow('load')] },
+      'degraded',
+    ],
     away: [outage(10, 0.5), 'degraded'],
     held: [outage(10, 0.5, 'held', 'HTTP 401'), 'error'],
     full: [{ storage: { ...storage, trouble: 'the disk is full' } }, 'error'],
@@ -115,7 +291,12 @@ describe('several rules at once', () => {
   };
   const names = Object.keys(rules);
   const areApart = (a: string, b: string): boolean => !Object.keys(rules[a]![0]).some((key) => key in rules[b]![0]);
-  const pairs = names.flatMap((a, index) => names.slice(index + 1).filter((b) => areApart(a, b)).map((b): [string, string] => [a, b]));
+  const pairs = names.flatMap((a, index) =>
+    names
+      .slice(index + 1)
+      .filter((b) => areApart(a, b))
+      .map((b): [string, string] => [a, b]),
+  );
 
   test.each(pairs)('make a box as bad as the worse of %s and %s', (a, b) => {
     const [[first, one], [second, other]] = [rules[a]!, rules[b]!];
@@ -138,7 +319,13 @@ describe('details', () => {
   test('hold the books', () => {
     expect(healthOf(snapshot(), LIMITS).components['storage']!.details).toEqual({
       ...{ collected: 200, delivered: 190, pending: 10, rejected: 0, dropped: 0 },
-      ...{ database_bytes: 1_024, wal_bytes: 2_048, max_bytes: 512 * 1024 ** 2, waiting_in_memory: 0, dropped_in_last_hour: 0 },
+      ...{
+        database_bytes: 1_024,
+        wal_bytes: 2_048,
+        max_bytes: 512 * 1024 ** 2,
+        waiting_in_memory: 0,
+        dropped_in_last_hour: 0,
+      },
     });
   });
 
@@ -149,13 +336,24 @@ describe('details', () => {
 });
 
 test('the worst of some states is the most severe; of none it is ok', () => {
-  expect([worst([]), worst(['ok', 'degraded', 'ok']), worst(['degraded', 'error', 'ok'])]).toEqual(['ok', 'degraded', 'error']);
+  expect([worst([]), worst(['ok', 'degraded', 'ok']), worst(['degraded', 'error', 'ok'])]).toEqual([
+    'ok',
+    'degraded',
+    'error',
+  ]);
 });
 
 describe('health: a database that is set aside', () => {
-  const file = { file: 'metrics.db.schema-99', schemaVersion: 99, bytes: 4_096, isBeingTakenOver: false, isTakenOverHere: false };
+  const file = {
+    file: 'metrics.db.schema-99',
+    schemaVersion: 99,
+    bytes: 4_096,
+    isBeingTakenOver: false,
+    isTakenOverHere: false,
+  };
   const taking = { file: 'metrics.db.schema-5.taking-over', schemaVersion: 5, bytes: 1_024, isBeingTakenOver: true };
-  const healthWith = (setAside: Snapshot['setAside']): ReturnType<typeof healthOf> => healthOf(snapshot({ setAside }), LIMITS);
+  const healthWith = (setAside: Snapshot['setAside']): ReturnType<typeof healthOf> =>
+    healthOf(snapshot({ setAside }), LIMITS);
 
   test('is named with its schema version, its size and what to do, and degrades the device while it is there', () => {
     const { status, components } = healthWith([file]);
@@ -163,7 +361,10 @@ describe('health: a database that is set aside', () => {
     expect(components['database']!.message).toBe(
       'metrics.db.schema-99 (schema 99, 4096 bytes) is set aside: install a version that knows schema 99, or move the file away to give up its samples',
     );
-    expect(components['database']!.details).toEqual({ set_aside_bytes: 4_096, set_aside: [{ file: file.file, schema_version: 99, bytes: 4_096 }] });
+    expect(components['database']!.details).toEqual({
+      set_aside_bytes: 4_096,
+      set_aside: [{ file: file.file, schema_version: 99, bytes: 4_096 }],
+    });
     expect(components['storage']!.details['set_aside_bytes']).toBe(4_096);
     expect(healthWith([]).components['database']).toBeUndefined();
   });
@@ -171,7 +372,11 @@ describe('health: a database that is set aside', () => {
   test.each<[string, Snapshot['setAside'][number], string]>([
     ['that this program knows', { ...file, schemaVersion: 5 }, 'restart the collector'],
     ['that is being taken over', { ...taking, isTakenOverHere: true }, 'is being taken over'],
-    ['that another database began to take over', { ...taking, isTakenOverHere: false }, 'install the version that began to take it over'],
+    [
+      'that another database began to take over',
+      { ...taking, isTakenOverHere: false },
+      'install the version that began to take it over',
+    ],
   ])('%s has a remedy of its own', (_, each, remedy) => {
     expect(healthWith([each]).components['database']!.message).toContain(remedy);
   });

@@ -17,8 +17,21 @@ let port: number;
 beforeEach(async () => {
   log = new LogRecord();
   const snapshots = { take: () => snapshot() };
-  const monitor = new HealthMonitor({ logger: log, snapshots, limits: LIMITS, version: '1', deviceId: DEVICE, configurationWarnings: [] });
-  sidecar = new Sidecar({ logger: log, monitor, history: { read: async () => '{}' }, metrics: async () => new Metrics(DEVICE, snapshots, (taken) => monitor.judgement(taken)), isLive: () => true });
+  const monitor = new HealthMonitor({
+    logger: log,
+    snapshots,
+    limits: LIMITS,
+    version: '1',
+    deviceId: DEVICE,
+    configurationWarnings: [],
+  });
+  sidecar = new Sidecar({
+    logger: log,
+    monitor,
+    history: { read: async () => '{}' },
+    metrics: async () => new Metrics(DEVICE, snapshots, (taken) => monitor.judgement(taken)),
+    isLive: () => true,
+  });
   port = await sidecar.listen('127.0.0.1', 0);
 });
 afterEach(() => sidecar.close());
@@ -36,19 +49,80 @@ async function answerTo(bytes: Buffer): Promise<string> {
 
 const PATHS = ['/', '/health', '/health/ready', '/health/live', '/metrics', '/status.json', '/history.json'];
 const paths = fc.oneof(
-  fc.constantFrom(...PATHS, '/health?x=1', '/assets/', '/../etc/passwd', '/assets/../../package.json', '/%2e%2e/%00', '//', '/constructor', '/__proto__', '*', 'http://127.0.0.1/health', ''),
+  fc.constantFrom(
+    ...PATHS,
+    '/health?x=1',
+    '/assets/',
+    '/../etc/passwd',
+    '/assets/../../package.json',
+    '/%2e%2e/%00',
+    '//',
+    '/constructor',
+    '/__proto__',
+    '*',
+    'http://127.0.0.1/health',
+    '',
+  ),
   fc.stringMatching(/^\/[!-~]{0,20}$/),
 );
-const methods = fc.constantFrom('GET', 'GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'BREW', 'get', '');
-const hosts = fc.constantFrom('localhost', '127.0.0.1', '[::1]', 'evil.example', 'localhost.evil.example', '127.0.0.1.evil.example', 'LOCALHOST:9109', ':', '');
-const header = fc.oneof(
-  fc.constantFrom('Content-Length: 5', 'Content-Length: 99999999999', 'Content-Length: -1', 'Transfer-Encoding: chunked', 'Expect: 100-continue', 'Upgrade: websocket', 'Connection: upgrade', 'Range: bytes=0-1', 'Accept: text/html', 'Host: evil.example'),
-  fc.tuple(fc.stringMatching(/^[A-Za-z-]{1,12}$/), fc.string({ unit: 'binary', maxLength: 20 })).map((parts) => parts.join(': ')),
+const methods = fc.constantFrom(
+  'GET',
+  'GET',
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'OPTIONS',
+  'TRACE',
+  'CONNECT',
+  'BREW',
+  'get',
+  '',
 );
-const requests = fc.record({ method: methods, path: paths, host: hosts, headers: fc.array(header, { maxLength: 3 }), body: fc.constantFrom('', '', 'hello', '5\r\nhello\r\n0\r\n\r\n') });
+const hosts = fc.constantFrom(
+  'localhost',
+  '127.0.0.1',
+  '[::1]',
+  'evil.example',
+  'localhost.evil.example',
+  '127.0.0.1.evil.example',
+  'LOCALHOST:9109',
+  ':',
+  '',
+);
+const header = fc.oneof(
+  fc.constantFrom(
+    'Content-Length: 5',
+    'Content-Length: 99999999999',
+    'Content-Length: -1',
+    'Transfer-Encoding: chunked',
+    'Expect: 100-continue',
+    'Upgrade: websocket',
+    'Connection: upgrade',
+    'Range: bytes=0-1',
+    'Accept: text/html',
+    'Host: evil.example',
+  ),
+  fc
+    .tuple(fc.stringMatching(/^[A-Za-z-]{1,12}$/), fc.string({ unit: 'binary', maxLength: 20 }))
+    .map((parts) => parts.join(': ')),
+);
+const requests = fc.record({
+  method: methods,
+  path: paths,
+  host: hosts,
+  headers: fc.array(header, { maxLength: 3 }),
+  body: fc.constantFrom('', '', 'hello', '5\r\nhello\r\n0\r\n\r\n'),
+});
 const plain = { method: 'GET', path: '/health', host: 'localhost', headers: [] as string[], body: '' };
 /** One of each usual answer, also where a slow machine leaves time for few others. */
-const examples = [plain, { ...plain, path: '/nothing' }, { ...plain, method: 'PUT' }, { ...plain, host: 'evil.example' }].map((one): [typeof plain] => [one]);
+const examples = [
+  plain,
+  { ...plain, path: '/nothing' },
+  { ...plain, method: 'PUT' },
+  { ...plain, host: 'evil.example' },
+].map((one): [typeof plain] => [one]);
 
 function isOwnName(host: string): boolean {
   return ['localhost', '127.0.0.1', '[::1]', 'LOCALHOST:9109'].includes(host);
@@ -73,7 +147,9 @@ test('whatever is asked, there is an answer in HTTP that is no fault of ours, an
   // The usual answers happen, or the property says nothing.
   for (const status of [200, 404, 405, 421]) expect([status, seen.has(status)]).toEqual([status, true]);
   expect(log.messages('error', 'warn')).toEqual([]);
-  expect(await answerTo(Buffer.from('GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'))).toContain(DEVICE);
+  expect(await answerTo(Buffer.from('GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'))).toContain(
+    DEVICE,
+  );
 });
 
 test('bytes that are no request are refused or cut off, and the next one is answered', async () => {
@@ -84,5 +160,7 @@ test('bytes that are no request are refused or cut off, and the next one is answ
     { numRuns: 150, interruptAfterTimeLimit: 10_000 },
   );
   expect(log.messages('error', 'warn')).toEqual([]);
-  expect(await answerTo(Buffer.from('GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'))).toContain(DEVICE);
+  expect(await answerTo(Buffer.from('GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'))).toContain(
+    DEVICE,
+  );
 });

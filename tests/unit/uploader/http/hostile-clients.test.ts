@@ -40,8 +40,21 @@ class Client {
 beforeEach(async () => {
   const logger = new LogRecord();
   const snapshots = { take: () => snapshot() };
-  const monitor = new HealthMonitor({ logger, snapshots, limits: LIMITS, version: '1', deviceId: 'b', configurationWarnings: [] });
-  sidecar = new Sidecar({ logger, monitor, history: { read: async () => '' }, metrics: async () => new Metrics('b', snapshots, (taken) => monitor.judgement(taken)), isLive: () => true });
+  const monitor = new HealthMonitor({
+    logger,
+    snapshots,
+    limits: LIMITS,
+    version: '1',
+    deviceId: 'b',
+    configurationWarnings: [],
+  });
+  sidecar = new Sidecar({
+    logger,
+    monitor,
+    history: { read: async () => '' },
+    metrics: async () => new Metrics('b', snapshots, (taken) => monitor.judgement(taken)),
+    isLive: () => true,
+  });
   port = await sidecar.listen('127.0.0.1', 0);
 });
 afterEach(async () => {

@@ -48,7 +48,11 @@ test('the holder of a port is found by the kernel’s tables', () => {
 test('a port that is free is listened on, and the address told', async () => {
   const endpoints: string[] = [];
   const own = sidecar();
-  await listenOrTell({ sidecar: own, clock, logger: log, healthHost: '127.0.0.1', healthPort: 0 }, stop.signal, (endpoint) => void endpoints.push(endpoint));
+  await listenOrTell(
+    { sidecar: own, clock, logger: log, healthHost: '127.0.0.1', healthPort: 0 },
+    stop.signal,
+    (endpoint) => void endpoints.push(endpoint),
+  );
   expect(endpoints).toEqual([expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/$/)]);
   expect(log.lines).toMatchObject([{ level: 'info', fields: { endpoint: endpoints[0] } }]);
   own.close();
@@ -57,8 +61,22 @@ test('a port that is free is listened on, and the address told', async () => {
 test('a port that is taken is one error that names its holder; when it is free it is listened on', async () => {
   const endpoints: string[] = [];
   const own = sidecar();
-  await listenOrTell({ sidecar: own, clock, logger: log, healthHost: '127.0.0.1', healthPort: port }, stop.signal, (endpoint) => void endpoints.push(endpoint));
-  expect(log.lines).toMatchObject([{ level: 'error', fields: { endpoint: `http://127.0.0.1:${port}/`, error_code: 'EADDRINUSE', holder: expect.stringContaining(`(pid ${process.pid})`), hint: expect.stringContaining('THUGSHELLS_HEALTH_PORT') } }]);
+  await listenOrTell(
+    { sidecar: own, clock, logger: log, healthHost: '127.0.0.1', healthPort: port },
+    stop.signal,
+    (endpoint) => void endpoints.push(endpoint),
+  );
+  expect(log.lines).toMatchObject([
+    {
+      level: 'error',
+      fields: {
+        endpoint: `http://127.0.0.1:${port}/`,
+        error_code: 'EADDRINUSE',
+        holder: expect.stringContaining(`(pid ${process.pid})`),
+        hint: expect.stringContaining('THUGSHELLS_HEALTH_PORT'),
+      },
+    },
+  ]);
   await clock.advance(30_000);
   expect([log.lines.length, endpoints]).toEqual([1, []]);
   await new Promise((resolve) => other.close(resolve));

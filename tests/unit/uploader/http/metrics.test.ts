@@ -26,7 +26,9 @@ function postOf(outcome: Outcome, durationMs = 30): Post {
 /** Name and labels as the text has them → value; every line that is no comment. */
 async function valuesOf(metrics: Metrics): Promise<Map<string, number>> {
   const lines = (await metrics.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  );
 }
 
 test('the text has every series, with its kind and its help', async () => {
@@ -59,7 +61,10 @@ test('the text has every series, with its kind and its help', async () => {
 test('what is sent in a day is told at the pace so far, and not by a process that has just begun', async () => {
   const counters = new UploadCounters();
   counters.posted(postOf({ kind: 'delivered' }), 50);
-  const told = async (uptimeSeconds: number) => [...(await valuesOf(metricsOf({ counts: counters.counts, uptimeSeconds })))].find(([name]) => name.startsWith('uploader_sent_bytes_per_day'))?.[1];
+  const told = async (uptimeSeconds: number) =>
+    [...(await valuesOf(metricsOf({ counts: counters.counts, uptimeSeconds })))].find(([name]) =>
+      name.startsWith('uploader_sent_bytes_per_day'),
+    )?.[1];
   expect([await told(59), await told(600)]).toEqual([undefined, 500 * 144]);
 });
 
@@ -83,20 +88,40 @@ describe('posts', () => {
   const labels = '{device_id="board-1"}';
 
   test('count as uploaded, in part, or failed, by what came of them; their bytes and durations always', async () => {
-    const failed = (['retry', 'hold', 'rejected'] as const).map((kind): [Post, number] => [postOf({ kind, reason: 'x' }), 50]);
-    const values = await after([postOf({ kind: 'delivered' }), 50], [postOf({ kind: 'partial', accepted: 25, rejected: [] }), 50], ...failed);
-    const counts = ['metrics_uploaded_total', 'partial_success_total', 'upload_failures_total', 'bytes_sent_total', 'upload_duration_seconds_count'];
+    const failed = (['retry', 'hold', 'rejected'] as const).map((kind): [Post, number] => [
+      postOf({ kind, reason: 'x' }),
+      50,
+    ]);
+    const values = await after(
+      [postOf({ kind: 'delivered' }), 50],
+      [postOf({ kind: 'partial', accepted: 25, rejected: [] }), 50],
+      ...failed,
+    );
+    const counts = [
+      'metrics_uploaded_total',
+      'partial_success_total',
+      'upload_failures_total',
+      'bytes_sent_total',
+      'upload_duration_seconds_count',
+    ];
     expect(counts.map((name) => values.get(`uploader_${name}${labels}`))).toEqual([75, 1, 3, 2_500, 5]);
   });
 
   test('are counted from 0, so that the first one is an increase', async () => {
     const values = await valuesOf(metricsOf());
-    expect([values.get(`uploader_upload_failures_total${labels}`), values.get(`uploader_metrics_uploaded_total${labels}`)]).toEqual([0, 0]);
+    expect([
+      values.get(`uploader_upload_failures_total${labels}`),
+      values.get(`uploader_metrics_uploaded_total${labels}`),
+    ]).toEqual([0, 0]);
   });
 
   test('fall into eight buckets and the open one, cumulatively', async () => {
-    const values = await after(...[5, 10, 11, 900, 61_000].map((durationMs): [Post, number] => [postOf({ kind: 'delivered' }, durationMs), 1]));
-    const buckets = ['0.01', '0.05', '0.2', '0.5', '1', '5', '20', '60', '+Inf'].map((le) => values.get(`uploader_upload_duration_seconds_bucket{le="${le}",device_id="board-1"}`));
+    const values = await after(
+      ...[5, 10, 11, 900, 61_000].map((durationMs): [Post, number] => [postOf({ kind: 'delivered' }, durationMs), 1]),
+    );
+    const buckets = ['0.01', '0.05', '0.2', '0.5', '1', '5', '20', '60', '+Inf'].map((le) =>
+      values.get(`uploader_upload_duration_seconds_bucket{le="${le}",device_id="board-1"}`),
+    );
     expect(buckets).toEqual([2, 3, 3, 3, 4, 4, 4, 4, 5]);
     expect(values.get(`uploader_upload_duration_seconds_sum${labels}`)).toBeCloseTo(61.926);
   });
@@ -106,7 +131,9 @@ test('a collector’s scrapes fall into five buckets and the open one, cumulativ
   const collectors = [collectorRow('cpu', { durations: durationsOf(0.0005, 0.001, 0.003, 0.09, 0.5, 2) })];
   const values = await valuesOf(metricsOf({ collectors }));
   const name = 'collector_collection_duration_seconds';
-  const buckets = ['0.001', '0.005', '0.025', '0.1', '1', '+Inf'].map((le) => values.get(`${name}_bucket{collector="cpu",le="${le}",device_id="board-1"}`));
+  const buckets = ['0.001', '0.005', '0.025', '0.1', '1', '+Inf'].map((le) =>
+    values.get(`${name}_bucket{collector="cpu",le="${le}",device_id="board-1"}`),
+  );
   expect(buckets).toEqual([2, 3, 3, 4, 5, 6]);
   expect(values.get(`${name}_count{collector="cpu",device_id="board-1"}`)).toBe(6);
   expect(values.get(`${name}_sum{collector="cpu",device_id="board-1"}`)).toBeCloseTo(2.5945);
@@ -114,9 +141,22 @@ test('a collector’s scrapes fall into five buckets and the open one, cumulativ
 
 describe('what is measured at the moment', () => {
   test('is shown as it is', async () => {
-    const values = await valuesOf(metricsOf({ skewMs: -250, storage: { ...storage, walCheckpointMs: 12, walReclaimedBytes: 4_096 } }));
-    const shown = ['storage_database_size_bytes', 'storage_wal_size_bytes', 'storage_metrics_pending_upload', 'time_skew_ms', 'storage_wal_checkpoint_duration_seconds', 'storage_wal_reclaimed_bytes_total', 'uploader_health_status', 'storage_oldest_pending_seconds'];
-    expect(shown.map((name) => values.get(`${name}{device_id="board-1"}`))).toEqual([1_024, 2_048, 10, -250, 0.012, 4_096, 1, 90]);
+    const values = await valuesOf(
+      metricsOf({ skewMs: -250, storage: { ...storage, walCheckpointMs: 12, walReclaimedBytes: 4_096 } }),
+    );
+    const shown = [
+      'storage_database_size_bytes',
+      'storage_wal_size_bytes',
+      'storage_metrics_pending_upload',
+      'time_skew_ms',
+      'storage_wal_checkpoint_duration_seconds',
+      'storage_wal_reclaimed_bytes_total',
+      'uploader_health_status',
+      'storage_oldest_pending_seconds',
+    ];
+    expect(shown.map((name) => values.get(`${name}{device_id="board-1"}`))).toEqual([
+      1_024, 2_048, 10, -250, 0.012, 4_096, 1, 90,
+    ]);
   });
 
   test('is missing, not zero, where nothing was measured', async () => {

@@ -21,9 +21,22 @@ beforeEach(async () => {
   live = true;
   log = new LogRecord();
   const snapshots: Pick<Snapshots, 'take'> = { take: () => box() };
-  const monitor = new HealthMonitor({ logger: log, snapshots, limits: LIMITS, version: '1.2.3', deviceId: 'board-1', configurationWarnings: [] });
+  const monitor = new HealthMonitor({
+    logger: log,
+    snapshots,
+    limits: LIMITS,
+    version: '1.2.3',
+    deviceId: 'board-1',
+    configurationWarnings: [],
+  });
   const history = { read: async () => '{"plots":[]}' };
-  sidecar = new Sidecar({ logger: log, monitor, history, metrics: async () => new Metrics('board-1', snapshots, (taken) => monitor.judgement(taken)), isLive: () => live });
+  sidecar = new Sidecar({
+    logger: log,
+    monitor,
+    history,
+    metrics: async () => new Metrics('board-1', snapshots, (taken) => monitor.judgement(taken)),
+    isLive: () => live,
+  });
   origin = `http://127.0.0.1:${await sidecar.listen('127.0.0.1', 0)}`;
 });
 afterEach(() => sidecar.close());
@@ -48,7 +61,12 @@ describe('health', () => {
     const response = await fetch(`${origin}/health`);
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(response.headers.get('cache-control')).toBe('no-store');
-    expect(await response.json()).toMatchObject({ status: 'ok', version: '1.2.3', device_id: 'board-1', components: { uploader: { status: 'ok' } } });
+    expect(await response.json()).toMatchObject({
+      status: 'ok',
+      version: '1.2.3',
+      device_id: 'board-1',
+      components: { uploader: { status: 'ok' } },
+    });
   });
 
   test('of the process is whether it makes progress, whatever the box is', async () => {
@@ -77,7 +95,12 @@ test('the first page is the status page', async () => {
 });
 
 test('the numbers behind the page are there as JSON, and so is the last hour', async () => {
-  expect(await (await fetch(`${origin}/status.json`)).json()).toMatchObject({ status: 'ok', device_id: 'board-1', books: { collected: 200 }, uploads: [{ samples: 5 }] });
+  expect(await (await fetch(`${origin}/status.json`)).json()).toMatchObject({
+    status: 'ok',
+    device_id: 'board-1',
+    books: { collected: 200 },
+    uploads: [{ samples: 5 }],
+  });
   expect(await (await fetch(`${origin}/history.json`)).json()).toEqual({ plots: [] });
 });
 
@@ -87,9 +110,12 @@ test.each(assetPaths)('%s comes with the program', async (path) => {
 });
 
 describe('what is not there', () => {
-  test.each(['/nothing', '/health/', '//health', '/__proto__', '/constructor', '/metrics/../x'])('such as %s answers 404', async (path) => {
-    expect(await statusOf(path)).toBe(404);
-  });
+  test.each(['/nothing', '/health/', '//health', '/__proto__', '/constructor', '/metrics/../x'])(
+    'such as %s answers 404',
+    async (path) => {
+      expect(await statusOf(path)).toBe(404);
+    },
+  );
 
   test.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('such as a way to %s answers 405', async (method) => {
     expect(await statusOf('/health', method)).toBe(405);
@@ -100,34 +126,64 @@ describe('what is not there', () => {
   });
 });
 
-test.each(['/', '/health', '/metrics', '/health/live'])('HEAD of %s has the status and type of GET, and no body', async (path) => {
-  const [head, get] = await Promise.all([fetch(origin + path, { method: 'HEAD' }), fetch(origin + path)]);
-  expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([get.status, get.headers.get('content-type'), '']);
-  expect(await get.text()).not.toBe('');
-});
+test.each(['/', '/health', '/metrics', '/health/live'])(
+  'HEAD of %s has the status and type of GET, and no body',
+  async (path) => {
+    const [head, get] = await Promise.all([fetch(origin + path, { method: 'HEAD' }), fetch(origin + path)]);
+    expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
+      get.status,
+      get.headers.get('content-type'),
+      '',
+    ]);
+    expect(await get.text()).not.toBe('');
+  },
+);
 
-test.each(['/', '/health', '/metrics'])('%s answers 503 where the report cannot be made, tells no one why, and logs it', async (path) => {
-  box = () => {
-    throw new Error('database disk image is malformed');
-  };
-  const response = await fetch(origin + path);
-  expect([response.status, await response.text()]).toEqual([503, expect.not.stringContaining('malformed')]);
-  expect(log.lines).toMatchObject([{ level: 'error', message: 'a page could not be made', fields: { path, error: 'database disk image is malformed' } }]);
-});
+test.each(['/', '/health', '/metrics'])(
+  '%s answers 503 where the report cannot be made, tells no one why, and logs it',
+  async (path) => {
+    box = () => {
+      throw new Error('database disk image is malformed');
+    };
+    const response = await fetch(origin + path);
+    expect([response.status, await response.text()]).toEqual([503, expect.not.stringContaining('malformed')]);
+    expect(log.lines).toMatchObject([
+      {
+        level: 'error',
+        message: 'a page could not be made',
+        fields: { path, error: 'database disk image is malformed' },
+      },
+    ]);
+  },
+);
 
 describe('on loopback, a request', () => {
   /** The status that a request for /health gets under a name. */
   function statusUnder(host: string): Promise<number | undefined> {
     return new Promise((resolve, reject) => {
-      get(`${origin}/health`, { headers: { host } }, (response) => resolve(response.resume().statusCode)).once('error', reject);
+      get(`${origin}/health`, { headers: { host } }, (response) => resolve(response.resume().statusCode)).once(
+        'error',
+        reject,
+      );
     });
   }
 
-  test.each(['localhost', 'localhost:9109', '127.0.0.1:9109', '127.1.2.3', '[::1]:9109', '[::1]', 'LOCALHOST'])('by the name %s is answered', async (host) => {
-    expect(await statusUnder(host)).toBe(200);
-  });
+  test.each(['localhost', 'localhost:9109', '127.0.0.1:9109', '127.1.2.3', '[::1]:9109', '[::1]', 'LOCALHOST'])(
+    'by the name %s is answered',
+    async (host) => {
+      expect(await statusUnder(host)).toBe(200);
+    },
+  );
 
-  test.each(['evil.example', 'evil.example:9109', '127.0.0.1.evil.example', 'localhost.evil.example', '192.168.1.7:9109', '[fe80::1]', '1271.0.0.1'])('by the name %s is refused: it may be rebound', async (host) => {
+  test.each([
+    'evil.example',
+    'evil.example:9109',
+    '127.0.0.1.evil.example',
+    'localhost.evil.example',
+    '192.168.1.7:9109',
+    '[fe80::1]',
+    '1271.0.0.1',
+  ])('by the name %s is refused: it may be rebound', async (host) => {
     expect(await statusUnder(host)).toBe(421);
   });
 });
@@ -135,14 +191,20 @@ describe('on loopback, a request', () => {
 test('bound to an address of the network it answers whatever it is called', async () => {
   await sidecar.close();
   const port = await sidecar.listen('0.0.0.0', 0);
-  const status = await new Promise((resolve) => get({ port, host: '127.0.0.1', path: '/health', headers: { host: 'board-1.lan' } }, (response) => resolve(response.resume().statusCode)));
+  const status = await new Promise((resolve) =>
+    get({ port, host: '127.0.0.1', path: '/health', headers: { host: 'board-1.lan' } }, (response) =>
+      resolve(response.resume().statusCode),
+    ),
+  );
   expect(status).toBe(200);
 });
 
 test('every answer forbids scripts, frames and types from elsewhere', async () => {
   for (const path of ['/', '/health', '/nothing']) {
     const { headers } = await fetch(origin + path);
-    expect(headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self'.*frame-ancestors 'none'/);
+    expect(headers.get('content-security-policy')).toMatch(
+      /default-src 'none'; script-src 'self'.*frame-ancestors 'none'/,
+    );
     expect(headers.get('x-content-type-options')).toBe('nosniff');
   }
 });

@@ -26,7 +26,13 @@ function started(replayWindowMs = WINDOW_MS): Acknowledgements {
 
 /** Accepts rows over a connection, as the loop does for one chunk and its answer. */
 function accept(first: number, last: number, connection: number | undefined = 1, closing = false): void {
-  const chunk: AcceptedChunk = { batchId: 'batch-a', chunkIndex: first, ranges: [[first, last]], count: last - first + 1, connection };
+  const chunk: AcceptedChunk = {
+    batchId: 'batch-a',
+    chunkIndex: first,
+    ranges: [[first, last]],
+    count: last - first + 1,
+    connection,
+  };
   acknowledgements.accept(chunk);
   acknowledgements.answered(connection, closing);
 }
@@ -45,7 +51,9 @@ describe('a commit', () => {
     acknowledgements.commit();
     expect([settled.ranges(), acknowledgements.inHand()]).toEqual([[[1, 6]], []]);
     expect(books()).toEqual({ collected: 6, delivered: 5, pending: 0, rejected: 1, dropped: 0 });
-    expect(stored.database.prepare('SELECT batch_id, chunk_index, metric_count, uploaded_at FROM upload_checkpoints').all()).toEqual([
+    expect(
+      stored.database.prepare('SELECT batch_id, chunk_index, metric_count, uploaded_at FROM upload_checkpoints').all(),
+    ).toEqual([
       { batch_id: 'batch-a', chunk_index: 1, metric_count: 2, uploaded_at: clock.now() },
       { batch_id: 'batch-a', chunk_index: 3, metric_count: 3, uploaded_at: clock.now() },
     ]);
@@ -59,7 +67,9 @@ describe('a commit', () => {
 
   test('that fails leaves everything in hand, and the next one writes it once', () => {
     stored.rows(4);
-    stored.database.exec(`CREATE TRIGGER full BEFORE INSERT ON upload_checkpoints BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
+    stored.database.exec(
+      `CREATE TRIGGER full BEFORE INSERT ON upload_checkpoints BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
+    );
     accept(1, 2);
     acknowledgements.reject([{ id: 3, reason: 'bad' }]);
     expect(() => acknowledgements.commit()).toThrow('disk is full');
@@ -194,7 +204,9 @@ describe('what was accepted is provisional', () => {
   });
 
   test('and is taken back by the next commit where the loss could not be written', () => {
-    stored.database.exec(`CREATE TRIGGER full BEFORE DELETE ON provisional BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
+    stored.database.exec(
+      `CREATE TRIGGER full BEFORE DELETE ON provisional BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
+    );
     expect(() => acknowledgements.connectionLost(1)).toThrow('disk is full');
     expect(books().delivered).toBe(4);
     stored.database.exec('DROP TRIGGER full');
@@ -260,7 +272,10 @@ describe('a process that starts', () => {
 
   test('joins the ranges between which deletions have left no row', () => {
     stored.rows(6);
-    settled.deliver([[1, 2], [5, 6]]);
+    settled.deliver([
+      [1, 2],
+      [5, 6],
+    ]);
     stored.drop([3, 4], 'cap');
     acknowledgements.recover();
     expect(settled.ranges()).toEqual([[1, 6]]);
@@ -270,7 +285,9 @@ describe('a process that starts', () => {
     stored.rows(6);
     accept(1, 4);
     acknowledgements.commit();
-    expect([started(0).recover(), books().delivered, stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([0, 4, 0]);
+    expect([started(0).recover(), books().delivered, stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([
+      0, 4, 0,
+    ]);
   });
 });
 

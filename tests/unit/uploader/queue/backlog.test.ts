@@ -36,7 +36,15 @@ describe('what may be sent', () => {
   test('leaves out what is settled and not committed yet', () => {
     stored.rows(10);
     settled.deliver([[1, 2]]);
-    expect(backlog.sendable([[3, 5], [7, 7]])).toEqual([[6, 6], [8, 10]]);
+    expect(
+      backlog.sendable([
+        [3, 5],
+        [7, 7],
+      ]),
+    ).toEqual([
+      [6, 6],
+      [8, 10],
+    ]);
     expect(backlog.sendable([[3, 10]])).toEqual([]);
   });
 
@@ -66,7 +74,10 @@ describe('what may be sent', () => {
     stored.rows(5);
     stored.beginEpoch(0, true);
     stored.rows(5);
-    expect(backlog.sendable([])).toEqual([[1, 5], [11, 15]]);
+    expect(backlog.sendable([])).toEqual([
+      [1, 5],
+      [11, 15],
+    ]);
   });
 
   test('is the rows of an epoch as soon as its true time is known', () => {

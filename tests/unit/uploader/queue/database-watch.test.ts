@@ -44,7 +44,9 @@ test('the collector is told of damage, and of no other fault', () => {
 });
 
 test('an error that came from a thread tells of damage by its words: its code stays behind', () => {
-  watch.suspect(structuredClone(Object.assign(new Error('database disk image is malformed'), { code: 'SQLITE_CORRUPT' })));
+  watch.suspect(
+    structuredClone(Object.assign(new Error('database disk image is malformed'), { code: 'SQLITE_CORRUPT' })),
+  );
   expect(suspectedAt()).toBe(clock.now());
 });
 

@@ -69,7 +69,12 @@ describe('the database', () => {
   });
 
   test('is waited for until the collector has migrated it', async () => {
-    collect((database) => void database.exec('CREATE TABLE metrics (id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp_ms INTEGER NOT NULL, metric_name TEXT NOT NULL, metric_value REAL, device_id TEXT)'));
+    collect(
+      (database) =>
+        void database.exec(
+          'CREATE TABLE metrics (id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp_ms INTEGER NOT NULL, metric_name TEXT NOT NULL, metric_value REAL, device_id TEXT)',
+        ),
+    );
     const opened = open();
     await clock.advance(1_000);
     expect(log.lines[0]!.fields['reason']).toBe(`schema version 1, not yet ${SCHEMA_VERSION}`);
@@ -88,7 +93,11 @@ describe('the database', () => {
     await clock.advance(5_000);
     const versions = `the database has schema version ${SCHEMA_VERSION + 1}, this program knows versions up to ${SCHEMA_VERSION}`;
     expect([log.messages(), [...reasons]]).toEqual([['newer database, waiting for the collector'], [versions]]);
-    expect(log.lines[0]!.fields).toMatchObject({ path, reason: versions, hint: expect.stringContaining('start the collector') });
+    expect(log.lines[0]!.fields).toMatchObject({
+      path,
+      reason: versions,
+      hint: expect.stringContaining('start the collector'),
+    });
     renameSync(path, `${path}.schema-${SCHEMA_VERSION + 1}`);
     await clock.advance(5_000);
     expect(log.messages().at(-1)).toBe('waiting for the collector to prepare the database');

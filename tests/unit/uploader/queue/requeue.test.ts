@@ -46,7 +46,10 @@ describe('what was delivered', () => {
   });
 
   test('comes whole also where it is more than one transaction takes', () => {
-    stored.scrapes(60, Array.from({ length: 500 }, (_, index) => stored.series(`s${index}`)));
+    stored.scrapes(
+      60,
+      Array.from({ length: 500 }, (_, index) => stored.series(`s${index}`)),
+    );
     settled.deliver([[1, 30_000]]);
     expect(requeue.delivered(seconds(0, 60))).toBe(30_000);
     expect(books()).toMatchObject({ delivered: 0, pending: 30_000 });
@@ -69,9 +72,16 @@ describe('what is in quarantine', () => {
     settled.deliver([[1, 3]]);
     settled.reject([2, 4, 5].map((id) => ({ id, reason: 'bad' })));
     expect(requeue.quarantined(seconds(0, 3))).toBe(1);
-    expect([stored.idsOf('pending'), stored.idsOf('rejected'), stored.idsOf('delivered')]).toEqual([[4, 6], [5], [1, 2, 3]]);
+    expect([stored.idsOf('pending'), stored.idsOf('rejected'), stored.idsOf('delivered')]).toEqual([
+      [4, 6],
+      [5],
+      [1, 2, 3],
+    ]);
     expect(books()).toEqual({ collected: 6, delivered: 3, pending: 2, rejected: 1, dropped: 0 });
-    expect(settled.ranges()).toEqual([[1, 3], [5, 5]]);
+    expect(settled.ranges()).toEqual([
+      [1, 3],
+      [5, 5],
+    ]);
   });
 
   test('stays there where its row is gone', () => {
@@ -98,7 +108,10 @@ describe('what waits for a true time that nobody learned', () => {
   }
 
   function trueTimes(): unknown[] {
-    return stored.database.prepare('SELECT timestamp_ms FROM metrics WHERE id BETWEEN 4 AND 7 ORDER BY id').pluck().all();
+    return stored.database
+      .prepare('SELECT timestamp_ms FROM metrics WHERE id BETWEEN 4 AND 7 ORDER BY id')
+      .pluck()
+      .all();
   }
 
   test('becomes pending with the offset that a person gives, and may leave', () => {

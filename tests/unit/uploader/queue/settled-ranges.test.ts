@@ -31,7 +31,12 @@ function mark(): string {
 describe('what is settled', () => {
   test('is one range, in whatever order its parts arrive', () => {
     stored.rows(9);
-    for (const part of [[7, 9], [1, 2], [3, 6]] as const) settled.deliver([part]);
+    for (const part of [
+      [7, 9],
+      [1, 2],
+      [3, 6],
+    ] as const)
+      settled.deliver([part]);
     expect(settled.ranges()).toEqual([[1, 9]]);
     expect(books()).toMatchObject({ delivered: 9, pending: 0 });
   });
@@ -62,12 +67,25 @@ describe('what is settled', () => {
     stored.drop([3], 'cap');
     expect(settled.deliver([[1, 5]], { count: 5, lossesMark: before })).toBe(4);
     expect(settled.deliver([[4, 8]], { count: 5, lossesMark: mark() })).toBe(3);
-    expect(settled.deliver([[2, 8], [9, 10]], { count: 9, lossesMark: mark() })).toBe(2);
+    expect(
+      settled.deliver(
+        [
+          [2, 8],
+          [9, 10],
+        ],
+        { count: 9, lossesMark: mark() },
+      ),
+    ).toBe(2);
   });
 
   test('may be named twice in one call', () => {
     stored.rows(5);
-    expect(settled.deliver([[1, 3], [2, 4]])).toBe(4);
+    expect(
+      settled.deliver([
+        [1, 3],
+        [2, 4],
+      ]),
+    ).toBe(4);
     expect(settled.ranges()).toEqual([[1, 4]]);
   });
 });
@@ -75,7 +93,10 @@ describe('what is settled', () => {
 describe('a hole, where no row exists any more,', () => {
   test('joins what is settled around it: thinned rows make one range, not one each', () => {
     stored.rows(20);
-    stored.drop(idsIn([[1, 20]]).filter((each) => each % 5 !== 0), 'cap');
+    stored.drop(
+      idsIn([[1, 20]]).filter((each) => each % 5 !== 0),
+      'cap',
+    );
     for (const each of [10, 20, 5, 15]) settled.deliver([[each, each]]);
     expect(settled.ranges()).toEqual([[5, 20]]);
     expect(books()).toEqual({ collected: 20, delivered: 4, pending: 0, rejected: 0, dropped: 16 });
@@ -83,19 +104,34 @@ describe('a hole, where no row exists any more,', () => {
 
   test('joins nothing beyond the next pending row', () => {
     stored.rows(12);
-    settled.deliver([[1, 2], [6, 6], [11, 12]]);
+    settled.deliver([
+      [1, 2],
+      [6, 6],
+      [11, 12],
+    ]);
     stored.drop([3, 4, 7, 8, 9], 'cap');
     settled.deliver([[10, 10]]);
-    expect(settled.ranges()).toEqual([[1, 2], [6, 12]]);
+    expect(settled.ranges()).toEqual([
+      [1, 2],
+      [6, 12],
+    ]);
     expect(stored.idsOf('pending')).toEqual([5]);
   });
 
   test('that came after its neighbours were settled joins them when all are looked at', () => {
     stored.rows(12);
-    settled.deliver([[1, 2], [4, 5], [8, 9], [11, 12]]);
+    settled.deliver([
+      [1, 2],
+      [4, 5],
+      [8, 9],
+      [11, 12],
+    ]);
     stored.drop([3, 6, 7], 'cap');
     settled.compact();
-    expect(settled.ranges()).toEqual([[1, 9], [11, 12]]);
+    expect(settled.ranges()).toEqual([
+      [1, 9],
+      [11, 12],
+    ]);
     expect(books()).toEqual({ collected: 12, delivered: 8, pending: 1, rejected: 0, dropped: 3 });
   });
 
@@ -104,7 +140,10 @@ describe('a hole, where no row exists any more,', () => {
     stored.drop([3], 'cap');
     settled.deliver([[1, 6]]);
     expect(settled.unsettle([[2, 4]])).toBe(2);
-    expect(settled.ranges()).toEqual([[1, 1], [5, 6]]);
+    expect(settled.ranges()).toEqual([
+      [1, 1],
+      [5, 6],
+    ]);
     expect(settled.deliver([[4, 4]]) + settled.deliver([[2, 2]])).toBe(2);
     expect(settled.ranges()).toEqual([[1, 6]]);
   });
@@ -113,7 +152,12 @@ describe('a hole, where no row exists any more,', () => {
 describe('a rejected row', () => {
   test('is settled, with its status and reason beside it', () => {
     stored.rows(3);
-    expect(settled.reject([{ id: 2, status: 400, reason: 'bad' }, { id: 3, reason: 'not finite' }])).toBe(2);
+    expect(
+      settled.reject([
+        { id: 2, status: 400, reason: 'bad' },
+        { id: 3, reason: 'not finite' },
+      ]),
+    ).toBe(2);
     expect(settled.ranges()).toEqual([[2, 3]]);
     expect(stored.database.prepare('SELECT * FROM rejected').all()).toEqual([
       { id: 2, status: 400, reason: 'bad' },
@@ -132,7 +176,12 @@ describe('a rejected row', () => {
 
   test('that is named twice counts once', () => {
     stored.rows(2);
-    expect(settled.reject([{ id: 1, reason: 'a' }, { id: 1, reason: 'b' }])).toBe(1);
+    expect(
+      settled.reject([
+        { id: 1, reason: 'a' },
+        { id: 1, reason: 'b' },
+      ]),
+    ).toBe(1);
     expect(books()).toMatchObject({ rejected: 1, pending: 1 });
   });
 });
@@ -143,7 +192,10 @@ describe('what becomes pending again', () => {
     settled.deliver([[1, 6]]);
     settled.reject([{ id: 8, reason: 'bad' }]);
     expect(settled.unsettle([[4, 9]])).toBe(3);
-    expect(settled.ranges()).toEqual([[1, 3], [8, 8]]);
+    expect(settled.ranges()).toEqual([
+      [1, 3],
+      [8, 8],
+    ]);
     expect(books()).toEqual({ collected: 10, delivered: 3, pending: 6, rejected: 1, dropped: 0 });
   });
 
@@ -158,9 +210,15 @@ describe('what becomes pending again', () => {
 
   test('does not touch the ranges that only stand next to it', () => {
     stored.rows(9);
-    settled.deliver([[1, 3], [7, 9]]);
+    settled.deliver([
+      [1, 3],
+      [7, 9],
+    ]);
     expect(settled.unsettle([[4, 6]])).toBe(0);
-    expect(settled.ranges()).toEqual([[1, 3], [7, 9]]);
+    expect(settled.ranges()).toEqual([
+      [1, 3],
+      [7, 9],
+    ]);
   });
 });
 
@@ -173,10 +231,17 @@ type Step =
 
 const id = fc.integer({ min: 1, max: 40 });
 const ids = fc.array(id, { minLength: 1, maxLength: 6 });
-const ranges = fc.array(fc.tuple(id, fc.integer({ min: 0, max: 9 })).map(([first, more]): IdRange => [first, first + more]), { maxLength: 4 });
+const ranges = fc.array(
+  fc.tuple(id, fc.integer({ min: 0, max: 9 })).map(([first, more]): IdRange => [first, first + more]),
+  { maxLength: 4 },
+);
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('store' as const), count: fc.integer({ min: 1, max: 8 }) }),
-  fc.record({ kind: fc.constantFrom('deliver' as const, 'deliver' as const, 'unsettle' as const), seen: fc.boolean(), ranges }),
+  fc.record({
+    kind: fc.constantFrom('deliver' as const, 'deliver' as const, 'unsettle' as const),
+    seen: fc.boolean(),
+    ranges,
+  }),
   fc.record({ kind: fc.constantFrom('reject' as const, 'retain' as const, 'cap' as const), ids }),
   fc.record({ kind: fc.constant('compact' as const) }),
 );
@@ -190,7 +255,8 @@ class RowByRow {
   dropped = 0;
 
   apply(step: Step): void {
-    if (step.kind === 'store') for (let i = 0; i < step.count; i++) this.rows.set((this.collected += 1), { state: 'pending', exists: true });
+    if (step.kind === 'store')
+      for (let i = 0; i < step.count; i++) this.rows.set((this.collected += 1), { state: 'pending', exists: true });
     else if ('ranges' in step) for (const each of idsIn(step.ranges)) this.#applyTo(each, step.kind);
     else if ('ids' in step) for (const each of step.ids) this.#applyTo(each, step.kind);
   }
@@ -205,7 +271,8 @@ class RowByRow {
     if (row.state === 'pending' && kind === 'deliver') row.state = 'delivered';
     else if (row.state === 'pending' && kind === 'reject') row.state = 'rejected';
     else if (row.state === 'delivered' && kind === 'unsettle') row.state = 'pending';
-    else if ((row.state === 'pending' && kind === 'cap') || (row.state === 'delivered' && kind === 'retain')) row.exists = false;
+    else if ((row.state === 'pending' && kind === 'cap') || (row.state === 'delivered' && kind === 'retain'))
+      row.exists = false;
   }
 
   /** What a reader of all rows in some ranges counts, were they pending or not. */
@@ -226,9 +293,11 @@ function perform(step: Step, model: RowByRow): void {
   const known = (list: readonly IdRange[]): IdRange[] =>
     list.filter(([first]) => first <= model.collected).map(([first, last]) => [first, Math.min(last, model.collected)]);
   if (step.kind === 'store') stored.rows(step.count);
-  else if (step.kind === 'deliver') settled.deliver(known(step.ranges), step.seen ? model.seen(known(step.ranges)) : undefined);
+  else if (step.kind === 'deliver')
+    settled.deliver(known(step.ranges), step.seen ? model.seen(known(step.ranges)) : undefined);
   else if (step.kind === 'unsettle') settled.unsettle(known(step.ranges));
-  else if (step.kind === 'reject') settled.reject(step.ids.filter((each) => each <= model.collected).map((each) => ({ id: each, reason: 'bad' })));
+  else if (step.kind === 'reject')
+    settled.reject(step.ids.filter((each) => each <= model.collected).map((each) => ({ id: each, reason: 'bad' })));
   else if (step.kind === 'retain') stored.drop(model.removable(step), 'retention');
   else if (step.kind === 'cap') stored.drop(model.removable(step), 'cap');
   else settled.compact();
@@ -250,7 +319,9 @@ function compare(model: RowByRow): void {
 function holesBetweenRanges(): IdRange[] {
   const list = settled.ranges();
   const gaps = list.slice(1).map(([first], index): IdRange => [list[index]![1] + 1, first - 1]);
-  return gaps.filter(([first, last]) => stored.number(`SELECT COUNT(*) FROM samples WHERE id BETWEEN ${first} AND ${last}`) === 0);
+  return gaps.filter(
+    ([first, last]) => stored.number(`SELECT COUNT(*) FROM samples WHERE id BETWEEN ${first} AND ${last}`) === 0,
+  );
 }
 
 test('ranges, books and view say what a flag per row would, whatever is delivered, rejected, taken back or deleted', () => {

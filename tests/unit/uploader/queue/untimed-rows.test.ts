@@ -44,7 +44,11 @@ test('rows of an epoch that is lost are rejected, with the reason, and no others
   lostBoot(4);
   settled.deliver([[5, 5]]);
   expect(await passing(lostRows.reject(never))).toBe(3);
-  expect([stored.idsOf('rejected'), stored.idsOf('pending'), stored.idsOf('delivered')]).toEqual([[4, 6, 7], [1, 2, 3, 8, 9], [5]]);
+  expect([stored.idsOf('rejected'), stored.idsOf('pending'), stored.idsOf('delivered')]).toEqual([
+    [4, 6, 7],
+    [1, 2, 3, 8, 9],
+    [5],
+  ]);
   expect(stored.number(`SELECT COUNT(*) FROM rejected WHERE reason = '${LOST_REASON}'`)).toBe(3);
   expect(stored.number('SELECT rejected FROM uploader_state')).toBe(3);
 });
@@ -67,7 +71,9 @@ test('it is done at start and once a minute, and told once', async () => {
   const stop = new AbortController();
   const running = lostRows.run(stop.signal);
   await clock.advance(120_000);
-  expect(log.lines).toEqual([{ level: 'warn', message: 'samples were rejected', fields: { count: 4, reason: LOST_REASON } }]);
+  expect(log.lines).toEqual([
+    { level: 'warn', message: 'samples were rejected', fields: { count: 4, reason: LOST_REASON } },
+  ]);
   stored.database.exec('UPDATE epochs SET lost = 1');
   await clock.advance(60_000);
   expect(stored.idsOf('pending')).toEqual([]);

@@ -8,7 +8,13 @@ import { LogRecord } from '../../../support/uploader/log-record.ts';
 import { StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
 const report: UploaderReport = {
-  ...{ writtenAtMs: 1, startedAtMs: 0, endpoint: 'http://127.0.0.1:9109/', counts: NO_UPLOADS, rejectedAtMs: undefined },
+  ...{
+    writtenAtMs: 1,
+    startedAtMs: 0,
+    endpoint: 'http://127.0.0.1:9109/',
+    counts: NO_UPLOADS,
+    rejectedAtMs: undefined,
+  },
   receiver: { condition: 'taking', reason: '', sinceMs: 0 },
   lastDelivery: { atMs: 1, count: 2, bytesSent: 3 },
   uploads: [{ atMs: 1, samples: 2, bytes: 3, outcome: 'delivered', reason: '', times: 1 }],

@@ -23,14 +23,34 @@ beforeEach(() => {
   settled = new Settled(database);
   const store = new StoreReader(database, path);
   const uploads = () => stateOfStopped(undefined, { nowMs: clock.now(), skewMs: undefined });
-  snapshots = new Snapshots({ clock, store, backlog: new Backlog(database, settled), settled: () => settled.ranges(), uploads, batchMetrics: 100 });
+  snapshots = new Snapshots({
+    clock,
+    store,
+    backlog: new Backlog(database, settled),
+    settled: () => settled.ranges(),
+    uploads,
+    batchMetrics: 100,
+  });
 });
 afterEach(() => stored.remove());
 
 /** What the collector notes of one collector. */
 function note(collector: string, lastScrapeMs: number): void {
-  const insert = stored.database.prepare('INSERT OR REPLACE INTO collector_status VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
-  insert.run(collector, 'failing', 'EACCES', 1, 30_000, lastScrapeMs, 1.5, 3, 4, JSON.stringify(durationsOf(0.002, 0.2)));
+  const insert = stored.database.prepare(
+    'INSERT OR REPLACE INTO collector_status VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  );
+  insert.run(
+    collector,
+    'failing',
+    'EACCES',
+    1,
+    30_000,
+    lastScrapeMs,
+    1.5,
+    3,
+    4,
+    JSON.stringify(durationsOf(0.002, 0.2)),
+  );
 }
 
 test('a snapshot of a new database says that nothing is there yet', () => {
@@ -55,11 +75,28 @@ test('a snapshot holds what the collector noted, and the books', () => {
   note('load', clock.now() - 2_000);
   stored.database.exec(`UPDATE collector_state SET heartbeat = 77`);
   stored.database.exec(`UPDATE storage_state SET trouble = 'full', waiting = 9, wal_checkpoint_ms = 12`);
-  stored.database.prepare(`INSERT INTO losses (at, reason, count) VALUES (?, 'cap', 5), (?, 'cap', 70)`).run(clock.now() - 3_599_000, clock.now() - 3_601_000);
+  stored.database
+    .prepare(`INSERT INTO losses (at, reason, count) VALUES (?, 'cap', 5), (?, 'cap', 70)`)
+    .run(clock.now() - 3_599_000, clock.now() - 3_601_000);
   const seen = snapshots.take();
-  const row = { collector: 'load', status: 'failing', message: 'EACCES', sinceMs: 1, intervalMs: 30_000, lastScrapeMs: clock.now() - 2_000, durationMs: 1.5 };
-  expect(seen.collectors).toEqual([{ ...row, collected: 3, failed: 4, durations: durationsOf(0.002, 0.2), lastScrapeAgeMs: 2_000 }]);
-  expect([seen.heartbeatMs, seen.oldestPendingMs, seen.books.pending, seen.droppedInLastHour]).toEqual([77, START_MS, 3, 5]);
+  const row = {
+    collector: 'load',
+    status: 'failing',
+    message: 'EACCES',
+    sinceMs: 1,
+    intervalMs: 30_000,
+    lastScrapeMs: clock.now() - 2_000,
+    durationMs: 1.5,
+  };
+  expect(seen.collectors).toEqual([
+    { ...row, collected: 3, failed: 4, durations: durationsOf(0.002, 0.2), lastScrapeAgeMs: 2_000 },
+  ]);
+  expect([seen.heartbeatMs, seen.oldestPendingMs, seen.books.pending, seen.droppedInLastHour]).toEqual([
+    77,
+    START_MS,
+    3,
+    5,
+  ]);
   expect(seen.storage).toMatchObject({ trouble: 'full', waiting: 9, walCheckpointMs: 12 });
 });
 
@@ -102,7 +139,9 @@ describe('held rows', () => {
 
   test('are those of a clock that the receiver contradicts', async () => {
     stored.rows(5);
-    stored.database.exec(`INSERT INTO epochs (first_id, offset_ms, trusted, boot_id, boot_base_ms, reason) VALUES (6, 0, 1, 'b', 0, 'start')`);
+    stored.database.exec(
+      `INSERT INTO epochs (first_id, offset_ms, trusted, boot_id, boot_base_ms, reason) VALUES (6, 0, 1, 'b', 0, 'start')`,
+    );
     stored.database.exec(`INSERT INTO receiver_clock VALUES ('b', 86400001, 'hold', 0)`);
     stored.rows(10);
     expect(held()).toEqual([10, 'the clock is too far from the receiver’s']);
@@ -124,7 +163,14 @@ describe('held rows', () => {
 test('snapshot: holds the databases that are set aside, and which of them this one takes over', () => {
   writeFileSync(`${stored.path}.schema-6`, '123');
   writeFileSync(`${stored.path}.schema-5.taking-over`, '12345');
-  stored.database.exec(`INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES ('metrics.db.schema-5.taking-over', 'pending', 0, '[]', 0, 0)`);
-  const seen = snapshots.take().setAside.map(({ file, ...rest }) => [file.slice(file.indexOf('.schema')), ...Object.values(rest)]);
-  expect(seen).toEqual([['.schema-5.taking-over', 5, 5, true, true], ['.schema-6', 6, 3, false, false]]);
+  stored.database.exec(
+    `INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES ('metrics.db.schema-5.taking-over', 'pending', 0, '[]', 0, 0)`,
+  );
+  const seen = snapshots
+    .take()
+    .setAside.map(({ file, ...rest }) => [file.slice(file.indexOf('.schema')), ...Object.values(rest)]);
+  expect(seen).toEqual([
+    ['.schema-5.taking-over', 5, 5, true, true],
+    ['.schema-6', 6, 3, false, false],
+  ]);
 });

@@ -54,7 +54,10 @@ test('one that stores half and answers 400 to everything ends with nothing marke
 });
 
 test('one that takes a chunk and then refuses everything ends with nothing blamed: what it took before says nothing of now', async () => {
-  await withReceiver([{ count: 1, headers: { 'X-Taken': 'yes' } }, { status: 400, body: 'unexpected end' }]);
+  await withReceiver([
+    { count: 1, headers: { 'X-Taken': 'yes' } },
+    { status: 400, body: 'unexpected end' },
+  ]);
   await uploads.pass();
   expect(end()).toEqual({ pending: ROWS - 50, delivered: 50, rejected: 0, visible: 50, duplicates: 0 });
   expect(uploads.state.condition).toBe('held');
@@ -75,7 +78,9 @@ test('one that answers 200 with a page ends with nothing marked, and everything 
 });
 
 test('one that sends a byte at a time is given up in time, marks nothing, and gets everything once when it is quicker', async () => {
-  await withReceiver([{ status: 200, body: `{"accepted":50}${' '.repeat(1_000)}`, dripMs: 50, store: 'all' }], { remoteTimeoutMs: 200 });
+  await withReceiver([{ status: 200, body: `{"accepted":50}${' '.repeat(1_000)}`, dripMs: 50, store: 'all' }], {
+    remoteTimeoutMs: 200,
+  });
   await uploads.pass();
   expect(end()).toEqual({ pending: ROWS, delivered: 0, rejected: 0, visible: 50, duplicates: 0 });
   expect(uploads.state.condition).toBe('away');

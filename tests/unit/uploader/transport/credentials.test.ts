@@ -29,7 +29,9 @@ function write(path: string, content: string, mode = 0o600): void {
 describe('the token', () => {
   test('is the content of its file, without white space around it', () => {
     write(token, '  first.token-1\n');
-    expect(credentialsOf({ remoteTokenFile: token }).authorization()).toEqual({ authorization: 'Bearer first.token-1' });
+    expect(credentialsOf({ remoteTokenFile: token }).authorization()).toEqual({
+      authorization: 'Bearer first.token-1',
+    });
   });
 
   test('is none where no file is named', () => {
@@ -48,24 +50,31 @@ describe('the token', () => {
     expect(seen.map(({ authorization }) => authorization)).toEqual(['Bearer first', 'Bearer second', 'Bearer third.']);
   });
 
-  test.each([0o640, 0o604, 0o644, 0o660, 0o601])('is refused where the mode is %o, with the reason, and taken when that is mended', (mode) => {
-    const credentials = credentialsOf({ remoteTokenFile: token });
-    write(token, 's3cret', mode);
-    const refusal = `THUGSHELLS_REMOTE_TOKEN_FILE=${token}: mode 0${mode.toString(8)} lets other users at it; it must be 0600 or narrower`;
-    expect(() => credentials.authorization()).toThrow(refusal);
-    chmodSync(token, 0o400);
-    expect(credentials.authorization()).toEqual({ authorization: 'Bearer s3cret' });
-    chmodSync(token, mode);
-    expect(() => credentials.authorization()).toThrow(refusal);
-  });
+  test.each([0o640, 0o604, 0o644, 0o660, 0o601])(
+    'is refused where the mode is %o, with the reason, and taken when that is mended',
+    (mode) => {
+      const credentials = credentialsOf({ remoteTokenFile: token });
+      write(token, 's3cret', mode);
+      const refusal = `THUGSHELLS_REMOTE_TOKEN_FILE=${token}: mode 0${mode.toString(8)} lets other users at it; it must be 0600 or narrower`;
+      expect(() => credentials.authorization()).toThrow(refusal);
+      chmodSync(token, 0o400);
+      expect(credentials.authorization()).toEqual({ authorization: 'Bearer s3cret' });
+      chmodSync(token, mode);
+      expect(() => credentials.authorization()).toThrow(refusal);
+    },
+  );
 
   test('may have any mode under systemd’s credentials, and only there', () => {
     const credentialsDirectory = join(folder, 'credentials');
     mkdirSync(credentialsDirectory);
     write(join(credentialsDirectory, 'token'), 'mine', 0o644);
     write(`${credentialsDirectory}-not`, 'other', 0o644);
-    expect(credentialsOf({ remoteTokenFile: join(credentialsDirectory, 'token'), credentialsDirectory }).authorization()).toEqual({ authorization: 'Bearer mine' });
-    expect(() => credentialsOf({ remoteTokenFile: `${credentialsDirectory}-not`, credentialsDirectory }).authorization()).toThrow('mode 0644');
+    expect(
+      credentialsOf({ remoteTokenFile: join(credentialsDirectory, 'token'), credentialsDirectory }).authorization(),
+    ).toEqual({ authorization: 'Bearer mine' });
+    expect(() =>
+      credentialsOf({ remoteTokenFile: `${credentialsDirectory}-not`, credentialsDirectory }).authorization(),
+    ).toThrow('mode 0644');
   });
 
   test('are what systemd has passed where no variable names another', () => {
@@ -73,8 +82,13 @@ describe('the token', () => {
     mkdirSync(credentialsDirectory);
     write(join(credentialsDirectory, 'remote_token'), 'mine', 0o400);
     const environment = { CREDENTIALS_DIRECTORY: credentialsDirectory };
-    expect(loadUploaderConfig(environment).values).toMatchObject({ remoteTokenFile: join(credentialsDirectory, 'remote_token'), remoteCaFile: '' });
-    expect(loadUploaderConfig({ ...environment, THUGSHELLS_REMOTE_TOKEN_FILE: token }).values.remoteTokenFile).toBe(token);
+    expect(loadUploaderConfig(environment).values).toMatchObject({
+      remoteTokenFile: join(credentialsDirectory, 'remote_token'),
+      remoteCaFile: '',
+    });
+    expect(loadUploaderConfig({ ...environment, THUGSHELLS_REMOTE_TOKEN_FILE: token }).values.remoteTokenFile).toBe(
+      token,
+    );
     expect(loadUploaderConfig({}).values.remoteTokenFile).toBe('');
   });
 
@@ -94,8 +108,17 @@ test('problems are one sentence for each file that cannot be used', () => {
   write(token, 'x', 0o644);
   const missing = join(folder, 'missing.pem');
   write(join(folder, 'ca.pem'), 'anything', 0o644);
-  const problems = credentialsOf({ remoteTokenFile: token, remoteCaFile: join(folder, 'ca.pem'), remoteCertFile: missing, remoteKeyFile: missing }).problems();
-  expect(problems.map((problem) => problem.split(/[=:]/)[0])).toEqual(['THUGSHELLS_REMOTE_TOKEN_FILE', 'THUGSHELLS_REMOTE_CERT_FILE', 'THUGSHELLS_REMOTE_KEY_FILE']);
+  const problems = credentialsOf({
+    remoteTokenFile: token,
+    remoteCaFile: join(folder, 'ca.pem'),
+    remoteCertFile: missing,
+    remoteKeyFile: missing,
+  }).problems();
+  expect(problems.map((problem) => problem.split(/[=:]/)[0])).toEqual([
+    'THUGSHELLS_REMOTE_TOKEN_FILE',
+    'THUGSHELLS_REMOTE_CERT_FILE',
+    'THUGSHELLS_REMOTE_KEY_FILE',
+  ]);
   expect(credentialsOf({}).problems()).toEqual([]);
 });
 
@@ -123,12 +146,19 @@ describe('a request', () => {
     write(token, 'second');
     await remote.post(madeChunk(1), never);
     await remote.ping(never);
-    expect(receiver.requests.map(({ headers }) => headers['authorization'])).toEqual(['Bearer first', 'Bearer second', 'Bearer second']);
+    expect(receiver.requests.map(({ headers }) => headers['authorization'])).toEqual([
+      'Bearer first',
+      'Bearer second',
+      'Bearer second',
+    ]);
   });
 
   test('is not made with a token that is refused: everything is held, and goes on when that is mended', async () => {
     write(token, 's3cret', 0o644);
-    expect(await remote.post(madeChunk(1), never)).toMatchObject({ outcome: { kind: 'hold', reason: expect.stringContaining('mode 0644') }, bytesSent: 0 });
+    expect(await remote.post(madeChunk(1), never)).toMatchObject({
+      outcome: { kind: 'hold', reason: expect.stringContaining('mode 0644') },
+      bytesSent: 0,
+    });
     expect(await remote.ping(never)).toBeUndefined();
     expect(receiver.requests).toEqual([]);
     chmodSync(token, 0o600);
@@ -136,7 +166,9 @@ describe('a request', () => {
   });
 
   test('is not made where the file is missing', async () => {
-    expect(await remote.post(madeChunk(1), never)).toMatchObject({ outcome: { kind: 'hold', reason: expect.stringContaining(token) } });
+    expect(await remote.post(madeChunk(1), never)).toMatchObject({
+      outcome: { kind: 'hold', reason: expect.stringContaining(token) },
+    });
     expect(receiver.requests).toEqual([]);
   });
 

@@ -33,7 +33,13 @@ beforeEach(async () => {
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const remoteUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/write`;
-  remote = new RemoteWrite({ clock: systemClock, remoteUrl, remoteTimeoutMs: 20_000, ...straight, onConnectionClosed: () => undefined });
+  remote = new RemoteWrite({
+    clock: systemClock,
+    remoteUrl,
+    remoteTimeoutMs: 20_000,
+    ...straight,
+    onConnectionClosed: () => undefined,
+  });
 });
 afterEach(async () => {
   remote.close();
@@ -52,8 +58,16 @@ describe('a receiver of 1.0', () => {
   test('gets the headers that the specification asks for, and is asked once whether it takes 2.0', async () => {
     expect([await post(), await post()]).toEqual([delivered, delivered]);
     expect(remote.format).toBe('remote-write-1');
-    expect(requests.map((headers) => headers['x-prometheus-remote-write-version'])).toEqual(['0.1.0', '2.0.0', '0.1.0']);
-    expect(requests[0]).toMatchObject({ 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy', 'user-agent': expect.stringMatching(/^thugshells\/\d/) });
+    expect(requests.map((headers) => headers['x-prometheus-remote-write-version'])).toEqual([
+      '0.1.0',
+      '2.0.0',
+      '0.1.0',
+    ]);
+    expect(requests[0]).toMatchObject({
+      'content-type': 'application/x-protobuf',
+      'content-encoding': 'snappy',
+      'user-agent': expect.stringMatching(/^thugshells\/\d/),
+    });
   });
 
   test('that refuses 2.0 with 415 or 400 goes on with 1.0', async () => {
@@ -70,12 +84,27 @@ describe('a receiver of 1.0', () => {
   });
 
   test.each([
-    [400, 'rejected'], [409, 'rejected'], [413, 'rejected'], [422, 'rejected'],
-    [401, 'hold'], [403, 'hold'], [404, 'hold'], [405, 'hold'], [415, 'hold'], [301, 'hold'],
-    [408, 'retry'], [429, 'retry'], [500, 'retry'], [502, 'retry'], [503, 'retry'],
+    [400, 'rejected'],
+    [409, 'rejected'],
+    [413, 'rejected'],
+    [422, 'rejected'],
+    [401, 'hold'],
+    [403, 'hold'],
+    [404, 'hold'],
+    [405, 'hold'],
+    [415, 'hold'],
+    [301, 'hold'],
+    [408, 'retry'],
+    [429, 'retry'],
+    [500, 'retry'],
+    [502, 'retry'],
+    [503, 'retry'],
   ])('that answers %d leads to %s', async (status, kind) => {
     answer = () => [status, {}, 'out of order sample\n'];
-    expect(await post()).toMatchObject({ kind, ...(status === 301 ? {} : { reason: `HTTP ${status}: out of order sample` }) });
+    expect(await post()).toMatchObject({
+      kind,
+      ...(status === 301 ? {} : { reason: `HTTP ${status}: out of order sample` }),
+    });
   });
 
   test('that asks for a wait gets it', async () => {
@@ -112,7 +141,10 @@ describe('a receiver of 2.0', () => {
 
   test('that no longer counts is one of 1.0 behind the same address: nothing counts as delivered, and 1.0 comes next', async () => {
     written = undefined;
-    expect(await post()).toMatchObject({ kind: 'hold', reason: expect.stringMatching(/no longer takes remote write 2.0/) });
+    expect(await post()).toMatchObject({
+      kind: 'hold',
+      reason: expect.stringMatching(/no longer takes remote write 2.0/),
+    });
     expect([remote.format, await post()]).toEqual(['remote-write-1', delivered]);
   });
 
@@ -130,15 +162,28 @@ describe('a receiver of 2.0', () => {
 
 describe('an address that takes the other protocol is refused at the start:', () => {
   test.each([
-    ['remote-write', 'http://127.0.0.1:8428/api/v1/import', /takes JSON lines, and THUGSHELLS_REMOTE_PROTOCOL is remote-write/],
-    ['victoriametrics', 'http://127.0.0.1:9090/api/v1/write', /takes remote write, and THUGSHELLS_REMOTE_PROTOCOL is victoriametrics/],
+    [
+      'remote-write',
+      'http://127.0.0.1:8428/api/v1/import',
+      /takes JSON lines, and THUGSHELLS_REMOTE_PROTOCOL is remote-write/,
+    ],
+    [
+      'victoriametrics',
+      'http://127.0.0.1:9090/api/v1/write',
+      /takes remote write, and THUGSHELLS_REMOTE_PROTOCOL is victoriametrics/,
+    ],
     ['victoriametrics', 'http://mimir/api/v1/push', /takes remote write/],
   ])('%s at %s', (protocol, url, message) => {
-    expect(() => loadUploaderConfig({ THUGSHELLS_REMOTE_PROTOCOL: protocol, THUGSHELLS_REMOTE_URL: url })).toThrow(message);
+    expect(() => loadUploaderConfig({ THUGSHELLS_REMOTE_PROTOCOL: protocol, THUGSHELLS_REMOTE_URL: url })).toThrow(
+      message,
+    );
   });
 
   test('but not the right one', () => {
-    const { values } = loadUploaderConfig({ THUGSHELLS_REMOTE_PROTOCOL: 'remote-write', THUGSHELLS_REMOTE_URL: 'http://mimir/api/v1/push' });
+    const { values } = loadUploaderConfig({
+      THUGSHELLS_REMOTE_PROTOCOL: 'remote-write',
+      THUGSHELLS_REMOTE_URL: 'http://mimir/api/v1/push',
+    });
     expect(values.remoteProtocol).toBe('remote-write');
   });
 });

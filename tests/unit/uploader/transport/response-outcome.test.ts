@@ -32,7 +32,10 @@ describe('a part of a chunk is taken by', () => {
   });
 
   test('accepted and rejected ones that are named, with their reasons', () => {
-    const rejected = [{ index: 3, reason: 'too old' }, { index: 49, reason: 'bad label' }];
+    const rejected = [
+      { index: 3, reason: 'too old' },
+      { index: 49, reason: 'bad label' },
+    ];
     expect(outcome(200, { accepted: 48, rejected })).toEqual({ kind: 'partial', accepted: 48, rejected });
   });
 
@@ -89,7 +92,10 @@ describe('nothing is taken, and the chunk is tried again, after', () => {
 
 describe('the chunk is rejected, to be searched for what is wrong with it, after', () => {
   test.each([400, 413, 422])('%d', (status) => {
-    expect(outcome(status, 'cannot parse line')).toEqual({ kind: 'rejected', reason: `HTTP ${status}: cannot parse line` });
+    expect(outcome(status, 'cannot parse line')).toEqual({
+      kind: 'rejected',
+      reason: `HTTP ${status}: cannot parse line`,
+    });
   });
 });
 
@@ -144,7 +150,12 @@ describe('Retry-After', () => {
     ['a date, read against the answer’s own Date', 'Tue, 14 Nov 2023 22:14:20 GMT', date, 60_000],
     ['a date in the past', 'Tue, 14 Nov 2023 22:00:00 GMT', date, 0],
     ['a date far ahead', 'Wed, 15 Nov 2023 22:13:20 GMT', date, 900_000],
-    ['a date of an answer without a Date: this board’s clock may be wrong', 'Tue, 14 Nov 2023 22:14:20 GMT', undefined, undefined],
+    [
+      'a date of an answer without a Date: this board’s clock may be wrong',
+      'Tue, 14 Nov 2023 22:14:20 GMT',
+      undefined,
+      undefined,
+    ],
     ['a date of an answer whose Date cannot be read', 'Tue, 14 Nov 2023 22:14:20 GMT', 'today', undefined],
     ['no sense', 'soon', date, undefined],
     ['nothing', undefined, date, undefined],
@@ -153,6 +164,10 @@ describe('Retry-After', () => {
   });
 
   test.each([429, 503, 408])('is heeded with %d', (status) => {
-    expect(outcome(status, '', { retryAfter: '7' })).toEqual({ kind: 'retry', reason: `HTTP ${status}`, retryAfterMs: 7_000 });
+    expect(outcome(status, '', { retryAfter: '7' })).toEqual({
+      kind: 'retry',
+      reason: `HTTP ${status}`,
+      retryAfterMs: 7_000,
+    });
   });
 });

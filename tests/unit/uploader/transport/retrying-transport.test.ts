@@ -22,7 +22,10 @@ beforeEach(() => {
 });
 
 /** Posts over a transport that comes to these outcomes, one a try; the last one stays. */
-function post(outcomes: readonly Outcome[], settings: { attempts?: number; random?: () => number; isLongAway?: boolean } = {}): Promise<Post> {
+function post(
+  outcomes: readonly Outcome[],
+  settings: { attempts?: number; random?: () => number; isLongAway?: boolean } = {},
+): Promise<Post> {
   const { attempts = 3, random = () => 0.5, isLongAway = false } = settings;
   const transport = {
     async post(): Promise<Post> {
@@ -34,7 +37,16 @@ function post(outcomes: readonly Outcome[], settings: { attempts?: number; rando
     expect(samples).toBe(3);
     seen.push(made.outcome);
   };
-  const retrying = new Retrying(transport, { clock, logger: log, policy, attempts, random, onPost, isLongAway: () => isLongAway, stop: stop.signal });
+  const retrying = new Retrying(transport, {
+    clock,
+    logger: log,
+    policy,
+    attempts,
+    random,
+    onPost,
+    isLongAway: () => isLongAway,
+    stop: stop.signal,
+  });
   return retrying.post(chunk, new AbortController().signal);
 }
 
@@ -78,7 +90,12 @@ describe('a post', () => {
   });
 
   test('waits the longer of backoff and Retry-After', async () => {
-    await finish(post([{ ...away, retryAfterMs: 7_000 }, { ...away, retryAfterMs: 7_000 }]));
+    await finish(
+      post([
+        { ...away, retryAfterMs: 7_000 },
+        { ...away, retryAfterMs: 7_000 },
+      ]),
+    );
     expect(clock.sleeps).toEqual([7_000, 15_000]);
   });
 

@@ -60,7 +60,11 @@ describe('a post', () => {
     await post();
     const { headers } = receiver.requests[0]!;
     const { host } = new URL(receiver.url);
-    const needed = { 'content-type': 'application/json', 'content-encoding': 'gzip', 'content-length': String(chunk.body.length) };
+    const needed = {
+      'content-type': 'application/json',
+      'content-encoding': 'gzip',
+      'content-length': String(chunk.body.length),
+    };
     expect(headers).toEqual({ host, connection: 'keep-alive', ...needed });
   });
 
@@ -75,7 +79,9 @@ describe('a post', () => {
   });
 
   test('heeds Retry-After by the receiver’s clock', async () => {
-    const headers = { 'Retry-After': new Date(Math.floor(Date.now() / 1000) * 1000 - 3_600_000 + 60_000).toUTCString() };
+    const headers = {
+      'Retry-After': new Date(Math.floor(Date.now() / 1000) * 1000 - 3_600_000 + 60_000).toUTCString(),
+    };
     receiver.setFaults({ status: 429, headers, dateSkewMs: -3_600_000 });
     const { outcome } = await post();
     const waitMs = outcome.kind === 'retry' ? (outcome.retryAfterMs ?? 0) : 0;
@@ -86,7 +92,10 @@ describe('a post', () => {
   test('is not repeated to where a redirect leads', async () => {
     const elsewhere = await startReceiver();
     receiver.setFaults({ status: 307, headers: { Location: `${elsewhere.url}/api/v1/import` } });
-    expect(await post()).toMatchObject({ outcome: { kind: 'hold', reason: expect.stringContaining(elsewhere.url) }, status: 307 });
+    expect(await post()).toMatchObject({
+      outcome: { kind: 'hold', reason: expect.stringContaining(elsewhere.url) },
+      status: 307,
+    });
     expect([elsewhere.requests.length, receiver.requests.length]).toEqual([0, 1]);
     await elsewhere.stop();
   });
@@ -102,7 +111,13 @@ describe('no answer', () => {
   test('because nothing listens', async () => {
     await receiver.stop();
     const seen = await post();
-    expect(seen).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ECONNREFUSED', bytesSent: 0, bytesReceived: 0, closing: false });
+    expect(seen).toMatchObject({
+      outcome: { kind: 'retry' },
+      errorCode: 'ECONNREFUSED',
+      bytesSent: 0,
+      bytesReceived: 0,
+      closing: false,
+    });
     expect(seen.status).toBeUndefined();
   });
 
@@ -126,7 +141,10 @@ describe('no answer', () => {
 
   test('that is worth reading to its end, because it is too long', async () => {
     receiver.setFaults({ status: 200, body: 'x'.repeat(1024 ** 2) });
-    expect(await post()).toMatchObject({ outcome: { kind: 'retry', reason: expect.stringContaining('65536') }, errorCode: 'ANSWER_TOO_LONG' });
+    expect(await post()).toMatchObject({
+      outcome: { kind: 'retry', reason: expect.stringContaining('65536') },
+      errorCode: 'ANSWER_TOO_LONG',
+    });
     await until('the connection is closed', () => closed.length === 1);
   });
 
@@ -234,5 +252,8 @@ test('the receiver’s date is asked for over a connection of its own', async ()
   await post();
   const date = await remote.dateOf(`${receiver.url}/health`, never);
   expect(Math.abs(Date.parse(date!) - (Date.now() - 3_600_000))).toBeLessThan(5_000);
-  expect(receiver.requests.map(({ method, connection }) => [method, connection])).toEqual([['POST', 1], ['HEAD', 2]]);
+  expect(receiver.requests.map(({ method, connection }) => [method, connection])).toEqual([
+    ['POST', 1],
+    ['HEAD', 2],
+  ]);
 });

@@ -1,6 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, type AddressInfo, type LookupFunction, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,7 +31,22 @@ const file = (name: string): string => join(folder, name);
 function certify(name: string, signer?: string): void {
   const subject = ['-newkey', 'rsa:2048', '-nodes', '-keyout', file(`${name}.key`), '-subj', `/CN=${name}`];
   const by = signer === undefined ? [] : ['-CA', file(`${signer}.pem`), '-CAkey', file(`${signer}.key`)];
-  execFileSync('openssl', ['req', '-x509', ...subject, '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2', ...by, '-out', file(`${name}.pem`)], { stdio: 'pipe' });
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      ...subject,
+      '-addext',
+      'subjectAltName=IP:127.0.0.1',
+      '-days',
+      '2',
+      ...by,
+      '-out',
+      file(`${name}.pem`),
+    ],
+    { stdio: 'pipe' },
+  );
 }
 
 beforeAll(() => {
@@ -39,10 +60,13 @@ afterEach(async () => {
 
 async function listen(server: Server, host = '127.0.0.1', port = 0): Promise<number> {
   await new Promise<void>((resolve) => server.listen(port, host, resolve));
-  ends.push(() => new Promise((resolve) => {
-    server.close(resolve);
-    server.closeAllConnections();
-  }));
+  ends.push(
+    () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
+  );
   return (server.address() as AddressInfo).port;
 }
 
@@ -51,7 +75,14 @@ function post(remoteUrl: string, options: Partial<VictoriaMetricsOptions> = {}):
 }
 
 function remoteOf(remoteUrl: string, options: Partial<VictoriaMetricsOptions> = {}): VictoriaMetrics {
-  const remote = new VictoriaMetrics({ ...straight, clock: systemClock, remoteUrl, remoteTimeoutMs: 20_000, onConnectionClosed: () => undefined, ...options });
+  const remote = new VictoriaMetrics({
+    ...straight,
+    clock: systemClock,
+    remoteUrl,
+    remoteTimeoutMs: 20_000,
+    onConnectionClosed: () => undefined,
+    ...options,
+  });
   ends.push(async () => remote.close());
   return remote;
 }
@@ -62,19 +93,29 @@ describe('over TLS', () => {
   /** Takes everything, and notes who the client says it is. */
   async function tlsReceiver(asks = false): Promise<string> {
     const key = { cert: readFileSync(file('ours.pem')), key: readFileSync(file('ours.key')) };
-    const server = createTlsServer({ ...key, requestCert: asks, rejectUnauthorized: asks, ca: readFileSync(file('theirs.pem')) }, (request, response) => {
-      seen.push((request.socket as TLSSocket).getPeerCertificate()?.subject?.CN as string | undefined);
-      request.resume().once('end', () => response.writeHead(204).end());
-    });
+    const server = createTlsServer(
+      { ...key, requestCert: asks, rejectUnauthorized: asks, ca: readFileSync(file('theirs.pem')) },
+      (request, response) => {
+        seen.push((request.socket as TLSSocket).getPeerCertificate()?.subject?.CN as string | undefined);
+        request.resume().once('end', () => response.writeHead(204).end());
+      },
+    );
     return `https://127.0.0.1:${await listen(server)}/api/v1/import`;
   }
 
   test('a receiver whose authority is not known gets nothing; one whose authority is named gets everything', async () => {
     const url = await tlsReceiver();
-    expect(await post(url)).toMatchObject({ outcome: { kind: 'retry', reason: expect.stringMatching(/self.signed/) }, errorCode: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
-    expect(await post(url, { credentials: credentialsOf({ remoteCaFile: file('theirs.pem') }) })).toMatchObject({ outcome: { kind: 'retry' } });
+    expect(await post(url)).toMatchObject({
+      outcome: { kind: 'retry', reason: expect.stringMatching(/self.signed/) },
+      errorCode: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+    });
+    expect(await post(url, { credentials: credentialsOf({ remoteCaFile: file('theirs.pem') }) })).toMatchObject({
+      outcome: { kind: 'retry' },
+    });
     expect(seen).toEqual([]);
-    expect(await post(url, { credentials: credentialsOf({ remoteCaFile: file('ours.pem') }) })).toMatchObject({ outcome: { kind: 'delivered' } });
+    expect(await post(url, { credentials: credentialsOf({ remoteCaFile: file('ours.pem') }) })).toMatchObject({
+      outcome: { kind: 'delivered' },
+    });
   });
 
   test('an authority that takes the place of another in its file is the one that counts from then on', async () => {
@@ -92,7 +133,11 @@ describe('over TLS', () => {
     const remoteCaFile = file('ours.pem');
     expect((await post(url, { credentials: credentialsOf({ remoteCaFile }) })).outcome.kind).toBe('retry');
     seen.length = 0;
-    const credentials = credentialsOf({ remoteCaFile, remoteCertFile: file('theirs.pem'), remoteKeyFile: file('theirs.key') });
+    const credentials = credentialsOf({
+      remoteCaFile,
+      remoteCertFile: file('theirs.pem'),
+      remoteKeyFile: file('theirs.key'),
+    });
     expect((await post(url, { credentials })).outcome.kind).toBe('delivered');
     expect(seen).toEqual(['theirs']);
   });
@@ -111,7 +156,10 @@ describe('over TLS', () => {
       ends.push(async () => void [socket, onward].map((each) => each.destroy()));
     });
     const proxyUrl = `http://127.0.0.1:${await listen(proxy)}`;
-    expect((await post(url, { credentials: credentialsOf({ remoteCaFile: file('ours.pem') }), proxyFor: () => proxyUrl })).outcome).toEqual({ kind: 'delivered' });
+    expect(
+      (await post(url, { credentials: credentialsOf({ remoteCaFile: file('ours.pem') }), proxyFor: () => proxyUrl }))
+        .outcome,
+    ).toEqual({ kind: 'delivered' });
     expect(tunnels).toEqual([new URL(url).host]);
   });
 });
@@ -123,7 +171,11 @@ test('through a proxy a plain address is asked for whole, with the proxy’s own
   const proxy = createServer((request: IncomingMessage, response: ServerResponse) => {
     asked.push([request.url, request.headers['proxy-authorization']]);
     const { 'proxy-authorization': _, ...headers } = request.headers;
-    request.pipe(httpRequest(request.url!, { method: request.method!, headers }, (answer) => answer.pipe(response.writeHead(answer.statusCode!))));
+    request.pipe(
+      httpRequest(request.url!, { method: request.method!, headers }, (answer) =>
+        answer.pipe(response.writeHead(answer.statusCode!)),
+      ),
+    );
   });
   const proxyUrl = `http://ann:s3cret@127.0.0.1:${await listen(proxy)}`;
   const remoteUrl = `${receiver.url}/api/v1/import`;

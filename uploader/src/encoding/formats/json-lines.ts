@@ -58,7 +58,11 @@ export class JsonLinesBody implements BodyFormat<Uint8Array> {
     this.#length += bytes.length;
   }
 
-  #appendNumbers({ bytes, starts }: PrintedNumbers, next: Int32Array, { first, count }: { first: number; count: number }): void {
+  #appendNumbers(
+    { bytes, starts }: PrintedNumbers,
+    next: Int32Array,
+    { first, count }: { first: number; count: number },
+  ): void {
     let length = this.#length;
     for (let place = first, left = count; left > 0; place = next[place]!, left--) {
       const start = starts[place]!;

@@ -34,7 +34,11 @@ export function writeText(field: number, text: string, writer: PbfWriter): void 
 }
 
 /** Writes the samples of a TimeSeries. */
-export function writeSamples({ first, count }: SeriesPart<unknown>, { values, timestamps, next }: BodyColumns, writer: PbfWriter): void {
+export function writeSamples(
+  { first, count }: SeriesPart<unknown>,
+  { values, timestamps, next }: BodyColumns,
+  writer: PbfWriter,
+): void {
   const sample: Sample = { value: 0, timestampMs: 0 };
   for (let place = first, left = count; left > 0; place = next[place]!, left--) {
     sample.value = values.numberAt(place);

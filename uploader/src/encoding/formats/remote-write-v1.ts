@@ -26,21 +26,29 @@ export class WriteRequestBody implements BodyFormat<Uint8Array> {
   headOf(series: SeriesRow, text?: string): Uint8Array {
     const writer = new PbfWriter();
     for (const label of sortedLabels(series, text)) {
-      writer.writeMessage(LABELS, ([name, value], message) => {
-        writeText(NAME, name, message);
-        writeText(VALUE, value, message);
-      }, label);
+      writer.writeMessage(
+        LABELS,
+        ([name, value], message) => {
+          writeText(NAME, name, message);
+          writeText(VALUE, value, message);
+        },
+        label,
+      );
     }
     return written(writer).slice();
   }
 
   write(part: SeriesPart<Uint8Array>, columns: BodyColumns): void {
-    this.#writer.writeMessage(TIMESERIES, ({ head }, message) => {
-      message.realloc(head.length);
-      message.buf.set(head, message.pos);
-      message.pos += head.length;
-      writeSamples(part, columns, message);
-    }, part);
+    this.#writer.writeMessage(
+      TIMESERIES,
+      ({ head }, message) => {
+        message.realloc(head.length);
+        message.buf.set(head, message.pos);
+        message.pos += head.length;
+        writeSamples(part, columns, message);
+      },
+      part,
+    );
   }
 
   finish(): Uint8Array {

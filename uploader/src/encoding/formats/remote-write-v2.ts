@@ -29,10 +29,17 @@ export class WriteRequestV2Body implements BodyFormat<readonly string[]> {
   }
 
   write(part: SeriesPart<readonly string[]>, columns: BodyColumns): void {
-    this.#series.writeMessage(TIMESERIES, ({ head }, message) => {
-      message.writePackedVarint(LABELS_REFS, head.map((symbol) => this.#refOf(symbol)));
-      writeSamples(part, columns, message);
-    }, part);
+    this.#series.writeMessage(
+      TIMESERIES,
+      ({ head }, message) => {
+        message.writePackedVarint(
+          LABELS_REFS,
+          head.map((symbol) => this.#refOf(symbol)),
+        );
+        writeSamples(part, columns, message);
+      },
+      part,
+    );
   }
 
   /** Without anything written: a request without series, which asks whether the receiver knows this version. */

@@ -30,9 +30,18 @@ export class BatchColumns {
     const join = (of: (part: PrintedRows) => Uint8Array): Uint8Array => joinPrinted(parts.map(of));
     this.#begin(count);
     return (
-      this.series.readWhole(join((part) => part.seriesIds), count) &&
-      this.timestamps.readWhole(join((part) => part.timestamps), count) &&
-      this.values.readFinite(join((part) => part.values), count) &&
+      this.series.readWhole(
+        join((part) => part.seriesIds),
+        count,
+      ) &&
+      this.timestamps.readWhole(
+        join((part) => part.timestamps),
+        count,
+      ) &&
+      this.values.readFinite(
+        join((part) => part.values),
+        count,
+      ) &&
       this.#areTimesWithin(Math.min(MAX_TIMESTAMP_MS, latestMs)) &&
       this.#readIds(parts)
     );
@@ -51,9 +60,18 @@ export class BatchColumns {
     const print = (of: (row: StoredRow) => number | string): Uint8Array => Buffer.from(sound.map(of).join());
     this.#begin(sound.length);
     this.ids.set(sound.map(({ id }) => id));
-    this.series.readWhole(print(({ seriesId }) => seriesId), this.count);
-    this.timestamps.readWhole(print(({ timestampMs }) => timestampMs as number), this.count);
-    this.values.readFinite(print(({ value, printedValue }) => (typeof value === 'string' ? 1 : printedValue)), this.count);
+    this.series.readWhole(
+      print(({ seriesId }) => seriesId),
+      this.count,
+    );
+    this.timestamps.readWhole(
+      print(({ timestampMs }) => timestampMs as number),
+      this.count,
+    );
+    this.values.readFinite(
+      print(({ value, printedValue }) => (typeof value === 'string' ? 1 : printedValue)),
+      this.count,
+    );
     this.texts = sound.map(({ value }) => (typeof value === 'string' ? value : undefined));
     return rows.flatMap(({ id }, index) => (refusals[index] === undefined ? [] : [{ id, reason: refusals[index] }]));
   }

@@ -70,7 +70,9 @@ export class PrintedNumbers {
       // Both are exact, so that the quotient is the nearest double, as Number() finds it too, but four times as slowly.
       if (at === end) return point === end ? sign * digits : (sign * digits) / POWERS_OF_TEN[end - point - 1]!;
     }
-    return Number(Buffer.from(bytes.buffer, bytes.byteOffset + this.starts[place]!, end - this.starts[place]!).toString('latin1'));
+    return Number(
+      Buffer.from(bytes.buffer, bytes.byteOffset + this.starts[place]!, end - this.starts[place]!).toString('latin1'),
+    );
   }
 
   /** Lets go of the text; what was read of it stays. */

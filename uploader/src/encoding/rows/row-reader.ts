@@ -49,7 +49,13 @@ export interface SeriesRow {
 
 type RangeWithOffset = readonly [firstId: number, lastId: number, offsetMs: number];
 type StoredBytes = Uint8Array | null;
-type StoredColumns = readonly [count: number, seriesIds: StoredBytes, timestamps: StoredBytes, values: StoredBytes, areNumbers: number];
+type StoredColumns = readonly [
+  count: number,
+  seriesIds: StoredBytes,
+  timestamps: StoredBytes,
+  values: StoredBytes,
+  areNumbers: number,
+];
 
 interface Bounds {
   readonly first: number;
@@ -76,15 +82,22 @@ export class RowReader {
   readonly #rows: Statement<[Bounds], StoredRow>;
   readonly #lossesMark: Statement<[], string>;
   readonly #epochs: Statement<[], [firstId: number, offsetMs: number]>;
-  readonly #series: Statement<[number], { id: number; name: string; device_id: string; tags: string; value_type: number }>;
+  readonly #series: Statement<
+    [number],
+    { id: number; name: string; device_id: string; tags: string; value_type: number }
+  >;
 
   constructor(databasePath: string) {
     const database = openDatabase(databasePath, { readonly: true, cacheKiB: CACHE_KIB });
     this.#database = database;
     this.#printed = database.prepare<[Bounds], StoredColumns>(PRINTED).raw();
-    this.#first = database.prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1').pluck();
+    this.#first = database
+      .prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1')
+      .pluck();
     this.#ids = database
-      .prepare<[number, number], StoredBytes>('SELECT CAST(group_concat(id) AS BLOB) FROM samples WHERE id BETWEEN ? AND ?')
+      .prepare<[number, number], StoredBytes>(
+        'SELECT CAST(group_concat(id) AS BLOB) FROM samples WHERE id BETWEEN ? AND ?',
+      )
       .pluck();
     this.#rows = database.prepare(
       `SELECT id, series_id AS seriesId, IIF(typeof(timestamp_ms) = 'integer', timestamp_ms + @offset, timestamp_ms) AS timestampMs,
@@ -92,7 +105,9 @@ export class RowReader {
        FROM samples WHERE id BETWEEN @first AND @last ORDER BY id`,
     );
     this.#lossesMark = database.prepare<[], string>(LOSSES_MARK).pluck();
-    this.#epochs = database.prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id').raw();
+    this.#epochs = database
+      .prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id')
+      .raw();
     this.#series = database.prepare('SELECT id, name, device_id, tags, value_type FROM series WHERE id >= ?');
   }
 
@@ -107,7 +122,11 @@ export class RowReader {
     const printed: (PrintedRows | undefined)[] = [];
     let room = limit;
     for (const [first, last] of ranges) {
-      for (let from = this.#first.get(first, last); from !== undefined && room > 0; from = this.#first.get(read.at(-1)![1] + 1, last)) {
+      for (
+        let from = this.#first.get(first, last);
+        from !== undefined && room > 0;
+        from = this.#first.get(read.at(-1)![1] + 1, last)
+      ) {
         // As many ids as there is room for rows: more rows than that they cannot hold.
         const range: IdRange = [from, Math.min(last, from + room - 1)];
         read.push(range);
@@ -125,7 +144,9 @@ export class RowReader {
 
   /** All rows in some ranges, one by one. */
   rows(ranges: readonly IdRange[]): StoredRow[] {
-    return this.#withOffsets(ranges).flatMap(([first, last, offsetMs]) => this.#rows.all({ first, last, offset: BigInt(offsetMs) }));
+    return this.#withOffsets(ranges).flatMap(([first, last, offsetMs]) =>
+      this.#rows.all({ first, last, offset: BigInt(offsetMs) }),
+    );
   }
 
   /** Shows later whether a pending row has gone since. */
@@ -145,8 +166,13 @@ export class RowReader {
   }
 
   #print([first, last, offsetMs]: RangeWithOffset): { readonly count: number; readonly rows: PrintedRows | undefined } {
-    const [count, seriesIds, timestamps, values, areNumbers] = this.#printed.get({ first, last, offset: BigInt(offsetMs) })!;
-    if (areNumbers !== 1 || seriesIds === null || timestamps === null || values === null) return { count, rows: undefined };
+    const [count, seriesIds, timestamps, values, areNumbers] = this.#printed.get({
+      first,
+      last,
+      offset: BigInt(offsetMs),
+    })!;
+    if (areNumbers !== 1 || seriesIds === null || timestamps === null || values === null)
+      return { count, rows: undefined };
     const ids = count === last - first + 1 ? undefined : this.#ids.get(first, last)!;
     return { count, rows: { count, firstId: first, ids, seriesIds, timestamps, values } };
   }

@@ -46,26 +46,42 @@ export class HistoryReader {
 
   constructor(path: string) {
     this.#database = openDatabase(path, { readonly: true });
-    this.#series = this.#database.prepare('SELECT id, name, tags FROM series WHERE value_type = 0 AND name IN (SELECT value FROM json_each(?)) ORDER BY name, tags');
+    this.#series = this.#database.prepare(
+      'SELECT id, name, tags FROM series WHERE value_type = 0 AND name IN (SELECT value FROM json_each(?)) ORDER BY name, tags',
+    );
     this.#newest = this.#database.prepare<[], number | null>('SELECT MAX(timestamp_ms) FROM samples').pluck();
     this.#rows = this.#database.prepare(
       `SELECT id, timestamp_ms AS storedMs, series_id AS seriesId, value FROM samples
        WHERE timestamp_ms > ? AND timestamp_ms <= ? AND series_id IN (SELECT value FROM json_each(?)) ORDER BY timestamp_ms`,
     );
-    this.#epochs = this.#database.prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id').raw();
+    this.#epochs = this.#database
+      .prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id')
+      .raw();
   }
 
   /** @param nowMs the end of the hour; @param monotonic a clock for the limit of time */
   read(nowMs: number, monotonic: () => number): History {
     const series = this.#series.all(JSON.stringify(PLOTS.flatMap(({ names }) => names)));
-    const { rows, isCutShort } = this.#lastHour(series.map(({ id }) => id), monotonic);
+    const { rows, isCutShort } = this.#lastHour(
+      series.map(({ id }) => id),
+      monotonic,
+    );
     const bySeries = groupBy(this.#withTrueTimes(rows, nowMs), ({ seriesId }) => seriesId);
     const plots = PLOTS.map((plot) => {
       const own = series.filter(({ name }) => plot.names.includes(name));
-      const read = own.map(({ id, name, tags }): RowsOfPlot => ({ name, labels: JSON.parse(tags) as Labels, points: bySeries.get(id) ?? [] }));
+      const read = own.map(({ id, name, tags }): RowsOfPlot => ({
+        name,
+        labels: JSON.parse(tags) as Labels,
+        points: bySeries.get(id) ?? [],
+      }));
       return plotOf(plot, read);
     });
-    return { from: (nowMs - HOUR_MS) / 1000, to: nowMs / 1000, isCutShort, plots: plots.filter(({ times }) => times.length > 1) };
+    return {
+      from: (nowMs - HOUR_MS) / 1000,
+      to: nowMs / 1000,
+      isCutShort,
+      plots: plots.filter(({ times }) => times.length > 1),
+    };
   }
 
   close(): void {
@@ -117,7 +133,9 @@ function plotOf(source: PlotSource, rows: readonly RowsOfPlot[]): Plot {
 }
 
 function mean(points: readonly { readonly value: number }[] | undefined): number | null {
-  return points === undefined ? null : Number((points.reduce((sum, { value }) => sum + value, 0) / points.length).toPrecision(5));
+  return points === undefined
+    ? null
+    : Number((points.reduce((sum, { value }) => sum + value, 0) / points.length).toPrecision(5));
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => number): Map<number, T[]> {

@@ -61,7 +61,10 @@ export class HistoryThread {
 
   async #ask(nowMs: number): Promise<string> {
     const { workerFile, databasePath } = this.#options;
-    this.#worker ??= new Worker(workerFile, { workerData: databasePath, resourceLimits: { maxOldGenerationSizeMb: 64 } });
+    this.#worker ??= new Worker(workerFile, {
+      workerData: databasePath,
+      resourceLimits: { maxOldGenerationSizeMb: 64 },
+    });
     const worker = this.#worker;
     try {
       return await answerOf(worker, nowMs);
@@ -83,7 +86,9 @@ function answerOf(worker: Worker, nowMs: number): Promise<string> {
       act();
     };
     const late = setTimeout(() => end(() => reject(new Error('no answer in time'))), PATIENCE_MS).unref();
-    worker.once('message', ({ json, error }: { json?: string; error?: string }) => end(() => (json === undefined ? reject(new Error(error)) : resolve(json))));
+    worker.once('message', ({ json, error }: { json?: string; error?: string }) =>
+      end(() => (json === undefined ? reject(new Error(error)) : resolve(json))),
+    );
     worker.once('error', (error) => end(() => reject(error instanceof Error ? error : new Error(String(error)))));
     worker.once('exit', () => end(() => reject(new Error('the thread ended'))));
     worker.postMessage(nowMs);

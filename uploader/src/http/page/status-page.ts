@@ -50,7 +50,8 @@ function overall({ status, reason }: BoxStatus): Html {
 
 function samples({ books, backlog }: BoxStatus): Html {
   const { collected, delivered, pending, rejected, dropped } = books;
-  const one = (name: string, value: number, kind = ''): Html => html`<div class="${kind}"><dt>${name}</dt><dd>${count(value)}</dd></div>`;
+  const one = (name: string, value: number, kind = ''): Html =>
+    html`<div class="${kind}"><dt>${name}</dt><dd>${count(value)}</dd></div>`;
   return html`<dl class="books">${[
     one('collected', collected),
     one('delivered', delivered),
@@ -69,7 +70,8 @@ function age({ oldest_pending_age_seconds: seconds, held }: BoxStatus['backlog']
 
 function progress({ done, seconds_left: left }: BoxStatus['backlog']): Html | undefined {
   if (done === undefined) return undefined;
-  const text = left === undefined ? 'The backlog is waiting' : `${percent(done)} of the backlog delivered, ${duration(left)} left`;
+  const text =
+    left === undefined ? 'The backlog is waiting' : `${percent(done)} of the backlog delivered, ${duration(left)} left`;
   return html`<div class="progress"><progress max="1" value="${done.toFixed(4)}" aria-label="${text}"></progress><span>${text}</span></div>`;
 }
 
@@ -87,7 +89,10 @@ function uploads({ uploads: lines, timestamp }: BoxStatus): Html {
   if (lines.length === 0) return html`<p class="quiet">None yet.</p>`;
   const rows = lines.slice(0, SHOWN_UPLOADS).map(({ at, samples: sent, bytes: size, outcome, reason, times }) => {
     const state = { delivered: 'ok', partial: 'degraded', failed: 'error' }[outcome];
-    const what = outcome === 'failed' ? html`<td colspan="2">${reason}${times > 1 ? html` <small>${count(times)} times</small>` : undefined}</td>` : html`<td class="number">${count(sent)}</td><td class="number">${bytes(size)}</td>`;
+    const what =
+      outcome === 'failed'
+        ? html`<td colspan="2">${reason}${times > 1 ? html` <small>${count(times)} times</small>` : undefined}</td>`
+        : html`<td class="number">${count(sent)}</td><td class="number">${bytes(size)}</td>`;
     return html`<tr><td class="short">${clockTime(at, timestamp)}</td>${what}<td><span class="dot ${state}">${outcome}</span></td></tr>`;
   });
   return html`<table><thead><tr><th scope="col">time</th><th scope="col" class="number">samples</th><th scope="col" class="number">size</th><th scope="col">outcome</th></tr></thead><tbody>${rows}</tbody></table>`;
@@ -106,8 +111,12 @@ function collectors({ components, timestamp }: BoxStatus): Html {
 
 function budget({ components, per_day: { sent_bytes: sent, written_bytes: written } }: BoxStatus): Html {
   const { skew_ms: skewMs, skew_error_ms: error } = components['time']?.details ?? {};
-  const clock = typeof skewMs === 'number' ? html`${skew(skewMs, Number(error))} <small>by the receiver’s</small>` : html`not compared yet`;
-  const perDay = (value: number | undefined): string => (value === undefined ? 'not known yet' : `${bytes(value)} a day`);
+  const clock =
+    typeof skewMs === 'number'
+      ? html`${skew(skewMs, Number(error))} <small>by the receiver’s</small>`
+      : html`not compared yet`;
+  const perDay = (value: number | undefined): string =>
+    value === undefined ? 'not known yet' : `${bytes(value)} a day`;
   const { database_bytes: database, wal_bytes: wal } = components['storage']?.details ?? {};
   return html`<dl class="facts"><div><dt>clock</dt><dd>${clock}</dd></div>
 <div><dt>link</dt><dd>${perDay(sent)}</dd></div>

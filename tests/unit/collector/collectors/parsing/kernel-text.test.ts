@@ -1,6 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { decimalOf, decimalsOf, fieldsOf, linesOf } from '../../../../../collector/src/collectors/parsing/kernel-text.ts';
+import {
+  decimalOf,
+  decimalsOf,
+  fieldsOf,
+  linesOf,
+} from '../../../../../collector/src/collectors/parsing/kernel-text.ts';
 
 const line = { path: '/proc/x', number: 3, text: '' };
 const malformed = (message: string) => expect.objectContaining({ code: 'KERNEL_FILE_MALFORMED', message });
@@ -39,12 +44,16 @@ describe('numbers', () => {
 
   test('may be more than are needed, but not fewer, and all must be numbers', () => {
     expect(decimalsOf(line, fieldsOf('  1 2\t3 '), 2)).toEqual([1, 2, 3]);
-    expect(() => decimalsOf(line, ['1'], 2)).toThrow(malformed('/proc/x: line 3: 1 numbers where at least 2 are expected'));
+    expect(() => decimalsOf(line, ['1'], 2)).toThrow(
+      malformed('/proc/x: line 3: 1 numbers where at least 2 are expected'),
+    );
     expect(() => decimalsOf(line, ['1', '2', 'x'], 2)).toThrow(malformed('/proc/x: line 3: "x" is not a number'));
   });
 
   test('that are none are quoted escaped and not at any length', () => {
     expect(() => decimalOf(line, '\u0000')).toThrow(malformed('/proc/x: line 3: "\\u0000" is not a number'));
-    expect(() => decimalOf(line, 'x'.repeat(100_000))).toThrow(malformed(`/proc/x: line 3: "${'x'.repeat(60)}…" is not a number`));
+    expect(() => decimalOf(line, 'x'.repeat(100_000))).toThrow(
+      malformed(`/proc/x: line 3: "${'x'.repeat(60)}…" is not a number`),
+    );
   });
 });

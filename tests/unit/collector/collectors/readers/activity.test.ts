@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { parseActivity } from '../../../../../collector/src/collectors/readers/activity.ts';
 import { byIdentity, recorded } from '../../../../support/collector/text-kernel.ts';
 
-const stat = 'cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\nintr 1234 5 6 7\nctxt 99\nbtime 1\nprocesses 42\nprocs_running 3\nprocs_blocked 2\nsoftirq 1 2 3\n';
+const stat =
+  'cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\nintr 1234 5 6 7\nctxt 99\nbtime 1\nprocesses 42\nprocs_running 3\nprocs_blocked 2\nsoftirq 1 2 3\n';
 
 test('the first number of each line is told, and the sources of interrupts are not', () => {
   expect(byIdentity(parseActivity(stat))).toEqual({
@@ -22,7 +23,14 @@ test('a line that a kernel lacks is left out alone', () => {
 });
 
 describe('a spoilt text is refused by name and line', () => {
-  test.each([['', 'empty'], [stat.trimEnd(), 'line 9: cut short'], [stat.replace('ctxt 99', 'ctxt'), 'line 4'], [stat.replace('99', 'x'), 'line 4: "x"'], [stat.replace('99', '-1'), 'line 4: "-1"'], [`${stat}ctxt 1\n`, 'line 10: a second line ctxt']])('%j', (text, named) => {
+  test.each([
+    ['', 'empty'],
+    [stat.trimEnd(), 'line 9: cut short'],
+    [stat.replace('ctxt 99', 'ctxt'), 'line 4'],
+    [stat.replace('99', 'x'), 'line 4: "x"'],
+    [stat.replace('99', '-1'), 'line 4: "-1"'],
+    [`${stat}ctxt 1\n`, 'line 10: a second line ctxt'],
+  ])('%j', (text, named) => {
     expect(() => parseActivity(text)).toThrow(AgentError);
     expect(() => parseActivity(text)).toThrow(`/proc/stat: ${named}`);
   });
@@ -32,9 +40,13 @@ describe('a spoilt text is refused by name and line', () => {
     const change = fc.tuple(fc.nat(good.length - 1), fc.nat(5), fc.string({ maxLength: 3, unit: 'binary' }));
     fc.assert(
       fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (changes) => {
-        const spoilt = changes.reduce((text, [at, length, inserted]) => text.slice(0, at) + inserted + text.slice(at + length), good);
+        const spoilt = changes.reduce(
+          (text, [at, length, inserted]) => text.slice(0, at) + inserted + text.slice(at + length),
+          good,
+        );
         try {
-          for (const { value } of parseActivity(spoilt)) expect(Number.isFinite(value) && Number(value) >= 0).toBe(true);
+          for (const { value } of parseActivity(spoilt))
+            expect(Number.isFinite(value) && Number(value) >= 0).toBe(true);
         } catch (error) {
           expect(error).toBeInstanceOf(AgentError);
         }

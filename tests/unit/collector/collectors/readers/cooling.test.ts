@@ -11,7 +11,11 @@ const device = (number: number, type: string, state: string, highest: string) =>
 });
 
 test('devices that cool go by their type, with their state and the highest one', async () => {
-  const kernel = new TextKernel({ ...device(0, 'pwm-fan', '2', '4'), ...device(1, 'cpufreq-cpu0', '0', '7'), ...device(2, 'Processor', '0', '0') });
+  const kernel = new TextKernel({
+    ...device(0, 'pwm-fan', '2', '4'),
+    ...device(1, 'cpufreq-cpu0', '0', '7'),
+    ...device(2, 'Processor', '0', '0'),
+  });
   expect(byIdentity(await new Cooling(kernel).read())).toEqual({
     'thermal.cooling_state{device=pwm-fan}': 2,
     'thermal.cooling_state_max{device=pwm-fan}': 4,
@@ -52,12 +56,17 @@ test('a device that is plugged in is found, and one that has gone is not told', 
   for (const [path, text] of Object.entries(device(1, 'gpu', '1', '3'))) kernel.files.set(path, text);
   expect(byIdentity(await cooling.read())).toHaveProperty(['thermal.cooling_state{device=gpu}'], 1);
   for (const path of Object.keys(device(0, '', '', ''))) kernel.files.delete(path);
-  expect(Object.keys(byIdentity(await cooling.read()))).toEqual(['thermal.cooling_state{device=gpu}', 'thermal.cooling_state_max{device=gpu}']);
+  expect(Object.keys(byIdentity(await cooling.read()))).toEqual([
+    'thermal.cooling_state{device=gpu}',
+    'thermal.cooling_state_max{device=gpu}',
+  ]);
 });
 
 test('a board that nothing cools makes it absent; with sensors or without, the collector has what there is', async () => {
   const processor = device(0, 'Processor', '0', '0');
   await expect(new Cooling(new TextKernel(processor)).read()).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
-  await expect(new TemperatureCollector(new TextKernel(processor)).collect()).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+  await expect(new TemperatureCollector(new TextKernel(processor)).collect()).rejects.toMatchObject({
+    code: 'KERNEL_FILE_ABSENT',
+  });
   expect(await new TemperatureCollector(new TextKernel(device(0, 'pwm-fan', '2', '4'))).collect()).toHaveLength(2);
 });

@@ -14,7 +14,11 @@ const policy = (number: number, current: string, limit: string, maximum: string)
   [`${DIRECTORY}/policy${number}/scaling_max_freq`]: `${limit}\n`,
   [`${DIRECTORY}/policy${number}/cpuinfo_max_freq`]: `${maximum}\n`,
 });
-const bigAndLittle = { ...policy(0, '408000', '1800000', '1800000'), ...policy(4, '1200000', '1416000', '2400000'), [`${DIRECTORY}/boost`]: '1\n' };
+const bigAndLittle = {
+  ...policy(0, '408000', '1800000', '1800000'),
+  ...policy(4, '1200000', '1416000', '2400000'),
+  [`${DIRECTORY}/boost`]: '1\n',
+};
 
 test('each policy has its clock, its limit and its maximum in hertz', async () => {
   expect(byIdentity(await new CpuFrequency(new TextKernel(bigAndLittle)).read())).toEqual({
@@ -49,7 +53,10 @@ describe('a policy', () => {
   test('at fault is named, and takes none of the others along', async () => {
     const kernel = new TextKernel({ ...bigAndLittle, ...policy(4, 'fast', '1', '1') });
     const error = await new CpuFrequency(kernel).read().catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED', message: `/${DIRECTORY}/policy4/scaling_cur_freq: line 1: "fast" is not a number` });
+    expect(error).toMatchObject({
+      code: 'KERNEL_FILE_MALFORMED',
+      message: `/${DIRECTORY}/policy4/scaling_cur_freq: line 1: "fast" is not a number`,
+    });
     expect(Object.keys(byIdentity(readingsIn(error)))).toContain('cpu.frequency_hertz{policy=0}');
   });
 });
@@ -61,14 +68,23 @@ test('a kernel that does not scale clocks makes it absent, and one without polic
 
 test('any text at all is a clock or is refused by name', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.nat().map((kilohertz) => `${kilohertz}\n`), fc.constant('<unknown>\n')), (text) => {
-      try {
-        const hertz = parseKilohertz('/sys/x', text);
-        expect(hertz === undefined ? text : `${hertz / 1000}\n`).toBe(hertz === undefined ? '<unknown>\n' : text.replace(/^0+(?=[0-9])/, ''));
-      } catch (error) {
-        expect(error).toBeInstanceOf(AgentError);
-        expect((error as AgentError).message).toContain('/sys/x');
-      }
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.nat().map((kilohertz) => `${kilohertz}\n`),
+        fc.constant('<unknown>\n'),
+      ),
+      (text) => {
+        try {
+          const hertz = parseKilohertz('/sys/x', text);
+          expect(hertz === undefined ? text : `${hertz / 1000}\n`).toBe(
+            hertz === undefined ? '<unknown>\n' : text.replace(/^0+(?=[0-9])/, ''),
+          );
+        } catch (error) {
+          expect(error).toBeInstanceOf(AgentError);
+          expect((error as AgentError).message).toContain('/sys/x');
+        }
+      },
+    ),
   );
 });

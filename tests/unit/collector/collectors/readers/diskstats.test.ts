@@ -23,12 +23,27 @@ describe('whole devices', () => {
   });
 
   test.each([
-    [['sda', 'sda1', 'sda12', 'sdaa', 'sdaa1'], ['sda', 'sdaa']],
-    [['nvme0n1', 'nvme0n1p1', 'nvme0n1p12', 'nvme0n2'], ['nvme0n1', 'nvme0n2']],
-    [['mmcblk0', 'mmcblk0p1', 'mmcblk0boot0', 'mmcblk0boot1', 'mmcblk1'], ['mmcblk0', 'mmcblk0boot0', 'mmcblk0boot1', 'mmcblk1']],
-    [['md0', 'md0p1', 'md127', 'dm-0', 'loop0', 'loop0p1', 'loop10', 'sr0'], ['md0', 'md127', 'dm-0', 'loop0', 'loop10', 'sr0']],
+    [
+      ['sda', 'sda1', 'sda12', 'sdaa', 'sdaa1'],
+      ['sda', 'sdaa'],
+    ],
+    [
+      ['nvme0n1', 'nvme0n1p1', 'nvme0n1p12', 'nvme0n2'],
+      ['nvme0n1', 'nvme0n2'],
+    ],
+    [
+      ['mmcblk0', 'mmcblk0p1', 'mmcblk0boot0', 'mmcblk0boot1', 'mmcblk1'],
+      ['mmcblk0', 'mmcblk0boot0', 'mmcblk0boot1', 'mmcblk1'],
+    ],
+    [
+      ['md0', 'md0p1', 'md127', 'dm-0', 'loop0', 'loop0p1', 'loop10', 'sr0'],
+      ['md0', 'md127', 'dm-0', 'loop0', 'loop10', 'sr0'],
+    ],
     [['cciss/c0d0', 'cciss/c0d0p1'], ['cciss/c0d0']],
-    [['xvda1', 'xvdb', 'xvdb1'], ['xvda1', 'xvdb']],
+    [
+      ['xvda1', 'xvdb', 'xvdb1'],
+      ['xvda1', 'xvdb'],
+    ],
   ])('are told by their names where there is no sysfs: %j', (listed, whole) => {
     expect(wholeDevices(listed, undefined)).toEqual(whole);
   });

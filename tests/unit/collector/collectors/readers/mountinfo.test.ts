@@ -14,22 +14,31 @@ interface Given {
 
 let nextId = 100;
 /** One line; every mount is of a file system of its own, mounted on the root, unless told otherwise. */
-function line(mountpoint: string, { id = (nextId += 1), parent = 1, device = `8:${id}`, root = '/', fstype = 'ext4' }: Given = {}): string {
+function line(
+  mountpoint: string,
+  { id = (nextId += 1), parent = 1, device = `8:${id}`, root = '/', fstype = 'ext4' }: Given = {},
+): string {
   return `${id} ${parent} ${device} ${root} ${mountpoint} rw,relatime shared:1 master:2 - ${fstype} /dev/x rw\n`;
 }
-const mountpointsOf = (...lines: string[]) => realMounts(parseMountinfo(lines.join(''))).map(({ mountpoint }) => mountpoint);
+const mountpointsOf = (...lines: string[]) =>
+  realMounts(parseMountinfo(lines.join(''))).map(({ mountpoint }) => mountpoint);
 
 describe('a line', () => {
   test('has any number of optional fields before the separator', () => {
     for (const optional of ['', 'shared:1 ', 'shared:1 master:2 propagate_from:3 unbindable ']) {
-      expect(parseMountinfo(`36 35 98:0 /mnt1 /mnt2 rw,noatime ${optional}- ext3 /dev/root rw,errors=continue\n`)).toEqual([
+      expect(
+        parseMountinfo(`36 35 98:0 /mnt1 /mnt2 rw,noatime ${optional}- ext3 /dev/root rw,errors=continue\n`),
+      ).toEqual([
         { id: 36, parentId: 35, device: '98:0', root: '/mnt1', mountpoint: '/mnt2', fstype: 'ext3', isReadonly: false },
       ]);
     }
   });
 
   test('may name a mount without a source', () => {
-    expect(parseMountinfo('36 35 0:9 / /mnt rw -  tmpfs  rw\n')[0]).toMatchObject({ mountpoint: '/mnt', fstype: 'tmpfs' });
+    expect(parseMountinfo('36 35 0:9 / /mnt rw -  tmpfs  rw\n')[0]).toMatchObject({
+      mountpoint: '/mnt',
+      fstype: 'tmpfs',
+    });
   });
 
   test('has blanks, tabs, newlines, backslashes and hashes of a path as octal escapes', () => {
@@ -37,25 +46,52 @@ describe('a line', () => {
   });
 
   test('gives back any path that the kernel has escaped', () => {
-    const escaped = (path: string) => path.replace(/[ \t\n\\#]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
+    const escaped = (path: string) =>
+      path.replace(/[ \t\n\\#]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\\', '#', '0', '4', 'a', 'ä', '-', '/') }), (name) => {
-        expect(parseMountinfo(line(escaped(`/${name}`)))[0]?.mountpoint).toBe(`/${name}`);
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\\', '#', '0', '4', 'a', 'ä', '-', '/') }),
+        (name) => {
+          expect(parseMountinfo(line(escaped(`/${name}`)))[0]?.mountpoint).toBe(`/${name}`);
+        },
+      ),
     );
   });
 });
 
 describe('what is left out', () => {
   test('are the types that the kernel invents, and images', () => {
-    const left = ['proc', 'sysfs', 'cgroup', 'cgroup2', 'devtmpfs', 'overlay', 'squashfs', 'autofs', 'tracefs', 'nsfs', 'erofs', 'iso9660'];
+    const left = [
+      'proc',
+      'sysfs',
+      'cgroup',
+      'cgroup2',
+      'devtmpfs',
+      'overlay',
+      'squashfs',
+      'autofs',
+      'tracefs',
+      'nsfs',
+      'erofs',
+      'iso9660',
+    ];
     const kept = ['ext4', 'vfat', 'btrfs', 'f2fs', 'ubifs', 'jffs2', 'tmpfs', 'nfs4', 'fuse.sshfs', 'zfs'];
     expect(mountpointsOf(...left.map((fstype) => line(`/mnt/${fstype}`, { fstype })))).toEqual([]);
-    expect(mountpointsOf(...kept.map((fstype) => line(`/mnt/${fstype}`, { fstype })))).toEqual(kept.map((fstype) => `/mnt/${fstype}`));
+    expect(mountpointsOf(...kept.map((fstype) => line(`/mnt/${fstype}`, { fstype })))).toEqual(
+      kept.map((fstype) => `/mnt/${fstype}`),
+    );
   });
 
   test('are mountpoints of the system, and what only begins like them is kept', () => {
-    const left = ['/dev/shm', '/dev', '/proc/fs/nfsd', '/sys/firmware', '/run/credentials/x', '/var/lib/docker/volumes/y', '/var/lib/containers/storage/z'];
+    const left = [
+      '/dev/shm',
+      '/dev',
+      '/proc/fs/nfsd',
+      '/sys/firmware',
+      '/run/credentials/x',
+      '/var/lib/docker/volumes/y',
+      '/var/lib/containers/storage/z',
+    ];
     const kept = ['/devices', '/run/credentials', '/var/lib/docker', '/system'];
     expect(mountpointsOf(...[...left, ...kept].map((mountpoint) => line(mountpoint)))).toEqual(kept);
   });
@@ -63,7 +99,10 @@ describe('what is left out', () => {
 
 describe('a file system that is mounted several times', () => {
   test('is told once, where it was mounted first', () => {
-    expect(mountpointsOf(line('/data', { device: '8:1' }), line('/srv', { device: '8:1' }), line('/home'))).toEqual(['/data', '/home']);
+    expect(mountpointsOf(line('/data', { device: '8:1' }), line('/srv', { device: '8:1' }), line('/home'))).toEqual([
+      '/data',
+      '/home',
+    ]);
   });
 
   test('is told where its own root is mounted rather than a part of it', () => {
@@ -75,15 +114,24 @@ describe('a file system that is mounted several times', () => {
   });
 
   test('is told by its first subvolume where none is its root', () => {
-    const subvolumes = [line('/', { device: '0:30', root: '/@', fstype: 'btrfs' }), line('/home', { device: '0:30', root: '/@home', fstype: 'btrfs' })];
+    const subvolumes = [
+      line('/', { device: '0:30', root: '/@', fstype: 'btrfs' }),
+      line('/home', { device: '0:30', root: '/@home', fstype: 'btrfs' }),
+    ];
     expect(mountpointsOf(...subvolumes)).toEqual(['/']);
   });
 });
 
 describe('a mount that is hidden is left out', () => {
   test('under another one on its mountpoint: the last wins', () => {
-    expect(realMounts(parseMountinfo(line('/mnt', { id: 10, device: '8:1' }) + line('/mnt', { id: 11, parent: 10, device: '8:2' })))).toMatchObject([{ device: '8:2' }]);
-    expect(realMounts(parseMountinfo(line('/mnt', { device: '8:1' }) + line('/mnt', { device: '8:2' })))).toMatchObject([{ device: '8:2' }]);
+    expect(
+      realMounts(
+        parseMountinfo(line('/mnt', { id: 10, device: '8:1' }) + line('/mnt', { id: 11, parent: 10, device: '8:2' })),
+      ),
+    ).toMatchObject([{ device: '8:2' }]);
+    expect(realMounts(parseMountinfo(line('/mnt', { device: '8:1' }) + line('/mnt', { device: '8:2' })))).toMatchObject(
+      [{ device: '8:2' }],
+    );
   });
 
   test('under one on a directory above it', () => {
@@ -91,29 +139,65 @@ describe('a mount that is hidden is left out', () => {
   });
 
   test('with all that is mounted on it', () => {
-    expect(mountpointsOf(line('/a', { id: 10 }), line('/a/b', { id: 11, parent: 10 }), line('/a/b/c', { parent: 11 }), line('/a', { id: 13, parent: 10 }))).toEqual(['/a']);
+    expect(
+      mountpointsOf(
+        line('/a', { id: 10 }),
+        line('/a/b', { id: 11, parent: 10 }),
+        line('/a/b/c', { parent: 11 }),
+        line('/a', { id: 13, parent: 10 }),
+      ),
+    ).toEqual(['/a']);
   });
 
   test('but not by what is mounted on it further down', () => {
-    expect(mountpointsOf(line('/', { id: 10 }), line('/a', { id: 11, parent: 10 }), line('/a/b', { parent: 11 }))).toEqual(['/', '/a', '/a/b']);
+    expect(
+      mountpointsOf(line('/', { id: 10 }), line('/a', { id: 11, parent: 10 }), line('/a/b', { parent: 11 })),
+    ).toEqual(['/', '/a', '/a/b']);
   });
 
   test('but not by the first root of all, which is its own parent', () => {
-    expect(mountpointsOf(line('/', { id: 1, parent: 1, fstype: 'tmpfs' }), line('/x', { parent: 1 }))).toEqual(['/', '/x']);
+    expect(mountpointsOf(line('/', { id: 1, parent: 1, fstype: 'tmpfs' }), line('/x', { parent: 1 }))).toEqual([
+      '/',
+      '/x',
+    ]);
   });
 
   test('with everything under it when the root is changed', () => {
-    expect(mountpointsOf(line('/', { id: 1, parent: 1, fstype: 'tmpfs' }), line('/x', { parent: 1 }), line('/', { id: 20, parent: 1 }))).toEqual(['/']);
+    expect(
+      mountpointsOf(
+        line('/', { id: 1, parent: 1, fstype: 'tmpfs' }),
+        line('/x', { parent: 1 }),
+        line('/', { id: 20, parent: 1 }),
+      ),
+    ).toEqual(['/']);
   });
 
   test('even by what has become the root over the first root, which is its own parent', () => {
-    expect(mountpointsOf(line('/', { id: 1, parent: 1, fstype: 'rootfs' }), line('/', { id: 20, parent: 1 }), line('/x', { parent: 20 }))).toEqual(['/', '/x']);
+    expect(
+      mountpointsOf(
+        line('/', { id: 1, parent: 1, fstype: 'rootfs' }),
+        line('/', { id: 20, parent: 1 }),
+        line('/x', { parent: 20 }),
+      ),
+    ).toEqual(['/', '/x']);
   });
 });
 
 test.each([
-  ['nfs', 'remote'], ['nfs4', 'remote'], ['cifs', 'remote'], ['smb3', 'remote'], ['fuse.sshfs', 'remote'], ['fuseblk', 'remote'], ['9p', 'remote'], ['ceph', 'remote'],
-  ['ext4', 'local'], ['vfat', 'local'], ['f2fs', 'local'], ['nfsd', 'local'], ['tmpfs', 'local'], ['fusectl', 'local'],
+  ['nfs', 'remote'],
+  ['nfs4', 'remote'],
+  ['cifs', 'remote'],
+  ['smb3', 'remote'],
+  ['fuse.sshfs', 'remote'],
+  ['fuseblk', 'remote'],
+  ['9p', 'remote'],
+  ['ceph', 'remote'],
+  ['ext4', 'local'],
+  ['vfat', 'local'],
+  ['f2fs', 'local'],
+  ['nfsd', 'local'],
+  ['tmpfs', 'local'],
+  ['fusectl', 'local'],
 ])('%s is answered for by something %s', (fstype, kind) => {
   expect(parseMountinfo(line('/mnt', { fstype })).map(kindOf)).toEqual([kind]);
 });

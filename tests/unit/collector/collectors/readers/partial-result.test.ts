@@ -1,11 +1,21 @@
 import { expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
-import { PartlyRead, readEach, readingsIn, type Source } from '../../../../../collector/src/collectors/readers/partial-result.ts';
+import {
+  PartlyRead,
+  readEach,
+  readingsIn,
+  type Source,
+} from '../../../../../collector/src/collectors/readers/partial-result.ts';
 import { reading } from '../../../../support/collector/collector-parts.ts';
 
-const says = (name: string): Source => async () => [reading(name, 1)];
-const fails = (code: string, message = code): Source => () => Promise.reject(new AgentError(message, { code, hint: `hint of ${message}` }));
+const says =
+  (name: string): Source =>
+  async () => [reading(name, 1)];
+const fails =
+  (code: string, message = code): Source =>
+  () =>
+    Promise.reject(new AgentError(message, { code, hint: `hint of ${message}` }));
 const absent = fails('KERNEL_FILE_ABSENT');
 
 test('sources that are absent take none of the others along, unless all are', async () => {
@@ -15,8 +25,11 @@ test('sources that are absent take none of the others along, unless all are', as
 });
 
 test('sources at fault are named all, with what the others said, and with what they could say themselves', async () => {
-  const partly: Source = () => Promise.reject(new PartlyRead([new AgentError('half', { code: 'KERNEL_FILE_UNREADABLE' })], [reading('c.d', 2)]));
-  const error = await readEach([says('a.b'), fails('KERNEL_FILE_MALFORMED', 'one'), absent, partly, says('e.f')]).catch((thrown: unknown) => thrown);
+  const partly: Source = () =>
+    Promise.reject(new PartlyRead([new AgentError('half', { code: 'KERNEL_FILE_UNREADABLE' })], [reading('c.d', 2)]));
+  const error = await readEach([says('a.b'), fails('KERNEL_FILE_MALFORMED', 'one'), absent, partly, says('e.f')]).catch(
+    (thrown: unknown) => thrown,
+  );
   expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED', message: 'one; half', hint: 'hint of one' });
   expect(readingsIn(error)).toEqual([reading('a.b', 1), reading('c.d', 2), reading('e.f', 1)]);
 });

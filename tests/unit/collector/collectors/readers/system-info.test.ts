@@ -32,10 +32,18 @@ test('a kernel without one of them leaves it out alone', async () => {
 
 describe('a spoilt file is named, and takes no load along:', () => {
   test.each([
-    [BOOT_ID, ''], [BOOT_ID, '\n'], [BOOT_ID, '2c8f1d9e\n'], [BOOT_ID, board[BOOT_ID].trim()], [BOOT_ID, board[BOOT_ID].repeat(2)],
-    ['proc/sys/kernel/osrelease', '\n'], ['proc/sys/kernel/osrelease', 'a b\n'], ['proc/sys/kernel/osrelease', `${'x'.repeat(65)}\n`],
+    [BOOT_ID, ''],
+    [BOOT_ID, '\n'],
+    [BOOT_ID, '2c8f1d9e\n'],
+    [BOOT_ID, board[BOOT_ID].trim()],
+    [BOOT_ID, board[BOOT_ID].repeat(2)],
+    ['proc/sys/kernel/osrelease', '\n'],
+    ['proc/sys/kernel/osrelease', 'a b\n'],
+    ['proc/sys/kernel/osrelease', `${'x'.repeat(65)}\n`],
   ])('%s that reads %j', async (path, text) => {
-    const error = await new LoadCollector(new TextKernel({ ...board, [path]: text })).collect().catch((thrown: unknown) => thrown);
+    const error = await new LoadCollector(new TextKernel({ ...board, [path]: text }))
+      .collect()
+      .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
     expect((error as AgentError).message).toMatch(`/${path}: `);
     expect(Object.keys(byIdentity(readingsIn(error)))).toHaveLength(4 + 1);

@@ -18,7 +18,12 @@ const core = (number: number, own: number, ofPackage: number, id = 0) => ({
 
 describe('counters', () => {
   test('are those of each core, and of each package once', async () => {
-    const kernel = new TextKernel({ ...core(0, 3, 9), ...core(1, 0, 9), ...core(2, 5, 0, 1), [`${CPUS}/cpufreq/boost`]: '1\n' });
+    const kernel = new TextKernel({
+      ...core(0, 3, 9),
+      ...core(1, 0, 9),
+      ...core(2, 5, 0, 1),
+      [`${CPUS}/cpufreq/boost`]: '1\n',
+    });
     expect(byIdentity(await new Throttling(kernel).read('0'))).toEqual({
       'cpu.throttles_total{core=0}': 3,
       'cpu.package_throttles_total{package=0}': 9,
@@ -42,7 +47,11 @@ describe('counters', () => {
   });
 
   test('that are spoilt are named, and take none of the others along', async () => {
-    const kernel = new TextKernel({ ...core(0, 3, 9), [FIRMWARE]: '0\n', [`${CPUS}/cpu0/thermal_throttle/core_throttle_count`]: '-1\n' });
+    const kernel = new TextKernel({
+      ...core(0, 3, 9),
+      [FIRMWARE]: '0\n',
+      [`${CPUS}/cpu0/thermal_throttle/core_throttle_count`]: '-1\n',
+    });
     const error = await new Throttling(kernel).read('0').catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
     expect((error as AgentError).message).toContain('core_throttle_count: line 1: "-1"');
@@ -67,17 +76,24 @@ describe('the firmware of a Raspberry Pi', () => {
     fc.assert(
       fc.property(fc.nat(0xffff_ffff), (bits) => {
         const values = parseThrottled('/sys/x', `${bits.toString(16)}\n`).map(({ value }) => Number(value));
-        const expected = [0, 1, 2, 3].flatMap((bit) => [bit, bit + 16]).map((bit) => Number((BigInt(bits) >> BigInt(bit)) & 1n));
+        const expected = [0, 1, 2, 3]
+          .flatMap((bit) => [bit, bit + 16])
+          .map((bit) => Number((BigInt(bits) >> BigInt(bit)) & 1n));
         expect(values).toEqual(expected);
       }),
     );
   });
 
-  test.each(['', '\n', 'zz\n', '123456789\n', '1 2\n', '1\n2\n', '-1\n', '5'])('is refused where it says %j', (text) => {
-    expect(() => parseThrottled('/sys/x', text)).toThrow(AgentError);
-  });
+  test.each(['', '\n', 'zz\n', '123456789\n', '1 2\n', '1\n2\n', '-1\n', '5'])(
+    'is refused where it says %j',
+    (text) => {
+      expect(() => parseThrottled('/sys/x', text)).toThrow(AgentError);
+    },
+  );
 });
 
 test('a board without either makes it absent', async () => {
-  await expect(new Throttling(new TextKernel({ [`${CPUS}/cpu0/online`]: '1\n' })).read('0')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+  await expect(new Throttling(new TextKernel({ [`${CPUS}/cpu0/online`]: '1\n' })).read('0')).rejects.toMatchObject({
+    code: 'KERNEL_FILE_ABSENT',
+  });
 });

@@ -15,18 +15,47 @@ function outcomeOf(text: string, known?: KnownSeries): unknown {
 
 /** Lines that are made of the grammar's own pieces, so that most are nearly right. */
 const line = fc
-  .array(fc.constantFrom('a', 'b:c', '{', '}', '"', '\\', '\\"', '=', ',', ' ', '\t', 'd="e"', '"f.g"', '{h="i}"}', '1', '-2.5', 'NaN', '#', 'é', '\0'), { maxLength: 12 })
+  .array(
+    fc.constantFrom(
+      'a',
+      'b:c',
+      '{',
+      '}',
+      '"',
+      '\\',
+      '\\"',
+      '=',
+      ',',
+      ' ',
+      '\t',
+      'd="e"',
+      '"f.g"',
+      '{h="i}"}',
+      '1',
+      '-2.5',
+      'NaN',
+      '#',
+      'é',
+      '\0',
+    ),
+    { maxLength: 12 },
+  )
   .map((pieces) => pieces.join(''));
 
 test('a text is read the same whether its series are known or not, right or wrong', () => {
   const known = new KnownSeries(50);
-  fc.assert(fc.property(line, (text) => expect(outcomeOf(text, known)).toEqual(outcomeOf(text))), { numRuns: 5_000 });
+  fc.assert(
+    fc.property(line, (text) => expect(outcomeOf(text, known)).toEqual(outcomeOf(text))),
+    { numRuns: 5_000 },
+  );
 });
 
 describe('a series', () => {
   test('is the same object in the next text', () => {
     const known = new KnownSeries(10);
-    const [first, second] = ['a{b="c"} 1\n', 'x 1\na{b="c"} 2\n'].map((text) => readerOf(text, { known }).samples.at(-1)!);
+    const [first, second] = ['a{b="c"} 1\n', 'x 1\na{b="c"} 2\n'].map((text) =>
+      readerOf(text, { known }).samples.at(-1)!,
+    );
     expect(second).toMatchObject({ value: 2, part: { name: 'a', labels: { b: 'c' } } });
     expect(second!.part).toBe(first!.part);
   });

@@ -54,7 +54,13 @@ noted -Inf -1.5
       ['odd', { path: 'C:\\DIR\\FILE.TXT', error: 'can not\nfind "x"' }, NaN, 0],
       ['noted', {}, -Infinity, -1500],
     ]);
-    expect(Object.fromEntries(readerOf(text, openmetrics).types)).toMatchObject({ pump_seconds: 'summary', lid: 'histogram', opened: 'counter', state: 'stateset', odd: 'unknown' });
+    expect(Object.fromEntries(readerOf(text, openmetrics).types)).toMatchObject({
+      pump_seconds: 'summary',
+      lid: 'histogram',
+      opened: 'counter',
+      state: 'stateset',
+      odd: 'unknown',
+    });
   });
 
   test('may put names in quotes, in exemplars too', () => {

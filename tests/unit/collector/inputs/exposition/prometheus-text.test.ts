@@ -63,27 +63,62 @@ plain{"dotted.label"="佖佥"} 1
   });
 
   test.each([
-    ['1', 1], ['+1', 1], ['-1', -1], ['.5', 0.5], ['5.', 5], ['-.5E+3', -500], ['1e3', 1000], ['9223372036854775807', 2 ** 63], ['0012', 12],
-    ['1234567890123456', 1234567890123456], ['Inf', Infinity], ['+Inf', Infinity], ['-inf', -Infinity], ['infinity', Infinity], ['NaN', NaN], ['nan', NaN],
-    ['1e400', Infinity], ['4.9e-324', 5e-324], ['1.7976931348623157e308', Number.MAX_VALUE],
+    ['1', 1],
+    ['+1', 1],
+    ['-1', -1],
+    ['.5', 0.5],
+    ['5.', 5],
+    ['-.5E+3', -500],
+    ['1e3', 1000],
+    ['9223372036854775807', 2 ** 63],
+    ['0012', 12],
+    ['1234567890123456', 1234567890123456],
+    ['Inf', Infinity],
+    ['+Inf', Infinity],
+    ['-inf', -Infinity],
+    ['infinity', Infinity],
+    ['NaN', NaN],
+    ['nan', NaN],
+    ['1e400', Infinity],
+    ['4.9e-324', 5e-324],
+    ['1.7976931348623157e308', Number.MAX_VALUE],
   ])('reads the value %s', (written, value) => {
-    expect(rowsOf(`a ${written}\nb{c="d"}${written} -7\n`)).toEqual([['a', {}, value], ['b', { c: 'd' }, value, -7]]);
+    expect(rowsOf(`a ${written}\nb{c="d"}${written} -7\n`)).toEqual([
+      ['a', {}, value],
+      ['b', { c: 'd' }, value, -7],
+    ]);
   });
 
   test.each([
-    [String.raw`\\`, '\\'], [String.raw`\"`, '"'], [String.raw`\n`, '\n'], [String.raw`\\n`, String.raw`\n`], [String.raw`\t\x`, String.raw`\t\x`],
-    ['}', '}'], [',={', ',={'], ['# x', '# x'], ['abc\0', 'abc\0'], [String.raw`C:\\DIR\\F.TXT`, String.raw`C:\DIR\F.TXT`], [' blanks\t', ' blanks\t'],
+    [String.raw`\\`, '\\'],
+    [String.raw`\"`, '"'],
+    [String.raw`\n`, '\n'],
+    [String.raw`\\n`, String.raw`\n`],
+    [String.raw`\t\x`, String.raw`\t\x`],
+    ['}', '}'],
+    [',={', ',={'],
+    ['# x', '# x'],
+    ['abc\0', 'abc\0'],
+    [String.raw`C:\\DIR\\F.TXT`, String.raw`C:\DIR\F.TXT`],
+    [' blanks\t', ' blanks\t'],
   ])('reads the label value %s', (written, value) => {
     expect(rowsOf(`a{l="${written}",m="n"} 1\n`)).toEqual([['a', { l: value, m: 'n' }, 1]]);
   });
 
   test('takes a label without a value for none, and one of any name for what it is', () => {
     const [row] = rowsOf('a{empty="",__proto__="p",constructor="c",hasOwnProperty="h"} 1\n');
-    expect(Object.entries(row![1])).toEqual([['__proto__', 'p'], ['constructor', 'c'], ['hasOwnProperty', 'h']]);
+    expect(Object.entries(row![1])).toEqual([
+      ['__proto__', 'p'],
+      ['constructor', 'c'],
+      ['hasOwnProperty', 'h'],
+    ]);
   });
 
   test('may end its lines as Windows does', () => {
-    expect(rowsOf('# TYPE a gauge\r\na 1\r\n\r\na{b="c"} 2 3\r\n', { mustEnd: true })).toEqual([['a', {}, 1], ['a', { b: 'c' }, 2, 3]]);
+    expect(rowsOf('# TYPE a gauge\r\na 1\r\n\r\na{b="c"} 2 3\r\n', { mustEnd: true })).toEqual([
+      ['a', {}, 1],
+      ['a', { b: 'c' }, 2, 3],
+    ]);
   });
 
   test('may be empty', () => {
@@ -100,7 +135,11 @@ latency_count 2693
 queue_bucket{le="+Inf"} 4
 `;
     expect(rowsOf(text).map(([name, labels, value]) => [name, labels['le'], value])).toEqual([
-      ['latency_bucket', '100', 123.5], ['latency_bucket', '+Inf', 2693], ['latency_sum', undefined, 1756047.3], ['latency_count', undefined, 2693], ['queue_bucket', '+Inf', 4],
+      ['latency_bucket', '100', 123.5],
+      ['latency_bucket', '+Inf', 2693],
+      ['latency_sum', undefined, 1756047.3],
+      ['latency_count', undefined, 2693],
+      ['queue_bucket', '+Inf', 4],
     ]);
   });
 });
@@ -112,7 +151,7 @@ describe('a text that is not in the format is refused with its line and the reas
     ['9 1', 'line 1: no name of a metric'],
     ['é 1', 'line 1: no name of a metric'],
     ['a-b 1', 'line 1: no number as the value of a'],
-    ['a{b=\'c\'} 1', 'line 1: the value of the label "b" is not in double quotes'],
+    ["a{b='c'} 1", 'line 1: the value of the label "b" is not in double quotes'],
     ['a{b=c} 1', 'line 1: the value of the label "b" is not in double quotes'],
     ['a{b=\n', 'line 1: the value of the label "b" is not in double quotes'],
     ['a{b=\0"c"} 1', 'line 1: the value of the label "b" is not in double quotes'],
@@ -165,6 +204,8 @@ describe('a text that is not in the format is refused with its line and the reas
 
   test('a last line without an end, where nothing else tells that the text is whole', () => {
     expect(rowsOf('a 1\nb 42\n', { mustEnd: true })).toHaveLength(2);
-    expect(() => rowsOf('a 1\nb 42', { mustEnd: true })).toThrow('line 2: the last line does not end with a line feed: it was cut short');
+    expect(() => rowsOf('a 1\nb 42', { mustEnd: true })).toThrow(
+      'line 2: the last line does not end with a line feed: it was cut short',
+    );
   });
 });

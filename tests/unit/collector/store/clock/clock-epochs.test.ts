@@ -7,7 +7,15 @@ import type { Database } from '@thugshells/shared/database/open.ts';
 import { instantOf, type Instant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
-import { BUILT_AT, migratedDatabase, NOW, reading, startOn, statusNamed, view } from '../../../../support/collector/collector-parts.ts';
+import {
+  BUILT_AT,
+  migratedDatabase,
+  NOW,
+  reading,
+  startOn,
+  statusNamed,
+  view,
+} from '../../../../support/collector/collector-parts.ts';
 
 const HOUR = 3_600_000;
 const folder = useTemporaryFolder();
@@ -44,13 +52,18 @@ function reboot(wallMs: number): void {
 /** A new process in the same boot, as soon as can be. */
 function restart(): void {
   const { clock } = process;
-  process = startOn(database, { clock: new FakeClock(clock.now() + 1, clock.sinceBoot() + 1), bootId: `boot-${boots}` });
+  process = startOn(database, {
+    clock: new FakeClock(clock.now() + 1, clock.sinceBoot() + 1),
+    bootId: `boot-${boots}`,
+  });
 }
 
 /** What the uploader notes when it has asked the receiver: this clock is ahead by so much. */
 function compare(aheadMs: number, policy: 'hold' | 'correct' = 'hold'): void {
   const { clock } = process;
-  const insert = database.prepare('INSERT OR REPLACE INTO receiver_clock (boot_id, booted_at_ms, policy, measured_at) VALUES (?, ?, ?, ?)');
+  const insert = database.prepare(
+    'INSERT OR REPLACE INTO receiver_clock (boot_id, booted_at_ms, policy, measured_at) VALUES (?, ?, ?, ?)',
+  );
   insert.run(`boot-${boots}`, clock.now() - aheadMs - clock.sinceBoot(), policy, clock.now() - aheadMs);
 }
 
@@ -80,7 +93,10 @@ describe('a clock that only runs', () => {
     expect(epochs()).toEqual([[1, 0, 1]]);
     reboot(NOW + 70_000);
     await scrape();
-    expect(epochs()).toEqual([[1, 0, 1], [7, 0, 1]]);
+    expect(epochs()).toEqual([
+      [1, 0, 1],
+      [7, 0, 1],
+    ]);
     expect(trueTimes()).toEqual([1, 2, 3, 4, 5, 6, 8].map((turn) => NOW + turn * 10_000));
     expect(storedTimes()).toEqual(trueTimes());
   });
@@ -96,14 +112,20 @@ describe('a clock that only runs', () => {
 });
 
 describe('a step', () => {
-  test.each([['forward', 2 * HOUR], ['back', -2 * HOUR]])('%s begins an epoch; the rows before keep their time', async (_way, stepMs) => {
+  test.each([
+    ['forward', 2 * HOUR],
+    ['back', -2 * HOUR],
+  ])('%s begins an epoch; the rows before keep their time', async (_way, stepMs) => {
     await scrape();
     process.clock.step(stepMs);
     await scrape();
     await scrape();
     expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000 + stepMs, NOW + 30_000 + stepMs]);
     expect(storedTimes()).toEqual([NOW + 10_000, NOW + 20_000, NOW + 30_000]);
-    expect(epochs()).toEqual([[1, 0, 1], [2, stepMs, 1]]);
+    expect(epochs()).toEqual([
+      [1, 0, 1],
+      [2, stepMs, 1],
+    ]);
     expect(process.log.said('warn')).toEqual(['warn: the wall clock stepped']);
   });
 
@@ -113,7 +135,11 @@ describe('a step', () => {
     await scrape();
     process.clock.step(-HOUR);
     await scrape();
-    expect(epochs()).toEqual([[1, 0, 1], [2, HOUR, 1], [3, 0, 1]]);
+    expect(epochs()).toEqual([
+      [1, 0, 1],
+      [2, HOUR, 1],
+      [3, 0, 1],
+    ]);
     expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000 + HOUR, NOW + 30_000]);
   });
 
@@ -121,18 +147,26 @@ describe('a step', () => {
     await scrape();
     process.clock.step(HOUR);
     await scrape();
-    expect(database.prepare('SELECT boot_id, reason FROM epochs WHERE first_id = 2').raw().get()).toEqual(['boot-1', 'the wall clock stepped by 3600.0 s']);
+    expect(database.prepare('SELECT boot_id, reason FROM epochs WHERE first_id = 2').raw().get()).toEqual([
+      'boot-1',
+      'the wall clock stepped by 3600.0 s',
+    ]);
   });
 
   test('of which the transaction failed is recorded by the next one', async () => {
     await scrape();
     process.clock.step(HOUR);
     await process.clock.advance(10_000);
-    database.exec(`CREATE TEMP TRIGGER full BEFORE INSERT ON collector_status BEGIN SELECT RAISE(ABORT, 'disk full'); END`);
+    database.exec(
+      `CREATE TEMP TRIGGER full BEFORE INSERT ON collector_status BEGIN SELECT RAISE(ABORT, 'disk full'); END`,
+    );
     expect(() => store(instant())).toThrow('disk full');
     database.exec('DROP TRIGGER full');
     await scrape();
-    expect(epochs()).toEqual([[1, 0, 1], [2, HOUR, 1]]);
+    expect(epochs()).toEqual([
+      [1, 0, 1],
+      [2, HOUR, 1],
+    ]);
     expect(trueTimes()).toEqual([NOW + 10_000, NOW + 30_000 + HOUR]);
   });
 
@@ -175,7 +209,9 @@ describe('stored time', () => {
         const stored = storedTimes();
         expect(stored).toEqual([...stored].sort((a, b) => a - b));
         expect(new Set(stored).size).toBe(stored.length);
-        trueTimes().forEach((time, index) => expect(Math.abs(Number(time) - expected[index]!)).toBeLessThanOrEqual(520));
+        trueTimes().forEach((time, index) =>
+          expect(Math.abs(Number(time) - expected[index]!)).toBeLessThanOrEqual(520),
+        );
       }),
       { numRuns: 25 },
     );
@@ -196,9 +232,14 @@ describe('a clock before the program’s build', () => {
     await scrape();
     reboot(0);
     await scrape();
-    expect(epochs()).toEqual([[1, 0, 1], [2, expect.any(Number), 0]]);
+    expect(epochs()).toEqual([
+      [1, 0, 1],
+      [2, expect.any(Number), 0],
+    ]);
     expect(trueTimes()[1]).toBe(10_000);
-    expect(String(database.prepare('SELECT reason FROM epochs WHERE first_id = 2').pluck().get())).toContain('the clock stands before this program was built');
+    expect(String(database.prepare('SELECT reason FROM epochs WHERE first_id = 2').pluck().get())).toContain(
+      'the clock stands before this program was built',
+    );
   });
 
   test('loses no sample where the database is new: they are stored, and held back', async () => {
@@ -210,7 +251,10 @@ describe('a clock before the program’s build', () => {
     expect(trueTimes()).toEqual([10_000, 20_000]);
   });
 
-  test.each([[BUILT_AT - 1, 0], [BUILT_AT, 1]])('at %p is trusted: %p', async (wallMs, trusted) => {
+  test.each([
+    [BUILT_AT - 1, 0],
+    [BUILT_AT, 1],
+  ])('at %p is trusted: %p', async (wallMs, trusted) => {
     reboot(wallMs);
     await scrape(0);
     expect(epochs().at(-1)).toMatchObject([expect.any(Number), expect.any(Number), trusted]);
@@ -257,9 +301,14 @@ describe('a clock before the program’s build', () => {
     reboot(NOW);
     await scrape();
     expect(trueTimes()).toEqual([10_000, 20_000, NOW + 10_000]);
-    expect(database.prepare('SELECT first_id, lost FROM epochs').raw().all()).toEqual([[1, 1], [3, 0]]);
+    expect(database.prepare('SELECT first_id, lost FROM epochs').raw().all()).toEqual([
+      [1, 1],
+      [3, 0],
+    ]);
     expect(held()).toEqual([1]);
-    expect(process.log.said('warn')).toEqual(['warn: rows of an earlier boot never got a true time; they are rejected']);
+    expect(process.log.said('warn')).toEqual([
+      'warn: rows of an earlier boot never got a true time; they are rejected',
+    ]);
     restart();
     await scrape();
     expect(process.log.said('warn')).toEqual([]);
@@ -288,7 +337,12 @@ describe('a clock before the program’s build', () => {
 describe('a clock that differs from the receiver’s', () => {
   const DAY = 24 * HOUR;
 
-  test.each([[DAY, []], [DAY + 1_000, [1]], [-DAY, []], [-DAY - 1_000, [1]]])('by %p ms has the rows from %p on held from the moment it is known', async (aheadMs, expected) => {
+  test.each([
+    [DAY, []],
+    [DAY + 1_000, [1]],
+    [-DAY, []],
+    [-DAY - 1_000, [1]],
+  ])('by %p ms has the rows from %p on held from the moment it is known', async (aheadMs, expected) => {
     await scrape();
     compare(aheadMs);
     expect(held()).toEqual(expected);
@@ -302,7 +356,9 @@ describe('a clock that differs from the receiver’s', () => {
     await scrape();
     await scrape();
     expect(process.log.said('warn')).toEqual(['warn: the wall clock stepped']);
-    expect(String(database.prepare('SELECT reason FROM epochs ORDER BY first_id DESC').pluck().get())).toContain('differs from the receiver’s by more than a day');
+    expect(String(database.prepare('SELECT reason FROM epochs ORDER BY first_id DESC').pluck().get())).toContain(
+      'differs from the receiver’s by more than a day',
+    );
     process.clock.step(-3 * DAY);
     await scrape();
     expect(held()).toEqual([]);
@@ -315,7 +371,12 @@ describe('a clock that differs from the receiver’s', () => {
     compare(3 * DAY);
     process.clock.step(-3 * DAY);
     await scrape();
-    const [first, second, third, fourth] = [1, 2, 3, 4].map((turn) => NOW + turn * 10_000) as [number, number, number, number];
+    const [first, second, third, fourth] = [1, 2, 3, 4].map((turn) => NOW + turn * 10_000) as [
+      number,
+      number,
+      number,
+      number,
+    ];
     expect(trueTimes()).toEqual([first - 3 * DAY, second, third, fourth - 3 * DAY, NOW + 50_000 - 3 * DAY]);
     expect(held()).toEqual([]);
   });
@@ -341,7 +402,11 @@ describe('a clock that differs from the receiver’s', () => {
 });
 
 describe('where samples are stamped by the receiver’s clock', () => {
-  test.each([['is at 1970', -NOW], ['is an hour behind', -HOUR], ['is three days ahead', 72 * HOUR]])('a clock that %s stores true times, also of what waited', async (_, aheadMs) => {
+  test.each([
+    ['is at 1970', -NOW],
+    ['is an hour behind', -HOUR],
+    ['is three days ahead', 72 * HOUR],
+  ])('a clock that %s stores true times, also of what waited', async (_, aheadMs) => {
     reboot(NOW + aheadMs);
     await scrape();
     compare(aheadMs, 'correct');
@@ -381,7 +446,9 @@ describe('an epoch', () => {
     }
     expect(String(reason())).toMatch(/^the wall clock drifted by -?0\.[56] s$/);
     expect(process.log.said('warn')).toEqual([]);
-    trueTimes().forEach((time, index) => expect(Math.abs(Number(time) - (NOW + (index + 1) * (10_000 + sign * 100)))).toBeLessThanOrEqual(600));
+    trueTimes().forEach((time, index) =>
+      expect(Math.abs(Number(time) - (NOW + (index + 1) * (10_000 + sign * 100)))).toBeLessThanOrEqual(600),
+    );
   });
 
   test('is forgotten with the last of its rows', async () => {

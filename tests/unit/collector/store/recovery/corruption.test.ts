@@ -8,7 +8,13 @@ import { openDatabase } from '@thugshells/shared/database/open.ts';
 
 import { FakeClock } from '../../../../support/fake-clock.ts';
 import { storeOn } from '../../../../support/collector/collector-parts.ts';
-import { booksOf, copyDatabase, killedDatabase, scrapes, SERIES } from '../../../../support/collector/prepared-store.ts';
+import {
+  booksOf,
+  copyDatabase,
+  killedDatabase,
+  scrapes,
+  SERIES,
+} from '../../../../support/collector/prepared-store.ts';
 
 /**
  * Damage to a database of some hundred pages and its WAL, in every way and at many places. Whatever it is, the collector
@@ -54,7 +60,10 @@ function layoutOf(path: string): Layout {
   const database = openDatabase(copy, { readonly: true });
   const pagesOf = (name: string): [number, number][] =>
     database.prepare<[string], [number, number]>('SELECT pageno, ncell FROM dbstat WHERE name = ?').raw().all(name);
-  const leaves = database.prepare<[], [number, number]>(`SELECT pageno, ncell FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf'`).raw().all();
+  const leaves = database
+    .prepare<[], [number, number]>(`SELECT pageno, ncell FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf'`)
+    .raw()
+    .all();
   const entries = pagesOf('samples_identity');
   const namePages = ['series', 'series_copy'].flatMap((name) => pagesOf(name).map(([page]) => page));
   const pages = database.pragma('page_count', { simple: true }) as number;
@@ -87,27 +96,73 @@ function everyPage(layout: Layout): Damage[] {
     const vouchedFor = onPage + (layout.pagesInWal.has(page) ? 0 : (layout.entriesOnPage.get(page) ?? 0));
     return [
       { name: `page ${page} zeroed`, apply: edit('', (bytes) => bytes.fill(0, at, at + PAGE)), atLeast: rows - onPage },
-      { name: `page ${page} with its first byte flipped`, apply: edit('', (bytes) => (bytes[at]! ^= 0xff)), atLeast: rows - onPage },
-      { name: `page ${page} with a byte in its middle flipped`, apply: edit('', (bytes) => (bytes[at + PAGE / 2]! ^= 0x10)), atLeast: rows - vouchedFor },
-      { name: `page ${page} with its end full of ones`, apply: edit('', (bytes) => bytes.fill(0xff, at + 900, at + PAGE)), atLeast: rows - vouchedFor },
+      {
+        name: `page ${page} with its first byte flipped`,
+        apply: edit('', (bytes) => (bytes[at]! ^= 0xff)),
+        atLeast: rows - onPage,
+      },
+      {
+        name: `page ${page} with a byte in its middle flipped`,
+        apply: edit('', (bytes) => (bytes[at + PAGE / 2]! ^= 0x10)),
+        atLeast: rows - vouchedFor,
+      },
+      {
+        name: `page ${page} with its end full of ones`,
+        apply: edit('', (bytes) => bytes.fill(0xff, at + 900, at + PAGE)),
+        atLeast: rows - vouchedFor,
+      },
     ];
   });
 }
 
 function cuts(layout: Layout): Damage[] {
-  return [0, 1, 99, 100, 512, 1024, 1536, 5 * PAGE, 20 * PAGE, 40 * PAGE + 7, (layout.pages - 1) * PAGE, layout.pages * PAGE - 1].map((bytes) => {
-    const lostPages = Array.from({ length: layout.pages }, (_, index) => index + 1).filter((page) => page * PAGE > bytes);
+  return [
+    0,
+    1,
+    99,
+    100,
+    512,
+    1024,
+    1536,
+    5 * PAGE,
+    20 * PAGE,
+    40 * PAGE + 7,
+    (layout.pages - 1) * PAGE,
+    layout.pages * PAGE - 1,
+  ].map((bytes) => {
+    const lostPages = Array.from({ length: layout.pages }, (_, index) => index + 1).filter(
+      (page) => page * PAGE > bytes,
+    );
     // A page that is cut in its middle is read as far as it goes: as an index it vouches for nothing.
     const unvouched = bytes % PAGE === 0 ? 0 : (layout.entriesOnPage.get(Math.ceil(bytes / PAGE)) ?? 0);
     const areNamed = layout.namePages.some((page) => layout.pagesInWal.has(page) || !lostPages.includes(page));
-    return { name: `the file cut to ${bytes} bytes`, apply: (path) => truncateSync(path, bytes), atLeast: areNamed ? rows - rowsOn(layout, lostPages) - unvouched : 0 };
+    return {
+      name: `the file cut to ${bytes} bytes`,
+      apply: (path) => truncateSync(path, bytes),
+      atLeast: areNamed ? rows - rowsOn(layout, lostPages) - unvouched : 0,
+    };
   });
 }
 
 /** Of a damaged WAL SQLite takes what stands before the damage; the file alone has everything up to the last WAL checkpoint. */
 function walDamages(layout: Layout): Damage[] {
   const inFile = IN_FILE * SERIES;
-  const places = [0, 4, 8, 16, 24, 31, 32, 40, 56, 60, 700, 32 + 10 * FRAME, 32 + 50 * FRAME + 300, 32 + (layout.frames - 1) * FRAME];
+  const places = [
+    0,
+    4,
+    8,
+    16,
+    24,
+    31,
+    32,
+    40,
+    56,
+    60,
+    700,
+    32 + 10 * FRAME,
+    32 + 50 * FRAME + 300,
+    32 + (layout.frames - 1) * FRAME,
+  ];
   return places.flatMap((at): Damage[] => [
     { name: `the WAL cut to ${at} bytes`, apply: (path) => truncateSync(`${path}-wal`, at), atLeast: inFile },
     { name: `the WAL’s byte ${at} flipped`, apply: edit('-wal', (bytes) => (bytes[at]! ^= 0x55)), atLeast: inFile },
@@ -160,11 +215,18 @@ async function wrongAfter(damage: Damage): Promise<string[]> {
     const found: string[] = [];
     const integrity = database.pragma('integrity_check', { simple: true });
     const books = booksOf(database);
-    const survivors = database.prepare<[number], number>('SELECT COUNT(*) FROM metrics WHERE timestamp_ms <= ?').pluck().get(now)!;
-    const fresh = database.prepare<[number], number>('SELECT COUNT(*) FROM metrics WHERE timestamp_ms > ?').pluck().get(now)!;
+    const survivors = database
+      .prepare<[number], number>('SELECT COUNT(*) FROM metrics WHERE timestamp_ms <= ?')
+      .pluck()
+      .get(now)!;
+    const fresh = database
+      .prepare<[number], number>('SELECT COUNT(*) FROM metrics WHERE timestamp_ms > ?')
+      .pluck()
+      .get(now)!;
     if (integrity !== 'ok') found.push(`integrity: ${String(integrity)}`);
     if (books.balanced !== 1) found.push(`books: ${JSON.stringify(books)}`);
-    if (survivors < damage.atLeast || survivors > rows) found.push(`${survivors} rows survived, not ${damage.atLeast} to ${rows}`);
+    if (survivors < damage.atLeast || survivors > rows)
+      found.push(`${survivors} rows survived, not ${damage.atLeast} to ${rows}`);
     if (fresh !== 3 * SERIES) found.push(`${fresh} new rows`);
     return found.map((what) => `${damage.name}: ${what}`);
   } finally {

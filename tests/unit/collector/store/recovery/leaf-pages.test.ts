@@ -32,23 +32,38 @@ test('rows of every type and length read as SQLite reads them, also those that g
   );
   let run = 0;
   fc.assert(
-    fc.property(fc.array(fc.array(value, { minLength: 3, maxLength: 3 }), { minLength: 1, maxLength: 60 }), fc.boolean(), (rows, inWal) => {
-      const path = folder.path(`rows-${run++}.db`);
-      const database = openDatabase(path, { create: true });
-      database.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, a, b, c)');
-      const insert = database.prepare('INSERT INTO t VALUES (?, ?, ?, ?)');
-      rows.forEach((row, index) => insert.run((index + 1) * 1_000_003, ...row.map((each) => (typeof each === 'number' && Number.isSafeInteger(each) ? BigInt(each) : each))));
-      if (!inWal) database.pragma('wal_checkpoint(TRUNCATE)');
-      const expected = database.prepare('SELECT * FROM t ORDER BY id').raw().all() as unknown[][];
-      // A row may stand on a page and, older, on one that is not used any more: the ids tell.
-      const copy = folder.path(`copy-${run}.db`);
-      writeFileSync(copy, readFileSync(path));
-      if (inWal) writeFileSync(`${copy}-wal`, readFileSync(`${path}-wal`));
-      database.close();
-      const found = new Map(allRows(copy).filter(({ values }) => values.length === 4).map(({ id, values }) => [id, values.slice(1)]));
-      const overflowing = (row: unknown[]): boolean => inWal && row.some((each) => typeof each === 'string' && each.length > 400);
-      for (const [id, ...values] of expected) if (!overflowing(values)) expect(found.get(id as number)).toEqual(values);
-    }),
+    fc.property(
+      fc.array(fc.array(value, { minLength: 3, maxLength: 3 }), { minLength: 1, maxLength: 60 }),
+      fc.boolean(),
+      (rows, inWal) => {
+        const path = folder.path(`rows-${run++}.db`);
+        const database = openDatabase(path, { create: true });
+        database.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, a, b, c)');
+        const insert = database.prepare('INSERT INTO t VALUES (?, ?, ?, ?)');
+        rows.forEach((row, index) =>
+          insert.run(
+            (index + 1) * 1_000_003,
+            ...row.map((each) => (typeof each === 'number' && Number.isSafeInteger(each) ? BigInt(each) : each)),
+          ),
+        );
+        if (!inWal) database.pragma('wal_checkpoint(TRUNCATE)');
+        const expected = database.prepare('SELECT * FROM t ORDER BY id').raw().all() as unknown[][];
+        // A row may stand on a page and, older, on one that is not used any more: the ids tell.
+        const copy = folder.path(`copy-${run}.db`);
+        writeFileSync(copy, readFileSync(path));
+        if (inWal) writeFileSync(`${copy}-wal`, readFileSync(`${path}-wal`));
+        database.close();
+        const found = new Map(
+          allRows(copy)
+            .filter(({ values }) => values.length === 4)
+            .map(({ id, values }) => [id, values.slice(1)]),
+        );
+        const overflowing = (row: unknown[]): boolean =>
+          inWal && row.some((each) => typeof each === 'string' && each.length > 400);
+        for (const [id, ...values] of expected)
+          if (!overflowing(values)) expect(found.get(id as number)).toEqual(values);
+      },
+    ),
     { numRuns: 60 },
   );
 });
@@ -61,7 +76,11 @@ test('ids of every length are read as SQLite reads them', () => {
   for (const id of ids) database.prepare('INSERT INTO t VALUES (?, 7)').run(BigInt(id));
   database.pragma('wal_checkpoint(TRUNCATE)');
   database.close();
-  expect(allRows(path).filter(({ values }) => values[1] === 7).map(({ id }) => id)).toEqual(ids);
+  expect(
+    allRows(path)
+      .filter(({ values }) => values[1] === 7)
+      .map(({ id }) => id),
+  ).toEqual(ids);
 });
 
 test('a type that no version of SQLite writes makes no row', () => {
@@ -80,21 +99,25 @@ test('a type that no version of SQLite writes makes no row', () => {
 test('whatever bytes a page holds, nothing is thrown and no sample is made that could not be one', () => {
   const path = folder.path('noise.db');
   fc.assert(
-    fc.property(fc.uint8Array({ minLength: 1_024, maxLength: 1_024 }), fc.integer({ min: 0, max: 80 }), (bytes, cells) => {
-      const page = Buffer.from(bytes);
-      page[0] = 0x0d;
-      page.writeUInt16BE(cells, 3);
-      writeFileSync(path, Buffer.concat([Buffer.alloc(1_024), page]));
-      const pages = new PageFile(path);
-      try {
-        for (const { id, seriesId, timestampMs } of samplesOnPage(pages, 1)) {
-          expect([id, seriesId, timestampMs].every(Number.isSafeInteger)).toBe(true);
-          expect(timestampMs).toBeGreaterThanOrEqual(1e12);
+    fc.property(
+      fc.uint8Array({ minLength: 1_024, maxLength: 1_024 }),
+      fc.integer({ min: 0, max: 80 }),
+      (bytes, cells) => {
+        const page = Buffer.from(bytes);
+        page[0] = 0x0d;
+        page.writeUInt16BE(cells, 3);
+        writeFileSync(path, Buffer.concat([Buffer.alloc(1_024), page]));
+        const pages = new PageFile(path);
+        try {
+          for (const { id, seriesId, timestampMs } of samplesOnPage(pages, 1)) {
+            expect([id, seriesId, timestampMs].every(Number.isSafeInteger)).toBe(true);
+            expect(timestampMs).toBeGreaterThanOrEqual(1e12);
+          }
+        } finally {
+          pages.close();
         }
-      } finally {
-        pages.close();
-      }
-    }),
+      },
+    ),
     { numRuns: 500 },
   );
 });

@@ -10,7 +10,14 @@ import { FakeClock } from '../../../../support/fake-clock.ts';
 import { until } from '../../../../support/until.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import { NOW, reading, scrapeAt, storeOn } from '../../../../support/collector/collector-parts.ts';
-import { booksOf, copyDatabase, deliver, killedDatabase, scrapes, SERIES } from '../../../../support/collector/prepared-store.ts';
+import {
+  booksOf,
+  copyDatabase,
+  deliver,
+  killedDatabase,
+  scrapes,
+  SERIES,
+} from '../../../../support/collector/prepared-store.ts';
 
 const PAGE = 1024;
 const folder = useTemporaryFolder();
@@ -43,7 +50,9 @@ function sampleLeaf(number: number): { readonly page: number; readonly rows: num
   const database = openDatabase(path, { readonly: true });
   try {
     return database
-      .prepare<[number], { page: number; rows: number }>(`SELECT pageno AS page, ncell AS rows FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf' LIMIT 1 OFFSET ?`)
+      .prepare<[number], { page: number; rows: number }>(
+        `SELECT pageno AS page, ncell AS rows FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf' LIMIT 1 OFFSET ?`,
+      )
       .get(number)!;
   } finally {
     database.close();
@@ -60,7 +69,9 @@ function start(parts: ReturnType<typeof storeOn>): Database {
 }
 
 function kept(): string[] {
-  return readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.damaged-`) && !/-(wal|shm)$/.test(name));
+  return readdirSync(dirname(path)).filter(
+    (name) => name.startsWith(`${basename(path)}.damaged-`) && !/-(wal|shm)$/.test(name),
+  );
 }
 
 function count(database: Database): number {
@@ -81,7 +92,8 @@ describe('a damaged database at the start', () => {
   test('gives its rows their times, labels and states; ids are never used again', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 5, delivered: 100 });
     const live = folder.keep(openDatabase(`${path}.live`, { readonly: true }));
-    const all = 'SELECT timestamp_ms, metric_name, metric_value, tags, device_id, uploaded FROM metrics ORDER BY timestamp_ms, tags';
+    const all =
+      'SELECT timestamp_ms, metric_name, metric_value, tags, device_id, uploaded FROM metrics ORDER BY timestamp_ms, tags';
     const expected = live.prepare(all).raw().all();
     // An entry of the index that says something else: every row can be read, and the check finds it.
     const damaged = openDatabase(path);
@@ -93,7 +105,14 @@ describe('a damaged database at the start', () => {
     const reader = start(parts);
     expect(parts.log.lines.find(({ level }) => level === 'error')?.fields['error']).toContain('never used');
     expect(reader.prepare(all).raw().all()).toEqual(expected);
-    expect(booksOf(reader)).toEqual({ collected: rows, delivered: 100, pending: rows - 100, rejected: 0, dropped: 0, balanced: 1 });
+    expect(booksOf(reader)).toEqual({
+      collected: rows,
+      delivered: 100,
+      pending: rows - 100,
+      rejected: 0,
+      dropped: 0,
+      balanced: 1,
+    });
     expect(reader.prepare<[], number>('SELECT MIN(id) FROM samples').pluck().get()).toBe(rows + 1);
     expect(parts.log.said('warn')).toContain('warn: a damaged database has been salvaged');
   });
@@ -101,14 +120,19 @@ describe('a damaged database at the start', () => {
   test('keeps its rows held where their time is not known yet, with all that is needed to find it out later', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 0, delivered: 0 });
     const damaged = openDatabase(path);
-    damaged.exec(`UPDATE epochs SET trusted = 0, boot_id = 'an earlier boot', boot_base_ms = 77, reason = 'start; the clock is wrong'`);
+    damaged.exec(
+      `UPDATE epochs SET trusted = 0, boot_id = 'an earlier boot', boot_base_ms = 77, reason = 'start; the clock is wrong'`,
+    );
     damaged.unsafeMode(true);
     damaged.pragma('writable_schema = ON');
     damaged.exec(`DELETE FROM sqlite_schema WHERE name = 'samples_identity'`);
     damaged.close();
     const reader = start(storeOn(path, { clock }));
     expect(count(reader)).toBe(rows);
-    const epochs = reader.prepare('SELECT trusted, boot_id, boot_base_ms, reason FROM epochs WHERE first_id > 0').raw().all();
+    const epochs = reader
+      .prepare('SELECT trusted, boot_id, boot_base_ms, reason FROM epochs WHERE first_id > 0')
+      .raw()
+      .all();
     expect(epochs).toEqual([[0, 'an earlier boot', 77, 'start; the clock is wrong']]);
   });
 
@@ -132,7 +156,10 @@ describe('a damaged database at the start', () => {
     const { clock } = await killedDatabase(path, { inFile: 10, inWal: 0, delivered: 0 });
     ruin(path, 12);
     const reader = start(storeOn(path, { clock }));
-    expect(reader.prepare('SELECT status FROM sessions ORDER BY start_time').pluck().all()).toEqual(['failed', 'active']);
+    expect(reader.prepare('SELECT status FROM sessions ORDER BY start_time').pluck().all()).toEqual([
+      'failed',
+      'active',
+    ]);
   });
 
   test('says in the ledger what could not be read', async () => {
@@ -140,7 +167,14 @@ describe('a damaged database at the start', () => {
     const leaf = sampleLeaf(3);
     ruin(path, leaf.page);
     const reader = start(storeOn(path, { clock }));
-    expect(booksOf(reader)).toEqual({ collected: rows, delivered: 0, pending: rows - leaf.rows, rejected: 0, dropped: leaf.rows, balanced: 1 });
+    expect(booksOf(reader)).toEqual({
+      collected: rows,
+      delivered: 0,
+      pending: rows - leaf.rows,
+      rejected: 0,
+      dropped: leaf.rows,
+      balanced: 1,
+    });
     expect(reader.prepare('SELECT reason, count FROM losses').raw().all()).toEqual([['corruption', leaf.rows]]);
   });
 });
@@ -173,7 +207,9 @@ describe('a salvage that is interrupted', () => {
     await second.clock.advance(10_000);
     expect(after.prepare('SELECT COUNT(*) FROM salvage').pluck().get()).toBe(0);
     expect(count(after)).toBe(rows + 2 * SERIES);
-    expect(after.prepare('SELECT COUNT(*) FROM (SELECT DISTINCT timestamp_ms, tags FROM metrics)').pluck().get()).toBe(rows + 2 * SERIES);
+    expect(after.prepare('SELECT COUNT(*) FROM (SELECT DISTINCT timestamp_ms, tags FROM metrics)').pluck().get()).toBe(
+      rows + 2 * SERIES,
+    );
     expect(booksOf(after).balanced).toBe(1);
   });
 
@@ -204,11 +240,18 @@ describe('damage that is found while it runs', () => {
     ruin(path, sampleLeaf(0).page, 40);
     await parts.clock.advance(3_700_000);
     await scrapes(parts, 2);
-    expect(parts.log.said('error')).toContain('error: the database is damaged; a new one takes its place, and what can be read is copied into it');
+    expect(parts.log.said('error')).toContain(
+      'error: the database is damaged; a new one takes its place, and what can be read is copied into it',
+    );
     const healed = folder.keep(openDatabase(path));
     expect(healed.pragma('integrity_check', { simple: true })).toBe('ok');
     expect(booksOf(healed)).toMatchObject({ balanced: 1 });
-    expect(healed.prepare<[number], number>('SELECT COUNT(*) FROM metrics WHERE timestamp_ms > ?').pluck().get(parts.clock.now() - 20_000)).toBe(2 * SERIES);
+    expect(
+      healed
+        .prepare<[number], number>('SELECT COUNT(*) FROM metrics WHERE timestamp_ms > ?')
+        .pluck()
+        .get(parts.clock.now() - 20_000),
+    ).toBe(2 * SERIES);
   }, 120_000);
 
   test('by the uploader is looked into on a thread, and mended', async () => {
@@ -244,7 +287,9 @@ describe('damage that is found while it runs', () => {
 });
 
 test('at most three damaged databases are kept, the newest, and no more than the cap', () => {
-  for (let day = 1; day <= 5; day++) for (const suffix of ['', '-wal']) writeFileSync(`${path}.damaged-2026010${day}T000000Z${suffix}`, Buffer.alloc(1_000));
+  for (let day = 1; day <= 5; day++)
+    for (const suffix of ['', '-wal'])
+      writeFileSync(`${path}.damaged-2026010${day}T000000Z${suffix}`, Buffer.alloc(1_000));
   pruneDamaged(path, 1_000_000);
   expect(kept()).toEqual([3, 4, 5].map((day) => `metrics.db.damaged-2026010${day}T000000Z`));
   pruneDamaged(path, 4_500);

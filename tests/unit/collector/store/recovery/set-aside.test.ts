@@ -40,7 +40,9 @@ async function newerDatabase(): Promise<number> {
 }
 
 function names(): string[] {
-  return readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.s`)).sort();
+  return readdirSync(dirname(path))
+    .filter((name) => name.startsWith(`${basename(path)}.s`))
+    .sort();
 }
 
 function started(): ReturnType<typeof storeOn> {
@@ -56,7 +58,10 @@ describe('set aside: a newer database', () => {
     await scrapes(parts, 2);
     expect(names()).toEqual([basename(aside)]);
     expect([schemaVersionOf(aside), content(aside).length]).toEqual([NEWER, rows]);
-    expect([schemaVersionOf(path), booksIn(path)]).toMatchObject([SCHEMA_VERSION, { collected: 2 * SERIES, pending: 2 * SERIES, balanced: 1 }]);
+    expect([schemaVersionOf(path), booksIn(path)]).toMatchObject([
+      SCHEMA_VERSION,
+      { collected: 2 * SERIES, pending: 2 * SERIES, balanced: 1 },
+    ]);
   });
 
   test('is one event in the log, which names the file, both versions and what to do', async () => {
@@ -64,7 +69,12 @@ describe('set aside: a newer database', () => {
     const { log } = started();
     expect(log.said('warn', 'error')).toEqual(['warn: newer database set aside, beginning anew']);
     const { fields } = log.lines.find(({ level }) => level === 'warn')!;
-    expect(fields).toMatchObject({ path: aside, schema_version: NEWER, known_version: SCHEMA_VERSION, hint: expect.stringContaining(`knows schema ${NEWER}`) });
+    expect(fields).toMatchObject({
+      path: aside,
+      schema_version: NEWER,
+      known_version: SCHEMA_VERSION,
+      hint: expect.stringContaining(`knows schema ${NEWER}`),
+    });
   });
 
   test('gets a number where the name is taken, also by one that is being taken over', async () => {
@@ -94,7 +104,10 @@ describe('set aside: a newer database', () => {
     expect(booksIn(path)).toMatchObject({ collected: 2 * SERIES, balanced: 1 });
     const reader = folder.keep(openDatabase(aside, { readonly: true }));
     expect(reader.pragma('integrity_check', { simple: true })).toBe('ok');
-    expect(reader.prepare(`SELECT id FROM sessions WHERE start_time = 1 ORDER BY id`).pluck().all()).toEqual(['after', 'before']);
+    expect(reader.prepare(`SELECT id FROM sessions WHERE start_time = 1 ORDER BY id`).pluck().all()).toEqual([
+      'after',
+      'before',
+    ]);
     expect(content(aside)).toHaveLength(rows);
   });
 
@@ -158,12 +171,27 @@ describe('set aside: after a kill', () => {
 });
 
 test('set aside: files are listed with version and size, and others are not', () => {
-  for (const name of ['schema-6', 'schema-6-wal', 'schema-12.3', 'schema-12.3.taking-over', 'schema-x', 'damaged-20260101T000000Z', 'schema-6.old']) {
+  for (const name of [
+    'schema-6',
+    'schema-6-wal',
+    'schema-12.3',
+    'schema-12.3.taking-over',
+    'schema-x',
+    'damaged-20260101T000000Z',
+    'schema-6.old',
+  ]) {
     writeFileSync(`${path}.${name}`, '12345');
   }
   writeFileSync(`${path}2.schema-6`, '');
-  const listed = setAsideFiles(path).map(({ file, ...rest }) => [file.slice('metrics.db.'.length), ...Object.values(rest)]);
-  expect(listed).toEqual([['schema-12.3', 12, 5, false], ['schema-12.3.taking-over', 12, 5, true], ['schema-6', 6, 10, false]]);
+  const listed = setAsideFiles(path).map(({ file, ...rest }) => [
+    file.slice('metrics.db.'.length),
+    ...Object.values(rest),
+  ]);
+  expect(listed).toEqual([
+    ['schema-12.3', 12, 5, false],
+    ['schema-12.3.taking-over', 12, 5, true],
+    ['schema-6', 6, 10, false],
+  ]);
   expect(setAsideFiles(folder.path('missing/metrics.db'))).toEqual([]);
 });
 

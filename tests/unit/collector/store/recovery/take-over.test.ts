@@ -10,7 +10,17 @@ import { FakeClock } from '../../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import { NOW, storeOn } from '../../../../support/collector/collector-parts.ts';
 import { scrapes, SERIES } from '../../../../support/collector/prepared-store.ts';
-import { booksIn, content, fullDatabase, killedCopy, makeKnown, makeNewer, NEWER, smallDatabase, takingOver } from '../../../../support/collector/set-aside-parts.ts';
+import {
+  booksIn,
+  content,
+  fullDatabase,
+  killedCopy,
+  makeKnown,
+  makeNewer,
+  NEWER,
+  smallDatabase,
+  takingOver,
+} from '../../../../support/collector/set-aside-parts.ts';
 
 /** After everything that fullDatabase() holds. */
 const LATER = NOW + 7_200_000;
@@ -24,7 +34,10 @@ beforeEach(() => {
 });
 
 /** A database, and a set-aside one beside it whose schema this program knows. */
-async function bothDatabases({ laterMs = LATER } = {}): Promise<{ readonly rows: unknown[]; readonly collected: number }> {
+async function bothDatabases({ laterMs = LATER } = {}): Promise<{
+  readonly rows: unknown[];
+  readonly collected: number;
+}> {
   // This one first: at its start a store begins to take over what it finds.
   await smallDatabase(path, laterMs);
   await fullDatabase(aside, NOW);
@@ -40,7 +53,9 @@ function sorted(rows: readonly unknown[]): string[] {
 }
 
 function names(of = path): string[] {
-  return readdirSync(dirname(of)).filter((name) => /^metrics\.db\.(schema|damaged)/.test(name) && !/(\.ballast|-wal|-shm)$/.test(name)).sort();
+  return readdirSync(dirname(of))
+    .filter((name) => /^metrics\.db\.(schema|damaged)/.test(name) && !/(\.ballast|-wal|-shm)$/.test(name))
+    .sort();
 }
 
 function salvages(of = path): unknown[] {
@@ -59,9 +74,18 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     copying.steps();
     copying.close();
     expect(sorted(content(path))).toEqual(rows);
-    expect(booksIn(path)).toEqual({ collected, delivered: 688, pending: rows.length - 688 - 3, rejected: 3, dropped: 5, balanced: 1 });
+    expect(booksIn(path)).toEqual({
+      collected,
+      delivered: 688,
+      pending: rows.length - 688 - 3,
+      rejected: 3,
+      dropped: 5,
+      balanced: 1,
+    });
     expect(salvages()).toEqual([]);
-    expect(readdirSync(dirname(path)).filter((name) => name.includes('schema') && !name.endsWith('.ballast'))).toEqual([]);
+    expect(readdirSync(dirname(path)).filter((name) => name.includes('schema') && !name.endsWith('.ballast'))).toEqual(
+      [],
+    );
   });
 
   test('is one event in the log, with counts', async () => {
@@ -102,13 +126,17 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     await smallDatabase(path, LATER);
     await fullDatabase(aside, NOW);
     const database = openDatabase(aside);
-    database.exec(`UPDATE epochs SET trusted = 0, boot_id = 'an earlier boot', boot_base_ms = 77; INSERT INTO receiver_clock VALUES ('an earlier boot', 5.5, 'hold', 6)`);
+    database.exec(
+      `UPDATE epochs SET trusted = 0, boot_id = 'an earlier boot', boot_base_ms = 77; INSERT INTO receiver_clock VALUES ('an earlier boot', 5.5, 'hold', 6)`,
+    );
     database.close();
     const copying = takingOver(path, LATER + 1_000_000);
     copying.steps();
     copying.close();
     const reader = folder.keep(openDatabase(path));
-    expect(reader.prepare(`SELECT DISTINCT trusted, boot_base_ms FROM epochs WHERE boot_id = 'an earlier boot'`).raw().all()).toEqual([[0, 77]]);
+    expect(
+      reader.prepare(`SELECT DISTINCT trusted, boot_base_ms FROM epochs WHERE boot_id = 'an earlier boot'`).raw().all(),
+    ).toEqual([[0, 77]]);
     expect(reader.prepare('SELECT booted_at_ms FROM receiver_clock').pluck().all()).toEqual([5.5]);
   });
 
@@ -133,7 +161,11 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     const copying = takingOver(path, LATER + 1_000_000);
     copying.steps();
     copying.close();
-    expect([names(), salvages(), booksIn(path).collected]).toEqual([[`metrics.db.schema-${NEWER}`], [], 10 * SERIES + 1]);
+    expect([names(), salvages(), booksIn(path).collected]).toEqual([
+      [`metrics.db.schema-${NEWER}`],
+      [],
+      10 * SERIES + 1,
+    ]);
   });
 
   test('that cannot be brought to this schema stays, and the next one is taken over all the same', async () => {
@@ -153,23 +185,30 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
 });
 
 describe('take-over: a kill', () => {
-  test.each([['', LATER], [', also where stored times are the same,', NOW]])('after any step%s loses no row and copies none twice', async (_, laterMs) => {
-    const { rows, collected } = await bothDatabases({ laterMs });
-    for (let steps = 0, isOver = false; !isOver; steps++) {
-      const start = killedCopy(path, folder.path(`start-${steps}`));
-      const killed = takingOver(start, LATER + 1_000_000);
-      killed.steps(steps);
-      isOver = !killed.queue.isCopying;
-      const left = killedCopy(start, folder.path(`left-${steps}`));
-      killed.close();
-      const next = takingOver(left, LATER + 2_000_000);
-      next.steps();
-      next.close();
-      expect(sorted(content(left))).toEqual(rows);
-      expect(booksIn(left)).toMatchObject({ collected, delivered: 688, rejected: 3, dropped: 5, balanced: 1 });
-      expect([names(left), salvages(left)]).toEqual([[], []]);
-    }
-  }, 60_000);
+  test.each([
+    ['', LATER],
+    [', also where stored times are the same,', NOW],
+  ])(
+    'after any step%s loses no row and copies none twice',
+    async (_, laterMs) => {
+      const { rows, collected } = await bothDatabases({ laterMs });
+      for (let steps = 0, isOver = false; !isOver; steps++) {
+        const start = killedCopy(path, folder.path(`start-${steps}`));
+        const killed = takingOver(start, LATER + 1_000_000);
+        killed.steps(steps);
+        isOver = !killed.queue.isCopying;
+        const left = killedCopy(start, folder.path(`left-${steps}`));
+        killed.close();
+        const next = takingOver(left, LATER + 2_000_000);
+        next.steps();
+        next.close();
+        expect(sorted(content(left))).toEqual(rows);
+        expect(booksIn(left)).toMatchObject({ collected, delivered: 688, rejected: 3, dropped: 5, balanced: 1 });
+        expect([names(left), salvages(left)]).toEqual([[], []]);
+      }
+    },
+    60_000,
+  );
 
   /** What a kill leaves while the file gets its name, and while it is removed. */
   test.each<[string, (marked: string) => void]>([
@@ -178,7 +217,9 @@ describe('take-over: a kill', () => {
   ])('%s loses nothing', async (_, undo) => {
     const { rows, collected } = await bothDatabases();
     const wal = openDatabase(aside);
-    wal.exec(`INSERT INTO losses (at, reason, count) VALUES (1, 'cap', 7); UPDATE collector_state SET collected = collected + 7, dropped = dropped + 7`);
+    wal.exec(
+      `INSERT INTO losses (at, reason, count) VALUES (1, 'cap', 7); UPDATE collector_state SET collected = collected + 7, dropped = dropped + 7`,
+    );
     for (const suffix of ['', '-wal']) cpSync(aside + suffix, `${folder.path('kept')}${suffix}`);
     wal.close();
     for (const suffix of ['', '-wal']) renameSync(`${folder.path('kept')}${suffix}`, aside + suffix);
@@ -195,27 +236,37 @@ describe('take-over: a kill', () => {
     expect(names()).toEqual([]);
   });
 
-  test.each([['before', false], ['after']])('%s the file is removed leaves nothing to be copied again', async (_, isRemoved = true) => {
-    const { rows } = await bothDatabases();
-    const marked = `${aside}.taking-over`;
-    cpSync(aside, folder.path('copy'));
-    const copying = takingOver(path, LATER + 1_000_000);
-    copying.steps();
-    copying.close();
-    const database = openDatabase(path);
-    database.prepare(`INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES (?, 'done', 0, '[]', 0, 2400)`).run(basename(marked));
-    database.close();
-    if (!isRemoved) renameSync(folder.path('copy'), marked);
-    const next = takingOver(path, LATER + 2_000_000);
-    next.steps();
-    next.close();
-    expect([sorted(content(path)), names(), salvages()]).toEqual([rows, [], []]);
-  });
+  test.each([['before', false], ['after']])(
+    '%s the file is removed leaves nothing to be copied again',
+    async (_, isRemoved = true) => {
+      const { rows } = await bothDatabases();
+      const marked = `${aside}.taking-over`;
+      cpSync(aside, folder.path('copy'));
+      const copying = takingOver(path, LATER + 1_000_000);
+      copying.steps();
+      copying.close();
+      const database = openDatabase(path);
+      database
+        .prepare(
+          `INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES (?, 'done', 0, '[]', 0, 2400)`,
+        )
+        .run(basename(marked));
+      database.close();
+      if (!isRemoved) renameSync(folder.path('copy'), marked);
+      const next = takingOver(path, LATER + 2_000_000);
+      next.steps();
+      next.close();
+      expect([sorted(content(path)), names(), salvages()]).toEqual([rows, [], []]);
+    },
+  );
 });
 
 describe('take-over: a database that is set aside while it takes over another', () => {
   /** Halfway through, an older program begins anew; then the newer one comes back. */
-  async function backAndForth(steps: number, { laterMs = LATER, olderMs = LATER + 2_000_000 } = {}): Promise<{ readonly rows: string[]; readonly collected: number }> {
+  async function backAndForth(
+    steps: number,
+    { laterMs = LATER, olderMs = LATER + 2_000_000 } = {},
+  ): Promise<{ readonly rows: string[]; readonly collected: number }> {
     const { rows, collected } = await bothDatabases({ laterMs });
     const copying = takingOver(path, LATER + 1_000_000);
     copying.steps(steps);
@@ -230,8 +281,14 @@ describe('take-over: a database that is set aside while it takes over another', 
     await running;
     older.store.close();
     const added = content(path);
-    expect([added.length, names()]).toEqual([2 * SERIES, [`${basename(aside)}.taking-over`, `metrics.db.schema-${NEWER}`]]);
-    return { rows: sorted([...(rows as string[]).map((row) => JSON.parse(row) as unknown), ...added]), collected: collected + 2 * SERIES };
+    expect([added.length, names()]).toEqual([
+      2 * SERIES,
+      [`${basename(aside)}.taking-over`, `metrics.db.schema-${NEWER}`],
+    ]);
+    return {
+      rows: sorted([...(rows as string[]).map((row) => JSON.parse(row) as unknown), ...added]),
+      collected: collected + 2 * SERIES,
+    };
   }
 
   const sameTimes = { laterMs: NOW, olderMs: NOW };
@@ -257,7 +314,9 @@ describe('take-over: a damaged file', () => {
     const { collected } = await bothDatabases();
     const database = openDatabase(aside);
     const leaf = database
-      .prepare<[], { page: number; rows: number }>(`SELECT pageno AS page, ncell AS rows FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf' LIMIT 1 OFFSET 30`)
+      .prepare<[], { page: number; rows: number }>(
+        `SELECT pageno AS page, ncell AS rows FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf' LIMIT 1 OFFSET 30`,
+      )
       .get()!;
     database.close();
     const bytes = readFileSync(aside);

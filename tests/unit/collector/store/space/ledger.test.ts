@@ -22,7 +22,10 @@ function entries(): unknown[] {
 }
 
 function dropped(): unknown {
-  return database.prepare('SELECT dropped, (SELECT IFNULL(SUM(count), 0) FROM losses) FROM collector_state').raw().get();
+  return database
+    .prepare('SELECT dropped, (SELECT IFNULL(SUM(count), 0) FROM losses) FROM collector_state')
+    .raw()
+    .get();
 }
 
 describe('a loss', () => {
@@ -38,7 +41,11 @@ describe('a loss', () => {
     ledger.add({ reason: 'thinned', count: 4, firstMs: 40, lastMs: 55 }, NOW + 2);
     ledger.add({ reason: 'thinned', count: 8, firstMs: null, lastMs: null }, NOW + 3);
     ledger.add({ reason: 'thinned', count: 16, firstMs: 70, lastMs: 80 }, NOW + 2 * HOUR);
-    expect(entries()).toEqual([['thinned', 13, 40, 60], ['cap', 2, 10, 20], ['thinned', 16, 70, 80]]);
+    expect(entries()).toEqual([
+      ['thinned', 13, 40, 60],
+      ['cap', 2, 10, 20],
+      ['thinned', 16, 70, 80],
+    ]);
     expect(dropped()).toEqual([31, 31]);
   });
 
@@ -65,7 +72,10 @@ describe('what was found again', () => {
 });
 
 test('the ledger keeps at most 500 entries, and forgets neither a count nor a time', () => {
-  const loss = fc.record({ reason: fc.constantFrom<LossReason>('cap', 'thinned', 'memory', 'corruption'), count: fc.integer({ min: 1, max: 1_000 }) });
+  const loss = fc.record({
+    reason: fc.constantFrom<LossReason>('cap', 'thinned', 'memory', 'corruption'),
+    count: fc.integer({ min: 1, max: 1_000 }),
+  });
   let hour = 0;
   fc.assert(
     fc.property(fc.array(loss, { minLength: 200, maxLength: 300 }), (losses) => {
@@ -79,5 +89,8 @@ test('the ledger keeps at most 500 entries, and forgets neither a count nor a ti
   );
   const [booked, sum] = dropped() as [number, number];
   expect(booked).toBe(sum);
-  expect(database.prepare('SELECT MIN(first_ms), MAX(last_ms) FROM losses').raw().get()).toEqual([NOW + HOUR, NOW + hour * HOUR + 1]);
+  expect(database.prepare('SELECT MIN(first_ms), MAX(last_ms) FROM losses').raw().get()).toEqual([
+    NOW + HOUR,
+    NOW + hour * HOUR + 1,
+  ]);
 });

@@ -14,22 +14,36 @@ const folder = useTemporaryFolder();
 
 describe('DB_MAX_SIZE', () => {
   test('of 512 MiB leaves the WAL its 64 MiB', () => {
-    expect(spaceLimits({ dbMaxBytes: 512 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({ walBytes: 64 * MIB, walMaxBytes: 96 * MIB, databaseBytes: 415 * MIB });
+    expect(spaceLimits({ dbMaxBytes: 512 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({
+      walBytes: 64 * MIB,
+      walMaxBytes: 96 * MIB,
+      databaseBytes: 415 * MIB,
+    });
   });
 
   test('of 8 MiB makes the WAL an eighth of it', () => {
-    expect(spaceLimits({ dbMaxBytes: 8 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({ walBytes: MIB, databaseBytes: 5.5 * MIB });
+    expect(spaceLimits({ dbMaxBytes: 8 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({
+      walBytes: MIB,
+      databaseBytes: 5.5 * MIB,
+    });
   });
 
   test('is never exceeded by its parts, and rows are given up before the file is full', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 8 * MIB, max: 2 ** 40 }), fc.integer({ min: 65_536, max: 2 ** 40 }), (dbMaxBytes, walCheckpointBytes) => {
-        const { databaseBytes, walBytes, walMaxBytes, ballastBytes, usedBytes } = spaceLimits({ dbMaxBytes, walCheckpointBytes });
-        expect(databaseBytes + walMaxBytes + ballastBytes).toBeLessThanOrEqual(dbMaxBytes + 1);
-        expect(walBytes).toBeLessThanOrEqual(Math.min(walCheckpointBytes, dbMaxBytes / 8));
-        expect(usedBytes).toBeLessThanOrEqual(databaseBytes - 128 * 1024);
-        expect(usedBytes).toBeGreaterThan(dbMaxBytes / 2);
-      }),
+      fc.property(
+        fc.integer({ min: 8 * MIB, max: 2 ** 40 }),
+        fc.integer({ min: 65_536, max: 2 ** 40 }),
+        (dbMaxBytes, walCheckpointBytes) => {
+          const { databaseBytes, walBytes, walMaxBytes, ballastBytes, usedBytes } = spaceLimits({
+            dbMaxBytes,
+            walCheckpointBytes,
+          });
+          expect(databaseBytes + walMaxBytes + ballastBytes).toBeLessThanOrEqual(dbMaxBytes + 1);
+          expect(walBytes).toBeLessThanOrEqual(Math.min(walCheckpointBytes, dbMaxBytes / 8));
+          expect(usedBytes).toBeLessThanOrEqual(databaseBytes - 128 * 1024);
+          expect(usedBytes).toBeGreaterThan(dbMaxBytes / 2);
+        },
+      ),
     );
   });
 });

@@ -90,14 +90,21 @@ describe('for want of room', () => {
     expect(booksOf(database)).toMatchObject({ pending: 50, dropped: 0, balanced: 1 });
     const thinned = work.makeRoom()!;
     expect(thinned.lost).toBeGreaterThan(0);
-    expect(booksOf(database)).toMatchObject({ delivered: 10, pending: 50 - thinned.lost, dropped: thinned.lost, balanced: 1 });
+    expect(booksOf(database)).toMatchObject({
+      delivered: 10,
+      pending: 50 - thinned.lost,
+      dropped: thinned.lost,
+      balanced: 1,
+    });
     expect(database.prepare('SELECT reason, count FROM losses').raw().all()).toEqual([['thinned', thinned.lost]]);
   });
 
   test('the first sample of each series and minute stays, and the newest rows stay whole', async () => {
     await scrapes(30, 10_000);
     const firstOfMinute = database
-      .prepare<[], number>('SELECT MIN(id) FROM samples WHERE id <= 50 GROUP BY series_id, timestamp_ms / 60000 ORDER BY 1')
+      .prepare<[], number>(
+        'SELECT MIN(id) FROM samples WHERE id <= 50 GROUP BY series_id, timestamp_ms / 60000 ORDER BY 1',
+      )
       .pluck()
       .all();
     const { lost } = retention({ capacityRows: 20 }).makeRoom()!;

@@ -27,7 +27,13 @@ beforeEach(() => {
   database = folder.keep(migratedDatabase(path));
   clock = new FakeClock();
   log = new RecordedLog();
-  wal = new WalCheckpointer(database, { clock, logger: log, dbPath: path, walCheckpointIntervalMs: HOUR, walBytes: 256 * KIB });
+  wal = new WalCheckpointer(database, {
+    clock,
+    logger: log,
+    dbPath: path,
+    walCheckpointIntervalMs: HOUR,
+    walBytes: 256 * KIB,
+  });
   stop = new AbortController();
   rows = 0;
   wal.checkpoint();

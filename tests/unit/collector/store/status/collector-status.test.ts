@@ -2,7 +2,10 @@ import { beforeEach, expect, test } from '@jest/globals';
 
 import type { Database } from '@thugshells/shared/database/open.ts';
 
-import { CollectorStatusTable, type CollectorStatus } from '../../../../../collector/src/store/status/collector-status.ts';
+import {
+  CollectorStatusTable,
+  type CollectorStatus,
+} from '../../../../../collector/src/store/status/collector-status.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import { migratedDatabase, NOW } from '../../../../support/collector/collector-parts.ts';
 
@@ -29,12 +32,20 @@ beforeEach(() => {
 });
 
 test('a collector that was never seen begins at nothing', () => {
-  expect(table.countersOf('cpu')).toEqual({ collected: 0, failed: 0, durations: { counts: [0, 0, 0, 0, 0, 0], sum: 0 } });
+  expect(table.countersOf('cpu')).toEqual({
+    collected: 0,
+    failed: 0,
+    durations: { counts: [0, 0, 0, 0, 0, 0], sum: 0 },
+  });
 });
 
 test('the counters come back as they were saved', () => {
   table.save(status);
-  expect(new CollectorStatusTable(database).countersOf('cpu')).toEqual({ collected: 7, failed: 2, durations: status.durations });
+  expect(new CollectorStatusTable(database).countersOf('cpu')).toEqual({
+    collected: 7,
+    failed: 2,
+    durations: status.durations,
+  });
 });
 
 test('the row is what the sidecar reads: one a collector, the last that was saved', () => {
@@ -42,8 +53,16 @@ test('the row is what the sidecar reads: one a collector, the last that was save
   table.save(status);
   expect(database.prepare('SELECT * FROM collector_status').all()).toEqual([
     {
-      collector: 'cpu', status: 'failing', message: '/proc/stat: malformed', since: NOW, interval_ms: 10_000, last_scrape: NOW + 20_000,
-      duration_ms: 1.25, collected: 7, failed: 2, durations: '{"counts":[1,2,0,0,0,0],"sum":0.004}',
+      collector: 'cpu',
+      status: 'failing',
+      message: '/proc/stat: malformed',
+      since: NOW,
+      interval_ms: 10_000,
+      last_scrape: NOW + 20_000,
+      duration_ms: 1.25,
+      collected: 7,
+      failed: 2,
+      durations: '{"counts":[1,2,0,0,0,0],"sum":0.004}',
     },
   ]);
 });

@@ -13,17 +13,30 @@ function foreign(name: string, labels: Labels = {}, value = 1): Reading {
 }
 
 /** Names of the samples that are admitted, and why the others are not. */
-function admit(readings: readonly Reading[], admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'victoriametrics' })) {
+function admit(
+  readings: readonly Reading[],
+  admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'victoriametrics' }),
+) {
   const { samples, refusals, valueless } = admission.admit(readings, NOW);
   return { names: samples.map(({ name }) => name), refusals, valueless };
 }
 
 describe('a name of our own', () => {
   test('is refused to others, dotted or as it is exported, with every suffix that it has', () => {
-    const names = ['cpu_usage_percent', 'cpu.usage_percent', 'up', 'scrape_duration_seconds', 'storage_wal_size_bytes', 'system_kernel_info', 'collector_collection_duration_seconds_bucket'];
+    const names = [
+      'cpu_usage_percent',
+      'cpu.usage_percent',
+      'up',
+      'scrape_duration_seconds',
+      'storage_wal_size_bytes',
+      'system_kernel_info',
+      'collector_collection_duration_seconds_bucket',
+    ];
     const { names: admitted, refusals } = admit(names.map((name) => foreign(name)));
     expect(admitted).toEqual([]);
-    expect(refusals).toEqual(names.map((name) => `${name}: ${name.replaceAll('.', '_')} is a name of the agent's own series`));
+    expect(refusals).toEqual(
+      names.map((name) => `${name}: ${name.replaceAll('.', '_')} is a name of the agent's own series`),
+    );
   });
 
   test('stays ours, also where a database holds it of another', () => {
@@ -40,7 +53,9 @@ describe('a name of our own', () => {
 
 describe('another name', () => {
   test('is kept as it is, and refused where it would leave as one that is there already', () => {
-    expect(admit([foreign('node:load1'), foreign('node_load1'), foreign('a.b'), foreign('a_b'), foreign('Größe 10€')])).toEqual({
+    expect(
+      admit([foreign('node:load1'), foreign('node_load1'), foreign('a.b'), foreign('a_b'), foreign('Größe 10€')]),
+    ).toEqual({
       names: ['node:load1', 'node_load1', 'a.b', 'Größe 10€'],
       refusals: ['a_b: would be exported as a.b is'],
       valueless: [],
@@ -48,7 +63,10 @@ describe('another name', () => {
   });
 
   test('may be told twice only with other labels', () => {
-    expect(admit([foreign('a', { b: '1' }), foreign('a', { b: '2' }), foreign('a', { b: '1' })])).toMatchObject({ names: ['a', 'a'], refusals: ['a: twice in one scrape'] });
+    expect(admit([foreign('a', { b: '1' }), foreign('a', { b: '2' }), foreign('a', { b: '1' })])).toMatchObject({
+      names: ['a', 'a'],
+      refusals: ['a: twice in one scrape'],
+    });
   });
 });
 
@@ -57,23 +75,50 @@ describe('a label', () => {
     [{ device_id: 'other' }, undefined],
     [{ device_id: 'other', exported_device_id: 'more' }, 'label name "exported_device_id" is reserved'],
     [{ __name__: 'other' }, 'label name "__name__" is reserved'],
-    [{ a: 'x'.repeat(4_097) }, 'label "a" has 4097 bytes, VictoriaMetrics drops more than 4096: shorten it at the source'],
-    [{ ['a'.repeat(257)]: 'x' }, `label name "${'a'.repeat(80)}…" has 257 bytes, VictoriaMetrics drops more than 256: shorten it at the source`],
-    [Object.fromEntries(Array.from({ length: 29 }, (_, index) => [`l${index}`, 'x'])), '31 labels with __name__ and device_id, VictoriaMetrics keeps 30: remove labels at the source'],
+    [
+      { a: 'x'.repeat(4_097) },
+      'label "a" has 4097 bytes, VictoriaMetrics drops more than 4096: shorten it at the source',
+    ],
+    [
+      { ['a'.repeat(257)]: 'x' },
+      `label name "${'a'.repeat(80)}…" has 257 bytes, VictoriaMetrics drops more than 256: shorten it at the source`,
+    ],
+    [
+      Object.fromEntries(Array.from({ length: 29 }, (_, index) => [`l${index}`, 'x'])),
+      '31 labels with __name__ and device_id, VictoriaMetrics keeps 30: remove labels at the source',
+    ],
   ])('set %j', (labels: Labels, refusal) => {
     expect(admit([foreign('a', labels)]).refusals).toEqual(refusal === undefined ? [] : [`a: ${refusal}`]);
   });
 });
 
 test('two series of a scrape that would be sent as one are refused: an empty label is none, device_id leaves as exported_device_id', () => {
-  const readings = [foreign('a', { l: '' }), foreign('a'), foreign('b', { device_id: 'x' }), foreign('b', { exported_device_id: 'x' }), foreign('b', { exported_device_id: 'y' })];
-  expect(admit(readings)).toEqual({ names: ['a', 'b', 'b'], refusals: ['a: twice in one scrape', 'b: twice in one scrape'], valueless: [] });
+  const readings = [
+    foreign('a', { l: '' }),
+    foreign('a'),
+    foreign('b', { device_id: 'x' }),
+    foreign('b', { exported_device_id: 'x' }),
+    foreign('b', { exported_device_id: 'y' }),
+  ];
+  expect(admit(readings)).toEqual({
+    names: ['a', 'b', 'b'],
+    refusals: ['a: twice in one scrape', 'b: twice in one scrape'],
+    valueless: [],
+  });
 });
 
 test('limits of VictoriaMetrics do not hold where samples leave by remote write', () => {
   const admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'remote-write' });
-  const readings = [foreign('a', { ['a'.repeat(257)]: 'x' }), foreign('b', { b: 'x'.repeat(4_097) }), foreign('c'.repeat(5_000))];
-  expect(admit(readings, admission)).toEqual({ names: readings.map(({ series }) => series.name), refusals: [], valueless: [] });
+  const readings = [
+    foreign('a', { ['a'.repeat(257)]: 'x' }),
+    foreign('b', { b: 'x'.repeat(4_097) }),
+    foreign('c'.repeat(5_000)),
+  ];
+  expect(admit(readings, admission)).toEqual({
+    names: readings.map(({ series }) => series.name),
+    refusals: [],
+    valueless: [],
+  });
 });
 
 test('a long name is shortened where it is said why its sample is refused', () => {
@@ -83,7 +128,12 @@ test('a long name is shortened where it is said why its sample is refused', () =
 });
 
 test('a sample without a finite value is refused, and says nothing against its source', () => {
-  const readings = [foreign('a', {}, NaN), foreign('b', {}, -Infinity), foreign('c', { __name__: 'x' }, NaN), reading('cpu.usage_percent', NaN)];
+  const readings = [
+    foreign('a', {}, NaN),
+    foreign('b', {}, -Infinity),
+    foreign('c', { __name__: 'x' }, NaN),
+    reading('cpu.usage_percent', NaN),
+  ];
   expect(admit(readings)).toEqual({
     names: [],
     refusals: ['cpu.usage_percent: value NaN is not finite'],

@@ -5,7 +5,15 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import { instantOf } from '../../../../../collector/src/store/clock/clock-epochs.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
-import { gauge, migratedDatabase, NOW, reading, startOn, statusNamed, view } from '../../../../support/collector/collector-parts.ts';
+import {
+  gauge,
+  migratedDatabase,
+  NOW,
+  reading,
+  startOn,
+  statusNamed,
+  view,
+} from '../../../../support/collector/collector-parts.ts';
 
 const folder = useTemporaryFolder();
 let database: Database;
@@ -33,7 +41,9 @@ function write(readings: readonly Reading[]): WriteResult {
 
 /** Lets whatever a commit writes last fail while `work` runs. */
 function whileFailing(work: () => void): void {
-  database.exec(`CREATE TEMP TRIGGER fails BEFORE INSERT ON collector_status BEGIN SELECT RAISE(ABORT, 'it fails'); END`);
+  database.exec(
+    `CREATE TEMP TRIGGER fails BEFORE INSERT ON collector_status BEGIN SELECT RAISE(ABORT, 'it fails'); END`,
+  );
   try {
     expect(work).toThrow('it fails');
   } finally {
@@ -52,7 +62,10 @@ function state(): unknown {
 
 describe('one scrape', () => {
   test('is stored with one time, its labels and its device', () => {
-    expect(write([reading('cpu.usage', 12.5, { core: '0' }), reading('cpu.usage', 99, { core: '1' })])).toEqual({ stored: 2, refusals: [] });
+    expect(write([reading('cpu.usage', 12.5, { core: '0' }), reading('cpu.usage', 99, { core: '1' })])).toEqual({
+      stored: 2,
+      refusals: [],
+    });
     expect(view(database, 'id, timestamp_ms, metric_name, metric_value, tags, device_id, uploaded')).toEqual([
       [1, NOW, 'cpu.usage', 12.5, '{"core":"0"}', 'b1', 0],
       [2, NOW, 'cpu.usage', 99, '{"core":"1"}', 'b1', 0],
@@ -91,7 +104,10 @@ describe('one scrape', () => {
     const version = (): unknown => other.pragma('data_version', { simple: true });
     // While the last of its rows is written, nobody else sees any of them.
     let duringWrite: unknown;
-    database.function('look', () => { duringWrite = other.prepare('SELECT COUNT(*) FROM samples').pluck().get(); return 0; });
+    database.function('look', () => {
+      duringWrite = other.prepare('SELECT COUNT(*) FROM samples').pluck().get();
+      return 0;
+    });
     database.exec('CREATE TEMP TRIGGER looks BEFORE INSERT ON collector_status BEGIN SELECT look(); END');
     const before = version();
     write(Array.from({ length: 60 }, (_, index) => reading('a.x', index, { i: String(index) })));
@@ -111,14 +127,20 @@ describe('several scrapes', () => {
       await clock.advance(10_000);
     }
     writer.commit(scrapes);
-    expect(view(database, 'id, timestamp_ms, metric_value')).toEqual([[1, NOW, 1], [2, NOW + 10_000, 2], [3, NOW + 20_000, 3]]);
+    expect(view(database, 'id, timestamp_ms, metric_value')).toEqual([
+      [1, NOW, 1],
+      [2, NOW + 10_000, 2],
+      [3, NOW + 20_000, 3],
+    ]);
     expect(state()).toEqual([3, 3, 0, NOW + 20_000]);
   });
 
   test('that had to be given up before are booked as collected and dropped, with their times', () => {
     process.writer.commit([], { reason: 'memory', count: 7, firstMs: NOW - 5_000, lastMs: NOW - 1_000 });
     expect(state()).toEqual([0, 7, 7, 0]);
-    expect(database.prepare('SELECT reason, count, first_ms, last_ms FROM losses').raw().all()).toEqual([['memory', 7, NOW - 5_000, NOW - 1_000]]);
+    expect(database.prepare('SELECT reason, count, first_ms, last_ms FROM losses').raw().all()).toEqual([
+      ['memory', 7, NOW - 5_000, NOW - 1_000],
+    ]);
     expect(database.prepare('SELECT balanced FROM books').pluck().get()).toBe(1);
   });
 });
@@ -139,7 +161,11 @@ describe('ids', () => {
   test('are given in the order of the series, whatever the order of the readings', async () => {
     write([reading('a.x', 1), reading('a.y', 2), reading('a.z', 3)]);
     await writeLater(1000, reading('a.z', 30), reading('a.x', 10), reading('a.y', 20));
-    expect(view(database, 'id, metric_name').slice(3)).toEqual([[4, 'a.x'], [5, 'a.y'], [6, 'a.z']]);
+    expect(view(database, 'id, metric_name').slice(3)).toEqual([
+      [4, 'a.x'],
+      [5, 'a.y'],
+      [6, 'a.z'],
+    ]);
   });
 
   test('that a failed transaction took are given again, since nobody saw them', async () => {
@@ -163,7 +189,10 @@ describe('series', () => {
     whileFailing(() => write([reading('a.x', 1), reading('a.y', 2)]));
     expect(database.prepare('SELECT COUNT(*) FROM series').pluck().get()).toBe(0);
     await writeLater(1000, reading('b.z', 9), reading('a.x', 1));
-    expect(view(database, 'metric_name, metric_value')).toEqual([['b.z', 9], ['a.x', 1]]);
+    expect(view(database, 'metric_name, metric_value')).toEqual([
+      ['b.z', 9],
+      ['a.x', 1],
+    ]);
   });
 
   test('keep the priority they were declared with', () => {
@@ -180,8 +209,16 @@ describe('series', () => {
 
 describe('values', () => {
   test.each([
-    [0, 'integer'], [7, 'integer'], [-7, 'integer'], [2 ** 40, 'integer'], [Number.MAX_SAFE_INTEGER, 'integer'],
-    [12.5, 'real'], [2 ** 60, 'real'], [1e300, 'real'], ['5.10.160', 'text'], ['7', 'text'],
+    [0, 'integer'],
+    [7, 'integer'],
+    [-7, 'integer'],
+    [2 ** 40, 'integer'],
+    [Number.MAX_SAFE_INTEGER, 'integer'],
+    [12.5, 'real'],
+    [2 ** 60, 'real'],
+    [1e300, 'real'],
+    ['5.10.160', 'text'],
+    ['7', 'text'],
   ])('%p is stored as %s and read back the same', (value, type) => {
     write([reading('a.x', value)]);
     expect(database.prepare('SELECT typeof(value), value FROM samples').raw().get()).toEqual([type, value]);
@@ -191,14 +228,22 @@ describe('values', () => {
 describe('what is refused', () => {
   test('is told and left out; the rest of the scrape is stored', () => {
     const result = write([reading('a.x', NaN), reading('a.y', 1), reading('a.z', 1, { path: 'x'.repeat(4097) })]);
-    expect(result).toEqual({ stored: 1, refusals: ['a.x: value NaN is not finite', 'a.z: label "path" has 4097 bytes, VictoriaMetrics drops more than 4096: shorten it at the source'] });
+    expect(result).toEqual({
+      stored: 1,
+      refusals: [
+        'a.x: value NaN is not finite',
+        'a.z: label "path" has 4097 bytes, VictoriaMetrics drops more than 4096: shorten it at the source',
+      ],
+    });
     expect(view(database, 'metric_name')).toEqual([['a.y']]);
     expect(state()).toMatchObject([1, 1, 0, NOW]);
     expect(database.prepare('SELECT name FROM series').pluck().all()).toEqual(['a.y']);
   });
 
   test('is a second value of one series in one scrape', () => {
-    expect(write([reading('a.x', 1, { core: '0' }), reading('a.x', 2, { core: '0' }), reading('a.x', 3, { core: '1' })])).toEqual({
+    expect(
+      write([reading('a.x', 1, { core: '0' }), reading('a.x', 2, { core: '0' }), reading('a.x', 3, { core: '1' })]),
+    ).toEqual({
       stored: 2,
       refusals: ['a.x: twice in one scrape'],
     });
@@ -216,14 +261,19 @@ describe('what is refused', () => {
   });
 
   test('is such a name within one scrape too', () => {
-    expect(write([reading('cpu.usage_all', 1), reading('cpu.usage.all', 2)]).refusals).toEqual(['cpu.usage.all: would be exported as cpu.usage_all is']);
+    expect(write([reading('cpu.usage_all', 1), reading('cpu.usage.all', 2)]).refusals).toEqual([
+      'cpu.usage.all: would be exported as cpu.usage_all is',
+    ]);
   });
 
   test('is a number whose name is that of a text with _info, as which the text leaves', async () => {
     write([reading('system.kernel', '5.10.160'), reading('system.uptime_info', 1)]);
     expect(await writeLater(1000, reading('system.kernel_info', 1), reading('system.uptime', 'long'))).toEqual({
       stored: 0,
-      refusals: ['system.kernel_info: would be exported as system.kernel is', 'system.uptime: would be exported as system.uptime_info is'],
+      refusals: [
+        'system.kernel_info: would be exported as system.kernel is',
+        'system.uptime: would be exported as system.uptime_info is',
+      ],
     });
     expect((await writeLater(1000, reading('system.kernel', 1))).refusals).toEqual([]);
   });

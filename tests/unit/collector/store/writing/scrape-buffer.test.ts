@@ -5,7 +5,16 @@ import type { Sample } from '@thugshells/shared/metrics/sample.ts';
 import { ScrapeBuffer } from '../../../../../collector/src/store/writing/scrape-buffer.ts';
 import { NOW, statusNamed } from '../../../../support/collector/collector-parts.ts';
 
-const sample: Sample = { name: 'a.x', deviceId: 'b1', tags: {}, canonical: '{}', valueType: 0, timestampMs: NOW, value: 1, priority: 1 };
+const sample: Sample = {
+  name: 'a.x',
+  deviceId: 'b1',
+  tags: {},
+  canonical: '{}',
+  valueType: 0,
+  timestampMs: NOW,
+  value: 1,
+  priority: 1,
+};
 let buffer: ScrapeBuffer;
 
 beforeEach(() => {
@@ -26,9 +35,16 @@ function group(mostSamples?: number): number[] {
 describe('where more waits than there is room for', () => {
   test('the oldest scrapes make way, and are a loss with its count and times', () => {
     for (let scrape = 0; scrape < 4; scrape++) add(9_000, scrape * 1_000);
-    expect([group(1e6), buffer.samples, buffer.loss]).toEqual([[1_000, 2_000, 3_000], 27_000, { reason: 'memory', count: 9_000, firstMs: NOW, lastMs: NOW }]);
+    expect([group(1e6), buffer.samples, buffer.loss]).toEqual([
+      [1_000, 2_000, 3_000],
+      27_000,
+      { reason: 'memory', count: 9_000, firstMs: NOW, lastMs: NOW },
+    ]);
     add(9_000, 4_000);
-    expect([group(1e6), buffer.loss]).toEqual([[2_000, 3_000, 4_000], { reason: 'memory', count: 18_000, firstMs: NOW, lastMs: NOW + 1_000 }]);
+    expect([group(1e6), buffer.loss]).toEqual([
+      [2_000, 3_000, 4_000],
+      { reason: 'memory', count: 18_000, firstMs: NOW, lastMs: NOW + 1_000 },
+    ]);
   });
 
   test('the newest scrape stays, however large', () => {

@@ -5,7 +5,14 @@ import type { Database } from '@thugshells/shared/database/open.ts';
 import { instantOf } from '../../../../../collector/src/store/clock/clock-epochs.ts';
 import { openSession } from '../../../../../collector/src/store/writing/sessions.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
-import { migratedDatabase, NOW, reading, startOn, statusNamed, view } from '../../../../support/collector/collector-parts.ts';
+import {
+  migratedDatabase,
+  NOW,
+  reading,
+  startOn,
+  statusNamed,
+  view,
+} from '../../../../support/collector/collector-parts.ts';
 
 const folder = useTemporaryFolder();
 const HOUR = 3_600_000;
@@ -25,11 +32,16 @@ function open(id: string): (nowMs: number) => void {
 async function scrape(afterMs: number): Promise<void> {
   await process.clock.advance(afterMs);
   const at = instantOf(process.clock);
-  process.writer.commit([{ at, samples: process.admission.admit([reading('a.x', 1)], NOW).samples, status: statusNamed() }]);
+  process.writer.commit([
+    { at, samples: process.admission.admit([reading('a.x', 1)], NOW).samples, status: statusNamed() },
+  ]);
 }
 
 function sessions(): unknown[] {
-  return database.prepare('SELECT id, start_time, end_time, status, first_sample_id FROM sessions ORDER BY rowid').raw().all();
+  return database
+    .prepare('SELECT id, start_time, end_time, status, first_sample_id FROM sessions ORDER BY rowid')
+    .raw()
+    .all();
 }
 
 describe('a session', () => {
@@ -62,7 +74,10 @@ describe('a session that a crash left active', () => {
     await scrape(10_000);
     await process.clock.advance(HOUR);
     open('two');
-    expect(sessions()).toEqual([['one', NOW, NOW + 20_000, 'failed', 1], ['two', NOW + 20_000 + HOUR, null, 'active', 3]]);
+    expect(sessions()).toEqual([
+      ['one', NOW, NOW + 20_000, 'failed', 1],
+      ['two', NOW + 20_000 + HOUR, null, 'active', 3],
+    ]);
   });
 
   test('before its first scrape ended when it began, not at the scrape of another', async () => {
@@ -72,7 +87,11 @@ describe('a session that a crash left active', () => {
     open('two');
     await process.clock.advance(HOUR);
     open('three');
-    expect(sessions()).toMatchObject([['one', NOW, NOW + 10_000, 'failed', 1], ['two', NOW + 10_000 + HOUR, NOW + 10_000 + HOUR, 'failed', 2], expect.arrayContaining(['three'])]);
+    expect(sessions()).toMatchObject([
+      ['one', NOW, NOW + 10_000, 'failed', 1],
+      ['two', NOW + 10_000 + HOUR, NOW + 10_000 + HOUR, 'failed', 2],
+      expect.arrayContaining(['three']),
+    ]);
   });
 
   test('of a database that was never scraped ended when it began, not in 1970', () => {
@@ -90,7 +109,9 @@ describe('a session that a crash left active', () => {
 
 test('a thousand sessions are kept, the newest, and the active one among them', () => {
   database.transaction(() => {
-    const insert = database.prepare(`INSERT INTO sessions (id, start_time, status, first_sample_id) VALUES (?, 0, 'completed', ?)`);
+    const insert = database.prepare(
+      `INSERT INTO sessions (id, start_time, status, first_sample_id) VALUES (?, 0, 'completed', ?)`,
+    );
     for (let index = 0; index < 1_005; index++) insert.run(`old-${index}`, index);
     database.exec('UPDATE collector_state SET last_id = 2000');
   })();
@@ -99,4 +120,3 @@ test('a thousand sessions are kept, the newest, and the active one among them', 
   expect(ids).toHaveLength(1_000);
   expect([ids[0], ids.at(-1)]).toEqual(['old-6', 'newest']);
 });
-

@@ -55,7 +55,12 @@ function seriesIn(body: Uint8Array, format: (typeof formats)[number]): ReadSerie
     expect(new Set(symbols).size).toBe(symbols.length);
   }
   return timeseries.map(({ labels, labels_refs: refs = [], samples }) => ({
-    labels: labels?.map(({ name, value }) => [textOf(name), textOf(value)]) ?? Array.from({ length: refs.length / 2 }, (_, index) => [symbols[refs[2 * index]!]!, symbols[refs[2 * index + 1]!]!]),
+    labels:
+      labels?.map(({ name, value }) => [textOf(name), textOf(value)]) ??
+      Array.from({ length: refs.length / 2 }, (_, index) => [
+        symbols[refs[2 * index]!]!,
+        symbols[refs[2 * index + 1]!]!,
+      ]),
     samples: samples.map(({ timestamp, value }) => [timestamp, value]),
   }));
 }
@@ -68,7 +73,12 @@ function encoded(format: BodyFormatName, fill: (stored: StoredSamples) => void, 
     const reader = new RowReader(stored.path);
     try {
       const batchMetrics = stored.number('SELECT last_id FROM collector_state');
-      return new Encoder(reader, format).encode({ ranges: [[1, batchMetrics]], batchMetrics, chunkMetrics, nowMs: START_MS });
+      return new Encoder(reader, format).encode({
+        ranges: [[1, batchMetrics]],
+        batchMetrics,
+        chunkMetrics,
+        nowMs: START_MS,
+      });
     } finally {
       reader.close();
     }
@@ -88,7 +98,9 @@ describe.each(formats)('a body of %s', (format) => {
 
   test('holds names, labels, values and times as they are stored, the labels in the order of their names', () => {
     const { chunks } = encoded(format, (stored) => {
-      const disk = stored.series('disk.read_bytes_total', { tags: { zone: 'é ☃', device: 'sda', Bus: 'usb', device_id: 'other', empty: '' } });
+      const disk = stored.series('disk.read_bytes_total', {
+        tags: { zone: 'é ☃', device: 'sda', Bus: 'usb', device_id: 'other', empty: '' },
+      });
       const state = stored.series('network.state', { valueType: 1 });
       stored.add(disk, START_MS, 9_007_199_254_740_993n);
       stored.add(disk, START_MS + 1, 0.1 + 0.2);
@@ -97,16 +109,45 @@ describe.each(formats)('a body of %s', (format) => {
     expect(chunks.map(({ count, ids }) => [count, [...ids]])).toEqual([[3, [1, 2, 3]]]);
     expect(seriesIn(chunks[0]!.body, format)).toEqual([
       {
-        labels: [['Bus', 'usb'], ['__name__', 'disk_read_bytes_total'], ['device', 'sda'], ['device_id', 'board-1'], ['exported_device_id', 'other'], ['zone', 'é ☃']],
-        samples: [[START_MS, 9_007_199_254_740_992], [START_MS + 1, 0.1 + 0.2]],
+        labels: [
+          ['Bus', 'usb'],
+          ['__name__', 'disk_read_bytes_total'],
+          ['device', 'sda'],
+          ['device_id', 'board-1'],
+          ['exported_device_id', 'other'],
+          ['zone', 'é ☃'],
+        ],
+        samples: [
+          [START_MS, 9_007_199_254_740_992],
+          [START_MS + 1, 0.1 + 0.2],
+        ],
       },
-      { labels: [['__name__', 'network_state_info'], ['device_id', 'board-1'], ['value', 'up']], samples: [[START_MS, 1]] },
+      {
+        labels: [
+          ['__name__', 'network_state_info'],
+          ['device_id', 'board-1'],
+          ['value', 'up'],
+        ],
+        samples: [[START_MS, 1]],
+      },
     ]);
   });
 
   test('begins anew with each chunk of a batch', () => {
-    const { chunks } = encoded(format, (stored) => void stored.scrapes(4, [stored.series('a', { tags: { core: '1' } }), stored.series('b', { tags: { core: '2' } })]), 3);
-    expect(chunks.flatMap(({ body }) => seriesIn(body, format).map(({ labels, samples }) => [labels[0]![1], samples.map(([, value]) => value)]))).toEqual([
+    const { chunks } = encoded(
+      format,
+      (stored) =>
+        void stored.scrapes(4, [
+          stored.series('a', { tags: { core: '1' } }),
+          stored.series('b', { tags: { core: '2' } }),
+        ]),
+      3,
+    );
+    expect(
+      chunks.flatMap(({ body }) =>
+        seriesIn(body, format).map(({ labels, samples }) => [labels[0]![1], samples.map(([, value]) => value)]),
+      ),
+    ).toEqual([
       ['a', [0, 1, 2]],
       ['a', [3]],
       ['b', [0, 1]],
@@ -117,20 +158,42 @@ describe.each(formats)('a body of %s', (format) => {
   test('has the samples of a series in the order of their times, though a later epoch lies before an earlier one', () => {
     const { chunks, refused } = encoded(format, (stored) => {
       const load = stored.series('load.average_1m');
-      for (const [second, value] of [[0, 10], [1, 11]] as const) stored.add(load, START_MS + second * 1000, value);
+      for (const [second, value] of [
+        [0, 10],
+        [1, 11],
+      ] as const)
+        stored.add(load, START_MS + second * 1000, value);
       // Stored time goes on, true time begins three seconds before: 2 becomes -1, 3 becomes 0 and is there already.
       stored.beginEpoch(-3000, true);
-      for (const [second, value] of [[2, 12], [3, 13], [4, 14], [5, 15]] as const) stored.add(load, START_MS + second * 1000, value);
+      for (const [second, value] of [
+        [2, 12],
+        [3, 13],
+        [4, 14],
+        [5, 15],
+      ] as const)
+        stored.add(load, START_MS + second * 1000, value);
     });
-    expect(seriesIn(chunks[0]!.body, format)[0]!.samples).toEqual([[START_MS - 1000, 12], [START_MS, 10], [START_MS + 1000, 11], [START_MS + 2000, 15]]);
+    expect(seriesIn(chunks[0]!.body, format)[0]!.samples).toEqual([
+      [START_MS - 1000, 12],
+      [START_MS, 10],
+      [START_MS + 1000, 11],
+      [START_MS + 2000, 15],
+    ]);
     expect([...chunks[0]!.ids]).toEqual([3, 1, 2, 6]);
     expect(refused).toEqual([4, 5].map((id) => ({ id, reason: 'its series has another sample of the same time' })));
   });
 
   test('holds whatever can be stored', () => {
     const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 });
-    const tags = fc.dictionary(text.filter((name) => !name.startsWith('__')), text, { maxKeys: 4, noNullPrototype: true });
-    const values = fc.array(fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer()), { minLength: 1, maxLength: 8 });
+    const tags = fc.dictionary(
+      text.filter((name) => !name.startsWith('__')),
+      text,
+      { maxKeys: 4, noNullPrototype: true },
+    );
+    const values = fc.array(fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer()), {
+      minLength: 1,
+      maxLength: 8,
+    });
     fc.assert(
       fc.property(text, tags, values, (name, all, numbers) => {
         const { chunks, refused } = encoded(format, (stored) => {
@@ -142,7 +205,8 @@ describe.each(formats)('a body of %s', (format) => {
         // SQLite stores -0 as 0.
         expect(series!.samples).toEqual(numbers.map((value, index) => [START_MS + index, value + 0]));
         const names = series!.labels.map(([label]) => label);
-        for (const [label, value] of Object.entries(all)) expect(series!.labels).toContainEqual([label === 'device_id' ? 'exported_device_id' : label, value]);
+        for (const [label, value] of Object.entries(all))
+          expect(series!.labels).toContainEqual([label === 'device_id' ? 'exported_device_id' : label, value]);
         expect(names).toEqual([...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))));
       }),
       { numRuns: 30 },

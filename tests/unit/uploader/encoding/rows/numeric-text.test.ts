@@ -5,7 +5,9 @@ import { PrintedNumbers } from '../../../../../uploader/src/encoding/rows/numeri
 
 /** The numbers of a column as its places say that they stand in its bytes. */
 function textsOf({ bytes, starts }: PrintedNumbers, count: number): string[] {
-  return Array.from({ length: count }, (_, place) => Buffer.from(bytes.subarray(starts[place], starts[place + 1]! - 1)).toString());
+  return Array.from({ length: count }, (_, place) =>
+    Buffer.from(bytes.subarray(starts[place], starts[place + 1]! - 1)).toString(),
+  );
 }
 
 test('a column that reads one batch after the other, also empty ones, holds each one whole', () => {
@@ -15,7 +17,9 @@ test('a column that reads one batch after the other, also empty ones, holds each
       const column = new PrintedNumbers();
       for (const numbers of all) {
         const bytes = Buffer.from(numbers.join());
-        expect(areWhole ? column.readWhole(bytes, numbers.length) : column.readFinite(bytes, numbers.length)).toBe(true);
+        expect(areWhole ? column.readWhole(bytes, numbers.length) : column.readFinite(bytes, numbers.length)).toBe(
+          true,
+        );
         expect(textsOf(column, numbers.length)).toEqual(numbers.map(String));
         if (areWhole) expect([...column.numbers.subarray(0, numbers.length)]).toEqual(numbers);
       }

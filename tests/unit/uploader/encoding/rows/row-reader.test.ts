@@ -45,14 +45,51 @@ describe('the first rows of some ranges', () => {
 
   test('are as many also where they lie in several ranges', () => {
     stored.rows(30);
-    expect(read([[4, 5], [10, 14], [21, 30]], 9)).toEqual([[[4, 5], [10, 14], [21, 22]], 9]);
-    expect(read([[4, 5], [10, 14], [21, 30]], 7)).toEqual([[[4, 5], [10, 14]], 7]);
+    expect(
+      read(
+        [
+          [4, 5],
+          [10, 14],
+          [21, 30],
+        ],
+        9,
+      ),
+    ).toEqual([
+      [
+        [4, 5],
+        [10, 14],
+        [21, 22],
+      ],
+      9,
+    ]);
+    expect(
+      read(
+        [
+          [4, 5],
+          [10, 14],
+          [21, 30],
+        ],
+        7,
+      ),
+    ).toEqual([
+      [
+        [4, 5],
+        [10, 14],
+      ],
+      7,
+    ]);
   });
 
   test('are as many also where rows have been deleted', () => {
     stored.rows(20);
     stored.drop([1, 2, 3, 8, 9, 10, 11], 'cap');
-    expect(read([[1, 20]], 6)).toEqual([[[4, 9], [12, 13]], 6]);
+    expect(read([[1, 20]], 6)).toEqual([
+      [
+        [4, 9],
+        [12, 13],
+      ],
+      6,
+    ]);
     expect(textOf(reader.firstRows([[1, 20]], 6), 'ids')).toBe('4,5,6,7,');
   });
 
@@ -69,7 +106,10 @@ describe('the first rows of some ranges', () => {
     stored.beginEpoch(3_600_000, true);
     stored.add(series, START_MS + 1, 2n ** 53n + 1n);
     const rows = reader.firstRows([[1, 2]], 9);
-    expect([textOf(rows, 'seriesIds'), textOf(rows, 'values')]).toEqual(['1,1', '0.30000000000000004,9007199254740993']);
+    expect([textOf(rows, 'seriesIds'), textOf(rows, 'values')]).toEqual([
+      '1,1',
+      '0.30000000000000004,9007199254740993',
+    ]);
     expect(textOf(rows, 'timestamps')).toBe(`${START_MS},${START_MS + 3_600_001}`);
   });
 
@@ -82,7 +122,10 @@ describe('the first rows of some ranges', () => {
     stored.rows(3);
     stored.add(1, timestampMs, value);
     expect(reader.firstRows([[1, 4]], 9)).toEqual({ ranges: [[1, 4]], printed: undefined });
-    expect(reader.rows([[3, 4]]).map(({ id, value: read }) => [id, read])).toEqual([[3, 2], [4, value]]);
+    expect(reader.rows([[3, 4]]).map(({ id, value: read }) => [id, read])).toEqual([
+      [3, 2],
+      [4, value],
+    ]);
   });
 
   test('are the first pending ones that are neither in hand nor held, whatever the state of the set', () => {
@@ -91,7 +134,9 @@ describe('the first rows of some ranges', () => {
     const anyIds = fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 20 });
     fc.assert(
       fc.property(anyIds, anyIds, anyIds, fc.integer({ min: 1, max: 45 }), (delivered, dropped, inHand, limit) => {
-        stored.database.exec('DELETE FROM samples; DELETE FROM settled; DELETE FROM epochs WHERE first_id > 0; UPDATE collector_state SET last_id = 0');
+        stored.database.exec(
+          'DELETE FROM samples; DELETE FROM settled; DELETE FROM epochs WHERE first_id > 0; UPDATE collector_state SET last_id = 0',
+        );
         stored.rows(20);
         stored.beginEpoch(0, false);
         stored.rows(5);
@@ -101,7 +146,9 @@ describe('the first rows of some ranges', () => {
         stored.drop(dropped, 'cap');
         const gone = [...delivered, ...dropped, ...inHand, 21, 22, 23, 24, 25];
         const rows = reader.firstRows(backlog.sendable(rangesOf(inHand)), limit);
-        const expected = idsIn([[1, 40]]).filter((id) => !gone.includes(id)).slice(0, limit);
+        const expected = idsIn([[1, 40]])
+          .filter((id) => !gone.includes(id))
+          .slice(0, limit);
         expect(idsIn(rows.ranges).filter((id) => !dropped.includes(id))).toEqual(expected);
         expect(countOf(rows)).toBe(expected.length);
       }),

@@ -28,8 +28,11 @@ function plot(title: string): Plot | undefined {
 
 /** Minutes before now → values of some series, stored oldest first. */
 function store(series: Readonly<Record<number, readonly (number | undefined)[]>>): void {
-  const rows = Object.entries(series).flatMap(([id, values]) => values.map((value, index) => ({ id: Number(id), value, atMs: NOW - (values.length - index) * MINUTE })));
-  for (const { id, value, atMs } of rows.sort((a, b) => a.atMs - b.atMs)) if (value !== undefined) stored.add(id, atMs, value);
+  const rows = Object.entries(series).flatMap(([id, values]) =>
+    values.map((value, index) => ({ id: Number(id), value, atMs: NOW - (values.length - index) * MINUTE })),
+  );
+  for (const { id, value, atMs } of rows.sort((a, b) => a.atMs - b.atMs))
+    if (value !== undefined) stored.add(id, atMs, value);
 }
 
 test('an empty database has an hour without plots', () => {
@@ -38,26 +41,42 @@ test('an empty database has an hour without plots', () => {
 
 describe('a plot', () => {
   test('has the lines of its series, by their labels, on common times', () => {
-    const [all, core] = [stored.series('cpu.usage_percent', { tags: { core: 'all' } }), stored.series('cpu.usage_percent', { tags: { core: '0' } })];
+    const [all, core] = [
+      stored.series('cpu.usage_percent', { tags: { core: 'all' } }),
+      stored.series('cpu.usage_percent', { tags: { core: '0' } }),
+    ];
     const [used, available] = [stored.series('memory.used_bytes'), stored.series('memory.available_bytes')];
     store({ [all]: [10, 20, 30], [core]: [99, 99, 99], [used]: [1, undefined, 3], [available]: [9, 8, 7] });
     expect(plot('CPU')?.lines).toEqual([{ label: 'used', values: [10, 20, 30] }]);
-    expect(plot('Memory')?.lines).toEqual([{ label: 'used', values: [1, null, 3] }, { label: 'available', values: [9, 8, 7] }]);
+    expect(plot('Memory')?.lines).toEqual([
+      { label: 'used', values: [1, null, 3] },
+      { label: 'available', values: [9, 8, 7] },
+    ]);
     expect(plot('CPU')?.times).toEqual([3, 2, 1].map((minutes) => Math.floor((NOW - minutes * MINUTE) / 20_000) * 20));
   });
 
   test('of counters has their rate, the sum of all interfaces; one that went backwards begins anew', () => {
     const of = (name: string, iface: string): number => stored.series(name, { tags: { interface: iface } });
-    const [eth, wlan, sent] = [of('network.rx_bytes_total', 'eth0'), of('network.rx_bytes_total', 'wlan0'), of('network.tx_bytes_total', 'eth0')];
+    const [eth, wlan, sent] = [
+      of('network.rx_bytes_total', 'eth0'),
+      of('network.rx_bytes_total', 'wlan0'),
+      of('network.tx_bytes_total', 'eth0'),
+    ];
     store({ [eth]: [0, 6_000, 12_000, 600, 1_200], [wlan]: [0, 600, 1_200, 1_800, 2_400], [sent]: [0, 0, 0, 0, 60] });
-    expect(plot('Network')?.lines).toEqual([{ label: 'received', values: [110, 110, 10, 20] }, { label: 'sent', values: [0, 0, 0, 1] }]);
+    expect(plot('Network')?.lines).toEqual([
+      { label: 'received', values: [110, 110, 10, 20] },
+      { label: 'sent', values: [0, 0, 0, 1] },
+    ]);
   });
 
   test('of disks has the sum of all devices', () => {
     const of = (name: string, device: string): number => stored.series(name, { tags: { device } });
     const [a, b] = [of('disk.read_bytes_per_second', 'sda'), of('disk.read_bytes_per_second', 'sdb')];
     store({ [a]: [1, 2], [b]: [10, 20], [of('disk.write_bytes_per_second', 'sda')]: [5, 6] });
-    expect(plot('Disk')?.lines).toEqual([{ label: 'read', values: [11, 22] }, { label: 'written', values: [5, 6] }]);
+    expect(plot('Disk')?.lines).toEqual([
+      { label: 'read', values: [11, 22] },
+      { label: 'written', values: [5, 6] },
+    ]);
   });
 
   test('averages what is read more often than it has points', () => {
@@ -86,7 +105,9 @@ describe('the hour', () => {
     stored.beginEpoch(-5 * MINUTE, true);
     stored.add(load, NOW + 3 * MINUTE, 2);
     stored.add(load, NOW + 4 * MINUTE, 3);
-    expect(plot('Load')?.times).toEqual([10, 2, 1].map((minutes) => Math.floor((NOW - minutes * MINUTE) / 20_000) * 20));
+    expect(plot('Load')?.times).toEqual(
+      [10, 2, 1].map((minutes) => Math.floor((NOW - minutes * MINUTE) / 20_000) * 20),
+    );
   });
 
   test('is cut short, newest first, where reading it takes too long', () => {

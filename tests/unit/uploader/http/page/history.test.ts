@@ -27,7 +27,10 @@ test('the hour is read on a thread that is there only when it is asked for', asy
   expect(thread.isRunning).toBe(false);
   const load = stored.series('load.average_1m');
   for (const minutes of [3, 2, 1]) stored.add(load, NOW - minutes * 60_000, minutes);
-  expect(JSON.parse(await thread.read())).toMatchObject({ to: NOW / 1000, plots: [{ title: 'Load', lines: [{ values: [3, 2, 1] }] }] });
+  expect(JSON.parse(await thread.read())).toMatchObject({
+    to: NOW / 1000,
+    plots: [{ title: 'Load', lines: [{ values: [3, 2, 1] }] }],
+  });
   expect(thread.isRunning).toBe(true);
   await thread.close();
   expect(thread.isRunning).toBe(false);
@@ -42,7 +45,12 @@ test('many who look within some seconds cost one reading', async () => {
 });
 
 test('a database that cannot be read is an error, and the next look begins anew', async () => {
-  const elsewhere = new HistoryThread({ clock, databasePath: '/nowhere/at/all.db', workerFile, nowMs: () => clock.now() });
+  const elsewhere = new HistoryThread({
+    clock,
+    databasePath: '/nowhere/at/all.db',
+    workerFile,
+    nowMs: () => clock.now(),
+  });
   await expect(elsewhere.read()).rejects.toMatchObject({ code: 'HISTORY_UNREADABLE' });
   expect(elsewhere.isRunning).toBe(false);
   await expect(elsewhere.read()).rejects.toMatchObject({ code: 'HISTORY_UNREADABLE' });

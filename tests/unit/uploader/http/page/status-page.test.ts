@@ -15,7 +15,14 @@ const nasty = `<script>alert("x")</script>&'`;
 
 function statusWith(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): BoxStatus {
   const snapshots = { take: () => snapshot(changes) };
-  return new HealthMonitor({ logger: new LogRecord(), snapshots, limits: LIMITS, version: '1.2.3', deviceId, configurationWarnings: [] }).status();
+  return new HealthMonitor({
+    logger: new LogRecord(),
+    snapshots,
+    limits: LIMITS,
+    version: '1.2.3',
+    deviceId,
+    configurationWarnings: [],
+  }).status();
 }
 
 /** A box in the middle of a drain after an outage. */
@@ -38,7 +45,10 @@ describe('a status', () => {
     expect(statusWith().reason).toBe('Everything works.');
     const gone = { heartbeatAgeMs: 1e6, collectors: [collectorRow('cpu', { lastScrapeAgeMs: 1e6 })], skewMs: 60_000 };
     expect(statusWith(gone).reason).toBe('collector: no sign of the collector for 1000 s');
-    expect(statusWith({ collectors: [collectorRow('cpu', { status: 'failing', message: 'EACCES' }), collectorRow('load')] }).reason).toBe('collector.cpu: EACCES');
+    expect(
+      statusWith({ collectors: [collectorRow('cpu', { status: 'failing', message: 'EACCES' }), collectorRow('load')] })
+        .reason,
+    ).toBe('collector.cpu: EACCES');
   });
 
   test('tells what a day costs at the present pace, once that is known', () => {
@@ -49,7 +59,9 @@ describe('a status', () => {
   });
 
   test('holds the health report as it is', () => {
-    expect(statusWith(draining).components['time']).toMatchObject(healthOf(snapshot(draining), LIMITS).components['time']!);
+    expect(statusWith(draining).components['time']).toMatchObject(
+      healthOf(snapshot(draining), LIMITS).components['time']!,
+    );
   });
 });
 
@@ -60,10 +72,22 @@ describe('the status page', () => {
     ['the state and its reason', 'class="overall degraded" data-live role="status"><strong>degraded</strong>'],
     ['the books', '<dt>delivered</dt><dd>1,200,000</dd>'],
     ['the backlog’s age', 'The oldest pending sample is 1 h 2 min old. 12 are held until their time is known.'],
-    ['a drain’s progress and the time left', '<progress max="1" value="0.8349" aria-label="83 % of the backlog delivered, 1 min 15 s left">'],
-    ['the last uploads', '<td class="short">22:13:19</td><td class="number">2,500</td><td class="number">12 kB</td><td><span class="dot degraded">partial</span>'],
-    ['a failed one with its reason', '<td class="short">2023-11-13 22:13:20</td><td colspan="2">HTTP 503 <small>7 times</small></td>'],
-    ['each collector', '<th scope="row" class="short">load</th><td class="short">22:13:19</td><td class="number">2.0 ms</td>'],
+    [
+      'a drain’s progress and the time left',
+      '<progress max="1" value="0.8349" aria-label="83 % of the backlog delivered, 1 min 15 s left">',
+    ],
+    [
+      'the last uploads',
+      '<td class="short">22:13:19</td><td class="number">2,500</td><td class="number">12 kB</td><td><span class="dot degraded">partial</span>',
+    ],
+    [
+      'a failed one with its reason',
+      '<td class="short">2023-11-13 22:13:20</td><td colspan="2">HTTP 503 <small>7 times</small></td>',
+    ],
+    [
+      'each collector',
+      '<th scope="row" class="short">load</th><td class="short">22:13:19</td><td class="number">2.0 ms</td>',
+    ],
     ['the clock', '<dd>7.5 s behind <small>by the receiver’s</small></dd>'],
     ['the disk’s budget', '<dt>disk, written</dt><dd>64 MB a day</dd>'],
     ['each part since when it is so', '<small>since 22:13:20</small>'],
@@ -79,7 +103,12 @@ describe('the status page', () => {
   test('escapes whatever a portal, a configuration or a kernel may have put into it', () => {
     const receiver = { ...snapshot().receiver, condition: 'away' as const, reason: nasty };
     const uploads = [{ atMs: NOW, samples: 0, bytes: 0, outcome: 'failed' as const, reason: nasty, times: 1 }];
-    const whole = statusPage(statusWith({ receiver, uploads, collectors: [collectorRow(nasty, { status: 'failing', message: nasty })] }, nasty));
+    const whole = statusPage(
+      statusWith(
+        { receiver, uploads, collectors: [collectorRow(nasty, { status: 'failing', message: nasty })] },
+        nasty,
+      ),
+    );
     expect(whole).not.toContain('<script>');
     expect(whole).not.toContain(nasty);
     expect(whole.split('&#60;script&#62;alert(&#34;x&#34;)&#60;/script&#62;&#38;&#39;').length).toBeGreaterThan(5);
@@ -95,8 +124,12 @@ describe('the status in a terminal', () => {
     const text = statusText(statusWith(draining), false);
     expect(text.split('\n').length).toBeLessThanOrEqual(24);
     expect(text).not.toContain('\u001b');
-    expect(text).toContain('samples     1,234,567 collected = 1,200,000 delivered + 34,000 pending + 500 rejected + 67 dropped');
-    expect(text).toContain('backlog     the oldest pending sample is 1 h 2 min old, 12 are held, [####################----] 83 %, 1 min 15 s left');
+    expect(text).toContain(
+      'samples     1,234,567 collected = 1,200,000 delivered + 34,000 pending + 500 rejected + 67 dropped',
+    );
+    expect(text).toContain(
+      'backlog     the oldest pending sample is 1 h 2 min old, 12 are held, [####################----] 83 %, 1 min 15 s left',
+    );
     expect(text).toContain('in a day    0 B sent, 64 MB written to the disk, at this pace');
     expect(text).toContain('            2023-11-13 22:13:20  failed 7 times: HTTP 503');
   });
