@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 import { prepare, root, run, runTool } from '../deploy/scripts/prepare.mjs';
-import { checkAcceptance } from './support/acceptance.mjs';
+import { checkAcceptance } from './support/acceptance.ts';
 import { prepareMachineOrExit } from './support/prepare-machine.mjs';
 import { recordVersions } from './support/record-versions.mjs';
 import { findVersions } from './support/report-versions.mjs';
@@ -39,7 +39,7 @@ if (args.length === 0) {
   step('the acceptance list');
   const problems = checkAcceptance(readFileSync(join(root, 'tests', 'acceptance.md'), 'utf8'), tests);
   for (const problem of problems) console.log(`failed: tests/acceptance.md: ${problem}`);
-  if (problems.length === 0) console.log('every test it names exists and passed');
+  if (problems.length === 0) console.log('every test it names ran and passed');
   failed += problems.length;
 }
 if (args.length === 0 && arePeers && status === 0 && failed === 0) failed += recordVersions('today', versions);

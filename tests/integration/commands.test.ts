@@ -69,7 +69,7 @@ describe.each(['collector', 'uploader'] as const)('%s', (program) => {
     expect(existsSync(database)).toBe(false);
   });
 
-  test('exits with 78 at run time for a value that it cannot read', async () => {
+  test('exits with 78 at run time for a value that it cannot read (A-45)', async () => {
     const { code, stderr } = await runToEnd(
       program,
       { THUGSHELLS_DB_PATH: database, THUGSHELLS_LOG_LEVEL: 'loud' },
@@ -128,7 +128,7 @@ describe('collector once', () => {
     expect(existsSync(database)).toBe(false);
   });
 
-  test('labels what the simulated kernel invents', async () => {
+  test('labels what the simulated kernel invents (A-25)', async () => {
     const { code, stdout } = await runToEnd('collector', { THUGSHELLS_KERNEL: 'simulated' }, ['once']);
     expect(code).toBe(0);
     const lines = stdout.split('\n').map((line) => JSON.parse(line) as { metric: Record<string, string> });

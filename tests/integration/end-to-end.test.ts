@@ -52,7 +52,7 @@ async function expectExactlyOnce(): Promise<void> {
   expect(differences(stored, exported)).toEqual([]);
 }
 
-test('every stored sample is in VictoriaMetrics exactly once, though uploader and receiver are killed', async () => {
+test('every stored sample is in VictoriaMetrics exactly once, though uploader and receiver are killed (A-49)', async () => {
   const database = join(folder, 'metrics.db');
   const collector = start('collector');
   let uploader = start('uploader');

@@ -52,7 +52,7 @@ describe('gives data:', () => {
     expect(await unanswered(parts)).toEqual([]);
   });
 
-  test('every expression of every document', async () => {
+  test('every expression of every document (A-51)', async () => {
     const expressions = documents().flatMap(expressionsOfDocument);
     expect(expressions.length).toBeGreaterThan(10);
     expect(await unanswered(expressions)).toEqual([]);
@@ -72,7 +72,7 @@ test('an expression of a series that nobody exports is found out', async () => {
   expect(await unanswered([{ where: 'here', text: 'rate(network_rx_byte_total[5m])' }])).toHaveLength(1);
 });
 
-test('vmalert finds nothing wrong with the rules and their templates', async () => {
+test('vmalert finds nothing wrong with the rules and their templates (A-56)', async () => {
   await checkRules();
 });
 

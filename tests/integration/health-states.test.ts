@@ -16,7 +16,7 @@ afterEach(async () => {
   await receiver.stop();
 });
 
-test('both programs are driven by faults through ok, degraded, error and back, and every address answers accordingly', async () => {
+test('both programs are driven by faults through ok, degraded, error and back, and every address answers accordingly (A-38)', async () => {
   const collector = agents.start('collector');
   const uploader = agents.start('uploader');
   const endpoint = await endpointOf(uploader);

@@ -42,7 +42,7 @@ test('the schema finds what is wrong with a line', () => {
   expect(faultsOf(JSON.stringify(Object.fromEntries(Object.entries(line).reverse())))).toHaveLength(1);
 });
 
-test('every line of a run with faults, restarts and a change of level is whole JSON of known fields; each trouble is told once', async () => {
+test('every line of a run with faults, restarts and a change of level is whole JSON of known fields; each trouble is told once (A-44)', async () => {
   const collector = agents.start('collector');
   const uploader = agents.start('uploader');
   await endpointOf(uploader);

@@ -25,7 +25,7 @@ async function query(text: string): Promise<number | undefined> {
   return data.result.length === 0 ? undefined : Number(data.result[0]!.value[1]);
 }
 
-test('what the programs count of themselves reaches VictoriaMetrics, and a rate over a kill is not off by the whole count', async () => {
+test('what the programs count of themselves reaches VictoriaMetrics, and a rate over a kill is not off by the whole count (A-42)', async () => {
   agents.start('collector');
   let uploader = agents.start('uploader');
   await endpointOf(uploader);

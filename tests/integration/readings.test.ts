@@ -53,7 +53,7 @@ function kernelCounters(file: string, nameColumn: number, split: RegExp): Map<st
   );
 }
 
-test('cpu.usage_percent agrees with an independent reading of /proc/stat over the same interval', async () => {
+test('cpu.usage_percent agrees with an independent reading of /proc/stat over the same interval (A-22)', async () => {
   const collector = collectorOf('cpu');
   const before = jiffies();
   await collector.collect({ monotonicMs: 0 });
@@ -64,7 +64,7 @@ test('cpu.usage_percent agrees with an independent reading of /proc/stat over th
   expect(Math.abs(valueOf(readings, 'cpu.usage_percent', { core: 'all' }) - usage)).toBeLessThanOrEqual(1);
 });
 
-test('the memory figures agree with free -b taken at the same moment within 1 %', async () => {
+test('the memory figures agree with free -b taken at the same moment within 1 % (A-26)', async () => {
   const collector = collectorOf('memory');
   const before = await collector.collect({ monotonicMs: 0 });
   const free = execFileSync('free', ['-b'], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
@@ -122,7 +122,7 @@ describe('counters equal the kernel’s', () => {
     },
   ];
 
-  test.each(cases)('of the collector $collector', async ({ collector, label, counters, columns }) => {
+  test.each(cases)('of the collector $collector (A-28)', async ({ collector, label, counters, columns }) => {
     const before = counters();
     const readings = await collectorOf(collector).collect({ monotonicMs: 0 });
     const after = counters();

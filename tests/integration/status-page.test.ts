@@ -74,7 +74,7 @@ async function seriousFindings(page: Page): Promise<string[]> {
 }
 
 describe('the status page in a browser', () => {
-  test('shows a live change, plots the last hour, and asks nobody but its board', async () => {
+  test('shows a live change, plots the last hour, and asks nobody but its board (A-39)', async () => {
     const { page, complaints } = await open();
     const delivered = async (): Promise<number> =>
       Number((await read(page, '#samples dl div:nth-child(2) dd')).replaceAll(',', ''));

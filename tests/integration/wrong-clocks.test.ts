@@ -83,7 +83,7 @@ describe('with the real server, which afterwards holds true times only:', () => 
     await expectTrueTimes(begun, EXACT_MS);
   });
 
-  test('a clock that is three days ahead and is set: rows are held, and later ones are not kept by the earlier', async () => {
+  test('a clock that is three days ahead and is set: rows are held, and later ones are not kept by the earlier (A-36)', async () => {
     boot(3 * DAY);
     await board.upload();
     await scrapes(5);

@@ -14,7 +14,7 @@ const MINUTE_MS = 60_000;
 const DRAIN_MS = 20 * MINUTE_MS;
 
 test(
-  `a soak of ${minutes} minutes ends with every stored sample in the receiver once, and the books balanced`,
+  `a soak of ${minutes} minutes ends with every stored sample in the receiver once, and the books balanced (A-54)`,
   async () => {
     const told: string[] = [];
     const tell = (line: string): void => void (isTold ? process.stderr.write(`${line}\n`) : told.push(line));

@@ -57,7 +57,7 @@ test('the kernel is simulated where the platform is not Linux, unless something 
   expect(load({ KERNEL: 'simulated' }).kernel).toBe('simulated');
 });
 
-test('the sectors of a device are 512 bytes or what sysfs says', () => {
+test('the sectors of a device are 512 bytes or what sysfs says (A-29)', () => {
   expect(load({ DISK_SECTOR_BYTES: 'sysfs' }).diskSectorBytes).toBe('sysfs');
   expect(() => load({ DISK_SECTOR_BYTES: '4096' })).toThrow('THUGSHELLS_DISK_SECTOR_BYTES=4096: must be 512 or sysfs');
 });

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { describe, expect, test } from '@jest/globals';
@@ -7,7 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 import { collectorVariables } from '../../../collector/src/config.ts';
 import { environmentFile, withVariableTable } from '../../../deploy/scripts/reference.mjs';
 import { uploaderVariables } from '../../../uploader/src/config.ts';
-import { checkAcceptance } from '../../support/acceptance.mjs';
+import { checkAcceptance, checkAcceptanceIds } from '../../support/acceptance.ts';
 import { withVersions } from '../../support/report-versions.mjs';
 
 function document(path: string): string {
@@ -21,7 +21,7 @@ describe('what npm run docs writes is up to date:', () => {
     expect(withVariableTable(document('README.md'), schemas)).toBe(document('README.md'));
   });
 
-  test('the environment file of the units', () => {
+  test('the environment file of the units (A-55)', () => {
     expect(document('deploy/systemd/thugshells.env')).toBe(environmentFile(schemas));
   });
 });
@@ -61,18 +61,58 @@ test.each(['collector', 'uploader'])(
 );
 
 describe('the acceptance list', () => {
-  const tests = [{ fullName: 'sums add up', title: 'add up', status: 'passed' }];
+  const [file, other] = ['tests/unit/sums.test.ts', 'tests/unit/products.test.ts'];
+  const list = `- sums: \`${file} A-1\``;
+  const passed = { file, fullName: 'sums add up (A-1)', status: 'passed' };
 
-  test('is content with a test that passed', () => {
-    expect(checkAcceptance('- sums: `test: sums add up`', tests)).toEqual([]);
+  test('accepts a test that passed, whatever its title is', () => {
+    expect(
+      checkAcceptance(list, [passed, { ...passed, fullName: 'sums of 10 add up (A-10)', status: 'failed' }]),
+    ).toEqual([]);
   });
 
-  test('names a test that does not exist or did not pass', () => {
-    expect(checkAcceptance('`test: sums differ`', tests)).toHaveLength(1);
-    expect(checkAcceptance('`test: sums add up`', [{ ...tests[0]!, status: 'failed' }])).toHaveLength(1);
+  test('names an entry whose test did not run in its file', () => {
+    expect(checkAcceptance(list, [])).toEqual([`A-1 did not run: no test of ${file} ends with (A-1)`]);
+    expect(checkAcceptance(list, [{ ...passed, file: other }])).toHaveLength(1);
   });
 
-  test('must name something', () => {
-    expect(checkAcceptance('all is well', tests)).toHaveLength(1);
+  test('names each case that did not pass', () => {
+    const failed = { ...passed, fullName: 'sums of 3 add up (A-1)', status: 'failed' };
+    expect(checkAcceptance(list, [passed, failed])).toEqual([`A-1 did not pass: ${file}: sums of 3 add up (A-1)`]);
+  });
+
+  test('has to name a test', () => {
+    expect(checkAcceptance('all is well', [passed])).toHaveLength(1);
+  });
+
+  const source = (path: string, ...titles: string[]) => ({
+    file: path,
+    text: titles.map((t) => `test('${t}', run)`).join(),
+  });
+
+  test('names an id that two titles bear', () => {
+    const sources = [source(file, 'adds up (A-1)'), source(other, 'multiplies (A-1)')];
+    expect(checkAcceptanceIds(list, sources)).toEqual([
+      expect.stringContaining(`A-1 is used twice, the second time in ${other}`),
+    ]);
+  });
+
+  test('names an id that only a title or only the list has', () => {
+    expect(checkAcceptanceIds(list, [source(file, 'adds up (A-1)', 'carries (A-2)')])).toEqual([
+      expect.stringContaining(`A-2 of ${file} is not in the list`),
+    ]);
+    expect(checkAcceptanceIds(list, [source(other, 'adds up (A-1)')])).toEqual([
+      expect.stringContaining(`A-1 is not in ${file}`),
+    ]);
+  });
+
+  test('agrees with the ids in the titles of this repository', () => {
+    const root = fileURLToPath(new URL('../../..', import.meta.url));
+    const sources = globSync('tests/{unit,integration,soak}/**/*.test.ts', { cwd: root })
+      .filter((path) => path !== 'tests/unit/repository/documents.test.ts')
+      .map((path) => ({ file: path, text: document(path) }));
+    const own = document('tests/unit/repository/documents.test.ts').split("describe('the acceptance list'")[0]!;
+    sources.push({ file: 'tests/unit/repository/documents.test.ts', text: own });
+    expect(checkAcceptanceIds(document('tests/acceptance.md'), sources)).toEqual([]);
   });
 });

@@ -20,7 +20,7 @@ const COUNTED = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', '
 const start = [100, 10, 50, 1000, 20, 1, 4, 5, 0, 0];
 
 describe('usage', () => {
-  test('has no reading at the first scrape, for there is nothing to compare with', async () => {
+  test('has no reading at the first scrape, for there is nothing to compare with (A-23)', async () => {
     expect(await scrapesOf(statText({ 0: start }))).toEqual({});
   });
 
@@ -76,7 +76,7 @@ describe('usage', () => {
     },
   );
 
-  test('of all cores is left out, modes too, when its own line went back', async () => {
+  test('of all cores is left out, modes too, when its own line went back (A-24)', async () => {
     const readings = await scrapesOf(statText({ 0: start }), statText({ 0: start.with(0, 99).with(3, 2000) }));
     expect(readings).toEqual({});
   });

@@ -153,7 +153,7 @@ const malformedTexts: readonly (readonly [FileName, string, string, string])[] =
 ];
 
 describe('a malformed file is refused by name and line', () => {
-  test.each(malformedTexts)('%s: %s', async (name, _what, text, named) => {
+  test.each(malformedTexts)('%s: %s (A-27)', async (name, _what, text, named) => {
     const error = await readAfterRecording(name, text).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(AgentError);
     expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED', hint: expect.any(String) });

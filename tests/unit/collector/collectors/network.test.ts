@@ -58,7 +58,7 @@ describe('names', () => {
 });
 
 describe('the filter', () => {
-  test('leaves out loopback, containers, bridges and monitors unless told otherwise', async () => {
+  test('leaves out loopback, containers, bridges and monitors unless told otherwise (A-31)', async () => {
     const out = ['lo', 'docker0', 'veth12ab', 'br-5f3e', 'virbr0', 'virbr0-nic', 'wlan0mon', 'wlan1mon'];
     const kept = [
       'eth0',
@@ -77,7 +77,7 @@ describe('the filter', () => {
     expect(interfacesIn(await scrapesOf({}, netDev(...out, ...kept)))).toEqual(kept);
   });
 
-  test('reports only what is included, and of that nothing that is excluded', async () => {
+  test('reports only what is included, and of that nothing that is excluded (A-32)', async () => {
     const options = { include: ['eth.*', 'lo'], exclude: ['eth9|lo'] };
     expect(interfacesIn(await scrapesOf(options, netDev('lo', 'eth0', 'eth9', 'wlan0')))).toEqual(['eth0']);
   });

@@ -39,7 +39,7 @@ function values(of: AgentState, skewMs?: number): Record<string, number | string
 }
 
 describe('what the programs tell of themselves', () => {
-  test('is what they counted, under the names of the contract', () => {
+  test('is what they counted, under the names of the contract (A-35)', () => {
     expect(values(state, -250.4)).toEqual({
       'collector.metrics_collected_total{"collector":"cpu"}': 7,
       'collector.metrics_failed_total{"collector":"cpu"}': 2,

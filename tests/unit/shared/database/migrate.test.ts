@@ -43,7 +43,7 @@ function fill(database: Database, { rows, repeated }: { rows: number; repeated: 
 }
 
 describe('from each version to the newest', () => {
-  test('an empty database gets the tables, the view and a record of each version', () => {
+  test('an empty database gets the tables, the view and a record of each version (A-3)', () => {
     const database = empty();
     expect(migrate(database)).toEqual({ from: 0, to: SCHEMA_VERSION });
     expect(tablesOf(database)).toEqual([
@@ -103,7 +103,7 @@ describe('from each version to the newest', () => {
     expect(database.prepare('SELECT COUNT(*) FROM metrics').pluck().get()).toBe(9);
   });
 
-  test('version 2 gives every row the key that dedupKey() gives, and keeps the first of equal rows', () => {
+  test('version 2 gives every row the key that dedupKey() gives, and keeps the first of equal rows (A-1)', () => {
     const database = first();
     fill(database, { rows: 3_000, repeated: 500 });
     toVersionTwo(database);
@@ -125,7 +125,7 @@ describe('from each version to the newest', () => {
     expect(migrate(database)).toEqual({ from: 2, to: SCHEMA_VERSION });
   });
 
-  test('100,000 first rows with duplicates arrive once each, under the key of their time and series', () => {
+  test('100,000 first rows with duplicates arrive once each, under the key of their time and series (A-2)', () => {
     const database = first();
     fill(database, { rows: 90_000, repeated: 10_000 });
     migrate(database);
@@ -167,7 +167,7 @@ describe('running it again', () => {
 });
 
 describe('a migration that fails', () => {
-  test('leaves the version before it, and names the file and the statement', () => {
+  test('leaves the version before it, and names the file and the statement (A-4)', () => {
     const database = first();
     fill(database, { rows: 30, repeated: 3 });
     const error = toVersionTwo(database);
@@ -203,7 +203,7 @@ describe('a migration that fails', () => {
 });
 
 describe('a database of a later program', () => {
-  test('is refused with both versions named, and left alone', () => {
+  test('is refused with both versions named, and left alone (A-5)', () => {
     const database = empty();
     migrate(database);
     database.exec('INSERT INTO schema_version VALUES (7, 0)');

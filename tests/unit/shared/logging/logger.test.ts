@@ -64,7 +64,7 @@ describe('a line', () => {
     expect(new Date(String(records[0]!['time'])).toISOString()).toBe(records[0]!['time']);
   });
 
-  test('bears the fields of the child that logged it, and of that one’s parents', () => {
+  test('bears the fields of the child that logged it, and of that one’s parents (A-43)', () => {
     const { records } = written((logger) => {
       const child = logger.child({ batch_id: 'b1' });
       child.child({ chunk_index: 3 }).warn('chunk refused', { attempt: 2 });

@@ -95,11 +95,11 @@ describe.each([
   ['the key of a series', keyOf],
   ['the plan’s dedup key', dedupKey],
 ])('%s', (_name, key: (of: SeriesIdentity & { timestampMs: number }) => string) => {
-  test('is 64 hexadecimal digits', () => {
+  test('is 64 hexadecimal digits (A-7)', () => {
     expect(key(base)).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  test('does not depend on the order of the labels', () => {
+  test('does not depend on the order of the labels (A-6)', () => {
     expect(key({ ...base, tags: { a: '1', b: '2' } })).toBe(key({ ...base, tags: { b: '2', a: '1' } }));
   });
 
@@ -113,7 +113,7 @@ describe.each([
     expect(key({ ...base, ...change })).not.toBe(key(base));
   });
 
-  test('is never shared by two identities, whatever delimiters their parts hold', () => {
+  test('is never shared by two identities, whatever delimiters their parts hold (A-8)', () => {
     fc.assert(
       fc.property(identity, identity, (a, b) => {
         const sameTime = { ...b, timestampMs: a.timestampMs };

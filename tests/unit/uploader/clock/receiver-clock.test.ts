@@ -15,7 +15,7 @@ const DATE = 'Tue, 14 Nov 2023 22:13:20 GMT';
 const DATE_MS = 1_700_000_000_000;
 
 describe('an answer’s Date', () => {
-  test('tells when this machine booted by the clock that wrote it; half a second is added for what a Date does not say', () => {
+  test('tells when this machine booted by the clock that wrote it; half a second is added for what a Date does not say (A-33)', () => {
     expect(bootedAt({ date: DATE, sentAtMs: 10_000, receivedAtMs: 10_000 })).toEqual({
       ms: DATE_MS + 500 - 10_000,
       errorMs: 500,
@@ -112,7 +112,7 @@ describe('a comparison', () => {
     expect(storedSkew()).toBe(skew.skewMs);
   });
 
-  test('warns once when the skew goes beyond the limit, and tells once when it is back', async () => {
+  test('warns once when the skew goes beyond the limit, and tells once when it is back (A-34)', async () => {
     let aheadMs = 0;
     const skew = skewWith(receiverBehind(() => aheadMs));
     for (aheadMs of [0, -1_000, 60_000, 90_000, 60_000, 0, 0]) await measure(skew);
@@ -138,7 +138,7 @@ describe('a comparison', () => {
     expect([skew.skewMs, log.messages()]).toEqual([2_001, ['this clock differs from the receiver’s']]);
   });
 
-  test('warns of a clock that is behind as of one that is ahead', async () => {
+  test('warns of a clock that is behind as of one that is ahead (A-53)', async () => {
     const skew = skewWith(receiverBehind(() => -3_600_000));
     await measure(skew);
     expect([Math.sign(skew.skewMs!), log.messages()]).toEqual([-1, ['this clock differs from the receiver’s']]);

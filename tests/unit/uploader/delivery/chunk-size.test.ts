@@ -44,7 +44,7 @@ describe('with a backlog', () => {
     expect(acceptChunks(new ChunkSize({ ...options, chunkGrowth: false }), 5)).toEqual([50, 50, 50, 50, 50]);
   });
 
-  test('a chunk grows until it fills its bytes, by the bytes per sample that were sent', () => {
+  test('a chunk grows until it fills its bytes, by the bytes per sample that were sent (A-14)', () => {
     const last = acceptChunks(new ChunkSize(options), 40).at(-1)!;
     expect(last * 4).toBeLessThanOrEqual(256 * 1024);
     expect(last * 4).toBeGreaterThan(0.95 * 256 * 1024);

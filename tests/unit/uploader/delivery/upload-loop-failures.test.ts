@@ -75,7 +75,7 @@ describe('a receiver that refuses every sample', () => {
 });
 
 describe('an answer that is eaten after everything was stored', () => {
-  test('makes the same batch come again, and nothing new is to be seen', async () => {
+  test('makes the same batch come again, and nothing new is to be seen (A-52)', async () => {
     await underFault({ eatResponse: true, count: 1 });
     await uploads.pass();
     expect(uploads.books).toMatchObject({ delivered: 0, pending: 50 });

@@ -41,7 +41,7 @@ describe('a pass', () => {
     ]);
   });
 
-  test('leaves a checkpoint for each chunk, all with the id of the batch', async () => {
+  test('leaves a checkpoint for each chunk, all with the id of the batch (A-10)', async () => {
     await withRows(120);
     await uploads.pass();
     expect(checkpoints().map(({ chunk_index, metric_count }) => [chunk_index, metric_count])).toEqual([
@@ -119,7 +119,7 @@ describe('a pass', () => {
 });
 
 describe('a part that the receiver takes', () => {
-  test('marks only the first 25 when the receiver accepts 25 of 50', async () => {
+  test('marks only the first 25 when the receiver accepts 25 of 50 (A-16)', async () => {
     await withRows(50);
     uploads.receiver.setFaults({ accepted: 25, count: 1 });
     await uploads.pass();

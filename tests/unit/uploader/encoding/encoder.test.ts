@@ -57,7 +57,7 @@ function scrapes(count: number, seriesCount: number): Row[] {
 describe('a batch', () => {
   const names = Array.from({ length: 7 }, (_, index) => series('cpu.usage_percent', { core: String(index) }));
 
-  test('of 2,500 rows becomes 50 chunks of 50', () => {
+  test('of 2,500 rows becomes 50 chunks of 50 (A-9)', () => {
     const rows = scrapes(2_500, 1);
     const { chunks, refused } = encodeRows([series('load.average_1m')], rows);
     expect(chunks.map(({ count }) => count)).toEqual(Array<number>(50).fill(50));
@@ -66,7 +66,7 @@ describe('a batch', () => {
     expect(chunks.flatMap(samplesOf).map(({ value }) => value)).toEqual(rows.map(({ value }) => value));
   });
 
-  test('is sorted by series and time before it is cut, so that a series’ samples share a line', () => {
+  test('is sorted by series and time before it is cut, so that a series’ samples share a line (A-11)', () => {
     const { chunks } = encodeRows(names, scrapes(20, 7));
     expect(chunks.map(({ count }) => count)).toEqual([50, 50, 40]);
     const cores = chunks.flatMap(linesOf).map(({ metric }) => metric['core']);
@@ -106,7 +106,7 @@ describe('a batch', () => {
 });
 
 describe('a sample', () => {
-  test('is exported under its name with _ for ., with its labels and its device', () => {
+  test('is exported under its name with _ for ., with its labels and its device (A-50)', () => {
     const { chunks } = encodeRows(
       [series('disk.read_bytes_total', { device: 'sda' })],
       [{ seriesId: 1, timestampMs: NOW, value: 4096 }],
@@ -225,7 +225,7 @@ describe('what a receiver would answer with 204 and then drop, cut or merge is r
   });
 });
 
-test('whatever is emitted, a receiver reads back whole, and what it reads is what was stored', () => {
+test('whatever is emitted, a receiver reads back whole, and what it reads is what was stored (A-12)', () => {
   const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
   const anySeries = fc.record({
     name: text,

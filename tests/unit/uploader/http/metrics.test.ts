@@ -31,7 +31,7 @@ async function valuesOf(metrics: Metrics): Promise<Map<string, number>> {
   );
 }
 
-test('the text has every series, with its kind and its help', async () => {
+test('the text has every series, with its kind and its help (A-41)', async () => {
   const text = await metricsOf().text();
   const kinds = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, kind]) => [name, kind]);
   expect(Object.fromEntries(kinds)).toEqual({
@@ -87,7 +87,7 @@ describe('every line', () => {
 describe('posts', () => {
   const labels = '{device_id="board-1"}';
 
-  test('count as uploaded, in part, or failed, by what came of them; their bytes and durations always', async () => {
+  test('count as uploaded, in part, or failed, by what came of them; their bytes and durations always (A-18)', async () => {
     const failed = (['retry', 'hold', 'rejected'] as const).map((kind): [Post, number] => [
       postOf({ kind, reason: 'x' }),
       50,

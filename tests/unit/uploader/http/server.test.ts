@@ -52,7 +52,7 @@ describe('health', () => {
     ['ok', {}, [200, 200]],
     ['degraded', { skewMs: 60_000 }, [200, 503]],
     ['in error', { collectors: [] }, [503, 503]],
-  ])('of a box that is %s answers /health and /health/ready accordingly', async (_, changes, statuses) => {
+  ])('of a box that is %s answers /health and /health/ready accordingly (A-37)', async (_, changes, statuses) => {
     box = () => snapshot(changes);
     expect([await statusOf('/health'), await statusOf('/health/ready')]).toEqual(statuses);
   });
@@ -69,7 +69,7 @@ describe('health', () => {
     });
   });
 
-  test('of the process is whether it makes progress, whatever the box is', async () => {
+  test('of the process is whether it makes progress, whatever the box is (A-40)', async () => {
     box = () => snapshot({ collectors: [] });
     expect(await statusOf('/health/live')).toBe(200);
     live = false;

@@ -42,7 +42,7 @@ function books() {
 }
 
 describe('a commit', () => {
-  test('writes ranges, checkpoints and books of everything that has gathered, and nothing before', () => {
+  test('writes ranges, checkpoints and books of everything that has gathered, and nothing before (A-17)', () => {
     stored.rows(6);
     accept(1, 2);
     accept(3, 5);

@@ -7,18 +7,18 @@ const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0.2 };
 const middle = (): number => 0.5;
 
 describe('the wait before the next try', () => {
-  test('is 5 s, 15 s, 45 s, and then stays at 60 s', () => {
+  test('is 5 s, 15 s, 45 s, and then stays at 60 s (A-19)', () => {
     expect([1, 2, 3, 4, 5, 90].map((attempt) => calculateBackoff(attempt, policy, middle))).toEqual([
       5_000, 15_000, 45_000, 60_000, 60_000, 60_000,
     ]);
   });
 
-  test('varies by a fifth to either side', () => {
+  test('varies by a fifth to either side (A-20)', () => {
     expect(calculateBackoff(1, policy, () => 0)).toBeCloseTo(4_000);
     expect(calculateBackoff(1, policy, () => 0.999_999)).toBeCloseTo(6_000, 1);
   });
 
-  test('still varies at the cap, so that a fleet stays spread', () => {
+  test('still varies at the cap, so that a fleet stays spread (A-21)', () => {
     const waits = [0, 0.25, 0.75].map((random) => calculateBackoff(50, policy, () => random));
     expect(waits).toEqual([48_000, 54_000, 66_000]);
   });

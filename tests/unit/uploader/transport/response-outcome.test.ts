@@ -27,7 +27,7 @@ describe('a chunk is delivered by', () => {
 });
 
 describe('a part of a chunk is taken by', () => {
-  test.each([1, 25, 49])('accepted: %d, which are the first ones', (accepted) => {
+  test.each([1, 25, 49])('accepted: %d, which are the first ones (A-15)', (accepted) => {
     expect(outcome(200, { accepted })).toEqual({ kind: 'partial', accepted, rejected: [] });
   });
 

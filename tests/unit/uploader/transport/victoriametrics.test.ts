@@ -210,7 +210,7 @@ describe('a connection', () => {
     expect(closed).toEqual([]);
   });
 
-  test('is asked by a ping without a body, which gives its number', async () => {
+  test('is asked by a ping without a body, which gives its number (A-13)', async () => {
     await post();
     expect(await remote.ping(never)).toBe(1);
     expect(receiver.requests.at(-1)).toMatchObject({ method: 'HEAD', path: '/health', connection: 1 });

@@ -13,7 +13,7 @@ describe('parsing', () => {
 });
 
 describe('whole devices', () => {
-  test('are those in /sys/block, where slashes are written as exclamation marks', () => {
+  test('are those in /sys/block, where slashes are written as exclamation marks (A-30)', () => {
     const listed = ['sda', 'sda1', 'cciss/c0d0', 'cciss/c0d0p1', 'xvda1'];
     expect(wholeDevices(listed, ['cciss!c0d0', 'sda', 'sdz', 'xvda1'])).toEqual(['sda', 'cciss/c0d0', 'xvda1']);
   });

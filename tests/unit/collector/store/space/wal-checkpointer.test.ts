@@ -76,7 +76,7 @@ function storedRows(): unknown {
 }
 
 describe('one WAL checkpoint', () => {
-  test('ends with an empty WAL, loses no row, and says what it did', () => {
+  test('ends with an empty WAL, loses no row, and says what it did (A-48)', () => {
     growTo(100 * KIB);
     const before = wal.walBytes();
     expect(wal.checkpoint()).toEqual({ busy: false, durationMs: expect.any(Number), reclaimedBytes: before });
@@ -122,7 +122,7 @@ describe('one WAL checkpoint', () => {
 });
 
 describe('while it runs', () => {
-  test('runs one when the WAL has grown past its size, and not before', async () => {
+  test('runs one when the WAL has grown past its size, and not before (A-46)', async () => {
     running = lookEverySecond();
     growTo(100 * KIB);
     await clock.advance(60_000);
@@ -134,7 +134,7 @@ describe('while it runs', () => {
     expect(storedRows()).toBe(rows);
   });
 
-  test('runs one each hour where there is something in the WAL', async () => {
+  test('runs one each hour where there is something in the WAL (A-47)', async () => {
     running = lookEverySecond();
     growTo(10 * KIB);
     await clock.advance(HOUR - 5_000);
