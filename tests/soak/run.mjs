@@ -55,8 +55,9 @@ const { status } = spawnSync(
     '--experimental-vm-modules',
     '--disable-warning=ExperimentalWarning',
     'node_modules/jest/bin/jest.js',
-    '-i',
-    'tests/soak',
+    '--config',
+    'tests/soak/jest.config.js',
+    'tests/soak/soak.test.ts',
   ],
   {
     cwd: root,

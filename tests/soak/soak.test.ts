@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import { tableOf } from './report.ts';
 import { Soak } from './soak.ts';
 
-/** Set by npm run soak; npm test runs two minutes with faults. */
+/** Set by npm run soak; npm run test:soak runs two minutes with faults. */
 const minutes = Number(process.env['SOAK_MINUTES'] ?? 2);
 const withFaults = process.env['SOAK_FAULTS'] !== 'false';
 const seed = Number(process.env['SOAK_SEED'] ?? Date.now() % 1_000_000);
