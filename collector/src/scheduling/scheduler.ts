@@ -4,8 +4,9 @@ import { COLLECTION_BOUNDS_SECONDS, observe } from '@thugshells/shared/metrics/h
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
+import type { CollectorHealth, CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
-import { noCounters, type CollectorHealth, type CollectorStatus } from '../store/status/collector-status.ts';
+import { noCounters } from '../store/status/collector-status.ts';
 import { instantOf } from '../store/clock/clock-epochs.ts';
 import type { Collector } from '../collectors/collector.ts';
 import { readingsIn } from '../collectors/readers/partial-result.ts';

@@ -50,14 +50,14 @@ export class StorageReport {
         flushIntervalMs,
         maxBytes: limits.maxBytes,
         walLimitBytes: limits.walBytes,
-        walBlockedSince: wal.blockedSinceMs ?? null,
+        walBlockedSinceMs: wal.blockedSinceMs ?? null,
         walCheckpointMs: wal.last?.durationMs ?? null,
         walReclaimedBytes: wal.takeReclaimedBytes(),
         writtenBytes: this.#written.take(),
         writtenPerDay: this.#written.perDay(),
-        trouble: trouble?.reason ?? null,
-        troubleSince: trouble?.sinceMs ?? null,
-        waiting: trouble === undefined ? 0 : waiting,
+        failure: trouble?.reason ?? null,
+        failureSinceMs: trouble?.sinceMs ?? null,
+        bufferedSamples: trouble === undefined ? 0 : waiting,
       });
     } catch (error) {
       logger.debug('what is known of the store could not be saved', errorFields(error));

@@ -5,9 +5,9 @@ import {
   type HistogramState,
 } from '@thugshells/shared/metrics/histogram.ts';
 import { NO_UPLOADS } from '@thugshells/shared/state/uploader-report.ts';
+import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
 
 import type { CollectorNow, Snapshot } from '../../../uploader/src/telemetry/snapshot.ts';
-import type { StorageRow } from '../../../uploader/src/telemetry/collector-state-reader.ts';
 
 /** When snapshots are taken, Unix milliseconds. */
 export const NOW = 1_700_000_000_000;
@@ -45,16 +45,16 @@ export function collectorRow(collector: string, changes: Partial<CollectorNow> =
 }
 
 /** A store that has nothing to say. */
-export const storage: StorageRow = {
+export const storage: StorageState = {
   ...{
     flushIntervalMs: 0,
     maxBytes: 512 * 1024 ** 2,
     walLimitBytes: 64 * 1024 ** 2,
-    walBlockedSince: null,
+    walBlockedSinceMs: null,
     walCheckpointMs: null,
     walReclaimedBytes: 0,
   },
-  ...{ writtenPerDay: null, trouble: null, troubleSince: null, waiting: 0 },
+  ...{ writtenPerDay: null, failure: null, failureSinceMs: null, bufferedSamples: 0 },
 };
 
 /** A box in which everything is as it should be. */

@@ -179,15 +179,15 @@ function storageHealth(snapshot: Snapshot): Component {
   const { nowMs, databaseBytes, walBytes, books, storage, rejectedAgeMs, droppedInLastHour } = snapshot;
   const details = {
     ...{ database_bytes: databaseBytes, wal_bytes: walBytes, max_bytes: storage.maxBytes ?? undefined, ...books },
-    ...{ waiting_in_memory: storage.waiting, dropped_in_last_hour: droppedInLastHour },
+    ...{ waiting_in_memory: storage.bufferedSamples, dropped_in_last_hour: droppedInLastHour },
     ...(snapshot.setAside.length === 0 ? {} : { set_aside_bytes: setAsideBytes(snapshot.setAside) }),
   };
-  if (storage.trouble !== null) return { status: 'error', message: storage.trouble, details };
+  if (storage.failure !== null) return { status: 'error', message: storage.failure, details };
   if (walBytes > Math.max(MAX_WAL_BYTES, storage.walLimitBytes ?? 0)) {
     return { status: 'degraded', message: `the WAL has grown to ${walBytes} bytes`, details };
   }
-  if (storage.walBlockedSince !== null && nowMs - storage.walBlockedSince > WAL_BLOCKED_MS) {
-    const since = new Date(storage.walBlockedSince).toISOString();
+  if (storage.walBlockedSinceMs !== null && nowMs - storage.walBlockedSinceMs > WAL_BLOCKED_MS) {
+    const since = new Date(storage.walBlockedSinceMs).toISOString();
     return {
       status: 'degraded',
       message: `a program that has the database open keeps its WAL from being emptied since ${since}`,

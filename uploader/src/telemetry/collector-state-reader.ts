@@ -4,38 +4,8 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { setAsideFiles, type SetAsideFile } from '@thugshells/shared/database/set-aside-files.ts';
 import type { HistogramState } from '@thugshells/shared/metrics/histogram.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
-
-/** How one collector fares, as the collector process noted it. */
-export interface CollectorRow {
-  readonly collector: string;
-  readonly status: string;
-  readonly message: string;
-  readonly sinceMs: number;
-  readonly intervalMs: number;
-  readonly lastScrapeMs: number;
-  readonly durationMs: number;
-  readonly collected: number;
-  readonly failed: number;
-  readonly durations: HistogramState;
-}
-
-/** How the store fares, as the collector process noted it. */
-export interface StorageRow {
-  readonly flushIntervalMs: number;
-  /** What database and WAL may take together; null until the collector has said it. */
-  readonly maxBytes: number | null;
-  readonly walLimitBytes: number | null;
-  /** Since when WAL checkpoints are kept from finishing, Unix milliseconds. */
-  readonly walBlockedSince: number | null;
-  readonly walCheckpointMs: number | null;
-  readonly walReclaimedBytes: number;
-  /** By the collector's process to the disk, in a day. */
-  readonly writtenPerDay: number | null;
-  /** Why samples wait in memory; null where they do not. */
-  readonly trouble: string | null;
-  readonly troubleSince: number | null;
-  readonly waiting: number;
-}
+import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
+import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
 
 /** A database that was set aside since its schema was newer than the program, as it stands now. */
 export interface SetAsideNow extends SetAsideFile {
@@ -55,9 +25,9 @@ const FAR_OFF = 'the clock is too far from the receiver’s';
 /** Reads what the collector left in the database for others to see; its cost does not grow with the backlog. */
 export class StoreReader {
   readonly #path: string;
-  readonly #collectors: Statement<[], Omit<CollectorRow, 'durations'> & { durations: string }>;
+  readonly #collectors: Statement<[], Omit<CollectorStatus, 'durations'> & { durations: string }>;
   readonly #heartbeat: Statement<[], number>;
-  readonly #storage: Statement<[], StorageRow>;
+  readonly #storage: Statement<[], StorageState>;
   readonly #dropped: Statement<[number], number>;
   readonly #salvages: Statement<[], string>;
   readonly #held: Statement<[], { first: number; last: number; flag: number }>;
@@ -71,9 +41,9 @@ export class StoreReader {
     );
     this.#heartbeat = database.prepare<[], number>('SELECT heartbeat FROM collector_state').pluck();
     this.#storage = database.prepare(
-      `SELECT flush_interval_ms AS flushIntervalMs, max_bytes AS maxBytes, wal_limit_bytes AS walLimitBytes, wal_blocked_since AS walBlockedSince,
+      `SELECT flush_interval_ms AS flushIntervalMs, max_bytes AS maxBytes, wal_limit_bytes AS walLimitBytes, wal_blocked_since AS walBlockedSinceMs,
          wal_checkpoint_ms AS walCheckpointMs, wal_reclaimed_bytes AS walReclaimedBytes, written_per_day AS writtenPerDay,
-         trouble, trouble_since AS troubleSince, waiting
+         trouble AS failure, trouble_since AS failureSinceMs, waiting AS bufferedSamples
        FROM storage_state`,
     );
     this.#dropped = database.prepare<[number], number>('SELECT IFNULL(SUM(count), 0) FROM losses WHERE at > ?').pluck();
@@ -87,7 +57,7 @@ export class StoreReader {
     );
   }
 
-  collectors(): CollectorRow[] {
+  collectors(): CollectorStatus[] {
     return this.#collectors.all().map((row) => ({ ...row, durations: JSON.parse(row.durations) as HistogramState }));
   }
 
@@ -96,7 +66,7 @@ export class StoreReader {
     return this.#heartbeat.get() ?? 0;
   }
 
-  storage(): StorageRow {
+  storage(): StorageState {
     return this.#storage.get()!;
   }
 

@@ -1,12 +1,14 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
+import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
 import type { ReceiverCondition, UploadCounts, UploadRecord } from '@thugshells/shared/state/uploader-report.ts';
 
 import type { Backlog, Books } from '../queue/backlog.ts';
 import type { Delivery } from '../delivery/receiver-state.ts';
 import { Ages } from './ages.ts';
 import { DrainWatch, type Drain } from './drain-estimate.ts';
-import type { CollectorRow, HeldRows, SetAsideNow, StorageRow, StoreReader } from './collector-state-reader.ts';
+import type { HeldRows, SetAsideNow, StoreReader } from './collector-state-reader.ts';
 
 /** What the uploader knows of itself. */
 export interface UploadsNow {
@@ -34,7 +36,7 @@ export interface UploadsNow {
 }
 
 /** A collector's row and how long ago it scraped. */
-export type CollectorNow = CollectorRow & { readonly lastScrapeAgeMs: number };
+export type CollectorNow = CollectorStatus & { readonly lastScrapeAgeMs: number };
 
 /** Everything that health, metrics and the status page are made of, read at one moment; its cost does not grow with the backlog. */
 export interface Snapshot extends UploadsNow {
@@ -51,7 +53,7 @@ export interface Snapshot extends UploadsNow {
   readonly databaseBytes: number;
   readonly walBytes: number;
   readonly setAside: readonly SetAsideNow[];
-  readonly storage: StorageRow;
+  readonly storage: StorageState;
   readonly drain: Drain | undefined;
 }
 

@@ -4,26 +4,7 @@ import {
   emptyHistogram,
   type HistogramState,
 } from '@thugshells/shared/metrics/histogram.ts';
-
-/** ok: it reads; failing: it cannot; absent: this kernel does not have its source. */
-export type CollectorHealth = 'ok' | 'failing' | 'absent';
-
-/** What the sidecar shows of one collector. */
-export interface CollectorStatus {
-  readonly collector: string;
-  readonly status: CollectorHealth;
-  readonly message: string;
-  /** True time of the last change of `status`, Unix milliseconds. */
-  readonly sinceMs: number;
-  readonly intervalMs: number;
-  readonly lastScrapeMs: number;
-  readonly durationMs: number;
-  /** Samples stored, since the database was made. */
-  readonly collected: number;
-  /** Readings refused and scrapes failed, since the database was made. */
-  readonly failed: number;
-  readonly durations: HistogramState;
-}
+import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
 /** What a collector has done so far. */
 export type CollectorCounters = Pick<CollectorStatus, 'collected' | 'failed' | 'durations'>;
@@ -33,7 +14,7 @@ export function noCounters(): CollectorCounters {
   return { collected: 0, failed: 0, durations: emptyHistogram(COLLECTION_BOUNDS_SECONDS) };
 }
 
-/** The table through which the uploader's sidecar learns how the collectors fare. */
+/** Writes the table `collector_status`, from which the uploader reports the collectors' state. */
 export class CollectorStatusTable {
   readonly #save: Statement;
   readonly #find: Statement<[string], { collected: number; failed: number; durations: string }>;

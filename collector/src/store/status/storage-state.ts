@@ -1,25 +1,9 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import type { StorageStateUpdate } from '@thugshells/shared/state/storage-state.ts';
 
-/** What the sidecar is to know of the store; times are Unix milliseconds. */
-export interface StorageState {
-  readonly flushIntervalMs: number;
-  readonly maxBytes: number;
-  readonly walLimitBytes: number;
-  readonly walBlockedSince: number | null;
-  readonly walCheckpointMs: number | null;
-  /** Added to what is there: bytes by which WAL checkpoints have made the WAL smaller since the last time. */
-  readonly walReclaimedBytes: number;
-  /** Added to what is there: bytes written to the disk since the last time. */
-  readonly writtenBytes: number;
-  readonly writtenPerDay: number | null;
-  readonly trouble: string | null;
-  readonly troubleSince: number | null;
-  readonly waiting: number;
-}
-
-/** The tables through which collector and uploader tell each other how the store fares. */
+/** Writes the table `storage_state` for the uploader, and reads what the uploader reports of the database. */
 export class StorageStateTable {
-  readonly #save: Statement<[StorageState]>;
+  readonly #save: Statement<[StorageStateUpdate]>;
   readonly #suspected: Statement<[], number | null>;
   readonly #forget: Statement<[]>;
 
@@ -28,13 +12,13 @@ export class StorageStateTable {
     this.#forget = database.prepare('UPDATE uploader_state SET suspected_at = NULL');
     this.#save = database.prepare(
       `UPDATE storage_state SET flush_interval_ms = @flushIntervalMs, max_bytes = @maxBytes, wal_limit_bytes = @walLimitBytes,
-         wal_blocked_since = @walBlockedSince, wal_checkpoint_ms = IFNULL(@walCheckpointMs, wal_checkpoint_ms),
+         wal_blocked_since = @walBlockedSinceMs, wal_checkpoint_ms = IFNULL(@walCheckpointMs, wal_checkpoint_ms),
          wal_reclaimed_bytes = wal_reclaimed_bytes + @walReclaimedBytes, written_bytes = written_bytes + @writtenBytes,
-         written_per_day = @writtenPerDay, trouble = @trouble, trouble_since = @troubleSince, waiting = @waiting`,
+         written_per_day = @writtenPerDay, trouble = @failure, trouble_since = @failureSinceMs, waiting = @bufferedSamples`,
     );
   }
 
-  save(state: StorageState): void {
+  save(state: StorageStateUpdate): void {
     this.#save.run(state);
   }
 

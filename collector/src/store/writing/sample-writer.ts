@@ -1,9 +1,10 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { seriesKey, seriesText, type Sample } from '@thugshells/shared/metrics/sample.ts';
+import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
 import type { ClockEpochs, Moment } from '../clock/clock-epochs.ts';
-import type { CollectorStatus, CollectorStatusTable } from '../status/collector-status.ts';
+import type { CollectorStatusTable } from '../status/collector-status.ts';
 import type { StoredName } from './admission.ts';
 import type { Ledger, Loss } from '../space/ledger.ts';
 import type { BufferedScrape } from './scrape-buffer.ts';

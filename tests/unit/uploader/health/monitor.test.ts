@@ -34,7 +34,7 @@ describe('a judgement', () => {
     expect(monitor.judgement(snapshot({ oldestPendingMs: undefined }))).toEqual({ health: 0, oldestPendingSeconds: 0 });
     const held = { held: { count: 3, reason: 'the clock is not right' }, oldestPendingMs: NOW - 90_000 };
     expect(monitor.judgement(snapshot(held))).toEqual({ health: 1, oldestPendingSeconds: 90 });
-    expect(monitor.judgement(snapshot({ storage: { ...storage, trouble: 'the disk is full' } })).health).toBe(2);
+    expect(monitor.judgement(snapshot({ storage: { ...storage, failure: 'the disk is full' } })).health).toBe(2);
   });
 });
 

@@ -64,7 +64,7 @@ test('a snapshot of a new database says that nothing is there yet', () => {
     held: undefined,
     lastDeliveryAgeMs: undefined,
     droppedInLastHour: 0,
-    storage: { trouble: null, waiting: 0 },
+    storage: { failure: null, bufferedSamples: 0 },
     drain: undefined,
   });
   expect([databaseBytes > 0, walBytes > 0]).toEqual([true, true]);
@@ -97,7 +97,7 @@ test('a snapshot holds what the collector noted, and the books', () => {
     3,
     5,
   ]);
-  expect(seen.storage).toMatchObject({ trouble: 'full', waiting: 9, walCheckpointMs: 12 });
+  expect(seen.storage).toMatchObject({ failure: 'full', bufferedSamples: 9, walCheckpointMs: 12 });
 });
 
 test('a snapshot is read anew only when it is no longer fresh, so that many requests cost one', async () => {

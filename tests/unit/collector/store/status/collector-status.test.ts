@@ -1,11 +1,9 @@
 import { beforeEach, expect, test } from '@jest/globals';
 
 import type { Database } from '@thugshells/shared/database/open.ts';
+import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
-import {
-  CollectorStatusTable,
-  type CollectorStatus,
-} from '../../../../../collector/src/store/status/collector-status.ts';
+import { CollectorStatusTable } from '../../../../../collector/src/store/status/collector-status.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import { migratedDatabase, NOW } from '../../../../support/collector/collector-parts.ts';
 
