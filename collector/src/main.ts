@@ -21,10 +21,10 @@ import { KernelFiles, requireProcRoot, type KernelSource } from './kernel/kernel
 import { once } from './commands/once.ts';
 import { Scheduler, type ScheduledCollector } from './scheduling/scheduler.ts';
 import { ScrapeDoor } from './inputs/scrape-client.ts';
-import { ScrapeRound } from './scheduling/commit-batcher.ts';
+import { CommitBatcher } from './scheduling/commit-batcher.ts';
 import { collectorOf, ScrapeTargetSource } from './inputs/scrape-target.ts';
 import { SelfSource, type SelfSources } from './inputs/self.ts';
-import { SeriesCap } from './scheduling/series-limit.ts';
+import { SeriesLimit } from './scheduling/series-limit.ts';
 import { SimulatedKernel } from './kernel/simulated-kernel.ts';
 import { spaceLimits } from './store/space/limits.ts';
 import { Store } from './store/store.ts';
@@ -96,10 +96,10 @@ function labelsOf(config: CollectorConfig): Record<string, string> {
   return config.kernel === 'simulated' ? { simulated: 'true' } : {};
 }
 
-function capOf(config: CollectorConfig): SeriesCap {
+function capOf(config: CollectorConfig): SeriesLimit {
   const ofTarget = { variable: 'SCRAPE_MAX_SERIES', most: config.scrapeMaxSeries };
   const own = new Map(targetsOf(config).map((target) => [collectorOf(target), ofTarget]));
-  return new SeriesCap({ perCollector: config.collectorMaxSeries, total: config.maxSeries, own });
+  return new SeriesLimit({ perCollector: config.collectorMaxSeries, total: config.maxSeries, own });
 }
 
 function run(): Promise<never> {
@@ -132,8 +132,8 @@ function run(): Promise<never> {
     });
     store.open();
     releases.add('store', store, (open) => open.close());
-    const round = releases.add('round', new ScrapeRound({ clock, store }), (open) => open.end());
-    const scheduler = new Scheduler({ clock, logger, store, round, cap: capOf(config), manager });
+    const round = releases.add('round', new CommitBatcher({ clock, store }), (open) => open.end());
+    const scheduler = new Scheduler({ clock, logger, store, round, seriesLimit: capOf(config), manager });
     const self = selfOf(config, { state: () => store.agentState(), skewMs: () => store.skewMs() });
     const collectors = [...scheduled, ...self];
     manager.ready('collecting', Math.max(...collectors.map(({ intervalMs }) => intervalMs)));
@@ -143,7 +143,7 @@ function run(): Promise<never> {
 
 async function runOnce(): Promise<CommandResult> {
   const { values: config } = loadCollectorConfig(process.env);
-  const options = { ...config, clock, labels: labelsOf(config), cap: capOf(config) };
+  const options = { ...config, clock, labels: labelsOf(config), seriesLimit: capOf(config) };
   const kernel = kernelOf(config);
   const { lines, failures, remarks } = await once(
     collectorsOf(config, kernel, new ScrapeDoor()).map(({ collector }) => collector),

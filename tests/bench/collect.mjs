@@ -33,7 +33,7 @@ await prepare();
 const { COLLECTORS } = await import('../../collector/src/collectors/table.ts');
 const { loadCollectorConfig } = await import('../../collector/src/config.ts');
 const { KernelFiles } = await import('../../collector/src/kernel/kernel-files.ts');
-const { SeriesCap } = await import('../../collector/src/scheduling/series-limit.ts');
+const { SeriesLimit } = await import('../../collector/src/scheduling/series-limit.ts');
 const { SimulatedKernel } = await import('../../collector/src/kernel/simulated-kernel.ts');
 
 /** A simulated board whose texts are made by `advance`, and only handed out by a scrape. */
@@ -123,7 +123,7 @@ async function measure(kernel) {
   const collectors = config.collectors
     .filter((name) => name in COLLECTORS)
     .map((name) => COLLECTORS[name]({ kernel, options: config, build: 'bench' }));
-  const cap = new SeriesCap({ perCollector: config.collectorMaxSeries, total: config.maxSeries });
+  const limit = new SeriesLimit({ perCollector: config.collectorMaxSeries, total: config.maxSeries });
   const cpuMs = [];
   const wallMs = [];
   let samples = 0;
@@ -139,7 +139,7 @@ async function measure(kernel) {
         if (error.code === 'KERNEL_FILE_ABSENT') return [];
         throw error;
       });
-      samples += cap.admit(collector.name, readings, monotonicMs).readings.length;
+      samples += limit.admit(collector.name, readings, monotonicMs).readings.length;
     }
     const { user, system } = process.cpuUsage(before);
     if (round < WARM_UP_ROUNDS) continue;

@@ -28,7 +28,7 @@ if (options.help) {
 await prepare();
 const { ExpositionReader } = await import('../../collector/src/inputs/exposition/reader.ts');
 const { ForeignText } = await import('../../collector/src/inputs/foreign-text.ts');
-const { SeriesCap } = await import('../../collector/src/scheduling/series-limit.ts');
+const { SeriesLimit } = await import('../../collector/src/scheduling/series-limit.ts');
 const { Admission } = await import('../../collector/src/store/writing/admission.ts');
 
 const series = Number(options.series);
@@ -68,11 +68,11 @@ function leastOf(text) {
 }
 
 const foreign = new ForeignText({ now: () => Date.now(), labels: { job: 'bench' } });
-const cap = new SeriesCap({ perCollector: series, total: series });
+const limit = new SeriesLimit({ perCollector: series, total: series });
 const admission = new Admission({ deviceId: 'bench', labels: {}, remoteProtocol: 'victoriametrics' });
 async function wholeWay(text, round) {
   const { readings } = await foreign.read(text, { format: 'prometheus' }, series);
-  return admission.admit(cap.admit('scrape:bench', readings, round * 1_000).readings, Date.now()).samples.length;
+  return admission.admit(limit.admit('scrape:bench', readings, round * 1_000).readings, Date.now()).samples.length;
 }
 
 /** A package's only function, called with the text. */

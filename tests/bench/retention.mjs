@@ -55,7 +55,7 @@ function slices(settledShare) {
     if (statSync(`${path}-wal`).size > WAL_BYTES) database.pragma('wal_checkpoint(TRUNCATE)');
     const startedAt = performance.now();
     const cpuAt = process.cpuUsage();
-    const done = retention.makeRoom();
+    const done = retention.evict();
     const ms = performance.now() - startedAt;
     const { user, system } = process.cpuUsage(cpuAt);
     if (done === undefined) break;

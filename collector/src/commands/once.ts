@@ -5,7 +5,7 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../collectors/collector.ts';
 import { readingsIn } from '../collectors/readers/partial-result.ts';
-import type { SeriesCap } from '../scheduling/series-limit.ts';
+import type { SeriesLimit } from '../scheduling/series-limit.ts';
 import { Admission, type AdmissionOptions } from '../store/writing/admission.ts';
 
 /** What `once` prints and whether every collector did its work. */
@@ -24,7 +24,7 @@ const BETWEEN_READS_MS = 1_000;
 /** Reads every collector once, or twice a second apart where it compares two reads; touches no database. */
 export async function once(
   collectors: readonly Collector[],
-  options: AdmissionOptions & { readonly clock: Clock; readonly cap: SeriesCap },
+  options: AdmissionOptions & { readonly clock: Clock; readonly seriesLimit: SeriesLimit },
 ): Promise<OnceResult> {
   const { clock } = options;
   const comparing = collectors.filter((collector) => collector.comparesReads);
@@ -36,7 +36,7 @@ export async function once(
   const remarks: string[] = [];
   const admission = new Admission(options);
   const samples = results.flatMap(({ readings }, index) => {
-    const capped = options.cap.admit((collectors[index] as Collector).name, readings, clock.monotonic());
+    const capped = options.seriesLimit.admit((collectors[index] as Collector).name, readings, clock.monotonic());
     const admitted = admission.admit(capped.readings, timestampMs);
     failures.push(...capped.refusals, ...admitted.refusals);
     remarks.push(...admitted.valueless);

@@ -3,7 +3,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import type { StoredScrape } from '../store/writing/scrape-buffer.ts';
 import type { Store } from '../store/store.ts';
 
-export interface ScrapeRoundOptions {
+export interface CommitBatcherOptions {
   readonly clock: Clock;
   readonly store: Pick<Store, 'add'>;
 }
@@ -15,11 +15,11 @@ const ROUND_MS = 100;
  * Hands scrapes on together that ended together, so that they are one commit: most collectors are due at the same time, and a
  * commit of each would write the same pages, of the index and of the books, as many times.
  */
-export class ScrapeRound {
-  readonly #options: ScrapeRoundOptions;
+export class CommitBatcher {
+  readonly #options: CommitBatcherOptions;
   #scrapes: StoredScrape[] = [];
 
-  constructor(options: ScrapeRoundOptions) {
+  constructor(options: CommitBatcherOptions) {
     this.#options = options;
   }
 

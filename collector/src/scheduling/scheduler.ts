@@ -10,8 +10,8 @@ import { noCounters } from '../store/status/collector-status.ts';
 import { instantOf } from '../store/clock/clock-epochs.ts';
 import type { Collector } from '../collectors/collector.ts';
 import { readingsIn } from '../collectors/readers/partial-result.ts';
-import type { ScrapeRound } from './commit-batcher.ts';
-import type { SeriesCap } from './series-limit.ts';
+import type { CommitBatcher } from './commit-batcher.ts';
+import type { SeriesLimit } from './series-limit.ts';
 import type { Store } from '../store/store.ts';
 
 /** A collector and how often it runs. */
@@ -23,15 +23,15 @@ export interface ScheduledCollector {
 export interface SchedulerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly store: Pick<Store, 'admit' | 'countersOf' | 'trouble'>;
+  readonly store: Pick<Store, 'admit' | 'countersOf' | 'failure'>;
   /** Where a scrape goes. */
-  readonly round: Pick<ScrapeRound, 'add'>;
-  readonly cap: SeriesCap;
+  readonly round: Pick<CommitBatcher, 'add'>;
+  readonly seriesLimit: SeriesLimit;
   readonly manager: Pick<ServiceManager, 'progressed' | 'status'>;
 }
 
 /** What one call of a collector came to. */
-interface Outcome {
+interface ScrapeResult {
   readonly readings: readonly Reading[];
   readonly health: CollectorHealth;
   readonly message: string;
@@ -80,12 +80,12 @@ export class Scheduler {
   }
 
   async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
-    const { clock, store, round, cap, manager } = this.#options;
+    const { clock, store, round, seriesLimit, manager } = this.#options;
     const at = instantOf(clock);
     const outcome = await unlessStopped(collect(scheduled.collector, at.monotonicMs), stop);
     if (outcome === undefined) return;
     const durationMs = clock.monotonic() - at.monotonicMs;
-    const capped = cap.admit(scheduled.collector.name, outcome.readings, at.monotonicMs);
+    const capped = seriesLimit.admit(scheduled.collector.name, outcome.readings, at.monotonicMs);
     this.#tellNotices(scheduled.collector, capped.notice);
     const { samples, refusals: refused, valueless } = store.admit(capped.readings, at);
     this.#tellValueless(scheduled.collector, valueless);
@@ -106,7 +106,7 @@ export class Scheduler {
 
   #nextStatus(
     { collector, intervalMs }: ScheduledCollector,
-    { health, message }: Outcome,
+    { health, message }: ScrapeResult,
     scrape: { stored: number; refusals: readonly string[]; valueless: number; durationMs: number; nowMs: number },
   ): CollectorStatus {
     const before = this.#states.get(collector.name);
@@ -128,7 +128,7 @@ export class Scheduler {
   }
 
   /** A failure is told once, when it begins, and once when it ends; each scrape only at debug. */
-  #tell(status: CollectorStatus, outcome: Outcome, stored: number): void {
+  #tell(status: CollectorStatus, outcome: ScrapeResult, stored: number): void {
     const { logger } = this.#options;
     const { collector, durationMs } = status;
     const before = this.#states.get(collector)?.status ?? 'ok';
@@ -152,12 +152,12 @@ export class Scheduler {
 
   /** How the collection fares, in one line for a person. */
   #describe(): string {
-    const { trouble } = this.#options.store;
+    const { failure } = this.#options.store;
     const failing = [...this.#states.values()]
       .filter(({ status }) => status === 'failing')
       .map(({ collector }) => collector);
     return [
-      trouble === undefined ? 'collecting' : `samples wait in memory: ${trouble}`,
+      failure === undefined ? 'collecting' : `samples wait in memory: ${failure}`,
       ...(failing.length > 0 ? [`failing: ${failing.join(', ')}`] : []),
       ...(this.#lastMinute === undefined ? [] : [`${this.#lastMinute} samples in the last minute`]),
     ].join('; ');
@@ -194,7 +194,7 @@ export class Scheduler {
   }
 }
 
-async function collect(collector: Collector, monotonicMs: number): Promise<Outcome> {
+async function collect(collector: Collector, monotonicMs: number): Promise<ScrapeResult> {
   try {
     return { readings: await collector.collect({ monotonicMs }), health: 'ok', message: '' };
   } catch (error) {

@@ -2,7 +2,7 @@ import { canonicalTags, type Reading } from '@thugshells/shared/metrics/sample.t
 import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
 /** How many series may be stored in an hour. */
-export interface SeriesLimits {
+export interface SeriesLimitOptions {
   readonly perCollector: number;
   readonly total: number;
   /** Collectors that have a limit of their own instead, and the variable that it comes from. */
@@ -10,7 +10,7 @@ export interface SeriesLimits {
 }
 
 /** What became of the readings of one scrape. */
-export interface Admission {
+export interface LimitedReadings {
   /** Those that may be stored, and how many have been left out, once any has. */
   readonly readings: readonly Reading[];
   /** Why each of the others may not. */
@@ -38,18 +38,18 @@ const NAMED = 3;
  * First come, first served: a series that has a place keeps it while it is read, and for an hour after. What comes when
  * all places of its collector, or of all together, are taken is left out until one is free.
  */
-export class SeriesCap {
-  readonly #limits: SeriesLimits;
+export class SeriesLimit {
+  readonly #limits: SeriesLimitOptions;
   /** By collector and series: when it was last read, monotonic milliseconds. */
   readonly #places = new Map<string, Map<string, number>>();
   readonly #losses = new Map<string, { total: number; waiting: ReadonlySet<string> }>();
 
-  constructor(limits: SeriesLimits) {
+  constructor(limits: SeriesLimitOptions) {
     this.#limits = limits;
   }
 
   /** Decides on the readings of one scrape of a collector, at a time of the monotonic clock. */
-  admit(collector: string, readings: readonly Reading[], nowMs: number): Admission {
+  admit(collector: string, readings: readonly Reading[], nowMs: number): LimitedReadings {
     const places = this.#placesOf(collector);
     const admitted: Reading[] = [];
     const waiting = new Map<string, Reading>();
@@ -75,7 +75,7 @@ export class SeriesCap {
     admitted: Reading[];
     waiting: ReadonlyMap<string, Reading>;
     obstacle: string | undefined;
-  }): Admission {
+  }): LimitedReadings {
     const { collector, admitted, waiting, obstacle } = scrape;
     const before = this.#losses.get(collector);
     if (before === undefined && waiting.size === 0) return { readings: admitted, refusals: [] };

@@ -11,7 +11,7 @@ import { CollectorStatusTable } from './status/collector-status.ts';
 import { SampleWriter } from './writing/sample-writer.ts';
 import { openSession, type SessionMetadata } from './writing/sessions.ts';
 import { WalCheckpointer } from './space/wal-checkpointer.ts';
-import { fitToCap } from './space/fit-to-limit.ts';
+import { fitToLimit } from './space/fit-to-limit.ts';
 import { endInterruptedHealing, pruneDamaged, replacementFor } from './recovery/replace-database.ts';
 import { databaseFault } from './recovery/integrity.ts';
 import { Ledger } from './space/ledger.ts';
@@ -25,7 +25,7 @@ import { StorageStateTable } from './status/storage-state.ts';
 import { faultOf } from './recovery/storage-errors.ts';
 import { noteTakeOvers } from './recovery/take-over.ts';
 
-export interface OpenStoreOptions {
+export interface DatabaseSessionOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly dbPath: string;
@@ -40,7 +40,7 @@ export interface OpenStoreOptions {
 }
 
 /** A database with every room that works on it; all of them end with it. */
-export interface OpenStore {
+export interface DatabaseSession {
   readonly database: Database;
   readonly epochs: ClockEpochs;
   readonly agent: AgentStateReader;
@@ -64,22 +64,22 @@ const SALVAGE_FIRST_MS = 1_500;
  * @param damage what is known to be wrong with it
  * @throws AgentError as prepareDatabase() does
  */
-export function openStore(options: OpenStoreOptions, damage?: string): OpenStore {
+export function openDatabaseSession(options: DatabaseSessionOptions, damage?: string): DatabaseSession {
   const { dbPath, logger } = options;
   endInterruptedHealing(dbPath);
   setNewerAside(options);
   const { database, fault } = damage === undefined ? openSound(options) : { fault: damage };
-  if (database !== undefined) return roomsOf(database, options);
+  if (database !== undefined) return startSession(database, options);
   logger.error('the database is damaged; a new one takes its place, and what can be read is copied into it', {
     path: dbPath,
     error: fault,
   });
   replace(options);
-  return roomsOf(prepareDatabase(dbPath, logger), options);
+  return startSession(prepareDatabase(dbPath, logger), options);
 }
 
 /** The database as it is, or what is wrong with it. */
-function openSound({ dbPath, logger, notify }: OpenStoreOptions): {
+function openSound({ dbPath, logger, notify }: DatabaseSessionOptions): {
   readonly database?: Database;
   readonly fault?: string;
 } {
@@ -92,7 +92,7 @@ function openSound({ dbPath, logger, notify }: OpenStoreOptions): {
   }
 }
 
-function replace({ dbPath, clock, logger, builtAtMs }: OpenStoreOptions): void {
+function replace({ dbPath, clock, logger, builtAtMs }: DatabaseSessionOptions): void {
   // To find the series of a file that SQLite refuses takes seconds of its own.
   const until = clock.monotonic() + SALVAGE_FIRST_MS;
   const { database, install } = replacementFor({ databasePath: dbPath, logger, nowMs: clock.now() });
@@ -111,7 +111,7 @@ function replace({ dbPath, clock, logger, builtAtMs }: OpenStoreOptions): void {
   install();
 }
 
-function roomsOf(database: Database, options: OpenStoreOptions): OpenStore {
+function startSession(database: Database, options: DatabaseSessionOptions): DatabaseSession {
   const { clock, logger, dbPath, limits, session, builtAtMs } = options;
   try {
     const closeSession = openSession(database, {
@@ -124,7 +124,7 @@ function roomsOf(database: Database, options: OpenStoreOptions): OpenStore {
     const statuses = new CollectorStatusTable(database);
     const wal = new WalCheckpointer(database, { ...options, walBytes: limits.walBytes });
     const retention = new Retention(database, { ...options, ledger, usedBytes: limits.usedBytes });
-    fitToCap(database, limits.databaseBytes, { retention, wal, logger });
+    fitToLimit(database, limits.databaseBytes, { retention, wal, logger });
     noteTakeOvers(database, options);
     const salvages = new SalvageQueue(database, { ...options, epochs, ledger, databasePath: dbPath });
     if (!salvages.isCopying) pruneDamaged(dbPath, limits.maxBytes);

@@ -4,10 +4,10 @@ import { BackgroundCheck } from './recovery/background-check.ts';
 import type { Ballast } from './space/ballast.ts';
 import { pruneDamaged } from './recovery/replace-database.ts';
 import { isCheckedAtOnce } from './recovery/integrity.ts';
-import type { OpenStore } from './database-session.ts';
+import type { DatabaseSession } from './database-session.ts';
 import type { SpaceLimits } from './space/limits.ts';
 
-export interface CaretakerOptions {
+export interface MaintenanceOptions {
   readonly clock: Clock;
   readonly dbPath: string;
   readonly ballast: Ballast;
@@ -22,13 +22,13 @@ const WORK_MS = 20;
 const SUSPICION_INTERVAL_MS = 5_000;
 
 /** Looks after an open database between the scrapes: a little at a time. */
-export class Caretaker {
-  readonly #open: OpenStore;
-  readonly #options: CaretakerOptions;
+export class Maintenance {
+  readonly #open: DatabaseSession;
+  readonly #options: MaintenanceOptions;
   #check: BackgroundCheck | undefined;
   #suspicionAt: number;
 
-  constructor(open: OpenStore, options: CaretakerOptions) {
+  constructor(open: DatabaseSession, options: MaintenanceOptions) {
     this.#open = open;
     this.#options = options;
     this.#suspicionAt = options.clock.monotonic();
@@ -45,7 +45,7 @@ export class Caretaker {
   work(): string | undefined {
     this.#open.wal.checkpointIfDue();
     this.#expire();
-    this.makeRoom();
+    this.evict();
     this.#copySalvaged();
     this.#options.ballast.ensure();
     this.#askUploader();
@@ -56,9 +56,9 @@ export class Caretaker {
   }
 
   /** Gives up old rows until there is room again; at most for a moment, the next call goes on. */
-  makeRoom(): void {
+  evict(): void {
     const { retention } = this.#open;
-    this.#inSlices(() => retention.isOverLimit && retention.makeRoom() !== undefined);
+    this.#inSlices(() => retention.isOverLimit && retention.evict() !== undefined);
   }
 
   stop(): void {

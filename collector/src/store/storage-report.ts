@@ -1,12 +1,12 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
-import type { OpenStore } from './database-session.ts';
+import type { DatabaseSession } from './database-session.ts';
 import type { SpaceLimits } from './space/limits.ts';
 import { WrittenBytes } from './space/written-bytes.ts';
 
 /** What keeps samples in memory, and since when by the wall clock. */
-export interface Trouble {
+export interface StorageFailure {
   readonly reason: string;
   readonly sinceMs: number;
 }
@@ -40,8 +40,8 @@ export class StorageReport {
 
   /** Writes it; on a full disk there may be room for that much, and where there is none it is not missed. */
   save(
-    { states, wal }: OpenStore,
-    { trouble, waiting }: { readonly trouble: Trouble | undefined; readonly waiting: number },
+    { states, wal }: DatabaseSession,
+    { trouble, waiting }: { readonly trouble: StorageFailure | undefined; readonly waiting: number },
   ): void {
     const { clock, flushIntervalMs, limits, logger } = this.#options;
     this.#savedAt = clock.monotonic();

@@ -8,14 +8,14 @@ import type { Instant } from './clock/clock-epochs.ts';
 import type { CollectorCounters } from './status/collector-status.ts';
 import { Admission, type AdmissionOptions, type Admitted } from './writing/admission.ts';
 import { Ballast } from './space/ballast.ts';
-import { Caretaker } from './maintenance.ts';
+import { Maintenance } from './maintenance.ts';
 import { pruneDamaged } from './recovery/replace-database.ts';
-import { openStore, type OpenStore, type OpenStoreOptions } from './database-session.ts';
+import { openDatabaseSession, type DatabaseSession, type DatabaseSessionOptions } from './database-session.ts';
 import { ScrapeBuffer, type StoredScrape } from './writing/scrape-buffer.ts';
 import { describeFault, faultOf } from './recovery/storage-errors.ts';
-import { StorageReport, type Trouble } from './storage-report.ts';
+import { StorageReport, type StorageFailure } from './storage-report.ts';
 
-export interface StoreOptions extends OpenStoreOptions, AdmissionOptions {
+export interface StoreOptions extends DatabaseSessionOptions, AdmissionOptions {
   /** Scrapes are gathered this long before they are committed together; 0: those that come together are one commit. */
   readonly flushIntervalMs: number;
   /** Names of the collectors that run; what is known of others is forgotten. */
@@ -51,9 +51,9 @@ export class Store {
   readonly #buffer = new ScrapeBuffer();
   readonly #ballast: Ballast;
   readonly #storageReport: StorageReport;
-  #open: OpenStore | undefined;
-  #caretaker: Caretaker | undefined;
-  #trouble: Trouble | undefined;
+  #open: DatabaseSession | undefined;
+  #maintenance: Maintenance | undefined;
+  #trouble: StorageFailure | undefined;
   #toldTrouble: string | undefined;
   /** Told once, not every second. */
   #careFailed = false;
@@ -75,7 +75,7 @@ export class Store {
    */
   open(): void {
     try {
-      this.#use(openStore(this.#options));
+      this.#use(openDatabaseSession(this.#options));
       this.#ballast.ensure();
     } catch (error) {
       if (faultOf(error) !== 'full') throw error;
@@ -106,7 +106,7 @@ export class Store {
   }
 
   /** Why samples wait in memory; undefined where they are stored. */
-  get trouble(): string | undefined {
+  get failure(): string | undefined {
     return this.#trouble?.reason;
   }
 
@@ -144,7 +144,7 @@ export class Store {
   async run(stop: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!stop.aborted) {
-      await clock.sleep(this.#caretaker?.isCopying === true ? COPYING_TICK_MS : TICK_MS, stop);
+      await clock.sleep(this.#maintenance?.isCopying === true ? COPYING_TICK_MS : TICK_MS, stop);
       if (!stop.aborted) this.#tick();
     }
   }
@@ -155,7 +155,7 @@ export class Store {
     if (!this.flush()) logger.error('samples that were only in memory are lost', { count: this.#buffer.samples });
     const open = this.#open;
     if (open === undefined) return;
-    this.#caretaker?.stop();
+    this.#maintenance?.stop();
     this.#open = undefined;
     try {
       open.closeSession(clock.now());
@@ -172,17 +172,17 @@ export class Store {
     if (this.#trouble === undefined) this.flush();
   }
 
-  #use(open: OpenStore): void {
+  #use(open: DatabaseSession): void {
     const { collectors } = this.#options;
     this.#open = open;
-    this.#caretaker = new Caretaker(open, { ...this.#options, ballast: this.#ballast });
+    this.#maintenance = new Maintenance(open, { ...this.#options, ballast: this.#ballast });
     this.#admission.know(open.writer.names());
     open.statuses.keepOnly(collectors);
     this.#buffer.forgetMoments();
   }
 
   #commitAll(): void {
-    if (this.#open === undefined) this.#use(openStore(this.#options));
+    if (this.#open === undefined) this.#use(openDatabaseSession(this.#options));
     const open = this.#open!;
     open.wal.checkpointIfDue();
     if (this.#isWalStuck(open)) throw walStuck();
@@ -193,17 +193,17 @@ export class Store {
       this.#commit(open);
       open.wal.checkpointIfDue();
     }
-    this.#caretaker?.makeRoom();
+    this.#maintenance?.evict();
   }
 
-  #commit({ writer }: OpenStore, mostSamples?: number): void {
+  #commit({ writer }: DatabaseSession, mostSamples?: number): void {
     const group = this.#buffer.group(mostSamples);
     writer.commit(group, this.#buffer.loss);
     this.#buffer.committed(group.length);
   }
 
   /** The WAL cannot be emptied, and with it the database would be larger than it may be. */
-  #isWalStuck({ wal }: OpenStore): boolean {
+  #isWalStuck({ wal }: DatabaseSession): boolean {
     return wal.blockedSinceMs !== undefined && wal.walBytes() >= this.#options.limits.walMaxBytes;
   }
 
@@ -225,7 +225,7 @@ export class Store {
     this.#healedAt = clock.monotonic();
     this.#abandon();
     try {
-      this.#use(openStore(this.#options, fault));
+      this.#use(openDatabaseSession(this.#options, fault));
       return true;
     } catch (error) {
       logger.error('no new database could be made', { path: dbPath, ...errorFields(error) });
@@ -234,8 +234,8 @@ export class Store {
   }
 
   #abandon(): void {
-    this.#caretaker?.stop();
-    this.#caretaker = undefined;
+    this.#maintenance?.stop();
+    this.#maintenance = undefined;
     this.#open?.database.close();
     this.#open = undefined;
   }
@@ -250,7 +250,7 @@ export class Store {
       if (!open.salvages.isCopying) pruneDamaged(this.#options.dbPath, 0);
       open.wal.checkpoint();
       // At the cap pending rows make way too; on a disk that others have filled, only what has been delivered does.
-      const slice = open.retention.isOverLimit ? open.retention.makeRoom() : open.retention.freeSettled();
+      const slice = open.retention.isOverLimit ? open.retention.evict() : open.retention.evictSettled();
       return released || (slice?.rows ?? 0) > 0;
     } catch {
       // The commit that is tried again says what is wrong.
@@ -299,9 +299,9 @@ export class Store {
         : sinceFlushMs >= RETRY_INTERVAL_MS;
     if (isDue) this.flush();
     if (this.#storageReport.isDue) this.#report();
-    if (this.#caretaker === undefined || this.#trouble !== undefined) return;
+    if (this.#maintenance === undefined || this.#trouble !== undefined) return;
     try {
-      const fault = this.#caretaker.work();
+      const fault = this.#maintenance.work();
       if (fault !== undefined) this.#heal(fault);
       this.#careFailed = false;
     } catch (error) {

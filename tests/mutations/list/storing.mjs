@@ -173,8 +173,8 @@ export const storing = [
   {
     why: 'at the cap pending rows go before delivered ones',
     file: 'collector/src/store/space/retention.ts',
-    find: 'this.#deleteSettled(Number.MAX_SAFE_INTEGER) ?? this.#giveUp()',
-    replace: 'this.#giveUp() ?? this.#deleteSettled(Number.MAX_SAFE_INTEGER)',
+    find: 'this.#deleteSettled(Number.MAX_SAFE_INTEGER) ?? this.#evictPending()',
+    replace: 'this.#evictPending() ?? this.#deleteSettled(Number.MAX_SAFE_INTEGER)',
     tests: ['collector/store/space/retention'],
   },
   {

@@ -96,7 +96,7 @@ export class Salvage {
 
   /** Books, in the transaction that stores them, pending rows that were found; `missed` of them had been missed. */
   protected book(stored: number, missed: number): void {
-    if (missed > 0) this.options.ledger.takeBack('corruption', missed);
+    if (missed > 0) this.options.ledger.bookRecovered('corruption', missed);
     // Rows beyond those that were missed had been delivered: they are pending again.
     if (stored > missed) this.recount(stored - missed);
   }

@@ -8,7 +8,7 @@ import type { Retention } from './retention.ts';
  * Makes a database that is larger than it may be any more as small as it has to be, and lets SQLite refuse to make it
  * larger. Only after DB_MAX_SIZE was lowered is there anything to do: then it takes as long as rewriting what stays.
  */
-export function fitToCap(
+export function fitToLimit(
   database: Database,
   databaseBytes: number,
   { retention, wal, logger }: { readonly retention: Retention; readonly wal: WalCheckpointer; readonly logger: Logger },
@@ -21,7 +21,7 @@ export function fitToCap(
       limit_bytes: databaseBytes,
     });
     try {
-      while (retention.isOverLimit && retention.makeRoom() !== undefined) wal.checkpointIfDue();
+      while (retention.isOverLimit && retention.evict() !== undefined) wal.checkpointIfDue();
       database.exec('VACUUM');
       wal.checkpoint();
     } catch (error) {

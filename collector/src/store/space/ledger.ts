@@ -62,7 +62,7 @@ export class Ledger {
   }
 
   /** Takes back what was booked as lost and has been found: from the newest entries of its reason. */
-  takeBack(reason: LossReason, count: number): void {
+  bookRecovered(reason: LossReason, count: number): void {
     for (let rest = count; rest > 0;) {
       const entry = this.#newest.get(reason);
       if (entry === undefined) throw new Error(`${rest} samples were found that were never booked as lost`);

@@ -14,7 +14,7 @@ export interface RetentionOptions {
 }
 
 /** What one slice of deletions did. */
-export interface Slice {
+export interface DeletedSlice {
   /** Rows that are gone. */
   readonly rows: number;
   /** Those of them that had not been delivered. */
@@ -39,7 +39,7 @@ const SLICE_ROWS = 3_600;
 const KEPT_REJECTED = 10_000;
 /** Epochs beyond this many go with their rows: only a clock that never stops stepping makes so many. */
 const KEPT_EPOCHS = 1_000;
-const NOTHING: Slice = { rows: 0, lost: 0 };
+const NOTHING: DeletedSlice = { rows: 0, lost: 0 };
 
 /**
  * Deletes rows, a slice at a time: settled ones when they are old or room is needed, pending ones only for want of
@@ -97,7 +97,7 @@ export class Retention {
   }
 
   /** Deletes one slice of rows that were delivered and are older than RETENTION. */
-  expire(): Slice {
+  expire(): DeletedSlice {
     return this.#inTransaction(() => {
       const { clock, retentionMs } = this.#options;
       this.#forgetEpochs();
@@ -111,7 +111,7 @@ export class Retention {
   }
 
   /** Deletes one slice of settled rows, whatever their age. */
-  freeSettled(): Slice {
+  evictSettled(): DeletedSlice {
     return this.#inTransaction(() => this.#deleteSettled(Number.MAX_SAFE_INTEGER) ?? NOTHING);
   }
 
@@ -119,11 +119,11 @@ export class Retention {
    * Deletes one slice of what is missed least: settled rows, then pending ones as Thinning has it.
    * A slice of no rows may be followed by one of some; undefined where there is nothing left.
    */
-  makeRoom(): Slice | undefined {
-    return this.#inTransaction(() => this.#deleteSettled(Number.MAX_SAFE_INTEGER) ?? this.#giveUp());
+  evict(): DeletedSlice | undefined {
+    return this.#inTransaction(() => this.#deleteSettled(Number.MAX_SAFE_INTEGER) ?? this.#evictPending());
   }
 
-  #deleteSettled(beforeMs: number): Slice | undefined {
+  #deleteSettled(beforeMs: number): DeletedSlice | undefined {
     const slice = this.#settledSlice(beforeMs);
     if (slice === undefined) return undefined;
     const rows = this.#delete.run(slice.firstId, slice.lastId).changes;
@@ -143,7 +143,7 @@ export class Retention {
     return undefined;
   }
 
-  #giveUp(): Slice | undefined {
+  #evictPending(): DeletedSlice | undefined {
     const step = this.#thinning.next();
     if (step === undefined) return undefined;
     const firstMs = this.#trueMs.get(step.firstId) ?? null;
@@ -154,7 +154,7 @@ export class Retention {
     return { rows, lost: rows };
   }
 
-  #dropExcessRejected(): Slice | undefined {
+  #dropExcessRejected(): DeletedSlice | undefined {
     const through = this.#rejectedBeyond.get(KEPT_REJECTED);
     if (through === undefined) return undefined;
     const { changes: rows } = this.#database
@@ -165,7 +165,7 @@ export class Retention {
   }
 
   /** Rows of the oldest epochs; those that were pending are lost for want of room. */
-  #dropExcessEpochs(): Slice | undefined {
+  #dropExcessEpochs(): DeletedSlice | undefined {
     const boundary = this.#database
       .prepare<[number], number>('SELECT first_id FROM epochs ORDER BY first_id DESC LIMIT 1 OFFSET ?')
       .pluck()

@@ -7,7 +7,7 @@ export interface PendingSlice {
 }
 
 /** One degree of giving up pending rows. */
-interface Level {
+interface ThinningLevel {
   /** One sample of a series in each of these is kept; 0: none is. */
   readonly bucketMs: number;
   /** The newest rows, so many times what there is room for, are spared. */
@@ -15,7 +15,7 @@ interface Level {
 }
 
 /** Half of the room is for samples of full resolution, the other half holds many times as much time in fewer samples. */
-const LEVELS: readonly Level[] = [
+const LEVELS: readonly ThinningLevel[] = [
   { bucketMs: 60_000, spared: 0.5 },
   { bucketMs: 300_000, spared: 1.5 },
   { bucketMs: 3_600_000, spared: 4 },

@@ -19,7 +19,7 @@ export interface SampleWriterOptions {
 }
 
 /** A sample on its way into the table. */
-interface Row {
+interface SampleRow {
   readonly seriesId: number;
   readonly value: number | string;
 }
@@ -106,7 +106,7 @@ export class SampleWriter {
   /** In the order of the series, so that what is settled together stands together. */
   #insert(moment: Moment, samples: readonly Sample[], firstId: number): number {
     const rows = samples
-      .map((sample): Row => ({ seriesId: this.#series.idOf(sample), value: sample.value }))
+      .map((sample): SampleRow => ({ seriesId: this.#series.idOf(sample), value: sample.value }))
       .sort((a, b) => a.seriesId - b.seriesId);
     if (rows.length > 0) this.#options.epochs.record(moment, firstId);
     let id = firstId;

@@ -8,7 +8,7 @@ import { parseUptime } from '../../../../collector/src/collectors/load.ts';
 import { loadCollectorConfig } from '../../../../collector/src/config.ts';
 import type { KernelSource } from '../../../../collector/src/kernel/kernel-files.ts';
 import { once } from '../../../../collector/src/commands/once.ts';
-import { SeriesCap } from '../../../../collector/src/scheduling/series-limit.ts';
+import { SeriesLimit } from '../../../../collector/src/scheduling/series-limit.ts';
 import { BOARDS, recorded, RecordedKernel, type Board } from '../../../support/collector/text-kernel.ts';
 
 /**
@@ -55,7 +55,7 @@ test.each(BOARDS)('all collectors say of the recorded %s what stands in its gold
     deviceId: board,
     remoteProtocol: 'victoriametrics',
     labels: {},
-    cap: new SeriesCap({ perCollector: 1000, total: 5000 }),
+    seriesLimit: new SeriesLimit({ perCollector: 1000, total: 5000 }),
   });
   expect(failures).toEqual([]);
 

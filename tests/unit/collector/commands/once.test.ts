@@ -6,7 +6,7 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { Collector } from '../../../../collector/src/collectors/collector.ts';
 import { PartlyRead } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import { once } from '../../../../collector/src/commands/once.ts';
-import { SeriesCap, type SeriesLimits } from '../../../../collector/src/scheduling/series-limit.ts';
+import { SeriesLimit, type SeriesLimitOptions } from '../../../../collector/src/scheduling/series-limit.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { NOW, reading } from '../../../support/collector/collector-parts.ts';
 
@@ -18,7 +18,7 @@ function collector(name: string, collect: Collector['collect'], comparesReads = 
 async function runOnce(
   collectors: readonly Collector[],
   labels = {},
-  limits: SeriesLimits = { perCollector: 1000, total: 5000 },
+  limits: SeriesLimitOptions = { perCollector: 1000, total: 5000 },
 ) {
   const clock = new FakeClock(NOW);
   const result = once(collectors, {
@@ -26,7 +26,7 @@ async function runOnce(
     deviceId: 'b1',
     remoteProtocol: 'victoriametrics',
     labels,
-    cap: new SeriesCap(limits),
+    seriesLimit: new SeriesLimit(limits),
   });
   await clock.advance(0);
   await clock.advance(1_000);

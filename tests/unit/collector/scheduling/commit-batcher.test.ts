@@ -2,20 +2,20 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { ScrapeRound } from '../../../../collector/src/scheduling/commit-batcher.ts';
+import { CommitBatcher } from '../../../../collector/src/scheduling/commit-batcher.ts';
 import { walCommits } from '../../../support/wal-commits.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { reading, scrapeAt, storeOn } from '../../../support/collector/collector-parts.ts';
 
 const folder = useTemporaryFolder();
 let made: ReturnType<typeof storeOn>;
-let round: ScrapeRound;
+let round: CommitBatcher;
 let database: Database;
 let commitsBefore: number;
 
 beforeEach(() => {
   made = storeOn(folder.path('metrics.db'));
-  round = new ScrapeRound(made);
+  round = new CommitBatcher(made);
   database = folder.keep(openDatabase(folder.path('metrics.db')));
   // Series are stored with their first sample.
   take('a');

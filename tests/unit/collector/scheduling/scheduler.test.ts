@@ -8,7 +8,7 @@ import { foreignSeries } from '@thugshells/shared/metrics/series.ts';
 import type { Collector, Scrape } from '../../../../collector/src/collectors/collector.ts';
 import { PartlyRead } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import { Scheduler, type ScheduledCollector } from '../../../../collector/src/scheduling/scheduler.ts';
-import { SeriesCap } from '../../../../collector/src/scheduling/series-limit.ts';
+import { SeriesLimit } from '../../../../collector/src/scheduling/series-limit.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { NOW, reading, storeOn, view } from '../../../support/collector/collector-parts.ts';
@@ -80,7 +80,7 @@ async function run(...collectors: [Collector, number][]): Promise<void> {
     logger: process.log,
     store: process.store,
     round: process.store,
-    cap: new SeriesCap({ perCollector: 3, total: 5 }),
+    seriesLimit: new SeriesLimit({ perCollector: 3, total: 5 }),
     manager: told,
   });
   const scheduled: ScheduledCollector[] = collectors.map(([collector, intervalMs]) => ({ collector, intervalMs }));

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import fc from 'fast-check';
 
-import { SeriesCap } from '../../../../collector/src/scheduling/series-limit.ts';
+import { SeriesLimit } from '../../../../collector/src/scheduling/series-limit.ts';
 import { reading } from '../../../support/collector/collector-parts.ts';
 
 const HOUR_MS = 3_600_000;
@@ -14,64 +14,64 @@ const droppedIn = (readings: readonly Reading[]) =>
 
 describe('a series', () => {
   test('that has a place keeps it, and what comes later is left out and counted once, not at each scrape', () => {
-    const cap = new SeriesCap({ perCollector: 2, total: 10 });
-    expect(cap.admit('net', series('a', 'b'), 0)).toEqual({ readings: series('a', 'b'), refusals: [] });
+    const limit = new SeriesLimit({ perCollector: 2, total: 10 });
+    expect(limit.admit('net', series('a', 'b'), 0)).toEqual({ readings: series('a', 'b'), refusals: [] });
     for (const nowMs of [10, 20, 30]) {
-      const { readings, refusals } = cap.admit('net', series('c', 'a', 'b'), nowMs);
+      const { readings, refusals } = limit.admit('net', series('c', 'a', 'b'), nowMs);
       expect([namesIn(readings), droppedIn(readings), refusals.length]).toEqual([['a', 'b'], 1, 1]);
     }
-    expect(droppedIn(cap.admit('net', series('c', 'd'), 40).readings)).toBe(2);
+    expect(droppedIn(limit.admit('net', series('c', 'd'), 40).readings)).toBe(2);
   });
 
   test('keeps its place for an hour after its last reading, and then another may have it', () => {
-    const cap = new SeriesCap({ perCollector: 1, total: 10 });
-    cap.admit('net', series('a'), 0);
-    expect(namesIn(cap.admit('net', series('b'), HOUR_MS).readings)).toEqual([]);
-    expect(namesIn(cap.admit('net', series('b'), HOUR_MS + 1).readings)).toEqual(['b']);
-    expect(namesIn(cap.admit('net', series('a'), HOUR_MS + 2).readings)).toEqual([]);
+    const limit = new SeriesLimit({ perCollector: 1, total: 10 });
+    limit.admit('net', series('a'), 0);
+    expect(namesIn(limit.admit('net', series('b'), HOUR_MS).readings)).toEqual([]);
+    expect(namesIn(limit.admit('net', series('b'), HOUR_MS + 1).readings)).toEqual(['b']);
+    expect(namesIn(limit.admit('net', series('a'), HOUR_MS + 2).readings)).toEqual([]);
   });
 
   test('of a text is another one for each text', () => {
-    const cap = new SeriesCap({ perCollector: 1, total: 10 });
-    expect(cap.admit('load', [reading('system.kernel', '6.1')], 0).refusals).toEqual([]);
-    expect(cap.admit('load', [reading('system.kernel', '6.2')], 1).refusals).toHaveLength(1);
+    const limit = new SeriesLimit({ perCollector: 1, total: 10 });
+    expect(limit.admit('load', [reading('system.kernel', '6.1')], 0).refusals).toEqual([]);
+    expect(limit.admit('load', [reading('system.kernel', '6.2')], 1).refusals).toHaveLength(1);
   });
 });
 
 describe('the total', () => {
   test('is of all collectors together, whose places are freed for each other', () => {
-    const cap = new SeriesCap({ perCollector: 2, total: 3 });
-    cap.admit('cpu', series(1, 2), 0);
-    const { readings, refusals } = cap.admit('net', series(1, 2), 1);
+    const limit = new SeriesLimit({ perCollector: 2, total: 3 });
+    limit.admit('cpu', series(1, 2), 0);
+    const { readings, refusals } = limit.admit('net', series(1, 2), 1);
     expect([namesIn(readings), refusals]).toEqual([['1'], ['x.y: MAX_SERIES=3 series are stored already']]);
-    cap.admit('net', series(1), HOUR_MS);
-    expect(namesIn(cap.admit('net', series(1, 2), HOUR_MS + 1).readings)).toEqual(['1', '2']);
+    limit.admit('net', series(1), HOUR_MS);
+    expect(namesIn(limit.admit('net', series(1, 2), HOUR_MS + 1).readings)).toEqual(['1', '2']);
   });
 });
 
 test('a collector may have a limit of its own, which is named by its variable', () => {
-  const cap = new SeriesCap({
+  const limit = new SeriesLimit({
     perCollector: 1,
     total: 10,
     own: new Map([['scrape:node', { variable: 'SCRAPE_MAX_SERIES', most: 3 }]]),
   });
-  expect(cap.admit('scrape:node', series(1, 2, 3, 4), 0).refusals).toEqual([
+  expect(limit.admit('scrape:node', series(1, 2, 3, 4), 0).refusals).toEqual([
     'x.y: SCRAPE_MAX_SERIES=3 series of this collector are stored already',
   ]);
-  expect(cap.admit('scrape:other', series(1, 2), 0).refusals).toEqual([
+  expect(limit.admit('scrape:other', series(1, 2), 0).refusals).toEqual([
     'x.y: COLLECTOR_MAX_SERIES=1 series of this collector are stored already',
   ]);
 });
 
 describe('the sentence for the log', () => {
   test('comes with the first loss of a collector only, with the variable and the first series', () => {
-    const cap = new SeriesCap({ perCollector: 1, total: 10 });
-    const { notice } = cap.admit('net', series('a', 'b', 'c', 'd', 'e'), 0);
+    const limit = new SeriesLimit({ perCollector: 1, total: 10 });
+    const { notice } = limit.admit('net', series('a', 'b', 'c', 'd', 'e'), 0);
     expect(notice).toBe(
       'COLLECTOR_MAX_SERIES=1 series of this collector are stored already; left out: x.y{"name":"b"}, x.y{"name":"c"}, x.y{"name":"d"} and 1 more',
     );
-    expect(cap.admit('net', series('a', 'f'), 1).notice).toBeUndefined();
-    expect(cap.admit('disk', series('a', 'b'), 1).notice).toContain('left out: x.y{"name":"b"}');
+    expect(limit.admit('net', series('a', 'f'), 1).notice).toBeUndefined();
+    expect(limit.admit('disk', series('a', 'b'), 1).notice).toContain('left out: x.y{"name":"b"}');
   });
 });
 
@@ -87,12 +87,12 @@ test('whatever is read, no more series are stored in an hour than may be, and no
       fc.integer({ min: 1, max: 6 }),
       fc.integer({ min: 1, max: 12 }),
       (scrapes, perCollector, total) => {
-        const cap = new SeriesCap({ perCollector, total });
+        const limit = new SeriesLimit({ perCollector, total });
         const stored: { key: string; collector: string; atMs: number }[] = [];
         let nowMs = 0;
         for (const { collector, names, waitMs } of scrapes) {
           nowMs += waitMs;
-          const { readings, refusals } = cap.admit(collector, series(...names), nowMs);
+          const { readings, refusals } = limit.admit(collector, series(...names), nowMs);
           const admitted = namesIn(readings);
           stored.push(...admitted.map((name) => ({ key: `${collector} ${name}`, collector, atMs: nowMs })));
           const lastHour = stored.filter(({ atMs }) => nowMs - atMs <= HOUR_MS);

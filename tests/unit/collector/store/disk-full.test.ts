@@ -112,7 +112,7 @@ describe.each(disks)('%s', (_where, create) => {
       await scrapes(parts, 30);
       const errors = parts.log.lines.filter(({ level }) => level === 'error');
       expect(errors.map(({ message }) => message)).toEqual(['samples cannot be stored and wait in memory']);
-      expect(parts.store.trouble).toBeDefined();
+      expect(parts.store.failure).toBeDefined();
       expect(errors[0]?.fields).toMatchObject({ error_code: 'SQLITE_FULL' });
       expect(errors[0]?.fields['hint']).toContain('free space on the disk');
       expect(booksOf(reader).collected).toBeLessThan((until + 30) * SERIES);

@@ -60,14 +60,14 @@ describe('what was found again', () => {
   test('is taken back from the newest entries of its reason, and from the books', () => {
     ledger.add({ reason: 'corruption', count: 5, firstMs: null, lastMs: null }, NOW);
     ledger.add({ reason: 'corruption', count: 5, firstMs: null, lastMs: null }, NOW + 2 * HOUR);
-    ledger.takeBack('corruption', 7);
+    ledger.bookRecovered('corruption', 7);
     expect(entries()).toEqual([['corruption', 3, null, null]]);
     expect(dropped()).toEqual([3, 3]);
   });
 
   test('and was never lost is a fault', () => {
     ledger.add({ reason: 'cap', count: 5, firstMs: null, lastMs: null }, NOW);
-    expect(() => ledger.takeBack('corruption', 1)).toThrow('1 samples were found that were never booked as lost');
+    expect(() => ledger.bookRecovered('corruption', 1)).toThrow('1 samples were found that were never booked as lost');
   });
 });
 

@@ -85,10 +85,10 @@ describe('for want of room', () => {
     await scrapes(30, 10_000);
     deliver(41, 50);
     const work = retention({ capacityRows: 20 });
-    expect(work.makeRoom()).toEqual({ rows: 10, lost: 0 });
+    expect(work.evict()).toEqual({ rows: 10, lost: 0 });
     expect(ids()).toEqual([...upTo(40), ...upTo(60, 51)]);
     expect(booksOf(database)).toMatchObject({ pending: 50, dropped: 0, balanced: 1 });
-    const thinned = work.makeRoom()!;
+    const thinned = work.evict()!;
     expect(thinned.lost).toBeGreaterThan(0);
     expect(booksOf(database)).toMatchObject({
       delivered: 10,
@@ -107,7 +107,7 @@ describe('for want of room', () => {
       )
       .pluck()
       .all();
-    const { lost } = retention({ capacityRows: 20 }).makeRoom()!;
+    const { lost } = retention({ capacityRows: 20 }).evict()!;
     expect(ids()).toEqual([...firstOfMinute, ...upTo(60, 51)]);
     expect(lost).toBe(50 - firstOfMinute.length);
     expect(firstOfMinute.length).toBeLessThan(14);
@@ -116,7 +116,7 @@ describe('for want of room', () => {
   test('all that is left goes in the end, and every row of it is in the ledger', async () => {
     await scrapes(30, 10_000);
     const work = retention({ capacityRows: 20 });
-    for (let slice = work.makeRoom(); slice !== undefined; slice = work.makeRoom()) continue;
+    for (let slice = work.evict(); slice !== undefined; slice = work.evict()) continue;
     expect(ids()).toEqual([]);
     expect(booksOf(database)).toMatchObject({ collected: 60, pending: 0, dropped: 60, balanced: 1 });
   });
