@@ -151,19 +151,15 @@ export class BoardWithWrongClock {
     await new LostRows({ clock: this.clock, logger: this.log, database: this.database, settled: this.#settled }).reject(
       never,
     );
-    for (let ranges = this.#backlog.sendable([]); ranges.length > 0; ranges = this.#backlog.sendable([])) {
-      const { chunks, refused } = await this.#encoder.encode({ ranges, batchMetrics: 100, chunkMetrics: 100 });
+    for (let pending = this.#backlog.sendable([]); pending.length > 0; pending = this.#backlog.sendable([])) {
+      const { chunks, refused } = await this.#encoder.encode({ ranges: pending, batchMetrics: 100, chunkMetrics: 100 });
       this.#acknowledgements.reject(refused);
       for (const chunk of chunks) {
         const { outcome } = await this.#remote.post(chunk, never);
         if (outcome.kind !== 'delivered') throw new Error(JSON.stringify(outcome));
-        this.#acknowledgements.accept({
-          batchId: crypto.randomUUID(),
-          chunkIndex: 0,
-          ranges: chunk.ranges,
-          count: chunk.count,
-          connection: undefined,
-        });
+        const { ranges, count } = chunk;
+        const accepted = { batchId: crypto.randomUUID(), chunkIndex: 0, ranges, count };
+        this.#acknowledgements.recordResponse({ connection: undefined, isClosing: false, accepted });
       }
       this.#acknowledgements.commit();
     }

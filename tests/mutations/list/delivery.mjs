@@ -5,7 +5,7 @@ export const delivery = [
   {
     why: 'drops the mark: what the receiver took is never acknowledged',
     file: 'uploader/src/delivery/batch-sender.ts',
-    find: 'acknowledgements.accept({',
+    find: 'acknowledgements.recordResponse({',
     replace: 'void ({',
     tests: ['uploader/delivery/upload-loop'],
   },

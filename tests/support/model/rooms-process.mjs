@@ -159,7 +159,7 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
     },
     commit: () => delivery.commit(),
     async ping() {
-      acknowledgements.answered(await pinger.ping(), false);
+      acknowledgements.recordResponse({ connection: await pinger.ping(), isClosing: false });
       delivery.commit();
     },
     connectionEnded: ({ connection }) => lost.ended(connection),

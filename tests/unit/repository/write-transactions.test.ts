@@ -66,7 +66,11 @@ describe('nobody writes between what is read and what is written', () => {
       clock: new Clock(NOW),
       replayWindowMs: 0,
     });
-    acknowledgements.accept({ batchId: 'batch-a', chunkIndex: 0, ranges: [[1, 1]], count: 1, connection: 1 });
+    acknowledgements.recordResponse({
+      connection: 1,
+      isClosing: false,
+      accepted: { batchId: 'batch-a', chunkIndex: 0, ranges: [[1, 1]], count: 1 },
+    });
     acknowledgements.commit();
     expect(attempts).toEqual(['has to wait']);
   });

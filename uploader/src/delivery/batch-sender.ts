@@ -142,16 +142,9 @@ export class Delivery {
     const { connection, closing } = post;
     const chunkIndex = pass.chunkIndex++;
     const { ranges, count } = taken;
-    acknowledgements.accept({
-      batchId: pass.batchId,
-      chunkIndex,
-      ranges,
-      count,
-      lossesMark: chunk.lossesMark,
-      connection,
-    });
+    const accepted = { batchId: pass.batchId, chunkIndex, ranges, count, lossesMark: chunk.lossesMark };
+    acknowledgements.recordResponse({ connection, isClosing: closing, accepted });
     this.#quarantine(rejectionsOf(chunk, post));
-    acknowledgements.answered(connection, closing);
     pass.accepted += count;
     this.#waitsSince ??= clock.monotonic();
     if (clock.monotonic() - this.#waitsSince >= COMMIT_INTERVAL_MS) this.commit();

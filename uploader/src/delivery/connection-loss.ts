@@ -23,10 +23,10 @@ export class LostConnections {
     const { acknowledgements, pinger, logger, stop } = this.#options;
     if (stop.aborted) return;
     try {
-      const { rows, inDoubt } = acknowledgements.connectionLost(connection);
-      const successor = inDoubt ? await pinger.ping(stop) : undefined;
+      const { requeued, isInDoubt } = acknowledgements.loseConnection(connection);
+      const successor = isInDoubt ? await pinger.ping(stop) : undefined;
       if (stop.aborted) return;
-      const count = rows + (inDoubt ? acknowledgements.resolveDoubt(connection, successor) : 0);
+      const count = requeued + (isInDoubt ? acknowledgements.resolveDoubt(connection, successor) : 0);
       if (count > 0) logger.info('a connection ended early; what it carried last is sent again', { count });
     } catch (error) {
       logger.warn('what an ended connection carried could not be made pending yet', errorFields(error));

@@ -105,7 +105,7 @@ export class UploadLoop {
     const { acknowledgements, clock, delivery, pinger, replayWindowMs } = this.#options;
     if (!acknowledgements.hasProvisional || waitMs < Math.max(LONG_WAIT_MS, 2 * replayWindowMs)) return;
     await clock.sleep(replayWindowMs, stop);
-    if (!stop.aborted) acknowledgements.answered(await pinger.ping(stop), false);
+    if (!stop.aborted) acknowledgements.recordResponse({ connection: await pinger.ping(stop), isClosing: false });
     delivery.commit();
   }
 

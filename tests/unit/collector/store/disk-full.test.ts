@@ -156,7 +156,11 @@ describe.each(disks)('%s', (_where, create) => {
     const settled = new Settled(reader);
     const backlog = new Backlog(reader, settled);
     const acknowledgements = new Acknowledgements(reader, settled, { clock: parts.clock, replayWindowMs: 0 });
-    acknowledgements.accept({ batchId: 'b', chunkIndex: 0, ranges: [[1, 120]], count: 120, connection: 1 });
+    acknowledgements.recordResponse({
+      connection: 1,
+      isClosing: false,
+      accepted: { batchId: 'b', chunkIndex: 0, ranges: [[1, 120]], count: 120 },
+    });
     reader.exec(
       `CREATE TEMP TRIGGER full BEFORE INSERT ON settled BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`,
     );

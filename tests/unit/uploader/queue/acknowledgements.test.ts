@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { Acknowledgements, type AcceptedChunk } from '../../../../uploader/src/queue/acknowledgements.ts';
+import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgements.ts';
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
 import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -25,16 +25,10 @@ function started(replayWindowMs = WINDOW_MS): Acknowledgements {
 }
 
 /** Accepts rows over a connection, as the loop does for one chunk and its answer. */
-function accept(first: number, last: number, connection: number | undefined = 1, closing = false): void {
-  const chunk: AcceptedChunk = {
-    batchId: 'batch-a',
-    chunkIndex: first,
-    ranges: [[first, last]],
-    count: last - first + 1,
-    connection,
-  };
-  acknowledgements.accept(chunk);
-  acknowledgements.answered(connection, closing);
+function accept(first: number, last: number, connection: number | undefined = 1, isClosing = false): void {
+  const count = last - first + 1;
+  const accepted = { batchId: 'batch-a', chunkIndex: first, ranges: [[first, last] as const], count };
+  acknowledgements.recordResponse({ connection, isClosing, accepted });
 }
 
 function books() {
@@ -84,7 +78,11 @@ describe('a commit', () => {
   test('adds to the checkpoint of a chunk of which a part was accepted before', () => {
     stored.rows(4);
     accept(1, 2);
-    acknowledgements.accept({ batchId: 'batch-a', chunkIndex: 1, ranges: [[3, 4]], count: 2, connection: 1 });
+    acknowledgements.recordResponse({
+      connection: 1,
+      isClosing: false,
+      accepted: { batchId: 'batch-a', chunkIndex: 1, ranges: [[3, 4]], count: 2 },
+    });
     acknowledgements.commit();
     expect(stored.number('SELECT SUM(metric_count) FROM upload_checkpoints')).toBe(4);
     expect(stored.number('SELECT COUNT(*) FROM upload_checkpoints')).toBe(1);
@@ -110,7 +108,11 @@ describe('a commit', () => {
   });
 
   test('of a chunk of which nothing was accepted leaves no checkpoint', () => {
-    acknowledgements.accept({ batchId: 'batch-a', chunkIndex: 0, ranges: [], count: 0, connection: 1 });
+    acknowledgements.recordResponse({
+      connection: 1,
+      isClosing: false,
+      accepted: { batchId: 'batch-a', chunkIndex: 0, ranges: [], count: 0 },
+    });
     acknowledgements.commit();
     expect(stored.number('SELECT COUNT(*) FROM upload_checkpoints')).toBe(0);
   });
@@ -132,66 +134,66 @@ describe('what was accepted is provisional', () => {
     await clock.advance(WINDOW_MS);
     accept(5, 6);
     acknowledgements.commit();
-    expect(acknowledgements.connectionLost(1).rows).toBe(2);
+    expect(acknowledgements.loseConnection(1).requeued).toBe(2);
     expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
     expect(stored.number('SELECT COUNT(*) FROM provisional')).toBe(0);
   });
 
   test('still, after an answer that came before the end of the window', async () => {
     await clock.advance(WINDOW_MS - 1);
-    acknowledgements.answered(1, false);
-    expect(acknowledgements.connectionLost(1).rows).toBe(4);
+    acknowledgements.recordResponse({ connection: 1, isClosing: false });
+    expect(acknowledgements.loseConnection(1).requeued).toBe(4);
   });
 
   test('still, after a later answer of another connection', async () => {
     await clock.advance(2 * WINDOW_MS);
-    acknowledgements.answered(2, false);
-    acknowledgements.answered(undefined, false);
+    acknowledgements.recordResponse({ connection: 2, isClosing: false });
+    acknowledgements.recordResponse({ connection: undefined, isClosing: false });
     expect(acknowledgements.hasProvisional).toBe(true);
-    expect(acknowledgements.connectionLost(1).rows).toBe(4);
+    expect(acknowledgements.loseConnection(1).requeued).toBe(4);
   });
 
   test('and becomes pending again when its connection is lost, and only that of this connection', () => {
     accept(5, 6, 2);
-    expect(acknowledgements.connectionLost(1).rows).toBe(4);
+    expect(acknowledgements.loseConnection(1).requeued).toBe(4);
     expect(stored.idsOf('pending')).toEqual([1, 2, 3, 4, 7, 8, 9, 10]);
     expect(books()).toMatchObject({ delivered: 2, pending: 8 });
   });
 
   test('and becomes pending again also where it was not committed yet when the connection was lost', () => {
     accept(5, 6);
-    expect(acknowledgements.connectionLost(1).rows).toBe(6);
+    expect(acknowledgements.loseConnection(1).requeued).toBe(6);
     expect(books()).toMatchObject({ delivered: 0, pending: 10 });
     expect(acknowledgements.inHand()).toEqual([]);
   });
 
   describe('and after it has become pending again once', () => {
     beforeEach(() => {
-      expect(acknowledgements.connectionLost(1)).toEqual({ rows: 4, inDoubt: false });
+      expect(acknowledgements.loseConnection(1)).toEqual({ requeued: 4, isInDoubt: false });
       accept(1, 4, 2);
       accept(5, 5, 2);
     });
 
     test('is in doubt when its connection is lost again; what was sent for the first time is not', () => {
-      expect(acknowledgements.connectionLost(2)).toEqual({ rows: 1, inDoubt: true });
+      expect(acknowledgements.loseConnection(2)).toEqual({ requeued: 1, isInDoubt: true });
       expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
     });
 
     test('goes over to the connection of a receiver that answers, and is not sent for ever', async () => {
-      acknowledgements.connectionLost(2);
+      acknowledgements.loseConnection(2);
       expect(acknowledgements.resolveDoubt(2, 3)).toBe(0);
       await clock.advance(WINDOW_MS);
-      expect(acknowledgements.connectionLost(3)).toEqual({ rows: 0, inDoubt: true });
+      expect(acknowledgements.loseConnection(3)).toEqual({ requeued: 0, isInDoubt: true });
       acknowledgements.resolveDoubt(3, 4);
       expect(acknowledgements.hasProvisional).toBe(false);
       expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
     });
 
     test('becomes pending again, however often, when the receiver does not answer', () => {
-      acknowledgements.connectionLost(2);
+      acknowledgements.loseConnection(2);
       expect(acknowledgements.resolveDoubt(2, undefined)).toBe(4);
       accept(1, 4, 3);
-      acknowledgements.connectionLost(3);
+      acknowledgements.loseConnection(3);
       expect(acknowledgements.resolveDoubt(3, undefined)).toBe(4);
       expect(stored.idsOf('delivered')).toEqual([]);
     });
@@ -199,7 +201,7 @@ describe('what was accepted is provisional', () => {
 
   test('and becomes pending again only as far as its rows still exist', () => {
     stored.drop([2], 'retention');
-    expect(acknowledgements.connectionLost(1).rows).toBe(3);
+    expect(acknowledgements.loseConnection(1).requeued).toBe(3);
     expect(books()).toMatchObject({ delivered: 1, pending: 9 });
   });
 
@@ -207,7 +209,7 @@ describe('what was accepted is provisional', () => {
     stored.database.exec(
       `CREATE TRIGGER full BEFORE DELETE ON provisional BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
     );
-    expect(() => acknowledgements.connectionLost(1)).toThrow('disk is full');
+    expect(() => acknowledgements.loseConnection(1)).toThrow('disk is full');
     expect(books().delivered).toBe(4);
     stored.database.exec('DROP TRIGGER full');
     expect(acknowledgements.commit()).toBe(4);
@@ -221,27 +223,27 @@ describe('a close that was announced', () => {
     accept(1, 4);
     acknowledgements.commit();
     accept(5, 6, 1, true);
-    expect(acknowledgements.connectionLost(1).rows).toBe(0);
+    expect(acknowledgements.loseConnection(1).requeued).toBe(0);
     acknowledgements.commit();
     await clock.advance(WINDOW_MS);
     accept(7, 8, 2);
-    expect(acknowledgements.connectionLost(2).rows).toBe(2);
+    expect(acknowledgements.loseConnection(2).requeued).toBe(2);
     expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
   test('hands it to the next connection, with which it may be lost', () => {
     stored.rows(10);
     accept(1, 4, 1, true);
-    expect(acknowledgements.connectionLost(1).rows).toBe(0);
+    expect(acknowledgements.loseConnection(1).requeued).toBe(0);
     accept(5, 6, 2);
-    expect(acknowledgements.connectionLost(2).rows).toBe(6);
+    expect(acknowledgements.loseConnection(2).requeued).toBe(6);
   });
 
   test('after each answer, as an old proxy does, sends nothing twice', () => {
     stored.rows(10);
     for (const id of idsIn([[1, 10]])) {
       accept(id, id, id, true);
-      expect(acknowledgements.connectionLost(id).rows).toBe(0);
+      expect(acknowledgements.loseConnection(id).requeued).toBe(0);
       acknowledgements.commit();
     }
     expect(stored.idsOf('pending')).toEqual([]);
@@ -297,7 +299,7 @@ test('without a replay window an acceptance is final at once', () => {
   accept(1, 4);
   acknowledgements.commit();
   expect([acknowledgements.hasProvisional, stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([false, 0]);
-  expect([acknowledgements.connectionLost(1).rows, books().delivered]).toEqual([0, 4]);
+  expect([acknowledgements.loseConnection(1).requeued, books().delivered]).toEqual([0, 4]);
 });
 
 test('confirming costs no commit of its own', async () => {
@@ -306,7 +308,7 @@ test('confirming costs no commit of its own', async () => {
   acknowledgements.commit();
   await clock.advance(WINDOW_MS);
   const changes = stored.number('SELECT total_changes()');
-  acknowledgements.answered(1, false);
+  acknowledgements.recordResponse({ connection: 1, isClosing: false });
   expect(stored.number('SELECT total_changes()')).toBe(changes);
   acknowledgements.commit();
   expect(stored.number('SELECT COUNT(*) FROM provisional')).toBe(0);
