@@ -16,20 +16,20 @@ import { builtAtMs, version } from '@thugshells/shared/process/version.ts';
 
 import { COLLECTORS, type CollectorName } from './collectors/table.ts';
 import { loadCollectorConfig, type CollectorConfig } from './config.ts';
-import { ForeignText } from './inputs/foreign-text.ts';
+import { ExpositionConverter } from './inputs/exposition-converter.ts';
 import { KernelFiles, requireProcRoot, type KernelSource } from './kernel/kernel-files.ts';
 import { once } from './commands/once.ts';
 import { Scheduler, type ScheduledCollector } from './scheduling/scheduler.ts';
-import { ScrapeDoor } from './inputs/scrape-client.ts';
+import { ScrapeClient } from './inputs/scrape-client.ts';
 import { CommitBatcher } from './scheduling/commit-batcher.ts';
-import { collectorOf, ScrapeTargetSource } from './inputs/scrape-target.ts';
-import { SelfSource, type SelfSources } from './inputs/self.ts';
+import { toCollectorName, ScrapeTargetCollector } from './inputs/scrape-target.ts';
+import { SelfCollector, type SelfCollectorParts } from './inputs/self.ts';
 import { SeriesLimit } from './scheduling/series-limit.ts';
 import { SimulatedKernel } from './kernel/simulated-kernel.ts';
 import { spaceLimits } from './store/space/limits.ts';
 import { Store } from './store/store.ts';
 import { TextFiles } from './inputs/text-files.ts';
-import { TextfileSource } from './inputs/textfile.ts';
+import { TextfileCollector } from './inputs/textfile.ts';
 
 function kernelOf(config: CollectorConfig): KernelSource {
   if (config.kernel === 'simulated') return new SimulatedKernel({ elapsedMs: () => clock.monotonic() });
@@ -37,14 +37,14 @@ function kernelOf(config: CollectorConfig): KernelSource {
   return new KernelFiles(config);
 }
 
-function collectorsOf(config: CollectorConfig, kernel: KernelSource, door: ScrapeDoor): ScheduledCollector[] {
+function collectorsOf(config: CollectorConfig, kernel: KernelSource, client: ScrapeClient): ScheduledCollector[] {
   const ofKernel = config.collectors
     .filter((name): name is CollectorName => Object.hasOwn(COLLECTORS, name))
     .map((name) => ({
       collector: COLLECTORS[name]({ kernel, options: config, build: version() }),
       intervalMs: config[`${name}IntervalMs`],
     }));
-  return [...ofKernel, ...textfileOf(config), ...scrapesOf(config, door)];
+  return [...ofKernel, ...textfileOf(config), ...scrapesOf(config, client)];
 }
 
 /** Twice as many as are stored: those beyond the cap are to be told, but not all of a source that has gone wild. */
@@ -54,24 +54,24 @@ function handedOn(maxSeries: number): number {
 
 function textfileOf(config: CollectorConfig): ScheduledCollector[] {
   if (!config.collectors.includes('textfile')) return [];
-  const foreign = new ForeignText({ now: () => clock.now(), labels: {} });
+  const converter = new ExpositionConverter({ now: () => clock.now(), labels: {} });
   const sources = {
     files: new TextFiles(config.textfileDir),
-    foreign,
+    converter,
     maxSamples: handedOn(config.collectorMaxSeries),
   };
-  return [{ collector: new TextfileSource(sources), intervalMs: config.textfileIntervalMs }];
+  return [{ collector: new TextfileCollector(sources), intervalMs: config.textfileIntervalMs }];
 }
 
-function scrapesOf(config: CollectorConfig, door: ScrapeDoor): ScheduledCollector[] {
+function scrapesOf(config: CollectorConfig, client: ScrapeClient): ScheduledCollector[] {
   const { scrapeMaxBytes: maxBytes, scrapeMaxSeries, scrapeIntervalMs: intervalMs } = config;
   const limits = { timeoutMs: Math.min(config.scrapeTimeoutMs, intervalMs), maxBytes };
   return targetsOf(config).map((target) => {
-    const foreign = new ForeignText({ now: () => clock.now(), labels: { job: target.name } });
+    const converter = new ExpositionConverter({ now: () => clock.now(), labels: { job: target.name } });
     return {
-      collector: new ScrapeTargetSource(target, {
-        door,
-        foreign,
+      collector: new ScrapeTargetCollector(target, {
+        client,
+        converter,
         clock,
         limits,
         maxSamples: handedOn(scrapeMaxSeries),
@@ -86,9 +86,9 @@ function targetsOf(config: CollectorConfig): CollectorConfig['scrapeTargets'] {
 }
 
 /** What the programs tell of themselves, where it is enabled; it needs the database, which `once` does not touch. */
-function selfOf(config: CollectorConfig, sources: SelfSources): ScheduledCollector[] {
+function selfOf(config: CollectorConfig, sources: SelfCollectorParts): ScheduledCollector[] {
   return config.collectors.includes('self')
-    ? [{ collector: new SelfSource(sources), intervalMs: config.selfIntervalMs }]
+    ? [{ collector: new SelfCollector(sources), intervalMs: config.selfIntervalMs }]
     : [];
 }
 
@@ -98,7 +98,7 @@ function labelsOf(config: CollectorConfig): Record<string, string> {
 
 function capOf(config: CollectorConfig): SeriesLimit {
   const ofTarget = { variable: 'SCRAPE_MAX_SERIES', most: config.scrapeMaxSeries };
-  const own = new Map(targetsOf(config).map((target) => [collectorOf(target), ofTarget]));
+  const own = new Map(targetsOf(config).map((target) => [toCollectorName(target), ofTarget]));
   return new SeriesLimit({ perCollector: config.collectorMaxSeries, total: config.maxSeries, own });
 }
 
@@ -110,8 +110,8 @@ function run(): Promise<never> {
     logger.info('collector starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
     for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
     releases.add('instance lock', takeInstanceLock(config.dbPath, 'collector'), (lock) => lock.release());
-    const door = releases.add('scrape door', new ScrapeDoor(), (open) => open.close());
-    const scheduled = collectorsOf(config, kernel, door);
+    const client = releases.add('scrape client', new ScrapeClient(), (open) => open.close());
+    const scheduled = collectorsOf(config, kernel, client);
     const metadata = { version: version(), bootId: bootId(), kernel: release(), host: config.deviceId };
     const store = new Store({
       ...config,
@@ -134,7 +134,7 @@ function run(): Promise<never> {
     releases.add('store', store, (open) => open.close());
     const round = releases.add('round', new CommitBatcher({ clock, store }), (open) => open.end());
     const scheduler = new Scheduler({ clock, logger, store, round, seriesLimit: capOf(config), manager });
-    const self = selfOf(config, { state: () => store.agentState(), skewMs: () => store.skewMs() });
+    const self = selfOf(config, { readState: () => store.agentState(), readSkewMs: () => store.skewMs() });
     const collectors = [...scheduled, ...self];
     manager.ready('collecting', Math.max(...collectors.map(({ intervalMs }) => intervalMs)));
     await Promise.all([scheduler.run(collectors, stop), store.run(stop)]);
@@ -146,7 +146,7 @@ async function runOnce(): Promise<CommandResult> {
   const options = { ...config, clock, labels: labelsOf(config), seriesLimit: capOf(config) };
   const kernel = kernelOf(config);
   const { lines, failures, remarks } = await once(
-    collectorsOf(config, kernel, new ScrapeDoor()).map(({ collector }) => collector),
+    collectorsOf(config, kernel, new ScrapeClient()).map(({ collector }) => collector),
     options,
   );
   kernel.close?.();

@@ -27,7 +27,7 @@ if (options.help) {
 
 await prepare();
 const { ExpositionReader } = await import('../../collector/src/inputs/exposition/reader.ts');
-const { ForeignText } = await import('../../collector/src/inputs/foreign-text.ts');
+const { ExpositionConverter } = await import('../../collector/src/inputs/exposition-converter.ts');
 const { SeriesLimit } = await import('../../collector/src/scheduling/series-limit.ts');
 const { Admission } = await import('../../collector/src/store/writing/admission.ts');
 
@@ -36,7 +36,7 @@ const rounds = Number(options.rounds);
 const FAMILY = 100;
 
 /** Some values whole, some not, as exporters have them. */
-function textOf(round) {
+function createText(round) {
   const lines = [];
   for (let index = 0; index < series; index++) {
     const family = `app_stage_${Math.floor(index / FAMILY)}_seconds_total`;
@@ -47,7 +47,7 @@ function textOf(round) {
   return `${lines.join('\n')}\n`;
 }
 
-const texts = Array.from({ length: 4 }, (_, round) => textOf(round));
+const texts = Array.from({ length: 4 }, (_, round) => createText(round));
 
 function readText(text) {
   const reader = new ExpositionReader(text, { format: 'prometheus' });
@@ -67,16 +67,16 @@ function leastOf(text) {
   return Number.isNaN(sum) ? 0 : samples;
 }
 
-const foreign = new ForeignText({ now: () => Date.now(), labels: { job: 'bench' } });
+const converter = new ExpositionConverter({ now: () => Date.now(), labels: { job: 'bench' } });
 const limit = new SeriesLimit({ perCollector: series, total: series });
 const admission = new Admission({ deviceId: 'bench', labels: {}, remoteProtocol: 'victoriametrics' });
 async function wholeWay(text, round) {
-  const { readings } = await foreign.read(text, { format: 'prometheus' }, series);
+  const { readings } = await converter.convert(text, { format: 'prometheus' }, series);
   return admission.admit(limit.admit('scrape:bench', readings, round * 1_000).readings, Date.now()).samples.length;
 }
 
 /** A package's only function, called with the text. */
-function readerOf(name) {
+function createReader(name) {
   try {
     const loaded = createRequire(import.meta.url)(name);
     return loaded.default ?? loaded;
@@ -109,7 +109,8 @@ const results = {
   'text → samples': await measure(readText, rounds),
   'text → samples → readings → cap → admission': await measure(wholeWay, rounds),
 };
-for (const name of options.library) results[name] = await measure(readerOf(name), Math.max(3, Math.ceil(rounds / 10)));
+for (const name of options.library)
+  results[name] = await measure(createReader(name), Math.max(3, Math.ceil(rounds / 10)));
 
 if (options.json) console.log(JSON.stringify({ options, bytes: texts[0].length, results }));
 else {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
 import { DiskCollector, type DiskOptions } from '../../collector/src/collectors/disk.ts';
 import { KernelFiles } from '../../collector/src/kernel/kernel-files.ts';
-import { byIdentity } from '../support/collector/text-kernel.ts';
+import { indexByIdentity } from '../support/collector/text-kernel.ts';
 
 /**
  * /proc/diskstats counts in units of 512 bytes whatever the blocks of a device: shown on a loop device with blocks of
@@ -39,7 +39,7 @@ afterAll(() => {
 async function totals(sectorBytes: DiskOptions['sectorBytes'] = 512) {
   const device = basename(loop!);
   const collector = new DiskCollector(kernel, { include: [device], exclude: [], sectorBytes });
-  const readings = byIdentity(await collector.collect({ monotonicMs: 0 }));
+  const readings = indexByIdentity(await collector.collect({ monotonicMs: 0 }));
   const total = (what: string) => Number(readings[`disk.${what}_bytes_total{device=${device}}`]);
   return { read: total('read'), written: total('write') };
 }

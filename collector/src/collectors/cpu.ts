@@ -2,10 +2,17 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
-import { malformed, type KernelSource } from '../kernel/kernel-files.ts';
+import { createMalformedError, type KernelSource } from '../kernel/kernel-files.ts';
 import { CounterIncreases, type Counters } from './parsing/counter-increases.ts';
 import { CpuFrequency } from './readers/cpu-frequency.ts';
-import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './parsing/kernel-text.ts';
+import {
+  parseDecimals,
+  EqualFieldCounts,
+  splitFields,
+  splitLines,
+  createLineError,
+  quote,
+} from './parsing/kernel-text.ts';
 import { readEach } from './readers/partial-result.ts';
 import { Throttling } from './readers/throttling.ts';
 
@@ -30,27 +37,27 @@ const PATH = '/proc/stat';
  */
 const BUSY_MODES = ['user', 'nice', 'system', 'irq', 'softirq', 'steal'] as const;
 const MODES = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal'] as const;
-type Mode = (typeof MODES)[number];
+type CpuMode = (typeof MODES)[number];
 
 /**
  * The times of each core, and of all of them as `all`, in ticks of USER_HZ; only their ratios are used.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
-export function parseStat(text: string): Map<string, Counters<Mode>> {
-  const times = new Map<string, Counters<Mode>>();
-  const width = new EqualWidth();
-  for (const line of linesOf(PATH, text)) {
+export function parseStat(text: string): Map<string, Counters<CpuMode>> {
+  const times = new Map<string, Counters<CpuMode>>();
+  const width = new EqualFieldCounts();
+  for (const line of splitLines(PATH, text)) {
     if (!line.text.startsWith('cpu')) continue;
-    const [label = '', ...fields] = fieldsOf(line.text);
-    if (!/^cpu(0|[1-9][0-9]{0,5})?$/.test(label)) throw malformedLine(line, `${quoted(label)} is not a core`);
+    const [label = '', ...fields] = splitFields(line.text);
+    if (!/^cpu(0|[1-9][0-9]{0,5})?$/.test(label)) throw createLineError(line, `${quote(label)} is not a core`);
     const core = label === 'cpu' ? 'all' : label.slice('cpu'.length);
-    if (times.has(core)) throw malformedLine(line, `a second line of ${label}`);
-    const ticks = decimalsOf(line, fields, MODES.length);
+    if (times.has(core)) throw createLineError(line, `a second line of ${label}`);
+    const ticks = parseDecimals(line, fields, MODES.length);
     width.check(line, ticks);
-    times.set(core, Object.fromEntries(MODES.map((mode, index) => [mode, ticks[index]])) as Counters<Mode>);
+    times.set(core, Object.fromEntries(MODES.map((mode, index) => [mode, ticks[index]])) as Counters<CpuMode>);
   }
-  if (!times.has('all')) throw malformed(PATH, 'no line of all cores ("cpu")');
+  if (!times.has('all')) throw createMalformedError(PATH, 'no line of all cores ("cpu")');
   return times;
 }
 
@@ -65,7 +72,7 @@ export class CpuCollector implements Collector {
   readonly #frequency: CpuFrequency;
   readonly #throttling: Throttling;
   /** The kernel says of iowait that it decreases in certain conditions (proc.rst, 1.7); of no other mode. */
-  readonly #increases = new CounterIncreases<Mode>(['iowait']);
+  readonly #increases = new CounterIncreases<CpuMode>(['iowait']);
   /** Those that are switched on, as the kernel lists them; others have no line. */
   #cores = '';
 
@@ -76,27 +83,27 @@ export class CpuCollector implements Collector {
   }
 
   collect(): Promise<readonly Reading[]> {
-    return readEach([() => this.#usage(), () => this.#frequency.read(), () => this.#throttling.read(this.#cores)]);
+    return readEach([() => this.#readUsage(), () => this.#frequency.read(), () => this.#throttling.read(this.#cores)]);
   }
 
-  async #usage(): Promise<readonly Reading[]> {
+  async #readUsage(): Promise<readonly Reading[]> {
     const times = parseStat(await this.#kernel.proc('stat'));
     this.#cores = [...times.keys()].join();
-    const increases = this.#increases.upTo(times);
-    return [...increases].flatMap(([core, ticks]) => readingsOf(core, ticks));
+    const increases = this.#increases.update(times);
+    return [...increases].flatMap(([core, ticks]) => toReadings(core, ticks));
   }
 }
 
-function readingsOf(core: string, ticks: Counters<Mode>): Reading[] {
-  const busy = sum(BUSY_MODES, ticks);
+function toReadings(core: string, ticks: Counters<CpuMode>): Reading[] {
+  const busy = sumTicks(BUSY_MODES, ticks);
   const total = busy + ticks.idle + ticks.iowait;
   if (total === 0) return []; // Two scrapes within one tick (10 ms on most kernels): no time passed that has a share.
   const usage = { series: usagePercent, labels: { core }, value: 100 * (busy / total) };
   if (core !== 'all') return [usage];
-  const share = (mode: Mode) => ({ series: modePercent, labels: { mode }, value: 100 * (ticks[mode] / total) });
+  const share = (mode: CpuMode) => ({ series: modePercent, labels: { mode }, value: 100 * (ticks[mode] / total) });
   return [usage, ...MODES.map(share)];
 }
 
-function sum(modes: readonly Mode[], ticks: Counters<Mode>): number {
+function sumTicks(modes: readonly CpuMode[], ticks: Counters<CpuMode>): number {
   return modes.reduce((total, mode) => total + ticks[mode], 0);
 }

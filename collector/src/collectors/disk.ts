@@ -2,17 +2,17 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesUnit } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector, Scrape } from './collector.ts';
-import { whereAbsent, type KernelSource } from '../kernel/kernel-files.ts';
+import { readOptional, type KernelSource } from '../kernel/kernel-files.ts';
 import { CounterIncreases, type Counters } from './parsing/counter-increases.ts';
 import {
   KERNEL_SECTOR_BYTES,
   parseDiskstats,
-  sysfsName,
-  wholeDevices,
+  toSysfsName,
+  selectWholeDevices,
   type DiskCounters,
 } from './readers/diskstats.ts';
 import { parseSizeFile } from './parsing/kernel-text.ts';
-import { nameFilter, type NameRules } from './parsing/name-filter.ts';
+import { createNameFilter, type NameRules } from './parsing/name-filter.ts';
 import { readEach } from './readers/partial-result.ts';
 import { readWear } from './readers/wear.ts';
 
@@ -67,57 +67,57 @@ export class DiskCollector implements Collector {
 
   constructor(kernel: KernelSource, options: DiskOptions) {
     this.#kernel = kernel;
-    this.#isWanted = nameFilter(options);
+    this.#isWanted = createNameFilter(options);
     this.#sectorBytes = options.sectorBytes;
   }
 
   async collect({ monotonicMs }: Scrape): Promise<readonly Reading[]> {
     const listed = await this.#listDevices();
-    const devices = await this.#countersOf(listed);
+    const devices = await this.#toByteCounters(listed);
     const seconds = (monotonicMs - this.#beforeMs) / 1000;
-    const increases = this.#increases.upTo(devices);
+    const increases = this.#increases.update(devices);
     this.#beforeMs = monotonicMs;
     const traffic = [...devices].flatMap(([device, counters]) => [
-      ...timesOf(device, listed.get(device) as DiskCounters),
+      ...toTimes(device, listed.get(device) as DiskCounters),
       ...QUANTITIES.map((one) => ({ series: SERIES[one][0], labels: { device }, value: counters[one] })),
-      ...ratesOf(device, increases.get(device), seconds),
+      ...toRates(device, increases.get(device), seconds),
     ]);
     return readEach([async () => traffic, () => readWear(this.#kernel, [...devices.keys()])]);
   }
 
   async #listDevices(): Promise<Map<string, DiskCounters>> {
-    const inSysBlock = await whereAbsent(this.#kernel.sysEntries('block'), undefined);
+    const inSysBlock = await readOptional(this.#kernel.sysEntries('block'), undefined);
     const text = await this.#kernel.proc('diskstats');
     // Of a board that booted from the network and has no block device, the kernel writes no line.
     const listed = text === '' && inSysBlock?.length === 0 ? new Map<string, DiskCounters>() : parseDiskstats(text);
-    const wanted = wholeDevices([...listed.keys()], inSysBlock).filter(this.#isWanted);
+    const wanted = selectWholeDevices([...listed.keys()], inSysBlock).filter(this.#isWanted);
     return new Map(wanted.map((device) => [device, listed.get(device) as DiskCounters]));
   }
 
-  async #countersOf(listed: ReadonlyMap<string, DiskCounters>): Promise<Map<string, Counters<Quantity>>> {
+  async #toByteCounters(listed: ReadonlyMap<string, DiskCounters>): Promise<Map<string, Counters<Quantity>>> {
     const devices = new Map<string, Counters<Quantity>>();
     for (const [device, { readOps, readSectors, writeOps, writeSectors }] of listed) {
-      const bytes = await this.#bytesOfSector(device);
+      const bytes = await this.#readSectorBytes(device);
       devices.set(device, { readBytes: readSectors * bytes, writeBytes: writeSectors * bytes, readOps, writeOps });
     }
     return devices;
   }
 
   /** Where sysfs has no block size, the device has none of its own or is just going: the kernel's unit holds. */
-  async #bytesOfSector(device: string): Promise<number> {
+  async #readSectorBytes(device: string): Promise<number> {
     if (this.#sectorBytes !== 'sysfs') return this.#sectorBytes;
-    const file = `block/${sysfsName(device)}/queue/logical_block_size`;
-    const text = await whereAbsent(this.#kernel.sys(file), undefined);
+    const file = `block/${toSysfsName(device)}/queue/logical_block_size`;
+    const text = await readOptional(this.#kernel.sys(file), undefined);
     return text === undefined ? KERNEL_SECTOR_BYTES : parseSizeFile(`/sys/${file}`, text);
   }
 }
 
-function ratesOf(device: string, increase: Counters<Quantity> | undefined, seconds: number): Reading[] {
+function toRates(device: string, increase: Counters<Quantity> | undefined, seconds: number): Reading[] {
   if (increase === undefined || seconds <= 0) return [];
   return QUANTITIES.map((one) => ({ series: SERIES[one][1], labels: { device }, value: increase[one] / seconds }));
 }
 
-function timesOf(device: string, { busyMs, queuedMs }: DiskCounters): Reading[] {
+function toTimes(device: string, { busyMs, queuedMs }: DiskCounters): Reading[] {
   return [
     { series: busySeconds, labels: { device }, value: busyMs / 1000 },
     { series: queuedSeconds, labels: { device }, value: queuedMs / 1000 },

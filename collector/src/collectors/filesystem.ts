@@ -3,9 +3,9 @@ import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
-import type { KernelSource, Space } from '../kernel/kernel-files.ts';
-import { kindOf, parseMountinfo, realMounts, type Mount } from './readers/mountinfo.ts';
-import { PartlyRead } from './readers/partial-result.ts';
+import type { KernelSource, FileSystemSpace } from '../kernel/kernel-files.ts';
+import { classifyMount, parseMountinfo, selectRealMounts, type Mount } from './readers/mountinfo.ts';
+import { PartialResultError } from './readers/partial-result.ts';
 
 const sizeBytes = declareSeries({
   name: 'filesystem.size_bytes',
@@ -63,29 +63,29 @@ export class FilesystemCollector implements Collector {
 
   async collect(): Promise<readonly Reading[]> {
     const readings: Reading[] = [];
-    const faults: AgentError[] = [];
-    for (const mount of await this.#currentMounts()) {
-      const space = await this.#spaceOf(mount);
-      readings.push(...readingsOf(mount, space));
-      if (space instanceof AgentError && !isGone(space) && kindOf(mount) === 'local') faults.push(space);
+    const errors: AgentError[] = [];
+    for (const mount of await this.#readMounts()) {
+      const space = await this.#readSpace(mount);
+      readings.push(...toReadings(mount, space));
+      if (space instanceof AgentError && !isGone(space) && classifyMount(mount) === 'local') errors.push(space);
     }
-    const [first, ...others] = faults;
-    if (first !== undefined) throw new PartlyRead([first, ...others], readings);
+    const [first, ...others] = errors;
+    if (first !== undefined) throw new PartialResultError([first, ...others], readings);
     return readings;
   }
 
-  async #currentMounts(): Promise<readonly Mount[]> {
+  async #readMounts(): Promise<readonly Mount[]> {
     const text = await this.#kernel.proc('self/mountinfo');
     if (text !== this.#text || text === '') {
-      this.#mounts = realMounts(parseMountinfo(text));
+      this.#mounts = selectRealMounts(parseMountinfo(text));
       this.#text = text;
     }
     return this.#mounts;
   }
 
-  async #spaceOf(mount: Mount): Promise<Space | AgentError> {
+  async #readSpace(mount: Mount): Promise<FileSystemSpace | AgentError> {
     try {
-      return await this.#kernel.statfs(mount.mountpoint, kindOf(mount));
+      return await this.#kernel.statfs(mount.mountpoint, classifyMount(mount));
     } catch (error) {
       if (error instanceof AgentError) return error;
       throw error;
@@ -93,7 +93,7 @@ export class FilesystemCollector implements Collector {
   }
 }
 
-function readingsOf({ mountpoint, fstype, isReadonly }: Mount, space: Space | AgentError): Reading[] {
+function toReadings({ mountpoint, fstype, isReadonly }: Mount, space: FileSystemSpace | AgentError): Reading[] {
   const labels: Labels = { mountpoint, fstype };
   if (space instanceof AgentError) return isGone(space) ? [] : [{ series: unreadable, labels, value: 1 }];
   if (space.sizeBytes === 0) return []; // What has no size is not a place to put files: a ramfs, a pseudo file system.

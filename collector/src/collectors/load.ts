@@ -4,9 +4,9 @@ import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 import type { Collector } from './collector.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
 import { readActivity } from './readers/activity.ts';
-import { fieldsOf, malformedLine, onlyLine, quoted } from './parsing/kernel-text.ts';
+import { splitFields, createLineError, parseSingleLine, quote } from './parsing/kernel-text.ts';
 import { readEach } from './readers/partial-result.ts';
-import { systemInfo } from './readers/system-info.ts';
+import { createInfoReaders } from './readers/system-info.ts';
 
 const average = (name: string, minutes: string) =>
   declareSeries({
@@ -38,7 +38,7 @@ const UPTIME = '/proc/uptime';
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseLoadavg(text: string): number[] {
-  return hundredthsOf(LOADAVG, text, AVERAGES.length);
+  return parseHundredths(LOADAVG, text, AVERAGES.length);
 }
 
 /**
@@ -47,19 +47,20 @@ export function parseLoadavg(text: string): number[] {
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseUptime(text: string): number {
-  return hundredthsOf(UPTIME, text, 2)[0] as number;
+  return parseHundredths(UPTIME, text, 2)[0] as number;
 }
 
 /** The kernel computes both files in fixed point and prints two decimals (`%lu.%02lu`), never more or fewer. */
 const hundredths = /^[0-9]{1,20}\.[0-9]{2}$/;
 
 /** The first numbers of a file of one line. */
-function hundredthsOf(path: string, text: string, count: number): number[] {
-  const line = onlyLine(path, text);
-  const fields = fieldsOf(line.text).slice(0, count);
-  if (fields.length < count) throw malformedLine(line, `${fields.length} numbers where at least ${count} are expected`);
+function parseHundredths(path: string, text: string, count: number): number[] {
+  const line = parseSingleLine(path, text);
+  const fields = splitFields(line.text).slice(0, count);
+  if (fields.length < count)
+    throw createLineError(line, `${fields.length} numbers where at least ${count} are expected`);
   const wrong = fields.find((field) => !hundredths.test(field));
-  if (wrong !== undefined) throw malformedLine(line, `${quoted(wrong)} is not a number with two decimals`);
+  if (wrong !== undefined) throw createLineError(line, `${quote(wrong)} is not a number with two decimals`);
   return fields.map(Number);
 }
 
@@ -77,10 +78,14 @@ export class LoadCollector implements Collector {
   }
 
   collect(): Promise<readonly Reading[]> {
-    return readEach([() => this.#load(), () => readActivity(this.#kernel), ...systemInfo(this.#kernel, this.#build)]);
+    return readEach([
+      () => this.#readLoad(),
+      () => readActivity(this.#kernel),
+      ...createInfoReaders(this.#kernel, this.#build),
+    ]);
   }
 
-  async #load(): Promise<readonly Reading[]> {
+  async #readLoad(): Promise<readonly Reading[]> {
     const averages = parseLoadavg(await this.#kernel.proc('loadavg'));
     const uptimeSeconds = parseUptime(await this.#kernel.proc('uptime'));
     const loads = AVERAGES.map((series, index) => ({ series, labels: {}, value: averages[index] as number }));

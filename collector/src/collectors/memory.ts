@@ -2,8 +2,8 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
-import { malformed, type KernelSource } from '../kernel/kernel-files.ts';
-import { decimalOf, fieldsOf, linesOf, malformedLine } from './parsing/kernel-text.ts';
+import { createMalformedError, type KernelSource } from '../kernel/kernel-files.ts';
+import { parseDecimal, splitFields, splitLines, createLineError } from './parsing/kernel-text.ts';
 
 const bytes = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'bytes', help });
 const SERIES = {
@@ -11,50 +11,55 @@ const SERIES = {
   availableBytes: bytes('memory.available_bytes', 'Memory that new programs could have without swapping.'),
   swapUsedBytes: bytes('memory.swap_used_bytes', 'Swap space in use.'),
 } as const;
-type Amount = keyof typeof SERIES;
+type MemoryAmount = keyof typeof SERIES;
 
 const PATH = '/proc/meminfo';
-const WANTED = ['MemTotal', 'MemAvailable', 'MemFree', 'Buffers', 'Cached', 'SwapTotal', 'SwapFree'] as const;
-type Wanted = (typeof WANTED)[number];
+const MEMINFO_NAMES = ['MemTotal', 'MemAvailable', 'MemFree', 'Buffers', 'Cached', 'SwapTotal', 'SwapFree'] as const;
+type MeminfoName = (typeof MEMINFO_NAMES)[number];
 
 /**
  * Memory and swap in use, in bytes, from the text of /proc/meminfo.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
-export function parseMeminfo(text: string): Readonly<Record<Amount, number>> {
+export function parseMeminfo(text: string): Readonly<Record<MemoryAmount, number>> {
   const amounts = parseAmounts(text);
-  const bytesOf = (name: Wanted): number => {
+  const requireBytes = (name: MeminfoName): number => {
     const bytes = amounts.get(name);
-    if (bytes === undefined) throw malformed(PATH, `no line ${name}`);
+    if (bytes === undefined) throw createMalformedError(PATH, `no line ${name}`);
     return bytes;
   };
   // Kernels before 3.14 have no MemAvailable (proc.rst). What stands in for it is too high by the shared memory, which
   // counts as cached and cannot be dropped.
-  const available = amounts.get('MemAvailable') ?? bytesOf('MemFree') + bytesOf('Buffers') + bytesOf('Cached');
+  const available =
+    amounts.get('MemAvailable') ?? requireBytes('MemFree') + requireBytes('Buffers') + requireBytes('Cached');
   return {
-    usedBytes: difference(bytesOf('MemTotal'), available, 'more memory is available than there is'),
+    usedBytes: subtract(requireBytes('MemTotal'), available, 'more memory is available than there is'),
     availableBytes: available,
-    swapUsedBytes: difference(bytesOf('SwapTotal'), bytesOf('SwapFree'), 'more swap space is free than there is'),
+    swapUsedBytes: subtract(
+      requireBytes('SwapTotal'),
+      requireBytes('SwapFree'),
+      'more swap space is free than there is',
+    ),
   };
 }
 
 /** Containers that see their own limits beside the host's figures do show this; no number is better than one below 0. */
-function difference(total: number, free: number, fault: string): number {
-  if (free > total) throw malformed(PATH, fault);
+function subtract(total: number, free: number, fault: string): number {
+  if (free > total) throw createMalformedError(PATH, fault);
   return total - free;
 }
 
 /** Lines read `MemTotal:  1024 kB`, and the kernel's kB are 1,024 bytes. Other lines are none of our business. */
-function parseAmounts(text: string): ReadonlyMap<Wanted, number> {
-  const amounts = new Map<Wanted, number>();
-  for (const line of linesOf(PATH, text)) {
-    const [name, amount = '', unit, ...more] = fieldsOf(line.text);
-    const wanted = WANTED.find((one) => name === `${one}:`);
+function parseAmounts(text: string): ReadonlyMap<MeminfoName, number> {
+  const amounts = new Map<MeminfoName, number>();
+  for (const line of splitLines(PATH, text)) {
+    const [name, amount = '', unit, ...more] = splitFields(line.text);
+    const wanted = MEMINFO_NAMES.find((one) => name === `${one}:`);
     if (wanted === undefined) continue;
-    if (amounts.has(wanted)) throw malformedLine(line, `a second line ${wanted}`);
-    if (unit !== 'kB' || more.length > 0) throw malformedLine(line, `${wanted} is not one number of kB`);
-    amounts.set(wanted, decimalOf(line, amount) * 1024);
+    if (amounts.has(wanted)) throw createLineError(line, `a second line ${wanted}`);
+    if (unit !== 'kB' || more.length > 0) throw createLineError(line, `${wanted} is not one number of kB`);
+    amounts.set(wanted, parseDecimal(line, amount) * 1024);
   }
   return amounts;
 }
@@ -71,6 +76,10 @@ export class MemoryCollector implements Collector {
 
   async collect(): Promise<readonly Reading[]> {
     const memory = parseMeminfo(await this.#kernel.proc('meminfo'));
-    return (Object.keys(SERIES) as Amount[]).map((one) => ({ series: SERIES[one], labels: {}, value: memory[one] }));
+    return (Object.keys(SERIES) as MemoryAmount[]).map((one) => ({
+      series: SERIES[one],
+      labels: {},
+      value: memory[one],
+    }));
   }
 }

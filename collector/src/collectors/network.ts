@@ -2,10 +2,17 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesUnit } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
-import { malformed, type KernelSource } from '../kernel/kernel-files.ts';
-import { InterfaceCap } from './readers/interface-limit.ts';
-import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from './parsing/kernel-text.ts';
-import { nameFilter, type NameRules } from './parsing/name-filter.ts';
+import { createMalformedError, type KernelSource } from '../kernel/kernel-files.ts';
+import { InterfaceLimit } from './readers/interface-limit.ts';
+import {
+  parseDecimals,
+  EqualFieldCounts,
+  splitFields,
+  splitLines,
+  createLineError,
+  quote,
+} from './parsing/kernel-text.ts';
+import { createNameFilter, type NameRules } from './parsing/name-filter.ts';
 
 const counter = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'counter', unit, help });
 
@@ -39,15 +46,16 @@ const columns = /^ *face *\|bytes +packets +errs +drop [^|]*\|bytes +packets +er
  */
 export function parseNetDev(text: string): Map<string, readonly number[]> {
   const interfaces = new Map<string, readonly number[]>();
-  const width = new EqualWidth();
-  const [, header, ...lines] = linesOf(PATH, text);
-  if (header === undefined || !columns.test(header.text)) throw malformed(PATH, 'line 2: not the known columns');
+  const width = new EqualFieldCounts();
+  const [, header, ...lines] = splitLines(PATH, text);
+  if (header === undefined || !columns.test(header.text))
+    throw createMalformedError(PATH, 'line 2: not the known columns');
   for (const line of lines) {
     const colon = line.text.lastIndexOf(':');
     const name = line.text.slice(0, Math.max(0, colon)).trim();
-    if (name === '') throw malformedLine(line, 'no name of an interface');
-    if (interfaces.has(name)) throw malformedLine(line, `a second line of ${quoted(name)}`);
-    const counters = decimalsOf(line, fieldsOf(line.text.slice(colon + 1)), COLUMNS);
+    if (name === '') throw createLineError(line, 'no name of an interface');
+    if (interfaces.has(name)) throw createLineError(line, `a second line of ${quote(name)}`);
+    const counters = parseDecimals(line, splitFields(line.text.slice(colon + 1)), COLUMNS);
     width.check(line, counters);
     interfaces.set(name, counters);
   }
@@ -65,18 +73,18 @@ export class NetworkCollector implements Collector {
   readonly comparesReads = false;
   readonly #kernel: KernelSource;
   readonly #isWanted: (name: string) => boolean;
-  readonly #cap: InterfaceCap;
+  readonly #limit: InterfaceLimit;
   readonly #maxInterfaces: number;
 
   constructor(kernel: KernelSource, options: NetworkOptions) {
     this.#kernel = kernel;
-    this.#isWanted = nameFilter(options);
-    this.#cap = new InterfaceCap(options.maxInterfaces);
+    this.#isWanted = createNameFilter(options);
+    this.#limit = new InterfaceLimit(options.maxInterfaces);
     this.#maxInterfaces = options.maxInterfaces;
   }
 
   get notice(): string | undefined {
-    const [first, ...others] = this.#cap.firstWaiting;
+    const [first, ...others] = this.#limit.firstUnreported;
     if (first === undefined) return undefined;
     const more = others.length === 0 ? '' : ` and ${others.length} more`;
     return `${first}${more} not reported: NETWORK_MAX_INTERFACES=${this.#maxInterfaces} others are; NETWORK_EXCLUDE leaves out what is of no interest`;
@@ -84,14 +92,14 @@ export class NetworkCollector implements Collector {
 
   async collect(): Promise<readonly Reading[]> {
     const interfaces = parseNetDev(await this.#kernel.proc('net/dev'));
-    const chosen = this.#cap.choose([...interfaces.keys()].filter(this.#isWanted));
+    const chosen = this.#limit.choose([...interfaces.keys()].filter(this.#isWanted));
     const readings: Reading[] = [...interfaces].flatMap(([name, counters]) =>
-      chosen.has(name) ? readingsOf(name, counters) : [],
+      chosen.has(name) ? toReadings(name, counters) : [],
     );
-    return [...readings, { series: interfacesDropped, labels: {}, value: this.#cap.droppedTotal }];
+    return [...readings, { series: interfacesDropped, labels: {}, value: this.#limit.droppedTotal }];
   }
 }
 
-function readingsOf(name: string, counters: readonly number[]): Reading[] {
+function toReadings(name: string, counters: readonly number[]): Reading[] {
   return SERIES.map(([column, series]) => ({ series, labels: { interface: name }, value: counters[column] as number }));
 }

@@ -2,8 +2,8 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
-import { malformed, type KernelSource } from '../kernel/kernel-files.ts';
-import { decimalOf, fieldsOf, linesOf, malformedLine } from './parsing/kernel-text.ts';
+import { createMalformedError, type KernelSource } from '../kernel/kernel-files.ts';
+import { parseDecimal, splitFields, splitLines, createLineError } from './parsing/kernel-text.ts';
 
 const stalledSeconds = declareSeries({
   name: 'pressure.stalled_seconds_total',
@@ -15,7 +15,7 @@ const stalledSeconds = declareSeries({
 const RESOURCES = ['cpu', 'memory', 'io'] as const;
 type Resource = (typeof RESOURCES)[number];
 const KINDS = ['some', 'full'] as const;
-type Kind = (typeof KINDS)[number];
+type StallKind = (typeof KINDS)[number];
 
 /**
  * Seconds stalled by kind, from lines such as `some avg10=0.00 avg60=0.00 avg300=0.00 total=842078268`, whose total is
@@ -25,20 +25,20 @@ type Kind = (typeof KINDS)[number];
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
-export function parsePressure(resource: Resource, text: string): Map<Kind, number> {
+export function parsePressure(resource: Resource, text: string): Map<StallKind, number> {
   const path = `/proc/pressure/${resource}`;
-  const stalled = new Map<Kind, number>();
-  for (const line of linesOf(path, text)) {
-    const [first, ...fields] = fieldsOf(line.text);
+  const stalled = new Map<StallKind, number>();
+  for (const line of splitLines(path, text)) {
+    const [first, ...fields] = splitFields(line.text);
     const kind = KINDS.find((one) => one === first);
-    if (kind === undefined) throw malformedLine(line, 'neither some nor full');
-    if (stalled.has(kind)) throw malformedLine(line, `a second line ${kind}`);
+    if (kind === undefined) throw createLineError(line, 'neither some nor full');
+    if (stalled.has(kind)) throw createLineError(line, `a second line ${kind}`);
     const total = fields.find((field) => field.startsWith('total='));
-    if (total === undefined) throw malformedLine(line, 'no total');
-    stalled.set(kind, decimalOf(line, total.slice('total='.length)) / 1_000_000);
+    if (total === undefined) throw createLineError(line, 'no total');
+    stalled.set(kind, parseDecimal(line, total.slice('total='.length)) / 1_000_000);
   }
-  if (!stalled.has('some')) throw malformed(path, 'no line some');
-  if (!stalled.has('full') && resource !== 'cpu') throw malformed(path, 'no line full');
+  if (!stalled.has('some')) throw createMalformedError(path, 'no line some');
+  if (!stalled.has('full') && resource !== 'cpu') throw createMalformedError(path, 'no line full');
   return stalled;
 }
 

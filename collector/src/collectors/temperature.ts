@@ -5,7 +5,7 @@ import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 import type { Collector } from './collector.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
 import { Cooling } from './readers/cooling.ts';
-import { malformedLine, onlyLine, quoted } from './parsing/kernel-text.ts';
+import { createLineError, parseSingleLine, quote } from './parsing/kernel-text.ts';
 import { readEach } from './readers/partial-result.ts';
 import { findSensors, listSensorDirectories, type Sensor } from './readers/sensors.ts';
 
@@ -25,10 +25,10 @@ const ABSOLUTE_ZERO = -273_150;
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseTemperature(path: string, text: string): number {
-  const line = onlyLine(path, text);
-  if (!/^-?[0-9]{1,10}$/.test(line.text)) throw malformedLine(line, `${quoted(line.text)} is not a number`);
+  const line = parseSingleLine(path, text);
+  if (!/^-?[0-9]{1,10}$/.test(line.text)) throw createLineError(line, `${quote(line.text)} is not a number`);
   const thousandths = Number(line.text);
-  if (thousandths < ABSOLUTE_ZERO) throw malformedLine(line, `${thousandths} is below absolute zero`);
+  if (thousandths < ABSOLUTE_ZERO) throw createLineError(line, `${thousandths} is below absolute zero`);
   return thousandths / 1000;
 }
 
@@ -53,20 +53,20 @@ export class TemperatureCollector implements Collector {
   }
 
   collect(): Promise<readonly Reading[]> {
-    return readEach([() => this.#temperatures(), () => this.#cooling.read()]);
+    return readEach([() => this.#readTemperatures(), () => this.#cooling.read()]);
   }
 
-  async #temperatures(): Promise<readonly Reading[]> {
+  async #readTemperatures(): Promise<readonly Reading[]> {
     await this.#findSensors();
     const readings: Reading[] = [];
-    const faults: AgentError[] = [];
+    const errors: AgentError[] = [];
     for (const sensor of this.#sensors) {
       const outcome = await this.#read(sensor);
-      if (outcome instanceof AgentError) faults.push(outcome);
+      if (outcome instanceof AgentError) errors.push(outcome);
       else readings.push(outcome);
     }
     if (readings.length > 0) return readings;
-    throw faults.find(({ code }) => code !== 'KERNEL_FILE_ABSENT') ?? faults[0] ?? noSensor();
+    throw errors.find(({ code }) => code !== 'KERNEL_FILE_ABSENT') ?? errors[0] ?? createNoSensorError();
   }
 
   async #findSensors(): Promise<void> {
@@ -89,6 +89,6 @@ export class TemperatureCollector implements Collector {
   }
 }
 
-function noSensor(): AgentError {
+function createNoSensorError(): AgentError {
   return new AgentError('/sys/class/thermal and /sys/class/hwmon have no temperature', { code: 'KERNEL_FILE_ABSENT' });
 }

@@ -4,7 +4,7 @@ import { jsonLine, metricObject } from '@thugshells/shared/metrics/json-lines.ts
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../collectors/collector.ts';
-import { readingsIn } from '../collectors/readers/partial-result.ts';
+import { extractReadings } from '../collectors/readers/partial-result.ts';
 import type { SeriesLimit } from '../scheduling/series-limit.ts';
 import { Admission, type AdmissionOptions } from '../store/writing/admission.ts';
 
@@ -58,6 +58,6 @@ async function read(collector: Collector, clock: Clock): Promise<{ readings: rea
     return { readings: await collector.collect({ monotonicMs: clock.monotonic() }) };
   } catch (error) {
     if (codeOf(error) === 'KERNEL_FILE_ABSENT') return { readings: [] };
-    return { readings: readingsIn(error), failure: `${collector.name}: ${messageOf(error)}` };
+    return { readings: extractReadings(error), failure: `${collector.name}: ${messageOf(error)}` };
   }
 }

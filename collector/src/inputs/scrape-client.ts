@@ -8,14 +8,14 @@ import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
 import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
 
 /** A page that a target answered with. */
-export interface Page {
+export interface ScrapeResponse {
   readonly bytes: Buffer;
   /** Lower case, with its parameters; empty where none was sent. */
   readonly contentType: string;
 }
 
 /** What one request may cost. */
-export interface PageLimits {
+export interface ScrapeLimits {
   /** From the first packet to the last. */
   readonly timeoutMs: number;
   /** Of the page as it is read: what is compressed counts as it is unpacked. */
@@ -39,30 +39,30 @@ const loopbackLookup: LookupFunction = (_host, options, callback) => {
  * The one door of scrape targets, and the only one that the collector has to a network: GET requests to addresses of
  * this machine. Redirects are not followed, and nothing is kept open.
  */
-export class ScrapeDoor {
+export class ScrapeClient {
   readonly #closing = new AbortController();
 
   /** @throws AgentError SCRAPE_FAILED that says what the target did */
-  async fetch(url: string, { timeoutMs, maxBytes }: PageLimits): Promise<Page> {
+  async fetch(url: string, { timeoutMs, maxBytes }: ScrapeLimits): Promise<ScrapeResponse> {
     const { controller, release } = controllerUnder(this.#closing.signal);
-    let isLate = false;
+    let hasTimedOut = false;
     const deadline = setTimeout(() => {
-      isLate = true;
+      hasTimedOut = true;
       controller.abort();
     }, timeoutMs);
     try {
-      const response = await request(url, controller.signal, timeoutMs);
-      const bytes = await readAll(bodyOf(response), response, maxBytes);
+      const response = await sendRequest(url, controller.signal, timeoutMs);
+      const bytes = await readAll(decodeBody(response), response, maxBytes);
       return { bytes, contentType: (response.headers['content-type'] ?? '').toLowerCase() };
     } catch (error) {
       if (error instanceof AgentError) throw error;
-      if (isLate)
-        throw failed(
+      if (hasTimedOut)
+        throw createScrapeError(
           `no whole answer within ${timeoutMs / 1000} s`,
           'See what it does; THUGSHELLS_SCRAPE_TIMEOUT is how long it may take.',
           error,
         );
-      throw failed(
+      throw createScrapeError(
         codeOf(error) === 'ECONNREFUSED' ? 'nothing listens there' : messageOf(error) || String(codeOf(error)),
         HINT,
         error,
@@ -81,11 +81,11 @@ export class ScrapeDoor {
 
 const HINT = 'See whether the exporter runs, and what `curl -i` of the address in THUGSHELLS_SCRAPE_TARGETS shows.';
 
-function failed(what: string, hint: string = HINT, cause?: unknown): AgentError {
+function createScrapeError(what: string, hint: string = HINT, cause?: unknown): AgentError {
   return new AgentError(what, { code: 'SCRAPE_FAILED', hint, cause });
 }
 
-function request(url: string, signal: AbortSignal, timeoutMs: number): Promise<IncomingMessage> {
+function sendRequest(url: string, signal: AbortSignal, timeoutMs: number): Promise<IncomingMessage> {
   const headers = {
     accept: ACCEPT,
     // On loopback bytes cost nothing, and packing them costs both sides.
@@ -100,18 +100,18 @@ function request(url: string, signal: AbortSignal, timeoutMs: number): Promise<I
 }
 
 /** The body as the target meant it. */
-function bodyOf(response: IncomingMessage): Readable {
+function decodeBody(response: IncomingMessage): Readable {
   const { statusCode = 0, headers } = response;
   try {
     if (statusCode >= 300 && statusCode < 400) {
-      throw failed(
+      throw createScrapeError(
         `it redirects to ${maskCredentials(headers.location ?? 'nowhere')}, which is not followed`,
         'Give THUGSHELLS_SCRAPE_TARGETS the address that it redirects to, if that is of this machine.',
       );
     }
-    if (statusCode !== 200) throw failed(`status ${statusCode}`);
+    if (statusCode !== 200) throw createScrapeError(`status ${statusCode}`);
     if (/protobuf|html/i.test(headers['content-type'] ?? '')) {
-      throw failed(
+      throw createScrapeError(
         `it answers ${headers['content-type']}, which is no text format of metrics`,
         'Most exporters have their metrics at /metrics.',
       );
@@ -124,7 +124,7 @@ function bodyOf(response: IncomingMessage): Readable {
       case 'deflate':
         return response.pipe(createInflate());
       default:
-        throw failed(`content encoding ${headers['content-encoding']}, which was not asked for`);
+        throw createScrapeError(`content encoding ${headers['content-encoding']}, which was not asked for`);
     }
   } catch (error) {
     response.destroy();
@@ -149,7 +149,12 @@ function readAll(body: Readable, response: IncomingMessage, maxBytes: number): P
       length += part.length;
       parts.push(part);
       if (length > maxBytes)
-        end(failed(`more than ${maxBytes} bytes`, 'Let the exporter tell less, or raise THUGSHELLS_SCRAPE_MAX_SIZE.'));
+        end(
+          createScrapeError(
+            `more than ${maxBytes} bytes`,
+            'Let the exporter tell less, or raise THUGSHELLS_SCRAPE_MAX_SIZE.',
+          ),
+        );
     });
     body.on('end', () => resolve(Buffer.concat(parts, length)));
   });

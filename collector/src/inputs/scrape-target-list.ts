@@ -22,13 +22,13 @@ export const scrapeTargets: ValueFormat<readonly ScrapeTarget[]> = {
     'addresses of this machine only: 127.0.0.0/8, [::1] or localhost',
   parse(text) {
     const words = text.split(/\s+/).filter((word) => word !== '');
-    const targets = words.flatMap((word) => targetOf(word) ?? []);
+    const targets = words.flatMap((word) => parseTarget(word) ?? []);
     const names = new Set(targets.map(({ name }) => name));
     return names.size === words.length && words.length <= MAX_TARGETS ? targets : undefined;
   },
 };
 
-function targetOf(word: string): ScrapeTarget | undefined {
+function parseTarget(word: string): ScrapeTarget | undefined {
   const equals = word.indexOf('=');
   const name = word.slice(0, Math.max(0, equals));
   const address = word.slice(equals + 1);

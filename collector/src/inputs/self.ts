@@ -13,43 +13,43 @@ import type { UploadCounts } from '@thugshells/shared/state/uploader-report.ts';
 
 import type { Collector } from '../collectors/collector.ts';
 
-export interface SelfSources {
+export interface SelfCollectorParts {
   /** Undefined while there is no database to read it from. */
-  readonly state: () => AgentState | undefined;
+  readonly readState: () => AgentState | undefined;
   /** Milliseconds that this clock is ahead of the receiver's; undefined until they were compared. */
-  readonly skewMs: () => number | undefined;
+  readonly readSkewMs: () => number | undefined;
 }
 
 /**
  * What the two programs count of themselves, as samples like any other: they reach the receiver also after an outage.
  * A source of another kind than the collectors, since it reads the database and not the kernel.
  */
-export class SelfSource implements Collector {
+export class SelfCollector implements Collector {
   readonly name = 'self';
   readonly comparesReads = false;
-  readonly #sources: SelfSources;
+  readonly #parts: SelfCollectorParts;
 
-  constructor(sources: SelfSources) {
-    this.#sources = sources;
+  constructor(parts: SelfCollectorParts) {
+    this.#parts = parts;
   }
 
   async collect(): Promise<readonly Reading[]> {
-    const state = this.#sources.state();
-    return state === undefined ? [] : selfReadings(state, this.#sources.skewMs());
+    const state = this.#parts.readState();
+    return state === undefined ? [] : toSelfReadings(state, this.#parts.readSkewMs());
   }
 }
 
 /** The readings of a state; what was never measured is missing, not zero. */
-export function selfReadings(state: AgentState, skewMs: number | undefined): Reading[] {
+export function toSelfReadings(state: AgentState, skewMs: number | undefined): Reading[] {
   const { collectors, uploads, judgement, books, databaseBytes, walBytes, walCheckpointMs, walReclaimedBytes } = state;
   return [
     ...collectors.flatMap(({ collector, collected, failed, durations }) => [
-      reading(collectorSeries.collected, collected, { collector }),
-      reading(collectorSeries.failed, failed, { collector }),
-      ...sumAndCount(collectorSeries.duration, durations, { collector }),
+      toReading(collectorSeries.collected, collected, { collector }),
+      toReading(collectorSeries.failed, failed, { collector }),
+      ...toSumAndCount(collectorSeries.duration, durations, { collector }),
     ]),
     // By each collector they would outnumber what the board has to say; /metrics has them.
-    ...buckets(
+    ...toBuckets(
       collectorSeries.duration,
       sumOf(
         collectors.map(({ durations }) => durations),
@@ -57,55 +57,58 @@ export function selfReadings(state: AgentState, skewMs: number | undefined): Rea
       ),
       { bounds: COLLECTION_BOUNDS_SECONDS, labels: { collector: 'all' } },
     ),
-    ...(uploads === undefined ? [] : uploadReadings(uploads)),
-    reading(storageSeries.databaseBytes, databaseBytes),
-    reading(storageSeries.walBytes, walBytes),
-    reading(storageSeries.pending, books.pending),
+    ...(uploads === undefined ? [] : toUploadReadings(uploads)),
+    toReading(storageSeries.databaseBytes, databaseBytes),
+    toReading(storageSeries.walBytes, walBytes),
+    toReading(storageSeries.pending, books.pending),
     ...(judgement === undefined
       ? []
       : [
-          reading(uploaderSeries.health, judgement.health),
-          reading(storageSeries.oldestPending, judgement.oldestPendingSeconds),
+          toReading(uploaderSeries.health, judgement.health),
+          toReading(storageSeries.oldestPending, judgement.oldestPendingSeconds),
         ]),
-    reading(storageSeries.rejected, books.rejected),
-    reading(storageSeries.dropped, books.dropped),
-    ...(walCheckpointMs === null ? [] : [reading(storageSeries.walCheckpointDuration, walCheckpointMs / 1000)]),
-    reading(storageSeries.walReclaimed, walReclaimedBytes),
-    ...(skewMs === undefined ? [] : [reading(timeSeries.skew, Math.round(skewMs))]),
+    toReading(storageSeries.rejected, books.rejected),
+    toReading(storageSeries.dropped, books.dropped),
+    ...(walCheckpointMs === null ? [] : [toReading(storageSeries.walCheckpointDuration, walCheckpointMs / 1000)]),
+    toReading(storageSeries.walReclaimed, walReclaimedBytes),
+    ...(skewMs === undefined ? [] : [toReading(timeSeries.skew, Math.round(skewMs))]),
   ];
 }
 
-function uploadReadings({ uploaded, failures, partial, bytesSent, durations }: UploadCounts): Reading[] {
+function toUploadReadings({ uploaded, failures, partial, bytesSent, durations }: UploadCounts): Reading[] {
   return [
-    reading(uploaderSeries.uploaded, uploaded),
-    reading(uploaderSeries.failures, failures),
-    reading(uploaderSeries.partial, partial),
-    reading(uploaderSeries.bytesSent, bytesSent),
-    ...buckets(uploaderSeries.duration, durations, { bounds: UPLOAD_BOUNDS_SECONDS, labels: {} }),
-    ...sumAndCount(uploaderSeries.duration, durations, {}),
+    toReading(uploaderSeries.uploaded, uploaded),
+    toReading(uploaderSeries.failures, failures),
+    toReading(uploaderSeries.partial, partial),
+    toReading(uploaderSeries.bytesSent, bytesSent),
+    ...toBuckets(uploaderSeries.duration, durations, { bounds: UPLOAD_BOUNDS_SECONDS, labels: {} }),
+    ...toSumAndCount(uploaderSeries.duration, durations, {}),
   ];
 }
 
-function reading(series: SeriesDeclaration, value: number, labels: Labels = {}): Reading {
+function toReading(series: SeriesDeclaration, value: number, labels: Labels = {}): Reading {
   return { series, value, labels };
 }
 
 /** One of a histogram's own series, as the exposition format names them. */
-function part(series: SeriesDeclaration, suffix: string): SeriesDeclaration {
+function toPartSeries(series: SeriesDeclaration, suffix: string): SeriesDeclaration {
   return { ...series, name: series.name + suffix };
 }
 
-function sumAndCount(series: SeriesDeclaration, { counts, sum }: HistogramState, labels: Labels): Reading[] {
+function toSumAndCount(series: SeriesDeclaration, { counts, sum }: HistogramState, labels: Labels): Reading[] {
   const count = counts.reduce((total, each) => total + each, 0);
-  return [reading(part(series, '_sum'), sum, labels), reading(part(series, '_count'), count, labels)];
+  return [
+    toReading(toPartSeries(series, '_sum'), sum, labels),
+    toReading(toPartSeries(series, '_count'), count, labels),
+  ];
 }
 
-function buckets(
+function toBuckets(
   series: SeriesDeclaration,
   state: HistogramState,
   { bounds, labels }: { readonly bounds: readonly number[]; readonly labels: Labels },
 ): Reading[] {
   return tellingBuckets(state, bounds).map(({ le, count }) =>
-    reading(part(series, '_bucket'), count, { ...labels, le }),
+    toReading(toPartSeries(series, '_bucket'), count, { ...labels, le }),
   );
 }

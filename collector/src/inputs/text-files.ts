@@ -12,11 +12,11 @@ export interface TextFile {
 }
 
 /** The files of the directory. */
-export interface TextFileNames {
+export interface TextFileListing {
   /** Sorted. */
   readonly names: readonly string[];
   /** Whether the directory has so many entries that not all were looked at. */
-  readonly areCut: boolean;
+  readonly isTruncated: boolean;
 }
 
 /** Entries of the directory that are looked at; each of a hundred times as many as anybody has. */
@@ -35,12 +35,12 @@ export class TextFiles {
   }
 
   /** The path of a file, as it is told. */
-  path(name: string): string {
+  toPath(name: string): string {
     return join(this.#directory, name);
   }
 
   /** @throws AgentError TEXTFILE_UNREADABLE where the directory cannot be read */
-  async names(): Promise<TextFileNames> {
+  async list(): Promise<TextFileListing> {
     const names: string[] = [];
     let entries = 0;
     try {
@@ -51,9 +51,9 @@ export class TextFiles {
         if (name.endsWith('.prom')) names.push(name);
       }
     } catch (error) {
-      throw unreadable(this.#directory, error);
+      throw createUnreadableError(this.#directory, error);
     }
-    return { names: names.sort(), areCut: entries > MAX_ENTRIES };
+    return { names: names.sort(), isTruncated: entries > MAX_ENTRIES };
   }
 
   /**
@@ -62,7 +62,7 @@ export class TextFiles {
    * @throws AgentError TEXTFILE_UNREADABLE for what cannot be read, is no file, is too large, or is being written
    */
   async read(name: string, maxBytes: number): Promise<TextFile | undefined> {
-    const path = this.path(name);
+    const path = this.toPath(name);
     try {
       // Asked before it is opened: to open a device may do something.
       requireFile(path, await stat(path));
@@ -76,7 +76,7 @@ export class TextFiles {
     } catch (error) {
       if (error instanceof AgentError) throw error;
       if (codeOf(error) === 'ENOENT') return undefined;
-      throw unreadable(path, error);
+      throw createUnreadableError(path, error);
     }
   }
 }
@@ -85,7 +85,7 @@ async function readWhole(file: FileHandle, path: string, maxBytes: number): Prom
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const before = await file.stat();
     requireFile(path, before);
-    if (before.size > maxBytes) throw tooLarge(path, before.size, maxBytes);
+    if (before.size > maxBytes) throw createTooLargeError(path, before.size, maxBytes);
     const buffer = Buffer.allocUnsafe(before.size + 1);
     let length = 0;
     for (let bytesRead = -1; bytesRead !== 0 && length < buffer.length; length += bytesRead) {
@@ -110,14 +110,14 @@ function requireFile(path: string, found: { isFile(): boolean }): void {
   });
 }
 
-function tooLarge(path: string, bytes: number, maxBytes: number): AgentError {
+function createTooLargeError(path: string, bytes: number, maxBytes: number): AgentError {
   return new AgentError(`${path}: ${bytes} bytes where there is room for ${maxBytes}`, {
     code: 'TEXTFILE_UNREADABLE',
     hint: 'Let its script write less, or remove what it has left behind.',
   });
 }
 
-function unreadable(path: string, cause: unknown): AgentError {
+function createUnreadableError(path: string, cause: unknown): AgentError {
   return new AgentError(`cannot read ${path}: ${messageOf(cause)}`, {
     code: 'TEXTFILE_UNREADABLE',
     hint: `Let the collector's user read ${path}; THUGSHELLS_TEXTFILE_DIR names the directory.`,

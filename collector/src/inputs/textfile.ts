@@ -3,14 +3,14 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../collectors/collector.ts';
-import { partlyRead } from '../collectors/readers/partial-result.ts';
-import { textOf } from './exposition/bytes.ts';
-import type { ForeignText } from './foreign-text.ts';
+import { requireNoErrors } from '../collectors/readers/partial-result.ts';
+import { decodeUtf8 } from './exposition/bytes.ts';
+import type { ExpositionConverter } from './exposition-converter.ts';
 import type { TextFiles } from './text-files.ts';
 
-export interface TextfileSources {
+export interface TextfileParts {
   readonly files: TextFiles;
-  readonly foreign: ForeignText;
+  readonly converter: ExpositionConverter;
   /** Readings of one scrape that are handed on. */
   readonly maxSamples: number;
 }
@@ -27,30 +27,32 @@ const openMetricsEnd = /(?:^|\n)# EOF\n?$/;
  * Files that users' own scripts write, as node_exporter's textfile collector reads them. Each file stands for itself:
  * one that cannot be read or understood is named, and takes none of the others along.
  */
-export class TextfileSource implements Collector {
+export class TextfileCollector implements Collector {
   readonly name = 'textfile';
   readonly comparesReads = false;
-  readonly #sources: TextfileSources;
+  readonly #parts: TextfileParts;
 
-  constructor(sources: TextfileSources) {
-    this.#sources = sources;
+  constructor(parts: TextfileParts) {
+    this.#parts = parts;
   }
 
   async collect(): Promise<readonly Reading[]> {
-    const { names, areCut } = await this.#sources.files.names();
-    const state = new DirectoryScrape(this.#sources);
+    const { names, isTruncated } = await this.#parts.files.list();
+    const state = new DirectoryScrape(this.#parts);
     for (const name of names.slice(0, MAX_FILES)) await state.add(name);
     const left = names.length - MAX_FILES;
     if (left > 0)
-      state.faults.push(
-        leftOut(`${areCut ? 'at least ' : ''}${left} files are left out: no more than ${MAX_FILES} are read`),
+      state.errors.push(
+        createLeftOutError(
+          `${isTruncated ? 'at least ' : ''}${left} files are left out: no more than ${MAX_FILES} are read`,
+        ),
       );
     const readings = [
-      { series: textfileSeries.scrapeError, labels: {}, value: state.faults.length > 0 ? 1 : 0 },
+      { series: textfileSeries.scrapeError, labels: {}, value: state.errors.length > 0 ? 1 : 0 },
       ...state.mtimes,
       ...state.readings,
     ];
-    return partlyRead(state.faults, readings);
+    return requireNoErrors(state.errors, readings);
   }
 }
 
@@ -58,24 +60,24 @@ export class TextfileSource implements Collector {
 class DirectoryScrape {
   readonly readings: Reading[] = [];
   readonly mtimes: Reading[] = [];
-  readonly faults: AgentError[] = [];
-  readonly #sources: TextfileSources;
+  readonly errors: AgentError[] = [];
+  readonly #parts: TextfileParts;
   #bytesLeft = MAX_TOTAL_BYTES;
 
-  constructor(sources: TextfileSources) {
-    this.#sources = sources;
+  constructor(parts: TextfileParts) {
+    this.#parts = parts;
   }
 
   async add(name: string): Promise<void> {
-    const { files, foreign, maxSamples } = this.#sources;
-    const path = files.path(name);
+    const { files, converter, maxSamples } = this.#parts;
+    const path = files.toPath(name);
     try {
       const file = await files.read(name, Math.min(MAX_FILE_BYTES, this.#bytesLeft));
       if (file === undefined) return;
       this.#bytesLeft -= file.bytes.length;
-      const text = textOf(file.bytes);
+      const text = decodeUtf8(file.bytes);
       const format = openMetricsEnd.test(text.slice(-10)) ? 'openmetrics' : 'prometheus';
-      const { readings, faults } = await foreign.read(
+      const { readings, errors } = await converter.convert(
         text,
         { format, mustEnd: format === 'prometheus' },
         maxSamples - this.readings.length,
@@ -83,19 +85,19 @@ class DirectoryScrape {
       // Not spread: a file may have more readings than a function may have arguments.
       for (const reading of readings) this.readings.push(reading);
       this.mtimes.push({ series: textfileSeries.mtime, labels: { file: path }, value: file.mtimeMs / 1000 });
-      this.faults.push(...faults.map((fault) => ofFile(path, fault)));
+      this.errors.push(...errors.map((error) => addPath(path, error)));
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
-      this.faults.push(error.code === 'TEXTFILE_UNREADABLE' ? error : ofFile(path, error));
+      this.errors.push(error.code === 'TEXTFILE_UNREADABLE' ? error : addPath(path, error));
     }
   }
 }
 
-function ofFile(path: string, { message, code, hint = MALFORMED_HINT }: AgentError): AgentError {
+function addPath(path: string, { message, code, hint = MALFORMED_HINT }: AgentError): AgentError {
   return new AgentError(`${path}: ${message}`, { code, hint });
 }
 
-function leftOut(what: string): AgentError {
+function createLeftOutError(what: string): AgentError {
   return new AgentError(what, {
     code: 'TEXTFILE_UNREADABLE',
     hint: 'Put what belongs together into one file, and remove what nobody writes any more.',

@@ -5,10 +5,10 @@ import { promisify } from 'node:util';
 
 import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
 
-import { MountSpace, type MountKind, type Space } from './mount-space.ts';
+import { MountSpace, type MountKind, type FileSystemSpace } from './mount-space.ts';
 import { RemoteStatfs } from './remote-statfs.ts';
 
-export type { MountKind, Space } from './mount-space.ts';
+export type { MountKind, FileSystemSpace } from './mount-space.ts';
 
 /** Where collectors read: the files below /proc and /sys, of a real kernel or of a simulated one. */
 export interface KernelSource {
@@ -27,7 +27,7 @@ export interface KernelSource {
    *
    * @throws AgentError KERNEL_FILE_HUNG if it does not answer, else as `proc` does
    */
-  statfs(mountpoint: string, kind: MountKind): Promise<Space>;
+  statfs(mountpoint: string, kind: MountKind): Promise<FileSystemSpace>;
   /** Gives up on what still waits for an answer. */
   close?(): void;
 }
@@ -66,7 +66,7 @@ export class KernelFiles implements KernelSource {
   readonly #procRoot: string;
   readonly #sysRoot: string;
   readonly #remote = new RemoteStatfs();
-  readonly #mounts = new MountSpace({ local: statfs, remote: (path) => this.#remote.ask(path) });
+  readonly #mounts = new MountSpace({ local: statfs, remote: (path) => this.#remote.statfs(path) });
   /** The f_type of each path, once known: what is mounted there changes before a collector starts, if ever. */
   readonly #types = new Map<string, number>();
   /** Used by one synchronous read after the other. */
@@ -80,7 +80,7 @@ export class KernelFiles implements KernelSource {
   async proc(relativePath: string): Promise<string> {
     const path = join(this.#procRoot, relativePath);
     const type = this.#types.get(path) ?? (await this.#findType(path));
-    return type === PROC_SUPER_MAGIC ? this.#readNow(path) : readText(path);
+    return type === PROC_SUPER_MAGIC ? this.#readSynchronously(path) : readText(path);
   }
 
   async sys(relativePath: string): Promise<string> {
@@ -95,15 +95,15 @@ export class KernelFiles implements KernelSource {
     try {
       return (type === SYSFS_MAGIC ? readdirSync(path) : await readdir(path)).sort();
     } catch (error) {
-      throw kernelFileFault(path, error);
+      throw toKernelFileError(path, error);
     }
   }
 
-  async statfs(mountpoint: string, kind: MountKind): Promise<Space> {
+  async statfs(mountpoint: string, kind: MountKind): Promise<FileSystemSpace> {
     try {
-      return await this.#mounts.of(mountpoint, kind);
+      return await this.#mounts.read(mountpoint, kind);
     } catch (error) {
-      throw error instanceof AgentError ? error : kernelFileFault(mountpoint, error);
+      throw error instanceof AgentError ? error : toKernelFileError(mountpoint, error);
     }
   }
 
@@ -117,18 +117,18 @@ export class KernelFiles implements KernelSource {
       this.#types.set(path, type);
       return type;
     } catch (error) {
-      throw kernelFileFault(path, error);
+      throw toKernelFileError(path, error);
     }
   }
 
-  #readNow(path: string): string {
+  #readSynchronously(path: string): string {
     let length: number | undefined;
     try {
       length = this.#fillBuffer(path);
     } catch (error) {
-      throw kernelFileFault(path, error);
+      throw toKernelFileError(path, error);
     }
-    return textOf(path, length === undefined ? undefined : this.#buffer.subarray(0, length));
+    return decodeText(path, length === undefined ? undefined : this.#buffer.subarray(0, length));
   }
 
   /** As `readBounded` does, into the buffer. */
@@ -163,7 +163,7 @@ export function requireProcRoot(procRoot: string): void {
 }
 
 /** What a failed read means, by the code of its error: KERNEL_FILE_ABSENT or KERNEL_FILE_UNREADABLE. */
-export function kernelFileFault(path: string, cause: unknown): AgentError {
+export function toKernelFileError(path: string, cause: unknown): AgentError {
   const code = codeOf(cause) ?? '';
   if (Object.hasOwn(absentReasons, code)) {
     return new AgentError(`${path} is absent: ${absentReasons[code]}`, { code: 'KERNEL_FILE_ABSENT', cause });
@@ -176,7 +176,7 @@ export function kernelFileFault(path: string, cause: unknown): AgentError {
 }
 
 /** The error for a kernel file whose text is not what the kernel documents; `what` names the line and the fault. */
-export function malformed(path: string, what: string): AgentError {
+export function createMalformedError(path: string, what: string): AgentError {
   return new AgentError(`${path}: ${what}`, {
     code: 'KERNEL_FILE_MALFORMED',
     hint: `Look at ${path}; if this kernel really writes it so, report it together with its text and \`uname -a\`.`,
@@ -184,7 +184,7 @@ export function malformed(path: string, what: string): AgentError {
 }
 
 /** The outcome of a read, or `instead` where this kernel or board does not have the source; other faults pass. */
-export async function whereAbsent<Text, Other>(read: Promise<Text>, instead: Other): Promise<Text | Other> {
+export async function readOptional<Text, Other>(read: Promise<Text>, instead: Other): Promise<Text | Other> {
   try {
     return await read;
   } catch (error) {
@@ -199,10 +199,10 @@ const readOnPool = promisify(read);
 async function readAttribute(path: string): Promise<string> {
   const buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
   const length = await fillFromAttribute(path, buffer).catch((error: unknown) => {
-    throw kernelFileFault(path, error);
+    throw toKernelFileError(path, error);
   });
   // Where pages are larger than the buffer, there may be more.
-  return length === buffer.length ? readText(path) : textOf(path, buffer.subarray(0, length));
+  return length === buffer.length ? readText(path) : decodeText(path, buffer.subarray(0, length));
 }
 
 async function fillFromAttribute(path: string, buffer: Buffer): Promise<number> {
@@ -220,14 +220,14 @@ async function readText(path: string): Promise<string> {
   try {
     bytes = await readBounded(path);
   } catch (error) {
-    throw kernelFileFault(path, error);
+    throw toKernelFileError(path, error);
   }
-  return textOf(path, bytes);
+  return decodeText(path, bytes);
 }
 
 /** Undefined stands for more bytes than may be. */
-function textOf(path: string, bytes: Buffer | undefined): string {
-  if (bytes === undefined) throw malformed(path, `too large, more than ${MAX_FILE_BYTES} bytes`);
+function decodeText(path: string, bytes: Buffer | undefined): string {
+  if (bytes === undefined) throw createMalformedError(path, `too large, more than ${MAX_FILE_BYTES} bytes`);
   return bytes.toString('utf8');
 }
 

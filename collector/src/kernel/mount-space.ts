@@ -5,7 +5,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 export type MountKind = 'local' | 'remote';
 
 /** How large a file system is, and how much of it ordinary users may still fill. */
-export interface Space {
+export interface FileSystemSpace {
   readonly sizeBytes: number;
   readonly availableBytes: number;
   /** How many files it can hold, and how many more; 0 of file systems that know no such bound, such as btrfs and vfat. */
@@ -32,7 +32,7 @@ const MAX_UNANSWERED: Readonly<Record<MountKind, number>> = { local: 2, remote: 
 const HINT = 'See whether its server or its device is still there; `umount -l` takes it away.';
 
 /** How a mount of each kind is asked; a test's answers when the test says so. */
-export interface Asking {
+export interface StatfsCalls {
   readonly local: (path: string) => Promise<BlockCounts>;
   readonly remote: (path: string) => Promise<BlockCounts>;
 }
@@ -45,11 +45,11 @@ export interface Asking {
  */
 export class MountSpace {
   readonly #clock: Clock;
-  readonly #asking: Asking;
+  readonly #calls: StatfsCalls;
   readonly #unanswered = new Map<string, MountKind>();
 
-  constructor(asking: Asking, clock: Clock = systemClock) {
-    this.#asking = asking;
+  constructor(calls: StatfsCalls, clock: Clock = systemClock) {
+    this.#calls = calls;
     this.#clock = clock;
   }
 
@@ -59,34 +59,34 @@ export class MountSpace {
    * @throws AgentError KERNEL_FILE_HUNG if no answer came in time, or none of an earlier question, or it was not asked
    * @throws Error the system's, if the answer was one
    */
-  async of(mountpoint: string, kind: MountKind): Promise<Space> {
-    const obstacle = this.#obstacleTo(mountpoint, kind);
-    if (obstacle !== undefined) throw hung(mountpoint, obstacle);
-    const counts = await this.#inTime(this.#answerOf(mountpoint, kind));
-    if (counts === undefined) throw hung(mountpoint, `no answer within ${DEADLINE_MS / 1000} s`);
+  async read(mountpoint: string, kind: MountKind): Promise<FileSystemSpace> {
+    const obstacle = this.#findObstacle(mountpoint, kind);
+    if (obstacle !== undefined) throw createHungError(mountpoint, obstacle);
+    const counts = await this.#withTimeout(this.#callStatfs(mountpoint, kind));
+    if (counts === undefined) throw createHungError(mountpoint, `no answer within ${DEADLINE_MS / 1000} s`);
     // The unit is f_frsize, which Node does not give; the two differ on some FUSE file systems only, and `stat` gives it.
     const { bsize, blocks, bavail, files, ffree } = counts;
     return { sizeBytes: blocks * bsize, availableBytes: bavail * bsize, files, filesFree: ffree };
   }
 
-  #obstacleTo(mountpoint: string, kind: MountKind): string | undefined {
+  #findObstacle(mountpoint: string, kind: MountKind): string | undefined {
     if (this.#unanswered.has(mountpoint)) return 'it has not answered since it was last asked';
     const open = [...this.#unanswered].flatMap(([path, other]) => (other === kind ? path : []));
     if (open.length < MAX_UNANSWERED[kind]) return undefined;
     return `not asked while there is no answer from ${open.join(' and ')}`;
   }
 
-  async #answerOf(mountpoint: string, kind: MountKind): Promise<BlockCounts> {
+  async #callStatfs(mountpoint: string, kind: MountKind): Promise<BlockCounts> {
     this.#unanswered.set(mountpoint, kind);
     try {
-      return await this.#asking[kind](mountpoint);
+      return await this.#calls[kind](mountpoint);
     } finally {
       this.#unanswered.delete(mountpoint);
     }
   }
 
   /** The answer, or undefined when the deadline comes first; what a late one says is of no use any more. */
-  async #inTime(answer: Promise<BlockCounts>): Promise<BlockCounts | undefined> {
+  async #withTimeout(answer: Promise<BlockCounts>): Promise<BlockCounts | undefined> {
     const answered = new AbortController();
     const late = this.#clock.sleep(DEADLINE_MS, answered.signal).then(() => undefined);
     try {
@@ -97,6 +97,6 @@ export class MountSpace {
   }
 }
 
-function hung(mountpoint: string, why: string): AgentError {
+function createHungError(mountpoint: string, why: string): AgentError {
   return new AgentError(`${mountpoint} hangs: ${why}`, { code: 'KERNEL_FILE_HUNG', hint: HINT });
 }

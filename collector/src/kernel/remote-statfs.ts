@@ -10,27 +10,27 @@ import type { BlockCounts } from './mount-space.ts';
  * ever). A process can be killed. To start one costs a few milliseconds, twice a minute, on boards with such mounts only.
  */
 export class RemoteStatfs {
-  readonly #open = new Set<ChildProcess>();
+  readonly #children = new Set<ChildProcess>();
 
   /**
    * The counts of the file system at a mountpoint.
    *
    * @throws Error the system's, or what `stat` says
    */
-  ask(path: string): Promise<BlockCounts> {
+  statfs(path: string): Promise<BlockCounts> {
     return new Promise((resolve, reject) => {
       const child = execFile('stat', ['-f', '-c', '%S %b %a %c %d', '--', path], (error, stdout, stderr) => {
-        this.#open.delete(child);
+        this.#children.delete(child);
         if (error === null) resolve(parseCounts(stdout));
-        else reject(faultOf(error, stderr.trim()));
+        else reject(toStatError(error, stderr.trim()));
       });
-      this.#open.add(child);
+      this.#children.add(child);
     });
   }
 
   /** Gives up on whatever has not answered. */
   close(): void {
-    for (const child of this.#open) child.kill('SIGKILL');
+    for (const child of this.#children) child.kill('SIGKILL');
   }
 }
 
@@ -40,7 +40,7 @@ function parseCounts(text: string): BlockCounts {
 }
 
 /** In the words of `stat`, and with the code that Node would give for a path that is not there. */
-function faultOf(error: Error, said: string): Error {
+function toStatError(error: Error, said: string): Error {
   if (said === '') return new Error(`stat -f cannot be run: ${error.message}`, { cause: error });
   const isGone = said.endsWith('No such file or directory');
   return Object.assign(new Error(said, { cause: error }), isGone ? { code: 'ENOENT' } : {});

@@ -1,14 +1,21 @@
-import { kernelFileFault, type KernelSource, type Space } from './kernel-files.ts';
-import { procTexts, sysTexts, valueAt, type BoardSize, type Swing, type TextAt } from './simulated-texts.ts';
+import { toKernelFileError, type KernelSource, type FileSystemSpace } from './kernel-files.ts';
+import {
+  createProcTexts,
+  createSysTexts,
+  computeValue,
+  type DeviceSize,
+  type Swing,
+  type SimulatedText,
+} from './simulated-texts.ts';
 
 /** What a simulated board is made from. */
-export interface SimulatedBoard extends Partial<BoardSize> {
+export interface SimulatedKernelOptions extends Partial<DeviceSize> {
   /** Milliseconds since the simulation began: at least 0 and never going back. All text follows from it. */
   readonly elapsedMs: () => number;
 }
 
 /** What a board has unless told; at least one core, one disk and two interfaces. */
-const SMALL_BOARD: BoardSize = { cores: 4, disks: 1, interfaces: 2, zones: 2 };
+const SMALL_BOARD: DeviceSize = { cores: 4, disks: 1, interfaces: 2, zones: 2 };
 
 /** The board has been up for an hour when the simulation begins, so that counters start with something in them. */
 const UPTIME_AT_START_S = 3600;
@@ -19,39 +26,39 @@ const UPTIME_AT_START_S = 3600;
  */
 export class SimulatedKernel implements KernelSource {
   readonly #elapsedMs: () => number;
-  readonly #proc: ReadonlyMap<string, TextAt>;
-  readonly #sys: ReadonlyMap<string, TextAt>;
+  readonly #proc: ReadonlyMap<string, SimulatedText>;
+  readonly #sys: ReadonlyMap<string, SimulatedText>;
 
-  constructor({ elapsedMs, ...size }: SimulatedBoard) {
+  constructor({ elapsedMs, ...size }: SimulatedKernelOptions) {
     this.#elapsedMs = elapsedMs;
-    this.#proc = procTexts({ ...SMALL_BOARD, ...size });
-    this.#sys = sysTexts({ ...SMALL_BOARD, ...size });
+    this.#proc = createProcTexts({ ...SMALL_BOARD, ...size });
+    this.#sys = createSysTexts({ ...SMALL_BOARD, ...size });
   }
 
   async proc(relativePath: string): Promise<string> {
     const text = this.#proc.get(relativePath);
-    if (text === undefined) throw noSuchFile(`/proc/${relativePath}`);
+    if (text === undefined) throw createAbsentError(`/proc/${relativePath}`);
     return text(this.#uptimeS());
   }
 
   async sys(relativePath: string): Promise<string> {
     const text = this.#sys.get(relativePath);
-    if (text === undefined) throw noSuchFile(`/sys/${relativePath}`);
+    if (text === undefined) throw createAbsentError(`/sys/${relativePath}`);
     return text(this.#uptimeS());
   }
 
   async sysEntries(relativeDirectory: string): Promise<readonly string[]> {
     const prefix = `${relativeDirectory}/`;
     const below = [...this.#sys.keys()].filter((path) => path.startsWith(prefix));
-    if (below.length === 0) throw noSuchFile(`/sys/${relativeDirectory}`);
+    if (below.length === 0) throw createAbsentError(`/sys/${relativeDirectory}`);
     return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] as string))].sort();
   }
 
-  async statfs(mountpoint: string): Promise<Space> {
+  async statfs(mountpoint: string): Promise<FileSystemSpace> {
     const fileSystem = fileSystems.get(mountpoint);
-    if (fileSystem === undefined) throw noSuchFile(mountpoint);
+    if (fileSystem === undefined) throw createAbsentError(mountpoint);
     const { sizeBytes, used, files } = fileSystem;
-    const free = 1 - valueAt(this.#uptimeS(), used);
+    const free = 1 - computeValue(this.#uptimeS(), used);
     return { sizeBytes, availableBytes: Math.round(sizeBytes * free), files, filesFree: Math.round(files * free) };
   }
 
@@ -68,6 +75,6 @@ const fileSystems: ReadonlyMap<string, { readonly sizeBytes: number; readonly fi
   ]);
 
 /** What the real door answers for a file that is not there. */
-function noSuchFile(path: string): Error {
-  return kernelFileFault(path, Object.assign(new Error('the simulated kernel has no such file'), { code: 'ENOENT' }));
+function createAbsentError(path: string): Error {
+  return toKernelFileError(path, Object.assign(new Error('the simulated kernel has no such file'), { code: 'ENOENT' }));
 }

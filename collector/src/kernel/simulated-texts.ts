@@ -1,8 +1,8 @@
 /** The text of a file by the seconds that the simulated board has been up. */
-export type TextAt = (uptimeS: number) => string;
+export type SimulatedText = (uptimeS: number) => string;
 
 /** How much of everything a simulated board has. */
-export interface BoardSize {
+export interface DeviceSize {
   readonly cores: number;
   readonly disks: number;
   readonly interfaces: number;
@@ -17,28 +17,28 @@ const SWAP_TOTAL_KB = 1_048_572;
 const CORES_PER_POLICY = 4;
 
 /** Every file below /proc, by its path. */
-export function procTexts({ cores, disks, interfaces }: BoardSize): Map<string, TextAt> {
-  return new Map<string, TextAt>([
-    ['stat', (uptimeS) => statText(uptimeS, cores)],
-    ['meminfo', meminfoText],
-    ['diskstats', (uptimeS) => diskstatsText(uptimeS, diskNames(disks))],
-    ['net/dev', (uptimeS) => netDevText(uptimeS, interfaces)],
-    ['loadavg', (uptimeS) => loadavgText(uptimeS, cores)],
-    ['uptime', (uptimeS) => uptimeText(uptimeS, cores)],
-    ['pressure/cpu', (uptimeS) => pressureText(uptimeS, { some: 0.04, full: 0 })],
-    ['pressure/memory', (uptimeS) => pressureText(uptimeS, { some: 0.002, full: 0.001 })],
-    ['pressure/io', (uptimeS) => pressureText(uptimeS, { some: 0.02, full: 0.015 })],
-    ['self/mountinfo', mountinfoText],
+export function createProcTexts({ cores, disks, interfaces }: DeviceSize): Map<string, SimulatedText> {
+  return new Map<string, SimulatedText>([
+    ['stat', (uptimeS) => formatStat(uptimeS, cores)],
+    ['meminfo', formatMeminfo],
+    ['diskstats', (uptimeS) => formatDiskstats(uptimeS, listDiskNames(disks))],
+    ['net/dev', (uptimeS) => formatNetDev(uptimeS, interfaces)],
+    ['loadavg', (uptimeS) => formatLoadavg(uptimeS, cores)],
+    ['uptime', (uptimeS) => formatUptime(uptimeS, cores)],
+    ['pressure/cpu', (uptimeS) => formatPressure(uptimeS, { some: 0.04, full: 0 })],
+    ['pressure/memory', (uptimeS) => formatPressure(uptimeS, { some: 0.002, full: 0.001 })],
+    ['pressure/io', (uptimeS) => formatPressure(uptimeS, { some: 0.02, full: 0.015 })],
+    ['self/mountinfo', formatMountinfo],
     // No boot_id: one that is invented would make all boots of a real clock one.
     ['sys/kernel/osrelease', () => '6.1.0-simulated\n'],
   ]);
 }
 
 /** Every file below /sys, by its path. */
-export function sysTexts({ cores, disks, zones }: BoardSize): Map<string, TextAt> {
-  const texts = new Map<string, TextAt>();
+export function createSysTexts({ cores, disks, zones }: DeviceSize): Map<string, SimulatedText> {
+  const texts = new Map<string, SimulatedText>();
   const always = (path: string, text: string | number) => texts.set(path, () => `${text}\n`);
-  for (const disk of ['loop0', ...diskNames(disks)]) always(`block/${disk}/queue/logical_block_size`, 512);
+  for (const disk of ['loop0', ...listDiskNames(disks)]) always(`block/${disk}/queue/logical_block_size`, 512);
   always('block/mmcblk0/device/life_time', '0x02 0x01');
   always('block/mmcblk0/device/pre_eol_info', '0x01');
   for (let zone = 0; zone < zones; zone++) {
@@ -47,14 +47,14 @@ export function sysTexts({ cores, disks, zones }: BoardSize): Map<string, TextAt
       zone === 0 ? { mean: 52, swing: 0.15, periodS: 240 } : { mean: 48, swing: 0.1, periodS: 330, phase: zone - 1 };
     texts.set(
       `class/thermal/thermal_zone${zone}/temp`,
-      (uptimeS) => `${Math.round(1000 * valueAt(uptimeS, warmth))}\n`,
+      (uptimeS) => `${Math.round(1000 * computeValue(uptimeS, warmth))}\n`,
     );
   }
   always('class/thermal/cooling_device0/type', 'pwm-fan');
   always('class/thermal/cooling_device0/max_state', 4);
   texts.set(
     'class/thermal/cooling_device0/cur_state',
-    (uptimeS) => `${Math.round(valueAt(uptimeS, { mean: 2, swing: 0.9, periodS: 240 }))}\n`,
+    (uptimeS) => `${Math.round(computeValue(uptimeS, { mean: 2, swing: 0.9, periodS: 240 }))}\n`,
   );
   for (let policy = 0; policy < cores; policy += CORES_PER_POLICY) {
     const path = `devices/system/cpu/cpufreq/policy${policy}`;
@@ -62,12 +62,15 @@ export function sysTexts({ cores, disks, zones }: BoardSize): Map<string, TextAt
     always(`${path}/scaling_max_freq`, 1_800_000);
     const clock = { mean: 1_104_000, swing: 0.6, periodS: 90, phase: policy };
     // In the steps of a table, as hardware has them.
-    texts.set(`${path}/scaling_cur_freq`, (uptimeS) => `${Math.round(valueAt(uptimeS, clock) / 24_000) * 24_000}\n`);
+    texts.set(
+      `${path}/scaling_cur_freq`,
+      (uptimeS) => `${Math.round(computeValue(uptimeS, clock) / 24_000) * 24_000}\n`,
+    );
   }
   return texts;
 }
 
-function diskNames(count: number): string[] {
+function listDiskNames(count: number): string[] {
   return [
     'mmcblk0',
     ...Array.from({ length: count - 1 }, (_, index) => `sd${String.fromCharCode('a'.charCodeAt(0) + index)}`),
@@ -83,12 +86,12 @@ export interface Swing {
 }
 
 /** The value at a moment. */
-export function valueAt(uptimeS: number, { mean, swing, periodS, phase = 0 }: Swing): number {
+export function computeValue(uptimeS: number, { mean, swing, periodS, phase = 0 }: Swing): number {
   return mean * (1 + swing * Math.sin((2 * Math.PI * uptimeS) / periodS + phase));
 }
 
 /** The integral of `valueAt` from boot on, in closed form: a counter that rises at that rate and never falls. */
-function countAt(uptimeS: number, { mean, swing, periodS, phase = 0 }: Swing): number {
+function computeCount(uptimeS: number, { mean, swing, periodS, phase = 0 }: Swing): number {
   const angle = (2 * Math.PI * uptimeS) / periodS + phase;
   return Math.floor(mean * (uptimeS + ((swing * periodS) / (2 * Math.PI)) * (Math.cos(phase) - Math.cos(angle))));
 }
@@ -97,11 +100,11 @@ function countAt(uptimeS: number, { mean, swing, periodS, phase = 0 }: Swing): n
 const BUSY_PERCENT = 26;
 
 /** user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice of one core, in ticks. */
-function coreTicks(uptimeS: number, core: number): number[] {
+function computeCoreTicks(uptimeS: number, core: number): number[] {
   const load = { swing: 0.8, periodS: 90, phase: core };
-  const share = (percent: number) => countAt(uptimeS, { ...load, mean: (percent * TICKS_PER_SECOND) / 100 });
+  const share = (percent: number) => computeCount(uptimeS, { ...load, mean: (percent * TICKS_PER_SECOND) / 100 });
   // Idle time swings the other way, so that every core's ticks add up to about one hundred a second.
-  const idle = countAt(uptimeS, {
+  const idle = computeCount(uptimeS, {
     mean: ((100 - BUSY_PERCENT) * TICKS_PER_SECOND) / 100,
     swing: (load.swing * BUSY_PERCENT) / (100 - BUSY_PERCENT),
     periodS: load.periodS,
@@ -110,16 +113,16 @@ function coreTicks(uptimeS: number, core: number): number[] {
   return [share(15), share(1), share(7), idle, share(1), share(0.5), share(1.5), 0, 0, 0];
 }
 
-function statText(uptimeS: number, cores: number): string {
-  const each = Array.from({ length: cores }, (_, core) => coreTicks(uptimeS, core));
+function formatStat(uptimeS: number, cores: number): string {
+  const each = Array.from({ length: cores }, (_, core) => computeCoreTicks(uptimeS, core));
   const all = each.reduce((sum, ticks) => sum.map((value, mode) => value + (ticks[mode] ?? 0)));
   const lines = each.map((ticks, core) => `cpu${core} ${ticks.join(' ')}`);
-  return `${[`cpu  ${all.join(' ')}`, ...lines, `intr ${countAt(uptimeS, { mean: 800, swing: 0.5, periodS: 90 })} 0`, `ctxt ${countAt(uptimeS, { mean: 1500, swing: 0.5, periodS: 90 })}`, `processes ${countAt(uptimeS, { mean: 2, swing: 0.5, periodS: 90 })}`, 'procs_running 1', 'procs_blocked 0'].join('\n')}\n`;
+  return `${[`cpu  ${all.join(' ')}`, ...lines, `intr ${computeCount(uptimeS, { mean: 800, swing: 0.5, periodS: 90 })} 0`, `ctxt ${computeCount(uptimeS, { mean: 1500, swing: 0.5, periodS: 90 })}`, `processes ${computeCount(uptimeS, { mean: 2, swing: 0.5, periodS: 90 })}`, 'procs_running 1', 'procs_blocked 0'].join('\n')}\n`;
 }
 
-function meminfoText(uptimeS: number): string {
-  const availableKb = Math.round(valueAt(uptimeS, { mean: 0.6 * MEM_TOTAL_KB, swing: 0.1, periodS: 300 }));
-  const swapUsedKb = Math.round(valueAt(uptimeS, { mean: 0.05 * SWAP_TOTAL_KB, swing: 0.5, periodS: 600 }));
+function formatMeminfo(uptimeS: number): string {
+  const availableKb = Math.round(computeValue(uptimeS, { mean: 0.6 * MEM_TOTAL_KB, swing: 0.1, periodS: 300 }));
+  const swapUsedKb = Math.round(computeValue(uptimeS, { mean: 0.05 * SWAP_TOTAL_KB, swing: 0.5, periodS: 600 }));
   const amounts = {
     MemTotal: MEM_TOTAL_KB,
     MemFree: Math.round(availableKb / 3),
@@ -134,9 +137,9 @@ function meminfoText(uptimeS: number): string {
     .join('');
 }
 
-function diskstatsText(uptimeS: number, [card, ...others]: readonly string[]): string {
-  const reads = countAt(uptimeS, { mean: 3, swing: 0.9, periodS: 120 });
-  const writes = countAt(uptimeS, { mean: 12, swing: 0.6, periodS: 60 });
+function formatDiskstats(uptimeS: number, [card, ...others]: readonly string[]): string {
+  const reads = computeCount(uptimeS, { mean: 3, swing: 0.9, periodS: 120 });
+  const writes = computeCount(uptimeS, { mean: 12, swing: 0.6, periodS: 60 });
   // A read of 64 and a write of 24 sectors on the mean; everything goes to the second partition.
   const done = `${reads} 0 ${reads * 64} ${reads} ${writes} 0 ${writes * 24} ${writes * 4}`;
   const traffic = `${done} 0 ${writes} ${writes * 5} 0 0 0 0 0 0`;
@@ -151,12 +154,12 @@ function diskstatsText(uptimeS: number, [card, ...others]: readonly string[]): s
   return `${devices.join('\n')}\n`;
 }
 
-function netDevText(uptimeS: number, interfaces: number): string {
+function formatNetDev(uptimeS: number, interfaces: number): string {
   const columns = (rx: number, tx: number, dropped: number) =>
     `${rx * 700} ${rx} 0 ${dropped} 0 0 0 0 ${tx * 300} ${tx} 0 0 0 0 0 0`;
-  const lo = countAt(uptimeS, { mean: 5, swing: 0, periodS: 60 });
-  const received = countAt(uptimeS, { mean: 80, swing: 0.7, periodS: 75 });
-  const sent = countAt(uptimeS, { mean: 60, swing: 0.7, periodS: 75 });
+  const lo = computeCount(uptimeS, { mean: 5, swing: 0, periodS: 60 });
+  const received = computeCount(uptimeS, { mean: 80, swing: 0.7, periodS: 75 });
+  const sent = computeCount(uptimeS, { mean: 60, swing: 0.7, periodS: 75 });
   return [
     'Inter-|   Receive                                                |  Transmit',
     ' face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed',
@@ -168,27 +171,30 @@ function netDevText(uptimeS: number, interfaces: number): string {
   ].join('\n');
 }
 
-function loadavgText(uptimeS: number, cores: number): string {
+function formatLoadavg(uptimeS: number, cores: number): string {
   const load = { mean: (cores * BUSY_PERCENT) / 100, swing: 0.5 };
-  const averages = [90, 300, 900].map((periodS) => valueAt(uptimeS, { ...load, periodS }).toFixed(2));
+  const averages = [90, 300, 900].map((periodS) => computeValue(uptimeS, { ...load, periodS }).toFixed(2));
   return `${averages.join(' ')} 1/163 4242\n`;
 }
 
-function uptimeText(uptimeS: number, cores: number): string {
-  const idleS = Array.from({ length: cores }, (_, core) => (coreTicks(uptimeS, core)[3] ?? 0) / TICKS_PER_SECOND);
+function formatUptime(uptimeS: number, cores: number): string {
+  const idleS = Array.from(
+    { length: cores },
+    (_, core) => (computeCoreTicks(uptimeS, core)[3] ?? 0) / TICKS_PER_SECOND,
+  );
   return `${uptimeS.toFixed(2)} ${idleS.reduce((sum, one) => sum + one, 0).toFixed(2)}\n`;
 }
 
 /** `shares` are those of the time in which tasks are stalled; the averages are not simulated. */
-function pressureText(uptimeS: number, shares: Readonly<Record<'some' | 'full', number>>): string {
+function formatPressure(uptimeS: number, shares: Readonly<Record<'some' | 'full', number>>): string {
   const line = (kind: 'some' | 'full') => {
-    const microseconds = countAt(uptimeS, { mean: shares[kind] * 1_000_000, swing: 0.9, periodS: 90 });
+    const microseconds = computeCount(uptimeS, { mean: shares[kind] * 1_000_000, swing: 0.9, periodS: 90 });
     return `${kind} avg10=0.00 avg60=0.00 avg300=0.00 total=${microseconds}\n`;
   };
   return line('some') + line('full');
 }
 
-function mountinfoText(): string {
+function formatMountinfo(): string {
   return [
     '26 1 179:2 / / rw,noatime shared:1 - ext4 /dev/mmcblk0p2 rw',
     '27 26 0:21 / /proc rw,relatime shared:2 - proc proc rw',

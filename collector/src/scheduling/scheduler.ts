@@ -9,7 +9,7 @@ import type { CollectorHealth, CollectorStatus } from '@thugshells/shared/state/
 import { noCounters } from '../store/status/collector-status.ts';
 import { instantOf } from '../store/clock/clock-epochs.ts';
 import type { Collector } from '../collectors/collector.ts';
-import { readingsIn } from '../collectors/readers/partial-result.ts';
+import { extractReadings } from '../collectors/readers/partial-result.ts';
 import type { CommitBatcher } from './commit-batcher.ts';
 import type { SeriesLimit } from './series-limit.ts';
 import type { Store } from '../store/store.ts';
@@ -199,7 +199,7 @@ async function collect(collector: Collector, monotonicMs: number): Promise<Scrap
     return { readings: await collector.collect({ monotonicMs }), health: 'ok', message: '' };
   } catch (error) {
     const health = codeOf(error) === 'KERNEL_FILE_ABSENT' ? 'absent' : 'failing';
-    return { readings: readingsIn(error), health, message: messageOf(error), error };
+    return { readings: extractReadings(error), health, message: messageOf(error), error };
   }
 }
 

@@ -19,8 +19,8 @@ export const collecting = [
   {
     why: 'counts a waiting interface at every scrape',
     file: 'collector/src/collectors/readers/interface-limit.ts',
-    find: 'if (!this.#waiting.has(name)) this',
-    replace: "if (!this.#waiting.has(name) || name !== '') this",
+    find: 'if (!this.#unreported.has(name)) this',
+    replace: "if (!this.#unreported.has(name) || name !== '') this",
     tests: ['collector/collectors/readers/interface-limit'],
   },
   {
@@ -69,8 +69,8 @@ export const collecting = [
   {
     why: 'takes free memory for available memory',
     file: 'collector/src/collectors/memory.ts',
-    find: "amounts.get('MemAvailable') ?? bytesOf",
-    replace: "amounts.get('MemFree') ?? bytesOf",
+    find: "amounts.get('MemAvailable') ?? requireBytes",
+    replace: "amounts.get('MemFree') ?? requireBytes",
     tests: ['collector/collectors/memory'],
   },
   {
@@ -90,8 +90,8 @@ export const collecting = [
   {
     why: 'loses what a collector read before it failed',
     file: 'collector/src/scheduling/scheduler.ts',
-    find: 'readings: readingsIn(error), health',
-    replace: 'readings: readingsIn(error).slice(0, 0), health',
+    find: 'readings: extractReadings(error), health',
+    replace: 'readings: extractReadings(error).slice(0, 0), health',
     tests: ['collector/scheduling/scheduler'],
   },
   {

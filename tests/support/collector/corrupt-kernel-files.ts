@@ -10,9 +10,9 @@ import {
   type CollectorName,
   type CollectorOptions,
 } from '../../../collector/src/collectors/table.ts';
-import { readingsIn } from '../../../collector/src/collectors/readers/partial-result.ts';
+import { extractReadings } from '../../../collector/src/collectors/readers/partial-result.ts';
 import type { KernelSource } from '../../../collector/src/kernel/kernel-files.ts';
-import { byIdentity, RecordedKernel, recordingOf } from './text-kernel.ts';
+import { indexByIdentity, RecordedKernel, findRecording } from './text-kernel.ts';
 
 /** Everything is reported, so that no damage hides behind a filter. */
 const OPTIONS: CollectorOptions = {
@@ -39,22 +39,22 @@ const MORE_HARDWARE: Readonly<Record<string, string>> = {
 };
 
 /** What a collector read, and what it failed of. */
-export interface Outcome {
+export interface CollectorOutcome {
   readonly readings: Readonly<Record<string, number | string>>;
   /** Empty where nothing was at fault. */
   readonly failure: string;
 }
-export type Read = Readonly<Record<CollectorName, Outcome>>;
+export type OutcomesByCollector = Readonly<Record<CollectorName, CollectorOutcome>>;
 
 /** A folder with a board that has something for every source of every collector, for a test to damage. */
-export class DamagedBoard {
+export class CorruptibleDevice {
   readonly folder: string;
 
   constructor(folder: string) {
     this.folder = folder;
     for (const board of ['raspberry-pi-3b', 'x86-board'] as const) {
       for (const part of board === 'x86-board' ? ['proc', 'proc-later', 'sys'] : ['sys']) {
-        cpSync(join(recordingOf(board), part), join(folder, part), { recursive: true });
+        cpSync(join(findRecording(board), part), join(folder, part), { recursive: true });
       }
     }
     // The Raspberry Pi's only chip is the mirror of its zone, and would hide what the other board has in its place.
@@ -98,7 +98,7 @@ export class DamagedBoard {
   }
 
   /** Reads the board at its first moment and then at its second one. */
-  async read(): Promise<Read> {
+  async read(): Promise<OutcomesByCollector> {
     let kernel = new RecordedKernel('', 'x86-board', this.folder);
     const door: KernelSource = {
       proc: (path) => kernel.proc(path),
@@ -107,19 +107,19 @@ export class DamagedBoard {
       statfs: (path, kind) => kernel.statfs(path, kind),
     };
     const collectors = collectorNames.map((name) => COLLECTORS[name]({ kernel: door, options: OPTIONS }));
-    for (const collector of collectors) await outcomeOf(collector, 0);
+    for (const collector of collectors) await collectOutcome(collector, 0);
     kernel = new RecordedKernel('-later', 'x86-board', this.folder);
-    const outcomes: [string, Outcome][] = [];
-    for (const collector of collectors) outcomes.push([collector.name, await outcomeOf(collector, BETWEEN_MS)]);
-    return Object.fromEntries(outcomes) as Read;
+    const outcomes: [string, CollectorOutcome][] = [];
+    for (const collector of collectors) outcomes.push([collector.name, await collectOutcome(collector, BETWEEN_MS)]);
+    return Object.fromEntries(outcomes) as OutcomesByCollector;
   }
 }
 
-async function outcomeOf(collector: Collector, monotonicMs: number): Promise<Outcome> {
+async function collectOutcome(collector: Collector, monotonicMs: number): Promise<CollectorOutcome> {
   try {
-    return { readings: byIdentity(await collector.collect({ monotonicMs })), failure: '' };
+    return { readings: indexByIdentity(await collector.collect({ monotonicMs })), failure: '' };
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
-    return { readings: byIdentity(readingsIn(error)), failure: error.message };
+    return { readings: indexByIdentity(extractReadings(error)), failure: error.message };
   }
 }

@@ -6,33 +6,33 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { Collector } from '../../../collector/src/collectors/collector.ts';
 import {
   KernelFiles,
-  kernelFileFault,
+  toKernelFileError,
   type KernelSource,
   type MountKind,
-  type Space,
+  type FileSystemSpace,
 } from '../../../collector/src/kernel/kernel-files.ts';
 
 /** The recorded boards; the README of each says where it comes from. */
-export const BOARDS = ['x86-vm', 'x86-board', 'raspberry-pi-3b'] as const;
-export type Board = (typeof BOARDS)[number];
+export const RECORDED_DEVICES = ['x86-vm', 'x86-board', 'raspberry-pi-3b'] as const;
+export type RecordedDevice = (typeof RECORDED_DEVICES)[number];
 
 /** The folder of a recording. */
-export function recordingOf(board: Board): string {
+export function findRecording(board: RecordedDevice): string {
   return join(import.meta.dirname, '../../fixtures', board);
 }
 
 /** The text of a recorded file, such as `proc-later/stat`. */
-export function recorded(relativePath: string, board: Board = 'x86-vm'): string {
-  return readFileSync(join(recordingOf(board), relativePath), 'utf8');
+export function readRecorded(relativePath: string, board: RecordedDevice = 'x86-vm'): string {
+  return readFileSync(join(findRecording(board), relativePath), 'utf8');
 }
 
 /** A kernel whose files are the texts it was given; a test changes them between two scrapes. */
 export class TextKernel implements KernelSource {
   readonly files: Map<string, string>;
   /** By mountpoint: what it answers, or throws. */
-  readonly spaces = new Map<string, Space | Error>();
+  readonly spaces = new Map<string, FileSystemSpace | Error>();
   /** By path: what reading it throws, where it is there and cannot be read. */
-  readonly faults = new Map<string, Error>();
+  readonly errors = new Map<string, Error>();
 
   constructor(files: Readonly<Record<string, string>> = {}) {
     this.files = new Map(Object.entries(files));
@@ -50,44 +50,44 @@ export class TextKernel implements KernelSource {
   async sysEntries(relativeDirectory: string): Promise<readonly string[]> {
     const prefix = `sys/${relativeDirectory}/`;
     const below = [...this.files.keys()].filter((path) => path.startsWith(prefix));
-    if (below.length === 0) throw absent(prefix);
+    if (below.length === 0) throw createAbsentError(prefix);
     return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].filter(
       (name) => name !== '',
     );
   }
 
-  async statfs(mountpoint: string): Promise<Space> {
-    const space = this.spaces.get(mountpoint) ?? absent(mountpoint);
+  async statfs(mountpoint: string): Promise<FileSystemSpace> {
+    const space = this.spaces.get(mountpoint) ?? createAbsentError(mountpoint);
     if (space instanceof Error) throw space;
     return space;
   }
 
   #text(path: string): string {
-    const fault = this.faults.get(path);
+    const fault = this.errors.get(path);
     if (fault !== undefined) throw fault;
     const text = this.files.get(path);
-    if (text === undefined) throw absent(path);
+    if (text === undefined) throw createAbsentError(path);
     return text;
   }
 }
 
-function absent(path: string): Error {
-  return kernelFault(path, 'ENOENT');
+function createAbsentError(path: string): Error {
+  return createKernelError(path, 'ENOENT');
 }
 
 /** What the door throws when the system answers with this code. */
-export function kernelFault(path: string, code: string): Error {
-  return kernelFileFault(path, Object.assign(new Error(`${code}: ${path}`), { code }));
+export function createKernelError(path: string, code: string): Error {
+  return toKernelFileError(path, Object.assign(new Error(`${code}: ${path}`), { code }));
 }
 
 /** A recorded board at one of the two moments: its files, and the space of its mounts as statfs(2) gave it. */
 export class RecordedKernel extends KernelFiles {
-  readonly #spaces: ReadonlyMap<string, Space>;
+  readonly #spaces: ReadonlyMap<string, FileSystemSpace>;
 
   /** `folder` has the files in place of the recording. */
-  constructor(moment: '' | '-later' = '', board: Board = 'x86-vm', folder = recordingOf(board)) {
+  constructor(moment: '' | '-later' = '', board: RecordedDevice = 'x86-vm', folder = findRecording(board)) {
     super({ procRoot: join(folder, `proc${moment}`), sysRoot: join(folder, 'sys') });
-    const lines = recorded(`statfs${moment}`, board).split('\n').slice(0, -1);
+    const lines = readRecorded(`statfs${moment}`, board).split('\n').slice(0, -1);
     this.#spaces = new Map(
       lines.map((line) => {
         // The mountpoint comes after the counts, of which there are those of inodes where they were recorded.
@@ -102,15 +102,15 @@ export class RecordedKernel extends KernelFiles {
     );
   }
 
-  override async statfs(mountpoint: string, _kind: MountKind): Promise<Space> {
+  override async statfs(mountpoint: string, _kind: MountKind): Promise<FileSystemSpace> {
     const space = this.#spaces.get(mountpoint);
-    if (space === undefined) throw absent(mountpoint);
+    if (space === undefined) throw createAbsentError(mountpoint);
     return space;
   }
 }
 
 /** Readings by series and labels, as `cpu.usage_percent{core=all}`; a series that comes twice is an error. */
-export function byIdentity(readings: readonly Reading[]): Record<string, number | string> {
+export function indexByIdentity(readings: readonly Reading[]): Record<string, number | string> {
   const values: Record<string, number | string> = {};
   for (const { series, labels, value } of readings) {
     const pairs = Object.entries(labels).map(([name, label]) => `${name}=${label}`);
@@ -122,11 +122,11 @@ export function byIdentity(readings: readonly Reading[]): Record<string, number 
 }
 
 /** Gives a collector several texts of one file, ten seconds apart, and returns what it read of the last. */
-export async function scrapes(collector: Collector, kernel: TextKernel, path: string, texts: readonly string[]) {
+export async function scrapeTexts(collector: Collector, kernel: TextKernel, path: string, texts: readonly string[]) {
   let readings: readonly Reading[] = [];
   for (const [index, text] of texts.entries()) {
     kernel.files.set(path, text);
     readings = await collector.collect({ monotonicMs: 5_000 + index * 10_000 });
   }
-  return byIdentity(readings);
+  return indexByIdentity(readings);
 }

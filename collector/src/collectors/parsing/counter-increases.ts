@@ -17,7 +17,7 @@ export class CounterIncreases<Name extends string> {
    * when any of its counters went back: it was reset or wrapped around, and then its other counters cannot be told
    * from ones that started again too.
    */
-  upTo(now: ReadonlyMap<string, Counters<Name>>): Map<string, Counters<Name>> {
+  update(now: ReadonlyMap<string, Counters<Name>>): Map<string, Counters<Name>> {
     const before = this.#before;
     this.#before = now;
     const increases = new Map<string, Counters<Name>>();

@@ -1,6 +1,6 @@
 import type { AgentError } from '@thugshells/shared/errors.ts';
 
-import { malformed } from '../../kernel/kernel-files.ts';
+import { createMalformedError } from '../../kernel/kernel-files.ts';
 
 /** One line of a kernel file, with what an error needs to name it. */
 export interface KernelLine {
@@ -19,13 +19,13 @@ const MAX_LINES = 50_000;
  *
  * @throws AgentError KERNEL_FILE_MALFORMED for a text that is empty, cut, or of more lines than a kernel writes
  */
-export function linesOf(path: string, text: string): KernelLine[] {
-  if (text === '') throw malformed(path, 'empty');
+export function splitLines(path: string, text: string): KernelLine[] {
+  if (text === '') throw createMalformedError(path, 'empty');
   const pieces = text.split('\n', MAX_LINES + 2);
-  if (pieces.length > MAX_LINES + 1) throw malformed(path, `more than ${MAX_LINES} lines`);
+  if (pieces.length > MAX_LINES + 1) throw createMalformedError(path, `more than ${MAX_LINES} lines`);
   const lines = pieces.map((line, index) => ({ path, number: index + 1, text: line }));
   const rest = lines.pop();
-  if (rest !== undefined && rest.text !== '') throw malformedLine(rest, 'cut short, no newline at its end');
+  if (rest !== undefined && rest.text !== '') throw createLineError(rest, 'cut short, no newline at its end');
   return lines;
 }
 
@@ -34,14 +34,14 @@ export function linesOf(path: string, text: string): KernelLine[] {
  *
  * @throws AgentError KERNEL_FILE_MALFORMED for no line, or several
  */
-export function onlyLine(path: string, text: string): KernelLine {
-  const [line, ...more] = linesOf(path, text);
-  if (line === undefined || more.length > 0) throw malformed(path, 'not one line');
+export function parseSingleLine(path: string, text: string): KernelLine {
+  const [line, ...more] = splitLines(path, text);
+  if (line === undefined || more.length > 0) throw createMalformedError(path, 'not one line');
   return line;
 }
 
 /** The blank-separated fields of a line. */
-export function fieldsOf(text: string): string[] {
+export function splitFields(text: string): string[] {
   return text.split(/[ \t]+/).filter((field) => field !== '');
 }
 
@@ -54,8 +54,8 @@ const decimal = /^[0-9]{1,20}$/;
  *
  * @throws AgentError KERNEL_FILE_MALFORMED for a field that is no such integer
  */
-export function decimalOf(line: KernelLine, field: string): number {
-  if (!decimal.test(field)) throw malformedLine(line, `${quoted(field)} is not a number`);
+export function parseDecimal(line: KernelLine, field: string): number {
+  if (!decimal.test(field)) throw createLineError(line, `${quote(field)} is not a number`);
   return Number(field);
 }
 
@@ -64,11 +64,11 @@ export function decimalOf(line: KernelLine, field: string): number {
  *
  * @throws AgentError KERNEL_FILE_MALFORMED for too few fields, or one that is no integer
  */
-export function decimalsOf(line: KernelLine, fields: readonly string[], atLeast: number): number[] {
+export function parseDecimals(line: KernelLine, fields: readonly string[], atLeast: number): number[] {
   if (fields.length < atLeast) {
-    throw malformedLine(line, `${fields.length} numbers where at least ${atLeast} are expected`);
+    throw createLineError(line, `${fields.length} numbers where at least ${atLeast} are expected`);
   }
-  return fields.map((field) => decimalOf(line, field));
+  return fields.map((field) => parseDecimal(line, field));
 }
 
 /**
@@ -76,19 +76,19 @@ export function decimalsOf(line: KernelLine, fields: readonly string[], atLeast:
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
-export function numberLine(path: string, text: string): number {
-  const line = onlyLine(path, text);
-  return decimalOf(line, line.text);
+export function parseNumberFile(path: string, text: string): number {
+  const line = parseSingleLine(path, text);
+  return parseDecimal(line, line.text);
 }
 
 /**
- * As `numberLine`, for a size, which cannot be 0.
+ * As `parseNumberFile`, for a size, which cannot be 0.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseSizeFile(path: string, text: string): number {
-  const size = numberLine(path, text);
-  if (size === 0) throw malformed(path, '0 is not a size');
+  const size = parseNumberFile(path, text);
+  if (size === 0) throw createMalformedError(path, '0 is not a size');
   return size;
 }
 
@@ -100,17 +100,17 @@ const hexadecimal = /^(0x)?[0-9a-f]{1,8}$/;
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
-export function hexFields(path: string, text: string, count: number): number[] {
-  const line = onlyLine(path, text);
-  const fields = fieldsOf(line.text);
-  if (fields.length !== count) throw malformedLine(line, `${fields.length} numbers where ${count} are expected`);
+export function parseHexFile(path: string, text: string, count: number): number[] {
+  const line = parseSingleLine(path, text);
+  const fields = splitFields(line.text);
+  if (fields.length !== count) throw createLineError(line, `${fields.length} numbers where ${count} are expected`);
   const wrong = fields.find((field) => !hexadecimal.test(field));
-  if (wrong !== undefined) throw malformedLine(line, `${quoted(wrong)} is not a hexadecimal number`);
+  if (wrong !== undefined) throw createLineError(line, `${quote(wrong)} is not a hexadecimal number`);
   return fields.map((field) => parseInt(field, 16));
 }
 
 /** Orders names that differ in their number only: `hwmon2` before `hwmon10`. */
-export function byNumber(one: string, other: string): number {
+export function compareByNumber(one: string, other: string): number {
   return one.length - other.length || (one < other ? -1 : 1);
 }
 
@@ -120,22 +120,22 @@ export function byNumber(one: string, other: string): number {
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
-export class EqualWidth {
+export class EqualFieldCounts {
   #width: number | undefined;
 
   check(line: KernelLine, fields: readonly unknown[]): void {
     this.#width ??= fields.length;
     if (fields.length !== this.#width)
-      throw malformedLine(line, `${fields.length} numbers where the lines before have ${this.#width}`);
+      throw createLineError(line, `${fields.length} numbers where the lines before have ${this.#width}`);
   }
 }
 
 /** The error for one line of a kernel file. */
-export function malformedLine(line: KernelLine, what: string): AgentError {
-  return malformed(line.path, `line ${line.number}: ${what}`);
+export function createLineError(line: KernelLine, what: string): AgentError {
+  return createMalformedError(line.path, `line ${line.number}: ${what}`);
 }
 
 /** A piece of a kernel file as it may stand in a message: escaped, and not longer than a person reads. */
-export function quoted(piece: string): string {
+export function quote(piece: string): string {
   return JSON.stringify(piece.length > 60 ? `${piece.slice(0, 60)}…` : piece);
 }

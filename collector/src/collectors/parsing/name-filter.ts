@@ -13,16 +13,16 @@ export interface NameRules {
  *
  * @throws AgentError BAD_CONFIGURATION for what is no regular expression
  */
-export function nameFilter({ include, exclude }: NameRules): (name: string) => boolean {
-  const included = include.map(anchored);
-  const excluded = exclude.map(anchored);
+export function createNameFilter({ include, exclude }: NameRules): (name: string) => boolean {
+  const included = include.map(compileAnchored);
+  const excluded = exclude.map(compileAnchored);
   return (name) =>
     (included.length === 0 || included.some((expression) => expression.test(name))) &&
     !excluded.some((expression) => expression.test(name));
 }
 
 /** Anchored, so that `lo` does not take `wlo1` with it; the group keeps `a|b` together. */
-function anchored(source: string): RegExp {
+function compileAnchored(source: string): RegExp {
   try {
     return new RegExp(`^(?:${source})$`);
   } catch (error) {

@@ -2,7 +2,7 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
 import type { KernelSource } from '../../kernel/kernel-files.ts';
-import { decimalsOf, fieldsOf, linesOf, malformedLine } from '../parsing/kernel-text.ts';
+import { parseDecimals, splitFields, splitLines, createLineError } from '../parsing/kernel-text.ts';
 
 const total = (name: string, help: string) => declareSeries({ name, kind: 'counter', unit: 'none', help });
 const gauge = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'none', help });
@@ -25,13 +25,13 @@ const PATH = '/proc/stat';
  */
 export function parseActivity(text: string): Reading[] {
   const readings = new Map<string, Reading>();
-  for (const line of linesOf(PATH, text)) {
+  for (const line of splitLines(PATH, text)) {
     const word = line.text.slice(0, line.text.search(/ |$/));
     const series = SERIES.get(word);
     if (series === undefined) continue;
-    if (readings.has(word)) throw malformedLine(line, `a second line ${word}`);
+    if (readings.has(word)) throw createLineError(line, `a second line ${word}`);
     // Hundreds of numbers follow the first one of intr, one for each source.
-    const [value = 0] = decimalsOf(line, fieldsOf(line.text).slice(1, 2), 1);
+    const [value = 0] = parseDecimals(line, splitFields(line.text).slice(1, 2), 1);
     readings.set(word, { series, labels: {}, value });
   }
   return [...readings.values()];

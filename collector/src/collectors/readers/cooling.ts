@@ -3,8 +3,8 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
 import type { KernelSource } from '../../kernel/kernel-files.ts';
-import { byNumber, numberLine } from '../parsing/kernel-text.ts';
-import { nameIn, uniqueName } from './sensors.ts';
+import { compareByNumber, parseNumberFile } from '../parsing/kernel-text.ts';
+import { readName, toUniqueName } from './sensors.ts';
 
 const state = declareSeries({
   name: 'thermal.cooling_state',
@@ -44,13 +44,13 @@ export class Cooling {
   /** @throws AgentError KERNEL_FILE_ABSENT where nothing cools this board, as far as the kernel knows */
   async read(): Promise<readonly Reading[]> {
     const entries = await this.#kernel.sysEntries(DIRECTORY);
-    await this.#find(entries.filter((entry) => /^cooling_device[0-9]+$/.test(entry)).sort(byNumber));
+    await this.#find(entries.filter((entry) => /^cooling_device[0-9]+$/.test(entry)).sort(compareByNumber));
     if (this.#devices.length === 0) {
       throw new AgentError(`/sys/${DIRECTORY} has no device that cools`, { code: 'KERNEL_FILE_ABSENT' });
     }
     const readings: Reading[] = [];
     for (const { device, file, highest } of this.#devices) {
-      const value = await this.#number(file);
+      const value = await this.#readNumber(file);
       if (value === undefined) continue;
       const labels = { device };
       readings.push({ series: state, labels, value }, { series: highestState, labels, value: highest });
@@ -64,20 +64,20 @@ export class Cooling {
     const devices = new Map<string, CoolingDevice>();
     for (const directory of directories) {
       const path = `${DIRECTORY}/${directory}`;
-      const device = uniqueName(devices, await nameIn(this.#kernel, `${path}/type`, directory), directory);
+      const device = toUniqueName(devices, await readName(this.#kernel, `${path}/type`, directory), directory);
       devices.set(device, {
         device,
         file: `${path}/cur_state`,
-        highest: (await this.#number(`${path}/max_state`)) ?? 0,
+        highest: (await this.#readNumber(`${path}/max_state`)) ?? 0,
       });
     }
     this.#devices = [...devices.values()].filter(({ highest }) => highest > 0);
     this.#foundIn = key;
   }
 
-  async #number(file: string): Promise<number | undefined> {
+  async #readNumber(file: string): Promise<number | undefined> {
     try {
-      return numberLine(`/sys/${file}`, await this.#kernel.sys(file));
+      return parseNumberFile(`/sys/${file}`, await this.#kernel.sys(file));
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       this.#foundIn = ''; // Perhaps it has gone and another has its directory by now.

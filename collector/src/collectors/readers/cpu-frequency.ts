@@ -1,8 +1,8 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
-import { whereAbsent, type KernelSource } from '../../kernel/kernel-files.ts';
-import { byNumber, numberLine } from '../parsing/kernel-text.ts';
+import { readOptional, type KernelSource } from '../../kernel/kernel-files.ts';
+import { compareByNumber, parseNumberFile } from '../parsing/kernel-text.ts';
 import { readEach } from './partial-result.ts';
 
 const hertz = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'hertz', help });
@@ -25,7 +25,7 @@ const DIRECTORY = 'devices/system/cpu/cpufreq';
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseKilohertz(path: string, text: string): number | undefined {
-  return text === '<unknown>\n' ? undefined : numberLine(path, text) * 1000;
+  return text === '<unknown>\n' ? undefined : parseNumberFile(path, text) * 1000;
 }
 
 /** The clocks of the processor: none where the kernel does not scale them, as in most virtual machines. */
@@ -41,26 +41,26 @@ export class CpuFrequency {
   /** @throws AgentError as `readEach` does */
   async read(): Promise<readonly Reading[]> {
     const entries = await this.#kernel.sysEntries(DIRECTORY);
-    const policies = entries.filter((entry) => /^policy[0-9]+$/.test(entry)).sort(byNumber);
+    const policies = entries.filter((entry) => /^policy[0-9]+$/.test(entry)).sort(compareByNumber);
     return readEach(policies.map((policy) => () => this.#readPolicy(policy)));
   }
 
   async #readPolicy(policy: string): Promise<readonly Reading[]> {
     const labels = { policy: policy.slice('policy'.length) };
-    const highest = this.#maxima.get(policy) ?? (await this.#hertz(policy, 'cpuinfo_max_freq'));
+    const highest = this.#maxima.get(policy) ?? (await this.#readHertz(policy, 'cpuinfo_max_freq'));
     if (highest !== undefined) this.#maxima.set(policy, highest);
     const values = [
-      [current, await this.#hertz(policy, 'scaling_cur_freq')],
-      [limit, await this.#hertz(policy, 'scaling_max_freq')],
+      [current, await this.#readHertz(policy, 'scaling_cur_freq')],
+      [limit, await this.#readHertz(policy, 'scaling_max_freq')],
       [maximum, highest],
     ] as const;
     return values.flatMap(([series, value]) => (value === undefined ? [] : [{ series, labels, value }]));
   }
 
   /** The kernel keeps the files of a policy whose cores are all switched off; they answer EBUSY. */
-  async #hertz(policy: string, file: string): Promise<number | undefined> {
+  async #readHertz(policy: string, file: string): Promise<number | undefined> {
     const path = `${DIRECTORY}/${policy}/${file}`;
-    const text = await whereAbsent(this.#kernel.sys(path), undefined);
+    const text = await readOptional(this.#kernel.sys(path), undefined);
     return text === undefined ? undefined : parseKilohertz(`/sys/${path}`, text);
   }
 }

@@ -1,4 +1,11 @@
-import { decimalsOf, EqualWidth, fieldsOf, linesOf, malformedLine, quoted } from '../parsing/kernel-text.ts';
+import {
+  parseDecimals,
+  EqualFieldCounts,
+  splitFields,
+  splitLines,
+  createLineError,
+  quote,
+} from '../parsing/kernel-text.ts';
 
 /** The unit of /proc/diskstats for every device: "standard UNIX 512-byte sectors" (Documentation/block/stat.rst). */
 export const KERNEL_SECTOR_BYTES = 512;
@@ -17,7 +24,7 @@ export interface DiskCounters {
 
 const PATH = '/proc/diskstats';
 /** Since Linux 2.6.25; 4.18 appended discards, 5.5 flushes (Documentation/admin-guide/iostats.rst). */
-const LEAST_COUNTERS = 11;
+const MIN_COUNTERS = 11;
 
 /**
  * The counters of all block devices, partitions too, by name.
@@ -26,13 +33,13 @@ const LEAST_COUNTERS = 11;
  */
 export function parseDiskstats(text: string): Map<string, DiskCounters> {
   const devices = new Map<string, DiskCounters>();
-  const width = new EqualWidth();
-  for (const line of linesOf(PATH, text)) {
-    const [major = '', minor = '', device = '', ...fields] = fieldsOf(line.text);
-    decimalsOf(line, [major, minor], 2);
-    const counters = decimalsOf(line, fields, LEAST_COUNTERS);
+  const width = new EqualFieldCounts();
+  for (const line of splitLines(PATH, text)) {
+    const [major = '', minor = '', device = '', ...fields] = splitFields(line.text);
+    parseDecimals(line, [major, minor], 2);
+    const counters = parseDecimals(line, fields, MIN_COUNTERS);
     width.check(line, counters);
-    if (devices.has(device)) throw malformedLine(line, `a second line of ${quoted(device)}`);
+    if (devices.has(device)) throw createLineError(line, `a second line of ${quote(device)}`);
     const [readOps = 0, , readSectors = 0, , writeOps = 0, , writeSectors = 0, , , busyMs = 0, queuedMs = 0] = counters;
     devices.set(device, { readOps, readSectors, writeOps, writeSectors, busyMs, queuedMs });
   }
@@ -47,18 +54,20 @@ export function parseDiskstats(text: string): Map<string, DiskCounters> {
  * another device in the list: the device's name, then `p` if that ends in a digit, then a number (block/partitions).
  * So `sda1` and `mmcblk0p1` are partitions, while `mmcblk0boot0`, `md127` and an `xvda1` without `xvda` are not.
  */
-export function wholeDevices(listed: readonly string[], inSysBlock: readonly string[] | undefined): string[] {
+export function selectWholeDevices(listed: readonly string[], inSysBlock: readonly string[] | undefined): string[] {
   const whole = new Set(inSysBlock ?? listed);
-  return listed.filter((name) => (inSysBlock === undefined ? !whole.has(parentOf(name)) : whole.has(sysfsName(name))));
+  return listed.filter((name) =>
+    inSysBlock === undefined ? !whole.has(findParent(name)) : whole.has(toSysfsName(name)),
+  );
 }
 
 /** How sysfs writes the name of a block device. */
-export function sysfsName(device: string): string {
+export function toSysfsName(device: string): string {
   return device.replaceAll('/', '!');
 }
 
 /** The device whose partition would have this name; empty where none could. */
-function parentOf(name: string): string {
+function findParent(name: string): string {
   const [, beforeP, beforeNumber] = /^(.*[0-9])p[0-9]+$|^(.*[^0-9])[0-9]+$/.exec(name) ?? [];
   return beforeP ?? beforeNumber ?? '';
 }

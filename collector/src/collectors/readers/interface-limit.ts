@@ -5,12 +5,12 @@
  * that comes and goes is not lost, until another needs the place. Free places go in the order of names, numbers within
  * them as numbers: `eth2` before `eth10`.
  */
-export class InterfaceCap {
+export class InterfaceLimit {
   readonly #max: number;
   readonly #chosen = new Set<string>();
-  #waiting: ReadonlySet<string> = new Set();
+  #unreported: ReadonlySet<string> = new Set();
   #droppedTotal = 0;
-  #firstWaiting: readonly string[] = [];
+  #firstUnreported: readonly string[] = [];
 
   constructor(max: number) {
     this.#max = max;
@@ -25,35 +25,35 @@ export class InterfaceCap {
   }
 
   /** The interfaces that were the first to wait, for whoever tells it once; empty while none has. */
-  get firstWaiting(): readonly string[] {
-    return this.#firstWaiting;
+  get firstUnreported(): readonly string[] {
+    return this.#firstUnreported;
   }
 
   /** Which of the interfaces that are there now have a place. */
   choose(present: readonly string[]): ReadonlySet<string> {
-    const here = new Set(present);
-    const waiting = new Set<string>();
-    for (const name of present.filter((one) => !this.#chosen.has(one)).sort(byNumberedName)) {
-      if (this.#hasRoom(here)) this.#chosen.add(name);
-      else waiting.add(name);
+    const presentNames = new Set(present);
+    const unreported = new Set<string>();
+    for (const name of present.filter((one) => !this.#chosen.has(one)).sort(compareNumberedNames)) {
+      if (this.#claimPlace(presentNames)) this.#chosen.add(name);
+      else unreported.add(name);
     }
-    for (const name of waiting) if (!this.#waiting.has(name)) this.#droppedTotal += 1;
-    if (this.#firstWaiting.length === 0) this.#firstWaiting = [...waiting];
-    this.#waiting = waiting;
+    for (const name of unreported) if (!this.#unreported.has(name)) this.#droppedTotal += 1;
+    if (this.#firstUnreported.length === 0) this.#firstUnreported = [...unreported];
+    this.#unreported = unreported;
     return new Set(present.filter((name) => this.#chosen.has(name)));
   }
 
   /** Whether a place is free, or could be freed of the one that has been chosen longest and is not there. */
-  #hasRoom(here: ReadonlySet<string>): boolean {
+  #claimPlace(presentNames: ReadonlySet<string>): boolean {
     if (this.#chosen.size < this.#max) return true;
-    for (const name of this.#chosen) if (!here.has(name)) return this.#chosen.delete(name);
+    for (const name of this.#chosen) if (!presentNames.has(name)) return this.#chosen.delete(name);
     return false;
   }
 }
 
-const byNumber = new Intl.Collator('en', { numeric: true });
+const numericCollator = new Intl.Collator('en', { numeric: true });
 
 /** `eth01` and `eth1` are one to the collator; comparing them as texts too makes the order a total one. */
-function byNumberedName(one: string, other: string): number {
-  return byNumber.compare(one, other) || (one < other ? -1 : 1);
+function compareNumberedNames(one: string, other: string): number {
+  return numericCollator.compare(one, other) || (one < other ? -1 : 1);
 }

@@ -1,5 +1,12 @@
 import type { MountKind } from '../../kernel/kernel-files.ts';
-import { decimalOf, fieldsOf, linesOf, malformedLine, quoted, type KernelLine } from '../parsing/kernel-text.ts';
+import {
+  parseDecimal,
+  splitFields,
+  splitLines,
+  createLineError,
+  quote,
+  type KernelLine,
+} from '../parsing/kernel-text.ts';
 
 /** One line of mountinfo, as far as it is of use. */
 export interface Mount {
@@ -36,23 +43,23 @@ const REMOTE_TYPES =
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseMountinfo(text: string): Mount[] {
-  return linesOf(PATH, text).map((line) => {
-    const fields = fieldsOf(line.text);
+  return splitLines(PATH, text).map((line) => {
+    const fields = splitFields(line.text);
     const [id = '', parentId = '', device = '', root = '', mountpoint = ''] = fields;
     const [separator, fstype, ...sourceAndOptions] = fields.slice(fields.indexOf('-', 6));
-    if (separator !== '-' || fstype === undefined) throw malformedLine(line, 'no type of a file system');
-    if (!/^[0-9]+:[0-9]+$/.test(device)) throw malformedLine(line, `${quoted(device)} is not a device`);
-    if (!mountpoint.startsWith('/')) throw malformedLine(line, `${quoted(mountpoint)} is not a mountpoint`);
-    const ids = { id: decimalOf(line, id), parentId: decimalOf(line, parentId) };
+    if (separator !== '-' || fstype === undefined) throw createLineError(line, 'no type of a file system');
+    if (!/^[0-9]+:[0-9]+$/.test(device)) throw createLineError(line, `${quote(device)} is not a device`);
+    if (!mountpoint.startsWith('/')) throw createLineError(line, `${quote(mountpoint)} is not a mountpoint`);
+    const ids = { id: parseDecimal(line, id), parentId: parseDecimal(line, parentId) };
     // A mount without a source has a blank in its place, so that the options are the last field whatever comes before.
     const isReadonly = sourceAndOptions.at(-1)?.split(',').includes('ro') ?? false;
-    return { ...ids, device, root: unescaped(line, root), mountpoint: unescaped(line, mountpoint), fstype, isReadonly };
+    return { ...ids, device, root: unescape(line, root), mountpoint: unescape(line, mountpoint), fstype, isReadonly };
   });
 }
 
 /** The kernel writes blank, tab, newline, backslash and `#` as a backslash and three octal digits. */
-function unescaped(line: KernelLine, field: string): string {
-  if (/\\(?![01][0-7]{2})/.test(field)) throw malformedLine(line, `${quoted(field)} has half an escape`);
+function unescape(line: KernelLine, field: string): string {
+  if (/\\(?![01][0-7]{2})/.test(field)) throw createLineError(line, `${quote(field)} has half an escape`);
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }
 
@@ -61,8 +68,8 @@ function unescaped(line: KernelLine, field: string): string {
  * and each file system once. Where it is mounted several times, its own root goes before a bind mount of a part (the
  * sandbox of a systemd unit is made of these), and then the first.
  */
-export function realMounts(mounts: readonly Mount[]): Mount[] {
-  const isVisible = visibility(mounts);
+export function selectRealMounts(mounts: readonly Mount[]): Mount[] {
+  const isVisible = createVisibilityTest(mounts);
   const real = mounts.filter(
     (mount) => !PSEUDO_TYPES.has(mount.fstype) && !PSEUDO_MOUNTPOINTS.test(mount.mountpoint) && isVisible(mount),
   );
@@ -80,37 +87,38 @@ export function realMounts(mounts: readonly Mount[]): Mount[] {
  * Whether the mountpoint of a mount leads to it. A statfs(2) there would else tell the space of another file system.
  * Each answer costs the depth of the path, not the number of mounts: hosts of containers have thousands.
  */
-function visibility(mounts: readonly Mount[]): (mount: Mount) => boolean {
+function createVisibilityTest(mounts: readonly Mount[]): (mount: Mount) => boolean {
   const byId = new Map(mounts.map((mount) => [mount.id, mount]));
   /** Where there is a mount on the parent, by `placeOn`; the very first mount is not on itself. */
   const taken = new Set(
-    mounts.filter(({ id, parentId }) => id !== parentId).map((mount) => placeOn(mount.parentId, mount.mountpoint)),
+    mounts.filter(({ id, parentId }) => id !== parentId).map((mount) => toPlaceKey(mount.parentId, mount.mountpoint)),
   );
   return (mount) => {
-    if (taken.has(placeOn(mount.id, mount.mountpoint))) return false;
+    if (taken.has(toPlaceKey(mount.id, mount.mountpoint))) return false;
     const seen = new Set<Mount>();
     for (let one: Mount | undefined = mount; one !== undefined && !seen.has(one); one = byId.get(one.parentId)) {
       seen.add(one);
       const { parentId, mountpoint } = one;
       // Two mounts on directories of one parent: the lower one's path ends at the upper one, whichever came first.
-      if (directoriesAbove(mountpoint).some((directory) => taken.has(placeOn(parentId, directory)))) return false;
+      if (listDirectoriesAbove(mountpoint).some((directory) => taken.has(toPlaceKey(parentId, directory))))
+        return false;
     }
     return true;
   };
 }
 
-function placeOn(parentId: number, mountpoint: string): string {
+function toPlaceKey(parentId: number, mountpoint: string): string {
   return `${parentId} ${mountpoint}`;
 }
 
 /** `/` and `/media` for `/media/usb`. */
-function directoriesAbove(path: string): string[] {
+function listDirectoriesAbove(path: string): string[] {
   const parts = path.split('/').slice(1, -1);
   const above = parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`);
   return path === '/' ? [] : ['/', ...above];
 }
 
 /** Who answers for the space of this type of file system. */
-export function kindOf({ fstype }: Mount): MountKind {
+export function classifyMount({ fstype }: Mount): MountKind {
   return REMOTE_TYPES.test(fstype) ? 'remote' : 'local';
 }

@@ -1,7 +1,7 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
 
-import { whereAbsent, type KernelSource } from '../../kernel/kernel-files.ts';
-import { byNumber, onlyLine } from '../parsing/kernel-text.ts';
+import { readOptional, type KernelSource } from '../../kernel/kernel-files.ts';
+import { compareByNumber, parseSingleLine } from '../parsing/kernel-text.ts';
 
 /** A temperature that can be read. */
 export interface Sensor {
@@ -20,7 +20,7 @@ export interface SensorDirectories {
 /** Which thermal zones and hwmon chips there are: cheap to ask at every scrape, and all that hot plugging changes. */
 export async function listSensorDirectories(kernel: KernelSource): Promise<SensorDirectories> {
   const list = async (directory: string, name: RegExp) =>
-    (await whereAbsent(kernel.sysEntries(directory), [])).filter((entry) => name.test(entry)).sort(byNumber);
+    (await readOptional(kernel.sysEntries(directory), [])).filter((entry) => name.test(entry)).sort(compareByNumber);
   return {
     thermal: await list('class/thermal', /^thermal_zone[0-9]+$/),
     hwmon: await list('class/hwmon', /^hwmon[0-9]+$/),
@@ -36,19 +36,19 @@ export async function listSensorDirectories(kernel: KernelSource): Promise<Senso
 export async function findSensors(kernel: KernelSource, directories: SensorDirectories): Promise<Sensor[]> {
   const sensors = new Map<string, Sensor>();
   const add = (name: string, directory: string, file: string) => {
-    const zone = uniqueName(sensors, name, directory);
+    const zone = toUniqueName(sensors, name, directory);
     sensors.set(zone, { zone, file });
   };
   for (const directory of directories.thermal) {
     const path = `class/thermal/${directory}`;
-    add(await nameIn(kernel, `${path}/type`, directory), directory, `${path}/temp`);
+    add(await readName(kernel, `${path}/type`, directory), directory, `${path}/temp`);
   }
   for (const directory of directories.hwmon) {
     const path = `class/hwmon/${directory}`;
     if (await mirrorsThermalZone(kernel, path)) continue;
-    const chip = await nameIn(kernel, `${path}/name`, directory);
-    for (const input of await inputsIn(kernel, path)) {
-      const label = await nameIn(kernel, `${path}/${input}_label`, input);
+    const chip = await readName(kernel, `${path}/name`, directory);
+    for (const input of await listInputs(kernel, path)) {
+      const label = await readName(kernel, `${path}/${input}_label`, input);
       add(`${chip} ${label}`, directory, `${path}/${input}_input`);
     }
   }
@@ -57,24 +57,24 @@ export async function findSensors(kernel: KernelSource, directories: SensorDirec
 
 /** The kernel shows each thermal zone as an hwmon chip as well (CONFIG_THERMAL_HWMON), whose device is the zone. */
 async function mirrorsThermalZone(kernel: KernelSource, path: string): Promise<boolean> {
-  return (await whereAbsent(kernel.sys(`${path}/device/available_policies`), undefined)) !== undefined;
+  return (await readOptional(kernel.sys(`${path}/device/available_policies`), undefined)) !== undefined;
 }
 
 /** `temp1`, `temp2` …; a chip that went in this moment has none. */
-async function inputsIn(kernel: KernelSource, path: string): Promise<string[]> {
-  const entries = await whereAbsent(kernel.sysEntries(path), []);
-  return entries.flatMap((entry) => /^(temp[0-9]+)_input$/.exec(entry)?.[1] ?? []).sort(byNumber);
+async function listInputs(kernel: KernelSource, path: string): Promise<string[]> {
+  const entries = await readOptional(kernel.sysEntries(path), []);
+  return entries.flatMap((entry) => /^(temp[0-9]+)_input$/.exec(entry)?.[1] ?? []).sort(compareByNumber);
 }
 
 /** Tells things of one name apart: all but the first bear their directory's name too. */
-export function uniqueName(taken: { has(name: string): boolean }, name: string, directory: string): string {
+export function toUniqueName(taken: { has(name: string): boolean }, name: string, directory: string): string {
   return taken.has(name) ? `${name} (${directory})` : name;
 }
 
 /** A name that cannot be read, or was cut, is no reason to lose the thing: it goes by `instead`. */
-export async function nameIn(kernel: KernelSource, file: string, instead: string): Promise<string> {
+export async function readName(kernel: KernelSource, file: string, instead: string): Promise<string> {
   try {
-    return onlyLine(`/sys/${file}`, await kernel.sys(file)).text.trim() || instead;
+    return parseSingleLine(`/sys/${file}`, await kernel.sys(file)).text.trim() || instead;
   } catch (error) {
     if (error instanceof AgentError) return instead;
     throw error;

@@ -2,8 +2,8 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
 import type { KernelSource } from '../../kernel/kernel-files.ts';
-import { malformedLine, onlyLine, quoted } from '../parsing/kernel-text.ts';
-import type { Source } from './partial-result.ts';
+import { createLineError, parseSingleLine, quote } from '../parsing/kernel-text.ts';
+import type { SourceReader } from './partial-result.ts';
 
 const text = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'none', help });
 const FACTS = [
@@ -17,10 +17,10 @@ const FACTS = [
 const collectorBuild = text('collector.build', 'Version of this program.');
 
 /** Texts that identify what runs; exported as `<name>_info{value="…"} 1`. */
-export function systemInfo(kernel: KernelSource, build: string | undefined): Source[] {
+export function createInfoReaders(kernel: KernelSource, build: string | undefined): SourceReader[] {
   const facts = FACTS.map(([series, file, form]) => async (): Promise<Reading[]> => {
-    const line = onlyLine(`/proc/${file}`, await kernel.proc(file));
-    if (!form.test(line.text)) throw malformedLine(line, `${quoted(line.text)} is not what the kernel writes there`);
+    const line = parseSingleLine(`/proc/${file}`, await kernel.proc(file));
+    if (!form.test(line.text)) throw createLineError(line, `${quote(line.text)} is not what the kernel writes there`);
     return [{ series, labels: {}, value: line.text }];
   });
   return build === undefined ? facts : [...facts, async () => [{ series: collectorBuild, labels: {}, value: build }]];

@@ -2,10 +2,10 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
-import { whereAbsent, type KernelSource } from '../../kernel/kernel-files.ts';
-import { byNumber, hexFields, numberLine } from '../parsing/kernel-text.ts';
-import { readEach, type Source } from './partial-result.ts';
-import { nameIn } from './sensors.ts';
+import { readOptional, type KernelSource } from '../../kernel/kernel-files.ts';
+import { compareByNumber, parseHexFile, parseNumberFile } from '../parsing/kernel-text.ts';
+import { readEach, type SourceReader } from './partial-result.ts';
+import { readName } from './sensors.ts';
 
 const coreThrottles = declareSeries({
   name: 'cpu.throttles_total',
@@ -47,7 +47,7 @@ export class Throttling {
   readonly #kernel: KernelSource;
   /** The cores that were switched on when `#sources` were found; the counters of a core go and come with it. */
   #foundAmong: string | undefined;
-  #sources: readonly Source[] = [];
+  #sources: readonly SourceReader[] = [];
 
   constructor(kernel: KernelSource) {
     this.#kernel = kernel;
@@ -67,36 +67,38 @@ export class Throttling {
     throw new AgentError(`/sys/${CPUS} has no counter of throttling`, { code: 'KERNEL_FILE_ABSENT' });
   }
 
-  async #findCounters(): Promise<Source[]> {
+  async #findCounters(): Promise<SourceReader[]> {
     const packages = new Set<string>();
-    const sources: Source[] = [];
-    for (const entry of (await this.#entries(CPUS)).filter((one) => /^cpu[0-9]+$/.test(one)).sort(byNumber)) {
+    const sources: SourceReader[] = [];
+    for (const entry of (await this.#listEntries(CPUS))
+      .filter((one) => /^cpu[0-9]+$/.test(one))
+      .sort(compareByNumber)) {
       const folder = `${CPUS}/${entry}/thermal_throttle`;
-      const files = await this.#entries(folder);
+      const files = await this.#listEntries(folder);
       const core = entry.slice('cpu'.length);
       if (files.includes('core_throttle_count'))
-        sources.push(this.#counter(coreThrottles, { core }, `${folder}/core_throttle_count`));
+        sources.push(this.#createCounterReader(coreThrottles, { core }, `${folder}/core_throttle_count`));
       if (!files.includes('package_throttle_count')) continue;
-      const id = await nameIn(this.#kernel, `${CPUS}/${entry}/topology/physical_package_id`, '0');
+      const id = await readName(this.#kernel, `${CPUS}/${entry}/topology/physical_package_id`, '0');
       if (!packages.has(id))
-        sources.push(this.#counter(packageThrottles, { package: id }, `${folder}/package_throttle_count`));
+        sources.push(this.#createCounterReader(packageThrottles, { package: id }, `${folder}/package_throttle_count`));
       packages.add(id);
     }
     return sources;
   }
 
-  async #findFirmware(): Promise<Source[]> {
-    if (!(await this.#entries(FIRMWARE)).includes(FIRMWARE_FILE)) return [];
+  async #findFirmware(): Promise<SourceReader[]> {
+    if (!(await this.#listEntries(FIRMWARE)).includes(FIRMWARE_FILE)) return [];
     const file = `${FIRMWARE}/${FIRMWARE_FILE}`;
     return [async () => parseThrottled(`/sys/${file}`, await this.#kernel.sys(file))];
   }
 
-  #counter(series: SeriesDeclaration, labels: Labels, file: string): Source {
-    return async () => [{ series, labels, value: numberLine(`/sys/${file}`, await this.#kernel.sys(file)) }];
+  #createCounterReader(series: SeriesDeclaration, labels: Labels, file: string): SourceReader {
+    return async () => [{ series, labels, value: parseNumberFile(`/sys/${file}`, await this.#kernel.sys(file)) }];
   }
 
-  #entries(directory: string): Promise<readonly string[]> {
-    return whereAbsent(this.#kernel.sysEntries(directory), []);
+  #listEntries(directory: string): Promise<readonly string[]> {
+    return readOptional(this.#kernel.sysEntries(directory), []);
   }
 }
 
@@ -104,7 +106,7 @@ export class Throttling {
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseThrottled(path: string, text: string): Reading[] {
-  const [bits = 0] = hexFields(path, text, 1);
+  const [bits = 0] = parseHexFile(path, text, 1);
   const isSet = (bit: number) => Math.floor(bits / 2 ** bit) % 2;
   return REASONS.flatMap((reason, bit) => [
     { series: throttled, labels: { reason }, value: isSet(bit) },

@@ -2,7 +2,7 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
 import type { KernelSource } from '../../kernel/kernel-files.ts';
-import { hexFields } from '../parsing/kernel-text.ts';
+import { parseHexFile } from '../parsing/kernel-text.ts';
 import { readEach } from './partial-result.ts';
 
 const lifeTime = declareSeries({
@@ -35,23 +35,23 @@ export async function readWear(kernel: KernelSource, devices: readonly string[])
     devices
       .filter((device) => card.test(device))
       .flatMap((device) => [
-        async () => lifeTimes(device, await hexOf(kernel, `block/${device}/device/life_time`, 2)),
-        async () => preEol(device, await hexOf(kernel, `block/${device}/device/pre_eol_info`, 1)),
+        async () => toLifeTimes(device, await readHex(kernel, `block/${device}/device/life_time`, 2)),
+        async () => toPreEolState(device, await readHex(kernel, `block/${device}/device/pre_eol_info`, 1)),
       ]),
   );
 }
 
-async function hexOf(kernel: KernelSource, file: string, count: number): Promise<number[]> {
-  return hexFields(`/sys/${file}`, await kernel.sys(file), count);
+async function readHex(kernel: KernelSource, file: string, count: number): Promise<number[]> {
+  return parseHexFile(`/sys/${file}`, await kernel.sys(file), count);
 }
 
-function lifeTimes(device: string, estimates: readonly number[]): Reading[] {
+function toLifeTimes(device: string, estimates: readonly number[]): Reading[] {
   return estimates.flatMap((value, index) => {
     const labels = { device, memory: index === 0 ? 'a' : 'b' };
     return value >= 1 && value <= MAX_LIFE_TIME ? [{ series: lifeTime, labels, value }] : [];
   });
 }
 
-function preEol(device: string, [value = 0]: readonly number[]): Reading[] {
+function toPreEolState(device: string, [value = 0]: readonly number[]): Reading[] {
   return value >= 1 && value <= MAX_PRE_EOL ? [{ series: preEolState, labels: { device }, value }] : [];
 }

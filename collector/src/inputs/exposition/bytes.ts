@@ -9,7 +9,7 @@ const LINE_FEED = 10;
  *
  * @throws AgentError EXPOSITION_MALFORMED that names the line
  */
-export function textOf(bytes: Buffer): string {
+export function decodeUtf8(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString('utf8');
   let line = 1;
   for (

@@ -1,10 +1,10 @@
-import { fault } from './scanner.ts';
+import { createExpositionError } from './scanner.ts';
 
 /** Which of the two text formats a text is in. */
 export type ExpositionFormat = 'prometheus' | 'openmetrics';
 
 /** What a comment says, where it says something. */
-export type Comment =
+export type ExpositionComment =
   { readonly kind: 'type'; readonly family: string; readonly type: string } | { readonly kind: 'end' } | undefined;
 
 /** Types of both formats: some exporters use words of the one in the other. */
@@ -32,37 +32,37 @@ const openMetricsMeta = /^# (HELP|TYPE|UNIT) (.*)$/s;
 const openMetricsFamily = new RegExp(`^${namePattern}(?: (.*))?$`, 's');
 
 /** Reads a line that begins with `#`. */
-export function commentOf(text: string, format: ExpositionFormat): Comment {
-  return format === 'prometheus' ? prometheusComment(text) : openMetricsComment(text);
+export function parseComment(text: string, format: ExpositionFormat): ExpositionComment {
+  return format === 'prometheus' ? parsePrometheusComment(text) : parseOpenMetricsComment(text);
 }
 
-function prometheusComment(text: string): Comment {
+function parsePrometheusComment(text: string): ExpositionComment {
   const [, keyword, after = ''] = prometheusMeta.exec(text) ?? [];
   if (keyword === undefined) return undefined;
   const [, family, rest = ''] = prometheusFamily.exec(after) ?? [];
-  if (family === undefined) throw fault(`no name of a metric after ${keyword}`);
-  return keyword === 'TYPE' ? typeOf(family, rest.trim(), 'prometheus') : undefined;
+  if (family === undefined) throw createExpositionError(`no name of a metric after ${keyword}`);
+  return keyword === 'TYPE' ? parseType(family, rest.trim(), 'prometheus') : undefined;
 }
 
 /** OpenMetrics has no comments but those that say something. */
-function openMetricsComment(text: string): Comment {
+function parseOpenMetricsComment(text: string): ExpositionComment {
   if (text === '# EOF') return { kind: 'end' };
   const [, keyword, after = ''] = openMetricsMeta.exec(text) ?? [];
-  if (keyword === undefined) throw fault('neither HELP, TYPE, UNIT nor EOF after #');
+  if (keyword === undefined) throw createExpositionError('neither HELP, TYPE, UNIT nor EOF after #');
   const [, family, rest] = openMetricsFamily.exec(after) ?? [];
-  if (family === undefined) throw fault(`no name of a metric after ${keyword}`);
-  if (rest === undefined) throw fault(`no text in ${keyword}`);
-  if (keyword === 'UNIT' && rest !== '' && !bare(family).endsWith(`_${rest}`))
-    throw fault(`the unit "${rest}" is not at the end of ${family}`);
-  return keyword === 'TYPE' ? typeOf(family, rest, 'openmetrics') : undefined;
+  if (family === undefined) throw createExpositionError(`no name of a metric after ${keyword}`);
+  if (rest === undefined) throw createExpositionError(`no text in ${keyword}`);
+  if (keyword === 'UNIT' && rest !== '' && !unquote(family).endsWith(`_${rest}`))
+    throw createExpositionError(`the unit "${rest}" is not at the end of ${family}`);
+  return keyword === 'TYPE' ? parseType(family, rest, 'openmetrics') : undefined;
 }
 
-function typeOf(family: string, type: string, format: ExpositionFormat): Comment {
-  if (!TYPES[format].has(type)) throw fault(`"${type.slice(0, 40)}" is not a type of metrics`);
-  return { kind: 'type', family: bare(family), type };
+function parseType(family: string, type: string, format: ExpositionFormat): ExpositionComment {
+  if (!TYPES[format].has(type)) throw createExpositionError(`"${type.slice(0, 40)}" is not a type of metrics`);
+  return { kind: 'type', family: unquote(family), type };
 }
 
-function bare(family: string): string {
+function unquote(family: string): string {
   return family.startsWith('"')
     ? family
         .slice(1, -1)

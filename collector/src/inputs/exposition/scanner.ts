@@ -50,41 +50,41 @@ export class LineScanner {
   }
 
   /** The code of the character that is next; NaN at the end. */
-  get next(): number {
+  get nextCode(): number {
     return this.at < this.#end ? this.#text.charCodeAt(this.at) : NaN;
   }
 
   /** What is left of the line. */
-  rest(): string {
+  readRest(): string {
     return this.#text.slice(this.at, this.#end);
   }
 
   /** Passes blanks; how many there were. */
   skipBlanks(): number {
     const start = this.at;
-    while (this.next === SPACE || this.next === TAB) this.at += 1;
+    while (this.nextCode === SPACE || this.nextCode === TAB) this.at += 1;
     return this.at - start;
   }
 
   /** Passes a character if it is next. */
-  takes(code: number): boolean {
-    if (this.next !== code) return false;
+  take(code: number): boolean {
+    if (this.nextCode !== code) return false;
     this.at += 1;
     return true;
   }
 
   /** The name of a metric; empty where none begins here. */
-  metricName(): string {
-    return this.#name(NAME_START, NAME_PART);
+  readMetricName(): string {
+    return this.#readName(NAME_START, NAME_PART);
   }
 
   /** The name of a label; empty where none begins here. */
-  labelName(): string {
-    return this.#name(LABEL_START, LABEL_PART);
+  readLabelName(): string {
+    return this.#readName(LABEL_START, LABEL_PART);
   }
 
   /** A text in double quotes, in which `\\`, `\"` and `\n` stand for a backslash, a quote and a line feed. */
-  quotedText(): string {
+  readQuotedText(): string {
     const start = this.at + 1;
     let isPlain = true;
     for (let place = start; place < this.#end; place++) {
@@ -95,16 +95,16 @@ export class LineScanner {
       } else if (code === QUOTE) {
         this.at = place + 1;
         const text = this.#text.slice(start, place);
-        return isPlain ? text : unescaped(text);
+        return isPlain ? text : unescape(text);
       }
     }
-    throw fault('a quote that is not closed');
+    throw createExpositionError('a quote that is not closed');
   }
 
   /** A word up to the next blank or the end. */
-  word(): string {
+  readWord(): string {
     const start = this.at;
-    while (!this.isAtEnd && this.next !== SPACE && this.next !== TAB) this.at += 1;
+    while (!this.isAtEnd && this.nextCode !== SPACE && this.nextCode !== TAB) this.at += 1;
     return this.#text.slice(start, this.at);
   }
 
@@ -112,7 +112,7 @@ export class LineScanner {
    * The place behind the names that a sample's line begins with, told by blanks, braces and quotes alone; undefined where
    * a quote or a brace is open.
    */
-  seriesEnd(): number | undefined {
+  findSeriesEnd(): number | undefined {
     const text = this.#text;
     const end = this.#end;
     let place = this.at;
@@ -135,7 +135,7 @@ export class LineScanner {
   }
 
   /** What stands between here and a place. */
-  upTo(end: number): string {
+  sliceTo(end: number): string {
     return this.#text.slice(this.at, end);
   }
 
@@ -143,33 +143,33 @@ export class LineScanner {
    * A number as Go's ParseFloat reads it, without hexadecimals and underscores; undefined where none stands here.
    * What is too large for a float becomes infinite.
    */
-  number(): number | undefined {
+  readNumber(): number | undefined {
     const start = this.at;
     let integer = 0;
-    for (let code = this.next; code >= 48 && code <= 57; code = this.next) {
+    for (let code = this.nextCode; code >= 48 && code <= 57; code = this.nextCode) {
       integer = integer * 10 + code - 48;
       this.at += 1;
     }
-    const isWord = this.isAtEnd || this.next === SPACE || this.next === TAB;
+    const isWord = this.isAtEnd || this.nextCode === SPACE || this.nextCode === TAB;
     if (isWord && this.at > start && this.at - start <= EXACT_DIGITS) return integer;
-    while (classes[this.next]! & NUMBER_PART) this.at += 1;
-    const rest = this.word();
+    while (classes[this.nextCode]! & NUMBER_PART) this.at += 1;
+    const rest = this.readWord();
     const word = this.#text.slice(start, this.at);
-    if (rest !== '') return namedNumber(word);
+    if (rest !== '') return parseNamedNumber(word);
     const value = word === '' ? NaN : Number(word);
     return Number.isNaN(value) ? undefined : value;
   }
 
-  #name(startBits: number, partBits: number): string {
+  #readName(startBits: number, partBits: number): string {
     const start = this.at;
-    if (!(classes[this.next]! & startBits)) return '';
+    if (!(classes[this.nextCode]! & startBits)) return '';
     do this.at += 1;
-    while (classes[this.next]! & partBits);
+    while (classes[this.nextCode]! & partBits);
     return this.#text.slice(start, this.at);
   }
 }
 
-function namedNumber(word: string): number | undefined {
+function parseNamedNumber(word: string): number | undefined {
   const [, sign, name] = /^([+-]?)(nan|inf|infinity)$/i.exec(word) ?? [];
   if (name === undefined) return undefined;
   if (name.toLowerCase() === 'nan') return sign === '' ? NaN : undefined;
@@ -177,11 +177,11 @@ function namedNumber(word: string): number | undefined {
 }
 
 /** Any other character after a backslash stays with it, as the OpenMetrics specification has it. */
-function unescaped(text: string): string {
+function unescape(text: string): string {
   return text.replace(/\\([\\"n])/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped));
 }
 
 /** What is wrong with a line; the reader adds its number. */
-export function fault(what: string): AgentError {
+export function createExpositionError(what: string): AgentError {
   return new AgentError(what, { code: 'EXPOSITION_MALFORMED' });
 }

@@ -5,8 +5,12 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { collectorNames, type CollectorName } from '../../../../collector/src/collectors/table.ts';
-import { DamagedBoard, type Outcome, type Read } from '../../../support/collector/corrupt-kernel-files.ts';
-import { recorded } from '../../../support/collector/text-kernel.ts';
+import {
+  CorruptibleDevice,
+  type CollectorOutcome,
+  type OutcomesByCollector,
+} from '../../../support/collector/corrupt-kernel-files.ts';
+import { readRecorded } from '../../../support/collector/text-kernel.ts';
 
 /**
  * Every kernel file that is read, damaged in every way, on a board that has something for every source: the collector
@@ -14,10 +18,10 @@ import { recorded } from '../../../support/collector/text-kernel.ts';
  */
 
 const folder = mkdtempSync(join(tmpdir(), 'damaged-files-'));
-const board = new DamagedBoard(folder);
+const board = new CorruptibleDevice(folder);
 const FILES = board.files();
 const texts = new Map(FILES.map((file) => [file, board.text(file)]));
-let sound: Read;
+let sound: OutcomesByCollector;
 
 beforeAll(async () => {
   sound = await board.read();
@@ -96,7 +100,7 @@ function readerOf(file: string): CollectorName {
 }
 
 /** The readings of `outcome` that are not those of the sound board. */
-function inventedIn(outcome: Outcome, reader: CollectorName): Readonly<Record<string, unknown>> {
+function inventedIn(outcome: CollectorOutcome, reader: CollectorName): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(outcome.readings).filter(([identity, value]) => sound[reader].readings[identity] !== value),
   );
@@ -105,13 +109,13 @@ function inventedIn(outcome: Outcome, reader: CollectorName): Readonly<Record<st
 /** What /proc/stat says besides the cores is told by another reader, beside its own files. */
 const SECOND_READERS: Readonly<Record<string, CollectorName>> = { 'proc-later/stat': 'load' };
 
-function expectOthersAsSound(read: Read, file: string): void {
+function expectOthersAsSound(read: OutcomesByCollector, file: string): void {
   const second = SECOND_READERS[file];
   const readers = [readerOf(file), second];
   for (const other of collectorNames.filter((name) => !readers.includes(name)))
     expect({ [other]: read[other] }).toEqual({ [other]: sound[other] });
   if (second === undefined) return;
-  const own = (outcome: Outcome) =>
+  const own = (outcome: CollectorOutcome) =>
     Object.entries(outcome.readings).filter(([identity]) => !/switches|interrupts|processes/.test(identity));
   expect(own(read[second])).toEqual(own(sound[second]));
 }
@@ -149,7 +153,7 @@ describe('a file that is another one at the second read', () => {
   const proc = FILES.filter((file) => file.startsWith('proc-later/'));
 
   test.each(proc)('%s, of another board', async (file) => {
-    board.write(file, recorded(file, 'raspberry-pi-3b'));
+    board.write(file, readRecorded(file, 'raspberry-pi-3b'));
     const read = await board.read();
     const reader = readerOf(file);
     expectOthersAsSound(read, file);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { CpuCollector, parseStat } from '../../../../collector/src/collectors/cpu.ts';
-import { recorded, scrapes, TextKernel } from '../../../support/collector/text-kernel.ts';
+import { readRecorded, scrapeTexts, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 /** Text of /proc/stat with the ticks of each core; the line of all cores is their sum. */
 function statText(cores: Readonly<Record<string, readonly number[]>>): string {
@@ -12,7 +12,7 @@ function statText(cores: Readonly<Record<string, readonly number[]>>): string {
 
 function scrapesOf(...texts: string[]) {
   const kernel = new TextKernel();
-  return scrapes(new CpuCollector(kernel), kernel, 'proc/stat', texts);
+  return scrapeTexts(new CpuCollector(kernel), kernel, 'proc/stat', texts);
 }
 
 const COUNTED = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal'];
@@ -104,13 +104,13 @@ describe('usage', () => {
 
 describe('the recorded board', () => {
   test('is read as psutil reads it', async () => {
-    const readings = await scrapesOf(recorded('proc/stat'), recorded('proc-later/stat'));
+    const readings = await scrapesOf(readRecorded('proc/stat'), readRecorded('proc-later/stat'));
     expect(readings['cpu.usage_percent{core=all}']).toBeCloseTo(22.6, 1);
     expect(readings['cpu.usage_percent{core=0}']).toBeCloseTo(42.0, 1);
     expect(readings['cpu.usage_percent{core=1}']).toBeCloseTo(3.3, 1);
   });
 
   test('has two cores and all of them', () => {
-    expect([...parseStat(recorded('proc/stat')).keys()]).toEqual(['all', '0', '1']);
+    expect([...parseStat(readRecorded('proc/stat')).keys()]).toEqual(['all', '0', '1']);
   });
 });

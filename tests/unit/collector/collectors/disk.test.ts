@@ -1,7 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { DiskCollector, type DiskOptions } from '../../../../collector/src/collectors/disk.ts';
-import { byIdentity, recorded, RecordedKernel, scrapes, TextKernel } from '../../../support/collector/text-kernel.ts';
+import {
+  indexByIdentity,
+  readRecorded,
+  RecordedKernel,
+  scrapeTexts,
+  TextKernel,
+} from '../../../support/collector/text-kernel.ts';
 
 const DEFAULTS: DiskOptions = { include: [], exclude: 'loop.* ram.* zram.* dm-.* sr.*'.split(' '), sectorBytes: 512 };
 
@@ -28,7 +34,11 @@ function sysBlock(sizes: Readonly<Record<string, number>>): Record<string, strin
 function collecting(files: Readonly<Record<string, string>>, options: Partial<DiskOptions> = {}) {
   const kernel = new TextKernel(files);
   const collector = new DiskCollector(kernel, { ...DEFAULTS, ...options });
-  return { kernel, collector, scrapesOf: (...texts: string[]) => scrapes(collector, kernel, 'proc/diskstats', texts) };
+  return {
+    kernel,
+    collector,
+    scrapesOf: (...texts: string[]) => scrapeTexts(collector, kernel, 'proc/diskstats', texts),
+  };
 }
 
 const devicesIn = (readings: object) => [
@@ -117,7 +127,7 @@ describe('rates', () => {
     kernel.files.set('proc/diskstats', line('sda', { reads: 1 }));
     await collector.collect({ monotonicMs: 7 });
     kernel.files.set('proc/diskstats', line('sda', { reads: 2 }));
-    expect(Object.keys(byIdentity(await collector.collect({ monotonicMs: 7 })))).toHaveLength(6);
+    expect(Object.keys(indexByIdentity(await collector.collect({ monotonicMs: 7 })))).toHaveLength(6);
   });
 });
 
@@ -143,7 +153,7 @@ describe('devices', () => {
 
 test('the recorded board is read as psutil reads it', async () => {
   const { scrapesOf } = collecting(sysBlock({ vda: 512, zram0: 4096, loop0: 512 }));
-  const readings = await scrapesOf(recorded('proc/diskstats'), recorded('proc-later/diskstats'));
+  const readings = await scrapesOf(readRecorded('proc/diskstats'), readRecorded('proc-later/diskstats'));
   expect(devicesIn(readings)).toEqual(['vda']);
   expect(readings).toMatchObject({
     'disk.read_bytes_total{device=vda}': 1_820_333_056,
@@ -156,10 +166,12 @@ test('the recorded board is read as psutil reads it', async () => {
 });
 
 test('what was written to a recorded device with blocks of 4,096 bytes is what was counted', async () => {
-  expect(recorded('sys/block/nvme0n1/queue/logical_block_size', 'x86-board')).toBe('4096\n');
+  expect(readRecorded('sys/block/nvme0n1/queue/logical_block_size', 'x86-board')).toBe('4096\n');
   const written = async (suffix: '' | '-later') => {
     const collector = new DiskCollector(new RecordedKernel(suffix, 'x86-board'), { ...DEFAULTS, include: ['nvme0n1'] });
-    return Number(byIdentity(await collector.collect({ monotonicMs: 0 }))['disk.write_bytes_total{device=nvme0n1}']);
+    return Number(
+      indexByIdentity(await collector.collect({ monotonicMs: 0 }))['disk.write_bytes_total{device=nvme0n1}'],
+    );
   };
   expect((await written('-later')) - (await written(''))).toBe(2000 * 4096);
 });

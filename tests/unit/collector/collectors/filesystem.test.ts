@@ -2,9 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
 import { FilesystemCollector } from '../../../../collector/src/collectors/filesystem.ts';
-import { PartlyRead } from '../../../../collector/src/collectors/readers/partial-result.ts';
-import type { MountKind, Space } from '../../../../collector/src/kernel/kernel-files.ts';
-import { byIdentity, kernelFault, RecordedKernel, TextKernel } from '../../../support/collector/text-kernel.ts';
+import { PartialResultError } from '../../../../collector/src/collectors/readers/partial-result.ts';
+import type { MountKind, FileSystemSpace } from '../../../../collector/src/kernel/kernel-files.ts';
+import {
+  indexByIdentity,
+  createKernelError,
+  RecordedKernel,
+  TextKernel,
+} from '../../../support/collector/text-kernel.ts';
 
 const MOUNTS = [
   '20 1 8:1 / / rw - ext4 /dev/sda1 rw',
@@ -13,11 +18,11 @@ const MOUNTS = [
   '23 20 8:17 / /mnt/usb rw - vfat /dev/sdb1 rw',
   '',
 ].join('\n');
-const space: Space = { sizeBytes: 1000, availableBytes: 400, files: 0, filesFree: 0 };
+const space: FileSystemSpace = { sizeBytes: 1000, availableBytes: 400, files: 0, filesFree: 0 };
 const hung = (path: string) =>
   new AgentError(`${path} hangs: no answer`, { code: 'KERNEL_FILE_HUNG', hint: 'umount it' });
 
-function board(spaces: Readonly<Record<string, Space | Error>> = {}) {
+function board(spaces: Readonly<Record<string, FileSystemSpace | Error>> = {}) {
   const kernel = new TextKernel({ 'proc/self/mountinfo': MOUNTS });
   const asked: [string, MountKind][] = [];
   for (const mountpoint of ['/', '/mnt/nas', '/mnt/usb']) kernel.spaces.set(mountpoint, spaces[mountpoint] ?? space);
@@ -42,7 +47,7 @@ const both = (mountpoint: string, fstype: string) => ({
 
 test('each real mount has a size and what is available, and is asked once, by who answers', async () => {
   const { collector, asked } = board();
-  expect(byIdentity(await collector.collect())).toEqual({
+  expect(indexByIdentity(await collector.collect())).toEqual({
     ...both('/', 'ext4'),
     ...both('/mnt/nas', 'nfs4'),
     ...both('/mnt/usb', 'vfat'),
@@ -85,7 +90,7 @@ test('mounts are asked one after the other', async () => {
 
 test('a mount without a size is left out', async () => {
   const { collector } = board({ '/mnt/usb': { ...space, sizeBytes: 0, availableBytes: 0 } });
-  expect(byIdentity(await collector.collect())).toEqual({ ...both('/', 'ext4'), ...both('/mnt/nas', 'nfs4') });
+  expect(indexByIdentity(await collector.collect())).toEqual({ ...both('/', 'ext4'), ...both('/mnt/nas', 'nfs4') });
 });
 
 test('a mount tells its files where it has a bound of them, and whether its file system has become read-only', async () => {
@@ -97,7 +102,7 @@ test('a mount tells its files where it has a bound of them, and whether its file
   });
   for (const mountpoint of ['/', '/mnt/nas', '/mnt/usb']) kernel.spaces.set(mountpoint, space);
   kernel.spaces.set('/', { ...space, files: 100, filesFree: 40 });
-  const readings = byIdentity(await new FilesystemCollector(kernel).collect());
+  const readings = indexByIdentity(await new FilesystemCollector(kernel).collect());
   expect(readings).toMatchObject({
     'filesystem.files{mountpoint=/,fstype=ext4}': 100,
     'filesystem.files_free{mountpoint=/,fstype=ext4}': 40,
@@ -109,16 +114,16 @@ test('a mount tells its files where it has a bound of them, and whether its file
 });
 
 test('a mount that has gone meanwhile is left out', async () => {
-  const { collector } = board({ '/mnt/usb': kernelFault('/mnt/usb', 'ENOENT') });
-  expect(byIdentity(await collector.collect())).toEqual({ ...both('/', 'ext4'), ...both('/mnt/nas', 'nfs4') });
+  const { collector } = board({ '/mnt/usb': createKernelError('/mnt/usb', 'ENOENT') });
+  expect(indexByIdentity(await collector.collect())).toEqual({ ...both('/', 'ext4'), ...both('/mnt/nas', 'nfs4') });
 });
 
 describe('a mount that hangs or fails', () => {
-  test.each([hung('/mnt/nas'), kernelFault('/mnt/nas', 'ESTALE')])(
+  test.each([hung('/mnt/nas'), createKernelError('/mnt/nas', 'ESTALE')])(
     'and is remote is marked alone: %s',
     async (fault) => {
       const { collector } = board({ '/mnt/nas': fault });
-      expect(byIdentity(await collector.collect())).toEqual({
+      expect(indexByIdentity(await collector.collect())).toEqual({
         ...both('/', 'ext4'),
         ...both('/mnt/usb', 'vfat'),
         'filesystem.unreadable{mountpoint=/mnt/nas,fstype=nfs4}': 1,
@@ -128,18 +133,18 @@ describe('a mount that hangs or fails', () => {
 
   test('and is local makes the collector fail by its name, with what the others said', async () => {
     const { collector } = board({
-      '/mnt/usb': kernelFault('/mnt/usb', 'EIO'),
+      '/mnt/usb': createKernelError('/mnt/usb', 'EIO'),
       '/': hung('/'),
       '/mnt/nas': hung('/mnt/nas'),
     });
     const error = await collector.collect().catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(PartlyRead);
+    expect(error).toBeInstanceOf(PartialResultError);
     expect(error).toMatchObject({
       code: 'KERNEL_FILE_HUNG',
       hint: 'umount it',
       message: '/ hangs: no answer; cannot read /mnt/usb: EIO: /mnt/usb',
     });
-    expect(byIdentity((error as PartlyRead).readings)).toEqual({
+    expect(indexByIdentity((error as PartialResultError).readings)).toEqual({
       'filesystem.unreadable{mountpoint=/,fstype=ext4}': 1,
       'filesystem.unreadable{mountpoint=/mnt/nas,fstype=nfs4}': 1,
       'filesystem.unreadable{mountpoint=/mnt/usb,fstype=vfat}': 1,
@@ -147,15 +152,15 @@ describe('a mount that hangs or fails', () => {
   });
 
   test('leaves the readings of the others in the failure', async () => {
-    const { collector } = board({ '/mnt/usb': kernelFault('/mnt/usb', 'EIO') });
-    const error = (await collector.collect().catch((thrown: unknown) => thrown)) as PartlyRead;
+    const { collector } = board({ '/mnt/usb': createKernelError('/mnt/usb', 'EIO') });
+    const error = (await collector.collect().catch((thrown: unknown) => thrown)) as PartialResultError;
     expect(error.code).toBe('KERNEL_FILE_UNREADABLE');
-    expect(byIdentity(error.readings)).toMatchObject({ ...both('/', 'ext4'), ...both('/mnt/nas', 'nfs4') });
+    expect(indexByIdentity(error.readings)).toMatchObject({ ...both('/', 'ext4'), ...both('/mnt/nas', 'nfs4') });
   });
 });
 
 test('the recorded board is read as stat -f reads it', async () => {
-  const readings = byIdentity(await new FilesystemCollector(new RecordedKernel('-later')).collect());
+  const readings = indexByIdentity(await new FilesystemCollector(new RecordedKernel('-later')).collect());
   const figures = {
     '/,fstype=ext4': [270553174016, 84675301376],
     '/media,fstype=tmpfs': [67108864, 63537152],

@@ -9,7 +9,12 @@ import { loadCollectorConfig } from '../../../../collector/src/config.ts';
 import type { KernelSource } from '../../../../collector/src/kernel/kernel-files.ts';
 import { once } from '../../../../collector/src/commands/once.ts';
 import { SeriesLimit } from '../../../../collector/src/scheduling/series-limit.ts';
-import { BOARDS, recorded, RecordedKernel, type Board } from '../../../support/collector/text-kernel.ts';
+import {
+  RECORDED_DEVICES,
+  readRecorded,
+  RecordedKernel,
+  type RecordedDevice,
+} from '../../../support/collector/text-kernel.ts';
 
 /**
  * What every collector says of a recorded board with the defaults, as `once` prints it: a change of a collector shows
@@ -19,7 +24,7 @@ import { BOARDS, recorded, RecordedKernel, type Board } from '../../../support/c
 const NOW = 1_700_000_000_000;
 
 /** The recording of one moment, and once `pass` was called, that of the other. */
-function recordedKernel(board: Board): { kernel: KernelSource; pass: () => void } {
+function recordedKernel(board: RecordedDevice): { kernel: KernelSource; pass: () => void } {
   let moment = new RecordedKernel('', board);
   const kernel: KernelSource = {
     proc: (path) => moment.proc(path),
@@ -31,12 +36,12 @@ function recordedKernel(board: Board): { kernel: KernelSource; pass: () => void 
 }
 
 /** By the monotonic clock of the board. */
-function betweenMomentsMs(board: Board): number {
-  const uptimeS = (moment: string) => parseUptime(recorded(`proc${moment}/uptime`, board));
+function betweenMomentsMs(board: RecordedDevice): number {
+  const uptimeS = (moment: string) => parseUptime(readRecorded(`proc${moment}/uptime`, board));
   return Math.round((uptimeS('-later') - uptimeS('')) * 1000);
 }
 
-test.each(BOARDS)('all collectors say of the recorded %s what stands in its golden file', async (board) => {
+test.each(RECORDED_DEVICES)('all collectors say of the recorded %s what stands in its golden file', async (board) => {
   const { kernel, pass } = recordedKernel(board);
   const { values: options } = loadCollectorConfig({});
   let passedMs = 0;

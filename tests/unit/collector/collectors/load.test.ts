@@ -2,10 +2,12 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { LoadCollector, parseLoadavg, parseUptime } from '../../../../collector/src/collectors/load.ts';
-import { byIdentity, recorded, TextKernel } from '../../../support/collector/text-kernel.ts';
+import { indexByIdentity, readRecorded, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 const collect = async (loadavg: string, uptime: string) =>
-  byIdentity(await new LoadCollector(new TextKernel({ 'proc/loadavg': loadavg, 'proc/uptime': uptime })).collect());
+  indexByIdentity(
+    await new LoadCollector(new TextKernel({ 'proc/loadavg': loadavg, 'proc/uptime': uptime })).collect(),
+  );
 
 test('the averages are told in the order of the file, with the time since boot', async () => {
   expect(await collect('1.50 2.25 13.75 3/456 7890\n', '86400.25 172000.50\n')).toEqual({
@@ -31,12 +33,12 @@ test('every number that the kernel can print is read as it is', () => {
 });
 
 test('a kernel without one of the two files makes the collector absent', async () => {
-  const without = new LoadCollector(new TextKernel({ 'proc/loadavg': recorded('proc/loadavg') }));
+  const without = new LoadCollector(new TextKernel({ 'proc/loadavg': readRecorded('proc/loadavg') }));
   await expect(without.collect()).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
 });
 
 test('the recorded board is read as it stands in its files', async () => {
-  expect(await collect(recorded('proc-later/loadavg'), recorded('proc-later/uptime'))).toEqual({
+  expect(await collect(readRecorded('proc-later/loadavg'), readRecorded('proc-later/uptime'))).toEqual({
     'load.average_1m': 0.27,
     'load.average_5m': 0.15,
     'load.average_15m': 0.11,

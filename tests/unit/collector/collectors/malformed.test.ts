@@ -3,7 +3,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
 import { COLLECTORS, type CollectorName, type CollectorOptions } from '../../../../collector/src/collectors/table.ts';
-import { byIdentity, recorded, TextKernel } from '../../../support/collector/text-kernel.ts';
+import { indexByIdentity, readRecorded, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 /** Everything is reported, so that nothing malformed hides behind a filter. */
 const OPTIONS: CollectorOptions = {
@@ -33,7 +33,9 @@ const names = Object.keys(FILES) as FileName[];
 /** Everything as it was recorded, every mount among it. */
 function recordedBoard(): TextKernel {
   const paths = [...Object.values(FILES).map(([, path]) => path), 'pressure/io'];
-  const kernel = new TextKernel(Object.fromEntries(paths.map((path) => [`proc/${path}`, recorded(`proc/${path}`)])));
+  const kernel = new TextKernel(
+    Object.fromEntries(paths.map((path) => [`proc/${path}`, readRecorded(`proc/${path}`)])),
+  );
   kernel.statfs = async () => ({ sizeBytes: 4096, availableBytes: 1024, files: 10, filesFree: 5 });
   return kernel;
 }
@@ -45,7 +47,7 @@ async function readAfterRecording(name: FileName, text: string): Promise<Record<
   const collector = COLLECTORS[collectorName]({ kernel, options: OPTIONS });
   await collector.collect({ monotonicMs: 0 });
   kernel.files.set(`proc/${path}`, text);
-  return byIdentity(await collector.collect({ monotonicMs: 10_000 }));
+  return indexByIdentity(await collector.collect({ monotonicMs: 10_000 }));
 }
 
 const stat = 'cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\nctxt 1\n';
@@ -209,7 +211,7 @@ function isSound(identity: string, value: number | string): boolean {
 
 describe('a spoilt recording gives finite readings or is refused', () => {
   test.each(names)('%s', async (name) => {
-    const good = recorded(`proc-later/${FILES[name][1]}`);
+    const good = readRecorded(`proc-later/${FILES[name][1]}`);
     const seen = { read: 0, refused: 0 };
     await fc.assert(
       fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
@@ -235,7 +237,7 @@ describe('a spoilt recording gives finite readings or is refused', () => {
   });
 
   test.each(names)('%s, cut anywhere, unless at the end of a line', async (name) => {
-    const good = recorded(`proc-later/${FILES[name][1]}`);
+    const good = readRecorded(`proc-later/${FILES[name][1]}`);
     await fc.assert(
       fc.asyncProperty(fc.nat(good.length - 1), async (length) => {
         fc.pre(good[length - 1] !== '\n');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { MemoryCollector, parseMeminfo } from '../../../../collector/src/collectors/memory.ts';
-import { byIdentity, recorded, TextKernel } from '../../../support/collector/text-kernel.ts';
+import { indexByIdentity, readRecorded, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 const text = [
   'MemTotal:        4000000 kB',
@@ -18,7 +18,7 @@ const text = [
 
 async function readingsOf(meminfo: string) {
   const kernel = new TextKernel({ 'proc/meminfo': meminfo });
-  return byIdentity(await new MemoryCollector(kernel).collect());
+  return indexByIdentity(await new MemoryCollector(kernel).collect());
 }
 
 test('memory in use is what is not available, in bytes of 1,024 to the kB', async () => {
@@ -46,7 +46,7 @@ describe('the recorded board', () => {
     ['proc', 25276514304, 419995648, 24856518656],
     ['proc-later', 25276514304, 355614720, 24920899584],
   ])('has in %s what free -b says', async (recording, total, used, available) => {
-    const readings = await readingsOf(recorded(`${recording}/meminfo`));
+    const readings = await readingsOf(readRecorded(`${recording}/meminfo`));
     expect(readings).toEqual({
       'memory.used_bytes': used,
       'memory.available_bytes': available,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { NetworkCollector, parseNetDev, type NetworkOptions } from '../../../../collector/src/collectors/network.ts';
-import { recorded, scrapes, TextKernel } from '../../../support/collector/text-kernel.ts';
+import { readRecorded, scrapeTexts, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 const DEFAULTS: NetworkOptions = {
   include: [],
@@ -19,7 +19,7 @@ const netDev = (...names: string[]) => HEADER + names.map((name) => `${name.padS
 
 function scrapesOf(options: Partial<NetworkOptions>, ...texts: string[]) {
   const kernel = new TextKernel();
-  return scrapes(new NetworkCollector(kernel, { ...DEFAULTS, ...options }), kernel, 'proc/net/dev', texts);
+  return scrapeTexts(new NetworkCollector(kernel, { ...DEFAULTS, ...options }), kernel, 'proc/net/dev', texts);
 }
 
 const interfacesIn = (readings: object) =>
@@ -95,9 +95,9 @@ describe('the cap', () => {
   test('has one sentence for what was too much first, whatever comes and goes later', async () => {
     const kernel = new TextKernel();
     const collector = new NetworkCollector(kernel, { ...DEFAULTS, maxInterfaces: 1 });
-    await scrapes(collector, kernel, 'proc/net/dev', [netDev('eth0')]);
+    await scrapeTexts(collector, kernel, 'proc/net/dev', [netDev('eth0')]);
     expect(collector.notice).toBeUndefined();
-    await scrapes(collector, kernel, 'proc/net/dev', [netDev('eth0', 'eth1', 'eth2'), netDev('eth0', 'eth3')]);
+    await scrapeTexts(collector, kernel, 'proc/net/dev', [netDev('eth0', 'eth1', 'eth2'), netDev('eth0', 'eth3')]);
     expect(collector.notice).toMatch(/^eth1 and 1 more not reported: NETWORK_MAX_INTERFACES=1 others are/);
   });
 
@@ -116,7 +116,7 @@ describe('the cap', () => {
 });
 
 test('the recorded board is read as psutil reads it', async () => {
-  const readings = await scrapesOf({}, recorded('proc-later/net/dev'));
+  const readings = await scrapesOf({}, readRecorded('proc-later/net/dev'));
   expect(interfacesIn(readings)).toEqual(['ifb0', 'ifb1', 'eth0']);
   expect(readings).toMatchObject({
     'network.rx_bytes_total{interface=eth0}': 284_233_894,

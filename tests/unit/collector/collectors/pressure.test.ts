@@ -1,12 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { parsePressure, PressureCollector } from '../../../../collector/src/collectors/pressure.ts';
-import { byIdentity, kernelFault, recorded, TextKernel } from '../../../support/collector/text-kernel.ts';
+import {
+  indexByIdentity,
+  createKernelError,
+  readRecorded,
+  TextKernel,
+} from '../../../support/collector/text-kernel.ts';
 
 const lines = (some: number, full: number) =>
   `some avg10=1.00 avg60=2.00 avg300=3.00 total=${some}\nfull avg10=0.50 avg60=0.25 avg300=0.12 total=${full}\n`;
 const files = (text: string) => ({ 'proc/pressure/cpu': text, 'proc/pressure/memory': text, 'proc/pressure/io': text });
-const collect = async (kernel: TextKernel) => byIdentity(await new PressureCollector(kernel).collect());
+const collect = async (kernel: TextKernel) => indexByIdentity(await new PressureCollector(kernel).collect());
 
 test('microseconds of each resource are told as seconds', async () => {
   const kernel = new TextKernel({ ...files(lines(2_500_000, 1)), 'proc/pressure/io': lines(3_600_000_000, 7_000_000) });
@@ -33,7 +38,7 @@ describe('a kernel without pressure information', () => {
 
   test('also if it has the files and was booted with it off', async () => {
     const kernel = new TextKernel(files(lines(1, 1)));
-    kernel.faults.set('proc/pressure/cpu', kernelFault('/proc/pressure/cpu', 'ENOTSUP'));
+    kernel.errors.set('proc/pressure/cpu', createKernelError('/proc/pressure/cpu', 'ENOTSUP'));
     await expect(collect(kernel)).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
   });
 });
@@ -41,7 +46,7 @@ describe('a kernel without pressure information', () => {
 test('the recorded board is read as it stands in its files', async () => {
   const kernel = new TextKernel(
     Object.fromEntries(
-      ['cpu', 'memory', 'io'].map((one) => [`proc/pressure/${one}`, recorded(`proc-later/pressure/${one}`)]),
+      ['cpu', 'memory', 'io'].map((one) => [`proc/pressure/${one}`, readRecorded(`proc-later/pressure/${one}`)]),
     ),
   );
   expect(await collect(kernel)).toEqual({

@@ -7,7 +7,7 @@ import { exportedName } from '@thugshells/shared/metrics/series.ts';
 
 import { OWN_NAMES } from '../../../../collector/src/store/writing/agent-names.ts';
 
-import { DamagedBoard } from '../../../support/collector/corrupt-kernel-files.ts';
+import { CorruptibleDevice } from '../../../support/collector/corrupt-kernel-files.ts';
 
 /** docs/collectors.md against what the collectors read of a board that has something for every source. */
 
@@ -29,7 +29,7 @@ const NOT_ON_THE_BOARD = [
 const TEXTS = ['system.boot_id', 'system.kernel', 'collector.build'];
 
 async function seriesOfTheBoard(): Promise<string[]> {
-  const read = await new DamagedBoard(folder).read();
+  const read = await new CorruptibleDevice(folder).read();
   const names = Object.values(read).flatMap(({ readings }) =>
     Object.keys(readings).map((identity) => identity.replace(/\{.*/s, '')),
   );

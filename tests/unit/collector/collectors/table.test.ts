@@ -7,7 +7,7 @@ import {
   type CollectorOptions,
 } from '../../../../collector/src/collectors/table.ts';
 import type { KernelSource } from '../../../../collector/src/kernel/kernel-files.ts';
-import { byIdentity, recorded, RecordedKernel, TextKernel } from '../../../support/collector/text-kernel.ts';
+import { indexByIdentity, readRecorded, RecordedKernel, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 const options: CollectorOptions = {
   networkInclude: [],
@@ -28,10 +28,10 @@ describe.each(collectorNames)('%s', (name) => {
   test('says whether it compares two reads as it does', async () => {
     const collector = COLLECTORS[name]({ kernel: recording, options });
     const kernel = new RecordedKernel('-later');
-    const first = byIdentity(await collector.collect({ monotonicMs: 0 }));
+    const first = indexByIdentity(await collector.collect({ monotonicMs: 0 }));
     const later = COLLECTORS[name]({ kernel: bound(recording, kernel), options });
     await later.collect({ monotonicMs: 0 });
-    const second = byIdentity(await later.collect({ monotonicMs: 7280 }));
+    const second = indexByIdentity(await later.collect({ monotonicMs: 7280 }));
     expect(Object.keys(first).length + Object.keys(second).length).toBeGreaterThan(0);
     expect(Object.keys(second).length > Object.keys(first).length).toBe(collector.comparesReads);
   });
@@ -79,12 +79,14 @@ test('the collectors stand in the order of the contract', () => {
 describe('options reach the collector they are for:', () => {
   const kernel = new TextKernel({
     'proc/diskstats': ' 8 0 sda 1 0 1 0 1 0 1 0 0 0 0\n 7 0 loop0 1 0 1 0 1 0 1 0 0 0 0\n',
-    'proc/net/dev': recorded('proc/net/dev'),
+    'proc/net/dev': readRecorded('proc/net/dev'),
     'sys/block/sda/queue/logical_block_size': '4096\n',
     'sys/block/loop0/queue/logical_block_size': '512\n',
   });
   const read = async (name: CollectorName, changed: Partial<CollectorOptions>) =>
-    byIdentity(await COLLECTORS[name]({ kernel, options: { ...options, ...changed } }).collect({ monotonicMs: 0 }));
+    indexByIdentity(
+      await COLLECTORS[name]({ kernel, options: { ...options, ...changed } }).collect({ monotonicMs: 0 }),
+    );
 
   test('those of disks', async () => {
     expect(await read('disk', {})).toHaveProperty(['disk.read_bytes_total{device=sda}'], 4096);

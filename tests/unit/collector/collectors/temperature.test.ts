@@ -3,7 +3,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
 import { parseTemperature, TemperatureCollector } from '../../../../collector/src/collectors/temperature.ts';
-import { byIdentity, kernelFault, TextKernel } from '../../../support/collector/text-kernel.ts';
+import { indexByIdentity, createKernelError, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 /** Texts of sysfs below /sys/class, which end in a newline. */
 function board(files: Readonly<Record<string, string>>) {
@@ -12,7 +12,7 @@ function board(files: Readonly<Record<string, string>>) {
   );
   const collector = new TemperatureCollector(kernel);
   const zones = async (): Promise<Record<string, unknown>> => {
-    const readings = Object.entries(byIdentity(await collector.collect()));
+    const readings = Object.entries(indexByIdentity(await collector.collect()));
     return Object.fromEntries(
       readings.map(([name, value]) => [/^cpu\.temperature_celsius\{zone=(.*)\}$/.exec(name)?.[1] ?? name, value]),
     );
@@ -72,9 +72,9 @@ describe('sensors of one name', () => {
 
   test('keep their names while one of them does not answer', async () => {
     const { kernel, zones } = board({ ...zone(0, 'acpitz', '20000'), ...zone(1, 'acpitz', '30000') });
-    kernel.faults.set(
+    kernel.errors.set(
       'sys/class/thermal/thermal_zone0/temp',
-      kernelFault('/sys/class/thermal/thermal_zone0/temp', 'EAGAIN'),
+      createKernelError('/sys/class/thermal/thermal_zone0/temp', 'EAGAIN'),
     );
     expect(await zones()).toEqual({ 'acpitz (thermal_zone1)': 30 });
   });
@@ -96,7 +96,7 @@ test('a sensor without a readable name goes by its directory', async () => {
     ...zone(1, ' ', '2000'),
     'hwmon/hwmon4/temp1_input': '3000',
   });
-  kernel.faults.set('sys/class/hwmon/hwmon4/name', kernelFault('/sys/class/hwmon/hwmon4/name', 'EACCES'));
+  kernel.errors.set('sys/class/hwmon/hwmon4/name', createKernelError('/sys/class/hwmon/hwmon4/name', 'EACCES'));
   expect(await zones()).toEqual({ thermal_zone0: 1, thermal_zone1: 2, 'hwmon4 temp1': 3 });
 });
 
@@ -107,9 +107,9 @@ describe('a sensor that cannot be used', () => {
     'and answers %s is left out alone, until it answers',
     async (code) => {
       const { kernel, zones } = board({ ...zone(0, 'modem', '50000'), ...zone(1, 'soc', '48000') });
-      kernel.faults.set(`sys/${path}`, kernelFault(`/sys/${path}`, code));
+      kernel.errors.set(`sys/${path}`, createKernelError(`/sys/${path}`, code));
       expect(await zones()).toEqual({ soc: 48 });
-      kernel.faults.clear();
+      kernel.errors.clear();
       expect(await zones()).toEqual({ modem: 50, soc: 48 });
     },
   );
@@ -134,15 +134,15 @@ describe('a sensor that cannot be used', () => {
 
   test('makes the collector fail where there is no other that works', async () => {
     const { kernel, collector } = board({ ...zone(0, 'modem', '-274000'), ...zone(1, 'soc', '48000') });
-    kernel.faults.set(
+    kernel.errors.set(
       'sys/class/thermal/thermal_zone1/temp',
-      kernelFault('/sys/class/thermal/thermal_zone1/temp', 'ENODEV'),
+      createKernelError('/sys/class/thermal/thermal_zone1/temp', 'ENODEV'),
     );
     await expect(collector.collect()).rejects.toMatchObject({
       code: 'KERNEL_FILE_MALFORMED',
       message: `/sys/${path}: line 1: -274000 is below absolute zero`,
     });
-    kernel.faults.set(`sys/${path}`, kernelFault(`/sys/${path}`, 'EIO'));
+    kernel.errors.set(`sys/${path}`, createKernelError(`/sys/${path}`, 'EIO'));
     await expect(collector.collect()).rejects.toMatchObject({
       code: 'KERNEL_FILE_UNREADABLE',
       message: expect.stringContaining(path),
@@ -164,9 +164,9 @@ describe('the collector is absent', () => {
 
   test('where all sensors have gone', async () => {
     const { kernel, collector } = board(zone(0, 'soc', '48000'));
-    kernel.faults.set(
+    kernel.errors.set(
       'sys/class/thermal/thermal_zone0/temp',
-      kernelFault('/sys/class/thermal/thermal_zone0/temp', 'ENODEV'),
+      createKernelError('/sys/class/thermal/thermal_zone0/temp', 'ENODEV'),
     );
     await expect(collector.collect()).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
   });

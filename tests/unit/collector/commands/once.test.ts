@@ -4,7 +4,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../../../../collector/src/collectors/collector.ts';
-import { PartlyRead } from '../../../../collector/src/collectors/readers/partial-result.ts';
+import { PartialResultError } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import { once } from '../../../../collector/src/commands/once.ts';
 import { SeriesLimit, type SeriesLimitOptions } from '../../../../collector/src/scheduling/series-limit.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -63,7 +63,7 @@ test('prints a text as a label of the value 1', async () => {
 test('prints what a collector could read, and says what it could not', async () => {
   const unreadable = new AgentError('/mnt hangs', { code: 'KERNEL_FILE_UNREADABLE' });
   const partly = collector('filesystem', () =>
-    Promise.reject(new PartlyRead([unreadable], [reading('filesystem.size_bytes', 5)])),
+    Promise.reject(new PartialResultError([unreadable], [reading('filesystem.size_bytes', 5)])),
   );
   const { parsed, failures } = await runOnce([partly]);
   expect([parsed.length, failures]).toEqual([1, ['filesystem: /mnt hangs']]);

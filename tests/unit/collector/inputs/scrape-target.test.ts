@@ -11,12 +11,12 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { ForeignText } from '../../../../collector/src/inputs/foreign-text.ts';
-import { ScrapeDoor } from '../../../../collector/src/inputs/scrape-client.ts';
-import { ScrapeTargetSource } from '../../../../collector/src/inputs/scrape-target.ts';
+import { ExpositionConverter } from '../../../../collector/src/inputs/exposition-converter.ts';
+import { ScrapeClient } from '../../../../collector/src/inputs/scrape-client.ts';
+import { ScrapeTargetCollector } from '../../../../collector/src/inputs/scrape-target.ts';
 import { until } from '../../../support/until.ts';
 import { NOW } from '../../../support/collector/collector-parts.ts';
-import { tellOf, textsOf, type Told } from '../../../support/collector/foreign-readings.ts';
+import { collectOnce, formatReadings, type CollectResult } from '../../../support/collector/collect-once.ts';
 
 const OWN = /^(up|scrape\..*)$/;
 const MAX_BYTES = 100_000;
@@ -54,17 +54,17 @@ const speak = (talk: (socket: Socket) => void): Promise<number> =>
 
 function source(
   port: number,
-  { timeoutMs = 5_000, maxSamples = 100, host = '127.0.0.1', door = new ScrapeDoor() } = {},
-): ScrapeTargetSource {
-  const foreign = new ForeignText({ now: () => NOW, labels: { job: 'node' } });
+  { timeoutMs = 5_000, maxSamples = 100, host = '127.0.0.1', client = new ScrapeClient() } = {},
+): ScrapeTargetCollector {
+  const converter = new ExpositionConverter({ now: () => NOW, labels: { job: 'node' } });
   const limits = { timeoutMs, maxBytes: MAX_BYTES };
-  return new ScrapeTargetSource(
+  return new ScrapeTargetCollector(
     { name: 'node', url: `http://${host}:${port}/metrics` },
-    { door, foreign, clock: systemClock, limits, maxSamples },
+    { client, converter, clock: systemClock, limits, maxSamples },
   );
 }
 
-function up({ readings }: Told): unknown {
+function up({ readings }: CollectResult): unknown {
   return readings.find(({ series }) => series.name === 'up')?.value;
 }
 
@@ -75,9 +75,9 @@ describe('a scrape target', () => {
       asked = { url, headers };
       response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(METRICS);
     });
-    const told = await tellOf(source(port));
+    const told = await collectOnce(source(port));
     expect(told.failure).toBe('');
-    expect(textsOf(told.readings, /duration/)).toEqual([
+    expect(formatReadings(told.readings, /duration/)).toEqual([
       'up{job="node"} 1',
       'scrape.samples_scraped{job="node"} 2',
       'a{job="node"} 1',
@@ -97,7 +97,7 @@ describe('a scrape target', () => {
 
   test('that has a job of its own keeps it as exported_job', async () => {
     const port = await serve((_, response) => response.end('a{job="x"} 1\nb{job="y",exported_job="z"} 2\n'));
-    expect(textsOf((await tellOf(source(port))).readings, OWN)).toEqual([
+    expect(formatReadings((await collectOnce(source(port))).readings, OWN)).toEqual([
       'a{job="node",exported_job="x"} 1',
       'b{job="node",exported_job="z",exported_exported_job="y"} 2',
     ]);
@@ -110,10 +110,10 @@ describe('a scrape target', () => {
         .writeHead(200, { 'content-type': 'application/openmetrics-text; version=1.0.0; charset=utf-8' })
         .end(texts.shift()),
     );
-    const whole = await tellOf(source(port));
-    expect(textsOf(whole.readings, OWN)).toEqual(['a_total{job="node"} 1']);
+    const whole = await collectOnce(source(port));
+    expect(formatReadings(whole.readings, OWN)).toEqual(['a_total{job="node"} 1']);
     expect(whole.readings.at(-1)?.series.kind).toBe('counter');
-    const cut = await tellOf(source(port));
+    const cut = await collectOnce(source(port));
     expect([up(cut), cut.failure]).toEqual([
       0,
       'scrape target node: line 1: no # EOF at the end: the text was cut short',
@@ -124,25 +124,25 @@ describe('a scrape target', () => {
     const port = await serve((_, response) =>
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(METRICS)),
     );
-    expect(textsOf((await tellOf(source(port))).readings, OWN)).toHaveLength(2);
+    expect(formatReadings((await collectOnce(source(port))).readings, OWN)).toHaveLength(2);
   });
 
   test('named localhost is this machine, whatever a resolver says', async () => {
     const port = await serve((_, response) => response.end(METRICS));
-    expect(up(await tellOf(source(port, { host: 'localhost' })))).toBe(1);
+    expect(up(await collectOnce(source(port, { host: 'localhost' })))).toBe(1);
   });
 
   test('with more samples than there is room for has the first stored, and says how many are left', async () => {
     const port = await serve((_, response) =>
       response.end(Array.from({ length: 130 }, (_each, index) => `a${index} 1\n`).join('')),
     );
-    const told = await tellOf(source(port));
-    expect([up(told), textsOf(told.readings, OWN).length, told.failure]).toEqual([
+    const told = await collectOnce(source(port));
+    expect([up(told), formatReadings(told.readings, OWN).length, told.failure]).toEqual([
       1,
       100,
       'scrape target node: 30 samples more than there is room for',
     ]);
-    expect(textsOf(told.readings)).toContain('scrape.samples_scraped{job="node"} 130');
+    expect(formatReadings(told.readings)).toContain('scrape.samples_scraped{job="node"} 130');
   });
 });
 
@@ -280,14 +280,16 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
   test.each(cases)('%s', async (_what, start, failure) => {
     const port = await start();
     const startedAt = performance.now();
-    const told = await tellOf(source(port, { timeoutMs: String(failure).includes('within 0.3 s') ? 300 : 20_000 }));
+    const told = await collectOnce(
+      source(port, { timeoutMs: String(failure).includes('within 0.3 s') ? 300 : 20_000 }),
+    );
     expect(told.failure).toMatch(
       typeof failure === 'string'
         ? new RegExp(`^scrape target node: ${failure.replace(/[.*+?()[\]]/g, '\\$&')}$`)
         : failure,
     );
     expect(told.hint).toMatch(/\.$/);
-    expect(textsOf(told.readings, /duration/)).toEqual(['up{job="node"} 0']);
+    expect(formatReadings(told.readings, /duration/)).toEqual(['up{job="node"} 0']);
     expect(performance.now() - startedAt).toBeLessThan(15_000);
   });
 
@@ -297,18 +299,18 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
       open.add(socket.resume());
       socket.on('close', () => open.delete(socket));
     });
-    await tellOf(source(port, { timeoutMs: 100 }));
+    await collectOnce(source(port, { timeoutMs: 100 }));
     await until('its connection is closed', () => open.size === 0);
   });
 });
 
-test('closing the door gives up on what has not answered', async () => {
+test('closing the client gives up on what has not answered', async () => {
   const port = await speak(() => undefined);
-  const door = new ScrapeDoor();
-  const telling = tellOf(source(port, { timeoutMs: 60_000, door }));
+  const client = new ScrapeClient();
+  const collecting = collectOnce(source(port, { timeoutMs: 60_000, client }));
   const probe = connect(port, '127.0.0.1');
   await new Promise((resolve) => probe.once('connect', resolve));
-  door.close();
-  expect(up(await telling)).toBe(0);
+  client.close();
+  expect(up(await collecting)).toBe(0);
   probe.destroy();
 });

@@ -9,7 +9,7 @@ import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
 import { NO_UPLOADS } from '@thugshells/shared/state/uploader-report.ts';
 
 import { AgentStateReader } from '../../../../collector/src/store/status/agent-state-reader.ts';
-import { SelfSource, selfReadings } from '../../../../collector/src/inputs/self.ts';
+import { SelfCollector, toSelfReadings } from '../../../../collector/src/inputs/self.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { migratedDatabase } from '../../../support/collector/collector-parts.ts';
 
@@ -34,7 +34,7 @@ const state: AgentState = {
 /** Name and labels → value. */
 function values(of: AgentState, skewMs?: number): Record<string, number | string> {
   return Object.fromEntries(
-    selfReadings(of, skewMs).map(({ series, labels, value }) => [`${series.name}${JSON.stringify(labels)}`, value]),
+    toSelfReadings(of, skewMs).map(({ series, labels, value }) => [`${series.name}${JSON.stringify(labels)}`, value]),
   );
 }
 
@@ -78,7 +78,7 @@ describe('what the programs tell of themselves', () => {
   });
 
   test('can be stored: no reading is refused, and none is there twice', () => {
-    const samples = selfReadings(state, 0).map((reading) =>
+    const samples = toSelfReadings(state, 0).map((reading) =>
       sampleOf(reading, { deviceId: 'b', labels: {}, timestampMs: 1_700_000_000_000 }),
     );
     expect(
@@ -119,7 +119,7 @@ describe('its one door', () => {
       uploads: state.uploads,
       books: { pending: 5, rejected: 3 },
     });
-    const source = new SelfSource({ state: () => reader.read(), skewMs: () => 5 });
+    const source = new SelfCollector({ readState: () => reader.read(), readSkewMs: () => 5 });
     expect([source.name, (await source.collect()).length]).toEqual(['self', 21]);
   });
 });

@@ -15,12 +15,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { ForeignText } from '../../../../collector/src/inputs/foreign-text.ts';
+import { ExpositionConverter } from '../../../../collector/src/inputs/exposition-converter.ts';
 import { TextFiles } from '../../../../collector/src/inputs/text-files.ts';
-import { TextfileSource } from '../../../../collector/src/inputs/textfile.ts';
+import { TextfileCollector } from '../../../../collector/src/inputs/textfile.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { NOW } from '../../../support/collector/collector-parts.ts';
-import { tellOf, textsOf, type Told } from '../../../support/collector/foreign-readings.ts';
+import { collectOnce, formatReadings, type CollectResult } from '../../../support/collector/collect-once.ts';
 
 const folder = useTemporaryFolder();
 const OWN = /^textfile\./;
@@ -31,9 +31,9 @@ beforeEach(() => {
   mkdirSync(directory);
 });
 
-function sourceOf({ maxSamples = 2_000, at = directory } = {}): TextfileSource {
-  const foreign = new ForeignText({ now: () => NOW, labels: {} });
-  return new TextfileSource({ files: new TextFiles(at), foreign, maxSamples });
+function sourceOf({ maxSamples = 2_000, at = directory } = {}): TextfileCollector {
+  const converter = new ExpositionConverter({ now: () => NOW, labels: {} });
+  return new TextfileCollector({ files: new TextFiles(at), converter, maxSamples });
 }
 
 function write(name: string, text: string | Buffer): string {
@@ -42,7 +42,7 @@ function write(name: string, text: string | Buffer): string {
   return path;
 }
 
-function valueOf({ readings }: Told, name: string): unknown {
+function valueOf({ readings }: CollectResult, name: string): unknown {
   return readings.find(({ series }) => series.name === name)?.value;
 }
 
@@ -54,9 +54,9 @@ describe('text files', () => {
     write('README.md', 'not metrics');
     utimesSync(first, 1_600_000_000, 1_600_000_000.25);
     utimesSync(later, 1_600_000_001, 1_600_000_001);
-    const { readings, failure } = await tellOf(sourceOf());
+    const { readings, failure } = await collectOnce(sourceOf());
     expect(failure).toBe('');
-    expect(textsOf(readings)).toEqual([
+    expect(formatReadings(readings)).toEqual([
       'textfile.scrape_error 0',
       `textfile.mtime_seconds{file="${first}"} 1600000000.25`,
       `textfile.mtime_seconds{file="${later}"} 1600000001`,
@@ -76,14 +76,14 @@ describe('text files', () => {
   test('may be OpenMetrics, and links to files elsewhere', async () => {
     writeFileSync(folder.path('elsewhere.txt'), '# TYPE opened counter\nopened_total 5 # {a="b"} 1\n# EOF\n');
     symlinkSync(folder.path('elsewhere.txt'), join(directory, 'opened.prom'));
-    const { readings, failure } = await tellOf(sourceOf());
+    const { readings, failure } = await collectOnce(sourceOf());
     expect(failure).toBe('');
-    expect(textsOf(readings, OWN)).toEqual(['opened_total 5']);
+    expect(formatReadings(readings, OWN)).toEqual(['opened_total 5']);
     expect(readings.at(-1)?.series.kind).toBe('counter');
   });
 
   test('that are not there are no failure', async () => {
-    expect(textsOf((await tellOf(sourceOf())).readings)).toEqual(['textfile.scrape_error 0']);
+    expect(formatReadings((await collectOnce(sourceOf())).readings)).toEqual(['textfile.scrape_error 0']);
   });
 });
 
@@ -147,10 +147,10 @@ describe('a file that cannot be used fails alone, by its name', () => {
     make(path);
     write('good.prom', 'good 1\n');
     const startedAt = performance.now();
-    const told = await tellOf(sourceOf());
+    const told = await collectOnce(sourceOf());
     expect(told.failure).toBe(`${path}: ${failure}`);
     expect(told.hint).toMatch(/\.$|x\.prom`\.$/);
-    expect(textsOf(told.readings, OWN)).toEqual([
+    expect(formatReadings(told.readings, OWN)).toEqual([
       ...(failure.includes('first old') && _what.includes('week') ? ['new 1'] : []),
       'good 1',
     ]);
@@ -162,19 +162,19 @@ describe('a file that cannot be used fails alone, by its name', () => {
   test('that is a socket', async () => {
     const server = createServer().listen(join(directory, 'bad.prom'));
     await new Promise((resolve) => server.once('listening', resolve));
-    expect((await tellOf(sourceOf())).failure).toBe(`${directory}/bad.prom: not a regular file`);
+    expect((await collectOnce(sourceOf())).failure).toBe(`${directory}/bad.prom: not a regular file`);
     await new Promise((resolve) => server.close(resolve));
   });
 
   test('that links to itself or to nothing', async () => {
     symlinkSync('loop.prom', join(directory, 'loop.prom'));
     symlinkSync('gone', join(directory, 'nothing.prom'));
-    expect((await tellOf(sourceOf())).failure).toMatch(/^cannot read \S+\/loop\.prom: .*ELOOP[^;]*$/);
+    expect((await collectOnce(sourceOf())).failure).toMatch(/^cannot read \S+\/loop\.prom: .*ELOOP[^;]*$/);
   });
 
   test('while many are bad, only the first few are named', async () => {
     for (let index = 10; index < 30; index++) write(`${index}.prom`, 'bad\n');
-    const { failure } = await tellOf(sourceOf());
+    const { failure } = await collectOnce(sourceOf());
     expect(failure.match(/\.prom: line 1/g)).toHaveLength(5);
     expect(failure).toContain('; and 15 more');
   });
@@ -182,7 +182,7 @@ describe('a file that cannot be used fails alone, by its name', () => {
 
 describe('a directory', () => {
   test('that cannot be read is named', async () => {
-    const { failure, hint } = await tellOf(sourceOf({ at: folder.path('none') }));
+    const { failure, hint } = await collectOnce(sourceOf({ at: folder.path('none') }));
     expect(failure).toMatch(/^cannot read \S+\/none: .*ENOENT/);
     expect(hint).toContain('THUGSHELLS_TEXTFILE_DIR');
   });
@@ -191,9 +191,9 @@ describe('a directory', () => {
     for (let index = 0; index < 10_000; index++)
       write(`${String(index).padStart(5, '0')}.prom`, `sample{file="${index}"} 1\n`);
     const startedAt = performance.now();
-    const { readings, failure } = await tellOf(sourceOf());
+    const { readings, failure } = await collectOnce(sourceOf());
     expect(failure).toBe('9500 files are left out: no more than 500 are read');
-    const told = textsOf(readings, OWN);
+    const told = formatReadings(readings, OWN);
     expect([told.length, told[0], told.at(-1)]).toEqual([500, 'sample{file="0"} 1', 'sample{file="499"} 1']);
     expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
@@ -201,23 +201,23 @@ describe('a directory', () => {
   test('of large files is read up to 16 MiB', async () => {
     const comment = `# ${'x'.repeat(1_000)}\n`.repeat(4_000);
     for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) write(`${name}.prom`, `${comment}sample_${name} 1\n`);
-    const { readings, failure } = await tellOf(sourceOf());
-    expect(textsOf(readings, OWN)).toEqual(['sample_a 1', 'sample_b 1', 'sample_c 1', 'sample_d 1']);
+    const { readings, failure } = await collectOnce(sourceOf());
+    expect(formatReadings(readings, OWN)).toEqual(['sample_a 1', 'sample_b 1', 'sample_c 1', 'sample_d 1']);
     expect(failure).toMatch(/e\.prom: \d+ bytes where there is room for \d+; .*f\.prom/);
   });
 
   test('with more samples than there is room for hands on the first, and says how many are left', async () => {
     write('a.prom', Array.from({ length: 30 }, (_, index) => `a${index} 1\n`).join(''));
     write('b.prom', 'b1 1\nb2 1\n');
-    const { readings, failure } = await tellOf(sourceOf({ maxSamples: 20 }));
-    expect(textsOf(readings, OWN)).toHaveLength(20);
+    const { readings, failure } = await collectOnce(sourceOf({ maxSamples: 20 }));
+    expect(formatReadings(readings, OWN)).toHaveLength(20);
     expect(failure).toBe(
       `${directory}/a.prom: 10 samples more than there is room for; ${directory}/b.prom: 2 samples more than there is room for`,
     );
   });
 
   test('that is none is named with what to do', async () => {
-    const { failure, hint } = await tellOf(sourceOf({ at: write('file', '') }));
+    const { failure, hint } = await collectOnce(sourceOf({ at: write('file', '') }));
     expect(failure).toMatch(/^cannot read \S+\/file: .*ENOTDIR/);
     expect(hint).toContain("Let the collector's user read");
   });
@@ -237,7 +237,7 @@ describe('files that change while they are read', () => {
       }
     })();
     for (let turn = 0; turn < 30; turn++) {
-      const { readings, failure } = await tellOf(sourceOf({ maxSamples: 10_000 }));
+      const { readings, failure } = await collectOnce(sourceOf({ maxSamples: 10_000 }));
       expect(failure).toBe('');
       const values = readings.filter(({ series }) => series.name === 'version').map(({ value }) => value);
       expect([values.length, new Set(values).size]).toEqual([3_000, 1]);
@@ -257,8 +257,8 @@ describe('files that change while they are read', () => {
       }
     })();
     for (let turn = 0; turn < 30; turn++) {
-      const { readings } = await tellOf(sourceOf());
-      const values = new Set(textsOf(readings, OWN));
+      const { readings } = await collectOnce(sourceOf());
+      const values = new Set(formatReadings(readings, OWN));
       for (const text of values) expect(['a 1', 'b 12345678', 'good 1']).toContain(text);
       expect(values).toContain('good 1');
     }
@@ -268,7 +268,7 @@ describe('files that change while they are read', () => {
 
   test('by going away are passed over', async () => {
     for (let index = 0; index < 200; index++) write(`${index}.prom`, `sample{file="${index}"} 1\n`);
-    const reading = tellOf(sourceOf());
+    const reading = collectOnce(sourceOf());
     for (const name of readdirSync(directory).slice(100)) rmSync(join(directory, name), { force: true });
     expect((await reading).failure).toBe('');
   });

@@ -10,12 +10,12 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 
 import {
   KernelFiles,
-  kernelFileFault,
-  malformed,
+  toKernelFileError,
+  createMalformedError,
   requireProcRoot,
-  whereAbsent,
+  readOptional,
 } from '../../../../collector/src/kernel/kernel-files.ts';
-import { recorded, recordingOf } from '../../../support/collector/text-kernel.ts';
+import { readRecorded, findRecording } from '../../../support/collector/text-kernel.ts';
 
 let root: string;
 let files: KernelFiles;
@@ -46,10 +46,10 @@ describe('reading', () => {
 
   test('gives the whole text of a recording', async () => {
     const recording = new KernelFiles({
-      procRoot: join(recordingOf('x86-vm'), 'proc'),
-      sysRoot: join(recordingOf('x86-vm'), 'sys'),
+      procRoot: join(findRecording('x86-vm'), 'proc'),
+      sysRoot: join(findRecording('x86-vm'), 'sys'),
     });
-    expect(await recording.proc('stat')).toBe(recorded('proc/stat'));
+    expect(await recording.proc('stat')).toBe(readRecorded('proc/stat'));
   });
 
   test.each([0, 1, 16_383, 16_384, 16_385, 100_000, 4 * 1024 * 1024])(
@@ -196,7 +196,7 @@ describe('a file that cannot be read', () => {
   });
 
   test.each(['ENODEV', 'ENOTSUP'])('is absent when the kernel answers %s', (code) => {
-    expect(kernelFileFault('/sys/x', Object.assign(new Error(code), { code })).code).toBe('KERNEL_FILE_ABSENT');
+    expect(toKernelFileError('/sys/x', Object.assign(new Error(code), { code })).code).toBe('KERNEL_FILE_ABSENT');
   });
 
   test('is unreadable when it is a directory, with path, cause and hint', async () => {
@@ -214,20 +214,22 @@ describe('a file that cannot be read', () => {
   test.each(['EACCES', 'EPERM', 'EIO', 'EMFILE', 'constructor', ''])(
     'is unreadable when the answer is "%s"',
     (code) => {
-      expect(kernelFileFault('/proc/x', Object.assign(new Error(code), { code })).code).toBe('KERNEL_FILE_UNREADABLE');
+      expect(toKernelFileError('/proc/x', Object.assign(new Error(code), { code })).code).toBe(
+        'KERNEL_FILE_UNREADABLE',
+      );
     },
   );
 });
 
 describe('where a source is absent', () => {
   test('something else can stand in for it', async () => {
-    expect(await whereAbsent(files.proc('pressure/io'), 'nothing')).toBe('nothing');
-    expect(await whereAbsent(Promise.resolve('text'), 'nothing')).toBe('text');
+    expect(await readOptional(files.proc('pressure/io'), 'nothing')).toBe('nothing');
+    expect(await readOptional(Promise.resolve('text'), 'nothing')).toBe('text');
   });
 
   test('other faults are not hidden', async () => {
-    await expect(whereAbsent(files.proc('net'), 'nothing')).rejects.toMatchObject({ code: 'KERNEL_FILE_UNREADABLE' });
-    await expect(whereAbsent(Promise.reject(malformed('/proc/stat', 'empty')), '')).rejects.toMatchObject({
+    await expect(readOptional(files.proc('net'), 'nothing')).rejects.toMatchObject({ code: 'KERNEL_FILE_UNREADABLE' });
+    await expect(readOptional(Promise.reject(createMalformedError('/proc/stat', 'empty')), '')).rejects.toMatchObject({
       code: 'KERNEL_FILE_MALFORMED',
       message: '/proc/stat: empty',
     });

@@ -27,7 +27,7 @@ function mounts() {
   const space = new MountSpace({ local: ask, remote: ask }, clock);
   /** Asks, and lets the deadline pass if there is no answer by then. */
   const hang = async (path: string, kind: MountKind = 'remote') => {
-    const failed = space.of(path, kind).catch((error: unknown) => error);
+    const failed = space.read(path, kind).catch((error: unknown) => error);
     await clock.advance(DEADLINE_MS);
     return failed;
   };
@@ -38,7 +38,7 @@ const hung = { code: 'KERNEL_FILE_HUNG', hint: expect.any(String) };
 
 test('blocks are turned into bytes, inodes into files', async () => {
   const { space, open, clock } = mounts();
-  const answer = space.of('/', 'local');
+  const answer = space.read('/', 'local');
   open.get('/')?.answer(COUNTS);
   expect(await answer).toEqual({ sizeBytes: 4_096_000, availableBytes: 1_024_000, files: 100, filesFree: 40 });
   expect(clock.sleeping).toBe(0);
@@ -47,7 +47,7 @@ test('blocks are turned into bytes, inodes into files', async () => {
 test('an error of the system is passed on, and the mount may be asked again at once', async () => {
   const { space, open, clock, asked } = mounts();
   for (const round of [1, 2]) {
-    const answer = space.of('/mnt', 'local');
+    const answer = space.read('/mnt', 'local');
     open.get('/mnt')?.fail(new Error(`EIO ${round}`));
     await expect(answer).rejects.toThrow(`EIO ${round}`);
   }
@@ -59,7 +59,7 @@ describe('a mount that does not answer', () => {
   test('is waited for no longer than the deadline', async () => {
     const { space, clock } = mounts();
     let failure: unknown;
-    void space.of('/nfs', 'remote').catch((error: unknown) => (failure = error));
+    void space.read('/nfs', 'remote').catch((error: unknown) => (failure = error));
     await clock.advance(DEADLINE_MS - 1);
     expect(failure).toBeUndefined();
     await clock.advance(1);
@@ -70,7 +70,7 @@ describe('a mount that does not answer', () => {
     const { space, hang, asked, open } = mounts();
     await hang('/nfs');
     for (let scrape = 0; scrape < 10; scrape += 1) {
-      await expect(space.of('/nfs', 'remote')).rejects.toMatchObject({
+      await expect(space.read('/nfs', 'remote')).rejects.toMatchObject({
         ...hung,
         message: '/nfs hangs: it has not answered since it was last asked',
       });
@@ -78,7 +78,7 @@ describe('a mount that does not answer', () => {
     expect(asked).toEqual(['/nfs']);
     open.get('/nfs')?.answer(COUNTS);
     await Promise.resolve();
-    const answer = space.of('/nfs', 'remote');
+    const answer = space.read('/nfs', 'remote');
     await Promise.resolve();
     open.get('/nfs')?.answer(COUNTS);
     expect(await answer).toMatchObject({ sizeBytes: 4_096_000 });
@@ -89,7 +89,7 @@ describe('a mount that does not answer', () => {
     await hang('/nfs');
     open.get('/nfs')?.fail(new Error('ESTALE'));
     await new Promise((resolve) => setImmediate(resolve));
-    void space.of('/nfs', 'remote').catch(() => undefined);
+    void space.read('/nfs', 'remote').catch(() => undefined);
     expect(asked).toEqual(['/nfs', '/nfs']);
   });
 
@@ -100,7 +100,7 @@ describe('a mount that does not answer', () => {
       ['/cifs', 'remote'],
       ['/', 'local'],
     ] as const) {
-      const answer = space.of(path, kind);
+      const answer = space.read(path, kind);
       open.get(path)?.answer(COUNTS);
       await answer;
     }
@@ -111,11 +111,11 @@ describe('a mount that does not answer', () => {
     const { space, hang, asked, open } = mounts();
     await hang('/usb', 'local');
     await hang('/sd', 'local');
-    await expect(space.of('/', 'local')).rejects.toMatchObject({
+    await expect(space.read('/', 'local')).rejects.toMatchObject({
       ...hung,
       message: '/ hangs: not asked while there is no answer from /usb and /sd',
     });
-    const remote = space.of('/nfs', 'remote');
+    const remote = space.read('/nfs', 'remote');
     open.get('/nfs')?.answer(COUNTS);
     await remote;
     expect(asked).toEqual(['/usb', '/sd', '/nfs']);
@@ -124,7 +124,7 @@ describe('a mount that does not answer', () => {
   test('keeps remote ones from being asked when it is one of eight, so that processes stay few', async () => {
     const { space, hang } = mounts();
     for (let each = 1; each <= 8; each += 1) await hang(`/nfs${each}`);
-    await expect(space.of('/nfs9', 'remote')).rejects.toMatchObject(hung);
+    await expect(space.read('/nfs9', 'remote')).rejects.toMatchObject(hung);
   });
 });
 
@@ -142,7 +142,7 @@ test('whatever hangs and recovers, at most two local mounts hold a thread, and n
         else if (does === 'breaks') open.get(path)?.fail(new Error('ESTALE'));
         else {
           const [before, wasOpen] = [asked.length, open.has(path)];
-          const outcome = space.of(path, kindOf(path)).then(
+          const outcome = space.read(path, kindOf(path)).then(
             () => 'space',
             (error: { code?: string }) => error.code ?? 'error',
           );

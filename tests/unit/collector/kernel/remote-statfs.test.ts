@@ -7,14 +7,14 @@ import { RemoteStatfs } from '../../../../collector/src/kernel/remote-statfs.ts'
 
 test('counts are those that statfs(2) gives', async () => {
   const { bsize, blocks } = statfsSync('/');
-  const counts = await new RemoteStatfs().ask('/');
+  const counts = await new RemoteStatfs().statfs('/');
   expect(counts.bsize * counts.blocks).toBe(bsize * blocks);
   expect(counts.bavail).toBeGreaterThan(0);
 });
 
 test('a path is taken as it is, however it looks', async () => {
-  await expect(new RemoteStatfs().ask('-f')).rejects.toThrow(/-f/);
-  await expect(new RemoteStatfs().ask('/no such; ls')).rejects.toMatchObject({ code: 'ENOENT' });
+  await expect(new RemoteStatfs().statfs('-f')).rejects.toThrow(/-f/);
+  await expect(new RemoteStatfs().statfs('/no such; ls')).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
 describe('behind the door', () => {

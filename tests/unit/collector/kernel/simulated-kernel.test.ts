@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 
 import { COLLECTORS, type CollectorOptions } from '../../../../collector/src/collectors/table.ts';
 import { SimulatedKernel } from '../../../../collector/src/kernel/simulated-kernel.ts';
-import { byIdentity } from '../../../support/collector/text-kernel.ts';
+import { indexByIdentity } from '../../../support/collector/text-kernel.ts';
 
 const options: CollectorOptions = {
   networkInclude: [],
@@ -82,7 +82,7 @@ describe('collectors', () => {
     for (time.elapsedMs = 0; time.elapsedMs < 3_600_000; time.elapsedMs += 9_700) {
       const scrape = { monotonicMs: time.elapsedMs };
       const readings = (await Promise.all(collectors.map((collector) => collector.collect(scrape)))).flat();
-      const now = byIdentity(readings);
+      const now = indexByIdentity(readings);
       const texts = readings.filter(({ value }) => !Number.isFinite(value));
       expect(texts.map(({ series }) => series.name)).toEqual(['system.kernel']);
       // Memory 3, network 2 interfaces of 8 and what was dropped, 2 temperatures and a fan of 2, 4 of load, 5 of activity and the
@@ -112,7 +112,7 @@ describe('collectors', () => {
         readings.filter(({ series }) => series.name === 'disk.read_bytes_total').map(({ labels }) => labels['device']),
       ),
     ]).toEqual(['mmcblk0', 'sda', 'sdb', 'sdc']);
-    byIdentity(readings);
+    indexByIdentity(readings);
   });
 
   test('see as many cores as were asked for, four if none were', async () => {

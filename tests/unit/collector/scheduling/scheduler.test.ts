@@ -6,7 +6,7 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { foreignSeries } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector, Scrape } from '../../../../collector/src/collectors/collector.ts';
-import { PartlyRead } from '../../../../collector/src/collectors/readers/partial-result.ts';
+import { PartialResultError } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import { Scheduler, type ScheduledCollector } from '../../../../collector/src/scheduling/scheduler.ts';
 import { SeriesLimit } from '../../../../collector/src/scheduling/series-limit.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -221,7 +221,7 @@ describe('a collector that fails', () => {
 
   test('that could read a part of its sources stores that part, and fails', async () => {
     const filesystem = new ScriptedCollector('filesystem', () => {
-      throw new PartlyRead([fault('KERNEL_FILE_UNREADABLE')], [reading('filesystem.size_bytes', 5)]);
+      throw new PartialResultError([fault('KERNEL_FILE_UNREADABLE')], [reading('filesystem.size_bytes', 5)]);
     });
     await run([filesystem, 1_000]);
     expect(statusOf('filesystem')).toMatchObject({ status: 'failing', collected: 1, failed: 1 });

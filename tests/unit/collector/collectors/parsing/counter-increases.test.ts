@@ -6,29 +6,29 @@ const read = (sources: Readonly<Record<string, { a: number; b: number }>>) => ne
 
 test('a source has increases from its second read on', () => {
   const increases = new CounterIncreases<'a' | 'b'>();
-  expect(increases.upTo(read({ x: { a: 1, b: 5 } }))).toEqual(new Map());
-  expect(increases.upTo(read({ x: { a: 3, b: 5 }, y: { a: 9, b: 9 } }))).toEqual(read({ x: { a: 2, b: 0 } }));
-  expect(increases.upTo(read({ x: { a: 3, b: 6 }, y: { a: 9, b: 10 } }))).toEqual(
+  expect(increases.update(read({ x: { a: 1, b: 5 } }))).toEqual(new Map());
+  expect(increases.update(read({ x: { a: 3, b: 5 }, y: { a: 9, b: 9 } }))).toEqual(read({ x: { a: 2, b: 0 } }));
+  expect(increases.update(read({ x: { a: 3, b: 6 }, y: { a: 9, b: 10 } }))).toEqual(
     read({ x: { a: 0, b: 1 }, y: { a: 0, b: 1 } }),
   );
 });
 
 test('a source one of whose counters went back is left out once, and compared with its new counters afterwards', () => {
   const increases = new CounterIncreases<'a' | 'b'>();
-  increases.upTo(read({ x: { a: 10, b: 10 } }));
-  expect(increases.upTo(read({ x: { a: 12, b: 1 } }))).toEqual(new Map());
-  expect(increases.upTo(read({ x: { a: 13, b: 2 } }))).toEqual(read({ x: { a: 1, b: 1 } }));
+  increases.update(read({ x: { a: 10, b: 10 } }));
+  expect(increases.update(read({ x: { a: 12, b: 1 } }))).toEqual(new Map());
+  expect(increases.update(read({ x: { a: 13, b: 2 } }))).toEqual(read({ x: { a: 1, b: 1 } }));
 });
 
 test('a counter that may fall did not rise when it fell', () => {
   const increases = new CounterIncreases<'a' | 'b'>(['b']);
-  increases.upTo(read({ x: { a: 10, b: 10 } }));
-  expect(increases.upTo(read({ x: { a: 12, b: 1 } }))).toEqual(read({ x: { a: 2, b: 0 } }));
+  increases.update(read({ x: { a: 10, b: 10 } }));
+  expect(increases.update(read({ x: { a: 12, b: 1 } }))).toEqual(read({ x: { a: 2, b: 0 } }));
 });
 
 test('a source that was away begins anew', () => {
   const increases = new CounterIncreases<'a' | 'b'>();
-  increases.upTo(read({ x: { a: 1, b: 1 } }));
-  increases.upTo(read({}));
-  expect(increases.upTo(read({ x: { a: 2, b: 2 } }))).toEqual(new Map());
+  increases.update(read({ x: { a: 1, b: 1 } }));
+  increases.update(read({}));
+  expect(increases.update(read({ x: { a: 2, b: 2 } }))).toEqual(new Map());
 });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 
 import {
-  decimalOf,
-  decimalsOf,
-  fieldsOf,
-  linesOf,
+  parseDecimal,
+  parseDecimals,
+  splitFields,
+  splitLines,
 } from '../../../../../collector/src/collectors/parsing/kernel-text.ts';
 
 const line = { path: '/proc/x', number: 3, text: '' };
@@ -12,7 +12,7 @@ const malformed = (message: string) => expect.objectContaining({ code: 'KERNEL_F
 
 describe('lines', () => {
   test('are counted from 1, and the last newline begins none', () => {
-    expect(linesOf('/proc/x', 'a\n\nb\n').map(({ number, text }) => [number, text])).toEqual([
+    expect(splitLines('/proc/x', 'a\n\nb\n').map(({ number, text }) => [number, text])).toEqual([
       [1, 'a'],
       [2, ''],
       [3, 'b'],
@@ -20,8 +20,8 @@ describe('lines', () => {
   });
 
   test('of a text that is empty or cut are refused', () => {
-    expect(() => linesOf('/proc/x', '')).toThrow(malformed('/proc/x: empty'));
-    expect(() => linesOf('/proc/x', 'a\nb')).toThrow(malformed('/proc/x: line 2: cut short, no newline at its end'));
+    expect(() => splitLines('/proc/x', '')).toThrow(malformed('/proc/x: empty'));
+    expect(() => splitLines('/proc/x', 'a\nb')).toThrow(malformed('/proc/x: line 2: cut short, no newline at its end'));
   });
 });
 
@@ -32,27 +32,27 @@ describe('numbers', () => {
     ['9007199254740991', 9007199254740991],
     ['18446744073709551615', 2 ** 64],
   ])('%s is one', (field, value) => {
-    expect(decimalOf(line, field)).toBe(value);
+    expect(parseDecimal(line, field)).toBe(value);
   });
 
   test.each(['', '-1', '+1', '1.5', '1e3', '0x10', 'NaN', 'Infinity', '1_000', '١', ' 1', '1\n', '1'.repeat(21)])(
     '%j is none',
     (field) => {
-      expect(() => decimalOf(line, field)).toThrow(expect.objectContaining({ code: 'KERNEL_FILE_MALFORMED' }));
+      expect(() => parseDecimal(line, field)).toThrow(expect.objectContaining({ code: 'KERNEL_FILE_MALFORMED' }));
     },
   );
 
   test('may be more than are needed, but not fewer, and all must be numbers', () => {
-    expect(decimalsOf(line, fieldsOf('  1 2\t3 '), 2)).toEqual([1, 2, 3]);
-    expect(() => decimalsOf(line, ['1'], 2)).toThrow(
+    expect(parseDecimals(line, splitFields('  1 2\t3 '), 2)).toEqual([1, 2, 3]);
+    expect(() => parseDecimals(line, ['1'], 2)).toThrow(
       malformed('/proc/x: line 3: 1 numbers where at least 2 are expected'),
     );
-    expect(() => decimalsOf(line, ['1', '2', 'x'], 2)).toThrow(malformed('/proc/x: line 3: "x" is not a number'));
+    expect(() => parseDecimals(line, ['1', '2', 'x'], 2)).toThrow(malformed('/proc/x: line 3: "x" is not a number'));
   });
 
   test('that are none are quoted escaped and not at any length', () => {
-    expect(() => decimalOf(line, '\u0000')).toThrow(malformed('/proc/x: line 3: "\\u0000" is not a number'));
-    expect(() => decimalOf(line, 'x'.repeat(100_000))).toThrow(
+    expect(() => parseDecimal(line, '\u0000')).toThrow(malformed('/proc/x: line 3: "\\u0000" is not a number'));
+    expect(() => parseDecimal(line, 'x'.repeat(100_000))).toThrow(
       malformed(`/proc/x: line 3: "${'x'.repeat(60)}…" is not a number`),
     );
   });

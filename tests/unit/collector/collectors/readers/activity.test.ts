@@ -3,13 +3,13 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
 import { parseActivity } from '../../../../../collector/src/collectors/readers/activity.ts';
-import { byIdentity, recorded } from '../../../../support/collector/text-kernel.ts';
+import { indexByIdentity, readRecorded } from '../../../../support/collector/text-kernel.ts';
 
 const stat =
   'cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\nintr 1234 5 6 7\nctxt 99\nbtime 1\nprocesses 42\nprocs_running 3\nprocs_blocked 2\nsoftirq 1 2 3\n';
 
 test('the first number of each line is told, and the sources of interrupts are not', () => {
-  expect(byIdentity(parseActivity(stat))).toEqual({
+  expect(indexByIdentity(parseActivity(stat))).toEqual({
     'system.interrupts_total': 1234,
     'system.context_switches_total': 99,
     'system.processes_started_total': 42,
@@ -19,7 +19,7 @@ test('the first number of each line is told, and the sources of interrupts are n
 });
 
 test('a line that a kernel lacks is left out alone', () => {
-  expect(Object.keys(byIdentity(parseActivity(stat.replace(/procs_.*\n/g, ''))))).toHaveLength(3);
+  expect(Object.keys(indexByIdentity(parseActivity(stat.replace(/procs_.*\n/g, ''))))).toHaveLength(3);
 });
 
 describe('a spoilt text is refused by name and line', () => {
@@ -36,7 +36,7 @@ describe('a spoilt text is refused by name and line', () => {
   });
 
   test('and whatever is changed in a recording, numbers are finite and none is below 0', () => {
-    const good = recorded('proc/stat', 'x86-board');
+    const good = readRecorded('proc/stat', 'x86-board');
     const change = fc.tuple(fc.nat(good.length - 1), fc.nat(5), fc.string({ maxLength: 3, unit: 'binary' }));
     fc.assert(
       fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (changes) => {

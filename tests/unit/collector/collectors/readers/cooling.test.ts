@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 
 import { Cooling } from '../../../../../collector/src/collectors/readers/cooling.ts';
 import { TemperatureCollector } from '../../../../../collector/src/collectors/temperature.ts';
-import { byIdentity, kernelFault, TextKernel } from '../../../../support/collector/text-kernel.ts';
+import { indexByIdentity, createKernelError, TextKernel } from '../../../../support/collector/text-kernel.ts';
 
 const device = (number: number, type: string, state: string, highest: string) => ({
   [`sys/class/thermal/cooling_device${number}/type`]: `${type}\n`,
@@ -16,7 +16,7 @@ test('devices that cool go by their type, with their state and the highest one',
     ...device(1, 'cpufreq-cpu0', '0', '7'),
     ...device(2, 'Processor', '0', '0'),
   });
-  expect(byIdentity(await new Cooling(kernel).read())).toEqual({
+  expect(indexByIdentity(await new Cooling(kernel).read())).toEqual({
     'thermal.cooling_state{device=pwm-fan}': 2,
     'thermal.cooling_state_max{device=pwm-fan}': 4,
     'thermal.cooling_state{device=cpufreq-cpu0}': 0,
@@ -26,7 +26,9 @@ test('devices that cool go by their type, with their state and the highest one',
 
 test('devices of one type are told apart by their directory, the first keeps the plain name', async () => {
   const kernel = new TextKernel({ ...device(10, 'Processor', '3', '10'), ...device(2, 'Processor', '1', '10') });
-  const states = Object.entries(byIdentity(await new Cooling(kernel).read())).filter(([name]) => !name.includes('max'));
+  const states = Object.entries(indexByIdentity(await new Cooling(kernel).read())).filter(
+    ([name]) => !name.includes('max'),
+  );
   expect(states).toEqual([
     ['thermal.cooling_state{device=Processor}', 1],
     ['thermal.cooling_state{device=Processor (cooling_device10)}', 3],
@@ -37,16 +39,16 @@ test.each(['EIO', 'EAGAIN', 'ENODEV'])('a device that answers %s is left out alo
   const kernel = new TextKernel({ ...device(0, 'pwm-fan', '2', '4'), ...device(1, 'gpu', '1', '3') });
   const cooling = new Cooling(kernel);
   const file = 'sys/class/thermal/cooling_device1/cur_state';
-  kernel.faults.set(file, kernelFault(file, code));
-  expect(Object.keys(byIdentity(await cooling.read()))).toHaveLength(2);
-  kernel.faults.clear();
-  expect(byIdentity(await cooling.read())).toHaveProperty(['thermal.cooling_state{device=gpu}'], 1);
+  kernel.errors.set(file, createKernelError(file, code));
+  expect(Object.keys(indexByIdentity(await cooling.read()))).toHaveLength(2);
+  kernel.errors.clear();
+  expect(indexByIdentity(await cooling.read())).toHaveProperty(['thermal.cooling_state{device=gpu}'], 1);
 });
 
 test.each(['', '\n', '-1\n', 'high\n', '2', '1\n2\n'])('a device that writes %j is left out alone', async (state) => {
   const kernel = new TextKernel({ ...device(0, 'pwm-fan', '2', '4'), ...device(1, 'gpu', '1', '3') });
   kernel.files.set('sys/class/thermal/cooling_device1/cur_state', state);
-  expect(Object.keys(byIdentity(await new Cooling(kernel).read()))).toHaveLength(2);
+  expect(Object.keys(indexByIdentity(await new Cooling(kernel).read()))).toHaveLength(2);
 });
 
 test('a device that is plugged in is found, and one that has gone is not told', async () => {
@@ -54,9 +56,9 @@ test('a device that is plugged in is found, and one that has gone is not told', 
   const cooling = new Cooling(kernel);
   await cooling.read();
   for (const [path, text] of Object.entries(device(1, 'gpu', '1', '3'))) kernel.files.set(path, text);
-  expect(byIdentity(await cooling.read())).toHaveProperty(['thermal.cooling_state{device=gpu}'], 1);
+  expect(indexByIdentity(await cooling.read())).toHaveProperty(['thermal.cooling_state{device=gpu}'], 1);
   for (const path of Object.keys(device(0, '', '', ''))) kernel.files.delete(path);
-  expect(Object.keys(byIdentity(await cooling.read()))).toEqual([
+  expect(Object.keys(indexByIdentity(await cooling.read()))).toEqual([
     'thermal.cooling_state{device=gpu}',
     'thermal.cooling_state_max{device=gpu}',
   ]);

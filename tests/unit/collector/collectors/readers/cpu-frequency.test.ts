@@ -3,8 +3,8 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
 import { CpuFrequency, parseKilohertz } from '../../../../../collector/src/collectors/readers/cpu-frequency.ts';
-import { readingsIn } from '../../../../../collector/src/collectors/readers/partial-result.ts';
-import { byIdentity, kernelFault, TextKernel } from '../../../../support/collector/text-kernel.ts';
+import { extractReadings } from '../../../../../collector/src/collectors/readers/partial-result.ts';
+import { indexByIdentity, createKernelError, TextKernel } from '../../../../support/collector/text-kernel.ts';
 
 const DIRECTORY = 'sys/devices/system/cpu/cpufreq';
 
@@ -21,7 +21,7 @@ const bigAndLittle = {
 };
 
 test('each policy has its clock, its limit and its maximum in hertz', async () => {
-  expect(byIdentity(await new CpuFrequency(new TextKernel(bigAndLittle)).read())).toEqual({
+  expect(indexByIdentity(await new CpuFrequency(new TextKernel(bigAndLittle)).read())).toEqual({
     'cpu.frequency_hertz{policy=0}': 408e6,
     'cpu.frequency_limit_hertz{policy=0}': 1800e6,
     'cpu.frequency_max_hertz{policy=0}': 1800e6,
@@ -32,7 +32,9 @@ test('each policy has its clock, its limit and its maximum in hertz', async () =
 });
 
 test('a clock that the driver does not know is left out alone', async () => {
-  const read = byIdentity(await new CpuFrequency(new TextKernel(policy(0, '<unknown>', '1800000', '1800000'))).read());
+  const read = indexByIdentity(
+    await new CpuFrequency(new TextKernel(policy(0, '<unknown>', '1800000', '1800000'))).read(),
+  );
   expect(Object.keys(read)).toEqual(['cpu.frequency_limit_hertz{policy=0}', 'cpu.frequency_max_hertz{policy=0}']);
 });
 
@@ -41,11 +43,13 @@ describe('a policy', () => {
     const kernel = new TextKernel(bigAndLittle);
     const frequency = new CpuFrequency(kernel);
     for (const file of ['scaling_cur_freq', 'scaling_max_freq', 'cpuinfo_max_freq']) {
-      kernel.faults.set(`${DIRECTORY}/policy4/${file}`, kernelFault(file, 'EBUSY'));
+      kernel.errors.set(`${DIRECTORY}/policy4/${file}`, createKernelError(file, 'EBUSY'));
     }
-    expect(Object.keys(byIdentity(await frequency.read())).filter((name) => name.includes('policy=4'))).toEqual([]);
-    kernel.faults.clear();
-    const back = byIdentity(await frequency.read());
+    expect(Object.keys(indexByIdentity(await frequency.read())).filter((name) => name.includes('policy=4'))).toEqual(
+      [],
+    );
+    kernel.errors.clear();
+    const back = indexByIdentity(await frequency.read());
     expect(back['cpu.frequency_hertz{policy=4}']).toBe(1200e6);
     expect(back['cpu.frequency_max_hertz{policy=4}']).toBe(2400e6);
   });
@@ -57,7 +61,7 @@ describe('a policy', () => {
       code: 'KERNEL_FILE_MALFORMED',
       message: `/${DIRECTORY}/policy4/scaling_cur_freq: line 1: "fast" is not a number`,
     });
-    expect(Object.keys(byIdentity(readingsIn(error)))).toContain('cpu.frequency_hertz{policy=0}');
+    expect(Object.keys(indexByIdentity(extractReadings(error)))).toContain('cpu.frequency_hertz{policy=0}');
   });
 });
 

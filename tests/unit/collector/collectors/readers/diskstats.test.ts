@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { parseDiskstats, wholeDevices } from '../../../../../collector/src/collectors/readers/diskstats.ts';
+import { parseDiskstats, selectWholeDevices } from '../../../../../collector/src/collectors/readers/diskstats.ts';
 
 describe('parsing', () => {
   const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1).join(' ');
@@ -15,11 +15,11 @@ describe('parsing', () => {
 describe('whole devices', () => {
   test('are those in /sys/block, where slashes are written as exclamation marks (A-30)', () => {
     const listed = ['sda', 'sda1', 'cciss/c0d0', 'cciss/c0d0p1', 'xvda1'];
-    expect(wholeDevices(listed, ['cciss!c0d0', 'sda', 'sdz', 'xvda1'])).toEqual(['sda', 'cciss/c0d0', 'xvda1']);
+    expect(selectWholeDevices(listed, ['cciss!c0d0', 'sda', 'sdz', 'xvda1'])).toEqual(['sda', 'cciss/c0d0', 'xvda1']);
   });
 
   test('are none when /sys/block is empty', () => {
-    expect(wholeDevices(['sda'], [])).toEqual([]);
+    expect(selectWholeDevices(['sda'], [])).toEqual([]);
   });
 
   test.each([
@@ -45,6 +45,6 @@ describe('whole devices', () => {
       ['xvda1', 'xvdb'],
     ],
   ])('are told by their names where there is no sysfs: %j', (listed, whole) => {
-    expect(wholeDevices(listed, undefined)).toEqual(whole);
+    expect(selectWholeDevices(listed, undefined)).toEqual(whole);
   });
 });

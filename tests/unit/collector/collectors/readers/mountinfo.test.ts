@@ -1,8 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { kindOf, parseMountinfo, realMounts } from '../../../../../collector/src/collectors/readers/mountinfo.ts';
-import { recorded } from '../../../../support/collector/text-kernel.ts';
+import {
+  classifyMount,
+  parseMountinfo,
+  selectRealMounts,
+} from '../../../../../collector/src/collectors/readers/mountinfo.ts';
+import { readRecorded } from '../../../../support/collector/text-kernel.ts';
 
 interface Given {
   readonly id?: number;
@@ -21,7 +25,7 @@ function line(
   return `${id} ${parent} ${device} ${root} ${mountpoint} rw,relatime shared:1 master:2 - ${fstype} /dev/x rw\n`;
 }
 const mountpointsOf = (...lines: string[]) =>
-  realMounts(parseMountinfo(lines.join(''))).map(({ mountpoint }) => mountpoint);
+  selectRealMounts(parseMountinfo(lines.join(''))).map(({ mountpoint }) => mountpoint);
 
 describe('a line', () => {
   test('has any number of optional fields before the separator', () => {
@@ -125,13 +129,13 @@ describe('a file system that is mounted several times', () => {
 describe('a mount that is hidden is left out', () => {
   test('under another one on its mountpoint: the last wins', () => {
     expect(
-      realMounts(
+      selectRealMounts(
         parseMountinfo(line('/mnt', { id: 10, device: '8:1' }) + line('/mnt', { id: 11, parent: 10, device: '8:2' })),
       ),
     ).toMatchObject([{ device: '8:2' }]);
-    expect(realMounts(parseMountinfo(line('/mnt', { device: '8:1' }) + line('/mnt', { device: '8:2' })))).toMatchObject(
-      [{ device: '8:2' }],
-    );
+    expect(
+      selectRealMounts(parseMountinfo(line('/mnt', { device: '8:1' }) + line('/mnt', { device: '8:2' }))),
+    ).toMatchObject([{ device: '8:2' }]);
   });
 
   test('under one on a directory above it', () => {
@@ -199,11 +203,11 @@ test.each([
   ['tmpfs', 'local'],
   ['fusectl', 'local'],
 ])('%s is answered for by something %s', (fstype, kind) => {
-  expect(parseMountinfo(line('/mnt', { fstype })).map(kindOf)).toEqual([kind]);
+  expect(parseMountinfo(line('/mnt', { fstype })).map(classifyMount)).toEqual([kind]);
 });
 
 test('of the recorded board, the mounts are those that df and findmnt show', () => {
-  expect(realMounts(parseMountinfo(recorded('proc/self/mountinfo')))).toMatchObject([
+  expect(selectRealMounts(parseMountinfo(readRecorded('proc/self/mountinfo')))).toMatchObject([
     { mountpoint: '/', fstype: 'ext4', device: '254:0' },
     { mountpoint: '/media', fstype: 'tmpfs', device: '0:39' },
     { mountpoint: '/media/data', fstype: 'ext4', device: '7:0' },

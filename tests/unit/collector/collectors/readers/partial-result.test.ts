@@ -2,18 +2,18 @@ import { expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
 import {
-  PartlyRead,
+  PartialResultError,
   readEach,
-  readingsIn,
-  type Source,
+  extractReadings,
+  type SourceReader,
 } from '../../../../../collector/src/collectors/readers/partial-result.ts';
 import { reading } from '../../../../support/collector/collector-parts.ts';
 
 const says =
-  (name: string): Source =>
+  (name: string): SourceReader =>
   async () => [reading(name, 1)];
 const fails =
-  (code: string, message = code): Source =>
+  (code: string, message = code): SourceReader =>
   () =>
     Promise.reject(new AgentError(message, { code, hint: `hint of ${message}` }));
 const absent = fails('KERNEL_FILE_ABSENT');
@@ -25,13 +25,15 @@ test('sources that are absent take none of the others along, unless all are', as
 });
 
 test('sources at fault are named all, with what the others said, and with what they could say themselves', async () => {
-  const partly: Source = () =>
-    Promise.reject(new PartlyRead([new AgentError('half', { code: 'KERNEL_FILE_UNREADABLE' })], [reading('c.d', 2)]));
+  const partly: SourceReader = () =>
+    Promise.reject(
+      new PartialResultError([new AgentError('half', { code: 'KERNEL_FILE_UNREADABLE' })], [reading('c.d', 2)]),
+    );
   const error = await readEach([says('a.b'), fails('KERNEL_FILE_MALFORMED', 'one'), absent, partly, says('e.f')]).catch(
     (thrown: unknown) => thrown,
   );
   expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED', message: 'one; half', hint: 'hint of one' });
-  expect(readingsIn(error)).toEqual([reading('a.b', 1), reading('c.d', 2), reading('e.f', 1)]);
+  expect(extractReadings(error)).toEqual([reading('a.b', 1), reading('c.d', 2), reading('e.f', 1)]);
 });
 
 test('an error that nobody foresaw is passed on as it is', async () => {
@@ -40,7 +42,7 @@ test('an error that nobody foresaw is passed on as it is', async () => {
 
 test('sources are read one after the other', async () => {
   let open = 0;
-  const slow: Source = async () => {
+  const slow: SourceReader = async () => {
     expect((open += 1)).toBe(1);
     await Promise.resolve();
     open -= 1;

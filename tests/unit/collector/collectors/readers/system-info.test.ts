@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
 import { LoadCollector } from '../../../../../collector/src/collectors/load.ts';
-import { readingsIn } from '../../../../../collector/src/collectors/readers/partial-result.ts';
-import { byIdentity, TextKernel } from '../../../../support/collector/text-kernel.ts';
+import { extractReadings } from '../../../../../collector/src/collectors/readers/partial-result.ts';
+import { indexByIdentity, TextKernel } from '../../../../support/collector/text-kernel.ts';
 
 const BOOT_ID = 'proc/sys/kernel/random/boot_id';
 const board = {
@@ -14,7 +14,7 @@ const board = {
 };
 
 test('boot, kernel and program are told as texts beside the load', async () => {
-  expect(byIdentity(await new LoadCollector(new TextKernel(board), '1.2.3').collect())).toMatchObject({
+  expect(indexByIdentity(await new LoadCollector(new TextKernel(board), '1.2.3').collect())).toMatchObject({
     'load.average_1m': 1,
     'system.boot_id': '2c8f1d9e-5b7a-4b1e-9d3f-0a1b2c3d4e5f',
     'system.kernel': '6.1.0-50-arm64',
@@ -24,7 +24,7 @@ test('boot, kernel and program are told as texts beside the load', async () => {
 
 test('a kernel without one of them leaves it out alone', async () => {
   const { [BOOT_ID]: _, ...without } = board;
-  const read = byIdentity(await new LoadCollector(new TextKernel(without)).collect());
+  const read = indexByIdentity(await new LoadCollector(new TextKernel(without)).collect());
   expect(read).not.toHaveProperty(['system.boot_id']);
   expect(read).not.toHaveProperty(['collector.build']);
   expect(read).toHaveProperty(['system.kernel']);
@@ -46,6 +46,6 @@ describe('a spoilt file is named, and takes no load along:', () => {
       .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
     expect((error as AgentError).message).toMatch(`/${path}: `);
-    expect(Object.keys(byIdentity(readingsIn(error)))).toHaveLength(4 + 1);
+    expect(Object.keys(indexByIdentity(extractReadings(error)))).toHaveLength(4 + 1);
   });
 });

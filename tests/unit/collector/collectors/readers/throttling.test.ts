@@ -2,9 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
-import { readingsIn } from '../../../../../collector/src/collectors/readers/partial-result.ts';
+import { extractReadings } from '../../../../../collector/src/collectors/readers/partial-result.ts';
 import { parseThrottled, Throttling } from '../../../../../collector/src/collectors/readers/throttling.ts';
-import { byIdentity, TextKernel } from '../../../../support/collector/text-kernel.ts';
+import { indexByIdentity, TextKernel } from '../../../../support/collector/text-kernel.ts';
 
 const CPUS = 'sys/devices/system/cpu';
 const FIRMWARE = 'sys/devices/platform/soc/soc:firmware/get_throttled';
@@ -24,7 +24,7 @@ describe('counters', () => {
       ...core(2, 5, 0, 1),
       [`${CPUS}/cpufreq/boost`]: '1\n',
     });
-    expect(byIdentity(await new Throttling(kernel).read('0'))).toEqual({
+    expect(indexByIdentity(await new Throttling(kernel).read('0'))).toEqual({
       'cpu.throttles_total{core=0}': 3,
       'cpu.package_throttles_total{package=0}': 9,
       'cpu.throttles_total{core=1}': 0,
@@ -39,11 +39,11 @@ describe('counters', () => {
     await throttling.read('0,1');
     const file = `${CPUS}/cpu1/thermal_throttle/core_throttle_count`;
     kernel.files.delete(file);
-    expect(byIdentity(await throttling.read('0'))).not.toHaveProperty(['cpu.throttles_total{core=1}']);
+    expect(indexByIdentity(await throttling.read('0'))).not.toHaveProperty(['cpu.throttles_total{core=1}']);
     kernel.files.set(file, '8\n');
-    expect(byIdentity(await throttling.read('0,1'))).toHaveProperty(['cpu.throttles_total{core=1}'], 8);
+    expect(indexByIdentity(await throttling.read('0,1'))).toHaveProperty(['cpu.throttles_total{core=1}'], 8);
     for (const [path, text] of Object.entries(core(2, 1, 9))) kernel.files.set(path, text);
-    expect(byIdentity(await throttling.read('0,1,2'))).toHaveProperty(['cpu.throttles_total{core=2}'], 1);
+    expect(indexByIdentity(await throttling.read('0,1,2'))).toHaveProperty(['cpu.throttles_total{core=2}'], 1);
   });
 
   test('that are spoilt are named, and take none of the others along', async () => {
@@ -55,13 +55,13 @@ describe('counters', () => {
     const error = await new Throttling(kernel).read('0').catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
     expect((error as AgentError).message).toContain('core_throttle_count: line 1: "-1"');
-    expect(Object.keys(byIdentity(readingsIn(error)))).toHaveLength(1 + 8);
+    expect(Object.keys(indexByIdentity(extractReadings(error)))).toHaveLength(1 + 8);
   });
 });
 
 describe('the firmware of a Raspberry Pi', () => {
   test('says why the processor is held back, and why it was since the board was booted', async () => {
-    const read = byIdentity(await new Throttling(new TextKernel({ [FIRMWARE]: '50005\n' })).read('0'));
+    const read = indexByIdentity(await new Throttling(new TextKernel({ [FIRMWARE]: '50005\n' })).read('0'));
     const set = Object.keys(read).filter((name) => read[name] === 1);
     expect(Object.keys(read)).toHaveLength(8);
     expect(set).toEqual([

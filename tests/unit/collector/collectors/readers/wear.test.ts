@@ -3,16 +3,21 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
 import { DiskCollector } from '../../../../../collector/src/collectors/disk.ts';
-import { readingsIn } from '../../../../../collector/src/collectors/readers/partial-result.ts';
+import { extractReadings } from '../../../../../collector/src/collectors/readers/partial-result.ts';
 import { readWear } from '../../../../../collector/src/collectors/readers/wear.ts';
-import { byIdentity, recorded, RecordedKernel, TextKernel } from '../../../../support/collector/text-kernel.ts';
+import {
+  indexByIdentity,
+  readRecorded,
+  RecordedKernel,
+  TextKernel,
+} from '../../../../support/collector/text-kernel.ts';
 
 const card = (lifeTime: string, preEol: string, name = 'mmcblk0') => ({
   [`sys/block/${name}/device/life_time`]: lifeTime,
   [`sys/block/${name}/device/pre_eol_info`]: preEol,
 });
 const read = async (files: Readonly<Record<string, string>>, devices = ['mmcblk0']) =>
-  byIdentity(await readWear(new TextKernel(files), devices));
+  indexByIdentity(await readWear(new TextKernel(files), devices));
 
 describe('an eMMC', () => {
   test('tells the life time used of both kinds of its memory, in tenths, and the state of its spare blocks', async () => {
@@ -31,7 +36,7 @@ describe('an eMMC', () => {
   });
 
   test('of the recorded board, an emulated one of 5.x, defines neither', async () => {
-    expect(recorded('sys/block/mmcblk0/device/life_time', 'x86-board')).toBe('0x00 0x00\n');
+    expect(readRecorded('sys/block/mmcblk0/device/life_time', 'x86-board')).toBe('0x00 0x00\n');
     expect(await readWear(new RecordedKernel('', 'x86-board'), ['mmcblk0'])).toEqual([]);
   });
 });
@@ -55,7 +60,7 @@ describe('a spoilt file', () => {
         .catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
       expect((error as AgentError).message).toContain('/sys/block/mmcblk0/device/life_time: ');
-      expect(Object.keys(byIdentity(readingsIn(error)))).toHaveLength(6 + 1);
+      expect(Object.keys(indexByIdentity(extractReadings(error)))).toHaveLength(6 + 1);
     },
   );
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { readerOf, rowsOf } from '../../../../support/collector/exposition-text.ts';
+import { readToEnd, parseRows } from '../../../../support/collector/exposition-text.ts';
 
 /** The cases that Prometheus and the OpenMetrics specification publish for OpenMetrics, with data of our own. */
 
@@ -36,7 +36,7 @@ odd{path="C:\\\\DIR\\\\FILE.TXT",error="can not\\nfind \\"x\\""} NaN 0.0001
 noted -Inf -1.5
 # EOF
 `;
-    expect(rowsOf(text, openmetrics)).toEqual([
+    expect(parseRows(text, openmetrics)).toEqual([
       ['pump_seconds', { quantile: '0.5' }, 8.3835e-5],
       ['pump_seconds_count', {}, 99, 1520879607789],
       ['lid_bucket', { le: '1.0' }, 4],
@@ -54,7 +54,7 @@ noted -Inf -1.5
       ['odd', { path: 'C:\\DIR\\FILE.TXT', error: 'can not\nfind "x"' }, NaN, 0],
       ['noted', {}, -Infinity, -1500],
     ]);
-    expect(Object.fromEntries(readerOf(text, openmetrics).types)).toMatchObject({
+    expect(Object.fromEntries(readToEnd(text, openmetrics).types)).toMatchObject({
       pump_seconds: 'summary',
       lid: 'histogram',
       opened: 'counter',
@@ -65,12 +65,12 @@ noted -Inf -1.5
 
   test('may put names in quotes, in exemplars too', () => {
     const text = '# TYPE "valve.open" counter\n{"valve.open_total","a.b"="c"} 1 # {"id.thing"="x"} 4\n# EOF\n';
-    expect(rowsOf(text, openmetrics)).toEqual([['valve.open_total', { 'a.b': 'c' }, 1]]);
+    expect(parseRows(text, openmetrics)).toEqual([['valve.open_total', { 'a.b': 'c' }, 1]]);
   });
 
   test('may leave out the line feed after its end', () => {
-    expect(rowsOf('# EOF', openmetrics)).toEqual([]);
-    expect(rowsOf('a 1\n# EOF', openmetrics)).toEqual([['a', {}, 1]]);
+    expect(parseRows('# EOF', openmetrics)).toEqual([]);
+    expect(parseRows('a 1\n# EOF', openmetrics)).toEqual([['a', {}, 1]]);
   });
 });
 
@@ -128,6 +128,8 @@ describe('a text that is not OpenMetrics is refused with its line and the reason
     ['a_bucket{le="+Inf"} 1 # {aa="bb"} 4 5 6\n', 'line 1: more than a value and a time after a_bucket'],
     ['{b="c",} 1\n# EOF\n', 'line 1: no name of a metric'],
   ])('%j', (text, message) => {
-    expect(() => rowsOf(text, openmetrics)).toThrow(expect.objectContaining({ message, code: 'EXPOSITION_MALFORMED' }));
+    expect(() => parseRows(text, openmetrics)).toThrow(
+      expect.objectContaining({ message, code: 'EXPOSITION_MALFORMED' }),
+    );
   });
 });

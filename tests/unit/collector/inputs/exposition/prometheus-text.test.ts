@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { readerOf, rowsOf } from '../../../../support/collector/exposition-text.ts';
+import { readToEnd, parseRows } from '../../../../support/collector/exposition-text.ts';
 
 /** The cases that Prometheus publishes for its text format (model/textparse and common/expfmt), with data of our own. */
 
@@ -26,7 +26,7 @@ _begins_with_underscore 1
 x{_label="foo"} 1
 x{label="\\"bar\\""} 1
 last_line_without_end 5`;
-    expect(rowsOf(text)).toEqual([
+    expect(parseRows(text)).toEqual([
       ['pump_cycle_seconds', { quantile: '0' }, 4.5e-5],
       ['pump_cycle_seconds', { quantile: '0.25' }, 7.4000000000001e-5],
       ['pump_cycle_seconds', { quantile: '0.5', a: 'b' }, 8e-5],
@@ -40,7 +40,7 @@ last_line_without_end 5`;
       ['x', { label: '"bar"' }, 1],
       ['last_line_without_end', {}, 5],
     ]);
-    expect([...readerOf(text).types]).toEqual([['pump_cycle_seconds', 'summary']]);
+    expect([...readToEnd(text).types]).toEqual([['pump_cycle_seconds', 'summary']]);
   });
 
   test('may put names in quotes, the metric’s among the labels, as of version 1.0.0', () => {
@@ -52,14 +52,14 @@ last_line_without_end 5`;
 {"Heizölrückstoß 10€ \\"quoted\\" {brace\\nfeed}","strange©™\\n'x' \\"y\\""="6","a.b"="c"} 10.0
 plain{"dotted.label"="佖佥"} 1
 `;
-    expect(rowsOf(text)).toEqual([
+    expect(parseRows(text)).toEqual([
       ['valve.open', { side: 'left' }, 1],
       ['valve.open', { side: 'right' }, 0],
       ['valve.open_count', {}, 99],
       ['Heizölrückstoß 10€ "quoted" {brace\nfeed}', { 'strange©™\n\'x\' "y"': '6', 'a.b': 'c' }, 10],
       ['plain', { 'dotted.label': '佖佥' }, 1],
     ]);
-    expect([...readerOf(text).types]).toEqual([['valve.open', 'gauge']]);
+    expect([...readToEnd(text).types]).toEqual([['valve.open', 'gauge']]);
   });
 
   test.each([
@@ -83,7 +83,7 @@ plain{"dotted.label"="佖佥"} 1
     ['4.9e-324', 5e-324],
     ['1.7976931348623157e308', Number.MAX_VALUE],
   ])('reads the value %s', (written, value) => {
-    expect(rowsOf(`a ${written}\nb{c="d"}${written} -7\n`)).toEqual([
+    expect(parseRows(`a ${written}\nb{c="d"}${written} -7\n`)).toEqual([
       ['a', {}, value],
       ['b', { c: 'd' }, value, -7],
     ]);
@@ -102,11 +102,11 @@ plain{"dotted.label"="佖佥"} 1
     [String.raw`C:\\DIR\\F.TXT`, String.raw`C:\DIR\F.TXT`],
     [' blanks\t', ' blanks\t'],
   ])('reads the label value %s', (written, value) => {
-    expect(rowsOf(`a{l="${written}",m="n"} 1\n`)).toEqual([['a', { l: value, m: 'n' }, 1]]);
+    expect(parseRows(`a{l="${written}",m="n"} 1\n`)).toEqual([['a', { l: value, m: 'n' }, 1]]);
   });
 
   test('takes a label without a value for none, and one of any name for what it is', () => {
-    const [row] = rowsOf('a{empty="",__proto__="p",constructor="c",hasOwnProperty="h"} 1\n');
+    const [row] = parseRows('a{empty="",__proto__="p",constructor="c",hasOwnProperty="h"} 1\n');
     expect(Object.entries(row![1])).toEqual([
       ['__proto__', 'p'],
       ['constructor', 'c'],
@@ -115,14 +115,14 @@ plain{"dotted.label"="佖佥"} 1
   });
 
   test('may end its lines as Windows does', () => {
-    expect(rowsOf('# TYPE a gauge\r\na 1\r\n\r\na{b="c"} 2 3\r\n', { mustEnd: true })).toEqual([
+    expect(parseRows('# TYPE a gauge\r\na 1\r\n\r\na{b="c"} 2 3\r\n', { mustEnd: true })).toEqual([
       ['a', {}, 1],
       ['a', { b: 'c' }, 2, 3],
     ]);
   });
 
   test('may be empty', () => {
-    for (const text of ['', '\n', '\n\n \t\n', '#', '# \n']) expect(rowsOf(text)).toEqual([]);
+    for (const text of ['', '\n', '\n\n \t\n', '#', '# \n']) expect(parseRows(text)).toEqual([]);
   });
 
   test('keeps histograms as the series that they consist of', () => {
@@ -134,7 +134,7 @@ latency_count 2693
 # TYPE queue gauge_histogram
 queue_bucket{le="+Inf"} 4
 `;
-    expect(rowsOf(text).map(([name, labels, value]) => [name, labels['le'], value])).toEqual([
+    expect(parseRows(text).map(([name, labels, value]) => [name, labels['le'], value])).toEqual([
       ['latency_bucket', '100', 123.5],
       ['latency_bucket', '+Inf', 2693],
       ['latency_sum', undefined, 1756047.3],
@@ -199,12 +199,12 @@ describe('a text that is not in the format is refused with its line and the reas
     ['<html>\n<body>', 'line 1: no name of a metric'],
     [`${'a 1\n'.repeat(6999)}b`, 'line 7000: no number as the value of b'],
   ])('%j', (text, message) => {
-    expect(() => rowsOf(text)).toThrow(expect.objectContaining({ message, code: 'EXPOSITION_MALFORMED' }));
+    expect(() => parseRows(text)).toThrow(expect.objectContaining({ message, code: 'EXPOSITION_MALFORMED' }));
   });
 
   test('a last line without an end, where nothing else tells that the text is whole', () => {
-    expect(rowsOf('a 1\nb 42\n', { mustEnd: true })).toHaveLength(2);
-    expect(() => rowsOf('a 1\nb 42', { mustEnd: true })).toThrow(
+    expect(parseRows('a 1\nb 42\n', { mustEnd: true })).toHaveLength(2);
+    expect(() => parseRows('a 1\nb 42', { mustEnd: true })).toThrow(
       'line 2: the last line does not end with a line feed: it was cut short',
     );
   });

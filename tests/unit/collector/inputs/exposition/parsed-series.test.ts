@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { KnownSeries } from '../../../../../collector/src/inputs/exposition/series-part.ts';
-import { readerOf, rowsOf } from '../../../../support/collector/exposition-text.ts';
+import { ParsedSeriesCache } from '../../../../../collector/src/inputs/exposition/parsed-series.ts';
+import { readToEnd, parseRows } from '../../../../support/collector/exposition-text.ts';
 
 /** What a text comes to: its rows, or why it is refused. */
-function outcomeOf(text: string, known?: KnownSeries): unknown {
+function parseOutcome(text: string, cache?: ParsedSeriesCache): unknown {
   try {
-    return rowsOf(text, known === undefined ? {} : { known });
+    return parseRows(text, cache === undefined ? {} : { cache });
   } catch (error) {
     return (error as Error).message;
   }
@@ -43,30 +43,30 @@ const line = fc
   .map((pieces) => pieces.join(''));
 
 test('a text is read the same whether its series are known or not, right or wrong', () => {
-  const known = new KnownSeries(50);
+  const cache = new ParsedSeriesCache(50);
   fc.assert(
-    fc.property(line, (text) => expect(outcomeOf(text, known)).toEqual(outcomeOf(text))),
+    fc.property(line, (text) => expect(parseOutcome(text, cache)).toEqual(parseOutcome(text))),
     { numRuns: 5_000 },
   );
 });
 
 describe('a series', () => {
   test('is the same object in the next text', () => {
-    const known = new KnownSeries(10);
+    const cache = new ParsedSeriesCache(10);
     const [first, second] = ['a{b="c"} 1\n', 'x 1\na{b="c"} 2\n'].map((text) =>
-      readerOf(text, { known }).samples.at(-1)!,
+      readToEnd(text, { cache }).samples.at(-1)!,
     );
-    expect(second).toMatchObject({ value: 2, part: { name: 'a', labels: { b: 'c' } } });
-    expect(second!.part).toBe(first!.part);
+    expect(second).toMatchObject({ value: 2, series: { name: 'a', labels: { b: 'c' } } });
+    expect(second!.series).toBe(first!.series);
   });
 
   test('is forgotten with all others when there are too many', () => {
-    const known = new KnownSeries(2);
-    const part = (text: string) => readerOf(text, { known }).samples.at(-1)!.part;
-    const first = part('a 1\n');
-    part('b 1\n');
-    expect(part('a 1\n')).toBe(first);
-    part('c 1\n');
-    expect(part('a 1\n')).not.toBe(first);
+    const cache = new ParsedSeriesCache(2);
+    const parse = (text: string) => readToEnd(text, { cache }).samples.at(-1)!.series;
+    const first = parse('a 1\n');
+    parse('b 1\n');
+    expect(parse('a 1\n')).toBe(first);
+    parse('c 1\n');
+    expect(parse('a 1\n')).not.toBe(first);
   });
 });

@@ -5,15 +5,15 @@ import { canonicalTags, type Labels, type Reading } from '@thugshells/shared/met
 import { foreignSeries, type SeriesKind } from '@thugshells/shared/metrics/series.ts';
 
 import { ExpositionReader, type ExpositionOptions } from './exposition/reader.ts';
-import { KnownSeries, type SeriesPart } from './exposition/series-part.ts';
+import { ParsedSeriesCache, type ParsedSeries } from './exposition/parsed-series.ts';
 
 /** Lines that are read in one go: a few milliseconds on a small board. */
-const SLICE_LINES = 2_000;
+const LINES_PER_SLICE = 2_000;
 /** A sample's own time may differ from the scrape's by this much, Prometheus' lookback; it is stamped with the latter. */
 const MAX_AGE_MS = 300_000;
 
 /** Series that are remembered from one text to the next: twice what a target may store in an hour by default. */
-const KNOWN_SERIES = 6_000;
+const MAX_CACHED_SERIES = 6_000;
 
 /** Suffixes of the series that belong to a family of another name. */
 const familySuffix = /_(?:total|bucket|count|sum|created|info|gcount|gsum)$/;
@@ -28,7 +28,7 @@ const kinds: Readonly<Record<string, SeriesKind>> = {
   gauge_histogram: 'histogram',
 };
 
-export interface ForeignTextOptions {
+export interface ExpositionConverterOptions {
   /** The wall clock, Unix milliseconds. */
   readonly now: () => number;
   /** Laid over the labels of every sample; one of the same name becomes `exported_…`, as with Prometheus. */
@@ -36,25 +36,25 @@ export interface ForeignTextOptions {
 }
 
 /** A reading but for its value. */
-type Identity = Required<Omit<Reading, 'value'>>;
+type ConvertedSeries = Required<Omit<Reading, 'value'>>;
 
 /** What a text has to say. */
-export interface ForeignReadings {
+export interface ConvertedExposition {
   readonly readings: readonly Reading[];
   /** How many samples stand in it, those that are no readings included. */
   readonly samples: number;
   /** What is wrong with some of them; the rest can be used. */
-  readonly faults: readonly AgentError[];
+  readonly errors: readonly AgentError[];
 }
 
 /** Texts that others wrote, as readings. Series keep the names that they have there. */
-export class ForeignText {
-  readonly #options: ForeignTextOptions;
-  readonly #known = new KnownSeries(KNOWN_SERIES);
+export class ExpositionConverter {
+  readonly #options: ExpositionConverterOptions;
+  readonly #cache = new ParsedSeriesCache(MAX_CACHED_SERIES);
   /** What a series has become, for as long as it is known. */
-  readonly #identities = new WeakMap<SeriesPart, Identity>();
+  readonly #converted = new WeakMap<ParsedSeries, ConvertedSeries>();
 
-  constructor(options: ForeignTextOptions) {
+  constructor(options: ExpositionConverterOptions) {
     this.#options = options;
   }
 
@@ -64,41 +64,44 @@ export class ForeignText {
    * @param most readings that there is room for; further samples are counted only
    * @throws AgentError EXPOSITION_MALFORMED that names the line: nothing of the text is used then
    */
-  async read(text: string, options: ExpositionOptions, most: number): Promise<ForeignReadings> {
-    const reader = new ExpositionReader(text, { ...options, known: this.#known });
-    while (reader.read(SLICE_LINES)) await turn();
+  async convert(text: string, options: ExpositionOptions, most: number): Promise<ConvertedExposition> {
+    const reader = new ExpositionReader(text, { ...options, cache: this.#cache });
+    while (reader.read(LINES_PER_SLICE)) await turn();
     const { samples, types } = reader;
-    const isStale = this.#staleness();
+    const isStale = this.#createStaleTest();
     const fresh = samples.filter(({ timestampMs }) => !isStale(timestampMs));
-    const readings = fresh.slice(0, most).map(({ part, value }): Reading => {
-      const { series, labels, canonical } = this.#identity(part, types);
+    const readings = fresh.slice(0, most).map(({ series: parsed, value }): Reading => {
+      const { series, labels, canonical } = this.#convertSeries(parsed, types);
       return { series, labels, canonical, value };
     });
-    const faults: AgentError[] = [];
+    const errors: AgentError[] = [];
     if (fresh.length < samples.length)
-      faults.push(
-        stale(samples.length - fresh.length, samples.find(({ timestampMs }) => isStale(timestampMs))!.part.name),
+      errors.push(
+        createStaleError(
+          samples.length - fresh.length,
+          samples.find(({ timestampMs }) => isStale(timestampMs))!.series.name,
+        ),
       );
-    if (fresh.length > readings.length) faults.push(tooMany(fresh.length - readings.length));
-    return { readings, samples: samples.length, faults };
+    if (fresh.length > readings.length) errors.push(createTooManyError(fresh.length - readings.length));
+    return { readings, samples: samples.length, errors };
   }
 
-  #staleness(): (timestampMs: number | undefined) => boolean {
+  #createStaleTest(): (timestampMs: number | undefined) => boolean {
     const nowMs = this.#options.now();
     return (timestampMs) => timestampMs !== undefined && Math.abs(nowMs - timestampMs) > MAX_AGE_MS;
   }
 
-  #identity(part: SeriesPart, types: ReadonlyMap<string, string>): Identity {
-    const kind = kindOf(part.name, types);
-    const known = this.#identities.get(part);
+  #convertSeries(parsed: ParsedSeries, types: ReadonlyMap<string, string>): ConvertedSeries {
+    const kind = findKind(parsed.name, types);
+    const known = this.#converted.get(parsed);
     if (known?.series.kind === kind) return known;
-    const labels = this.#laidOver(part.labels);
-    const identity = { series: foreignSeries(part.name, kind), labels, canonical: canonicalTags(labels) };
-    this.#identities.set(part, identity);
-    return identity;
+    const labels = this.#addLabels(parsed.labels);
+    const converted = { series: foreignSeries(parsed.name, kind), labels, canonical: canonicalTags(labels) };
+    this.#converted.set(parsed, converted);
+    return converted;
   }
 
-  #laidOver(labels: Labels): Labels {
+  #addLabels(labels: Labels): Labels {
     const over = Object.entries(this.#options.labels);
     if (over.length === 0) return labels;
     const all: Record<string, string> = { ...labels };
@@ -112,11 +115,11 @@ export class ForeignText {
   }
 }
 
-function kindOf(name: string, types: ReadonlyMap<string, string>): SeriesKind {
+function findKind(name: string, types: ReadonlyMap<string, string>): SeriesKind {
   return kinds[types.get(name) ?? types.get(name.replace(familySuffix, '')) ?? ''] ?? 'untyped';
 }
 
-function stale(count: number, name: string): AgentError {
+function createStaleError(count: number, name: string): AgentError {
   return new AgentError(
     `${count} samples bear a time that is more than ${MAX_AGE_MS / 60_000} minutes from now, first ${name}`,
     {
@@ -126,7 +129,7 @@ function stale(count: number, name: string): AgentError {
   );
 }
 
-function tooMany(count: number): AgentError {
+function createTooManyError(count: number): AgentError {
   return new AgentError(`${count} samples more than there is room for`, {
     code: 'TOO_MANY_SAMPLES',
     hint: 'Let the source tell less, or raise THUGSHELLS_COLLECTOR_MAX_SERIES or THUGSHELLS_SCRAPE_MAX_SERIES.',

@@ -1,10 +1,10 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../../../collector/src/collectors/collector.ts';
-import { readingsIn } from '../../../collector/src/collectors/readers/partial-result.ts';
+import { extractReadings } from '../../../collector/src/collectors/readers/partial-result.ts';
 
 /** What a source told, and what it failed of. */
-export interface Told {
+export interface CollectResult {
   readonly readings: readonly Reading[];
   /** Empty where nothing was at fault. */
   readonly failure: string;
@@ -12,16 +12,20 @@ export interface Told {
 }
 
 /** Reads a source once. */
-export async function tellOf(collector: Collector): Promise<Told> {
+export async function collectOnce(collector: Collector): Promise<CollectResult> {
   try {
     return { readings: await collector.collect({ monotonicMs: 0 }), failure: '' };
   } catch (error) {
-    return { readings: readingsIn(error), failure: (error as Error).message, hint: (error as { hint?: string }).hint };
+    return {
+      readings: extractReadings(error),
+      failure: (error as Error).message,
+      hint: (error as { hint?: string }).hint,
+    };
   }
 }
 
 /** Readings as texts, `name{label="value"} 5`, those of the given names left out. */
-export function textsOf(readings: readonly Reading[], leftOut: RegExp = /^$/): string[] {
+export function formatReadings(readings: readonly Reading[], leftOut: RegExp = /^$/): string[] {
   return readings
     .filter(({ series }) => !leftOut.test(series.name))
     .map(({ series, labels, value }) => {
