@@ -201,8 +201,8 @@ export const settling = [
   {
     why: 'rejects the rows of epochs that may still get their true time',
     file: 'uploader/src/queue/untimed-rows.ts',
-    find: 'lost === 0 ? []',
-    replace: 'lost > 1 ? []',
+    find: '(isLost ? [[firstId, lastId]] : [])',
+    replace: '[[firstId, lastId]]',
     tests: ['uploader/queue/untimed-rows'],
   },
 ];

@@ -166,8 +166,8 @@ export const storing = [
   {
     why: 'retention takes stored time for true time',
     file: 'collector/src/store/space/retention.ts',
-    find: '@beforeMs - (SELECT offset_ms',
-    replace: '@beforeMs - 0 * (SELECT offset_ms',
+    find: '@beforeMs - ${offset',
+    replace: '@beforeMs - 0 * ${offset',
     tests: ['collector/store/space/retention'],
   },
   {

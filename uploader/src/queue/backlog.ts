@@ -1,3 +1,4 @@
+import { correctedTimeSql, EpochRanges, NEWEST_OFFSET_SQL } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
@@ -18,7 +19,7 @@ export class Backlog {
   readonly #settled: Settled;
   readonly #lastId: Statement<[], number>;
   readonly #lastIdBefore: Statement<[number], number>;
-  readonly #epochs: Statement<[], { first_id: number; trusted: number }>;
+  readonly #epochs: EpochRanges;
   readonly #first: Statement<[number, number], number>;
   readonly #oldest: Statement<[number, number], number>;
   readonly #books: Statement<[], Books>;
@@ -30,19 +31,17 @@ export class Backlog {
     this.#lastIdBefore = database
       .prepare<[number], number>(
         `SELECT id FROM samples
-         WHERE timestamp_ms < ? - (SELECT offset_ms FROM epochs ORDER BY first_id DESC LIMIT 1)
+         WHERE timestamp_ms < ? - ${NEWEST_OFFSET_SQL}
          ORDER BY timestamp_ms DESC LIMIT 1`,
       )
       .pluck();
-    this.#epochs = database.prepare('SELECT first_id, trusted FROM clock_epochs ORDER BY first_id');
+    this.#epochs = new EpochRanges(database);
     this.#first = database
       .prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1')
       .pluck();
     this.#oldest = database
       .prepare<[number, number], number>(
-        `SELECT timestamp_ms
-           + (SELECT offset_ms FROM epochs WHERE first_id <= samples.id ORDER BY first_id DESC LIMIT 1)
-         FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1`,
+        `SELECT ${correctedTimeSql()} FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1`,
       )
       .pluck();
     this.#books = database.prepare(
@@ -98,10 +97,6 @@ export class Backlog {
 
   /** Ids of epochs whose true time is not known: they have never been offered to a receiver. */
   #held(): IdRange[] {
-    const epochs = this.#epochs.all();
-    return epochs.flatMap(({ first_id: first, trusted }, index): IdRange[] => {
-      const next = epochs[index + 1]?.first_id ?? Number.MAX_SAFE_INTEGER;
-      return trusted === 1 ? [] : [[first, next - 1]];
-    });
+    return this.#epochs.all().flatMap(({ firstId, lastId, isTrusted }) => (isTrusted ? [] : [[firstId, lastId]]));
   }
 }

@@ -1,3 +1,4 @@
+import { correctedTimeSql } from '@thugshells/shared/database/epochs.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 
 /** A sample that the receiver, or the encoder before it, would not take. */
@@ -21,7 +22,7 @@ export function quarantinedSamples(
 ): { readonly samples: readonly QuarantinedSample[]; readonly total: number } {
   const rows = database
     .prepare<[number], Omit<QuarantinedSample, 'tags'> & { readonly tags: string | null }>(
-      `SELECT q.id, m.timestamp_ms + (SELECT offset_ms FROM epochs WHERE first_id <= q.id ORDER BY first_id DESC LIMIT 1) AS timestampMs,
+      `SELECT q.id, ${correctedTimeSql('m')} AS timestampMs,
          s.name, s.tags, s.device_id AS deviceId, m.value, q.status, q.reason
        FROM rejected AS q LEFT JOIN samples AS m ON m.id = q.id LEFT JOIN series AS s ON s.id = m.series_id
        ORDER BY q.id DESC LIMIT ?`,

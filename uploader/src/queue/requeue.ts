@@ -1,3 +1,4 @@
+import { correctedTimeSql, EpochRanges, type EpochRange } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { rangesOf } from '@thugshells/shared/database/id-ranges.ts';
 
@@ -9,13 +10,6 @@ export interface TimeRange {
   /** Unix milliseconds. */
   readonly fromMs: number;
   readonly toMs: number;
-}
-
-/** A stretch of ids in which stored and true time differ by one offset. */
-interface Epoch {
-  readonly firstId: number;
-  readonly lastId: number;
-  readonly offsetMs: number;
 }
 
 type Cursor = readonly [timestampMs: number, seriesId: number];
@@ -30,20 +24,17 @@ const SLICE_ROWS = 10_000;
 export class Requeue {
   readonly #database: Database;
   readonly #settled: Settled;
-  readonly #epochs: Statement<[], Epoch>;
+  readonly #epochs: EpochRanges;
   readonly #rows: Statement<unknown[], [timestampMs: number, seriesId: number, id: number]>;
   readonly #quarantined: Statement<[number, number], number>;
-  readonly #lostEpochs: Statement<[number, number], { firstId: number; lastId: number }>;
+  readonly #hasRowBetween: Statement<[number, number, number, number], number>;
   readonly #correct: Statement<[number, number]>;
   readonly #lostRows: Statement<[number, number, string], number>;
 
   constructor(database: Database, settled: Settled) {
     this.#database = database;
     this.#settled = settled;
-    this.#epochs = database.prepare(
-      `SELECT first_id AS firstId, LEAD(first_id, 1, ${Number.MAX_SAFE_INTEGER}) OVER (ORDER BY first_id) - 1 AS lastId, offset_ms AS offsetMs
-       FROM epochs ORDER BY first_id`,
-    );
+    this.#epochs = new EpochRanges(database);
     this.#rows = database
       .prepare<unknown[], [number, number, number]>(
         `SELECT timestamp_ms, series_id, id FROM samples
@@ -54,15 +45,16 @@ export class Requeue {
     this.#quarantined = database
       .prepare<[number, number], number>(
         `SELECT id FROM rejected JOIN samples USING (id)
-         WHERE timestamp_ms + (SELECT offset_ms FROM epochs WHERE first_id <= samples.id ORDER BY first_id DESC LIMIT 1) BETWEEN ? AND ?
+         WHERE ${correctedTimeSql()} BETWEEN ? AND ?
          ORDER BY id`,
       )
       .pluck();
-    this.#lostEpochs = database.prepare(
-      `SELECT firstId, lastId FROM (
-         SELECT first_id AS firstId, LEAD(first_id, 1, ${Number.MAX_SAFE_INTEGER}) OVER (ORDER BY first_id) - 1 AS lastId, offset_ms, lost FROM epochs)
-       WHERE lost AND EXISTS (SELECT 1 FROM samples WHERE id BETWEEN firstId AND lastId AND timestamp_ms + offset_ms BETWEEN ? AND ?)`,
-    );
+    // The plus keeps the range of ids as the way to the rows: an epoch is a small part of the table.
+    this.#hasRowBetween = database
+      .prepare<[number, number, number, number], number>(
+        'SELECT EXISTS (SELECT 1 FROM samples WHERE id BETWEEN ? AND ? AND +timestamp_ms BETWEEN ? AND ?)',
+      )
+      .pluck();
     this.#correct = database.prepare(
       `UPDATE epochs SET offset_ms = offset_ms + ?, trusted = 2, lost = 0, reason = reason || '; corrected by hand' WHERE first_id = ?`,
     );
@@ -97,13 +89,23 @@ export class Requeue {
   corrected({ fromMs, toMs }: TimeRange, offsetMs: number): number {
     const correct = this.#database.transaction(() => {
       let requeued = 0;
-      for (const { firstId, lastId } of this.#lostEpochs.all(fromMs, toMs)) {
+      for (const { firstId, lastId } of this.#lostEpochs({ fromMs, toMs })) {
         this.#correct.run(offsetMs, firstId);
         requeued += this.#settled.takeBack(this.#lostRows.all(firstId, lastId, LOST_REASON));
       }
       return requeued;
     });
     return correct.immediate();
+  }
+
+  /** Lost epochs that have a sample with a corrected time in the range. */
+  #lostEpochs({ fromMs, toMs }: TimeRange): EpochRange[] {
+    return this.#epochs
+      .all()
+      .filter(
+        ({ firstId, lastId, offsetMs, isLost }) =>
+          isLost && this.#hasRowBetween.get(firstId, lastId, fromMs - offsetMs, toMs - offsetMs) === 1,
+      );
   }
 
   #unsettle(ids: readonly number[]): number {

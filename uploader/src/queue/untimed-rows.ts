@@ -1,4 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
+import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
@@ -26,16 +27,12 @@ const SLICE = 500;
  */
 export class LostRows {
   readonly #options: LostRowsOptions;
-  readonly #epochs: Statement<[], [first: number, last: number, lost: number]>;
+  readonly #epochs: EpochRanges;
   readonly #ids: Statement<[number, number, number], number>;
 
   constructor(options: LostRowsOptions) {
     this.#options = options;
-    this.#epochs = options.database
-      .prepare<[], [number, number, number]>(
-        `SELECT first_id, LEAD(first_id, 1, (SELECT last_id + 1 FROM collector_state)) OVER (ORDER BY first_id) - 1, lost FROM epochs`,
-      )
-      .raw();
+    this.#epochs = new EpochRanges(options.database);
     this.#ids = options.database
       .prepare<[number, number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?')
       .pluck();
@@ -78,6 +75,6 @@ export class LostRows {
   }
 
   #lost(): IdRange[] {
-    return this.#epochs.all().flatMap(([first, last, lost]): IdRange[] => (lost === 0 ? [] : [[first, last]]));
+    return this.#epochs.all().flatMap(({ firstId, lastId, isLost }) => (isLost ? [[firstId, lastId]] : []));
   }
 }

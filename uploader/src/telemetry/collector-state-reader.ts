@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 
+import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { setAsideFiles, type SetAsideFile } from '@thugshells/shared/database/set-aside-files.ts';
 import type { HistogramState } from '@thugshells/shared/metrics/histogram.ts';
@@ -30,7 +31,9 @@ export class StoreReader {
   readonly #storage: Statement<[], StorageState>;
   readonly #dropped: Statement<[number], number>;
   readonly #salvages: Statement<[], string>;
-  readonly #held: Statement<[], { first: number; last: number; flag: number }>;
+  readonly #epochs: EpochRanges;
+  readonly #lastId: Statement<[], number>;
+  readonly #trustFlag: Statement<[number], number>;
 
   constructor(database: Database, path: string) {
     this.#path = path;
@@ -48,13 +51,9 @@ export class StoreReader {
     );
     this.#dropped = database.prepare<[number], number>('SELECT IFNULL(SUM(count), 0) FROM losses WHERE at > ?').pluck();
     this.#salvages = database.prepare<[], string>('SELECT file FROM salvage').pluck();
-    this.#held = database.prepare(
-      `SELECT first, last, flag FROM (
-         SELECT first_id AS first, LEAD(first_id, 1, (SELECT last_id + 1 FROM collector_state)) OVER (ORDER BY first_id) - 1 AS last,
-           trusted, lost, (SELECT e.trusted FROM epochs AS e WHERE e.first_id = c.first_id) AS flag
-         FROM clock_epochs AS c
-       ) WHERE NOT trusted AND NOT lost`,
-    );
+    this.#epochs = new EpochRanges(database);
+    this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
+    this.#trustFlag = database.prepare<[number], number>('SELECT trusted FROM epochs WHERE first_id = ?').pluck();
   }
 
   collectors(): CollectorStatus[] {
@@ -77,14 +76,19 @@ export class StoreReader {
 
   /** @param settled ascending; undefined where nothing is held */
   held(settled: () => readonly IdRange[]): HeldRows | undefined {
-    const epochs = this.#held.all().filter(({ first, last }) => first <= last);
+    const newestId = this.#lastId.get()!;
+    const epochs = this.#epochs
+      .all()
+      .filter(({ firstId, isTrusted, isLost }) => !isTrusted && !isLost && firstId <= newestId);
     if (epochs.length === 0) return undefined;
     const rest = subtract(
-      epochs.map(({ first, last }): IdRange => [first, last]),
+      epochs.map(({ firstId, lastId }): IdRange => [firstId, Math.min(lastId, newestId)]),
       settled(),
     );
     const count = rest.reduce((sum, [first, last]) => sum + last - first + 1, 0);
-    return count === 0 ? undefined : { count, reason: epochs.at(-1)!.flag === 0 ? BEFORE_BUILD : FAR_OFF };
+    return count === 0
+      ? undefined
+      : { count, reason: this.#trustFlag.get(epochs.at(-1)!.firstId) === 0 ? BEFORE_BUILD : FAR_OFF };
   }
 
   /** Databases that stand beside this one, set aside. */

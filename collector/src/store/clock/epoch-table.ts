@@ -1,3 +1,4 @@
+import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
 /** no: the clock cannot be right; faith: it may be; confirmed: it agreed with the receiver's. As in epochs.trusted. */
@@ -31,14 +32,17 @@ export interface ReceiverClock {
   readonly isStamp: boolean;
 }
 
-/** A row of the view clock_epochs whose rows are held, with the range of ids that it covers. */
-interface HeldEpoch {
-  readonly firstId: number;
-  readonly lastId: number;
-  readonly offsetMs: number;
+/** The boot of an epoch whose samples are held. */
+interface BootOfEpoch {
   readonly bootId: string | null;
   readonly bootBaseMs: number | null;
   readonly receiverBootedAtMs: number | null;
+}
+
+interface HeldEpoch extends BootOfEpoch {
+  readonly firstId: number;
+  readonly lastId: number;
+  readonly offsetMs: number;
 }
 
 /** What a look at the held epochs came to. */
@@ -61,7 +65,9 @@ export class EpochTable {
   readonly #insert: Statement;
   readonly #confirm: Statement;
   readonly #prune: Statement<[number]>;
-  readonly #held: Statement<[number], HeldEpoch>;
+  readonly #ranges: EpochRanges;
+  readonly #boot: Statement<[number], BootOfEpoch>;
+  readonly #lastId: Statement<[], number>;
   readonly #delivered: Statement<[number, number], { first: number; last: number }>;
   readonly #lose: Statement<[number]>;
   readonly #markLost: Statement<[number]>;
@@ -86,13 +92,12 @@ export class EpochTable {
       `DELETE FROM epochs WHERE first_id <
          (SELECT MAX(first_id) FROM epochs WHERE first_id <= IFNULL((SELECT MIN(id) FROM samples), ?))`,
     );
-    this.#held = database.prepare(
-      `SELECT * FROM (
-         SELECT e.first_id AS firstId, LEAD(e.first_id, 1, (SELECT last_id + 1 FROM collector_state)) OVER (ORDER BY e.first_id) - 1 AS lastId,
-           e.offset_ms AS offsetMs, e.boot_id AS bootId, e.boot_base_ms AS bootBaseMs, r.booted_at_ms AS receiverBootedAtMs, e.trusted, e.lost
-         FROM clock_epochs AS e LEFT JOIN receiver_clock AS r ON r.boot_id = e.boot_id
-       ) WHERE NOT trusted AND NOT lost AND firstId < ?`,
+    this.#ranges = new EpochRanges(database);
+    this.#boot = database.prepare(
+      `SELECT e.boot_id AS bootId, e.boot_base_ms AS bootBaseMs, r.booted_at_ms AS receiverBootedAtMs
+       FROM epochs AS e LEFT JOIN receiver_clock AS r ON r.boot_id = e.boot_id WHERE e.first_id = ?`,
     );
+    this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
     this.#delivered = database.prepare(
       'SELECT first_id AS first, last_id AS last FROM settled WHERE last_id >= ? AND first_id <= ? ORDER BY first_id',
     );
@@ -146,7 +151,7 @@ export class EpochTable {
   settleHeld(firstId: number, bootedAtMs: number | undefined): Settlement {
     let timed = 0;
     let lost = 0;
-    for (const epoch of this.#held.all(firstId)) {
+    for (const epoch of this.#held(firstId)) {
       const isOfThisBoot = this.#bootId !== undefined && epoch.bootId === this.#bootId;
       const knownBootedAtMs = isOfThisBoot ? bootedAtMs : (epoch.receiverBootedAtMs ?? undefined);
       if (epoch.bootBaseMs !== null && knownBootedAtMs !== undefined) {
@@ -158,6 +163,19 @@ export class EpochTable {
       }
     }
     return { timed, lost };
+  }
+
+  /** Returns the epochs before an id whose samples are held. */
+  #held(beforeId: number): HeldEpoch[] {
+    return this.#ranges
+      .all()
+      .filter(({ firstId, isTrusted, isLost }) => !isTrusted && !isLost && firstId < beforeId)
+      .map(({ firstId, lastId, offsetMs }) => ({
+        firstId,
+        lastId: Math.min(lastId, this.#lastId.get()!),
+        offsetMs,
+        ...this.#boot.get(firstId)!,
+      }));
   }
 
   /** What was delivered keeps the time that it was delivered with: sent again, it must be the same sample. */

@@ -1,3 +1,4 @@
+import { findEpoch } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
@@ -86,7 +87,7 @@ export class SampleCopier {
     const runs: Run[] = [];
     for (const sample of samples) {
       if (!this.#seriesIds.has(sample.seriesId)) continue;
-      const epoch = this.#sourceEpochs.findLast(({ firstId }) => firstId <= sample.id) ?? this.#sourceEpochs[0]!;
+      const epoch = findEpoch(this.#sourceEpochs, sample.id)!;
       const run = runs.at(-1);
       if (run?.epoch === epoch) run.samples.push(sample);
       else runs.push({ epoch, samples: [sample] });

@@ -1,4 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
+import { correctedTimeSql, offsetSql } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
 import type { Ledger } from './ledger.ts';
@@ -69,7 +70,7 @@ export class Retention {
     this.#slice = database
       .prepare<[SliceBounds], [number | null, number | null]>(
         `SELECT MIN(id), MAX(id) FROM (SELECT id, timestamp_ms FROM samples WHERE id BETWEEN @first AND @last ORDER BY id LIMIT ${SLICE_ROWS})
-         WHERE timestamp_ms < @beforeMs - (SELECT offset_ms FROM epochs WHERE first_id <= @first ORDER BY first_id DESC LIMIT 1)`,
+         WHERE timestamp_ms < @beforeMs - ${offsetSql('@first')}`,
       )
       .raw();
     this.#delete = database.prepare('DELETE FROM samples WHERE id BETWEEN ? AND ?');
@@ -77,12 +78,7 @@ export class Retention {
     this.#rejectedBeyond = database
       .prepare<[number], number>('SELECT id FROM rejected ORDER BY id DESC LIMIT 1 OFFSET ?')
       .pluck();
-    this.#trueMs = database
-      .prepare<[number], number>(
-        `SELECT timestamp_ms + (SELECT offset_ms FROM epochs WHERE first_id <= samples.id ORDER BY first_id DESC LIMIT 1)
-         FROM samples WHERE id = ?`,
-      )
-      .pluck();
+    this.#trueMs = database.prepare<[number], number>(`SELECT ${correctedTimeSql()} FROM samples WHERE id = ?`).pluck();
   }
 
   /** What rows take now, in bytes: the pages of the file that are not free. */

@@ -1,3 +1,4 @@
+import { EpochRanges, splitByEpoch, type RangeWithOffset } from '@thugshells/shared/database/epochs.ts';
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
 import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Labels } from '@thugshells/shared/metrics/sample.ts';
@@ -47,7 +48,6 @@ export interface SeriesRow {
   readonly valueType: number;
 }
 
-type RangeWithOffset = readonly [firstId: number, lastId: number, offsetMs: number];
 type StoredBytes = Uint8Array | null;
 type StoredColumns = readonly [
   count: number,
@@ -81,7 +81,7 @@ export class RowReader {
   readonly #ids: Statement<[number, number], StoredBytes>;
   readonly #rows: Statement<[Bounds], StoredRow>;
   readonly #lossesMark: Statement<[], string>;
-  readonly #epochs: Statement<[], [firstId: number, offsetMs: number]>;
+  readonly #epochs: EpochRanges;
   readonly #series: Statement<
     [number],
     { id: number; name: string; device_id: string; tags: string; value_type: number }
@@ -105,9 +105,7 @@ export class RowReader {
        FROM samples WHERE id BETWEEN @first AND @last ORDER BY id`,
     );
     this.#lossesMark = database.prepare<[], string>(LOSSES_MARK).pluck();
-    this.#epochs = database
-      .prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id')
-      .raw();
+    this.#epochs = new EpochRanges(database);
     this.#series = database.prepare('SELECT id, name, device_id, tags, value_type FROM series WHERE id >= ?');
   }
 
@@ -130,7 +128,7 @@ export class RowReader {
         // As many ids as there is room for rows: more rows than that they cannot hold.
         const range: IdRange = [from, Math.min(last, from + room - 1)];
         read.push(range);
-        for (const part of this.#withOffsets([range])) {
+        for (const part of splitByEpoch([range], this.#epochs.all())) {
           const { count, rows } = this.#print(part);
           room -= count;
           printed.push(rows);
@@ -144,8 +142,8 @@ export class RowReader {
 
   /** All rows in some ranges, one by one. */
   rows(ranges: readonly IdRange[]): StoredRow[] {
-    return this.#withOffsets(ranges).flatMap(([first, last, offsetMs]) =>
-      this.#rows.all({ first, last, offset: BigInt(offsetMs) }),
+    return splitByEpoch(ranges, this.#epochs.all()).flatMap(({ firstId, lastId, offsetMs }) =>
+      this.#rows.all({ first: firstId, last: lastId, offset: BigInt(offsetMs) }),
     );
   }
 
@@ -165,27 +163,18 @@ export class RowReader {
     this.#database.close();
   }
 
-  #print([first, last, offsetMs]: RangeWithOffset): { readonly count: number; readonly rows: PrintedRows | undefined } {
+  #print({ firstId, lastId, offsetMs }: RangeWithOffset): {
+    readonly count: number;
+    readonly rows: PrintedRows | undefined;
+  } {
     const [count, seriesIds, timestamps, values, areNumbers] = this.#printed.get({
-      first,
-      last,
+      first: firstId,
+      last: lastId,
       offset: BigInt(offsetMs),
     })!;
     if (areNumbers !== 1 || seriesIds === null || timestamps === null || values === null)
       return { count, rows: undefined };
-    const ids = count === last - first + 1 ? undefined : this.#ids.get(first, last)!;
-    return { count, rows: { count, firstId: first, ids, seriesIds, timestamps, values } };
-  }
-
-  /** The ranges, cut where epochs begin, each with its epoch's offset. */
-  #withOffsets(ranges: readonly IdRange[]): RangeWithOffset[] {
-    const epochs = this.#epochs.all();
-    return ranges.flatMap(([first, last]) =>
-      epochs.flatMap(([epochFirst, offsetMs], index): RangeWithOffset[] => {
-        const from = Math.max(first, epochFirst);
-        const to = Math.min(last, (epochs[index + 1]?.[0] ?? Infinity) - 1);
-        return from <= to ? [[from, to, offsetMs]] : [];
-      }),
-    );
+    const ids = count === lastId - firstId + 1 ? undefined : this.#ids.get(firstId, lastId)!;
+    return { count, rows: { count, firstId, ids, seriesIds, timestamps, values } };
   }
 }

@@ -1,3 +1,4 @@
+import { EpochRanges, findEpoch } from '@thugshells/shared/database/epochs.ts';
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
 import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 
@@ -42,7 +43,7 @@ export class HistoryReader {
   readonly #series: Statement<[string], { id: number; name: string; tags: string }>;
   readonly #newest: Statement<[], number | null>;
   readonly #rows: Statement<[number, number, string], StoredRow>;
-  readonly #epochs: Statement<[], [firstId: number, offsetMs: number]>;
+  readonly #epochs: EpochRanges;
 
   constructor(path: string) {
     this.#database = openDatabase(path, { readonly: true });
@@ -54,9 +55,7 @@ export class HistoryReader {
       `SELECT id, timestamp_ms AS storedMs, series_id AS seriesId, value FROM samples
        WHERE timestamp_ms > ? AND timestamp_ms <= ? AND series_id IN (SELECT value FROM json_each(?)) ORDER BY timestamp_ms`,
     );
-    this.#epochs = this.#database
-      .prepare<[], [number, number]>('SELECT first_id, offset_ms FROM epochs ORDER BY first_id')
-      .raw();
+    this.#epochs = new EpochRanges(this.#database);
   }
 
   /** @param nowMs the end of the hour; @param monotonic a clock for the limit of time */
@@ -103,14 +102,13 @@ export class HistoryReader {
   /** Stored time → true time by the epochs; what lies outside the hour by that is left out. */
   #withTrueTimes(rows: readonly StoredRow[], nowMs: number): { seriesId: number; atMs: number; value: number }[] {
     const epochs = this.#epochs.all();
-    let epoch = 0;
     return rows
       .filter((row) => typeof row.value === 'number')
-      .sort((a, b) => a.id - b.id)
-      .map(({ id, storedMs, seriesId, value }) => {
-        while (epoch + 1 < epochs.length && epochs[epoch + 1]![0] <= id) epoch += 1;
-        return { seriesId, atMs: storedMs + (epochs[epoch]?.[1] ?? 0), value: value as number };
-      })
+      .map(({ id, storedMs, seriesId, value }) => ({
+        seriesId,
+        atMs: storedMs + (findEpoch(epochs, id)?.offsetMs ?? 0),
+        value: value as number,
+      }))
       .filter(({ atMs }) => atMs > nowMs - HOUR_MS && atMs <= nowMs + SLICE_MS)
       .sort((a, b) => a.atMs - b.atMs);
   }
