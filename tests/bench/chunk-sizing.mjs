@@ -65,7 +65,7 @@ async function measure(chunkMetrics) {
   const body = chunks.reduce((sum, chunk) => sum + chunk.body.length, 0);
   let sent = 0;
   for (const chunk of chunks) {
-    const { outcome, bytesSent } = await remote.post(chunk, new AbortController().signal);
+    const { outcome, bytesSent } = await remote.send(chunk, new AbortController().signal);
     if (outcome.kind !== 'delivered')
       throw new Error(`a chunk of ${chunkMetrics} was not taken: ${JSON.stringify(outcome)}`);
     sent += bytesSent;

@@ -40,11 +40,11 @@ const { Store } = await import('../../collector/src/store/store.ts');
 const { Acknowledgements } = await import('../../uploader/src/queue/acknowledgements.ts');
 const { Backlog } = await import('../../uploader/src/queue/backlog.ts');
 const { ChunkSize } = await import('../../uploader/src/delivery/chunk-size.ts');
-const { Delivery } = await import('../../uploader/src/delivery/batch-sender.ts');
+const { BatchSender } = await import('../../uploader/src/delivery/batch-sender.ts');
 const { EncoderPool } = await import('../../uploader/src/encoding/encoder-pool.ts');
 const { ReceiverState } = await import('../../uploader/src/delivery/receiver-state.ts');
 const { Settled } = await import('../../uploader/src/queue/settled-ranges.ts');
-const { UpcomingBatches } = await import('../../uploader/src/delivery/batch-prefetcher.ts');
+const { BatchPrefetcher } = await import('../../uploader/src/delivery/batch-prefetcher.ts');
 
 const logger = { error: console.error, warn: console.error, info() {}, debug() {}, child: () => logger };
 const built = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -127,7 +127,7 @@ function openUploader(dbPath, clock) {
     chunkMaxBytes: 262_144,
     uploadIntervalMs: UPLOAD_MS,
   });
-  const post = async ({ body }) => ({
+  const send = async ({ body }) => ({
     outcome: { kind: 'delivered' },
     endpoint: '',
     status: 204,
@@ -135,21 +135,21 @@ function openUploader(dbPath, clock) {
     bytesReceived: 0,
     durationMs: 1,
     connection: 1,
-    closing: false,
+    isClosing: false,
   });
-  const delivery = new Delivery({
+  const delivery = new BatchSender({
     clock,
     logger,
     acknowledgements,
     chunkSize,
     encoder,
-    transport: { post },
+    transport: { send },
     receiver: new ReceiverState(clock, logger),
   });
   const { signal } = new AbortController();
   return {
     async cycle() {
-      const upcoming = new UpcomingBatches({ backlog, acknowledgements, encoder, chunkSize }, 0);
+      const upcoming = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize }, 0);
       for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next())
         await delivery.send(batch, signal, signal);
       delivery.commit();

@@ -11,7 +11,7 @@ import { Admission } from '../../collector/src/store/writing/admission.ts';
 import { Ledger } from '../../collector/src/store/space/ledger.ts';
 import { Acknowledgements } from '../../uploader/src/queue/acknowledgements.ts';
 import { Backlog } from '../../uploader/src/queue/backlog.ts';
-import { ClockSkew } from '../../uploader/src/clock/receiver-clock.ts';
+import { ReceiverClock } from '../../uploader/src/clock/receiver-clock.ts';
 import { EncoderPool } from '../../uploader/src/encoding/encoder-pool.ts';
 import { LostRows } from '../../uploader/src/queue/untimed-rows.ts';
 import { ReceiverClockTable } from '../../uploader/src/clock/receiver-clock-table.ts';
@@ -61,7 +61,7 @@ export class BoardWithWrongClock {
   readonly clock: WrongClock;
   readonly database: Database;
   readonly log = new RecordedLog();
-  readonly skew: ClockSkew;
+  readonly skew: ReceiverClock;
   readonly #writer: SampleWriter;
   readonly #admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'victoriametrics' });
   readonly #settled: Settled;
@@ -103,11 +103,11 @@ export class BoardWithWrongClock {
       remoteTimeoutMs: 20_000,
       ...straight,
       onConnectionClosed: () => undefined,
-      onDate: (answer) => this.skew.heard(answer),
+      onDate: (answer) => this.skew.learnFrom(answer),
     });
     const askDate = (): Promise<string | undefined> => this.#remote.dateOf(`${remoteOrigin}/health`, never);
     const table = new ReceiverClockTable(database, bootId);
-    this.skew = new ClockSkew({
+    this.skew = new ReceiverClock({
       clock,
       logger,
       table,
@@ -155,7 +155,7 @@ export class BoardWithWrongClock {
       const { chunks, refused } = await this.#encoder.encode({ ranges: pending, batchMetrics: 100, chunkMetrics: 100 });
       this.#acknowledgements.reject(refused);
       for (const chunk of chunks) {
-        const { outcome } = await this.#remote.post(chunk, never);
+        const { outcome } = await this.#remote.send(chunk, never);
         if (outcome.kind !== 'delivered') throw new Error(JSON.stringify(outcome));
         const { ranges, count } = chunk;
         const accepted = { batchId: crypto.randomUUID(), chunkIndex: 0, ranges, count };

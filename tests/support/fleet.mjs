@@ -1,8 +1,8 @@
 import { ChunkSize } from '../../uploader/src/delivery/chunk-size.ts';
-import { untilNextTurnMs } from '../../uploader/src/delivery/upload-phase.ts';
-import { Probe } from '../../uploader/src/delivery/receiver-probe.ts';
+import { calculateUploadDelayMs } from '../../uploader/src/delivery/upload-phase.ts';
+import { ReceiverProbe } from '../../uploader/src/delivery/receiver-probe.ts';
 import { ReceiverState } from '../../uploader/src/delivery/receiver-state.ts';
-import { Retrying } from '../../uploader/src/transport/retrying-transport.ts';
+import { RetryingTransport } from '../../uploader/src/transport/retrying-transport.ts';
 
 /** The defaults of the uploader that decide when it sends something. */
 const INTERVAL_MS = 30_000;
@@ -98,37 +98,37 @@ async function runBoard({ clock, deviceId, backAtMs, untilMs, random, onRequest 
     await clock.sleep(ROUND_TRIP_MS);
     return clock.now() >= backAtMs;
   };
-  const post = async () =>
+  const send = async () =>
     (await request()) ? { outcome: { kind: 'delivered' } } : { outcome: { kind: 'retry', reason: 'away' } };
-  const transport = new Retrying(
-    { post },
+  const transport = new RetryingTransport(
+    { send },
     {
       ...RETRY,
       clock,
       logger: quiet,
       random,
       isLongAway: () => receiver.isLongAway,
-      onPost: () => undefined,
+      onAttempt: () => undefined,
       stop: never,
     },
   );
-  const pinger = { ping: async () => ((await request()) ? 1 : undefined) };
-  const probe = new Probe({
+  const receiverCheck = { checkReceiver: async () => ((await request()) ? 1 : undefined) };
+  const probe = new ReceiverProbe({
     clock,
     receiver,
-    pinger,
+    receiverCheck,
     random,
     isLinkUp: () => true,
     probeIntervalMs: PROBE_INTERVAL_MS,
   });
   const startMs = clock.now();
-  const origin = startMs + untilNextTurnMs(deviceId, INTERVAL_MS, startMs);
+  const origin = startMs + calculateUploadDelayMs(deviceId, INTERVAL_MS, startMs);
   await clock.sleep(origin - startMs);
   let deliveredUntilMs = startMs;
   while (clock.now() < untilMs) {
     for (let pending; (pending = (clock.now() - deliveredUntilMs) * SAMPLES_PER_MS) >= 1;) {
       const samples = Math.min(chunkSize.next(pending).chunkMetrics, Math.ceil(pending));
-      const { outcome } = await transport.post({ count: samples, body: [] }, never);
+      const { outcome } = await transport.send({ count: samples, body: [] }, never);
       if (outcome.kind !== 'delivered') {
         receiver.failed('away', 'away');
         break;

@@ -1,6 +1,6 @@
 import type { BodyFormat } from '../../uploader/src/encoding/formats/body-format.ts';
-import { WriteRequestBody } from '../../uploader/src/encoding/formats/remote-write-v1.ts';
-import { WriteRequestV2Body } from '../../uploader/src/encoding/formats/remote-write-v2.ts';
+import { RemoteWriteV1Format } from '../../uploader/src/encoding/formats/remote-write-v1.ts';
+import { RemoteWriteV2Format } from '../../uploader/src/encoding/formats/remote-write-v2.ts';
 
 /** Version of the message, as the specification names it. */
 export type RemoteWriteVersion = '1.0' | '2.0';
@@ -33,7 +33,8 @@ export async function postRemoteWrite(
   series: readonly SentSeries[],
 ): Promise<RemoteWriteAnswer> {
   const headers = { ...HEADERS[version], 'content-encoding': 'snappy', connection: 'close' };
-  const body = version === '1.0' ? encode(new WriteRequestBody(), series) : encode(new WriteRequestV2Body(), series);
+  const body =
+    version === '1.0' ? encode(new RemoteWriteV1Format(), series) : encode(new RemoteWriteV2Format(), series);
   const response = await fetch(`${url}/api/v1/write`, { method: 'POST', headers, body: new Uint8Array(body) });
   return {
     status: response.status,

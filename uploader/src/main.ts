@@ -22,25 +22,25 @@ import { version } from '@thugshells/shared/process/version.ts';
 import { Acknowledgements } from './queue/acknowledgements.ts';
 import { Backlog } from './queue/backlog.ts';
 import { ChunkSize } from './delivery/chunk-size.ts';
-import { ClockSkew } from './clock/receiver-clock.ts';
+import { ReceiverClock } from './clock/receiver-clock.ts';
 import { loadUploaderConfig, surroundings } from './config.ts';
 import { Credentials } from './transport/credentials.ts';
 import { QUARANTINE_OPTIONS, quarantineCommand, REQUEUE_OPTIONS, requeueCommand } from './commands/requeue.ts';
 import { DatabaseWatch } from './queue/database-watch.ts';
-import { Delivery } from './delivery/batch-sender.ts';
+import { BatchSender } from './delivery/batch-sender.ts';
 import { EncoderPool } from './encoding/encoder-pool.ts';
 import type { HttpTransportOptions } from './transport/http-transport.ts';
-import { hasWayTo } from './transport/network-link.ts';
-import { LostConnections } from './delivery/connection-loss.ts';
+import { hasRouteTo } from './transport/network-link.ts';
+import { ConnectionLoss } from './delivery/connection-loss.ts';
 import { LostRows } from './queue/untimed-rows.ts';
 import { OwnState } from './telemetry/own-state.ts';
-import { untilNextTurnMs } from './delivery/upload-phase.ts';
-import { Probe } from './delivery/receiver-probe.ts';
-import { RateLimit } from './delivery/rate-limiter.ts';
+import { calculateUploadDelayMs } from './delivery/upload-phase.ts';
+import { ReceiverProbe } from './delivery/receiver-probe.ts';
+import { RateLimiter } from './delivery/rate-limiter.ts';
 import { ReceiverClockTable } from './clock/receiver-clock-table.ts';
 import { ReceiverState } from './delivery/receiver-state.ts';
 import { RemoteWrite } from './transport/remote-write.ts';
-import { Retrying } from './transport/retrying-transport.ts';
+import { RetryingTransport } from './transport/retrying-transport.ts';
 import { openWhenReady } from './queue/open-when-ready.ts';
 import { Settled } from './queue/settled-ranges.ts';
 import { HealthMonitor } from './health/monitor.ts';
@@ -107,13 +107,13 @@ function run(): Promise<never> {
     const credentials = new Credentials({ ...config, credentialsDirectory });
     const way: HttpTransportOptions = {
       ...{ clock, ...config, credentials, proxyFor },
-      onConnectionClosed: (connection) => void lost.ended(connection),
-      onDate: (answer) => skew.heard(answer),
+      onConnectionClosed: (connection) => void lost.onConnectionClosed(connection),
+      onDate: (answer) => skew.learnFrom(answer),
     };
     const isRemoteWrite = config.remoteProtocol === 'remote-write';
     const remote = isRemoteWrite ? new RemoteWrite(way) : new VictoriaMetrics(way);
     const skewUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;
-    const skew = new ClockSkew({
+    const skew = new ReceiverClock({
       clock,
       logger,
       table: new ReceiverClockTable(database, bootId()),
@@ -121,7 +121,7 @@ function run(): Promise<never> {
       askDate: (signal) => remote.dateOf(skewUrl, signal),
     });
     releases.add('connections', remote, (open) => open.close());
-    const lost = new LostConnections({ logger, acknowledgements, pinger: remote, stop });
+    const lost = new ConnectionLoss({ logger, acknowledgements, receiverCheck: remote, stop });
 
     const reports = new ReportTable(database);
     const lastReport = reports.load();
@@ -143,7 +143,7 @@ function run(): Promise<never> {
       uploads: () => own.now(),
       ...config,
     });
-    const transport = new Retrying(remote, {
+    const transport = new RetryingTransport(remote, {
       clock,
       logger,
       stop,
@@ -156,15 +156,32 @@ function run(): Promise<never> {
         jitter: config.retryJitter,
       },
       random: Math.random,
-      onPost: (post, samples) => counters.posted(post, samples),
+      onAttempt: (post, samples) => counters.posted(post, samples),
     });
     const chunkSize = new ChunkSize(config);
-    const delivery = new Delivery({ clock, logger, acknowledgements, chunkSize, encoder, transport, receiver });
-    const isLinkUp = (): boolean => hasWayTo(config.remoteUrl);
-    const probe = new Probe({ clock, receiver, pinger: remote, random: Math.random, isLinkUp, ...config });
-    const rateLimit = new RateLimit(clock, config.uploadMaxRate);
-    const firstCycleInMs = untilNextTurnMs(config.deviceId, config.uploadIntervalMs, clock.now());
-    const parts = { watch, backlog, acknowledgements, encoder, chunkSize, delivery, pinger: remote, probe, rateLimit };
+    const delivery = new BatchSender({ clock, logger, acknowledgements, chunkSize, encoder, transport, receiver });
+    const isLinkUp = (): boolean => hasRouteTo(config.remoteUrl);
+    const probe = new ReceiverProbe({
+      clock,
+      receiver,
+      receiverCheck: remote,
+      random: Math.random,
+      isLinkUp,
+      ...config,
+    });
+    const rateLimit = new RateLimiter(clock, config.uploadMaxRate);
+    const firstCycleInMs = calculateUploadDelayMs(config.deviceId, config.uploadIntervalMs, clock.now());
+    const parts = {
+      watch,
+      backlog,
+      acknowledgements,
+      encoder,
+      chunkSize,
+      delivery,
+      receiverCheck: remote,
+      probe,
+      rateLimit,
+    };
     const loop = new UploadLoop({
       clock,
       logger,

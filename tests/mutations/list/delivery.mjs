@@ -12,8 +12,8 @@ export const delivery = [
   {
     why: 'doubles a chunk: each one is posted twice',
     file: 'uploader/src/delivery/batch-sender.ts',
-    find: 'const post = await transport.post(chunk, pass.abandon);',
-    replace: 'await transport.post(chunk, pass.abandon); const post = await transport.post(chunk, pass.abandon);',
+    find: 'const post = await transport.send(chunk, pass.abandon);',
+    replace: 'await transport.send(chunk, pass.abandon); const post = await transport.send(chunk, pass.abandon);',
     tests: ['uploader/delivery/upload-loop'],
   },
   {
@@ -62,8 +62,8 @@ export const delivery = [
   {
     why: 'blames samples while the receiver takes none at all',
     file: 'uploader/src/delivery/bisect.ts',
-    find: 'let proven = options.receiverTakesSamples;',
-    replace: 'let proven = options.receiverTakesSamples || chunk.count > 0;',
+    find: 'let proven = options.receiverAcceptsSamples;',
+    replace: 'let proven = options.receiverAcceptsSamples || chunk.count > 0;',
     tests: ['uploader/delivery/bisect'],
   },
   {

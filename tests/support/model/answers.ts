@@ -6,7 +6,7 @@ import type { Answer } from './steps.ts';
 export interface Reply {
   readonly outcome: { readonly kind: string; readonly [more: string]: unknown };
   readonly connection: number | undefined;
-  readonly closing: boolean;
+  readonly isClosing: boolean;
   readonly status: number | undefined;
 }
 
@@ -24,7 +24,7 @@ export function replyTo(answer: Answer, { receiver, samples, nowMs, isPicky }: P
   const replied = (outcome: Reply['outcome'], more: Partial<Reply> = {}): Reply => ({
     outcome,
     connection,
-    closing: false,
+    isClosing: false,
     status: 204,
     ...more,
   });
@@ -53,7 +53,7 @@ export function replyTo(answer: Answer, { receiver, samples, nowMs, isPicky }: P
       if (good.length < samples.length) break;
       receiver.take(samples, nowMs);
       receiver.shutDown();
-      return replied({ kind: 'delivered' }, { closing: true });
+      return replied({ kind: 'delivered' }, { isClosing: true });
     case 'ok':
     case 'eaten':
     case 'uploader killed':

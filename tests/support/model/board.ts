@@ -281,7 +281,7 @@ export class Board {
       return answer;
     } catch (error) {
       this.#fails(error);
-      return { outcome: { kind: 'hold', reason: 'the model was broken' }, closing: false };
+      return { outcome: { kind: 'hold', reason: 'the model was broken' }, isClosing: false };
     }
   }
 

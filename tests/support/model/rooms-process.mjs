@@ -11,13 +11,13 @@ import { openDatabase, openMemory } from '../../../shared/src/database/open.ts';
 import { Acknowledgements } from '../../../uploader/src/queue/acknowledgements.ts';
 import { Backlog } from '../../../uploader/src/queue/backlog.ts';
 import { ChunkSize } from '../../../uploader/src/delivery/chunk-size.ts';
-import { Delivery } from '../../../uploader/src/delivery/batch-sender.ts';
+import { BatchSender } from '../../../uploader/src/delivery/batch-sender.ts';
 import { EncoderPool } from '../../../uploader/src/encoding/encoder-pool.ts';
-import { LostConnections } from '../../../uploader/src/delivery/connection-loss.ts';
+import { ConnectionLoss } from '../../../uploader/src/delivery/connection-loss.ts';
 import { ReceiverState } from '../../../uploader/src/delivery/receiver-state.ts';
 import { Requeue } from '../../../uploader/src/queue/requeue.ts';
 import { Settled } from '../../../uploader/src/queue/settled-ranges.ts';
-import { UpcomingBatches } from '../../../uploader/src/delivery/batch-prefetcher.ts';
+import { BatchPrefetcher } from '../../../uploader/src/delivery/batch-prefetcher.ts';
 import { DrivenClock } from './driven-clock.mjs';
 
 const built = (path) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
@@ -127,7 +127,7 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
     workerFile: built('uploader/src/encoding/encode-worker.ts'),
   });
   const transport = {
-    post: async ({ body }) => ({
+    send: async ({ body }) => ({
       endpoint: 'http://receiver/',
       bytesSent: body.length,
       bytesReceived: 0,
@@ -135,7 +135,7 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
       ...(await ask({ post: body })),
     }),
   };
-  const pinger = { ping: () => ask({ ping: true }) };
+  const receiverCheck = { checkReceiver: () => ask({ ping: true }) };
   const receiver = new ReceiverState(clock, logger);
   const chunkSize = new ChunkSize({
     batchMetrics,
@@ -144,14 +144,14 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
     chunkMaxBytes: 262_144,
     uploadIntervalMs: 30_000,
   });
-  const delivery = new Delivery({ clock, logger, acknowledgements, chunkSize, encoder, transport, receiver });
+  const delivery = new BatchSender({ clock, logger, acknowledgements, chunkSize, encoder, transport, receiver });
   const requeue = new Requeue(database, settled);
-  const lost = new LostConnections({ logger, acknowledgements, pinger, stop: stop.signal });
+  const lost = new ConnectionLoss({ logger, acknowledgements, receiverCheck, stop: stop.signal });
   let top;
   return {
     /** One cycle of uploads. */
     async cycle() {
-      const upcoming = new UpcomingBatches({ backlog, acknowledgements, encoder, chunkSize }, top ?? 0);
+      const upcoming = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize }, top ?? 0);
       top = backlog.lastId();
       for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) {
         if ((await delivery.send(batch, stop.signal, stop.signal)).isOver) return;
@@ -159,10 +159,10 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
     },
     commit: () => delivery.commit(),
     async ping() {
-      acknowledgements.recordResponse({ connection: await pinger.ping(), isClosing: false });
+      acknowledgements.recordResponse({ connection: await receiverCheck.checkReceiver(), isClosing: false });
       delivery.commit();
     },
-    connectionEnded: ({ connection }) => lost.ended(connection),
+    connectionEnded: ({ connection }) => lost.onConnectionClosed(connection),
     requeue: ({ range, isQuarantined }) => (isQuarantined ? requeue.quarantined(range) : requeue.delivered(range)),
     async stop() {
       delivery.commit();

@@ -5,15 +5,15 @@ import { Acknowledgements } from '../../../uploader/src/queue/acknowledgements.t
 import { Backlog, type Books } from '../../../uploader/src/queue/backlog.ts';
 import { ChunkSize } from '../../../uploader/src/delivery/chunk-size.ts';
 import { DatabaseWatch } from '../../../uploader/src/queue/database-watch.ts';
-import { Delivery } from '../../../uploader/src/delivery/batch-sender.ts';
+import { BatchSender } from '../../../uploader/src/delivery/batch-sender.ts';
 import { EncoderPool } from '../../../uploader/src/encoding/encoder-pool.ts';
-import { LostConnections } from '../../../uploader/src/delivery/connection-loss.ts';
-import { Probe } from '../../../uploader/src/delivery/receiver-probe.ts';
-import { RateLimit } from '../../../uploader/src/delivery/rate-limiter.ts';
+import { ConnectionLoss } from '../../../uploader/src/delivery/connection-loss.ts';
+import { ReceiverProbe } from '../../../uploader/src/delivery/receiver-probe.ts';
+import { RateLimiter } from '../../../uploader/src/delivery/rate-limiter.ts';
 import { ReceiverState } from '../../../uploader/src/delivery/receiver-state.ts';
-import { Retrying } from '../../../uploader/src/transport/retrying-transport.ts';
+import { RetryingTransport } from '../../../uploader/src/transport/retrying-transport.ts';
 import { Settled } from '../../../uploader/src/queue/settled-ranges.ts';
-import type { Post } from '../../../uploader/src/transport/transport.ts';
+import type { SendResult } from '../../../uploader/src/transport/transport.ts';
 import { UploadLoop } from '../../../uploader/src/delivery/upload-loop.ts';
 import { VictoriaMetrics } from '../../../uploader/src/transport/victoriametrics.ts';
 import { FakeClock } from '../fake-clock.ts';
@@ -40,7 +40,7 @@ export interface UploadSettings {
   readonly uploadMaxRate?: number;
   readonly sendsOldestFirst?: boolean;
   /** Sees each post. */
-  readonly onPost?: (post: Post) => void;
+  readonly onPost?: (post: SendResult) => void;
 }
 
 /** The upload loop with everything it needs: database, worker thread, HTTP and receiver are real, only time is not. */
@@ -78,26 +78,32 @@ export class RunningUploads {
       remoteUrl: `${receiver.url}/api/v1/import`,
       ...straight,
       ...this.#settings,
-      onConnectionClosed: (connection) => void lost.ended(connection),
+      onConnectionClosed: (connection) => void lost.onConnectionClosed(connection),
     });
-    const lost = new LostConnections({ logger, acknowledgements, pinger: this.#remote, stop: this.#stop.signal });
+    const lost = new ConnectionLoss({ logger, acknowledgements, receiverCheck: this.#remote, stop: this.#stop.signal });
     const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0 };
     const { attempts } = this.#settings;
-    const transport = new Retrying(this.#remote, {
+    const transport = new RetryingTransport(this.#remote, {
       clock,
       logger,
       policy,
       attempts,
       isLongAway: () => this.state.isLongAway,
-      onPost,
+      onAttempt: onPost,
       random: () => 0.5,
       stop: this.#stop.signal,
     });
     const chunkSize = new ChunkSize(this.#settings);
-    const rooms = { backlog: this.#backlog, acknowledgements, encoder: this.#encoder, pinger: this.#remote, chunkSize };
+    const rooms = {
+      backlog: this.#backlog,
+      acknowledgements,
+      encoder: this.#encoder,
+      receiverCheck: this.#remote,
+      chunkSize,
+    };
     const watch = new DatabaseWatch(this.stored.database, { path: this.stored.path, clock, logger });
-    const delivery = new Delivery({ clock, logger, receiver: this.state, transport, ...rooms });
-    const probe = new Probe({
+    const delivery = new BatchSender({ clock, logger, receiver: this.state, transport, ...rooms });
+    const probe = new ReceiverProbe({
       clock,
       receiver: this.state,
       isLinkUp: () => true,
@@ -105,7 +111,7 @@ export class RunningUploads {
       ...rooms,
       ...this.#settings,
     });
-    const rateLimit = new RateLimit(clock, this.#settings.uploadMaxRate);
+    const rateLimit = new RateLimiter(clock, this.#settings.uploadMaxRate);
     this.loop = new UploadLoop({
       clock,
       logger,

@@ -4,7 +4,7 @@ import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import type { ReceiverClockTable } from './receiver-clock-table.ts';
 
-export interface ClockSkewOptions {
+export interface ReceiverClockOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly table: ReceiverClockTable;
@@ -22,7 +22,7 @@ const TRIES = 3;
 const BETWEEN_TRIES_MS = 333;
 
 /** One answer's Date, with the time since boot before the request and after the answer. */
-export interface DatedAnswer {
+export interface DatedResponse {
   readonly date: string | undefined;
   readonly sentAtMs: number;
   readonly receivedAtMs: number;
@@ -32,11 +32,11 @@ export interface DatedAnswer {
  * When this machine booted by the clock that wrote the answer's Date, Unix milliseconds, and by how much that may be
  * wrong: half a second for what a Date does not say, and half the round trip, since nobody knows which way took longer.
  */
-export function bootedAt({
+export function toBootTime({
   date,
   sentAtMs,
   receivedAtMs,
-}: DatedAnswer): { readonly ms: number; readonly errorMs: number } | undefined {
+}: DatedResponse): { readonly ms: number; readonly errorMs: number } | undefined {
   const theirs = Date.parse(date ?? '');
   if (Number.isNaN(theirs)) return undefined;
   const ms = theirs + HALF_DATE_RESOLUTION_MS - (sentAtMs + receivedAtMs) / 2;
@@ -60,15 +60,15 @@ interface Known {
  * answer. What is kept is when the machine booted by the receiver's clock: a step of this clock does not touch that, so
  * the skew is right from the moment of the step on.
  */
-export class ClockSkew {
-  readonly #options: ClockSkewOptions;
+export class ReceiverClock {
+  readonly #options: ReceiverClockOptions;
   #known: Known | undefined;
   #beyond = false;
   #firstTried: () => void = () => undefined;
   /** Resolves after the first try, with or without an answer: nothing may leave before it is known how wrong its time may be. */
   readonly firstTry: Promise<void>;
 
-  constructor(options: ClockSkewOptions) {
+  constructor(options: ReceiverClockOptions) {
     this.#options = options;
     this.firstTry = new Promise((resolve) => (this.#firstTried = resolve));
   }
@@ -110,7 +110,7 @@ export class ClockSkew {
     for (let attempt = 0; attempt < TRIES && !stop.aborted; attempt++) {
       if (attempt > 0) await clock.sleep(BETWEEN_TRIES_MS, stop);
       try {
-        const found = bootedAt(await this.#ask(stop));
+        const found = toBootTime(await this.#ask(stop));
         if (found !== undefined) answers.push({ bootedAtMs: found.ms, errorMs: found.errorMs });
         if (this.#known === undefined && found !== undefined) this.#learn(answers[0]!);
       } catch (error) {
@@ -133,8 +133,8 @@ export class ClockSkew {
   }
 
   /** Learns from an answer that came anyway: where the comparison has nothing better, or is contradicted by it. */
-  heard(answer: DatedAnswer): void {
-    const found = bootedAt(answer);
+  learnFrom(answer: DatedResponse): void {
+    const found = toBootTime(answer);
     if (found === undefined) return;
     const agrees =
       this.#known !== undefined && Math.abs(found.ms - this.#known.bootedAtMs) <= found.errorMs + this.#known.errorMs;
@@ -142,7 +142,7 @@ export class ClockSkew {
     else this.#learn({ bootedAtMs: found.ms, errorMs: found.errorMs });
   }
 
-  async #ask(stop: AbortSignal): Promise<DatedAnswer> {
+  async #ask(stop: AbortSignal): Promise<DatedResponse> {
     const { clock, askDate } = this.#options;
     const sentAtMs = clock.sinceBoot();
     const date = await askDate(stop);

@@ -6,7 +6,7 @@ import type { ChunkSize } from './chunk-size.ts';
 import type { EncodedBatch } from '../encoding/encoder.ts';
 import type { EncoderPool } from '../encoding/encoder-pool.ts';
 
-export interface UpcomingBatchesOptions {
+export interface BatchPrefetcherOptions {
   readonly backlog: Backlog;
   readonly acknowledgements: Acknowledgements;
   readonly encoder: EncoderPool;
@@ -14,7 +14,7 @@ export interface UpcomingBatchesOptions {
 }
 
 /** A batch that is ready to be sent. */
-export interface UpcomingBatch extends EncodedBatch {
+export interface PrefetchedBatch extends EncodedBatch {
   /** Its rows are newer than the last cycle; what limits the backlog does not limit them. */
   readonly isNewest: boolean;
 }
@@ -24,21 +24,21 @@ export interface UpcomingBatch extends EncodedBatch {
  * the next ones are read and encoded on the other thread, one after the other. No row comes twice in a cycle: what was
  * not taken waits for the next one.
  */
-export class UpcomingBatches {
-  readonly #options: UpcomingBatchesOptions;
+export class BatchPrefetcher {
+  readonly #options: BatchPrefetcherOptions;
   #tried: readonly IdRange[] = [];
   /** Ids above it are the newest; undefined once they have all been handed out. */
   #newestAbove: number | undefined;
-  readonly #ahead: Promise<UpcomingBatch | undefined>[] = [];
+  readonly #ahead: Promise<PrefetchedBatch | undefined>[] = [];
 
   /** @param newestAbove the highest id that an earlier cycle has seen; without a backlog there is no order to keep */
-  constructor(options: UpcomingBatchesOptions, newestAbove: number) {
+  constructor(options: BatchPrefetcherOptions, newestAbove: number) {
     this.#options = options;
     this.#newestAbove = options.chunkSize.isBacklog(options.backlog.books().pending) ? newestAbove : 0;
   }
 
   /** The next batch; undefined where there is none left. */
-  async next(): Promise<UpcomingBatch | undefined> {
+  async next(): Promise<PrefetchedBatch | undefined> {
     const batch = await (this.#ahead.shift() ?? this.#prepare());
     while (batch !== undefined && this.#ahead.length < this.#options.chunkSize.batchesAhead())
       this.#prepareAfter(this.#ahead.at(-1));
@@ -46,14 +46,14 @@ export class UpcomingBatches {
   }
 
   /** Which rows a batch takes is known when the one before it has been read. */
-  #prepareAfter(before: Promise<UpcomingBatch | undefined> | undefined): void {
+  #prepareAfter(before: Promise<PrefetchedBatch | undefined> | undefined): void {
     const batch = before === undefined ? this.#prepare() : before.then((last) => last && this.#prepare());
     // Who never asks for it is not told of its failure either.
     batch.catch(() => undefined);
     this.#ahead.push(batch);
   }
 
-  async #prepare(): Promise<UpcomingBatch | undefined> {
+  async #prepare(): Promise<PrefetchedBatch | undefined> {
     if (this.#newestAbove !== undefined) {
       const newest = await this.#encode(this.#newestAbove);
       if (newest !== undefined) return { ...newest, isNewest: true };

@@ -11,9 +11,9 @@ import type { EncoderPool } from '../encoding/encoder-pool.ts';
 import { bisect } from './bisect.ts';
 import type { ReceiverState } from './receiver-state.ts';
 import type { Rejection } from '../queue/settled-ranges.ts';
-import type { Outcome, Post, Transport } from '../transport/transport.ts';
+import type { SendOutcome, SendResult, Transport } from '../transport/transport.ts';
 
-export interface DeliveryOptions {
+export interface BatchSenderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly acknowledgements: Acknowledgements;
@@ -24,7 +24,7 @@ export interface DeliveryOptions {
 }
 
 /** What the sending of one batch came to. */
-export interface Sent {
+export interface SentBatch {
   readonly batchId: string;
   readonly accepted: number;
   readonly chunks: number;
@@ -32,11 +32,11 @@ export interface Sent {
   /** Nothing more is to be sent now: the receiver is away or refuses, or the program is told to stop. */
   readonly isOver: boolean;
   /** The receiver answered, and would have none of the samples. */
-  readonly isRefused: boolean;
+  readonly isRejected: boolean;
 }
 
 /** A batch on its way. */
-interface Pass {
+interface BatchProgress {
   readonly batchId: string;
   readonly stop: AbortSignal;
   readonly abandon: AbortSignal;
@@ -47,9 +47,9 @@ interface Pass {
 }
 
 /** A chunk that was put aside. */
-interface Refused {
+interface RejectedChunk {
   readonly chunk: Chunk;
-  readonly post: Post;
+  readonly post: SendResult;
   readonly receiverTakesSamples: boolean;
 }
 
@@ -69,17 +69,17 @@ const MOST_TOLD = 20;
  *   retry (tries exhausted)   → over: the rows stay pending
  *   hold                      → over; only health and the log tell it from the former
  */
-export class Delivery {
-  readonly #options: DeliveryOptions;
+export class BatchSender {
+  readonly #options: BatchSenderOptions;
   /** When the oldest of what waits for a commit was accepted. */
   #waitsSince: number | undefined;
 
-  constructor(options: DeliveryOptions) {
+  constructor(options: BatchSenderOptions) {
     this.#options = options;
   }
 
   /** @param abandon ends also the request in flight, where `stop` lets it finish */
-  async send(batch: EncodedBatch, stop: AbortSignal, abandon: AbortSignal): Promise<Sent> {
+  async send(batch: EncodedBatch, stop: AbortSignal, abandon: AbortSignal): Promise<SentBatch> {
     const { acknowledgements, logger, receiver, clock } = this.#options;
     acknowledgements.reject(batch.refused);
     if (batch.refused.length > 0) {
@@ -100,7 +100,7 @@ export class Delivery {
     const offered = batch.chunks.reduce((sum, { count }) => sum + count, 0);
     if (accepted > 0)
       receiver.delivered({ atMs: clock.now(), count: accepted, bytesSent, isPartial: accepted < offered });
-    return { batchId, accepted, chunks, bytesSent, isOver: !goesOn, isRefused };
+    return { batchId, accepted, chunks, bytesSent, isOver: !goesOn, isRejected: isRefused };
   }
 
   /** Commits what has been accepted. */
@@ -110,13 +110,13 @@ export class Delivery {
   }
 
   /** Tells health, and the log once, of a fault of our own, such as a disk that is full. */
-  tellFault(error: unknown): void {
+  reportFault(error: unknown): void {
     const { logger, receiver } = this.#options;
     if (receiver.failed('fault', String(error))) logger.error('an upload pass failed', errorFields(error));
   }
 
-  async #sendAll(chunks: readonly Chunk[], pass: Pass): Promise<boolean> {
-    const putAside: { readonly chunk: Chunk; readonly post: Post; readonly acceptedBefore: number }[] = [];
+  async #sendAll(chunks: readonly Chunk[], pass: BatchProgress): Promise<boolean> {
+    const putAside: { readonly chunk: Chunk; readonly post: SendResult; readonly acceptedBefore: number }[] = [];
     for (const chunk of chunks) {
       if (pass.stop.aborted) return false;
       const post = await this.#post(chunk, pass);
@@ -131,19 +131,19 @@ export class Delivery {
     return true;
   }
 
-  async #post(chunk: Chunk, pass: Pass): Promise<Post> {
+  async #post(chunk: Chunk, pass: BatchProgress): Promise<SendResult> {
     const { transport, acknowledgements, clock, receiver } = this.#options;
-    const post = await transport.post(chunk, pass.abandon);
+    const post = await transport.send(chunk, pass.abandon);
     pass.bytesSent += post.bytesSent;
     this.#learn(chunk, post);
     const taken = takenBy(chunk, post.outcome);
     if (taken === undefined) return post;
     receiver.answered();
-    const { connection, closing } = post;
+    const { connection, isClosing } = post;
     const chunkIndex = pass.chunkIndex++;
     const { ranges, count } = taken;
     const accepted = { batchId: pass.batchId, chunkIndex, ranges, count, lossesMark: chunk.lossesMark };
-    acknowledgements.recordResponse({ connection, isClosing: closing, accepted });
+    acknowledgements.recordResponse({ connection, isClosing, accepted });
     this.#quarantine(rejectionsOf(chunk, post));
     pass.accepted += count;
     this.#waitsSince ??= clock.monotonic();
@@ -151,7 +151,7 @@ export class Delivery {
     return post;
   }
 
-  #learn({ count: samples, body }: Chunk, { outcome, durationMs, errorCode, status }: Post): void {
+  #learn({ count: samples, body }: Chunk, { outcome, durationMs, errorCode, status }: SendResult): void {
     const { chunkSize } = this.#options;
     if (outcome.kind === 'delivered') chunkSize.accepted({ samples, bytes: body.length, durationMs });
     else if (TIMEOUT_CODES.includes(errorCode) || status === PAYLOAD_TOO_LARGE) chunkSize.failed('too-large', samples);
@@ -159,7 +159,7 @@ export class Delivery {
   }
 
   /** Tells health and the log of an outcome after which nothing more is to be sent. */
-  #isTrouble({ outcome, errorCode, status }: Post): boolean {
+  #isTrouble({ outcome, errorCode, status }: SendResult): boolean {
     if (outcome.kind !== 'retry' && outcome.kind !== 'hold') return false;
     this.commit();
     this.#tellTrouble(outcome.kind, outcome.reason, { error_code: errorCode, http_status: status });
@@ -175,13 +175,13 @@ export class Delivery {
   }
 
   /** Quarantines the samples for which a chunk was refused; false where nothing more is to be sent. */
-  async #blame(refused: Refused, pass: Pass): Promise<boolean> {
+  async #blame(refused: RejectedChunk, pass: BatchProgress): Promise<boolean> {
     const { encoder } = this.#options;
     const result = await bisect(refused.chunk, refused.post, {
       encode: async (ids) =>
         (await encoder.encode({ ranges: rangesOf(ids), batchMetrics: ids.length, chunkMetrics: ids.length })).chunks[0],
-      post: (part) => this.#post(part, pass),
-      receiverTakesSamples: refused.receiverTakesSamples,
+      send: (part) => this.#post(part, pass),
+      receiverAcceptsSamples: refused.receiverTakesSamples,
     });
     if (result.kind === 'receiver') {
       pass.isRefused = true;
@@ -204,7 +204,7 @@ export class Delivery {
 }
 
 /** The samples that an outcome says were taken; undefined where it says that none were. */
-function takenBy(chunk: Chunk, outcome: Outcome): { ranges: readonly IdRange[]; count: number } | undefined {
+function takenBy(chunk: Chunk, outcome: SendOutcome): { ranges: readonly IdRange[]; count: number } | undefined {
   if (outcome.kind === 'delivered') return chunk;
   if (outcome.kind !== 'partial') return undefined;
   const rejected = new Set(outcome.rejected.map(({ index }) => index));
@@ -213,7 +213,7 @@ function takenBy(chunk: Chunk, outcome: Outcome): { ranges: readonly IdRange[]; 
   return { ranges: rangesOf(ids), count: ids.length };
 }
 
-function rejectionsOf(chunk: Chunk, { outcome, status }: Post): Rejection[] {
+function rejectionsOf(chunk: Chunk, { outcome, status }: SendResult): Rejection[] {
   if (outcome.kind !== 'partial') return [];
   const { ids } = chunk;
   return outcome.rejected.map(({ index, reason }) => ({ id: ids[index]!, status, reason }));

@@ -1,14 +1,14 @@
 import type { Chunk } from '../encoding/encoder.ts';
 import type { Rejection } from '../queue/settled-ranges.ts';
-import type { Post } from '../transport/transport.ts';
+import type { SendResult } from '../transport/transport.ts';
 
 export interface BisectOptions {
   /** Encodes some of the chunk's samples as a chunk of their own. */
   readonly encode: (ids: Float64Array) => Promise<Chunk | undefined>;
   /** Posts a part; whatever it takes is acknowledged by the caller. */
-  readonly post: (part: Chunk) => Promise<Post>;
+  readonly send: (part: Chunk) => Promise<SendResult>;
   /** The receiver is known to take samples: it took others after it had refused this chunk. */
-  readonly receiverTakesSamples: boolean;
+  readonly receiverAcceptsSamples: boolean;
 }
 
 /** How a search for samples that the receiver will not take ended. */
@@ -16,7 +16,7 @@ export type BisectResult =
   /** Every other sample was taken; these never will be. */
   | { readonly kind: 'found'; readonly rejections: readonly Rejection[] }
   /** A part came to something else; what is left stays pending. */
-  | { readonly kind: 'interrupted'; readonly post: Post; readonly rejections: readonly Rejection[] }
+  | { readonly kind: 'interrupted'; readonly post: SendResult; readonly rejections: readonly Rejection[] }
   /** Even single samples are refused: it is the receiver, not the samples. */
   | { readonly kind: 'receiver'; readonly reason: string };
 
@@ -34,13 +34,13 @@ const MOST_POSTS = 500;
  * Parts are posted in the order of the body, in which the samples of a series stand in the order of their times: there
  * are receivers that refuse a sample once they have a newer one.
  */
-export async function bisect(chunk: Chunk, refusal: Post, options: BisectOptions): Promise<BisectResult> {
+export async function bisect(chunk: Chunk, refusal: SendResult, options: BisectOptions): Promise<BisectResult> {
   const postsForOneBadSample = 2 * Math.ceil(Math.log2(chunk.count + 1)) + 2;
   const rejections: Rejection[] = [];
   const left: Float64Array[] = [];
-  let proven = options.receiverTakesSamples;
+  let proven = options.receiverAcceptsSamples;
   let posts = 0;
-  const refuse = (ids: Float64Array, post: Post): void => {
+  const refuse = (ids: Float64Array, post: SendResult): void => {
     const middle = ids.length >> 1;
     if (ids.length > 1 && posts < MOST_POSTS) left.push(ids.slice(middle), ids.slice(0, middle));
     else rejections.push(...rejectionsOf(ids, post));
@@ -50,7 +50,7 @@ export async function bisect(chunk: Chunk, refusal: Post, options: BisectOptions
     if (!proven && posts >= postsForOneBadSample) return { kind: 'receiver', reason: reasonOf(refusal) };
     const part = await options.encode(ids);
     if (part === undefined) continue;
-    const post = await options.post(part);
+    const post = await options.send(part);
     posts += 1;
     const { kind } = post.outcome;
     if (kind === 'delivered' || kind === 'partial') proven = true;
@@ -60,12 +60,12 @@ export async function bisect(chunk: Chunk, refusal: Post, options: BisectOptions
   return proven ? { kind: 'found', rejections } : { kind: 'receiver', reason: reasonOf(refusal) };
 }
 
-function rejectionsOf(ids: Float64Array, post: Post): Rejection[] {
+function rejectionsOf(ids: Float64Array, post: SendResult): Rejection[] {
   const reason =
     ids.length === 1 ? reasonOf(post) : `one of ${ids.length} samples that were refused together: ${reasonOf(post)}`;
   return [...ids].map((id) => ({ id, status: post.status, reason }));
 }
 
-function reasonOf(post: Post): string {
+function reasonOf(post: SendResult): string {
   return 'reason' in post.outcome ? post.outcome.reason : post.outcome.kind;
 }

@@ -20,7 +20,7 @@ export interface AcceptedSize {
 }
 
 /** What went wrong with a chunk. */
-export type ChunkTrouble =
+export type ChunkFailure =
   /** The receiver took a part or nothing of it. */
   | 'refused'
   /** It was too large for the link or the receiver: a timeout, or HTTP 413. */
@@ -102,7 +102,7 @@ export class ChunkSize {
     if (isOfThatSize) this.#isGrowing = this.#samples === doubled;
   }
 
-  failed(trouble: ChunkTrouble, samples: number): void {
+  failed(trouble: ChunkFailure, samples: number): void {
     if (trouble === 'too-large') this.#ceiling = samples / 2;
     this.#samples = Math.min(this.#samples, samples) / 2;
     this.#isGrowing = true;

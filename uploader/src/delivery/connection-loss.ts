@@ -1,30 +1,30 @@
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import type { Acknowledgements } from '../queue/acknowledgements.ts';
-import type { Pinger } from '../transport/transport.ts';
+import type { ReceiverCheck } from '../transport/transport.ts';
 
-export interface LostConnectionsOptions {
+export interface ConnectionLossOptions {
   readonly logger: Logger;
   readonly acknowledgements: Acknowledgements;
-  readonly pinger: Pinger;
+  readonly receiverCheck: ReceiverCheck;
   readonly stop: AbortSignal;
 }
 
 /** Takes back what a connection carried last when it ends before that was confirmed. */
-export class LostConnections {
-  readonly #options: LostConnectionsOptions;
+export class ConnectionLoss {
+  readonly #options: ConnectionLossOptions;
 
-  constructor(options: LostConnectionsOptions) {
+  constructor(options: ConnectionLossOptions) {
     this.#options = options;
   }
 
   /** A connection ended. After a stop nothing is taken back: the next process begins with what is unconfirmed. */
-  async ended(connection: number): Promise<void> {
-    const { acknowledgements, pinger, logger, stop } = this.#options;
+  async onConnectionClosed(connection: number): Promise<void> {
+    const { acknowledgements, receiverCheck, logger, stop } = this.#options;
     if (stop.aborted) return;
     try {
       const { requeued, isInDoubt } = acknowledgements.loseConnection(connection);
-      const successor = isInDoubt ? await pinger.ping(stop) : undefined;
+      const successor = isInDoubt ? await receiverCheck.checkReceiver(stop) : undefined;
       if (stop.aborted) return;
       const count = requeued + (isInDoubt ? acknowledgements.resolveDoubt(connection, successor) : 0);
       if (count > 0) logger.info('a connection ended early; what it carried last is sent again', { count });

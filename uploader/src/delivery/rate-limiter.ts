@@ -4,7 +4,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
  * Lets bytes of the backlog through at no more than a rate, over time: a chunk is sent whole, and what it was too large
  * for its moment is waited for before the next one. The newest samples do not pass here.
  */
-export class RateLimit {
+export class RateLimiter {
   readonly #clock: Clock;
   readonly #bytesPerMs: number;
   #paidAt = -Infinity;

@@ -1,12 +1,12 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 
 import type { ReceiverState } from './receiver-state.ts';
-import type { Pinger } from '../transport/transport.ts';
+import type { ReceiverCheck } from '../transport/transport.ts';
 
-export interface ProbeOptions {
+export interface ReceiverProbeOptions {
   readonly clock: Clock;
   readonly receiver: ReceiverState;
-  readonly pinger: Pinger;
+  readonly receiverCheck: ReceiverCheck;
   /** From 0 up to, but not including, 1. */
   readonly random: () => number;
   /** Whether this board has any way to the receiver; asking costs nothing. */
@@ -21,22 +21,22 @@ const LONGEST_INTERVAL_MS = 30_000;
 const JITTER = 0.2;
 
 /** Waits for the next upload, or until a receiver that was away is back: a request without a body asks it. */
-export class Probe {
-  readonly #options: ProbeOptions;
+export class ReceiverProbe {
+  readonly #options: ReceiverProbeOptions;
 
-  constructor(options: ProbeOptions) {
+  constructor(options: ReceiverProbeOptions) {
     this.#options = options;
   }
 
   /** Returns at `untilMonotonicMs`, when the receiver is back, or when `stop` is aborted. */
   async wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
-    const { clock, receiver, pinger, isLinkUp, probeIntervalMs } = this.#options;
+    const { clock, receiver, receiverCheck, isLinkUp, probeIntervalMs } = this.#options;
     while (!stop.aborted && clock.monotonic() < untilMonotonicMs) {
       const remainingMs = untilMonotonicMs - clock.monotonic();
       const isProbing = probeIntervalMs > 0 && receiver.condition === 'away';
       await clock.sleep(isProbing ? Math.min(this.#nextMs(), remainingMs) : remainingMs, stop);
       if (!isProbing || stop.aborted || clock.monotonic() >= untilMonotonicMs) continue;
-      if (isLinkUp() && (await pinger.ping(stop)) !== undefined) return;
+      if (isLinkUp() && (await receiverCheck.checkReceiver(stop)) !== undefined) return;
     }
   }
 

@@ -5,7 +5,7 @@ import type { ReceiverCondition, UploadRecord } from '@thugshells/shared/state/u
 export type { ReceiverCondition } from '@thugshells/shared/state/uploader-report.ts';
 
 /** What one upload delivered. */
-export interface Delivery {
+export interface DeliveryRecord {
   readonly atMs: number;
   readonly count: number;
   readonly bytesSent: number;
@@ -27,7 +27,7 @@ export class ReceiverState {
   condition: ReceiverCondition = 'unknown';
   reason = '';
   sinceMs: number;
-  lastDelivery: Delivery | undefined;
+  lastDelivery: DeliveryRecord | undefined;
   #uploads: readonly UploadRecord[] = [];
 
   constructor(clock: Clock, logger: Logger) {
@@ -47,7 +47,7 @@ export class ReceiverState {
     lastDelivery,
   }: {
     readonly uploads: readonly UploadRecord[];
-    readonly lastDelivery: Delivery | undefined;
+    readonly lastDelivery: DeliveryRecord | undefined;
   }): void {
     this.#uploads = uploads;
     this.lastDelivery ??= lastDelivery;
@@ -74,7 +74,7 @@ export class ReceiverState {
     else this.#logger.warn('the receiver takes samples again', { after_ms: this.#clock.now() - before.sinceMs });
   }
 
-  delivered(delivery: Delivery): void {
+  delivered(delivery: DeliveryRecord): void {
     this.lastDelivery = delivery;
     const { atMs, count, bytesSent, isPartial = false } = delivery;
     this.#note({

@@ -4,22 +4,22 @@ import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Acknowledgements } from '../queue/acknowledgements.ts';
 import type { Backlog } from '../queue/backlog.ts';
 import type { DatabaseWatch } from '../queue/database-watch.ts';
-import type { Delivery, Sent } from './batch-sender.ts';
-import type { Probe } from './receiver-probe.ts';
-import type { RateLimit } from './rate-limiter.ts';
-import type { Pinger } from '../transport/transport.ts';
-import { UpcomingBatches, type UpcomingBatchesOptions } from './batch-prefetcher.ts';
+import type { BatchSender, SentBatch } from './batch-sender.ts';
+import type { ReceiverProbe } from './receiver-probe.ts';
+import type { RateLimiter } from './rate-limiter.ts';
+import type { ReceiverCheck } from '../transport/transport.ts';
+import { BatchPrefetcher, type BatchPrefetcherOptions } from './batch-prefetcher.ts';
 
-export interface UploadLoopOptions extends UpcomingBatchesOptions {
+export interface UploadLoopOptions extends BatchPrefetcherOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly backlog: Backlog;
   readonly acknowledgements: Acknowledgements;
-  readonly delivery: Delivery;
+  readonly delivery: BatchSender;
   readonly watch: DatabaseWatch;
-  readonly pinger: Pinger;
-  readonly probe: Probe;
-  readonly rateLimit: RateLimit;
+  readonly receiverCheck: ReceiverCheck;
+  readonly probe: ReceiverProbe;
+  readonly rateLimit: RateLimiter;
   /** For receivers that refuse a sample once they have a newer one of its series. */
   readonly sendsOldestFirst?: boolean;
   readonly uploadIntervalMs: number;
@@ -94,7 +94,7 @@ export class UploadLoop {
     const { clock, delivery, probe } = this.#options;
     this.#dueAt = untilMonotonicMs + WAIT_SLACK_MS;
     await this.#confirm(untilMonotonicMs - clock.monotonic(), stop).catch((error: unknown) =>
-      delivery.tellFault(error),
+      delivery.reportFault(error),
     );
     await probe.wait(untilMonotonicMs, stop);
     this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
@@ -102,10 +102,10 @@ export class UploadLoop {
 
   /** Before a long wait: lets one more answer confirm what this cycle delivered. */
   async #confirm(waitMs: number, stop: AbortSignal): Promise<void> {
-    const { acknowledgements, clock, delivery, pinger, replayWindowMs } = this.#options;
+    const { acknowledgements, clock, delivery, receiverCheck, replayWindowMs } = this.#options;
     if (!acknowledgements.hasProvisional || waitMs < Math.max(LONG_WAIT_MS, 2 * replayWindowMs)) return;
     await clock.sleep(replayWindowMs, stop);
-    if (!stop.aborted) acknowledgements.recordResponse({ connection: await pinger.ping(stop), isClosing: false });
+    if (!stop.aborted) acknowledgements.recordResponse({ connection: await receiverCheck.checkReceiver(stop), isClosing: false });
     delivery.commit();
   }
 
@@ -114,7 +114,7 @@ export class UploadLoop {
     try {
       return await this.#cycle(untilMonotonicMs, stop, abandon);
     } catch (error) {
-      if (!abandon.aborted) this.#options.delivery.tellFault(error);
+      if (!abandon.aborted) this.#options.delivery.reportFault(error);
       this.#options.watch.suspect(error);
       return false;
     }
@@ -123,10 +123,10 @@ export class UploadLoop {
   /** Sends what there is; true where the interval was over before all of it was sent. */
   async #cycle(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
     const { backlog, clock, delivery, rateLimit } = this.#options;
-    const upcoming = new UpcomingBatches(this.#options, this.#newestAbove());
+    const upcoming = new BatchPrefetcher(this.#options, this.#newestAbove());
     this.#top = backlog.lastId();
     const startedAt = clock.monotonic();
-    const sent: Sent[] = [];
+    const sent: SentBatch[] = [];
     let isInterrupted = false;
     for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) {
       if (!batch.isNewest && !(await rateLimit.wait(untilMonotonicMs, stop))) break;
@@ -138,7 +138,7 @@ export class UploadLoop {
       isInterrupted = clock.monotonic() >= untilMonotonicMs;
       if (isInterrupted) break;
     }
-    this.#isRefused = sent.at(-1)?.isRefused ?? false;
+    this.#isRefused = sent.at(-1)?.isRejected ?? false;
     delivery.commit();
     this.#summarise(sent, startedAt);
     return isInterrupted && !stop.aborted;
@@ -152,9 +152,9 @@ export class UploadLoop {
   }
 
   /** One line a cycle that delivered something; each chunk is a line at debug. */
-  #summarise(sent: readonly Sent[], startedAt: number): void {
+  #summarise(sent: readonly SentBatch[], startedAt: number): void {
     const { logger, clock } = this.#options;
-    const sum = (of: (each: Sent) => number): number => sent.reduce((total, each) => total + of(each), 0);
+    const sum = (of: (each: SentBatch) => number): number => sent.reduce((total, each) => total + of(each), 0);
     const count = sum(({ accepted }) => accepted);
     if (count === 0) return;
     logger.info('uploaded', {

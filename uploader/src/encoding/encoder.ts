@@ -4,9 +4,9 @@ import { seriesRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 import { limitRefusal } from '@thugshells/shared/metrics/series-limits.ts';
 
 import { BatchColumns, type RefusedRow } from './rows/batch-columns.ts';
-import { BatchLines, type KnownSeries } from './series-groups.ts';
+import { SeriesGroups, type GroupedSeries } from './series-groups.ts';
 import type { BodyFormat } from './formats/body-format.ts';
-import { bodyFormat, type BodyFormatName } from './formats/registry.ts';
+import { createBodyFormat, type BodyFormatName } from './formats/registry.ts';
 import type { RowReader, SeriesRow } from './rows/row-reader.ts';
 
 /** One compressed body: what is posted and acknowledged as a whole. */
@@ -53,9 +53,9 @@ const MAX_AHEAD_MS = 2 * 86_400_000;
  */
 export class Encoder {
   readonly #reader: RowReader;
-  readonly #known = new Map<number, KnownSeries>();
+  readonly #known = new Map<number, GroupedSeries>();
   readonly #columns = new BatchColumns();
-  readonly #lines = new BatchLines();
+  readonly #lines = new SeriesGroups();
   readonly #format: BodyFormat;
   /** What its bodies are written in. */
   readonly format: BodyFormatName;
@@ -63,7 +63,7 @@ export class Encoder {
   constructor(reader: RowReader, format: BodyFormatName = 'json-lines') {
     this.#reader = reader;
     this.format = format;
-    this.#format = bodyFormat(format);
+    this.#format = createBodyFormat(format);
   }
 
   encode(request: EncodeRequest): EncodedBatch {
@@ -159,7 +159,7 @@ export class Encoder {
   }
 
   /** What is known of a series; whoever meets one that is new meets others, so all new ones are read. */
-  #series(id: number): KnownSeries {
+  #series(id: number): GroupedSeries {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
     for (const row of this.#reader.seriesFrom(this.#known.size === 0 ? 0 : id))
@@ -169,7 +169,7 @@ export class Encoder {
     return found;
   }
 
-  #knownSeries(row: SeriesRow): KnownSeries {
+  #knownSeries(row: SeriesRow): GroupedSeries {
     const isText = row.valueType === ValueType.text;
     return {
       valueType: row.valueType,

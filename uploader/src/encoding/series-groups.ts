@@ -2,7 +2,7 @@ import type { BatchColumns } from './rows/batch-columns.ts';
 import type { SeriesRow } from './rows/row-reader.ts';
 
 /** A series as its lines need it. */
-export interface KnownSeries {
+export interface GroupedSeries {
   readonly valueType: number;
   /** What the body's format has made of it; undefined for a series of texts, where it depends on the text. */
   readonly head: unknown;
@@ -19,9 +19,9 @@ const FIRST_SERIES = 1024;
  * other. It is made once and sorts one batch after the other: its arrays are flat, so that a batch of ten thousand lines
  * leaves nothing to collect, and what they hold beyond `count` is of an earlier one.
  */
-export class BatchLines {
+export class SeriesGroups {
   count = 0;
-  readonly series: KnownSeries[] = [];
+  readonly series: GroupedSeries[] = [];
   readonly texts: (string | undefined)[] = [];
   /** Of each line: the place of its first sample in the batch, and how many it has. */
   readonly first: number[] = [];
@@ -37,7 +37,7 @@ export class BatchLines {
   readonly #lineOfText = new Map<string, number>();
 
   /** Sorts a batch by series, its samples within a series by id. */
-  sort({ count, series, texts }: BatchColumns, seriesOf: (id: number) => KnownSeries): void {
+  sort({ count, series, texts }: BatchColumns, seriesOf: (id: number) => GroupedSeries): void {
     for (let line = 0; line < this.count; line++) this.#lineOf[this.#seriesIds[line]!] = 0;
     this.#lineOfText.clear();
     this.count = 0;
@@ -62,7 +62,7 @@ export class BatchLines {
   #find(
     id: number,
     text: string | undefined,
-    { place, seriesOf }: { place: number; seriesOf: (id: number) => KnownSeries },
+    { place, seriesOf }: { place: number; seriesOf: (id: number) => GroupedSeries },
   ): number {
     const found = text === undefined ? (this.#lineOf[id] ?? 0) - 1 : (this.#lineOfText.get(`${id} ${text}`) ?? -1);
     if (found !== -1) return found;

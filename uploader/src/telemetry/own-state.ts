@@ -1,7 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { NO_UPLOADS, type Judgement, type UploaderReport } from '@thugshells/shared/state/uploader-report.ts';
 
-import type { ClockSkew } from '../clock/receiver-clock.ts';
+import type { ReceiverClock } from '../clock/receiver-clock.ts';
 import type { ReceiverState } from '../delivery/receiver-state.ts';
 import type { OwnWrites } from './disk-writes.ts';
 import type { Rejections } from './rejections.ts';
@@ -11,7 +11,7 @@ import type { UploadCounters } from './upload-counters.ts';
 export interface OwnStateSources {
   readonly clock: Clock;
   readonly receiver: ReceiverState;
-  readonly skew: ClockSkew;
+  readonly skew: ReceiverClock;
   readonly counters: UploadCounters;
   readonly rejections: Rejections;
   readonly writes: OwnWrites;

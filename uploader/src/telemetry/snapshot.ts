@@ -5,7 +5,7 @@ import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
 import type { ReceiverCondition, UploadCounts, UploadRecord } from '@thugshells/shared/state/uploader-report.ts';
 
 import type { Backlog, Books } from '../queue/backlog.ts';
-import type { Delivery } from '../delivery/receiver-state.ts';
+import type { DeliveryRecord } from '../delivery/receiver-state.ts';
 import { Ages } from './ages.ts';
 import { DrainWatch, type Drain } from './drain-estimate.ts';
 import type { HeldRows, SetAsideNow, StoreReader } from './collector-state-reader.ts';
@@ -22,7 +22,7 @@ export interface UploadsNow {
     readonly condition: ReceiverCondition;
     readonly reason: string;
     readonly sinceMs: number;
-    readonly lastDelivery: Delivery | undefined;
+    readonly lastDelivery: DeliveryRecord | undefined;
   };
   /** Newest first. */
   readonly uploads: readonly UploadRecord[];

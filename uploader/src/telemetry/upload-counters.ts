@@ -1,7 +1,7 @@
 import { observe, UPLOAD_BOUNDS_SECONDS } from '@thugshells/shared/metrics/histogram.ts';
 import { NO_UPLOADS, type UploadCounts } from '@thugshells/shared/state/uploader-report.ts';
 
-import type { Post } from '../transport/transport.ts';
+import type { SendResult } from '../transport/transport.ts';
 
 /** Counts posts since this process started: as Prometheus expects of a counter, it begins at 0 with its process. */
 export class UploadCounters {
@@ -13,7 +13,7 @@ export class UploadCounters {
   }
 
   /** Counts one post of so many samples. */
-  posted({ outcome, bytesSent, durationMs }: Post, samples: number): void {
+  posted({ outcome, bytesSent, durationMs }: SendResult, samples: number): void {
     const { uploaded, failures, partial, ...before } = this.#counts;
     const taken = outcome.kind === 'delivered' ? samples : outcome.kind === 'partial' ? outcome.accepted : 0;
     const hasFailed = outcome.kind !== 'delivered' && outcome.kind !== 'partial';

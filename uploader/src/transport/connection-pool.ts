@@ -10,7 +10,7 @@ export interface Agents {
   readonly https: HttpsAgent;
 }
 
-export interface ConnectionsOptions {
+export interface ConnectionPoolOptions {
   /** The proxy on the way to an address; empty for none. */
   readonly proxyFor: (url: string) => string;
   /** Told of each connection that ends, by either side. */
@@ -23,13 +23,13 @@ export interface ConnectionsOptions {
 const KEPT_ALIVE: AgentOptions = { keepAlive: true, maxSockets: 2 };
 
 /** The connections to the receiver: kept alive, numbered, and through a proxy where there is one. */
-export class Connections {
-  readonly #options: ConnectionsOptions;
+export class ConnectionPool {
+  readonly #options: ConnectionPoolOptions;
   readonly #numbers = new WeakMap<Socket, number>();
   readonly #kept = new Map<string, Agents>();
   #last = 0;
 
-  constructor(options: ConnectionsOptions) {
+  constructor(options: ConnectionPoolOptions) {
     this.#options = options;
   }
 

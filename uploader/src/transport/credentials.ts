@@ -1,6 +1,6 @@
 import { messageOf } from '@thugshells/shared/errors.ts';
 
-import { WatchedFile } from './reloading-file.ts';
+import { ReloadingFile } from './reloading-file.ts';
 
 export interface CredentialsOptions {
   /** File that holds the bearer token; empty for none, as with the others. */
@@ -28,10 +28,10 @@ const TOKEN = /^[\w.~+/=:-]+$/;
 
 /** What the board proves itself by, and whom it trusts: files that may be changed under a running uploader. */
 export class Credentials {
-  readonly #token: WatchedFile | undefined;
-  readonly #certificateAuthority: WatchedFile | undefined;
-  readonly #certificate: WatchedFile | undefined;
-  readonly #key: WatchedFile | undefined;
+  readonly #token: ReloadingFile | undefined;
+  readonly #certificateAuthority: ReloadingFile | undefined;
+  readonly #certificate: ReloadingFile | undefined;
+  readonly #key: ReloadingFile | undefined;
 
   constructor({
     remoteTokenFile,
@@ -41,8 +41,10 @@ export class Credentials {
     credentialsDirectory = '',
   }: CredentialsOptions) {
     const exemptFolders = [CONTAINER_SECRETS, credentialsDirectory].filter((folder) => folder !== '');
-    const fileOf = (variable: string, path: string, isSecret = false): WatchedFile | undefined =>
-      path === '' ? undefined : new WatchedFile({ variable: `THUGSHELLS_${variable}`, path, isSecret, exemptFolders });
+    const fileOf = (variable: string, path: string, isSecret = false): ReloadingFile | undefined =>
+      path === ''
+        ? undefined
+        : new ReloadingFile({ variable: `THUGSHELLS_${variable}`, path, isSecret, exemptFolders });
     this.#token = fileOf('REMOTE_TOKEN_FILE', remoteTokenFile, true);
     this.#certificateAuthority = fileOf('REMOTE_CA_FILE', remoteCaFile);
     this.#certificate = fileOf('REMOTE_CERT_FILE', remoteCertFile);

@@ -9,15 +9,15 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
 import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
 
-import type { Answer } from './response-outcome.ts';
+import type { ReceiverResponse } from './response-outcome.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
-import type { DatedAnswer } from '../clock/receiver-clock.ts';
-import { Connections, type ConnectionsOptions } from './connection-pool.ts';
+import type { DatedResponse } from '../clock/receiver-clock.ts';
+import { ConnectionPool, type ConnectionPoolOptions } from './connection-pool.ts';
 import type { Credentials } from './credentials.ts';
 import type { Chunk } from '../encoding/encoder.ts';
-import type { Outcome, Pinger, Post, Transport } from './transport.ts';
+import type { SendOutcome, ReceiverCheck, SendResult, Transport } from './transport.ts';
 
-export interface HttpTransportOptions extends Pick<ConnectionsOptions, 'proxyFor' | 'lookup'> {
+export interface HttpTransportOptions extends Pick<ConnectionPoolOptions, 'proxyFor' | 'lookup'> {
   readonly clock: Clock;
   readonly remoteUrl: string;
   readonly remoteTimeoutMs: number;
@@ -28,7 +28,7 @@ export interface HttpTransportOptions extends Pick<ConnectionsOptions, 'proxyFor
    */
   readonly onConnectionClosed: (connection: number) => void;
   /** Hears the Date of every answer of a receiver that took something. */
-  readonly onDate?: (answer: DatedAnswer) => void;
+  readonly onDate?: (answer: DatedResponse) => void;
 }
 
 /** What was seen of one try to send a chunk. */
@@ -64,16 +64,16 @@ const CLOSED_MEANWHILE: readonly (string | undefined)[] = ['ECONNRESET', 'EPIPE'
  * Posts chunks over HTTP by got, one connection kept alive. What stands in a request and what an answer means is the
  * protocol's, which extends it.
  */
-export abstract class HttpTransport implements Transport, Pinger {
+export abstract class HttpTransport implements Transport, ReceiverCheck {
   readonly #options: HttpTransportOptions;
   readonly #endpoint: string;
-  readonly #connections: Connections;
+  readonly #connections: ConnectionPool;
   readonly #client: Got;
 
   constructor(options: HttpTransportOptions) {
     this.#options = options;
     this.#endpoint = maskCredentials(options.remoteUrl);
-    this.#connections = new Connections({ ...options, onClosed: options.onConnectionClosed });
+    this.#connections = new ConnectionPool({ ...options, onClosed: options.onConnectionClosed });
     this.#client = got.extend({
       // Ours know the journal, the clock and the receiver's Retry-After.
       retry: { limit: 0 },
@@ -94,19 +94,19 @@ export abstract class HttpTransport implements Transport, Pinger {
   protected abstract envelopeOf(chunk: Chunk): Envelope;
 
   /** What the protocol makes of the answer to a chunk. */
-  protected abstract outcomeOf(answer: Answer, chunk: Chunk): Outcome;
+  protected abstract outcomeOf(answer: ReceiverResponse, chunk: Chunk): SendOutcome;
 
   /** The answer to a request that carries no samples; rejects where none comes. */
-  protected async ask(envelope: Envelope, signal: AbortSignal): Promise<Answer> {
+  protected async ask(envelope: Envelope, signal: AbortSignal): Promise<ReceiverResponse> {
     return this.#answerOf(await this.#sendOverLivingConnection(envelope, signal, []));
   }
 
-  async post(chunk: Chunk, signal: AbortSignal): Promise<Post> {
+  async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
     const { clock, onDate } = this.#options;
     const startedAt = clock.monotonic();
     const sentAtMs = clock.sinceBoot();
     const tries: Try[] = [];
-    const measured = (): Pick<Post, 'endpoint' | 'durationMs' | 'connection' | 'bytesSent'> => ({
+    const measured = (): Pick<SendResult, 'endpoint' | 'durationMs' | 'connection' | 'bytesSent'> => ({
       endpoint: this.#endpoint,
       durationMs: this.#options.clock.monotonic() - startedAt,
       connection: tries.at(-1)?.connection,
@@ -117,8 +117,8 @@ export abstract class HttpTransport implements Transport, Pinger {
       const receivedAtMs = clock.sinceBoot();
       const answer = this.#answerOf(response);
       const outcome = this.outcomeOf(answer, chunk);
-      const closing = response.headers.connection?.toLowerCase() === 'close';
-      const post = { ...measured(), outcome, status: answer.status, bytesReceived: response.body.length, closing };
+      const isClosing = response.headers.connection?.toLowerCase() === 'close';
+      const post = { ...measured(), outcome, status: answer.status, bytesReceived: response.body.length, isClosing };
       // Not of a portal's page, nor of a proxy that speaks for a receiver that is away.
       if (post.outcome.kind === 'delivered' || post.outcome.kind === 'partial')
         onDate?.({ date: response.headers.date, sentAtMs, receivedAtMs });
@@ -133,7 +133,7 @@ export abstract class HttpTransport implements Transport, Pinger {
         outcome: outcomeOfError(error),
         errorCode: codeOf(error),
         bytesReceived: 0,
-        closing: false,
+        isClosing: false,
       };
     }
   }
@@ -150,7 +150,7 @@ export abstract class HttpTransport implements Transport, Pinger {
     return response.headers.date;
   }
 
-  async ping(signal: AbortSignal): Promise<number | undefined> {
+  async checkReceiver(signal: AbortSignal): Promise<number | undefined> {
     const url = new URL('/health', this.#options.remoteUrl);
     let connection: number | undefined;
     try {
@@ -230,7 +230,7 @@ export abstract class HttpTransport implements Transport, Pinger {
     outgoing.once('response', () => (seen.isOverKeptConnection = false));
   }
 
-  #answerOf({ statusCode: status, headers, body }: Response<Buffer>): Answer {
+  #answerOf({ statusCode: status, headers, body }: Response<Buffer>): ReceiverResponse {
     return {
       status,
       body: this.#textOf(body),
@@ -262,7 +262,7 @@ export abstract class HttpTransport implements Transport, Pinger {
 }
 
 /** A file of ours that cannot be used holds everything until somebody changes it; anything else may pass by itself. */
-function outcomeOfError(error: unknown): Outcome {
+function outcomeOfError(error: unknown): SendOutcome {
   const kind = codeOf(error) === 'FILE_UNUSABLE' ? 'hold' : 'retry';
   return { kind, reason: messageOf(error) };
 }

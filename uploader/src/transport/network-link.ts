@@ -7,7 +7,7 @@ const LINK_LOCAL = /^(169\.254\.|fe80:)/i;
  * Whether this board has an address from which a receiver could be reached: one that is neither loopback nor
  * link-local, or a receiver on the board itself.
  */
-export function hasWayTo(url: string): boolean {
+export function hasRouteTo(url: string): boolean {
   if (LOOPBACK_HOST.test(new URL(url).hostname)) return true;
   return Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])

@@ -3,7 +3,7 @@ import { sep } from 'node:path';
 
 import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
 
-export interface WatchedFileOptions {
+export interface ReloadingFileOptions {
   /** The variable that names the file, as it is called in messages. */
   readonly variable: string;
   readonly path: string;
@@ -17,12 +17,12 @@ export interface WatchedFileOptions {
 const OTHERS = 0o077;
 
 /** A file whose content is read again when it has changed. */
-export class WatchedFile {
-  readonly #options: WatchedFileOptions;
+export class ReloadingFile {
+  readonly #options: ReloadingFileOptions;
   #version = '';
   #content = '';
 
-  constructor(options: WatchedFileOptions) {
+  constructor(options: ReloadingFileOptions) {
     this.#options = options;
   }
 

@@ -1,11 +1,11 @@
 import { version } from '@thugshells/shared/process/version.ts';
 
-import { outcomeOf, type Answer } from './response-outcome.ts';
+import { toOutcome, type ReceiverResponse } from './response-outcome.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
 import type { Chunk } from '../encoding/encoder.ts';
 import { HttpTransport, type Envelope } from './http-transport.ts';
-import type { Outcome, Post } from './transport.ts';
-import { WriteRequestV2Body } from '../encoding/formats/remote-write-v2.ts';
+import type { SendOutcome, SendResult } from './transport.ts';
+import { RemoteWriteV2Format } from '../encoding/formats/remote-write-v2.ts';
 
 const UNSUPPORTED_MEDIA_TYPE = 415;
 /** Both specifications require it of a sender. */
@@ -36,8 +36,8 @@ export class RemoteWrite extends HttpTransport {
     return this.#format;
   }
 
-  override async post(chunk: Chunk, signal: AbortSignal): Promise<Post> {
-    const post = await super.post(chunk, signal);
+  override async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
+    const post = await super.send(chunk, signal);
     if (post.outcome.kind === 'delivered' && !this.#isKnown) await this.#askForVersion2(signal);
     return post;
   }
@@ -46,13 +46,13 @@ export class RemoteWrite extends HttpTransport {
     return envelope(body, format === 'remote-write-2' ? format : 'remote-write-1');
   }
 
-  protected override outcomeOf(answer: Answer, { count, format }: Chunk): Outcome {
-    return format === 'remote-write-2' ? this.#outcomeOfVersion2(answer, count) : outcomeOf(answer, count);
+  protected override outcomeOf(answer: ReceiverResponse, { count, format }: Chunk): SendOutcome {
+    return format === 'remote-write-2' ? this.#outcomeOfVersion2(answer, count) : toOutcome(answer, count);
   }
 
   async #askForVersion2(signal: AbortSignal): Promise<void> {
     try {
-      const answer = await this.ask(envelope(new WriteRequestV2Body().finish(), 'remote-write-2'), signal);
+      const answer = await this.ask(envelope(new RemoteWriteV2Format().finish(), 'remote-write-2'), signal);
       this.#isKnown = true;
       if (isSuccess(answer) && answer.samplesWritten !== undefined) this.#format = 'remote-write-2';
     } catch {
@@ -60,7 +60,7 @@ export class RemoteWrite extends HttpTransport {
     }
   }
 
-  #outcomeOfVersion2(answer: Answer, sent: number): Outcome {
+  #outcomeOfVersion2(answer: ReceiverResponse, sent: number): SendOutcome {
     const { status, samplesWritten } = answer;
     if (status === UNSUPPORTED_MEDIA_TYPE || (isSuccess(answer) && samplesWritten === undefined)) {
       this.#format = 'remote-write-1';
@@ -69,7 +69,7 @@ export class RemoteWrite extends HttpTransport {
         reason: `HTTP ${status} from a receiver that no longer takes remote write 2.0; 1.0 comes next`,
       };
     }
-    if (!isSuccess(answer)) return outcomeOf(answer, sent);
+    if (!isSuccess(answer)) return toOutcome(answer, sent);
     // Its body is reserved, and the header says what a portal's page cannot.
     if (Number(samplesWritten) === sent) return { kind: 'delivered' };
     return { kind: 'rejected', reason: `HTTP ${status}, but ${samplesWritten} of ${sent} samples written` };
@@ -80,6 +80,6 @@ function envelope(body: Uint8Array, format: 'remote-write-1' | 'remote-write-2')
   return { body, headers: { ...headersOf[format], 'content-encoding': 'snappy', 'user-agent': USER_AGENT } };
 }
 
-function isSuccess({ status }: Answer): boolean {
+function isSuccess({ status }: ReceiverResponse): boolean {
   return status >= 200 && status <= 299;
 }

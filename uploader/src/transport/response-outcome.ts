@@ -1,7 +1,7 @@
-import type { Outcome, RejectedIndex } from './transport.ts';
+import type { SendOutcome, RejectedIndex } from './transport.ts';
 
 /** What a receiver answered. */
-export interface Answer {
+export interface ReceiverResponse {
   readonly status: number;
   readonly body: string;
   readonly retryAfter?: string | undefined;
@@ -12,10 +12,10 @@ export interface Answer {
   readonly samplesWritten?: string | undefined;
 }
 
-type Verdict = 'rejected' | 'retry' | 'hold';
+type StatusOutcome = 'rejected' | 'retry' | 'hold';
 
 /** What a status other than 2xx means for the chunk, and why. Anything not listed is held: holding loses nothing. */
-const verdicts: Readonly<Record<number, Verdict>> = {
+const verdicts: Readonly<Record<number, StatusOutcome>> = {
   400: 'rejected', // the body could not be read to its end
   409: 'rejected', // Thanos: a sample conflicts with what it has
   413: 'rejected', // too large for the receiver or a proxy; halves may fit
@@ -33,7 +33,7 @@ const verdicts: Readonly<Record<number, Verdict>> = {
 const MAX_RETRY_AFTER_MS = 15 * 60_000;
 
 /** What an answer means for a chunk of `sent` samples. */
-export function outcomeOf(answer: Answer, sent: number): Outcome {
+export function toOutcome(answer: ReceiverResponse, sent: number): SendOutcome {
   const { status } = answer;
   if (status >= 200 && status <= 299) return outcomeOfSuccess(answer, sent);
   const reason = `HTTP ${status}${answer.body === '' ? '' : `: ${excerpt(answer.body)}`}`;
@@ -60,7 +60,7 @@ export function parseRetryAfter(value: string | undefined, date: string | undefi
 }
 
 /** VictoriaMetrics and Prometheus answer 204 with nothing; whatever else comes must say clearly what it took. */
-function outcomeOfSuccess({ status, body }: Answer, sent: number): Outcome {
+function outcomeOfSuccess({ status, body }: ReceiverResponse, sent: number): SendOutcome {
   if (body.trim() === '') return { kind: 'delivered' };
   const answer = parseObject(body);
   if (answer === undefined) return notAReceiver(status, body);
@@ -68,7 +68,7 @@ function outcomeOfSuccess({ status, body }: Answer, sent: number): Outcome {
   return saysFailure(answer) ? notAReceiver(status, body) : { kind: 'delivered' };
 }
 
-function outcomeOfCount(answer: Record<string, unknown>, sent: number): Outcome {
+function outcomeOfCount(answer: Record<string, unknown>, sent: number): SendOutcome {
   const { accepted } = answer;
   const rejected = parseRejected(answer['rejected'], sent);
   if (!Number.isInteger(accepted) || rejected === undefined) return { kind: 'retry', reason: 'unreadable answer' };
@@ -121,7 +121,7 @@ function parseObject(body: string): Record<string, unknown> | undefined {
   }
 }
 
-function notAReceiver(status: number, body: string): Outcome {
+function notAReceiver(status: number, body: string): SendOutcome {
   return { kind: 'retry', reason: `HTTP ${status} from something that is no receiver: ${excerpt(body)}` };
 }
 

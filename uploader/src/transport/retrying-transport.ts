@@ -3,9 +3,9 @@ import type { Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { calculateBackoff, type BackoffPolicy } from './backoff.ts';
 import type { Chunk } from '../encoding/encoder.ts';
-import type { Post, Transport } from './transport.ts';
+import type { SendResult, Transport } from './transport.ts';
 
-export interface RetryingOptions {
+export interface RetryingTransportOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly policy: BackoffPolicy;
@@ -16,27 +16,27 @@ export interface RetryingOptions {
   /** From 0 up to, but not including, 1. */
   readonly random: () => number;
   /** Sees every try, also those that are repeated. */
-  readonly onPost: (post: Post, samples: number) => void;
+  readonly onAttempt: (post: SendResult, samples: number) => void;
   /** Ends the waiting between two tries, not the try under way. */
   readonly stop: AbortSignal;
 }
 
 /** A transport that tries again, after a wait, while the outcome says that this may help. */
-export class Retrying implements Transport {
+export class RetryingTransport implements Transport {
   readonly #transport: Transport;
-  readonly #options: RetryingOptions;
+  readonly #options: RetryingTransportOptions;
 
-  constructor(transport: Transport, options: RetryingOptions) {
+  constructor(transport: Transport, options: RetryingTransportOptions) {
     this.#transport = transport;
     this.#options = options;
   }
 
   /** The first outcome that is not `retry`, or the last one. */
-  async post(chunk: Chunk, signal: AbortSignal): Promise<Post> {
-    const { clock, logger, policy, random, onPost, stop } = this.#options;
+  async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
+    const { clock, logger, policy, random, onAttempt: onPost, stop } = this.#options;
     const attempts = this.#options.isLongAway() ? 1 : this.#options.attempts;
     for (let attempt = 1; ; attempt++) {
-      const post = await this.#transport.post(chunk, signal);
+      const post = await this.#transport.send(chunk, signal);
       onPost(post, chunk.count);
       logger.debug('chunk posted', { attempt, ...logFieldsOf(post, chunk) });
       if (post.outcome.kind !== 'retry' || attempt >= attempts || stop.aborted) return post;
@@ -49,7 +49,7 @@ export class Retrying implements Transport {
 }
 
 /** What a line about one post bears. */
-function logFieldsOf(post: Post, chunk: Chunk): Record<string, unknown> {
+function logFieldsOf(post: SendResult, chunk: Chunk): Record<string, unknown> {
   return {
     outcome: post.outcome.kind,
     count: chunk.count,

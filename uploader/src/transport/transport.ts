@@ -1,7 +1,7 @@
 import type { Chunk } from '../encoding/encoder.ts';
 
 /** What a post came to. Expected results are values; only what nobody foresaw is thrown. */
-export type Outcome =
+export type SendOutcome =
   /** Every sample of the chunk was taken. */
   | { readonly kind: 'delivered' }
   /** The first `accepted` in body order were taken, or all but the `rejected`. */
@@ -20,8 +20,8 @@ export interface RejectedIndex {
 }
 
 /** A post's outcome with what was seen on the way. */
-export interface Post {
-  readonly outcome: Outcome;
+export interface SendResult {
+  readonly outcome: SendOutcome;
   readonly endpoint: string;
   /** Undefined where no answer came. */
   readonly status?: number | undefined;
@@ -32,17 +32,17 @@ export interface Post {
   /** Names the connection that carried it; undefined where there was none. */
   readonly connection?: number | undefined;
   /** The receiver announced that it will close the connection. */
-  readonly closing: boolean;
+  readonly isClosing: boolean;
 }
 
 /** A way out. */
 export interface Transport {
   /** Posts one chunk; rejects only when `signal` is aborted. */
-  post(chunk: Chunk, signal: AbortSignal): Promise<Post>;
+  send(chunk: Chunk, signal: AbortSignal): Promise<SendResult>;
 }
 
 /** A way to ask whether the receiver still is who it was. */
-export interface Pinger {
+export interface ReceiverCheck {
   /** Asks for nothing, over the connection of the posts; the connection's number if the answer was good. */
-  ping(signal: AbortSignal): Promise<number | undefined>;
+  checkReceiver(signal: AbortSignal): Promise<number | undefined>;
 }

@@ -1,7 +1,7 @@
-import { outcomeOf, type Answer } from './response-outcome.ts';
+import { toOutcome, type ReceiverResponse } from './response-outcome.ts';
 import type { Chunk } from '../encoding/encoder.ts';
 import { HttpTransport, type Envelope, type HttpTransportOptions } from './http-transport.ts';
-import type { Outcome } from './transport.ts';
+import type { SendOutcome } from './transport.ts';
 
 export type VictoriaMetricsOptions = HttpTransportOptions;
 
@@ -15,7 +15,7 @@ export class VictoriaMetrics extends HttpTransport {
     return { body, headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' } };
   }
 
-  protected override outcomeOf(answer: Answer, { count }: Chunk): Outcome {
-    return outcomeOf(answer, count);
+  protected override outcomeOf(answer: ReceiverResponse, { count }: Chunk): SendOutcome {
+    return toOutcome(answer, count);
   }
 }

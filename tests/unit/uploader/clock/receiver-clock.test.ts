@@ -2,7 +2,12 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { startReceiver, type Receiver } from '../../../receiver/src/server.ts';
-import { bootedAt, ClockSkew, median, type DatedAnswer } from '../../../../uploader/src/clock/receiver-clock.ts';
+import {
+  toBootTime,
+  ReceiverClock,
+  median,
+  type DatedResponse,
+} from '../../../../uploader/src/clock/receiver-clock.ts';
 import { ReceiverClockTable } from '../../../../uploader/src/clock/receiver-clock-table.ts';
 import { VictoriaMetrics } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -16,21 +21,21 @@ const DATE_MS = 1_700_000_000_000;
 
 describe('an answer’s Date', () => {
   test('tells when this machine booted by the clock that wrote it; half a second is added for what a Date does not say (A-33)', () => {
-    expect(bootedAt({ date: DATE, sentAtMs: 10_000, receivedAtMs: 10_000 })).toEqual({
+    expect(toBootTime({ date: DATE, sentAtMs: 10_000, receivedAtMs: 10_000 })).toEqual({
       ms: DATE_MS + 500 - 10_000,
       errorMs: 500,
     });
   });
 
   test('was written in the middle between request and answer, give or take half of what lies between', () => {
-    expect(bootedAt({ date: DATE, sentAtMs: 10_000, receivedAtMs: 11_000 })).toEqual({
+    expect(toBootTime({ date: DATE, sentAtMs: 10_000, receivedAtMs: 11_000 })).toEqual({
       ms: DATE_MS + 500 - 10_500,
       errorMs: 1_000,
     });
   });
 
   test.each([undefined, '', 'today'])('tells nothing where it is %p', (date) => {
-    expect(bootedAt({ date, sentAtMs: 0, receivedAtMs: 0 })).toBeUndefined();
+    expect(toBootTime({ date, sentAtMs: 0, receivedAtMs: 0 })).toBeUndefined();
   });
 
   test('is wrong by at most the error that is told, wherever in the second and in the round trip it was written', () => {
@@ -41,7 +46,7 @@ describe('an answer’s Date', () => {
         fc.double({ min: 0, max: 1, noNaN: true }),
         (sentAtMs, tripMs, where) => {
           const date = new Date(DATE_MS + Math.floor(sentAtMs + where * tripMs)).toUTCString();
-          const found = bootedAt({ date, sentAtMs, receivedAtMs: sentAtMs + tripMs })!;
+          const found = toBootTime({ date, sentAtMs, receivedAtMs: sentAtMs + tripMs })!;
           expect(Math.abs(found.ms - DATE_MS)).toBeLessThanOrEqual(found.errorMs + 1);
         },
       ),
@@ -67,9 +72,9 @@ describe('a comparison', () => {
   function skewWith(
     askDate: () => Promise<string | undefined>,
     clockSkewPolicy: 'hold' | 'correct' = 'hold',
-  ): ClockSkew {
+  ): ReceiverClock {
     const table = new ReceiverClockTable(stored.database, 'boot-1');
-    return new ClockSkew({
+    return new ReceiverClock({
       clock,
       logger: log,
       table,
@@ -90,7 +95,7 @@ describe('a comparison', () => {
   }
 
   /** Measures once, against a receiver that this clock is ahead of by these milliseconds, one a try. */
-  async function measure(skew: ClockSkew): Promise<void> {
+  async function measure(skew: ReceiverClock): Promise<void> {
     let ended = false;
     const measured = skew.measure(never).finally(() => (ended = true));
     while (!ended) await clock.advance(clock.nextWakeMs ?? 0);
@@ -131,10 +136,10 @@ describe('a comparison', () => {
       sentAtMs: clock.sinceBoot(),
       receivedAtMs: clock.sinceBoot(),
     };
-    skew.heard(answer);
+    skew.learnFrom(answer);
     expect([skew.skewMs, log.messages()]).toEqual([2_000, []]);
     clock.step(1);
-    skew.heard(answer);
+    skew.learnFrom(answer);
     expect([skew.skewMs, log.messages()]).toEqual([2_001, ['this clock differs from the receiver’s']]);
   });
 
@@ -206,7 +211,7 @@ describe('a comparison', () => {
 
   describe('is not needed for what an upload’s answer tells:', () => {
     /** An answer that came at once, from a receiver that this clock is ahead of by so much. */
-    const answer = (aheadMs: number): DatedAnswer => ({
+    const answer = (aheadMs: number): DatedResponse => ({
       date: new Date(clock.now() - aheadMs).toUTCString(),
       sentAtMs: clock.sinceBoot(),
       receivedAtMs: clock.sinceBoot(),
@@ -214,7 +219,7 @@ describe('a comparison', () => {
 
     test('the first Date is learned, and warned of', () => {
       const skew = skewWith(async () => undefined);
-      skew.heard(answer(60_000));
+      skew.learnFrom(answer(60_000));
       expect(Math.abs(skew.skewMs! - 60_000)).toBeLessThanOrEqual(500);
       expect([storedSkew(), log.messages()]).toEqual([skew.skewMs, ['this clock differs from the receiver’s']]);
     });
@@ -224,14 +229,14 @@ describe('a comparison', () => {
       await measure(skew);
       const before = skew.skewMs;
       await clock.advance(700);
-      skew.heard(answer(60_000));
+      skew.learnFrom(answer(60_000));
       expect(skew.skewMs).toBe(before);
     });
 
     test('one that contradicts is believed: a receiver’s clock may step', async () => {
       const skew = skewWith(receiverBehind(() => 60_000));
       await measure(skew);
-      skew.heard(answer(-7_200_000));
+      skew.learnFrom(answer(-7_200_000));
       expect(Math.abs(skew.skewMs! + 7_200_000)).toBeLessThanOrEqual(500);
     });
 
@@ -239,13 +244,13 @@ describe('a comparison', () => {
       const skew = skewWith(receiverBehind(() => 0));
       await measure(skew);
       clock.step(10_000);
-      skew.heard(answer(10_000));
+      skew.learnFrom(answer(10_000));
       expect(log.messages()).toEqual(['this clock differs from the receiver’s']);
     });
 
     test('one without a Date is nothing', () => {
       const skew = skewWith(async () => undefined);
-      skew.heard({ date: undefined, sentAtMs: 0, receivedAtMs: 0 });
+      skew.learnFrom({ date: undefined, sentAtMs: 0, receivedAtMs: 0 });
       expect(skew.skewMs).toBeUndefined();
     });
   });

@@ -5,7 +5,7 @@ import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
 import { ChunkSize } from '../../../../uploader/src/delivery/chunk-size.ts';
 import { EncoderPool } from '../../../../uploader/src/encoding/encoder-pool.ts';
 import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
-import { UpcomingBatches } from '../../../../uploader/src/delivery/batch-prefetcher.ts';
+import { BatchPrefetcher } from '../../../../uploader/src/delivery/batch-prefetcher.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { until } from '../../../support/until.ts';
 import { WORKER_FILE } from '../../../support/uploader/running-uploads.ts';
@@ -37,7 +37,7 @@ afterEach(async () => {
 });
 
 /** The batches of a cycle, with so many ready while one is sent. */
-function upcoming(ahead: number): UpcomingBatches {
+function upcoming(ahead: number): BatchPrefetcher {
   const settled = new Settled(stored.database);
   const backlog = new Backlog(stored.database, settled);
   const acknowledgements = new Acknowledgements(stored.database, settled, {
@@ -52,7 +52,7 @@ function upcoming(ahead: number): UpcomingBatches {
     uploadIntervalMs: 30_000,
   });
   chunkSize.batchesAhead = () => ahead;
-  return new UpcomingBatches({ backlog, acknowledgements, encoder, chunkSize }, 0);
+  return new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize }, 0);
 }
 
 test.each([1, 4])('while one batch is sent %d are made ready, and not more', async (ahead) => {

@@ -2,12 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { bisect, type BisectResult } from '../../../../uploader/src/delivery/bisect.ts';
-import type { Outcome, Post } from '../../../../uploader/src/transport/transport.ts';
+import type { SendOutcome, SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 
-const refused: Outcome = { kind: 'rejected', reason: 'HTTP 400: cannot parse' };
+const refused: SendOutcome = { kind: 'rejected', reason: 'HTTP 400: cannot parse' };
 
-function postOf(outcome: Outcome): Post {
+function postOf(outcome: SendOutcome): SendResult {
   return {
     outcome,
     status: outcome.kind === 'rejected' ? 400 : 204,
@@ -15,14 +15,14 @@ function postOf(outcome: Outcome): Post {
     bytesSent: 0,
     bytesReceived: 0,
     durationMs: 0,
-    closing: false,
+    isClosing: false,
   };
 }
 
 interface Search {
   readonly count: number;
   /** What the receiver makes of a part, by its ids. */
-  readonly judge: (ids: readonly number[], post: number) => Outcome;
+  readonly judge: (ids: readonly number[], post: number) => SendOutcome;
   readonly receiverTakesSamples?: boolean;
   /** Ids that have been deleted meanwhile. */
   readonly gone?: readonly number[];
@@ -38,12 +38,12 @@ async function search({
   const taken: number[] = [];
   let posts = 0;
   const result = await bisect(madeChunk(count), postOf(refused), {
-    receiverTakesSamples,
+    receiverAcceptsSamples: receiverTakesSamples,
     async encode(ids) {
       const left = [...ids].filter((id) => !gone.includes(id));
       return left.length === 0 ? undefined : madeChunk(left.length, left);
     },
-    async post(part) {
+    async send(part) {
       const outcome = judge([...part.ids], (posts += 1));
       if (outcome.kind === 'delivered') taken.push(...part.ids);
       return postOf(outcome);
@@ -54,7 +54,8 @@ async function search({
 
 /** A receiver that refuses every part with one of these samples. */
 function refusing(bad: readonly number[]) {
-  return (ids: readonly number[]): Outcome => (ids.some((id) => bad.includes(id)) ? refused : { kind: 'delivered' });
+  return (ids: readonly number[]): SendOutcome =>
+    ids.some((id) => bad.includes(id)) ? refused : { kind: 'delivered' };
 }
 
 function blamed(result: BisectResult): number[] {
@@ -97,7 +98,7 @@ describe('a chunk that was refused', () => {
   });
 
   test('because it is too large loses nothing', async () => {
-    const judge = (ids: readonly number[]): Outcome => (ids.length > 10 ? refused : { kind: 'delivered' });
+    const judge = (ids: readonly number[]): SendOutcome => (ids.length > 10 ? refused : { kind: 'delivered' });
     const { result, taken } = await search({ count: 50, judge });
     expect([result, taken.length]).toEqual([{ kind: 'found', rejections: [] }, 50]);
   });
@@ -129,7 +130,7 @@ describe('a receiver that refuses everything', () => {
 describe('a search', () => {
   test('posts the parts in the order of the body, so that no sample comes after a later one', async () => {
     const taken: number[] = [];
-    const judge = (ids: readonly number[]): Outcome => {
+    const judge = (ids: readonly number[]): SendOutcome => {
       const outcome = refusing([3, 40])(ids);
       if (outcome.kind === 'delivered') taken.push(...ids);
       return outcome;
@@ -153,11 +154,11 @@ describe('a search', () => {
 });
 
 describe('a search that something else comes in between of', () => {
-  const away: Outcome = { kind: 'retry', reason: 'HTTP 503' };
+  const away: SendOutcome = { kind: 'retry', reason: 'HTTP 503' };
 
   test('ends, and blames only what was found until then', async () => {
     // Its parts in order: 1–4 with a bad one; of it 1–2, 1, 2, and 3–4; 5–8 with the other; of it 5–6.
-    const judge = (ids: readonly number[], post: number): Outcome => (post === 7 ? away : refusing([2, 8])(ids));
+    const judge = (ids: readonly number[], post: number): SendOutcome => (post === 7 ? away : refusing([2, 8])(ids));
     const { result } = await search({ count: 8, judge });
     expect(result).toMatchObject({ kind: 'interrupted', post: { outcome: away } });
     expect(blamed(result)).toEqual([2]);

@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals';
 
-import { untilNextTurnMs } from '../../../../uploader/src/delivery/upload-phase.ts';
+import { calculateUploadDelayMs } from '../../../../uploader/src/delivery/upload-phase.ts';
 
 const NOW = 1_700_000_000_123;
 const INTERVAL_MS = 30_000;
 
 /** Where in the interval a board's turn comes, from 0 to 1. */
 function placeOf(deviceId: string, nowMs: number): number {
-  return ((nowMs + untilNextTurnMs(deviceId, INTERVAL_MS, nowMs)) % INTERVAL_MS) / INTERVAL_MS;
+  return ((nowMs + calculateUploadDelayMs(deviceId, INTERVAL_MS, nowMs)) % INTERVAL_MS) / INTERVAL_MS;
 }
 
 test('a thousand boards that got power in the same second spread over the interval', () => {
@@ -21,7 +21,7 @@ test('a thousand boards that got power in the same second spread over the interv
 test('a board has one place, whenever it asks, and its turn comes within an interval', () => {
   for (let laterMs = 0; laterMs < 3 * INTERVAL_MS; laterMs += 777) {
     expect(placeOf('board-1', NOW + laterMs)).toBeCloseTo(placeOf('board-1', NOW), 6);
-    const untilMs = untilNextTurnMs('board-1', INTERVAL_MS, NOW + laterMs);
+    const untilMs = calculateUploadDelayMs('board-1', INTERVAL_MS, NOW + laterMs);
     expect([untilMs > 0, untilMs <= INTERVAL_MS]).toEqual([true, true]);
   }
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 
 import { Metrics } from '../../../../uploader/src/http/metrics.ts';
 import type { Snapshot } from '../../../../uploader/src/telemetry/snapshot.ts';
-import type { Outcome, Post } from '../../../../uploader/src/transport/transport.ts';
+import type { SendOutcome, SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { UploadCounters } from '../../../../uploader/src/telemetry/upload-counters.ts';
 import { collectorRow, durationsOf, snapshot, storage } from '../../../support/uploader/made-snapshot.ts';
 
@@ -13,14 +13,14 @@ function metricsOf(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): Metri
 }
 
 /** The exposition after some posts. */
-function after(...posts: readonly [Post, number][]): Promise<Map<string, number>> {
+function after(...posts: readonly [SendResult, number][]): Promise<Map<string, number>> {
   const counters = new UploadCounters();
   for (const [post, samples] of posts) counters.posted(post, samples);
   return valuesOf(metricsOf({ counts: counters.counts }));
 }
 
-function postOf(outcome: Outcome, durationMs = 30): Post {
-  return { outcome, durationMs, endpoint: '', bytesSent: 500, bytesReceived: 0, closing: false };
+function postOf(outcome: SendOutcome, durationMs = 30): SendResult {
+  return { outcome, durationMs, endpoint: '', bytesSent: 500, bytesReceived: 0, isClosing: false };
 }
 
 /** Name and labels as the text has them → value; every line that is no comment. */
@@ -88,7 +88,7 @@ describe('posts', () => {
   const labels = '{device_id="board-1"}';
 
   test('count as uploaded, in part, or failed, by what came of them; their bytes and durations always (A-18)', async () => {
-    const failed = (['retry', 'hold', 'rejected'] as const).map((kind): [Post, number] => [
+    const failed = (['retry', 'hold', 'rejected'] as const).map((kind): [SendResult, number] => [
       postOf({ kind, reason: 'x' }),
       50,
     ]);
@@ -117,7 +117,10 @@ describe('posts', () => {
 
   test('fall into eight buckets and the open one, cumulatively', async () => {
     const values = await after(
-      ...[5, 10, 11, 900, 61_000].map((durationMs): [Post, number] => [postOf({ kind: 'delivered' }, durationMs), 1]),
+      ...[5, 10, 11, 900, 61_000].map((durationMs): [SendResult, number] => [
+        postOf({ kind: 'delivered' }, durationMs),
+        1,
+      ]),
     );
     const buckets = ['0.01', '0.05', '0.2', '0.5', '1', '5', '20', '60', '+Inf'].map((le) =>
       values.get(`uploader_upload_duration_seconds_bucket{le="${le}",device_id="board-1"}`),

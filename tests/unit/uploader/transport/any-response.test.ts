@@ -165,7 +165,7 @@ test('whatever a receiver answers, the post has an outcome that takes no more th
   await fc.assert(
     fc.asyncProperty(answers, async ({ status, bytes }) => {
       answer = bytes;
-      const post = await remote.post(chunk, never);
+      const post = await remote.send(chunk, never);
       const { outcome } = post;
       seen.add(outcome.kind);
       if (outcome.kind === 'delivered' || outcome.kind === 'partial')
@@ -204,10 +204,10 @@ test('bytes that are no answer are an outage, and what comes after them is deliv
   await fc.assert(
     fc.asyncProperty(noise, async (bytes) => {
       answer = bytes;
-      expect((await remote.post(chunk, never)).outcome.kind).toBe('retry');
+      expect((await remote.send(chunk, never)).outcome.kind).toBe('retry');
     }),
     { numRuns: 100, interruptAfterTimeLimit: 10_000 },
   );
   answer = Buffer.from('HTTP/1.1 204 No Content\r\n\r\n');
-  expect((await remote.post(chunk, never)).outcome.kind).toBe('delivered');
+  expect((await remote.send(chunk, never)).outcome.kind).toBe('delivered');
 });

@@ -142,10 +142,10 @@ describe('a request', () => {
 
   test('bears the token that its file holds at that moment', async () => {
     write(token, 'first');
-    await remote.post(madeChunk(1), never);
+    await remote.send(madeChunk(1), never);
     write(token, 'second');
-    await remote.post(madeChunk(1), never);
-    await remote.ping(never);
+    await remote.send(madeChunk(1), never);
+    await remote.checkReceiver(never);
     expect(receiver.requests.map(({ headers }) => headers['authorization'])).toEqual([
       'Bearer first',
       'Bearer second',
@@ -155,18 +155,18 @@ describe('a request', () => {
 
   test('is not made with a token that is refused: everything is held, and goes on when that is mended', async () => {
     write(token, 's3cret', 0o644);
-    expect(await remote.post(madeChunk(1), never)).toMatchObject({
+    expect(await remote.send(madeChunk(1), never)).toMatchObject({
       outcome: { kind: 'hold', reason: expect.stringContaining('mode 0644') },
       bytesSent: 0,
     });
-    expect(await remote.ping(never)).toBeUndefined();
+    expect(await remote.checkReceiver(never)).toBeUndefined();
     expect(receiver.requests).toEqual([]);
     chmodSync(token, 0o600);
-    expect(await remote.post(madeChunk(1), never)).toMatchObject({ outcome: { kind: 'delivered' } });
+    expect(await remote.send(madeChunk(1), never)).toMatchObject({ outcome: { kind: 'delivered' } });
   });
 
   test('is not made where the file is missing', async () => {
-    expect(await remote.post(madeChunk(1), never)).toMatchObject({
+    expect(await remote.send(madeChunk(1), never)).toMatchObject({
       outcome: { kind: 'hold', reason: expect.stringContaining(token) },
     });
     expect(receiver.requests).toEqual([]);

@@ -8,14 +8,14 @@ import { systemClock } from '@thugshells/shared/clock.ts';
 
 import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
 import { RemoteWrite } from '../../../../uploader/src/transport/remote-write.ts';
-import type { Outcome } from '../../../../uploader/src/transport/transport.ts';
+import type { SendOutcome } from '../../../../uploader/src/transport/transport.ts';
 import { straight } from '../../../support/uploader/direct-connection.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 
 const WRITTEN = 'x-prometheus-remote-write-samples-written';
 const VERSION_2 = 'application/x-protobuf;proto=io.prometheus.write.v2.Request';
 const never = new AbortController().signal;
-const delivered: Outcome = { kind: 'delivered' };
+const delivered: SendOutcome = { kind: 'delivered' };
 
 let server: Server;
 let remote: RemoteWrite;
@@ -49,8 +49,8 @@ afterEach(async () => {
 });
 
 /** Posts a chunk of so many samples in the format that is due; only what its headers say of it matters here. */
-async function post(count = 50): Promise<Outcome> {
-  const { outcome } = await remote.post({ ...madeChunk(count), format: remote.format }, never);
+async function post(count = 50): Promise<SendOutcome> {
+  const { outcome } = await remote.send({ ...madeChunk(count), format: remote.format }, never);
   return outcome;
 }
 

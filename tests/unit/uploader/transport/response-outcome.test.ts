@@ -1,13 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { outcomeOf, parseRetryAfter, type Answer } from '../../../../uploader/src/transport/response-outcome.ts';
+import {
+  toOutcome,
+  parseRetryAfter,
+  type ReceiverResponse,
+} from '../../../../uploader/src/transport/response-outcome.ts';
 
 const SENT = 50;
 const portal = '<!DOCTYPE html>\n<html><head><title>Hotel WLAN</title></head><body>Please log in</body></html>';
 
-function outcome(status: number, body: unknown = '', more: Partial<Answer> = {}) {
-  return outcomeOf({ status, body: typeof body === 'string' ? body : JSON.stringify(body), ...more }, SENT);
+function outcome(status: number, body: unknown = '', more: Partial<ReceiverResponse> = {}) {
+  return toOutcome({ status, body: typeof body === 'string' ? body : JSON.stringify(body), ...more }, SENT);
 }
 
 describe('a chunk is delivered by', () => {
@@ -119,7 +123,7 @@ describe('everything is held after', () => {
 test('an answer of any status and body has an outcome, and takes no more than was sent', () => {
   fc.assert(
     fc.property(fc.integer({ min: 200, max: 999 }), fc.oneof(fc.json(), fc.string()), (status, body) => {
-      const result = outcomeOf({ status, body }, SENT);
+      const result = toOutcome({ status, body }, SENT);
       expect(['delivered', 'partial', 'rejected', 'retry', 'hold']).toContain(result.kind);
       if (result.kind === 'partial') expect(result.accepted + result.rejected.length).toBeLessThanOrEqual(SENT);
       if (status > 299) expect(['delivered', 'partial']).not.toContain(result.kind);

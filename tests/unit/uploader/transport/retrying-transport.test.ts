@@ -1,18 +1,18 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { Retrying } from '../../../../uploader/src/transport/retrying-transport.ts';
-import type { Outcome, Post } from '../../../../uploader/src/transport/transport.ts';
+import { RetryingTransport } from '../../../../uploader/src/transport/retrying-transport.ts';
+import type { SendOutcome, SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 
 const chunk = madeChunk(3);
 const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0.2 };
-const away: Outcome = { kind: 'retry', reason: 'HTTP 503' };
+const away: SendOutcome = { kind: 'retry', reason: 'HTTP 503' };
 let clock: FakeClock;
 let log: LogRecord;
 let stop: AbortController;
-let seen: Outcome[];
+let seen: SendOutcome[];
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -23,35 +23,42 @@ beforeEach(() => {
 
 /** Posts over a transport that comes to these outcomes, one a try; the last one stays. */
 function post(
-  outcomes: readonly Outcome[],
+  outcomes: readonly SendOutcome[],
   settings: { attempts?: number; random?: () => number; isLongAway?: boolean } = {},
-): Promise<Post> {
+): Promise<SendResult> {
   const { attempts = 3, random = () => 0.5, isLongAway = false } = settings;
   const transport = {
-    async post(): Promise<Post> {
+    async send(): Promise<SendResult> {
       const outcome = outcomes[Math.min(seen.length, outcomes.length - 1)]!;
-      return { outcome, endpoint: 'http://receiver/', bytesSent: 10, bytesReceived: 0, durationMs: 1, closing: false };
+      return {
+        outcome,
+        endpoint: 'http://receiver/',
+        bytesSent: 10,
+        bytesReceived: 0,
+        durationMs: 1,
+        isClosing: false,
+      };
     },
   };
-  const onPost = (made: Post, samples: number): void => {
+  const onAttempt = (made: SendResult, samples: number): void => {
     expect(samples).toBe(3);
     seen.push(made.outcome);
   };
-  const retrying = new Retrying(transport, {
+  const retrying = new RetryingTransport(transport, {
     clock,
     logger: log,
     policy,
     attempts,
     random,
-    onPost,
+    onAttempt,
     isLongAway: () => isLongAway,
     stop: stop.signal,
   });
-  return retrying.post(chunk, new AbortController().signal);
+  return retrying.send(chunk, new AbortController().signal);
 }
 
 /** Lets time pass until a post has ended. */
-async function finish(posted: Promise<Post>): Promise<Outcome> {
+async function finish(posted: Promise<SendResult>): Promise<SendOutcome> {
   let ended = false;
   void posted.finally(() => (ended = true));
   for (let turn = 0; !ended && turn < 100; turn++) await clock.advance(clock.nextWakeMs ?? 0);
@@ -59,7 +66,7 @@ async function finish(posted: Promise<Post>): Promise<Outcome> {
 }
 
 describe('a post', () => {
-  test.each<Outcome>([
+  test.each<SendOutcome>([
     { kind: 'delivered' },
     { kind: 'partial', accepted: 1, rejected: [] },
     { kind: 'rejected', reason: 'HTTP 400' },

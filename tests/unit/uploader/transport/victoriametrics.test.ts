@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '@thugshells/shared/clock.ts';
 
 import { startReceiver, type Receiver } from '../../../receiver/src/server.ts';
-import type { Post } from '../../../../uploader/src/transport/transport.ts';
+import type { SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { VictoriaMetrics, type VictoriaMetricsOptions } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { straight } from '../../../support/uploader/direct-connection.ts';
 import { until } from '../../../support/until.ts';
@@ -38,15 +38,15 @@ function connect(options: Partial<VictoriaMetricsOptions> = {}): void {
   });
 }
 
-async function post(): Promise<Post> {
-  return remote.post(chunk, never);
+async function post(): Promise<SendResult> {
+  return remote.send(chunk, never);
 }
 
 describe('a post', () => {
   test('delivers the chunk, and tells what it cost', async () => {
     const { durationMs, bytesSent, ...seen } = await post();
     const endpoint = `${receiver.url}/api/v1/import`;
-    const sent = { status: 204, bytesReceived: 0, connection: 1, closing: false };
+    const sent = { status: 204, bytesReceived: 0, connection: 1, isClosing: false };
     expect(seen).toEqual({ outcome: { kind: 'delivered' }, endpoint, ...sent });
     expect(durationMs).toBeGreaterThan(0);
     // Headers are paid for as well.
@@ -75,7 +75,7 @@ describe('a post', () => {
 
   test('tells of a close that is announced', async () => {
     receiver.setFaults({ headers: { Connection: 'close' } });
-    expect(await post()).toMatchObject({ outcome: { kind: 'delivered' }, closing: true });
+    expect(await post()).toMatchObject({ outcome: { kind: 'delivered' }, isClosing: true });
   });
 
   test('heeds Retry-After by the receiver’s clock', async () => {
@@ -116,7 +116,7 @@ describe('no answer', () => {
       errorCode: 'ECONNREFUSED',
       bytesSent: 0,
       bytesReceived: 0,
-      closing: false,
+      isClosing: false,
     });
     expect(seen.status).toBeUndefined();
   });
@@ -151,7 +151,7 @@ describe('no answer', () => {
   test('that anybody waits for: a post that is abandoned rejects', async () => {
     receiver.setFaults({ hang: true });
     const abandon = new AbortController();
-    const posted = remote.post(chunk, abandon.signal);
+    const posted = remote.send(chunk, abandon.signal);
     await until('the post is under way', () => receiver.requests.length === 1);
     abandon.abort();
     await expect(posted).rejects.toThrow(/abort/i);
@@ -212,7 +212,7 @@ describe('a connection', () => {
 
   test('is asked by a ping without a body, which gives its number (A-13)', async () => {
     await post();
-    expect(await remote.ping(never)).toBe(1);
+    expect(await remote.checkReceiver(never)).toBe(1);
     expect(receiver.requests.at(-1)).toMatchObject({ method: 'HEAD', path: '/health', connection: 1 });
   });
 
@@ -220,21 +220,21 @@ describe('a connection', () => {
     await post();
     receiver.dropConnections();
     await until('the end is noticed', () => closed.length > 0);
-    expect(await remote.ping(never)).toBe(2);
+    expect(await remote.checkReceiver(never)).toBe(2);
   });
 
   test('is answered for by a proxy that does not know the health address', async () => {
     connect({ remoteUrl: `${receiver.url}/api/v1/import` });
     receiver.setFaults({ status: 404, alsoHealth: true });
-    expect(await remote.ping(never)).toBe(1);
+    expect(await remote.checkReceiver(never)).toBe(1);
   });
 
   test('of a receiver that is gone, or not well, gives a ping no number', async () => {
     await post();
     receiver.setFaults({ status: 503, alsoHealth: true });
-    expect(await remote.ping(never)).toBeUndefined();
+    expect(await remote.checkReceiver(never)).toBeUndefined();
     await receiver.stop();
-    expect(await remote.ping(never)).toBeUndefined();
+    expect(await remote.checkReceiver(never)).toBeUndefined();
   });
 });
 

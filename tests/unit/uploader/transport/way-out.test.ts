@@ -18,7 +18,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { systemClock } from '@thugshells/shared/clock.ts';
 
 import { startReceiver } from '../../../receiver/src/server.ts';
-import type { Post } from '../../../../uploader/src/transport/transport.ts';
+import type { SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { VictoriaMetrics, type VictoriaMetricsOptions } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 import { credentialsOf, straight } from '../../../support/uploader/direct-connection.ts';
@@ -70,8 +70,8 @@ async function listen(server: Server, host = '127.0.0.1', port = 0): Promise<num
   return (server.address() as AddressInfo).port;
 }
 
-function post(remoteUrl: string, options: Partial<VictoriaMetricsOptions> = {}): Promise<Post> {
-  return remoteOf(remoteUrl, options).post(madeChunk(5), new AbortController().signal);
+function post(remoteUrl: string, options: Partial<VictoriaMetricsOptions> = {}): Promise<SendResult> {
+  return remoteOf(remoteUrl, options).send(madeChunk(5), new AbortController().signal);
 }
 
 function remoteOf(remoteUrl: string, options: Partial<VictoriaMetricsOptions> = {}): VictoriaMetrics {
@@ -123,9 +123,9 @@ describe('over TLS', () => {
     writeFileSync(file('changing.pem'), readFileSync(file('theirs.pem')));
     const remote = remoteOf(url, { credentials: credentialsOf({ remoteCaFile: file('changing.pem') }) });
     const signal = new AbortController().signal;
-    expect((await remote.post(madeChunk(1), signal)).outcome.kind).toBe('retry');
+    expect((await remote.send(madeChunk(1), signal)).outcome.kind).toBe('retry');
     writeFileSync(file('changing.pem'), `${readFileSync(file('ours.pem'), 'utf8')}\n`);
-    expect((await remote.post(madeChunk(1), signal)).outcome.kind).toBe('delivered');
+    expect((await remote.send(madeChunk(1), signal)).outcome.kind).toBe('delivered');
   });
 
   test('the board shows its certificate where the receiver asks for one', async () => {
@@ -199,9 +199,9 @@ test('a host that has moved is found at its new address with the next connection
     options.all === true ? done(null, [{ address, family: 4 }]) : done(null, address, 4)) as LookupFunction;
   const remote = remoteOf(`http://receiver.example:${port}/api/v1/import`, { lookup });
   const signal = new AbortController().signal;
-  expect((await remote.post(madeChunk(1), signal)).outcome.kind).toBe('delivered');
+  expect((await remote.send(madeChunk(1), signal)).outcome.kind).toBe('delivered');
   address = '127.0.0.2';
   old.closeAllConnections();
-  expect((await remote.post(madeChunk(1), signal)).outcome.kind).toBe('delivered');
+  expect((await remote.send(madeChunk(1), signal)).outcome.kind).toBe('delivered');
   expect(reached).toEqual(['127.0.0.1', '127.0.0.2']);
 });

@@ -1,10 +1,10 @@
 import type { SeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
-import type { PrintedNumbers } from '../rows/numeric-text.ts';
+import type { NumericText } from '../rows/numeric-text.ts';
 import type { SeriesRow } from '../rows/row-reader.ts';
 
 /** Samples of one series that stand one after the other in a body. */
-export interface SeriesPart<Head> {
+export interface SeriesSegment<Head> {
   /** What the format has made of the series, by headOf(). */
   readonly head: Head;
   /** The first one's place in the batch, and how many they are. */
@@ -14,8 +14,8 @@ export interface SeriesPart<Head> {
 
 /** The numbers of a batch, and for each sample which one follows it in its series. */
 export interface BodyColumns {
-  readonly values: PrintedNumbers;
-  readonly timestamps: PrintedNumbers;
+  readonly values: NumericText;
+  readonly timestamps: NumericText;
   readonly next: Int32Array;
 }
 
@@ -28,7 +28,7 @@ export interface BodyFormat<Head = unknown> {
   /** What is the same for all samples of a series, or of one text of a series of texts. */
   headOf(series: SeriesRow, text?: string): Head;
   /** Appends samples of a series. */
-  write(part: SeriesPart<Head>, columns: BodyColumns): void;
+  write(part: SeriesSegment<Head>, columns: BodyColumns): void;
   /** The compressed body, in memory of its own, which may move to another thread; the next one begins empty. */
   finish(): Uint8Array;
 }

@@ -3,8 +3,8 @@ import { gzipSync } from 'node:zlib';
 import { metricObject } from '@thugshells/shared/metrics/json-lines.ts';
 import { limitsOf } from '@thugshells/shared/metrics/series-limits.ts';
 
-import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.ts';
-import type { PrintedNumbers } from '../rows/numeric-text.ts';
+import type { BodyColumns, BodyFormat, SeriesSegment } from './body-format.ts';
+import type { NumericText } from '../rows/numeric-text.ts';
 import type { SeriesRow } from '../rows/row-reader.ts';
 
 const utf8 = new TextEncoder();
@@ -22,7 +22,7 @@ const SMALLEST_GZIP_PIECE = 4096;
  * Writes gzipped lines of VictoriaMetrics' JSON import format from numbers that are printed already, into memory of its own
  * that is used again for each body.
  */
-export class JsonLinesBody implements BodyFormat<Uint8Array> {
+export class JsonLinesFormat implements BodyFormat<Uint8Array> {
   /** VictoriaMetrics takes samples in any order. */
   readonly keepsTimeOrder = false;
   readonly limits = limitsOf('victoriametrics');
@@ -35,7 +35,7 @@ export class JsonLinesBody implements BodyFormat<Uint8Array> {
   }
 
   /** Appends a line. */
-  write({ head, first, count }: SeriesPart<Uint8Array>, { values, timestamps, next }: BodyColumns): void {
+  write({ head, first, count }: SeriesSegment<Uint8Array>, { values, timestamps, next }: BodyColumns): void {
     this.#append(head);
     this.#appendNumbers(values, next, { first, count });
     this.#append(BETWEEN);
@@ -59,7 +59,7 @@ export class JsonLinesBody implements BodyFormat<Uint8Array> {
   }
 
   #appendNumbers(
-    { bytes, starts }: PrintedNumbers,
+    { bytes, starts }: NumericText,
     next: Int32Array,
     { first, count }: { first: number; count: number },
   ): void {

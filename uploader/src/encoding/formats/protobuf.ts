@@ -2,7 +2,7 @@ import type { PbfWriter } from 'pbf';
 
 import { exportedLabels, type LineIdentity } from '@thugshells/shared/metrics/json-lines.ts';
 
-import type { BodyColumns, SeriesPart } from './body-format.ts';
+import type { BodyColumns, SeriesSegment } from './body-format.ts';
 
 /** Field 2 of a TimeSeries, in both versions. */
 const SAMPLES = 2;
@@ -11,7 +11,7 @@ const TIMESTAMP = 2;
 const utf8 = new TextEncoder();
 
 /** One Sample message, used again for each. */
-interface Sample {
+interface SampleMessage {
   value: number;
   timestampMs: number;
 }
@@ -35,11 +35,11 @@ export function writeText(field: number, text: string, writer: PbfWriter): void 
 
 /** Writes the samples of a TimeSeries. */
 export function writeSamples(
-  { first, count }: SeriesPart<unknown>,
+  { first, count }: SeriesSegment<unknown>,
   { values, timestamps, next }: BodyColumns,
   writer: PbfWriter,
 ): void {
-  const sample: Sample = { value: 0, timestampMs: 0 };
+  const sample: SampleMessage = { value: 0, timestampMs: 0 };
   for (let place = first, left = count; left > 0; place = next[place]!, left--) {
     sample.value = values.numberAt(place);
     sample.timestampMs = timestamps.numbers[place]!;
@@ -52,7 +52,7 @@ export function written(writer: PbfWriter): Uint8Array {
   return writer.buf.subarray(0, writer.pos);
 }
 
-function writeSample({ value, timestampMs }: Sample, writer: PbfWriter): void {
+function writeSample({ value, timestampMs }: SampleMessage, writer: PbfWriter): void {
   writer.writeDoubleField(VALUE, value);
   writer.writeVarintField(TIMESTAMP, timestampMs);
 }

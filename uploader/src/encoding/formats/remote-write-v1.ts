@@ -3,7 +3,7 @@ import { compress } from 'snappyjs';
 
 import { limitsOf } from '@thugshells/shared/metrics/series-limits.ts';
 
-import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.ts';
+import type { BodyColumns, BodyFormat, SeriesSegment } from './body-format.ts';
 import { sortedLabels, writeSamples, writeText, written } from './protobuf.ts';
 import type { SeriesRow } from '../rows/row-reader.ts';
 
@@ -17,7 +17,7 @@ const VALUE = 2;
  * Writes `prometheus.WriteRequest`, the message of Prometheus remote write 1.0, compressed by snappy in its block format.
  * https://prometheus.io/docs/specs/prw/remote_write_spec/
  */
-export class WriteRequestBody implements BodyFormat<Uint8Array> {
+export class RemoteWriteV1Format implements BodyFormat<Uint8Array> {
   readonly keepsTimeOrder = true;
   readonly limits = limitsOf('remote-write');
   readonly #writer = new PbfWriter();
@@ -38,7 +38,7 @@ export class WriteRequestBody implements BodyFormat<Uint8Array> {
     return written(writer).slice();
   }
 
-  write(part: SeriesPart<Uint8Array>, columns: BodyColumns): void {
+  write(part: SeriesSegment<Uint8Array>, columns: BodyColumns): void {
     this.#writer.writeMessage(
       TIMESERIES,
       ({ head }, message) => {

@@ -3,7 +3,7 @@ import { compress } from 'snappyjs';
 
 import { limitsOf } from '@thugshells/shared/metrics/series-limits.ts';
 
-import type { BodyColumns, BodyFormat, SeriesPart } from './body-format.ts';
+import type { BodyColumns, BodyFormat, SeriesSegment } from './body-format.ts';
 import { sortedLabels, writeSamples, writeText, written } from './protobuf.ts';
 import type { SeriesRow } from '../rows/row-reader.ts';
 
@@ -17,7 +17,7 @@ const LABELS_REFS = 1;
  * format: every label name and value stands once in a table, and the series refer to it by number.
  * https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/
  */
-export class WriteRequestV2Body implements BodyFormat<readonly string[]> {
+export class RemoteWriteV2Format implements BodyFormat<readonly string[]> {
   readonly keepsTimeOrder = true;
   readonly limits = limitsOf('remote-write');
   readonly #series = new PbfWriter();
@@ -28,7 +28,7 @@ export class WriteRequestV2Body implements BodyFormat<readonly string[]> {
     return sortedLabels(series, text).flat();
   }
 
-  write(part: SeriesPart<readonly string[]>, columns: BodyColumns): void {
+  write(part: SeriesSegment<readonly string[]>, columns: BodyColumns): void {
     this.#series.writeMessage(
       TIMESERIES,
       ({ head }, message) => {

@@ -1,8 +1,8 @@
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/metrics/sample.ts';
 import { timestampRefusal, valueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 
-import { joinPrinted, PrintedNumbers } from './numeric-text.ts';
-import type { PrintedRows, StoredRow } from './row-reader.ts';
+import { joinPrinted, NumericText } from './numeric-text.ts';
+import type { PrintedRows, SampleRow } from './row-reader.ts';
 
 /** A row that no receiver would keep. */
 export interface RefusedRow {
@@ -17,10 +17,10 @@ export interface RefusedRow {
 export class BatchColumns {
   count = 0;
   ids = new Float64Array();
-  readonly series = new PrintedNumbers();
+  readonly series = new NumericText();
   /** True times in Unix milliseconds. */
-  readonly timestamps = new PrintedNumbers();
-  readonly values = new PrintedNumbers();
+  readonly timestamps = new NumericText();
+  readonly values = new NumericText();
   /** The value of each sample that is a text, by its place; printed, it is 1. Undefined where all are numbers. */
   texts: readonly (string | undefined)[] | undefined;
 
@@ -51,13 +51,13 @@ export class BatchColumns {
    * Takes those rows that are sound, and says why the others are not. Stored rows may be older than the rules: those of
    * the first versions were never checked.
    */
-  readSound(rows: readonly StoredRow[], latestMs: number): RefusedRow[] {
+  readSound(rows: readonly SampleRow[], latestMs: number): RefusedRow[] {
     const refusals = rows.map(({ value, timestampMs }) => {
       const refusal = valueRefusal(value) ?? timestampRefusal(timestampMs);
       return refusal ?? ((timestampMs as number) > latestMs ? 'more than two days in the future' : undefined);
     });
     const sound = rows.filter((_, index) => refusals[index] === undefined);
-    const print = (of: (row: StoredRow) => number | string): Uint8Array => Buffer.from(sound.map(of).join());
+    const print = (of: (row: SampleRow) => number | string): Uint8Array => Buffer.from(sound.map(of).join());
     this.#begin(sound.length);
     this.ids.set(sound.map(({ id }) => id));
     this.series.readWhole(
@@ -101,7 +101,7 @@ export class BatchColumns {
     for (const { firstId, ids, count } of parts) {
       if (ids === undefined) for (let index = 0; index < count; index++) this.ids[place + index] = firstId + index;
       else {
-        const printed = new PrintedNumbers();
+        const printed = new NumericText();
         if (!printed.readWhole(ids, count)) return false;
         this.ids.set(printed.numbers, place);
       }

@@ -11,7 +11,7 @@ const EXACT_DIGITS = 15;
 const POWERS_OF_TEN = Array.from({ length: EXACT_DIGITS + 1 }, (_, exponent) => 10 ** exponent);
 
 /** A column of numbers as text, joined by commas. It is made once and reads one batch after the other. */
-export class PrintedNumbers {
+export class NumericText {
   bytes: Uint8Array = new Uint8Array();
   /** Where each of them begins, and one place behind the end of the last one; what lies beyond is of an earlier batch. */
   starts = new Int32Array(1);

@@ -29,7 +29,7 @@ export interface FirstRows {
 }
 
 /** One row by itself, whatever it holds. */
-export interface StoredRow {
+export interface SampleRow {
   readonly id: number;
   readonly seriesId: number;
   /** With its epoch's offset, where it is a whole number. */
@@ -79,7 +79,7 @@ export class RowReader {
   readonly #printed: Statement<[Bounds], StoredColumns>;
   readonly #first: Statement<[number, number], number>;
   readonly #ids: Statement<[number, number], StoredBytes>;
-  readonly #rows: Statement<[Bounds], StoredRow>;
+  readonly #rows: Statement<[Bounds], SampleRow>;
   readonly #lossesMark: Statement<[], string>;
   readonly #epochs: EpochRanges;
   readonly #series: Statement<
@@ -141,7 +141,7 @@ export class RowReader {
   }
 
   /** All rows in some ranges, one by one. */
-  rows(ranges: readonly IdRange[]): StoredRow[] {
+  rows(ranges: readonly IdRange[]): SampleRow[] {
     return splitByEpoch(ranges, this.#epochs.all()).flatMap(({ firstId, lastId, offsetMs }) =>
       this.#rows.all({ first: firstId, last: lastId, offset: BigInt(offsetMs) }),
     );

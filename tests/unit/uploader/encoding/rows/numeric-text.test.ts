@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { PrintedNumbers } from '../../../../../uploader/src/encoding/rows/numeric-text.ts';
+import { NumericText } from '../../../../../uploader/src/encoding/rows/numeric-text.ts';
 
 /** The numbers of a column as its places say that they stand in its bytes. */
-function textsOf({ bytes, starts }: PrintedNumbers, count: number): string[] {
+function textsOf({ bytes, starts }: NumericText, count: number): string[] {
   return Array.from({ length: count }, (_, place) =>
     Buffer.from(bytes.subarray(starts[place], starts[place + 1]! - 1)).toString(),
   );
@@ -14,7 +14,7 @@ test('a column that reads one batch after the other, also empty ones, holds each
   const batches = fc.array(fc.array(fc.nat(), { maxLength: 4 }), { maxLength: 5 });
   fc.assert(
     fc.property(batches, fc.boolean(), (all, areWhole) => {
-      const column = new PrintedNumbers();
+      const column = new NumericText();
       for (const numbers of all) {
         const bytes = Buffer.from(numbers.join());
         expect(areWhole ? column.readWhole(bytes, numbers.length) : column.readFinite(bytes, numbers.length)).toBe(
