@@ -138,8 +138,8 @@ export const settling = [
   {
     why: 'counts rows as delivered that went for want of room while they were on their way',
     file: 'uploader/src/queue/settled-ranges.ts',
-    find: 'seen.lossesMark === this.#lossesMark.get()',
-    replace: "seen.lossesMark !== '' + this.#lossesMark.get() + '?'",
+    find: 'counted.pendingRowsVersion === this.#pendingRowsVersion()',
+    replace: "counted.pendingRowsVersion !== '' + this.#pendingRowsVersion() + '?'",
     tests: ['uploader/queue/settled-ranges'],
   },
   {

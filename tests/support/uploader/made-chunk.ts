@@ -4,6 +4,7 @@ import { rangesOf } from '@thugshells/shared/database/id-ranges.ts';
 import { jsonLine, metricObject } from '@thugshells/shared/metrics/json-lines.ts';
 
 import type { Chunk } from '../../../uploader/src/encoding/encoder.ts';
+import type { PendingRowsVersion } from '../../../uploader/src/queue/pending-rows-version.ts';
 import { START_MS } from './stored-samples.ts';
 
 /** A chunk of samples of one series with the values and ids 1 to `count`, or with these ids. */
@@ -16,6 +17,6 @@ export function madeChunk(count: number, ids = Array.from({ length: count }, (_,
     count: ids.length,
     ids: Float64Array.from(ids),
     ranges: rangesOf(ids),
-    lossesMark: 'none',
+    pendingRowsVersion: 'none' as PendingRowsVersion,
   };
 }

@@ -142,7 +142,7 @@ export class BatchSender {
     const { connection, isClosing } = post;
     const chunkIndex = pass.chunkIndex++;
     const { ranges, count } = taken;
-    const accepted = { batchId: pass.batchId, chunkIndex, ranges, count, lossesMark: chunk.lossesMark };
+    const accepted = { batchId: pass.batchId, chunkIndex, ranges, count, pendingRowsVersion: chunk.pendingRowsVersion };
     acknowledgements.recordResponse({ connection, isClosing, accepted });
     this.#quarantine(rejectionsOf(chunk, post));
     pass.accepted += count;

@@ -7,6 +7,7 @@ import { BatchColumns, type RefusedRow } from './rows/batch-columns.ts';
 import { SeriesGroups, type GroupedSeries } from './series-groups.ts';
 import type { BodyFormat } from './formats/body-format.ts';
 import { createBodyFormat, type BodyFormatName } from './formats/registry.ts';
+import type { PendingRowsVersion } from '../queue/pending-rows-version.ts';
 import type { RowReader, SeriesRow } from './rows/row-reader.ts';
 
 /** One compressed body: what is posted and acknowledged as a whole. */
@@ -19,8 +20,8 @@ export interface Chunk {
   readonly ids: Float64Array;
   /** The same ids as ranges; they may also hold ids of rows that do not exist. */
   readonly ranges: readonly IdRange[];
-  /** Shows whether a pending row has gone since it was read. */
-  readonly lossesMark: string;
+  /** The version at which its rows were read. */
+  readonly pendingRowsVersion: PendingRowsVersion;
 }
 
 type EncodedChunk = Pick<Chunk, 'body' | 'format' | 'count' | 'ids'>;
@@ -86,10 +87,10 @@ export class Encoder {
     this.#columns.release();
     // Where one chunk holds the whole batch its ranges are known.
     const isWhole = chunks.length === 1 && refused.length === 0;
-    const lossesMark = this.#reader.lossesMark();
+    const pendingRowsVersion = this.#reader.readPendingRowsVersion();
     return {
       ranges,
-      chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : rangesOf(chunk.ids), lossesMark })),
+      chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : rangesOf(chunk.ids), pendingRowsVersion })),
       refused,
     };
   }

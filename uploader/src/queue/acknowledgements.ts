@@ -2,6 +2,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
+import type { PendingRowsVersion } from './pending-rows-version.ts';
 import {
   applyResponse,
   completeCommit,
@@ -21,8 +22,8 @@ import type { Rejection, Settled } from './settled-ranges.ts';
 export interface AcknowledgedChunk extends AcceptedChunk {
   readonly batchId: string;
   readonly chunkIndex: number;
-  /** Shows whether a pending row has gone since the chunk was read; undefined if its rows have to be counted again. */
-  readonly lossesMark?: string;
+  /** The version at which its rows were counted; undefined if they have to be counted again. */
+  readonly pendingRowsVersion?: PendingRowsVersion;
 }
 
 /** The result of a lost connection. */
@@ -159,8 +160,8 @@ export class Acknowledgements {
   #write(): Written {
     const chunks = this.#window.accepted.map(({ chunk }) => chunk);
     const nowMs = this.#options.clock.now();
-    for (const { ranges, count, lossesMark } of chunks)
-      this.#settled.deliver(ranges, lossesMark === undefined ? undefined : { count, lossesMark });
+    for (const { ranges, count, pendingRowsVersion } of chunks)
+      this.#settled.deliver(ranges, pendingRowsVersion === undefined ? undefined : { count, pendingRowsVersion });
     this.#settled.reject(this.#rejected);
     for (const { batchId, chunkIndex, count } of chunks) this.#checkpoint.run(batchId, chunkIndex, nowMs, count);
     this.#forgetCheckpoints.run();

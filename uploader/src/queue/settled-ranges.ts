@@ -1,7 +1,7 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { intersect, merge, subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
-import { LOSSES_MARK } from './pending-rows-version.ts';
+import { preparePendingRowsVersion, type PendingRowsVersion } from './pending-rows-version.ts';
 
 /** A row that will not be sent again, and why. */
 export interface Rejection {
@@ -11,12 +11,11 @@ export interface Rejection {
   readonly reason: string;
 }
 
-/** What a reader saw of some rows before they were sent. */
-export interface SeenRows {
-  /** How many there were. */
+/** What a reader counted before some rows were sent. */
+export interface CountedRows {
   readonly count: number;
-  /** The mark of LOSSES_MARK in the same snapshot: while it stands, no pending row has gone. */
-  readonly lossesMark: string;
+  /** Read in the same snapshot. */
+  readonly pendingRowsVersion: PendingRowsVersion;
 }
 
 /**
@@ -35,7 +34,7 @@ export class Settled {
   readonly #delete: Statement<[number, number]>;
   readonly #insert: Statement<[number, number]>;
   readonly #count: Statement<[number, number], number>;
-  readonly #lossesMark: Statement<[], string>;
+  readonly #pendingRowsVersion: () => PendingRowsVersion;
   readonly #reject: Statement;
   readonly #forgive: Statement<[number]>;
   readonly #rejectedWithin: Statement<[number, number], number>;
@@ -66,7 +65,7 @@ export class Settled {
     this.#count = database
       .prepare<[number, number], number>('SELECT COUNT(*) FROM samples WHERE id BETWEEN ? AND ?')
       .pluck();
-    this.#lossesMark = database.prepare<[], string>(LOSSES_MARK).pluck();
+    this.#pendingRowsVersion = preparePendingRowsVersion(database);
     this.#reject = database.prepare('INSERT OR REPLACE INTO rejected (id, status, reason) VALUES (?, ?, ?)');
     this.#forgive = database.prepare('DELETE FROM rejected WHERE id = ?');
     this.#rejectedWithin = database
@@ -83,11 +82,11 @@ export class Settled {
   /**
    * Settles rows as delivered; returns how many were pending until now.
    *
-   * @param seen what is known of them: to count a large chunk's rows again would take longer than all the rest
+   * @param counted spares counting a large chunk's rows again, which takes longer than everything else here
    */
-  deliver(ranges: readonly IdRange[], seen?: SeenRows): number {
-    const areAsSeen = seen !== undefined && seen.lossesMark === this.#lossesMark.get();
-    const delivered = this.#settle(ranges, areAsSeen ? seen.count : undefined);
+  deliver(ranges: readonly IdRange[], counted?: CountedRows): number {
+    const isCurrent = counted !== undefined && counted.pendingRowsVersion === this.#pendingRowsVersion();
+    const delivered = this.#settle(ranges, isCurrent ? counted.count : undefined);
     this.#book.run(delivered, 0);
     return delivered;
   }

@@ -4,16 +4,18 @@ import fc from 'fast-check';
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
-import { LOSSES_MARK } from '../../../../uploader/src/queue/pending-rows-version.ts';
-import { Settled, type SeenRows } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { preparePendingRowsVersion } from '../../../../uploader/src/queue/pending-rows-version.ts';
+import { Settled, type CountedRows } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { idsIn, StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
 let stored: StoredSamples;
 let settled: Settled;
+let readVersion: ReturnType<typeof preparePendingRowsVersion>;
 
 beforeAll(() => {
   stored = new StoredSamples();
   settled = new Settled(stored.database);
+  readVersion = preparePendingRowsVersion(stored.database);
 });
 afterAll(() => stored.remove());
 beforeEach(() => void stored.database.exec('BEGIN'));
@@ -21,11 +23,6 @@ afterEach(() => void stored.database.exec('ROLLBACK'));
 
 function books(): Record<string, number> {
   return { ...new Backlog(stored.database, settled).books() };
-}
-
-/** The mark of the losses as they stand. */
-function mark(): string {
-  return stored.database.prepare<[], string>(LOSSES_MARK).pluck().get()!;
 }
 
 describe('what is settled', () => {
@@ -58,22 +55,22 @@ describe('what is settled', () => {
     stored.rows(10);
     stored.drop([3], 'cap');
     // A count that cannot be true shows that nothing else was asked.
-    expect(settled.deliver([[1, 5]], { count: 77, lossesMark: mark() })).toBe(77);
+    expect(settled.deliver([[1, 5]], { count: 77, pendingRowsVersion: readVersion() })).toBe(77);
   });
 
   test('is counted again where a pending row has gone, or some were settled before', () => {
     stored.rows(10);
-    const before = mark();
+    const before = readVersion();
     stored.drop([3], 'cap');
-    expect(settled.deliver([[1, 5]], { count: 5, lossesMark: before })).toBe(4);
-    expect(settled.deliver([[4, 8]], { count: 5, lossesMark: mark() })).toBe(3);
+    expect(settled.deliver([[1, 5]], { count: 5, pendingRowsVersion: before })).toBe(4);
+    expect(settled.deliver([[4, 8]], { count: 5, pendingRowsVersion: readVersion() })).toBe(3);
     expect(
       settled.deliver(
         [
           [2, 8],
           [9, 10],
         ],
-        { count: 9, lossesMark: mark() },
+        { count: 9, pendingRowsVersion: readVersion() },
       ),
     ).toBe(2);
   });
@@ -276,9 +273,9 @@ class RowByRow {
   }
 
   /** What a reader of all rows in some ranges counts, were they pending or not. */
-  seen(list: readonly IdRange[]): SeenRows {
+  seen(list: readonly IdRange[]): CountedRows {
     const rows = new Set(idsIn(list).filter((each) => this.rows.get(each)?.exists === true));
-    return { count: rows.size, lossesMark: mark() };
+    return { count: rows.size, pendingRowsVersion: readVersion() };
   }
 
   /** The ids that a collector may remove for this reason. */

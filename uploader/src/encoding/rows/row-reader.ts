@@ -3,7 +3,7 @@ import { openDatabase, type Database, type Statement } from '@thugshells/shared/
 import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 
-import { LOSSES_MARK } from '../../queue/pending-rows-version.ts';
+import { preparePendingRowsVersion, type PendingRowsVersion } from '../../queue/pending-rows-version.ts';
 
 /**
  * Rows in the order of their ids, their numbers printed by SQLite and joined by commas. In this form they pass from
@@ -80,7 +80,7 @@ export class RowReader {
   readonly #first: Statement<[number, number], number>;
   readonly #ids: Statement<[number, number], StoredBytes>;
   readonly #rows: Statement<[Bounds], SampleRow>;
-  readonly #lossesMark: Statement<[], string>;
+  readonly #pendingRowsVersion: () => PendingRowsVersion;
   readonly #epochs: EpochRanges;
   readonly #series: Statement<
     [number],
@@ -104,7 +104,7 @@ export class RowReader {
          value, CAST(value AS TEXT) AS printedValue
        FROM samples WHERE id BETWEEN @first AND @last ORDER BY id`,
     );
-    this.#lossesMark = database.prepare<[], string>(LOSSES_MARK).pluck();
+    this.#pendingRowsVersion = preparePendingRowsVersion(database);
     this.#epochs = new EpochRanges(database);
     this.#series = database.prepare('SELECT id, name, device_id, tags, value_type FROM series WHERE id >= ?');
   }
@@ -147,9 +147,9 @@ export class RowReader {
     );
   }
 
-  /** Shows later whether a pending row has gone since. */
-  lossesMark(): string {
-    return this.#lossesMark.get()!;
+  /** Returns the version of the pending rows as this snapshot has them. */
+  readPendingRowsVersion(): PendingRowsVersion {
+    return this.#pendingRowsVersion();
   }
 
   /** The series from an id on, one by one: there may be many thousands. */
