@@ -7,7 +7,7 @@ import process from 'node:process';
 import { prepare } from '../deploy/scripts/prepare.mjs';
 import { prepareMachineOrExit } from './support/prepare-machine.mjs';
 import { recordVersions } from './support/record-versions.mjs';
-import { findVersions } from './support/report-versions.mjs';
+import { findVersions } from './support/report-versions.ts';
 import { runJest } from './support/run-jest.mjs';
 
 const FILES = ['victoria-metrics-contract', 'remote-write-contract', 'outages', 'kills', 'remote-write'];

@@ -10,7 +10,7 @@ import { prepare, root, run, runTool } from '../deploy/scripts/prepare.mjs';
 import { checkAcceptance } from './support/acceptance.ts';
 import { prepareMachineOrExit } from './support/prepare-machine.mjs';
 import { recordVersions } from './support/record-versions.mjs';
-import { findVersions } from './support/report-versions.mjs';
+import { findVersions } from './support/report-versions.ts';
 import { runJest } from './support/run-jest.mjs';
 
 function step(title) {

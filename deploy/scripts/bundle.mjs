@@ -21,7 +21,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 import { oldestMajor, root } from './runtime.mjs';
-import { findBundledPackages } from './sbom.mjs';
+import { findBundledPackages } from './sbom.ts';
 
 const require = createRequire(import.meta.url);
 

@@ -23,8 +23,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
-import { dependsOn } from './debian-depends.mjs';
-import { parseElf } from './elf.mjs';
+import { dependsOn } from './debian-depends.ts';
+import { parseElf } from './elf.ts';
 import { ARCHITECTURES, putProgramTree } from './program-tree.mjs';
 import { root } from './runtime.mjs';
 

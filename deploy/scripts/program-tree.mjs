@@ -21,7 +21,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { bundledPackages } from './bundle.mjs';
-import { packageFolder } from './npm-packages.mjs';
+import { packageFolder } from './npm-packages.ts';
 import { prepare } from './prepare.mjs';
 import { root, runtimePackage } from './runtime.mjs';
 

@@ -18,10 +18,10 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 
 import { bundledPackages } from './bundle.mjs';
-import { formatChecksums } from './checksums.mjs';
+import { formatChecksums } from './checksums.ts';
 import { root, runtimePackage } from './runtime.mjs';
-import { extractNotes, findVersionProblems, parseTag } from './release-notes.mjs';
-import { createSbom, findMissing } from './sbom.mjs';
+import { extractNotes, findVersionProblems, parseTag } from './release-notes.ts';
+import { createSbom, findMissing } from './sbom.ts';
 
 const HELP = `Usage: npm run release -- --tag vX.Y.Z [--out DIR]
 

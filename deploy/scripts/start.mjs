@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
-import { findProgramAtHand } from '../../tests/support/programs.mjs';
+import { findProgramAtHand } from './programs.ts';
 import { prepare, root } from './prepare.mjs';
 
 const help = `usage: npm start [-- --data FOLDER]

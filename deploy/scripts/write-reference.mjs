@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { prepare, root } from './prepare.mjs';
-import { environmentFile, withVariableTable } from './reference.mjs';
+import { environmentFile, withVariableTable } from './reference.ts';
 
 await prepare();
 const { collectorVariables } = await import('../../collector/src/config.ts');

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { isElf, parseElf } from '../../deploy/scripts/elf.mjs';
+import { isElf, parseElf } from '../../deploy/scripts/elf.ts';
 import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';
 import { runToEnd, type AgentProcess, type Runner } from '../support/agent-process.ts';
 import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 import { root, run } from '../../deploy/scripts/prepare.mjs';
-import { findProgram } from '../support/programs.mjs';
+import { findProgram } from '../../deploy/scripts/programs.ts';
 import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
 import { arm64Debian } from './debian.mjs';

@@ -25,7 +25,7 @@ const rows = Number(options.rows);
 const chunkMetrics = Number(options.chunk);
 
 await prepare();
-const { fillDatabase } = await import('../support/fill-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.ts');
 const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
 const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
 

@@ -22,7 +22,7 @@ const { Credentials } = await import('../../uploader/src/transport/credentials.t
 const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
 const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
 const { VictoriaMetrics } = await import('../../uploader/src/transport/victoriametrics.ts');
-const { fillDatabase } = await import('../support/fill-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.ts');
 const { systemClock } = await import('../../shared/src/clock.ts');
 
 const SIZES = [1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000];

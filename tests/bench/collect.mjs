@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { prepare } from '../../deploy/scripts/prepare.mjs';
-import { printFigures } from '../support/figures.mjs';
+import { printFigures } from '../support/figures.ts';
 
 const { values: options } = parseArgs({
   options: {

@@ -12,7 +12,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 
 import { prepare } from '../../deploy/scripts/prepare.mjs';
-import { printFigures, quantile } from '../support/figures.mjs';
+import { printFigures, quantile } from '../support/figures.ts';
 import { drainOurs } from './parts/drain-ours.mjs';
 import { drainPeers } from './parts/drain-peers.mjs';
 import { findWithVersion } from './parts/peers.mjs';
@@ -56,7 +56,7 @@ const REACH = {
 };
 
 await prepare();
-const { fillDatabase } = await import('../support/fill-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.ts');
 
 const rows = [];
 for (const { series, probe } of PLANS) {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { prepare } from '../../deploy/scripts/prepare.mjs';
-import { printFigures, spread } from '../support/figures.mjs';
+import { printFigures, spread } from '../support/figures.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -24,7 +24,7 @@ const LARGE = { batchMetrics: 65_000, chunkMetrics: 65_000 };
 const SMALL = { batchMetrics: 2_500, chunkMetrics: 50 };
 
 await prepare();
-const { fillDatabase } = await import('../support/fill-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.ts');
 const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
 const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
 

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { prepare, root } from '../../deploy/scripts/prepare.mjs';
-import { printFigures } from '../support/figures.mjs';
+import { printFigures } from '../support/figures.ts';
 import { DrivenClock } from '../support/model/driven-clock.mjs';
 
 const { values: options } = parseArgs({

@@ -16,7 +16,7 @@ const { values: options } = parseArgs({
 });
 
 await prepare();
-const { simulateFleet } = await import('../support/fleet.mjs');
+const { simulateFleet } = await import('../support/fleet.ts');
 
 const WIDTH = 720;
 const HEIGHT = 260;

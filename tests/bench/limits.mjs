@@ -33,7 +33,7 @@ if (process.getuid() !== 0 || !existsSync(`${GROUPS}/memory/memory.limit_in_byte
   process.exit(1);
 }
 await prepare();
-const { fillDatabase } = await import('../support/fill-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.ts');
 
 const group = (controller, name) => `${GROUPS}/${controller}/thugshells-bench-${name}`;
 

@@ -12,7 +12,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 
 import { prepare } from '../../deploy/scripts/prepare.mjs';
-import { printFigures, spread } from '../support/figures.mjs';
+import { printFigures, spread } from '../support/figures.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -28,7 +28,7 @@ const SERIES = 500;
 const WARM_UP_ROUNDS = 50;
 
 await prepare();
-const { fillDatabase } = await import('../support/fill-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.ts');
 const { openDatabase } = await import('../../shared/src/database/open.ts');
 const { Backlog } = await import('../../uploader/src/queue/backlog.ts');
 const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');

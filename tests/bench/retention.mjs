@@ -13,7 +13,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 
 import { prepare } from '../../deploy/scripts/prepare.mjs';
-import { printFigures, quantile } from '../support/figures.mjs';
+import { printFigures, quantile } from '../support/figures.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -28,7 +28,7 @@ const BYTES_PER_ROW = 46;
 const WAL_BYTES = 12 * MB;
 
 await prepare();
-const { fillDatabase } = await import('../support/fill-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.ts');
 const { openDatabase } = await import('../../shared/src/database/open.ts');
 const { Ledger } = await import('../../collector/src/store/space/ledger.ts');
 const { Retention } = await import('../../collector/src/store/space/retention.ts');

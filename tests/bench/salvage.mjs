@@ -17,7 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { prepare, root } from '../../deploy/scripts/prepare.mjs';
-import { printFigures } from '../support/figures.mjs';
+import { printFigures } from '../support/figures.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -31,7 +31,7 @@ const rows = Number(options.rows);
 const MB = 1e6;
 
 await prepare();
-const { fillDatabase } = await import('../support/fill-database.mjs');
+const { fillDatabase } = await import('../support/fill-database.ts');
 const { openDatabase } = await import('../../shared/src/database/open.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-salvage-'));

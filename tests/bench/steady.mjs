@@ -13,8 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { prepare } from '../../deploy/scripts/prepare.mjs';
-import { printFigures, quantile } from '../support/figures.mjs';
-import { anonymousMB, cpuSeconds, diskBytesWritten, pssMB } from '../support/processes.mjs';
+import { printFigures, quantile } from '../support/figures.ts';
+import { anonymousMB, cpuSeconds, diskBytesWritten, pssMB } from '../support/processes.ts';
 import { Pair } from './parts/pair.mjs';
 import { findPeers, findWithVersion, startPeer } from './parts/peers.mjs';
 import { freePort, metricsOf, startReceiver, valueIn } from './parts/receiver.mjs';

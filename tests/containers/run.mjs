@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 import { prepare, root } from '../../deploy/scripts/prepare.mjs';
-import { findProgram } from '../support/programs.mjs';
+import { findProgram } from '../../deploy/scripts/programs.ts';
 import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
 

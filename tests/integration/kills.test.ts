@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { AgentProcess } from '../support/agent-process.ts';
-import { fillDatabase } from '../support/fill-database.mjs';
+import { fillDatabase } from '../support/fill-database.ts';
 import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';

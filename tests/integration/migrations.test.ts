@@ -8,7 +8,7 @@ import { openDatabase, openSideFile, type Database } from '@thugshells/shared/da
 import { schemaVersion, SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
 
 import { AgentProcess } from '../support/agent-process.ts';
-import { DatagramReceiver } from '../support/datagram-receiver.mjs';
+import { DatagramReceiver } from '../support/datagram-receiver.ts';
 import { until } from '../support/until.ts';
 
 const ROWS = 110_000;

@@ -1,7 +1,7 @@
 /** What the uploader assumes of Prometheus as a receiver of remote write, asked of a real one, by both of its versions. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { findProgram, readVersion } from '../support/programs.mjs';
+import { findProgram, readVersion } from '../../deploy/scripts/programs.ts';
 import { Prometheus } from '../support/prometheus.ts';
 import {
   postRemoteWrite,

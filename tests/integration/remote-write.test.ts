@@ -9,8 +9,8 @@ import { openDatabase } from '@thugshells/shared/database/open.ts';
 
 import { AgentProcess, runToEnd } from '../support/agent-process.ts';
 import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';
-import { fillDatabase } from '../support/fill-database.mjs';
-import { findProgram, readVersion } from '../support/programs.mjs';
+import { fillDatabase } from '../support/fill-database.ts';
+import { findProgram, readVersion } from '../../deploy/scripts/programs.ts';
 import { Prometheus } from '../support/prometheus.ts';
 import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
 import { SwitchingProxy, type ForwardedWrite } from '../support/switching-proxy.ts';

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { AgentProcess } from '../support/agent-process.ts';
-import { fillDatabase } from '../support/fill-database.mjs';
-import { findProgram } from '../support/programs.mjs';
+import { fillDatabase } from '../support/fill-database.ts';
+import { findProgram } from '../../deploy/scripts/programs.ts';
 import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';

@@ -1,5 +1,5 @@
-import { quantile } from '../support/figures.mjs';
-import { cpuSeconds, diskBytesWritten, pssMB } from '../support/processes.mjs';
+import { quantile } from '../support/figures.ts';
+import { cpuSeconds, diskBytesWritten, pssMB } from '../support/processes.ts';
 
 /** What a program took from the machine, over all its lives. */
 export interface Costs {

@@ -14,8 +14,8 @@ import { parseArgs } from 'node:util';
 import { prepare } from '../../deploy/scripts/prepare.mjs';
 import { Pair } from '../bench/parts/pair.mjs';
 import { freePort, metricsOf, startReceiver, valueIn } from '../bench/parts/receiver.mjs';
-import { printFigures, quantile } from '../support/figures.mjs';
-import { pssMB } from '../support/processes.mjs';
+import { printFigures, quantile } from '../support/figures.ts';
+import { pssMB } from '../support/processes.ts';
 
 const PROGRAMS = ['collector', 'uploader'];
 const PACE = { INTERVAL: '100ms', UPLOAD_INTERVAL: '100ms', PROBE_INTERVAL: '1s', RETENTION: '5m' };

@@ -1,4 +1,4 @@
-import { quantile } from '../support/figures.mjs';
+import { quantile } from '../support/figures.ts';
 
 import type { SoakResult } from './soak.ts';
 

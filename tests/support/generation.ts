@@ -1,4 +1,4 @@
-import { findProgram, readVersion } from './programs.mjs';
+import { findProgram, readVersion } from '../../deploy/scripts/programs.ts';
 
 /** What VictoriaMetrics does differs between Debian 12's, of 2022, and that of today. */
 export type Generation = 'debian' | 'current';

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { findProgram } from './programs.mjs';
+import { findProgram } from '../../deploy/scripts/programs.ts';
 import { until } from './until.ts';
 
 /** A program that a test runs beside the agent's. */

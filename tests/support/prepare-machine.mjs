@@ -7,8 +7,8 @@ import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 
 import { SetupError } from '../../deploy/scripts/runtime.mjs';
-import { unpackDebianPackage } from './debian-package.mjs';
-import { missingRequirements, searchPath, SUITES } from './suite-packages.mjs';
+import { unpackDebianPackage } from '../../deploy/scripts/debian-package.ts';
+import { missingRequirements, searchPath, SUITES } from './suite-packages.ts';
 
 const names = (requirements) => requirements.map((requirement) => requirement.package).join(' ');
 const missingCommands = (requirements) =>

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { OtherProgram } from './other-scrapers.ts';
-import { findProgram } from './programs.mjs';
+import { findProgram } from '../../deploy/scripts/programs.ts';
 import { until } from './until.ts';
 import type { ExportedSeries } from './victoria-metrics.ts';
 

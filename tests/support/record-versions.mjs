@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 
 import { root } from '../../deploy/scripts/prepare.mjs';
-import { withVersions } from './report-versions.mjs';
+import { withVersions } from './report-versions.ts';
 
 const DOCUMENT = 'docs/remote-write.md';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
-import { findProgram } from './programs.mjs';
+import { findProgram } from '../../deploy/scripts/programs.ts';
 import { ownConnection, PortTaken, VictoriaMetricsProcess } from './victoria-metrics-process.ts';
 
 /** How a VictoriaMetrics is started. */

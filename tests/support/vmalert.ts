@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-import { findProgram } from './programs.mjs';
+import { findProgram } from '../../deploy/scripts/programs.ts';
 import { rulesFile } from './promql.ts';
 
 const run = promisify(execFile);

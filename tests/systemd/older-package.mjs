@@ -8,7 +8,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFi
 import { join } from 'node:path';
 import process from 'node:process';
 
-import { downloadPackage } from '../../deploy/scripts/npm-packages.mjs';
+import { downloadPackage } from '../../deploy/scripts/npm-packages.ts';
 import { root } from '../../deploy/scripts/prepare.mjs';
 import { makeDebianTree } from './debian-tree.mjs';
 

@@ -2,8 +2,8 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { quantile } from '../../support/figures.mjs';
-import { cpuSeconds, pssMB } from '../../support/processes.mjs';
+import { quantile } from '../../support/figures.ts';
+import { cpuSeconds, pssMB } from '../../support/processes.ts';
 import { Pair } from './pair.mjs';
 import { freePort, startReceiver } from './receiver.mjs';
 

@@ -5,7 +5,7 @@
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { cpuSeconds, pssMB } from '../../support/processes.mjs';
+import { cpuSeconds, pssMB } from '../../support/processes.ts';
 import { findPeers, startPeer } from './peers.mjs';
 import { freePort, startReceiver } from './receiver.mjs';
 

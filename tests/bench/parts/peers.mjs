@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { findProgramAtHand, readVersion } from '../../support/programs.mjs';
+import { findProgramAtHand, readVersion } from '../../../deploy/scripts/programs.ts';
 import { freePort, metricsOf, valueIn } from './receiver.mjs';
 
 const PEERS = {

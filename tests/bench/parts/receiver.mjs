@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { findProgram } from '../../support/programs.mjs';
+import { findProgram } from '../../../deploy/scripts/programs.ts';
 
 export function freePort() {
   return new Promise((resolve) => {

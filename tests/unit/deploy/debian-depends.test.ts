@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { compareVersions, dependsOn } from '../../../deploy/scripts/debian-depends.mjs';
-import { parseElf, type Elf } from '../../../deploy/scripts/elf.mjs';
+import { compareVersions, dependsOn } from '../../../deploy/scripts/debian-depends.ts';
+import { parseElf, type Elf } from '../../../deploy/scripts/elf.ts';
 import { useTemporaryFolder } from '../../support/temporary-folder.ts';
 
 const folder = useTemporaryFolder();
@@ -83,7 +83,7 @@ describe('dependsOn', () => {
 
   test('refuses a library, and a version of libstdc++, that it does not know', () => {
     expect(() => dependsOn([needing('libssl.so.3')])).toThrow(
-      'libssl.so.3 is of no package that is known here: add it to deploy/scripts/debian-depends.mjs',
+      'libssl.so.3 is of no package that is known here: add it to deploy/scripts/debian-depends.ts',
     );
     expect(() => dependsOn([needing('libstdc++.so.6', 'GLIBCXX_3.4.99')])).toThrow('libstdc++ 3.4.99');
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { checkIntegrity } from '../../../deploy/scripts/npm-packages.mjs';
+import { checkIntegrity } from '../../../deploy/scripts/npm-packages.ts';
 
 const bytes = Buffer.from('abc');
 /** Digests of "abc": FIPS 180-2, appendices A.1, B.1 and C.1, in base64. */

@@ -5,15 +5,15 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { formatChecksums } from '../../../deploy/scripts/checksums.mjs';
-import { extractNotes, findVersionProblems, parseTag } from '../../../deploy/scripts/release-notes.mjs';
+import { formatChecksums } from '../../../deploy/scripts/checksums.ts';
+import { extractNotes, findVersionProblems, parseTag } from '../../../deploy/scripts/release-notes.ts';
 import {
   createSbom,
   findBundledPackages,
   findMissing,
   selectShipped,
   type Lockfile,
-} from '../../../deploy/scripts/sbom.mjs';
+} from '../../../deploy/scripts/sbom.ts';
 import { useTemporaryFolder } from '../../support/temporary-folder.ts';
 
 const folder = useTemporaryFolder();

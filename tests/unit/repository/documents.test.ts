@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 
 import { collectorVariables } from '../../../collector/src/config.ts';
-import { environmentFile, withVariableTable } from '../../../deploy/scripts/reference.mjs';
+import { environmentFile, withVariableTable } from '../../../deploy/scripts/reference.ts';
 import { uploaderVariables } from '../../../uploader/src/config.ts';
 import { checkAcceptance, checkAcceptanceIds } from '../../support/acceptance.ts';
-import { withVersions } from '../../support/report-versions.mjs';
+import { withVersions } from '../../support/report-versions.ts';
 
 function document(path: string): string {
   return readFileSync(fileURLToPath(new URL(`../../../${path}`, import.meta.url)), 'utf8');

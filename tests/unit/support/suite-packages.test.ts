@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-import { missingRequirements, SUITES } from '../../support/suite-packages.mjs';
+import { missingRequirements, SUITES } from '../../support/suite-packages.ts';
 
 /** Below var/, since commands are run from it, and the folder for temporary files may be mounted noexec. */
 const root = join(import.meta.dirname, '../../..');

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { notifier } from '@thugshells/shared/process/systemd.ts';
 
-import { DatagramReceiver } from '../../../support/datagram-receiver.mjs';
+import { DatagramReceiver } from '../../../support/datagram-receiver.ts';
 import { until } from '../../../support/until.ts';
 import { RecordedLog } from '../../../support/recorded-log.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
@@ -64,7 +64,7 @@ describe('in another process', () => {
   /** Receives at `address`; waits before it reads. */
   async function reader(address: string, { count, waitMs }: { readonly count: number; readonly waitMs: number }) {
     const args = [
-      join(import.meta.dirname, '../../../support/datagram-receiver.mjs'),
+      join(import.meta.dirname, '../../../support/datagram-receiver.ts'),
       address,
       String(count),
       String(waitMs),

@@ -6,11 +6,11 @@ import { promisify } from 'node:util';
 
 import { expect, test } from '@jest/globals';
 
-import type { simulateFleet } from '../../../support/fleet.mjs';
+import type { simulateFleet } from '../../../support/fleet.ts';
 
 type Fleet = Awaited<ReturnType<typeof simulateFleet>>;
 
-const FLEET = pathToFileURL(join(import.meta.dirname, '../../../support/fleet.mjs')).href;
+const FLEET = pathToFileURL(join(import.meta.dirname, '../../../support/fleet.ts')).href;
 const SIMULATE = `const { simulateFleet } = await import(process.argv[1]); console.log(JSON.stringify(await simulateFleet()));`;
 
 test('a thousand boards that come back after an hour’s outage never ask three times as often as they do on average', async () => {

@@ -1,6 +1,6 @@
 /** Which versions of receivers and peers tests run against: as a line of a log, and as a table in a document. */
-import { repositoryPeersDir } from '../peers/modules.mjs';
-import { findProgram, PROGRAMS, readVersion } from './programs.mjs';
+import { repositoryPeersDir } from '../../deploy/scripts/peer-modules.ts';
+import { findProgram, PROGRAMS, readVersion } from '../../deploy/scripts/programs.ts';
 
 /** Programs of which one version speaks for the others of its package. */
 const SHOWN = ['victoria-metrics', 'prometheus', 'node_exporter'];

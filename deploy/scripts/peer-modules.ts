@@ -6,7 +6,7 @@ import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const MODULES_FOLDER = fileURLToPath(new URL('.', import.meta.url));
+const MODULES_FOLDER = fileURLToPath(new URL('../../tests/peers/', import.meta.url));
 
 export const repositoryPeersDir = fileURLToPath(new URL('../../var/peers', import.meta.url));
 

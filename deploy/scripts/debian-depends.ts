@@ -56,7 +56,7 @@ function releaseOf(version, table) {
   const row = rows.find(([symbols]) => compareVersions(version, symbols) === 0);
   if (row === undefined)
     throw new Error(
-      `no release of GCC is known for the symbols of libstdc++ ${version}: add it to deploy/scripts/debian-depends.mjs`,
+      `no release of GCC is known for the symbols of libstdc++ ${version}: add it to deploy/scripts/debian-depends.ts`,
     );
   return row[1];
 }
@@ -64,7 +64,7 @@ function releaseOf(version, table) {
 /**
  * The value of Depends for some files of machine code.
  *
- * @param {readonly import('./elf.mjs').Elf[]} files
+ * @param {readonly import('./elf.ts').Elf[]} files
  * @returns {string} such as `libc6 (>= 2.28), libstdc++6 (>= 9)`
  * @throws Error if one needs a library that is not known here
  */
@@ -73,7 +73,7 @@ export function dependsOn(files) {
   for (const soname of files.flatMap(({ needed }) => needed)) {
     const library = LIBRARIES.find((known) => known.soname.test(soname));
     if (library === undefined)
-      throw new Error(`${soname} is of no package that is known here: add it to deploy/scripts/debian-depends.mjs`);
+      throw new Error(`${soname} is of no package that is known here: add it to deploy/scripts/debian-depends.ts`);
     oldest.set(library.name, oldest.get(library.name));
   }
   for (const { library: soname, version } of files.flatMap(({ versions }) => versions)) {

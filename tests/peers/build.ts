@@ -22,7 +22,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 import { SetupError } from '../../deploy/scripts/runtime.mjs';
-import { builtFolder, PEER_MODULES, readBuilt, readPeerModule, RECORD, repositoryPeersDir } from './modules.mjs';
+import { builtFolder, PEER_MODULES, readBuilt, readPeerModule, RECORD, repositoryPeersDir } from '../../deploy/scripts/peer-modules.ts';
 
 /** The first that knows `tool` lines. */
 const OLDEST_GO = [1, 24];

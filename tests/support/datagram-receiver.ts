@@ -2,7 +2,7 @@
  * Receives datagrams at an address of the Unix domain, abstract where it begins with "@", as systemd does. As a program
  * it prints "bound" and, after it has read all, one line for each:
  *
- *   node tests/support/datagram-receiver.mjs ADDRESS COUNT WAIT_MS
+ *   node tests/support/datagram-receiver.ts ADDRESS COUNT WAIT_MS
  */
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';

@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { buildPeers, findGo } from '../../peers/build.mjs';
-import { builtFolder, isForThisMachine, readPeerModule, RECORD } from '../../peers/modules.mjs';
-import { findProgram, findProgramAtHand, type ProgramName } from '../../support/programs.mjs';
+import { buildPeers, findGo } from '../../peers/build.ts';
+import { builtFolder, isForThisMachine, readPeerModule, RECORD } from '../../../deploy/scripts/peer-modules.ts';
+import { findProgram, findProgramAtHand, type ProgramName } from '../../../deploy/scripts/programs.ts';
 
 /** Below var/, since commands are run from it, and the folder for temporary files may be mounted noexec. */
 const varDir = join(import.meta.dirname, '../../../var');

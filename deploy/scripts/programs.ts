@@ -10,8 +10,8 @@ import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 
-import { builtFolder, isForThisMachine, readBuilt, readPeerModule, repositoryPeersDir } from '../peers/modules.mjs';
-import { isExecutable, repositoryToolsDir, unpackDebianPackage } from './debian-package.mjs';
+import { builtFolder, isForThisMachine, readBuilt, readPeerModule, repositoryPeersDir } from './peer-modules.ts';
+import { isExecutable, repositoryToolsDir, unpackDebianPackage } from './debian-package.ts';
 
 const run = promisify(execFile);
 

@@ -5,8 +5,8 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-import { repositoryToolsDir } from './debian-package.mjs';
-import { PROGRAMS } from './programs.mjs';
+import { repositoryToolsDir } from '../../deploy/scripts/debian-package.ts';
+import { PROGRAMS } from '../../deploy/scripts/programs.ts';
 
 /**
  * @typedef {object} Requirement
@@ -16,7 +16,7 @@ import { PROGRAMS } from './programs.mjs';
  * @property {readonly string[]} [proof] the package can be used unpacked: arguments with which its first command ends at once
  */
 
-/** A Debian package with programs that programs.mjs finds: tests of its generation need it, whatever npm run peers built. */
+/** A Debian package with programs that programs.ts finds: tests of its generation need it, whatever npm run peers built. */
 function packageOf(name) {
   const programs = Object.values(PROGRAMS).filter((program) => program.package === PROGRAMS[name].package);
   const { package: debianPackage, variable, versionFlag } = PROGRAMS[name];

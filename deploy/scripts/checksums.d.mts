@@ -1,1 +1,0 @@
-export function formatChecksums(folder: string, names: readonly string[]): string;

@@ -1,1 +1,0 @@
-export function quantile(values: readonly number[], share: number): number;

@@ -1,4 +1,0 @@
-export function pssMB(pid: number): number;
-export function anonymousMB(pid: number): number;
-export function cpuSeconds(pid: number): number;
-export function diskBytesWritten(pid: number): number;
