@@ -205,6 +205,15 @@ export default tseslint.config(
     files: ['collector/src/**/*.ts'],
     rules: { ...imports([...collectorBoundary, noNetwork]), ...noProcess, ...noSql },
   },
+  {
+    files: ['deploy/**/*.{ts,mjs}'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '(^|/)tests/', message: 'deploy imports nothing of tests; tests may import from deploy' }] },
+      ],
+    },
+  },
   { files: ['collector/src/inputs/scrape-{client,target-list}.ts'], rules: imports(collectorBoundary) },
   { files: ['uploader/src/**/*.ts'], rules: { ...imports(uploaderBoundary), ...noProcess, ...noSql } },
   { files: ['collector/src/collectors/**/*.ts'], rules: imports(collectorsBoundary) },

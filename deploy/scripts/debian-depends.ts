@@ -1,10 +1,19 @@
 /** What a package has to depend on so that its machine code finds its libraries, whatever machine makes the package. */
+import type { Elf } from './elf.ts';
+
+/** A Debian package of a library. */
+interface DebianLibrary {
+  readonly soname: RegExp;
+  readonly name: string;
+  /** The prefixes of its symbols' versions, and the release of the package that has such a version. */
+  readonly releases: readonly { readonly prefix: string; readonly release: (version: string) => string }[];
+}
 
 /**
  * The release of GCC whose libstdc++ has a version of symbols.
  * Source: libstdc++ manual, "ABI Policy and Guidelines", history of GLIBCXX and CXXABI versions.
  */
-const GCC_OF_GLIBCXX = [
+const RELEASES_BY_GLIBCXX = [
   '3.4.21 5',
   '3.4.22 6',
   '3.4.23 7',
@@ -19,10 +28,9 @@ const GCC_OF_GLIBCXX = [
   '3.4.32 13',
   '3.4.33 14',
 ];
-const GCC_OF_CXXABI = ['1.3.9 5', '1.3.10 6', '1.3.11 7', '1.3.12 9', '1.3.13 11', '1.3.14 13', '1.3.15 14'];
+const RELEASES_BY_CXXABI = ['1.3.9 5', '1.3.10 6', '1.3.11 7', '1.3.12 9', '1.3.13 11', '1.3.14 13', '1.3.15 14'];
 
-/** Debian's packages of libraries: what their symbols' versions are called, and which release of the package has them. */
-const LIBRARIES = [
+const LIBRARIES: readonly DebianLibrary[] = [
   {
     soname: /^(libc|libm|libpthread|libdl|librt)\.so\.\d$|^ld-linux/,
     name: 'libc6',
@@ -32,17 +40,17 @@ const LIBRARIES = [
     soname: /^libstdc\+\+\.so\.6$/,
     name: 'libstdc++6',
     releases: [
-      { prefix: 'GLIBCXX_', release: (version) => releaseOf(version, GCC_OF_GLIBCXX) },
-      { prefix: 'CXXABI_', release: (version) => releaseOf(version, GCC_OF_CXXABI) },
+      { prefix: 'GLIBCXX_', release: (version) => findGccRelease(version, RELEASES_BY_GLIBCXX) },
+      { prefix: 'CXXABI_', release: (version) => findGccRelease(version, RELEASES_BY_CXXABI) },
     ],
   },
   { soname: /^libgcc_s\.so\.1$/, name: 'libgcc-s1', releases: [] },
   { soname: /^libatomic\.so\.1$/, name: 'libatomic1', releases: [] },
 ];
 
-/** Compares versions of numbers with dots between them. */
-export function compareVersions(one, other) {
-  const [left, right] = [one, other].map((version) => version.split('.').map(Number));
+/** Compares versions of numbers with dots between them; negative if the first is the lower one. */
+export function compareVersions(one: string, other: string): number {
+  const [left, right] = [one.split('.').map(Number), other.split('.').map(Number)];
   const length = Math.max(left.length, right.length);
   const difference = Array.from({ length }, (_, index) => (left[index] ?? 0) - (right[index] ?? 0)).find(
     (part) => part !== 0,
@@ -50,9 +58,15 @@ export function compareVersions(one, other) {
   return difference ?? 0;
 }
 
-function releaseOf(version, table) {
-  const rows = table.map((row) => row.split(' '));
-  if (compareVersions(version, rows[0][0]) < 0) return '5';
+/**
+ * Returns the release of GCC that a version of symbols came with; 5 for older ones, which every supported Debian has.
+ *
+ * @param table rows of a version and a release, oldest first
+ * @throws Error if the version is newer than the table
+ */
+function findGccRelease(version: string, table: readonly string[]): string {
+  const rows = table.map((row) => row.split(' ') as [symbols: string, release: string]);
+  if (compareVersions(version, rows[0]![0]) < 0) return '5';
   const row = rows.find(([symbols]) => compareVersions(version, symbols) === 0);
   if (row === undefined)
     throw new Error(
@@ -62,14 +76,12 @@ function releaseOf(version, table) {
 }
 
 /**
- * The value of Depends for some files of machine code.
+ * Returns the value of Depends for some files of machine code, such as `libc6 (>= 2.28), libstdc++6 (>= 9)`.
  *
- * @param {readonly import('./elf.ts').Elf[]} files
- * @returns {string} such as `libc6 (>= 2.28), libstdc++6 (>= 9)`
  * @throws Error if one needs a library that is not known here
  */
-export function dependsOn(files) {
-  const oldest = new Map();
+export function dependsOn(files: readonly Elf[]): string {
+  const oldest = new Map<string, string | undefined>();
   for (const soname of files.flatMap(({ needed }) => needed)) {
     const library = LIBRARIES.find((known) => known.soname.test(soname));
     if (library === undefined)
@@ -82,7 +94,7 @@ export function dependsOn(files) {
     const numbered = library?.releases.find(
       ({ prefix }) => version.startsWith(prefix) && /^[\d.]+$/.test(version.slice(prefix.length)),
     );
-    if (numbered === undefined) continue;
+    if (library === undefined || numbered === undefined) continue;
     const release = numbered.release(version.slice(numbered.prefix.length));
     const known = oldest.get(library.name);
     if (known === undefined || compareVersions(release, known) > 0) oldest.set(library.name, release);

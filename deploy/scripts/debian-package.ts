@@ -1,4 +1,3 @@
-// Plain JavaScript, since the scripts that build everything else need it before anything is built.
 import { execFile } from 'node:child_process';
 import { access, constants, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,20 +9,22 @@ const run = promisify(execFile);
 export const repositoryToolsDir = fileURLToPath(new URL('../../var/tools', import.meta.url));
 
 /**
- * Downloads a Debian package and unpacks it, without root.
+ * Downloads a Debian package and unpacks it, without root. Returns the path of its binary.
  *
- * @param {string} name of the package and of the binary in it
- * @param {{ toolsDir?: string, proof: readonly string[] }} where and arguments with which the binary ends at once
- * @returns {Promise<string>} the path of the binary
+ * @param name of the package and of the binary in it
+ * @param options where to, by default var/tools, and arguments with which the binary ends at once
  */
-export async function unpackDebianPackage(name, { toolsDir = repositoryToolsDir, proof }) {
+export async function unpackDebianPackage(
+  name: string,
+  { toolsDir = repositoryToolsDir, proof }: { readonly toolsDir?: string; readonly proof: readonly string[] },
+): Promise<string> {
   await mkdir(toolsDir, { recursive: true });
   const work = await mkdtemp(join(toolsDir, 'unpacking-'));
   try {
     const archive = await downloadDebianPackage(name, work);
     const unpacked = join(work, 'unpacked');
     await run('dpkg', ['-x', archive, unpacked]);
-    // Shows that its libraries are here too, while there is still something to say about it.
+    // Fails here, with a cause, if libraries of the binary are missing.
     await run(join(unpacked, 'usr', 'bin', name), proof);
     await rename(unpacked, join(toolsDir, name)).catch(unlessAlreadyThere);
     return join(toolsDir, name, 'usr', 'bin', name);
@@ -35,11 +36,8 @@ export async function unpackDebianPackage(name, { toolsDir = repositoryToolsDir,
 /**
  * Downloads the package into `work` and returns its path. The system's package lists may be missing, as in most
  * container images, or name a version that is gone; then lists of our own are fetched.
- *
- * @param {string} name
- * @param {string} work
  */
-async function downloadDebianPackage(name, work) {
+async function downloadDebianPackage(name: string, work: string): Promise<string> {
   const lists = join(work, 'lists');
   const cache = join(work, 'cache');
   await mkdir(join(lists, 'partial'), { recursive: true });
@@ -59,18 +57,14 @@ async function downloadDebianPackage(name, work) {
   return join(work, archive);
 }
 
-/**
- * Another process may have unpacked the same package meanwhile; its copy is as good.
- *
- * @param {unknown} error
- */
-function unlessAlreadyThere(error) {
-  const code = /** @type {NodeJS.ErrnoException} */ (error).code;
+/** Ignores that another process has unpacked the same package meanwhile; its copy is as good. */
+function unlessAlreadyThere(error: unknown): void {
+  const { code } = error as NodeJS.ErrnoException;
   if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
 }
 
-/** @param {string} path */
-export async function isExecutable(path) {
+/** Returns whether a path is of a file that may be run. */
+export async function isExecutable(path: string): Promise<boolean> {
   try {
     await access(path, constants.X_OK);
     return (await stat(path)).isFile();

@@ -1,8 +1,6 @@
 /**
  * Finds the programs of others that tests, benches and `npm start` run: receivers, and agents to compare with. In this
  * order: the variable that names one, var/peers, the PATH, and Debian's package unpacked into var/tools.
- *
- * Plain JavaScript, since the scripts that build everything else need it before anything is built.
  */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -10,19 +8,43 @@ import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 
-import { builtFolder, isForThisMachine, readBuilt, readPeerModule, repositoryPeersDir } from './peer-modules.ts';
 import { isExecutable, repositoryToolsDir, unpackDebianPackage } from './debian-package.ts';
+import {
+  builtFolder,
+  isForThisMachine,
+  readBuilt,
+  readPeerModule,
+  repositoryPeersDir,
+  type PeerName,
+} from './peer-modules.ts';
 
 const run = promisify(execFile);
 
-/** @typedef {import('./programs.d.mts').WhereToLook} WhereToLook */
-/** @typedef {import('./programs.d.mts').ProgramName} ProgramName */
+/** Where to search; by default this process's environment, and the repository's var/tools and var/peers. */
+export interface ProgramSearch {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly toolsDir?: string;
+  readonly peersDir?: string;
+}
 
-/**
- * `names` has the name in the module or Debian's first; `beside` the program beside which it is looked for, since both
- * come in one package.
- */
-export const PROGRAMS = {
+export type ProgramName = 'victoria-metrics' | 'vmagent' | 'vmalert' | 'vmauth' | 'prometheus' | 'node_exporter';
+
+/** A program of others. */
+export interface PeerProgram {
+  /** The environment variable that names its file. */
+  readonly variable: string;
+  /** Names of its file, the module's or Debian's first. */
+  readonly names: readonly [string, ...string[]];
+  /** The Go module that has it. */
+  readonly module: PeerName;
+  /** The Debian package that has it. */
+  readonly package: string;
+  readonly versionFlag: string;
+  /** The program of the same package beside which it lies. */
+  readonly beside?: ProgramName;
+}
+
+export const PROGRAMS: Readonly<Record<ProgramName, PeerProgram>> = {
   'victoria-metrics': {
     variable: 'VICTORIA_METRICS_BIN',
     names: ['victoria-metrics', 'victoria-metrics-prod'],
@@ -73,27 +95,23 @@ export const PROGRAMS = {
 /** Which generation to find: `debian` passes over var/peers. Set by `npm run test:generations`. */
 const GENERATION = 'PEERS';
 
-/** The release that is named where a system has no package of its own. */
+/** The release that an error names if the system has no package of it. */
 const RELEASE = 'v1.151.0';
 
 /**
  * Finds a program that is already on this machine; downloads and builds nothing.
  *
- * A variable that names what cannot be run is an error and not passed over: whoever set it means that one.
- *
- * @param {ProgramName} name
- * @param {WhereToLook} [where]
- * @returns {Promise<string | undefined>}
+ * @throws Error if a variable names what cannot be run: whoever set it means that file
  */
-export async function findProgramAtHand(name, where = {}) {
-  const { env = process.env, toolsDir = repositoryToolsDir, peersDir = repositoryPeersDir } = where;
+export async function findProgramAtHand(name: ProgramName, search: ProgramSearch = {}): Promise<string | undefined> {
+  const { env = process.env, toolsDir = repositoryToolsDir, peersDir = repositoryPeersDir } = search;
   const program = PROGRAMS[name];
   const named = await findNamed(program.variable, env);
   if (named !== undefined) return named;
   const besides = program.beside === undefined ? undefined : await findNamed(PROGRAMS[program.beside].variable, env);
   const folders = [
     ...(besides === undefined ? [] : [dirname(besides)]),
-    ...(env[GENERATION] === 'debian' ? [] : builtFolders(program.module, peersDir)),
+    ...(env[GENERATION] === 'debian' ? [] : findBuiltFolders(program.module, peersDir)),
     ...(env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''),
     ...[join(toolsDir, program.package, 'usr', 'bin'), toolsDir],
   ];
@@ -103,80 +121,74 @@ export async function findProgramAtHand(name, where = {}) {
   return undefined;
 }
 
-/** The path that a variable names, if it is set. */
-async function findNamed(variable, env) {
+/** Returns the path that a variable names; undefined if it is not set. */
+async function findNamed(
+  variable: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string | undefined> {
   const named = env[variable];
   if (named === undefined || named === '') return undefined;
   if (await isExecutable(named)) return named;
   throw new Error(`${variable} names ${named}, which is not an executable file`);
 }
 
-function builtFolders(module, peersDir) {
+function findBuiltFolders(module: PeerName, peersDir: string): string[] {
   const folder = builtFolder(readPeerModule(module), peersDir);
   return readBuilt(folder) === undefined ? [] : [folder];
 }
 
 /**
- * Finds a program, and unpacks Debian's package when none is on this machine. Rejects with the command that gets one.
+ * Finds a program, and unpacks Debian's package when none is on this machine.
  *
- * @param {ProgramName} name
- * @param {WhereToLook} [where]
- * @returns {Promise<string>}
+ * @throws Error with the command that gets one
  */
-export async function findProgram(name, where = {}) {
-  const atHand = await findProgramAtHand(name, where);
+export async function findProgram(name: ProgramName, search: ProgramSearch = {}): Promise<string> {
+  const atHand = await findProgramAtHand(name, search);
   if (atHand !== undefined) return atHand;
   const { package: debianPackage, versionFlag, names } = PROGRAMS[name];
-  const toolsDir = where.toolsDir ?? repositoryToolsDir;
+  const toolsDir = search.toolsDir ?? repositoryToolsDir;
   try {
     await unpackDebianPackage(debianPackage, { toolsDir, proof: [versionFlag] });
   } catch (cause) {
-    throw new Error(`cannot find ${names[0]}: ${await advice(name, toolsDir)}`, { cause });
+    throw new Error(`cannot find ${names[0]}: ${await findAdvice(name, toolsDir)}`, { cause });
   }
-  const unpacked = await findProgramAtHand(name, where);
+  const unpacked = await findProgramAtHand(name, search);
   if (unpacked === undefined)
     throw new Error(`cannot find ${names[0]}: Debian's package ${debianPackage} does not have it`);
   return unpacked;
 }
 
 /**
- * Returns a program's version, such as 1.151.0; `unknown` when nothing tells it. Debian's VictoriaMetrics prints an
- * empty line, so that its package is asked.
- *
- * @param {string} binary
+ * Returns a program's version, such as 1.151.0; `unknown` when neither the program nor its package has one. Debian's
+ * VictoriaMetrics prints an empty line, so that its package is read.
  */
-export async function readVersion(binary) {
+export async function readVersion(binary: string): Promise<string> {
   // VictoriaMetrics' programs know both spellings.
   const { stdout, stderr } = await run(binary, ['--version']);
   const printed = /(?:\bv|version )(\d+\.\d+\.\d+)/.exec(stdout + stderr)?.[1];
-  return printed ?? (await packageVersion(binary)) ?? 'unknown';
+  return printed ?? (await readPackageVersion(binary)) ?? 'unknown';
 }
 
-/** The upstream version of the Debian package that a file belongs to, installed or unpacked into var/tools. */
-async function packageVersion(binary) {
-  const installed = async () => {
+/** Returns the upstream version of the Debian package that a file belongs to, installed or unpacked into var/tools. */
+async function readPackageVersion(binary: string): Promise<string | undefined> {
+  const readInstalled = async (): Promise<string> => {
     const { stdout: owner } = await run('dpkg-query', ['-S', binary]);
-    return (await run('dpkg-query', ['-W', '-f', '${Version}', owner.split(':')[0]])).stdout;
+    return (await run('dpkg-query', ['-W', '-f', '${Version}', owner.split(':')[0]!])).stdout;
   };
-  const unpacked = async () => {
+  const readUnpacked = async (): Promise<string> => {
     const changelogs = join(dirname(binary), '..', 'share', 'doc', 'victoria-metrics', 'changelog.Debian.gz');
     return gunzipSync(await readFile(changelogs))
       .toString('utf8')
-      .split('\n')[0];
+      .split('\n')[0]!;
   };
-  const text = await installed()
-    .catch(unpacked)
+  const text = await readInstalled()
+    .catch(readUnpacked)
     .catch(() => '');
   return /\d+\.\d+\.\d+/.exec(text)?.[0];
 }
 
-/**
- * What to do on this platform, as one sentence with the command in it.
- *
- * @param {ProgramName} name
- * @param {string} toolsDir
- */
-async function advice(name, toolsDir) {
+/** Returns what to do on this platform, as one sentence with the command in it. */
+async function findAdvice(name: ProgramName, toolsDir: string): Promise<string> {
   const { package: debianPackage, variable, module } = PROGRAMS[name];
   const orNameIt = `or set ${variable} to its path`;
   if (process.platform === 'darwin' && module === 'victoria-metrics')

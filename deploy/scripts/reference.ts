@@ -1,62 +1,67 @@
 /** The variables as documents: the table of README.md and the commented environment file, both from the schemas. */
 
-/**
- * @typedef {{ env: string, doc: string, default: string, defaultDoc?: string }} Variable
- * @typedef {{ collector: Readonly<Record<string, Variable>>, uploader: Readonly<Record<string, Variable>> }} Schemas
- */
+/** What the documents show of a variable. */
+interface DocumentedVariable {
+  /** Without the prefix. */
+  readonly env: string;
+  readonly doc: string;
+  readonly default: string;
+  /** Shown instead of the default if that depends on the machine. */
+  readonly defaultDoc?: string;
+}
+
+/** The variables of each program. */
+export interface VariableSchemas {
+  readonly collector: Readonly<Record<string, DocumentedVariable>>;
+  readonly uploader: Readonly<Record<string, DocumentedVariable>>;
+}
+
+interface ListedVariable extends DocumentedVariable {
+  readonly readBy: 'collector' | 'uploader' | 'both';
+}
 
 const PREFIX = 'THUGSHELLS_';
 const BEGIN = '<!-- variables: written by npm run docs -->';
 const END = '<!-- end of variables -->';
 
-/**
- * Every variable once, in the order of the schemas, with the programs that read it.
- *
- * @param {Schemas} schemas
- */
-function variablesOf({ collector, uploader }) {
-  const entries = new Map();
-  for (const [program, variables] of Object.entries({ collector, uploader })) {
-    for (const variable of Object.values(variables)) {
+/** Lists every variable once, in the order of the schemas, with the programs that read it. */
+function listVariables(schemas: VariableSchemas): ListedVariable[] {
+  const entries = new Map<string, ListedVariable>();
+  for (const program of ['collector', 'uploader'] as const) {
+    for (const variable of Object.values(schemas[program])) {
       const known = entries.get(variable.env);
-      entries.set(variable.env, known ? { ...known, of: 'both' } : { ...variable, of: program });
+      entries.set(variable.env, known ? { ...known, readBy: 'both' } : { ...variable, readBy: program });
     }
   }
   return [...entries.values()];
 }
 
-/**
- * @param {Schemas} schemas
- * @returns {string} a Markdown table
- */
-export function variableTable(schemas) {
-  const rows = variablesOf(schemas).map(
-    ({ env, doc, default: value, defaultDoc, of }) =>
-      `| \`${PREFIX}${env}\` | ${defaultDoc ?? `\`${value}\``} | ${of} | ${doc} |`,
+/** Returns a Markdown table of the variables. */
+export function variableTable(schemas: VariableSchemas): string {
+  const rows = listVariables(schemas).map(
+    ({ env, doc, default: value, defaultDoc, readBy }) =>
+      `| \`${PREFIX}${env}\` | ${defaultDoc ?? `\`${value}\``} | ${readBy} | ${doc} |`,
   );
   return ['| variable | default | read by | meaning |', '|---|---|---|---|', ...rows].join('\n');
 }
 
 /**
- * @param {string} readme
- * @param {Schemas} schemas
- * @returns {string} the same with its table of variables renewed
+ * Returns the README with its table of variables renewed.
+ *
+ * @throws Error if the README lacks the lines around the table
  */
-export function withVariableTable(readme, schemas) {
-  const [before, rest] = readme.split(BEGIN);
+export function withVariableTable(readme: string, schemas: VariableSchemas): string {
+  const [before = '', rest] = readme.split(BEGIN);
   const after = rest?.split(END)[1];
   if (after === undefined) throw new Error(`README.md lacks the lines ${BEGIN} and ${END}`);
   return `${before}${BEGIN}\n${variableTable(schemas)}\n${END}${after}`;
 }
 
-/**
- * @param {Schemas} schemas
- * @returns {string} an environment file for systemd, every variable commented out
- */
-export function environmentFile(schemas) {
-  const entries = variablesOf(schemas).map(
-    ({ env, doc, default: value, defaultDoc, of }) =>
-      `# ${doc}\n# Read by ${of === 'both' ? 'both programs' : `the ${of}`}; default: ${defaultDoc ?? value}\n#${PREFIX}${env}=${defaultDoc === undefined ? value : ''}\n`,
+/** Returns an environment file for systemd, every variable commented out. */
+export function environmentFile(schemas: VariableSchemas): string {
+  const entries = listVariables(schemas).map(
+    ({ env, doc, default: value, defaultDoc, readBy }) =>
+      `# ${doc}\n# Read by ${readBy === 'both' ? 'both programs' : `the ${readBy}`}; default: ${defaultDoc ?? value}\n#${PREFIX}${env}=${defaultDoc === undefined ? value : ''}\n`,
   );
   return [
     '# Configuration of both Thugshells programs; a line without # sets a variable.',

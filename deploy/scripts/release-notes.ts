@@ -1,4 +1,18 @@
-/** The version of a release, and what CHANGELOG.md says of it. Pure: texts in, texts out. */
+/** The version of a release, and its section of CHANGELOG.md. Pure: texts in, texts out. */
+
+/** What a release needs of a package.json. */
+export interface PackageManifest {
+  readonly name?: string;
+  readonly version?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+/** What has to agree with the version of a release. */
+export interface VersionSources {
+  readonly manifests: readonly { readonly file: string; readonly manifest: PackageManifest }[];
+  readonly lockfile: { readonly version?: string };
+  readonly changelog: string;
+}
 
 /** A definition of a reference link, `[0.2.0]: https://…`, as Keep a Changelog puts at the end of the file. */
 const LINK_DEFINITION = /^\[[^\]]+\]:\s/;
@@ -9,15 +23,15 @@ const BLOCK_START = /^\s*([-*+]\s|\d+[.)]\s|#|\||>|```)/;
  * Returns the version that a tag names: `v0.2.0` is 0.2.0. A tag of another form, such as v0.2.0-rc.1, names none:
  * Debian would sort that version after 0.2.0.
  */
-export function parseTag(tag) {
+export function parseTag(tag: string): string | undefined {
   return /^v((?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*))$/.exec(tag)?.[1];
 }
 
 /**
  * Joins the lines of each paragraph and list item: CHANGELOG.md is wrapped, and a release page shows each line break.
  */
-function unwrap(lines) {
-  const joined = [];
+function unwrap(lines: readonly string[]): string[] {
+  const joined: string[] = [];
   let isCode = false;
   for (const line of lines) {
     const isFence = line.trimStart().startsWith('```');
@@ -36,7 +50,7 @@ function unwrap(lines) {
 }
 
 /** Returns the section of a version in a changelog of the form of Keep a Changelog, or undefined when it has none or an empty one. */
-export function extractNotes(changelog, version) {
+export function extractNotes(changelog: string, version: string): string | undefined {
   const lines = changelog.split('\n');
   const start = lines.findIndex(
     (line) =>
@@ -60,15 +74,14 @@ export function extractNotes(changelog, version) {
 /**
  * Finds what does not agree with a version, each as a sentence with its remedy.
  *
- * @param {string} version such as 0.2.0
- * @param {{ manifests: { file: string, version?: string, dependencies?: object }[], lockfile: object, changelog: string }} sources
+ * @param version such as 0.2.0
  */
-export function findVersionProblems(version, { manifests, lockfile, changelog }) {
-  const problems = [];
+export function findVersionProblems(version: string, { manifests, lockfile, changelog }: VersionSources): string[] {
+  const problems: string[] = [];
   for (const { file, manifest } of manifests) {
     if (manifest.version !== version) problems.push(`${file} has version ${manifest.version}: set it to ${version}`);
     for (const { name } of manifests.map((other) => other.manifest)) {
-      const wanted = manifest.dependencies?.[name];
+      const wanted = name === undefined ? undefined : manifest.dependencies?.[name];
       if (wanted !== undefined && wanted !== version)
         problems.push(`${file} depends on ${name} ${wanted}: set it to ${version}`);
     }

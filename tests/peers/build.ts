@@ -22,10 +22,19 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 import { SetupError } from '../../deploy/scripts/runtime.mjs';
-import { builtFolder, PEER_MODULES, readBuilt, readPeerModule, RECORD, repositoryPeersDir } from '../../deploy/scripts/peer-modules.ts';
+import {
+  builtFolder,
+  PEER_MODULES,
+  readBuilt,
+  readPeerModule,
+  RECORD,
+  repositoryPeersDir,
+  type PeerModule,
+  type PeerName,
+} from '../../deploy/scripts/peer-modules.ts';
 
 /** The first that knows `tool` lines. */
-const OLDEST_GO = [1, 24];
+const OLDEST_GO = [1, 24] as const;
 const GET_GO = `install Go ${OLDEST_GO.join('.')} or later from https://go.dev/dl`;
 
 /** Where Go's own installer puts it, which need not be on the PATH. */
@@ -37,29 +46,48 @@ const NO_NETWORK =
 
 const UNFINISHED = /^building-(\d+)-/;
 
+/** Where to search for Go; by default this process's environment and Go's own folder. */
+interface GoSearch {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly goFolder?: string;
+}
+
+/** What a run of Go came to. */
+interface GoResult {
+  /** The exit code; null after a signal. */
+  readonly status: number | null;
+  readonly output: string;
+}
+
+export interface BuildPeersOptions {
+  readonly peersDir?: string;
+  readonly modulesFolder?: string;
+  /** Finds Go; called only if something is to be built. */
+  readonly go?: () => string;
+  readonly write?: (text: string) => void;
+}
+
 /**
- * Finds a Go that knows `tool` lines.
+ * Finds a Go that knows `tool` lines. Returns its path.
  *
- * @param {{ env?: Readonly<Record<string, string | undefined>>, goFolder?: string }} [where]
- * @returns {string} its path
  * @throws SetupError when there is none, or only an older one
  */
-export function findGo({ env = process.env, goFolder = GO_FOLDER } = {}) {
-  const folders = [...(env.PATH ?? '').split(delimiter).filter((folder) => folder !== ''), goFolder];
+export function findGo({ env = process.env, goFolder = GO_FOLDER }: GoSearch = {}): string {
+  const folders = [...(env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== ''), goFolder];
   const found = folders.map((folder) => join(folder, 'go')).filter(isExecutable);
-  if (found.length === 0) throw new SetupError(`cannot build peers: Go is not installed; ${GET_GO}`);
-  const versions = found.map((path) => ({ path, version: goVersion(path) }));
+  const versions = found.map((path) => ({ path, version: readGoVersion(path) }));
+  const [first] = versions;
+  if (first === undefined) throw new SetupError(`cannot build peers: Go is not installed; ${GET_GO}`);
   const usable = versions.find(
     ({ version: [major, minor] }) => major > OLDEST_GO[0] || (major === OLDEST_GO[0] && minor >= OLDEST_GO[1]),
   );
   if (usable !== undefined) return usable.path;
-  const [{ path, version }] = versions;
   throw new SetupError(
-    `cannot build peers: ${path} is Go ${version.join('.')}, which does not know tool lines in go.mod; ${GET_GO}`,
+    `cannot build peers: ${first.path} is Go ${first.version.join('.')}, which does not know tool lines in go.mod; ${GET_GO}`,
   );
 }
 
-function isExecutable(path) {
+function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return statSync(path).isFile();
@@ -68,15 +96,16 @@ function isExecutable(path) {
   }
 }
 
-/** Asked outside of any module: within one, Go may answer as the newer Go that the module asks for. */
-function goVersion(go) {
+/** Returns the version of a Go, read outside of any module: within one, Go may run the newer Go that the module names. */
+function readGoVersion(go: string): [major: number, minor: number] {
   const { stdout } = spawnSync(go, ['version'], { cwd: '/', encoding: 'utf8' });
-  const [, major, minor] = /go(\d+)\.(\d+)/.exec(stdout ?? '') ?? [];
+  // It is null for a file that cannot be run.
+  const [, major, minor] = /go(\d+)\.(\d+)/.exec(String(stdout)) ?? [];
   return [Number(major ?? 0), Number(minor ?? 0)];
 }
 
-/** What binaries depend on besides their version. */
-function fingerprint({ name, folder }) {
+/** Returns a hash of what binaries depend on besides their version. */
+function fingerprint({ name, folder }: PeerModule): string {
   const { tags } = PEER_MODULES[name];
   const texts = ['go.mod', 'go.sum'].map((file) => readFileSync(join(folder, file), 'utf8'));
   return createHash('sha256')
@@ -85,8 +114,8 @@ function fingerprint({ name, folder }) {
 }
 
 /** Removes what builds left that were interrupted, and other versions of a module. */
-function removeLeftovers(peersDir, module) {
-  const isRunning = (pid) => existsSync(`/proc/${pid}`);
+function removeLeftovers(peersDir: string, module: PeerModule): void {
+  const isRunning = (pid: string): boolean => existsSync(`/proc/${pid}`);
   for (const entry of readdirSync(peersDir)) {
     const builder = UNFINISHED.exec(entry)?.[1];
     const isUnfinished = builder !== undefined && !isRunning(builder);
@@ -95,8 +124,8 @@ function removeLeftovers(peersDir, module) {
   }
 }
 
-/** Runs `go build` for the tools of a module; resolves with what it printed when it ends. */
-async function goBuild(go, module, folder) {
+/** Runs `go build` for the tools of a module; resolves when it ends. */
+async function runGoBuild(go: string, module: PeerModule, folder: string): Promise<GoResult> {
   const { tags, versionFlag } = PEER_MODULES[module.name];
   const args = [
     'build',
@@ -113,15 +142,18 @@ async function goBuild(go, module, folder) {
   const env = { ...process.env, GOFLAGS: '-mod=readonly', GOWORK: 'off' };
   const child = spawn(go, args, { cwd: module.folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (output += part));
-  const status = await new Promise((resolve) => {
-    child.once('error', (error) => resolve((output += error.message)));
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => (output += part.toString()));
+  const status = await new Promise<number | null>((resolve) => {
+    child.once('error', (error) => {
+      output += error.message;
+      resolve(null);
+    });
     child.once('close', resolve);
   });
   return { status, output };
 }
 
-function failure({ name, version }, { status, output }) {
+function toSetupError({ name, version }: PeerModule, { status, output }: GoResult): SetupError {
   const lines = output
     .trim()
     .split('\n')
@@ -138,13 +170,13 @@ function failure({ name, version }, { status, output }) {
 }
 
 /** Builds a module beside its place, and renames it there. */
-async function buildPeer(go, module, peersDir) {
+async function buildPeer(go: string, module: PeerModule, peersDir: string): Promise<void> {
   mkdirSync(peersDir, { recursive: true });
   removeLeftovers(peersDir, module);
   const work = mkdtempSync(join(peersDir, `building-${process.pid}-`));
   try {
-    const result = await goBuild(go, module, work);
-    if (result.status !== 0) throw failure(module, result);
+    const result = await runGoBuild(go, module, work);
+    if (result.status !== 0) throw toSetupError(module, result);
     const sizes = Object.fromEntries(module.tools.map((tool) => [tool, statSync(join(work, tool)).size]));
     writeFileSync(join(work, RECORD), JSON.stringify({ fingerprint: fingerprint(module), sizes }));
     const folder = builtFolder(module, peersDir);
@@ -156,9 +188,8 @@ async function buildPeer(go, module, peersDir) {
 }
 
 /**
- * Builds every module that is stale, one line each.
+ * Builds every module that is stale, and reports one line each.
  *
- * @param {{ peersDir?: string, modulesFolder?: string, go?: () => string, write?: (text: string) => void }} [options]
  * @throws SetupError with the cause and what to do
  */
 export async function buildPeers({
@@ -166,8 +197,8 @@ export async function buildPeers({
   modulesFolder,
   go = findGo,
   write = (text) => process.stdout.write(text),
-} = {}) {
-  for (const name of Object.keys(PEER_MODULES)) {
+}: BuildPeersOptions = {}): Promise<void> {
+  for (const name of Object.keys(PEER_MODULES) as PeerName[]) {
     const module = readPeerModule(name, modulesFolder);
     write(`${name} ${module.version}: `);
     if (readBuilt(builtFolder(module, peersDir))?.fingerprint === fingerprint(module)) {

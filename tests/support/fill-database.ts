@@ -1,15 +1,32 @@
 import { prepareDatabase } from '../../shared/src/database/prepare.ts';
+import type { Logger } from '../../shared/src/logging/logger.ts';
 import { canonicalTags, seriesKey } from '../../shared/src/metrics/sample.ts';
 
-const quiet = { info() {}, warn() {}, error() {}, debug() {} };
+/** What a database is filled with. */
+export interface DatabaseFilling {
+  readonly samples: number;
+  readonly series: number;
+  readonly deviceId?: string;
+  /** So many of the oldest samples are delivered. */
+  readonly settled?: number;
+}
+
+const quiet: Logger = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  debug: () => undefined,
+  child: () => quiet,
+};
 
 /**
  * Makes a database as the collector leaves it, without the time that this would take: scrapes of all series, a second
  * apart, the last one now; half of the values are whole counters, half have a fraction. Returns how many samples it holds.
- *
- * @param {{ samples: number, series: number, deviceId?: string, settled?: number }} options settled: so many of the oldest are delivered
  */
-export function fillDatabase(path, { samples, series, deviceId = 'bench', settled = 0 }) {
+export function fillDatabase(
+  path: string,
+  { samples, series, deviceId = 'bench', settled = 0 }: DatabaseFilling,
+): number {
   const database = prepareDatabase(path, quiet);
   database.pragma('synchronous = OFF');
   const insertSeries = database.prepare(

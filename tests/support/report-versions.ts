@@ -2,22 +2,26 @@
 import { repositoryPeersDir } from '../../deploy/scripts/peer-modules.ts';
 import { findProgram, PROGRAMS, readVersion } from '../../deploy/scripts/programs.ts';
 
-/** Programs of which one version speaks for the others of its package. */
-const SHOWN = ['victoria-metrics', 'prometheus', 'node_exporter'];
+/** One program of each package: the others of a package have the same version. */
+const SHOWN = ['victoria-metrics', 'prometheus', 'node_exporter'] as const;
+
+/** The programs that tests run against. */
+export interface FoundVersions {
+  /** For the log. */
+  readonly line: string;
+  /** By program. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** Whether npm run peers built all of them. */
+  readonly arePeers: boolean;
+}
 
 const BEGIN = '<!-- tested versions: written by npm test and npm run test:generations -->';
 const END = '<!-- end of tested versions -->';
-const COLUMNS = ['today', 'debian'];
+const COLUMNS = ['today', 'debian'] as const;
 const HEAD = '| program | of today (`npm run peers`) | Debian 12 |\n|---|---|---|';
 
-/**
- * Finds the programs that tests run against.
- *
- * @param {Readonly<Record<string, string | undefined>>} env
- * @returns {Promise<{ line: string, versions: Record<string, string>, arePeers: boolean }>} a line for the log, the
- *   versions by program, and whether npm run peers built all of them
- */
-export async function findVersions(env) {
+/** Finds the programs that tests run against, and their versions. */
+export async function findVersions(env: Readonly<Record<string, string | undefined>>): Promise<FoundVersions> {
   const found = await Promise.all(
     SHOWN.map(async (name) => {
       const binary = await findProgram(name, { env });
@@ -34,16 +38,18 @@ export async function findVersions(env) {
 /**
  * Returns a document with these versions in a column of its table; the other column is left as it is.
  *
- * @param {string} text
- * @param {'today' | 'debian'} column
- * @param {Readonly<Record<string, string>>} versions
+ * @throws Error if the document lacks the lines around the table
  */
-export function withVersions(text, column, versions) {
-  const [before, rest] = text.split(BEGIN);
-  const [table, after] = rest?.split(END) ?? [];
+export function withVersions(
+  text: string,
+  column: (typeof COLUMNS)[number],
+  versions: Readonly<Record<string, string>>,
+): string {
+  const [before = '', rest] = text.split(BEGIN);
+  const [table = '', after] = rest?.split(END) ?? [];
   if (after === undefined) throw new Error(`the document lacks the lines ${BEGIN} and ${END}`);
-  const known = Object.fromEntries(
-    [...table.matchAll(/^\| (\S+) \| (\S*) \| (\S*) \|$/gm)].map(([, name, ...cells]) => [name, cells]),
+  const known: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+    [...table.matchAll(/^\| (\S+) \| (\S*) \| (\S*) \|$/gm)].map(([, name, ...cells]) => [name!, cells] as const),
   );
   const rows = Object.entries(versions).map(([name, version]) => {
     const cells = COLUMNS.map((each, index) => (each === column ? version : (known[name]?.[index] ?? '')));

@@ -6,18 +6,33 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 import { repositoryToolsDir } from '../../deploy/scripts/debian-package.ts';
-import { PROGRAMS } from '../../deploy/scripts/programs.ts';
+import { PROGRAMS, type ProgramName } from '../../deploy/scripts/programs.ts';
 
-/**
- * @typedef {object} Requirement
- * @property {string} package the Debian package
- * @property {readonly string[]} commands what the tests run of it; `a|b` if one of the two is enough
- * @property {string} [variable] names a file to use in place of the package
- * @property {readonly string[]} [proof] the package can be used unpacked: arguments with which its first command ends at once
- */
+/** A Debian package with commands that tests run. */
+export interface Requirement {
+  readonly package: string;
+  /** What the tests run of it; `a|b` if one of the two is enough. */
+  readonly commands: readonly string[];
+  /** Names a file to use in place of the package. */
+  readonly variable?: string;
+  /** The package can be used unpacked: arguments with which its first command ends at once. */
+  readonly proof?: readonly string[];
+}
+
+/** What a suite of tests needs. */
+export interface Suite {
+  readonly needsRoot: boolean;
+  readonly requirements: readonly Requirement[];
+}
+
+/** Where to search; by default this process's environment and the repository's var/tools. */
+interface CommandSearch {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly toolsDir?: string;
+}
 
 /** A Debian package with programs that programs.ts finds: tests of its generation need it, whatever npm run peers built. */
-function packageOf(name) {
+function packageOf(name: ProgramName): Requirement {
   const programs = Object.values(PROGRAMS).filter((program) => program.package === PROGRAMS[name].package);
   const { package: debianPackage, variable, versionFlag } = PROGRAMS[name];
   return {
@@ -28,11 +43,9 @@ function packageOf(name) {
   };
 }
 
-/** @type {Requirement} */
 const VICTORIA_METRICS = packageOf('victoria-metrics');
 const MOUNT = { package: 'mount', commands: ['mount', 'umount'] };
 
-/** @type {Readonly<Record<string, { readonly needsRoot: boolean, readonly requirements: readonly Requirement[] }>>} */
 export const SUITES = {
   test: {
     needsRoot: false,
@@ -95,20 +108,26 @@ export const SUITES = {
       { package: 'util-linux', commands: ['unshare'] },
     ],
   },
-};
+} satisfies Readonly<Record<string, Suite>>;
 
-/** Where a user who is not root has no folders of root's on the PATH, though what is in them may be run. */
+export type SuiteName = keyof typeof SUITES;
+
+/** Folders of root's, which are not on the PATH of other users, though they may run what is in them. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 /** Returns the PATH that the suite's tests are run with: this process's, root's folders, and packages that were unpacked. */
-export function searchPath(suite, { env = process.env, toolsDir = repositoryToolsDir } = {}) {
-  const unpackable = SUITES[suite].requirements.filter(({ proof }) => proof !== undefined);
+export function searchPath(
+  suite: SuiteName,
+  { env = process.env, toolsDir = repositoryToolsDir }: CommandSearch = {},
+): string {
+  const { requirements }: Suite = SUITES[suite];
+  const unpackable = requirements.filter(({ proof }) => proof !== undefined);
   const unpacked = unpackable.map((requirement) => join(toolsDir, requirement.package, 'usr', 'bin'));
   const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   return [...new Set([...folders, ...SYSTEM_FOLDERS, ...unpacked])].join(delimiter);
 }
 
-function isCommand(path) {
+function isCommand(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return statSync(path).isFile();
@@ -117,19 +136,14 @@ function isCommand(path) {
   }
 }
 
-/**
- * Finds what a suite needs and this machine lacks.
- *
- * @param {string} suite
- * @param {{ env?: Readonly<Record<string, string | undefined>>, toolsDir?: string }} [where]
- * @returns {Requirement[]} with those of their commands that are missing
- */
-export function missingRequirements(suite, where = {}) {
-  const { env = process.env } = where;
-  const folders = searchPath(suite, where).split(delimiter);
-  const isThere = (command) =>
+/** Finds what a suite needs and this machine lacks, with those of the commands that are missing. */
+export function missingRequirements(suite: SuiteName, search: CommandSearch = {}): Requirement[] {
+  const { env = process.env } = search;
+  const folders = searchPath(suite, search).split(delimiter);
+  const isThere = (command: string): boolean =>
     command.split('|').some((name) => folders.some((folder) => isCommand(join(folder, name))));
-  return SUITES[suite].requirements
+  const { requirements }: Suite = SUITES[suite];
+  return requirements
     .filter(({ variable }) => variable === undefined || !env[variable])
     .map((requirement) => ({ ...requirement, commands: requirement.commands.filter((command) => !isThere(command)) }))
     .filter(({ commands }) => commands.length > 0);

@@ -12,7 +12,7 @@ import {
   findBundledPackages,
   findMissing,
   selectShipped,
-  type Lockfile,
+  type NpmLockfile,
 } from '../../../deploy/scripts/sbom.ts';
 import { useTemporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -141,7 +141,7 @@ describe('SHA256SUMS', () => {
 });
 
 describe('SBOM', () => {
-  const lockfile = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as Lockfile;
+  const lockfile = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as NpmLockfile;
 
   test('by npm holds the runtime of both architectures and what the programs depend on, and nothing for other systems, for development or for building', () => {
     const { components, dependencies, metadata } = createSbom(root);
@@ -160,7 +160,7 @@ describe('SBOM', () => {
   });
 
   test('keeps what the programs need on Linux with glibc on x64 or arm64, even when a tool needs it too', () => {
-    const packages: Lockfile['packages'] = {
+    const packages: NpmLockfile['packages'] = {
       'node_modules/any': { version: '1.0.0' },
       'node_modules/arm64': { version: '1.0.0', os: 'linux', cpu: ['arm64'], libc: ['glibc'] },
       'node_modules/musl': { version: '1.0.0', os: ['linux'], cpu: ['x64'], libc: ['musl'] },

@@ -53,7 +53,7 @@ test('missing packages: none that has been unpacked', () => {
 describe('npm test: where Debian packages are missing', () => {
   /** Everything but OpenSSL is there; commands that are to be found are in one folder. */
   beforeEach(() => {
-    const commands = SUITES['test']!.requirements.flatMap((requirement) => requirement.commands);
+    const commands = SUITES['test'].requirements.flatMap((requirement) => requirement.commands);
     for (const name of commands.filter((each) => each !== 'openssl')) command(name.split('|')[0]!);
     command('dpkg');
   });
