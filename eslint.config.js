@@ -100,8 +100,8 @@ const uploaderBoundary = [notCollector];
 const collectorsBoundary = [
   ...collectorBoundary,
   {
-    regex: '^@thugshells/shared/(?!(metrics/(sample|series)|errors)\\.ts$)',
-    message: 'collectors know kernel/, samples, series and errors only',
+    regex: '^@thugshells/shared/(?!(metrics/(sample|series|collector-names)|errors)\\.ts$)',
+    message: 'collectors know kernel/, samples, series, collector names and errors only',
   },
   { regex: '^node:', message: 'the only adapter of the kernel is kernel/kernel-files.ts' },
 ];

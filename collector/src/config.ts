@@ -22,8 +22,8 @@ import {
   type ValueFormat,
 } from '@thugshells/shared/config/formats.ts';
 import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/config/variables.ts';
+import { COLLECTOR_NAMES, type CollectorName } from '@thugshells/shared/metrics/collector-names.ts';
 
-import { collectorNames, type CollectorName } from './collectors/table.ts';
 import { scrapeTargets } from './inputs/scrape-target-list.ts';
 
 /** A scrape more often than this would measure mostly itself. */
@@ -34,49 +34,38 @@ const sectorBytesFormat: ValueFormat<512 | 'sysfs'> = {
   parse: (given) => (given === '512' ? 512 : given === 'sysfs' ? 'sysfs' : undefined),
 };
 
-/** Sources that are nothing without a variable of their own. */
-const variableOf = { textfile: 'TEXTFILE_DIR', scrape: 'SCRAPE_TARGETS' } as const;
-type ForeignName = keyof typeof variableOf;
-const foreignNames = Object.keys(variableOf) as readonly ForeignName[];
-
-/** What COLLECTORS may name: the collectors of the kernel, what the programs tell of themselves, and what others tell. */
-export type SourceName = CollectorName | 'self' | ForeignName;
-export const sourceNames: readonly SourceName[] = [...collectorNames, 'self', ...foreignNames];
-
-/** Whether a source has what it needs. */
-function isGiven(name: SourceName, environment: Environment): boolean {
-  return (
-    !Object.hasOwn(variableOf, name) || (environment[PREFIX + variableOf[name as ForeignName]] ?? '').trim() !== ''
-  );
-}
-
-/** How often each collector runs where nothing else is said: what changes quickly is read more often. */
-const defaultIntervals: Readonly<Record<SourceName, string>> = {
-  cpu: '10s',
-  memory: '30s',
-  disk: '30s',
-  network: '10s',
-  temperature: '30s',
-  load: '30s',
-  filesystem: '30s',
-  pressure: '30s',
-  self: '60s',
-  textfile: '30s',
-  scrape: '30s',
+/** Collectors that run only if a variable of their own is set. */
+const requiredVariables: { readonly [Name in CollectorName]?: string } = {
+  textfile: 'TEXTFILE_DIR',
+  scrape: 'SCRAPE_TARGETS',
 };
 
-function intervalVariables() {
-  const entries = sourceNames.map((name): [string, Variable<number>] => [
+/** Whether a collector has the variable that it needs. */
+function isConfigured(name: CollectorName, environment: Environment): boolean {
+  const variable = requiredVariables[name];
+  return variable === undefined || (environment[PREFIX + variable] ?? '').trim() !== '';
+}
+
+const DEFAULT_INTERVAL = '30s';
+/** What changes quickly is scraped more often. */
+const otherDefaultIntervals: { readonly [Name in CollectorName]?: string } = {
+  cpu: '10s',
+  network: '10s',
+  self: '60s',
+};
+
+function createIntervalVariables() {
+  const entries = COLLECTOR_NAMES.map((name): [string, Variable<number>] => [
     `${name}IntervalMs`,
     {
       env: `${name.toUpperCase()}_INTERVAL`,
       doc: `Time between two scrapes of the collector ${name}.`,
-      default: defaultIntervals[name],
+      default: otherDefaultIntervals[name] ?? DEFAULT_INTERVAL,
       inheritsFrom: 'INTERVAL',
       format: intervalFormat,
     },
   ]);
-  return Object.fromEntries(entries) as Readonly<Record<`${SourceName}IntervalMs`, Variable<number>>>;
+  return Object.fromEntries(entries) as Readonly<Record<`${CollectorName}IntervalMs`, Variable<number>>>;
 }
 
 /** Every variable that the collector reads. */
@@ -86,9 +75,9 @@ export function collectorVariables(environment: Environment, hostName: string, p
     collectors: {
       env: 'COLLECTORS',
       doc: 'Collectors that run.',
-      default: sourceNames.filter((name) => isGiven(name, environment)).join(' '),
-      defaultDoc: `\`${[...collectorNames, 'self'].join(' ')}\`; \`textfile\` and \`scrape\` where their variable is set`,
-      format: wordsOf(sourceNames),
+      default: COLLECTOR_NAMES.filter((name) => isConfigured(name, environment)).join(' '),
+      defaultDoc: `\`${COLLECTOR_NAMES.filter((name) => isConfigured(name, {})).join(' ')}\`; \`textfile\` and \`scrape\` where their variable is set`,
+      format: wordsOf(COLLECTOR_NAMES),
     },
     interval: {
       env: 'INTERVAL',
@@ -100,7 +89,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
         parse: (given: string) => (given === '' ? 0 : intervalFormat.parse(given)),
       },
     },
-    ...intervalVariables(),
+    ...createIntervalVariables(),
     procRoot: { env: 'PROC_ROOT', doc: 'Where the proc file system is mounted.', default: '/proc', format: text },
     sysRoot: { env: 'SYS_ROOT', doc: 'Where the sysfs is mounted.', default: '/sys', format: text },
     kernel: {
@@ -240,10 +229,10 @@ export type CollectorConfig = ConfigOf<ReturnType<typeof collectorVariables>>;
  */
 export function loadCollectorConfig(environment: Environment): LoadedConfig<ReturnType<typeof collectorVariables>> {
   const loaded = loadConfig(collectorVariables(environment, hostname(), process.platform), environment, VARIABLE_NAMES);
-  const lacking = foreignNames.filter((name) => loaded.values.collectors.includes(name) && !isGiven(name, environment));
+  const lacking = loaded.values.collectors.filter((name) => !isConfigured(name, environment));
   if (lacking.length > 0) {
     throw badConfiguration(
-      lacking.map((name) => `${PREFIX}COLLECTORS names ${name}, and ${PREFIX}${variableOf[name]} is not set`),
+      lacking.map((name) => `${PREFIX}COLLECTORS names ${name}, and ${PREFIX}${requiredVariables[name]} is not set`),
     );
   }
   return loaded;

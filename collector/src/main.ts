@@ -13,8 +13,9 @@ import { processLogger, runCommand, runService, type CommandResult } from '@thug
 import { programRoot } from '@thugshells/shared/program-root.ts';
 import { notifier } from '@thugshells/shared/process/systemd.ts';
 import { builtAtMs, version } from '@thugshells/shared/process/version.ts';
+import type { KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
 
-import { COLLECTORS, type CollectorName } from './collectors/table.ts';
+import { COLLECTORS } from './collectors/table.ts';
 import { loadCollectorConfig, type CollectorConfig } from './config.ts';
 import { ExpositionConverter } from './inputs/exposition-converter.ts';
 import { KernelFiles, requireProcRoot, type KernelSource } from './kernel/kernel-files.ts';
@@ -39,9 +40,9 @@ function kernelOf(config: CollectorConfig): KernelSource {
 
 function collectorsOf(config: CollectorConfig, kernel: KernelSource, client: ScrapeClient): ScheduledCollector[] {
   const ofKernel = config.collectors
-    .filter((name): name is CollectorName => Object.hasOwn(COLLECTORS, name))
+    .filter((name): name is KernelCollectorName => Object.hasOwn(COLLECTORS, name))
     .map((name) => ({
-      collector: COLLECTORS[name]({ kernel, options: config, build: version() }),
+      collector: COLLECTORS[name].create({ kernel, options: config, build: version() }),
       intervalMs: config[`${name}IntervalMs`],
     }));
   return [...ofKernel, ...textfileOf(config), ...scrapesOf(config, client)];

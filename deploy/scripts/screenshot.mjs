@@ -15,7 +15,8 @@ import { prepare, root } from './prepare.mjs';
 
 await prepare();
 const { chromium } = await import('playwright-core');
-const { COLLECTORS, collectorNames } = await import('../../collector/src/collectors/table.ts');
+const { COLLECTORS } = await import('../../collector/src/collectors/table.ts');
+const { KERNEL_COLLECTOR_NAMES } = await import('../../shared/src/metrics/collector-names.ts');
 const { loadCollectorConfig } = await import('../../collector/src/config.ts');
 const { SimulatedKernel } = await import('../../collector/src/kernel/simulated-kernel.ts');
 const { Store } = await import('../../collector/src/store/store.ts');
@@ -55,7 +56,9 @@ async function makeHour() {
   });
   store.open();
   const kernel = new SimulatedKernel({ elapsedMs: () => passedMs });
-  const collectors = collectorNames.map((name) => COLLECTORS[name]({ kernel, options: config, build: '' }));
+  const collectors = KERNEL_COLLECTOR_NAMES.map((name) =>
+    COLLECTORS[name].create({ kernel, options: config, build: '' }),
+  );
   for (; passedMs < HOUR_MS; passedMs += INTERVAL_MS) {
     const at = { wallMs: clock.now(), monotonicMs: passedMs, sinceBootMs: clock.sinceBoot() };
     for (const collector of collectors) {

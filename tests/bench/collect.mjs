@@ -122,7 +122,7 @@ async function measure(kernel) {
   const { values: config } = loadCollectorConfig({});
   const collectors = config.collectors
     .filter((name) => name in COLLECTORS)
-    .map((name) => COLLECTORS[name]({ kernel, options: config, build: 'bench' }));
+    .map((name) => COLLECTORS[name].create({ kernel, options: config, build: 'bench' }));
   const limit = new SeriesLimit({ perCollector: config.collectorMaxSeries, total: config.maxSeries });
   const cpuMs = [];
   const wallMs = [];

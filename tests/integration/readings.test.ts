@@ -4,9 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { COLLECTORS, type CollectorName } from '../../collector/src/collectors/table.ts';
+import { COLLECTORS } from '../../collector/src/collectors/table.ts';
 import { KernelFiles } from '../../collector/src/kernel/kernel-files.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import type { KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
 
 /** The collectors on this machine's own kernel, each figure against a reading that shares no code with them. */
 
@@ -19,9 +20,9 @@ const everything = {
   diskSectorBytes: 512,
 } as const;
 
-function collectorOf(name: CollectorName) {
+function collectorOf(name: KernelCollectorName) {
   const kernel = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys' });
-  return COLLECTORS[name]({ kernel, options: everything });
+  return COLLECTORS[name].create({ kernel, options: everything });
 }
 
 function valueOf(readings: readonly Reading[], name: string, labels: Record<string, string> = {}): number {
@@ -89,7 +90,7 @@ test('the memory figures agree with free -b taken at the same moment within 1 % 
 describe('counters equal the kernel’s', () => {
   /** Columns after the name, as Documentation/admin-guide/iostats.rst and net/core/net-procfs.c order them. */
   const cases: {
-    readonly collector: CollectorName;
+    readonly collector: KernelCollectorName;
     readonly label: string;
     readonly counters: () => Map<string, number[]>;
     readonly columns: Readonly<Record<string, readonly [column: number, factor: number]>>;

@@ -1,10 +1,10 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
 import { createMalformedError, type KernelSource } from '../kernel/kernel-files.ts';
 import { CounterIncreases, type Counters } from './parsing/counter-increases.ts';
-import { CpuFrequency } from './readers/cpu-frequency.ts';
+import { CpuFrequency, FREQUENCY_SERIES } from './readers/cpu-frequency.ts';
 import {
   parseDecimals,
   EqualFieldCounts,
@@ -14,7 +14,7 @@ import {
   quote,
 } from './parsing/kernel-text.ts';
 import { readEach } from './readers/partial-result.ts';
-import { Throttling } from './readers/throttling.ts';
+import { Throttling, THROTTLING_SERIES } from './readers/throttling.ts';
 
 const usagePercent = declareSeries({
   name: 'cpu.usage_percent',
@@ -28,6 +28,13 @@ const modePercent = declareSeries({
   unit: 'percent',
   help: 'Share of the time of all cores since the last scrape, by mode; guests are in user and nice.',
 });
+
+export const CPU_SERIES: readonly SeriesDeclaration[] = [
+  usagePercent,
+  modePercent,
+  ...FREQUENCY_SERIES,
+  ...THROTTLING_SERIES,
+];
 
 const PATH = '/proc/stat';
 /**

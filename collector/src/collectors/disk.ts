@@ -1,5 +1,5 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries, type SeriesUnit } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration, type SeriesUnit } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector, Scrape } from './collector.ts';
 import { readOptional, type KernelSource } from '../kernel/kernel-files.ts';
@@ -14,7 +14,7 @@ import {
 import { parseSizeFile } from './parsing/kernel-text.ts';
 import { createNameFilter, type NameRules } from './parsing/name-filter.ts';
 import { readEach } from './readers/partial-result.ts';
-import { readWear } from './readers/wear.ts';
+import { readWear, WEAR_SERIES } from './readers/wear.ts';
 
 const total = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'counter', unit, help });
 const rate = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'gauge', unit, help });
@@ -46,6 +46,12 @@ const queuedSeconds = total(
 );
 type Quantity = keyof typeof SERIES;
 const QUANTITIES = Object.keys(SERIES) as Quantity[];
+export const DISK_SERIES: readonly SeriesDeclaration[] = [
+  ...Object.values(SERIES).flat(),
+  busySeconds,
+  queuedSeconds,
+  ...WEAR_SERIES,
+];
 
 /** Which block devices to report, and how large a sector is: 512 bytes, or each device's block size in sysfs. */
 export interface DiskOptions extends NameRules {

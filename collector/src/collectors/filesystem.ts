@@ -1,6 +1,6 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
 import type { KernelSource, FileSystemSpace } from '../kernel/kernel-files.ts';
@@ -43,6 +43,14 @@ const unreadable = declareSeries({
   unit: 'none',
   help: '1 while a mounted file system hangs or does not tell its space; not there while it does.',
 });
+export const FILESYSTEM_SERIES: readonly SeriesDeclaration[] = [
+  sizeBytes,
+  availableBytes,
+  files,
+  filesFree,
+  readonly,
+  unreadable,
+];
 
 /**
  * The space of real file systems. One that hangs or fails is left out alone, with `filesystem.unreadable` in its place.

@@ -1,12 +1,12 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
-import { readActivity } from './readers/activity.ts';
+import { ACTIVITY_SERIES, readActivity } from './readers/activity.ts';
 import { splitFields, createLineError, parseSingleLine, quote } from './parsing/kernel-text.ts';
 import { readEach } from './readers/partial-result.ts';
-import { createInfoReaders } from './readers/system-info.ts';
+import { createInfoReaders, INFO_SERIES } from './readers/system-info.ts';
 
 const average = (name: string, minutes: string) =>
   declareSeries({
@@ -28,6 +28,7 @@ const uptime = declareSeries({
   unit: 'seconds',
   help: 'Time since the kernel was booted, also while it was suspended.',
 });
+export const LOAD_SERIES: readonly SeriesDeclaration[] = [...AVERAGES, uptime, ...ACTIVITY_SERIES, ...INFO_SERIES];
 
 const LOADAVG = '/proc/loadavg';
 const UPTIME = '/proc/uptime';

@@ -1,5 +1,5 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
 import { createMalformedError, type KernelSource } from '../kernel/kernel-files.ts';
@@ -12,6 +12,7 @@ const SERIES = {
   swapUsedBytes: bytes('memory.swap_used_bytes', 'Swap space in use.'),
 } as const;
 type MemoryAmount = keyof typeof SERIES;
+export const MEMORY_SERIES: readonly SeriesDeclaration[] = Object.values(SERIES);
 
 const PATH = '/proc/meminfo';
 const MEMINFO_NAMES = ['MemTotal', 'MemAvailable', 'MemFree', 'Buffers', 'Cached', 'SwapTotal', 'SwapFree'] as const;

@@ -1,5 +1,5 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries, type SeriesUnit } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration, type SeriesUnit } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
 import { createMalformedError, type KernelSource } from '../kernel/kernel-files.ts';
@@ -33,6 +33,7 @@ const interfacesDropped = counter(
   'none',
   'Times that an interface began to go unreported because NETWORK_MAX_INTERFACES others were being reported.',
 );
+export const NETWORK_SERIES: readonly SeriesDeclaration[] = [...SERIES.map(([, series]) => series), interfacesDropped];
 
 const PATH = '/proc/net/dev';
 const COLUMNS = 16;

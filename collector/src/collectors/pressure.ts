@@ -1,5 +1,5 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
 import { createMalformedError, type KernelSource } from '../kernel/kernel-files.ts';
@@ -11,6 +11,7 @@ const stalledSeconds = declareSeries({
   unit: 'seconds',
   help: 'Time in which some, or all (full), of the tasks that had something to do waited for the resource.',
 });
+export const PRESSURE_SERIES: readonly SeriesDeclaration[] = [stalledSeconds];
 
 const RESOURCES = ['cpu', 'memory', 'io'] as const;
 type Resource = (typeof RESOURCES)[number];

@@ -1,15 +1,18 @@
+import type { KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
+import type { SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
+
 import type { Collector } from './collector.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
-import { CpuCollector } from './cpu.ts';
-import { DiskCollector, type DiskOptions } from './disk.ts';
-import { FilesystemCollector } from './filesystem.ts';
-import { LoadCollector } from './load.ts';
-import { MemoryCollector } from './memory.ts';
-import { NetworkCollector, type NetworkOptions } from './network.ts';
-import { PressureCollector } from './pressure.ts';
-import { TemperatureCollector } from './temperature.ts';
+import { CPU_SERIES, CpuCollector } from './cpu.ts';
+import { DISK_SERIES, DiskCollector, type DiskOptions } from './disk.ts';
+import { FILESYSTEM_SERIES, FilesystemCollector } from './filesystem.ts';
+import { LOAD_SERIES, LoadCollector } from './load.ts';
+import { MEMORY_SERIES, MemoryCollector } from './memory.ts';
+import { NETWORK_SERIES, NetworkCollector, type NetworkOptions } from './network.ts';
+import { PRESSURE_SERIES, PressureCollector } from './pressure.ts';
+import { TEMPERATURE_SERIES, TemperatureCollector } from './temperature.ts';
 
-/** What the configuration says to collectors; every list holds regular expressions that must match a whole name. */
+/** Options of collectors, from the configuration. Each list holds regular expressions that must match a whole name. */
 export interface CollectorOptions {
   /** Empty: every interface. */
   readonly networkInclude: NetworkOptions['include'];
@@ -23,41 +26,50 @@ export interface CollectorOptions {
   readonly diskSectorBytes: DiskOptions['sectorBytes'];
 }
 
-/** What a collector is made from. */
+/** What a collector is created from. */
 export interface CollectorParts {
   readonly kernel: KernelSource;
   readonly options: CollectorOptions;
-  /** Version of this program, told as a series. */
+  /** Version of this program, returned as the series `collector.build`. */
   readonly build?: string;
 }
 
-/** Makes one collector; throws AgentError BAD_CONFIGURATION for options that cannot be used. */
-export type CollectorFactory = (parts: CollectorParts) => Collector;
-
-/** What a collector is enabled by, and its label `collector`. */
-export type CollectorName = 'cpu' | 'memory' | 'disk' | 'network' | 'temperature' | 'load' | 'filesystem' | 'pressure';
+/** What the table knows of a collector. */
+export interface CollectorEntry<Name extends KernelCollectorName> {
+  /** Every series that the collector ever returns. Their names are refused to series of text files and targets. */
+  readonly series: readonly SeriesDeclaration[];
+  /**
+   * Creates the collector.
+   *
+   * @throws AgentError BAD_CONFIGURATION for options that are no regular expressions
+   */
+  readonly create: (parts: CollectorParts) => Collector & { readonly name: Name };
+}
 
 /** Every collector that reads the kernel. */
-export const COLLECTORS: Readonly<Record<CollectorName, CollectorFactory>> = {
-  cpu: ({ kernel }) => new CpuCollector(kernel),
-  memory: ({ kernel }) => new MemoryCollector(kernel),
-  disk: ({ kernel, options }) =>
-    new DiskCollector(kernel, {
-      include: options.diskInclude,
-      exclude: options.diskExclude,
-      sectorBytes: options.diskSectorBytes,
-    }),
-  network: ({ kernel, options }) =>
-    new NetworkCollector(kernel, {
-      include: options.networkInclude,
-      exclude: options.networkExclude,
-      maxInterfaces: options.networkMaxInterfaces,
-    }),
-  temperature: ({ kernel }) => new TemperatureCollector(kernel),
-  load: ({ kernel, build }) => new LoadCollector(kernel, build),
-  filesystem: ({ kernel }) => new FilesystemCollector(kernel),
-  pressure: ({ kernel }) => new PressureCollector(kernel),
+export const COLLECTORS: { readonly [Name in KernelCollectorName]: CollectorEntry<Name> } = {
+  cpu: { series: CPU_SERIES, create: ({ kernel }) => new CpuCollector(kernel) },
+  memory: { series: MEMORY_SERIES, create: ({ kernel }) => new MemoryCollector(kernel) },
+  disk: {
+    series: DISK_SERIES,
+    create: ({ kernel, options }) =>
+      new DiskCollector(kernel, {
+        include: options.diskInclude,
+        exclude: options.diskExclude,
+        sectorBytes: options.diskSectorBytes,
+      }),
+  },
+  network: {
+    series: NETWORK_SERIES,
+    create: ({ kernel, options }) =>
+      new NetworkCollector(kernel, {
+        include: options.networkInclude,
+        exclude: options.networkExclude,
+        maxInterfaces: options.networkMaxInterfaces,
+      }),
+  },
+  temperature: { series: TEMPERATURE_SERIES, create: ({ kernel }) => new TemperatureCollector(kernel) },
+  load: { series: LOAD_SERIES, create: ({ kernel, build }) => new LoadCollector(kernel, build) },
+  filesystem: { series: FILESYSTEM_SERIES, create: ({ kernel }) => new FilesystemCollector(kernel) },
+  pressure: { series: PRESSURE_SERIES, create: ({ kernel }) => new PressureCollector(kernel) },
 };
-
-/** The names in COLLECTORS, in its order. */
-export const collectorNames = Object.keys(COLLECTORS) as readonly CollectorName[];

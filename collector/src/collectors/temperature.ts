@@ -1,10 +1,10 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
-import { Cooling } from './readers/cooling.ts';
+import { Cooling, COOLING_SERIES } from './readers/cooling.ts';
 import { createLineError, parseSingleLine, quote } from './parsing/kernel-text.ts';
 import { readEach } from './readers/partial-result.ts';
 import { findSensors, listSensorDirectories, type Sensor } from './readers/sensors.ts';
@@ -15,6 +15,7 @@ const temperatureCelsius = declareSeries({
   unit: 'celsius',
   help: 'Temperature of a thermal zone or hardware sensor of the board.',
 });
+export const TEMPERATURE_SERIES: readonly SeriesDeclaration[] = [temperatureCelsius, ...COOLING_SERIES];
 
 /** Absolute zero in thousandths of a degree; the kernel itself writes -274000 for "not known" (THERMAL_TEMP_INVALID). */
 const ABSOLUTE_ZERO = -273_150;

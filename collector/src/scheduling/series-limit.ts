@@ -1,5 +1,5 @@
+import { collectorSeries } from '@thugshells/shared/metrics/agent-series.ts';
 import { canonicalTags, type Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
 /** How many series may be stored in an hour. */
 export interface SeriesLimitOptions {
@@ -18,13 +18,6 @@ export interface LimitedReadings {
   /** The first series that this collector ever lost, as one sentence; once only. */
   readonly notice?: string;
 }
-
-const dropped = declareSeries({
-  name: 'collector.series_dropped_total',
-  kind: 'counter',
-  unit: 'none',
-  help: 'Times that a series of the collector began to be left out because there are too many; not there before the first.',
-});
 
 /** A series keeps its place for this long after its last reading: names that change with each reboot of a modem add up. */
 const PLACE_HELD_MS = 3_600_000;
@@ -82,7 +75,7 @@ export class SeriesLimit {
     const begun = [...waiting.keys()].filter((series) => !before?.waiting.has(series)).length;
     const total = (before?.total ?? 0) + begun;
     this.#losses.set(collector, { total, waiting: new Set(waiting.keys()) });
-    const readings = [...admitted, { series: dropped, labels: { collector }, value: total }];
+    const readings = [...admitted, { series: collectorSeries.seriesDropped, labels: { collector }, value: total }];
     const refusals = [...waiting.values()].map(({ series }) => `${series.name}: ${obstacle}`);
     if (before !== undefined) return { readings, refusals };
     const named = [...waiting.keys()].slice(0, NAMED).join(', ');

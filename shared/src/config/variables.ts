@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { COLLECTOR_NAMES } from '../metrics/collector-names.ts';
 import type { Environment, Variable } from './load-config.ts';
 import { oneOf, text } from './formats.ts';
 
@@ -41,21 +42,6 @@ export function sharedVariables(environment: Environment, hostName: string) {
     },
   } satisfies Record<string, Variable<unknown>>;
 }
-
-/** Collectors that the contract names; each has an interval variable of its own. */
-export const COLLECTOR_NAMES = [
-  'cpu',
-  'memory',
-  'disk',
-  'network',
-  'temperature',
-  'load',
-  'filesystem',
-  'pressure',
-  'self',
-  'textfile',
-  'scrape',
-] as const;
 
 /**
  * Every variable name of both programs, without prefix. The programs share one environment file and must not

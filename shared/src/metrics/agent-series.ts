@@ -20,6 +20,12 @@ export const collectorSeries = {
     unit: 'seconds',
     help: 'Duration of one scrape.',
   }),
+  seriesDropped: declareSeries({
+    name: 'collector.series_dropped_total',
+    kind: 'counter',
+    unit: 'none',
+    help: 'Times that a series of the collector began to be left out because there are too many; not there before the first.',
+  }),
 } as const;
 
 /** What the uploader counts of itself; its counters begin at 0 with its process. */

@@ -2,14 +2,10 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writ
 import { dirname, join } from 'node:path';
 
 import { AgentError } from '@thugshells/shared/errors.ts';
+import { KERNEL_COLLECTOR_NAMES, type KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
 
 import type { Collector } from '../../../collector/src/collectors/collector.ts';
-import {
-  COLLECTORS,
-  collectorNames,
-  type CollectorName,
-  type CollectorOptions,
-} from '../../../collector/src/collectors/table.ts';
+import { COLLECTORS, type CollectorOptions } from '../../../collector/src/collectors/table.ts';
 import { extractReadings } from '../../../collector/src/collectors/readers/partial-result.ts';
 import type { KernelSource } from '../../../collector/src/kernel/kernel-files.ts';
 import { indexByIdentity, RecordedKernel, findRecording } from './text-kernel.ts';
@@ -44,7 +40,7 @@ export interface CollectorOutcome {
   /** Empty where nothing was at fault. */
   readonly failure: string;
 }
-export type OutcomesByCollector = Readonly<Record<CollectorName, CollectorOutcome>>;
+export type OutcomesByCollector = Readonly<Record<KernelCollectorName, CollectorOutcome>>;
 
 /** A folder with a board that has something for every source of every collector, for a test to damage. */
 export class CorruptibleDevice {
@@ -106,7 +102,9 @@ export class CorruptibleDevice {
       sysEntries: (path) => kernel.sysEntries(path),
       statfs: (path, kind) => kernel.statfs(path, kind),
     };
-    const collectors = collectorNames.map((name) => COLLECTORS[name]({ kernel: door, options: OPTIONS }));
+    const collectors = KERNEL_COLLECTOR_NAMES.map((name) =>
+      COLLECTORS[name].create({ kernel: door, options: OPTIONS }),
+    );
     for (const collector of collectors) await collectOutcome(collector, 0);
     kernel = new RecordedKernel('-later', 'x86-board', this.folder);
     const outcomes: [string, CollectorOutcome][] = [];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { KERNEL_COLLECTOR_NAMES } from '@thugshells/shared/metrics/collector-names.ts';
 
 import { collectorVariables, loadCollectorConfig } from '../../../collector/src/config.ts';
-import { collectorNames } from '../../../collector/src/collectors/table.ts';
 import { loadConfig } from '../../../shared/src/config/load-config.ts';
 import { VARIABLE_NAMES } from '../../../shared/src/config/variables.ts';
 
@@ -16,7 +16,7 @@ test('the defaults are those of the contract', () => {
     dbPath: 'var/metrics.db',
     logLevel: 'info',
     logFormat: 'auto',
-    collectors: [...collectorNames, 'self'],
+    collectors: [...KERNEL_COLLECTOR_NAMES, 'self'],
     cpuIntervalMs: 10_000,
     networkIntervalMs: 10_000,
     memoryIntervalMs: 30_000,

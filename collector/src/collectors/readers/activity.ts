@@ -1,5 +1,5 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { KernelSource } from '../../kernel/kernel-files.ts';
 import { parseDecimals, splitFields, splitLines, createLineError } from '../parsing/kernel-text.ts';
@@ -15,6 +15,7 @@ const SERIES = new Map([
   ['procs_running', gauge('system.processes_running', 'Tasks that run or could run.')],
   ['procs_blocked', gauge('system.processes_blocked', 'Tasks that wait for a disk.')],
 ]);
+export const ACTIVITY_SERIES: readonly SeriesDeclaration[] = [...SERIES.values()];
 
 const PATH = '/proc/stat';
 

@@ -1,6 +1,6 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { KernelSource } from '../../kernel/kernel-files.ts';
 import { compareByNumber, parseNumberFile } from '../parsing/kernel-text.ts';
@@ -18,6 +18,7 @@ const highestState = declareSeries({
   unit: 'none',
   help: 'The highest state of the cooling device.',
 });
+export const COOLING_SERIES: readonly SeriesDeclaration[] = [state, highestState];
 
 const DIRECTORY = 'class/thermal';
 

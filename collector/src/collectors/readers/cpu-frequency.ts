@@ -1,5 +1,5 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import { readOptional, type KernelSource } from '../../kernel/kernel-files.ts';
 import { compareByNumber, parseNumberFile } from '../parsing/kernel-text.ts';
@@ -15,6 +15,7 @@ const limit = hertz(
   'Highest clock that the policy may choose now; lower than the maximum while the board cools down.',
 );
 const maximum = hertz('cpu.frequency_max_hertz', 'Highest clock of the cores of the policy.');
+export const FREQUENCY_SERIES: readonly SeriesDeclaration[] = [current, limit, maximum];
 
 /** By policy: cores of a cluster have one clock (Documentation/admin-guide/pm/cpufreq.rst). */
 const DIRECTORY = 'devices/system/cpu/cpufreq';

@@ -1,5 +1,5 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { KernelSource } from '../../kernel/kernel-files.ts';
 import { createLineError, parseSingleLine, quote } from '../parsing/kernel-text.ts';
@@ -15,6 +15,7 @@ const FACTS = [
   [text('system.kernel', 'Release of the kernel, as uname -r.'), 'sys/kernel/osrelease', /^[!-~]{1,64}$/],
 ] as const;
 const collectorBuild = text('collector.build', 'Version of this program.');
+export const INFO_SERIES: readonly SeriesDeclaration[] = [...FACTS.map(([series]) => series), collectorBuild];
 
 /** Texts that identify what runs; exported as `<name>_info{value="…"} 1`. */
 export function createInfoReaders(kernel: KernelSource, build: string | undefined): SourceReader[] {

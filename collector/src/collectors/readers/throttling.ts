@@ -31,6 +31,12 @@ const throttledSinceBoot = declareSeries({
   unit: 'none',
   help: '1 if the firmware of a Raspberry Pi has held the processor back for the reason since the board was booted.',
 });
+export const THROTTLING_SERIES: readonly SeriesDeclaration[] = [
+  coreThrottles,
+  packageThrottles,
+  throttled,
+  throttledSinceBoot,
+];
 
 const CPUS = 'devices/system/cpu';
 /** Of the Raspberry Pi's own kernel; what `vcgencmd get_throttled` prints, in hex: bits 0 to 3 now, 16 to 19 since boot. */

@@ -1,5 +1,5 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { KernelSource } from '../../kernel/kernel-files.ts';
 import { parseHexFile } from '../parsing/kernel-text.ts';
@@ -17,6 +17,7 @@ const preEolState = declareSeries({
   unit: 'none',
   help: 'Spare blocks of an eMMC: 1 normal, 2 more than 80 % used, 3 more than 90 % used.',
 });
+export const WEAR_SERIES: readonly SeriesDeclaration[] = [lifeTime, preEolState];
 
 /** Of a card itself, not of its boot and replay-protected areas, which are block devices of their own. */
 const card = /^mmcblk[0-9]+$/;

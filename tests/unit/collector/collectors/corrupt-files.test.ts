@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { KERNEL_COLLECTOR_NAMES, type KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
 
-import { collectorNames, type CollectorName } from '../../../../collector/src/collectors/table.ts';
 import {
   CorruptibleDevice,
   type CollectorOutcome,
@@ -32,7 +32,7 @@ afterEach(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Who reads a file. */
-const READERS: readonly (readonly [pattern: RegExp, reader: CollectorName])[] = [
+const READERS: readonly (readonly [pattern: RegExp, reader: KernelCollectorName])[] = [
   [/^proc-later\/stat$|\/cpufreq\/|\/thermal_throttle\/|\/topology\/|soc:firmware/, 'cpu'],
   [/^proc-later\/meminfo$/, 'memory'],
   [/^proc-later\/diskstats$|^sys\/block\//, 'disk'],
@@ -93,26 +93,26 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
   'cannot be read': { doTo: (file) => board.makeUnreadable(file) },
 };
 
-function readerOf(file: string): CollectorName {
+function readerOf(file: string): KernelCollectorName {
   const readers = READERS.filter(([pattern]) => pattern.test(file)).map(([, reader]) => reader);
   expect([file, readers]).toEqual([file, [expect.any(String)]]);
-  return readers[0] as CollectorName;
+  return readers[0] as KernelCollectorName;
 }
 
 /** The readings of `outcome` that are not those of the sound board. */
-function inventedIn(outcome: CollectorOutcome, reader: CollectorName): Readonly<Record<string, unknown>> {
+function inventedIn(outcome: CollectorOutcome, reader: KernelCollectorName): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(outcome.readings).filter(([identity, value]) => sound[reader].readings[identity] !== value),
   );
 }
 
 /** What /proc/stat says besides the cores is told by another reader, beside its own files. */
-const SECOND_READERS: Readonly<Record<string, CollectorName>> = { 'proc-later/stat': 'load' };
+const SECOND_READERS: Readonly<Record<string, KernelCollectorName>> = { 'proc-later/stat': 'load' };
 
 function expectOthersAsSound(read: OutcomesByCollector, file: string): void {
   const second = SECOND_READERS[file];
   const readers = [readerOf(file), second];
-  for (const other of collectorNames.filter((name) => !readers.includes(name)))
+  for (const other of KERNEL_COLLECTOR_NAMES.filter((name) => !readers.includes(name)))
     expect({ [other]: read[other] }).toEqual({ [other]: sound[other] });
   if (second === undefined) return;
   const own = (outcome: CollectorOutcome) =>
@@ -121,7 +121,7 @@ function expectOthersAsSound(read: OutcomesByCollector, file: string): void {
 }
 
 test('the sound board has readings of every collector and no fault', () => {
-  for (const name of collectorNames) {
+  for (const name of KERNEL_COLLECTOR_NAMES) {
     expect([name, sound[name].failure]).toEqual([name, '']);
     expect(Object.keys(sound[name].readings).length).toBeGreaterThan(0);
   }

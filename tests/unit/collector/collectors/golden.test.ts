@@ -2,8 +2,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { expect, test } from '@jest/globals';
+import { KERNEL_COLLECTOR_NAMES } from '@thugshells/shared/metrics/collector-names.ts';
 
-import { COLLECTORS, collectorNames } from '../../../../collector/src/collectors/table.ts';
+import { COLLECTORS } from '../../../../collector/src/collectors/table.ts';
 import { parseUptime } from '../../../../collector/src/collectors/load.ts';
 import { loadCollectorConfig } from '../../../../collector/src/config.ts';
 import type { KernelSource } from '../../../../collector/src/kernel/kernel-files.ts';
@@ -54,7 +55,7 @@ test.each(RECORDED_DEVICES)('all collectors say of the recorded %s what stands i
       pass();
     },
   };
-  const collectors = collectorNames.map((name) => COLLECTORS[name]({ kernel, options, build: '0.0.0' }));
+  const collectors = KERNEL_COLLECTOR_NAMES.map((name) => COLLECTORS[name].create({ kernel, options, build: '0.0.0' }));
   const { lines, failures } = await once(collectors, {
     clock,
     deviceId: board,

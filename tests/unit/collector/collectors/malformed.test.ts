@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
+import type { KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
 
-import { COLLECTORS, type CollectorName, type CollectorOptions } from '../../../../collector/src/collectors/table.ts';
+import { COLLECTORS, type CollectorOptions } from '../../../../collector/src/collectors/table.ts';
 import { indexByIdentity, readRecorded, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 /** Everything is reported, so that nothing malformed hides behind a filter. */
@@ -26,7 +27,7 @@ const FILES = {
   pressure: ['pressure', 'pressure/memory'],
   'cpu pressure': ['pressure', 'pressure/cpu'],
   mounts: ['filesystem', 'self/mountinfo'],
-} as const satisfies Readonly<Record<string, readonly [CollectorName, string]>>;
+} as const satisfies Readonly<Record<string, readonly [KernelCollectorName, string]>>;
 type FileName = keyof typeof FILES;
 const names = Object.keys(FILES) as FileName[];
 
@@ -44,7 +45,7 @@ function recordedBoard(): TextKernel {
 async function readAfterRecording(name: FileName, text: string): Promise<Record<string, number | string>> {
   const [collectorName, path] = FILES[name];
   const kernel = recordedBoard();
-  const collector = COLLECTORS[collectorName]({ kernel, options: OPTIONS });
+  const collector = COLLECTORS[collectorName].create({ kernel, options: OPTIONS });
   await collector.collect({ monotonicMs: 0 });
   kernel.files.set(`proc/${path}`, text);
   return indexByIdentity(await collector.collect({ monotonicMs: 10_000 }));
@@ -79,7 +80,7 @@ test.each(names)('%s is accepted in the text that the following ones spoil', asy
   const kernel = recordedBoard();
   kernel.files.set(`proc/${FILES[name][1]}`, GOOD[name]);
   await expect(
-    COLLECTORS[FILES[name][0]]({ kernel, options: OPTIONS }).collect({ monotonicMs: 0 }),
+    COLLECTORS[FILES[name][0]].create({ kernel, options: OPTIONS }).collect({ monotonicMs: 0 }),
   ).resolves.toBeDefined();
 });
 

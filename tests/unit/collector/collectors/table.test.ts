@@ -1,11 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { KERNEL_COLLECTOR_NAMES, type KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
 
-import {
-  COLLECTORS,
-  collectorNames,
-  type CollectorName,
-  type CollectorOptions,
-} from '../../../../collector/src/collectors/table.ts';
+import { COLLECTORS, type CollectorOptions } from '../../../../collector/src/collectors/table.ts';
 import type { KernelSource } from '../../../../collector/src/kernel/kernel-files.ts';
 import { indexByIdentity, readRecorded, RecordedKernel, TextKernel } from '../../../support/collector/text-kernel.ts';
 
@@ -18,18 +14,18 @@ const options: CollectorOptions = {
   diskSectorBytes: 'sysfs',
 };
 
-describe.each(collectorNames)('%s', (name) => {
+describe.each(KERNEL_COLLECTOR_NAMES)('%s', (name) => {
   const recording = withSensor(new RecordedKernel());
 
   test('goes by the name that it stands under', () => {
-    expect(COLLECTORS[name]({ kernel: recording, options }).name).toBe(name);
+    expect(COLLECTORS[name].create({ kernel: recording, options }).name).toBe(name);
   });
 
   test('says whether it compares two reads as it does', async () => {
-    const collector = COLLECTORS[name]({ kernel: recording, options });
+    const collector = COLLECTORS[name].create({ kernel: recording, options });
     const kernel = new RecordedKernel('-later');
     const first = indexByIdentity(await collector.collect({ monotonicMs: 0 }));
-    const later = COLLECTORS[name]({ kernel: bound(recording, kernel), options });
+    const later = COLLECTORS[name].create({ kernel: bound(recording, kernel), options });
     await later.collect({ monotonicMs: 0 });
     const second = indexByIdentity(await later.collect({ monotonicMs: 7280 }));
     expect(Object.keys(first).length + Object.keys(second).length).toBeGreaterThan(0);
@@ -37,7 +33,7 @@ describe.each(collectorNames)('%s', (name) => {
   });
 
   test('is absent where the kernel does not have its file', async () => {
-    const collector = COLLECTORS[name]({ kernel: new TextKernel(), options });
+    const collector = COLLECTORS[name].create({ kernel: new TextKernel(), options });
     await expect(collector.collect({ monotonicMs: 0 })).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
   });
 });
@@ -72,10 +68,6 @@ function bound(first: KernelSource, second: KernelSource): KernelSource {
   };
 }
 
-test('the collectors stand in the order of the contract', () => {
-  expect(collectorNames).toEqual(['cpu', 'memory', 'disk', 'network', 'temperature', 'load', 'filesystem', 'pressure']);
-});
-
 describe('options reach the collector they are for:', () => {
   const kernel = new TextKernel({
     'proc/diskstats': ' 8 0 sda 1 0 1 0 1 0 1 0 0 0 0\n 7 0 loop0 1 0 1 0 1 0 1 0 0 0 0\n',
@@ -83,9 +75,9 @@ describe('options reach the collector they are for:', () => {
     'sys/block/sda/queue/logical_block_size': '4096\n',
     'sys/block/loop0/queue/logical_block_size': '512\n',
   });
-  const read = async (name: CollectorName, changed: Partial<CollectorOptions>) =>
+  const read = async (name: KernelCollectorName, changed: Partial<CollectorOptions>) =>
     indexByIdentity(
-      await COLLECTORS[name]({ kernel, options: { ...options, ...changed } }).collect({ monotonicMs: 0 }),
+      await COLLECTORS[name].create({ kernel, options: { ...options, ...changed } }).collect({ monotonicMs: 0 }),
     );
 
   test('those of disks', async () => {

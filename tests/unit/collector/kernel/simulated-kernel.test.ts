@@ -77,7 +77,7 @@ describe('text', () => {
 describe('collectors', () => {
   test('read it through the parsers that read a board, for an hour', async () => {
     const { time, kernel } = simulation(2);
-    const collectors = Object.values(COLLECTORS).map((make) => make({ kernel, options }));
+    const collectors = Object.values(COLLECTORS).map(({ create }) => create({ kernel, options }));
     let before: Record<string, number | string> = {};
     for (time.elapsedMs = 0; time.elapsedMs < 3_600_000; time.elapsedMs += 9_700) {
       const scrape = { monotonicMs: time.elapsedMs };
@@ -99,7 +99,7 @@ describe('collectors', () => {
 
   test('see a board as large as was asked for', async () => {
     const kernel = new SimulatedKernel({ elapsedMs: () => 0, cores: 8, disks: 4, interfaces: 6, zones: 10 });
-    const collectors = Object.values(COLLECTORS).map((make) => make({ kernel, options }));
+    const collectors = Object.values(COLLECTORS).map(({ create }) => create({ kernel, options }));
     const readings = (await Promise.all(collectors.map((collector) => collector.collect({ monotonicMs: 0 })))).flat();
     const seen = (label: string) => new Set(readings.flatMap(({ labels }) => labels[label] ?? [])).size;
     expect({ policies: seen('policy'), interfaces: seen('interface'), zones: seen('zone') }).toEqual({
@@ -125,7 +125,7 @@ describe('collectors', () => {
 
   test('see about one hundred ticks a second on each core, and a load that moves', async () => {
     const { time, kernel } = simulation(1);
-    const collector = COLLECTORS.cpu({ kernel, options });
+    const collector = COLLECTORS.cpu.create({ kernel, options });
     const ticks = async () =>
       (await kernel.proc('stat'))
         .split('\n')[1]
