@@ -2,7 +2,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { messageOf } from '@thugshells/shared/errors.ts';
-import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Notify } from '@thugshells/shared/process/systemd.ts';
 
 import { AgentStateReader } from './status/agent-state-reader.ts';
@@ -76,6 +76,21 @@ export function openDatabaseSession(options: DatabaseSessionOptions, damage?: st
   });
   replace(options);
   return startSession(prepareDatabase(dbPath, logger), options);
+}
+
+/** Ends the session, moves the WAL into the database and closes it; what fails of that is logged. */
+export function closeDatabaseSession(
+  { closeSession, wal, database }: DatabaseSession,
+  { clock, logger }: Pick<DatabaseSessionOptions, 'clock' | 'logger'>,
+): void {
+  try {
+    closeSession(clock.now());
+    wal.checkpoint();
+  } catch (error) {
+    // Everything that was committed stands; the next start ends the session and moves the WAL.
+    logger.error('the database could not be left as it should be', errorFields(error));
+  }
+  database.close();
 }
 
 /** The database as it is, or what is wrong with it. */

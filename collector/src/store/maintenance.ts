@@ -16,6 +16,9 @@ export interface MaintenanceOptions {
   readonly checkWorkerFile: string;
 }
 
+/** How often maintenance runs; more often while there are rows to copy. */
+export const MAINTENANCE_INTERVAL_MS = 1_000;
+const COPYING_INTERVAL_MS = 50;
 /** How long deletions and copying may keep a scrape waiting. */
 const WORK_MS = 20;
 /** How often the uploader is asked whether it met damage. */
@@ -23,27 +26,27 @@ const SUSPICION_INTERVAL_MS = 5_000;
 
 /** Looks after an open database between the scrapes: a little at a time. */
 export class Maintenance {
-  readonly #open: DatabaseSession;
+  readonly #session: DatabaseSession;
   readonly #options: MaintenanceOptions;
   #check: BackgroundCheck | undefined;
   #suspicionAt: number;
 
-  constructor(open: DatabaseSession, options: MaintenanceOptions) {
-    this.#open = open;
+  constructor(session: DatabaseSession, options: MaintenanceOptions) {
+    this.#session = session;
     this.#options = options;
     this.#suspicionAt = options.clock.monotonic();
     // A small one has been checked before it was opened.
     if (!isCheckedAtOnce(options.dbPath)) this.#startCheck();
   }
 
-  /** Whether rows of another database are being copied. */
-  get isCopying(): boolean {
-    return this.#open.salvages.isCopying;
+  /** Milliseconds until work() is to be called again: fewer while rows of another database are being copied. */
+  get intervalMs(): number {
+    return this.#session.salvages.isCopying ? COPYING_INTERVAL_MS : MAINTENANCE_INTERVAL_MS;
   }
 
   /** Does what is due; returns what is wrong with the database, where a check has found something. */
   work(): string | undefined {
-    this.#open.wal.checkpointIfDue();
+    this.#session.wal.checkpointIfDue();
     this.#expire();
     this.evict();
     this.#copySalvaged();
@@ -57,22 +60,37 @@ export class Maintenance {
 
   /** Gives up old rows until there is room again; at most for a moment, the next call goes on. */
   evict(): void {
-    const { retention } = this.#open;
+    const { retention } = this.#session;
     this.#inSlices(() => retention.isOverLimit && retention.evict() !== undefined);
+  }
+
+  /**
+   * Frees what it can for a commit that failed on a full disk; returns whether rows were evicted.
+   *
+   * @throws SqliteError when the database cannot be written
+   */
+  freeSpace(): boolean {
+    const { salvages, wal, retention } = this.#session;
+    // Corrupt databases that are kept are worth less than new samples.
+    if (!salvages.isCopying) pruneDamaged(this.#options.dbPath, 0);
+    wal.checkpoint();
+    // Above the limit pending rows are evicted too; on a disk that others have filled, only settled ones are.
+    const evicted = retention.isOverLimit ? retention.evict() : retention.evictSettled();
+    return (evicted?.rows ?? 0) > 0;
   }
 
   stop(): void {
     this.#check?.stop();
-    this.#open.salvages.close();
+    this.#session.salvages.close();
   }
 
   #expire(): void {
-    this.#inSlices(() => this.#open.retention.expire().rows > 0);
+    this.#inSlices(() => this.#session.retention.expire().rows > 0);
   }
 
   #copySalvaged(): void {
     this.#inSlices(() => {
-      const { salvages, retention } = this.#open;
+      const { salvages, retention } = this.#session;
       if (!salvages.isCopying || retention.isOverLimit) return false;
       if (salvages.step()) return true;
       pruneDamaged(this.#options.dbPath, this.#options.limits.maxBytes);
@@ -84,7 +102,7 @@ export class Maintenance {
     const { clock } = this.#options;
     if (clock.monotonic() - this.#suspicionAt < SUSPICION_INTERVAL_MS) return;
     this.#suspicionAt = clock.monotonic();
-    if (this.#open.states.takeSuspicion()) this.#startCheck();
+    if (this.#session.states.takeSuspicion()) this.#startCheck();
   }
 
   #startCheck(): void {
@@ -96,6 +114,6 @@ export class Maintenance {
   #inSlices(slice: () => boolean): void {
     const { clock } = this.#options;
     const endsAt = clock.monotonic() + WORK_MS;
-    while (clock.monotonic() <= endsAt && slice()) this.#open.wal.checkpointIfDue();
+    while (clock.monotonic() <= endsAt && slice()) this.#session.wal.checkpointIfDue();
   }
 }

@@ -1,15 +1,11 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
+import { describeFault } from './recovery/storage-errors.ts';
 import type { DatabaseSession } from './database-session.ts';
 import type { SpaceLimits } from './space/limits.ts';
 import { WrittenBytes } from './space/written-bytes.ts';
-
-/** What keeps samples in memory, and since when by the wall clock. */
-export interface StorageFailure {
-  readonly reason: string;
-  readonly sinceMs: number;
-}
+import type { StorageFailure } from './store-state.ts';
 
 export interface StorageReportOptions {
   readonly clock: Clock;
@@ -38,10 +34,23 @@ export class StorageReport {
     return this.#options.clock.monotonic() - this.#savedAt >= INTERVAL_MS;
   }
 
+  /** Logs that samples are buffered from now on, why, and what an operator can do. */
+  logFailure(error: unknown, pending: number): void {
+    const { hint } = describeFault(error);
+    const fields = { ...errorFields(error), hint, count: pending };
+    this.#options.logger.error('samples cannot be stored and wait in memory', fields);
+  }
+
+  /** Logs that samples are stored again. */
+  logRecovery({ reason, sinceMs }: StorageFailure): void {
+    const { clock, logger } = this.#options;
+    logger.warn('samples are stored again', { reason, duration_ms: clock.now() - sinceMs });
+  }
+
   /** Writes it; on a full disk there may be room for that much, and where there is none it is not missed. */
   save(
     { states, wal }: DatabaseSession,
-    { trouble, waiting }: { readonly trouble: StorageFailure | undefined; readonly waiting: number },
+    { failure, pending }: { readonly failure: StorageFailure | undefined; readonly pending: number },
   ): void {
     const { clock, flushIntervalMs, limits, logger } = this.#options;
     this.#savedAt = clock.monotonic();
@@ -55,9 +64,9 @@ export class StorageReport {
         walReclaimedBytes: wal.takeReclaimedBytes(),
         writtenBytes: this.#written.take(),
         writtenPerDay: this.#written.perDay(),
-        failure: trouble?.reason ?? null,
-        failureSinceMs: trouble?.sinceMs ?? null,
-        bufferedSamples: trouble === undefined ? 0 : waiting,
+        failure: failure?.reason ?? null,
+        failureSinceMs: failure?.sinceMs ?? null,
+        bufferedSamples: failure === undefined ? 0 : pending,
       });
     } catch (error) {
       logger.debug('what is known of the store could not be saved', errorFields(error));

@@ -1,19 +1,21 @@
-// Longer than a room should be: it is one state machine, and its transitions are to be read side by side.
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
+import { messageOf } from '@thugshells/shared/errors.ts';
 import { errorFields } from '@thugshells/shared/logging/logger.ts';
-
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
+import { ticks } from '@thugshells/shared/ticker.ts';
+
 import type { Instant } from './clock/clock-epochs.ts';
 import type { CollectorCounters } from './status/collector-status.ts';
 import { Admission, type AdmissionOptions, type Admitted } from './writing/admission.ts';
 import { Ballast } from './space/ballast.ts';
-import { Maintenance } from './maintenance.ts';
-import { pruneDamaged } from './recovery/replace-database.ts';
-import { openDatabaseSession, type DatabaseSession, type DatabaseSessionOptions } from './database-session.ts';
+import { Maintenance, MAINTENANCE_INTERVAL_MS } from './maintenance.ts';
+import { closeDatabaseSession, openDatabaseSession } from './database-session.ts';
+import type { DatabaseSession, DatabaseSessionOptions } from './database-session.ts';
+import { commitBuffer } from './writing/commit-buffer.ts';
 import { ScrapeBuffer, type StoredScrape } from './writing/scrape-buffer.ts';
 import { describeFault, faultOf } from './recovery/storage-errors.ts';
-import { StorageReport, type StorageFailure } from './storage-report.ts';
+import { StorageReport } from './storage-report.ts';
+import { findDatabase, findFailure, nextState, type StoreEvent, type StoreState } from './store-state.ts';
 
 export interface StoreOptions extends DatabaseSessionOptions, AdmissionOptions {
   /** Scrapes are gathered this long before they are committed together; 0: those that come together are one commit. */
@@ -26,24 +28,14 @@ export interface StoreOptions extends DatabaseSessionOptions, AdmissionOptions {
   readonly checkWorkerFile: string;
 }
 
-/** How often the store is looked after; more often while there are rows to copy. */
-const TICK_MS = 1_000;
-const COPYING_TICK_MS = 50;
 /** A card on which new databases break as well is not healed by making more of them. */
-const HEAL_INTERVAL_MS = 60_000;
-/** While samples wait, storing them is tried this often. */
+const REBUILD_INTERVAL_MS = 60_000;
+/** While a commit's failure stands, the next one is tried this often. */
 const RETRY_INTERVAL_MS = 5_000;
 
 /**
- * Where samples go: into the database while it takes them, and into memory while it does not.
- *
- *   open      every commit goes through
- *   waiting   a commit failed for want of space or permission: scrapes stay in a bounded buffer, each flush tries again,
- *             after giving up what is missed least; the oldest scrapes make way and are booked as lost
- *               → open, when a commit goes through
- *   damaged   a commit, the check at the start or the uploader met damage: a new database takes the place of the
- *             damaged one, rows are copied over beside the collection
- *               → open, or waiting where that fails
+ * Stores samples: in the database while it takes them, and in memory while it does not.
+ * Its states and transitions stand in store-state.ts.
  */
 export class Store {
   readonly #options: StoreOptions;
@@ -51,14 +43,12 @@ export class Store {
   readonly #buffer = new ScrapeBuffer();
   readonly #ballast: Ballast;
   readonly #storageReport: StorageReport;
-  #open: DatabaseSession | undefined;
-  #maintenance: Maintenance | undefined;
-  #trouble: StorageFailure | undefined;
-  #toldTrouble: string | undefined;
-  /** Told once, not every second. */
-  #careFailed = false;
+  #state: StoreState = { name: 'unopened' };
+  /** When a commit was last tried, by the monotonic clock. */
   #flushedAt: number;
-  #healedAt = -Infinity;
+  #rebuiltAt = -Infinity;
+  /** Whether the last maintenance failed: it is logged when that begins. */
+  #isMaintenanceFailing = false;
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -75,12 +65,12 @@ export class Store {
    */
   open(): void {
     try {
-      this.#use(openDatabaseSession(this.#options));
+      this.#openDatabase();
       this.#ballast.ensure();
     } catch (error) {
       if (faultOf(error) !== 'full') throw error;
       this.#ballast.release();
-      this.#wait(error);
+      this.#startBuffering(error);
     }
   }
 
@@ -92,140 +82,129 @@ export class Store {
 
   /** How a collector's counters stood at the end of the last process. */
   countersOf(collector: string): CollectorCounters | undefined {
-    return this.#open?.statuses.countersOf(collector);
+    return this.#session?.statuses.countersOf(collector);
   }
 
   /** What both programs left of themselves in the database; undefined while there is none. */
   agentState(): AgentState | undefined {
-    return this.#open?.agent.read();
+    return this.#session?.agent.read();
   }
 
   /** How far the wall clock is ahead of the receiver's, in milliseconds; undefined until they were compared. */
   skewMs(): number | undefined {
-    return this.#open?.epochs.skewMs();
+    return this.#session?.epochs.skewMs();
   }
 
-  /** Why samples wait in memory; undefined where they are stored. */
+  /** Why samples are buffered in memory; undefined while they are stored. */
   get failure(): string | undefined {
-    return this.#trouble?.reason;
+    return findFailure(this.#state)?.reason;
   }
 
   /** Takes scrapes: they are stored now, in one commit, or with the next flush, or kept while the database does not take them. */
   add(...scrapes: readonly StoredScrape[]): void {
     for (const scrape of scrapes) {
-      // Nothing makes way in memory for what the database would take.
-      if (!this.#buffer.hasRoomFor(scrape)) this.#flushUnlessWaiting();
+      // Nothing is dropped from memory that the database would take.
+      if (!this.#buffer.hasRoomFor(scrape)) this.flush();
       this.#buffer.add(scrape);
     }
     const { clock, flushIntervalMs } = this.#options;
     const isDue = clock.monotonic() - this.#flushedAt >= flushIntervalMs || this.#buffer.isHalfFull;
-    if (isDue) this.#flushUnlessWaiting();
+    if (isDue) this.flush();
   }
 
-  /** Commits what has gathered; true where nothing is left in memory. */
+  /**
+   * Commits the pending scrapes; while the failure of an earlier commit stands, that is left to run().
+   *
+   * @returns whether nothing is left in memory
+   */
   flush(): boolean {
+    return this.#state.name === 'buffering' ? false : this.#commitPending();
+  }
+
+  /** Maintains the database, and retries commits that failed, until `stop`. */
+  async run(stop: AbortSignal): Promise<void> {
+    const intervalMs = (): number => findDatabase(this.#state)?.maintenance.intervalMs ?? MAINTENANCE_INTERVAL_MS;
+    const rhythm = { intervalMs, firstInMs: intervalMs(), stop };
+    for await (const _ of ticks(this.#options.clock, rhythm)) this.#tick();
+  }
+
+  /** Stores what is in memory, ends the session, and moves the WAL into the database. */
+  close(): void {
+    if (this.#state.name === 'closed') return;
+    const { logger } = this.#options;
+    if (!this.#commitPending())
+      logger.error('samples that were only in memory are lost', { count: this.#buffer.samples });
+    const database = findDatabase(this.#state);
+    this.#apply({ type: 'closed' });
+    if (database === undefined) return;
+    database.maintenance.stop();
+    closeDatabaseSession(database.session, this.#options);
+  }
+
+  get #session(): DatabaseSession | undefined {
+    return findDatabase(this.#state)?.session;
+  }
+
+  #apply(event: StoreEvent): void {
+    this.#state = nextState(this.#state, event);
+  }
+
+  #openDatabase(corruption?: string): DatabaseSession {
+    const session = openDatabaseSession(this.#options, corruption);
+    const maintenance = new Maintenance(session, { ...this.#options, ballast: this.#ballast });
+    this.#apply({ type: 'opened', database: { session, maintenance } });
+    this.#admission.know(session.writer.names());
+    session.statuses.keepOnly(this.#options.collectors);
+    this.#buffer.forgetMoments();
+    return session;
+  }
+
+  /** Commits everything that is pending, twice if a repair allows it; returns whether nothing is left in memory. */
+  #commitPending(): boolean {
     this.#flushedAt = this.#options.clock.monotonic();
     for (let attempt = 1; attempt <= 2; attempt++) {
       try {
         this.#commitAll();
         return true;
       } catch (error) {
-        const isMended = attempt === 1 && this.#mend(error);
-        if (!isMended) {
-          this.#wait(error);
-          return false;
-        }
+        if (attempt === 1 && this.#repair(error)) continue;
+        this.#startBuffering(error);
+        return false;
       }
     }
     return false;
   }
 
-  /** Looks after the store until `stop`. */
-  async run(stop: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    while (!stop.aborted) {
-      await clock.sleep(this.#maintenance?.isCopying === true ? COPYING_TICK_MS : TICK_MS, stop);
-      if (!stop.aborted) this.#tick();
-    }
-  }
-
-  /** Stores what is in memory, ends the session, and moves the WAL into the database. */
-  close(): void {
-    const { clock, logger } = this.#options;
-    if (!this.flush()) logger.error('samples that were only in memory are lost', { count: this.#buffer.samples });
-    const open = this.#open;
-    if (open === undefined) return;
-    this.#maintenance?.stop();
-    this.#open = undefined;
-    try {
-      open.closeSession(clock.now());
-      open.wal.checkpoint();
-    } catch (error) {
-      // Everything that was committed stands; the next start ends the session and moves the WAL.
-      logger.error('the database could not be left as it should be', errorFields(error));
-    }
-    open.database.close();
-  }
-
-  /** While samples wait, the tick tries again: not every scrape. */
-  #flushUnlessWaiting(): void {
-    if (this.#trouble === undefined) this.flush();
-  }
-
-  #use(open: DatabaseSession): void {
-    const { collectors } = this.#options;
-    this.#open = open;
-    this.#maintenance = new Maintenance(open, { ...this.#options, ballast: this.#ballast });
-    this.#admission.know(open.writer.names());
-    open.statuses.keepOnly(collectors);
-    this.#buffer.forgetMoments();
-  }
-
   #commitAll(): void {
-    if (this.#open === undefined) this.#use(openDatabaseSession(this.#options));
-    const open = this.#open!;
-    open.wal.checkpointIfDue();
-    if (this.#isWalStuck(open)) throw walStuck();
-    // After trouble one scrape shows whether it is over: thousands of rows are not written to be rolled back.
-    if (this.#trouble !== undefined) this.#commit(open, 0);
-    this.#recovered();
-    while (!this.#buffer.isEmpty) {
-      this.#commit(open);
-      open.wal.checkpointIfDue();
-    }
-    this.#maintenance?.evict();
+    const { writer, wal } = this.#session ?? this.#openDatabase();
+    const { walMaxBytes } = this.#options.limits;
+    const onTrialCommitted = this.#state.name === 'buffering' ? () => this.#stopBuffering() : undefined;
+    commitBuffer(this.#buffer, { writer, wal, walMaxBytes, onTrialCommitted });
+    findDatabase(this.#state)?.maintenance.evict();
   }
 
-  #commit({ writer }: DatabaseSession, mostSamples?: number): void {
-    const group = this.#buffer.group(mostSamples);
-    writer.commit(group, this.#buffer.loss);
-    this.#buffer.committed(group.length);
-  }
-
-  /** The WAL cannot be emptied, and with it the database would be larger than it may be. */
-  #isWalStuck({ wal }: DatabaseSession): boolean {
-    return wal.blockedSinceMs !== undefined && wal.walBytes() >= this.#options.limits.walMaxBytes;
-  }
-
-  /** Does what a fault calls for; true where it is worth trying again at once. */
-  #mend(error: unknown): boolean {
+  /** Does what an error of the database calls for; returns whether the commit is worth another attempt at once. */
+  #repair(error: unknown): boolean {
     switch (faultOf(error)) {
       case 'damaged':
-        return this.#heal(messageOf(error));
+        return this.#rebuild(messageOf(error));
       case 'full':
-        return this.#free();
+        return this.#freeSpace();
       case 'unusable':
         return false;
     }
   }
 
-  #heal(fault: string): boolean {
+  #rebuild(corruption: string): boolean {
     const { clock, logger, dbPath } = this.#options;
-    if (clock.monotonic() - this.#healedAt < HEAL_INTERVAL_MS) return false;
-    this.#healedAt = clock.monotonic();
-    this.#abandon();
+    if (clock.monotonic() - this.#rebuiltAt < REBUILD_INTERVAL_MS) return false;
+    this.#rebuiltAt = clock.monotonic();
+    const corrupt = findDatabase(this.#state);
+    this.#apply({ type: 'corruption found' });
+    corrupt?.maintenance.stop();
+    corrupt?.session.database.close();
     try {
-      this.#use(openDatabaseSession(this.#options, fault));
+      this.#openDatabase(corruption);
       return true;
     } catch (error) {
       logger.error('no new database could be made', { path: dbPath, ...errorFields(error) });
@@ -233,88 +212,63 @@ export class Store {
     }
   }
 
-  #abandon(): void {
-    this.#maintenance?.stop();
-    this.#maintenance = undefined;
-    this.#open?.database.close();
-    this.#open = undefined;
-  }
-
-  /** Releases the ballast and deletes a slice of what is missed least; true where that gave room. */
-  #free(): boolean {
-    const released = this.#ballast.release();
-    const open = this.#open;
-    if (open === undefined) return released;
+  /** Releases the ballast and evicts rows; returns whether that freed space. */
+  #freeSpace(): boolean {
+    const isReleased = this.#ballast.release();
     try {
-      // What is kept of damaged databases is worth less than what comes in.
-      if (!open.salvages.isCopying) pruneDamaged(this.#options.dbPath, 0);
-      open.wal.checkpoint();
-      // At the cap pending rows make way too; on a disk that others have filled, only what has been delivered does.
-      const slice = open.retention.isOverLimit ? open.retention.evict() : open.retention.evictSettled();
-      return released || (slice?.rows ?? 0) > 0;
+      const isEvicted = findDatabase(this.#state)?.maintenance.freeSpace() === true;
+      return isReleased || isEvicted;
     } catch {
-      // The commit that is tried again says what is wrong.
-      return released;
+      // The next attempt to commit reports what is wrong.
+      return isReleased;
     }
   }
 
-  /** Samples wait in memory from now on; told once for each reason. */
-  #wait(error: unknown): void {
-    const { clock, logger } = this.#options;
-    const { reason, hint } = describeFault(error);
-    this.#trouble = { reason, sinceMs: this.#trouble?.sinceMs ?? clock.now() };
-    if (this.#toldTrouble === reason) return;
-    this.#toldTrouble = reason;
-    logger.error('samples cannot be stored and wait in memory', {
-      ...errorFields(error),
-      hint,
-      count: this.#buffer.samples,
-    });
-    this.#report();
+  /** Keeps samples in memory from now on; reported once for each reason. */
+  #startBuffering(error: unknown): void {
+    const { reason } = describeFault(error);
+    const isReported = this.failure === reason;
+    this.#apply({ type: 'commit failed', reason, nowMs: this.#options.clock.now() });
+    if (isReported) return;
+    this.#storageReport.logFailure(error, this.#buffer.samples);
+    this.#saveReport();
   }
 
-  #recovered(): void {
-    if (this.#trouble === undefined) return;
-    const { clock, logger } = this.#options;
-    logger.warn('samples are stored again', {
-      reason: this.#trouble.reason,
-      duration_ms: clock.now() - this.#trouble.sinceMs,
-    });
-    this.#trouble = undefined;
-    this.#toldTrouble = undefined;
-    this.#report();
+  #stopBuffering(): void {
+    const failure = findFailure(this.#state);
+    this.#apply({ type: 'committed' });
+    if (failure === undefined) return;
+    this.#storageReport.logRecovery(failure);
+    this.#saveReport();
   }
 
-  #report(): void {
-    if (this.#open !== undefined)
-      this.#storageReport.save(this.#open, { trouble: this.#trouble, waiting: this.#buffer.samples });
+  #saveReport(): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#storageReport.save(session, { failure: findFailure(this.#state), pending: this.#buffer.samples });
   }
 
   #tick(): void {
-    const { clock, flushIntervalMs, logger } = this.#options;
+    const { clock, flushIntervalMs } = this.#options;
     const sinceFlushMs = clock.monotonic() - this.#flushedAt;
     const isDue =
-      this.#trouble === undefined
-        ? sinceFlushMs >= flushIntervalMs && !this.#buffer.isEmpty
-        : sinceFlushMs >= RETRY_INTERVAL_MS;
-    if (isDue) this.flush();
-    if (this.#storageReport.isDue) this.#report();
-    if (this.#maintenance === undefined || this.#trouble !== undefined) return;
+      this.#state.name === 'buffering'
+        ? sinceFlushMs >= RETRY_INTERVAL_MS
+        : sinceFlushMs >= flushIntervalMs && !this.#buffer.isEmpty;
+    if (isDue) this.#commitPending();
+    if (this.#storageReport.isDue) this.#saveReport();
+    if (this.#state.name === 'open') this.#maintain(this.#state.database.maintenance);
+  }
+
+  #maintain(maintenance: Maintenance): void {
     try {
-      const fault = this.#maintenance.work();
-      if (fault !== undefined) this.#heal(fault);
-      this.#careFailed = false;
+      const corruption = maintenance.work();
+      if (corruption !== undefined) this.#rebuild(corruption);
+      this.#isMaintenanceFailing = false;
     } catch (error) {
-      if (this.#mend(error) || this.#careFailed) return;
-      this.#careFailed = true;
-      logger.error('the store could not be looked after', errorFields(error));
+      if (this.#repair(error) || this.#isMaintenanceFailing) return;
+      this.#isMaintenanceFailing = true;
+      this.#options.logger.error('the store could not be looked after', errorFields(error));
     }
   }
-}
-
-function walStuck(): AgentError {
-  return new AgentError('another program reads the database and keeps its WAL from being emptied', {
-    code: 'WAL_STUCK',
-    hint: 'end whatever has the database open besides the two programs; with a longer WAL THUGSHELLS_DB_MAX_SIZE would not hold',
-  });
 }

@@ -4,16 +4,16 @@
 export const storing = [
   {
     why: 'forgets the final WAL checkpoint',
-    file: 'collector/src/store/store.ts',
-    find: 'open.closeSession(clock.now());\n      open.wal.checkpoint();',
-    replace: 'open.closeSession(clock.now());',
+    file: 'collector/src/store/database-session.ts',
+    find: 'closeSession(clock.now());\n    wal.checkpoint();',
+    replace: 'closeSession(clock.now());',
     tests: ['collector/store/store'],
   },
   {
     why: 'loses at a stop what waits for its flush',
     file: 'collector/src/store/store.ts',
-    find: 'if (!this.flush()) logger.error',
-    replace: 'if (this.#buffer.isEmpty && !this.flush()) logger.error',
+    find: 'if (!this.#commitPending())\n',
+    replace: 'if (this.#buffer.isEmpty && !this.#commitPending())\n',
     tests: ['collector/store/store'],
   },
   {

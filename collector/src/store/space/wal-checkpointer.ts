@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 /** What SQLite says of one WAL checkpoint. */
@@ -126,6 +127,18 @@ export class WalCheckpointer {
     } finally {
       this.#database.pragma(`busy_timeout = ${patienceMs}`);
     }
+  }
+
+  /**
+   * @throws AgentError WAL_STUCK when the WAL has reached `maxBytes` and cannot be emptied: with a larger one the database
+   * would take more than it may
+   */
+  requireSpace(maxBytes: number): void {
+    if (this.#blockedSinceMs === undefined || this.walBytes() < maxBytes) return;
+    throw new AgentError('another program reads the database and keeps its WAL from being emptied', {
+      code: 'WAL_STUCK',
+      hint: 'end whatever has the database open besides the two programs; with a longer WAL THUGSHELLS_DB_MAX_SIZE would not hold',
+    });
   }
 
   /** Bytes of the WAL file; only its status is asked, since opening it would drop SQLite's locks. */

@@ -1,0 +1,41 @@
+import type { WalCheckpointer } from '../space/wal-checkpointer.ts';
+import type { SampleWriter } from './sample-writer.ts';
+import type { ScrapeBuffer } from './scrape-buffer.ts';
+
+export interface CommitBufferOptions {
+  readonly writer: SampleWriter;
+  readonly wal: WalCheckpointer;
+  /** Maximum size of the WAL. */
+  readonly walMaxBytes: number;
+  /** Is called once a single scrape has been committed; without it there is no such trial. */
+  readonly onTrialCommitted?: (() => void) | undefined;
+}
+
+/**
+ * Commits everything that is in the buffer, oldest first, in transactions of bounded size. What has been committed has
+ * left the buffer, also if a later transaction fails.
+ *
+ * @throws AgentError WAL_STUCK when the WAL has reached its maximum and cannot be emptied
+ * @throws SqliteError when the database cannot be written
+ */
+export function commitBuffer(
+  buffer: ScrapeBuffer,
+  { writer, wal, walMaxBytes, onTrialCommitted }: CommitBufferOptions,
+): void {
+  const commitGroup = (maxSamples?: number): void => {
+    const group = buffer.group(maxSamples);
+    writer.commit(group, buffer.loss);
+    buffer.committed(group.length);
+  };
+  wal.checkpointIfDue();
+  wal.requireSpace(walMaxBytes);
+  if (onTrialCommitted !== undefined) {
+    // One scrape shows whether a failure is over: thousands of rows are not written to be rolled back.
+    commitGroup(0);
+    onTrialCommitted();
+  }
+  while (!buffer.isEmpty) {
+    commitGroup();
+    wal.checkpointIfDue();
+  }
+}
