@@ -43,7 +43,7 @@ const { ChunkSize } = await import('../../uploader/src/delivery/chunk-size.ts');
 const { BatchSender } = await import('../../uploader/src/delivery/batch-sender.ts');
 const { EncoderPool } = await import('../../uploader/src/encoding/encoder-pool.ts');
 const { ReceiverState } = await import('../../uploader/src/delivery/receiver-state.ts');
-const { Settled } = await import('../../uploader/src/queue/settled-ranges.ts');
+const { SettledRanges } = await import('../../uploader/src/queue/settled-ranges.ts');
 const { BatchPrefetcher } = await import('../../uploader/src/delivery/batch-prefetcher.ts');
 
 const logger = { error: console.error, warn: console.error, info() {}, debug() {}, child: () => logger };
@@ -112,7 +112,7 @@ function openCollector(dbPath, clock, flushIntervalMs) {
 
 function openUploader(dbPath, clock) {
   const database = openDatabase(dbPath);
-  const settled = new Settled(database);
+  const settled = new SettledRanges(database);
   const backlog = new Backlog(database, settled);
   const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs: 15_000 });
   const encoder = new EncoderPool({

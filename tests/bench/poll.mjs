@@ -33,7 +33,7 @@ const { openDatabase } = await import('../../shared/src/database/open.ts');
 const { Backlog } = await import('../../uploader/src/queue/backlog.ts');
 const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
 const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
-const { Settled } = await import('../../uploader/src/queue/settled-ranges.ts');
+const { SettledRanges } = await import('../../uploader/src/queue/settled-ranges.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-poll-'));
 
@@ -42,15 +42,15 @@ function poller(pending) {
   const path = join(folder, `${pending}.db`);
   fillDatabase(path, { samples: pending, series: SERIES });
   const database = openDatabase(path);
-  const backlog = new Backlog(database, new Settled(database));
+  const backlog = new Backlog(database, new SettledRanges(database));
   const reader = new RowReader(path);
   const encoder = new Encoder(reader);
   const taken = [];
   return {
-    read: () => reader.inSnapshot(() => reader.firstRows(backlog.sendable(taken), batchMetrics)).ranges,
+    read: () => reader.inSnapshot(() => reader.firstRows(backlog.findSendable(taken), batchMetrics)).ranges,
     encode: () =>
-      encoder.encode({ ranges: backlog.sendable(taken), batchMetrics, chunkMetrics: 50, nowMs: Date.now() }).ranges,
-    books: () => backlog.books(),
+      encoder.encode({ ranges: backlog.findSendable(taken), batchMetrics, chunkMetrics: 50, nowMs: Date.now() }).ranges,
+    books: () => backlog.readBooks(),
     close: () => (reader.close(), database.close()),
   };
 }

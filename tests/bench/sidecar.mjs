@@ -27,7 +27,7 @@ const { values: options } = parseArgs({
 const seconds = Number(options.seconds);
 await prepare();
 const { prepareDatabase } = await import('../../shared/src/database/prepare.ts');
-const { Settled } = await import('../../uploader/src/queue/settled-ranges.ts');
+const { SettledRanges } = await import('../../uploader/src/queue/settled-ranges.ts');
 const { Backlog } = await import('../../uploader/src/queue/backlog.ts');
 const { StoreReader } = await import('../../uploader/src/telemetry/collector-state-reader.ts');
 const { Snapshots } = await import('../../uploader/src/telemetry/snapshot.ts');
@@ -49,7 +49,7 @@ function reportCost(pending) {
     )
     .run(pending, first);
   database.prepare('UPDATE collector_state SET last_id = ?, collected = ?').run(pending, pending);
-  const settled = new Settled(database);
+  const settled = new SettledRanges(database);
   let monotonicMs = 0;
   const clock = {
     now: () => Date.now(),
@@ -62,7 +62,7 @@ function reportCost(pending) {
     clock,
     store: new StoreReader(database, path),
     backlog: new Backlog(database, settled),
-    settled: () => settled.ranges(),
+    settled: () => settled.readRanges(),
     uploads: () => uploads,
     batchMetrics: 2_500,
   });

@@ -13,9 +13,9 @@ import { Acknowledgements } from '../../uploader/src/queue/acknowledgements.ts';
 import { Backlog } from '../../uploader/src/queue/backlog.ts';
 import { ReceiverClock } from '../../uploader/src/clock/receiver-clock.ts';
 import { EncoderPool } from '../../uploader/src/encoding/encoder-pool.ts';
-import { LostRows } from '../../uploader/src/queue/untimed-rows.ts';
+import { UntimedRows } from '../../uploader/src/queue/untimed-rows.ts';
 import { ReceiverClockTable } from '../../uploader/src/clock/receiver-clock-table.ts';
-import { Settled } from '../../uploader/src/queue/settled-ranges.ts';
+import { SettledRanges } from '../../uploader/src/queue/settled-ranges.ts';
 import { VictoriaMetrics } from '../../uploader/src/transport/victoriametrics.ts';
 import { RecordedLog } from './recorded-log.ts';
 import { straight } from './uploader/direct-connection.ts';
@@ -64,7 +64,7 @@ export class BoardWithWrongClock {
   readonly skew: ReceiverClock;
   readonly #writer: SampleWriter;
   readonly #admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'victoriametrics' });
-  readonly #settled: Settled;
+  readonly #settled: SettledRanges;
   readonly #backlog: Backlog;
   readonly #acknowledgements: Acknowledgements;
   readonly #encoder: EncoderPool;
@@ -93,7 +93,7 @@ export class BoardWithWrongClock {
       statuses,
       syncIntervalMs: 30_000,
     });
-    this.#settled = new Settled(database);
+    this.#settled = new SettledRanges(database);
     this.#backlog = new Backlog(database, this.#settled);
     this.#acknowledgements = new Acknowledgements(database, this.#settled, { clock, replayWindowMs: 0 });
     const remoteUrl = `${remoteOrigin}/api/v1/import`;
@@ -148,10 +148,13 @@ export class BoardWithWrongClock {
   /** What the uploader does at start and in each interval. */
   async upload(): Promise<void> {
     await this.skew.measure(never);
-    await new LostRows({ clock: this.clock, logger: this.log, database: this.database, settled: this.#settled }).reject(
-      never,
-    );
-    for (let pending = this.#backlog.sendable([]); pending.length > 0; pending = this.#backlog.sendable([])) {
+    await new UntimedRows({
+      clock: this.clock,
+      logger: this.log,
+      database: this.database,
+      settled: this.#settled,
+    }).reject(never);
+    for (let pending = this.#backlog.findSendable([]); pending.length > 0; pending = this.#backlog.findSendable([])) {
       const { chunks, refused } = await this.#encoder.encode({ ranges: pending, batchMetrics: 100, chunkMetrics: 100 });
       this.#acknowledgements.reject(refused);
       for (const chunk of chunks) {
@@ -166,11 +169,11 @@ export class BoardWithWrongClock {
   }
 
   get pending(): number {
-    return this.#backlog.books().pending;
+    return this.#backlog.readBooks().pending;
   }
 
   get rejected(): number {
-    return this.#backlog.books().rejected;
+    return this.#backlog.readBooks().rejected;
   }
 
   async close(): Promise<void> {

@@ -32,7 +32,7 @@ import { EncoderPool } from './encoding/encoder-pool.ts';
 import type { HttpTransportOptions } from './transport/http-transport.ts';
 import { hasRouteTo } from './transport/network-link.ts';
 import { ConnectionLoss } from './delivery/connection-loss.ts';
-import { LostRows } from './queue/untimed-rows.ts';
+import { UntimedRows } from './queue/untimed-rows.ts';
 import { OwnState } from './telemetry/own-state.ts';
 import { calculateUploadDelayMs } from './delivery/upload-phase.ts';
 import { ReceiverProbe } from './delivery/receiver-probe.ts';
@@ -42,7 +42,7 @@ import { ReceiverState } from './delivery/receiver-state.ts';
 import { RemoteWrite } from './transport/remote-write.ts';
 import { RetryingTransport } from './transport/retrying-transport.ts';
 import { openWhenReady } from './queue/open-when-ready.ts';
-import { Settled } from './queue/settled-ranges.ts';
+import { SettledRanges } from './queue/settled-ranges.ts';
 import { HealthMonitor } from './health/monitor.ts';
 import { HistoryThread } from './http/page/history.ts';
 import { listenOrTell } from './http/listen.ts';
@@ -88,7 +88,7 @@ function run(): Promise<never> {
     manager.status('uploading');
     const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
 
-    const settled = new Settled(database);
+    const settled = new SettledRanges(database);
     const backlog = new Backlog(database, settled);
     const acknowledgements = new Acknowledgements(database, settled, { clock, ...config });
     const replayed = acknowledgements.recover();
@@ -132,14 +132,14 @@ function run(): Promise<never> {
       ...{ clock, receiver, skew, counters },
       rejections: new Rejections(lastReport?.rejectedAtMs),
       writes: new OwnWrites(clock),
-      rejected: () => backlog.books().rejected,
+      rejected: () => backlog.readBooks().rejected,
     });
     const store = new StoreReader(database, config.dbPath);
     const snapshots = new Snapshots({
       clock,
       store,
       backlog,
-      settled: () => settled.ranges(),
+      settled: () => settled.readRanges(),
       uploads: () => own.now(),
       ...config,
     });
@@ -216,10 +216,10 @@ function run(): Promise<never> {
     await listenOrTell({ sidecar, clock, logger, ...config }, stop, (endpoint) => (own.endpoint = endpoint));
     const judging = setInterval(() => manager.status(statusLine(monitor.status())), JUDGE_INTERVAL_MS);
     releases.add('health timer', judging, (timer) => clearInterval(timer));
-    const lostRows = new LostRows({ clock, logger, database, settled });
+    const untimedRows = new UntimedRows({ clock, logger, database, settled });
     const uploading = skew.firstTry.then(() => loop.run(stop)).finally(end);
     const beating = manager.progressesWhile(() => loop.isLive, stop);
-    await Promise.all([uploading, beating, skew.run(stop), lostRows.run(stop), reporting.run(stop)]);
+    await Promise.all([uploading, beating, skew.run(stop), untimedRows.run(stop), reporting.run(stop)]);
     if (watch.isReplaced)
       logger.warn('another database stands in the place of the one that was open', { path: config.dbPath });
   }

@@ -125,8 +125,8 @@ export const delivery = [
   {
     why: 'skips a row: the first one after what is settled',
     file: 'uploader/src/queue/backlog.ts',
-    find: '[[above + 1, this.lastId()]]',
-    replace: '[[above + 2, this.lastId()]]',
+    find: '[[above + 1, this.readLastId()]]',
+    replace: '[[above + 2, this.readLastId()]]',
     tests: ['uploader/queue/backlog'],
   },
   {
@@ -153,8 +153,8 @@ export const delivery = [
   {
     why: 'sends again what is acknowledged and not committed yet',
     file: 'uploader/src/delivery/batch-prefetcher.ts',
-    find: '[...acknowledgements.inHand(), ',
-    replace: '[...acknowledgements.inHand().slice(0, 0), ',
+    find: '[...acknowledgements.listUncommitted(), ',
+    replace: '[...acknowledgements.listUncommitted().slice(0, 0), ',
     tests: ['uploader/delivery/upload-loop-failures'],
   },
   {

@@ -110,7 +110,7 @@ export const settling = [
   {
     why: 'trusts after a start what the last process left unconfirmed',
     file: 'uploader/src/queue/acknowledgements.ts',
-    find: '? this.#settled.unsettle(ranges) : 0',
+    find: '? this.#settled.requeueDelivered(ranges) : 0',
     replace: '? ranges.length : 0',
     tests: ['uploader/queue/acknowledgements'],
   },

@@ -16,7 +16,7 @@ import { EncoderPool } from '../../../uploader/src/encoding/encoder-pool.ts';
 import { ConnectionLoss } from '../../../uploader/src/delivery/connection-loss.ts';
 import { ReceiverState } from '../../../uploader/src/delivery/receiver-state.ts';
 import { Requeue } from '../../../uploader/src/queue/requeue.ts';
-import { Settled } from '../../../uploader/src/queue/settled-ranges.ts';
+import { SettledRanges } from '../../../uploader/src/queue/settled-ranges.ts';
 import { BatchPrefetcher } from '../../../uploader/src/delivery/batch-prefetcher.ts';
 import { DrivenClock } from './driven-clock.mjs';
 
@@ -115,7 +115,7 @@ function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
 
 function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, chunkMetrics }) {
   const database = openDatabase(dbPath);
-  const settled = new Settled(database);
+  const settled = new SettledRanges(database);
   const backlog = new Backlog(database, settled);
   const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs });
   acknowledgements.recover();
@@ -152,7 +152,7 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
     /** One cycle of uploads. */
     async cycle() {
       const upcoming = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize }, top ?? 0);
-      top = backlog.lastId();
+      top = backlog.readLastId();
       for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) {
         if ((await delivery.send(batch, stop.signal, stop.signal)).isOver) return;
       }
@@ -163,7 +163,8 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
       delivery.commit();
     },
     connectionEnded: ({ connection }) => lost.onConnectionClosed(connection),
-    requeue: ({ range, isQuarantined }) => (isQuarantined ? requeue.quarantined(range) : requeue.delivered(range)),
+    requeue: ({ range, isQuarantined }) =>
+      isQuarantined ? requeue.requeueQuarantined(range) : requeue.requeueDelivered(range),
     async stop() {
       delivery.commit();
       stop.abort();

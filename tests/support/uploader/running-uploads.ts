@@ -12,7 +12,7 @@ import { ReceiverProbe } from '../../../uploader/src/delivery/receiver-probe.ts'
 import { RateLimiter } from '../../../uploader/src/delivery/rate-limiter.ts';
 import { ReceiverState } from '../../../uploader/src/delivery/receiver-state.ts';
 import { RetryingTransport } from '../../../uploader/src/transport/retrying-transport.ts';
-import { Settled } from '../../../uploader/src/queue/settled-ranges.ts';
+import { SettledRanges } from '../../../uploader/src/queue/settled-ranges.ts';
 import type { SendResult } from '../../../uploader/src/transport/transport.ts';
 import { UploadLoop } from '../../../uploader/src/delivery/upload-loop.ts';
 import { VictoriaMetrics } from '../../../uploader/src/transport/victoriametrics.ts';
@@ -69,7 +69,7 @@ export class RunningUploads {
       ...{ chunkGrowth: true, chunkMaxBytes: 256 * 1024, uploadMaxRate: 0, sendsOldestFirst: false },
       ...settings,
     };
-    const settled = new Settled(this.stored.database);
+    const settled = new SettledRanges(this.stored.database);
     const acknowledgements = new Acknowledgements(this.stored.database, settled, { clock, ...this.#settings });
     this.#backlog = new Backlog(this.stored.database, settled);
     this.#encoder = new EncoderPool({ clock, databasePath: this.stored.path, workerFile: WORKER_FILE });
@@ -164,7 +164,7 @@ export class RunningUploads {
   }
 
   get books(): Books {
-    return { ...this.#backlog.books() };
+    return { ...this.#backlog.readBooks() };
   }
 
   /** Posts that reached the receiver. */

@@ -4,7 +4,7 @@ import { isBusy, openDatabase, type Database } from '@thugshells/shared/database
 
 import { instantOf } from '../../../collector/src/store/clock/clock-epochs.ts';
 import { Acknowledgements } from '../../../uploader/src/queue/acknowledgements.ts';
-import { Settled } from '../../../uploader/src/queue/settled-ranges.ts';
+import { SettledRanges } from '../../../uploader/src/queue/settled-ranges.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { migratedDatabase, NOW, reading, startOn, statusNamed } from '../../support/collector/collector-parts.ts';
 import { useTemporaryFolder } from '../../support/temporary-folder.ts';
@@ -62,7 +62,7 @@ describe('nobody writes between what is read and what is written', () => {
         return super.now();
       }
     }
-    const acknowledgements = new Acknowledgements(database, new Settled(database), {
+    const acknowledgements = new Acknowledgements(database, new SettledRanges(database), {
       clock: new Clock(NOW),
       replayWindowMs: 0,
     });

@@ -7,7 +7,7 @@ import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 import { quarantinedSamples, type QuarantinedSample } from '../queue/quarantine-list.ts';
 import { Requeue, type TimeRange } from '../queue/requeue.ts';
 import { openNow } from '../queue/open-when-ready.ts';
-import { Settled } from '../queue/settled-ranges.ts';
+import { SettledRanges } from '../queue/settled-ranges.ts';
 import { parseTime } from './time-argument.ts';
 
 /** Options of `requeue`. */
@@ -31,13 +31,13 @@ export function requeueCommand(databasePath: string, options: GivenOptions, nowM
   const range = rangeOf(options, nowMs);
   const offsetMs = offsetOf(options);
   return withDatabase(databasePath, (database) => {
-    const requeue = new Requeue(database, new Settled(database));
+    const requeue = new Requeue(database, new SettledRanges(database));
     const [what, count] =
       offsetMs !== undefined
-        ? ['quarantined', requeue.corrected(range, offsetMs)]
+        ? ['quarantined', requeue.requeueUntimed(range, offsetMs)]
         : isQuarantined
-          ? ['quarantined', requeue.quarantined(range)]
-          : ['delivered', requeue.delivered(range)];
+          ? ['quarantined', requeue.requeueQuarantined(range)]
+          : ['delivered', requeue.requeueDelivered(range)];
     const when = range === ALL_TIMES ? '' : ` from ${textOf(range.fromMs)} to ${textOf(range.toMs)}`;
     return { text: `${count} ${what} samples${when} are pending again\n` };
   });

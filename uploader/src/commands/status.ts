@@ -12,7 +12,7 @@ import { Backlog } from '../queue/backlog.ts';
 import type { UploaderConfig } from '../config.ts';
 import { stateOfStopped } from '../telemetry/own-state.ts';
 import { ReceiverClockTable } from '../clock/receiver-clock-table.ts';
-import { Settled } from '../queue/settled-ranges.ts';
+import { SettledRanges } from '../queue/settled-ranges.ts';
 import type { Status as State } from '../health/rules.ts';
 import { HealthMonitor } from '../health/monitor.ts';
 import { Snapshots } from '../telemetry/snapshot.ts';
@@ -105,7 +105,7 @@ function statusFromDatabase(
   database: Database,
   { clock, config, version, bootId, configurationWarnings }: StatusCommandOptions,
 ): BoxStatus {
-  const settled = new Settled(database);
+  const settled = new SettledRanges(database);
   const receiverNowMs = new ReceiverClockTable(database, bootId).receiverNow(clock.sinceBoot());
   const skewMs = receiverNowMs === undefined ? undefined : clock.now() - receiverNowMs;
   const nowMs = config.clockSkewPolicy === 'correct' ? (receiverNowMs ?? clock.now()) : clock.now();
@@ -114,7 +114,7 @@ function statusFromDatabase(
     clock,
     store: new StoreReader(database, config.dbPath),
     backlog: new Backlog(database, settled),
-    settled: () => settled.ranges(),
+    settled: () => settled.readRanges(),
     uploads: () => uploads,
     batchMetrics: config.batchMetrics,
   });

@@ -34,7 +34,7 @@ export class BatchPrefetcher {
   /** @param newestAbove the highest id that an earlier cycle has seen; without a backlog there is no order to keep */
   constructor(options: BatchPrefetcherOptions, newestAbove: number) {
     this.#options = options;
-    this.#newestAbove = options.chunkSize.isBacklog(options.backlog.books().pending) ? newestAbove : 0;
+    this.#newestAbove = options.chunkSize.isBacklog(options.backlog.readBooks().pending) ? newestAbove : 0;
   }
 
   /** The next batch; undefined where there is none left. */
@@ -66,9 +66,9 @@ export class BatchPrefetcher {
   /** The first rows above an id, as many as a batch takes now; undefined where there are none. */
   async #encode(above: number): Promise<EncodedBatch | undefined> {
     const { backlog, acknowledgements, encoder, chunkSize } = this.#options;
-    const ranges = backlog.sendable(merge([...acknowledgements.inHand(), ...this.#tried]), above);
+    const ranges = backlog.findSendable(merge([...acknowledgements.listUncommitted(), ...this.#tried]), above);
     if (ranges.length === 0) return undefined;
-    const batch = await encoder.encode({ ranges, ...chunkSize.next(backlog.books().pending) });
+    const batch = await encoder.encode({ ranges, ...chunkSize.next(backlog.readBooks().pending) });
     this.#tried = merge([...this.#tried, ...batch.ranges]);
     return batch.ranges.length === 0 ? undefined : batch;
   }

@@ -105,7 +105,8 @@ export class UploadLoop {
     const { acknowledgements, clock, delivery, receiverCheck, replayWindowMs } = this.#options;
     if (!acknowledgements.hasProvisional || waitMs < Math.max(LONG_WAIT_MS, 2 * replayWindowMs)) return;
     await clock.sleep(replayWindowMs, stop);
-    if (!stop.aborted) acknowledgements.recordResponse({ connection: await receiverCheck.checkReceiver(stop), isClosing: false });
+    if (!stop.aborted)
+      acknowledgements.recordResponse({ connection: await receiverCheck.checkReceiver(stop), isClosing: false });
     delivery.commit();
   }
 
@@ -124,7 +125,7 @@ export class UploadLoop {
   async #cycle(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
     const { backlog, clock, delivery, rateLimit } = this.#options;
     const upcoming = new BatchPrefetcher(this.#options, this.#newestAbove());
-    this.#top = backlog.lastId();
+    this.#top = backlog.readLastId();
     const startedAt = clock.monotonic();
     const sent: SentBatch[] = [];
     let isInterrupted = false;
@@ -148,7 +149,7 @@ export class UploadLoop {
   #newestAbove(): number {
     const { backlog, clock, sendsOldestFirst = false, uploadIntervalMs } = this.#options;
     if (sendsOldestFirst && !this.#isRefused) return 0;
-    return this.#top ?? backlog.lastIdBefore(clock.now() - uploadIntervalMs);
+    return this.#top ?? backlog.findLastIdBefore(clock.now() - uploadIntervalMs);
   }
 
   /** One line a cycle that delivered something; each chunk is a line at debug. */

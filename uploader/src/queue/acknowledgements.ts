@@ -16,7 +16,7 @@ import {
   type GoodResponse,
   type ReplayWindow,
 } from './replay-window.ts';
-import type { Rejection, Settled } from './settled-ranges.ts';
+import type { Rejection, SettledRanges } from './settled-ranges.ts';
 
 /** A chunk, or the part of one, that the receiver accepted. */
 export interface AcknowledgedChunk extends AcceptedChunk {
@@ -57,7 +57,7 @@ const FORGOTTEN_AT_ONCE = 1_000;
  */
 export class Acknowledgements {
   readonly #database: Database;
-  readonly #settled: Settled;
+  readonly #settled: SettledRanges;
   readonly #options: AcknowledgementsOptions;
   readonly #checkpoint: Statement;
   readonly #forgetCheckpoints: Statement;
@@ -66,7 +66,7 @@ export class Acknowledgements {
   #window: ReplayWindow<AcknowledgedChunk>;
   #rejected: Rejection[] = [];
 
-  constructor(database: Database, settled: Settled, options: AcknowledgementsOptions) {
+  constructor(database: Database, settled: SettledRanges, options: AcknowledgementsOptions) {
     this.#database = database;
     this.#settled = settled;
     this.#options = options;
@@ -95,7 +95,7 @@ export class Acknowledgements {
     const { replayWindowMs } = this.#options;
     const recover = this.#database.transaction(() => {
       this.#database.exec('DELETE FROM provisional');
-      return replayWindowMs > 0 ? this.#settled.unsettle(ranges) : 0;
+      return replayWindowMs > 0 ? this.#settled.requeueDelivered(ranges) : 0;
     });
     this.#window = createReplayWindow(replayWindowMs, ranges);
     const requeued = rows.length === 0 ? 0 : recover.immediate();
@@ -113,7 +113,7 @@ export class Acknowledgements {
   }
 
   /** Ids that are settled here and not yet in the database. */
-  inHand(): IdRange[] {
+  listUncommitted(): IdRange[] {
     return merge([
       ...this.#window.accepted.flatMap(({ chunk }) => chunk.ranges),
       ...this.#rejected.map(({ id }): IdRange => [id, id]),
@@ -172,7 +172,7 @@ export class Acknowledgements {
       return { ...group, acceptedAtMs, rowId: Number(lastInsertRowid) };
     });
     for (const rowId of plan.drop) this.#dropProvisional.run(rowId);
-    const requeued = plan.requeue.length === 0 ? 0 : this.#settled.unsettle(plan.requeue);
+    const requeued = plan.requeue.length === 0 ? 0 : this.#settled.requeueDelivered(plan.requeue);
     return { window: completeCommit(this.#window, plan, saved), requeued };
   }
 }

@@ -2,7 +2,7 @@ import { correctedTimeSql, EpochRanges, NEWEST_OFFSET_SQL } from '@thugshells/sh
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
-import type { Settled } from './settled-ranges.ts';
+import type { SettledRanges } from './settled-ranges.ts';
 
 /** How many rows are in which state; collected = delivered + pending + rejected + dropped. */
 export interface Books {
@@ -16,7 +16,7 @@ export interface Books {
 /** The rows not yet uploaded: the gaps in the settled ids. What it costs to find them does not depend on how many rows there are. */
 export class Backlog {
   readonly #database: Database;
-  readonly #settled: Settled;
+  readonly #settled: SettledRanges;
   readonly #lastId: Statement<[], number>;
   readonly #lastIdBefore: Statement<[number], number>;
   readonly #epochs: EpochRanges;
@@ -24,7 +24,7 @@ export class Backlog {
   readonly #oldest: Statement<[number, number], number>;
   readonly #books: Statement<[], Books>;
 
-  constructor(database: Database, settled: Settled) {
+  constructor(database: Database, settled: SettledRanges) {
     this.#database = database;
     this.#settled = settled;
     this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
@@ -57,7 +57,7 @@ export class Backlog {
    * @param taken ids that are settled but not committed yet, or on their way
    * @param above only rows with higher ids than this
    */
-  sendable(taken: readonly IdRange[], above = 0): IdRange[] {
+  findSendable(taken: readonly IdRange[], above = 0): IdRange[] {
     return this.#database.transaction(() => {
       return subtract(this.#gaps(above), taken).flatMap(([gapFirst, last]): IdRange[] => {
         const first = this.#first.get(gapFirst, last);
@@ -67,18 +67,18 @@ export class Backlog {
   }
 
   /** The highest id that was ever given to a row. */
-  lastId(): number {
+  readLastId(): number {
     return this.#lastId.get() ?? 0;
   }
 
   /** The highest id of a row that was stored before a time, by the newest epoch. */
-  lastIdBefore(timestampMs: number): number {
+  findLastIdBefore(timestampMs: number): number {
     return this.#lastIdBefore.get(timestampMs) ?? 0;
   }
 
   /** Unix milliseconds of the oldest pending row, held ones included; undefined where nothing is pending. */
-  oldestPendingMs(): number | undefined {
-    for (const gap of subtract([[1, this.lastId()]], this.#settled.ranges())) {
+  findOldestPendingMs(): number | undefined {
+    for (const gap of subtract([[1, this.readLastId()]], this.#settled.readRanges())) {
       const oldest = this.#oldest.get(...gap);
       if (oldest !== undefined) return oldest;
     }
@@ -86,13 +86,13 @@ export class Backlog {
   }
 
   /** The books as they stand; costs the same whatever the backlog. */
-  books(): Books {
+  readBooks(): Books {
     return this.#books.get()!;
   }
 
   /** Ids that are neither settled nor held. */
   #gaps(above: number): IdRange[] {
-    return subtract(subtract([[above + 1, this.lastId()]], this.#settled.ranges()), this.#held());
+    return subtract(subtract([[above + 1, this.readLastId()]], this.#settled.readRanges()), this.#held());
   }
 
   /** Ids of epochs whose true time is not known: they have never been offered to a receiver. */

@@ -2,8 +2,8 @@ import { correctedTimeSql, EpochRanges, type EpochRange } from '@thugshells/shar
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { rangesOf } from '@thugshells/shared/database/id-ranges.ts';
 
-import { LOST_REASON } from './untimed-rows.ts';
-import type { Settled } from './settled-ranges.ts';
+import { UNTIMED_REASON } from './untimed-rows.ts';
+import type { SettledRanges } from './settled-ranges.ts';
 
 /** Which samples are to be sent again, by their true times, both included. */
 export interface TimeRange {
@@ -23,15 +23,15 @@ const SLICE_ROWS = 10_000;
  */
 export class Requeue {
   readonly #database: Database;
-  readonly #settled: Settled;
+  readonly #settled: SettledRanges;
   readonly #epochs: EpochRanges;
   readonly #rows: Statement<unknown[], [timestampMs: number, seriesId: number, id: number]>;
   readonly #quarantined: Statement<[number, number], number>;
   readonly #hasRowBetween: Statement<[number, number, number, number], number>;
   readonly #correct: Statement<[number, number]>;
-  readonly #lostRows: Statement<[number, number, string], number>;
+  readonly #untimedRows: Statement<[number, number, string], number>;
 
-  constructor(database: Database, settled: Settled) {
+  constructor(database: Database, settled: SettledRanges) {
     this.#database = database;
     this.#settled = settled;
     this.#epochs = new EpochRanges(database);
@@ -58,19 +58,19 @@ export class Requeue {
     this.#correct = database.prepare(
       `UPDATE epochs SET offset_ms = offset_ms + ?, trusted = 2, lost = 0, reason = reason || '; corrected by hand' WHERE first_id = ?`,
     );
-    this.#lostRows = database
+    this.#untimedRows = database
       .prepare<[number, number, string], number>('SELECT id FROM rejected WHERE id BETWEEN ? AND ? AND reason = ?')
       .pluck();
   }
 
   /** Delivered rows; returns how many became pending. */
-  delivered({ fromMs, toMs }: TimeRange): number {
+  requeueDelivered({ fromMs, toMs }: TimeRange): number {
     let requeued = 0;
     for (const { firstId, lastId, offsetMs } of this.#epochs.all()) {
       let after: Cursor | undefined = [fromMs - offsetMs - 1, Number.MAX_SAFE_INTEGER];
       while (after !== undefined) {
         const slice = this.#rows.all(...after, toMs - offsetMs, firstId, lastId);
-        requeued += this.#unsettle(slice.map(([, , id]) => id));
+        requeued += this.#requeue(slice.map(([, , id]) => id));
         after = slice.length < SLICE_ROWS ? undefined : [slice.at(-1)![0], slice.at(-1)![1]];
       }
     }
@@ -78,20 +78,22 @@ export class Requeue {
   }
 
   /** Rows in quarantine; returns how many became pending. */
-  quarantined({ fromMs, toMs }: TimeRange): number {
-    return this.#database.transaction(() => this.#settled.takeBack(this.#quarantined.all(fromMs, toMs))).immediate();
+  requeueQuarantined({ fromMs, toMs }: TimeRange): number {
+    return this.#database
+      .transaction(() => this.#settled.requeueRejected(this.#quarantined.all(fromMs, toMs)))
+      .immediate();
   }
 
   /**
    * Rows of boots whose clock was never right, in quarantine since nobody knew their time: whole epochs that have a row
    * stamped within the range get `offsetMs` added to their stamps. Returns how many rows became pending.
    */
-  corrected({ fromMs, toMs }: TimeRange, offsetMs: number): number {
+  requeueUntimed({ fromMs, toMs }: TimeRange, offsetMs: number): number {
     const correct = this.#database.transaction(() => {
       let requeued = 0;
       for (const { firstId, lastId } of this.#lostEpochs({ fromMs, toMs })) {
         this.#correct.run(offsetMs, firstId);
-        requeued += this.#settled.takeBack(this.#lostRows.all(firstId, lastId, LOST_REASON));
+        requeued += this.#settled.requeueRejected(this.#untimedRows.all(firstId, lastId, UNTIMED_REASON));
       }
       return requeued;
     });
@@ -108,7 +110,7 @@ export class Requeue {
       );
   }
 
-  #unsettle(ids: readonly number[]): number {
-    return this.#database.transaction(() => this.#settled.unsettle(rangesOf(ids))).immediate();
+  #requeue(ids: readonly number[]): number {
+    return this.#database.transaction(() => this.#settled.requeueDelivered(rangesOf(ids))).immediate();
   }
 }

@@ -25,7 +25,7 @@ export interface CountedRows {
  * caller's transaction and counts only rows that exist: holes that retention left are neither delivered nor pending,
  * and no range ends at one, or thinning, which leaves one row in ten, would leave as many ranges as rows.
  */
-export class Settled {
+export class SettledRanges {
   readonly #all: Statement<[], [number, number]>;
   readonly #before: Statement<[number], [number, number]>;
   readonly #after: Statement<[number], [number, number]>;
@@ -75,7 +75,7 @@ export class Settled {
   }
 
   /** Every settled range, ascending. */
-  ranges(): IdRange[] {
+  readRanges(): IdRange[] {
     return this.#all.all();
   }
 
@@ -104,7 +104,7 @@ export class Settled {
   }
 
   /** Makes delivered rows pending again; rejected ones stay. Returns how many rows that were. */
-  unsettle(ranges: readonly IdRange[]): number {
+  requeueDelivered(ranges: readonly IdRange[]): number {
     let unsettled = 0;
     for (const range of merge(ranges)) {
       const overlapping = this.#touching(range);
@@ -118,7 +118,7 @@ export class Settled {
   }
 
   /** Makes rejected rows that still exist pending again. Returns how many rows that were. */
-  takeBack(ids: readonly number[]): number {
+  requeueRejected(ids: readonly number[]): number {
     const rejected = ids.filter((id) => this.#rejectedWithin.all(id, id).length > 0 && this.#rowsIn([[id, id]]) > 0);
     for (const id of rejected) {
       const around = this.#touching([id, id]);
@@ -132,7 +132,7 @@ export class Settled {
   /** Makes one range of those between which no row exists any more. */
   compact(): void {
     let through = 0;
-    for (const range of this.ranges()) {
+    for (const range of this.readRanges()) {
       if (range[1] > through) through = this.#joinOverHoles(range);
     }
   }

@@ -4,17 +4,17 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
-import type { Settled } from './settled-ranges.ts';
+import type { SettledRanges } from './settled-ranges.ts';
 
-export interface LostRowsOptions {
+export interface UntimedRowsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly database: Database;
-  readonly settled: Settled;
+  readonly settled: SettledRanges;
 }
 
 /** Why a row is rejected whose epoch is lost. */
-export const LOST_REASON = 'the clock was never right in its boot';
+export const UNTIMED_REASON = 'the clock was never right in its boot';
 
 /** How often the epochs are looked at: one is lost at most once a boot. */
 const LOOK_INTERVAL_MS = 60_000;
@@ -25,12 +25,12 @@ const SLICE = 500;
  * Rejects the rows of earlier boots whose true time nobody will ever know. They have never been offered to a receiver,
  * so that nothing else here touches them.
  */
-export class LostRows {
-  readonly #options: LostRowsOptions;
+export class UntimedRows {
+  readonly #options: UntimedRowsOptions;
   readonly #epochs: EpochRanges;
   readonly #ids: Statement<[number, number, number], number>;
 
-  constructor(options: LostRowsOptions) {
+  constructor(options: UntimedRowsOptions) {
     this.#options = options;
     this.#epochs = new EpochRanges(options.database);
     this.#ids = options.database
@@ -43,7 +43,7 @@ export class LostRows {
     while (!stop.aborted) {
       try {
         const rejected = await this.reject(stop);
-        if (rejected > 0) logger.warn('samples were rejected', { count: rejected, reason: LOST_REASON });
+        if (rejected > 0) logger.warn('samples were rejected', { count: rejected, reason: UNTIMED_REASON });
       } catch (error) {
         logger.error('samples without a true time could not be rejected', errorFields(error));
       }
@@ -65,9 +65,9 @@ export class LostRows {
     const { database, settled } = this.#options;
     return database
       .transaction(() => {
-        for (const gap of subtract(this.#lost(), settled.ranges())) {
+        for (const gap of subtract(this.#lost(), settled.readRanges())) {
           const ids = this.#ids.all(...gap, SLICE);
-          if (ids.length > 0) return settled.reject(ids.map((id) => ({ id, reason: LOST_REASON })));
+          if (ids.length > 0) return settled.reject(ids.map((id) => ({ id, reason: UNTIMED_REASON })));
         }
         return 0;
       })

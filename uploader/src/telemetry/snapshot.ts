@@ -60,7 +60,7 @@ export interface Snapshot extends UploadsNow {
 export interface SnapshotSources {
   readonly clock: Clock;
   readonly store: StoreReader;
-  readonly backlog: Pick<Backlog, 'books' | 'oldestPendingMs'>;
+  readonly backlog: Pick<Backlog, 'readBooks' | 'findOldestPendingMs'>;
   readonly settled: () => readonly IdRange[];
   readonly uploads: () => UploadsNow;
   /** At most so many pending samples are no backlog. */
@@ -95,7 +95,7 @@ export class Snapshots {
   #read(monotonicMs: number): Snapshot {
     const { store, backlog, settled } = this.#sources;
     const uploads = this.#sources.uploads();
-    const books = backlog.books();
+    const books = backlog.readBooks();
     const heartbeatMs = store.heartbeatMs();
     const age = (thing: string, atMs: number): number =>
       this.#ages.of(thing, atMs, { wallMs: uploads.nowMs, monotonicMs });
@@ -110,7 +110,7 @@ export class Snapshots {
       heartbeatMs,
       heartbeatAgeMs: age('heartbeat', heartbeatMs),
       books,
-      oldestPendingMs: backlog.oldestPendingMs(),
+      oldestPendingMs: backlog.findOldestPendingMs(),
       held: store.held(settled),
       lastDeliveryAgeMs: ageOrNever('delivery', uploads.receiver.lastDelivery?.atMs),
       rejectedAgeMs: ageOrNever('rejection', uploads.rejectedAtMs),

@@ -9,7 +9,7 @@ import { openDatabase, type Database } from '@thugshells/shared/database/open.ts
 import { spaceLimits } from '../../../../collector/src/store/space/limits.ts';
 import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgements.ts';
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
-import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import {
   mayMount,
@@ -153,7 +153,7 @@ describe.each(disks)('%s', (_where, create) => {
 
   test('an acknowledgement that cannot be written stays in memory, is not sent again, and is written when there is room', async () => {
     await scrapes(parts, 20);
-    const settled = new Settled(reader);
+    const settled = new SettledRanges(reader);
     const backlog = new Backlog(reader, settled);
     const acknowledgements = new Acknowledgements(reader, settled, { clock: parts.clock, replayWindowMs: 0 });
     acknowledgements.recordResponse({
@@ -165,7 +165,7 @@ describe.each(disks)('%s', (_where, create) => {
       `CREATE TEMP TRIGGER full BEFORE INSERT ON settled BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`,
     );
     expect(() => acknowledgements.commit()).toThrow('full');
-    expect(backlog.sendable(acknowledgements.inHand())).toEqual([[121, 20 * SERIES]]);
+    expect(backlog.findSendable(acknowledgements.listUncommitted())).toEqual([[121, 20 * SERIES]]);
     reader.exec('DROP TRIGGER full');
     acknowledgements.commit();
     expect(booksOf(reader)).toMatchObject({ delivered: 120, pending: 20 * SERIES - 120, balanced: 1 });

@@ -4,7 +4,7 @@ import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgement
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
 import { ChunkSize } from '../../../../uploader/src/delivery/chunk-size.ts';
 import { EncoderPool } from '../../../../uploader/src/encoding/encoder-pool.ts';
-import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { BatchPrefetcher } from '../../../../uploader/src/delivery/batch-prefetcher.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { until } from '../../../support/until.ts';
@@ -38,7 +38,7 @@ afterEach(async () => {
 
 /** The batches of a cycle, with so many ready while one is sent. */
 function upcoming(ahead: number): BatchPrefetcher {
-  const settled = new Settled(stored.database);
+  const settled = new SettledRanges(stored.database);
   const backlog = new Backlog(stored.database, settled);
   const acknowledgements = new Acknowledgements(stored.database, settled, {
     clock: new FakeClock(),

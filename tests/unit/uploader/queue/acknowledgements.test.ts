@@ -2,19 +2,19 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgements.ts';
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
-import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { idsIn, StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
 const WINDOW_MS = 15_000;
 let stored: StoredSamples;
-let settled: Settled;
+let settled: SettledRanges;
 let clock: FakeClock;
 let acknowledgements: Acknowledgements;
 
 beforeEach(() => {
   stored = new StoredSamples();
-  settled = new Settled(stored.database);
+  settled = new SettledRanges(stored.database);
   clock = new FakeClock();
   acknowledgements = started();
 });
@@ -32,7 +32,7 @@ function accept(first: number, last: number, connection: number | undefined = 1,
 }
 
 function books() {
-  return new Backlog(stored.database, settled).books();
+  return new Backlog(stored.database, settled).readBooks();
 }
 
 describe('a commit', () => {
@@ -41,9 +41,9 @@ describe('a commit', () => {
     accept(1, 2);
     accept(3, 5);
     acknowledgements.reject([{ id: 6, status: 400, reason: 'bad' }]);
-    expect([settled.ranges(), acknowledgements.inHand()]).toEqual([[], [[1, 6]]]);
+    expect([settled.readRanges(), acknowledgements.listUncommitted()]).toEqual([[], [[1, 6]]]);
     acknowledgements.commit();
-    expect([settled.ranges(), acknowledgements.inHand()]).toEqual([[[1, 6]], []]);
+    expect([settled.readRanges(), acknowledgements.listUncommitted()]).toEqual([[[1, 6]], []]);
     expect(books()).toEqual({ collected: 6, delivered: 5, pending: 0, rejected: 1, dropped: 0 });
     expect(
       stored.database.prepare('SELECT batch_id, chunk_index, metric_count, uploaded_at FROM upload_checkpoints').all(),
@@ -67,11 +67,11 @@ describe('a commit', () => {
     accept(1, 2);
     acknowledgements.reject([{ id: 3, reason: 'bad' }]);
     expect(() => acknowledgements.commit()).toThrow('disk is full');
-    expect([settled.ranges(), acknowledgements.inHand(), books().delivered]).toEqual([[], [[1, 3]], 0]);
+    expect([settled.readRanges(), acknowledgements.listUncommitted(), books().delivered]).toEqual([[], [[1, 3]], 0]);
     stored.database.exec('DROP TRIGGER full');
     acknowledgements.commit();
     acknowledgements.commit();
-    expect([settled.ranges(), acknowledgements.inHand()]).toEqual([[[1, 3]], []]);
+    expect([settled.readRanges(), acknowledgements.listUncommitted()]).toEqual([[[1, 3]], []]);
     expect(books()).toMatchObject({ delivered: 2, rejected: 1, pending: 1 });
   });
 
@@ -164,7 +164,7 @@ describe('what was accepted is provisional', () => {
     accept(5, 6);
     expect(acknowledgements.loseConnection(1).requeued).toBe(6);
     expect(books()).toMatchObject({ delivered: 0, pending: 10 });
-    expect(acknowledgements.inHand()).toEqual([]);
+    expect(acknowledgements.listUncommitted()).toEqual([]);
   });
 
   describe('and after it has become pending again once', () => {
@@ -280,7 +280,7 @@ describe('a process that starts', () => {
     ]);
     stored.drop([3, 4], 'cap');
     acknowledgements.recover();
-    expect(settled.ranges()).toEqual([[1, 6]]);
+    expect(settled.readRanges()).toEqual([[1, 6]]);
   });
 
   test('without a replay window forgets it, and sends nothing again', () => {

@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
-import { LOST_REASON } from '../../../../uploader/src/queue/untimed-rows.ts';
+import { UNTIMED_REASON } from '../../../../uploader/src/queue/untimed-rows.ts';
 import { Requeue } from '../../../../uploader/src/queue/requeue.ts';
-import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { START_MS, StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
 let stored: StoredSamples;
-let settled: Settled;
+let settled: SettledRanges;
 let requeue: Requeue;
 beforeEach(() => {
   stored = new StoredSamples();
-  settled = new Settled(stored.database);
+  settled = new SettledRanges(stored.database);
   requeue = new Requeue(stored.database, settled);
 });
 afterEach(() => stored.remove());
@@ -22,17 +22,17 @@ function seconds(from: number, to: number) {
 }
 
 function books() {
-  return { ...new Backlog(stored.database, settled).books() };
+  return { ...new Backlog(stored.database, settled).readBooks() };
 }
 
 describe('what was delivered', () => {
   test('becomes pending again where its time is within the range, both ends included', () => {
     stored.rows(10);
     settled.deliver([[1, 10]]);
-    expect(requeue.delivered(seconds(2, 5))).toBe(4);
+    expect(requeue.requeueDelivered(seconds(2, 5))).toBe(4);
     expect(stored.idsOf('pending')).toEqual([3, 4, 5, 6]);
     expect(books()).toMatchObject({ delivered: 6, pending: 4 });
-    expect(requeue.delivered(seconds(2, 5))).toBe(0);
+    expect(requeue.requeueDelivered(seconds(2, 5))).toBe(0);
   });
 
   test('is found by its true time, whatever the epoch it was stored in', () => {
@@ -41,7 +41,7 @@ describe('what was delivered', () => {
     stored.rows(3);
     settled.deliver([[1, 6]]);
     // Stored 3 to 5 s after the first row, by a clock that was 10 s ahead.
-    expect(requeue.delivered(seconds(-7, -6))).toBe(2);
+    expect(requeue.requeueDelivered(seconds(-7, -6))).toBe(2);
     expect(stored.idsOf('pending')).toEqual([4, 5]);
   });
 
@@ -51,7 +51,7 @@ describe('what was delivered', () => {
       Array.from({ length: 500 }, (_, index) => stored.series(`s${index}`)),
     );
     settled.deliver([[1, 30_000]]);
-    expect(requeue.delivered(seconds(0, 60))).toBe(30_000);
+    expect(requeue.requeueDelivered(seconds(0, 60))).toBe(30_000);
     expect(books()).toMatchObject({ delivered: 0, pending: 30_000 });
   });
 
@@ -60,7 +60,7 @@ describe('what was delivered', () => {
     settled.deliver([[1, 6]]);
     settled.reject([{ id: 7, reason: 'bad' }]);
     stored.drop([1, 2], 'retention');
-    expect(requeue.delivered(seconds(0, 10))).toBe(4);
+    expect(requeue.requeueDelivered(seconds(0, 10))).toBe(4);
     expect([stored.idsOf('rejected'), stored.idsOf('delivered')]).toEqual([[7], []]);
     expect(books()).toEqual({ collected: 10, delivered: 2, pending: 7, rejected: 1, dropped: 0 });
   });
@@ -71,14 +71,14 @@ describe('what is in quarantine', () => {
     stored.rows(6);
     settled.deliver([[1, 3]]);
     settled.reject([2, 4, 5].map((id) => ({ id, reason: 'bad' })));
-    expect(requeue.quarantined(seconds(0, 3))).toBe(1);
+    expect(requeue.requeueQuarantined(seconds(0, 3))).toBe(1);
     expect([stored.idsOf('pending'), stored.idsOf('rejected'), stored.idsOf('delivered')]).toEqual([
       [4, 6],
       [5],
       [1, 2, 3],
     ]);
     expect(books()).toEqual({ collected: 6, delivered: 3, pending: 2, rejected: 1, dropped: 0 });
-    expect(settled.ranges()).toEqual([
+    expect(settled.readRanges()).toEqual([
       [1, 3],
       [5, 5],
     ]);
@@ -88,8 +88,8 @@ describe('what is in quarantine', () => {
     stored.rows(2);
     settled.reject([{ id: 1, reason: 'bad' }]);
     stored.drop([1], 'retention');
-    expect(requeue.quarantined(seconds(0, 9))).toBe(0);
-    expect(settled.takeBack([1])).toBe(0);
+    expect(requeue.requeueQuarantined(seconds(0, 9))).toBe(0);
+    expect(settled.requeueRejected([1])).toBe(0);
     expect(books()).toMatchObject({ rejected: 1, pending: 1 });
   });
 });
@@ -102,7 +102,7 @@ describe('what waits for a true time that nobody learned', () => {
     stored.beginEpoch(-86_400_000, false);
     stored.rows(4);
     stored.database.exec('UPDATE epochs SET lost = 1 WHERE trusted = 0');
-    settled.reject([4, 5, 6, 7].map((id) => ({ id, reason: LOST_REASON })));
+    settled.reject([4, 5, 6, 7].map((id) => ({ id, reason: UNTIMED_REASON })));
     stored.beginEpoch(0, true);
     stored.rows(1);
   }
@@ -117,20 +117,20 @@ describe('what waits for a true time that nobody learned', () => {
   test('becomes pending with the offset that a person gives, and may leave', () => {
     lostBoot();
     const before = trueTimes().map(Number);
-    expect(requeue.corrected({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }, 86_400_000)).toBe(4);
+    expect(requeue.requeueUntimed({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }, 86_400_000)).toBe(4);
     expect(trueTimes()).toEqual(before.map((time) => time + 86_400_000));
     expect(stored.idsOf('pending')).toEqual([4, 5, 6, 7, 8]);
-    expect(new Backlog(stored.database, settled).sendable([])).toEqual([[4, 8]]);
+    expect(new Backlog(stored.database, settled).findSendable([])).toEqual([[4, 8]]);
     expect(books()).toMatchObject({ delivered: 3, pending: 5, rejected: 0 });
-    expect(requeue.corrected({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }, 86_400_000)).toBe(0);
+    expect(requeue.requeueUntimed({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }, 86_400_000)).toBe(0);
   });
 
   test('stays where its stamps lie outside of the range, and so does what was rejected for another reason', () => {
     lostBoot();
-    settled.takeBack([5]);
+    settled.requeueRejected([5]);
     settled.reject([{ id: 5, reason: 'HTTP 400' }]);
-    expect(requeue.corrected(seconds(0, 100), 86_400_000)).toBe(0);
-    expect(requeue.corrected(seconds(-86_400, -80_000), 86_400_000)).toBe(3);
+    expect(requeue.requeueUntimed(seconds(0, 100), 86_400_000)).toBe(0);
+    expect(requeue.requeueUntimed(seconds(-86_400, -80_000), 86_400_000)).toBe(3);
     expect(stored.idsOf('rejected')).toEqual([5]);
   });
 });

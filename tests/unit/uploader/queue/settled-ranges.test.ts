@@ -5,16 +5,16 @@ import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
 import { preparePendingRowsVersion } from '../../../../uploader/src/queue/pending-rows-version.ts';
-import { Settled, type CountedRows } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { SettledRanges, type CountedRows } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { idsIn, StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
 let stored: StoredSamples;
-let settled: Settled;
+let settled: SettledRanges;
 let readVersion: ReturnType<typeof preparePendingRowsVersion>;
 
 beforeAll(() => {
   stored = new StoredSamples();
-  settled = new Settled(stored.database);
+  settled = new SettledRanges(stored.database);
   readVersion = preparePendingRowsVersion(stored.database);
 });
 afterAll(() => stored.remove());
@@ -22,7 +22,7 @@ beforeEach(() => void stored.database.exec('BEGIN'));
 afterEach(() => void stored.database.exec('ROLLBACK'));
 
 function books(): Record<string, number> {
-  return { ...new Backlog(stored.database, settled).books() };
+  return { ...new Backlog(stored.database, settled).readBooks() };
 }
 
 describe('what is settled', () => {
@@ -34,7 +34,7 @@ describe('what is settled', () => {
       [3, 6],
     ] as const)
       settled.deliver([part]);
-    expect(settled.ranges()).toEqual([[1, 9]]);
+    expect(settled.readRanges()).toEqual([[1, 9]]);
     expect(books()).toMatchObject({ delivered: 9, pending: 0 });
   });
 
@@ -83,7 +83,7 @@ describe('what is settled', () => {
         [2, 4],
       ]),
     ).toBe(4);
-    expect(settled.ranges()).toEqual([[1, 4]]);
+    expect(settled.readRanges()).toEqual([[1, 4]]);
   });
 });
 
@@ -95,7 +95,7 @@ describe('a hole, where no row exists any more,', () => {
       'cap',
     );
     for (const each of [10, 20, 5, 15]) settled.deliver([[each, each]]);
-    expect(settled.ranges()).toEqual([[5, 20]]);
+    expect(settled.readRanges()).toEqual([[5, 20]]);
     expect(books()).toEqual({ collected: 20, delivered: 4, pending: 0, rejected: 0, dropped: 16 });
   });
 
@@ -108,7 +108,7 @@ describe('a hole, where no row exists any more,', () => {
     ]);
     stored.drop([3, 4, 7, 8, 9], 'cap');
     settled.deliver([[10, 10]]);
-    expect(settled.ranges()).toEqual([
+    expect(settled.readRanges()).toEqual([
       [1, 2],
       [6, 12],
     ]);
@@ -125,7 +125,7 @@ describe('a hole, where no row exists any more,', () => {
     ]);
     stored.drop([3, 6, 7], 'cap');
     settled.compact();
-    expect(settled.ranges()).toEqual([
+    expect(settled.readRanges()).toEqual([
       [1, 9],
       [11, 12],
     ]);
@@ -136,13 +136,13 @@ describe('a hole, where no row exists any more,', () => {
     stored.rows(6);
     stored.drop([3], 'cap');
     settled.deliver([[1, 6]]);
-    expect(settled.unsettle([[2, 4]])).toBe(2);
-    expect(settled.ranges()).toEqual([
+    expect(settled.requeueDelivered([[2, 4]])).toBe(2);
+    expect(settled.readRanges()).toEqual([
       [1, 1],
       [5, 6],
     ]);
     expect(settled.deliver([[4, 4]]) + settled.deliver([[2, 2]])).toBe(2);
-    expect(settled.ranges()).toEqual([[1, 6]]);
+    expect(settled.readRanges()).toEqual([[1, 6]]);
   });
 });
 
@@ -155,7 +155,7 @@ describe('a rejected row', () => {
         { id: 3, reason: 'not finite' },
       ]),
     ).toBe(2);
-    expect(settled.ranges()).toEqual([[2, 3]]);
+    expect(settled.readRanges()).toEqual([[2, 3]]);
     expect(stored.database.prepare('SELECT * FROM rejected').all()).toEqual([
       { id: 2, status: 400, reason: 'bad' },
       { id: 3, status: null, reason: 'not finite' },
@@ -188,8 +188,8 @@ describe('what becomes pending again', () => {
     stored.rows(10);
     settled.deliver([[1, 6]]);
     settled.reject([{ id: 8, reason: 'bad' }]);
-    expect(settled.unsettle([[4, 9]])).toBe(3);
-    expect(settled.ranges()).toEqual([
+    expect(settled.requeueDelivered([[4, 9]])).toBe(3);
+    expect(settled.readRanges()).toEqual([
       [1, 3],
       [8, 8],
     ]);
@@ -200,7 +200,7 @@ describe('what becomes pending again', () => {
     stored.rows(10);
     settled.deliver([[1, 10]]);
     stored.drop([1, 2, 3], 'retention');
-    expect(settled.unsettle([[1, 5]])).toBe(2);
+    expect(settled.requeueDelivered([[1, 5]])).toBe(2);
     expect(settled.deliver([[1, 5]])).toBe(2);
     expect(books()).toMatchObject({ delivered: 10, pending: 0 });
   });
@@ -211,8 +211,8 @@ describe('what becomes pending again', () => {
       [1, 3],
       [7, 9],
     ]);
-    expect(settled.unsettle([[4, 6]])).toBe(0);
-    expect(settled.ranges()).toEqual([
+    expect(settled.requeueDelivered([[4, 6]])).toBe(0);
+    expect(settled.readRanges()).toEqual([
       [1, 3],
       [7, 9],
     ]);
@@ -292,7 +292,7 @@ function perform(step: Step, model: RowByRow): void {
   if (step.kind === 'store') stored.rows(step.count);
   else if (step.kind === 'deliver')
     settled.deliver(known(step.ranges), step.seen ? model.seen(known(step.ranges)) : undefined);
-  else if (step.kind === 'unsettle') settled.unsettle(known(step.ranges));
+  else if (step.kind === 'unsettle') settled.requeueDelivered(known(step.ranges));
   else if (step.kind === 'reject')
     settled.reject(step.ids.filter((each) => each <= model.collected).map((each) => ({ id: each, reason: 'bad' })));
   else if (step.kind === 'retain') stored.drop(model.removable(step), 'retention');
@@ -301,7 +301,7 @@ function perform(step: Step, model: RowByRow): void {
 }
 
 function compare(model: RowByRow): void {
-  const list = settled.ranges();
+  const list = settled.readRanges();
   expect(list.every(([first, last], i) => first <= last && (i === 0 || first > list[i - 1]![1] + 1))).toBe(true);
   expect(Math.max(0, ...list.flat())).toBeLessThanOrEqual(stored.number('SELECT last_id FROM collector_state'));
   const { collected, delivered, rejected, dropped } = model;
@@ -314,7 +314,7 @@ function compare(model: RowByRow): void {
 
 /** Gaps between ranges in which no row exists. */
 function holesBetweenRanges(): IdRange[] {
-  const list = settled.ranges();
+  const list = settled.readRanges();
   const gaps = list.slice(1).map(([first], index): IdRange => [list[index]![1] + 1, first - 1]);
   return gaps.filter(
     ([first, last]) => stored.number(`SELECT COUNT(*) FROM samples WHERE id BETWEEN ${first} AND ${last}`) === 0,

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
 import { stateOfStopped } from '../../../../uploader/src/telemetry/own-state.ts';
-import { Settled } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { Snapshots } from '../../../../uploader/src/telemetry/snapshot.ts';
 import { StoreReader } from '../../../../uploader/src/telemetry/collector-state-reader.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -14,20 +14,20 @@ import { durationsOf } from '../../../support/uploader/made-snapshot.ts';
 let stored: StoredSamples;
 let clock: FakeClock;
 let snapshots: Snapshots;
-let settled: Settled;
+let settled: SettledRanges;
 
 beforeEach(() => {
   stored = new StoredSamples();
   clock = new FakeClock();
   const { database, path } = stored;
-  settled = new Settled(database);
+  settled = new SettledRanges(database);
   const store = new StoreReader(database, path);
   const uploads = () => stateOfStopped(undefined, { nowMs: clock.now(), skewMs: undefined });
   snapshots = new Snapshots({
     clock,
     store,
     backlog: new Backlog(database, settled),
-    settled: () => settled.ranges(),
+    settled: () => settled.readRanges(),
     uploads,
     batchMetrics: 100,
   });

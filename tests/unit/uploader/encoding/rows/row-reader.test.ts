@@ -5,7 +5,7 @@ import { rangesOf, type IdRange } from '@thugshells/shared/database/id-ranges.ts
 
 import { Backlog } from '../../../../../uploader/src/queue/backlog.ts';
 import { RowReader, type FirstRows } from '../../../../../uploader/src/encoding/rows/row-reader.ts';
-import { Settled } from '../../../../../uploader/src/queue/settled-ranges.ts';
+import { SettledRanges } from '../../../../../uploader/src/queue/settled-ranges.ts';
 import { idsIn, START_MS, StoredSamples } from '../../../../support/uploader/stored-samples.ts';
 
 let stored: StoredSamples;
@@ -129,7 +129,7 @@ describe('the first rows of some ranges', () => {
   });
 
   test('are the first pending ones that are neither in hand nor held, whatever the state of the set', () => {
-    const settled = new Settled(stored.database);
+    const settled = new SettledRanges(stored.database);
     const backlog = new Backlog(stored.database, settled);
     const anyIds = fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 20 });
     fc.assert(
@@ -145,7 +145,7 @@ describe('the first rows of some ranges', () => {
         settled.deliver(rangesOf(delivered));
         stored.drop(dropped, 'cap');
         const gone = [...delivered, ...dropped, ...inHand, 21, 22, 23, 24, 25];
-        const rows = reader.firstRows(backlog.sendable(rangesOf(inHand)), limit);
+        const rows = reader.firstRows(backlog.findSendable(rangesOf(inHand)), limit);
         const expected = idsIn([[1, 40]])
           .filter((id) => !gone.includes(id))
           .slice(0, limit);
