@@ -4,7 +4,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { migrate } from '@thugshells/shared/database/migrate.ts';
 
-import { ClockEpochs, instantOf } from '../../collector/src/store/clock/clock-epochs.ts';
+import { ClockEpochs, readInstant } from '../../collector/src/store/clock/clock-epochs.ts';
 import { CollectorStatusTable, noCounters } from '../../collector/src/store/status/collector-status.ts';
 import { SampleWriter } from '../../collector/src/store/writing/sample-writer.ts';
 import { Admission } from '../../collector/src/store/writing/admission.ts';
@@ -128,7 +128,7 @@ export class BoardWithWrongClock {
   /** One scrape of one series, now. */
   async scrape(): Promise<void> {
     await this.clock.sleep(20);
-    const at = instantOf(this.clock);
+    const at = readInstant(this.clock);
     const value = this.truth.size + 1;
     this.truth.set(Date.now(), value);
     const { samples } = this.#admission.admit([{ series: GAUGE, labels: {}, value }], Date.now());

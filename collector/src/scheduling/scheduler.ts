@@ -7,7 +7,7 @@ import type { ServiceManager } from '@thugshells/shared/process/service-manager.
 import type { CollectorHealth, CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
 import { noCounters } from '../store/status/collector-status.ts';
-import { instantOf } from '../store/clock/clock-epochs.ts';
+import { readInstant } from '../store/clock/clock-epochs.ts';
 import type { Collector } from '../collectors/collector.ts';
 import { extractReadings } from '../collectors/readers/partial-result.ts';
 import type { CommitBatcher } from './commit-batcher.ts';
@@ -81,7 +81,7 @@ export class Scheduler {
 
   async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
     const { clock, store, round, seriesLimit, manager } = this.#options;
-    const at = instantOf(clock);
+    const at = readInstant(clock);
     const outcome = await unlessStopped(collect(scheduled.collector, at.monotonicMs), stop);
     if (outcome === undefined) return;
     const durationMs = clock.monotonic() - at.monotonicMs;

@@ -4,7 +4,7 @@ import { errorFields } from '@thugshells/shared/logging/logger.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
 
-import type { Instant } from './clock/clock-epochs.ts';
+import type { Instant } from './clock/epoch-transition.ts';
 import type { CollectorCounters } from './status/collector-status.ts';
 import { Admission, type AdmissionOptions, type Admitted } from './writing/admission.ts';
 import { Ballast } from './space/ballast.ts';

@@ -7,7 +7,7 @@ import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
-import { ClockEpochs, instantOf, type ClockEpochsOptions } from '../../../collector/src/store/clock/clock-epochs.ts';
+import { ClockEpochs, readInstant, type ClockEpochsOptions } from '../../../collector/src/store/clock/clock-epochs.ts';
 import { CollectorStatusTable, noCounters } from '../../../collector/src/store/status/collector-status.ts';
 import { SampleWriter, type SampleWriterOptions } from '../../../collector/src/store/writing/sample-writer.ts';
 import { Admission } from '../../../collector/src/store/writing/admission.ts';
@@ -94,7 +94,7 @@ export function statusNamed(collector = 'test'): CollectorStatus {
 
 /** A scrape of these readings, now. */
 export function scrapeAt(clock: FakeClock, store: Store, readings: readonly Reading[]): StoredScrape {
-  const at = instantOf(clock);
+  const at = readInstant(clock);
   return { at, samples: store.admit(readings, at).samples, status: statusNamed() };
 }
 

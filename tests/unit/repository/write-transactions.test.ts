@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { isBusy, openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { instantOf } from '../../../collector/src/store/clock/clock-epochs.ts';
+import { readInstant } from '../../../collector/src/store/clock/clock-epochs.ts';
 import { Acknowledgements } from '../../../uploader/src/queue/acknowledgements.ts';
 import { SettledRanges } from '../../../uploader/src/queue/settled-ranges.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -40,7 +40,7 @@ function writeInBetween(): void {
 describe('nobody writes between what is read and what is written', () => {
   test('by a scrape', () => {
     const { admission, clock, writer } = startOn(database);
-    const at = instantOf(clock);
+    const at = readInstant(clock);
     const { samples } = admission.admit([reading('a.x', 1)], at.wallMs);
     const scrape = {
       at,

@@ -1,36 +1,7 @@
 import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
-/** no: the clock cannot be right; faith: it may be; confirmed: it agreed with the receiver's. As in epochs.trusted. */
-export const Trust = { no: 0, faith: 1, confirmed: 2 } as const;
-export type Trust = (typeof Trust)[keyof typeof Trust];
-
-/** From some sample id on, true time = stored time + offset. */
-export interface Epoch {
-  readonly offsetMs: number;
-  /** Stored time minus time since boot. With the offset it says when this boot began, by this epoch's clock. */
-  readonly bootBaseMs: number;
-  readonly trust: Trust;
-  readonly reason: string;
-}
-
-/** An epoch of rows that are copied from another database, with all that is known of it. */
-export interface ForeignEpoch {
-  readonly offsetMs: number;
-  readonly bootBaseMs: number | null;
-  readonly trust: Trust;
-  readonly bootId: string | null;
-  /** Its boot ended before anybody knew its true time. */
-  readonly isLost: boolean;
-  readonly reason: string;
-}
-
-/** When this boot began by the receiver's clock, as the uploader found. */
-export interface ReceiverClock {
-  readonly bootedAtMs: number;
-  /** Whether samples are stamped by the receiver's clock. */
-  readonly isStamp: boolean;
-}
+import { Trust, type Epoch, type ForeignEpoch, type ReceiverClock } from './epoch.ts';
 
 /** The boot of an epoch whose samples are held. */
 interface BootOfEpoch {
@@ -45,11 +16,11 @@ interface HeldEpoch extends BootOfEpoch {
   readonly offsetMs: number;
 }
 
-/** What a look at the held epochs came to. */
-export interface Settlement {
-  /** Epochs that got their true time. */
-  readonly timed: number;
-  /** Epochs of which nobody will ever know it. */
+/** What became of the held epochs. */
+export interface HeldCorrection {
+  /** Epochs whose offset is right now. */
+  readonly corrected: number;
+  /** Epochs whose clock nobody will ever know. */
   readonly lost: number;
 }
 
@@ -148,21 +119,21 @@ export class EpochTable {
    *
    * @param bootedAtMs when this boot began, by a clock that is trusted; undefined while there is none
    */
-  settleHeld(firstId: number, bootedAtMs: number | undefined): Settlement {
-    let timed = 0;
+  correctHeld(firstId: number, bootedAtMs: number | undefined): HeldCorrection {
+    let corrected = 0;
     let lost = 0;
     for (const epoch of this.#held(firstId)) {
       const isOfThisBoot = this.#bootId !== undefined && epoch.bootId === this.#bootId;
       const knownBootedAtMs = isOfThisBoot ? bootedAtMs : (epoch.receiverBootedAtMs ?? undefined);
       if (epoch.bootBaseMs !== null && knownBootedAtMs !== undefined) {
-        this.#stamp(epoch, Math.round(knownBootedAtMs - epoch.bootBaseMs));
-        timed += 1;
+        this.#correct(epoch, Math.round(knownBootedAtMs - epoch.bootBaseMs));
+        corrected += 1;
       } else if (!isOfThisBoot) {
         this.#lose.run(epoch.firstId);
         lost += 1;
       }
     }
-    return { timed, lost };
+    return { corrected, lost };
   }
 
   /** Returns the epochs before an id whose samples are held. */
@@ -179,15 +150,15 @@ export class EpochTable {
   }
 
   /** What was delivered keeps the time that it was delivered with: sent again, it must be the same sample. */
-  #stamp({ firstId, lastId, offsetMs, bootId, bootBaseMs }: HeldEpoch, trueOffsetMs: number): void {
+  #correct({ firstId, lastId, offsetMs, bootId, bootBaseMs }: HeldEpoch, correctedOffsetMs: number): void {
     const add = (first: number, offset: number, reason: string): unknown =>
       this.#insert.run(first, offset, Trust.confirmed, bootId, bootBaseMs, reason);
     let next = firstId;
     for (const { first, last } of this.#delivered.all(firstId, lastId)) {
-      if (first > next) add(next, trueOffsetMs, 'true time learned later');
+      if (first > next) add(next, correctedOffsetMs, 'true time learned later');
       add(Math.max(first, firstId), offsetMs, 'left before its true time was known');
       next = last + 1;
     }
-    if (next <= lastId) add(next, trueOffsetMs, 'true time learned later');
+    if (next <= lastId) add(next, correctedOffsetMs, 'true time learned later');
   }
 }

@@ -55,7 +55,7 @@ export class Retention {
   readonly #delete: Statement<[number, number]>;
   readonly #deleteRejected: Statement<[number, number]>;
   readonly #rejectedBeyond: Statement<[number], number>;
-  readonly #trueMs: Statement<[number], number>;
+  readonly #correctedMs: Statement<[number], number>;
   /** No settled row lies below; a hint, which starts anew when there is nothing above. */
   #lowestId = 0;
 
@@ -78,7 +78,9 @@ export class Retention {
     this.#rejectedBeyond = database
       .prepare<[number], number>('SELECT id FROM rejected ORDER BY id DESC LIMIT 1 OFFSET ?')
       .pluck();
-    this.#trueMs = database.prepare<[number], number>(`SELECT ${correctedTimeSql()} FROM samples WHERE id = ?`).pluck();
+    this.#correctedMs = database
+      .prepare<[number], number>(`SELECT ${correctedTimeSql()} FROM samples WHERE id = ?`)
+      .pluck();
   }
 
   /** What rows take now, in bytes: the pages of the file that are not free. */
@@ -142,8 +144,8 @@ export class Retention {
   #evictPending(): DeletedSlice | undefined {
     const step = this.#thinning.next();
     if (step === undefined) return undefined;
-    const firstMs = this.#trueMs.get(step.firstId) ?? null;
-    const lastMs = this.#trueMs.get(step.lastId) ?? null;
+    const firstMs = this.#correctedMs.get(step.firstId) ?? null;
+    const lastMs = this.#correctedMs.get(step.lastId) ?? null;
     const rows = this.#thinning.take(step);
     const reason = step.bucketMs > 0 ? 'thinned' : 'cap';
     if (rows > 0) this.#options.ledger.add({ reason, count: rows, firstMs, lastMs }, this.#options.clock.now());
@@ -177,7 +179,7 @@ export class Retention {
       )
       .pluck()
       .get({ firstId, lastId })!;
-    const times = { firstMs: this.#trueMs.get(firstId) ?? null, lastMs: this.#trueMs.get(lastId) ?? null };
+    const times = { firstMs: this.#correctedMs.get(firstId) ?? null, lastMs: this.#correctedMs.get(lastId) ?? null };
     if (lost > 0) this.#options.ledger.add({ reason: 'cap', count: lost, ...times }, this.#options.clock.now());
     const rows = this.#delete.run(firstId, lastId).changes;
     this.#deleteRejected.run(firstId, lastId);

@@ -3,7 +3,8 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { seriesKey, seriesText, type Sample } from '@thugshells/shared/metrics/sample.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
-import type { ClockEpochs, Moment } from '../clock/clock-epochs.ts';
+import type { ClockEpochs } from '../clock/clock-epochs.ts';
+import type { Moment } from '../clock/epoch-transition.ts';
 import type { CollectorStatusTable } from '../status/collector-status.ts';
 import type { StoredName } from './admission.ts';
 import type { Ledger, Loss } from '../space/ledger.ts';
@@ -89,7 +90,7 @@ export class SampleWriter {
     let heartbeatMs: number | null = null;
     for (const { moment, samples } of scrapes) {
       nextId = this.#insert(moment!, samples, nextId);
-      heartbeatMs = moment!.trueMs;
+      heartbeatMs = moment!.correctedMs;
     }
     if (loss !== undefined) ledger.add(loss, clock.now());
     const collected = nextId - firstId + (loss?.count ?? 0);
@@ -97,7 +98,7 @@ export class SampleWriter {
     const newest = new Map(
       scrapes.map(({ status, moment }): [string, CollectorStatus] => [
         status.collector,
-        { ...status, lastScrapeMs: moment!.trueMs },
+        { ...status, lastScrapeMs: moment!.correctedMs },
       ]),
     );
     for (const status of newest.values()) statuses.save(status);

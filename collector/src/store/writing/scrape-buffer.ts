@@ -1,7 +1,7 @@
 import type { Sample } from '@thugshells/shared/metrics/sample.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
-import type { Instant, Moment } from '../clock/clock-epochs.ts';
+import type { Instant, Moment } from '../clock/epoch-transition.ts';
 import type { Loss } from '../space/ledger.ts';
 
 /** What one scrape leaves to be stored. */

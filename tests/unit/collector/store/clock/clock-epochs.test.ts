@@ -4,7 +4,8 @@ import fc from 'fast-check';
 
 import type { Database } from '@thugshells/shared/database/open.ts';
 
-import { instantOf, type Instant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
+import { readInstant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
+import type { Instant } from '../../../../../collector/src/store/clock/epoch-transition.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import {
@@ -36,7 +37,7 @@ async function scrape(afterMs = 10_000): Promise<void> {
 }
 
 function instant(): Instant {
-  return instantOf(process.clock);
+  return readInstant(process.clock);
 }
 
 function store(at: Instant, name = 'a.x'): void {

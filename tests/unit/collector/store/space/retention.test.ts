@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import type { Database } from '@thugshells/shared/database/open.ts';
 
-import { instantOf } from '../../../../../collector/src/store/clock/clock-epochs.ts';
+import { readInstant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
 import { Retention } from '../../../../../collector/src/store/space/retention.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import { migratedDatabase, reading, startOn, statusNamed } from '../../../../support/collector/collector-parts.ts';
@@ -25,7 +25,7 @@ beforeEach(() => {
 async function scrapes(count: number, everyMs: number): Promise<void> {
   for (let scrape = 0; scrape < count; scrape++) {
     await parts.clock.advance(everyMs);
-    const at = instantOf(parts.clock);
+    const at = readInstant(parts.clock);
     const { samples } = parts.admission.admit([reading('a.x', scrape), reading('a.y', scrape)], at.wallMs);
     parts.writer.commit([{ at, samples, status: statusNamed() }]);
   }

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
-import { instantOf } from '../../../../../collector/src/store/clock/clock-epochs.ts';
+import { readInstant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import {
   gauge,
@@ -33,7 +33,7 @@ beforeEach(() => {
 /** Admits and commits one scrape. */
 function write(readings: readonly Reading[]): WriteResult {
   const { admission, clock, writer } = process;
-  const at = instantOf(clock);
+  const at = readInstant(clock);
   const { samples, refusals } = admission.admit(readings, at.wallMs);
   writer.commit([{ at, samples, status: statusNamed() }]);
   return { stored: samples.length, refusals };
@@ -122,7 +122,7 @@ describe('several scrapes', () => {
     const { admission, clock, writer } = process;
     const scrapes = [];
     for (const value of [1, 2, 3]) {
-      const at = instantOf(clock);
+      const at = readInstant(clock);
       scrapes.push({ at, samples: admission.admit([reading('a.x', value)], at.wallMs).samples, status: statusNamed() });
       await clock.advance(10_000);
     }

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import type { Database } from '@thugshells/shared/database/open.ts';
 
-import { instantOf } from '../../../../../collector/src/store/clock/clock-epochs.ts';
+import { readInstant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
 import { openSession } from '../../../../../collector/src/store/writing/sessions.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import {
@@ -31,7 +31,7 @@ function open(id: string): (nowMs: number) => void {
 
 async function scrape(afterMs: number): Promise<void> {
   await process.clock.advance(afterMs);
-  const at = instantOf(process.clock);
+  const at = readInstant(process.clock);
   process.writer.commit([
     { at, samples: process.admission.admit([reading('a.x', 1)], NOW).samples, status: statusNamed() },
   ]);
