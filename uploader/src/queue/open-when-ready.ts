@@ -4,6 +4,7 @@ import { refuseNewer } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import { ticks } from '@thugshells/shared/ticker.ts';
 
 /** The sets and books fit; SQLite's default of 16 MB would keep rows that were only counted. */
 const CACHE_KIB = 2048;
@@ -37,7 +38,7 @@ export async function openWhenReady(
   },
 ): Promise<Database | undefined> {
   let logged: string | undefined;
-  while (!stop.aborted) {
+  for await (const _ of ticks(clock, { intervalMs: LOOK_INTERVAL_MS, stop })) {
     const look = tryOpen(path);
     if (look.database !== undefined) return look.database;
     const { reason, tooNew } = look;
@@ -46,7 +47,6 @@ export async function openWhenReady(
     else if (reason !== logged) logger.info('waiting for the collector to prepare the database', { path, reason });
     logged = reason;
     onLook?.(reason);
-    await clock.sleep(LOOK_INTERVAL_MS, stop);
   }
   return undefined;
 }

@@ -3,6 +3,7 @@ import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { ticks } from '@thugshells/shared/ticker.ts';
 
 import type { SettledRanges } from './settled-ranges.ts';
 
@@ -40,14 +41,13 @@ export class UntimedRows {
 
   async run(stop: AbortSignal): Promise<void> {
     const { clock, logger } = this.#options;
-    while (!stop.aborted) {
+    for await (const _ of ticks(clock, { intervalMs: LOOK_INTERVAL_MS, stop })) {
       try {
         const rejected = await this.reject(stop);
         if (rejected > 0) logger.warn('samples were rejected', { count: rejected, reason: UNTIMED_REASON });
       } catch (error) {
         logger.error('samples without a true time could not be rejected', errorFields(error));
       }
-      await clock.sleep(LOOK_INTERVAL_MS, stop);
     }
   }
 

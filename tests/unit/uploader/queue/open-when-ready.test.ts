@@ -50,6 +50,7 @@ describe('the database', () => {
   test('is looked at twice a second, and each look can be told', async () => {
     let looks = 0;
     const opened = open(() => (looks += 1));
+    await clock.advance(0);
     await clock.advance(2_000);
     expect(looks).toBe(5);
     stop.abort();

@@ -70,12 +70,13 @@ test('it is done at start and once a minute, and told once', async () => {
   lostBoot(4);
   const stop = new AbortController();
   const running = untimedRows.run(stop.signal);
+  await clock.advance(0);
   await clock.advance(120_000);
   expect(log.lines).toEqual([
     { level: 'warn', message: 'samples were rejected', fields: { count: 4, reason: UNTIMED_REASON } },
   ]);
   stored.database.exec('UPDATE epochs SET lost = 1');
-  await clock.advance(60_000);
+  await clock.advance(60_100);
   expect(stored.idsOf('pending')).toEqual([]);
   stop.abort();
   await running;
@@ -86,6 +87,7 @@ test('a database that cannot be written is told, and tried again', async () => {
   stored.database.exec(`CREATE TRIGGER full BEFORE INSERT ON rejected BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
   const stop = new AbortController();
   const running = untimedRows.run(stop.signal);
+  await clock.advance(0);
   await clock.advance(1);
   expect(log.lines).toMatchObject([{ level: 'error', fields: { error: expect.stringContaining('disk is full') } }]);
   stored.database.exec('DROP TRIGGER full');
