@@ -1,21 +1,16 @@
 import type { GivenOptions } from '@thugshells/shared/process/command-line.ts';
-import type { Database } from '@thugshells/shared/database/open.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import { duration } from '@thugshells/shared/config/formats.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 
-import { quarantinedSamples, type QuarantinedSample } from '../queue/quarantine-list.ts';
 import { Requeue, type TimeRange } from '../queue/requeue.ts';
-import { openNow } from '../queue/open-when-ready.ts';
 import { SettledRanges } from '../queue/settled-ranges.ts';
-import { parseTime } from './time-argument.ts';
+import { formatTime, parseTime } from './time-argument.ts';
+import { withDatabase } from './with-database.ts';
 
 /** Options of `requeue`. */
 export const REQUEUE_OPTIONS = ['--from T', '--to T', '--quarantined', '--offset D'];
-/** Options of `quarantine`. */
-export const QUARANTINE_OPTIONS = ['--limit N', '--json'];
 
-const DEFAULT_LIMIT = 100;
 /** A time that is out of range may be why a sample is in quarantine. */
 const ALL_TIMES: TimeRange = { fromMs: -Number.MAX_SAFE_INTEGER, toMs: Number.MAX_SAFE_INTEGER };
 
@@ -28,8 +23,8 @@ const ALL_TIMES: TimeRange = { fromMs: -Number.MAX_SAFE_INTEGER, toMs: Number.MA
  */
 export function requeueCommand(databasePath: string, options: GivenOptions, nowMs: number): CommandResult {
   const isQuarantined = options.has('--quarantined');
-  const range = rangeOf(options, nowMs);
-  const offsetMs = offsetOf(options);
+  const range = parseRange(options, nowMs);
+  const offsetMs = parseOffset(options);
   return withDatabase(databasePath, (database) => {
     const requeue = new Requeue(database, new SettledRanges(database));
     const [what, count] =
@@ -38,38 +33,18 @@ export function requeueCommand(databasePath: string, options: GivenOptions, nowM
         : isQuarantined
           ? ['quarantined', requeue.requeueQuarantined(range)]
           : ['delivered', requeue.requeueDelivered(range)];
-    const when = range === ALL_TIMES ? '' : ` from ${textOf(range.fromMs)} to ${textOf(range.toMs)}`;
+    const when = range === ALL_TIMES ? '' : ` from ${formatTime(range.fromMs)} to ${formatTime(range.toMs)}`;
     return { text: `${count} ${what} samples${when} are pending again\n` };
   });
 }
 
-/**
- * Shows what is in quarantine and why.
- *
- * @throws AgentError BAD_USAGE, and those of opening the database
- */
-export function quarantineCommand(databasePath: string, options: GivenOptions): CommandResult {
-  const limit = Number(options.value('--limit') ?? DEFAULT_LIMIT);
-  if (!Number.isInteger(limit) || limit < 1)
-    throw new AgentError(`--limit ${options.value('--limit')}: must be a whole number from 1 on`, {
-      code: 'BAD_USAGE',
-    });
-  return withDatabase(databasePath, (database) => {
-    const { samples, total } = quarantinedSamples(database, limit);
-    if (options.has('--json')) return { text: `${JSON.stringify({ total, samples })}\n` };
-    const rest = total > samples.length ? [`… and ${total - samples.length} older ones; --limit N shows more`] : [];
-    const help = total > 0 ? ['requeue --quarantined sends them again'] : [];
-    return { text: `${[`${total} samples are in quarantine`, ...samples.map(lineOf), ...rest, ...help].join('\n')}\n` };
-  });
-}
-
 /** Delivered samples are asked for by both ends: to send everything again should not be what a forgotten option does. */
-function rangeOf(options: GivenOptions, nowMs: number): TimeRange {
-  const timeOf = (option: string): number | undefined => {
+function parseRange(options: GivenOptions, nowMs: number): TimeRange {
+  const parseBound = (option: string): number | undefined => {
     const text = options.value(option);
     return text === undefined ? undefined : parseTime(option, text, nowMs);
   };
-  const [from, to] = [timeOf('--from'), timeOf('--to')];
+  const [from, to] = [parseBound('--from'), parseBound('--to')];
   if (options.has('--quarantined') && from === undefined && to === undefined) return ALL_TIMES;
   if (!options.has('--quarantined') && (from === undefined || to === undefined)) {
     throw new AgentError('requeue needs both ends of the time range: --from T --to T', {
@@ -83,7 +58,7 @@ function rangeOf(options: GivenOptions, nowMs: number): TimeRange {
 }
 
 /** `3h`, `-90m`: what the true time was ahead of the board's clock; it goes with --quarantined alone. */
-function offsetOf(options: GivenOptions): number | undefined {
+function parseOffset(options: GivenOptions): number | undefined {
   const text = options.value('--offset');
   if (text === undefined) return undefined;
   if (!options.has('--quarantined'))
@@ -95,29 +70,4 @@ function offsetOf(options: GivenOptions): number | undefined {
       { code: 'BAD_USAGE' },
     );
   return text.startsWith('-') ? -size : size;
-}
-
-function lineOf({ id, timestampMs, name, tags, deviceId, value, status, reason }: QuarantinedSample): string {
-  const labels = Object.entries({ ...tags, device_id: deviceId }).map(
-    ([label, text]) => `${label}=${JSON.stringify(text)}`,
-  );
-  const sample =
-    name === null || timestampMs === null
-      ? 'no longer stored'
-      : `${textOf(timestampMs)} ${name}{${labels.join(',')}} ${String(value)}`;
-  return `#${id} ${sample}: ${status === null ? '' : `HTTP ${status}, `}${reason}`;
-}
-
-function textOf(timeMs: number): string {
-  const time = new Date(timeMs);
-  return Number.isNaN(time.getTime()) ? String(timeMs) : time.toISOString();
-}
-
-function withDatabase<T>(path: string, use: (database: Database) => T): T {
-  const database = openNow(path);
-  try {
-    return use(database);
-  } finally {
-    database.close();
-  }
 }

@@ -9,11 +9,10 @@ import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { Backlog } from '../queue/backlog.ts';
-import type { UploaderConfig } from '../config.ts';
 import { stateOfStopped } from '../telemetry/own-state.ts';
 import { ReceiverClockTable } from '../clock/receiver-clock-table.ts';
 import { SettledRanges } from '../queue/settled-ranges.ts';
-import type { Status as State } from '../health/rules.ts';
+import type { HealthLimits, Status as State } from '../health/rules.ts';
 import { HealthMonitor } from '../health/monitor.ts';
 import { Snapshots } from '../telemetry/snapshot.ts';
 import type { BoxStatus } from '../health/status.ts';
@@ -21,9 +20,17 @@ import { statusText } from '../health/status-text.ts';
 import { StoreReader } from '../telemetry/collector-state-reader.ts';
 import { ReportTable } from '../telemetry/report-writer.ts';
 
+/** The part of the configuration that the status depends on. */
+export interface StatusConfig extends HealthLimits {
+  readonly dbPath: string;
+  readonly deviceId: string;
+  readonly clockSkewPolicy: 'hold' | 'correct';
+  readonly batchMetrics: number;
+}
+
 export interface StatusCommandOptions {
   readonly clock: Clock;
-  readonly config: UploaderConfig;
+  readonly config: StatusConfig;
   readonly version: string;
   readonly bootId: string | undefined;
   readonly configurationWarnings: readonly string[];
@@ -73,7 +80,7 @@ function requireSchema(database: Database): void {
 }
 
 /** What the running uploader says; undefined where none runs on this database. */
-async function askUploader(endpoint: string | undefined, { deviceId }: UploaderConfig): Promise<BoxStatus | undefined> {
+async function askUploader(endpoint: string | undefined, { deviceId }: StatusConfig): Promise<BoxStatus | undefined> {
   if (endpoint === undefined) return undefined;
   try {
     const status = JSON.parse(await bodyOf(new URL('/status.json', endpoint))) as BoxStatus;

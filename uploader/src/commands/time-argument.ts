@@ -15,6 +15,12 @@ export function parseTime(option: string, text: string, nowMs: number): number {
   return time;
 }
 
+/** Formats Unix milliseconds as RFC 3339; a time out of its range as the number that it is. */
+export function formatTime(timeMs: number): string {
+  const time = new Date(timeMs);
+  return Number.isNaN(time.getTime()) ? String(timeMs) : time.toISOString();
+}
+
 function unixTime(text: string): number | undefined {
   if (/^\d{9,10}$/.test(text)) return Number(text) * 1000;
   return /^\d{12,13}$/.test(text) ? Number(text) : undefined;

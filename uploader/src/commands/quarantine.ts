@@ -1,0 +1,43 @@
+import { AgentError } from '@thugshells/shared/errors.ts';
+import type { GivenOptions } from '@thugshells/shared/process/command-line.ts';
+import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
+
+import { quarantinedSamples, type QuarantinedSample } from '../queue/quarantine-list.ts';
+import { formatTime } from './time-argument.ts';
+import { withDatabase } from './with-database.ts';
+
+/** Options of `quarantine`. */
+export const QUARANTINE_OPTIONS = ['--limit N', '--json'];
+
+const DEFAULT_LIMIT = 100;
+
+/**
+ * Shows what is in quarantine and why.
+ *
+ * @throws AgentError BAD_USAGE, and those of opening the database
+ */
+export function quarantineCommand(databasePath: string, options: GivenOptions): CommandResult {
+  const limit = Number(options.value('--limit') ?? DEFAULT_LIMIT);
+  if (!Number.isInteger(limit) || limit < 1)
+    throw new AgentError(`--limit ${options.value('--limit')}: must be a whole number from 1 on`, {
+      code: 'BAD_USAGE',
+    });
+  return withDatabase(databasePath, (database) => {
+    const { samples, total } = quarantinedSamples(database, limit);
+    if (options.has('--json')) return { text: `${JSON.stringify({ total, samples })}\n` };
+    const rest = total > samples.length ? [`… and ${total - samples.length} older ones; --limit N shows more`] : [];
+    const help = total > 0 ? ['requeue --quarantined sends them again'] : [];
+    return { text: `${[`${total} samples are in quarantine`, ...samples.map(toLine), ...rest, ...help].join('\n')}\n` };
+  });
+}
+
+function toLine({ id, timestampMs, name, tags, deviceId, value, status, reason }: QuarantinedSample): string {
+  const labels = Object.entries({ ...tags, device_id: deviceId }).map(
+    ([label, text]) => `${label}=${JSON.stringify(text)}`,
+  );
+  const sample =
+    name === null || timestampMs === null
+      ? 'no longer stored'
+      : `${formatTime(timestampMs)} ${name}{${labels.join(',')}} ${String(value)}`;
+  return `#${id} ${sample}: ${status === null ? '' : `HTTP ${status}, `}${reason}`;
+}
