@@ -11,7 +11,7 @@ import type { KernelSource } from '../../../collector/src/kernel/kernel-files.ts
 import { indexByIdentity, RecordedKernel, findRecording } from './text-kernel.ts';
 
 /** Everything is reported, so that no damage hides behind a filter. */
-const OPTIONS: CollectorOptions = {
+export const REPORT_EVERYTHING: CollectorOptions = {
   networkInclude: [],
   networkExclude: [],
   networkMaxInterfaces: 1000,
@@ -103,7 +103,7 @@ export class CorruptibleDevice {
       statfs: (path, kind) => kernel.statfs(path, kind),
     };
     const collectors = KERNEL_COLLECTOR_NAMES.map((name) =>
-      COLLECTORS[name].create({ kernel: door, options: OPTIONS }),
+      COLLECTORS[name].create({ kernel: door, options: REPORT_EVERYTHING }),
     );
     for (const collector of collectors) await collectOutcome(collector, 0);
     kernel = new RecordedKernel('-later', 'x86-board', this.folder);
