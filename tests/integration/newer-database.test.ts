@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { openDatabase } from '@thugshells/shared/database/open.ts';
-import { SCHEMA_VERSION, schemaVersionOf } from '@thugshells/shared/database/schema-version.ts';
+import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/database/schema-version.ts';
 
 import { endpointOf, healthAt } from '../support/agent-pair.ts';
 import { AgentProcess, runToEnd, type Runner } from '../support/agent-process.ts';
@@ -105,7 +105,7 @@ test('newer database: forward, back, forward with a made-up migration loses no s
   const [old, newer] = [makeProgram(folder, 0), makeProgram(folder, 1)];
   await work(old, 'SIGTERM');
   await work(newer, 'SIGKILL');
-  expect(schemaVersionOf(path)).toBe(NEWER);
+  expect(readFileSchemaVersion(path)).toBe(NEWER);
   const first = books(path);
 
   // Back. The uploader comes first, and waits.
@@ -137,7 +137,7 @@ test('newer database: forward, back, forward with a made-up migration loses no s
   await until('some are pending', () => books(path).pending > 100);
   await collector.kill('SIGKILL');
   expect(collector.told('newer database set aside, beginning anew')).toHaveLength(1);
-  expect([setAside(), schemaVersionOf(path), isBalanced()]).toEqual([
+  expect([setAside(), readFileSchemaVersion(path), isBalanced()]).toEqual([
     [`metrics.db.schema-${NEWER}`],
     SCHEMA_VERSION,
     true,
@@ -176,7 +176,7 @@ test('newer database: one of a schema between the two is migrated before it is t
   await collector.stop();
   await until('everything is delivered', () => books(path).pending === 0, 60_000);
   await uploader.stop();
-  expect([schemaVersionOf(path), isBalanced(), setAside()]).toEqual([NEWER + 1, true, []]);
+  expect([readFileSchemaVersion(path), isBalanced(), setAside()]).toEqual([NEWER + 1, true, []]);
   await expectEverythingOnce();
 }, 180_000);
 

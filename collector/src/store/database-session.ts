@@ -12,18 +12,18 @@ import { SampleWriter } from './writing/sample-writer.ts';
 import { openSession, type SessionMetadata } from './writing/sessions.ts';
 import { WalCheckpointer } from './space/wal-checkpointer.ts';
 import { fitToLimit } from './space/fit-to-limit.ts';
-import { endInterruptedHealing, pruneDamaged, replacementFor } from './recovery/replace-database.ts';
-import { databaseFault } from './recovery/integrity.ts';
+import { finishInterruptedReplacement, pruneCorruptDatabases, createReplacement } from './recovery/replace-database.ts';
+import { findCorruption } from './recovery/integrity.ts';
 import { Ledger } from './space/ledger.ts';
 import { Retention } from './space/retention.ts';
 import { Salvage } from './recovery/salvage.ts';
 import { SalvageTable } from './recovery/salvage-progress.ts';
 import { SalvageQueue } from './recovery/salvage-queue.ts';
-import { setNewerAside } from './recovery/set-aside.ts';
+import { setNewerDatabaseAside } from './recovery/set-aside.ts';
 import type { SpaceLimits } from './space/limits.ts';
 import { StorageStateTable } from './status/storage-state.ts';
-import { faultOf } from './recovery/storage-errors.ts';
-import { noteTakeOvers } from './recovery/take-over.ts';
+import { classifyStorageError } from './recovery/storage-errors.ts';
+import { queueSetAsideImports } from './recovery/take-over.ts';
 
 export interface DatabaseSessionOptions {
   readonly clock: Clock;
@@ -66,13 +66,13 @@ const SALVAGE_FIRST_MS = 1_500;
  */
 export function openDatabaseSession(options: DatabaseSessionOptions, damage?: string): DatabaseSession {
   const { dbPath, logger } = options;
-  endInterruptedHealing(dbPath);
-  setNewerAside(options);
-  const { database, fault } = damage === undefined ? openSound(options) : { fault: damage };
+  finishInterruptedReplacement(dbPath);
+  setNewerDatabaseAside(options);
+  const { database, corruption } = damage === undefined ? openSound(options) : { corruption: damage };
   if (database !== undefined) return startSession(database, options);
   logger.error('the database is damaged; a new one takes its place, and what can be read is copied into it', {
     path: dbPath,
-    error: fault,
+    error: corruption,
   });
   replace(options);
   return startSession(prepareDatabase(dbPath, logger), options);
@@ -96,21 +96,21 @@ export function closeDatabaseSession(
 /** The database as it is, or what is wrong with it. */
 function openSound({ dbPath, logger, notify }: DatabaseSessionOptions): {
   readonly database?: Database;
-  readonly fault?: string;
+  readonly corruption?: string;
 } {
   try {
-    const fault = databaseFault(dbPath);
-    return fault === undefined ? { database: prepareDatabase(dbPath, logger, notify) } : { fault };
+    const corruption = findCorruption(dbPath);
+    return corruption === undefined ? { database: prepareDatabase(dbPath, logger, notify) } : { corruption };
   } catch (error) {
-    if (faultOf(error) !== 'damaged') throw error;
-    return { fault: messageOf(error) };
+    if (classifyStorageError(error) !== 'corrupt') throw error;
+    return { corruption: messageOf(error) };
   }
 }
 
 function replace({ dbPath, clock, logger, builtAtMs }: DatabaseSessionOptions): void {
   // To find the series of a file that SQLite refuses takes seconds of its own.
   const until = clock.monotonic() + SALVAGE_FIRST_MS;
-  const { database, install } = replacementFor({ databasePath: dbPath, logger, nowMs: clock.now() });
+  const { database, install } = createReplacement({ databasePath: dbPath, logger, nowMs: clock.now() });
   const epochs = new ClockEpochs(database, { clock, logger, bootId: undefined, builtAtMs });
   const [progress] = new SalvageTable(database).all();
   const salvage = new Salvage(database, progress!, {
@@ -140,9 +140,9 @@ function startSession(database: Database, options: DatabaseSessionOptions): Data
     const wal = new WalCheckpointer(database, { ...options, walBytes: limits.walBytes });
     const retention = new Retention(database, { ...options, ledger, usedBytes: limits.usedBytes });
     fitToLimit(database, limits.databaseBytes, { retention, wal, logger });
-    noteTakeOvers(database, options);
+    queueSetAsideImports(database, options);
     const salvages = new SalvageQueue(database, { ...options, epochs, ledger, databasePath: dbPath });
-    if (!salvages.isCopying) pruneDamaged(dbPath, limits.maxBytes);
+    if (!salvages.isCopying) pruneCorruptDatabases(dbPath, limits.maxBytes);
     return {
       database,
       epochs,

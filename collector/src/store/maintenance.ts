@@ -2,7 +2,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 
 import { BackgroundCheck } from './recovery/background-check.ts';
 import type { Ballast } from './space/ballast.ts';
-import { pruneDamaged } from './recovery/replace-database.ts';
+import { pruneCorruptDatabases } from './recovery/replace-database.ts';
 import { isCheckedAtOnce } from './recovery/integrity.ts';
 import type { DatabaseSession } from './database-session.ts';
 import type { SpaceLimits } from './space/limits.ts';
@@ -53,9 +53,9 @@ export class Maintenance {
     this.#options.ballast.ensure();
     this.#askUploader();
     if (this.#check?.isOver !== true) return undefined;
-    const { fault } = this.#check;
+    const { corruption } = this.#check;
     this.#check = undefined;
-    return fault;
+    return corruption;
   }
 
   /** Gives up old rows until there is room again; at most for a moment, the next call goes on. */
@@ -72,7 +72,7 @@ export class Maintenance {
   freeSpace(): boolean {
     const { salvages, wal, retention } = this.#session;
     // Corrupt databases that are kept are worth less than new samples.
-    if (!salvages.isCopying) pruneDamaged(this.#options.dbPath, 0);
+    if (!salvages.isCopying) pruneCorruptDatabases(this.#options.dbPath, 0);
     wal.checkpoint();
     // Above the limit pending rows are evicted too; on a disk that others have filled, only settled ones are.
     const evicted = retention.isOverLimit ? retention.evict() : retention.evictSettled();
@@ -93,7 +93,7 @@ export class Maintenance {
       const { salvages, retention } = this.#session;
       if (!salvages.isCopying || retention.isOverLimit) return false;
       if (salvages.step()) return true;
-      pruneDamaged(this.#options.dbPath, this.#options.limits.maxBytes);
+      pruneCorruptDatabases(this.#options.dbPath, this.#options.limits.maxBytes);
       return false;
     });
   }

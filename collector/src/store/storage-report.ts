@@ -1,7 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
-import { describeFault } from './recovery/storage-errors.ts';
+import { describeStorageError } from './recovery/storage-errors.ts';
 import type { DatabaseSession } from './database-session.ts';
 import type { SpaceLimits } from './space/limits.ts';
 import { WrittenBytes } from './space/written-bytes.ts';
@@ -36,7 +36,7 @@ export class StorageReport {
 
   /** Logs that samples are buffered from now on, why, and what an operator can do. */
   logFailure(error: unknown, pending: number): void {
-    const { hint } = describeFault(error);
+    const { hint } = describeStorageError(error);
     const fields = { ...errorFields(error), hint, count: pending };
     this.#options.logger.error('samples cannot be stored and wait in memory', fields);
   }

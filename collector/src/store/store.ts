@@ -13,7 +13,7 @@ import { closeDatabaseSession, openDatabaseSession } from './database-session.ts
 import type { DatabaseSession, DatabaseSessionOptions } from './database-session.ts';
 import { commitBuffer } from './writing/commit-buffer.ts';
 import { ScrapeBuffer, type StoredScrape } from './writing/scrape-buffer.ts';
-import { describeFault, faultOf } from './recovery/storage-errors.ts';
+import { describeStorageError, classifyStorageError } from './recovery/storage-errors.ts';
 import { StorageReport } from './storage-report.ts';
 import { findDatabase, findFailure, nextState, type StoreEvent, type StoreState } from './store-state.ts';
 
@@ -68,7 +68,7 @@ export class Store {
       this.#openDatabase();
       this.#ballast.ensure();
     } catch (error) {
-      if (faultOf(error) !== 'full') throw error;
+      if (classifyStorageError(error) !== 'full') throw error;
       this.#ballast.release();
       this.#startBuffering(error);
     }
@@ -185,8 +185,8 @@ export class Store {
 
   /** Does what an error of the database calls for; returns whether the commit is worth another attempt at once. */
   #repair(error: unknown): boolean {
-    switch (faultOf(error)) {
-      case 'damaged':
+    switch (classifyStorageError(error)) {
+      case 'corrupt':
         return this.#rebuild(messageOf(error));
       case 'full':
         return this.#freeSpace();
@@ -226,7 +226,7 @@ export class Store {
 
   /** Keeps samples in memory from now on; reported once for each reason. */
   #startBuffering(error: unknown): void {
-    const { reason } = describeFault(error);
+    const { reason } = describeStorageError(error);
     const isReported = this.failure === reason;
     this.#apply({ type: 'commit failed', reason, nowMs: this.#options.clock.now() });
     if (isReported) return;

@@ -2,7 +2,7 @@
 export type IdRange = readonly [firstId: number, lastId: number];
 
 /** Ids in any order → the fewest ranges that hold exactly them, ascending. */
-export function rangesOf(ids: Iterable<number>): IdRange[] {
+export function toRanges(ids: Iterable<number>): IdRange[] {
   const ranges: [number, number][] = [];
   for (const id of Float64Array.from(ids).sort()) {
     const last = ranges.at(-1);

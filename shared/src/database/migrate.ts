@@ -3,7 +3,7 @@ import { readMigrations, type Migration, type MigrationStatement } from './migra
 import { registerFunctions } from './migration-functions.ts';
 import type { Database } from './open.ts';
 import { SCHEMA_VERSION, schemaVersion } from './schema-version.ts';
-import { slicesOf } from './table-slices.ts';
+import { sliceTable } from './table-slices.ts';
 
 /** What a run of migrate() did. */
 export interface MigrationResult {
@@ -12,7 +12,7 @@ export interface MigrationResult {
 }
 
 /** Is told how a migration goes; migrations of millions of rows take minutes. */
-export interface MigrationWatch {
+export interface MigrationObserver {
   /** Before work that may take up to `ms` and tells nothing meanwhile. */
   expect(ms: number): void;
   /** @param share of the work of all migrations that are to be made, 0 to 1 */
@@ -22,11 +22,11 @@ export interface MigrationWatch {
 /** How long a migration waits for another program that writes: the other one may be migrating. */
 const LOCK_WAIT_MS = 600_000;
 /** What a slice, or any statement over few rows, may take on a card that stalls. */
-const PATIENCE_MS = 60_000;
+const MAX_SLICE_MS = 60_000;
 /** No statement moves more than the database's bytes, and even poor cards move a megabyte a second. */
 const SLOWEST_BYTES_PER_MS = 1_000;
 
-const unwatched: MigrationWatch = { expect: () => undefined, reach: () => undefined };
+const noObserver: MigrationObserver = { expect: () => undefined, reach: () => undefined };
 
 /**
  * Brings a database to the version that this program knows, each migration in one transaction with its record.
@@ -34,16 +34,16 @@ const unwatched: MigrationWatch = { expect: () => undefined, reach: () => undefi
  *
  * @throws AgentError DATABASE_TOO_NEW for a database of a later program, MIGRATION_FAILED naming the statement
  */
-export function migrate(database: Database, watch = unwatched): MigrationResult {
+export function migrate(database: Database, watch = noObserver): MigrationResult {
   refuseNewer(database);
   registerFunctions(database);
   const from = schemaVersion(database);
   const pending = readMigrations().filter(({ version }) => version > from);
   const run = new MigrationRun(database, watch, pending);
   for (const migration of pending) {
-    waitingLong(database, () => run.apply(migration));
+    withLongBusyTimeout(database, () => run.apply(migration));
     // What is in the database need not stand in the WAL too while the next one runs. PASSIVE waits for nobody.
-    watch.expect(durationOf(database));
+    watch.expect(estimateDurationMs(database));
     database.pragma('wal_checkpoint(PASSIVE)');
   }
   return { from, to: schemaVersion(database) };
@@ -67,20 +67,20 @@ export function refuseNewer(database: Database): void {
 }
 
 /** The longest that one pass over a database may take, in milliseconds. */
-export function durationOf(database: Database): number {
+export function estimateDurationMs(database: Database): number {
   const pages = database.pragma('page_count', { simple: true }) as number;
   const pageBytes = database.pragma('page_size', { simple: true }) as number;
-  return Math.ceil(PATIENCE_MS + (pages * pageBytes) / SLOWEST_BYTES_PER_MS);
+  return Math.ceil(MAX_SLICE_MS + (pages * pageBytes) / SLOWEST_BYTES_PER_MS);
 }
 
 /** The migrations that one call makes, and how far it has come. */
 class MigrationRun {
   readonly #database: Database;
-  readonly #watch: MigrationWatch;
+  readonly #watch: MigrationObserver;
   readonly #total: number;
   #done = 0;
 
-  constructor(database: Database, watch: MigrationWatch, migrations: readonly Migration[]) {
+  constructor(database: Database, watch: MigrationObserver, migrations: readonly Migration[]) {
     this.#database = database;
     this.#watch = watch;
     this.#total = migrations.flatMap(({ statements }) => statements).reduce((sum, { weight }) => sum + weight, 0);
@@ -94,7 +94,7 @@ class MigrationRun {
       for (const statement of migration.statements) this.#execute(migration, statement);
       recordVersions(database, migration.version);
     });
-    this.#watch.expect(LOCK_WAIT_MS + PATIENCE_MS);
+    this.#watch.expect(LOCK_WAIT_MS + MAX_SLICE_MS);
     run.immediate();
   }
 
@@ -102,18 +102,18 @@ class MigrationRun {
     let place = '';
     try {
       if (sliced === undefined) {
-        this.#watch.expect(durationOf(this.#database));
+        this.#watch.expect(estimateDurationMs(this.#database));
         this.#database.exec(sql);
       } else {
-        for (const { first, last, share, run } of slicesOf(this.#database, sql, sliced)) {
+        for (const { first, last, share, run } of sliceTable(this.#database, sql, sliced)) {
           place = ` (ids ${first} to ${last})`;
-          this.#watch.expect(PATIENCE_MS);
+          this.#watch.expect(MAX_SLICE_MS);
           run();
           this.#reach(share * weight, file);
         }
       }
     } catch (cause) {
-      throw failure(`migration ${file} failed: ${messageOf(cause)} in${place}: ${sql.slice(0, 200)}`, cause);
+      throw toMigrationError(`migration ${file} failed: ${messageOf(cause)} in${place}: ${sql.slice(0, 200)}`, cause);
     }
     this.#done += weight;
     this.#reach(0, file);
@@ -124,7 +124,7 @@ class MigrationRun {
   }
 }
 
-function failure(message: string, cause: unknown): AgentError {
+function toMigrationError(message: string, cause: unknown): AgentError {
   return new AgentError(message, {
     code: 'MIGRATION_FAILED',
     hint: 'the database was left at its previous version; keep a copy of it and report this message',
@@ -139,7 +139,7 @@ function recordVersions(database: Database, version: number): void {
   for (let each = 1; each <= version; each++) record.run(each, Date.now());
 }
 
-function waitingLong(database: Database, work: () => void): void {
+function withLongBusyTimeout(database: Database, work: () => void): void {
   const before = database.pragma('busy_timeout', { simple: true }) as number;
   database.pragma(`busy_timeout = ${LOCK_WAIT_MS}`);
   try {

@@ -29,19 +29,19 @@ export function readMigrations(): Migration[] {
     .map((file) => ({
       version: Number(file.slice(0, 4)),
       file,
-      statements: statementsOf(readFileSync(join(migrationsFolder, file), 'utf8')),
+      statements: parseStatements(readFileSync(join(migrationsFolder, file), 'utf8')),
     }));
 }
 
 /** A statement ends with the semicolon that ends its line; that is how the files are written. */
-function statementsOf(text: string): MigrationStatement[] {
+function parseStatements(text: string): MigrationStatement[] {
   return text
     .split(/;[ \t]*\n/)
-    .map(statementOf)
+    .map(parseStatement)
     .filter(({ sql }) => sql !== '');
 }
 
-function statementOf(text: string): MigrationStatement {
+function parseStatement(text: string): MigrationStatement {
   const comments = /^(\s|--.*(\n|$))*/.exec(text)![0];
   // Without them, so that an error shows the statement and not what is said of it.
   const sql = text.slice(comments.length).trimEnd();

@@ -26,7 +26,7 @@ function parseTags(stored: unknown): Labels {
   try {
     const parsed: unknown = JSON.parse(stored);
     if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
-      return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, labelOf(value)]));
+      return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, toLabel(value)]));
     }
   } catch {
     // Kept below: a row with a broken tag is still a row.
@@ -35,6 +35,6 @@ function parseTags(stored: unknown): Labels {
 }
 
 /** A label's value as text; JSON keeps two objects apart, which as strings would both be "[object Object]". */
-function labelOf(value: unknown): string {
+function toLabel(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '../logging/logger.ts';
 import type { Notify } from '../process/systemd.ts';
-import type { MigrationWatch } from './migrate.ts';
+import type { MigrationObserver } from './migrate.ts';
 
 export interface MigrationProgressOptions {
   readonly logger: Logger;
@@ -10,10 +10,10 @@ export interface MigrationProgressOptions {
 }
 
 /** Between two lines: a person who waits wants to see that it moves, a log is not to be filled. */
-const TELL_EVERY_MS = 5_000;
+const LOG_INTERVAL_MS = 5_000;
 
 /** Tells the log and systemd how far a migration is, and systemd to wait for it. */
-export class MigrationProgress implements MigrationWatch {
+export class MigrationProgress implements MigrationObserver {
   readonly #options: MigrationProgressOptions;
   readonly #startedAt: number;
   #toldAt: number;
@@ -31,7 +31,7 @@ export class MigrationProgress implements MigrationWatch {
   reach(share: number, migration: string): void {
     const { logger, notify, monotonic } = this.#options;
     const now = monotonic();
-    if (now - this.#toldAt < TELL_EVERY_MS) return;
+    if (now - this.#toldAt < LOG_INTERVAL_MS) return;
     this.#toldAt = now;
     // Rounded down: 100 % is said by the line that it has been migrated.
     const percent = Math.floor(share * 100);

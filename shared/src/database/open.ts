@@ -39,12 +39,12 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
   const { create = false, readonly = false, cacheKiB } = options;
   let database: Database | undefined;
   try {
-    if (create) makeFile(path);
+    if (create) createFile(path);
     // In words of its own where the folder is missing: better-sqlite3 says that by an error without a code.
     else if (!existsSync(dirname(path)))
       throw Object.assign(new Error('its folder does not exist'), { code: 'SQLITE_CANTOPEN' });
     database = new (driver())(path, { readonly, fileMustExist: !create, timeout: BUSY_TIMEOUT_MS });
-    refuseOldSqlite(database);
+    refuseUnsupportedSqlite(database);
     if (!readonly) {
       if (create) database.pragma(`page_size = ${PAGE_SIZE}`);
       database.pragma('journal_mode = WAL');
@@ -57,7 +57,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
   } catch (error) {
     database?.close();
     if (error instanceof AgentError) throw error;
-    throw unusable(path, error);
+    throw toOpenError(path, error);
   }
 }
 
@@ -65,7 +65,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
  * Makes an empty file where there is none, for SQLite to fill. SQLite would take write access from the group whatever
  * the umask says (-wal and -shm have the mode of the database), and collector and uploader may be two users of one group.
  */
-export function makeFile(path: string): void {
+export function createFile(path: string): void {
   mkdirSync(dirname(path), { recursive: true });
   try {
     closeSync(openSync(path, 'wx', 0o664));
@@ -77,10 +77,10 @@ export function makeFile(path: string): void {
 /** Opens a private side file that holds nothing; see instance-lock. */
 export function openSideFile(path: string): Database {
   try {
-    makeFile(path);
+    createFile(path);
     return new (driver())(path, { timeout: 0 });
   } catch (error) {
-    throw unusable(path, error);
+    throw toOpenError(path, error);
   }
 }
 
@@ -100,32 +100,32 @@ export function isBusy(error: unknown): boolean {
 }
 
 /** What SQLite says of a damaged file; of an error that came from a thread only the words are left. */
-const DAMAGE_WORDS = /database disk image is malformed|file is not a database|malformed database schema/;
+const CORRUPTION_MESSAGES = /database disk image is malformed|file is not a database|malformed database schema/;
 
 /** Whether an error says that the file is not what SQLite wrote. */
-export function isDamage(error: unknown): boolean {
+export function isCorruption(error: unknown): boolean {
   const code = codeOf(error) ?? '';
-  return code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB' || DAMAGE_WORDS.test(messageOf(error));
+  return code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB' || CORRUPTION_MESSAGES.test(messageOf(error));
 }
 
-function unusable(path: string, cause: unknown): AgentError {
-  if (isDriverFault(cause)) return noDriver(cause);
+function toOpenError(path: string, cause: unknown): AgentError {
+  if (isDriverError(cause)) return toDriverError(cause);
   const missing = codeOf(cause) === 'SQLITE_CANTOPEN' && !existsSync(path);
   return new AgentError(`cannot open the database ${path}: ${messageOf(cause)}`, {
     code: missing ? 'DATABASE_MISSING' : 'DATABASE_UNUSABLE',
     hint:
-      obstacleTo(path) ??
+      findObstacle(path) ??
       (missing ? 'the collector creates it: start the collector' : 'look at the disk and its free space'),
     cause,
   });
 }
 
 /** Whether the driver is not there, or its machine code is of another platform. */
-function isDriverFault(error: unknown): boolean {
+function isDriverError(error: unknown): boolean {
   return codeOf(error) === 'MODULE_NOT_FOUND' || codeOf(error) === 'ERR_DLOPEN_FAILED';
 }
 
-function noDriver(cause: unknown): AgentError {
+function toDriverError(cause: unknown): AgentError {
   const [what = ''] = messageOf(cause).split('\n');
   return new AgentError(`cannot load the database driver: ${what}`, {
     code: 'DATABASE_UNUSABLE',
@@ -135,13 +135,13 @@ function noDriver(cause: unknown): AgentError {
 }
 
 /** What stands in the way of a file, as far as the file system says; SQLite has one word for all of it. */
-function obstacleTo(path: string): string | undefined {
+function findObstacle(path: string): string | undefined {
   const folder = dirname(path);
-  const isFile = statusOf(path)?.isFile();
+  const isFile = statIfPresent(path)?.isFile();
   if (isFile === false) return 'it is no file: THUGSHELLS_DB_PATH names the database’s file, not its folder';
   const nearest = nearestFolder(folder);
-  if (statusOf(nearest)?.isDirectory() !== true) return `${nearest} is no folder: look at THUGSHELLS_DB_PATH`;
-  const obstacle = accessFault(isFile === true ? path : nearest) ?? accessFault(nearest);
+  if (statIfPresent(nearest)?.isDirectory() !== true) return `${nearest} is no folder: look at THUGSHELLS_DB_PATH`;
+  const obstacle = checkAccess(isFile === true ? path : nearest) ?? checkAccess(nearest);
   if (obstacle === 'EROFS')
     return `${nearest} is on a file system that is mounted read-only: remount it, or set THUGSHELLS_DB_PATH to another one`;
   if (obstacle === undefined) return undefined;
@@ -154,7 +154,7 @@ function nearestFolder(folder: string): string {
 }
 
 /** Undefined where there is nothing of that name, or a file stands where a folder should. */
-function statusOf(path: string): Stats | undefined {
+function statIfPresent(path: string): Stats | undefined {
   try {
     return statSync(path);
   } catch {
@@ -162,7 +162,7 @@ function statusOf(path: string): Stats | undefined {
   }
 }
 
-function accessFault(path: string): string | undefined {
+function checkAccess(path: string): string | undefined {
   try {
     accessSync(path, constants.R_OK | constants.W_OK);
     return undefined;
@@ -171,7 +171,7 @@ function accessFault(path: string): string | undefined {
   }
 }
 
-function refuseOldSqlite(database: Database): void {
+function refuseUnsupportedSqlite(database: Database): void {
   const version = database.prepare<[], string>('SELECT sqlite_version()').pluck().get() ?? '';
   const numbers = version.split('.').map(Number);
   const difference = OLDEST_SQLITE.map((oldest, index) => (numbers[index] ?? 0) - oldest).find((part) => part !== 0);

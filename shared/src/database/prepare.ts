@@ -1,9 +1,9 @@
 import type { Logger } from '../logging/logger.ts';
 import type { Notify } from '../process/systemd.ts';
-import { durationOf, migrate, refuseNewer } from './migrate.ts';
+import { estimateDurationMs, migrate, refuseNewer } from './migrate.ts';
 import { MigrationProgress } from './migration-progress.ts';
 import { openDatabase, type Database } from './open.ts';
-import { needsRebuild, rebuild, takeAlone } from './rebuild.ts';
+import { needsRebuild, rebuild, lockExclusively } from './rebuild.ts';
 
 /**
  * Opens the collector's database: made where it is missing, migrated, and with small pages.
@@ -17,14 +17,17 @@ export function prepareDatabase(path: string, logger: Logger, notify: Notify = (
     refuseNewer(database);
     const hasLargePages = needsRebuild(database);
     // Taken before the migration: after it the uploader would have the file open that is about to be replaced.
-    const isAlone = hasLargePages && takeAlone(database);
+    const isAlone = hasLargePages && lockExclusively(database);
     const { from, to } = migrate(
       database,
       new MigrationProgress({ logger, notify, monotonic: () => performance.now() }),
     );
     if (from !== to) logger.info('database migrated', { from_version: from, to_version: to, path });
     if (isAlone) {
-      notify({ status: 'copying the database into a file with small pages', extendTimeoutMs: durationOf(database) });
+      notify({
+        status: 'copying the database into a file with small pages',
+        extendTimeoutMs: estimateDurationMs(database),
+      });
       const rebuilt = rebuild(database, path);
       logger.info('database copied into a file with small pages', { path });
       return rebuilt;

@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { isBusy, makeFile, openDatabase, PAGE_SIZE, type Database } from './open.ts';
+import { isBusy, createFile, openDatabase, PAGE_SIZE, type Database } from './open.ts';
 
 /** Whether a database was made with other pages than ours, as those of the first versions were. */
 export function needsRebuild(database: Database): boolean {
@@ -12,7 +12,7 @@ export function needsRebuild(database: Database): boolean {
  * Takes a database for this connection alone until it is closed; false where somebody else has it open.
  * It leaves WAL for that, which also removes the WAL: it must never meet another file under the same name.
  */
-export function takeAlone(database: Database): boolean {
+export function lockExclusively(database: Database): boolean {
   try {
     database.pragma('locking_mode = EXCLUSIVE');
     database.pragma('journal_mode = DELETE');
@@ -32,7 +32,7 @@ export function rebuild(database: Database, path: string): Database {
   const copy = `${path}.rebuild`;
   rmSync(copy, { force: true });
   database.pragma(`page_size = ${PAGE_SIZE}`);
-  makeFile(copy);
+  createFile(copy);
   database.prepare('VACUUM INTO ?').run(copy);
   database.close();
   // Opened once for itself, so that it is in WAL and on the disk before it has the name.

@@ -19,7 +19,7 @@ export function schemaVersion(database: Database): number {
 }
 
 /** The schema version of a database's file; undefined where there is none, or it is empty or cannot be read. */
-export function schemaVersionOf(path: string): number | undefined {
+export function readFileSchemaVersion(path: string): number | undefined {
   // SQLite removes the WAL of a database of no bytes when it opens it, also by a connection that only reads.
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
   let database: Database | undefined;

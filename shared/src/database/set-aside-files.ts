@@ -30,19 +30,19 @@ export function setAsidePath(databasePath: string, schemaVersion: number, count:
 }
 
 /** The name of a set-aside file while it is being taken over. */
-export function takeOverName(file: string): string {
+export function importName(file: string): string {
   return `${file}${BEING_TAKEN_OVER}`;
 }
 
 /** The name that a file which is being taken over was set aside under; undefined for other files. */
-export function nameBeforeTakeOver(file: string): string | undefined {
+export function nameBeforeImport(file: string): string | undefined {
   return file.endsWith(BEING_TAKEN_OVER) ? file.slice(0, -BEING_TAKEN_OVER.length) : undefined;
 }
 
 /** The set-aside files beside a database, by their names. Only their status is asked. */
-export function setAsideFiles(databasePath: string): SetAsideFile[] {
+export function listSetAsideFiles(databasePath: string): SetAsideFile[] {
   const prefix = basename(databasePath);
-  return namesIn(dirname(databasePath))
+  return listNames(dirname(databasePath))
     .sort()
     .flatMap((file) => {
       const match = file.startsWith(prefix) ? SUFFIX.exec(file.slice(prefix.length)) : null;
@@ -56,7 +56,7 @@ export function setAsideFiles(databasePath: string): SetAsideFile[] {
     });
 }
 
-function namesIn(folder: string): string[] {
+function listNames(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {

@@ -1,7 +1,7 @@
 import type { Database } from './open.ts';
 
 /** Some rows of a table, those with ids from `first` to `last`. */
-export interface Slice {
+export interface TableSlice {
   readonly first: number;
   readonly last: number;
   /** How much of the table is behind once this slice is done, 0 to 1. */
@@ -17,7 +17,7 @@ const SLICE_IDS = 20_000;
  * A statement that names `:first_of_TABLE` and `:last_of_TABLE`, slice after slice over all ids of that table.
  * Ids that no row has are stepped over, however many.
  */
-export function* slicesOf(database: Database, sql: string, table: string): Generator<Slice> {
+export function* sliceTable(database: Database, sql: string, table: string): Generator<TableSlice> {
   const statement = database.prepare(sql);
   // Two look-ups at the ends; MIN and MAX of one SELECT would read the whole table.
   const ends = `SELECT (SELECT MIN(id) FROM ${table}) AS low, (SELECT MAX(id) FROM ${table}) AS high`;

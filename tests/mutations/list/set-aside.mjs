@@ -5,7 +5,7 @@ export const settingAside = [
   {
     why: 'ends for ever with a newer database',
     file: 'collector/src/store/database-session.ts',
-    find: '  setNewerAside(options);\n',
+    find: '  setNewerDatabaseAside(options);\n',
     replace: '',
     tests: ['collector/store/recovery/set-aside'],
   },
@@ -19,7 +19,7 @@ export const settingAside = [
   {
     why: 'does not go on with a set-aside that was interrupted',
     file: 'collector/src/store/recovery/set-aside.ts',
-    find: '  endInterruptedSetAside(dbPath);\n',
+    find: '  finishInterruptedSetAside(dbPath);\n',
     replace: '',
     tests: ['collector/store/recovery/set-aside'],
   },

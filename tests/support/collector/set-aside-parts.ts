@@ -5,7 +5,7 @@ import { openDatabase, type Database } from '@thugshells/shared/database/open.ts
 import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
 
 import { SalvageQueue } from '../../../collector/src/store/recovery/salvage-queue.ts';
-import { noteTakeOvers } from '../../../collector/src/store/recovery/take-over.ts';
+import { queueSetAsideImports } from '../../../collector/src/store/recovery/take-over.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { reading, scrapeAt, startOn, storeOn } from './collector-parts.ts';
 import { booksOf, deliver, scrapes } from './prepared-store.ts';
@@ -72,11 +72,11 @@ export function booksIn(path: string): ReturnType<typeof booksOf> {
 }
 
 /** What a collector copies from set-aside files, step by step. */
-export function takingOver(path: string, nowMs: number) {
+export function startImport(path: string, nowMs: number) {
   const clock = new FakeClock(nowMs);
   const database = openDatabase(path);
   const { epochs, ledger, log } = startOn(database, { clock });
-  noteTakeOvers(database, { dbPath: path, logger: log });
+  queueSetAsideImports(database, { dbPath: path, logger: log });
   const queue = new SalvageQueue(database, { clock, logger: log, epochs, ledger, databasePath: path });
   return {
     log,

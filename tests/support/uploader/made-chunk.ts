@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 
-import { rangesOf } from '@thugshells/shared/database/id-ranges.ts';
+import { toRanges } from '@thugshells/shared/database/id-ranges.ts';
 import { jsonLine, metricObject } from '@thugshells/shared/metrics/json-lines.ts';
 
 import type { Chunk } from '../../../uploader/src/encoding/encoder.ts';
@@ -16,7 +16,7 @@ export function madeChunk(count: number, ids = Array.from({ length: count }, (_,
     format: 'json-lines',
     count: ids.length,
     ids: Float64Array.from(ids),
-    ranges: rangesOf(ids),
+    ranges: toRanges(ids),
     pendingRowsVersion: 'none' as PendingRowsVersion,
   };
 }

@@ -1,7 +1,7 @@
 import { v7 as timeOrderedUuid } from 'uuid';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { rangesOf, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import type { Acknowledgements } from '../queue/acknowledgements.ts';
@@ -179,7 +179,7 @@ export class BatchSender {
     const { encoder } = this.#options;
     const result = await bisect(refused.chunk, refused.post, {
       encode: async (ids) =>
-        (await encoder.encode({ ranges: rangesOf(ids), batchMetrics: ids.length, chunkMetrics: ids.length })).chunks[0],
+        (await encoder.encode({ ranges: toRanges(ids), batchMetrics: ids.length, chunkMetrics: ids.length })).chunks[0],
       send: (part) => this.#post(part, pass),
       receiverAcceptsSamples: refused.receiverTakesSamples,
     });
@@ -210,7 +210,7 @@ function takenBy(chunk: Chunk, outcome: SendOutcome): { ranges: readonly IdRange
   const rejected = new Set(outcome.rejected.map(({ index }) => index));
   const isTaken = (index: number): boolean => (rejected.size === 0 ? index < outcome.accepted : !rejected.has(index));
   const ids = chunk.ids.filter((_, index) => isTaken(index));
-  return { ranges: rangesOf(ids), count: ids.length };
+  return { ranges: toRanges(ids), count: ids.length };
 }
 
 function rejectionsOf(chunk: Chunk, { outcome, status }: SendResult): Rejection[] {

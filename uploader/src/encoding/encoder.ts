@@ -1,4 +1,4 @@
-import { rangesOf, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { ValueType } from '@thugshells/shared/metrics/sample.ts';
 import { seriesRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 import { limitRefusal } from '@thugshells/shared/metrics/series-limits.ts';
@@ -90,7 +90,7 @@ export class Encoder {
     const pendingRowsVersion = this.#reader.readPendingRowsVersion();
     return {
       ranges,
-      chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : rangesOf(chunk.ids), pendingRowsVersion })),
+      chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : toRanges(chunk.ids), pendingRowsVersion })),
       refused,
     };
   }

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { isDamage, type Database } from '@thugshells/shared/database/open.ts';
+import { isCorruption, type Database } from '@thugshells/shared/database/open.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 /**
@@ -27,7 +27,7 @@ export class DatabaseWatch {
 
   /** Tells the collector of an error that says that the file is damaged; of others it has nothing to do. */
   suspect(error: unknown): void {
-    if (!isDamage(error)) return;
+    if (!isCorruption(error)) return;
     const { clock, logger } = this.#options;
     try {
       this.#database.prepare('UPDATE uploader_state SET suspected_at = ?').run(clock.now());

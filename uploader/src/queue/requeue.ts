@@ -1,6 +1,6 @@
 import { correctedTimeSql, EpochRanges, type EpochRange } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
-import { rangesOf } from '@thugshells/shared/database/id-ranges.ts';
+import { toRanges } from '@thugshells/shared/database/id-ranges.ts';
 
 import { UNTIMED_REASON } from './untimed-rows.ts';
 import type { SettledRanges } from './settled-ranges.ts';
@@ -111,6 +111,6 @@ export class Requeue {
   }
 
   #requeue(ids: readonly number[]): number {
-    return this.#database.transaction(() => this.#settled.requeueDelivered(rangesOf(ids))).immediate();
+    return this.#database.transaction(() => this.#settled.requeueDelivered(toRanges(ids))).immediate();
   }
 }

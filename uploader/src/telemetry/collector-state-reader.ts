@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 
 import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
-import { setAsideFiles, type SetAsideFile } from '@thugshells/shared/database/set-aside-files.ts';
+import { listSetAsideFiles, type SetAsideFile } from '@thugshells/shared/database/set-aside-files.ts';
 import type { HistogramState } from '@thugshells/shared/metrics/histogram.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
@@ -93,7 +93,7 @@ export class StoreReader {
 
   /** Databases that stand beside this one, set aside. */
   setAside(): SetAsideNow[] {
-    const files = setAsideFiles(this.#path);
+    const files = listSetAsideFiles(this.#path);
     const copied = files.length === 0 ? [] : this.#salvages.all();
     return files.map((each) => ({ ...each, isTakenOverHere: copied.includes(each.file) }));
   }

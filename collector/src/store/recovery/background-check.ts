@@ -1,16 +1,16 @@
 import { Worker } from 'node:worker_threads';
 
-/** A check of the whole database on a thread of its own, beside the collection; it says once what it found. */
+/** Checks the whole database once, on a thread of its own, while samples are collected. */
 export class BackgroundCheck {
   readonly #worker: Worker;
-  #fault: string | undefined;
+  #corruption: string | undefined;
   #isOver = false;
 
   /** @param workerFile the built integrity-worker: threads run JavaScript */
   constructor(workerFile: string, databasePath: string) {
     this.#worker = new Worker(workerFile, { workerData: databasePath });
-    this.#worker.on('message', (fault: string | undefined) => (this.#fault = fault));
-    // A check that could not be made says nothing about the database.
+    this.#worker.on('message', (corruption: string | undefined) => (this.#corruption = corruption));
+    // A check that failed proves nothing about the database.
     this.#worker.on('error', () => undefined);
     this.#worker.on('exit', () => (this.#isOver = true));
     this.#worker.unref();
@@ -20,9 +20,9 @@ export class BackgroundCheck {
     return this.#isOver;
   }
 
-  /** What is wrong; undefined before that is known, and where nothing is. */
-  get fault(): string | undefined {
-    return this.#fault;
+  /** What is corrupt; undefined before the check is over, and if it found nothing. */
+  get corruption(): string | undefined {
+    return this.#corruption;
   }
 
   stop(): void {

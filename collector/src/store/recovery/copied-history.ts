@@ -1,22 +1,22 @@
 import type { Database } from '@thugshells/shared/database/open.ts';
 
-import type { DamagedDatabase } from './corrupt-database.ts';
-import { booksOf, lossesIn, salvagesIn, seriesIn, type OldBooks } from './corrupt-tables.ts';
+import type { CorruptDatabase } from './corrupt-database.ts';
+import { readBooks, readLosses, readSalvages, readSeries, type SourceBooks } from './corrupt-tables.ts';
 import type { Ledger } from '../space/ledger.ts';
-import { shiftFurther } from './salvage-progress.ts';
+import { shiftStoredSkipped } from './salvage-progress.ts';
 
 /** What a database that takes over another one's rows copies of it besides them; each in the caller's transaction. */
 
 /** Series that the database does not have yet, by their keys; they get ids of their own. */
-export function copySeries(source: DamagedDatabase, database: Database): void {
+export function copySeries(source: CorruptDatabase, database: Database): void {
   const insert = database.prepare(
     'INSERT OR IGNORE INTO series (key, name, tags, device_id, value_type, priority) VALUES (@key, @name, @tags, @deviceId, @valueType, @priority)',
   );
-  for (const series of seriesIn(source)) insert.run(series);
+  for (const series of readSeries(source)) insert.run(series);
 }
 
 /** Sessions name their rows by ids that are lost with them; the sessions themselves are history. */
-export function copySessions(source: DamagedDatabase, database: Database): void {
+export function copySessions(source: CorruptDatabase, database: Database): void {
   const insert = database.prepare(
     `INSERT OR IGNORE INTO sessions (id, start_time, end_time, status, metadata, first_sample_id)
      VALUES (@id, @start_time, @end_time, @status, @metadata, NULL)`,
@@ -26,8 +26,8 @@ export function copySessions(source: DamagedDatabase, database: Database): void 
 }
 
 /** The ledger as it was, and what its counts do not explain; returns their sum. */
-export function copyLosses(source: DamagedDatabase, ledger: Ledger, books: OldBooks): number {
-  const losses = lossesIn(source);
+export function copyLosses(source: CorruptDatabase, ledger: Ledger, books: SourceBooks): number {
+  const losses = readLosses(source);
   for (const loss of losses) ledger.add(loss, loss.at);
   const sum = losses.reduce((total, { count }) => total + count, 0);
   const unexplained = books.dropped - sum;
@@ -40,8 +40,8 @@ export function copyLosses(source: DamagedDatabase, ledger: Ledger, books: OldBo
  * Adds the source's books to those of the database, without the pending rows: each of those is booked when it is copied.
  * Returns how many there are; undefined where the books cannot be read.
  */
-export function addBooks(source: DamagedDatabase, database: Database, ledger: Ledger): number | undefined {
-  const books = booksOf(source);
+export function addBooks(source: CorruptDatabase, database: Database, ledger: Ledger): number | undefined {
+  const books = readBooks(source);
   if (books === undefined) return undefined;
   const { collected, rejected } = books;
   // What the receiver may not have written to its disk is pending again.
@@ -54,7 +54,7 @@ export function addBooks(source: DamagedDatabase, database: Database, ledger: Le
   return Math.max(0, collected - delivered - rejected - dropped);
 }
 
-function provisionalRows(source: DamagedDatabase): number {
+function provisionalRows(source: CorruptDatabase): number {
   const rows = source.query(
     `SELECT COUNT(DISTINCT id) AS count
      FROM (SELECT value ->> 0 AS first, value ->> 1 AS last FROM provisional, json_each(provisional.ranges)) CROSS JOIN samples ON id BETWEEN first AND last`,
@@ -63,7 +63,7 @@ function provisionalRows(source: DamagedDatabase): number {
 }
 
 /** When boots began by the receiver's clock: rows that are held get their true time by it. */
-export function copyReceiverClocks(source: DamagedDatabase, database: Database): void {
+export function copyReceiverClocks(source: CorruptDatabase, database: Database): void {
   const insert = database.prepare(
     `INSERT OR IGNORE INTO receiver_clock (boot_id, booted_at_ms, policy, measured_at) VALUES (@boot_id, @booted_at_ms, @policy, @measured_at)`,
   );
@@ -77,13 +77,13 @@ export function copyReceiverClocks(source: DamagedDatabase, database: Database):
  * @param shiftMs is added to the source's stored times. What it was copying lies before its own rows, and so stays before
  *   them when it is moved as far as they are
  */
-export function copySalvages(source: DamagedDatabase, database: Database, shiftMs: number): void {
+export function copySalvages(source: CorruptDatabase, database: Database, shiftMs: number): void {
   const insert = database.prepare(
     `INSERT INTO salvage (file, step, position, skipped, lost, recovered)
      SELECT @file, @step, @position, @skipped, @lost, @recovered WHERE NOT EXISTS (SELECT 1 FROM salvage WHERE file = @file)`,
   );
-  for (const salvage of salvagesIn(source)) {
+  for (const salvage of readSalvages(source)) {
     const { step, skipped } = salvage;
-    insert.run({ ...salvage, skipped: step === 'books' ? skipped : shiftFurther(skipped, shiftMs) });
+    insert.run({ ...salvage, skipped: step === 'books' ? skipped : shiftStoredSkipped(skipped, shiftMs) });
   }
 }

@@ -4,10 +4,10 @@ import { openDatabase, type Database, type Statement } from '@thugshells/shared/
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/metrics/sample.ts';
 
-import { PageFile, type Value } from './leaf-pages.ts';
+import { PageFile, type SqlValue } from './leaf-pages.ts';
 
 /** A row of `samples`, stored time as it was. */
-export interface OldSample {
+export interface SourceSample {
   readonly id: number;
   readonly seriesId: number;
   readonly timestampMs: number;
@@ -16,7 +16,7 @@ export interface OldSample {
 
 /** What one look at the samples came to. */
 export interface SampleSlice {
-  readonly samples: readonly OldSample[];
+  readonly samples: readonly SourceSample[];
   /** Everything up to this id has been looked at. */
   readonly throughId: number;
   /** IdRange that could not be read. */
@@ -27,7 +27,7 @@ export interface SampleSlice {
 const FIRST_JUMP_IDS = 16;
 
 /** A database that SQLite finds damaged, read as far as it can be: through SQLite, and page by page. */
-export class DamagedDatabase {
+export class CorruptDatabase {
   readonly #path: string;
   /** Undefined where SQLite cannot even open it. */
   #database: Database | undefined;
@@ -49,9 +49,9 @@ export class DamagedDatabase {
   }
 
   /** All rows of a query, or undefined where not all of them can be read. */
-  query(sql: string): Record<string, Value>[] | undefined {
+  query(sql: string): Record<string, SqlValue>[] | undefined {
     try {
-      return this.#database?.prepare<[], Record<string, Value>>(sql).all();
+      return this.#database?.prepare<[], Record<string, SqlValue>>(sql).all();
     } catch {
       return undefined;
     }
@@ -66,8 +66,8 @@ export class DamagedDatabase {
    * Samples without those of which the index says something else: one of both is damaged, and nothing is to be invented.
    * Where the index cannot be read, the rows are believed.
    */
-  confirmed(samples: readonly OldSample[]): OldSample[] {
-    const confirm = (): OldSample[] => samples.filter((sample) => this.#isConfirmed(sample));
+  confirmed(samples: readonly SourceSample[]): SourceSample[] {
+    const confirm = (): SourceSample[] => samples.filter((sample) => this.#isConfirmed(sample));
     try {
       // In one transaction: each look by itself would take and drop the locks of the file, which costs more than all the rest.
       return this.#database?.transaction(confirm)() ?? [...samples];
@@ -77,7 +77,7 @@ export class DamagedDatabase {
     }
   }
 
-  #isConfirmed({ id, seriesId, timestampMs }: OldSample): boolean {
+  #isConfirmed({ id, seriesId, timestampMs }: SourceSample): boolean {
     try {
       this.#confirm ??= this.#database
         ?.prepare<[number, number], number>(
@@ -92,7 +92,7 @@ export class DamagedDatabase {
 
   /** The next samples after an id and up to another, at most `limit` of them; steps over what cannot be read. */
   samples(afterId: number, upToId: number, limit: number): SampleSlice {
-    const samples: OldSample[] = [];
+    const samples: SourceSample[] = [];
     const skipped: IdRange[] = [];
     let position = afterId;
     for (let jump = FIRST_JUMP_IDS; samples.length < limit; jump *= 2) {
@@ -108,9 +108,9 @@ export class DamagedDatabase {
   }
 
   /** Adds samples to `into`, up to the first that cannot be read; false where there is one. */
-  #readSamples(afterId: number, upToId: number, limit: number, into: OldSample[]): boolean {
+  #readSamples(afterId: number, upToId: number, limit: number, into: SourceSample[]): boolean {
     try {
-      const rows = this.#database!.prepare<[number, number, number], OldSample>(
+      const rows = this.#database!.prepare<[number, number, number], SourceSample>(
         'SELECT id, series_id AS seriesId, timestamp_ms AS timestampMs, value FROM samples WHERE id > ? AND id <= ? ORDER BY id LIMIT ?',
       ).iterate(afterId, upToId, limit);
       for (const row of rows) if (isSample(row)) into.push(row);
@@ -139,15 +139,15 @@ export class DamagedDatabase {
 }
 
 /** What a page's rows are samples of; rows that could not be are left out. */
-export function samplesOnPage(pages: PageFile, place: number): OldSample[] {
+export function samplesOnPage(pages: PageFile, place: number): SourceSample[] {
   return pages
     .rows(place, (row) => row.values.length === 4 && row.values[0] === null)
-    .map(({ id, values }) => ({ id, seriesId: values[1], timestampMs: values[2], value: values[3] }) as OldSample)
+    .map(({ id, values }) => ({ id, seriesId: values[1], timestampMs: values[2], value: values[3] }) as SourceSample)
     .filter((sample) => isSample(sample));
 }
 
 /** Damage may look like a value: what no collector would have stored is not believed. */
-function isSample({ id, seriesId, timestampMs, value }: OldSample): boolean {
+function isSample({ id, seriesId, timestampMs, value }: SourceSample): boolean {
   const isTime =
     Number.isSafeInteger(timestampMs) && timestampMs >= MIN_TIMESTAMP_MS && timestampMs <= MAX_TIMESTAMP_MS;
   const isValue = typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value));

@@ -3,14 +3,14 @@ import { seriesKey } from '@thugshells/shared/metrics/sample.ts';
 import { NORMAL_PRIORITY } from '@thugshells/shared/metrics/series.ts';
 
 import { Trust, type ForeignEpoch } from '../clock/epoch.ts';
-import type { DamagedDatabase } from './corrupt-database.ts';
+import type { CorruptDatabase } from './corrupt-database.ts';
 import type { LeafRow } from './leaf-pages.ts';
 import type { Loss } from '../space/ledger.ts';
 
 /** What a damaged database says besides its samples: read as far as it can be, and believed where it makes sense. */
 
 /** A row of `series`; its key vouches for it. */
-export interface OldSeries {
+export interface SourceSeries {
   readonly id: number;
   readonly key: Buffer;
   readonly name: string;
@@ -21,12 +21,12 @@ export interface OldSeries {
 }
 
 /** A row of `epochs`. */
-export interface OldEpoch extends ForeignEpoch {
+export interface SourceEpoch extends ForeignEpoch {
   readonly firstId: number;
 }
 
 /** A row of `salvage`: what the database was copying itself. */
-export interface OldSalvage {
+export interface SourceSalvage {
   readonly file: string;
   readonly step: string;
   readonly position: number;
@@ -36,14 +36,14 @@ export interface OldSalvage {
 }
 
 /** A row of `rejected`. */
-export interface OldRejection {
+export interface SourceRejection {
   readonly id: number;
   readonly status: number | null;
   readonly reason: string;
 }
 
 /** Both sides of the books, as far as they could be read. */
-export interface OldBooks {
+export interface SourceBooks {
   readonly lastId: number;
   readonly collected: number;
   readonly dropped: number;
@@ -53,32 +53,32 @@ export interface OldBooks {
 }
 
 /** The books; undefined where they cannot be read or are no numbers. */
-export function booksOf(damaged: DamagedDatabase): OldBooks | undefined {
-  const row = damaged.query(
+export function readBooks(source: CorruptDatabase): SourceBooks | undefined {
+  const row = source.query(
     `SELECT last_id AS lastId, collected, dropped, heartbeat AS heartbeatMs, delivered, rejected FROM collector_state, uploader_state`,
   )?.[0];
-  return row !== undefined && Object.values(row).every(isCount) ? (row as unknown as OldBooks) : undefined;
+  return row !== undefined && Object.values(row).every(isCount) ? (row as unknown as SourceBooks) : undefined;
 }
 
 /**
  * What is settled; undefined where that cannot be read or contradicts the books. What was not yet sure to be delivered
  * is left out.
  */
-export function settledIn(damaged: DamagedDatabase): IdRange[] | undefined {
-  const settled = ranges(damaged, 'SELECT first_id AS first, last_id AS last FROM settled ORDER BY first_id');
+export function readSettled(source: CorruptDatabase): IdRange[] | undefined {
+  const settled = ranges(source, 'SELECT first_id AS first, last_id AS last FROM settled ORDER BY first_id');
   const provisional = ranges(
-    damaged,
+    source,
     'SELECT value ->> 0 AS first, value ->> 1 AS last FROM provisional, json_each(provisional.ranges) ORDER BY first',
   );
-  const isBalanced = damaged.query('SELECT balanced FROM books')?.[0]?.['balanced'] !== 0;
-  const isWithin = (settled?.at(-1)?.[1] ?? 0) <= (booksOf(damaged)?.lastId ?? 0);
+  const isBalanced = source.query('SELECT balanced FROM books')?.[0]?.['balanced'] !== 0;
+  const isWithin = (settled?.at(-1)?.[1] ?? 0) <= (readBooks(source)?.lastId ?? 0);
   if (settled === undefined || provisional === undefined || !isBalanced || !isWithin) return undefined;
   return subtract(settled, provisional);
 }
 
 /** Ranges, if they are: whole numbers, and each one after the one before. */
-function ranges(damaged: DamagedDatabase, sql: string): IdRange[] | undefined {
-  const found = damaged.query(sql)?.map(({ first, last }): IdRange => [first as number, last as number]);
+function ranges(source: CorruptDatabase, sql: string): IdRange[] | undefined {
+  const found = source.query(sql)?.map(({ first, last }): IdRange => [first as number, last as number]);
   const areOrdered = found?.every(([first, last], index) => {
     return isCount(first) && isCount(last) && first <= last && first > (found[index - 1]?.[1] ?? 0);
   });
@@ -86,27 +86,27 @@ function ranges(damaged: DamagedDatabase, sql: string): IdRange[] | undefined {
 }
 
 /** Why rows were rejected, as far as that can be read. */
-export function rejectionsIn(damaged: DamagedDatabase): OldRejection[] {
-  const rows = (damaged.query('SELECT id, status, reason FROM rejected') ?? []) as unknown as OldRejection[];
+export function readRejections(source: CorruptDatabase): SourceRejection[] {
+  const rows = (source.query('SELECT id, status, reason FROM rejected') ?? []) as unknown as SourceRejection[];
   return rows.filter(({ id, reason }) => isCount(id) && typeof reason === 'string');
 }
 
 /** Losses that were booked before, as far as they can be read. */
-export function lossesIn(damaged: DamagedDatabase): (Loss & { readonly at: number })[] {
+export function readLosses(source: CorruptDatabase): (Loss & { readonly at: number })[] {
   const rows =
-    damaged.query('SELECT at, reason, first_ms AS firstMs, last_ms AS lastMs, count FROM losses ORDER BY id') ?? [];
+    source.query('SELECT at, reason, first_ms AS firstMs, last_ms AS lastMs, count FROM losses ORDER BY id') ?? [];
   return (rows as unknown as (Loss & { at: number })[]).filter(
     ({ at, count, reason }) => isCount(at) && isCount(count) && typeof reason === 'string',
   );
 }
 
 /** The epochs; where they cannot be read, one that takes stored times as they are. */
-export function epochsIn(damaged: DamagedDatabase): OldEpoch[] {
+export function readEpochs(source: CorruptDatabase): SourceEpoch[] {
   const columns = 'first_id AS firstId, offset_ms AS offsetMs, trusted AS trust, boot_id AS bootId, reason';
   // Before version 5 of the schema nobody could say later when an epoch had been.
   const rows =
-    damaged.query(`SELECT ${columns}, boot_base_ms AS bootBaseMs, lost FROM epochs ORDER BY first_id`) ??
-    damaged.query(`SELECT ${columns}, NULL AS bootBaseMs, 0 AS lost FROM epochs ORDER BY first_id`) ??
+    source.query(`SELECT ${columns}, boot_base_ms AS bootBaseMs, lost FROM epochs ORDER BY first_id`) ??
+    source.query(`SELECT ${columns}, NULL AS bootBaseMs, 0 AS lost FROM epochs ORDER BY first_id`) ??
     [];
   const known = rows
     .filter(
@@ -119,7 +119,7 @@ export function epochsIn(damaged: DamagedDatabase): OldEpoch[] {
           ...row,
           trust: isTrust(row['trust']) ? row['trust'] : Trust.no,
           isLost: row['lost'] === 1,
-        }) as unknown as OldEpoch,
+        }) as unknown as SourceEpoch,
     );
   if (known.length > 0) return known;
   return [
@@ -136,42 +136,41 @@ export function epochsIn(damaged: DamagedDatabase): OldEpoch[] {
 }
 
 /** What the database was copying itself, as far as that can be read. */
-export function salvagesIn(damaged: DamagedDatabase): OldSalvage[] {
-  const rows = damaged.query('SELECT file, step, position, skipped, lost, recovered FROM salvage ORDER BY id') ?? [];
-  const isWhole = ({ file, step, position, skipped, lost, recovered }: OldSalvage): boolean =>
+export function readSalvages(source: CorruptDatabase): SourceSalvage[] {
+  const rows = source.query('SELECT file, step, position, skipped, lost, recovered FROM salvage ORDER BY id') ?? [];
+  const isWhole = ({ file, step, position, skipped, lost, recovered }: SourceSalvage): boolean =>
     [file, step].every((text) => typeof text === 'string') &&
     isJson(skipped) &&
     [position, lost, recovered].every(isCount);
-  return (rows as unknown as OldSalvage[]).filter(isWhole);
+  return (rows as unknown as SourceSalvage[]).filter(isWhole);
 }
 
 /** The series that can be read, from either copy, and are what their keys say. */
-export function seriesIn(damaged: DamagedDatabase): OldSeries[] {
+export function readSeries(source: CorruptDatabase): SourceSeries[] {
   const columns = 'id, key, name, tags, device_id AS deviceId, value_type AS valueType, priority';
   const copies = ['series', 'series_copy'].map(
-    (table) => damaged.query(`SELECT ${columns} FROM ${table}`) as OldSeries[] | undefined,
+    (table) => source.query(`SELECT ${columns} FROM ${table}`) as SourceSeries[] | undefined,
   );
-  const whole = copies.find((rows) => rows?.every(isWhatItsKeySays));
-  const found =
-    whole ?? [...copies.flatMap((rows) => rows ?? []), ...seriesFromPages(damaged)].filter(isWhatItsKeySays);
-  const withPriority = (each: OldSeries): OldSeries => ({
+  const whole = copies.find((rows) => rows?.every(matchesKey));
+  const found = whole ?? [...copies.flatMap((rows) => rows ?? []), ...seriesFromPages(source)].filter(matchesKey);
+  const withPriority = (each: SourceSeries): SourceSeries => ({
     ...each,
     priority: isCount(each.priority) ? each.priority : NORMAL_PRIORITY,
   });
   return [...new Map(found.map((each) => [each.id, withPriority(each)])).values()];
 }
 
-function seriesFromPages(damaged: DamagedDatabase): OldSeries[] {
-  return damaged.withPages((pages) => {
-    const found: OldSeries[] = [];
+function seriesFromPages(source: CorruptDatabase): SourceSeries[] {
+  return source.withPages((pages) => {
+    const found: SourceSeries[] = [];
     for (let place = 0; place < pages.count; place++) {
-      for (const row of pages.rows(place, isSeriesRow)) if (isSeriesRow(row)) found.push(seriesOf(row));
+      for (const row of pages.rows(place, isSeriesRow)) if (isSeriesRow(row)) found.push(toSeries(row));
     }
     return found;
   });
 }
 
-function isWhatItsKeySays({ key, name, deviceId, tags, valueType }: OldSeries): boolean {
+function matchesKey({ key, name, deviceId, tags, valueType }: SourceSeries): boolean {
   return Buffer.isBuffer(key) && key.equals(seriesKey(name, deviceId, tags, valueType));
 }
 
@@ -181,8 +180,8 @@ function isSeriesRow({ values: [id, key, name, tags, deviceId, valueType, priori
   return id === null && Buffer.isBuffer(key) && key.length === 32 && areTexts && areNumbers && more.length === 0;
 }
 
-function seriesOf({ id, values: [, key, name, tags, deviceId, valueType, priority] }: LeafRow): OldSeries {
-  return { id, key, name, tags, deviceId, valueType, priority } as OldSeries;
+function toSeries({ id, values: [, key, name, tags, deviceId, valueType, priority] }: LeafRow): SourceSeries {
+  return { id, key, name, tags, deviceId, valueType, priority } as SourceSeries;
 }
 
 function isJson(value: unknown): boolean {

@@ -6,10 +6,10 @@ import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schem
 import { messageOf } from '@thugshells/shared/errors.ts';
 import { seriesKey } from '@thugshells/shared/metrics/sample.ts';
 
-import { faultOf } from './storage-errors.ts';
+import { classifyStorageError } from './storage-errors.ts';
 
 /** Up to this size a database is checked whole before anything else is done: a third of a second on a desktop. */
-const CHECKED_AT_ONCE_BYTES = 32 * 1024 ** 2;
+const MAX_FULL_CHECK_BYTES = 32 * 1024 ** 2;
 /** SQLite's file format, section 4.1: what a WAL begins with. */
 const WAL_MAGIC = [0x377f0682, 0x377f0683];
 
@@ -18,7 +18,7 @@ const WAL_MAGIC = [0x377f0682, 0x377f0683];
  * header it cannot read, for empty ones, and write over what is left.
  * Only for files that no connection of this process has open.
  */
-export function fileFault(databasePath: string): string | undefined {
+export function findFileCorruption(databasePath: string): string | undefined {
   const walPath = `${databasePath}-wal`;
   const walBytes = statSync(walPath, { throwIfNoEntry: false })?.size ?? 0;
   if (walBytes === 0) return undefined;
@@ -28,15 +28,15 @@ export function fileFault(databasePath: string): string | undefined {
 }
 
 /** What is wrong with a database before anybody works on it: its files, and what they hold as far as that is looked at at once. */
-export function databaseFault(path: string): string | undefined {
-  return fileFault(path) ?? (existsSync(path) ? faultIn(path) : undefined);
+export function findCorruption(path: string): string | undefined {
+  return findFileCorruption(path) ?? (existsSync(path) ? inspectDatabase(path) : undefined);
 }
 
 /** Looked for by a connection that only reads: one that writes would move the WAL into a damaged file when it is closed. */
-function faultIn(path: string): string | undefined {
+function inspectDatabase(path: string): string | undefined {
   const database = openDatabase(path, { readonly: true });
   try {
-    return isCheckedAtOnce(path) ? contentFault(database) : schemaFault(database);
+    return isCheckedAtOnce(path) ? findContentCorruption(database) : findSchemaCorruption(database);
   } finally {
     database.close();
   }
@@ -54,13 +54,13 @@ function isWal(path: string): boolean {
 }
 
 /** What SQLite finds wrong when it reads everything once, what is wrong with the schema, and what the rows say of each other. */
-export function contentFault(database: Database): string | undefined {
+export function findContentCorruption(database: Database): string | undefined {
   return read(() => {
     const found = database.pragma('integrity_check(1)', { simple: true });
     if (found !== 'ok') return String(found);
-    const fault = schemaFault(database);
+    const fault = findSchemaCorruption(database);
     if (fault !== undefined || schemaVersion(database) !== SCHEMA_VERSION) return fault;
-    return seriesFault(database) ?? booksFault(database);
+    return findSeriesCorruption(database) ?? findBooksCorruption(database);
   });
 }
 
@@ -68,23 +68,23 @@ export function contentFault(database: Database): string | undefined {
  * What is wrong with a database's schema: a damaged name looks like a table that was never made.
  * Looked at before the migrations, which would make it anew beside the rows.
  */
-export function schemaFault(database: Database): string | undefined {
+export function findSchemaCorruption(database: Database): string | undefined {
   return read(() => {
     const version = schemaVersion(database);
-    const has = (name: string): boolean => objectsOf(database).has(`table ${name}`);
+    const has = (name: string): boolean => readSchemaObjects(database).has(`table ${name}`);
     if (version < 3 && ['series', 'samples', 'settled', 'collector_state'].some(has))
       return 'the record of the schema’s version is damaged';
     if (version === 0) return undefined;
     // A later program's database is set aside, not mended: which version it has is not for us to doubt.
     if (version > SCHEMA_VERSION) return undefined;
     if (has('schema_version') && !areWhole(database, version)) return 'the record of the schema’s version is damaged';
-    return version === SCHEMA_VERSION ? differenceToOurs(database) : undefined;
+    return version === SCHEMA_VERSION ? findSchemaDifference(database) : undefined;
   });
 }
 
 /** Whether a database is small enough to be checked whole before the first scrape. */
 export function isCheckedAtOnce(databasePath: string): boolean {
-  return (statSync(databasePath, { throwIfNoEntry: false })?.size ?? 0) <= CHECKED_AT_ONCE_BYTES;
+  return (statSync(databasePath, { throwIfNoEntry: false })?.size ?? 0) <= MAX_FULL_CHECK_BYTES;
 }
 
 /** Versions are recorded one by one, so a number that is not is no version. */
@@ -94,19 +94,19 @@ function areWhole(database: Database, version: number): boolean {
   );
 }
 
-function objectsOf(database: Database): Map<string, string> {
+function readSchemaObjects(database: Database): Map<string, string> {
   const rows = database
     .prepare<[], { object: string; sql: string | null }>(`SELECT type || ' ' || name AS object, sql FROM sqlite_schema`)
     .all();
   return new Map(rows.map(({ object, sql }) => [object, sql ?? '']));
 }
 
-function differenceToOurs(database: Database): string | undefined {
+function findSchemaDifference(database: Database): string | undefined {
   const ours = openMemory();
   try {
     migrate(ours);
-    const theirs = objectsOf(database);
-    for (const [object, sql] of objectsOf(ours)) {
+    const theirs = readSchemaObjects(database);
+    for (const [object, sql] of readSchemaObjects(ours)) {
       // SQLite's own list of ids, which a copy does not have.
       if (object !== 'table sqlite_sequence' && theirs.get(object) !== sql)
         return `the schema is damaged: ${object} is not what it was made as`;
@@ -118,7 +118,7 @@ function differenceToOurs(database: Database): string | undefined {
 }
 
 /** A series' key is a hash of all the rest of it: damage to a name or a label shows. */
-function seriesFault(database: Database): string | undefined {
+function findSeriesCorruption(database: Database): string | undefined {
   const rows = database
     .prepare<[], { id: number; key: Buffer; name: string; tags: string; device_id: string; value_type: number }>(
       'SELECT * FROM series',
@@ -131,7 +131,7 @@ function seriesFault(database: Database): string | undefined {
 }
 
 /** Numbers that do not add up, or ids beyond the last one that was given, say that one of them is damaged. */
-function booksFault(database: Database): string | undefined {
+function findBooksCorruption(database: Database): string | undefined {
   const states = ['collector_state', 'uploader_state', 'storage_state'];
   const missing = states.find((table) => database.prepare(`SELECT COUNT(*) FROM ${table}`).pluck().get() !== 1);
   if (missing !== undefined) return `${missing} is empty`;
@@ -156,7 +156,7 @@ function read(look: () => string | undefined): string | undefined {
   try {
     return look();
   } catch (error) {
-    if (faultOf(error) !== 'damaged') throw error;
+    if (classifyStorageError(error) !== 'corrupt') throw error;
     return messageOf(error);
   }
 }

@@ -4,12 +4,12 @@ import { codeOf } from '@thugshells/shared/errors.ts';
 import { PAGE_SIZE } from '@thugshells/shared/database/open.ts';
 
 /** A value of a stored record. */
-export type Value = null | number | string | Buffer;
+export type SqlValue = null | number | string | Buffer;
 
 /** One row of a rowid table as its page holds it; where the id is the table's INTEGER PRIMARY KEY, its column is null. */
 export interface LeafRow {
   readonly id: number;
-  readonly values: readonly Value[];
+  readonly values: readonly SqlValue[];
 }
 
 /** SQLite's file format, section 1.6: the type of a table b-tree's leaf page. */
@@ -38,8 +38,8 @@ export class PageFile {
     this.#descriptor = openIfPresent(path);
     this.#walDescriptor = openIfPresent(`${path}-wal`);
     this.pageSize = this.#readPageSize();
-    this.#filePages = Math.ceil(bytesOf(this.#descriptor) / this.pageSize);
-    const walBytes = bytesOf(this.#walDescriptor);
+    this.#filePages = Math.ceil(readFileSize(this.#descriptor) / this.pageSize);
+    const walBytes = readFileSize(this.#walDescriptor);
     this.#frames = Math.max(0, Math.floor((walBytes - WAL_HEADER_BYTES) / (this.pageSize + FRAME_HEADER_BYTES)));
   }
 
@@ -90,11 +90,11 @@ export class PageFile {
 
   #rowAt(page: Buffer, at: number): LeafRow | undefined {
     try {
-      const cursor = new Cursor(page, at);
+      const cursor = new RecordCursor(page, at);
       const payloadBytes = cursor.varint();
       const id = cursor.varint();
       const payload = this.#payload(page, cursor.at, payloadBytes);
-      return payload === undefined ? undefined : { id, values: valuesOf(payload) };
+      return payload === undefined ? undefined : { id, values: parseRecord(payload) };
     } catch (error) {
       // What leads out of the page is no row.
       if (OUT_OF_BOUNDS.includes(codeOf(error))) return undefined;
@@ -137,7 +137,7 @@ export class PageFile {
   }
 }
 
-function bytesOf(descriptor: number | undefined): number {
+function readFileSize(descriptor: number | undefined): number {
   return descriptor === undefined ? 0 : fstatSync(descriptor).size;
 }
 
@@ -150,7 +150,7 @@ function openIfPresent(path: string): number | undefined {
 }
 
 /** Reads SQLite's numbers one after the other; a RangeError where they lead out of the page. */
-class Cursor {
+class RecordCursor {
   readonly #bytes: Buffer;
   at: number;
 
@@ -183,21 +183,21 @@ const OUT_OF_BOUNDS: readonly (string | undefined)[] = ['ERR_OUT_OF_RANGE', 'ERR
 const INTEGER_BYTES: readonly number[] = [0, 1, 2, 3, 4, 6, 8];
 
 /** Section 2.1: a record is a header of types and then the values. */
-function valuesOf(payload: Buffer): Value[] {
-  const header = new Cursor(payload, 0);
+function parseRecord(payload: Buffer): SqlValue[] {
+  const header = new RecordCursor(payload, 0);
   const headerBytes = header.varint();
-  const values: Value[] = [];
+  const values: SqlValue[] = [];
   let at = headerBytes;
   while (header.at < headerBytes) {
     const type = header.varint();
-    const { value, bytes } = valueAt(payload, at, type);
+    const { value, bytes } = parseValue(payload, at, type);
     values.push(value);
     at += bytes;
   }
   return values;
 }
 
-function valueAt(payload: Buffer, at: number, type: number): { readonly value: Value; readonly bytes: number } {
+function parseValue(payload: Buffer, at: number, type: number): { readonly value: SqlValue; readonly bytes: number } {
   if (type === 0) return { value: null, bytes: 0 };
   if (type === 8 || type === 9) return { value: type - 8, bytes: 0 };
   if (type === 7) return { value: payload.readDoubleBE(at), bytes: 8 };

@@ -10,11 +10,11 @@ const SIDE_FILES = ['-wal', '-shm'] as const;
  */
 export function moveDatabase(from: string, to: string): void {
   if (existsSync(from)) renameSync(from, to);
-  endInterruptedMove(from, to);
+  finishInterruptedMove(from, to);
 }
 
 /** Moves what a kill in the middle of moveDatabase() left: only for a move that is known to have begun. */
-export function endInterruptedMove(from: string, to: string): void {
+export function finishInterruptedMove(from: string, to: string): void {
   if (existsSync(from) || !existsSync(to)) return;
   for (const suffix of SIDE_FILES) if (existsSync(from + suffix)) renameSync(from + suffix, to + suffix);
 }
@@ -25,7 +25,7 @@ export function removeDatabase(path: string): void {
 }
 
 /** Bytes of a database with what stands beside it. */
-export function databaseBytes(path: string): number {
+export function measureDatabase(path: string): number {
   return ['', ...SIDE_FILES].reduce(
     (sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0),
     0,

@@ -7,13 +7,13 @@ import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { copyLosses, copySalvages, copySessions } from './copied-history.ts';
-import { DamagedDatabase } from './corrupt-database.ts';
-import { booksOf, seriesIn } from './corrupt-tables.ts';
-import { fileFault } from './integrity.ts';
+import { CorruptDatabase } from './corrupt-database.ts';
+import { readBooks, readSeries } from './corrupt-tables.ts';
+import { findFileCorruption } from './integrity.ts';
 import { Ledger } from '../space/ledger.ts';
-import { databaseBytes, removeDatabase } from './move-database.ts';
+import { measureDatabase, removeDatabase } from './move-database.ts';
 
-export interface HealingOptions {
+export interface ReplacementOptions {
   readonly databasePath: string;
   readonly logger: Logger;
   readonly nowMs: number;
@@ -34,30 +34,30 @@ const KEPT_DATABASES = 3;
 const UNKNOWN_IDS = 10_000_000;
 
 /** Where a damaged database is moved: beside the one in use, dated. */
-export function damagedName(databasePath: string, nowMs: number): string {
+export function corruptDatabasePath(databasePath: string, nowMs: number): string {
   const stamp = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '');
   return `${databasePath}.damaged-${stamp}`;
 }
 
 /** The name of the new database until it is whole. */
-function workName(databasePath: string): string {
+function replacementPath(databasePath: string): string {
   return `${databasePath}.new`;
 }
 
 /** Makes the database that is to take a damaged one's place: series, epochs, sessions and books; the rows are Salvage's. */
-export function replacementFor({ databasePath, logger, nowMs }: HealingOptions): Replacement {
-  const path = workName(databasePath);
-  const aside = damagedName(databasePath, nowMs);
+export function createReplacement({ databasePath, logger, nowMs }: ReplacementOptions): Replacement {
+  const path = replacementPath(databasePath);
+  const aside = corruptDatabasePath(databasePath, nowMs);
   removeDatabase(path);
   const database = prepareDatabase(path, logger);
-  const isWalUnread = fileFault(databasePath) !== undefined;
-  const damaged = new DamagedDatabase(databasePath);
+  const isWalUnread = findFileCorruption(databasePath) !== undefined;
+  const source = new CorruptDatabase(databasePath);
   try {
     database
-      .transaction(() => copyKnowledge(damaged, database, { file: basename(aside), nowMs, isWalUnread }))
+      .transaction(() => copyAllButSamples(source, database, { file: basename(aside), nowMs, isWalUnread }))
       .immediate();
   } finally {
-    damaged.close();
+    source.close();
   }
   return {
     database,
@@ -73,8 +73,8 @@ export function replacementFor({ databasePath, logger, nowMs }: HealingOptions):
  * Ends what a kill in the middle of the last healing left: a new database that is whole takes its place, one that is
  * not is removed.
  */
-export function endInterruptedHealing(databasePath: string): void {
-  const path = workName(databasePath);
+export function finishInterruptedReplacement(databasePath: string): void {
+  const path = replacementPath(databasePath);
   if (!existsSync(path)) return;
   // The damaged one was moved away, which is done only when the new one is whole.
   if (!existsSync(databasePath)) renameSync(path, databasePath);
@@ -83,13 +83,13 @@ export function endInterruptedHealing(databasePath: string): void {
 }
 
 /** Keeps at most three damaged databases, the newest, and no more of them than `maxBytes`. */
-export function pruneDamaged(databasePath: string, maxBytes: number): void {
+export function pruneCorruptDatabases(databasePath: string, maxBytes: number): void {
   const prefix = `${basename(databasePath)}.damaged-`;
   const folder = dirname(databasePath);
   const names = readdirSync(folder).filter((name) => name.startsWith(prefix) && !/-(wal|shm)$/.test(name));
   let bytes = 0;
   for (const [index, name] of names.sort().reverse().entries()) {
-    bytes += databaseBytes(join(folder, name));
+    bytes += measureDatabase(join(folder, name));
     if (index >= KEPT_DATABASES || bytes > maxBytes) removeDatabase(join(folder, name));
   }
 }
@@ -102,34 +102,34 @@ function installNew(databasePath: string, newPath: string, aside: string): void 
   syncFolder(dirname(databasePath));
 }
 
-function copyKnowledge(
-  damaged: DamagedDatabase,
+function copyAllButSamples(
+  source: CorruptDatabase,
   database: Database,
   { file, nowMs, isWalUnread }: { readonly file: string; readonly nowMs: number; readonly isWalUnread: boolean },
 ): void {
   const insertSeries = database.prepare(
     'INSERT OR IGNORE INTO series (id, key, name, tags, device_id, value_type, priority) VALUES (@id, @key, @name, @tags, @deviceId, @valueType, @priority)',
   );
-  for (const series of seriesIn(damaged)) insertSeries.run(series);
-  copySessions(damaged, database);
-  const lost = copyBooks(damaged, database, nowMs);
+  for (const series of readSeries(source)) insertSeries.run(series);
+  copySessions(source, database);
+  const lost = copyBooks(source, database, nowMs);
   // What stands only in a WAL that SQLite does not read has ids beyond its last one.
-  const beyondReach = isWalUnread ? [[damaged.highestId() ?? 0, Number.MAX_SAFE_INTEGER]] : [];
+  const beyondReach = isWalUnread ? [[source.highestId() ?? 0, Number.MAX_SAFE_INTEGER]] : [];
   database
     .prepare(`INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES (?, 'pending', 0, ?, ?, 0)`)
     .run(file, JSON.stringify(beyondReach), lost);
-  copySalvages(damaged, database, 0);
+  copySalvages(source, database, 0);
 }
 
 /** Returns how many rows were pending: all of them are booked as lost until they are found. */
-function copyBooks(damaged: DamagedDatabase, database: Database, nowMs: number): number {
-  const books = booksOf(damaged);
-  const lastId = Math.max(books?.lastId ?? UNKNOWN_IDS, damaged.highestId() ?? 0);
+function copyBooks(source: CorruptDatabase, database: Database, nowMs: number): number {
+  const books = readBooks(source);
+  const lastId = Math.max(books?.lastId ?? UNKNOWN_IDS, source.highestId() ?? 0);
   database.prepare('UPDATE collector_state SET last_id = ?').run(lastId);
   const ledger = new Ledger(database);
   if (books === undefined) return 0;
   const { collected, delivered, rejected, heartbeatMs } = books;
-  const dropped = copyLosses(damaged, ledger, books);
+  const dropped = copyLosses(source, ledger, books);
   const lost = Math.max(0, collected - delivered - rejected - dropped);
   if (lost > 0) ledger.add({ reason: 'corruption', count: lost, firstMs: null, lastMs: null }, nowMs);
   database.prepare('UPDATE uploader_state SET delivered = ?, rejected = ?').run(delivered, rejected);

@@ -81,7 +81,7 @@ export class SalvageTable {
 }
 
 /** The stored form of `skipped` for a database whose rows are themselves moved by `shiftMs` when they are copied. */
-export function shiftFurther(text: string, shiftMs: number): string {
+export function shiftStoredSkipped(text: string, shiftMs: number): string {
   const parsed = parseSkipped(text);
   return formatSkipped({ ...parsed, shiftMs: parsed.shiftMs + shiftMs });
 }

@@ -1,10 +1,10 @@
 import type { Database } from '@thugshells/shared/database/open.ts';
-import { nameBeforeTakeOver } from '@thugshells/shared/database/set-aside-files.ts';
+import { nameBeforeImport } from '@thugshells/shared/database/set-aside-files.ts';
 import { errorFields } from '@thugshells/shared/logging/logger.ts';
 
 import { Salvage, sourcePath, type SalvageOptions } from './salvage.ts';
 import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
-import { TakeOver } from './take-over.ts';
+import { SetAsideImport } from './take-over.ts';
 
 /** The databases whose rows are to be copied into this one, one after the other. */
 export class SalvageQueue {
@@ -54,9 +54,9 @@ export class SalvageQueue {
   }
 
   #open(progress: SalvageProgress): Salvage {
-    const isTakeOver = nameBeforeTakeOver(progress.file) !== undefined;
+    const isTakeOver = nameBeforeImport(progress.file) !== undefined;
     return isTakeOver
-      ? new TakeOver(this.#database, progress, this.#options)
+      ? new SetAsideImport(this.#database, progress, this.#options)
       : new Salvage(this.#database, progress, this.#options);
   }
 }

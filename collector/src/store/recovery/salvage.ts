@@ -7,15 +7,15 @@ import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Notify } from '@thugshells/shared/process/systemd.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
-import { DamagedDatabase, samplesOnPage, type OldSample } from './corrupt-database.ts';
-import { booksOf, settledIn } from './corrupt-tables.ts';
+import { CorruptDatabase, samplesOnPage, type SourceSample } from './corrupt-database.ts';
+import { readBooks, readSettled } from './corrupt-tables.ts';
 import type { Ledger } from '../space/ledger.ts';
 import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
 import { SampleCopier } from './sample-copier.ts';
 
 /** What one look came to, and where the next one begins. */
-interface Look {
-  readonly samples: readonly OldSample[];
+interface SalvageRead {
+  readonly samples: readonly SourceSample[];
   readonly next: SalvageProgress;
 }
 
@@ -46,7 +46,7 @@ const EVERY_ID: IdRange = [1, Number.MAX_SAFE_INTEGER];
 export class Salvage {
   protected readonly database: Database;
   protected readonly options: SalvageOptions;
-  protected readonly source: DamagedDatabase;
+  protected readonly source: CorruptDatabase;
   protected readonly table: SalvageTable;
   protected progress: SalvageProgress;
   readonly #settled: readonly IdRange[] | undefined;
@@ -62,9 +62,9 @@ export class Salvage {
     this.options = options;
     this.progress = progress;
     this.table = new SalvageTable(database);
-    this.source = new DamagedDatabase(options.path ?? sourcePath(options.databasePath, progress));
-    this.#settled = settledIn(this.source);
-    this.#upToId = Math.max(booksOf(this.source)?.lastId ?? 0, this.source.highestId() ?? 0) || EVERY_ID[1];
+    this.source = new CorruptDatabase(options.path ?? sourcePath(options.databasePath, progress));
+    this.#settled = readSettled(this.source);
+    this.#upToId = Math.max(readBooks(this.source)?.lastId ?? 0, this.source.highestId() ?? 0) || EVERY_ID[1];
     this.#delivered = database.prepare<[], number>('SELECT delivered FROM uploader_state').pluck();
     this.#undeliver = database.prepare('UPDATE uploader_state SET delivered = delivered - ?');
     this.#collect = database.prepare('UPDATE collector_state SET collected = collected + ?');
@@ -127,7 +127,7 @@ export class Salvage {
     }
   }
 
-  #look(progress: SalvageProgress): Look {
+  #look(progress: SalvageProgress): SalvageRead {
     switch (progress.step) {
       case 'books':
         return { samples: [], next: { ...progress, step: 'pending' } };
@@ -147,7 +147,7 @@ export class Salvage {
     return subtract([[1, this.#upToId]], this.#settled ?? []);
   }
 
-  #lookPast(progress: SalvageProgress, ranges: readonly IdRange[], nextStep: SalvageProgress['step']): Look {
+  #lookPast(progress: SalvageProgress, ranges: readonly IdRange[], nextStep: SalvageProgress['step']): SalvageRead {
     const range = ranges.find(([, last]) => last > progress.position);
     if (!this.source.isOpen)
       return { samples: [], next: { ...progress, step: 'pages', position: 0, skipped: [EVERY_ID] } };
@@ -165,14 +165,14 @@ export class Salvage {
     };
   }
 
-  #lookAtPages(progress: SalvageProgress): Look {
+  #lookAtPages(progress: SalvageProgress): SalvageRead {
     const { samples, count } = this.source.withPages((pages) => {
       const end = Math.min(pages.count, progress.position + SLICE_PAGES);
-      const found: OldSample[] = [];
+      const found: SourceSample[] = [];
       for (let place = progress.position; place < end; place++) found.push(...samplesOnPage(pages, place));
       return { samples: found, count: pages.count };
     });
-    const wasSkipped = ({ id }: OldSample): boolean =>
+    const wasSkipped = ({ id }: SourceSample): boolean =>
       progress.skipped.some(([first, last]) => first <= id && id <= last);
     const position = progress.position + SLICE_PAGES;
     return {
@@ -181,7 +181,7 @@ export class Salvage {
     };
   }
 
-  #store(before: SalvageProgress, next: SalvageProgress, samples: readonly OldSample[]): SalvageProgress {
+  #store(before: SalvageProgress, next: SalvageProgress, samples: readonly SourceSample[]): SalvageProgress {
     const isSettled = before.step === 'settled';
     const { epochs } = this.options;
     this.#copier ??= new SampleCopier(this.database, this.source, { epochs, shiftMs: before.shiftMs });

@@ -3,13 +3,13 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
 import { storable } from '../writing/sample-writer.ts';
-import type { DamagedDatabase, OldSample } from './corrupt-database.ts';
-import { epochsIn, rejectionsIn, seriesIn, type OldEpoch, type OldRejection } from './corrupt-tables.ts';
+import type { CorruptDatabase, SourceSample } from './corrupt-database.ts';
+import { readEpochs, readRejections, readSeries, type SourceEpoch, type SourceRejection } from './corrupt-tables.ts';
 
 /** Samples that follow each other and are of one epoch. */
 interface Run {
-  readonly epoch: OldEpoch;
-  readonly samples: OldSample[];
+  readonly epoch: SourceEpoch;
+  readonly samples: SourceSample[];
 }
 
 /**
@@ -19,10 +19,10 @@ interface Run {
 export class SampleCopier {
   readonly #epochs: ClockEpochs;
   readonly #shiftMs: number;
-  readonly #sourceEpochs: readonly OldEpoch[];
+  readonly #sourceEpochs: readonly SourceEpoch[];
   /** The source's id → the database's. */
   readonly #seriesIds: ReadonlyMap<number, number>;
-  readonly #rejections: ReadonlyMap<number, OldRejection>;
+  readonly #rejections: ReadonlyMap<number, SourceRejection>;
   readonly #lastId: Statement<[], number>;
   readonly #insert: Statement;
   readonly #setLastId: Statement<[number]>;
@@ -33,14 +33,14 @@ export class SampleCopier {
   /** @param shiftMs is added to stored times and taken from the offsets of their epochs */
   constructor(
     database: Database,
-    source: DamagedDatabase,
+    source: CorruptDatabase,
     { epochs, shiftMs }: { readonly epochs: ClockEpochs; readonly shiftMs: number },
   ) {
     this.#epochs = epochs;
     this.#shiftMs = shiftMs;
-    this.#sourceEpochs = epochsIn(source).map((epoch) => shifted(epoch, shiftMs));
+    this.#sourceEpochs = readEpochs(source).map((epoch) => shifted(epoch, shiftMs));
     this.#seriesIds = seriesIds(database, source);
-    this.#rejections = new Map(rejectionsIn(source).map((each) => [each.id, each]));
+    this.#rejections = new Map(readRejections(source).map((each) => [each.id, each]));
     this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
     this.#insert = database.prepare(
       'INSERT OR IGNORE INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)',
@@ -52,7 +52,7 @@ export class SampleCopier {
   }
 
   /** Returns how many samples are new. */
-  insert(samples: readonly OldSample[], isSettled: boolean): number {
+  insert(samples: readonly SourceSample[], isSettled: boolean): number {
     return this.#runs(samples).reduce((stored, run) => stored + this.#insertRun(run, isSettled), 0);
   }
 
@@ -83,7 +83,7 @@ export class SampleCopier {
   }
 
   /** Samples of known series in runs of one epoch. */
-  #runs(samples: readonly OldSample[]): Run[] {
+  #runs(samples: readonly SourceSample[]): Run[] {
     const runs: Run[] = [];
     for (const sample of samples) {
       if (!this.#seriesIds.has(sample.seriesId)) continue;
@@ -97,10 +97,10 @@ export class SampleCopier {
 }
 
 /** By their keys: an id may have been given to another series since, or before. */
-function seriesIds(database: Database, source: DamagedDatabase): Map<number, number> {
+function seriesIds(database: Database, source: CorruptDatabase): Map<number, number> {
   const find = database.prepare<[Buffer], number>('SELECT id FROM series WHERE key = ?').pluck();
   return new Map(
-    seriesIn(source).flatMap(({ id, key }) => {
+    readSeries(source).flatMap(({ id, key }) => {
       const found = find.get(key);
       return found === undefined ? [] : [[id, found] as const];
     }),
@@ -108,7 +108,7 @@ function seriesIds(database: Database, source: DamagedDatabase): Map<number, num
 }
 
 /** When the boot began stays the same: stored time minus time since boot, plus the offset. */
-function shifted(epoch: OldEpoch, shiftMs: number): OldEpoch {
+function shifted(epoch: SourceEpoch, shiftMs: number): SourceEpoch {
   return {
     ...epoch,
     offsetMs: epoch.offsetMs - shiftMs,

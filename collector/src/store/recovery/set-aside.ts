@@ -3,12 +3,12 @@ import { basename, dirname, join } from 'node:path';
 
 import { openDatabase } from '@thugshells/shared/database/open.ts';
 import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
-import { SCHEMA_VERSION, schemaVersionOf } from '@thugshells/shared/database/schema-version.ts';
-import { setAsideFiles, setAsidePath, takeOverName } from '@thugshells/shared/database/set-aside-files.ts';
+import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/database/schema-version.ts';
+import { listSetAsideFiles, setAsidePath, importName } from '@thugshells/shared/database/set-aside-files.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
-import { fileFault } from './integrity.ts';
-import { databaseBytes, endInterruptedMove, moveDatabase } from './move-database.ts';
+import { findFileCorruption } from './integrity.ts';
+import { measureDatabase, finishInterruptedMove, moveDatabase } from './move-database.ts';
 
 export interface SetAsideOptions {
   readonly dbPath: string;
@@ -20,43 +20,43 @@ export interface SetAsideOptions {
  * older program goes on collecting. A program that knows its schema takes it over (take-over.ts).
  *
  * The move is more than one rename where another program has the database open. What is moved where is noted in a file
- * before the first of them, and endInterruptedSetAside() goes on with it after a kill.
+ * before the first of them, and finishInterruptedSetAside() goes on with it after a kill.
  */
-export function setNewerAside({ dbPath, logger }: SetAsideOptions): void {
-  endInterruptedSetAside(dbPath);
-  const version = schemaVersionOf(dbPath);
+export function setNewerDatabaseAside({ dbPath, logger }: SetAsideOptions): void {
+  finishInterruptedSetAside(dbPath);
+  const version = readFileSchemaVersion(dbPath);
   if (version === undefined || version <= SCHEMA_VERSION) return;
-  foldWal(dbPath, logger);
-  const target = freePath(dbPath, version);
+  checkpointWal(dbPath, logger);
+  const target = findFreePath(dbPath, version);
   writeIntent(dbPath, target);
   moveDatabase(dbPath, target);
-  forgetIntent(dbPath);
+  removeIntent(dbPath);
   logger.warn('newer database set aside, beginning anew', {
     path: target,
     schema_version: version,
     known_version: SCHEMA_VERSION,
-    bytes: databaseBytes(target),
+    bytes: measureDatabase(target),
     hint: `install a version that knows schema ${version}: it takes the samples over; until then keep the file`,
   });
 }
 
 /** Ends what a kill in the middle of setting a database aside left. */
-export function endInterruptedSetAside(dbPath: string): void {
+export function finishInterruptedSetAside(dbPath: string): void {
   const intent = intentPath(dbPath);
   if (!existsSync(intent)) return;
   const name = basename(readFileSync(intent, 'utf8'));
   // Killed before the first rename, nothing has been moved: the database is looked at as if it were for the first time.
-  if (name.startsWith(`${basename(dbPath)}.schema-`)) endInterruptedMove(dbPath, join(dirname(dbPath), name));
-  forgetIntent(dbPath);
+  if (name.startsWith(`${basename(dbPath)}.schema-`)) finishInterruptedMove(dbPath, join(dirname(dbPath), name));
+  removeIntent(dbPath);
 }
 
 /**
  * Moves the WAL into the file: closing the last connection does so. Where another program has the database open, the WAL
  * stays and is moved with it.
  */
-function foldWal(dbPath: string, logger: Logger): void {
+function checkpointWal(dbPath: string, logger: Logger): void {
   // SQLite would take a WAL whose header it cannot read for an empty one, and write over it.
-  if (fileFault(dbPath) !== undefined) return;
+  if (findFileCorruption(dbPath) !== undefined) return;
   try {
     openDatabase(dbPath).close();
   } catch (error) {
@@ -65,10 +65,10 @@ function foldWal(dbPath: string, logger: Logger): void {
 }
 
 /** A name that no file has, nor had before it began to be taken over. */
-function freePath(dbPath: string, version: number): string {
-  const taken = new Set(setAsideFiles(dbPath).map(({ file }) => file));
+function findFreePath(dbPath: string, version: number): string {
+  const taken = new Set(listSetAsideFiles(dbPath).map(({ file }) => file));
   const isTaken = (path: string): boolean =>
-    [basename(path), takeOverName(basename(path))].some((name) => taken.has(name)) ||
+    [basename(path), importName(basename(path))].some((name) => taken.has(name)) ||
     [`${path}-wal`, `${path}-shm`].some((side) => existsSync(side));
   for (let count = 1; ; count++) {
     const path = setAsidePath(dbPath, version, count);
@@ -92,7 +92,7 @@ function writeIntent(dbPath: string, target: string): void {
   syncFolder(dirname(dbPath));
 }
 
-function forgetIntent(dbPath: string): void {
+function removeIntent(dbPath: string): void {
   syncFolder(dirname(dbPath));
   rmSync(intentPath(dbPath), { force: true });
 }

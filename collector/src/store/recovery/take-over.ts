@@ -4,19 +4,19 @@ import { dirname, join } from 'node:path';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
-import { SCHEMA_VERSION, schemaVersionOf } from '@thugshells/shared/database/schema-version.ts';
-import { nameBeforeTakeOver, setAsideFiles, takeOverName } from '@thugshells/shared/database/set-aside-files.ts';
+import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/database/schema-version.ts';
+import { nameBeforeImport, listSetAsideFiles, importName } from '@thugshells/shared/database/set-aside-files.ts';
 import { messageOf } from '@thugshells/shared/errors.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { addBooks, copyReceiverClocks, copySalvages, copySeries, copySessions } from './copied-history.ts';
-import { booksOf } from './corrupt-tables.ts';
-import { damagedName } from './replace-database.ts';
-import { databaseFault } from './integrity.ts';
-import { endInterruptedMove, moveDatabase, removeDatabase } from './move-database.ts';
+import { readBooks } from './corrupt-tables.ts';
+import { corruptDatabasePath } from './replace-database.ts';
+import { findCorruption } from './integrity.ts';
+import { finishInterruptedMove, moveDatabase, removeDatabase } from './move-database.ts';
 import { Salvage, sourcePath, type SalvageOptions } from './salvage.ts';
 import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
-import { faultOf } from './storage-errors.ts';
+import { classifyStorageError } from './storage-errors.ts';
 
 /** A scrape that began before this process opened an empty database may be stored under a time this much earlier. */
 const SLOWEST_SCRAPE_MS = 3_600_000;
@@ -25,18 +25,18 @@ const SLOWEST_SCRAPE_MS = 3_600_000;
  * Notes in a database which set-aside files it takes over: those whose schema this program knows. From then on the file
  * bears another name: no other database begins anew with it, also if this one is set aside halfway.
  */
-export function noteTakeOvers(
+export function queueSetAsideImports(
   database: Database,
   { dbPath, logger }: { readonly dbPath: string; readonly logger: Logger },
 ): void {
   const folder = dirname(dbPath);
-  for (const { file, schemaVersion, isBeingTakenOver } of setAsideFiles(dbPath)) {
+  for (const { file, schemaVersion, isBeingTakenOver } of listSetAsideFiles(dbPath)) {
     // Not asked of the file: a connection that only reads leaves -wal and -shm behind.
     if (isBeingTakenOver || schemaVersion > SCHEMA_VERSION) continue;
     const path = join(folder, file);
     try {
-      new SalvageTable(database).add(takeOverName(file));
-      moveDatabase(path, join(folder, takeOverName(file)));
+      new SalvageTable(database).add(importName(file));
+      moveDatabase(path, join(folder, importName(file)));
       syncFolder(folder);
     } catch (error) {
       logger.error('cannot take over set-aside database', { path, ...errorFields(error) });
@@ -49,7 +49,7 @@ export function noteTakeOvers(
  * database first, its pending rows are booked as they are copied, so that the books balance at every commit. When all of
  * it is in, the file is removed; one that turned out to be damaged is kept as damaged ones are.
  */
-export class TakeOver extends Salvage {
+export class SetAsideImport extends Salvage {
   /** What was found wrong with the file before anything was copied. */
   readonly #fault: string | undefined;
   #isDamaged: boolean | undefined;
@@ -78,11 +78,11 @@ export class TakeOver extends Salvage {
     const { clock, ledger, logger, databasePath } = this.options;
     const { file, recovered, lost } = this.progress;
     const path = sourcePath(databasePath, this.progress);
-    const { collected, delivered, rejected, dropped } = booksOf(this.source) ?? {};
+    const { collected, delivered, rejected, dropped } = readBooks(this.source) ?? {};
     this.#isDamaged ??=
       this.source.exists && (this.#fault !== undefined || this.progress.skipped.length > 0 || !this.source.isOpen);
     this.close();
-    const kept = this.#isDamaged ? damagedName(databasePath, clock.now()) : undefined;
+    const kept = this.#isDamaged ? corruptDatabasePath(databasePath, clock.now()) : undefined;
     if (existsSync(path)) this.#putAway(path, kept);
     this.database
       .transaction(() => {
@@ -138,17 +138,17 @@ function prepareSource(
   { databasePath, logger, notify }: SalvageOptions,
 ): string | undefined {
   const path = sourcePath(databasePath, progress);
-  const nameBefore = nameBeforeTakeOver(path)!;
+  const nameBefore = nameBeforeImport(path)!;
   if (progress.step === 'books' && !existsSync(path)) moveDatabase(nameBefore, path);
-  else endInterruptedMove(nameBefore, path);
+  else finishInterruptedMove(nameBefore, path);
   if (progress.step === 'done' || !existsSync(path)) return undefined;
   try {
-    const fault = databaseFault(path);
+    const fault = findCorruption(path);
     if (fault !== undefined) return fault;
-    if (schemaVersionOf(path) !== SCHEMA_VERSION) prepareDatabase(path, logger, notify).close();
+    if (readFileSchemaVersion(path) !== SCHEMA_VERSION) prepareDatabase(path, logger, notify).close();
     return undefined;
   } catch (error) {
-    if (faultOf(error) !== 'damaged') throw error;
+    if (classifyStorageError(error) !== 'corrupt') throw error;
     return messageOf(error);
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { intersect, merge, rangesOf, subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { intersect, merge, toRanges, subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
 import { idsIn } from '../../../support/uploader/stored-samples.ts';
 
@@ -39,7 +39,7 @@ describe('ranges hold what a set of their ids holds', () => {
   test('when they are made of ids in any order, some of them twice', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 40 })), (ids) => {
-        const ranges = rangesOf(ids);
+        const ranges = toRanges(ids);
         expect(isNormal(ranges)).toBe(true);
         expect(idsIn(ranges)).toEqual(sorted(new Set(ids)));
       }),
@@ -114,7 +114,7 @@ describe('a range', () => {
   });
 
   test('may hold ids beyond 32 bits', () => {
-    expect(rangesOf([2 ** 40 + 1, 2 ** 40])).toEqual([[2 ** 40, 2 ** 40 + 1]]);
+    expect(toRanges([2 ** 40 + 1, 2 ** 40])).toEqual([[2 ** 40, 2 ** 40 + 1]]);
   });
 });
 

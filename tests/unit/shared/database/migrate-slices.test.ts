@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { describe, expect, test } from '@jest/globals';
 
 import { MigrationProgress } from '../../../../shared/src/database/migration-progress.ts';
-import { migrate, type MigrationWatch } from '../../../../shared/src/database/migrate.ts';
+import { migrate, type MigrationObserver } from '../../../../shared/src/database/migrate.ts';
 import { openDatabase, type Database } from '../../../../shared/src/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '../../../../shared/src/database/schema-version.ts';
 import type { ServiceState } from '../../../../shared/src/process/systemd.ts';
@@ -35,7 +35,7 @@ function filled(rows: number): Database {
 }
 
 /** Keeps what a migration tells. */
-class RecordedWatch implements MigrationWatch {
+class RecordedWatch implements MigrationObserver {
   readonly told: ({ readonly ms: number } | { readonly share: number; readonly migration: string })[] = [];
 
   expect(ms: number): void {

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { migrate } from '../../../../shared/src/database/migrate.ts';
 import { openDatabase, openSideFile, type Database } from '../../../../shared/src/database/open.ts';
 import { prepareDatabase } from '../../../../shared/src/database/prepare.ts';
-import { needsRebuild, rebuild, takeAlone } from '../../../../shared/src/database/rebuild.ts';
+import { needsRebuild, rebuild, lockExclusively } from '../../../../shared/src/database/rebuild.ts';
 import { RecordedLog } from '../../../support/recorded-log.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { thrownBy } from '../../../support/thrown.ts';
@@ -46,7 +46,7 @@ describe('a database with large pages', () => {
     const old = largePages();
     expect([needsRebuild(old), pageSize(old)]).toEqual([true, 4096]);
     const before = fingerprint(old);
-    expect(takeAlone(old)).toBe(true);
+    expect(lockExclusively(old)).toBe(true);
     const database = folder.keep(rebuild(old, path));
     expect([needsRebuild(database), pageSize(database), database.pragma('journal_mode', { simple: true })]).toEqual([
       false,
@@ -62,7 +62,7 @@ describe('a database with large pages', () => {
   test('keeps rows that stood only in the WAL, and can be written afterwards', () => {
     const old = largePages();
     expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
-    expect(takeAlone(old)).toBe(true);
+    expect(lockExclusively(old)).toBe(true);
     const database = folder.keep(rebuild(old, path));
     database.exec('INSERT INTO samples VALUES (5001, 1, 5001, 1)');
     const again = folder.keep(openDatabase(path, { readonly: true }));
@@ -75,7 +75,7 @@ describe('a database with large pages', () => {
     const other = folder.keep(openDatabase(path));
     other.prepare('SELECT COUNT(*) FROM samples').get();
     old.pragma('busy_timeout = 50');
-    expect(takeAlone(old)).toBe(false);
+    expect(lockExclusively(old)).toBe(false);
     expect([old.open, pageSize(old), fingerprint(old), old.pragma('journal_mode', { simple: true })]).toEqual([
       true,
       4096,
@@ -93,7 +93,7 @@ describe('a database with large pages', () => {
     const cutOff = openSideFile(`${path}.rebuild`);
     cutOff.exec('CREATE TABLE half (x)');
     cutOff.close();
-    expect(takeAlone(old)).toBe(true);
+    expect(lockExclusively(old)).toBe(true);
     const database = folder.keep(rebuild(old, path));
     expect(database.prepare('SELECT COUNT(*) FROM samples').pluck().get()).toBe(5_000);
     expect(leftovers()).toEqual([]);

@@ -4,11 +4,11 @@ import { basename, dirname } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { openDatabase } from '@thugshells/shared/database/open.ts';
-import { setAsideFiles } from '@thugshells/shared/database/set-aside-files.ts';
-import { SCHEMA_VERSION, schemaVersionOf } from '@thugshells/shared/database/schema-version.ts';
+import { listSetAsideFiles } from '@thugshells/shared/database/set-aside-files.ts';
+import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/database/schema-version.ts';
 
-import { pruneDamaged } from '../../../../../collector/src/store/recovery/replace-database.ts';
-import { setNewerAside } from '../../../../../collector/src/store/recovery/set-aside.ts';
+import { pruneCorruptDatabases } from '../../../../../collector/src/store/recovery/replace-database.ts';
+import { setNewerDatabaseAside } from '../../../../../collector/src/store/recovery/set-aside.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
 import { RecordedLog } from '../../../../support/recorded-log.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
@@ -57,8 +57,8 @@ describe('set aside: a newer database', () => {
     const parts = started();
     await scrapes(parts, 2);
     expect(names()).toEqual([basename(aside)]);
-    expect([schemaVersionOf(aside), content(aside).length]).toEqual([NEWER, rows]);
-    expect([schemaVersionOf(path), booksIn(path)]).toMatchObject([
+    expect([readFileSchemaVersion(aside), content(aside).length]).toEqual([NEWER, rows]);
+    expect([readFileSchemaVersion(path), booksIn(path)]).toMatchObject([
       SCHEMA_VERSION,
       { collected: 2 * SERIES, pending: 2 * SERIES, balanced: 1 },
     ]);
@@ -81,13 +81,13 @@ describe('set aside: a newer database', () => {
     for (const taken of [aside, `${aside}.2.taking-over`, `${aside}.3-wal`]) writeFileSync(taken, 'another');
     await newerDatabase();
     started();
-    expect(schemaVersionOf(`${aside}.4`)).toBe(NEWER);
+    expect(readFileSchemaVersion(`${aside}.4`)).toBe(NEWER);
   });
 
   test('is left as it is at the next start, and no room is made at its cost', async () => {
     const rows = await newerDatabase();
     started().store.close();
-    pruneDamaged(path, 0);
+    pruneCorruptDatabases(path, 0);
     const { log } = started();
     expect([names(), content(aside).length, log.said('warn', 'error')]).toEqual([[basename(aside)], rows, []]);
   });
@@ -113,7 +113,7 @@ describe('set aside: a newer database', () => {
 
   test('that is no newer stays where it is', async () => {
     const { rows } = await killedDatabase(path, { inFile: 5, inWal: 1, delivered: 0 });
-    setNewerAside({ dbPath: path, logger: new RecordedLog() });
+    setNewerDatabaseAside({ dbPath: path, logger: new RecordedLog() });
     expect([names(), content(path).length]).toEqual([[], rows]);
   });
 });
@@ -142,7 +142,7 @@ describe('set aside: after a kill', () => {
     for (const suffix of moved) renameSync(path + suffix, aside + suffix);
     await scrapes(started(), 2);
     expect(names().filter((name) => !name.endsWith('-wal'))).toEqual([basename(aside)]);
-    expect([schemaVersionOf(aside), content(aside).length]).toEqual([NEWER, rows]);
+    expect([readFileSchemaVersion(aside), content(aside).length]).toEqual([NEWER, rows]);
     expect(booksIn(path)).toMatchObject({ collected: 2 * SERIES, balanced: 1 });
     expect(existsSync(intent())).toBe(false);
   });
@@ -183,7 +183,7 @@ test('set aside: files are listed with version and size, and others are not', ()
     writeFileSync(`${path}.${name}`, '12345');
   }
   writeFileSync(`${path}2.schema-6`, '');
-  const listed = setAsideFiles(path).map(({ file, ...rest }) => [
+  const listed = listSetAsideFiles(path).map(({ file, ...rest }) => [
     file.slice('metrics.db.'.length),
     ...Object.values(rest),
   ]);
@@ -192,12 +192,12 @@ test('set aside: files are listed with version and size, and others are not', ()
     ['schema-12.3.taking-over', 12, 5, true],
     ['schema-6', 6, 10, false],
   ]);
-  expect(setAsideFiles(folder.path('missing/metrics.db'))).toEqual([]);
+  expect(listSetAsideFiles(folder.path('missing/metrics.db'))).toEqual([]);
 });
 
 test('set aside: a database that looks newer is made so by the record of its version alone', async () => {
   await killedDatabase(path, { inFile: 2, inWal: 0, delivered: 0 });
   makeNewer(path);
-  expect(schemaVersionOf(path)).toBe(NEWER);
-  expect(schemaVersionOf(`${path}.missing`)).toBeUndefined();
+  expect(readFileSchemaVersion(path)).toBe(NEWER);
+  expect(readFileSchemaVersion(`${path}.missing`)).toBeUndefined();
 });

@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { openDatabase } from '@thugshells/shared/database/open.ts';
-import { SCHEMA_VERSION, schemaVersionOf } from '@thugshells/shared/database/schema-version.ts';
+import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/database/schema-version.ts';
 
 import { FakeClock } from '../../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
@@ -19,7 +19,7 @@ import {
   makeNewer,
   NEWER,
   smallDatabase,
-  takingOver,
+  startImport,
 } from '../../../../support/collector/set-aside-parts.ts';
 
 /** After everything that fullDatabase() holds. */
@@ -70,7 +70,7 @@ function salvages(of = path): unknown[] {
 describe('take-over: a set-aside database whose schema the program knows', () => {
   test('is copied with values, true times, states and reasons, its books are added, and the file is removed', async () => {
     const { rows, collected } = await bothDatabases();
-    const copying = takingOver(path, LATER + 1_000_000);
+    const copying = startImport(path, LATER + 1_000_000);
     copying.steps();
     copying.close();
     expect(sorted(content(path))).toEqual(rows);
@@ -90,7 +90,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
 
   test('is one event in the log, with counts', async () => {
     await bothDatabases();
-    const copying = takingOver(path, LATER + 1_000_000);
+    const copying = startImport(path, LATER + 1_000_000);
     copying.steps();
     copying.close();
     expect(copying.log.said('info', 'warn', 'error')).toEqual(['info: set-aside database taken over, file removed']);
@@ -100,7 +100,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
 
   test('balances its books with those of the database at every step', async () => {
     await bothDatabases();
-    const copying = takingOver(path, LATER + 1_000_000);
+    const copying = startImport(path, LATER + 1_000_000);
     let steps = 0;
     for (; copying.queue.isCopying; steps++) {
       expect(booksIn(path)).toMatchObject({ balanced: 1 });
@@ -113,7 +113,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
 
   test('loses no row where the clock was set back in between and stored times are the same', async () => {
     const { rows, collected } = await bothDatabases({ laterMs: NOW });
-    const copying = takingOver(path, NOW + 9_000_000);
+    const copying = startImport(path, NOW + 9_000_000);
     copying.steps();
     copying.close();
     expect(sorted(content(path))).toEqual(rows);
@@ -130,7 +130,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
       `UPDATE epochs SET trusted = 0, boot_id = 'an earlier boot', boot_base_ms = 77; INSERT INTO receiver_clock VALUES ('an earlier boot', 5.5, 'hold', 6)`,
     );
     database.close();
-    const copying = takingOver(path, LATER + 1_000_000);
+    const copying = startImport(path, LATER + 1_000_000);
     copying.steps();
     copying.close();
     const reader = folder.keep(openDatabase(path));
@@ -158,7 +158,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     await fullDatabase(aside, NOW);
     makeNewer(aside);
     renameSync(aside, `${path}.schema-${NEWER}`);
-    const copying = takingOver(path, LATER + 1_000_000);
+    const copying = startImport(path, LATER + 1_000_000);
     copying.steps();
     copying.close();
     expect([names(), salvages(), booksIn(path).collected]).toEqual([
@@ -175,7 +175,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     // Version 4 again, but what version 5 adds is there.
     broken.exec('DELETE FROM schema_version WHERE version = 5');
     broken.close();
-    const copying = takingOver(path, LATER + 9_000_000);
+    const copying = startImport(path, LATER + 9_000_000);
     copying.steps();
     copying.close();
     expect(copying.log.said('error')).toEqual(['error: cannot take over set-aside database']);
@@ -194,12 +194,12 @@ describe('take-over: a kill', () => {
       const { rows, collected } = await bothDatabases({ laterMs });
       for (let steps = 0, isOver = false; !isOver; steps++) {
         const start = killedCopy(path, folder.path(`start-${steps}`));
-        const killed = takingOver(start, LATER + 1_000_000);
+        const killed = startImport(start, LATER + 1_000_000);
         killed.steps(steps);
         isOver = !killed.queue.isCopying;
         const left = killedCopy(start, folder.path(`left-${steps}`));
         killed.close();
-        const next = takingOver(left, LATER + 2_000_000);
+        const next = startImport(left, LATER + 2_000_000);
         next.steps();
         next.close();
         expect(sorted(content(left))).toEqual(rows);
@@ -223,12 +223,12 @@ describe('take-over: a kill', () => {
     for (const suffix of ['', '-wal']) cpSync(aside + suffix, `${folder.path('kept')}${suffix}`);
     wal.close();
     for (const suffix of ['', '-wal']) renameSync(`${folder.path('kept')}${suffix}`, aside + suffix);
-    const killed = takingOver(path, LATER + 1_000_000);
+    const killed = startImport(path, LATER + 1_000_000);
     const left = killedCopy(path, folder.path('left'));
     killed.close();
     [path, aside] = [left, `${left}.schema-${SCHEMA_VERSION}`];
     undo(`${aside}.taking-over`);
-    const next = takingOver(path, LATER + 2_000_000);
+    const next = startImport(path, LATER + 2_000_000);
     next.steps();
     next.close();
     expect(sorted(content(path))).toEqual(rows);
@@ -242,7 +242,7 @@ describe('take-over: a kill', () => {
       const { rows } = await bothDatabases();
       const marked = `${aside}.taking-over`;
       cpSync(aside, folder.path('copy'));
-      const copying = takingOver(path, LATER + 1_000_000);
+      const copying = startImport(path, LATER + 1_000_000);
       copying.steps();
       copying.close();
       const database = openDatabase(path);
@@ -253,7 +253,7 @@ describe('take-over: a kill', () => {
         .run(basename(marked));
       database.close();
       if (!isRemoved) renameSync(folder.path('copy'), marked);
-      const next = takingOver(path, LATER + 2_000_000);
+      const next = startImport(path, LATER + 2_000_000);
       next.steps();
       next.close();
       expect([sorted(content(path)), names(), salvages()]).toEqual([rows, [], []]);
@@ -268,7 +268,7 @@ describe('take-over: a database that is set aside while it takes over another', 
     { laterMs = LATER, olderMs = LATER + 2_000_000 } = {},
   ): Promise<{ readonly rows: string[]; readonly collected: number }> {
     const { rows, collected } = await bothDatabases({ laterMs });
-    const copying = takingOver(path, LATER + 1_000_000);
+    const copying = startImport(path, LATER + 1_000_000);
     copying.steps(steps);
     copying.close();
     makeNewer(path);
@@ -300,7 +300,7 @@ describe('take-over: a database that is set aside while it takes over another', 
     // The newer program: it knows the schema.
     makeKnown(`${path}.schema-${NEWER}`);
     renameSync(`${path}.schema-${NEWER}`, `${path}.schema-${SCHEMA_VERSION}.2`);
-    const newer = takingOver(path, LATER + 3_000_000);
+    const newer = startImport(path, LATER + 3_000_000);
     newer.steps();
     newer.close();
     expect(sorted(content(path))).toEqual(rows);
@@ -322,7 +322,7 @@ describe('take-over: a damaged file', () => {
     const bytes = readFileSync(aside);
     bytes.fill(0xa5, (leaf.page - 1) * 1024, leaf.page * 1024);
     writeFileSync(aside, bytes);
-    const copying = takingOver(path, LATER + 1_000_000);
+    const copying = startImport(path, LATER + 1_000_000);
     copying.steps();
     copying.close();
     expect(booksIn(path)).toMatchObject({ collected, dropped: 5 + leaf.rows, balanced: 1 });
@@ -336,7 +336,7 @@ describe('take-over: a damaged file', () => {
     const bytes = readFileSync(aside);
     bytes.fill(0, 0, 1024);
     writeFileSync(aside, bytes);
-    const copying = takingOver(path, LATER + 1_000_000);
+    const copying = startImport(path, LATER + 1_000_000);
     copying.steps();
     copying.close();
     expect(booksIn(path)).toMatchObject({ balanced: 1, delivered: before.delivered });
@@ -345,15 +345,15 @@ describe('take-over: a damaged file', () => {
 
   test('that is gone altogether is in the ledger', async () => {
     const { collected } = await bothDatabases();
-    const copying = takingOver(path, LATER + 1_000_000);
+    const copying = startImport(path, LATER + 1_000_000);
     copying.steps(3);
     copying.close();
     const before = booksIn(path);
     rmSync(`${aside}.taking-over`);
-    const next = takingOver(path, LATER + 2_000_000);
+    const next = startImport(path, LATER + 2_000_000);
     next.steps();
     next.close();
     expect(booksIn(path)).toMatchObject({ collected, dropped: 5 + collected - before.collected, balanced: 1 });
-    expect([salvages(), schemaVersionOf(path)]).toEqual([[], SCHEMA_VERSION]);
+    expect([salvages(), readFileSchemaVersion(path)]).toEqual([[], SCHEMA_VERSION]);
   });
 });

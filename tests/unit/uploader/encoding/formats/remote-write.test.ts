@@ -47,7 +47,7 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /** The series of a body, in its order, read by a schema of their own. */
-function seriesIn(body: Uint8Array, format: (typeof formats)[number]): ReadSeries[] {
+function readSeries(body: Uint8Array, format: (typeof formats)[number]): ReadSeries[] {
   const { symbols: bytes = [], timeseries } = read[format](new PbfReader(uncompress(body)));
   const symbols = bytes.map(textOf);
   if (format === 'remote-write-2') {
@@ -107,7 +107,7 @@ describe.each(formats)('a body of %s', (format) => {
       stored.add(state, START_MS, 'up');
     });
     expect(chunks.map(({ count, ids }) => [count, [...ids]])).toEqual([[3, [1, 2, 3]]]);
-    expect(seriesIn(chunks[0]!.body, format)).toEqual([
+    expect(readSeries(chunks[0]!.body, format)).toEqual([
       {
         labels: [
           ['Bus', 'usb'],
@@ -145,7 +145,7 @@ describe.each(formats)('a body of %s', (format) => {
     );
     expect(
       chunks.flatMap(({ body }) =>
-        seriesIn(body, format).map(({ labels, samples }) => [labels[0]![1], samples.map(([, value]) => value)]),
+        readSeries(body, format).map(({ labels, samples }) => [labels[0]![1], samples.map(([, value]) => value)]),
       ),
     ).toEqual([
       ['a', [0, 1, 2]],
@@ -173,7 +173,7 @@ describe.each(formats)('a body of %s', (format) => {
       ] as const)
         stored.add(load, START_MS + second * 1000, value);
     });
-    expect(seriesIn(chunks[0]!.body, format)[0]!.samples).toEqual([
+    expect(readSeries(chunks[0]!.body, format)[0]!.samples).toEqual([
       [START_MS - 1000, 12],
       [START_MS, 10],
       [START_MS + 1000, 11],
@@ -201,7 +201,7 @@ describe.each(formats)('a body of %s', (format) => {
           numbers.forEach((value, index) => stored.add(id, START_MS + index, value));
         });
         if (refused.length > 0) return;
-        const [series] = seriesIn(chunks[0]!.body, format);
+        const [series] = readSeries(chunks[0]!.body, format);
         // SQLite stores -0 as 0.
         expect(series!.samples).toEqual(numbers.map((value, index) => [START_MS + index, value + 0]));
         const names = series!.labels.map(([label]) => label);

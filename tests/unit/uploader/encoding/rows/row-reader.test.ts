@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { rangesOf, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
 import { Backlog } from '../../../../../uploader/src/queue/backlog.ts';
 import { RowReader, type FirstRows } from '../../../../../uploader/src/encoding/rows/row-reader.ts';
@@ -142,10 +142,10 @@ describe('the first rows of some ranges', () => {
         stored.rows(5);
         stored.beginEpoch(0, true);
         stored.rows(15);
-        settled.deliver(rangesOf(delivered));
+        settled.deliver(toRanges(delivered));
         stored.drop(dropped, 'cap');
         const gone = [...delivered, ...dropped, ...inHand, 21, 22, 23, 24, 25];
-        const rows = reader.firstRows(backlog.findSendable(rangesOf(inHand)), limit);
+        const rows = reader.firstRows(backlog.findSendable(toRanges(inHand)), limit);
         const expected = idsIn([[1, 40]])
           .filter((id) => !gone.includes(id))
           .slice(0, limit);
