@@ -189,7 +189,7 @@ test('newer database: one that the newer uploader has open while it is set aside
   await until('the uploader has noticed, and waits', () =>
     uploader
       .told('waiting for the collector to prepare the database')
-      .some(({ reason }) => reason === `schema version ${SCHEMA_VERSION}, not yet ${NEWER}`),
+      .some(({ reason }) => reason === `schema version ${SCHEMA_VERSION}, this program needs ${NEWER}`),
   );
   await until('samples are pending', () => books(path).pending > 200);
   expect(isBalanced(`${path}.schema-${NEWER}`)).toBe(true);

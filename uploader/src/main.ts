@@ -263,15 +263,19 @@ await runCommand(() =>
   dispatch<Promise<never> | Promise<CommandResult> | CommandResult>(
     'thugshells-uploader',
     {
-      run: { doc: 'upload until stopped', run },
-      status: { doc: 'tell how this box fares; exit code 0 ok, 1 degraded, 2 error', options: ['--json'], run: status },
+      run: { doc: 'upload samples until stopped', run },
+      status: {
+        doc: 'print the state of this device; exit code 0 ok, 1 degraded, 2 error',
+        options: ['--json'],
+        run: status,
+      },
       requeue: {
-        doc: 'mark delivered (or quarantined) samples of a time range as pending again',
+        doc: 'send delivered samples of a time range again, or with --quarantined those in quarantine',
         options: REQUEUE_OPTIONS,
         run: requeue,
       },
       quarantine: {
-        doc: 'show the samples that no receiver would take, and why',
+        doc: 'print the samples that the receiver rejected, and why',
         options: QUARANTINE_OPTIONS,
         run: quarantine,
       },

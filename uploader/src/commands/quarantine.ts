@@ -2,7 +2,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import type { GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 
-import { quarantinedSamples, type QuarantinedSample } from '../queue/quarantine-list.ts';
+import { readQuarantine, type QuarantinedSample } from '../queue/quarantine-list.ts';
 import { formatTime } from './time-argument.ts';
 import { withDatabase } from './with-database.ts';
 
@@ -12,22 +12,26 @@ export const QUARANTINE_OPTIONS = ['--limit N', '--json'];
 const DEFAULT_LIMIT = 100;
 
 /**
- * Shows what is in quarantine and why.
+ * Prints the samples in quarantine, newest first, each with the reason of its rejection.
  *
- * @throws AgentError BAD_USAGE, and those of opening the database
+ * @throws AgentError BAD_USAGE, DATABASE_NOT_READY, DATABASE_TOO_NEW or SQLITE_TOO_OLD
  */
 export function quarantineCommand(databasePath: string, options: GivenOptions): CommandResult {
   const limit = Number(options.value('--limit') ?? DEFAULT_LIMIT);
   if (!Number.isInteger(limit) || limit < 1)
-    throw new AgentError(`--limit ${options.value('--limit')}: must be a whole number from 1 on`, {
-      code: 'BAD_USAGE',
-    });
+    throw new AgentError(
+      `invalid value for --limit: ${options.value('--limit')}: must be a whole number of at least 1`,
+      {
+        code: 'BAD_USAGE',
+      },
+    );
   return withDatabase(databasePath, (database) => {
-    const { samples, total } = quarantinedSamples(database, limit);
+    const { samples, total } = readQuarantine(database, limit);
     if (options.has('--json')) return { text: `${JSON.stringify({ total, samples })}\n` };
-    const rest = total > samples.length ? [`… and ${total - samples.length} older ones; --limit N shows more`] : [];
-    const help = total > 0 ? ['requeue --quarantined sends them again'] : [];
-    return { text: `${[`${total} samples are in quarantine`, ...samples.map(toLine), ...rest, ...help].join('\n')}\n` };
+    const rest =
+      total > samples.length ? [`… and ${total - samples.length} older samples; use --limit N to print more`] : [];
+    const help = total > 0 ? ['to requeue them, run: thugshells-uploader requeue --quarantined'] : [];
+    return { text: `${[`${total} samples in quarantine`, ...samples.map(toLine), ...rest, ...help].join('\n')}\n` };
   });
 }
 

@@ -11,15 +11,15 @@ import { withDatabase } from './with-database.ts';
 /** Options of `requeue`. */
 export const REQUEUE_OPTIONS = ['--from T', '--to T', '--quarantined', '--offset D'];
 
-/** A time that is out of range may be why a sample is in quarantine. */
+/** Wider than any date: a sample may be in quarantine because its time is out of range. */
 const ALL_TIMES: TimeRange = { fromMs: -Number.MAX_SAFE_INTEGER, toMs: Number.MAX_SAFE_INTEGER };
 
 /**
- * Marks delivered samples of a time range as pending again, or quarantined ones; the uploader, which may run meanwhile,
- * sends them with its next cycle. With an offset, samples of boots whose clock was never right get that much added to
- * their times.
+ * Requeues the delivered samples of a time range, or with `--quarantined` those in quarantine. The uploader may run
+ * meanwhile; it sends them with its next cycle. With `--offset`, samples of boots whose clock was never right get that
+ * much added to their times.
  *
- * @throws AgentError BAD_USAGE, and those of opening the database
+ * @throws AgentError BAD_USAGE, DATABASE_NOT_READY, DATABASE_TOO_NEW or SQLITE_TOO_OLD
  */
 export function requeueCommand(databasePath: string, options: GivenOptions, nowMs: number): CommandResult {
   const isQuarantined = options.has('--quarantined');
@@ -34,11 +34,11 @@ export function requeueCommand(databasePath: string, options: GivenOptions, nowM
           ? ['quarantined', requeue.requeueQuarantined(range)]
           : ['delivered', requeue.requeueDelivered(range)];
     const when = range === ALL_TIMES ? '' : ` from ${formatTime(range.fromMs)} to ${formatTime(range.toMs)}`;
-    return { text: `${count} ${what} samples${when} are pending again\n` };
+    return { text: `requeued ${count} ${what} samples${when}\n` };
   });
 }
 
-/** Delivered samples are asked for by both ends: to send everything again should not be what a forgotten option does. */
+/** Requires both ends for delivered samples: a forgotten option must not requeue everything. */
 function parseRange(options: GivenOptions, nowMs: number): TimeRange {
   const parseBound = (option: string): number | undefined => {
     const text = options.value(option);
@@ -47,26 +47,29 @@ function parseRange(options: GivenOptions, nowMs: number): TimeRange {
   const [from, to] = [parseBound('--from'), parseBound('--to')];
   if (options.has('--quarantined') && from === undefined && to === undefined) return ALL_TIMES;
   if (!options.has('--quarantined') && (from === undefined || to === undefined)) {
-    throw new AgentError('requeue needs both ends of the time range: --from T --to T', {
+    throw new AgentError('cannot requeue delivered samples: --from and --to are both required', {
       code: 'BAD_USAGE',
-      hint: 'for example: requeue --from 2h --to now',
+      hint: 'for example, run: thugshells-uploader requeue --from 2h --to now',
     });
   }
   const range = { fromMs: from ?? 0, toMs: to ?? nowMs };
-  if (range.fromMs > range.toMs) throw new AgentError('--from lies behind --to', { code: 'BAD_USAGE' });
+  if (range.fromMs > range.toMs)
+    throw new AgentError('cannot requeue: --from is later than --to', { code: 'BAD_USAGE' });
   return range;
 }
 
-/** `3h`, `-90m`: what the true time was ahead of the board's clock; it goes with --quarantined alone. */
+/** Parses `3h` or `-90m` into milliseconds: how far the correct time was ahead of the device's clock. */
 function parseOffset(options: GivenOptions): number | undefined {
   const text = options.value('--offset');
   if (text === undefined) return undefined;
   if (!options.has('--quarantined'))
-    throw new AgentError('--offset goes with --quarantined: delivered samples keep their stamp', { code: 'BAD_USAGE' });
+    throw new AgentError('cannot apply --offset without --quarantined: delivered samples keep their times', {
+      code: 'BAD_USAGE',
+    });
   const size = duration.parse(text.replace(/^[+-]/, ''));
   if (size === undefined)
     throw new AgentError(
-      `--offset ${text}: must be ${duration.expected}, with - before it where the board’s clock was ahead`,
+      `invalid value for --offset: ${text}: must be ${duration.expected}, with - before it if the device’s clock was ahead`,
       { code: 'BAD_USAGE' },
     );
   return text.startsWith('-') ? -size : size;

@@ -39,8 +39,8 @@ export interface StatusCommandOptions {
 }
 
 const exitCodes: Readonly<Record<State, number>> = { ok: 0, degraded: 1, error: 2 };
-/** A sidecar on this machine answers in milliseconds. */
-const PATIENCE_MS = 3_000;
+/** The status server of a running uploader on this machine responds within milliseconds. */
+const TIMEOUT_MS = 3_000;
 const silent: Logger = {
   error: () => undefined,
   warn: () => undefined,
@@ -50,7 +50,7 @@ const silent: Logger = {
 };
 
 /**
- * The status of this box for a person or a script: from the uploader where it runs, else from the database.
+ * Prints the state of this device for a person or a script: from the uploader if it runs, else from the database.
  *
  * @returns exit code 0, 1 or 2 for ok, degraded, error
  * @throws AgentError DATABASE_MISSING, DATABASE_UNUSABLE, DATABASE_TOO_NEW or DATABASE_NOT_PREPARED
@@ -60,8 +60,7 @@ export async function statusCommand(options: StatusCommandOptions): Promise<Comm
   try {
     requireSchema(database);
     const status =
-      (await askUploader(new ReportTable(database).load()?.endpoint, options.config)) ??
-      statusFromDatabase(database, options);
+      (await fetchStatus(new ReportTable(database).load()?.endpoint, options.config)) ?? readStatus(database, options);
     const text = options.asJson ? `${JSON.stringify(status, null, 2)}\n` : statusText(status, options.coloured);
     return { text, exitCode: exitCodes[status.status] };
   } finally {
@@ -73,28 +72,31 @@ function requireSchema(database: Database): void {
   refuseNewer(database);
   const version = schemaVersion(database);
   if (version === SCHEMA_VERSION) return;
-  throw new AgentError(`the database has schema version ${version}, not yet ${SCHEMA_VERSION}`, {
-    code: 'DATABASE_NOT_PREPARED',
-    hint: 'start the collector: it brings the database to the schema of this program',
-  });
+  throw new AgentError(
+    `cannot read the database: it has schema version ${version}, this program needs ${SCHEMA_VERSION}`,
+    {
+      code: 'DATABASE_NOT_PREPARED',
+      hint: 'start the collector, which migrates the database',
+    },
+  );
 }
 
-/** What the running uploader says; undefined where none runs on this database. */
-async function askUploader(endpoint: string | undefined, { deviceId }: StatusConfig): Promise<BoxStatus | undefined> {
+/** Fetches the status of the running uploader; undefined if none runs on this database. */
+async function fetchStatus(endpoint: string | undefined, { deviceId }: StatusConfig): Promise<BoxStatus | undefined> {
   if (endpoint === undefined) return undefined;
   try {
-    const status = JSON.parse(await bodyOf(new URL('/status.json', endpoint))) as BoxStatus;
+    const status = JSON.parse(await fetchBody(new URL('/status.json', endpoint))) as BoxStatus;
     return status.device_id === deviceId ? status : undefined;
   } catch {
-    // It was killed, or hangs: what it left in the database is what there is to say.
+    // It was killed or hangs: the database has its last report.
     return undefined;
   }
 }
 
-/** The body of an answer with status 200. Not by got or fetch: a proxy of the environment is none of its business. */
-function bodyOf(url: URL): Promise<string> {
+/** Returns the body of a response with status 200. Not with got or fetch: they would use the environment's proxy. */
+function fetchBody(url: URL): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { timeout: PATIENCE_MS }, (response) => {
+    const request = get(url, { timeout: TIMEOUT_MS }, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (part: string) => (body += part));
@@ -103,12 +105,12 @@ function bodyOf(url: URL): Promise<string> {
       );
       response.once('error', reject);
     });
-    request.once('timeout', () => request.destroy(new Error('no answer in time')));
+    request.once('timeout', () => request.destroy(new Error('timeout')));
     request.once('error', reject);
   });
 }
 
-function statusFromDatabase(
+function readStatus(
   database: Database,
   { clock, config, version, bootId, configurationWarnings }: StatusCommandOptions,
 ): BoxStatus {

@@ -5,29 +5,30 @@ const EXPECTED =
   'a time such as 2026-01-31T12:00:00Z, 2026-01-31, a Unix time in seconds or milliseconds, 2h for two hours ago, or now';
 
 /**
- * A time that somebody typed → Unix milliseconds. Dates and times without a zone are local.
+ * Parses a time that somebody typed into Unix milliseconds. Dates and times without a zone are local.
  *
  * @throws AgentError BAD_USAGE
  */
 export function parseTime(option: string, text: string, nowMs: number): number {
-  const time = text === 'now' ? nowMs : (unixTime(text) ?? dateTime(text) ?? agoTime(text, nowMs));
-  if (time === undefined) throw new AgentError(`${option} ${text}: must be ${EXPECTED}`, { code: 'BAD_USAGE' });
+  const time = text === 'now' ? nowMs : (parseUnixTime(text) ?? parseDateTime(text) ?? parseAge(text, nowMs));
+  if (time === undefined)
+    throw new AgentError(`invalid value for ${option}: ${text}: must be ${EXPECTED}`, { code: 'BAD_USAGE' });
   return time;
 }
 
-/** Formats Unix milliseconds as RFC 3339; a time out of its range as the number that it is. */
+/** Formats Unix milliseconds as RFC 3339, or as a plain number if they are beyond the range of dates. */
 export function formatTime(timeMs: number): string {
   const time = new Date(timeMs);
   return Number.isNaN(time.getTime()) ? String(timeMs) : time.toISOString();
 }
 
-function unixTime(text: string): number | undefined {
+function parseUnixTime(text: string): number | undefined {
   if (/^\d{9,10}$/.test(text)) return Number(text) * 1000;
   return /^\d{12,13}$/.test(text) ? Number(text) : undefined;
 }
 
-function dateTime(text: string): number | undefined {
-  // A date alone is midnight here, as a time without a zone is; by itself Date.parse takes it as UTC.
+function parseDateTime(text: string): number | undefined {
+  // A date alone means local midnight, like a time without a zone; Date.parse alone would take it as UTC.
   const time = /^\d{4}-\d\d-\d\d$/.test(text)
     ? Date.parse(`${text}T00:00:00`)
     : /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d/.test(text)
@@ -36,7 +37,7 @@ function dateTime(text: string): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
-function agoTime(text: string, nowMs: number): number | undefined {
+function parseAge(text: string, nowMs: number): number | undefined {
   const agoMs = duration.parse(text);
   return agoMs === undefined ? undefined : nowMs - agoMs;
 }

@@ -78,7 +78,7 @@ function tryOpen(path: string): Look {
   if (version === SCHEMA_VERSION) return { database };
   try {
     refuseNewer(database);
-    return { reason: `schema version ${version}, not yet ${SCHEMA_VERSION}` };
+    return { reason: `schema version ${version}, this program needs ${SCHEMA_VERSION}` };
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     return { reason: messageOf(error), tooNew: error };

@@ -1,22 +1,22 @@
 import { correctedTimeSql } from '@thugshells/shared/database/epochs.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 
-/** A sample that the receiver, or the encoder before it, would not take. */
+/** A sample that the receiver, or the encoder before it, rejected. */
 export interface QuarantinedSample {
   readonly id: number;
-  /** True time in Unix milliseconds; null where the row is no longer stored, as are the next four. */
+  /** Corrected time in Unix milliseconds; null if the row is no longer stored, as are the next four. */
   readonly timestampMs: number | null;
   readonly name: string | null;
   readonly tags: Readonly<Record<string, string>> | null;
   readonly deviceId: string | null;
   readonly value: unknown;
-  /** The receiver's HTTP status; null where the encoder refused the row. */
+  /** The receiver's HTTP status; null if the encoder rejected the row. */
   readonly status: number | null;
   readonly reason: string;
 }
 
-/** What is in quarantine, newest first, at most `limit` of it, and how much there is in all. */
-export function quarantinedSamples(
+/** Reads the newest `limit` samples in quarantine, newest first, and counts all of them. */
+export function readQuarantine(
   database: Database,
   limit: number,
 ): { readonly samples: readonly QuarantinedSample[]; readonly total: number } {

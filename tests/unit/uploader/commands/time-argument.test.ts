@@ -4,7 +4,7 @@ import { parseTime } from '../../../../uploader/src/commands/time-argument.ts';
 
 const NOW = Date.UTC(2026, 0, 31, 12);
 
-describe('a time that somebody types', () => {
+describe('time argument', () => {
   test.each([
     ['2026-01-31T10:00:00Z', Date.UTC(2026, 0, 31, 10)],
     ['2026-01-31T10:00:00+02:00', Date.UTC(2026, 0, 31, 8)],
@@ -14,15 +14,15 @@ describe('a time that somebody types', () => {
     ['1769853600123', 1_769_853_600_123],
     ['2h', NOW - 7_200_000],
     ['now', NOW],
-  ])('%s', (text, expected) => {
+  ])('reads %s', (text, expected) => {
     expect(parseTime('--from', text, NOW)).toBe(expected);
   });
 
   test.each(['yesterday', '2026', '2026-13-01', '12', '2026-01-31T25:00', '-2h', ''])(
-    '%p is none, and is told with what would be one',
+    'rejects %p with an example of a valid time',
     (text) => {
       expect(() => parseTime('--from', text, NOW)).toThrow(
-        `--from ${text}: must be a time such as 2026-01-31T12:00:00Z`,
+        `invalid value for --from: ${text}: must be a time such as 2026-01-31T12:00:00Z`,
       );
     },
   );

@@ -78,7 +78,7 @@ describe('the database', () => {
     );
     const opened = open();
     await clock.advance(1_000);
-    expect(log.lines[0]!.fields['reason']).toBe(`schema version 1, not yet ${SCHEMA_VERSION}`);
+    expect(log.lines[0]!.fields['reason']).toBe(`schema version 1, this program needs ${SCHEMA_VERSION}`);
     collect(migrate);
     await clock.advance(500);
     (await opened)!.close();

@@ -1,0 +1,63 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+import { dispatch } from '@thugshells/shared/process/command-line.ts';
+
+import { QUARANTINE_OPTIONS, quarantineCommand } from '../../../../uploader/src/commands/quarantine.ts';
+import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
+import { thrownBy } from '../../../support/thrown.ts';
+import { START_MS, StoredSamples } from '../../../support/uploader/stored-samples.ts';
+
+let stored: StoredSamples;
+
+beforeEach(() => {
+  stored = new StoredSamples();
+  stored.scrapes(3, [stored.series('disk.used', { tags: { mount: '/' } })]);
+  const settled = new SettledRanges(stored.database);
+  settled.reject([
+    { id: 1, status: 400, reason: 'too old' },
+    { id: 3, reason: 'not finite' },
+  ]);
+});
+afterEach(() => stored.remove());
+
+/** Runs the command as the command line does; returns what it prints. */
+function quarantine(...args: string[]): string {
+  const run = (given: Parameters<typeof quarantineCommand>[1]) => quarantineCommand(stored.path, given);
+  const commands = { quarantine: { doc: '', options: QUARANTINE_OPTIONS, run } };
+  return dispatch('uploader', commands, ['quarantine', ...args]).text!;
+}
+
+test('quarantine command: prints each sample with its reason, newest first, and how to requeue them', () => {
+  const time = (scrape: number): string => new Date(START_MS + scrape * 1000).toISOString();
+  expect(quarantine().split('\n')).toEqual([
+    '2 samples in quarantine',
+    `#3 ${time(2)} disk.used{mount="/",device_id="board-1"} 2: not finite`,
+    `#1 ${time(0)} disk.used{mount="/",device_id="board-1"} 0: HTTP 400, too old`,
+    'to requeue them, run: thugshells-uploader requeue --quarantined',
+    '',
+  ]);
+});
+
+test('quarantine command: prints at most --limit samples and counts the rest', () => {
+  expect(quarantine('--limit', '1')).toContain('… and 1 older samples; use --limit N to print more\n');
+  expect(quarantine('--limit', '1')).not.toContain('#1 ');
+  expect(thrownBy(() => quarantine('--limit', '0'))).toMatchObject({
+    code: 'BAD_USAGE',
+    message: 'invalid value for --limit: 0: must be a whole number of at least 1',
+  });
+});
+
+test('quarantine command: prints a sample whose row is gone by its id', () => {
+  stored.drop([3], 'cap');
+  expect(quarantine()).toContain('#3 no longer stored: not finite\n');
+});
+
+test('quarantine command: prints JSON with --json', () => {
+  expect(JSON.parse(quarantine('--json'))).toMatchObject({
+    total: 2,
+    samples: [
+      { id: 3, timestampMs: START_MS + 2_000, name: 'disk.used', value: 2, status: null, reason: 'not finite' },
+      { id: 1, tags: { mount: '/' }, deviceId: 'board-1', status: 400 },
+    ],
+  });
+});
