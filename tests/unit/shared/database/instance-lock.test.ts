@@ -20,7 +20,7 @@ afterEach(async () => {
 async function other(role = 'collector'): Promise<{ readonly child: ChildProcess; readonly said: string }> {
   const child = spawn(
     process.execPath,
-    ['--expose-gc', join(import.meta.dirname, 'take-lock.mjs'), folder.path('metrics.db'), role],
+    ['--expose-gc', join(import.meta.dirname, '../../../support/take-lock.mjs'), folder.path('metrics.db'), role],
     {
       stdio: ['pipe', 'pipe', 'inherit'],
     },

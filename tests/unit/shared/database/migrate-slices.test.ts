@@ -163,9 +163,13 @@ test('version 2 has the columns, tables and indexes of the plan', () => {
 test('of two processes that migrate one database at once, one does and both find it done', async () => {
   filled(40_000).close();
   const children = [0, 1].map(() => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'migrate-now.mjs'), folder.path('metrics.db')], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const child = spawn(
+      process.execPath,
+      [join(import.meta.dirname, '../../../support/migrate-now.mjs'), folder.path('metrics.db')],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
     const lines: string[] = [];
     createInterface(child.stdout).on('line', (line) => lines.push(line));
     return { child, lines, ended: once(child, 'exit') };
