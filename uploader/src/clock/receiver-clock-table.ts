@@ -1,12 +1,5 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
-
-/** What the collector learns of the receiver's clock. */
-export interface ReceiverClockRow {
-  /** When this machine booted by it, Unix milliseconds. */
-  readonly bootedAtMs: number;
-  readonly policy: 'hold' | 'correct';
-  readonly measuredAtMs: number;
-}
+import type { ReceiverClockRow } from '@thugshells/shared/state/receiver-clock.ts';
 
 /** The table through which the collector, and the rows that are held, learn of the receiver's clock: one row a boot. */
 export class ReceiverClockTable {

@@ -1,6 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { messageOf } from '@thugshells/shared/errors.ts';
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import type { ClockSkewPolicy } from '@thugshells/shared/state/receiver-clock.ts';
 
 import type { ReceiverClockTable } from './receiver-clock-table.ts';
 
@@ -10,7 +11,7 @@ export interface ReceiverClockOptions {
   readonly table: ReceiverClockTable;
   readonly clockSkewIntervalMs: number;
   readonly clockSkewWarnMs: number;
-  readonly clockSkewPolicy: 'hold' | 'correct';
+  readonly clockSkewPolicy: ClockSkewPolicy;
   /** Asks the receiver for its Date header. */
   readonly askDate: (signal: AbortSignal) => Promise<string | undefined>;
 }

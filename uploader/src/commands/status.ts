@@ -7,6 +7,7 @@ import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schem
 import { AgentError } from '@thugshells/shared/errors.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import type { ClockSkewPolicy } from '@thugshells/shared/state/receiver-clock.ts';
 
 import { Backlog } from '../queue/backlog.ts';
 import { stateOfStopped } from '../telemetry/own-state.ts';
@@ -24,7 +25,7 @@ import { ReportTable } from '../telemetry/report-writer.ts';
 export interface StatusConfig extends HealthLimits {
   readonly dbPath: string;
   readonly deviceId: string;
-  readonly clockSkewPolicy: 'hold' | 'correct';
+  readonly clockSkewPolicy: ClockSkewPolicy;
   readonly batchMetrics: number;
 }
 

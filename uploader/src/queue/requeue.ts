@@ -1,5 +1,6 @@
 import { correctedTimeSql, EpochRanges, type EpochRange } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 import { toRanges } from '@thugshells/shared/database/id-ranges.ts';
 
 import { UNTIMED_REASON } from './untimed-rows.ts';
@@ -56,7 +57,7 @@ export class Requeue {
       )
       .pluck();
     this.#correct = database.prepare(
-      `UPDATE epochs SET offset_ms = offset_ms + ?, trusted = 2, lost = 0, reason = reason || '; corrected by hand' WHERE first_id = ?`,
+      `UPDATE epochs SET offset_ms = offset_ms + ?, trusted = ${Trust.confirmed}, lost = 0, reason = reason || '; corrected by hand' WHERE first_id = ?`,
     );
     this.#untimedRows = database
       .prepare<[number, number, string], number>('SELECT id FROM rejected WHERE id BETWEEN ? AND ? AND reason = ?')

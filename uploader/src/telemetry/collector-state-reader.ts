@@ -5,6 +5,7 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { listSetAsideFiles, type SetAsideFile } from '@thugshells/shared/database/set-aside-files.ts';
 import type { HistogramState } from '@thugshells/shared/metrics/histogram.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
 
@@ -88,7 +89,7 @@ export class StoreReader {
     const count = rest.reduce((sum, [first, last]) => sum + last - first + 1, 0);
     return count === 0
       ? undefined
-      : { count, reason: this.#trustFlag.get(epochs.at(-1)!.firstId) === 0 ? BEFORE_BUILD : FAR_OFF };
+      : { count, reason: this.#trustFlag.get(epochs.at(-1)!.firstId) === Trust.no ? BEFORE_BUILD : FAR_OFF };
   }
 
   /** Databases that stand beside this one, set aside. */

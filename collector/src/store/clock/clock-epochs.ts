@@ -1,8 +1,9 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 
-import { Trust, type Epoch, type ForeignEpoch } from './epoch.ts';
+import type { Epoch, ForeignEpoch } from './epoch.ts';
 import { EpochTable } from './epoch-table.ts';
 import {
   interpret,

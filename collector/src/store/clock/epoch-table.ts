@@ -1,7 +1,9 @@
 import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
+import type { ReceiverClockRow } from '@thugshells/shared/state/receiver-clock.ts';
 
-import { Trust, type Epoch, type ForeignEpoch, type ReceiverClock } from './epoch.ts';
+import type { Epoch, ForeignEpoch, ReceiverClock } from './epoch.ts';
 
 /** The boot of an epoch whose samples are held. */
 interface BootOfEpoch {
@@ -32,7 +34,7 @@ export class EpochTable {
     { offset_ms: number; boot_base_ms: number | null; trusted: Trust; boot_id: string | null; reason: string }
   >;
   readonly #count: Statement<[], number>;
-  readonly #receiver: Statement<[string], { bootedAtMs: number; policy: string }>;
+  readonly #receiver: Statement<[string], Pick<ReceiverClockRow, 'bootedAtMs' | 'policy'>>;
   readonly #insert: Statement;
   readonly #confirm: Statement;
   readonly #prune: Statement<[number]>;

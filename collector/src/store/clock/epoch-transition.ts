@@ -9,7 +9,9 @@
  *
  * One step of at most STEP_MS is not seen: NTP slews a clock by less, and two clocks are never read at the same time.
  */
-import { Trust, type Epoch, type ReceiverClock } from './epoch.ts';
+import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
+
+import type { Epoch, ReceiverClock } from './epoch.ts';
 
 /** When a scrape began, by all clocks, in milliseconds; `wallMs` is Unix time. */
 export interface Instant {

@@ -1,12 +1,4 @@
-/**
- * How far an epoch's clock is trusted, as `epochs.trusted` holds it.
- *
- *   no          it stands before the program's build, or more than a day from the receiver's clock
- *   faith       it may be right; no receiver has been asked
- *   confirmed   it agreed with the receiver's clock while the epoch lasted
- */
-export const Trust = { no: 0, faith: 1, confirmed: 2 } as const;
-export type Trust = (typeof Trust)[keyof typeof Trust];
+import type { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 
 /** From some sample id on, corrected time = stored time + offset. */
 export interface Epoch {

@@ -1,8 +1,9 @@
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { seriesKey } from '@thugshells/shared/metrics/sample.ts';
 import { NORMAL_PRIORITY } from '@thugshells/shared/metrics/series.ts';
+import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 
-import { Trust, type ForeignEpoch } from '../clock/epoch.ts';
+import type { ForeignEpoch } from '../clock/epoch.ts';
 import type { CorruptDatabase } from './corrupt-database.ts';
 import type { LeafRow } from './leaf-pages.ts';
 import type { Loss } from '../space/ledger.ts';

@@ -8,7 +8,8 @@ import {
   type ClockReading,
   type EpochState,
 } from '../../../../../collector/src/store/clock/epoch-transition.ts';
-import { Trust, type Epoch } from '../../../../../collector/src/store/clock/epoch.ts';
+import type { Epoch } from '../../../../../collector/src/store/clock/epoch.ts';
+import { Trust } from '../../../../../shared/src/state/epoch-trust.ts';
 
 const NOW = 1_700_000_000_000;
 const HOUR = 3_600_000;
