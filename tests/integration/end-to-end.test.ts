@@ -103,14 +103,11 @@ test('samples that VictoriaMetrics forgot when it was killed right after its ans
 
 test('an uploader that starts first waits for the database and says so once', async () => {
   const uploader = start('uploader');
-  await until(
-    'it says that it waits',
-    () => uploader.told('waiting for the collector to prepare the database').length > 0,
-  );
+  await until('it says that it waits', () => uploader.told('waiting for collector to prepare database').length > 0);
   await delay(1_500);
   start('collector');
   await until('it uploads', () => uploader.told('uploaded').length > 0);
-  expect(uploader.told('waiting for the collector to prepare the database')).toHaveLength(1);
+  expect(uploader.told('waiting for collector to prepare database')).toHaveLength(1);
 });
 
 test('a second collector or uploader on the same database exits with 75 and names the lock', async () => {

@@ -110,7 +110,7 @@ test('newer database: forward, back, forward with a made-up migration loses no s
 
   // Back. The uploader comes first, and waits.
   const uploader = start('uploader', old);
-  await until('the uploader waits', () => uploader.told('newer database, waiting for the collector').length > 0);
+  await until('the uploader waits', () => uploader.told('database too new, waiting for collector').length > 0);
   for (const command of [['status'], ['quarantine'], ['requeue', '--from', '1h', '--to', 'now']]) {
     const { code, stderr } = await runToEnd('uploader', environment, command, old);
     expect([code, stderr]).toEqual([
@@ -188,7 +188,7 @@ test('newer database: one that the newer uploader has open while it is set aside
   const second = start('collector', old);
   await until('the uploader has noticed, and waits', () =>
     uploader
-      .told('waiting for the collector to prepare the database')
+      .told('waiting for collector to prepare database')
       .some(({ reason }) => reason === `schema version ${SCHEMA_VERSION}, this program needs ${NEWER}`),
   );
   await until('samples are pending', () => books(path).pending > 200);

@@ -79,11 +79,11 @@ function run(): Promise<never> {
     manager: ServiceManager,
     ...[releases, stop, end]: Parameters<Part>
   ): Promise<void> {
-    const onLook = (reason: string): void => {
+    const onAttempt = (reason: string): void => {
       manager.progressed();
       manager.status(`waiting for the database: ${reason}`);
     };
-    const opened = await openWhenReady(config.dbPath, { clock, logger, stop, onLook });
+    const opened = await openWhenReady(config.dbPath, { clock, logger, stop, onAttempt });
     if (opened === undefined) return;
     const database = releases.add('database', opened, (open) => void open.close());
     manager.status('uploading');
@@ -93,7 +93,7 @@ function run(): Promise<never> {
     const backlog = new Backlog(database, settled);
     const acknowledgements = new Acknowledgements(database, settled, { clock, ...config });
     const replayed = acknowledgements.recover();
-    if (replayed > 0) logger.info('what the last process left unconfirmed is sent again', { count: replayed });
+    if (replayed > 0) logger.info('requeued unconfirmed samples', { count: replayed });
 
     // What is too far ahead is so by the receiver's clock; where that is not known, nothing is.
     const receiverClock = { ...clock, now: () => skew.receiverNow() ?? Infinity };

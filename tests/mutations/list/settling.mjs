@@ -1,4 +1,4 @@
-/** Mutations of what an answer means, and of what is delivered, provisional, rejected or sent again. */
+/** Mutations of the meaning of a response and of what is delivered, provisional, rejected or requeued. */
 
 /** @type {import('../mutation.mjs').Mutation[]} */
 export const settling = [
@@ -10,7 +10,7 @@ export const settling = [
     tests: ['uploader/transport/response-outcome'],
   },
   {
-    why: 'reads a Retry-After date against this board’s own clock',
+    why: 'reads a Retry-After date against this device’s own clock',
     file: 'uploader/src/transport/response-outcome.ts',
     find: "Date.parse(value) - Date.parse(date ?? '')",
     replace: "Date.parse(value) - (date === '' ? 0 : Date.now())",
@@ -24,14 +24,14 @@ export const settling = [
     tests: ['uploader/transport/response-outcome'],
   },
   {
-    why: 'believes a receiver that claims to have taken more than it was sent',
+    why: 'believes a receiver that claims to have accepted more than it was sent',
     file: 'uploader/src/transport/response-outcome.ts',
     find: 'if (count < 0 || count + rejected.length > sent) {',
     replace: 'if (count < 0 || count + rejected.length > 2 * sent) {',
     tests: ['uploader/transport/response-outcome'],
   },
   {
-    why: 'takes "accepted": 0 for progress and goes on at once',
+    why: 'takes "accepted": 0 for progress and continues at once',
     file: 'uploader/src/transport/response-outcome.ts',
     find: 'if (count === 0 && rejected.length === 0)',
     replace: 'if (count === -1 && rejected.length === 0)',
@@ -66,28 +66,28 @@ export const settling = [
     tests: ['uploader/transport/victoriametrics'],
   },
   {
-    why: 'takes no notice when a proxy says that the receiver behind it is gone',
+    why: 'ignores that a proxy reports its receiver as gone',
     file: 'uploader/src/transport/http-transport.ts',
     find: '= [502, 503, 504];',
     replace: '= [599];',
     tests: ['uploader/transport/victoriametrics'],
   },
   {
-    why: 'ignores the replay window: any later answer confirms what came before it',
+    why: 'ignores the replay window: any later response confirms what came before it',
     file: 'uploader/src/queue/replay-window.ts',
     find: 'nowMonotonicMs - window.lengthMs;',
     replace: 'nowMonotonicMs - 0 * window.lengthMs;',
     tests: ['uploader/queue/replay-window'],
   },
   {
-    why: 'lets the answer of any connection confirm what another one carried',
+    why: 'lets a response over any connection confirm what another one carried',
     file: 'uploader/src/queue/replay-window.ts',
     find: 'entry.connection === connection && entry.acceptedAtMs',
     replace: 'entry.connection !== -1 && entry.acceptedAtMs',
     tests: ['uploader/queue/replay-window'],
   },
   {
-    why: 'takes nothing back when a connection is lost',
+    why: 'requeues nothing when a connection is lost',
     file: 'uploader/src/queue/replay-window.ts',
     find: "[connection, 'first-sent'], ...window.lost",
     replace: '...window.lost',
@@ -101,14 +101,14 @@ export const settling = [
     tests: ['uploader/queue/replay-window'],
   },
   {
-    why: 'sends again for ever what every idle connection of a proxy takes with it',
+    why: 'requeues for ever what an idle connection carried that a proxy closes',
     file: 'uploader/src/queue/replay-window.ts',
     find: "part === 'first-sent' && !isReplay",
     replace: "part === 'first-sent' && (!isReplay || isReplay)",
     tests: ['uploader/queue/replay-window'],
   },
   {
-    why: 'trusts after a start what the last process left unconfirmed',
+    why: 'does not requeue after a start what the last process left unconfirmed',
     file: 'uploader/src/queue/acknowledgements.ts',
     find: '? this.#settled.requeueDelivered(ranges) : 0',
     replace: '? ranges.length : 0',
@@ -117,8 +117,8 @@ export const settling = [
   {
     why: 'never prunes the checkpoints of uploads',
     file: 'uploader/src/queue/acknowledgements.ts',
-    find: 'this.#forgetCheckpoints.run();',
-    replace: 'void this.#forgetCheckpoints;',
+    find: 'this.#deleteCheckpoints.run();',
+    replace: 'void this.#deleteCheckpoints;',
     tests: ['uploader/queue/acknowledgements'],
   },
   {
@@ -136,7 +136,7 @@ export const settling = [
     tests: ['uploader/queue/settled-ranges'],
   },
   {
-    why: 'counts rows as delivered that went for want of room while they were on their way',
+    why: 'counts rows as delivered that the size cap dropped while they were in flight',
     file: 'uploader/src/queue/settled-ranges.ts',
     find: 'counted.pendingRowsVersion === this.#pendingRowsVersion()',
     replace: "counted.pendingRowsVersion !== '' + this.#pendingRowsVersion() + '?'",
@@ -150,17 +150,17 @@ export const settling = [
     tests: ['uploader/queue/settled-ranges'],
   },
   {
-    why: 'sends again what is in quarantine',
+    why: 'requeues what is in quarantine',
     file: 'uploader/src/queue/settled-ranges.ts',
     find: 'subtract(intersect([range], overlapping), rejected)',
     replace: 'subtract(intersect([range], overlapping), rejected.slice(0, 0))',
     tests: ['uploader/queue/settled-ranges'],
   },
   {
-    why: 'moves the books the wrong way when rows become pending again',
+    why: 'changes the books the wrong way when rows are requeued',
     file: 'uploader/src/queue/settled-ranges.ts',
-    find: 'this.#book.run(-unsettled, 0);',
-    replace: 'this.#book.run(unsettled, 0);',
+    find: 'this.#addToBooks.run(-requeued, 0);',
+    replace: 'this.#addToBooks.run(requeued, 0);',
     tests: ['uploader/queue/settled-ranges'],
   },
   {
@@ -178,7 +178,7 @@ export const settling = [
     tests: ['uploader/queue/requeue'],
   },
   {
-    why: 'tells the skew of the clock with the wrong sign',
+    why: 'reports the skew of the clock with the wrong sign',
     file: 'uploader/src/clock/receiver-clock.ts',
     find: 'this.#options.clock.now() - receiverMs;',
     replace: 'receiverMs - this.#options.clock.now();',
@@ -199,7 +199,7 @@ export const settling = [
     tests: ['uploader/clock/receiver-clock'],
   },
   {
-    why: 'rejects the rows of epochs that may still get their true time',
+    why: 'rejects the rows of epochs that may still be corrected',
     file: 'uploader/src/queue/untimed-rows.ts',
     find: '(isLost ? [[firstId, lastId]] : [])',
     replace: '[[firstId, lastId]]',

@@ -116,7 +116,7 @@ export class UploadLoop {
       return await this.#cycle(untilMonotonicMs, stop, abandon);
     } catch (error) {
       if (!abandon.aborted) this.#options.delivery.reportFault(error);
-      this.#options.watch.suspect(error);
+      this.#options.watch.reportCorruption(error);
       return false;
     }
   }

@@ -46,10 +46,10 @@ interface Written {
   readonly requeued: number;
 }
 
-/** Checkpoints beyond this many are forgotten, oldest first. */
-const KEPT_CHECKPOINTS = 10_000;
-/** Many at a time: a few with each commit would write two more pages each time. */
-const FORGOTTEN_AT_ONCE = 1_000;
+/** Checkpoints beyond this many are deleted, oldest first. */
+const MAX_CHECKPOINTS = 10_000;
+/** How many are deleted at a time: a few with each commit would write two more pages each time. */
+const CHECKPOINTS_PER_DELETE = 1_000;
 
 /**
  * Commits what the receiver accepted and rejected in groups: settled ranges, checkpoints, books and the rows of the
@@ -60,7 +60,7 @@ export class Acknowledgements {
   readonly #settled: SettledRanges;
   readonly #options: AcknowledgementsOptions;
   readonly #checkpoint: Statement;
-  readonly #forgetCheckpoints: Statement;
+  readonly #deleteCheckpoints: Statement;
   readonly #saveProvisional: Statement;
   readonly #dropProvisional: Statement<[number]>;
   #window: ReplayWindow<AcknowledgedChunk>;
@@ -75,9 +75,9 @@ export class Acknowledgements {
       `INSERT INTO upload_checkpoints (batch_id, chunk_index, uploaded_at, metric_count) VALUES (?, ?, ?, ?)
        ON CONFLICT (batch_id, chunk_index) DO UPDATE SET metric_count = metric_count + excluded.metric_count`,
     );
-    this.#forgetCheckpoints = database.prepare(
-      `DELETE FROM upload_checkpoints WHERE id <= (SELECT MAX(id) FROM upload_checkpoints) - ${KEPT_CHECKPOINTS - FORGOTTEN_AT_ONCE}
-         AND (SELECT MAX(id) FROM upload_checkpoints) - (SELECT MIN(id) FROM upload_checkpoints) >= ${KEPT_CHECKPOINTS}`,
+    this.#deleteCheckpoints = database.prepare(
+      `DELETE FROM upload_checkpoints WHERE id <= (SELECT MAX(id) FROM upload_checkpoints) - ${MAX_CHECKPOINTS - CHECKPOINTS_PER_DELETE}
+         AND (SELECT MAX(id) FROM upload_checkpoints) - (SELECT MIN(id) FROM upload_checkpoints) >= ${MAX_CHECKPOINTS}`,
     );
     this.#saveProvisional = database.prepare('INSERT INTO provisional (accepted_at, ranges) VALUES (?, ?)');
     this.#dropProvisional = database.prepare('DELETE FROM provisional WHERE id = ?');
@@ -103,16 +103,17 @@ export class Acknowledgements {
     return requeued;
   }
 
-  /** Adds what a good response accepted; what its connection carried a replay window ago is confirmed by it. */
+  /** Adds what a good response accepted; the response confirms what its connection carried a replay window ago. */
   recordResponse(response: GoodResponse<AcknowledgedChunk>): void {
     this.#window = applyResponse(this.#window, response, this.#options.clock.monotonic());
   }
 
+  /** Adds rows that were rejected. */
   reject(rejections: readonly Rejection[]): void {
     this.#rejected.push(...rejections);
   }
 
-  /** Ids that are settled here and not yet in the database. */
+  /** Returns the ids that are accepted or rejected but not committed yet. */
   listUncommitted(): IdRange[] {
     return merge([
       ...this.#window.accepted.flatMap(({ chunk }) => chunk.ranges),
@@ -164,7 +165,7 @@ export class Acknowledgements {
       this.#settled.deliver(ranges, pendingRowsVersion === undefined ? undefined : { count, pendingRowsVersion });
     this.#settled.reject(this.#rejected);
     for (const { batchId, chunkIndex, count } of chunks) this.#checkpoint.run(batchId, chunkIndex, nowMs, count);
-    this.#forgetCheckpoints.run();
+    this.#deleteCheckpoints.run();
     const plan = planCommit(this.#window);
     const acceptedAtMs = this.#options.clock.monotonic();
     const saved = plan.save.map((group) => {

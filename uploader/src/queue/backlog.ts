@@ -4,7 +4,7 @@ import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts
 
 import type { SettledRanges } from './settled-ranges.ts';
 
-/** How many rows are in which state; collected = delivered + pending + rejected + dropped. */
+/** How many rows are in each state; collected = delivered + pending + rejected + dropped. */
 export interface Books {
   readonly collected: number;
   readonly delivered: number;
@@ -13,7 +13,10 @@ export interface Books {
   readonly dropped: number;
 }
 
-/** The rows not yet uploaded: the gaps in the settled ids. What it costs to find them does not depend on how many rows there are. */
+/**
+ * Reads the pending rows: those whose ids lie in the gaps between the settled ranges. The cost of finding them does not
+ * depend on how many rows there are.
+ */
 export class Backlog {
   readonly #database: Database;
   readonly #settled: SettledRanges;
@@ -51,32 +54,32 @@ export class Backlog {
   }
 
   /**
-   * Where the rows that may be sent are, oldest first: ranges that begin with such a row, and may hold ids of rows that
-   * were deleted.
+   * Finds the pending rows that may be sent, oldest first. Each range begins with an existing row and may contain ids of
+   * deleted ones.
    *
-   * @param taken ids that are settled but not committed yet, or on their way
+   * @param excluded ids that are settled but not committed yet, or in flight
    * @param above only rows with higher ids than this
    */
-  findSendable(taken: readonly IdRange[], above = 0): IdRange[] {
+  findSendable(excluded: readonly IdRange[], above = 0): IdRange[] {
     return this.#database.transaction(() => {
-      return subtract(this.#gaps(above), taken).flatMap(([gapFirst, last]): IdRange[] => {
+      return subtract(this.#findGaps(above), excluded).flatMap(([gapFirst, last]): IdRange[] => {
         const first = this.#first.get(gapFirst, last);
         return first === undefined ? [] : [[first, last]];
       });
     })();
   }
 
-  /** The highest id that was ever given to a row. */
+  /** Returns the highest id that a row ever had. */
   readLastId(): number {
     return this.#lastId.get() ?? 0;
   }
 
-  /** The highest id of a row that was stored before a time, by the newest epoch. */
+  /** Finds the highest id of a row that was stored before a time, by the offset of the newest epoch; 0 if there is none. */
   findLastIdBefore(timestampMs: number): number {
     return this.#lastIdBefore.get(timestampMs) ?? 0;
   }
 
-  /** Unix milliseconds of the oldest pending row, held ones included; undefined where nothing is pending. */
+  /** Returns the corrected time of the oldest pending row in Unix milliseconds, held ones included; undefined if none is pending. */
   findOldestPendingMs(): number | undefined {
     for (const gap of subtract([[1, this.readLastId()]], this.#settled.readRanges())) {
       const oldest = this.#oldest.get(...gap);
@@ -85,18 +88,18 @@ export class Backlog {
     return undefined;
   }
 
-  /** The books as they stand; costs the same whatever the backlog. */
+  /** Reads the books; the cost does not depend on the number of rows. */
   readBooks(): Books {
     return this.#books.get()!;
   }
 
-  /** Ids that are neither settled nor held. */
-  #gaps(above: number): IdRange[] {
-    return subtract(subtract([[above + 1, this.readLastId()]], this.#settled.readRanges()), this.#held());
+  /** Finds the ids that are neither settled nor held. */
+  #findGaps(above: number): IdRange[] {
+    return subtract(subtract([[above + 1, this.readLastId()]], this.#settled.readRanges()), this.#findHeld());
   }
 
-  /** Ids of epochs whose true time is not known: they have never been offered to a receiver. */
-  #held(): IdRange[] {
+  /** Finds the ids of epochs whose offset is not trusted: their rows are held until it is. */
+  #findHeld(): IdRange[] {
     return this.#epochs.all().flatMap(({ firstId, lastId, isTrusted }) => (isTrusted ? [] : [[firstId, lastId]]));
   }
 }

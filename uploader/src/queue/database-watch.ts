@@ -5,41 +5,44 @@ import { isCorruption, type Database } from '@thugshells/shared/database/open.ts
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 /**
- * The file under the database: the collector puts a new one in the place of a damaged one, and whoever has the old one
- * open goes on writing to what nobody reads any more.
+ * Watches the file of the open database. The collector replaces a corrupt database with a new file; a process that still
+ * has the old one open would write to a file that nobody reads.
  */
 export class DatabaseWatch {
   readonly #database: Database;
   readonly #options: { readonly path: string; readonly clock: Clock; readonly logger: Logger };
-  readonly #file: string | undefined;
+  readonly #fileId: string | undefined;
 
   /** @param database just opened */
   constructor(database: Database, options: { readonly path: string; readonly clock: Clock; readonly logger: Logger }) {
     this.#database = database;
     this.#options = options;
-    this.#file = fileAt(options.path);
+    this.#fileId = readFileId(options.path);
   }
 
-  /** Whether another file, or none, stands where the open one stood. */
+  /** Whether the path now has another file than the open one, or none. */
   get isReplaced(): boolean {
-    return fileAt(this.#options.path) !== this.#file;
+    return readFileId(this.#options.path) !== this.#fileId;
   }
 
-  /** Tells the collector of an error that says that the file is damaged; of others it has nothing to do. */
-  suspect(error: unknown): void {
+  /** Reports an error to the collector, which checks the database, if SQLite raised it because of corruption. */
+  reportCorruption(error: unknown): void {
     if (!isCorruption(error)) return;
     const { clock, logger } = this.#options;
     try {
       this.#database.prepare('UPDATE uploader_state SET suspected_at = ?').run(clock.now());
     } catch (cause) {
-      // The collector meets damage of that kind itself, with its next scrape.
-      logger.debug('the collector could not be told of damage', errorFields(cause));
+      // The collector finds corruption of this kind itself, with its next scrape.
+      logger.debug('cannot report corruption to collector', errorFields(cause));
     }
   }
 }
 
-/** Device and inode; undefined where there is no file. Only the status is asked: opening the file would drop locks. */
-function fileAt(path: string): string | undefined {
+/**
+ * Returns device and inode; undefined if there is no file. Opening and closing the file would release the POSIX locks
+ * that SQLite holds on it in this process (fcntl(2)), so it is only stat'ed.
+ */
+function readFileId(path: string): string | undefined {
   const status = statSync(path, { throwIfNoEntry: false });
   return status === undefined ? undefined : `${status.dev}:${status.ino}`;
 }

@@ -6,22 +6,22 @@ import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schem
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
 
-/** The sets and books fit; SQLite's default of 16 MB would keep rows that were only counted. */
+/** Enough for the settled ranges and the books; SQLite's default of 16 MB would keep rows that were only counted. */
 const CACHE_KIB = 2048;
-/** How often the database is looked at until the collector has made it. */
-const LOOK_INTERVAL_MS = 500;
+/** How often the database is tried until the collector has created it. */
+const ATTEMPT_INTERVAL_MS = 500;
 
-/** The database, or why it cannot be opened yet. */
-type Look =
+/** The database, or the reason why it cannot be opened yet. */
+type OpenAttempt =
   | { readonly database: Database }
   | { readonly database?: undefined; readonly reason: string; readonly tooNew?: AgentError };
 
 /**
- * Opens the database as soon as it has the schema that this program knows. The collector makes both; one that a newer
- * program has migrated it sets aside, to begin a new one, so that is waited for too.
+ * Opens the database as soon as it has the schema of this program, which only the collector creates and migrates. If a
+ * newer program has migrated it, the collector sets it aside and creates a new one: that is waited for too.
  *
- * @param onLook is called with the reason after each look that found nothing yet
- * @returns undefined when `stop` comes first
+ * @param onAttempt called with the reason after each attempt that failed
+ * @returns undefined if `stop` is aborted first
  */
 export async function openWhenReady(
   path: string,
@@ -29,44 +29,44 @@ export async function openWhenReady(
     clock,
     logger,
     stop,
-    onLook,
+    onAttempt,
   }: {
     readonly clock: Clock;
     readonly logger: Logger;
     readonly stop: AbortSignal;
-    readonly onLook?: (reason: string) => void;
+    readonly onAttempt?: (reason: string) => void;
   },
 ): Promise<Database | undefined> {
   let logged: string | undefined;
-  for await (const _ of ticks(clock, { intervalMs: LOOK_INTERVAL_MS, stop })) {
-    const look = tryOpen(path);
-    if (look.database !== undefined) return look.database;
-    const { reason, tooNew } = look;
+  for await (const _ of ticks(clock, { intervalMs: ATTEMPT_INTERVAL_MS, stop })) {
+    const attempt = tryOpen(path);
+    if (attempt.database !== undefined) return attempt.database;
+    const { reason, tooNew } = attempt;
     if (reason !== logged && tooNew !== undefined)
-      logger.warn('newer database, waiting for the collector', { path, reason, hint: tooNew.hint });
-    else if (reason !== logged) logger.info('waiting for the collector to prepare the database', { path, reason });
+      logger.warn('database too new, waiting for collector', { path, reason, hint: tooNew.hint });
+    else if (reason !== logged) logger.info('waiting for collector to prepare database', { path, reason });
     logged = reason;
-    onLook?.(reason);
+    onAttempt?.(reason);
   }
   return undefined;
 }
 
 /**
- * Opens the database for a command, which has nothing to wait for.
+ * Opens the database for a command, which does not wait for the collector.
  *
  * @throws AgentError DATABASE_NOT_READY, DATABASE_TOO_NEW or SQLITE_TOO_OLD
  */
 export function openNow(path: string): Database {
-  const look = tryOpen(path);
-  if (look.database !== undefined) return look.database;
-  if (look.tooNew !== undefined) throw look.tooNew;
-  throw new AgentError(`cannot use the database ${path}: ${look.reason}`, {
+  const attempt = tryOpen(path);
+  if (attempt.database !== undefined) return attempt.database;
+  if (attempt.tooNew !== undefined) throw attempt.tooNew;
+  throw new AgentError(`cannot open the database ${path}: ${attempt.reason}`, {
     code: 'DATABASE_NOT_READY',
-    hint: 'the collector prepares it; look at THUGSHELLS_DB_PATH',
+    hint: 'start the collector, which prepares the database, or check THUGSHELLS_DB_PATH',
   });
 }
 
-function tryOpen(path: string): Look {
+function tryOpen(path: string): OpenAttempt {
   let database: Database;
   try {
     database = openDatabase(path, { cacheKiB: CACHE_KIB });

@@ -6,7 +6,7 @@ import { toRanges } from '@thugshells/shared/database/id-ranges.ts';
 import { UNTIMED_REASON } from './untimed-rows.ts';
 import type { SettledRanges } from './settled-ranges.ts';
 
-/** Which samples are to be sent again, by their true times, both included. */
+/** A range of corrected times, both ends included. */
 export interface TimeRange {
   /** Unix milliseconds. */
   readonly fromMs: number;
@@ -15,13 +15,10 @@ export interface TimeRange {
 
 type Cursor = readonly [timestampMs: number, seriesId: number];
 
-/** Rows in one transaction: the collector, which writes meanwhile, waits no longer than that takes. */
+/** Maximum rows per transaction: the collector, which writes meanwhile, waits for one at most. */
 const SLICE_ROWS = 10_000;
 
-/**
- * Makes delivered rows pending again, for a receiver that lost data. Only rows that still exist are; what is in
- * quarantine stays there, unless that is what is asked for.
- */
+/** Makes rows pending again that are delivered (for a receiver that lost data) or in quarantine, if they still exist. */
 export class Requeue {
   readonly #database: Database;
   readonly #settled: SettledRanges;
@@ -50,7 +47,7 @@ export class Requeue {
          ORDER BY id`,
       )
       .pluck();
-    // The plus keeps the range of ids as the way to the rows: an epoch is a small part of the table.
+    // The plus makes SQLite search by id and not by time: an epoch is a small part of the table.
     this.#hasRowBetween = database
       .prepare<[number, number, number, number], number>(
         'SELECT EXISTS (SELECT 1 FROM samples WHERE id BETWEEN ? AND ? AND +timestamp_ms BETWEEN ? AND ?)',
@@ -64,7 +61,7 @@ export class Requeue {
       .pluck();
   }
 
-  /** Delivered rows; returns how many became pending. */
+  /** Requeues delivered rows; returns how many. */
   requeueDelivered({ fromMs, toMs }: TimeRange): number {
     let requeued = 0;
     for (const { firstId, lastId, offsetMs } of this.#epochs.all()) {
@@ -78,7 +75,7 @@ export class Requeue {
     return requeued;
   }
 
-  /** Rows in quarantine; returns how many became pending. */
+  /** Requeues rows in quarantine; returns how many. */
   requeueQuarantined({ fromMs, toMs }: TimeRange): number {
     return this.#database
       .transaction(() => this.#settled.requeueRejected(this.#quarantined.all(fromMs, toMs)))
@@ -86,13 +83,13 @@ export class Requeue {
   }
 
   /**
-   * Rows of boots whose clock was never right, in quarantine since nobody knew their time: whole epochs that have a row
-   * stamped within the range get `offsetMs` added to their stamps. Returns how many rows became pending.
+   * Requeues rows that are in quarantine because the clock of their boot was never right. Whole epochs that have a row in
+   * the range get `offsetMs` added to their times. Returns how many rows became pending.
    */
   requeueUntimed({ fromMs, toMs }: TimeRange, offsetMs: number): number {
     const correct = this.#database.transaction(() => {
       let requeued = 0;
-      for (const { firstId, lastId } of this.#lostEpochs({ fromMs, toMs })) {
+      for (const { firstId, lastId } of this.#findLostEpochs({ fromMs, toMs })) {
         this.#correct.run(offsetMs, firstId);
         requeued += this.#settled.requeueRejected(this.#untimedRows.all(firstId, lastId, UNTIMED_REASON));
       }
@@ -101,8 +98,8 @@ export class Requeue {
     return correct.immediate();
   }
 
-  /** Lost epochs that have a sample with a corrected time in the range. */
-  #lostEpochs({ fromMs, toMs }: TimeRange): EpochRange[] {
+  /** Finds the lost epochs that have a sample with a corrected time in the range. */
+  #findLostEpochs({ fromMs, toMs }: TimeRange): EpochRange[] {
     return this.#epochs
       .all()
       .filter(

@@ -3,10 +3,10 @@ import { intersect, merge, subtract, type IdRange } from '@thugshells/shared/dat
 
 import { preparePendingRowsVersion, type PendingRowsVersion } from './pending-rows-version.ts';
 
-/** A row that will not be sent again, and why. */
+/** A row that will not be sent again, and the reason. */
 export interface Rejection {
   readonly id: number;
-  /** The receiver's HTTP status; undefined where the encoder refused the row. */
+  /** The receiver's HTTP status; undefined if the encoder rejected the row. */
   readonly status?: number | undefined;
   readonly reason: string;
 }
@@ -19,11 +19,12 @@ export interface CountedRows {
 }
 
 /**
- * The set of settled ids (delivered or rejected) and the books' right side, which move together.
+ * Keeps the set of settled ids (delivered or rejected) as ranges, together with the counts `delivered` and `rejected`.
  *
- * Ids only grow, so the set is a handful of ranges, merged as they meet. Every method reads the set inside the
- * caller's transaction and counts only rows that exist: holes that retention left are neither delivered nor pending,
- * and no range ends at one, or thinning, which leaves one row in ten, would leave as many ranges as rows.
+ * Ids only grow, so the set is a handful of ranges, which are merged as soon as they meet. Every method works within the
+ * caller's transaction and counts only rows that exist. Ids of rows that retention has deleted are neither delivered nor
+ * pending. No range ends beside such a hole: otherwise thinning, which keeps one row in ten, would leave as many ranges
+ * as rows.
  */
 export class SettledRanges {
   readonly #all: Statement<[], [number, number]>;
@@ -35,10 +36,10 @@ export class SettledRanges {
   readonly #insert: Statement<[number, number]>;
   readonly #count: Statement<[number, number], number>;
   readonly #pendingRowsVersion: () => PendingRowsVersion;
-  readonly #reject: Statement;
-  readonly #forgive: Statement<[number]>;
+  readonly #insertRejected: Statement;
+  readonly #deleteRejected: Statement<[number]>;
   readonly #rejectedWithin: Statement<[number, number], number>;
-  readonly #book: Statement<[number, number]>;
+  readonly #addToBooks: Statement<[number, number]>;
 
   constructor(database: Database) {
     this.#all = database.prepare<[], [number, number]>('SELECT first_id, last_id FROM settled ORDER BY first_id').raw();
@@ -66,15 +67,15 @@ export class SettledRanges {
       .prepare<[number, number], number>('SELECT COUNT(*) FROM samples WHERE id BETWEEN ? AND ?')
       .pluck();
     this.#pendingRowsVersion = preparePendingRowsVersion(database);
-    this.#reject = database.prepare('INSERT OR REPLACE INTO rejected (id, status, reason) VALUES (?, ?, ?)');
-    this.#forgive = database.prepare('DELETE FROM rejected WHERE id = ?');
+    this.#insertRejected = database.prepare('INSERT OR REPLACE INTO rejected (id, status, reason) VALUES (?, ?, ?)');
+    this.#deleteRejected = database.prepare('DELETE FROM rejected WHERE id = ?');
     this.#rejectedWithin = database
       .prepare<[number, number], number>('SELECT id FROM rejected WHERE id BETWEEN ? AND ? ORDER BY id')
       .pluck();
-    this.#book = database.prepare('UPDATE uploader_state SET delivered = delivered + ?, rejected = rejected + ?');
+    this.#addToBooks = database.prepare('UPDATE uploader_state SET delivered = delivered + ?, rejected = rejected + ?');
   }
 
-  /** Every settled range, ascending. */
+  /** Returns all settled ranges, ascending. */
   readRanges(): IdRange[] {
     return this.#all.all();
   }
@@ -86,8 +87,8 @@ export class SettledRanges {
    */
   deliver(ranges: readonly IdRange[], counted?: CountedRows): number {
     const isCurrent = counted !== undefined && counted.pendingRowsVersion === this.#pendingRowsVersion();
-    const delivered = this.#settle(ranges, isCurrent ? counted.count : undefined);
-    this.#book.run(delivered, 0);
+    const delivered = this.#addRanges(ranges, isCurrent ? counted.count : undefined);
+    this.#addToBooks.run(delivered, 0);
     return delivered;
   }
 
@@ -95,41 +96,41 @@ export class SettledRanges {
   reject(rejections: readonly Rejection[]): number {
     let rejected = 0;
     for (const { id, status, reason } of rejections) {
-      const wasPending = this.#settle([[id, id]]);
-      if (wasPending > 0) this.#reject.run(id, status ?? null, reason);
+      const wasPending = this.#addRanges([[id, id]]);
+      if (wasPending > 0) this.#insertRejected.run(id, status ?? null, reason);
       rejected += wasPending;
     }
-    this.#book.run(0, rejected);
+    this.#addToBooks.run(0, rejected);
     return rejected;
   }
 
-  /** Makes delivered rows pending again; rejected ones stay. Returns how many rows that were. */
+  /** Makes delivered rows pending again; rejected ones stay. Returns how many. */
   requeueDelivered(ranges: readonly IdRange[]): number {
-    let unsettled = 0;
+    let requeued = 0;
     for (const range of merge(ranges)) {
-      const overlapping = this.#touching(range);
+      const overlapping = this.#findTouching(range);
       const rejected = this.#rejectedWithin.all(...range).map((id): IdRange => [id, id]);
       const freed = subtract(intersect([range], overlapping), rejected);
       this.#replace(overlapping, subtract(overlapping, freed));
-      unsettled += this.#rowsIn(freed);
+      requeued += this.#countRows(freed);
     }
-    this.#book.run(-unsettled, 0);
-    return unsettled;
+    this.#addToBooks.run(-requeued, 0);
+    return requeued;
   }
 
-  /** Makes rejected rows that still exist pending again. Returns how many rows that were. */
+  /** Makes rejected rows that still exist pending again. Returns how many. */
   requeueRejected(ids: readonly number[]): number {
-    const rejected = ids.filter((id) => this.#rejectedWithin.all(id, id).length > 0 && this.#rowsIn([[id, id]]) > 0);
+    const rejected = ids.filter((id) => this.#rejectedWithin.all(id, id).length > 0 && this.#countRows([[id, id]]) > 0);
     for (const id of rejected) {
-      const around = this.#touching([id, id]);
+      const around = this.#findTouching([id, id]);
       this.#replace(around, subtract(around, [[id, id]]));
-      this.#forgive.run(id);
+      this.#deleteRejected.run(id);
     }
-    this.#book.run(0, -rejected.length);
+    this.#addToBooks.run(0, -rejected.length);
     return rejected.length;
   }
 
-  /** Makes one range of those between which no row exists any more. */
+  /** Merges ranges between which no row exists any more. */
   compact(): void {
     let through = 0;
     for (const range of this.readRanges()) {
@@ -137,26 +138,26 @@ export class SettledRanges {
     }
   }
 
-  /** @param rows how many rows the ranges hold, where that is known */
-  #settle(ranges: readonly IdRange[], rows?: number): number {
+  /** @param rows how many rows the ranges hold, if known */
+  #addRanges(ranges: readonly IdRange[], rows?: number): number {
     const whole = merge(ranges);
-    const fresh = whole.map((range) => subtract([range], this.#touching(range)));
+    const fresh = whole.map((range) => subtract([range], this.#findTouching(range)));
     const wereAllPending = fresh.every(
-      (parts, index) => parts.length === 1 && lengthOf(parts[0]!) === lengthOf(whole[index]!),
+      (parts, index) => parts.length === 1 && countIds(parts[0]!) === countIds(whole[index]!),
     );
-    const settled = rows !== undefined && wereAllPending ? rows : this.#rowsIn(fresh.flat());
+    const added = rows !== undefined && wereAllPending ? rows : this.#countRows(fresh.flat());
     for (const range of whole) {
-      const neighbours = this.#touching(range);
+      const neighbours = this.#findTouching(range);
       const [joined] = merge([...neighbours, range]);
       this.#replace(neighbours, [joined!]);
       this.#joinOverHoles(joined!);
     }
-    return settled;
+    return added;
   }
 
   /**
-   * Joins a range with those around it as far as no row lies between; returns its last id. Each step takes a range away
-   * for good, so that all of them together cost no more than the ranges did.
+   * Joins a range with its neighbours as long as no row lies between; returns its last id. Each step removes a range, so
+   * that all steps together cost no more than inserting the ranges did.
    */
   #joinOverHoles(range: IdRange): number {
     let [first, last] = range;
@@ -172,14 +173,14 @@ export class SettledRanges {
     return last;
   }
 
-  /** Whether no row exists between two ids, these not counted; false where there is no such id. */
+  /** Whether no row exists between two ids, both excluded; false if one of them is undefined. */
   #isHole(afterId: number | undefined, beforeId: number | undefined): boolean {
     if (afterId === undefined || beforeId === undefined) return false;
     return this.#isRowWithin.get(afterId + 1, beforeId - 1) === undefined;
   }
 
-  /** The settled ranges that overlap a range or stand next to it. */
-  #touching([first, last]: IdRange): IdRange[] {
+  /** Finds the settled ranges that overlap a range or are adjacent to it. */
+  #findTouching([first, last]: IdRange): IdRange[] {
     const before = this.#before.get(first - 1);
     const within = this.#within.all(first, last + 1);
     return before !== undefined && before[1] >= first - 1 ? [before, ...within] : within;
@@ -190,11 +191,11 @@ export class SettledRanges {
     for (const [first, last] of next) this.#insert.run(first, last);
   }
 
-  #rowsIn(ranges: readonly IdRange[]): number {
+  #countRows(ranges: readonly IdRange[]): number {
     return ranges.reduce((rows, range) => rows + (this.#count.get(...range) ?? 0), 0);
   }
 }
 
-function lengthOf([first, last]: IdRange): number {
+function countIds([first, last]: IdRange): number {
   return last - first + 1;
 }

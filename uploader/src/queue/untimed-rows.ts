@@ -14,17 +14,17 @@ export interface UntimedRowsOptions {
   readonly settled: SettledRanges;
 }
 
-/** Why a row is rejected whose epoch is lost. */
+/** The reason for which rows of a lost epoch are rejected; stored in the database. */
 export const UNTIMED_REASON = 'the clock was never right in its boot';
 
-/** How often the epochs are looked at: one is lost at most once a boot. */
-const LOOK_INTERVAL_MS = 60_000;
-/** Rows that are rejected in one transaction: some milliseconds, so that scrapes and uploads are not held up. */
-const SLICE = 500;
+/** How often the epochs are checked: at most one is lost per boot. */
+const CHECK_INTERVAL_MS = 60_000;
+/** Maximum rows per transaction, which takes some milliseconds, so that scrapes and uploads are not delayed. */
+const SLICE_ROWS = 500;
 
 /**
- * Rejects the rows of earlier boots whose true time nobody will ever know. They have never been offered to a receiver,
- * so that nothing else here touches them.
+ * Rejects the rows of lost epochs: earlier boots that ended before their clock could be corrected. Such rows were held and
+ * never sent, so that nothing else in this folder changes them.
  */
 export class UntimedRows {
   readonly #options: UntimedRowsOptions;
@@ -39,34 +39,36 @@ export class UntimedRows {
       .pluck();
   }
 
+  /** Rejects them now and once a minute until `stop` is aborted. */
   async run(stop: AbortSignal): Promise<void> {
     const { clock, logger } = this.#options;
-    for await (const _ of ticks(clock, { intervalMs: LOOK_INTERVAL_MS, stop })) {
+    for await (const _ of ticks(clock, { intervalMs: CHECK_INTERVAL_MS, stop })) {
       try {
         const rejected = await this.reject(stop);
-        if (rejected > 0) logger.warn('samples were rejected', { count: rejected, reason: UNTIMED_REASON });
+        if (rejected > 0)
+          logger.warn('rejected samples without correct time', { count: rejected, reason: UNTIMED_REASON });
       } catch (error) {
-        logger.error('samples without a true time could not be rejected', errorFields(error));
+        logger.error('cannot reject samples without correct time', errorFields(error));
       }
     }
   }
 
-  /** Rejects what there is, slice by slice; returns how many rows that were. */
+  /** Rejects all of them, slice by slice; returns how many. */
   async reject(stop: AbortSignal): Promise<number> {
     let rejected = 0;
-    for (let slice = this.#slice(); slice > 0 && !stop.aborted; slice = this.#slice()) {
+    for (let slice = this.#rejectSlice(); slice > 0 && !stop.aborted; slice = this.#rejectSlice()) {
       rejected += slice;
       await this.#options.clock.sleep(1, stop);
     }
     return rejected;
   }
 
-  #slice(): number {
+  #rejectSlice(): number {
     const { database, settled } = this.#options;
     return database
       .transaction(() => {
-        for (const gap of subtract(this.#lost(), settled.readRanges())) {
-          const ids = this.#ids.all(...gap, SLICE);
+        for (const gap of subtract(this.#findLost(), settled.readRanges())) {
+          const ids = this.#ids.all(...gap, SLICE_ROWS);
           if (ids.length > 0) return settled.reject(ids.map((id) => ({ id, reason: UNTIMED_REASON })));
         }
         return 0;
@@ -74,7 +76,7 @@ export class UntimedRows {
       .immediate();
   }
 
-  #lost(): IdRange[] {
+  #findLost(): IdRange[] {
     return this.#epochs.all().flatMap(({ firstId, lastId, isLost }) => (isLost ? [[firstId, lastId]] : []));
   }
 }

@@ -16,15 +16,15 @@ beforeEach(() => {
   stored = new StoredSamples();
   settled = new SettledRanges(stored.database);
   clock = new FakeClock();
-  acknowledgements = started();
+  acknowledgements = create();
 });
 afterEach(() => stored.remove());
 
-function started(replayWindowMs = WINDOW_MS): Acknowledgements {
+function create(replayWindowMs = WINDOW_MS): Acknowledgements {
   return new Acknowledgements(stored.database, settled, { clock, replayWindowMs });
 }
 
-/** Accepts rows over a connection, as the loop does for one chunk and its answer. */
+/** Records a response that accepts rows over a connection, as the batch sender does for one chunk. */
 function accept(first: number, last: number, connection: number | undefined = 1, isClosing = false): void {
   const count = last - first + 1;
   const accepted = { batchId: 'batch-a', chunkIndex: first, ranges: [[first, last] as const], count };
@@ -35,8 +35,8 @@ function books() {
   return new Backlog(stored.database, settled).readBooks();
 }
 
-describe('a commit', () => {
-  test('writes ranges, checkpoints and books of everything that has gathered, and nothing before (A-17)', () => {
+describe('acknowledgements: a commit', () => {
+  test('writes ranges, checkpoints and books of everything since the last one (A-17)', () => {
     stored.rows(6);
     accept(1, 2);
     accept(3, 5);
@@ -53,13 +53,13 @@ describe('a commit', () => {
     ]);
   });
 
-  test('of nothing writes nothing', () => {
+  test('without changes writes nothing', () => {
     const before = stored.number('PRAGMA data_version') + stored.number('SELECT total_changes()');
     acknowledgements.commit();
     expect(stored.number('PRAGMA data_version') + stored.number('SELECT total_changes()')).toBe(before);
   });
 
-  test('that fails leaves everything in hand, and the next one writes it once', () => {
+  test('that fails loses nothing, and the next one writes everything once', () => {
     stored.rows(4);
     stored.database.exec(
       `CREATE TRIGGER full BEFORE INSERT ON upload_checkpoints BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
@@ -75,7 +75,7 @@ describe('a commit', () => {
     expect(books()).toMatchObject({ delivered: 2, rejected: 1, pending: 1 });
   });
 
-  test('adds to the checkpoint of a chunk of which a part was accepted before', () => {
+  test('adds to the checkpoint of a chunk that was partly accepted before', () => {
     stored.rows(4);
     accept(1, 2);
     acknowledgements.recordResponse({
@@ -107,7 +107,7 @@ describe('a commit', () => {
     expect(stored.number(`SELECT COUNT(*) FROM upload_checkpoints WHERE batch_id = 'batch-a'`)).toBe(3);
   });
 
-  test('of a chunk of which nothing was accepted leaves no checkpoint', () => {
+  test('writes no checkpoint for a chunk without accepted samples', () => {
     acknowledgements.recordResponse({
       connection: 1,
       isClosing: false,
@@ -118,19 +118,19 @@ describe('a commit', () => {
   });
 });
 
-describe('what was accepted is provisional', () => {
+describe('acknowledgements: accepted rows', () => {
   beforeEach(() => {
     stored.rows(10);
     accept(1, 4);
     acknowledgements.commit();
   });
 
-  test('and counts as delivered meanwhile', () => {
+  test('count as delivered while they are provisional', () => {
     expect(acknowledgements.hasProvisional).toBe(true);
     expect(books()).toMatchObject({ delivered: 4, pending: 6 });
   });
 
-  test('until its connection has carried another answer a replay window later', async () => {
+  test('are confirmed by a response over their connection a replay window later', async () => {
     await clock.advance(WINDOW_MS);
     accept(5, 6);
     acknowledgements.commit();
@@ -139,13 +139,13 @@ describe('what was accepted is provisional', () => {
     expect(stored.number('SELECT COUNT(*) FROM provisional')).toBe(0);
   });
 
-  test('still, after an answer that came before the end of the window', async () => {
+  test('are not confirmed by a response before the end of the window', async () => {
     await clock.advance(WINDOW_MS - 1);
     acknowledgements.recordResponse({ connection: 1, isClosing: false });
     expect(acknowledgements.loseConnection(1).requeued).toBe(4);
   });
 
-  test('still, after a later answer of another connection', async () => {
+  test('are not confirmed by a response over another connection', async () => {
     await clock.advance(2 * WINDOW_MS);
     acknowledgements.recordResponse({ connection: 2, isClosing: false });
     acknowledgements.recordResponse({ connection: undefined, isClosing: false });
@@ -153,33 +153,33 @@ describe('what was accepted is provisional', () => {
     expect(acknowledgements.loseConnection(1).requeued).toBe(4);
   });
 
-  test('and becomes pending again when its connection is lost, and only that of this connection', () => {
+  test('become pending when their connection is lost, and no others', () => {
     accept(5, 6, 2);
     expect(acknowledgements.loseConnection(1).requeued).toBe(4);
     expect(stored.idsOf('pending')).toEqual([1, 2, 3, 4, 7, 8, 9, 10]);
     expect(books()).toMatchObject({ delivered: 2, pending: 8 });
   });
 
-  test('and becomes pending again also where it was not committed yet when the connection was lost', () => {
+  test('become pending when their connection is lost before they are committed', () => {
     accept(5, 6);
     expect(acknowledgements.loseConnection(1).requeued).toBe(6);
     expect(books()).toMatchObject({ delivered: 0, pending: 10 });
     expect(acknowledgements.listUncommitted()).toEqual([]);
   });
 
-  describe('and after it has become pending again once', () => {
+  describe('that were requeued before', () => {
     beforeEach(() => {
       expect(acknowledgements.loseConnection(1)).toEqual({ requeued: 4, isInDoubt: false });
       accept(1, 4, 2);
       accept(5, 5, 2);
     });
 
-    test('is in doubt when its connection is lost again; what was sent for the first time is not', () => {
+    test('are in doubt when their connection is lost again, unlike rows sent for the first time', () => {
       expect(acknowledgements.loseConnection(2)).toEqual({ requeued: 1, isInDoubt: true });
       expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
     });
 
-    test('goes over to the connection of a receiver that answers, and is not sent for ever', async () => {
+    test('move to the connection of a receiver that responds, and are not requeued for ever', async () => {
       acknowledgements.loseConnection(2);
       expect(acknowledgements.resolveDoubt(2, 3)).toBe(0);
       await clock.advance(WINDOW_MS);
@@ -189,7 +189,7 @@ describe('what was accepted is provisional', () => {
       expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
     });
 
-    test('becomes pending again, however often, when the receiver does not answer', () => {
+    test('become pending each time the receiver does not respond', () => {
       acknowledgements.loseConnection(2);
       expect(acknowledgements.resolveDoubt(2, undefined)).toBe(4);
       accept(1, 4, 3);
@@ -199,13 +199,13 @@ describe('what was accepted is provisional', () => {
     });
   });
 
-  test('and becomes pending again only as far as its rows still exist', () => {
+  test('become pending only if they still exist', () => {
     stored.drop([2], 'retention');
     expect(acknowledgements.loseConnection(1).requeued).toBe(3);
     expect(books()).toMatchObject({ delivered: 1, pending: 9 });
   });
 
-  test('and is taken back by the next commit where the loss could not be written', () => {
+  test('become pending with the next commit if the loss could not be written', () => {
     stored.database.exec(
       `CREATE TRIGGER full BEFORE DELETE ON provisional BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
     );
@@ -217,8 +217,8 @@ describe('what was accepted is provisional', () => {
   });
 });
 
-describe('a close that was announced', () => {
-  test('hands what is open to the next connection, which confirms it', async () => {
+describe('acknowledgements: an announced close', () => {
+  test('hands provisional rows to the next connection, which confirms them', async () => {
     stored.rows(10);
     accept(1, 4);
     acknowledgements.commit();
@@ -231,7 +231,7 @@ describe('a close that was announced', () => {
     expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  test('hands it to the next connection, with which it may be lost', () => {
+  test('hands provisional rows to the next connection, with which they may be lost', () => {
     stored.rows(10);
     accept(1, 4, 1, true);
     expect(acknowledgements.loseConnection(1).requeued).toBe(0);
@@ -239,7 +239,7 @@ describe('a close that was announced', () => {
     expect(acknowledgements.loseConnection(2).requeued).toBe(6);
   });
 
-  test('after each answer, as an old proxy does, sends nothing twice', () => {
+  test('after each response, as an old proxy does, requeues nothing', () => {
     stored.rows(10);
     for (const id of idsIn([[1, 10]])) {
       accept(id, id, id, true);
@@ -250,29 +250,29 @@ describe('a close that was announced', () => {
   });
 });
 
-describe('a process that starts', () => {
-  test('makes pending again what the last one left provisional', () => {
+describe('acknowledgements: recovery at start', () => {
+  test('makes provisional rows of the last process pending', () => {
     stored.rows(6);
     accept(1, 4);
     acknowledgements.commit();
-    acknowledgements = started();
+    acknowledgements = create();
     expect(acknowledgements.recover()).toBe(4);
     expect(books()).toMatchObject({ delivered: 0, pending: 6 });
     expect([acknowledgements.recover(), stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([0, 0]);
   });
 
-  test('does not touch what was confirmed', async () => {
+  test('leaves confirmed rows alone', async () => {
     stored.rows(6);
     accept(1, 4);
     acknowledgements.commit();
     await clock.advance(WINDOW_MS);
     accept(5, 5);
     acknowledgements.commit();
-    expect(started().recover()).toBe(1);
+    expect(create().recover()).toBe(1);
     expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
   });
 
-  test('joins the ranges between which deletions have left no row', () => {
+  test('joins ranges between which deletions have left no row', () => {
     stored.rows(6);
     settled.deliver([
       [1, 2],
@@ -283,26 +283,26 @@ describe('a process that starts', () => {
     expect(settled.readRanges()).toEqual([[1, 6]]);
   });
 
-  test('without a replay window forgets it, and sends nothing again', () => {
+  test('without a replay window requeues nothing', () => {
     stored.rows(6);
     accept(1, 4);
     acknowledgements.commit();
-    expect([started(0).recover(), books().delivered, stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([
+    expect([create(0).recover(), books().delivered, stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([
       0, 4, 0,
     ]);
   });
 });
 
-test('without a replay window an acceptance is final at once', () => {
+test('acknowledgements: without a replay window an acceptance is final at once', () => {
   stored.rows(4);
-  acknowledgements = started(0);
+  acknowledgements = create(0);
   accept(1, 4);
   acknowledgements.commit();
   expect([acknowledgements.hasProvisional, stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([false, 0]);
   expect([acknowledgements.loseConnection(1).requeued, books().delivered]).toEqual([0, 4]);
 });
 
-test('confirming costs no commit of its own', async () => {
+test('acknowledgements: confirming costs no commit of its own', async () => {
   stored.rows(4);
   accept(1, 4);
   acknowledgements.commit();

@@ -15,25 +15,25 @@ beforeEach(() => {
 });
 afterEach(() => stored.remove());
 
-describe('what may be sent', () => {
-  test('is nothing in an empty database', () => {
+describe('backlog: findSendable', () => {
+  test('finds nothing in an empty database', () => {
     expect(backlog.findSendable([])).toEqual([]);
     expect(backlog.findOldestPendingMs()).toBeUndefined();
   });
 
-  test('begins at the first gap in what is settled', () => {
+  test('begins at the first gap between the settled ranges', () => {
     stored.rows(100);
     settled.deliver([[1, 40]]);
     expect(backlog.findSendable([])).toEqual([[41, 100]]);
   });
 
-  test('may be asked for above an id', () => {
+  test('finds only rows above a given id', () => {
     stored.rows(100);
     settled.deliver([[1, 40]]);
     expect(backlog.findSendable([], 90)).toEqual([[91, 100]]);
   });
 
-  test('leaves out what is settled and not committed yet', () => {
+  test('leaves out ids that are settled and not committed yet', () => {
     stored.rows(10);
     settled.deliver([[1, 2]]);
     expect(
@@ -48,27 +48,27 @@ describe('what may be sent', () => {
     expect(backlog.findSendable([[3, 10]])).toEqual([]);
   });
 
-  test('begins with a row that exists', () => {
+  test('begins each range with a row that exists', () => {
     stored.rows(20);
     stored.drop([1, 2, 3, 8, 9, 10, 11], 'cap');
     expect(backlog.findSendable([])).toEqual([[4, 20]]);
   });
 
-  test('steps over a gap in which no row is left', () => {
+  test('skips a gap without rows', () => {
     stored.rows(9);
     settled.deliver([[4, 6]]);
     stored.drop([1, 2, 3], 'cap');
     expect(backlog.findSendable([])).toEqual([[7, 9]]);
   });
 
-  test('is nothing once everything is settled', () => {
+  test('finds nothing once everything is settled', () => {
     stored.rows(3);
     settled.deliver([[1, 2]]);
     settled.reject([{ id: 3, reason: 'bad' }]);
     expect(backlog.findSendable([])).toEqual([]);
   });
 
-  test('is never a row of an epoch whose true time is not known, but the later ones', () => {
+  test('leaves out rows of an untrusted epoch and finds later ones', () => {
     stored.rows(5);
     stored.beginEpoch(0, false);
     stored.rows(5);
@@ -80,7 +80,7 @@ describe('what may be sent', () => {
     ]);
   });
 
-  test('is the rows of an epoch as soon as its true time is known', () => {
+  test('finds the rows of an epoch as soon as it is trusted', () => {
     stored.beginEpoch(0, false);
     stored.rows(5);
     expect(backlog.findSendable([])).toEqual([]);
@@ -88,7 +88,7 @@ describe('what may be sent', () => {
     expect(backlog.findSendable([])).toEqual([[1, 5]]);
   });
 
-  test('is an id only when it has a row', () => {
+  test('leaves out ids that no row has yet', () => {
     stored.rows(2);
     const all = backlog.findSendable([]);
     stored.rows(2);
@@ -98,35 +98,35 @@ describe('what may be sent', () => {
   });
 });
 
-describe('the oldest pending sample', () => {
-  test('is dated by its true time', () => {
+describe('backlog: findOldestPendingMs', () => {
+  test('returns a corrected time', () => {
     stored.beginEpoch(5_000, true);
     stored.rows(3);
     settled.deliver([[1, 1]]);
     expect(backlog.findOldestPendingMs()).toBe(START_MS + 1_000 + 5_000);
   });
 
-  test('may be one that is held', () => {
+  test('includes held rows', () => {
     stored.beginEpoch(0, false);
     stored.rows(3);
     expect(backlog.findOldestPendingMs()).toBe(START_MS);
   });
 
-  test('is sought beyond a gap in which no row is left', () => {
+  test('skips a gap without rows', () => {
     stored.rows(6);
     stored.drop([1, 2], 'cap');
     settled.deliver([[3, 4]]);
     expect(backlog.findOldestPendingMs()).toBe(START_MS + 4_000);
   });
 
-  test('is none where everything is settled', () => {
+  test('returns undefined if everything is settled', () => {
     stored.rows(2);
     settled.deliver([[1, 2]]);
     expect(backlog.findOldestPendingMs()).toBeUndefined();
   });
 });
 
-test('the last row before a time is found by true time, whatever the clock that it was stored with', () => {
+test('backlog: findLastIdBefore compares corrected times, not stored ones', () => {
   stored.beginEpoch(5_000, true);
   stored.rows(10);
   expect(backlog.findLastIdBefore(START_MS + 5_000)).toBe(0);
@@ -134,7 +134,7 @@ test('the last row before a time is found by true time, whatever the clock that 
   expect(backlog.findLastIdBefore(START_MS + 60_000)).toBe(10);
 });
 
-test('the books are those of both processes, and balance', () => {
+test('backlog: readBooks combines the counts of both programs, and they balance', () => {
   stored.rows(10);
   settled.deliver([[1, 4]]);
   settled.reject([{ id: 7, reason: 'bad' }]);

@@ -28,7 +28,7 @@ function suspectedAt(): unknown {
   return database.prepare('SELECT suspected_at FROM uploader_state').pluck().get();
 }
 
-test('a database is replaced when another file, or none, stands where it stood', () => {
+test('database watch: a database is replaced once its path has another file or none', () => {
   expect(watch.isReplaced).toBe(false);
   renameSync(path, `${path}.aside`);
   expect(watch.isReplaced).toBe(true);
@@ -36,21 +36,21 @@ test('a database is replaced when another file, or none, stands where it stood',
   expect(watch.isReplaced).toBe(true);
 });
 
-test('the collector is told of damage, and of no other fault', () => {
-  watch.suspect(Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' }));
+test('database watch: reports corruption to the collector, and no other error', () => {
+  watch.reportCorruption(Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' }));
   expect(suspectedAt()).toBeNull();
-  watch.suspect(Object.assign(new Error('damaged'), { code: 'SQLITE_CORRUPT_INDEX' }));
+  watch.reportCorruption(Object.assign(new Error('corrupt'), { code: 'SQLITE_CORRUPT_INDEX' }));
   expect(suspectedAt()).toBe(clock.now());
 });
 
-test('an error that came from a thread tells of damage by its words: its code stays behind', () => {
-  watch.suspect(
+test('database watch: recognizes corruption by the message of an error from a thread, which has lost its code', () => {
+  watch.reportCorruption(
     structuredClone(Object.assign(new Error('database disk image is malformed'), { code: 'SQLITE_CORRUPT' })),
   );
   expect(suspectedAt()).toBe(clock.now());
 });
 
-test('a database that does not take the message is no fault of the uploads', () => {
+test('database watch: does not throw if the report cannot be written', () => {
   database.close();
-  expect(() => watch.suspect(Object.assign(new Error('x'), { code: 'SQLITE_NOTADB' }))).not.toThrow();
+  expect(() => watch.reportCorruption(Object.assign(new Error('x'), { code: 'SQLITE_NOTADB' }))).not.toThrow();
 });

@@ -28,39 +28,39 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function open(onLook?: (reason: string) => void): Promise<Database | undefined> {
-  return openWhenReady(path, { clock, logger: log, stop: stop.signal, ...(onLook && { onLook }) });
+function open(onAttempt?: (reason: string) => void): Promise<Database | undefined> {
+  return openWhenReady(path, { clock, logger: log, stop: stop.signal, ...(onAttempt && { onAttempt }) });
 }
 
-/** What the collector does to the database. */
+/** Changes the database as the collector does. */
 function collect(change: (database: Database) => void): void {
   const database = openDatabase(path, { create: true });
   change(database);
   database.close();
 }
 
-describe('the database', () => {
-  test('is opened at once where it is ready', async () => {
+describe('open when ready', () => {
+  test('opens a prepared database at once', async () => {
     collect(migrate);
     const database = await open();
     expect([schemaVersion(database!), log.lines, clock.sleeps]).toEqual([SCHEMA_VERSION, [], []]);
     database!.close();
   });
 
-  test('is looked at twice a second, and each look can be told', async () => {
-    let looks = 0;
-    const opened = open(() => (looks += 1));
+  test('tries twice a second and reports each attempt', async () => {
+    let attempts = 0;
+    const opened = open(() => (attempts += 1));
     await clock.advance(0);
     await clock.advance(2_000);
-    expect(looks).toBe(5);
+    expect(attempts).toBe(5);
     stop.abort();
     expect(await opened).toBeUndefined();
   });
 
-  test('is waited for where there is none, which is said once; it is never created', async () => {
+  test('waits for a missing database, logs that once, and never creates it', async () => {
     const opened = open();
     await clock.advance(5_000);
-    expect(log.messages()).toEqual(['waiting for the collector to prepare the database']);
+    expect(log.messages()).toEqual(['waiting for collector to prepare database']);
     expect(() => openDatabase(path)).toThrow('cannot open');
     collect(migrate);
     await clock.advance(500);
@@ -69,7 +69,7 @@ describe('the database', () => {
     database!.close();
   });
 
-  test('is waited for until the collector has migrated it', async () => {
+  test('waits until the collector has migrated the database', async () => {
     collect(
       (database) =>
         void database.exec(
@@ -84,7 +84,7 @@ describe('the database', () => {
     (await opened)!.close();
   });
 
-  test('of a newer program is waited for until the collector has begun another one; the log has the reason and the remedy once', async () => {
+  test('waits until the collector has replaced the database of a newer program, and logs reason and hint once', async () => {
     const reasons = new Set<string>();
     collect((database) => {
       migrate(database);
@@ -93,7 +93,7 @@ describe('the database', () => {
     const opened = open((reason) => reasons.add(reason));
     await clock.advance(5_000);
     const versions = `the database has schema version ${SCHEMA_VERSION + 1}, this program knows versions up to ${SCHEMA_VERSION}`;
-    expect([log.messages(), [...reasons]]).toEqual([['newer database, waiting for the collector'], [versions]]);
+    expect([log.messages(), [...reasons]]).toEqual([['database too new, waiting for collector'], [versions]]);
     expect(log.lines[0]!.fields).toMatchObject({
       path,
       reason: versions,
@@ -101,13 +101,13 @@ describe('the database', () => {
     });
     renameSync(path, `${path}.schema-${SCHEMA_VERSION + 1}`);
     await clock.advance(5_000);
-    expect(log.messages().at(-1)).toBe('waiting for the collector to prepare the database');
+    expect(log.messages().at(-1)).toBe('waiting for collector to prepare database');
     collect(migrate);
     await clock.advance(500);
     (await opened)!.close();
   });
 
-  test('of a newer program is refused to a command, with both versions and the remedy', () => {
+  test('refuses the database of a newer program to a command, with both versions and a hint', () => {
     collect((database) => {
       migrate(database);
       database.prepare('INSERT INTO schema_version (version, applied_at) VALUES (?, 0)').run(SCHEMA_VERSION + 1);
@@ -119,7 +119,7 @@ describe('the database', () => {
     });
   });
 
-  test('is waited for no longer after a stop', async () => {
+  test('returns undefined when stopped', async () => {
     const opened = open();
     await clock.advance(1_000);
     stop.abort();

@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => stored.remove());
 
-/** From one second to another after the first row. */
+/** Returns a time range in seconds after the first row. */
 function seconds(from: number, to: number) {
   return { fromMs: START_MS + from * 1000, toMs: START_MS + to * 1000 };
 }
@@ -25,8 +25,8 @@ function books() {
   return { ...new Backlog(stored.database, settled).readBooks() };
 }
 
-describe('what was delivered', () => {
-  test('becomes pending again where its time is within the range, both ends included', () => {
+describe('requeue: delivered rows', () => {
+  test('become pending if their time is within the range, both ends included', () => {
     stored.rows(10);
     settled.deliver([[1, 10]]);
     expect(requeue.requeueDelivered(seconds(2, 5))).toBe(4);
@@ -35,7 +35,7 @@ describe('what was delivered', () => {
     expect(requeue.requeueDelivered(seconds(2, 5))).toBe(0);
   });
 
-  test('is found by its true time, whatever the epoch it was stored in', () => {
+  test('are found by corrected time across epochs', () => {
     stored.rows(3);
     stored.beginEpoch(-10_000, true);
     stored.rows(3);
@@ -45,7 +45,7 @@ describe('what was delivered', () => {
     expect(stored.idsOf('pending')).toEqual([4, 5]);
   });
 
-  test('comes whole also where it is more than one transaction takes', () => {
+  test('are all requeued if one transaction cannot take them', () => {
     stored.scrapes(
       60,
       Array.from({ length: 500 }, (_, index) => stored.series(`s${index}`)),
@@ -55,7 +55,7 @@ describe('what was delivered', () => {
     expect(books()).toMatchObject({ delivered: 0, pending: 30_000 });
   });
 
-  test('is never what is pending, in quarantine or deleted', () => {
+  test('do not include rows that are pending, in quarantine or deleted', () => {
     stored.rows(10);
     settled.deliver([[1, 6]]);
     settled.reject([{ id: 7, reason: 'bad' }]);
@@ -66,8 +66,8 @@ describe('what was delivered', () => {
   });
 });
 
-describe('what is in quarantine', () => {
-  test('becomes pending again where that is what is asked for, and nothing else does', () => {
+describe('requeue: quarantined rows', () => {
+  test('become pending, and no others', () => {
     stored.rows(6);
     settled.deliver([[1, 3]]);
     settled.reject([2, 4, 5].map((id) => ({ id, reason: 'bad' })));
@@ -84,7 +84,7 @@ describe('what is in quarantine', () => {
     ]);
   });
 
-  test('stays there where its row is gone', () => {
+  test('stay in quarantine if the row is gone', () => {
     stored.rows(2);
     settled.reject([{ id: 1, reason: 'bad' }]);
     stored.drop([1], 'retention');
@@ -94,9 +94,9 @@ describe('what is in quarantine', () => {
   });
 });
 
-describe('what waits for a true time that nobody learned', () => {
-  /** Ten rows of a boot whose clock stood a day behind, given up and rejected. */
-  function lostBoot(): void {
+describe('requeue: untimed rows', () => {
+  /** Stores four rows of a boot whose clock was a day behind and was never corrected, and rejects them. */
+  function storeLostBoot(): void {
     stored.rows(3);
     settled.deliver([[1, 3]]);
     stored.beginEpoch(-86_400_000, false);
@@ -107,26 +107,26 @@ describe('what waits for a true time that nobody learned', () => {
     stored.rows(1);
   }
 
-  function trueTimes(): unknown[] {
+  function correctedTimes(): unknown[] {
     return stored.database
       .prepare('SELECT timestamp_ms FROM metrics WHERE id BETWEEN 4 AND 7 ORDER BY id')
       .pluck()
       .all();
   }
 
-  test('becomes pending with the offset that a person gives, and may leave', () => {
-    lostBoot();
-    const before = trueTimes().map(Number);
+  test('become pending and sendable with the offset that an operator gives', () => {
+    storeLostBoot();
+    const before = correctedTimes().map(Number);
     expect(requeue.requeueUntimed({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }, 86_400_000)).toBe(4);
-    expect(trueTimes()).toEqual(before.map((time) => time + 86_400_000));
+    expect(correctedTimes()).toEqual(before.map((time) => time + 86_400_000));
     expect(stored.idsOf('pending')).toEqual([4, 5, 6, 7, 8]);
     expect(new Backlog(stored.database, settled).findSendable([])).toEqual([[4, 8]]);
     expect(books()).toMatchObject({ delivered: 3, pending: 5, rejected: 0 });
     expect(requeue.requeueUntimed({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }, 86_400_000)).toBe(0);
   });
 
-  test('stays where its stamps lie outside of the range, and so does what was rejected for another reason', () => {
-    lostBoot();
+  test('stay in quarantine if their times lie outside the range or they were rejected for another reason', () => {
+    storeLostBoot();
     settled.requeueRejected([5]);
     settled.reject([{ id: 5, reason: 'HTTP 400' }]);
     expect(requeue.requeueUntimed(seconds(0, 100), 86_400_000)).toBe(0);

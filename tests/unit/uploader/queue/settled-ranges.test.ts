@@ -25,8 +25,8 @@ function books(): Record<string, number> {
   return { ...new Backlog(stored.database, settled).readBooks() };
 }
 
-describe('what is settled', () => {
-  test('is one range, in whatever order its parts arrive', () => {
+describe('settled ranges', () => {
+  test('become one range, whatever the order of their parts', () => {
     stored.rows(9);
     for (const part of [
       [7, 9],
@@ -38,27 +38,27 @@ describe('what is settled', () => {
     expect(books()).toMatchObject({ delivered: 9, pending: 0 });
   });
 
-  test('is counted once, however often it is delivered', () => {
+  test('count a row once, however often it is delivered', () => {
     stored.rows(10);
     expect([settled.deliver([[1, 6]]), settled.deliver([[4, 8]]), settled.deliver([[1, 8]])]).toEqual([6, 2, 0]);
     expect(books()).toMatchObject({ delivered: 8, pending: 2 });
   });
 
-  test('is never counted by the length of a range: rows that are gone are neither delivered nor pending', () => {
+  test('count existing rows, not ids: deleted rows are neither delivered nor pending', () => {
     stored.rows(10);
     stored.drop([3, 4, 5], 'cap');
     expect(settled.deliver([[1, 10]])).toBe(7);
     expect(books()).toEqual({ collected: 10, delivered: 7, pending: 0, rejected: 0, dropped: 3 });
   });
 
-  test('is not counted again where the reader has counted it and no pending row has gone since', () => {
+  test('use the reader’s count if no pending row has been deleted since', () => {
     stored.rows(10);
     stored.drop([3], 'cap');
-    // A count that cannot be true shows that nothing else was asked.
+    // A count that cannot be true shows that the rows are not counted again.
     expect(settled.deliver([[1, 5]], { count: 77, pendingRowsVersion: readVersion() })).toBe(77);
   });
 
-  test('is counted again where a pending row has gone, or some were settled before', () => {
+  test('count again if a pending row has been deleted or some rows were settled before', () => {
     stored.rows(10);
     const before = readVersion();
     stored.drop([3], 'cap');
@@ -75,7 +75,7 @@ describe('what is settled', () => {
     ).toBe(2);
   });
 
-  test('may be named twice in one call', () => {
+  test('accept overlapping ranges in one call', () => {
     stored.rows(5);
     expect(
       settled.deliver([
@@ -87,8 +87,8 @@ describe('what is settled', () => {
   });
 });
 
-describe('a hole, where no row exists any more,', () => {
-  test('joins what is settled around it: thinned rows make one range, not one each', () => {
+describe('settled ranges: a hole without rows', () => {
+  test('joins the ranges around it: thinned rows make one range, not one each', () => {
     stored.rows(20);
     stored.drop(
       idsIn([[1, 20]]).filter((each) => each % 5 !== 0),
@@ -115,7 +115,7 @@ describe('a hole, where no row exists any more,', () => {
     expect(stored.idsOf('pending')).toEqual([5]);
   });
 
-  test('that came after its neighbours were settled joins them when all are looked at', () => {
+  test('that appears after its neighbors were settled is joined by compact', () => {
     stored.rows(12);
     settled.deliver([
       [1, 2],
@@ -132,7 +132,7 @@ describe('a hole, where no row exists any more,', () => {
     expect(books()).toEqual({ collected: 12, delivered: 8, pending: 1, rejected: 0, dropped: 3 });
   });
 
-  test('inside a range is left out of it by a replay, which makes pending only the rows that exist', () => {
+  test('inside a range is left out by a requeue, which makes only existing rows pending', () => {
     stored.rows(6);
     stored.drop([3], 'cap');
     settled.deliver([[1, 6]]);
@@ -146,8 +146,8 @@ describe('a hole, where no row exists any more,', () => {
   });
 });
 
-describe('a rejected row', () => {
-  test('is settled, with its status and reason beside it', () => {
+describe('settled ranges: a rejected row', () => {
+  test('is settled, with its status and reason', () => {
     stored.rows(3);
     expect(
       settled.reject([
@@ -171,7 +171,7 @@ describe('a rejected row', () => {
     expect([...stored.uploaded().values()]).toEqual([1, 1]);
   });
 
-  test('that is named twice counts once', () => {
+  test('that is rejected twice counts once', () => {
     stored.rows(2);
     expect(
       settled.reject([
@@ -183,8 +183,8 @@ describe('a rejected row', () => {
   });
 });
 
-describe('what becomes pending again', () => {
-  test('is what was delivered; rejected and pending rows stay as they are', () => {
+describe('settled ranges: requeueDelivered', () => {
+  test('makes delivered rows pending; rejected and pending rows stay as they are', () => {
     stored.rows(10);
     settled.deliver([[1, 6]]);
     settled.reject([{ id: 8, reason: 'bad' }]);
@@ -196,7 +196,7 @@ describe('what becomes pending again', () => {
     expect(books()).toEqual({ collected: 10, delivered: 3, pending: 6, rejected: 1, dropped: 0 });
   });
 
-  test('is counted only where the row still exists, so that the books still balance after it is delivered again', () => {
+  test('counts existing rows only, so that the books balance after they are delivered again', () => {
     stored.rows(10);
     settled.deliver([[1, 10]]);
     stored.drop([1, 2, 3], 'retention');
@@ -205,7 +205,7 @@ describe('what becomes pending again', () => {
     expect(books()).toMatchObject({ delivered: 10, pending: 0 });
   });
 
-  test('does not touch the ranges that only stand next to it', () => {
+  test('does not change adjacent ranges', () => {
     stored.rows(9);
     settled.deliver([
       [1, 3],
@@ -221,8 +221,8 @@ describe('what becomes pending again', () => {
 
 type Step =
   | { readonly kind: 'store'; readonly count: number }
-  /** Of ranges that are delivered, `seen` says whether their rows were counted before one more was dropped. */
-  | { readonly kind: 'deliver' | 'unsettle'; readonly seen: boolean; readonly ranges: readonly IdRange[] }
+  /** For delivered ranges, `isCounted` says whether a reader has counted their rows before. */
+  | { readonly kind: 'deliver' | 'requeue'; readonly isCounted: boolean; readonly ranges: readonly IdRange[] }
   | { readonly kind: 'reject' | 'retain' | 'cap'; readonly ids: readonly number[] }
   | { readonly kind: 'compact' };
 
@@ -235,15 +235,15 @@ const ranges = fc.array(
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('store' as const), count: fc.integer({ min: 1, max: 8 }) }),
   fc.record({
-    kind: fc.constantFrom('deliver' as const, 'deliver' as const, 'unsettle' as const),
-    seen: fc.boolean(),
+    kind: fc.constantFrom('deliver' as const, 'deliver' as const, 'requeue' as const),
+    isCounted: fc.boolean(),
     ranges,
   }),
   fc.record({ kind: fc.constantFrom('reject' as const, 'retain' as const, 'cap' as const), ids }),
   fc.record({ kind: fc.constant('compact' as const) }),
 );
 
-/** Each row by itself: what a flag per row would say. */
+/** The model: one flag per row. */
 class RowByRow {
   readonly rows = new Map<number, { state: 'pending' | 'delivered' | 'rejected'; exists: boolean }>();
   collected = 0;
@@ -263,36 +263,36 @@ class RowByRow {
     if (row?.exists !== true) return;
     if (row.state === 'pending' && kind === 'deliver') this.delivered += 1;
     if (row.state === 'pending' && kind === 'reject') this.rejected += 1;
-    if (row.state === 'delivered' && kind === 'unsettle') this.delivered -= 1;
+    if (row.state === 'delivered' && kind === 'requeue') this.delivered -= 1;
     if (row.state === 'pending' && kind === 'cap') this.dropped += 1;
     if (row.state === 'pending' && kind === 'deliver') row.state = 'delivered';
     else if (row.state === 'pending' && kind === 'reject') row.state = 'rejected';
-    else if (row.state === 'delivered' && kind === 'unsettle') row.state = 'pending';
+    else if (row.state === 'delivered' && kind === 'requeue') row.state = 'pending';
     else if ((row.state === 'pending' && kind === 'cap') || (row.state === 'delivered' && kind === 'retain'))
       row.exists = false;
   }
 
-  /** What a reader of all rows in some ranges counts, were they pending or not. */
-  seen(list: readonly IdRange[]): CountedRows {
+  /** Counts as a reader of all existing rows in some ranges does, pending or not. */
+  count(list: readonly IdRange[]): CountedRows {
     const rows = new Set(idsIn(list).filter((each) => this.rows.get(each)?.exists === true));
     return { count: rows.size, pendingRowsVersion: readVersion() };
   }
 
-  /** The ids that a collector may remove for this reason. */
+  /** Returns the ids that a collector may delete for this reason. */
   removable(step: { readonly kind: string; readonly ids: readonly number[] }): number[] {
     const state = step.kind === 'cap' ? 'pending' : 'delivered';
     return step.ids.filter((each) => this.rows.get(each)?.state === state);
   }
 }
 
-function perform(step: Step, model: RowByRow): void {
+function apply(step: Step, model: RowByRow): void {
   // Only ids that were ever offered can be settled.
   const known = (list: readonly IdRange[]): IdRange[] =>
     list.filter(([first]) => first <= model.collected).map(([first, last]) => [first, Math.min(last, model.collected)]);
   if (step.kind === 'store') stored.rows(step.count);
   else if (step.kind === 'deliver')
-    settled.deliver(known(step.ranges), step.seen ? model.seen(known(step.ranges)) : undefined);
-  else if (step.kind === 'unsettle') settled.requeueDelivered(known(step.ranges));
+    settled.deliver(known(step.ranges), step.isCounted ? model.count(known(step.ranges)) : undefined);
+  else if (step.kind === 'requeue') settled.requeueDelivered(known(step.ranges));
   else if (step.kind === 'reject')
     settled.reject(step.ids.filter((each) => each <= model.collected).map((each) => ({ id: each, reason: 'bad' })));
   else if (step.kind === 'retain') stored.drop(model.removable(step), 'retention');
@@ -312,8 +312,8 @@ function compare(model: RowByRow): void {
   expect([...stored.uploaded()]).toEqual(existing.map(([each, { state }]) => [each, codes[state]]));
 }
 
-/** Gaps between ranges in which no row exists. */
-function holesBetweenRanges(): IdRange[] {
+/** Finds the gaps between ranges in which no row exists. */
+function findHoles(): IdRange[] {
   const list = settled.readRanges();
   const gaps = list.slice(1).map(([first], index): IdRange => [list[index]![1] + 1, first - 1]);
   return gaps.filter(
@@ -321,17 +321,17 @@ function holesBetweenRanges(): IdRange[] {
   );
 }
 
-test('ranges, books and view say what a flag per row would, whatever is delivered, rejected, taken back or deleted', () => {
+test('settled ranges: ranges, books and view equal a model with one flag per row, for random steps', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
       stored.database.exec('SAVEPOINT run');
       try {
         const model = new RowByRow();
         for (const each of [{ kind: 'store', count: 5 } as const, ...steps]) {
-          perform(each, model);
+          apply(each, model);
           model.apply(each);
           compare(model);
-          if (each.kind === 'compact') expect(holesBetweenRanges()).toEqual([]);
+          if (each.kind === 'compact') expect(findHoles()).toEqual([]);
         }
       } finally {
         stored.database.exec('ROLLBACK TO run; RELEASE run');

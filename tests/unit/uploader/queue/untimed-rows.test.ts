@@ -22,16 +22,16 @@ beforeEach(() => {
 });
 afterEach(() => stored.remove());
 
-/** Runs something that sleeps between its slices. */
-async function passing<T>(task: Promise<T>): Promise<T> {
+/** Runs a task that sleeps between its slices to its end. */
+async function runToEnd<T>(task: Promise<T>): Promise<T> {
   let ended = false;
   void task.finally(() => (ended = true));
   while (!ended) await clock.advance(1);
   return task;
 }
 
-/** Rows of a boot in which the clock was never right, between others. */
-function lostBoot(rows: number): void {
+/** Stores rows of a boot whose clock was never right, between others. */
+function storeLostBoot(rows: number): void {
   stored.rows(3);
   stored.beginEpoch(-1_700_000_000_000, false);
   stored.rows(rows);
@@ -40,10 +40,10 @@ function lostBoot(rows: number): void {
   stored.rows(2);
 }
 
-test('rows of an epoch that is lost are rejected, with the reason, and no others', async () => {
-  lostBoot(4);
+test('untimed rows: rejects the rows of a lost epoch with the reason, and no others', async () => {
+  storeLostBoot(4);
   settled.deliver([[5, 5]]);
-  expect(await passing(untimedRows.reject(never))).toBe(3);
+  expect(await runToEnd(untimedRows.reject(never))).toBe(3);
   expect([stored.idsOf('rejected'), stored.idsOf('pending'), stored.idsOf('delivered')]).toEqual([
     [4, 6, 7],
     [1, 2, 3, 8, 9],
@@ -53,27 +53,27 @@ test('rows of an epoch that is lost are rejected, with the reason, and no others
   expect(stored.number('SELECT rejected FROM uploader_state')).toBe(3);
 });
 
-test('rows that are held, and may still get their time, are left alone', async () => {
+test('untimed rows: leaves held rows alone whose clock may still be corrected', async () => {
   stored.beginEpoch(-1_700_000_000_000, false);
   stored.rows(4);
-  expect(await passing(untimedRows.reject(never))).toBe(0);
+  expect(await runToEnd(untimedRows.reject(never))).toBe(0);
   expect(stored.idsOf('pending')).toEqual([1, 2, 3, 4]);
 });
 
-test('many rows are rejected slice by slice, so that nothing else waits for long', async () => {
-  lostBoot(1_700);
-  expect(await passing(untimedRows.reject(never))).toBe(1_700);
+test('untimed rows: rejects many rows slice by slice, with a pause between transactions', async () => {
+  storeLostBoot(1_700);
+  expect(await runToEnd(untimedRows.reject(never))).toBe(1_700);
   expect(clock.sleeps).toEqual([1, 1, 1, 1]);
 });
 
-test('it is done at start and once a minute, and told once', async () => {
-  lostBoot(4);
+test('untimed rows: checks at start and once a minute, and logs each rejection once', async () => {
+  storeLostBoot(4);
   const stop = new AbortController();
   const running = untimedRows.run(stop.signal);
   await clock.advance(0);
   await clock.advance(120_000);
   expect(log.lines).toEqual([
-    { level: 'warn', message: 'samples were rejected', fields: { count: 4, reason: UNTIMED_REASON } },
+    { level: 'warn', message: 'rejected samples without correct time', fields: { count: 4, reason: UNTIMED_REASON } },
   ]);
   stored.database.exec('UPDATE epochs SET lost = 1');
   await clock.advance(60_100);
@@ -82,8 +82,8 @@ test('it is done at start and once a minute, and told once', async () => {
   await running;
 });
 
-test('a database that cannot be written is told, and tried again', async () => {
-  lostBoot(4);
+test('untimed rows: logs a failed transaction and retries it a minute later', async () => {
+  storeLostBoot(4);
   stored.database.exec(`CREATE TRIGGER full BEFORE INSERT ON rejected BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
   const stop = new AbortController();
   const running = untimedRows.run(stop.signal);
