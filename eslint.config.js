@@ -9,7 +9,7 @@ const adapters = {
   convict: 'shared/src/config/load-config.ts',
   winston: 'shared/src/logging/logger.ts',
   koffi: 'shared/src/process/unix-datagram.ts',
-  got: 'uploader/src/transport/http-transport.ts',
+  got: 'uploader/src/transport/http-client.ts',
   'https-proxy-agent': 'uploader/src/transport/connection-pool.ts',
   'proxy-from-env': 'uploader/src/config.ts',
   piscina: 'uploader/src/encoding/encoder-pool.ts',
@@ -210,7 +210,11 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [{ regex: '(^|/)tests/', message: 'deploy imports nothing of tests; tests may import from deploy' }] },
+        {
+          patterns: [
+            { regex: '(^|/)tests/', message: 'deploy imports nothing of tests; tests may import from deploy' },
+          ],
+        },
       ],
     },
   },

@@ -21,7 +21,8 @@ await prepare();
 const { Credentials } = await import('../../uploader/src/transport/credentials.ts');
 const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
 const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
-const { VictoriaMetrics } = await import('../../uploader/src/transport/victoriametrics.ts');
+const { HttpTransport } = await import('../../uploader/src/transport/http-transport.ts');
+const { VictoriaMetricsProtocol } = await import('../../uploader/src/transport/victoriametrics.ts');
 const { fillDatabase } = await import('../support/fill-database.ts');
 const { systemClock } = await import('../../shared/src/clock.ts');
 
@@ -37,7 +38,8 @@ const server = createServer((request, response) =>
   request.resume().on('end', () => response.writeHead(204).end()),
 ).listen(0, '127.0.0.1');
 await once(server, 'listening');
-const remote = new VictoriaMetrics({
+const remote = new HttpTransport({
+  protocol: new VictoriaMetricsProtocol(),
   clock: systemClock,
   remoteUrl: `http://127.0.0.1:${server.address().port}/api/v1/import`,
   remoteTimeoutMs: 10_000,
@@ -49,7 +51,6 @@ const remote = new VictoriaMetrics({
     credentialsDirectory: undefined,
   }),
   proxyFor: () => '',
-  onConnectionClosed: () => undefined,
 });
 
 /** One batch in chunks of a size, posted one after the other. */

@@ -116,7 +116,7 @@ function openUploader(dbPath, clock) {
   const backlog = new Backlog(database, settled);
   const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs: 15_000 });
   const encoder = new EncoderPool({
-    clock,
+    receiverNow: () => clock.now(),
     databasePath: dbPath,
     workerFile: built('uploader/src/encoding/encode-worker.ts'),
   });
@@ -137,19 +137,21 @@ function openUploader(dbPath, clock) {
     connection: 1,
     isClosing: false,
   });
+  const transport = { format: 'json-lines', send };
   const delivery = new BatchSender({
     clock,
     logger,
     acknowledgements,
     chunkSize,
     encoder,
-    transport: { send },
+    transport,
     receiver: new ReceiverState(clock, logger),
+    receiverClock: { learnFrom: () => undefined },
   });
   const { signal } = new AbortController();
   return {
     async cycle() {
-      const upcoming = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize }, 0);
+      const upcoming = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport }, 0);
       for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next())
         await delivery.send(batch, signal, signal);
       delivery.commit();

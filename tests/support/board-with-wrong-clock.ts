@@ -14,9 +14,11 @@ import { Backlog } from '../../uploader/src/queue/backlog.ts';
 import { ReceiverClock } from '../../uploader/src/clock/receiver-clock.ts';
 import { EncoderPool } from '../../uploader/src/encoding/encoder-pool.ts';
 import { UntimedRows } from '../../uploader/src/queue/untimed-rows.ts';
+import { ReceiverClockProber } from '../../uploader/src/clock/receiver-clock-prober.ts';
 import { ReceiverClockTable } from '../../uploader/src/clock/receiver-clock-table.ts';
 import { SettledRanges } from '../../uploader/src/queue/settled-ranges.ts';
-import { VictoriaMetrics } from '../../uploader/src/transport/victoriametrics.ts';
+import { HttpTransport } from '../../uploader/src/transport/http-transport.ts';
+import { VictoriaMetricsProtocol } from '../../uploader/src/transport/victoriametrics.ts';
 import { RecordedLog } from './recorded-log.ts';
 import { straight } from './uploader/direct-connection.ts';
 
@@ -67,8 +69,9 @@ export class BoardWithWrongClock {
   readonly #settled: SettledRanges;
   readonly #backlog: Backlog;
   readonly #acknowledgements: Acknowledgements;
+  readonly #prober: ReceiverClockProber;
   readonly #encoder: EncoderPool;
-  readonly #remote: VictoriaMetrics;
+  readonly #remote: HttpTransport;
   /** True time of each sample, Unix milliseconds → its value. */
   readonly truth = new Map<number, number>();
 
@@ -97,32 +100,30 @@ export class BoardWithWrongClock {
     this.#backlog = new Backlog(database, this.#settled);
     this.#acknowledgements = new Acknowledgements(database, this.#settled, { clock, replayWindowMs: 0 });
     const remoteUrl = `${remoteOrigin}/api/v1/import`;
-    this.#remote = new VictoriaMetrics({
+    this.#remote = new HttpTransport({
+      protocol: new VictoriaMetricsProtocol(),
       clock,
       remoteUrl,
       remoteTimeoutMs: 20_000,
       ...straight,
-      onConnectionClosed: () => undefined,
-      onDate: (answer) => this.skew.learnFrom(answer),
     });
-    const askDate = (): Promise<string | undefined> => this.#remote.dateOf(`${remoteOrigin}/health`, never);
     const table = new ReceiverClockTable(database, bootId);
     this.skew = new ReceiverClock({
       clock,
       logger,
       table,
-      clockSkewIntervalMs: 300_000,
       clockSkewWarnMs: 2_000,
       clockSkewPolicy: policy,
-      askDate,
     });
-    const encoderClock = {
-      now: () => this.skew.receiverNow() ?? Infinity,
-      monotonic: () => clock.monotonic(),
-      sinceBoot: () => clock.sinceBoot(),
-      sleep: (ms: number) => clock.sleep(ms),
-    };
-    this.#encoder = new EncoderPool({ clock: encoderClock, databasePath: path, workerFile: WORKER_FILE });
+    this.#prober = new ReceiverClockProber({
+      clock,
+      logger,
+      receiverClock: this.skew,
+      clockSkewIntervalMs: 300_000,
+      requestDate: () => this.#remote.requestDate(`${remoteOrigin}/health`, never),
+    });
+    const receiverNow = (): number | undefined => this.skew.receiverNow();
+    this.#encoder = new EncoderPool({ receiverNow, databasePath: path, workerFile: WORKER_FILE });
   }
 
   /** One scrape of one series, now. */
@@ -147,7 +148,7 @@ export class BoardWithWrongClock {
 
   /** What the uploader does at start and in each interval. */
   async upload(): Promise<void> {
-    await this.skew.measure(never);
+    await this.#prober.measure(never);
     await new UntimedRows({
       clock: this.clock,
       logger: this.log,
@@ -155,11 +156,17 @@ export class BoardWithWrongClock {
       settled: this.#settled,
     }).reject(never);
     for (let pending = this.#backlog.findSendable([]); pending.length > 0; pending = this.#backlog.findSendable([])) {
-      const { chunks, refused } = await this.#encoder.encode({ ranges: pending, batchMetrics: 100, chunkMetrics: 100 });
+      const { chunks, refused } = await this.#encoder.encode({
+        ranges: pending,
+        batchMetrics: 100,
+        chunkMetrics: 100,
+        format: 'json-lines',
+      });
       this.#acknowledgements.reject(refused);
       for (const chunk of chunks) {
-        const { outcome } = await this.#remote.send(chunk, never);
-        if (outcome.kind !== 'delivered') throw new Error(JSON.stringify(outcome));
+        const result = await this.#remote.send(chunk, never);
+        if (result.outcome.kind !== 'delivered') throw new Error(JSON.stringify(result));
+        this.skew.learnFrom(result);
         const { ranges, count } = chunk;
         const accepted = { batchId: crypto.randomUUID(), chunkIndex: 0, ranges, count };
         this.#acknowledgements.recordResponse({ connection: undefined, isClosing: false, accepted });

@@ -4,7 +4,7 @@ import { ChunkSize } from '../../uploader/src/delivery/chunk-size.ts';
 import { calculateUploadDelayMs } from '../../uploader/src/delivery/upload-phase.ts';
 import { ReceiverProbe } from '../../uploader/src/delivery/receiver-probe.ts';
 import { ReceiverState } from '../../uploader/src/delivery/receiver-state.ts';
-import type { Chunk } from '../../uploader/src/encoding/encoder.ts';
+import type { Chunk } from '../../uploader/src/chunk.ts';
 import type { ReceiverCheck, SendResult, Transport } from '../../uploader/src/transport/transport.ts';
 import { RetryingTransport } from '../../uploader/src/transport/retrying-transport.ts';
 
@@ -141,6 +141,7 @@ async function runDevice({ clock, deviceId, backAtMs, untilMs, random, onRequest
     return clock.now() >= backAtMs;
   };
   const receiverTransport: Transport = {
+    format: 'json-lines',
     send: async (): Promise<SendResult> => ({
       outcome: (await request()) ? { kind: 'delivered' } : { kind: 'retry', reason: 'away' },
       endpoint: '',

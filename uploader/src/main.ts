@@ -30,7 +30,7 @@ import { REQUEUE_OPTIONS, requeueCommand } from './commands/requeue.ts';
 import { DatabaseWatch } from './queue/database-watch.ts';
 import { BatchSender } from './delivery/batch-sender.ts';
 import { EncoderPool } from './encoding/encoder-pool.ts';
-import type { HttpTransportOptions } from './transport/http-transport.ts';
+import { HttpTransport } from './transport/http-transport.ts';
 import { hasRouteTo } from './transport/network-link.ts';
 import { ConnectionLoss } from './delivery/connection-loss.ts';
 import { UntimedRows } from './queue/untimed-rows.ts';
@@ -38,9 +38,10 @@ import { OwnState } from './telemetry/own-state.ts';
 import { calculateUploadDelayMs } from './delivery/upload-phase.ts';
 import { ReceiverProbe } from './delivery/receiver-probe.ts';
 import { RateLimiter } from './delivery/rate-limiter.ts';
+import { ReceiverClockProber } from './clock/receiver-clock-prober.ts';
 import { ReceiverClockTable } from './clock/receiver-clock-table.ts';
 import { ReceiverState } from './delivery/receiver-state.ts';
-import { RemoteWrite } from './transport/remote-write.ts';
+import { RemoteWriteProtocol } from './transport/remote-write.ts';
 import { RetryingTransport } from './transport/retrying-transport.ts';
 import { openWhenReady } from './queue/open-when-ready.ts';
 import { SettledRanges } from './queue/settled-ranges.ts';
@@ -58,7 +59,7 @@ import { statusCommand } from './commands/status.ts';
 import { UploadCounters } from './telemetry/upload-counters.ts';
 import { UploadLoop } from './delivery/upload-loop.ts';
 import { ReportTable, ReportWriter } from './telemetry/report-writer.ts';
-import { VictoriaMetrics } from './transport/victoriametrics.ts';
+import { VictoriaMetricsProtocol } from './transport/victoriametrics.ts';
 
 /** How often health is judged even when nobody asks, so that each change is logged when it comes. */
 const JUDGE_INTERVAL_MS = 10_000;
@@ -95,34 +96,25 @@ function run(): Promise<never> {
     const replayed = acknowledgements.recover();
     if (replayed > 0) logger.info('requeued unconfirmed samples', { count: replayed });
 
-    // What is too far ahead is so by the receiver's clock; where that is not known, nothing is.
-    const receiverClock = { ...clock, now: () => skew.receiverNow() ?? Infinity };
+    const table = new ReceiverClockTable(database, bootId());
+    const receiverClock = new ReceiverClock({ clock, logger, table, ...config });
     const encoder = new EncoderPool({
-      clock: receiverClock,
       databasePath: config.dbPath,
       workerFile: programRoot('uploader/dist/encode-worker.js'),
-      format: () => remote.format,
+      receiverNow: () => receiverClock.receiverNow(),
     });
     releases.add('encoder', encoder, (pool) => pool.close());
     const { proxyFor, credentialsDirectory } = surroundings(process.env);
     const credentials = new Credentials({ ...config, credentialsDirectory });
-    const way: HttpTransportOptions = {
-      ...{ clock, ...config, credentials, proxyFor },
-      onConnectionClosed: (connection) => void lost.onConnectionClosed(connection),
-      onDate: (answer) => skew.learnFrom(answer),
-    };
     const isRemoteWrite = config.remoteProtocol === 'remote-write';
-    const remote = isRemoteWrite ? new RemoteWrite(way) : new VictoriaMetrics(way);
-    const skewUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;
-    const skew = new ReceiverClock({
-      clock,
-      logger,
-      table: new ReceiverClockTable(database, bootId()),
-      ...config,
-      askDate: (signal) => remote.dateOf(skewUrl, signal),
-    });
+    const protocol = isRemoteWrite ? new RemoteWriteProtocol() : new VictoriaMetricsProtocol();
+    const remote = new HttpTransport({ clock, protocol, ...config, credentials, proxyFor });
     releases.add('connections', remote, (open) => open.close());
+    const dateUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;
+    const requestDate = (signal: AbortSignal): Promise<string | undefined> => remote.requestDate(dateUrl, signal);
+    const prober = new ReceiverClockProber({ clock, logger, receiverClock, requestDate, ...config });
     const lost = new ConnectionLoss({ logger, acknowledgements, receiverCheck: remote, stop });
+    remote.onConnectionClosed((connection) => void lost.onConnectionClosed(connection));
 
     const reports = new ReportTable(database);
     const lastReport = reports.load();
@@ -130,7 +122,7 @@ function run(): Promise<never> {
     receiver.remember({ uploads: lastReport?.uploads ?? [], lastDelivery: lastReport?.lastDelivery });
     const counters = new UploadCounters();
     const own = new OwnState({
-      ...{ clock, receiver, skew, counters },
+      ...{ clock, receiver, skew: receiverClock, counters },
       rejections: new Rejections(lastReport?.rejectedAtMs),
       writes: new OwnWrites(clock),
       rejected: () => backlog.readBooks().rejected,
@@ -160,7 +152,16 @@ function run(): Promise<never> {
       onAttempt: (post, samples) => counters.posted(post, samples),
     });
     const chunkSize = new ChunkSize(config);
-    const delivery = new BatchSender({ clock, logger, acknowledgements, chunkSize, encoder, transport, receiver });
+    const delivery = new BatchSender({
+      clock,
+      logger,
+      acknowledgements,
+      chunkSize,
+      encoder,
+      transport,
+      receiver,
+      receiverClock,
+    });
     const isLinkUp = (): boolean => hasRouteTo(config.remoteUrl);
     const probe = new ReceiverProbe({
       clock,
@@ -189,6 +190,7 @@ function run(): Promise<never> {
       ...parts,
       ...config,
       firstCycleInMs,
+      transport,
       sendsOldestFirst: isRemoteWrite,
     });
 
@@ -205,7 +207,7 @@ function run(): Promise<never> {
       clock,
       databasePath: config.dbPath,
       workerFile: programRoot('uploader/dist/history-worker.js'),
-      nowMs: () => skew.now(),
+      nowMs: () => receiverClock.now(),
     });
     releases.add('history', history, (thread) => thread.close());
     const metrics = async (): Promise<Metrics> => {
@@ -218,9 +220,13 @@ function run(): Promise<never> {
     const judging = setInterval(() => manager.status(statusLine(monitor.status())), JUDGE_INTERVAL_MS);
     releases.add('health timer', judging, (timer) => clearInterval(timer));
     const untimedRows = new UntimedRows({ clock, logger, database, settled });
-    const uploading = skew.firstTry.then(() => loop.run(stop)).finally(end);
+    // No sample leaves before it is known how wrong its time may be, unless the receiver does not respond.
+    const uploading = async (): Promise<void> => {
+      const first = await prober.measureFirst(stop);
+      await Promise.all([loop.run(stop).finally(end), prober.run(first, stop)]);
+    };
     const beating = manager.progressesWhile(() => loop.isLive, stop);
-    await Promise.all([uploading, beating, skew.run(stop), untimedRows.run(stop), reporting.run(stop)]);
+    await Promise.all([uploading(), beating, untimedRows.run(stop), reporting.run(stop)]);
     if (watch.isReplaced)
       logger.warn('another database stands in the place of the one that was open', { path: config.dbPath });
   }

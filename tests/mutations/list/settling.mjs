@@ -53,16 +53,16 @@ export const settling = [
   },
   {
     why: 'follows a redirect with the samples and the token',
-    file: 'uploader/src/transport/http-transport.ts',
+    file: 'uploader/src/transport/http-client.ts',
     find: 'followRedirect: false',
     replace: 'followRedirect: true',
     tests: ['uploader/transport/victoriametrics'],
   },
   {
     why: 'reads a page to its end, whatever its length',
-    file: 'uploader/src/transport/http-transport.ts',
-    find: 'isTooMuch = transferred > MAX_ANSWER_BYTES;',
-    replace: 'isTooMuch = transferred > 1e9 * MAX_ANSWER_BYTES;',
+    file: 'uploader/src/transport/http-client.ts',
+    find: 'isTooLong = transferred > MAX_RESPONSE_BYTES;',
+    replace: 'isTooLong = transferred > 1e9 * MAX_RESPONSE_BYTES;',
     tests: ['uploader/transport/victoriametrics'],
   },
   {
@@ -187,8 +187,8 @@ export const settling = [
   {
     why: 'takes the beginning of a Date’s second for its middle',
     file: 'uploader/src/clock/receiver-clock.ts',
-    find: 'theirs + HALF_DATE_RESOLUTION_MS -',
-    replace: 'theirs -',
+    find: 'receiverMs + HALF_DATE_RESOLUTION_MS -',
+    replace: 'receiverMs -',
     tests: ['uploader/clock/receiver-clock'],
   },
   {

@@ -122,11 +122,12 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
   const stop = new AbortController();
   // What lies too far ahead is told by a clock that is right.
   const encoder = new EncoderPool({
-    clock: { now: receiverNow },
+    receiverNow,
     databasePath: dbPath,
     workerFile: built('uploader/src/encoding/encode-worker.ts'),
   });
   const transport = {
+    format: 'json-lines',
     send: async ({ body }) => ({
       endpoint: 'http://receiver/',
       bytesSent: body.length,
@@ -137,6 +138,7 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
   };
   const receiverCheck = { checkReceiver: () => ask({ ping: true }) };
   const receiver = new ReceiverState(clock, logger);
+  const receiverClock = { learnFrom: () => undefined };
   const chunkSize = new ChunkSize({
     batchMetrics,
     chunkMetrics,
@@ -144,14 +146,23 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
     chunkMaxBytes: 262_144,
     uploadIntervalMs: 30_000,
   });
-  const delivery = new BatchSender({ clock, logger, acknowledgements, chunkSize, encoder, transport, receiver });
+  const delivery = new BatchSender({
+    clock,
+    logger,
+    acknowledgements,
+    chunkSize,
+    encoder,
+    transport,
+    receiver,
+    receiverClock,
+  });
   const requeue = new Requeue(database, settled);
   const lost = new ConnectionLoss({ logger, acknowledgements, receiverCheck, stop: stop.signal });
   let top;
   return {
     /** One cycle of uploads. */
     async cycle() {
-      const upcoming = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize }, top ?? 0);
+      const upcoming = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport }, top ?? 0);
       top = backlog.readLastId();
       for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) {
         if ((await delivery.send(batch, stop.signal, stop.signal)).isOver) return;

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 
-import type { Chunk } from '../../../uploader/src/encoding/encoder.ts';
+import type { Chunk } from '../../../uploader/src/chunk.ts';
 
 /** One sample as it stands in a body. */
 export interface EncodedSample {

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { toRanges } from '@thugshells/shared/database/id-ranges.ts';
 import { jsonLine, metricObject } from '@thugshells/shared/metrics/json-lines.ts';
 
-import type { Chunk } from '../../../uploader/src/encoding/encoder.ts';
+import type { Chunk } from '../../../uploader/src/chunk.ts';
 import type { PendingRowsVersion } from '../../../uploader/src/queue/pending-rows-version.ts';
 import { START_MS } from './stored-samples.ts';
 

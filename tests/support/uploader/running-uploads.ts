@@ -15,7 +15,8 @@ import { RetryingTransport } from '../../../uploader/src/transport/retrying-tran
 import { SettledRanges } from '../../../uploader/src/queue/settled-ranges.ts';
 import type { SendResult } from '../../../uploader/src/transport/transport.ts';
 import { UploadLoop } from '../../../uploader/src/delivery/upload-loop.ts';
-import { VictoriaMetrics } from '../../../uploader/src/transport/victoriametrics.ts';
+import { HttpTransport } from '../../../uploader/src/transport/http-transport.ts';
+import { VictoriaMetricsProtocol } from '../../../uploader/src/transport/victoriametrics.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { straight } from './direct-connection.ts';
 import { until } from '../until.ts';
@@ -54,7 +55,7 @@ export class RunningUploads {
   readonly #settings: Required<Omit<UploadSettings, 'onPost'>>;
   readonly #backlog: Backlog;
   readonly #encoder: EncoderPool;
-  readonly #remote: VictoriaMetrics;
+  readonly #remote: HttpTransport;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -72,15 +73,20 @@ export class RunningUploads {
     const settled = new SettledRanges(this.stored.database);
     const acknowledgements = new Acknowledgements(this.stored.database, settled, { clock, ...this.#settings });
     this.#backlog = new Backlog(this.stored.database, settled);
-    this.#encoder = new EncoderPool({ clock, databasePath: this.stored.path, workerFile: WORKER_FILE });
-    this.#remote = new VictoriaMetrics({
+    this.#encoder = new EncoderPool({
+      receiverNow: () => clock.now(),
+      databasePath: this.stored.path,
+      workerFile: WORKER_FILE,
+    });
+    this.#remote = new HttpTransport({
+      protocol: new VictoriaMetricsProtocol(),
       clock,
       remoteUrl: `${receiver.url}/api/v1/import`,
       ...straight,
       ...this.#settings,
-      onConnectionClosed: (connection) => void lost.onConnectionClosed(connection),
     });
     const lost = new ConnectionLoss({ logger, acknowledgements, receiverCheck: this.#remote, stop: this.#stop.signal });
+    this.#remote.onConnectionClosed((connection) => void lost.onConnectionClosed(connection));
     const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0 };
     const { attempts } = this.#settings;
     const transport = new RetryingTransport(this.#remote, {
@@ -102,7 +108,14 @@ export class RunningUploads {
       chunkSize,
     };
     const watch = new DatabaseWatch(this.stored.database, { path: this.stored.path, clock, logger });
-    const delivery = new BatchSender({ clock, logger, receiver: this.state, transport, ...rooms });
+    const delivery = new BatchSender({
+      clock,
+      logger,
+      receiver: this.state,
+      receiverClock: { learnFrom: () => undefined },
+      transport,
+      ...rooms,
+    });
     const probe = new ReceiverProbe({
       clock,
       receiver: this.state,
@@ -117,6 +130,7 @@ export class RunningUploads {
       logger,
       watch,
       delivery,
+      transport,
       probe,
       rateLimit,
       firstCycleInMs: 0,

@@ -139,7 +139,7 @@ describe('the linter refuses', () => {
 
 test('the linter lets each library in its own adapter', () => {
   const complaints = complaintsAbout([
-    { file: 'uploader/src/transport/http-transport.ts', text: `import 'got';\n` },
+    { file: 'uploader/src/transport/http-client.ts', text: `import 'got';\n` },
     { file: 'collector/src/inputs/scrape-client.ts', text: `import 'node:http';\n` },
     { file: 'uploader/src/encoding/encoder-pool.ts', text: `import 'piscina';\n` },
     { file: 'shared/src/database/open.ts', text: `import 'better-sqlite3';\n` },

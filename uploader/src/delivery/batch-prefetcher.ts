@@ -5,12 +5,14 @@ import type { Backlog } from '../queue/backlog.ts';
 import type { ChunkSize } from './chunk-size.ts';
 import type { EncodedBatch } from '../encoding/encoder.ts';
 import type { EncoderPool } from '../encoding/encoder-pool.ts';
+import type { Transport } from '../transport/transport.ts';
 
 export interface BatchPrefetcherOptions {
   readonly backlog: Backlog;
   readonly acknowledgements: Acknowledgements;
   readonly encoder: EncoderPool;
   readonly chunkSize: ChunkSize;
+  readonly transport: Pick<Transport, 'format'>;
 }
 
 /** A batch that is ready to be sent. */
@@ -65,10 +67,14 @@ export class BatchPrefetcher {
 
   /** The first rows above an id, as many as a batch takes now; undefined where there are none. */
   async #encode(above: number): Promise<EncodedBatch | undefined> {
-    const { backlog, acknowledgements, encoder, chunkSize } = this.#options;
+    const { backlog, acknowledgements, encoder, chunkSize, transport } = this.#options;
     const ranges = backlog.findSendable(merge([...acknowledgements.listUncommitted(), ...this.#tried]), above);
     if (ranges.length === 0) return undefined;
-    const batch = await encoder.encode({ ranges, ...chunkSize.next(backlog.readBooks().pending) });
+    const batch = await encoder.encode({
+      ranges,
+      format: transport.format,
+      ...chunkSize.next(backlog.readBooks().pending),
+    });
     this.#tried = merge([...this.#tried, ...batch.ranges]);
     return batch.ranges.length === 0 ? undefined : batch;
   }

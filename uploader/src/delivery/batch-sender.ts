@@ -5,8 +5,10 @@ import { toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts
 import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import type { Acknowledgements } from '../queue/acknowledgements.ts';
+import type { ReceiverClock } from '../clock/receiver-clock.ts';
 import type { ChunkSize } from './chunk-size.ts';
-import type { Chunk, EncodedBatch } from '../encoding/encoder.ts';
+import type { EncodedBatch } from '../encoding/encoder.ts';
+import type { Chunk } from '../chunk.ts';
 import type { EncoderPool } from '../encoding/encoder-pool.ts';
 import { bisect } from './bisect.ts';
 import type { ReceiverState } from './receiver-state.ts';
@@ -21,6 +23,7 @@ export interface BatchSenderOptions {
   readonly encoder: EncoderPool;
   readonly transport: Transport;
   readonly receiver: ReceiverState;
+  readonly receiverClock: Pick<ReceiverClock, 'learnFrom'>;
 }
 
 /** What the sending of one batch came to. */
@@ -132,13 +135,15 @@ export class BatchSender {
   }
 
   async #post(chunk: Chunk, pass: BatchProgress): Promise<SendResult> {
-    const { transport, acknowledgements, clock, receiver } = this.#options;
+    const { transport, acknowledgements, clock, receiver, receiverClock } = this.#options;
     const post = await transport.send(chunk, pass.abandon);
     pass.bytesSent += post.bytesSent;
     this.#learn(chunk, post);
     const taken = takenBy(chunk, post.outcome);
     if (taken === undefined) return post;
     receiver.answered();
+    // Only of a receiver that accepted samples: otherwise a portal or a proxy may have written the Date.
+    receiverClock.learnFrom(post);
     const { connection, isClosing } = post;
     const chunkIndex = pass.chunkIndex++;
     const { ranges, count } = taken;
@@ -176,10 +181,14 @@ export class BatchSender {
 
   /** Quarantines the samples for which a chunk was refused; false where nothing more is to be sent. */
   async #blame(refused: RejectedChunk, pass: BatchProgress): Promise<boolean> {
-    const { encoder } = this.#options;
+    const { encoder, transport } = this.#options;
     const result = await bisect(refused.chunk, refused.post, {
-      encode: async (ids) =>
-        (await encoder.encode({ ranges: toRanges(ids), batchMetrics: ids.length, chunkMetrics: ids.length })).chunks[0],
+      encode: async (ids) => {
+        const { format } = transport;
+        const all = { batchMetrics: ids.length, chunkMetrics: ids.length };
+        const { chunks } = await encoder.encode({ ranges: toRanges(ids), format, ...all });
+        return chunks[0];
+      },
       send: (part) => this.#post(part, pass),
       receiverAcceptsSamples: refused.receiverTakesSamples,
     });

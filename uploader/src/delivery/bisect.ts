@@ -1,4 +1,4 @@
-import type { Chunk } from '../encoding/encoder.ts';
+import type { Chunk } from '../chunk.ts';
 import type { Rejection } from '../queue/settled-ranges.ts';
 import type { SendResult } from '../transport/transport.ts';
 

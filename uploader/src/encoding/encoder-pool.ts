@@ -1,19 +1,16 @@
 import { Piscina } from 'piscina';
 
-import type { Clock } from '@thugshells/shared/clock.ts';
 import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
 
-import type { BodyFormatName } from './formats/registry.ts';
-import type { EncodedBatch, EncodeRequest } from './encoder.ts';
+import type { EncodedBatch } from './encoder.ts';
 import type { EncodeTask } from './encode-worker.ts';
 
 export interface EncoderPoolOptions {
-  readonly clock: Clock;
   readonly databasePath: string;
   /** The entry of the threads. */
   readonly workerFile: string;
-  /** What the way out takes now; JSON lines by default. */
-  readonly format?: () => BodyFormatName;
+  /** The receiver's time, Unix milliseconds: what is too far ahead of it is rejected. Undefined while it is not known. */
+  readonly receiverNow: () => number | undefined;
 }
 
 /** A thread takes about 11 MB; it goes away when there has been nothing to encode for this long. */
@@ -51,13 +48,13 @@ export class EncoderPool {
    *
    * @throws AgentError ENCODER_UNAVAILABLE when the thread cannot start
    */
-  async encode(rows: Omit<EncodeRequest, 'nowMs'>): Promise<EncodedBatch> {
-    const { databasePath, clock, format = () => 'json-lines' } = this.#options;
+  async encode(rows: Omit<EncodeTask, 'databasePath' | 'nowMs'>): Promise<EncodedBatch> {
+    const { databasePath, receiverNow } = this.#options;
     const batch = new AbortController();
     this.#pending.add(batch);
     try {
       return await this.#pool.run(
-        { databasePath, format: format(), ...rows, nowMs: clock.now() },
+        { databasePath, ...rows, nowMs: receiverNow() ?? Infinity },
         { signal: batch.signal },
       );
     } catch (error) {

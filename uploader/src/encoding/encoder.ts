@@ -7,22 +7,8 @@ import { BatchColumns, type RefusedRow } from './rows/batch-columns.ts';
 import { SeriesGroups, type GroupedSeries } from './series-groups.ts';
 import type { BodyFormat } from './formats/body-format.ts';
 import { createBodyFormat, type BodyFormatName } from './formats/registry.ts';
-import type { PendingRowsVersion } from '../queue/pending-rows-version.ts';
+import type { Chunk } from '../chunk.ts';
 import type { RowReader, SeriesRow } from './rows/row-reader.ts';
-
-/** One compressed body: what is posted and acknowledged as a whole. */
-export interface Chunk {
-  readonly body: Uint8Array;
-  readonly format: BodyFormatName;
-  /** How many samples it holds. */
-  readonly count: number;
-  /** Ids of its samples in body order, the order in which a receiver counts them. */
-  readonly ids: Float64Array;
-  /** The same ids as ranges; they may also hold ids of rows that do not exist. */
-  readonly ranges: readonly IdRange[];
-  /** The version at which its rows were read. */
-  readonly pendingRowsVersion: PendingRowsVersion;
-}
 
 type EncodedChunk = Pick<Chunk, 'body' | 'format' | 'count' | 'ids'>;
 

@@ -4,55 +4,64 @@ import type { LookupFunction, Socket } from 'node:net';
 
 import { HttpsProxyAgent } from 'https-proxy-agent';
 
-/** One agent for each protocol, as got asks for them. */
+/** One agent for each scheme, as got expects them. */
 export interface Agents {
   readonly http: HttpAgent;
   readonly https: HttpsAgent;
 }
 
 export interface ConnectionPoolOptions {
-  /** The proxy on the way to an address; empty for none. */
+  /** Returns the URL of the proxy for a URL; empty for none. */
   readonly proxyFor: (url: string) => string;
-  /** Told of each connection that ends, by either side. */
-  readonly onClosed: (connection: number) => void;
-  /** How a host's address is found, for each connection anew. The system's way by default. */
+  /** Resolves a host for each new connection; the system's resolver by default. */
   readonly lookup?: LookupFunction | undefined;
 }
 
-/** Two, so that a ping need not wait for a post that takes its time. */
+/** Two connections, so that a health request need not wait for an upload in flight. */
 const KEPT_ALIVE: AgentOptions = { keepAlive: true, maxSockets: 2 };
 
-/** The connections to the receiver: kept alive, numbered, and through a proxy where there is one. */
+/** The connections to the receiver: kept alive, numbered, and through a proxy if there is one. */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions;
   readonly #numbers = new WeakMap<Socket, number>();
   readonly #kept = new Map<string, Agents>();
+  readonly #listeners: ((connection: number) => void)[] = [];
   #last = 0;
 
   constructor(options: ConnectionPoolOptions) {
     this.#options = options;
   }
 
-  /** Agents whose connections are kept for the next request. */
-  kept(url: string): Agents {
+  /** Returns agents whose connections are kept for the next request. */
+  keptAgents(url: string): Agents {
     const proxy = this.#options.proxyFor(url);
-    const agents = this.#kept.get(proxy) ?? this.#agents(proxy, KEPT_ALIVE);
+    const agents = this.#kept.get(proxy) ?? this.#createAgents(proxy, KEPT_ALIVE);
     this.#kept.set(proxy, agents);
     return agents;
   }
 
-  /** Agents for one request over a connection of its own. */
-  single(url: string): Agents {
-    return this.#agents(this.#options.proxyFor(url), { keepAlive: false });
+  /** Creates agents for one request over a connection of its own. */
+  createAgents(url: string): Agents {
+    return this.#createAgents(this.#options.proxyFor(url), { keepAlive: false });
   }
 
-  /** Gives a connection its number and tells when it ends. */
+  /** Calls `listener` with the number of each watched connection that ends, closed by either side. */
+  onClosed(listener: (connection: number) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Reports a connection as ended to all listeners. */
+  reportClosed(connection: number): void {
+    for (const listener of this.#listeners) listener(connection);
+  }
+
+  /** Returns a connection's number, which a new one gets, and reports when the connection ends. */
   watch(socket: Socket): number {
     const known = this.#numbers.get(socket);
     if (known !== undefined) return known;
     const connection = (this.#last += 1);
     this.#numbers.set(socket, connection);
-    socket.once('close', () => this.#options.onClosed(connection));
+    socket.once('close', () => this.reportClosed(connection));
     return connection;
   }
 
@@ -64,7 +73,7 @@ export class ConnectionPool {
     }
   }
 
-  #agents(proxy: string, options: AgentOptions): Agents {
+  #createAgents(proxy: string, options: AgentOptions): Agents {
     const { lookup } = this.#options;
     const all = lookup === undefined ? options : { ...options, lookup };
     if (proxy === '') return { http: new HttpAgent(all), https: new HttpsAgent(all) };
@@ -72,14 +81,14 @@ export class ConnectionPool {
   }
 }
 
-/** What Node calls for each request before its head is written; not in the types, and unchanged since Node 0.12. */
+/** Node calls it for each request before the head is written; absent from the types, and unchanged since Node 0.12. */
 declare module 'node:http' {
   interface Agent {
     addRequest(request: ClientRequest, options: Readonly<Record<string, unknown>>): void;
   }
 }
 
-/** Asks a proxy for plain addresses, which is told the whole address (RFC 9112, section 3.2.2). */
+/** Sends plain HTTP requests to a proxy, with the absolute URL as the target (RFC 9112, section 3.2.2). */
 class ForwardProxyAgent extends HttpAgent {
   readonly #proxy: URL;
 
@@ -92,8 +101,10 @@ class ForwardProxyAgent extends HttpAgent {
     const { hostname, port, username, password } = this.#proxy;
     request.path = `http://${String(request.getHeader('host'))}${request.path}`;
     if (username !== '' || password !== '') {
-      const proof = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
-      request.setHeader('proxy-authorization', `Basic ${proof}`);
+      const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString(
+        'base64',
+      );
+      request.setHeader('proxy-authorization', `Basic ${credentials}`);
     }
     super.addRequest(request, { ...options, host: hostname, hostname, port: port || 80 });
   }

@@ -1,18 +1,19 @@
 import { version } from '@thugshells/shared/process/version.ts';
 
-import { toOutcome, type ReceiverResponse } from './response-outcome.ts';
-import type { BodyFormatName } from '../encoding/formats/registry.ts';
-import type { Chunk } from '../encoding/encoder.ts';
-import { HttpTransport, type Envelope } from './http-transport.ts';
-import type { SendOutcome, SendResult } from './transport.ts';
+import type { Chunk } from '../chunk.ts';
 import { RemoteWriteV2Format } from '../encoding/formats/remote-write-v2.ts';
+import type { Protocol, ProtocolRequest } from './protocol.ts';
+import { toOutcome, type ReceiverResponse } from './response-outcome.ts';
+import type { SendOutcome } from './transport.ts';
+
+type RemoteWriteFormat = 'remote-write-1' | 'remote-write-2';
 
 const UNSUPPORTED_MEDIA_TYPE = 415;
 /** Both specifications require it of a sender. */
 const USER_AGENT = `thugshells/${version()}`;
 
-/** What names the message in a body. */
-const headersOf: Readonly<Record<'remote-write-1' | 'remote-write-2', Readonly<Record<string, string>>>> = {
+/** The headers that name the message in a body. */
+const versionHeaders: Readonly<Record<RemoteWriteFormat, Readonly<Record<string, string>>>> = {
   'remote-write-1': { 'content-type': 'application/x-protobuf', 'x-prometheus-remote-write-version': '0.1.0' },
   'remote-write-2': {
     'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request',
@@ -21,63 +22,55 @@ const headersOf: Readonly<Record<'remote-write-1' | 'remote-write-2', Readonly<R
 };
 
 /**
- * Posts chunks as Prometheus remote write, to whatever receives it.
+ * Prometheus remote write.
  *
- * It begins with 1.0, which every receiver knows. A receiver of 1.0 may read a message of 2.0 as one that is empty, and
- * answer that all is well. So 2.0 is used only after a request of 2.0 without samples was answered with the header that
- * a receiver of 2.0 has to send, and given up where that is missing from an answer.
+ * It begins with 1.0, which every receiver supports. A receiver of 1.0 may read a 2.0 message as an empty one and respond
+ * with success. Therefore 2.0 is used only after a 2.0 request without samples got the header that a receiver of 2.0 has
+ * to send, and 1.0 is used again as soon as a response lacks it.
  */
-export class RemoteWrite extends HttpTransport {
-  #format: 'remote-write-1' | 'remote-write-2' = 'remote-write-1';
-  /** Whether the receiver has said which versions it takes. */
-  #isKnown = false;
+export class RemoteWriteProtocol implements Protocol {
+  #format: RemoteWriteFormat = 'remote-write-1';
+  #isVersionKnown = false;
 
-  override get format(): BodyFormatName {
+  get format(): RemoteWriteFormat {
     return this.#format;
   }
 
-  override async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
-    const post = await super.send(chunk, signal);
-    if (post.outcome.kind === 'delivered' && !this.#isKnown) await this.#askForVersion2(signal);
-    return post;
+  toRequest({ body, format }: Chunk): ProtocolRequest {
+    return createRequest(body, format === 'remote-write-2' ? format : 'remote-write-1');
   }
 
-  protected override envelopeOf({ body, format }: Chunk): Envelope {
-    return envelope(body, format === 'remote-write-2' ? format : 'remote-write-1');
+  judge(response: ReceiverResponse, { count, format }: Chunk): SendOutcome {
+    return format === 'remote-write-2' ? this.#judgeVersion2(response, count) : toOutcome(response, count);
   }
 
-  protected override outcomeOf(answer: ReceiverResponse, { count, format }: Chunk): SendOutcome {
-    return format === 'remote-write-2' ? this.#outcomeOfVersion2(answer, count) : toOutcome(answer, count);
+  negotiation(): ProtocolRequest | undefined {
+    return this.#isVersionKnown ? undefined : createRequest(new RemoteWriteV2Format().finish(), 'remote-write-2');
   }
 
-  async #askForVersion2(signal: AbortSignal): Promise<void> {
-    try {
-      const answer = await this.ask(envelope(new RemoteWriteV2Format().finish(), 'remote-write-2'), signal);
-      this.#isKnown = true;
-      if (isSuccess(answer) && answer.samplesWritten !== undefined) this.#format = 'remote-write-2';
-    } catch {
-      // No answer says nothing of versions; after the next chunk it is asked again.
-    }
+  negotiated(response: ReceiverResponse): void {
+    this.#isVersionKnown = true;
+    if (isSuccess(response) && response.samplesWritten !== undefined) this.#format = 'remote-write-2';
   }
 
-  #outcomeOfVersion2(answer: ReceiverResponse, sent: number): SendOutcome {
-    const { status, samplesWritten } = answer;
-    if (status === UNSUPPORTED_MEDIA_TYPE || (isSuccess(answer) && samplesWritten === undefined)) {
+  #judgeVersion2(response: ReceiverResponse, sent: number): SendOutcome {
+    const { status, samplesWritten } = response;
+    if (status === UNSUPPORTED_MEDIA_TYPE || (isSuccess(response) && samplesWritten === undefined)) {
       this.#format = 'remote-write-1';
       return {
         kind: 'hold',
-        reason: `HTTP ${status} from a receiver that no longer takes remote write 2.0; 1.0 comes next`,
+        reason: `HTTP ${status} from a receiver that no longer supports remote write 2.0; 1.0 is used next`,
       };
     }
-    if (!isSuccess(answer)) return toOutcome(answer, sent);
-    // Its body is reserved, and the header says what a portal's page cannot.
+    if (!isSuccess(response)) return toOutcome(response, sent);
+    // The body is reserved by the specification. The header proves what the success page of a portal cannot.
     if (Number(samplesWritten) === sent) return { kind: 'delivered' };
     return { kind: 'rejected', reason: `HTTP ${status}, but ${samplesWritten} of ${sent} samples written` };
   }
 }
 
-function envelope(body: Uint8Array, format: 'remote-write-1' | 'remote-write-2'): Envelope {
-  return { body, headers: { ...headersOf[format], 'content-encoding': 'snappy', 'user-agent': USER_AGENT } };
+function createRequest(body: Uint8Array, format: RemoteWriteFormat): ProtocolRequest {
+  return { body, headers: { ...versionHeaders[format], 'content-encoding': 'snappy', 'user-agent': USER_AGENT } };
 }
 
 function isSuccess({ status }: ReceiverResponse): boolean {

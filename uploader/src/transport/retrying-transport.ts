@@ -2,7 +2,8 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { calculateBackoff, type BackoffPolicy } from './backoff.ts';
-import type { Chunk } from '../encoding/encoder.ts';
+import type { Chunk } from '../chunk.ts';
+import type { BodyFormatName } from '../encoding/formats/registry.ts';
 import type { SendResult, Transport } from './transport.ts';
 
 export interface RetryingTransportOptions {
@@ -29,6 +30,10 @@ export class RetryingTransport implements Transport {
   constructor(transport: Transport, options: RetryingTransportOptions) {
     this.#transport = transport;
     this.#options = options;
+  }
+
+  get format(): BodyFormatName {
+    return this.#transport.format;
   }
 
   /** The first outcome that is not `retry`, or the last one. */

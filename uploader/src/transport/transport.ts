@@ -1,48 +1,56 @@
-import type { Chunk } from '../encoding/encoder.ts';
+import type { Chunk } from '../chunk.ts';
+import type { BodyFormatName } from '../encoding/formats/registry.ts';
 
-/** What a post came to. Expected results are values; only what nobody foresaw is thrown. */
+/** What sending a chunk came to. Expected outcomes are values; only the unexpected is thrown. */
 export type SendOutcome =
-  /** Every sample of the chunk was taken. */
+  /** Every sample of the chunk was accepted. */
   | { readonly kind: 'delivered' }
-  /** The first `accepted` in body order were taken, or all but the `rejected`. */
+  /** The first `accepted` in body order were accepted, or all but the `rejected`. */
   | { readonly kind: 'partial'; readonly accepted: number; readonly rejected: readonly RejectedIndex[] }
-  /** The receiver will never take this body: it holds at least one sample that is not sound. */
+  /** The receiver will never accept this body: it holds at least one invalid sample. */
   | { readonly kind: 'rejected'; readonly reason: string }
-  /** Nothing was taken; the same body may be taken later. */
+  /** Nothing was accepted; the same body may be accepted later. */
   | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs?: number }
-  /** Nothing will be taken until somebody changes something. */
+  /** Nothing will be accepted until somebody changes the configuration or the receiver. */
   | { readonly kind: 'hold'; readonly reason: string };
 
-/** A sample that the receiver named, by its place in the body. */
+/** A sample that the receiver rejected by its index in the body. */
 export interface RejectedIndex {
   readonly index: number;
   readonly reason: string;
 }
 
-/** A post's outcome with what was seen on the way. */
+/** The outcome of sending a chunk, with what was measured. */
 export interface SendResult {
   readonly outcome: SendOutcome;
   readonly endpoint: string;
-  /** Undefined where no answer came. */
+  /** Undefined when no response came. */
   readonly status?: number | undefined;
   readonly errorCode?: string | undefined;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   readonly durationMs: number;
-  /** Names the connection that carried it; undefined where there was none. */
+  /** Number of the connection that carried it; undefined if there was none. */
   readonly connection?: number | undefined;
   /** The receiver announced that it will close the connection. */
   readonly isClosing: boolean;
+  /** The response's Date header. */
+  readonly date?: string | undefined;
+  /** Milliseconds since boot before the request and after the response; undefined when no response came. */
+  readonly sentAtMs?: number;
+  readonly receivedAtMs?: number;
 }
 
-/** A way out. */
+/** Sends chunks to the receiver. */
 export interface Transport {
-  /** Posts one chunk; rejects only when `signal` is aborted. */
+  /** The format in which the next bodies are to be encoded; it may change with a response. */
+  readonly format: BodyFormatName;
+  /** Sends one chunk; rejects only when `signal` is aborted. */
   send(chunk: Chunk, signal: AbortSignal): Promise<SendResult>;
 }
 
-/** A way to ask whether the receiver still is who it was. */
+/** Checks whether the receiver is still the process that it was. */
 export interface ReceiverCheck {
-  /** Asks for nothing, over the connection of the posts; the connection's number if the answer was good. */
+  /** Sends a request without samples over the uploads' connection; returns its number if the response was good. */
   checkReceiver(signal: AbortSignal): Promise<number | undefined>;
 }

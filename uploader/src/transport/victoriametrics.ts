@@ -1,21 +1,27 @@
+import type { Chunk } from '../chunk.ts';
+import type { Protocol, ProtocolRequest } from './protocol.ts';
 import { toOutcome, type ReceiverResponse } from './response-outcome.ts';
-import type { Chunk } from '../encoding/encoder.ts';
-import { HttpTransport, type Envelope, type HttpTransportOptions } from './http-transport.ts';
 import type { SendOutcome } from './transport.ts';
 
-export type VictoriaMetricsOptions = HttpTransportOptions;
+const HEADERS = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
 
-/** Posts chunks of JSON lines to VictoriaMetrics' /api/v1/import. */
-export class VictoriaMetrics extends HttpTransport {
-  override get format() {
-    return 'json-lines' as const;
+/** VictoriaMetrics' /api/v1/import, which reads gzipped JSON lines. */
+export class VictoriaMetricsProtocol implements Protocol {
+  readonly format = 'json-lines';
+
+  toRequest({ body }: Chunk): ProtocolRequest {
+    return { body, headers: HEADERS };
   }
 
-  protected override envelopeOf({ body }: Chunk): Envelope {
-    return { body, headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' } };
+  judge(response: ReceiverResponse, { count }: Chunk): SendOutcome {
+    return toOutcome(response, count);
   }
 
-  protected override outcomeOf(answer: ReceiverResponse, { count }: Chunk): SendOutcome {
-    return toOutcome(answer, count);
+  negotiation(): undefined {
+    return undefined;
+  }
+
+  negotiated(): void {
+    // There is one version.
   }
 }

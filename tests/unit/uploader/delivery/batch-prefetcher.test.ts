@@ -9,7 +9,7 @@ import { BatchPrefetcher } from '../../../../uploader/src/delivery/batch-prefetc
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { until } from '../../../support/until.ts';
 import { WORKER_FILE } from '../../../support/uploader/running-uploads.ts';
-import { StoredSamples } from '../../../support/uploader/stored-samples.ts';
+import { START_MS, StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
 const ROWS = 2_000;
 const BATCH = 100;
@@ -29,7 +29,7 @@ let encoder: CountingPool;
 beforeEach(() => {
   stored = new StoredSamples();
   stored.rows(ROWS);
-  encoder = new CountingPool({ clock: new FakeClock(), databasePath: stored.path, workerFile: WORKER_FILE });
+  encoder = new CountingPool({ receiverNow: () => START_MS, databasePath: stored.path, workerFile: WORKER_FILE });
 });
 afterEach(async () => {
   await encoder.close();
@@ -52,7 +52,7 @@ function upcoming(ahead: number): BatchPrefetcher {
     uploadIntervalMs: 30_000,
   });
   chunkSize.batchesAhead = () => ahead;
-  return new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize }, 0);
+  return new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport: { format: 'json-lines' } }, 0);
 }
 
 test.each([1, 4])('while one batch is sent %d are made ready, and not more', async (ahead) => {
@@ -61,7 +61,9 @@ test.each([1, 4])('while one batch is sent %d are made ready, and not more', asy
   await until('they are asked for', () => encoder.asked === 1 + ahead);
   await batches.next();
   await until('one more takes the place of the one that was handed out', () => encoder.asked === 2 + ahead);
-  expect((await encoder.encode({ ranges: [[1, 1]], batchMetrics: 1, chunkMetrics: 1 })).chunks).toHaveLength(1);
+  expect(
+    (await encoder.encode({ ranges: [[1, 1]], batchMetrics: 1, chunkMetrics: 1, format: 'json-lines' })).chunks,
+  ).toHaveLength(1);
   // That one came after all that were asked for before it.
   expect(encoder.asked).toBe(3 + ahead);
 });

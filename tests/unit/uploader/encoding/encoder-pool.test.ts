@@ -6,17 +6,17 @@ import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
 import type { EncodedBatch } from '../../../../uploader/src/encoding/encoder.ts';
 import { EncoderPool } from '../../../../uploader/src/encoding/encoder-pool.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { samplesOf } from '../../../support/uploader/encoded-lines.ts';
 import { WORKER_FILE } from '../../../support/uploader/running-uploads.ts';
 import { START_MS, StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
+const receiverNow = (): number => START_MS;
 let stored: StoredSamples;
 let pool: EncoderPool;
 beforeEach(() => {
   stored = new StoredSamples();
-  pool = new EncoderPool({ clock: new FakeClock(), databasePath: stored.path, workerFile: WORKER_FILE });
+  pool = new EncoderPool({ receiverNow, databasePath: stored.path, workerFile: WORKER_FILE });
 });
 afterEach(async () => {
   await pool.close();
@@ -25,7 +25,7 @@ afterEach(async () => {
 
 /** Encodes the rows of some ranges in chunks of 50. */
 function encode(ranges: readonly IdRange[], batchMetrics = 2_500): Promise<EncodedBatch> {
-  return pool.encode({ ranges, batchMetrics, chunkMetrics: 50 });
+  return pool.encode({ ranges, batchMetrics, chunkMetrics: 50, format: 'json-lines' });
 }
 
 describe('the encoder’s thread', () => {
@@ -126,8 +126,9 @@ describe('encoder pool: a thread that cannot start', () => {
     stored.rows(2);
     const workerFile = folder.path('broken-worker.mjs');
     writeFileSync(workerFile, text);
-    const broken = folder.keep(new EncoderPool({ clock: new FakeClock(), databasePath: stored.path, workerFile }));
-    const batch = (): Promise<unknown> => broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2 });
+    const broken = folder.keep(new EncoderPool({ receiverNow, databasePath: stored.path, workerFile }));
+    const batch = (): Promise<unknown> =>
+      broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2, format: 'json-lines' });
     const both = await Promise.allSettled([batch(), batch()]);
     for (const each of [...both, ...(await Promise.allSettled([batch()]))]) {
       expect(each).toMatchObject({
@@ -140,9 +141,11 @@ describe('encoder pool: a thread that cannot start', () => {
   test('a file of the thread that is missing is named', async () => {
     stored.rows(2);
     const broken = folder.keep(
-      new EncoderPool({ clock: new FakeClock(), databasePath: stored.path, workerFile: folder.path('missing.js') }),
+      new EncoderPool({ receiverNow, databasePath: stored.path, workerFile: folder.path('missing.js') }),
     );
-    await expect(broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2 })).rejects.toMatchObject({
+    await expect(
+      broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2, format: 'json-lines' }),
+    ).rejects.toMatchObject({
       code: 'ENCODER_UNAVAILABLE',
       message: expect.stringContaining('missing.js'),
     });

@@ -7,7 +7,8 @@ import fc from 'fast-check';
 
 import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { VictoriaMetrics } from '../../../../uploader/src/transport/victoriametrics.ts';
+import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
+import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 import { straight } from '../../../support/uploader/direct-connection.ts';
 
@@ -18,19 +19,19 @@ const never = new AbortController().signal;
 /** What the receiver answers to the next request, byte by byte, before it closes the connection. */
 let answer: Buffer;
 let server: Server;
-let remote: VictoriaMetrics;
+let remote: HttpTransport;
 const sockets = new Set<Socket>();
 
 beforeEach(async () => {
   server = createServer(answerOnce);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const remoteUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/import`;
-  remote = new VictoriaMetrics({
+  remote = new HttpTransport({
+    protocol: new VictoriaMetricsProtocol(),
     clock: systemClock,
     remoteUrl,
     remoteTimeoutMs: 5_000,
     ...straight,
-    onConnectionClosed: () => undefined,
   });
 });
 afterEach(async () => {

@@ -8,7 +8,8 @@ import { systemClock } from '@thugshells/shared/clock.ts';
 
 import { startReceiver, type Receiver } from '../../../receiver/src/server.ts';
 import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
-import { VictoriaMetrics } from '../../../../uploader/src/transport/victoriametrics.ts';
+import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
+import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 import { credentialsOf } from '../../../support/uploader/direct-connection.ts';
 
@@ -124,15 +125,16 @@ test('problems are one sentence for each file that cannot be used', () => {
 
 describe('a request', () => {
   let receiver: Receiver;
-  let remote: VictoriaMetrics;
+  let remote: HttpTransport;
   const never = new AbortController().signal;
 
   beforeEach(async () => {
     receiver = await startReceiver();
     const credentials = credentialsOf({ remoteTokenFile: token });
-    remote = new VictoriaMetrics({
+    remote = new HttpTransport({
+      protocol: new VictoriaMetricsProtocol(),
       ...{ clock: systemClock, remoteUrl: `${receiver.url}/api/v1/import`, remoteTimeoutMs: 20_000, credentials },
-      ...{ proxyFor: () => '', onConnectionClosed: () => undefined },
+      ...{ proxyFor: () => '' },
     });
   });
   afterEach(async () => {
@@ -175,8 +177,8 @@ describe('a request', () => {
   test('to another address, whose clock is asked, bears none', async () => {
     write(token, 'token');
     const other = await startReceiver();
-    await remote.dateOf(`${other.url}/health`, never);
-    await remote.dateOf(`${receiver.url}/health`, never);
+    await remote.requestDate(`${other.url}/health`, never);
+    await remote.requestDate(`${receiver.url}/health`, never);
     expect(other.requests[0]!.headers['authorization']).toBeUndefined();
     expect(receiver.requests[0]!.headers['authorization']).toBe('Bearer token');
     await other.stop();

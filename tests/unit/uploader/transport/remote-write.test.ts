@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '@thugshells/shared/clock.ts';
 
 import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
-import { RemoteWrite } from '../../../../uploader/src/transport/remote-write.ts';
+import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
+import { RemoteWriteProtocol } from '../../../../uploader/src/transport/remote-write.ts';
 import type { SendOutcome } from '../../../../uploader/src/transport/transport.ts';
 import { straight } from '../../../support/uploader/direct-connection.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
@@ -18,7 +19,7 @@ const never = new AbortController().signal;
 const delivered: SendOutcome = { kind: 'delivered' };
 
 let server: Server;
-let remote: RemoteWrite;
+let remote: HttpTransport;
 let requests: IncomingHttpHeaders[];
 /** Status, headers and body for a request, by what it says of itself. */
 let answer: (version: 1 | 2) => [status: number, headers?: Record<string, string>, body?: string];
@@ -33,12 +34,12 @@ beforeEach(async () => {
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const remoteUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/write`;
-  remote = new RemoteWrite({
+  remote = new HttpTransport({
+    protocol: new RemoteWriteProtocol(),
     clock: systemClock,
     remoteUrl,
     remoteTimeoutMs: 20_000,
     ...straight,
-    onConnectionClosed: () => undefined,
   });
 });
 afterEach(async () => {
@@ -143,7 +144,7 @@ describe('a receiver of 2.0', () => {
     written = undefined;
     expect(await post()).toMatchObject({
       kind: 'hold',
-      reason: expect.stringMatching(/no longer takes remote write 2.0/),
+      reason: expect.stringMatching(/no longer supports remote write 2.0/),
     });
     expect([remote.format, await post()]).toEqual(['remote-write-1', delivered]);
   });

@@ -28,6 +28,7 @@ function post(
 ): Promise<SendResult> {
   const { attempts = 3, random = () => 0.5, isLongAway = false } = settings;
   const transport = {
+    format: 'json-lines' as const,
     async send(): Promise<SendResult> {
       const outcome = outcomes[Math.min(seen.length, outcomes.length - 1)]!;
       return {

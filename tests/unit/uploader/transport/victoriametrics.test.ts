@@ -4,13 +4,14 @@ import { systemClock } from '@thugshells/shared/clock.ts';
 
 import { startReceiver, type Receiver } from '../../../receiver/src/server.ts';
 import type { SendResult } from '../../../../uploader/src/transport/transport.ts';
-import { VictoriaMetrics, type VictoriaMetricsOptions } from '../../../../uploader/src/transport/victoriametrics.ts';
+import { HttpTransport, type HttpTransportOptions } from '../../../../uploader/src/transport/http-transport.ts';
+import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { straight } from '../../../support/uploader/direct-connection.ts';
 import { until } from '../../../support/until.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 
 let receiver: Receiver;
-let remote: VictoriaMetrics;
+let remote: HttpTransport;
 let closed: number[];
 const chunk = madeChunk(50);
 const never = new AbortController().signal;
@@ -25,17 +26,18 @@ afterEach(async () => {
 });
 
 /** A client of its own settings in place of the last one. */
-function connect(options: Partial<VictoriaMetricsOptions> = {}): void {
+function connect(options: Partial<HttpTransportOptions> = {}): void {
   // Its own list: the end of an earlier client's connections may be told of later.
   const ends: number[] = (closed = []);
-  remote = new VictoriaMetrics({
+  remote = new HttpTransport({
+    protocol: new VictoriaMetricsProtocol(),
     clock: systemClock,
     remoteUrl: `${receiver.url}/api/v1/import`,
     remoteTimeoutMs: 20_000,
     ...straight,
-    onConnectionClosed: (connection) => ends.push(connection),
     ...options,
   });
+  remote.onConnectionClosed((connection) => ends.push(connection));
 }
 
 async function post(): Promise<SendResult> {
@@ -44,11 +46,13 @@ async function post(): Promise<SendResult> {
 
 describe('a post', () => {
   test('delivers the chunk, and tells what it cost', async () => {
-    const { durationMs, bytesSent, ...seen } = await post();
+    const { durationMs, bytesSent, date, sentAtMs, receivedAtMs, ...seen } = await post();
     const endpoint = `${receiver.url}/api/v1/import`;
     const sent = { status: 204, bytesReceived: 0, connection: 1, isClosing: false };
     expect(seen).toEqual({ outcome: { kind: 'delivered' }, endpoint, ...sent });
     expect(durationMs).toBeGreaterThan(0);
+    expect(Date.parse(date!)).toBeGreaterThan(0);
+    expect(receivedAtMs! - sentAtMs!).toBeGreaterThanOrEqual(0);
     // Headers are paid for as well.
     expect(bytesSent).toBeGreaterThan(chunk.body.length + 100);
     expect(bytesSent).toBeLessThan(chunk.body.length + 200);
@@ -250,7 +254,7 @@ test('credentials in the address are sent, and are in no endpoint or reason', as
 test('the receiver’s date is asked for over a connection of its own', async () => {
   receiver.setFaults({ dateSkewMs: -3_600_000 });
   await post();
-  const date = await remote.dateOf(`${receiver.url}/health`, never);
+  const date = await remote.requestDate(`${receiver.url}/health`, never);
   expect(Math.abs(Date.parse(date!) - (Date.now() - 3_600_000))).toBeLessThan(5_000);
   expect(receiver.requests.map(({ method, connection }) => [method, connection])).toEqual([
     ['POST', 1],

@@ -19,7 +19,8 @@ import { systemClock } from '@thugshells/shared/clock.ts';
 
 import { startReceiver } from '../../../receiver/src/server.ts';
 import type { SendResult } from '../../../../uploader/src/transport/transport.ts';
-import { VictoriaMetrics, type VictoriaMetricsOptions } from '../../../../uploader/src/transport/victoriametrics.ts';
+import { HttpTransport, type HttpTransportOptions } from '../../../../uploader/src/transport/http-transport.ts';
+import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 import { credentialsOf, straight } from '../../../support/uploader/direct-connection.ts';
 
@@ -70,17 +71,17 @@ async function listen(server: Server, host = '127.0.0.1', port = 0): Promise<num
   return (server.address() as AddressInfo).port;
 }
 
-function post(remoteUrl: string, options: Partial<VictoriaMetricsOptions> = {}): Promise<SendResult> {
+function post(remoteUrl: string, options: Partial<HttpTransportOptions> = {}): Promise<SendResult> {
   return remoteOf(remoteUrl, options).send(madeChunk(5), new AbortController().signal);
 }
 
-function remoteOf(remoteUrl: string, options: Partial<VictoriaMetricsOptions> = {}): VictoriaMetrics {
-  const remote = new VictoriaMetrics({
+function remoteOf(remoteUrl: string, options: Partial<HttpTransportOptions> = {}): HttpTransport {
+  const remote = new HttpTransport({
+    protocol: new VictoriaMetricsProtocol(),
     ...straight,
     clock: systemClock,
     remoteUrl,
     remoteTimeoutMs: 20_000,
-    onConnectionClosed: () => undefined,
     ...options,
   });
   ends.push(async () => remote.close());

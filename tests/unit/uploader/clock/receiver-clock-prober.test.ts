@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { median, ReceiverClockProber } from '../../../../uploader/src/clock/receiver-clock-prober.ts';
+import { ReceiverClockTable } from '../../../../uploader/src/clock/receiver-clock-table.ts';
+import { ReceiverClock } from '../../../../uploader/src/clock/receiver-clock.ts';
+import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
+import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
+import { startReceiver } from '../../../receiver/src/server.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { straight } from '../../../support/uploader/direct-connection.ts';
+import { LogRecord } from '../../../support/uploader/log-record.ts';
+import { StoredSamples } from '../../../support/uploader/stored-samples.ts';
+
+const never = new AbortController().signal;
+
+test('median: is the middle value in any order', () => {
+  expect([median([]), median([5]), median([9, 1, 5]), median([3, 1, 2, 100, 50])]).toEqual([undefined, 5, 5, 3]);
+});
+
+describe('receiver clock prober:', () => {
+  let stored: StoredSamples;
+  let clock: FakeClock;
+  let log: LogRecord;
+  let receiverClock: ReceiverClock;
+  beforeEach(() => {
+    stored = new StoredSamples();
+    clock = new FakeClock();
+    log = new LogRecord();
+    const table = new ReceiverClockTable(stored.database, 'boot-1');
+    receiverClock = new ReceiverClock({ clock, logger: log, table, clockSkewWarnMs: 2_000, clockSkewPolicy: 'hold' });
+  });
+  afterEach(() => stored.remove());
+
+  function createProber(requestDate: () => Promise<string | undefined>): ReceiverClockProber {
+    return new ReceiverClockProber({ clock, logger: log, receiverClock, clockSkewIntervalMs: 300_000, requestDate });
+  }
+
+  /** Responds as a receiver that this clock is ahead of by what `aheadMs` returns. */
+  function respondBehind(aheadMs: () => number): () => Promise<string> {
+    return async () => new Date(clock.now() - aheadMs()).toUTCString();
+  }
+
+  async function measure(prober: ReceiverClockProber): Promise<void> {
+    let ended = false;
+    const measured = prober.measure(never).finally(() => (ended = true));
+    while (!ended) await clock.advance(clock.nextWakeMs ?? 0);
+    await measured;
+  }
+
+  test('takes the median of three requests at different fractions of a second', async () => {
+    const ahead = [60_000, 5_000_000, 60_000];
+    await measure(createProber(respondBehind(() => ahead.shift()!)));
+    expect(clock.sleeps).toEqual([333, 333]);
+    expect(Math.abs(receiverClock.skewMs! - 60_000)).toBeLessThanOrEqual(500);
+    expect(receiverClock.errorMs).toBeCloseTo(500 / 3);
+  });
+
+  test('keeps the last measurement without a response or without a Date, and logs it at debug only', async () => {
+    let respond: () => Promise<string | undefined> = respondBehind(() => 60_000);
+    const prober = createProber(() => respond());
+    await measure(prober);
+    const before = receiverClock.skewMs;
+    respond = async () => Promise.reject(new Error('ECONNREFUSED'));
+    await measure(prober);
+    expect([receiverClock.skewMs, log.messages().length, log.messages('debug')]).toEqual([
+      before,
+      1,
+      ['the clock could not be compared'],
+    ]);
+    respond = async () => undefined;
+    await measure(prober);
+    expect(receiverClock.skewMs).toBe(before);
+  });
+
+  test('makes one request for the first measurement, whose result is known at once', async () => {
+    const prober = createProber(respondBehind(() => 60_000));
+    const first = await prober.measureFirst(never);
+    expect(clock.sleeps).toEqual([]);
+    expect([receiverClock.isKnown, receiverClock.errorMs]).toEqual([true, first!.errorMs]);
+  });
+
+  test('ends the first measurement without a response', async () => {
+    const prober = createProber(async () => Promise.reject(new Error('ECONNREFUSED')));
+    expect(await prober.measureFirst(never)).toBeUndefined();
+    expect(receiverClock.isKnown).toBe(false);
+  });
+
+  test('does not replace what an upload’s response taught by a single request', async () => {
+    receiverClock.set({ bootedAtMs: clock.now() - clock.sinceBoot(), errorMs: 100 });
+    await createProber(respondBehind(() => 60_000)).measureFirst(never);
+    expect(receiverClock.errorMs).toBe(100);
+  });
+
+  test('completes the first measurement, then measures at its interval, until a stop', async () => {
+    let requests = 0;
+    const stop = new AbortController();
+    const prober = createProber(async () => {
+      requests += 1;
+      return new Date(clock.now()).toUTCString();
+    });
+    const running = prober.run(await prober.measureFirst(never), stop.signal);
+    await clock.advance(1_000);
+    expect(requests).toBe(3);
+    await clock.advance(301_000);
+    expect(requests).toBe(6);
+    stop.abort();
+    await running;
+    expect(clock.sleeping).toBe(0);
+  });
+
+  test('requests the Date of a real receiver', async () => {
+    const receiver = await startReceiver({ now: () => clock.now() });
+    const protocol = new VictoriaMetricsProtocol();
+    const remoteUrl = `${receiver.url}/api/v1/import`;
+    const transport = new HttpTransport({ protocol, clock, remoteUrl, remoteTimeoutMs: 20_000, ...straight });
+    try {
+      receiver.setFaults({ dateSkewMs: -7_200_000 });
+      await measure(createProber(() => transport.requestDate(`${receiver.url}/health`, never)));
+      expect(Math.abs(receiverClock.skewMs! - 7_200_000)).toBeLessThanOrEqual(500);
+    } finally {
+      transport.close();
+      await receiver.stop();
+    }
+  });
+});

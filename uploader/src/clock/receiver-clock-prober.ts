@@ -1,0 +1,88 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { messageOf } from '@thugshells/shared/errors.ts';
+import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import { ticks } from '@thugshells/shared/ticker.ts';
+
+import { HALF_DATE_RESOLUTION_MS, toBootTime, type BootTime, type ReceiverClock } from './receiver-clock.ts';
+
+export interface ReceiverClockProberOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly receiverClock: ReceiverClock;
+  readonly clockSkewIntervalMs: number;
+  /** Requests the receiver's Date header; rejects when no response comes. */
+  readonly requestDate: (signal: AbortSignal) => Promise<string | undefined>;
+}
+
+/** Requests of a measurement, at different fractions of a second; their median is within a third of half a second. */
+const REQUESTS = 3;
+const BETWEEN_REQUESTS_MS = 333;
+
+/** Returns the middle value; undefined if there is none. */
+export function median(values: readonly number[]): number | undefined {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}
+
+/** Measures the receiver's clock at start and then at an interval. */
+export class ReceiverClockProber {
+  readonly #options: ReceiverClockProberOptions;
+
+  constructor(options: ReceiverClockProberOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Makes the first request of the first measurement, which `run` completes. Uploads wait for it: no sample may leave
+   * before it is known how wrong its time may be, unless the receiver does not respond.
+   */
+  async measureFirst(stop: AbortSignal): Promise<BootTime | undefined> {
+    const { receiverClock } = this.#options;
+    const first = await this.#request(stop);
+    if (first !== undefined && !receiverClock.isKnown) receiverClock.set(first);
+    return first;
+  }
+
+  /** Measures until `stop` is aborted. @param first the result of `measureFirst` */
+  async run(first: BootTime | undefined, stop: AbortSignal): Promise<void> {
+    const { clock, clockSkewIntervalMs: intervalMs } = this.#options;
+    if (first !== undefined) await this.#complete(first, stop);
+    for await (const _ of ticks(clock, { intervalMs, firstInMs: intervalMs, stop })) await this.measure(stop);
+  }
+
+  /** Measures once: the median of several requests. Without a response what was known before stays. */
+  async measure(stop: AbortSignal): Promise<void> {
+    const first = await this.measureFirst(stop);
+    if (first !== undefined) await this.#complete(first, stop);
+  }
+
+  async #complete(first: BootTime, stop: AbortSignal): Promise<void> {
+    const { clock, receiverClock } = this.#options;
+    const measured = [first];
+    while (measured.length < REQUESTS && !stop.aborted) {
+      await clock.sleep(BETWEEN_REQUESTS_MS, stop);
+      const next = stop.aborted ? undefined : await this.#request(stop);
+      if (next === undefined) break;
+      measured.push(next);
+    }
+    if (stop.aborted) return;
+    // Of requests spread over a second, the median lies within a fraction of the half second that each may be off.
+    const errorMs =
+      HALF_DATE_RESOLUTION_MS / measured.length +
+      Math.max(...measured.map((each) => each.errorMs)) -
+      HALF_DATE_RESOLUTION_MS;
+    receiverClock.set({ bootedAtMs: median(measured.map(({ bootedAtMs }) => bootedAtMs))!, errorMs });
+  }
+
+  async #request(stop: AbortSignal): Promise<BootTime | undefined> {
+    const { clock, logger, requestDate } = this.#options;
+    const sentAtMs = clock.sinceBoot();
+    try {
+      const date = await requestDate(stop);
+      return toBootTime({ date, sentAtMs, receivedAtMs: clock.sinceBoot() });
+    } catch (error) {
+      // The upload itself reports a receiver that is away.
+      logger.debug('the clock could not be compared', { error: messageOf(error) });
+      return undefined;
+    }
+  }
+}

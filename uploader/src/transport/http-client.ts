@@ -1,0 +1,182 @@
+import type { ClientRequest } from 'node:http';
+import type { Socket } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+
+import { got, type Got, type Response } from 'got';
+
+import { controllerUnder } from '@thugshells/shared/abort.ts';
+import { AgentError, codeOf } from '@thugshells/shared/errors.ts';
+
+import { ConnectionPool, type ConnectionPoolOptions } from './connection-pool.ts';
+import type { Credentials } from './credentials.ts';
+import type { ProtocolRequest } from './protocol.ts';
+
+export interface HttpClientOptions extends ConnectionPoolOptions {
+  readonly remoteUrl: string;
+  readonly remoteTimeoutMs: number;
+  readonly credentials: Credentials;
+}
+
+/** A response whose body is read. */
+export type HttpResponse = Response<Buffer>;
+
+/** One attempt to send a request, as observed on its socket. */
+export interface RequestAttempt {
+  connection?: number;
+  bytesSent: () => number;
+  /** The connection carried earlier requests, and no response has begun. */
+  isOverReusedConnection: boolean;
+}
+
+/** A receiver's response is empty or a few hundred bytes; the page of a portal may have any size. */
+const MAX_RESPONSE_BYTES = 64 * 1024;
+
+/** A response without a body that takes longer says little about the present. */
+const SHORT_TIMEOUT_MS = 10_000;
+
+/**
+ * Error codes with which a request fails when the connection that was kept for it has just been closed. VictoriaMetrics
+ * closes a connection after two minutes, idle or not, and a request may cross the close.
+ */
+const CONNECTION_CLOSED: readonly (string | undefined)[] = ['ECONNRESET', 'EPIPE'];
+
+/** The adapter of got: requests to the endpoint over connections that are kept alive, with its credentials. */
+export class HttpClient {
+  readonly #options: HttpClientOptions;
+  readonly #connections: ConnectionPool;
+  readonly #client: Got;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+    this.#connections = new ConnectionPool(options);
+    this.#client = got.extend({
+      // RetryingTransport retries: it knows the queue, the clock and the receiver's Retry-After.
+      retry: { limit: 0 },
+      throwHttpErrors: false,
+      // A redirect would carry the token and the samples to a server that was not configured.
+      followRedirect: false,
+      timeout: { request: options.remoteTimeoutMs },
+      // Each header that got adds by itself would be sent with every chunk.
+      headers: { 'user-agent': undefined, 'accept-encoding': undefined, accept: undefined },
+      decompress: false,
+    });
+  }
+
+  get connections(): ConnectionPool {
+    return this.#connections;
+  }
+
+  /**
+   * Sends a request to the endpoint; once more, at once, when the connection that was kept for it had been closed.
+   *
+   * @param attempts receives what was observed of each attempt, also when the request fails
+   */
+  async post(request: ProtocolRequest, signal: AbortSignal, attempts: RequestAttempt[]): Promise<HttpResponse> {
+    for (;;) {
+      const attempt: RequestAttempt = { bytesSent: () => 0, isOverReusedConnection: false };
+      attempts.push(attempt);
+      try {
+        return await this.#postOnce(request, signal, attempt);
+      } catch (error) {
+        const wasClosed = attempt.isOverReusedConnection && CONNECTION_CLOSED.includes(codeOf(error));
+        if (!wasClosed || attempts.length > 1 || signal.aborted) throw error;
+      }
+    }
+  }
+
+  /** Returns the Date header of a URL, requested over a connection of its own: an upload in flight may take long. */
+  async requestDate(url: string, signal: AbortSignal): Promise<string | undefined> {
+    const isSameOrigin = new URL(url).origin === new URL(this.#options.remoteUrl).origin;
+    const response = await this.#client.head(url, {
+      ...(isSameOrigin ? this.#authentication() : {}),
+      agent: this.#connections.createAgents(url),
+      signal,
+      timeout: { request: SHORT_TIMEOUT_MS },
+    });
+    return response.headers.date;
+  }
+
+  /** Requests /health over the kept connection; returns the status and the connection's number. */
+  async requestHealth(signal: AbortSignal): Promise<{ readonly status: number; readonly connection?: number }> {
+    const url = new URL('/health', this.#options.remoteUrl);
+    const used: { connection?: number } = {};
+    const request = this.#client.head(url, {
+      ...this.#authentication(),
+      agent: this.#connections.keptAgents(url.href),
+      signal,
+      timeout: { request: SHORT_TIMEOUT_MS },
+    });
+    const number = (socket: Socket): void => void (used.connection = this.#connections.watch(socket));
+    void request.on('request', (outgoing: ClientRequest) => outgoing.once('socket', number));
+    const { statusCode } = await request;
+    return { status: statusCode, ...used };
+  }
+
+  /** Returns a text without the credentials: receivers and proxies may repeat those that they refuse. */
+  mask(text: string): string {
+    const { username, password } = new URL(this.#options.remoteUrl);
+    const masked = this.#options.credentials.mask(text);
+    const basic = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+    return username === '' && password === '' ? masked : masked.replaceAll(basic, '***');
+  }
+
+  /** Closes idle connections. */
+  close(): void {
+    this.#connections.close();
+  }
+
+  async #postOnce(
+    { body, headers }: ProtocolRequest,
+    signal: AbortSignal,
+    attempt: RequestAttempt,
+  ): Promise<HttpResponse> {
+    const authentication = this.#authentication();
+    const { controller, release } = controllerUnder(signal);
+    let isTooLong = false;
+    const request = this.#client.post(this.#options.remoteUrl, {
+      agent: this.#connections.keptAgents(this.#options.remoteUrl),
+      body,
+      headers: { ...headers, ...authentication.headers },
+      https: authentication.https,
+      responseType: 'buffer',
+      signal: controller.signal,
+    });
+    void request.on('request', (outgoing: ClientRequest) => this.#observe(outgoing, attempt));
+    void request.on('downloadProgress', ({ transferred }) => {
+      isTooLong = transferred > MAX_RESPONSE_BYTES;
+      if (isTooLong) controller.abort();
+    });
+    try {
+      return await request;
+    } catch (error) {
+      if (!isTooLong) throw error;
+      throw new AgentError(`the response is longer than ${MAX_RESPONSE_BYTES} bytes`, { code: 'ANSWER_TOO_LONG' });
+    } finally {
+      release();
+    }
+  }
+
+  #observe(outgoing: ClientRequest, attempt: RequestAttempt): void {
+    outgoing.once('socket', (socket) => {
+      const before = socket.bytesWritten;
+      let isConnected = !socket.connecting;
+      if (socket.connecting) socket.once('connect', () => (isConnected = true));
+      attempt.connection = this.#connections.watch(socket);
+      attempt.isOverReusedConnection = outgoing.reusedSocket;
+      // Bytes that are buffered for a connection that was never established count as written, and were not sent.
+      attempt.bytesSent = () => (isConnected ? socket.bytesWritten - before : 0);
+    });
+    outgoing.once('response', () => (attempt.isOverReusedConnection = false));
+  }
+
+  /** Read for every request: the files may change while the uploader runs. */
+  #authentication() {
+    const { credentials, remoteUrl } = this.#options;
+    const host = new URL(remoteUrl).hostname.replace(/^\[|\]$/g, '');
+    // Checked against the configured host: through a proxy, TLS does not know a host that is an IP address.
+    const identity = {
+      checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
+    };
+    return { headers: credentials.authorization(), https: { ...credentials.tls(), ...identity } };
+  }
+}
