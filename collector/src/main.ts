@@ -133,8 +133,10 @@ function run(): Promise<never> {
     });
     store.open();
     releases.add('store', store, (open) => open.close());
-    const round = releases.add('round', new CommitBatcher({ clock, store }), (open) => open.end());
-    const scheduler = new Scheduler({ clock, logger, store, round, seriesLimit: capOf(config), manager });
+    const batcher = releases.add('commit batcher', new CommitBatcher({ ...config, clock, store }), (open) =>
+      open.close(),
+    );
+    const scheduler = new Scheduler({ clock, logger, store, batcher, seriesLimit: capOf(config), manager });
     const self = selfOf(config, { readState: () => store.agentState(), readSkewMs: () => store.skewMs() });
     const collectors = [...scheduled, ...self];
     manager.ready('collecting', Math.max(...collectors.map(({ intervalMs }) => intervalMs)));

@@ -34,6 +34,7 @@ const REACH = { 0: '330 at most', 60_000: '150 at most' };
 
 await prepare();
 const { openDatabase } = await import('../../shared/src/database/open.ts');
+const { CommitBatcher } = await import('../../collector/src/scheduling/commit-batcher.ts');
 const { noCounters } = await import('../../collector/src/store/status/collector-status.ts');
 const { spaceLimits } = await import('../../collector/src/store/space/limits.ts');
 const { Store } = await import('../../collector/src/store/store.ts');
@@ -81,9 +82,11 @@ function openCollector(dbPath, clock, flushIntervalMs) {
     checkWorkerFile: built('collector/src/store/recovery/integrity-worker.ts'),
   });
   store.open();
+  const batcher = new CommitBatcher({ clock, store, flushIntervalMs });
   let turn = 0;
   return {
     store,
+    batcher,
     scrape() {
       turn += 1;
       const at = { wallMs: clock.now(), monotonicMs: clock.monotonic(), sinceBootMs: clock.sinceBoot() };
@@ -105,7 +108,7 @@ function openCollector(dbPath, clock, flushIntervalMs) {
         durationMs: 1,
         ...noCounters(),
       };
-      store.add({ at, samples: store.admit(readings, at).samples, status });
+      batcher.add({ at, samples: store.admit(readings, at).samples, status });
     },
   };
 }
@@ -166,7 +169,7 @@ function openUploader(dbPath, clock) {
 async function run(flushIntervalMs) {
   const dbPath = join(folder, `flush-${flushIntervalMs}.db`);
   const clock = new DrivenClock(START_MS, 0);
-  const { store, scrape } = openCollector(dbPath, clock, flushIntervalMs);
+  const { store, batcher, scrape } = openCollector(dbPath, clock, flushIntervalMs);
   const uploader = openUploader(dbPath, clock);
   const stop = new AbortController();
   const running = store.run(stop.signal);
@@ -186,6 +189,7 @@ async function run(flushIntervalMs) {
   stop.abort();
   await running;
   await uploader.close();
+  batcher.close();
   store.close();
   const written = writtenBytes() - before;
   const database = openDatabase(dbPath, { readonly: true });

@@ -85,6 +85,7 @@ async function fillUp(): Promise<void> {
         Array.from({ length: 1_000 }, (_, index) => reading('a.x', rows, { i: String(index) })),
       ),
     );
+    store.flush();
   }
   store.close();
   const database = openDatabase(path);

@@ -25,7 +25,7 @@ export interface SchedulerOptions {
   readonly logger: Logger;
   readonly store: Pick<Store, 'admit' | 'countersOf' | 'failure'>;
   /** Where a scrape goes. */
-  readonly round: Pick<CommitBatcher, 'add'>;
+  readonly batcher: Pick<CommitBatcher, 'add'>;
   readonly seriesLimit: SeriesLimit;
   readonly manager: Pick<ServiceManager, 'progressed' | 'status'>;
 }
@@ -80,7 +80,7 @@ export class Scheduler {
   }
 
   async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
-    const { clock, store, round, seriesLimit, manager } = this.#options;
+    const { clock, store, batcher, seriesLimit, manager } = this.#options;
     const at = readInstant(clock);
     const outcome = await unlessStopped(collect(scheduled.collector, at.monotonicMs), stop);
     if (outcome === undefined) return;
@@ -97,7 +97,7 @@ export class Scheduler {
       durationMs,
       nowMs: at.wallMs,
     });
-    round.add({ at, samples, status });
+    batcher.add({ at, samples, status });
     this.#tell(status, outcome, samples.length);
     // Kept in memory counts too: a full disk is no reason to start again.
     manager.progressed();

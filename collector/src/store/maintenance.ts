@@ -64,19 +64,20 @@ export class Maintenance {
     this.#inSlices(() => retention.isOverLimit && retention.evict() !== undefined);
   }
 
-  /**
-   * Frees what it can for a commit that failed on a full disk; returns whether rows were evicted.
-   *
-   * @throws SqliteError when the database cannot be written
-   */
+  /** Frees what it can for a commit that failed on a full disk; returns whether rows were evicted. */
   freeSpace(): boolean {
     const { salvages, wal, retention } = this.#session;
-    // Corrupt databases that are kept are worth less than new samples.
-    if (!salvages.isCopying) pruneCorruptDatabases(this.#options.dbPath, 0);
-    wal.checkpoint();
-    // Above the limit pending rows are evicted too; on a disk that others have filled, only settled ones are.
-    const evicted = retention.isOverLimit ? retention.evict() : retention.evictSettled();
-    return (evicted?.rows ?? 0) > 0;
+    try {
+      // Corrupt databases that are kept are worth less than new samples.
+      if (!salvages.isCopying) pruneCorruptDatabases(this.#options.dbPath, 0);
+      wal.checkpoint();
+      // Above the limit pending rows are evicted too; on a disk that others have filled, only settled ones are.
+      const evicted = retention.isOverLimit ? retention.evict() : retention.evictSettled();
+      return (evicted?.rows ?? 0) > 0;
+    } catch {
+      // The next attempt to commit reports what is wrong.
+      return false;
+    }
   }
 
   stop(): void {

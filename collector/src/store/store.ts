@@ -15,10 +15,11 @@ import { commitBuffer } from './writing/commit-buffer.ts';
 import { ScrapeBuffer, type StoredScrape } from './writing/scrape-buffer.ts';
 import { describeStorageError, classifyStorageError } from './recovery/storage-errors.ts';
 import { StorageReport } from './storage-report.ts';
-import { findDatabase, findFailure, nextState, type StoreEvent, type StoreState } from './store-state.ts';
+import { findDatabase, findFailure, nextState } from './store-state.ts';
+import type { StorageFailure, StoreEvent, StoreState } from './store-state.ts';
 
 export interface StoreOptions extends DatabaseSessionOptions, AdmissionOptions {
-  /** Scrapes are gathered this long before they are committed together; 0: those that come together are one commit. */
+  /** FLUSH_INTERVAL, for the report; CommitBatcher keeps it. */
   readonly flushIntervalMs: number;
   /** Names of the collectors that run; what is known of others is forgotten. */
   readonly collectors: readonly string[];
@@ -42,10 +43,10 @@ export class Store {
   readonly #admission: Admission;
   readonly #buffer = new ScrapeBuffer();
   readonly #ballast: Ballast;
-  readonly #storageReport: StorageReport;
+  readonly #report: StorageReport;
   #state: StoreState = { name: 'unopened' };
-  /** When a commit was last tried, by the monotonic clock. */
-  #flushedAt: number;
+  /** When a commit failed last, by the monotonic clock. */
+  #failedAt = -Infinity;
   #rebuiltAt = -Infinity;
   /** Whether the last maintenance failed: it is logged when that begins. */
   #isMaintenanceFailing = false;
@@ -54,8 +55,7 @@ export class Store {
     this.#options = options;
     this.#admission = new Admission(options);
     this.#ballast = new Ballast(options.dbPath);
-    this.#storageReport = new StorageReport(options);
-    this.#flushedAt = options.clock.monotonic();
+    this.#report = new StorageReport(options);
   }
 
   /**
@@ -100,45 +100,35 @@ export class Store {
     return findFailure(this.#state)?.reason;
   }
 
-  /** Takes scrapes: they are stored now, in one commit, or with the next flush, or kept while the database does not take them. */
-  add(...scrapes: readonly StoredScrape[]): void {
-    for (const scrape of scrapes) {
-      // Nothing is dropped from memory that the database would take.
-      if (!this.#buffer.hasRoomFor(scrape)) this.flush();
-      this.#buffer.add(scrape);
-    }
-    const { clock, flushIntervalMs } = this.#options;
-    const isDue = clock.monotonic() - this.#flushedAt >= flushIntervalMs || this.#buffer.isHalfFull;
-    if (isDue) this.flush();
+  /** Takes a scrape: it is pending until the next flush, or until half of the buffer is full. */
+  add(scrape: StoredScrape): void {
+    // Nothing is dropped from memory that the database would take.
+    if (!this.#buffer.hasRoomFor(scrape)) this.flush();
+    this.#buffer.add(scrape);
+    if (this.#buffer.isHalfFull) this.flush();
   }
 
-  /**
-   * Commits the pending scrapes; while the failure of an earlier commit stands, that is left to run().
-   *
-   * @returns whether nothing is left in memory
-   */
+  /** Commits what is pending, unless a commit has failed, which run() tries again; returns whether all of it is stored. */
   flush(): boolean {
-    return this.#state.name === 'buffering' ? false : this.#commitPending();
+    return this.#state.name !== 'buffering' && this.#commitPending();
   }
 
   /** Maintains the database, and retries commits that failed, until `stop`. */
   async run(stop: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
     const intervalMs = (): number => findDatabase(this.#state)?.maintenance.intervalMs ?? MAINTENANCE_INTERVAL_MS;
-    const rhythm = { intervalMs, firstInMs: intervalMs(), stop };
-    for await (const _ of ticks(this.#options.clock, rhythm)) this.#tick();
+    for await (const _ of ticks(clock, { intervalMs, firstInMs: intervalMs(), stop })) this.#tick();
   }
 
   /** Stores what is in memory, ends the session, and moves the WAL into the database. */
   close(): void {
     if (this.#state.name === 'closed') return;
-    const { logger } = this.#options;
     if (!this.#commitPending())
-      logger.error('samples that were only in memory are lost', { count: this.#buffer.samples });
+      this.#options.logger.error('samples that were only in memory are lost', { count: this.#buffer.samples });
     const database = findDatabase(this.#state);
     this.#apply({ type: 'closed' });
-    if (database === undefined) return;
-    database.maintenance.stop();
-    closeDatabaseSession(database.session, this.#options);
+    database?.maintenance.stop();
+    if (database !== undefined) closeDatabaseSession(database.session, this.#options);
   }
 
   get #session(): DatabaseSession | undefined {
@@ -159,27 +149,24 @@ export class Store {
     return session;
   }
 
-  /** Commits everything that is pending, twice if a repair allows it; returns whether nothing is left in memory. */
-  #commitPending(): boolean {
-    this.#flushedAt = this.#options.clock.monotonic();
-    for (let attempt = 1; attempt <= 2; attempt++) {
-      try {
-        this.#commitAll();
-        return true;
-      } catch (error) {
-        if (attempt === 1 && this.#repair(error)) continue;
-        this.#startBuffering(error);
-        return false;
-      }
+  /** Commits everything that is pending; returns whether nothing is left in memory. */
+  #commitPending(mayRepair = true): boolean {
+    if (this.#state.name === 'closed') return false;
+    try {
+      this.#commitAll();
+      return true;
+    } catch (error) {
+      if (mayRepair && this.#repair(error)) return this.#commitPending(false);
+      this.#startBuffering(error);
+      return false;
     }
-    return false;
   }
 
   #commitAll(): void {
     const { writer, wal } = this.#session ?? this.#openDatabase();
-    const { walMaxBytes } = this.#options.limits;
-    const onTrialCommitted = this.#state.name === 'buffering' ? () => this.#stopBuffering() : undefined;
-    commitBuffer(this.#buffer, { writer, wal, walMaxBytes, onTrialCommitted });
+    const failure = findFailure(this.#state);
+    const onTrialCommitted = failure && (() => this.#stopBuffering(failure));
+    commitBuffer(this.#buffer, { writer, wal, limits: this.#options.limits, onTrialCommitted });
     findDatabase(this.#state)?.maintenance.evict();
   }
 
@@ -215,48 +202,37 @@ export class Store {
   /** Releases the ballast and evicts rows; returns whether that freed space. */
   #freeSpace(): boolean {
     const isReleased = this.#ballast.release();
-    try {
-      const isEvicted = findDatabase(this.#state)?.maintenance.freeSpace() === true;
-      return isReleased || isEvicted;
-    } catch {
-      // The next attempt to commit reports what is wrong.
-      return isReleased;
-    }
+    const isEvicted = findDatabase(this.#state)?.maintenance.freeSpace() === true;
+    return isReleased || isEvicted;
   }
 
   /** Keeps samples in memory from now on; reported once for each reason. */
   #startBuffering(error: unknown): void {
+    const { clock } = this.#options;
     const { reason } = describeStorageError(error);
     const isReported = this.failure === reason;
-    this.#apply({ type: 'commit failed', reason, nowMs: this.#options.clock.now() });
+    this.#failedAt = clock.monotonic();
+    this.#apply({ type: 'commit failed', reason, nowMs: clock.now() });
     if (isReported) return;
-    this.#storageReport.logFailure(error, this.#buffer.samples);
+    this.#report.logFailure(error, this.#buffer.samples);
     this.#saveReport();
   }
 
-  #stopBuffering(): void {
-    const failure = findFailure(this.#state);
+  #stopBuffering(failure: StorageFailure): void {
     this.#apply({ type: 'committed' });
-    if (failure === undefined) return;
-    this.#storageReport.logRecovery(failure);
+    this.#report.logRecovery(failure);
     this.#saveReport();
   }
 
   #saveReport(): void {
-    const session = this.#session;
-    if (session === undefined) return;
-    this.#storageReport.save(session, { failure: findFailure(this.#state), pending: this.#buffer.samples });
+    if (this.#session === undefined) return;
+    this.#report.save(this.#session, { failure: findFailure(this.#state), pending: this.#buffer.samples });
   }
 
   #tick(): void {
-    const { clock, flushIntervalMs } = this.#options;
-    const sinceFlushMs = clock.monotonic() - this.#flushedAt;
-    const isDue =
-      this.#state.name === 'buffering'
-        ? sinceFlushMs >= RETRY_INTERVAL_MS
-        : sinceFlushMs >= flushIntervalMs && !this.#buffer.isEmpty;
-    if (isDue) this.#commitPending();
-    if (this.#storageReport.isDue) this.#saveReport();
+    const isRetryDue = this.#options.clock.monotonic() - this.#failedAt >= RETRY_INTERVAL_MS;
+    if (this.#state.name === 'buffering' && isRetryDue) this.#commitPending();
+    if (this.#report.isDue) this.#saveReport();
     if (this.#state.name === 'open') this.#maintain(this.#state.database.maintenance);
   }
 

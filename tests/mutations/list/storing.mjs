@@ -80,17 +80,17 @@ export const storing = [
     tests: ['collector/store/disk-full'],
   },
   {
-    why: 'hands the last scrape of a round on and forgets the others',
+    why: 'makes a commit of each scrape',
     file: 'collector/src/scheduling/commit-batcher.ts',
-    find: 'this.#options.store.add(...scrapes);',
-    replace: 'this.#options.store.add(...scrapes.slice(-1));',
+    find: 'this.#options.store.add(scrape);',
+    replace: 'this.#options.store.add(scrape);\n    this.#options.store.flush();',
     tests: ['collector/scheduling/commit-batcher'],
   },
   {
-    why: 'makes a commit of each scrape of a round',
+    why: 'commits at once what FLUSH_INTERVAL is to gather',
     file: 'collector/src/scheduling/commit-batcher.ts',
-    find: 'if (scrapes.length > 0) this.#options.store.add(...scrapes);',
-    replace: 'for (const scrape of scrapes) this.#options.store.add(scrape);',
+    find: 'Math.max(MIN_BATCH_MS, flushIntervalMs)',
+    replace: 'MIN_BATCH_MS',
     tests: ['collector/scheduling/commit-batcher'],
   },
   {

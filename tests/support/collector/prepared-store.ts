@@ -17,7 +17,7 @@ export interface Ledgered {
 
 export const SERIES = 12;
 
-/** Stores scrapes of SERIES series, ten seconds apart. */
+/** Stores scrapes of SERIES series, ten seconds apart, each in a commit of its own. */
 export async function scrapes(parts: ReturnType<typeof storeOn>, count: number): Promise<void> {
   const { clock, store } = parts;
   for (let scrape = 0; scrape < count; scrape++) {
@@ -29,6 +29,7 @@ export async function scrapes(parts: ReturnType<typeof storeOn>, count: number):
         Array.from({ length: SERIES }, (_, index) => reading('a.x', clock.now() % 1_000_003, { i: String(index) })),
       ),
     );
+    store.flush();
   }
 }
 

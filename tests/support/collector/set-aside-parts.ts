@@ -50,6 +50,7 @@ export async function fullDatabase(path: string, startMs: number): Promise<void>
 export async function smallDatabase(path: string, startMs: number): Promise<void> {
   const parts = storeOn(path, { clock: new FakeClock(startMs) });
   parts.store.add(scrapeAt(parts.clock, parts.store, [reading('b.y', 1)]));
+  parts.store.flush();
   await scrapes(parts, 10);
   parts.store.close();
 }

@@ -5,6 +5,7 @@
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
+import { CommitBatcher } from '../../../collector/src/scheduling/commit-batcher.ts';
 import { noCounters } from '../../../collector/src/store/status/collector-status.ts';
 import { Store } from '../../../collector/src/store/store.ts';
 import { openDatabase, openMemory } from '../../../shared/src/database/open.ts';
@@ -71,6 +72,7 @@ function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
   store.open();
   const stop = new AbortController();
   const running = store.run(stop.signal);
+  const batcher = new CommitBatcher({ clock, store, flushIntervalMs: limits.flushIntervalMs });
   const isEmpty = () => limits.flushIntervalMs === 0 && store.flush();
   return {
     /** Stores one scrape; the series' names tell their priority. Returns whether it is known to be stored. */
@@ -99,7 +101,7 @@ function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
         durationMs: 1,
         ...noCounters(),
       };
-      store.add({ at, samples, status });
+      batcher.add({ at, samples, status });
       return isEmpty();
     },
     flush: () => store.flush(),
@@ -107,6 +109,7 @@ function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
       const isStored = store.flush();
       stop.abort();
       await running;
+      batcher.close();
       store.close();
       return isStored;
     },

@@ -1,3 +1,4 @@
+import type { SpaceLimits } from '../space/limits.ts';
 import type { WalCheckpointer } from '../space/wal-checkpointer.ts';
 import type { SampleWriter } from './sample-writer.ts';
 import type { ScrapeBuffer } from './scrape-buffer.ts';
@@ -5,8 +6,7 @@ import type { ScrapeBuffer } from './scrape-buffer.ts';
 export interface CommitBufferOptions {
   readonly writer: SampleWriter;
   readonly wal: WalCheckpointer;
-  /** Maximum size of the WAL. */
-  readonly walMaxBytes: number;
+  readonly limits: Pick<SpaceLimits, 'walMaxBytes'>;
   /** Is called once a single scrape has been committed; without it there is no such trial. */
   readonly onTrialCommitted?: (() => void) | undefined;
 }
@@ -20,7 +20,7 @@ export interface CommitBufferOptions {
  */
 export function commitBuffer(
   buffer: ScrapeBuffer,
-  { writer, wal, walMaxBytes, onTrialCommitted }: CommitBufferOptions,
+  { writer, wal, limits, onTrialCommitted }: CommitBufferOptions,
 ): void {
   const commitGroup = (maxSamples?: number): void => {
     const group = buffer.group(maxSamples);
@@ -28,7 +28,7 @@ export function commitBuffer(
     buffer.committed(group.length);
   };
   wal.checkpointIfDue();
-  wal.requireSpace(walMaxBytes);
+  wal.requireSpace(limits.walMaxBytes);
   if (onTrialCommitted !== undefined) {
     // One scrape shows whether a failure is over: thousands of rows are not written to be rolled back.
     commitGroup(0);

@@ -79,7 +79,12 @@ async function run(...collectors: [Collector, number][]): Promise<void> {
     clock,
     logger: process.log,
     store: process.store,
-    round: process.store,
+    batcher: {
+      add: (scrape) => {
+        process.store.add(scrape);
+        process.store.flush();
+      },
+    },
     seriesLimit: new SeriesLimit({ perCollector: 3, total: 5 }),
     manager: told,
   });

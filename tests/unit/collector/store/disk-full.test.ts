@@ -132,6 +132,7 @@ describe.each(disks)('%s', (_where, create) => {
         await parts.clock.advance(10_000);
         const readings = Array.from({ length: 350 }, (_, index) => reading('b.x', scrape, { i: String(index) }));
         parts.store.add(scrapeAt(parts.clock, parts.store, readings));
+        parts.store.flush();
       }
       disk.free(reader);
       await parts.clock.advance(8_000);

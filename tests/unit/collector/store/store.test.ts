@@ -52,44 +52,31 @@ test('scrapes that come together are stored, also where there is no room for all
       parts.store,
       Array.from({ length: 20_000 }, (_, index) => reading(name, index, { i: String(index) })),
     );
-  parts.store.add(large('a.x'), large('b.x'));
+  for (const name of ['a.x', 'b.x']) parts.store.add(large(name));
   expect(stored()).toBe(40_000);
   expect(booksOf(reader)).toMatchObject({ collected: 40_000, dropped: 0, balanced: 1 });
 });
 
-describe('FLUSH_INTERVAL', () => {
-  test('of 0 makes each scrape its own commit', async () => {
-    start();
-    await scrapes(parts, 1);
-    expect(stored()).toBe(SERIES);
-  });
-
-  test('gathers scrapes and commits them together, each with its own time', async () => {
-    start({ flushIntervalMs: 60_000 });
-    await scrapes(parts, 5);
+test('store: commits pending scrapes as soon as half of the buffer is full', async () => {
+  start();
+  const many = Array.from({ length: 4_000 }, (_, index) => reading('a.x', index, { i: String(index) }));
+  for (let scrape = 0; scrape < 4; scrape++) {
+    await parts.clock.advance(100);
     expect(stored()).toBe(0);
-    await parts.clock.advance(11_000);
-    expect(stored()).toBe(5 * SERIES);
-    const times = reader.prepare('SELECT DISTINCT timestamp_ms FROM metrics ORDER BY 1').pluck().all();
-    expect(times).toEqual([1, 2, 3, 4, 5].map((turn) => NOW + turn * 10_000));
-  });
+    parts.store.add(scrapeAt(parts.clock, parts.store, many));
+  }
+  expect(stored()).toBe(16_000);
+});
 
-  test('does not let a busy board gather more than half of what memory has room for', async () => {
-    start({ flushIntervalMs: 60_000 });
-    const many = Array.from({ length: 4_000 }, (_, index) => reading('a.x', index, { i: String(index) }));
-    for (let scrape = 0; scrape < 4; scrape++) {
-      await parts.clock.advance(100);
-      parts.store.add(scrapeAt(parts.clock, parts.store, many));
-    }
-    expect(stored()).toBe(16_000);
-  });
-
-  test('that is not over yet when the process stops loses nothing', async () => {
-    start({ flushIntervalMs: 60_000 });
-    await scrapes(parts, 2);
-    parts.store.close();
-    expect(stored()).toBe(2 * SERIES);
-  });
+test('store: stores pending scrapes when it is closed, and nothing after that', async () => {
+  start();
+  parts.store.add(scrapeAt(parts.clock, parts.store, [reading('a.x', 1)]));
+  parts.store.close();
+  expect(stored()).toBe(1);
+  parts.store.add(scrapeAt(parts.clock, parts.store, [reading('a.x', 2)]));
+  expect(parts.store.flush()).toBe(false);
+  parts.store.close();
+  expect(stored()).toBe(1);
 });
 
 describe('the WAL', () => {
@@ -171,6 +158,7 @@ describe('the cap', () => {
     for (let turn = 0; turn < count; turn++) {
       await parts.clock.advance(10_000);
       parts.store.add(scrapeAt(parts.clock, parts.store, many(turn)));
+      parts.store.flush();
       largest = Math.max(largest, bytesTogether());
     }
     return largest;
@@ -250,6 +238,7 @@ describe('the cap', () => {
         value: turn,
       }));
       store.add(scrapeAt(clock, store, many));
+      store.flush();
     }
     const count = (name: string): number =>
       reader.prepare<[string], number>('SELECT COUNT(*) FROM metrics WHERE metric_name = ?').pluck().get(name)!;

@@ -234,6 +234,7 @@ describe('damage that is found while it runs', () => {
     for (let scrape = 0; scrape < 120; scrape++) {
       await parts.clock.advance(10_000);
       parts.store.add(scrapeAt(parts.clock, parts.store, many));
+      parts.store.flush();
     }
     deliver(reader, 100_000);
     reader.pragma('wal_checkpoint(TRUNCATE)');
