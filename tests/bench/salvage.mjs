@@ -97,13 +97,13 @@ async function run(damage) {
   while (copiedMs === undefined && Date.now() - startedAt < Number(options.limit) * 1000) {
     await sleep(20);
     const seen = look(path);
-    if (said('the database is damaged')) foundMs ??= Date.now() - startedAt;
+    if (said('database corrupt, rebuilding')) foundMs ??= Date.now() - startedAt;
     if (seen === undefined || seen.heartbeat < startedAt) continue;
     firstMs ??= Date.now() - startedAt;
     if (last !== undefined && seen.heartbeat > last.heartbeat)
       pauseMs = Math.max(pauseMs, seen.heartbeat - last.heartbeat);
     last = seen;
-    if (said('a damaged database has been salvaged') && !seen.copying) copiedMs = Date.now() - startedAt;
+    if (said('salvage finished') && !seen.copying) copiedMs = Date.now() - startedAt;
   }
   const memory = peakMemory(collector.pid);
   collector.kill('SIGTERM');

@@ -163,7 +163,7 @@ test('collector says whose folder it is where it may not write, and exits with 1
     timeout: 30_000,
   });
   expect(status).toBe(1);
-  expect(stdout).toContain(`${folder} and the database in it must belong to the user that this program runs as`);
+  expect(stdout).toContain(`check owner and mode of ${folder} and of the database in it`);
 });
 
 test('collector says that a path is a folder, and exits with 1', async () => {

@@ -88,9 +88,7 @@ test('a migration keeps the start timeout of systemd extended, by datagrams on i
   // Before every slice of 20,000 rows, of which each long statement has six.
   expect(extensions.length).toBeGreaterThan(30);
   for (const microseconds of extensions) expect(Number(microseconds)).toBeGreaterThanOrEqual(60_000_000);
-  expect(notified.some((message) => message.includes('STATUS=copying the database into a file with small pages'))).toBe(
-    true,
-  );
+  expect(notified.some((message) => message.includes('STATUS=rebuilding the database with small pages'))).toBe(true);
 });
 
 test('killed in the middle, it leaves the version before, and the next one goes through', async () => {

@@ -15,7 +15,7 @@ import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
 const NEWER = SCHEMA_VERSION + 1;
-const TAKEN_OVER = 'set-aside database taken over, file removed';
+const TAKEN_OVER = 'set-aside database imported, file removed';
 let folder: string;
 let path: string;
 let receiver: VictoriaMetrics;
@@ -136,7 +136,7 @@ test('newer database: forward, back, forward with a made-up migration loses no s
   await uploader.stop();
   await until('some are pending', () => books(path).pending > 100);
   await collector.kill('SIGKILL');
-  expect(collector.told('newer database set aside, beginning anew')).toHaveLength(1);
+  expect(collector.told('database set aside: newer schema')).toHaveLength(1);
   expect([setAside(), readFileSchemaVersion(path), isBalanced()]).toEqual([
     [`metrics.db.schema-${NEWER}`],
     SCHEMA_VERSION,

@@ -60,11 +60,7 @@ test('damage that the uploader meets is mended by the collector while both run, 
     THUGSHELLS_HEALTH_PORT: '0',
   };
   uploader = new AgentProcess('uploader', { ...environment, ...remote });
-  await until(
-    'the collector has replaced the database',
-    () => collector.told('a damaged database has been salvaged').length > 0,
-    60_000,
-  );
+  await until('the collector has replaced the database', () => collector.told('salvage finished').length > 0, 60_000);
   await until(
     'the uploader has noticed',
     () => uploader.told('another database stands in the place of the one that was open').length > 0,

@@ -75,6 +75,6 @@ test('status of a box on which nothing has run yet names what to do', async () =
   const { code, stderr } = await status();
   expect([code, stderr]).toEqual([
     1,
-    expect.stringMatching(/cannot open the database .*\nhint: the collector creates it: start the collector/s),
+    expect.stringMatching(/cannot open the database .*\nhint: start the collector: it creates the database/s),
   ]);
 });

@@ -103,7 +103,7 @@ describe('with the real server, which afterwards holds true times only:', () => 
     await scrapes(3);
     await board.upload();
     expect(board.log.said('warn')).toEqual([
-      'warn: the wall clock stepped',
+      'warn: wall clock stepped',
       'warn: this clock differs from the receiver’s',
     ]);
     board.clock.offsetMs = 0;

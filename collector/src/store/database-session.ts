@@ -70,7 +70,7 @@ export function openDatabaseSession(options: DatabaseSessionOptions, damage?: st
   setNewerDatabaseAside(options);
   const { database, corruption } = damage === undefined ? openSound(options) : { corruption: damage };
   if (database !== undefined) return startSession(database, options);
-  logger.error('the database is damaged; a new one takes its place, and what can be read is copied into it', {
+  logger.error('database corrupt, rebuilding', {
     path: dbPath,
     error: corruption,
   });

@@ -27,9 +27,9 @@ export function takeInstanceLock(databasePath: string, role: 'collector' | 'uplo
   } catch (error) {
     file.close();
     if (!isBusy(error)) throw error;
-    throw new AgentError(`another ${role} is at work on ${databasePath}`, {
+    throw new AgentError(`cannot start: another ${role} uses ${databasePath}`, {
       code: 'ANOTHER_INSTANCE',
-      hint: `stop it first; the lock is ${path}, it ends with the process that holds it`,
+      hint: `stop the other ${role} first; its lock ${path} ends with its process`,
       cause: error,
     });
   }

@@ -58,10 +58,10 @@ export function refuseNewer(database: Database): void {
   const version = schemaVersion(database);
   if (version <= SCHEMA_VERSION) return;
   throw new AgentError(
-    `the database has schema version ${version}, this program knows versions up to ${SCHEMA_VERSION}`,
+    `cannot use the database: it has schema version ${version}, this program knows versions up to ${SCHEMA_VERSION}`,
     {
       code: 'DATABASE_TOO_NEW',
-      hint: `nothing was changed; install a version that knows schema ${version}, or start the collector: it sets this database aside and begins a new one`,
+      hint: `install a version that knows schema ${version}, or start the collector: it sets this database aside and creates a new one; nothing was changed`,
     },
   );
 }
@@ -113,7 +113,10 @@ class MigrationRun {
         }
       }
     } catch (cause) {
-      throw toMigrationError(`migration ${file} failed: ${messageOf(cause)} in${place}: ${sql.slice(0, 200)}`, cause);
+      throw toMigrationError(
+        `cannot apply migration ${file}: ${messageOf(cause)} in${place}: ${sql.slice(0, 200)}`,
+        cause,
+      );
     }
     this.#done += weight;
     this.#reach(0, file);
@@ -127,7 +130,7 @@ class MigrationRun {
 function toMigrationError(message: string, cause: unknown): AgentError {
   return new AgentError(message, {
     code: 'MIGRATION_FAILED',
-    hint: 'the database was left at its previous version; keep a copy of it and report this message',
+    hint: 'keep a copy of the database and report this message; its schema version is unchanged',
     cause,
   });
 }

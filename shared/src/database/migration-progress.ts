@@ -35,7 +35,7 @@ export class MigrationProgress implements MigrationObserver {
     this.#toldAt = now;
     // Rounded down: 100 % is said by the line that it has been migrated.
     const percent = Math.floor(share * 100);
-    logger.info('migrating the database', { percent, migration, duration_ms: Math.round(now - this.#startedAt) });
-    notify({ status: `migrating the database: ${percent} %` });
+    logger.info('migrating database', { percent, migration, duration_ms: Math.round(now - this.#startedAt) });
+    notify({ status: `migrating database: ${percent} %` });
   }
 }

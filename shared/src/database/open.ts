@@ -115,7 +115,7 @@ function toOpenError(path: string, cause: unknown): AgentError {
     code: missing ? 'DATABASE_MISSING' : 'DATABASE_UNUSABLE',
     hint:
       findObstacle(path) ??
-      (missing ? 'the collector creates it: start the collector' : 'look at the disk and its free space'),
+      (missing ? 'start the collector: it creates the database' : 'check the disk and its free space'),
     cause,
   });
 }
@@ -138,14 +138,14 @@ function toDriverError(cause: unknown): AgentError {
 function findObstacle(path: string): string | undefined {
   const folder = dirname(path);
   const isFile = statIfPresent(path)?.isFile();
-  if (isFile === false) return 'it is no file: THUGSHELLS_DB_PATH names the database’s file, not its folder';
+  if (isFile === false) return 'set THUGSHELLS_DB_PATH to the database file, not to a folder';
   const nearest = nearestFolder(folder);
-  if (statIfPresent(nearest)?.isDirectory() !== true) return `${nearest} is no folder: look at THUGSHELLS_DB_PATH`;
+  if (statIfPresent(nearest)?.isDirectory() !== true) return `check THUGSHELLS_DB_PATH: ${nearest} is not a folder`;
   const obstacle = checkAccess(isFile === true ? path : nearest) ?? checkAccess(nearest);
   if (obstacle === 'EROFS')
-    return `${nearest} is on a file system that is mounted read-only: remount it, or set THUGSHELLS_DB_PATH to another one`;
+    return `remount the file system of ${nearest}, which is read-only, or set THUGSHELLS_DB_PATH to another one`;
   if (obstacle === undefined) return undefined;
-  return `${nearest} and the database in it must belong to the user that this program runs as: look at their owner and mode`;
+  return `check owner and mode of ${nearest} and of the database in it: the user that this program runs as must be allowed to write both`;
 }
 
 /** The folder itself or the first of its parents that is there. */

@@ -25,14 +25,14 @@ export function prepareDatabase(path: string, logger: Logger, notify: Notify = (
     if (from !== to) logger.info('database migrated', { from_version: from, to_version: to, path });
     if (isAlone) {
       notify({
-        status: 'copying the database into a file with small pages',
+        status: 'rebuilding the database with small pages',
         extendTimeoutMs: estimateDurationMs(database),
       });
       const rebuilt = rebuild(database, path);
-      logger.info('database copied into a file with small pages', { path });
+      logger.info('database rebuilt with small pages', { path });
       return rebuilt;
     }
-    if (hasLargePages) logger.warn('the database keeps its large pages: another program has it open', { path });
+    if (hasLargePages) logger.warn('kept large pages: database in use', { path });
     return database;
   } catch (error) {
     database.close();

@@ -144,15 +144,14 @@ export class ClockEpochs {
   #correctHeld(firstId: number, epoch: Epoch): void {
     const bootedAtMs = epoch.trust === Trust.no ? undefined : epoch.offsetMs + epoch.bootBaseMs;
     const { corrected, lost } = this.#table.correctHeld(firstId, bootedAtMs);
-    if (corrected > 0) this.#options.logger.info('rows that were held have got their true time', { epochs: corrected });
-    if (lost > 0)
-      this.#options.logger.warn('rows of an earlier boot never got a true time; they are rejected', { epochs: lost });
+    if (corrected > 0) this.#options.logger.info('held samples corrected', { epochs: corrected });
+    if (lost > 0) this.#options.logger.warn('samples without corrected time rejected', { epochs: lost });
   }
 
   #log({ stepMs, isHarmless }: EpochChange, { trust, reason }: Epoch): void {
     const { logger } = this.#options;
     const fields = { step_ms: Math.round(stepMs), trusted: trust !== Trust.no, reason };
-    if (isHarmless) logger.info('a clock epoch begins', fields);
-    else logger.warn('the wall clock stepped', fields);
+    if (isHarmless) logger.info('clock epoch started', fields);
+    else logger.warn('wall clock stepped', fields);
   }
 }

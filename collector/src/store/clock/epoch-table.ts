@@ -76,7 +76,7 @@ export class EpochTable {
     );
     this.#markLost = database.prepare('UPDATE epochs SET lost = 1 WHERE first_id = ?');
     this.#lose = database.prepare(
-      `UPDATE epochs SET lost = 1, trusted = 0, reason = reason || '; the boot ended before its true time was known' WHERE first_id = ?`,
+      `UPDATE epochs SET lost = 1, trusted = 0, reason = reason || '; the boot ended before its clock was corrected' WHERE first_id = ?`,
     );
   }
 
@@ -157,10 +157,10 @@ export class EpochTable {
       this.#insert.run(first, offset, Trust.confirmed, bootId, bootBaseMs, reason);
     let next = firstId;
     for (const { first, last } of this.#delivered.all(firstId, lastId)) {
-      if (first > next) add(next, correctedOffsetMs, 'true time learned later');
-      add(Math.max(first, firstId), offsetMs, 'left before its true time was known');
+      if (first > next) add(next, correctedOffsetMs, 'corrected later');
+      add(Math.max(first, firstId), offsetMs, 'sent before its clock was corrected');
       next = last + 1;
     }
-    if (next <= lastId) add(next, correctedOffsetMs, 'true time learned later');
+    if (next <= lastId) add(next, correctedOffsetMs, 'corrected later');
   }
 }

@@ -44,7 +44,7 @@ export class SalvageQueue {
       } catch (error) {
         // Tried again at the next start: what keeps one file from being copied keeps no sample from being collected.
         this.#failed.add(progress.id);
-        this.#options.logger.error('cannot take over set-aside database', {
+        this.#options.logger.error('cannot import set-aside database', {
           path: sourcePath(this.#options.databasePath, progress),
           ...errorFields(error),
         });

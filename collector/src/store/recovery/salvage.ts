@@ -90,7 +90,7 @@ export class Salvage {
   protected finish(): void {
     const { file, recovered, lost } = this.progress;
     this.table.remove(this.progress);
-    this.options.logger.warn('a damaged database has been salvaged', { path: file, count: recovered, lost });
+    this.options.logger.warn('salvage finished', { path: file, count: recovered, lost });
     this.close();
   }
 

@@ -31,12 +31,12 @@ export function setNewerDatabaseAside({ dbPath, logger }: SetAsideOptions): void
   writeIntent(dbPath, target);
   moveDatabase(dbPath, target);
   removeIntent(dbPath);
-  logger.warn('newer database set aside, beginning anew', {
+  logger.warn('database set aside: newer schema', {
     path: target,
     schema_version: version,
     known_version: SCHEMA_VERSION,
     bytes: measureDatabase(target),
-    hint: `install a version that knows schema ${version}: it takes the samples over; until then keep the file`,
+    hint: `install a version that knows schema ${version}: it imports the samples; keep the file until then`,
   });
 }
 

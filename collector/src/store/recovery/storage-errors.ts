@@ -24,9 +24,10 @@ export function classifyStorageError(error: unknown): StorageErrorKind {
 /** The fault in words for health and the log, with what an operator can do. */
 export function describeStorageError(error: unknown): { readonly reason: string; readonly hint: string } {
   const hints: Readonly<Record<StorageErrorKind, string>> = {
-    corrupt: 'the damaged file is kept beside the new one',
-    full: 'free space on the disk, or lower THUGSHELLS_DB_MAX_SIZE; samples wait in memory meanwhile',
-    unusable: 'look at the disk, its mount options and the owner of the database; samples wait in memory meanwhile',
+    corrupt: 'nothing to do: the corrupt file is kept beside the new one',
+    full: 'free space on the disk, or lower THUGSHELLS_DB_MAX_SIZE; samples are buffered in memory meanwhile',
+    unusable:
+      'check the disk, its mount options and the owner of the database; samples are buffered in memory meanwhile',
   };
   const ownHint = error instanceof AgentError ? error.hint : undefined;
   return { reason: messageOf(error), hint: ownHint ?? hints[classifyStorageError(error)] };

@@ -39,7 +39,7 @@ export function queueSetAsideImports(
       moveDatabase(path, join(folder, importName(file)));
       syncFolder(folder);
     } catch (error) {
-      logger.error('cannot take over set-aside database', { path, ...errorFields(error) });
+      logger.error('cannot import set-aside database', { path, ...errorFields(error) });
     }
   }
 }
@@ -94,8 +94,8 @@ export class SetAsideImport extends Salvage {
       })
       .immediate();
     const fields = { path: kept ?? file, count: recovered, collected, delivered, rejected, dropped, lost };
-    if (kept === undefined) logger.info('set-aside database taken over, file removed', fields);
-    else logger.warn('set-aside database damaged, salvaged', { ...fields, error: this.#fault });
+    if (kept === undefined) logger.info('set-aside database imported, file removed', fields);
+    else logger.warn('corrupt set-aside database salvaged', { ...fields, error: this.#fault });
   }
 
   /** Everything is on the disk before the only other copy of it goes. */

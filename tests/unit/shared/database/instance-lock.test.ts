@@ -48,7 +48,7 @@ test('a second process is told that another instance is at work, and what to do'
   const error = thrownBy(() => take());
   expect(error).toMatchObject({
     code: 'ANOTHER_INSTANCE',
-    message: `another collector is at work on ${folder.path('metrics.db')}`,
+    message: `cannot start: another collector uses ${folder.path('metrics.db')}`,
     hint: expect.stringContaining(`${folder.path('metrics.db')}.collector-lock`),
   });
   expect(exitCodeOf(error)).toBe(75);

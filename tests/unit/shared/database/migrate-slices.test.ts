@@ -95,7 +95,7 @@ describe('a migration of many rows', () => {
     const error = thrownBy(() => migrate(database)) as Error;
     expect(error).toMatchObject({ code: 'MIGRATION_FAILED' });
     expect(error.message).toMatch(
-      /^migration 0002-uploads\.sql failed: .*row 30000 is odd in \(ids 20001 to 40000\): UPDATE metrics SET dedup_key/,
+      /^cannot apply migration 0002-uploads\.sql: .*row 30000 is odd in \(ids 20001 to 40000\): UPDATE metrics SET dedup_key/,
     );
     expect(fingerprint(database)).toBe(before);
     expect(schemaVersion(database)).toBe(1);
@@ -213,19 +213,19 @@ describe('progress', () => {
     expect(log.lines).toEqual([
       {
         level: 'info',
-        message: 'migrating the database',
+        message: 'migrating database',
         fields: { percent: 34, migration: '0002-uploads.sql', duration_ms: 5_000 },
       },
       {
         level: 'info',
-        message: 'migrating the database',
+        message: 'migrating database',
         fields: { percent: 99, migration: '0002-uploads.sql', duration_ms: 10_000 },
       },
     ]);
     expect(states).toEqual([
       { extendTimeoutMs: 65_000 },
-      { status: 'migrating the database: 34 %' },
-      { status: 'migrating the database: 99 %' },
+      { status: 'migrating database: 34 %' },
+      { status: 'migrating database: 99 %' },
     ]);
   });
 });

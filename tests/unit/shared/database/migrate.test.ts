@@ -173,7 +173,7 @@ describe('a migration that fails', () => {
     const error = toVersionTwo(database);
     expect(error).toMatchObject({ code: 'MIGRATION_FAILED', cause: { code: 'SQLITE_ERROR' } });
     expect((error as Error).message).toMatch(
-      /^migration 0003-series-and-samples\.sql failed: .*series already exists in: CREATE TABLE series \(/s,
+      /^cannot apply migration 0003-series-and-samples\.sql: .*series already exists in: CREATE TABLE series \(/s,
     );
     expect(schemaVersion(database)).toBe(2);
     expect(tablesOf(database)).toEqual(['metrics', 'schema_version', 'sessions', 'upload_checkpoints']);
@@ -210,7 +210,7 @@ describe('a database of a later program', () => {
     const before = fingerprint(database);
     expect(thrownBy(() => migrate(database))).toMatchObject({
       code: 'DATABASE_TOO_NEW',
-      message: `the database has schema version 7, this program knows versions up to ${SCHEMA_VERSION}`,
+      message: `cannot use the database: it has schema version 7, this program knows versions up to ${SCHEMA_VERSION}`,
     });
     expect(fingerprint(database)).toBe(before);
   });

@@ -117,13 +117,13 @@ describe('a file that is no database', () => {
   test('is refused where it is a folder, or where a file stands in the way of its folder', () => {
     const isFolder = {
       code: 'DATABASE_UNUSABLE',
-      hint: expect.stringContaining('names the database’s file, not its folder'),
+      hint: expect.stringContaining('to the database file, not to a folder'),
     };
     expect(thrownBy(() => openDatabase(folder.path('.'), { create: true }))).toMatchObject(isFolder);
     writeFileSync(folder.path('file'), '');
     const isNoFolder = {
       code: 'DATABASE_UNUSABLE',
-      hint: `${folder.path('file')} is no folder: look at THUGSHELLS_DB_PATH`,
+      hint: `check THUGSHELLS_DB_PATH: ${folder.path('file')} is not a folder`,
     };
     expect(thrownBy(() => openDatabase(folder.path('file/metrics.db'), { create: true }))).toMatchObject(isNoFolder);
   });

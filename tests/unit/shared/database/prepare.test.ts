@@ -63,7 +63,7 @@ test('a database that somebody else has open keeps its pages and is used all the
   other.prepare('SELECT COUNT(*) FROM samples').get();
   const database = prepareDatabase(path, logger);
   expect(pageSize(database)).not.toBe(PAGE_SIZE);
-  expect(messages).toEqual(['the database keeps its large pages: another program has it open']);
+  expect(messages).toEqual(['kept large pages: database in use']);
   database.exec('INSERT INTO samples VALUES (501, 1, 1800000000000, 1)');
   expect(other.prepare('SELECT COUNT(*) FROM samples').pluck().get()).toBe(501);
   other.close();

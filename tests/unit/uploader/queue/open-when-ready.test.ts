@@ -92,7 +92,7 @@ describe('open when ready', () => {
     });
     const opened = open((reason) => reasons.add(reason));
     await clock.advance(5_000);
-    const versions = `the database has schema version ${SCHEMA_VERSION + 1}, this program knows versions up to ${SCHEMA_VERSION}`;
+    const versions = `cannot use the database: it has schema version ${SCHEMA_VERSION + 1}, this program knows versions up to ${SCHEMA_VERSION}`;
     expect([log.messages(), [...reasons]]).toEqual([['database too new, waiting for collector'], [versions]]);
     expect(log.lines[0]!.fields).toMatchObject({
       path,

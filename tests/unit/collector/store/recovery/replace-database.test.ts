@@ -114,7 +114,7 @@ describe('a damaged database at the start', () => {
       balanced: 1,
     });
     expect(reader.prepare<[], number>('SELECT MIN(id) FROM samples').pluck().get()).toBe(rows + 1);
-    expect(parts.log.said('warn')).toContain('warn: a damaged database has been salvaged');
+    expect(parts.log.said('warn')).toContain('warn: salvage finished');
   });
 
   test('keeps its rows held where their time is not known yet, with all that is needed to find it out later', async () => {
@@ -241,9 +241,7 @@ describe('damage that is found while it runs', () => {
     ruin(path, sampleLeaf(0).page, 40);
     await parts.clock.advance(3_700_000);
     await scrapes(parts, 2);
-    expect(parts.log.said('error')).toContain(
-      'error: the database is damaged; a new one takes its place, and what can be read is copied into it',
-    );
+    expect(parts.log.said('error')).toContain('error: database corrupt, rebuilding');
     const healed = folder.keep(openDatabase(path));
     expect(healed.pragma('integrity_check', { simple: true })).toBe('ok');
     expect(booksOf(healed)).toMatchObject({ balanced: 1 });

@@ -67,7 +67,7 @@ describe('set aside: a newer database', () => {
   test('is one event in the log, which names the file, both versions and what to do', async () => {
     await newerDatabase();
     const { log } = started();
-    expect(log.said('warn', 'error')).toEqual(['warn: newer database set aside, beginning anew']);
+    expect(log.said('warn', 'error')).toEqual(['warn: database set aside: newer schema']);
     const { fields } = log.lines.find(({ level }) => level === 'warn')!;
     expect(fields).toMatchObject({
       path: aside,

@@ -93,7 +93,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     const copying = startImport(path, LATER + 1_000_000);
     copying.steps();
     copying.close();
-    expect(copying.log.said('info', 'warn', 'error')).toEqual(['info: set-aside database taken over, file removed']);
+    expect(copying.log.said('info', 'warn', 'error')).toEqual(['info: set-aside database imported, file removed']);
     const counts = { count: 2_400, collected: 2_405, delivered: 700, rejected: 3, dropped: 5, lost: 0 };
     expect(copying.log.lines[0]!.fields).toEqual({ path: `${basename(aside)}.taking-over`, ...counts });
   });
@@ -178,7 +178,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     const copying = startImport(path, LATER + 9_000_000);
     copying.steps();
     copying.close();
-    expect(copying.log.said('error')).toEqual(['error: cannot take over set-aside database']);
+    expect(copying.log.said('error')).toEqual(['error: cannot import set-aside database']);
     expect(names()).toEqual([`${basename(aside)}.taking-over`]);
     expect(booksIn(path)).toMatchObject({ collected: 10 * SERIES + 1 + 2_405, balanced: 1 });
   });
@@ -326,7 +326,7 @@ describe('take-over: a damaged file', () => {
     copying.steps();
     copying.close();
     expect(booksIn(path)).toMatchObject({ collected, dropped: 5 + leaf.rows, balanced: 1 });
-    expect(copying.log.said('warn', 'error')).toEqual(['warn: set-aside database damaged, salvaged']);
+    expect(copying.log.said('warn', 'error')).toEqual(['warn: corrupt set-aside database salvaged']);
     expect(names()).toEqual([expect.stringMatching(/^metrics\.db\.damaged-\d{8}T\d{6}Z$/)]);
   });
 
