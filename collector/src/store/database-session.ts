@@ -23,7 +23,7 @@ import { setNewerDatabaseAside } from './recovery/set-aside.ts';
 import type { SpaceLimits } from './space/limits.ts';
 import { StorageStateTable } from './status/storage-state.ts';
 import { classifyStorageError } from './recovery/storage-errors.ts';
-import { queueSetAsideImports } from './recovery/take-over.ts';
+import { queueSetAsideImports } from './recovery/set-aside-import.ts';
 
 export interface DatabaseSessionOptions {
   readonly clock: Clock;

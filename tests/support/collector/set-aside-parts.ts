@@ -5,7 +5,7 @@ import { openDatabase, type Database } from '@thugshells/shared/database/open.ts
 import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
 
 import { SalvageQueue } from '../../../collector/src/store/recovery/salvage-queue.ts';
-import { queueSetAsideImports } from '../../../collector/src/store/recovery/take-over.ts';
+import { queueSetAsideImports } from '../../../collector/src/store/recovery/set-aside-import.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { reading, scrapeAt, startOn, storeOn } from './collector-parts.ts';
 import { booksOf, deliver, scrapes } from './prepared-store.ts';

@@ -4,7 +4,7 @@ import { errorFields } from '@thugshells/shared/logging/logger.ts';
 
 import { Salvage, sourcePath, type SalvageOptions } from './salvage.ts';
 import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
-import { SetAsideImport } from './take-over.ts';
+import { SetAsideImport } from './set-aside-import.ts';
 
 /** The databases whose rows are to be copied into this one, one after the other. */
 export class SalvageQueue {

@@ -17,7 +17,7 @@ export interface SetAsideOptions {
 
 /**
  * Sets a database aside that a newer program has migrated, so that a new one can be begun: a device that was given an
- * older program goes on collecting. A program that knows its schema takes it over (take-over.ts).
+ * older program goes on collecting. A program that knows its schema takes it over (set-aside-import.ts).
  *
  * The move is more than one rename where another program has the database open. What is moved where is noted in a file
  * before the first of them, and finishInterruptedSetAside() goes on with it after a kill.
