@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 
 import {
-  badConfiguration,
+  createConfigurationError,
   loadConfig,
   PREFIX,
-  type ConfigOf,
+  type ConfigValues,
   type Environment,
   type LoadedConfig,
   type Variable,
@@ -18,7 +18,7 @@ import {
   patterns,
   sizeWithin,
   text,
-  wordsOf,
+  wordList,
   type ValueFormat,
 } from '@thugshells/shared/config/formats.ts';
 import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/config/variables.ts';
@@ -77,7 +77,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
       doc: 'Collectors that run.',
       default: COLLECTOR_NAMES.filter((name) => isConfigured(name, environment)).join(' '),
       defaultDoc: `\`${COLLECTOR_NAMES.filter((name) => isConfigured(name, {})).join(' ')}\`; \`textfile\` and \`scrape\` where their variable is set`,
-      format: wordsOf(COLLECTOR_NAMES),
+      format: wordList(COLLECTOR_NAMES),
     },
     interval: {
       env: 'INTERVAL',
@@ -220,7 +220,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
   } satisfies Record<string, Variable<unknown>>;
 }
 
-export type CollectorConfig = ConfigOf<ReturnType<typeof collectorVariables>>;
+export type CollectorConfig = ConfigValues<ReturnType<typeof collectorVariables>>;
 
 /**
  * Reads the collector's configuration.
@@ -231,7 +231,7 @@ export function loadCollectorConfig(environment: Environment): LoadedConfig<Retu
   const loaded = loadConfig(collectorVariables(environment, hostname(), process.platform), environment, VARIABLE_NAMES);
   const lacking = loaded.values.collectors.filter((name) => !isConfigured(name, environment));
   if (lacking.length > 0) {
-    throw badConfiguration(
+    throw createConfigurationError(
       lacking.map((name) => `${PREFIX}COLLECTORS names ${name}, and ${PREFIX}${requiredVariables[name]} is not set`),
     );
   }

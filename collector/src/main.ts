@@ -2,17 +2,22 @@
 import { release } from 'node:os';
 import process from 'node:process';
 
-import { bootId } from '@thugshells/shared/process/boot-id.ts';
-import { CHECK_CONFIG_OPTIONS, describeConfig } from '@thugshells/shared/config/check-config.ts';
+import { readBootId } from '@thugshells/shared/process/boot-id.ts';
+import { CHECK_CONFIG_OPTIONS, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
 import { systemClock as clock } from '@thugshells/shared/clock.ts';
 import { dispatch, type GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { ExitCode } from '@thugshells/shared/errors.ts';
-import { processLogger, runCommand, runService, type CommandResult } from '@thugshells/shared/process/lifecycle.ts';
-import { programRoot } from '@thugshells/shared/program-root.ts';
-import { notifier } from '@thugshells/shared/process/systemd.ts';
-import { builtAtMs, version } from '@thugshells/shared/process/version.ts';
+import {
+  createProcessLogger,
+  runCommand,
+  runService,
+  type CommandResult,
+} from '@thugshells/shared/process/lifecycle.ts';
+import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
+import { createNotifier } from '@thugshells/shared/process/systemd.ts';
+import { readBuildTimeMs, readVersion } from '@thugshells/shared/process/version.ts';
 import type { KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
 
 import { COLLECTORS } from './collectors/table.ts';
@@ -42,7 +47,7 @@ function collectorsOf(config: CollectorConfig, kernel: KernelSource, client: Scr
   const ofKernel = config.collectors
     .filter((name): name is KernelCollectorName => Object.hasOwn(COLLECTORS, name))
     .map((name) => ({
-      collector: COLLECTORS[name].create({ kernel, options: config, build: version() }),
+      collector: COLLECTORS[name].create({ kernel, options: config, build: readVersion() }),
       intervalMs: config[`${name}IntervalMs`],
     }));
   return [...ofKernel, ...textfileOf(config), ...scrapesOf(config, client)];
@@ -105,15 +110,15 @@ function capOf(config: CollectorConfig): SeriesLimit {
 
 function run(): Promise<never> {
   const { values: config, unknown } = loadCollectorConfig(process.env);
-  const { logger, sessionId } = processLogger(config);
+  const { logger, sessionId } = createProcessLogger(config);
   return runService(logger, async (releases, stop, manager) => {
     const kernel = releases.add('kernel', kernelOf(config), (open) => open.close?.());
-    logger.info('collector starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
+    logger.info('collector starts', { version: readVersion(), device_id: config.deviceId, path: config.dbPath });
     for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
     releases.add('instance lock', takeInstanceLock(config.dbPath, 'collector'), (lock) => lock.release());
     const client = releases.add('scrape client', new ScrapeClient(), (open) => open.close());
     const scheduled = collectorsOf(config, kernel, client);
-    const metadata = { version: version(), bootId: bootId(), kernel: release(), host: config.deviceId };
+    const metadata = { version: readVersion(), bootId: readBootId(), kernel: release(), host: config.deviceId };
     const store = new Store({
       ...config,
       collectors: [
@@ -124,12 +129,12 @@ function run(): Promise<never> {
       logger,
       limits: spaceLimits(config),
       session: { id: sessionId, startedAtMs: clock.now(), metadata },
-      builtAtMs: builtAtMs(),
+      builtAtMs: readBuildTimeMs(),
       labels: labelsOf(config),
       notify: manager.notify,
       // Linux counts what getrusage(2) calls output blocks as it counts write_bytes of /proc/self/io, in units of 512.
       readWrittenBytes: () => process.resourceUsage().fsWrite * 512,
-      checkWorkerFile: programRoot('collector/dist/integrity-worker.js'),
+      checkWorkerFile: resolveProgramPath('collector/dist/integrity-worker.js'),
     });
     store.open();
     releases.add('store', store, (open) => open.close());
@@ -139,7 +144,7 @@ function run(): Promise<never> {
     const scheduler = new Scheduler({ clock, logger, store, batcher, seriesLimit: capOf(config), manager });
     const self = selfOf(config, { readState: () => store.agentState(), readSkewMs: () => store.skewMs() });
     const collectors = [...scheduled, ...self];
-    manager.ready('collecting', Math.max(...collectors.map(({ intervalMs }) => intervalMs)));
+    manager.reportReady('collecting', Math.max(...collectors.map(({ intervalMs }) => intervalMs)));
     await Promise.all([scheduler.run(collectors, stop), store.run(stop)]);
   });
 }
@@ -162,16 +167,16 @@ async function runOnce(): Promise<CommandResult> {
 
 function migrate(): CommandResult {
   const { values: config } = loadCollectorConfig(process.env);
-  const { logger } = processLogger(config);
+  const { logger } = createProcessLogger(config);
   const lock = takeInstanceLock(config.dbPath, 'collector');
-  prepareDatabase(config.dbPath, logger, notifier(process.env, logger)).close();
+  prepareDatabase(config.dbPath, logger, createNotifier(process.env, logger)).close();
   lock.release();
   return {};
 }
 
 function checkConfig(given: GivenOptions): CommandResult {
   const loaded = loadCollectorConfig(process.env);
-  return { text: `${describeConfig(loaded, given)}\n`, problems: loaded.unknown };
+  return { text: `${formatEffectiveConfig(loaded, given)}\n`, problems: loaded.unknown };
 }
 
 await runCommand(() =>

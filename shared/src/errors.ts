@@ -38,17 +38,17 @@ const exitCodes: Readonly<Record<string, number>> = {
 };
 
 /** The exit code a program ends with when `error` reaches its top. */
-export function exitCodeOf(error: unknown): number {
+export function toExitCode(error: unknown): number {
   return (error instanceof AgentError && exitCodes[error.code]) || ExitCode.fault;
 }
 
 /** The text of anything that was thrown. */
-export function messageOf(error: unknown): string {
+export function toErrorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
 /** The system's or the library's code of anything that was thrown (`ENOENT`, `SQLITE_BUSY`), if it has one. */
-export function codeOf(error: unknown): string | undefined {
+export function toErrorCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' ? code : undefined;
 }

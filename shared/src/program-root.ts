@@ -8,6 +8,6 @@ import { fileURLToPath } from 'node:url';
  *
  * @param path from the root
  */
-export function programRoot(path: string): string {
+export function resolveProgramPath(path: string): string {
   return fileURLToPath(new URL(`../../${path}`, import.meta.url));
 }

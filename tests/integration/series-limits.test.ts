@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { exportedLabels, jsonLine, metricObject } from '@thugshells/shared/metrics/json-lines.ts';
-import { valueTypeOf, type Labels, type Sample } from '@thugshells/shared/metrics/sample.ts';
-import { refusalOf } from '@thugshells/shared/metrics/sample-refusals.ts';
-import { limitsOf } from '@thugshells/shared/metrics/series-limits.ts';
+import { toExportedLabels, toJsonLine, toMetricObject } from '@thugshells/shared/metrics/json-lines.ts';
+import { toValueType, type Labels, type Sample } from '@thugshells/shared/metrics/sample.ts';
+import { findSampleRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 import fc from 'fast-check';
 
 import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';
@@ -46,11 +46,11 @@ function sampleOf(
   tags: Labels,
   { deviceId = 'b1', value = 1 }: { deviceId?: string; value?: number | string } = {},
 ): Sample {
-  return { name, deviceId, tags, value, valueType: valueTypeOf(value), timestampMs: now, priority: 1, canonical: '' };
+  return { name, deviceId, tags, value, valueType: toValueType(value), timestampMs: now, priority: 1, canonical: '' };
 }
 
 function isRefused(sample: Sample): boolean {
-  return refusalOf(sample, limitsOf('victoriametrics')) !== undefined;
+  return findSampleRefusal(sample, findSeriesLimits('victoriametrics')) !== undefined;
 }
 
 /** What becomes of a series. */
@@ -58,7 +58,7 @@ type Fate = 'stored' | 'changed' | 'dropped';
 
 async function fateOf(metric: Labels): Promise<Fate> {
   const probe = String(++probes);
-  await post(jsonLine(JSON.stringify({ probe, ...metric }), '1', String(now)));
+  await post(toJsonLine(JSON.stringify({ probe, ...metric }), '1', String(now)));
   const [found] = await server.export(`{probe="${probe}"}`);
   if (found === undefined) return 'dropped';
   return textOf(Object.entries(found.metric)) === textOf(Object.entries({ probe, ...metric })) ? 'stored' : 'changed';
@@ -152,7 +152,7 @@ describe('VictoriaMetrics answers 204', () => {
       const probe = String(++probes);
       await post(
         pair
-          .map((each, index) => jsonLine(JSON.stringify({ __name__: 'a', probe, ...each }), '1', String(now + index)))
+          .map((each, index) => toJsonLine(JSON.stringify({ __name__: 'a', probe, ...each }), '1', String(now + index)))
           .join(''),
       );
       expect((await server.export(`{probe="${probe}"}`)).length).toBeLessThan(2);
@@ -209,8 +209,8 @@ test('any sample that the collector does not refuse is stored whole by VictoriaM
       await post(
         kept
           .map((sample) =>
-            jsonLine(
-              metricObject(sample, textIn(sample)),
+            toJsonLine(
+              toMetricObject(sample, textIn(sample)),
               textIn(sample) === undefined ? String(sample.value) : '1',
               String(now),
             ),
@@ -218,7 +218,7 @@ test('any sample that the collector does not refuse is stored whole by VictoriaM
           .join(''),
       );
       const found = await server.export(`{device_id=~"${kept.map(({ deviceId }) => deviceId).join('|')}"}`);
-      const expected = kept.map((sample) => textOf(exportedLabels(sample, textIn(sample))));
+      const expected = kept.map((sample) => textOf(toExportedLabels(sample, textIn(sample))));
       expect(found.map(({ metric }) => textOf(Object.entries(metric))).sort()).toEqual(expected.sort());
       expect(found.every(({ timestamps }) => timestamps.length === 1 && timestamps[0] === now)).toBe(true);
     }),

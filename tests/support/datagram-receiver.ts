@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 import koffi from 'koffi';
 
-import { socketAddress } from '../../shared/src/process/unix-datagram.ts';
+import { toSocketAddress } from '../../shared/src/process/unix-datagram.ts';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;
@@ -33,7 +33,7 @@ export class DatagramReceiver {
 
   /** @param address a path, or an abstract address that begins with "@" */
   constructor(address: string) {
-    const to = socketAddress(address);
+    const to = toSocketAddress(address);
     if (bind(this.#descriptor, to, to.length) !== 0) throw new Error(`cannot bind ${address}: error ${koffi.errno()}`);
   }
 

@@ -7,7 +7,7 @@ import { getProxyForUrl } from 'proxy-from-env';
 import {
   loadConfig,
   maskCredentials,
-  type ConfigOf,
+  type ConfigValues,
   type Environment,
   type LoadedConfig,
   type Variable,
@@ -201,7 +201,7 @@ export function uploaderVariables(environment: Environment, hostName: string) {
   } satisfies Record<string, Variable<unknown>>;
 }
 
-export type UploaderConfig = ConfigOf<ReturnType<typeof uploaderVariables>>;
+export type UploaderConfig = ConfigValues<ReturnType<typeof uploaderVariables>>;
 
 /** The file of a credential that systemd has passed (systemd.exec(5), LoadCredential=); empty where it has not. */
 function credentialFile(environment: Environment, id: string): string {

@@ -1,23 +1,23 @@
 // Longer than a main should be: it names every room of the program once, and nothing else does.
 import process from 'node:process';
 
-import { bootId } from '@thugshells/shared/process/boot-id.ts';
-import { CHECK_CONFIG_OPTIONS, describeConfig } from '@thugshells/shared/config/check-config.ts';
+import { readBootId } from '@thugshells/shared/process/boot-id.ts';
+import { CHECK_CONFIG_OPTIONS, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
 import { systemClock as clock } from '@thugshells/shared/clock.ts';
 import { dispatch, type GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import { ExitCode } from '@thugshells/shared/errors.ts';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
 import {
-  processLogger,
+  createProcessLogger,
   runCommand,
-  runPart,
+  runScope,
   runService,
   type CommandResult,
-  type Part,
+  type ScopedWork,
 } from '@thugshells/shared/process/lifecycle.ts';
-import { programRoot } from '@thugshells/shared/program-root.ts';
+import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
-import { version } from '@thugshells/shared/process/version.ts';
+import { readVersion } from '@thugshells/shared/process/version.ts';
 
 import { Acknowledgements } from './queue/acknowledgements.ts';
 import { Backlog } from './queue/backlog.ts';
@@ -66,28 +66,28 @@ const JUDGE_INTERVAL_MS = 10_000;
 
 function run(): Promise<never> {
   const { values: config, unknown } = loadUploaderConfig(process.env);
-  const { logger } = processLogger(config);
+  const { logger } = createProcessLogger(config);
   return runService(logger, async (releases, stop, manager) => {
-    logger.info('uploader starts', { version: version(), device_id: config.deviceId, path: config.dbPath });
+    logger.info('uploader starts', { version: readVersion(), device_id: config.deviceId, path: config.dbPath });
     for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
     releases.add('instance lock', takeInstanceLock(config.dbPath, 'uploader'), (lock) => lock.release());
-    manager.ready('waiting for the database');
+    manager.reportReady('waiting for the database');
     // Where the collector has put a new database in the place of a damaged one, all that works on it begins anew.
-    while (!stop.aborted) await runPart(logger, stop, (...part) => uploadFromOneDatabase(manager, ...part));
+    while (!stop.aborted) await runScope(logger, stop, (...part) => uploadFromOneDatabase(manager, ...part));
   });
 
   async function uploadFromOneDatabase(
     manager: ServiceManager,
-    ...[releases, stop, end]: Parameters<Part>
+    ...[releases, stop, end]: Parameters<ScopedWork>
   ): Promise<void> {
     const onAttempt = (reason: string): void => {
-      manager.progressed();
-      manager.status(`waiting for the database: ${reason}`);
+      manager.reportProgress();
+      manager.reportStatus(`waiting for the database: ${reason}`);
     };
     const opened = await openWhenReady(config.dbPath, { clock, logger, stop, onAttempt });
     if (opened === undefined) return;
     const database = releases.add('database', opened, (open) => void open.close());
-    manager.status('uploading');
+    manager.reportStatus('uploading');
     const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
 
     const settled = new SettledRanges(database);
@@ -96,11 +96,11 @@ function run(): Promise<never> {
     const replayed = acknowledgements.recover();
     if (replayed > 0) logger.info('requeued unconfirmed samples', { count: replayed });
 
-    const table = new ReceiverClockTable(database, bootId());
+    const table = new ReceiverClockTable(database, readBootId());
     const receiverClock = new ReceiverClock({ clock, logger, table, ...config });
     const encoder = new EncoderPool({
       databasePath: config.dbPath,
-      workerFile: programRoot('uploader/dist/encode-worker.js'),
+      workerFile: resolveProgramPath('uploader/dist/encode-worker.js'),
       receiverNow: () => receiverClock.receiverNow(),
     });
     releases.add('encoder', encoder, (pool) => pool.close());
@@ -194,7 +194,7 @@ function run(): Promise<never> {
       sendsOldestFirst: isRemoteWrite,
     });
 
-    const identity = { version: version(), deviceId: config.deviceId, configurationWarnings: unknown };
+    const identity = { version: readVersion(), deviceId: config.deviceId, configurationWarnings: unknown };
     const monitor = new HealthMonitor({ logger, snapshots, limits: config, ...identity });
     const reporting = new ReportWriter({
       clock,
@@ -206,7 +206,7 @@ function run(): Promise<never> {
     const history = new HistoryThread({
       clock,
       databasePath: config.dbPath,
-      workerFile: programRoot('uploader/dist/history-worker.js'),
+      workerFile: resolveProgramPath('uploader/dist/history-worker.js'),
       nowMs: () => receiverClock.now(),
     });
     releases.add('history', history, (thread) => thread.close());
@@ -217,7 +217,7 @@ function run(): Promise<never> {
     const sidecar = new Sidecar({ logger, monitor, history, metrics, isLive: () => loop.isLive });
     releases.add('health endpoint', sidecar, (open) => open.close());
     await listenOrTell({ sidecar, clock, logger, ...config }, stop, (endpoint) => (own.endpoint = endpoint));
-    const judging = setInterval(() => manager.status(statusLine(monitor.status())), JUDGE_INTERVAL_MS);
+    const judging = setInterval(() => manager.reportStatus(statusLine(monitor.status())), JUDGE_INTERVAL_MS);
     releases.add('health timer', judging, (timer) => clearInterval(timer));
     const untimedRows = new UntimedRows({ clock, logger, database, settled });
     // No sample leaves before it is known how wrong its time may be, unless the receiver does not respond.
@@ -225,7 +225,7 @@ function run(): Promise<never> {
       const first = await prober.measureFirst(stop);
       await Promise.all([loop.run(stop).finally(end), prober.run(first, stop)]);
     };
-    const beating = manager.progressesWhile(() => loop.isLive, stop);
+    const beating = manager.reportProgressWhile(() => loop.isLive, stop);
     await Promise.all([uploading(), beating, untimedRows.run(stop), reporting.run(stop)]);
     if (watch.isReplaced)
       logger.warn('another database stands in the place of the one that was open', { path: config.dbPath });
@@ -239,8 +239,8 @@ function status(given: GivenOptions): Promise<CommandResult> {
   return statusCommand({
     clock,
     config,
-    version: version(),
-    bootId: bootId(),
+    version: readVersion(),
+    bootId: readBootId(),
     configurationWarnings: unknown,
     asJson,
     coloured,
@@ -259,7 +259,7 @@ function checkConfig(given: GivenOptions): CommandResult {
   const loaded = loadUploaderConfig(process.env);
   const problems = new Credentials({ ...loaded.values, ...surroundings(process.env) }).problems();
   return {
-    text: `${describeConfig(loaded, given)}\n`,
+    text: `${formatEffectiveConfig(loaded, given)}\n`,
     problems: [...loaded.unknown, ...problems],
     exitCode: problems.length === 0 ? ExitCode.clean : ExitCode.configuration,
   };

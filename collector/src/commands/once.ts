@@ -1,6 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { codeOf, messageOf } from '@thugshells/shared/errors.ts';
-import { jsonLine, metricObject } from '@thugshells/shared/metrics/json-lines.ts';
+import { toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
+import { toJsonLine, toMetricObject } from '@thugshells/shared/metrics/json-lines.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../collectors/collector.ts';
@@ -44,8 +44,8 @@ export async function once(
   });
   const lines = samples.map((sample) => {
     const isText = typeof sample.value === 'string';
-    return jsonLine(
-      metricObject(sample, isText ? String(sample.value) : undefined),
+    return toJsonLine(
+      toMetricObject(sample, isText ? String(sample.value) : undefined),
       isText ? '1' : String(sample.value),
       String(timestampMs),
     );
@@ -57,7 +57,7 @@ async function read(collector: Collector, clock: Clock): Promise<{ readings: rea
   try {
     return { readings: await collector.collect({ monotonicMs: clock.monotonic() }) };
   } catch (error) {
-    if (codeOf(error) === 'KERNEL_FILE_ABSENT') return { readings: [] };
-    return { readings: extractReadings(error), failure: `${collector.name}: ${messageOf(error)}` };
+    if (toErrorCode(error) === 'KERNEL_FILE_ABSENT') return { readings: [] };
+    return { readings: extractReadings(error), failure: `${collector.name}: ${toErrorMessage(error)}` };
   }
 }

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 
 import { AgentError } from '@thugshells/shared/errors.ts';
 import { canonicalTags, type Labels, type Reading } from '@thugshells/shared/metrics/sample.ts';
-import { foreignSeries, type SeriesKind } from '@thugshells/shared/metrics/series.ts';
+import { declareForeignSeries, type SeriesKind } from '@thugshells/shared/metrics/series.ts';
 
 import { ExpositionReader, type ExpositionOptions } from './exposition/reader.ts';
 import { ParsedSeriesCache, type ParsedSeries } from './exposition/parsed-series.ts';
@@ -96,7 +96,7 @@ export class ExpositionConverter {
     const known = this.#converted.get(parsed);
     if (known?.series.kind === kind) return known;
     const labels = this.#addLabels(parsed.labels);
-    const converted = { series: foreignSeries(parsed.name, kind), labels, canonical: canonicalTags(labels) };
+    const converted = { series: declareForeignSeries(parsed.name, kind), labels, canonical: canonicalTags(labels) };
     this.#converted.set(parsed, converted);
     return converted;
   }

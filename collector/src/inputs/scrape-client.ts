@@ -3,9 +3,9 @@ import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import { createGunzip, createInflate } from 'node:zlib';
 
-import { controllerUnder } from '@thugshells/shared/abort.ts';
+import { createLinkedController } from '@thugshells/shared/abort.ts';
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
-import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 /** A page that a target answered with. */
 export interface ScrapeResponse {
@@ -44,7 +44,7 @@ export class ScrapeClient {
 
   /** @throws AgentError SCRAPE_FAILED that says what the target did */
   async fetch(url: string, { timeoutMs, maxBytes }: ScrapeLimits): Promise<ScrapeResponse> {
-    const { controller, release } = controllerUnder(this.#closing.signal);
+    const { controller, release } = createLinkedController(this.#closing.signal);
     let hasTimedOut = false;
     const deadline = setTimeout(() => {
       hasTimedOut = true;
@@ -63,7 +63,9 @@ export class ScrapeClient {
           error,
         );
       throw createScrapeError(
-        codeOf(error) === 'ECONNREFUSED' ? 'nothing listens there' : messageOf(error) || String(codeOf(error)),
+        toErrorCode(error) === 'ECONNREFUSED'
+          ? 'nothing listens there'
+          : toErrorMessage(error) || String(toErrorCode(error)),
         HINT,
         error,
       );

@@ -1,7 +1,7 @@
 import {
   COLLECTION_BOUNDS_SECONDS,
-  sumOf,
-  tellingBuckets,
+  sumHistograms,
+  selectBuckets,
   UPLOAD_BOUNDS_SECONDS,
   type HistogramState,
 } from '@thugshells/shared/metrics/histogram.ts';
@@ -51,7 +51,7 @@ export function toSelfReadings(state: AgentState, skewMs: number | undefined): R
     // By each collector they would outnumber what the board has to say; /metrics has them.
     ...toBuckets(
       collectorSeries.duration,
-      sumOf(
+      sumHistograms(
         collectors.map(({ durations }) => durations),
         COLLECTION_BOUNDS_SECONDS,
       ),
@@ -108,7 +108,7 @@ function toBuckets(
   state: HistogramState,
   { bounds, labels }: { readonly bounds: readonly number[]; readonly labels: Labels },
 ): Reading[] {
-  return tellingBuckets(state, bounds).map(({ le, count }) =>
+  return selectBuckets(state, bounds).map(({ le, count }) =>
     toReading(toPartSeries(series, '_bucket'), count, { ...labels, le }),
   );
 }

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open, opendir, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 /** One text file as it was at one moment. */
 export interface TextFile {
@@ -75,7 +75,7 @@ export class TextFiles {
       }
     } catch (error) {
       if (error instanceof AgentError) throw error;
-      if (codeOf(error) === 'ENOENT') return undefined;
+      if (toErrorCode(error) === 'ENOENT') return undefined;
       throw createUnreadableError(path, error);
     }
   }
@@ -118,7 +118,7 @@ function createTooLargeError(path: string, bytes: number, maxBytes: number): Age
 }
 
 function createUnreadableError(path: string, cause: unknown): AgentError {
-  return new AgentError(`cannot read ${path}: ${messageOf(cause)}`, {
+  return new AgentError(`cannot read ${path}: ${toErrorMessage(cause)}`, {
     code: 'TEXTFILE_UNREADABLE',
     hint: `Let the collector's user read ${path}; THUGSHELLS_TEXTFILE_DIR names the directory.`,
     cause,

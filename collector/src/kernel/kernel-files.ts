@@ -3,7 +3,7 @@ import { open, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 import { MountSpace, type MountKind, type FileSystemSpace } from './mount-space.ts';
 import { RemoteStatfs } from './remote-statfs.ts';
@@ -164,11 +164,11 @@ export function requireProcRoot(procRoot: string): void {
 
 /** What a failed read means, by the code of its error: KERNEL_FILE_ABSENT or KERNEL_FILE_UNREADABLE. */
 export function toKernelFileError(path: string, cause: unknown): AgentError {
-  const code = codeOf(cause) ?? '';
+  const code = toErrorCode(cause) ?? '';
   if (Object.hasOwn(absentReasons, code)) {
     return new AgentError(`${path} is absent: ${absentReasons[code]}`, { code: 'KERNEL_FILE_ABSENT', cause });
   }
-  return new AgentError(`cannot read ${path}: ${messageOf(cause)}`, {
+  return new AgentError(`cannot read ${path}: ${toErrorMessage(cause)}`, {
     code: 'KERNEL_FILE_UNREADABLE',
     hint: `Let the collector's user read ${path}; PROC_ROOT and SYS_ROOT must be a procfs and a sysfs.`,
     cause,
@@ -188,7 +188,7 @@ export async function readOptional<Text, Other>(read: Promise<Text>, instead: Ot
   try {
     return await read;
   } catch (error) {
-    if (codeOf(error) === 'KERNEL_FILE_ABSENT') return instead;
+    if (toErrorCode(error) === 'KERNEL_FILE_ABSENT') return instead;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { codeOf, messageOf } from '@thugshells/shared/errors.ts';
+import { toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { COLLECTION_BOUNDS_SECONDS, observe } from '@thugshells/shared/metrics/histogram.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
 import type { CollectorHealth, CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
@@ -27,7 +27,7 @@ export interface SchedulerOptions {
   /** Where a scrape goes. */
   readonly batcher: Pick<CommitBatcher, 'add'>;
   readonly seriesLimit: SeriesLimit;
-  readonly manager: Pick<ServiceManager, 'progressed' | 'status'>;
+  readonly manager: Pick<ServiceManager, 'reportProgress' | 'reportStatus'>;
 }
 
 /** What one call of a collector came to. */
@@ -100,8 +100,8 @@ export class Scheduler {
     batcher.add({ at, samples, status });
     this.#tell(status, outcome, samples.length);
     // Kept in memory counts too: a full disk is no reason to start again.
-    manager.progressed();
-    manager.status(this.#describe());
+    manager.reportProgress();
+    manager.reportStatus(this.#describe());
   }
 
   #nextStatus(
@@ -141,7 +141,7 @@ export class Scheduler {
     if (status.status === 'failing') {
       logger.warn('collector is failing', {
         ...fields,
-        ...(outcome.error === undefined ? {} : errorFields(outcome.error)),
+        ...(outcome.error === undefined ? {} : toErrorFields(outcome.error)),
       });
     } else if (status.status === 'absent') {
       logger.debug('collector is absent on this kernel', fields);
@@ -198,8 +198,8 @@ async function collect(collector: Collector, monotonicMs: number): Promise<Scrap
   try {
     return { readings: await collector.collect({ monotonicMs }), health: 'ok', message: '' };
   } catch (error) {
-    const health = codeOf(error) === 'KERNEL_FILE_ABSENT' ? 'absent' : 'failing';
-    return { readings: extractReadings(error), health, message: messageOf(error), error };
+    const health = toErrorCode(error) === 'KERNEL_FILE_ABSENT' ? 'absent' : 'failing';
+    return { readings: extractReadings(error), health, message: toErrorMessage(error), error };
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
-import { messageOf } from '@thugshells/shared/errors.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorMessage } from '@thugshells/shared/errors.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Notify } from '@thugshells/shared/process/systemd.ts';
 
 import { AgentStateReader } from './status/agent-state-reader.ts';
@@ -88,7 +88,7 @@ export function closeDatabaseSession(
     wal.checkpoint();
   } catch (error) {
     // Everything that was committed stands; the next start ends the session and moves the WAL.
-    logger.error('the database could not be left as it should be', errorFields(error));
+    logger.error('the database could not be left as it should be', toErrorFields(error));
   }
   database.close();
 }
@@ -103,7 +103,7 @@ function openSound({ dbPath, logger, notify }: DatabaseSessionOptions): {
     return corruption === undefined ? { database: prepareDatabase(dbPath, logger, notify) } : { corruption };
   } catch (error) {
     if (classifyStorageError(error) !== 'corrupt') throw error;
-    return { corruption: messageOf(error) };
+    return { corruption: toErrorMessage(error) };
   }
 }
 

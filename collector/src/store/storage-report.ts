@@ -1,5 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { describeStorageError } from './recovery/storage-errors.ts';
 import type { DatabaseSession } from './database-session.ts';
@@ -37,7 +37,7 @@ export class StorageReport {
   /** Logs that samples are buffered from now on, why, and what an operator can do. */
   logFailure(error: unknown, pending: number): void {
     const { hint } = describeStorageError(error);
-    const fields = { ...errorFields(error), hint, count: pending };
+    const fields = { ...toErrorFields(error), hint, count: pending };
     this.#options.logger.error('samples cannot be stored and wait in memory', fields);
   }
 
@@ -69,7 +69,7 @@ export class StorageReport {
         bufferedSamples: failure === undefined ? 0 : pending,
       });
     } catch (error) {
-      logger.debug('what is known of the store could not be saved', errorFields(error));
+      logger.debug('what is known of the store could not be saved', toErrorFields(error));
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { messageOf } from '@thugshells/shared/errors.ts';
-import { errorFields } from '@thugshells/shared/logging/logger.ts';
+import { toErrorMessage } from '@thugshells/shared/errors.ts';
+import { toErrorFields } from '@thugshells/shared/logging/logger.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
 
@@ -174,7 +174,7 @@ export class Store {
   #repair(error: unknown): boolean {
     switch (classifyStorageError(error)) {
       case 'corrupt':
-        return this.#rebuild(messageOf(error));
+        return this.#rebuild(toErrorMessage(error));
       case 'full':
         return this.#freeSpace();
       case 'unusable':
@@ -194,7 +194,7 @@ export class Store {
       this.#openDatabase(corruption);
       return true;
     } catch (error) {
-      logger.error('no new database could be made', { path: dbPath, ...errorFields(error) });
+      logger.error('no new database could be made', { path: dbPath, ...toErrorFields(error) });
       return false;
     }
   }
@@ -244,7 +244,7 @@ export class Store {
     } catch (error) {
       if (this.#repair(error) || this.#isMaintenanceFailing) return;
       this.#isMaintenanceFailing = true;
-      this.#options.logger.error('the store could not be looked after', errorFields(error));
+      this.#options.logger.error('the store could not be looked after', toErrorFields(error));
     }
   }
 }

@@ -1,4 +1,4 @@
-import { badConfiguration, type LoadedConfig, type Variables } from './load-config.ts';
+import { createConfigurationError, type LoadedConfig, type Variables } from './load-config.ts';
 
 /** Options of the command check-config. */
 export const CHECK_CONFIG_OPTIONS = ['--allow-unknown'];
@@ -9,11 +9,11 @@ export const CHECK_CONFIG_OPTIONS = ['--allow-unknown'];
  * @throws AgentError BAD_CONFIGURATION where a THUGSHELLS_ variable is unknown: a typing error must not go unseen.
  *   With --allow-unknown it does not, as the programs start with one all the same.
  */
-export function describeConfig(
+export function formatEffectiveConfig(
   { effective, unknown }: LoadedConfig<Variables>,
   given: { readonly has: (option: string) => boolean },
 ): string {
-  if (unknown.length > 0 && !given.has('--allow-unknown')) throw badConfiguration(unknown);
+  if (unknown.length > 0 && !given.has('--allow-unknown')) throw createConfigurationError(unknown);
   const lines = effective.map(({ variable, value, origin }) => ({ assignment: `${variable}=${value}`, origin }));
   const width = Math.max(...lines.map(({ assignment }) => assignment.length));
   return lines.map(({ assignment, origin }) => `${assignment.padEnd(width)}  # ${origin}`).join('\n');

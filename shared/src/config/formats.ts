@@ -17,7 +17,7 @@ export interface ValueFormat<T> {
   parse(text: string): T | undefined;
 }
 
-function quantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
+function parseQuantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^(\d+(?:\.\d+)?)([a-zA-Z]+)$/.exec(text.trim());
   const unit = match?.[2] ?? '';
   // Own names only: "5constructor" would find what every object has, and be NaN.
@@ -29,13 +29,13 @@ function quantity(text: string, units: Readonly<Record<string, number>>): number
 /** `500ms`, `30s`, `5m`, `1h`, `2d` → milliseconds. A bare 0 needs no unit; any other number does. */
 export const duration: ValueFormat<number> = {
   expected: 'a duration with its unit, such as 500ms, 30s, 5m or 1h',
-  parse: (text) => (text.trim() === '0' ? 0 : quantity(text, durationUnitsMs)),
+  parse: (text) => (text.trim() === '0' ? 0 : parseQuantity(text, durationUnitsMs)),
 };
 
 /** `64MiB`, `256KiB`, `1GB` → bytes. */
 export const size: ValueFormat<number> = {
   expected: 'a size with its unit, such as 256KiB or 64MiB',
-  parse: (text) => quantity(text, sizeUnits),
+  parse: (text) => parseQuantity(text, sizeUnits),
 };
 
 /** `64KiB/s` → bytes a second; empty for none. */
@@ -98,7 +98,7 @@ export function oneOf<const T extends string>(...words: readonly T[]): ValueForm
 }
 
 /** Words of a known set, split on white space or commas. */
-export function wordsOf<T extends string>(known: readonly T[]): ValueFormat<readonly T[]> {
+export function wordList<T extends string>(known: readonly T[]): ValueFormat<readonly T[]> {
   return {
     expected: `a list of these, split on white space: ${known.join(', ')}`,
     parse(value) {

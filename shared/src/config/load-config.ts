@@ -2,7 +2,7 @@ import convict from 'convict';
 
 import { AgentError } from '../errors.ts';
 import type { ValueFormat } from './formats.ts';
-import { nearest } from './nearest.ts';
+import { findNearest } from './nearest.ts';
 
 /** What both programs' variables begin with. */
 export const PREFIX = 'THUGSHELLS_';
@@ -26,11 +26,11 @@ export interface Variable<T> {
 export type Variables = Readonly<Record<string, Variable<unknown>>>;
 
 /** The values that a set of variables yields. */
-export type ConfigOf<V extends Variables> = { readonly [K in keyof V]: V[K] extends Variable<infer T> ? T : never };
+export type ConfigValues<V extends Variables> = { readonly [K in keyof V]: V[K] extends Variable<infer T> ? T : never };
 
 /** A configuration that has been read. */
 export interface LoadedConfig<V extends Variables> {
-  readonly values: ConfigOf<V>;
+  readonly values: ConfigValues<V>;
   /**
    * For check-config: every variable as it would be written, credentials masked. The origin is `environment`,
    * `default`, or the name of the variable it was inherited from.
@@ -57,20 +57,20 @@ export function loadConfig<V extends Variables>(
   environment: Environment,
   knownNames: readonly string[],
 ): LoadedConfig<V> {
-  const config = convict(schemaOf(variables, environment), { env: presentIn(environment), args: [] });
+  const config = convict(toConvictSchema(variables, environment), { env: selectGiven(environment), args: [] });
   const values = config.getProperties();
-  const problems = problemsOf(variables, values);
-  const unknown = unknownOf(environment, knownNames);
-  if (problems.length > 0) throw badConfiguration([...problems, ...unknown]);
+  const problems = findProblems(variables, values);
+  const unknown = findUnknown(environment, knownNames);
+  if (problems.length > 0) throw createConfigurationError([...problems, ...unknown]);
   return {
-    values: Object.freeze(values) as ConfigOf<V>,
-    effective: effectiveOf(variables, environment),
+    values: Object.freeze(values) as ConfigValues<V>,
+    effective: listEffective(variables, environment),
     unknown,
   };
 }
 
 /** What is wrong with a configuration, one sentence a variable. */
-export function badConfiguration(problems: readonly string[]): AgentError {
+export function createConfigurationError(problems: readonly string[]): AgentError {
   return new AgentError(`bad configuration:\n${problems.map((line) => `  ${line}`).join('\n')}`, {
     code: 'BAD_CONFIGURATION',
     hint: 'correct or remove the variables named above; check-config shows every value and where it came from',
@@ -96,7 +96,7 @@ function maskWords(value: string): string {
 }
 
 /** convict's schema for a set of variables: it reads the environment, coerces and validates by our formats. */
-function schemaOf(variables: Variables, environment: Environment): convict.Schema<Record<string, unknown>> {
+function toConvictSchema(variables: Variables, environment: Environment): convict.Schema<Record<string, unknown>> {
   const schema: Record<string, convict.SchemaObj> = {};
   for (const [key, variable] of Object.entries(variables)) {
     const formatName = `thugshells:${variable.env}`;
@@ -109,7 +109,7 @@ function schemaOf(variables: Variables, environment: Environment): convict.Schem
     });
     schema[key] = {
       doc: variable.doc,
-      default: fallbackOf(variable, environment).value,
+      default: findFallback(variable, environment).value,
       format: formatName,
       env: PREFIX + variable.env,
     };
@@ -121,7 +121,7 @@ function isUnreadable(value: unknown): value is Unreadable {
   return typeof value === 'object' && value !== null && problem in value;
 }
 
-function problemsOf(variables: Variables, values: Record<string, unknown>): string[] {
+function findProblems(variables: Variables, values: Record<string, unknown>): string[] {
   return Object.entries(variables).flatMap(([key, variable]) => {
     const value = values[key];
     if (!isUnreadable(value)) return [];
@@ -130,33 +130,33 @@ function problemsOf(variables: Variables, values: Record<string, unknown>): stri
 }
 
 /** An empty variable counts as not given, as in systemd's environment files. */
-function presentIn(environment: Environment): NodeJS.ProcessEnv {
+function selectGiven(environment: Environment): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
 }
 
 /** What a variable is where it is not given itself. */
-function fallbackOf(variable: Variable<unknown>, environment: Environment): { value: string; origin: string } {
+function findFallback(variable: Variable<unknown>, environment: Environment): { value: string; origin: string } {
   const ancestor = variable.inheritsFrom === undefined ? undefined : PREFIX + variable.inheritsFrom;
   const inherited = ancestor === undefined ? undefined : environment[ancestor];
   const usable = inherited !== undefined && inherited !== '' && variable.format.parse(inherited) !== undefined;
   return usable ? { value: inherited, origin: ancestor ?? '' } : { value: variable.default, origin: 'default' };
 }
 
-function effectiveOf(variables: Variables, environment: Environment): LoadedConfig<Variables>['effective'] {
-  const present = presentIn(environment);
+function listEffective(variables: Variables, environment: Environment): LoadedConfig<Variables>['effective'] {
+  const present = selectGiven(environment);
   return Object.values(variables).map((variable) => {
     const given = present[PREFIX + variable.env];
     const { value, origin } =
-      given === undefined ? fallbackOf(variable, environment) : { value: given, origin: 'environment' };
+      given === undefined ? findFallback(variable, environment) : { value: given, origin: 'environment' };
     return { variable: PREFIX + variable.env, value: maskCredentials(value), origin };
   });
 }
 
-function unknownOf(environment: Environment, knownNames: readonly string[]): string[] {
+function findUnknown(environment: Environment, knownNames: readonly string[]): string[] {
   return Object.keys(environment)
     .filter((name) => name.startsWith(PREFIX) && !knownNames.includes(name.slice(PREFIX.length)))
     .map((name) => {
-      const guess = nearest(name.slice(PREFIX.length), knownNames);
+      const guess = findNearest(name.slice(PREFIX.length), knownNames);
       return `${name} is not a variable of this program; did you mean ${PREFIX}${guess}?`;
     });
 }

@@ -1,5 +1,5 @@
 /** The word of `known` that takes the fewest single-letter edits to become `word` (Levenshtein's distance). */
-export function nearest(word: string, known: readonly string[]): string {
+export function findNearest(word: string, known: readonly string[]): string {
   let best = '';
   let bestDistance = Infinity;
   for (const candidate of known) {

@@ -1,4 +1,4 @@
-import { AgentError, messageOf } from '../errors.ts';
+import { AgentError, toErrorMessage } from '../errors.ts';
 import { readMigrations, type Migration, type MigrationStatement } from './migration-files.ts';
 import { registerFunctions } from './migration-functions.ts';
 import type { Database } from './open.ts';
@@ -114,7 +114,7 @@ class MigrationRun {
       }
     } catch (cause) {
       throw toMigrationError(
-        `cannot apply migration ${file}: ${messageOf(cause)} in${place}: ${sql.slice(0, 200)}`,
+        `cannot apply migration ${file}: ${toErrorMessage(cause)} in${place}: ${sql.slice(0, 200)}`,
         cause,
       );
     }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { programRoot } from '../program-root.ts';
+import { resolveProgramPath } from '../program-root.ts';
 
 /** One statement of a migration. */
 export interface MigrationStatement {
@@ -19,7 +19,7 @@ export interface Migration {
   readonly statements: readonly MigrationStatement[];
 }
 
-const migrationsFolder = programRoot('migrations');
+const migrationsFolder = resolveProgramPath('migrations');
 
 /** The files of migrations/, oldest first. */
 export function readMigrations(): Migration[] {

@@ -5,7 +5,7 @@ import { arch, platform } from 'node:process';
 
 import type SQLite from 'better-sqlite3';
 
-import { AgentError, codeOf, messageOf } from '../errors.ts';
+import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
 
 export type Database = SQLite.Database;
 export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> = SQLite.Statement<Parameters, Row>;
@@ -96,7 +96,7 @@ function driver(): typeof SQLite {
 
 /** Whether an error says that another connection holds the lock. */
 export function isBusy(error: unknown): boolean {
-  return codeOf(error)?.startsWith('SQLITE_BUSY') === true;
+  return toErrorCode(error)?.startsWith('SQLITE_BUSY') === true;
 }
 
 /** What SQLite says of a damaged file; of an error that came from a thread only the words are left. */
@@ -104,14 +104,16 @@ const CORRUPTION_MESSAGES = /database disk image is malformed|file is not a data
 
 /** Whether an error says that the file is not what SQLite wrote. */
 export function isCorruption(error: unknown): boolean {
-  const code = codeOf(error) ?? '';
-  return code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB' || CORRUPTION_MESSAGES.test(messageOf(error));
+  const code = toErrorCode(error) ?? '';
+  return (
+    code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB' || CORRUPTION_MESSAGES.test(toErrorMessage(error))
+  );
 }
 
 function toOpenError(path: string, cause: unknown): AgentError {
   if (isDriverError(cause)) return toDriverError(cause);
-  const missing = codeOf(cause) === 'SQLITE_CANTOPEN' && !existsSync(path);
-  return new AgentError(`cannot open the database ${path}: ${messageOf(cause)}`, {
+  const missing = toErrorCode(cause) === 'SQLITE_CANTOPEN' && !existsSync(path);
+  return new AgentError(`cannot open the database ${path}: ${toErrorMessage(cause)}`, {
     code: missing ? 'DATABASE_MISSING' : 'DATABASE_UNUSABLE',
     hint:
       findObstacle(path) ??
@@ -122,11 +124,11 @@ function toOpenError(path: string, cause: unknown): AgentError {
 
 /** Whether the driver is not there, or its machine code is of another platform. */
 function isDriverError(error: unknown): boolean {
-  return codeOf(error) === 'MODULE_NOT_FOUND' || codeOf(error) === 'ERR_DLOPEN_FAILED';
+  return toErrorCode(error) === 'MODULE_NOT_FOUND' || toErrorCode(error) === 'ERR_DLOPEN_FAILED';
 }
 
 function toDriverError(cause: unknown): AgentError {
-  const [what = ''] = messageOf(cause).split('\n');
+  const [what = ''] = toErrorMessage(cause).split('\n');
   return new AgentError(`cannot load the database driver: ${what}`, {
     code: 'DATABASE_UNUSABLE',
     hint: `install the package for ${platform} ${arch}; in a clone, run npm ci on the machine that runs this program`,
@@ -167,7 +169,7 @@ function checkAccess(path: string): string | undefined {
     accessSync(path, constants.R_OK | constants.W_OK);
     return undefined;
   } catch (error) {
-    return codeOf(error);
+    return toErrorCode(error);
   }
 }
 

@@ -17,7 +17,7 @@ interface Kind {
 }
 
 /** Which warnings and errors have been told of late. */
-class Repeats {
+class LogDeduplication {
   readonly #kinds = new Map<string, Kind>();
 
   tell(key: string, fields: LogFields, write: Write): void {
@@ -45,29 +45,33 @@ class Repeats {
 }
 
 /** A logger that tells the same warning or error once a minute, and how often it was. */
-export interface SummarisingLogger extends Logger {
+export interface DeduplicatingLogger extends Logger {
   /** Tells what has been held back; for the end. */
   flush(): void;
 }
 
 /** Wraps a logger so that what fails again and again does not fill the journal: message and texts alike are one trouble. */
-export function summarising(logger: Logger, repeats = new Repeats(), own: LogFields = {}): SummarisingLogger {
+export function deduplicate(
+  logger: Logger,
+  repeats = new LogDeduplication(),
+  own: LogFields = {},
+): DeduplicatingLogger {
   const once =
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}) => {
-      repeats.tell(keyOf(level, message, { ...own, ...fields }), fields, (told) => logger[level](message, told));
+      repeats.tell(toKey(level, message, { ...own, ...fields }), fields, (told) => logger[level](message, told));
     };
   return {
     error: once('error'),
     warn: once('warn'),
     info: (message, fields) => logger.info(message, fields),
     debug: (message, fields) => logger.debug(message, fields),
-    child: (fields) => summarising(logger.child(fields), repeats, { ...own, ...fields }),
+    child: (fields) => deduplicate(logger.child(fields), repeats, { ...own, ...fields }),
     flush: () => repeats.endAll(),
   };
 }
 
-function keyOf(level: LogLevel, message: string, fields: LogFields): string {
+function toKey(level: LogLevel, message: string, fields: LogFields): string {
   const texts = Object.entries(fields).filter(([name, value]) => typeof value === 'string' && !INCIDENTAL.has(name));
   return JSON.stringify([level, message, texts]);
 }

@@ -1,7 +1,7 @@
 import winston from 'winston';
 
-import { AgentError, codeOf, messageOf } from '../errors.ts';
-import { summarising, type SummarisingLogger } from './deduplication.ts';
+import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
+import { deduplicate, type DeduplicatingLogger } from './deduplication.ts';
 
 /** Levels, most severe first. */
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
@@ -40,7 +40,7 @@ const LEFT_OUT_BYTES = 40;
 const UNPRINTABLE = 'cannot be printed';
 
 /** The logger of a process, which can be told at run time how much it is to say. */
-export interface ProcessLogger extends SummarisingLogger {
+export interface ProcessLogger extends DeduplicatingLogger {
   level: LogLevel;
 }
 
@@ -50,7 +50,7 @@ export function createLogger(options: LoggerOptions): ProcessLogger {
   const line = winston.format.printf((info) => {
     const { level, message, ...fields } = info;
     const own = { time: new Date().toISOString(), level, msg: String(message), ...options.fields };
-    const text = format === 'json' ? jsonLine(own, fields) : consoleLine(level, String(message), fields);
+    const text = format === 'json' ? toJsonLine(own, fields) : toConsoleLine(level, String(message), fields);
     return journal ? `<${syslogPriorities[level]}>${text}` : text;
   });
   const logger = winston.createLogger({
@@ -61,14 +61,14 @@ export function createLogger(options: LoggerOptions): ProcessLogger {
     format: line,
     transports: [new winston.transports.Stream({ stream: options.stream })],
   });
-  return Object.defineProperty(summarising(facade(logger)) as ProcessLogger, 'level', {
+  return Object.defineProperty(deduplicate(wrapWinston(logger)) as ProcessLogger, 'level', {
     get: () => logger.level,
     set: (level: LogLevel) => (logger.level = level),
   });
 }
 
 /** Records go to winston whole: given message and fields apart, it takes a `%d` in a message for a place to fill. */
-function facade(logger: winston.Logger): Logger {
+function wrapWinston(logger: winston.Logger): Logger {
   const at =
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}) =>
@@ -78,7 +78,7 @@ function facade(logger: winston.Logger): Logger {
     warn: at('warn'),
     info: at('info'),
     debug: at('debug'),
-    child: (fields) => facade(logger.child(fields)),
+    child: (fields) => wrapWinston(logger.child(fields)),
   };
 }
 
@@ -88,34 +88,34 @@ export function resolveLogFormat(format: LogFormat | 'auto', isTerminal: boolean
 }
 
 /** The fields that describe a failure; `stack` only where nobody foresaw it. */
-export function errorFields(error: unknown): LogFields {
+export function toErrorFields(error: unknown): LogFields {
   const expected = error instanceof AgentError;
   return {
-    error: messageOf(error),
+    error: toErrorMessage(error),
     error_type: error instanceof Error ? error.name : typeof error,
-    error_code: codeOf(error),
+    error_code: toErrorCode(error),
     ...(expected && error.hint !== undefined ? { hint: error.hint } : {}),
     ...(!expected && error instanceof Error ? { stack: error.stack } : {}),
   };
 }
 
 /** @param own what stands on every line; no other field takes its names */
-function jsonLine(own: LogFields, fields: LogFields): string {
-  const text = textOf({ ...own, ...fields, ...own });
-  return text !== undefined && Buffer.byteLength(text) <= MAX_LINE_BYTES ? text : shortLine(own, fields);
+function toJsonLine(own: LogFields, fields: LogFields): string {
+  const text = toJsonText({ ...own, ...fields, ...own });
+  return text !== undefined && Buffer.byteLength(text) <= MAX_LINE_BYTES ? text : toShortJsonLine(own, fields);
 }
 
 /**
  * A line with as many fields as there is room for, short ones before long ones and long texts cut: whatever the
  * fields are, it is whole JSON.
  */
-function shortLine(own: LogFields, fields: LogFields): string {
+function toShortJsonLine(own: LogFields, fields: LogFields): string {
   const members = Object.entries(fields)
     .filter(([name]) => !(name in own))
-    .map(([name, value]) => inner({ [name]: value }))
+    .map(([name, value]) => toJsonMembers({ [name]: value }))
     .filter((member) => member !== '')
     .sort((a, b) => a.length - b.length);
-  const kept = [inner(own)];
+  const kept = [toJsonMembers(own)];
   let room = MAX_LINE_BYTES - LEFT_OUT_BYTES - Buffer.byteLength(kept[0]!);
   for (const member of members) {
     room -= Buffer.byteLength(member) + 1;
@@ -123,20 +123,20 @@ function shortLine(own: LogFields, fields: LogFields): string {
     kept.push(member);
   }
   const leftOut = members.length - (kept.length - 1);
-  if (leftOut > 0) kept.push(inner({ fields_left_out: leftOut }));
+  if (leftOut > 0) kept.push(toJsonMembers({ fields_left_out: leftOut }));
   return `{${kept.join(',')}}`;
 }
 
 /** The members of an object as JSON, without its braces; what JSON cannot say is said in words. */
-function inner(record: LogFields): string {
+function toJsonMembers(record: LogFields): string {
   const text =
-    textOf(record, MAX_FIELD_LENGTH) ??
+    toJsonText(record, MAX_FIELD_LENGTH) ??
     JSON.stringify(Object.fromEntries(Object.keys(record).map((name) => [name, UNPRINTABLE])));
   return text.slice(1, -1);
 }
 
 /** JSON, texts cut to `maxLength`; undefined for what JSON cannot say: circles, depths, a toJSON that throws. */
-function textOf(record: LogFields, maxLength = Infinity): string | undefined {
+function toJsonText(record: LogFields, maxLength = Infinity): string | undefined {
   try {
     return JSON.stringify(record, (_key, value: unknown) => {
       if (typeof value === 'bigint') return String(value);
@@ -147,18 +147,18 @@ function textOf(record: LogFields, maxLength = Infinity): string | undefined {
   }
 }
 
-function consoleLine(level: string, msg: string, { session_id: _, ...fields }: LogFields): string {
+function toConsoleLine(level: string, msg: string, { session_id: _, ...fields }: LogFields): string {
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(
       ([key, value]) =>
-        `${key}=${typeof value === 'string' ? value : (textOf({ value })?.slice('{"value":'.length, -1) ?? UNPRINTABLE)}`,
+        `${key}=${typeof value === 'string' ? value : (toJsonText({ value })?.slice('{"value":'.length, -1) ?? UNPRINTABLE)}`,
     );
-  return firstBytes([new Date().toISOString().slice(11, 23), level.toUpperCase().padEnd(5), msg, ...pairs].join(' '));
+  return cutToMaxLine([new Date().toISOString().slice(11, 23), level.toUpperCase().padEnd(5), msg, ...pairs].join(' '));
 }
 
 /** As much of a text as a line may hold, without half a letter at its end. */
-function firstBytes(text: string): string {
+function cutToMaxLine(text: string): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= MAX_LINE_BYTES) return text;
   return new TextDecoder().decode(bytes.subarray(0, MAX_LINE_BYTES), { stream: true });

@@ -15,7 +15,7 @@ export const COLLECTION_BOUNDS_SECONDS: readonly number[] = [0.001, 0.005, 0.025
 export const UPLOAD_BOUNDS_SECONDS: readonly number[] = [0.01, 0.05, 0.2, 0.5, 1, 5, 20, 60];
 
 /** A histogram over `bounds` that holds nothing. */
-export function emptyHistogram(bounds: readonly number[]): HistogramState {
+export function createHistogram(bounds: readonly number[]): HistogramState {
   return { counts: new Array<number>(bounds.length + 1).fill(0), sum: 0 };
 }
 
@@ -27,13 +27,13 @@ export function observe(state: HistogramState, bounds: readonly number[], value:
 }
 
 /** Several histograms over the same bounds as one. */
-export function sumOf(states: readonly HistogramState[], bounds: readonly number[]): HistogramState {
+export function sumHistograms(states: readonly HistogramState[], bounds: readonly number[]): HistogramState {
   return states.reduce(
     (total, { counts, sum }) => ({
       counts: total.counts.map((count, index) => count + counts[index]!),
       sum: total.sum + sum,
     }),
-    emptyHistogram(bounds),
+    createHistogram(bounds),
   );
 }
 
@@ -44,7 +44,7 @@ export interface Bucket {
 }
 
 /** The buckets of a histogram, cumulative, the last one `+Inf`, which holds all. */
-export function bucketsOf({ counts }: HistogramState, bounds: readonly number[]): Bucket[] {
+export function toCumulativeBuckets({ counts }: HistogramState, bounds: readonly number[]): Bucket[] {
   let count = 0;
   return counts.map((own, index) => ({ le: String(bounds[index] ?? '+Inf'), count: (count += own) }));
 }
@@ -53,10 +53,10 @@ export function bucketsOf({ counts }: HistogramState, bounds: readonly number[])
  * The buckets that say something: those that values fell into, the ones right below them, and `+Inf`. Quantiles are
  * the same by them, and each bucket left out is a series less.
  */
-export function tellingBuckets(state: HistogramState, bounds: readonly number[]): Bucket[] {
+export function selectBuckets(state: HistogramState, bounds: readonly number[]): Bucket[] {
   const { counts } = state;
   const last = counts.length - 1;
-  return bucketsOf(state, bounds).filter(
+  return toCumulativeBuckets(state, bounds).filter(
     (_, index) => index === last || counts[index]! > 0 || (counts[index + 1]! > 0 && index + 1 < last),
   );
 }

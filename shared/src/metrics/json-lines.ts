@@ -1,6 +1,6 @@
 import type { Labels } from './sample.ts';
 import { ValueType } from './sample.ts';
-import { exportedName } from './series.ts';
+import { toExportedName } from './series.ts';
 
 /** A series as its line names it. */
 export interface LineIdentity {
@@ -12,16 +12,16 @@ export interface LineIdentity {
 }
 
 /** The name that a series leaves under: a text's has `_info` at its end. */
-export function seriesName({ name, valueType }: Pick<LineIdentity, 'name' | 'valueType'>): string {
-  return exportedName(name) + (valueType === ValueType.text ? '_info' : '');
+export function toExportedSeriesName({ name, valueType }: Pick<LineIdentity, 'name' | 'valueType'>): string {
+  return toExportedName(name) + (valueType === ValueType.text ? '_info' : '');
 }
 
 /**
  * The labels that a series leaves under, its name first. A text is exported as `<name>_info{value="…"} 1`, so a text
  * series has as many sets of labels as texts.
  */
-export function exportedLabels(series: LineIdentity, text?: string): [name: string, value: string][] {
-  const labels: [string, string][] = [['__name__', seriesName(series)]];
+export function toExportedLabels(series: LineIdentity, text?: string): [name: string, value: string][] {
+  const labels: [string, string][] = [['__name__', toExportedSeriesName(series)]];
   for (const [name, value] of Object.entries(series.tags)) {
     // A label of that name that is not ours: kept, under the name that Prometheus gives it.
     labels.push([name === 'device_id' ? 'exported_device_id' : name, value]);
@@ -32,8 +32,8 @@ export function exportedLabels(series: LineIdentity, text?: string): [name: stri
 }
 
 /** The `metric` object of a series' line, as JSON. */
-export function metricObject(series: LineIdentity, text?: string): string {
-  return `{${exportedLabels(series, text)
+export function toMetricObject(series: LineIdentity, text?: string): string {
+  return `{${toExportedLabels(series, text)
     .map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
     .join(',')}}`;
 }
@@ -41,10 +41,10 @@ export function metricObject(series: LineIdentity, text?: string): string {
 /**
  * One line of VictoriaMetrics' JSON import format, newline included.
  *
- * @param metric from metricObject()
+ * @param metric from toMetricObject()
  * @param values finite numbers, joined by commas
  * @param timestamps Unix milliseconds, joined by commas, as many as values
  */
-export function jsonLine(metric: string, values: string, timestamps: string): string {
+export function toJsonLine(metric: string, values: string, timestamps: string): string {
   return `{"metric":${metric},"values":[${values}],"timestamps":[${timestamps}]}\n`;
 }

@@ -1,48 +1,50 @@
 import type { LineIdentity } from './json-lines.ts';
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, ValueType, type Sample } from './sample.ts';
-import { limitRefusal, quoted, type SeriesLimits } from './series-limits.ts';
+import { findLimitRefusal, quoteName, type SeriesLimits } from './series-limits.ts';
 
 /**
  * Returns why a sample must not be stored, or undefined if it may be.
  * Each rule stands for something that a receiver would answer with 204 and then drop, cut or merge.
  *
- * @param limits of the receiver that samples are sent to, from limitsOf()
+ * @param limits of the receiver that samples are sent to, from findSeriesLimits()
  */
-export function refusalOf(sample: Sample, limits: SeriesLimits | undefined): string | undefined {
+export function findSampleRefusal(sample: Sample, limits: SeriesLimits | undefined): string | undefined {
   const { value } = sample;
   return (
-    timestampRefusal(sample.timestampMs) ??
-    valueRefusal(value) ??
-    seriesRefusal(sample) ??
-    limitRefusal(sample, typeof value === 'string' ? value : undefined, limits)
+    findTimestampRefusal(sample.timestampMs) ??
+    findValueRefusal(value) ??
+    findSeriesRefusal(sample) ??
+    findLimitRefusal(sample, typeof value === 'string' ? value : undefined, limits)
   );
 }
 
 /** Returns why no receiver takes a series as it is, however short it is. */
-export function seriesRefusal({ name, deviceId, tags, valueType }: LineIdentity): string | undefined {
+export function findSeriesRefusal({ name, deviceId, tags, valueType }: LineIdentity): string | undefined {
   if (name === '') return 'empty name';
-  return textRefusal('__name__', name) ?? textRefusal('device_id', deviceId) ?? labelsRefusal(tags, valueType);
+  return (
+    findTextRefusal('__name__', name) ?? findTextRefusal('device_id', deviceId) ?? findLabelsRefusal(tags, valueType)
+  );
 }
 
 /** Returns why a time is refused. */
-export function timestampRefusal(timestampMs: unknown): string | undefined {
+export function findTimestampRefusal(timestampMs: unknown): string | undefined {
   if (!Number.isInteger(timestampMs)) return `timestamp ${String(timestampMs)} is not a whole number of milliseconds`;
   const time = timestampMs as number;
   return time < MIN_TIMESTAMP_MS || time > MAX_TIMESTAMP_MS ? `timestamp ${time} is out of range` : undefined;
 }
 
 /** Returns why a value is refused; a text is exported as a label. */
-export function valueRefusal(value: unknown): string | undefined {
-  if (typeof value === 'string') return textRefusal('value', value);
+export function findValueRefusal(value: unknown): string | undefined {
+  if (typeof value === 'string') return findTextRefusal('value', value);
   if (typeof value !== 'number') return `value of type ${value === null ? 'null' : typeof value}`;
   return Number.isFinite(value) ? undefined : `value ${value} is not finite`;
 }
 
-function labelsRefusal(tags: Readonly<Record<string, unknown>>, valueType: number): string | undefined {
+function findLabelsRefusal(tags: Readonly<Record<string, unknown>>, valueType: number): string | undefined {
   const names = Object.keys(tags);
   for (const name of names) {
     if (isReserved(name, names, valueType)) return `label name "${name}" is reserved`;
-    const refusal = textRefusal(name, tags[name]);
+    const refusal = findTextRefusal(name, tags[name]);
     if (refusal !== undefined) return refusal;
   }
   return undefined;
@@ -56,8 +58,8 @@ function isReserved(name: string, names: readonly string[], valueType: number): 
 }
 
 /** A lone surrogate has no UTF-8 form: it would be replaced on the way, and two names or values could become one. */
-function textRefusal(name: string, value: unknown): string | undefined {
-  if (typeof value !== 'string') return `label "${quoted(name)}" is not a string`;
-  if (!name.isWellFormed()) return `label name "${quoted(name.toWellFormed())}" is not well-formed unicode`;
-  return value.isWellFormed() ? undefined : `label "${quoted(name)}" is not well-formed unicode`;
+function findTextRefusal(name: string, value: unknown): string | undefined {
+  if (typeof value !== 'string') return `label "${quoteName(name)}" is not a string`;
+  if (!name.isWellFormed()) return `label name "${quoteName(name.toWellFormed())}" is not well-formed unicode`;
+  return value.isWellFormed() ? undefined : `label "${quoteName(name)}" is not well-formed unicode`;
 }

@@ -50,12 +50,12 @@ export const MIN_TIMESTAMP_MS = 1_000_000_000_000;
 export const MAX_TIMESTAMP_MS = 253_402_300_799_999;
 
 /** The value type that a value is stored with. */
-export function valueTypeOf(value: number | string): ValueType {
+export function toValueType(value: number | string): ValueType {
   return typeof value === 'string' ? ValueType.text : ValueType.number;
 }
 
 /** A reading that has got its device and its time. It may still be refused. */
-export function sampleOf(reading: Reading, { deviceId, labels, timestampMs }: SampleContext): Sample {
+export function toSample(reading: Reading, { deviceId, labels, timestampMs }: SampleContext): Sample {
   const isBare = Object.keys(labels).length === 0;
   const tags = isBare ? reading.labels : { ...reading.labels, ...labels };
   return {
@@ -63,7 +63,7 @@ export function sampleOf(reading: Reading, { deviceId, labels, timestampMs }: Sa
     deviceId,
     tags,
     canonical: (isBare ? reading.canonical : undefined) ?? canonicalTags(tags),
-    valueType: valueTypeOf(reading.value),
+    valueType: toValueType(reading.value),
     timestampMs,
     value: reading.value,
     priority: reading.series.priority,

@@ -1,4 +1,4 @@
-import { exportedLabels, type LineIdentity } from './json-lines.ts';
+import { toExportedLabels, type LineIdentity } from './json-lines.ts';
 
 /** How samples leave the device, as REMOTE_PROTOCOL names it. */
 export type RemoteProtocol = 'victoriametrics' | 'remote-write';
@@ -46,7 +46,7 @@ const MAX_QUOTED = 80;
  * Returns the limits that hold for samples sent by a protocol; undefined where the receiver has limits of its own and
  * says so: Prometheus, Mimir and Thanos answer 400 to what they do not store.
  */
-export function limitsOf(protocol: RemoteProtocol): SeriesLimits | undefined {
+export function findSeriesLimits(protocol: RemoteProtocol): SeriesLimits | undefined {
   return protocol === 'victoriametrics' ? VICTORIA_METRICS_LIMITS : undefined;
 }
 
@@ -55,28 +55,28 @@ export function limitsOf(protocol: RemoteProtocol): SeriesLimits | undefined {
  *
  * @param text the value of a sample of a text series, which is sent as a label
  */
-export function limitRefusal(
+export function findLimitRefusal(
   series: LineIdentity,
   text: string | undefined,
   limits: SeriesLimits | undefined,
 ): string | undefined {
   if (limits === undefined || isFarWithin(series, text, limits)) return undefined;
-  const labels = exportedLabels(series, text);
+  const labels = toExportedLabels(series, text);
   if (labels.length > limits.maxLabels) {
     const counted = text === undefined ? '__name__ and device_id' : '__name__, device_id and value';
     return `${labels.length} labels with ${counted}, VictoriaMetrics keeps ${limits.maxLabels}: remove labels at the source`;
   }
   for (const [name, value] of labels) {
-    const refusal = lengthRefusal(name, value, limits);
+    const refusal = findLengthRefusal(name, value, limits);
     if (refusal !== undefined) return refusal;
   }
-  const bytes = labels.reduce((sum, [name, value]) => sum + indexedBytes(name) + indexedBytes(value), 0);
+  const bytes = labels.reduce((sum, [name, value]) => sum + countIndexedBytes(name) + countIndexedBytes(value), 0);
   if (bytes <= limits.maxSeriesBytes) return undefined;
   return `all labels together have ${bytes} bytes, VictoriaMetrics drops more than ${limits.maxSeriesBytes}: shorten them at the source`;
 }
 
 /** Shortens a name for a message. */
-export function quoted(name: string): string {
+export function quoteName(name: string): string {
   return name.length <= MAX_QUOTED ? name : `${name.slice(0, MAX_QUOTED).toWellFormed()}…`;
 }
 
@@ -92,23 +92,23 @@ function isFarWithin({ name, deviceId, tags }: LineIdentity, text: string | unde
   return labels <= limits.maxLabels && units * MAX_BYTES_PER_UNIT + MAX_ADDED_BYTES <= limits.maxLabelValueBytes;
 }
 
-function lengthRefusal(
+function findLengthRefusal(
   name: string,
   value: string,
   { maxLabelNameBytes, maxLabelValueBytes }: SeriesLimits,
 ): string | undefined {
   const nameBytes = Buffer.byteLength(name);
   if (nameBytes > maxLabelNameBytes) {
-    return `label name "${quoted(name)}" has ${nameBytes} bytes, VictoriaMetrics drops more than ${maxLabelNameBytes}: shorten it at the source`;
+    return `label name "${quoteName(name)}" has ${nameBytes} bytes, VictoriaMetrics drops more than ${maxLabelNameBytes}: shorten it at the source`;
   }
   const bytes = Buffer.byteLength(value);
   if (bytes <= maxLabelValueBytes) return undefined;
-  const what = name === '__name__' ? 'the name' : `label "${quoted(name)}"`;
+  const what = name === '__name__' ? 'the name' : `label "${quoteName(name)}"`;
   return `${what} has ${bytes} bytes, VictoriaMetrics drops more than ${maxLabelValueBytes}: shorten it at the source`;
 }
 
 /** Bytes in VictoriaMetrics' index: three control characters are escaped there, and a separator ends each text. */
-function indexedBytes(text: string): number {
+function countIndexedBytes(text: string): number {
   let bytes = Buffer.byteLength(text) + 1;
   for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) <= 2) bytes += 1;
   return bytes;

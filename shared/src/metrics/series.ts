@@ -56,16 +56,16 @@ export function declareSeries(
 }
 
 /** A series of somebody else's, under the name that it has there. */
-export function foreignSeries(name: string, kind: SeriesKind): SeriesDeclaration {
+export function declareForeignSeries(name: string, kind: SeriesKind): SeriesDeclaration {
   return { name, kind, unit: 'none', help: '', priority: NORMAL_PRIORITY, isForeign: true };
 }
 
 /** The stored names of all the series that a declaration stands for: a histogram has its parts beside it. */
-export function namesOf({ name, kind }: SeriesDeclaration): readonly string[] {
+export function listStoredNames({ name, kind }: SeriesDeclaration): readonly string[] {
   return kind === 'histogram' ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
 }
 
 /** The name under which a stored name leaves the board: `cpu.usage_percent` → `cpu_usage_percent`. */
-export function exportedName(storedName: string): string {
+export function toExportedName(storedName: string): string {
   return storedName.replaceAll('.', '_');
 }

@@ -4,10 +4,10 @@ import process from 'node:process';
 import { v7 as timeOrderedUuid } from 'uuid';
 
 import { systemClock as clock } from '../clock.ts';
-import { AgentError, ExitCode, exitCodeOf } from '../errors.ts';
+import { AgentError, ExitCode, toExitCode } from '../errors.ts';
 import {
   createLogger,
-  errorFields,
+  toErrorFields,
   resolveLogFormat,
   type LogFormat,
   type Logger,
@@ -15,10 +15,10 @@ import {
   type ProcessLogger,
 } from '../logging/logger.ts';
 import { ServiceManager } from './service-manager.ts';
-import { notifier } from './systemd.ts';
+import { createNotifier } from './systemd.ts';
 
 /** What must be released, in the reverse of the order in which it was taken. */
-export class Releases {
+export class ResourceStack {
   readonly #steps: { readonly name: string; readonly release: () => void | Promise<void> }[] = [];
 
   /** Remembers how to release something; returns the thing. */
@@ -43,7 +43,7 @@ export class Releases {
  * The logger of this process on its standard output, and the id of its session, which is on every line.
  * Under journald (systemd.exec(5), $JOURNAL_STREAM) lines begin with their priority.
  */
-export function processLogger(config: { readonly logLevel: LogLevel; readonly logFormat: LogFormat | 'auto' }): {
+export function createProcessLogger(config: { readonly logLevel: LogLevel; readonly logFormat: LogFormat | 'auto' }): {
   readonly logger: ProcessLogger;
   readonly sessionId: string;
 } {
@@ -59,7 +59,7 @@ export function processLogger(config: { readonly logLevel: LogLevel; readonly lo
 }
 
 /** A signal that is aborted by the first SIGTERM or SIGINT. */
-export function stopSignal(logger: Logger): AbortSignal {
+export function createStopSignal(logger: Logger): AbortSignal {
   const controller = new AbortController();
   // Every loop waits with it: more than ten are no leak.
   setMaxListeners(0, controller.signal);
@@ -93,29 +93,29 @@ const RELEASE_DEADLINE_MS = 10_000;
  */
 export async function runService(
   logger: ProcessLogger,
-  service: (releases: Releases, stop: AbortSignal, manager: ServiceManager) => Promise<void>,
+  service: (releases: ResourceStack, stop: AbortSignal, manager: ServiceManager) => Promise<void>,
 ): Promise<never> {
-  const releases = new Releases();
+  const releases = new ResourceStack();
   let exitCode: number = ExitCode.clean;
-  const manager = new ServiceManager({ notify: notifier(process.env, logger), environment: process.env, clock });
+  const manager = new ServiceManager({ notify: createNotifier(process.env, logger), environment: process.env, clock });
   adjustLevelBySignal(logger);
   process.once('uncaughtException', (error) => {
     logger.flush();
-    logger.error('uncaught exception', { ...errorFields(error), stack: error.stack });
+    logger.error('uncaught exception', { ...toErrorFields(error), stack: error.stack });
     process.exit(ExitCode.fault);
   });
   try {
-    const stop = stopSignal(logger);
-    stop.addEventListener('abort', () => manager.stopping(), { once: true });
+    const stop = createStopSignal(logger);
+    stop.addEventListener('abort', () => manager.reportStopping(), { once: true });
     await service(releases, stop, manager);
   } catch (error) {
-    exitCode = exitCodeOf(error);
-    logger.error(error instanceof AgentError ? error.message : 'unexpected fault', errorFields(error));
+    exitCode = toExitCode(error);
+    logger.error(error instanceof AgentError ? error.message : 'unexpected fault', toErrorFields(error));
   }
   setTimeout(() => process.exit(exitCode || ExitCode.fault), RELEASE_DEADLINE_MS).unref();
   await releases.run((name, error) => {
     exitCode ||= ExitCode.fault;
-    logger.error(`releasing ${name} failed`, errorFields(error));
+    logger.error(`releasing ${name} failed`, toErrorFields(error));
   });
   logger.flush();
   logger.info('stopped', { exit_code: exitCode });
@@ -123,14 +123,14 @@ export async function runService(
 }
 
 /** A part of a service: takes what it needs, and may end itself. */
-export type Part = (releases: Releases, stop: AbortSignal, end: () => void) => Promise<void>;
+export type ScopedWork = (releases: ResourceStack, stop: AbortSignal, end: () => void) => Promise<void>;
 
 /**
  * Runs a part of a service that may begin anew while the service runs on: everything that it took is released when it
  * ends, by itself or with the service.
  */
-export async function runPart(logger: Logger, stop: AbortSignal, part: Part): Promise<void> {
-  const releases = new Releases();
+export async function runScope(logger: Logger, stop: AbortSignal, part: ScopedWork): Promise<void> {
+  const releases = new ResourceStack();
   const ending = new AbortController();
   const end = (): void => ending.abort();
   if (stop.aborted) end();
@@ -140,7 +140,7 @@ export async function runPart(logger: Logger, stop: AbortSignal, part: Part): Pr
   } finally {
     end();
     stop.removeEventListener('abort', end);
-    await releases.run((name, error) => logger.error(`releasing ${name} failed`, errorFields(error)));
+    await releases.run((name, error) => logger.error(`releasing ${name} failed`, toErrorFields(error)));
   }
 }
 
@@ -163,6 +163,6 @@ export async function runCommand(command: () => Promise<CommandResult> | Command
   } catch (error) {
     const lines = error instanceof AgentError ? [error.message, error.hint] : [(error as Error).stack];
     process.stderr.write(`${lines.filter(Boolean).join('\nhint: ')}\n`);
-    process.exit(exitCodeOf(error));
+    process.exit(toExitCode(error));
   }
 }

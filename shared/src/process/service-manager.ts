@@ -16,7 +16,7 @@ const PAUSES_IN_TIMEOUT = 3;
 
 /**
  * What a service says to systemd while it runs: that it is ready, how it fares, and that it makes progress. Where it
- * says nothing of progress for WatchdogSec=, systemd restarts it; so only progress itself may lead to progressed(),
+ * says nothing of progress for WatchdogSec=, systemd restarts it; so only progress itself may lead to reportProgress(),
  * never a timer alone.
  */
 export class ServiceManager {
@@ -42,9 +42,9 @@ export class ServiceManager {
    *
    * @param longestPauseMs the longest that it chooses to let pass between two signs of progress, such as the longest interval
    */
-  ready(status: string, longestPauseMs = 0): void {
+  reportReady(status: string, longestPauseMs = 0): void {
     this.#options.notify({ ready: true });
-    this.status(status);
+    this.reportStatus(status);
     const leastMs = PAUSES_IN_TIMEOUT * longestPauseMs;
     if (this.#timeoutMs === undefined || leastMs <= this.#timeoutMs) return;
     this.#timeoutMs = leastMs;
@@ -52,19 +52,19 @@ export class ServiceManager {
   }
 
   /** The service is about to end. */
-  stopping(): void {
+  reportStopping(): void {
     this.#options.notify({ stopping: true, status: 'stopping' });
   }
 
   /** One line for `systemctl status`; told where it has changed. */
-  status(line: string): void {
+  reportStatus(line: string): void {
     if (line === this.#status) return;
     this.#status = line;
     this.#options.notify({ status: line });
   }
 
   /** The service came further. */
-  progressed(): void {
+  reportProgress(): void {
     const now = this.#options.clock.monotonic();
     if (this.#timeoutMs === undefined || now - this.#toldAt < this.#timeoutMs / BEATS_IN_TIMEOUT) return;
     this.#toldAt = now;
@@ -72,9 +72,9 @@ export class ServiceManager {
   }
 
   /** For a service that waits longer than the timeout by its own choice: asks again and again until `stop` whether it still is as it should be. */
-  async progressesWhile(isLive: () => boolean, stop: AbortSignal): Promise<void> {
+  async reportProgressWhile(isLive: () => boolean, stop: AbortSignal): Promise<void> {
     while (this.#timeoutMs !== undefined && !stop.aborted) {
-      if (isLive()) this.progressed();
+      if (isLive()) this.reportProgress();
       await this.#options.clock.sleep(this.#timeoutMs / BEATS_IN_TIMEOUT, stop);
     }
   }

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { toErrorMessage } from '../errors.ts';
 import type { Environment } from '../config/load-config.ts';
 import type { Logger } from '../logging/logger.ts';
 import { sendDatagram } from './unix-datagram.ts';
@@ -29,23 +29,30 @@ export type Notify = (state: ServiceState) => void;
  *
  * @param environment the process's; systemd sets NOTIFY_SOCKET where the unit has Type=notify or NotifyAccess=
  */
-export function notifier(environment: Environment, logger: Logger): Notify {
+export function createNotifier(environment: Environment, logger: Logger): Notify {
   const address = environment['NOTIFY_SOCKET'] ?? '';
   if (address === '') return () => undefined;
   let isFailing = false;
   return (state) => {
     try {
-      sendDatagram(address, linesOf(state).join('\n'));
+      sendDatagram(address, toAssignments(state).join('\n'));
       if (isFailing) logger.info('systemd can be told again', { path: address });
       isFailing = false;
     } catch (error) {
-      if (!isFailing) logger.warn('systemd cannot be told', { path: address, error: messageOf(error) });
+      if (!isFailing) logger.warn('systemd cannot be told', { path: address, error: toErrorMessage(error) });
       isFailing = true;
     }
   };
 }
 
-function linesOf({ ready, stopping, watchdog, watchdogTimeoutMs, status, extendTimeoutMs }: ServiceState): string[] {
+function toAssignments({
+  ready,
+  stopping,
+  watchdog,
+  watchdogTimeoutMs,
+  status,
+  extendTimeoutMs,
+}: ServiceState): string[] {
   const lines: string[] = [];
   if (ready === true) lines.push('READY=1');
   if (stopping === true) lines.push('STOPPING=1');

@@ -36,7 +36,7 @@ interface SocketCalls {
 let loaded: SocketCalls | undefined;
 
 /** Loads koffi, which calls C functions; Node.js itself has no datagram sockets of the Unix domain. */
-function socketCalls(): SocketCalls {
+function loadSocketCalls(): SocketCalls {
   if (loaded !== undefined) return loaded;
   const koffi = require('koffi') as typeof import('koffi');
   const libc: LibraryHandle = koffi.load(null);
@@ -54,7 +54,7 @@ function socketCalls(): SocketCalls {
  *
  * @param address a path, or an abstract address that begins with "@"
  */
-export function socketAddress(address: string): Buffer {
+export function toSocketAddress(address: string): Buffer {
   const isAbstract = address.startsWith('@');
   const family = Buffer.from(Uint16Array.of(AF_UNIX).buffer);
   return Buffer.concat([family, Buffer.from(isAbstract ? `\0${address.slice(1)}` : `${address}\0`)]);
@@ -68,12 +68,12 @@ export function socketAddress(address: string): Buffer {
  * @throws Error whose message is the name of a system error, such as ENOENT, ECONNREFUSED or EAGAIN
  */
 export function sendDatagram(address: string, message: string): void {
-  const calls = socketCalls();
+  const calls = loadSocketCalls();
   const checked = (result: number): number => {
     if (result < 0) throw new Error(getSystemErrorName(-calls.errno()));
     return result;
   };
-  const [bytes, to] = [Buffer.from(message), socketAddress(address)];
+  const [bytes, to] = [Buffer.from(message), toSocketAddress(address)];
   const descriptor = checked(calls.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   try {
     for (let attempt = 1; ; attempt++) {

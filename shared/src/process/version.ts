@@ -1,15 +1,15 @@
 import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import { programRoot } from '../program-root.ts';
+import { resolveProgramPath } from '../program-root.ts';
 
 /** The version in package.json. */
-export function version(): string {
-  const text = readFileSync(programRoot('package.json'), 'utf8');
+export function readVersion(): string {
+  const text = readFileSync(resolveProgramPath('package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }
 
 /** When this program was built, Unix milliseconds: before it no clock can be right. */
-export function builtAtMs(): number {
+export function readBuildTimeMs(): number {
   return Math.floor(statSync(fileURLToPath(import.meta.url)).mtimeMs);
 }

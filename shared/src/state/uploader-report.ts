@@ -1,4 +1,4 @@
-import { emptyHistogram, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '../metrics/histogram.ts';
+import { createHistogram, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '../metrics/histogram.ts';
 
 /** taking: it takes samples; away: it may do so again by itself; held: somebody has to change something; fault: ours. */
 export type ReceiverCondition = 'unknown' | 'taking' | 'away' | 'held' | 'fault';
@@ -58,5 +58,5 @@ export const NO_UPLOADS: UploadCounts = {
   failures: 0,
   partial: 0,
   bytesSent: 0,
-  durations: emptyHistogram(UPLOAD_BOUNDS_SECONDS),
+  durations: createHistogram(UPLOAD_BOUNDS_SECONDS),
 };

@@ -146,8 +146,8 @@ export const collecting = [
   {
     why: 'stores what VictoriaMetrics drops, whatever REMOTE_PROTOCOL says',
     file: 'collector/src/store/writing/admission.ts',
-    find: 'this.#limits = limitsOf(remoteProtocol);',
-    replace: "this.#limits = limitsOf(remoteProtocol && 'remote-write');",
+    find: 'this.#limits = findSeriesLimits(remoteProtocol);',
+    replace: "this.#limits = findSeriesLimits(remoteProtocol && 'remote-write');",
     tests: ['collector/store/writing/foreign-names'],
   },
   {
@@ -160,8 +160,8 @@ export const collecting = [
   {
     why: 'sends a text that is too long for a label, which VictoriaMetrics drops',
     file: 'uploader/src/encoding/encoder.ts',
-    find: 'limitRefusal(row, text, this.#format.limits)',
-    replace: 'limitRefusal(row, undefined, this.#format.limits)',
+    find: 'findLimitRefusal(row, text, this.#format.limits)',
+    replace: 'findLimitRefusal(row, undefined, this.#format.limits)',
     tests: ['uploader/encoding/encoder'],
   },
   {

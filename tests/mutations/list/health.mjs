@@ -82,7 +82,7 @@ export const health = [
   {
     why: 'the uploader ends with a newer database',
     file: 'uploader/src/queue/open-when-ready.ts',
-    find: '    return { reason: messageOf(error), tooNew: error };',
+    find: '    return { reason: toErrorMessage(error), tooNew: error };',
     replace: '    throw error;',
     tests: ['uploader/queue/open-when-ready'],
   },

@@ -1,4 +1,4 @@
-import { exportedName } from '@thugshells/shared/metrics/series.ts';
+import { toExportedName } from '@thugshells/shared/metrics/series.ts';
 
 /** What adding a collector takes, as the list "Add a collector" in CONTRIBUTING.md has it, and what shows each step. */
 
@@ -85,7 +85,7 @@ export const COLLECTOR_STEPS: readonly CollectorStep[] = [
   {
     title: 'Golden files',
     findGaps: ({ name, declaredSeries, goldenSeries }) =>
-      declaredSeries.some((series) => goldenSeries.includes(exportedName(series)))
+      declaredSeries.some((series) => goldenSeries.includes(toExportedName(series)))
         ? []
         : [`no file in tests/golden has a series of ${name}`],
   },

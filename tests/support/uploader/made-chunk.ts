@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 
 import { toRanges } from '@thugshells/shared/database/id-ranges.ts';
-import { jsonLine, metricObject } from '@thugshells/shared/metrics/json-lines.ts';
+import { toJsonLine, toMetricObject } from '@thugshells/shared/metrics/json-lines.ts';
 
 import type { Chunk } from '../../../uploader/src/chunk.ts';
 import type { PendingRowsVersion } from '../../../uploader/src/queue/pending-rows-version.ts';
@@ -9,8 +9,8 @@ import { START_MS } from './stored-samples.ts';
 
 /** A chunk of samples of one series with the values and ids 1 to `count`, or with these ids. */
 export function madeChunk(count: number, ids = Array.from({ length: count }, (_, index) => index + 1)): Chunk {
-  const metric = metricObject({ name: 'load.average_1m', deviceId: 'board-1', tags: {}, valueType: 0 });
-  const line = jsonLine(metric, ids.join(), ids.map((id) => START_MS + id * 1000).join());
+  const metric = toMetricObject({ name: 'load.average_1m', deviceId: 'board-1', tags: {}, valueType: 0 });
+  const line = toJsonLine(metric, ids.join(), ids.map((id) => START_MS + id * 1000).join());
   return {
     body: new Uint8Array(gzipSync(line)),
     format: 'json-lines',

@@ -1,6 +1,6 @@
 import {
   COLLECTION_BOUNDS_SECONDS,
-  emptyHistogram,
+  createHistogram,
   observe,
   type HistogramState,
 } from '@thugshells/shared/metrics/histogram.ts';
@@ -24,7 +24,7 @@ export const LIMITS = {
 export function durationsOf(...seconds: readonly number[]): HistogramState {
   return seconds.reduce(
     (state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value),
-    emptyHistogram(COLLECTION_BOUNDS_SECONDS),
+    createHistogram(COLLECTION_BOUNDS_SECONDS),
   );
 }
 

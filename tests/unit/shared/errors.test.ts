@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { AgentError, codeOf, ExitCode, exitCodeOf, messageOf } from '../../../shared/src/errors.ts';
+import { AgentError, toErrorCode, ExitCode, toExitCode, toErrorMessage } from '../../../shared/src/errors.ts';
 
 describe('the exit code', () => {
   test.each([
@@ -10,11 +10,11 @@ describe('the exit code', () => {
     ['ANOTHER_INSTANCE', 75],
     ['MIGRATION_FAILED', 1],
     ['DATABASE_UNUSABLE', 1],
-  ])('of %s is %p', (code, exitCode) => expect(exitCodeOf(new AgentError('x', { code }))).toBe(exitCode));
+  ])('of %s is %p', (code, exitCode) => expect(toExitCode(new AgentError('x', { code }))).toBe(exitCode));
 
   test.each([new Error('x'), Object.assign(new Error('x'), { code: 'BAD_USAGE' }), 'BAD_USAGE', undefined])(
     'of what nobody foresaw, %p, is 1',
-    (error) => expect(exitCodeOf(error)).toBe(1),
+    (error) => expect(toExitCode(error)).toBe(1),
   );
 
   test('values are those that the units and scripts rely on', () => {
@@ -35,11 +35,13 @@ test('an error of ours has a code, a hint and its cause', () => {
 });
 
 test('anything that was thrown has a text', () => {
-  expect([new Error('a'), 'b', 7, undefined, null].map(messageOf)).toEqual(['a', 'b', '7', 'undefined', 'null']);
+  expect([new Error('a'), 'b', 7, undefined, null].map(toErrorMessage)).toEqual(['a', 'b', '7', 'undefined', 'null']);
 });
 
 test('a code is what the system or a library gave, where it is a text', () => {
   expect(
-    [Object.assign(new Error('x'), { code: 'ENOENT' }), { code: 7 }, 'x', null, undefined, new Error('x')].map(codeOf),
+    [Object.assign(new Error('x'), { code: 'ENOENT' }), { code: 7 }, 'x', null, undefined, new Error('x')].map(
+      toErrorCode,
+    ),
   ).toEqual(['ENOENT', undefined, undefined, undefined, undefined, undefined]);
 });

@@ -1,5 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { messageOf } from '@thugshells/shared/errors.ts';
+import { toErrorMessage } from '@thugshells/shared/errors.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
 
@@ -81,7 +81,7 @@ export class ReceiverClockProber {
       return toBootTime({ date, sentAtMs, receivedAtMs: clock.sinceBoot() });
     } catch (error) {
       // The upload itself reports a receiver that is away.
-      logger.debug('the clock could not be compared', { error: messageOf(error) });
+      logger.debug('the clock could not be compared', { error: toErrorMessage(error) });
       return undefined;
     }
   }

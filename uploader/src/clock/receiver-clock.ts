@@ -1,5 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 import type { ClockSkewPolicy } from '@thugshells/shared/state/receiver-clock.ts';
 
 import type { ReceiverClockTable } from './receiver-clock-table.ts';
@@ -91,7 +91,7 @@ export class ReceiverClock {
       table.save({ bootedAtMs: known.bootedAtMs, policy, measuredAtMs: this.receiverNow()! });
     } catch (error) {
       // A full disk keeps it from the collector; it must not end the uploads.
-      logger.warn('the receiver’s clock could not be stored', errorFields(error));
+      logger.warn('the receiver’s clock could not be stored', toErrorFields(error));
     }
     this.#logSkew();
   }

@@ -2,7 +2,7 @@ import { v7 as timeOrderedUuid } from 'uuid';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import type { Acknowledgements } from '../queue/acknowledgements.ts';
 import type { ReceiverClock } from '../clock/receiver-clock.ts';
@@ -115,7 +115,7 @@ export class BatchSender {
   /** Tells health, and the log once, of a fault of our own, such as a disk that is full. */
   reportFault(error: unknown): void {
     const { logger, receiver } = this.#options;
-    if (receiver.failed('fault', String(error))) logger.error('an upload pass failed', errorFields(error));
+    if (receiver.failed('fault', String(error))) logger.error('an upload pass failed', toErrorFields(error));
   }
 
   async #sendAll(chunks: readonly Chunk[], pass: BatchProgress): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import type { Acknowledgements } from '../queue/acknowledgements.ts';
 import type { ReceiverCheck } from '../transport/transport.ts';
@@ -29,7 +29,7 @@ export class ConnectionLoss {
       const count = requeued + (isInDoubt ? acknowledgements.resolveDoubt(connection, successor) : 0);
       if (count > 0) logger.info('a connection ended early; what it carried last is sent again', { count });
     } catch (error) {
-      logger.warn('what an ended connection carried could not be made pending yet', errorFields(error));
+      logger.warn('what an ended connection carried could not be made pending yet', toErrorFields(error));
     }
   }
 }

@@ -1,6 +1,6 @@
 import { Piscina } from 'piscina';
 
-import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 import type { EncodedBatch } from './encoder.ts';
 import type { EncodeTask } from './encode-worker.ts';
@@ -70,7 +70,7 @@ export class EncoderPool {
   }
 
   #fail(cause: unknown): void {
-    const error = new AgentError(`cannot start the encoder thread: ${messageOf(cause)}`, {
+    const error = new AgentError(`cannot start the encoder thread: ${toErrorMessage(cause)}`, {
       code: 'ENCODER_UNAVAILABLE',
       hint: 'install the package again: a file of the uploader is missing or damaged, or the device is out of memory',
       cause,

@@ -1,7 +1,7 @@
 import { toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { ValueType } from '@thugshells/shared/metrics/sample.ts';
-import { seriesRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
-import { limitRefusal } from '@thugshells/shared/metrics/series-limits.ts';
+import { findSeriesRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+import { findLimitRefusal } from '@thugshells/shared/metrics/series-limits.ts';
 
 import { BatchColumns, type RefusedRow } from './rows/batch-columns.ts';
 import { SeriesGroups, type GroupedSeries } from './series-groups.ts';
@@ -129,7 +129,7 @@ export class Encoder {
     const text = this.#lines.texts[line];
     if ((text !== undefined) !== (valueType === ValueType.text)) return `value is not of type ${valueType}`;
     // A text is a label of what is sent, so each has its own answer.
-    return row === undefined ? undefined : limitRefusal(row, text, this.#format.limits);
+    return row === undefined ? undefined : findLimitRefusal(row, text, this.#format.limits);
   }
 
   /** Ids of the samples of a line. */
@@ -162,7 +162,7 @@ export class Encoder {
       valueType: row.valueType,
       head: isText ? undefined : this.#format.headOf(row),
       row: isText ? row : undefined,
-      refusal: seriesRefusal(row) ?? (isText ? undefined : limitRefusal(row, undefined, this.#format.limits)),
+      refusal: findSeriesRefusal(row) ?? (isText ? undefined : findLimitRefusal(row, undefined, this.#format.limits)),
     };
   }
 }

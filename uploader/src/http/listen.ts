@@ -1,6 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { codeOf } from '@thugshells/shared/errors.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorCode } from '@thugshells/shared/errors.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { holderOf } from './port-owner.ts';
 import type { Sidecar } from './server.ts';
@@ -48,11 +48,11 @@ async function tryToListen(
     onListening(endpoint);
     return true;
   } catch (error) {
-    const holder = codeOf(error) === 'EADDRINUSE' ? holderOf(healthPort) : undefined;
+    const holder = toErrorCode(error) === 'EADDRINUSE' ? holderOf(healthPort) : undefined;
     if (isFirst) {
       logger.error('health endpoint cannot listen; uploads go on without it', {
         endpoint: `http://${host}:${healthPort}/`,
-        ...errorFields(error),
+        ...toErrorFields(error),
         stack: undefined,
         holder,
         hint: `${holder === undefined ? '' : `${holder} has the port; `}set THUGSHELLS_HEALTH_PORT to a port that is free`,

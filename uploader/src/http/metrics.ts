@@ -1,13 +1,13 @@
 import { Registry, type Metric } from 'prom-client';
 
 import {
-  bucketsOf,
+  toCumulativeBuckets,
   COLLECTION_BOUNDS_SECONDS,
   UPLOAD_BOUNDS_SECONDS,
   type HistogramState,
 } from '@thugshells/shared/metrics/histogram.ts';
 import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/metrics/agent-series.ts';
-import { exportedName, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
+import { toExportedName, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 import type { Judgement } from '@thugshells/shared/state/uploader-report.ts';
 
 import { sentPerDay } from '../telemetry/sent-per-day.ts';
@@ -96,7 +96,7 @@ export class Metrics {
   }
 
   #register(series: SeriesDeclaration, valuesOf: (snapshot: Snapshot) => readonly Value[]): void {
-    const name = exportedName(series.name);
+    const name = toExportedName(series.name);
     const { help, kind: type } = series;
     const metric = {
       name,
@@ -114,7 +114,7 @@ export class Metrics {
 }
 
 function histogramValues(state: HistogramState, bounds: readonly number[]): Value[] {
-  const buckets = bucketsOf(state, bounds);
+  const buckets = toCumulativeBuckets(state, bounds);
   return [
     ...buckets.map(({ le, count }): Value => ({ value: count, suffix: '_bucket', labels: { le } })),
     { value: state.sum, suffix: '_sum' },

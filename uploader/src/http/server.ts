@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { assetPaths, readAsset } from './page/assets.ts';
 import { hasBody, isAskedByOwnName, isLoopback, limitConnections, serverLimits } from './server-limits.ts';
@@ -125,7 +125,7 @@ export class Sidecar {
     try {
       return await page();
     } catch (error) {
-      this.#options.logger.error('a page could not be made', { path, ...errorFields(error) });
+      this.#options.logger.error('a page could not be made', { path, ...toErrorFields(error) });
       return plain(503, 'this could not be made; the reason is in the log');
     }
   }

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { isCorruption, type Database } from '@thugshells/shared/database/open.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 /**
  * Watches the file of the open database. The collector replaces a corrupt database with a new file; a process that still
@@ -33,7 +33,7 @@ export class DatabaseWatch {
       this.#database.prepare('UPDATE uploader_state SET suspected_at = ?').run(clock.now());
     } catch (cause) {
       // The collector finds corruption of this kind itself, with its next scrape.
-      logger.debug('cannot report corruption to collector', errorFields(cause));
+      logger.debug('cannot report corruption to collector', toErrorFields(cause));
     }
   }
 }

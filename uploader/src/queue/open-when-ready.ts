@@ -1,5 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { refuseNewer } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
@@ -81,7 +81,7 @@ function tryOpen(path: string): OpenAttempt {
     return { reason: `schema version ${version}, this program needs ${SCHEMA_VERSION}` };
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
-    return { reason: messageOf(error), tooNew: error };
+    return { reason: toErrorMessage(error), tooNew: error };
   } finally {
     database.close();
   }

@@ -2,7 +2,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
 
 import type { SettledRanges } from './settled-ranges.ts';
@@ -48,7 +48,7 @@ export class UntimedRows {
         if (rejected > 0)
           logger.warn('rejected samples without correct time', { count: rejected, reason: UNTIMED_REASON });
       } catch (error) {
-        logger.error('cannot reject samples without correct time', errorFields(error));
+        logger.error('cannot reject samples without correct time', toErrorFields(error));
       }
     }
   }

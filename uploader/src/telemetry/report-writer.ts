@@ -1,6 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 import type { UploaderReport } from '@thugshells/shared/state/uploader-report.ts';
 
 /** The report's place in the database. */
@@ -62,7 +62,7 @@ export class ReportWriter {
       this.#isFailing = false;
     } catch (error) {
       // A disk that is full: health tells of it, and the uploads go on.
-      if (!this.#isFailing) logger.warn('the uploader’s report could not be stored', errorFields(error));
+      if (!this.#isFailing) logger.warn('the uploader’s report could not be stored', toErrorFields(error));
       this.#isFailing = true;
     }
   }

@@ -1,4 +1,4 @@
-import { messageOf } from '@thugshells/shared/errors.ts';
+import { toErrorMessage } from '@thugshells/shared/errors.ts';
 
 import { ReloadingFile } from './reloading-file.ts';
 
@@ -89,7 +89,7 @@ export class Credentials {
         read();
         return [];
       } catch (error) {
-        return [messageOf(error)];
+        return [toErrorMessage(error)];
       }
     });
   }

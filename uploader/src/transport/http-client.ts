@@ -4,8 +4,8 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 
 import { got, type Got, type Response } from 'got';
 
-import { controllerUnder } from '@thugshells/shared/abort.ts';
-import { AgentError, codeOf } from '@thugshells/shared/errors.ts';
+import { createLinkedController } from '@thugshells/shared/abort.ts';
+import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 
 import { ConnectionPool, type ConnectionPoolOptions } from './connection-pool.ts';
 import type { Credentials } from './credentials.ts';
@@ -78,7 +78,7 @@ export class HttpClient {
       try {
         return await this.#postOnce(request, signal, attempt);
       } catch (error) {
-        const wasClosed = attempt.isOverReusedConnection && CONNECTION_CLOSED.includes(codeOf(error));
+        const wasClosed = attempt.isOverReusedConnection && CONNECTION_CLOSED.includes(toErrorCode(error));
         if (!wasClosed || attempts.length > 1 || signal.aborted) throw error;
       }
     }
@@ -131,7 +131,7 @@ export class HttpClient {
     attempt: RequestAttempt,
   ): Promise<HttpResponse> {
     const authentication = this.#authentication();
-    const { controller, release } = controllerUnder(signal);
+    const { controller, release } = createLinkedController(signal);
     let isTooLong = false;
     const request = this.#client.post(this.#options.remoteUrl, {
       agent: this.#connections.keptAgents(this.#options.remoteUrl),

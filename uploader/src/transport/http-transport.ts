@@ -1,6 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
-import { codeOf, messageOf } from '@thugshells/shared/errors.ts';
+import { toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 import type { Chunk } from '../chunk.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
@@ -100,7 +100,7 @@ export class HttpTransport implements Transport, ReceiverCheck {
     } catch (error) {
       signal.throwIfAborted();
       const outcome = toErrorOutcome(error);
-      return { ...measure(), outcome, errorCode: codeOf(error), bytesReceived: 0, isClosing: false };
+      return { ...measure(), outcome, errorCode: toErrorCode(error), bytesReceived: 0, isClosing: false };
     }
   }
 
@@ -131,6 +131,6 @@ export class HttpTransport implements Transport, ReceiverCheck {
 
 /** A file of this device that cannot be used holds all uploads until somebody changes it; other errors may pass. */
 function toErrorOutcome(error: unknown): SendOutcome {
-  const kind = codeOf(error) === 'FILE_UNUSABLE' ? 'hold' : 'retry';
-  return { kind, reason: messageOf(error) };
+  const kind = toErrorCode(error) === 'FILE_UNUSABLE' ? 'hold' : 'retry';
+  return { kind, reason: toErrorMessage(error) };
 }

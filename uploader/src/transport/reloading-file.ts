@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 
-import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 export interface ReloadingFileOptions {
   /** The variable that names the file, as it is called in messages. */
@@ -44,7 +44,7 @@ export class ReloadingFile {
       this.#version = version;
       return this.#content;
     } catch (error) {
-      throw this.unusable(messageOf(error), error);
+      throw this.unusable(toErrorMessage(error), error);
     }
   }
 

@@ -1,4 +1,4 @@
-import { version } from '@thugshells/shared/process/version.ts';
+import { readVersion } from '@thugshells/shared/process/version.ts';
 
 import type { Chunk } from '../chunk.ts';
 import { RemoteWriteV2Format } from '../encoding/formats/remote-write-v2.ts';
@@ -10,7 +10,7 @@ type RemoteWriteFormat = 'remote-write-1' | 'remote-write-2';
 
 const UNSUPPORTED_MEDIA_TYPE = 415;
 /** Both specifications require it of a sender. */
-const USER_AGENT = `thugshells/${version()}`;
+const USER_AGENT = `thugshells/${readVersion()}`;
 
 /** The headers that name the message in a body. */
 const versionHeaders: Readonly<Record<RemoteWriteFormat, Readonly<Record<string, string>>>> = {

@@ -1,4 +1,4 @@
-import { AgentError, messageOf } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 /** Which names of devices or interfaces to report; both lists are regular expressions that must match a whole name. */
 export interface NameRules {
@@ -26,7 +26,7 @@ function compileAnchored(source: string): RegExp {
   try {
     return new RegExp(`^(?:${source})$`);
   } catch (error) {
-    throw new AgentError(`"${source}" is not a regular expression: ${messageOf(error)}`, {
+    throw new AgentError(`"${source}" is not a regular expression: ${toErrorMessage(error)}`, {
       code: 'BAD_CONFIGURATION',
       hint: 'Names are matched by JavaScript regular expressions, anchored at both ends: "veth.*", not "veth*".',
       cause: error,

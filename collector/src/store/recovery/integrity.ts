@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { migrate } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, openMemory, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
-import { messageOf } from '@thugshells/shared/errors.ts';
+import { toErrorMessage } from '@thugshells/shared/errors.ts';
 import { seriesKey } from '@thugshells/shared/metrics/sample.ts';
 
 import { classifyStorageError } from './storage-errors.ts';
@@ -157,6 +157,6 @@ function read(look: () => string | undefined): string | undefined {
     return look();
   } catch (error) {
     if (classifyStorageError(error) !== 'corrupt') throw error;
-    return messageOf(error);
+    return toErrorMessage(error);
   }
 }

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
-import { codeOf } from '@thugshells/shared/errors.ts';
+import { toErrorCode } from '@thugshells/shared/errors.ts';
 import { PAGE_SIZE } from '@thugshells/shared/database/open.ts';
 
 /** A value of a stored record. */
@@ -97,7 +97,7 @@ export class PageFile {
       return payload === undefined ? undefined : { id, values: parseRecord(payload) };
     } catch (error) {
       // What leads out of the page is no row.
-      if (OUT_OF_BOUNDS.includes(codeOf(error))) return undefined;
+      if (OUT_OF_BOUNDS.includes(toErrorCode(error))) return undefined;
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { nameBeforeImport } from '@thugshells/shared/database/set-aside-files.ts';
-import { errorFields } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields } from '@thugshells/shared/logging/logger.ts';
 
 import { Salvage, sourcePath, type SalvageOptions } from './salvage.ts';
 import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
@@ -46,7 +46,7 @@ export class SalvageQueue {
         this.#failed.add(progress.id);
         this.#options.logger.error('cannot import set-aside database', {
           path: sourcePath(this.#options.databasePath, progress),
-          ...errorFields(error),
+          ...toErrorFields(error),
         });
       }
     }

@@ -6,8 +6,8 @@ import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
 import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/database/schema-version.ts';
 import { nameBeforeImport, listSetAsideFiles, importName } from '@thugshells/shared/database/set-aside-files.ts';
-import { messageOf } from '@thugshells/shared/errors.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorMessage } from '@thugshells/shared/errors.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { addBooks, copyReceiverClocks, copySalvages, copySeries, copySessions } from './copied-history.ts';
 import { readBooks } from './corrupt-tables.ts';
@@ -39,7 +39,7 @@ export function queueSetAsideImports(
       moveDatabase(path, join(folder, importName(file)));
       syncFolder(folder);
     } catch (error) {
-      logger.error('cannot import set-aside database', { path, ...errorFields(error) });
+      logger.error('cannot import set-aside database', { path, ...toErrorFields(error) });
     }
   }
 }
@@ -149,6 +149,6 @@ function prepareSource(
     return undefined;
   } catch (error) {
     if (classifyStorageError(error) !== 'corrupt') throw error;
-    return messageOf(error);
+    return toErrorMessage(error);
   }
 }

@@ -5,7 +5,7 @@ import { openDatabase } from '@thugshells/shared/database/open.ts';
 import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
 import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/database/schema-version.ts';
 import { listSetAsideFiles, setAsidePath, importName } from '@thugshells/shared/database/set-aside-files.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { findFileCorruption } from './integrity.ts';
 import { measureDatabase, finishInterruptedMove, moveDatabase } from './move-database.ts';
@@ -60,7 +60,7 @@ function checkpointWal(dbPath: string, logger: Logger): void {
   try {
     openDatabase(dbPath).close();
   } catch (error) {
-    logger.debug('WAL not checkpointed before setting aside', errorFields(error));
+    logger.debug('WAL not checkpointed before setting aside', toErrorFields(error));
   }
 }
 

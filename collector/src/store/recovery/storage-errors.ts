@@ -1,5 +1,5 @@
 import { isCorruption } from '@thugshells/shared/database/open.ts';
-import { AgentError, codeOf, messageOf } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 /**
  * What a fault of the database calls for:
@@ -16,7 +16,7 @@ const FULL_CODES = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE', 'ENOSPC', 'EDQUOT'];
 export function classifyStorageError(error: unknown): StorageErrorKind {
   for (let each = error; each !== undefined && each !== null; each = (each as { cause?: unknown }).cause) {
     if (isCorruption(each)) return 'corrupt';
-    if (FULL_CODES.includes(codeOf(each) ?? '')) return 'full';
+    if (FULL_CODES.includes(toErrorCode(each) ?? '')) return 'full';
   }
   return 'unusable';
 }
@@ -30,5 +30,5 @@ export function describeStorageError(error: unknown): { readonly reason: string;
       'check the disk, its mount options and the owner of the database; samples are buffered in memory meanwhile',
   };
   const ownHint = error instanceof AgentError ? error.hint : undefined;
-  return { reason: messageOf(error), hint: ownHint ?? hints[classifyStorageError(error)] };
+  return { reason: toErrorMessage(error), hint: ownHint ?? hints[classifyStorageError(error)] };
 }

@@ -1,5 +1,5 @@
 import type { Database } from '@thugshells/shared/database/open.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import type { WalCheckpointer } from './wal-checkpointer.ts';
 import type { Retention } from './retention.ts';
@@ -26,7 +26,7 @@ export function fitToLimit(
       wal.checkpoint();
     } catch (error) {
       // It is as large as it was, and fills its free pages before it grows.
-      logger.error('the database could not be made smaller', errorFields(error));
+      logger.error('the database could not be made smaller', toErrorFields(error));
     }
   }
   database.pragma(`max_page_count = ${Math.floor(databaseBytes / pragma('page_size'))}`);

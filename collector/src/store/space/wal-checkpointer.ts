@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
-import { errorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 /** What SQLite says of one WAL checkpoint. */
 export interface WalCheckpoint {
@@ -76,7 +76,7 @@ export class WalCheckpointer {
     try {
       this.checkpoint();
     } catch (error) {
-      logger[this.#hasFailed ? 'debug' : 'error']('WAL checkpoint failed', errorFields(error));
+      logger[this.#hasFailed ? 'debug' : 'error']('WAL checkpoint failed', toErrorFields(error));
       this.#hasFailed = true;
     }
   }

@@ -1,7 +1,7 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import {
   COLLECTION_BOUNDS_SECONDS,
-  emptyHistogram,
+  createHistogram,
   type HistogramState,
 } from '@thugshells/shared/metrics/histogram.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
@@ -11,7 +11,7 @@ export type CollectorCounters = Pick<CollectorStatus, 'collected' | 'failed' | '
 
 /** The counters of a collector that has not run yet. */
 export function noCounters(): CollectorCounters {
-  return { collected: 0, failed: 0, durations: emptyHistogram(COLLECTION_BOUNDS_SECONDS) };
+  return { collected: 0, failed: 0, durations: createHistogram(COLLECTION_BOUNDS_SECONDS) };
 }
 
 /** Writes the table `collector_status`, from which the uploader reports the collectors' state. */

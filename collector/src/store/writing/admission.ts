@@ -1,15 +1,20 @@
-import { seriesName } from '@thugshells/shared/metrics/json-lines.ts';
+import { toExportedSeriesName } from '@thugshells/shared/metrics/json-lines.ts';
 import {
   canonicalTags,
-  sampleOf,
+  toSample,
   seriesText,
   ValueType,
   type Labels,
   type Reading,
   type Sample,
 } from '@thugshells/shared/metrics/sample.ts';
-import { refusalOf, valueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
-import { limitsOf, quoted, type RemoteProtocol, type SeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
+import { findSampleRefusal, findValueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+import {
+  findSeriesLimits,
+  quoteName,
+  type RemoteProtocol,
+  type SeriesLimits,
+} from '@thugshells/shared/metrics/series-limits.ts';
 
 import { OWN_NAMES } from './agent-names.ts';
 
@@ -48,15 +53,17 @@ export class Admission {
   constructor({ deviceId, labels, remoteProtocol }: AdmissionOptions) {
     this.#deviceId = deviceId;
     this.#labels = labels;
-    this.#limits = limitsOf(remoteProtocol);
+    this.#limits = findSeriesLimits(remoteProtocol);
     this.#ownExported = new Set(
-      OWN_NAMES.flatMap((name) => Object.values(ValueType).map((valueType) => seriesName({ name, valueType }))),
+      OWN_NAMES.flatMap((name) =>
+        Object.values(ValueType).map((valueType) => toExportedSeriesName({ name, valueType })),
+      ),
     );
   }
 
   /** Makes known which names the database holds. */
   know(names: Iterable<StoredName>): void {
-    for (const each of names) this.#storedNames.set(seriesName(each), each.name);
+    for (const each of names) this.#storedNames.set(toExportedSeriesName(each), each.name);
   }
 
   /** @param timestampMs the wall clock's; samples get their stored time when they are committed */
@@ -66,14 +73,14 @@ export class Admission {
     const valueless: string[] = [];
     const seen = new Set<string>();
     for (const reading of readings) {
-      const sample = sampleOf(reading, { deviceId: this.#deviceId, labels: this.#labels, timestampMs });
+      const sample = toSample(reading, { deviceId: this.#deviceId, labels: this.#labels, timestampMs });
       const isForeign = reading.series.isForeign === true;
       const refusal =
-        refusalOf(sample, this.#limits) ?? this.#nameRefusal(sample, isForeign) ?? repetition(sample, seen);
+        findSampleRefusal(sample, this.#limits) ?? this.#nameRefusal(sample, isForeign) ?? repetition(sample, seen);
       if (refusal === undefined) samples.push(sample);
       else
-        (isForeign && valueRefusal(sample.value) === refusal ? valueless : refusals).push(
-          `${quoted(sample.name)}: ${refusal}`,
+        (isForeign && findValueRefusal(sample.value) === refusal ? valueless : refusals).push(
+          `${quoteName(sample.name)}: ${refusal}`,
         );
     }
     return { samples, refusals, valueless };
@@ -81,7 +88,7 @@ export class Admission {
 
   /** Two stored names that would leave as one would mix their values. */
   #nameRefusal(sample: Sample, isForeign: boolean): string | undefined {
-    const exported = seriesName(sample);
+    const exported = toExportedSeriesName(sample);
     if (isForeign && this.#ownExported.has(exported)) return `${exported} is a name of the agent's own series`;
     const other = this.#storedNames.get(exported);
     // What a database has from before a name became our own is in nobody's way.

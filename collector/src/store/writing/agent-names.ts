@@ -1,5 +1,5 @@
 import * as agentSeries from '@thugshells/shared/metrics/agent-series.ts';
-import { namesOf, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
+import { listStoredNames, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import { COLLECTORS } from '../../collectors/table.ts';
 
@@ -10,4 +10,4 @@ const groups: readonly Readonly<Record<string, SeriesDeclaration>>[] = Object.va
 export const OWN_NAMES: readonly string[] = [
   ...Object.values(COLLECTORS).flatMap(({ series }) => series),
   ...groups.flatMap((group) => Object.values(group)),
-].flatMap(namesOf);
+].flatMap(listStoredNames);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, expect, test } from '@jest/globals';
-import { exportedName } from '@thugshells/shared/metrics/series.ts';
+import { toExportedName } from '@thugshells/shared/metrics/series.ts';
 
 import { CorruptibleDevice } from '../../../support/collector/corrupt-kernel-files.ts';
 import { parseTableRows } from '../../../support/collector/series-document.ts';
@@ -37,7 +37,7 @@ test('thirty series of node_exporter have an equal that is read, and its differe
   expect(table).toHaveLength(30);
   const exported = new Set(
     [...(await seriesOfTheBoard()), ...NOT_ON_THE_BOARD].map((name) =>
-      TEXTS.includes(name) ? `${exportedName(name)}_info` : exportedName(name),
+      TEXTS.includes(name) ? `${toExportedName(name)}_info` : toExportedName(name),
     ),
   );
   for (const [node, equal = '', differences = ''] of table) {

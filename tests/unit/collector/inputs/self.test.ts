@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import type { Database } from '@thugshells/shared/database/open.ts';
-import { COLLECTION_BOUNDS_SECONDS, emptyHistogram, observe } from '@thugshells/shared/metrics/histogram.ts';
-import { sampleOf } from '@thugshells/shared/metrics/sample.ts';
-import { refusalOf } from '@thugshells/shared/metrics/sample-refusals.ts';
-import { limitsOf } from '@thugshells/shared/metrics/series-limits.ts';
+import { COLLECTION_BOUNDS_SECONDS, createHistogram, observe } from '@thugshells/shared/metrics/histogram.ts';
+import { toSample } from '@thugshells/shared/metrics/sample.ts';
+import { findSampleRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
 import { NO_UPLOADS } from '@thugshells/shared/state/uploader-report.ts';
 
@@ -15,7 +15,7 @@ import { migratedDatabase } from '../../../support/collector/collector-parts.ts'
 
 const durations = [0.002, 0.003].reduce(
   (state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value),
-  emptyHistogram(COLLECTION_BOUNDS_SECONDS),
+  createHistogram(COLLECTION_BOUNDS_SECONDS),
 );
 const state: AgentState = {
   collectors: [
@@ -79,11 +79,11 @@ describe('what the programs tell of themselves', () => {
 
   test('can be stored: no reading is refused, and none is there twice', () => {
     const samples = toSelfReadings(state, 0).map((reading) =>
-      sampleOf(reading, { deviceId: 'b', labels: {}, timestampMs: 1_700_000_000_000 }),
+      toSample(reading, { deviceId: 'b', labels: {}, timestampMs: 1_700_000_000_000 }),
     );
     expect(
       samples
-        .map((sample) => refusalOf(sample, limitsOf('victoriametrics')))
+        .map((sample) => findSampleRefusal(sample, findSeriesLimits('victoriametrics')))
         .filter((refusal) => refusal !== undefined),
     ).toEqual([]);
     expect(new Set(samples.map(({ name, tags }) => name + JSON.stringify(tags))).size).toBe(samples.length);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
-import { foreignSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareForeignSeries } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector, Scrape } from '../../../../collector/src/collectors/collector.ts';
 import { PartialResultError } from '../../../../collector/src/collectors/readers/partial-result.ts';
@@ -24,10 +24,10 @@ let running: Promise<void> | undefined;
 const told = {
   beats: 0,
   lines: [] as string[],
-  progressed(): void {
+  reportProgress(): void {
     told.beats += 1;
   },
-  status(line: string): void {
+  reportStatus(line: string): void {
     if (line !== told.lines.at(-1)) told.lines.push(line);
   },
 };
@@ -317,7 +317,7 @@ describe('the log', () => {
 
 describe('a source of others’ samples', () => {
   const foreign = (name: string, value: number): Reading => ({
-    series: foreignSeries(name, 'gauge'),
+    series: declareForeignSeries(name, 'gauge'),
     labels: {},
     value,
   });

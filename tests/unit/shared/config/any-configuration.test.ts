@@ -2,14 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { loadCollectorConfig } from '../../../../collector/src/config.ts';
-import { describeConfig } from '../../../../shared/src/config/check-config.ts';
+import { formatEffectiveConfig } from '../../../../shared/src/config/check-config.ts';
 import {
   PREFIX,
   type Environment,
   type LoadedConfig,
   type Variables,
 } from '../../../../shared/src/config/load-config.ts';
-import { AgentError, exitCodeOf } from '../../../../shared/src/errors.ts';
+import { AgentError, toExitCode } from '../../../../shared/src/errors.ts';
 import { VARIABLE_NAMES } from '../../../../shared/src/config/variables.ts';
 import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
 
@@ -90,7 +90,7 @@ function loaded(load: Load, environment: Environment): LoadedConfig<Variables> |
 /** check-config's text, or why it fails. */
 function described(config: LoadedConfig<Variables>): string {
   try {
-    return describeConfig(config, new Map());
+    return formatEffectiveConfig(config, new Map());
   } catch (error) {
     return (error as AgentError).message;
   }
@@ -104,7 +104,7 @@ describe.each(PROGRAMS)('whatever the environment holds, the %s', (_, load: Load
         const config = loaded(load, environment);
         if (config instanceof AgentError) {
           seen.refused += 1;
-          expect([config.code, exitCodeOf(config), config.hint]).toEqual(['BAD_CONFIGURATION', 78, expect.any(String)]);
+          expect([config.code, toExitCode(config), config.hint]).toEqual(['BAD_CONFIGURATION', 78, expect.any(String)]);
           expect(config.message).not.toContain(SECRET);
           expect(Object.keys(environment).some((name) => config.message.includes(name))).toBe(true);
           return;

@@ -16,7 +16,7 @@ import {
   size,
   sizeWithin,
   text,
-  wordsOf,
+  wordList,
 } from '../../../../shared/src/config/formats.ts';
 
 describe('durations', () => {
@@ -150,7 +150,7 @@ describe('words', () => {
   });
 
   test('a list of known words is split on white space and commas, each kept once', () => {
-    const format = wordsOf(['cpu', 'disk', 'load']);
+    const format = wordList(['cpu', 'disk', 'load']);
     expect(format.parse(' load,cpu  disk\tcpu ')).toEqual(['load', 'cpu', 'disk']);
     expect(format.parse('cpu gpu')).toBeUndefined();
     expect(format.parse(' , ')).toBeUndefined();

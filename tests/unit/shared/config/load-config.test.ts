@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { describeConfig } from '../../../../shared/src/config/check-config.ts';
+import { formatEffectiveConfig } from '../../../../shared/src/config/check-config.ts';
 import {
   loadConfig,
   maskCredentials,
   type Environment,
   type Variable,
 } from '../../../../shared/src/config/load-config.ts';
-import { AgentError, exitCodeOf } from '../../../../shared/src/errors.ts';
+import { AgentError, toExitCode } from '../../../../shared/src/errors.ts';
 import { duration, httpUrl, integer, optionalText, size, text } from '../../../../shared/src/config/formats.ts';
 import { thrownBy } from '../../../support/thrown.ts';
 
@@ -39,7 +39,7 @@ function load(given: Record<string, string | undefined> = {}) {
 function problemsOf(given: Record<string, string>): string[] {
   const error = thrownBy(() => load(given));
   expect(error).toMatchObject({ code: 'BAD_CONFIGURATION', hint: expect.stringContaining('check-config') });
-  expect(exitCodeOf(error)).toBe(78);
+  expect(toExitCode(error)).toBe(78);
   return (error as AgentError).message.split('\n').slice(1);
 }
 
@@ -152,13 +152,13 @@ describe('unknown variables', () => {
   });
 
   test('do not fail check-config where they are allowed, as the programs start with them', () => {
-    expect(describeConfig(load({ DISK_INTERVALL: '5m' }), new Set(['--allow-unknown']))).toContain(
+    expect(formatEffectiveConfig(load({ DISK_INTERVALL: '5m' }), new Set(['--allow-unknown']))).toContain(
       'THUGSHELLS_DISK_INTERVAL=',
     );
   });
 
   test('fail check-config', () => {
-    const error = thrownBy(() => describeConfig(load({ DISK_INTERVALL: '5m' }), new Set()));
+    const error = thrownBy(() => formatEffectiveConfig(load({ DISK_INTERVALL: '5m' }), new Set()));
     expect(error).toMatchObject({
       code: 'BAD_CONFIGURATION',
       message: expect.stringContaining('did you mean THUGSHELLS_DISK_INTERVAL?'),
@@ -168,7 +168,7 @@ describe('unknown variables', () => {
 
 describe('check-config', () => {
   test('shows each variable as it would be written, and where that came from', () => {
-    const text = describeConfig(load({ INTERVAL: '1m', DISK_INTERVAL: '5m', ATTEMPTS: '' }), new Set());
+    const text = formatEffectiveConfig(load({ INTERVAL: '1m', DISK_INTERVAL: '5m', ATTEMPTS: '' }), new Set());
     expect(text.split('\n')).toEqual([
       'THUGSHELLS_DEVICE_ID=this-host                # default',
       'THUGSHELLS_INTERVAL=1m                        # environment',
@@ -182,7 +182,7 @@ describe('check-config', () => {
   });
 
   test('masks credentials', () => {
-    const text = describeConfig(
+    const text = formatEffectiveConfig(
       load({ REMOTE_URL: 'https://admin:hunter2@vm.example/api/v1/import?token=hunter2' }),
       new Set(),
     );

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { nearest } from '../../../../shared/src/config/nearest.ts';
+import { findNearest } from '../../../../shared/src/config/nearest.ts';
 import { VARIABLE_NAMES } from '../../../../shared/src/config/variables.ts';
 
 test.each([
@@ -12,11 +12,11 @@ test.each([
   ['RETRY_MAXIMUM', 'RETRY_MAX'],
   ['DBPATH', 'DB_PATH'],
   ['LOGLEVEL', 'LOG_LEVEL'],
-])('%p is nearest to %p', (word, expected) => expect(nearest(word, VARIABLE_NAMES)).toBe(expected));
+])('%p is nearest to %p', (word, expected) => expect(findNearest(word, VARIABLE_NAMES)).toBe(expected));
 
 test('a word that is known is nearest to itself', () => {
   fc.assert(
-    fc.property(fc.constantFrom(...VARIABLE_NAMES), (name) => expect(nearest(name, VARIABLE_NAMES)).toBe(name)),
+    fc.property(fc.constantFrom(...VARIABLE_NAMES), (name) => expect(findNearest(name, VARIABLE_NAMES)).toBe(name)),
   );
 });
 
@@ -29,12 +29,12 @@ test('one letter more, less or other is one edit, wherever it stands', () => {
       fc.constantFrom('x', ''),
       (word, at, letter) => {
         const index = at % word.length;
-        expect(nearest(word.slice(0, index) + letter + word.slice(index + 1), [far, word])).toBe(word);
+        expect(findNearest(word.slice(0, index) + letter + word.slice(index + 1), [far, word])).toBe(word);
       },
     ),
   );
 });
 
 test('the first of equally near words is taken, and nothing where none is known', () => {
-  expect([nearest('ac', ['ab', 'ad']), nearest('x', [])]).toEqual(['ab', '']);
+  expect([findNearest('ac', ['ab', 'ad']), findNearest('x', [])]).toEqual(['ab', '']);
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 
 import { takeInstanceLock } from '../../../../shared/src/database/instance-lock.ts';
-import { exitCodeOf } from '../../../../shared/src/errors.ts';
+import { toExitCode } from '../../../../shared/src/errors.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { thrownBy } from '../../../support/thrown.ts';
 
@@ -51,7 +51,7 @@ test('a second process is told that another instance is at work, and what to do'
     message: `cannot start: another collector uses ${folder.path('metrics.db')}`,
     hint: expect.stringContaining(`${folder.path('metrics.db')}.collector-lock`),
   });
-  expect(exitCodeOf(error)).toBe(75);
+  expect(toExitCode(error)).toBe(75);
 });
 
 test('a second process is refused by this one', async () => {

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 
-import { summarising, type SummarisingLogger } from '../../../../shared/src/logging/deduplication.ts';
+import { deduplicate, type DeduplicatingLogger } from '../../../../shared/src/logging/deduplication.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
 
 let log: LogRecord;
-let logger: SummarisingLogger;
+let logger: DeduplicatingLogger;
 beforeEach(() => {
   jest.useFakeTimers();
   log = new LogRecord();
-  logger = summarising(log);
+  logger = deduplicate(log);
 });
 afterEach(() => void jest.useRealTimers());
 

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { AgentError } from '../../../../shared/src/errors.ts';
 import {
   createLogger,
-  errorFields,
+  toErrorFields,
   resolveLogFormat,
   type LogFields,
   type Logger,
@@ -237,7 +237,7 @@ test.each([
 
 describe('the fields of an error', () => {
   test('of an expected one are its message, code and hint, without a stack', () => {
-    expect(errorFields(new AgentError('no', { code: 'BAD_USAGE', hint: 'look' }))).toEqual({
+    expect(toErrorFields(new AgentError('no', { code: 'BAD_USAGE', hint: 'look' }))).toEqual({
       error: 'no',
       error_type: 'AgentError',
       error_code: 'BAD_USAGE',
@@ -246,7 +246,7 @@ describe('the fields of an error', () => {
   });
 
   test('of one that nobody foresaw have its stack', () => {
-    const fields = errorFields(Object.assign(new TypeError('no'), { code: 'ENOENT' }));
+    const fields = toErrorFields(Object.assign(new TypeError('no'), { code: 'ENOENT' }));
     expect(fields).toMatchObject({
       error: 'no',
       error_type: 'TypeError',
@@ -260,6 +260,6 @@ describe('the fields of an error', () => {
     [undefined, 'undefined'],
     [null, 'object'],
   ])('of something else that was thrown, %p, say its type', (thrown, type) => {
-    expect(errorFields(thrown)).toMatchObject({ error: String(thrown), error_type: type });
+    expect(toErrorFields(thrown)).toMatchObject({ error: String(thrown), error_type: type });
   });
 });

@@ -1,16 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 
 import {
-  bucketsOf,
+  toCumulativeBuckets,
   COLLECTION_BOUNDS_SECONDS,
-  emptyHistogram,
+  createHistogram,
   observe,
-  tellingBuckets,
+  selectBuckets,
   UPLOAD_BOUNDS_SECONDS,
 } from '../../../../shared/src/metrics/histogram.ts';
 
 function counts(...values: number[]): readonly number[] {
-  return values.reduce((state, value) => observe(state, [1, 10], value), emptyHistogram([1, 10])).counts;
+  return values.reduce((state, value) => observe(state, [1, 10], value), createHistogram([1, 10])).counts;
 }
 
 test('a value falls into the first bucket whose bound is not below it', () => {
@@ -22,7 +22,7 @@ test('a value falls into the first bucket whose bound is not below it', () => {
 });
 
 test('the sum is that of all values; the histogram before is left as it was', () => {
-  const before = emptyHistogram([1]);
+  const before = createHistogram([1]);
   expect(observe(observe(before, [1], 0.25), [1], 4)).toEqual({ counts: [1, 1], sum: 4.25 });
   expect(before).toEqual({ counts: [0, 0], sum: 0 });
 });
@@ -39,11 +39,11 @@ test('uploads have eight bounds, ascending', () => {
 
 describe('buckets', () => {
   const bounds = [1, 2, 3, 4, 5];
-  const buckets = (of: typeof bucketsOf, ...counts: number[]): unknown[] =>
+  const buckets = (of: typeof toCumulativeBuckets, ...counts: number[]): unknown[] =>
     of({ counts, sum: 0 }, bounds).map(({ le, count }) => [le, count]);
 
   test('hold what is at most their bound, the last one all', () => {
-    expect(buckets(bucketsOf, 1, 0, 5, 0, 0, 2)).toEqual([
+    expect(buckets(toCumulativeBuckets, 1, 0, 5, 0, 0, 2)).toEqual([
       ['1', 1],
       ['2', 1],
       ['3', 6],
@@ -88,6 +88,6 @@ describe('buckets', () => {
       ],
     ],
   ])('that tell something, of %p, are those with values, those right below them, and the last', (counts, expected) => {
-    expect(buckets(tellingBuckets, ...counts)).toEqual(expected);
+    expect(buckets(selectBuckets, ...counts)).toEqual(expected);
   });
 });

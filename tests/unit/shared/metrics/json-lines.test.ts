@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { jsonLine, metricObject, seriesName } from '../../../../shared/src/metrics/json-lines.ts';
+import { toJsonLine, toMetricObject, toExportedSeriesName } from '../../../../shared/src/metrics/json-lines.ts';
 
 const series = { name: 'cpu.usage_percent', deviceId: 'b1', tags: { core: 'all' }, valueType: 0 };
 
@@ -10,7 +10,7 @@ function parsed(line: string): { metric: Record<string, string>; values: number[
 }
 
 test('a line is one JSON object with metric, values and timestamps, and a line end', () => {
-  const line = jsonLine(metricObject(series), '12.5,0,-3', '1700000000000,1700000010000,1700000020000');
+  const line = toJsonLine(toMetricObject(series), '12.5,0,-3', '1700000000000,1700000010000,1700000020000');
   expect(line).toBe(
     '{"metric":{"__name__":"cpu_usage_percent","core":"all","device_id":"b1"},"values":[12.5,0,-3],"timestamps":[1700000000000,1700000010000,1700000020000]}\n',
   );
@@ -25,8 +25,8 @@ test('names, labels and values read back as they were, whatever they hold', () =
       fc.string({ unit: 'binary' }),
       values,
       (tags, deviceId, numbers) => {
-        const line = jsonLine(
-          metricObject({ ...series, tags, deviceId }),
+        const line = toJsonLine(
+          toMetricObject({ ...series, tags, deviceId }),
           numbers.join(),
           numbers.map((_, index) => index).join(),
         );
@@ -42,7 +42,7 @@ test('names, labels and values read back as they were, whatever they hold', () =
 describe('a text', () => {
   test('leaves as <name>_info with itself as the label "value"', () => {
     const text = { name: 'system.kernel', deviceId: 'b1', tags: { arch: 'arm64' }, valueType: 1 };
-    expect(parsed(jsonLine(metricObject(text, '5.10 "rk"'), '1', '1')).metric).toEqual({
+    expect(parsed(toJsonLine(toMetricObject(text, '5.10 "rk"'), '1', '1')).metric).toEqual({
       __name__: 'system_kernel_info',
       arch: 'arm64',
       device_id: 'b1',
@@ -51,19 +51,19 @@ describe('a text', () => {
   });
 
   test('that is empty still has its label', () => {
-    expect(parsed(jsonLine(metricObject({ ...series, valueType: 1 }, ''), '1', '1')).metric['value']).toBe('');
+    expect(parsed(toJsonLine(toMetricObject({ ...series, valueType: 1 }, ''), '1', '1')).metric['value']).toBe('');
   });
 
   test('and a number of one name leave under two', () => {
-    expect([seriesName({ name: 'a.b', valueType: 0 }), seriesName({ name: 'a.b', valueType: 1 })]).toEqual([
-      'a_b',
-      'a_b_info',
-    ]);
+    expect([
+      toExportedSeriesName({ name: 'a.b', valueType: 0 }),
+      toExportedSeriesName({ name: 'a.b', valueType: 1 }),
+    ]).toEqual(['a_b', 'a_b_info']);
   });
 });
 
 test('a foreign device_id leaves as exported_device_id, beside this board’s own', () => {
-  expect(parsed(jsonLine(metricObject({ ...series, tags: { device_id: 'sensor-7' } }), '1', '1')).metric).toEqual({
+  expect(parsed(toJsonLine(toMetricObject({ ...series, tags: { device_id: 'sensor-7' } }), '1', '1')).metric).toEqual({
     __name__: 'cpu_usage_percent',
     exported_device_id: 'sensor-7',
     device_id: 'b1',

@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import {
   canonicalTags,
   dedupKey,
-  sampleOf,
+  toSample,
   seriesKey,
-  valueTypeOf,
+  toValueType,
   type Labels,
   type SeriesIdentity,
 } from '../../../../shared/src/metrics/sample.ts';
@@ -148,7 +148,7 @@ describe('a sample', () => {
   const context = { deviceId: 'belabox-001', labels: { simulated: 'true' }, timestampMs: 1_700_000_000_000 };
 
   test('is a reading with its device, its time and the labels of the board', () => {
-    expect(sampleOf({ series, labels: { core: 'all' }, value: 12.5 }, context)).toEqual({
+    expect(toSample({ series, labels: { core: 'all' }, value: 12.5 }, context)).toEqual({
       name: 'cpu.usage_percent',
       deviceId: 'belabox-001',
       tags: { core: 'all', simulated: 'true' },
@@ -167,6 +167,6 @@ describe('a sample', () => {
     ['', 1],
     ['5.10.160', 1],
   ])('with the value %p is stored with type %p', (value, type) => {
-    expect(valueTypeOf(value)).toBe(type);
+    expect(toValueType(value)).toBe(type);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import type { Sample } from '../../../../shared/src/metrics/sample.ts';
-import { refusalOf } from '../../../../shared/src/metrics/sample-refusals.ts';
+import { findSampleRefusal } from '../../../../shared/src/metrics/sample-refusals.ts';
 
 const sound: Sample = {
   name: 'cpu.usage_percent',
@@ -15,7 +15,7 @@ const sound: Sample = {
 };
 
 function refused(change: Partial<Record<keyof Sample, unknown>>): string | undefined {
-  return refusalOf({ ...sound, ...change } as Sample, undefined);
+  return findSampleRefusal({ ...sound, ...change } as Sample, undefined);
 }
 
 test('a sound sample is not refused', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { exportedLabels, type LineIdentity } from '../../../../shared/src/metrics/json-lines.ts';
+import { toExportedLabels, type LineIdentity } from '../../../../shared/src/metrics/json-lines.ts';
 import type { Labels } from '../../../../shared/src/metrics/sample.ts';
-import { limitRefusal, limitsOf } from '../../../../shared/src/metrics/series-limits.ts';
+import { findLimitRefusal, findSeriesLimits } from '../../../../shared/src/metrics/series-limits.ts';
 
 const SHORTEN = 'shorten it at the source';
 
@@ -12,13 +12,13 @@ interface Change extends Partial<LineIdentity> {
 
 function refused(
   { text, ...change }: Change,
-  protocol: Parameters<typeof limitsOf>[0] = 'victoriametrics',
+  protocol: Parameters<typeof findSeriesLimits>[0] = 'victoriametrics',
 ): string | undefined {
   const valueType = text === undefined ? 0 : 1;
-  return limitRefusal(
+  return findLimitRefusal(
     { name: 'cpu.usage_percent', deviceId: 'b1', tags: {}, valueType, ...change },
     text,
-    limitsOf(protocol),
+    findSeriesLimits(protocol),
   );
 }
 
@@ -97,7 +97,7 @@ describe('all labels of a series together', () => {
       tags: labelsOf(9, unit.repeat(Math.floor(3_000 / unitBytes))),
     };
     const used =
-      exportedLabels(series).reduce((sum, [name, value]) => sum + name.length + value.length * unitBytes + 2, 0) -
+      toExportedLabels(series).reduce((sum, [name, value]) => sum + name.length + value.length * unitBytes + 2, 0) -
       (1 + 2) * (unitBytes - 1);
     return { ...series, tags: { ...series.tags, l20: 'x'.repeat(4_000), r: 'x'.repeat(bytes - used - 3 - 4_002 - 3) } };
   }

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 
 import {
   declareSeries,
-  exportedName,
+  toExportedName,
   NORMAL_PRIORITY,
   type SeriesKind,
 } from '../../../../shared/src/metrics/series.ts';
@@ -69,5 +69,5 @@ describe('a declaration', () => {
 });
 
 test('a name leaves the board with an underscore for each dot', () => {
-  expect(exportedName('network.eth0.rx_bytes_total')).toBe('network_eth0_rx_bytes_total');
+  expect(toExportedName('network.eth0.rx_bytes_total')).toBe('network_eth0_rx_bytes_total');
 });

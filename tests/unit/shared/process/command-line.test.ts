@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { dispatch, type Commands } from '../../../../shared/src/process/command-line.ts';
-import { exitCodeOf } from '../../../../shared/src/errors.ts';
+import { toExitCode } from '../../../../shared/src/errors.ts';
 import { thrownBy } from '../../../support/thrown.ts';
 
 const commands: Commands<string> = {
@@ -62,6 +62,6 @@ describe('bad usage', () => {
     const error = thrownBy(() => call(...args));
     expect(error).toMatchObject({ code: 'BAD_USAGE', message: expect.stringContaining(message) });
     expect((error as Error).message).toContain('usage: ');
-    expect(exitCodeOf(error)).toBe(2);
+    expect(toExitCode(error)).toBe(2);
   });
 });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { Releases } from '../../../../shared/src/process/lifecycle.ts';
+import { ResourceStack } from '../../../../shared/src/process/lifecycle.ts';
 
 describe('what was taken', () => {
   test('is released in reverse order, each after the one before has ended', async () => {
-    const releases = new Releases();
+    const releases = new ResourceStack();
     const order: string[] = [];
     releases.add('lock', 'lock', (thing) => void order.push(thing));
     releases.add('database', 'database', async (thing) => {
@@ -18,11 +18,11 @@ describe('what was taken', () => {
 
   test('comes back from add, to be used', () => {
     const thing = { open: true };
-    expect(new Releases().add('thing', thing, () => undefined)).toBe(thing);
+    expect(new ResourceStack().add('thing', thing, () => undefined)).toBe(thing);
   });
 
   test('is released though another step throws or rejects; each failure is told by name', async () => {
-    const releases = new Releases();
+    const releases = new ResourceStack();
     const order: string[] = [];
     const failures: string[] = [];
     releases.add('lock', 0, () => void order.push('lock'));
@@ -39,7 +39,7 @@ describe('what was taken', () => {
   });
 
   test('is released once', async () => {
-    const releases = new Releases();
+    const releases = new ResourceStack();
     let released = 0;
     releases.add('lock', 0, () => void (released += 1));
     await releases.run(() => undefined);

@@ -18,7 +18,7 @@ describe('progress', () => {
   test('is told when it is made, and no more than ten times in a timeout', async () => {
     const { clock, manager, beats } = listening(60_000);
     for (let second = 0; second < 60; second++) {
-      manager.progressed();
+      manager.reportProgress();
       await clock.advance(1_000);
     }
     expect(beats()).toBe(10);
@@ -26,14 +26,14 @@ describe('progress', () => {
 
   test('is not told by time alone', async () => {
     const { clock, manager, beats } = listening(60_000);
-    manager.ready('collecting');
+    manager.reportReady('collecting');
     await clock.advance(600_000);
     expect(beats()).toBe(0);
   });
 
   test('is not told where nobody waits for it', () => {
     const { manager, beats } = listening();
-    manager.progressed();
+    manager.reportProgress();
     expect(beats()).toBe(0);
   });
 
@@ -41,7 +41,7 @@ describe('progress', () => {
     const { clock, manager, beats } = listening(60_000);
     const stop = new AbortController();
     let live = true;
-    const asking = manager.progressesWhile(() => live, stop.signal);
+    const asking = manager.reportProgressWhile(() => live, stop.signal);
     await clock.advance(60_000);
     const whileLive = beats();
     live = false;
@@ -57,32 +57,32 @@ describe('progress', () => {
 
   test('is not asked for where nobody waits for it', async () => {
     const { manager } = listening();
-    await manager.progressesWhile(() => true, new AbortController().signal);
+    await manager.reportProgressWhile(() => true, new AbortController().signal);
   });
 });
 
 describe('the timeout', () => {
   test('is raised to three of the longest pause that the configuration chooses', async () => {
     const { clock, heard, manager, beats } = listening(60_000);
-    manager.ready('collecting', 3_600_000);
+    manager.reportReady('collecting', 3_600_000);
     expect(heard).toEqual([{ ready: true }, { status: 'collecting' }, { watchdogTimeoutMs: 10_800_000 }]);
-    manager.progressed();
+    manager.reportProgress();
     await clock.advance(60_000);
-    manager.progressed();
+    manager.reportProgress();
     expect(beats()).toBe(1);
   });
 
   test('stays as the unit has it where the pauses are shorter', () => {
     const { heard, manager } = listening(300_000);
-    manager.ready('collecting', 60_000);
+    manager.reportReady('collecting', 60_000);
     expect(heard).toEqual([{ ready: true }, { status: 'collecting' }]);
   });
 });
 
 test('the status is told when it changes', () => {
   const { heard, manager } = listening();
-  for (const line of ['collecting', 'collecting', 'failing: disk', 'collecting']) manager.status(line);
-  manager.stopping();
+  for (const line of ['collecting', 'collecting', 'failing: disk', 'collecting']) manager.reportStatus(line);
+  manager.reportStopping();
   expect(heard).toEqual([
     { status: 'collecting' },
     { status: 'failing: disk' },

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 
 import { describe, expect, test } from '@jest/globals';
-import { notifier } from '@thugshells/shared/process/systemd.ts';
+import { createNotifier } from '@thugshells/shared/process/systemd.ts';
 
 import { DatagramReceiver } from '../../../support/datagram-receiver.ts';
 import { until } from '../../../support/until.ts';
@@ -26,7 +26,7 @@ function listening(): { readonly path: string; readonly received: () => readonly
 test('each state is one datagram in the words of sd_notify', () => {
   const { path, received } = listening();
   const log = new RecordedLog();
-  const notify = notifier({ NOTIFY_SOCKET: path }, log);
+  const notify = createNotifier({ NOTIFY_SOCKET: path }, log);
   notify({ ready: true, status: 'collecting' });
   notify({ watchdog: true });
   notify({ extendTimeoutMs: 90_000.5 });
@@ -42,13 +42,13 @@ test('each state is one datagram in the words of sd_notify', () => {
 
 test('without NOTIFY_SOCKET nothing is done and nothing said', () => {
   const log = new RecordedLog();
-  for (const environment of [{}, { NOTIFY_SOCKET: '' }]) notifier(environment, log)({ ready: true });
+  for (const environment of [{}, { NOTIFY_SOCKET: '' }]) createNotifier(environment, log)({ ready: true });
   expect(log.lines).toEqual([]);
 });
 
 test('nobody at the address is one warning, and the first success after it is told', () => {
   const log = new RecordedLog();
-  const notify = notifier({ NOTIFY_SOCKET: folder.path('notify') }, log);
+  const notify = createNotifier({ NOTIFY_SOCKET: folder.path('notify') }, log);
   for (let each = 0; each < 3; each++) notify({ watchdog: true });
   expect(log.said('warn', 'error', 'info')).toEqual(['warn: systemd cannot be told']);
   const { received } = listening();
@@ -81,7 +81,7 @@ describe('in another process', () => {
     const address = `@thugshells-test-${process.pid}`;
     const { lines, ended } = await reader(address, { count: 1, waitMs: 0 });
     const log = new RecordedLog();
-    notifier({ NOTIFY_SOCKET: address }, log)({ ready: true, status: 'collecting' });
+    createNotifier({ NOTIFY_SOCKET: address }, log)({ ready: true, status: 'collecting' });
     await ended;
     expect(lines).toEqual(['bound', 'READY=1|STATUS=collecting']);
     expect(log.lines).toEqual([]);
@@ -92,7 +92,7 @@ describe('in another process', () => {
     // The kernel queues net.unix.max_dgram_qlen datagrams: 10 by default, 512 where a distribution says so.
     const { lines, ended } = await reader(path, { count: 600, waitMs: 300 });
     const log = new RecordedLog();
-    const notify = notifier({ NOTIFY_SOCKET: path }, log);
+    const notify = createNotifier({ NOTIFY_SOCKET: path }, log);
     for (let each = 0; each < 600; each++) notify({ status: String(each) });
     await ended;
     expect(lines.slice(1)).toEqual(Array.from({ length: 600 }, (_, each) => `STATUS=${each}`));
@@ -102,7 +102,7 @@ describe('in another process', () => {
   test('a process that has told something ends by itself', async () => {
     const { path, received } = listening();
     const module = pathToFileURL(join(import.meta.dirname, '../../../../shared/src/process/systemd.ts')).href;
-    const script = `const { notifier } = await import('${module}'); notifier(process.env, console)({ ready: true });`;
+    const script = `const { createNotifier } = await import('${module}'); createNotifier(process.env, console)({ ready: true });`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
       env: { ...process.env, NOTIFY_SOCKET: path },
       stdio: 'inherit',

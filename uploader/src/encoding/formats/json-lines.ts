@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 
-import { metricObject } from '@thugshells/shared/metrics/json-lines.ts';
-import { limitsOf } from '@thugshells/shared/metrics/series-limits.ts';
+import { toMetricObject } from '@thugshells/shared/metrics/json-lines.ts';
+import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
 import type { BodyColumns, BodyFormat, SeriesSegment } from './body-format.ts';
 import type { NumericText } from '../rows/numeric-text.ts';
@@ -25,13 +25,13 @@ const SMALLEST_GZIP_PIECE = 4096;
 export class JsonLinesFormat implements BodyFormat<Uint8Array> {
   /** VictoriaMetrics takes samples in any order. */
   readonly keepsTimeOrder = false;
-  readonly limits = limitsOf('victoriametrics');
+  readonly limits = findSeriesLimits('victoriametrics');
   #bytes = new Uint8Array(FIRST_CAPACITY);
   #length = 0;
 
   /** What a line begins with. */
   headOf(series: SeriesRow, text?: string): Uint8Array {
-    return utf8.encode(`{"metric":${metricObject(series, text)},"values":[`);
+    return utf8.encode(`{"metric":${toMetricObject(series, text)},"values":[`);
   }
 
   /** Appends a line. */

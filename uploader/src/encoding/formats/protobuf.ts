@@ -1,6 +1,6 @@
 import type { PbfWriter } from 'pbf';
 
-import { exportedLabels, type LineIdentity } from '@thugshells/shared/metrics/json-lines.ts';
+import { toExportedLabels, type LineIdentity } from '@thugshells/shared/metrics/json-lines.ts';
 
 import type { BodyColumns, SeriesSegment } from './body-format.ts';
 
@@ -21,7 +21,7 @@ interface SampleMessage {
  * whose value is empty, which to Prometheus are not there.
  */
 export function sortedLabels(series: LineIdentity, text?: string): [name: string, value: string][] {
-  const labels = exportedLabels(series, text).filter(([, value]) => value !== '');
+  const labels = toExportedLabels(series, text).filter(([, value]) => value !== '');
   return labels.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
 

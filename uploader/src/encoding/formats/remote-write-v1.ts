@@ -1,7 +1,7 @@
 import { PbfWriter } from 'pbf';
 import { compress } from 'snappyjs';
 
-import { limitsOf } from '@thugshells/shared/metrics/series-limits.ts';
+import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
 import type { BodyColumns, BodyFormat, SeriesSegment } from './body-format.ts';
 import { sortedLabels, writeSamples, writeText, written } from './protobuf.ts';
@@ -19,7 +19,7 @@ const VALUE = 2;
  */
 export class RemoteWriteV1Format implements BodyFormat<Uint8Array> {
   readonly keepsTimeOrder = true;
-  readonly limits = limitsOf('remote-write');
+  readonly limits = findSeriesLimits('remote-write');
   readonly #writer = new PbfWriter();
 
   /** The labels of a TimeSeries as they stand in the message. */

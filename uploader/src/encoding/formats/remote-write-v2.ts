@@ -1,7 +1,7 @@
 import { PbfWriter } from 'pbf';
 import { compress } from 'snappyjs';
 
-import { limitsOf } from '@thugshells/shared/metrics/series-limits.ts';
+import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
 import type { BodyColumns, BodyFormat, SeriesSegment } from './body-format.ts';
 import { sortedLabels, writeSamples, writeText, written } from './protobuf.ts';
@@ -19,7 +19,7 @@ const LABELS_REFS = 1;
  */
 export class RemoteWriteV2Format implements BodyFormat<readonly string[]> {
   readonly keepsTimeOrder = true;
-  readonly limits = limitsOf('remote-write');
+  readonly limits = findSeriesLimits('remote-write');
   readonly #series = new PbfWriter();
   readonly #symbols = new Map<string, number>();
 

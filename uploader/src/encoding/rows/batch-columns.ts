@@ -1,5 +1,5 @@
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/metrics/sample.ts';
-import { timestampRefusal, valueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+import { findTimestampRefusal, findValueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 
 import { joinPrinted, NumericText } from './numeric-text.ts';
 import type { PrintedRows, SampleRow } from './row-reader.ts';
@@ -53,7 +53,7 @@ export class BatchColumns {
    */
   readSound(rows: readonly SampleRow[], latestMs: number): RefusedRow[] {
     const refusals = rows.map(({ value, timestampMs }) => {
-      const refusal = valueRefusal(value) ?? timestampRefusal(timestampMs);
+      const refusal = findValueRefusal(value) ?? findTimestampRefusal(timestampMs);
       return refusal ?? ((timestampMs as number) > latestMs ? 'more than two days in the future' : undefined);
     });
     const sound = rows.filter((_, index) => refusals[index] === undefined);

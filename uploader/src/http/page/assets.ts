@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import { programRoot } from '@thugshells/shared/program-root.ts';
+import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 
 /** A file that the status page needs. */
 export interface Asset {
@@ -26,5 +26,5 @@ export const assetPaths = Object.keys(files);
 /** Reads an asset; it comes with the program, so that the page works without any network but this board. */
 export function readAsset(path: string): Asset {
   const { type, file } = files[path]!;
-  return { type, body: readFileSync(programRoot(`uploader/dist/page/${file}`), 'utf8') };
+  return { type, body: readFileSync(resolveProgramPath(`uploader/dist/page/${file}`), 'utf8') };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
-import { foreignSeries } from '@thugshells/shared/metrics/series.ts';
+import { declareForeignSeries } from '@thugshells/shared/metrics/series.ts';
 
 import { OWN_NAMES } from '../../../../../collector/src/store/writing/agent-names.ts';
 import { Admission } from '../../../../../collector/src/store/writing/admission.ts';
@@ -9,7 +9,7 @@ import { NOW, reading } from '../../../../support/collector/collector-parts.ts';
 /** What becomes of series that others named. */
 
 function foreign(name: string, labels: Labels = {}, value = 1): Reading {
-  return { series: foreignSeries(name, 'gauge'), labels, value };
+  return { series: declareForeignSeries(name, 'gauge'), labels, value };
 }
 
 /** Names of the samples that are admitted, and why the others are not. */
