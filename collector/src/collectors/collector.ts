@@ -1,24 +1,25 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
-/** The moment of one scrape, the same for every reading in it. */
+/** The time of one scrape, the same for all its readings. */
 export interface Scrape {
-  /** Monotonic milliseconds; only differences mean something. Rates are taken over it. */
+  /** Monotonic milliseconds, from which rates are computed; only differences are meaningful. */
   readonly monotonicMs: number;
 }
 
-/** One source of readings: reads the kernel through the door it was given, and keeps only what a rate needs. */
+/** Reads its sources at each scrape, and keeps only the state that rates need. */
 export interface Collector {
-  /** As in COLLECTORS and in the label `collector`. */
+  /** As in `THUGSHELLS_COLLECTORS` and in the label `collector`. */
   readonly name: string;
-  /** Whether some readings are differences between two reads, so that the first read does not have them. */
+  /** Whether some series are differences between two reads, which the first scrape does not have. */
   readonly comparesReads: boolean;
-  /** What an operator should know though nothing has failed, as a sentence; the first one there is stands in the log. */
+  /** A condition that an operator should know of although nothing failed, as a sentence; the first one is logged. */
   readonly notice?: string | undefined;
   /**
-   * Reads once.
+   * Reads the sources once.
    *
-   * @throws AgentError KERNEL_FILE_ABSENT where this kernel does not have the source (the collector is absent, not failing)
-   * @throws AgentError KERNEL_FILE_UNREADABLE or KERNEL_FILE_MALFORMED where it has it and it cannot be used
+   * @throws AgentError KERNEL_FILE_ABSENT if this kernel has none of the sources: the collector is absent, not failing
+   * @throws AgentError KERNEL_FILE_UNREADABLE or KERNEL_FILE_MALFORMED if a source cannot be read or parsed
+   * @throws PartialResultError with the readings of the other sources
    */
   collect(scrape: Scrape): Promise<readonly Reading[]>;
 }

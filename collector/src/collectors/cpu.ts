@@ -2,7 +2,8 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
-import { createMalformedError, type KernelSource } from '../kernel/kernel-files.ts';
+import { createMalformedError } from '../kernel/kernel-file-errors.ts';
+import type { KernelSource } from '../kernel/kernel-files.ts';
 import { CounterIncreases, type Counters } from './parsing/counter-increases.ts';
 import { CpuFrequency, FREQUENCY_SERIES } from './readers/cpu-frequency.ts';
 import {
@@ -26,7 +27,7 @@ const modePercent = declareSeries({
   name: 'cpu.mode_percent',
   kind: 'gauge',
   unit: 'percent',
-  help: 'Share of the time of all cores since the last scrape, by mode; guests are in user and nice.',
+  help: 'Share of the time of all cores since the last scrape, by mode; guests are counted in user and nice.',
 });
 
 export const CPU_SERIES: readonly SeriesDeclaration[] = [
@@ -38,16 +39,17 @@ export const CPU_SERIES: readonly SeriesDeclaration[] = [
 
 const PATH = '/proc/stat';
 /**
- * In the order of the file (Documentation/filesystems/proc.rst, 1.7). The two fields that follow, guest and guest_nice,
- * are already in user and nice (account_guest_time in kernel/sched/cputime.c adds to both): counting them again would
- * make a host of virtual machines look busier than it is.
+ * Modes in the order of the file (Documentation/filesystems/proc.rst, 1.7). The next two fields, guest and guest_nice,
+ * are already counted in user and nice (account_guest_time in kernel/sched/cputime.c adds to both): counting them again
+ * would report a host of virtual machines as busier than it is.
  */
 const BUSY_MODES = ['user', 'nice', 'system', 'irq', 'softirq', 'steal'] as const;
 const MODES = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal'] as const;
 type CpuMode = (typeof MODES)[number];
 
 /**
- * The times of each core, and of all of them as `all`, in ticks of USER_HZ; only their ratios are used.
+ * Parses /proc/stat: returns the time of each core, and of all cores as `all`, by mode, in ticks of USER_HZ. Only ratios
+ * are used.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -64,13 +66,13 @@ export function parseStat(text: string): Map<string, Counters<CpuMode>> {
     width.check(line, ticks);
     times.set(core, Object.fromEntries(MODES.map((mode, index) => [mode, ticks[index]])) as Counters<CpuMode>);
   }
-  if (!times.has('all')) throw createMalformedError(PATH, 'no line of all cores ("cpu")');
+  if (!times.has('all')) throw createMalformedError(PATH, 'no line "cpu" for all cores');
   return times;
 }
 
 /**
- * Usage of each core and of all, from the second scrape on (a core that was just switched on waits for its second);
- * the clocks of the cores; and how they are held back.
+ * Collects the usage of each core and of all cores, from the second scrape of the core on; the frequencies of the cores;
+ * and how they are throttled.
  */
 export class CpuCollector implements Collector {
   readonly name = 'cpu';
@@ -78,9 +80,9 @@ export class CpuCollector implements Collector {
   readonly #kernel: KernelSource;
   readonly #frequency: CpuFrequency;
   readonly #throttling: Throttling;
-  /** The kernel says of iowait that it decreases in certain conditions (proc.rst, 1.7); of no other mode. */
+  /** The only mode that may decrease "in certain conditions" is iowait (proc.rst, 1.7). */
   readonly #increases = new CounterIncreases<CpuMode>(['iowait']);
-  /** Those that are switched on, as the kernel lists them; others have no line. */
+  /** The cores that are online, as the kernel lists them; others have no line. */
   #cores = '';
 
   constructor(kernel: KernelSource) {
@@ -104,7 +106,7 @@ export class CpuCollector implements Collector {
 function toReadings(core: string, ticks: Counters<CpuMode>): Reading[] {
   const busy = sumTicks(BUSY_MODES, ticks);
   const total = busy + ticks.idle + ticks.iowait;
-  if (total === 0) return []; // Two scrapes within one tick (10 ms on most kernels): no time passed that has a share.
+  if (total === 0) return []; // Two scrapes within one tick, 10 ms on most kernels.
   const usage = { series: usagePercent, labels: { core }, value: 100 * (busy / total) };
   if (core !== 'all') return [usage];
   const share = (mode: CpuMode) => ({ series: modePercent, labels: { mode }, value: 100 * (ticks[mode] / total) });

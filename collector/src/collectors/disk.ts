@@ -2,7 +2,8 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration, type SeriesUnit } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector, Scrape } from './collector.ts';
-import { readOptional, type KernelSource } from '../kernel/kernel-files.ts';
+import { readOptional } from '../kernel/kernel-file-errors.ts';
+import type { KernelSource } from '../kernel/kernel-files.ts';
 import { CounterIncreases, type Counters } from './parsing/counter-increases.ts';
 import {
   KERNEL_SECTOR_BYTES,
@@ -38,11 +39,11 @@ const SERIES = {
     rate('disk.write_ops_per_second', 'operations_per_second', 'Writes completed a second since the last scrape.'),
   ],
 } as const;
-const busySeconds = total('disk.io_time_seconds_total', 'seconds', 'Time in which the device had something to do.');
+const busySeconds = total('disk.io_time_seconds_total', 'seconds', 'Time in which the device was busy.');
 const queuedSeconds = total(
   'disk.io_time_weighted_seconds_total',
   'seconds',
-  'Time that all operations took together; over busy time it is how many were under way.',
+  'Sum of the durations of all operations; divided by the busy time it is the mean number in progress.',
 );
 type Quantity = keyof typeof SERIES;
 const QUANTITIES = Object.keys(SERIES) as Quantity[];
@@ -53,14 +54,14 @@ export const DISK_SERIES: readonly SeriesDeclaration[] = [
   ...WEAR_SERIES,
 ];
 
-/** Which block devices to report, and how large a sector is: 512 bytes, or each device's block size in sysfs. */
+/** Block devices to report, and bytes in a sector: 512, or each device's logical block size in sysfs. */
 export interface DiskOptions extends NameRules {
   readonly sectorBytes: typeof KERNEL_SECTOR_BYTES | 'sysfs';
 }
 
 /**
- * Reads and writes of whole block devices: counters always, rates of those that were there one scrape before. And how
- * far flash memory is worn, where it tells.
+ * Collects reads and writes of whole block devices: counters always, rates if the device was there at the last scrape;
+ * and the wear of flash memory that reports it.
  */
 export class DiskCollector implements Collector {
   readonly name = 'disk';
@@ -94,7 +95,7 @@ export class DiskCollector implements Collector {
   async #listDevices(): Promise<Map<string, DiskCounters>> {
     const inSysBlock = await readOptional(this.#kernel.sysEntries('block'), undefined);
     const text = await this.#kernel.proc('diskstats');
-    // Of a board that booted from the network and has no block device, the kernel writes no line.
+    // A device that booted from the network and has no block device: the kernel writes no line.
     const listed = text === '' && inSysBlock?.length === 0 ? new Map<string, DiskCounters>() : parseDiskstats(text);
     const wanted = selectWholeDevices([...listed.keys()], inSysBlock).filter(this.#isWanted);
     return new Map(wanted.map((device) => [device, listed.get(device) as DiskCounters]));
@@ -109,7 +110,7 @@ export class DiskCollector implements Collector {
     return devices;
   }
 
-  /** Where sysfs has no block size, the device has none of its own or is just going: the kernel's unit holds. */
+  /** Without a block size in sysfs, the device has none of its own or is being removed: the kernel's unit applies. */
   async #readSectorBytes(device: string): Promise<number> {
     if (this.#sectorBytes !== 'sysfs') return this.#sectorBytes;
     const file = `block/${toSysfsName(device)}/queue/logical_block_size`;

@@ -17,19 +17,19 @@ const availableBytes = declareSeries({
   name: 'filesystem.available_bytes',
   kind: 'gauge',
   unit: 'bytes',
-  help: 'Space that users other than root may still fill.',
+  help: 'Space that is available to users other than root.',
 });
 const files = declareSeries({
   name: 'filesystem.files',
   kind: 'gauge',
   unit: 'none',
-  help: 'Files that the file system can hold (inodes); not there where it knows no such bound.',
+  help: 'Inodes of the file system; absent if it has no limit.',
 });
 const filesFree = declareSeries({
   name: 'filesystem.files_free',
   kind: 'gauge',
   unit: 'none',
-  help: 'Files that it can hold besides those that it has.',
+  help: 'Free inodes of the file system.',
 });
 const readonly = declareSeries({
   name: 'filesystem.readonly',
@@ -41,7 +41,7 @@ const unreadable = declareSeries({
   name: 'filesystem.unreadable',
   kind: 'gauge',
   unit: 'none',
-  help: '1 while a mounted file system hangs or does not tell its space; not there while it does.',
+  help: '1 while a mounted file system hangs or its space cannot be read; otherwise absent.',
 });
 export const FILESYSTEM_SERIES: readonly SeriesDeclaration[] = [
   sizeBytes,
@@ -53,15 +53,15 @@ export const FILESYSTEM_SERIES: readonly SeriesDeclaration[] = [
 ];
 
 /**
- * The space of real file systems. One that hangs or fails is left out alone, with `filesystem.unreadable` in its place.
- * A local one makes the collector fail besides, by name: a disk of this board is at fault. A server that is away does
- * not: it is no fault of the board's, and on a bad link it would be the normal state.
+ * Collects the space of real file systems. One that hangs or fails has `filesystem.unreadable` in place of its other
+ * series. If it is local, the collector also fails and names it: a disk of this device has failed. A server that does not
+ * respond is no failure of the device, and on a bad link the normal state.
  */
 export class FilesystemCollector implements Collector {
   readonly name = 'filesystem';
   readonly comparesReads = false;
   readonly #kernel: KernelSource;
-  /** The text of mountinfo and what it says: it rarely changes, and to parse it costs more than all else here. */
+  /** The text of mountinfo and its mounts: it rarely changes, and parsing it costs more than the rest of a scrape. */
   #text = '';
   #mounts: readonly Mount[] = [];
 
@@ -104,7 +104,7 @@ export class FilesystemCollector implements Collector {
 function toReadings({ mountpoint, fstype, isReadonly }: Mount, space: FileSystemSpace | AgentError): Reading[] {
   const labels: Labels = { mountpoint, fstype };
   if (space instanceof AgentError) return isGone(space) ? [] : [{ series: unreadable, labels, value: 1 }];
-  if (space.sizeBytes === 0) return []; // What has no size is not a place to put files: a ramfs, a pseudo file system.
+  if (space.sizeBytes === 0) return []; // A ramfs or pseudo file system, which stores no files on a device.
   return [
     { series: sizeBytes, labels, value: space.sizeBytes },
     { series: availableBytes, labels, value: space.availableBytes },
@@ -118,7 +118,7 @@ function toReadings({ mountpoint, fstype, isReadonly }: Mount, space: FileSystem
   ];
 }
 
-/** Unmounted between the list and the question, or below a name that is no UTF-8, which we cannot spell. */
+/** Unmounted since the list was read, or below a name that is not UTF-8, which Node cannot pass on. */
 function isGone({ code }: AgentError): boolean {
   return code === 'KERNEL_FILE_ABSENT';
 }

@@ -26,7 +26,7 @@ const uptime = declareSeries({
   name: 'system.uptime_seconds',
   kind: 'gauge',
   unit: 'seconds',
-  help: 'Time since the kernel was booted, also while it was suspended.',
+  help: 'Time since boot, including suspend.',
 });
 export const LOAD_SERIES: readonly SeriesDeclaration[] = [...AVERAGES, uptime, ...ACTIVITY_SERIES, ...INFO_SERIES];
 
@@ -34,7 +34,7 @@ const LOADAVG = '/proc/loadavg';
 const UPTIME = '/proc/uptime';
 
 /**
- * The averages over 1, 5 and 15 minutes. What follows them (tasks, the last process id) is not read.
+ * Parses /proc/loadavg: returns the averages over 1, 5 and 15 minutes. Tasks and the last process id are not read.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -43,7 +43,7 @@ export function parseLoadavg(text: string): number[] {
 }
 
 /**
- * Seconds since boot. The second number of the file is idle time.
+ * Parses /proc/uptime: returns seconds since boot. The second number of the file is idle time.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -51,28 +51,27 @@ export function parseUptime(text: string): number {
   return parseHundredths(UPTIME, text, 2)[0] as number;
 }
 
-/** The kernel computes both files in fixed point and prints two decimals (`%lu.%02lu`), never more or fewer. */
+/** The kernel prints exactly two decimals in both files (`%lu.%02lu`). */
 const hundredths = /^[0-9]{1,20}\.[0-9]{2}$/;
 
-/** The first numbers of a file of one line. */
+/** Parses the first numbers of a file of one line. */
 function parseHundredths(path: string, text: string, count: number): number[] {
   const line = parseSingleLine(path, text);
   const fields = splitFields(line.text).slice(0, count);
-  if (fields.length < count)
-    throw createLineError(line, `${fields.length} numbers where at least ${count} are expected`);
+  if (fields.length < count) throw createLineError(line, `${fields.length} numbers, expected at least ${count}`);
   const wrong = fields.find((field) => !hundredths.test(field));
   if (wrong !== undefined) throw createLineError(line, `${quote(wrong)} is not a number with two decimals`);
   return fields.map(Number);
 }
 
-/** Load averages, how long the board has been up, what it is at, and what runs on it. */
+/** Collects load averages, uptime, counters of the scheduler, and the versions of kernel and collector. */
 export class LoadCollector implements Collector {
   readonly name = 'load';
   readonly comparesReads = false;
   readonly #kernel: KernelSource;
   readonly #build: string | undefined;
 
-  /** `build` is the version of this program; without it there is no series of it. */
+  /** `build` is the version of this program; without it there is no series `collector.build`. */
   constructor(kernel: KernelSource, build?: string) {
     this.#kernel = kernel;
     this.#build = build;

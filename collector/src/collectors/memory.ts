@@ -2,13 +2,14 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
-import { createMalformedError, type KernelSource } from '../kernel/kernel-files.ts';
+import { createMalformedError } from '../kernel/kernel-file-errors.ts';
+import type { KernelSource } from '../kernel/kernel-files.ts';
 import { parseDecimal, splitFields, splitLines, createLineError } from './parsing/kernel-text.ts';
 
 const bytes = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'bytes', help });
 const SERIES = {
-  usedBytes: bytes('memory.used_bytes', 'Memory that could not be freed without swapping: total less available.'),
-  availableBytes: bytes('memory.available_bytes', 'Memory that new programs could have without swapping.'),
+  usedBytes: bytes('memory.used_bytes', 'Memory in use: total minus available.'),
+  availableBytes: bytes('memory.available_bytes', 'Memory that is available to new programs without swapping.'),
   swapUsedBytes: bytes('memory.swap_used_bytes', 'Swap space in use.'),
 } as const;
 type MemoryAmount = keyof typeof SERIES;
@@ -19,7 +20,7 @@ const MEMINFO_NAMES = ['MemTotal', 'MemAvailable', 'MemFree', 'Buffers', 'Cached
 type MeminfoName = (typeof MEMINFO_NAMES)[number];
 
 /**
- * Memory and swap in use, in bytes, from the text of /proc/meminfo.
+ * Parses /proc/meminfo: returns memory and swap space in bytes.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -30,8 +31,8 @@ export function parseMeminfo(text: string): Readonly<Record<MemoryAmount, number
     if (bytes === undefined) throw createMalformedError(PATH, `no line ${name}`);
     return bytes;
   };
-  // Kernels before 3.14 have no MemAvailable (proc.rst). What stands in for it is too high by the shared memory, which
-  // counts as cached and cannot be dropped.
+  // Kernels before 3.14 have no MemAvailable (proc.rst). The sum is too high by the shared memory, which counts as
+  // cached and cannot be dropped.
   const available =
     amounts.get('MemAvailable') ?? requireBytes('MemFree') + requireBytes('Buffers') + requireBytes('Cached');
   return {
@@ -45,13 +46,13 @@ export function parseMeminfo(text: string): Readonly<Record<MemoryAmount, number
   };
 }
 
-/** Containers that see their own limits beside the host's figures do show this; no number is better than one below 0. */
-function subtract(total: number, free: number, fault: string): number {
-  if (free > total) throw createMalformedError(PATH, fault);
+/** Refuses more free than total, as containers show that see their own limit beside the numbers of the host. */
+function subtract(total: number, free: number, cause: string): number {
+  if (free > total) throw createMalformedError(PATH, cause);
   return total - free;
 }
 
-/** Lines read `MemTotal:  1024 kB`, and the kernel's kB are 1,024 bytes. Other lines are none of our business. */
+/** Parses lines such as `MemTotal:  1024 kB`, in which a kB is 1,024 bytes, and ignores those of other names. */
 function parseAmounts(text: string): ReadonlyMap<MeminfoName, number> {
   const amounts = new Map<MeminfoName, number>();
   for (const line of splitLines(PATH, text)) {
@@ -65,7 +66,7 @@ function parseAmounts(text: string): ReadonlyMap<MeminfoName, number> {
   return amounts;
 }
 
-/** Memory and swap in use. */
+/** Collects memory and swap space. */
 export class MemoryCollector implements Collector {
   readonly name = 'memory';
   readonly comparesReads = false;

@@ -2,14 +2,15 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
-import { createMalformedError, type KernelSource } from '../kernel/kernel-files.ts';
+import { createMalformedError } from '../kernel/kernel-file-errors.ts';
+import type { KernelSource } from '../kernel/kernel-files.ts';
 import { parseDecimal, splitFields, splitLines, createLineError } from './parsing/kernel-text.ts';
 
 const stalledSeconds = declareSeries({
   name: 'pressure.stalled_seconds_total',
   kind: 'counter',
   unit: 'seconds',
-  help: 'Time in which some, or all (full), of the tasks that had something to do waited for the resource.',
+  help: 'Time in which some or all (full) non-idle tasks waited for the resource.',
 });
 export const PRESSURE_SERIES: readonly SeriesDeclaration[] = [stalledSeconds];
 
@@ -19,10 +20,10 @@ const KINDS = ['some', 'full'] as const;
 type StallKind = (typeof KINDS)[number];
 
 /**
- * Seconds stalled by kind, from lines such as `some avg10=0.00 avg60=0.00 avg300=0.00 total=842078268`, whose total is
- * in microseconds (Documentation/accounting/psi.rst). The averages say nothing that the total does not.
+ * Parses a file of /proc/pressure: returns seconds stalled by kind. Lines are `some avg10=0.00 avg60=0.00 avg300=0.00
+ * total=842078268` with the total in microseconds (Documentation/accounting/psi.rst); the averages follow from it.
  *
- * Before 5.13 the kernel wrote no line `full` for the processor; since then it does, and always 0 for the whole system.
+ * Kernels before 5.13 have no line `full` for the CPU; later ones have it, and it is always 0 for the whole system.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -43,7 +44,7 @@ export function parsePressure(resource: Resource, text: string): Map<StallKind, 
   return stalled;
 }
 
-/** Pressure stall information; absent where the kernel was built without it, or booted with it off. */
+/** Collects pressure stall information; absent if the kernel was built without it, or it was disabled at boot. */
 export class PressureCollector implements Collector {
   readonly name = 'pressure';
   readonly comparesReads = false;

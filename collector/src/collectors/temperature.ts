@@ -17,11 +17,11 @@ const temperatureCelsius = declareSeries({
 });
 export const TEMPERATURE_SERIES: readonly SeriesDeclaration[] = [temperatureCelsius, ...COOLING_SERIES];
 
-/** Absolute zero in thousandths of a degree; the kernel itself writes -274000 for "not known" (THERMAL_TEMP_INVALID). */
+/** Absolute zero in thousandths of a degree; the kernel writes -274000 for an unknown temperature (THERMAL_TEMP_INVALID). */
 const ABSOLUTE_ZERO = -273_150;
 
 /**
- * Degrees Celsius, from a file that holds thousandths.
+ * Parses a file with thousandths of a degree: returns degrees Celsius.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -34,17 +34,17 @@ export function parseTemperature(path: string, text: string): number {
 }
 
 /**
- * Every temperature that the board tells. Sensors answer with errors while what they measure sleeps (a modem, a GPU, a
- * disk: EAGAIN, EIO, ENODATA, EINVAL), so one that cannot be used is left out alone, until it can; only when none can,
- * the collector fails. They are read one after the other: a driver that hangs holds one thread, not all of Node's.
- * What cools the board is told beside it.
+ * Collects the temperature of every sensor, and the state of cooling devices. Sensors return errors while their hardware
+ * sleeps (a modem, a GPU, a disk: EAGAIN, EIO, ENODATA, EINVAL), so one that fails is left out until it recovers; the
+ * collector fails only if all of them do. They are read one after the other: a driver that hangs occupies one thread, not
+ * all of Node's.
  */
 export class TemperatureCollector implements Collector {
   readonly name = 'temperature';
   readonly comparesReads = false;
   readonly #kernel: KernelSource;
   readonly #cooling: Cooling;
-  /** The directories in which `#sensors` were found; their names do not change, and are not read again. */
+  /** The directories in which `#sensors` were found; names of sensors do not change and are read once. */
   #foundIn = '';
   #sensors: readonly Sensor[] = [];
 
@@ -84,12 +84,14 @@ export class TemperatureCollector implements Collector {
       return { series: temperatureCelsius, labels: { zone }, value };
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
-      if (error.code === 'KERNEL_FILE_ABSENT') this.#foundIn = ''; // Perhaps another device has its directory by now.
+      if (error.code === 'KERNEL_FILE_ABSENT') this.#foundIn = ''; // Another device may have its directory by now.
       return error;
     }
   }
 }
 
 function createNoSensorError(): AgentError {
-  return new AgentError('/sys/class/thermal and /sys/class/hwmon have no temperature', { code: 'KERNEL_FILE_ABSENT' });
+  return new AgentError('/sys/class/thermal and /sys/class/hwmon have no temperature sensor', {
+    code: 'KERNEL_FILE_ABSENT',
+  });
 }

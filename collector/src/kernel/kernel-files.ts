@@ -3,32 +3,33 @@ import { open, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
+import { createMalformedError, toKernelFileError } from './kernel-file-errors.ts';
 import { MountSpace, type MountKind, type FileSystemSpace } from './mount-space.ts';
 import { RemoteStatfs } from './remote-statfs.ts';
 
 export type { MountKind, FileSystemSpace } from './mount-space.ts';
 
-/** Where collectors read: the files below /proc and /sys, of a real kernel or of a simulated one. */
+/** The interface that collectors read through: files below /proc and /sys, of a real kernel or of a simulated one. */
 export interface KernelSource {
   /**
-   * The text of a file below /proc, such as `net/dev`.
+   * Reads a file below /proc, such as `net/dev`.
    *
    * @throws AgentError KERNEL_FILE_ABSENT, KERNEL_FILE_UNREADABLE, or KERNEL_FILE_MALFORMED if it is too large
    */
   proc(relativePath: string): Promise<string>;
-  /** The text of a file below /sys, such as `block/sda/queue/logical_block_size`; throws as `proc` does. */
+  /** Reads a file below /sys, such as `block/sda/queue/logical_block_size`; throws as `proc` does. */
   sys(relativePath: string): Promise<string>;
-  /** The sorted names in a directory below /sys, such as `block`; throws as `proc` does. */
+  /** Returns the sorted names in a directory below /sys, such as `block`; throws as `proc` does. */
   sysEntries(relativeDirectory: string): Promise<readonly string[]>;
   /**
-   * The space of the file system mounted at an absolute path. To be asked for one after the other.
+   * Returns the space of the file system mounted at an absolute path. Calls must not overlap.
    *
-   * @throws AgentError KERNEL_FILE_HUNG if it does not answer, else as `proc` does
+   * @throws AgentError KERNEL_FILE_HUNG if statfs(2) does not return in time, else as `proc` does
    */
   statfs(mountpoint: string, kind: MountKind): Promise<FileSystemSpace>;
-  /** Gives up on what still waits for an answer. */
+  /** Ends the processes whose statfs(2) has not returned. */
   close?(): void;
 }
 
@@ -36,40 +37,32 @@ export interface KernelSource {
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** Holds every file of a small board in one read; procfs gives all sizes as 0, so it cannot be asked. */
 const FIRST_BUFFER_BYTES = 16 * 1024;
-/** What statfs(2) tells as f_type (include/uapi/linux/magic.h). */
+/** Values of f_type of statfs(2) (include/uapi/linux/magic.h). */
 const PROC_SUPER_MAGIC = 0x9fa0;
 const SYSFS_MAGIC = 0x62656572;
 
-/** Codes (as Node names them) that mean "this kernel, or this board at this moment, has no such source". */
-const absentReasons: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file: the kernel was built without it, or the device has gone',
-  ENOTDIR: 'a part of the path is a file: another kernel keeps a directory there',
-  ENODEV: 'sysfs still shows the attribute of a device that has just been removed',
-  ENXIO: 'the driver has the attribute, but nothing is plugged in behind it',
-  EBUSY: 'the kernel keeps the attribute of a device that is switched off, such as a core',
-  ENOTSUP: 'the kernel was built with it and booted with it off, as older ones answer for /proc/pressure',
-};
-
 /**
- * The only door to /proc and /sys; what lies behind it may be another root, such as /host/proc or a recording.
+ * The only adapter of /proc and /sys. The roots may be others, such as /host/proc in a container or a recording.
  *
- * Files of procfs and directories of sysfs are read synchronously: the kernel makes them from its memory, no device is
- * asked, and they cannot hang. On Node's thread pool a small file costs 10 to 25 times the processor time (opening, two
- * reads and closing are four trips to a thread and back), a directory 8 times, which was most of what a scrape cost: of
- * the first four collectors it takes a quarter to a seventh now, one after the other, and about half with cold caches.
- * Everything else is read on the pool, where what hangs holds a thread but not the event loop: files of sysfs, behind
- * which are sensors on slow buses; statfs; and whatever lies below the roots without being a procfs or sysfs, such as
- * lxcfs, a program that gives containers a /proc/stat of their own. Of a file of sysfs only the read can wait for a
- * device: it is one trip to a thread, and opening and closing are done at once, which takes a third of the time.
+ * Files of procfs and directories of sysfs are read synchronously: the kernel creates them from its memory, no device is
+ * involved, and the calls cannot hang. On Node's thread pool a small file costs 10 to 25 times the CPU time (open, two
+ * reads and close are four trips to a thread and back), a directory 8 times, which was most of the cost of a scrape. Read
+ * synchronously, the first four collectors take a quarter to a seventh of the time when scraped one after the other, and
+ * about half with cold caches.
+ *
+ * Everything else is read on the pool, so that a call that hangs occupies a thread and not the event loop: files of
+ * sysfs, which may read a sensor on a slow bus; statfs; and files of any other file system below the roots, such as
+ * lxcfs, a program that provides a /proc/stat to containers. In sysfs only the read can wait for a device: it alone runs
+ * on a thread, while open and close are synchronous, which takes a third of the time.
  */
 export class KernelFiles implements KernelSource {
   readonly #procRoot: string;
   readonly #sysRoot: string;
   readonly #remote = new RemoteStatfs();
   readonly #mounts = new MountSpace({ local: statfs, remote: (path) => this.#remote.statfs(path) });
-  /** The f_type of each path, once known: what is mounted there changes before a collector starts, if ever. */
+  /** The f_type by path, once known: mounts below the roots do not change while the collector runs. */
   readonly #types = new Map<string, number>();
-  /** Used by one synchronous read after the other. */
+  /** Shared by all synchronous reads. */
   #buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES);
 
   constructor({ procRoot, sysRoot }: { readonly procRoot: string; readonly sysRoot: string }) {
@@ -131,7 +124,7 @@ export class KernelFiles implements KernelSource {
     return decodeText(path, length === undefined ? undefined : this.#buffer.subarray(0, length));
   }
 
-  /** As `readBounded` does, into the buffer. */
+  /** Reads a file into the buffer, as `readBounded` does, and returns its length. */
   #fillBuffer(path: string): number | undefined {
     const file = openSync(path, 'r');
     try {
@@ -149,59 +142,28 @@ export class KernelFiles implements KernelSource {
 }
 
 /**
- * Refuses a proc root without the file that every kernel has. With a wrong root each collector would take its own for
- * one that this kernel was built without, and the program would collect nothing in the best of health.
+ * Rejects a proc root without `stat`, the file that every kernel has. With a wrong root each collector would find its
+ * file absent, as on a kernel that was built without it: the program would collect nothing and report that it is well.
  *
  * @throws AgentError BAD_CONFIGURATION
  */
 export function requireProcRoot(procRoot: string): void {
   if (existsSync(join(procRoot, 'stat'))) return;
-  throw new AgentError(`THUGSHELLS_PROC_ROOT=${procRoot}: no file "stat" can be seen there`, {
+  throw new AgentError(`cannot use THUGSHELLS_PROC_ROOT=${procRoot}: it has no file "stat"`, {
     code: 'BAD_CONFIGURATION',
-    hint: 'It must be where a procfs is mounted: /proc, or in a container where the host’s is.',
+    hint: 'set THUGSHELLS_PROC_ROOT to the path of a procfs: /proc, or the path of the host’s in a container',
   });
-}
-
-/** What a failed read means, by the code of its error: KERNEL_FILE_ABSENT or KERNEL_FILE_UNREADABLE. */
-export function toKernelFileError(path: string, cause: unknown): AgentError {
-  const code = toErrorCode(cause) ?? '';
-  if (Object.hasOwn(absentReasons, code)) {
-    return new AgentError(`${path} is absent: ${absentReasons[code]}`, { code: 'KERNEL_FILE_ABSENT', cause });
-  }
-  return new AgentError(`cannot read ${path}: ${toErrorMessage(cause)}`, {
-    code: 'KERNEL_FILE_UNREADABLE',
-    hint: `Let the collector's user read ${path}; PROC_ROOT and SYS_ROOT must be a procfs and a sysfs.`,
-    cause,
-  });
-}
-
-/** The error for a kernel file whose text is not what the kernel documents; `what` names the line and the fault. */
-export function createMalformedError(path: string, what: string): AgentError {
-  return new AgentError(`${path}: ${what}`, {
-    code: 'KERNEL_FILE_MALFORMED',
-    hint: `Look at ${path}; if this kernel really writes it so, report it together with its text and \`uname -a\`.`,
-  });
-}
-
-/** The outcome of a read, or `instead` where this kernel or board does not have the source; other faults pass. */
-export async function readOptional<Text, Other>(read: Promise<Text>, instead: Other): Promise<Text | Other> {
-  try {
-    return await read;
-  } catch (error) {
-    if (toErrorCode(error) === 'KERNEL_FILE_ABSENT') return instead;
-    throw error;
-  }
 }
 
 const readOnPool = promisify(read);
 
-/** Reads a file of sysfs: the kernel makes its text, of a page at most, at the first read (filesystems/sysfs.rst). */
+/** Reads a file of sysfs: the kernel creates its text, a page at most, at the first read (filesystems/sysfs.rst). */
 async function readAttribute(path: string): Promise<string> {
   const buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
   const length = await fillFromAttribute(path, buffer).catch((error: unknown) => {
     throw toKernelFileError(path, error);
   });
-  // Where pages are larger than the buffer, there may be more.
+  // With pages larger than the buffer there may be more.
   return length === buffer.length ? readText(path) : decodeText(path, buffer.subarray(0, length));
 }
 
@@ -225,13 +187,13 @@ async function readText(path: string): Promise<string> {
   return decodeText(path, bytes);
 }
 
-/** Undefined stands for more bytes than may be. */
+/** Decodes the bytes of a file; undefined stands for more than MAX_FILE_BYTES. */
 function decodeText(path: string, bytes: Buffer | undefined): string {
-  if (bytes === undefined) throw createMalformedError(path, `too large, more than ${MAX_FILE_BYTES} bytes`);
+  if (bytes === undefined) throw createMalformedError(path, `more than ${MAX_FILE_BYTES} bytes`);
   return bytes.toString('utf8');
 }
 
-/** The bytes of a file up to its end, or undefined once they are too many; a short read does not mean the end. */
+/** Returns the bytes of a file, or undefined if they are more than MAX_FILE_BYTES. A short read does not mean its end. */
 async function readBounded(path: string): Promise<Buffer | undefined> {
   const file = await open(path, 'r');
   try {

@@ -1,14 +1,14 @@
 import { systemClock, type Clock } from '@thugshells/shared/clock.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
-/** Who answers for a file system: this kernel, or another machine or program, which may never do so. */
+/** Who serves a file system: this kernel, or another machine or program, which may never respond. */
 export type MountKind = 'local' | 'remote';
 
-/** How large a file system is, and how much of it ordinary users may still fill. */
+/** The size of a file system, and what is available to users other than root. */
 export interface FileSystemSpace {
   readonly sizeBytes: number;
   readonly availableBytes: number;
-  /** How many files it can hold, and how many more; 0 of file systems that know no such bound, such as btrfs and vfat. */
+  /** Inodes in all; 0 for file systems without a limit, such as btrfs and vfat. */
   readonly files: number;
   readonly filesFree: number;
 }
@@ -22,31 +22,31 @@ export interface BlockCounts {
   readonly ffree: number;
 }
 
-/** A server across a 4G link answers within a second or so; what takes longer is not worth waiting for. */
-const DEADLINE_MS = 2_000;
+/** A server across a 4G link responds within about a second. */
+const TIMEOUT_MS = 2_000;
 /**
- * Local mounts are asked on the threads that Node has for all file operations of the process (UV_THREADPOOL_SIZE, 4
- * unless told): half of them may be lost. Remote ones are asked by a process each.
+ * Calls of each kind that may be pending at once. Those for local mounts run on the threads that Node has for all file
+ * operations of the process (UV_THREADPOOL_SIZE, 4 by default): half of them may hang. A remote one is a process.
  */
-const MAX_UNANSWERED: Readonly<Record<MountKind, number>> = { local: 2, remote: 8 };
-const HINT = 'See whether its server or its device is still there; `umount -l` takes it away.';
+const MAX_PENDING: Readonly<Record<MountKind, number>> = { local: 2, remote: 8 };
+const HINT = 'check the server or device of the mount; to detach it, run: umount -l';
 
-/** How a mount of each kind is asked; a test's answers when the test says so. */
+/** statfs(2) for mounts of each kind. Tests decide when theirs return. */
 export interface StatfsCalls {
   readonly local: (path: string) => Promise<BlockCounts>;
   readonly remote: (path: string) => Promise<BlockCounts>;
 }
 
 /**
- * Asks mounts for their space, and survives those that never answer: a mount is not asked again before its last answer
- * has come, so each holds one thread or process at most, and no more than a few of a kind are without an answer.
+ * Reads the space of mounts, and survives those that hang: while the call for a mount is pending there is no second
+ * one, so that a mount occupies one thread or process at most, and the pending calls of a kind are limited.
  *
- * Ask one after the other: a question that is still open counts as unanswered.
+ * Calls must not overlap: one that is still pending counts as hung.
  */
 export class MountSpace {
   readonly #clock: Clock;
   readonly #calls: StatfsCalls;
-  readonly #unanswered = new Map<string, MountKind>();
+  readonly #pending = new Map<string, MountKind>();
 
   constructor(calls: StatfsCalls, clock: Clock = systemClock) {
     this.#calls = calls;
@@ -54,49 +54,50 @@ export class MountSpace {
   }
 
   /**
-   * The space of the file system at a mountpoint.
+   * Returns the space of the file system at a mountpoint.
    *
-   * @throws AgentError KERNEL_FILE_HUNG if no answer came in time, or none of an earlier question, or it was not asked
-   * @throws Error the system's, if the answer was one
+   * @throws AgentError KERNEL_FILE_HUNG if statfs(2) did not return in time, has not returned since an earlier call, or
+   *   was not called because too many are pending
+   * @throws Error the system's, if statfs(2) failed
    */
   async read(mountpoint: string, kind: MountKind): Promise<FileSystemSpace> {
     const obstacle = this.#findObstacle(mountpoint, kind);
     if (obstacle !== undefined) throw createHungError(mountpoint, obstacle);
     const counts = await this.#withTimeout(this.#callStatfs(mountpoint, kind));
-    if (counts === undefined) throw createHungError(mountpoint, `no answer within ${DEADLINE_MS / 1000} s`);
-    // The unit is f_frsize, which Node does not give; the two differ on some FUSE file systems only, and `stat` gives it.
+    if (counts === undefined) throw createHungError(mountpoint, `statfs did not return within ${TIMEOUT_MS / 1000} s`);
+    // The unit is f_frsize. Node has f_bsize only: the two differ on some FUSE file systems, for which `stat` is used.
     const { bsize, blocks, bavail, files, ffree } = counts;
     return { sizeBytes: blocks * bsize, availableBytes: bavail * bsize, files, filesFree: ffree };
   }
 
   #findObstacle(mountpoint: string, kind: MountKind): string | undefined {
-    if (this.#unanswered.has(mountpoint)) return 'it has not answered since it was last asked';
-    const open = [...this.#unanswered].flatMap(([path, other]) => (other === kind ? path : []));
-    if (open.length < MAX_UNANSWERED[kind]) return undefined;
-    return `not asked while there is no answer from ${open.join(' and ')}`;
+    if (this.#pending.has(mountpoint)) return 'statfs has not returned since the last scrape';
+    const pending = [...this.#pending].flatMap(([path, other]) => (other === kind ? path : []));
+    if (pending.length < MAX_PENDING[kind]) return undefined;
+    return `statfs not called while ${pending.join(' and ')} ${pending.length === 1 ? 'hangs' : 'hang'}`;
   }
 
   async #callStatfs(mountpoint: string, kind: MountKind): Promise<BlockCounts> {
-    this.#unanswered.set(mountpoint, kind);
+    this.#pending.set(mountpoint, kind);
     try {
       return await this.#calls[kind](mountpoint);
     } finally {
-      this.#unanswered.delete(mountpoint);
+      this.#pending.delete(mountpoint);
     }
   }
 
-  /** The answer, or undefined when the deadline comes first; what a late one says is of no use any more. */
-  async #withTimeout(answer: Promise<BlockCounts>): Promise<BlockCounts | undefined> {
-    const answered = new AbortController();
-    const late = this.#clock.sleep(DEADLINE_MS, answered.signal).then(() => undefined);
+  /** Returns the counts, or undefined if the timeout comes first; counts that come later are ignored. */
+  async #withTimeout(call: Promise<BlockCounts>): Promise<BlockCounts | undefined> {
+    const returned = new AbortController();
+    const timeout = this.#clock.sleep(TIMEOUT_MS, returned.signal).then(() => undefined);
     try {
-      return await Promise.race([answer, late]);
+      return await Promise.race([call, timeout]);
     } finally {
-      answered.abort();
+      returned.abort();
     }
   }
 }
 
 function createHungError(mountpoint: string, why: string): AgentError {
-  return new AgentError(`${mountpoint} hangs: ${why}`, { code: 'KERNEL_FILE_HUNG', hint: HINT });
+  return new AgentError(`cannot read the space of ${mountpoint}: ${why}`, { code: 'KERNEL_FILE_HUNG', hint: HINT });
 }

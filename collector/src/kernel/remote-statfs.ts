@@ -3,19 +3,19 @@ import { execFile, type ChildProcess } from 'node:child_process';
 import type { BlockCounts } from './mount-space.ts';
 
 /**
- * statfs(2) by a process of its own, `stat -f` of coreutils or busybox, for mounts that may never answer.
+ * Calls statfs(2) in a process of its own, `stat -f` of coreutils or busybox, for mounts that may hang.
  *
- * A thread that waits for such a mount cannot be taken back, and a process that has one cannot even exit: it waits for
- * its threads first (tried with a FUSE mount whose server reads no request: `once` had printed everything and stayed for
- * ever). A process can be killed. To start one costs a few milliseconds, twice a minute, on boards with such mounts only.
+ * A thread that hangs in statfs(2) cannot be ended, and its process cannot exit: it waits for its threads first (measured
+ * with a FUSE mount whose server reads no request: `once` printed everything and never exited). A process can be killed.
+ * Starting one costs a few milliseconds, twice a minute, only on devices with such mounts.
  */
 export class RemoteStatfs {
   readonly #children = new Set<ChildProcess>();
 
   /**
-   * The counts of the file system at a mountpoint.
+   * Returns the counts of the file system at a mountpoint.
    *
-   * @throws Error the system's, or what `stat` says
+   * @throws Error with the message of `stat`, or the system's if it cannot run
    */
   statfs(path: string): Promise<BlockCounts> {
     return new Promise((resolve, reject) => {
@@ -28,7 +28,7 @@ export class RemoteStatfs {
     });
   }
 
-  /** Gives up on whatever has not answered. */
+  /** Kills the processes that have not exited. */
   close(): void {
     for (const child of this.#children) child.kill('SIGKILL');
   }
@@ -39,9 +39,9 @@ function parseCounts(text: string): BlockCounts {
   return { bsize, blocks, bavail, files, ffree };
 }
 
-/** In the words of `stat`, and with the code that Node would give for a path that is not there. */
-function toStatError(error: Error, said: string): Error {
-  if (said === '') return new Error(`stat -f cannot be run: ${error.message}`, { cause: error });
-  const isGone = said.endsWith('No such file or directory');
-  return Object.assign(new Error(said, { cause: error }), isGone ? { code: 'ENOENT' } : {});
+/** Creates an error with the message of `stat`, and with the code that Node has for a path that does not exist. */
+function toStatError(error: Error, message: string): Error {
+  if (message === '') return new Error(`cannot run stat -f: ${error.message}`, { cause: error });
+  const isGone = message.endsWith('No such file or directory');
+  return Object.assign(new Error(message, { cause: error }), isGone ? { code: 'ENOENT' } : {});
 }

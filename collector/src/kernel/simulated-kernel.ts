@@ -1,4 +1,5 @@
-import { toKernelFileError, type KernelSource, type FileSystemSpace } from './kernel-files.ts';
+import { toKernelFileError } from './kernel-file-errors.ts';
+import type { KernelSource, FileSystemSpace } from './kernel-files.ts';
 import {
   createProcTexts,
   createSysTexts,
@@ -8,21 +9,21 @@ import {
   type SimulatedText,
 } from './simulated-texts.ts';
 
-/** What a simulated board is made from. */
+/** Options of a simulated device. */
 export interface SimulatedKernelOptions extends Partial<DeviceSize> {
-  /** Milliseconds since the simulation began: at least 0 and never going back. All text follows from it. */
+  /** Milliseconds since the simulation began: at least 0 and never decreasing. All texts are functions of it. */
   readonly elapsedMs: () => number;
 }
 
-/** What a board has unless told; at least one core, one disk and two interfaces. */
-const SMALL_BOARD: DeviceSize = { cores: 4, disks: 1, interfaces: 2, zones: 2 };
+/** The default size; at least one core, one disk and two interfaces. */
+const DEFAULT_SIZE: DeviceSize = { cores: 4, disks: 1, interfaces: 2, zones: 2 };
 
-/** The board has been up for an hour when the simulation begins, so that counters start with something in them. */
+/** The device has been up for an hour when the simulation begins, so that its counters are not 0. */
 const UPTIME_AT_START_S = 3600;
 
 /**
- * A small board for platforms without /proc: the same door with moving, repeatable text behind it, in the kernel's own
- * formats, so that everything behind the door runs as it does on a board. Its values mean nothing.
+ * A simulated device for platforms without /proc: the same interface, with texts in the kernel's formats that change
+ * with time and are repeatable, so that all collectors run as on Linux. The values are invented.
  */
 export class SimulatedKernel implements KernelSource {
   readonly #elapsedMs: () => number;
@@ -31,8 +32,8 @@ export class SimulatedKernel implements KernelSource {
 
   constructor({ elapsedMs, ...size }: SimulatedKernelOptions) {
     this.#elapsedMs = elapsedMs;
-    this.#proc = createProcTexts({ ...SMALL_BOARD, ...size });
-    this.#sys = createSysTexts({ ...SMALL_BOARD, ...size });
+    this.#proc = createProcTexts({ ...DEFAULT_SIZE, ...size });
+    this.#sys = createSysTexts({ ...DEFAULT_SIZE, ...size });
   }
 
   async proc(relativePath: string): Promise<string> {
@@ -67,14 +68,14 @@ export class SimulatedKernel implements KernelSource {
   }
 }
 
-/** What stands in the simulated `self/mountinfo`, and the share of it in use. */
+/** The file systems of the simulated `self/mountinfo`, and the share of each that is in use. */
 const fileSystems: ReadonlyMap<string, { readonly sizeBytes: number; readonly files: number; readonly used: Swing }> =
   new Map([
     ['/', { sizeBytes: 30_601_641_984, files: 1_871_424, used: { mean: 0.4, swing: 0.02, periodS: 3600 } }],
     ['/boot/firmware', { sizeBytes: 267_382_784, files: 0, used: { mean: 0.2, swing: 0, periodS: 3600 } }],
   ]);
 
-/** What the real door answers for a file that is not there. */
+/** Creates the error that the real kernel's adapter throws for a file that does not exist. */
 function createAbsentError(path: string): Error {
   return toKernelFileError(path, Object.assign(new Error('the simulated kernel has no such file'), { code: 'ENOENT' }));
 }

@@ -1,7 +1,7 @@
-/** The text of a file by the seconds that the simulated board has been up. */
+/** Returns the text of a file after the simulated device has been up for some seconds. */
 export type SimulatedText = (uptimeS: number) => string;
 
-/** How much of everything a simulated board has. */
+/** How many of each part a simulated device has; `zones` are thermal zones. */
 export interface DeviceSize {
   readonly cores: number;
   readonly disks: number;
@@ -16,7 +16,7 @@ const SWAP_TOTAL_KB = 1_048_572;
 /** Cores of a cluster have one clock. */
 const CORES_PER_POLICY = 4;
 
-/** Every file below /proc, by its path. */
+/** Creates every file below /proc, by its path. */
 export function createProcTexts({ cores, disks, interfaces }: DeviceSize): Map<string, SimulatedText> {
   return new Map<string, SimulatedText>([
     ['stat', (uptimeS) => formatStat(uptimeS, cores)],
@@ -29,12 +29,12 @@ export function createProcTexts({ cores, disks, interfaces }: DeviceSize): Map<s
     ['pressure/memory', (uptimeS) => formatPressure(uptimeS, { some: 0.002, full: 0.001 })],
     ['pressure/io', (uptimeS) => formatPressure(uptimeS, { some: 0.02, full: 0.015 })],
     ['self/mountinfo', formatMountinfo],
-    // No boot_id: one that is invented would make all boots of a real clock one.
+    // No boot_id: an invented one would be the same for all boots, while the clock is real.
     ['sys/kernel/osrelease', () => '6.1.0-simulated\n'],
   ]);
 }
 
-/** Every file below /sys, by its path. */
+/** Creates every file below /sys, by its path. */
 export function createSysTexts({ cores, disks, zones }: DeviceSize): Map<string, SimulatedText> {
   const texts = new Map<string, SimulatedText>();
   const always = (path: string, text: string | number) => texts.set(path, () => `${text}\n`);
@@ -61,7 +61,7 @@ export function createSysTexts({ cores, disks, zones }: DeviceSize): Map<string,
     always(`${path}/cpuinfo_max_freq`, 1_800_000);
     always(`${path}/scaling_max_freq`, 1_800_000);
     const clock = { mean: 1_104_000, swing: 0.6, periodS: 90, phase: policy };
-    // In the steps of a table, as hardware has them.
+    // In steps, as hardware has a table of clocks.
     texts.set(
       `${path}/scaling_cur_freq`,
       (uptimeS) => `${Math.round(computeValue(uptimeS, clock) / 24_000) * 24_000}\n`,
@@ -77,7 +77,7 @@ function listDiskNames(count: number): string[] {
   ];
 }
 
-/** Something that swings around its mean; the swing is a share of the mean, below 1. */
+/** A quantity that oscillates around its mean; `swing` is a share of the mean, below 1. */
 export interface Swing {
   readonly mean: number;
   readonly swing: number;
@@ -85,25 +85,25 @@ export interface Swing {
   readonly phase?: number;
 }
 
-/** The value at a moment. */
+/** Returns the value at a time. */
 export function computeValue(uptimeS: number, { mean, swing, periodS, phase = 0 }: Swing): number {
   return mean * (1 + swing * Math.sin((2 * Math.PI * uptimeS) / periodS + phase));
 }
 
-/** The integral of `valueAt` from boot on, in closed form: a counter that rises at that rate and never falls. */
+/** Returns the integral of `computeValue` since boot, in closed form: a counter that increases at that rate. */
 function computeCount(uptimeS: number, { mean, swing, periodS, phase = 0 }: Swing): number {
   const angle = (2 * Math.PI * uptimeS) / periodS + phase;
   return Math.floor(mean * (uptimeS + ((swing * periodS) / (2 * Math.PI)) * (Math.cos(phase) - Math.cos(angle))));
 }
 
-/** What the shares below add up to. */
+/** The sum of the shares in `computeCoreTicks`. */
 const BUSY_PERCENT = 26;
 
-/** user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice of one core, in ticks. */
+/** Returns user, nice, system, idle, iowait, irq, softirq, steal, guest and guest_nice of one core, in ticks. */
 function computeCoreTicks(uptimeS: number, core: number): number[] {
   const load = { swing: 0.8, periodS: 90, phase: core };
   const share = (percent: number) => computeCount(uptimeS, { ...load, mean: (percent * TICKS_PER_SECOND) / 100 });
-  // Idle time swings the other way, so that every core's ticks add up to about one hundred a second.
+  // Idle time swings the other way, so that the ticks of a core add up to about one hundred a second.
   const idle = computeCount(uptimeS, {
     mean: ((100 - BUSY_PERCENT) * TICKS_PER_SECOND) / 100,
     swing: (load.swing * BUSY_PERCENT) / (100 - BUSY_PERCENT),
@@ -140,7 +140,7 @@ function formatMeminfo(uptimeS: number): string {
 function formatDiskstats(uptimeS: number, [card, ...others]: readonly string[]): string {
   const reads = computeCount(uptimeS, { mean: 3, swing: 0.9, periodS: 120 });
   const writes = computeCount(uptimeS, { mean: 12, swing: 0.6, periodS: 60 });
-  // A read of 64 and a write of 24 sectors on the mean; everything goes to the second partition.
+  // 64 sectors a read and 24 a write; all traffic is on the second partition.
   const done = `${reads} 0 ${reads * 64} ${reads} ${writes} 0 ${writes * 24} ${writes * 4}`;
   const traffic = `${done} 0 ${writes} ${writes * 5} 0 0 0 0 0 0`;
   const nothing = new Array<number>(17).fill(0).join(' ');
@@ -185,7 +185,7 @@ function formatUptime(uptimeS: number, cores: number): string {
   return `${uptimeS.toFixed(2)} ${idleS.reduce((sum, one) => sum + one, 0).toFixed(2)}\n`;
 }
 
-/** `shares` are those of the time in which tasks are stalled; the averages are not simulated. */
+/** `shares` are the shares of the time in which tasks are stalled; the averages are not simulated. */
 function formatPressure(uptimeS: number, shares: Readonly<Record<'some' | 'full', number>>): string {
   const line = (kind: 'some' | 'full') => {
     const microseconds = computeCount(uptimeS, { mean: shares[kind] * 1_000_000, swing: 0.9, periodS: 90 });

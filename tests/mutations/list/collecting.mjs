@@ -47,8 +47,8 @@ export const collecting = [
   {
     why: 'makes a rate of a counter that was reset',
     file: 'collector/src/collectors/parsing/counter-increases.ts',
-    find: 'difference < 0 && !this.#mayFall.has(name)',
-    replace: "difference < 0 && !this.#mayFall.has(name) && name === ''",
+    find: 'difference < 0 && !this.#mayDecrease.has(name)',
+    replace: "difference < 0 && !this.#mayDecrease.has(name) && name === ''",
     tests: ['collector/collectors/parsing/counter-increases'],
   },
   {

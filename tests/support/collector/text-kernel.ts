@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../../../collector/src/collectors/collector.ts';
+import { toKernelFileError } from '../../../collector/src/kernel/kernel-file-errors.ts';
 import {
   KernelFiles,
-  toKernelFileError,
   type KernelSource,
   type MountKind,
   type FileSystemSpace,

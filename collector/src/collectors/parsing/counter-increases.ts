@@ -1,21 +1,20 @@
-/** The counters of one source (a core, a device) at one moment. */
+/** The counters of one core or device at one scrape. */
 export type Counters<Name extends string> = Readonly<Record<Name, number>>;
 
-/** By how much the counters of several sources rose since the read before. */
+/** Computes by how much counters of several cores or devices increased since the last scrape. */
 export class CounterIncreases<Name extends string> {
-  readonly #mayFall: ReadonlySet<string>;
+  readonly #mayDecrease: ReadonlySet<string>;
   #before: ReadonlyMap<string, Counters<Name>> = new Map();
 
-  /** `mayFall` names counters that the kernel lets go back; for those going back means no increase. */
-  constructor(mayFall: readonly Name[] = []) {
-    this.#mayFall = new Set(mayFall);
+  /** `mayDecrease` names counters that the kernel may decrease; a decrease counts as no increase. */
+  constructor(mayDecrease: readonly Name[] = []) {
+    this.#mayDecrease = new Set(mayDecrease);
   }
 
   /**
-   * Takes the counters of every source as they are now, and gives the increases of those sources whose increases mean
-   * something. A source is left out for one read when it was not there before (first read, or plugged in since), and
-   * when any of its counters went back: it was reset or wrapped around, and then its other counters cannot be told
-   * from ones that started again too.
+   * Remembers the current counters and returns the increases. A core or device is left out for one scrape if it was not
+   * there at the last one, and if any of its counters decreased: it was reset or wrapped around, and the others may have
+   * been reset too.
    */
   update(now: ReadonlyMap<string, Counters<Name>>): Map<string, Counters<Name>> {
     const before = this.#before;
@@ -33,7 +32,7 @@ export class CounterIncreases<Name extends string> {
     const increase: Partial<Record<Name, number>> = {};
     for (const name of Object.keys(now) as Name[]) {
       const difference = now[name] - earlier[name];
-      if (difference < 0 && !this.#mayFall.has(name)) return undefined;
+      if (difference < 0 && !this.#mayDecrease.has(name)) return undefined;
       increase[name] = Math.max(0, difference);
     }
     return increase as Counters<Name>;

@@ -1,8 +1,8 @@
 import type { AgentError } from '@thugshells/shared/errors.ts';
 
-import { createMalformedError } from '../../kernel/kernel-files.ts';
+import { createMalformedError } from '../../kernel/kernel-file-errors.ts';
 
-/** One line of a kernel file, with what an error needs to name it. */
+/** One line of a kernel file, with its path and number for errors. */
 export interface KernelLine {
   readonly path: string;
   /** Counted from 1. */
@@ -10,14 +10,14 @@ export interface KernelLine {
   readonly text: string;
 }
 
-/** Far above what any kernel writes (one line for each core, mount or partition), and split in a few milliseconds. */
+/** Far more than any kernel writes (one line for each core, mount or partition); splitting takes a few milliseconds. */
 const MAX_LINES = 50_000;
 
 /**
- * The lines of a kernel file. The kernel ends every line with a newline, so a text without one at its end was cut,
- * perhaps within a number that would look whole.
+ * Splits a kernel file into lines. The kernel ends every line with a newline: a text without one at its end is
+ * truncated, perhaps within a number.
  *
- * @throws AgentError KERNEL_FILE_MALFORMED for a text that is empty, cut, or of more lines than a kernel writes
+ * @throws AgentError KERNEL_FILE_MALFORMED if the text is empty, truncated, or has more than MAX_LINES lines
  */
 export function splitLines(path: string, text: string): KernelLine[] {
   if (text === '') throw createMalformedError(path, 'empty');
@@ -25,34 +25,34 @@ export function splitLines(path: string, text: string): KernelLine[] {
   if (pieces.length > MAX_LINES + 1) throw createMalformedError(path, `more than ${MAX_LINES} lines`);
   const lines = pieces.map((line, index) => ({ path, number: index + 1, text: line }));
   const rest = lines.pop();
-  if (rest !== undefined && rest.text !== '') throw createLineError(rest, 'cut short, no newline at its end');
+  if (rest !== undefined && rest.text !== '') throw createLineError(rest, 'truncated, no newline at its end');
   return lines;
 }
 
 /**
- * The line of a file that holds one.
+ * Returns the line of a file of one line.
  *
- * @throws AgentError KERNEL_FILE_MALFORMED for no line, or several
+ * @throws AgentError KERNEL_FILE_MALFORMED if it has none or several
  */
 export function parseSingleLine(path: string, text: string): KernelLine {
   const [line, ...more] = splitLines(path, text);
-  if (line === undefined || more.length > 0) throw createMalformedError(path, 'not one line');
+  if (line === undefined || more.length > 0) throw createMalformedError(path, 'not a single line');
   return line;
 }
 
-/** The blank-separated fields of a line. */
+/** Splits a line into its blank-separated fields. */
 export function splitFields(text: string): string[] {
   return text.split(/[ \t]+/).filter((field) => field !== '');
 }
 
-/** Digits and nothing else: no sign, no fraction, no exponent; the largest u64 has 20 of them. */
+/** Digits only: no sign, fraction or exponent; the largest u64 has 20 of them. */
 const decimal = /^[0-9]{1,20}$/;
 
 /**
- * A decimal integer as the kernel prints it. It stays a Number: above 2^53 it is rounded by at most one part in 2^53,
- * which no percentage or rate can show.
+ * Parses a decimal integer as the kernel prints it. Above 2^53 it is rounded by at most one part in 2^53, which no
+ * percentage or rate can show.
  *
- * @throws AgentError KERNEL_FILE_MALFORMED for a field that is no such integer
+ * @throws AgentError KERNEL_FILE_MALFORMED if the field is not such an integer
  */
 export function parseDecimal(line: KernelLine, field: string): number {
   if (!decimal.test(field)) throw createLineError(line, `${quote(field)} is not a number`);
@@ -60,19 +60,19 @@ export function parseDecimal(line: KernelLine, field: string): number {
 }
 
 /**
- * All fields as integers. Kernels append fields, so more than expected are welcome; they must be numbers all the same.
+ * Parses all fields as integers. Newer kernels append fields, so there may be more than expected.
  *
- * @throws AgentError KERNEL_FILE_MALFORMED for too few fields, or one that is no integer
+ * @throws AgentError KERNEL_FILE_MALFORMED if there are too few fields, or one is not an integer
  */
-export function parseDecimals(line: KernelLine, fields: readonly string[], atLeast: number): number[] {
-  if (fields.length < atLeast) {
-    throw createLineError(line, `${fields.length} numbers where at least ${atLeast} are expected`);
+export function parseDecimals(line: KernelLine, fields: readonly string[], minFields: number): number[] {
+  if (fields.length < minFields) {
+    throw createLineError(line, `${fields.length} numbers, expected at least ${minFields}`);
   }
   return fields.map((field) => parseDecimal(line, field));
 }
 
 /**
- * The one decimal integer that a file of sysfs holds.
+ * Parses a file of sysfs that has one decimal integer.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -82,7 +82,7 @@ export function parseNumberFile(path: string, text: string): number {
 }
 
 /**
- * As `parseNumberFile`, for a size, which cannot be 0.
+ * Parses a file of sysfs that has a size, which cannot be 0.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -92,50 +92,49 @@ export function parseSizeFile(path: string, text: string): number {
   return size;
 }
 
-/** A number of at most 32 bits, with `0x` before it or not: files of sysfs write either. */
+/** A number of at most 32 bits; some files of sysfs write `0x` before it. */
 const hexadecimal = /^(0x)?[0-9a-f]{1,8}$/;
 
 /**
- * The hexadecimal numbers in a file of one line, exactly so many.
+ * Parses a file of one line with exactly `count` hexadecimal numbers.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseHexFile(path: string, text: string, count: number): number[] {
   const line = parseSingleLine(path, text);
   const fields = splitFields(line.text);
-  if (fields.length !== count) throw createLineError(line, `${fields.length} numbers where ${count} are expected`);
+  if (fields.length !== count) throw createLineError(line, `${fields.length} numbers, expected ${count}`);
   const wrong = fields.find((field) => !hexadecimal.test(field));
   if (wrong !== undefined) throw createLineError(line, `${quote(wrong)} is not a hexadecimal number`);
   return fields.map((field) => parseInt(field, 16));
 }
 
-/** Orders names that differ in their number only: `hwmon2` before `hwmon10`. */
+/** Compares names that differ in their number only: `hwmon2` is before `hwmon10`. */
 export function compareByNumber(one: string, other: string): number {
   return one.length - other.length || (one < other ? -1 : 1);
 }
 
 /**
- * Checks that lines of one kind have equally many fields: how many depends on the kernel, but one with fewer than its
- * neighbour lost some, and which cannot be told.
- *
- * @throws AgentError KERNEL_FILE_MALFORMED
+ * Checks that all lines of a kind have equally many fields: how many depends on the kernel, but a line with fewer than
+ * the others lost some, and it is unknown which.
  */
 export class EqualFieldCounts {
   #width: number | undefined;
 
+  /** @throws AgentError KERNEL_FILE_MALFORMED if this line has another number of fields than the first */
   check(line: KernelLine, fields: readonly unknown[]): void {
     this.#width ??= fields.length;
     if (fields.length !== this.#width)
-      throw createLineError(line, `${fields.length} numbers where the lines before have ${this.#width}`);
+      throw createLineError(line, `${fields.length} numbers, the lines before have ${this.#width}`);
   }
 }
 
-/** The error for one line of a kernel file. */
-export function createLineError(line: KernelLine, what: string): AgentError {
-  return createMalformedError(line.path, `line ${line.number}: ${what}`);
+/** Creates the error for one line of a kernel file. */
+export function createLineError(line: KernelLine, cause: string): AgentError {
+  return createMalformedError(line.path, `line ${line.number}: ${cause}`);
 }
 
-/** A piece of a kernel file as it may stand in a message: escaped, and not longer than a person reads. */
+/** Quotes a piece of a kernel file for a message: escaped, and at most 60 characters of it. */
 export function quote(piece: string): string {
   return JSON.stringify(piece.length > 60 ? `${piece.slice(0, 60)}…` : piece);
 }

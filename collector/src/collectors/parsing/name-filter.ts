@@ -1,6 +1,6 @@
 import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 
-/** Which names of devices or interfaces to report; both lists are regular expressions that must match a whole name. */
+/** Names of devices or interfaces to report; both lists are regular expressions that must match a whole name. */
 export interface NameRules {
   /** Empty: every name. */
   readonly include: readonly string[];
@@ -9,9 +9,9 @@ export interface NameRules {
 }
 
 /**
- * Compiles rules into a test for one name.
+ * Compiles rules into a predicate for names.
  *
- * @throws AgentError BAD_CONFIGURATION for what is no regular expression
+ * @throws AgentError BAD_CONFIGURATION if one is not a regular expression
  */
 export function createNameFilter({ include, exclude }: NameRules): (name: string) => boolean {
   const included = include.map(compileAnchored);
@@ -21,14 +21,14 @@ export function createNameFilter({ include, exclude }: NameRules): (name: string
     !excluded.some((expression) => expression.test(name));
 }
 
-/** Anchored, so that `lo` does not take `wlo1` with it; the group keeps `a|b` together. */
+/** Anchors an expression, so that `lo` does not match `wlo1`; the group keeps `a|b` together. */
 function compileAnchored(source: string): RegExp {
   try {
     return new RegExp(`^(?:${source})$`);
   } catch (error) {
-    throw new AgentError(`"${source}" is not a regular expression: ${toErrorMessage(error)}`, {
+    throw new AgentError(`cannot compile the regular expression "${source}": ${toErrorMessage(error)}`, {
       code: 'BAD_CONFIGURATION',
-      hint: 'Names are matched by JavaScript regular expressions, anchored at both ends: "veth.*", not "veth*".',
+      hint: 'use JavaScript regular expressions that match a whole name: "veth.*", not "veth*"',
       cause: error,
     });
   }

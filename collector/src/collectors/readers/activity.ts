@@ -7,12 +7,12 @@ import { parseDecimals, splitFields, splitLines, createLineError } from '../pars
 const total = (name: string, help: string) => declareSeries({ name, kind: 'counter', unit: 'none', help });
 const gauge = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'none', help });
 
-/** By the first word of a line of /proc/stat, whose first number is the sum (Documentation/filesystems/proc.rst, 1.7). */
+/** By the first word of a line of /proc/stat, whose first number is the total (Documentation/filesystems/proc.rst, 1.7). */
 const SERIES = new Map([
-  ['ctxt', total('system.context_switches_total', 'Times that a processor went from one task to another.')],
+  ['ctxt', total('system.context_switches_total', 'Context switches.')],
   ['intr', total('system.interrupts_total', 'Interrupts served.')],
   ['processes', total('system.processes_started_total', 'Processes and threads started.')],
-  ['procs_running', gauge('system.processes_running', 'Tasks that run or could run.')],
+  ['procs_running', gauge('system.processes_running', 'Tasks that are running or runnable.')],
   ['procs_blocked', gauge('system.processes_blocked', 'Tasks that wait for a disk.')],
 ]);
 export const ACTIVITY_SERIES: readonly SeriesDeclaration[] = [...SERIES.values()];
@@ -20,7 +20,7 @@ export const ACTIVITY_SERIES: readonly SeriesDeclaration[] = [...SERIES.values()
 const PATH = '/proc/stat';
 
 /**
- * What the system is at, from those lines of /proc/stat that are no core's and are there.
+ * Parses the lines of /proc/stat that count interrupts, context switches and processes; one that is missing is left out.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -31,14 +31,14 @@ export function parseActivity(text: string): Reading[] {
     const series = SERIES.get(word);
     if (series === undefined) continue;
     if (readings.has(word)) throw createLineError(line, `a second line ${word}`);
-    // Hundreds of numbers follow the first one of intr, one for each source.
+    // In intr hundreds of numbers follow the first, one for each interrupt.
     const [value = 0] = parseDecimals(line, splitFields(line.text).slice(1, 2), 1);
     readings.set(word, { series, labels: {}, value });
   }
   return [...readings.values()];
 }
 
-/** @throws AgentError as `parseActivity` and the door do */
+/** Reads and parses /proc/stat; throws as `parseActivity` and `KernelSource.proc` do. */
 export async function readActivity(kernel: KernelSource): Promise<readonly Reading[]> {
   return parseActivity(await kernel.proc('stat'));
 }

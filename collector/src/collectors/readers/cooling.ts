@@ -10,7 +10,7 @@ const state = declareSeries({
   name: 'thermal.cooling_state',
   kind: 'gauge',
   unit: 'none',
-  help: 'How hard the device cools the board: 0 not at all, up to its highest state; a processor cools by being slower.',
+  help: 'How much the device cools: 0 not at all, up to its highest state; a processor cools by running slower.',
 });
 const highestState = declareSeries({
   name: 'thermal.cooling_state_max',
@@ -29,9 +29,9 @@ interface CoolingDevice {
 }
 
 /**
- * Fans, and processors that are slowed down (Documentation/ABI/testing/sysfs-class-thermal). A device goes by its type;
- * of several of one type, all but the first bear their directory's name too. One whose highest state is 0 cools nothing,
- * and one that does not answer is left out alone: like sensors, they do so while what they belong to sleeps.
+ * Reads cooling devices: fans, and processors that are slowed down (Documentation/ABI/testing/sysfs-class-thermal). The
+ * label is the type; of several devices of one type all but the first have their directory's name added. A device whose
+ * highest state is 0 cools nothing. One that returns an error is left out: like sensors, they do while hardware sleeps.
  */
 export class Cooling {
   readonly #kernel: KernelSource;
@@ -42,12 +42,12 @@ export class Cooling {
     this.#kernel = kernel;
   }
 
-  /** @throws AgentError KERNEL_FILE_ABSENT where nothing cools this board, as far as the kernel knows */
+  /** @throws AgentError KERNEL_FILE_ABSENT if the kernel knows no cooling device */
   async read(): Promise<readonly Reading[]> {
     const entries = await this.#kernel.sysEntries(DIRECTORY);
     await this.#find(entries.filter((entry) => /^cooling_device[0-9]+$/.test(entry)).sort(compareByNumber));
     if (this.#devices.length === 0) {
-      throw new AgentError(`/sys/${DIRECTORY} has no device that cools`, { code: 'KERNEL_FILE_ABSENT' });
+      throw new AgentError(`/sys/${DIRECTORY} has no cooling device`, { code: 'KERNEL_FILE_ABSENT' });
     }
     const readings: Reading[] = [];
     for (const { device, file, highest } of this.#devices) {
@@ -81,7 +81,7 @@ export class Cooling {
       return parseNumberFile(`/sys/${file}`, await this.#kernel.sys(file));
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
-      this.#foundIn = ''; // Perhaps it has gone and another has its directory by now.
+      this.#foundIn = ''; // Another device may have its directory by now.
       return undefined;
     }
   }

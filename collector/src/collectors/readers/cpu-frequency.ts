@@ -1,27 +1,28 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
-import { readOptional, type KernelSource } from '../../kernel/kernel-files.ts';
+import { readOptional } from '../../kernel/kernel-file-errors.ts';
+import type { KernelSource } from '../../kernel/kernel-files.ts';
 import { compareByNumber, parseNumberFile } from '../parsing/kernel-text.ts';
 import { readEach } from './partial-result.ts';
 
 const hertz = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'hertz', help });
 const current = hertz(
   'cpu.frequency_hertz',
-  'Clock of the cores of a frequency policy, as the driver knows or guesses it.',
+  'Clock of the cores of a frequency policy, as the driver measures or estimates it.',
 );
 const limit = hertz(
   'cpu.frequency_limit_hertz',
-  'Highest clock that the policy may choose now; lower than the maximum while the board cools down.',
+  'Highest clock that the policy may choose now; below the maximum while the device is throttled.',
 );
 const maximum = hertz('cpu.frequency_max_hertz', 'Highest clock of the cores of the policy.');
 export const FREQUENCY_SERIES: readonly SeriesDeclaration[] = [current, limit, maximum];
 
-/** By policy: cores of a cluster have one clock (Documentation/admin-guide/pm/cpufreq.rst). */
+/** One directory for each policy: the cores of a cluster share a clock (Documentation/admin-guide/pm/cpufreq.rst). */
 const DIRECTORY = 'devices/system/cpu/cpufreq';
 
 /**
- * Hertz from a file that holds kHz; undefined for `<unknown>`, which the kernel writes where the driver cannot tell.
+ * Parses a file with kHz: returns hertz, or undefined for `<unknown>`, which the kernel writes if the driver does not know.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -29,10 +30,10 @@ export function parseKilohertz(path: string, text: string): number | undefined {
   return text === '<unknown>\n' ? undefined : parseNumberFile(path, text) * 1000;
 }
 
-/** The clocks of the processor: none where the kernel does not scale them, as in most virtual machines. */
+/** Reads the frequencies of the processor; absent if the kernel does not scale them, as in most virtual machines. */
 export class CpuFrequency {
   readonly #kernel: KernelSource;
-  /** By policy; it does not change. */
+  /** Highest frequency by policy, hertz; it does not change. */
   readonly #maxima = new Map<string, number>();
 
   constructor(kernel: KernelSource) {
@@ -58,7 +59,7 @@ export class CpuFrequency {
     return values.flatMap(([series, value]) => (value === undefined ? [] : [{ series, labels, value }]));
   }
 
-  /** The kernel keeps the files of a policy whose cores are all switched off; they answer EBUSY. */
+  /** The kernel keeps the files of a policy whose cores are all offline; reading them fails with EBUSY. */
   async #readHertz(policy: string, file: string): Promise<number | undefined> {
     const path = `${DIRECTORY}/${policy}/${file}`;
     const text = await readOptional(this.#kernel.sys(path), undefined);

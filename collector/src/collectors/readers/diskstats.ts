@@ -10,15 +10,15 @@ import {
 /** The unit of /proc/diskstats for every device: "standard UNIX 512-byte sectors" (Documentation/block/stat.rst). */
 export const KERNEL_SECTOR_BYTES = 512;
 
-/** What is kept of a line of /proc/diskstats. */
+/** The counters of a line of /proc/diskstats that are used. */
 export interface DiskCounters {
   readonly readOps: number;
   readonly readSectors: number;
   readonly writeOps: number;
   readonly writeSectors: number;
-  /** Milliseconds in which the device had something to do. */
+  /** Milliseconds in which the device was busy. */
   readonly busyMs: number;
-  /** Milliseconds that all operations took together, as they waited side by side. */
+  /** The sum of the durations of all operations, in milliseconds; operations overlap. */
   readonly queuedMs: number;
 }
 
@@ -27,7 +27,7 @@ const PATH = '/proc/diskstats';
 const MIN_COUNTERS = 11;
 
 /**
- * The counters of all block devices, partitions too, by name.
+ * Parses /proc/diskstats: returns the counters of all block devices, partitions included, by name.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -47,7 +47,7 @@ export function parseDiskstats(text: string): Map<string, DiskCounters> {
 }
 
 /**
- * Which of the listed block devices are whole devices; the traffic of partitions is contained in theirs.
+ * Selects whole devices from the listed block devices; their traffic includes that of their partitions.
  *
  * sysfs has a directory in /sys/block for a whole device and none for a partition, and writes the `/` of names such as
  * `cciss/c0d0` as `!`. Without sysfs (undefined), a name is a partition's if the kernel would make it from that of
@@ -61,12 +61,12 @@ export function selectWholeDevices(listed: readonly string[], inSysBlock: readon
   );
 }
 
-/** How sysfs writes the name of a block device. */
+/** Returns the name of a block device as sysfs writes it. */
 export function toSysfsName(device: string): string {
   return device.replaceAll('/', '!');
 }
 
-/** The device whose partition would have this name; empty where none could. */
+/** Returns the name of the device whose partition would have this name; empty if there is none. */
 function findParent(name: string): string {
   const [, beforeP, beforeNumber] = /^(.*[0-9])p[0-9]+$|^(.*[^0-9])[0-9]+$/.exec(name) ?? [];
   return beforeP ?? beforeNumber ?? '';

@@ -1,9 +1,9 @@
 /**
- * Keeps the number of reported interfaces bounded, on boards where software makes them by the hundred.
+ * Limits the number of reported interfaces, on devices where software creates them by the hundred.
  *
- * An interface that has a place keeps it while it is there. One that goes keeps its place too, so that a modem link
- * that comes and goes is not lost, until another needs the place. Free places go in the order of names, numbers within
- * them as numbers: `eth2` before `eth10`.
+ * A reported interface stays reported while it exists. One that disappears keeps its place, so that a modem link that
+ * comes and goes is still reported, until another interface needs the place. Free places are assigned in the order of
+ * names, with numbers compared as numbers: `eth2` before `eth10`.
  */
 export class InterfaceLimit {
   readonly #max: number;
@@ -17,19 +17,19 @@ export class InterfaceLimit {
   }
 
   /**
-   * How often an interface began to wait for a place: once for each, not once a scrape; again only after it had left
-   * or had a place in between.
+   * How often an interface began to be unreported: once for each, not at each scrape; again only if it disappeared or
+   * was reported in between.
    */
   get droppedTotal(): number {
     return this.#droppedTotal;
   }
 
-  /** The interfaces that were the first to wait, for whoever tells it once; empty while none has. */
+  /** The interfaces that were left out first, for the log; empty while none was. */
   get firstUnreported(): readonly string[] {
     return this.#firstUnreported;
   }
 
-  /** Which of the interfaces that are there now have a place. */
+  /** Returns which of the present interfaces are reported. */
   choose(present: readonly string[]): ReadonlySet<string> {
     const presentNames = new Set(present);
     const unreported = new Set<string>();
@@ -43,7 +43,7 @@ export class InterfaceLimit {
     return new Set(present.filter((name) => this.#chosen.has(name)));
   }
 
-  /** Whether a place is free, or could be freed of the one that has been chosen longest and is not there. */
+  /** Returns whether a place is free, after freeing that of the longest chosen interface that is absent if need be. */
   #claimPlace(presentNames: ReadonlySet<string>): boolean {
     if (this.#chosen.size < this.#max) return true;
     for (const name of this.#chosen) if (!presentNames.has(name)) return this.#chosen.delete(name);
@@ -53,7 +53,7 @@ export class InterfaceLimit {
 
 const numericCollator = new Intl.Collator('en', { numeric: true });
 
-/** `eth01` and `eth1` are one to the collator; comparing them as texts too makes the order a total one. */
+/** The collator takes `eth01` and `eth1` for equal; comparing them as texts too makes the order total. */
 function compareNumberedNames(one: string, other: string): number {
   return numericCollator.compare(one, other) || (one < other ? -1 : 1);
 }

@@ -8,36 +8,36 @@ import {
   type KernelLine,
 } from '../parsing/kernel-text.ts';
 
-/** One line of mountinfo, as far as it is of use. */
+/** The fields of a line of mountinfo that are used. */
 export interface Mount {
   readonly id: number;
-  /** The mount that this one is mounted on; its own id for the very first. */
+  /** The mount that this one is mounted on; its own id for the first mount. */
   readonly parentId: number;
-  /** `major:minor`, one for each file system, also where it is mounted several times. */
+  /** `major:minor`, the same for all mounts of a file system. */
   readonly device: string;
-  /** The directory of the file system that is mounted: `/`, unless only a part of it is, or a subvolume. */
+  /** The directory of the file system that is mounted: `/`, unless it is a bind mount or a subvolume. */
   readonly root: string;
   readonly mountpoint: string;
   readonly fstype: string;
-  /** Whether the file system itself is read-only, by choice or since an error; a sandbox that may not write is another matter. */
+  /** Whether the file system itself is read-only, by option or since an error; not whether this mount of it is. */
   readonly isReadonly: boolean;
 }
 
 const PATH = '/proc/self/mountinfo';
 
-/** What node_exporter leaves out unless told otherwise: what the kernel invents, and images that are always full. */
+/** What node_exporter excludes by default: pseudo file systems, and images that are always full. */
 const PSEUDO_TYPES: ReadonlySet<string> = new Set(
   `autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs erofs fusectl hugetlbfs iso9660 mqueue nsfs
    overlay proc procfs pstore rpc_pipefs securityfs selinuxfs squashfs sysfs tracefs`.split(/\s+/),
 );
 const PSEUDO_MOUNTPOINTS =
   /^\/(dev|proc|run\/credentials\/.+|sys|var\/lib\/docker\/.+|var\/lib\/containers\/storage\/.+)($|\/)/;
-/** Another machine answers for them, or a program (FUSE), which may have stopped. */
+/** Served by another machine, or by a program (FUSE), which may have stopped. */
 const REMOTE_TYPES =
   /^(9p|afs|beegfs|ceph|cifs|coda|fuse|fuseblk|fuse\..*|gfs2|glusterfs|lustre|ncpfs|nfs4?|ocfs2|orangefs|smb3|smbfs|virtiofs)$/;
 
 /**
- * The mounts that this process sees, in the order of the file (proc_pid_mountinfo(5)):
+ * Parses /proc/self/mountinfo: returns the mounts that this process sees, in the order of the file (proc_pid_mountinfo(5)):
  * `id parent major:minor root mountpoint options [optional field …] - fstype source options`.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
@@ -47,33 +47,33 @@ export function parseMountinfo(text: string): Mount[] {
     const fields = splitFields(line.text);
     const [id = '', parentId = '', device = '', root = '', mountpoint = ''] = fields;
     const [separator, fstype, ...sourceAndOptions] = fields.slice(fields.indexOf('-', 6));
-    if (separator !== '-' || fstype === undefined) throw createLineError(line, 'no type of a file system');
+    if (separator !== '-' || fstype === undefined) throw createLineError(line, 'no file system type');
     if (!/^[0-9]+:[0-9]+$/.test(device)) throw createLineError(line, `${quote(device)} is not a device`);
     if (!mountpoint.startsWith('/')) throw createLineError(line, `${quote(mountpoint)} is not a mountpoint`);
     const ids = { id: parseDecimal(line, id), parentId: parseDecimal(line, parentId) };
-    // A mount without a source has a blank in its place, so that the options are the last field whatever comes before.
+    // A mount without a source has two blanks there, so the options are found as the last field.
     const isReadonly = sourceAndOptions.at(-1)?.split(',').includes('ro') ?? false;
     return { ...ids, device, root: unescape(line, root), mountpoint: unescape(line, mountpoint), fstype, isReadonly };
   });
 }
 
-/** The kernel writes blank, tab, newline, backslash and `#` as a backslash and three octal digits. */
+/** Decodes blank, tab, newline, backslash and `#`, which the kernel writes as a backslash and three octal digits. */
 function unescape(line: KernelLine, field: string): string {
-  if (/\\(?![01][0-7]{2})/.test(field)) throw createLineError(line, `${quote(field)} has half an escape`);
+  if (/\\(?![01][0-7]{2})/.test(field)) throw createLineError(line, `${quote(field)} has an incomplete escape`);
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }
 
 /**
- * The mounts whose space is of interest and can be asked for: of real file systems, not hidden under another mount,
- * and each file system once. Where it is mounted several times, its own root goes before a bind mount of a part (the
- * sandbox of a systemd unit is made of these), and then the first.
+ * Selects the mounts whose space is reported: those of real file systems that are not hidden under another mount, one
+ * for each file system. Of several mounts of one file system the mount of its root is preferred to a bind mount of a
+ * part (the sandbox of a systemd unit consists of these), then the first.
  */
 export function selectRealMounts(mounts: readonly Mount[]): Mount[] {
   const isVisible = createVisibilityTest(mounts);
   const real = mounts.filter(
     (mount) => !PSEUDO_TYPES.has(mount.fstype) && !PSEUDO_MOUNTPOINTS.test(mount.mountpoint) && isVisible(mount),
   );
-  // Mountpoints are told apart by visibility already; a label must be unique whatever a kernel writes, and the last wins.
+  // Visible mountpoints are unique already; labels must be unique whatever a kernel writes, so the last wins.
   const byMountpoint = new Map(real.map((mount) => [mount.mountpoint, mount]));
   const byDevice = new Map<string, Mount>();
   for (const mount of byMountpoint.values()) {
@@ -84,23 +84,23 @@ export function selectRealMounts(mounts: readonly Mount[]): Mount[] {
 }
 
 /**
- * Whether the mountpoint of a mount leads to it. A statfs(2) there would else tell the space of another file system.
- * Each answer costs the depth of the path, not the number of mounts: hosts of containers have thousands.
+ * Creates a test whether the mountpoint of a mount leads to it; statfs(2) would otherwise return the space of another
+ * file system. A test costs the depth of the path, not the number of mounts: hosts of containers have thousands.
  */
 function createVisibilityTest(mounts: readonly Mount[]): (mount: Mount) => boolean {
   const byId = new Map(mounts.map((mount) => [mount.id, mount]));
-  /** Where there is a mount on the parent, by `placeOn`; the very first mount is not on itself. */
-  const taken = new Set(
+  /** Places that have a mount on them, by `toPlaceKey`; the first mount is not on itself. */
+  const mountedPlaces = new Set(
     mounts.filter(({ id, parentId }) => id !== parentId).map((mount) => toPlaceKey(mount.parentId, mount.mountpoint)),
   );
   return (mount) => {
-    if (taken.has(toPlaceKey(mount.id, mount.mountpoint))) return false;
+    if (mountedPlaces.has(toPlaceKey(mount.id, mount.mountpoint))) return false;
     const seen = new Set<Mount>();
     for (let one: Mount | undefined = mount; one !== undefined && !seen.has(one); one = byId.get(one.parentId)) {
       seen.add(one);
       const { parentId, mountpoint } = one;
-      // Two mounts on directories of one parent: the lower one's path ends at the upper one, whichever came first.
-      if (listDirectoriesAbove(mountpoint).some((directory) => taken.has(toPlaceKey(parentId, directory))))
+      // Of two mounts on directories of one parent, the path to the lower one ends at the upper one, in either order.
+      if (listDirectoriesAbove(mountpoint).some((directory) => mountedPlaces.has(toPlaceKey(parentId, directory))))
         return false;
     }
     return true;
@@ -111,14 +111,14 @@ function toPlaceKey(parentId: number, mountpoint: string): string {
   return `${parentId} ${mountpoint}`;
 }
 
-/** `/` and `/media` for `/media/usb`. */
+/** Lists the directories above a path: `/` and `/media` for `/media/usb`. */
 function listDirectoriesAbove(path: string): string[] {
   const parts = path.split('/').slice(1, -1);
   const above = parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`);
   return path === '/' ? [] : ['/', ...above];
 }
 
-/** Who answers for the space of this type of file system. */
+/** Returns who serves a file system, by its type. */
 export function classifyMount({ fstype }: Mount): MountKind {
   return REMOTE_TYPES.test(fstype) ? 'remote' : 'local';
 }

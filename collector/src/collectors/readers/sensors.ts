@@ -1,23 +1,24 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
 
-import { readOptional, type KernelSource } from '../../kernel/kernel-files.ts';
+import { readOptional } from '../../kernel/kernel-file-errors.ts';
+import type { KernelSource } from '../../kernel/kernel-files.ts';
 import { compareByNumber, parseSingleLine } from '../parsing/kernel-text.ts';
 
-/** A temperature that can be read. */
+/** A temperature sensor. */
 export interface Sensor {
-  /** Told apart from every other sensor's; the label `zone`. */
+  /** The label `zone`, unique among sensors. */
   readonly zone: string;
-  /** Below /sys; holds thousandths of a degree. */
+  /** Path below /sys of a file with thousandths of a degree. */
   readonly file: string;
 }
 
-/** The directories in which sensors are found, in the order of their numbers. */
+/** Directories of sensors, ordered by their numbers. */
 export interface SensorDirectories {
   readonly thermal: readonly string[];
   readonly hwmon: readonly string[];
 }
 
-/** Which thermal zones and hwmon chips there are: cheap to ask at every scrape, and all that hot plugging changes. */
+/** Lists thermal zones and hwmon chips: cheap enough for every scrape, and all that hot plugging changes. */
 export async function listSensorDirectories(kernel: KernelSource): Promise<SensorDirectories> {
   const list = async (directory: string, name: RegExp) =>
     (await readOptional(kernel.sysEntries(directory), [])).filter((entry) => name.test(entry)).sort(compareByNumber);
@@ -28,10 +29,10 @@ export async function listSensorDirectories(kernel: KernelSource): Promise<Senso
 }
 
 /**
- * The sensors in these directories (Documentation/ABI/testing/sysfs-class-thermal, Documentation/hwmon/sysfs-interface).
- * A thermal zone goes by its type, an hwmon sensor by chip and label: `soc-thermal`, `nvme Composite`. Of several of
- * one name, all but the first bear their directory's name too, so that a board with one sensor keeps its series when
- * another is plugged in.
+ * Finds the sensors in directories (Documentation/ABI/testing/sysfs-class-thermal, Documentation/hwmon/sysfs-interface).
+ * A thermal zone is named by its type, an hwmon sensor by chip and label: `soc-thermal`, `nvme Composite`. Of several
+ * with one name all but the first have their directory's name added, so that a sensor keeps its series when another is
+ * plugged in.
  */
 export async function findSensors(kernel: KernelSource, directories: SensorDirectories): Promise<Sensor[]> {
   const sensors = new Map<string, Sensor>();
@@ -55,28 +56,28 @@ export async function findSensors(kernel: KernelSource, directories: SensorDirec
   return [...sensors.values()];
 }
 
-/** The kernel shows each thermal zone as an hwmon chip as well (CONFIG_THERMAL_HWMON), whose device is the zone. */
+/** The kernel lists thermal zones as hwmon chips too (CONFIG_THERMAL_HWMON); the device of such a chip is the zone. */
 async function mirrorsThermalZone(kernel: KernelSource, path: string): Promise<boolean> {
   return (await readOptional(kernel.sys(`${path}/device/available_policies`), undefined)) !== undefined;
 }
 
-/** `temp1`, `temp2` …; a chip that went in this moment has none. */
+/** Lists `temp1`, `temp2` …; none if the chip was just removed. */
 async function listInputs(kernel: KernelSource, path: string): Promise<string[]> {
   const entries = await readOptional(kernel.sysEntries(path), []);
   return entries.flatMap((entry) => /^(temp[0-9]+)_input$/.exec(entry)?.[1] ?? []).sort(compareByNumber);
 }
 
-/** Tells things of one name apart: all but the first bear their directory's name too. */
+/** Adds the directory to a name that is taken. */
 export function toUniqueName(taken: { has(name: string): boolean }, name: string, directory: string): string {
   return taken.has(name) ? `${name} (${directory})` : name;
 }
 
-/** A name that cannot be read, or was cut, is no reason to lose the thing: it goes by `instead`. */
-export async function readName(kernel: KernelSource, file: string, instead: string): Promise<string> {
+/** Reads a name; `fallback` if the file cannot be read or parsed, so that the sensor is still reported. */
+export async function readName(kernel: KernelSource, file: string, fallback: string): Promise<string> {
   try {
-    return parseSingleLine(`/sys/${file}`, await kernel.sys(file)).text.trim() || instead;
+    return parseSingleLine(`/sys/${file}`, await kernel.sys(file)).text.trim() || fallback;
   } catch (error) {
-    if (error instanceof AgentError) return instead;
+    if (error instanceof AgentError) return fallback;
     throw error;
   }
 }

@@ -17,11 +17,12 @@ const FACTS = [
 const collectorBuild = text('collector.build', 'Version of this program.');
 export const INFO_SERIES: readonly SeriesDeclaration[] = [...FACTS.map(([series]) => series), collectorBuild];
 
-/** Texts that identify what runs; exported as `<name>_info{value="…"} 1`. */
+/** Creates readers of texts: boot id, kernel release and, if given, the version of this program. They are exported as
+ * `<name>_info{value="…"} 1`. */
 export function createInfoReaders(kernel: KernelSource, build: string | undefined): SourceReader[] {
   const facts = FACTS.map(([series, file, form]) => async (): Promise<Reading[]> => {
     const line = parseSingleLine(`/proc/${file}`, await kernel.proc(file));
-    if (!form.test(line.text)) throw createLineError(line, `${quote(line.text)} is not what the kernel writes there`);
+    if (!form.test(line.text)) throw createLineError(line, `${quote(line.text)} has an unknown form`);
     return [{ series, labels: {}, value: line.text }];
   });
   return build === undefined ? facts : [...facts, async () => [{ series: collectorBuild, labels: {}, value: build }]];

@@ -2,7 +2,8 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
-import { readOptional, type KernelSource } from '../../kernel/kernel-files.ts';
+import { readOptional } from '../../kernel/kernel-file-errors.ts';
+import type { KernelSource } from '../../kernel/kernel-files.ts';
 import { compareByNumber, parseHexFile, parseNumberFile } from '../parsing/kernel-text.ts';
 import { readEach, type SourceReader } from './partial-result.ts';
 import { readName } from './sensors.ts';
@@ -11,7 +12,7 @@ const coreThrottles = declareSeries({
   name: 'cpu.throttles_total',
   kind: 'counter',
   unit: 'none',
-  help: 'Times that the core was slowed down because it was too hot; the threads of one core tell the same.',
+  help: 'Times that the core was slowed down because it was too hot; the threads of one core report the same.',
 });
 const packageThrottles = declareSeries({
   name: 'cpu.package_throttles_total',
@@ -23,13 +24,13 @@ const throttled = declareSeries({
   name: 'cpu.throttled',
   kind: 'gauge',
   unit: 'none',
-  help: '1 while the firmware of a Raspberry Pi holds the processor back for the reason.',
+  help: '1 while the firmware of a Raspberry Pi throttles the processor for the reason.',
 });
 const throttledSinceBoot = declareSeries({
   name: 'cpu.throttled_since_boot',
   kind: 'gauge',
   unit: 'none',
-  help: '1 if the firmware of a Raspberry Pi has held the processor back for the reason since the board was booted.',
+  help: '1 if the firmware of a Raspberry Pi has throttled the processor for the reason since boot.',
 });
 export const THROTTLING_SERIES: readonly SeriesDeclaration[] = [
   coreThrottles,
@@ -39,19 +40,19 @@ export const THROTTLING_SERIES: readonly SeriesDeclaration[] = [
 ];
 
 const CPUS = 'devices/system/cpu';
-/** Of the Raspberry Pi's own kernel; what `vcgencmd get_throttled` prints, in hex: bits 0 to 3 now, 16 to 19 since boot. */
+/** Of Raspberry Pi's kernel; the output of `vcgencmd get_throttled`, in hex: bits 0 to 3 now, 16 to 19 since boot. */
 const FIRMWARE = 'devices/platform/soc/soc:firmware';
 const FIRMWARE_FILE = 'get_throttled';
 const SINCE_BOOT_BIT = 16;
 const REASONS = ['under_voltage', 'frequency_capped', 'throttled', 'soft_temperature_limit'] as const;
 
 /**
- * How the processor is held back: counters of Intel's thermal interrupts (arch/x86, therm_throt.c) and what the
- * firmware of a Raspberry Pi says. Boards that throttle by frequency show it in cpu.frequency_limit_hertz.
+ * Reads how the processor is throttled: counters of Intel's thermal interrupts (arch/x86, therm_throt.c), and flags of the
+ * firmware of a Raspberry Pi. Devices that throttle by frequency show it in cpu.frequency_limit_hertz.
  */
 export class Throttling {
   readonly #kernel: KernelSource;
-  /** The cores that were switched on when `#sources` were found; the counters of a core go and come with it. */
+  /** The cores that were online when `#sources` were found; an offline core has no counters. */
   #foundAmong: string | undefined;
   #sources: readonly SourceReader[] = [];
 
@@ -60,9 +61,9 @@ export class Throttling {
   }
 
   /**
-   * `cores` names those that are switched on, whatever the names.
+   * Reads all counters and flags. `cores` is a text that changes with the cores that are online.
    *
-   * @throws AgentError KERNEL_FILE_ABSENT where nothing tells; else as `readEach` does
+   * @throws AgentError KERNEL_FILE_ABSENT if there is no such source; else as `readEach` does
    */
   async read(cores: string): Promise<readonly Reading[]> {
     if (cores !== this.#foundAmong) {
@@ -70,7 +71,7 @@ export class Throttling {
       this.#foundAmong = cores;
     }
     if (this.#sources.length > 0) return readEach(this.#sources);
-    throw new AgentError(`/sys/${CPUS} has no counter of throttling`, { code: 'KERNEL_FILE_ABSENT' });
+    throw new AgentError(`/sys/${CPUS} has no throttling counter`, { code: 'KERNEL_FILE_ABSENT' });
   }
 
   async #findCounters(): Promise<SourceReader[]> {
@@ -109,6 +110,8 @@ export class Throttling {
 }
 
 /**
+ * Parses the flags of the firmware.
+ *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseThrottled(path: string, text: string): Reading[] {

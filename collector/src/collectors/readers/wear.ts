@@ -9,7 +9,7 @@ const lifeTime = declareSeries({
   name: 'disk.life_time_estimate',
   kind: 'gauge',
   unit: 'none',
-  help: 'Life time used, in tenths, as an eMMC estimates it of either kind of its memory: 1 up to 10 %, 10 up to 100 %, 11 more.',
+  help: 'Lifetime used, in tenths, as an eMMC estimates it for each type of its memory: 1 up to 10 %, 10 up to 100 %, 11 more.',
 });
 const preEolState = declareSeries({
   name: 'disk.pre_eol_state',
@@ -19,15 +19,15 @@ const preEolState = declareSeries({
 });
 export const WEAR_SERIES: readonly SeriesDeclaration[] = [lifeTime, preEolState];
 
-/** Of a card itself, not of its boot and replay-protected areas, which are block devices of their own. */
+/** A card, not its boot and replay-protected partitions, which are block devices too. */
 const card = /^mmcblk[0-9]+$/;
-/** What JEDEC (JESD84-B51, 7.4.27 to 7.4.29) defines; 0 stands for "not defined", and cards write other things too. */
+/** The values that JEDEC defines (JESD84-B51, 7.4.27 to 7.4.29); 0 means "not defined", and cards report others too. */
 const MAX_LIFE_TIME = 0x0b;
 const MAX_PRE_EOL = 0x03;
 
 /**
- * How far flash memory is worn, of those devices that tell it: eMMC from 5.0 on; SD cards do not. The kernel asks the
- * card when it starts it, so the values change at a boot or a resume.
+ * Reads the wear of flash memory that reports it: eMMC from 5.0 on, no SD cards. The kernel reads it when it initializes
+ * the card, so the values change at a boot or resume.
  *
  * @throws AgentError as `readEach` does
  */

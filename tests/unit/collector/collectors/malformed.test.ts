@@ -87,7 +87,7 @@ test.each(names)('%s is accepted in the text that the following ones spoil', asy
 /** A file, what is wrong, the text, and what the message must name besides the file. */
 const malformedTexts: readonly (readonly [FileName, string, string, string])[] = [
   ...names.map((name) => [name, 'an empty file', '', 'empty'] as const),
-  ...names.map((name) => [name, 'a file without its last newline', GOOD[name].trimEnd(), 'cut short'] as const),
+  ...names.map((name) => [name, 'a file without its last newline', GOOD[name].trimEnd(), 'truncated'] as const),
   ...names.map((name) => [name, 'a blank file', '\n', ''] as const),
   ['cpu', 'a line cut in the middle', 'cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3\nctxt 1\n', 'line 2'],
   ['cpu', 'a line with a name only', 'cpu\n', 'line 1'],
@@ -128,7 +128,7 @@ const malformedTexts: readonly (readonly [FileName, string, string, string])[] =
   ['network', 'a field that is no number', netDev.replace(': 1 2', ': 1 two'), 'line 3: "two"'],
   ['network', 'an interface twice', netDev + netDev.split('\n')[2] + '\n', 'line 4'],
   ['load', 'two averages only', '0.10 0.20\n', 'line 1'],
-  ['load', 'a second line', loadavg + loadavg, 'not one line'],
+  ['load', 'a second line', loadavg + loadavg, 'not a single line'],
   ...['0', '0.1', '0.100', '-0.10', '.10', '1e1', 'nan', '0,10'].map(
     (average) =>
       ['load', `an average that reads ${average}`, loadavg.replace('0.20', average), `line 1: "${average}"`] as const,
@@ -144,8 +144,8 @@ const malformedTexts: readonly (readonly [FileName, string, string, string])[] =
   ['pressure', 'a line without total', pressure.replace(' total=3', ''), 'line 2: no total'],
   ['pressure', 'a total that is no number', pressure.replace('total=3', 'total=3.5'), 'line 2: "3.5"'],
   ['pressure', 'a total without number', pressure.replace('total=3', 'total='), 'line 2: ""'],
-  ['mounts', 'a line cut in the middle', mounts.replace(' - ext4 /dev/sda1 rw', ''), 'line 1: no type'],
-  ['mounts', 'a separator without a type', mounts.replace(' - ext4 /dev/sda1 rw', ' -'), 'line 1: no type'],
+  ['mounts', 'a line cut in the middle', mounts.replace(' - ext4 /dev/sda1 rw', ''), 'line 1: no file system type'],
+  ['mounts', 'a separator without a type', mounts.replace(' - ext4 /dev/sda1 rw', ' -'), 'line 1: no file system type'],
   ['mounts', 'a device without its minor', mounts.replace('8:2', '8'), 'line 2: "8"'],
   ['mounts', 'an id that is no number', mounts.replace('23 22', 'x 22'), 'line 2: "x"'],
   ['mounts', 'a parent that is no number', mounts.replace('23 22', '23 -1'), 'line 2: "-1"'],
@@ -160,7 +160,7 @@ describe('a malformed file is refused by name and line', () => {
     const error = await readAfterRecording(name, text).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(AgentError);
     expect(error).toMatchObject({ code: 'KERNEL_FILE_MALFORMED', hint: expect.any(String) });
-    expect((error as AgentError).message).toMatch(new RegExp(`^/proc/${FILES[name][1]}: `));
+    expect((error as AgentError).message).toMatch(new RegExp(`^cannot parse /proc/${FILES[name][1]}: `));
     expect((error as AgentError).message).toContain(named);
   });
 });

@@ -98,7 +98,7 @@ describe('the cap', () => {
     await scrapeTexts(collector, kernel, 'proc/net/dev', [netDev('eth0')]);
     expect(collector.notice).toBeUndefined();
     await scrapeTexts(collector, kernel, 'proc/net/dev', [netDev('eth0', 'eth1', 'eth2'), netDev('eth0', 'eth3')]);
-    expect(collector.notice).toMatch(/^eth1 and 1 more not reported: NETWORK_MAX_INTERFACES=1 others are/);
+    expect(collector.notice).toMatch(/^eth1 and 1 more not reported: limit of NETWORK_MAX_INTERFACES=1 reached/);
   });
 
   test('reports an interface that was renamed under its new name, and no more under the old one', async () => {

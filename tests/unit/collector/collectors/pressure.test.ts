@@ -28,7 +28,7 @@ test('microseconds of each resource are told as seconds', async () => {
 test('older kernels have no line "full" for the processor, and only for the processor', async () => {
   const some = lines(1_000_000, 0).split('\n')[0] + '\n';
   expect([...parsePressure('cpu', some)]).toEqual([['some', 1]]);
-  expect(() => parsePressure('io', some)).toThrow('/proc/pressure/io: no line full');
+  expect(() => parsePressure('io', some)).toThrow('cannot parse /proc/pressure/io: no line full');
 });
 
 describe('a kernel without pressure information', () => {

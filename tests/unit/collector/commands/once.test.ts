@@ -110,11 +110,11 @@ describe('failures', () => {
   test('name the collector; the others are printed', async () => {
     const { parsed, failures } = await runOnce([
       collector('cpu', async () => {
-        throw new AgentError('/proc/stat: no line of all cores', { code: 'KERNEL_FILE_MALFORMED' });
+        throw new AgentError('cannot parse /proc/stat: no line "cpu" for all cores', { code: 'KERNEL_FILE_MALFORMED' });
       }),
       collector('memory', async () => [reading('memory.used', 1)]),
     ]);
-    expect(failures).toEqual(['cpu: /proc/stat: no line of all cores']);
+    expect(failures).toEqual(['cpu: cannot parse /proc/stat: no line "cpu" for all cores']);
     expect(parsed).toHaveLength(1);
   });
 

@@ -9,12 +9,11 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
 import {
-  KernelFiles,
   toKernelFileError,
   createMalformedError,
-  requireProcRoot,
   readOptional,
-} from '../../../../collector/src/kernel/kernel-files.ts';
+} from '../../../../collector/src/kernel/kernel-file-errors.ts';
+import { KernelFiles, requireProcRoot } from '../../../../collector/src/kernel/kernel-files.ts';
 import { readRecorded, findRecording } from '../../../support/collector/text-kernel.ts';
 
 let root: string;
@@ -65,7 +64,7 @@ describe('reading', () => {
     writeFileSync(join(root, 'proc/stat'), 'x'.repeat(4 * 1024 * 1024 + 1));
     await expect(files.proc('stat')).rejects.toMatchObject({
       code: 'KERNEL_FILE_MALFORMED',
-      message: expect.stringContaining('too large'),
+      message: expect.stringContaining('more than 4194304 bytes'),
     });
   });
 
@@ -231,7 +230,7 @@ describe('where a source is absent', () => {
     await expect(readOptional(files.proc('net'), 'nothing')).rejects.toMatchObject({ code: 'KERNEL_FILE_UNREADABLE' });
     await expect(readOptional(Promise.reject(createMalformedError('/proc/stat', 'empty')), '')).rejects.toMatchObject({
       code: 'KERNEL_FILE_MALFORMED',
-      message: '/proc/stat: empty',
+      message: 'cannot parse /proc/stat: empty',
     });
   });
 });

@@ -63,7 +63,10 @@ describe('a mount that does not answer', () => {
     await clock.advance(DEADLINE_MS - 1);
     expect(failure).toBeUndefined();
     await clock.advance(1);
-    expect(failure).toMatchObject({ ...hung, message: '/nfs hangs: no answer within 2 s' });
+    expect(failure).toMatchObject({
+      ...hung,
+      message: 'cannot read the space of /nfs: statfs did not return within 2 s',
+    });
   });
 
   test('is not asked a second time until its first answer has come, and then it is', async () => {
@@ -72,7 +75,7 @@ describe('a mount that does not answer', () => {
     for (let scrape = 0; scrape < 10; scrape += 1) {
       await expect(space.read('/nfs', 'remote')).rejects.toMatchObject({
         ...hung,
-        message: '/nfs hangs: it has not answered since it was last asked',
+        message: 'cannot read the space of /nfs: statfs has not returned since the last scrape',
       });
     }
     expect(asked).toEqual(['/nfs']);
@@ -113,7 +116,7 @@ describe('a mount that does not answer', () => {
     await hang('/sd', 'local');
     await expect(space.read('/', 'local')).rejects.toMatchObject({
       ...hung,
-      message: '/ hangs: not asked while there is no answer from /usb and /sd',
+      message: 'cannot read the space of /: statfs not called while /usb and /sd hang',
     });
     const remote = space.read('/nfs', 'remote');
     open.get('/nfs')?.answer(COUNTS);

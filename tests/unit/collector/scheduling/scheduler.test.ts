@@ -107,7 +107,7 @@ function statusOf(collector: string): Record<string, unknown> {
 }
 
 function fault(code: string): AgentError {
-  return new AgentError(`/proc/stat: ${code}`, { code });
+  return new AgentError(`cannot parse /proc/stat: ${code}`, { code });
 }
 
 describe('when', () => {
@@ -186,7 +186,7 @@ describe('a collector that fails', () => {
     await clock.advance(20_000);
     expect(statusOf('cpu')).toMatchObject({
       status: 'failing',
-      message: '/proc/stat: KERNEL_FILE_UNREADABLE',
+      message: 'cannot parse /proc/stat: KERNEL_FILE_UNREADABLE',
       collected: 0,
       failed: 3,
       since: NOW,

@@ -20,8 +20,10 @@ describe('lines', () => {
   });
 
   test('of a text that is empty or cut are refused', () => {
-    expect(() => splitLines('/proc/x', '')).toThrow(malformed('/proc/x: empty'));
-    expect(() => splitLines('/proc/x', 'a\nb')).toThrow(malformed('/proc/x: line 2: cut short, no newline at its end'));
+    expect(() => splitLines('/proc/x', '')).toThrow(malformed('cannot parse /proc/x: empty'));
+    expect(() => splitLines('/proc/x', 'a\nb')).toThrow(
+      malformed('cannot parse /proc/x: line 2: truncated, no newline at its end'),
+    );
   });
 });
 
@@ -45,15 +47,19 @@ describe('numbers', () => {
   test('may be more than are needed, but not fewer, and all must be numbers', () => {
     expect(parseDecimals(line, splitFields('  1 2\t3 '), 2)).toEqual([1, 2, 3]);
     expect(() => parseDecimals(line, ['1'], 2)).toThrow(
-      malformed('/proc/x: line 3: 1 numbers where at least 2 are expected'),
+      malformed('cannot parse /proc/x: line 3: 1 numbers, expected at least 2'),
     );
-    expect(() => parseDecimals(line, ['1', '2', 'x'], 2)).toThrow(malformed('/proc/x: line 3: "x" is not a number'));
+    expect(() => parseDecimals(line, ['1', '2', 'x'], 2)).toThrow(
+      malformed('cannot parse /proc/x: line 3: "x" is not a number'),
+    );
   });
 
   test('that are none are quoted escaped and not at any length', () => {
-    expect(() => parseDecimal(line, '\u0000')).toThrow(malformed('/proc/x: line 3: "\\u0000" is not a number'));
+    expect(() => parseDecimal(line, '\u0000')).toThrow(
+      malformed('cannot parse /proc/x: line 3: "\\u0000" is not a number'),
+    );
     expect(() => parseDecimal(line, 'x'.repeat(100_000))).toThrow(
-      malformed(`/proc/x: line 3: "${'x'.repeat(60)}…" is not a number`),
+      malformed(`cannot parse /proc/x: line 3: "${'x'.repeat(60)}…" is not a number`),
     );
   });
 });

@@ -25,14 +25,14 @@ test('a line that a kernel lacks is left out alone', () => {
 describe('a spoilt text is refused by name and line', () => {
   test.each([
     ['', 'empty'],
-    [stat.trimEnd(), 'line 9: cut short'],
+    [stat.trimEnd(), 'line 9: truncated'],
     [stat.replace('ctxt 99', 'ctxt'), 'line 4'],
     [stat.replace('99', 'x'), 'line 4: "x"'],
     [stat.replace('99', '-1'), 'line 4: "-1"'],
     [`${stat}ctxt 1\n`, 'line 10: a second line ctxt'],
   ])('%j', (text, named) => {
     expect(() => parseActivity(text)).toThrow(AgentError);
-    expect(() => parseActivity(text)).toThrow(`/proc/stat: ${named}`);
+    expect(() => parseActivity(text)).toThrow(`cannot parse /proc/stat: ${named}`);
   });
 
   test('and whatever is changed in a recording, numbers are finite and none is below 0', () => {

@@ -59,7 +59,7 @@ describe('a policy', () => {
     const error = await new CpuFrequency(kernel).read().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       code: 'KERNEL_FILE_MALFORMED',
-      message: `/${DIRECTORY}/policy4/scaling_cur_freq: line 1: "fast" is not a number`,
+      message: `cannot parse /${DIRECTORY}/policy4/scaling_cur_freq: line 1: "fast" is not a number`,
     });
     expect(Object.keys(indexByIdentity(extractReadings(error)))).toContain('cpu.frequency_hertz{policy=0}');
   });
