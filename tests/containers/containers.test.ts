@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
+import type { Books } from '../../uploader/src/queue/backlog.ts';
 import { expressionsOfDocument, query } from '../support/promql.ts';
 import { until } from '../support/until.ts';
 import { Stack, type Service } from './stack.ts';
@@ -104,15 +105,7 @@ test(
   LONG_MS,
 );
 
-interface Books {
-  readonly collected: number;
-  readonly delivered: number;
-  readonly pending: number;
-  readonly rejected: number;
-  readonly dropped: number;
-}
-
-/** By the uploader, which has just been told by nobody: status reads the database. */
+/** Fetches the books from the health endpoint of the uploader. */
 async function books(): Promise<Books> {
   const report = (await (await fetch(`${stack.sidecar}/health`)).json()) as {
     components: { storage: { details: Books } };

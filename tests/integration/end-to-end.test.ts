@@ -52,7 +52,7 @@ async function expectExactlyOnce(): Promise<void> {
   expect(differences(stored, exported)).toEqual([]);
 }
 
-test('every stored sample is in VictoriaMetrics exactly once, though uploader and receiver are killed (A-49)', async () => {
+test('kills: VictoriaMetrics has every stored sample exactly once after kills of uploader and receiver (A-49)', async () => {
   const database = join(folder, 'metrics.db');
   const collector = start('collector');
   let uploader = start('uploader');
@@ -84,7 +84,7 @@ test('every stored sample is in VictoriaMetrics exactly once, though uploader an
   expect(viewCounts(database)).toEqual({ pending, delivered, rejected });
 }, 180_000);
 
-test('samples that VictoriaMetrics forgot when it was killed right after its answer are sent again', async () => {
+test('kills: samples that VictoriaMetrics lost when it was killed right after its response are sent again', async () => {
   const collector = start('collector');
   const uploader = start('uploader');
   await until('a first pass is delivered', () => uploader.told('uploaded').length > 0);

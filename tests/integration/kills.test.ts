@@ -13,9 +13,9 @@ import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-
 
 /** KILLS=200 npm test -- tests/integration/kills is the long form of this test. */
 const KILLS = Number(process.env['KILLS'] ?? 12);
-/** So much that the catch-up lasts as long as the kills, at the rate that the uploader is given. */
+/** Enough samples for the backlog to last as long as the kills, at the upload rate that is set below. */
 const BACKLOG = 8_000 * KILLS;
-const LONGEST_LIFE_MS = 1_000;
+const MAX_LIFETIME_MS = 1_000;
 
 let folder: string;
 let database: string;
@@ -51,9 +51,9 @@ function start(program: 'collector' | 'uploader'): void {
   agents.set(program, agent);
 }
 
-/** Kills one of the three at a random moment of its life, and starts it again. */
+/** Kills one of the three processes at a random moment and starts it again. */
 async function killOne(): Promise<void> {
-  await delay(Math.random() * LONGEST_LIFE_MS);
+  await delay(Math.random() * MAX_LIFETIME_MS);
   const victim = (['collector', 'uploader', 'server'] as const)[Math.floor(Math.random() * 3)]!;
   if (victim === 'server') {
     await server.kill('SIGKILL');
@@ -64,11 +64,11 @@ async function killOne(): Promise<void> {
   }
 }
 
-test(`after ${KILLS} kills of uploader, collector and receiver at random moments of a catch-up every stored sample is there once`, async () => {
+test(`kills: after ${KILLS} kills of uploader, collector and receiver during a backlog the receiver has every stored sample once`, async () => {
   fillDatabase(database, { samples: BACKLOG, series: 500, deviceId: 'board-1' });
   start('collector');
   start('uploader');
-  await until('the catch-up has begun', () => books(database).delivered > 0);
+  await until('the backlog is being sent', () => books(database).delivered > 0);
   for (let kill = 0; kill < KILLS; kill++) {
     await killOne();
     const { collected, delivered, pending, rejected, dropped } = books(database);
@@ -77,7 +77,7 @@ test(`after ${KILLS} kills of uploader, collector and receiver at random moments
   }
   const uploads = (): number => agents.get('uploader')!.told('uploaded').length;
   const before = uploads();
-  // Only then what a killed uploader or receiver had last is pending again.
+  // Only then the last unconfirmed samples of a killed uploader or receiver are pending again.
   await until('the uploader delivers after the last kill', () => uploads() > before, 600_000);
   await until('the collector stores again', () => agents.get('collector')!.told('collector starts').length > 0);
   expect(await agents.get('collector')!.stop()).toEqual({ code: 0, signal: null });

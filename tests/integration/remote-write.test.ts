@@ -110,8 +110,8 @@ test('what both programs collect and send live is in Prometheus as it is stored,
   expect(differences(storedPoints(pair.database), exportedPoints(await prometheus.export()))).toEqual([]);
 });
 
-describe('with an out-of-order window', () => {
-  test('a Prometheus that is killed while it takes a backlog ends with each sample once', async () => {
+describe('remote write: a Prometheus with an out-of-order window', () => {
+  test('has each sample once after it was killed during a backlog', async () => {
     const prometheus = await startPrometheus('30d');
     const samples = fillDatabase(database, { samples: 120_000, series: 400, deviceId: 'board-1' });
     const uploader = startUploader(prometheus);
@@ -123,7 +123,7 @@ describe('with an out-of-order window', () => {
     expect(differences(storedPoints(database), exportedPoints(await prometheus.export()))).toEqual([]);
   });
 
-  test('what is sent again is there once', async () => {
+  test('has requeued samples once', async () => {
     const prometheus = await startPrometheus('30d');
     const samples = fillDatabase(database, { samples: 5_000, series: 50, deviceId: 'board-1' });
     const uploader = startUploader(prometheus);

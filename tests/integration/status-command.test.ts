@@ -20,12 +20,12 @@ afterEach(async () => {
 const status = (...args: string[]): ReturnType<typeof runToEnd> =>
   runToEnd('uploader', agents.environment, ['status', ...args]);
 
-test('status tells how the box fares and ends with 0, 1 or 2, from the uploader where it runs, else from the database', async () => {
+test('status command: prints the state and exits with 0, 1 or 2, from the uploader if it runs, else from the database', async () => {
   const collector = agents.start('collector');
   const uploader = agents.start('uploader');
   await endpointOf(uploader);
   const ok = await until(
-    'the box is ok',
+    'the device is ok',
     async () => {
       const seen = await status();
       return seen.code === 0 && seen;
@@ -44,13 +44,13 @@ test('status tells how the box fares and ends with 0, 1 or 2, from the uploader 
     readonly uploads: readonly { readonly outcome: string }[];
     readonly books: Readonly<Record<string, number>>;
   }
-  // An upload that was under way when the refusals began is partial, and the last one for half a second.
+  // An upload that was in flight when the rejections began is partial, and it is the last one for half a second.
   const report = await until(
-    'the receiver has refused a whole upload',
+    'the receiver has rejected a whole upload',
     async () => {
       const seen = await status('--json');
-      const told = JSON.parse(seen.stdout) as Report;
-      return seen.code === 2 && told.uploads[0]?.outcome === 'failed' && told;
+      const printed = JSON.parse(seen.stdout) as Report;
+      return seen.code === 2 && printed.uploads[0]?.outcome === 'failed' && printed;
     },
     60_000,
   );
@@ -58,7 +58,7 @@ test('status tells how the box fares and ends with 0, 1 or 2, from the uploader 
   expect(report.books['collected']).toBe(report.books['delivered']! + report.books['pending']!);
 
   receiver.setFaults([]);
-  await until('the box is ok again', async () => (await status()).code === 0, 60_000);
+  await until('the device is ok again', async () => (await status()).code === 0, 60_000);
   await uploader.stop();
   const stopped = await status();
   expect([stopped.code, stopped.stdout]).toEqual([
@@ -71,7 +71,7 @@ test('status tells how the box fares and ends with 0, 1 or 2, from the uploader 
   await until('the collector’s heartbeat is old', async () => (await status()).code === 2, 60_000);
 }, 240_000);
 
-test('status of a box on which nothing has run yet names what to do', async () => {
+test('status command: without a database says what to do', async () => {
   const { code, stderr } = await status();
   expect([code, stderr]).toEqual([
     1,

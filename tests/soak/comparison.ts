@@ -1,18 +1,18 @@
 import { openDatabase } from '@thugshells/shared/database/open.ts';
 
-import type { Point } from '../support/stored-rows.ts';
+import type { StoredPoint } from '../support/stored-rows.ts';
 
 /** A longer pause between two scrapes is a kill or a step of the clock, no delay. */
 const LONGEST_DELAY_MS = 3_000;
 
 /** What a receiver that has got everything keeps: of several samples of a series at one time, one; it is taken at its word which. */
 export function keptOf(
-  stored: readonly Point[],
-  exported: readonly Point[],
-): { readonly kept: Point[]; readonly shared: number } {
-  const key = ({ series, timestampMs }: Point): string => `${timestampMs} ${series}`;
+  stored: readonly StoredPoint[],
+  exported: readonly StoredPoint[],
+): { readonly kept: StoredPoint[]; readonly shared: number } {
+  const key = ({ series, timestampMs }: StoredPoint): string => `${timestampMs} ${series}`;
   const found = new Map(exported.map((point) => [key(point), point.value]));
-  const kept = new Map<string, Point>();
+  const kept = new Map<string, StoredPoint>();
   for (const point of stored) {
     const isTheOne =
       Math.abs(point.value - (found.get(key(point)) ?? NaN)) <= 1e-9 * Math.max(1, Math.abs(point.value));
@@ -32,7 +32,7 @@ export function heldEpochs(path: string): number {
 }
 
 /** How much later than an interval after the one before it each scrape of the load average came. */
-export function delaysOf(stored: readonly Point[], intervalMs: number): number[] {
+export function delaysOf(stored: readonly StoredPoint[], intervalMs: number): number[] {
   const times = stored
     .filter(({ series }) => series.includes('"load_average_1m"'))
     .map(({ timestampMs }) => timestampMs);

@@ -2,23 +2,23 @@ import { openDatabase } from '@thugshells/shared/database/open.ts';
 
 import type { ExportedSeries } from './victoria-metrics.ts';
 
-/** One sample, as the database holds it or as a receiver exports it. */
-export interface Point {
-  /** Exported name and labels as one comparable text. */
+/** One sample of the database or of a receiver's export. */
+export interface StoredPoint {
+  /** Name and labels as the receiver has them, as one comparable text. */
   readonly series: string;
   readonly timestampMs: number;
   readonly value: number;
 }
 
-/** The books, by the view alone. */
+/** Counts of rows by state. */
 export interface ViewCounts {
   readonly pending: number;
   readonly delivered: number;
   readonly rejected: number;
 }
 
-/** Every row of the view `metrics`, named as it leaves the board. */
-export function storedPoints(databasePath: string): Point[] {
+/** Reads every row of the view `metrics`, named as the receiver names it. */
+export function storedPoints(databasePath: string): StoredPoint[] {
   const database = openDatabase(databasePath, { readonly: true });
   try {
     const rows = database
@@ -52,14 +52,14 @@ export function storedPoints(databasePath: string): Point[] {
   }
 }
 
-/** Every sample of an export. */
-export function exportedPoints(series: readonly ExportedSeries[]): Point[] {
+/** Lists every sample of an export. */
+export function exportedPoints(series: readonly ExportedSeries[]): StoredPoint[] {
   return series.flatMap(({ metric, values, timestamps }) =>
     timestamps.map((timestampMs, index) => ({ series: seriesText(metric), timestampMs, value: values[index]! })),
   );
 }
 
-/** How many rows are in which state, counted one by one. */
+/** Counts the rows of the view `metrics` by state, one by one. */
 export function viewCounts(databasePath: string): ViewCounts {
   const database = openDatabase(databasePath, { readonly: true });
   try {
@@ -75,7 +75,7 @@ export function viewCounts(databasePath: string): ViewCounts {
   }
 }
 
-/** Books and rows side by side; a difference is a fault. */
+/** Reads the books; {@link viewCounts} has to agree with them. */
 export function books(databasePath: string): ViewCounts & { readonly collected: number; readonly dropped: number } {
   const database = openDatabase(databasePath, { readonly: true });
   try {
@@ -95,18 +95,18 @@ function seriesText(labels: Readonly<Record<string, string>>): string {
 }
 
 /**
- * What differs between two sets of points: times and counts exactly, values by a relative 1e-9 (the receiver rounds).
- * Empty where they are equal.
+ * Describes the differences between two sets of samples; empty if they are equal. Times and counts are compared exactly,
+ * values to a relative 1e-9, since the receiver rounds.
  */
-export function differences(expected: readonly Point[], actual: readonly Point[]): string[] {
-  const key = ({ series, timestampMs }: Point): string => `${timestampMs} ${series}`;
+export function differences(expected: readonly StoredPoint[], actual: readonly StoredPoint[]): string[] {
+  const key = ({ series, timestampMs }: StoredPoint): string => `${timestampMs} ${series}`;
   const remaining = new Map(expected.map((point) => [key(point), point]));
   const found: string[] = [];
-  if (remaining.size !== expected.length) found.push('the expected points repeat themselves');
+  if (remaining.size !== expected.length) found.push('an expected sample occurs twice');
   for (const point of actual) {
     const match = remaining.get(key(point));
     remaining.delete(key(point));
-    if (match === undefined) found.push(`not expected, or twice: ${key(point)}`);
+    if (match === undefined) found.push(`not expected, or received twice: ${key(point)}`);
     else if (Math.abs(match.value - point.value) > 1e-9 * Math.max(1, Math.abs(match.value))) {
       found.push(`${key(point)} is ${point.value}, not ${match.value}`);
     }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { books, differences, exportedPoints, storedPoints, type Point } from '../support/stored-rows.ts';
+import { books, differences, exportedPoints, storedPoints, type StoredPoint } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import type { ExportedSeries } from '../support/victoria-metrics.ts';
 import { Container } from './container.ts';
@@ -92,7 +92,7 @@ export class Board {
    * @returns every difference; none if nothing was lost, doubled or changed, and nothing rejected
    */
   async lossesAfterDelivery(
-    before: readonly Point[] = [],
+    before: readonly StoredPoint[] = [],
   ): Promise<{ readonly stored: number; readonly found: readonly string[] }> {
     const { container } = this;
     container.output('systemctl stop thugshells-collector');
@@ -117,7 +117,7 @@ export class Board {
   }
 
   /** Every sample that the database holds at this moment. */
-  storedPoints(): Point[] {
+  storedPoints(): StoredPoint[] {
     return storedPoints(this.#databasePath);
   }
 
@@ -152,7 +152,7 @@ function differencesOfBooks({ collected, delivered }: ReturnType<typeof books>, 
     .map(([name, count]) => `the books have ${count} ${name}, the table ${stored} rows`);
 }
 
-function missing(before: readonly Point[], stored: readonly Point[]): string[] {
+function missing(before: readonly StoredPoint[], stored: readonly StoredPoint[]): string[] {
   const present = new Set(stored.map((point) => JSON.stringify(point)));
   return before
     .map((point) => JSON.stringify(point))

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import type { Point } from '../support/stored-rows.ts';
+import type { StoredPoint } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { Board, PROGRAMS } from './board.ts';
 
@@ -61,7 +61,7 @@ const CONFFILE_KEPT = /\nConfiguration file '\/etc\/thugshells\/thugshells\.env'
 async function replaceWith(
   packageFile: string | undefined,
   { node, warnings }: { readonly node: RegExp; readonly warnings: RegExp },
-): Promise<Point[]> {
+): Promise<StoredPoint[]> {
   const stored = board.storedPoints();
   const before = {
     pids: pids(),
@@ -89,7 +89,7 @@ async function replaceWith(
 }
 
 /** Brings the receiver back, and checks that every sample is there once, those among them that were stored before. */
-async function expectNothingLost(before: readonly Point[]): Promise<void> {
+async function expectNothingLost(before: readonly StoredPoint[]): Promise<void> {
   board.container.output('systemctl start victoria-metrics');
   const { stored, found } = await board.lossesAfterDelivery(before);
   expect(found).toEqual([]);

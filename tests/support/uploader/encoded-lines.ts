@@ -2,33 +2,33 @@ import { gunzipSync } from 'node:zlib';
 
 import type { Chunk } from '../../../uploader/src/chunk.ts';
 
-/** One sample as it stands in a body. */
+/** One sample of a body. */
 export interface EncodedSample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
   readonly timestampMs: number;
 }
 
-interface Line {
+interface BodyLine {
   readonly metric: Record<string, string>;
   readonly values: number[];
   readonly timestamps: number[];
 }
 
-/** The text of a chunk's body. */
+/** Returns the text of a chunk's body. */
 export function textOf(chunk: Chunk): string {
   return gunzipSync(chunk.body).toString('utf8');
 }
 
-/** The lines of a chunk's body, read by JSON alone. */
-export function linesOf(chunk: Chunk): Line[] {
+/** Parses the lines of a chunk's body. */
+export function linesOf(chunk: Chunk): BodyLine[] {
   return textOf(chunk)
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Line);
+    .map((line) => JSON.parse(line) as BodyLine);
 }
 
-/** The samples of a chunk in body order, the order in which a receiver counts them. */
+/** Returns the samples of a chunk in body order, the order in which a receiver counts them. */
 export function samplesOf(chunk: Chunk): EncodedSample[] {
   return linesOf(chunk).flatMap(({ metric, values, timestamps }) =>
     values.map((value, index) => ({ labels: metric, value, timestampMs: timestamps[index]! })),

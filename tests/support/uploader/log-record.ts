@@ -1,17 +1,17 @@
 import type { LogFields, Logger, LogLevel } from '@thugshells/shared/logging/logger.ts';
 
-export interface LogLine {
+export interface RecordedLine {
   readonly level: LogLevel;
   readonly message: string;
   readonly fields: LogFields;
 }
 
-/** A logger that remembers its lines. */
+/** A logger that keeps its lines, also those of its children. */
 export class LogRecord implements Logger {
-  readonly lines: LogLine[] = [];
+  readonly lines: RecordedLine[] = [];
   readonly #fields: LogFields;
 
-  constructor(fields: LogFields = {}, lines: LogLine[] = []) {
+  constructor(fields: LogFields = {}, lines: RecordedLine[] = []) {
     this.#fields = fields;
     this.lines = lines;
   }
@@ -36,7 +36,7 @@ export class LogRecord implements Logger {
     return new LogRecord({ ...this.#fields, ...fields }, this.lines);
   }
 
-  /** The messages of some levels, in their order; all but debug by default. */
+  /** Returns the messages of some levels in order; all but debug by default. */
   messages(...levels: readonly LogLevel[]): string[] {
     const wanted = levels.length === 0 ? ['error', 'warn', 'info'] : levels;
     return this.lines.filter(({ level }) => wanted.includes(level)).map(({ message }) => message);

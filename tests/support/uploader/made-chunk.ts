@@ -7,7 +7,7 @@ import type { Chunk } from '../../../uploader/src/chunk.ts';
 import type { PendingRowsVersion } from '../../../uploader/src/queue/pending-rows-version.ts';
 import { START_MS } from './stored-samples.ts';
 
-/** A chunk of samples of one series with the values and ids 1 to `count`, or with these ids. */
+/** Creates a chunk of samples of one series. Their values and ids are 1 to `count`, or the given ids. */
 export function madeChunk(count: number, ids = Array.from({ length: count }, (_, index) => index + 1)): Chunk {
   const metric = toMetricObject({ name: 'load.average_1m', deviceId: 'board-1', tags: {}, valueType: 0 });
   const line = toJsonLine(metric, ids.join(), ids.map((id) => START_MS + id * 1000).join());

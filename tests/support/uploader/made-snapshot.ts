@@ -9,7 +9,7 @@ import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
 
 import type { CollectorNow, Snapshot } from '../../../uploader/src/telemetry/snapshot.ts';
 
-/** When snapshots are taken, Unix milliseconds. */
+/** The time of the snapshots in Unix milliseconds. */
 export const NOW = 1_700_000_000_000;
 
 export const LIMITS = {
@@ -20,7 +20,7 @@ export const LIMITS = {
   clockSkewWarnMs: 2_000,
 };
 
-/** A histogram of these durations in seconds. */
+/** Creates a histogram of durations in seconds. */
 export function durationsOf(...seconds: readonly number[]): HistogramState {
   return seconds.reduce(
     (state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value),
@@ -28,7 +28,7 @@ export function durationsOf(...seconds: readonly number[]): HistogramState {
   );
 }
 
-/** A collector that scrapes every 30 s, the last time a second ago. */
+/** Creates the state of a collector that scrapes every 30 s and did so a second ago. */
 export function collectorRow(collector: string, changes: Partial<CollectorNow> = {}): CollectorNow {
   const since = { sinceMs: NOW - 3_600_000, intervalMs: 30_000, lastScrapeMs: NOW - 1_000, lastScrapeAgeMs: 1_000 };
   return {
@@ -44,7 +44,7 @@ export function collectorRow(collector: string, changes: Partial<CollectorNow> =
   };
 }
 
-/** A store that has nothing to say. */
+/** A store without failure. */
 export const storage: StorageState = {
   ...{
     flushIntervalMs: 0,
@@ -57,7 +57,7 @@ export const storage: StorageState = {
   ...{ writtenPerDay: null, failure: null, failureSinceMs: null, bufferedSamples: 0 },
 };
 
-/** A box in which everything is as it should be. */
+/** Creates the snapshot of a healthy device. */
 export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
   return {
     nowMs: NOW,

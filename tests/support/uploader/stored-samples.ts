@@ -7,7 +7,7 @@ import { openDatabase, type Database } from '@thugshells/shared/database/open.ts
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { canonicalTags, seriesKey, type Labels } from '@thugshells/shared/metrics/sample.ts';
 
-/** Where the samples' times begin, Unix milliseconds. */
+/** The time of the first sample in Unix milliseconds. */
 export const START_MS = 1_700_000_000_000;
 
 export interface SeriesOptions {
@@ -16,7 +16,7 @@ export interface SeriesOptions {
   readonly valueType?: number;
 }
 
-/** A migrated database in a folder of its own, filled the way the collector fills it. */
+/** A migrated database in a folder of its own, filled as the collector fills it. */
 export class StoredSamples {
   readonly folder = mkdtempSync(join(tmpdir(), 'thugshells-uploader-'));
   readonly path = join(this.folder, 'metrics.db');
@@ -26,13 +26,13 @@ export class StoredSamples {
     migrate(this.database);
   }
 
-  /** Closes and removes it. */
+  /** Closes and deletes the database. */
   remove(): void {
     this.database.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** Makes a series; returns its id. */
+  /** Creates a series; returns its id. */
   series(name: string, { tags = {}, deviceId = 'board-1', valueType = 0 }: SeriesOptions = {}): number {
     const canonical = canonicalTags(tags);
     const insert = this.database.prepare(
@@ -42,7 +42,7 @@ export class StoredSamples {
     return Number(insert.run(key, name, canonical, deviceId, valueType).lastInsertRowid);
   }
 
-  /** Stores one value under the next id, and books it; returns the id. */
+  /** Stores one value with the next id and counts it as collected; returns the id. */
   add(seriesId: number, timestampMs: unknown, value: unknown): number {
     const next = this.database
       .prepare<[], number>(
@@ -66,13 +66,13 @@ export class StoredSamples {
     )();
   }
 
-  /** `count` rows of one series; returns the ids. */
+  /** Stores `count` rows of one series; returns the ids. */
   rows(count: number, name = 'load.average_1m'): number[] {
     const known = this.database.prepare<[string], number>('SELECT id FROM series WHERE name = ?').pluck().get(name);
     return this.scrapes(count, [known ?? this.series(name)]);
   }
 
-  /** Removes rows as retention does (delivered ones), or as the size cap does (pending ones, which are booked). */
+  /** Deletes rows as retention does (delivered ones) or as the size cap does (pending ones, counted as dropped). */
   drop(ids: readonly number[], cause: 'retention' | 'cap'): void {
     const remove = this.database.prepare('DELETE FROM samples WHERE id = ?');
     const removed = ids.reduce((sum, id) => sum + remove.run(id).changes, 0);
@@ -88,7 +88,7 @@ export class StoredSamples {
       .run(offsetMs, trusted ? 1 : 0);
   }
 
-  /** `uploaded` of each row that exists, as the view tells it: 0 pending, 1 delivered, 2 rejected. */
+  /** Reads the column `uploaded` of the view for each existing row: 0 pending, 1 delivered, 2 rejected. */
   uploaded(): Map<number, number> {
     const rows = this.database
       .prepare<[], [number, number]>('SELECT id, uploaded FROM metrics ORDER BY id')
@@ -97,19 +97,19 @@ export class StoredSamples {
     return new Map(rows);
   }
 
-  /** Ids of the rows in one state. */
+  /** Lists the ids of the rows in one state. */
   idsOf(state: 'pending' | 'delivered' | 'rejected'): number[] {
     const code = { pending: 0, delivered: 1, rejected: 2 }[state];
     return [...this.uploaded()].filter(([, uploaded]) => uploaded === code).map(([id]) => id);
   }
 
-  /** The one number that a query yields. */
+  /** Returns the number that a query selects. */
   number(sql: string): number {
     return this.database.prepare<[], number>(sql).pluck().get()!;
   }
 }
 
-/** The ids of some ranges, one by one. */
+/** Lists the ids of ranges, one by one. */
 export function idsIn(ranges: readonly IdRange[]): number[] {
   return ranges.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, index) => first + index));
 }

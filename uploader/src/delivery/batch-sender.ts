@@ -12,7 +12,7 @@ import type { Chunk } from '../chunk.ts';
 import type { EncoderPool } from '../encoding/encoder-pool.ts';
 import { bisect } from './bisect.ts';
 import type { ReceiverState } from './receiver-state.ts';
-import type { Rejection } from '../queue/settled-ranges.ts';
+import type { RejectedRow } from '../queue/settled-ranges.ts';
 import type { SendOutcome, SendResult, Transport } from '../transport/transport.ts';
 
 export interface BatchSenderOptions {
@@ -201,7 +201,7 @@ export class BatchSender {
     return result.kind === 'found' || !this.#isTrouble(result.post);
   }
 
-  #quarantine(rejections: readonly Rejection[]): void {
+  #quarantine(rejections: readonly RejectedRow[]): void {
     const { acknowledgements, logger } = this.#options;
     acknowledgements.reject(rejections);
     for (const { id, status, reason } of rejections.slice(0, MOST_TOLD)) {
@@ -222,7 +222,7 @@ function takenBy(chunk: Chunk, outcome: SendOutcome): { ranges: readonly IdRange
   return { ranges: toRanges(ids), count: ids.length };
 }
 
-function rejectionsOf(chunk: Chunk, { outcome, status }: SendResult): Rejection[] {
+function rejectionsOf(chunk: Chunk, { outcome, status }: SendResult): RejectedRow[] {
   if (outcome.kind !== 'partial') return [];
   const { ids } = chunk;
   return outcome.rejected.map(({ index, reason }) => ({ id: ids[index]!, status, reason }));

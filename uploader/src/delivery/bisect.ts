@@ -1,5 +1,5 @@
 import type { Chunk } from '../chunk.ts';
-import type { Rejection } from '../queue/settled-ranges.ts';
+import type { RejectedRow } from '../queue/settled-ranges.ts';
 import type { SendResult } from '../transport/transport.ts';
 
 export interface BisectOptions {
@@ -14,9 +14,9 @@ export interface BisectOptions {
 /** How a search for samples that the receiver will not take ended. */
 export type BisectResult =
   /** Every other sample was taken; these never will be. */
-  | { readonly kind: 'found'; readonly rejections: readonly Rejection[] }
+  | { readonly kind: 'found'; readonly rejections: readonly RejectedRow[] }
   /** A part came to something else; what is left stays pending. */
-  | { readonly kind: 'interrupted'; readonly post: SendResult; readonly rejections: readonly Rejection[] }
+  | { readonly kind: 'interrupted'; readonly post: SendResult; readonly rejections: readonly RejectedRow[] }
   /** Even single samples are refused: it is the receiver, not the samples. */
   | { readonly kind: 'receiver'; readonly reason: string };
 
@@ -36,7 +36,7 @@ const MOST_POSTS = 500;
  */
 export async function bisect(chunk: Chunk, refusal: SendResult, options: BisectOptions): Promise<BisectResult> {
   const postsForOneBadSample = 2 * Math.ceil(Math.log2(chunk.count + 1)) + 2;
-  const rejections: Rejection[] = [];
+  const rejections: RejectedRow[] = [];
   const left: Float64Array[] = [];
   let proven = options.receiverAcceptsSamples;
   let posts = 0;
@@ -60,7 +60,7 @@ export async function bisect(chunk: Chunk, refusal: SendResult, options: BisectO
   return proven ? { kind: 'found', rejections } : { kind: 'receiver', reason: reasonOf(refusal) };
 }
 
-function rejectionsOf(ids: Float64Array, post: SendResult): Rejection[] {
+function rejectionsOf(ids: Float64Array, post: SendResult): RejectedRow[] {
   const reason =
     ids.length === 1 ? reasonOf(post) : `one of ${ids.length} samples that were refused together: ${reasonOf(post)}`;
   return [...ids].map((id) => ({ id, status: post.status, reason }));

@@ -16,7 +16,7 @@ import {
   type GoodResponse,
   type ReplayWindow,
 } from './replay-window.ts';
-import type { Rejection, SettledRanges } from './settled-ranges.ts';
+import type { RejectedRow, SettledRanges } from './settled-ranges.ts';
 
 /** A chunk, or the part of one, that the receiver accepted. */
 export interface AcknowledgedChunk extends AcceptedChunk {
@@ -64,7 +64,7 @@ export class Acknowledgements {
   readonly #saveProvisional: Statement;
   readonly #dropProvisional: Statement<[number]>;
   #window: ReplayWindow<AcknowledgedChunk>;
-  #rejected: Rejection[] = [];
+  #rejected: RejectedRow[] = [];
 
   constructor(database: Database, settled: SettledRanges, options: AcknowledgementsOptions) {
     this.#database = database;
@@ -109,7 +109,7 @@ export class Acknowledgements {
   }
 
   /** Adds rows that were rejected. */
-  reject(rejections: readonly Rejection[]): void {
+  reject(rejections: readonly RejectedRow[]): void {
     this.#rejected.push(...rejections);
   }
 

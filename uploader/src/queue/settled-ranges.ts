@@ -4,7 +4,7 @@ import { intersect, merge, subtract, type IdRange } from '@thugshells/shared/dat
 import { preparePendingRowsVersion, type PendingRowsVersion } from './pending-rows-version.ts';
 
 /** A row that will not be sent again, and the reason. */
-export interface Rejection {
+export interface RejectedRow {
   readonly id: number;
   /** The receiver's HTTP status; undefined if the encoder rejected the row. */
   readonly status?: number | undefined;
@@ -93,7 +93,7 @@ export class SettledRanges {
   }
 
   /** Settles rows as rejected, with their reasons; returns how many were pending until now. */
-  reject(rejections: readonly Rejection[]): number {
+  reject(rejections: readonly RejectedRow[]): number {
     let rejected = 0;
     for (const { id, status, reason } of rejections) {
       const wasPending = this.#addRanges([[id, id]]);

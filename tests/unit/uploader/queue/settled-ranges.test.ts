@@ -219,7 +219,7 @@ describe('settled ranges: requeueDelivered', () => {
   });
 });
 
-type Step =
+type SettlingStep =
   | { readonly kind: 'store'; readonly count: number }
   /** For delivered ranges, `isCounted` says whether a reader has counted their rows before. */
   | { readonly kind: 'deliver' | 'requeue'; readonly isCounted: boolean; readonly ranges: readonly IdRange[] }
@@ -232,7 +232,7 @@ const ranges = fc.array(
   fc.tuple(id, fc.integer({ min: 0, max: 9 })).map(([first, more]): IdRange => [first, first + more]),
   { maxLength: 4 },
 );
-const step: fc.Arbitrary<Step> = fc.oneof(
+const step: fc.Arbitrary<SettlingStep> = fc.oneof(
   fc.record({ kind: fc.constant('store' as const), count: fc.integer({ min: 1, max: 8 }) }),
   fc.record({
     kind: fc.constantFrom('deliver' as const, 'deliver' as const, 'requeue' as const),
@@ -251,14 +251,14 @@ class RowByRow {
   rejected = 0;
   dropped = 0;
 
-  apply(step: Step): void {
+  apply(step: SettlingStep): void {
     if (step.kind === 'store')
       for (let i = 0; i < step.count; i++) this.rows.set((this.collected += 1), { state: 'pending', exists: true });
     else if ('ranges' in step) for (const each of idsIn(step.ranges)) this.#applyTo(each, step.kind);
     else if ('ids' in step) for (const each of step.ids) this.#applyTo(each, step.kind);
   }
 
-  #applyTo(each: number, kind: Step['kind']): void {
+  #applyTo(each: number, kind: SettlingStep['kind']): void {
     const row = this.rows.get(each);
     if (row?.exists !== true) return;
     if (row.state === 'pending' && kind === 'deliver') this.delivered += 1;
@@ -285,7 +285,7 @@ class RowByRow {
   }
 }
 
-function apply(step: Step, model: RowByRow): void {
+function apply(step: SettlingStep, model: RowByRow): void {
   // Only ids that were ever offered can be settled.
   const known = (list: readonly IdRange[]): IdRange[] =>
     list.filter(([first]) => first <= model.collected).map(([first, last]) => [first, Math.min(last, model.collected)]);
