@@ -272,7 +272,7 @@ await runCommand(() =>
       run: { doc: 'upload samples until stopped', run },
       status: {
         doc: 'print the state of this device; exit code 0 ok, 1 degraded, 2 error',
-        options: ['--json'],
+        options: { '--json': 'print JSON, as /status.json returns it' },
         run: status,
       },
       requeue: {

@@ -1,7 +1,7 @@
 import { createConfigurationError, type LoadedConfig, type Variables } from './load-config.ts';
 
 /** Options of the command check-config. */
-export const CHECK_CONFIG_OPTIONS = ['--allow-unknown'];
+export const CHECK_CONFIG_OPTIONS = { '--allow-unknown': 'exit with 0 also if THUGSHELLS_ variables are unknown' };
 
 /**
  * The effective configuration as lines for a person: what each variable is and where that came from.

@@ -1,15 +1,18 @@
-/** The word of `known` that takes the fewest single-letter edits to become `word` (Levenshtein's distance). */
-export function findNearest(word: string, known: readonly string[]): string {
+/**
+ * Returns the word of `known` that takes the fewest single-letter edits to become `word` (Levenshtein's distance), the
+ * first of equally near ones; an empty text if none is within `maxEdits`.
+ */
+export function findNearest(word: string, known: readonly string[], maxEdits = Infinity): string {
   let best = '';
   let bestDistance = Infinity;
   for (const candidate of known) {
-    const distance = editDistance(word, candidate);
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+    const distance = countEdits(word, candidate);
+    if (distance <= maxEdits && distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;
 }
 
-function editDistance(from: string, to: string): number {
+function countEdits(from: string, to: string): number {
   let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let row = 1; row <= from.length; row++) {
     const current = [row];

@@ -7,7 +7,10 @@ import { formatTime } from './time-argument.ts';
 import { withDatabase } from './with-database.ts';
 
 /** Options of `quarantine`. */
-export const QUARANTINE_OPTIONS = ['--limit N', '--json'];
+export const QUARANTINE_OPTIONS = {
+  '--limit N': 'print at most N samples, the newest ones; 100 by default',
+  '--json': 'print JSON',
+};
 
 const DEFAULT_LIMIT = 100;
 

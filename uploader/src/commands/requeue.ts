@@ -9,7 +9,12 @@ import { formatTime, parseTime } from './time-argument.ts';
 import { withDatabase } from './with-database.ts';
 
 /** Options of `requeue`. */
-export const REQUEUE_OPTIONS = ['--from T', '--to T', '--quarantined', '--offset D'];
+export const REQUEUE_OPTIONS = {
+  '--from T': 'begin of the time range: 2026-01-31T08:00Z, 2h (before now), or now',
+  '--to T': 'end of the time range, written alike',
+  '--quarantined': 'requeue quarantined samples in place of delivered ones; the time range may be left out',
+  '--offset D': 'with --quarantined: add 3h, or -90m, to timestamps of boots whose clock was never set',
+};
 
 /** Wider than any date: a sample may be in quarantine because its time is out of range. */
 const ALL_TIMES: TimeRange = { fromMs: -Number.MAX_SAFE_INTEGER, toMs: Number.MAX_SAFE_INTEGER };

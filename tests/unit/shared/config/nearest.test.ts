@@ -35,6 +35,10 @@ test('one letter more, less or other is one edit, wherever it stands', () => {
   );
 });
 
-test('the first of equally near words is taken, and nothing where none is known', () => {
+test('the nearest word is the first of equally near ones, and empty if none is known', () => {
   expect([findNearest('ac', ['ab', 'ad']), findNearest('x', [])]).toEqual(['ab', '']);
+});
+
+test('the nearest word is empty if all are further away than the limit', () => {
+  expect([findNearest('abc', ['abx'], 1), findNearest('abc', ['axx'], 1)]).toEqual(['abx', '']);
 });
