@@ -28,7 +28,7 @@ interface CommandLine<Result> {
 }
 
 /** An error suggests a word that takes at most this share of the mistyped one's letters as edits. */
-const MAX_EDITED_SHARE = 0.5;
+const MAX_EDITED_SHARE = 0.4;
 /** Widths of the columns with names of commands and options, in characters. */
 const NAME_WIDTH = 18;
 const HELP_OPTIONS: CommandOptions = { '--help, -h': 'print this help and exit' };
