@@ -1,12 +1,18 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
+import { ExitCode, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toJsonLine, toMetricObject } from '@thugshells/shared/metrics/json-lines.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 
 import type { Collector } from '../collectors/collector.ts';
 import { extractReadings } from '../collectors/readers/partial-result.ts';
 import type { SeriesLimit } from '../scheduling/series-limit.ts';
 import { Admission, type AdmissionOptions } from '../store/writing/admission.ts';
+
+export interface OnceOptions extends AdmissionOptions {
+  readonly clock: Clock;
+  readonly seriesLimit: SeriesLimit;
+}
 
 /** What `once` prints and whether every collector did its work. */
 export interface OnceResult {
@@ -21,11 +27,24 @@ export interface OnceResult {
 /** Rates compare two reads; this far apart they are rates of something. */
 const BETWEEN_READS_MS = 1_000;
 
-/** Reads every collector once, or twice a second apart where it compares two reads; touches no database. */
-export async function once(
-  collectors: readonly Collector[],
-  options: AdmissionOptions & { readonly clock: Clock; readonly seriesLimit: SeriesLimit },
-): Promise<OnceResult> {
+/** Runs the command `once`: prints what every collector returns; exit code 1 when one of them fails. */
+export async function onceCommand(
+  scheduled: readonly { readonly collector: Collector }[],
+  options: OnceOptions,
+): Promise<CommandResult> {
+  const { lines, failures, remarks } = await collectOnce(
+    scheduled.map(({ collector }) => collector),
+    options,
+  );
+  return {
+    text: lines,
+    problems: [...failures, ...remarks],
+    exitCode: failures.length === 0 ? ExitCode.clean : ExitCode.fault,
+  };
+}
+
+/** Reads every collector once, or twice, a second apart, if it compares two reads; opens no database. */
+export async function collectOnce(collectors: readonly Collector[], options: OnceOptions): Promise<OnceResult> {
   const { clock } = options;
   const comparing = collectors.filter((collector) => collector.comparesReads);
   for (const collector of comparing) await read(collector, clock);

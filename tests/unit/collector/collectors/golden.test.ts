@@ -8,7 +8,7 @@ import { COLLECTORS } from '../../../../collector/src/collectors/table.ts';
 import { parseUptime } from '../../../../collector/src/collectors/load.ts';
 import { loadCollectorConfig } from '../../../../collector/src/config.ts';
 import type { KernelSource } from '../../../../collector/src/kernel/kernel-files.ts';
-import { once } from '../../../../collector/src/commands/once.ts';
+import { collectOnce } from '../../../../collector/src/commands/once.ts';
 import { SeriesLimit } from '../../../../collector/src/scheduling/series-limit.ts';
 import {
   RECORDED_DEVICES,
@@ -56,7 +56,7 @@ test.each(RECORDED_DEVICES)('all collectors say of the recorded %s what stands i
     },
   };
   const collectors = KERNEL_COLLECTOR_NAMES.map((name) => COLLECTORS[name].create({ kernel, options, build: '0.0.0' }));
-  const { lines, failures } = await once(collectors, {
+  const { lines, failures } = await collectOnce(collectors, {
     clock,
     deviceId: board,
     remoteProtocol: 'victoriametrics',

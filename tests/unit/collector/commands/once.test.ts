@@ -5,7 +5,7 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../../../../collector/src/collectors/collector.ts';
 import { PartialResultError } from '../../../../collector/src/collectors/readers/partial-result.ts';
-import { once } from '../../../../collector/src/commands/once.ts';
+import { collectOnce } from '../../../../collector/src/commands/once.ts';
 import { SeriesLimit, type SeriesLimitOptions } from '../../../../collector/src/scheduling/series-limit.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { NOW, reading } from '../../../support/collector/collector-parts.ts';
@@ -21,7 +21,7 @@ async function runOnce(
   limits: SeriesLimitOptions = { perCollector: 1000, total: 5000 },
 ) {
   const clock = new FakeClock(NOW);
-  const result = once(collectors, {
+  const result = collectOnce(collectors, {
     clock,
     deviceId: 'b1',
     remoteProtocol: 'victoriametrics',

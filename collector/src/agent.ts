@@ -1,0 +1,169 @@
+/** The collector's wiring: each factory creates one part of it from the configuration and the parts it needs. */
+import { release } from 'node:os';
+
+import { systemClock as clock } from '@thugshells/shared/clock.ts';
+import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
+import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import type { KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
+import { readBootId } from '@thugshells/shared/process/boot-id.ts';
+import type { ResourceStack } from '@thugshells/shared/process/lifecycle.ts';
+import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
+import { readBuildTimeMs, readVersion } from '@thugshells/shared/process/version.ts';
+import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
+
+import { COLLECTORS } from './collectors/table.ts';
+import type { CollectorConfig } from './config.ts';
+import { ExpositionConverter } from './inputs/exposition-converter.ts';
+import { ScrapeClient } from './inputs/scrape-client.ts';
+import { ScrapeTargetCollector, toCollectorName } from './inputs/scrape-target.ts';
+import { SelfCollector } from './inputs/self.ts';
+import { TextFiles } from './inputs/text-files.ts';
+import { TextfileCollector } from './inputs/textfile.ts';
+import { KernelFiles, requireProcRoot, type KernelSource } from './kernel/kernel-files.ts';
+import { SimulatedKernel } from './kernel/simulated-kernel.ts';
+import { CommitBatcher } from './scheduling/commit-batcher.ts';
+import { Scheduler, type ScheduledCollector } from './scheduling/scheduler.ts';
+import { SeriesLimit } from './scheduling/series-limit.ts';
+import { spaceLimits } from './store/space/limits.ts';
+import { Store } from './store/store.ts';
+
+/** What the process gives to its agent. */
+export interface AgentContext {
+  readonly config: CollectorConfig;
+  /** A sentence for each variable that the configuration does not know. */
+  readonly unknown: readonly string[];
+  readonly logger: Logger;
+  readonly sessionId: string;
+  readonly resources: ResourceStack;
+  readonly manager: ServiceManager;
+  /** Returns the bytes that this process has had written to the disk so far. */
+  readonly readWrittenBytes: () => number;
+}
+
+/**
+ * Creates the source of kernel files.
+ *
+ * @throws AgentError when PROC_ROOT is no proc file system
+ */
+export function createKernel(config: CollectorConfig): KernelSource {
+  if (config.kernel === 'simulated') return new SimulatedKernel({ elapsedMs: () => clock.monotonic() });
+  requireProcRoot(config.procRoot);
+  return new KernelFiles(config);
+}
+
+/** Creates the collectors that need no database, each with its interval. */
+export function createCollectors(
+  config: CollectorConfig,
+  { kernel, client }: { readonly kernel: KernelSource; readonly client: ScrapeClient },
+): ScheduledCollector[] {
+  const ofKernel = config.collectors
+    .filter((name): name is KernelCollectorName => Object.hasOwn(COLLECTORS, name))
+    .map((name) => ({
+      collector: COLLECTORS[name].create({ kernel, options: config, build: readVersion() }),
+      intervalMs: config[`${name}IntervalMs`],
+    }));
+  return [...ofKernel, ...createTextfileCollector(config), ...createTargetCollectors(config, client)];
+}
+
+/** Creates the limit on the number of series that are stored in an hour. */
+export function createSeriesLimit(config: CollectorConfig): SeriesLimit {
+  const ofTarget = { variable: 'SCRAPE_MAX_SERIES', most: config.scrapeMaxSeries };
+  const own = new Map(findTargets(config).map((target) => [toCollectorName(target), ofTarget]));
+  return new SeriesLimit({ perCollector: config.collectorMaxSeries, total: config.maxSeries, own });
+}
+
+/** Returns the labels that every sample has. */
+export function findLabels({ kernel }: CollectorConfig): Record<string, string> {
+  return kernel === 'simulated' ? { simulated: 'true' } : {};
+}
+
+/**
+ * Opens the store; it is closed with the agent.
+ *
+ * @param collectors names of the collectors that run
+ * @throws AgentError as Store.open() does
+ */
+export function openStore(
+  { config, logger, sessionId, resources, manager, readWrittenBytes }: AgentContext,
+  collectors: readonly string[],
+): Store {
+  const metadata = { version: readVersion(), bootId: readBootId(), kernel: release(), host: config.deviceId };
+  const store = new Store({
+    ...config,
+    collectors,
+    clock,
+    logger,
+    limits: spaceLimits(config),
+    session: { id: sessionId, startedAtMs: clock.now(), metadata },
+    builtAtMs: readBuildTimeMs(),
+    labels: findLabels(config),
+    notify: manager.notify,
+    readWrittenBytes,
+    checkWorkerFile: resolveProgramPath('collector/dist/integrity-worker.js'),
+  });
+  store.open();
+  return resources.add('store', store, (each) => each.close());
+}
+
+/** Creates the scheduler of collectors whose scrapes go to a store, and the batcher between them. */
+export function createScheduler({ config, logger, resources, manager }: AgentContext, store: Store): Scheduler {
+  const batcher = new CommitBatcher({ ...config, clock, store });
+  resources.add('commit batcher', batcher, (each) => each.close());
+  return new Scheduler({ clock, logger, store, batcher, seriesLimit: createSeriesLimit(config), manager });
+}
+
+/** Collects until `stop` is aborted; what it opens is closed by `resources`. */
+export async function runCollector(context: AgentContext, stop: AbortSignal): Promise<void> {
+  const { config, unknown, logger, resources, manager } = context;
+  const kernel = resources.add('kernel', createKernel(config), (each) => each.close?.());
+  logger.info('collector starts', { version: readVersion(), device_id: config.deviceId, path: config.dbPath });
+  for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
+  resources.add('instance lock', takeInstanceLock(config.dbPath, 'collector'), (each) => each.release());
+  const client = resources.add('scrape client', new ScrapeClient(), (each) => each.close());
+  const collectors = createCollectors(config, { kernel, client });
+  const names = collectors.map(({ collector }) => collector.name);
+  const store = openStore(context, [...names, ...config.collectors.filter((name) => name === 'self')]);
+  const scheduler = createScheduler(context, store);
+  const all = [...collectors, ...createSelfCollector(config, store)];
+  manager.reportReady('collecting', Math.max(...all.map(({ intervalMs }) => intervalMs)));
+  await Promise.all([scheduler.run(all, stop), store.run(stop)]);
+}
+
+/** Creates the collector of the programs' own series, if it is enabled. */
+function createSelfCollector(config: CollectorConfig, store: Store): ScheduledCollector[] {
+  if (!config.collectors.includes('self')) return [];
+  const collector = new SelfCollector({ readState: () => store.agentState(), readSkewMs: () => store.skewMs() });
+  return [{ collector, intervalMs: config.selfIntervalMs }];
+}
+
+function createTextfileCollector(config: CollectorConfig): ScheduledCollector[] {
+  if (!config.collectors.includes('textfile')) return [];
+  const collector = new TextfileCollector({
+    files: new TextFiles(config.textfileDir),
+    converter: new ExpositionConverter({ now: () => clock.now(), labels: {} }),
+    maxSamples: maxParsedSamples(config.collectorMaxSeries),
+  });
+  return [{ collector, intervalMs: config.textfileIntervalMs }];
+}
+
+function createTargetCollectors(config: CollectorConfig, client: ScrapeClient): ScheduledCollector[] {
+  const { scrapeMaxBytes: maxBytes, scrapeMaxSeries, scrapeIntervalMs: intervalMs } = config;
+  const limits = { timeoutMs: Math.min(config.scrapeTimeoutMs, intervalMs), maxBytes };
+  const maxSamples = maxParsedSamples(scrapeMaxSeries);
+  return findTargets(config).map((target) => {
+    const converter = new ExpositionConverter({ now: () => clock.now(), labels: { job: target.name } });
+    return {
+      collector: new ScrapeTargetCollector(target, { client, converter, clock, limits, maxSamples }),
+      intervalMs,
+    };
+  });
+}
+
+function findTargets(config: CollectorConfig): CollectorConfig['scrapeTargets'] {
+  return config.collectors.includes('scrape') ? config.scrapeTargets : [];
+}
+
+/** Twice as many as are stored: those beyond the limit are reported, but not all of an exporter that has gone wild. */
+function maxParsedSamples(maxSeries: number): number {
+  return 2 * maxSeries;
+}
