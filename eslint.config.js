@@ -130,7 +130,7 @@ const sqlModules = [
   'collector/src/store/**/*.ts',
   'uploader/src/queue/*.ts',
   'uploader/src/{encoding/rows/row-reader,clock/receiver-clock-table}.ts',
-  'uploader/src/{telemetry/{report-writer,collector-state-reader},http/page/history-reader}.ts',
+  'uploader/src/{telemetry/{report-table,collector-state-reader},http/page/history-reader}.ts',
 ];
 const sqlText = '/^\\s*(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|DROP|ALTER|PRAGMA|BEGIN|VACUUM)\\s/';
 const noSql = {

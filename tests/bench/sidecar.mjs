@@ -29,10 +29,10 @@ await prepare();
 const { prepareDatabase } = await import('../../shared/src/database/prepare.ts');
 const { SettledRanges } = await import('../../uploader/src/queue/settled-ranges.ts');
 const { Backlog } = await import('../../uploader/src/queue/backlog.ts');
-const { StoreReader } = await import('../../uploader/src/telemetry/collector-state-reader.ts');
+const { CollectorStateReader } = await import('../../uploader/src/telemetry/collector-state-reader.ts');
 const { Snapshots } = await import('../../uploader/src/telemetry/snapshot.ts');
 const { HealthMonitor } = await import('../../uploader/src/health/monitor.ts');
-const { stateOfStopped } = await import('../../uploader/src/telemetry/own-state.ts');
+const { toStoppedState } = await import('../../uploader/src/telemetry/uploader-state.ts');
 
 const quiet = { info() {}, warn() {}, error() {}, debug() {} };
 const folder = mkdtempSync(join(tmpdir(), 'bench-sidecar-'));
@@ -57,13 +57,13 @@ function reportCost(pending) {
     sinceBoot: () => 0,
     sleep: async () => undefined,
   };
-  const uploads = stateOfStopped(undefined, { nowMs: Date.now(), skewMs: undefined });
+  const uploads = toStoppedState(undefined, { nowMs: Date.now(), skewMs: undefined });
   const snapshots = new Snapshots({
     clock,
-    store: new StoreReader(database, path),
+    collectorState: new CollectorStateReader(database, path),
     backlog: new Backlog(database, settled),
     settled: () => settled.readRanges(),
-    uploads: () => uploads,
+    uploaderState: () => uploads,
     batchMetrics: 2_500,
   });
   const limits = {

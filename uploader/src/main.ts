@@ -34,7 +34,7 @@ import { HttpTransport } from './transport/http-transport.ts';
 import { hasRouteTo } from './transport/network-link.ts';
 import { ConnectionLoss } from './delivery/connection-loss.ts';
 import { UntimedRows } from './queue/untimed-rows.ts';
-import { OwnState } from './telemetry/own-state.ts';
+import { UploaderStateReader } from './telemetry/uploader-state.ts';
 import { calculateUploadDelayMs } from './delivery/upload-phase.ts';
 import { ReceiverProbe } from './delivery/receiver-probe.ts';
 import { RateLimiter } from './delivery/rate-limiter.ts';
@@ -46,19 +46,20 @@ import { RetryingTransport } from './transport/retrying-transport.ts';
 import { openWhenReady } from './queue/open-when-ready.ts';
 import { SettledRanges } from './queue/settled-ranges.ts';
 import { HealthMonitor } from './health/monitor.ts';
-import { HistoryThread } from './http/page/history.ts';
-import { listenOrTell } from './http/listen.ts';
-import type { Metrics } from './http/metrics.ts';
-import { OwnWrites } from './telemetry/disk-writes.ts';
-import { Rejections } from './telemetry/rejections.ts';
-import { Sidecar } from './http/server.ts';
+import { HistoryThread } from './http/page/history-thread.ts';
+import { listenWithRetry } from './http/listen.ts';
+import type { MetricsExposition } from './http/metrics.ts';
+import { DiskWrites } from './telemetry/disk-writes.ts';
+import { LastRejection } from './telemetry/last-rejection.ts';
+import { StatusServer } from './http/server.ts';
 import { Snapshots } from './telemetry/snapshot.ts';
 import { statusLine } from './health/status-text.ts';
-import { StoreReader } from './telemetry/collector-state-reader.ts';
+import { CollectorStateReader } from './telemetry/collector-state-reader.ts';
 import { statusCommand } from './commands/status.ts';
 import { UploadCounters } from './telemetry/upload-counters.ts';
 import { UploadLoop } from './delivery/upload-loop.ts';
-import { ReportTable, ReportWriter } from './telemetry/report-writer.ts';
+import { ReportTable } from './telemetry/report-table.ts';
+import { ReportWriter } from './telemetry/report-writer.ts';
 import { VictoriaMetricsProtocol } from './transport/victoriametrics.ts';
 
 /** How often health is judged even when nobody asks, so that each change is logged when it comes. */
@@ -121,19 +122,19 @@ function run(): Promise<never> {
     const receiver = new ReceiverState(clock, logger);
     receiver.remember({ uploads: lastReport?.uploads ?? [], lastDelivery: lastReport?.lastDelivery });
     const counters = new UploadCounters();
-    const own = new OwnState({
+    const own = new UploaderStateReader({
       ...{ clock, receiver, skew: receiverClock, counters },
-      rejections: new Rejections(lastReport?.rejectedAtMs),
-      writes: new OwnWrites(clock),
+      lastRejection: new LastRejection(lastReport?.rejectedAtMs),
+      writes: new DiskWrites(clock),
       rejected: () => backlog.readBooks().rejected,
     });
-    const store = new StoreReader(database, config.dbPath);
+    const collectorState = new CollectorStateReader(database, config.dbPath);
     const snapshots = new Snapshots({
       clock,
-      store,
+      collectorState,
       backlog,
       settled: () => settled.readRanges(),
-      uploads: () => own.now(),
+      uploaderState: () => own.read(),
       ...config,
     });
     const transport = new RetryingTransport(remote, {
@@ -210,13 +211,13 @@ function run(): Promise<never> {
       nowMs: () => receiverClock.now(),
     });
     releases.add('history', history, (thread) => thread.close());
-    const metrics = async (): Promise<Metrics> => {
-      const { Metrics: Exposition } = await import('./http/metrics.ts');
-      return new Exposition(config.deviceId, snapshots, (taken) => monitor.judgement(taken));
+    const metrics = async (): Promise<MetricsExposition> => {
+      const metricsModule = await import('./http/metrics.ts');
+      return new metricsModule.MetricsExposition(config.deviceId, snapshots, (taken) => monitor.judgement(taken));
     };
-    const sidecar = new Sidecar({ logger, monitor, history, metrics, isLive: () => loop.isLive });
-    releases.add('health endpoint', sidecar, (open) => open.close());
-    await listenOrTell({ sidecar, clock, logger, ...config }, stop, (endpoint) => (own.endpoint = endpoint));
+    const statusServer = new StatusServer({ logger, monitor, history, metrics, isLive: () => loop.isLive });
+    releases.add('health endpoint', statusServer, (open) => open.close());
+    await listenWithRetry({ statusServer, clock, logger, ...config }, stop, (endpoint) => (own.endpoint = endpoint));
     const judging = setInterval(() => manager.reportStatus(statusLine(monitor.status())), JUDGE_INTERVAL_MS);
     releases.add('health timer', judging, (timer) => clearInterval(timer));
     const untimedRows = new UntimedRows({ clock, logger, database, settled });

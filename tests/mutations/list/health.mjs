@@ -19,8 +19,8 @@ export const health = [
   {
     why: 'lets a board with many series be degraded by one interval’s samples',
     file: 'uploader/src/health/rules.ts',
-    find: 'const floor = PENDING_INTERVALS *',
-    replace: 'const floor = 0 * PENDING_INTERVALS *',
+    find: 'const floor = limit.minPendingIntervals *',
+    replace: 'const floor = 0 * limit.minPendingIntervals *',
     tests: ['uploader/health/rules'],
   },
   {
@@ -32,7 +32,7 @@ export const health = [
   },
   {
     why: 'takes rows that are held for a receiver that is silent',
-    file: 'uploader/src/health/rules.ts',
+    file: 'uploader/src/health/upload-progress.ts',
     find: 'books.pending <= (held?.count ?? 0)',
     replace: 'books.pending <= 0 * (held?.count ?? 0)',
     tests: ['uploader/health/rules'],
@@ -40,13 +40,13 @@ export const health = [
   {
     why: 'forgets the flush that a scrape waits for, and calls its collector late',
     file: 'uploader/src/health/rules.ts',
-    find: 'LEAST_LATE_MS) + flushIntervalMs;',
-    replace: 'LEAST_LATE_MS) + 0 * flushIntervalMs;',
+    find: 'limit.minLateMs) + flushIntervalMs;',
+    replace: 'limit.minLateMs) + 0 * flushIntervalMs;',
     tests: ['uploader/health/rules'],
   },
   {
     why: 'takes the mildest of its components for the whole',
-    file: 'uploader/src/health/rules.ts',
+    file: 'uploader/src/health/component-health.ts',
     find: 'severity[b] > severity[a] ? b : a',
     replace: 'severity[b] < severity[a] ? b : a',
     tests: ['uploader/health/rules'],

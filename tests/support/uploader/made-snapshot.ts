@@ -7,7 +7,7 @@ import {
 import { NO_UPLOADS } from '@thugshells/shared/state/uploader-report.ts';
 import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
 
-import type { CollectorNow, Snapshot } from '../../../uploader/src/telemetry/snapshot.ts';
+import type { CollectorSnapshot, Snapshot } from '../../../uploader/src/telemetry/snapshot.ts';
 
 /** The time of the snapshots in Unix milliseconds. */
 export const NOW = 1_700_000_000_000;
@@ -29,7 +29,7 @@ export function durationsOf(...seconds: readonly number[]): HistogramState {
 }
 
 /** Creates the state of a collector that scrapes every 30 s and did so a second ago. */
-export function collectorRow(collector: string, changes: Partial<CollectorNow> = {}): CollectorNow {
+export function collectorRow(collector: string, changes: Partial<CollectorSnapshot> = {}): CollectorSnapshot {
   const since = { sinceMs: NOW - 3_600_000, intervalMs: 30_000, lastScrapeMs: NOW - 1_000, lastScrapeAgeMs: 1_000 };
   return {
     collector,

@@ -10,16 +10,17 @@ import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { ClockSkewPolicy } from '@thugshells/shared/state/receiver-clock.ts';
 
 import { Backlog } from '../queue/backlog.ts';
-import { stateOfStopped } from '../telemetry/own-state.ts';
+import { toStoppedState } from '../telemetry/uploader-state.ts';
 import { ReceiverClockTable } from '../clock/receiver-clock-table.ts';
 import { SettledRanges } from '../queue/settled-ranges.ts';
-import type { HealthLimits, Status as State } from '../health/rules.ts';
+import type { HealthStatus } from '../health/component-health.ts';
+import type { HealthLimits } from '../health/rules.ts';
 import { HealthMonitor } from '../health/monitor.ts';
 import { Snapshots } from '../telemetry/snapshot.ts';
-import type { BoxStatus } from '../health/status.ts';
+import type { DeviceStatus } from '../health/device-status.ts';
 import { statusText } from '../health/status-text.ts';
-import { StoreReader } from '../telemetry/collector-state-reader.ts';
-import { ReportTable } from '../telemetry/report-writer.ts';
+import { CollectorStateReader } from '../telemetry/collector-state-reader.ts';
+import { ReportTable } from '../telemetry/report-table.ts';
 
 /** The part of the configuration that the status depends on. */
 export interface StatusConfig extends HealthLimits {
@@ -39,7 +40,7 @@ export interface StatusCommandOptions {
   readonly coloured: boolean;
 }
 
-const exitCodes: Readonly<Record<State, number>> = { ok: 0, degraded: 1, error: 2 };
+const exitCodes: Readonly<Record<HealthStatus, number>> = { ok: 0, degraded: 1, error: 2 };
 /** The status server of a running uploader on this machine responds within milliseconds. */
 const TIMEOUT_MS = 3_000;
 const silent: Logger = {
@@ -83,10 +84,13 @@ function requireSchema(database: Database): void {
 }
 
 /** Fetches the status of the running uploader; undefined if none runs on this database. */
-async function fetchStatus(endpoint: string | undefined, { deviceId }: StatusConfig): Promise<BoxStatus | undefined> {
+async function fetchStatus(
+  endpoint: string | undefined,
+  { deviceId }: StatusConfig,
+): Promise<DeviceStatus | undefined> {
   if (endpoint === undefined) return undefined;
   try {
-    const status = JSON.parse(await fetchBody(new URL('/status.json', endpoint))) as BoxStatus;
+    const status = JSON.parse(await fetchBody(new URL('/status.json', endpoint))) as DeviceStatus;
     return status.device_id === deviceId ? status : undefined;
   } catch {
     // It was killed or hangs: the database has its last report.
@@ -114,18 +118,18 @@ function fetchBody(url: URL): Promise<string> {
 function readStatus(
   database: Database,
   { clock, config, version, bootId, configurationWarnings }: StatusCommandOptions,
-): BoxStatus {
+): DeviceStatus {
   const settled = new SettledRanges(database);
   const receiverNowMs = new ReceiverClockTable(database, bootId).receiverNow(clock.sinceBoot());
   const skewMs = receiverNowMs === undefined ? undefined : clock.now() - receiverNowMs;
   const nowMs = config.clockSkewPolicy === 'correct' ? (receiverNowMs ?? clock.now()) : clock.now();
-  const uploads = stateOfStopped(new ReportTable(database).load(), { nowMs, skewMs });
+  const uploads = toStoppedState(new ReportTable(database).load(), { nowMs, skewMs });
   const snapshots = new Snapshots({
     clock,
-    store: new StoreReader(database, config.dbPath),
+    collectorState: new CollectorStateReader(database, config.dbPath),
     backlog: new Backlog(database, settled),
     settled: () => settled.readRanges(),
-    uploads: () => uploads,
+    uploaderState: () => uploads,
     batchMetrics: config.batchMetrics,
   });
   return new HealthMonitor({

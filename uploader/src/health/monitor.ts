@@ -1,20 +1,12 @@
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Judgement } from '@thugshells/shared/state/uploader-report.ts';
 
-import { healthOf, oldestPendingSeconds, severity, type Component, type HealthLimits, type Status } from './rules.ts';
 import type { Snapshot, Snapshots } from '../telemetry/snapshot.ts';
-import { statusOf, type BoxStatus } from './status.ts';
-
-/** The report of /health. */
-export interface HealthReport {
-  readonly status: Status;
-  /** RFC 3339. */
-  readonly timestamp: string;
-  readonly version: string;
-  readonly uptime_seconds: number;
-  readonly device_id: string;
-  readonly components: Readonly<Record<string, Component & { readonly since: string }>>;
-}
+import { severity, type ComponentHealth, type HealthStatus } from './component-health.ts';
+import { toDeviceStatus, type DeviceStatus } from './device-status.ts';
+import type { HealthReport } from './health-report.ts';
+import { evaluateHealth, type HealthLimits } from './rules.ts';
+import { oldestPendingSeconds } from './upload-progress.ts';
 
 export interface HealthMonitorOptions {
   readonly logger: Logger;
@@ -22,49 +14,49 @@ export interface HealthMonitorOptions {
   readonly limits: HealthLimits;
   readonly version: string;
   readonly deviceId: string;
-  /** What degrades the box whatever it does, such as a variable that no program knows. */
+  /** What degrades the device in every snapshot, such as an unknown variable. */
   readonly configurationWarnings: readonly string[];
 }
 
-/** Judges snapshots, remembers since when each component is as it is, and logs each change once. */
+/** Evaluates snapshots, tracks since when each component has had its status, and logs each change once. */
 export class HealthMonitor {
   readonly #options: HealthMonitorOptions;
-  readonly #since = new Map<string, { readonly status: Status; readonly at: string }>();
+  readonly #since = new Map<string, { readonly status: HealthStatus; readonly at: string }>();
 
   constructor(options: HealthMonitorOptions) {
     this.#options = options;
   }
 
   report(): HealthReport {
-    return this.reportOf(this.#options.snapshots.take());
+    return this.evaluate(this.#options.snapshots.take());
   }
 
-  /** The report with the numbers behind it. */
-  status(): BoxStatus {
+  /** Returns the report together with the numbers behind it. */
+  status(): DeviceStatus {
     const snapshot = this.#options.snapshots.take();
-    return statusOf(this.reportOf(snapshot), snapshot);
+    return toDeviceStatus(this.evaluate(snapshot), snapshot);
   }
 
-  /** The report in two numbers, of a snapshot or of this moment. */
+  /** Returns the report as two numbers, of a given snapshot or of a new one. */
   judgement(snapshot: Snapshot = this.#options.snapshots.take()): Judgement {
     return {
-      health: severity[this.reportOf(snapshot).status],
+      health: severity[this.evaluate(snapshot).status],
       oldestPendingSeconds: Math.round(oldestPendingSeconds(snapshot)),
     };
   }
 
-  reportOf(snapshot: Snapshot): HealthReport {
-    const { version, deviceId, limits } = this.#options;
+  evaluate(snapshot: Snapshot): HealthReport {
+    const { version, deviceId, limits, configurationWarnings } = this.#options;
     const timestamp = new Date(snapshot.nowMs).toISOString();
-    const verdict = healthOf(snapshot, limits, this.#options.configurationWarnings);
+    const health = evaluateHealth(snapshot, limits, configurationWarnings);
     const components = Object.fromEntries(
-      Object.entries(verdict.components).map(([name, component]) => [
+      Object.entries(health.components).map(([name, component]) => [
         name,
-        { ...component, since: this.#note(name, component, timestamp) },
+        { ...component, since: this.#trackStatus(name, component, timestamp) },
       ]),
     );
     return {
-      status: verdict.status,
+      status: health.status,
       timestamp,
       version,
       uptime_seconds: Math.round(snapshot.uptimeSeconds),
@@ -73,7 +65,8 @@ export class HealthMonitor {
     };
   }
 
-  #note(name: string, { status, message }: Component, now: string): string {
+  /** Returns since when the component has had this status; logs if that is new. */
+  #trackStatus(name: string, { status, message }: ComponentHealth, now: string): string {
     const before = this.#since.get(name);
     if (before?.status === status) return before.at;
     this.#since.set(name, { status, at: now });

@@ -1,10 +1,10 @@
 import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
 
-import type { Component } from './rules.ts';
-import type { SetAsideNow } from '../telemetry/collector-state-reader.ts';
+import type { SetAsideDatabase } from '../telemetry/collector-state-reader.ts';
+import type { ComponentHealth } from './component-health.ts';
 
 /** Names the databases that are set aside, and what brings their samples back; undefined while there is none. */
-export function setAsideHealth(files: readonly SetAsideNow[]): Component | undefined {
+export function setAsideHealth(files: readonly SetAsideDatabase[]): ComponentHealth | undefined {
   if (files.length === 0) return undefined;
   const details = {
     set_aside_bytes: setAsideBytes(files),
@@ -14,15 +14,15 @@ export function setAsideHealth(files: readonly SetAsideNow[]): Component | undef
 }
 
 /** Bytes of all of them together: they do not count for DB_MAX_SIZE. */
-export function setAsideBytes(files: readonly SetAsideNow[]): number {
+export function setAsideBytes(files: readonly SetAsideDatabase[]): number {
   return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-function describe(each: SetAsideNow): string {
+function describe(each: SetAsideDatabase): string {
   return `${each.file} (schema ${each.schemaVersion}, ${each.bytes} bytes) ${remedy(each)}`;
 }
 
-function remedy({ schemaVersion, isBeingTakenOver, isTakenOverHere }: SetAsideNow): string {
+function remedy({ schemaVersion, isBeingTakenOver, isTakenOverHere }: SetAsideDatabase): string {
   if (isTakenOverHere) return 'is being taken over';
   const version = isBeingTakenOver
     ? 'the version that began to take it over'

@@ -1,8 +1,8 @@
 import { styleText } from 'node:util';
 
-import type { Status as State } from './rules.ts';
+import type { HealthStatus } from './component-health.ts';
 import { bytes, clockTime, count, duration, percent, shortDuration, skew } from './formatting.ts';
-import type { BoxStatus } from './status.ts';
+import type { DeviceStatus } from './device-status.ts';
 
 const colours = { ok: 'green', degraded: 'yellow', error: 'red' } as const;
 /** Uploads that are shown: the newest. */
@@ -15,8 +15,8 @@ const LABEL_WIDTH = 12;
  *
  * @param coloured with ANSI colours, for a terminal; else the same text plain
  */
-export function statusText(status: BoxStatus, coloured: boolean): string {
-  const paint = (state: State, text: string): string =>
+export function statusText(status: DeviceStatus, coloured: boolean): string {
+  const paint = (state: HealthStatus, text: string): string =>
     coloured ? styleText(colours[state], text, { validateStream: false }) : text;
   const { device_id: device, timestamp, version, uptime_seconds: uptime } = status;
   const sections = [
@@ -36,17 +36,17 @@ export function statusText(status: BoxStatus, coloured: boolean): string {
 }
 
 /** The status of a box as one line, for `systemctl status`. */
-export function statusLine({ status, reason, books: { pending } }: BoxStatus): string {
+export function statusLine({ status, reason, books: { pending } }: DeviceStatus): string {
   return `${status}: ${reason.replace(/\.$/, '')}; ${count(pending)} samples pending`;
 }
 
-type Paint = (state: State, text: string) => string;
+type Paint = (state: HealthStatus, text: string) => string;
 
 function line(label: string, text: string): string {
   return `${label.padEnd(LABEL_WIDTH)}${text}`;
 }
 
-function componentLines({ components, timestamp }: BoxStatus, paint: Paint): string[] {
+function componentLines({ components, timestamp }: DeviceStatus, paint: Paint): string[] {
   return Object.entries(components)
     .filter(([name]) => !name.startsWith('collector.'))
     .map(([name, { status, message, since }]) =>
@@ -54,13 +54,13 @@ function componentLines({ components, timestamp }: BoxStatus, paint: Paint): str
     );
 }
 
-function sampleLines({ books }: BoxStatus): string[] {
+function sampleLines({ books }: DeviceStatus): string[] {
   const { collected, delivered, pending, rejected, dropped } = books;
   const sum = `${count(delivered)} delivered + ${count(pending)} pending + ${count(rejected)} rejected + ${count(dropped)} dropped`;
   return [line('samples', `${count(collected)} collected = ${sum}`)];
 }
 
-function backlogLines({ backlog, components }: BoxStatus): string[] {
+function backlogLines({ backlog, components }: DeviceStatus): string[] {
   const { oldest_pending_age_seconds: age, held, done, seconds_left: left } = backlog;
   const parts = [
     age === undefined ? 'nothing is pending' : `the oldest pending sample is ${duration(age)} old`,
@@ -82,7 +82,7 @@ function bar(done: number): string {
   return `[${'#'.repeat(full)}${'-'.repeat(BAR_WIDTH - full)}]`;
 }
 
-function perDayLines({ per_day: { sent_bytes: sent, written_bytes: written } }: BoxStatus): string[] {
+function perDayLines({ per_day: { sent_bytes: sent, written_bytes: written } }: DeviceStatus): string[] {
   const parts = [
     ...(sent === undefined ? [] : [`${bytes(sent)} sent`]),
     ...(written === undefined ? [] : [`${bytes(written)} written to the disk`]),
@@ -90,7 +90,7 @@ function perDayLines({ per_day: { sent_bytes: sent, written_bytes: written } }: 
   return parts.length === 0 ? [] : [line('in a day', `${parts.join(', ')}, at this pace`)];
 }
 
-function uploadLines({ uploads, timestamp }: BoxStatus): string[] {
+function uploadLines({ uploads, timestamp }: DeviceStatus): string[] {
   return uploads.slice(0, SHOWN_UPLOADS).map(({ at, samples, bytes: size, outcome, reason, times }, index) => {
     const what =
       outcome === 'failed'
@@ -100,7 +100,7 @@ function uploadLines({ uploads, timestamp }: BoxStatus): string[] {
   });
 }
 
-function collectorLines({ components, timestamp }: BoxStatus, paint: Paint): string[] {
+function collectorLines({ components, timestamp }: DeviceStatus, paint: Paint): string[] {
   return Object.entries(components)
     .filter(([name]) => name.startsWith('collector.'))
     .map(([name, { status, message, details }], index) => {

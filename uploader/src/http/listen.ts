@@ -1,63 +1,74 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { toErrorCode } from '@thugshells/shared/errors.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { ticks } from '@thugshells/shared/ticker.ts';
 
-import { holderOf } from './port-owner.ts';
-import type { Sidecar } from './server.ts';
+import { findPortOwner } from './port-owner.ts';
+import type { StatusServer } from './server.ts';
 
 export interface ListenOptions {
-  readonly sidecar: Pick<Sidecar, 'listen'>;
+  readonly statusServer: Pick<StatusServer, 'listen'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly healthHost: string;
   readonly healthPort: number;
 }
 
-/** How often a port that was taken is tried again. */
-const TRY_AGAIN_MS = 30_000;
+const RETRY_INTERVAL_MS = 30_000;
 
 /**
- * Listens, and says where; a port that is taken costs the page, not the uploads, and is tried again until it is free.
+ * Listens, and logs the endpoint. A port in use costs the status page, not the uploads: it is logged once, and retried
+ * until `stop` is aborted.
  *
- * @param onListening gets the address
- * @returns after the first try; the others go on until `stop`
+ * @param onListening gets the URL of the server
+ * @returns after the first attempt; the retries run on
  */
-export async function listenOrTell(
+export async function listenWithRetry(
   options: ListenOptions,
   stop: AbortSignal,
   onListening: (endpoint: string) => void = () => undefined,
 ): Promise<void> {
-  if (await tryToListen(options, onListening, true)) return;
-  void (async () => {
-    const { clock } = options;
-    do await clock.sleep(TRY_AGAIN_MS, stop);
-    while (!stop.aborted && !(await tryToListen(options, onListening, false)));
-  })();
+  try {
+    await listen(options, onListening);
+  } catch (error) {
+    logFailure(options, error);
+    void retry(options, stop, onListening);
+  }
 }
 
-async function tryToListen(
+async function retry(
   options: ListenOptions,
+  stop: AbortSignal,
   onListening: (endpoint: string) => void,
-  isFirst: boolean,
-): Promise<boolean> {
-  const { sidecar, logger, healthHost, healthPort } = options;
-  const host = healthHost.includes(':') ? `[${healthHost}]` : healthHost;
-  try {
-    const endpoint = `http://${host}:${await sidecar.listen(healthHost, healthPort)}/`;
-    logger.info('health endpoint is listening', { endpoint });
-    onListening(endpoint);
-    return true;
-  } catch (error) {
-    const holder = toErrorCode(error) === 'EADDRINUSE' ? holderOf(healthPort) : undefined;
-    if (isFirst) {
-      logger.error('health endpoint cannot listen; uploads go on without it', {
-        endpoint: `http://${host}:${healthPort}/`,
-        ...toErrorFields(error),
-        stack: undefined,
-        holder,
-        hint: `${holder === undefined ? '' : `${holder} has the port; `}set THUGSHELLS_HEALTH_PORT to a port that is free`,
-      });
+): Promise<void> {
+  const everyInterval = { intervalMs: RETRY_INTERVAL_MS, firstInMs: RETRY_INTERVAL_MS, stop };
+  for await (const _ of ticks(options.clock, everyInterval)) {
+    try {
+      return await listen(options, onListening);
+    } catch {
+      // The first failure was logged.
     }
-    return false;
   }
+}
+
+async function listen(options: ListenOptions, onListening: (endpoint: string) => void): Promise<void> {
+  const { statusServer, logger, healthHost, healthPort } = options;
+  const endpoint = toUrl(healthHost, await statusServer.listen(healthHost, healthPort));
+  logger.info('health endpoint is listening', { endpoint });
+  onListening(endpoint);
+}
+
+function logFailure({ logger, healthHost, healthPort }: ListenOptions, error: unknown): void {
+  const owner = toErrorCode(error) === 'EADDRINUSE' ? findPortOwner(healthPort) : undefined;
+  logger.error('health endpoint cannot listen; uploads go on without it', {
+    endpoint: toUrl(healthHost, healthPort),
+    ...toErrorFields(error),
+    stack: undefined,
+    holder: owner,
+    hint: `${owner === undefined ? '' : `${owner} has the port; `}set THUGSHELLS_HEALTH_PORT to a port that is free`,
+  });
+}
+
+function toUrl(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
 }

@@ -14,7 +14,7 @@ import { sentPerDay } from '../telemetry/sent-per-day.ts';
 import type { Snapshot, Snapshots } from '../telemetry/snapshot.ts';
 
 /** One line of the exposition. */
-interface Value {
+interface ExportedValue {
   readonly value: number;
   readonly labels?: Readonly<Record<string, string>>;
   /** `_bucket`, `_sum`, `_count` */
@@ -22,10 +22,10 @@ interface Value {
 }
 
 /**
- * The exposition of both processes' metrics. The values live in the snapshot, so that what is exported here and what is
- * stored as samples is the same; prom-client makes the text of them.
+ * Exposes the metrics of both processes. The values are read from the snapshot, so what is exported here equals what is
+ * stored as samples; prom-client formats the text.
  */
-export class Metrics {
+export class MetricsExposition {
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
   readonly #registry = new Registry();
   readonly #snapshots: Pick<Snapshots, 'take'>;
@@ -36,21 +36,21 @@ export class Metrics {
     this.#registry.setDefaultLabels({ device_id: deviceId });
     this.#collectorMetrics();
     this.#uploaderMetrics();
-    this.#one(storageSeries.databaseBytes, ({ databaseBytes }) => databaseBytes);
-    this.#one(storageSeries.walBytes, ({ walBytes }) => walBytes);
-    this.#one(storageSeries.pending, ({ books }) => books.pending);
-    this.#one(storageSeries.oldestPending, (snapshot) => judge(snapshot).oldestPendingSeconds);
-    this.#one(uploaderSeries.health, (snapshot) => judge(snapshot).health);
-    this.#one(storageSeries.rejected, ({ books }) => books.rejected);
-    this.#one(storageSeries.dropped, ({ books }) => books.dropped);
-    this.#one(storageSeries.walCheckpointDuration, ({ storage }) =>
+    this.#registerSingle(storageSeries.databaseBytes, ({ databaseBytes }) => databaseBytes);
+    this.#registerSingle(storageSeries.walBytes, ({ walBytes }) => walBytes);
+    this.#registerSingle(storageSeries.pending, ({ books }) => books.pending);
+    this.#registerSingle(storageSeries.oldestPending, (snapshot) => judge(snapshot).oldestPendingSeconds);
+    this.#registerSingle(uploaderSeries.health, (snapshot) => judge(snapshot).health);
+    this.#registerSingle(storageSeries.rejected, ({ books }) => books.rejected);
+    this.#registerSingle(storageSeries.dropped, ({ books }) => books.dropped);
+    this.#registerSingle(storageSeries.walCheckpointDuration, ({ storage }) =>
       storage.walCheckpointMs === null ? undefined : storage.walCheckpointMs / 1000,
     );
-    this.#one(storageSeries.walReclaimed, ({ storage }) => storage.walReclaimedBytes);
-    this.#one(timeSeries.skew, ({ skewMs }) => (skewMs === undefined ? undefined : Math.round(skewMs)));
+    this.#registerSingle(storageSeries.walReclaimed, ({ storage }) => storage.walReclaimedBytes);
+    this.#registerSingle(timeSeries.skew, ({ skewMs }) => (skewMs === undefined ? undefined : Math.round(skewMs)));
   }
 
-  /** Prometheus' text format; made once for a snapshot. */
+  /** Returns Prometheus' text format; formatted once per snapshot. */
   async text(): Promise<string> {
     const snapshot = this.#snapshots.take();
     if (this.#last?.of !== snapshot) this.#last = { of: snapshot, text: this.#registry.metrics() };
@@ -58,44 +58,44 @@ export class Metrics {
   }
 
   #collectorMetrics(): void {
-    const ofEach =
-      (valuesOf: (row: Snapshot['collectors'][number]) => readonly Value[]) =>
-      ({ collectors }: Snapshot): Value[] =>
+    const perCollector =
+      (readValues: (row: Snapshot['collectors'][number]) => readonly ExportedValue[]) =>
+      ({ collectors }: Snapshot): ExportedValue[] =>
         collectors.flatMap((row) =>
-          valuesOf(row).map((value) => ({ ...value, labels: { collector: row.collector, ...value.labels } })),
+          readValues(row).map((value) => ({ ...value, labels: { collector: row.collector, ...value.labels } })),
         );
     this.#register(
       collectorSeries.collected,
-      ofEach(({ collected: value }) => [{ value }]),
+      perCollector(({ collected: value }) => [{ value }]),
     );
     this.#register(
       collectorSeries.failed,
-      ofEach(({ failed: value }) => [{ value }]),
+      perCollector(({ failed: value }) => [{ value }]),
     );
     this.#register(
       collectorSeries.duration,
-      ofEach(({ durations }) => histogramValues(durations, COLLECTION_BOUNDS_SECONDS)),
+      perCollector(({ durations }) => toHistogramValues(durations, COLLECTION_BOUNDS_SECONDS)),
     );
   }
 
   #uploaderMetrics(): void {
-    this.#one(uploaderSeries.uploaded, ({ counts }) => counts.uploaded);
-    this.#one(uploaderSeries.failures, ({ counts }) => counts.failures);
-    this.#one(uploaderSeries.partial, ({ counts }) => counts.partial);
-    this.#one(uploaderSeries.bytesSent, ({ counts }) => counts.bytesSent);
-    this.#one(uploaderSeries.sentPerDay, sentPerDay);
-    this.#register(uploaderSeries.duration, ({ counts }) => histogramValues(counts.durations, UPLOAD_BOUNDS_SECONDS));
+    this.#registerSingle(uploaderSeries.uploaded, ({ counts }) => counts.uploaded);
+    this.#registerSingle(uploaderSeries.failures, ({ counts }) => counts.failures);
+    this.#registerSingle(uploaderSeries.partial, ({ counts }) => counts.partial);
+    this.#registerSingle(uploaderSeries.bytesSent, ({ counts }) => counts.bytesSent);
+    this.#registerSingle(uploaderSeries.sentPerDay, sentPerDay);
+    this.#register(uploaderSeries.duration, ({ counts }) => toHistogramValues(counts.durations, UPLOAD_BOUNDS_SECONDS));
   }
 
-  /** A series without labels; one that nothing was measured for must be missing, not zero. */
-  #one(series: SeriesDeclaration, valueOf: (snapshot: Snapshot) => number | undefined): void {
+  /** Registers a series without labels; one without a value must be missing, not zero. */
+  #registerSingle(series: SeriesDeclaration, readValue: (snapshot: Snapshot) => number | undefined): void {
     this.#register(series, (snapshot) => {
-      const value = valueOf(snapshot);
+      const value = readValue(snapshot);
       return value === undefined ? [] : [{ value }];
     });
   }
 
-  #register(series: SeriesDeclaration, valuesOf: (snapshot: Snapshot) => readonly Value[]): void {
+  #register(series: SeriesDeclaration, readValues: (snapshot: Snapshot) => readonly ExportedValue[]): void {
     const name = toExportedName(series.name);
     const { help, kind: type } = series;
     const metric = {
@@ -103,7 +103,7 @@ export class Metrics {
       help,
       get: () => ({
         ...{ name, help, type, aggregator: 'sum' },
-        values: valuesOf(this.#snapshots.take()).map(({ value, labels = {}, suffix }) => ({
+        values: readValues(this.#snapshots.take()).map(({ value, labels = {}, suffix }) => ({
           ...{ value, labels },
           ...(suffix === undefined ? {} : { metricName: name + suffix }),
         })),
@@ -113,10 +113,10 @@ export class Metrics {
   }
 }
 
-function histogramValues(state: HistogramState, bounds: readonly number[]): Value[] {
+function toHistogramValues(state: HistogramState, bounds: readonly number[]): ExportedValue[] {
   const buckets = toCumulativeBuckets(state, bounds);
   return [
-    ...buckets.map(({ le, count }): Value => ({ value: count, suffix: '_bucket', labels: { le } })),
+    ...buckets.map(({ le, count }): ExportedValue => ({ value: count, suffix: '_bucket', labels: { le } })),
     { value: state.sum, suffix: '_sum' },
     { value: buckets.at(-1)!.count, suffix: '_count' },
   ];

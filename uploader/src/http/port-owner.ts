@@ -4,18 +4,19 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 const LISTENING = '0A';
 
 /**
- * Who listens on a TCP port of this machine, as `name (pid 123)`; undefined where the kernel does not say, as of a
- * process of another user.
+ * Finds the process that listens on a TCP port of this machine.
+ *
+ * @returns `name (pid 123)`; undefined if the kernel does not show it, as with a process of another user
  */
-export function holderOf(port: number): string | undefined {
+export function findPortOwner(port: number): string | undefined {
   try {
     const inodes = ['tcp', 'tcp6'].flatMap((table) => listeningInodes(table, port));
     const wanted = new Set(inodes.map((inode) => `socket:[${inode}]`));
     if (wanted.size === 0) return undefined;
-    const pid = readdirSync('/proc').find((entry) => /^\d+$/.test(entry) && holdsOne(entry, wanted));
+    const pid = readdirSync('/proc').find((entry) => /^\d+$/.test(entry) && ownsSocket(entry, wanted));
     return pid === undefined ? undefined : `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (pid ${pid})`;
   } catch {
-    // Not Linux, or the process ended meanwhile: its name is a courtesy.
+    // Not Linux, or the process has ended: the name is optional.
     return undefined;
   }
 }
@@ -30,7 +31,7 @@ function listeningInodes(table: string, port: number): string[] {
     .map((columns) => columns[9]!);
 }
 
-function holdsOne(pid: string, sockets: ReadonlySet<string>): boolean {
+function ownsSocket(pid: string, sockets: ReadonlySet<string>): boolean {
   try {
     return readdirSync(`/proc/${pid}/fd`).some((descriptor) =>
       sockets.has(readlinkSync(`/proc/${pid}/fd/${descriptor}`)),

@@ -1,15 +1,15 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { isIPv4, type Socket } from 'node:net';
 
-/** Most clients at once; with one more, the one that has been there longest has to go. */
+/** Maximum of open connections; one more closes the oldest. */
 const MAX_CONNECTIONS = 64;
-/** Nobody on loopback needs longer to send a GET, or to take its answer. */
+/** No client on loopback needs longer to send a GET or to read the response. */
 const REQUEST_TIMEOUT_MS = 5_000;
 const CHECK_INTERVAL_MS = 1_000;
 const MAX_HEADER_BYTES = 8 * 1024;
 const MAX_HEADERS = 64;
 
-/** For createServer(): what keeps slow clients and large headers from costing anything. */
+/** Options for createServer() that limit slow clients and large headers. */
 export const serverLimits = {
   maxHeaderSize: MAX_HEADER_BYTES,
   headersTimeout: REQUEST_TIMEOUT_MS,
@@ -18,10 +18,10 @@ export const serverLimits = {
   connectionsCheckingInterval: CHECK_INTERVAL_MS,
 } as const;
 
-/** Bounds the connections of a server: many that are held open keep no newer one out. */
+/** Limits the connections of a server: clients that hold many open do not keep newer ones out. */
 export function limitConnections(server: Server): void {
   server.maxHeadersCount = MAX_HEADERS;
-  // Also a client that does not read its answer is silent.
+  // A client that does not read its response times out too.
   server.setTimeout(2 * REQUEST_TIMEOUT_MS);
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -35,7 +35,7 @@ export function limitConnections(server: Server): void {
   });
 }
 
-/** Whether only this machine can reach a server at an address. */
+/** Returns whether only this machine can reach a server at an address. */
 export function isLoopback(host: string): boolean {
   const name = host.replace(/^\[|\]$/g, '').toLowerCase();
   return (
@@ -44,14 +44,14 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Whether a request's Host is one of this machine's own names: a page elsewhere can make a browser resolve its own name
- * to 127.0.0.1 and would read the answers (DNS rebinding), but the browser still sends that name.
+ * Returns whether a request's Host is one of this machine's own names. A page of another site can make its own name
+ * resolve to 127.0.0.1 and read the responses in a browser (DNS rebinding), but the browser sends that name as Host.
  */
-export function isAskedByOwnName({ headers: { host } }: IncomingMessage): boolean {
+export function hasLocalHostHeader({ headers: { host } }: IncomingMessage): boolean {
   return host === undefined || isLoopback(host.replace(/:\d*$/, ''));
 }
 
-/** Whether a request announces a body, which a GET has no use for. */
+/** Returns whether a request has a body, which no page here reads. */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }

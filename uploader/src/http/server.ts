@@ -4,23 +4,23 @@ import type { AddressInfo } from 'node:net';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { assetPaths, readAsset } from './page/assets.ts';
-import { hasBody, isAskedByOwnName, isLoopback, limitConnections, serverLimits } from './server-limits.ts';
+import { hasBody, hasLocalHostHeader, isLoopback, limitConnections, serverLimits } from './server-limits.ts';
 import type { HealthMonitor } from '../health/monitor.ts';
-import type { Metrics } from './metrics.ts';
+import type { MetricsExposition } from './metrics.ts';
 import { statusPage } from './page/status-page.ts';
 
-export interface SidecarOptions {
+export interface StatusServerOptions {
   readonly logger: Logger;
   readonly monitor: Pick<HealthMonitor, 'report' | 'status'>;
-  /** Called for the first scrape: what makes the exposition is not loaded where nobody scrapes. */
-  readonly metrics: () => Promise<Pick<Metrics, 'text' | 'contentType'>>;
+  /** Called with the first scrape: the exposition's library is not loaded until then. */
+  readonly metrics: () => Promise<Pick<MetricsExposition, 'text' | 'contentType'>>;
   readonly history: { read(): Promise<string> };
-  /** Whether the uploads make progress. */
+  /** Whether the upload loop makes progress. */
   readonly isLive: () => boolean;
 }
 
-/** One answer. */
-interface Page {
+/** One response. */
+interface HttpPage {
   readonly status: number;
   readonly type: string;
   readonly body: string;
@@ -28,7 +28,7 @@ interface Page {
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';
-/** Nothing but what comes with the program runs or shows on the page, and nobody frames it. uPlot places its parts by style. */
+/** Only assets of this server load, and no other page frames it. uPlot sets inline styles. */
 const SECURITY_HEADERS = {
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -36,18 +36,18 @@ const SECURITY_HEADERS = {
   'referrer-policy': 'no-referrer',
 };
 
-/** The small HTTP server beside the uploads: health, metrics and the status page. */
-export class Sidecar {
-  readonly #options: SidecarOptions;
+/** The HTTP server of the uploader: health, metrics and the status page. */
+export class StatusServer {
+  readonly #options: StatusServerOptions;
   readonly #server: Server;
-  readonly #pages: Readonly<Record<string, () => Page | Promise<Page>>>;
-  #metrics: ReturnType<SidecarOptions['metrics']> | undefined;
-  /** Asked by another name than this machine's own, nothing is told. */
+  readonly #pages: Readonly<Record<string, () => HttpPage | Promise<HttpPage>>>;
+  #metrics: ReturnType<StatusServerOptions['metrics']> | undefined;
+  /** Whether requests by another name than one of this machine's own are refused. */
   #refusesOtherNames = false;
 
-  constructor(options: SidecarOptions) {
+  constructor(options: StatusServerOptions) {
     this.#options = options;
-    const json = (body: unknown): Page => ({
+    const json = (body: unknown): HttpPage => ({
       status: 200,
       type: JSON_TYPE,
       body: `${JSON.stringify(body, null, 2)}\n`,
@@ -63,14 +63,14 @@ export class Sidecar {
       },
       '/status.json': () => json(options.monitor.status()),
       '/history.json': async () => ({ status: 200, type: JSON_TYPE, body: await options.history.read() }),
-      ...Object.fromEntries(assetPaths.map((path) => [path, (): Page => ({ status: 200, ...readAsset(path) })])),
+      ...Object.fromEntries(assetPaths.map((path) => [path, (): HttpPage => ({ status: 200, ...readAsset(path) })])),
     };
-    this.#server = createServer(serverLimits, (request, response) => void this.#answer(request, response));
+    this.#server = createServer(serverLimits, (request, response) => void this.#respond(request, response));
     limitConnections(this.#server);
   }
 
   /**
-   * Listens; returns the port. Uploads do not depend on it, so a port that is taken is the caller's to log.
+   * Listens; returns the port. Uploads do not depend on it, so the caller logs a failure and goes on.
    *
    * @throws Error with code EADDRINUSE, EACCES or EADDRNOTAVAIL
    */
@@ -93,9 +93,9 @@ export class Sidecar {
     await closed;
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const page = await this.#pageFor(request);
-    // What a client sends as a body is not waited for.
+    // The body of a request is not read.
     const connection = hasBody(request) ? { connection: 'close' } : {};
     const headers = {
       'content-type': page.type,
@@ -107,21 +107,15 @@ export class Sidecar {
     if (hasBody(request)) response.once('finish', () => request.socket.destroySoon());
   }
 
-  async #pageFor(request: IncomingMessage): Promise<Page> {
-    if (this.#refusesOtherNames && !isAskedByOwnName(request))
+  async #pageFor(request: IncomingMessage): Promise<HttpPage> {
+    if (this.#refusesOtherNames && !hasLocalHostHeader(request))
       return plain(421, 'ask by an address of this machine, such as http://127.0.0.1');
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return { ...plain(405, 'only GET and HEAD'), headers: { allow: 'GET, HEAD' } };
     if (hasBody(request)) return plain(413, 'nothing here takes a body');
     const path = (request.url ?? '/').split('?')[0]!;
     const page = Object.hasOwn(this.#pages, path) ? this.#pages[path] : undefined;
-    if (page === undefined)
-      return plain(
-        404,
-        `no such page; there are ${Object.keys(this.#pages)
-          .filter((known) => !known.startsWith('/assets/'))
-          .join(' ')}`,
-      );
+    if (page === undefined) return plain(404, `no such page; there are ${this.#documentedPaths().join(' ')}`);
     try {
       return await page();
     } catch (error) {
@@ -130,17 +124,21 @@ export class Sidecar {
     }
   }
 
-  #health(statusCode: (status: string) => number): Page {
+  #documentedPaths(): string[] {
+    return Object.keys(this.#pages).filter((path) => !path.startsWith('/assets/'));
+  }
+
+  #health(statusCode: (status: string) => number): HttpPage {
     const report = this.#options.monitor.report();
     return { status: statusCode(report.status), type: JSON_TYPE, body: `${JSON.stringify(report, null, 2)}\n` };
   }
 
-  #live(): Page {
+  #live(): HttpPage {
     const live = this.#options.isLive();
     return { status: live ? 200 : 503, type: JSON_TYPE, body: `${JSON.stringify({ live })}\n` };
   }
 }
 
-function plain(status: number, text: string): Page {
+function plain(status: number, text: string): HttpPage {
   return { status, type: 'text/plain; charset=utf-8', body: `${text}\n` };
 }

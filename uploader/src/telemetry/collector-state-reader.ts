@@ -9,13 +9,13 @@ import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
 
-/** A database that was set aside since its schema was newer than the program, as it stands now. */
-export interface SetAsideNow extends SetAsideFile {
-  /** Whether it is this database that takes it over. */
+/** A database that was set aside because its schema was newer than the program. */
+export interface SetAsideDatabase extends SetAsideFile {
+  /** Whether the collector is copying its rows into the database that this reader reads. */
   readonly isTakenOverHere: boolean;
 }
 
-/** Pending rows that are held back, since their time may be wrong. */
+/** Pending rows that are held because their time may be wrong. */
 export interface HeldRows {
   readonly count: number;
   readonly reason: string;
@@ -24,8 +24,8 @@ export interface HeldRows {
 const BEFORE_BUILD = 'the clock stood before this program was built';
 const FAR_OFF = 'the clock is too far from the receiver’s';
 
-/** Reads what the collector left in the database for others to see; its cost does not grow with the backlog. */
-export class StoreReader {
+/** Reads what the collector reports in the database. The cost does not grow with the backlog. */
+export class CollectorStateReader {
   readonly #path: string;
   readonly #collectors: Statement<[], Omit<CollectorStatus, 'durations'> & { durations: string }>;
   readonly #heartbeat: Statement<[], number>;
@@ -57,51 +57,55 @@ export class StoreReader {
     this.#trustFlag = database.prepare<[number], number>('SELECT trusted FROM epochs WHERE first_id = ?').pluck();
   }
 
-  collectors(): CollectorStatus[] {
+  readCollectors(): CollectorStatus[] {
     return this.#collectors.all().map((row) => ({ ...row, durations: JSON.parse(row.durations) as HistogramState }));
   }
 
-  /** When the collector stored something last, Unix milliseconds; 0 for never. */
-  heartbeatMs(): number {
+  /** Returns when the collector last stored anything, Unix milliseconds; 0 for never. */
+  readHeartbeatMs(): number {
     return this.#heartbeat.get() ?? 0;
   }
 
-  storage(): StorageState {
+  readStorage(): StorageState {
     return this.#storage.get()!;
   }
 
-  /** Samples that were given up after a time. */
-  droppedSince(ms: number): number {
+  /** Counts the samples that were dropped after a time, Unix milliseconds. */
+  countDroppedSince(ms: number): number {
     return this.#dropped.get(ms) ?? 0;
   }
 
-  /** @param settled ascending; undefined where nothing is held */
-  held(settled: () => readonly IdRange[]): HeldRows | undefined {
+  /**
+   * Counts the pending rows that are held.
+   *
+   * @param readSettled ascending ranges of ids; called only if there is an epoch whose rows are held
+   * @returns undefined if none is held
+   */
+  readHeld(readSettled: () => readonly IdRange[]): HeldRows | undefined {
     const newestId = this.#lastId.get()!;
     const epochs = this.#epochs
       .all()
       .filter(({ firstId, isTrusted, isLost }) => !isTrusted && !isLost && firstId <= newestId);
     if (epochs.length === 0) return undefined;
-    const rest = subtract(
+    const pending = subtract(
       epochs.map(({ firstId, lastId }): IdRange => [firstId, Math.min(lastId, newestId)]),
-      settled(),
+      readSettled(),
     );
-    const count = rest.reduce((sum, [first, last]) => sum + last - first + 1, 0);
-    return count === 0
-      ? undefined
-      : { count, reason: this.#trustFlag.get(epochs.at(-1)!.firstId) === Trust.no ? BEFORE_BUILD : FAR_OFF };
+    const count = pending.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+    if (count === 0) return undefined;
+    return { count, reason: this.#trustFlag.get(epochs.at(-1)!.firstId) === Trust.no ? BEFORE_BUILD : FAR_OFF };
   }
 
-  /** Databases that stand beside this one, set aside. */
-  setAside(): SetAsideNow[] {
+  /** Lists the databases that were set aside beside this one. */
+  readSetAside(): SetAsideDatabase[] {
     const files = listSetAsideFiles(this.#path);
     const copied = files.length === 0 ? [] : this.#salvages.all();
     return files.map((each) => ({ ...each, isTakenOverHere: copied.includes(each.file) }));
   }
 
-  /** Sizes of the database and of its WAL. Only the status is asked: opening a file would drop SQLite's locks. */
-  bytes(): { readonly databaseBytes: number; readonly walBytes: number } {
-    const of = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    return { databaseBytes: of(this.#path), walBytes: of(`${this.#path}-wal`) };
+  /** Reads the sizes of the database and of its WAL by stat(2): opening and closing a file would drop SQLite's locks. */
+  readSizes(): { readonly databaseBytes: number; readonly walBytes: number } {
+    const sizeBytes = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    return { databaseBytes: sizeBytes(this.#path), walBytes: sizeBytes(`${this.#path}-wal`) };
   }
 }

@@ -1,41 +1,41 @@
-/** How far a backlog has been worked off. */
-export interface Drain {
+/** How far a backlog has been delivered. */
+export interface DrainEstimate {
   /** From 0 to 1. */
   readonly done: number;
-  /** Undefined where the backlog does not shrink. */
+  /** Undefined while the backlog does not shrink. */
   readonly secondsLeft: number | undefined;
 }
 
-/** The speed is that of the last so many milliseconds. */
+/** The speed is measured over this window. */
 const WINDOW_MS = 20_000;
-/** Looks closer together than this say nothing about speed. */
-const LEAST_SPACING_MS = 500;
+/** Points closer together than this say nothing about speed. */
+const MIN_SPACING_MS = 500;
 
-/** Watches the number of pending samples, and says how far a drain has come and how long it will take. */
-export class DrainWatch {
+/** Estimates from the number of pending samples how far a backlog has been delivered, and how long the rest takes. */
+export class DrainEstimator {
   readonly #threshold: number;
   #peak = 0;
-  #looks: { readonly atMs: number; readonly pending: number }[] = [];
+  #points: { readonly atMs: number; readonly pending: number }[] = [];
 
-  /** @param threshold at most so many pending samples are no backlog */
+  /** @param threshold up to this many pending samples are not a backlog */
   constructor(threshold: number) {
     this.#threshold = threshold;
   }
 
-  /** Undefined where there is no backlog. */
-  look(pending: number, monotonicMs: number): Drain | undefined {
+  /** Adds a count; returns undefined if there is no backlog. */
+  update(pending: number, monotonicMs: number): DrainEstimate | undefined {
     if (pending <= this.#threshold) {
       this.#peak = 0;
-      this.#looks = [];
+      this.#points = [];
       return undefined;
     }
     this.#peak = Math.max(this.#peak, pending);
-    const last = this.#looks.at(-1);
-    if (last === undefined || monotonicMs - last.atMs >= LEAST_SPACING_MS)
-      this.#looks.push({ atMs: monotonicMs, pending });
-    // The window's beginning is its oldest look; one older than the window stays where there is no other.
-    while (this.#looks.length > 2 && monotonicMs - this.#looks[1]!.atMs >= WINDOW_MS) this.#looks.shift();
-    const { atMs, pending: before } = this.#looks[0]!;
+    const last = this.#points.at(-1);
+    if (last === undefined || monotonicMs - last.atMs >= MIN_SPACING_MS)
+      this.#points.push({ atMs: monotonicMs, pending });
+    // The window begins at its oldest point; one older than the window stays if there is no other.
+    while (this.#points.length > 2 && monotonicMs - this.#points[1]!.atMs >= WINDOW_MS) this.#points.shift();
+    const { atMs, pending: before } = this.#points[0]!;
     const perMs = (before - pending) / (monotonicMs - atMs || Infinity);
     return { done: 1 - pending / this.#peak, secondsLeft: perMs > 0 ? pending / perMs / 1000 : undefined };
   }

@@ -1,28 +1,9 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 import type { UploaderReport } from '@thugshells/shared/state/uploader-report.ts';
+import { ticks } from '@thugshells/shared/ticker.ts';
 
-/** The report's place in the database. */
-export class ReportTable {
-  readonly #save: Statement;
-  readonly #load: Statement<[], string | null>;
-
-  constructor(database: Database) {
-    this.#save = database.prepare('UPDATE uploader_state SET report = ?');
-    this.#load = database.prepare<[], string | null>('SELECT report FROM uploader_state').pluck();
-  }
-
-  /** Undefined where no uploader has run yet. */
-  load(): UploaderReport | undefined {
-    const report = this.#load.get() ?? undefined;
-    return report === undefined ? undefined : (JSON.parse(report) as UploaderReport);
-  }
-
-  save(report: UploaderReport): void {
-    this.#save.run(JSON.stringify(report));
-  }
-}
+import type { ReportTable } from './report-table.ts';
 
 export interface ReportWriterOptions {
   readonly clock: Clock;
@@ -31,10 +12,10 @@ export interface ReportWriterOptions {
   readonly report: () => UploaderReport;
 }
 
-/** Often enough for the samples made of it, once a minute; each is a page written to the disk. */
+/** Often enough for the samples that the collector makes of it, once a minute; each write costs the disk a page. */
 const WRITE_INTERVAL_MS = 30_000;
 
-/** Writes the report at start, then where something in it has changed, and at the end. */
+/** Writes the uploader's report at start, then whenever it has changed, and at the end. */
 export class ReportWriter {
   readonly #options: ReportWriterOptions;
   #written = '';
@@ -45,12 +26,10 @@ export class ReportWriter {
   }
 
   async run(stop: AbortSignal): Promise<void> {
-    while (!stop.aborted) {
-      this.write();
-      await this.#options.clock.sleep(WRITE_INTERVAL_MS, stop);
-    }
+    for await (const _ of ticks(this.#options.clock, { intervalMs: WRITE_INTERVAL_MS, stop })) this.write();
   }
 
+  /** Writes the report unless only its time has changed. A failure is logged once, and retried with the next write. */
   write(): void {
     const { table, report, logger } = this.#options;
     const current = report();
@@ -61,8 +40,8 @@ export class ReportWriter {
       this.#written = text;
       this.#isFailing = false;
     } catch (error) {
-      // A disk that is full: health tells of it, and the uploads go on.
-      if (!this.#isFailing) logger.warn('the uploader’s report could not be stored', toErrorFields(error));
+      // Such as a full disk: health reports it, and the uploads go on.
+      if (!this.#isFailing) logger.warn('cannot store the uploader report', toErrorFields(error));
       this.#isFailing = true;
     }
   }

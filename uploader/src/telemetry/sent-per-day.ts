@@ -1,10 +1,13 @@
-import type { Snapshot } from './snapshot.ts';
+import type { UploaderState } from './uploader-state.ts';
 
 const DAY_SECONDS = 86_400;
 /** A rate over less than this would mostly show the start of the process. */
-const LEAST_SECONDS = 60;
+const MIN_UPTIME_SECONDS = 60;
 
-/** Bytes that the uploader sends in a day at the pace of this process, headers included; undefined while it is too young. */
-export function sentPerDay({ counts, uptimeSeconds }: Pick<Snapshot, 'counts' | 'uptimeSeconds'>): number | undefined {
-  return uptimeSeconds < LEAST_SECONDS ? undefined : (counts.bytesSent / uptimeSeconds) * DAY_SECONDS;
+/** Returns the bytes that the uploader sends per day, headers included, averaged since its start; undefined in the first minute. */
+export function sentPerDay({
+  counts,
+  uptimeSeconds,
+}: Pick<UploaderState, 'counts' | 'uptimeSeconds'>): number | undefined {
+  return uptimeSeconds < MIN_UPTIME_SECONDS ? undefined : (counts.bytesSent / uptimeSeconds) * DAY_SECONDS;
 }

@@ -2,45 +2,19 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
-import type { ReceiverCondition, UploadCounts, UploadRecord } from '@thugshells/shared/state/uploader-report.ts';
 
 import type { Backlog, Books } from '../queue/backlog.ts';
-import type { DeliveryRecord } from '../delivery/receiver-state.ts';
-import { Ages } from './ages.ts';
-import { DrainWatch, type Drain } from './drain-estimate.ts';
-import type { HeldRows, SetAsideNow, StoreReader } from './collector-state-reader.ts';
+import { AgeTracker } from './age-tracker.ts';
+import type { CollectorStateReader, HeldRows, SetAsideDatabase } from './collector-state-reader.ts';
+import { DrainEstimator, type DrainEstimate } from './drain-estimate.ts';
+import type { UploaderState } from './uploader-state.ts';
 
-/** What the uploader knows of itself. */
-export interface UploadsNow {
-  /** What the time is, by the clock that samples are stamped by; Unix milliseconds. */
-  readonly nowMs: number;
-  readonly startedAtMs: number;
-  /** 0 where it does not run: it is spoken of from what it left in the database. */
-  readonly uptimeSeconds: number;
-  readonly isRunning: boolean;
-  readonly receiver: {
-    readonly condition: ReceiverCondition;
-    readonly reason: string;
-    readonly sinceMs: number;
-    readonly lastDelivery: DeliveryRecord | undefined;
-  };
-  /** Newest first. */
-  readonly uploads: readonly UploadRecord[];
-  readonly counts: UploadCounts;
-  readonly skewMs: number | undefined;
-  readonly skewErrorMs: number | undefined;
-  /** When samples were rejected last; undefined for never. */
-  readonly rejectedAtMs: number | undefined;
-  /** Written by this process to the disk, in a day; undefined where it is not known. */
-  readonly writtenPerDay: number | undefined;
-}
+/** The status of a collector, and the age of its last scrape. */
+export type CollectorSnapshot = CollectorStatus & { readonly lastScrapeAgeMs: number };
 
-/** A collector's row and how long ago it scraped. */
-export type CollectorNow = CollectorStatus & { readonly lastScrapeAgeMs: number };
-
-/** Everything that health, metrics and the status page are made of, read at one moment; its cost does not grow with the backlog. */
-export interface Snapshot extends UploadsNow {
-  readonly collectors: readonly CollectorNow[];
+/** Everything that health, metrics and the status page are computed from, read at one moment. */
+export interface Snapshot extends UploaderState {
+  readonly collectors: readonly CollectorSnapshot[];
   readonly heartbeatMs: number;
   readonly heartbeatAgeMs: number;
   readonly books: Books;
@@ -52,72 +26,72 @@ export interface Snapshot extends UploadsNow {
   readonly droppedInLastHour: number;
   readonly databaseBytes: number;
   readonly walBytes: number;
-  readonly setAside: readonly SetAsideNow[];
+  readonly setAside: readonly SetAsideDatabase[];
   readonly storage: StorageState;
-  readonly drain: Drain | undefined;
+  readonly drain: DrainEstimate | undefined;
 }
 
 export interface SnapshotSources {
   readonly clock: Clock;
-  readonly store: StoreReader;
+  readonly collectorState: CollectorStateReader;
   readonly backlog: Pick<Backlog, 'readBooks' | 'findOldestPendingMs'>;
   readonly settled: () => readonly IdRange[];
-  readonly uploads: () => UploadsNow;
-  /** At most so many pending samples are no backlog. */
+  readonly uploaderState: () => UploaderState;
+  /** Up to this many pending samples are not a backlog. */
   readonly batchMetrics: number;
 }
 
-/** A snapshot is good for so long: a thousand requests a second cost five readings. */
-const FRESH_MS = 200;
+/** A snapshot is reused for this long: a thousand requests per second cost five reads of the database. */
+const MAX_AGE_MS = 200;
 const HOUR_MS = 3_600_000;
 
-/** Takes snapshots of the uploader and of what the collector left in the database. */
+/** Takes snapshots of the uploader and of what the collector reports in the database. The cost does not grow with the backlog. */
 export class Snapshots {
   readonly #sources: SnapshotSources;
-  readonly #ages = new Ages();
-  readonly #drain: DrainWatch;
+  readonly #ages = new AgeTracker();
+  readonly #drain: DrainEstimator;
   #last: { readonly takenAt: number; readonly snapshot: Snapshot } | undefined;
 
   constructor(sources: SnapshotSources) {
     this.#sources = sources;
-    this.#drain = new DrainWatch(sources.batchMetrics);
+    this.#drain = new DrainEstimator(sources.batchMetrics);
   }
 
-  /** The same object for as long as it is fresh. */
+  /** Returns the last snapshot if it is at most 200 ms old, else a new one. */
   take(): Snapshot {
     const monotonicMs = this.#sources.clock.monotonic();
-    if (this.#last !== undefined && monotonicMs - this.#last.takenAt < FRESH_MS) return this.#last.snapshot;
+    if (this.#last !== undefined && monotonicMs - this.#last.takenAt < MAX_AGE_MS) return this.#last.snapshot;
     const snapshot = this.#read(monotonicMs);
     this.#last = { takenAt: monotonicMs, snapshot };
     return snapshot;
   }
 
   #read(monotonicMs: number): Snapshot {
-    const { store, backlog, settled } = this.#sources;
-    const uploads = this.#sources.uploads();
+    const { collectorState, backlog, settled } = this.#sources;
+    const uploader = this.#sources.uploaderState();
     const books = backlog.readBooks();
-    const heartbeatMs = store.heartbeatMs();
-    const age = (thing: string, atMs: number): number =>
-      this.#ages.of(thing, atMs, { wallMs: uploads.nowMs, monotonicMs });
+    const heartbeatMs = collectorState.readHeartbeatMs();
+    const ageMs = (thing: string, atMs: number): number =>
+      this.#ages.ageMs(thing, atMs, { wallMs: uploader.nowMs, monotonicMs });
     const ageOrNever = (thing: string, atMs: number | undefined): number | undefined =>
-      atMs === undefined ? undefined : age(thing, atMs);
+      atMs === undefined ? undefined : ageMs(thing, atMs);
     return {
-      ...uploads,
-      ...store.bytes(),
-      collectors: store
-        .collectors()
-        .map((row) => ({ ...row, lastScrapeAgeMs: age(`collector ${row.collector}`, row.lastScrapeMs) })),
+      ...uploader,
+      ...collectorState.readSizes(),
+      collectors: collectorState
+        .readCollectors()
+        .map((row) => ({ ...row, lastScrapeAgeMs: ageMs(`collector ${row.collector}`, row.lastScrapeMs) })),
       heartbeatMs,
-      heartbeatAgeMs: age('heartbeat', heartbeatMs),
+      heartbeatAgeMs: ageMs('heartbeat', heartbeatMs),
       books,
       oldestPendingMs: backlog.findOldestPendingMs(),
-      held: store.held(settled),
-      lastDeliveryAgeMs: ageOrNever('delivery', uploads.receiver.lastDelivery?.atMs),
-      rejectedAgeMs: ageOrNever('rejection', uploads.rejectedAtMs),
-      droppedInLastHour: store.droppedSince(uploads.nowMs - HOUR_MS),
-      setAside: store.setAside(),
-      storage: store.storage(),
-      drain: this.#drain.look(books.pending, monotonicMs),
+      held: collectorState.readHeld(settled),
+      lastDeliveryAgeMs: ageOrNever('delivery', uploader.receiver.lastDelivery?.atMs),
+      rejectedAgeMs: ageOrNever('rejection', uploader.rejectedAtMs),
+      droppedInLastHour: collectorState.countDroppedSince(uploader.nowMs - HOUR_MS),
+      setAside: collectorState.readSetAside(),
+      storage: collectorState.readStorage(),
+      drain: this.#drain.update(books.pending, monotonicMs),
     };
   }
 }

@@ -3,7 +3,7 @@ import { NO_UPLOADS, type UploadCounts } from '@thugshells/shared/state/uploader
 
 import type { SendResult } from '../transport/transport.ts';
 
-/** Counts posts since this process started: as Prometheus expects of a counter, it begins at 0 with its process. */
+/** Counts requests since this process started: as Prometheus expects of a counter, they begin at 0 with the process. */
 export class UploadCounters {
   #counts: UploadCounts = NO_UPLOADS;
 
@@ -12,13 +12,13 @@ export class UploadCounters {
     return this.#counts;
   }
 
-  /** Counts one post of so many samples. */
+  /** Counts one request that carried so many samples. */
   posted({ outcome, bytesSent, durationMs }: SendResult, samples: number): void {
     const { uploaded, failures, partial, ...before } = this.#counts;
-    const taken = outcome.kind === 'delivered' ? samples : outcome.kind === 'partial' ? outcome.accepted : 0;
+    const accepted = outcome.kind === 'delivered' ? samples : outcome.kind === 'partial' ? outcome.accepted : 0;
     const hasFailed = outcome.kind !== 'delivered' && outcome.kind !== 'partial';
     this.#counts = {
-      uploaded: uploaded + taken,
+      uploaded: uploaded + accepted,
       failures: failures + (hasFailed ? 1 : 0),
       partial: partial + (outcome.kind === 'partial' ? 1 : 0),
       bytesSent: before.bytesSent + bytesSent,

@@ -26,7 +26,7 @@ beforeEach(() => {
 function sinceAt(afterMs: number, name: string, changes: Partial<Snapshot> = {}): string {
   const nowMs = NOW + afterMs;
   const moved = { nowMs, oldestPendingMs: undefined };
-  return monitor.reportOf(snapshot({ ...moved, ...changes })).components[name]!.since;
+  return monitor.evaluate(snapshot({ ...moved, ...changes })).components[name]!.since;
 }
 
 describe('a judgement', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 
 import type { ReceiverCondition } from '../../../../uploader/src/delivery/receiver-state.ts';
-import { healthOf, worst, type Status } from '../../../../uploader/src/health/rules.ts';
+import { worstStatus, type HealthStatus } from '../../../../uploader/src/health/component-health.ts';
+import { evaluateHealth } from '../../../../uploader/src/health/rules.ts';
 import type { Snapshot } from '../../../../uploader/src/telemetry/snapshot.ts';
 import { collectorRow, durationsOf, LIMITS, NOW, snapshot, storage } from '../../../support/uploader/made-snapshot.ts';
 
@@ -31,7 +32,7 @@ function outage(
 }
 
 test('a box in which everything is as it should be is ok, in every part', () => {
-  const { status, components } = healthOf(snapshot(), LIMITS);
+  const { status, components } = evaluateHealth(snapshot(), LIMITS);
   expect([status, Object.keys(components)]).toEqual([
     'ok',
     ['collector.cpu', 'collector.load', 'collector', 'uploader', 'storage', 'time'],
@@ -44,7 +45,7 @@ describe('a box is', () => {
     collectors: [collectorRow('cpu', changes), collectorRow('load')],
   });
 
-  test.each<[string, Partial<Snapshot>, string, Status, string]>([
+  test.each<[string, Partial<Snapshot>, string, HealthStatus, string]>([
     ['a collector is absent', cpu({ status: 'absent' }), 'collector.cpu', 'ok', 'not on this kernel'],
     ['a collector fails', cpu({ status: 'failing', message: 'EACCES' }), 'collector.cpu', 'degraded', 'EACCES'],
     ['a collector missed two scrapes', cpu({ lastScrapeAgeMs: 90_000 }), 'collector.cpu', 'ok', 'scraping'],
@@ -240,14 +241,14 @@ describe('a box is', () => {
     ['the clock is further ahead', { skewMs: 2_001 }, 'time', 'degraded', '2.0 s ahead of the receiver'],
     ['the clock is behind', { skewMs: -90_000 }, 'time', 'degraded', '90 s behind the receiver'],
   ])('what it is when %s', (_, changes, ...[name, status, message]) => {
-    const { components, status: whole } = healthOf(snapshot(changes), LIMITS);
+    const { components, status: whole } = evaluateHealth(snapshot(changes), LIMITS);
     expect([components[name]!.status, components[name]!.message]).toEqual([status, expect.stringContaining(message)]);
-    expect(whole).toBe(worst(Object.values(components).map((component) => component.status)));
-    expect(worst([whole, status])).toBe(whole);
+    expect(whole).toBe(worstStatus(Object.values(components).map((component) => component.status)));
+    expect(worstStatus([whole, status])).toBe(whole);
   });
 
   test('degraded by a variable that no program knows, whatever else it does', () => {
-    const { status, components } = healthOf(snapshot(), LIMITS, [
+    const { status, components } = evaluateHealth(snapshot(), LIMITS, [
       'THUGSHELLS_DB_PTH is unknown',
       'THUGSHELLS_X is unknown',
     ]);
@@ -264,19 +265,19 @@ describe('limits of pending samples', () => {
     const durations = durationsOf(...Array<number>(100).fill(0.002));
     const collectors = [collectorRow('scrape', { intervalMs: 1_000, collected: 30_000, durations })];
     const books = { collected: 30_000, delivered: 3_001, pending: 26_999, rejected: 0, dropped: 0 };
-    const uploader = (pending: number): Status =>
-      healthOf(snapshot({ collectors, books: { ...books, pending } }), LIMITS).components['uploader']!.status;
+    const uploader = (pending: number): HealthStatus =>
+      evaluateHealth(snapshot({ collectors, books: { ...books, pending } }), LIMITS).components['uploader']!.status;
     expect([uploader(26_999), uploader(27_000)]).toEqual(['ok', 'degraded']);
   });
 
   test('do not count the time in which there was nothing to upload', () => {
     const idle = { ...outage(10, 600, 'taking', ''), oldestPendingMs: NOW - 1_000 };
-    expect(healthOf(snapshot(idle), LIMITS).components['uploader']!.status).toBe('ok');
+    expect(evaluateHealth(snapshot(idle), LIMITS).components['uploader']!.status).toBe('ok');
   });
 });
 
 describe('several rules at once', () => {
-  const rules: Record<string, [Partial<Snapshot>, Status]> = {
+  const rules: Record<string, [Partial<Snapshot>, HealthStatus]> = {
     failing: [
       { collectors: [collectorRow('cpu', { status: 'failing', message: 'EACCES' }), collectorRow('load')] },
       'degraded',
@@ -300,13 +301,13 @@ describe('several rules at once', () => {
 
   test.each(pairs)('make a box as bad as the worse of %s and %s', (a, b) => {
     const [[first, one], [second, other]] = [rules[a]!, rules[b]!];
-    expect(healthOf(snapshot({ ...first, ...second }), LIMITS).status).toBe(worst([one, other]));
+    expect(evaluateHealth(snapshot({ ...first, ...second }), LIMITS).status).toBe(worstStatus([one, other]));
   });
 });
 
 describe('details', () => {
   test('hold the age of the oldest pending sample and the last upload', () => {
-    expect(healthOf(snapshot(), LIMITS).components['uploader']!.details).toMatchObject({
+    expect(evaluateHealth(snapshot(), LIMITS).components['uploader']!.details).toMatchObject({
       pending: 10,
       oldest_pending: '2023-11-14T22:13:00.000Z',
       oldest_pending_age_seconds: 20,
@@ -317,7 +318,7 @@ describe('details', () => {
   });
 
   test('hold the books', () => {
-    expect(healthOf(snapshot(), LIMITS).components['storage']!.details).toEqual({
+    expect(evaluateHealth(snapshot(), LIMITS).components['storage']!.details).toEqual({
       ...{ collected: 200, delivered: 190, pending: 10, rejected: 0, dropped: 0 },
       ...{
         database_bytes: 1_024,
@@ -330,13 +331,13 @@ describe('details', () => {
   });
 
   test('leave out a time that never was', () => {
-    const { details } = healthOf(snapshot({ heartbeatMs: 0 }), LIMITS).components['collector']!;
+    const { details } = evaluateHealth(snapshot({ heartbeatMs: 0 }), LIMITS).components['collector']!;
     expect(details['heartbeat']).toBeUndefined();
   });
 });
 
 test('the worst of some states is the most severe; of none it is ok', () => {
-  expect([worst([]), worst(['ok', 'degraded', 'ok']), worst(['degraded', 'error', 'ok'])]).toEqual([
+  expect([worstStatus([]), worstStatus(['ok', 'degraded', 'ok']), worstStatus(['degraded', 'error', 'ok'])]).toEqual([
     'ok',
     'degraded',
     'error',
@@ -352,8 +353,8 @@ describe('health: a database that is set aside', () => {
     isTakenOverHere: false,
   };
   const taking = { file: 'metrics.db.schema-5.taking-over', schemaVersion: 5, bytes: 1_024, isBeingTakenOver: true };
-  const healthWith = (setAside: Snapshot['setAside']): ReturnType<typeof healthOf> =>
-    healthOf(snapshot({ setAside }), LIMITS);
+  const healthWith = (setAside: Snapshot['setAside']): ReturnType<typeof evaluateHealth> =>
+    evaluateHealth(snapshot({ setAside }), LIMITS);
 
   test('is named with its schema version, its size and what to do, and degrades the device while it is there', () => {
     const { status, components } = healthWith([file]);

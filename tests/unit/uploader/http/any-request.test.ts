@@ -4,14 +4,14 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { HealthMonitor } from '../../../../uploader/src/health/monitor.ts';
-import { Metrics } from '../../../../uploader/src/http/metrics.ts';
-import { Sidecar } from '../../../../uploader/src/http/server.ts';
+import { MetricsExposition } from '../../../../uploader/src/http/metrics.ts';
+import { StatusServer } from '../../../../uploader/src/http/server.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
 import { LIMITS, snapshot } from '../../../support/uploader/made-snapshot.ts';
 
 const DEVICE = 'board-that-nobody-else-may-see';
 let log: LogRecord;
-let sidecar: Sidecar;
+let statusServer: StatusServer;
 let port: number;
 
 beforeEach(async () => {
@@ -25,16 +25,16 @@ beforeEach(async () => {
     deviceId: DEVICE,
     configurationWarnings: [],
   });
-  sidecar = new Sidecar({
+  statusServer = new StatusServer({
     logger: log,
     monitor,
     history: { read: async () => '{}' },
-    metrics: async () => new Metrics(DEVICE, snapshots, (taken) => monitor.judgement(taken)),
+    metrics: async () => new MetricsExposition(DEVICE, snapshots, (taken) => monitor.judgement(taken)),
     isLive: () => true,
   });
-  port = await sidecar.listen('127.0.0.1', 0);
+  port = await statusServer.listen('127.0.0.1', 0);
 });
-afterEach(() => sidecar.close());
+afterEach(() => statusServer.close());
 
 /** What comes back for these bytes, until the server has closed or has been silent for a moment: half a request gets no answer. */
 async function answerTo(bytes: Buffer): Promise<string> {

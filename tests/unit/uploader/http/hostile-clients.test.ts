@@ -4,13 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { HealthMonitor } from '../../../../uploader/src/health/monitor.ts';
-import { Metrics } from '../../../../uploader/src/http/metrics.ts';
-import { Sidecar } from '../../../../uploader/src/http/server.ts';
+import { MetricsExposition } from '../../../../uploader/src/http/metrics.ts';
+import { StatusServer } from '../../../../uploader/src/http/server.ts';
 import { until } from '../../../support/until.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
 import { LIMITS, snapshot } from '../../../support/uploader/made-snapshot.ts';
 
-let sidecar: Sidecar;
+let statusServer: StatusServer;
 let port: number;
 const clients = new Set<Client>();
 
@@ -48,19 +48,19 @@ beforeEach(async () => {
     deviceId: 'b',
     configurationWarnings: [],
   });
-  sidecar = new Sidecar({
+  statusServer = new StatusServer({
     logger,
     monitor,
     history: { read: async () => '' },
-    metrics: async () => new Metrics('b', snapshots, (taken) => monitor.judgement(taken)),
+    metrics: async () => new MetricsExposition('b', snapshots, (taken) => monitor.judgement(taken)),
     isLive: () => true,
   });
-  port = await sidecar.listen('127.0.0.1', 0);
+  port = await statusServer.listen('127.0.0.1', 0);
 });
 afterEach(async () => {
   for (const client of clients) client.leave();
   clients.clear();
-  await sidecar.close();
+  await statusServer.close();
 });
 
 async function health(): Promise<number> {

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { listenOrTell } from '../../../../uploader/src/http/listen.ts';
-import { holderOf } from '../../../../uploader/src/http/port-owner.ts';
+import { listenWithRetry } from '../../../../uploader/src/http/listen.ts';
+import { findPortOwner } from '../../../../uploader/src/http/port-owner.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
 
@@ -28,7 +28,7 @@ afterEach(() => {
 });
 
 /** Listens as the sidecar does. */
-function sidecar(): { listen(host: string, port: number): Promise<number>; close(): void } {
+function statusServer(): { listen(host: string, port: number): Promise<number>; close(): void } {
   const server = createServer();
   return {
     listen: (host, wanted) =>
@@ -41,15 +41,15 @@ function sidecar(): { listen(host: string, port: number): Promise<number>; close
 }
 
 test('the holder of a port is found by the kernel’s tables', () => {
-  expect(holderOf(port)).toMatch(new RegExp(`^.+ \\(pid ${process.pid}\\)$`));
-  expect(holderOf(1)).toBeUndefined();
+  expect(findPortOwner(port)).toMatch(new RegExp(`^.+ \\(pid ${process.pid}\\)$`));
+  expect(findPortOwner(1)).toBeUndefined();
 });
 
 test('a port that is free is listened on, and the address told', async () => {
   const endpoints: string[] = [];
-  const own = sidecar();
-  await listenOrTell(
-    { sidecar: own, clock, logger: log, healthHost: '127.0.0.1', healthPort: 0 },
+  const own = statusServer();
+  await listenWithRetry(
+    { statusServer: own, clock, logger: log, healthHost: '127.0.0.1', healthPort: 0 },
     stop.signal,
     (endpoint) => void endpoints.push(endpoint),
   );
@@ -60,9 +60,9 @@ test('a port that is free is listened on, and the address told', async () => {
 
 test('a port that is taken is one error that names its holder; when it is free it is listened on', async () => {
   const endpoints: string[] = [];
-  const own = sidecar();
-  await listenOrTell(
-    { sidecar: own, clock, logger: log, healthHost: '127.0.0.1', healthPort: port },
+  const own = statusServer();
+  await listenWithRetry(
+    { statusServer: own, clock, logger: log, healthHost: '127.0.0.1', healthPort: port },
     stop.signal,
     (endpoint) => void endpoints.push(endpoint),
   );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { Metrics } from '../../../../uploader/src/http/metrics.ts';
+import { MetricsExposition } from '../../../../uploader/src/http/metrics.ts';
 import type { Snapshot } from '../../../../uploader/src/telemetry/snapshot.ts';
 import type { SendOutcome, SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { UploadCounters } from '../../../../uploader/src/telemetry/upload-counters.ts';
@@ -8,8 +8,8 @@ import { collectorRow, durationsOf, snapshot, storage } from '../../../support/u
 
 const judge = () => ({ health: 1, oldestPendingSeconds: 90 });
 
-function metricsOf(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): Metrics {
-  return new Metrics(deviceId, { take: () => snapshot(changes) }, judge);
+function metricsOf(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): MetricsExposition {
+  return new MetricsExposition(deviceId, { take: () => snapshot(changes) }, judge);
 }
 
 /** The exposition after some posts. */
@@ -24,7 +24,7 @@ function postOf(outcome: SendOutcome, durationMs = 30): SendResult {
 }
 
 /** Name and labels as the text has them → value; every line that is no comment. */
-async function valuesOf(metrics: Metrics): Promise<Map<string, number>> {
+async function valuesOf(metrics: MetricsExposition): Promise<Map<string, number>> {
   const lines = (await metrics.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(
     lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
@@ -168,7 +168,7 @@ describe('what is measured at the moment', () => {
 
   test('disappears again where it is no longer known', async () => {
     let skewMs: number | undefined = 5;
-    const metrics = new Metrics('board-1', { take: () => snapshot({ skewMs }) }, judge);
+    const metrics = new MetricsExposition('board-1', { take: () => snapshot({ skewMs }) }, judge);
     expect(await metrics.text()).toMatch(/^time_skew_ms\S+ 5$/m);
     skewMs = undefined;
     expect(await metrics.text()).not.toMatch(/^time_skew_ms/m);
@@ -177,7 +177,7 @@ describe('what is measured at the moment', () => {
 
 test('the text is made once for a snapshot, however often it is asked for', async () => {
   let taken = snapshot({ walBytes: 1 });
-  const metrics = new Metrics('board-1', { take: () => taken }, judge);
+  const metrics = new MetricsExposition('board-1', { take: () => taken }, judge);
   const first = await metrics.text();
   expect(first).toMatch(/^storage_wal_size_bytes\S+ 1$/m);
   expect(await metrics.text()).toBe(first);

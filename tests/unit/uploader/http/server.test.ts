@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { assetPaths } from '../../../../uploader/src/http/page/assets.ts';
 import { HealthMonitor } from '../../../../uploader/src/health/monitor.ts';
-import { Metrics } from '../../../../uploader/src/http/metrics.ts';
-import { Sidecar } from '../../../../uploader/src/http/server.ts';
+import { MetricsExposition } from '../../../../uploader/src/http/metrics.ts';
+import { StatusServer } from '../../../../uploader/src/http/server.ts';
 import type { Snapshot, Snapshots } from '../../../../uploader/src/telemetry/snapshot.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
 import { LIMITS, snapshot } from '../../../support/uploader/made-snapshot.ts';
@@ -13,7 +13,7 @@ import { LIMITS, snapshot } from '../../../support/uploader/made-snapshot.ts';
 let box: () => Snapshot;
 let live: boolean;
 let log: LogRecord;
-let sidecar: Sidecar;
+let statusServer: StatusServer;
 let origin: string;
 
 beforeEach(async () => {
@@ -30,18 +30,18 @@ beforeEach(async () => {
     configurationWarnings: [],
   });
   const history = { read: async () => '{"plots":[]}' };
-  sidecar = new Sidecar({
+  statusServer = new StatusServer({
     logger: log,
     monitor,
     history,
-    metrics: async () => new Metrics('board-1', snapshots, (taken) => monitor.judgement(taken)),
+    metrics: async () => new MetricsExposition('board-1', snapshots, (taken) => monitor.judgement(taken)),
     isLive: () => live,
   });
-  origin = `http://127.0.0.1:${await sidecar.listen('127.0.0.1', 0)}`;
+  origin = `http://127.0.0.1:${await statusServer.listen('127.0.0.1', 0)}`;
 });
-afterEach(() => sidecar.close());
+afterEach(() => statusServer.close());
 
-async function statusOf(path: string, method = 'GET'): Promise<number> {
+async function toDeviceStatus(path: string, method = 'GET'): Promise<number> {
   const response = await fetch(origin + path, { method });
   await response.arrayBuffer();
   return response.status;
@@ -54,7 +54,7 @@ describe('health', () => {
     ['in error', { collectors: [] }, [503, 503]],
   ])('of a box that is %s answers /health and /health/ready accordingly (A-37)', async (_, changes, statuses) => {
     box = () => snapshot(changes);
-    expect([await statusOf('/health'), await statusOf('/health/ready')]).toEqual(statuses);
+    expect([await toDeviceStatus('/health'), await toDeviceStatus('/health/ready')]).toEqual(statuses);
   });
 
   test('is the report as JSON', async () => {
@@ -71,14 +71,14 @@ describe('health', () => {
 
   test('of the process is whether it makes progress, whatever the box is (A-40)', async () => {
     box = () => snapshot({ collectors: [] });
-    expect(await statusOf('/health/live')).toBe(200);
+    expect(await toDeviceStatus('/health/live')).toBe(200);
     live = false;
     const response = await fetch(`${origin}/health/live`);
     expect([response.status, await response.json()]).toEqual([503, { live: false }]);
   });
 
   test('may be asked with a query', async () => {
-    expect(await statusOf('/health?verbose=1')).toBe(200);
+    expect(await toDeviceStatus('/health?verbose=1')).toBe(200);
   });
 });
 
@@ -113,12 +113,12 @@ describe('what is not there', () => {
   test.each(['/nothing', '/health/', '//health', '/__proto__', '/constructor', '/metrics/../x'])(
     'such as %s answers 404',
     async (path) => {
-      expect(await statusOf(path)).toBe(404);
+      expect(await toDeviceStatus(path)).toBe(404);
     },
   );
 
   test.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('such as a way to %s answers 405', async (method) => {
-    expect(await statusOf('/health', method)).toBe(405);
+    expect(await toDeviceStatus('/health', method)).toBe(405);
   });
 
   test('is told with what there is', async () => {
@@ -189,8 +189,8 @@ describe('on loopback, a request', () => {
 });
 
 test('bound to an address of the network it answers whatever it is called', async () => {
-  await sidecar.close();
-  const port = await sidecar.listen('0.0.0.0', 0);
+  await statusServer.close();
+  const port = await statusServer.listen('0.0.0.0', 0);
   const status = await new Promise((resolve) =>
     get({ port, host: '127.0.0.1', path: '/health', headers: { host: 'board-1.lan' } }, (response) =>
       resolve(response.resume().statusCode),
@@ -210,8 +210,8 @@ test('every answer forbids scripts, frames and types from elsewhere', async () =
 });
 
 test('an end closes connections that are open', async () => {
-  await statusOf('/health');
-  await sidecar.close();
-  await sidecar.close();
+  await toDeviceStatus('/health');
+  await statusServer.close();
+  await statusServer.close();
   await expect(fetch(`${origin}/health`)).rejects.toThrow();
 });

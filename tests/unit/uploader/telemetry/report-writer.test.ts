@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { NO_UPLOADS, type UploaderReport } from '@thugshells/shared/state/uploader-report.ts';
 
-import { ReportTable, ReportWriter } from '../../../../uploader/src/telemetry/report-writer.ts';
+import { ReportTable } from '../../../../uploader/src/telemetry/report-table.ts';
+import { ReportWriter } from '../../../../uploader/src/telemetry/report-writer.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
 import { StoredSamples } from '../../../support/uploader/stored-samples.ts';

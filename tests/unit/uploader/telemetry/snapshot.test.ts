@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
-import { stateOfStopped } from '../../../../uploader/src/telemetry/own-state.ts';
+import { toStoppedState } from '../../../../uploader/src/telemetry/uploader-state.ts';
 import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { Snapshots } from '../../../../uploader/src/telemetry/snapshot.ts';
-import { StoreReader } from '../../../../uploader/src/telemetry/collector-state-reader.ts';
+import { CollectorStateReader } from '../../../../uploader/src/telemetry/collector-state-reader.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { START_MS, StoredSamples } from '../../../support/uploader/stored-samples.ts';
 import { durationsOf } from '../../../support/uploader/made-snapshot.ts';
@@ -21,14 +21,14 @@ beforeEach(() => {
   clock = new FakeClock();
   const { database, path } = stored;
   settled = new SettledRanges(database);
-  const store = new StoreReader(database, path);
-  const uploads = () => stateOfStopped(undefined, { nowMs: clock.now(), skewMs: undefined });
+  const collectorState = new CollectorStateReader(database, path);
+  const uploaderState = () => toStoppedState(undefined, { nowMs: clock.now(), skewMs: undefined });
   snapshots = new Snapshots({
     clock,
-    store,
+    collectorState,
     backlog: new Backlog(database, settled),
     settled: () => settled.readRanges(),
-    uploads,
+    uploaderState,
     batchMetrics: 100,
   });
 });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 
-/** A file that the status page needs. */
+/** A file that the status page loads. */
 export interface Asset {
   readonly type: string;
   readonly body: string;
@@ -11,7 +11,7 @@ export interface Asset {
 const JAVASCRIPT = 'text/javascript; charset=utf-8';
 const STYLES = 'text/css; charset=utf-8';
 
-/** The build puts them side by side: our own of `uploader/page`, and those of uPlot. */
+/** The build copies them into one folder: those of `uploader/page` and those of uPlot. */
 const files: Readonly<Record<string, { readonly type: string; readonly file: string }>> = {
   '/assets/status.js': { type: JAVASCRIPT, file: 'status.js' },
   '/assets/status.css': { type: STYLES, file: 'status.css' },
@@ -20,10 +20,10 @@ const files: Readonly<Record<string, { readonly type: string; readonly file: str
   '/assets/uplot.css': { type: STYLES, file: 'uPlot.min.css' },
 };
 
-/** Where the assets are. */
+/** The URL paths of the assets. */
 export const assetPaths = Object.keys(files);
 
-/** Reads an asset; it comes with the program, so that the page works without any network but this board. */
+/** Reads an asset from the program's own files: the page works without a network. */
 export function readAsset(path: string): Asset {
   const { type, file } = files[path]!;
   return { type, body: readFileSync(resolveProgramPath(`uploader/dist/page/${file}`), 'utf8') };

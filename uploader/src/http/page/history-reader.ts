@@ -2,13 +2,13 @@ import { EpochRanges, findEpoch } from '@thugshells/shared/database/epochs.ts';
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
 import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 
-import { PLOTS, type PlotSource, type RowsOfPlot } from './plots.ts';
+import { PLOTS, type PlotSource, type PlotSeries } from './plots.ts';
 
-/** One plot: all lines have a value, or null, at each time. */
+/** One plot: each line has a value, or null, at each time. */
 export interface Plot {
   readonly title: string;
   readonly unit: PlotSource['unit'];
-  /** True times, Unix seconds, ascending. */
+  /** Corrected times, Unix seconds, ascending. */
   readonly times: readonly number[];
   readonly lines: readonly { readonly label: string; readonly values: readonly (number | null)[] }[];
 }
@@ -18,7 +18,7 @@ export interface History {
   /** Unix seconds. */
   readonly from: number;
   readonly to: number;
-  /** The hour held more rows than there was time to read: the older part is missing. */
+  /** Whether the hour has more rows than could be read in time: then its older part is missing. */
   readonly isCutShort: boolean;
   readonly plots: readonly Plot[];
 }
@@ -31,13 +31,13 @@ interface StoredRow {
 }
 
 const HOUR_MS = 3_600_000;
-/** Read newest first, a slice at a time, until the time is over: the index holds every row of a slice, whatever its series. */
+/** Rows are read in slices, newest first, until the time limit: the index covers all series, so a slice costs its rows of every series. */
 const SLICE_MS = 30_000;
 const TIME_LIMIT_MS = 300;
-/** A plot of a phone's width shows no more; what lies closer together is averaged. */
+/** As many as a plot of a phone's width can show; points closer together are averaged. */
 const POINTS = 180;
 
-/** Reads the last hour from the database; meant for a thread of its own. */
+/** Reads the last hour from the database, on a thread of its own. */
 export class HistoryReader {
   readonly #database: Database;
   readonly #series: Statement<[string], { id: number; name: string; tags: string }>;
@@ -58,22 +58,25 @@ export class HistoryReader {
     this.#epochs = new EpochRanges(this.#database);
   }
 
-  /** @param nowMs the end of the hour; @param monotonic a clock for the limit of time */
+  /**
+   * @param nowMs end of the hour, Unix milliseconds
+   * @param monotonic clock for the time limit, milliseconds
+   */
   read(nowMs: number, monotonic: () => number): History {
     const series = this.#series.all(JSON.stringify(PLOTS.flatMap(({ names }) => names)));
-    const { rows, isCutShort } = this.#lastHour(
+    const { rows, isCutShort } = this.#readHour(
       series.map(({ id }) => id),
       monotonic,
     );
-    const bySeries = groupBy(this.#withTrueTimes(rows, nowMs), ({ seriesId }) => seriesId);
+    const bySeries = groupBy(this.#correctTimes(rows, nowMs), ({ seriesId }) => seriesId);
     const plots = PLOTS.map((plot) => {
       const own = series.filter(({ name }) => plot.names.includes(name));
-      const read = own.map(({ id, name, tags }): RowsOfPlot => ({
+      const read = own.map(({ id, name, tags }): PlotSeries => ({
         name,
         labels: JSON.parse(tags) as Labels,
         points: bySeries.get(id) ?? [],
       }));
-      return plotOf(plot, read);
+      return toPlot(plot, read);
     });
     return {
       from: (nowMs - HOUR_MS) / 1000,
@@ -87,7 +90,7 @@ export class HistoryReader {
     this.#database.close();
   }
 
-  #lastHour(seriesIds: readonly number[], monotonic: () => number): { rows: StoredRow[]; isCutShort: boolean } {
+  #readHour(seriesIds: readonly number[], monotonic: () => number): { rows: StoredRow[]; isCutShort: boolean } {
     const newestMs = this.#newest.get() ?? 0;
     const ids = JSON.stringify(seriesIds);
     const startedAt = monotonic();
@@ -99,8 +102,8 @@ export class HistoryReader {
     return { rows: slices.reverse().flat(), isCutShort: false };
   }
 
-  /** Stored time → true time by the epochs; what lies outside the hour by that is left out. */
-  #withTrueTimes(rows: readonly StoredRow[], nowMs: number): { seriesId: number; atMs: number; value: number }[] {
+  /** Converts stored times to corrected times by the epochs, and drops rows that are outside the hour then. */
+  #correctTimes(rows: readonly StoredRow[], nowMs: number): { seriesId: number; atMs: number; value: number }[] {
     const epochs = this.#epochs.all();
     return rows
       .filter((row) => typeof row.value === 'number')
@@ -114,10 +117,10 @@ export class HistoryReader {
   }
 }
 
-/** The lines of a plot on common times: the buckets of the hour that hold something. */
-function plotOf(source: PlotSource, rows: readonly RowsOfPlot[]): Plot {
+/** Puts the lines of a plot on common times: the buckets of the hour that have points. */
+function toPlot(source: PlotSource, rows: readonly PlotSeries[]): Plot {
   const bucketMs = HOUR_MS / POINTS;
-  const lines = source.linesOf(rows).map(({ label, points }) => ({
+  const lines = source.toLines(rows).map(({ label, points }) => ({
     label,
     buckets: groupBy(points, ({ atMs }) => Math.floor(atMs / bucketMs)),
   }));
@@ -136,11 +139,11 @@ function mean(points: readonly { readonly value: number }[] | undefined): number
     : Number((points.reduce((sum, { value }) => sum + value, 0) / points.length).toPrecision(5));
 }
 
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => number): Map<number, T[]> {
+function groupBy<T>(items: readonly T[], toKey: (item: T) => number): Map<number, T[]> {
   const groups = new Map<number, T[]>();
   for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group === undefined) groups.set(keyOf(item), [item]);
+    const group = groups.get(toKey(item));
+    if (group === undefined) groups.set(toKey(item), [item]);
     else group.push(item);
   }
   return groups;

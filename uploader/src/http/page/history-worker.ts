@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 import { HistoryReader } from './history-reader.ts';
 
-/** Answers each time that it is asked about with the hour before it, as JSON. */
+/** For each time it receives, returns the hour before it as JSON. */
 const reader = new HistoryReader(workerData as string);
 parentPort?.on('message', (nowMs: number) => {
   try {

@@ -1,4 +1,4 @@
-/** Text that is HTML already: only `html` and `join` make it, so that nothing comes in unescaped. */
+/** Text that is HTML. Only `html` creates it, so every other value is escaped. */
 export class Html {
   readonly text: string;
 
@@ -7,14 +7,14 @@ export class Html {
   }
 }
 
-type Part = Html | string | number | undefined | readonly Html[];
+type HtmlPart = Html | string | number | undefined | readonly Html[];
 
-/** A template whose parts are escaped, unless they are HTML; undefined is nothing. */
-export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
-  return new Html(strings.map((fixed, index) => fixed + textOf(parts[index])).join(''));
+/** Builds HTML from a template whose parts are escaped unless they are HTML; undefined becomes an empty text. */
+export function html(strings: TemplateStringsArray, ...parts: readonly HtmlPart[]): Html {
+  return new Html(strings.map((fixed, index) => fixed + toText(parts[index])).join(''));
 }
 
-function textOf(part: Part): string {
+function toText(part: HtmlPart): string {
   if (part === undefined) return '';
   if (part instanceof Html) return part.text;
   return typeof part === 'object' ? part.map(({ text }) => text).join('\n') : escape(String(part));

@@ -1,6 +1,6 @@
 import { html, type Html } from './html.ts';
 import { bytes, clockTime, count, duration, percent, shortDuration, skew } from '../../health/formatting.ts';
-import type { BoxStatus } from '../../health/status.ts';
+import type { DeviceStatus } from '../../health/device-status.ts';
 
 /** How often a browser without scripts asks again. */
 const REFRESH_SECONDS = 10;
@@ -8,7 +8,7 @@ const REFRESH_SECONDS = 10;
 const SHOWN_UPLOADS = 6;
 
 /** The status of a box as a page for people; it can be read without scripts. What changes stands in parts with an id. */
-export function statusPage(status: BoxStatus): string {
+export function statusPage(status: DeviceStatus): string {
   const { device_id: device, version } = status;
   return html`<!doctype html>
 <html lang="en">
@@ -44,11 +44,11 @@ export function statusPage(status: BoxStatus): string {
 `.text;
 }
 
-function overall({ status, reason }: BoxStatus): Html {
+function overall({ status, reason }: DeviceStatus): Html {
   return html`<strong>${status}</strong> <span>${reason}</span>`;
 }
 
-function samples({ books, backlog }: BoxStatus): Html {
+function samples({ books, backlog }: DeviceStatus): Html {
   const { collected, delivered, pending, rejected, dropped } = books;
   const one = (name: string, value: number, kind = ''): Html =>
     html`<div class="${kind}"><dt>${name}</dt><dd>${count(value)}</dd></div>`;
@@ -62,20 +62,20 @@ function samples({ books, backlog }: BoxStatus): Html {
 <p>${age(backlog)}</p>${progress(backlog)}`;
 }
 
-function age({ oldest_pending_age_seconds: seconds, held }: BoxStatus['backlog']): string {
+function age({ oldest_pending_age_seconds: seconds, held }: DeviceStatus['backlog']): string {
   if (seconds === undefined) return 'Nothing is waiting.';
   const oldest = `The oldest pending sample is ${duration(seconds)} old.`;
   return held === 0 ? oldest : `${oldest} ${count(held)} are held until their time is known.`;
 }
 
-function progress({ done, seconds_left: left }: BoxStatus['backlog']): Html | undefined {
+function progress({ done, seconds_left: left }: DeviceStatus['backlog']): Html | undefined {
   if (done === undefined) return undefined;
   const text =
     left === undefined ? 'The backlog is waiting' : `${percent(done)} of the backlog delivered, ${duration(left)} left`;
   return html`<div class="progress"><progress max="1" value="${done.toFixed(4)}" aria-label="${text}"></progress><span>${text}</span></div>`;
 }
 
-function parts({ components, timestamp }: BoxStatus): Html {
+function parts({ components, timestamp }: DeviceStatus): Html {
   const rows = Object.entries(components)
     .filter(([name]) => !name.startsWith('collector.'))
     .map(
@@ -85,7 +85,7 @@ function parts({ components, timestamp }: BoxStatus): Html {
   return html`<table><thead><tr><th scope="col">part</th><th scope="col">state</th><th scope="col">what</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
-function uploads({ uploads: lines, timestamp }: BoxStatus): Html {
+function uploads({ uploads: lines, timestamp }: DeviceStatus): Html {
   if (lines.length === 0) return html`<p class="quiet">None yet.</p>`;
   const rows = lines.slice(0, SHOWN_UPLOADS).map(({ at, samples: sent, bytes: size, outcome, reason, times }) => {
     const state = { delivered: 'ok', partial: 'degraded', failed: 'error' }[outcome];
@@ -98,7 +98,7 @@ function uploads({ uploads: lines, timestamp }: BoxStatus): Html {
   return html`<table><thead><tr><th scope="col">time</th><th scope="col" class="number">samples</th><th scope="col" class="number">size</th><th scope="col">outcome</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
-function collectors({ components, timestamp }: BoxStatus): Html {
+function collectors({ components, timestamp }: DeviceStatus): Html {
   const rows = Object.entries(components)
     .filter(([name]) => name.startsWith('collector.'))
     .map(([name, { status, message, details }]) => {
@@ -109,7 +109,7 @@ function collectors({ components, timestamp }: BoxStatus): Html {
   return html`<table><thead><tr><th scope="col">collector</th><th scope="col">last scrape</th><th scope="col" class="number">took</th><th scope="col">state</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
-function budget({ components, per_day: { sent_bytes: sent, written_bytes: written } }: BoxStatus): Html {
+function budget({ components, per_day: { sent_bytes: sent, written_bytes: written } }: DeviceStatus): Html {
   const { skew_ms: skewMs, skew_error_ms: error } = components['time']?.details ?? {};
   const clock =
     typeof skewMs === 'number'
@@ -124,6 +124,6 @@ function budget({ components, per_day: { sent_bytes: sent, written_bytes: writte
 <div><dt>database</dt><dd>${bytes(Number(database ?? 0))} <small>and ${bytes(Number(wal ?? 0))} of log</small></dd></div></dl>`;
 }
 
-function foot({ timestamp, uptime_seconds: uptime }: BoxStatus): Html {
+function foot({ timestamp, uptime_seconds: uptime }: DeviceStatus): Html {
   return html`As of <time datetime="${timestamp}">${timestamp.slice(0, 19).replace('T', ' ')}</time> UTC, as all times here. The uploader has run for ${duration(uptime)}.`;
 }

@@ -2,10 +2,10 @@ import { stripVTControlCharacters } from 'node:util';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { healthOf } from '../../../../../uploader/src/health/rules.ts';
+import { evaluateHealth } from '../../../../../uploader/src/health/rules.ts';
 import { HealthMonitor } from '../../../../../uploader/src/health/monitor.ts';
 import type { Snapshot } from '../../../../../uploader/src/telemetry/snapshot.ts';
-import type { BoxStatus } from '../../../../../uploader/src/health/status.ts';
+import type { DeviceStatus } from '../../../../../uploader/src/health/device-status.ts';
 import { statusPage } from '../../../../../uploader/src/http/page/status-page.ts';
 import { statusText } from '../../../../../uploader/src/health/status-text.ts';
 import { LogRecord } from '../../../../support/uploader/log-record.ts';
@@ -13,7 +13,7 @@ import { collectorRow, LIMITS, NOW, snapshot, storage } from '../../../../suppor
 
 const nasty = `<script>alert("x")</script>&'`;
 
-function statusWith(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): BoxStatus {
+function statusWith(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): DeviceStatus {
   const snapshots = { take: () => snapshot(changes) };
   return new HealthMonitor({
     logger: new LogRecord(),
@@ -60,7 +60,7 @@ describe('a status', () => {
 
   test('holds the health report as it is', () => {
     expect(statusWith(draining).components['time']).toMatchObject(
-      healthOf(snapshot(draining), LIMITS).components['time']!,
+      evaluateHealth(snapshot(draining), LIMITS).components['time']!,
     );
   });
 });

@@ -1,14 +1,17 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { HistoryThread } from '../../../../../uploader/src/http/page/history.ts';
+import { HistoryThread } from '../../../../../uploader/src/http/page/history-thread.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
+import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import { StoredSamples } from '../../../../support/uploader/stored-samples.ts';
 
 /** The built worker: threads run JavaScript. */
 const workerFile = join(import.meta.dirname, '../../../../../uploader/src/http/page/history-worker.ts');
 const NOW = 1_700_000_000_000;
+const folder = useTemporaryFolder();
 let stored: StoredSamples;
 let clock: FakeClock;
 let thread: HistoryThread;
@@ -54,4 +57,29 @@ test('a database that cannot be read is an error, and the next look begins anew'
   await expect(elsewhere.read()).rejects.toMatchObject({ code: 'HISTORY_UNREADABLE' });
   expect(elsewhere.isRunning).toBe(false);
   await expect(elsewhere.read()).rejects.toMatchObject({ code: 'HISTORY_UNREADABLE' });
+});
+
+test('history thread: ends 30 s after the last request, and not before', async () => {
+  await thread.read();
+  await clock.advance(20_000);
+  await thread.read();
+  await clock.advance(29_999);
+  expect(thread.isRunning).toBe(true);
+  await clock.advance(1);
+  expect(thread.isRunning).toBe(false);
+});
+
+test('history thread: a worker that does not answer within 10 s is an error, and is ended', async () => {
+  const hanging = folder.path('hanging.mjs');
+  writeFileSync(hanging, 'setInterval(() => undefined, 1_000);\n');
+  const hung = folder.keep(
+    new HistoryThread({ clock, databasePath: stored.path, workerFile: hanging, nowMs: () => clock.now() }),
+  );
+  const reading = expect(hung.read()).rejects.toMatchObject({
+    code: 'HISTORY_UNREADABLE',
+    cause: { message: 'no answer in time' },
+  });
+  await clock.advance(10_000);
+  await reading;
+  expect(hung.isRunning).toBe(false);
 });

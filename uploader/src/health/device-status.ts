@@ -1,0 +1,78 @@
+import { sentPerDay } from '../telemetry/sent-per-day.ts';
+import type { Snapshot } from '../telemetry/snapshot.ts';
+import type { HealthStatus } from './component-health.ts';
+import type { HealthReport } from './health-report.ts';
+import { oldestPendingSeconds } from './upload-progress.ts';
+
+/** One of the last uploads. */
+export interface UploadLine {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly samples: number;
+  readonly bytes: number;
+  readonly outcome: 'delivered' | 'partial' | 'failed';
+  readonly reason: string;
+  readonly times: number;
+}
+
+/** The health report and the numbers behind it: what `status --json` prints and /status.json returns. */
+export interface DeviceStatus extends HealthReport {
+  /** The messages of the components with the worst status. */
+  readonly reason: string;
+  readonly books: Snapshot['books'];
+  readonly backlog: {
+    /** Undefined if nothing is pending. */
+    readonly oldest_pending_age_seconds?: number;
+    /** Pending rows that are held because their time may be wrong. */
+    readonly held: number;
+    /** Share of the backlog that has been delivered, 0 to 1; undefined if there is no backlog. */
+    readonly done?: number;
+    readonly seconds_left?: number;
+  };
+  readonly uploads: readonly UploadLine[];
+  /** Bytes per day at the present rate; missing while unknown. */
+  readonly per_day: { readonly sent_bytes?: number; readonly written_bytes?: number };
+}
+
+/** Combines a report with the snapshot that it was computed from. */
+export function toDeviceStatus(report: HealthReport, snapshot: Snapshot): DeviceStatus {
+  const { books, oldestPendingMs, held, drain, uploads } = snapshot;
+  return {
+    ...report,
+    reason: summarize(report),
+    books,
+    backlog: {
+      ...(oldestPendingMs === undefined ? {} : { oldest_pending_age_seconds: oldestPendingSeconds(snapshot) }),
+      held: held?.count ?? 0,
+      ...(drain === undefined ? {} : { done: drain.done }),
+      ...(drain?.secondsLeft === undefined ? {} : { seconds_left: drain.secondsLeft }),
+    },
+    uploads: uploads.map(({ atMs, ...upload }) => ({ at: new Date(atMs).toISOString(), ...upload })),
+    per_day: ratesPerDay(snapshot),
+  };
+}
+
+/** Joins the messages of the components with the worst status. */
+function summarize({ status, components }: HealthReport): string {
+  if (status === 'ok') return 'Everything works.';
+  return Object.entries(components)
+    .filter(([name, component]) => component.status === status && !isImplied(name, status, components))
+    .map(([name, { message }]) => `${name}: ${message}`)
+    .join('; ');
+}
+
+/** Whether the status of the collector's process already says it: then each of its collectors is late too. */
+function isImplied(name: string, status: HealthStatus, components: HealthReport['components']): boolean {
+  return name.startsWith('collector.') && components['collector']?.status === status;
+}
+
+function ratesPerDay(snapshot: Snapshot): DeviceStatus['per_day'] {
+  const { writtenPerDay, storage } = snapshot;
+  const sent = sentPerDay(snapshot);
+  const written =
+    storage.writtenPerDay === null || writtenPerDay === undefined ? undefined : storage.writtenPerDay + writtenPerDay;
+  return {
+    ...(sent === undefined ? {} : { sent_bytes: Math.round(sent) }),
+    ...(written === undefined ? {} : { written_bytes: Math.round(written) }),
+  };
+}

@@ -1,0 +1,12 @@
+import type { ComponentHealth, HealthStatus } from './component-health.ts';
+
+/** The body of /health. */
+export interface HealthReport {
+  readonly status: HealthStatus;
+  /** RFC 3339. */
+  readonly timestamp: string;
+  readonly version: string;
+  readonly uptime_seconds: number;
+  readonly device_id: string;
+  readonly components: Readonly<Record<string, ComponentHealth & { readonly since: string }>>;
+}

@@ -1,0 +1,123 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+import {
+  NO_UPLOADS,
+  type Judgement,
+  type ReceiverCondition,
+  type UploadCounts,
+  type UploaderReport,
+  type UploadRecord,
+} from '@thugshells/shared/state/uploader-report.ts';
+
+import type { ReceiverClock } from '../clock/receiver-clock.ts';
+import type { DeliveryRecord, ReceiverState } from '../delivery/receiver-state.ts';
+import type { DiskWrites } from './disk-writes.ts';
+import type { LastRejection } from './last-rejection.ts';
+import type { UploadCounters } from './upload-counters.ts';
+
+/** The state of the uploader at one moment. */
+export interface UploaderState {
+  /** The current time by the clock that samples are stamped with, Unix milliseconds. */
+  readonly nowMs: number;
+  readonly startedAtMs: number;
+  /** 0 if no uploader runs: then this is its last report. */
+  readonly uptimeSeconds: number;
+  readonly isRunning: boolean;
+  readonly receiver: {
+    readonly condition: ReceiverCondition;
+    readonly reason: string;
+    readonly sinceMs: number;
+    readonly lastDelivery: DeliveryRecord | undefined;
+  };
+  /** Newest first. */
+  readonly uploads: readonly UploadRecord[];
+  readonly counts: UploadCounts;
+  readonly skewMs: number | undefined;
+  readonly skewErrorMs: number | undefined;
+  /** When samples were last rejected, Unix milliseconds; undefined for never. */
+  readonly rejectedAtMs: number | undefined;
+  /** Bytes that this process writes to the disk per day; undefined while unknown. */
+  readonly writtenPerDay: number | undefined;
+}
+
+export interface UploaderStateSources {
+  readonly clock: Clock;
+  readonly receiver: ReceiverState;
+  readonly skew: ReceiverClock;
+  readonly counters: UploadCounters;
+  readonly lastRejection: LastRejection;
+  readonly writes: DiskWrites;
+  /** Counts the samples rejected so far. */
+  readonly rejected: () => number;
+}
+
+/** Reads the state of this process, for its status server and for the report in the database. */
+export class UploaderStateReader {
+  readonly #sources: UploaderStateSources;
+  readonly #startedAtMs: number;
+  readonly #startedAt: number;
+  /** URL of the status server; undefined until it listens. */
+  endpoint: string | undefined;
+
+  constructor(sources: UploaderStateSources) {
+    this.#sources = sources;
+    this.#startedAtMs = sources.skew.now();
+    this.#startedAt = sources.clock.monotonic();
+  }
+
+  read(): UploaderState {
+    const { clock, receiver, skew, counters, lastRejection, writes, rejected } = this.#sources;
+    const { condition, reason, sinceMs, lastDelivery, uploads } = receiver;
+    const nowMs = skew.now();
+    return {
+      nowMs,
+      startedAtMs: this.#startedAtMs,
+      uptimeSeconds: (clock.monotonic() - this.#startedAt) / 1000,
+      isRunning: true,
+      receiver: { condition, reason, sinceMs, lastDelivery },
+      uploads,
+      counts: counters.counts,
+      skewMs: skew.skewMs,
+      skewErrorMs: skew.errorMs,
+      rejectedAtMs: lastRejection.update(rejected(), nowMs),
+      writtenPerDay: writes.perDay(),
+    };
+  }
+
+  /** Builds the report that the uploader leaves in the database. */
+  report(judgement: Judgement): UploaderReport {
+    const { nowMs, startedAtMs, counts, receiver, uploads, rejectedAtMs } = this.read();
+    const { lastDelivery, ...rest } = receiver;
+    return {
+      writtenAtMs: nowMs,
+      startedAtMs,
+      endpoint: this.endpoint,
+      counts,
+      receiver: rest,
+      lastDelivery,
+      uploads,
+      rejectedAtMs,
+      judgement,
+    };
+  }
+}
+
+/** Builds the state of an uploader that does not run from the report that it left in the database. */
+export function toStoppedState(
+  report: UploaderReport | undefined,
+  { nowMs, skewMs }: { readonly nowMs: number; readonly skewMs: number | undefined },
+): UploaderState {
+  const receiver = report?.receiver ?? { condition: 'unknown' as const, reason: '', sinceMs: nowMs };
+  return {
+    nowMs,
+    startedAtMs: report?.startedAtMs ?? nowMs,
+    uptimeSeconds: 0,
+    isRunning: false,
+    receiver: { ...receiver, lastDelivery: report?.lastDelivery },
+    uploads: report?.uploads ?? [],
+    counts: report?.counts ?? NO_UPLOADS,
+    skewMs,
+    skewErrorMs: undefined,
+    rejectedAtMs: report?.rejectedAtMs,
+    writtenPerDay: undefined,
+  };
+}
