@@ -1,11 +1,11 @@
 import type { Clock } from './clock.ts';
 
 export interface TickerOptions {
-  /** Between two ticks, in milliseconds, greater than 0; a function is asked anew after each tick. */
+  /** Between two ticks, in milliseconds, greater than 0; a function is called after each tick. */
   readonly intervalMs: number | (() => number);
   /** Before the first tick, in milliseconds; 0 by default. */
   readonly firstInMs?: number;
-  /** Ends the ticks; a wait that is under way ends at once. */
+  /** Ends the ticks, also while one is waited for. */
   readonly stop: AbortSignal;
 }
 
@@ -15,7 +15,10 @@ export interface TickerOptions {
  * Ticks lie on multiples of the interval from the first one on, by the monotonic clock. Those that pass while the work
  * of an earlier one takes its time are skipped: work that is slow is never repeated to catch up.
  */
-export async function* ticks(clock: Clock, { intervalMs, firstInMs = 0, stop }: TickerOptions): AsyncGenerator<void> {
+export async function* ticks(
+  clock: Pick<Clock, 'monotonic' | 'sleep'>,
+  { intervalMs, firstInMs = 0, stop }: TickerOptions,
+): AsyncGenerator<void> {
   let dueAt = clock.monotonic() + firstInMs;
   if (firstInMs > 0) await clock.sleep(firstInMs, stop);
   while (!stop.aborted) {
@@ -23,7 +26,7 @@ export async function* ticks(clock: Clock, { intervalMs, firstInMs = 0, stop }: 
     const stepMs = typeof intervalMs === 'number' ? intervalMs : intervalMs();
     const lateMs = clock.monotonic() - dueAt;
     dueAt += stepMs * Math.max(1, Math.ceil(lateMs / stepMs));
-    // Also where it is due at once: the event loop has its turn in between.
+    // Also if the next tick is due at once: the event loop runs in between.
     await clock.sleep(dueAt - clock.monotonic(), stop);
   }
 }

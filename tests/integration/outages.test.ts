@@ -106,7 +106,7 @@ test.each(Object.keys(impostors))(
       await uploader.stop();
       expect(differences(storedPoints(database), exportedPoints(await server.export()))).toEqual([]);
       expect(complaints()).toHaveLength(1);
-      expect(uploader.log().filter(({ level, msg }) => level === 'error' || msg === 'unexpected fault')).toEqual([]);
+      expect(uploader.log().filter(({ level, msg }) => level === 'error' || msg === 'unexpected error')).toEqual([]);
     } finally {
       await server.stop();
     }

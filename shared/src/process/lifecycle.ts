@@ -17,18 +17,18 @@ import {
 import { ServiceManager } from './service-manager.ts';
 import { createNotifier } from './systemd.ts';
 
-/** What must be released, in the reverse of the order in which it was taken. */
+/** Resources that are released in the reverse of the order in which they were added. */
 export class ResourceStack {
   readonly #steps: { readonly name: string; readonly release: () => void | Promise<void> }[] = [];
 
-  /** Remembers how to release something; returns the thing. */
-  add<T>(name: string, thing: T, release: (thing: T) => void | Promise<void>): T {
-    this.#steps.push({ name, release: () => release(thing) });
-    return thing;
+  /** Adds a resource and how to release it; returns the resource. */
+  add<T>(name: string, resource: T, release: (resource: T) => void | Promise<void>): T {
+    this.#steps.push({ name, release: () => release(resource) });
+    return resource;
   }
 
-  /** Releases everything, newest first; a failure in one step keeps no other from running. */
-  async run(onFailure: (name: string, error: unknown) => void): Promise<void> {
+  /** Releases everything, newest first; a failure of one resource does not keep the others from being released. */
+  async releaseAll(onFailure: (name: string, error: unknown) => void): Promise<void> {
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       try {
         await step.release();
@@ -40,7 +40,7 @@ export class ResourceStack {
 }
 
 /**
- * The logger of this process on its standard output, and the id of its session, which is on every line.
+ * Creates the logger of this process on its standard output, and the id of its session, which is on every line.
  * Under journald (systemd.exec(5), $JOURNAL_STREAM) lines begin with their priority.
  */
 export function createProcessLogger(config: { readonly logLevel: LogLevel; readonly logFormat: LogFormat | 'auto' }): {
@@ -58,10 +58,10 @@ export function createProcessLogger(config: { readonly logLevel: LogLevel; reado
   return { logger, sessionId };
 }
 
-/** A signal that is aborted by the first SIGTERM or SIGINT. */
+/** Returns a signal that is aborted by the first SIGTERM or SIGINT. */
 export function createStopSignal(logger: Logger): AbortSignal {
   const controller = new AbortController();
-  // Every loop waits with it: more than ten are no leak.
+  // Every loop sleeps with it: more than ten listeners are no leak.
   setMaxListeners(0, controller.signal);
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.once(name, () => {
@@ -72,30 +72,30 @@ export function createStopSignal(logger: Logger): AbortSignal {
   return controller.signal;
 }
 
-/** Makes SIGUSR2 change how much is logged: everything, and back to what was configured. */
+/** Lets SIGUSR2 switch the log level to debug, and back to the configured one. */
 function adjustLevelBySignal(logger: ProcessLogger): void {
   const configured = logger.level;
   process.on('SIGUSR2', () => {
     const to = logger.level !== 'debug' ? 'debug' : configured === 'debug' ? 'info' : configured;
-    // Told while everything is shown: whoever asked for it wants to see that it worked.
+    // Logged at the level debug: who sent the signal wants to see that it worked.
     logger.level = 'debug';
     logger.info('log level changed', { to, signal: 'SIGUSR2' });
     logger.level = to;
   });
 }
 
-/** How long releasing may take before the process ends all the same. */
-const RELEASE_DEADLINE_MS = 10_000;
+/** Releasing may take this long before the process ends all the same. */
+const RELEASE_TIMEOUT_MS = 10_000;
 
 /**
- * Runs a service until it returns, releases what it took, and ends the process with its exit code.
- * Whatever nobody foresaw is logged with its stack, then the process ends with 1. The service itself says when it is ready.
+ * Runs a service until it returns, releases its resources, and ends the process with its exit code. An unexpected error
+ * is logged with its stack, and the process ends with 1. The service itself reports when it is ready.
  */
 export async function runService(
   logger: ProcessLogger,
-  service: (releases: ResourceStack, stop: AbortSignal, manager: ServiceManager) => Promise<void>,
+  service: (resources: ResourceStack, stop: AbortSignal, manager: ServiceManager) => Promise<void>,
 ): Promise<never> {
-  const releases = new ResourceStack();
+  const resources = new ResourceStack();
   let exitCode: number = ExitCode.clean;
   const manager = new ServiceManager({ notify: createNotifier(process.env, logger), environment: process.env, clock });
   adjustLevelBySignal(logger);
@@ -107,44 +107,46 @@ export async function runService(
   try {
     const stop = createStopSignal(logger);
     stop.addEventListener('abort', () => manager.reportStopping(), { once: true });
-    await service(releases, stop, manager);
+    await service(resources, stop, manager);
   } catch (error) {
     exitCode = toExitCode(error);
-    logger.error(error instanceof AgentError ? error.message : 'unexpected fault', toErrorFields(error));
+    logger.error(error instanceof AgentError ? error.message : 'unexpected error', toErrorFields(error));
   }
-  setTimeout(() => process.exit(exitCode || ExitCode.fault), RELEASE_DEADLINE_MS).unref();
-  await releases.run((name, error) => {
+  void clock.sleep(RELEASE_TIMEOUT_MS).then(() => process.exit(exitCode || ExitCode.fault));
+  await resources.releaseAll((name, error) => {
     exitCode ||= ExitCode.fault;
-    logger.error(`releasing ${name} failed`, toErrorFields(error));
+    logger.error('cannot release resource', { resource: name, ...toErrorFields(error) });
   });
   logger.flush();
   logger.info('stopped', { exit_code: exitCode });
   process.exit(exitCode);
 }
 
-/** A part of a service: takes what it needs, and may end itself. */
-export type ScopedWork = (releases: ResourceStack, stop: AbortSignal, end: () => void) => Promise<void>;
+/** Work whose resources are released when it ends; `end` stops it alone. */
+export type ScopedWork = (resources: ResourceStack, stop: AbortSignal, end: () => void) => Promise<void>;
 
 /**
- * Runs a part of a service that may begin anew while the service runs on: everything that it took is released when it
- * ends, by itself or with the service.
+ * Runs work that may be started again while the service goes on: its resources are released when it ends, by itself or
+ * with the service.
  */
-export async function runScope(logger: Logger, stop: AbortSignal, part: ScopedWork): Promise<void> {
-  const releases = new ResourceStack();
+export async function runScope(logger: Logger, stop: AbortSignal, work: ScopedWork): Promise<void> {
+  const resources = new ResourceStack();
   const ending = new AbortController();
   const end = (): void => ending.abort();
   if (stop.aborted) end();
   stop.addEventListener('abort', end, { once: true });
   try {
-    await part(releases, ending.signal, end);
+    await work(resources, ending.signal, end);
   } finally {
     end();
     stop.removeEventListener('abort', end);
-    await releases.run((name, error) => logger.error(`releasing ${name} failed`, toErrorFields(error)));
+    await resources.releaseAll((name, error) =>
+      logger.error('cannot release resource', { resource: name, ...toErrorFields(error) }),
+    );
   }
 }
 
-/** What a short command came to. */
+/** The result of a short command. */
 export interface CommandResult {
   /** For standard output. */
   readonly text?: string;
@@ -153,7 +155,7 @@ export interface CommandResult {
   readonly exitCode?: number;
 }
 
-/** Runs a short command; prints an expected error and its hint for a person, and ends with its exit code. */
+/** Runs a short command, prints its text or its error with the hint, and ends the process with its exit code. */
 export async function runCommand(command: () => Promise<CommandResult> | CommandResult): Promise<never> {
   try {
     const { text = '', exitCode = ExitCode.clean, problems = [] } = await command();

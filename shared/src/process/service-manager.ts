@@ -1,29 +1,29 @@
 import type { Clock } from '../clock.ts';
 import type { Environment } from '../config/load-config.ts';
+import { ticks } from '../ticker.ts';
 import type { Notify } from './systemd.ts';
 
 export interface ServiceManagerOptions {
   readonly notify: Notify;
-  /** The process's; systemd sets WATCHDOG_USEC where the unit has WatchdogSec= (sd_watchdog_enabled(3)). */
+  /** The process's; systemd sets WATCHDOG_USEC if the unit has WatchdogSec= (sd_watchdog_enabled(3)). */
   readonly environment: Environment;
   readonly clock: Pick<Clock, 'monotonic' | 'sleep'>;
 }
 
-/** Progress is told at most so often within a timeout: with scrapes every second each would be a datagram. */
-const BEATS_IN_TIMEOUT = 10;
-/** How many chosen pauses fit into a timeout: a scrape may be late, and one may fail. */
+/** Progress is reported at most this often within a timeout: with scrapes every second each would be a datagram. */
+const MAX_REPORTS_IN_TIMEOUT = 10;
+/** How many pauses that the configuration chooses fit into a timeout: a scrape may be late, and one may fail. */
 const PAUSES_IN_TIMEOUT = 3;
 
 /**
- * What a service says to systemd while it runs: that it is ready, how it fares, and that it makes progress. Where it
- * says nothing of progress for WatchdogSec=, systemd restarts it; so only progress itself may lead to reportProgress(),
- * never a timer alone.
+ * Reports to systemd that a service is ready, its status, and that it makes progress. If no progress is reported for
+ * WatchdogSec=, systemd restarts the service; so only progress itself may lead to reportProgress(), never a timer alone.
  */
 export class ServiceManager {
   readonly #options: ServiceManagerOptions;
-  /** Undefined where nobody waits for progress. */
+  /** Undefined if systemd does not watch for progress. */
   #timeoutMs: number | undefined;
-  #toldAt = -Infinity;
+  #reportedAt = -Infinity;
   #status = '';
 
   constructor(options: ServiceManagerOptions) {
@@ -38,44 +38,43 @@ export class ServiceManager {
   }
 
   /**
-   * The service has started.
+   * Reports that the service has started.
    *
-   * @param longestPauseMs the longest that it chooses to let pass between two signs of progress, such as the longest interval
+   * @param maxPauseMs the longest time that it chooses to let pass between two reports of progress, such as the longest interval
    */
-  reportReady(status: string, longestPauseMs = 0): void {
+  reportReady(status: string, maxPauseMs = 0): void {
     this.#options.notify({ ready: true });
     this.reportStatus(status);
-    const leastMs = PAUSES_IN_TIMEOUT * longestPauseMs;
-    if (this.#timeoutMs === undefined || leastMs <= this.#timeoutMs) return;
-    this.#timeoutMs = leastMs;
-    this.#options.notify({ watchdogTimeoutMs: leastMs });
+    const minTimeoutMs = PAUSES_IN_TIMEOUT * maxPauseMs;
+    if (this.#timeoutMs === undefined || minTimeoutMs <= this.#timeoutMs) return;
+    this.#timeoutMs = minTimeoutMs;
+    this.#options.notify({ watchdogTimeoutMs: minTimeoutMs });
   }
 
-  /** The service is about to end. */
+  /** Reports that the service is about to end. */
   reportStopping(): void {
     this.#options.notify({ stopping: true, status: 'stopping' });
   }
 
-  /** One line for `systemctl status`; told where it has changed. */
+  /** Reports a line for `systemctl status` if it has changed. */
   reportStatus(line: string): void {
     if (line === this.#status) return;
     this.#status = line;
     this.#options.notify({ status: line });
   }
 
-  /** The service came further. */
+  /** Reports that the service made progress, unless that was reported a moment ago. */
   reportProgress(): void {
     const now = this.#options.clock.monotonic();
-    if (this.#timeoutMs === undefined || now - this.#toldAt < this.#timeoutMs / BEATS_IN_TIMEOUT) return;
-    this.#toldAt = now;
+    if (this.#timeoutMs === undefined || now - this.#reportedAt < this.#timeoutMs / MAX_REPORTS_IN_TIMEOUT) return;
+    this.#reportedAt = now;
     this.#options.notify({ watchdog: true });
   }
 
-  /** For a service that waits longer than the timeout by its own choice: asks again and again until `stop` whether it still is as it should be. */
+  /** Reports progress for a service that may pause for longer than the timeout, until `stop`, whenever `isLive` is true. */
   async reportProgressWhile(isLive: () => boolean, stop: AbortSignal): Promise<void> {
-    while (this.#timeoutMs !== undefined && !stop.aborted) {
-      if (isLive()) this.reportProgress();
-      await this.#options.clock.sleep(this.#timeoutMs / BEATS_IN_TIMEOUT, stop);
-    }
+    if (this.#timeoutMs === undefined) return;
+    const intervalMs = (): number => this.#timeoutMs! / MAX_REPORTS_IN_TIMEOUT;
+    for await (const _ of ticks(this.#options.clock, { intervalMs, stop })) if (isLive()) this.reportProgress();
   }
 }

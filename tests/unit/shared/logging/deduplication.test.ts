@@ -1,38 +1,39 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { deduplicate, type DeduplicatingLogger } from '../../../../shared/src/logging/deduplication.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
 
 let log: LogRecord;
+let clock: FakeClock;
 let logger: DeduplicatingLogger;
 beforeEach(() => {
-  jest.useFakeTimers();
   log = new LogRecord();
-  logger = deduplicate(log);
+  clock = new FakeClock();
+  logger = deduplicate(log, clock);
 });
-afterEach(() => void jest.useRealTimers());
 
-const told = (): unknown[] => log.lines.map(({ message, fields }) => [message, fields['repeated']]);
+const written = (): unknown[] => log.lines.map(({ message, fields }) => [message, fields['repeated']]);
 
-describe('the same trouble', () => {
-  test('is told at once, and then once a minute with how often it was', () => {
+describe('log deduplication: the same record', () => {
+  test('is written at once, and then once a minute with the number of repetitions', async () => {
     for (let time = 0; time < 5; time++) logger.error('disk is full', { error: 'ENOSPC', duration_ms: time });
-    expect(told()).toEqual([['disk is full', undefined]]);
-    jest.advanceTimersByTime(59_999);
-    expect(told()).toHaveLength(1);
-    jest.advanceTimersByTime(1);
-    expect(told()).toEqual([
+    expect(written()).toEqual([['disk is full', undefined]]);
+    await clock.advance(59_999);
+    expect(written()).toHaveLength(1);
+    await clock.advance(1);
+    expect(written()).toEqual([
       ['disk is full', undefined],
       ['disk is full', 4],
     ]);
     expect(log.lines[1]!.fields['duration_ms']).toBe(4);
   });
 
-  test('that comes once more later is told at once again', () => {
+  test('is written at once again after the minute', async () => {
     logger.warn('away', {});
-    jest.advanceTimersByTime(60_000);
+    await clock.advance(60_000);
     logger.warn('away', {});
-    expect(told()).toEqual([
+    expect(written()).toEqual([
       ['away', undefined],
       ['away', undefined],
     ]);
@@ -44,38 +45,38 @@ describe('the same trouble', () => {
     logger.warn('away', { error: 'b' });
     logger.error('away', { error: 'a' });
     logger.warn('gone', { error: 'a' });
-    expect(told()).toHaveLength(4);
+    expect(written()).toHaveLength(4);
   });
 
-  test('of two children with fields of their own is two', () => {
+  test('counts as two if two children with fields of their own write it', () => {
     logger.child({ collector: 'cpu' }).warn('failing', {});
     logger.child({ collector: 'load' }).warn('failing', {});
     logger.child({ collector: 'load' }).warn('failing', {});
-    expect(told()).toHaveLength(2);
+    expect(written()).toHaveLength(2);
   });
 
-  test('is told before the end, if it is held back', () => {
+  test('is written by flush() if it is held back', () => {
     for (let time = 0; time < 3; time++) logger.warn('away', {});
     logger.flush();
-    expect(told()).toEqual([
+    expect(written()).toEqual([
       ['away', undefined],
       ['away', 2],
     ]);
     logger.flush();
-    expect(told()).toHaveLength(2);
+    expect(written()).toHaveLength(2);
   });
 });
 
-test('what is no trouble is told each time', () => {
+test('log deduplication: writes each info and debug record', () => {
   for (let time = 0; time < 3; time++) {
     logger.info('uploaded', {});
     logger.debug('scrape', {});
   }
-  expect(told()).toHaveLength(6);
+  expect(written()).toHaveLength(6);
 });
 
-test('a thousand kinds of trouble are told, and do not stay in memory', () => {
+test('log deduplication: writes a thousand kinds of records, and remembers 200 of them', () => {
   for (let kind = 0; kind < 1_000; kind++) logger.warn('refused', { error: `sample ${kind}` });
-  expect(told()).toHaveLength(1_000);
-  expect(jest.getTimerCount()).toBeLessThanOrEqual(200);
+  expect(written()).toHaveLength(1_000);
+  expect(clock.sleeping).toBeLessThanOrEqual(200);
 });

@@ -2,48 +2,48 @@ import { describe, expect, test } from '@jest/globals';
 
 import { ResourceStack } from '../../../../shared/src/process/lifecycle.ts';
 
-describe('what was taken', () => {
-  test('is released in reverse order, each after the one before has ended', async () => {
-    const releases = new ResourceStack();
+describe('resource stack: a resource', () => {
+  test('is released in reverse order, after the release of the one before has ended', async () => {
+    const resources = new ResourceStack();
     const order: string[] = [];
-    releases.add('lock', 'lock', (thing) => void order.push(thing));
-    releases.add('database', 'database', async (thing) => {
+    resources.add('lock', 'lock', (resource) => void order.push(resource));
+    resources.add('database', 'database', async (resource) => {
       await new Promise((resolve) => setImmediate(resolve));
-      order.push(thing);
+      order.push(resource);
     });
-    releases.add('session', 'session', (thing) => void order.push(thing));
-    await releases.run(() => undefined);
+    resources.add('session', 'session', (resource) => void order.push(resource));
+    await resources.releaseAll(() => undefined);
     expect(order).toEqual(['session', 'database', 'lock']);
   });
 
-  test('comes back from add, to be used', () => {
-    const thing = { open: true };
-    expect(new ResourceStack().add('thing', thing, () => undefined)).toBe(thing);
+  test('is returned by add()', () => {
+    const resource = { open: true };
+    expect(new ResourceStack().add('file', resource, () => undefined)).toBe(resource);
   });
 
-  test('is released though another step throws or rejects; each failure is told by name', async () => {
-    const releases = new ResourceStack();
+  test('is released though the release of another one throws or rejects, which is reported by name', async () => {
+    const resources = new ResourceStack();
     const order: string[] = [];
     const failures: string[] = [];
-    releases.add('lock', 0, () => void order.push('lock'));
-    releases.add('database', 0, () => {
+    resources.add('lock', 0, () => void order.push('lock'));
+    resources.add('database', 0, () => {
       throw new Error('busy');
     });
-    releases.add('wal', 0, async () => {
+    resources.add('wal', 0, async () => {
       throw new Error('locked');
     });
-    releases.add('session', 0, () => void order.push('session'));
-    await releases.run((name, error) => void failures.push(`${name}: ${(error as Error).message}`));
+    resources.add('session', 0, () => void order.push('session'));
+    await resources.releaseAll((name, error) => void failures.push(`${name}: ${(error as Error).message}`));
     expect(order).toEqual(['session', 'lock']);
     expect(failures).toEqual(['wal: locked', 'database: busy']);
   });
 
   test('is released once', async () => {
-    const releases = new ResourceStack();
+    const resources = new ResourceStack();
     let released = 0;
-    releases.add('lock', 0, () => void (released += 1));
-    await releases.run(() => undefined);
-    await releases.run(() => undefined);
+    resources.add('lock', 0, () => void (released += 1));
+    await resources.releaseAll(() => undefined);
+    await resources.releaseAll(() => undefined);
     expect(released).toBe(1);
   });
 });
