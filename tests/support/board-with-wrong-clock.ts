@@ -20,7 +20,7 @@ import { SettledRanges } from '../../uploader/src/queue/settled-ranges.ts';
 import { HttpTransport } from '../../uploader/src/transport/http-transport.ts';
 import { VictoriaMetricsProtocol } from '../../uploader/src/transport/victoriametrics.ts';
 import { RecordedLog } from './recorded-log.ts';
-import { straight } from './uploader/direct-connection.ts';
+import { directConnection } from './uploader/direct-connection.ts';
 
 const WORKER_FILE = join(import.meta.dirname, '../../uploader/src/encoding/encode-worker.ts');
 const GAUGE = { name: 'test.turn', kind: 'gauge', unit: 'none', help: 'A test’s.', priority: 1 } as const;
@@ -105,7 +105,7 @@ export class BoardWithWrongClock {
       clock,
       remoteUrl,
       remoteTimeoutMs: 20_000,
-      ...straight,
+      ...directConnection,
     });
     const table = new ReceiverClockTable(database, bootId);
     this.skew = new ReceiverClock({

@@ -1,9 +1,9 @@
 import { Credentials } from '../../../uploader/src/transport/credentials.ts';
 
 /** Transport options for a direct connection without credentials. */
-export const straight = { credentials: credentialsOf({}), proxyFor: (): string => '' };
+export const directConnection = { credentials: createCredentials({}), proxyFor: (): string => '' };
 
 /** Creates credentials from files. */
-export function credentialsOf(files: Partial<ConstructorParameters<typeof Credentials>[0]>): Credentials {
+export function createCredentials(files: Partial<ConstructorParameters<typeof Credentials>[0]>): Credentials {
   return new Credentials({ remoteTokenFile: '', remoteCaFile: '', remoteCertFile: '', remoteKeyFile: '', ...files });
 }

@@ -16,21 +16,21 @@ interface BodyLine {
 }
 
 /** Returns the text of a chunk's body. */
-export function textOf(chunk: Chunk): string {
+export function decodeBody(chunk: Chunk): string {
   return gunzipSync(chunk.body).toString('utf8');
 }
 
 /** Parses the lines of a chunk's body. */
-export function linesOf(chunk: Chunk): BodyLine[] {
-  return textOf(chunk)
+export function parseLines(chunk: Chunk): BodyLine[] {
+  return decodeBody(chunk)
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as BodyLine);
 }
 
 /** Returns the samples of a chunk in body order, the order in which a receiver counts them. */
-export function samplesOf(chunk: Chunk): EncodedSample[] {
-  return linesOf(chunk).flatMap(({ metric, values, timestamps }) =>
+export function decodeSamples(chunk: Chunk): EncodedSample[] {
+  return parseLines(chunk).flatMap(({ metric, values, timestamps }) =>
     values.map((value, index) => ({ labels: metric, value, timestampMs: timestamps[index]! })),
   );
 }

@@ -21,7 +21,7 @@ export const LIMITS = {
 };
 
 /** Creates a histogram of durations in seconds. */
-export function durationsOf(...seconds: readonly number[]): HistogramState {
+export function toHistogram(...seconds: readonly number[]): HistogramState {
   return seconds.reduce(
     (state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value),
     createHistogram(COLLECTION_BOUNDS_SECONDS),
@@ -39,7 +39,7 @@ export function collectorRow(collector: string, changes: Partial<CollectorSnapsh
     durationMs: 2,
     collected: 100,
     failed: 0,
-    durations: durationsOf(0.002),
+    durations: toHistogram(0.002),
     ...changes,
   };
 }

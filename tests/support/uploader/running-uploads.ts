@@ -18,7 +18,7 @@ import { UploadLoop } from '../../../uploader/src/delivery/upload-loop.ts';
 import { HttpTransport } from '../../../uploader/src/transport/http-transport.ts';
 import { VictoriaMetricsProtocol } from '../../../uploader/src/transport/victoriametrics.ts';
 import { FakeClock } from '../fake-clock.ts';
-import { straight } from './direct-connection.ts';
+import { directConnection } from './direct-connection.ts';
 import { until } from '../until.ts';
 import { LogRecord } from './log-record.ts';
 import { StoredSamples } from './stored-samples.ts';
@@ -82,7 +82,7 @@ export class RunningUploads {
       protocol: new VictoriaMetricsProtocol(),
       clock,
       remoteUrl: `${receiver.url}/api/v1/import`,
-      ...straight,
+      ...directConnection,
       ...this.#settings,
     });
     const lost = new ConnectionLoss({ logger, acknowledgements, receiverCheck: this.#remote, stop: this.#stop.signal });

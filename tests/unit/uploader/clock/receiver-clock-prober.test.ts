@@ -7,7 +7,7 @@ import { HttpTransport } from '../../../../uploader/src/transport/http-transport
 import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { startReceiver } from '../../../receiver/src/server.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
-import { straight } from '../../../support/uploader/direct-connection.ts';
+import { directConnection } from '../../../support/uploader/direct-connection.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
 import { StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
@@ -112,7 +112,7 @@ describe('receiver clock prober:', () => {
     const receiver = await startReceiver({ now: () => clock.now() });
     const protocol = new VictoriaMetricsProtocol();
     const remoteUrl = `${receiver.url}/api/v1/import`;
-    const transport = new HttpTransport({ protocol, clock, remoteUrl, remoteTimeoutMs: 20_000, ...straight });
+    const transport = new HttpTransport({ protocol, clock, remoteUrl, remoteTimeoutMs: 20_000, ...directConnection });
     try {
       receiver.setFaults({ dateSkewMs: -7_200_000 });
       await measure(createProber(() => transport.requestDate(`${receiver.url}/health`, never)));

@@ -7,7 +7,7 @@ import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { EncodedBatch } from '../../../../uploader/src/encoding/encoder.ts';
 import { EncoderPool } from '../../../../uploader/src/encoding/encoder-pool.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
-import { samplesOf } from '../../../support/uploader/encoded-lines.ts';
+import { decodeSamples } from '../../../support/uploader/encoded-lines.ts';
 import { WORKER_FILE } from '../../../support/uploader/running-uploads.ts';
 import { START_MS, StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
@@ -36,7 +36,7 @@ describe('the encoder’s thread', () => {
       [100, 101],
     ]);
     expect(chunks.map((chunk) => [...chunk.ids])).toEqual([[3, 4, 5, 100, 101]]);
-    expect(samplesOf(chunks[0]!).map(({ value }) => value)).toEqual([2, 3, 4, 99, 100]);
+    expect(decodeSamples(chunks[0]!).map(({ value }) => value)).toEqual([2, 3, 4, 99, 100]);
   });
 
   test('reads no more of them than a batch takes, and says where they are', async () => {
@@ -60,7 +60,7 @@ describe('the encoder’s thread', () => {
   test('cuts them into chunks, whose bytes arrive whole', async () => {
     stored.rows(120);
     const { chunks } = await encode([[1, 120]]);
-    expect(chunks.map((chunk) => [chunk.count, samplesOf(chunk).length])).toEqual([
+    expect(chunks.map((chunk) => [chunk.count, decodeSamples(chunk).length])).toEqual([
       [50, 50],
       [50, 50],
       [20, 20],
@@ -79,7 +79,7 @@ describe('the encoder’s thread', () => {
     stored.beginEpoch(3_600_000, true);
     stored.rows(2);
     const { chunks } = await encode([[1, 4]]);
-    const times = samplesOf(chunks[0]!).map(({ timestampMs }) => timestampMs - START_MS);
+    const times = decodeSamples(chunks[0]!).map(({ timestampMs }) => timestampMs - START_MS);
     expect(times).toEqual([0, 1_000, 3_602_000, 3_603_000]);
   });
 
@@ -97,7 +97,7 @@ describe('the encoder’s thread', () => {
     await encode([[1, 1]]);
     stored.rows(1, 'cpu.usage_percent');
     const { chunks } = await encode([[2, 2]]);
-    expect(samplesOf(chunks[0]!)[0]!.labels).toEqual({ __name__: 'cpu_usage_percent', device_id: 'board-1' });
+    expect(decodeSamples(chunks[0]!)[0]!.labels).toEqual({ __name__: 'cpu_usage_percent', device_id: 'board-1' });
   });
 
   test('tells of a fault, and goes on after it', async () => {

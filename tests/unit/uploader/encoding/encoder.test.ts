@@ -6,7 +6,7 @@ import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 import { parseImportLines } from '../../../receiver/src/import-lines.ts';
 import { Encoder, type EncodedBatch } from '../../../../uploader/src/encoding/encoder.ts';
 import { RowReader, type SeriesRow } from '../../../../uploader/src/encoding/rows/row-reader.ts';
-import { linesOf, samplesOf, textOf } from '../../../support/uploader/encoded-lines.ts';
+import { parseLines, decodeSamples, decodeBody } from '../../../support/uploader/encoded-lines.ts';
 import { StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
 const NOW = 1_700_000_000_000;
@@ -61,18 +61,18 @@ describe('a batch', () => {
     const rows = scrapes(2_500, 1);
     const { chunks, refused } = encodeRows([series('load.average_1m')], rows);
     expect(chunks.map(({ count }) => count)).toEqual(Array<number>(50).fill(50));
-    expect(chunks.map((chunk) => samplesOf(chunk).length)).toEqual(Array<number>(50).fill(50));
+    expect(chunks.map((chunk) => decodeSamples(chunk).length)).toEqual(Array<number>(50).fill(50));
     expect(refused).toEqual([]);
-    expect(chunks.flatMap(samplesOf).map(({ value }) => value)).toEqual(rows.map(({ value }) => value));
+    expect(chunks.flatMap(decodeSamples).map(({ value }) => value)).toEqual(rows.map(({ value }) => value));
   });
 
   test('is sorted by series and time before it is cut, so that a series’ samples share a line (A-11)', () => {
     const { chunks } = encodeRows(names, scrapes(20, 7));
     expect(chunks.map(({ count }) => count)).toEqual([50, 50, 40]);
-    const cores = chunks.flatMap(linesOf).map(({ metric }) => metric['core']);
+    const cores = chunks.flatMap(parseLines).map(({ metric }) => metric['core']);
     // The first cut falls inside a series, which goes on in the next chunk; the second one falls between two.
     expect(cores).toEqual(['0', '1', '2', '2', '3', '4', '5', '6']);
-    for (const { timestamps } of chunks.flatMap(linesOf))
+    for (const { timestamps } of chunks.flatMap(parseLines))
       expect(timestamps).toEqual([...timestamps].sort((a, b) => a - b));
   });
 
@@ -85,7 +85,7 @@ describe('a batch', () => {
     const rows = scrapes(20, 7);
     for (const chunk of encodeRows(names, rows).chunks) {
       const byId = [...chunk.ids].map((id) => rows[id - 1]!);
-      expect(samplesOf(chunk).map(({ value, timestampMs }) => [value, timestampMs])).toEqual(
+      expect(decodeSamples(chunk).map(({ value, timestampMs }) => [value, timestampMs])).toEqual(
         byId.map(({ value, timestampMs }) => [value, timestampMs]),
       );
     }
@@ -112,7 +112,7 @@ describe('a sample', () => {
       [{ seriesId: 1, timestampMs: NOW, value: 4096 }],
     );
     const labels = { __name__: 'disk_read_bytes_total', device: 'sda', device_id: 'board-1' };
-    expect(chunks.flatMap(samplesOf)).toEqual([{ labels, value: 4096, timestampMs: NOW }]);
+    expect(chunks.flatMap(decodeSamples)).toEqual([{ labels, value: 4096, timestampMs: NOW }]);
   });
 
   test('keeps a foreign device_id as exported_device_id', () => {
@@ -120,7 +120,7 @@ describe('a sample', () => {
       [series('a.b', { device_id: 'other' })],
       [{ seriesId: 1, timestampMs: NOW, value: 1 }],
     );
-    expect(samplesOf(chunks[0]!)[0]!.labels).toEqual({
+    expect(decodeSamples(chunks[0]!)[0]!.labels).toEqual({
       __name__: 'a_b',
       exported_device_id: 'other',
       device_id: 'board-1',
@@ -130,7 +130,7 @@ describe('a sample', () => {
   test('that is a text becomes 1 under _info, with the text as a label', () => {
     const rows = ['eth0', 'eth0', 'wlan0'].map((value, index) => ({ seriesId: 1, timestampMs: NOW + index, value }));
     const { chunks } = encodeRows([series('network.uplink', {}, 1)], rows);
-    expect(linesOf(chunks[0]!)).toEqual([
+    expect(parseLines(chunks[0]!)).toEqual([
       {
         metric: { __name__: 'network_uplink_info', device_id: 'board-1', value: 'eth0' },
         values: [1, 1],
@@ -149,7 +149,7 @@ describe('a sample', () => {
       [series('a.b', { value: 'x' })],
       [{ seriesId: 1, timestampMs: NOW, value: 5 }],
     );
-    expect([samplesOf(chunks[0]!)[0]!.labels['value'], refused]).toEqual(['x', []]);
+    expect([decodeSamples(chunks[0]!)[0]!.labels['value'], refused]).toEqual(['x', []]);
   });
 
   test.each([0, -0, 5e-324, 1.7976931348623157e308, -1.5, 2 ** 53, 0.1 + 0.2, 1e21])(
@@ -157,13 +157,13 @@ describe('a sample', () => {
     (value) => {
       const { chunks } = encodeRows([series('a.b')], [{ seriesId: 1, timestampMs: NOW, value }]);
       // Adding 0 turns -0 into 0: the format of a body has no sign for it that a receiver keeps.
-      expect(samplesOf(chunks[0]!)[0]!.value).toBe(value + 0);
+      expect(decodeSamples(chunks[0]!)[0]!.value).toBe(value + 0);
     },
   );
 
   test('may lie up to two days ahead', () => {
     const { chunks } = encodeRows([series('a.b')], [{ seriesId: 1, timestampMs: NOW + 2 * DAY_MS, value: 1 }]);
-    expect(samplesOf(chunks[0]!)).toHaveLength(1);
+    expect(decodeSamples(chunks[0]!)).toHaveLength(1);
   });
 });
 
@@ -215,13 +215,13 @@ describe('what a receiver would answer with 204 and then drop, cut or merge is r
     const { chunks, refused } = encodeRows([series('good'), bad], rows);
     expect(refused).toEqual([{ id: 2, reason: expect.stringMatching(/./) }]);
     expect(chunks.flatMap((chunk) => [...chunk.ids])).toEqual([1, 3]);
-    expect(textOf(chunks[0]!)).not.toContain('bad');
+    expect(decodeBody(chunks[0]!)).not.toContain('bad');
   });
 
   test('but 28 labels and a value of just 4 KiB are not', () => {
     const full = series('full', { ...tags(27), path: 'x'.repeat(4096) });
     const { chunks, refused } = encodeRows([full], [{ seriesId: 1, ...sound }]);
-    expect([Object.keys(samplesOf(chunks[0]!)[0]!.labels).length, refused]).toEqual([30, []]);
+    expect([Object.keys(decodeSamples(chunks[0]!)[0]!.labels).length, refused]).toEqual([30, []]);
   });
 });
 
@@ -243,7 +243,7 @@ test('whatever is emitted, a receiver reads back whole, and what it reads is wha
       (known, rows) => {
         const { chunks, refused } = encodeRows(known, rows, 4);
         const emitted = chunks.flatMap((chunk) => {
-          const { rows: read, invalidLines } = parseImportLines(textOf(chunk));
+          const { rows: read, invalidLines } = parseImportLines(decodeBody(chunk));
           expect(invalidLines).toBe(0);
           expect(read).toHaveLength(chunk.count);
           return read.map((each, index) => ({ ...each, id: chunk.ids[index]! }));

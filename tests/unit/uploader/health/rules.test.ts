@@ -4,7 +4,7 @@ import type { ReceiverCondition } from '../../../../uploader/src/delivery/receiv
 import { worstStatus, type HealthStatus } from '../../../../uploader/src/health/component-health.ts';
 import { evaluateHealth } from '../../../../uploader/src/health/rules.ts';
 import type { Snapshot } from '../../../../uploader/src/telemetry/snapshot.ts';
-import { collectorRow, durationsOf, LIMITS, NOW, snapshot, storage } from '../../../support/uploader/made-snapshot.ts';
+import { collectorRow, toHistogram, LIMITS, NOW, snapshot, storage } from '../../../support/uploader/made-snapshot.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -26,7 +26,7 @@ function outage(
     },
     lastDeliveryAgeMs: minutes * MINUTE_MS,
     collectors: [
-      collectorRow('cpu', { collected: 50_000, durations: durationsOf(...Array<number>(10_000).fill(0.002)) }),
+      collectorRow('cpu', { collected: 50_000, durations: toHistogram(...Array<number>(10_000).fill(0.002)) }),
     ],
   };
 }
@@ -262,7 +262,7 @@ describe('a box is', () => {
 describe('limits of pending samples', () => {
   test('are never below three intervals’ worth, so that a large box is not degraded by its own size', () => {
     // 300 samples a scrape, a scrape a second, an upload every 30 s: 27,000 samples in three intervals.
-    const durations = durationsOf(...Array<number>(100).fill(0.002));
+    const durations = toHistogram(...Array<number>(100).fill(0.002));
     const collectors = [collectorRow('scrape', { intervalMs: 1_000, collected: 30_000, durations })];
     const books = { collected: 30_000, delivered: 3_001, pending: 26_999, rejected: 0, dropped: 0 };
     const uploader = (pending: number): HealthStatus =>

@@ -4,7 +4,7 @@ import { MetricsExposition } from '../../../../uploader/src/http/metrics.ts';
 import type { Snapshot } from '../../../../uploader/src/telemetry/snapshot.ts';
 import type { SendOutcome, SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { UploadCounters } from '../../../../uploader/src/telemetry/upload-counters.ts';
-import { collectorRow, durationsOf, snapshot, storage } from '../../../support/uploader/made-snapshot.ts';
+import { collectorRow, toHistogram, snapshot, storage } from '../../../support/uploader/made-snapshot.ts';
 
 const judge = () => ({ health: 1, oldestPendingSeconds: 90 });
 
@@ -131,7 +131,7 @@ describe('posts', () => {
 });
 
 test('a collector’s scrapes fall into five buckets and the open one, cumulatively', async () => {
-  const collectors = [collectorRow('cpu', { durations: durationsOf(0.0005, 0.001, 0.003, 0.09, 0.5, 2) })];
+  const collectors = [collectorRow('cpu', { durations: toHistogram(0.0005, 0.001, 0.003, 0.09, 0.5, 2) })];
   const values = await valuesOf(metricsOf({ collectors }));
   const name = 'collector_collection_duration_seconds';
   const buckets = ['0.001', '0.005', '0.025', '0.1', '1', '+Inf'].map((le) =>

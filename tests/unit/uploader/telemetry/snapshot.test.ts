@@ -9,7 +9,7 @@ import { Snapshots } from '../../../../uploader/src/telemetry/snapshot.ts';
 import { CollectorStateReader } from '../../../../uploader/src/telemetry/collector-state-reader.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { START_MS, StoredSamples } from '../../../support/uploader/stored-samples.ts';
-import { durationsOf } from '../../../support/uploader/made-snapshot.ts';
+import { toHistogram } from '../../../support/uploader/made-snapshot.ts';
 
 let stored: StoredSamples;
 let clock: FakeClock;
@@ -49,7 +49,7 @@ function note(collector: string, lastScrapeMs: number): void {
     1.5,
     3,
     4,
-    JSON.stringify(durationsOf(0.002, 0.2)),
+    JSON.stringify(toHistogram(0.002, 0.2)),
   );
 }
 
@@ -89,7 +89,7 @@ test('a snapshot holds what the collector noted, and the books', () => {
     durationMs: 1.5,
   };
   expect(seen.collectors).toEqual([
-    { ...row, collected: 3, failed: 4, durations: durationsOf(0.002, 0.2), lastScrapeAgeMs: 2_000 },
+    { ...row, collected: 3, failed: 4, durations: toHistogram(0.002, 0.2), lastScrapeAgeMs: 2_000 },
   ]);
   expect([seen.heartbeatMs, seen.oldestPendingMs, seen.books.pending, seen.droppedInLastHour]).toEqual([
     77,

@@ -10,7 +10,7 @@ import { systemClock } from '@thugshells/shared/clock.ts';
 import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
 import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
-import { straight } from '../../../support/uploader/direct-connection.ts';
+import { directConnection } from '../../../support/uploader/direct-connection.ts';
 
 const SENT = 50;
 const chunk = madeChunk(SENT);
@@ -31,7 +31,7 @@ beforeEach(async () => {
     clock: systemClock,
     remoteUrl,
     remoteTimeoutMs: 5_000,
-    ...straight,
+    ...directConnection,
   });
 });
 afterEach(async () => {

@@ -11,7 +11,7 @@ import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
 import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
 import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
-import { credentialsOf } from '../../../support/uploader/direct-connection.ts';
+import { createCredentials } from '../../../support/uploader/direct-connection.ts';
 
 let folder: string;
 let token: string;
@@ -30,17 +30,17 @@ function write(path: string, content: string, mode = 0o600): void {
 describe('the token', () => {
   test('is the content of its file, without white space around it', () => {
     write(token, '  first.token-1\n');
-    expect(credentialsOf({ remoteTokenFile: token }).authorization()).toEqual({
+    expect(createCredentials({ remoteTokenFile: token }).authorization()).toEqual({
       authorization: 'Bearer first.token-1',
     });
   });
 
   test('is none where no file is named', () => {
-    expect(credentialsOf({}).authorization()).toEqual({});
+    expect(createCredentials({}).authorization()).toEqual({});
   });
 
   test('is read again when the file is written, and when another one takes its place', () => {
-    const credentials = credentialsOf({ remoteTokenFile: token });
+    const credentials = createCredentials({ remoteTokenFile: token });
     write(token, 'first');
     const seen = [credentials.authorization()];
     write(token, 'second');
@@ -54,7 +54,7 @@ describe('the token', () => {
   test.each([0o640, 0o604, 0o644, 0o660, 0o601])(
     'is refused where the mode is %o, with the reason, and taken when that is mended',
     (mode) => {
-      const credentials = credentialsOf({ remoteTokenFile: token });
+      const credentials = createCredentials({ remoteTokenFile: token });
       write(token, 's3cret', mode);
       const refusal = `THUGSHELLS_REMOTE_TOKEN_FILE=${token}: mode 0${mode.toString(8)} lets other users at it; it must be 0600 or narrower`;
       expect(() => credentials.authorization()).toThrow(refusal);
@@ -71,10 +71,10 @@ describe('the token', () => {
     write(join(credentialsDirectory, 'token'), 'mine', 0o644);
     write(`${credentialsDirectory}-not`, 'other', 0o644);
     expect(
-      credentialsOf({ remoteTokenFile: join(credentialsDirectory, 'token'), credentialsDirectory }).authorization(),
+      createCredentials({ remoteTokenFile: join(credentialsDirectory, 'token'), credentialsDirectory }).authorization(),
     ).toEqual({ authorization: 'Bearer mine' });
     expect(() =>
-      credentialsOf({ remoteTokenFile: `${credentialsDirectory}-not`, credentialsDirectory }).authorization(),
+      createCredentials({ remoteTokenFile: `${credentialsDirectory}-not`, credentialsDirectory }).authorization(),
     ).toThrow('mode 0644');
   });
 
@@ -99,7 +99,7 @@ describe('the token', () => {
     ['is no text of a header', 'schlüssel', 'cannot be a bearer token'],
   ])('is refused where it %s, and not told', (_, content, reason) => {
     write(token, content);
-    const credentials = credentialsOf({ remoteTokenFile: token });
+    const credentials = createCredentials({ remoteTokenFile: token });
     expect(() => credentials.authorization()).toThrow(reason);
     expect(credentials.problems().join()).not.toMatch(/schl|a\nb/);
   });
@@ -109,7 +109,7 @@ test('problems are one sentence for each file that cannot be used', () => {
   write(token, 'x', 0o644);
   const missing = join(folder, 'missing.pem');
   write(join(folder, 'ca.pem'), 'anything', 0o644);
-  const problems = credentialsOf({
+  const problems = createCredentials({
     remoteTokenFile: token,
     remoteCaFile: join(folder, 'ca.pem'),
     remoteCertFile: missing,
@@ -120,7 +120,7 @@ test('problems are one sentence for each file that cannot be used', () => {
     'THUGSHELLS_REMOTE_CERT_FILE',
     'THUGSHELLS_REMOTE_KEY_FILE',
   ]);
-  expect(credentialsOf({}).problems()).toEqual([]);
+  expect(createCredentials({}).problems()).toEqual([]);
 });
 
 describe('a request', () => {
@@ -130,7 +130,7 @@ describe('a request', () => {
 
   beforeEach(async () => {
     receiver = await startReceiver();
-    const credentials = credentialsOf({ remoteTokenFile: token });
+    const credentials = createCredentials({ remoteTokenFile: token });
     remote = new HttpTransport({
       protocol: new VictoriaMetricsProtocol(),
       ...{ clock: systemClock, remoteUrl: `${receiver.url}/api/v1/import`, remoteTimeoutMs: 20_000, credentials },

@@ -10,7 +10,7 @@ import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
 import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
 import { RemoteWriteProtocol } from '../../../../uploader/src/transport/remote-write.ts';
 import type { SendOutcome } from '../../../../uploader/src/transport/transport.ts';
-import { straight } from '../../../support/uploader/direct-connection.ts';
+import { directConnection } from '../../../support/uploader/direct-connection.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 
 const WRITTEN = 'x-prometheus-remote-write-samples-written';
@@ -39,7 +39,7 @@ beforeEach(async () => {
     clock: systemClock,
     remoteUrl,
     remoteTimeoutMs: 20_000,
-    ...straight,
+    ...directConnection,
   });
 });
 afterEach(async () => {

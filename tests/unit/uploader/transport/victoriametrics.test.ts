@@ -6,7 +6,7 @@ import { startReceiver, type Receiver } from '../../../receiver/src/server.ts';
 import type { SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { HttpTransport, type HttpTransportOptions } from '../../../../uploader/src/transport/http-transport.ts';
 import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
-import { straight } from '../../../support/uploader/direct-connection.ts';
+import { directConnection } from '../../../support/uploader/direct-connection.ts';
 import { until } from '../../../support/until.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 
@@ -34,7 +34,7 @@ function connect(options: Partial<HttpTransportOptions> = {}): void {
     clock: systemClock,
     remoteUrl: `${receiver.url}/api/v1/import`,
     remoteTimeoutMs: 20_000,
-    ...straight,
+    ...directConnection,
     ...options,
   });
   remote.onConnectionClosed((connection) => ends.push(connection));

@@ -22,7 +22,7 @@ import type { SendResult } from '../../../../uploader/src/transport/transport.ts
 import { HttpTransport, type HttpTransportOptions } from '../../../../uploader/src/transport/http-transport.ts';
 import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
-import { credentialsOf, straight } from '../../../support/uploader/direct-connection.ts';
+import { createCredentials, directConnection } from '../../../support/uploader/direct-connection.ts';
 
 let folder: string;
 const ends: (() => Promise<unknown>)[] = [];
@@ -78,7 +78,7 @@ function post(remoteUrl: string, options: Partial<HttpTransportOptions> = {}): P
 function remoteOf(remoteUrl: string, options: Partial<HttpTransportOptions> = {}): HttpTransport {
   const remote = new HttpTransport({
     protocol: new VictoriaMetricsProtocol(),
-    ...straight,
+    ...directConnection,
     clock: systemClock,
     remoteUrl,
     remoteTimeoutMs: 20_000,
@@ -110,11 +110,11 @@ describe('over TLS', () => {
       outcome: { kind: 'retry', reason: expect.stringMatching(/self.signed/) },
       errorCode: 'DEPTH_ZERO_SELF_SIGNED_CERT',
     });
-    expect(await post(url, { credentials: credentialsOf({ remoteCaFile: file('theirs.pem') }) })).toMatchObject({
+    expect(await post(url, { credentials: createCredentials({ remoteCaFile: file('theirs.pem') }) })).toMatchObject({
       outcome: { kind: 'retry' },
     });
     expect(seen).toEqual([]);
-    expect(await post(url, { credentials: credentialsOf({ remoteCaFile: file('ours.pem') }) })).toMatchObject({
+    expect(await post(url, { credentials: createCredentials({ remoteCaFile: file('ours.pem') }) })).toMatchObject({
       outcome: { kind: 'delivered' },
     });
   });
@@ -122,7 +122,7 @@ describe('over TLS', () => {
   test('an authority that takes the place of another in its file is the one that counts from then on', async () => {
     const url = await tlsReceiver();
     writeFileSync(file('changing.pem'), readFileSync(file('theirs.pem')));
-    const remote = remoteOf(url, { credentials: credentialsOf({ remoteCaFile: file('changing.pem') }) });
+    const remote = remoteOf(url, { credentials: createCredentials({ remoteCaFile: file('changing.pem') }) });
     const signal = new AbortController().signal;
     expect((await remote.send(madeChunk(1), signal)).outcome.kind).toBe('retry');
     writeFileSync(file('changing.pem'), `${readFileSync(file('ours.pem'), 'utf8')}\n`);
@@ -132,9 +132,9 @@ describe('over TLS', () => {
   test('the board shows its certificate where the receiver asks for one', async () => {
     const url = await tlsReceiver(true);
     const remoteCaFile = file('ours.pem');
-    expect((await post(url, { credentials: credentialsOf({ remoteCaFile }) })).outcome.kind).toBe('retry');
+    expect((await post(url, { credentials: createCredentials({ remoteCaFile }) })).outcome.kind).toBe('retry');
     seen.length = 0;
-    const credentials = credentialsOf({
+    const credentials = createCredentials({
       remoteCaFile,
       remoteCertFile: file('theirs.pem'),
       remoteKeyFile: file('theirs.key'),
@@ -158,8 +158,12 @@ describe('over TLS', () => {
     });
     const proxyUrl = `http://127.0.0.1:${await listen(proxy)}`;
     expect(
-      (await post(url, { credentials: credentialsOf({ remoteCaFile: file('ours.pem') }), proxyFor: () => proxyUrl }))
-        .outcome,
+      (
+        await post(url, {
+          credentials: createCredentials({ remoteCaFile: file('ours.pem') }),
+          proxyFor: () => proxyUrl,
+        })
+      ).outcome,
     ).toEqual({ kind: 'delivered' });
     expect(tunnels).toEqual([new URL(url).host]);
   });
