@@ -4,6 +4,7 @@ import { COLLECTION_BOUNDS_SECONDS, observe } from '@thugshells/shared/metrics/h
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
+import { ticks } from '@thugshells/shared/ticker.ts';
 import type { CollectorHealth, CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
 import { noCounters } from '../store/status/collector-status.ts';
@@ -65,18 +66,12 @@ export class Scheduler {
   /** Runs until `stop`; returns when no scrape is under way that answers. */
   async run(collectors: readonly ScheduledCollector[], stop: AbortSignal): Promise<void> {
     const loops = collectors.map((scheduled) => this.#loop(scheduled, stop));
-    await Promise.all([...loops, this.#summarise(stop)]);
+    await Promise.all([...loops, this.#summarize(stop)]);
   }
 
   async #loop(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
     const { intervalMs } = scheduled;
-    const origin = clock.monotonic();
-    for (let turn = 0; !stop.aborted;) {
-      await this.#scrape(scheduled, stop);
-      turn = Math.max(turn + 1, Math.ceil((clock.monotonic() - origin) / intervalMs));
-      await clock.sleep(origin + turn * intervalMs - clock.monotonic(), stop);
-    }
+    for await (const _ of ticks(this.#options.clock, { intervalMs, stop })) await this.#scrape(scheduled, stop);
   }
 
   async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
@@ -181,12 +176,11 @@ export class Scheduler {
     this.#options.logger.warn('samples without a finite value are left out', { collector: name, reason: first + more });
   }
 
-  async #summarise(stop: AbortSignal): Promise<void> {
+  async #summarize(stop: AbortSignal): Promise<void> {
     const { clock, logger } = this.#options;
-    for (;;) {
-      await clock.sleep(SUMMARY_INTERVAL_MS, stop);
-      if (stop.aborted) return;
-      logger.info('collected', { count: this.#samples, scrapes: this.#scrapes, duration_ms: SUMMARY_INTERVAL_MS });
+    const intervalMs = SUMMARY_INTERVAL_MS;
+    for await (const _ of ticks(clock, { intervalMs, firstInMs: intervalMs, stop })) {
+      logger.info('collected', { count: this.#samples, scrapes: this.#scrapes, duration_ms: intervalMs });
       this.#lastMinute = this.#samples;
       this.#scrapes = 0;
       this.#samples = 0;

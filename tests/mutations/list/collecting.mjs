@@ -96,9 +96,9 @@ export const collecting = [
   },
   {
     why: 'makes up for the scrapes that a slow one overran',
-    file: 'collector/src/scheduling/scheduler.ts',
-    find: 'turn = Math.max(turn + 1, ',
-    replace: 'turn = 1 + Math.min(turn, ',
+    file: 'shared/src/ticker.ts',
+    find: 'Math.max(1, Math.ceil(lateMs / stepMs))',
+    replace: '1',
     tests: ['collector/scheduling/scheduler'],
   },
   {

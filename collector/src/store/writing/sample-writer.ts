@@ -1,6 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
-import { seriesKey, seriesText, type Sample } from '@thugshells/shared/metrics/sample.ts';
+import type { Sample } from '@thugshells/shared/metrics/sample.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
@@ -9,6 +9,7 @@ import type { CollectorStatusTable } from '../status/collector-status.ts';
 import type { StoredName } from './admission.ts';
 import type { Ledger, Loss } from '../space/ledger.ts';
 import type { BufferedScrape } from './scrape-buffer.ts';
+import { SeriesTable } from './series-table.ts';
 
 export interface SampleWriterOptions {
   readonly clock: Clock;
@@ -107,7 +108,7 @@ export class SampleWriter {
   /** In the order of the series, so that what is settled together stands together. */
   #insert(moment: Moment, samples: readonly Sample[], firstId: number): number {
     const rows = samples
-      .map((sample): SampleRow => ({ seriesId: this.#series.idOf(sample), value: sample.value }))
+      .map((sample): SampleRow => ({ seriesId: this.#series.findId(sample), value: sample.value }))
       .sort((a, b) => a.seriesId - b.seriesId);
     if (rows.length > 0) this.#options.epochs.record(moment, firstId);
     let id = firstId;
@@ -119,43 +120,4 @@ export class SampleWriter {
 /** Bound as a float an integer takes eight bytes in the row; as an integer, as few as it needs. */
 export function storable(value: number | string): number | bigint | string {
   return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value;
-}
-
-/** The ids of series. */
-class SeriesTable {
-  readonly #find: Statement<[Buffer], number>;
-  readonly #insert: Statement;
-  readonly #names: Statement<[], StoredName>;
-  readonly #ids = new Map<string, number>();
-
-  constructor(database: Database) {
-    this.#find = database.prepare<[Buffer], number>('SELECT id FROM series WHERE key = ?').pluck();
-    this.#insert = database.prepare(
-      'INSERT INTO series (key, name, tags, device_id, value_type, priority) VALUES (?, ?, ?, ?, ?, ?)',
-    );
-    this.#names = database.prepare('SELECT DISTINCT name, value_type AS valueType FROM series');
-  }
-
-  forget(): void {
-    this.#ids.clear();
-  }
-
-  names(): StoredName[] {
-    return this.#names.all();
-  }
-
-  idOf(sample: Sample): number {
-    const cacheKey = seriesText(sample);
-    const cached = this.#ids.get(cacheKey);
-    if (cached !== undefined) return cached;
-    const key = seriesKey(sample.name, sample.deviceId, sample.canonical, sample.valueType);
-    const id = this.#find.get(key) ?? this.#create(key, sample);
-    this.#ids.set(cacheKey, id);
-    return id;
-  }
-
-  #create(key: Buffer, sample: Sample): number {
-    const { name, deviceId, valueType, priority, canonical } = sample;
-    return Number(this.#insert.run(key, name, canonical, deviceId, valueType, priority).lastInsertRowid);
-  }
 }
