@@ -203,7 +203,12 @@ export default tseslint.config(
   { files: ['shared/src/**/*.ts'], rules: { ...imports(sharedBoundary), ...noProcess, ...noSql } },
   {
     files: ['collector/src/**/*.ts'],
-    rules: { ...imports([...collectorBoundary, noNetwork]), ...noProcess, ...noSql },
+    rules: {
+      ...imports([...collectorBoundary, noNetwork]),
+      ...noProcess,
+      ...noSql,
+      '@typescript-eslint/no-use-before-define': ['error', { functions: false, typedefs: false }],
+    },
   },
   {
     files: ['deploy/**/*.{ts,mjs}'],

@@ -35,6 +35,8 @@ const loopbackLookup: LookupFunction = (_host, options, callback) => {
   else callback(null, '127.0.0.1', 4);
 };
 
+const HINT = 'See whether the exporter runs, and what `curl -i` of the address in THUGSHELLS_SCRAPE_TARGETS shows.';
+
 /**
  * The one door of scrape targets, and the only one that the collector has to a network: GET requests to addresses of
  * this machine. Redirects are not followed, and nothing is kept open.
@@ -80,8 +82,6 @@ export class ScrapeClient {
     this.#closing.abort();
   }
 }
-
-const HINT = 'See whether the exporter runs, and what `curl -i` of the address in THUGSHELLS_SCRAPE_TARGETS shows.';
 
 function createScrapeError(what: string, hint: string = HINT, cause?: unknown): AgentError {
   return new AgentError(what, { code: 'SCRAPE_FAILED', hint, cause });

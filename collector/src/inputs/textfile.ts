@@ -23,39 +23,6 @@ const MALFORMED_HINT =
   'It is read as Prometheus’ text format, version 0.0.4 or 1.0.0, or as OpenMetrics where it ends with # EOF.';
 const openMetricsEnd = /(?:^|\n)# EOF\n?$/;
 
-/**
- * Files that users' own scripts write, as node_exporter's textfile collector reads them. Each file stands for itself:
- * one that cannot be read or understood is named, and takes none of the others along.
- */
-export class TextfileCollector implements Collector {
-  readonly name = 'textfile';
-  readonly comparesReads = false;
-  readonly #parts: TextfileParts;
-
-  constructor(parts: TextfileParts) {
-    this.#parts = parts;
-  }
-
-  async collect(): Promise<readonly Reading[]> {
-    const { names, isTruncated } = await this.#parts.files.list();
-    const state = new DirectoryScrape(this.#parts);
-    for (const name of names.slice(0, MAX_FILES)) await state.add(name);
-    const left = names.length - MAX_FILES;
-    if (left > 0)
-      state.errors.push(
-        createLeftOutError(
-          `${isTruncated ? 'at least ' : ''}${left} files are left out: no more than ${MAX_FILES} are read`,
-        ),
-      );
-    const readings = [
-      { series: textfileSeries.scrapeError, labels: {}, value: state.errors.length > 0 ? 1 : 0 },
-      ...state.mtimes,
-      ...state.readings,
-    ];
-    return requireNoErrors(state.errors, readings);
-  }
-}
-
 /** What has been read of the directory so far. */
 class DirectoryScrape {
   readonly readings: Reading[] = [];
@@ -90,6 +57,39 @@ class DirectoryScrape {
       if (!(error instanceof AgentError)) throw error;
       this.errors.push(error.code === 'TEXTFILE_UNREADABLE' ? error : addPath(path, error));
     }
+  }
+}
+
+/**
+ * Files that users' own scripts write, as node_exporter's textfile collector reads them. Each file stands for itself:
+ * one that cannot be read or understood is named, and takes none of the others along.
+ */
+export class TextfileCollector implements Collector {
+  readonly name = 'textfile';
+  readonly comparesReads = false;
+  readonly #parts: TextfileParts;
+
+  constructor(parts: TextfileParts) {
+    this.#parts = parts;
+  }
+
+  async collect(): Promise<readonly Reading[]> {
+    const { names, isTruncated } = await this.#parts.files.list();
+    const state = new DirectoryScrape(this.#parts);
+    for (const name of names.slice(0, MAX_FILES)) await state.add(name);
+    const left = names.length - MAX_FILES;
+    if (left > 0)
+      state.errors.push(
+        createLeftOutError(
+          `${isTruncated ? 'at least ' : ''}${left} files are left out: no more than ${MAX_FILES} are read`,
+        ),
+      );
+    const readings = [
+      { series: textfileSeries.scrapeError, labels: {}, value: state.errors.length > 0 ? 1 : 0 },
+      ...state.mtimes,
+      ...state.readings,
+    ];
+    return requireNoErrors(state.errors, readings);
   }
 }
 

@@ -21,6 +21,13 @@ const DEFAULT_SIZE: DeviceSize = { cores: 4, disks: 1, interfaces: 2, zones: 2 }
 /** The device has been up for an hour when the simulation begins, so that its counters are not 0. */
 const UPTIME_AT_START_S = 3600;
 
+/** The file systems of the simulated `self/mountinfo`, and the share of each that is in use. */
+const fileSystems: ReadonlyMap<string, { readonly sizeBytes: number; readonly files: number; readonly used: Swing }> =
+  new Map([
+    ['/', { sizeBytes: 30_601_641_984, files: 1_871_424, used: { mean: 0.4, swing: 0.02, periodS: 3600 } }],
+    ['/boot/firmware', { sizeBytes: 267_382_784, files: 0, used: { mean: 0.2, swing: 0, periodS: 3600 } }],
+  ]);
+
 /**
  * A simulated device for platforms without /proc: the same interface, with texts in the kernel's formats that change
  * with time and are repeatable, so that all collectors run as on Linux. The values are invented.
@@ -67,13 +74,6 @@ export class SimulatedKernel implements KernelSource {
     return UPTIME_AT_START_S + this.#elapsedMs() / 1000;
   }
 }
-
-/** The file systems of the simulated `self/mountinfo`, and the share of each that is in use. */
-const fileSystems: ReadonlyMap<string, { readonly sizeBytes: number; readonly files: number; readonly used: Swing }> =
-  new Map([
-    ['/', { sizeBytes: 30_601_641_984, files: 1_871_424, used: { mean: 0.4, swing: 0.02, periodS: 3600 } }],
-    ['/boot/firmware', { sizeBytes: 267_382_784, files: 0, used: { mean: 0.2, swing: 0, periodS: 3600 } }],
-  ]);
 
 /** Creates the error that the real kernel's adapter throws for a file that does not exist. */
 function createAbsentError(path: string): Error {

@@ -22,6 +22,38 @@ const FRAME_HEADER_BYTES = 24;
 /** Pages of the file that are read at once: one after the other they would cost a call of the kernel each. */
 const BLOCK_PAGES = 128;
 
+/** How Buffer says that a read leads out of it. */
+const OUT_OF_BOUNDS: readonly (string | undefined)[] = ['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS'];
+
+/** Reads SQLite's numbers one after the other; a RangeError where they lead out of the page. */
+class RecordCursor {
+  readonly #bytes: Buffer;
+  at: number;
+
+  constructor(bytes: Buffer, at: number) {
+    this.#bytes = bytes;
+    this.at = at;
+  }
+
+  varint(): number {
+    let value = 0;
+    for (let count = 1; count <= 7; count++) {
+      const byte = this.#bytes.readUInt8(this.at++);
+      value = value * 128 + (byte & 0x7f);
+      if (byte < 0x80) return value;
+    }
+    return this.#endOfLong(BigInt(value));
+  }
+
+  /** Of eight bytes and more a number loses the last bits; the ninth byte counts whole. */
+  #endOfLong(value: bigint): number {
+    const eighth = this.#bytes.readUInt8(this.at++);
+    const longer = (value << 7n) | BigInt(eighth & 0x7f);
+    if (eighth < 0x80) return Number(longer);
+    return Number(BigInt.asIntN(64, (longer << 8n) | BigInt(this.#bytes.readUInt8(this.at++))));
+  }
+}
+
 /**
  * The pages of a database file and of its WAL, without SQLite: for files that SQLite refuses.
  * Only for files that no connection of this process has open: closing them drops its POSIX locks.
@@ -149,37 +181,6 @@ function openIfPresent(path: string): number | undefined {
   }
 }
 
-/** Reads SQLite's numbers one after the other; a RangeError where they lead out of the page. */
-class RecordCursor {
-  readonly #bytes: Buffer;
-  at: number;
-
-  constructor(bytes: Buffer, at: number) {
-    this.#bytes = bytes;
-    this.at = at;
-  }
-
-  varint(): number {
-    let value = 0;
-    for (let count = 1; count <= 7; count++) {
-      const byte = this.#bytes.readUInt8(this.at++);
-      value = value * 128 + (byte & 0x7f);
-      if (byte < 0x80) return value;
-    }
-    return this.#endOfLong(BigInt(value));
-  }
-
-  /** Of eight bytes and more a number loses the last bits; the ninth byte counts whole. */
-  #endOfLong(value: bigint): number {
-    const eighth = this.#bytes.readUInt8(this.at++);
-    const longer = (value << 7n) | BigInt(eighth & 0x7f);
-    if (eighth < 0x80) return Number(longer);
-    return Number(BigInt.asIntN(64, (longer << 8n) | BigInt(this.#bytes.readUInt8(this.at++))));
-  }
-}
-
-/** How Buffer says that a read leads out of it. */
-const OUT_OF_BOUNDS: readonly (string | undefined)[] = ['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS'];
 const INTEGER_BYTES: readonly number[] = [0, 1, 2, 3, 4, 6, 8];
 
 /** Section 2.1: a record is a header of types and then the values. */
