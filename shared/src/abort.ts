@@ -1,13 +1,13 @@
 /** A controller that is also aborted when a signal is. */
 export interface LinkedController {
   readonly controller: AbortController;
-  /** To be called when its work is done: until then the signal keeps it. */
+  /** Unlinks it from the signal, which references it until then; call it when the work is done. */
   readonly release: () => void;
 }
 
 /**
- * What AbortSignal.any() is for, for work under a signal that outlives it: there Node keeps something of each call for as
- * long as the signal lives (nodejs/node, issue 55351), which in an agent is for ever.
+ * Creates a controller for work under a signal that outlives it. AbortSignal.any() would leak: Node keeps memory of each
+ * call for as long as the signal lives (nodejs/node, issue 55351), which is the whole run of an agent.
  */
 export function createLinkedController(signal: AbortSignal): LinkedController {
   const controller = new AbortController();

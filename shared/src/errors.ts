@@ -1,13 +1,13 @@
-/** What every fault that an operator can act on carries besides its message. */
+/** The parts of an AgentError besides its message. */
 export interface AgentErrorOptions {
   /** Stable, in capitals with underscores; scripts and tests rely on it. */
   readonly code: string;
-  /** What to do about it, as one sentence to a person. */
+  /** What to do about it: an imperative sentence that an operator can carry out. */
   readonly hint?: string;
   readonly cause?: unknown;
 }
 
-/** A fault with a stable code, its cause, and a hint that tells an operator what to do. */
+/** An expected error with a stable code, its cause, and a hint for an operator. */
 export class AgentError extends Error {
   override readonly name = 'AgentError';
   readonly code: string;
@@ -29,7 +29,7 @@ export const ExitCode = {
   configuration: 78,
 } as const;
 
-/** Codes that end a program with something other than 1; everything else is an unexpected fault. */
+/** Codes that end a program with something other than 1. */
 const exitCodes: Readonly<Record<string, number>> = {
   BAD_USAGE: ExitCode.usage,
   BAD_CONFIGURATION: ExitCode.configuration,
@@ -37,17 +37,17 @@ const exitCodes: Readonly<Record<string, number>> = {
   ANOTHER_INSTANCE: ExitCode.anotherInstance,
 };
 
-/** The exit code a program ends with when `error` reaches its top. */
+/** Returns the exit code of a program that `error` ends. */
 export function toExitCode(error: unknown): number {
   return (error instanceof AgentError && exitCodes[error.code]) || ExitCode.fault;
 }
 
-/** The text of anything that was thrown. */
+/** Returns the message of anything that was thrown. */
 export function toErrorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The system's or the library's code of anything that was thrown (`ENOENT`, `SQLITE_BUSY`), if it has one. */
+/** Returns the system's or the library's code of anything that was thrown (`ENOENT`, `SQLITE_BUSY`), if it has one. */
 export function toErrorCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' ? code : undefined;

@@ -1,13 +1,13 @@
 import { createConfigurationError, type LoadedConfig, type Variables } from './load-config.ts';
 
-/** Options of the command check-config. */
+/** Options of the command `check-config`. */
 export const CHECK_CONFIG_OPTIONS = { '--allow-unknown': 'exit with 0 also if THUGSHELLS_ variables are unknown' };
 
 /**
- * The effective configuration as lines for a person: what each variable is and where that came from.
+ * Formats the effective configuration, one line a variable: its value and where that came from.
  *
- * @throws AgentError BAD_CONFIGURATION where a THUGSHELLS_ variable is unknown: a typing error must not go unseen.
- *   With --allow-unknown it does not, as the programs start with one all the same.
+ * @throws AgentError BAD_CONFIGURATION if a THUGSHELLS_ variable is unknown, which may be a typing error. Not with
+ *   --allow-unknown: the programs themselves only log a warning about it.
  */
 export function formatEffectiveConfig(
   { effective, unknown }: LoadedConfig<Variables>,

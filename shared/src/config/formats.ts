@@ -9,11 +9,11 @@ const sizeUnits: Readonly<Record<string, number>> = {
   GiB: 1024 ** 3,
 };
 
-/** How a configuration value is read and what is said when it cannot be. */
+/** Parses a configuration value, and describes what it must be. */
 export interface ValueFormat<T> {
   /** Completes the sentence "must be …". */
   readonly expected: string;
-  /** The value, or undefined where the text is not of this format. */
+  /** Returns the value; undefined if the text is not of this format. */
   parse(text: string): T | undefined;
 }
 
@@ -22,7 +22,7 @@ function parseQuantity(text: string, units: Readonly<Record<string, number>>): n
   const unit = match?.[2] ?? '';
   // Own names only: "5constructor" would find what every object has, and be NaN.
   const value = match === null || !Object.hasOwn(units, unit) ? NaN : Number(match[1]) * units[unit]!;
-  // Digits enough make a number that is none.
+  // Enough digits make Infinity.
   return Number.isFinite(value) ? value : undefined;
 }
 
@@ -79,7 +79,7 @@ export function decimal(min: number, max: number): ValueFormat<number> {
   };
 }
 
-/** A duration from `minMs` to `maxMs`; `bounds` says the same in words. */
+/** A duration from `minMs` to `maxMs`; `bounds` describes them. */
 export function durationWithin(minMs: number, maxMs: number, bounds: string): ValueFormat<number> {
   return {
     expected: `${duration.expected}, ${bounds}`,
@@ -87,7 +87,7 @@ export function durationWithin(minMs: number, maxMs: number, bounds: string): Va
   };
 }
 
-/** A size from `min` to `max` bytes; `bounds` says the same in words. */
+/** A size from `min` to `max` bytes; `bounds` describes them. */
 export function sizeWithin(min: number, max: number, bounds: string): ValueFormat<number> {
   return { expected: `${size.expected}, ${bounds}`, parse: (value) => within(size.parse(value), min, max) };
 }
@@ -136,7 +136,7 @@ function within(value: number | undefined, min: number, max: number): number | u
 
 function isPattern(word: string): boolean {
   try {
-    // By itself: "a)|(?:b" is an expression only between the brackets that anchor it, and is anchored no more there.
+    // By itself: "a)|(?:b" would be valid between the brackets that anchor it, and no longer be anchored.
     return new RegExp(word) instanceof RegExp;
   } catch {
     return false;

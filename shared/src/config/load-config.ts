@@ -4,7 +4,7 @@ import { AgentError } from '../errors.ts';
 import type { ValueFormat } from './formats.ts';
 import { findNearest } from './nearest.ts';
 
-/** What both programs' variables begin with. */
+/** The prefix of both programs' variables. */
 export const PREFIX = 'THUGSHELLS_';
 
 /** One variable of the environment. */
@@ -13,12 +13,12 @@ export interface Variable<T> {
   readonly env: string;
   /** One sentence for people. */
   readonly doc: string;
-  /** As it would be written in the environment; read by the same format as a given value. */
+  /** As it would be written in the environment; parsed by the same format as a given value. */
   readonly default: string;
   readonly format: ValueFormat<T>;
-  /** Shown instead of the default where that depends on the machine. */
+  /** Shown instead of the default if that depends on the machine. */
   readonly defaultDoc?: string;
-  /** A variable (without prefix) whose value, where it is given and can be read, takes the default's place. */
+  /** A variable (without prefix) whose value, if it is given and valid, is used instead of the default. */
   readonly inheritsFrom?: string;
 }
 
@@ -69,18 +69,22 @@ export function loadConfig<V extends Variables>(
   };
 }
 
-/** What is wrong with a configuration, one sentence a variable. */
+/**
+ * Creates the error of a configuration that cannot be used.
+ *
+ * @param problems one sentence a variable
+ */
 export function createConfigurationError(problems: readonly string[]): AgentError {
-  return new AgentError(`bad configuration:\n${problems.map((line) => `  ${line}`).join('\n')}`, {
+  return new AgentError(`cannot use the configuration:\n${problems.map((line) => `  ${line}`).join('\n')}`, {
     code: 'BAD_CONFIGURATION',
-    hint: 'correct or remove the variables named above; check-config shows every value and where it came from',
+    hint: 'correct or remove the variables named above; check-config prints every value and where it came from',
   });
 }
 
 /** Masks the password of an address and the values of query parameters, so that a line may be printed or logged. */
 export function maskCredentials(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
-  // With a typing error in it, or among other words, it is no address any more and its password is still one.
+  // An address with a typing error, or among other words, does not parse, and its password is still a secret.
   if (url === undefined || url.host === '') return maskWords(value);
   if (url.username === '' && url.password === '' && url.search === '') return value;
   if (url.password !== '' || url.username !== '') {
@@ -95,7 +99,7 @@ function maskWords(value: string): string {
   return value.replace(/(\w+:\/\/)\S*@|[^\s/=]+:\S*@/g, '$1***@').replace(/([?&][^\s=&]+=)[^\s&#]+/g, '$1***');
 }
 
-/** convict's schema for a set of variables: it reads the environment, coerces and validates by our formats. */
+/** Builds convict's schema for a set of variables: it reads the environment, and coerces and validates by our formats. */
 function toConvictSchema(variables: Variables, environment: Environment): convict.Schema<Record<string, unknown>> {
   const schema: Record<string, convict.SchemaObj> = {};
   for (const [key, variable] of Object.entries(variables)) {
@@ -129,12 +133,12 @@ function findProblems(variables: Variables, values: Record<string, unknown>): st
   });
 }
 
-/** An empty variable counts as not given, as in systemd's environment files. */
+/** Selects the variables that are given; an empty one is not, as in systemd's environment files. */
 function selectGiven(environment: Environment): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
 }
 
-/** What a variable is where it is not given itself. */
+/** Finds the value of a variable that is not given itself. */
 function findFallback(variable: Variable<unknown>, environment: Environment): { value: string; origin: string } {
   const ancestor = variable.inheritsFrom === undefined ? undefined : PREFIX + variable.inheritsFrom;
   const inherited = ancestor === undefined ? undefined : environment[ancestor];

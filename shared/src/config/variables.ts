@@ -4,13 +4,13 @@ import { COLLECTOR_NAMES } from '../metrics/collector-names.ts';
 import type { Environment, Variable } from './load-config.ts';
 import { oneOf, text } from './formats.ts';
 
-/** The variables that both programs read; `hostName` is the device's name where none is given. */
+/** Returns the variables that both programs read; `hostName` is the default name of the device. */
 export function sharedVariables(environment: Environment, hostName: string) {
   const stateDirectory = environment['STATE_DIRECTORY']?.split(':')[0];
   return {
     deviceId: {
       env: 'DEVICE_ID',
-      doc: 'Name of this board: the label device_id of every series.',
+      doc: 'Name of this device: the label device_id of every series.',
       default: hostName,
       defaultDoc: 'host name',
       format: text,

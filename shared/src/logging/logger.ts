@@ -8,7 +8,7 @@ export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type LogFormat = 'json' | 'console';
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** What the rooms know of logging. */
+/** Logging as the modules see it. */
 export interface Logger {
   error(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
@@ -35,16 +35,16 @@ const syslogPriorities: Readonly<Record<string, number>> = { error: 3, warn: 4, 
 const MAX_LINE_BYTES = 32 * 1024 - 256;
 /** A text longer than this is cut when the whole line is too long. */
 const MAX_FIELD_LENGTH = 1024;
-/** Room for `"fields_left_out":…`. */
+/** Bytes of `"fields_left_out":…`. */
 const LEFT_OUT_BYTES = 40;
 const UNPRINTABLE = 'cannot be printed';
 
-/** The logger of a process, which can be told at run time how much it is to say. */
+/** The logger of a process, whose level can be changed at run time. */
 export interface ProcessLogger extends DeduplicatingLogger {
   level: LogLevel;
 }
 
-/** The one place that makes a logger: winston, one line an event. */
+/** Creates a logger by winston, one line an event. */
 export function createLogger(options: LoggerOptions): ProcessLogger {
   const { format, journal } = options;
   const line = winston.format.printf((info) => {
@@ -57,7 +57,7 @@ export function createLogger(options: LoggerOptions): ProcessLogger {
     levels,
     level: options.level,
     defaultMeta: options.fields,
-    // Of the logger, not of the transport: before that would come winston's own JSON, of every record once more.
+    // Of the logger, not of the transport: that would serialize every record by winston's own JSON format first.
     format: line,
     transports: [new winston.transports.Stream({ stream: options.stream })],
   });
@@ -67,7 +67,7 @@ export function createLogger(options: LoggerOptions): ProcessLogger {
   });
 }
 
-/** Records go to winston whole: given message and fields apart, it takes a `%d` in a message for a place to fill. */
+/** Passes records to winston as one object: of a message apart from its fields it would replace a `%d`. */
 function wrapWinston(logger: winston.Logger): Logger {
   const at =
     (level: LogLevel) =>
@@ -82,12 +82,12 @@ function wrapWinston(logger: winston.Logger): Logger {
   };
 }
 
-/** `auto` resolved: people at a terminal get the console format, everything else JSON. */
+/** Resolves `auto`: the console format on a terminal, JSON elsewhere. */
 export function resolveLogFormat(format: LogFormat | 'auto', isTerminal: boolean): LogFormat {
   return format === 'auto' ? (isTerminal ? 'console' : 'json') : format;
 }
 
-/** The fields that describe a failure; `stack` only where nobody foresaw it. */
+/** Returns the fields that describe an error; `stack` only of unexpected ones. */
 export function toErrorFields(error: unknown): LogFields {
   const expected = error instanceof AgentError;
   return {
@@ -99,15 +99,15 @@ export function toErrorFields(error: unknown): LogFields {
   };
 }
 
-/** @param own what stands on every line; no other field takes its names */
+/** @param own the fields of every line; no other field overwrites them */
 function toJsonLine(own: LogFields, fields: LogFields): string {
   const text = toJsonText({ ...own, ...fields, ...own });
   return text !== undefined && Buffer.byteLength(text) <= MAX_LINE_BYTES ? text : toShortJsonLine(own, fields);
 }
 
 /**
- * A line with as many fields as there is room for, short ones before long ones and long texts cut: whatever the
- * fields are, it is whole JSON.
+ * Returns a line with as many fields as fit, short ones before long ones and long texts cut. It is valid JSON whatever the
+ * fields are.
  */
 function toShortJsonLine(own: LogFields, fields: LogFields): string {
   const members = Object.entries(fields)
@@ -116,10 +116,10 @@ function toShortJsonLine(own: LogFields, fields: LogFields): string {
     .filter((member) => member !== '')
     .sort((a, b) => a.length - b.length);
   const kept = [toJsonMembers(own)];
-  let room = MAX_LINE_BYTES - LEFT_OUT_BYTES - Buffer.byteLength(kept[0]!);
+  let freeBytes = MAX_LINE_BYTES - LEFT_OUT_BYTES - Buffer.byteLength(kept[0]!);
   for (const member of members) {
-    room -= Buffer.byteLength(member) + 1;
-    if (room < 0) break;
+    freeBytes -= Buffer.byteLength(member) + 1;
+    if (freeBytes < 0) break;
     kept.push(member);
   }
   const leftOut = members.length - (kept.length - 1);
@@ -127,7 +127,7 @@ function toShortJsonLine(own: LogFields, fields: LogFields): string {
   return `{${kept.join(',')}}`;
 }
 
-/** The members of an object as JSON, without its braces; what JSON cannot say is said in words. */
+/** Returns the members of an object as JSON, without its braces; what JSON cannot express is replaced by a text. */
 function toJsonMembers(record: LogFields): string {
   const text =
     toJsonText(record, MAX_FIELD_LENGTH) ??
@@ -135,7 +135,7 @@ function toJsonMembers(record: LogFields): string {
   return text.slice(1, -1);
 }
 
-/** JSON, texts cut to `maxLength`; undefined for what JSON cannot say: circles, depths, a toJSON that throws. */
+/** Returns JSON, texts cut to `maxLength`; undefined for cycles, deep nesting, and a toJSON that throws. */
 function toJsonText(record: LogFields, maxLength = Infinity): string | undefined {
   try {
     return JSON.stringify(record, (_key, value: unknown) => {
@@ -157,7 +157,7 @@ function toConsoleLine(level: string, msg: string, { session_id: _, ...fields }:
   return cutToMaxLine([new Date().toISOString().slice(11, 23), level.toUpperCase().padEnd(5), msg, ...pairs].join(' '));
 }
 
-/** As much of a text as a line may hold, without half a letter at its end. */
+/** Cuts a text to the length of a line, without half a letter at its end. */
 function cutToMaxLine(text: string): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= MAX_LINE_BYTES) return text;

@@ -6,13 +6,13 @@ export const collectorSeries = {
     name: 'collector.metrics_collected_total',
     kind: 'counter',
     unit: 'none',
-    help: 'Samples stored by this collector since the database was made.',
+    help: 'Samples stored by this collector since the database was created.',
   }),
   failed: declareSeries({
     name: 'collector.metrics_failed_total',
     kind: 'counter',
     unit: 'none',
-    help: 'Scrapes of this collector that failed and readings that were refused, since the database was made.',
+    help: 'Failed scrapes of this collector and readings that were refused, since the database was created.',
   }),
   duration: declareSeries({
     name: 'collector.collection_duration_seconds',
@@ -40,25 +40,25 @@ export const uploaderSeries = {
     name: 'uploader.upload_failures_total',
     kind: 'counter',
     unit: 'none',
-    help: 'Posts of which the receiver took nothing.',
+    help: 'Requests of which the receiver accepted nothing.',
   }),
   partial: declareSeries({
     name: 'uploader.partial_success_total',
     kind: 'counter',
     unit: 'none',
-    help: 'Posts of which the receiver took a part.',
+    help: 'Requests of which the receiver accepted a part.',
   }),
   duration: declareSeries({
     name: 'uploader.upload_duration_seconds',
     kind: 'histogram',
     unit: 'seconds',
-    help: 'Time from a post to its answer.',
+    help: 'Time from a request to its response.',
   }),
   bytesSent: declareSeries({
     name: 'uploader.bytes_sent_total',
     kind: 'counter',
     unit: 'bytes',
-    help: 'Bytes of requests sent, headers and tries that failed included.',
+    help: 'Bytes of requests sent, including headers and failed attempts.',
   }),
   health: declareSeries({
     name: 'uploader.health_status',
@@ -70,7 +70,7 @@ export const uploaderSeries = {
     name: 'uploader.sent_bytes_per_day',
     kind: 'gauge',
     unit: 'bytes',
-    help: 'Bytes of requests sent in a day at the pace since this process started.',
+    help: 'Bytes of requests sent per day at the rate since this process started.',
   }),
 } as const;
 
@@ -92,25 +92,25 @@ export const storageSeries = {
     name: 'storage.metrics_pending_upload',
     kind: 'gauge',
     unit: 'none',
-    help: 'Samples not uploaded yet.',
+    help: 'Pending samples.',
   }),
   oldestPending: declareSeries({
     name: 'storage.oldest_pending_seconds',
     kind: 'gauge',
     unit: 'seconds',
-    help: 'Age of the oldest sample not uploaded yet; 0 where there is none.',
+    help: 'Age of the oldest pending sample; 0 if there is none.',
   }),
   rejected: declareSeries({
     name: 'storage.metrics_rejected',
     kind: 'gauge',
     unit: 'none',
-    help: 'Samples that will not be uploaded, with their reasons in the database.',
+    help: 'Samples that were rejected and will not be uploaded; the database has the reasons.',
   }),
   dropped: declareSeries({
     name: 'storage.metrics_dropped',
     kind: 'gauge',
     unit: 'none',
-    help: 'Samples that were lost before they could be uploaded.',
+    help: 'Samples that were dropped before they could be uploaded.',
   }),
   walCheckpointDuration: declareSeries({
     name: 'storage.wal_checkpoint_duration_seconds',
@@ -136,7 +136,7 @@ export const timeSeries = {
   }),
 } as const;
 
-/** What is told of each scrape target, under the names that every scraper gives them; each with the label `job`. */
+/** The series of each scrape target, under the names that every scraper uses; each with the label `job`. */
 export const scrapeSeries = {
   // The one name that has no dot: whoever scrapes calls it so.
   up: {
@@ -156,11 +156,11 @@ export const scrapeSeries = {
     name: 'scrape.samples_scraped',
     kind: 'gauge',
     unit: 'none',
-    help: 'Samples that the target had to tell.',
+    help: 'Samples that the target returned.',
   }),
 } as const;
 
-/** What is told of text files. */
+/** The series of text files. */
 export const textfileSeries = {
   mtime: declareSeries({
     name: 'textfile.mtime_seconds',
@@ -172,6 +172,6 @@ export const textfileSeries = {
     name: 'textfile.scrape_error',
     kind: 'gauge',
     unit: 'none',
-    help: 'Whether any text file could not be read or understood: 1 or 0.',
+    help: 'Whether any text file could not be read or parsed: 1 or 0.',
   }),
 } as const;

@@ -5,16 +5,16 @@ import type { SeriesDeclaration } from './series.ts';
 /** Names and values of a series' labels, without its own name and without the device. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** One value as a collector reads it: it has neither a time nor a device yet. */
+/** One value as a collector reads it, without a time and a device. */
 export interface Reading {
   readonly series: SeriesDeclaration;
   readonly labels: Labels;
   readonly value: number | string;
-  /** The labels as `canonicalTags` has them, where the source knows that from before. */
+  /** The labels as `canonicalTags` returns them, if the source has computed that before. */
   readonly canonical?: string;
 }
 
-/** What makes two samples belong to one series. */
+/** Two samples with the same identity belong to one series. */
 export interface SeriesIdentity {
   readonly name: string;
   readonly deviceId: string;
@@ -44,12 +44,12 @@ export interface SampleContext {
 export const ValueType = { number: 0, text: 1 } as const;
 export type ValueType = (typeof ValueType)[keyof typeof ValueType];
 
-/** 2001-09-09: whatever is below was meant as seconds, or comes from a clock that was never set. */
+/** 2001-09-09: a lower one was meant as seconds, or comes from a clock that was never set. */
 export const MIN_TIMESTAMP_MS = 1_000_000_000_000;
 /** The end of the year 9999; twelve hexadecimal digits hold it. */
 export const MAX_TIMESTAMP_MS = 253_402_300_799_999;
 
-/** The value type that a value is stored with. */
+/** Returns the value type that a value is stored with. */
 export function toValueType(value: number | string): ValueType {
   return typeof value === 'string' ? ValueType.text : ValueType.number;
 }

@@ -43,8 +43,8 @@ const MAX_ADDED_BYTES = 64;
 const MAX_QUOTED = 80;
 
 /**
- * Returns the limits that hold for samples sent by a protocol; undefined where the receiver has limits of its own and
- * says so: Prometheus, Mimir and Thanos answer 400 to what they do not store.
+ * Returns the limits that hold for samples sent by a protocol; undefined if the receiver has limits of its own and
+ * reports them: Prometheus, Mimir and Thanos answer 400 to what they do not store.
  */
 export function findSeriesLimits(protocol: RemoteProtocol): SeriesLimits | undefined {
   return protocol === 'victoriametrics' ? VICTORIA_METRICS_LIMITS : undefined;
@@ -80,7 +80,7 @@ export function quoteName(name: string): string {
   return name.length <= MAX_QUOTED ? name : `${name.slice(0, MAX_QUOTED).toWellFormed()}…`;
 }
 
-/** Whether a look at the lengths is enough, as with nearly all series: nothing is built and no bytes are counted. */
+/** Returns whether the lengths alone show that a series is within the limits, as with nearly all: no bytes are counted. */
 function isFarWithin({ name, deviceId, tags }: LineIdentity, text: string | undefined, limits: SeriesLimits): boolean {
   let labels = text === undefined ? 2 : 3;
   let units = name.length + deviceId.length + (text?.length ?? 0);

@@ -1,6 +1,6 @@
 import { AgentError } from '../errors.ts';
 
-/** What a value means over time; declared, never guessed from a name. */
+/** The meaning of a value over time; declared, never guessed from a name. */
 export type SeriesKind = 'gauge' | 'counter' | 'histogram' | 'summary' | 'untyped';
 
 /** Base units, and percent only where the plan asks for it. */
@@ -16,7 +16,7 @@ export type SeriesUnit =
   | 'percent'
   | 'seconds';
 
-/** What is known of a series before any of its samples exists. */
+/** The declaration of a series, before any of its samples exists. */
 export interface SeriesDeclaration {
   /** Dotted, as stored: `cpu.usage_percent`. */
   readonly name: string;
@@ -26,11 +26,11 @@ export interface SeriesDeclaration {
   readonly help: string;
   /** Higher is kept longer when the database is at its cap. */
   readonly priority: number;
-  /** Whether somebody else named it: then its name is no reason to refuse one of our own. */
+  /** Named by another program: then its name is no reason to refuse a series of our own. */
   readonly isForeign?: true;
 }
 
-/** Priority of a series that says nothing else. */
+/** Priority of a series that declares no other. */
 export const NORMAL_PRIORITY = 1;
 
 const declaredName = /^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$/;
@@ -55,17 +55,17 @@ export function declareSeries(
   return { priority: NORMAL_PRIORITY, ...declaration };
 }
 
-/** A series of somebody else's, under the name that it has there. */
+/** Declares a series of another program, under the name that it has there. */
 export function declareForeignSeries(name: string, kind: SeriesKind): SeriesDeclaration {
   return { name, kind, unit: 'none', help: '', priority: NORMAL_PRIORITY, isForeign: true };
 }
 
-/** The stored names of all the series that a declaration stands for: a histogram has its parts beside it. */
+/** Lists the stored names of all series of a declaration: those of a histogram include its parts. */
 export function listStoredNames({ name, kind }: SeriesDeclaration): readonly string[] {
   return kind === 'histogram' ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
 }
 
-/** The name under which a stored name leaves the board: `cpu.usage_percent` → `cpu_usage_percent`. */
+/** Returns the name that a stored name is sent under: `cpu.usage_percent` → `cpu_usage_percent`. */
 export function toExportedName(storedName: string): string {
   return storedName.replaceAll('.', '_');
 }

@@ -3,31 +3,31 @@ import type { Environment } from '../config/load-config.ts';
 import type { Logger } from '../logging/logger.ts';
 import { sendDatagram } from './unix-datagram.ts';
 
-/** What a service tells systemd of itself; the names are those of sd_notify(3). */
+/** What a service reports to systemd; the names are those of sd_notify(3). */
 export interface ServiceState {
-  /** It has started. */
+  /** The service has started. */
   readonly ready?: true;
-  /** It is about to end. */
+  /** The service is about to end. */
   readonly stopping?: true;
-  /** It makes progress. */
+  /** The service makes progress. */
   readonly watchdog?: true;
-  /** From now on it may let this much pass without progress. */
+  /** The service may pass this time without progress from now on. */
   readonly watchdogTimeoutMs?: number;
   /** One line for `systemctl status`. */
   readonly status?: string;
-  /** Starting, or whatever it is at, may take this much longer from now on; the next word comes before that. */
+  /** Starting or stopping may take this much longer from now on; the next report comes before that. */
   readonly extendTimeoutMs?: number;
 }
 
-/** Tells systemd something; never throws. */
+/** Reports to systemd; never throws. */
 export type Notify = (state: ServiceState) => void;
 
 /**
- * What `environment` says of the service manager: without NOTIFY_SOCKET there is none, and nothing is done.
- * Can be called while the event loop stands still, as it does during a migration. The first failure is logged, and
- * the first success after it.
+ * Creates the function that reports to the service manager that `environment` names; without NOTIFY_SOCKET there is none,
+ * and the function does nothing. It works while the event loop is blocked, as it is during a migration. The first failure
+ * is logged, and the first success after it.
  *
- * @param environment the process's; systemd sets NOTIFY_SOCKET where the unit has Type=notify or NotifyAccess=
+ * @param environment the process's; systemd sets NOTIFY_SOCKET if the unit has Type=notify or NotifyAccess=
  */
 export function createNotifier(environment: Environment, logger: Logger): Notify {
   const address = environment['NOTIFY_SOCKET'] ?? '';
@@ -36,10 +36,10 @@ export function createNotifier(environment: Environment, logger: Logger): Notify
   return (state) => {
     try {
       sendDatagram(address, toAssignments(state).join('\n'));
-      if (isFailing) logger.info('systemd can be told again', { path: address });
+      if (isFailing) logger.info('systemd notification recovered', { path: address });
       isFailing = false;
     } catch (error) {
-      if (!isFailing) logger.warn('systemd cannot be told', { path: address, error: toErrorMessage(error) });
+      if (!isFailing) logger.warn('cannot notify systemd', { path: address, error: toErrorMessage(error) });
       isFailing = true;
     }
   };
@@ -59,7 +59,7 @@ function toAssignments({
   if (watchdog === true) lines.push('WATCHDOG=1');
   if (watchdogTimeoutMs !== undefined) lines.push(`WATCHDOG_USEC=${Math.ceil(watchdogTimeoutMs * 1000)}`);
   if (extendTimeoutMs !== undefined) lines.push(`EXTEND_TIMEOUT_USEC=${Math.ceil(extendTimeoutMs * 1000)}`);
-  // A line more would be read as an assignment of its own.
+  // A line break would begin another assignment.
   if (status !== undefined) lines.push(`STATUS=${status.replace(/\s*\n\s*/g, ' ')}`);
   return lines;
 }

@@ -14,11 +14,11 @@ const SOCK_CLOEXEC = 0o2000000;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 
-/** systemd reads ten messages of others before ours: it is asked again this often, 10 ms apart, before one is given up. */
+/** systemd reads up to ten messages of other services before ours: sending fails after this many attempts, 10 ms apart. */
 const ATTEMPTS = 100;
 const BETWEEN_ATTEMPTS_MS = 10;
 
-/** The functions of the C library that sending takes. */
+/** The functions of the C library that sending needs. */
 interface SocketCalls {
   socket(domain: number, type: number, protocol: number): number;
   sendto(

@@ -11,7 +11,7 @@ export interface AgentState {
   }[];
   /** Undefined until the uploader has run. */
   readonly uploads: UploadCounts | undefined;
-  /** Undefined until the uploader has judged the box. */
+  /** Undefined until the uploader has judged the device's health. */
   readonly judgement: Judgement | undefined;
   readonly books: { readonly pending: number; readonly rejected: number; readonly dropped: number };
   readonly databaseBytes: number;

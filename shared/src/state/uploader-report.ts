@@ -26,7 +26,7 @@ export interface UploadRecord {
   readonly times: number;
 }
 
-/** How the uploader judged the box, and the age of the oldest pending sample then; 0 where there was none. */
+/** The health of the device as the uploader judged it, and the age of the oldest pending sample then; 0 if there was none. */
 export interface Judgement {
   /** 0 ok, 1 degraded, 2 error. */
   readonly health: number;
@@ -48,7 +48,7 @@ export interface UploaderReport {
   readonly uploads: readonly UploadRecord[];
   /** When samples were rejected last, Unix milliseconds; undefined for never. */
   readonly rejectedAtMs: number | undefined;
-  /** Undefined in a report of a version that did not say it. */
+  /** Undefined in the report of a version that did not write it. */
   readonly judgement?: Judgement;
 }
 

@@ -14,8 +14,8 @@ import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 
 const folder = useTemporaryFolder();
 
-/** A socket as systemd has one; what it got is read when somebody asks. */
-function listening(): { readonly path: string; readonly received: () => readonly string[] } {
+/** A socket as systemd has one; `received` returns what has arrived. */
+function listen(): { readonly path: string; readonly received: () => readonly string[] } {
   const path = folder.path('notify');
   const receiver = new DatagramReceiver(path);
   folder.keep(receiver);
@@ -23,8 +23,8 @@ function listening(): { readonly path: string; readonly received: () => readonly
   return { path, received: () => (received.push(...receiver.readAll()), received) };
 }
 
-test('each state is one datagram in the words of sd_notify', () => {
-  const { path, received } = listening();
+test('systemd: each report is one datagram in the words of sd_notify', () => {
+  const { path, received } = listen();
   const log = new RecordedLog();
   const notify = createNotifier({ NOTIFY_SOCKET: path }, log);
   notify({ ready: true, status: 'collecting' });
@@ -40,27 +40,27 @@ test('each state is one datagram in the words of sd_notify', () => {
   expect(log.lines).toEqual([]);
 });
 
-test('without NOTIFY_SOCKET nothing is done and nothing said', () => {
+test('systemd: nothing is sent or logged without NOTIFY_SOCKET', () => {
   const log = new RecordedLog();
   for (const environment of [{}, { NOTIFY_SOCKET: '' }]) createNotifier(environment, log)({ ready: true });
   expect(log.lines).toEqual([]);
 });
 
-test('nobody at the address is one warning, and the first success after it is told', () => {
+test('systemd: an address without a listener is one warning, and the first success after it is logged', () => {
   const log = new RecordedLog();
   const notify = createNotifier({ NOTIFY_SOCKET: folder.path('notify') }, log);
   for (let each = 0; each < 3; each++) notify({ watchdog: true });
-  expect(log.said('warn', 'error', 'info')).toEqual(['warn: systemd cannot be told']);
-  const { received } = listening();
+  expect(log.said('warn', 'error', 'info')).toEqual(['warn: cannot notify systemd']);
+  const { received } = listen();
   for (let each = 0; each < 2; each++) notify({ watchdog: true });
   expect(log.said('warn', 'error', 'info')).toEqual([
-    'warn: systemd cannot be told',
-    'info: systemd can be told again',
+    'warn: cannot notify systemd',
+    'info: systemd notification recovered',
   ]);
   expect(received()).toHaveLength(2);
 });
 
-describe('in another process', () => {
+describe('systemd: in another process', () => {
   /** Receives at `address`; waits before it reads. */
   async function reader(address: string, { count, waitMs }: { readonly count: number; readonly waitMs: number }) {
     const args = [
@@ -87,7 +87,7 @@ describe('in another process', () => {
     expect(log.lines).toEqual([]);
   });
 
-  test('more than the socket’s queue holds waits for the reader instead of being lost', async () => {
+  test('more datagrams than the queue of the socket holds are sent when it is read, and not lost', async () => {
     const path = folder.path('notify');
     // The kernel queues net.unix.max_dgram_qlen datagrams: 10 by default, 512 where a distribution says so.
     const { lines, ended } = await reader(path, { count: 600, waitMs: 300 });
@@ -99,8 +99,8 @@ describe('in another process', () => {
     expect(log.lines).toEqual([]);
   });
 
-  test('a process that has told something ends by itself', async () => {
-    const { path, received } = listening();
+  test('a process that has reported something ends by itself', async () => {
+    const { path, received } = listen();
     const module = pathToFileURL(join(import.meta.dirname, '../../../../shared/src/process/systemd.ts')).href;
     const script = `const { createNotifier } = await import('${module}'); createNotifier(process.env, console)({ ready: true });`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
