@@ -58,12 +58,12 @@ export function createProcessLogger(config: { readonly logLevel: LogLevel; reado
   return { logger, sessionId };
 }
 
-/** Returns a signal that is aborted by the first SIGTERM or SIGINT. */
+/** Creates a signal that the first SIGTERM, SIGINT or SIGHUP aborts: all of them are an orderly stop. */
 export function createStopSignal(logger: Logger): AbortSignal {
   const controller = new AbortController();
   // Every loop sleeps with it: more than ten listeners are no leak.
   setMaxListeners(0, controller.signal);
-  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.once(name, () => {
       logger.info('stopping', { signal: name });
       controller.abort();
