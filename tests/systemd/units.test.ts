@@ -88,7 +88,7 @@ describe('the journal', () => {
     // systemd before 254 itself says that it ignores RestartSteps=.
     const shown = board.journal('-u thugshells-uploader -p warning').map(({ message }) => message);
     expect(shown.filter((message) => !message.includes('Unknown key'))).toEqual(warnings);
-    for (const command of ['-u thugshells-uploader -p warning', '-t thugshells-uploader', '-t thugshells-collector']) {
+    for (const command of ['-t thugshells-uploader -p warning', '-t thugshells-uploader', '-t thugshells-collector']) {
       expect(board.container.output(`journalctl ${command} -o cat | jq -r .level | sort -u`)).toMatch(
         /^(debug|error|info|warn)(\n(debug|error|info|warn))*$/,
       );
