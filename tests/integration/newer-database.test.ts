@@ -73,7 +73,7 @@ function isBalanced(file = path): boolean {
 async function work(runner: Runner, end: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   const [collector, uploader] = [start('collector', runner), start('uploader', runner)];
   const before = await until('there is a database', () =>
-    uploader.told('health endpoint is listening').length > 0 ? books(path).delivered : undefined,
+    uploader.told('health endpoint listening').length > 0 ? books(path).delivered : undefined,
   );
   await until('samples are delivered', () => books(path).delivered > before + 300);
   expect((await uploader.stop()).code).toBe(0);

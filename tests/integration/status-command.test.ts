@@ -32,7 +32,7 @@ test('status command: prints the state and exits with 0, 1 or 2, from the upload
     },
     60_000,
   );
-  expect(ok.stdout).toMatch(/^board-1 is ok: Everything works\.\n/);
+  expect(ok.stdout).toMatch(/^board-1 is ok: all components are ok\n/);
   expect(ok.stdout).toMatch(/samples +[\d,]+ collected = [\d,]+ delivered \+ [\d,]+ pending/);
   expect(ok.stdout).not.toContain('\u001b');
   expect(ok.stdout.split('\n').length).toBeLessThanOrEqual(32);
@@ -63,7 +63,7 @@ test('status command: prints the state and exits with 0, 1 or 2, from the upload
   const stopped = await status();
   expect([stopped.code, stopped.stdout]).toEqual([
     1,
-    expect.stringContaining('uploader    degraded  the uploader is not running'),
+    expect.stringContaining('uploader    degraded  uploader not running'),
   ]);
   expect(stopped.stdout).toMatch(/uploads +\d\d:\d\d:\d\d {2}[\d,]+ samples/);
 

@@ -85,7 +85,7 @@ export class AgentProcess {
 
   /** The health endpoint's address, from the log. */
   endpoint(): string | undefined {
-    return this.told('health endpoint is listening')[0]?.['endpoint'] as string | undefined;
+    return this.told('health endpoint listening')[0]?.['endpoint'] as string | undefined;
   }
 
   async kill(signal: NodeJS.Signals): Promise<Ending> {

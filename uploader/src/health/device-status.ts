@@ -54,7 +54,7 @@ export function toDeviceStatus(report: HealthReport, snapshot: Snapshot): Device
 
 /** Joins the messages of the components with the worst status. */
 function summarize({ status, components }: HealthReport): string {
-  if (status === 'ok') return 'Everything works.';
+  if (status === 'ok') return 'all components are ok';
   return Object.entries(components)
     .filter(([name, component]) => component.status === status && !isImplied(name, status, components))
     .map(([name, { message }]) => `${name}: ${message}`)

@@ -1,13 +1,13 @@
-/** Numbers as people read them, the same on the page and in the terminal. */
+/** Formats numbers for people, the same way on the page and in the terminal. */
 
-/** 12345 → `12,345` */
+/** Formats a count: 12345 → `12,345` */
 export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
-/** Bytes by powers of a thousand, as links and cards are sold: 1234 → `1.2 kB` */
+/** Formats bytes by powers of a thousand, as links and cards are sold: 1234 → `1.2 kB` */
 export function bytes(value: number): string {
   let scaled = value;
   let unit = 0;
@@ -18,7 +18,7 @@ export function bytes(value: number): string {
   return `${unit > 0 && Math.abs(scaled) < 9.95 ? scaled.toFixed(1) : scaled.toFixed(0)} ${BYTE_UNITS[unit]}`;
 }
 
-/** Seconds as the two largest units that matter: 3725 → `1 h 2 min` */
+/** Formats seconds with the two largest units: 3725 → `1 h 2 min` */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const parts: [number, string][] = [
@@ -33,27 +33,27 @@ export function duration(seconds: number): string {
   return shown.map(([value, unit]) => `${value} ${unit}`).join(' ');
 }
 
-/** Milliseconds of work: `0.4 ms`, `12 ms`, `3.1 s` */
+/** Formats milliseconds of work: `0.4 ms`, `12 ms`, `3.1 s` */
 export function shortDuration(ms: number): string {
   if (ms >= 10_000) return duration(ms / 1000);
   if (ms >= 1_000) return `${(ms / 1000).toFixed(1)} s`;
   return ms < 9.95 ? `${ms.toFixed(1)} ms` : `${ms.toFixed(0)} ms`;
 }
 
-/** An RFC 3339 time as its clock time in UTC, `06:31:02`, with the day where that is not the day of `now`; `never` where there is none. */
+/** Formats an RFC 3339 time as `06:31:02` UTC, with the date if that is not the date of `now`; undefined as `never`. */
 export function clockTime(time: string | undefined, now: string): string {
   if (time === undefined) return 'never';
   const clock = time.slice(11, 19);
   return time.slice(0, 10) === now.slice(0, 10) ? clock : `${time.slice(0, 10)} ${clock}`;
 }
 
-/** A clock's difference: `12 s ahead`, `3 d 2 h behind`; one that is within what can be told is `right to within 180 ms`. */
+/** Formats a clock skew: `12 s ahead`, `3 d 2 h behind`; one within the error of measurement as `right to within 180 ms`. */
 export function skew(ms: number, errorMs: number): string {
   if (Math.abs(ms) <= errorMs) return `right to within ${shortDuration(errorMs)}`;
   return `${shortDuration(Math.abs(ms))} ${ms >= 0 ? 'ahead' : 'behind'}`;
 }
 
-/** A share from 0 to 1 in per cent. Nothing is done before all of it is. */
+/** Formats a share from 0 to 1 in percent, rounded down: only 1 is `100 %`. */
 export function percent(share: number): string {
   return `${Math.floor(share * 100)} %`;
 }

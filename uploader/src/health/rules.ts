@@ -36,6 +36,16 @@ const limit = {
   rejectionShownMs: 3_600_000,
 } as const;
 
+/** What an operator can do. */
+const COLLECTOR_LOG = 'run: journalctl -u thugshells-collector';
+const COLLECTOR_STATUS = 'run: systemctl status thugshells-collector';
+const UPLOADER_LOG = 'run: journalctl -u thugshells-uploader';
+const CHECK_RECEIVER = 'check THUGSHELLS_REMOTE_URL';
+const REDUCE_LOAD = 'raise THUGSHELLS_UPLOAD_MAX_RATE or THUGSHELLS_INTERVAL';
+const END_READER = 'end the program that reads the database (run: fuser -v on its -wal file)';
+const CHECK_LOSSES = 'see the table losses, raise THUGSHELLS_DB_MAX_SIZE';
+const SET_CLOCK = 'set the clock (run: timedatectl) or THUGSHELLS_CLOCK_SKEW_POLICY=correct';
+
 /** Computes the health of a device from a snapshot: a pure function. */
 export function evaluateHealth(
   snapshot: Snapshot,
@@ -71,8 +81,13 @@ function collectorHealth(row: CollectorSnapshot, { storage }: Snapshot): Compone
     failed: row.failed,
   };
   if (row.lastScrapeAgeMs > lateAfterMs(row.intervalMs, storage.flushIntervalMs))
-    return { status: 'degraded', message: `no scrape for ${seconds(row.lastScrapeAgeMs)}`, details };
-  if (row.status === 'failing') return { status: 'degraded', message: row.message, details };
+    return {
+      status: 'degraded',
+      message: `no scrape for ${formatAge(row.lastScrapeAgeMs)}; ${COLLECTOR_LOG}`,
+      details,
+    };
+  if (row.status === 'failing')
+    return { status: 'degraded', message: `scrape failed: ${row.message}; ${COLLECTOR_LOG}`, details };
   return { status: 'ok', message: row.status === 'absent' ? 'not on this kernel' : 'scraping', details };
 }
 
@@ -87,11 +102,11 @@ function collectorProcessHealth(snapshot: Snapshot, states: readonly ComponentHe
   const details = { heartbeat: toRfc3339(heartbeatMs), collectors: collectors.length };
   const shortestIntervalMs = Math.min(...collectors.map(({ intervalMs }) => intervalMs));
   if (collectors.length === 0)
-    return { status: 'error', message: 'the collector has not stored anything yet', details };
+    return { status: 'error', message: `the collector has stored nothing yet; ${COLLECTOR_STATUS}`, details };
   if (heartbeatAgeMs > lateAfterMs(shortestIntervalMs, storage.flushIntervalMs))
-    return { status: 'error', message: `no sign of the collector for ${seconds(heartbeatAgeMs)}`, details };
+    return { status: 'error', message: `no heartbeat for ${formatAge(heartbeatAgeMs)}; ${COLLECTOR_STATUS}`, details };
   if (states.every(({ status }) => status !== 'ok'))
-    return { status: 'error', message: 'all collectors are failing', details };
+    return { status: 'error', message: `all collectors fail; ${COLLECTOR_LOG}`, details };
   return { status: 'ok', message: 'collecting', details };
 }
 
@@ -103,19 +118,40 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
   const floor = limit.minPendingIntervals * samplesPerUpload(snapshot, limits.uploadIntervalMs);
   const because = receiver.reason === '' ? '' : `: ${receiver.reason}`;
   if (receiver.condition === 'held')
-    return { status: 'error', message: `the receiver refuses uploads${because}`, details };
+    return {
+      status: 'error',
+      message: `receiver rejects uploads${because}; ${CHECK_RECEIVER} and THUGSHELLS_REMOTE_TOKEN_FILE`,
+      details,
+    };
   if (withoutUploadMs > limits.healthErrorAfterMs && books.pending > Math.max(limits.healthErrorPending, floor))
-    return { status: 'error', message: `no upload for ${seconds(withoutUploadMs)}${because}`, details };
-  if (!isRunning) return { status: 'degraded', message: 'the uploader is not running', details };
+    return {
+      status: 'error',
+      message: `no upload for ${formatAge(withoutUploadMs)}${because}; ${CHECK_RECEIVER} and the network`,
+      details,
+    };
+  if (!isRunning)
+    return { status: 'degraded', message: 'uploader not running; run: systemctl start thugshells-uploader', details };
   // A process that has just started is not blamed for the time before it.
   const overdueMs = Math.min(withoutUploadMs, snapshot.uptimeSeconds * 1000);
   if (overdueMs > limit.maxUploadIntervals * limits.uploadIntervalMs)
-    return { status: 'degraded', message: `no upload for ${seconds(withoutUploadMs)}${because}`, details };
+    return {
+      status: 'degraded',
+      message: `no upload for ${formatAge(withoutUploadMs)}${because}; ${CHECK_RECEIVER} and the network`,
+      details,
+    };
   if (books.pending >= Math.max(limits.healthDegradedPending, floor))
-    return { status: 'degraded', message: `${books.pending} samples are pending${because}`, details };
+    return {
+      status: 'degraded',
+      message: `${books.pending} samples pending${because}; if they increase, ${REDUCE_LOAD}`,
+      details,
+    };
   if (receiver.condition === 'away' || receiver.condition === 'fault')
-    return { status: 'degraded', message: `uploads fail${because}`, details };
-  return { status: 'ok', message: books.pending === 0 ? 'everything is delivered' : 'uploading', details };
+    return {
+      status: 'degraded',
+      message: `uploads fail${because}; ${receiver.condition === 'away' ? CHECK_RECEIVER : UPLOADER_LOG}`,
+      details,
+    };
+  return { status: 'ok', message: books.pending === 0 ? 'everything delivered' : 'uploading', details };
 }
 
 function uploaderDetails(snapshot: Snapshot): ComponentHealth['details'] {
@@ -138,21 +174,30 @@ function uploaderDetails(snapshot: Snapshot): ComponentHealth['details'] {
 function storageHealth(snapshot: Snapshot): ComponentHealth {
   const { nowMs, walBytes, books, storage, rejectedAgeMs, droppedInLastHour } = snapshot;
   const details = storageDetails(snapshot);
-  if (storage.failure !== null) return { status: 'error', message: storage.failure, details };
+  if (storage.failure !== null)
+    return { status: 'error', message: `samples are not stored: ${storage.failure}; ${COLLECTOR_LOG}`, details };
   if (walBytes > Math.max(limit.maxWalBytes, storage.walLimitBytes ?? 0))
-    return { status: 'degraded', message: `the WAL has grown to ${walBytes} bytes`, details };
+    return { status: 'degraded', message: `WAL is ${walBytes} bytes large; ${END_READER}`, details };
   if (storage.walBlockedSinceMs !== null && nowMs - storage.walBlockedSinceMs > limit.maxWalBlockedMs) {
     const since = new Date(storage.walBlockedSinceMs).toISOString();
     return {
       status: 'degraded',
-      message: `a program that has the database open keeps its WAL from being emptied since ${since}`,
+      message: `a reader has blocked WAL checkpoints since ${since}; ${END_READER}`,
       details,
     };
   }
   if (droppedInLastHour > 0)
-    return { status: 'degraded', message: `${droppedInLastHour} samples were dropped in the last hour`, details };
+    return {
+      status: 'degraded',
+      message: `${droppedInLastHour} samples dropped in the last hour; ${CHECK_LOSSES}`,
+      details,
+    };
   if (rejectedAgeMs !== undefined && rejectedAgeMs <= limit.rejectionShownMs)
-    return { status: 'degraded', message: `samples were rejected in the last hour, ${books.rejected} in all`, details };
+    return {
+      status: 'degraded',
+      message: `samples rejected in the last hour, ${books.rejected} in total; run: thugshells-uploader quarantine`,
+      details,
+    };
   return { status: 'ok', message: 'storing', details };
 }
 
@@ -176,13 +221,13 @@ function timeHealth({ skewMs, skewErrorMs, held }: Snapshot, { clockSkewWarnMs }
     ...(held === undefined ? {} : { held: held.count, held_because: held.reason }),
   };
   if (held !== undefined)
-    return { status: 'degraded', message: `${held.count} samples are held: ${held.reason}`, details };
-  if (skewMs === undefined) return { status: 'ok', message: 'not compared with the receiver yet', details };
-  if (Math.abs(skewMs) <= clockSkewWarnMs) return { status: 'ok', message: 'agrees with the receiver', details };
+    return { status: 'degraded', message: `${held.count} samples held: ${held.reason}; ${SET_CLOCK}`, details };
+  if (skewMs === undefined) return { status: 'ok', message: 'clock not compared with the receiver yet', details };
+  if (Math.abs(skewMs) <= clockSkewWarnMs) return { status: 'ok', message: 'clock agrees with the receiver', details };
   const direction = skewMs > 0 ? 'ahead of' : 'behind';
   return {
     status: 'degraded',
-    message: `this clock is ${seconds(Math.abs(skewMs))} ${direction} the receiver’s`,
+    message: `clock is ${formatAge(Math.abs(skewMs))} ${direction} the receiver; ${SET_CLOCK}`,
     details,
   };
 }
@@ -197,6 +242,6 @@ function toRfc3339(ms: number | undefined): string | undefined {
   return ms === undefined || ms === 0 ? undefined : new Date(ms).toISOString();
 }
 
-function seconds(ms: number): string {
+function formatAge(ms: number): string {
   return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
 }

@@ -3,7 +3,7 @@ import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
 import type { SetAsideDatabase } from '../telemetry/collector-state-reader.ts';
 import type { ComponentHealth } from './component-health.ts';
 
-/** Names the databases that are set aside, and what brings their samples back; undefined while there is none. */
+/** Lists the databases that were set aside and how to recover their samples; undefined if there is none. */
 export function setAsideHealth(files: readonly SetAsideDatabase[]): ComponentHealth | undefined {
   if (files.length === 0) return undefined;
   const details = {
@@ -13,7 +13,7 @@ export function setAsideHealth(files: readonly SetAsideDatabase[]): ComponentHea
   return { status: 'degraded', message: files.map(describe).join('; '), details };
 }
 
-/** Bytes of all of them together: they do not count for DB_MAX_SIZE. */
+/** Sums their sizes, which do not count toward DB_MAX_SIZE. */
 export function setAsideBytes(files: readonly SetAsideDatabase[]): number {
   return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }
@@ -28,6 +28,6 @@ function remedy({ schemaVersion, isBeingTakenOver, isTakenOverHere }: SetAsideDa
     ? 'the version that began to take it over'
     : `a version that knows schema ${schemaVersion}`;
   if (isBeingTakenOver || schemaVersion > SCHEMA_VERSION)
-    return `is set aside: install ${version}, or move the file away to give up its samples`;
-  return 'is set aside: restart the collector, which takes it over';
+    return `is set aside: install ${version}, or move the file away to discard its samples`;
+  return 'is set aside: restart the collector, which takes it over (run: systemctl restart thugshells-collector)';
 }

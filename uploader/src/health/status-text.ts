@@ -5,15 +5,15 @@ import { bytes, clockTime, count, duration, percent, shortDuration, skew } from 
 import type { DeviceStatus } from './device-status.ts';
 
 const colours = { ok: 'green', degraded: 'yellow', error: 'red' } as const;
-/** Uploads that are shown: the newest. */
-const SHOWN_UPLOADS = 5;
+/** The newest uploads are shown, up to this many. */
+const MAX_UPLOADS = 5;
 const BAR_WIDTH = 24;
 const LABEL_WIDTH = 12;
 
 /**
- * The status of a box as one screen of a terminal.
+ * Formats the status of a device as one screen of a terminal.
  *
- * @param coloured with ANSI colours, for a terminal; else the same text plain
+ * @param coloured whether to add ANSI colors
  */
 export function statusText(status: DeviceStatus, coloured: boolean): string {
   const paint = (state: HealthStatus, text: string): string =>
@@ -35,9 +35,9 @@ export function statusText(status: DeviceStatus, coloured: boolean): string {
     .join('\n\n')}\n`;
 }
 
-/** The status of a box as one line, for `systemctl status`. */
+/** Formats the status of a device as one line, for `systemctl status`. */
 export function statusLine({ status, reason, books: { pending } }: DeviceStatus): string {
-  return `${status}: ${reason.replace(/\.$/, '')}; ${count(pending)} samples pending`;
+  return `${status}: ${reason}; ${count(pending)} samples pending`;
 }
 
 type Paint = (state: HealthStatus, text: string) => string;
@@ -63,8 +63,8 @@ function sampleLines({ books }: DeviceStatus): string[] {
 function backlogLines({ backlog, components }: DeviceStatus): string[] {
   const { oldest_pending_age_seconds: age, held, done, seconds_left: left } = backlog;
   const parts = [
-    age === undefined ? 'nothing is pending' : `the oldest pending sample is ${duration(age)} old`,
-    ...(held > 0 ? [`${count(held)} are held`] : []),
+    age === undefined ? 'nothing pending' : `oldest pending sample ${duration(age)} old`,
+    ...(held > 0 ? [`${count(held)} held`] : []),
     ...(done === undefined
       ? []
       : [`${bar(done)} ${percent(done)}${left === undefined ? '' : `, ${duration(left)} left`}`]),
@@ -72,8 +72,8 @@ function backlogLines({ backlog, components }: DeviceStatus): string[] {
   const { skew_ms: skewMs, skew_error_ms: error } = components['time']?.details ?? {};
   const clock =
     typeof skewMs === 'number'
-      ? `${skew(skewMs, Number(error))}, by the receiver’s`
-      : 'not compared with the receiver’s yet';
+      ? `${skew(skewMs, Number(error))}, compared with the receiver`
+      : 'not compared with the receiver yet';
   return [line('backlog', parts.join(', ')), line('clock', clock)];
 }
 
@@ -85,13 +85,13 @@ function bar(done: number): string {
 function perDayLines({ per_day: { sent_bytes: sent, written_bytes: written } }: DeviceStatus): string[] {
   const parts = [
     ...(sent === undefined ? [] : [`${bytes(sent)} sent`]),
-    ...(written === undefined ? [] : [`${bytes(written)} written to the disk`]),
+    ...(written === undefined ? [] : [`${bytes(written)} written to disk`]),
   ];
-  return parts.length === 0 ? [] : [line('in a day', `${parts.join(', ')}, at this pace`)];
+  return parts.length === 0 ? [] : [line('per day', `${parts.join(', ')}, at the present rate`)];
 }
 
 function uploadLines({ uploads, timestamp }: DeviceStatus): string[] {
-  return uploads.slice(0, SHOWN_UPLOADS).map(({ at, samples, bytes: size, outcome, reason, times }, index) => {
+  return uploads.slice(0, MAX_UPLOADS).map(({ at, samples, bytes: size, outcome, reason, times }, index) => {
     const what =
       outcome === 'failed'
         ? `failed${times > 1 ? ` ${times} times` : ''}: ${reason}`

@@ -54,18 +54,18 @@ async function retry(
 async function listen(options: ListenOptions, onListening: (endpoint: string) => void): Promise<void> {
   const { statusServer, logger, healthHost, healthPort } = options;
   const endpoint = toUrl(healthHost, await statusServer.listen(healthHost, healthPort));
-  logger.info('health endpoint is listening', { endpoint });
+  logger.info('health endpoint listening', { endpoint });
   onListening(endpoint);
 }
 
 function logFailure({ logger, healthHost, healthPort }: ListenOptions, error: unknown): void {
   const owner = toErrorCode(error) === 'EADDRINUSE' ? findPortOwner(healthPort) : undefined;
-  logger.error('health endpoint cannot listen; uploads go on without it', {
+  logger.error('health endpoint cannot listen, will retry', {
     endpoint: toUrl(healthHost, healthPort),
     ...toErrorFields(error),
     stack: undefined,
     holder: owner,
-    hint: `${owner === undefined ? '' : `${owner} has the port; `}set THUGSHELLS_HEALTH_PORT to a port that is free`,
+    hint: `${owner === undefined ? '' : `end ${owner}, or `}set THUGSHELLS_HEALTH_PORT to a free port`,
   });
 }
 

@@ -109,18 +109,18 @@ export class StatusServer {
 
   async #pageFor(request: IncomingMessage): Promise<HttpPage> {
     if (this.#refusesOtherNames && !hasLocalHostHeader(request))
-      return plain(421, 'ask by an address of this machine, such as http://127.0.0.1');
+      return plain(421, 'use an address of this machine, such as http://127.0.0.1');
     if (request.method !== 'GET' && request.method !== 'HEAD')
-      return { ...plain(405, 'only GET and HEAD'), headers: { allow: 'GET, HEAD' } };
-    if (hasBody(request)) return plain(413, 'nothing here takes a body');
+      return { ...plain(405, 'only GET and HEAD are allowed'), headers: { allow: 'GET, HEAD' } };
+    if (hasBody(request)) return plain(413, 'requests must not have a body');
     const path = (request.url ?? '/').split('?')[0]!;
     const page = Object.hasOwn(this.#pages, path) ? this.#pages[path] : undefined;
-    if (page === undefined) return plain(404, `no such page; there are ${this.#documentedPaths().join(' ')}`);
+    if (page === undefined) return plain(404, `no such page; available: ${this.#documentedPaths().join(' ')}`);
     try {
       return await page();
     } catch (error) {
-      this.#options.logger.error('a page could not be made', { path, ...toErrorFields(error) });
-      return plain(503, 'this could not be made; the reason is in the log');
+      this.#options.logger.error('cannot build page', { path, ...toErrorFields(error) });
+      return plain(503, 'cannot build this page; run: journalctl -u thugshells-uploader');
     }
   }
 

@@ -21,8 +21,8 @@ export interface HeldRows {
   readonly reason: string;
 }
 
-const BEFORE_BUILD = 'the clock stood before this program was built';
-const FAR_OFF = 'the clock is too far from the receiver’s';
+const BEFORE_BUILD = 'the clock was before the build date of this program';
+const FAR_OFF = 'the clock differs from the receiver’s by more than a day';
 
 /** Reads what the collector reports in the database. The cost does not grow with the backlog. */
 export class CollectorStateReader {

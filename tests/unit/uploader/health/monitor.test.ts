@@ -51,7 +51,7 @@ describe('a report', () => {
     });
     expect(report.components['time']).toEqual({
       status: 'ok',
-      message: 'agrees with the receiver',
+      message: 'clock agrees with the receiver',
       details: { skew_ms: 12, skew_error_ms: 180 },
       since: '2023-11-14T22:13:20.000Z',
     });
@@ -100,5 +100,5 @@ describe('a change', () => {
 });
 
 test('the state in one line says the worst and how much waits', () => {
-  expect(statusLine(monitor.status())).toMatch(/^ok: Everything works; [\d,]+ samples pending$/);
+  expect(statusLine(monitor.status())).toMatch(/^ok: all components are ok; [\d,]+ samples pending$/);
 });

@@ -47,7 +47,13 @@ describe('a box is', () => {
 
   test.each<[string, Partial<Snapshot>, string, HealthStatus, string]>([
     ['a collector is absent', cpu({ status: 'absent' }), 'collector.cpu', 'ok', 'not on this kernel'],
-    ['a collector fails', cpu({ status: 'failing', message: 'EACCES' }), 'collector.cpu', 'degraded', 'EACCES'],
+    [
+      'a collector fails',
+      cpu({ status: 'failing', message: 'EACCES' }),
+      'collector.cpu',
+      'degraded',
+      'scrape failed: EACCES; run: journalctl -u thugshells-collector',
+    ],
     ['a collector missed two scrapes', cpu({ lastScrapeAgeMs: 90_000 }), 'collector.cpu', 'ok', 'scraping'],
     [
       'a collector missed three scrapes',
@@ -84,22 +90,28 @@ describe('a box is', () => {
       'ok',
       'collecting',
     ],
-    ['the collector has stored nothing', { collectors: [] }, 'collector', 'error', 'not stored anything'],
-    ['the collector is gone', { heartbeatAgeMs: 90_001 }, 'collector', 'error', 'no sign of the collector for 90 s'],
+    ['the collector has stored nothing', { collectors: [] }, 'collector', 'error', 'stored nothing yet'],
+    [
+      'the collector is gone',
+      { heartbeatAgeMs: 90_001 },
+      'collector',
+      'error',
+      'no heartbeat for 90 s; run: systemctl status thugshells-collector',
+    ],
     ['the collector was there just now', { heartbeatAgeMs: 90_000 }, 'collector', 'ok', 'collecting'],
     [
       'all collectors fail',
       { collectors: [collectorRow('cpu', { status: 'failing' })] },
       'collector',
       'error',
-      'all collectors are failing',
+      'all collectors fail',
     ],
     [
       'there is nothing to upload',
       { ...outage(0, 0, 'taking', ''), oldestPendingMs: undefined },
       'uploader',
       'ok',
-      'everything is delivered',
+      'everything delivered',
     ],
     ['an upload failed just now', outage(10, 0.5), 'uploader', 'degraded', 'uploads fail: HTTP 503'],
     [
@@ -130,7 +142,7 @@ describe('a box is', () => {
       { ...outage(10, 0.1, 'taking', ''), isRunning: false },
       'uploader',
       'degraded',
-      'the uploader is not running',
+      'uploader not running',
     ],
     [
       'it has not run for long, with much to upload',
@@ -153,7 +165,7 @@ describe('a box is', () => {
       'degraded',
       'no upload for 3600 s',
     ],
-    ['5,000 samples are pending', outage(5_000, 0.5, 'taking', ''), 'uploader', 'degraded', '5000 samples are pending'],
+    ['5,000 samples are pending', outage(5_000, 0.5, 'taking', ''), 'uploader', 'degraded', '5000 samples pending'],
     ['4,999 samples are pending', outage(4_999, 0.5, 'taking', ''), 'uploader', 'ok', 'uploading'],
     [
       '10,001 are pending but the receiver takes them',
@@ -182,10 +194,16 @@ describe('a box is', () => {
       outage(1, 0, 'held', 'HTTP 401'),
       'uploader',
       'error',
-      'the receiver refuses uploads: HTTP 401',
+      'receiver rejects uploads: HTTP 401; check THUGSHELLS_REMOTE_URL and THUGSHELLS_REMOTE_TOKEN_FILE',
     ],
     ['the WAL is at 64 MiB', { walBytes: 64 * 1024 ** 2 }, 'storage', 'ok', 'storing'],
-    ['the WAL has grown beyond 64 MiB', { walBytes: 64 * 1024 ** 2 + 1 }, 'storage', 'degraded', 'the WAL has grown'],
+    [
+      'the WAL has grown beyond 64 MiB',
+      { walBytes: 64 * 1024 ** 2 + 1 },
+      'storage',
+      'degraded',
+      'WAL is 67108865 bytes large',
+    ],
     [
       'the WAL may be larger by configuration',
       { walBytes: 100 * 1024 ** 2, storage: { ...storage, walLimitBytes: 100 * 1024 ** 2 } },
@@ -205,7 +223,7 @@ describe('a box is', () => {
       { storage: { ...storage, walBlockedSinceMs: snapshot().nowMs - 60_001 } },
       'storage',
       'degraded',
-      'keeps its WAL from being emptied',
+      'a reader has blocked WAL checkpoints since',
     ],
     [
       'nothing can be stored',
@@ -219,24 +237,24 @@ describe('a box is', () => {
       { droppedInLastHour: 3 },
       'storage',
       'degraded',
-      '3 samples were dropped in the last hour',
+      '3 samples dropped in the last hour',
     ],
     [
       'samples were rejected an hour ago',
       { rejectedAgeMs: 3_600_000 },
       'storage',
       'degraded',
-      'samples were rejected in the last hour',
+      'samples rejected in the last hour, 0 in total; run: thugshells-uploader quarantine',
     ],
     ['samples were rejected before that', { rejectedAgeMs: 3_600_001 }, 'storage', 'ok', 'storing'],
     [
       'rows are held',
-      { held: { count: 42, reason: 'the clock stood before this program was built' } },
+      { held: { count: 42, reason: 'the clock was before the build date of this program' } },
       'time',
       'degraded',
-      '42 samples are held: the clock stood before',
+      '42 samples held: the clock was before',
     ],
-    ['the clock was not compared yet', { skewMs: undefined }, 'time', 'ok', 'not compared'],
+    ['the clock was not compared yet', { skewMs: undefined }, 'time', 'ok', 'clock not compared'],
     ['the clock is 2 s ahead', { skewMs: 2_000 }, 'time', 'ok', 'agrees'],
     ['the clock is further ahead', { skewMs: 2_001 }, 'time', 'degraded', '2.0 s ahead of the receiver'],
     ['the clock is behind', { skewMs: -90_000 }, 'time', 'degraded', '90 s behind the receiver'],
@@ -360,7 +378,7 @@ describe('health: a database that is set aside', () => {
     const { status, components } = healthWith([file]);
     expect([status, components['database']!.status]).toEqual(['degraded', 'degraded']);
     expect(components['database']!.message).toBe(
-      'metrics.db.schema-99 (schema 99, 4096 bytes) is set aside: install a version that knows schema 99, or move the file away to give up its samples',
+      'metrics.db.schema-99 (schema 99, 4096 bytes) is set aside: install a version that knows schema 99, or move the file away to discard its samples',
     );
     expect(components['database']!.details).toEqual({
       set_aside_bytes: 4_096,

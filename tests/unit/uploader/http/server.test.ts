@@ -150,7 +150,7 @@ test.each(['/', '/health', '/metrics'])(
     expect(log.lines).toMatchObject([
       {
         level: 'error',
-        message: 'a page could not be made',
+        message: 'cannot build page',
         fields: { path, error: 'database disk image is malformed' },
       },
     ]);

@@ -134,7 +134,7 @@ describe('held rows', () => {
     stored.beginEpoch(-START_MS, false);
     stored.rows(10);
     settled.reject([{ id: 7, reason: 'test' }]);
-    expect(held()).toEqual([9, 'the clock stood before this program was built']);
+    expect(held()).toEqual([9, 'the clock was before the build date of this program']);
   });
 
   test('are those of a clock that the receiver contradicts', async () => {
@@ -144,7 +144,7 @@ describe('held rows', () => {
     );
     stored.database.exec(`INSERT INTO receiver_clock VALUES ('b', 86400001, 'hold', 0)`);
     stored.rows(10);
-    expect(held()).toEqual([10, 'the clock is too far from the receiver’s']);
+    expect(held()).toEqual([10, 'the clock differs from the receiver’s by more than a day']);
     stored.database.exec(`UPDATE receiver_clock SET booted_at_ms = 86400000`);
     await clock.advance(200);
     expect(held()).toBeUndefined();

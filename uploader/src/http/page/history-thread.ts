@@ -77,7 +77,7 @@ export class HistoryThread {
     } catch (cause) {
       // The next request starts a new thread.
       await this.close();
-      throw new AgentError('the last hour could not be read', { code: 'HISTORY_UNREADABLE', cause });
+      throw new AgentError('cannot read the last hour', { code: 'HISTORY_UNREADABLE', cause });
     }
   }
 }
@@ -93,7 +93,7 @@ function requestHour(worker: Worker, nowMs: number, clock: Clock): Promise<strin
       settle();
     };
     void clock.sleep(ANSWER_TIMEOUT_MS, answered.signal).then(() => {
-      if (!answered.signal.aborted) finish(() => reject(new Error('no answer in time')));
+      if (!answered.signal.aborted) finish(() => reject(new Error('no answer from the thread in time')));
     });
     worker.once('message', ({ json, error }: { json?: string; error?: string }) =>
       finish(() => (json === undefined ? reject(new Error(error)) : resolve(json))),

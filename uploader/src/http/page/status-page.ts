@@ -2,12 +2,12 @@ import { html, type Html } from './html.ts';
 import { bytes, clockTime, count, duration, percent, shortDuration, skew } from '../../health/formatting.ts';
 import type { DeviceStatus } from '../../health/device-status.ts';
 
-/** How often a browser without scripts asks again. */
+/** How often a browser without scripts reloads the page. */
 const REFRESH_SECONDS = 10;
-/** Uploads that are shown: the newest. */
-const SHOWN_UPLOADS = 6;
+/** The newest uploads are shown, up to this many. */
+const MAX_UPLOADS = 6;
 
-/** The status of a box as a page for people; it can be read without scripts. What changes stands in parts with an id. */
+/** Renders the status of a device as a page that works without scripts. Elements with an id and `data-live` change. */
 export function statusPage(status: DeviceStatus): string {
   const { device_id: device, version } = status;
   return html`<!doctype html>
@@ -32,13 +32,13 @@ export function statusPage(status: DeviceStatus): string {
 </header>
 <main>
 <section aria-labelledby="samples-title" class="wide"><h2 id="samples-title">Samples</h2><div id="samples" data-live>${samples(status)}</div></section>
-<section aria-labelledby="plots-title" class="wide"><h2 id="plots-title">The last hour</h2><div id="plots" class="plots"><p class="quiet">The plots need JavaScript.</p></div></section>
-<section aria-labelledby="parts-title"><h2 id="parts-title">Parts</h2><div id="parts" data-live>${parts(status)}</div></section>
+<section aria-labelledby="plots-title" class="wide"><h2 id="plots-title">Over time</h2><div id="plots" class="plots"><p class="quiet">Plots need JavaScript.</p></div></section>
+<section aria-labelledby="parts-title"><h2 id="parts-title">Components</h2><div id="parts" data-live>${parts(status)}</div></section>
 <section aria-labelledby="uploads-title"><h2 id="uploads-title">Last uploads</h2><div id="uploads" data-live>${uploads(status)}</div></section>
 <section aria-labelledby="collectors-title"><h2 id="collectors-title">Collectors</h2><div id="collectors" data-live>${collectors(status)}</div></section>
-<section aria-labelledby="budget-title"><h2 id="budget-title">Clock and budget</h2><div id="budget" data-live>${budget(status)}</div></section>
+<section aria-labelledby="budget-title"><h2 id="budget-title">Clock and disk</h2><div id="budget" data-live>${budget(status)}</div></section>
 </main>
-<footer><p id="foot" data-live>${foot(status)}</p><p>Thugshells ${version}. For programs: <a href="/health">/health</a> <a href="/metrics">/metrics</a> <a href="/status.json">/status.json</a></p></footer>
+<footer><p id="foot" data-live>${foot(status)}</p><p>Thugshells ${version}. API: <a href="/health">/health</a> <a href="/metrics">/metrics</a> <a href="/status.json">/status.json</a></p></footer>
 </body>
 </html>
 `.text;
@@ -63,15 +63,17 @@ function samples({ books, backlog }: DeviceStatus): Html {
 }
 
 function age({ oldest_pending_age_seconds: seconds, held }: DeviceStatus['backlog']): string {
-  if (seconds === undefined) return 'Nothing is waiting.';
+  if (seconds === undefined) return 'No samples are pending.';
   const oldest = `The oldest pending sample is ${duration(seconds)} old.`;
-  return held === 0 ? oldest : `${oldest} ${count(held)} are held until their time is known.`;
+  return held === 0 ? oldest : `${oldest} ${count(held)} are held until the clock is right.`;
 }
 
 function progress({ done, seconds_left: left }: DeviceStatus['backlog']): Html | undefined {
   if (done === undefined) return undefined;
   const text =
-    left === undefined ? 'The backlog is waiting' : `${percent(done)} of the backlog delivered, ${duration(left)} left`;
+    left === undefined
+      ? 'The backlog does not shrink'
+      : `${percent(done)} of the backlog delivered, ${duration(left)} left`;
   return html`<div class="progress"><progress max="1" value="${done.toFixed(4)}" aria-label="${text}"></progress><span>${text}</span></div>`;
 }
 
@@ -82,12 +84,12 @@ function parts({ components, timestamp }: DeviceStatus): Html {
       ([name, { status, message, since }]) =>
         html`<tr><th scope="row" class="short">${name}</th><td class="short"><span class="dot ${status}">${status}</span></td><td>${message}<small>since ${clockTime(since, timestamp)}</small></td></tr>`,
     );
-  return html`<table><thead><tr><th scope="col">part</th><th scope="col">state</th><th scope="col">what</th></tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<table><thead><tr><th scope="col">Component</th><th scope="col">State</th><th scope="col">Details</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
 function uploads({ uploads: lines, timestamp }: DeviceStatus): Html {
-  if (lines.length === 0) return html`<p class="quiet">None yet.</p>`;
-  const rows = lines.slice(0, SHOWN_UPLOADS).map(({ at, samples: sent, bytes: size, outcome, reason, times }) => {
+  if (lines.length === 0) return html`<p class="quiet">No uploads yet.</p>`;
+  const rows = lines.slice(0, MAX_UPLOADS).map(({ at, samples: sent, bytes: size, outcome, reason, times }) => {
     const state = { delivered: 'ok', partial: 'degraded', failed: 'error' }[outcome];
     const what =
       outcome === 'failed'
@@ -95,7 +97,7 @@ function uploads({ uploads: lines, timestamp }: DeviceStatus): Html {
         : html`<td class="number">${count(sent)}</td><td class="number">${bytes(size)}</td>`;
     return html`<tr><td class="short">${clockTime(at, timestamp)}</td>${what}<td><span class="dot ${state}">${outcome}</span></td></tr>`;
   });
-  return html`<table><thead><tr><th scope="col">time</th><th scope="col" class="number">samples</th><th scope="col" class="number">size</th><th scope="col">outcome</th></tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<table><thead><tr><th scope="col">Time (UTC)</th><th scope="col" class="number">Samples</th><th scope="col" class="number">Size</th><th scope="col">Outcome</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
 function collectors({ components, timestamp }: DeviceStatus): Html {
@@ -105,25 +107,24 @@ function collectors({ components, timestamp }: DeviceStatus): Html {
       const at = clockTime(details['last_scrape'] as string | undefined, timestamp);
       return html`<tr><th scope="row" class="short">${name.slice('collector.'.length)}</th><td class="short">${at}</td><td class="number">${shortDuration(Number(details['duration_ms']))}</td><td><span class="dot ${status}">${message}</span></td></tr>`;
     });
-  if (rows.length === 0) return html`<p class="quiet">None has stored anything yet.</p>`;
-  return html`<table><thead><tr><th scope="col">collector</th><th scope="col">last scrape</th><th scope="col" class="number">took</th><th scope="col">state</th></tr></thead><tbody>${rows}</tbody></table>`;
+  if (rows.length === 0) return html`<p class="quiet">No collector has stored samples yet.</p>`;
+  return html`<table><thead><tr><th scope="col">Collector</th><th scope="col">Last scrape (UTC)</th><th scope="col" class="number">Duration</th><th scope="col">State</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
 function budget({ components, per_day: { sent_bytes: sent, written_bytes: written } }: DeviceStatus): Html {
   const { skew_ms: skewMs, skew_error_ms: error } = components['time']?.details ?? {};
   const clock =
     typeof skewMs === 'number'
-      ? html`${skew(skewMs, Number(error))} <small>by the receiver’s</small>`
+      ? html`${skew(skewMs, Number(error))} <small>compared with the receiver</small>`
       : html`not compared yet`;
-  const perDay = (value: number | undefined): string =>
-    value === undefined ? 'not known yet' : `${bytes(value)} a day`;
+  const perDay = (value: number | undefined): string => (value === undefined ? 'not known yet' : bytes(value));
   const { database_bytes: database, wal_bytes: wal } = components['storage']?.details ?? {};
-  return html`<dl class="facts"><div><dt>clock</dt><dd>${clock}</dd></div>
-<div><dt>link</dt><dd>${perDay(sent)}</dd></div>
-<div><dt>disk, written</dt><dd>${perDay(written)}</dd></div>
-<div><dt>database</dt><dd>${bytes(Number(database ?? 0))} <small>and ${bytes(Number(wal ?? 0))} of log</small></dd></div></dl>`;
+  return html`<dl class="facts"><div><dt>Clock</dt><dd>${clock}</dd></div>
+<div><dt>Sent per day</dt><dd>${perDay(sent)}</dd></div>
+<div><dt>Written per day</dt><dd>${perDay(written)}</dd></div>
+<div><dt>Database</dt><dd>${bytes(Number(database ?? 0))} <small>and ${bytes(Number(wal ?? 0))} WAL</small></dd></div></dl>`;
 }
 
 function foot({ timestamp, uptime_seconds: uptime }: DeviceStatus): Html {
-  return html`As of <time datetime="${timestamp}">${timestamp.slice(0, 19).replace('T', ' ')}</time> UTC, as all times here. The uploader has run for ${duration(uptime)}.`;
+  return html`As of <time datetime="${timestamp}">${timestamp.slice(0, 19).replace('T', ' ')}</time> UTC, like all times on this page. Uploader uptime ${duration(uptime)}.`;
 }

@@ -26,7 +26,7 @@ afterEach(async () => {
   stored.remove();
 });
 
-test('the hour is read on a thread that is there only when it is asked for', async () => {
+test('history thread: exists only after the hour was requested', async () => {
   expect(thread.isRunning).toBe(false);
   const load = stored.series('load.average_1m');
   for (const minutes of [3, 2, 1]) stored.add(load, NOW - minutes * 60_000, minutes);
@@ -39,7 +39,7 @@ test('the hour is read on a thread that is there only when it is asked for', asy
   expect(thread.isRunning).toBe(false);
 });
 
-test('many who look within some seconds cost one reading', async () => {
+test('history thread: reads once for all requests within 5 s', async () => {
   const [first, second] = await Promise.all([thread.read(), thread.read()]);
   await clock.advance(4_999);
   expect([second, await thread.read()]).toEqual([first, first]);
@@ -47,7 +47,7 @@ test('many who look within some seconds cost one reading', async () => {
   expect(await thread.read()).not.toBe(first);
 });
 
-test('a database that cannot be read is an error, and the next look begins anew', async () => {
+test('history thread: a database that cannot be read is an error, and the next request starts a new thread', async () => {
   const elsewhere = new HistoryThread({
     clock,
     databasePath: '/nowhere/at/all.db',
@@ -77,7 +77,7 @@ test('history thread: a worker that does not answer within 10 s is an error, and
   );
   const reading = expect(hung.read()).rejects.toMatchObject({
     code: 'HISTORY_UNREADABLE',
-    cause: { message: 'no answer in time' },
+    cause: { message: 'no answer from the thread in time' },
   });
   await clock.advance(10_000);
   await reading;

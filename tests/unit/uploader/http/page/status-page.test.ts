@@ -30,7 +30,7 @@ const draining: Partial<Snapshot> = {
   books: { collected: 1_234_567, delivered: 1_200_000, pending: 34_000, rejected: 500, dropped: 67 },
   oldestPendingMs: NOW - 3_725_000,
   drain: { done: 0.8349, secondsLeft: 75 },
-  held: { count: 12, reason: 'the clock stood before this program was built' },
+  held: { count: 12, reason: 'the clock was before the build date of this program' },
   skewMs: -7_500,
   storage: { ...storage, writtenPerDay: 60e6 },
   writtenPerDay: 4e6,
@@ -42,13 +42,15 @@ const draining: Partial<Snapshot> = {
 
 describe('a status', () => {
   test('of a box that is ok says so; else it names what is worst, and what only follows from that not', () => {
-    expect(statusWith().reason).toBe('Everything works.');
+    expect(statusWith().reason).toBe('all components are ok');
     const gone = { heartbeatAgeMs: 1e6, collectors: [collectorRow('cpu', { lastScrapeAgeMs: 1e6 })], skewMs: 60_000 };
-    expect(statusWith(gone).reason).toBe('collector: no sign of the collector for 1000 s');
+    expect(statusWith(gone).reason).toBe(
+      'collector: no heartbeat for 1000 s; run: systemctl status thugshells-collector',
+    );
     expect(
       statusWith({ collectors: [collectorRow('cpu', { status: 'failing', message: 'EACCES' }), collectorRow('load')] })
         .reason,
-    ).toBe('collector.cpu: EACCES');
+    ).toBe('collector.cpu: scrape failed: EACCES; run: journalctl -u thugshells-collector');
   });
 
   test('tells what a day costs at the present pace, once that is known', () => {
@@ -71,7 +73,7 @@ describe('the status page', () => {
   test.each([
     ['the state and its reason', 'class="overall degraded" data-live role="status"><strong>degraded</strong>'],
     ['the books', '<dt>delivered</dt><dd>1,200,000</dd>'],
-    ['the backlog’s age', 'The oldest pending sample is 1 h 2 min old. 12 are held until their time is known.'],
+    ['the backlog’s age', 'The oldest pending sample is 1 h 2 min old. 12 are held until the clock is right.'],
     [
       'a drain’s progress and the time left',
       '<progress max="1" value="0.8349" aria-label="83 % of the backlog delivered, 1 min 15 s left">',
@@ -88,8 +90,8 @@ describe('the status page', () => {
       'each collector',
       '<th scope="row" class="short">load</th><td class="short">22:13:19</td><td class="number">2.0 ms</td>',
     ],
-    ['the clock', '<dd>7.5 s behind <small>by the receiver’s</small></dd>'],
-    ['the disk’s budget', '<dt>disk, written</dt><dd>64 MB a day</dd>'],
+    ['the clock', '<dd>7.5 s behind <small>compared with the receiver</small></dd>'],
+    ['the disk’s budget', '<dt>Written per day</dt><dd>64 MB</dd>'],
     ['each part since when it is so', '<small>since 22:13:20</small>'],
   ])('shows %s', (_, part) => {
     expect(page).toContain(part);
@@ -128,9 +130,9 @@ describe('the status in a terminal', () => {
       'samples     1,234,567 collected = 1,200,000 delivered + 34,000 pending + 500 rejected + 67 dropped',
     );
     expect(text).toContain(
-      'backlog     the oldest pending sample is 1 h 2 min old, 12 are held, [####################----] 83 %, 1 min 15 s left',
+      'backlog     oldest pending sample 1 h 2 min old, 12 held, [####################----] 83 %, 1 min 15 s left',
     );
-    expect(text).toContain('in a day    0 B sent, 64 MB written to the disk, at this pace');
+    expect(text).toContain('per day     0 B sent, 64 MB written to disk, at the present rate');
     expect(text).toContain('            2023-11-13 22:13:20  failed 7 times: HTTP 503');
   });
 
