@@ -20,7 +20,7 @@ export interface EpochRange {
   readonly offsetMs: number;
   /** Whether its samples may be sent; see the view `clock_epochs`. */
   readonly isTrusted: boolean;
-  /** Whether its boot ended before anybody knew its clock: its samples are rejected. */
+  /** Whether its boot ended before its clock could be corrected: its samples are rejected. */
   readonly isLost: boolean;
 }
 

@@ -1,7 +1,7 @@
 /** First and last id of an unbroken run of ids, both included. */
 export type IdRange = readonly [firstId: number, lastId: number];
 
-/** Ids in any order → the fewest ranges that hold exactly them, ascending. */
+/** Converts ids in any order to the fewest ranges that hold exactly them, ascending. */
 export function toRanges(ids: Iterable<number>): IdRange[] {
   const ranges: [number, number][] = [];
   for (const id of Float64Array.from(ids).sort()) {
@@ -12,7 +12,7 @@ export function toRanges(ids: Iterable<number>): IdRange[] {
   return ranges;
 }
 
-/** Ranges in any order → disjoint ranges that are not adjacent, ascending. */
+/** Merges ranges in any order into disjoint ranges that are not adjacent, ascending. */
 export function merge(ranges: readonly IdRange[]): IdRange[] {
   const merged: [number, number][] = [];
   for (const [first, last] of [...ranges].sort((a, b) => a[0] - b[0])) {
@@ -23,7 +23,7 @@ export function merge(ranges: readonly IdRange[]): IdRange[] {
   return merged;
 }
 
-/** What is in `ranges` and not in `taken`; both ascending and disjoint. */
+/** Returns the ids in `ranges` that are not in `taken`; both ascending and disjoint. */
 export function subtract(ranges: readonly IdRange[], taken: readonly IdRange[]): IdRange[] {
   const rest: IdRange[] = [];
   let index = 0;
@@ -40,7 +40,7 @@ export function subtract(ranges: readonly IdRange[], taken: readonly IdRange[]):
   return rest;
 }
 
-/** What is in both; both ascending and disjoint. */
+/** Returns the ids that are in both; both ascending and disjoint. */
 export function intersect(ranges: readonly IdRange[], others: readonly IdRange[]): IdRange[] {
   return subtract(ranges, subtract(ranges, others));
 }

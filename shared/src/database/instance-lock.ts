@@ -6,11 +6,11 @@ export interface InstanceLock {
   release(): void;
 }
 
-/** A database that nobody knows any more is closed when it is collected as garbage, and its lock would end with it. */
+/** Keeps the side files referenced: garbage collection would close one, and its lock would end with it. */
 const held = new Set<Database>();
 
 /**
- * Makes this process the only one of its role on a database: an exclusive transaction on a side file.
+ * Makes this process the only one of its role on a database, by an exclusive transaction on a side file.
  *
  * Nothing may open the side file by other means in this process: closing any descriptor of a file drops
  * all POSIX locks that the process holds on it.
@@ -21,7 +21,7 @@ export function takeInstanceLock(databasePath: string, role: 'collector' | 'uplo
   const path = `${databasePath}.${role}-lock`;
   const file = openSideFile(path);
   try {
-    // Without a journal on disk, a kill leaves nothing behind that the next start would have to roll back.
+    // Without a journal on disk, a kill leaves nothing that the next start would have to roll back.
     file.pragma('journal_mode = MEMORY');
     file.exec('BEGIN EXCLUSIVE');
   } catch (error) {

@@ -5,45 +5,45 @@ import type { Database } from './open.ts';
 import { SCHEMA_VERSION, schemaVersion } from './schema-version.ts';
 import { sliceTable } from './table-slices.ts';
 
-/** What a run of migrate() did. */
+/** The schema versions before and after migrate(). */
 export interface MigrationResult {
   readonly from: number;
   readonly to: number;
 }
 
-/** Is told how a migration goes; migrations of millions of rows take minutes. */
+/** Receives the progress of a migration; one of millions of rows takes minutes. */
 export interface MigrationObserver {
-  /** Before work that may take up to `ms` and tells nothing meanwhile. */
+  /** Called before work that may take up to `ms` without progress. */
   expect(ms: number): void;
-  /** @param share of the work of all migrations that are to be made, 0 to 1 */
+  /** @param share of all pending migrations that is done, 0 to 1 */
   reach(share: number, migration: string): void;
 }
 
-/** How long a migration waits for another program that writes: the other one may be migrating. */
-const LOCK_WAIT_MS = 600_000;
-/** What a slice, or any statement over few rows, may take on a card that stalls. */
+/** How long a migration waits for the write lock: another program may be migrating. */
+const LOCK_TIMEOUT_MS = 600_000;
+/** Maximum duration of a slice, or of any statement over few rows, on an SD card that stalls. */
 const MAX_SLICE_MS = 60_000;
-/** No statement moves more than the database's bytes, and even poor cards move a megabyte a second. */
+/** No statement moves more than the database's bytes, and even poor SD cards move a megabyte a second. */
 const SLOWEST_BYTES_PER_MS = 1_000;
 
 const noObserver: MigrationObserver = { expect: () => undefined, reach: () => undefined };
 
 /**
- * Brings a database to the version that this program knows, each migration in one transaction with its record.
- * Running it again changes nothing; two collectors that start at once wait for each other.
+ * Migrates a database to the version that this program knows, each migration in one transaction with its record.
+ * A second run changes nothing; of two collectors that start at once, one waits for the other.
  *
  * @throws AgentError DATABASE_TOO_NEW for a database of a later program, MIGRATION_FAILED naming the statement
  */
-export function migrate(database: Database, watch = noObserver): MigrationResult {
+export function migrate(database: Database, observer = noObserver): MigrationResult {
   refuseNewer(database);
   registerFunctions(database);
   const from = schemaVersion(database);
   const pending = readMigrations().filter(({ version }) => version > from);
-  const run = new MigrationRun(database, watch, pending);
+  const run = new MigrationRun(database, observer, pending);
   for (const migration of pending) {
     withLongBusyTimeout(database, () => run.apply(migration));
-    // What is in the database need not stand in the WAL too while the next one runs. PASSIVE waits for nobody.
-    watch.expect(estimateDurationMs(database));
+    // So that the WAL does not hold two migrations. PASSIVE waits for no reader.
+    observer.expect(estimateDurationMs(database));
     database.pragma('wal_checkpoint(PASSIVE)');
   }
   return { from, to: schemaVersion(database) };
@@ -66,55 +66,55 @@ export function refuseNewer(database: Database): void {
   );
 }
 
-/** The longest that one pass over a database may take, in milliseconds. */
+/** Returns the maximum duration of one pass over a database, in milliseconds. */
 export function estimateDurationMs(database: Database): number {
   const pages = database.pragma('page_count', { simple: true }) as number;
   const pageBytes = database.pragma('page_size', { simple: true }) as number;
   return Math.ceil(MAX_SLICE_MS + (pages * pageBytes) / SLOWEST_BYTES_PER_MS);
 }
 
-/** The migrations that one call makes, and how far it has come. */
+/** Applies the pending migrations and counts its progress. */
 class MigrationRun {
   readonly #database: Database;
-  readonly #watch: MigrationObserver;
+  readonly #observer: MigrationObserver;
   readonly #total: number;
   #done = 0;
 
-  constructor(database: Database, watch: MigrationObserver, migrations: readonly Migration[]) {
+  constructor(database: Database, observer: MigrationObserver, migrations: readonly Migration[]) {
     this.#database = database;
-    this.#watch = watch;
+    this.#observer = observer;
     this.#total = migrations.flatMap(({ statements }) => statements).reduce((sum, { weight }) => sum + weight, 0);
   }
 
   apply(migration: Migration): void {
     const database = this.#database;
     const run = database.transaction(() => {
-      // Asked again inside the write lock: another collector may have been quicker.
+      // Checked again inside the write lock: another collector may have been faster.
       if (schemaVersion(database) >= migration.version) return;
       for (const statement of migration.statements) this.#execute(migration, statement);
       recordVersions(database, migration.version);
     });
-    this.#watch.expect(LOCK_WAIT_MS + MAX_SLICE_MS);
+    this.#observer.expect(LOCK_TIMEOUT_MS + MAX_SLICE_MS);
     run.immediate();
   }
 
   #execute({ file }: Migration, { sql, sliced, weight }: MigrationStatement): void {
-    let place = '';
+    let position = '';
     try {
       if (sliced === undefined) {
-        this.#watch.expect(estimateDurationMs(this.#database));
+        this.#observer.expect(estimateDurationMs(this.#database));
         this.#database.exec(sql);
       } else {
         for (const { first, last, share, run } of sliceTable(this.#database, sql, sliced)) {
-          place = ` (ids ${first} to ${last})`;
-          this.#watch.expect(MAX_SLICE_MS);
+          position = ` (ids ${first} to ${last})`;
+          this.#observer.expect(MAX_SLICE_MS);
           run();
           this.#reach(share * weight, file);
         }
       }
     } catch (cause) {
       throw toMigrationError(
-        `cannot apply migration ${file}: ${toErrorMessage(cause)} in${place}: ${sql.slice(0, 200)}`,
+        `cannot apply migration ${file}: ${toErrorMessage(cause)} in${position}: ${sql.slice(0, 200)}`,
         cause,
       );
     }
@@ -123,7 +123,7 @@ class MigrationRun {
   }
 
   #reach(more: number, file: string): void {
-    if (this.#total > 0) this.#watch.reach((this.#done + more) / this.#total, file);
+    if (this.#total > 0) this.#observer.reach((this.#done + more) / this.#total, file);
   }
 }
 
@@ -135,7 +135,7 @@ function toMigrationError(message: string, cause: unknown): AgentError {
   });
 }
 
-/** Also records the versions below, for a first-milestone database that never had a record. */
+/** Records a version, and those below it: a database of the first milestone has no record. */
 function recordVersions(database: Database, version: number): void {
   database.exec('CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)');
   const record = database.prepare('INSERT OR IGNORE INTO schema_version (version, applied_at) VALUES (?, ?)');
@@ -144,7 +144,7 @@ function recordVersions(database: Database, version: number): void {
 
 function withLongBusyTimeout(database: Database, work: () => void): void {
   const before = database.pragma('busy_timeout', { simple: true }) as number;
-  database.pragma(`busy_timeout = ${LOCK_WAIT_MS}`);
+  database.pragma(`busy_timeout = ${LOCK_TIMEOUT_MS}`);
   try {
     work();
   } finally {

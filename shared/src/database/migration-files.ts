@@ -6,9 +6,9 @@ import { resolveProgramPath } from '../program-root.ts';
 /** One statement of a migration. */
 export interface MigrationStatement {
   readonly sql: string;
-  /** The table in slices of whose ids it is run: the one that `:first_of_TABLE` and `:last_of_TABLE` name. */
+  /** The table whose ids it is run over in slices: the TABLE of `:first_of_TABLE` and `:last_of_TABLE`. */
   readonly sliced: string | undefined;
-  /** How much time it takes beside the others, where there are many rows. */
+  /** Its share of the time among all statements, for many rows. */
   readonly weight: number;
 }
 
@@ -21,7 +21,7 @@ export interface Migration {
 
 const migrationsFolder = resolveProgramPath('migrations');
 
-/** The files of migrations/, oldest first. */
+/** Reads the files of migrations/, oldest first. */
 export function readMigrations(): Migration[] {
   return readdirSync(migrationsFolder)
     .filter((file) => /^\d{4}-.*\.sql$/.test(file))
@@ -33,7 +33,7 @@ export function readMigrations(): Migration[] {
     }));
 }
 
-/** A statement ends with the semicolon that ends its line; that is how the files are written. */
+/** Splits a file into statements. Each ends with a semicolon at the end of a line. */
 function parseStatements(text: string): MigrationStatement[] {
   return text
     .split(/;[ \t]*\n/)
@@ -43,7 +43,7 @@ function parseStatements(text: string): MigrationStatement[] {
 
 function parseStatement(text: string): MigrationStatement {
   const comments = /^(\s|--.*(\n|$))*/.exec(text)![0];
-  // Without them, so that an error shows the statement and not what is said of it.
+  // Without comments, so that an error shows the statement itself.
   const sql = text.slice(comments.length).trimEnd();
   const sliced = /:first_of_(\w+)/.exec(sql)?.[1];
   const weight = /^-- weight (\d+)$/m.exec(comments)?.[1];

@@ -1,7 +1,7 @@
 import { canonicalTags, dedupKey, seriesKey, type Labels, type ValueType } from '../metrics/sample.ts';
 import type { Database } from './open.ts';
 
-/** Registers the functions that migrations call; deterministic, so that they may stand in GROUP BY. */
+/** Registers the SQL functions that migrations call; deterministic, so that GROUP BY accepts them. */
 export function registerFunctions(database: Database): void {
   const deterministic = { deterministic: true };
   database.function('canonical_tags', deterministic, (tags) => canonicalTags(parseTags(tags)));
@@ -11,7 +11,7 @@ export function registerFunctions(database: Database): void {
   database.function('dedup_key', deterministic, (name, timestampMs, device, tags, valueType) =>
     dedupKey({
       name: String(name),
-      // As it is: what is no number must not become the same key as something else that is none.
+      // Not converted: two different values that are not numbers must not get the same key.
       timestampMs: timestampMs as number,
       deviceId: String(device ?? ''),
       tags: parseTags(tags),
@@ -20,7 +20,7 @@ export function registerFunctions(database: Database): void {
   );
 }
 
-/** Tags as they were stored before version 3; what is no object of labels is kept whole as one label. */
+/** Parses tags as stored before version 3; anything but an object of labels becomes one label. */
 function parseTags(stored: unknown): Labels {
   if (typeof stored !== 'string' || stored === '') return {};
   try {
@@ -29,12 +29,12 @@ function parseTags(stored: unknown): Labels {
       return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, toLabel(value)]));
     }
   } catch {
-    // Kept below: a row with a broken tag is still a row.
+    // Kept as text below: a row with broken tags is not dropped.
   }
   return { tags: stored };
 }
 
-/** A label's value as text; JSON keeps two objects apart, which as strings would both be "[object Object]". */
+/** Converts a label's value to text, by JSON: String() makes "[object Object]" of every object. */
 function toLabel(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -9,19 +9,19 @@ export interface MigrationProgressOptions {
   readonly monotonic: () => number;
 }
 
-/** Between two lines: a person who waits wants to see that it moves, a log is not to be filled. */
+/** Between two log lines: often enough to see progress, and not to fill the log. */
 const LOG_INTERVAL_MS = 5_000;
 
-/** Tells the log and systemd how far a migration is, and systemd to wait for it. */
+/** Reports the progress of a migration to the log and to systemd, and extends systemd's timeout. */
 export class MigrationProgress implements MigrationObserver {
   readonly #options: MigrationProgressOptions;
   readonly #startedAt: number;
-  #toldAt: number;
+  #reportedAt: number;
 
   constructor(options: MigrationProgressOptions) {
     this.#options = options;
     this.#startedAt = options.monotonic();
-    this.#toldAt = this.#startedAt;
+    this.#reportedAt = this.#startedAt;
   }
 
   expect(ms: number): void {
@@ -31,9 +31,9 @@ export class MigrationProgress implements MigrationObserver {
   reach(share: number, migration: string): void {
     const { logger, notify, monotonic } = this.#options;
     const now = monotonic();
-    if (now - this.#toldAt < LOG_INTERVAL_MS) return;
-    this.#toldAt = now;
-    // Rounded down: 100 % is said by the line that it has been migrated.
+    if (now - this.#reportedAt < LOG_INTERVAL_MS) return;
+    this.#reportedAt = now;
+    // Rounded down: 100 % is reported by `database migrated`.
     const percent = Math.floor(share * 100);
     logger.info('migrating database', { percent, migration, duration_ms: Math.round(now - this.#startedAt) });
     notify({ status: `migrating database: ${percent} %` });

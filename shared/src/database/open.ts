@@ -13,20 +13,20 @@ export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> =
 const require = createRequire(import.meta.url);
 
 /**
- * How long a writer waits for the other one. Write transactions last milliseconds; seconds are for a card that stalls.
+ * How long a writer waits for the other one. Write transactions last milliseconds; seconds are for an SD card that stalls.
  */
 const BUSY_TIMEOUT_MS = 5_000;
 /** Small pages: a scrape dirties few bytes of each, and every dirty page is written whole. */
 export const PAGE_SIZE = 1_024;
-/** Versions below carry a fault in resetting the WAL that can corrupt a database with two writers. */
+/** Older versions have a bug in the WAL reset that can corrupt a database with two writers. */
 const OLDEST_SQLITE = [3, 51, 3] as const;
 
 export interface OpenOptions {
-  /** Create file and folder where they are missing; only the collector does. */
+  /** Create file and folder if they are missing; only the collector does. */
   readonly create?: boolean;
   /** For readers, such as the encode worker. */
   readonly readonly?: boolean;
-  /** How many KiB of pages are kept in memory; 16,000 by default. */
+  /** KiB of pages that are cached; 16,000 by default. */
   readonly cacheKiB?: number;
 }
 
@@ -40,7 +40,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
   let database: Database | undefined;
   try {
     if (create) createFile(path);
-    // In words of its own where the folder is missing: better-sqlite3 says that by an error without a code.
+    // Checked here, because better-sqlite3 reports a missing folder by an error without a code.
     else if (!existsSync(dirname(path)))
       throw Object.assign(new Error('its folder does not exist'), { code: 'SQLITE_CANTOPEN' });
     database = new (driver())(path, { readonly, fileMustExist: !create, timeout: BUSY_TIMEOUT_MS });
@@ -62,19 +62,20 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
 }
 
 /**
- * Makes an empty file where there is none, for SQLite to fill. SQLite would take write access from the group whatever
- * the umask says (-wal and -shm have the mode of the database), and collector and uploader may be two users of one group.
+ * Creates an empty file for SQLite to fill, unless it exists. SQLite itself would create it without write access for the
+ * group, whatever the umask says (-wal and -shm get the mode of the database), and collector and uploader may be two users
+ * of one group.
  */
 export function createFile(path: string): void {
   mkdirSync(dirname(path), { recursive: true });
   try {
     closeSync(openSync(path, 'wx', 0o664));
   } catch {
-    // It is there, or SQLite says what is wrong.
+    // It exists, or SQLite reports what is wrong.
   }
 }
 
-/** Opens a private side file that holds nothing; see instance-lock. */
+/** Opens an empty side file for an instance lock. */
 export function openSideFile(path: string): Database {
   try {
     createFile(path);
@@ -84,12 +85,12 @@ export function openSideFile(path: string): Database {
   }
 }
 
-/** A database in memory, gone when it is closed: to compare a schema with. */
+/** Opens a database in memory, to compare a schema with. */
 export function openMemory(): Database {
   return new (driver())(':memory:');
 }
 
-/** Loads the driver of SQLite when a database is opened: a driver that is missing is an error with a hint then. */
+/** Loads the driver of SQLite on the first use, so that a missing driver is an error with a hint. */
 function driver(): typeof SQLite {
   return require('better-sqlite3') as typeof SQLite;
 }
@@ -99,10 +100,10 @@ export function isBusy(error: unknown): boolean {
   return toErrorCode(error)?.startsWith('SQLITE_BUSY') === true;
 }
 
-/** What SQLite says of a damaged file; of an error that came from a thread only the words are left. */
+/** SQLite's messages for a corrupt file; an error that came from a thread has lost its code. */
 const CORRUPTION_MESSAGES = /database disk image is malformed|file is not a database|malformed database schema/;
 
-/** Whether an error says that the file is not what SQLite wrote. */
+/** Whether an error means that the file is corrupt. */
 export function isCorruption(error: unknown): boolean {
   const code = toErrorCode(error) ?? '';
   return (
@@ -122,7 +123,7 @@ function toOpenError(path: string, cause: unknown): AgentError {
   });
 }
 
-/** Whether the driver is not there, or its machine code is of another platform. */
+/** Whether the driver is missing or built for another platform. */
 function isDriverError(error: unknown): boolean {
   return toErrorCode(error) === 'MODULE_NOT_FOUND' || toErrorCode(error) === 'ERR_DLOPEN_FAILED';
 }
@@ -136,7 +137,7 @@ function toDriverError(cause: unknown): AgentError {
   });
 }
 
-/** What stands in the way of a file, as far as the file system says; SQLite has one word for all of it. */
+/** Finds out why a file cannot be opened; SQLite has one message for all causes. */
 function findObstacle(path: string): string | undefined {
   const folder = dirname(path);
   const isFile = statIfPresent(path)?.isFile();
@@ -150,12 +151,12 @@ function findObstacle(path: string): string | undefined {
   return `check owner and mode of ${nearest} and of the database in it: the user that this program runs as must be allowed to write both`;
 }
 
-/** The folder itself or the first of its parents that is there. */
+/** Returns the folder or the first of its parents that exists. */
 function nearestFolder(folder: string): string {
   return existsSync(folder) || dirname(folder) === folder ? folder : nearestFolder(dirname(folder));
 }
 
-/** Undefined where there is nothing of that name, or a file stands where a folder should. */
+/** Returns undefined if the path does not exist or has a file among its folders. */
 function statIfPresent(path: string): Stats | undefined {
   try {
     return statSync(path);

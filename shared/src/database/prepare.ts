@@ -6,9 +6,9 @@ import { openDatabase, type Database } from './open.ts';
 import { needsRebuild, rebuild, lockExclusively } from './rebuild.ts';
 
 /**
- * Opens the collector's database: made where it is missing, migrated, and with small pages.
+ * Opens the collector's database: creates it if it is missing, migrates it, and rebuilds it with small pages.
  *
- * @param notify tells systemd to wait as long as it takes
+ * @param notify extends systemd's timeouts
  * @throws AgentError as openDatabase() and migrate() do
  */
 export function prepareDatabase(path: string, logger: Logger, notify: Notify = () => undefined): Database {
@@ -16,7 +16,7 @@ export function prepareDatabase(path: string, logger: Logger, notify: Notify = (
   try {
     refuseNewer(database);
     const hasLargePages = needsRebuild(database);
-    // Taken before the migration: after it the uploader would have the file open that is about to be replaced.
+    // Locked before the migration: after it the uploader could open the file that is about to be replaced.
     const isAlone = hasLargePages && lockExclusively(database);
     const { from, to } = migrate(
       database,

@@ -3,14 +3,14 @@ import { dirname } from 'node:path';
 
 import { isBusy, createFile, openDatabase, PAGE_SIZE, type Database } from './open.ts';
 
-/** Whether a database was made with other pages than ours, as those of the first versions were. */
+/** Whether a database has another page size than ours, as those of the first versions have. */
 export function needsRebuild(database: Database): boolean {
   return database.pragma('page_size', { simple: true }) !== PAGE_SIZE;
 }
 
 /**
- * Takes a database for this connection alone until it is closed; false where somebody else has it open.
- * It leaves WAL for that, which also removes the WAL: it must never meet another file under the same name.
+ * Locks a database for this connection until it is closed; returns false if another program has it open.
+ * The database leaves WAL mode, which removes the WAL: it must never meet another database under the same name.
  */
 export function lockExclusively(database: Database): boolean {
   try {
@@ -25,8 +25,8 @@ export function lockExclusively(database: Database): boolean {
 }
 
 /**
- * Copies a database that is taken alone into a new file with small pages and puts that in its place; closes `database`.
- * Until the rename, which is atomic, the old file stands as it was.
+ * Copies an exclusively locked database into a new file with small pages, closes it, and renames the copy into its place.
+ * Until the rename, which is atomic, the old file stays unchanged.
  */
 export function rebuild(database: Database, path: string): Database {
   const copy = `${path}.rebuild`;
@@ -35,14 +35,14 @@ export function rebuild(database: Database, path: string): Database {
   createFile(copy);
   database.prepare('VACUUM INTO ?').run(copy);
   database.close();
-  // Opened once for itself, so that it is in WAL and on the disk before it has the name.
+  // Opened once, so that it is in WAL mode and synced to the disk before it gets the name.
   openDatabase(copy).close();
   renameSync(copy, path);
   syncFolder(dirname(path));
   return openDatabase(path);
 }
 
-/** Makes a rename last through a power cut. */
+/** Syncs a folder: makes a rename in it survive a power cut. */
 export function syncFolder(folder: string): void {
   const descriptor = openSync(folder, 'r');
   fsyncSync(descriptor);

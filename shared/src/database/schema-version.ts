@@ -8,7 +8,7 @@ export const SCHEMA_VERSION = 5;
 const VERSION_OF_FIRST_MILESTONE = 1;
 
 /**
- * The version of a database's schema; 0 for an empty one.
+ * Reads the version of a database's schema; 0 for an empty one.
  * The first milestone kept no record of it: its table without a `schema_version` beside it is version 1.
  */
 export function schemaVersion(database: Database): number {
@@ -18,13 +18,13 @@ export function schemaVersion(database: Database): number {
   return database.prepare<[], number>('SELECT IFNULL(MAX(version), 0) FROM schema_version').pluck().get() ?? 0;
 }
 
-/** The schema version of a database's file; undefined where there is none, or it is empty or cannot be read. */
+/** Reads the schema version of a database file; undefined if it is missing, empty or unreadable. */
 export function readFileSchemaVersion(path: string): number | undefined {
-  // SQLite removes the WAL of a database of no bytes when it opens it, also by a connection that only reads.
+  // SQLite removes the WAL of an empty database when it opens it, also with a read-only connection.
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
   let database: Database | undefined;
   try {
-    // A connection that only reads leaves the WAL as it is.
+    // A read-only connection leaves the WAL as it is.
     database = openDatabase(path, { readonly: true });
     return schemaVersion(database);
   } catch {

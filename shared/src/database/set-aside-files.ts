@@ -2,21 +2,21 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 /**
- * The names of databases that were set aside since their schema was newer than the program:
+ * A database that was set aside because its schema is newer than the program. Its name says what happened to it:
  *
  *   metrics.db.schema-6                 set aside, with schema version 6
- *   metrics.db.schema-6.2               another one; the first name was taken
- *   metrics.db.schema-6.2.taking-over   its rows are being copied into the database that names it in its table `salvage`
+ *   metrics.db.schema-6.2               a second one of the same version
+ *   metrics.db.schema-6.2.taking-over   it is being imported by the database whose table `salvage` has its name
  *
- * A file that is being taken over is tied to that one database, which may be set aside in its turn: whoever began anew
- * with it would store rows twice.
+ * A file that is being imported belongs to that one database, which may be set aside in its turn: another one that
+ * imported it from the beginning would store samples twice.
  */
 export interface SetAsideFile {
   /** Without its folder. */
   readonly file: string;
   /** The schema's version when it was set aside. */
   readonly schemaVersion: number;
-  /** With what stands beside it. */
+  /** With its WAL and shared memory. */
   readonly bytes: number;
   readonly isBeingTakenOver: boolean;
 }
@@ -24,22 +24,22 @@ export interface SetAsideFile {
 const BEING_TAKEN_OVER = '.taking-over';
 const SUFFIX = /^\.schema-(\d+)(?:\.\d+)?(\.taking-over)?$/;
 
-/** The path under which a database of a newer schema is set aside. @param count 1 for the first of its version */
+/** Returns the path that a database of a newer schema is moved to. @param count 1 for the first of its version */
 export function setAsidePath(databasePath: string, schemaVersion: number, count: number): string {
   return `${databasePath}.schema-${schemaVersion}${count > 1 ? `.${count}` : ''}`;
 }
 
-/** The name of a set-aside file while it is being taken over. */
+/** Returns the name of a set-aside file during its import. */
 export function importName(file: string): string {
   return `${file}${BEING_TAKEN_OVER}`;
 }
 
-/** The name that a file which is being taken over was set aside under; undefined for other files. */
+/** Returns the name that a file had before its import began; undefined for other files. */
 export function nameBeforeImport(file: string): string | undefined {
   return file.endsWith(BEING_TAKEN_OVER) ? file.slice(0, -BEING_TAKEN_OVER.length) : undefined;
 }
 
-/** The set-aside files beside a database, by their names. Only their status is asked. */
+/** Lists the set-aside files beside a database, by name. It does not open them. */
 export function listSetAsideFiles(databasePath: string): SetAsideFile[] {
   const prefix = basename(databasePath);
   return listNames(dirname(databasePath))

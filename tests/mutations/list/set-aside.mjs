@@ -138,7 +138,7 @@ export const settingAside = [
   {
     why: 'keeps the file when everything in it has been taken over',
     file: 'collector/src/store/recovery/set-aside-import.ts',
-    find: 'if (existsSync(path)) this.#putAway(path, kept);',
+    find: 'if (existsSync(path)) this.#removeOrKeep(path, kept);',
     replace: '',
     tests: ['collector/store/recovery/set-aside-import'],
   },

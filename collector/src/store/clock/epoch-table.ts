@@ -22,11 +22,11 @@ interface HeldEpoch extends BootOfEpoch {
 export interface HeldCorrection {
   /** Epochs whose offset is right now. */
   readonly corrected: number;
-  /** Epochs whose clock nobody will ever know. */
+  /** Epochs that can never be corrected. */
   readonly lost: number;
 }
 
-/** The table of epochs: one row a step of the clock, whatever the number of samples. */
+/** The table `epochs`: one row for each step of the clock, whatever the number of samples. */
 export class EpochTable {
   readonly #bootId: string | undefined;
   readonly #newest: Statement<
@@ -60,7 +60,7 @@ export class EpochTable {
     this.#confirm = database.prepare(
       'UPDATE epochs SET trusted = 2 WHERE first_id = (SELECT MAX(first_id) FROM epochs)',
     );
-    // Of what retention has deleted, the epoch is of no use either.
+    // Epochs whose samples retention has deleted.
     this.#prune = database.prepare(
       `DELETE FROM epochs WHERE first_id <
          (SELECT MAX(first_id) FROM epochs WHERE first_id <= IFNULL((SELECT MIN(id) FROM samples), ?))`,
@@ -80,44 +80,44 @@ export class EpochTable {
     );
   }
 
-  /** The newest epoch, where it is one of this boot. */
+  /** Reads the newest epoch; undefined if it is not one of this boot. */
   newest(): Epoch | undefined {
     const row = this.#newest.get();
     if (row === undefined || row.boot_base_ms === null || row.boot_id !== (this.#bootId ?? null)) return undefined;
     return { offsetMs: row.offset_ms, bootBaseMs: row.boot_base_ms, trust: row.trusted, reason: row.reason };
   }
 
-  /** How many epochs there are. */
+  /** Counts the epochs. */
   count(): number {
     return this.#count.get() ?? 0;
   }
 
-  /** What is known of the receiver's clock in this boot. */
+  /** Reads what the uploader found out about the receiver's clock in this boot. */
   receiverClock(): ReceiverClock | undefined {
     const row = this.#bootId === undefined ? undefined : this.#receiver.get(this.#bootId);
     return row === undefined ? undefined : { bootedAtMs: row.bootedAtMs, isStamp: row.policy === 'correct' };
   }
 
-  /** Begins an epoch, and forgets those of which no row is left. */
+  /** Adds an epoch, and deletes those without samples. */
   add(firstId: number, { offsetMs, bootBaseMs, trust, reason }: Epoch): void {
     this.#insert.run(firstId, offsetMs, trust, this.#bootId ?? null, bootBaseMs, reason);
     this.#prune.run(firstId);
   }
 
-  /** Begins an epoch of rows that are copied from another database. */
+  /** Adds an epoch of samples that are copied from another database. */
   addForeign(firstId: number, { offsetMs, trust, bootId, bootBaseMs, reason, isLost }: ForeignEpoch): void {
     this.#insert.run(firstId, offsetMs, trust, bootId, bootBaseMs, reason);
     if (isLost) this.#markLost.run(firstId);
   }
 
-  /** Notes that the newest epoch's clock agreed with the receiver's. */
+  /** Records that the newest epoch's clock agreed with the receiver's. */
   confirmNewest(): void {
     this.#confirm.run();
   }
 
   /**
-   * Gives the held epochs before `firstId` their true time, where it is known: those of this boot by when it began,
-   * others by what the receiver's clock said then. Those of another boot of which nobody knew are lost.
+   * Corrects the held epochs before `firstId` if their clock is known: those of this boot by when it began, others by the
+   * receiver's clock in their boot. Those of another boot without a receiver's clock are lost.
    *
    * @param bootedAtMs when this boot began, by a clock that is trusted; undefined while there is none
    */
@@ -151,7 +151,7 @@ export class EpochTable {
       }));
   }
 
-  /** What was delivered keeps the time that it was delivered with: sent again, it must be the same sample. */
+  /** Corrects an epoch. Delivered samples keep the time that they were sent with: a retry must be the same sample. */
   #correct({ firstId, lastId, offsetMs, bootId, bootBaseMs }: HeldEpoch, correctedOffsetMs: number): void {
     const add = (first: number, offset: number, reason: string): unknown =>
       this.#insert.run(first, offset, Trust.confirmed, bootId, bootBaseMs, reason);

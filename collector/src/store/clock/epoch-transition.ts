@@ -1,13 +1,13 @@
 /**
- * How a look at the clocks changes the epoch: pure, without clock, log or database. ClockEpochs keeps the state, logs the
- * changes and writes the table.
+ * The transition of clock epochs: pure, without clock, log or database. ClockEpochs keeps the state, logs the changes and
+ * writes the table.
  *
  *   the clocks agree with the epoch   the epoch stays; its trust may rise
  *   the clock stepped                 a new epoch; also after drift or a suspend of the machine
- *   the clock's trust was lost or won a new epoch
+ *   trust was lost or gained          a new epoch
  *   the instant is an earlier one     the state stays; a slow scrape gets the epoch that its beginning belongs to
  *
- * One step of at most STEP_MS is not seen: NTP slews a clock by less, and two clocks are never read at the same time.
+ * A step of at most STEP_MS is ignored: NTP slews a clock by less, and two clocks are never read at the same time.
  */
 import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 
@@ -29,7 +29,7 @@ export interface Moment {
   readonly epoch: Epoch;
 }
 
-/** What a process knows from its start on. */
+/** Constants of a process. */
 export interface ClockBasis {
   /** Stored time minus monotonic time: it lies ahead of every stored sample. */
   readonly baseMs: number;
@@ -37,7 +37,7 @@ export interface ClockBasis {
   readonly builtAtMs: number;
 }
 
-/** What an instant means. */
+/** An instant interpreted by what is known of the clocks. */
 export interface ClockReading {
   readonly monotonicMs: number;
   readonly storedMs: number;
@@ -55,14 +55,14 @@ export interface EpochState {
   readonly current: Epoch;
   /** The one before the last change. */
   readonly previous: Epoch;
-  /** How far the clock was from the epoch's at the last look: a step comes at once, drift little by little. */
+  /** How far the clock was from the epoch's at the last instant: a step comes at once, drift little by little. */
   readonly lastDeviationMs: number;
 }
 
 /** A new epoch has begun. */
 export interface EpochChange {
   readonly stepMs: number;
-  /** Drift or a suspend, with the clock's trust unchanged: nothing that anybody has to look at. */
+  /** Drift or a suspend, with unchanged trust: no warning. */
   readonly isHarmless: boolean;
 }
 
@@ -74,7 +74,7 @@ export interface EpochTransition {
 
 /** The clock has stepped if it and the monotonic clock disagree by more than this. */
 const STEP_MS = 500;
-/** Two daemons that set the clock in turn would make an epoch a scrape: with each so many, a step has to be twice as large. */
+/** Two daemons that set the clock in turn would begin an epoch with each scrape: with each 250 epochs, the step limit doubles. */
 const EPOCHS_PER_DOUBLING = 250;
 /** If this clock differs from the receiver's by more, the receiver's is believed. */
 const MAX_SKEW_MS = 86_400_000;
@@ -118,7 +118,7 @@ export function startEpochs(reading: ClockReading, lastStoredMs: number): EpochS
 }
 
 /**
- * Returns what a look at the clocks leads to.
+ * Returns the state after an instant, and the moment of its samples.
  *
  * @param epochCount how many epochs the table has
  */

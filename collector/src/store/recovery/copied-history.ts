@@ -5,9 +5,9 @@ import { readBooks, readLosses, readSalvages, readSeries, type SourceBooks } fro
 import type { Ledger } from '../space/ledger.ts';
 import { shiftStoredSkipped } from './salvage-progress.ts';
 
-/** What a database that takes over another one's rows copies of it besides them; each in the caller's transaction. */
+/** Copies what a database holds besides samples; each function in the caller's transaction. */
 
-/** Series that the database does not have yet, by their keys; they get ids of their own. */
+/** Copies the series that the database does not have yet, by their keys; they get new ids. */
 export function copySeries(source: CorruptDatabase, database: Database): void {
   const insert = database.prepare(
     'INSERT OR IGNORE INTO series (key, name, tags, device_id, value_type, priority) VALUES (@key, @name, @tags, @deviceId, @valueType, @priority)',
@@ -15,7 +15,7 @@ export function copySeries(source: CorruptDatabase, database: Database): void {
   for (const series of readSeries(source)) insert.run(series);
 }
 
-/** Sessions name their rows by ids that are lost with them; the sessions themselves are history. */
+/** Copies the sessions without the ids of their first samples, which change. */
 export function copySessions(source: CorruptDatabase, database: Database): void {
   const insert = database.prepare(
     `INSERT OR IGNORE INTO sessions (id, start_time, end_time, status, metadata, first_sample_id)
@@ -25,7 +25,7 @@ export function copySessions(source: CorruptDatabase, database: Database): void 
     insert.run(session);
 }
 
-/** The ledger as it was, and what its counts do not explain; returns their sum. */
+/** Copies the ledger, adds an entry for dropped samples that it does not explain, and returns the sum of all. */
 export function copyLosses(source: CorruptDatabase, ledger: Ledger, books: SourceBooks): number {
   const losses = readLosses(source);
   for (const loss of losses) ledger.add(loss, loss.at);
@@ -37,14 +37,14 @@ export function copyLosses(source: CorruptDatabase, ledger: Ledger, books: Sourc
 }
 
 /**
- * Adds the source's books to those of the database, without the pending rows: each of those is booked when it is copied.
- * Returns how many there are; undefined where the books cannot be read.
+ * Adds the source's books to those of the database, without the pending samples: each of those is booked when it is
+ * copied. Returns how many there are; undefined if the books cannot be read.
  */
 export function addBooks(source: CorruptDatabase, database: Database, ledger: Ledger): number | undefined {
   const books = readBooks(source);
   if (books === undefined) return undefined;
   const { collected, rejected } = books;
-  // What the receiver may not have written to its disk is pending again.
+  // Samples that the receiver may not have written to its disk are pending again.
   const delivered = Math.max(0, books.delivered - provisionalRows(source));
   const dropped = copyLosses(source, ledger, books);
   database
@@ -62,7 +62,7 @@ function provisionalRows(source: CorruptDatabase): number {
   return (rows?.[0]?.['count'] as number | undefined) ?? 0;
 }
 
-/** When boots began by the receiver's clock: rows that are held get their true time by it. */
+/** Copies when boots began by the receiver's clock: held samples are corrected by it. */
 export function copyReceiverClocks(source: CorruptDatabase, database: Database): void {
   const insert = database.prepare(
     `INSERT OR IGNORE INTO receiver_clock (boot_id, booted_at_ms, policy, measured_at) VALUES (@boot_id, @booted_at_ms, @policy, @measured_at)`,
@@ -72,10 +72,10 @@ export function copyReceiverClocks(source: CorruptDatabase, database: Database):
 }
 
 /**
- * What the source was copying itself: the database goes on with it where the source left off.
+ * Copies the source's own unfinished salvages: the database goes on with them.
  *
- * @param shiftMs is added to the source's stored times. What it was copying lies before its own rows, and so stays before
- *   them when it is moved as far as they are
+ * @param shiftMs is added to the source's stored times. What it was copying lies before its own samples, and
+ *   stays before them if it is shifted as far as they are
  */
 export function copySalvages(source: CorruptDatabase, database: Database, shiftMs: number): void {
   const insert = database.prepare(

@@ -14,22 +14,22 @@ export interface SourceSample {
   readonly value: number | string;
 }
 
-/** What one look at the samples came to. */
+/** Samples that were read, and how far. */
 export interface SampleSlice {
   readonly samples: readonly SourceSample[];
-  /** Everything up to this id has been looked at. */
+  /** Everything up to this id has been read or skipped. */
   readonly throughId: number;
-  /** IdRange that could not be read. */
+  /** Ranges that could not be read. */
   readonly skipped: readonly IdRange[];
 }
 
-/** How far a look over damage jumps at first; each further jump is twice as long. */
+/** Ids that are skipped at first after an unreadable one; each further jump is twice as long. */
 const FIRST_JUMP_IDS = 16;
 
-/** A database that SQLite finds damaged, read as far as it can be: through SQLite, and page by page. */
+/** Reads as much of a corrupt database as it can: through SQLite, and page by page. */
 export class CorruptDatabase {
   readonly #path: string;
-  /** Undefined where SQLite cannot even open it. */
+  /** Undefined if SQLite cannot open it. */
   #database: Database | undefined;
   #confirm: Statement<[number, number], number> | undefined;
 
@@ -43,12 +43,12 @@ export class CorruptDatabase {
     return [this.#path, `${this.#path}-wal`].some((path) => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0);
   }
 
-  /** Whether SQLite finds its tables. */
+  /** Whether SQLite can open it and finds the samples. */
   get isOpen(): boolean {
     return this.#database !== undefined;
   }
 
-  /** All rows of a query, or undefined where not all of them can be read. */
+  /** Returns all rows of a query; undefined if one of them cannot be read. */
   query(sql: string): Record<string, SqlValue>[] | undefined {
     try {
       return this.#database?.prepare<[], Record<string, SqlValue>>(sql).all();
@@ -57,22 +57,22 @@ export class CorruptDatabase {
     }
   }
 
-  /** The highest id of a sample; undefined where that cannot be found out. */
+  /** Returns the highest id of a sample; undefined if it cannot be read. */
   highestId(): number | undefined {
     return (this.query('SELECT MAX(id) AS id FROM samples')?.[0]?.['id'] as number | null | undefined) ?? undefined;
   }
 
   /**
-   * Samples without those of which the index says something else: one of both is damaged, and nothing is to be invented.
-   * Where the index cannot be read, the rows are believed.
+   * Filters out samples that the index contradicts: one of both is corrupt, and no sample may be invented. If the index
+   * cannot be read, the samples stay.
    */
   confirmed(samples: readonly SourceSample[]): SourceSample[] {
     const confirm = (): SourceSample[] => samples.filter((sample) => this.#isConfirmed(sample));
     try {
-      // In one transaction: each look by itself would take and drop the locks of the file, which costs more than all the rest.
+      // In one transaction: to lock and unlock the file for each lookup costs more than all the rest.
       return this.#database?.transaction(confirm)() ?? [...samples];
     } catch {
-      // The damage that it met ended the transaction.
+      // A corrupt page ended the transaction.
       return confirm();
     }
   }
@@ -90,7 +90,7 @@ export class CorruptDatabase {
     }
   }
 
-  /** The next samples after an id and up to another, at most `limit` of them; steps over what cannot be read. */
+  /** Reads at most `limit` samples after an id and up to another; skips what cannot be read. */
   samples(afterId: number, upToId: number, limit: number): SampleSlice {
     const samples: SourceSample[] = [];
     const skipped: IdRange[] = [];
@@ -107,7 +107,7 @@ export class CorruptDatabase {
     return { samples, throughId: samples.at(-1)?.id ?? position, skipped };
   }
 
-  /** Adds samples to `into`, up to the first that cannot be read; false where there is one. */
+  /** Adds samples to `into`, up to the first that cannot be read; returns false if there is one. */
   #readSamples(afterId: number, upToId: number, limit: number, into: SourceSample[]): boolean {
     try {
       const rows = this.#database!.prepare<[number, number, number], SourceSample>(
@@ -120,7 +120,7 @@ export class CorruptDatabase {
     }
   }
 
-  /** Reads pages past SQLite, whose connection is closed meanwhile: closing the file by other means drops its locks. */
+  /** Reads pages without SQLite. Its connection is closed meanwhile, because closing the file elsewhere drops its locks. */
   withPages<T>(read: (pages: PageFile) => T): T {
     this.#database?.close();
     this.#confirm = undefined;
@@ -138,7 +138,7 @@ export class CorruptDatabase {
   }
 }
 
-/** What a page's rows are samples of; rows that could not be are left out. */
+/** Reads the samples on a page; rows that cannot be samples are left out. */
 export function samplesOnPage(pages: PageFile, place: number): SourceSample[] {
   return pages
     .rows(place, (row) => row.values.length === 4 && row.values[0] === null)
@@ -146,7 +146,7 @@ export function samplesOnPage(pages: PageFile, place: number): SourceSample[] {
     .filter((sample) => isSample(sample));
 }
 
-/** Damage may look like a value: what no collector would have stored is not believed. */
+/** Whether a collector could have stored this: corrupt bytes may look like a value. */
 function isSample({ id, seriesId, timestampMs, value }: SourceSample): boolean {
   const isTime =
     Number.isSafeInteger(timestampMs) && timestampMs >= MIN_TIMESTAMP_MS && timestampMs <= MAX_TIMESTAMP_MS;
@@ -155,7 +155,7 @@ function isSample({ id, seriesId, timestampMs, value }: SourceSample): boolean {
 }
 
 function openIfPossible(path: string): Database | undefined {
-  // SQLite removes the WAL of a database of no bytes when it opens it, and with it the pages that are left.
+  // SQLite removes the WAL of an empty database when it opens it, and the pages in it would be lost.
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return undefined;
   let database: Database | undefined;
   try {

@@ -8,9 +8,9 @@ import type { CorruptDatabase } from './corrupt-database.ts';
 import type { LeafRow } from './leaf-pages.ts';
 import type { Loss } from '../space/ledger.ts';
 
-/** What a damaged database says besides its samples: read as far as it can be, and believed where it makes sense. */
+/** Reads the tables of a corrupt database besides its samples, as far as it can, and drops what cannot be right. */
 
-/** A row of `series`; its key vouches for it. */
+/** A row of `series`; its key is a hash of the rest. */
 export interface SourceSeries {
   readonly id: number;
   readonly key: Buffer;
@@ -53,7 +53,7 @@ export interface SourceBooks {
   readonly rejected: number;
 }
 
-/** The books; undefined where they cannot be read or are no numbers. */
+/** Reads the books; undefined if they cannot be read or are not numbers. */
 export function readBooks(source: CorruptDatabase): SourceBooks | undefined {
   const row = source.query(
     `SELECT last_id AS lastId, collected, dropped, heartbeat AS heartbeatMs, delivered, rejected FROM collector_state, uploader_state`,
@@ -62,12 +62,12 @@ export function readBooks(source: CorruptDatabase): SourceBooks | undefined {
 }
 
 /**
- * What is settled; undefined where that cannot be read or contradicts the books. What was not yet sure to be delivered
- * is left out.
+ * Reads the settled ids without the provisional ones, whose delivery was not confirmed; undefined if they cannot be read
+ * or contradict the books.
  */
 export function readSettled(source: CorruptDatabase): IdRange[] | undefined {
-  const settled = ranges(source, 'SELECT first_id AS first, last_id AS last FROM settled ORDER BY first_id');
-  const provisional = ranges(
+  const settled = readRanges(source, 'SELECT first_id AS first, last_id AS last FROM settled ORDER BY first_id');
+  const provisional = readRanges(
     source,
     'SELECT value ->> 0 AS first, value ->> 1 AS last FROM provisional, json_each(provisional.ranges) ORDER BY first',
   );
@@ -77,8 +77,8 @@ export function readSettled(source: CorruptDatabase): IdRange[] | undefined {
   return subtract(settled, provisional);
 }
 
-/** Ranges, if they are: whole numbers, and each one after the one before. */
-function ranges(source: CorruptDatabase, sql: string): IdRange[] | undefined {
+/** Reads ranges; undefined unless they are whole numbers in ascending order. */
+function readRanges(source: CorruptDatabase, sql: string): IdRange[] | undefined {
   const found = source.query(sql)?.map(({ first, last }): IdRange => [first as number, last as number]);
   const areOrdered = found?.every(([first, last], index) => {
     return isCount(first) && isCount(last) && first <= last && first > (found[index - 1]?.[1] ?? 0);
@@ -86,13 +86,13 @@ function ranges(source: CorruptDatabase, sql: string): IdRange[] | undefined {
   return areOrdered === true ? found : undefined;
 }
 
-/** Why rows were rejected, as far as that can be read. */
+/** Reads why samples were rejected, as far as it can. */
 export function readRejections(source: CorruptDatabase): SourceRejection[] {
   const rows = (source.query('SELECT id, status, reason FROM rejected') ?? []) as unknown as SourceRejection[];
   return rows.filter(({ id, reason }) => isCount(id) && typeof reason === 'string');
 }
 
-/** Losses that were booked before, as far as they can be read. */
+/** Reads the ledger of drops, as far as it can. */
 export function readLosses(source: CorruptDatabase): (Loss & { readonly at: number })[] {
   const rows =
     source.query('SELECT at, reason, first_ms AS firstMs, last_ms AS lastMs, count FROM losses ORDER BY id') ?? [];
@@ -101,10 +101,10 @@ export function readLosses(source: CorruptDatabase): (Loss & { readonly at: numb
   );
 }
 
-/** The epochs; where they cannot be read, one that takes stored times as they are. */
+/** Reads the epochs; if it cannot, returns one that takes stored times as they are. */
 export function readEpochs(source: CorruptDatabase): SourceEpoch[] {
   const columns = 'first_id AS firstId, offset_ms AS offsetMs, trusted AS trust, boot_id AS bootId, reason';
-  // Before version 5 of the schema nobody could say later when an epoch had been.
+  // Before version 5 of the schema an epoch could not be corrected later.
   const rows =
     source.query(`SELECT ${columns}, boot_base_ms AS bootBaseMs, lost FROM epochs ORDER BY first_id`) ??
     source.query(`SELECT ${columns}, NULL AS bootBaseMs, 0 AS lost FROM epochs ORDER BY first_id`) ??
@@ -136,7 +136,7 @@ export function readEpochs(source: CorruptDatabase): SourceEpoch[] {
   ];
 }
 
-/** What the database was copying itself, as far as that can be read. */
+/** Reads the source's own unfinished salvages, as far as it can. */
 export function readSalvages(source: CorruptDatabase): SourceSalvage[] {
   const rows = source.query('SELECT file, step, position, skipped, lost, recovered FROM salvage ORDER BY id') ?? [];
   const isWhole = ({ file, step, position, skipped, lost, recovered }: SourceSalvage): boolean =>
@@ -146,7 +146,7 @@ export function readSalvages(source: CorruptDatabase): SourceSalvage[] {
   return (rows as unknown as SourceSalvage[]).filter(isWhole);
 }
 
-/** The series that can be read, from either copy, and are what their keys say. */
+/** Reads the series from either copy of the table, without those that do not match their keys. */
 export function readSeries(source: CorruptDatabase): SourceSeries[] {
   const columns = 'id, key, name, tags, device_id AS deviceId, value_type AS valueType, priority';
   const copies = ['series', 'series_copy'].map(

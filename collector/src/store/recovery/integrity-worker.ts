@@ -4,7 +4,7 @@ import { openDatabase } from '@thugshells/shared/database/open.ts';
 
 import { findContentCorruption } from './integrity.ts';
 
-/** The entry of the thread that BackgroundCheck starts: one answer, then it ends. */
+/** Entry point of the thread that BackgroundCheck starts: it posts one message and ends. */
 const database = openDatabase(workerData as string, { readonly: true });
 parentPort?.postMessage(findContentCorruption(database));
 database.close();

@@ -8,14 +8,14 @@ import { seriesKey } from '@thugshells/shared/metrics/sample.ts';
 
 import { classifyStorageError } from './storage-errors.ts';
 
-/** Up to this size a database is checked whole before anything else is done: a third of a second on a desktop. */
+/** Up to this size a database is checked completely before it is opened: a third of a second on a desktop. */
 const MAX_FULL_CHECK_BYTES = 32 * 1024 ** 2;
-/** SQLite's file format, section 4.1: what a WAL begins with. */
+/** SQLite's file format, section 4.1: the first bytes of a WAL. */
 const WAL_MAGIC = [0x377f0682, 0x377f0683];
 
 /**
- * What is wrong with a database's files before SQLite opens them; it would take a database of no bytes, or a WAL whose
- * header it cannot read, for empty ones, and write over what is left.
+ * Finds corruption of a database's files before SQLite opens them: it takes an empty database, or a WAL whose header it
+ * cannot read, for new ones and overwrites what is left.
  * Only for files that no connection of this process has open.
  */
 export function findFileCorruption(databasePath: string): string | undefined {
@@ -24,15 +24,15 @@ export function findFileCorruption(databasePath: string): string | undefined {
   if (walBytes === 0) return undefined;
   const bytes = statSync(databasePath, { throwIfNoEntry: false })?.size ?? 0;
   if (bytes === 0) return 'the database is empty and its WAL is not';
-  return isWal(walPath) ? undefined : 'the header of the WAL is damaged';
+  return isWal(walPath) ? undefined : 'the header of the WAL is corrupt';
 }
 
-/** What is wrong with a database before anybody works on it: its files, and what they hold as far as that is looked at at once. */
+/** Finds corruption of a database before it is opened for writing: of its files, schema and, if it is small, its content. */
 export function findCorruption(path: string): string | undefined {
   return findFileCorruption(path) ?? (existsSync(path) ? inspectDatabase(path) : undefined);
 }
 
-/** Looked for by a connection that only reads: one that writes would move the WAL into a damaged file when it is closed. */
+/** Uses a read-only connection: another one would move the WAL into a corrupt file when it is closed. */
 function inspectDatabase(path: string): string | undefined {
   const database = openDatabase(path, { readonly: true });
   try {
@@ -53,42 +53,43 @@ function isWal(path: string): boolean {
   }
 }
 
-/** What SQLite finds wrong when it reads everything once, what is wrong with the schema, and what the rows say of each other. */
+/** Finds corruption by SQLite's integrity_check, in the schema, and between rows that depend on each other. */
 export function findContentCorruption(database: Database): string | undefined {
-  return read(() => {
+  return examine(() => {
     const found = database.pragma('integrity_check(1)', { simple: true });
     if (found !== 'ok') return String(found);
-    const fault = findSchemaCorruption(database);
-    if (fault !== undefined || schemaVersion(database) !== SCHEMA_VERSION) return fault;
+    const corruption = findSchemaCorruption(database);
+    if (corruption !== undefined || schemaVersion(database) !== SCHEMA_VERSION) return corruption;
     return findSeriesCorruption(database) ?? findBooksCorruption(database);
   });
 }
 
 /**
- * What is wrong with a database's schema: a damaged name looks like a table that was never made.
- * Looked at before the migrations, which would make it anew beside the rows.
+ * Finds corruption of a database's schema: a corrupt name looks like a missing table, which the migrations would create
+ * again without its rows.
  */
 export function findSchemaCorruption(database: Database): string | undefined {
-  return read(() => {
+  return examine(() => {
     const version = schemaVersion(database);
     const has = (name: string): boolean => readSchemaObjects(database).has(`table ${name}`);
     if (version < 3 && ['series', 'samples', 'settled', 'collector_state'].some(has))
-      return 'the record of the schema’s version is damaged';
+      return 'the record of schema versions is corrupt';
     if (version === 0) return undefined;
-    // A later program's database is set aside, not mended: which version it has is not for us to doubt.
+    // The database of a later program is set aside, whatever its schema looks like.
     if (version > SCHEMA_VERSION) return undefined;
-    if (has('schema_version') && !areWhole(database, version)) return 'the record of the schema’s version is damaged';
+    if (has('schema_version') && !areVersionsComplete(database, version))
+      return 'the record of schema versions is corrupt';
     return version === SCHEMA_VERSION ? findSchemaDifference(database) : undefined;
   });
 }
 
-/** Whether a database is small enough to be checked whole before the first scrape. */
+/** Whether a database is small enough to be checked completely before the first scrape. */
 export function isCheckedAtOnce(databasePath: string): boolean {
   return (statSync(databasePath, { throwIfNoEntry: false })?.size ?? 0) <= MAX_FULL_CHECK_BYTES;
 }
 
-/** Versions are recorded one by one, so a number that is not is no version. */
-function areWhole(database: Database, version: number): boolean {
+/** Every version is recorded in a row of its own: a gap means that a row is corrupt. */
+function areVersionsComplete(database: Database, version: number): boolean {
   return (
     database.prepare<[], number>('SELECT COUNT(*) FROM schema_version WHERE version > 0').pluck().get() === version
   );
@@ -107,9 +108,9 @@ function findSchemaDifference(database: Database): string | undefined {
     migrate(ours);
     const theirs = readSchemaObjects(database);
     for (const [object, sql] of readSchemaObjects(ours)) {
-      // SQLite's own list of ids, which a copy does not have.
+      // SQLite's own table of AUTOINCREMENT, which a copy does not have.
       if (object !== 'table sqlite_sequence' && theirs.get(object) !== sql)
-        return `the schema is damaged: ${object} is not what it was made as`;
+        return `the schema is corrupt: ${object} differs from its migration`;
     }
     return undefined;
   } finally {
@@ -117,7 +118,7 @@ function findSchemaDifference(database: Database): string | undefined {
   }
 }
 
-/** A series' key is a hash of all the rest of it: damage to a name or a label shows. */
+/** The key of a series is a hash of the rest of its row: a corrupt name or label does not match it. */
 function findSeriesCorruption(database: Database): string | undefined {
   const rows = database
     .prepare<[], { id: number; key: Buffer; name: string; tags: string; device_id: string; value_type: number }>(
@@ -125,12 +126,12 @@ function findSeriesCorruption(database: Database): string | undefined {
     )
     .iterate();
   for (const { id, key, name, tags, device_id: device, value_type: type } of rows) {
-    if (!key.equals(seriesKey(name, device, tags, type))) return `series ${id} is not what its key says`;
+    if (!key.equals(seriesKey(name, device, tags, type))) return `series ${id} does not match its key`;
   }
   return undefined;
 }
 
-/** Numbers that do not add up, or ids beyond the last one that was given, say that one of them is damaged. */
+/** Finds books that do not balance and ids beyond the last one that was given. */
 function findBooksCorruption(database: Database): string | undefined {
   const states = ['collector_state', 'uploader_state', 'storage_state'];
   const missing = states.find((table) => database.prepare(`SELECT COUNT(*) FROM ${table}`).pluck().get() !== 1);
@@ -152,9 +153,9 @@ function findBooksCorruption(database: Database): string | undefined {
   return balanced === 1 ? undefined : 'the books do not balance';
 }
 
-function read(look: () => string | undefined): string | undefined {
+function examine(find: () => string | undefined): string | undefined {
   try {
-    return look();
+    return find();
   } catch (error) {
     if (classifyStorageError(error) !== 'corrupt') throw error;
     return toErrorMessage(error);

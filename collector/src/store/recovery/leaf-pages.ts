@@ -6,7 +6,7 @@ import { PAGE_SIZE } from '@thugshells/shared/database/open.ts';
 /** A value of a stored record. */
 export type SqlValue = null | number | string | Buffer;
 
-/** One row of a rowid table as its page holds it; where the id is the table's INTEGER PRIMARY KEY, its column is null. */
+/** One row of a rowid table as its page holds it; the column of an INTEGER PRIMARY KEY is null. */
 export interface LeafRow {
   readonly id: number;
   readonly values: readonly SqlValue[];
@@ -19,13 +19,13 @@ const FILE_HEADER_BYTES = 100;
 /** Section 4.1: the WAL's header, and the header of each of its frames. */
 const WAL_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
-/** Pages of the file that are read at once: one after the other they would cost a call of the kernel each. */
+/** Pages of the file that are read at once, to save system calls. */
 const BLOCK_PAGES = 128;
 
-/** How Buffer says that a read leads out of it. */
+/** Codes of Buffer's errors for a read beyond its end. */
 const OUT_OF_BOUNDS: readonly (string | undefined)[] = ['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS'];
 
-/** Reads SQLite's numbers one after the other; a RangeError where they lead out of the page. */
+/** Reads SQLite's varints in sequence; throws a RangeError at the end of the page. */
 class RecordCursor {
   readonly #bytes: Buffer;
   at: number;
@@ -45,7 +45,7 @@ class RecordCursor {
     return this.#endOfLong(BigInt(value));
   }
 
-  /** Of eight bytes and more a number loses the last bits; the ninth byte counts whole. */
+  /** Eight bytes and more exceed a JavaScript number; the ninth byte has eight bits of value. */
   #endOfLong(value: bigint): number {
     const eighth = this.#bytes.readUInt8(this.at++);
     const longer = (value << 7n) | BigInt(eighth & 0x7f);
@@ -55,7 +55,7 @@ class RecordCursor {
 }
 
 /**
- * The pages of a database file and of its WAL, without SQLite: for files that SQLite refuses.
+ * Reads the pages of a database file and of its WAL without SQLite: for files that SQLite refuses.
  * Only for files that no connection of this process has open: closing them drops its POSIX locks.
  */
 export class PageFile {
@@ -80,7 +80,7 @@ export class PageFile {
     return this.#filePages + this.#frames;
   }
 
-  /** A page by its place, from 0 on: first those of the file, then those of the WAL. What is cut off reads as zeros. */
+  /** Returns a page by its place, from 0: first those of the file, then those of the WAL. Bytes after the end are zeros. */
   page(place: number): Buffer {
     if (place < this.#filePages) return this.#filePage(place);
     const frame = place - this.#filePages;
@@ -90,7 +90,7 @@ export class PageFile {
     );
   }
 
-  /** The rows of a page; none where it is no leaf of a table. @param wanted looks at the first row: are these rows asked for? */
+  /** Returns the rows of a page; none if it is not the leaf of a table. @param wanted decides by the first row */
   rows(place: number, wanted: (first: LeafRow) => boolean): LeafRow[] {
     const page = this.page(place);
     const start = place === 0 ? FILE_HEADER_BYTES : 0;
@@ -128,19 +128,19 @@ export class PageFile {
       const payload = this.#payload(page, cursor.at, payloadBytes);
       return payload === undefined ? undefined : { id, values: parseRecord(payload) };
     } catch (error) {
-      // What leads out of the page is no row.
+      // A pointer out of the page: not a row.
       if (OUT_OF_BOUNDS.includes(toErrorCode(error))) return undefined;
       throw error;
     }
   }
 
-  /** Section 1.6: what does not fit into the page goes on in a chain of others. */
+  /** Section 1.6: a payload that does not fit into the page goes on in a chain of overflow pages. */
   #payload(page: Buffer, at: number, bytes: number): Buffer | undefined {
-    const most = this.pageSize - 35;
-    if (bytes <= most) return at + bytes <= page.length ? page.subarray(at, at + bytes) : undefined;
-    const least = Math.floor(((this.pageSize - 12) * 32) / 255) - 23;
-    const surplus = least + ((bytes - least) % (this.pageSize - 4));
-    const local = surplus <= most ? surplus : least;
+    const maxLocal = this.pageSize - 35;
+    if (bytes <= maxLocal) return at + bytes <= page.length ? page.subarray(at, at + bytes) : undefined;
+    const minLocal = Math.floor(((this.pageSize - 12) * 32) / 255) - 23;
+    const surplus = minLocal + ((bytes - minLocal) % (this.pageSize - 4));
+    const local = surplus <= maxLocal ? surplus : minLocal;
     const parts = [page.subarray(at, at + local)];
     let next = page.readUInt32BE(at + local);
     for (let rest = bytes - local; rest > 0;) {
@@ -153,7 +153,7 @@ export class PageFile {
     return Buffer.concat(parts);
   }
 
-  /** As the file's or the WAL's header has it; as we make them where neither can be believed. */
+  /** Reads the page size from the header of the file or of the WAL; our own size if neither is valid. */
   #readPageSize(): number {
     const header = this.#read(this.#descriptor, 0, FILE_HEADER_BYTES);
     const fromFile = header.toString('latin1', 0, 15) === 'SQLite format 3' ? header.readUInt16BE(16) : 0;
@@ -161,7 +161,7 @@ export class PageFile {
     return [fromFile, fromWal].find((size) => size >= 512 && size <= 32_768 && (size & (size - 1)) === 0) ?? PAGE_SIZE;
   }
 
-  /** What is not there reads as zeros. */
+  /** Bytes after the end are zeros. */
   #read(descriptor: number | undefined, position: number, bytes = this.pageSize): Buffer {
     const read = Buffer.alloc(bytes);
     if (descriptor !== undefined) readSync(descriptor, read, 0, bytes, position);
@@ -206,7 +206,7 @@ function parseValue(payload: Buffer, at: number, type: number): { readonly value
   if (type > 0 && type < 6) return { value: payload.readIntBE(at, INTEGER_BYTES[type]!), bytes: INTEGER_BYTES[type]! };
   const bytes = Math.floor((type - 12) / 2);
   if (bytes < 0 || at + bytes > payload.length)
-    throw Object.assign(new RangeError('a value leads out of its record'), { code: 'ERR_OUT_OF_RANGE' });
+    throw Object.assign(new RangeError('a value exceeds its record'), { code: 'ERR_OUT_OF_RANGE' });
   const content = payload.subarray(at, at + bytes);
   return { value: type % 2 === 0 ? content : content.toString('utf8'), bytes };
 }

@@ -19,32 +19,32 @@ export interface ReplacementOptions {
   readonly nowMs: number;
 }
 
-/** A new database under another name, to be filled as far as the caller likes and then put in the damaged one's place. */
+/** A new database under another name: the caller fills it as far as it likes and then installs it. */
 export interface Replacement {
   readonly database: Database;
-  /** Closes it, moves the damaged one aside and puts it in its place. */
+  /** Closes it, moves the corrupt one aside and renames this one into its place. */
   readonly install: () => void;
 }
 
-/** The files of a database in the order in which they are moved: nobody who opens it meanwhile meets another one's WAL. */
+/** The files of a database in the order in which they are moved: no opener meets the WAL of another database. */
 const SUFFIXES = ['-shm', '-wal', ''] as const;
-/** At most this many damaged databases are kept beside the one in use. */
+/** At most this many corrupt databases are kept beside the one in use. */
 const KEPT_DATABASES = 3;
-/** Ids that a lost row may have had are left out: where the last one cannot be read, this many. */
+/** Ids are never given twice: if the last one cannot be read, this many are skipped. */
 const UNKNOWN_IDS = 10_000_000;
 
-/** Where a damaged database is moved: beside the one in use, dated. */
+/** Returns the path that a corrupt database is moved to: beside the one in use, dated. */
 export function corruptDatabasePath(databasePath: string, nowMs: number): string {
   const stamp = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '');
   return `${databasePath}.damaged-${stamp}`;
 }
 
-/** The name of the new database until it is whole. */
+/** Returns the path of the new database until it is complete. */
 function replacementPath(databasePath: string): string {
   return `${databasePath}.new`;
 }
 
-/** Makes the database that is to take a damaged one's place: series, epochs, sessions and books; the rows are Salvage's. */
+/** Creates the database that replaces a corrupt one, with its series, sessions and books; Salvage copies the samples. */
 export function createReplacement({ databasePath, logger, nowMs }: ReplacementOptions): Replacement {
   const path = replacementPath(databasePath);
   const aside = corruptDatabasePath(databasePath, nowMs);
@@ -69,20 +69,17 @@ export function createReplacement({ databasePath, logger, nowMs }: ReplacementOp
   };
 }
 
-/**
- * Ends what a kill in the middle of the last healing left: a new database that is whole takes its place, one that is
- * not is removed.
- */
+/** Finishes a replacement that a kill has interrupted: a complete new database is installed, an incomplete one removed. */
 export function finishInterruptedReplacement(databasePath: string): void {
   const path = replacementPath(databasePath);
   if (!existsSync(path)) return;
-  // The damaged one was moved away, which is done only when the new one is whole.
+  // The corrupt one is moved away only after the new one is complete.
   if (!existsSync(databasePath)) renameSync(path, databasePath);
   removeDatabase(path);
   syncFolder(dirname(databasePath));
 }
 
-/** Keeps at most three damaged databases, the newest, and no more of them than `maxBytes`. */
+/** Removes all but the newest three corrupt databases, and more of them if they exceed `maxBytes`. */
 export function pruneCorruptDatabases(databasePath: string, maxBytes: number): void {
   const prefix = `${basename(databasePath)}.damaged-`;
   const folder = dirname(databasePath);
@@ -113,7 +110,7 @@ function copyAllButSamples(
   for (const series of readSeries(source)) insertSeries.run(series);
   copySessions(source, database);
   const lost = copyBooks(source, database, nowMs);
-  // What stands only in a WAL that SQLite does not read has ids beyond its last one.
+  // Samples that are only in a WAL that SQLite does not read have ids beyond the last one of the file.
   const beyondReach = isWalUnread ? [[source.highestId() ?? 0, Number.MAX_SAFE_INTEGER]] : [];
   database
     .prepare(`INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES (?, 'pending', 0, ?, ?, 0)`)
@@ -121,7 +118,7 @@ function copyAllButSamples(
   copySalvages(source, database, 0);
 }
 
-/** Returns how many rows were pending: all of them are booked as lost until they are found. */
+/** Returns how many samples were pending: all of them are booked as dropped until they are found. */
 function copyBooks(source: CorruptDatabase, database: Database, nowMs: number): number {
   const books = readBooks(source);
   const lastId = Math.max(books?.lastId ?? UNKNOWN_IDS, source.highestId() ?? 0);
@@ -133,7 +130,7 @@ function copyBooks(source: CorruptDatabase, database: Database, nowMs: number): 
   const lost = Math.max(0, collected - delivered - rejected - dropped);
   if (lost > 0) ledger.add({ reason: 'corruption', count: lost, firstMs: null, lastMs: null }, nowMs);
   database.prepare('UPDATE uploader_state SET delivered = ?, rejected = ?').run(delivered, rejected);
-  // Not as it was: of numbers that do not add up nobody knows which one is damaged.
+  // Computed anew: if the books do not balance, it is not known which number is corrupt.
   database
     .prepare('UPDATE collector_state SET collected = ?, heartbeat = ?')
     .run(delivered + rejected + dropped + lost, heartbeatMs);

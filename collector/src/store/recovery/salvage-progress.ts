@@ -1,30 +1,30 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
-/** How far the copying of another database's rows has come; a row of the table `salvage`. */
+/** How far the copying of another database's samples is; a row of the table `salvage`. */
 export interface SalvageProgress {
   readonly id: number;
   /** The file's name, in the folder of the database. */
   readonly file: string;
   /**
-   * The books first, where they have not been copied when the database was made; then pending rows, settled ones, and,
-   * where something could not be read, all pages.
+   * The books first, if they were not copied when the database was created; then pending samples, settled ones, and, if
+   * something could not be read, all pages.
    */
   readonly step: 'books' | 'pending' | 'settled' | 'pages' | 'done';
   readonly position: number;
   readonly skipped: readonly IdRange[];
-  /** Is added to stored times, so that no row has the time of one that is stored already. */
+  /** Added to stored times, so that no sample has the time of one that is stored already. */
   readonly shiftMs: number;
-  /** Whether the books could be read: then every pending row that is copied is one of `lost`. */
+  /** Whether the books could be read: then every pending sample that is copied is one of `lost`. */
   readonly areBooksKnown: boolean;
-  /** Pending rows that have not been copied yet. */
+  /** Pending samples that have not been copied yet. */
   readonly lost: number;
   readonly recovered: number;
 }
 
 type StoredProgress = Omit<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown'> & { readonly skipped: string };
 
-/** The table `salvage`: what is to be copied into this database, one file after the other. */
+/** The table `salvage`: the files whose samples are to be copied into this database. */
 export class SalvageTable {
   readonly #database: Database;
   readonly #all: Statement<[], StoredProgress>;
@@ -49,12 +49,12 @@ export class SalvageTable {
     return this.#all.all().map((row) => ({ ...row, ...parseSkipped(row.skipped) }));
   }
 
-  /** Adds a file of which nothing has been copied yet, unless it is there. It is on the disk when this returns. */
+  /** Adds a file, unless it is there. The row is synced to the disk when this returns. */
   add(file: string): void {
     this.#durably(() => void this.#add.run({ file }));
   }
 
-  /** Saves it, and with it forces everything that was committed before to the disk. */
+  /** Saves the progress and syncs everything that was committed before to the disk. */
   saveDurably(progress: SalvageProgress): void {
     this.#durably(() => this.save(progress));
   }
@@ -68,7 +68,7 @@ export class SalvageTable {
     this.#remove.run(id);
   }
 
-  /** A commit with synchronous=FULL forces the whole WAL to the disk. */
+  /** A commit with synchronous=FULL syncs the whole WAL to the disk. */
   #durably(write: () => void): void {
     const before = this.#database.pragma('synchronous', { simple: true }) as number;
     this.#database.pragma('synchronous = FULL');
@@ -80,13 +80,13 @@ export class SalvageTable {
   }
 }
 
-/** The stored form of `skipped` for a database whose rows are themselves moved by `shiftMs` when they are copied. */
+/** Adds a shift to a stored `skipped`, for a source whose own samples are shifted when they are copied. */
 export function shiftStoredSkipped(text: string, shiftMs: number): string {
   const parsed = parseSkipped(text);
   return formatSkipped({ ...parsed, shiftMs: parsed.shiftMs + shiftMs });
 }
 
-/** The ranges alone, as a damaged database has them, or the ranges with what else is to be remembered. */
+/** The ranges alone if nothing else has to be stored; that was the form before imports. */
 function formatSkipped({
   skipped,
   shiftMs,

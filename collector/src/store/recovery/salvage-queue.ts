@@ -6,11 +6,11 @@ import { Salvage, sourcePath, type SalvageOptions } from './salvage.ts';
 import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
 import { SetAsideImport } from './set-aside-import.ts';
 
-/** The databases whose rows are to be copied into this one, one after the other. */
+/** Copies the samples of other databases into this one, one database after the other. */
 export class SalvageQueue {
   readonly #database: Database;
   readonly #options: SalvageOptions;
-  /** Those that cannot be copied in this life. */
+  /** Those that failed; the next start of the program tries them again. */
   readonly #failed = new Set<number>();
   #current: Salvage | undefined;
 
@@ -25,7 +25,7 @@ export class SalvageQueue {
     return this.#current !== undefined;
   }
 
-  /** Copies one slice; false where there is nothing left to copy. */
+  /** Copies one slice; returns false if there is nothing left to copy. */
   step(): boolean {
     if (this.#current === undefined) return false;
     if (!this.#current.step()) this.#current = this.#next();
@@ -42,7 +42,7 @@ export class SalvageQueue {
       try {
         return this.#open(progress);
       } catch (error) {
-        // Tried again at the next start: what keeps one file from being copied keeps no sample from being collected.
+        // Tried again at the next start: a file that cannot be copied must not stop the collection.
         this.#failed.add(progress.id);
         this.#options.logger.error('cannot import set-aside database', {
           path: sourcePath(this.#options.databasePath, progress),

@@ -13,7 +13,7 @@ import type { Ledger } from '../space/ledger.ts';
 import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
 import { SampleCopier } from './sample-copier.ts';
 
-/** What one look came to, and where the next one begins. */
+/** The samples of one slice, and the progress after it. */
 interface SalvageRead {
   readonly samples: readonly SourceSample[];
   readonly next: SalvageProgress;
@@ -22,26 +22,26 @@ interface SalvageRead {
 export interface SalvageOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Tells systemd: a source that is to be migrated takes its time. */
+  /** Extends systemd's timeouts: to migrate a source may take minutes. */
   readonly notify?: Notify;
   readonly epochs: ClockEpochs;
   readonly ledger: Ledger;
   readonly databasePath: string;
 }
 
-/** Rows and pages in one slice: some milliseconds, so that no scrape waits for it. */
+/** Samples and pages in one slice: some milliseconds, so that no scrape is late. */
 const SLICE_ROWS = 1_000;
 const SLICE_PAGES = 50;
-/** Ranges of ids that could not be read are remembered one by one up to this many, then as one. */
+/** Up to this many ranges of unreadable ids are recorded; beyond it, one range of all ids. */
 const MAX_SKIPPED = 1_000;
 const EVERY_ID: IdRange = [1, Number.MAX_SAFE_INTEGER];
 
 /**
- * Copies the rows of a damaged database into the one that took its place, a slice at a time, beside the collection.
+ * Copies the samples of a corrupt database into the one that replaced it, a slice at a time, while collection goes on.
  *
- * They get new ids, since what is known of the old ones (settled, on their way) may be damaged too, and keep their
- * times. Pending rows were booked as lost when the new database was made; each one that is found is taken back from
- * the books in the transaction that stores it, so that a kill in between leaves the truth.
+ * They get new ids, because what is recorded of the old ones (settled, in flight) may be corrupt too, and keep their times.
+ * Pending samples were booked as dropped when the new database was created. Each one that is found is subtracted from the
+ * drops in the transaction that stores it, so that the books are right after a kill.
  */
 export class Salvage {
   protected readonly database: Database;
@@ -56,7 +56,7 @@ export class Salvage {
   readonly #collect: Statement<[number]>;
   #copier: SampleCopier | undefined;
 
-  /** @param path of the source, where it does not stand where the progress says */
+  /** @param path of the source, if it is not where the progress says */
   constructor(database: Database, progress: SalvageProgress, options: SalvageOptions & { readonly path?: string }) {
     this.database = database;
     this.options = options;
@@ -70,14 +70,14 @@ export class Salvage {
     this.#collect = database.prepare('UPDATE collector_state SET collected = collected + ?');
   }
 
-  /** Copies one slice; false where there is nothing left to copy. */
+  /** Copies one slice; returns false if there is nothing left to copy. */
   step(): boolean {
     const before = this.progress;
     if (before.step === 'done' || !this.source.exists) {
       this.finish();
       return false;
     }
-    const { samples, next } = this.#look(before);
+    const { samples, next } = this.#read(before);
     this.save(() => this.#store(before, next, samples));
     return true;
   }
@@ -86,7 +86,7 @@ export class Salvage {
     this.source.close();
   }
 
-  /** The copying is over: forgets it, and says what it came to. */
+  /** Removes the finished salvage and logs its result. */
   protected finish(): void {
     const { file, recovered, lost } = this.progress;
     this.table.remove(this.progress);
@@ -94,10 +94,10 @@ export class Salvage {
     this.close();
   }
 
-  /** Books, in the transaction that stores them, pending rows that were found; `missed` of them had been missed. */
+  /** Books, in the transaction that stores them, pending samples that were found; `missed` of them were booked as dropped. */
   protected book(stored: number, missed: number): void {
     if (missed > 0) this.options.ledger.bookRecovered('corruption', missed);
-    // Rows beyond those that were missed had been delivered: they are pending again.
+    // Samples beyond those that were booked as dropped had been delivered: they are pending again.
     if (stored > missed) this.recount(stored - missed);
   }
 
@@ -111,7 +111,7 @@ export class Salvage {
     this.#collect.run(count);
   }
 
-  /** Rows, books and progress move together. */
+  /** Saves samples, books and progress in one transaction. */
   protected save(work: () => SalvageProgress): void {
     try {
       this.progress = this.database
@@ -127,27 +127,27 @@ export class Salvage {
     }
   }
 
-  #look(progress: SalvageProgress): SalvageRead {
+  #read(progress: SalvageProgress): SalvageRead {
     switch (progress.step) {
       case 'books':
         return { samples: [], next: { ...progress, step: 'pending' } };
       case 'pending':
-        return this.#lookPast(progress, this.#pending(), 'settled');
+        return this.#readRanges(progress, this.#pending(), 'settled');
       case 'settled':
-        return this.#lookPast(progress, this.#settled ?? [], progress.skipped.length > 0 ? 'pages' : 'done');
+        return this.#readRanges(progress, this.#settled ?? [], progress.skipped.length > 0 ? 'pages' : 'done');
       case 'pages':
-        return this.#lookAtPages(progress);
+        return this.#readPages(progress);
       case 'done':
         return { samples: [], next: progress };
     }
   }
 
-  /** Where it is not known what is settled, everything is pending: to send twice is better than to lose. */
+  /** Returns the pending ids; all ids if it is not known what is settled: to send twice is better than to lose. */
   #pending(): IdRange[] {
     return subtract([[1, this.#upToId]], this.#settled ?? []);
   }
 
-  #lookPast(progress: SalvageProgress, ranges: readonly IdRange[], nextStep: SalvageProgress['step']): SalvageRead {
+  #readRanges(progress: SalvageProgress, ranges: readonly IdRange[], nextStep: SalvageProgress['step']): SalvageRead {
     const range = ranges.find(([, last]) => last > progress.position);
     if (!this.source.isOpen)
       return { samples: [], next: { ...progress, step: 'pages', position: 0, skipped: [EVERY_ID] } };
@@ -165,7 +165,7 @@ export class Salvage {
     };
   }
 
-  #lookAtPages(progress: SalvageProgress): SalvageRead {
+  #readPages(progress: SalvageProgress): SalvageRead {
     const { samples, count } = this.source.withPages((pages) => {
       const end = Math.min(pages.count, progress.position + SLICE_PAGES);
       const found: SourceSample[] = [];
@@ -193,7 +193,7 @@ export class Salvage {
   }
 }
 
-/** Where the source of a salvage stands: beside the database. */
+/** Returns the path of a salvage's source: beside the database. */
 export function sourcePath(databasePath: string, { file }: Pick<SalvageProgress, 'file'>): string {
   return join(dirname(databasePath), basename(file));
 }

@@ -6,21 +6,21 @@ import { storable } from '../writing/sample-writer.ts';
 import type { CorruptDatabase, SourceSample } from './corrupt-database.ts';
 import { readEpochs, readRejections, readSeries, type SourceEpoch, type SourceRejection } from './corrupt-tables.ts';
 
-/** Samples that follow each other and are of one epoch. */
+/** Consecutive samples of one epoch. */
 interface Run {
   readonly epoch: SourceEpoch;
   readonly samples: SourceSample[];
 }
 
 /**
- * Inserts samples of another database: under new ids, with the series of the same key, their true times, and, where they
- * are settled, why they were rejected. Everything in the caller's transaction.
+ * Inserts samples of another database under new ids, with the series of the same key and their corrected times; rejected
+ * ones keep the reason. Works in the caller's transaction.
  */
 export class SampleCopier {
   readonly #epochs: ClockEpochs;
   readonly #shiftMs: number;
   readonly #sourceEpochs: readonly SourceEpoch[];
-  /** The source's id → the database's. */
+  /** Id in the source → id in the database. */
   readonly #seriesIds: ReadonlyMap<number, number>;
   readonly #rejections: ReadonlyMap<number, SourceRejection>;
   readonly #lastId: Statement<[], number>;
@@ -38,8 +38,8 @@ export class SampleCopier {
   ) {
     this.#epochs = epochs;
     this.#shiftMs = shiftMs;
-    this.#sourceEpochs = readEpochs(source).map((epoch) => shifted(epoch, shiftMs));
-    this.#seriesIds = seriesIds(database, source);
+    this.#sourceEpochs = readEpochs(source).map((epoch) => shiftEpoch(epoch, shiftMs));
+    this.#seriesIds = mapSeriesIds(database, source);
     this.#rejections = new Map(readRejections(source).map((each) => [each.id, each]));
     this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
     this.#insert = database.prepare(
@@ -51,9 +51,9 @@ export class SampleCopier {
     this.#beginSettled = database.prepare('INSERT INTO settled (first_id, last_id) VALUES (?, ?)');
   }
 
-  /** Returns how many samples are new. */
+  /** Inserts samples and returns how many of them are new. */
   insert(samples: readonly SourceSample[], isSettled: boolean): number {
-    return this.#runs(samples).reduce((stored, run) => stored + this.#insertRun(run, isSettled), 0);
+    return this.#groupByEpoch(samples).reduce((stored, run) => stored + this.#insertRun(run, isSettled), 0);
   }
 
   #insertRun({ epoch, samples }: Run, isSettled: boolean): number {
@@ -82,8 +82,8 @@ export class SampleCopier {
     if (this.#extendSettled.run(lastId, firstId - 1).changes === 0) this.#beginSettled.run(firstId, lastId);
   }
 
-  /** Samples of known series in runs of one epoch. */
-  #runs(samples: readonly SourceSample[]): Run[] {
+  /** Groups samples of known series into runs of one epoch. */
+  #groupByEpoch(samples: readonly SourceSample[]): Run[] {
     const runs: Run[] = [];
     for (const sample of samples) {
       if (!this.#seriesIds.has(sample.seriesId)) continue;
@@ -96,8 +96,8 @@ export class SampleCopier {
   }
 }
 
-/** By their keys: an id may have been given to another series since, or before. */
-function seriesIds(database: Database, source: CorruptDatabase): Map<number, number> {
+/** Maps series by their keys: the same id may mean another series here. */
+function mapSeriesIds(database: Database, source: CorruptDatabase): Map<number, number> {
   const find = database.prepare<[Buffer], number>('SELECT id FROM series WHERE key = ?').pluck();
   return new Map(
     readSeries(source).flatMap(({ id, key }) => {
@@ -107,8 +107,8 @@ function seriesIds(database: Database, source: CorruptDatabase): Map<number, num
   );
 }
 
-/** When the boot began stays the same: stored time minus time since boot, plus the offset. */
-function shifted(epoch: SourceEpoch, shiftMs: number): SourceEpoch {
+/** Shifts an epoch so that corrected times and the start of its boot stay the same. */
+function shiftEpoch(epoch: SourceEpoch, shiftMs: number): SourceEpoch {
   return {
     ...epoch,
     offsetMs: epoch.offsetMs - shiftMs,

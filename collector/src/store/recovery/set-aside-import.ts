@@ -18,12 +18,12 @@ import { Salvage, sourcePath, type SalvageOptions } from './salvage.ts';
 import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
 import { classifyStorageError } from './storage-errors.ts';
 
-/** A scrape that began before this process opened an empty database may be stored under a time this much earlier. */
+/** A slow scrape that began before this process opened an empty database may be stored this much earlier. */
 const SLOWEST_SCRAPE_MS = 3_600_000;
 
 /**
- * Notes in a database which set-aside files it takes over: those whose schema this program knows. From then on the file
- * bears another name: no other database begins anew with it, also if this one is set aside halfway.
+ * Queues the import of each set-aside file whose schema this program knows. From then on the file has the suffix
+ * `.taking-over`, which ties it to this database: no other one imports it again, also if this one is set aside halfway.
  */
 export function queueSetAsideImports(
   database: Database,
@@ -31,7 +31,7 @@ export function queueSetAsideImports(
 ): void {
   const folder = dirname(dbPath);
   for (const { file, schemaVersion, isBeingTakenOver } of listSetAsideFiles(dbPath)) {
-    // Not asked of the file: a connection that only reads leaves -wal and -shm behind.
+    // The version stands in the name: to read it from the file would leave -wal and -shm behind.
     if (isBeingTakenOver || schemaVersion > SCHEMA_VERSION) continue;
     const path = join(folder, file);
     try {
@@ -45,20 +45,20 @@ export function queueSetAsideImports(
 }
 
 /**
- * Takes over a database that was set aside: a salvage of a file that is sound. Its books are added to those of the
- * database first, its pending rows are booked as they are copied, so that the books balance at every commit. When all of
- * it is in, the file is removed; one that turned out to be damaged is kept as damaged ones are.
+ * Imports a database that was set aside: a salvage of a file that is usually sound. Its books are added to those of the
+ * database first, and its pending samples are booked as they are copied, so that the books balance at every commit. Then
+ * the file is removed; a corrupt one is kept beside the database.
  */
 export class SetAsideImport extends Salvage {
-  /** What was found wrong with the file before anything was copied. */
-  readonly #fault: string | undefined;
-  #isDamaged: boolean | undefined;
+  /** What the check before the copying found. */
+  readonly #corruption: string | undefined;
+  #isCorrupt: boolean | undefined;
 
-  /** @throws AgentError where the file cannot be brought to this program's schema */
+  /** @throws AgentError if the file cannot be migrated to this program's schema */
   constructor(database: Database, progress: SalvageProgress, options: SalvageOptions) {
-    const fault = prepareSource(progress, options);
+    const corruption = prepareSource(progress, options);
     super(database, progress, options);
-    this.#fault = fault;
+    this.#corruption = corruption;
   }
 
   override step(): boolean {
@@ -70,7 +70,7 @@ export class SetAsideImport extends Salvage {
   protected override book(stored: number, missed: number): void {
     const { areBooksKnown } = this.progress;
     this.collect(areBooksKnown ? missed : stored);
-    // More than are pending by the books: they had been delivered, and nobody can tell which.
+    // More than are pending by the books: they had been delivered, and it is not known which ones.
     if (areBooksKnown && stored > missed) this.recount(stored - missed);
   }
 
@@ -79,11 +79,11 @@ export class SetAsideImport extends Salvage {
     const { file, recovered, lost } = this.progress;
     const path = sourcePath(databasePath, this.progress);
     const { collected, delivered, rejected, dropped } = readBooks(this.source) ?? {};
-    this.#isDamaged ??=
-      this.source.exists && (this.#fault !== undefined || this.progress.skipped.length > 0 || !this.source.isOpen);
+    this.#isCorrupt ??=
+      this.source.exists && (this.#corruption !== undefined || this.progress.skipped.length > 0 || !this.source.isOpen);
     this.close();
-    const kept = this.#isDamaged ? corruptDatabasePath(databasePath, clock.now()) : undefined;
-    if (existsSync(path)) this.#putAway(path, kept);
+    const kept = this.#isCorrupt ? corruptDatabasePath(databasePath, clock.now()) : undefined;
+    if (existsSync(path)) this.#removeOrKeep(path, kept);
     this.database
       .transaction(() => {
         if (lost > 0) {
@@ -95,11 +95,11 @@ export class SetAsideImport extends Salvage {
       .immediate();
     const fields = { path: kept ?? file, count: recovered, collected, delivered, rejected, dropped, lost };
     if (kept === undefined) logger.info('set-aside database imported, file removed', fields);
-    else logger.warn('corrupt set-aside database salvaged', { ...fields, error: this.#fault });
+    else logger.warn('corrupt set-aside database salvaged', { ...fields, error: this.#corruption });
   }
 
-  /** Everything is on the disk before the only other copy of it goes. */
-  #putAway(path: string, kept: string | undefined): void {
+  /** Syncs everything that was copied to the disk before the only other copy of it is removed. */
+  #removeOrKeep(path: string, kept: string | undefined): void {
     this.progress = { ...this.progress, step: 'done' };
     this.table.saveDurably(this.progress);
     if (kept === undefined) removeDatabase(path);
@@ -119,9 +119,9 @@ export class SetAsideImport extends Salvage {
   }
 
   /**
-   * Stored times of the two databases overlap where the clock was set back in between, and a series has one sample at a
-   * time. Then those of the source are moved to before the first one of the database; the offsets of their epochs make up
-   * for it, so that true times stay.
+   * Returns what is added to the source's stored times. They overlap with those of the database if the clock was set back
+   * in between, and a series has at most one sample at a time. Then the source's samples are moved to before the first one
+   * of the database; the offsets of their epochs make up for it, so that corrected times stay.
    */
   #shiftMs(): number {
     const newest = this.source.query('SELECT MAX(timestamp_ms) AS newest FROM samples')?.[0]?.['newest'] as
@@ -132,7 +132,7 @@ export class SetAsideImport extends Salvage {
   }
 }
 
-/** Gives the file its name and this program's schema; returns what is wrong with it. */
+/** Gives the file its name and this program's schema; returns what is corrupt. */
 function prepareSource(
   progress: SalvageProgress,
   { databasePath, logger, notify }: SalvageOptions,
@@ -143,8 +143,8 @@ function prepareSource(
   else finishInterruptedMove(nameBefore, path);
   if (progress.step === 'done' || !existsSync(path)) return undefined;
   try {
-    const fault = findCorruption(path);
-    if (fault !== undefined) return fault;
+    const corruption = findCorruption(path);
+    if (corruption !== undefined) return corruption;
     if (readFileSchemaVersion(path) !== SCHEMA_VERSION) prepareDatabase(path, logger, notify).close();
     return undefined;
   } catch (error) {

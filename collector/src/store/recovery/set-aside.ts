@@ -16,11 +16,11 @@ export interface SetAsideOptions {
 }
 
 /**
- * Sets a database aside that a newer program has migrated, so that a new one can be begun: a device that was given an
- * older program goes on collecting. A program that knows its schema takes it over (set-aside-import.ts).
+ * Sets aside a database that a newer program has migrated, so that a new one can be created: a device that went back to an
+ * older program goes on collecting. A program that knows the schema imports the samples (set-aside-import.ts).
  *
- * The move is more than one rename where another program has the database open. What is moved where is noted in a file
- * before the first of them, and finishInterruptedSetAside() goes on with it after a kill.
+ * The move is more than one rename if another program has the database open. Its target is written to a file before the
+ * first rename; after a kill, finishInterruptedSetAside() goes on from there.
  */
 export function setNewerDatabaseAside({ dbPath, logger }: SetAsideOptions): void {
   finishInterruptedSetAside(dbPath);
@@ -40,22 +40,22 @@ export function setNewerDatabaseAside({ dbPath, logger }: SetAsideOptions): void
   });
 }
 
-/** Ends what a kill in the middle of setting a database aside left. */
+/** Finishes a move that a kill has interrupted. */
 export function finishInterruptedSetAside(dbPath: string): void {
   const intent = intentPath(dbPath);
   if (!existsSync(intent)) return;
   const name = basename(readFileSync(intent, 'utf8'));
-  // Killed before the first rename, nothing has been moved: the database is looked at as if it were for the first time.
+  // After a kill before the first rename nothing has been moved: the database is examined like any other.
   if (name.startsWith(`${basename(dbPath)}.schema-`)) finishInterruptedMove(dbPath, join(dirname(dbPath), name));
   removeIntent(dbPath);
 }
 
 /**
- * Moves the WAL into the file: closing the last connection does so. Where another program has the database open, the WAL
- * stays and is moved with it.
+ * Moves the WAL into the database: closing the last connection does so. If another program has the database open, the WAL
+ * stays and is moved with the file.
  */
 function checkpointWal(dbPath: string, logger: Logger): void {
-  // SQLite would take a WAL whose header it cannot read for an empty one, and write over it.
+  // SQLite takes a WAL whose header it cannot read for an empty one, and overwrites it.
   if (findFileCorruption(dbPath) !== undefined) return;
   try {
     openDatabase(dbPath).close();
@@ -64,7 +64,7 @@ function checkpointWal(dbPath: string, logger: Logger): void {
   }
 }
 
-/** A name that no file has, nor had before it began to be taken over. */
+/** Returns a name that no file has, nor had before its import began. */
 function findFreePath(dbPath: string, version: number): string {
   const taken = new Set(listSetAsideFiles(dbPath).map(({ file }) => file));
   const isTaken = (path: string): boolean =>
@@ -80,7 +80,7 @@ function intentPath(dbPath: string): string {
   return `${dbPath}.setting-aside`;
 }
 
-/** On the disk before anything is moved. */
+/** Writes the target of the move, synced to the disk. */
 function writeIntent(dbPath: string, target: string): void {
   const descriptor = openSync(intentPath(dbPath), 'w', 0o660);
   try {

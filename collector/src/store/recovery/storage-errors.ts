@@ -2,17 +2,17 @@ import { isCorruption } from '@thugshells/shared/database/open.ts';
 import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 /**
- * What a fault of the database calls for:
+ * Kinds of storage errors, by what the store does about them:
  *
- *   corrupt    the file is not what SQLite wrote: it is moved aside and a new one made
- *   full       there is no room for more: room is made where that is possible, and samples wait in memory
- *   unusable   the disk does not answer, is read-only, or another program holds it: samples wait in memory
+ *   corrupt    the file is not what SQLite wrote: it is moved aside and rebuilt
+ *   full       the disk is full: samples are evicted if that is possible, new ones are buffered in memory
+ *   unusable   the disk fails, is read-only, or another program holds the lock: samples are buffered in memory
  */
 export type StorageErrorKind = 'corrupt' | 'full' | 'unusable';
 
 const FULL_CODES = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE', 'ENOSPC', 'EDQUOT'];
 
-/** Which fault an error is, looking through its causes; everything that is not known otherwise is `unusable`. */
+/** Classifies an error by itself and its causes; an unknown one is `unusable`. */
 export function classifyStorageError(error: unknown): StorageErrorKind {
   for (let each = error; each !== undefined && each !== null; each = (each as { cause?: unknown }).cause) {
     if (isCorruption(each)) return 'corrupt';
@@ -21,7 +21,7 @@ export function classifyStorageError(error: unknown): StorageErrorKind {
   return 'unusable';
 }
 
-/** The fault in words for health and the log, with what an operator can do. */
+/** Describes an error for health and the log, with what an operator can do. */
 export function describeStorageError(error: unknown): { readonly reason: string; readonly hint: string } {
   const hints: Readonly<Record<StorageErrorKind, string>> = {
     corrupt: 'nothing to do: the corrupt file is kept beside the new one',
