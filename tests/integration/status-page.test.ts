@@ -91,7 +91,7 @@ describe('the status page in a browser', () => {
       60_000,
     );
     const first = () => page.locator('#plots [role=img]').first().getAttribute('aria-label');
-    expect(await first()).toMatch(/^CPU in the last hour\. used: \d/);
+    expect(await first()).toMatch(/^CPU in the last hour\. used: last \d/);
     // One that is drawn later than others, as it is where its first samples come later, has its place all the same.
     await page.evaluate("document.querySelector('#plots figure').remove()");
     expect(await first()).not.toMatch(/^CPU/);
@@ -127,7 +127,7 @@ describe('the status page in a browser', () => {
       'it says so',
       async () =>
         (await page.locator('#stale').isVisible()) &&
-        /has not answered since .* is old/.test(await read(page, '#stale')),
+        /No response from the uploader since .* out of date/.test(await read(page, '#stale')),
       60_000,
     );
     expect(await page.locator('main').getAttribute('aria-busy')).toBe('true');

@@ -1,11 +1,11 @@
 /**
- * Keeps the status page current: fetches it again, puts in what changed, and draws the last hour. The page itself comes
- * whole from the server, so that what this script does is only to keep it new.
+ * Keeps the status page current: fetches it again, replaces what changed, and plots the last hour. The server renders
+ * the whole page, so the page works without this script.
  */
 
 const REFRESH_MS = 5_000;
 const HISTORY_MS = 15_000;
-const PATIENCE_MS = 8_000;
+const TIMEOUT_MS = 8_000;
 const PLOT_HEIGHT = 110;
 const HOUR_S = 3_600;
 
@@ -25,17 +25,17 @@ function scaled(value, base, names) {
 }
 
 const byId = (id) => document.getElementById(id);
-let answeredAt = Date.now();
+let updatedAt = Date.now();
 
-async function ask(path) {
-  const response = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS), cache: 'no-store' });
+async function get(path) {
+  const response = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: 'no-store' });
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   return response;
 }
 
-/** Only what differs is put in: what a person marks, or a screen reader reads, stays as it is. */
+/** Replaces only elements that differ, so that a selection and the position of a screen reader stay. */
 async function refresh() {
-  const fresh = new DOMParser().parseFromString(await (await ask('/')).text(), 'text/html');
+  const fresh = new DOMParser().parseFromString(await (await get('/')).text(), 'text/html');
   for (const part of document.querySelectorAll('[data-live]')) {
     const newer = fresh.getElementById(part.id);
     if (!newer) continue;
@@ -43,34 +43,34 @@ async function refresh() {
     if (part.innerHTML !== newer.innerHTML) part.replaceChildren(...newer.childNodes);
   }
   document.title = fresh.title;
-  answeredAt = Date.now();
+  updatedAt = Date.now();
   showStale(false);
 }
 
 function showStale(isStale) {
   const note = byId('stale');
-  const since = new Date(answeredAt).toLocaleTimeString();
+  const since = new Date(updatedAt).toLocaleTimeString();
   if (isStale)
-    note.textContent = `The uploader has not answered since ${since} (this device’s time). What you see is old.`;
+    note.textContent = `No response from the uploader since ${since} (time of this browser). The page is out of date.`;
   note.hidden = !isStale;
   document.querySelector('main').setAttribute('aria-busy', String(isStale));
 }
 
-// — The last hour
+// — Over time
 
 const plots = new Map();
 const colours = () =>
   matchMedia('(prefers-color-scheme: dark)').matches
     ? ['#7cbcf0', '#f2b544', '#63d27e', '#e79bd8']
     : ['#1d5c8f', '#b36b00', '#17702f', '#8b3a7d'];
-/** A canvas takes colours as they come out, not by the names of the style sheet. */
-const styleOf = (selector, property) => getComputedStyle(document.querySelector(selector)).getPropertyValue(property);
-const clockOf = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 16);
-/** Bytes are read by powers of two, so that is where the lines belong. */
+/** Reads a computed color: a canvas cannot use the variables of the style sheet. */
+const readStyle = (selector, property) => getComputedStyle(document.querySelector(selector)).getPropertyValue(property);
+const formatTime = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 16);
+/** Grid lines of byte axes are at powers of two. */
 const powersOfTwo = Array.from({ length: 45 }, (_, power) => 2 ** power);
 
-function optionsOf(plot, width, hour) {
-  const [line, ink] = [styleOf('section', 'border-top-color'), styleOf('footer', 'color')];
+function toPlotOptions(plot, width, hour) {
+  const [line, ink] = [readStyle('section', 'border-top-color'), readStyle('footer', 'color')];
   const palette = colours();
   const format = units[plot.unit];
   const axis = {
@@ -80,7 +80,7 @@ function optionsOf(plot, width, hour) {
     ticks: { show: false },
   };
   return {
-    // As all times of the page.
+    // Like all times on the page.
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
     ...{ width, height: PLOT_HEIGHT, padding: [6, 8, 0, 0], legend: { show: false }, cursor: { show: false } },
     scales: {
@@ -88,7 +88,7 @@ function optionsOf(plot, width, hour) {
       y: { range: (_self, _low, high) => [0, plot.unit === 'percent' ? 100 : high > 0 ? high * 1.1 : 1] },
     },
     axes: [
-      { ...axis, size: 20, gap: 2, space: 70, values: (_self, ticks) => ticks.map(clockOf) },
+      { ...axis, size: 20, gap: 2, space: 70, values: (_self, ticks) => ticks.map(formatTime) },
       {
         ...axis,
         ...(plot.unit === 'bytes' ? { incrs: powersOfTwo } : {}),
@@ -111,24 +111,24 @@ function optionsOf(plot, width, hour) {
   };
 }
 
-/** What a plot shows, in words: beside its title, and for those who do not see it. */
-function wordsOf(plot) {
+/** Describes a plot in words, for its caption and for screen readers. */
+function describePlot(plot) {
   return plot.lines.map(({ label, values }) => {
     const known = values.filter((value) => value !== null);
     const format = units[plot.unit];
-    const [now, least, most] = [known.at(-1), Math.min(...known), Math.max(...known)];
+    const [now, min, max] = [known.at(-1), Math.min(...known), Math.max(...known)];
     return {
       label,
       now: known.length ? format(now) : '–',
       all: known.length
-        ? `${label}: ${format(now)} at last, between ${format(least)} and ${format(most)}`
-        : `${label}: nothing`,
+        ? `${label}: last ${format(now)}, minimum ${format(min)}, maximum ${format(max)}`
+        : `${label}: no data`,
     };
   });
 }
 
-/** A hole in the readings is a hole in the line: the times between, of which there is nothing, are put in. */
-function withHoles(plot) {
+/** Inserts a null between points that are more than three usual intervals apart: the line has a gap there. */
+function insertGaps(plot) {
   const gaps = plot.times.slice(1).map((time, index) => time - plot.times[index]);
   const usual = [...gaps].sort((a, b) => a - b)[gaps.length >> 1] ?? 0;
   const times = [];
@@ -139,14 +139,14 @@ function withHoles(plot) {
       values.forEach((line) => line.push(null));
     }
     times.push(time);
-    // One line may lack what another has: uPlot joins over undefined, and not over null.
+    // A line without a value at another line's time continues: uPlot connects over undefined, not over null.
     values.forEach((line, which) => line.push(plot.lines[which].values[index] ?? undefined));
   });
   return [times, ...values];
 }
 
-/** The next plot that is shown already: one that has its first samples later than others still stands in its place. */
-function shownAfter(plot, hour) {
+/** Finds the next plot that is shown: a plot whose first samples come later is inserted before it. */
+function findNextShown(plot, hour) {
   const later = hour.plots.slice(hour.plots.indexOf(plot) + 1).map(({ title }) => plots.get(title)?.figure);
   return later.find((figure) => figure?.isConnected) ?? null;
 }
@@ -163,8 +163,8 @@ function draw(plot, hour) {
     plots.set(plot.title, known);
   }
   const { caption, canvas, figure } = known;
-  if (!figure.isConnected) byId('plots').insertBefore(figure, shownAfter(plot, hour));
-  const words = wordsOf(plot);
+  if (!figure.isConnected) byId('plots').insertBefore(figure, findNextShown(plot, hour));
+  const words = describePlot(plot);
   const title = document.createElement('b');
   title.textContent = plot.title;
   const values = words.map(({ label, now }, index) => {
@@ -177,7 +177,7 @@ function draw(plot, hour) {
   caption.replaceChildren(title, ...values);
   canvas.setAttribute('aria-label', `${plot.title} in the last hour. ${words.map(({ all }) => all).join('; ')}.`);
   known.uplot?.destroy();
-  known.uplot = new uPlot(optionsOf(plot, canvas.clientWidth, hour), withHoles(plot), canvas);
+  known.uplot = new uPlot(toPlotOptions(plot, canvas.clientWidth, hour), insertGaps(plot), canvas);
 }
 
 let lastHour;
@@ -192,29 +192,29 @@ function drawAll() {
     const note = document.createElement('p');
     note.className = 'quiet';
     note.textContent = lastHour.isCutShort
-      ? 'There is more than can be read at once: the older part is missing.'
-      : 'Nothing to plot yet.';
+      ? 'Reading the hour took too long: the older part is missing.'
+      : 'No samples to plot yet.';
     byId('plots').prepend(note);
   }
   for (const plot of lastHour.plots) draw(plot, lastHour);
 }
 
 async function refreshHistory() {
-  lastHour = await (await ask('/history.json')).json();
-  // A board whose clock is behind still shows its newest readings.
+  lastHour = await (await get('/history.json')).json();
+  // A device whose clock is behind still shows its newest samples.
   lastHour.from = Math.min(lastHour.from, lastHour.to - HOUR_S);
   drawAll();
 }
 
-// — While somebody looks
+// — Refresh while the page is visible
 
-/** Runs now and again while the page is to be seen, and never twice at once. */
+/** Runs a task at an interval while the page is visible. */
 function repeat(task, intervalMs, onFailure) {
-  const turn = async () => {
+  const run = async () => {
     if (!document.hidden) await task().catch(onFailure);
-    setTimeout(turn, intervalMs);
+    setTimeout(run, intervalMs);
   };
-  void turn();
+  void run();
   document.addEventListener('visibilitychange', () => !document.hidden && void task().catch(onFailure));
 }
 
