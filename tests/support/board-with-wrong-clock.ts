@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { migrate } from '@thugshells/shared/database/migrate.ts';
@@ -9,20 +7,14 @@ import { CollectorStatusTable, noCounters } from '../../collector/src/store/stat
 import { SampleWriter } from '../../collector/src/store/writing/sample-writer.ts';
 import { Admission } from '../../collector/src/store/writing/admission.ts';
 import { Ledger } from '../../collector/src/store/space/ledger.ts';
-import { Acknowledgements } from '../../uploader/src/queue/acknowledgements.ts';
-import { Backlog } from '../../uploader/src/queue/backlog.ts';
-import { ReceiverClock } from '../../uploader/src/clock/receiver-clock.ts';
-import { EncoderPool } from '../../uploader/src/encoding/encoder-pool.ts';
-import { UntimedRows } from '../../uploader/src/queue/untimed-rows.ts';
-import { ReceiverClockProber } from '../../uploader/src/clock/receiver-clock-prober.ts';
-import { ReceiverClockTable } from '../../uploader/src/clock/receiver-clock-table.ts';
-import { SettledRanges } from '../../uploader/src/queue/settled-ranges.ts';
+import { createUploader, openQueue, type Queue, type Uploader } from '../../uploader/src/agent.ts';
+import type { ReceiverClock } from '../../uploader/src/clock/receiver-clock.ts';
 import { HttpTransport } from '../../uploader/src/transport/http-transport.ts';
 import { VictoriaMetricsProtocol } from '../../uploader/src/transport/victoriametrics.ts';
 import { RecordedLog } from './recorded-log.ts';
 import { directConnection } from './uploader/direct-connection.ts';
+import { TEST_CONFIG, WORKER_FILE } from './uploader/running-uploads.ts';
 
-const WORKER_FILE = join(import.meta.dirname, '../../uploader/src/encoding/encode-worker.ts');
 const GAUGE = { name: 'test.turn', kind: 'gauge', unit: 'none', help: 'A test’s.', priority: 1 } as const;
 const never = new AbortController().signal;
 
@@ -66,12 +58,9 @@ export class BoardWithWrongClock {
   readonly skew: ReceiverClock;
   readonly #writer: SampleWriter;
   readonly #admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'victoriametrics' });
-  readonly #settled: SettledRanges;
-  readonly #backlog: Backlog;
-  readonly #acknowledgements: Acknowledgements;
-  readonly #prober: ReceiverClockProber;
-  readonly #encoder: EncoderPool;
-  readonly #remote: HttpTransport;
+  readonly #queue: Queue;
+  readonly #uploader: Uploader;
+  readonly #client: HttpTransport;
   /** True time of each sample, Unix milliseconds → its value. */
   readonly truth = new Map<number, number>();
 
@@ -96,34 +85,24 @@ export class BoardWithWrongClock {
       statuses,
       syncIntervalMs: 30_000,
     });
-    this.#settled = new SettledRanges(database);
-    this.#backlog = new Backlog(database, this.#settled);
-    this.#acknowledgements = new Acknowledgements(database, this.#settled, { clock, replayWindowMs: 0 });
     const remoteUrl = `${remoteOrigin}/api/v1/import`;
-    this.#remote = new HttpTransport({
-      protocol: new VictoriaMetricsProtocol(),
-      clock,
-      remoteUrl,
-      remoteTimeoutMs: 20_000,
-      ...directConnection,
+    const config = { ...TEST_CONFIG, dbPath: path, remoteUrl, replayWindowMs: 0, clockSkewPolicy: policy };
+    const context = { clock, logger, config };
+    this.#queue = openQueue(database, context);
+    const protocol = new VictoriaMetricsProtocol();
+    this.#client = new HttpTransport({ clock, protocol, remoteUrl, remoteTimeoutMs: 20_000, ...directConnection });
+    this.#uploader = createUploader(this.#queue, {
+      ...context,
+      client: this.#client,
+      bootId,
+      encodeWorkerFile: WORKER_FILE,
+      isLinkUp: () => true,
+      random: () => 0.5,
+      firstCycleInMs: 0,
+      onAttempt: () => undefined,
+      stop: never,
     });
-    const table = new ReceiverClockTable(database, bootId);
-    this.skew = new ReceiverClock({
-      clock,
-      logger,
-      table,
-      clockSkewWarnMs: 2_000,
-      clockSkewPolicy: policy,
-    });
-    this.#prober = new ReceiverClockProber({
-      clock,
-      logger,
-      receiverClock: this.skew,
-      clockSkewIntervalMs: 300_000,
-      requestDate: () => this.#remote.requestDate(`${remoteOrigin}/health`, never),
-    });
-    const receiverNow = (): number | undefined => this.skew.receiverNow();
-    this.#encoder = new EncoderPool({ receiverNow, databasePath: path, workerFile: WORKER_FILE });
+    this.skew = this.#uploader.receiverClock;
   }
 
   /** One scrape of one series, now. */
@@ -148,44 +127,29 @@ export class BoardWithWrongClock {
 
   /** What the uploader does at start and in each interval. */
   async upload(): Promise<void> {
-    await this.#prober.measure(never);
-    await new UntimedRows({
-      clock: this.clock,
-      logger: this.log,
-      database: this.database,
-      settled: this.#settled,
-    }).reject(never);
-    for (let pending = this.#backlog.findSendable([]); pending.length > 0; pending = this.#backlog.findSendable([])) {
-      const { chunks, refused } = await this.#encoder.encode({
-        ranges: pending,
-        batchMetrics: 100,
-        chunkMetrics: 100,
-        format: 'json-lines',
-      });
-      this.#acknowledgements.reject(refused);
-      for (const chunk of chunks) {
-        const result = await this.#remote.send(chunk, never);
-        if (result.outcome.kind !== 'delivered') throw new Error(JSON.stringify(result));
-        this.skew.learnFrom(result);
-        const { ranges, count } = chunk;
-        const accepted = { batchId: crypto.randomUUID(), chunkIndex: 0, ranges, count };
-        this.#acknowledgements.recordResponse({ connection: undefined, isClosing: false, accepted });
-      }
-      this.#acknowledgements.commit();
+    const { prober, encoder, sender } = this.#uploader;
+    const { backlog, untimedRows } = this.#queue;
+    await prober.measure(never);
+    await untimedRows.reject(never);
+    for (let ranges = backlog.findSendable([]); ranges.length > 0; ranges = backlog.findSendable([])) {
+      const batch = await encoder.encode({ ranges, batchMetrics: 100, chunkMetrics: 100, format: 'json-lines' });
+      const { isOver } = await sender.send(batch, never, never);
+      if (isOver) throw new Error(this.#uploader.receiver.reason);
+      sender.commit();
     }
   }
 
   get pending(): number {
-    return this.#backlog.readBooks().pending;
+    return this.#queue.backlog.readBooks().pending;
   }
 
   get rejected(): number {
-    return this.#backlog.readBooks().rejected;
+    return this.#queue.backlog.readBooks().rejected;
   }
 
   async close(): Promise<void> {
-    await this.#encoder.close();
-    this.#remote.close();
+    await this.#uploader.encoder.close();
+    this.#client.close();
     this.database.close();
   }
 }

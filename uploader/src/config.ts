@@ -252,11 +252,16 @@ function requireFittingUrl({ remoteUrl, remoteProtocol }: Pick<UploaderConfig, '
   );
 }
 
-/** What the system around the program says of the way out, in the variables that everybody uses. */
-export function surroundings(environment: Environment): {
+/** What systemd and the system's proxy variables say about uploads. */
+export interface Surroundings {
+  /** Directory of the unit's credentials (systemd.exec(5), LoadCredential=); empty if there is none. */
   readonly credentialsDirectory: string;
+  /** Returns the URL of the proxy for a URL; empty for none. */
   readonly proxyFor: (url: string) => string;
-} {
+}
+
+/** Reads the variables that are not the program's own. */
+export function surroundings(environment: Environment): Surroundings {
   return {
     credentialsDirectory: environment['CREDENTIALS_DIRECTORY'] ?? '',
     // HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in capitals or not.

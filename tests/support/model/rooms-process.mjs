@@ -9,15 +9,9 @@ import { CommitBatcher } from '../../../collector/src/scheduling/commit-batcher.
 import { noCounters } from '../../../collector/src/store/status/collector-status.ts';
 import { Store } from '../../../collector/src/store/store.ts';
 import { openDatabase, openMemory } from '../../../shared/src/database/open.ts';
-import { Acknowledgements } from '../../../uploader/src/queue/acknowledgements.ts';
-import { Backlog } from '../../../uploader/src/queue/backlog.ts';
-import { ChunkSize } from '../../../uploader/src/delivery/chunk-size.ts';
-import { BatchSender } from '../../../uploader/src/delivery/batch-sender.ts';
-import { EncoderPool } from '../../../uploader/src/encoding/encoder-pool.ts';
-import { ConnectionLoss } from '../../../uploader/src/delivery/connection-loss.ts';
-import { ReceiverState } from '../../../uploader/src/delivery/receiver-state.ts';
+import { createUploader, openQueue } from '../../../uploader/src/agent.ts';
+import { loadUploaderConfig } from '../../../uploader/src/config.ts';
 import { Requeue } from '../../../uploader/src/queue/requeue.ts';
-import { SettledRanges } from '../../../uploader/src/queue/settled-ranges.ts';
 import { BatchPrefetcher } from '../../../uploader/src/delivery/batch-prefetcher.ts';
 import { DrivenClock } from './driven-clock.mjs';
 
@@ -116,71 +110,73 @@ function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
   };
 }
 
+/** A client whose receiver is the test. */
+const client = {
+  format: 'json-lines',
+  sendsOldestFirst: false,
+  send: async ({ body }) => ({
+    endpoint: 'http://receiver/',
+    bytesSent: body.length,
+    bytesReceived: 0,
+    durationMs: 1,
+    ...(await ask({ post: body })),
+  }),
+  checkReceiver: () => ask({ ping: true }),
+  requestDate: async () => undefined,
+  // The test reports closes by the command connectionEnded, and waits for what comes of them.
+  onConnectionClosed: () => undefined,
+};
+
 function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, chunkMetrics }) {
   const database = openDatabase(dbPath);
-  const settled = new SettledRanges(database);
-  const backlog = new Backlog(database, settled);
-  const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs });
-  acknowledgements.recover();
-  const stop = new AbortController();
-  // What lies too far ahead is told by a clock that is right.
-  const encoder = new EncoderPool({
-    receiverNow,
-    databasePath: dbPath,
-    workerFile: built('uploader/src/encoding/encode-worker.ts'),
-  });
-  const transport = {
-    format: 'json-lines',
-    send: async ({ body }) => ({
-      endpoint: 'http://receiver/',
-      bytesSent: body.length,
-      bytesReceived: 0,
-      durationMs: 1,
-      ...(await ask({ post: body })),
-    }),
-  };
-  const receiverCheck = { checkReceiver: () => ask({ ping: true }) };
-  const receiver = new ReceiverState(clock, logger);
-  const receiverClock = { learnFrom: () => undefined };
-  const chunkSize = new ChunkSize({
+  const config = {
+    ...loadUploaderConfig({}).values,
+    dbPath,
+    replayWindowMs,
     batchMetrics,
     chunkMetrics,
-    chunkGrowth: true,
-    chunkMaxBytes: 262_144,
-    uploadIntervalMs: 30_000,
+    // One attempt a cycle, and no warning of a clock that the test has set wrong.
+    retryAttempts: 1,
+    clockSkewWarnMs: Infinity,
+  };
+  const context = { clock, logger, config };
+  const queue = openQueue(database, context);
+  const { backlog, acknowledgements, settled } = queue;
+  const stop = new AbortController();
+  const { sender, encoder, chunkSize, transport, receiverClock, connectionLoss } = createUploader(queue, {
+    ...context,
+    client,
+    // The collector is not to correct times by the receiver's clock here.
+    bootId: undefined,
+    encodeWorkerFile: built('uploader/src/encoding/encode-worker.ts'),
+    isLinkUp: () => true,
+    random: () => 0.5,
+    firstCycleInMs: 0,
+    onAttempt: () => undefined,
+    stop: stop.signal,
   });
-  const delivery = new BatchSender({
-    clock,
-    logger,
-    acknowledgements,
-    chunkSize,
-    encoder,
-    transport,
-    receiver,
-    receiverClock,
-  });
+  receiverClock.set({ bootedAtMs: receiverNow() - clock.sinceBoot(), errorMs: 0 });
   const requeue = new Requeue(database, settled);
-  const lost = new ConnectionLoss({ logger, acknowledgements, receiverCheck, stop: stop.signal });
   let top;
   return {
     /** One cycle of uploads. */
     async cycle() {
-      const upcoming = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport }, top ?? 0);
+      const batches = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport }, top ?? 0);
       top = backlog.readLastId();
-      for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) {
-        if ((await delivery.send(batch, stop.signal, stop.signal)).isOver) return;
+      for (let batch = await batches.next(); batch !== undefined; batch = await batches.next()) {
+        if ((await sender.send(batch, stop.signal, stop.signal)).isOver) return;
       }
     },
-    commit: () => delivery.commit(),
+    commit: () => sender.commit(),
     async ping() {
-      acknowledgements.recordResponse({ connection: await receiverCheck.checkReceiver(), isClosing: false });
-      delivery.commit();
+      acknowledgements.recordResponse({ connection: await client.checkReceiver(), isClosing: false });
+      sender.commit();
     },
-    connectionEnded: ({ connection }) => lost.onConnectionClosed(connection),
+    connectionEnded: ({ connection }) => connectionLoss.onConnectionClosed(connection),
     requeue: ({ range, isQuarantined }) =>
       isQuarantined ? requeue.requeueQuarantined(range) : requeue.requeueDelivered(range),
     async stop() {
-      delivery.commit();
+      sender.commit();
       stop.abort();
       await encoder.close();
       database.close();

@@ -1,142 +1,92 @@
 import { join } from 'node:path';
 
 import { startReceiver, type Receiver } from '../../receiver/src/server.ts';
-import { Acknowledgements } from '../../../uploader/src/queue/acknowledgements.ts';
-import { Backlog, type Books } from '../../../uploader/src/queue/backlog.ts';
-import { ChunkSize } from '../../../uploader/src/delivery/chunk-size.ts';
-import { DatabaseWatch } from '../../../uploader/src/queue/database-watch.ts';
-import { BatchSender } from '../../../uploader/src/delivery/batch-sender.ts';
-import { EncoderPool } from '../../../uploader/src/encoding/encoder-pool.ts';
-import { ConnectionLoss } from '../../../uploader/src/delivery/connection-loss.ts';
-import { ReceiverProbe } from '../../../uploader/src/delivery/receiver-probe.ts';
-import { RateLimiter } from '../../../uploader/src/delivery/rate-limiter.ts';
-import { ReceiverState } from '../../../uploader/src/delivery/receiver-state.ts';
-import { RetryingTransport } from '../../../uploader/src/transport/retrying-transport.ts';
-import { SettledRanges } from '../../../uploader/src/queue/settled-ranges.ts';
-import type { SendResult } from '../../../uploader/src/transport/transport.ts';
-import { UploadLoop } from '../../../uploader/src/delivery/upload-loop.ts';
+import { createUploader, openQueue, type Queue } from '../../../uploader/src/agent.ts';
+import type { ReceiverClock } from '../../../uploader/src/clock/receiver-clock.ts';
+import { loadUploaderConfig, type UploaderConfig } from '../../../uploader/src/config.ts';
+import type { ReceiverState } from '../../../uploader/src/delivery/receiver-state.ts';
+import type { UploadLoop } from '../../../uploader/src/delivery/upload-loop.ts';
+import type { EncoderPool } from '../../../uploader/src/encoding/encoder-pool.ts';
+import type { Books } from '../../../uploader/src/queue/backlog.ts';
 import { HttpTransport } from '../../../uploader/src/transport/http-transport.ts';
+import type { SendResult } from '../../../uploader/src/transport/transport.ts';
 import { VictoriaMetricsProtocol } from '../../../uploader/src/transport/victoriametrics.ts';
 import { FakeClock } from '../fake-clock.ts';
-import { directConnection } from './direct-connection.ts';
 import { until } from '../until.ts';
+import { directConnection } from './direct-connection.ts';
 import { LogRecord } from './log-record.ts';
 import { StoredSamples } from './stored-samples.ts';
 
-/** The built worker: threads run JavaScript. */
+/** The encoder's worker from its source. */
 export const WORKER_FILE = join(import.meta.dirname, '../../../uploader/src/encoding/encode-worker.ts');
 
-export interface UploadSettings {
-  readonly batchMetrics?: number;
-  readonly chunkMetrics?: number;
-  readonly uploadIntervalMs?: number;
-  readonly replayWindowMs?: number;
-  readonly remoteTimeoutMs?: number;
-  /** Tries of one chunk within a pass; 1 where the test is about passes. */
-  readonly attempts?: number;
-  readonly probeIntervalMs?: number;
-  readonly chunkGrowth?: boolean;
-  readonly chunkMaxBytes?: number;
-  /** Bytes a second for the backlog. */
-  readonly uploadMaxRate?: number;
+/** The default configuration, except where a test about uploads needs another value. */
+export const TEST_CONFIG: UploaderConfig = {
+  ...loadUploaderConfig({}).values,
+  remoteTimeoutMs: 20_000,
+  retryAttempts: 1,
+  retryJitter: 0,
+  probeIntervalMs: 0,
+};
+
+/** What a test sets: variables of the configuration, and what stands outside of it. */
+export interface UploadSettings extends Partial<UploaderConfig> {
   readonly sendsOldestFirst?: boolean;
-  /** Sees each post. */
-  readonly onPost?: (post: SendResult) => void;
+  /** Called with the result of each attempt. */
+  readonly onAttempt?: (result: SendResult) => void;
 }
 
-/** The upload loop with everything it needs: database, worker thread, HTTP and receiver are real, only time is not. */
+/** VictoriaMetrics' protocol for a receiver that rejects a sample once it has a newer one of its series. */
+class OldestFirstProtocol extends VictoriaMetricsProtocol {
+  override readonly sendsOldestFirst = true;
+}
+
+/** The upload loop as the agent's factories create it: database, worker thread, HTTP and receiver are real, only time is not. */
 export class RunningUploads {
   readonly stored = new StoredSamples();
   readonly clock: FakeClock;
   readonly log = new LogRecord();
   readonly receiver: Receiver;
+  readonly receiverClock: ReceiverClock;
   readonly state: ReceiverState;
   readonly loop: UploadLoop;
-  readonly #settings: Required<Omit<UploadSettings, 'onPost'>>;
-  readonly #backlog: Backlog;
+  readonly #queue: Queue;
   readonly #encoder: EncoderPool;
-  readonly #remote: HttpTransport;
+  readonly #client: HttpTransport;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
 
-  private constructor(receiver: Receiver, clock: FakeClock, { onPost = () => undefined, ...settings }: UploadSettings) {
-    const logger = this.log;
+  private constructor(receiver: Receiver, clock: FakeClock, settings: UploadSettings) {
+    const { onAttempt = () => undefined, sendsOldestFirst = false, ...changes } = settings;
     this.clock = clock;
     this.receiver = receiver;
-    this.state = new ReceiverState(clock, logger);
-    this.#settings = {
-      ...{ batchMetrics: 2_500, chunkMetrics: 50, uploadIntervalMs: 30_000, replayWindowMs: 15_000 },
-      ...{ remoteTimeoutMs: 20_000, attempts: 1, probeIntervalMs: 0 },
-      ...{ chunkGrowth: true, chunkMaxBytes: 256 * 1024, uploadMaxRate: 0, sendsOldestFirst: false },
-      ...settings,
-    };
-    const settled = new SettledRanges(this.stored.database);
-    const acknowledgements = new Acknowledgements(this.stored.database, settled, { clock, ...this.#settings });
-    this.#backlog = new Backlog(this.stored.database, settled);
-    this.#encoder = new EncoderPool({
-      receiverNow: () => clock.now(),
-      databasePath: this.stored.path,
-      workerFile: WORKER_FILE,
-    });
-    this.#remote = new HttpTransport({
-      protocol: new VictoriaMetricsProtocol(),
+    const remoteUrl = `${receiver.url}/api/v1/import`;
+    const config = { ...TEST_CONFIG, dbPath: this.stored.path, remoteUrl, ...changes };
+    const context = { clock, logger: this.log, config };
+    const protocol = sendsOldestFirst ? new OldestFirstProtocol() : new VictoriaMetricsProtocol();
+    this.#client = new HttpTransport({
       clock,
-      remoteUrl: `${receiver.url}/api/v1/import`,
+      protocol,
+      remoteUrl,
+      remoteTimeoutMs: config.remoteTimeoutMs,
       ...directConnection,
-      ...this.#settings,
     });
-    const lost = new ConnectionLoss({ logger, acknowledgements, receiverCheck: this.#remote, stop: this.#stop.signal });
-    this.#remote.onConnectionClosed((connection) => void lost.onConnectionClosed(connection));
-    const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0 };
-    const { attempts } = this.#settings;
-    const transport = new RetryingTransport(this.#remote, {
-      clock,
-      logger,
-      policy,
-      attempts,
-      isLongAway: () => this.state.isLongAway,
-      onAttempt: onPost,
-      random: () => 0.5,
-      stop: this.#stop.signal,
-    });
-    const chunkSize = new ChunkSize(this.#settings);
-    const rooms = {
-      backlog: this.#backlog,
-      acknowledgements,
-      encoder: this.#encoder,
-      receiverCheck: this.#remote,
-      chunkSize,
-    };
-    const watch = new DatabaseWatch(this.stored.database, { path: this.stored.path, clock, logger });
-    const delivery = new BatchSender({
-      clock,
-      logger,
-      receiver: this.state,
-      receiverClock: { learnFrom: () => undefined },
-      transport,
-      ...rooms,
-    });
-    const probe = new ReceiverProbe({
-      clock,
-      receiver: this.state,
+    this.#queue = openQueue(this.stored.database, context);
+    const uploader = createUploader(this.#queue, {
+      ...context,
+      client: this.#client,
+      bootId: undefined,
+      encodeWorkerFile: WORKER_FILE,
       isLinkUp: () => true,
       random: () => 0.5,
-      ...rooms,
-      ...this.#settings,
-    });
-    const rateLimit = new RateLimiter(clock, this.#settings.uploadMaxRate);
-    this.loop = new UploadLoop({
-      clock,
-      logger,
-      watch,
-      delivery,
-      transport,
-      probe,
-      rateLimit,
       firstCycleInMs: 0,
-      ...rooms,
-      ...this.#settings,
+      onAttempt,
+      stop: this.#stop.signal,
     });
+    this.receiverClock = uploader.receiverClock;
+    this.state = uploader.receiver;
+    this.loop = uploader.loop;
+    this.#encoder = uploader.encoder;
   }
 
   static async prepare(settings: UploadSettings = {}): Promise<RunningUploads> {
@@ -172,13 +122,13 @@ export class RunningUploads {
     this.#stop.abort();
     await this.receiver.stop();
     await this.#running;
-    this.#remote.close();
+    this.#client.close();
     await this.#encoder.close();
     this.stored.remove();
   }
 
   get books(): Books {
-    return { ...this.#backlog.readBooks() };
+    return { ...this.#queue.backlog.readBooks() };
   }
 
   /** Posts that reached the receiver. */

@@ -15,11 +15,11 @@ export interface UploadLoopOptions extends BatchPrefetcherOptions {
   readonly logger: Logger;
   readonly backlog: Backlog;
   readonly acknowledgements: Acknowledgements;
-  readonly delivery: BatchSender;
+  readonly sender: BatchSender;
   readonly watch: DatabaseWatch;
   readonly receiverCheck: ReceiverCheck;
   readonly probe: ReceiverProbe;
-  readonly rateLimit: RateLimiter;
+  readonly rateLimiter: RateLimiter;
   /** For receivers that refuse a sample once they have a newer one of its series. */
   readonly sendsOldestFirst?: boolean;
   readonly uploadIntervalMs: number;
@@ -77,7 +77,7 @@ export class UploadLoop {
    * or abandoned after a grace.
    */
   async run(stop: AbortSignal): Promise<void> {
-    const { clock, delivery, watch, uploadIntervalMs, firstCycleInMs } = this.#options;
+    const { clock, sender, watch, uploadIntervalMs, firstCycleInMs } = this.#options;
     const abandon = abortedAfter(clock, stop, STOP_GRACE_MS);
     const origin = clock.monotonic() + firstCycleInMs;
     if (firstCycleInMs > 0) await clock.sleep(firstCycleInMs, stop);
@@ -87,14 +87,14 @@ export class UploadLoop {
       turn = isInterrupted ? Math.floor(turnsBegun()) : Math.max(turn + 1, Math.ceil(turnsBegun()));
       if (!isInterrupted) await this.#wait(origin + turn * uploadIntervalMs, stop);
     }
-    if (!watch.isReplaced) delivery.commit();
+    if (!watch.isReplaced) sender.commit();
   }
 
   async #wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
-    const { clock, delivery, probe } = this.#options;
+    const { clock, sender, probe } = this.#options;
     this.#dueAt = untilMonotonicMs + WAIT_SLACK_MS;
     await this.#confirm(untilMonotonicMs - clock.monotonic(), stop).catch((error: unknown) =>
-      delivery.reportFault(error),
+      sender.reportFault(error),
     );
     await probe.wait(untilMonotonicMs, stop);
     this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
@@ -102,12 +102,12 @@ export class UploadLoop {
 
   /** Before a long wait: lets one more answer confirm what this cycle delivered. */
   async #confirm(waitMs: number, stop: AbortSignal): Promise<void> {
-    const { acknowledgements, clock, delivery, receiverCheck, replayWindowMs } = this.#options;
+    const { acknowledgements, clock, sender, receiverCheck, replayWindowMs } = this.#options;
     if (!acknowledgements.hasProvisional || waitMs < Math.max(LONG_WAIT_MS, 2 * replayWindowMs)) return;
     await clock.sleep(replayWindowMs, stop);
     if (!stop.aborted)
       acknowledgements.recordResponse({ connection: await receiverCheck.checkReceiver(stop), isClosing: false });
-    delivery.commit();
+    sender.commit();
   }
 
   /** A fault in one cycle (a disk that is full, a thread that died) must not end the uploads. */
@@ -115,7 +115,7 @@ export class UploadLoop {
     try {
       return await this.#cycle(untilMonotonicMs, stop, abandon);
     } catch (error) {
-      if (!abandon.aborted) this.#options.delivery.reportFault(error);
+      if (!abandon.aborted) this.#options.sender.reportFault(error);
       this.#options.watch.reportCorruption(error);
       return false;
     }
@@ -123,24 +123,24 @@ export class UploadLoop {
 
   /** Sends what there is; true where the interval was over before all of it was sent. */
   async #cycle(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
-    const { backlog, clock, delivery, rateLimit } = this.#options;
+    const { backlog, clock, sender, rateLimiter } = this.#options;
     const upcoming = new BatchPrefetcher(this.#options, this.#newestAbove());
     this.#top = backlog.readLastId();
     const startedAt = clock.monotonic();
     const sent: SentBatch[] = [];
     let isInterrupted = false;
     for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) {
-      if (!batch.isNewest && !(await rateLimit.wait(untilMonotonicMs, stop))) break;
-      const result = await delivery.send(batch, stop, abandon);
+      if (!batch.isNewest && !(await rateLimiter.wait(untilMonotonicMs, stop))) break;
+      const result = await sender.send(batch, stop, abandon);
       this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
       sent.push(result);
-      if (!batch.isNewest) rateLimit.spend(result.bytesSent);
+      if (!batch.isNewest) rateLimiter.spend(result.bytesSent);
       if (result.isOver) break;
       isInterrupted = clock.monotonic() >= untilMonotonicMs;
       if (isInterrupted) break;
     }
     this.#isRefused = sent.at(-1)?.isRejected ?? false;
-    delivery.commit();
+    sender.commit();
     this.#summarise(sent, startedAt);
     return isInterrupted && !stop.aborted;
   }

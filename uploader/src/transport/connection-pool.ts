@@ -20,6 +20,35 @@ export interface ConnectionPoolOptions {
 /** Two connections, so that a health request need not wait for an upload in flight. */
 const KEPT_ALIVE: AgentOptions = { keepAlive: true, maxSockets: 2 };
 
+/** Node calls it for each request before the head is written; absent from the types, and unchanged since Node 0.12. */
+declare module 'node:http' {
+  interface Agent {
+    addRequest(request: ClientRequest, options: Readonly<Record<string, unknown>>): void;
+  }
+}
+
+/** Sends plain HTTP requests to a proxy, with the absolute URL as the target (RFC 9112, section 3.2.2). */
+class ForwardProxyAgent extends HttpAgent {
+  readonly #proxy: URL;
+
+  constructor(proxy: URL, options: AgentOptions) {
+    super(options);
+    this.#proxy = proxy;
+  }
+
+  override addRequest(request: ClientRequest, options: Readonly<Record<string, unknown>>): void {
+    const { hostname, port, username, password } = this.#proxy;
+    request.path = `http://${String(request.getHeader('host'))}${request.path}`;
+    if (username !== '' || password !== '') {
+      const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString(
+        'base64',
+      );
+      request.setHeader('proxy-authorization', `Basic ${credentials}`);
+    }
+    super.addRequest(request, { ...options, host: hostname, hostname, port: port || 80 });
+  }
+}
+
 /** The connections to the receiver: kept alive, numbered, and through a proxy if there is one. */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions;
@@ -78,34 +107,5 @@ export class ConnectionPool {
     const all = lookup === undefined ? options : { ...options, lookup };
     if (proxy === '') return { http: new HttpAgent(all), https: new HttpsAgent(all) };
     return { http: new ForwardProxyAgent(new URL(proxy), all), https: new HttpsProxyAgent(proxy, all) };
-  }
-}
-
-/** Node calls it for each request before the head is written; absent from the types, and unchanged since Node 0.12. */
-declare module 'node:http' {
-  interface Agent {
-    addRequest(request: ClientRequest, options: Readonly<Record<string, unknown>>): void;
-  }
-}
-
-/** Sends plain HTTP requests to a proxy, with the absolute URL as the target (RFC 9112, section 3.2.2). */
-class ForwardProxyAgent extends HttpAgent {
-  readonly #proxy: URL;
-
-  constructor(proxy: URL, options: AgentOptions) {
-    super(options);
-    this.#proxy = proxy;
-  }
-
-  override addRequest(request: ClientRequest, options: Readonly<Record<string, unknown>>): void {
-    const { hostname, port, username, password } = this.#proxy;
-    request.path = `http://${String(request.getHeader('host'))}${request.path}`;
-    if (username !== '' || password !== '') {
-      const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString(
-        'base64',
-      );
-      request.setHeader('proxy-authorization', `Basic ${credentials}`);
-    }
-    super.addRequest(request, { ...options, host: hostname, hostname, port: port || 80 });
   }
 }

@@ -7,7 +7,7 @@ import type { BodyFormatName } from '../encoding/formats/registry.ts';
 import { HttpClient, type HttpClientOptions, type HttpResponse, type RequestAttempt } from './http-client.ts';
 import type { Protocol } from './protocol.ts';
 import type { ReceiverResponse } from './response-outcome.ts';
-import type { ReceiverCheck, SendOutcome, SendResult, Transport } from './transport.ts';
+import type { ReceiverClient, SendOutcome, SendResult } from './transport.ts';
 
 export interface HttpTransportOptions extends HttpClientOptions {
   readonly clock: Clock;
@@ -18,7 +18,7 @@ export interface HttpTransportOptions extends HttpClientOptions {
 const RECEIVER_GONE: readonly number[] = [502, 503, 504];
 
 /** Sends chunks over HTTP. The protocol says how a request looks and what a response means. */
-export class HttpTransport implements Transport, ReceiverCheck {
+export class HttpTransport implements ReceiverClient {
   readonly #options: HttpTransportOptions;
   readonly #endpoint: string;
   readonly #client: HttpClient;
@@ -33,10 +33,10 @@ export class HttpTransport implements Transport, ReceiverCheck {
     return this.#options.protocol.format;
   }
 
-  /**
-   * Calls `listener` with the number of each connection that ends, closed by either side, and of one over which a proxy
-   * reports that the receiver is gone: what it carried last is in doubt.
-   */
+  get sendsOldestFirst(): boolean {
+    return this.#options.protocol.sendsOldestFirst;
+  }
+
   onConnectionClosed(listener: (connection: number) => void): void {
     this.#client.connections.onClosed(listener);
   }
@@ -47,7 +47,6 @@ export class HttpTransport implements Transport, ReceiverCheck {
     return result;
   }
 
-  /** Returns the Date header of a URL, requested over a connection of its own. */
   async requestDate(url: string, signal: AbortSignal): Promise<string | undefined> {
     return this.#client.requestDate(url, signal);
   }

@@ -13,6 +13,8 @@ export interface ProtocolRequest {
 export interface Protocol {
   /** The format in which the next bodies are encoded. */
   readonly format: BodyFormatName;
+  /** Whether the receiver may reject a sample once it has a newer one of its series. */
+  readonly sendsOldestFirst: boolean;
   /** Returns the request that carries a chunk. */
   toRequest(chunk: Chunk): ProtocolRequest;
   /** Returns what the response to a chunk means for its samples. */

@@ -29,6 +29,7 @@ const versionHeaders: Readonly<Record<RemoteWriteFormat, Readonly<Record<string,
  * to send, and 1.0 is used again as soon as a response lacks it.
  */
 export class RemoteWriteProtocol implements Protocol {
+  readonly sendsOldestFirst = true;
   #format: RemoteWriteFormat = 'remote-write-1';
   #isVersionKnown = false;
 

@@ -54,3 +54,16 @@ export interface ReceiverCheck {
   /** Sends a request without samples over the uploads' connection; returns its number if the response was good. */
   checkReceiver(signal: AbortSignal): Promise<number | undefined>;
 }
+
+/** Everything that the uploader needs of a receiver. */
+export interface ReceiverClient extends Transport, ReceiverCheck {
+  /** Whether the receiver may reject a sample once it has a newer one of its series. */
+  readonly sendsOldestFirst: boolean;
+  /**
+   * Calls `listener` with the number of each connection that ends, closed by either side, and of one over which a proxy
+   * reports that the receiver is gone: what it carried last is in doubt.
+   */
+  onConnectionClosed(listener: (connection: number) => void): void;
+  /** Returns the Date header of a URL, requested over a connection of its own; rejects when no response comes. */
+  requestDate(url: string, signal: AbortSignal): Promise<string | undefined>;
+}

@@ -8,6 +8,7 @@ const HEADERS = { 'content-type': 'application/json', 'content-encoding': 'gzip'
 /** VictoriaMetrics' /api/v1/import, which reads gzipped JSON lines. */
 export class VictoriaMetricsProtocol implements Protocol {
   readonly format = 'json-lines';
+  readonly sendsOldestFirst: boolean = false;
 
   toRequest({ body }: Chunk): ProtocolRequest {
     return { body, headers: HEADERS };

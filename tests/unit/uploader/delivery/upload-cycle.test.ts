@@ -40,7 +40,7 @@ describe('with a backlog', () => {
   });
 
   test('a part that is taken halves the next chunk', async () => {
-    await withBacklog(20_000, { attempts: 1 });
+    await withBacklog(20_000, { retryAttempts: 1 });
     uploads.receiver.setFaults({ accepted: 10, when: { samplesOver: 399 }, count: 1 });
     await uploads.pass();
     const sizes = uploads.posts.map(({ samples }) => samples);
@@ -72,12 +72,12 @@ describe('with a backlog', () => {
   test('rows that come during a drain go before it as soon as the interval is over', async () => {
     const seconds = 12;
     let sent = 0;
-    const onPost = (): void => {
+    const onAttempt = (): void => {
       sent += 1;
       if (sent === 2) uploads.stored.rows(40);
       void uploads.clock.advance(seconds * 1_000);
     };
-    await withBacklog(9_000, { onPost });
+    await withBacklog(9_000, { onAttempt });
     uploads.start();
     await uploads.waits();
     const isNew = posts().map(([oldest]) => oldest > 9_000);

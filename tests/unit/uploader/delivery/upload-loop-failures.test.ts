@@ -133,7 +133,7 @@ describe('a connection that ends', () => {
   });
 
   test('between two tries of one pass costs nothing but the second try', async () => {
-    await underFault({ cutConnection: true, count: 2 }, 50, { attempts: 3 });
+    await underFault({ cutConnection: true, count: 2 }, 50, { retryAttempts: 3 });
     await uploads.pass();
     expect([uploads.clock.sleeps, uploads.books.pending]).toEqual([[5_000], 50]);
     await uploads.pass();

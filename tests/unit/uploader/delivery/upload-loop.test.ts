@@ -93,25 +93,25 @@ describe('a pass', () => {
   });
 
   test('is followed by the next one at the next multiple of the interval', async () => {
-    await withRows(2, { onPost: () => void uploads.clock.advance(70_000) });
+    await withRows(2, { onAttempt: () => void uploads.clock.advance(70_000) });
     await uploads.pass();
     expect(uploads.clock.sleeps).toEqual([20_000]);
   });
 
   test('commits every second, so that a kill re-sends no more than that', async () => {
     const committed: number[] = [];
-    const onPost = (): void => {
+    const onAttempt = (): void => {
       committed.push(uploads.books.delivered);
       void uploads.clock.advance(600);
     };
-    await withRows(250, { onPost });
+    await withRows(250, { onAttempt });
     await uploads.pass();
     expect(committed).toEqual([0, 0, 0, 150, 150]);
   });
 
   test('that is over sooner is one commit, however long ago the last one was: each one writes pages of its own', async () => {
     const committed: number[] = [];
-    await withRows(150, { onPost: () => void committed.push(uploads.books.delivered) });
+    await withRows(150, { onAttempt: () => void committed.push(uploads.books.delivered) });
     await uploads.clock.advance(30_000);
     await uploads.pass();
     expect([committed, uploads.books.delivered]).toEqual([[0, 0, 0], 150]);

@@ -1,0 +1,243 @@
+import { createLinkedController } from '@thugshells/shared/abort.ts';
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Database } from '@thugshells/shared/database/open.ts';
+import type { Logger } from '@thugshells/shared/logging/logger.ts';
+
+import { ReceiverClockProber } from './clock/receiver-clock-prober.ts';
+import { ReceiverClockTable } from './clock/receiver-clock-table.ts';
+import { ReceiverClock } from './clock/receiver-clock.ts';
+import type { UploaderConfig } from './config.ts';
+import { BatchSender } from './delivery/batch-sender.ts';
+import { ChunkSize } from './delivery/chunk-size.ts';
+import { ConnectionLoss } from './delivery/connection-loss.ts';
+import { RateLimiter } from './delivery/rate-limiter.ts';
+import { ReceiverProbe } from './delivery/receiver-probe.ts';
+import { ReceiverState } from './delivery/receiver-state.ts';
+import { UploadLoop } from './delivery/upload-loop.ts';
+import { EncoderPool } from './encoding/encoder-pool.ts';
+import { HealthMonitor } from './health/monitor.ts';
+import type { MetricsExposition } from './http/metrics.ts';
+import { HistoryThread } from './http/page/history-thread.ts';
+import { StatusServer } from './http/server.ts';
+import { Acknowledgements } from './queue/acknowledgements.ts';
+import { Backlog } from './queue/backlog.ts';
+import { DatabaseWatch } from './queue/database-watch.ts';
+import { SettledRanges } from './queue/settled-ranges.ts';
+import { UntimedRows } from './queue/untimed-rows.ts';
+import { CollectorStateReader } from './telemetry/collector-state-reader.ts';
+import { DiskWrites } from './telemetry/disk-writes.ts';
+import { UploaderStateReader } from './telemetry/uploader-state.ts';
+import { LastRejection } from './telemetry/last-rejection.ts';
+import { ReportTable } from './telemetry/report-table.ts';
+import { ReportWriter } from './telemetry/report-writer.ts';
+import { Snapshots } from './telemetry/snapshot.ts';
+import type { UploadCounters } from './telemetry/upload-counters.ts';
+import { RetryingTransport } from './transport/retrying-transport.ts';
+import type { ReceiverClient, SendResult } from './transport/transport.ts';
+
+/** What every part of the agent is given; tests pass a clock of their own. */
+export interface AgentContext {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly config: UploaderConfig;
+}
+
+/** The pending samples of one database, and what is known of those that were sent. */
+export type Queue = ReturnType<typeof openQueue>;
+
+/** Opens the queue in a migrated database; requeues what the last process left unconfirmed. */
+export function openQueue(database: Database, { clock, logger, config }: AgentContext) {
+  const settled = new SettledRanges(database);
+  const backlog = new Backlog(database, settled);
+  const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs: config.replayWindowMs });
+  const replayed = acknowledgements.recover();
+  if (replayed > 0) logger.info('requeued unconfirmed samples', { count: replayed });
+  const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
+  const untimedRows = new UntimedRows({ clock, logger, database, settled });
+  return { database, settled, backlog, acknowledgements, watch, untimedRows };
+}
+
+export interface UploaderOptions extends AgentContext {
+  readonly client: ReceiverClient;
+  /** The kernel's; without it the receiver's clock cannot be stored. */
+  readonly bootId: string | undefined;
+  /** The entry point of the encoder's thread. */
+  readonly encodeWorkerFile: string;
+  readonly isLinkUp: () => boolean;
+  /** From 0 up to, but not including, 1. */
+  readonly random: () => number;
+  /** Milliseconds until the first upload. */
+  readonly firstCycleInMs: number;
+  /** Called with the result of each attempt and the samples in it, also of those that are retried. */
+  readonly onAttempt: (result: SendResult, samples: number) => void;
+  readonly stop: AbortSignal;
+}
+
+/** What sends the samples of a queue to the receiver. */
+export type Uploader = ReturnType<typeof createUploader>;
+
+/** Creates what sends the samples of a queue to the receiver; nothing is sent before `run`. */
+export function createUploader(queue: Queue, options: UploaderOptions) {
+  const { clock, logger, config, client, stop } = options;
+  const { acknowledgements } = queue;
+  const table = new ReceiverClockTable(queue.database, options.bootId);
+  const { clockSkewWarnMs, clockSkewPolicy } = config;
+  const receiverClock = new ReceiverClock({ clock, logger, table, clockSkewWarnMs, clockSkewPolicy });
+  const prober = createProber(receiverClock, options);
+  const encoder = new EncoderPool({
+    databasePath: config.dbPath,
+    workerFile: options.encodeWorkerFile,
+    receiverNow: () => receiverClock.receiverNow(),
+  });
+  const receiver = new ReceiverState(clock, logger);
+  const chunkSize = new ChunkSize(config);
+  const transport = createRetryingTransport(receiver, options);
+  const sender = new BatchSender({
+    clock,
+    logger,
+    acknowledgements,
+    chunkSize,
+    encoder,
+    transport,
+    receiver,
+    receiverClock,
+  });
+  const loop = createUploadLoop({ queue, encoder, transport, chunkSize, sender, receiver }, options);
+  const connectionLoss = new ConnectionLoss({ logger, acknowledgements, receiverCheck: client, stop });
+  client.onConnectionClosed((connection) => void connectionLoss.onConnectionClosed(connection));
+
+  /** Uploads until `stop` is aborted or the database is replaced. */
+  async function run(): Promise<void> {
+    // No sample leaves before it is known how wrong its time may be, unless the receiver does not respond.
+    const first = await prober.measureFirst(stop);
+    const { controller, release } = createLinkedController(stop);
+    const uploading = loop.run(stop).finally(() => controller.abort());
+    await Promise.all([uploading, prober.run(first, controller.signal)]);
+    release();
+  }
+  return { receiverClock, prober, encoder, receiver, chunkSize, transport, sender, loop, connectionLoss, run };
+}
+
+function createProber(receiverClock: ReceiverClock, { clock, logger, config, client }: UploaderOptions) {
+  const dateUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;
+  const requestDate = (signal: AbortSignal): Promise<string | undefined> => client.requestDate(dateUrl, signal);
+  const { clockSkewIntervalMs } = config;
+  return new ReceiverClockProber({ clock, logger, receiverClock, clockSkewIntervalMs, requestDate });
+}
+
+function createRetryingTransport(receiver: ReceiverState, options: UploaderOptions): RetryingTransport {
+  const { clock, logger, config, client, random, onAttempt, stop } = options;
+  return new RetryingTransport(client, {
+    clock,
+    logger,
+    stop,
+    random,
+    onAttempt,
+    attempts: config.retryAttempts,
+    isLongAway: () => receiver.isLongAway,
+    policy: {
+      initialMs: config.retryInitialMs,
+      multiplier: config.retryMultiplier,
+      maxMs: config.retryMaxMs,
+      jitter: config.retryJitter,
+    },
+  });
+}
+
+interface UploadLoopParts {
+  readonly queue: Queue;
+  readonly encoder: EncoderPool;
+  readonly transport: RetryingTransport;
+  readonly chunkSize: ChunkSize;
+  readonly sender: BatchSender;
+  readonly receiver: ReceiverState;
+}
+
+function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): UploadLoop {
+  const { queue, encoder, transport, chunkSize, sender, receiver } = parts;
+  const { clock, logger, config, client, random, isLinkUp, firstCycleInMs } = options;
+  const { watch, backlog, acknowledgements } = queue;
+  const { probeIntervalMs, uploadIntervalMs, replayWindowMs } = config;
+  const probe = new ReceiverProbe({ clock, receiver, receiverCheck: client, random, isLinkUp, probeIntervalMs });
+  const rateLimiter = new RateLimiter(clock, config.uploadMaxRate);
+  return new UploadLoop({
+    clock,
+    logger,
+    watch,
+    backlog,
+    acknowledgements,
+    encoder,
+    transport,
+    chunkSize,
+    sender,
+    probe,
+    rateLimiter,
+    receiverCheck: client,
+    sendsOldestFirst: client.sendsOldestFirst,
+    uploadIntervalMs,
+    replayWindowMs,
+    firstCycleInMs,
+  });
+}
+
+export interface StatusServerOptions extends AgentContext {
+  readonly counters: UploadCounters;
+  readonly version: string;
+  readonly configurationWarnings: readonly string[];
+  /** The entry point of the history's thread. */
+  readonly historyWorkerFile: string;
+}
+
+/** What reports on a queue and its uploader: health, metrics, the status page, and a row for the collector. */
+export type StatusReporting = ReturnType<typeof createStatusServer>;
+
+/** Creates what reports on a queue and its uploader; it does not listen yet. */
+export function createStatusServer(queue: Queue, uploader: Uploader, options: StatusServerOptions) {
+  const { clock, logger, config, version, configurationWarnings } = options;
+  const { receiverClock, receiver, loop } = uploader;
+  const reportTable = new ReportTable(queue.database);
+  const lastReport = reportTable.load();
+  receiver.remember({ uploads: lastReport?.uploads ?? [], lastDelivery: lastReport?.lastDelivery });
+  const own = new UploaderStateReader({
+    clock,
+    receiver,
+    skew: receiverClock,
+    counters: options.counters,
+    lastRejection: new LastRejection(lastReport?.rejectedAtMs),
+    writes: new DiskWrites(clock),
+    rejected: () => queue.backlog.readBooks().rejected,
+  });
+  const snapshots = createSnapshots(queue, own, options);
+  const identity = { version, deviceId: config.deviceId, configurationWarnings };
+  const monitor = new HealthMonitor({ logger, snapshots, limits: config, ...identity });
+  const report = () => own.report(monitor.judgement());
+  const reportWriter = new ReportWriter({ clock, logger, table: reportTable, report });
+  const history = new HistoryThread({
+    clock,
+    databasePath: config.dbPath,
+    workerFile: options.historyWorkerFile,
+    nowMs: () => receiverClock.now(),
+  });
+  /** Loads prom-client only when somebody scrapes. */
+  const metrics = async (): Promise<MetricsExposition> => {
+    const metricsModule = await import('./http/metrics.ts');
+    return new metricsModule.MetricsExposition(config.deviceId, snapshots, (taken) => monitor.judgement(taken));
+  };
+  const server = new StatusServer({ logger, monitor, history, metrics, isLive: () => loop.isLive });
+  return { own, monitor, reportWriter, history, server };
+}
+
+function createSnapshots(
+  { database, backlog, settled }: Queue,
+  own: UploaderStateReader,
+  { clock, config }: AgentContext,
+) {
+  return new Snapshots({
+    clock,
+    collectorState: new CollectorStateReader(database, config.dbPath),
+    backlog,
+    settled: () => settled.readRanges(),
+    uploaderState: () => own.read(),
+    batchMetrics: config.batchMetrics,
+  });
+}

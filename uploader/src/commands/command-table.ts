@@ -1,0 +1,69 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { CHECK_CONFIG_OPTIONS, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
+import type { Environment } from '@thugshells/shared/config/load-config.ts';
+import { ExitCode } from '@thugshells/shared/errors.ts';
+import { readBootId } from '@thugshells/shared/process/boot-id.ts';
+import type { Commands, GivenOptions } from '@thugshells/shared/process/command-line.ts';
+import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
+import { readVersion } from '@thugshells/shared/process/version.ts';
+
+import { loadUploaderConfig, surroundings } from '../config.ts';
+import { Credentials } from '../transport/credentials.ts';
+import { QUARANTINE_OPTIONS, quarantineCommand } from './quarantine.ts';
+import { REQUEUE_OPTIONS, requeueCommand } from './requeue.ts';
+import { statusCommand } from './status.ts';
+
+export interface CommandTableOptions {
+  readonly clock: Clock;
+  readonly environment: Environment;
+  /** Standard output is a terminal. */
+  readonly isTerminal: boolean;
+  /** Uploads until stopped. */
+  readonly run: () => Promise<never>;
+}
+
+type UploaderCommands = Commands<Promise<never> | Promise<CommandResult> | CommandResult>;
+
+/** Creates the table of the program's commands; the first one is the default. */
+export function createCommands({ clock, environment, isTerminal, run }: CommandTableOptions): UploaderCommands {
+  const readDatabasePath = (): string => loadUploaderConfig(environment).values.dbPath;
+  return {
+    run: { doc: 'upload samples until stopped', run },
+    status: {
+      doc: 'print the state of this device; exit code 0 ok, 1 degraded, 2 error',
+      options: { '--json': 'print JSON, as /status.json returns it' },
+      run: (given) => {
+        const coloured = isTerminal && environment['NO_COLOR'] === undefined;
+        const { values: config, unknown: configurationWarnings } = loadUploaderConfig(environment);
+        const device = { config, version: readVersion(), bootId: readBootId(), configurationWarnings };
+        return statusCommand({ clock, ...device, asJson: given.has('--json'), coloured });
+      },
+    },
+    requeue: {
+      doc: 'send delivered samples of a time range again, or with --quarantined those in quarantine',
+      options: REQUEUE_OPTIONS,
+      run: (given) => requeueCommand(readDatabasePath(), given, clock.now()),
+    },
+    quarantine: {
+      doc: 'print the samples that the receiver rejected, and why',
+      options: QUARANTINE_OPTIONS,
+      run: (given) => quarantineCommand(readDatabasePath(), given),
+    },
+    'check-config': {
+      doc: 'print every variable and where its value came from',
+      options: CHECK_CONFIG_OPTIONS,
+      run: (given) => checkConfig(environment, given),
+    },
+  };
+}
+
+function checkConfig(environment: Environment, given: GivenOptions): CommandResult {
+  const loaded = loadUploaderConfig(environment);
+  const { credentialsDirectory } = surroundings(environment);
+  const problems = new Credentials({ ...loaded.values, credentialsDirectory }).problems();
+  return {
+    text: `${formatEffectiveConfig(loaded, given)}\n`,
+    problems: [...loaded.unknown, ...problems],
+    exitCode: problems.length === 0 ? ExitCode.clean : ExitCode.configuration,
+  };
+}

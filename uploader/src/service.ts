@@ -1,0 +1,114 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
+import { runScope, type ScopedWork, type ResourceStack } from '@thugshells/shared/process/lifecycle.ts';
+import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
+import { ticks } from '@thugshells/shared/ticker.ts';
+
+import { createStatusServer, createUploader, openQueue, type AgentContext, type Queue } from './agent.ts';
+import type { Surroundings } from './config.ts';
+import { calculateUploadDelayMs } from './delivery/upload-phase.ts';
+import { statusLine } from './health/status-text.ts';
+import type { HealthMonitor } from './health/monitor.ts';
+import { listenWithRetry } from './http/listen.ts';
+import { openWhenReady } from './queue/open-when-ready.ts';
+import { UploadCounters } from './telemetry/upload-counters.ts';
+import { Credentials } from './transport/credentials.ts';
+import { HttpTransport } from './transport/http-transport.ts';
+import { hasRouteTo } from './transport/network-link.ts';
+import { RemoteWriteProtocol } from './transport/remote-write.ts';
+import type { SendResult } from './transport/transport.ts';
+import { VictoriaMetricsProtocol } from './transport/victoriametrics.ts';
+
+export interface ServiceOptions extends AgentContext {
+  readonly version: string;
+  readonly bootId: string | undefined;
+  readonly configurationWarnings: readonly string[];
+  readonly surroundings: Surroundings;
+  readonly encodeWorkerFile: string;
+  readonly historyWorkerFile: string;
+  readonly manager: ServiceManager;
+}
+
+/** How often health is judged even when nobody asks, so that each change is logged soon after it. */
+const JUDGE_INTERVAL_MS = 10_000;
+
+/** Uploads until `stop` is aborted, from one database after the other. */
+export async function runUploader(options: ServiceOptions, resources: ResourceStack, stop: AbortSignal): Promise<void> {
+  const { logger, config, manager, version, configurationWarnings } = options;
+  logger.info('uploader starts', { version, device_id: config.deviceId, path: config.dbPath });
+  for (const warning of configurationWarnings) logger.warn('unknown variable', { error: warning });
+  resources.add('instance lock', takeInstanceLock(config.dbPath, 'uploader'), (lock) => lock.release());
+  manager.reportReady('waiting for the database');
+  // When the collector has replaced a corrupt database by a new one, everything that works on it is created anew.
+  while (!stop.aborted) await runScope(logger, stop, (...part) => uploadFromDatabase(options, ...part));
+}
+
+async function uploadFromDatabase(
+  options: ServiceOptions,
+  ...[resources, stop, end]: Parameters<ScopedWork>
+): Promise<void> {
+  const { clock, logger, config, manager } = options;
+  const onAttempt = (reason: string): void => {
+    manager.reportProgress();
+    manager.reportStatus(`waiting for the database: ${reason}`);
+  };
+  const database = await openWhenReady(config.dbPath, { clock, logger, stop, onAttempt });
+  if (database === undefined) return;
+  resources.add('database', database, (open) => void open.close());
+  manager.reportStatus('uploading');
+  const queue = openQueue(database, { clock, logger, config });
+  const { client, uploader, statusServer } = createAgent(queue, options, stop);
+  const { own, monitor, reportWriter, history, server } = statusServer;
+  resources.add('encoder', uploader.encoder, (pool) => pool.close());
+  resources.add('connections', client, (open) => open.close());
+  resources.add('report', reportWriter, (writer) => writer.write());
+  resources.add('history', history, (thread) => thread.close());
+  resources.add('health endpoint', server, (open) => open.close());
+  const { healthHost, healthPort } = config;
+  const listening = { statusServer: server, clock, logger, healthHost, healthPort };
+  await listenWithRetry(listening, stop, (endpoint) => (own.endpoint = endpoint));
+  await Promise.all([
+    uploader.run().finally(end),
+    manager.reportProgressWhile(() => uploader.loop.isLive, stop),
+    judgeHealth({ clock, manager, monitor, stop }),
+    queue.untimedRows.run(stop),
+    reportWriter.run(stop),
+  ]);
+  if (queue.watch.isReplaced)
+    logger.warn('another database stands in the place of the one that was open', { path: config.dbPath });
+}
+
+function createAgent(queue: Queue, options: ServiceOptions, stop: AbortSignal) {
+  const { clock, logger, config, bootId, encodeWorkerFile } = options;
+  const { version, configurationWarnings, historyWorkerFile } = options;
+  const counters = new UploadCounters();
+  const client = createClient(options);
+  const isLinkUp = (): boolean => hasRouteTo(config.remoteUrl);
+  const onAttempt = (result: SendResult, samples: number): void => counters.posted(result, samples);
+  const firstCycleInMs = calculateUploadDelayMs(config.deviceId, config.uploadIntervalMs, clock.now());
+  const uploads = { client, bootId, encodeWorkerFile, isLinkUp, random: Math.random, firstCycleInMs, onAttempt, stop };
+  const uploader = createUploader(queue, { clock, logger, config, ...uploads });
+  const reporting = { counters, version, configurationWarnings, historyWorkerFile };
+  const statusServer = createStatusServer(queue, uploader, { clock, logger, config, ...reporting });
+  return { client, uploader, statusServer };
+}
+
+function createClient({ clock, config, surroundings }: ServiceOptions): HttpTransport {
+  const { remoteUrl, remoteTimeoutMs, remoteProtocol } = config;
+  const { proxyFor, credentialsDirectory } = surroundings;
+  const protocol = remoteProtocol === 'remote-write' ? new RemoteWriteProtocol() : new VictoriaMetricsProtocol();
+  const credentials = new Credentials({ ...config, credentialsDirectory });
+  return new HttpTransport({ clock, protocol, remoteUrl, remoteTimeoutMs, credentials, proxyFor });
+}
+
+interface JudgeOptions {
+  readonly clock: Clock;
+  readonly manager: ServiceManager;
+  readonly monitor: HealthMonitor;
+  readonly stop: AbortSignal;
+}
+
+async function judgeHealth({ clock, manager, monitor, stop }: JudgeOptions): Promise<void> {
+  const rhythm = { intervalMs: JUDGE_INTERVAL_MS, firstInMs: JUDGE_INTERVAL_MS, stop };
+  for await (const _ of ticks(clock, rhythm)) manager.reportStatus(statusLine(monitor.status()));
+}
