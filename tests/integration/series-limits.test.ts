@@ -46,7 +46,7 @@ function sampleOf(
   tags: Labels,
   { deviceId = 'b1', value = 1 }: { deviceId?: string; value?: number | string } = {},
 ): Sample {
-  return { name, deviceId, tags, value, valueType: toValueType(value), timestampMs: now, priority: 1, canonical: '' };
+  return { name, deviceId, tags, value, valueType: toValueType(value), priority: 1, canonical: '' };
 }
 
 function isRefused(sample: Sample): boolean {

@@ -11,7 +11,6 @@ import { findLimitRefusal, quoteName, type SeriesLimits } from './series-limits.
 export function findSampleRefusal(sample: Sample, limits: SeriesLimits | undefined): string | undefined {
   const { value } = sample;
   return (
-    findTimestampRefusal(sample.timestampMs) ??
     findValueRefusal(value) ??
     findSeriesRefusal(sample) ??
     findLimitRefusal(sample, typeof value === 'string' ? value : undefined, limits)

@@ -22,10 +22,8 @@ export interface SeriesIdentity {
   readonly valueType: ValueType;
 }
 
-/** One value of one series at one time. */
+/** One value of one series; its scrape has the time. */
 export interface Sample extends SeriesIdentity {
-  /** Unix time in whole milliseconds. */
-  readonly timestampMs: number;
   readonly value: number | string;
   readonly priority: number;
   /** The tags as `canonicalTags` has them. */
@@ -37,7 +35,6 @@ export interface SampleContext {
   readonly deviceId: string;
   /** On every sample, besides its own labels. */
   readonly labels: Labels;
-  readonly timestampMs: number;
 }
 
 /** As stored in the column `value_type`. */
@@ -54,8 +51,8 @@ export function toValueType(value: number | string): ValueType {
   return typeof value === 'string' ? ValueType.text : ValueType.number;
 }
 
-/** A reading that has got its device and its time. It may still be refused. */
-export function toSample(reading: Reading, { deviceId, labels, timestampMs }: SampleContext): Sample {
+/** Gives a reading its device. The sample may still be refused. */
+export function toSample(reading: Reading, { deviceId, labels }: SampleContext): Sample {
   const isBare = Object.keys(labels).length === 0;
   const tags = isBare ? reading.labels : { ...reading.labels, ...labels };
   return {
@@ -64,7 +61,6 @@ export function toSample(reading: Reading, { deviceId, labels, timestampMs }: Sa
     tags,
     canonical: (isBare ? reading.canonical : undefined) ?? canonicalTags(tags),
     valueType: toValueType(reading.value),
-    timestampMs,
     value: reading.value,
     priority: reading.series.priority,
   };

@@ -8,7 +8,11 @@ import {
   type Reading,
   type Sample,
 } from '@thugshells/shared/metrics/sample.ts';
-import { findSampleRefusal, findValueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+import {
+  findSampleRefusal,
+  findTimestampRefusal,
+  findValueRefusal,
+} from '@thugshells/shared/metrics/sample-refusals.ts';
 import {
   findSeriesLimits,
   quoteName,
@@ -66,17 +70,26 @@ export class Admission {
     for (const each of names) this.#storedNames.set(toExportedSeriesName(each), each.name);
   }
 
-  /** @param timestampMs the wall clock's; samples get their stored time when they are committed */
+  /**
+   * Decides on the readings of one scrape.
+   *
+   * @param timestampMs the wall clock's time of the scrape: if it is out of range, all readings are refused. Samples get
+   *   their stored time when they are committed
+   */
   admit(readings: readonly Reading[], timestampMs: number): Admitted {
     const samples: Sample[] = [];
     const refusals: string[] = [];
     const valueless: string[] = [];
     const seen = new Set<string>();
+    const timeRefusal = findTimestampRefusal(timestampMs);
     for (const reading of readings) {
-      const sample = toSample(reading, { deviceId: this.#deviceId, labels: this.#labels, timestampMs });
+      const sample = toSample(reading, { deviceId: this.#deviceId, labels: this.#labels });
       const isForeign = reading.series.isForeign === true;
       const refusal =
-        findSampleRefusal(sample, this.#limits) ?? this.#nameRefusal(sample, isForeign) ?? repetition(sample, seen);
+        timeRefusal ??
+        findSampleRefusal(sample, this.#limits) ??
+        this.#nameRefusal(sample, isForeign) ??
+        repetition(sample, seen);
       if (refusal === undefined) samples.push(sample);
       else
         (isForeign && findValueRefusal(sample.value) === refusal ? valueless : refusals).push(

@@ -78,9 +78,7 @@ describe('what the programs tell of themselves', () => {
   });
 
   test('can be stored: no reading is refused, and none is there twice', () => {
-    const samples = toSelfReadings(state, 0).map((reading) =>
-      toSample(reading, { deviceId: 'b', labels: {}, timestampMs: 1_700_000_000_000 }),
-    );
+    const samples = toSelfReadings(state, 0).map((reading) => toSample(reading, { deviceId: 'b', labels: {} }));
     expect(
       samples
         .map((sample) => findSampleRefusal(sample, findSeriesLimits('victoriametrics')))

@@ -145,16 +145,15 @@ describe('a sample', () => {
     help: 'Usage.',
     priority: 3,
   });
-  const context = { deviceId: 'belabox-001', labels: { simulated: 'true' }, timestampMs: 1_700_000_000_000 };
+  const context = { deviceId: 'belabox-001', labels: { simulated: 'true' } };
 
-  test('is a reading with its device, its time and the labels of the board', () => {
+  test('is a reading with its device and the labels of the device', () => {
     expect(toSample({ series, labels: { core: 'all' }, value: 12.5 }, context)).toEqual({
       name: 'cpu.usage_percent',
       deviceId: 'belabox-001',
       tags: { core: 'all', simulated: 'true' },
       canonical: '{"core":"all","simulated":"true"}',
       valueType: 0,
-      timestampMs: 1_700_000_000_000,
       value: 12.5,
       priority: 3,
     });

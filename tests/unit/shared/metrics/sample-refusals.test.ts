@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import type { Sample } from '../../../../shared/src/metrics/sample.ts';
-import { findSampleRefusal } from '../../../../shared/src/metrics/sample-refusals.ts';
+import { findSampleRefusal, findTimestampRefusal } from '../../../../shared/src/metrics/sample-refusals.ts';
 
 const sound: Sample = {
   name: 'cpu.usage_percent',
@@ -9,7 +9,6 @@ const sound: Sample = {
   tags: { core: 'all' },
   canonical: '{"core":"all"}',
   valueType: 0,
-  timestampMs: 1_700_000_000_000,
   value: 12.5,
   priority: 1,
 };
@@ -40,20 +39,22 @@ describe('values', () => {
 
 describe('times', () => {
   test.each([1_000_000_000_000, 1_700_000_000_000, 253_402_300_799_999])('%p is stored', (timestampMs) => {
-    expect(refused({ timestampMs })).toBeUndefined();
+    expect(findTimestampRefusal(timestampMs)).toBeUndefined();
   });
 
   test.each([999_999_999_999, 0, -1, 1_700_000_000, 253_402_300_800_000, 1e300])(
     '%p is out of range',
     (timestampMs) => {
-      expect(refused({ timestampMs })).toBe(`timestamp ${timestampMs} is out of range`);
+      expect(findTimestampRefusal(timestampMs)).toBe(`timestamp ${timestampMs} is out of range`);
     },
   );
 
   test.each([1_700_000_000_000.5, NaN, Infinity, '1700000000000', null, undefined])(
     '%p is no whole number of milliseconds',
     (timestampMs) => {
-      expect(refused({ timestampMs })).toBe(`timestamp ${String(timestampMs)} is not a whole number of milliseconds`);
+      expect(findTimestampRefusal(timestampMs)).toBe(
+        `timestamp ${String(timestampMs)} is not a whole number of milliseconds`,
+      );
     },
   );
 });

@@ -11,7 +11,6 @@ const sample: Sample = {
   tags: {},
   canonical: '{}',
   valueType: 0,
-  timestampMs: NOW,
   value: 1,
   priority: 1,
 };
