@@ -47,7 +47,7 @@ Builds var/thugshells_VERSION_ARCHITECTURE.deb.
   --version V  the package's version; package.json's by default
   --quick      compresses little, for tests`;
 
-/** A problem that is told in one line, without a stack. */
+/** A problem that is reported in one line, without a stack. */
 class PackagingError extends Error {}
 
 function output(command, args, options = {}) {
@@ -122,7 +122,7 @@ function putDocuments(tree, version, maintainer) {
     rmSync(join(tree.home, name));
   }
   const date = output('date', ['-R', '-r', join(root, 'package.json')]).trim();
-  const entry = `thugshells (${version}) stable; urgency=medium\n\n  * What has changed is told in CHANGELOG.md beside this file.\n\n -- ${maintainer}  ${date}\n`;
+  const entry = `thugshells (${version}) stable; urgency=medium\n\n  * See CHANGELOG.md beside this file for the changes.\n\n -- ${maintainer}  ${date}\n`;
   tree.putText(gzipSync(entry, { level: 9 }), `${documents}/changelog.gz`);
 }
 

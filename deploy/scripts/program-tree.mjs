@@ -53,7 +53,7 @@ function putRuntime(arch, folder) {
   put(join(from, 'LICENSE'), join(folder, 'LICENSE.node'));
 }
 
-/** Times stay: the programs tell by them when they were built. */
+/** Keeps the times of files: the programs read from them when they were built. */
 function putPrograms(folder) {
   for (const program of ['collector', 'uploader']) {
     cpSync(join(root, program, 'dist'), join(folder, program, 'dist'), { recursive: true, preserveTimestamps: true });

@@ -96,7 +96,7 @@ function buildPackage(version, architecture) {
   const again = `npm run package:deb -- --arch ${architecture} --version ${version}`;
   if (status !== 0)
     throw new ReleaseError(
-      `cannot build the package for ${architecture}: deploy/scripts/package-deb.mjs failed; the lines above say why, and to try it alone, run: ${again}`,
+      `cannot build the package for ${architecture}: deploy/scripts/package-deb.mjs failed; see the lines above; to repeat it alone, run: ${again}`,
     );
   const file = resolve(root, stdout.trim().split('\n').at(-1));
   const fields = spawnSync('dpkg-deb', ['--show', '--showformat=${Package} ${Version} ${Architecture}', file], {

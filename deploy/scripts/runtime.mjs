@@ -27,7 +27,7 @@ export function oldestMajor() {
   return Number(/\d+/.exec(readJson('package.json').engines.node)[0]);
 }
 
-/** A problem that is told in one line, without a stack. */
+/** A problem that is reported in one line, without a stack. */
 export class SetupError extends Error {}
 
 const NOEXEC = `cannot run programs below ${root}: permission denied; the file system may be mounted noexec: clone to another one, or remount it (mount -o remount,exec)`;

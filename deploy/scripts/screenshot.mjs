@@ -1,5 +1,5 @@
 /**
- * Writes docs/status-page.png: the status page of a simulated board after an hour, in a real Chromium.
+ * Writes docs/status-page.png: the status page of a simulated device after an hour, in a real Chromium.
  * The hour is made at once: the collectors read the simulated kernel at the pace of a clock that runs ahead.
  */
 import { spawn } from 'node:child_process';
@@ -27,7 +27,7 @@ const HOUR_MS = 3_600_000;
 const INTERVAL_MS = 15_000;
 const folder = mkdtempSync(join(tmpdir(), 'screenshot-'));
 const dbPath = join(folder, 'metrics.db');
-const deviceId = 'board-12';
+const deviceId = 'device-12';
 
 /** An hour of samples, stored as the collector stores them. */
 async function makeHour() {
@@ -99,7 +99,7 @@ async function start(args, pattern, env = {}) {
     child.stdout.resume();
     return found[1];
   }
-  throw new Error(`${args[0]} ended before it said ${pattern}`);
+  throw new Error(`${args[0]} ended before it logged ${pattern}`);
 }
 
 try {

@@ -113,8 +113,8 @@ async function receiver(dataFolder) {
   };
 }
 
-/** Warnings and errors of a program, as a person reads them. */
-function tellTrouble(name) {
+/** Returns a function that prints the warnings and errors of a program for a person. */
+function printProblems(name) {
   return (line) => {
     let entry;
     try {
@@ -168,8 +168,8 @@ async function main() {
     THUGSHELLS_UPLOAD_INTERVAL: process.env.THUGSHELLS_UPLOAD_INTERVAL ?? '5s',
     THUGSHELLS_LOG_FORMAT: 'json',
   };
-  start('collector', process.execPath, ['collector/dist/main.js'], { env, onLine: tellTrouble('collector') });
-  start('uploader', process.execPath, ['uploader/dist/main.js'], { env, onLine: tellTrouble('uploader') });
+  start('collector', process.execPath, ['collector/dist/main.js'], { env, onLine: printProblems('collector') });
+  start('uploader', process.execPath, ['uploader/dist/main.js'], { env, onLine: printProblems('uploader') });
   const sidecar = `http://127.0.0.1:${healthPort}/`;
   console.log(`samples go to  ${what}, ${new URL(url).origin}`);
   console.log(`status page    ${sidecar}`);
