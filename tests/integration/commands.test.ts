@@ -24,7 +24,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-describe.each(['collector', 'uploader'] as const)('%s', (program) => {
+describe.each(['collector', 'uploader'] as const)('commands: %s', (program) => {
   test('prints its commands with --help', async () => {
     const { code, stdout } = await runToEnd(program, {}, ['--help']);
     expect(code).toBe(0);
@@ -39,7 +39,7 @@ describe.each(['collector', 'uploader'] as const)('%s', (program) => {
     }
   });
 
-  test('check-config names every problem at once, with the value, and exits with 78', async () => {
+  test('check-config lists every problem with its value and exits with 78', async () => {
     const { code, stderr } = await runToEnd(
       program,
       { THUGSHELLS_LOG_LEVEL: 'loud', THUGSHELLS_LOG_FORMAT: 'xml', THUGSHELLS_UPLOAD_INTERVALL: '30s' },
@@ -53,7 +53,7 @@ describe.each(['collector', 'uploader'] as const)('%s', (program) => {
     );
   });
 
-  test('check-config prints where each value came from, and no credentials', async () => {
+  test('check-config prints the source of each value and no credentials', async () => {
     const { code, stdout } = await runToEnd(
       program,
       {
@@ -69,7 +69,7 @@ describe.each(['collector', 'uploader'] as const)('%s', (program) => {
     expect(existsSync(database)).toBe(false);
   });
 
-  test('exits with 78 at run time for a value that it cannot read (A-45)', async () => {
+  test('exits with 78 at start for an invalid value (A-45)', async () => {
     const { code, stderr } = await runToEnd(
       program,
       { THUGSHELLS_DB_PATH: database, THUGSHELLS_LOG_LEVEL: 'loud' },
@@ -91,7 +91,7 @@ test('commands: migrate refuses the database of a later program with 78 and name
 });
 
 test.each([[], ['once']])(
-  'collector %s exits with 78 where PROC_ROOT is no proc file system',
+  'commands: collector %s exits with 78 if PROC_ROOT is no proc file system',
   async (...args: string[]) => {
     const { code, stdout, stderr } = await runToEnd(
       'collector',
@@ -104,7 +104,7 @@ test.each([[], ['once']])(
   },
 );
 
-test('an unknown variable is one warning at run time, and the program runs on', async () => {
+test('commands: an unknown variable is logged as one warning, and the program runs', async () => {
   const agent = new AgentProcess('collector', { THUGSHELLS_DB_PATH: database, THUGSHELLS_FUTURE_FEATURE: '1' });
   try {
     await until('it collects', () => existsSync(database) && books(database).collected > 0);
@@ -114,8 +114,8 @@ test('an unknown variable is one warning at run time, and the program runs on', 
   }
 });
 
-describe('collector once', () => {
-  test('prints this machine’s samples as JSON lines and touches no database', async () => {
+describe('commands: collector once', () => {
+  test('prints the samples of this machine as JSON lines and creates no database', async () => {
     const { code, stdout } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database }, ['once']);
     expect(code).toBe(0);
     const lines = stdout
@@ -128,7 +128,7 @@ describe('collector once', () => {
     expect(existsSync(database)).toBe(false);
   });
 
-  test('labels what the simulated kernel invents (A-25)', async () => {
+  test('labels the samples of the simulated kernel (A-25)', async () => {
     const { code, stdout } = await runToEnd('collector', { THUGSHELLS_KERNEL: 'simulated' }, ['once']);
     expect(code).toBe(0);
     const lines = stdout.split('\n').map((line) => JSON.parse(line) as { metric: Record<string, string> });
@@ -148,7 +148,7 @@ describe('collector once', () => {
   });
 });
 
-test('collector says whose folder it is where it may not write, and exits with 1', () => {
+test('commands: collector names the owner of a folder that it cannot write to and exits with 1', () => {
   chmodSync(folder, 0o555);
   const main = fileURLToPath(new URL('../../collector/dist/main.js', import.meta.url));
   // Root may write everywhere: then the program runs without that power.
@@ -166,14 +166,14 @@ test('collector says whose folder it is where it may not write, and exits with 1
   expect(stdout).toContain(`check owner and mode of ${folder} and of the database in it`);
 });
 
-test('collector says that a path is a folder, and exits with 1', async () => {
+test('commands: collector reports that a database path is a folder and exits with 1', async () => {
   mkdirSync(database);
   const { code, stdout } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database }, []);
   expect(code).toBe(1);
   expect(stdout).toContain('THUGSHELLS_DB_PATH names the database’s file, not its folder');
 });
 
-test('collector migrate prepares a database and exits', async () => {
+test('commands: collector migrate creates the database and exits', async () => {
   const { code } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database }, ['migrate']);
   expect(code).toBe(0);
   expect(books(database)).toEqual({ collected: 0, delivered: 0, pending: 0, rejected: 0, dropped: 0 });

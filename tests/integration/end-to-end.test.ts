@@ -94,23 +94,23 @@ test('kills: samples that VictoriaMetrics lost when it was killed right after it
     'the loss is noticed',
     () => uploader.told('a connection ended early; what it carried last is sent again').length > 0,
   );
-  await until('uploads go on', () => uploader.told('uploaded').length > 3);
+  await until('uploads continue', () => uploader.told('uploaded').length > 3);
   await collector.stop();
   await untilDrained();
   await uploader.stop();
   await expectExactlyOnce();
 }, 120_000);
 
-test('an uploader that starts first waits for the database and says so once', async () => {
+test('start: an uploader that starts first waits for the database and logs that once', async () => {
   const uploader = start('uploader');
-  await until('it says that it waits', () => uploader.told('waiting for collector to prepare database').length > 0);
+  await until('the uploader waits', () => uploader.told('waiting for collector to prepare database').length > 0);
   await delay(1_500);
   start('collector');
   await until('it uploads', () => uploader.told('uploaded').length > 0);
   expect(uploader.told('waiting for collector to prepare database')).toHaveLength(1);
 });
 
-test('a second collector or uploader on the same database exits with 75 and names the lock', async () => {
+test('start: a second collector or uploader on the same database exits with 75 and names the lock', async () => {
   const collector = start('collector');
   await until('the first one works', () => collector.told('collector starts').length > 0);
   await until('the database is there', () => books(join(folder, 'metrics.db')).collected > 0);

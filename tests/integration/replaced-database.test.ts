@@ -29,7 +29,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function damageARowsPage(): void {
+/** Overwrites a leaf page of the table `samples`. */
+function corruptSamplesPage(): void {
   const database = openDatabase(path, { readonly: true });
   const page = database
     .prepare<[], number>(`SELECT pageno FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf' LIMIT 1 OFFSET 4`)
@@ -41,7 +42,7 @@ function damageARowsPage(): void {
   closeSync(descriptor);
 }
 
-test('damage that the uploader meets is mended by the collector while both run, and what could be read arrives once', async () => {
+test('replaced database: the collector replaces a database that the uploader finds corrupt, and readable samples are delivered once', async () => {
   const environment = {
     THUGSHELLS_DB_PATH: path,
     THUGSHELLS_INTERVAL: '200ms',
@@ -53,7 +54,7 @@ test('damage that the uploader meets is mended by the collector while both run, 
     'there are rows in the database’s file',
     () => collector.told('WAL checkpoint').length >= 3 && books(path).collected > 1_500,
   );
-  damageARowsPage();
+  corruptSamplesPage();
   const remote = {
     THUGSHELLS_REMOTE_URL: `${receiver.url}/api/v1/import`,
     THUGSHELLS_UPLOAD_INTERVAL: '500ms',
