@@ -170,7 +170,7 @@ test('commands: collector reports that a database path is a folder and exits wit
   mkdirSync(database);
   const { code, stdout } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database }, []);
   expect(code).toBe(1);
-  expect(stdout).toContain('THUGSHELLS_DB_PATH names the database’s file, not its folder');
+  expect(stdout).toContain('set THUGSHELLS_DB_PATH to the database file, not to a folder');
 });
 
 test('commands: collector migrate creates the database and exits', async () => {
