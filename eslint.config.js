@@ -197,6 +197,11 @@ export default tseslint.config(
     },
     rules: {
       'import-x/no-cycle': 'error',
+      // Construct before use: what a closure refers to is assigned above it.
+      '@typescript-eslint/no-use-before-define': [
+        'error',
+        { functions: false, typedefs: false, variables: true, classes: true },
+      ],
       'import-x/no-restricted-paths': ['error', { zones: directions }],
     },
   },
@@ -207,7 +212,6 @@ export default tseslint.config(
       ...imports([...collectorBoundary, noNetwork]),
       ...noProcess,
       ...noSql,
-      '@typescript-eslint/no-use-before-define': ['error', { functions: false, typedefs: false }],
     },
   },
   {

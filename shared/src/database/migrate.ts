@@ -28,51 +28,6 @@ const SLOWEST_BYTES_PER_MS = 1_000;
 
 const noObserver: MigrationObserver = { expect: () => undefined, reach: () => undefined };
 
-/**
- * Migrates a database to the version that this program knows, each migration in one transaction with its record.
- * A second run changes nothing; of two collectors that start at once, one waits for the other.
- *
- * @throws AgentError DATABASE_TOO_NEW for a database of a later program, MIGRATION_FAILED naming the statement
- */
-export function migrate(database: Database, observer = noObserver): MigrationResult {
-  refuseNewer(database);
-  registerFunctions(database);
-  const from = schemaVersion(database);
-  const pending = readMigrations().filter(({ version }) => version > from);
-  const run = new MigrationRun(database, observer, pending);
-  for (const migration of pending) {
-    withLongBusyTimeout(database, () => run.apply(migration));
-    // So that the WAL does not hold two migrations. PASSIVE waits for no reader.
-    observer.expect(estimateDurationMs(database));
-    database.pragma('wal_checkpoint(PASSIVE)');
-  }
-  return { from, to: schemaVersion(database) };
-}
-
-/**
- * Refuses a database that a later program has migrated.
- *
- * @throws AgentError DATABASE_TOO_NEW, naming both versions
- */
-export function refuseNewer(database: Database): void {
-  const version = schemaVersion(database);
-  if (version <= SCHEMA_VERSION) return;
-  throw new AgentError(
-    `cannot use the database: it has schema version ${version}, this program knows versions up to ${SCHEMA_VERSION}`,
-    {
-      code: 'DATABASE_TOO_NEW',
-      hint: `install a version that knows schema ${version}, or start the collector: it sets this database aside and creates a new one; nothing was changed`,
-    },
-  );
-}
-
-/** Returns the maximum duration of one pass over a database, in milliseconds. */
-export function estimateDurationMs(database: Database): number {
-  const pages = database.pragma('page_count', { simple: true }) as number;
-  const pageBytes = database.pragma('page_size', { simple: true }) as number;
-  return Math.ceil(MAX_SLICE_MS + (pages * pageBytes) / SLOWEST_BYTES_PER_MS);
-}
-
 /** Applies the pending migrations and counts its progress. */
 class MigrationRun {
   readonly #database: Database;
@@ -125,6 +80,51 @@ class MigrationRun {
   #reach(more: number, file: string): void {
     if (this.#total > 0) this.#observer.reach((this.#done + more) / this.#total, file);
   }
+}
+
+/**
+ * Migrates a database to the version that this program knows, each migration in one transaction with its record.
+ * A second run changes nothing; of two collectors that start at once, one waits for the other.
+ *
+ * @throws AgentError DATABASE_TOO_NEW for a database of a later program, MIGRATION_FAILED naming the statement
+ */
+export function migrate(database: Database, observer = noObserver): MigrationResult {
+  refuseNewer(database);
+  registerFunctions(database);
+  const from = schemaVersion(database);
+  const pending = readMigrations().filter(({ version }) => version > from);
+  const run = new MigrationRun(database, observer, pending);
+  for (const migration of pending) {
+    withLongBusyTimeout(database, () => run.apply(migration));
+    // So that the WAL does not hold two migrations. PASSIVE waits for no reader.
+    observer.expect(estimateDurationMs(database));
+    database.pragma('wal_checkpoint(PASSIVE)');
+  }
+  return { from, to: schemaVersion(database) };
+}
+
+/**
+ * Refuses a database that a later program has migrated.
+ *
+ * @throws AgentError DATABASE_TOO_NEW, naming both versions
+ */
+export function refuseNewer(database: Database): void {
+  const version = schemaVersion(database);
+  if (version <= SCHEMA_VERSION) return;
+  throw new AgentError(
+    `cannot use the database: it has schema version ${version}, this program knows versions up to ${SCHEMA_VERSION}`,
+    {
+      code: 'DATABASE_TOO_NEW',
+      hint: `install a version that knows schema ${version}, or start the collector: it sets this database aside and creates a new one; nothing was changed`,
+    },
+  );
+}
+
+/** Returns the maximum duration of one pass over a database, in milliseconds. */
+export function estimateDurationMs(database: Database): number {
+  const pages = database.pragma('page_count', { simple: true }) as number;
+  const pageBytes = database.pragma('page_size', { simple: true }) as number;
+  return Math.ceil(MAX_SLICE_MS + (pages * pageBytes) / SLOWEST_BYTES_PER_MS);
 }
 
 function toMigrationError(message: string, cause: unknown): AgentError {
