@@ -10,7 +10,7 @@ import {
   skew,
 } from '../../../../uploader/src/health/formatting.ts';
 
-test('counts have their thousands apart', () => {
+test('formatting: count separates thousands', () => {
   expect([0, 999, 1_234_567].map(count)).toEqual(['0', '999', '1,234,567']);
 });
 
@@ -51,8 +51,8 @@ test.each([
   expect(shortDuration(value)).toBe(text);
 });
 
-describe('a time', () => {
-  test('of today has no day, another one has, and what never was says so', () => {
+describe('formatting: clockTime', () => {
+  test('omits the date of today, shows any other, and formats undefined as never', () => {
     const now = '2023-11-14T22:13:20.000Z';
     expect([
       clockTime('2023-11-14T06:31:02.123Z', now),
@@ -71,6 +71,6 @@ test.each([
   expect(skew(ms, errorMs)).toBe(text);
 });
 
-test('nothing is done before all of it is', () => {
+test('formatting: percent rounds down, so only 1 is 100 %', () => {
   expect([percent(0.999), percent(1)]).toEqual(['99 %', '100 %']);
 });

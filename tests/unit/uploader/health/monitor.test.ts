@@ -22,15 +22,15 @@ beforeEach(() => {
   });
 });
 
-/** The time of a component at a moment at which a box looks so. */
+/** Returns since when a component has its status, for a snapshot with these changes. */
 function sinceAt(afterMs: number, name: string, changes: Partial<Snapshot> = {}): string {
   const nowMs = NOW + afterMs;
   const moved = { nowMs, oldestPendingMs: undefined };
   return monitor.evaluate(snapshot({ ...moved, ...changes })).components[name]!.since;
 }
 
-describe('a judgement', () => {
-  test('is the state as a number, 0 to 2, and the age of the oldest pending sample', () => {
+describe('health monitor: the judgement', () => {
+  test('has the status as a number, 0 to 2, and the age of the oldest pending sample', () => {
     expect(monitor.judgement(snapshot({ oldestPendingMs: undefined }))).toEqual({ health: 0, oldestPendingSeconds: 0 });
     const held = { held: { count: 3, reason: 'the clock is not right' }, oldestPendingMs: NOW - 90_000 };
     expect(monitor.judgement(snapshot(held))).toEqual({ health: 1, oldestPendingSeconds: 90 });
@@ -38,8 +38,8 @@ describe('a judgement', () => {
   });
 });
 
-describe('a report', () => {
-  test('names the box, the program and the time, and each component since when it is so', () => {
+describe('health monitor: the report', () => {
+  test('has the device, the version and the time, and the time of each component’s last change', () => {
     const report = monitor.report();
     expect({ ...report, components: Object.keys(report.components) }).toEqual({
       status: 'ok',
@@ -57,7 +57,7 @@ describe('a report', () => {
     });
   });
 
-  test('keeps the time at which a state began, until it changes', () => {
+  test('keeps the time of the last change until the status changes', () => {
     const skewed = { skewMs: 60_000 };
     expect(sinceAt(0, 'time')).toBe('2023-11-14T22:13:20.000Z');
     expect(sinceAt(10_000, 'time')).toBe('2023-11-14T22:13:20.000Z');
@@ -67,8 +67,8 @@ describe('a report', () => {
   });
 });
 
-describe('a change', () => {
-  test('is logged once: to worse as a warning, back as information', () => {
+describe('health monitor: a change of status', () => {
+  test('is logged once: a worse status as a warning, ok as information', () => {
     for (const skewMs of [0, 60_000, 61_000, 0, 0]) sinceAt(0, 'time', { skewMs });
     expect(
       log.lines.map(({ level, message, fields }) => [
@@ -85,20 +85,20 @@ describe('a change', () => {
     expect(log.lines[0]!.fields['reason']).toContain('60 s ahead');
   });
 
-  test('is also what is not well at the first look', () => {
+  test('is logged for the first report if the status is not ok', () => {
     sinceAt(0, 'storage', { walBytes: 1e9 });
     expect(log.lines.map(({ fields }) => [fields['component'], fields['from'], fields['to']])).toEqual([
       ['storage', 'unknown', 'degraded'],
     ]);
   });
 
-  test('is none while all is well', () => {
+  test('is not logged for a first report that is ok', () => {
     sinceAt(0, 'time');
     sinceAt(1_000, 'time');
     expect(log.lines).toEqual([]);
   });
 });
 
-test('the state in one line says the worst and how much waits', () => {
+test('status line: has the status, the reason and the number of pending samples', () => {
   expect(statusLine(monitor.status())).toMatch(/^ok: all components are ok; [\d,]+ samples pending$/);
 });

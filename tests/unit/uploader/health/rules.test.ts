@@ -8,7 +8,7 @@ import { collectorRow, toHistogram, LIMITS, NOW, snapshot, storage } from '../..
 
 const MINUTE_MS = 60_000;
 
-/** A box with so many pending samples, the oldest and the last upload so long ago. */
+/** Creates a snapshot with pending samples; the oldest one and the last upload are this old. */
 function outage(
   pending: number,
   minutes: number,
@@ -31,7 +31,7 @@ function outage(
   };
 }
 
-test('a box in which everything is as it should be is ok, in every part', () => {
+test('health rules: a device without problems is ok in each component', () => {
   const { status, components } = evaluateHealth(snapshot(), LIMITS);
   expect([status, Object.keys(components)]).toEqual([
     'ok',
@@ -40,7 +40,7 @@ test('a box in which everything is as it should be is ok, in every part', () => 
   expect(new Set(Object.values(components).map((component) => component.status))).toEqual(new Set(['ok']));
 });
 
-describe('a box is', () => {
+describe('health rules: the status', () => {
   const cpu = (changes: Parameters<typeof collectorRow>[1]): Partial<Snapshot> => ({
     collectors: [collectorRow('cpu', changes), collectorRow('load')],
   });
@@ -92,13 +92,13 @@ describe('a box is', () => {
     ],
     ['the collector has stored nothing', { collectors: [] }, 'collector', 'error', 'stored nothing yet'],
     [
-      'the collector is gone',
+      'the collector has written no heartbeat for longer than three intervals',
       { heartbeatAgeMs: 90_001 },
       'collector',
       'error',
       'no heartbeat for 90 s; run: systemctl status thugshells-collector',
     ],
-    ['the collector was there just now', { heartbeatAgeMs: 90_000 }, 'collector', 'ok', 'collecting'],
+    ['the heartbeat is three intervals old', { heartbeatAgeMs: 90_000 }, 'collector', 'ok', 'collecting'],
     [
       'all collectors fail',
       { collectors: [collectorRow('cpu', { status: 'failing' })] },
@@ -115,23 +115,23 @@ describe('a box is', () => {
     ],
     ['an upload failed just now', outage(10, 0.5), 'uploader', 'degraded', 'uploads fail: HTTP 503'],
     [
-      'an upload pass had a fault',
+      'an upload failed by an internal error',
       outage(10, 0.5, 'fault', 'disk is full'),
       'uploader',
       'degraded',
       'uploads fail: disk is full',
     ],
-    ['uploads wait for two intervals', outage(10, 1, 'taking', ''), 'uploader', 'ok', 'uploading'],
-    ['uploads wait for longer', outage(10, 1.1, 'taking', ''), 'uploader', 'degraded', 'no upload for 66 s'],
+    ['the last upload was two intervals ago', outage(10, 1, 'taking', ''), 'uploader', 'ok', 'uploading'],
+    ['the last upload was longer ago', outage(10, 1.1, 'taking', ''), 'uploader', 'degraded', 'no upload for 66 s'],
     [
-      'it has just started, after a long rest',
+      'the uploader has just started after a long stop',
       { ...outage(10, 8, 'unknown', ''), uptimeSeconds: 60 },
       'uploader',
       'ok',
       'uploading',
     ],
     [
-      'it has started a while ago, and still nothing left',
+      'the uploader started two intervals ago and has delivered nothing',
       { ...outage(10, 8, 'unknown', ''), uptimeSeconds: 61 },
       'uploader',
       'degraded',
@@ -145,21 +145,21 @@ describe('a box is', () => {
       'uploader not running',
     ],
     [
-      'it has not run for long, with much to upload',
+      'the uploader has not run for 11 minutes with a large backlog',
       { ...outage(10_001, 11, 'taking', ''), isRunning: false, uptimeSeconds: 0 },
       'uploader',
       'error',
       'no upload for 660 s',
     ],
     [
-      'only rows are pending that are held',
+      'all pending rows are held',
       { ...outage(10, 60, 'taking', ''), held: { count: 10, reason: 'a clock' } },
       'uploader',
       'ok',
       'uploading',
     ],
     [
-      'others than the held ones wait, too',
+      'one of the pending rows is not held',
       { ...outage(10, 60, 'taking', ''), held: { count: 9, reason: 'a clock' } },
       'uploader',
       'degraded',
@@ -168,7 +168,7 @@ describe('a box is', () => {
     ['5,000 samples are pending', outage(5_000, 0.5, 'taking', ''), 'uploader', 'degraded', '5000 samples pending'],
     ['4,999 samples are pending', outage(4_999, 0.5, 'taking', ''), 'uploader', 'ok', 'uploading'],
     [
-      '10,001 are pending but the receiver takes them',
+      '10,001 samples are pending but the receiver accepts them',
       outage(10_001, 0.5, 'taking', ''),
       'uploader',
       'degraded',
@@ -190,7 +190,7 @@ describe('a box is', () => {
     ],
     ['10,001 have been pending for longer', outage(10_001, 10.1), 'uploader', 'error', 'no upload for 606 s: HTTP 503'],
     [
-      'the token is refused',
+      'the receiver rejects the token',
       outage(1, 0, 'held', 'HTTP 401'),
       'uploader',
       'error',
@@ -212,21 +212,21 @@ describe('a box is', () => {
       'storing',
     ],
     [
-      'somebody has read the database for a minute',
+      'a reader has blocked WAL checkpoints for a minute',
       { storage: { ...storage, walBlockedSinceMs: snapshot().nowMs - 60_000 } },
       'storage',
       'ok',
       'storing',
     ],
     [
-      'somebody has read it for longer',
+      'a reader has blocked WAL checkpoints for longer',
       { storage: { ...storage, walBlockedSinceMs: snapshot().nowMs - 60_001 } },
       'storage',
       'degraded',
       'a reader has blocked WAL checkpoints since',
     ],
     [
-      'nothing can be stored',
+      'samples cannot be stored',
       { storage: { ...storage, failure: 'the disk is full', bufferedSamples: 7 } },
       'storage',
       'error',
@@ -258,14 +258,14 @@ describe('a box is', () => {
     ['the clock is 2 s ahead', { skewMs: 2_000 }, 'time', 'ok', 'agrees'],
     ['the clock is further ahead', { skewMs: 2_001 }, 'time', 'degraded', '2.0 s ahead of the receiver'],
     ['the clock is behind', { skewMs: -90_000 }, 'time', 'degraded', '90 s behind the receiver'],
-  ])('what it is when %s', (_, changes, ...[name, status, message]) => {
+  ])('when %s', (_, changes, ...[name, status, message]) => {
     const { components, status: whole } = evaluateHealth(snapshot(changes), LIMITS);
     expect([components[name]!.status, components[name]!.message]).toEqual([status, expect.stringContaining(message)]);
     expect(whole).toBe(worstStatus(Object.values(components).map((component) => component.status)));
     expect(worstStatus([whole, status])).toBe(whole);
   });
 
-  test('degraded by a variable that no program knows, whatever else it does', () => {
+  test('is degraded by an unknown variable', () => {
     const { status, components } = evaluateHealth(snapshot(), LIMITS, [
       'THUGSHELLS_DB_PTH is unknown',
       'THUGSHELLS_X is unknown',
@@ -277,8 +277,8 @@ describe('a box is', () => {
   });
 });
 
-describe('limits of pending samples', () => {
-  test('are never below three intervals’ worth, so that a large box is not degraded by its own size', () => {
+describe('health rules: the limits of pending samples', () => {
+  test('are at least the samples of three upload intervals, so that a device with many series is not degraded', () => {
     // 300 samples a scrape, a scrape a second, an upload every 30 s: 27,000 samples in three intervals.
     const durations = toHistogram(...Array<number>(100).fill(0.002));
     const collectors = [collectorRow('scrape', { intervalMs: 1_000, collected: 30_000, durations })];
@@ -288,13 +288,13 @@ describe('limits of pending samples', () => {
     expect([uploader(26_999), uploader(27_000)]).toEqual(['ok', 'degraded']);
   });
 
-  test('do not count the time in which there was nothing to upload', () => {
+  test('do not count time in which nothing was pending', () => {
     const idle = { ...outage(10, 600, 'taking', ''), oldestPendingMs: NOW - 1_000 };
     expect(evaluateHealth(snapshot(idle), LIMITS).components['uploader']!.status).toBe('ok');
   });
 });
 
-describe('several rules at once', () => {
+describe('health rules: two problems', () => {
   const rules: Record<string, [Partial<Snapshot>, HealthStatus]> = {
     failing: [
       { collectors: [collectorRow('cpu', { status: 'failing', message: 'EACCES' }), collectorRow('load')] },
@@ -317,14 +317,14 @@ describe('several rules at once', () => {
       .map((b): [string, string] => [a, b]),
   );
 
-  test.each(pairs)('make a box as bad as the worse of %s and %s', (a, b) => {
+  test.each(pairs)('give the device the worse status of %s and %s', (a, b) => {
     const [[first, one], [second, other]] = [rules[a]!, rules[b]!];
     expect(evaluateHealth(snapshot({ ...first, ...second }), LIMITS).status).toBe(worstStatus([one, other]));
   });
 });
 
-describe('details', () => {
-  test('hold the age of the oldest pending sample and the last upload', () => {
+describe('health rules: the details', () => {
+  test('have the age of the oldest pending sample and the last upload', () => {
     expect(evaluateHealth(snapshot(), LIMITS).components['uploader']!.details).toMatchObject({
       pending: 10,
       oldest_pending: '2023-11-14T22:13:00.000Z',
@@ -335,7 +335,7 @@ describe('details', () => {
     });
   });
 
-  test('hold the books', () => {
+  test('have the books', () => {
     expect(evaluateHealth(snapshot(), LIMITS).components['storage']!.details).toEqual({
       ...{ collected: 200, delivered: 190, pending: 10, rejected: 0, dropped: 0 },
       ...{
@@ -348,13 +348,13 @@ describe('details', () => {
     });
   });
 
-  test('leave out a time that never was', () => {
+  test('omit a time that is 0', () => {
     const { details } = evaluateHealth(snapshot({ heartbeatMs: 0 }), LIMITS).components['collector']!;
     expect(details['heartbeat']).toBeUndefined();
   });
 });
 
-test('the worst of some states is the most severe; of none it is ok', () => {
+test('worstStatus: returns the most severe status; ok for none', () => {
   expect([worstStatus([]), worstStatus(['ok', 'degraded', 'ok']), worstStatus(['degraded', 'error', 'ok'])]).toEqual([
     'ok',
     'degraded',
@@ -362,7 +362,7 @@ test('the worst of some states is the most severe; of none it is ok', () => {
   ]);
 });
 
-describe('health: a database that is set aside', () => {
+describe('health rules: a database that is set aside', () => {
   const file = {
     file: 'metrics.db.schema-99',
     schemaVersion: 99,
@@ -374,7 +374,7 @@ describe('health: a database that is set aside', () => {
   const healthWith = (setAside: Snapshot['setAside']): ReturnType<typeof evaluateHealth> =>
     evaluateHealth(snapshot({ setAside }), LIMITS);
 
-  test('is named with its schema version, its size and what to do, and degrades the device while it is there', () => {
+  test('is reported with its schema version, its size and what to do, and degrades the device', () => {
     const { status, components } = healthWith([file]);
     expect([status, components['database']!.status]).toEqual(['degraded', 'degraded']);
     expect(components['database']!.message).toBe(

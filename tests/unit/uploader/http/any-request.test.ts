@@ -128,7 +128,7 @@ function isOwnName(host: string): boolean {
   return ['localhost', '127.0.0.1', '[::1]', 'LOCALHOST:9109'].includes(host);
 }
 
-test('whatever is asked, there is an answer in HTTP that is no fault of ours, and nothing is told to another name', async () => {
+test('status server: any request gets an HTTP response that is no server error, and a foreign host name gets no data', async () => {
   const seen = new Map<number, number>();
   await fc.assert(
     fc.asyncProperty(requests, async ({ method, path, host, headers, body }) => {
@@ -136,7 +136,7 @@ test('whatever is asked, there is an answer in HTTP that is no fault of ours, an
       const answer = await answerTo(Buffer.from(`${head}\r\n\r\n${body}`, 'latin1'));
       const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1] ?? 0);
       seen.set(status, (seen.get(status) ?? 0) + 1);
-      // The box is well: whatever is refused is the asker's fault. 0: cut off without a word, as CONNECT is.
+      // The device is ok, so every error is the client's. 0: disconnected without a response, as CONNECT is.
       expect([0, 100, 200, 400, 404, 405, 408, 413, 417, 421, 431]).toContain(status);
       if (status === 200) expect(['GET', 'HEAD']).toContain(method);
       if (!isOwnName(host)) expect(answer).not.toContain(DEVICE);
@@ -152,7 +152,7 @@ test('whatever is asked, there is an answer in HTTP that is no fault of ours, an
   );
 });
 
-test('bytes that are no request are refused or cut off, and the next one is answered', async () => {
+test('status server: bytes that are no HTTP request get an error or are disconnected, and the next request is served', async () => {
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 200 }), async (bytes) => {
       expect(await answerTo(Buffer.concat([bytes, Buffer.from('\r\n\r\n')]))).toMatch(/^(HTTP\/1\.1 4\d\d |$)/);

@@ -67,7 +67,7 @@ async function health(): Promise<number> {
   return (await fetch(`http://127.0.0.1:${port}/health`, { headers: { connection: 'close' } })).status;
 }
 
-test('a request that never ends is ended after some seconds, and others are answered meanwhile', async () => {
+test('status server: a request that never ends is disconnected after seconds, and others are served meanwhile', async () => {
   const slow = new Client();
   const begun = performance.now();
   slow.say('GET / HTTP/1.1\r\nHost: localhost\r\n');
@@ -79,7 +79,7 @@ test('a request that never ends is ended after some seconds, and others are answ
   expect([slow.isClosed, slow.received]).toEqual([true, expect.stringMatching(/^(HTTP\/1\.1 408 .*)?/s)]);
 }, 30_000);
 
-test('two hundred clients that hold their connections keep no newer one out', async () => {
+test('status server: 200 clients that hold connections open do not keep a newer one out', async () => {
   const crowd = Array.from({ length: 200 }, () => new Client());
   for (const client of crowd) client.say('GET / HTTP/1.1\r\n');
   await until('the first ones have had to go', () => crowd.filter(({ isClosed }) => isClosed).length >= 136);
@@ -87,7 +87,7 @@ test('two hundred clients that hold their connections keep no newer one out', as
   expect(crowd.filter(({ isClosed }) => !isClosed).length).toBeLessThanOrEqual(64);
 });
 
-test('a megabyte of headers is refused after the first kilobytes', async () => {
+test('status server: a megabyte of headers is rejected after the first kilobytes', async () => {
   const greedy = new Client();
   greedy.say(`GET /health HTTP/1.1\r\nHost: localhost\r\nx: ${'a'.repeat(1024 ** 2)}\r\n\r\n`);
   await until('it is cut off', () => greedy.isClosed);
@@ -95,21 +95,21 @@ test('a megabyte of headers is refused after the first kilobytes', async () => {
   expect(await health()).toBe(200);
 });
 
-test('a body is not waited for: its sender is answered and cut off', async () => {
+test('status server: a request with a body gets a response before the body ends, and is disconnected', async () => {
   const talker = new Client();
   talker.say('GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\nbegin');
   await until('it is cut off', () => talker.isClosed);
   expect(talker.received).toMatch(/^HTTP\/1\.1 413 /);
 });
 
-test('a client that is silent after its answer is let go', async () => {
+test('status server: a client that is idle after its response is disconnected', async () => {
   const idle = new Client();
   idle.say('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
   await until('it is answered', () => idle.received.includes('HTTP/1.1 200'));
   await until('it is let go', () => idle.isClosed, 20_000);
 }, 30_000);
 
-test('what is no HTTP is answered with 400', async () => {
+test('status server: a request that is not HTTP gets 400', async () => {
   const stranger = new Client();
   stranger.say('\x16\x03\x01\x02\x00\x01\r\n\r\n');
   await until('it is cut off', () => stranger.isClosed);

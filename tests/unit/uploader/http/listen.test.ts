@@ -40,12 +40,12 @@ function statusServer(): { listen(host: string, port: number): Promise<number>; 
   };
 }
 
-test('the holder of a port is found by the kernel’s tables', () => {
+test('findPortOwner: finds the process in the kernel’s tables', () => {
   expect(findPortOwner(port)).toMatch(new RegExp(`^.+ \\(pid ${process.pid}\\)$`));
   expect(findPortOwner(1)).toBeUndefined();
 });
 
-test('a port that is free is listened on, and the address told', async () => {
+test('listen: listens on a free port and reports the URL', async () => {
   const endpoints: string[] = [];
   const own = statusServer();
   await listenWithRetry(
@@ -58,7 +58,7 @@ test('a port that is free is listened on, and the address told', async () => {
   own.close();
 });
 
-test('a port that is taken is one error that names its holder; when it is free it is listened on', async () => {
+test('listen: logs a port in use once with its owner, and listens once it is free', async () => {
   const endpoints: string[] = [];
   const own = statusServer();
   await listenWithRetry(

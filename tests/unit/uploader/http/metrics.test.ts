@@ -31,7 +31,7 @@ async function valuesOf(metrics: MetricsExposition): Promise<Map<string, number>
   );
 }
 
-test('the text has every series, with its kind and its help (A-41)', async () => {
+test('metrics: expose every series with its type and help (A-41)', async () => {
   const text = await metricsOf().text();
   const kinds = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, kind]) => [name, kind]);
   expect(Object.fromEntries(kinds)).toEqual({
@@ -58,7 +58,7 @@ test('the text has every series, with its kind and its help (A-41)', async () =>
   expect([...text.matchAll(/^# HELP (\S+) (.+)$/gm)]).toHaveLength(kinds.length);
 });
 
-test('what is sent in a day is told at the pace so far, and not by a process that has just begun', async () => {
+test('metrics: bytes sent per day are extrapolated, and missing in the first minute', async () => {
   const counters = new UploadCounters();
   counters.posted(postOf({ kind: 'delivered' }), 50);
   const told = async (uptimeSeconds: number) =>
@@ -68,14 +68,14 @@ test('what is sent in a day is told at the pace so far, and not by a process tha
   expect([await told(59), await told(600)]).toEqual([undefined, 500 * 144]);
 });
 
-describe('every line', () => {
-  test('bears the device, escaped', async () => {
+describe('metrics: every line', () => {
+  test('has the device as an escaped label', async () => {
     const lines = [...(await valuesOf(metricsOf({}, 'a"b\\c'))).keys()];
     expect(lines.length).toBeGreaterThan(20);
     expect(lines.filter((line) => !line.includes('device_id="a\\"b\\\\c"'))).toEqual([]);
   });
 
-  test('of a collector bears its name', async () => {
+  test('of a collector has its name as a label', async () => {
     const collectors = [collectorRow('cpu', { collected: 7, failed: 2 }), collectorRow('load', { collected: 9 })];
     const values = await valuesOf(metricsOf({ collectors }));
     expect(values.get('collector_metrics_collected_total{collector="cpu",device_id="board-1"}')).toBe(7);
@@ -84,10 +84,10 @@ describe('every line', () => {
   });
 });
 
-describe('posts', () => {
+describe('metrics: requests', () => {
   const labels = '{device_id="board-1"}';
 
-  test('count as uploaded, in part, or failed, by what came of them; their bytes and durations always (A-18)', async () => {
+  test('count as delivered, partial or failed by their outcome; bytes and durations always (A-18)', async () => {
     const failed = (['retry', 'hold', 'rejected'] as const).map((kind): [SendResult, number] => [
       postOf({ kind, reason: 'x' }),
       50,
@@ -115,7 +115,7 @@ describe('posts', () => {
     ]).toEqual([0, 0]);
   });
 
-  test('fall into eight buckets and the open one, cumulatively', async () => {
+  test('are in eight cumulative buckets and +Inf', async () => {
     const values = await after(
       ...[5, 10, 11, 900, 61_000].map((durationMs): [SendResult, number] => [
         postOf({ kind: 'delivered' }, durationMs),
@@ -130,7 +130,7 @@ describe('posts', () => {
   });
 });
 
-test('a collector’s scrapes fall into five buckets and the open one, cumulatively', async () => {
+test('metrics: scrapes of a collector are in five cumulative buckets and +Inf', async () => {
   const collectors = [collectorRow('cpu', { durations: toHistogram(0.0005, 0.001, 0.003, 0.09, 0.5, 2) })];
   const values = await valuesOf(metricsOf({ collectors }));
   const name = 'collector_collection_duration_seconds';
@@ -142,8 +142,8 @@ test('a collector’s scrapes fall into five buckets and the open one, cumulativ
   expect(values.get(`${name}_sum{collector="cpu",device_id="board-1"}`)).toBeCloseTo(2.5945);
 });
 
-describe('what is measured at the moment', () => {
-  test('is shown as it is', async () => {
+describe('metrics: a gauge', () => {
+  test('has the value of the snapshot', async () => {
     const values = await valuesOf(
       metricsOf({ skewMs: -250, storage: { ...storage, walCheckpointMs: 12, walReclaimedBytes: 4_096 } }),
     );
@@ -162,11 +162,11 @@ describe('what is measured at the moment', () => {
     ]);
   });
 
-  test('is missing, not zero, where nothing was measured', async () => {
+  test('is missing, not zero, if nothing was measured', async () => {
     expect(await metricsOf({ skewMs: undefined }).text()).not.toMatch(/^time_skew_ms/m);
   });
 
-  test('disappears again where it is no longer known', async () => {
+  test('disappears once its value is unknown', async () => {
     let skewMs: number | undefined = 5;
     const metrics = new MetricsExposition('board-1', { take: () => snapshot({ skewMs }) }, judge);
     expect(await metrics.text()).toMatch(/^time_skew_ms\S+ 5$/m);
@@ -175,7 +175,7 @@ describe('what is measured at the moment', () => {
   });
 });
 
-test('the text is made once for a snapshot, however often it is asked for', async () => {
+test('metrics: the text is formatted once per snapshot', async () => {
   let taken = snapshot({ walBytes: 1 });
   const metrics = new MetricsExposition('board-1', { take: () => taken }, judge);
   const first = await metrics.text();

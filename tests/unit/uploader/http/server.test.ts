@@ -10,17 +10,17 @@ import type { Snapshot, Snapshots } from '../../../../uploader/src/telemetry/sna
 import { LogRecord } from '../../../support/uploader/log-record.ts';
 import { LIMITS, snapshot } from '../../../support/uploader/made-snapshot.ts';
 
-let box: () => Snapshot;
+let takeSnapshot: () => Snapshot;
 let live: boolean;
 let log: LogRecord;
 let statusServer: StatusServer;
 let origin: string;
 
 beforeEach(async () => {
-  box = () => snapshot();
+  takeSnapshot = () => snapshot();
   live = true;
   log = new LogRecord();
-  const snapshots: Pick<Snapshots, 'take'> = { take: () => box() };
+  const snapshots: Pick<Snapshots, 'take'> = { take: () => takeSnapshot() };
   const monitor = new HealthMonitor({
     logger: log,
     snapshots,
@@ -47,17 +47,17 @@ async function toDeviceStatus(path: string, method = 'GET'): Promise<number> {
   return response.status;
 }
 
-describe('health', () => {
+describe('status server: health', () => {
   test.each<[string, Partial<Snapshot>, number[]]>([
     ['ok', {}, [200, 200]],
     ['degraded', { skewMs: 60_000 }, [200, 503]],
     ['in error', { collectors: [] }, [503, 503]],
-  ])('of a box that is %s answers /health and /health/ready accordingly (A-37)', async (_, changes, statuses) => {
-    box = () => snapshot(changes);
+  ])('sets the status codes of /health and /health/ready if the device is %s (A-37)', async (_, changes, statuses) => {
+    takeSnapshot = () => snapshot(changes);
     expect([await toDeviceStatus('/health'), await toDeviceStatus('/health/ready')]).toEqual(statuses);
   });
 
-  test('is the report as JSON', async () => {
+  test('returns the report as JSON', async () => {
     const response = await fetch(`${origin}/health`);
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(response.headers.get('cache-control')).toBe('no-store');
@@ -69,32 +69,32 @@ describe('health', () => {
     });
   });
 
-  test('of the process is whether it makes progress, whatever the box is (A-40)', async () => {
-    box = () => snapshot({ collectors: [] });
+  test('/health/live returns whether the upload loop makes progress, whatever the health (A-40)', async () => {
+    takeSnapshot = () => snapshot({ collectors: [] });
     expect(await toDeviceStatus('/health/live')).toBe(200);
     live = false;
     const response = await fetch(`${origin}/health/live`);
     expect([response.status, await response.json()]).toEqual([503, { live: false }]);
   });
 
-  test('may be asked with a query', async () => {
+  test('ignores a query', async () => {
     expect(await toDeviceStatus('/health?verbose=1')).toBe(200);
   });
 });
 
-test('metrics are Prometheus’ text', async () => {
+test('status server: /metrics returns Prometheus’ text format', async () => {
   const response = await fetch(`${origin}/metrics`);
   expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
   expect(await response.text()).toContain('storage_metrics_pending_upload{device_id="board-1"} 10');
 });
 
-test('the first page is the status page', async () => {
+test('status server: / returns the status page', async () => {
   const response = await fetch(origin);
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
   expect(await response.text()).toContain('<h1>board-1</h1>');
 });
 
-test('the numbers behind the page are there as JSON, and so is the last hour', async () => {
+test('status server: /status.json and /history.json return JSON', async () => {
   expect(await (await fetch(`${origin}/status.json`)).json()).toMatchObject({
     status: 'ok',
     device_id: 'board-1',
@@ -104,12 +104,12 @@ test('the numbers behind the page are there as JSON, and so is the last hour', a
   expect(await (await fetch(`${origin}/history.json`)).json()).toEqual({ plots: [] });
 });
 
-test.each(assetPaths)('%s comes with the program', async (path) => {
+test.each(assetPaths)('status server: %s is served', async (path) => {
   const response = await fetch(origin + path);
   expect([response.status, (await response.text()).length]).toEqual([200, expect.any(Number)]);
 });
 
-describe('what is not there', () => {
+describe('status server: an unknown path or method', () => {
   test.each(['/nothing', '/health/', '//health', '/__proto__', '/constructor', '/metrics/../x'])(
     'such as %s answers 404',
     async (path) => {
@@ -117,17 +117,17 @@ describe('what is not there', () => {
     },
   );
 
-  test.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('such as a way to %s answers 405', async (method) => {
+  test.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('%s returns 405', async (method) => {
     expect(await toDeviceStatus('/health', method)).toBe(405);
   });
 
-  test('is told with what there is', async () => {
+  test('returns the list of paths', async () => {
     expect(await (await fetch(`${origin}/nothing`)).text()).toContain('/health/ready');
   });
 });
 
 test.each(['/', '/health', '/metrics', '/health/live'])(
-  'HEAD of %s has the status and type of GET, and no body',
+  'status server: HEAD %s has the status and type of GET, and no body',
   async (path) => {
     const [head, get] = await Promise.all([fetch(origin + path, { method: 'HEAD' }), fetch(origin + path)]);
     expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
@@ -140,9 +140,9 @@ test.each(['/', '/health', '/metrics', '/health/live'])(
 );
 
 test.each(['/', '/health', '/metrics'])(
-  '%s answers 503 where the report cannot be made, tells no one why, and logs it',
+  'status server: %s returns 503 without details if the report fails, and logs the cause',
   async (path) => {
-    box = () => {
+    takeSnapshot = () => {
       throw new Error('database disk image is malformed');
     };
     const response = await fetch(origin + path);
@@ -157,7 +157,7 @@ test.each(['/', '/health', '/metrics'])(
   },
 );
 
-describe('on loopback, a request', () => {
+describe('status server: on loopback, a request', () => {
   /** The status that a request for /health gets under a name. */
   function statusUnder(host: string): Promise<number | undefined> {
     return new Promise((resolve, reject) => {
@@ -169,7 +169,7 @@ describe('on loopback, a request', () => {
   }
 
   test.each(['localhost', 'localhost:9109', '127.0.0.1:9109', '127.1.2.3', '[::1]:9109', '[::1]', 'LOCALHOST'])(
-    'by the name %s is answered',
+    'by the name %s is served',
     async (host) => {
       expect(await statusUnder(host)).toBe(200);
     },
@@ -183,12 +183,12 @@ describe('on loopback, a request', () => {
     '192.168.1.7:9109',
     '[fe80::1]',
     '1271.0.0.1',
-  ])('by the name %s is refused: it may be rebound', async (host) => {
+  ])('by the name %s is rejected, because it may be rebound', async (host) => {
     expect(await statusUnder(host)).toBe(421);
   });
 });
 
-test('bound to an address of the network it answers whatever it is called', async () => {
+test('status server: on a network address, any host name is served', async () => {
   await statusServer.close();
   const port = await statusServer.listen('0.0.0.0', 0);
   const status = await new Promise((resolve) =>
@@ -199,7 +199,7 @@ test('bound to an address of the network it answers whatever it is called', asyn
   expect(status).toBe(200);
 });
 
-test('every answer forbids scripts, frames and types from elsewhere', async () => {
+test('status server: every response forbids foreign scripts, frames and content sniffing', async () => {
   for (const path of ['/', '/health', '/nothing']) {
     const { headers } = await fetch(origin + path);
     expect(headers.get('content-security-policy')).toMatch(
@@ -209,7 +209,7 @@ test('every answer forbids scripts, frames and types from elsewhere', async () =
   }
 });
 
-test('an end closes connections that are open', async () => {
+test('status server: close ends open connections', async () => {
   await toDeviceStatus('/health');
   await statusServer.close();
   await statusServer.close();

@@ -30,14 +30,14 @@ beforeEach(() => {
 });
 afterEach(() => stored.remove());
 
-test('a report is kept whole; before the first there is none', () => {
+test('report table: loads what was saved; undefined before the first report', () => {
   const table = new ReportTable(stored.database);
   expect(table.load()).toBeUndefined();
   table.save(report);
   expect(table.load()).toEqual(report);
 });
 
-describe('a report is written', () => {
+describe('report writer: writes the report', () => {
   let current: UploaderReport;
   let written: UploaderReport[];
   let fails: boolean;
@@ -56,7 +56,7 @@ describe('a report is written', () => {
     await running;
   });
 
-  test('at start, and then where something in it has changed: the time alone is nothing', async () => {
+  test('at start, and then every 30 s if anything but its time has changed', async () => {
     expect(written).toEqual([report]);
     current = { ...report, writtenAtMs: 2 };
     await clock.advance(60_000);
@@ -68,7 +68,7 @@ describe('a report is written', () => {
     expect(written).toEqual([report, current]);
   });
 
-  test('later, where it cannot be now; that is told once', async () => {
+  test('with the next interval after a failure, which is logged once', async () => {
     fails = true;
     current = { ...report, rejectedAtMs: 5 };
     await clock.advance(90_000);

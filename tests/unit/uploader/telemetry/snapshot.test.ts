@@ -53,7 +53,7 @@ function note(collector: string, lastScrapeMs: number): void {
   );
 }
 
-test('a snapshot of a new database says that nothing is there yet', () => {
+test('snapshot: of a new database is empty', () => {
   const { databaseBytes, walBytes, ...seen } = snapshots.take();
   expect(seen).toMatchObject({
     nowMs: clock.now(),
@@ -70,7 +70,7 @@ test('a snapshot of a new database says that nothing is there yet', () => {
   expect([databaseBytes > 0, walBytes > 0]).toEqual([true, true]);
 });
 
-test('a snapshot holds what the collector noted, and the books', () => {
+test('snapshot: has the collectors’ status and the books', () => {
   stored.rows(3);
   note('load', clock.now() - 2_000);
   stored.database.exec(`UPDATE collector_state SET heartbeat = 77`);
@@ -100,7 +100,7 @@ test('a snapshot holds what the collector noted, and the books', () => {
   expect(seen.storage).toMatchObject({ failure: 'full', bufferedSamples: 9, walCheckpointMs: 12 });
 });
 
-test('a snapshot is read anew only when it is no longer fresh, so that many requests cost one', async () => {
+test('snapshot: is reused for 200 ms, so that many requests cost one read', async () => {
   const first = snapshots.take();
   stored.rows(3);
   await clock.advance(199);
@@ -109,7 +109,7 @@ test('a snapshot is read anew only when it is no longer fresh, so that many requ
   expect(snapshots.take().books.pending).toBe(3);
 });
 
-test('ages go by the monotonic clock: neither a step nor a suspended machine makes a collector late', async () => {
+test('snapshot: ages grow by the monotonic clock, so neither a clock step nor a suspend makes a collector late', async () => {
   note('load', clock.now());
   snapshots.take();
   clock.step(3 * 86_400_000);
@@ -123,13 +123,13 @@ test('ages go by the monotonic clock: neither a step nor a suspended machine mak
   expect(snapshots.take().collectors[0]!.lastScrapeAgeMs).toBe(900 - 400);
 });
 
-describe('held rows', () => {
+describe('snapshot: held rows', () => {
   const held = (): unknown => {
     const seen = snapshots.take().held;
     return seen && [seen.count, seen.reason];
   };
 
-  test('are those of epochs that are not trusted, less what is settled of them', () => {
+  test('are the rows of untrusted epochs that are not settled', () => {
     stored.rows(5);
     stored.beginEpoch(-START_MS, false);
     stored.rows(10);
@@ -137,7 +137,7 @@ describe('held rows', () => {
     expect(held()).toEqual([9, 'the clock was before the build date of this program']);
   });
 
-  test('are those of a clock that the receiver contradicts', async () => {
+  test('are the rows of a clock that differs from the receiver’s', async () => {
     stored.rows(5);
     stored.database.exec(
       `INSERT INTO epochs (first_id, offset_ms, trusted, boot_id, boot_base_ms, reason) VALUES (6, 0, 1, 'b', 0, 'start')`,
@@ -150,7 +150,7 @@ describe('held rows', () => {
     expect(held()).toBeUndefined();
   });
 
-  test('are none of an epoch that is lost, nor of one without rows', () => {
+  test('exclude epochs that are lost or have no rows', () => {
     stored.rows(5);
     stored.beginEpoch(-START_MS, false);
     expect(held()).toBeUndefined();
@@ -160,7 +160,7 @@ describe('held rows', () => {
   });
 });
 
-test('snapshot: holds the databases that are set aside, and which of them this one takes over', () => {
+test('snapshot: lists the databases that are set aside, and which of them is taken over here', () => {
   writeFileSync(`${stored.path}.schema-6`, '123');
   writeFileSync(`${stored.path}.schema-5.taking-over`, '12345');
   stored.database.exec(

@@ -35,12 +35,12 @@ function store(series: Readonly<Record<number, readonly (number | undefined)[]>>
     if (value !== undefined) stored.add(id, atMs, value);
 }
 
-test('an empty database has an hour without plots', () => {
+test('history reader: an empty database has no plots', () => {
   expect(read()).toEqual({ from: (NOW - 60 * MINUTE) / 1000, to: NOW / 1000, isCutShort: false, plots: [] });
 });
 
-describe('a plot', () => {
-  test('has the lines of its series, by their labels, on common times', () => {
+describe('history reader: a plot', () => {
+  test('has a line per series on common times', () => {
     const [all, core] = [
       stored.series('cpu.usage_percent', { tags: { core: 'all' } }),
       stored.series('cpu.usage_percent', { tags: { core: '0' } }),
@@ -55,7 +55,7 @@ describe('a plot', () => {
     expect(plot('CPU')?.times).toEqual([3, 2, 1].map((minutes) => Math.floor((NOW - minutes * MINUTE) / 20_000) * 20));
   });
 
-  test('of counters has their rate, the sum of all interfaces; one that went backwards begins anew', () => {
+  test('of counters has their rate summed over interfaces; a reset counter starts over', () => {
     const of = (name: string, iface: string): number => stored.series(name, { tags: { interface: iface } });
     const [eth, wlan, sent] = [
       of('network.rx_bytes_total', 'eth0'),
@@ -69,7 +69,7 @@ describe('a plot', () => {
     ]);
   });
 
-  test('of disks has the sum of all devices', () => {
+  test('of disks is summed over devices', () => {
     const of = (name: string, device: string): number => stored.series(name, { tags: { device } });
     const [a, b] = [of('disk.read_bytes_per_second', 'sda'), of('disk.read_bytes_per_second', 'sdb')];
     store({ [a]: [1, 2], [b]: [10, 20], [of('disk.write_bytes_per_second', 'sda')]: [5, 6] });
@@ -79,27 +79,27 @@ describe('a plot', () => {
     ]);
   });
 
-  test('averages what is read more often than it has points', () => {
+  test('averages samples closer together than its points', () => {
     const load = stored.series('load.average_1m');
     for (let second = 3_600; second > 0; second--) stored.add(load, NOW - second * 1_000, second % 2);
     expect(plot('Load')?.times).toHaveLength(180);
     expect(new Set(plot('Load')?.lines[0]?.values.slice(1))).toEqual(new Set([0.5]));
   });
 
-  test('is left out where there is nothing to draw a line of', () => {
+  test('is omitted if it has less than two points', () => {
     store({ [stored.series('load.average_1m')]: [1] });
     expect(read().plots).toEqual([]);
   });
 });
 
-describe('the hour', () => {
-  test('is the last one: what is older is left out', () => {
+describe('history reader: the hour', () => {
+  test('excludes older samples', () => {
     const load = stored.series('load.average_1m');
     for (const minutes of [90, 61, 59, 30, 1]) stored.add(load, NOW - minutes * MINUTE, minutes);
     expect(plot('Load')?.lines[0]?.values).toEqual([59, 30, 1]);
   });
 
-  test('is of true time: a step of the clock does not shift what came after it', () => {
+  test('is in corrected time: a clock step does not shift later samples', () => {
     const load = stored.series('load.average_1m');
     stored.add(load, NOW - 10 * MINUTE, 1);
     stored.beginEpoch(-5 * MINUTE, true);
@@ -110,7 +110,7 @@ describe('the hour', () => {
     );
   });
 
-  test('is cut short, newest first, where reading it takes too long', () => {
+  test('keeps its newest part if reading it takes too long', () => {
     store({ [stored.series('load.average_1m')]: Array.from({ length: 59 }, (_, index) => index) });
     const reader = new HistoryReader(stored.path);
     const history = reader.read(NOW, () => (monotonicMs += 20));

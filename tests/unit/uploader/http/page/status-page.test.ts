@@ -25,7 +25,7 @@ function statusWith(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): Devi
   }).status();
 }
 
-/** A box in the middle of a drain after an outage. */
+/** A device that drains a backlog after an outage. */
 const draining: Partial<Snapshot> = {
   books: { collected: 1_234_567, delivered: 1_200_000, pending: 34_000, rejected: 500, dropped: 67 },
   oldestPendingMs: NOW - 3_725_000,
@@ -40,8 +40,8 @@ const draining: Partial<Snapshot> = {
   ],
 };
 
-describe('a status', () => {
-  test('of a box that is ok says so; else it names what is worst, and what only follows from that not', () => {
+describe('device status:', () => {
+  test('has the messages of the worst components, without those that are implied', () => {
     expect(statusWith().reason).toBe('all components are ok');
     const gone = { heartbeatAgeMs: 1e6, collectors: [collectorRow('cpu', { lastScrapeAgeMs: 1e6 })], skewMs: 60_000 };
     expect(statusWith(gone).reason).toBe(
@@ -53,21 +53,21 @@ describe('a status', () => {
     ).toBe('collector.cpu: scrape failed: EACCES; run: journalctl -u thugshells-collector');
   });
 
-  test('tells what a day costs at the present pace, once that is known', () => {
+  test('has bytes per day once they are known', () => {
     const counts = { ...snapshot().counts, bytesSent: 3_600_000, durations: { counts: [100], sum: 1 } };
     expect(statusWith({ counts, uptimeSeconds: 3_600 }).per_day).toEqual({ sent_bytes: 24 * 3_600_000 });
     expect(statusWith({ counts, uptimeSeconds: 59 }).per_day).toEqual({});
     expect(statusWith(draining).per_day).toMatchObject({ written_bytes: 64e6 });
   });
 
-  test('holds the health report as it is', () => {
+  test('has the health report unchanged', () => {
     expect(statusWith(draining).components['time']).toMatchObject(
       evaluateHealth(snapshot(draining), LIMITS).components['time']!,
     );
   });
 });
 
-describe('the status page', () => {
+describe('status page:', () => {
   const page = statusPage(statusWith(draining));
 
   test.each([
@@ -97,12 +97,12 @@ describe('the status page', () => {
     expect(page).toContain(part);
   });
 
-  test('marks what was lost', () => {
+  test('highlights lost samples', () => {
     expect(page).toContain('<div class="degraded"><dt>rejected</dt><dd>500</dd></div>');
     expect(statusPage(statusWith())).toContain('<div class=""><dt>rejected</dt><dd>0</dd></div>');
   });
 
-  test('escapes whatever a portal, a configuration or a kernel may have put into it', () => {
+  test('escapes text of a receiver, a configuration or a kernel', () => {
     const receiver = { ...snapshot().receiver, condition: 'away' as const, reason: nasty };
     const uploads = [{ atMs: NOW, samples: 0, bytes: 0, outcome: 'failed' as const, reason: nasty, times: 1 }];
     const whole = statusPage(
@@ -116,13 +116,13 @@ describe('the status page', () => {
     expect(whole.split('&#60;script&#62;alert(&#34;x&#34;)&#60;/script&#62;&#38;&#39;').length).toBeGreaterThan(5);
   });
 
-  test('asks for nothing from elsewhere', () => {
+  test('refers to nothing outside this server', () => {
     expect(page).not.toMatch(/https?:|\/\/[a-z]/);
   });
 });
 
-describe('the status in a terminal', () => {
-  test('is one screen of plain text in a pipe', () => {
+describe('status text:', () => {
+  test('is one screen of plain text without colors', () => {
     const text = statusText(statusWith(draining), false);
     expect(text.split('\n').length).toBeLessThanOrEqual(24);
     expect(text).not.toContain('\u001b');
@@ -136,7 +136,7 @@ describe('the status in a terminal', () => {
     expect(text).toContain('            2023-11-13 22:13:20  failed 7 times: HTTP 503');
   });
 
-  test('has its states in colour on a terminal, and says the same', () => {
+  test('has the same text with colored states', () => {
     const status = statusWith(draining);
     const coloured = statusText(status, true);
     expect(coloured).toContain('\u001b[33mdegraded');
