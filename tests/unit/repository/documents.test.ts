@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -35,30 +34,6 @@ test('the table of tested versions gets one column of a run, and keeps the other
   expect(withVersions(both, 'today', { prometheus: '3.99.0' })).toBe(both);
   expect(() => withVersions('no table', 'today', {})).toThrow(/lacks the lines/);
 });
-
-test.each(['collector', 'uploader'])(
-  'the unit of the %s starts its program, shares the state folder, and does not restart on 78',
-  (program) => {
-    const unit = document(`deploy/systemd/thugshells-${program}.service`);
-    expect(unit).toMatch(new RegExp(`^ExecStart=.*/${program}/dist/main\\.js$`, 'm'));
-    expect(unit).toMatch(/^StateDirectory=thugshells$/m);
-    expect(unit).toMatch(/^RestartPreventExitStatus=78$/m);
-  },
-);
-
-test.each(['collector', 'uploader'])(
-  'the unit of the %s is given 1.8 or better by systemd-analyze security',
-  (program) => {
-    const unit = fileURLToPath(new URL(`../../../deploy/systemd/thugshells-${program}.service`, import.meta.url));
-    const { stdout, status } = spawnSync(
-      'systemd-analyze',
-      ['security', '--no-pager', '--offline=true', '--threshold=18', unit],
-      { encoding: 'utf8' },
-    );
-    expect(stdout).toContain('Overall exposure level');
-    expect(status).toBe(0);
-  },
-);
 
 describe('the acceptance list', () => {
   const [file, other] = ['tests/unit/sums.test.ts', 'tests/unit/products.test.ts'];

@@ -12,18 +12,9 @@ function declare(name: string, kind: SeriesKind = 'gauge') {
   return declareSeries({ name, kind, unit: 'none', help: 'A test’s.' });
 }
 
-describe('a declaration', () => {
-  test('keeps what it was given, with the normal priority', () => {
-    expect(declare('cpu.usage_percent')).toEqual({
-      name: 'cpu.usage_percent',
-      kind: 'gauge',
-      unit: 'none',
-      help: 'A test’s.',
-      priority: NORMAL_PRIORITY,
-    });
-  });
-
-  test('may have another priority', () => {
+describe('a declared series', () => {
+  test('has the normal priority unless it declares another one', () => {
+    expect(declare('cpu.usage_percent').priority).toBe(NORMAL_PRIORITY);
     expect(declareSeries({ name: 'a.b', kind: 'gauge', unit: 'none', help: '.', priority: 5 }).priority).toBe(5);
   });
 
@@ -51,7 +42,7 @@ describe('a declaration', () => {
     }),
   );
 
-  test('ends in _total where it is a counter, and only there', () => {
+  test('ends in _total if it is a counter, and only then', () => {
     expect(declare('disk.read_bytes_total', 'counter').kind).toBe('counter');
     for (const [name, kind] of [
       ['disk.read_bytes', 'counter'],
@@ -68,6 +59,6 @@ describe('a declaration', () => {
   });
 });
 
-test('a name leaves the board with an underscore for each dot', () => {
+test('a stored name is exported with an underscore for each dot', () => {
   expect(toExportedName('network.eth0.rx_bytes_total')).toBe('network_eth0_rx_bytes_total');
 });
