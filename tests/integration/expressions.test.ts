@@ -37,14 +37,14 @@ function compared(expression: string): string[] {
   return expression.split(' or ').map((part) => part.replace(/ (?:[<>]=?|==) (?:[\d.]+|\w+\(.*\))$/, ''));
 }
 
-describe('gives data:', () => {
+describe('expressions: data exists for', () => {
   test('every expression of every panel', async () => {
     const expressions = expressionsOfDashboards();
     expect(expressions.length).toBeGreaterThan(80);
     expect(await unanswered(expressions)).toEqual([]);
   });
 
-  test('what every rule compares, and every rule parses', async () => {
+  test('the series of every alert rule, and every rule parses', async () => {
     const rules = alertRules();
     expect(rules.length).toBeGreaterThan(9);
     for (const { expression } of rules) await query(server.url, expression);
@@ -59,7 +59,7 @@ describe('gives data:', () => {
   });
 });
 
-test('a panel’s list of boards is the boards', async () => {
+test('dashboards: the variable of a panel lists the devices', async () => {
   const response = await fetch(`${server.url}/api/v1/label/device_id/values?match[]=system_uptime_seconds`, {
     headers: { connection: 'close' },
   });
@@ -68,15 +68,15 @@ test('a panel’s list of boards is the boards', async () => {
   );
 });
 
-test('an expression of a series that nobody exports is found out', async () => {
+test('expressions: one of an unknown series is detected', async () => {
   expect(await unanswered([{ where: 'here', text: 'rate(network_rx_byte_total[5m])' }])).toHaveLength(1);
 });
 
-test('vmalert finds nothing wrong with the rules and their templates (A-56)', async () => {
+test('alerts: vmalert accepts the rules and their templates (A-56)', async () => {
   await checkRules();
 });
 
-describe('alerts', () => {
+describe('alerts:', () => {
   const minute = 60_000;
   const beginMs = Math.floor(Date.now() / minute) * minute - 8 * 60 * minute;
   /** What each rule is there for; the series stay those that the programs export. */
@@ -140,11 +140,11 @@ describe('alerts', () => {
     ).catch(() => undefined);
   }, 300_000);
 
-  test('are silent about a board that is well', () => {
+  test('do not fire for a device without problems', () => {
     expect(firing.get('healthy')).toBeUndefined();
   });
 
-  test('have a trouble each in this test', () => {
+  test('each have a failure in this test', () => {
     expect(
       alertRules()
         .map(({ name }) => name)

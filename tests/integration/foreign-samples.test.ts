@@ -77,7 +77,7 @@ describe('a target that never answers', () => {
     toRelease.push(() => agent.remove());
     const collector = agent.start('collector');
     const uploader = agent.start('uploader');
-    const endpoint = await until('the sidecar listens', () => uploader.endpoint());
+    const endpoint = await until('the status server listens', () => uploader.endpoint());
     const text = await until('the target is named', async () => {
       const health = await (await fetch(new URL('/health', endpoint), { headers: { connection: 'close' } })).text();
       return health.includes('no whole answer within 10 s') && health;

@@ -16,7 +16,7 @@ afterEach(async () => {
   await receiver.stop();
 });
 
-test('both programs are driven by faults through ok, degraded, error and back, and every address answers accordingly (A-38)', async () => {
+test('health: faults drive the device through ok, degraded, error and back, and each endpoint responds accordingly (A-38)', async () => {
   const collector = agents.start('collector');
   const uploader = agents.start('uploader');
   const endpoint = await endpointOf(uploader);
@@ -73,7 +73,7 @@ test('both programs are driven by faults through ok, degraded, error and back, a
   });
 }, 240_000);
 
-test('times in the report are RFC 3339, and nothing in it is a secret', async () => {
+test('health: times in the report are RFC 3339, and no page contains a secret', async () => {
   await agents.remove();
   agents = new AgentPair({
     REMOTE_URL: receiver.url.replace('://', '://someone:secret-word@') + '/api/v1/import?token=secret-word',

@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => agents.remove());
 
-/** The one value of an instant query; undefined where there is none. */
+/** Returns the only value of an instant query; undefined if there is none. */
 async function query(text: string): Promise<number | undefined> {
   await server.flush();
   const response = await fetch(`${server.url}/api/v1/query?${new URLSearchParams({ query: text }).toString()}`);
@@ -25,7 +25,7 @@ async function query(text: string): Promise<number | undefined> {
   return data.result.length === 0 ? undefined : Number(data.result[0]!.value[1]);
 }
 
-test('what the programs count of themselves reaches VictoriaMetrics, and a rate over a kill is not off by the whole count (A-42)', async () => {
+test('own metrics: counters of both programs reach VictoriaMetrics, and a kill is a counter reset in a rate (A-42)', async () => {
   agents.start('collector');
   let uploader = agents.start('uploader');
   await endpointOf(uploader);
@@ -67,7 +67,7 @@ test('what the programs count of themselves reaches VictoriaMetrics, and a rate 
   expect(Math.abs((await query('time_skew_ms'))!)).toBeLessThan(2_000);
 }, 300_000);
 
-test('its own series do not outnumber the board’s', async () => {
+test('own metrics: are fewer series than those of the device', async () => {
   const collector = agents.start('collector');
   const uploader = agents.start('uploader');
   await endpointOf(uploader);

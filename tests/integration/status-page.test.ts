@@ -60,7 +60,7 @@ async function open(
   return { page, complaints };
 }
 
-/** What a person reads in a part of the page. */
+/** Returns the text of an element. */
 const read = async (page: Page, selector: string): Promise<string> => (await page.textContent(selector)) ?? '';
 
 async function seriousFindings(page: Page): Promise<string[]> {
@@ -73,8 +73,8 @@ async function seriousFindings(page: Page): Promise<string[]> {
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
-describe('the status page in a browser', () => {
-  test('shows a live change, plots the last hour, and asks nobody but its board (A-39)', async () => {
+describe('status page in a browser:', () => {
+  test('updates live, plots the last hour, and sends requests only to its device (A-39)', async () => {
     const { page, complaints } = await open();
     const delivered = async (): Promise<number> =>
       Number((await read(page, '#samples dl div:nth-child(2) dd')).replaceAll(',', ''));
@@ -101,7 +101,7 @@ describe('the status page in a browser', () => {
     await page.context().close();
   }, 120_000);
 
-  test('tells of the collector’s death, and that it is back', async () => {
+  test('shows that the collector has ended, and that it runs again', async () => {
     const { page } = await open();
     await collector.kill('SIGKILL');
     await until(
@@ -113,14 +113,14 @@ describe('the status page in a browser', () => {
     expect(await page.title()).toBe('board-1: error');
     agents.start('collector');
     await until(
-      'it says that all is well',
+      'the device is ok again',
       async () => (await read(page, '#overall')) === 'ok all components are ok',
       60_000,
     );
     await page.context().close();
   }, 180_000);
 
-  test('says that what it shows is old when the uploader does not answer any more', async () => {
+  test('shows that it is out of date once the uploader does not respond', async () => {
     const { page } = await open();
     await uploader.kill('SIGKILL');
     await until(

@@ -73,9 +73,9 @@ export class AgentPair {
   }
 }
 
-/** The sidecar's address, when it listens. */
+/** Returns the URL of the status server once it listens. */
 export async function endpointOf(uploader: AgentProcess): Promise<string> {
-  return until('the sidecar listens', () => uploader.endpoint());
+  return until('the status server listens', () => uploader.endpoint());
 }
 
 /** The health report and the statuses of the three addresses. */

@@ -1,20 +1,20 @@
 import { createHistogram, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '../metrics/histogram.ts';
 
-/** taking: it takes samples; away: it may do so again by itself; held: somebody has to change something; fault: ours. */
+/** taking: accepts samples; away: may recover by itself; held: an operator must change something; fault: the uploader failed. */
 export type ReceiverCondition = 'unknown' | 'taking' | 'away' | 'held' | 'fault';
 
-/** What the uploader's process has counted since it started. */
+/** Counters of the uploader's process since its start. */
 export interface UploadCounts {
   readonly uploaded: number;
   readonly failures: number;
   readonly partial: number;
-  /** Bytes of requests, headers and tries that failed included. */
+  /** Bytes of requests, including headers and failed attempts. */
   readonly bytesSent: number;
-  /** Seconds from a post to its answer, by UPLOAD_BOUNDS_SECONDS. */
+  /** Seconds from a request to its response, by UPLOAD_BOUNDS_SECONDS. */
   readonly durations: HistogramState;
 }
 
-/** One of the last uploads, or some that came right after each other and went alike. */
+/** One of the last uploads, or several consecutive ones with the same outcome. */
 export interface UploadRecord {
   /** When the last of them ended, Unix milliseconds. */
   readonly atMs: number;
@@ -33,12 +33,12 @@ export interface Judgement {
   readonly oldestPendingSeconds: number;
 }
 
-/** What the uploader leaves in the database of itself: for the collector to store, and for `status` while it does not run. */
+/** The report of the uploader in the database: the collector stores samples of it, and `status` reads it if no uploader runs. */
 export interface UploaderReport {
   /** Unix milliseconds. */
   readonly writtenAtMs: number;
   readonly startedAtMs: number;
-  /** Where its sidecar answers; undefined where it does not. */
+  /** URL of its status server; undefined if that does not listen. */
   readonly endpoint: string | undefined;
   readonly counts: UploadCounts;
   readonly receiver: { readonly condition: ReceiverCondition; readonly reason: string; readonly sinceMs: number };

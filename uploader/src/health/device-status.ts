@@ -61,7 +61,7 @@ function summarize({ status, components }: HealthReport): string {
     .join('; ');
 }
 
-/** Whether the status of the collector's process already says it: then each of its collectors is late too. */
+/** Whether the status of the collector's process implies this one: without the process each collector is late. */
 function isImplied(name: string, status: HealthStatus, components: HealthReport['components']): boolean {
   return name.startsWith('collector.') && components['collector']?.status === status;
 }

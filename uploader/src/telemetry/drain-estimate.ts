@@ -8,7 +8,7 @@ export interface DrainEstimate {
 
 /** The speed is measured over this window. */
 const WINDOW_MS = 20_000;
-/** Points closer together than this say nothing about speed. */
+/** Points closer together than this do not measure speed. */
 const MIN_SPACING_MS = 500;
 
 /** Estimates from the number of pending samples how far a backlog has been delivered, and how long the rest takes. */
