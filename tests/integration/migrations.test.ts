@@ -24,7 +24,7 @@ beforeEach(() => {
   path = join(folder, 'metrics.db');
   notified = [];
   socket = new DatagramReceiver(join(folder, 'notify'));
-  // The socket's queue is short, and whoever finds it full waits.
+  // The socket's queue is short, and a sender that finds it full blocks.
   receiving = setInterval(() => notified.push(...socket.readAll()), 5);
   makeFirstDatabase();
 });
@@ -80,7 +80,7 @@ function expectMigrated(): void {
   });
 }
 
-test('a migration keeps the start timeout of systemd extended, by datagrams on its socket', async () => {
+test('migration: extends systemd’s start timeout by datagrams on its socket', async () => {
   expect(await migrating().ended).toEqual({ code: 0, signal: null });
   expectMigrated();
   notified.push(...socket.readAll());
@@ -91,7 +91,7 @@ test('a migration keeps the start timeout of systemd extended, by datagrams on i
   expect(notified.some((message) => message.includes('STATUS=rebuilding the database with small pages'))).toBe(true);
 });
 
-test('killed in the middle, it leaves the version before, and the next one goes through', async () => {
+test('migration: a kill leaves the version before, and the next start completes it', async () => {
   const killed = migrating();
   await until('it is at work', () => notified.length > 4);
   expect(await killed.kill('SIGKILL')).toEqual({ code: null, signal: 'SIGKILL' });
@@ -103,7 +103,7 @@ test('killed in the middle, it leaves the version before, and the next one goes 
   expectMigrated();
 });
 
-test('of two collectors that start at once one migrates, and the other ends with 75 or finds it done', async () => {
+test('migration: of two collectors that start at once one migrates, the other exits with 75 or finds it done', async () => {
   const codes = (await Promise.all([migrating().ended, migrating().ended])).map(({ code }) => code);
   expect(codes).toContain(0);
   for (const code of codes) expect([0, 75]).toContain(code);

@@ -15,7 +15,7 @@ import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
 const NEWER = SCHEMA_VERSION + 1;
-const TAKEN_OVER = 'set-aside database imported, file removed';
+const IMPORTED = 'set-aside database imported, file removed';
 let folder: string;
 let path: string;
 let receiver: VictoriaMetrics;
@@ -25,7 +25,7 @@ const agents: AgentProcess[] = [];
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'newer-database-'));
   path = join(folder, 'data', 'metrics.db');
-  // Without deduplication: what arrives twice is there twice.
+  // Without deduplication: a sample that arrives twice is there twice.
   receiver = await startVictoriaMetrics({ flags: ['-dedup.minScrapeInterval=0s'] });
   const variables = {
     ...{
@@ -59,7 +59,7 @@ function setAside(): string[] {
   );
 }
 
-/** Counted row by row, in a database that nobody writes just then; of any schema. */
+/** Counts the samples row by row, in a database of any schema that has no writer at that time. */
 function isBalanced(file = path): boolean {
   const database = openDatabase(file, { readonly: true });
   try {
@@ -86,7 +86,7 @@ async function work(runner: Runner, end: 'SIGTERM' | 'SIGKILL'): Promise<void> {
 /** Starts both, and waits until everything that is stored has been delivered. */
 async function drain(runner: Runner): Promise<AgentProcess> {
   const [collector, uploader] = [start('collector', runner), start('uploader', runner)];
-  await until('it is taken over', () => collector.told(TAKEN_OVER).length > 0, 60_000);
+  await until('it is imported', () => collector.told(IMPORTED).length > 0, 60_000);
   await collector.stop();
   await until('everything is delivered', () => books(path).pending === 0, 60_000);
   expect((await uploader.stop()).code).toBe(0);
@@ -101,14 +101,14 @@ async function expectEverythingOnce(): Promise<void> {
   expect(differences(storedPoints(path), exportedPoints(await receiver.export(undefined, { raw: true })))).toEqual([]);
 }
 
-test('newer database: forward, back, forward with a made-up migration loses no sample and sends none twice', async () => {
+test('newer database: upgrade, downgrade and upgrade again lose no sample and send none twice', async () => {
   const [old, newer] = [makeProgram(folder, 0), makeProgram(folder, 1)];
   await work(old, 'SIGTERM');
   await work(newer, 'SIGKILL');
   expect(readFileSchemaVersion(path)).toBe(NEWER);
   const first = books(path);
 
-  // Back. The uploader comes first, and waits.
+  // Downgrade. The uploader starts first, and waits.
   const uploader = start('uploader', old);
   await until('the uploader waits', () => uploader.told('database too new, waiting for collector').length > 0);
   for (const command of [['status'], ['quarantine'], ['requeue', '--from', '1h', '--to', 'now']]) {
@@ -145,7 +145,7 @@ test('newer database: forward, back, forward with a made-up migration loses no s
   const second = books(path);
 
   const taking = await drain(newer);
-  const counts = taking.told(TAKEN_OVER)[0]!;
+  const counts = taking.told(IMPORTED)[0]!;
   expect(counts).toMatchObject({
     collected: first.collected,
     delivered: first.delivered,
@@ -157,7 +157,7 @@ test('newer database: forward, back, forward with a made-up migration loses no s
   await expectEverythingOnce();
 }, 180_000);
 
-test('newer database: one of a schema between the two is migrated before it is taken over, also after kills', async () => {
+test('newer database: one of a schema between the two is migrated before its import, also after kills', async () => {
   const [old, newer, newest] = [makeProgram(folder, 0), makeProgram(folder, 1), makeProgram(folder, 2)];
   await work(newer, 'SIGKILL');
   await work(old, 'SIGTERM');
@@ -180,7 +180,7 @@ test('newer database: one of a schema between the two is migrated before it is t
   await expectEverythingOnce();
 }, 180_000);
 
-test('newer database: one that the newer uploader has open while it is set aside keeps what that one acknowledges', async () => {
+test('newer database: set aside while the newer uploader has it open, it keeps that one’s acknowledgements', async () => {
   const [old, newer] = [makeProgram(folder, 0), makeProgram(folder, 1)];
   const [first, uploader] = [start('collector', newer), start('uploader', newer)];
   await until('samples are delivered', () => books(path).delivered > 300);
@@ -195,7 +195,7 @@ test('newer database: one that the newer uploader has open while it is set aside
   expect(isBalanced(`${path}.schema-${NEWER}`)).toBe(true);
   await second.kill('SIGKILL');
   const third = start('collector', newer);
-  await until('it is taken over', () => third.told(TAKEN_OVER).length > 0, 60_000);
+  await until('it is imported', () => third.told(IMPORTED).length > 0, 60_000);
   await third.stop();
   await until('everything is delivered', () => books(path).pending === 0, 60_000);
   expect((await uploader.stop()).code).toBe(0);

@@ -6,9 +6,9 @@ import { useTemporaryFolder } from '../support/temporary-folder.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** What is as good as exact: two clocks are read one after the other. */
+/** Tolerance: two clocks are read one after the other. */
 const EXACT_MS = 50;
-/** A Date tells whole seconds. */
+/** Resolution of the header Date. */
 const DATE_MS = 1_000;
 
 const folder = useTemporaryFolder();
@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => board.close());
 
-/** A board boots with a clock that is wrong by so much. */
+/** Boots a device with a clock that is wrong by `offsetMs`. */
 function boot(offsetMs: number, policy: 'hold' | 'correct' = 'hold'): BoardWithWrongClock {
   board = new BoardWithWrongClock({
     path: folder.path('metrics.db'),
@@ -41,7 +41,7 @@ async function scrapes(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await board.scrape();
 }
 
-/** Value → time of what the server holds since this test began. */
+/** Reads value → time of the samples that the server holds since this test began. */
 async function stored(since: number): Promise<Map<number, number>> {
   const series = await server.export('{__name__="test_turn"}');
   return new Map(
@@ -51,7 +51,7 @@ async function stored(since: number): Promise<Map<number, number>> {
   );
 }
 
-/** Everything that was scraped stands in the server, once, under its true time, give or take; and nothing else. */
+/** Checks that the server holds each scraped sample once, at its corrected time within a tolerance, and nothing else. */
 async function expectTrueTimes(
   begun: number,
   toleranceMs: number,
@@ -63,14 +63,14 @@ async function expectTrueTimes(
   for (const [value, time] of found) expect(Math.abs(time - expected.get(value)!)).toBeLessThanOrEqual(toleranceMs);
 }
 
-describe('with the real server, which afterwards holds true times only:', () => {
+describe('wrong clocks: VictoriaMetrics holds corrected times only:', () => {
   let begun: number;
   beforeEach(async () => {
     begun = Date.now();
     await fetch(`${server.url}/api/v1/admin/tsdb/delete_series?match[]=test_turn`, { method: 'POST' });
   });
 
-  test('a clock at 1970 that is set: rows are held, and leave with their true time', async () => {
+  test('a clock at 1970 that is set: samples are held and sent with corrected times', async () => {
     boot(-begun);
     await scrapes(5);
     await board.upload();
@@ -83,7 +83,7 @@ describe('with the real server, which afterwards holds true times only:', () => 
     await expectTrueTimes(begun, EXACT_MS);
   });
 
-  test('a clock that is three days ahead and is set: rows are held, and later ones are not kept by the earlier (A-36)', async () => {
+  test('a clock three days ahead that is set: its samples are held, and do not hold later ones (A-36)', async () => {
     boot(3 * DAY);
     await board.upload();
     await scrapes(5);
@@ -96,7 +96,7 @@ describe('with the real server, which afterwards holds true times only:', () => 
     await expectTrueTimes(begun, EXACT_MS);
   });
 
-  test('a clock that was set an hour back: rows of before and after have the times of their clocks, and are sent', async () => {
+  test('a clock that was set an hour back: samples before and after are sent with the times of their clocks', async () => {
     boot(0);
     await scrapes(3);
     board.clock.offsetMs = -HOUR;
@@ -113,7 +113,7 @@ describe('with the real server, which afterwards holds true times only:', () => 
     await expectTrueTimes(begun, EXACT_MS, (value) => (value > 3 && value <= 6 ? -HOUR : 0));
   });
 
-  test.each([3_000, -3_000])('a clock that drifts by %d ms: rows follow it, and are sent', async (driftMs) => {
+  test.each([3_000, -3_000])('a clock that drifts by %d ms: samples follow it and are sent', async (driftMs) => {
     boot(0);
     const offsets = new Map<number, number>();
     for (let turn = 1; turn <= 30; turn++) {
@@ -127,7 +127,7 @@ describe('with the real server, which afterwards holds true times only:', () => 
     await expectTrueTimes(begun, 600 + EXACT_MS, (value) => offsets.get(value)!);
   });
 
-  test('a machine that was suspended for an hour: the time in between is missing, and no sample is moved', async () => {
+  test('a machine that was suspended for an hour: no sample is moved', async () => {
     boot(-HOUR);
     await scrapes(3);
     board.clock.offsetMs = 0;
@@ -142,7 +142,7 @@ describe('with the real server, which afterwards holds true times only:', () => 
     ['at 1970', -1.7e12],
     ['an hour behind', -HOUR],
     ['three days ahead', 3 * DAY],
-  ])('a clock %s that nobody ever sets, where samples are stamped by the receiver’s', async (_, offsetMs) => {
+  ])('a clock %s that is never set: samples are stamped by the receiver’s clock', async (_, offsetMs) => {
     boot(offsetMs, 'correct');
     await scrapes(3);
     await board.upload();
@@ -152,7 +152,7 @@ describe('with the real server, which afterwards holds true times only:', () => 
     await expectTrueTimes(begun, DATE_MS);
   });
 
-  test('rows of a boot in which nobody ever knew the time are rejected with the reason, and later ones are sent', async () => {
+  test('samples of a boot without a corrected clock are rejected with the reason, and later ones are sent', async () => {
     boot(-begun);
     await scrapes(4);
     await board.close();

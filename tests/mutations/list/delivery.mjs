@@ -130,7 +130,7 @@ export const delivery = [
     tests: ['uploader/queue/backlog'],
   },
   {
-    why: 'sends rows whose true time is not known, with a date of 1970',
+    why: 'sends held samples, with a date of 1970',
     file: 'uploader/src/queue/backlog.ts',
     find: 'isTrusted ? []',
     replace: 'isTrusted || lastId > 0 ? []',
@@ -144,7 +144,7 @@ export const delivery = [
     tests: ['uploader/queue/backlog'],
   },
   {
-    why: 'tells the age of the oldest pending sample with the wrong sign of its clock offset',
+    why: 'corrects stored time with the wrong sign',
     file: 'shared/src/database/epochs.ts',
     find: '.timestamp_ms + ',
     replace: '.timestamp_ms - ',

@@ -13,14 +13,14 @@ import { booksOf, deliver, scrapes } from './prepared-store.ts';
 /** A schema version that this program does not know. */
 export const NEWER = SCHEMA_VERSION + 1;
 
-/** Makes a database look as if a newer program had migrated it. */
+/** Marks a database as migrated by a newer program. */
 export function makeNewer(path: string): void {
   const database = openDatabase(path);
   database.prepare('INSERT INTO schema_version (version, applied_at) VALUES (?, 0)').run(NEWER);
   database.close();
 }
 
-/** Makes it one that this program knows, as if this were the newer program. */
+/** Undoes makeNewer(): as if this were the newer program. */
 export function makeKnown(path: string): void {
   const database = openDatabase(path);
   database.prepare('DELETE FROM schema_version WHERE version = ?').run(NEWER);
@@ -55,7 +55,7 @@ export async function smallDatabase(path: string, startMs: number): Promise<void
   parts.store.close();
 }
 
-/** Everything that a database says of its samples, in an order that does not depend on ids. */
+/** Returns the samples of a database with their states, in an order that does not depend on ids. */
 export function content(path: string): unknown[] {
   return withDatabase(path, (database) =>
     database
@@ -72,7 +72,7 @@ export function booksIn(path: string): ReturnType<typeof booksOf> {
   return withDatabase(path, booksOf);
 }
 
-/** What a collector copies from set-aside files, step by step. */
+/** Starts the import of the set-aside files beside a database, step by step. */
 export function startImport(path: string, nowMs: number) {
   const clock = new FakeClock(nowMs);
   const database = openDatabase(path);
@@ -93,7 +93,7 @@ export function startImport(path: string, nowMs: number) {
   };
 }
 
-/** Copies a folder as a kill would leave it: what is shared in memory is gone. */
+/** Copies a folder as a kill leaves it: without shared memory. */
 export function killedCopy(path: string, folder: string): string {
   mkdirSync(folder, { recursive: true });
   cpSync(dirname(path), folder, { recursive: true, filter: (file) => file !== folder && !file.endsWith('-shm') });

@@ -42,7 +42,7 @@ function take(role: 'collector' | 'uploader' = 'collector') {
   return folder.keep({ close: () => lock.release() });
 }
 
-test('a second process is told that another instance is at work, and what to do', async () => {
+test('instance lock: a second process gets an error with a hint', async () => {
   const { said } = await other();
   expect(said).toBe('taken');
   const error = thrownBy(() => take());
@@ -54,17 +54,17 @@ test('a second process is told that another instance is at work, and what to do'
   expect(toExitCode(error)).toBe(75);
 });
 
-test('a second process is refused by this one', async () => {
+test('instance lock: this process keeps a second one out', async () => {
   take();
   expect((await other()).said).toBe('ANOTHER_INSTANCE');
 });
 
-test('the two roles do not keep each other out', async () => {
+test('instance lock: the two roles do not exclude each other', async () => {
   take('collector');
   expect((await other('uploader')).said).toBe('taken');
 });
 
-test('the lock goes with a process that is killed', async () => {
+test('instance lock: ends with a killed process', async () => {
   const { child, said } = await other();
   expect(said).toBe('taken');
   thrownBy(() => take());
@@ -72,13 +72,13 @@ test('the lock goes with a process that is killed', async () => {
   take();
 });
 
-test('a lock that was released can be taken again, by this process or another', async () => {
+test('instance lock: can be taken again after its release', async () => {
   take().close();
   take().close();
   expect((await other()).said).toBe('taken');
 });
 
-test('the folder is made where it is missing', () => {
+test('instance lock: creates a missing folder', () => {
   const lock = takeInstanceLock(folder.path('state/deeper/metrics.db'), 'collector');
   lock.release();
 });

@@ -86,8 +86,8 @@ function trueTimes(): unknown[] {
   return view(database, 'timestamp_ms').flat();
 }
 
-describe('a clock that only runs', () => {
-  test('needs one epoch a boot: stored time is true time', async () => {
+describe('clock epochs: a clock without steps', () => {
+  test('a clock without steps needs one epoch a boot: stored time is corrected time', async () => {
     for (let turn = 0; turn < 5; turn++) await scrape();
     restart();
     await scrape(9_999);
@@ -102,7 +102,7 @@ describe('a clock that only runs', () => {
     expect(storedTimes()).toEqual(trueTimes());
   });
 
-  test('is not thought to step when it is slewed or read a little late', async () => {
+  test('a clock that is slewed by less than a step stays in its epoch', async () => {
     for (let turn = 0; turn < 4; turn++) {
       process.clock.step(turn % 2 === 0 ? 400 : -400);
       await scrape();
@@ -112,11 +112,11 @@ describe('a clock that only runs', () => {
   });
 });
 
-describe('a step', () => {
+describe('clock epochs: a step of the clock', () => {
   test.each([
     ['forward', 2 * HOUR],
     ['back', -2 * HOUR],
-  ])('%s begins an epoch; the rows before keep their time', async (_way, stepMs) => {
+  ])('a step %s begins an epoch; earlier samples keep their time', async (_way, stepMs) => {
     await scrape();
     process.clock.step(stepMs);
     await scrape();
@@ -130,7 +130,7 @@ describe('a step', () => {
     expect(process.log.said('warn')).toEqual(['warn: wall clock stepped']);
   });
 
-  test('and a step back again are two epochs', async () => {
+  test('a step and a step back are two more epochs', async () => {
     await scrape();
     process.clock.step(HOUR);
     await scrape();
@@ -144,7 +144,7 @@ describe('a step', () => {
     expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000 + HOUR, NOW + 30_000]);
   });
 
-  test('is one row, with the boot and the reason', async () => {
+  test('a step is one row of the table, with the boot and the reason', async () => {
     await scrape();
     process.clock.step(HOUR);
     await scrape();
@@ -154,7 +154,7 @@ describe('a step', () => {
     ]);
   });
 
-  test('of which the transaction failed is recorded by the next one', async () => {
+  test('a step is recorded by the next transaction if its own failed', async () => {
     await scrape();
     process.clock.step(HOUR);
     await process.clock.advance(10_000);
@@ -171,7 +171,7 @@ describe('a step', () => {
     expect(trueTimes()).toEqual([NOW + 10_000, NOW + 30_000 + HOUR]);
   });
 
-  test('between the beginning and the end of a slow scrape leaves each row the time of its own beginning', async () => {
+  test('a step during a slow scrape: each sample has the time at which its scrape began', async () => {
     await scrape();
     const slow = instant();
     process.clock.step(HOUR);
@@ -183,13 +183,13 @@ describe('a step', () => {
   });
 });
 
-describe('stored time', () => {
-  test('grows with every moment, however close they are', () => {
+describe('clock epochs: stored time', () => {
+  test('stored time grows with every moment, however close they are', () => {
     const moments = Array.from({ length: 5 }, () => process.epochs.momentOf(instant()).storedMs);
     expect(moments).toEqual([NOW, NOW + 1, NOW + 2, NOW + 3, NOW + 4]);
   });
 
-  test('grows, and gives back the time of the wall clock to within a step, whatever the clocks do', async () => {
+  test('stored time grows, and corrected time is the wall clock’s to within a step, for any steps and restarts', async () => {
     const event = fc.oneof(
       fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 60_000 }) }),
       fc.record({ kind: fc.constant('step' as const), ms: fc.integer({ min: -HOUR, max: HOUR }) }),
@@ -218,7 +218,7 @@ describe('stored time', () => {
     );
   });
 
-  test('goes on above the newest row where the clock comes up behind it', async () => {
+  test('stored time starts above the newest sample if the clock starts behind it', async () => {
     await scrape();
     reboot(NOW - HOUR);
     await scrape(0);
@@ -228,8 +228,8 @@ describe('stored time', () => {
   });
 });
 
-describe('a clock before the program’s build', () => {
-  test('makes an epoch that is not trusted', async () => {
+describe('clock epochs: a clock before the program’s build', () => {
+  test('a clock before the build begins an epoch that is not trusted', async () => {
     await scrape();
     reboot(0);
     await scrape();
@@ -243,7 +243,7 @@ describe('a clock before the program’s build', () => {
     );
   });
 
-  test('loses no sample where the database is new: they are stored, and held back', async () => {
+  test('a clock before the build: samples are stored and held in a new database too', async () => {
     reboot(0);
     await scrape();
     await scrape();
@@ -255,13 +255,13 @@ describe('a clock before the program’s build', () => {
   test.each([
     [BUILT_AT - 1, 0],
     [BUILT_AT, 1],
-  ])('at %p is trusted: %p', async (wallMs, trusted) => {
+  ])('a clock at %p is trusted: %p', async (wallMs, trusted) => {
     reboot(wallMs);
     await scrape(0);
     expect(epochs().at(-1)).toMatchObject([expect.any(Number), expect.any(Number), trusted]);
   });
 
-  test('that is set later gives its rows their true time, by one row', async () => {
+  test('a clock that is set later corrects its held samples by one row', async () => {
     reboot(0);
     await scrape();
     await scrape();
@@ -271,7 +271,7 @@ describe('a clock before the program’s build', () => {
     expect(database.prepare('SELECT COUNT(*) FROM epochs WHERE trusted = 0').pluck().get()).toBe(0);
   });
 
-  test('that is set later gives them to all of its epochs, with the steps that were between', async () => {
+  test('a clock that is set later corrects all epochs of its boot, with the steps between them', async () => {
     reboot(0);
     await scrape();
     process.clock.step(HOUR);
@@ -281,7 +281,7 @@ describe('a clock before the program’s build', () => {
     expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000, NOW + 30_000]);
   });
 
-  test('that is set later gives them also to the rows of an earlier process of the same boot', async () => {
+  test('a clock that is set later corrects the samples of an earlier process of the boot', async () => {
     reboot(0);
     await scrape();
     restart();
@@ -294,7 +294,7 @@ describe('a clock before the program’s build', () => {
     expect(held()).toEqual([]);
   });
 
-  test('leaves the rows of an earlier boot as they are and gives them up: nobody knows when it was', async () => {
+  test('held samples of an earlier boot are marked lost: their clock cannot be known any more', async () => {
     reboot(0);
     await scrape();
     await scrape();
@@ -313,7 +313,7 @@ describe('a clock before the program’s build', () => {
     expect(process.log.said('warn')).toEqual([]);
   });
 
-  test('is trusted all the same where the receiver agrees with it', async () => {
+  test('a clock before the build is trusted if the receiver agrees with it', async () => {
     reboot(BUILT_AT - HOUR);
     await scrape();
     expect(held()).toEqual([1]);
@@ -322,7 +322,7 @@ describe('a clock before the program’s build', () => {
     expect([held(), trueTimes()]).toEqual([[], [BUILT_AT - HOUR + 10_000, BUILT_AT - HOUR + 20_000]]);
   });
 
-  test('that goes back there after it was right leaves the right rows alone', async () => {
+  test('a clock that falls back before the build leaves earlier samples unchanged', async () => {
     await scrape();
     process.clock.step(-NOW);
     await scrape();
@@ -333,7 +333,7 @@ describe('a clock before the program’s build', () => {
   });
 });
 
-describe('a clock that differs from the receiver’s', () => {
+describe('clock epochs: a clock that differs from the receiver’s', () => {
   const DAY = 24 * HOUR;
 
   test.each([
@@ -341,7 +341,7 @@ describe('a clock that differs from the receiver’s', () => {
     [DAY + 1_000, [1]],
     [-DAY, []],
     [-DAY - 1_000, [1]],
-  ])('by %p ms has the rows from %p on held from the moment it is known', async (aheadMs, expected) => {
+  ])('a skew of %p ms holds the samples from %p on once it is known', async (aheadMs, expected) => {
     await scrape();
     compare(aheadMs);
     expect(held()).toEqual(expected);
@@ -349,7 +349,7 @@ describe('a clock that differs from the receiver’s', () => {
     expect(held()).toEqual(expected.length === 0 ? [] : [1, 2]);
   });
 
-  test('by three days is told once, and its rows get their true time when it is set', async () => {
+  test('a skew of three days is logged once, and its samples are corrected when the clock is set', async () => {
     await scrape();
     compare(3 * DAY);
     await scrape();
@@ -364,7 +364,7 @@ describe('a clock that differs from the receiver’s', () => {
     expect(trueTimes()).toEqual([1, 2, 3, 4].map((turn) => NOW - 3 * DAY + turn * 10_000));
   });
 
-  test('leaves what was delivered before its time: sent again it must be the same sample', async () => {
+  test('delivered samples keep the time that they were sent with, so that a retry is the same sample', async () => {
     for (let turn = 0; turn < 4; turn++) await scrape();
     database.exec('INSERT INTO settled VALUES (2, 3)');
     compare(3 * DAY);
@@ -380,7 +380,7 @@ describe('a clock that differs from the receiver’s', () => {
     expect(held()).toEqual([]);
   });
 
-  test('only now was right before: the rows of an epoch that agreed are not held', async () => {
+  test('samples of an epoch that agreed with the receiver are not held after a later skew', async () => {
     compare(0);
     await scrape();
     process.clock.step(3 * DAY);
@@ -389,7 +389,7 @@ describe('a clock that differs from the receiver’s', () => {
     expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000 + 3 * DAY]);
   });
 
-  test('and never was set gives its rows the time that the receiver had, when the next boot finds out', async () => {
+  test('samples of a skewed boot are corrected by the receiver’s clock in the next boot', async () => {
     await scrape();
     compare(-3 * DAY);
     await scrape();
@@ -400,12 +400,12 @@ describe('a clock that differs from the receiver’s', () => {
   });
 });
 
-describe('where samples are stamped by the receiver’s clock', () => {
+describe('clock epochs: samples are stamped by the receiver’s clock', () => {
   test.each([
     ['is at 1970', -NOW],
     ['is an hour behind', -HOUR],
     ['is three days ahead', 72 * HOUR],
-  ])('a clock that %s stores true times, also of what waited', async (_, aheadMs) => {
+  ])('policy correct: a clock that %s stores the receiver’s times, also of held samples', async (_, aheadMs) => {
     reboot(NOW + aheadMs);
     await scrape();
     compare(aheadMs, 'correct');
@@ -416,7 +416,7 @@ describe('where samples are stamped by the receiver’s clock', () => {
     expect(trueTimes()).toEqual([NOW + 10_000, NOW + 20_000, NOW + 30_000]);
   });
 
-  test('a step of the clock does not matter', async () => {
+  test('policy correct: a step of the wall clock changes nothing', async () => {
     compare(2 * HOUR, 'correct');
     await scrape();
     process.clock.step(-9 * HOUR);
@@ -426,11 +426,11 @@ describe('where samples are stamped by the receiver’s clock', () => {
   });
 });
 
-describe('an epoch', () => {
+describe('clock epochs: reasons and number of epochs', () => {
   /** The reason of the newest one. */
   const reason = (): unknown => database.prepare('SELECT reason FROM epochs ORDER BY first_id DESC').pluck().get();
 
-  test('of a machine that was suspended says so; its rows keep the time of before and after', async () => {
+  test('an epoch after a suspend has it as its reason, and no sample moves', async () => {
     await scrape();
     process.clock.suspend(8 * HOUR);
     await scrape();
@@ -438,7 +438,7 @@ describe('an epoch', () => {
     expect([reason(), process.log.said('warn')]).toEqual(['the machine was suspended for 28800.0 s', []]);
   });
 
-  test.each([1, -1])('of drift is told from a step by the monotonic clock, and is no warning: %p', async (sign) => {
+  test.each([1, -1])('an epoch of drift is not logged as a step, direction %p', async (sign) => {
     for (let turn = 0; turn < 30; turn++) {
       process.clock.step(sign * 100);
       await scrape();
@@ -450,7 +450,7 @@ describe('an epoch', () => {
     );
   });
 
-  test('is forgotten with the last of its rows', async () => {
+  test('an epoch is deleted with the last of its samples', async () => {
     for (let turn = 0; turn < 3; turn++) {
       process.clock.step(HOUR);
       await scrape();
@@ -461,7 +461,7 @@ describe('an epoch', () => {
     expect(epochs().map((epoch) => (epoch as number[])[0])).toEqual([3, 4]);
   });
 
-  test('takes a larger step the more there are, so that a clock set to and fro does not fill the table', async () => {
+  test('an epoch takes a larger step the more there are, so that a jumping clock does not fill the table', async () => {
     for (let turn = 0; turn < 600; turn++) {
       process.clock.step(turn % 2 === 0 ? 800 : -800);
       await scrape(1_000);

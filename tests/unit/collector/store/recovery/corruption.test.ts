@@ -235,7 +235,7 @@ async function wrongAfter(damage: Damage): Promise<string[]> {
   }
 }
 
-test('whatever is cut, flipped or zeroed, the collector goes on, and what can be read is still there', async () => {
+test('corruption: for any cut, flipped or zeroed bytes the collector goes on and keeps what can be read', async () => {
   expect(damages.length).toBeGreaterThan(200);
   const found: string[] = [];
   for (const damage of damages) found.push(...(await wrongAfter(damage)));

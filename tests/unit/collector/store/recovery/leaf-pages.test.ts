@@ -20,7 +20,7 @@ function allRows(path: string): LeafRow[] {
   }
 }
 
-test('rows of every type and length read as SQLite reads them, also those that go on in other pages, in the file and in the WAL', () => {
+test('leaf pages: reads rows of every type and length as SQLite does, also with overflow pages and from the WAL', () => {
   const value = fc.oneof(
     fc.constant(null),
     fc.integer({ min: -(2 ** 50), max: 2 ** 50 }),
@@ -68,7 +68,7 @@ test('rows of every type and length read as SQLite reads them, also those that g
   );
 });
 
-test('ids of every length are read as SQLite reads them', () => {
+test('leaf pages: reads ids of every length as SQLite does', () => {
   const ids = [-(2 ** 53) + 1, -5, -1, 0, 127, 128, 2 ** 14, 2 ** 28 - 1, 2 ** 42, 2 ** 49 - 1, 2 ** 49, 2 ** 53 - 1];
   const path = folder.path('ids.db');
   const database = openDatabase(path, { create: true });
@@ -83,7 +83,7 @@ test('ids of every length are read as SQLite reads them', () => {
   ).toEqual(ids);
 });
 
-test('a type that no version of SQLite writes makes no row', () => {
+test('leaf pages: skips a row with a type that no version of SQLite writes', () => {
   const path = folder.path('type.db');
   // A record of four types, of which one is a negative number of nine bytes.
   const record = [12, 0, 0x80 | 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
@@ -96,7 +96,7 @@ test('a type that no version of SQLite writes makes no row', () => {
   expect(allRows(path)).toEqual([]);
 });
 
-test('whatever bytes a page holds, nothing is thrown and no sample is made that could not be one', () => {
+test('leaf pages: for any bytes, throws nothing and returns no impossible sample', () => {
   const path = folder.path('noise.db');
   fc.assert(
     fc.property(

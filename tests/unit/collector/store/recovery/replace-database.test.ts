@@ -78,8 +78,8 @@ function count(database: Database): number {
   return database.prepare<[], number>('SELECT COUNT(*) FROM samples').pluck().get()!;
 }
 
-describe('a damaged database at the start', () => {
-  test('is kept beside the new one, dated, with what stood in its WAL', async () => {
+describe('replaced database: corrupt at the start', () => {
+  test('replaced database: the corrupt file is kept, dated, with its WAL', async () => {
     const { clock } = await killedDatabase(path, { inFile: 40, inWal: 5, delivered: 0 });
     const before = { file: statSync(path).size, wal: statSync(`${path}-wal`).size };
     ruin(path, sampleLeaf(0).page);
@@ -89,7 +89,7 @@ describe('a damaged database at the start', () => {
     expect(statSync(`${folder.path(kept()[0]!)}-wal`).size).toBe(before.wal);
   });
 
-  test('gives its rows their times, labels and states; ids are never used again', async () => {
+  test('replaced database: samples keep times, labels and states; ids are not given twice', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 5, delivered: 100 });
     const live = folder.keep(openDatabase(`${path}.live`, { readonly: true }));
     const all =
@@ -117,7 +117,7 @@ describe('a damaged database at the start', () => {
     expect(parts.log.said('warn')).toContain('warn: salvage finished');
   });
 
-  test('keeps its rows held where their time is not known yet, with all that is needed to find it out later', async () => {
+  test('replaced database: held samples stay held and can be corrected later', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 0, delivered: 0 });
     const damaged = openDatabase(path);
     damaged.exec(
@@ -136,14 +136,14 @@ describe('a damaged database at the start', () => {
     expect(epochs).toEqual([[0, 'an earlier boot', 77, 'start; the clock is wrong']]);
   });
 
-  test('of which the header is gone still gives every row, as pending ones: nobody knows what was delivered', async () => {
+  test('replaced database: without its header every sample becomes pending, as it is not known what was delivered', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 200 });
     ruin(path, 1);
     const reader = start(storeOn(path, { clock }));
     expect(booksOf(reader)).toMatchObject({ pending: rows, balanced: 1 });
   });
 
-  test('whose books contradict its rows gives every row as a pending one', async () => {
+  test('replaced database: if the books contradict the samples, every sample becomes pending', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 0, delivered: 100 });
     const damaged = openDatabase(path);
     damaged.exec('UPDATE settled SET last_id = 300');
@@ -152,7 +152,7 @@ describe('a damaged database at the start', () => {
     expect(booksOf(reader)).toMatchObject({ pending: rows, balanced: 1 });
   });
 
-  test('goes on with its sessions, and this one is among them once', async () => {
+  test('replaced database: sessions are kept, and the current one is among them once', async () => {
     const { clock } = await killedDatabase(path, { inFile: 10, inWal: 0, delivered: 0 });
     ruin(path, 12);
     const reader = start(storeOn(path, { clock }));
@@ -162,7 +162,7 @@ describe('a damaged database at the start', () => {
     ]);
   });
 
-  test('says in the ledger what could not be read', async () => {
+  test('replaced database: samples that could not be read are in the ledger', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 0 });
     const leaf = sampleLeaf(3);
     ruin(path, leaf.page);
@@ -179,8 +179,8 @@ describe('a damaged database at the start', () => {
   });
 });
 
-describe('a salvage that is interrupted', () => {
-  test('goes on at the next start, and nothing is lost or copied twice', async () => {
+describe('replaced database: an interrupted salvage', () => {
+  test('salvage: goes on at the next start, loses nothing and copies nothing twice', async () => {
     const { rows } = await killedDatabase(path, { inFile: 900, inWal: 0, delivered: 500 });
     ruin(path, 1);
     const clock = new TryingClock(NOW + 9_000_000);
@@ -213,7 +213,7 @@ describe('a salvage that is interrupted', () => {
     expect(booksOf(after).balanced).toBe(1);
   });
 
-  test('before the new database had its place leaves either of the two, whole', async () => {
+  test('replacement: a kill before the last rename leaves a complete database, old or new', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 20, inWal: 0, delivered: 0 });
     writeFileSync(`${path}.new`, 'half a database');
     const first = storeOn(path, { clock });
@@ -226,8 +226,8 @@ describe('a salvage that is interrupted', () => {
   });
 });
 
-describe('damage that is found while it runs', () => {
-  test('when rows are deleted leads to a new database, and the collection goes on', async () => {
+describe('replaced database: corruption while the collector runs', () => {
+  test('corruption that a delete meets: the database is replaced and collection goes on', async () => {
     const parts = storeOn(path, { clock: new FakeClock(NOW), retentionMs: 3_600_000, syncIntervalMs: 1e9 });
     const reader = start(parts);
     const many = Array.from({ length: 1_000 }, (_, index) => reading('a.x', index, { i: String(index) }));
@@ -253,7 +253,7 @@ describe('damage that is found while it runs', () => {
     ).toBe(2 * SERIES);
   }, 120_000);
 
-  test('by the uploader is looked into on a thread, and mended', async () => {
+  test('corruption that the uploader reports is checked on a thread, and the database is replaced', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 0 });
     const parts = storeOn(path, { clock });
     const reader = start(parts);
@@ -270,7 +270,7 @@ describe('damage that is found while it runs', () => {
     expect(booksOf(healed)).toMatchObject({ collected: rows, balanced: 1 });
   });
 
-  test('which is none is looked into once, and everything stays as it is', async () => {
+  test('corruption that a check does not confirm is checked once and changes nothing', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 20, inWal: 0, delivered: 0 });
     const parts = storeOn(path, { clock });
     const reader = start(parts);
@@ -285,7 +285,7 @@ describe('damage that is found while it runs', () => {
   });
 });
 
-test('at most three damaged databases are kept, the newest, and no more than the cap', () => {
+test('corrupt databases: the newest three are kept, within the size limit', () => {
   for (let day = 1; day <= 5; day++)
     for (const suffix of ['', '-wal'])
       writeFileSync(`${path}.damaged-2026010${day}T000000Z${suffix}`, Buffer.alloc(1_000));

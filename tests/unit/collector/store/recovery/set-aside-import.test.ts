@@ -67,8 +67,8 @@ function salvages(of = path): unknown[] {
   }
 }
 
-describe('take-over: a set-aside database whose schema the program knows', () => {
-  test('is copied with values, true times, states and reasons, its books are added, and the file is removed', async () => {
+describe('import of a set-aside database: its schema is known', () => {
+  test('import: copies values, corrected times, states and reasons, adds the books and removes the file', async () => {
     const { rows, collected } = await bothDatabases();
     const copying = startImport(path, LATER + 1_000_000);
     copying.steps();
@@ -88,7 +88,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     );
   });
 
-  test('is one event in the log, with counts', async () => {
+  test('import: is one event in the log, with counts', async () => {
     await bothDatabases();
     const copying = startImport(path, LATER + 1_000_000);
     copying.steps();
@@ -98,7 +98,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     expect(copying.log.lines[0]!.fields).toEqual({ path: `${basename(aside)}.taking-over`, ...counts });
   });
 
-  test('balances its books with those of the database at every step', async () => {
+  test('import: the books balance at every step', async () => {
     await bothDatabases();
     const copying = startImport(path, LATER + 1_000_000);
     let steps = 0;
@@ -111,7 +111,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     expect(steps).toBeGreaterThanOrEqual(6);
   });
 
-  test('loses no row where the clock was set back in between and stored times are the same', async () => {
+  test('import: loses no sample if the clock was set back and stored times are the same', async () => {
     const { rows, collected } = await bothDatabases({ laterMs: NOW });
     const copying = startImport(path, NOW + 9_000_000);
     copying.steps();
@@ -122,7 +122,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     expect(booksIn(path)).toMatchObject({ collected: collected + SERIES, balanced: 1 });
   });
 
-  test('keeps rows held whose time is not known yet, and when their boot began', async () => {
+  test('import: held samples stay held, with the start of their boot', async () => {
     await smallDatabase(path, LATER);
     await fullDatabase(aside, NOW);
     const database = openDatabase(aside);
@@ -140,7 +140,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     expect(reader.prepare('SELECT booted_at_ms FROM receiver_clock').pluck().all()).toEqual([5.5]);
   });
 
-  test('is taken over beside the collection by the store itself', async () => {
+  test('import: the store runs it while it collects', async () => {
     const { collected } = await bothDatabases();
     const { clock, store, log } = storeOn(path, { clock: new FakeClock(LATER + 1_000_000) });
     const stop = new AbortController();
@@ -153,7 +153,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     expect(booksIn(path)).toMatchObject({ collected: collected + 2 * SERIES, balanced: 1 });
   });
 
-  test('is left alone where its schema is newer', async () => {
+  test('import: a file with a newer schema stays unchanged', async () => {
     await smallDatabase(path, LATER);
     await fullDatabase(aside, NOW);
     makeNewer(aside);
@@ -168,7 +168,7 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
     ]);
   });
 
-  test('that cannot be brought to this schema stays, and the next one is taken over all the same', async () => {
+  test('import: a file that cannot be migrated stays, and the next one is imported', async () => {
     await bothDatabases();
     await fullDatabase(`${aside}.2`, LATER + 100_000);
     const broken = openDatabase(aside);
@@ -184,12 +184,12 @@ describe('take-over: a set-aside database whose schema the program knows', () =>
   });
 });
 
-describe('take-over: a kill', () => {
+describe('import of a set-aside database: a kill', () => {
   test.each([
     ['', LATER],
-    [', also where stored times are the same,', NOW],
+    [', with the same stored times,', NOW],
   ])(
-    'after any step%s loses no row and copies none twice',
+    'import: a kill after any step%s loses no sample and copies none twice',
     async (_, laterMs) => {
       const { rows, collected } = await bothDatabases({ laterMs });
       for (let steps = 0, isOver = false; !isOver; steps++) {
@@ -212,9 +212,9 @@ describe('take-over: a kill', () => {
 
   /** What a kill leaves while the file gets its name, and while it is removed. */
   test.each<[string, (marked: string) => void]>([
-    ['before the file had the name of one that is being taken over', (marked) => renameSync(marked, aside)],
+    ['before the file had the suffix of an import', (marked) => renameSync(marked, aside)],
     ['before its WAL had that name', (marked) => renameSync(`${marked}-wal`, `${aside}-wal`)],
-  ])('%s loses nothing', async (_, undo) => {
+  ])('import: a kill %s loses nothing', async (_, undo) => {
     const { rows, collected } = await bothDatabases();
     const wal = openDatabase(aside);
     wal.exec(
@@ -237,7 +237,7 @@ describe('take-over: a kill', () => {
   });
 
   test.each([['before', false], ['after']])(
-    '%s the file is removed leaves nothing to be copied again',
+    'import: a kill %s the file is removed copies nothing twice',
     async (_, isRemoved = true) => {
       const { rows } = await bothDatabases();
       const marked = `${aside}.taking-over`;
@@ -261,7 +261,7 @@ describe('take-over: a kill', () => {
   );
 });
 
-describe('take-over: a database that is set aside while it takes over another', () => {
+describe('import of a set-aside database: the importing database is set aside itself', () => {
   /** Halfway through, an older program begins anew; then the newer one comes back. */
   async function backAndForth(
     steps: number,
@@ -294,8 +294,8 @@ describe('take-over: a database that is set aside while it takes over another', 
   const sameTimes = { laterMs: NOW, olderMs: NOW };
   test.each<[number, string, { laterMs?: number; olderMs?: number }]>([
     ...[0, 1, 2, 3, 4, 5].map((steps) => [steps, '', {}] as [number, string, object]),
-    ...[1, 3].map((steps) => [steps, ' and stored times that are the same', sameTimes] as [number, string, object]),
-  ])('after %i steps%s goes on with it when it is taken over itself', async (steps, _, times) => {
+    ...[1, 3].map((steps) => [steps, ' with the same stored times', sameTimes] as [number, string, object]),
+  ])('import: goes on in the next database after %i steps%s', async (steps, _, times) => {
     const { rows, collected } = await backAndForth(steps, times);
     // The newer program: it knows the schema.
     makeKnown(`${path}.schema-${NEWER}`);
@@ -309,8 +309,8 @@ describe('take-over: a database that is set aside while it takes over another', 
   });
 });
 
-describe('take-over: a damaged file', () => {
-  test('gives what can be read, the rest is in the ledger, and the file is kept as damaged ones are', async () => {
+describe('import of a set-aside database: a corrupt file', () => {
+  test('import: copies what can be read of a corrupt file, books the rest as dropped and keeps the file', async () => {
     const { collected } = await bothDatabases();
     const database = openDatabase(aside);
     const leaf = database
@@ -330,7 +330,7 @@ describe('take-over: a damaged file', () => {
     expect(names()).toEqual([expect.stringMatching(/^metrics\.db\.damaged-\d{8}T\d{6}Z$/)]);
   });
 
-  test('of which the header is gone still gives every row, as pending ones', async () => {
+  test('import: a file without its header gives every sample, as pending', async () => {
     await bothDatabases();
     const before = booksIn(path);
     const bytes = readFileSync(aside);
@@ -343,7 +343,7 @@ describe('take-over: a damaged file', () => {
     expect(existsSync(`${aside}.taking-over`)).toBe(false);
   });
 
-  test('that is gone altogether is in the ledger', async () => {
+  test('import: samples of a file that was removed halfway are in the ledger', async () => {
     const { collected } = await bothDatabases();
     const copying = startImport(path, LATER + 1_000_000);
     copying.steps(3);

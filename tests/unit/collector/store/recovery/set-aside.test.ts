@@ -52,7 +52,7 @@ function started(): ReturnType<typeof storeOn> {
 }
 
 describe('set aside: a newer database', () => {
-  test('is kept whole under a name with its version, and the collection goes on in a new one', async () => {
+  test('a newer database keeps all its content under a name with its version, and collection goes on in a new one', async () => {
     const rows = await newerDatabase();
     const parts = started();
     await scrapes(parts, 2);
@@ -64,7 +64,7 @@ describe('set aside: a newer database', () => {
     ]);
   });
 
-  test('is one event in the log, which names the file, both versions and what to do', async () => {
+  test('setting aside is one event in the log, with the file, both versions and a hint', async () => {
     await newerDatabase();
     const { log } = started();
     expect(log.said('warn', 'error')).toEqual(['warn: database set aside: newer schema']);
@@ -77,14 +77,14 @@ describe('set aside: a newer database', () => {
     });
   });
 
-  test('gets a number where the name is taken, also by one that is being taken over', async () => {
+  test('a set-aside file gets a number if its name is taken, also by one that is being imported', async () => {
     for (const taken of [aside, `${aside}.2.taking-over`, `${aside}.3-wal`]) writeFileSync(taken, 'another');
     await newerDatabase();
     started();
     expect(readFileSchemaVersion(`${aside}.4`)).toBe(NEWER);
   });
 
-  test('is left as it is at the next start, and no room is made at its cost', async () => {
+  test('a set-aside file is unchanged at the next start and is not evicted', async () => {
     const rows = await newerDatabase();
     started().store.close();
     pruneCorruptDatabases(path, 0);
@@ -92,7 +92,7 @@ describe('set aside: a newer database', () => {
     expect([names(), content(aside).length, log.said('warn', 'error')]).toEqual([[basename(aside)], rows, []]);
   });
 
-  test('that another program has open takes what that one commits, and its WAL is left alone when it ends', async () => {
+  test('a newer database that another program has open takes its commits and keeps its WAL', async () => {
     const rows = await newerDatabase();
     const other = openDatabase(path);
     other.exec(`INSERT INTO sessions (id, start_time, status) VALUES ('before', 1, 'active')`);
@@ -111,14 +111,14 @@ describe('set aside: a newer database', () => {
     expect(content(aside)).toHaveLength(rows);
   });
 
-  test('that is no newer stays where it is', async () => {
+  test('a database that is not newer stays in place', async () => {
     const { rows } = await killedDatabase(path, { inFile: 5, inWal: 1, delivered: 0 });
     setNewerDatabaseAside({ dbPath: path, logger: new RecordedLog() });
     expect([names(), content(path).length]).toEqual([[], rows]);
   });
 });
 
-test('set aside: looking at a file that lost all its bytes leaves its WAL, from which rows are salvaged', async () => {
+test('set aside: reading the version of an emptied file keeps its WAL, from which samples are salvaged', async () => {
   await killedDatabase(path, { inFile: 5, inWal: 5, delivered: 0 });
   truncateSync(path, 0);
   const walBytes = statSync(`${path}-wal`).size;
@@ -136,7 +136,7 @@ describe('set aside: after a kill', () => {
     ['before anything was moved', []],
     ['with the file moved and its WAL not', ['']],
     ['with all of it moved', ['', '-wal']],
-  ])('%s the next start goes on, and nothing is lost', async (_, moved) => {
+  ])('after a kill %s, the next start finishes the move and nothing is lost', async (_, moved) => {
     const rows = await newerDatabase();
     writeFileSync(intent(), basename(aside));
     for (const suffix of moved) renameSync(path + suffix, aside + suffix);
@@ -147,14 +147,14 @@ describe('set aside: after a kill', () => {
     expect(existsSync(intent())).toBe(false);
   });
 
-  test('in the middle of noting what is to be moved nothing has been moved', async () => {
+  test('after a kill while the target was being written, nothing has been moved', async () => {
     const rows = await newerDatabase();
     writeFileSync(intent(), 'metr');
     started();
     expect([names(), content(aside).length, existsSync(intent())]).toEqual([[basename(aside)], rows, false]);
   });
 
-  test('once everything is moved the new database’s WAL stays its own', async () => {
+  test('after a kill behind the last rename, the new database keeps its own WAL', async () => {
     await newerDatabase();
     const first = started();
     await scrapes(first, 2);
@@ -170,7 +170,7 @@ describe('set aside: after a kill', () => {
   });
 });
 
-test('set aside: files are listed with version and size, and others are not', () => {
+test('set aside: lists the set-aside files with version and size, and no others', () => {
   for (const name of [
     'schema-6',
     'schema-6-wal',
@@ -195,7 +195,7 @@ test('set aside: files are listed with version and size, and others are not', ()
   expect(listSetAsideFiles(folder.path('missing/metrics.db'))).toEqual([]);
 });
 
-test('set aside: a database that looks newer is made so by the record of its version alone', async () => {
+test('set aside: only the record of its version makes a database newer', async () => {
   await killedDatabase(path, { inFile: 2, inWal: 0, delivered: 0 });
   makeNewer(path);
   expect(readFileSchemaVersion(path)).toBe(NEWER);
