@@ -141,7 +141,7 @@ function createTextfileCollector(config: CollectorConfig): ScheduledCollector[] 
   const collector = new TextfileCollector({
     files: new TextFiles(config.textfileDir),
     converter: new ExpositionConverter({ now: () => clock.now(), labels: {} }),
-    maxSamples: maxParsedSamples(config.collectorMaxSeries),
+    maxReadings: maxParsedSamples(config.collectorMaxSeries),
   });
   return [{ collector, intervalMs: config.textfileIntervalMs }];
 }
@@ -149,11 +149,11 @@ function createTextfileCollector(config: CollectorConfig): ScheduledCollector[] 
 function createTargetCollectors(config: CollectorConfig, client: ScrapeClient): ScheduledCollector[] {
   const { scrapeMaxBytes: maxBytes, scrapeMaxSeries, scrapeIntervalMs: intervalMs } = config;
   const limits = { timeoutMs: Math.min(config.scrapeTimeoutMs, intervalMs), maxBytes };
-  const maxSamples = maxParsedSamples(scrapeMaxSeries);
+  const maxReadings = maxParsedSamples(scrapeMaxSeries);
   return findTargets(config).map((target) => {
     const converter = new ExpositionConverter({ now: () => clock.now(), labels: { job: target.name } });
     return {
-      collector: new ScrapeTargetCollector(target, { client, converter, clock, limits, maxSamples }),
+      collector: new ScrapeTargetCollector(target, { client, converter, clock, limits, maxReadings }),
       intervalMs,
     };
   });

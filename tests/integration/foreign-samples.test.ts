@@ -80,7 +80,7 @@ describe('a target that never answers', () => {
     const endpoint = await until('the status server listens', () => uploader.endpoint());
     const text = await until('the target is named', async () => {
       const health = await (await fetch(new URL('/health', endpoint), { headers: { connection: 'close' } })).text();
-      return health.includes('no whole answer within 10 s') && health;
+      return health.includes('no complete response within 10 s') && health;
     });
     expect(text).toContain('scrape:silent');
     await until('up is 0', async () => (await ours.export('up'))[0]?.values.includes(0));

@@ -7,12 +7,12 @@ import { declareForeignSeries, type SeriesKind } from '@thugshells/shared/metric
 import { ExpositionReader, type ExpositionOptions } from './exposition/reader.ts';
 import { ParsedSeriesCache, type ParsedSeries } from './exposition/parsed-series.ts';
 
-/** Lines that are read in one go: a few milliseconds on a small board. */
+/** Lines that are parsed before the event loop runs again: a few milliseconds on a small device. */
 const LINES_PER_SLICE = 2_000;
-/** A sample's own time may differ from the scrape's by this much, Prometheus' lookback; it is stamped with the latter. */
+/** Maximum age of a sample with a timestamp, Prometheus' lookback; it is stored with the time of the scrape. */
 const MAX_AGE_MS = 300_000;
 
-/** Series that are remembered from one text to the next: twice what a target may store in an hour by default. */
+/** Series that are cached from one text to the next: twice the default limit of a target for an hour. */
 const MAX_CACHED_SERIES = 6_000;
 
 /** Suffixes of the series that belong to a family of another name. */
@@ -31,27 +31,27 @@ const kinds: Readonly<Record<string, SeriesKind>> = {
 export interface ExpositionConverterOptions {
   /** The wall clock, Unix milliseconds. */
   readonly now: () => number;
-  /** Laid over the labels of every sample; one of the same name becomes `exported_…`, as with Prometheus. */
+  /** Added to the labels of every sample; a label of the same name becomes `exported_…`, as with Prometheus. */
   readonly labels: Labels;
 }
 
-/** A reading but for its value. */
+/** A reading without its value. */
 type ConvertedSeries = Required<Omit<Reading, 'value'>>;
 
-/** What a text has to say. */
+/** The readings of a text. */
 export interface ConvertedExposition {
   readonly readings: readonly Reading[];
-  /** How many samples stand in it, those that are no readings included. */
+  /** Samples in the text, including those that became no reading. */
   readonly samples: number;
-  /** What is wrong with some of them; the rest can be used. */
+  /** Why some samples became no reading. */
   readonly errors: readonly AgentError[];
 }
 
-/** Texts that others wrote, as readings. Series keep the names that they have there. */
+/** Converts exposition texts of text files and scrape targets to readings. Series keep their names. */
 export class ExpositionConverter {
   readonly #options: ExpositionConverterOptions;
   readonly #cache = new ParsedSeriesCache(MAX_CACHED_SERIES);
-  /** What a series has become, for as long as it is known. */
+  /** The converted series, for as long as the parsed one is cached. */
   readonly #converted = new WeakMap<ParsedSeries, ConvertedSeries>();
 
   constructor(options: ExpositionConverterOptions) {
@@ -59,18 +59,18 @@ export class ExpositionConverter {
   }
 
   /**
-   * Reads one text.
+   * Converts one text.
    *
-   * @param most readings that there is room for; further samples are counted only
-   * @throws AgentError EXPOSITION_MALFORMED that names the line: nothing of the text is used then
+   * @param maxReadings readings that are returned; further samples are only counted
+   * @throws AgentError EXPOSITION_MALFORMED that names the line; nothing of the text is used
    */
-  async convert(text: string, options: ExpositionOptions, most: number): Promise<ConvertedExposition> {
+  async convert(text: string, options: ExpositionOptions, maxReadings: number): Promise<ConvertedExposition> {
     const reader = new ExpositionReader(text, { ...options, cache: this.#cache });
     while (reader.read(LINES_PER_SLICE)) await turn();
     const { samples, types } = reader;
     const isStale = this.#createStaleTest();
     const fresh = samples.filter(({ timestampMs }) => !isStale(timestampMs));
-    const readings = fresh.slice(0, most).map(({ series: parsed, value }): Reading => {
+    const readings = fresh.slice(0, maxReadings).map(({ series: parsed, value }): Reading => {
       const { series, labels, canonical } = this.#convertSeries(parsed, types);
       return { series, labels, canonical, value };
     });
@@ -121,17 +121,17 @@ function findKind(name: string, types: ReadonlyMap<string, string>): SeriesKind 
 
 function createStaleError(count: number, name: string): AgentError {
   return new AgentError(
-    `${count} samples bear a time that is more than ${MAX_AGE_MS / 60_000} minutes from now, first ${name}`,
+    `${count} samples have a timestamp more than ${MAX_AGE_MS / 60_000} minutes from now, first ${name}`,
     {
       code: 'SAMPLES_STALE',
-      hint: 'Samples are stamped with the time at which they are read: leave the times out, or tell nothing that is not so any more.',
+      hint: 'remove the timestamps, or the samples that are out of date: samples are stored with the time of the scrape',
     },
   );
 }
 
 function createTooManyError(count: number): AgentError {
-  return new AgentError(`${count} samples more than there is room for`, {
+  return new AgentError(`${count} samples over the limit`, {
     code: 'TOO_MANY_SAMPLES',
-    hint: 'Let the source tell less, or raise THUGSHELLS_COLLECTOR_MAX_SERIES or THUGSHELLS_SCRAPE_MAX_SERIES.',
+    hint: 'expose fewer samples, or increase THUGSHELLS_COLLECTOR_MAX_SERIES or THUGSHELLS_SCRAPE_MAX_SERIES',
   });
 }

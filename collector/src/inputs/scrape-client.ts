@@ -7,25 +7,25 @@ import { createLinkedController } from '@thugshells/shared/abort.ts';
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
 import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
-/** A page that a target answered with. */
+/** The response of a target. */
 export interface ScrapeResponse {
   readonly bytes: Buffer;
-  /** Lower case, with its parameters; empty where none was sent. */
+  /** Lower case, with its parameters; empty if the header is missing. */
   readonly contentType: string;
 }
 
-/** What one request may cost. */
+/** Limits of one request. */
 export interface ScrapeLimits {
-  /** From the first packet to the last. */
+  /** From connecting to the end of the body. */
   readonly timeoutMs: number;
-  /** Of the page as it is read: what is compressed counts as it is unpacked. */
+  /** Of the body after decompression. */
   readonly maxBytes: number;
 }
 
-/** Plain text first: in OpenMetrics some exporters give their counters other names. */
+/** Plain text is preferred: in OpenMetrics some exporters give their counters other names. */
 const ACCEPT = 'text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1';
 
-/** By name they are always this machine's (RFC 6761, 6.3); no resolver is asked. */
+/** Resolves `localhost` to this machine without a resolver (RFC 6761, 6.3). */
 const loopbackLookup: LookupFunction = (_host, options, callback) => {
   const addresses = [
     { address: '127.0.0.1', family: 4 },
@@ -35,16 +35,16 @@ const loopbackLookup: LookupFunction = (_host, options, callback) => {
   else callback(null, '127.0.0.1', 4);
 };
 
-const HINT = 'See whether the exporter runs, and what `curl -i` of the address in THUGSHELLS_SCRAPE_TARGETS shows.';
+const HINT = 'check that the exporter runs; run: curl -i with its address in THUGSHELLS_SCRAPE_TARGETS';
 
 /**
- * The one door of scrape targets, and the only one that the collector has to a network: GET requests to addresses of
- * this machine. Redirects are not followed, and nothing is kept open.
+ * Sends GET requests to scrape targets on this machine, and is the collector's only client of a network. It follows no
+ * redirect and keeps no connection.
  */
 export class ScrapeClient {
   readonly #closing = new AbortController();
 
-  /** @throws AgentError SCRAPE_FAILED that says what the target did */
+  /** @throws AgentError SCRAPE_FAILED with the cause */
   async fetch(url: string, { timeoutMs, maxBytes }: ScrapeLimits): Promise<ScrapeResponse> {
     const { controller, release } = createLinkedController(this.#closing.signal);
     let hasTimedOut = false;
@@ -60,13 +60,13 @@ export class ScrapeClient {
       if (error instanceof AgentError) throw error;
       if (hasTimedOut)
         throw createScrapeError(
-          `no whole answer within ${timeoutMs / 1000} s`,
-          'See what it does; THUGSHELLS_SCRAPE_TIMEOUT is how long it may take.',
+          `no complete response within ${timeoutMs / 1000} s`,
+          'check why the exporter is slow, or increase THUGSHELLS_SCRAPE_TIMEOUT',
           error,
         );
       throw createScrapeError(
         toErrorCode(error) === 'ECONNREFUSED'
-          ? 'nothing listens there'
+          ? 'connection refused'
           : toErrorMessage(error) || String(toErrorCode(error)),
         HINT,
         error,
@@ -77,20 +77,20 @@ export class ScrapeClient {
     }
   }
 
-  /** Gives up on whatever has not answered. */
+  /** Aborts the pending requests. */
   close(): void {
     this.#closing.abort();
   }
 }
 
-function createScrapeError(what: string, hint: string = HINT, cause?: unknown): AgentError {
-  return new AgentError(what, { code: 'SCRAPE_FAILED', hint, cause });
+function createScrapeError(cause: string, hint: string = HINT, error?: unknown): AgentError {
+  return new AgentError(cause, { code: 'SCRAPE_FAILED', hint, cause: error });
 }
 
 function sendRequest(url: string, signal: AbortSignal, timeoutMs: number): Promise<IncomingMessage> {
   const headers = {
     accept: ACCEPT,
-    // On loopback bytes cost nothing, and packing them costs both sides.
+    // Bytes on loopback are free, and compression costs both sides CPU time.
     'accept-encoding': 'identity',
     connection: 'close',
     'user-agent': 'thugshells-collector',
@@ -101,21 +101,21 @@ function sendRequest(url: string, signal: AbortSignal, timeoutMs: number): Promi
   });
 }
 
-/** The body as the target meant it. */
+/** Returns the decompressed body of a response with status 200 and a text format. */
 function decodeBody(response: IncomingMessage): Readable {
   const { statusCode = 0, headers } = response;
   try {
     if (statusCode >= 300 && statusCode < 400) {
       throw createScrapeError(
-        `it redirects to ${maskCredentials(headers.location ?? 'nowhere')}, which is not followed`,
-        'Give THUGSHELLS_SCRAPE_TARGETS the address that it redirects to, if that is of this machine.',
+        `redirected to ${maskCredentials(headers.location ?? 'nowhere')}, redirects are not followed`,
+        'use the address that it redirects to in THUGSHELLS_SCRAPE_TARGETS, if it is on this machine',
       );
     }
     if (statusCode !== 200) throw createScrapeError(`status ${statusCode}`);
     if (/protobuf|html/i.test(headers['content-type'] ?? '')) {
       throw createScrapeError(
-        `it answers ${headers['content-type']}, which is no text format of metrics`,
-        'Most exporters have their metrics at /metrics.',
+        `content type ${headers['content-type']} is not a text format`,
+        'check the path in THUGSHELLS_SCRAPE_TARGETS: most exporters use /metrics',
       );
     }
     switch (headers['content-encoding'] ?? 'identity') {
@@ -126,7 +126,7 @@ function decodeBody(response: IncomingMessage): Readable {
       case 'deflate':
         return response.pipe(createInflate());
       default:
-        throw createScrapeError(`content encoding ${headers['content-encoding']}, which was not asked for`);
+        throw createScrapeError(`unexpected content encoding ${headers['content-encoding']}`);
     }
   } catch (error) {
     response.destroy();
@@ -134,7 +134,7 @@ function decodeBody(response: IncomingMessage): Readable {
   }
 }
 
-/** Everything up to the end, or nothing once it is too much. */
+/** Reads a body to its end; rejects if it is longer than `maxBytes`. */
 function readAll(body: Readable, response: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   let length = 0;
@@ -144,7 +144,7 @@ function readAll(body: Readable, response: IncomingMessage, maxBytes: number): P
       body.destroy();
       reject(error);
     };
-    // A pipe does not hand on how its source ended.
+    // pipe() does not forward errors of its source.
     response.on('error', end);
     body.on('error', end);
     body.on('data', (part: Buffer) => {
@@ -154,7 +154,7 @@ function readAll(body: Readable, response: IncomingMessage, maxBytes: number): P
         end(
           createScrapeError(
             `more than ${maxBytes} bytes`,
-            'Let the exporter tell less, or raise THUGSHELLS_SCRAPE_MAX_SIZE.',
+            'expose fewer samples, or increase THUGSHELLS_SCRAPE_MAX_SIZE',
           ),
         );
     });

@@ -4,7 +4,7 @@ import type { ValueFormat } from '@thugshells/shared/config/formats.ts';
 
 import type { ScrapeTarget } from './scrape-target.ts';
 
-/** Each is a loop of its own. */
+/** Each target has a loop of its own. */
 const MAX_TARGETS = 32;
 const targetName = /^[A-Za-z0-9_.-]{1,64}$/;
 
@@ -13,8 +13,8 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
 /**
- * `name=http://127.0.0.1:9100/metrics …` split on white space; may be empty. Only addresses of this machine: what is
- * elsewhere has a link between, and is another scraper's to reach.
+ * Parses `name=http://127.0.0.1:9100/metrics …`, separated by white space; may be empty. Only addresses of this machine
+ * are accepted: the link to others may be down, and the uploader's connection is the only one that is managed.
  */
 export const scrapeTargets: ValueFormat<readonly ScrapeTarget[]> = {
   expected:

@@ -9,9 +9,9 @@ import { decodeUtf8 } from './exposition/bytes.ts';
 import type { ConvertedExposition, ExpositionConverter } from './exposition-converter.ts';
 import type { ScrapeLimits, ScrapeClient } from './scrape-client.ts';
 
-/** A page with metrics on this machine. */
+/** The address of an exporter on this machine. */
 export interface ScrapeTarget {
-  /** The label `job` of all its series. */
+  /** The label `job` of its series. */
   readonly name: string;
   readonly url: string;
 }
@@ -21,16 +21,16 @@ export interface ScrapeTargetParts {
   readonly converter: ExpositionConverter;
   readonly clock: Clock;
   readonly limits: ScrapeLimits;
-  /** Readings of one scrape that are handed on. */
-  readonly maxSamples: number;
+  /** Readings that one scrape returns at most. */
+  readonly maxReadings: number;
 }
 
-/** What the collector of a target is called: each target is a source of its own, with its own pace, cap and health. */
+/** Returns the name of the collector of a target: each has its own interval, series limit and health. */
 export function toCollectorName({ name }: Pick<ScrapeTarget, 'name'>): string {
   return `scrape:${name}`;
 }
 
-/** One local exporter. A target that does not answer, or not as it should, has `up 0`, and none of its samples. */
+/** Scrapes one local exporter. If that fails, `up` is 0 and none of its samples is returned. */
 export class ScrapeTargetCollector implements Collector {
   readonly name: string;
   readonly comparesReads = false;
@@ -62,11 +62,11 @@ export class ScrapeTargetCollector implements Collector {
   }
 
   async #scrape(): Promise<ConvertedExposition | AgentError> {
-    const { client, converter, limits, maxSamples } = this.#parts;
+    const { client, converter, limits, maxReadings } = this.#parts;
     try {
       const { bytes, contentType } = await client.fetch(this.#target.url, limits);
       const format = contentType.startsWith('application/openmetrics-text') ? 'openmetrics' : 'prometheus';
-      return await converter.convert(decodeUtf8(bytes), { format }, maxSamples);
+      return await converter.convert(decodeUtf8(bytes), { format }, maxReadings);
     } catch (error) {
       if (error instanceof AgentError) return error;
       throw error;
@@ -74,10 +74,11 @@ export class ScrapeTargetCollector implements Collector {
   }
 
   #addTargetName({ message, code, hint, cause }: AgentError): AgentError {
-    return new AgentError(`scrape target ${this.#target.name}: ${message}`, {
+    const isPartial = code === 'SAMPLES_STALE' || code === 'TOO_MANY_SAMPLES';
+    return new AgentError(`${isPartial ? 'scrape target' : 'cannot scrape'} ${this.#target.name}: ${message}`, {
       code,
       cause,
-      hint: hint ?? 'Its page has to be in Prometheus’ text format or in OpenMetrics.',
+      hint: hint ?? 'check that the target exposes Prometheus’ text format or OpenMetrics',
     });
   }
 }

@@ -14,15 +14,15 @@ import type { UploadCounts } from '@thugshells/shared/state/uploader-report.ts';
 import type { Collector } from '../collectors/collector.ts';
 
 export interface SelfCollectorParts {
-  /** Undefined while there is no database to read it from. */
+  /** Returns undefined while there is no database. */
   readonly readState: () => AgentState | undefined;
-  /** Milliseconds that this clock is ahead of the receiver's; undefined until they were compared. */
+  /** Returns the milliseconds that this clock is ahead of the receiver's; undefined until they were compared. */
   readonly readSkewMs: () => number | undefined;
 }
 
 /**
- * What the two programs count of themselves, as samples like any other: they reach the receiver also after an outage.
- * A source of another kind than the collectors, since it reads the database and not the kernel.
+ * Collects the counters and the health of both programs, as samples that reach the receiver after an outage like all
+ * others. It reads the database and not the kernel.
  */
 export class SelfCollector implements Collector {
   readonly name = 'self';
@@ -39,7 +39,7 @@ export class SelfCollector implements Collector {
   }
 }
 
-/** The readings of a state; what was never measured is missing, not zero. */
+/** Converts the state of both programs to readings; what was never measured is missing, not 0. */
 export function toSelfReadings(state: AgentState, skewMs: number | undefined): Reading[] {
   const { collectors, uploads, judgement, books, databaseBytes, walBytes, walCheckpointMs, walReclaimedBytes } = state;
   return [
@@ -48,7 +48,7 @@ export function toSelfReadings(state: AgentState, skewMs: number | undefined): R
       toReading(collectorSeries.failed, failed, { collector }),
       ...toSumAndCount(collectorSeries.duration, durations, { collector }),
     ]),
-    // By each collector they would outnumber what the board has to say; /metrics has them.
+    // Buckets of each collector would outnumber the other series; /metrics exposes them.
     ...toBuckets(
       collectorSeries.duration,
       sumHistograms(
@@ -90,7 +90,7 @@ function toReading(series: SeriesDeclaration, value: number, labels: Labels = {}
   return { series, value, labels };
 }
 
-/** One of a histogram's own series, as the exposition format names them. */
+/** Returns one of the series of a histogram, named as in the exposition format. */
 function toPartSeries(series: SeriesDeclaration, suffix: string): SeriesDeclaration {
   return { ...series, name: series.name + suffix };
 }

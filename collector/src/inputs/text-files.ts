@@ -4,29 +4,29 @@ import { join } from 'node:path';
 
 import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
-/** One text file as it was at one moment. */
+/** A text file at one time. */
 export interface TextFile {
   readonly bytes: Buffer;
-  /** When it was written last, Unix milliseconds. */
+  /** Last modification, Unix milliseconds. */
   readonly mtimeMs: number;
 }
 
-/** The files of the directory. */
+/** The `*.prom` files of the directory. */
 export interface TextFileListing {
   /** Sorted. */
   readonly names: readonly string[];
-  /** Whether the directory has so many entries that not all were looked at. */
+  /** Whether the directory has more than MAX_ENTRIES entries, so that some were not examined. */
   readonly isTruncated: boolean;
 }
 
-/** Entries of the directory that are looked at; each of a hundred times as many as anybody has. */
+/** Entries of the directory that are examined: a hundred times those of a usual one. */
 const MAX_ENTRIES = 20_000;
-/** A file that changes while it is read is read again; one that changes all the time is not written as it should be. */
-const ATTEMPTS = 3;
+/** Reads of a file that changes while it is read. */
+const MAX_ATTEMPTS = 3;
 const RENAME_HINT =
-  'Write to a file of another name in the same file system and rename it: `script > x.prom.$$ && mv x.prom.$$ x.prom`.';
+  'write to another file in the same file system and rename it: script > x.prom.$$ && mv x.prom.$$ x.prom';
 
-/** The one door of the collector `textfile`: the `*.prom` files of a directory, read whole or not at all. */
+/** Reads the `*.prom` files of a directory, for the collector `textfile`. */
 export class TextFiles {
   readonly #directory: string;
 
@@ -34,17 +34,17 @@ export class TextFiles {
     this.#directory = directory;
   }
 
-  /** The path of a file, as it is told. */
+  /** Returns the path of a file, for labels and errors. */
   toPath(name: string): string {
     return join(this.#directory, name);
   }
 
-  /** @throws AgentError TEXTFILE_UNREADABLE where the directory cannot be read */
+  /** @throws AgentError TEXTFILE_UNREADABLE if the directory cannot be read */
   async list(): Promise<TextFileListing> {
     const names: string[] = [];
     let entries = 0;
     try {
-      // Closed by the loop, however it ends.
+      // The loop closes the directory, however it ends.
       for await (const { name } of await opendir(this.#directory, { bufferSize: 256 })) {
         entries += 1;
         if (entries > MAX_ENTRIES) break;
@@ -57,16 +57,16 @@ export class TextFiles {
   }
 
   /**
-   * A file's bytes, or undefined where it has gone since it was listed.
+   * Reads a file; returns undefined if it was removed since it was listed.
    *
-   * @throws AgentError TEXTFILE_UNREADABLE for what cannot be read, is no file, is too large, or is being written
+   * @throws AgentError TEXTFILE_UNREADABLE if it cannot be read, is not a regular file, is too large, or keeps changing
    */
   async read(name: string, maxBytes: number): Promise<TextFile | undefined> {
     const path = this.toPath(name);
     try {
-      // Asked before it is opened: to open a device may do something.
+      // Checked before it is opened: opening a device may have an effect.
       requireFile(path, await stat(path));
-      // A pipe may have taken its place meanwhile, which would make us wait for a writer.
+      // It may have been replaced by a pipe meanwhile: without O_NONBLOCK, open(2) would wait for a writer.
       const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
       try {
         return await readWhole(file, path, maxBytes);
@@ -82,7 +82,7 @@ export class TextFiles {
 }
 
 async function readWhole(file: FileHandle, path: string, maxBytes: number): Promise<TextFile> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const before = await file.stat();
     requireFile(path, before);
     if (before.size > maxBytes) throw createTooLargeError(path, before.size, maxBytes);
@@ -96,7 +96,7 @@ async function readWhole(file: FileHandle, path: string, maxBytes: number): Prom
       return { bytes: buffer.subarray(0, length), mtimeMs: before.mtimeMs };
     }
   }
-  throw new AgentError(`${path}: it is being written while it is read`, {
+  throw new AgentError(`cannot read ${path}: it changes while it is read`, {
     code: 'TEXTFILE_UNREADABLE',
     hint: RENAME_HINT,
   });
@@ -104,23 +104,23 @@ async function readWhole(file: FileHandle, path: string, maxBytes: number): Prom
 
 function requireFile(path: string, found: { isFile(): boolean }): void {
   if (found.isFile()) return;
-  throw new AgentError(`${path}: not a regular file`, {
+  throw new AgentError(`cannot read ${path}: not a regular file`, {
     code: 'TEXTFILE_UNREADABLE',
-    hint: 'Remove it; text files are plain files, or links to them.',
+    hint: 'remove it: text files must be regular files or links to them',
   });
 }
 
 function createTooLargeError(path: string, bytes: number, maxBytes: number): AgentError {
-  return new AgentError(`${path}: ${bytes} bytes where there is room for ${maxBytes}`, {
+  return new AgentError(`cannot read ${path}: ${bytes} bytes, the limit is ${maxBytes}`, {
     code: 'TEXTFILE_UNREADABLE',
-    hint: 'Let its script write less, or remove what it has left behind.',
+    hint: 'let its script write fewer series, or remove files that no script writes any more',
   });
 }
 
 function createUnreadableError(path: string, cause: unknown): AgentError {
   return new AgentError(`cannot read ${path}: ${toErrorMessage(cause)}`, {
     code: 'TEXTFILE_UNREADABLE',
-    hint: `Let the collector's user read ${path}; THUGSHELLS_TEXTFILE_DIR names the directory.`,
+    hint: `let the collector's user read ${path}, or correct THUGSHELLS_TEXTFILE_DIR`,
     cause,
   });
 }

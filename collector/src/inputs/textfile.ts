@@ -11,19 +11,19 @@ import type { TextFiles } from './text-files.ts';
 export interface TextfileParts {
   readonly files: TextFiles;
   readonly converter: ExpositionConverter;
-  /** Readings of one scrape that are handed on. */
-  readonly maxSamples: number;
+  /** Readings that one scrape returns at most. */
+  readonly maxReadings: number;
 }
 
-/** Each of these would be the whole directory of most people. */
+/** Limits of one scrape; a usual directory is smaller than any of them. */
 const MAX_FILES = 500;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_TOTAL_BYTES = 16 * 1024 * 1024;
 const MALFORMED_HINT =
-  'It is read as Prometheus’ text format, version 0.0.4 or 1.0.0, or as OpenMetrics where it ends with # EOF.';
+  'correct the script that writes it: files are Prometheus’ text format, version 0.0.4 or 1.0.0, or OpenMetrics if they end with # EOF';
 const openMetricsEnd = /(?:^|\n)# EOF\n?$/;
 
-/** What has been read of the directory so far. */
+/** Accumulates the files of one scrape. */
 class DirectoryScrape {
   readonly readings: Reading[] = [];
   readonly mtimes: Reading[] = [];
@@ -36,7 +36,7 @@ class DirectoryScrape {
   }
 
   async add(name: string): Promise<void> {
-    const { files, converter, maxSamples } = this.#parts;
+    const { files, converter, maxReadings } = this.#parts;
     const path = files.toPath(name);
     try {
       const file = await files.read(name, Math.min(MAX_FILE_BYTES, this.#bytesLeft));
@@ -47,9 +47,9 @@ class DirectoryScrape {
       const { readings, errors } = await converter.convert(
         text,
         { format, mustEnd: format === 'prometheus' },
-        maxSamples - this.readings.length,
+        maxReadings - this.readings.length,
       );
-      // Not spread: a file may have more readings than a function may have arguments.
+      // No spread: a file may have more readings than a function can have arguments.
       for (const reading of readings) this.readings.push(reading);
       this.mtimes.push({ series: textfileSeries.mtime, labels: { file: path }, value: file.mtimeMs / 1000 });
       this.errors.push(...errors.map((error) => addPath(path, error)));
@@ -61,8 +61,8 @@ class DirectoryScrape {
 }
 
 /**
- * Files that users' own scripts write, as node_exporter's textfile collector reads them. Each file stands for itself:
- * one that cannot be read or understood is named, and takes none of the others along.
+ * Reads the files that users' scripts write, as node_exporter's textfile collector does. A file that cannot be read or
+ * parsed is named in the error; the other files are not affected.
  */
 export class TextfileCollector implements Collector {
   readonly name = 'textfile';
@@ -80,9 +80,7 @@ export class TextfileCollector implements Collector {
     const left = names.length - MAX_FILES;
     if (left > 0)
       state.errors.push(
-        createLeftOutError(
-          `${isTruncated ? 'at least ' : ''}${left} files are left out: no more than ${MAX_FILES} are read`,
-        ),
+        createLeftOutError(`${isTruncated ? 'at least ' : ''}${left} files left out, the limit is ${MAX_FILES}`),
       );
     const readings = [
       { series: textfileSeries.scrapeError, labels: {}, value: state.errors.length > 0 ? 1 : 0 },
@@ -94,12 +92,13 @@ export class TextfileCollector implements Collector {
 }
 
 function addPath(path: string, { message, code, hint = MALFORMED_HINT }: AgentError): AgentError {
-  return new AgentError(`${path}: ${message}`, { code, hint });
+  const subject = code === 'EXPOSITION_MALFORMED' ? `cannot parse ${path}` : path;
+  return new AgentError(`${subject}: ${message}`, { code, hint });
 }
 
-function createLeftOutError(what: string): AgentError {
-  return new AgentError(what, {
+function createLeftOutError(message: string): AgentError {
+  return new AgentError(message, {
     code: 'TEXTFILE_UNREADABLE',
-    hint: 'Put what belongs together into one file, and remove what nobody writes any more.',
+    hint: 'merge files of THUGSHELLS_TEXTFILE_DIR, and remove those that no script writes any more',
   });
 }

@@ -5,7 +5,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 const LINE_FEED = 10;
 
 /**
- * The text of some bytes. What is no UTF-8 is not replaced: two values that differ there would become one.
+ * Decodes UTF-8. Invalid bytes are refused, not replaced: two values that differ in them would become one.
  *
  * @throws AgentError EXPOSITION_MALFORMED that names the line
  */

@@ -1,13 +1,13 @@
 import { createExpositionError } from './scanner.ts';
 
-/** Which of the two text formats a text is in. */
+/** The two text formats. */
 export type ExpositionFormat = 'prometheus' | 'openmetrics';
 
-/** What a comment says, where it says something. */
+/** A comment with a meaning: the type of a metric family, or the end of the text. */
 export type ExpositionComment =
   { readonly kind: 'type'; readonly family: string; readonly type: string } | { readonly kind: 'end' } | undefined;
 
-/** Types of both formats: some exporters use words of the one in the other. */
+/** Types by format; some exporters use types of OpenMetrics in Prometheus' format. */
 const TYPES: Readonly<Record<ExpositionFormat, ReadonlySet<string>>> = {
   prometheus: new Set([
     'counter',
@@ -24,14 +24,14 @@ const TYPES: Readonly<Record<ExpositionFormat, ReadonlySet<string>>> = {
   openmetrics: new Set(['counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset', 'unknown']),
 };
 
-/** The name of a metric family, bare or in quotes, and the text that follows it. */
+/** The name of a metric family, with or without quotes. */
 const namePattern = String.raw`([a-zA-Z_:][a-zA-Z0-9_:]*|"(?:\\.|[^"\\])+")`;
 const prometheusMeta = /^#[ \t]+(HELP|TYPE)[ \t]+(.*)$/s;
 const prometheusFamily = new RegExp(`^${namePattern}(?:[ \\t]+(.*))?$`, 's');
 const openMetricsMeta = /^# (HELP|TYPE|UNIT) (.*)$/s;
 const openMetricsFamily = new RegExp(`^${namePattern}(?: (.*))?$`, 's');
 
-/** Reads a line that begins with `#`. */
+/** Parses a line that begins with `#`; undefined if it has no meaning. */
 export function parseComment(text: string, format: ExpositionFormat): ExpositionComment {
   return format === 'prometheus' ? parsePrometheusComment(text) : parseOpenMetricsComment(text);
 }
@@ -40,25 +40,25 @@ function parsePrometheusComment(text: string): ExpositionComment {
   const [, keyword, after = ''] = prometheusMeta.exec(text) ?? [];
   if (keyword === undefined) return undefined;
   const [, family, rest = ''] = prometheusFamily.exec(after) ?? [];
-  if (family === undefined) throw createExpositionError(`no name of a metric after ${keyword}`);
+  if (family === undefined) throw createExpositionError(`no metric name after ${keyword}`);
   return keyword === 'TYPE' ? parseType(family, rest.trim(), 'prometheus') : undefined;
 }
 
-/** OpenMetrics has no comments but those that say something. */
+/** In OpenMetrics every comment has a meaning. */
 function parseOpenMetricsComment(text: string): ExpositionComment {
   if (text === '# EOF') return { kind: 'end' };
   const [, keyword, after = ''] = openMetricsMeta.exec(text) ?? [];
   if (keyword === undefined) throw createExpositionError('neither HELP, TYPE, UNIT nor EOF after #');
   const [, family, rest] = openMetricsFamily.exec(after) ?? [];
-  if (family === undefined) throw createExpositionError(`no name of a metric after ${keyword}`);
-  if (rest === undefined) throw createExpositionError(`no text in ${keyword}`);
+  if (family === undefined) throw createExpositionError(`no metric name after ${keyword}`);
+  if (rest === undefined) throw createExpositionError(`no text after ${keyword} ${family}`);
   if (keyword === 'UNIT' && rest !== '' && !unquote(family).endsWith(`_${rest}`))
     throw createExpositionError(`the unit "${rest}" is not at the end of ${family}`);
   return keyword === 'TYPE' ? parseType(family, rest, 'openmetrics') : undefined;
 }
 
 function parseType(family: string, type: string, format: ExpositionFormat): ExpositionComment {
-  if (!TYPES[format].has(type)) throw createExpositionError(`"${type.slice(0, 40)}" is not a type of metrics`);
+  if (!TYPES[format].has(type)) throw createExpositionError(`"${type.slice(0, 40)}" is not a metric type`);
   return { kind: 'type', family: unquote(family), type };
 }
 

@@ -2,10 +2,10 @@ import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 
 import { CLOSING, createExpositionError, LineScanner, OPENING, QUOTE } from './scanner.ts';
 
-/** The names that a sample's line begins with. */
+/** The series that the line of a sample begins with. */
 export interface ParsedSeries {
   readonly name: string;
-  /** Without those of an empty value, which mean the same as none. */
+  /** Labels without those of an empty value, which are equivalent to missing ones. */
   readonly labels: Labels;
 }
 
@@ -14,19 +14,19 @@ const EQUALS = 61;
 const NO_LABELS: Labels = Object.freeze({});
 
 /**
- * The series of texts that are read again and again: a scrape has the same ones as the one before, and to find one takes a
- * fraction of reading its labels.
+ * Caches parsed series by their text: a scrape has the same ones as the one before, and a lookup takes a fraction of the
+ * time of parsing the labels.
  */
 export class ParsedSeriesCache {
   readonly #series = new Map<string, ParsedSeries>();
   readonly #maxSeries: number;
 
-  /** @param maxSeries that are kept; with one more all are forgotten, so that names that change every time do not add up */
+  /** @param maxSeries number of series; one more clears the cache, so that names that change each time do not add up */
   constructor(maxSeries: number) {
     this.#maxSeries = maxSeries;
   }
 
-  /** The series that a line begins with; the line is behind it then. */
+  /** Parses the series at the beginning of a line, and moves the scanner after it. */
   parse(line: LineScanner): ParsedSeries {
     const end = line.findSeriesEnd();
     if (end === undefined) return parseSeries(line);
@@ -36,7 +36,7 @@ export class ParsedSeriesCache {
       line.at = end;
       return known;
     }
-    // Of a copy: a piece of a text keeps all of it in memory.
+    // Parsed from a copy: a slice would keep the whole text in memory.
     const copy = Buffer.from(written).toString();
     const own = new LineScanner(copy);
     own.enter(0, copy.length);
@@ -52,24 +52,24 @@ export class ParsedSeriesCache {
   }
 }
 
-/** `name`, `name{label="value",…}`, or as of version 1.0.0 of Prometheus' format `{"any name","any label"="value",…}`. */
+/** Parses `name`, `name{label="value",…}`, or, since version 1.0.0, `{"any name","any label"="value",…}`. */
 export function parseSeries(line: LineScanner): ParsedSeries {
   const name = line.readMetricName();
   const end = line.at;
   line.skipBlanks();
   if (line.nextCode !== OPENING) {
     line.at = end;
-    if (name === '') throw createExpositionError('no name of a metric');
+    if (name === '') throw createExpositionError('no metric name');
     return { name, labels: NO_LABELS };
   }
   const inBraces = parseLabelSet(line);
-  if (name !== '' && inBraces.name !== undefined) throw createExpositionError('a second name of the metric');
+  if (name !== '' && inBraces.name !== undefined) throw createExpositionError('a second metric name');
   const only = inBraces.name ?? name;
-  if (only === '') throw createExpositionError('no name of a metric');
+  if (only === '') throw createExpositionError('no metric name');
   return { name: only, labels: inBraces.labels };
 }
 
-/** What stands in braces: labels, and the name of the metric where that is in quotes. */
+/** Parses labels in braces, and the metric name if it is among them in quotes. */
 export function parseLabelSet(line: LineScanner): { readonly name: string | undefined; readonly labels: Labels } {
   const labels: Record<string, string> = {};
   const seen: string[] = [];
@@ -83,19 +83,17 @@ export function parseLabelSet(line: LineScanner): { readonly name: string | unde
     line.skipBlanks();
     if (line.take(EQUALS)) {
       if (word === '') throw createExpositionError('a label without a name');
-      if (seen.includes(word)) throw createExpositionError(`the label "${word}" twice`);
+      if (seen.includes(word)) throw createExpositionError(`duplicate label "${word}"`);
       seen.push(word);
       addLabel(labels, word, parseLabelValue(line, word));
     } else if (isQuoted && name === undefined) {
       name = word;
     } else {
-      throw createExpositionError(
-        word === '' ? 'no name of a label where one is expected' : `no = after the label "${word}"`,
-      );
+      throw createExpositionError(word === '' ? 'expected a label name' : `no = after the label "${word}"`);
     }
     line.skipBlanks();
     if (!line.take(COMMA) && line.nextCode !== CLOSING)
-      throw createExpositionError(`neither , nor } after the label "${word}"`);
+      throw createExpositionError(`no , or } after the label "${word}"`);
   }
 }
 
@@ -105,7 +103,7 @@ function parseLabelValue(line: LineScanner, name: string): string {
   return line.readQuotedText();
 }
 
-/** An assignment to `__proto__` would be lost. */
+/** Adds a label; an assignment to `__proto__` would be lost. */
 function addLabel(labels: Record<string, string>, name: string, value: string): void {
   if (value === '') return;
   if (name === '__proto__') Object.defineProperty(labels, name, { value, enumerable: true });

@@ -6,21 +6,21 @@ import { parseLabelSet, parseSeries, type ParsedSeriesCache, type ParsedSeries }
 
 export type { ExpositionFormat } from './comments.ts';
 
-/** One line of samples. */
+/** A sample of the text. */
 export interface ExposedSample {
-  /** The same object for the same series, where series are known from text to text. */
+  /** The same object for the same series while it is in the cache. */
   readonly series: ParsedSeries;
   /** May be NaN or infinite. */
   readonly value: number;
-  /** Unix milliseconds, where the line has a time of its own. */
+  /** Unix milliseconds; undefined if the line has no timestamp. */
   readonly timestampMs: number | undefined;
 }
 
 export interface ExpositionOptions {
   readonly format: ExpositionFormat;
-  /** Whether the last line has to end with a line feed: where nothing else tells a whole text from one cut short. */
+  /** Whether the last line must end with a line feed, for texts that may be truncated. */
   readonly mustEnd?: boolean;
-  /** Series of the texts before this one. */
+  /** Series of earlier texts. */
   readonly cache?: ParsedSeriesCache;
 }
 
@@ -28,15 +28,16 @@ const HASH = 35;
 const CARRIAGE_RETURN = 13;
 
 /**
- * Reads a text in Prometheus' text format or in OpenMetrics' (https://prometheus.io/docs/instrumenting/exposition_formats/,
- * https://prometheus.io/docs/specs/om/open_metrics_spec/), some lines at a time, so that a long one holds nobody up.
+ * Parses a text in Prometheus' text format or in OpenMetrics (https://prometheus.io/docs/instrumenting/exposition_formats/,
+ * https://prometheus.io/docs/specs/om/open_metrics_spec/), some lines at a time, so that a long text does not block the
+ * event loop.
  *
- * It takes what Prometheus' own scraper takes: grammar is strict, what the families say of each other is not looked
- * into. Exemplars are checked and passed over.
+ * It accepts what Prometheus' scraper accepts: the grammar is strict, consistency between metric families is not checked.
+ * Exemplars are validated and skipped.
  */
 export class ExpositionReader {
   readonly samples: ExposedSample[] = [];
-  /** Metric family → type, as the comments say. */
+  /** Types of metric families by name, from the comments. */
   readonly types = new Map<string, string>();
   readonly #text: string;
   readonly #format: ExpositionFormat;
@@ -56,7 +57,7 @@ export class ExpositionReader {
   }
 
   /**
-   * Reads some lines more; whether any are left.
+   * Parses some lines more; returns whether any are left.
    *
    * @throws AgentError EXPOSITION_MALFORMED that names the line
    */
@@ -67,14 +68,14 @@ export class ExpositionReader {
         this.#lines += 1;
         const found = text.indexOf('\n', this.#at);
         if (found === -1 && this.#mustEnd)
-          throw createExpositionError('the last line does not end with a line feed: it was cut short');
+          throw createExpositionError('no line feed at the end of the last line: the text is truncated');
         const end = found === -1 ? text.length : found;
         this.#readLine(this.#at, end > this.#at && text.charCodeAt(end - 1) === CARRIAGE_RETURN ? end - 1 : end);
         this.#at = end + 1;
       }
       if (this.#at < text.length) return true;
       if (this.#format === 'openmetrics' && !this.#hasEnded)
-        throw createExpositionError('no # EOF at the end: the text was cut short');
+        throw createExpositionError('no # EOF at the end: the text is truncated');
       return false;
     } catch (error) {
       throw error instanceof AgentError ? this.#addLineNumber(error) : error;
@@ -86,7 +87,7 @@ export class ExpositionReader {
   }
 
   #readLine(start: number, end: number): void {
-    if (this.#hasEnded) throw createExpositionError('more text after # EOF');
+    if (this.#hasEnded) throw createExpositionError('text after # EOF');
     const line = this.#line;
     line.enter(start, end);
     if (this.#format === 'prometheus') {
@@ -105,35 +106,36 @@ export class ExpositionReader {
     const { name } = series;
     this.#skipSeparator();
     const value = line.readNumber();
-    if (value === undefined) throw createExpositionError(`no number as the value of ${name}`);
+    if (value === undefined) throw createExpositionError(`the value of ${name} is not a number`);
     this.#skipSeparator();
     const timestampMs = line.isAtEnd || line.nextCode === HASH ? undefined : this.#readTimestamp();
     this.#skipSeparator();
     if (line.nextCode === HASH) this.#skipExemplar();
-    if (!line.isAtEnd) throw createExpositionError(`more than a value and a time after ${name}`);
+    if (!line.isAtEnd) throw createExpositionError(`unexpected text after value and timestamp of ${name}`);
     this.samples.push({ series, value, timestampMs });
   }
 
-  /** Between two fields OpenMetrics has one space, and none at the end of a line. */
+  /** Skips blanks between two fields. OpenMetrics has exactly one space there, and none at the end of a line. */
   #skipSeparator(): void {
     const line = this.#line;
     const start = line.at;
     const blanks = line.skipBlanks();
     if (this.#format !== 'openmetrics' || blanks === 0) return;
     if (blanks > 1 || line.isAtEnd || this.#text[start] !== ' ')
-      throw createExpositionError('blanks where OpenMetrics has none');
+      throw createExpositionError('unexpected blanks for OpenMetrics');
   }
 
-  /** Milliseconds in Prometheus' format, seconds in OpenMetrics'. */
+  /** Returns milliseconds; the text has milliseconds in Prometheus' format and seconds in OpenMetrics. */
   #readTimestamp(): number {
     if (this.#format === 'openmetrics') {
       const seconds = this.#line.readNumber();
       if (seconds === undefined || !Number.isFinite(seconds))
-        throw createExpositionError('a time that is no number of seconds');
+        throw createExpositionError('the timestamp is not a number of seconds');
       return Math.round(seconds * 1000);
     }
     const word = this.#line.readWord();
-    if (!/^[+-]?[0-9]{1,19}$/.test(word)) throw createExpositionError('a time that is no whole number of milliseconds');
+    if (!/^[+-]?[0-9]{1,19}$/.test(word))
+      throw createExpositionError('the timestamp is not a whole number of milliseconds');
     return Number(word);
   }
 
@@ -149,7 +151,7 @@ export class ExpositionReader {
     if (line.isAtEnd) return;
     const seconds = line.readNumber();
     if (seconds === undefined || !Number.isFinite(seconds))
-      throw createExpositionError('an exemplar whose time is no number of seconds');
+      throw createExpositionError('an exemplar whose timestamp is not a number of seconds');
     this.#skipSeparator();
   }
 }

@@ -1,6 +1,6 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
 
-/** What a character may be, as bits: the first or a later one of a metric's name, of a label's name, of a number. */
+/** Classes of characters as bits: first and later characters of a metric name and of a label name, and of a number. */
 const NAME_START = 1;
 const NAME_PART = 2;
 const LABEL_START = 4;
@@ -23,12 +23,12 @@ export const OPENING = 123;
 export const CLOSING = 125;
 export const QUOTE = 34;
 
-/** Integers of up to this many digits are exact as they are added up. */
+/** Integers of up to this many digits are exact when computed digit by digit. */
 const EXACT_DIGITS = 15;
 
 /**
- * One line of an exposition text, read from left to right: the grammar's words are its methods. It is used for one line
- * after the other, and copies nothing but what it returns.
+ * Scans one line of an exposition text from left to right, with a method for each token of the grammar. One scanner is
+ * used for all lines of a text, and copies nothing but what it returns.
  */
 export class LineScanner {
   readonly #text: string;
@@ -39,7 +39,7 @@ export class LineScanner {
     this.#text = text;
   }
 
-  /** Goes to a line: its first character, and the place behind its last one. */
+  /** Moves to a line: `start` is its first character, `end` the position after its last one. */
   enter(start: number, end: number): void {
     this.at = start;
     this.#end = end;
@@ -49,41 +49,41 @@ export class LineScanner {
     return this.at >= this.#end;
   }
 
-  /** The code of the character that is next; NaN at the end. */
+  /** The code of the next character; NaN at the end of the line. */
   get nextCode(): number {
     return this.at < this.#end ? this.#text.charCodeAt(this.at) : NaN;
   }
 
-  /** What is left of the line. */
+  /** Returns the rest of the line. */
   readRest(): string {
     return this.#text.slice(this.at, this.#end);
   }
 
-  /** Passes blanks; how many there were. */
+  /** Skips blanks and returns how many. */
   skipBlanks(): number {
     const start = this.at;
     while (this.nextCode === SPACE || this.nextCode === TAB) this.at += 1;
     return this.at - start;
   }
 
-  /** Passes a character if it is next. */
+  /** Skips a character if it is next, and returns whether it was. */
   take(code: number): boolean {
     if (this.nextCode !== code) return false;
     this.at += 1;
     return true;
   }
 
-  /** The name of a metric; empty where none begins here. */
+  /** Reads a metric name; empty if there is none here. */
   readMetricName(): string {
     return this.#readName(NAME_START, NAME_PART);
   }
 
-  /** The name of a label; empty where none begins here. */
+  /** Reads a label name; empty if there is none here. */
   readLabelName(): string {
     return this.#readName(LABEL_START, LABEL_PART);
   }
 
-  /** A text in double quotes, in which `\\`, `\"` and `\n` stand for a backslash, a quote and a line feed. */
+  /** Reads a text in double quotes, with `\\`, `\"` and `\n` as escapes for backslash, quote and line feed. */
   readQuotedText(): string {
     const start = this.at + 1;
     let isPlain = true;
@@ -98,10 +98,10 @@ export class LineScanner {
         return isPlain ? text : unescape(text);
       }
     }
-    throw createExpositionError('a quote that is not closed');
+    throw createExpositionError('unclosed quote');
   }
 
-  /** A word up to the next blank or the end. */
+  /** Reads up to the next blank or the end of the line. */
   readWord(): string {
     const start = this.at;
     while (!this.isAtEnd && this.nextCode !== SPACE && this.nextCode !== TAB) this.at += 1;
@@ -109,8 +109,8 @@ export class LineScanner {
   }
 
   /**
-   * The place behind the names that a sample's line begins with, told by blanks, braces and quotes alone; undefined where
-   * a quote or a brace is open.
+   * Returns the position after the series of a sample, found by blanks, braces and quotes alone; undefined if a quote or a
+   * brace is unclosed.
    */
   findSeriesEnd(): number | undefined {
     const text = this.#text;
@@ -134,14 +134,14 @@ export class LineScanner {
     return undefined;
   }
 
-  /** What stands between here and a place. */
+  /** Returns the text from here to a position. */
   sliceTo(end: number): string {
     return this.#text.slice(this.at, end);
   }
 
   /**
-   * A number as Go's ParseFloat reads it, without hexadecimals and underscores; undefined where none stands here.
-   * What is too large for a float becomes infinite.
+   * Reads a number as Go's ParseFloat does, without hexadecimals and underscores; undefined if there is none here. A
+   * number that is too large becomes infinite.
    */
   readNumber(): number | undefined {
     const start = this.at;
@@ -176,12 +176,12 @@ function parseNamedNumber(word: string): number | undefined {
   return sign === '-' ? -Infinity : Infinity;
 }
 
-/** Any other character after a backslash stays with it, as the OpenMetrics specification has it. */
+/** Decodes escapes; a backslash before any other character is kept, as OpenMetrics specifies. */
 function unescape(text: string): string {
   return text.replace(/\\([\\"n])/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped));
 }
 
-/** What is wrong with a line; the reader adds its number. */
-export function createExpositionError(what: string): AgentError {
-  return new AgentError(what, { code: 'EXPOSITION_MALFORMED' });
+/** Creates the error for a line; the reader adds its number. */
+export function createExpositionError(message: string): AgentError {
+  return new AgentError(message, { code: 'EXPOSITION_MALFORMED' });
 }

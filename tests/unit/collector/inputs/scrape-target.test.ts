@@ -54,13 +54,13 @@ const speak = (talk: (socket: Socket) => void): Promise<number> =>
 
 function source(
   port: number,
-  { timeoutMs = 5_000, maxSamples = 100, host = '127.0.0.1', client = new ScrapeClient() } = {},
+  { timeoutMs = 5_000, maxReadings = 100, host = '127.0.0.1', client = new ScrapeClient() } = {},
 ): ScrapeTargetCollector {
   const converter = new ExpositionConverter({ now: () => NOW, labels: { job: 'node' } });
   const limits = { timeoutMs, maxBytes: MAX_BYTES };
   return new ScrapeTargetCollector(
     { name: 'node', url: `http://${host}:${port}/metrics` },
-    { client, converter, clock: systemClock, limits, maxSamples },
+    { client, converter, clock: systemClock, limits, maxReadings },
   );
 }
 
@@ -116,7 +116,7 @@ describe('a scrape target', () => {
     const cut = await collectOnce(source(port));
     expect([up(cut), cut.failure]).toEqual([
       0,
-      'scrape target node: line 1: no # EOF at the end: the text was cut short',
+      'cannot scrape node: line 1: no # EOF at the end: the text is truncated',
     ]);
   });
 
@@ -140,7 +140,7 @@ describe('a scrape target', () => {
     expect([up(told), formatReadings(told.readings, OWN).length, told.failure]).toEqual([
       1,
       100,
-      'scrape target node: 30 samples more than there is room for',
+      'scrape target node: 30 samples over the limit',
     ]);
     expect(formatReadings(told.readings)).toContain('scrape.samples_scraped{job="node"} 130');
   });
@@ -156,10 +156,10 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
         await servers.pop()!.stop();
         return port;
       },
-      'nothing listens there',
+      'connection refused',
     ],
-    ['it never answers', () => serve(() => undefined), 'no whole answer within 0.3 s'],
-    ['it accepts and says nothing', () => speak(() => undefined), 'no whole answer within 0.3 s'],
+    ['it never answers', () => serve(() => undefined), 'no complete response within 0.3 s'],
+    ['it accepts and says nothing', () => speak(() => undefined), 'no complete response within 0.3 s'],
     [
       'it answers a byte at a time',
       () =>
@@ -167,7 +167,7 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
           const timer = setInterval(() => response.write('a'), 20);
           response.on('close', () => clearInterval(timer));
         }),
-      'no whole answer within 0.3 s',
+      'no complete response within 0.3 s',
     ],
     [
       'it stops in the middle',
@@ -176,7 +176,7 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
           response.writeHead(200, { 'content-length': 50 });
           response.write('a 1\n');
         }),
-      'no whole answer within 0.3 s',
+      'no complete response within 0.3 s',
     ],
     [
       'it hangs up in the middle',
@@ -206,12 +206,12 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
     [
       'it answers HTML',
       () => serve((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')),
-      'it answers text/html, which is no text format of metrics',
+      'content type text/html is not a text format',
     ],
     [
       'it answers HTML and does not say so',
       () => serve((_, response) => response.end('<html>\n')),
-      'line 1: no name of a metric',
+      'line 1: no metric name',
     ],
     [
       'it answers protobuf',
@@ -219,20 +219,20 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
         serve((_, response) =>
           response.writeHead(200, { 'content-type': 'application/vnd.google.protobuf' }).end('\n\x01a'),
         ),
-      'it answers application/vnd.google.protobuf, which is no text format of metrics',
+      'content type application/vnd.google.protobuf is not a text format',
     ],
     [
       'it redirects',
       () =>
         serve((_, response) => response.writeHead(302, { location: 'http://user:secret@example.com/metrics' }).end()),
-      'it redirects to http://***@example.com/metrics, which is not followed',
+      'redirected to http://***@example.com/metrics, redirects are not followed',
     ],
     ['it wants a password', () => serve((_, response) => response.writeHead(401).end()), 'status 401'],
     ['it has a fault', () => serve((_, response) => response.writeHead(500).end(METRICS)), 'status 500'],
     [
       'its text does not parse',
       () => serve((_, response) => response.end(`${METRICS}c\n`)),
-      'line 3: no number as the value of c',
+      'line 3: the value of c is not a number',
     ],
     [
       'it is no UTF-8',
@@ -273,7 +273,7 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
     [
       'it packs in an unknown way',
       () => serve((_, response) => response.writeHead(200, { 'content-encoding': 'zstd' }).end(METRICS)),
-      'content encoding zstd, which was not asked for',
+      'unexpected content encoding zstd',
     ],
   ];
 
@@ -285,10 +285,10 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
     );
     expect(told.failure).toMatch(
       typeof failure === 'string'
-        ? new RegExp(`^scrape target node: ${failure.replace(/[.*+?()[\]]/g, '\\$&')}$`)
+        ? new RegExp(`^cannot scrape node: ${failure.replace(/[.*+?()[\]]/g, '\\$&')}$`)
         : failure,
     );
-    expect(told.hint).toMatch(/\.$/);
+    expect(told.hint).toMatch(/^[a-z]+ /);
     expect(formatReadings(told.readings, /duration/)).toEqual(['up{job="node"} 0']);
     expect(performance.now() - startedAt).toBeLessThan(15_000);
   });

@@ -31,9 +31,9 @@ beforeEach(() => {
   mkdirSync(directory);
 });
 
-function sourceOf({ maxSamples = 2_000, at = directory } = {}): TextfileCollector {
+function sourceOf({ maxReadings = 2_000, at = directory } = {}): TextfileCollector {
   const converter = new ExpositionConverter({ now: () => NOW, labels: {} });
-  return new TextfileCollector({ files: new TextFiles(at), converter, maxSamples });
+  return new TextfileCollector({ files: new TextFiles(at), converter, maxReadings });
 }
 
 function write(name: string, text: string | Buffer): string {
@@ -89,25 +89,21 @@ describe('text files', () => {
 
 describe('a file that cannot be used fails alone, by its name', () => {
   const cases: [what: string, make: (path: string) => void, failure: string][] = [
-    [
-      'does not parse',
-      (path) => writeFileSync(path, 'fine 1\nbad{ 2\n'),
-      'line 2: no name of a label where one is expected',
-    ],
+    ['does not parse', (path) => writeFileSync(path, 'fine 1\nbad{ 2\n'), 'line 2: expected a label name'],
     [
       'is cut short',
       (path) => writeFileSync(path, 'fine 1\nbad 2'),
-      'line 2: the last line does not end with a line feed: it was cut short',
+      'line 2: no line feed at the end of the last line: the text is truncated',
     ],
     [
       'is cut short and OpenMetrics',
       (path) => writeFileSync(path, 'fine 1\nbad 2\n# EOF\nmore 2\n# EOF\n'),
-      'line 4: more text after # EOF',
+      'line 4: text after # EOF',
     ],
     [
       'was filled with zeros by a power cut',
       (path) => writeFileSync(path, Buffer.alloc(512)),
-      'line 1: the last line does not end with a line feed: it was cut short',
+      'line 1: no line feed at the end of the last line: the text is truncated',
     ],
     [
       'is no UTF-8',
@@ -128,17 +124,17 @@ describe('a file that cannot be used fails alone, by its name', () => {
         writeFileSync(path, 'a 1\n');
         truncateSync(path, 1024 ** 3);
       },
-      '1073741824 bytes where there is room for 4194304',
+      '1073741824 bytes, the limit is 4194304',
     ],
     [
       'has samples of last week',
       (path) => writeFileSync(path, `old 1 ${NOW - 604_800_000}\nnew 1 ${NOW - 1_000}\n`),
-      '1 samples bear a time that is more than 5 minutes from now, first old',
+      '1 samples have a timestamp more than 5 minutes from now, first old',
     ],
     [
       'has times in seconds',
       (path) => writeFileSync(path, `old 1 ${NOW / 1000}\n`),
-      '1 samples bear a time that is more than 5 minutes from now, first old',
+      '1 samples have a timestamp more than 5 minutes from now, first old',
     ],
   ];
 
@@ -148,8 +144,8 @@ describe('a file that cannot be used fails alone, by its name', () => {
     write('good.prom', 'good 1\n');
     const startedAt = performance.now();
     const told = await collectOnce(sourceOf());
-    expect(told.failure).toBe(`${path}: ${failure}`);
-    expect(told.hint).toMatch(/\.$|x\.prom`\.$/);
+    expect(told.failure.replace(/^cannot (?:parse|read) /, '')).toBe(`${path}: ${failure}`);
+    expect(told.hint).toMatch(/^[a-z]+ /);
     expect(formatReadings(told.readings, OWN)).toEqual([
       ...(failure.includes('first old') && _what.includes('week') ? ['new 1'] : []),
       'good 1',
@@ -160,9 +156,9 @@ describe('a file that cannot be used fails alone, by its name', () => {
   });
 
   test('that is a socket', async () => {
-    const server = createServer().listen(join(directory, 'bad.prom'));
+    const server = createServer().listen(join(directory, 'bad.prom')).unref();
     await new Promise((resolve) => server.once('listening', resolve));
-    expect((await collectOnce(sourceOf())).failure).toBe(`${directory}/bad.prom: not a regular file`);
+    expect((await collectOnce(sourceOf())).failure).toBe(`cannot read ${directory}/bad.prom: not a regular file`);
     await new Promise((resolve) => server.close(resolve));
   });
 
@@ -192,7 +188,7 @@ describe('a directory', () => {
       write(`${String(index).padStart(5, '0')}.prom`, `sample{file="${index}"} 1\n`);
     const startedAt = performance.now();
     const { readings, failure } = await collectOnce(sourceOf());
-    expect(failure).toBe('9500 files are left out: no more than 500 are read');
+    expect(failure).toBe('9500 files left out, the limit is 500');
     const told = formatReadings(readings, OWN);
     expect([told.length, told[0], told.at(-1)]).toEqual([500, 'sample{file="0"} 1', 'sample{file="499"} 1']);
     expect(performance.now() - startedAt).toBeLessThan(30_000);
@@ -203,23 +199,23 @@ describe('a directory', () => {
     for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) write(`${name}.prom`, `${comment}sample_${name} 1\n`);
     const { readings, failure } = await collectOnce(sourceOf());
     expect(formatReadings(readings, OWN)).toEqual(['sample_a 1', 'sample_b 1', 'sample_c 1', 'sample_d 1']);
-    expect(failure).toMatch(/e\.prom: \d+ bytes where there is room for \d+; .*f\.prom/);
+    expect(failure).toMatch(/e\.prom: \d+ bytes, the limit is \d+; .*f\.prom/);
   });
 
   test('with more samples than there is room for hands on the first, and says how many are left', async () => {
     write('a.prom', Array.from({ length: 30 }, (_, index) => `a${index} 1\n`).join(''));
     write('b.prom', 'b1 1\nb2 1\n');
-    const { readings, failure } = await collectOnce(sourceOf({ maxSamples: 20 }));
+    const { readings, failure } = await collectOnce(sourceOf({ maxReadings: 20 }));
     expect(formatReadings(readings, OWN)).toHaveLength(20);
     expect(failure).toBe(
-      `${directory}/a.prom: 10 samples more than there is room for; ${directory}/b.prom: 2 samples more than there is room for`,
+      `${directory}/a.prom: 10 samples over the limit; ${directory}/b.prom: 2 samples over the limit`,
     );
   });
 
   test('that is none is named with what to do', async () => {
     const { failure, hint } = await collectOnce(sourceOf({ at: write('file', '') }));
     expect(failure).toMatch(/^cannot read \S+\/file: .*ENOTDIR/);
-    expect(hint).toContain("Let the collector's user read");
+    expect(hint).toContain("let the collector's user read");
   });
 });
 
@@ -237,7 +233,7 @@ describe('files that change while they are read', () => {
       }
     })();
     for (let turn = 0; turn < 30; turn++) {
-      const { readings, failure } = await collectOnce(sourceOf({ maxSamples: 10_000 }));
+      const { readings, failure } = await collectOnce(sourceOf({ maxReadings: 10_000 }));
       expect(failure).toBe('');
       const values = readings.filter(({ series }) => series.name === 'version').map(({ value }) => value);
       expect([values.length, new Set(values).size]).toEqual([3_000, 1]);
