@@ -16,7 +16,7 @@ import { statusCommand } from './status.ts';
 export interface CommandTableOptions {
   readonly clock: Clock;
   readonly environment: Environment;
-  /** Standard output is a terminal. */
+  /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
   /** Uploads until stopped. */
   readonly run: () => Promise<never>;
@@ -33,10 +33,10 @@ export function createCommands({ clock, environment, isTerminal, run }: CommandT
       doc: 'print the state of this device; exit code 0 ok, 1 degraded, 2 error',
       options: { '--json': 'print JSON, as /status.json returns it' },
       run: (given) => {
-        const coloured = isTerminal && environment['NO_COLOR'] === undefined;
+        const isColored = isTerminal && environment['NO_COLOR'] === undefined;
         const { values: config, unknown: configurationWarnings } = loadUploaderConfig(environment);
         const device = { config, version: readVersion(), bootId: readBootId(), configurationWarnings };
-        return statusCommand({ clock, ...device, asJson: given.has('--json'), coloured });
+        return statusCommand({ clock, ...device, asJson: given.has('--json'), isColored });
       },
     },
     requeue: {

@@ -10,8 +10,8 @@ import { withDatabase } from './with-database.ts';
 
 /** Options of `requeue`. */
 export const REQUEUE_OPTIONS = {
-  '--from T': 'begin of the time range: 2026-01-31T08:00Z, 2h (before now), or now',
-  '--to T': 'end of the time range, written alike',
+  '--from T': 'start of the time range: 2026-01-31T08:00Z, 2h (two hours ago) or now',
+  '--to T': 'end of the time range, in the same formats',
   '--quarantined': 'requeue quarantined samples in place of delivered ones; the time range may be left out',
   '--offset D': 'with --quarantined: add 3h, or -90m, to timestamps of boots whose clock was never set',
 };

@@ -36,8 +36,10 @@ export interface StatusCommandOptions {
   readonly version: string;
   readonly bootId: string | undefined;
   readonly configurationWarnings: readonly string[];
+  /** Prints JSON in place of text. */
   readonly asJson: boolean;
-  readonly coloured: boolean;
+  /** Whether the text has ANSI colors. */
+  readonly isColored: boolean;
 }
 
 const exitCodes: Readonly<Record<HealthStatus, number>> = { ok: 0, degraded: 1, error: 2 };
@@ -63,7 +65,7 @@ export async function statusCommand(options: StatusCommandOptions): Promise<Comm
     requireSchema(database);
     const status =
       (await fetchStatus(new ReportTable(database).load()?.endpoint, options.config)) ?? readStatus(database, options);
-    const text = options.asJson ? `${JSON.stringify(status, null, 2)}\n` : statusText(status, options.coloured);
+    const text = options.asJson ? `${JSON.stringify(status, null, 2)}\n` : statusText(status, options.isColored);
     return { text, exitCode: exitCodes[status.status] };
   } finally {
     database.close();

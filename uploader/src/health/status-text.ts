@@ -4,7 +4,7 @@ import type { HealthStatus } from './component-health.ts';
 import { bytes, clockTime, count, duration, percent, shortDuration, skew } from './formatting.ts';
 import type { DeviceStatus } from './device-status.ts';
 
-const colours = { ok: 'green', degraded: 'yellow', error: 'red' } as const;
+const colors = { ok: 'green', degraded: 'yellow', error: 'red' } as const;
 /** The newest uploads are shown, up to this many. */
 const MAX_UPLOADS = 5;
 const BAR_WIDTH = 24;
@@ -13,11 +13,11 @@ const LABEL_WIDTH = 12;
 /**
  * Formats the status of a device as one screen of a terminal.
  *
- * @param coloured whether to add ANSI colors
+ * @param isColored whether to add ANSI colors
  */
-export function statusText(status: DeviceStatus, coloured: boolean): string {
+export function statusText(status: DeviceStatus, isColored: boolean): string {
   const paint = (state: HealthStatus, text: string): string =>
-    coloured ? styleText(colours[state], text, { validateStream: false }) : text;
+    isColored ? styleText(colors[state], text, { validateStream: false }) : text;
   const { device_id: device, timestamp, version, uptime_seconds: uptime } = status;
   const sections = [
     [
