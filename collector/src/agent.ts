@@ -116,7 +116,7 @@ export function createScheduler({ config, logger, resources, manager }: AgentCon
 export async function runCollector(context: AgentContext, stop: AbortSignal): Promise<void> {
   const { config, unknown, logger, resources, manager } = context;
   const kernel = resources.add('kernel', createKernel(config), (each) => each.close?.());
-  logger.info('collector starts', { version: readVersion(), device_id: config.deviceId, path: config.dbPath });
+  logger.info('collector started', { version: readVersion(), device_id: config.deviceId, path: config.dbPath });
   for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
   resources.add('instance lock', takeInstanceLock(config.dbPath, 'collector'), (each) => each.release());
   const client = resources.add('scrape client', new ScrapeClient(), (each) => each.close());

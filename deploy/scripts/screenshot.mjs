@@ -52,7 +52,7 @@ async function makeHour() {
     labels: { simulated: 'true' },
     readWrittenBytes: () => 0,
     session: { id: 'hour', startedAtMs: begunMs, metadata },
-    checkWorkerFile: join(root, 'collector', 'src', 'store', 'integrity-worker.ts'),
+    checkWorkerFile: join(root, 'collector', 'src', 'store', 'recovery', 'integrity-worker.ts'),
   });
   store.open();
   const kernel = new SimulatedKernel({ elapsedMs: () => passedMs });
@@ -116,7 +116,7 @@ try {
     THUGSHELLS_LOG_FORMAT: 'json',
     THUGSHELLS_LOG_LEVEL: 'info',
   };
-  await start(['collector/dist/main.js'], /"msg":"(collector starts)"/, env);
+  await start(['collector/dist/main.js'], /"msg":"(collector started)"/, env);
   const endpoint = await start(['uploader/dist/main.js'], /"endpoint":"(http:[^"]+)"/, env);
   await sleep(70_000);
   const browser = await chromium.launch({

@@ -168,7 +168,7 @@ try {
     THUGSHELLS_HEALTH_PORT: '0',
     THUGSHELLS_LOG_FORMAT: 'json',
   };
-  await start(['collector/dist/main.js'], /"msg":"(collector starts)"/, env);
+  await start(['collector/dist/main.js'], /"msg":"(collector started)"/, env);
   const { child, found: endpoint } = await start(['uploader/dist/main.js'], /"endpoint":"(http:[^"]+)"/, env);
   await sleep(5_000);
   const rest = () => sleep(seconds * 1000);

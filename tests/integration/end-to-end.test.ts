@@ -112,7 +112,7 @@ test('start: an uploader that starts first waits for the database and logs that 
 
 test('start: a second collector or uploader on the same database exits with 75 and names the lock', async () => {
   const collector = start('collector');
-  await until('the first one works', () => collector.told('collector starts').length > 0);
+  await until('the first one works', () => collector.told('collector started').length > 0);
   await until('the database is there', () => books(join(folder, 'metrics.db')).collected > 0);
   const first = start('uploader');
   await until('the first uploader works', () => first.endpoint());

@@ -79,7 +79,7 @@ test(`kills: after ${KILLS} kills of uploader, collector and receiver during a b
   const before = uploads();
   // Only then the last unconfirmed samples of a killed uploader or receiver are pending again.
   await until('the uploader delivers after the last kill', () => uploads() > before, 600_000);
-  await until('the collector stores again', () => agents.get('collector')!.told('collector starts').length > 0);
+  await until('the collector stores again', () => agents.get('collector')!.told('collector started').length > 0);
   expect(await agents.get('collector')!.stop()).toEqual({ code: 0, signal: null });
   await until('nothing is pending', () => books(database).pending === 0, 600_000);
   expect(await agents.get('uploader')!.stop()).toEqual({ code: 0, signal: null });

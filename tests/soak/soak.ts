@@ -242,7 +242,7 @@ export class Soak {
     await until('the uploader delivers after the last fault', () => uploads() > before, DRAIN_DEADLINE_MS);
     await until(
       'the collector stores again',
-      () => this.#running.get('collector')!.told('collector starts').length > 0,
+      () => this.#running.get('collector')!.told('collector started').length > 0,
     );
     await until('the true time of every row is known', () => heldEpochs(this.#database) === 0, DRAIN_DEADLINE_MS);
     await this.#running.get('collector')!.stop();

@@ -35,7 +35,7 @@ const JUDGE_INTERVAL_MS = 10_000;
 /** Uploads until `stop` is aborted, from one database after the other. */
 export async function runUploader(options: ServiceOptions, resources: ResourceStack, stop: AbortSignal): Promise<void> {
   const { logger, config, manager, version, configurationWarnings } = options;
-  logger.info('uploader starts', { version, device_id: config.deviceId, path: config.dbPath });
+  logger.info('uploader started', { version, device_id: config.deviceId, path: config.dbPath });
   for (const warning of configurationWarnings) logger.warn('unknown variable', { error: warning });
   resources.add('instance lock', takeInstanceLock(config.dbPath, 'uploader'), (lock) => lock.release());
   manager.reportReady('waiting for the database');

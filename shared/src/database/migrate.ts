@@ -89,7 +89,7 @@ class MigrationRun {
  * @throws AgentError DATABASE_TOO_NEW for a database of a later program, MIGRATION_FAILED naming the statement
  */
 export function migrate(database: Database, observer = noObserver): MigrationResult {
-  refuseNewer(database);
+  requireSupportedSchema(database);
   registerFunctions(database);
   const from = schemaVersion(database);
   const pending = readMigrations().filter(({ version }) => version > from);
@@ -108,7 +108,7 @@ export function migrate(database: Database, observer = noObserver): MigrationRes
  *
  * @throws AgentError DATABASE_TOO_NEW, naming both versions
  */
-export function refuseNewer(database: Database): void {
+export function requireSupportedSchema(database: Database): void {
   const version = schemaVersion(database);
   if (version <= SCHEMA_VERSION) return;
   throw new AgentError(

@@ -1,6 +1,6 @@
 import type { Logger } from '../logging/logger.ts';
 import type { Notify } from '../process/systemd.ts';
-import { estimateDurationMs, migrate, refuseNewer } from './migrate.ts';
+import { estimateDurationMs, migrate, requireSupportedSchema } from './migrate.ts';
 import { MigrationProgress } from './migration-progress.ts';
 import { openDatabase, type Database } from './open.ts';
 import { needsRebuild, rebuild, lockExclusively } from './rebuild.ts';
@@ -14,7 +14,7 @@ import { needsRebuild, rebuild, lockExclusively } from './rebuild.ts';
 export function prepareDatabase(path: string, logger: Logger, notify: Notify = () => undefined): Database {
   const database = openDatabase(path, { create: true });
   try {
-    refuseNewer(database);
+    requireSupportedSchema(database);
     const hasLargePages = needsRebuild(database);
     // Locked before the migration: after it the uploader could open the file that is about to be replaced.
     const isAlone = hasLargePages && lockExclusively(database);

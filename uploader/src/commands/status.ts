@@ -1,7 +1,7 @@
 import { get } from 'node:http';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { refuseNewer } from '@thugshells/shared/database/migrate.ts';
+import { requireSupportedSchema } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
@@ -73,7 +73,7 @@ export async function statusCommand(options: StatusCommandOptions): Promise<Comm
 }
 
 function requireSchema(database: Database): void {
-  refuseNewer(database);
+  requireSupportedSchema(database);
   const version = schemaVersion(database);
   if (version === SCHEMA_VERSION) return;
   throw new AgentError(

@@ -1,6 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
-import { refuseNewer } from '@thugshells/shared/database/migrate.ts';
+import { requireSupportedSchema } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
@@ -77,7 +77,7 @@ function tryOpen(path: string): OpenAttempt {
   const version = schemaVersion(database);
   if (version === SCHEMA_VERSION) return { database };
   try {
-    refuseNewer(database);
+    requireSupportedSchema(database);
     return { reason: `schema version ${version}, this program needs ${SCHEMA_VERSION}` };
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
