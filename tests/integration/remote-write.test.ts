@@ -161,7 +161,7 @@ test('a backlog that is too old for a Prometheus without a window waits, with th
   await until('the other board’s samples are there', () => books(pair.database).delivered > 0);
 
   const uploader = startUploader(prometheus);
-  await until('it is held', () => uploader.told('uploads are held: the receiver refuses them').length > 0);
+  await until('it is held', () => uploader.told('uploads paused: rejected by receiver').length > 0);
   const { report } = await healthAt(await endpointOf(uploader));
   expect(JSON.stringify(report)).toMatch(/every sample is refused: HTTP 400: out of bounds/);
   expect(books(database)).toMatchObject({ delivered: 0, rejected: 0, pending: 5_000 });

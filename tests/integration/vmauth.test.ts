@@ -90,7 +90,7 @@ test('through vmauth to a cluster’s path everything arrives once, as soon as t
     THUGSHELLS_HEALTH_PORT: '0',
   });
   try {
-    await until('it is refused', () => uploader.told('uploads are held: the receiver refuses them').length > 0);
+    await until('it is refused', () => uploader.told('uploads paused: rejected by receiver').length > 0);
     expect(books(database)).toMatchObject({ delivered: 0, pending: 5_000, rejected: 0 });
     writeFileSync(token, 'right.token\n');
     await until('everything is delivered', () => books(database).pending === 0);

@@ -74,8 +74,7 @@ async function uploadFromDatabase(
     queue.untimedRows.run(stop),
     reportWriter.run(stop),
   ]);
-  if (queue.watch.isReplaced)
-    logger.warn('another database stands in the place of the one that was open', { path: config.dbPath });
+  if (queue.watch.isReplaced) logger.warn('database replaced, reopening', { path: config.dbPath });
 }
 
 function createAgent(queue: Queue, options: ServiceOptions, stop: AbortSignal) {

@@ -34,7 +34,7 @@ function watchScrapes(stdout) {
 /** What was delivered and when, from the uploader's log: to ask it for that would take from its time. */
 function watchChunks(stdout) {
   const sent = { samples: 0, bytes: 0, firstAtMs: undefined, lastAtMs: undefined };
-  onLogged(stdout, 'chunk posted', ({ outcome, count, bytes_sent: bytes, time }) => {
+  onLogged(stdout, 'chunk sent', ({ outcome, count, bytes_sent: bytes, time }) => {
     if (outcome !== 'delivered') return;
     sent.firstAtMs ??= Date.parse(time);
     sent.lastAtMs = Date.parse(time);

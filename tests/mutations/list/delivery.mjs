@@ -31,7 +31,7 @@ export const delivery = [
     tests: ['uploader/delivery/upload-loop'],
   },
   {
-    why: 'takes what was accepted before a refusal for a proof that the receiver takes samples',
+    why: 'takes what was accepted before a rejection for proof that the receiver accepts samples',
     file: 'uploader/src/delivery/batch-sender.ts',
     find: 'pass.accepted > acceptedBefore',
     replace: 'pass.accepted > 0 * acceptedBefore',

@@ -81,7 +81,7 @@ export class ReceiverClockProber {
       return toBootTime({ date, sentAtMs, receivedAtMs: clock.sinceBoot() });
     } catch (error) {
       // The upload itself reports a receiver that is away.
-      logger.debug('the clock could not be compared', { error: toErrorMessage(error) });
+      logger.debug('receiver clock request failed', { error: toErrorMessage(error) });
       return undefined;
     }
   }

@@ -91,7 +91,7 @@ export class ReceiverClock {
       table.save({ bootedAtMs: known.bootedAtMs, policy, measuredAtMs: this.receiverNow()! });
     } catch (error) {
       // A full disk keeps it from the collector; it must not end the uploads.
-      logger.warn('the receiver’s clock could not be stored', toErrorFields(error));
+      logger.warn('cannot store receiver clock', toErrorFields(error));
     }
     this.#logSkew();
   }
@@ -114,7 +114,7 @@ export class ReceiverClock {
     if (isSkewed === this.#isSkewed) return;
     this.#isSkewed = isSkewed;
     const fields = { skew_ms: Math.round(skewMs), limit_ms: warnMs };
-    if (isSkewed) logger.warn('this clock differs from the receiver’s', fields);
-    else logger.warn('this clock agrees with the receiver’s again', fields);
+    if (isSkewed) logger.warn('clock skew exceeds limit', fields);
+    else logger.warn('clock skew within limit again', fields);
   }
 }

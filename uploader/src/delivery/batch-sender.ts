@@ -87,7 +87,7 @@ export class BatchSender {
     acknowledgements.reject(batch.refused);
     if (batch.refused.length > 0) {
       const [{ reason } = { reason: '' }] = batch.refused;
-      logger.warn('stored samples that no receiver would keep were rejected', { count: batch.refused.length, reason });
+      logger.warn('rejected invalid stored samples', { count: batch.refused.length, reason });
     }
     const pass = {
       batchId: timeOrderedUuid(),
@@ -115,7 +115,7 @@ export class BatchSender {
   /** Tells health, and the log once, of a fault of our own, such as a disk that is full. */
   reportFault(error: unknown): void {
     const { logger, receiver } = this.#options;
-    if (receiver.failed('fault', String(error))) logger.error('an upload pass failed', toErrorFields(error));
+    if (receiver.failed('fault', String(error))) logger.error('upload cycle failed', toErrorFields(error));
   }
 
   async #sendAll(chunks: readonly Chunk[], pass: BatchProgress): Promise<boolean> {
@@ -175,8 +175,8 @@ export class BatchSender {
     const { receiver, logger } = this.#options;
     if (!receiver.failed(kind === 'hold' ? 'held' : 'away', reason)) return;
     const line = { error: reason, ...fields };
-    if (kind === 'hold') logger.error('uploads are held: the receiver refuses them', line);
-    else logger.warn('the receiver does not take samples; they wait', line);
+    if (kind === 'hold') logger.error('uploads paused: rejected by receiver', line);
+    else logger.warn('upload failed, will retry', line);
   }
 
   /** Quarantines the samples for which a chunk was refused; false where nothing more is to be sent. */

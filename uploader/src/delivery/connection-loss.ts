@@ -27,9 +27,9 @@ export class ConnectionLoss {
       const successor = isInDoubt ? await receiverCheck.checkReceiver(stop) : undefined;
       if (stop.aborted) return;
       const count = requeued + (isInDoubt ? acknowledgements.resolveDoubt(connection, successor) : 0);
-      if (count > 0) logger.info('a connection ended early; what it carried last is sent again', { count });
+      if (count > 0) logger.info('requeued samples of lost connection', { count });
     } catch (error) {
-      logger.warn('what an ended connection carried could not be made pending yet', toErrorFields(error));
+      logger.warn('cannot requeue samples of lost connection', toErrorFields(error));
     }
   }
 }

@@ -70,8 +70,8 @@ export class ReceiverState {
     const before = { condition: this.condition, sinceMs: this.sinceMs };
     this.reason = '';
     if (!this.#become('taking')) return;
-    if (before.condition === 'unknown') this.#logger.info('the receiver takes samples');
-    else this.#logger.warn('the receiver takes samples again', { after_ms: this.#clock.now() - before.sinceMs });
+    if (before.condition === 'unknown') this.#logger.info('receiver accepts samples');
+    else this.#logger.warn('receiver recovered', { after_ms: this.#clock.now() - before.sinceMs });
   }
 
   delivered(delivery: DeliveryRecord): void {

@@ -43,10 +43,10 @@ export class RetryingTransport implements Transport {
     for (let attempt = 1; ; attempt++) {
       const post = await this.#transport.send(chunk, signal);
       onPost(post, chunk.count);
-      logger.debug('chunk posted', { attempt, ...logFieldsOf(post, chunk) });
+      logger.debug('chunk sent', { attempt, ...logFieldsOf(post, chunk) });
       if (post.outcome.kind !== 'retry' || attempt >= attempts || stop.aborted) return post;
       const backoffMs = Math.max(calculateBackoff(attempt, policy, random), post.outcome.retryAfterMs ?? 0);
-      logger.debug('waiting before the next try', { attempt, backoff_ms: Math.round(backoffMs) });
+      logger.debug('backing off before retry', { attempt, backoff_ms: Math.round(backoffMs) });
       await clock.sleep(backoffMs, stop);
       if (stop.aborted) return post;
     }

@@ -65,7 +65,7 @@ describe('receiver clock prober:', () => {
     expect([receiverClock.skewMs, log.messages().length, log.messages('debug')]).toEqual([
       before,
       1,
-      ['the clock could not be compared'],
+      ['receiver clock request failed'],
     ]);
     respond = async () => undefined;
     await measure(prober);

@@ -50,8 +50,8 @@ describe('the receiver’s state', () => {
     state.answered();
     state.answered();
     expect(log.lines).toEqual([
-      { level: 'info', message: 'the receiver takes samples', fields: {} },
-      { level: 'warn', message: 'the receiver takes samples again', fields: { after_ms: 90_000 } },
+      { level: 'info', message: 'receiver accepts samples', fields: {} },
+      { level: 'warn', message: 'receiver recovered', fields: { after_ms: 90_000 } },
     ]);
     expect([state.condition, state.reason]).toEqual(['taking', '']);
   });

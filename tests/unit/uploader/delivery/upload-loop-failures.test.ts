@@ -22,31 +22,21 @@ async function passes(count: number): Promise<void> {
 
 describe('nothing is marked, nothing is lost, and one line tells of it, while', () => {
   test.each<[string, Fault, string, string]>([
-    ['a captive portal answers', portal, 'away', 'the receiver does not take samples; they wait'],
-    ['the receiver fails', { status: 500 }, 'away', 'the receiver does not take samples; they wait'],
-    ['the receiver is full', { status: 503 }, 'away', 'the receiver does not take samples; they wait'],
-    ['a proxy limits the rate', { status: 429 }, 'away', 'the receiver does not take samples; they wait'],
-    [
-      'answers are cut short',
-      { status: 200, body: '{"accepted": 5' },
-      'away',
-      'the receiver does not take samples; they wait',
-    ],
-    ['connections break', { cutConnection: true }, 'away', 'the receiver does not take samples; they wait'],
-    ['the token is refused', { status: 401 }, 'held', 'uploads are held: the receiver refuses them'],
-    ['the path is not the import path', { status: 404 }, 'held', 'uploads are held: the receiver refuses them'],
+    ['a captive portal answers', portal, 'away', 'upload failed, will retry'],
+    ['the receiver fails', { status: 500 }, 'away', 'upload failed, will retry'],
+    ['the receiver is full', { status: 503 }, 'away', 'upload failed, will retry'],
+    ['a proxy limits the rate', { status: 429 }, 'away', 'upload failed, will retry'],
+    ['answers are cut short', { status: 200, body: '{"accepted": 5' }, 'away', 'upload failed, will retry'],
+    ['connections break', { cutConnection: true }, 'away', 'upload failed, will retry'],
+    ['the token is refused', { status: 401 }, 'held', 'uploads paused: rejected by receiver'],
+    ['the path is not the import path', { status: 404 }, 'held', 'uploads paused: rejected by receiver'],
     [
       'a redirect leads elsewhere',
       { status: 302, headers: { Location: 'http://127.0.0.1:1/' } },
       'held',
-      'uploads are held: the receiver refuses them',
+      'uploads paused: rejected by receiver',
     ],
-    [
-      'even single samples are refused',
-      { status: 400, body: 'no' },
-      'held',
-      'uploads are held: the receiver refuses them',
-    ],
+    ['even single samples are refused', { status: 400, body: 'no' }, 'held', 'uploads paused: rejected by receiver'],
   ])('%s', async (_, fault, condition, line) => {
     await underFault(fault);
     await passes(3);
@@ -55,7 +45,7 @@ describe('nothing is marked, nothing is lost, and one line tells of it, while', 
     uploads.receiver.clearFaults();
     await uploads.pass();
     expect(uploads.books).toMatchObject({ delivered: 50, pending: 0 });
-    expect(uploads.log.messages()).toEqual([line, 'the receiver takes samples again', 'uploaded']);
+    expect(uploads.log.messages()).toEqual([line, 'receiver recovered', 'uploaded']);
     expect([uploads.state.condition, uploads.state.reason, uploads.visible.length]).toEqual(['taking', '', 50]);
   });
 });
@@ -163,7 +153,7 @@ describe('before a long wait', () => {
       `CREATE TRIGGER full BEFORE DELETE ON provisional BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
     );
     await uploads.pass();
-    expect(uploads.log.messages('error')).toEqual(['an upload pass failed']);
+    expect(uploads.log.messages('error')).toEqual(['upload cycle failed']);
     uploads.stored.database.exec('DROP TRIGGER full');
     await uploads.pass();
     expect([uploads.clock.sleeping, uploads.books.delivered]).toEqual([1, 50]);
@@ -176,7 +166,7 @@ test('acknowledgements that cannot be written stay in memory, are not sent again
     `CREATE TRIGGER full BEFORE INSERT ON settled BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
   );
   await passes(3);
-  expect([uploads.state.condition, uploads.log.messages('error')]).toEqual(['fault', ['an upload pass failed']]);
+  expect([uploads.state.condition, uploads.log.messages('error')]).toEqual(['fault', ['upload cycle failed']]);
   expect([uploads.posts.length, uploads.books.pending]).toEqual([1, 50]);
   uploads.stored.database.exec('DROP TRIGGER full');
   await uploads.pass();

@@ -70,7 +70,7 @@ describe('a pass', () => {
   test('is told in one line, and what was sent first in another', async () => {
     await withRows(120);
     await uploads.pass();
-    expect(uploads.log.messages()).toEqual(['the receiver takes samples', 'uploaded']);
+    expect(uploads.log.messages()).toEqual(['receiver accepts samples', 'uploaded']);
     const { fields } = uploads.log.lines.find(({ message }) => message === 'uploaded')!;
     expect(fields).toMatchObject({ batch_id: checkpoints()[0]!.batch_id, count: 120, chunks: 3 });
     const headerBytes = (fields['bytes_sent'] as number) - uploads.posts.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -177,7 +177,7 @@ describe('a sample that no receiver takes', () => {
       { id: bad, status: null, reason: 'value of type null' },
     ]);
     expect(uploads.books).toMatchObject({ delivered: 50, rejected: 1, pending: 0 });
-    expect(uploads.log.messages('warn')).toEqual(['stored samples that no receiver would keep were rejected']);
+    expect(uploads.log.messages('warn')).toEqual(['rejected invalid stored samples']);
   });
 
   test('is found in its chunk and put into quarantine, with status and reason; the others are delivered', async () => {
