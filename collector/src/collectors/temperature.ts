@@ -13,7 +13,7 @@ const temperatureCelsius = declareSeries({
   name: 'cpu.temperature_celsius',
   kind: 'gauge',
   unit: 'celsius',
-  help: 'Temperature of a thermal zone or hardware sensor of the board.',
+  help: 'Temperature of a thermal zone or hardware sensor of the device.',
 });
 export const TEMPERATURE_SERIES: readonly SeriesDeclaration[] = [temperatureCelsius, ...COOLING_SERIES];
 

@@ -35,7 +35,7 @@ export interface KernelSource {
 
 /** No file that a collector reads comes near: /proc/stat of a machine with 1,024 cores has about 150 KiB. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
-/** Holds every file of a small board in one read; procfs gives all sizes as 0, so it cannot be asked. */
+/** Holds every file of a small device in one read; procfs reports all sizes as 0. */
 const FIRST_BUFFER_BYTES = 16 * 1024;
 /** Values of f_type of statfs(2) (include/uapi/linux/magic.h). */
 const PROC_SUPER_MAGIC = 0x9fa0;

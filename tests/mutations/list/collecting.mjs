@@ -3,7 +3,7 @@
 /** @type {import('../mutation.mjs').Mutation[]} */
 export const collecting = [
   {
-    why: 'swaps rx and tx: what was sent is told as received',
+    why: 'swaps rx and tx: sent traffic is reported as received',
     file: 'collector/src/collectors/network.ts',
     find: "[0, counter('network.rx_bytes_total'",
     replace: "[8, counter('network.rx_bytes_total'",
@@ -17,7 +17,7 @@ export const collecting = [
     tests: ['collector/collectors/readers/interface-limit'],
   },
   {
-    why: 'counts a waiting interface at every scrape',
+    why: 'counts an unreported interface at every scrape',
     file: 'collector/src/collectors/readers/interface-limit.ts',
     find: 'if (!this.#unreported.has(name)) this',
     replace: "if (!this.#unreported.has(name) || name !== '') this",
@@ -60,7 +60,7 @@ export const collecting = [
     tests: ['collector/collectors/parsing/counter-increases'],
   },
   {
-    why: 'takes waiting for I/O for work',
+    why: 'counts waiting for I/O as busy',
     file: 'collector/src/collectors/cpu.ts',
     find: "const BUSY_MODES = ['user', 'nice', ",
     replace: "const BUSY_MODES = ['user', 'nice', 'iowait', ",
@@ -144,7 +144,7 @@ export const collecting = [
     tests: ['shared/metrics/series-limits'],
   },
   {
-    why: 'stores what VictoriaMetrics drops, whatever REMOTE_PROTOCOL says',
+    why: 'stores what VictoriaMetrics drops, whatever REMOTE_PROTOCOL is',
     file: 'collector/src/store/writing/admission.ts',
     find: 'this.#limits = findSeriesLimits(remoteProtocol);',
     replace: "this.#limits = findSeriesLimits(remoteProtocol && 'remote-write');",
@@ -179,7 +179,7 @@ export const collecting = [
     tests: ['shared/metrics/sample-identity'],
   },
   {
-    why: 'lets a foreign device_id take the place of this board’s',
+    why: 'lets a device_id of a scrape target replace that of this device',
     file: 'shared/src/metrics/json-lines.ts',
     find: "name === 'device_id' ? 'exported_device_id' : name",
     replace: "name === '' ? 'exported_device_id' : name",

@@ -3,15 +3,15 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { Collector } from '../../../collector/src/collectors/collector.ts';
 import { extractReadings } from '../../../collector/src/collectors/readers/partial-result.ts';
 
-/** What a source told, and what it failed of. */
+/** The readings of a collector, and its error. */
 export interface CollectResult {
   readonly readings: readonly Reading[];
-  /** Empty where nothing was at fault. */
+  /** The message of the error; empty if there was none. */
   readonly failure: string;
   readonly hint?: string | undefined;
 }
 
-/** Reads a source once. */
+/** Lets a collector collect once. */
 export async function collectOnce(collector: Collector): Promise<CollectResult> {
   try {
     return { readings: await collector.collect({ monotonicMs: 0 }), failure: '' };
@@ -24,7 +24,7 @@ export async function collectOnce(collector: Collector): Promise<CollectResult> 
   }
 }
 
-/** Readings as texts, `name{label="value"} 5`, those of the given names left out. */
+/** Formats readings as `name{label="value"} 5`, without those whose names match `leftOut`. */
 export function formatReadings(readings: readonly Reading[], leftOut: RegExp = /^$/): string[] {
   return readings
     .filter(({ series }) => !leftOut.test(series.name))

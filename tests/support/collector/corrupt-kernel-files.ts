@@ -10,7 +10,7 @@ import { extractReadings } from '../../../collector/src/collectors/readers/parti
 import type { KernelSource } from '../../../collector/src/kernel/kernel-files.ts';
 import { indexByIdentity, RecordedKernel, findRecording } from './text-kernel.ts';
 
-/** Everything is reported, so that no damage hides behind a filter. */
+/** Everything is reported, so that no filter hides a corrupt file. */
 export const REPORT_EVERYTHING: CollectorOptions = {
   networkInclude: [],
   networkExclude: [],
@@ -19,10 +19,10 @@ export const REPORT_EVERYTHING: CollectorOptions = {
   diskExclude: [],
   diskSectorBytes: 512,
 };
-/** Between the two moments of the recording. */
+/** Time between the two moments of the recording. */
 const BETWEEN_MS = 12_980;
 
-/** Files of hardware that no recorded board has, in the form that the kernel documents. */
+/** Files of hardware that no recorded device has, in the form that the kernel documents. */
 const MORE_HARDWARE: Readonly<Record<string, string>> = {
   'sys/block/mmcblk0/device/life_time': '0x02 0x01\n',
   'sys/block/mmcblk0/device/pre_eol_info': '0x01\n',
@@ -34,31 +34,31 @@ const MORE_HARDWARE: Readonly<Record<string, string>> = {
   'sys/devices/platform/soc/soc:firmware/get_throttled': '50005\n',
 };
 
-/** What a collector read, and what it failed of. */
+/** The readings of a collector by identity, and its error. */
 export interface CollectorOutcome {
   readonly readings: Readonly<Record<string, number | string>>;
-  /** Empty where nothing was at fault. */
+  /** The message of the error; empty if there was none. */
   readonly failure: string;
 }
 export type OutcomesByCollector = Readonly<Record<KernelCollectorName, CollectorOutcome>>;
 
-/** A folder with a board that has something for every source of every collector, for a test to damage. */
+/** A folder with the files of a device that has every source of every collector; tests corrupt them. */
 export class CorruptibleDevice {
   readonly folder: string;
 
   constructor(folder: string) {
     this.folder = folder;
-    for (const board of ['raspberry-pi-3b', 'x86-board'] as const) {
-      for (const part of board === 'x86-board' ? ['proc', 'proc-later', 'sys'] : ['sys']) {
-        cpSync(join(findRecording(board), part), join(folder, part), { recursive: true });
+    for (const device of ['raspberry-pi-3b', 'x86-board'] as const) {
+      for (const part of device === 'x86-board' ? ['proc', 'proc-later', 'sys'] : ['sys']) {
+        cpSync(join(findRecording(device), part), join(folder, part), { recursive: true });
       }
     }
-    // The Raspberry Pi's only chip is the mirror of its zone, and would hide what the other board has in its place.
+    // The Raspberry Pi's only chip mirrors its thermal zone, and would hide that of the other device.
     rmSync(join(folder, 'sys/class/hwmon/hwmon0/device'), { recursive: true });
     for (const [path, text] of Object.entries(MORE_HARDWARE)) this.write(path, text);
   }
 
-  /** Every file that is read at the second moment, below the folder. */
+  /** Lists every file that is read at the second scrape, relative to the folder. */
   files(): string[] {
     const below = (directory: string): string[] =>
       readdirSync(join(this.folder, directory), { withFileTypes: true }).flatMap((entry) =>
@@ -71,7 +71,7 @@ export class CorruptibleDevice {
     return readFileSync(join(this.folder, path), 'utf8');
   }
 
-  /** Puts a text in the place of whatever is there. */
+  /** Replaces a file, or whatever has its path. */
   write(path: string, text: string): void {
     this.remove(path);
     mkdirSync(dirname(join(this.folder, path)), { recursive: true });
@@ -87,23 +87,23 @@ export class CorruptibleDevice {
     mkdirSync(join(this.folder, path));
   }
 
-  /** Makes a file answer EIO, to root too: the memory of a process cannot be read from address 0. */
+  /** Makes reads of a file fail with EIO, for root too: the memory of a process cannot be read from address 0. */
   makeUnreadable(path: string): void {
     this.remove(path);
     symlinkSync('/proc/self/mem', join(this.folder, path));
   }
 
-  /** Reads the board at its first moment and then at its second one. */
+  /** Lets all collectors scrape the files of both moments; returns the outcomes of the second scrape. */
   async read(): Promise<OutcomesByCollector> {
     let kernel = new RecordedKernel('', 'x86-board', this.folder);
-    const door: KernelSource = {
+    const source: KernelSource = {
       proc: (path) => kernel.proc(path),
       sys: (path) => kernel.sys(path),
       sysEntries: (path) => kernel.sysEntries(path),
       statfs: (path, kind) => kernel.statfs(path, kind),
     };
     const collectors = KERNEL_COLLECTOR_NAMES.map((name) =>
-      COLLECTORS[name].create({ kernel: door, options: REPORT_EVERYTHING }),
+      COLLECTORS[name].create({ kernel: source, options: REPORT_EVERYTHING }),
     );
     for (const collector of collectors) await collectOutcome(collector, 0);
     kernel = new RecordedKernel('-later', 'x86-board', this.folder);

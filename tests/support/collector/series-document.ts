@@ -1,6 +1,6 @@
-/** Reads docs/collectors.md: which series each collector has, as its table says. */
+/** Parses the tables of docs/collectors.md: the series of each collector, and their equals in node_exporter. */
 
-/** The cells of every row of a table, without those of headings. */
+/** Returns the cells of every row of a table, without headings. */
 export function parseTableRows(document: string): string[][] {
   return document
     .split('\n')

@@ -12,26 +12,26 @@ import {
   type FileSystemSpace,
 } from '../../../collector/src/kernel/kernel-files.ts';
 
-/** The recorded boards; the README of each says where it comes from. */
+/** The recorded devices; the README of each describes its origin. */
 export const RECORDED_DEVICES = ['x86-vm', 'x86-board', 'raspberry-pi-3b'] as const;
 export type RecordedDevice = (typeof RECORDED_DEVICES)[number];
 
-/** The folder of a recording. */
-export function findRecording(board: RecordedDevice): string {
-  return join(import.meta.dirname, '../../fixtures', board);
+/** Returns the folder of a recording. */
+export function findRecording(device: RecordedDevice): string {
+  return join(import.meta.dirname, '../../fixtures', device);
 }
 
-/** The text of a recorded file, such as `proc-later/stat`. */
-export function readRecorded(relativePath: string, board: RecordedDevice = 'x86-vm'): string {
-  return readFileSync(join(findRecording(board), relativePath), 'utf8');
+/** Returns the text of a recorded file, such as `proc-later/stat`. */
+export function readRecorded(relativePath: string, device: RecordedDevice = 'x86-vm'): string {
+  return readFileSync(join(findRecording(device), relativePath), 'utf8');
 }
 
 /** A kernel whose files are the texts it was given; a test changes them between two scrapes. */
 export class TextKernel implements KernelSource {
   readonly files: Map<string, string>;
-  /** By mountpoint: what it answers, or throws. */
+  /** By mountpoint: what `statfs` returns, or throws. */
   readonly spaces = new Map<string, FileSystemSpace | Error>();
-  /** By path: what reading it throws, where it is there and cannot be read. */
+  /** By path: what reading an existing file throws. */
   readonly errors = new Map<string, Error>();
 
   constructor(files: Readonly<Record<string, string>> = {}) {
@@ -46,7 +46,7 @@ export class TextKernel implements KernelSource {
     return this.#text(`sys/${relativePath}`);
   }
 
-  /** Also of a directory that is there and empty: given as a file of that path that ends in `/`. */
+  /** An empty directory is given as a file whose path ends in `/`. */
   async sysEntries(relativeDirectory: string): Promise<readonly string[]> {
     const prefix = `sys/${relativeDirectory}/`;
     const below = [...this.files.keys()].filter((path) => path.startsWith(prefix));
@@ -63,8 +63,8 @@ export class TextKernel implements KernelSource {
   }
 
   #text(path: string): string {
-    const fault = this.errors.get(path);
-    if (fault !== undefined) throw fault;
+    const error = this.errors.get(path);
+    if (error !== undefined) throw error;
     const text = this.files.get(path);
     if (text === undefined) throw createAbsentError(path);
     return text;
@@ -75,19 +75,19 @@ function createAbsentError(path: string): Error {
   return createKernelError(path, 'ENOENT');
 }
 
-/** What the door throws when the system answers with this code. */
+/** Creates the error that the kernel's adapter throws for an error code of the system. */
 export function createKernelError(path: string, code: string): Error {
   return toKernelFileError(path, Object.assign(new Error(`${code}: ${path}`), { code }));
 }
 
-/** A recorded board at one of the two moments: its files, and the space of its mounts as statfs(2) gave it. */
+/** A recorded device at one of two moments: its files, and the space of its mounts as statfs(2) returned it. */
 export class RecordedKernel extends KernelFiles {
   readonly #spaces: ReadonlyMap<string, FileSystemSpace>;
 
   /** `folder` has the files in place of the recording. */
-  constructor(moment: '' | '-later' = '', board: RecordedDevice = 'x86-vm', folder = findRecording(board)) {
+  constructor(moment: '' | '-later' = '', device: RecordedDevice = 'x86-vm', folder = findRecording(device)) {
     super({ procRoot: join(folder, `proc${moment}`), sysRoot: join(folder, 'sys') });
-    const lines = readRecorded(`statfs${moment}`, board).split('\n').slice(0, -1);
+    const lines = readRecorded(`statfs${moment}`, device).split('\n').slice(0, -1);
     this.#spaces = new Map(
       lines.map((line) => {
         // The mountpoint comes after the counts, of which there are those of inodes where they were recorded.
@@ -109,7 +109,7 @@ export class RecordedKernel extends KernelFiles {
   }
 }
 
-/** Readings by series and labels, as `cpu.usage_percent{core=all}`; a series that comes twice is an error. */
+/** Indexes readings by series and labels, as `cpu.usage_percent{core=all}`; throws for a duplicate series. */
 export function indexByIdentity(readings: readonly Reading[]): Record<string, number | string> {
   const values: Record<string, number | string> = {};
   for (const { series, labels, value } of readings) {
@@ -121,7 +121,7 @@ export function indexByIdentity(readings: readonly Reading[]): Record<string, nu
   return values;
 }
 
-/** Gives a collector several texts of one file, ten seconds apart, and returns what it read of the last. */
+/** Lets a collector scrape several texts of one file, ten seconds apart, and returns the readings of the last scrape. */
 export async function scrapeTexts(collector: Collector, kernel: TextKernel, path: string, texts: readonly string[]) {
   let readings: readonly Reading[] = [];
   for (const [index, text] of texts.entries()) {
