@@ -51,7 +51,7 @@ test('once marks a mount that hangs, prints everything else, and ends', async ()
   expect(code).toBe(0);
 });
 
-test('a running collector goes on at its interval beside a mount that hangs, and ends when it is told to', async () => {
+test('a running collector keeps its interval beside a mount that hangs, and ends on SIGTERM', async () => {
   const environment = {
     THUGSHELLS_DB_PATH: join(folder, 'metrics.db'),
     THUGSHELLS_INTERVAL: '200ms',

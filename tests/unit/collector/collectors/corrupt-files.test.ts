@@ -120,7 +120,7 @@ function expectOthersAsSound(read: OutcomesByCollector, file: string): void {
   expect(own(read[second])).toEqual(own(sound[second]));
 }
 
-test('the sound board has readings of every collector and no fault', () => {
+test('the intact device has readings of every collector and no error', () => {
   for (const name of KERNEL_COLLECTOR_NAMES) {
     expect([name, sound[name].failure]).toEqual([name, '']);
     expect(Object.keys(sound[name].readings).length).toBeGreaterThan(0);
@@ -152,7 +152,7 @@ describe.each(Object.entries(DAMAGES))('a file that %s', (_, { doTo, shows = /^/
 describe('a file that is another one at the second read', () => {
   const proc = FILES.filter((file) => file.startsWith('proc-later/'));
 
-  test.each(proc)('%s, of another board', async (file) => {
+  test.each(proc)('%s, of another device', async (file) => {
     board.write(file, readRecorded(file, 'raspberry-pi-3b'));
     const read = await board.read();
     const reader = readerOf(file);

@@ -102,7 +102,7 @@ describe('usage', () => {
   });
 });
 
-describe('the recorded board', () => {
+describe('the recorded device', () => {
   test('is read as psutil reads it', async () => {
     const readings = await scrapesOf(readRecorded('proc/stat'), readRecorded('proc-later/stat'));
     expect(readings['cpu.usage_percent{core=all}']).toBeCloseTo(22.6, 1);

@@ -98,7 +98,7 @@ describe('rates', () => {
     });
   });
 
-  test('are left out for the scrape at which a counter went back, and the counter is told as it is', async () => {
+  test('are left out for the scrape at which a counter decreased, and the counter is returned unchanged', async () => {
     const { scrapesOf } = collecting(sysBlock({ sda: 512 }));
     const wrapped = line('sda', { reads: 40, writes: 2 });
     const readings = await scrapesOf(line('sda', { reads: 30, writes: 4_294_967_290 }), wrapped);
@@ -151,7 +151,7 @@ describe('devices', () => {
   });
 });
 
-test('the recorded board is read as psutil reads it', async () => {
+test('the recorded device is read as psutil reads it', async () => {
   const { scrapesOf } = collecting(sysBlock({ vda: 512, zram0: 4096, loop0: 512 }));
   const readings = await scrapesOf(readRecorded('proc/diskstats'), readRecorded('proc-later/diskstats'));
   expect(devicesIn(readings)).toEqual(['vda']);

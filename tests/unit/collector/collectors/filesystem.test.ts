@@ -93,7 +93,7 @@ test('a mount without a size is left out', async () => {
   expect(indexByIdentity(await collector.collect())).toEqual({ ...both('/', 'ext4'), ...both('/mnt/nas', 'nfs4') });
 });
 
-test('a mount tells its files where it has a bound of them, and whether its file system has become read-only', async () => {
+test('filesystem collector: returns inodes if the file system has a limit, and whether it is read-only', async () => {
   const kernel = new TextKernel({
     'proc/self/mountinfo': MOUNTS.replace('/dev/sda1 rw', '/dev/sda1 ro,errors=remount-ro').replace(
       '22 20 0:50 / /mnt/nas rw',
@@ -159,7 +159,7 @@ describe('a mount that hangs or fails', () => {
   });
 });
 
-test('the recorded board is read as stat -f reads it', async () => {
+test('the recorded device is read as stat -f reads it', async () => {
   const readings = indexByIdentity(await new FilesystemCollector(new RecordedKernel('-later')).collect());
   const figures = {
     '/,fstype=ext4': [270553174016, 84675301376],

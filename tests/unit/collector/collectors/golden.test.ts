@@ -42,34 +42,39 @@ function betweenMomentsMs(board: RecordedDevice): number {
   return Math.round((uptimeS('-later') - uptimeS('')) * 1000);
 }
 
-test.each(RECORDED_DEVICES)('all collectors say of the recorded %s what stands in its golden file', async (board) => {
-  const { kernel, pass } = recordedKernel(board);
-  const { values: options } = loadCollectorConfig({});
-  let passedMs = 0;
-  const clock = {
-    now: () => NOW,
-    sinceBoot: () => 0,
-    monotonic: () => passedMs,
-    sleep: async () => {
-      passedMs = betweenMomentsMs(board);
-      pass();
-    },
-  };
-  const collectors = KERNEL_COLLECTOR_NAMES.map((name) => COLLECTORS[name].create({ kernel, options, build: '0.0.0' }));
-  const { lines, failures } = await collectOnce(collectors, {
-    clock,
-    deviceId: board,
-    remoteProtocol: 'victoriametrics',
-    labels: {},
-    seriesLimit: new SeriesLimit({ perCollector: 1000, total: 5000 }),
-  });
-  expect(failures).toEqual([]);
+test.each(RECORDED_DEVICES)(
+  'all collectors return of the recorded %s the samples of its golden file',
+  async (board) => {
+    const { kernel, pass } = recordedKernel(board);
+    const { values: options } = loadCollectorConfig({});
+    let passedMs = 0;
+    const clock = {
+      now: () => NOW,
+      sinceBoot: () => 0,
+      monotonic: () => passedMs,
+      sleep: async () => {
+        passedMs = betweenMomentsMs(board);
+        pass();
+      },
+    };
+    const collectors = KERNEL_COLLECTOR_NAMES.map((name) =>
+      COLLECTORS[name].create({ kernel, options, build: '0.0.0' }),
+    );
+    const { lines, failures } = await collectOnce(collectors, {
+      clock,
+      deviceId: board,
+      remoteProtocol: 'victoriametrics',
+      labels: {},
+      seriesLimit: new SeriesLimit({ perCollector: 1000, total: 5000 }),
+    });
+    expect(failures).toEqual([]);
 
-  const sorted = `${lines.trimEnd().split('\n').sort().join('\n')}\n`;
-  const golden = join(import.meta.dirname, `../../../golden/${board}.jsonl`);
-  if (process.env['UPDATE_GOLDEN'] === '1') {
-    mkdirSync(dirname(golden), { recursive: true });
-    writeFileSync(golden, sorted);
-  }
-  expect(sorted).toBe(readFileSync(golden, 'utf8'));
-});
+    const sorted = `${lines.trimEnd().split('\n').sort().join('\n')}\n`;
+    const golden = join(import.meta.dirname, `../../../golden/${board}.jsonl`);
+    if (process.env['UPDATE_GOLDEN'] === '1') {
+      mkdirSync(dirname(golden), { recursive: true });
+      writeFileSync(golden, sorted);
+    }
+    expect(sorted).toBe(readFileSync(golden, 'utf8'));
+  },
+);

@@ -9,7 +9,7 @@ const collect = async (loadavg: string, uptime: string) =>
     await new LoadCollector(new TextKernel({ 'proc/loadavg': loadavg, 'proc/uptime': uptime })).collect(),
   );
 
-test('the averages are told in the order of the file, with the time since boot', async () => {
+test('load collector: returns the averages in the order of the file, and the uptime', async () => {
   expect(await collect('1.50 2.25 13.75 3/456 7890\n', '86400.25 172000.50\n')).toEqual({
     'load.average_1m': 1.5,
     'load.average_5m': 2.25,
@@ -37,7 +37,7 @@ test('a kernel without one of the two files makes the collector absent', async (
   await expect(without.collect()).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
 });
 
-test('the recorded board is read as it stands in its files', async () => {
+test('the recorded device is read as it stands in its files', async () => {
   expect(await collect(readRecorded('proc-later/loadavg'), readRecorded('proc-later/uptime'))).toEqual({
     'load.average_1m': 0.27,
     'load.average_5m': 0.15,

@@ -41,7 +41,7 @@ test('a line of no concern may look as it likes', () => {
   expect(parseMeminfo(`${text}Vendor Memory 12 of 13\n`)).toEqual(parseMeminfo(text));
 });
 
-describe('the recorded board', () => {
+describe('the recorded device', () => {
   test.each([
     ['proc', 25276514304, 419995648, 24856518656],
     ['proc-later', 25276514304, 355614720, 24920899584],

@@ -39,7 +39,7 @@ test('an interface has the eight counters of its columns, from the first scrape 
   });
 });
 
-test('a counter that went back is told as it is', async () => {
+test('network collector: returns a counter that decreased unchanged', async () => {
   const readings = await scrapesOf({}, `${HEADER}eth0: 99${COLUMNS.slice(1)}\n`, netDev('eth0'));
   expect(readings['network.rx_bytes_total{interface=eth0}']).toBe(1);
 });
@@ -58,7 +58,7 @@ describe('names', () => {
 });
 
 describe('the filter', () => {
-  test('leaves out loopback, containers, bridges and monitors unless told otherwise (A-31)', async () => {
+  test('leaves out loopback, containers, bridges and monitors by default (A-31)', async () => {
     const out = ['lo', 'docker0', 'veth12ab', 'br-5f3e', 'virbr0', 'virbr0-nic', 'wlan0mon', 'wlan1mon'];
     const kept = [
       'eth0',
@@ -83,7 +83,7 @@ describe('the filter', () => {
   });
 });
 
-describe('the cap', () => {
+describe('network collector, limit of interfaces', () => {
   test('leaves out what is too much and counts it once, not at every scrape', async () => {
     const text = netDev('eth10', 'eth9', 'eth2', 'wlan0');
     const first = await scrapesOf({ maxInterfaces: 2 }, text);
@@ -115,7 +115,7 @@ describe('the cap', () => {
   });
 });
 
-test('the recorded board is read as psutil reads it', async () => {
+test('the recorded device is read as psutil reads it', async () => {
   const readings = await scrapesOf({}, readRecorded('proc-later/net/dev'));
   expect(interfacesIn(readings)).toEqual(['ifb0', 'ifb1', 'eth0']);
   expect(readings).toMatchObject({

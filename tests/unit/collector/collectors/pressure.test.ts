@@ -13,7 +13,7 @@ const lines = (some: number, full: number) =>
 const files = (text: string) => ({ 'proc/pressure/cpu': text, 'proc/pressure/memory': text, 'proc/pressure/io': text });
 const collect = async (kernel: TextKernel) => indexByIdentity(await new PressureCollector(kernel).collect());
 
-test('microseconds of each resource are told as seconds', async () => {
+test('pressure collector: returns the microseconds of each resource as seconds', async () => {
   const kernel = new TextKernel({ ...files(lines(2_500_000, 1)), 'proc/pressure/io': lines(3_600_000_000, 7_000_000) });
   expect(await collect(kernel)).toEqual({
     'pressure.stalled_seconds_total{resource=cpu,kind=some}': 2.5,
@@ -43,7 +43,7 @@ describe('a kernel without pressure information', () => {
   });
 });
 
-test('the recorded board is read as it stands in its files', async () => {
+test('the recorded device is read as it stands in its files', async () => {
   const kernel = new TextKernel(
     Object.fromEntries(
       ['cpu', 'memory', 'io'].map((one) => [`proc/pressure/${one}`, readRecorded(`proc-later/pressure/${one}`)]),

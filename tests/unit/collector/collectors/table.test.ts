@@ -21,7 +21,7 @@ describe.each(KERNEL_COLLECTOR_NAMES)('%s', (name) => {
     expect(COLLECTORS[name].create({ kernel: recording, options }).name).toBe(name);
   });
 
-  test('says whether it compares two reads as it does', async () => {
+  test('declares whether it compares two reads', async () => {
     const collector = COLLECTORS[name].create({ kernel: recording, options });
     const kernel = new RecordedKernel('-later');
     const first = indexByIdentity(await collector.collect({ monotonicMs: 0 }));

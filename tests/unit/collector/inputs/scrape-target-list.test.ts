@@ -45,7 +45,7 @@ describe('targets', () => {
     );
   });
 
-  test('that cannot be used are told without their passwords', () => {
+  test('that cannot be used are reported without their passwords', () => {
     expect(() => load({ SCRAPE_TARGETS: 'node=http://user:secret@example.com/' })).toThrow(
       expect.not.objectContaining({ message: expect.stringContaining('secret') }),
     );

@@ -69,7 +69,7 @@ function up({ readings }: CollectResult): unknown {
 }
 
 describe('a scrape target', () => {
-  test('is asked for plain text, and what it says bears its name as job', async () => {
+  test('is asked for plain text, and its series have its name as job', async () => {
     let asked: { url?: string | undefined; headers: Record<string, unknown> } | undefined;
     const port = await serve(({ url, headers }, response) => {
       asked = { url, headers };
@@ -127,12 +127,12 @@ describe('a scrape target', () => {
     expect(formatReadings((await collectOnce(source(port))).readings, OWN)).toHaveLength(2);
   });
 
-  test('named localhost is this machine, whatever a resolver says', async () => {
+  test('named localhost is this machine, without a resolver', async () => {
     const port = await serve((_, response) => response.end(METRICS));
     expect(up(await collectOnce(source(port, { host: 'localhost' })))).toBe(1);
   });
 
-  test('with more samples than there is room for has the first stored, and says how many are left', async () => {
+  test('with more samples than the limit has the first returned, and reports how many are left out', async () => {
     const port = await serve((_, response) =>
       response.end(Array.from({ length: 130 }, (_each, index) => `a${index} 1\n`).join('')),
     );
@@ -304,7 +304,7 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
   });
 });
 
-test('closing the client gives up on what has not answered', async () => {
+test('scrape client: aborts pending requests when it is closed', async () => {
   const port = await speak(() => undefined);
   const client = new ScrapeClient();
   const collecting = collectOnce(source(port, { timeoutMs: 60_000, client }));

@@ -38,7 +38,7 @@ function values(of: AgentState, skewMs?: number): Record<string, number | string
   );
 }
 
-describe('what the programs tell of themselves', () => {
+describe('self collector: the series of both programs', () => {
   test('is what they counted, under the names of the contract (A-35)', () => {
     expect(values(state, -250.4)).toEqual({
       'collector.metrics_collected_total{"collector":"cpu"}': 7,
@@ -88,7 +88,7 @@ describe('what the programs tell of themselves', () => {
   });
 });
 
-describe('its one door', () => {
+describe('self collector: the reader of its state', () => {
   const folder = useTemporaryFolder();
   let database: Database;
   let reader: AgentStateReader;

@@ -202,7 +202,7 @@ describe('a directory', () => {
     expect(failure).toMatch(/e\.prom: \d+ bytes, the limit is \d+; .*f\.prom/);
   });
 
-  test('with more samples than there is room for hands on the first, and says how many are left', async () => {
+  test('with more samples than the limit returns the first, and reports how many are left out', async () => {
     write('a.prom', Array.from({ length: 30 }, (_, index) => `a${index} 1\n`).join(''));
     write('b.prom', 'b1 1\nb2 1\n');
     const { readings, failure } = await collectOnce(sourceOf({ maxReadings: 20 }));

@@ -129,7 +129,7 @@ describe('files of procfs and directories of sysfs', () => {
 });
 
 describe('the space of a mount', () => {
-  test('is what stat -f says', async () => {
+  test('equals the output of stat -f', async () => {
     const [size, blocks] = execFileSync('stat', ['-f', '-c', '%s %b', '/'], { encoding: 'utf8' })
       .split(' ')
       .map(Number);
@@ -139,7 +139,7 @@ describe('the space of a mount', () => {
     expect(space.availableBytes).toBeLessThanOrEqual(space.sizeBytes);
   });
 
-  test('is absent where there is no such path, and unreadable where the system says so', async () => {
+  test('is absent where there is no such path, and unreadable if the system refuses it', async () => {
     await expect(files.statfs(join(root, 'nowhere'), 'local')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
     symlinkSync('round', join(root, 'round'));
     await expect(files.statfs(join(root, 'round'), 'local')).rejects.toMatchObject({ code: 'KERNEL_FILE_UNREADABLE' });

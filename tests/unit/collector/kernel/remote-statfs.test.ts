@@ -17,7 +17,7 @@ test('a path is taken as it is, however it looks', async () => {
   await expect(new RemoteStatfs().statfs('/no such; ls')).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
-describe('behind the door', () => {
+describe('KernelFiles.statfs', () => {
   const files = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys' });
 
   test('a remote mount has the space that a local one would have', async () => {

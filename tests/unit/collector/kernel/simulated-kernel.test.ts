@@ -75,7 +75,7 @@ describe('text', () => {
 });
 
 describe('collectors', () => {
-  test('read it through the parsers that read a board, for an hour', async () => {
+  test('read it through the parsers for real kernels, for an hour', async () => {
     const { time, kernel } = simulation(2);
     const collectors = Object.values(COLLECTORS).map(({ create }) => create({ kernel, options }));
     let before: Record<string, number | string> = {};
@@ -97,7 +97,7 @@ describe('collectors', () => {
     expect(before['disk.write_bytes_total{device=mmcblk0}']).toBeGreaterThan(0);
   });
 
-  test('see a board as large as was asked for', async () => {
+  test('see a device of the requested size', async () => {
     const kernel = new SimulatedKernel({ elapsedMs: () => 0, cores: 8, disks: 4, interfaces: 6, zones: 10 });
     const collectors = Object.values(COLLECTORS).map(({ create }) => create({ kernel, options }));
     const readings = (await Promise.all(collectors.map((collector) => collector.collect({ monotonicMs: 0 })))).flat();

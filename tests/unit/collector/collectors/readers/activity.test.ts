@@ -8,7 +8,7 @@ import { indexByIdentity, readRecorded } from '../../../../support/collector/tex
 const stat =
   'cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\nintr 1234 5 6 7\nctxt 99\nbtime 1\nprocesses 42\nprocs_running 3\nprocs_blocked 2\nsoftirq 1 2 3\n';
 
-test('the first number of each line is told, and the sources of interrupts are not', () => {
+test('parseActivity: returns the first number of each line, and not those of single interrupts', () => {
   expect(indexByIdentity(parseActivity(stat))).toEqual({
     'system.interrupts_total': 1234,
     'system.context_switches_total': 99,

@@ -51,7 +51,7 @@ test.each(['', '\n', '-1\n', 'high\n', '2', '1\n2\n'])('a device that writes %j 
   expect(Object.keys(indexByIdentity(await new Cooling(kernel).read()))).toHaveLength(2);
 });
 
-test('a device that is plugged in is found, and one that has gone is not told', async () => {
+test('a device that is plugged in is found, and one that was removed is no longer reported', async () => {
   const kernel = new TextKernel(device(0, 'pwm-fan', '2', '4'));
   const cooling = new Cooling(kernel);
   await cooling.read();
@@ -64,7 +64,7 @@ test('a device that is plugged in is found, and one that has gone is not told', 
   ]);
 });
 
-test('a board that nothing cools makes it absent; with sensors or without, the collector has what there is', async () => {
+test('cooling devices: absent if there are none; the collector returns sensors and cooling devices independently', async () => {
   const processor = device(0, 'Processor', '0', '0');
   await expect(new Cooling(new TextKernel(processor)).read()).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
   await expect(new TemperatureCollector(new TextKernel(processor)).collect()).rejects.toMatchObject({

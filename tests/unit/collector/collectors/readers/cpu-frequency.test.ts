@@ -54,7 +54,7 @@ describe('a policy', () => {
     expect(back['cpu.frequency_max_hertz{policy=4}']).toBe(2400e6);
   });
 
-  test('at fault is named, and takes none of the others along', async () => {
+  test('that fails is named, and does not affect the others', async () => {
     const kernel = new TextKernel({ ...bigAndLittle, ...policy(4, 'fast', '1', '1') });
     const error = await new CpuFrequency(kernel).read().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({

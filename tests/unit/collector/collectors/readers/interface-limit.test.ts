@@ -44,6 +44,6 @@ test('an interface that waits is counted again only after it was away', () => {
   expect(cap.droppedTotal).toBe(2);
 });
 
-test('a cap of none chooses none', () => {
+test('a limit of 0 interfaces reports none', () => {
   expect(chosen(new InterfaceLimit(0), 'eth0')).toEqual([]);
 });

@@ -102,14 +102,14 @@ describe('what is left out', () => {
 });
 
 describe('a file system that is mounted several times', () => {
-  test('is told once, where it was mounted first', () => {
+  test('is reported once, at its first mountpoint', () => {
     expect(mountpointsOf(line('/data', { device: '8:1' }), line('/srv', { device: '8:1' }), line('/home'))).toEqual([
       '/data',
       '/home',
     ]);
   });
 
-  test('is told where its own root is mounted rather than a part of it', () => {
+  test('is reported at the mount of its root rather than of a part', () => {
     const part = line('/var/tmp', { device: '8:1', root: '/tmp/systemd-private' });
     const whole = line('/data', { device: '8:1' });
     expect(mountpointsOf(part)).toEqual(['/var/tmp']);
@@ -117,7 +117,7 @@ describe('a file system that is mounted several times', () => {
     expect(mountpointsOf(whole, part)).toEqual(['/data']);
   });
 
-  test('is told by its first subvolume where none is its root', () => {
+  test('is reported at its first subvolume if no mount is of its root', () => {
     const subvolumes = [
       line('/', { device: '0:30', root: '/@', fstype: 'btrfs' }),
       line('/home', { device: '0:30', root: '/@home', fstype: 'btrfs' }),
@@ -206,7 +206,7 @@ test.each([
   expect(parseMountinfo(line('/mnt', { fstype })).map(classifyMount)).toEqual([kind]);
 });
 
-test('of the recorded board, the mounts are those that df and findmnt show', () => {
+test('of the recorded device, the mounts are those that df and findmnt show', () => {
   expect(selectRealMounts(parseMountinfo(readRecorded('proc/self/mountinfo')))).toMatchObject([
     { mountpoint: '/', fstype: 'ext4', device: '254:0' },
     { mountpoint: '/media', fstype: 'tmpfs', device: '0:39' },

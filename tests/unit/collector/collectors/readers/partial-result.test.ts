@@ -24,7 +24,7 @@ test('sources that are absent take none of the others along, unless all are', as
   expect(await readEach([])).toEqual([]);
 });
 
-test('sources at fault are named all, with what the others said, and with what they could say themselves', async () => {
+test('readEach: names every source that failed, with the readings of the others and their own partial ones', async () => {
   const partly: SourceReader = () =>
     Promise.reject(
       new PartialResultError([new AgentError('half', { code: 'KERNEL_FILE_UNREADABLE' })], [reading('c.d', 2)]),

@@ -13,7 +13,7 @@ const board = {
   'proc/sys/kernel/osrelease': '6.1.0-50-arm64\n',
 };
 
-test('boot, kernel and program are told as texts beside the load', async () => {
+test('load collector: returns boot id, kernel and version of the program as texts', async () => {
   expect(indexByIdentity(await new LoadCollector(new TextKernel(board), '1.2.3').collect())).toMatchObject({
     'load.average_1m': 1,
     'system.boot_id': '2c8f1d9e-5b7a-4b1e-9d3f-0a1b2c3d4e5f',

@@ -60,7 +60,7 @@ describe('counters', () => {
 });
 
 describe('the firmware of a Raspberry Pi', () => {
-  test('says why the processor is held back, and why it was since the board was booted', async () => {
+  test('reports why the processor is throttled, and why it was since boot', async () => {
     const read = indexByIdentity(await new Throttling(new TextKernel({ [FIRMWARE]: '50005\n' })).read('0'));
     const set = Object.keys(read).filter((name) => read[name] === 1);
     expect(Object.keys(read)).toHaveLength(8);
@@ -92,7 +92,7 @@ describe('the firmware of a Raspberry Pi', () => {
   );
 });
 
-test('a board without either makes it absent', async () => {
+test('throttling: absent on a device without counters and firmware flags', async () => {
   await expect(new Throttling(new TextKernel({ [`${CPUS}/cpu0/online`]: '1\n' })).read('0')).rejects.toMatchObject({
     code: 'KERNEL_FILE_ABSENT',
   });

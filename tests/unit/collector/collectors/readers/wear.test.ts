@@ -20,7 +20,7 @@ const read = async (files: Readonly<Record<string, string>>, devices = ['mmcblk0
   indexByIdentity(await readWear(new TextKernel(files), devices));
 
 describe('an eMMC', () => {
-  test('tells the life time used of both kinds of its memory, in tenths, and the state of its spare blocks', async () => {
+  test('reports the lifetime used of both types of its memory, in tenths, and the state of its spare blocks', async () => {
     expect(await read(card('0x02 0x0b\n', '0x03\n'))).toEqual({
       'disk.life_time_estimate{device=mmcblk0,memory=a}': 2,
       'disk.life_time_estimate{device=mmcblk0,memory=b}': 11,
@@ -35,7 +35,7 @@ describe('an eMMC', () => {
     expect(await read(card('0x0c 0xff\n', '0x04\n'))).toEqual({});
   });
 
-  test('of the recorded board, an emulated one of 5.x, defines neither', async () => {
+  test('of the recorded device, an emulated one of 5.x, defines neither', async () => {
     expect(readRecorded('sys/block/mmcblk0/device/life_time', 'x86-board')).toBe('0x00 0x00\n');
     expect(await readWear(new RecordedKernel('', 'x86-board'), ['mmcblk0'])).toEqual([]);
   });
