@@ -114,6 +114,7 @@ function collectorProcessHealth(snapshot: Snapshot, states: readonly ComponentHe
 function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHealth {
   const { books, receiver, isRunning } = snapshot;
   const details = uploaderDetails(snapshot);
+  const degraded = (message: string): ComponentHealth => ({ status: 'degraded', message, details });
   const withoutUploadMs = stalledMs(snapshot);
   const floor = limit.minPendingIntervals * samplesPerUpload(snapshot, limits.uploadIntervalMs);
   const because = receiver.reason === '' ? '' : `: ${receiver.reason}`;
@@ -129,28 +130,15 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
       message: `no upload for ${formatAge(withoutUploadMs)}${because}; ${CHECK_RECEIVER} and the network`,
       details,
     };
-  if (!isRunning)
-    return { status: 'degraded', message: 'uploader not running; run: systemctl start thugshells-uploader', details };
-  // A process that has just started is not blamed for the time before it.
+  if (!isRunning) return degraded('uploader not running; run: systemctl start thugshells-uploader');
+  // Time before the start of this process does not count.
   const overdueMs = Math.min(withoutUploadMs, snapshot.uptimeSeconds * 1000);
   if (overdueMs > limit.maxUploadIntervals * limits.uploadIntervalMs)
-    return {
-      status: 'degraded',
-      message: `no upload for ${formatAge(withoutUploadMs)}${because}; ${CHECK_RECEIVER} and the network`,
-      details,
-    };
+    return degraded(`no upload for ${formatAge(withoutUploadMs)}${because}; ${CHECK_RECEIVER} and the network`);
   if (books.pending >= Math.max(limits.healthDegradedPending, floor))
-    return {
-      status: 'degraded',
-      message: `${books.pending} samples pending${because}; if they increase, ${REDUCE_LOAD}`,
-      details,
-    };
+    return degraded(`${books.pending} samples pending${because}; if they increase, ${REDUCE_LOAD}`);
   if (receiver.condition === 'away' || receiver.condition === 'fault')
-    return {
-      status: 'degraded',
-      message: `uploads fail${because}; ${receiver.condition === 'away' ? CHECK_RECEIVER : UPLOADER_LOG}`,
-      details,
-    };
+    return degraded(`uploads fail${because}; ${receiver.condition === 'away' ? CHECK_RECEIVER : UPLOADER_LOG}`);
   return { status: 'ok', message: books.pending === 0 ? 'everything delivered' : 'uploading', details };
 }
 
