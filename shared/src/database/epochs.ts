@@ -1,7 +1,7 @@
 /**
  * The one conversion from stored time to corrected time, for both programs.
  *
- * `samples.timestamp_ms` is stored time, which only grows. A row of the table `epochs` says what has to be added to it for
+ * `samples.timestamp_ms` is stored time, which only grows. A row of the table `epochs` holds what is added to it for
  * the samples from an id up to the next epoch's first id: corrected time = stored time + offset_ms. The wall clock may step
  * and the receiver's clock may become known later: then a row of `epochs` changes, never a sample.
  *

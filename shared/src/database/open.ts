@@ -95,7 +95,7 @@ function driver(): typeof SQLite {
   return require('better-sqlite3') as typeof SQLite;
 }
 
-/** Whether an error says that another connection holds the lock. */
+/** whether an error means that another connection holds the lock. */
 export function isBusy(error: unknown): boolean {
   return toErrorCode(error)?.startsWith('SQLITE_BUSY') === true;
 }

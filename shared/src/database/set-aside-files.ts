@@ -18,10 +18,10 @@ export interface SetAsideFile {
   readonly schemaVersion: number;
   /** With its WAL and shared memory. */
   readonly bytes: number;
-  readonly isBeingTakenOver: boolean;
+  readonly isBeingImported: boolean;
 }
 
-const BEING_TAKEN_OVER = '.taking-over';
+const IMPORT_SUFFIX = '.taking-over';
 const SUFFIX = /^\.schema-(\d+)(?:\.\d+)?(\.taking-over)?$/;
 
 /** Returns the path that a database of a newer schema is moved to. @param count 1 for the first of its version */
@@ -31,12 +31,12 @@ export function setAsidePath(databasePath: string, schemaVersion: number, count:
 
 /** Returns the name of a set-aside file during its import. */
 export function importName(file: string): string {
-  return `${file}${BEING_TAKEN_OVER}`;
+  return `${file}${IMPORT_SUFFIX}`;
 }
 
 /** Returns the name that a file had before its import began; undefined for other files. */
 export function nameBeforeImport(file: string): string | undefined {
-  return file.endsWith(BEING_TAKEN_OVER) ? file.slice(0, -BEING_TAKEN_OVER.length) : undefined;
+  return file.endsWith(IMPORT_SUFFIX) ? file.slice(0, -IMPORT_SUFFIX.length) : undefined;
 }
 
 /** Lists the set-aside files beside a database, by name. It does not open them. */
@@ -52,7 +52,7 @@ export function listSetAsideFiles(databasePath: string): SetAsideFile[] {
         (sum, suffix) => sum + (statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0),
         0,
       );
-      return [{ file, schemaVersion: Number(match[1]), bytes, isBeingTakenOver: match[2] !== undefined }];
+      return [{ file, schemaVersion: Number(match[1]), bytes, isBeingImported: match[2] !== undefined }];
     });
 }
 

@@ -40,14 +40,14 @@ export const settingAside = [
   {
     why: 'imports a file whose schema is newer',
     file: 'collector/src/store/recovery/set-aside-import.ts',
-    find: 'if (isBeingTakenOver || schemaVersion > SCHEMA_VERSION) continue;',
-    replace: 'if (isBeingTakenOver) continue;',
+    find: 'if (isBeingImported || schemaVersion > SCHEMA_VERSION) continue;',
+    replace: 'if (isBeingImported) continue;',
     tests: ['collector/store/recovery/set-aside-import'],
   },
   {
     why: 'imports a file again that another database is importing',
     file: 'collector/src/store/recovery/set-aside-import.ts',
-    find: 'if (isBeingTakenOver || schemaVersion > SCHEMA_VERSION) continue;',
+    find: 'if (isBeingImported || schemaVersion > SCHEMA_VERSION) continue;',
     replace: 'if (schemaVersion > SCHEMA_VERSION) continue;',
     tests: ['collector/store/recovery/set-aside-import'],
   },

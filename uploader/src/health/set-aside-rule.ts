@@ -22,12 +22,12 @@ function describe(each: SetAsideDatabase): string {
   return `${each.file} (schema ${each.schemaVersion}, ${each.bytes} bytes) ${remedy(each)}`;
 }
 
-function remedy({ schemaVersion, isBeingTakenOver, isTakenOverHere }: SetAsideDatabase): string {
-  if (isTakenOverHere) return 'is being taken over';
-  const version = isBeingTakenOver
+function remedy({ schemaVersion, isBeingImported, isImportedHere }: SetAsideDatabase): string {
+  if (isImportedHere) return 'is being taken over';
+  const version = isBeingImported
     ? 'the version that began to take it over'
     : `a version that knows schema ${schemaVersion}`;
-  if (isBeingTakenOver || schemaVersion > SCHEMA_VERSION)
+  if (isBeingImported || schemaVersion > SCHEMA_VERSION)
     return `is set aside: install ${version}, or move the file away to discard its samples`;
   return 'is set aside: restart the collector, which takes it over (run: systemctl restart thugshells-collector)';
 }

@@ -12,7 +12,7 @@ import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
 /** A database that was set aside because its schema was newer than the program. */
 export interface SetAsideDatabase extends SetAsideFile {
   /** Whether the collector is copying its rows into the database that this reader reads. */
-  readonly isTakenOverHere: boolean;
+  readonly isImportedHere: boolean;
 }
 
 /** Pending rows that are held because their time may be wrong. */
@@ -100,7 +100,7 @@ export class CollectorStateReader {
   readSetAside(): SetAsideDatabase[] {
     const files = listSetAsideFiles(this.#path);
     const copied = files.length === 0 ? [] : this.#salvages.all();
-    return files.map((each) => ({ ...each, isTakenOverHere: copied.includes(each.file) }));
+    return files.map((each) => ({ ...each, isImportedHere: copied.includes(each.file) }));
   }
 
   /** Reads the sizes of the database and of its WAL by stat(2): opening and closing a file would drop SQLite's locks. */

@@ -54,8 +54,8 @@ export class SalvageQueue {
   }
 
   #open(progress: SalvageProgress): Salvage {
-    const isTakeOver = nameBeforeImport(progress.file) !== undefined;
-    return isTakeOver
+    const isImport = nameBeforeImport(progress.file) !== undefined;
+    return isImport
       ? new SetAsideImport(this.#database, progress, this.#options)
       : new Salvage(this.#database, progress, this.#options);
   }

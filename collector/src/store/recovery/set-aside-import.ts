@@ -30,9 +30,9 @@ export function queueSetAsideImports(
   { dbPath, logger }: { readonly dbPath: string; readonly logger: Logger },
 ): void {
   const folder = dirname(dbPath);
-  for (const { file, schemaVersion, isBeingTakenOver } of listSetAsideFiles(dbPath)) {
+  for (const { file, schemaVersion, isBeingImported } of listSetAsideFiles(dbPath)) {
     // The version stands in the name: to read it from the file would leave -wal and -shm behind.
-    if (isBeingTakenOver || schemaVersion > SCHEMA_VERSION) continue;
+    if (isBeingImported || schemaVersion > SCHEMA_VERSION) continue;
     const path = join(folder, file);
     try {
       new SalvageTable(database).add(importName(file));

@@ -367,10 +367,10 @@ describe('health rules: a database that is set aside', () => {
     file: 'metrics.db.schema-99',
     schemaVersion: 99,
     bytes: 4_096,
-    isBeingTakenOver: false,
-    isTakenOverHere: false,
+    isBeingImported: false,
+    isImportedHere: false,
   };
-  const taking = { file: 'metrics.db.schema-5.taking-over', schemaVersion: 5, bytes: 1_024, isBeingTakenOver: true };
+  const taking = { file: 'metrics.db.schema-5.taking-over', schemaVersion: 5, bytes: 1_024, isBeingImported: true };
   const healthWith = (setAside: Snapshot['setAside']): ReturnType<typeof evaluateHealth> =>
     evaluateHealth(snapshot({ setAside }), LIMITS);
 
@@ -390,10 +390,10 @@ describe('health rules: a database that is set aside', () => {
 
   test.each<[string, Snapshot['setAside'][number], string]>([
     ['that this program knows', { ...file, schemaVersion: 5 }, 'restart the collector'],
-    ['that is being taken over', { ...taking, isTakenOverHere: true }, 'is being taken over'],
+    ['that is being taken over', { ...taking, isImportedHere: true }, 'is being taken over'],
     [
       'that another database began to take over',
-      { ...taking, isTakenOverHere: false },
+      { ...taking, isImportedHere: false },
       'install the version that began to take it over',
     ],
   ])('%s has a remedy of its own', (_, each, remedy) => {
