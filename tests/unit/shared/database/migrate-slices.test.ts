@@ -47,8 +47,8 @@ class RecordedWatch implements MigrationObserver {
   }
 }
 
-describe('a migration of many rows', () => {
-  test('tells how far it is, in shares that only grow to the whole, over all migrations', () => {
+describe('migration in slices: many rows', () => {
+  test('migration: reports shares that grow from 0 to 1 over all migrations', () => {
     const watch = new RecordedWatch();
     migrate(filled(50_000), watch);
     const reached = watch.told.flatMap((each) => ('share' in each ? [each] : []));
@@ -62,7 +62,7 @@ describe('a migration of many rows', () => {
     expect(new Set(shares.map((share) => share.toFixed(6))).size).toBeGreaterThan(20);
   });
 
-  test('says before each step how long that may take', () => {
+  test('migration: reports the maximum duration before each step', () => {
     const watch = new RecordedWatch();
     migrate(filled(50_000), watch);
     const firstShare = watch.told.findIndex((each) => 'share' in each);
@@ -75,7 +75,7 @@ describe('a migration of many rows', () => {
     expect(expected.filter((ms) => ms > 600_000)).toHaveLength(SCHEMA_VERSION - 1);
   });
 
-  test('arrives whole: every value once, under its first id', () => {
+  test('migration: keeps every value once, under its first id', () => {
     const database = filled(50_000);
     migrate(database);
     expect(database.prepare('SELECT COUNT(*), COUNT(DISTINCT value), SUM(value) FROM samples').raw().get()).toEqual([
@@ -86,7 +86,7 @@ describe('a migration of many rows', () => {
     expect(database.prepare('SELECT MIN(id), MAX(id) FROM samples').raw().get()).toEqual([1, 49_999]);
   });
 
-  test('that fails between two slices leaves everything as it was, and names statement, ids and reason', () => {
+  test('migration: a failure between two slices changes nothing and names statement, ids and cause', () => {
     const database = filled(50_000);
     database.exec(
       `CREATE TRIGGER in_the_way BEFORE UPDATE ON metrics WHEN NEW.id = 30000 BEGIN SELECT RAISE(ABORT, 'row 30000 is odd'); END`,
@@ -102,7 +102,7 @@ describe('a migration of many rows', () => {
   });
 });
 
-test('ids that no row has are stepped over, however many', () => {
+test('migration: skips ids that no row has, however many', () => {
   const database = filled(10);
   database.exec(`INSERT INTO metrics VALUES (4000000000000, ${START}, 'load.average_5m', 1, 'board')`);
   const watch = new RecordedWatch();
@@ -112,7 +112,7 @@ test('ids that no row has are stepped over, however many', () => {
   expect(watch.told.length).toBeLessThan(300);
 });
 
-test('version 2 has the columns, tables and indexes of the plan', () => {
+test('migration: version 2 has the columns, tables and indexes of the plan', () => {
   const database = filled(10);
   toVersionTwo(database);
   const columns = (table: string): unknown =>
@@ -160,7 +160,7 @@ test('version 2 has the columns, tables and indexes of the plan', () => {
   });
 });
 
-test('of two processes that migrate one database at once, one does and both find it done', async () => {
+test('migration: of two processes at once one migrates and both find it done', async () => {
   filled(40_000).close();
   const children = [0, 1].map(() => {
     const child = spawn(
@@ -188,8 +188,8 @@ test('of two processes that migrate one database at once, one does and both find
   expect(database.pragma('integrity_check', { simple: true })).toBe('ok');
 });
 
-describe('progress', () => {
-  test('is a line with a percentage at most every five seconds, and systemd is told to wait before each step', () => {
+describe('migration progress', () => {
+  test('migration progress: logs a percentage at most every five seconds and extends systemd’s timeout before each step', () => {
     const log = new RecordedLog();
     const states: ServiceState[] = [];
     let now = 1_000;

@@ -42,8 +42,8 @@ function fill(database: Database, { rows, repeated }: { rows: number; repeated: 
   })();
 }
 
-describe('from each version to the newest', () => {
-  test('an empty database gets the tables, the view and a record of each version (A-3)', () => {
+describe('migrate: from each version to the newest', () => {
+  test('migrate: an empty database gets the tables, the view and a record of each version (A-3)', () => {
     const database = empty();
     expect(migrate(database)).toEqual({ from: 0, to: SCHEMA_VERSION });
     expect(tablesOf(database)).toEqual([
@@ -81,19 +81,19 @@ describe('from each version to the newest', () => {
     ]);
   });
 
-  test('the number of the last migration is the version that this program knows', () => {
+  test('migrate: SCHEMA_VERSION is the number of the last migration', () => {
     const database = empty();
     expect(migrate(database).to).toBe(SCHEMA_VERSION);
   });
 
-  test('a first database without a record of its version counts as version 1', () => {
+  test('migrate: a first database without a record of its version has version 1', () => {
     const database = first();
     fill(database, { rows: 9, repeated: 0 });
     expect(migrate(database)).toEqual({ from: 1, to: SCHEMA_VERSION });
     expect(database.prepare('SELECT COUNT(*) FROM metrics').pluck().get()).toBe(9);
   });
 
-  test('a first database with a record of its version keeps that record', () => {
+  test('migrate: a first database with a record of its version keeps it', () => {
     const database = first();
     database.exec('CREATE TABLE schema_version (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)');
     database.exec('INSERT INTO schema_version VALUES (1, 12345)');
@@ -103,7 +103,7 @@ describe('from each version to the newest', () => {
     expect(database.prepare('SELECT COUNT(*) FROM metrics').pluck().get()).toBe(9);
   });
 
-  test('version 2 gives every row the key that dedupKey() gives, and keeps the first of equal rows (A-1)', () => {
+  test('migrate: version 2 gives every row the key that dedupKey() gives, and keeps the first of equal rows (A-1)', () => {
     const database = first();
     fill(database, { rows: 3_000, repeated: 500 });
     toVersionTwo(database);
@@ -125,7 +125,7 @@ describe('from each version to the newest', () => {
     expect(migrate(database)).toEqual({ from: 2, to: SCHEMA_VERSION });
   });
 
-  test('100,000 first rows with duplicates arrive once each, under the key of their time and series (A-2)', () => {
+  test('migrate: 100,000 first rows with duplicates are kept once each, under the key of their time and series (A-2)', () => {
     const database = first();
     fill(database, { rows: 90_000, repeated: 10_000 });
     migrate(database);
@@ -155,8 +155,8 @@ describe('from each version to the newest', () => {
   });
 });
 
-describe('running it again', () => {
-  test.each(['empty', 'first'])('changes nothing in a database that was %s', (kind) => {
+describe('migrate: a second run', () => {
+  test.each(['empty', 'first'])('migrate: a second run changes nothing in a database that was %s', (kind) => {
     const database = kind === 'empty' ? empty() : first();
     if (kind === 'first') fill(database, { rows: 30, repeated: 7 });
     migrate(database);
@@ -166,8 +166,8 @@ describe('running it again', () => {
   });
 });
 
-describe('a migration that fails', () => {
-  test('leaves the version before it, and names the file and the statement (A-4)', () => {
+describe('migrate: a failure', () => {
+  test('migrate: a failure leaves the version before it and names file and statement (A-4)', () => {
     const database = first();
     fill(database, { rows: 30, repeated: 3 });
     const error = toVersionTwo(database);
@@ -180,7 +180,7 @@ describe('a migration that fails', () => {
     expect(database.prepare('SELECT COUNT(*) FROM metrics').pluck().get()).toBe(30);
   });
 
-  test('leaves a first database as it was, its record of versions included', () => {
+  test('migrate: a failure leaves a first database and its record of versions unchanged', () => {
     const database = first();
     fill(database, { rows: 30, repeated: 3 });
     database.exec('CREATE TABLE sessions (in_the_way)');
@@ -193,7 +193,7 @@ describe('a migration that fails', () => {
     expect(schemaVersion(database)).toBe(1);
   });
 
-  test('goes through once the cause is gone', () => {
+  test('migrate: succeeds once the cause of a failure is gone', () => {
     const database = first();
     fill(database, { rows: 30, repeated: 3 });
     toVersionTwo(database);
@@ -202,8 +202,8 @@ describe('a migration that fails', () => {
   });
 });
 
-describe('a database of a later program', () => {
-  test('is refused with both versions named, and left alone (A-5)', () => {
+describe('migrate: a newer database', () => {
+  test('migrate: refuses a newer database, names both versions and changes nothing (A-5)', () => {
     const database = empty();
     migrate(database);
     database.exec('INSERT INTO schema_version VALUES (7, 0)');

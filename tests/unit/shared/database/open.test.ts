@@ -30,8 +30,8 @@ function openFiles(): number {
   return links.filter((link) => link === folder.path('metrics.db')).length;
 }
 
-describe('the collector’s database', () => {
-  test('is made with its folder: WAL, synchronous NORMAL, a busy timeout of 5 s, small pages', () => {
+describe('open database: the collector’s', () => {
+  test('open: creates file and folder with WAL, synchronous NORMAL, a busy timeout of 5 s, small pages', () => {
     const database = folder.keep(openDatabase(folder.path('state/deeper/metrics.db'), { create: true }));
     database.exec('CREATE TABLE t (x)');
     expect(pragmas(database)).toEqual({
@@ -44,7 +44,7 @@ describe('the collector’s database', () => {
     });
   });
 
-  test('is the group’s to write, WAL and all, where the umask allows it', () => {
+  test('open: the group may write database and WAL if the umask allows it', () => {
     const umask = process.umask(0o007);
     try {
       create().exec('CREATE TABLE t (a)');
@@ -57,7 +57,7 @@ describe('the collector’s database', () => {
     }
   });
 
-  test('opened again has the same settings', () => {
+  test('open: applies the same settings to an existing database', () => {
     create().exec('CREATE TABLE t (x)');
     expect(pragmas(folder.keep(openDatabase(folder.path('metrics.db'))))).toMatchObject({
       journal_mode: 'wal',
@@ -68,7 +68,7 @@ describe('the collector’s database', () => {
     });
   });
 
-  test('opened by a reader cannot be written', () => {
+  test('open: a read-only connection cannot write', () => {
     create().exec('CREATE TABLE t (x)');
     const reader = folder.keep(openDatabase(folder.path('metrics.db'), { readonly: true }));
     expect(pragmas(reader)).toMatchObject({ journal_mode: 'wal', busy_timeout: 5_000 });
@@ -76,8 +76,8 @@ describe('the collector’s database', () => {
   });
 });
 
-describe('a database that is not there', () => {
-  test('is not made by who does not say so, and the hint names the collector', () => {
+describe('open database: a missing one', () => {
+  test('open: does not create a database without the option, and the hint names the collector', () => {
     const error = thrownBy(() => openDatabase(folder.path('metrics.db')));
     expect(error).toMatchObject({
       code: 'DATABASE_MISSING',
@@ -87,7 +87,7 @@ describe('a database that is not there', () => {
     expect(existsSync(folder.path('metrics.db'))).toBe(false);
   });
 
-  test('is missing too where its folder is', () => {
+  test('open: a missing folder is a missing database', () => {
     expect(thrownBy(() => openDatabase(folder.path('nowhere/metrics.db')))).toMatchObject({
       code: 'DATABASE_MISSING',
       hint: expect.stringContaining('start the collector'),
@@ -96,7 +96,7 @@ describe('a database that is not there', () => {
   });
 });
 
-describe('a file that is no database', () => {
+describe('open database: not a database', () => {
   test.each([{}, { create: true }, { readonly: true }])(
     'is refused with %p, named, left as it is and not left open',
     (options) => {
@@ -114,7 +114,7 @@ describe('a file that is no database', () => {
     },
   );
 
-  test('is refused where it is a folder, or where a file stands in the way of its folder', () => {
+  test('open: refuses a folder, and a path with a file among its folders', () => {
     const isFolder = {
       code: 'DATABASE_UNUSABLE',
       hint: expect.stringContaining('to the database file, not to a folder'),
@@ -129,7 +129,7 @@ describe('a file that is no database', () => {
   });
 });
 
-test('busy is what SQLite says of a lock that another connection holds, and nothing else', () => {
+test('open: isBusy() is true for the lock of another connection only', () => {
   create().exec('CREATE TABLE t (x)');
   const first = folder.keep(openDatabase(folder.path('metrics.db')));
   const second = folder.keep(openDatabase(folder.path('metrics.db')));

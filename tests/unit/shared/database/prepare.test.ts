@@ -39,14 +39,14 @@ function pageSize(database: Database): unknown {
   return database.pragma('page_size', { simple: true });
 }
 
-test('a new database has small pages from the start', () => {
+test('prepare: a new database has small pages', () => {
   const database = prepareDatabase(path, logger);
   expect(pageSize(database)).toBe(PAGE_SIZE);
   expect(messages).toEqual(['database migrated']);
   database.close();
 });
 
-test('a database with large pages is copied into one with small pages, rows and journal mode kept', () => {
+test('prepare: rebuilds a database of large pages with small ones and keeps rows and journal mode', () => {
   databaseWithLargePages();
   const database = prepareDatabase(path, logger);
   expect(pageSize(database)).toBe(PAGE_SIZE);
@@ -57,7 +57,7 @@ test('a database with large pages is copied into one with small pages, rows and 
   database.close();
 });
 
-test('a database that somebody else has open keeps its pages and is used all the same', () => {
+test('prepare: a database that another program has open keeps its pages and is used', () => {
   databaseWithLargePages();
   const other = openDatabase(path);
   other.prepare('SELECT COUNT(*) FROM samples').get();

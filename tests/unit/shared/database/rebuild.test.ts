@@ -41,8 +41,8 @@ function leftovers(): string[] {
   return ['.rebuild', '.rebuild-wal', '.rebuild-shm', '.rebuild-journal'].filter((suffix) => existsSync(path + suffix));
 }
 
-describe('a database with large pages', () => {
-  test('gets small ones and keeps every row, in WAL mode, with nothing left beside it', () => {
+describe('rebuild: a database with large pages', () => {
+  test('rebuild: keeps every row in WAL mode and leaves no other file', () => {
     const old = largePages();
     expect([needsRebuild(old), pageSize(old)]).toEqual([true, 4096]);
     const before = fingerprint(old);
@@ -59,7 +59,7 @@ describe('a database with large pages', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  test('keeps rows that stood only in the WAL, and can be written afterwards', () => {
+  test('rebuild: keeps rows that were only in the WAL, and the result can be written', () => {
     const old = largePages();
     expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
     expect(lockExclusively(old)).toBe(true);
@@ -69,7 +69,7 @@ describe('a database with large pages', () => {
     expect(again.prepare('SELECT COUNT(*) FROM samples').pluck().get()).toBe(5_001);
   });
 
-  test('is left as it is while another connection has it open, and goes on working', () => {
+  test('rebuild: a database that another connection has open is not changed', () => {
     const old = largePages();
     const before = fingerprint(old);
     const other = folder.keep(openDatabase(path));
@@ -88,7 +88,7 @@ describe('a database with large pages', () => {
     expect(other.prepare('SELECT COUNT(*) FROM samples').pluck().get()).toBe(5_002);
   });
 
-  test('gets them also where an earlier attempt was cut off', () => {
+  test('rebuild: succeeds after an interrupted attempt', () => {
     const old = largePages();
     const cutOff = openSideFile(`${path}.rebuild`);
     cutOff.exec('CREATE TABLE half (x)');
@@ -100,15 +100,15 @@ describe('a database with large pages', () => {
   });
 });
 
-describe('preparing the collector’s database', () => {
-  test('says nothing of one that is as it should be', () => {
+describe('prepare: other databases', () => {
+  test('prepare: logs nothing for a current database', () => {
     folder.keep(prepareDatabase(path, new RecordedLog())).close();
     const log = new RecordedLog();
     folder.keep(prepareDatabase(path, log));
     expect(log.lines).toEqual([]);
   });
 
-  test('refuses one of a later program, and does not keep it open', () => {
+  test('prepare: refuses a newer database and closes it', () => {
     const database = folder.keep(prepareDatabase(path, new RecordedLog()));
     database.exec('INSERT INTO schema_version VALUES (9, 0)');
     database.close();

@@ -47,7 +47,7 @@ beforeEach(() => {
   insert.run(seriesKey('system.kernel', 'b1', '{}', 1), 'system.kernel', '{}', 'b1', 1, 2);
 });
 
-test('has the columns of the plan, in its order', () => {
+test('view metrics: has the columns of the plan, in its order', () => {
   const columns = database
     .prepare('SELECT * FROM metrics')
     .columns()
@@ -55,8 +55,8 @@ test('has the columns of the plan, in its order', () => {
   expect(columns).toEqual(COLUMNS);
 });
 
-describe('uploaded', () => {
-  test('is looked up in the ranges: inside, at both ends, beside them, before and after all', () => {
+describe('view metrics: uploaded', () => {
+  test('view metrics: uploaded is right inside, at the ends of, and outside of settled ranges', () => {
     storeSamples([1, 2, 3, 4, 5, 6, 7, 8, 9]);
     settle([2, 3], [5, 5], [7, 8]);
     expect(view('id, uploaded')).toEqual([
@@ -72,7 +72,7 @@ describe('uploaded', () => {
     ]);
   });
 
-  test('is 2 for a settled row that was rejected', () => {
+  test('view metrics: uploaded is 2 for a rejected sample', () => {
     storeSamples([1, 2, 3]);
     settle([1, 2]);
     database.exec(`INSERT INTO rejected (id, status, reason) VALUES (2, 400, 'no')`);
@@ -80,8 +80,8 @@ describe('uploaded', () => {
   });
 });
 
-describe('time', () => {
-  test('is the stored time and the offset of the epoch that the id lies in', () => {
+describe('view metrics: time', () => {
+  test('view metrics: time is the stored time plus the offset of the epoch', () => {
     storeSamples([1, 2, 3, 4]);
     database.exec(
       `INSERT INTO epochs (first_id, offset_ms, trusted, reason) VALUES (2, 3600000, 1, 'step'), (4, -1000, 0, 'step')`,
@@ -89,7 +89,7 @@ describe('time', () => {
     expect(view('timestamp_ms').flat()).toEqual([T + 1, T + 2 + 3_600_000, T + 3 + 3_600_000, T + 4 - 1000]);
   });
 
-  test('is what the dedup key begins with, in twelve digits; 52 of the series’ follow', () => {
+  test('view metrics: the dedup key is the time in twelve digits and 52 digits of the series key', () => {
     storeSamples([1]);
     const key = seriesKey('cpu.usage', 'b1', '{"core":"0"}', 0).toString('hex');
     expect(view('dedup_key').flat()).toEqual([`018bcfe56801${key.slice(0, 52)}`]);
@@ -98,8 +98,8 @@ describe('time', () => {
   });
 });
 
-describe('session', () => {
-  test('is the last one that began at or before the id', () => {
+describe('view metrics: session', () => {
+  test('view metrics: session is the last one that began at or before the id', () => {
     storeSamples([1, 2, 3, 4, 5]);
     const insert = database.prepare(`INSERT INTO sessions (id, start_time, first_sample_id) VALUES (?, 0, ?)`);
     insert.run('a', 2);
@@ -110,7 +110,7 @@ describe('session', () => {
   });
 });
 
-test('shows a number and a text each in its column, the labels, and the priority of the series', () => {
+test('view metrics: shows a number and a text each in its column, the labels, and the priority of the series', () => {
   database.exec(`INSERT INTO samples VALUES (1, 1, ${T}, 12.5), (2, 2, ${T}, '5.10.160')`);
   expect(view('metric_name, metric_value, value_text, value_type, tags, device_id, priority')).toEqual([
     ['cpu.usage', 12.5, null, 0, '{"core":"0"}', 'b1', 1],
@@ -118,13 +118,13 @@ test('shows a number and a text each in its column, the labels, and the priority
   ]);
 });
 
-test('takes the same time whatever the number of ranges: it looks each id up, it does not join', () => {
+test('view metrics: looks each id up, so that its cost does not depend on the number of ranges', () => {
   const plan = database.prepare(`EXPLAIN QUERY PLAN SELECT uploaded FROM metrics`).all() as { detail: string }[];
   const ranges = plan.map(({ detail }) => detail).filter((detail) => /\br\b/.test(detail));
   expect(ranges).toEqual(['SEARCH r USING INTEGER PRIMARY KEY (rowid<?)']);
 });
 
-test('is plain SQL: a connection that knows none of our functions reads it while the collector has the database open', () => {
+test('view metrics: a connection without our functions reads it while the collector has the database open', () => {
   storeSamples([1, 2, 3]);
   settle([1, 2]);
   database.exec(`INSERT INTO rejected (id, reason) VALUES (2, 'no')`);
