@@ -29,11 +29,8 @@ const ONE_COMMIT_BYTES = 128 * 1024;
  * programs say so, and lose nothing. Who meets a lock says that in a line of his own.
  */
 function isOfABusyMachine({ msg, error_code: code, reason }: LogLine): boolean {
-  if (msg === 'health changed' || msg === 'WAL checkpoint was kept from finishing by a reader or writer') return true;
-  return (
-    code === 'WAL_STUCK' ||
-    (msg === 'samples are stored again' && /keeps its WAL from being emptied/.test(String(reason)))
-  );
+  if (msg === 'health changed' || msg === 'WAL checkpoint blocked') return true;
+  return code === 'WAL_STUCK' || (msg === 'store recovered' && /cannot empty the WAL/.test(String(reason)));
 }
 
 let folder: string;

@@ -13,7 +13,7 @@ export class RecordedLog implements Logger {
     return this;
   }
 
-  /** `warn: collector is failing`, of these levels. */
+  /** `warn: collector failing`, of these levels. */
   said(...levels: LogLevel[]): string[] {
     return this.lines.filter(({ level }) => levels.includes(level)).map(({ level, message }) => `${level}: ${message}`);
   }

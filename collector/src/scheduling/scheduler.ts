@@ -134,14 +134,14 @@ export class Scheduler {
     if (status.status === before) return;
     const fields = { collector, reason: status.message };
     if (status.status === 'failing') {
-      logger.warn('collector is failing', {
+      logger.warn('collector failing', {
         ...fields,
         ...(outcome.error === undefined ? {} : toErrorFields(outcome.error)),
       });
     } else if (status.status === 'absent') {
-      logger.debug('collector is absent on this kernel', fields);
+      logger.debug('collector absent on this kernel', fields);
     } else {
-      logger.warn('collector works again', { collector });
+      logger.warn('collector recovered', { collector });
     }
   }
 
@@ -152,7 +152,7 @@ export class Scheduler {
       .filter(({ status }) => status === 'failing')
       .map(({ collector }) => collector);
     return [
-      failure === undefined ? 'collecting' : `samples wait in memory: ${failure}`,
+      failure === undefined ? 'collecting' : `buffering samples: ${failure}`,
       ...(failing.length > 0 ? [`failing: ${failing.join(', ')}`] : []),
       ...(this.#lastMinute === undefined ? [] : [`${this.#lastMinute} samples in the last minute`]),
     ].join('; ');
@@ -164,7 +164,7 @@ export class Scheduler {
     if (seriesNotice !== undefined) logger.warn('too many series', { collector: name, reason: seriesNotice });
     if (notice === undefined || this.#noticed.has(name)) return;
     this.#noticed.add(name);
-    logger.warn('collector leaves something out', { collector: name, reason: notice });
+    logger.warn('collector output limited', { collector: name, reason: notice });
   }
 
   /** An exporter's quantile of nothing is NaN: no fault of anybody's, and said once. */
@@ -173,7 +173,7 @@ export class Scheduler {
     if (first === undefined || this.#toldValueless.has(name)) return;
     this.#toldValueless.add(name);
     const more = valueless.length > 1 ? ` and ${valueless.length - 1} more` : '';
-    this.#options.logger.warn('samples without a finite value are left out', { collector: name, reason: first + more });
+    this.#options.logger.warn('non-finite samples dropped', { collector: name, reason: first + more });
   }
 
   async #summarize(stop: AbortSignal): Promise<void> {

@@ -88,7 +88,7 @@ export function closeDatabaseSession(
     wal.checkpoint();
   } catch (error) {
     // Everything that was committed stands; the next start ends the session and moves the WAL.
-    logger.error('the database could not be left as it should be', toErrorFields(error));
+    logger.error('cannot close the database cleanly', toErrorFields(error));
   }
   database.close();
 }

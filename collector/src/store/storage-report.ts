@@ -38,13 +38,13 @@ export class StorageReport {
   logFailure(error: unknown, pending: number): void {
     const { hint } = describeStorageError(error);
     const fields = { ...toErrorFields(error), hint, count: pending };
-    this.#options.logger.error('samples cannot be stored and wait in memory', fields);
+    this.#options.logger.error('cannot store samples, buffering', fields);
   }
 
   /** Logs that samples are stored again. */
   logRecovery({ reason, sinceMs }: StorageFailure): void {
     const { clock, logger } = this.#options;
-    logger.warn('samples are stored again', { reason, duration_ms: clock.now() - sinceMs });
+    logger.warn('store recovered', { reason, duration_ms: clock.now() - sinceMs });
   }
 
   /** Writes it; on a full disk there may be room for that much, and where there is none it is not missed. */
@@ -69,7 +69,7 @@ export class StorageReport {
         bufferedSamples: failure === undefined ? 0 : pending,
       });
     } catch (error) {
-      logger.debug('what is known of the store could not be saved', toErrorFields(error));
+      logger.debug('cannot save the storage state', toErrorFields(error));
     }
   }
 }

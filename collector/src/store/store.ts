@@ -123,8 +123,7 @@ export class Store {
   /** Stores what is in memory, ends the session, and moves the WAL into the database. */
   close(): void {
     if (this.#state.name === 'closed') return;
-    if (!this.#commitPending())
-      this.#options.logger.error('samples that were only in memory are lost', { count: this.#buffer.samples });
+    if (!this.#commitPending()) this.#options.logger.error('buffered samples lost', { count: this.#buffer.samples });
     const database = findDatabase(this.#state);
     this.#apply({ type: 'closed' });
     database?.maintenance.stop();
@@ -194,7 +193,7 @@ export class Store {
       this.#openDatabase(corruption);
       return true;
     } catch (error) {
-      logger.error('no new database could be made', { path: dbPath, ...toErrorFields(error) });
+      logger.error('cannot create a new database', { path: dbPath, ...toErrorFields(error) });
       return false;
     }
   }
@@ -244,7 +243,7 @@ export class Store {
     } catch (error) {
       if (this.#repair(error) || this.#isMaintenanceFailing) return;
       this.#isMaintenanceFailing = true;
-      this.#options.logger.error('the store could not be looked after', toErrorFields(error));
+      this.#options.logger.error('maintenance failed, will retry', toErrorFields(error));
     }
   }
 }

@@ -16,7 +16,7 @@ export function fitToLimit(
   const pragma = (name: string): number => database.pragma(name, { simple: true }) as number;
   const before = pragma('page_count') * pragma('page_size');
   if (before > databaseBytes) {
-    logger.warn('the database is larger than DB_MAX_SIZE allows; old samples are given up until it fits', {
+    logger.warn('database too large, evicting samples', {
       bytes: before,
       limit_bytes: databaseBytes,
     });
@@ -26,7 +26,7 @@ export function fitToLimit(
       wal.checkpoint();
     } catch (error) {
       // It is as large as it was, and fills its free pages before it grows.
-      logger.error('the database could not be made smaller', toErrorFields(error));
+      logger.error('cannot shrink the database', toErrorFields(error));
     }
   }
   database.pragma(`max_page_count = ${Math.floor(databaseBytes / pragma('page_size'))}`);

@@ -110,11 +110,7 @@ export class WalCheckpointer {
   #tell({ busy }: WalCheckpoint, fields: Record<string, unknown>): void {
     const { logger } = this.#options;
     if (!busy) logger.info('WAL checkpoint', fields);
-    else
-      logger[this.#blockedSinceMs === undefined ? 'warn' : 'debug'](
-        'WAL checkpoint was kept from finishing by a reader or writer',
-        fields,
-      );
+    else logger[this.#blockedSinceMs === undefined ? 'warn' : 'debug']('WAL checkpoint blocked', fields);
   }
 
   #truncate(): { readonly busy: number; readonly log: number; readonly checkpointed: number } | undefined {
@@ -135,9 +131,9 @@ export class WalCheckpointer {
    */
   requireSpace(maxBytes: number): void {
     if (this.#blockedSinceMs === undefined || this.walBytes() < maxBytes) return;
-    throw new AgentError('another program reads the database and keeps its WAL from being emptied', {
+    throw new AgentError('cannot empty the WAL: another program reads the database', {
       code: 'WAL_STUCK',
-      hint: 'end whatever has the database open besides the two programs; with a longer WAL THUGSHELLS_DB_MAX_SIZE would not hold',
+      hint: 'stop other programs that read the database; a longer WAL would exceed THUGSHELLS_DB_MAX_SIZE',
     });
   }
 

@@ -91,7 +91,7 @@ function storedTimes(): unknown[] {
 async function scrapeUntilFull(): Promise<number> {
   for (let scrape = 1; scrape < 2_000; scrape++) {
     await scrapes(parts, 1);
-    if (parts.log.said('error').includes('error: samples cannot be stored and wait in memory')) return scrape;
+    if (parts.log.said('error').includes('error: cannot store samples, buffering')) return scrape;
   }
   throw new Error('the disk never was full');
 }
@@ -111,7 +111,7 @@ describe.each(disks)('%s', (_where, create) => {
       const until = 20 + (await scrapeUntilFull());
       await scrapes(parts, 30);
       const errors = parts.log.lines.filter(({ level }) => level === 'error');
-      expect(errors.map(({ message }) => message)).toEqual(['samples cannot be stored and wait in memory']);
+      expect(errors.map(({ message }) => message)).toEqual(['cannot store samples, buffering']);
       expect(parts.store.failure).toBeDefined();
       expect(errors[0]?.fields).toMatchObject({ error_code: 'SQLITE_FULL' });
       expect(errors[0]?.fields['hint']).toContain('free space on the disk');
@@ -120,7 +120,7 @@ describe.each(disks)('%s', (_where, create) => {
       await parts.clock.advance(6_000);
       await scrapes(parts, 1);
       expect(booksOf(reader)).toMatchObject({ collected: (until + 31) * SERIES, dropped: 0, balanced: 1 });
-      expect(parts.log.said('warn')).toContain('warn: samples are stored again');
+      expect(parts.log.said('warn')).toContain('warn: store recovered');
       expect(waiting()).toBe(0);
       expect(storedTimes().at(-1)).toBe(parts.clock.now());
     });

@@ -93,7 +93,7 @@ describe('one WAL checkpoint', () => {
     const startedAt = performance.now();
     expect(wal.checkpoint()).toMatchObject({ busy: true });
     expect(performance.now() - startedAt).toBeLessThan(2_000);
-    expect(log.said('warn')).toEqual(['warn: WAL checkpoint was kept from finishing by a reader or writer']);
+    expect(log.said('warn')).toEqual(['warn: WAL checkpoint blocked']);
     other.exec('COMMIT');
     expect(wal.checkpoint()).toMatchObject({ busy: false });
     expect(wal.walBytes()).toBe(0);
@@ -154,7 +154,7 @@ describe('while it runs', () => {
     const other = reader();
     growTo(256 * KIB);
     await clock.advance(32_000);
-    expect(log.said('warn')).toEqual(['warn: WAL checkpoint was kept from finishing by a reader or writer']);
+    expect(log.said('warn')).toEqual(['warn: WAL checkpoint blocked']);
     expect(wal.blockedSinceMs).toBe(clock.now() - 31_000);
     other.exec('COMMIT');
     await clock.advance(1_000);
