@@ -28,7 +28,7 @@ import { spaceLimits } from './store/space/limits.ts';
 import { Store } from './store/store.ts';
 
 /** What the process gives to its agent. */
-export interface AgentContext {
+export interface CollectorContext {
   readonly config: CollectorConfig;
   /** A sentence for each variable that the configuration does not know. */
   readonly unknown: readonly string[];
@@ -84,7 +84,7 @@ export function findLabels({ kernel }: CollectorConfig): Record<string, string> 
  * @throws AgentError as Store.open() does
  */
 export function openStore(
-  { config, logger, sessionId, resources, manager, readWrittenBytes }: AgentContext,
+  { config, logger, sessionId, resources, manager, readWrittenBytes }: CollectorContext,
   collectors: readonly string[],
 ): Store {
   const metadata = { version: readVersion(), bootId: readBootId(), kernel: release(), host: config.deviceId };
@@ -106,14 +106,14 @@ export function openStore(
 }
 
 /** Creates the scheduler of collectors whose scrapes go to a store, and the batcher between them. */
-export function createScheduler({ config, logger, resources, manager }: AgentContext, store: Store): Scheduler {
+export function createScheduler({ config, logger, resources, manager }: CollectorContext, store: Store): Scheduler {
   const batcher = new CommitBatcher({ ...config, clock, store });
   resources.add('commit batcher', batcher, (each) => each.close());
   return new Scheduler({ clock, logger, store, batcher, seriesLimit: createSeriesLimit(config), manager });
 }
 
 /** Collects until `stop` is aborted; what it opens is closed by `resources`. */
-export async function runCollector(context: AgentContext, stop: AbortSignal): Promise<void> {
+export async function runCollector(context: CollectorContext, stop: AbortSignal): Promise<void> {
   const { config, unknown, logger, resources, manager } = context;
   const kernel = resources.add('kernel', createKernel(config), (each) => each.close?.());
   logger.info('collector started', { version: readVersion(), device_id: config.deviceId, path: config.dbPath });
