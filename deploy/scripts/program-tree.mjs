@@ -1,6 +1,6 @@
 /**
- * What an installed Thugshells is made of, for either architecture: the runtime, the bundled programs, the native
- * packages, the migrations. The Debian package and the image are made of it.
+ * Puts together the files of an installed Thugshells, for either architecture: the runtime, the bundled programs, the
+ * native packages, the migrations. The Debian package and the image contain them.
  *
  *   node deploy/scripts/with-runtime.mjs deploy/scripts/program-tree.mjs [--arch amd64|arm64] FOLDER
  */
@@ -30,7 +30,7 @@ export const ARCHITECTURES = { amd64: 'x64', arm64: 'arm64' };
 
 const LICENSE_FILE = /^(licen[cs]e|copying|notice)/i;
 
-/** What of a native package the programs load: JavaScript, and its licence; not the sources and headers of its machine code. */
+/** The files of a native package that the programs load: JavaScript; not the sources and headers of its machine code. */
 const IS_LOADED = /(^|\/)(package\.json|[^/]*\.c?js)$/;
 const IS_NOT_LOADED = /^(node_modules|vendor|deps|doc|lib\/native)\/|(cnoke|trampolines)\.cjs$/;
 
@@ -107,11 +107,11 @@ function readArguments() {
   try {
     const { values, positionals } = parseArgs({ allowPositionals: true, options: { arch: { type: 'string' } } });
     const [folder, ...more] = positionals;
-    if (folder === undefined || more.length > 0) throw new Error('one folder is to be named');
+    if (folder === undefined || more.length > 0) throw new Error('exactly one FOLDER is required');
     const arch = values.arch === undefined ? process.arch : ARCHITECTURES[values.arch];
     if (!Object.values(ARCHITECTURES).includes(arch))
       throw new Error(
-        `no tree is made for ${values.arch ?? process.arch}, only for ${Object.keys(ARCHITECTURES).join(' and ')}`,
+        `cannot build for ${values.arch ?? process.arch}; supported: ${Object.keys(ARCHITECTURES).join(' and ')}`,
       );
     if (existsSync(folder) && statSync(folder).isDirectory() && readdirSync(folder).length > 0)
       throw new Error(`${folder} is not empty`);

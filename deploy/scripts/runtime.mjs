@@ -1,6 +1,6 @@
 /**
  * The Node.js that everything of this project runs on: a package of npm, pinned by the lockfile, so that any Node.js
- * from 20 on with npm can begin. Imports nothing that would have to be installed, and runs on Node.js 20.
+ * from 20 on with npm can start. Imports nothing that would have to be installed, and runs on Node.js 20.
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -12,17 +12,17 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const readJson = (...path) => JSON.parse(readFileSync(join(root, ...path), 'utf8'));
 
-/** What npm calls the runtime of a platform. */
+/** Returns npm's name of the runtime of a platform. */
 export function runtimePackage(arch) {
   return `node-linux-${arch}`;
 }
 
-/** The version that the lockfile pins, the same for every architecture. */
+/** Returns the version of the runtime that the lockfile pins, the same for every architecture. */
 export function pinnedVersion() {
   return readJson('package-lock.json').packages[`node_modules/${runtimePackage('x64')}`].version;
 }
 
-/** The oldest major version that the programs run on. */
+/** Returns the oldest major version that the programs run on. */
 export function oldestMajor() {
   return Number(/\d+/.exec(readJson('package.json').engines.node)[0]);
 }
@@ -35,8 +35,8 @@ const NOEXEC = `cannot run programs below ${root}: permission denied; the file s
 const isOf = (given, own) => given === undefined || [given].flat().includes(own);
 
 /**
- * Whether the lockfile wants a package on this machine. Left to npm is what depends on the C library, and what is
- * optional and for no platform by name: it belongs to packages of other platforms.
+ * Returns whether the lockfile requires a package on this machine. npm alone decides about packages that depend on the C
+ * library, and optional ones that name no platform: they belong to packages of other platforms.
  */
 function isForThisMachine({ os, cpu, libc, link, optional }) {
   if (link || libc !== undefined || (optional && os === undefined && cpu === undefined)) return false;

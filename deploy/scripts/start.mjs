@@ -1,5 +1,5 @@
 /**
- * Runs the whole thing on this machine: both programs, and a receiver for them where none is named.
+ * Runs both programs on this machine, and a receiver for them if none is configured.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -15,9 +15,9 @@ import { prepare, root } from './prepare.mjs';
 
 const help = `usage: npm start [-- --data FOLDER]
 
-Runs collector and uploader on this machine. Samples go to THUGSHELLS_REMOTE_URL where it is set, else to a
-VictoriaMetrics that is started for it (named by VICTORIA_METRICS_BIN, built by npm run peers, or on the PATH), else
-to a small receiver that comes with the project. Data is kept in FOLDER, var/ where none is named. Every THUGSHELLS_ variable works; Ctrl-C ends everything.`;
+Runs collector and uploader on this machine. Samples are sent to THUGSHELLS_REMOTE_URL if it is set, else to a
+VictoriaMetrics that is started for them (VICTORIA_METRICS_BIN, built by npm run peers, or on the PATH), else to the
+receiver of the tests. Data is stored in FOLDER, by default var/. Every THUGSHELLS_ variable works; Ctrl-C ends everything.`;
 
 const PROGRESS_INTERVAL_MS = 5_000;
 const LOOK_INTERVAL_MS = 500;
@@ -26,13 +26,13 @@ const END_GRACE_MS = 15_000;
 const children = [];
 let ending = false;
 
-/** A process of ours; its end, when nobody asked for it, ends everything. */
+/** Starts a child process; if it ends by itself, everything ends. */
 function start(name, command, args, { env = {}, onLine = () => {} } = {}) {
   const child = spawn(command, args, {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own: Ctrl-C reaches this script alone, which ends the others in order.
+    // A process group of its own: Ctrl-C reaches this script alone, which ends the others in order.
     detached: true,
   });
   const last = [];
