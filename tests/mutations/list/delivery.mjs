@@ -12,8 +12,9 @@ export const delivery = [
   {
     why: 'doubles a chunk: each one is posted twice',
     file: 'uploader/src/delivery/batch-sender.ts',
-    find: 'const post = await transport.send(chunk, pass.abandon);',
-    replace: 'await transport.send(chunk, pass.abandon); const post = await transport.send(chunk, pass.abandon);',
+    find: 'const result = await transport.send(chunk, progress.abandon);',
+    replace:
+      'await transport.send(chunk, progress.abandon); const result = await transport.send(chunk, progress.abandon);',
     tests: ['uploader/delivery/upload-loop'],
   },
   {
@@ -33,8 +34,8 @@ export const delivery = [
   {
     why: 'takes what was accepted before a rejection for proof that the receiver accepts samples',
     file: 'uploader/src/delivery/batch-sender.ts',
-    find: 'pass.accepted > acceptedBefore',
-    replace: 'pass.accepted > 0 * acceptedBefore',
+    find: 'progress.accepted > acceptedBefore',
+    replace: 'progress.accepted > 0 * acceptedBefore',
     tests: ['uploader/transport/awkward-receivers'],
   },
   {
@@ -55,8 +56,8 @@ export const delivery = [
   {
     why: 'quarantines all: a whole refused chunk is blamed, not the sample in it',
     file: 'uploader/src/delivery/bisect.ts',
-    find: 'if (ids.length > 1 && posts < MOST_POSTS)',
-    replace: 'if (ids.length < 1 && posts < MOST_POSTS)',
+    find: 'if (ids.length > 1 && requests < MAX_REQUESTS)',
+    replace: 'if (ids.length < 1 && requests < MAX_REQUESTS)',
     tests: ['uploader/delivery/bisect'],
   },
   {
@@ -69,8 +70,8 @@ export const delivery = [
   {
     why: 'goes on halving a chunk that the receiver refuses whole',
     file: 'uploader/src/delivery/bisect.ts',
-    find: 'posts >= postsForOneBadSample',
-    replace: 'posts >= 100 * postsForOneBadSample',
+    find: 'requests >= requestsForOneBadSample',
+    replace: 'requests >= 100 * requestsForOneBadSample',
     tests: ['uploader/delivery/bisect'],
   },
   {

@@ -26,19 +26,19 @@ export interface BatchSenderOptions {
   readonly receiverClock: Pick<ReceiverClock, 'learnFrom'>;
 }
 
-/** What the sending of one batch came to. */
+/** The result of sending one batch. */
 export interface SentBatch {
   readonly batchId: string;
   readonly accepted: number;
   readonly chunks: number;
   readonly bytesSent: number;
-  /** Nothing more is to be sent now: the receiver is away or refuses, or the program is told to stop. */
+  /** Nothing more is to be sent now: the receiver is away or rejects everything, or the program stops. */
   readonly isOver: boolean;
-  /** The receiver answered, and would have none of the samples. */
+  /** The receiver responded, and rejected every sample. */
   readonly isRejected: boolean;
 }
 
-/** A batch on its way. */
+/** How far the sending of a batch has come. */
 interface BatchProgress {
   readonly batchId: string;
   readonly stop: AbortSignal;
@@ -46,42 +46,42 @@ interface BatchProgress {
   chunkIndex: number;
   accepted: number;
   bytesSent: number;
-  isRefused: boolean;
+  isRejected: boolean;
 }
 
-/** A chunk that was put aside. */
+/** A rejected chunk, which is bisected after the last chunk of its batch. */
 interface RejectedChunk {
   readonly chunk: Chunk;
-  readonly post: SendResult;
-  readonly receiverTakesSamples: boolean;
+  readonly result: SendResult;
+  readonly receiverAcceptsSamples: boolean;
 }
 
-/** What was accepted waits no longer than this for its commit, so that a kill re-sends no more than that. */
+/** Longest time between an acceptance and its commit: a kill requeues no more than was accepted in it. */
 const COMMIT_INTERVAL_MS = 1_000;
-/** Codes of a post that was too large for the link: it did not end in its time. */
+/** Error codes of a request that was too large for the link: it did not end before its timeout. */
 const TIMEOUT_CODES: readonly (string | undefined)[] = ['ETIMEDOUT', 'ESOCKETTIMEDOUT'];
 const PAYLOAD_TOO_LARGE = 413;
-/** Samples of one search that the log names one by one; the command `quarantine` shows them all. */
-const MOST_TOLD = 20;
+/** Quarantined samples of one bisection that are logged one by one; the command `quarantine` prints them all. */
+const MAX_LOGGED_SAMPLES = 20;
 
 /**
- * Sends the chunks of a batch, one after the other, and settles what came of each:
+ * Sends the chunks of a batch, one after the other, and records the outcome of each:
  *
- *   delivered, or partly so   → what was taken is acknowledged, next chunk
- *   rejected                  → put aside, next chunk; after the last one, bisected while the receiver takes others
- *   retry (tries exhausted)   → over: the rows stay pending
- *   hold                      → over; only health and the log tell it from the former
+ *   delivered, partial           → what was accepted is acknowledged, next chunk
+ *   rejected                     → next chunk; after the last one, bisected while the receiver accepts others
+ *   retry (attempts exhausted)   → over: the rows stay pending
+ *   hold                         → over: the rows stay pending; health and the log differ from retry
  */
 export class BatchSender {
   readonly #options: BatchSenderOptions;
-  /** When the oldest of what waits for a commit was accepted. */
-  #waitsSince: number | undefined;
+  /** When the oldest uncommitted acceptance came, by the monotonic clock. */
+  #uncommittedSince: number | undefined;
 
   constructor(options: BatchSenderOptions) {
     this.#options = options;
   }
 
-  /** @param abandon ends also the request in flight, where `stop` lets it finish */
+  /** Sends a batch. @param abandon also ends the request in flight, which `stop` lets finish */
   async send(batch: EncodedBatch, stop: AbortSignal, abandon: AbortSignal): Promise<SentBatch> {
     const { acknowledgements, logger, receiver, clock } = this.#options;
     acknowledgements.reject(batch.refused);
@@ -89,71 +89,78 @@ export class BatchSender {
       const [{ reason } = { reason: '' }] = batch.refused;
       logger.warn('rejected invalid stored samples', { count: batch.refused.length, reason });
     }
-    const pass = {
+    const progress = {
       batchId: timeOrderedUuid(),
       stop,
       abandon,
       chunkIndex: 0,
       accepted: 0,
       bytesSent: 0,
-      isRefused: false,
+      isRejected: false,
     };
-    const goesOn = await this.#sendAll(batch.chunks, pass);
-    const { batchId, accepted, chunkIndex: chunks, bytesSent, isRefused } = pass;
+    const goesOn = await this.#sendAll(batch.chunks, progress);
+    const { batchId, accepted, chunkIndex: chunks, bytesSent, isRejected } = progress;
     const offered = batch.chunks.reduce((sum, { count }) => sum + count, 0);
     if (accepted > 0)
       receiver.delivered({ atMs: clock.now(), count: accepted, bytesSent, isPartial: accepted < offered });
-    return { batchId, accepted, chunks, bytesSent, isOver: !goesOn, isRejected: isRefused };
+    return { batchId, accepted, chunks, bytesSent, isOver: !goesOn, isRejected };
   }
 
   /** Commits what has been accepted. */
   commit(): void {
     this.#options.acknowledgements.commit();
-    this.#waitsSince = undefined;
+    this.#uncommittedSince = undefined;
   }
 
-  /** Tells health, and the log once, of a fault of our own, such as a disk that is full. */
+  /** Reports an error of this device, such as a full disk, to health and once to the log. */
   reportFault(error: unknown): void {
     const { logger, receiver } = this.#options;
     if (receiver.failed('fault', String(error))) logger.error('upload cycle failed', toErrorFields(error));
   }
 
-  async #sendAll(chunks: readonly Chunk[], pass: BatchProgress): Promise<boolean> {
-    const putAside: { readonly chunk: Chunk; readonly post: SendResult; readonly acceptedBefore: number }[] = [];
+  async #sendAll(chunks: readonly Chunk[], progress: BatchProgress): Promise<boolean> {
+    const rejected: { readonly chunk: Chunk; readonly result: SendResult; readonly acceptedBefore: number }[] = [];
     for (const chunk of chunks) {
-      if (pass.stop.aborted) return false;
-      const post = await this.#post(chunk, pass);
-      if (post.outcome.kind === 'rejected') putAside.push({ chunk, post, acceptedBefore: pass.accepted });
-      else if (this.#isTrouble(post)) return false;
+      if (progress.stop.aborted) return false;
+      const result = await this.#send(chunk, progress);
+      if (result.outcome.kind === 'rejected') rejected.push({ chunk, result, acceptedBefore: progress.accepted });
+      else if (this.#reportFailure(result)) return false;
     }
-    for (const { chunk, post, acceptedBefore } of putAside) {
-      // Only what was taken after the refusal shows that it was not the receiver's.
-      const receiverTakesSamples = pass.accepted > acceptedBefore;
-      if (pass.stop.aborted || !(await this.#blame({ chunk, post, receiverTakesSamples }, pass))) return false;
+    for (const { chunk, result, acceptedBefore } of rejected) {
+      // Only samples accepted after the rejection prove that the receiver accepts any.
+      const receiverAcceptsSamples = progress.accepted > acceptedBefore;
+      if (progress.stop.aborted || !(await this.#bisect({ chunk, result, receiverAcceptsSamples }, progress)))
+        return false;
     }
     return true;
   }
 
-  async #post(chunk: Chunk, pass: BatchProgress): Promise<SendResult> {
+  async #send(chunk: Chunk, progress: BatchProgress): Promise<SendResult> {
     const { transport, acknowledgements, clock, receiver, receiverClock } = this.#options;
-    const post = await transport.send(chunk, pass.abandon);
-    pass.bytesSent += post.bytesSent;
-    this.#learn(chunk, post);
-    const taken = takenBy(chunk, post.outcome);
-    if (taken === undefined) return post;
+    const result = await transport.send(chunk, progress.abandon);
+    progress.bytesSent += result.bytesSent;
+    this.#learn(chunk, result);
+    const acceptedSamples = findAccepted(chunk, result.outcome);
+    if (acceptedSamples === undefined) return result;
     receiver.answered();
     // Only of a receiver that accepted samples: otherwise a portal or a proxy may have written the Date.
-    receiverClock.learnFrom(post);
-    const { connection, isClosing } = post;
-    const chunkIndex = pass.chunkIndex++;
-    const { ranges, count } = taken;
-    const accepted = { batchId: pass.batchId, chunkIndex, ranges, count, pendingRowsVersion: chunk.pendingRowsVersion };
+    receiverClock.learnFrom(result);
+    const { connection, isClosing } = result;
+    const chunkIndex = progress.chunkIndex++;
+    const { ranges, count } = acceptedSamples;
+    const accepted = {
+      batchId: progress.batchId,
+      chunkIndex,
+      ranges,
+      count,
+      pendingRowsVersion: chunk.pendingRowsVersion,
+    };
     acknowledgements.recordResponse({ connection, isClosing, accepted });
-    this.#quarantine(rejectionsOf(chunk, post));
-    pass.accepted += count;
-    this.#waitsSince ??= clock.monotonic();
-    if (clock.monotonic() - this.#waitsSince >= COMMIT_INTERVAL_MS) this.commit();
-    return post;
+    this.#quarantine(toRejections(chunk, result));
+    progress.accepted += count;
+    this.#uncommittedSince ??= clock.monotonic();
+    if (clock.monotonic() - this.#uncommittedSince >= COMMIT_INTERVAL_MS) this.commit();
+    return result;
   }
 
   #learn({ count: samples, body }: Chunk, { outcome, durationMs, errorCode, status }: SendResult): void {
@@ -163,15 +170,15 @@ export class BatchSender {
     else chunkSize.failed('refused', samples);
   }
 
-  /** Tells health and the log of an outcome after which nothing more is to be sent. */
-  #isTrouble({ outcome, errorCode, status }: SendResult): boolean {
+  /** Reports an outcome after which nothing more is to be sent; returns whether it is one. */
+  #reportFailure({ outcome, errorCode, status }: SendResult): boolean {
     if (outcome.kind !== 'retry' && outcome.kind !== 'hold') return false;
     this.commit();
-    this.#tellTrouble(outcome.kind, outcome.reason, { error_code: errorCode, http_status: status });
+    this.#logFailure(outcome.kind, outcome.reason, { error_code: errorCode, http_status: status });
     return true;
   }
 
-  #tellTrouble(kind: 'retry' | 'hold', reason: string, fields: Record<string, unknown>): void {
+  #logFailure(kind: 'retry' | 'hold', reason: string, fields: Record<string, unknown>): void {
     const { receiver, logger } = this.#options;
     if (!receiver.failed(kind === 'hold' ? 'held' : 'away', reason)) return;
     const line = { error: reason, ...fields };
@@ -179,50 +186,51 @@ export class BatchSender {
     else logger.warn('upload failed, will retry', line);
   }
 
-  /** Quarantines the samples for which a chunk was refused; false where nothing more is to be sent. */
-  async #blame(refused: RejectedChunk, pass: BatchProgress): Promise<boolean> {
+  /** Quarantines the samples for which a chunk was rejected; returns false if nothing more is to be sent. */
+  async #bisect(rejected: RejectedChunk, progress: BatchProgress): Promise<boolean> {
     const { encoder, transport } = this.#options;
-    const result = await bisect(refused.chunk, refused.post, {
+    const bisected = await bisect(rejected.chunk, rejected.result, {
       encode: async (ids) => {
         const { format } = transport;
         const all = { batchMetrics: ids.length, chunkMetrics: ids.length };
         const { chunks } = await encoder.encode({ ranges: toRanges(ids), format, ...all });
         return chunks[0];
       },
-      send: (part) => this.#post(part, pass),
-      receiverAcceptsSamples: refused.receiverTakesSamples,
+      send: (part) => this.#send(part, progress),
+      receiverAcceptsSamples: rejected.receiverAcceptsSamples,
     });
-    if (result.kind === 'receiver') {
-      pass.isRefused = true;
-      this.#tellTrouble('hold', `every sample is refused: ${result.reason}`, { http_status: refused.post.status });
+    if (bisected.kind === 'receiver') {
+      progress.isRejected = true;
+      this.#logFailure('hold', `every sample is refused: ${bisected.reason}`, { http_status: rejected.result.status });
       return false;
     }
-    this.#quarantine(result.rejections);
-    return result.kind === 'found' || !this.#isTrouble(result.post);
+    this.#quarantine(bisected.rejections);
+    return bisected.kind === 'found' || !this.#reportFailure(bisected.result);
   }
 
   #quarantine(rejections: readonly RejectedRow[]): void {
     const { acknowledgements, logger } = this.#options;
     acknowledgements.reject(rejections);
-    for (const { id, status, reason } of rejections.slice(0, MOST_TOLD)) {
+    for (const { id, status, reason } of rejections.slice(0, MAX_LOGGED_SAMPLES)) {
       logger.warn('sample quarantined', { sample_id: id, http_status: status, error: reason });
     }
-    if (rejections.length > MOST_TOLD)
-      logger.warn('more samples quarantined', { count: rejections.length - MOST_TOLD });
+    if (rejections.length > MAX_LOGGED_SAMPLES)
+      logger.warn('more samples quarantined', { count: rejections.length - MAX_LOGGED_SAMPLES });
   }
 }
 
-/** The samples that an outcome says were taken; undefined where it says that none were. */
-function takenBy(chunk: Chunk, outcome: SendOutcome): { ranges: readonly IdRange[]; count: number } | undefined {
+/** Returns the samples that were accepted; undefined if none were. */
+function findAccepted(chunk: Chunk, outcome: SendOutcome): { ranges: readonly IdRange[]; count: number } | undefined {
   if (outcome.kind === 'delivered') return chunk;
   if (outcome.kind !== 'partial') return undefined;
   const rejected = new Set(outcome.rejected.map(({ index }) => index));
-  const isTaken = (index: number): boolean => (rejected.size === 0 ? index < outcome.accepted : !rejected.has(index));
-  const ids = chunk.ids.filter((_, index) => isTaken(index));
+  const isAccepted = (index: number): boolean =>
+    rejected.size === 0 ? index < outcome.accepted : !rejected.has(index);
+  const ids = chunk.ids.filter((_, index) => isAccepted(index));
   return { ranges: toRanges(ids), count: ids.length };
 }
 
-function rejectionsOf(chunk: Chunk, { outcome, status }: SendResult): RejectedRow[] {
+function toRejections(chunk: Chunk, { outcome, status }: SendResult): RejectedRow[] {
   if (outcome.kind !== 'partial') return [];
   const { ids } = chunk;
   return outcome.rejected.map(({ index, reason }) => ({ id: ids[index]!, status, reason }));

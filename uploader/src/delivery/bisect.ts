@@ -16,7 +16,7 @@ export type BisectResult =
   /** Every other sample was taken; these never will be. */
   | { readonly kind: 'found'; readonly rejections: readonly RejectedRow[] }
   /** A part came to something else; what is left stays pending. */
-  | { readonly kind: 'interrupted'; readonly post: SendResult; readonly rejections: readonly RejectedRow[] }
+  | { readonly kind: 'interrupted'; readonly result: SendResult; readonly rejections: readonly RejectedRow[] }
   /** Even single samples are refused: it is the receiver, not the samples. */
   | { readonly kind: 'receiver'; readonly reason: string };
 
@@ -24,7 +24,7 @@ export type BisectResult =
  * A search ends after so many posts: a receiver that will not have thousands of samples would cost two posts for each.
  * What is refused then is blamed as it is, with the sound samples that it may hold.
  */
-const MOST_POSTS = 500;
+const MAX_REQUESTS = 500;
 
 /**
  * Finds the samples for which a receiver refuses a chunk by posting its halves, and their halves: one bad sample among
@@ -35,37 +35,39 @@ const MOST_POSTS = 500;
  * are receivers that refuse a sample once they have a newer one.
  */
 export async function bisect(chunk: Chunk, refusal: SendResult, options: BisectOptions): Promise<BisectResult> {
-  const postsForOneBadSample = 2 * Math.ceil(Math.log2(chunk.count + 1)) + 2;
+  const requestsForOneBadSample = 2 * Math.ceil(Math.log2(chunk.count + 1)) + 2;
   const rejections: RejectedRow[] = [];
   const left: Float64Array[] = [];
   let proven = options.receiverAcceptsSamples;
-  let posts = 0;
-  const refuse = (ids: Float64Array, post: SendResult): void => {
+  let requests = 0;
+  const refuse = (ids: Float64Array, result: SendResult): void => {
     const middle = ids.length >> 1;
-    if (ids.length > 1 && posts < MOST_POSTS) left.push(ids.slice(middle), ids.slice(0, middle));
-    else rejections.push(...rejectionsOf(ids, post));
+    if (ids.length > 1 && requests < MAX_REQUESTS) left.push(ids.slice(middle), ids.slice(0, middle));
+    else rejections.push(...rejectionsOf(ids, result));
   };
   refuse(chunk.ids, refusal);
   for (let ids = left.pop(); ids !== undefined; ids = left.pop()) {
-    if (!proven && posts >= postsForOneBadSample) return { kind: 'receiver', reason: reasonOf(refusal) };
+    if (!proven && requests >= requestsForOneBadSample) return { kind: 'receiver', reason: reasonOf(refusal) };
     const part = await options.encode(ids);
     if (part === undefined) continue;
-    const post = await options.send(part);
-    posts += 1;
-    const { kind } = post.outcome;
+    const result = await options.send(part);
+    requests += 1;
+    const { kind } = result.outcome;
     if (kind === 'delivered' || kind === 'partial') proven = true;
-    else if (kind === 'rejected') refuse(part.ids, post);
-    else return { kind: 'interrupted', post, rejections: proven ? rejections : [] };
+    else if (kind === 'rejected') refuse(part.ids, result);
+    else return { kind: 'interrupted', result, rejections: proven ? rejections : [] };
   }
   return proven ? { kind: 'found', rejections } : { kind: 'receiver', reason: reasonOf(refusal) };
 }
 
-function rejectionsOf(ids: Float64Array, post: SendResult): RejectedRow[] {
+function rejectionsOf(ids: Float64Array, result: SendResult): RejectedRow[] {
   const reason =
-    ids.length === 1 ? reasonOf(post) : `one of ${ids.length} samples that were refused together: ${reasonOf(post)}`;
-  return [...ids].map((id) => ({ id, status: post.status, reason }));
+    ids.length === 1
+      ? reasonOf(result)
+      : `one of ${ids.length} samples that were refused together: ${reasonOf(result)}`;
+  return [...ids].map((id) => ({ id, status: result.status, reason }));
 }
 
-function reasonOf(post: SendResult): string {
-  return 'reason' in post.outcome ? post.outcome.reason : post.outcome.kind;
+function reasonOf(result: SendResult): string {
+  return 'reason' in result.outcome ? result.outcome.reason : result.outcome.kind;
 }

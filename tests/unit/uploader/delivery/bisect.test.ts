@@ -160,7 +160,7 @@ describe('a search that something else comes in between of', () => {
     // Its parts in order: 1–4 with a bad one; of it 1–2, 1, 2, and 3–4; 5–8 with the other; of it 5–6.
     const judge = (ids: readonly number[], post: number): SendOutcome => (post === 7 ? away : refusing([2, 8])(ids));
     const { result } = await search({ count: 8, judge });
-    expect(result).toMatchObject({ kind: 'interrupted', post: { outcome: away } });
+    expect(result).toMatchObject({ kind: 'interrupted', result: { outcome: away } });
     expect(blamed(result)).toEqual([2]);
   });
 
