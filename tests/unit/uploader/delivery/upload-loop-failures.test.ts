@@ -42,11 +42,14 @@ describe('nothing is marked, nothing is lost, and one line tells of it, while', 
     await passes(3);
     expect(uploads.books).toEqual({ collected: 50, delivered: 0, pending: 50, rejected: 0, dropped: 0 });
     expect([uploads.state.condition, uploads.log.messages()]).toEqual([condition, [line]]);
+    // A portal's or a proxy's Date is not the receiver's.
+    expect(uploads.receiverClock.isKnown).toBe(false);
     uploads.receiver.clearFaults();
     await uploads.pass();
     expect(uploads.books).toMatchObject({ delivered: 50, pending: 0 });
     expect(uploads.log.messages()).toEqual([line, 'receiver recovered', 'uploaded']);
     expect([uploads.state.condition, uploads.state.reason, uploads.visible.length]).toEqual(['taking', '', 50]);
+    expect(uploads.receiverClock.isKnown).toBe(true);
   });
 });
 
