@@ -37,10 +37,10 @@ const ALLOWED = [
  * removes the line at 0.
  */
 const REMAINING: Readonly<Record<string, number>> = {
-  'collector/src/scheduling': 14,
-  'collector/src/store': 52,
+  'collector/src/scheduling': 13,
+  'collector/src/store': 51,
   'deploy/systemd': 2,
-  'shared/src/database': 4,
+  'shared/src/database': 2,
   'uploader/src': 3,
   'uploader/src/clock': 2,
   'uploader/src/delivery': 32,
