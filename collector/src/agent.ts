@@ -24,7 +24,7 @@ import { SimulatedKernel } from './kernel/simulated-kernel.ts';
 import { CommitBatcher } from './scheduling/commit-batcher.ts';
 import { Scheduler, type ScheduledCollector } from './scheduling/scheduler.ts';
 import { SeriesLimit } from './scheduling/series-limit.ts';
-import { spaceLimits } from './store/space/limits.ts';
+import { divideSpace } from './store/space/limits.ts';
 import { Store } from './store/store.ts';
 
 /** What the process gives to its agent. */
@@ -67,7 +67,7 @@ export function createCollectors(
 
 /** Creates the limit on the number of series that are stored in an hour. */
 export function createSeriesLimit(config: CollectorConfig): SeriesLimit {
-  const ofTarget = { variable: 'SCRAPE_MAX_SERIES', most: config.scrapeMaxSeries };
+  const ofTarget = { variable: 'SCRAPE_MAX_SERIES', maxSeries: config.scrapeMaxSeries };
   const own = new Map(findTargets(config).map((target) => [toCollectorName(target), ofTarget]));
   return new SeriesLimit({ perCollector: config.collectorMaxSeries, total: config.maxSeries, own });
 }
@@ -93,7 +93,7 @@ export function openStore(
     collectors,
     clock,
     logger,
-    limits: spaceLimits(config),
+    limits: divideSpace(config),
     session: { id: sessionId, startedAtMs: clock.now(), metadata },
     builtAtMs: readBuildTimeMs(),
     labels: findLabels(config),
@@ -132,7 +132,7 @@ export async function runCollector(context: CollectorContext, stop: AbortSignal)
 /** Creates the collector of the programs' own series, if it is enabled. */
 function createSelfCollector(config: CollectorConfig, store: Store): ScheduledCollector[] {
   if (!config.collectors.includes('self')) return [];
-  const collector = new SelfCollector({ readState: () => store.agentState(), readSkewMs: () => store.skewMs() });
+  const collector = new SelfCollector({ readState: () => store.readAgentState(), readSkewMs: () => store.skewMs() });
   return [{ collector, intervalMs: config.selfIntervalMs }];
 }
 

@@ -20,8 +20,8 @@ const { KERNEL_COLLECTOR_NAMES } = await import('../../shared/src/metrics/collec
 const { loadCollectorConfig } = await import('../../collector/src/config.ts');
 const { SimulatedKernel } = await import('../../collector/src/kernel/simulated-kernel.ts');
 const { Store } = await import('../../collector/src/store/store.ts');
-const { spaceLimits } = await import('../../collector/src/store/space/limits.ts');
-const { noCounters } = await import('../../collector/src/store/status/collector-status.ts');
+const { divideSpace } = await import('../../collector/src/store/space/limits.ts');
+const { createCounters } = await import('../../collector/src/store/status/collector-status.ts');
 
 const HOUR_MS = 3_600_000;
 const INTERVAL_MS = 15_000;
@@ -47,7 +47,7 @@ async function makeHour() {
     dbPath,
     clock,
     logger: silent,
-    limits: spaceLimits(config),
+    limits: divideSpace(config),
     builtAtMs: 0,
     labels: { simulated: 'true' },
     readWrittenBytes: () => 0,
@@ -75,7 +75,7 @@ async function makeHour() {
           intervalMs: INTERVAL_MS,
           lastScrapeMs: at.wallMs,
           durationMs: 1,
-          ...noCounters(),
+          ...createCounters(),
         },
       });
     }

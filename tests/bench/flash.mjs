@@ -35,8 +35,8 @@ const REACH = { 0: '330 at most', 60_000: '150 at most' };
 await prepare();
 const { openDatabase } = await import('../../shared/src/database/open.ts');
 const { CommitBatcher } = await import('../../collector/src/scheduling/commit-batcher.ts');
-const { noCounters } = await import('../../collector/src/store/status/collector-status.ts');
-const { spaceLimits } = await import('../../collector/src/store/space/limits.ts');
+const { createCounters } = await import('../../collector/src/store/status/collector-status.ts');
+const { divideSpace } = await import('../../collector/src/store/space/limits.ts');
 const { Store } = await import('../../collector/src/store/store.ts');
 const { Acknowledgements } = await import('../../uploader/src/queue/acknowledgements.ts');
 const { Backlog } = await import('../../uploader/src/queue/backlog.ts');
@@ -65,7 +65,7 @@ function writtenBytes() {
 function openCollector(dbPath, clock, flushIntervalMs) {
   const store = new Store({
     ...{ clock, logger, dbPath, flushIntervalMs },
-    limits: spaceLimits({ dbMaxBytes: 512 * 1024 ** 2, walCheckpointBytes: 64 * 1024 ** 2 }),
+    limits: divideSpace({ dbMaxBytes: 512 * 1024 ** 2, walCheckpointBytes: 64 * 1024 ** 2 }),
     session: {
       id: 'bench',
       startedAtMs: clock.now(),
@@ -106,7 +106,7 @@ function openCollector(dbPath, clock, flushIntervalMs) {
         intervalMs: SCRAPE_MS,
         lastScrapeMs: at.wallMs,
         durationMs: 1,
-        ...noCounters(),
+        ...createCounters(),
       };
       batcher.add({ at, samples: store.admit(readings, at).samples, status });
     },

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { spaceLimits } from '../../collector/src/store/space/limits.ts';
+import { divideSpace } from '../../collector/src/store/space/limits.ts';
 import { AgentProcess, type LogLine } from '../support/agent-process.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { until } from '../support/until.ts';
@@ -68,7 +68,7 @@ function start(program: 'collector' | 'uploader'): AgentProcess {
   return agent;
 }
 
-const limits = spaceLimits({ dbMaxBytes: DB_MAX_BYTES, walCheckpointBytes: WAL_BYTES });
+const limits = divideSpace({ dbMaxBytes: DB_MAX_BYTES, walCheckpointBytes: WAL_BYTES });
 
 /** A database that is nearly full of rows of the last seconds, all of them delivered. */
 async function fillUp(): Promise<void> {

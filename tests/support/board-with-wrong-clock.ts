@@ -3,7 +3,7 @@ import { openDatabase, type Database } from '@thugshells/shared/database/open.ts
 import { migrate } from '@thugshells/shared/database/migrate.ts';
 
 import { ClockEpochs, readInstant } from '../../collector/src/store/clock/clock-epochs.ts';
-import { CollectorStatusTable, noCounters } from '../../collector/src/store/status/collector-status.ts';
+import { CollectorStatusTable, createCounters } from '../../collector/src/store/status/collector-status.ts';
 import { SampleWriter } from '../../collector/src/store/writing/sample-writer.ts';
 import { Admission } from '../../collector/src/store/writing/admission.ts';
 import { Ledger } from '../../collector/src/store/space/ledger.ts';
@@ -120,7 +120,7 @@ export class BoardWithWrongClock {
       intervalMs: 1_000,
       lastScrapeMs: 0,
       durationMs: 1,
-      ...noCounters(),
+      ...createCounters(),
     } as const;
     this.#writer.commit([{ at, samples, status }]);
   }

@@ -6,19 +6,19 @@ import type { StoredScrape } from '../store/writing/scrape-buffer.ts';
 export interface CommitBatcherOptions {
   readonly clock: Clock;
   readonly store: Pick<Store, 'add' | 'flush'>;
-  /** FLUSH_INTERVAL: how long scrapes are gathered for one commit, in milliseconds. */
+  /** FLUSH_INTERVAL: how long scrapes are buffered for one commit, in milliseconds. */
   readonly flushIntervalMs: number;
 }
 
-/** Longer than the collectors that are due at once take together; a slow one gets a later commit. */
+/** Longer than the collectors that are due at once take together; a slow one is in a later commit. */
 const MIN_BATCH_MS = 100;
 
 /**
- * Decides when scrapes are committed: everything that the store has got within FLUSH_INTERVAL of the first pending scrape,
- * at least within 100 ms of it, is one commit.
+ * Decides when buffered scrapes are committed: everything that the store gets within FLUSH_INTERVAL of the first one, or
+ * within 100 ms if that is longer, is one commit.
  *
  * Most collectors are due at the same time, and a commit of each would write the same pages, of the index and of the
- * books, as many times. The store holds what is pending: it bounds the memory, and commits earlier when that fills.
+ * books, as many times. The store owns the buffer: it bounds the memory, and commits earlier when that fills.
  */
 export class CommitBatcher {
   readonly #options: CommitBatcherOptions;
@@ -29,7 +29,7 @@ export class CommitBatcher {
     this.#options = options;
   }
 
-  /** Gives a scrape to the store; it is committed with the batch that is being gathered. */
+  /** Adds a scrape to the store's buffer; it is committed with the next flush. */
   add(scrape: StoredScrape): void {
     this.#options.store.add(scrape);
     if (this.#isFlushDue) return;
@@ -37,7 +37,7 @@ export class CommitBatcher {
     void this.#flushLater();
   }
 
-  /** Ends the batch that is being gathered; closing the store commits it. */
+  /** Cancels the next flush; closing the store commits what is buffered. */
   close(): void {
     this.#closed.abort();
   }

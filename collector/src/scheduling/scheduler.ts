@@ -7,7 +7,7 @@ import type { ServiceManager } from '@thugshells/shared/process/service-manager.
 import { ticks } from '@thugshells/shared/ticker.ts';
 import type { CollectorHealth, CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
-import { noCounters } from '../store/status/collector-status.ts';
+import { createCounters } from '../store/status/collector-status.ts';
 import { readInstant } from '../store/clock/clock-epochs.ts';
 import type { Collector } from '../collectors/collector.ts';
 import { extractReadings } from '../collectors/readers/partial-result.ts';
@@ -24,14 +24,14 @@ export interface ScheduledCollector {
 export interface SchedulerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly store: Pick<Store, 'admit' | 'countersOf' | 'failure'>;
-  /** Where a scrape goes. */
+  readonly store: Pick<Store, 'admit' | 'findCounters' | 'failure'>;
+  /** Takes each scrape to the store. */
   readonly batcher: Pick<CommitBatcher, 'add'>;
   readonly seriesLimit: SeriesLimit;
   readonly manager: Pick<ServiceManager, 'reportProgress' | 'reportStatus'>;
 }
 
-/** What one call of a collector came to. */
+/** The result of one call of a collector. */
 interface ScrapeResult {
   readonly readings: readonly Reading[];
   readonly health: CollectorHealth;
@@ -39,31 +39,31 @@ interface ScrapeResult {
   readonly error?: unknown;
 }
 
-/** How often the collection is summed up in one line at level info. */
+/** How often a summary of the scrapes is logged at level info. */
 const SUMMARY_INTERVAL_MS = 60_000;
 
 /**
- * Runs every collector at its own interval. Each has a loop of its own, so a slow or failing one delays no other;
- * its times are multiples of the interval from one origin, so they do not drift; what a slow scrape overruns is left
- * out, not made up for.
+ * Runs every collector at its own interval. Each has a loop of its own, so a slow or failing one delays no other.
+ * Scrapes start at multiples of the interval from one origin, so they do not drift. Scrapes that a slow one overruns are
+ * skipped.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #states = new Map<string, CollectorStatus>();
-  /** Collectors whose notice stands in the log. */
+  /** Collectors whose notice has been logged. */
   readonly #noticed = new Set<string>();
-  /** Collectors of which it stands in the log that some of their samples have no finite value. */
-  readonly #toldValueless = new Set<string>();
+  /** Collectors for which a sample without a finite value has been logged. */
+  readonly #loggedValueless = new Set<string>();
   #scrapes = 0;
   #samples = 0;
-  /** Samples of the last whole minute; undefined before its end. */
+  /** Samples of the last full minute; undefined before the first one is over. */
   #lastMinute: number | undefined;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
   }
 
-  /** Runs until `stop`; returns when no scrape is under way that answers. */
+  /** Runs until `stop`; returns when every loop has ended, without waiting for a collector that hangs. */
   async run(collectors: readonly ScheduledCollector[], stop: AbortSignal): Promise<void> {
     const loops = collectors.map((scheduled) => this.#loop(scheduled, stop));
     await Promise.all([...loops, this.#summarize(stop)]);
@@ -81,9 +81,9 @@ export class Scheduler {
     if (outcome === undefined) return;
     const durationMs = clock.monotonic() - at.monotonicMs;
     const capped = seriesLimit.admit(scheduled.collector.name, outcome.readings, at.monotonicMs);
-    this.#tellNotices(scheduled.collector, capped.notice);
+    this.#logNotices(scheduled.collector, capped.notice);
     const { samples, refusals: refused, valueless } = store.admit(capped.readings, at);
-    this.#tellValueless(scheduled.collector, valueless);
+    this.#logValueless(scheduled.collector, valueless);
     const refusals = [...capped.refusals, ...refused];
     const status = this.#nextStatus(scheduled, outcome, {
       stored: samples.length,
@@ -93,8 +93,8 @@ export class Scheduler {
       nowMs: at.wallMs,
     });
     batcher.add({ at, samples, status });
-    this.#tell(status, outcome, samples.length);
-    // Kept in memory counts too: a full disk is no reason to start again.
+    this.#logOutcome(status, outcome, samples.length);
+    // A buffered scrape is progress too: on a full disk a restart by systemd's watchdog would only lose it.
     manager.reportProgress();
     manager.reportStatus(this.#describe());
   }
@@ -105,7 +105,7 @@ export class Scheduler {
     scrape: { stored: number; refusals: readonly string[]; valueless: number; durationMs: number; nowMs: number },
   ): CollectorStatus {
     const before = this.#states.get(collector.name);
-    const counters = before ?? this.#options.store.countersOf(collector.name) ?? noCounters();
+    const counters = before ?? this.#options.store.findCounters(collector.name) ?? createCounters();
     const { stored, refusals, valueless, durationMs, nowMs } = scrape;
     const status = health === 'ok' && refusals.length > 0 ? 'failing' : health;
     return {
@@ -122,8 +122,8 @@ export class Scheduler {
     };
   }
 
-  /** A failure is told once, when it begins, and once when it ends; each scrape only at debug. */
-  #tell(status: CollectorStatus, outcome: ScrapeResult, stored: number): void {
+  /** Logs a failure once when it begins and once when it ends; each scrape only at level debug. */
+  #logOutcome(status: CollectorStatus, outcome: ScrapeResult, stored: number): void {
     const { logger } = this.#options;
     const { collector, durationMs } = status;
     const before = this.#states.get(collector)?.status ?? 'ok';
@@ -145,7 +145,7 @@ export class Scheduler {
     }
   }
 
-  /** How the collection fares, in one line for a person. */
+  /** Returns the collector's state in one line, for `systemctl status`. */
   #describe(): string {
     const { failure } = this.#options.store;
     const failing = [...this.#states.values()]
@@ -158,8 +158,8 @@ export class Scheduler {
     ].join('; ');
   }
 
-  /** What is left out is told once; that it goes on can be seen in the counters. */
-  #tellNotices({ name, notice }: Collector, seriesNotice: string | undefined): void {
+  /** Logs once that readings are left out; the counters show that it goes on. */
+  #logNotices({ name, notice }: Collector, seriesNotice: string | undefined): void {
     const { logger } = this.#options;
     if (seriesNotice !== undefined) logger.warn('too many series', { collector: name, reason: seriesNotice });
     if (notice === undefined || this.#noticed.has(name)) return;
@@ -167,11 +167,11 @@ export class Scheduler {
     logger.warn('collector output limited', { collector: name, reason: notice });
   }
 
-  /** An exporter's quantile of nothing is NaN: no fault of anybody's, and said once. */
-  #tellValueless({ name }: Collector, valueless: readonly string[]): void {
+  /** Logs the first samples without a finite value: an exporter's quantile of no observations is NaN, which is no failure. */
+  #logValueless({ name }: Collector, valueless: readonly string[]): void {
     const [first] = valueless;
-    if (first === undefined || this.#toldValueless.has(name)) return;
-    this.#toldValueless.add(name);
+    if (first === undefined || this.#loggedValueless.has(name)) return;
+    this.#loggedValueless.add(name);
     const more = valueless.length > 1 ? ` and ${valueless.length - 1} more` : '';
     this.#options.logger.warn('non-finite samples dropped', { collector: name, reason: first + more });
   }
@@ -197,7 +197,7 @@ async function collect(collector: Collector, monotonicMs: number): Promise<Scrap
   }
 }
 
-/** The value, or undefined when `stop` comes first: a collector that hangs must not hold up the end. */
+/** Returns the value, or undefined when `stop` comes first: a collector that hangs must not delay the shutdown. */
 function unlessStopped<T>(value: Promise<T>, stop: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve) => {
     const stopped = (): void => resolve(undefined);

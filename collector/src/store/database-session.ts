@@ -35,11 +35,11 @@ export interface DatabaseSessionOptions {
   readonly syncIntervalMs: number;
   readonly walCheckpointIntervalMs: number;
   readonly retentionMs: number;
-  /** Tells systemd, for a migration takes its time. */
+  /** Reports progress to systemd during a migration, which may take minutes. */
   readonly notify?: Notify;
 }
 
-/** A database with every room that works on it; all of them end with it. */
+/** An open database with the modules that work on it; they are closed with it. */
 export interface DatabaseSession {
   readonly database: Database;
   readonly epochs: ClockEpochs;
@@ -54,21 +54,21 @@ export interface DatabaseSession {
   readonly salvages: SalvageQueue;
 }
 
-/** How long rows of a damaged database are copied before the first scrape; the rest follows beside the collection. */
+/** How long rows of a corrupt database are copied before the first scrape; the rest is copied between scrapes. */
 const SALVAGE_FIRST_MS = 1_500;
 
 /**
- * Opens the database, made where it is missing, migrated, and, where it is damaged, replaced by a new one; one that a
- * newer program has migrated is set aside.
+ * Opens the database: creates it if it is missing, migrates it, replaces it by a new one if it is corrupt, and sets it
+ * aside if a newer program has migrated it.
  *
- * @param damage what is known to be wrong with it
+ * @param knownCorruption what an error or a check has found
  * @throws AgentError as prepareDatabase() does
  */
-export function openDatabaseSession(options: DatabaseSessionOptions, damage?: string): DatabaseSession {
+export function openDatabaseSession(options: DatabaseSessionOptions, knownCorruption?: string): DatabaseSession {
   const { dbPath, logger } = options;
   finishInterruptedReplacement(dbPath);
   setNewerDatabaseAside(options);
-  const { database, corruption } = damage === undefined ? openSound(options) : { corruption: damage };
+  const { database, corruption } = knownCorruption === undefined ? openSound(options) : { corruption: knownCorruption };
   if (database !== undefined) return startSession(database, options);
   logger.error('database corrupt, rebuilding', {
     path: dbPath,
@@ -78,7 +78,7 @@ export function openDatabaseSession(options: DatabaseSessionOptions, damage?: st
   return startSession(prepareDatabase(dbPath, logger), options);
 }
 
-/** Ends the session, moves the WAL into the database and closes it; what fails of that is logged. */
+/** Ends the session, checkpoints the WAL and closes the database; a failure is logged. */
 export function closeDatabaseSession(
   { closeSession, wal, database }: DatabaseSession,
   { clock, logger }: Pick<DatabaseSessionOptions, 'clock' | 'logger'>,
@@ -87,13 +87,13 @@ export function closeDatabaseSession(
     closeSession(clock.now());
     wal.checkpoint();
   } catch (error) {
-    // Everything that was committed stands; the next start ends the session and moves the WAL.
+    // Committed rows are safe; the next start ends the session and checkpoints the WAL.
     logger.error('cannot close the database cleanly', toErrorFields(error));
   }
   database.close();
 }
 
-/** The database as it is, or what is wrong with it. */
+/** Opens the database, or returns how it is corrupt. */
 function openSound({ dbPath, logger, notify }: DatabaseSessionOptions): {
   readonly database?: Database;
   readonly corruption?: string;
@@ -108,7 +108,7 @@ function openSound({ dbPath, logger, notify }: DatabaseSessionOptions): {
 }
 
 function replace({ dbPath, clock, logger, builtAtMs }: DatabaseSessionOptions): void {
-  // To find the series of a file that SQLite refuses takes seconds of its own.
+  // The time counts from here: finding the series of a file that SQLite refuses takes seconds too.
   const until = clock.monotonic() + SALVAGE_FIRST_MS;
   const { database, install } = createReplacement({ databasePath: dbPath, logger, nowMs: clock.now() });
   const epochs = new ClockEpochs(database, { clock, logger, bootId: undefined, builtAtMs });

@@ -19,12 +19,12 @@ export interface MaintenanceOptions {
 /** How often maintenance runs; more often while there are rows to copy. */
 export const MAINTENANCE_INTERVAL_MS = 1_000;
 const COPYING_INTERVAL_MS = 50;
-/** How long deletions and copying may keep a scrape waiting. */
+/** Maximum delay of a scrape by deletions and copying. */
 const WORK_MS = 20;
-/** How often the uploader is asked whether it met damage. */
+/** How often to read whether the uploader has reported corruption. */
 const SUSPICION_INTERVAL_MS = 5_000;
 
-/** Looks after an open database between the scrapes: a little at a time. */
+/** Maintains an open database between the scrapes, some milliseconds at a time. */
 export class Maintenance {
   readonly #session: DatabaseSession;
   readonly #options: MaintenanceOptions;
@@ -35,43 +35,43 @@ export class Maintenance {
     this.#session = session;
     this.#options = options;
     this.#suspicionAt = options.clock.monotonic();
-    // A small one has been checked before it was opened.
+    // A small database has been checked before it was opened.
     if (!isCheckedAtOnce(options.dbPath)) this.#startCheck();
   }
 
-  /** Milliseconds until work() is to be called again: fewer while rows of another database are being copied. */
+  /** Milliseconds until the next work(): fewer while rows of another database are being copied. */
   get intervalMs(): number {
     return this.#session.salvages.isCopying ? COPYING_INTERVAL_MS : MAINTENANCE_INTERVAL_MS;
   }
 
-  /** Does what is due; returns what is wrong with the database, where a check has found something. */
+  /** Does what is due; returns the corruption that a check has found, if any. */
   work(): string | undefined {
     this.#session.wal.checkpointIfDue();
     this.#expire();
     this.evict();
     this.#copySalvaged();
     this.#options.ballast.ensure();
-    this.#askUploader();
+    this.#checkSuspicion();
     if (this.#check?.isOver !== true) return undefined;
     const { corruption } = this.#check;
     this.#check = undefined;
     return corruption;
   }
 
-  /** Gives up old rows until there is room again; at most for a moment, the next call goes on. */
+  /** Evicts rows until the database is below its limit, for 20 ms at most; the next call continues. */
   evict(): void {
     const { retention } = this.#session;
     this.#inSlices(() => retention.isOverLimit && retention.evict() !== undefined);
   }
 
-  /** Frees what it can for a commit that failed on a full disk; returns whether rows were evicted. */
+  /** Frees space for a commit that failed on a full disk; returns whether rows were evicted. */
   freeSpace(): boolean {
     const { salvages, wal, retention } = this.#session;
     try {
-      // Corrupt databases that are kept are worth less than new samples.
+      // New samples are worth more than the corrupt databases that are kept.
       if (!salvages.isCopying) pruneCorruptDatabases(this.#options.dbPath, 0);
       wal.checkpoint();
-      // Above the limit pending rows are evicted too; on a disk that others have filled, only settled ones are.
+      // Above the limit pending rows are evicted too; if other files fill the disk, only settled ones are.
       const evicted = retention.isOverLimit ? retention.evict() : retention.evictSettled();
       return (evicted?.rows ?? 0) > 0;
     } catch {
@@ -99,7 +99,7 @@ export class Maintenance {
     });
   }
 
-  #askUploader(): void {
+  #checkSuspicion(): void {
     const { clock } = this.#options;
     if (clock.monotonic() - this.#suspicionAt < SUSPICION_INTERVAL_MS) return;
     this.#suspicionAt = clock.monotonic();
@@ -111,7 +111,7 @@ export class Maintenance {
     this.#check = new BackgroundCheck(this.#options.checkWorkerFile, this.#options.dbPath);
   }
 
-  /** Works while there is something to do, for a moment at most. Each slice grows the WAL, which is looked at in between. */
+  /** Runs slices until one has nothing to do, for 20 ms at most. Each grows the WAL, which is checked in between. */
   #inSlices(slice: () => boolean): void {
     const { clock } = this.#options;
     const endsAt = clock.monotonic() + WORK_MS;

@@ -12,14 +12,14 @@ export interface StorageReportOptions {
   readonly logger: Logger;
   readonly limits: SpaceLimits;
   readonly flushIntervalMs: number;
-  /** Bytes that this process has had written to the disk so far. */
+  /** Returns the bytes that this process has written to the disk so far. */
   readonly readWrittenBytes: () => number;
 }
 
-/** A commit of its own each time, so not with each scrape. */
+/** Each report is a commit of its own: once a minute, not with each scrape. */
 const INTERVAL_MS = 60_000;
 
-/** Tells the sidecar, through the database, how the store fares. */
+/** Reports the state of the store to the uploader through the table `storage_state`, and its failures to the log. */
 export class StorageReport {
   readonly #options: StorageReportOptions;
   readonly #written: WrittenBytes;
@@ -47,7 +47,7 @@ export class StorageReport {
     logger.warn('store recovered', { reason, duration_ms: clock.now() - sinceMs });
   }
 
-  /** Writes it; on a full disk there may be room for that much, and where there is none it is not missed. */
+  /** Saves the report. On a full disk that may fail, which is logged at level debug only: the failure is logged already. */
   save(
     { states, wal }: DatabaseSession,
     { failure, pending }: { readonly failure: StorageFailure | undefined; readonly pending: number },

@@ -21,22 +21,22 @@ import type { StorageFailure, StoreEvent, StoreState } from './store-state.ts';
 export interface StoreOptions extends DatabaseSessionOptions, AdmissionOptions {
   /** FLUSH_INTERVAL, for the report; CommitBatcher keeps it. */
   readonly flushIntervalMs: number;
-  /** Names of the collectors that run; what is known of others is forgotten. */
+  /** Names of the collectors that run; the status of others is deleted. */
   readonly collectors: readonly string[];
-  /** Bytes that this process has had written to the disk so far. */
+  /** Returns the bytes that this process has written to the disk so far. */
   readonly readWrittenBytes: () => number;
   /** The built integrity-worker. */
   readonly checkWorkerFile: string;
 }
 
-/** A card on which new databases break as well is not healed by making more of them. */
+/** Minimum between two rebuilds: on a card that corrupts new databases too, more of them would not help. */
 const REBUILD_INTERVAL_MS = 60_000;
-/** While a commit's failure stands, the next one is tried this often. */
+/** How often a commit is retried while commits fail. */
 const RETRY_INTERVAL_MS = 5_000;
 
 /**
- * Stores samples: in the database while it takes them, and in memory while it does not.
- * Its states and transitions stand in store-state.ts.
+ * Stores samples in the database, and buffers them in memory while that cannot be written.
+ * store-state.ts has its states and transitions.
  */
 export class Store {
   readonly #options: StoreOptions;
@@ -59,9 +59,9 @@ export class Store {
   }
 
   /**
-   * Opens the database; on a full disk collection begins without it.
+   * Opens the database; on a full disk, collection starts without it.
    *
-   * @throws AgentError for what an operator has to mend: a folder that is missing or another's
+   * @throws AgentError when an operator has to act: a folder is missing or may not be written
    */
   open(): void {
     try {
@@ -76,17 +76,17 @@ export class Store {
 
   /** Turns the readings of a scrape into samples that may be stored. */
   admit(readings: readonly Reading[], at: Instant): Admitted {
-    // A clock that stands before the build is held later on, not refused here.
+    // Samples of a clock before the build are held later, not refused here.
     return this.#admission.admit(readings, Math.max(at.wallMs, this.#options.builtAtMs));
   }
 
-  /** How a collector's counters stood at the end of the last process. */
-  countersOf(collector: string): CollectorCounters | undefined {
-    return this.#session?.statuses.countersOf(collector);
+  /** Returns a collector's counters at the end of the last process; undefined without a database. */
+  findCounters(collector: string): CollectorCounters | undefined {
+    return this.#session?.statuses.findCounters(collector);
   }
 
-  /** What both programs left of themselves in the database; undefined while there is none. */
-  agentState(): AgentState | undefined {
+  /** Reads the state that both programs keep in the database; undefined while there is none. */
+  readAgentState(): AgentState | undefined {
     return this.#session?.agent.read();
   }
 
@@ -100,15 +100,15 @@ export class Store {
     return findFailure(this.#state)?.reason;
   }
 
-  /** Takes a scrape: it is pending until the next flush, or until half of the buffer is full. */
+  /** Adds a scrape to the buffer, which is flushed when it is half full. */
   add(scrape: StoredScrape): void {
-    // Nothing is dropped from memory that the database would take.
-    if (!this.#buffer.hasRoomFor(scrape)) this.flush();
+    // Flush first: nothing is dropped from the buffer while the database can be written.
+    if (!this.#buffer.hasSpaceFor(scrape)) this.flush();
     this.#buffer.add(scrape);
     if (this.#buffer.isHalfFull) this.flush();
   }
 
-  /** Commits what is pending, unless a commit has failed, which run() tries again; returns whether all of it is stored. */
+  /** Commits the buffer, unless a commit has failed, which run() retries; returns whether everything is stored. */
   flush(): boolean {
     return this.#state.name !== 'buffering' && this.#commitPending();
   }
@@ -120,10 +120,11 @@ export class Store {
     for await (const _ of ticks(clock, { intervalMs, firstInMs: intervalMs(), stop })) this.#tick();
   }
 
-  /** Stores what is in memory, ends the session, and moves the WAL into the database. */
+  /** Commits the buffer, ends the session and checkpoints the WAL. */
   close(): void {
     if (this.#state.name === 'closed') return;
-    if (!this.#commitPending()) this.#options.logger.error('buffered samples lost', { count: this.#buffer.samples });
+    if (!this.#commitPending())
+      this.#options.logger.error('buffered samples lost', { count: this.#buffer.sampleCount });
     const database = findDatabase(this.#state);
     this.#apply({ type: 'closed' });
     database?.maintenance.stop();
@@ -142,13 +143,13 @@ export class Store {
     const session = openDatabaseSession(this.#options, corruption);
     const maintenance = new Maintenance(session, { ...this.#options, ballast: this.#ballast });
     this.#apply({ type: 'opened', database: { session, maintenance } });
-    this.#admission.know(session.writer.names());
+    this.#admission.addStoredNames(session.writer.readNames());
     session.statuses.keepOnly(this.#options.collectors);
     this.#buffer.forgetMoments();
     return session;
   }
 
-  /** Commits everything that is pending; returns whether nothing is left in memory. */
+  /** Commits the buffer, after a repair if that helps; returns whether it is empty. */
   #commitPending(mayRepair = true): boolean {
     if (this.#state.name === 'closed') return false;
     try {
@@ -169,7 +170,7 @@ export class Store {
     findDatabase(this.#state)?.maintenance.evict();
   }
 
-  /** Does what an error of the database calls for; returns whether the commit is worth another attempt at once. */
+  /** Repairs what caused an error of the database; returns whether to retry at once. */
   #repair(error: unknown): boolean {
     switch (classifyStorageError(error)) {
       case 'corrupt':
@@ -205,7 +206,7 @@ export class Store {
     return isReleased || isEvicted;
   }
 
-  /** Keeps samples in memory from now on; reported once for each reason. */
+  /** Buffers samples in memory from now on; logged once for each reason. */
   #startBuffering(error: unknown): void {
     const { clock } = this.#options;
     const { reason } = describeStorageError(error);
@@ -213,7 +214,7 @@ export class Store {
     this.#failedAt = clock.monotonic();
     this.#apply({ type: 'commit failed', reason, nowMs: clock.now() });
     if (isReported) return;
-    this.#report.logFailure(error, this.#buffer.samples);
+    this.#report.logFailure(error, this.#buffer.sampleCount);
     this.#saveReport();
   }
 
@@ -225,7 +226,7 @@ export class Store {
 
   #saveReport(): void {
     if (this.#session === undefined) return;
-    this.#report.save(this.#session, { failure: findFailure(this.#state), pending: this.#buffer.samples });
+    this.#report.save(this.#session, { failure: findFailure(this.#state), pending: this.#buffer.sampleCount });
   }
 
   #tick(): void {

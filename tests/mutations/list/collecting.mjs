@@ -104,8 +104,8 @@ export const collecting = [
   {
     why: 'lets a collector store one series too many',
     file: 'collector/src/scheduling/series-limit.ts',
-    find: 'places.size >= most',
-    replace: 'places.size > most',
+    find: 'known.size >= maxSeries',
+    replace: 'known.size > maxSeries',
     tests: ['collector/scheduling/series-limit'],
   },
   {

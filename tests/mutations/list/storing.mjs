@@ -12,8 +12,8 @@ export const storing = [
   {
     why: 'loses at a stop what waits for its flush',
     file: 'collector/src/store/store.ts',
-    find: 'if (!this.#commitPending()) this',
-    replace: 'if (this.#buffer.isEmpty && !this.#commitPending()) this',
+    find: 'if (!this.#commitPending())',
+    replace: 'if (this.#buffer.isEmpty && !this.#commitPending())',
     tests: ['collector/store/store'],
   },
   {

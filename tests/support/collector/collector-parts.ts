@@ -8,12 +8,12 @@ import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metric
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
 import { ClockEpochs, readInstant, type ClockEpochsOptions } from '../../../collector/src/store/clock/clock-epochs.ts';
-import { CollectorStatusTable, noCounters } from '../../../collector/src/store/status/collector-status.ts';
+import { CollectorStatusTable, createCounters } from '../../../collector/src/store/status/collector-status.ts';
 import { SampleWriter, type SampleWriterOptions } from '../../../collector/src/store/writing/sample-writer.ts';
 import { Admission } from '../../../collector/src/store/writing/admission.ts';
 import { Ledger } from '../../../collector/src/store/space/ledger.ts';
 import type { StoredScrape } from '../../../collector/src/store/writing/scrape-buffer.ts';
-import { spaceLimits } from '../../../collector/src/store/space/limits.ts';
+import { divideSpace } from '../../../collector/src/store/space/limits.ts';
 import { Store, type StoreOptions } from '../../../collector/src/store/store.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { RecordedLog } from '../recorded-log.ts';
@@ -40,7 +40,7 @@ export function startOn(
   const statuses = new CollectorStatusTable(database);
   const writer = new SampleWriter(database, { syncIntervalMs: 30_000, ...options, clock, epochs, ledger, statuses });
   const admission = new Admission({ deviceId: 'b1', labels: options.labels ?? {}, remoteProtocol: 'victoriametrics' });
-  admission.know(writer.names());
+  admission.addStoredNames(writer.readNames());
   return { clock, log, epochs, ledger, writer, admission };
 }
 
@@ -48,7 +48,7 @@ export function startOn(
 export function storeOn(path: string, options: Partial<StoreOptions> & { readonly clock?: FakeClock } = {}) {
   const clock = options.clock ?? new FakeClock(NOW);
   const log = new RecordedLog();
-  const limits = spaceLimits({ dbMaxBytes: 64 * 1024 ** 2, walCheckpointBytes: 64 * 1024 ** 2 });
+  const limits = divideSpace({ dbMaxBytes: 64 * 1024 ** 2, walCheckpointBytes: 64 * 1024 ** 2 });
   const store = new Store({
     logger: log,
     dbPath: path,
@@ -79,7 +79,7 @@ export function storeOn(path: string, options: Partial<StoreOptions> & { readonl
 }
 
 /** How the collector of a made scrape fares. */
-export function statusNamed(collector = 'test'): CollectorStatus {
+export function createStatus(collector = 'test'): CollectorStatus {
   return {
     collector,
     status: 'ok',
@@ -88,14 +88,14 @@ export function statusNamed(collector = 'test'): CollectorStatus {
     intervalMs: 1_000,
     lastScrapeMs: NOW,
     durationMs: 1,
-    ...noCounters(),
+    ...createCounters(),
   };
 }
 
 /** A scrape of these readings, now. */
 export function scrapeAt(clock: FakeClock, store: Store, readings: readonly Reading[]): StoredScrape {
   const at = readInstant(clock);
-  return { at, samples: store.admit(readings, at).samples, status: statusNamed() };
+  return { at, samples: store.admit(readings, at).samples, status: createStatus() };
 }
 
 export function gauge(name: string, priority = 1): SeriesDeclaration {

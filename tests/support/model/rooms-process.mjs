@@ -6,7 +6,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 import { CommitBatcher } from '../../../collector/src/scheduling/commit-batcher.ts';
-import { noCounters } from '../../../collector/src/store/status/collector-status.ts';
+import { createCounters } from '../../../collector/src/store/status/collector-status.ts';
 import { Store } from '../../../collector/src/store/store.ts';
 import { openDatabase, openMemory } from '../../../shared/src/database/open.ts';
 import { createUploader, openQueue } from '../../../uploader/src/agent.ts';
@@ -93,7 +93,7 @@ function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
         intervalMs: 1_000,
         lastScrapeMs: at.wallMs,
         durationMs: 1,
-        ...noCounters(),
+        ...createCounters(),
       };
       batcher.add({ at, samples, status });
       return isEmpty();

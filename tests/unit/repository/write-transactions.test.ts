@@ -6,7 +6,7 @@ import { readInstant } from '../../../collector/src/store/clock/clock-epochs.ts'
 import { Acknowledgements } from '../../../uploader/src/queue/acknowledgements.ts';
 import { SettledRanges } from '../../../uploader/src/queue/settled-ranges.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { migratedDatabase, NOW, reading, startOn, statusNamed } from '../../support/collector/collector-parts.ts';
+import { migratedDatabase, NOW, reading, startOn, createStatus } from '../../support/collector/collector-parts.ts';
 import { useTemporaryFolder } from '../../support/temporary-folder.ts';
 
 /**
@@ -44,7 +44,7 @@ describe('nobody writes between what is read and what is written', () => {
     const { samples } = admission.admit([reading('a.x', 1)], at.wallMs);
     const scrape = {
       at,
-      status: statusNamed(),
+      status: createStatus(),
       get samples() {
         writeInBetween();
         return samples;

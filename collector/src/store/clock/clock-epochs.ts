@@ -76,7 +76,7 @@ export class ClockEpochs {
    * Returns the moment of an instant. Instants come in their order, except those of slow scrapes, which come when these
    * end: such a scrape gets the time of its own beginning too.
    */
-  momentOf(instant: Instant): Moment {
+  toMoment(instant: Instant): Moment {
     const { state, moment, change } = observe(this.#state, this.#interpret(instant), this.#recorded.count);
     this.#state = state;
     if (change !== undefined) this.#log(change, state.current);

@@ -56,7 +56,7 @@ export class Salvage {
   readonly #collect: Statement<[number]>;
   #copier: SampleCopier | undefined;
 
-  /** @param path of the source, if it is not where the progress says */
+  /** @param path of the source, if it is not the one in the progress */
   constructor(database: Database, progress: SalvageProgress, options: SalvageOptions & { readonly path?: string }) {
     this.database = database;
     this.options = options;

@@ -2,7 +2,7 @@ import { findEpoch } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
-import { storable } from '../writing/sample-writer.ts';
+import { toStoredValue } from '../writing/sample-writer.ts';
 import type { CorruptDatabase, SourceSample } from './corrupt-database.ts';
 import { readEpochs, readRejections, readSeries, type SourceEpoch, type SourceRejection } from './corrupt-tables.ts';
 
@@ -66,7 +66,7 @@ export class SampleCopier {
         id + 1,
         this.#seriesIds.get(seriesId),
         timestampMs + this.#shiftMs,
-        storable(value),
+        toStoredValue(value),
       );
       if (changes === 0) continue;
       id += 1;

@@ -4,10 +4,10 @@ import { dirname } from 'node:path';
 
 import { BALLAST_BYTES } from './limits.ts';
 
-/** The ballast is made anew only with this much free beside it: a disk that is nearly full would lose it at once again. */
+/** Minimum of free space beside a new ballast: on a nearly full disk it would be released at once. */
 const FREE_BESIDE_BYTES = 4 * BALLAST_BYTES;
 
-/** A file that takes space while there is some, and gives it back when there is none. */
+/** A file that reserves space; on a full disk it is removed, so that acknowledgements and deletions can be written. */
 export class Ballast {
   readonly #path: string;
 
@@ -15,7 +15,7 @@ export class Ballast {
     this.#path = `${databasePath}.ballast`;
   }
 
-  /** Makes the file where it is missing and there is room; false where there is none. Never throws: it is a precaution. */
+  /** Creates the file if it is missing and there is space; returns whether it exists. Never throws: it is a precaution. */
   ensure(): boolean {
     try {
       if (statSync(this.#path, { throwIfNoEntry: false })?.size === BALLAST_BYTES) return true;
@@ -24,13 +24,13 @@ export class Ballast {
       this.#write();
       return true;
     } catch {
-      // Half a ballast would be taken for a whole one's space.
+      // An incomplete ballast would release less space than it is counted for.
       this.release();
       return false;
     }
   }
 
-  /** Gives the space back; false where there was none to give. */
+  /** Removes the file; returns whether there was one. */
   release(): boolean {
     try {
       rmSync(this.#path);
@@ -40,7 +40,7 @@ export class Ballast {
     }
   }
 
-  /** Of random bytes: zeros would take no space on a file system that compresses. */
+  /** Writes random bytes: zeros would take no space on a file system that compresses. */
   #write(): void {
     const descriptor = openSync(this.#path, 'w', 0o660);
     try {

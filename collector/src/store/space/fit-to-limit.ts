@@ -5,8 +5,8 @@ import type { WalCheckpointer } from './wal-checkpointer.ts';
 import type { Retention } from './retention.ts';
 
 /**
- * Makes a database that is larger than it may be any more as small as it has to be, and lets SQLite refuse to make it
- * larger. Only after DB_MAX_SIZE was lowered is there anything to do: then it takes as long as rewriting what stays.
+ * Shrinks a database that exceeds its maximum, and sets `max_page_count`, with which SQLite enforces it. Only a lower
+ * DB_MAX_SIZE makes that necessary; it takes as long as rewriting the rows that stay.
  */
 export function fitToLimit(
   database: Database,
@@ -25,7 +25,7 @@ export function fitToLimit(
       database.exec('VACUUM');
       wal.checkpoint();
     } catch (error) {
-      // It is as large as it was, and fills its free pages before it grows.
+      // The file keeps its size, and its free pages are used before it grows.
       logger.error('cannot shrink the database', toErrorFields(error));
     }
   }

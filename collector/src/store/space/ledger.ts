@@ -1,20 +1,20 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
-/** Why samples were given up: for the cap, by thinning, because memory was full too, or with a damaged database. */
+/** Why samples were dropped: by the size cap, by thinning, because the buffer was full, or with a corrupt database. */
 export type LossReason = 'cap' | 'thinned' | 'memory' | 'corruption';
 
 /** Samples that are neither delivered nor pending nor rejected any more. */
 export interface Loss {
   readonly reason: LossReason;
   readonly count: number;
-  /** True times of the first and the last of them, Unix milliseconds; null where nobody knows. */
+  /** Corrected times of the first and the last of them, Unix milliseconds; null if unknown. */
   readonly firstMs: number | null;
   readonly lastMs: number | null;
 }
 
 /** Losses of one reason within this time are one entry. */
 const SAME_ENTRY_MS = 3_600_000;
-/** Entries beyond this many are merged, oldest first: no count is ever forgotten. */
+/** Entries beyond this number are merged, oldest first, so that every loss stays counted. */
 const KEPT_ENTRIES = 500;
 
 /** The ledger of losses; its counts and the books' `dropped` move together, in the caller's transaction. */
@@ -37,7 +37,7 @@ export class Ledger {
     this.#drop = database.prepare('UPDATE collector_state SET dropped = dropped + ?');
     this.#remove = database.prepare('DELETE FROM losses WHERE id = ?');
     this.#size = database.prepare<[], number>('SELECT COUNT(*) FROM losses').pluck();
-    // The oldest entry takes up the next one of its reason. Among more entries than there are reasons there is one.
+    // The oldest entry that has a later one of its reason is merged into that. More entries than reasons: there is such a pair.
     const pair = `SELECT a.id AS older, MIN(b.id) AS newer FROM losses AS a JOIN losses AS b ON b.reason = a.reason AND b.id > a.id
       GROUP BY a.id ORDER BY a.id LIMIT 1`;
     this.#mergeOldest = [
@@ -50,7 +50,7 @@ export class Ledger {
     ];
   }
 
-  /** Books a loss, and says so in the ledger. */
+  /** Books a loss, as an entry of the ledger and in `dropped`. */
   add(loss: Loss, atMs: number): void {
     const { reason, count, firstMs, lastMs } = loss;
     const newest = this.#newest.get(reason);
@@ -61,16 +61,16 @@ export class Ledger {
     while (this.#size.get()! > KEPT_ENTRIES) for (const statement of this.#mergeOldest) statement.run();
   }
 
-  /** Takes back what was booked as lost and has been found: from the newest entries of its reason. */
+  /** Subtracts samples that were booked as lost and have been recovered, from the newest entries of their reason. */
   bookRecovered(reason: LossReason, count: number): void {
     for (let rest = count; rest > 0;) {
       const entry = this.#newest.get(reason);
-      if (entry === undefined) throw new Error(`${rest} samples were found that were never booked as lost`);
-      const found = Math.min(rest, entry.count);
-      if (found === entry.count) this.#remove.run(entry.id);
-      else this.#extend.run({ count: -found, firstMs: null, lastMs: null, id: entry.id });
-      this.#drop.run(-found);
-      rest -= found;
+      if (entry === undefined) throw new Error(`${rest} recovered samples were never booked as lost`);
+      const recovered = Math.min(rest, entry.count);
+      if (recovered === entry.count) this.#remove.run(entry.id);
+      else this.#extend.run({ count: -recovered, firstMs: null, lastMs: null, id: entry.id });
+      this.#drop.run(-recovered);
+      rest -= recovered;
     }
   }
 }

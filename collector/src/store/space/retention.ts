@@ -10,19 +10,19 @@ export interface RetentionOptions {
   readonly ledger: Ledger;
   /** How long rows stay after they have been delivered. */
   readonly retentionMs: number;
-  /** What rows may take before old ones are given up, in bytes. */
+  /** Maximum of the used pages before rows are evicted, in bytes. */
   readonly usedBytes: number;
 }
 
-/** What one slice of deletions did. */
+/** The numbers of rows that one slice deleted. */
 export interface DeletedSlice {
-  /** Rows that are gone. */
+  /** All deleted rows. */
   readonly rows: number;
-  /** Those of them that had not been delivered. */
+  /** Those of them that were pending. */
   readonly lost: number;
 }
 
-/** Where a slice is looked for: ids, both included, and stored before a true time. */
+/** Ids in which a slice is searched, both included; its rows have a corrected time before `beforeMs`. */
 interface SliceBounds {
   readonly first: number;
   readonly last: number;
@@ -34,17 +34,17 @@ interface SettledSlice {
   readonly lastId: number;
 }
 
-/** Deleted in some milliseconds, so that no scrape waits for it. */
+/** Rows of one slice: deleted within milliseconds, so that no scrape is delayed. */
 const SLICE_ROWS = 3_600;
-/** Rejected rows beyond this many go, oldest first, whatever their age. */
+/** Rejected rows beyond this number are deleted, oldest first, whatever their age. */
 const KEPT_REJECTED = 10_000;
-/** Epochs beyond this many go with their rows: only a clock that never stops stepping makes so many. */
+/** Epochs beyond this number are deleted with their rows: only a clock that steps all the time creates so many. */
 const KEPT_EPOCHS = 1_000;
 const NOTHING: DeletedSlice = { rows: 0, lost: 0 };
 
 /**
- * Deletes rows, a slice at a time: settled ones when they are old or room is needed, pending ones only for want of
- * room, and then each of them is in the ledger. The file keeps its pages and fills them again.
+ * Deletes rows, a slice at a time: settled ones when they are old or space is needed, pending ones only when space is
+ * needed, and then the ledger counts each. The file keeps its size, and later rows use its free pages.
  */
 export class Retention {
   readonly #database: Database;
@@ -56,7 +56,7 @@ export class Retention {
   readonly #deleteRejected: Statement<[number, number]>;
   readonly #rejectedBeyond: Statement<[number], number>;
   readonly #correctedMs: Statement<[number], number>;
-  /** No settled row lies below; a hint, which starts anew when there is nothing above. */
+  /** Ids below have no settled row; a hint that saves a search, reset when nothing is found above. */
   #lowestId = 0;
 
   constructor(database: Database, options: RetentionOptions) {
@@ -66,7 +66,7 @@ export class Retention {
     this.#settled = database
       .prepare<[number], [number, number]>('SELECT first_id, last_id FROM settled WHERE last_id >= ? ORDER BY first_id')
       .raw();
-    // The one epoch of the slice's first row stands for all of them: a few rows of the next one go earlier or later.
+    // The offset is that of the first row's epoch: rows of a later epoch in the same slice may be deleted a little early or late.
     this.#slice = database
       .prepare<[SliceBounds], [number | null, number | null]>(
         `SELECT MIN(id), MAX(id) FROM (SELECT id, timestamp_ms FROM samples WHERE id BETWEEN @first AND @last ORDER BY id LIMIT ${SLICE_ROWS})
@@ -83,15 +83,15 @@ export class Retention {
       .pluck();
   }
 
-  /** What rows take now, in bytes: the pages of the file that are not free. */
-  usedBytes(): number {
+  /** Returns the bytes of the file's pages that are not free. */
+  readUsedBytes(): number {
     const pragma = (name: string): number => this.#database.pragma(name, { simple: true }) as number;
     return (pragma('page_count') - pragma('freelist_count')) * pragma('page_size');
   }
 
-  /** Whether rows take more than they should. */
+  /** Whether rows have to be evicted. */
   get isOverLimit(): boolean {
-    return this.usedBytes() > this.#options.usedBytes;
+    return this.readUsedBytes() > this.#options.usedBytes;
   }
 
   /** Deletes one slice of rows that were delivered and are older than RETENTION. */
@@ -114,22 +114,22 @@ export class Retention {
   }
 
   /**
-   * Deletes one slice of what is missed least: settled rows, then pending ones as Thinning has it.
-   * A slice of no rows may be followed by one of some; undefined where there is nothing left.
+   * Deletes one slice of the least valuable rows: settled ones, then pending ones in the order of Thinning.
+   * A slice may delete no row although a later one does; undefined when nothing is left.
    */
   evict(): DeletedSlice | undefined {
     return this.#inTransaction(() => this.#deleteSettled(Number.MAX_SAFE_INTEGER) ?? this.#evictPending());
   }
 
   #deleteSettled(beforeMs: number): DeletedSlice | undefined {
-    const slice = this.#settledSlice(beforeMs);
+    const slice = this.#findSettledSlice(beforeMs);
     if (slice === undefined) return undefined;
     const rows = this.#delete.run(slice.firstId, slice.lastId).changes;
     this.#deleteRejected.run(slice.firstId, slice.lastId);
     return { rows, lost: 0 };
   }
 
-  #settledSlice(beforeMs: number): SettledSlice | undefined {
+  #findSettledSlice(beforeMs: number): SettledSlice | undefined {
     for (const [first, last] of this.#settled.all(this.#lowestId)) {
       const [firstId, lastId] = this.#slice.get({ first: Math.max(first, this.#lowestId), last, beforeMs })!;
       if (firstId === null || lastId === null) continue;
@@ -142,11 +142,11 @@ export class Retention {
   }
 
   #evictPending(): DeletedSlice | undefined {
-    const step = this.#thinning.next();
+    const step = this.#thinning.findNext();
     if (step === undefined) return undefined;
     const firstMs = this.#correctedMs.get(step.firstId) ?? null;
     const lastMs = this.#correctedMs.get(step.lastId) ?? null;
-    const rows = this.#thinning.take(step);
+    const rows = this.#thinning.apply(step);
     const reason = step.bucketMs > 0 ? 'thinned' : 'cap';
     if (rows > 0) this.#options.ledger.add({ reason, count: rows, firstMs, lastMs }, this.#options.clock.now());
     return { rows, lost: rows };
@@ -162,7 +162,7 @@ export class Retention {
     return { rows, lost: 0 };
   }
 
-  /** Rows of the oldest epochs; those that were pending are lost for want of room. */
+  /** Deletes rows of the oldest epochs; pending ones are booked as lost by the size cap. */
   #dropExcessEpochs(): DeletedSlice | undefined {
     const boundary = this.#database
       .prepare<[number], number>('SELECT first_id FROM epochs ORDER BY first_id DESC LIMIT 1 OFFSET ?')
@@ -186,7 +186,7 @@ export class Retention {
     return { rows, lost };
   }
 
-  /** Epochs that no row is of; the newest stays. */
+  /** Deletes epochs without rows, except the newest. */
   #forgetEpochs(): void {
     this.#database.exec(
       `DELETE FROM epochs WHERE first_id < (

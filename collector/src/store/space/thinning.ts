@@ -1,40 +1,40 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
-/** A run of ids in which no row is settled. */
+/** A range of ids, both included, in which every row is pending. */
 export interface PendingSlice {
   readonly firstId: number;
   readonly lastId: number;
 }
 
-/** One degree of giving up pending rows. */
+/** One level at which pending rows are thinned or dropped. */
 interface ThinningLevel {
-  /** One sample of a series in each of these is kept; 0: none is. */
+  /** Milliseconds of which one sample of a series is kept; 0: none is kept. */
   readonly bucketMs: number;
-  /** The newest rows, so many times what there is room for, are spared. */
+  /** How many of the newest rows this level keeps whole, as a multiple of the rows that fit. */
   readonly spared: number;
 }
 
-/** Half of the room is for samples of full resolution, the other half holds many times as much time in fewer samples. */
+/** Half of the space keeps samples at full resolution; thinned samples in the other half cover many times as much time. */
 const LEVELS: readonly ThinningLevel[] = [
   { bucketMs: 60_000, spared: 0.5 },
   { bucketMs: 300_000, spared: 1.5 },
   { bucketMs: 3_600_000, spared: 4 },
   { bucketMs: 0, spared: 0 },
 ];
-/** What a number takes with its index entry; texts take more, and are given up a little earlier for it. */
+/** Size of a numeric row with its index entry. Texts are larger, so a database with many of them is thinned a little earlier. */
 const BYTES_PER_ROW = 48;
-/** A slice is deleted in some milliseconds, so that no scrape waits for it. */
+/** Rows of one slice: deleted within milliseconds, so that no scrape is delayed. */
 const SLICE_ROWS = 3_600;
 
-/** What a step of a sweep would take: rows of one priority in a run of pending ids. */
+/** One step of a sweep: thins rows of one priority in a range of pending ids. */
 export interface ThinningStep extends PendingSlice {
   readonly priority: number;
   readonly bucketMs: number;
 }
 
 /**
- * Which pending rows are given up next: thinned before they are dropped, the lowest priority before others, the oldest
- * before newer ones. Each level sweeps over the ids once; a table remembers how far it has come.
+ * Decides which pending rows are evicted next: thinned before dropped, the lowest priority first, the oldest first.
+ * Each level sweeps over the ids once; the table `thinning` has the last id of each sweep.
  */
 export class Thinning {
   readonly #priorities: Statement<[], number>;
@@ -49,7 +49,7 @@ export class Thinning {
   readonly #forget: Statement<[]>;
   readonly #capacityRows: number;
 
-  /** @param usedBytes what the rows may take together */
+  /** @param usedBytes maximum of the used pages */
   constructor(database: Database, usedBytes: number) {
     this.#capacityRows = usedBytes / BYTES_PER_ROW;
     this.#priorities = database.prepare<[], number>('SELECT DISTINCT priority FROM series ORDER BY priority').pluck();
@@ -85,16 +85,16 @@ export class Thinning {
     this.#forget = database.prepare('DELETE FROM kept');
   }
 
-  /** The next step; undefined where no pending row is left. */
-  next(): ThinningStep | undefined {
+  /** Returns the next step; undefined when no pending row is left. */
+  findNext(): ThinningStep | undefined {
     const ranges = this.#ranges.all();
-    const first = this.#firstRow(ranges);
+    const first = this.#findFirstRow(ranges);
     const last = ranges.at(-1)?.[1] ?? 0;
     if (first === undefined) return undefined;
     for (const priority of this.#priorities.all()) {
       for (const { bucketMs, spared } of LEVELS) {
         const through = this.#through.get(priority, bucketMs) ?? 0;
-        const slice = this.#nextSlice(
+        const slice = this.#findSlice(
           ranges,
           Math.max(through + 1, first),
           last - Math.floor(spared * this.#capacityRows),
@@ -105,8 +105,8 @@ export class Thinning {
     return undefined;
   }
 
-  /** Rows that were deleted leave holes, also whole ranges of them. */
-  #firstRow(ranges: readonly [number, number][]): number | undefined {
+  /** Returns the first existing row: deleted rows leave gaps, and whole ranges may be empty. */
+  #findFirstRow(ranges: readonly [number, number][]): number | undefined {
     for (const range of ranges) {
       const first = this.#first.get(...range) ?? undefined;
       if (first !== undefined) return first;
@@ -114,7 +114,7 @@ export class Thinning {
     return undefined;
   }
 
-  #nextSlice(ranges: readonly [number, number][], fromId: number, limit: number): PendingSlice | undefined {
+  #findSlice(ranges: readonly [number, number][], fromId: number, limit: number): PendingSlice | undefined {
     for (const [first, last] of ranges) {
       const [firstId, lastId] = this.#slice.get(Math.max(first, fromId), Math.min(last, limit), SLICE_ROWS)!;
       if (firstId !== null && lastId !== null) return { firstId, lastId };
@@ -123,10 +123,10 @@ export class Thinning {
   }
 
   /**
-   * Takes a step, in the caller's transaction; returns how many rows are gone. The rows that stay are written anew: a page
-   * that is left half full would be joined with no other, and no room would be won.
+   * Applies a step, in the caller's transaction; returns the number of deleted rows. Rows that stay are deleted and
+   * inserted again: SQLite would not merge half-empty pages, so deleting single rows frees no space.
    */
-  take(step: ThinningStep): number {
+  apply(step: ThinningStep): number {
     const { priority, bucketMs, firstId, lastId } = step;
     this.#saveThrough.run(priority, bucketMs, lastId);
     this.#keep.run(step);

@@ -5,9 +5,9 @@ import type { Database } from '@thugshells/shared/database/open.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
-/** What SQLite says of one WAL checkpoint. */
+/** The result of one WAL checkpoint. */
 export interface WalCheckpoint {
-  /** Another connection kept it from finishing. */
+  /** Whether another connection kept it from finishing. */
   readonly busy: boolean;
   readonly durationMs: number;
   readonly reclaimedBytes: number;
@@ -22,16 +22,16 @@ export interface WalCheckpointerOptions {
   readonly walBytes: number;
 }
 
-/** A reader that holds a snapshot is not waited for: the event loop, and every scrape with it, would stand still. */
+/** Short, since waiting for a reader that holds a snapshot blocks the event loop and delays every scrape. */
 const BUSY_TIMEOUT_MS = 50;
 /**
- * How soon a WAL checkpoint that was busy or failed is tried again. Samples wait in memory once the WAL has reached what it may
- * have, so it is soon; one try waits a twentieth of it.
+ * How soon a WAL checkpoint that was busy or failed is retried. Once the WAL has reached its maximum, samples are buffered
+ * in memory, so it is soon; one attempt blocks for at most a twentieth of it.
  */
 const RETRY_INTERVAL_MS = 20 * BUSY_TIMEOUT_MS;
 
 /**
- * Moves the WAL into the database, hourly and when it has grown past its size, and at the end.
+ * Checkpoints the WAL: every WAL_CHECKPOINT_INTERVAL, when it has grown past its limit, and at shutdown.
  * Only the collector does it, so that two processes never do it at once.
  */
 export class WalCheckpointer {
@@ -40,7 +40,7 @@ export class WalCheckpointer {
   #checkpointedAt: number;
   #notBefore = -Infinity;
   #blockedSinceMs: number | undefined;
-  /** Since the last one that was finished; told when it begins. */
+  /** Whether one has failed since the last one that finished: the first failure is logged as an error. */
   #hasFailed = false;
   #last: WalCheckpoint | undefined;
   #reclaimedBytes = 0;
@@ -51,24 +51,24 @@ export class WalCheckpointer {
     this.#checkpointedAt = options.clock.monotonic();
   }
 
-  /** Since when readers or writers keep the WAL from being emptied, Unix milliseconds; undefined while nobody does. */
+  /** Since when other connections keep the WAL from being emptied, Unix milliseconds; undefined while none does. */
   get blockedSinceMs(): number | undefined {
     return this.#blockedSinceMs;
   }
 
-  /** The last one that was finished. */
+  /** The last WAL checkpoint that finished. */
   get last(): WalCheckpoint | undefined {
     return this.#last;
   }
 
-  /** Bytes that were reclaimed and not asked for yet. */
+  /** Returns the bytes that were reclaimed since the last call. */
   takeReclaimedBytes(): number {
     const bytes = this.#reclaimedBytes;
     this.#reclaimedBytes = 0;
     return bytes;
   }
 
-  /** Runs a WAL checkpoint where the WAL's size or age asks for one; its failure is told, not thrown. */
+  /** Runs a WAL checkpoint if the WAL's size or age requires one; a failure is logged, not thrown. */
   checkpointIfDue(): void {
     const { clock, logger } = this.#options;
     if (clock.monotonic() < this.#notBefore || !this.#isDue()) return;
@@ -81,15 +81,15 @@ export class WalCheckpointer {
     }
   }
 
-  /** Runs one WAL checkpoint that ends with an empty WAL, or says that it was busy. */
+  /** Runs one WAL checkpoint, which empties the WAL unless another connection blocks it. */
   checkpoint(): WalCheckpoint {
     const { clock } = this.#options;
-    const before = this.walBytes();
+    const before = this.readWalBytes();
     const startedAt = clock.monotonic();
     const row = this.#truncate();
     const busy = row?.busy !== 0;
-    const result = { busy, durationMs: clock.monotonic() - startedAt, reclaimedBytes: before - this.walBytes() };
-    this.#tell(result, {
+    const result = { busy, durationMs: clock.monotonic() - startedAt, reclaimedBytes: before - this.readWalBytes() };
+    this.#log(result, {
       wal_bytes: before,
       duration_ms: result.durationMs,
       frames: row?.log,
@@ -106,45 +106,45 @@ export class WalCheckpointer {
     return result;
   }
 
-  /** Tried again every second, a busy one is told when it begins; the one that goes through is its end. */
-  #tell({ busy }: WalCheckpoint, fields: Record<string, unknown>): void {
+  /** Logs a blocked WAL checkpoint once when that begins, as it is retried every second; the next one that finishes ends it. */
+  #log({ busy }: WalCheckpoint, fields: Record<string, unknown>): void {
     const { logger } = this.#options;
     if (!busy) logger.info('WAL checkpoint', fields);
     else logger[this.#blockedSinceMs === undefined ? 'warn' : 'debug']('WAL checkpoint blocked', fields);
   }
 
   #truncate(): { readonly busy: number; readonly log: number; readonly checkpointed: number } | undefined {
-    const patienceMs = this.#database.pragma('busy_timeout', { simple: true }) as number;
+    const timeoutMs = this.#database.pragma('busy_timeout', { simple: true }) as number;
     this.#database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
     try {
       return (
         this.#database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number; log: number; checkpointed: number }[]
       )[0];
     } finally {
-      this.#database.pragma(`busy_timeout = ${patienceMs}`);
+      this.#database.pragma(`busy_timeout = ${timeoutMs}`);
     }
   }
 
   /**
-   * @throws AgentError WAL_STUCK when the WAL has reached `maxBytes` and cannot be emptied: with a larger one the database
-   * would take more than it may
+   * @throws AgentError WAL_STUCK when the WAL has reached `maxBytes` and cannot be emptied: a larger one would exceed
+   *   THUGSHELLS_DB_MAX_SIZE
    */
   requireSpace(maxBytes: number): void {
-    if (this.#blockedSinceMs === undefined || this.walBytes() < maxBytes) return;
+    if (this.#blockedSinceMs === undefined || this.readWalBytes() < maxBytes) return;
     throw new AgentError('cannot empty the WAL: another program reads the database', {
       code: 'WAL_STUCK',
       hint: 'stop other programs that read the database; a longer WAL would exceed THUGSHELLS_DB_MAX_SIZE',
     });
   }
 
-  /** Bytes of the WAL file; only its status is asked, since opening it would drop SQLite's locks. */
-  walBytes(): number {
+  /** Returns the size of the WAL file by stat(): opening and closing it would release SQLite's POSIX locks. */
+  readWalBytes(): number {
     return statSync(`${this.#options.dbPath}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   }
 
   #isDue(): boolean {
     const { clock, walCheckpointIntervalMs, walBytes: limit } = this.#options;
-    const walBytes = this.walBytes();
+    const walBytes = this.readWalBytes();
     const elapsedMs = clock.monotonic() - this.#checkpointedAt;
     return walBytes >= limit || (walBytes > 0 && elapsedMs >= walCheckpointIntervalMs);
   }

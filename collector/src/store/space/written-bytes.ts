@@ -4,9 +4,9 @@ const DAY_MS = 86_400_000;
 /** The last day is remembered hour by hour. */
 const MARK_INTERVAL_MS = 3_600_000;
 /** A rate over less than this would mostly show the start of the process. */
-const LEAST_TIME_MS = 60_000;
+const MIN_TIME_MS = 60_000;
 
-/** How much this process writes to the disk, so that an owner can see how a card wears. */
+/** Measures how much this process writes to the disk, which wears out SD cards. */
 export class WrittenBytes {
   readonly #clock: Clock;
   readonly #read: () => number;
@@ -14,7 +14,7 @@ export class WrittenBytes {
   readonly #marks: { readonly atMs: number; readonly bytes: number }[];
   #taken: number;
 
-  /** @param read bytes that this process has had written so far */
+  /** @param read returns the bytes that this process has written so far */
   constructor(clock: Clock, read: () => number) {
     this.#clock = clock;
     this.#read = read;
@@ -22,14 +22,14 @@ export class WrittenBytes {
     this.#marks = [{ atMs: clock.monotonic(), bytes: this.#taken }];
   }
 
-  /** Bytes since the last call. */
+  /** Returns the bytes since the last call. */
   take(): number {
     const before = this.#taken;
     this.#taken = this.#read();
     return this.#taken - before;
   }
 
-  /** Bytes in a day, as in the last one or, while this process is younger, as in its life; null in its first minute. */
+  /** Returns bytes per day over the last day, or since the start if that is later; null in the first minute. */
   perDay(): number | null {
     const nowMs = this.#clock.monotonic();
     const bytes = this.#read();
@@ -37,6 +37,6 @@ export class WrittenBytes {
     while (this.#marks.length > 1 && nowMs - this.#marks[1]!.atMs >= DAY_MS) this.#marks.shift();
     const since = this.#marks[0]!;
     const elapsedMs = nowMs - since.atMs;
-    return elapsedMs < LEAST_TIME_MS ? null : ((bytes - since.bytes) / elapsedMs) * DAY_MS;
+    return elapsedMs < MIN_TIME_MS ? null : ((bytes - since.bytes) / elapsedMs) * DAY_MS;
   }
 }

@@ -5,7 +5,7 @@ import type { HistogramState } from '@thugshells/shared/metrics/histogram.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
 import type { UploaderReport } from '@thugshells/shared/state/uploader-report.ts';
 
-/** The one door of the collector `self`: reads what the programs keep of themselves. */
+/** Reads the state that both programs keep in the database, for the collector `self`. */
 export class AgentStateReader {
   readonly #databasePath: string;
   readonly #collectors: Statement<[], { collector: string; collected: number; failed: number; durations: string }>;
@@ -16,7 +16,7 @@ export class AgentStateReader {
 
   constructor(database: Database, databasePath: string) {
     this.#databasePath = databasePath;
-    // Of one that is absent on this kernel there is nothing to tell.
+    // A collector that is absent on this kernel has nothing to report.
     this.#collectors = database.prepare(
       `SELECT collector, collected, failed, durations FROM collector_status WHERE status <> 'absent' ORDER BY collector`,
     );
@@ -29,23 +29,23 @@ export class AgentStateReader {
 
   read(): AgentState {
     const { report, walCheckpointMs, walReclaimedBytes, ...books } = this.#row.get()!;
-    const told = report === null ? undefined : (JSON.parse(report) as UploaderReport);
+    const parsed = report === null ? undefined : (JSON.parse(report) as UploaderReport);
     return {
       collectors: this.#collectors
         .all()
         .map((row) => ({ ...row, durations: JSON.parse(row.durations) as HistogramState })),
-      uploads: told?.counts,
-      judgement: told?.judgement,
+      uploads: parsed?.counts,
+      judgement: parsed?.judgement,
       books,
-      databaseBytes: bytesOf(this.#databasePath),
-      walBytes: bytesOf(`${this.#databasePath}-wal`),
+      databaseBytes: readSize(this.#databasePath),
+      walBytes: readSize(`${this.#databasePath}-wal`),
       walCheckpointMs,
       walReclaimedBytes,
     };
   }
 }
 
-/** Only the status is asked: opening the file would drop SQLite's locks. */
-function bytesOf(path: string): number {
+/** Returns a file's size by stat(): opening and closing it would release SQLite's POSIX locks. */
+function readSize(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -6,11 +6,11 @@ import {
 } from '@thugshells/shared/metrics/histogram.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
-/** What a collector has done so far. */
+/** The counters that a collector keeps over restarts. */
 export type CollectorCounters = Pick<CollectorStatus, 'collected' | 'failed' | 'durations'>;
 
-/** The counters of a collector that has not run yet. */
-export function noCounters(): CollectorCounters {
+/** Creates the counters of a collector that has not run yet. */
+export function createCounters(): CollectorCounters {
   return { collected: 0, failed: 0, durations: createHistogram(COLLECTION_BOUNDS_SECONDS) };
 }
 
@@ -22,7 +22,7 @@ export class CollectorStatusTable {
 
   constructor(database: Database) {
     this.#database = database;
-    // Not REPLACE, which gives the row another id: that writes a page of the index too, with every scrape.
+    // Not REPLACE: it gives the row another id, which writes a page of the index too with every scrape.
     this.#save = database.prepare(
       `INSERT INTO collector_status
        (collector, status, message, since, interval_ms, last_scrape, duration_ms, collected, failed, durations)
@@ -34,17 +34,17 @@ export class CollectorStatusTable {
     this.#find = database.prepare('SELECT collected, failed, durations FROM collector_status WHERE collector = ?');
   }
 
-  /** Forgets the collectors that do not run any more. */
+  /** Deletes the rows of collectors that do not run any more. */
   keepOnly(collectors: readonly string[]): void {
     this.#database
       .prepare('DELETE FROM collector_status WHERE collector NOT IN (SELECT value FROM json_each(?))')
       .run(JSON.stringify(collectors));
   }
 
-  /** How a collector's counters stood at the end of the last process. */
-  countersOf(collector: string): CollectorCounters {
+  /** Returns a collector's counters at the end of the last process. */
+  findCounters(collector: string): CollectorCounters {
     const row = this.#find.get(collector);
-    if (row === undefined) return noCounters();
+    if (row === undefined) return createCounters();
     return { ...row, durations: JSON.parse(row.durations) as HistogramState };
   }
 

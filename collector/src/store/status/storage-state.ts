@@ -22,7 +22,7 @@ export class StorageStateTable {
     this.#save.run(state);
   }
 
-  /** Whether the uploader has met damage since this was asked last. */
+  /** Returns whether the uploader has reported corruption since the last call. */
   takeSuspicion(): boolean {
     const isSuspected = typeof this.#suspected.get() === 'number';
     if (isSuspected) this.#forget.run();

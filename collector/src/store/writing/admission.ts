@@ -22,28 +22,28 @@ import {
 
 import { OWN_NAMES } from './agent-names.ts';
 
-/** Which of a scrape's readings may be stored. */
+/** The readings of one scrape that may be stored, and the refused ones. */
 export interface Admitted {
   readonly samples: readonly Sample[];
-  /** Why each of the other readings may not. */
+  /** The reason for each refused reading, with its name. */
   readonly refusals: readonly string[];
-  /** Readings of others that have no finite value: they are refused too, but say nothing against their source. */
+  /** The same for foreign readings without a finite value: they are refused too, but are no failure of their source. */
   readonly valueless: readonly string[];
 }
 
-/** A stored name and what it leaves the board as. */
+/** A stored name and the value type that decides how it is exported. */
 export type StoredName = Pick<Sample, 'name' | 'valueType'>;
 
-/** What is the same for all samples of a device. */
+/** What all samples of a device share, and where they are sent. */
 export interface AdmissionOptions {
   readonly deviceId: string;
-  /** On every sample, besides its own labels. */
+  /** Added to every sample besides its own labels. */
   readonly labels: Labels;
   /** Decides which limits hold: those of the receiver that samples are sent to. */
   readonly remoteProtocol: RemoteProtocol;
 }
 
-/** Turns readings into samples, and refuses what could never be delivered or would mix with another series. */
+/** Turns readings into samples; refuses what could never be delivered or would mix with another series. */
 export class Admission {
   readonly #deviceId: string;
   readonly #labels: Labels;
@@ -51,7 +51,7 @@ export class Admission {
   /** Exported name → stored name. */
   readonly #storedNames = new Map<string, string>();
   readonly #ownNames: ReadonlySet<string> = new Set(OWN_NAMES);
-  /** As they leave the board, whoever comes first. */
+  /** Exported names of the agent's own series: no other series may have one, even if it was stored first. */
   readonly #ownExported: ReadonlySet<string>;
 
   constructor({ deviceId, labels, remoteProtocol }: AdmissionOptions) {
@@ -65,8 +65,8 @@ export class Admission {
     );
   }
 
-  /** Makes known which names the database holds. */
-  know(names: Iterable<StoredName>): void {
+  /** Adds the names that the database holds. */
+  addStoredNames(names: Iterable<StoredName>): void {
     for (const each of names) this.#storedNames.set(toExportedSeriesName(each), each.name);
   }
 
@@ -88,8 +88,8 @@ export class Admission {
       const refusal =
         timeRefusal ??
         findSampleRefusal(sample, this.#limits) ??
-        this.#nameRefusal(sample, isForeign) ??
-        repetition(sample, seen);
+        this.#findNameRefusal(sample, isForeign) ??
+        findRepetition(sample, seen);
       if (refusal === undefined) samples.push(sample);
       else
         (isForeign && findValueRefusal(sample.value) === refusal ? valueless : refusals).push(
@@ -99,27 +99,27 @@ export class Admission {
     return { samples, refusals, valueless };
   }
 
-  /** Two stored names that would leave as one would mix their values. */
-  #nameRefusal(sample: Sample, isForeign: boolean): string | undefined {
+  /** Refuses a name that would be exported as another stored name is: the two would mix their values. */
+  #findNameRefusal(sample: Sample, isForeign: boolean): string | undefined {
     const exported = toExportedSeriesName(sample);
     if (isForeign && this.#ownExported.has(exported)) return `${exported} is a name of the agent's own series`;
     const other = this.#storedNames.get(exported);
-    // What a database has from before a name became our own is in nobody's way.
+    // A foreign name that was stored before the same name became one of the agent's own does not block that.
     const isFree = other === undefined || (this.#ownNames.has(sample.name) && !this.#ownNames.has(other));
     if (isFree) this.#storedNames.set(exported, sample.name);
-    return isFree || other === sample.name ? undefined : `would be exported as ${other} is`;
+    return isFree || other === sample.name ? undefined : `has the same exported name as ${other}`;
   }
 }
 
-function repetition(sample: Sample, seen: Set<string>): string | undefined {
-  const key = seriesText({ ...sample, canonical: canonicalAsSent(sample) });
+function findRepetition(sample: Sample, seen: Set<string>): string | undefined {
+  const key = seriesText({ ...sample, canonical: toSentLabels(sample) });
   if (seen.has(key)) return 'twice in one scrape';
   seen.add(key);
   return undefined;
 }
 
-/** Labels by which a receiver tells series apart: an empty label is none, and `device_id` is sent under another name. */
-function canonicalAsSent({ tags, canonical }: Sample): string {
+/** Returns the labels that identify a series at the receiver: empty ones are none, and `device_id` is sent under another name. */
+function toSentLabels({ tags, canonical }: Sample): string {
   const names = Object.keys(tags);
   if (!names.some((name) => name === 'device_id' || tags[name] === '')) return canonical;
   const sent = names

@@ -7,13 +7,13 @@ export interface CommitBufferOptions {
   readonly writer: SampleWriter;
   readonly wal: WalCheckpointer;
   readonly limits: Pick<SpaceLimits, 'walMaxBytes'>;
-  /** Is called once a single scrape has been committed; without it there is no such trial. */
+  /** Called when a single scrape has been committed as a trial; if undefined, there is no trial. */
   readonly onTrialCommitted?: (() => void) | undefined;
 }
 
 /**
- * Commits everything that is in the buffer, oldest first, in transactions of bounded size. What has been committed has
- * left the buffer, also if a later transaction fails.
+ * Commits everything that is in the buffer, oldest first, in transactions of bounded size. What has been committed is
+ * removed from the buffer, also if a later transaction fails.
  *
  * @throws AgentError WAL_STUCK when the WAL has reached its maximum and cannot be emptied
  * @throws SqliteError when the database cannot be written
@@ -23,14 +23,14 @@ export function commitBuffer(
   { writer, wal, limits, onTrialCommitted }: CommitBufferOptions,
 ): void {
   const commitGroup = (maxSamples?: number): void => {
-    const group = buffer.group(maxSamples);
+    const group = buffer.peek(maxSamples);
     writer.commit(group, buffer.loss);
-    buffer.committed(group.length);
+    buffer.removeCommitted(group.length);
   };
   wal.checkpointIfDue();
   wal.requireSpace(limits.walMaxBytes);
   if (onTrialCommitted !== undefined) {
-    // One scrape shows whether a failure is over: thousands of rows are not written to be rolled back.
+    // One scrape shows whether a failure is over; a larger trial would write thousands of rows to roll them back.
     commitGroup(0);
     onTrialCommitted();
   }

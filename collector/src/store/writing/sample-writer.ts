@@ -16,17 +16,17 @@ export interface SampleWriterOptions {
   readonly epochs: ClockEpochs;
   readonly ledger: Ledger;
   readonly statuses: CollectorStatusTable;
-  /** One commit in each is forced to the disk; a power cut loses at most this much. */
+  /** One commit in each interval is fsynced; a power cut loses at most this much. */
   readonly syncIntervalMs: number;
 }
 
-/** A sample on its way into the table. */
+/** A sample with the id of its series. */
 interface SampleRow {
   readonly seriesId: number;
   readonly value: number | string;
 }
 
-/** Stores scrapes: stamps them and commits them in one transaction, together with the books and what is known of their collectors. */
+/** Stores scrapes: stamps them and commits them in one transaction, with the books and the status of their collectors. */
 export class SampleWriter {
   readonly #database: Database;
   readonly #options: SampleWriterOptions;
@@ -51,34 +51,34 @@ export class SampleWriter {
   }
 
   /**
-   * Stores scrapes, oldest first, and books what had to be given up before it could be stored.
+   * Stores scrapes, oldest first, and books what was dropped from the buffer before it could be stored.
    *
-   * @throws SqliteError where the database cannot be written; nothing is stored then
+   * @throws SqliteError when the database cannot be written; nothing is stored then
    */
   commit(scrapes: readonly BufferedScrape[], loss?: Loss): void {
     const { clock, epochs, syncIntervalMs } = this.#options;
     const startedAt = clock.monotonic();
     const full = startedAt - this.#syncedAt >= syncIntervalMs;
-    this.#synchronise(full);
-    for (const scrape of scrapes) scrape.moment ??= epochs.momentOf(scrape.at);
+    this.#setSynchronous(full);
+    for (const scrape of scrapes) scrape.moment ??= epochs.toMoment(scrape.at);
     try {
       this.#database.transaction(() => this.#write(scrapes, loss)).immediate();
       if (full) this.#syncedAt = startedAt;
     } catch (error) {
-      // Series and epochs that the transaction made went with it.
+      // Series and epochs that the transaction created were rolled back with it.
       this.#series.forget();
       epochs.forget();
       throw error;
     }
   }
 
-  /** The names of all stored series. */
-  names(): StoredName[] {
-    return this.#series.names();
+  /** Returns the names of all stored series. */
+  readNames(): StoredName[] {
+    return this.#series.readNames();
   }
 
-  /** SQLite takes the setting outside a transaction only; it stays until it is changed. */
-  #synchronise(full: boolean): void {
+  /** Sets whether commits are fsynced. SQLite accepts the setting only outside a transaction, and keeps it. */
+  #setSynchronous(full: boolean): void {
     if (full === this.#isFull) return;
     this.#database.pragma(`synchronous = ${full ? 'FULL' : 'NORMAL'}`);
     this.#isFull = full;
@@ -105,19 +105,20 @@ export class SampleWriter {
     for (const status of newest.values()) statuses.save(status);
   }
 
-  /** In the order of the series, so that what is settled together stands together. */
+  /** Inserts in the order of the series, so that rows that are settled together have adjacent ids; returns the next id. */
   #insert(moment: Moment, samples: readonly Sample[], firstId: number): number {
     const rows = samples
       .map((sample): SampleRow => ({ seriesId: this.#series.findId(sample), value: sample.value }))
       .sort((a, b) => a.seriesId - b.seriesId);
     if (rows.length > 0) this.#options.epochs.record(moment, firstId);
     let id = firstId;
-    for (const { seriesId, value } of rows) this.#insertSample.run(id++, seriesId, moment.storedMs, storable(value));
+    for (const { seriesId, value } of rows)
+      this.#insertSample.run(id++, seriesId, moment.storedMs, toStoredValue(value));
     return id;
   }
 }
 
-/** Bound as a float an integer takes eight bytes in the row; as an integer, as few as it needs. */
-export function storable(value: number | string): number | bigint | string {
+/** Returns the value to bind: as a float an integer takes eight bytes in the row, as an integer as few as it needs. */
+export function toStoredValue(value: number | string): number | bigint | string {
   return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value;
 }

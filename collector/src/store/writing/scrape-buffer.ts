@@ -4,29 +4,29 @@ import type { CollectorStatus } from '@thugshells/shared/state/collector-status.
 import type { Instant, Moment } from '../clock/epoch-transition.ts';
 import type { Loss } from '../space/ledger.ts';
 
-/** What one scrape leaves to be stored. */
+/** What is stored of one scrape. */
 export interface StoredScrape {
   readonly at: Instant;
   readonly samples: readonly Sample[];
-  /** How its collector fares after it. */
+  /** The state of its collector after it. */
   readonly status: CollectorStatus;
 }
 
-/** A scrape in the buffer; the database that takes it gives it its stored time, once. */
+/** A scrape in the buffer; it gets its stored time once, from the database that it is committed to. */
 export interface BufferedScrape extends StoredScrape {
   moment?: Moment;
 }
 
 /** About 10 MB of samples; at the default intervals that is more than an hour. */
 const MAX_SAMPLES = 30_000;
-/** A scrape takes memory too, also one without samples. */
+/** What a scrape itself counts for, in samples: one without samples takes memory too. */
 const SCRAPE_COST = 4;
-/** Samples in one commit: what is stored after a full disk must fit into little room. */
-const GROUP_SAMPLES = 2_000;
+/** Maximum of samples in one commit: after a full disk there is little space for the WAL. */
+const MAX_COMMIT_SAMPLES = 2_000;
 
 /**
- * Scrapes on their way into the database: those of a FLUSH_INTERVAL, and while the disk is full all that there is room
- * for. Then the oldest make way for new ones, and are remembered as a loss for the books.
+ * Buffers scrapes in memory until they are committed: those of one FLUSH_INTERVAL, and while the disk is full as many as
+ * fit. When the buffer is full, the oldest are dropped and counted as a loss, which the next commit books.
  */
 export class ScrapeBuffer {
   #scrapes: BufferedScrape[] = [];
@@ -35,54 +35,54 @@ export class ScrapeBuffer {
 
   add(scrape: StoredScrape): void {
     this.#scrapes.push({ ...scrape });
-    this.#cost += costOf(scrape);
-    while (this.#cost > MAX_SAMPLES && this.#scrapes.length > 1) this.#lose(this.#scrapes.shift()!);
+    this.#cost += countCost(scrape);
+    while (this.#cost > MAX_SAMPLES && this.#scrapes.length > 1) this.#drop(this.#scrapes.shift()!);
   }
 
   get isEmpty(): boolean {
     return this.#scrapes.length === 0 && this.#loss === undefined;
   }
 
-  /** How many samples wait. */
-  get samples(): number {
+  /** How many samples are buffered. */
+  get sampleCount(): number {
     return this.#scrapes.reduce((sum, { samples }) => sum + samples.length, 0);
   }
 
-  /** Whether it can be added and nothing has to make way for it. */
-  hasRoomFor(scrape: StoredScrape): boolean {
-    return this.#cost + costOf(scrape) <= MAX_SAMPLES;
+  /** Whether it can be added without dropping another one. */
+  hasSpaceFor(scrape: StoredScrape): boolean {
+    return this.#cost + countCost(scrape) <= MAX_SAMPLES;
   }
 
-  /** Half of the room is taken: no more is to be gathered. */
+  /** Whether half of the buffer is used: a commit is due, whatever FLUSH_INTERVAL is. */
   get isHalfFull(): boolean {
     return this.#cost > MAX_SAMPLES / 2;
   }
 
-  /** What had to make way and is not in the books yet. */
+  /** What was dropped and is not booked yet. */
   get loss(): Loss | undefined {
     return this.#loss;
   }
 
-  /** The oldest scrapes, as many as fit into one commit; at least one. */
-  group(mostSamples = GROUP_SAMPLES): readonly BufferedScrape[] {
+  /** Returns the oldest scrapes, as many as fit into one commit; at least one. */
+  peek(maxSamples = MAX_COMMIT_SAMPLES): readonly BufferedScrape[] {
     let samples = 0;
-    const end = this.#scrapes.findIndex((scrape) => (samples += scrape.samples.length) > mostSamples);
+    const end = this.#scrapes.findIndex((scrape) => (samples += scrape.samples.length) > maxSamples);
     return this.#scrapes.slice(0, end === -1 ? undefined : Math.max(1, end));
   }
 
   /** The first `count` scrapes and the loss are in the database now. */
-  committed(count: number): void {
-    for (const scrape of this.#scrapes.splice(0, count)) this.#cost -= costOf(scrape);
+  removeCommitted(count: number): void {
+    for (const scrape of this.#scrapes.splice(0, count)) this.#cost -= countCost(scrape);
     this.#loss = undefined;
   }
 
-  /** Another database takes the scrapes: it gives them their times anew. */
+  /** Forgets the stored times: another database gives the scrapes new ones. */
   forgetMoments(): void {
     for (const scrape of this.#scrapes) delete scrape.moment;
   }
 
-  #lose(scrape: BufferedScrape): void {
-    this.#cost -= costOf(scrape);
+  #drop(scrape: BufferedScrape): void {
+    this.#cost -= countCost(scrape);
     if (scrape.samples.length === 0) return;
     const { wallMs } = scrape.at;
     const { count = 0, firstMs = wallMs } = this.#loss ?? {};
@@ -90,6 +90,6 @@ export class ScrapeBuffer {
   }
 }
 
-function costOf({ samples }: StoredScrape): number {
+function countCost({ samples }: StoredScrape): number {
   return samples.length + SCRAPE_COST;
 }

@@ -24,7 +24,7 @@ export class SeriesTable {
   }
 
   /** Returns the names of all stored series. */
-  names(): StoredName[] {
+  readNames(): StoredName[] {
     return this.#names.all();
   }
 

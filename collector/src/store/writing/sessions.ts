@@ -1,6 +1,6 @@
 import type { Database } from '@thugshells/shared/database/open.ts';
 
-/** What is remembered of one process's life. */
+/** What a session records of its process. */
 export interface SessionMetadata {
   readonly version: string;
   readonly bootId: string | undefined;
@@ -8,12 +8,12 @@ export interface SessionMetadata {
   readonly host: string;
 }
 
-/** Ended sessions beyond this many are forgotten, oldest first. */
+/** Ended sessions beyond this number are deleted, oldest first. */
 const KEPT_SESSIONS = 1_000;
 
 /**
  * Opens this process's session. Sessions that a crash left active are marked failed, with the time of the last
- * scrape; the samples that follow belong to the new one. A session goes on in the database that takes a damaged one's place.
+ * scrape; the samples that follow belong to the new one. A session continues in a database that replaces a corrupt one.
  *
  * @returns closes the session with its end
  */

@@ -53,7 +53,7 @@ test('a collector may have a limit of its own, which is named by its variable', 
   const limit = new SeriesLimit({
     perCollector: 1,
     total: 10,
-    own: new Map([['scrape:node', { variable: 'SCRAPE_MAX_SERIES', most: 3 }]]),
+    own: new Map([['scrape:node', { variable: 'SCRAPE_MAX_SERIES', maxSeries: 3 }]]),
   });
   expect(limit.admit('scrape:node', series(1, 2, 3, 4), 0).refusals).toEqual([
     'x.y: SCRAPE_MAX_SERIES=3 series of this collector are stored already',

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { spaceLimits } from '../../../../collector/src/store/space/limits.ts';
+import { divideSpace } from '../../../../collector/src/store/space/limits.ts';
 import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgements.ts';
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
 import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
@@ -48,7 +48,7 @@ function mountedDisk(): Disk {
 /** The database may not grow, and a table takes what room it has until it is dropped. */
 function limitedDisk(): Disk {
   const databaseBytes = 4 * MIB;
-  const limits = { ...spaceLimits({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }), databaseBytes };
+  const limits = { ...divideSpace({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }), databaseBytes };
   return {
     path: folder.path('metrics.db'),
     options: { limits },

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { spaceLimits } from '../../../../collector/src/store/space/limits.ts';
+import { divideSpace } from '../../../../collector/src/store/space/limits.ts';
 import type { StoreOptions } from '../../../../collector/src/store/store.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
@@ -85,7 +85,7 @@ describe('the WAL', () => {
   }
 
   test('that has grown past its size by inserts is emptied with the commit that did it; no row is lost', async () => {
-    const limits = { ...spaceLimits({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }), walBytes: 200_000 };
+    const limits = { ...divideSpace({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }), walBytes: 200_000 };
     start({ limits });
     let largest = 0;
     for (let scrape = 0; scrape < 400; scrape++) {
@@ -116,7 +116,7 @@ describe('the WAL', () => {
 
   test('that a reader keeps from being emptied grows to its limit and no further; the samples wait, and nothing is lost', async () => {
     const limits = {
-      ...spaceLimits({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }),
+      ...divideSpace({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }),
       walBytes: 30_000,
       walMaxBytes: 45_000,
     };
@@ -140,7 +140,7 @@ describe('the WAL', () => {
 });
 
 describe('the cap', () => {
-  const limits = spaceLimits({ dbMaxBytes: 8 * MIB, walCheckpointBytes: 64 * MIB });
+  const limits = divideSpace({ dbMaxBytes: 8 * MIB, walCheckpointBytes: 64 * MIB });
   const capped = { limits, syncIntervalMs: 1e9 };
 
   function bytesTogether(): number {

@@ -14,7 +14,7 @@ import {
   NOW,
   reading,
   startOn,
-  statusNamed,
+  createStatus,
   view,
 } from '../../../../support/collector/collector-parts.ts';
 
@@ -42,7 +42,7 @@ function instant(): Instant {
 
 function store(at: Instant, name = 'a.x'): void {
   const { admission, writer } = process;
-  writer.commit([{ at, samples: admission.admit([reading(name, 1)], NOW).samples, status: statusNamed() }]);
+  writer.commit([{ at, samples: admission.admit([reading(name, 1)], NOW).samples, status: createStatus() }]);
 }
 
 /** The machine boots again, on the same database; `wallMs` is what its clock says then. */
@@ -185,7 +185,7 @@ describe('clock epochs: a step of the clock', () => {
 
 describe('clock epochs: stored time', () => {
   test('stored time grows with every moment, however close they are', () => {
-    const moments = Array.from({ length: 5 }, () => process.epochs.momentOf(instant()).storedMs);
+    const moments = Array.from({ length: 5 }, () => process.epochs.toMoment(instant()).storedMs);
     expect(moments).toEqual([NOW, NOW + 1, NOW + 2, NOW + 3, NOW + 4]);
   });
 

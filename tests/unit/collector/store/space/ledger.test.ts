@@ -67,7 +67,7 @@ describe('what was found again', () => {
 
   test('and was never lost is a fault', () => {
     ledger.add({ reason: 'cap', count: 5, firstMs: null, lastMs: null }, NOW);
-    expect(() => ledger.bookRecovered('corruption', 1)).toThrow('1 samples were found that were never booked as lost');
+    expect(() => ledger.bookRecovered('corruption', 1)).toThrow('1 recovered samples were never booked as lost');
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { Ballast } from '../../../../../collector/src/store/space/ballast.ts';
-import { spaceLimits } from '../../../../../collector/src/store/space/limits.ts';
+import { divideSpace } from '../../../../../collector/src/store/space/limits.ts';
 import { WrittenBytes } from '../../../../../collector/src/store/space/written-bytes.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
@@ -14,7 +14,7 @@ const folder = useTemporaryFolder();
 
 describe('DB_MAX_SIZE', () => {
   test('of 512 MiB leaves the WAL its 64 MiB', () => {
-    expect(spaceLimits({ dbMaxBytes: 512 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({
+    expect(divideSpace({ dbMaxBytes: 512 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({
       walBytes: 64 * MIB,
       walMaxBytes: 96 * MIB,
       databaseBytes: 415 * MIB,
@@ -22,7 +22,7 @@ describe('DB_MAX_SIZE', () => {
   });
 
   test('of 8 MiB makes the WAL an eighth of it', () => {
-    expect(spaceLimits({ dbMaxBytes: 8 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({
+    expect(divideSpace({ dbMaxBytes: 8 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({
       walBytes: MIB,
       databaseBytes: 5.5 * MIB,
     });
@@ -34,7 +34,7 @@ describe('DB_MAX_SIZE', () => {
         fc.integer({ min: 8 * MIB, max: 2 ** 40 }),
         fc.integer({ min: 65_536, max: 2 ** 40 }),
         (dbMaxBytes, walCheckpointBytes) => {
-          const { databaseBytes, walBytes, walMaxBytes, ballastBytes, usedBytes } = spaceLimits({
+          const { databaseBytes, walBytes, walMaxBytes, ballastBytes, usedBytes } = divideSpace({
             dbMaxBytes,
             walCheckpointBytes,
           });

@@ -5,7 +5,7 @@ import type { Database } from '@thugshells/shared/database/open.ts';
 import { readInstant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
 import { Retention } from '../../../../../collector/src/store/space/retention.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
-import { migratedDatabase, reading, startOn, statusNamed } from '../../../../support/collector/collector-parts.ts';
+import { migratedDatabase, reading, startOn, createStatus } from '../../../../support/collector/collector-parts.ts';
 import { booksOf } from '../../../../support/collector/prepared-store.ts';
 
 const HOUR = 3_600_000;
@@ -27,7 +27,7 @@ async function scrapes(count: number, everyMs: number): Promise<void> {
     await parts.clock.advance(everyMs);
     const at = readInstant(parts.clock);
     const { samples } = parts.admission.admit([reading('a.x', scrape), reading('a.y', scrape)], at.wallMs);
-    parts.writer.commit([{ at, samples, status: statusNamed() }]);
+    parts.writer.commit([{ at, samples, status: createStatus() }]);
   }
 }
 

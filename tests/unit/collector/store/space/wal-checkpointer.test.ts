@@ -49,7 +49,7 @@ afterEach(async () => {
 /** Writes rows until the WAL has at least this size. */
 function growTo(bytes: number): void {
   const insert = database.prepare('INSERT INTO samples (id, series_id, timestamp_ms, value) VALUES (?, 1, ?, ?)');
-  while (wal.walBytes() < bytes) {
+  while (wal.readWalBytes() < bytes) {
     rows += 1;
     insert.run(rows, rows, 'x'.repeat(400));
   }
@@ -78,7 +78,7 @@ function storedRows(): unknown {
 describe('one WAL checkpoint', () => {
   test('ends with an empty WAL, loses no row, and says what it did (A-48)', () => {
     growTo(100 * KIB);
-    const before = wal.walBytes();
+    const before = wal.readWalBytes();
     expect(wal.checkpoint()).toEqual({ busy: false, durationMs: expect.any(Number), reclaimedBytes: before });
     expect(statSync(`${path}-wal`).size).toBe(0);
     expect(storedRows()).toBe(rows);
@@ -96,7 +96,7 @@ describe('one WAL checkpoint', () => {
     expect(log.said('warn')).toEqual(['warn: WAL checkpoint blocked']);
     other.exec('COMMIT');
     expect(wal.checkpoint()).toMatchObject({ busy: false });
-    expect(wal.walBytes()).toBe(0);
+    expect(wal.readWalBytes()).toBe(0);
     expect(storedRows()).toBe(rows);
   });
 
@@ -117,7 +117,7 @@ describe('one WAL checkpoint', () => {
   test('of a WAL that is not there is nothing', () => {
     database.pragma('journal_mode = DELETE');
     expect(existsSync(`${path}-wal`)).toBe(false);
-    expect(wal.walBytes()).toBe(0);
+    expect(wal.readWalBytes()).toBe(0);
   });
 });
 
@@ -130,7 +130,7 @@ describe('while it runs', () => {
     growTo(256 * KIB);
     await clock.advance(5_000);
     expect(log.said('info')).toEqual(['info: WAL checkpoint']);
-    expect(wal.walBytes()).toBe(0);
+    expect(wal.readWalBytes()).toBe(0);
     expect(storedRows()).toBe(rows);
   });
 
@@ -159,7 +159,7 @@ describe('while it runs', () => {
     other.exec('COMMIT');
     await clock.advance(1_000);
     expect(log.said('info')).toEqual(['info: WAL checkpoint']);
-    expect(wal.walBytes()).toBe(0);
+    expect(wal.readWalBytes()).toBe(0);
     expect(wal.blockedSinceMs).toBeUndefined();
   });
 
@@ -177,7 +177,7 @@ describe('while it runs', () => {
 
 test('SQLite runs none of its own: the WAL grows past the thousand pages at which it would', () => {
   growTo(1_200 * 1_048);
-  const before = wal.walBytes();
+  const before = wal.readWalBytes();
   growTo(before + 100 * KIB);
   expect(wal.checkpoint().reclaimedBytes).toBeGreaterThan(1_200 * 1_048);
 });

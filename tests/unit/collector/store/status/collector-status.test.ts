@@ -30,7 +30,7 @@ beforeEach(() => {
 });
 
 test('a collector that was never seen begins at nothing', () => {
-  expect(table.countersOf('cpu')).toEqual({
+  expect(table.findCounters('cpu')).toEqual({
     collected: 0,
     failed: 0,
     durations: { counts: [0, 0, 0, 0, 0, 0], sum: 0 },
@@ -39,7 +39,7 @@ test('a collector that was never seen begins at nothing', () => {
 
 test('the counters come back as they were saved', () => {
   table.save(status);
-  expect(new CollectorStatusTable(database).countersOf('cpu')).toEqual({
+  expect(new CollectorStatusTable(database).findCounters('cpu')).toEqual({
     collected: 7,
     failed: 2,
     durations: status.durations,

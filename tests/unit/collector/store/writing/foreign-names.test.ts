@@ -41,7 +41,7 @@ describe('a name of our own', () => {
 
   test('stays ours, also where a database holds it of another', () => {
     const admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'victoriametrics' });
-    admission.know([{ name: 'cpu_usage_percent', valueType: 0 }]);
+    admission.addStoredNames([{ name: 'cpu_usage_percent', valueType: 0 }]);
     expect(admit([reading('cpu.usage_percent', 1)], admission).names).toEqual(['cpu.usage_percent']);
     expect(admit([foreign('cpu_usage_percent')], admission).refusals).toHaveLength(1);
   });
@@ -57,7 +57,7 @@ describe('another name', () => {
       admit([foreign('node:load1'), foreign('node_load1'), foreign('a.b'), foreign('a_b'), foreign('Größe 10€')]),
     ).toEqual({
       names: ['node:load1', 'node_load1', 'a.b', 'Größe 10€'],
-      refusals: ['a_b: would be exported as a.b is'],
+      refusals: ['a_b: has the same exported name as a.b'],
       valueless: [],
     });
   });

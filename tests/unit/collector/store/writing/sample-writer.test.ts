@@ -11,7 +11,7 @@ import {
   NOW,
   reading,
   startOn,
-  statusNamed,
+  createStatus,
   view,
 } from '../../../../support/collector/collector-parts.ts';
 
@@ -35,7 +35,7 @@ function write(readings: readonly Reading[]): WriteResult {
   const { admission, clock, writer } = process;
   const at = readInstant(clock);
   const { samples, refusals } = admission.admit(readings, at.wallMs);
-  writer.commit([{ at, samples, status: statusNamed() }]);
+  writer.commit([{ at, samples, status: createStatus() }]);
   return { stored: samples.length, refusals };
 }
 
@@ -123,7 +123,11 @@ describe('several scrapes', () => {
     const scrapes = [];
     for (const value of [1, 2, 3]) {
       const at = readInstant(clock);
-      scrapes.push({ at, samples: admission.admit([reading('a.x', value)], at.wallMs).samples, status: statusNamed() });
+      scrapes.push({
+        at,
+        samples: admission.admit([reading('a.x', value)], at.wallMs).samples,
+        status: createStatus(),
+      });
       await clock.advance(10_000);
     }
     writer.commit(scrapes);
@@ -254,7 +258,7 @@ describe('what is refused', () => {
     write([reading('cpu.usage_all', 1)]);
     expect(await writeLater(1000, reading('cpu.usage.all', 2), reading('cpu.usage_all', 3))).toEqual({
       stored: 1,
-      refusals: ['cpu.usage.all: would be exported as cpu.usage_all is'],
+      refusals: ['cpu.usage.all: has the same exported name as cpu.usage_all'],
     });
     process = startOn(database, { clock: process.clock });
     expect((await writeLater(1000, reading('cpu.usage.all', 4))).refusals).toHaveLength(1);
@@ -262,7 +266,7 @@ describe('what is refused', () => {
 
   test('is such a name within one scrape too', () => {
     expect(write([reading('cpu.usage_all', 1), reading('cpu.usage.all', 2)]).refusals).toEqual([
-      'cpu.usage.all: would be exported as cpu.usage_all is',
+      'cpu.usage.all: has the same exported name as cpu.usage_all',
     ]);
   });
 
@@ -271,8 +275,8 @@ describe('what is refused', () => {
     expect(await writeLater(1000, reading('system.kernel_info', 1), reading('system.uptime', 'long'))).toEqual({
       stored: 0,
       refusals: [
-        'system.kernel_info: would be exported as system.kernel is',
-        'system.uptime: would be exported as system.uptime_info is',
+        'system.kernel_info: has the same exported name as system.kernel',
+        'system.uptime: has the same exported name as system.uptime_info',
       ],
     });
     expect((await writeLater(1000, reading('system.kernel', 1))).refusals).toEqual([]);

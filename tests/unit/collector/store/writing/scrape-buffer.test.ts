@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Sample } from '@thugshells/shared/metrics/sample.ts';
 
 import { ScrapeBuffer } from '../../../../../collector/src/store/writing/scrape-buffer.ts';
-import { NOW, statusNamed } from '../../../../support/collector/collector-parts.ts';
+import { NOW, createStatus } from '../../../../support/collector/collector-parts.ts';
 
 const sample: Sample = {
   name: 'a.x',
@@ -23,18 +23,18 @@ beforeEach(() => {
 /** Adds a scrape of so many samples, which began so many milliseconds after the first one. */
 function add(samples: number, afterMs: number): void {
   const at = { wallMs: NOW + afterMs, monotonicMs: afterMs, sinceBootMs: afterMs };
-  buffer.add({ at, samples: new Array<Sample>(samples).fill(sample), status: statusNamed() });
+  buffer.add({ at, samples: new Array<Sample>(samples).fill(sample), status: createStatus() });
 }
 
 /** When the scrapes of the next commit began. */
-function group(mostSamples?: number): number[] {
-  return buffer.group(mostSamples).map(({ at }) => at.wallMs - NOW);
+function group(maxSamples?: number): number[] {
+  return buffer.peek(maxSamples).map(({ at }) => at.wallMs - NOW);
 }
 
 describe('where more waits than there is room for', () => {
   test('the oldest scrapes make way, and are a loss with its count and times', () => {
     for (let scrape = 0; scrape < 4; scrape++) add(9_000, scrape * 1_000);
-    expect([group(1e6), buffer.samples, buffer.loss]).toEqual([
+    expect([group(1e6), buffer.sampleCount, buffer.loss]).toEqual([
       [1_000, 2_000, 3_000],
       27_000,
       { reason: 'memory', count: 9_000, firstMs: NOW, lastMs: NOW },
@@ -69,9 +69,9 @@ describe('a commit', () => {
 
   test('leaves the others, and the loss is in the books with it', () => {
     for (let scrape = 0; scrape < 4; scrape++) add(9_000, scrape * 1_000);
-    buffer.committed(2);
-    expect([group(1e6), buffer.samples, buffer.loss, buffer.isEmpty]).toEqual([[3_000], 9_000, undefined, false]);
-    buffer.committed(1);
+    buffer.removeCommitted(2);
+    expect([group(1e6), buffer.sampleCount, buffer.loss, buffer.isEmpty]).toEqual([[3_000], 9_000, undefined, false]);
+    buffer.removeCommitted(1);
     expect(buffer.isEmpty).toBe(true);
   });
 });

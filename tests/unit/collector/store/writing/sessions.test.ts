@@ -10,7 +10,7 @@ import {
   NOW,
   reading,
   startOn,
-  statusNamed,
+  createStatus,
   view,
 } from '../../../../support/collector/collector-parts.ts';
 
@@ -33,7 +33,7 @@ async function scrape(afterMs: number): Promise<void> {
   await process.clock.advance(afterMs);
   const at = readInstant(process.clock);
   process.writer.commit([
-    { at, samples: process.admission.admit([reading('a.x', 1)], NOW).samples, status: statusNamed() },
+    { at, samples: process.admission.admit([reading('a.x', 1)], NOW).samples, status: createStatus() },
   ]);
 }
 
