@@ -46,7 +46,7 @@ export const delivery = [
     tests: ['uploader/delivery/upload-loop'],
   },
   {
-    why: 'commits nothing at the first trouble: a kill during the outage re-sends what was taken before it',
+    why: 'commits nothing at the first failure: a kill during the outage re-sends what was accepted before it',
     file: 'uploader/src/delivery/batch-sender.ts',
     find: 'return false;\n    this.commit();',
     replace: 'return false;',

@@ -42,7 +42,6 @@ const REMAINING: Readonly<Record<string, number>> = {
   'shared/src/database': 2,
   'uploader/src': 3,
   'uploader/src/clock': 2,
-  'uploader/src/delivery': 32,
   'uploader/src/encoding': 12,
   'uploader/src/telemetry': 1,
   'uploader/src/transport': 16,

@@ -22,9 +22,9 @@ export interface PrefetchedBatch extends EncodedBatch {
 }
 
 /**
- * The batches of one cycle: first the rows above the top of the last cycle, then the oldest. While one is being sent
- * the next ones are read and encoded on the other thread, one after the other. No row comes twice in a cycle: what was
- * not taken waits for the next one.
+ * Prefetches the batches of one cycle: first the rows that are newer than the last cycle, then the oldest. While one is
+ * being sent the next ones are read and encoded on the encoder's thread, one after the other. No row is sent twice in a
+ * cycle: what was not accepted stays pending until the next one.
  */
 export class BatchPrefetcher {
   readonly #options: BatchPrefetcherOptions;
@@ -39,7 +39,7 @@ export class BatchPrefetcher {
     this.#newestAbove = options.chunkSize.isBacklog(options.backlog.readBooks().pending) ? newestAbove : 0;
   }
 
-  /** The next batch; undefined where there is none left. */
+  /** Returns the next batch; undefined if there is none left. */
   async next(): Promise<PrefetchedBatch | undefined> {
     const batch = await (this.#ahead.shift() ?? this.#prepare());
     while (batch !== undefined && this.#ahead.length < this.#options.chunkSize.batchesAhead())
@@ -47,10 +47,10 @@ export class BatchPrefetcher {
     return batch;
   }
 
-  /** Which rows a batch takes is known when the one before it has been read. */
+  /** Prepares a batch once the one before it has been read: only then its first row is known. */
   #prepareAfter(before: Promise<PrefetchedBatch | undefined> | undefined): void {
     const batch = before === undefined ? this.#prepare() : before.then((last) => last && this.#prepare());
-    // Who never asks for it is not told of its failure either.
+    // next() reports the failure. A batch that is never requested must not end the process by an unhandled rejection.
     batch.catch(() => undefined);
     this.#ahead.push(batch);
   }
@@ -65,7 +65,7 @@ export class BatchPrefetcher {
     return oldest && { ...oldest, isNewest: false };
   }
 
-  /** The first rows above an id, as many as a batch takes now; undefined where there are none. */
+  /** Encodes the first rows above an id, as many as a batch holds now; returns undefined if there are none. */
   async #encode(above: number): Promise<EncodedBatch | undefined> {
     const { backlog, acknowledgements, encoder, chunkSize, transport } = this.#options;
     const ranges = backlog.findSendable(merge([...acknowledgements.listUncommitted(), ...this.#tried]), above);

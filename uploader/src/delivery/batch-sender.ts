@@ -201,7 +201,7 @@ export class BatchSender {
     });
     if (bisected.kind === 'receiver') {
       progress.isRejected = true;
-      this.#logFailure('hold', `every sample is refused: ${bisected.reason}`, { http_status: rejected.result.status });
+      this.#logFailure('hold', `every sample is rejected: ${bisected.reason}`, { http_status: rejected.result.status });
       return false;
     }
     this.#quarantine(bisected.rejections);

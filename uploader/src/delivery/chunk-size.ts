@@ -1,14 +1,14 @@
-/** How large chunks may become. */
+/** The limits of the size of chunks. */
 export interface ChunkSizeOptions {
-  /** Samples in a chunk while there is no backlog, and the least there ever is. */
+  /** Samples in a chunk while there is no backlog, and the minimum with one. */
   readonly chunkMetrics: number;
   /** More pending samples than this are a backlog. */
   readonly batchMetrics: number;
   /** Whether chunks grow with a backlog at all. */
   readonly chunkGrowth: boolean;
-  /** Most gzipped bytes in a chunk. */
+  /** Maximum compressed bytes of a chunk. */
   readonly chunkMaxBytes: number;
-  /** A chunk must go through in half of it, or the newest samples would wait for it. */
+  /** A chunk must be sent within half of it, or it would delay the newest samples. */
   readonly uploadIntervalMs: number;
 }
 
@@ -19,33 +19,33 @@ export interface AcceptedSize {
   readonly durationMs: number;
 }
 
-/** What went wrong with a chunk. */
+/** Why a chunk was not accepted whole. */
 export type ChunkFailure =
-  /** The receiver took a part or nothing of it. */
+  /** The receiver accepted a part of it, or nothing. */
   | 'refused'
   /** It was too large for the link or the receiver: a timeout, or HTTP 413. */
   | 'too-large';
 
-/** Gzipped bytes of a sample before anything was measured: chunks of 50 take about 16, large ones about 4. */
+/** Compressed bytes per sample before the first measurement: about 16 in chunks of 50, about 4 in large ones. */
 const FIRST_BYTES_PER_SAMPLE = 16;
 /** Weight of the newest chunk in what has been learned. */
 const LEARNING_RATE = 0.3;
-/** How quickly a ceiling that a timeout or a 413 taught is forgotten: it doubles in about 14 accepted chunks. */
+/** Growth of the ceiling that a timeout or a 413 has set, per accepted chunk: it doubles in about 14 of them. */
 const CEILING_RISE = 1.05;
 /**
- * What would be sent in this time is made ready while a chunk is on its way. VictoriaMetrics now and then thinks for
- * 250 to 400 ms about one; with only the next one ready the encoder would stand still meanwhile.
+ * What would be sent in this time is prefetched while a chunk is in flight. VictoriaMetrics now and then takes 250 to
+ * 400 ms for one; with only the next one prefetched the encoder would idle meanwhile.
  */
 const AHEAD_MS = 300;
-/** No more batches than these wait ready, at some 800 KB each. */
-const MOST_AHEAD = 6;
+/** Maximum number of prefetched batches, at some 800 KB each. */
+const MAX_BATCHES_AHEAD = 6;
 
 /**
- * How many samples the next chunk takes.
+ * Adapts the number of samples per chunk.
  *
  * A chunk of 50 costs a round trip and its headers for 800 bytes, which is right for 50 new samples and wrong for a
- * million old ones. So with a backlog each chunk that is accepted whole lets the next one double, up to what fits into
- * the limits of bytes and time; whatever goes wrong halves it again, down to where it began.
+ * million old ones. So with a backlog each chunk that is accepted whole doubles the next one, up to the limits of bytes
+ * and time; each failure halves it, down to the initial size.
  */
 export class ChunkSize {
   readonly #options: ChunkSizeOptions;
@@ -61,14 +61,14 @@ export class ChunkSize {
     this.#samples = options.chunkMetrics;
   }
 
-  /** Whether so many pending samples are a backlog: more than one batch. */
+  /** Returns whether so many pending samples are a backlog: more than one batch. */
   isBacklog(pending: number): boolean {
     return pending > this.#options.batchMetrics;
   }
 
   /**
-   * How many samples the next batch and each of its chunks take, with so many pending. A chunk that has grown is a batch
-   * of its own; small ones share one, so that they share a read and a sort.
+   * Returns the number of samples of the next batch and of each of its chunks, for a number of pending samples. A chunk
+   * that has grown is a batch of its own; small ones share one, so that they share a read and a sort.
    */
   next(pending: number): { readonly batchMetrics: number; readonly chunkMetrics: number } {
     const { batchMetrics, chunkMetrics, chunkGrowth } = this.#options;
@@ -77,15 +77,16 @@ export class ChunkSize {
   }
 
   /**
-   * How many batches are made ready while one is sent: one while it shows from answer to answer how large they may be,
-   * and one over a link that is slower than the encoder.
+   * Returns how many batches to prefetch while one is sent: one while each response may still change their size, and one
+   * over a link that is slower than the encoder.
    */
   batchesAhead(): number {
     const isAtCeiling = this.#samples >= Math.floor(this.#ceiling);
     if (this.#isGrowing || isAtCeiling || this.#samplesPerMs === undefined) return 1;
-    return Math.min(MOST_AHEAD, Math.max(1, Math.round((AHEAD_MS * this.#samplesPerMs) / this.#samples)));
+    return Math.min(MAX_BATCHES_AHEAD, Math.max(1, Math.round((AHEAD_MS * this.#samplesPerMs) / this.#samples)));
   }
 
+  /** Learns from a chunk that was accepted whole. */
   accepted({ samples, bytes, durationMs }: AcceptedSize): void {
     if (samples === 0) return;
     this.#bytesPerSample += LEARNING_RATE * (bytes / samples - this.#bytesPerSample);
@@ -93,8 +94,8 @@ export class ChunkSize {
     this.#samplesPerMs =
       this.#samplesPerMs === undefined ? speed : this.#samplesPerMs + LEARNING_RATE * (speed - this.#samplesPerMs);
     this.#ceiling *= CEILING_RISE;
-    // The next one was cut before this answer came, and is at most twice as large. What is smaller than that was all
-    // there was, and says nothing of whether a larger one would be taken.
+    // Prefetched chunks were cut before this response, so this one may have half of the current size. A smaller one held
+    // all that was pending: it does not show whether the receiver would accept a larger one.
     const doubled = 2 * this.#samples;
     const isOfThatSize = 2 * samples >= this.#samples;
     if (isOfThatSize) this.#samples = doubled;
@@ -102,8 +103,9 @@ export class ChunkSize {
     if (isOfThatSize) this.#isGrowing = this.#samples === doubled;
   }
 
-  failed(trouble: ChunkFailure, samples: number): void {
-    if (trouble === 'too-large') this.#ceiling = samples / 2;
+  /** Learns from a chunk that was not accepted whole. */
+  failed(failure: ChunkFailure, samples: number): void {
+    if (failure === 'too-large') this.#ceiling = samples / 2;
     this.#samples = Math.min(this.#samples, samples) / 2;
     this.#isGrowing = true;
     this.#clamp();
@@ -112,8 +114,8 @@ export class ChunkSize {
   #clamp(): void {
     const { chunkMetrics, chunkMaxBytes, uploadIntervalMs } = this.#options;
     const inTime = this.#samplesPerMs === undefined ? Infinity : (this.#samplesPerMs * uploadIntervalMs) / 2;
-    const most = Math.min(chunkMaxBytes / this.#bytesPerSample, inTime, this.#ceiling);
-    this.#samples = Math.max(chunkMetrics, Math.floor(Math.min(this.#samples, most)));
+    const maxSamples = Math.min(chunkMaxBytes / this.#bytesPerSample, inTime, this.#ceiling);
+    this.#samples = Math.max(chunkMetrics, Math.floor(Math.min(this.#samples, maxSamples)));
     this.#ceiling = Math.max(this.#ceiling, chunkMetrics);
   }
 }

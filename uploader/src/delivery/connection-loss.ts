@@ -10,7 +10,7 @@ export interface ConnectionLossOptions {
   readonly stop: AbortSignal;
 }
 
-/** Takes back what a connection carried last when it ends before that was confirmed. */
+/** Requeues what a connection carried last if it ends before the receiver's next response has confirmed that. */
 export class ConnectionLoss {
   readonly #options: ConnectionLossOptions;
 
@@ -18,7 +18,7 @@ export class ConnectionLoss {
     this.#options = options;
   }
 
-  /** A connection ended. After a stop nothing is taken back: the next process begins with what is unconfirmed. */
+  /** Handles the end of a connection. After a stop nothing is requeued: the next process requeues what is unconfirmed. */
   async onConnectionClosed(connection: number): Promise<void> {
     const { acknowledgements, receiverCheck, logger, stop } = this.#options;
     if (stop.aborted) return;

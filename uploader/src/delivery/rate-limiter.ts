@@ -1,8 +1,8 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 
 /**
- * Lets bytes of the backlog through at no more than a rate, over time: a chunk is sent whole, and what it was too large
- * for its moment is waited for before the next one. The newest samples do not pass here.
+ * Limits the average rate at which the backlog is sent: a chunk is sent whole, and the next one is delayed until the rate
+ * allows for both. The newest samples are not limited.
  */
 export class RateLimiter {
   readonly #clock: Clock;
@@ -15,7 +15,7 @@ export class RateLimiter {
     this.#bytesPerMs = bytesPerSecond / 1000;
   }
 
-  /** Waits until the next chunk may go; false where that would be after `untilMonotonicMs`, or `stop` came first. */
+  /** Waits until the next chunk may be sent; returns false if that is after `untilMonotonicMs`, or `stop` is aborted. */
   async wait(untilMonotonicMs: number, stop: AbortSignal): Promise<boolean> {
     const now = this.#clock.monotonic();
     if (this.#paidAt > untilMonotonicMs) return false;
@@ -23,6 +23,7 @@ export class RateLimiter {
     return !stop.aborted;
   }
 
+  /** Counts bytes that were sent. */
   spend(bytes: number): void {
     if (this.#bytesPerMs > 0) this.#paidAt = Math.max(this.#paidAt, this.#clock.monotonic()) + bytes / this.#bytesPerMs;
   }

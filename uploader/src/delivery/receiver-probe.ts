@@ -9,18 +9,18 @@ export interface ReceiverProbeOptions {
   readonly receiverCheck: ReceiverCheck;
   /** From 0 up to, but not including, 1. */
   readonly random: () => number;
-  /** Whether this board has any way to the receiver; asking costs nothing. */
+  /** Returns whether this device has a route to the receiver; sends nothing. */
   readonly isLinkUp: () => boolean;
   /** 0 turns probing off. */
   readonly probeIntervalMs: number;
 }
 
-/** Between two questions to a receiver that has been away for long. */
-const LONGEST_INTERVAL_MS = 30_000;
+/** Time between two probes of a receiver that has been away for long. */
+const LONG_AWAY_INTERVAL_MS = 30_000;
 /** Share by which each wait varies. */
 const JITTER = 0.2;
 
-/** Waits for the next upload, or until a receiver that was away is back: a request without a body asks it. */
+/** Waits for the next upload, or until a receiver that was away is back: requests without a body probe it. */
 export class ReceiverProbe {
   readonly #options: ReceiverProbeOptions;
 
@@ -42,7 +42,7 @@ export class ReceiverProbe {
 
   #nextMs(): number {
     const { receiver, random, probeIntervalMs } = this.#options;
-    const intervalMs = receiver.isLongAway ? Math.max(LONGEST_INTERVAL_MS, probeIntervalMs) : probeIntervalMs;
+    const intervalMs = receiver.isLongAway ? Math.max(LONG_AWAY_INTERVAL_MS, probeIntervalMs) : probeIntervalMs;
     return intervalMs * (1 + JITTER * (2 * random() - 1));
   }
 }

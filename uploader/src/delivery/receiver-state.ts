@@ -4,23 +4,23 @@ import type { ReceiverCondition, UploadRecord } from '@thugshells/shared/state/u
 
 export type { ReceiverCondition } from '@thugshells/shared/state/uploader-report.ts';
 
-/** What one upload delivered. */
+/** What one upload has delivered. */
 export interface DeliveryRecord {
   readonly atMs: number;
   readonly count: number;
   readonly bytesSent: number;
-  /** Some of what it sent was not taken. */
+  /** Whether some of what it sent was not accepted. */
   readonly isPartial?: boolean;
 }
 
-/** Uploads that are remembered. */
+/** Number of uploads that are kept for the status page. */
 const KEPT_UPLOADS = 10;
-/** Those that follow each other more closely than this, as the batches of a drain do, are told as one. */
+/** Uploads that follow each other more closely than this, as the batches of a drain do, are shown as one. */
 const SAME_UPLOAD_MS = 2_000;
-/** A receiver that has been away for this long is asked less often: a thousand boards ask the same one. */
+/** A receiver that has been away for this long is probed less often: a thousand devices may probe the same one. */
 const LONG_AWAY_MS = 10 * 60_000;
 
-/** How the uploads fare: what health shows, and what makes one log line a change instead of one a try. */
+/** The receiver's state as seen by the uploads. Health shows it; it limits the log to one line per change of state. */
 export class ReceiverState {
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -41,7 +41,7 @@ export class ReceiverState {
     return this.#uploads;
   }
 
-  /** Takes over what the last process left. */
+  /** Restores what the last process reported. */
   remember({
     uploads,
     lastDelivery,
@@ -53,19 +53,19 @@ export class ReceiverState {
     this.lastDelivery ??= lastDelivery;
   }
 
-  /** Whether it has been away for so long that to ask it often only costs. */
+  /** Whether it has been away for so long that it is probed less often. */
   get isLongAway(): boolean {
     return this.condition === 'away' && this.#clock.now() - this.sinceMs > LONG_AWAY_MS;
   }
 
-  /** An upload failed; true where that is news. */
+  /** Records a failed upload; returns whether the condition changed. */
   failed(condition: 'away' | 'held' | 'fault', reason: string): boolean {
     this.reason = reason;
     this.#note({ atMs: this.#clock.now(), samples: 0, bytes: 0, outcome: 'failed', reason, times: 1 });
     return this.#become(condition);
   }
 
-  /** The receiver took something. */
+  /** Records that the receiver accepted something. */
   answered(): void {
     const before = { condition: this.condition, sinceMs: this.sinceMs };
     this.reason = '';
@@ -74,6 +74,7 @@ export class ReceiverState {
     else this.#logger.warn('receiver recovered', { after_ms: this.#clock.now() - before.sinceMs });
   }
 
+  /** Records an upload that delivered something. */
   delivered(delivery: DeliveryRecord): void {
     this.lastDelivery = delivery;
     const { atMs, count, bytesSent, isPartial = false } = delivery;

@@ -20,22 +20,22 @@ export interface UploadLoopOptions extends BatchPrefetcherOptions {
   readonly receiverCheck: ReceiverCheck;
   readonly probe: ReceiverProbe;
   readonly rateLimiter: RateLimiter;
-  /** For receivers that refuse a sample once they have a newer one of its series. */
+  /** For receivers that reject a sample once they have a newer one of its series. */
   readonly sendsOldestFirst?: boolean;
   readonly uploadIntervalMs: number;
   readonly replayWindowMs: number;
-  /** Wait before the first cycle: each device has its own place in the interval. */
+  /** Milliseconds until the first cycle: each device has its own phase of the interval. */
   readonly firstCycleInMs: number;
 }
 
 /**
- * VictoriaMetrics closes a connection that is idle for about two minutes. With longer waits between two cycles nothing
- * would ever be confirmed by the next one, so a request without a body does it.
+ * VictoriaMetrics closes a connection that is idle for about two minutes. With longer waits the next cycle would have a
+ * new connection, whose responses confirm nothing, so a request without a body is sent before such a wait.
  */
 const LONG_WAIT_MS = 60_000;
-/** A post, its timeout and the longest wait that a receiver can ask for are over by then. */
+/** Longer than a request with its timeout and the longest Retry-After together. */
 const STALLED_AFTER_MS = 30 * 60_000;
-/** How late a wait may end on a busy board. */
+/** How late a wait may end on a busy device. */
 const WAIT_SLACK_MS = 60_000;
 /** How long the request in flight may take to end after a stop. */
 const STOP_GRACE_MS = 4_000;
@@ -44,22 +44,22 @@ const STOP_GRACE_MS = 4_000;
  * The states of the upload, and what leads from one to the next:
  *
  *   waiting   until the next multiple of the interval, or until a probe finds the receiver back → cycling
- *   cycling   sends batch after batch: first the rows above the top of the last cycle, then the oldest
- *               nothing left, or trouble   → waiting
- *               the interval is over       → cycling anew, so that the newest rows never wait for old ones
+ *   cycling   sends batch after batch: first the rows that are newer than the last cycle, then the oldest
+ *               nothing left, or a failure   → waiting
+ *               the interval is over         → the next cycle at once, so that old rows never delay the newest ones
  *
- * A receiver may want the samples of a series in their order. For it a cycle sends the oldest first, unless the last one
- * ended since the receiver would have none of them: that it takes the newest shows that only the others are too old for it.
+ * A receiver may require the samples of a series in the order of their times. For such a receiver a cycle sends the oldest
+ * first, except after a cycle in which it rejected all of them: if it accepts the newest, only the others are too old.
  *
- * What was accepted is committed at the end of a cycle, every second, and at the first trouble.
+ * What was accepted is committed at the end of a cycle, every second, and at the first failure.
  */
 export class UploadLoop {
   readonly #options: UploadLoopOptions;
   /** The highest id that a cycle has seen. */
   #top: number | undefined;
-  /** The receiver would have none of the samples with which the last cycle ended. */
+  /** Whether the receiver rejected every sample of the batch with which the last cycle ended. */
   #isRefused = false;
-  /** The monotonic time by which the loop must have come further. */
+  /** The monotonic time by which the loop must have made progress. */
   #dueAt: number;
 
   constructor(options: UploadLoopOptions) {
@@ -67,25 +67,25 @@ export class UploadLoop {
     this.#dueAt = options.clock.monotonic() + STALLED_AFTER_MS;
   }
 
-  /** Whether the loop turns: a post that is slow or a wait that was chosen is progress, a hang is not. */
+  /** Whether the loop makes progress: a slow request or an intended wait counts as progress, a hang does not. */
   get isLive(): boolean {
     return this.#options.clock.monotonic() <= this.#dueAt;
   }
 
   /**
-   * Runs until `stop`, or until another database stands in the place of the open one; the request in flight is finished,
-   * or abandoned after a grace.
+   * Runs until `stop` is aborted or the database file is replaced by another one. The request in flight is finished, or
+   * abandoned after a grace period.
    */
   async run(stop: AbortSignal): Promise<void> {
     const { clock, sender, watch, uploadIntervalMs, firstCycleInMs } = this.#options;
-    const abandon = abortedAfter(clock, stop, STOP_GRACE_MS);
+    const abandon = abortAfterGrace(clock, stop, STOP_GRACE_MS);
     const origin = clock.monotonic() + firstCycleInMs;
     if (firstCycleInMs > 0) await clock.sleep(firstCycleInMs, stop);
-    const turnsBegun = (): number => (clock.monotonic() - origin) / uploadIntervalMs;
-    for (let turn = 0; !stop.aborted && !watch.isReplaced;) {
-      const isInterrupted = await this.#cycleSafely(origin + (turn + 1) * uploadIntervalMs, stop, abandon);
-      turn = isInterrupted ? Math.floor(turnsBegun()) : Math.max(turn + 1, Math.ceil(turnsBegun()));
-      if (!isInterrupted) await this.#wait(origin + turn * uploadIntervalMs, stop);
+    const elapsedIntervals = (): number => (clock.monotonic() - origin) / uploadIntervalMs;
+    for (let interval = 0; !stop.aborted && !watch.isReplaced;) {
+      const isInterrupted = await this.#cycleSafely(origin + (interval + 1) * uploadIntervalMs, stop, abandon);
+      interval = isInterrupted ? Math.floor(elapsedIntervals()) : Math.max(interval + 1, Math.ceil(elapsedIntervals()));
+      if (!isInterrupted) await this.#wait(origin + interval * uploadIntervalMs, stop);
     }
     if (!watch.isReplaced) sender.commit();
   }
@@ -100,7 +100,7 @@ export class UploadLoop {
     this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
   }
 
-  /** Before a long wait: lets one more answer confirm what this cycle delivered. */
+  /** Before a long wait, requests one more response, which confirms what this cycle delivered. */
   async #confirm(waitMs: number, stop: AbortSignal): Promise<void> {
     const { acknowledgements, clock, sender, receiverCheck, replayWindowMs } = this.#options;
     if (!acknowledgements.hasProvisional || waitMs < Math.max(LONG_WAIT_MS, 2 * replayWindowMs)) return;
@@ -110,7 +110,7 @@ export class UploadLoop {
     sender.commit();
   }
 
-  /** A fault in one cycle (a disk that is full, a thread that died) must not end the uploads. */
+  /** Runs a cycle and reports its error: a full disk or a thread that died must not end the uploads. */
   async #cycleSafely(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
     try {
       return await this.#cycle(untilMonotonicMs, stop, abandon);
@@ -121,7 +121,7 @@ export class UploadLoop {
     }
   }
 
-  /** Sends what there is; true where the interval was over before all of it was sent. */
+  /** Sends what is pending; returns true if the interval was over before all of it was sent. */
   async #cycle(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
     const { backlog, clock, sender, rateLimiter } = this.#options;
     const upcoming = new BatchPrefetcher(this.#options, this.#newestAbove());
@@ -141,19 +141,19 @@ export class UploadLoop {
     }
     this.#isRefused = sent.at(-1)?.isRejected ?? false;
     sender.commit();
-    this.#summarise(sent, startedAt);
+    this.#logSummary(sent, startedAt);
     return isInterrupted && !stop.aborted;
   }
 
-  /** The id above which rows are sent before all others; 0 where the oldest come first. */
+  /** Returns the id above which rows are sent before all others; 0 if the oldest are sent first. */
   #newestAbove(): number {
     const { backlog, clock, sendsOldestFirst = false, uploadIntervalMs } = this.#options;
     if (sendsOldestFirst && !this.#isRefused) return 0;
     return this.#top ?? backlog.findLastIdBefore(clock.now() - uploadIntervalMs);
   }
 
-  /** One line a cycle that delivered something; each chunk is a line at debug. */
-  #summarise(sent: readonly SentBatch[], startedAt: number): void {
+  /** Logs one line per cycle that delivered something; each chunk is a line at debug. */
+  #logSummary(sent: readonly SentBatch[], startedAt: number): void {
     const { logger, clock } = this.#options;
     const sum = (of: (each: SentBatch) => number): number => sent.reduce((total, each) => total + of(each), 0);
     const count = sum(({ accepted }) => accepted);
@@ -169,7 +169,8 @@ export class UploadLoop {
   }
 }
 
-function abortedAfter(clock: Clock, stop: AbortSignal, graceMs: number): AbortSignal {
+/** Returns a signal that is aborted `graceMs` after `stop`. */
+function abortAfterGrace(clock: Clock, stop: AbortSignal, graceMs: number): AbortSignal {
   const controller = new AbortController();
   stop.addEventListener('abort', () => void clock.sleep(graceMs).then(() => controller.abort()), { once: true });
   return controller.signal;

@@ -148,7 +148,7 @@ describe('a search', () => {
     expect(posts).toBeLessThan(600);
     expect([...taken, ...blamed(result)].sort((a, b) => a - b)).toEqual(others(count, []));
     expect('rejections' in result && result.rejections.at(-1)!.reason).toMatch(
-      /one of \d+ samples that were refused together: HTTP 400/,
+      /one of \d+ samples rejected together: HTTP 400/,
     );
   });
 });

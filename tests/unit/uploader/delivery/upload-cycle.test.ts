@@ -163,7 +163,7 @@ describe('to a receiver that wants the samples of a series in their order', () =
     await withBacklog(10_000, { sendsOldestFirst: true });
     uploads.receiver.setFaults({ status: 400 });
     await uploads.pass();
-    expect(uploads.state.reason).toMatch(/every sample is refused: HTTP 400/);
+    expect(uploads.state.reason).toMatch(/every sample is rejected: HTTP 400/);
     uploads.receiver.clearFaults();
     uploads.stored.rows(100);
     const before = uploads.posts.length;
