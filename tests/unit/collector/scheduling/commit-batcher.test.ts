@@ -63,7 +63,7 @@ test('commit batcher: gives a scrape that ends later a commit of its own, within
   expect(stored()).toEqual({ rows: 3, commits: 2 });
 });
 
-test('commit batcher: gathers scrapes for FLUSH_INTERVAL, and none longer; each keeps its own time', async () => {
+test('commit batcher: buffers scrapes for FLUSH_INTERVAL and no longer; each keeps its own time', async () => {
   useFlushInterval(60_000);
   for (let count = 0; count < 6; count++) {
     await made.clock.advance(10_000);

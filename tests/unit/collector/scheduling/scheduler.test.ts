@@ -110,8 +110,8 @@ function fault(code: string): AgentError {
   return new AgentError(`cannot parse /proc/stat: ${code}`, { code });
 }
 
-describe('when', () => {
-  test('each collector runs at once, then at its own interval', async () => {
+describe('scheduler: times of scrapes', () => {
+  test('scheduler: runs each collector at once, then at its own interval', async () => {
     const cpu = new ScriptedCollector('cpu');
     const disk = new ScriptedCollector('disk');
     await run([cpu, 10_000], [disk, 30_000]);
@@ -121,7 +121,7 @@ describe('when', () => {
     expect(view(database, 'timestamp_ms').length).toBe(10);
   });
 
-  test('does not drift, however long each scrape takes', async () => {
+  test('scheduler: does not drift, however long each scrape takes', async () => {
     const cpu: ScriptedCollector = new ScriptedCollector('cpu', async () => {
       await clock.sleep(37 * (cpu.askedAt.length % 3));
       return [];
@@ -131,7 +131,7 @@ describe('when', () => {
     expect(cpu.askedAt).toEqual(Array.from({ length: 101 }, (_, turn) => turn * 1_000));
   });
 
-  test('a scrape that overruns its interval leaves out what it missed, and goes on in step', async () => {
+  test('scheduler: skips the scrapes that a slow one overran, and goes on at multiples of the interval', async () => {
     const slow = new ScriptedCollector('slow', async (turn) => {
       await clock.sleep(turn === 1 ? 25_000 : 1_000);
       return [];
@@ -141,7 +141,7 @@ describe('when', () => {
     expect(slow.askedAt).toEqual([0, 10_000, 40_000, 50_000, 60_000]);
   });
 
-  test('a slow collector delays no other', async () => {
+  test('scheduler: a slow collector delays no other', async () => {
     const cpu = new ScriptedCollector('cpu');
     await run([new ScriptedCollector('hangs', () => new Promise(() => undefined)), 10_000], [cpu, 10_000]);
     await clock.advance(30_000);
@@ -149,7 +149,7 @@ describe('when', () => {
     expect(statusOf('cpu')).toMatchObject({ status: 'ok', collected: 4 });
   });
 
-  test('the rows of a slow scrape bear the time at which it began', async () => {
+  test('scheduler: samples of a slow scrape have the time at which it began', async () => {
     await run([
       new ScriptedCollector('slow', async () => {
         await clock.sleep(3_000);
@@ -161,7 +161,7 @@ describe('when', () => {
     expect(view(database, 'timestamp_ms').flat()).toEqual([NOW]);
   });
 
-  test('stops at once, also while a collector hangs, and leaves no sleeper', async () => {
+  test('scheduler: stops at once while a collector hangs, and leaves no sleeper', async () => {
     await run(
       [new ScriptedCollector('hangs', () => new Promise(() => undefined)), 10_000],
       [new ScriptedCollector('cpu'), 10_000],
@@ -172,8 +172,8 @@ describe('when', () => {
   });
 });
 
-describe('a collector that fails', () => {
-  test('stores nothing, is counted each time, and the others go on', async () => {
+describe('scheduler: a failing collector', () => {
+  test('scheduler: stores nothing of a failing collector, counts each failure, and runs the others', async () => {
     await run(
       [
         new ScriptedCollector('cpu', () => {
@@ -195,7 +195,7 @@ describe('a collector that fails', () => {
     expect(statusOf('disk')).toMatchObject({ status: 'ok', collected: 3, failed: 0 });
   });
 
-  test('is told when it begins and when it ends, not in between', async () => {
+  test('scheduler: logs a failure when it begins and when it ends, not in between', async () => {
     await run([
       new ScriptedCollector('cpu', (turn) => {
         if (turn >= 1 && turn < 4) throw fault('KERNEL_FILE_MALFORMED');
@@ -213,7 +213,7 @@ describe('a collector that fails', () => {
     expect(statusOf('cpu')).toMatchObject({ status: 'ok', message: '', since: NOW + 40_000 });
   });
 
-  test('fails too where some of its readings are refused, with the reasons, and stores the others', async () => {
+  test('scheduler: a collector with refused readings is failing, with the reasons; the other readings are stored', async () => {
     await run([new ScriptedCollector('cpu', () => [reading('cpu.x', NaN), reading('cpu.y', 1)]), 10_000]);
     expect(statusOf('cpu')).toMatchObject({
       status: 'failing',
@@ -224,7 +224,7 @@ describe('a collector that fails', () => {
     expect(process.log.said('warn')).toEqual(['warn: collector failing']);
   });
 
-  test('that could read a part of its sources stores that part, and fails', async () => {
+  test('scheduler: a collector that can read a part of its sources is failing, and that part is stored', async () => {
     const filesystem = new ScriptedCollector('filesystem', () => {
       throw new PartialResultError([fault('KERNEL_FILE_UNREADABLE')], [reading('filesystem.size_bytes', 5)]);
     });
@@ -232,7 +232,7 @@ describe('a collector that fails', () => {
     expect(statusOf('filesystem')).toMatchObject({ status: 'failing', collected: 1, failed: 1 });
   });
 
-  test('with something that nobody foresaw has its stack in the log', async () => {
+  test('scheduler: logs the stack of an unexpected error', async () => {
     await run([
       new ScriptedCollector('cpu', () => {
         throw new TypeError('oops');
@@ -246,8 +246,8 @@ describe('a collector that fails', () => {
   });
 });
 
-describe('a collector whose source this kernel does not have', () => {
-  test('is absent, which is said at debug only, and is not counted as failed', async () => {
+describe('scheduler: a collector whose source the kernel lacks', () => {
+  test('scheduler: a collector whose source the kernel lacks is absent, not failed, and logged at debug only', async () => {
     await run([
       new ScriptedCollector('pressure', () => {
         throw fault('KERNEL_FILE_ABSENT');
@@ -261,8 +261,8 @@ describe('a collector whose source this kernel does not have', () => {
   });
 });
 
-describe('what is known of a collector', () => {
-  test('counts on after a restart', async () => {
+describe('scheduler: status of a collector', () => {
+  test('scheduler: counters of a collector continue after a restart', async () => {
     await run([
       new ScriptedCollector('cpu', (turn) => {
         if (turn === 1) throw fault('KERNEL_FILE_UNREADABLE');
@@ -283,7 +283,7 @@ describe('what is known of a collector', () => {
     expect(durations.counts.reduce((sum, count) => sum + count)).toBe(4);
   });
 
-  test('is forgotten when it runs no more', async () => {
+  test('scheduler: the status of a collector that does not run any more is deleted', async () => {
     await run([new ScriptedCollector('cpu'), 10_000], [new ScriptedCollector('disk'), 10_000]);
     await end();
     process.store.close();
@@ -292,7 +292,7 @@ describe('what is known of a collector', () => {
     expect(database.prepare('SELECT collector FROM collector_status').pluck().all()).toEqual(['disk']);
   });
 
-  test('has the duration of its scrapes', async () => {
+  test('scheduler: the status of a collector has the durations of its scrapes', async () => {
     await run([
       new ScriptedCollector('cpu', async () => {
         await clock.sleep(50);
@@ -305,8 +305,8 @@ describe('what is known of a collector', () => {
   });
 });
 
-describe('the log', () => {
-  test('sums up once a minute at info, and says each scrape at debug', async () => {
+describe('scheduler: the log', () => {
+  test('scheduler: logs a summary once a minute at info, and each scrape at debug', async () => {
     await run([new ScriptedCollector('cpu'), 10_000]);
     await clock.advance(125_000);
     const info = process.log.lines.filter(({ level }) => level === 'info');
@@ -315,14 +315,14 @@ describe('the log', () => {
   });
 });
 
-describe('a source of others’ samples', () => {
+describe('scheduler: a source of foreign samples', () => {
   const foreign = (name: string, value: number): Reading => ({
     series: declareForeignSeries(name, 'gauge'),
     labels: {},
     value,
   });
 
-  test('is no failure where some have no finite value, which is counted and said once', async () => {
+  test('scheduler: foreign samples without a finite value are counted and logged once, and are no failure', async () => {
     await run([
       new ScriptedCollector('textfile', () => [foreign('ok', 1), foreign('quantile', NaN), foreign('limit', Infinity)]),
       10_000,
@@ -336,7 +336,7 @@ describe('a source of others’ samples', () => {
     ]);
   });
 
-  test('fails where one has a name of our own, whoever came first', async () => {
+  test('scheduler: a source is failing if a foreign sample has a name of the agent, whichever was stored first', async () => {
     await run([new ScriptedCollector('textfile', () => [foreign('memory_used_bytes', 5), foreign('ok', 1)]), 10_000]);
     await clock.advance(5_000);
     await end();
@@ -355,8 +355,8 @@ describe('a source of others’ samples', () => {
   });
 });
 
-describe('what is left out', () => {
-  test('beyond the cap of series is counted and makes the collector fail; the log names it once', async () => {
+describe('scheduler: readings that are left out', () => {
+  test('scheduler: series beyond the limit are counted, make the collector failing and are logged once', async () => {
     const many = new ScriptedCollector('many', () =>
       [1, 2, 3, 4].map((one) => reading('many.x', 1, { one: String(one) })),
     );
@@ -376,7 +376,7 @@ describe('what is left out', () => {
     ).toHaveLength(3);
   });
 
-  test('by a collector of its own accord is told once', async () => {
+  test('scheduler: logs once that a collector limits its own output', async () => {
     const network = new ScriptedCollector('network', (turn) => {
       if (turn >= 1) network.notice = `eth${turn} not reported`;
       return [];
@@ -390,8 +390,8 @@ describe('what is left out', () => {
   });
 });
 
-describe('systemd', () => {
-  test('hears of progress after each scrape that was taken, and of none that hangs', async () => {
+describe('scheduler: systemd', () => {
+  test('scheduler: reports progress to systemd after each finished scrape, and none of one that hangs', async () => {
     await run(
       [new ScriptedCollector('cpu'), 10_000],
       [new ScriptedCollector('disk', () => new Promise(() => undefined)), 10_000],
@@ -400,7 +400,7 @@ describe('systemd', () => {
     expect(told.beats).toBe(4);
   });
 
-  test('hears how the collection fares', async () => {
+  test('scheduler: reports its state to systemd in one line', async () => {
     const disk = new ScriptedCollector('disk', (turn) => {
       if (turn === 1) throw fault('KERNEL_FILE_MALFORMED');
       return [];

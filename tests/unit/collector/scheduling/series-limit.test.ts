@@ -12,8 +12,8 @@ const namesIn = (readings: readonly Reading[]) => readings.flatMap(({ labels }) 
 const droppedIn = (readings: readonly Reading[]) =>
   readings.find(({ series }) => series.name === 'collector.series_dropped_total')?.value;
 
-describe('a series', () => {
-  test('that has a place keeps it, and what comes later is left out and counted once, not at each scrape', () => {
+describe('series limit: a series', () => {
+  test('series limit: keeps admitted series, and refuses and counts later ones once, not at each scrape', () => {
     const limit = new SeriesLimit({ perCollector: 2, total: 10 });
     expect(limit.admit('net', series('a', 'b'), 0)).toEqual({ readings: series('a', 'b'), refusals: [] });
     for (const nowMs of [10, 20, 30]) {
@@ -23,7 +23,7 @@ describe('a series', () => {
     expect(droppedIn(limit.admit('net', series('c', 'd'), 40).readings)).toBe(2);
   });
 
-  test('keeps its place for an hour after its last reading, and then another may have it', () => {
+  test('series limit: a series counts for an hour after its last reading, then another one is admitted', () => {
     const limit = new SeriesLimit({ perCollector: 1, total: 10 });
     limit.admit('net', series('a'), 0);
     expect(namesIn(limit.admit('net', series('b'), HOUR_MS).readings)).toEqual([]);
@@ -31,15 +31,15 @@ describe('a series', () => {
     expect(namesIn(limit.admit('net', series('a'), HOUR_MS + 2).readings)).toEqual([]);
   });
 
-  test('of a text is another one for each text', () => {
+  test('series limit: each text of a text series counts as a series', () => {
     const limit = new SeriesLimit({ perCollector: 1, total: 10 });
     expect(limit.admit('load', [reading('system.kernel', '6.1')], 0).refusals).toEqual([]);
     expect(limit.admit('load', [reading('system.kernel', '6.2')], 1).refusals).toHaveLength(1);
   });
 });
 
-describe('the total', () => {
-  test('is of all collectors together, whose places are freed for each other', () => {
+describe('series limit: the total', () => {
+  test('series limit: the total counts all collectors, and an expired series of one frees space for another', () => {
     const limit = new SeriesLimit({ perCollector: 2, total: 3 });
     limit.admit('cpu', series(1, 2), 0);
     const { readings, refusals } = limit.admit('net', series(1, 2), 1);
@@ -49,7 +49,7 @@ describe('the total', () => {
   });
 });
 
-test('a collector may have a limit of its own, which is named by its variable', () => {
+test('series limit: a collector’s own limit is named by its variable', () => {
   const limit = new SeriesLimit({
     perCollector: 1,
     total: 10,
@@ -63,8 +63,8 @@ test('a collector may have a limit of its own, which is named by its variable', 
   ]);
 });
 
-describe('the sentence for the log', () => {
-  test('comes with the first loss of a collector only, with the variable and the first series', () => {
+describe('series limit: the notice for the log', () => {
+  test('series limit: returns a notice with the variable and the first series, with a collector’s first refusal only', () => {
     const limit = new SeriesLimit({ perCollector: 1, total: 10 });
     const { notice } = limit.admit('net', series('a', 'b', 'c', 'd', 'e'), 0);
     expect(notice).toBe(
@@ -75,7 +75,7 @@ describe('the sentence for the log', () => {
   });
 });
 
-test('whatever is read, no more series are stored in an hour than may be, and none is lost while there is room', () => {
+test('series limit: for any readings, admits no more series in an hour than the limits, and refuses none below them', () => {
   const scrape = fc.record({
     collector: fc.constantFrom('cpu', 'net', 'disk'),
     names: fc.uniqueArray(fc.nat(12), { maxLength: 8 }),

@@ -101,11 +101,11 @@ const isMountable = mayMount();
 const disks: [where: string, create: () => Disk][] = [['under a limit on pages', limitedDisk]];
 if (isMountable) disks.push([MOUNTED, mountedDisk]);
 
-describe.each(disks)('%s', (_where, create) => {
+describe.each(disks)('disk full %s', (_where, create) => {
   beforeEach(() => useDisk(create));
 
-  describe('a full disk', () => {
-    test('lets samples wait in memory, says so once with a hint, and stores all of them with their own times when there is room', async () => {
+  describe('the collector', () => {
+    test('disk full: buffers samples in memory, logs it once with a hint, and stores all with their own times when there is space', async () => {
       await scrapes(parts, 20);
       disk.fill(reader);
       const until = 20 + (await scrapeUntilFull());
@@ -125,7 +125,7 @@ describe.each(disks)('%s', (_where, create) => {
       expect(storedTimes().at(-1)).toBe(parts.clock.now());
     });
 
-    test('that stays full makes the oldest waiting scrapes give way, and they are in the books as lost in memory', async () => {
+    test('disk full: when the buffer is full too, the oldest scrapes are dropped and booked as lost in memory', async () => {
       disk.fill(reader);
       await scrapeUntilFull();
       for (let scrape = 0; scrape < 110; scrape++) {
@@ -152,7 +152,7 @@ describe.each(disks)('%s', (_where, create) => {
     });
   });
 
-  test('an acknowledgement that cannot be written stays in memory, is not sent again, and is written when there is room', async () => {
+  test('disk full: an acknowledgement that cannot be written stays in memory, is not sent again, and is written when there is space', async () => {
     await scrapes(parts, 20);
     const settled = new SettledRanges(reader);
     const backlog = new Backlog(reader, settled);
@@ -172,7 +172,7 @@ describe.each(disks)('%s', (_where, create) => {
     expect(booksOf(reader)).toMatchObject({ delivered: 120, pending: 20 * SERIES - 120, balanced: 1 });
   });
 
-  test('a ballast lies beside the database while there is room, and is given up when there is none', async () => {
+  test('disk full: the ballast exists while there is space, and is released when there is none', async () => {
     await scrapes(parts, 5);
     expect(existsSync(`${disk.path}.ballast`)).toBe(true);
     disk.fill(reader);
@@ -185,7 +185,7 @@ describe.each(disks)('%s', (_where, create) => {
 });
 
 if (!isMountable) {
-  test(`${MOUNTED} that this process may not mount, all of that passes in a mount namespace`, () => {
+  test(`disk full: the tests ${MOUNTED} pass in a mount namespace if this process may not mount`, () => {
     const jest = [
       '--experimental-vm-modules',
       '--disable-warning=ExperimentalWarning',

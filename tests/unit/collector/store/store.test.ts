@@ -44,7 +44,7 @@ function stored(): number {
   return reader.prepare<[], number>('SELECT COUNT(*) FROM samples').pluck().get()!;
 }
 
-test('scrapes that come together are stored, also where there is no room for all of them in memory', () => {
+test('store: stores scrapes that come together, even if the buffer cannot hold all of them', () => {
   start();
   const large = (name: string) =>
     scrapeAt(
@@ -79,12 +79,12 @@ test('store: stores pending scrapes when it is closed, and nothing after that', 
   expect(stored()).toBe(1);
 });
 
-describe('the WAL', () => {
+describe('store: the WAL', () => {
   function walBytes(): number {
     return statSync(`${path}-wal`).size;
   }
 
-  test('that has grown past its size by inserts is emptied with the commit that did it; no row is lost', async () => {
+  test('store: a commit that grows the WAL past its limit empties it; no row is lost', async () => {
     const limits = { ...divideSpace({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }), walBytes: 200_000 };
     start({ limits });
     let largest = 0;
@@ -98,7 +98,7 @@ describe('the WAL', () => {
     expect(stored()).toBe(400 * SERIES);
   });
 
-  test('is emptied every hour, also while nothing is scraped', async () => {
+  test('store: empties the WAL every hour, also while nothing is scraped', async () => {
     start();
     await scrapes(parts, 3);
     await parts.clock.advance(3_570_000);
@@ -106,7 +106,7 @@ describe('the WAL', () => {
     expect(stored()).toBe(3 * SERIES);
   });
 
-  test('is empty after a stop', async () => {
+  test('store: leaves an empty WAL when it is closed', async () => {
     start();
     await scrapes(parts, 3);
     await end();
@@ -114,7 +114,7 @@ describe('the WAL', () => {
     expect(stored()).toBe(3 * SERIES);
   });
 
-  test('that a reader keeps from being emptied grows to its limit and no further; the samples wait, and nothing is lost', async () => {
+  test('store: a WAL that a reader blocks grows to its maximum and no further; samples are buffered, and none is lost', async () => {
     const limits = {
       ...divideSpace({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }),
       walBytes: 30_000,
@@ -139,7 +139,7 @@ describe('the WAL', () => {
   });
 });
 
-describe('the cap', () => {
+describe('store: the size cap', () => {
   const limits = divideSpace({ dbMaxBytes: 8 * MIB, walCheckpointBytes: 64 * MIB });
   const capped = { limits, syncIntervalMs: 1e9 };
 
@@ -164,7 +164,7 @@ describe('the cap', () => {
     return largest;
   }
 
-  test('of 8 MiB holds, with WAL and ballast, and what was delivered goes first: nothing is lost', async () => {
+  test('store: keeps within 8 MiB with WAL and ballast; delivered samples are evicted first, and none is lost', async () => {
     start(capped);
     for (let round = 0; round < 10; round++) {
       expect(await fillUp(40)).toBeLessThan(8 * MIB);
@@ -182,7 +182,7 @@ describe('the cap', () => {
     expect(stored()).toBeLessThan(150_000);
   });
 
-  test('holds while nothing can be delivered: old samples are thinned, the newest stay whole, each loss is in the ledger', async () => {
+  test('store: keeps within 8 MiB while nothing can be delivered: thins old samples, keeps the newest whole, and books each loss', async () => {
     start(capped);
     expect(await fillUp(600)).toBeLessThan(8 * MIB);
     const books = booksOf(reader);
@@ -207,7 +207,7 @@ describe('the cap', () => {
     expect(perHour[1]?.[1]).toBeLessThan(10_000);
   }, 120_000);
 
-  test('that was lowered makes the file smaller at the next start, and what had to go is in the ledger', async () => {
+  test('store: a lower size cap shrinks the file at the next start, and evicted samples are in the ledger', async () => {
     start({ syncIntervalMs: 1e9 });
     await fillUp(500);
     const before = statSync(path).size + statSync(`${path}-wal`).size;
@@ -221,7 +221,7 @@ describe('the cap', () => {
     expect(await fillUp(20)).toBeLessThan(8 * MIB);
   }, 120_000);
 
-  test('thins the least important series before others', async () => {
+  test('store: thins the least important series first', async () => {
     start(capped);
     for (let turn = 0; turn < 400; turn++) {
       await parts.clock.advance(10_000);

@@ -28,14 +28,14 @@ function dropped(): unknown {
     .get();
 }
 
-describe('a loss', () => {
-  test('is an entry with its reason, its count and the times of what was lost, and in the books', () => {
+describe('ledger: a loss', () => {
+  test('ledger: a loss is an entry with reason, count and times, and is counted in `dropped`', () => {
     ledger.add({ reason: 'cap', count: 7, firstMs: NOW - 20, lastMs: NOW - 10 }, NOW);
     expect(entries()).toEqual([['cap', 7, NOW - 20, NOW - 10]]);
     expect(dropped()).toEqual([7, 7]);
   });
 
-  test('of the same reason within an hour makes the entry longer, whatever came between', () => {
+  test('ledger: a loss of the same reason within an hour extends the entry, whatever came between', () => {
     ledger.add({ reason: 'thinned', count: 1, firstMs: 50, lastMs: 60 }, NOW);
     ledger.add({ reason: 'cap', count: 2, firstMs: 10, lastMs: 20 }, NOW + 1);
     ledger.add({ reason: 'thinned', count: 4, firstMs: 40, lastMs: 55 }, NOW + 2);
@@ -49,15 +49,15 @@ describe('a loss', () => {
     expect(dropped()).toEqual([31, 31]);
   });
 
-  test('whose times nobody knows gets them from one of which they are known', () => {
+  test('ledger: an entry without times gets those of the next loss that has them', () => {
     ledger.add({ reason: 'corruption', count: 1, firstMs: null, lastMs: null }, NOW);
     ledger.add({ reason: 'corruption', count: 1, firstMs: 5, lastMs: 9 }, NOW);
     expect(entries()).toEqual([['corruption', 2, 5, 9]]);
   });
 });
 
-describe('what was found again', () => {
-  test('is taken back from the newest entries of its reason, and from the books', () => {
+describe('ledger: recovered samples', () => {
+  test('ledger: recovered samples are subtracted from the newest entries of their reason, and from `dropped`', () => {
     ledger.add({ reason: 'corruption', count: 5, firstMs: null, lastMs: null }, NOW);
     ledger.add({ reason: 'corruption', count: 5, firstMs: null, lastMs: null }, NOW + 2 * HOUR);
     ledger.bookRecovered('corruption', 7);
@@ -65,13 +65,13 @@ describe('what was found again', () => {
     expect(dropped()).toEqual([3, 3]);
   });
 
-  test('and was never lost is a fault', () => {
+  test('ledger: throws if more samples are recovered than were lost', () => {
     ledger.add({ reason: 'cap', count: 5, firstMs: null, lastMs: null }, NOW);
     expect(() => ledger.bookRecovered('corruption', 1)).toThrow('1 recovered samples were never booked as lost');
   });
 });
 
-test('the ledger keeps at most 500 entries, and forgets neither a count nor a time', () => {
+test('ledger: keeps at most 500 entries, and loses neither a count nor a time', () => {
   const loss = fc.record({
     reason: fc.constantFrom<LossReason>('cap', 'thinned', 'memory', 'corruption'),
     count: fc.integer({ min: 1, max: 1_000 }),

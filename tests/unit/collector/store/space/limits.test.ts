@@ -12,8 +12,8 @@ import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 const MIB = 1024 ** 2;
 const folder = useTemporaryFolder();
 
-describe('DB_MAX_SIZE', () => {
-  test('of 512 MiB leaves the WAL its 64 MiB', () => {
+describe('space limits: DB_MAX_SIZE', () => {
+  test('space limits: 512 MiB leave the WAL its 64 MiB', () => {
     expect(divideSpace({ dbMaxBytes: 512 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({
       walBytes: 64 * MIB,
       walMaxBytes: 96 * MIB,
@@ -21,14 +21,14 @@ describe('DB_MAX_SIZE', () => {
     });
   });
 
-  test('of 8 MiB makes the WAL an eighth of it', () => {
+  test('space limits: of 8 MiB the WAL gets an eighth', () => {
     expect(divideSpace({ dbMaxBytes: 8 * MIB, walCheckpointBytes: 64 * MIB })).toMatchObject({
       walBytes: MIB,
       databaseBytes: 5.5 * MIB,
     });
   });
 
-  test('is never exceeded by its parts, and rows are given up before the file is full', () => {
+  test('space limits: for any size, the parts fit into it, and rows are evicted before the file is full', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 8 * MIB, max: 2 ** 40 }),
@@ -48,8 +48,8 @@ describe('DB_MAX_SIZE', () => {
   });
 });
 
-describe('the ballast', () => {
-  test('is a mebibyte that takes its space also where zeros would not, and is given back', () => {
+describe('ballast', () => {
+  test('ballast: takes 1 MiB, also on a file system that compresses, until it is released', () => {
     const ballast = new Ballast(folder.path('metrics.db'));
     expect(ballast.ensure()).toBe(true);
     const { size, blocks } = statSync(folder.path('metrics.db.ballast'));
@@ -60,20 +60,20 @@ describe('the ballast', () => {
     expect(ballast.release()).toBe(false);
   });
 
-  test('is no fault where it cannot be made', () => {
+  test('ballast: returns false if the file cannot be created', () => {
     writeFileSync(folder.path('file'), '');
     expect(new Ballast(folder.path('file/metrics.db')).ensure()).toBe(false);
   });
 
-  test('that was cut short is made anew', () => {
+  test('ballast: replaces a truncated file', () => {
     writeFileSync(folder.path('metrics.db.ballast'), 'half');
     expect(new Ballast(folder.path('metrics.db')).ensure()).toBe(true);
     expect(statSync(folder.path('metrics.db.ballast')).size).toBe(MIB);
   });
 });
 
-describe('bytes written', () => {
-  test('are those since the last time, and a rate of the last day', async () => {
+describe('written bytes', () => {
+  test('written bytes: returns the bytes since the last call, and a rate of the last day', async () => {
     const clock = new FakeClock();
     let bytes = 5_000;
     const written = new WrittenBytes(clock, () => bytes);

@@ -50,8 +50,8 @@ function upTo(last: number, first = 1): number[] {
   return Array.from({ length: last - first + 1 }, (_, index) => first + index);
 }
 
-describe('what is older than RETENTION', () => {
-  test('goes where it has been delivered, and never while it is pending', async () => {
+describe('retention: rows older than RETENTION', () => {
+  test('retention: deletes old rows that have been delivered, and no pending ones', async () => {
     await scrapes(10, HOUR);
     deliver(5, 8);
     await parts.clock.advance(30 * DAY);
@@ -61,7 +61,7 @@ describe('what is older than RETENTION', () => {
     expect(booksOf(database)).toMatchObject({ collected: 20, delivered: 4, pending: 16, dropped: 0, balanced: 1 });
   });
 
-  test('goes when its time has come, and no hour sooner', async () => {
+  test('retention: deletes a delivered row once it is older than RETENTION, and not an hour earlier', async () => {
     await scrapes(10, HOUR);
     deliver(1, 20);
     // The first scrape was nine hours ago, the fifth one five.
@@ -70,7 +70,7 @@ describe('what is older than RETENTION', () => {
     expect(ids()).toEqual(upTo(20, 11));
   });
 
-  test('is that by its true time, not by the clock that it was stored with', async () => {
+  test('retention: compares the corrected time with RETENTION, not the stored one', async () => {
     await scrapes(10, HOUR);
     deliver(1, 20);
     database.exec(`UPDATE epochs SET offset_ms = ${2 * DAY}`);
@@ -80,8 +80,8 @@ describe('what is older than RETENTION', () => {
   });
 });
 
-describe('for want of room', () => {
-  test('delivered rows go first, however new, then pending ones are thinned, and the ledger says so', async () => {
+describe('retention: eviction', () => {
+  test('retention: evicts delivered rows first, however new, then thins pending ones and books them', async () => {
     await scrapes(30, 10_000);
     deliver(41, 50);
     const work = retention({ capacityRows: 20 });
@@ -99,7 +99,7 @@ describe('for want of room', () => {
     expect(database.prepare('SELECT reason, count FROM losses').raw().all()).toEqual([['thinned', thinned.lost]]);
   });
 
-  test('the first sample of each series and minute stays, and the newest rows stay whole', async () => {
+  test('retention: thinning keeps the first sample of each series and minute, and the newest rows whole', async () => {
     await scrapes(30, 10_000);
     const firstOfMinute = database
       .prepare<[], number>(
@@ -113,7 +113,7 @@ describe('for want of room', () => {
     expect(firstOfMinute.length).toBeLessThan(14);
   });
 
-  test('all that is left goes in the end, and every row of it is in the ledger', async () => {
+  test('retention: evicts every row in the end, and the ledger counts each pending one', async () => {
     await scrapes(30, 10_000);
     const work = retention({ capacityRows: 20 });
     for (let slice = work.evict(); slice !== undefined; slice = work.evict()) continue;

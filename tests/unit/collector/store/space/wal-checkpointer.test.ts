@@ -75,8 +75,8 @@ function storedRows(): unknown {
   return database.prepare('SELECT COUNT(*) FROM samples').pluck().get();
 }
 
-describe('one WAL checkpoint', () => {
-  test('ends with an empty WAL, loses no row, and says what it did (A-48)', () => {
+describe('WAL checkpointer: one WAL checkpoint', () => {
+  test('WAL checkpointer: a WAL checkpoint empties the WAL, loses no row and returns its result (A-48)', () => {
     growTo(100 * KIB);
     const before = wal.readWalBytes();
     expect(wal.checkpoint()).toEqual({ busy: false, durationMs: expect.any(Number), reclaimedBytes: before });
@@ -86,7 +86,7 @@ describe('one WAL checkpoint', () => {
     expect(log.lines[0]?.fields).toMatchObject({ wal_bytes: before });
   });
 
-  test('that a reader keeps from finishing is logged, is not waited for, and loses no row', () => {
+  test('WAL checkpointer: a WAL checkpoint that a reader blocks is logged, returns at once and loses no row', () => {
     growTo(50 * KIB);
     const other = reader();
     growTo(100 * KIB);
@@ -100,13 +100,13 @@ describe('one WAL checkpoint', () => {
     expect(storedRows()).toBe(rows);
   });
 
-  test('leaves writers the patience they had', () => {
+  test('WAL checkpointer: a WAL checkpoint restores the busy timeout', () => {
     growTo(10 * KIB);
     wal.checkpoint();
     expect(database.pragma('busy_timeout', { simple: true })).toBe(5_000);
   });
 
-  test('that fails leaves writers the patience they had', () => {
+  test('WAL checkpointer: a failed WAL checkpoint restores the busy timeout', () => {
     database.exec('BEGIN IMMEDIATE');
     growTo(0);
     expect(() => wal.checkpoint()).toThrow(/locked/);
@@ -114,15 +114,15 @@ describe('one WAL checkpoint', () => {
     expect(database.pragma('busy_timeout', { simple: true })).toBe(5_000);
   });
 
-  test('of a WAL that is not there is nothing', () => {
+  test('WAL checkpointer: a WAL checkpoint without a WAL reclaims nothing', () => {
     database.pragma('journal_mode = DELETE');
     expect(existsSync(`${path}-wal`)).toBe(false);
     expect(wal.readWalBytes()).toBe(0);
   });
 });
 
-describe('while it runs', () => {
-  test('runs one when the WAL has grown past its size, and not before (A-46)', async () => {
+describe('WAL checkpointer: when a WAL checkpoint is due', () => {
+  test('WAL checkpointer: runs when the WAL has grown past its limit, and not before (A-46)', async () => {
     running = lookEverySecond();
     growTo(100 * KIB);
     await clock.advance(60_000);
@@ -134,7 +134,7 @@ describe('while it runs', () => {
     expect(storedRows()).toBe(rows);
   });
 
-  test('runs one each hour where there is something in the WAL (A-47)', async () => {
+  test('WAL checkpointer: runs every hour if the WAL is not empty (A-47)', async () => {
     running = lookEverySecond();
     growTo(10 * KIB);
     await clock.advance(HOUR - 5_000);
@@ -148,7 +148,7 @@ describe('while it runs', () => {
     expect(log.said('info')).toHaveLength(2);
   });
 
-  test('tries again soon while a reader is in the way, and warns of it once', async () => {
+  test('WAL checkpointer: retries soon while a reader blocks it, and logs one warning', async () => {
     running = lookEverySecond();
     growTo(50 * KIB);
     const other = reader();
@@ -163,7 +163,7 @@ describe('while it runs', () => {
     expect(wal.blockedSinceMs).toBeUndefined();
   });
 
-  test('goes on after one that failed, and tells it once', async () => {
+  test('WAL checkpointer: retries after a failure, which it logs once', async () => {
     running = lookEverySecond();
     growTo(256 * KIB);
     database.exec('BEGIN IMMEDIATE');
@@ -175,7 +175,7 @@ describe('while it runs', () => {
   });
 });
 
-test('SQLite runs none of its own: the WAL grows past the thousand pages at which it would', () => {
+test('WAL checkpointer: SQLite runs no WAL checkpoint of its own at 1,000 pages', () => {
   growTo(1_200 * 1_048);
   const before = wal.readWalBytes();
   growTo(before + 100 * KIB);

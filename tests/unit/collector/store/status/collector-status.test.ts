@@ -29,7 +29,7 @@ beforeEach(() => {
   table = new CollectorStatusTable(database);
 });
 
-test('a collector that was never seen begins at nothing', () => {
+test('collector status: the counters of an unknown collector are zero', () => {
   expect(table.findCounters('cpu')).toEqual({
     collected: 0,
     failed: 0,
@@ -37,7 +37,7 @@ test('a collector that was never seen begins at nothing', () => {
   });
 });
 
-test('the counters come back as they were saved', () => {
+test('collector status: returns the counters as they were saved', () => {
   table.save(status);
   expect(new CollectorStatusTable(database).findCounters('cpu')).toEqual({
     collected: 7,
@@ -46,7 +46,7 @@ test('the counters come back as they were saved', () => {
   });
 });
 
-test('the row is what the sidecar reads: one a collector, the last that was saved', () => {
+test('collector status: has one row per collector, the last one that was saved, with the columns that the uploader reads', () => {
   table.save({ ...status, status: 'ok', message: '' });
   table.save(status);
   expect(database.prepare('SELECT * FROM collector_status').all()).toEqual([
@@ -65,7 +65,7 @@ test('the row is what the sidecar reads: one a collector, the last that was save
   ]);
 });
 
-test('collectors that run no more are forgotten, the others are kept', () => {
+test('collector status: deletes the rows of collectors that do not run any more, and keeps the others', () => {
   for (const collector of ['cpu', 'disk', 'load']) table.save({ ...status, collector });
   table.keepOnly(['disk', 'network']);
   expect(database.prepare('SELECT collector FROM collector_status').pluck().all()).toEqual(['disk']);

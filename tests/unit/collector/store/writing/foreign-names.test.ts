@@ -21,8 +21,8 @@ function admit(
   return { names: samples.map(({ name }) => name), refusals, valueless };
 }
 
-describe('a name of our own', () => {
-  test('is refused to others, dotted or as it is exported, with every suffix that it has', () => {
+describe('foreign names: names of the agent', () => {
+  test('foreign names: refuses a name of the agent, dotted or as exported, with each of its suffixes', () => {
     const names = [
       'cpu_usage_percent',
       'cpu.usage_percent',
@@ -39,20 +39,20 @@ describe('a name of our own', () => {
     );
   });
 
-  test('stays ours, also where a database holds it of another', () => {
+  test('foreign names: the agent’s series keeps its name, also if a database holds a foreign one', () => {
     const admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'victoriametrics' });
     admission.addStoredNames([{ name: 'cpu_usage_percent', valueType: 0 }]);
     expect(admit([reading('cpu.usage_percent', 1)], admission).names).toEqual(['cpu.usage_percent']);
     expect(admit([foreign('cpu_usage_percent')], admission).refusals).toHaveLength(1);
   });
 
-  test.each(OWN_NAMES)('%s is ours', (name) => {
+  test.each(OWN_NAMES)('foreign names: refuses %s', (name) => {
     expect(admit([foreign(name)]).names).toEqual([]);
   });
 });
 
-describe('another name', () => {
-  test('is kept as it is, and refused where it would leave as one that is there already', () => {
+describe('foreign names: other names', () => {
+  test('foreign names: keeps another name as it is, and refuses it if a stored one has its exported name', () => {
     expect(
       admit([foreign('node:load1'), foreign('node_load1'), foreign('a.b'), foreign('a_b'), foreign('Größe 10€')]),
     ).toEqual({
@@ -62,7 +62,7 @@ describe('another name', () => {
     });
   });
 
-  test('may be told twice only with other labels', () => {
+  test('foreign names: accepts a name twice only with different labels', () => {
     expect(admit([foreign('a', { b: '1' }), foreign('a', { b: '2' }), foreign('a', { b: '1' })])).toMatchObject({
       names: ['a', 'a'],
       refusals: ['a: twice in one scrape'],
@@ -70,7 +70,7 @@ describe('another name', () => {
   });
 });
 
-describe('a label', () => {
+describe('foreign names: labels', () => {
   test.each([
     [{ device_id: 'other' }, undefined],
     [{ device_id: 'other', exported_device_id: 'more' }, 'label name "exported_device_id" is reserved'],
@@ -92,7 +92,7 @@ describe('a label', () => {
   });
 });
 
-test('two series of a scrape that would be sent as one are refused: an empty label is none, device_id leaves as exported_device_id', () => {
+test('foreign names: refuses two series of a scrape that would be sent as one: an empty label is none, device_id is sent as exported_device_id', () => {
   const readings = [
     foreign('a', { l: '' }),
     foreign('a'),
@@ -107,7 +107,7 @@ test('two series of a scrape that would be sent as one are refused: an empty lab
   });
 });
 
-test('limits of VictoriaMetrics do not hold where samples leave by remote write', () => {
+test('foreign names: limits of VictoriaMetrics do not apply to remote write', () => {
   const admission = new Admission({ deviceId: 'b1', labels: {}, remoteProtocol: 'remote-write' });
   const readings = [
     foreign('a', { ['a'.repeat(257)]: 'x' }),
@@ -121,13 +121,13 @@ test('limits of VictoriaMetrics do not hold where samples leave by remote write'
   });
 });
 
-test('a long name is shortened where it is said why its sample is refused', () => {
+test('foreign names: shortens a long name in the reason of a refusal', () => {
   expect(admit([foreign('c'.repeat(5_000))]).refusals).toEqual([
     `${'c'.repeat(80)}…: the name has 5000 bytes, VictoriaMetrics drops more than 4096: shorten it at the source`,
   ]);
 });
 
-test('a sample without a finite value is refused, and says nothing against its source', () => {
+test('foreign names: refuses a sample without a finite value, which is no failure of its source', () => {
   const readings = [
     foreign('a', {}, NaN),
     foreign('b', {}, -Infinity),

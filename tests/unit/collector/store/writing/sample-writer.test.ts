@@ -60,8 +60,8 @@ function state(): unknown {
   return database.prepare('SELECT last_id, collected, dropped, heartbeat FROM collector_state').raw().get();
 }
 
-describe('one scrape', () => {
-  test('is stored with one time, its labels and its device', () => {
+describe('sample writer: one scrape', () => {
+  test('sample writer: stores a scrape with one time, its labels and its device', () => {
     expect(write([reading('cpu.usage', 12.5, { core: '0' }), reading('cpu.usage', 99, { core: '1' })])).toEqual({
       stored: 2,
       refusals: [],
@@ -72,12 +72,12 @@ describe('one scrape', () => {
     ]);
   });
 
-  test('moves the books in the same transaction', () => {
+  test('sample writer: updates the books in the same transaction', () => {
     write([reading('a.x', 1), reading('a.y', 2)]);
     expect(state()).toEqual([2, 2, 0, NOW]);
   });
 
-  test('is dated by the wall clock, the heartbeat too, also after that has stepped', async () => {
+  test('sample writer: scrape and heartbeat have the wall clock’s time, also after a step', async () => {
     write([reading('a.x', 1)]);
     process.clock.step(3_600_000);
     await writeLater(1_000, reading('a.x', 2));
@@ -85,12 +85,12 @@ describe('one scrape', () => {
     expect(view(database, 'timestamp_ms').flat()).toEqual([NOW, NOW + 3_601_000]);
   });
 
-  test('without readings still beats the heart', async () => {
+  test('sample writer: a scrape without readings updates the heartbeat', async () => {
     await writeLater(10_000);
     expect(state()).toEqual([0, 0, 0, NOW + 10_000]);
   });
 
-  test('carries how its collector fares in the same transaction, and nothing of both when that fails', () => {
+  test('sample writer: stores the status of the collector in the same transaction, and nothing if that fails', () => {
     whileFailing(() => write([reading('a.x', 1)]));
     expect(view(database, 'id')).toEqual([]);
     expect(state()).toEqual([0, 0, 0, 0]);
@@ -98,7 +98,7 @@ describe('one scrape', () => {
     expect(database.prepare('SELECT collector FROM collector_status').pluck().all()).toEqual(['test']);
   });
 
-  test('is one commit, whatever the number of readings', () => {
+  test('sample writer: stores a scrape in one commit, whatever the number of readings', () => {
     const other = folder.keep(migratedDatabase(folder.path('metrics.db')));
     database.exec('CREATE TEMP TABLE seen (commits)');
     const version = (): unknown => other.pragma('data_version', { simple: true });
@@ -117,8 +117,8 @@ describe('one scrape', () => {
   });
 });
 
-describe('several scrapes', () => {
-  test('are one commit, each with its own time, and the books count them all', async () => {
+describe('sample writer: several scrapes', () => {
+  test('sample writer: stores several scrapes in one commit, each with its own time, and the books count all', async () => {
     const { admission, clock, writer } = process;
     const scrapes = [];
     for (const value of [1, 2, 3]) {
@@ -139,7 +139,7 @@ describe('several scrapes', () => {
     expect(state()).toEqual([3, 3, 0, NOW + 20_000]);
   });
 
-  test('that had to be given up before are booked as collected and dropped, with their times', () => {
+  test('sample writer: books scrapes that were dropped from the buffer as collected and dropped, with their times', () => {
     process.writer.commit([], { reason: 'memory', count: 7, firstMs: NOW - 5_000, lastMs: NOW - 1_000 });
     expect(state()).toEqual([0, 7, 7, 0]);
     expect(database.prepare('SELECT reason, count, first_ms, last_ms FROM losses').raw().all()).toEqual([
@@ -149,8 +149,8 @@ describe('several scrapes', () => {
   });
 });
 
-describe('ids', () => {
-  test('go on where they were, also after every row has been deleted and after a restart', async () => {
+describe('sample writer: ids', () => {
+  test('sample writer: ids continue after every row has been deleted and after a restart', async () => {
     write([reading('a.x', 1), reading('a.y', 2)]);
     database.exec('DELETE FROM samples');
     await writeLater(1000, reading('a.x', 3));
@@ -162,7 +162,7 @@ describe('ids', () => {
     expect(state()).toEqual([4, 4, 0, NOW + 2000]);
   });
 
-  test('are given in the order of the series, whatever the order of the readings', async () => {
+  test('sample writer: ids follow the order of the series, whatever the order of the readings', async () => {
     write([reading('a.x', 1), reading('a.y', 2), reading('a.z', 3)]);
     await writeLater(1000, reading('a.z', 30), reading('a.x', 10), reading('a.y', 20));
     expect(view(database, 'id, metric_name').slice(3)).toEqual([
@@ -172,15 +172,15 @@ describe('ids', () => {
     ]);
   });
 
-  test('that a failed transaction took are given again, since nobody saw them', async () => {
+  test('sample writer: ids of a failed transaction are used again', async () => {
     whileFailing(() => write([reading('a.x', 1)]));
     await writeLater(1000, reading('a.x', 1));
     expect(view(database, 'id')).toEqual([[1]]);
   });
 });
 
-describe('series', () => {
-  test('are named once, whatever the order of their labels, and found again after a restart', async () => {
+describe('sample writer: series', () => {
+  test('sample writer: a series is stored once, whatever the order of its labels, and found again after a restart', async () => {
     write([reading('a.x', 1, { b: '2', a: '1' })]);
     await writeLater(1000, reading('a.x', 2, { a: '1', b: '2' }));
     process = startOn(database, { clock: process.clock });
@@ -189,7 +189,7 @@ describe('series', () => {
     expect(view(database, 'metric_value').flat()).toEqual([1, 2, 3]);
   });
 
-  test('that a failed transaction made are made anew by the next one', async () => {
+  test('sample writer: series of a failed transaction are created by the next one', async () => {
     whileFailing(() => write([reading('a.x', 1), reading('a.y', 2)]));
     expect(database.prepare('SELECT COUNT(*) FROM series').pluck().get()).toBe(0);
     await writeLater(1000, reading('b.z', 9), reading('a.x', 1));
@@ -199,19 +199,19 @@ describe('series', () => {
     ]);
   });
 
-  test('keep the priority they were declared with', () => {
+  test('sample writer: stores the declared priority of a series', () => {
     write([{ series: gauge('a.x', 5), labels: {}, value: 1 }]);
     expect(view(database, 'priority')).toEqual([[5]]);
   });
 
-  test('bear the labels of the board besides their own', () => {
+  test('sample writer: a series has the labels of the device besides its own', () => {
     process = startOn(database, { labels: { simulated: 'true' } });
     write([reading('a.x', 1, { core: '0' })]);
     expect(view(database, 'tags')).toEqual([['{"core":"0","simulated":"true"}']]);
   });
 });
 
-describe('values', () => {
+describe('sample writer: values', () => {
   test.each([
     [0, 'integer'],
     [7, 'integer'],
@@ -223,14 +223,14 @@ describe('values', () => {
     [1e300, 'real'],
     ['5.10.160', 'text'],
     ['7', 'text'],
-  ])('%p is stored as %s and read back the same', (value, type) => {
+  ])('sample writer: stores %p as %s, and it is read back the same', (value, type) => {
     write([reading('a.x', value)]);
     expect(database.prepare('SELECT typeof(value), value FROM samples').raw().get()).toEqual([type, value]);
   });
 });
 
-describe('what is refused', () => {
-  test('is told and left out; the rest of the scrape is stored', () => {
+describe('admission: refused readings', () => {
+  test('admission: returns the reason of a refused reading, and the rest of the scrape is stored', () => {
     const result = write([reading('a.x', NaN), reading('a.y', 1), reading('a.z', 1, { path: 'x'.repeat(4097) })]);
     expect(result).toEqual({
       stored: 1,
@@ -244,7 +244,7 @@ describe('what is refused', () => {
     expect(database.prepare('SELECT name FROM series').pluck().all()).toEqual(['a.y']);
   });
 
-  test('is a second value of one series in one scrape', () => {
+  test('admission: refuses a second value of one series in one scrape', () => {
     expect(
       write([reading('a.x', 1, { core: '0' }), reading('a.x', 2, { core: '0' }), reading('a.x', 3, { core: '1' })]),
     ).toEqual({
@@ -254,7 +254,7 @@ describe('what is refused', () => {
     expect(view(database, 'metric_value').flat()).toEqual([1, 3]);
   });
 
-  test('is a name that would leave the board as another one does', async () => {
+  test('admission: refuses a name that would be exported as another stored one', async () => {
     write([reading('cpu.usage_all', 1)]);
     expect(await writeLater(1000, reading('cpu.usage.all', 2), reading('cpu.usage_all', 3))).toEqual({
       stored: 1,
@@ -264,13 +264,13 @@ describe('what is refused', () => {
     expect((await writeLater(1000, reading('cpu.usage.all', 4))).refusals).toHaveLength(1);
   });
 
-  test('is such a name within one scrape too', () => {
+  test('admission: refuses a name that would be exported as another one of the same scrape', () => {
     expect(write([reading('cpu.usage_all', 1), reading('cpu.usage.all', 2)]).refusals).toEqual([
       'cpu.usage.all: has the same exported name as cpu.usage_all',
     ]);
   });
 
-  test('is a number whose name is that of a text with _info, as which the text leaves', async () => {
+  test('admission: refuses a number whose name is the exported name of a text, with _info', async () => {
     write([reading('system.kernel', '5.10.160'), reading('system.uptime_info', 1)]);
     expect(await writeLater(1000, reading('system.kernel_info', 1), reading('system.uptime', 'long'))).toEqual({
       stored: 0,
@@ -283,12 +283,12 @@ describe('what is refused', () => {
   });
 });
 
-describe('the disk', () => {
+describe('sample writer: fsync', () => {
   function synchronous(): unknown {
     return { 1: 'NORMAL', 2: 'FULL' }[database.pragma('synchronous', { simple: true }) as number];
   }
 
-  test('is waited for by one commit in each SYNC_INTERVAL', async () => {
+  test('sample writer: one commit in each SYNC_INTERVAL is fsynced', async () => {
     const settings: unknown[] = [];
     for (let scrape = 0; scrape < 8; scrape++) {
       write([reading('a.x', scrape)]);
@@ -298,7 +298,7 @@ describe('the disk', () => {
     expect(settings).toEqual(['FULL', 'NORMAL', 'NORMAL', 'FULL', 'NORMAL', 'NORMAL', 'FULL', 'NORMAL']);
   });
 
-  test('is waited for by each commit where SYNC_INTERVAL is 0', () => {
+  test('sample writer: each commit is fsynced if SYNC_INTERVAL is 0', () => {
     process = startOn(database, { syncIntervalMs: 0 });
     const settings: unknown[] = [];
     for (let scrape = 0; scrape < 3; scrape++) {
@@ -308,7 +308,7 @@ describe('the disk', () => {
     expect(settings).toEqual(['FULL', 'FULL', 'FULL']);
   });
 
-  test('is waited for by the next commit when the one that should have failed', () => {
+  test('sample writer: fsyncs the next commit if the one that was due has failed', () => {
     whileFailing(() => write([reading('a.x', 1)]));
     write([reading('a.x', 1)]);
     expect(synchronous()).toBe('FULL');

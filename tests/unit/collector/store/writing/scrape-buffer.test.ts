@@ -31,8 +31,8 @@ function group(maxSamples?: number): number[] {
   return buffer.peek(maxSamples).map(({ at }) => at.wallMs - NOW);
 }
 
-describe('where more waits than there is room for', () => {
-  test('the oldest scrapes make way, and are a loss with its count and times', () => {
+describe('scrape buffer: full', () => {
+  test('scrape buffer: drops the oldest scrapes when it is full, as a loss with count and times', () => {
     for (let scrape = 0; scrape < 4; scrape++) add(9_000, scrape * 1_000);
     expect([group(1e6), buffer.sampleCount, buffer.loss]).toEqual([
       [1_000, 2_000, 3_000],
@@ -46,28 +46,28 @@ describe('where more waits than there is room for', () => {
     ]);
   });
 
-  test('the newest scrape stays, however large', () => {
+  test('scrape buffer: keeps the newest scrape, however large', () => {
     add(10, 0);
     add(100_000, 1_000);
     expect([group(1e6), buffer.loss?.count]).toEqual([[1_000], 10]);
   });
 
-  test('scrapes without samples make way too, and are no loss', () => {
+  test('scrape buffer: drops scrapes without samples too, which is no loss', () => {
     for (let scrape = 0; scrape < 10_000; scrape++) add(0, scrape);
     expect(group(1e6).length).toBeLessThan(10_000);
     expect([group(1e6).at(-1), buffer.loss]).toEqual([9_999, undefined]);
   });
 });
 
-describe('a commit', () => {
-  test('takes the oldest scrapes, as many as fit into it, and at least one', () => {
+describe('scrape buffer: a commit', () => {
+  test('scrape buffer: a commit takes the oldest scrapes, as many as fit into it, and at least one', () => {
     add(1_500, 0);
     add(400, 1_000);
     add(200, 2_000);
     expect([group(), group(1_000), group(0)]).toEqual([[0, 1_000], [0], [0]]);
   });
 
-  test('leaves the others, and the loss is in the books with it', () => {
+  test('scrape buffer: a commit leaves the other scrapes, and the loss is booked with it', () => {
     for (let scrape = 0; scrape < 4; scrape++) add(9_000, scrape * 1_000);
     buffer.removeCommitted(2);
     expect([group(1e6), buffer.sampleCount, buffer.loss, buffer.isEmpty]).toEqual([[3_000], 9_000, undefined, false]);

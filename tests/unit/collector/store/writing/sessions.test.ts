@@ -44,19 +44,19 @@ function sessions(): unknown[] {
     .all();
 }
 
-describe('a session', () => {
-  test('is active while it runs, with what is known of the process', () => {
+describe('sessions: a session', () => {
+  test('sessions: a session is active while its process runs, with its metadata', () => {
     open('one');
     expect(sessions()).toEqual([['one', NOW, null, 'active', 1]]);
     expect(JSON.parse(String(database.prepare('SELECT metadata FROM sessions').pluck().get()))).toEqual(metadata);
   });
 
-  test('that is closed is completed, with its end', () => {
+  test('sessions: a closed session is completed, with its end', () => {
     open('one')(NOW + 5_000);
     expect(sessions()).toEqual([['one', NOW, NOW + 5_000, 'completed', 1]]);
   });
 
-  test('names the samples that follow it, until the next one', async () => {
+  test('sessions: a session covers the samples that follow it, until the next one', async () => {
     const close = open('one');
     await scrape(10_000);
     await scrape(10_000);
@@ -67,8 +67,8 @@ describe('a session', () => {
   });
 });
 
-describe('a session that a crash left active', () => {
-  test('is failed, with the time of its last scrape as its end', async () => {
+describe('sessions: a session that a crash left active', () => {
+  test('sessions: a session that crashed is failed, and ended with its last scrape', async () => {
     open('one');
     await scrape(10_000);
     await scrape(10_000);
@@ -80,7 +80,7 @@ describe('a session that a crash left active', () => {
     ]);
   });
 
-  test('before its first scrape ended when it began, not at the scrape of another', async () => {
+  test('sessions: a session that crashed before its first scrape ended when it began, not at the scrape of another', async () => {
     open('one');
     await scrape(10_000);
     await process.clock.advance(HOUR);
@@ -94,20 +94,20 @@ describe('a session that a crash left active', () => {
     ]);
   });
 
-  test('of a database that was never scraped ended when it began, not in 1970', () => {
+  test('sessions: a session that crashed in a database without samples ended when it began, not in 1970', () => {
     open('one');
     open('two');
     expect(sessions()[0]).toEqual(['one', NOW, NOW, 'failed', 1]);
   });
 
-  test('is not touched where it had been closed', () => {
+  test('sessions: a session that was closed stays unchanged', () => {
     open('one')(NOW + 1);
     open('two');
     expect(sessions()[0]).toEqual(['one', NOW, NOW + 1, 'completed', 1]);
   });
 });
 
-test('a thousand sessions are kept, the newest, and the active one among them', () => {
+test('sessions: keeps the newest 1,000 sessions, the active one among them', () => {
   database.transaction(() => {
     const insert = database.prepare(
       `INSERT INTO sessions (id, start_time, status, first_sample_id) VALUES (?, 0, 'completed', ?)`,
