@@ -26,7 +26,7 @@ import { COLLECTOR_NAMES, type CollectorName } from '@thugshells/shared/metrics/
 
 import { scrapeTargets } from './inputs/scrape-target-list.ts';
 
-/** A scrape more often than this would measure mostly itself. */
+/** Scrapes more often than this would mostly measure themselves. */
 const intervalFormat = durationWithin(100, 86_400_000, 'from 100ms to 1d');
 
 const sectorBytesFormat: ValueFormat<512 | 'sysfs'> = {
@@ -76,7 +76,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
       env: 'COLLECTORS',
       doc: 'Collectors that run.',
       default: COLLECTOR_NAMES.filter((name) => isConfigured(name, environment)).join(' '),
-      defaultDoc: `\`${COLLECTOR_NAMES.filter((name) => isConfigured(name, {})).join(' ')}\`; \`textfile\` and \`scrape\` where their variable is set`,
+      defaultDoc: `\`${COLLECTOR_NAMES.filter((name) => isConfigured(name, {})).join(' ')}\`; \`textfile\` and \`scrape\` if their variable is set`,
       format: wordList(COLLECTOR_NAMES),
     },
     interval: {
@@ -96,7 +96,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
       env: 'KERNEL',
       doc: 'linux, or simulated: invented kernel files, every sample of which is labelled simulated="true".',
       default: platform === 'linux' ? 'linux' : 'simulated',
-      defaultDoc: '`linux`; `simulated` where the platform is not Linux',
+      defaultDoc: '`linux`; `simulated` if the platform is not Linux',
       format: oneOf('linux', 'simulated'),
     },
     networkInclude: {
@@ -114,7 +114,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
     },
     networkMaxInterfaces: {
       env: 'NETWORK_MAX_INTERFACES',
-      doc: 'Most interfaces that are collected; the rest is counted.',
+      doc: 'Maximum number of interfaces that are collected; the rest is counted.',
       default: '32',
       format: integer(1, 10_000),
     },
@@ -134,19 +134,19 @@ export function collectorVariables(environment: Environment, hostName: string, p
     },
     scrapeTimeoutMs: {
       env: 'SCRAPE_TIMEOUT',
-      doc: 'Longest wait for a whole page of a scrape target; never longer than SCRAPE_INTERVAL.',
+      doc: 'Timeout for a whole page of a scrape target; never longer than SCRAPE_INTERVAL.',
       default: '10s',
       format: durationWithin(100, 600_000, 'from 100ms to 10m'),
     },
     scrapeMaxBytes: {
       env: 'SCRAPE_MAX_SIZE',
-      doc: 'Largest page of a scrape target; of a larger one nothing is stored.',
+      doc: 'Maximum size of a scrape target’s page; of a larger one nothing is stored.',
       default: '4MiB',
       format: sizeWithin(1024, 64 * 1024 ** 2, 'from 1KiB to 64MiB'),
     },
     scrapeMaxSeries: {
       env: 'SCRAPE_MAX_SERIES',
-      doc: 'Most series of one scrape target that are stored in an hour; the rest is counted.',
+      doc: 'Maximum number of series of one scrape target that are stored in an hour; the rest is counted.',
       default: '3000',
       format: integer(1, 1_000_000),
     },
@@ -171,25 +171,25 @@ export function collectorVariables(environment: Environment, hostName: string, p
     },
     collectorMaxSeries: {
       env: 'COLLECTOR_MAX_SERIES',
-      doc: 'Most series of one collector that are stored in an hour; the rest is counted.',
+      doc: 'Maximum number of series of one collector that are stored in an hour; the rest is counted.',
       default: '1000',
       format: integer(1, 1_000_000),
     },
     maxSeries: {
       env: 'MAX_SERIES',
-      doc: 'Most series of all collectors together that are stored in an hour; the rest is counted.',
+      doc: 'Maximum number of series of all collectors together that are stored in an hour; the rest is counted.',
       default: '5000',
       format: integer(1, 1_000_000),
     },
     flushIntervalMs: {
       env: 'FLUSH_INTERVAL',
-      doc: 'Scrapes are gathered this long and committed together, which spares flash; a kill or a power cut loses that much more. 0: those of collectors that are due at once are one commit.',
+      doc: 'Scrapes are buffered this long and committed together, which spares flash; a kill or a power cut loses that much more. 0: those of collectors that are due at once are one commit.',
       default: '0',
       format: durationWithin(0, 60_000, 'from 0 to 60s'),
     },
     syncIntervalMs: {
       env: 'SYNC_INTERVAL',
-      doc: 'One commit in each is forced to the disk; a power cut loses at most this much.',
+      doc: 'One commit in each interval is fsynced; a power cut loses at most this much.',
       default: '30s',
       format: duration,
     },
@@ -213,7 +213,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
     },
     dbMaxBytes: {
       env: 'DB_MAX_SIZE',
-      doc: 'Most that database, WAL and ballast take together. At the cap delivered samples go first, then pending ones are thinned, then dropped: the least important first, of those the oldest.',
+      doc: 'Maximum size of database, WAL and ballast together. At the cap delivered samples are evicted first, then pending ones are thinned, then dropped: the least important first, of those the oldest.',
       default: '512MiB',
       format: sizeWithin(8 * 1024 ** 2, 2 ** 40, 'from 8MiB on'),
     },
