@@ -20,20 +20,20 @@ let process: ReturnType<typeof storeOn>;
 let stop: AbortController;
 let running: Promise<void> | undefined;
 
-/** What systemd would hear. */
-const told = {
+/** Records what is reported to systemd. */
+const reported = {
   beats: 0,
   lines: [] as string[],
   reportProgress(): void {
-    told.beats += 1;
+    reported.beats += 1;
   },
   reportStatus(line: string): void {
-    if (line !== told.lines.at(-1)) told.lines.push(line);
+    if (line !== reported.lines.at(-1)) reported.lines.push(line);
   },
 };
 
 beforeEach(() => {
-  Object.assign(told, { beats: 0, lines: [] });
+  Object.assign(reported, { beats: 0, lines: [] });
   clock = new FakeClock(NOW);
   restart('cpu', 'disk');
   database = folder.keep(openDatabase(folder.path('metrics.db')));
@@ -72,7 +72,7 @@ class ScriptedCollector implements Collector {
   }
 }
 
-/** Starts the collectors; their first scrapes have run when it resolves, where they need no time. */
+/** Starts the collectors; resolves after their first scrapes, if these need no time. */
 async function run(...collectors: [Collector, number][]): Promise<void> {
   stop = new AbortController();
   const scheduler = new Scheduler({
@@ -86,7 +86,7 @@ async function run(...collectors: [Collector, number][]): Promise<void> {
       },
     },
     seriesLimit: new SeriesLimit({ perCollector: 3, total: 5 }),
-    manager: told,
+    manager: reported,
   });
   const scheduled: ScheduledCollector[] = collectors.map(([collector, intervalMs]) => ({ collector, intervalMs }));
   running = scheduler.run(scheduled, stop.signal);
@@ -397,7 +397,7 @@ describe('scheduler: systemd', () => {
       [new ScriptedCollector('disk', () => new Promise(() => undefined)), 10_000],
     );
     await clock.advance(30_000);
-    expect(told.beats).toBe(4);
+    expect(reported.beats).toBe(4);
   });
 
   test('scheduler: reports its state to systemd in one line', async () => {
@@ -407,8 +407,8 @@ describe('scheduler: systemd', () => {
     });
     await run([disk, 10_000]);
     await clock.advance(20_000);
-    expect(told.lines).toEqual(['collecting', 'collecting; failing: disk', 'collecting']);
+    expect(reported.lines).toEqual(['collecting', 'collecting; failing: disk', 'collecting']);
     await clock.advance(50_000);
-    expect(told.lines.at(-1)).toBe('collecting; 0 samples in the last minute');
+    expect(reported.lines.at(-1)).toBe('collecting; 0 samples in the last minute');
   });
 });

@@ -45,7 +45,7 @@ function mountedDisk(): Disk {
   };
 }
 
-/** The database may not grow, and a table takes what room it has until it is dropped. */
+/** Limits the pages of the database; a table takes the free space until it is dropped. */
 function limitedDisk(): Disk {
   const databaseBytes = 4 * MIB;
   const limits = { ...divideSpace({ dbMaxBytes: 64 * MIB, walCheckpointBytes: 64 * MIB }), databaseBytes };
@@ -79,7 +79,7 @@ function useDisk(create: () => Disk): void {
   folder.keep({ close: () => stop.abort() });
 }
 
-function waiting(): number {
+function countBuffered(): number {
   return reader.prepare<[], number>('SELECT waiting FROM storage_state').pluck().get()!;
 }
 
@@ -87,7 +87,7 @@ function storedTimes(): unknown[] {
   return reader.prepare('SELECT DISTINCT timestamp_ms FROM metrics ORDER BY timestamp_ms').pluck().all();
 }
 
-/** Scrapes until one of them has to wait in memory. */
+/** Scrapes until a scrape is buffered in memory. */
 async function scrapeUntilFull(): Promise<number> {
   for (let scrape = 1; scrape < 2_000; scrape++) {
     await scrapes(parts, 1);
@@ -121,7 +121,7 @@ describe.each(disks)('disk full %s', (_where, create) => {
       await scrapes(parts, 1);
       expect(booksOf(reader)).toMatchObject({ collected: (until + 31) * SERIES, dropped: 0, balanced: 1 });
       expect(parts.log.said('warn')).toContain('warn: store recovered');
-      expect(waiting()).toBe(0);
+      expect(countBuffered()).toBe(0);
       expect(storedTimes().at(-1)).toBe(parts.clock.now());
     });
 

@@ -128,8 +128,8 @@ describe('store: the WAL', () => {
     await scrapes(parts, 40);
     expect(walBytes()).toBeLessThan(55_000);
     expect(stored()).toBeLessThan(41 * SERIES);
-    const told = parts.log.lines.filter(({ level }) => level === 'error');
-    expect(told.map(({ fields }) => [fields['error_code'], fields['error']])).toEqual([
+    const errors = parts.log.lines.filter(({ level }) => level === 'error');
+    expect(errors.map(({ fields }) => [fields['error_code'], fields['error']])).toEqual([
       ['WAL_STUCK', expect.stringContaining('another program reads the database')],
     ]);
     other.exec('COMMIT');
@@ -150,7 +150,7 @@ describe('store: the size cap', () => {
     );
   }
 
-  /** Some hours of a board with many series. */
+  /** Some hours of a device with many series. */
   async function fillUp(count: number): Promise<number> {
     let largest = 0;
     const many = (turn: number) =>

@@ -45,7 +45,7 @@ function store(at: Instant, name = 'a.x'): void {
   writer.commit([{ at, samples: admission.admit([reading(name, 1)], NOW).samples, status: createStatus() }]);
 }
 
-/** The machine boots again, on the same database; `wallMs` is what its clock says then. */
+/** The machine boots again, on the same database; `wallMs` is the time of its clock then. */
 function reboot(wallMs: number): void {
   process = startOn(database, { clock: new FakeClock(wallMs), bootId: `boot-${(boots += 1)}` });
 }

@@ -78,7 +78,7 @@ describe('epoch transition', () => {
     expect(observe(confirmed.state, readClocks(2_000), 1).state.current).toBe(confirmed.state.current);
   });
 
-  test('epoch transition: a clock before the build begins an epoch that is not trusted, and says why', () => {
+  test('epoch transition: a clock before the build begins an epoch that is not trusted, with the reason', () => {
     const { state, change } = observe(start, readClocks(10_000, -NOW), 1);
     expect(change).toMatchObject({ isHarmless: false });
     expect(state.current).toMatchObject({

@@ -19,7 +19,7 @@ import {
 /**
  * Damage to a database of some hundred pages and its WAL, in every way and at many places. Whatever it is, the collector
  * collects, SQLite finds the database sound afterwards, and the books balance. How many rows survive is known from where
- * SQLite says that the rows stand: those that are only on the damaged page may be lost, and no others.
+ * The page map from SQLite decides which rows may be lost: those that are only on the corrupt page, and no others.
  */
 
 const PAGE = 1024;

@@ -48,7 +48,7 @@ test('leaf pages: reads rows of every type and length as SQLite does, also with 
         );
         if (!inWal) database.pragma('wal_checkpoint(TRUNCATE)');
         const expected = database.prepare('SELECT * FROM t ORDER BY id').raw().all() as unknown[][];
-        // A row may stand on a page and, older, on one that is not used any more: the ids tell.
+        // A row may also be, with older content, on a page that is not used any more.
         const copy = folder.path(`copy-${run}.db`);
         writeFileSync(copy, readFileSync(path));
         if (inWal) writeFileSync(`${copy}-wal`, readFileSync(`${path}-wal`));

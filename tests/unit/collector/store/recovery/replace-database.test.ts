@@ -95,12 +95,12 @@ describe('replaced database: corrupt at the start', () => {
     const all =
       'SELECT timestamp_ms, metric_name, metric_value, tags, device_id, uploaded FROM metrics ORDER BY timestamp_ms, tags';
     const expected = live.prepare(all).raw().all();
-    // An entry of the index that says something else: every row can be read, and the check finds it.
-    const damaged = openDatabase(path);
-    damaged.unsafeMode(true);
-    damaged.pragma('writable_schema = ON');
-    damaged.exec(`DELETE FROM sqlite_schema WHERE name = 'samples_identity'`);
-    damaged.close();
+    // An entry of the index that differs from its row: every row can be read, and the check finds it.
+    const corrupt = openDatabase(path);
+    corrupt.unsafeMode(true);
+    corrupt.pragma('writable_schema = ON');
+    corrupt.exec(`DELETE FROM sqlite_schema WHERE name = 'samples_identity'`);
+    corrupt.close();
     const parts = storeOn(path, { clock });
     const reader = start(parts);
     expect(parts.log.lines.find(({ level }) => level === 'error')?.fields['error']).toContain('never used');
@@ -119,14 +119,14 @@ describe('replaced database: corrupt at the start', () => {
 
   test('replaced database: held samples stay held and can be corrected later', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 0, delivered: 0 });
-    const damaged = openDatabase(path);
-    damaged.exec(
+    const corrupt = openDatabase(path);
+    corrupt.exec(
       `UPDATE epochs SET trusted = 0, boot_id = 'an earlier boot', boot_base_ms = 77, reason = 'start; the clock is wrong'`,
     );
-    damaged.unsafeMode(true);
-    damaged.pragma('writable_schema = ON');
-    damaged.exec(`DELETE FROM sqlite_schema WHERE name = 'samples_identity'`);
-    damaged.close();
+    corrupt.unsafeMode(true);
+    corrupt.pragma('writable_schema = ON');
+    corrupt.exec(`DELETE FROM sqlite_schema WHERE name = 'samples_identity'`);
+    corrupt.close();
     const reader = start(storeOn(path, { clock }));
     expect(count(reader)).toBe(rows);
     const epochs = reader
@@ -145,9 +145,9 @@ describe('replaced database: corrupt at the start', () => {
 
   test('replaced database: if the books contradict the samples, every sample becomes pending', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 0, delivered: 100 });
-    const damaged = openDatabase(path);
-    damaged.exec('UPDATE settled SET last_id = 300');
-    damaged.close();
+    const corrupt = openDatabase(path);
+    corrupt.exec('UPDATE settled SET last_id = 300');
+    corrupt.close();
     const reader = start(storeOn(path, { clock }));
     expect(booksOf(reader)).toMatchObject({ pending: rows, balanced: 1 });
   });
@@ -242,11 +242,11 @@ describe('replaced database: corruption while the collector runs', () => {
     await parts.clock.advance(3_700_000);
     await scrapes(parts, 2);
     expect(parts.log.said('error')).toContain('error: database corrupt, rebuilding');
-    const healed = folder.keep(openDatabase(path));
-    expect(healed.pragma('integrity_check', { simple: true })).toBe('ok');
-    expect(booksOf(healed)).toMatchObject({ balanced: 1 });
+    const rebuilt = folder.keep(openDatabase(path));
+    expect(rebuilt.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(booksOf(rebuilt)).toMatchObject({ balanced: 1 });
     expect(
-      healed
+      rebuilt
         .prepare<[number], number>('SELECT COUNT(*) FROM metrics WHERE timestamp_ms > ?')
         .pluck()
         .get(parts.clock.now() - 20_000),
@@ -260,14 +260,14 @@ describe('replaced database: corruption while the collector runs', () => {
     reader.pragma('wal_checkpoint(TRUNCATE)');
     ruin(path, sampleLeaf(5).page);
     reader.exec('UPDATE uploader_state SET suspected_at = 1');
-    await until('the damage is found', async () => {
+    await until('the corruption is found', async () => {
       await parts.clock.advance(1_000);
       return kept().length > 0;
     });
-    const healed = folder.keep(openDatabase(path));
-    expect(healed.pragma('integrity_check', { simple: true })).toBe('ok');
-    expect(healed.prepare('SELECT suspected_at FROM uploader_state').pluck().get()).toBeNull();
-    expect(booksOf(healed)).toMatchObject({ collected: rows, balanced: 1 });
+    const rebuilt = folder.keep(openDatabase(path));
+    expect(rebuilt.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(rebuilt.prepare('SELECT suspected_at FROM uploader_state').pluck().get()).toBeNull();
+    expect(booksOf(rebuilt)).toMatchObject({ collected: rows, balanced: 1 });
   });
 
   test('corruption that a check does not confirm is checked once and changes nothing', async () => {

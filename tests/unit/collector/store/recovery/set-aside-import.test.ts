@@ -262,7 +262,7 @@ describe('import of a set-aside database: a kill', () => {
 });
 
 describe('import of a set-aside database: the importing database is set aside itself', () => {
-  /** Halfway through, an older program begins anew; then the newer one comes back. */
+  /** Halfway through, an older program starts with a new database; then the newer program comes back. */
   async function backAndForth(
     steps: number,
     { laterMs = LATER, olderMs = LATER + 2_000_000 } = {},
