@@ -77,15 +77,15 @@ export const delivery = [
   {
     why: 'ignores Retry-After',
     file: 'uploader/src/transport/retrying-transport.ts',
-    find: 'post.outcome.retryAfterMs ?? 0',
-    replace: '0 * (post.outcome.retryAfterMs ?? 0)',
+    find: 'result.outcome.retryAfterMs ?? 0',
+    replace: '0 * (result.outcome.retryAfterMs ?? 0)',
     tests: ['uploader/transport/retrying-transport'],
   },
   {
     why: 'lets a short Retry-After shorten the backoff',
     file: 'uploader/src/transport/retrying-transport.ts',
-    find: 'Math.max(calculateBackoff(attempt, policy, random), post.outcome.retryAfterMs ?? 0)',
-    replace: 'post.outcome.retryAfterMs ?? calculateBackoff(attempt, policy, random)',
+    find: 'Math.max(calculateBackoff(attempt, policy, random), result.outcome.retryAfterMs ?? 0)',
+    replace: 'result.outcome.retryAfterMs ?? calculateBackoff(attempt, policy, random)',
     tests: ['uploader/transport/retrying-transport'],
   },
   {
@@ -98,8 +98,8 @@ export const delivery = [
   {
     why: 'tries a held chunk again: a wrong token knocks three times',
     file: 'uploader/src/transport/retrying-transport.ts',
-    find: "post.outcome.kind !== 'retry' ||",
-    replace: "(post.outcome.kind !== 'retry' && post.outcome.kind !== 'hold') ||",
+    find: "result.outcome.kind !== 'retry' ||",
+    replace: "(result.outcome.kind !== 'retry' && result.outcome.kind !== 'hold') ||",
     tests: ['uploader/transport/retrying-transport'],
   },
   {

@@ -5,8 +5,8 @@ export const settling = [
   {
     why: 'takes the page of a captive portal for an acceptance',
     file: 'uploader/src/transport/response-outcome.ts',
-    find: 'if (answer === undefined) return notAReceiver(status, body);',
-    replace: "if (answer === undefined) return status > 299 ? notAReceiver(status, body) : { kind: 'delivered' };",
+    find: 'if (answer === undefined) return toForeignOutcome(status, body);',
+    replace: "if (answer === undefined) return status > 299 ? toForeignOutcome(status, body) : { kind: 'delivered' };",
     tests: ['uploader/transport/response-outcome'],
   },
   {

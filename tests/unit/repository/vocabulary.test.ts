@@ -41,10 +41,8 @@ const REMAINING: Readonly<Record<string, number>> = {
   'deploy/systemd': 2,
   'shared/src/database': 2,
   'uploader/src': 3,
-  'uploader/src/clock': 2,
   'uploader/src/encoding': 12,
   'uploader/src/telemetry': 1,
-  'uploader/src/transport': 16,
 };
 
 interface WordFinding {

@@ -9,7 +9,7 @@ export class ReceiverClockTable {
   readonly #prune: Statement;
   readonly #bootedAt: Statement<[string], number>;
 
-  /** @param bootId the kernel's; without it nothing can be kept, since no one could say for which boot */
+  /** @param bootId the kernel's; without it nothing is stored, because a row is valid only for its boot */
   constructor(database: Database, bootId: string | undefined) {
     this.#bootId = bootId;
     this.#database = database;
@@ -25,7 +25,7 @@ export class ReceiverClockTable {
     );
   }
 
-  /** What the receiver's clock says so long after this boot, Unix milliseconds; undefined until it was asked. */
+  /** Returns the receiver's time, Unix milliseconds, at a time since boot; undefined until it has been measured. */
   receiverNow(sinceBootMs: number): number | undefined {
     const bootedAtMs = this.#bootId === undefined ? undefined : this.#bootedAt.get(this.#bootId);
     return bootedAtMs === undefined ? undefined : bootedAtMs + sinceBootMs;

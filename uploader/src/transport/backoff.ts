@@ -1,4 +1,4 @@
-/** How long to wait between tries. */
+/** The waits between attempts. */
 export interface BackoffPolicy {
   readonly initialMs: number;
   readonly multiplier: number;
@@ -8,8 +8,8 @@ export interface BackoffPolicy {
 }
 
 /**
- * Milliseconds to wait after try number `attempt` (from 1) has failed: initial × multiplier^(attempt − 1), capped,
- * then varied at random. The jitter comes after the cap, so that it never vanishes there and a fleet stays spread.
+ * Returns the milliseconds to wait after attempt number `attempt` (from 1) has failed: initial × multiplier^(attempt − 1),
+ * at most `maxMs`, then varied at random. The jitter is added after the cap, so that a fleet stays spread at the cap too.
  *
  * @param random from 0 up to, but not including, 1
  */

@@ -7,14 +7,14 @@ export interface CredentialsOptions {
   readonly remoteTokenFile: string;
   /** Certificates of the authorities that are trusted instead of the system's, in PEM. */
   readonly remoteCaFile: string;
-  /** Certificate and key with which this board shows who it is, in PEM. */
+  /** Client certificate and key of this device, in PEM. */
   readonly remoteCertFile: string;
   readonly remoteKeyFile: string;
   /** $CREDENTIALS_DIRECTORY, where systemd puts a unit's credentials; empty for none. */
   readonly credentialsDirectory?: string;
 }
 
-/** What a TLS connection needs besides its address; absent parts are the defaults. */
+/** Certificates and key of a TLS connection; absent parts have the defaults. */
 export interface TlsMaterial {
   readonly certificateAuthority?: string;
   readonly certificate?: string;
@@ -26,7 +26,7 @@ const CONTAINER_SECRETS = '/run/secrets';
 /** What RFC 6750 allows in a bearer token. */
 const TOKEN = /^[\w.~+/=:-]+$/;
 
-/** What the board proves itself by, and whom it trusts: files that may be changed under a running uploader. */
+/** The device's credentials and the authorities it trusts, read from files that may change while the uploader runs. */
 export class Credentials {
   readonly #token: ReloadingFile | undefined;
   readonly #certificateAuthority: ReloadingFile | undefined;
@@ -41,18 +41,18 @@ export class Credentials {
     credentialsDirectory = '',
   }: CredentialsOptions) {
     const exemptFolders = [CONTAINER_SECRETS, credentialsDirectory].filter((folder) => folder !== '');
-    const fileOf = (variable: string, path: string, isSecret = false): ReloadingFile | undefined =>
+    const createFile = (variable: string, path: string, isSecret = false): ReloadingFile | undefined =>
       path === ''
         ? undefined
         : new ReloadingFile({ variable: `THUGSHELLS_${variable}`, path, isSecret, exemptFolders });
-    this.#token = fileOf('REMOTE_TOKEN_FILE', remoteTokenFile, true);
-    this.#certificateAuthority = fileOf('REMOTE_CA_FILE', remoteCaFile);
-    this.#certificate = fileOf('REMOTE_CERT_FILE', remoteCertFile);
-    this.#key = fileOf('REMOTE_KEY_FILE', remoteKeyFile);
+    this.#token = createFile('REMOTE_TOKEN_FILE', remoteTokenFile, true);
+    this.#certificateAuthority = createFile('REMOTE_CA_FILE', remoteCaFile);
+    this.#certificate = createFile('REMOTE_CERT_FILE', remoteCertFile);
+    this.#key = createFile('REMOTE_KEY_FILE', remoteKeyFile);
   }
 
   /**
-   * The header that bears the token.
+   * Returns the Authorization header with the token; no header without a token file.
    *
    * @throws AgentError FILE_UNUSABLE
    */
@@ -64,13 +64,13 @@ export class Credentials {
     return { authorization: `Bearer ${token}` };
   }
 
-  /** A text without the token: there are receivers that repeat it when they refuse it. */
+  /** Returns a text without the token: some receivers repeat it when they reject it. */
   mask(text: string): string {
     const token = this.#token?.read().trim() ?? '';
     return token === '' ? text : text.replaceAll(token, '***');
   }
 
-  /** @throws AgentError FILE_UNUSABLE */
+  /** Reads the certificates and the key. @throws AgentError FILE_UNUSABLE */
   tls(): TlsMaterial {
     return {
       ...(this.#certificateAuthority && { certificateAuthority: this.#certificateAuthority.read() }),
@@ -79,7 +79,7 @@ export class Credentials {
     };
   }
 
-  /** What is wrong with the files now, one sentence each. */
+  /** Returns what is wrong with the files now, one sentence per file. */
   problems(): string[] {
     return [
       () => this.authorization(),

@@ -31,7 +31,7 @@ export interface RequestAttempt {
 /** A receiver's response is empty or a few hundred bytes; the page of a portal may have any size. */
 const MAX_RESPONSE_BYTES = 64 * 1024;
 
-/** A response without a body that takes longer says little about the present. */
+/** Timeout of requests without a body: a response that takes longer no longer shows the present time or state. */
 const SHORT_TIMEOUT_MS = 10_000;
 
 /**

@@ -17,7 +17,7 @@ export interface HttpTransportOptions extends HttpClientOptions {
 /** A proxy's statuses for a receiver that does not respond; the proxy's own connection to this device stays open. */
 const RECEIVER_GONE: readonly number[] = [502, 503, 504];
 
-/** Sends chunks over HTTP. The protocol says how a request looks and what a response means. */
+/** Sends chunks over HTTP. The protocol builds the requests and interprets the responses. */
 export class HttpTransport implements ReceiverClient {
   readonly #options: HttpTransportOptions;
   readonly #endpoint: string;
@@ -54,7 +54,7 @@ export class HttpTransport implements ReceiverClient {
   async checkReceiver(signal: AbortSignal): Promise<number | undefined> {
     try {
       const { status, connection } = await this.#client.requestHealth(signal);
-      // A proxy that does not know the path speaks for the receiver behind it as well as one that does.
+      // A proxy without a path /health responds 404, which proves as much as its 200 would.
       return status < 500 ? connection : undefined;
     } catch {
       // A token that cannot be read, or no response: the next chunk reports it.
@@ -103,7 +103,7 @@ export class HttpTransport implements ReceiverClient {
     }
   }
 
-  /** Lets the protocol ask which versions a receiver supports that has just accepted samples. */
+  /** Asks a receiver that has just accepted samples which versions it supports, if the protocol does not know yet. */
   async #negotiate(signal: AbortSignal): Promise<void> {
     const { protocol } = this.#options;
     const request = protocol.negotiation();
@@ -111,7 +111,7 @@ export class HttpTransport implements ReceiverClient {
     try {
       protocol.negotiated(this.#toReceiverResponse(await this.#client.post(request, signal, [])));
     } catch {
-      // No response says nothing about versions; the next delivered chunk asks again.
+      // The next delivered chunk asks again.
     }
   }
 

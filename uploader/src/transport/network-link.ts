@@ -4,8 +4,8 @@ const LOOPBACK_HOST = /^(localhost|127\.[\d.]+|\[::1\])$/;
 const LINK_LOCAL = /^(169\.254\.|fe80:)/i;
 
 /**
- * Whether this board has an address from which a receiver could be reached: one that is neither loopback nor
- * link-local, or a receiver on the board itself.
+ * Returns whether this device has an address from which the receiver could be reached: one that is neither loopback nor
+ * link-local. A receiver on the device itself can always be reached.
  */
 export function hasRouteTo(url: string): boolean {
   if (LOOPBACK_HOST.test(new URL(url).hostname)) return true;

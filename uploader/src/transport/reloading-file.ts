@@ -4,7 +4,7 @@ import { sep } from 'node:path';
 import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 export interface ReloadingFileOptions {
-  /** The variable that names the file, as it is called in messages. */
+  /** The variable that names the file, for messages. */
   readonly variable: string;
   readonly path: string;
   /** Nobody but its owner may read it. */
@@ -27,7 +27,7 @@ export class ReloadingFile {
   }
 
   /**
-   * Its content as it is now.
+   * Returns the file's current content.
    *
    * @throws AgentError FILE_UNUSABLE, whose message names the variable and the file, and never what is in it
    */
@@ -37,7 +37,7 @@ export class ReloadingFile {
       const { ino, size, mtimeMs, mode } = statSync(path);
       if (isSecret && (mode & OTHERS) !== 0 && !this.#isExempt())
         throw new Error(
-          `mode ${(mode & 0o777).toString(8).padStart(4, '0')} lets other users at it; it must be 0600 or narrower`,
+          `mode ${(mode & 0o777).toString(8).padStart(4, '0')} lets other users read it; it must be 0600 or narrower`,
         );
       const version = [ino, size, mtimeMs].join();
       if (version !== this.#version) this.#content = readFileSync(path, 'utf8');
@@ -48,7 +48,7 @@ export class ReloadingFile {
     }
   }
 
-  /** The error that says why the file cannot be used. */
+  /** Creates the error for a file that cannot be used. */
   unusable(why: string, cause?: unknown): AgentError {
     const { variable, path } = this.#options;
     return new AgentError(`${variable}=${path}: ${why}`, { code: 'FILE_UNUSABLE', cause });

@@ -1,6 +1,6 @@
 import type { SendOutcome, RejectedIndex } from './transport.ts';
 
-/** What a receiver answered. */
+/** The parts of a receiver's response that decide its outcome. */
 export interface ReceiverResponse {
   readonly status: number;
   readonly body: string;
@@ -8,50 +8,50 @@ export interface ReceiverResponse {
   /** The receiver's own Date header. */
   readonly date?: string | undefined;
   readonly location?: string | undefined;
-  /** How many samples a receiver of remote write 2.0 says that it has written. */
+  /** The number of samples written, from the header that receivers of remote write 2.0 send. */
   readonly samplesWritten?: string | undefined;
 }
 
 type StatusOutcome = 'rejected' | 'retry' | 'hold';
 
-/** What a status other than 2xx means for the chunk, and why. Anything not listed is held: holding loses nothing. */
+/** The outcomes of statuses other than 2xx. A 4xx that is not listed is held: holding loses nothing. */
 const verdicts: Readonly<Record<number, StatusOutcome>> = {
   400: 'rejected', // the body could not be read to its end
   409: 'rejected', // Thanos: a sample conflicts with what it has
   413: 'rejected', // too large for the receiver or a proxy; halves may fit
-  422: 'rejected', // read, and refused
+  422: 'rejected', // read, and rejected
   401: 'hold', // no credentials, or wrong ones
-  403: 'hold', // credentials without the right
+  403: 'hold', // credentials without permission
   404: 'hold', // not the import path
-  405: 'hold', // not something that takes a POST
-  408: 'retry', // the receiver gave up waiting for the body
+  405: 'hold', // does not accept POST
+  408: 'retry', // the receiver did not get the body in time
   425: 'retry', // too early
   429: 'retry', // a proxy's limit
 };
 
-/** Longest wait that a Retry-After can ask for. */
+/** Maximum wait that a Retry-After can request. */
 const MAX_RETRY_AFTER_MS = 15 * 60_000;
 
-/** What an answer means for a chunk of `sent` samples. */
-export function toOutcome(answer: ReceiverResponse, sent: number): SendOutcome {
-  const { status } = answer;
-  if (status >= 200 && status <= 299) return outcomeOfSuccess(answer, sent);
-  const reason = `HTTP ${status}${answer.body === '' ? '' : `: ${excerpt(answer.body)}`}`;
+/** Returns what a response means for a chunk of `sent` samples. */
+export function toOutcome(response: ReceiverResponse, sent: number): SendOutcome {
+  const { status } = response;
+  if (status >= 200 && status <= 299) return judgeSuccess(response, sent);
+  const reason = `HTTP ${status}${response.body === '' ? '' : `: ${excerpt(response.body)}`}`;
   if (status >= 300 && status <= 399) {
     return {
       kind: 'hold',
-      reason: `HTTP ${status} redirects to ${answer.location ?? 'nowhere'}, which is not followed`,
+      reason: `HTTP ${status} redirects to ${response.location ?? 'nowhere'}, which is not followed`,
     };
   }
   const verdict = verdicts[status] ?? (status >= 500 ? 'retry' : 'hold');
   if (verdict !== 'retry') return { kind: verdict, reason };
-  const retryAfterMs = parseRetryAfter(answer.retryAfter, answer.date);
+  const retryAfterMs = parseRetryAfter(response.retryAfter, response.date);
   return { kind: 'retry', reason, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
 
 /**
- * Retry-After as seconds or as a date, which is read against the answer's own Date: this board's clock may be wrong.
- * RFC 9110, section 10.2.3.
+ * Parses a Retry-After to milliseconds; undefined if it is absent or invalid. It is a number of seconds or a date, which is
+ * compared with the response's own Date: this device's clock may be wrong. RFC 9110, section 10.2.3.
  */
 export function parseRetryAfter(value: string | undefined, date: string | undefined): number | undefined {
   if (value === undefined) return undefined;
@@ -59,32 +59,35 @@ export function parseRetryAfter(value: string | undefined, date: string | undefi
   return Number.isFinite(waitMs) ? Math.min(Math.max(0, waitMs), MAX_RETRY_AFTER_MS) : undefined;
 }
 
-/** VictoriaMetrics and Prometheus answer 204 with nothing; whatever else comes must say clearly what it took. */
-function outcomeOfSuccess({ status, body }: ReceiverResponse, sent: number): SendOutcome {
+/**
+ * Returns what a 2xx means. VictoriaMetrics and Prometheus send 204 without a body. A body must be a JSON object that
+ * reports no failure; anything else is the page of a portal or a proxy.
+ */
+function judgeSuccess({ status, body }: ReceiverResponse, sent: number): SendOutcome {
   if (body.trim() === '') return { kind: 'delivered' };
   const answer = parseObject(body);
-  if (answer === undefined) return notAReceiver(status, body);
-  if ('accepted' in answer) return outcomeOfCount(answer, sent);
-  return saysFailure(answer) ? notAReceiver(status, body) : { kind: 'delivered' };
+  if (answer === undefined) return toForeignOutcome(status, body);
+  if ('accepted' in answer) return judgeCounts(answer, sent);
+  return reportsFailure(answer) ? toForeignOutcome(status, body) : { kind: 'delivered' };
 }
 
-function outcomeOfCount(answer: Record<string, unknown>, sent: number): SendOutcome {
+function judgeCounts(answer: Record<string, unknown>, sent: number): SendOutcome {
   const { accepted } = answer;
   const rejected = parseRejected(answer['rejected'], sent);
-  if (!Number.isInteger(accepted) || rejected === undefined) return { kind: 'retry', reason: 'unreadable answer' };
+  if (!Number.isInteger(accepted) || rejected === undefined) return { kind: 'retry', reason: 'unreadable response' };
   const count = accepted as number;
   if (count < 0 || count + rejected.length > sent) {
-    return { kind: 'retry', reason: `answer counts ${count} accepted and ${rejected.length} rejected of ${sent}` };
+    return { kind: 'retry', reason: `response counts ${count} accepted and ${rejected.length} rejected of ${sent}` };
   }
   if (rejected.length > 0 && count + rejected.length < sent) {
-    return { kind: 'retry', reason: `answer leaves ${sent - count - rejected.length} samples unaccounted for` };
+    return { kind: 'retry', reason: `response leaves ${sent - count - rejected.length} samples unaccounted for` };
   }
   if (count === sent) return { kind: 'delivered' };
   if (count === 0 && rejected.length === 0) return { kind: 'retry', reason: 'the receiver accepted nothing' };
   return { kind: 'partial', accepted: count, rejected };
 }
 
-/** The named rejections, or undefined where the list makes no sense. */
+/** Parses the rejected samples of a response; undefined if the list is invalid. */
 function parseRejected(value: unknown, sent: number): RejectedIndex[] | undefined {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) return undefined;
@@ -97,7 +100,7 @@ function parseRejected(value: unknown, sent: number): RejectedIndex[] | undefine
   return sound && indices.size === list.length ? list : undefined;
 }
 
-function saysFailure(answer: Record<string, unknown>): boolean {
+function reportsFailure(answer: Record<string, unknown>): boolean {
   const { error, errors, status, success, ok } = answer;
   const some = (value: unknown): boolean => value !== undefined && value !== null && value !== '' && value !== false;
   return (
@@ -116,16 +119,16 @@ function parseObject(body: string): Record<string, unknown> | undefined {
       ? (parsed as Record<string, unknown>)
       : undefined;
   } catch {
-    // A captive portal's page, or JSON cut short: both are no answer.
+    // A captive portal's page, or JSON cut short.
     return undefined;
   }
 }
 
-function notAReceiver(status: number, body: string): SendOutcome {
+function toForeignOutcome(status: number, body: string): SendOutcome {
   return { kind: 'retry', reason: `HTTP ${status} from something that is no receiver: ${excerpt(body)}` };
 }
 
-/** Enough of a body to recognise it, on one line. */
+/** Returns the start of a body on one line, enough to recognize it. */
 function excerpt(body: string): string {
   const line = body.replace(/\s+/g, ' ').trim();
   return line.length > 120 ? `${line.slice(0, 120)}…` : line;

@@ -10,19 +10,19 @@ export interface RetryingTransportOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly policy: BackoffPolicy;
-  /** How often a chunk is tried. */
+  /** Maximum number of attempts per chunk. */
   readonly attempts: number;
-  /** Whether the receiver has been away for long. Then one try is enough: what spreads a fleet is that its boards ask seldom. */
+  /** Whether the receiver has been away for long. Then there is one attempt: a fleet must not retry all at once. */
   readonly isLongAway: () => boolean;
   /** From 0 up to, but not including, 1. */
   readonly random: () => number;
-  /** Sees every try, also those that are repeated. */
-  readonly onAttempt: (post: SendResult, samples: number) => void;
-  /** Ends the waiting between two tries, not the try under way. */
+  /** Called with the result of each attempt, also of those that are retried. */
+  readonly onAttempt: (result: SendResult, samples: number) => void;
+  /** Ends the backoff between two attempts, not the attempt in flight. */
   readonly stop: AbortSignal;
 }
 
-/** A transport that tries again, after a wait, while the outcome says that this may help. */
+/** Adds retries with backoff to a transport, while the outcome is `retry`. */
 export class RetryingTransport implements Transport {
   readonly #transport: Transport;
   readonly #options: RetryingTransportOptions;
@@ -36,33 +36,33 @@ export class RetryingTransport implements Transport {
     return this.#transport.format;
   }
 
-  /** The first outcome that is not `retry`, or the last one. */
+  /** Sends a chunk; returns the first result whose outcome is not `retry`, or the last one. */
   async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
-    const { clock, logger, policy, random, onAttempt: onPost, stop } = this.#options;
+    const { clock, logger, policy, random, onAttempt, stop } = this.#options;
     const attempts = this.#options.isLongAway() ? 1 : this.#options.attempts;
     for (let attempt = 1; ; attempt++) {
-      const post = await this.#transport.send(chunk, signal);
-      onPost(post, chunk.count);
-      logger.debug('chunk sent', { attempt, ...logFieldsOf(post, chunk) });
-      if (post.outcome.kind !== 'retry' || attempt >= attempts || stop.aborted) return post;
-      const backoffMs = Math.max(calculateBackoff(attempt, policy, random), post.outcome.retryAfterMs ?? 0);
+      const result = await this.#transport.send(chunk, signal);
+      onAttempt(result, chunk.count);
+      logger.debug('chunk sent', { attempt, ...toLogFields(result, chunk) });
+      if (result.outcome.kind !== 'retry' || attempt >= attempts || stop.aborted) return result;
+      const backoffMs = Math.max(calculateBackoff(attempt, policy, random), result.outcome.retryAfterMs ?? 0);
       logger.debug('backing off before retry', { attempt, backoff_ms: Math.round(backoffMs) });
       await clock.sleep(backoffMs, stop);
-      if (stop.aborted) return post;
+      if (stop.aborted) return result;
     }
   }
 }
 
-/** What a line about one post bears. */
-function logFieldsOf(post: SendResult, chunk: Chunk): Record<string, unknown> {
+/** Returns the log fields of one attempt. */
+function toLogFields(result: SendResult, chunk: Chunk): Record<string, unknown> {
   return {
-    outcome: post.outcome.kind,
+    outcome: result.outcome.kind,
     count: chunk.count,
-    endpoint: post.endpoint,
-    http_status: post.status,
-    bytes_sent: post.bytesSent,
-    bytes_rcvd: post.bytesReceived,
-    duration_ms: Math.round(post.durationMs),
-    ...('reason' in post.outcome ? { error: post.outcome.reason, error_code: post.errorCode } : {}),
+    endpoint: result.endpoint,
+    http_status: result.status,
+    bytes_sent: result.bytesSent,
+    bytes_rcvd: result.bytesReceived,
+    duration_ms: Math.round(result.durationMs),
+    ...('reason' in result.outcome ? { error: result.outcome.reason, error_code: result.errorCode } : {}),
   };
 }

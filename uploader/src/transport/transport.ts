@@ -1,7 +1,7 @@
 import type { Chunk } from '../chunk.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
 
-/** What sending a chunk came to. Expected outcomes are values; only the unexpected is thrown. */
+/** The outcome of sending a chunk. Expected outcomes are values; only the unexpected is thrown. */
 export type SendOutcome =
   /** Every sample of the chunk was accepted. */
   | { readonly kind: 'delivered' }

@@ -56,7 +56,7 @@ describe('the token', () => {
     (mode) => {
       const credentials = createCredentials({ remoteTokenFile: token });
       write(token, 's3cret', mode);
-      const refusal = `THUGSHELLS_REMOTE_TOKEN_FILE=${token}: mode 0${mode.toString(8)} lets other users at it; it must be 0600 or narrower`;
+      const refusal = `THUGSHELLS_REMOTE_TOKEN_FILE=${token}: mode 0${mode.toString(8)} lets other users read it; it must be 0600 or narrower`;
       expect(() => credentials.authorization()).toThrow(refusal);
       chmodSync(token, 0o400);
       expect(credentials.authorization()).toEqual({ authorization: 'Bearer s3cret' });
