@@ -55,7 +55,7 @@ function encode<Head>(format: BodyFormat<Head>, all: readonly SentSeries[]): Uin
     name,
     samples: { length: count },
   } of all) {
-    const head = format.headOf({ id: 1, name, deviceId: 'board-1', tags: {}, valueType: 0 });
+    const head = format.encodeHead({ id: 1, name, deviceId: 'board-1', tags: {}, valueType: 0 });
     format.write({ head, first, count }, columns);
     first += count;
   }

@@ -7,16 +7,16 @@ import type { EncodeTask } from './encode-worker.ts';
 
 export interface EncoderPoolOptions {
   readonly databasePath: string;
-  /** The entry of the threads. */
+  /** The entry point of the threads. */
   readonly workerFile: string;
-  /** The receiver's time, Unix milliseconds: what is too far ahead of it is rejected. Undefined while it is not known. */
+  /** Returns the receiver's time, Unix milliseconds: samples too far ahead of it are rejected. Undefined while unknown. */
   readonly receiverNow: () => number | undefined;
 }
 
-/** A thread takes about 11 MB; it goes away when there has been nothing to encode for this long. */
+/** A thread takes about 11 MB; it ends when there has been nothing to encode for this long. */
 const IDLE_TIMEOUT_MS = 10_000;
 
-/** The threads that read and encode; the only room that knows piscina. */
+/** Reads and encodes batches on another thread. The adapter of piscina. */
 export class EncoderPool {
   readonly #pool: Piscina<EncodeTask, EncodedBatch>;
   readonly #options: EncoderPoolOptions;
@@ -28,15 +28,15 @@ export class EncoderPool {
     this.#pool = new Piscina<EncodeTask, EncodedBatch>({
       filename: options.workerFile,
       minThreads: 0,
-      // One chunk is posted while the next is encoded; a second thread would only wait.
+      // One chunk is sent while the next is encoded; a second thread would only wait.
       maxThreads: 1,
       idleTimeout: IDLE_TIMEOUT_MS,
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
-    // A thread that cannot start: piscina lets the batches in its queue wait for another one, which nobody starts.
-    // Also a thread that ends after destroy(), when no batch is pending any more; without a listener that would end the process.
+    // Emitted when a thread cannot start: piscina keeps the batches in its queue for another thread, which nobody starts.
+    // Also emitted when a thread ends after destroy(), with no batch pending; without a listener that would end the process.
     this.#pool.on('error', (error) => this.#fail(error));
-    // One that ended by itself before it was ready is no error of piscina's. If it ended at work, the batch fails by itself first.
+    // A thread that ended before it was ready emits no error. If it ended while it encoded, piscina fails the batch first.
     this.#pool.on(
       'workerDestroy',
       () => void setImmediate(() => this.#pool.threads.length === 0 && this.#fail('it ended before it was ready')),
@@ -72,7 +72,7 @@ export class EncoderPool {
   #fail(cause: unknown): void {
     const error = new AgentError(`cannot start the encoder thread: ${toErrorMessage(cause)}`, {
       code: 'ENCODER_UNAVAILABLE',
-      hint: 'install the package again: a file of the uploader is missing or damaged, or the device is out of memory',
+      hint: 'install the package again: a file of the uploader is missing or corrupt, or the device is out of memory',
       cause,
     });
     for (const batch of this.#pending) batch.abort(error);

@@ -12,39 +12,36 @@ import type { RowReader, SeriesRow } from './rows/row-reader.ts';
 
 type EncodedChunk = Pick<Chunk, 'body' | 'format' | 'count' | 'ids'>;
 
-/** Which rows are to be encoded, and how. */
+/** Which rows to encode, and how. */
 export interface EncodeRequest {
-  /** Where the rows are; ids of deleted rows may lie between. */
+  /** The ids of the rows; ids of deleted rows may lie between. */
   readonly ranges: readonly IdRange[];
-  /** No more rows than this, from the first range on. */
+  /** Maximum number of rows, from the first range on. */
   readonly batchMetrics: number;
   /** Samples in a chunk. */
   readonly chunkMetrics: number;
   readonly nowMs: number;
 }
 
-/** What became of a batch's rows. */
+/** A batch of rows, encoded. */
 export interface EncodedBatch {
-  /** Where its rows are. */
+  /** The ids of its rows. */
   readonly ranges: readonly IdRange[];
   readonly chunks: readonly Chunk[];
-  /** Rows that a receiver would answer with 204 and then drop; they are not in any chunk. */
+  /** Rows that are in no chunk, because a receiver would respond with 204 and then drop them. */
   readonly refused: readonly RefusedRow[];
 }
 
-/** VictoriaMetrics drops what lies more than two days ahead of its clock, and answers 204. */
+/** VictoriaMetrics drops samples more than two days ahead of its clock, and responds with 204. */
 const MAX_AHEAD_MS = 2 * 86_400_000;
-/**
- * Rows → bodies: the batch is sorted by series and time, so that a series' samples stand together, and then cut into
- * chunks.
- */
+/** Encodes rows as bodies: sorts a batch by series and time, so that a series' samples are adjacent, and cuts it into chunks. */
 export class Encoder {
   readonly #reader: RowReader;
   readonly #known = new Map<number, GroupedSeries>();
   readonly #columns = new BatchColumns();
   readonly #lines = new SeriesGroups();
   readonly #format: BodyFormat;
-  /** What its bodies are written in. */
+  /** The format of its bodies. */
   readonly format: BodyFormatName;
 
   constructor(reader: RowReader, format: BodyFormatName = 'json-lines') {
@@ -65,13 +62,13 @@ export class Encoder {
     this.#lines.sort(this.#columns, (id) => this.#series(id));
     if (this.#format.keepsTimeOrder) refused.push(...this.#refuseRepeats());
     const soundLines = this.#lines.order.filter((line) => {
-      const reason = this.#refusalOf(line);
-      if (reason !== undefined) refused.push(...this.#idsOf(line).map((id) => ({ id, reason })));
+      const reason = this.#findRefusal(line);
+      if (reason !== undefined) refused.push(...this.#listIds(line).map((id) => ({ id, reason })));
       return reason === undefined;
     });
-    const chunks = this.#chunksOf(soundLines, chunkMetrics);
+    const chunks = this.#cutIntoChunks(soundLines, chunkMetrics);
     this.#columns.release();
-    // Where one chunk holds the whole batch its ranges are known.
+    // If one chunk holds the whole batch, its ranges are known.
     const isWhole = chunks.length === 1 && refused.length === 0;
     const pendingRowsVersion = this.#reader.readPendingRowsVersion();
     return {
@@ -81,8 +78,8 @@ export class Encoder {
     };
   }
 
-  /** Cuts lines into chunks, the last one of what is left. */
-  #chunksOf(lines: readonly number[], chunkMetrics: number): EncodedChunk[] {
+  /** Cuts lines into chunks of `chunkMetrics` samples; the last one may be smaller. */
+  #cutIntoChunks(lines: readonly number[], chunkMetrics: number): EncodedChunk[] {
     const { first, samples, next } = this.#lines;
     const columns = { values: this.#columns.values, timestamps: this.#columns.timestamps, next };
     const chunks: EncodedChunk[] = [];
@@ -90,7 +87,7 @@ export class Encoder {
     let ids = new Float64Array();
     let filled = 0;
     for (const line of lines) {
-      const head = this.#headOf(line);
+      const head = this.#encodeHead(line);
       let place = first[line]!;
       for (let rest = samples[line]!; rest > 0;) {
         if (filled === ids.length) {
@@ -109,31 +106,31 @@ export class Encoder {
     return chunks;
   }
 
-  /** Brings each series into the order of its times; says which samples repeat the time of the one before them. */
+  /** Sorts each series by time; returns the samples that repeat the time of the one before them. */
   #refuseRepeats(): RefusedRow[] {
     const places = this.#lines.orderByTime(this.#columns.timestamps.numbers);
     return places.map((place) => ({
       id: this.#columns.ids[place]!,
-      reason: 'its series has another sample of the same time',
+      reason: 'its series has another sample at the same time',
     }));
   }
 
-  #headOf(line: number): unknown {
+  #encodeHead(line: number): unknown {
     const { row, head } = this.#lines.series[line]!;
-    return row === undefined ? head : this.#format.headOf(row, this.#lines.texts[line]);
+    return row === undefined ? head : this.#format.encodeHead(row, this.#lines.texts[line]);
   }
 
-  #refusalOf(line: number): string | undefined {
+  #findRefusal(line: number): string | undefined {
     const { refusal, valueType, row } = this.#lines.series[line]!;
     if (refusal !== undefined) return refusal;
     const text = this.#lines.texts[line];
     if ((text !== undefined) !== (valueType === ValueType.text)) return `value is not of type ${valueType}`;
-    // A text is a label of what is sent, so each has its own answer.
+    // A text is sent as a label, so each text is checked.
     return row === undefined ? undefined : findLimitRefusal(row, text, this.#format.limits);
   }
 
-  /** Ids of the samples of a line. */
-  #idsOf(line: number): number[] {
+  /** Lists the ids of the samples of a line. */
+  #listIds(line: number): number[] {
     const ids: number[] = [];
     for (
       let place = this.#lines.first[line]!;
@@ -145,22 +142,22 @@ export class Encoder {
     return ids;
   }
 
-  /** What is known of a series; whoever meets one that is new meets others, so all new ones are read. */
+  /** Returns a series, cached. An unknown series is rarely alone, so all that are new are read. */
   #series(id: number): GroupedSeries {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
     for (const row of this.#reader.seriesFrom(this.#known.size === 0 ? 0 : id))
-      this.#known.set(row.id, this.#knownSeries(row));
+      this.#known.set(row.id, this.#toGroupedSeries(row));
     const found = this.#known.get(id);
     if (found === undefined) throw new Error(`sample of series ${id}, which does not exist`);
     return found;
   }
 
-  #knownSeries(row: SeriesRow): GroupedSeries {
+  #toGroupedSeries(row: SeriesRow): GroupedSeries {
     const isText = row.valueType === ValueType.text;
     return {
       valueType: row.valueType,
-      head: isText ? undefined : this.#format.headOf(row),
+      head: isText ? undefined : this.#format.encodeHead(row),
       row: isText ? row : undefined,
       refusal: findSeriesRefusal(row) ?? (isText ? undefined : findLimitRefusal(row, undefined, this.#format.limits)),
     };

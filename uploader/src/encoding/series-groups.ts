@@ -1,12 +1,12 @@
 import type { BatchColumns } from './rows/batch-columns.ts';
 import type { SeriesRow } from './rows/row-reader.ts';
 
-/** A series as its lines need it. */
+/** A series with what is encoded once for all of its samples. */
 export interface GroupedSeries {
   readonly valueType: number;
-  /** What the body's format has made of it; undefined for a series of texts, where it depends on the text. */
+  /** The series as the body's format encodes it; undefined for a series of texts, where it depends on the text. */
   readonly head: unknown;
-  /** Of a series of texts; thousands of others are not kept. */
+  /** Kept for series of texts only; there may be thousands of others. */
   readonly row: SeriesRow | undefined;
   /** Why none of its samples can be sent. */
   readonly refusal: string | undefined;
@@ -15,31 +15,31 @@ export interface GroupedSeries {
 const FIRST_SERIES = 1024;
 
 /**
- * The lines of a batch: the samples of one series, or those of a text series that have the same text, one after the
- * other. It is made once and sorts one batch after the other: its arrays are flat, so that a batch of ten thousand lines
- * leaves nothing to collect, and what they hold beyond `count` is of an earlier one.
+ * Groups a batch into lines: the samples of one series, or those of a text series that have the same text. One object is
+ * reused for all batches: its arrays are flat, so that a batch of ten thousand lines leaves no garbage, and what they hold
+ * beyond `count` belongs to an earlier batch.
  */
 export class SeriesGroups {
   count = 0;
   readonly series: GroupedSeries[] = [];
   readonly texts: (string | undefined)[] = [];
-  /** Of each line: the place of its first sample in the batch, and how many it has. */
+  /** By line: the index of its first sample in the batch, and its number of samples. */
   readonly first: number[] = [];
   readonly samples: number[] = [];
-  /** Of each sample: the place of the one that follows it in its line. */
+  /** By sample: the index of the one that follows it in its line. */
   next = new Int32Array();
   /** The lines in body order, by series. */
   order: readonly number[] = [];
   readonly #seriesIds: number[] = [];
   readonly #last: number[] = [];
-  /** One more than the line of each series, by its id; 0 where it has none yet. Ids count up from 1, so it has no holes to speak of. */
-  #lineOf = new Int32Array(FIRST_SERIES);
-  readonly #lineOfText = new Map<string, number>();
+  /** By series id: one more than its line, 0 if it has none yet. Ids count up from 1, so the array has few unused entries. */
+  #linesBySeries = new Int32Array(FIRST_SERIES);
+  readonly #linesByText = new Map<string, number>();
 
   /** Sorts a batch by series, its samples within a series by id. */
-  sort({ count, series, texts }: BatchColumns, seriesOf: (id: number) => GroupedSeries): void {
-    for (let line = 0; line < this.count; line++) this.#lineOf[this.#seriesIds[line]!] = 0;
-    this.#lineOfText.clear();
+  sort({ count, series, texts }: BatchColumns, findSeries: (id: number) => GroupedSeries): void {
+    for (let line = 0; line < this.count; line++) this.#linesBySeries[this.#seriesIds[line]!] = 0;
+    this.#linesByText.clear();
     this.count = 0;
     if (this.next.length < count) this.next = new Int32Array(count);
     const { next, samples } = this;
@@ -50,7 +50,7 @@ export class SeriesGroups {
     for (let place = 0; place < count; place++, line++) {
       const id = series.numbers[place]!;
       if (texts !== undefined || line >= this.count || seriesIds[line] !== id)
-        line = this.#find(id, texts?.[place], { place, seriesOf });
+        line = this.#find(id, texts?.[place], { place, findSeries });
       next[last[line]!] = place;
       last[line] = place;
       samples[line]! += 1;
@@ -58,18 +58,19 @@ export class SeriesGroups {
     this.#order();
   }
 
-  /** The line of a series, or of a text of it; a new one where there is none. */
+  /** Returns the line of a series, or of a text of it; creates it if there is none. */
   #find(
     id: number,
     text: string | undefined,
-    { place, seriesOf }: { place: number; seriesOf: (id: number) => GroupedSeries },
+    { place, findSeries }: { place: number; findSeries: (id: number) => GroupedSeries },
   ): number {
-    const found = text === undefined ? (this.#lineOf[id] ?? 0) - 1 : (this.#lineOfText.get(`${id} ${text}`) ?? -1);
+    const found =
+      text === undefined ? (this.#linesBySeries[id] ?? 0) - 1 : (this.#linesByText.get(`${id} ${text}`) ?? -1);
     if (found !== -1) return found;
     const line = this.count++;
     if (text === undefined) this.#remember(id, line);
-    else this.#lineOfText.set(`${id} ${text}`, line);
-    this.series[line] = seriesOf(id);
+    else this.#linesByText.set(`${id} ${text}`, line);
+    this.series[line] = findSeries(id);
     this.texts[line] = text;
     this.first[line] = place;
     this.samples[line] = 0;
@@ -79,18 +80,17 @@ export class SeriesGroups {
   }
 
   #remember(id: number, line: number): void {
-    if (id >= this.#lineOf.length) {
+    if (id >= this.#linesBySeries.length) {
       const grown = new Int32Array(2 * id);
-      grown.set(this.#lineOf);
-      this.#lineOf = grown;
+      grown.set(this.#linesBySeries);
+      this.#linesBySeries = grown;
     }
-    this.#lineOf[id] = line + 1;
+    this.#linesBySeries[id] = line + 1;
   }
 
   /**
-   * Brings the samples of each line into the order of their times, which is not that of their ids where the true time
-   * of a later epoch lies before that of an earlier one, and takes out those that have the time of the one before them.
-   * Returns their places.
+   * Sorts the samples of each line by time, which is not the order of their ids if the corrected time of a later epoch lies
+   * before that of an earlier one. Removes those that have the time of the one before them, and returns their indexes.
    */
   orderByTime(timestamps: Float64Array): number[] {
     const repeats: number[] = [];

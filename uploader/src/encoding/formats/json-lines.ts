@@ -13,24 +13,24 @@ const END = utf8.encode(']}\n');
 const COMMA = 0x2c;
 const FIRST_CAPACITY = 64 * 1024;
 
-/** The fastest level: on the boards this runs on, gzip's time costs more than the last few per cent of size. */
+/** The fastest level: on a Raspberry Pi, gzip's time costs more than the last few percent of size. */
 const GZIP_LEVEL = 1;
-/** Numbers of many series gzip to less than a quarter, and zlib joins its pieces: one that holds it all saves that. */
+/** Numbers of many series gzip to less than a quarter. zlib joins its pieces; one piece that holds it all saves that copy. */
 const SMALLEST_GZIP_PIECE = 4096;
 
 /**
- * Writes gzipped lines of VictoriaMetrics' JSON import format from numbers that are printed already, into memory of its own
- * that is used again for each body.
+ * Writes gzipped lines of VictoriaMetrics' JSON import format from numbers that SQLite has printed, into a buffer that is
+ * reused for each body.
  */
 export class JsonLinesFormat implements BodyFormat<Uint8Array> {
-  /** VictoriaMetrics takes samples in any order. */
+  /** VictoriaMetrics accepts samples in any order. */
   readonly keepsTimeOrder = false;
   readonly limits = findSeriesLimits('victoriametrics');
   #bytes = new Uint8Array(FIRST_CAPACITY);
   #length = 0;
 
-  /** What a line begins with. */
-  headOf(series: SeriesRow, text?: string): Uint8Array {
+  /** Encodes the beginning of a line. */
+  encodeHead(series: SeriesRow, text?: string): Uint8Array {
     return utf8.encode(`{"metric":${toMetricObject(series, text)},"values":[`);
   }
 

@@ -17,17 +17,17 @@ interface SampleMessage {
 }
 
 /**
- * A series' labels as remote write wants them: sorted by the bytes of their names, as Go sorts them, and without those
- * whose value is empty, which to Prometheus are not there.
+ * Returns a series' labels as remote write requires them: sorted by the bytes of their names, as Go sorts them, and without
+ * empty values, which to Prometheus mean that the label is absent.
  */
-export function sortedLabels(series: LineIdentity, text?: string): [name: string, value: string][] {
+export function sortLabels(series: LineIdentity, text?: string): [name: string, value: string][] {
   const labels = toExportedLabels(series, text).filter(([, value]) => value !== '');
   return labels.sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
 
 /**
- * Writes a text. pbf's own way with strings puts characters beyond U+20000 into the plane before theirs, where two labels
- * may become one.
+ * Writes a text. pbf's writeString encodes characters beyond U+20000 as those one plane below, so that two labels may become
+ * one.
  */
 export function writeText(field: number, text: string, writer: PbfWriter): void {
   writer.writeBytesField(field, utf8.encode(text));
@@ -47,7 +47,7 @@ export function writeSamples(
   }
 }
 
-/** What has been written so far; valid until the writer writes again. */
+/** Returns the bytes written so far; valid until the writer writes again. */
 export function written(writer: PbfWriter): Uint8Array {
   return writer.buf.subarray(0, writer.pos);
 }

@@ -4,7 +4,7 @@ import { compress } from 'snappyjs';
 import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
 import type { BodyColumns, BodyFormat, SeriesSegment } from './body-format.ts';
-import { sortedLabels, writeSamples, writeText, written } from './protobuf.ts';
+import { sortLabels, writeSamples, writeText, written } from './protobuf.ts';
 import type { SeriesRow } from '../rows/row-reader.ts';
 
 /** Fields of WriteRequest, TimeSeries and Label. */
@@ -22,10 +22,10 @@ export class RemoteWriteV1Format implements BodyFormat<Uint8Array> {
   readonly limits = findSeriesLimits('remote-write');
   readonly #writer = new PbfWriter();
 
-  /** The labels of a TimeSeries as they stand in the message. */
-  headOf(series: SeriesRow, text?: string): Uint8Array {
+  /** Encodes the labels of a TimeSeries. */
+  encodeHead(series: SeriesRow, text?: string): Uint8Array {
     const writer = new PbfWriter();
-    for (const label of sortedLabels(series, text)) {
+    for (const label of sortLabels(series, text)) {
       writer.writeMessage(
         LABELS,
         ([name, value], message) => {

@@ -4,7 +4,7 @@ import { compress } from 'snappyjs';
 import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
 import type { BodyColumns, BodyFormat, SeriesSegment } from './body-format.ts';
-import { sortedLabels, writeSamples, writeText, written } from './protobuf.ts';
+import { sortLabels, writeSamples, writeText, written } from './protobuf.ts';
 import type { SeriesRow } from '../rows/row-reader.ts';
 
 /** Fields of Request and TimeSeries. */
@@ -14,7 +14,7 @@ const LABELS_REFS = 1;
 
 /**
  * Writes `io.prometheus.write.v2.Request`, the message of Prometheus remote write 2.0, compressed by snappy in its block
- * format: every label name and value stands once in a table, and the series refer to it by number.
+ * format: each label name and value is stored once in a table, and the series refer to it by number.
  * https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/
  */
 export class RemoteWriteV2Format implements BodyFormat<readonly string[]> {
@@ -23,9 +23,9 @@ export class RemoteWriteV2Format implements BodyFormat<readonly string[]> {
   readonly #series = new PbfWriter();
   readonly #symbols = new Map<string, number>();
 
-  /** Names and values of the labels, in turn. */
-  headOf(series: SeriesRow, text?: string): readonly string[] {
-    return sortedLabels(series, text).flat();
+  /** Lists names and values of the labels, alternating. */
+  encodeHead(series: SeriesRow, text?: string): readonly string[] {
+    return sortLabels(series, text).flat();
   }
 
   write(part: SeriesSegment<readonly string[]>, columns: BodyColumns): void {
@@ -34,7 +34,7 @@ export class RemoteWriteV2Format implements BodyFormat<readonly string[]> {
       ({ head }, message) => {
         message.writePackedVarint(
           LABELS_REFS,
-          head.map((symbol) => this.#refOf(symbol)),
+          head.map((symbol) => this.#toReference(symbol)),
         );
         writeSamples(part, columns, message);
       },
@@ -42,10 +42,10 @@ export class RemoteWriteV2Format implements BodyFormat<readonly string[]> {
     );
   }
 
-  /** Without anything written: a request without series, which asks whether the receiver knows this version. */
+  /** Returns the body. Without samples it is a request without series, which tests whether the receiver supports 2.0. */
   finish(): Uint8Array {
     const table = new PbfWriter();
-    // The first one must be empty: it is what a reference of 0 means.
+    // The specification requires an empty first symbol, for the reference 0.
     for (const symbol of ['', ...this.#symbols.keys()]) writeText(SYMBOLS, symbol, table);
     const body = compress(new Uint8Array(Buffer.concat([written(table), written(this.#series)])));
     this.#symbols.clear();
@@ -53,11 +53,11 @@ export class RemoteWriteV2Format implements BodyFormat<readonly string[]> {
     return body;
   }
 
-  #refOf(symbol: string): number {
+  #toReference(symbol: string): number {
     const known = this.#symbols.get(symbol);
     if (known !== undefined) return known;
-    const ref = this.#symbols.size + 1;
-    this.#symbols.set(symbol, ref);
-    return ref;
+    const reference = this.#symbols.size + 1;
+    this.#symbols.set(symbol, reference);
+    return reference;
   }
 }

@@ -4,27 +4,27 @@ import { findTimestampRefusal, findValueRefusal } from '@thugshells/shared/metri
 import { joinPrinted, NumericText } from './numeric-text.ts';
 import type { PrintedRows, SampleRow } from './row-reader.ts';
 
-/** A row that no receiver would keep. */
+/** A row that no receiver would store. */
 export interface RefusedRow {
   readonly id: number;
   readonly reason: string;
 }
 
 /**
- * The samples of a batch in the order of their ids, column by column. It is made once and reads one batch after the
- * other: what it holds beyond `count` is of an earlier one.
+ * The samples of a batch in the order of their ids, column by column. One object is reused for all batches: what it holds
+ * beyond `count` belongs to an earlier batch.
  */
 export class BatchColumns {
   count = 0;
   ids = new Float64Array();
   readonly series = new NumericText();
-  /** True times in Unix milliseconds. */
+  /** Corrected times in Unix milliseconds. */
   readonly timestamps = new NumericText();
   readonly values = new NumericText();
-  /** The value of each sample that is a text, by its place; printed, it is 1. Undefined where all are numbers. */
+  /** The value of each sample that is a text, by its index; its printed value is 1. Undefined if all are numbers. */
   texts: readonly (string | undefined)[] | undefined;
 
-  /** Takes rows that are all sound: finite numbers at times that the receiver keeps; false where one of them is not. */
+  /** Reads rows that are all valid: finite numbers at times that the receiver stores; returns false if one is not. */
   readPrinted(parts: readonly PrintedRows[], latestMs: number): boolean {
     const count = parts.reduce((sum, part) => sum + part.count, 0);
     const join = (of: (part: PrintedRows) => Uint8Array): Uint8Array => joinPrinted(parts.map(of));
@@ -48,8 +48,8 @@ export class BatchColumns {
   }
 
   /**
-   * Takes those rows that are sound, and says why the others are not. Stored rows may be older than the rules: those of
-   * the first versions were never checked.
+   * Reads the valid rows, and returns the others with the reason. Stored rows may be older than the rules: those of the first
+   * versions were never checked.
    */
   readSound(rows: readonly SampleRow[], latestMs: number): RefusedRow[] {
     const refusals = rows.map(({ value, timestampMs }) => {
@@ -76,7 +76,7 @@ export class BatchColumns {
     return rows.flatMap(({ id }, index) => (refusals[index] === undefined ? [] : [{ id, reason: refusals[index] }]));
   }
 
-  /** Lets go of what was read from the database. */
+  /** Releases what was read from the database. */
   release(): void {
     for (const column of [this.series, this.timestamps, this.values]) column.release();
     this.texts = undefined;

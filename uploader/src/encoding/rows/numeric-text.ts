@@ -3,22 +3,22 @@ const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
 const MINUS = 0x2d;
 const POINT = 0x2e;
-/** As in Inf, which is how SQLite prints what JSON has no number for. */
+/** As in Inf, which SQLite prints for infinity; JSON has no number for it. */
 const LETTER_I = 0x49;
 
-/** So many digits a double holds exactly, and as many places after the point are an exact power of ten to divide by. */
+/** A double holds this many decimal digits exactly, and the power of ten to divide by for as many decimal places. */
 const EXACT_DIGITS = 15;
 const POWERS_OF_TEN = Array.from({ length: EXACT_DIGITS + 1 }, (_, exponent) => 10 ** exponent);
 
-/** A column of numbers as text, joined by commas. It is made once and reads one batch after the other. */
+/** A column of numbers as text, joined by commas. One object is reused for all batches. */
 export class NumericText {
   bytes: Uint8Array = new Uint8Array();
-  /** Where each of them begins, and one place behind the end of the last one; what lies beyond is of an earlier batch. */
+  /** The offset of each number, and one past the end of the last one; what lies beyond belongs to an earlier batch. */
   starts = new Int32Array(1);
-  /** What they are, after readWhole(). */
+  /** The numbers, after readWhole(). */
   numbers = new Float64Array();
 
-  /** Reads `count` numbers; false where there are not so many, or one of them is infinite. */
+  /** Reads `count` numbers; returns false if there are more or fewer, or one of them is infinite. */
   readFinite(bytes: Uint8Array, count: number): boolean {
     const { starts } = this.#hold(bytes, count);
     let index = 0;
@@ -29,7 +29,7 @@ export class NumericText {
     return index === Math.max(0, count - 1) && !bytes.includes(LETTER_I);
   }
 
-  /** Reads `count` whole numbers that are not negative; false where that is not what the bytes are. */
+  /** Reads `count` non-negative integers; returns false if the bytes are anything else. */
   readWhole(bytes: Uint8Array, count: number): boolean {
     const { starts } = this.#hold(bytes, count);
     if (this.numbers.length < count) this.numbers = new Float64Array(count);
@@ -50,7 +50,7 @@ export class NumericText {
     return index === Math.max(0, count - 1);
   }
 
-  /** The number at a place, whatever it is. */
+  /** Parses the number at an index. */
   numberAt(place: number): number {
     const { bytes } = this;
     const end = this.starts[place + 1]! - 1;
@@ -67,7 +67,7 @@ export class NumericText {
         else if (byte === POINT && point === end && at > first) point = at;
         else break;
       }
-      // Both are exact, so that the quotient is the nearest double, as Number() finds it too, but four times as slowly.
+      // Both are exact, so the quotient is the nearest double. Number() returns the same, four times as slowly.
       if (at === end) return point === end ? sign * digits : (sign * digits) / POWERS_OF_TEN[end - point - 1]!;
     }
     return Number(
@@ -75,7 +75,7 @@ export class NumericText {
     );
   }
 
-  /** Lets go of the text; what was read of it stays. */
+  /** Releases the text; the numbers read from it stay. */
   release(): void {
     this.bytes = new Uint8Array();
   }
@@ -89,7 +89,7 @@ export class NumericText {
   }
 }
 
-/** Several columns of printed numbers as one. */
+/** Joins several columns of printed numbers. */
 export function joinPrinted(columns: readonly Uint8Array[]): Uint8Array {
   if (columns.length === 1) return columns[0]!;
   const separator = Uint8Array.of(COMMA);

@@ -6,40 +6,40 @@ import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 import { preparePendingRowsVersion, type PendingRowsVersion } from '../../queue/pending-rows-version.ts';
 
 /**
- * Rows in the order of their ids, their numbers printed by SQLite and joined by commas. In this form they pass from
- * the table to a body as bytes: to make JavaScript values of them, and text of those again, takes four times as long.
+ * Rows in the order of their ids, their numbers printed by SQLite and joined by commas. So they pass from the table to a
+ * body as bytes: converting them to JavaScript values and back to text takes four times as long.
  */
 export interface PrintedRows {
   readonly count: number;
   readonly firstId: number;
-  /** Undefined where they count up from the first without a gap, as they do unless rows were deleted. */
+  /** Undefined if they count up from the first without a gap, as they do unless rows were deleted. */
   readonly ids: Uint8Array | undefined;
   readonly seriesIds: Uint8Array;
-  /** True times in Unix milliseconds. */
+  /** Corrected times in Unix milliseconds. */
   readonly timestamps: Uint8Array;
   readonly values: Uint8Array;
 }
 
 /** The first rows of some ranges. */
 export interface FirstRows {
-  /** Where they are; ids of deleted rows may lie between. */
+  /** Their ids; ids of deleted rows may lie between. */
   readonly ranges: readonly IdRange[];
-  /** Undefined where a value is no number or a time no whole one, which rows() shows. */
+  /** Undefined if a value is no number or a time no integer; rows() returns such rows. */
   readonly printed: readonly PrintedRows[] | undefined;
 }
 
-/** One row by itself, whatever it holds. */
+/** One row, which may hold a value or a time of any type. */
 export interface SampleRow {
   readonly id: number;
   readonly seriesId: number;
-  /** With its epoch's offset, where it is a whole number. */
+  /** With its epoch's offset added, if it is an integer. */
   readonly timestampMs: unknown;
   readonly value: unknown;
-  /** The value as SQLite prints it, which keeps also whole numbers that JavaScript cannot hold. */
+  /** The value as SQLite prints it, also integers that a JavaScript number cannot hold. */
   readonly printedValue: string;
 }
 
-/** What the encoder needs to know of a series. */
+/** The columns of a series that the encoder uses. */
 export interface SeriesRow {
   readonly id: number;
   readonly name: string;
@@ -64,16 +64,16 @@ interface Bounds {
   readonly offset: bigint;
 }
 
-/** Rows are read once, from one end to the other: SQLite's default of 16 MB would keep pages that nobody asks for again. */
+/** Rows are read once, from first to last: SQLite's default of 16 MB would keep pages that are not read again. */
 const CACHE_KIB = 1024;
 
-/** Texts and blobs stand above all numbers in SQLite's order, so the greatest value shows whether there are any. */
+/** SQLite sorts texts and blobs after all numbers, so the type of the greatest value shows whether there are any. */
 const PRINTED = `SELECT COUNT(*),
     CAST(group_concat(series_id) AS BLOB), CAST(group_concat(timestamp_ms + @offset) AS BLOB), CAST(group_concat(value) AS BLOB),
     typeof(MAX(value)) IN ('integer', 'real') AND COUNT(value) = COUNT(*) AND typeof(MAX(timestamp_ms)) = 'integer'
   FROM samples WHERE id BETWEEN @first AND @last`;
 
-/** The encode worker's own, read-only look at the rows. */
+/** Reads rows for the encode worker, over a read-only connection of its own. */
 export class RowReader {
   readonly #database: Database;
   readonly #printed: Statement<[Bounds], StoredColumns>;
@@ -109,38 +109,38 @@ export class RowReader {
     this.#series = database.prepare('SELECT id, name, device_id, tags, value_type FROM series WHERE id >= ?');
   }
 
-  /** Runs something that sees one state of the database. */
+  /** Runs `read` in one transaction, so that all its statements see the same state of the database. */
   inSnapshot<T>(read: () => T): T {
     return this.#database.transaction(read)();
   }
 
-  /** The first `limit` rows in some ranges. Finding where they end takes no look at them but the one that reads them. */
+  /** Reads the first `limit` rows in some ranges, each row once: no query counts them first. */
   firstRows(ranges: readonly IdRange[], limit: number): FirstRows {
     const read: IdRange[] = [];
     const printed: (PrintedRows | undefined)[] = [];
-    let room = limit;
+    let missing = limit;
     for (const [first, last] of ranges) {
       for (
         let from = this.#first.get(first, last);
-        from !== undefined && room > 0;
+        from !== undefined && missing > 0;
         from = this.#first.get(read.at(-1)![1] + 1, last)
       ) {
-        // As many ids as there is room for rows: more rows than that they cannot hold.
-        const range: IdRange = [from, Math.min(last, from + room - 1)];
+        // As many ids as rows are missing: they hold at most as many rows.
+        const range: IdRange = [from, Math.min(last, from + missing - 1)];
         read.push(range);
         for (const part of splitByEpoch([range], this.#epochs.all())) {
           const { count, rows } = this.#print(part);
-          room -= count;
+          missing -= count;
           printed.push(rows);
         }
       }
-      if (room === 0) break;
+      if (missing === 0) break;
     }
     const arePrinted = (rows: readonly (PrintedRows | undefined)[]): rows is PrintedRows[] => !rows.includes(undefined);
     return { ranges: merge(read), printed: arePrinted(printed) ? printed : undefined };
   }
 
-  /** All rows in some ranges, one by one. */
+  /** Reads all rows in some ranges, one by one. */
   rows(ranges: readonly IdRange[]): SampleRow[] {
     return splitByEpoch(ranges, this.#epochs.all()).flatMap(({ firstId, lastId, offsetMs }) =>
       this.#rows.all({ first: firstId, last: lastId, offset: BigInt(offsetMs) }),
@@ -152,7 +152,7 @@ export class RowReader {
     return this.#pendingRowsVersion();
   }
 
-  /** The series from an id on, one by one: there may be many thousands. */
+  /** Reads the series from an id on, one by one: there may be many thousands. */
   *seriesFrom(firstId: number): Generator<SeriesRow> {
     for (const { id, name, device_id: deviceId, tags, value_type: valueType } of this.#series.iterate(firstId)) {
       yield { id, name, deviceId, valueType, tags: JSON.parse(tags) as Labels };

@@ -180,7 +180,7 @@ describe.each(formats)('a body of %s', (format) => {
       [START_MS + 2000, 15],
     ]);
     expect([...chunks[0]!.ids]).toEqual([3, 1, 2, 6]);
-    expect(refused).toEqual([4, 5].map((id) => ({ id, reason: 'its series has another sample of the same time' })));
+    expect(refused).toEqual([4, 5].map((id) => ({ id, reason: 'its series has another sample at the same time' })));
   });
 
   test('holds whatever can be stored', () => {
