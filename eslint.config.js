@@ -11,7 +11,7 @@ const adapters = {
   koffi: 'shared/src/process/unix-datagram.ts',
   got: 'uploader/src/transport/http-client.ts',
   'https-proxy-agent': 'uploader/src/transport/connection-pool.ts',
-  'proxy-from-env': 'uploader/src/config.ts',
+  'proxy-from-env': 'uploader/src/surroundings.ts',
   piscina: 'uploader/src/encoding/encoder-pool.ts',
   'prom-client': 'uploader/src/http/metrics.ts',
 };

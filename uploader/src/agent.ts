@@ -35,14 +35,14 @@ import type { UploadCounters } from './telemetry/upload-counters.ts';
 import { RetryingTransport } from './transport/retrying-transport.ts';
 import type { ReceiverClient, SendResult } from './transport/transport.ts';
 
-/** What every part of the agent is given; tests pass a clock of their own. */
+/** What all parts of the agent use; tests pass a clock of their own. */
 export interface AgentContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly config: UploaderConfig;
 }
 
-/** The pending samples of one database, and what is known of those that were sent. */
+/** The pending samples of one database, and the acknowledgements of those that were sent. */
 export type Queue = ReturnType<typeof openQueue>;
 
 /** Opens the queue in a migrated database; requeues what the last process left unconfirmed. */
@@ -73,10 +73,10 @@ export interface UploaderOptions extends AgentContext {
   readonly stop: AbortSignal;
 }
 
-/** What sends the samples of a queue to the receiver. */
+/** The upload loop with everything that it works with. */
 export type Uploader = ReturnType<typeof createUploader>;
 
-/** Creates what sends the samples of a queue to the receiver; nothing is sent before `run`. */
+/** Creates the upload loop, which sends the samples of a queue to the receiver; nothing is sent before `run`. */
 export function createUploader(queue: Queue, options: UploaderOptions) {
   const { clock, logger, config, client, stop } = options;
   const { acknowledgements } = queue;
@@ -188,10 +188,10 @@ export interface StatusServerOptions extends AgentContext {
   readonly historyWorkerFile: string;
 }
 
-/** What reports on a queue and its uploader: health, metrics, the status page, and a row for the collector. */
+/** The health, metrics and status page of a queue and its uploader, and the report for the collector. */
 export type StatusReporting = ReturnType<typeof createStatusServer>;
 
-/** Creates what reports on a queue and its uploader; it does not listen yet. */
+/** Creates the status server of a queue and its uploader; it does not listen yet. */
 export function createStatusServer(queue: Queue, uploader: Uploader, options: StatusServerOptions) {
   const { clock, logger, config, version, configurationWarnings } = options;
   const { receiverClock, receiver, loop } = uploader;

@@ -8,8 +8,9 @@ import { readVersion } from '@thugshells/shared/process/version.ts';
 import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 
 import { createCommands } from './commands/command-table.ts';
-import { loadUploaderConfig, surroundings } from './config.ts';
+import { loadUploaderConfig } from './config.ts';
 import { runUploader } from './service.ts';
+import { surroundings } from './surroundings.ts';
 
 function run(): Promise<never> {
   const { values: config, unknown: configurationWarnings } = loadUploaderConfig(process.env);

@@ -5,12 +5,12 @@ import type { ServiceManager } from '@thugshells/shared/process/service-manager.
 import { ticks } from '@thugshells/shared/ticker.ts';
 
 import { createStatusServer, createUploader, openQueue, type AgentContext, type Queue } from './agent.ts';
-import type { Surroundings } from './config.ts';
 import { calculateUploadDelayMs } from './delivery/upload-phase.ts';
 import { statusLine } from './health/status-text.ts';
 import type { HealthMonitor } from './health/monitor.ts';
 import { listenWithRetry } from './http/listen.ts';
 import { openWhenReady } from './queue/open-when-ready.ts';
+import type { Surroundings } from './surroundings.ts';
 import { UploadCounters } from './telemetry/upload-counters.ts';
 import { Credentials } from './transport/credentials.ts';
 import { HttpTransport } from './transport/http-transport.ts';
@@ -29,7 +29,7 @@ export interface ServiceOptions extends AgentContext {
   readonly manager: ServiceManager;
 }
 
-/** How often health is judged even when nobody asks, so that each change is logged soon after it. */
+/** Health is judged at least this often, so that each change is logged soon after it. */
 const JUDGE_INTERVAL_MS = 10_000;
 
 /** Uploads until `stop` is aborted, from one database after the other. */
@@ -39,7 +39,7 @@ export async function runUploader(options: ServiceOptions, resources: ResourceSt
   for (const warning of configurationWarnings) logger.warn('unknown variable', { error: warning });
   resources.add('instance lock', takeInstanceLock(config.dbPath, 'uploader'), (lock) => lock.release());
   manager.reportReady('waiting for the database');
-  // When the collector has replaced a corrupt database by a new one, everything that works on it is created anew.
+  // When the collector has replaced a corrupt database by a new one, the whole agent is created again.
   while (!stop.aborted) await runScope(logger, stop, (...part) => uploadFromDatabase(options, ...part));
 }
 

@@ -7,11 +7,11 @@ import { findNearest } from './nearest.ts';
 /** The prefix of both programs' variables. */
 export const PREFIX = 'THUGSHELLS_';
 
-/** One variable of the environment. */
+/** One environment variable. */
 export interface Variable<T> {
   /** Without the prefix: `DEVICE_ID`. */
   readonly env: string;
-  /** One sentence for people. */
+  /** One sentence for the documents. */
   readonly doc: string;
   /** As it would be written in the environment; parsed by the same format as a given value. */
   readonly default: string;

@@ -63,7 +63,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
 
 /**
  * Creates an empty file for SQLite to fill, unless it exists. SQLite itself would create it without write access for the
- * group, whatever the umask says (-wal and -shm get the mode of the database), and collector and uploader may be two users
+ * group, whatever the umask (-wal and -shm get the mode of the database), and collector and uploader may be two users
  * of one group.
  */
 export function createFile(path: string): void {
@@ -95,7 +95,7 @@ function driver(): typeof SQLite {
   return require('better-sqlite3') as typeof SQLite;
 }
 
-/** whether an error means that another connection holds the lock. */
+/** Returns whether an error means that another connection holds the lock. */
 export function isBusy(error: unknown): boolean {
   return toErrorCode(error)?.startsWith('SQLITE_BUSY') === true;
 }
@@ -103,7 +103,7 @@ export function isBusy(error: unknown): boolean {
 /** SQLite's messages for a corrupt file; an error that came from a thread has lost its code. */
 const CORRUPTION_MESSAGES = /database disk image is malformed|file is not a database|malformed database schema/;
 
-/** Whether an error means that the file is corrupt. */
+/** Returns whether an error means that the file is corrupt. */
 export function isCorruption(error: unknown): boolean {
   const code = toErrorCode(error) ?? '';
   return (
@@ -123,7 +123,7 @@ function toOpenError(path: string, cause: unknown): AgentError {
   });
 }
 
-/** Whether the driver is missing or built for another platform. */
+/** Returns whether the driver is missing or built for another platform. */
 function isDriverError(error: unknown): boolean {
   return toErrorCode(error) === 'MODULE_NOT_FOUND' || toErrorCode(error) === 'ERR_DLOPEN_FAILED';
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 
 import { isBusy, createFile, openDatabase, PAGE_SIZE, type Database } from './open.ts';
 
-/** Whether a database has another page size than ours, as those of the first versions have. */
+/** Returns whether a database has another page size than PAGE_SIZE, as those of the first versions have. */
 export function needsRebuild(database: Database): boolean {
   return database.pragma('page_size', { simple: true }) !== PAGE_SIZE;
 }

@@ -2,7 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 /**
- * A database that was set aside because its schema is newer than the program. Its name says what happened to it:
+ * A database that was set aside because its schema is newer than the program. Its name shows its state:
  *
  *   metrics.db.schema-6                 set aside, with schema version 6
  *   metrics.db.schema-6.2               a second one of the same version

@@ -7,7 +7,8 @@ import type { Commands, GivenOptions } from '@thugshells/shared/process/command-
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 import { readVersion } from '@thugshells/shared/process/version.ts';
 
-import { loadUploaderConfig, surroundings } from '../config.ts';
+import { loadUploaderConfig } from '../config.ts';
+import { surroundings } from '../surroundings.ts';
 import { Credentials } from '../transport/credentials.ts';
 import { QUARANTINE_OPTIONS, quarantineCommand } from './quarantine.ts';
 import { REQUEUE_OPTIONS, requeueCommand } from './requeue.ts';

@@ -166,14 +166,14 @@ describe('an address that takes the other protocol is refused at the start:', ()
     [
       'remote-write',
       'http://127.0.0.1:8428/api/v1/import',
-      /takes JSON lines, and THUGSHELLS_REMOTE_PROTOCOL is remote-write/,
+      /accepts JSON lines, and THUGSHELLS_REMOTE_PROTOCOL is remote-write/,
     ],
     [
       'victoriametrics',
       'http://127.0.0.1:9090/api/v1/write',
-      /takes remote write, and THUGSHELLS_REMOTE_PROTOCOL is victoriametrics/,
+      /accepts remote write, and THUGSHELLS_REMOTE_PROTOCOL is victoriametrics/,
     ],
-    ['victoriametrics', 'http://mimir/api/v1/push', /takes remote write/],
+    ['victoriametrics', 'http://mimir/api/v1/push', /accepts remote write/],
   ])('%s at %s', (protocol, url, message) => {
     expect(() => loadUploaderConfig({ THUGSHELLS_REMOTE_PROTOCOL: protocol, THUGSHELLS_REMOTE_URL: url })).toThrow(
       message,
