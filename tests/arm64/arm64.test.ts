@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { isElf, parseElf } from '../../deploy/scripts/elf.ts';
 import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';
 import { runToEnd, type AgentProcess, type Runner } from '../support/agent-process.ts';
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { readBooks, findDifferences, toStoredPoints, readStoredPoints } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -124,17 +124,19 @@ describe('both programs on arm64', () => {
     };
     await until(
       'samples are delivered',
-      () => statSync(pair.database, { throwIfNoEntry: false }) !== undefined && books(pair.database).delivered > 0,
+      () => statSync(pair.database, { throwIfNoEntry: false }) !== undefined && readBooks(pair.database).delivered > 0,
       60_000,
     );
     for (const victim of ['uploader', 'collector', 'uploader', 'collector'] as const) {
       await delay(RUN_MS / 5);
-      const before = books(pair.database);
+      const before = readBooks(pair.database);
       await running[victim].kill('SIGKILL');
       running[victim] = pair.start(victim);
       await until(
         `the ${victim} works again`,
-        () => books(pair.database).delivered > before.delivered && books(pair.database).collected > before.collected,
+        () =>
+          readBooks(pair.database).delivered > before.delivered &&
+          readBooks(pair.database).collected > before.collected,
         60_000,
       );
     }
@@ -143,17 +145,17 @@ describe('both programs on arm64', () => {
     expect((await healthAt(endpoint)).report.components).toHaveProperty('storage');
     expect(await status(endpoint)).toMatchObject({ device_id: 'board-1' });
     expect(await running.collector.stop()).toEqual({ code: 0, signal: null });
-    await until('nothing is pending', () => books(pair.database).pending === 0, 60_000);
+    await until('nothing is pending', () => readBooks(pair.database).pending === 0, 60_000);
     expect(await running.uploader.stop()).toEqual({ code: 0, signal: null });
-    const stored = storedPoints(pair.database);
-    expect(books(pair.database)).toMatchObject({
+    const stored = readStoredPoints(pair.database);
+    expect(readBooks(pair.database)).toMatchObject({
       collected: stored.length,
       delivered: stored.length,
       rejected: 0,
       dropped: 0,
     });
     expect(stored.length).toBeGreaterThan(1_000);
-    const received = exportedPoints(await server.export());
-    expect(differences(stored, received)).toEqual([]);
+    const received = toStoredPoints(await server.export());
+    expect(findDifferences(stored, received)).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { readBooks, findDifferences, toStoredPoints, readStoredPoints } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -109,16 +109,16 @@ test(
         'Type=notify',
       ]);
     expect(output('systemctl show -p StatusText thugshells-collector')).toBe('StatusText=collecting');
-    await until('samples are delivered', () => books(database()).delivered > 200, BOOT_MS);
+    await until('samples are delivered', () => readBooks(database()).delivered > 200, BOOT_MS);
     output('systemctl restart thugshells-uploader');
-    const { delivered } = books(database());
-    await until('it delivers again', () => books(database()).delivered > delivered + 100, BOOT_MS);
+    const { delivered } = readBooks(database());
+    await until('it delivers again', () => readBooks(database()).delivered > delivered + 100, BOOT_MS);
     output('systemctl stop thugshells-collector');
-    await until('nothing is pending', () => books(database()).pending === 0, BOOT_MS);
+    await until('nothing is pending', () => readBooks(database()).pending === 0, BOOT_MS);
     output('systemctl stop thugshells-uploader');
-    const stored = storedPoints(database());
+    const stored = readStoredPoints(database());
     expect(stored.length).toBeGreaterThan(300);
-    expect(differences(stored, exportedPoints(await server.export()))).toEqual([]);
+    expect(findDifferences(stored, toStoredPoints(await server.export()))).toEqual([]);
   },
   4 * BOOT_MS,
 );

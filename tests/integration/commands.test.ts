@@ -9,7 +9,7 @@ import { openDatabase } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION } from '@thugshells/shared/database/schema-version.ts';
 
 import { AgentProcess, runToEnd } from '../support/agent-process.ts';
-import { books } from '../support/stored-rows.ts';
+import { readBooks } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 
 let folder: string;
@@ -107,7 +107,7 @@ test.each([[], ['once']])(
 test('commands: an unknown variable is logged as one warning, and the program runs', async () => {
   const agent = new AgentProcess('collector', { THUGSHELLS_DB_PATH: database, THUGSHELLS_FUTURE_FEATURE: '1' });
   try {
-    await until('it collects', () => existsSync(database) && books(database).collected > 0);
+    await until('it collects', () => existsSync(database) && readBooks(database).collected > 0);
     expect(agent.told('unknown variable')).toHaveLength(1);
   } finally {
     expect(await agent.stop()).toEqual({ code: 0, signal: null });
@@ -176,5 +176,5 @@ test('commands: collector reports that a database path is a folder and exits wit
 test('commands: collector migrate creates the database and exits', async () => {
   const { code } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database }, ['migrate']);
   expect(code).toBe(0);
-  expect(books(database)).toEqual({ collected: 0, delivered: 0, pending: 0, rejected: 0, dropped: 0 });
+  expect(readBooks(database)).toEqual({ collected: 0, delivered: 0, pending: 0, rejected: 0, dropped: 0 });
 });

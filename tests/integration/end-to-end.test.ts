@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { AgentProcess } from '../support/agent-process.ts';
-import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.ts';
+import { readBooks, findDifferences, toStoredPoints, readStoredPoints, countRows } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -42,14 +42,14 @@ function start(program: 'collector' | 'uploader', more: Record<string, string> =
 }
 
 async function untilDrained(): Promise<void> {
-  await until('nothing is pending', () => books(join(folder, 'metrics.db')).pending === 0, 60_000);
+  await until('nothing is pending', () => readBooks(join(folder, 'metrics.db')).pending === 0, 60_000);
 }
 
 async function expectExactlyOnce(): Promise<void> {
-  const stored = storedPoints(join(folder, 'metrics.db'));
-  const exported = exportedPoints(await server.export());
+  const stored = readStoredPoints(join(folder, 'metrics.db'));
+  const exported = toStoredPoints(await server.export());
   expect(stored.length).toBeGreaterThan(100);
-  expect(differences(stored, exported)).toEqual([]);
+  expect(findDifferences(stored, exported)).toEqual([]);
 }
 
 test('kills: VictoriaMetrics has every stored sample exactly once after kills of uploader and receiver (A-49)', async () => {
@@ -57,7 +57,7 @@ test('kills: VictoriaMetrics has every stored sample exactly once after kills of
   const collector = start('collector');
   let uploader = start('uploader');
   for (let kill = 1; kill <= 5; kill++) {
-    await until('something more is delivered', () => books(database).delivered > kill * 20);
+    await until('something more is delivered', () => readBooks(database).delivered > kill * 20);
     await uploader.kill('SIGKILL');
     uploader = start('uploader');
     if (kill === 3) {
@@ -69,16 +69,16 @@ test('kills: VictoriaMetrics has every stored sample exactly once after kills of
   }
   // What the killed one had been promised last is pending again once the new one has begun.
   await until('the last uploader delivers', () => uploader.told('uploaded').length > 0);
-  await until('some hundred samples are stored', () => books(database).collected > 500);
+  await until('some hundred samples are stored', () => readBooks(database).collected > 500);
   expect(await collector.stop()).toEqual({ code: 0, signal: null });
   await untilDrained();
   expect(await uploader.stop()).toEqual({ code: 0, signal: null });
 
   await expectExactlyOnce();
-  const { pending, delivered, rejected, collected, dropped } = books(database);
+  const { pending, delivered, rejected, collected, dropped } = readBooks(database);
   expect({ pending, rejected, dropped }).toEqual({ pending: 0, rejected: 0, dropped: 0 });
   expect(collected).toBe(delivered);
-  expect(viewCounts(database)).toEqual({ pending, delivered, rejected });
+  expect(countRows(database)).toEqual({ pending, delivered, rejected });
 }, 180_000);
 
 test('kills: samples that VictoriaMetrics lost when it was killed right after its response are sent again', async () => {
@@ -107,7 +107,7 @@ test('start: an uploader that starts first waits for the database and logs that 
 test('start: a second collector or uploader on the same database exits with 75 and names the lock', async () => {
   const collector = start('collector');
   await until('the first one works', () => collector.told('collector started').length > 0);
-  await until('the database is there', () => books(join(folder, 'metrics.db')).collected > 0);
+  await until('the database is there', () => readBooks(join(folder, 'metrics.db')).collected > 0);
   const first = start('uploader');
   await until('the first uploader works', () => first.endpoint());
   for (const program of ['collector', 'uploader'] as const) {

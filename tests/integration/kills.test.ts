@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { AgentProcess } from '../support/agent-process.ts';
 import { fillDatabase } from '../support/fill-database.ts';
-import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.ts';
+import { readBooks, findDifferences, toStoredPoints, readStoredPoints, countRows } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -68,10 +68,10 @@ test(`kills: after ${KILLS} kills of uploader, collector and receiver during a b
   fillDatabase(database, { samples: BACKLOG, series: 500, deviceId: 'board-1' });
   start('collector');
   start('uploader');
-  await until('the backlog is being sent', () => books(database).delivered > 0);
+  await until('the backlog is being sent', () => readBooks(database).delivered > 0);
   for (let kill = 0; kill < KILLS; kill++) {
     await killOne();
-    const { collected, delivered, pending, rejected, dropped } = books(database);
+    const { collected, delivered, pending, rejected, dropped } = readBooks(database);
     expect(collected).toBe(delivered + pending + rejected + dropped);
     expect(pending).toBeGreaterThanOrEqual(0);
   }
@@ -81,13 +81,13 @@ test(`kills: after ${KILLS} kills of uploader, collector and receiver during a b
   await until('the uploader delivers after the last kill', () => uploads() > before, 600_000);
   await until('the collector stores again', () => agents.get('collector')!.told('collector started').length > 0);
   expect(await agents.get('collector')!.stop()).toEqual({ code: 0, signal: null });
-  await until('nothing is pending', () => books(database).pending === 0, 600_000);
+  await until('nothing is pending', () => readBooks(database).pending === 0, 600_000);
   expect(await agents.get('uploader')!.stop()).toEqual({ code: 0, signal: null });
 
-  const { pending, delivered, rejected, dropped, collected } = books(database);
+  const { pending, delivered, rejected, dropped, collected } = readBooks(database);
   expect({ pending, rejected, dropped }).toEqual({ pending: 0, rejected: 0, dropped: 0 });
   expect(collected).toBe(delivered);
-  expect(viewCounts(database)).toEqual({ pending, delivered, rejected });
+  expect(countRows(database)).toEqual({ pending, delivered, rejected });
   expect(collected).toBeGreaterThan(BACKLOG);
-  expect(differences(storedPoints(database), exportedPoints(await server.export()))).toEqual([]);
+  expect(findDifferences(readStoredPoints(database), toStoredPoints(await server.export()))).toEqual([]);
 }, 900_000);

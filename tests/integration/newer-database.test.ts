@@ -10,7 +10,7 @@ import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/databa
 import { endpointOf, healthAt } from '../support/agent-pair.ts';
 import { AgentProcess, runToEnd, type Runner } from '../support/agent-process.ts';
 import { makeProgram } from '../support/made-program.ts';
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { readBooks, findDifferences, toStoredPoints, readStoredPoints } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -73,12 +73,12 @@ function isBalanced(file = path): boolean {
 async function work(runner: Runner, end: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   const [collector, uploader] = [start('collector', runner), start('uploader', runner)];
   const before = await until('there is a database', () =>
-    uploader.told('health endpoint listening').length > 0 ? books(path).delivered : undefined,
+    uploader.told('health endpoint listening').length > 0 ? readBooks(path).delivered : undefined,
   );
-  await until('samples are delivered', () => books(path).delivered > before + 300);
+  await until('samples are delivered', () => readBooks(path).delivered > before + 300);
   expect((await uploader.stop()).code).toBe(0);
-  const pending = books(path).pending;
-  await until('samples are pending', () => books(path).pending > pending + 150);
+  const pending = readBooks(path).pending;
+  await until('samples are pending', () => readBooks(path).pending > pending + 150);
   await collector.kill(end);
   expect(isBalanced()).toBe(true);
 }
@@ -88,17 +88,19 @@ async function drain(runner: Runner): Promise<AgentProcess> {
   const [collector, uploader] = [start('collector', runner), start('uploader', runner)];
   await until('it is imported', () => collector.told(IMPORTED).length > 0, 60_000);
   await collector.stop();
-  await until('everything is delivered', () => books(path).pending === 0, 60_000);
+  await until('everything is delivered', () => readBooks(path).pending === 0, 60_000);
   expect((await uploader.stop()).code).toBe(0);
   expect([isBalanced(), setAside()]).toEqual([true, []]);
   return collector;
 }
 
 async function expectEverythingOnce(): Promise<void> {
-  const { collected, delivered } = books(path);
+  const { collected, delivered } = readBooks(path);
   expect(delivered).toBe(collected);
-  expect(storedPoints(path)).toHaveLength(collected);
-  expect(differences(storedPoints(path), exportedPoints(await receiver.export(undefined, { raw: true })))).toEqual([]);
+  expect(readStoredPoints(path)).toHaveLength(collected);
+  expect(
+    findDifferences(readStoredPoints(path), toStoredPoints(await receiver.export(undefined, { raw: true }))),
+  ).toEqual([]);
 }
 
 test('newer database: upgrade, downgrade and upgrade again lose no sample and send none twice', async () => {
@@ -106,7 +108,7 @@ test('newer database: upgrade, downgrade and upgrade again lose no sample and se
   await work(old, 'SIGTERM');
   await work(newer, 'SIGKILL');
   expect(readFileSchemaVersion(path)).toBe(NEWER);
-  const first = books(path);
+  const first = readBooks(path);
 
   // Downgrade. The uploader starts first, and waits.
   const uploader = start('uploader', old);
@@ -132,9 +134,9 @@ test('newer database: upgrade, downgrade and upgrade again lose no sample and se
     'degraded',
     expect.stringContaining(`metrics.db.schema-${NEWER} (schema ${NEWER}, `),
   ]);
-  await until('samples of the new database are delivered', () => books(path).delivered > 300);
+  await until('samples of the new database are delivered', () => readBooks(path).delivered > 300);
   await uploader.stop();
-  await until('some are pending', () => books(path).pending > 100);
+  await until('some are pending', () => readBooks(path).pending > 100);
   await collector.kill('SIGKILL');
   expect(collector.told('database set aside: newer schema')).toHaveLength(1);
   expect([setAside(), readFileSchemaVersion(path), isBalanced()]).toEqual([
@@ -142,7 +144,7 @@ test('newer database: upgrade, downgrade and upgrade again lose no sample and se
     SCHEMA_VERSION,
     true,
   ]);
-  const second = books(path);
+  const second = readBooks(path);
 
   const taking = await drain(newer);
   const counts = taking.told(IMPORTED)[0]!;
@@ -153,7 +155,7 @@ test('newer database: upgrade, downgrade and upgrade again lose no sample and se
     dropped: 0,
     lost: 0,
   });
-  expect(books(path).collected).toBeGreaterThanOrEqual(first.collected + second.collected);
+  expect(readBooks(path).collected).toBeGreaterThanOrEqual(first.collected + second.collected);
   await expectEverythingOnce();
 }, 180_000);
 
@@ -174,7 +176,7 @@ test('newer database: one of a schema between the two is migrated before its imp
   const [collector, uploader] = [start('collector', newest), start('uploader', newest)];
   await until('nothing is set aside', () => setAside().length === 0, 60_000);
   await collector.stop();
-  await until('everything is delivered', () => books(path).pending === 0, 60_000);
+  await until('everything is delivered', () => readBooks(path).pending === 0, 60_000);
   await uploader.stop();
   expect([readFileSchemaVersion(path), isBalanced(), setAside()]).toEqual([NEWER + 1, true, []]);
   await expectEverythingOnce();
@@ -183,7 +185,7 @@ test('newer database: one of a schema between the two is migrated before its imp
 test('newer database: set aside while the newer uploader has it open, it keeps that one’s acknowledgements', async () => {
   const [old, newer] = [makeProgram(folder, 0), makeProgram(folder, 1)];
   const [first, uploader] = [start('collector', newer), start('uploader', newer)];
-  await until('samples are delivered', () => books(path).delivered > 300);
+  await until('samples are delivered', () => readBooks(path).delivered > 300);
   await first.kill('SIGKILL');
   const second = start('collector', old);
   await until('the uploader has noticed, and waits', () =>
@@ -191,13 +193,13 @@ test('newer database: set aside while the newer uploader has it open, it keeps t
       .told('waiting for collector to prepare database')
       .some(({ reason }) => reason === `schema version ${SCHEMA_VERSION}, this program needs ${NEWER}`),
   );
-  await until('samples are pending', () => books(path).pending > 200);
+  await until('samples are pending', () => readBooks(path).pending > 200);
   expect(isBalanced(`${path}.schema-${NEWER}`)).toBe(true);
   await second.kill('SIGKILL');
   const third = start('collector', newer);
   await until('it is imported', () => third.told(IMPORTED).length > 0, 60_000);
   await third.stop();
-  await until('everything is delivered', () => books(path).pending === 0, 60_000);
+  await until('everything is delivered', () => readBooks(path).pending === 0, 60_000);
   expect((await uploader.stop()).code).toBe(0);
   expect([isBalanced(), setAside()]).toEqual([true, []]);
   await expectEverythingOnce();

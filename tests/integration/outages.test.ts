@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { AgentProcess } from '../support/agent-process.ts';
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { readBooks, findDifferences, toStoredPoints, readStoredPoints } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -88,9 +88,9 @@ test.each(Object.keys(impostors))(
     const uploader = start('uploader', impostor.port);
     const complaints = (): unknown[] => uploader.told('upload failed, will retry');
     await until('it says so', () => complaints().length > 0);
-    const collectedAtFirst = books(database).collected;
-    await until('many samples wait', () => books(database).collected > collectedAtFirst + 200);
-    expect(books(database).delivered).toBe(0);
+    const collectedAtFirst = readBooks(database).collected;
+    await until('many samples wait', () => readBooks(database).collected > collectedAtFirst + 200);
+    expect(readBooks(database).delivered).toBe(0);
     expect(complaints()).toHaveLength(1);
     const health = (await (await fetch(new URL('/health', uploader.endpoint()))).json()) as {
       components: Record<string, { status: string; message: string }>;
@@ -102,9 +102,9 @@ test.each(Object.keys(impostors))(
     try {
       await until('it takes samples', () => uploader.told('receiver recovered').length > 0);
       await collector.stop();
-      await until('nothing is pending', () => books(database).pending === 0);
+      await until('nothing is pending', () => readBooks(database).pending === 0);
       await uploader.stop();
-      expect(differences(storedPoints(database), exportedPoints(await server.export()))).toEqual([]);
+      expect(findDifferences(readStoredPoints(database), toStoredPoints(await server.export()))).toEqual([]);
       expect(complaints()).toHaveLength(1);
       expect(uploader.log().filter(({ level, msg }) => level === 'error' || msg === 'unexpected error')).toEqual([]);
     } finally {

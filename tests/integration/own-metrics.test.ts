@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 
 import { AgentPair, endpointOf } from '../support/agent-pair.ts';
-import { books } from '../support/stored-rows.ts';
+import { readBooks } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -77,7 +77,7 @@ test('own metrics: are fewer series than those of the device', async () => {
     90_000,
   );
   await collector.stop();
-  await until('everything is delivered', () => books(agents.database).pending === 0, 60_000);
+  await until('everything is delivered', () => readBooks(agents.database).pending === 0, 60_000);
   const own = '{__name__=~"(collector|uploader|storage|time)_.*"}';
   const ownSeries = (await query(`count(last_over_time(${own}[5m]))`))!;
   const allSeries = (await query('count(last_over_time({__name__!=""}[5m]))'))!;

@@ -12,7 +12,7 @@ import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';
 import { fillDatabase } from '../support/fill-database.ts';
 import { findProgram, readVersion } from '../../deploy/scripts/programs.ts';
 import { Prometheus } from '../support/prometheus.ts';
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { readBooks, findDifferences, toStoredPoints, readStoredPoints } from '../support/stored-rows.ts';
 import { SwitchingProxy, type ForwardedWrite } from '../support/switching-proxy.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics } from '../support/victoria-metrics.ts';
@@ -73,10 +73,10 @@ test('a Prometheus as it comes holds a backlog whole, each sample once, oldest f
   const prometheus = await startPrometheus();
   const samples = fillDatabase(database, { samples: 20_000, series: 50, deviceId: 'board-1' });
   const uploader = startUploader(prometheus);
-  await until('everything is delivered', () => books(database).pending === 0);
+  await until('everything is delivered', () => readBooks(database).pending === 0);
   await uploader.stop();
-  expect(books(database)).toMatchObject({ delivered: samples, rejected: 0 });
-  expect(differences(storedPoints(database), exportedPoints(await prometheus.export()))).toEqual([]);
+  expect(readBooks(database)).toMatchObject({ delivered: samples, rejected: 0 });
+  expect(findDifferences(readStoredPoints(database), toStoredPoints(await prometheus.export()))).toEqual([]);
   const passes = uploader.told('uploaded');
   expect(passes.reduce((sum, { chunks }) => sum + Number(chunks), 0)).toBeLessThan(200);
 });
@@ -86,10 +86,10 @@ test('a VictoriaMetrics holds the same through its remote write address', async 
   releases.push(() => server.stop());
   const samples = fillDatabase(database, { samples: 20_000, series: 50, deviceId: 'board-1' });
   const uploader = startUploader(server);
-  await until('everything is delivered', () => books(database).pending === 0);
+  await until('everything is delivered', () => readBooks(database).pending === 0);
   await uploader.stop();
-  expect(books(database)).toMatchObject({ delivered: samples, rejected: 0 });
-  expect(differences(storedPoints(database), exportedPoints(await server.export()))).toEqual([]);
+  expect(readBooks(database)).toMatchObject({ delivered: samples, rejected: 0 });
+  expect(findDifferences(readStoredPoints(database), toStoredPoints(await server.export()))).toEqual([]);
 });
 
 test('what both programs collect and send live is in Prometheus as it is stored, texts and histograms too', async () => {
@@ -102,12 +102,12 @@ test('what both programs collect and send live is in Prometheus as it is stored,
   releases.push(() => pair.remove());
   const collector = pair.start('collector');
   const uploader = pair.start('uploader');
-  await until('a few scrapes are delivered', () => books(pair.database).delivered > 300);
+  await until('a few scrapes are delivered', () => readBooks(pair.database).delivered > 300);
   await collector.stop();
-  await until('everything is delivered', () => books(pair.database).pending === 0);
+  await until('everything is delivered', () => readBooks(pair.database).pending === 0);
   await uploader.stop();
-  expect(books(pair.database).rejected).toBe(0);
-  expect(differences(storedPoints(pair.database), exportedPoints(await prometheus.export()))).toEqual([]);
+  expect(readBooks(pair.database).rejected).toBe(0);
+  expect(findDifferences(readStoredPoints(pair.database), toStoredPoints(await prometheus.export()))).toEqual([]);
 });
 
 describe('remote write: a Prometheus with an out-of-order window', () => {
@@ -115,19 +115,19 @@ describe('remote write: a Prometheus with an out-of-order window', () => {
     const prometheus = await startPrometheus('30d');
     const samples = fillDatabase(database, { samples: 120_000, series: 400, deviceId: 'board-1' });
     const uploader = startUploader(prometheus);
-    await until('some of it is delivered', () => books(database).delivered > 0);
+    await until('some of it is delivered', () => readBooks(database).delivered > 0);
     await prometheus.restart('30d', 'SIGKILL');
-    await until('everything is delivered', () => books(database).pending === 0);
+    await until('everything is delivered', () => readBooks(database).pending === 0);
     await uploader.stop();
-    expect(books(database)).toMatchObject({ delivered: samples, rejected: 0 });
-    expect(differences(storedPoints(database), exportedPoints(await prometheus.export()))).toEqual([]);
+    expect(readBooks(database)).toMatchObject({ delivered: samples, rejected: 0 });
+    expect(findDifferences(readStoredPoints(database), toStoredPoints(await prometheus.export()))).toEqual([]);
   });
 
   test('has requeued samples once', async () => {
     const prometheus = await startPrometheus('30d');
     const samples = fillDatabase(database, { samples: 5_000, series: 50, deviceId: 'board-1' });
     const uploader = startUploader(prometheus);
-    await until('everything is delivered', () => books(database).pending === 0);
+    await until('everything is delivered', () => readBooks(database).pending === 0);
     await uploader.stop();
     await runToEnd('uploader', environmentFor(prometheus), [
       'requeue',
@@ -136,12 +136,12 @@ describe('remote write: a Prometheus with an out-of-order window', () => {
       '--to',
       '2100-01-01T00:00:00Z',
     ]);
-    expect(books(database).pending).toBe(samples);
+    expect(readBooks(database).pending).toBe(samples);
     const again = startUploader(prometheus);
-    await until('everything is delivered again', () => books(database).pending === 0);
+    await until('everything is delivered again', () => readBooks(database).pending === 0);
     await again.stop();
-    expect(books(database)).toMatchObject({ delivered: samples, rejected: 0 });
-    expect(differences(storedPoints(database), exportedPoints(await prometheus.export()))).toEqual([]);
+    expect(readBooks(database)).toMatchObject({ delivered: samples, rejected: 0 });
+    expect(findDifferences(readStoredPoints(database), toStoredPoints(await prometheus.export()))).toEqual([]);
   });
 });
 
@@ -158,19 +158,19 @@ test('a backlog that is too old for a Prometheus without a window waits, with th
   releases.push(() => pair.remove());
   pair.start('collector');
   pair.start('uploader');
-  await until('the other board’s samples are there', () => books(pair.database).delivered > 0);
+  await until('the other board’s samples are there', () => readBooks(pair.database).delivered > 0);
 
   const uploader = startUploader(prometheus);
   await until('it is held', () => uploader.told('uploads paused: rejected by receiver').length > 0);
   const { report } = await healthAt(await endpointOf(uploader));
   expect(JSON.stringify(report)).toMatch(/every sample is rejected: HTTP 400: out of bounds/);
-  expect(books(database)).toMatchObject({ delivered: 0, rejected: 0, pending: 5_000 });
+  expect(readBooks(database)).toMatchObject({ delivered: 0, rejected: 0, pending: 5_000 });
 
   await prometheus.restart('30d');
-  await until('everything is delivered', () => books(database).pending === 0);
-  expect(books(database)).toMatchObject({ delivered: 5_000, rejected: 0 });
-  const own = exportedPoints(await prometheus.export()).filter(({ series }) => series.includes('"board-1"'));
-  expect(differences(storedPoints(database), own)).toEqual([]);
+  await until('everything is delivered', () => readBooks(database).pending === 0);
+  expect(readBooks(database)).toMatchObject({ delivered: 5_000, rejected: 0 });
+  const own = toStoredPoints(await prometheus.export()).filter(({ series }) => series.includes('"board-1"'));
+  expect(findDifferences(readStoredPoints(database), own)).toEqual([]);
 });
 
 /** Starts a proxy in front of a receiver. */
@@ -190,10 +190,10 @@ test('a Prometheus gets the newest version of remote write that it knows, and 2.
   const proxy = await startProxy(prometheus.url);
   const samples = fillDatabase(database, { samples: 20_000, series: 50, deviceId: 'board-1' });
   const uploader = startUploader(proxy);
-  await until('everything is delivered', () => books(database).pending === 0);
+  await until('everything is delivered', () => readBooks(database).pending === 0);
   await uploader.stop();
-  expect(books(database)).toMatchObject({ delivered: samples, rejected: 0 });
-  expect(differences(storedPoints(database), exportedPoints(await prometheus.export()))).toEqual([]);
+  expect(readBooks(database)).toMatchObject({ delivered: samples, rejected: 0 });
+  expect(findDifferences(readStoredPoints(database), toStoredPoints(await prometheus.export()))).toEqual([]);
   // The first chunk goes by 1.0, and then the question; what was encoded before its answer goes by 1.0 too.
   const [first, question, ...others] = proxy.writes;
   expect([first!.version, question!.version]).toEqual(['0.1.0', '2.0.0']);
@@ -222,27 +222,27 @@ test('a Prometheus that is downgraded to one without 2.0 and upgraded again gets
     const { refused } = proxy;
     proxy.switchTo(undefined);
     await until('the receiver is missed', () => proxy.refused > refused);
-    const { delivered } = books(pair.database);
+    const { delivered } = readBooks(pair.database);
     const { length } = proxy.writes;
     proxy.switchTo(receiver.url);
     await until('1.0 is spoken', () => hasSamplesOf('0.1.0', proxy.writes.slice(length)));
-    await until('more is delivered', () => books(pair.database).delivered > delivered);
+    await until('more is delivered', () => readBooks(pair.database).delivered > delivered);
   }
   await uploader.stop();
   const { length } = proxy.writes;
   uploader = pair.start('uploader');
   await until('the newest version is spoken again', () => hasSamplesOf(newestVersion, proxy.writes.slice(length)));
   await collector.stop();
-  await until('everything is delivered', () => books(pair.database).pending === 0);
+  await until('everything is delivered', () => readBooks(pair.database).pending === 0);
   await uploader.stop();
-  expect(books(pair.database).rejected).toBe(0);
-  const keyOf = ({ series, timestampMs }: ReturnType<typeof exportedPoints>[number]): string =>
+  expect(readBooks(pair.database).rejected).toBe(0);
+  const keyOf = ({ series, timestampMs }: ReturnType<typeof toStoredPoints>[number]): string =>
     `${series} ${timestampMs}`;
   const held = new Map(
-    [...exportedPoints(await older.export()), ...exportedPoints(await current.export())].map((point) => [
+    [...toStoredPoints(await older.export()), ...toStoredPoints(await current.export())].map((point) => [
       keyOf(point),
       point,
     ]),
   );
-  expect(differences(storedPoints(pair.database), [...held.values()])).toEqual([]);
+  expect(findDifferences(readStoredPoints(pair.database), [...held.values()])).toEqual([]);
 });

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { openDatabase } from '@thugshells/shared/database/open.ts';
 
 import { AgentProcess } from '../support/agent-process.ts';
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { readBooks, findDifferences, toStoredPoints, readStoredPoints } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -52,7 +52,7 @@ test('replaced database: the collector replaces a database that the uploader fin
   collector = new AgentProcess('collector', environment);
   await until(
     'there are rows in the database’s file',
-    () => collector.told('WAL checkpoint').length >= 3 && books(path).collected > 1_500,
+    () => collector.told('WAL checkpoint').length >= 3 && readBooks(path).collected > 1_500,
   );
   corruptSamplesPage();
   const remote = {
@@ -63,18 +63,18 @@ test('replaced database: the collector replaces a database that the uploader fin
   uploader = new AgentProcess('uploader', { ...environment, ...remote });
   await until('the collector has replaced the database', () => collector.told('salvage finished').length > 0, 60_000);
   await until('the uploader has noticed', () => uploader.told('database replaced, reopening').length > 0, 60_000);
-  await until('new samples arrive from the new database', () => books(path).delivered > 2_000, 60_000);
+  await until('new samples arrive from the new database', () => readBooks(path).delivered > 2_000, 60_000);
   expect((await collector.stop()).code).toBe(0);
-  await until('everything has arrived', () => books(path).pending === 0, 60_000);
+  await until('everything has arrived', () => readBooks(path).pending === 0, 60_000);
   expect((await uploader.stop()).code).toBe(0);
   expect(readdirSync(folder).filter((name) => /damaged-\d+T\d+Z$/.test(name))).toHaveLength(1);
-  const { collected, delivered, dropped, rejected } = books(path);
+  const { collected, delivered, dropped, rejected } = readBooks(path);
   expect({ collected, rejected }).toEqual({ collected: delivered + dropped, rejected: 0 });
   expect(dropped).toBeLessThan(120);
   // What the old database had delivered before is in the receiver too.
-  const stored = new Set(storedPoints(path).map(({ series, timestampMs }) => `${timestampMs} ${series}`));
-  const arrived = exportedPoints(await receiver.export()).filter(({ series, timestampMs }) =>
+  const stored = new Set(readStoredPoints(path).map(({ series, timestampMs }) => `${timestampMs} ${series}`));
+  const arrived = toStoredPoints(await receiver.export()).filter(({ series, timestampMs }) =>
     stored.has(`${timestampMs} ${series}`),
   );
-  expect(differences(storedPoints(path), arrived)).toEqual([]);
+  expect(findDifferences(readStoredPoints(path), arrived)).toEqual([]);
 }, 180_000);

@@ -12,7 +12,7 @@ import fc from 'fast-check';
 
 import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';
 import { runToEnd } from '../support/agent-process.ts';
-import { books } from '../support/stored-rows.ts';
+import { readBooks } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -250,7 +250,7 @@ test('agent: a text file’s label of 257 bytes is refused, counted and named in
     const delivered = await until('the rest is delivered', async () => (await server.export('kept'))[0]);
     expect(delivered.metric).toEqual({ __name__: 'kept', ['k'.repeat(256)]: 'x', device_id: 'board-1' });
     expect(await server.export('lost')).toEqual([]);
-    expect(books(agent.database)).toMatchObject({ rejected: 0, dropped: 0 });
+    expect(readBooks(agent.database)).toMatchObject({ rejected: 0, dropped: 0 });
   } finally {
     await agent.remove();
     rmSync(folder, { recursive: true });

@@ -11,7 +11,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { AgentProcess } from '../support/agent-process.ts';
 import { fillDatabase } from '../support/fill-database.ts';
 import { findProgram } from '../../deploy/scripts/programs.ts';
-import { books, differences, exportedPoints, storedPoints } from '../support/stored-rows.ts';
+import { readBooks, findDifferences, toStoredPoints, readStoredPoints } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -91,12 +91,12 @@ test('through vmauth to a cluster’s path everything arrives once, as soon as t
   });
   try {
     await until('it is refused', () => uploader.told('uploads paused: rejected by receiver').length > 0);
-    expect(books(database)).toMatchObject({ delivered: 0, pending: 5_000, rejected: 0 });
+    expect(readBooks(database)).toMatchObject({ delivered: 0, pending: 5_000, rejected: 0 });
     writeFileSync(token, 'right.token\n');
-    await until('everything is delivered', () => books(database).pending === 0);
+    await until('everything is delivered', () => readBooks(database).pending === 0);
     await uploader.stop();
     expect(paths).toContain(`${VMINSERT}/api/v1/import`);
-    expect(differences(storedPoints(database), exportedPoints(await server.export()))).toEqual([]);
+    expect(findDifferences(readStoredPoints(database), toStoredPoints(await server.export()))).toEqual([]);
     expect(uploader.lines.join('\n')).not.toMatch(/right\.token|wrong\.token/);
   } finally {
     await uploader.kill('SIGKILL');

@@ -7,7 +7,7 @@ import { AgentPair } from '../support/agent-pair.ts';
 import { expectSameValues, valuesBySeries } from '../support/compare-series.ts';
 import { startNodeExporter, startVmagent } from '../support/other-scrapers.ts';
 import { Prometheus } from '../support/prometheus.ts';
-import { books } from '../support/stored-rows.ts';
+import { readBooks } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -91,8 +91,8 @@ test('node_exporter, scraped for a minute, is the same in VictoriaMetrics, and b
   await until('all have had all pages', () => paths.every((path) => (relay.asked.get(path) ?? 0) > scrapes), 120_000);
   for (const { agent, collector } of agents) {
     await collector.stop();
-    await until('everything is delivered', () => books(agent.database).pending === 0);
-    expect(books(agent.database)).toMatchObject({ rejected: 0, dropped: 0 });
+    await until('everything is delivered', () => readBooks(agent.database).pending === 0);
+    expect(readBooks(agent.database)).toMatchObject({ rejected: 0, dropped: 0 });
   }
 
   const own = /^(up|scrape_.*)$/;

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
 import { AgentProcess } from '../support/agent-process.ts';
-import { books, differences, exportedPoints, storedPoints, viewCounts } from '../support/stored-rows.ts';
+import { readBooks, findDifferences, toStoredPoints, readStoredPoints, countRows } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
@@ -214,14 +214,14 @@ export class Soak {
   }
 
   #requireSoundBooks(): void {
-    const { collected, delivered, pending, rejected, dropped } = books(this.#database);
+    const { collected, delivered, pending, rejected, dropped } = readBooks(this.#database);
     if (pending < 0 || collected !== delivered + pending + rejected + dropped)
-      throw new Error(`the books do not balance: ${JSON.stringify(books(this.#database))}`);
+      throw new Error(`the books do not balance: ${JSON.stringify(readBooks(this.#database))}`);
   }
 
   #tellBooks(): void {
     try {
-      const { collected, delivered, pending } = books(this.#database);
+      const { collected, delivered, pending } = readBooks(this.#database);
       this.#options.tell(
         `           collected ${collected}, delivered ${delivered}, pending ${pending}, kills ${this.#kills}`,
       );
@@ -246,14 +246,14 @@ export class Soak {
     );
     await until('the true time of every row is known', () => heldEpochs(this.#database) === 0, DRAIN_DEADLINE_MS);
     await this.#running.get('collector')!.stop();
-    await until('nothing is pending', () => books(this.#database).pending === 0, DRAIN_DEADLINE_MS);
+    await until('nothing is pending', () => readBooks(this.#database).pending === 0, DRAIN_DEADLINE_MS);
     await this.#running.get('uploader')!.stop();
-    const { pending, delivered, rejected, dropped, collected } = books(this.#database);
-    const stored = storedPoints(this.#database);
-    const exported = exportedPoints(await this.#receiver!.export());
+    const { pending, delivered, rejected, dropped, collected } = readBooks(this.#database);
+    const stored = readStoredPoints(this.#database);
+    const exported = toStoredPoints(await this.#receiver!.export());
     const { kept, shared } = keptOf(stored, exported);
-    const found = differences(kept, exported);
-    const rows = viewCounts(this.#database);
+    const found = findDifferences(kept, exported);
+    const rows = countRows(this.#database);
     if (
       rows.pending !== pending ||
       rows.delivered !== delivered ||

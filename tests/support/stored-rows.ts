@@ -11,14 +11,14 @@ export interface StoredPoint {
 }
 
 /** Counts of rows by state. */
-export interface ViewCounts {
+export interface RowCounts {
   readonly pending: number;
   readonly delivered: number;
   readonly rejected: number;
 }
 
 /** Reads every row of the view `metrics`, named as the receiver names it. */
-export function storedPoints(databasePath: string): StoredPoint[] {
+export function readStoredPoints(databasePath: string): StoredPoint[] {
   const database = openDatabase(databasePath, { readonly: true });
   try {
     const rows = database
@@ -53,14 +53,14 @@ export function storedPoints(databasePath: string): StoredPoint[] {
 }
 
 /** Lists every sample of an export. */
-export function exportedPoints(series: readonly ExportedSeries[]): StoredPoint[] {
+export function toStoredPoints(series: readonly ExportedSeries[]): StoredPoint[] {
   return series.flatMap(({ metric, values, timestamps }) =>
     timestamps.map((timestampMs, index) => ({ series: seriesText(metric), timestampMs, value: values[index]! })),
   );
 }
 
 /** Counts the rows of the view `metrics` by state, one by one. */
-export function viewCounts(databasePath: string): ViewCounts {
+export function countRows(databasePath: string): RowCounts {
   const database = openDatabase(databasePath, { readonly: true });
   try {
     const rows = database
@@ -75,12 +75,12 @@ export function viewCounts(databasePath: string): ViewCounts {
   }
 }
 
-/** Reads the books; {@link viewCounts} has to agree with them. */
-export function books(databasePath: string): ViewCounts & { readonly collected: number; readonly dropped: number } {
+/** Reads the books; {@link countRows} has to agree with them. */
+export function readBooks(databasePath: string): RowCounts & { readonly collected: number; readonly dropped: number } {
   const database = openDatabase(databasePath, { readonly: true });
   try {
     return database
-      .prepare<[], ViewCounts & { collected: number; dropped: number }>(
+      .prepare<[], RowCounts & { collected: number; dropped: number }>(
         `SELECT collected, delivered, collected - delivered - rejected - dropped AS pending, rejected, dropped
          FROM collector_state, uploader_state`,
       )
@@ -98,7 +98,7 @@ function seriesText(labels: Readonly<Record<string, string>>): string {
  * Describes the differences between two sets of samples; empty if they are equal. Times and counts are compared exactly,
  * values to a relative 1e-9, since the receiver rounds.
  */
-export function differences(expected: readonly StoredPoint[], actual: readonly StoredPoint[]): string[] {
+export function findDifferences(expected: readonly StoredPoint[], actual: readonly StoredPoint[]): string[] {
   const key = ({ series, timestampMs }: StoredPoint): string => `${timestampMs} ${series}`;
   const remaining = new Map(expected.map((point) => [key(point), point]));
   const found: string[] = [];

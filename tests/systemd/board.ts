@@ -2,7 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { books, differences, exportedPoints, storedPoints, type StoredPoint } from '../support/stored-rows.ts';
+import {
+  readBooks,
+  findDifferences,
+  toStoredPoints,
+  readStoredPoints,
+  type StoredPoint,
+} from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import type { ExportedSeries } from '../support/victoria-metrics.ts';
 import { Container } from './container.ts';
@@ -97,17 +103,17 @@ export class Board {
     const { container } = this;
     container.output('systemctl stop thugshells-collector');
     // Asked of the database: what the uploader tells may be of the moment before the collector's last scrape.
-    await until('nothing is pending', () => books(this.#databasePath).pending === 0, 60_000);
+    await until('nothing is pending', () => readBooks(this.#databasePath).pending === 0, 60_000);
     container.output('systemctl stop thugshells-uploader');
     const folder = mkdtempSync(join(tmpdir(), 'board-'));
     try {
       container.fetch('var/lib/thugshells', join(folder, 'state'));
       const database = join(folder, 'state', 'metrics.db');
-      const stored = storedPoints(database);
+      const stored = readStoredPoints(database);
       const found = [
         ...missing(before, stored),
-        ...differencesOfBooks(books(database), stored.length),
-        ...differences(stored, exportedPoints(this.#received())),
+        ...findBookDifferences(readBooks(database), stored.length),
+        ...findDifferences(stored, toStoredPoints(this.#received())),
       ];
       return { stored: stored.length, found: found.slice(0, 10) };
     } finally {
@@ -117,8 +123,8 @@ export class Board {
   }
 
   /** Every sample that the database holds at this moment. */
-  storedPoints(): StoredPoint[] {
-    return storedPoints(this.#databasePath);
+  readStoredPoints(): StoredPoint[] {
+    return readStoredPoints(this.#databasePath);
   }
 
   get #databasePath(): string {
@@ -145,7 +151,7 @@ export class Board {
 }
 
 /** What the books of a database say otherwise than its rows, all of which have been delivered. */
-function differencesOfBooks({ collected, delivered }: ReturnType<typeof books>, stored: number): string[] {
+function findBookDifferences({ collected, delivered }: ReturnType<typeof readBooks>, stored: number): string[] {
   const counts = Object.entries({ collected, delivered });
   return counts
     .filter(([, count]) => count !== stored)

@@ -62,7 +62,7 @@ async function replaceWith(
   packageFile: string | undefined,
   { node, warnings }: { readonly node: RegExp; readonly warnings: RegExp },
 ): Promise<StoredPoint[]> {
-  const stored = board.storedPoints();
+  const stored = board.readStoredPoints();
   const before = {
     pids: pids(),
     books: board.status().books,
