@@ -95,13 +95,15 @@ test('kills: samples that VictoriaMetrics lost when it was killed right after it
   await expectExactlyOnce();
 }, 120_000);
 
-test('start: an uploader that starts first waits for the database and logs that once', async () => {
+test('start: an uploader that starts first waits for the database and logs each reason once', async () => {
   const uploader = start('uploader');
   await until('the uploader waits', () => uploader.told('waiting for collector to prepare database').length > 0);
   await delay(1_500);
   start('collector');
   await until('it uploads', () => uploader.told('uploaded').length > 0);
-  expect(uploader.told('waiting for collector to prepare database')).toHaveLength(1);
+  // On a busy machine it may also meet the database between two migrations.
+  const reasons = uploader.told('waiting for collector to prepare database').map(({ reason }) => reason);
+  expect(reasons).toEqual([...new Set(reasons)]);
 });
 
 test('start: a second collector or uploader on the same database exits with 75 and names the lock', async () => {
