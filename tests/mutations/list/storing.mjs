@@ -10,7 +10,7 @@ export const storing = [
     tests: ['collector/store/store'],
   },
   {
-    why: 'loses at a stop what waits for its flush',
+    why: 'loses the buffered samples at shutdown',
     file: 'collector/src/store/store.ts',
     find: 'if (!this.#commitPending())',
     replace: 'if (this.#buffer.isEmpty && !this.#commitPending())',
@@ -24,7 +24,7 @@ export const storing = [
     tests: ['collector/store/space/wal-checkpointer'],
   },
   {
-    why: 'forgets since when a reader has been in the way',
+    why: 'forgets since when a reader has blocked it',
     file: 'collector/src/store/space/wal-checkpointer.ts',
     find: '(this.#blockedSinceMs ?? clock.now())',
     replace: 'clock.now()',
@@ -59,7 +59,7 @@ export const storing = [
     tests: ['repository/write-transactions'],
   },
   {
-    why: 'forces only the first commit to the disk: a power cut loses hours',
+    why: 'fsyncs only the first commit: a power cut loses hours',
     file: 'collector/src/store/writing/sample-writer.ts',
     find: 'this.#syncedAt >= syncIntervalMs;',
     replace: 'this.#syncedAt >= 1e9 * syncIntervalMs;',
@@ -87,21 +87,21 @@ export const storing = [
     tests: ['collector/scheduling/commit-batcher'],
   },
   {
-    why: 'commits at once what FLUSH_INTERVAL is to gather',
+    why: 'commits at once what FLUSH_INTERVAL is to buffer',
     file: 'collector/src/scheduling/commit-batcher.ts',
     find: 'Math.max(MIN_BATCH_MS, flushIntervalMs)',
     replace: 'MIN_BATCH_MS',
     tests: ['collector/scheduling/commit-batcher'],
   },
   {
-    why: 'lets the newest scrape give way while the disk is full, not the oldest',
+    why: 'drops the newest scrape while the disk is full, not the oldest',
     file: 'collector/src/store/writing/scrape-buffer.ts',
     find: 'this.#scrapes.shift()!',
     replace: 'this.#scrapes.pop()!',
     tests: ['collector/store/writing/scrape-buffer'],
   },
   {
-    why: 'gathers in memory without a bound while the disk is full',
+    why: 'buffers in memory without a limit while the disk is full',
     file: 'collector/src/store/writing/scrape-buffer.ts',
     find: 'this.#cost > MAX_SAMPLES &&',
     replace: 'this.#cost > 1e9 * MAX_SAMPLES &&',
@@ -164,7 +164,7 @@ export const storing = [
     tests: ['collector/store/space/retention'],
   },
   {
-    why: 'retention takes stored time for true time',
+    why: 'retention takes the stored time for the corrected time',
     file: 'collector/src/store/space/retention.ts',
     find: '@beforeMs - ${offset',
     replace: '@beforeMs - 0 * ${offset',
@@ -178,7 +178,7 @@ export const storing = [
     tests: ['collector/store/space/retention'],
   },
   {
-    why: 'what goes for want of room is not in the ledger',
+    why: 'evicted pending samples are not in the ledger',
     file: 'collector/src/store/space/retention.ts',
     find: 'if (rows > 0) this.#options.ledger.add({ reason, count: rows,',
     replace: 'if (rows < 0) this.#options.ledger.add({ reason, count: rows,',
