@@ -17,9 +17,9 @@ import {
 } from '../../../../support/collector/prepared-store.ts';
 
 /**
- * Damage to a database of some hundred pages and its WAL, in every way and at many places. Whatever it is, the collector
- * collects, SQLite finds the database sound afterwards, and the books balance. How many rows survive is known from where
- * The page map from SQLite decides which rows may be lost: those that are only on the corrupt page, and no others.
+ * Corrupts a database of some hundred pages and its WAL in every way and at many places. The collector always goes on,
+ * `integrity_check` passes afterwards, and the books balance. SQLite's page map shows how many rows have to survive: only
+ * those whose single copy is on the corrupt page may be lost.
  */
 
 const PAGE = 1024;
@@ -28,7 +28,7 @@ const IN_FILE = 120;
 const IN_WAL = 40;
 const DELIVERED = 300;
 
-/** One way to damage files, and how many rows have to survive it. */
+/** One way to corrupt files, and how many rows have to survive it. */
 interface Damage {
   readonly name: string;
   readonly apply: (path: string) => void;
@@ -41,10 +41,10 @@ let rows: number;
 let now: number;
 const damages: Damage[] = [];
 
-/** Which rows stand on which page of the file, and which pages the WAL has anew. */
+/** Which rows are on which page of the file, and which pages have a newer version in the WAL. */
 interface Layout {
   readonly rowsOnPage: ReadonlyMap<number, number>;
-  /** Rows of which the index's entry is on this page: where both disagree, neither is believed. */
+  /** Rows whose index entry is on this page: a row that disagrees with its entry is not copied. */
   readonly entriesOnPage: ReadonlyMap<number, number>;
   /** The pages on which a series has its name. */
   readonly namePages: readonly number[];
@@ -196,7 +196,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What is wrong after the collector has been started on damaged files, in words; empty where nothing is. */
+/** Starts the collector on corrupt files; returns what is wrong afterwards, in words. */
 async function wrongAfter(damage: Damage): Promise<string[]> {
   const home = mkdtempSync(join(folder, 'run-'));
   const damaged = join(home, 'metrics.db');

@@ -39,7 +39,7 @@ function write(readings: readonly Reading[]): WriteResult {
   return { stored: samples.length, refusals };
 }
 
-/** Lets whatever a commit writes last fail while `work` runs. */
+/** Lets the last statement of each commit fail while `work` runs. */
 function whileFailing(work: () => void): void {
   database.exec(
     `CREATE TEMP TRIGGER fails BEFORE INSERT ON collector_status BEGIN SELECT RAISE(ABORT, 'it fails'); END`,
