@@ -111,9 +111,12 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
     // No sample leaves before it is known how wrong its time may be, unless the receiver does not respond.
     const first = await prober.measureFirst(stop);
     const { controller, release } = createLinkedController(stop);
-    const uploading = loop.run(stop).finally(() => controller.abort());
-    await Promise.all([uploading, prober.run(first, controller.signal)]);
-    release();
+    try {
+      const uploading = loop.run(stop).finally(() => controller.abort());
+      await Promise.all([uploading, prober.run(first, controller.signal)]);
+    } finally {
+      release();
+    }
   }
   return { receiverClock, prober, encoder, receiver, chunkSize, transport, sender, loop, connectionLoss, run };
 }
@@ -180,7 +183,7 @@ function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): Upl
   });
 }
 
-export interface StatusServerOptions extends AgentContext {
+export interface StatusReportingOptions extends AgentContext {
   readonly counters: UploadCounters;
   readonly version: string;
   readonly configurationWarnings: readonly string[];
@@ -192,7 +195,7 @@ export interface StatusServerOptions extends AgentContext {
 export type StatusReporting = ReturnType<typeof createStatusServer>;
 
 /** Creates the status server of a queue and its uploader; it does not listen yet. */
-export function createStatusServer(queue: Queue, uploader: Uploader, options: StatusServerOptions) {
+export function createStatusServer(queue: Queue, uploader: Uploader, options: StatusReportingOptions) {
   const { clock, logger, config, version, configurationWarnings } = options;
   const { receiverClock, receiver, loop } = uploader;
   const reportTable = new ReportTable(queue.database);

@@ -18,7 +18,8 @@ export interface MaintenanceOptions {
 
 /** How often maintenance runs; more often while there are rows to copy. */
 export const MAINTENANCE_INTERVAL_MS = 1_000;
-const COPYING_INTERVAL_MS = 50;
+/** A fixed rate: it leaves at least half of the time to scrapes, whose delay WORK_MS bounds. */
+const COPYING_INTERVAL_MS = 70;
 /** Maximum delay of a scrape by deletions and copying. */
 const WORK_MS = 20;
 /** How often to read whether the uploader has reported corruption. */

@@ -110,7 +110,7 @@ export async function runService(
     await service(resources, stop, manager);
   } catch (error) {
     exitCode = toExitCode(error);
-    logger.error(error instanceof AgentError ? error.message : 'unexpected error', toErrorFields(error));
+    logger.error(error instanceof AgentError ? 'program ended by an error' : 'unexpected error', toErrorFields(error));
   }
   void clock.sleep(RELEASE_TIMEOUT_MS).then(() => process.exit(exitCode || ExitCode.fault));
   await resources.releaseAll((name, error) => {

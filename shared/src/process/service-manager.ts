@@ -66,7 +66,9 @@ export class ServiceManager {
   /** Reports that the service made progress, unless that was reported a moment ago. */
   reportProgress(): void {
     const now = this.#options.clock.monotonic();
-    if (this.#timeoutMs === undefined || now - this.#reportedAt < this.#timeoutMs / MAX_REPORTS_IN_TIMEOUT) return;
+    // A tenth less: two ticks at that interval may lie a millisecond closer together.
+    if (this.#timeoutMs === undefined || now - this.#reportedAt < (0.9 * this.#timeoutMs) / MAX_REPORTS_IN_TIMEOUT)
+      return;
     this.#reportedAt = now;
     this.#options.notify({ watchdog: true });
   }

@@ -18,6 +18,9 @@ export interface ReceiverClockProberOptions {
 const REQUESTS = 3;
 const BETWEEN_REQUESTS_MS = 333;
 
+/** What a response says: when this machine booted by the receiver's clock, or nothing if it has no Date. */
+export type DateResponse = BootTime | 'undated';
+
 /** Returns the middle value; undefined if there is none. */
 export function median(values: readonly number[]): number | undefined {
   return [...values].sort((a, b) => a - b)[values.length >> 1];
@@ -35,15 +38,15 @@ export class ReceiverClockProber {
    * Makes the first request of the first measurement, which `run` completes. Uploads wait for it: no sample may leave
    * before it is known how wrong its time may be, unless the receiver does not respond.
    */
-  async measureFirst(stop: AbortSignal): Promise<BootTime | undefined> {
+  async measureFirst(stop: AbortSignal): Promise<DateResponse | undefined> {
     const { receiverClock } = this.#options;
     const first = await this.#request(stop);
-    if (first !== undefined && !receiverClock.isKnown) receiverClock.set(first);
+    if (first !== undefined && first !== 'undated' && !receiverClock.isKnown) receiverClock.set(first);
     return first;
   }
 
   /** Measures until `stop` is aborted. @param first the result of `measureFirst` */
-  async run(first: BootTime | undefined, stop: AbortSignal): Promise<void> {
+  async run(first: DateResponse | undefined, stop: AbortSignal): Promise<void> {
     const { clock, clockSkewIntervalMs: intervalMs } = this.#options;
     if (first !== undefined) await this.#complete(first, stop);
     for await (const _ of ticks(clock, { intervalMs, firstInMs: intervalMs, stop })) await this.measure(stop);
@@ -55,16 +58,17 @@ export class ReceiverClockProber {
     if (first !== undefined) await this.#complete(first, stop);
   }
 
-  async #complete(first: BootTime, stop: AbortSignal): Promise<void> {
+  async #complete(first: DateResponse, stop: AbortSignal): Promise<void> {
     const { clock, receiverClock } = this.#options;
-    const measured = [first];
-    while (measured.length < REQUESTS && !stop.aborted) {
+    const responses = [first];
+    while (responses.length < REQUESTS && !stop.aborted) {
       await clock.sleep(BETWEEN_REQUESTS_MS, stop);
       const next = stop.aborted ? undefined : await this.#request(stop);
       if (next === undefined) break;
-      measured.push(next);
+      responses.push(next);
     }
-    if (stop.aborted) return;
+    const measured = responses.filter((response) => response !== 'undated');
+    if (stop.aborted || measured.length === 0) return;
     // Of requests spread over a second, the median lies within a fraction of the half second that each may be off.
     const errorMs =
       HALF_DATE_RESOLUTION_MS / measured.length +
@@ -73,12 +77,13 @@ export class ReceiverClockProber {
     receiverClock.set({ bootedAtMs: median(measured.map(({ bootedAtMs }) => bootedAtMs))!, errorMs });
   }
 
-  async #request(stop: AbortSignal): Promise<BootTime | undefined> {
+  /** Returns undefined if no response came. */
+  async #request(stop: AbortSignal): Promise<DateResponse | undefined> {
     const { clock, logger, requestDate } = this.#options;
     const sentAtMs = clock.sinceBoot();
     try {
       const date = await requestDate(stop);
-      return toBootTime({ date, sentAtMs, receivedAtMs: clock.sinceBoot() });
+      return toBootTime({ date, sentAtMs, receivedAtMs: clock.sinceBoot() }) ?? 'undated';
     } catch (error) {
       // The upload itself reports a receiver that is away.
       logger.debug('receiver clock request failed', { error: toErrorMessage(error) });

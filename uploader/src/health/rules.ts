@@ -41,10 +41,10 @@ const COLLECTOR_LOG = 'run: journalctl -u thugshells-collector';
 const COLLECTOR_STATUS = 'run: systemctl status thugshells-collector';
 const UPLOADER_LOG = 'run: journalctl -u thugshells-uploader';
 const CHECK_RECEIVER = 'check THUGSHELLS_REMOTE_URL';
-const REDUCE_LOAD = 'raise THUGSHELLS_UPLOAD_MAX_RATE or THUGSHELLS_INTERVAL';
-const END_READER = 'end the program that reads the database (run: fuser -v on its -wal file)';
-const CHECK_LOSSES = 'see the table losses, raise THUGSHELLS_DB_MAX_SIZE';
-const SET_CLOCK = 'set the clock (run: timedatectl) or THUGSHELLS_CLOCK_SKEW_POLICY=correct';
+const REDUCE_LOAD = 'raise or unset THUGSHELLS_UPLOAD_MAX_RATE, or raise THUGSHELLS_INTERVAL';
+const END_READER = 'end the program that keeps the database open (run: journalctl -u thugshells-collector)';
+const CHECK_LOSSES = 'raise THUGSHELLS_DB_MAX_SIZE (docs/storage.md shows how to read what was lost)';
+const SET_CLOCK = 'set the clock (run: timedatectl set-ntp true) or THUGSHELLS_CLOCK_SKEW_POLICY=correct';
 
 /** Computes the health of a device from a snapshot: a pure function. */
 export function evaluateHealth(
@@ -86,8 +86,7 @@ function collectorHealth(row: CollectorSnapshot, { storage }: Snapshot): Compone
       message: `no scrape for ${formatAge(row.lastScrapeAgeMs)}; ${COLLECTOR_LOG}`,
       details,
     };
-  if (row.status === 'failing')
-    return { status: 'degraded', message: `scrape failed: ${row.message}; ${COLLECTOR_LOG}`, details };
+  if (row.status === 'failing') return { status: 'degraded', message: `${row.message}; ${COLLECTOR_LOG}`, details };
   return { status: 'ok', message: row.status === 'absent' ? 'not on this kernel' : 'scraping', details };
 }
 

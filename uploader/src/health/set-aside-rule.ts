@@ -23,11 +23,11 @@ function describe(each: SetAsideDatabase): string {
 }
 
 function remedy({ schemaVersion, isBeingImported, isImportedHere }: SetAsideDatabase): string {
-  if (isImportedHere) return 'is being taken over';
+  if (isImportedHere) return 'is being imported';
   const version = isBeingImported
-    ? 'the version that began to take it over'
+    ? 'the version that began to import it'
     : `a version that knows schema ${schemaVersion}`;
   if (isBeingImported || schemaVersion > SCHEMA_VERSION)
     return `is set aside: install ${version}, or move the file away to discard its samples`;
-  return 'is set aside: restart the collector, which takes it over (run: systemctl restart thugshells-collector)';
+  return 'is set aside: restart the collector, which imports it (run: systemctl restart thugshells-collector)';
 }

@@ -3,7 +3,7 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 import type { ReceiverClockRow } from '@thugshells/shared/state/receiver-clock.ts';
 
-import type { Epoch, ForeignEpoch, ReceiverClock } from './epoch.ts';
+import type { Epoch, ForeignEpoch, KnownReceiverClock } from './epoch.ts';
 
 /** The boot of an epoch whose samples are held. */
 interface BootOfEpoch {
@@ -93,7 +93,7 @@ export class EpochTable {
   }
 
   /** Reads what the uploader found out about the receiver's clock in this boot. */
-  receiverClock(): ReceiverClock | undefined {
+  receiverClock(): KnownReceiverClock | undefined {
     const row = this.#bootId === undefined ? undefined : this.#receiver.get(this.#bootId);
     return row === undefined ? undefined : { bootedAtMs: row.bootedAtMs, isStamp: row.policy === 'correct' };
   }

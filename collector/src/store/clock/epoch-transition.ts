@@ -11,7 +11,7 @@
  */
 import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 
-import type { Epoch, ReceiverClock } from './epoch.ts';
+import type { Epoch, KnownReceiverClock } from './epoch.ts';
 
 /** When a scrape began, by all clocks, in milliseconds; `wallMs` is Unix time. */
 export interface Instant {
@@ -83,7 +83,7 @@ const MAX_SKEW_MS = 86_400_000;
 export function interpret(
   { wallMs, monotonicMs, sinceBootMs }: Instant,
   basis: ClockBasis,
-  receiver: ReceiverClock | undefined,
+  receiver: KnownReceiverClock | undefined,
 ): ClockReading {
   const storedMs = Math.floor(monotonicMs + basis.baseMs);
   const receiverMs = receiver === undefined ? undefined : receiver.bootedAtMs + sinceBootMs;

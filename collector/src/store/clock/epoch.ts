@@ -21,7 +21,7 @@ export interface ForeignEpoch {
 }
 
 /** What the uploader found out about the receiver's clock in this boot. */
-export interface ReceiverClock {
+export interface KnownReceiverClock {
   /** When this boot began by the receiver's clock, Unix milliseconds. */
   readonly bootedAtMs: number;
   /** Whether samples are stamped by the receiver's clock (CLOCK_SKEW_POLICY=correct). */

@@ -24,7 +24,7 @@ export function classifyStorageError(error: unknown): StorageErrorKind {
 /** Describes an error for health and the log, with what an operator can do. */
 export function describeStorageError(error: unknown): { readonly reason: string; readonly hint: string } {
   const hints: Readonly<Record<StorageErrorKind, string>> = {
-    corrupt: 'nothing to do: the corrupt file is kept beside the new one',
+    corrupt: 'check the card or disk; the corrupt file is kept beside the new one',
     full: 'free space on the disk, or lower THUGSHELLS_DB_MAX_SIZE; samples are buffered in memory meanwhile',
     unusable:
       'check the disk, its mount options and the owner of the database; samples are buffered in memory meanwhile',

@@ -21,7 +21,7 @@ export interface SampleWriterOptions {
 }
 
 /** A sample with the id of its series. */
-interface SampleRow {
+interface InsertedRow {
   readonly seriesId: number;
   readonly value: number | string;
 }
@@ -108,7 +108,7 @@ export class SampleWriter {
   /** Inserts in the order of the series, so that rows that are settled together have adjacent ids; returns the next id. */
   #insert(moment: Moment, samples: readonly Sample[], firstId: number): number {
     const rows = samples
-      .map((sample): SampleRow => ({ seriesId: this.#series.findId(sample), value: sample.value }))
+      .map((sample): InsertedRow => ({ seriesId: this.#series.findId(sample), value: sample.value }))
       .sort((a, b) => a.seriesId - b.seriesId);
     if (rows.length > 0) this.#options.epochs.record(moment, firstId);
     let id = firstId;

@@ -76,7 +76,14 @@ describe('receiver clock prober:', () => {
     const prober = createProber(respondBehind(() => 60_000));
     const first = await prober.measureFirst(never);
     expect(clock.sleeps).toEqual([]);
-    expect([receiverClock.isKnown, receiverClock.errorMs]).toEqual([true, first!.errorMs]);
+    expect([receiverClock.isKnown, first]).toEqual([true, expect.objectContaining({ errorMs: receiverClock.errorMs })]);
+  });
+
+  test('goes on to the next requests after a response without a Date', async () => {
+    let requests = 0;
+    const dated = respondBehind(() => 60_000);
+    await measure(createProber(async () => ((requests += 1) === 1 ? undefined : dated())));
+    expect([requests, Math.round(receiverClock.skewMs! / 1000)]).toEqual([3, 60]);
   });
 
   test('ends the first measurement without a response', async () => {

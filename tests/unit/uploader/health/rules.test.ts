@@ -52,7 +52,7 @@ describe('health rules: the status', () => {
       cpu({ status: 'failing', message: 'EACCES' }),
       'collector.cpu',
       'degraded',
-      'scrape failed: EACCES; run: journalctl -u thugshells-collector',
+      'EACCES; run: journalctl -u thugshells-collector',
     ],
     ['a collector missed two scrapes', cpu({ lastScrapeAgeMs: 90_000 }), 'collector.cpu', 'ok', 'scraping'],
     [
@@ -390,11 +390,11 @@ describe('health rules: a database that is set aside', () => {
 
   test.each<[string, Snapshot['setAside'][number], string]>([
     ['that this program knows', { ...file, schemaVersion: 5 }, 'restart the collector'],
-    ['that is being taken over', { ...taking, isImportedHere: true }, 'is being taken over'],
+    ['that is being imported', { ...taking, isImportedHere: true }, 'is being imported'],
     [
       'that another database began to take over',
       { ...taking, isImportedHere: false },
-      'install the version that began to take it over',
+      'install the version that began to import it',
     ],
   ])('%s has a remedy of its own', (_, each, remedy) => {
     expect(healthWith([each]).components['database']!.message).toContain(remedy);

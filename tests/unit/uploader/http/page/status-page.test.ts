@@ -50,7 +50,7 @@ describe('device status:', () => {
     expect(
       statusWith({ collectors: [collectorRow('cpu', { status: 'failing', message: 'EACCES' }), collectorRow('load')] })
         .reason,
-    ).toBe('collector.cpu: scrape failed: EACCES; run: journalctl -u thugshells-collector');
+    ).toBe('collector.cpu: EACCES; run: journalctl -u thugshells-collector');
   });
 
   test('has bytes per day once they are known', () => {
