@@ -11,14 +11,14 @@ const DATE = 'Tue, 14 Nov 2023 22:13:20 GMT';
 const DATE_MS = 1_700_000_000_000;
 
 describe('boot time by a response’s Date:', () => {
-  test('half a second is added, which a Date does not resolve (A-33)', () => {
+  test('has half a second added, which a Date does not resolve (A-33)', () => {
     expect(toBootTime({ date: DATE, sentAtMs: 10_000, receivedAtMs: 10_000 })).toEqual({
       bootedAtMs: DATE_MS + 500 - 10_000,
       errorMs: 500,
     });
   });
 
-  test('the Date counts from the middle of the round trip, with half the round trip as error', () => {
+  test('takes the Date as of the middle of the round trip, with half the round trip as error', () => {
     expect(toBootTime({ date: DATE, sentAtMs: 10_000, receivedAtMs: 11_000 })).toEqual({
       bootedAtMs: DATE_MS + 500 - 10_500,
       errorMs: 1_000,

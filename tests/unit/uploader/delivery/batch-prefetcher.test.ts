@@ -55,7 +55,7 @@ function upcoming(ahead: number): BatchPrefetcher {
   return new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport: { format: 'json-lines' } }, 0);
 }
 
-test.each([1, 4])('while one batch is sent %d are made ready, and not more', async (ahead) => {
+test.each([1, 4])('batch prefetcher: prepares %d batches while one is sent, and not more', async (ahead) => {
   const batches = upcoming(ahead);
   await batches.next();
   await until('they are asked for', () => encoder.asked === 1 + ahead);
@@ -68,10 +68,13 @@ test.each([1, 4])('while one batch is sent %d are made ready, and not more', asy
   expect(encoder.asked).toBe(3 + ahead);
 });
 
-test.each([1, 4])('with %d ready each row comes once, in the order of the ids', async (ahead) => {
-  const batches = upcoming(ahead);
-  const ids: number[] = [];
-  for (let batch = await batches.next(); batch !== undefined; batch = await batches.next())
-    ids.push(...batch.chunks.flatMap((chunk) => [...chunk.ids]));
-  expect(ids).toEqual(Array.from({ length: ROWS }, (_, index) => index + 1));
-});
+test.each([1, 4])(
+  'batch prefetcher: returns each row once, in the order of the ids, with %d batches ahead',
+  async (ahead) => {
+    const batches = upcoming(ahead);
+    const ids: number[] = [];
+    for (let batch = await batches.next(); batch !== undefined; batch = await batches.next())
+      ids.push(...batch.chunks.flatMap((chunk) => [...chunk.ids]));
+    expect(ids).toEqual(Array.from({ length: ROWS }, (_, index) => index + 1));
+  },
+);

@@ -21,41 +21,41 @@ function acceptChunks(size: ChunkSize, chunks: number, samplesPerMs = 100): numb
   });
 }
 
-describe('without a backlog', () => {
-  test('chunks are of 50, whatever was learned before', () => {
+describe('chunk size without a backlog:', () => {
+  test('is 50 samples, whatever was learned before', () => {
     const size = new ChunkSize(options);
     acceptChunks(size, 8);
     expect([size.next(1), size.next(2_500)]).toEqual(new Array(2).fill({ batchMetrics: 2_500, chunkMetrics: 50 }));
   });
 });
 
-describe('with a backlog', () => {
-  test('of one row more than a batch, chunks are as large as was learned', () => {
+describe('chunk size with a backlog:', () => {
+  test('is what was learned, from one row more than a batch on', () => {
     const size = new ChunkSize(options);
     acceptChunks(size, 8);
     expect(size.next(2_501)).toEqual(size.next(BACKLOG));
   });
 
-  test('each chunk that is accepted whole lets the next one double', () => {
+  test('doubles with each chunk that is accepted whole', () => {
     expect(acceptChunks(new ChunkSize(options), 5)).toEqual([50, 100, 200, 400, 800]);
   });
 
-  test('chunks stay of 50 where growth is turned off', () => {
+  test('stays 50 if growth is disabled', () => {
     expect(acceptChunks(new ChunkSize({ ...options, chunkGrowth: false }), 5)).toEqual([50, 50, 50, 50, 50]);
   });
 
-  test('a chunk grows until it fills its bytes, by the bytes per sample that were sent (A-14)', () => {
+  test('grows up to the maximum bytes, by the measured bytes per sample (A-14)', () => {
     const last = acceptChunks(new ChunkSize(options), 40).at(-1)!;
     expect(last * 4).toBeLessThanOrEqual(256 * 1024);
     expect(last * 4).toBeGreaterThan(0.95 * 256 * 1024);
   });
 
-  test('a chunk goes through in half an interval at the speed that was seen', () => {
+  test('is at most what is sent in half an interval at the measured speed', () => {
     const last = acceptChunks(new ChunkSize(options), 40, 0.1).at(-1)!;
     expect(last).toBe(1_500);
   });
 
-  test('a chunk that was refused halves the next one, down to 50', () => {
+  test('halves with each chunk that is rejected, down to 50', () => {
     const size = new ChunkSize(options);
     acceptChunks(size, 4);
     size.failed('refused', 800);
@@ -64,7 +64,7 @@ describe('with a backlog', () => {
     expect(size.next(BACKLOG).chunkMetrics).toBe(50);
   });
 
-  test('a chunk that was too large is remembered: the next ones reach its half again only slowly', () => {
+  test('exceeds half of a chunk that was too large only slowly', () => {
     const size = new ChunkSize(options);
     acceptChunks(size, 7);
     size.failed('too-large', 6_400);
@@ -75,7 +75,7 @@ describe('with a backlog', () => {
   });
 });
 
-test('a chunk never leaves its bounds, whatever happens', () => {
+test('chunk size: stays within its bounds for any sequence of results', () => {
   const event = fc.oneof(
     fc.record({
       kind: fc.constant('accepted' as const),
@@ -101,22 +101,22 @@ test('a chunk never leaves its bounds, whatever happens', () => {
   );
 });
 
-describe('ready while one is sent', () => {
-  /** A size that has grown to its limit over a link of so many samples a millisecond. */
+describe('number of batches to prefetch:', () => {
+  /** Returns a size that has grown to its limit over a link of so many samples a millisecond. */
   function grown(samplesPerMs: number): ChunkSize {
     const size = new ChunkSize(options);
     acceptChunks(size, 40, samplesPerMs);
     return size;
   }
 
-  test('is one batch while chunks grow', () => {
+  test('is one while chunks grow', () => {
     const size = new ChunkSize(options);
     expect(size.batchesAhead()).toBe(1);
     acceptChunks(size, 5, 1_000);
     expect(size.batchesAhead()).toBe(1);
   });
 
-  test('are as many as go out in 300 ms, up to six', () => {
+  test('is what is sent in 300 ms, at most six', () => {
     expect(grown(2_000).batchesAhead()).toBe(6);
     expect(grown(1_000).batchesAhead()).toBe(5);
   });
@@ -125,7 +125,7 @@ describe('ready while one is sent', () => {
     expect(grown(0.1).batchesAhead()).toBe(1);
   });
 
-  test('is one after trouble, and as long as a ceiling that it taught is felt', () => {
+  test('is one after a failure, and while the chunk size is at the ceiling that the failure set', () => {
     const size = grown(2_000);
     size.failed('too-large', 4_000);
     expect(size.batchesAhead()).toBe(1);

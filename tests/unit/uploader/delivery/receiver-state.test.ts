@@ -14,17 +14,17 @@ beforeEach(() => {
   state = new ReceiverState(clock, log);
 });
 
-describe('the receiver’s state', () => {
-  test('is unknown until something is heard of it', () => {
+describe('receiver state:', () => {
+  test('is unknown before the first response', () => {
     expect([state.condition, state.reason, state.lastDelivery]).toEqual(['unknown', '', undefined]);
   });
 
-  test('is news once, however often it fails; the reason is the last one', () => {
+  test('reports a change once, however often uploads fail, with the last reason', () => {
     expect([state.failed('away', 'HTTP 503'), state.failed('away', 'ECONNRESET')]).toEqual([true, false]);
     expect(state.reason).toBe('ECONNRESET');
   });
 
-  test('is news again where the failure is of another kind', () => {
+  test('reports a change again if the failure is of another kind', () => {
     expect([
       state.failed('away', 'a'),
       state.failed('held', 'b'),
@@ -33,7 +33,7 @@ describe('the receiver’s state', () => {
     ]).toEqual([true, true, true, true]);
   });
 
-  test('lasts since it began, not since the last failure', async () => {
+  test('counts from its first failure, not from the last one', async () => {
     await clock.advance(1_000);
     state.failed('away', 'a');
     const since = clock.now();
@@ -42,7 +42,7 @@ describe('the receiver’s state', () => {
     expect(state.sinceMs).toBe(since);
   });
 
-  test('is told of once when it first takes samples, and once when it does so again, with how long that was', async () => {
+  test('logs once when the receiver first accepts samples, and once when it recovers, with the duration', async () => {
     state.answered();
     state.answered();
     state.failed('away', 'a');
@@ -56,15 +56,15 @@ describe('the receiver’s state', () => {
     expect([state.condition, state.reason]).toEqual(['taking', '']);
   });
 
-  test('holds the last delivery', () => {
+  test('keeps the last delivery', () => {
     state.delivered({ atMs: 1, count: 2, bytesSent: 3 });
     expect(state.lastDelivery).toEqual({ atMs: 1, count: 2, bytesSent: 3 });
   });
 
-  describe('remembers uploads, newest first:', () => {
+  describe('keeps uploads, newest first:', () => {
     const delivery = { count: 5, bytesSent: 90 };
 
-    test('deliveries with what they were', async () => {
+    test('deliveries with their samples, bytes and outcome', async () => {
       state.delivered({ atMs: clock.now(), ...delivery });
       await clock.advance(30_000);
       state.delivered({ atMs: clock.now(), ...delivery, isPartial: true });
@@ -82,7 +82,7 @@ describe('the receiver’s state', () => {
       expect(state.uploads).toMatchObject([{ samples: 500, bytes: 9_000, times: 100 }]);
     });
 
-    test('failures for the same reason are one, with how often it was', async () => {
+    test('failures for the same reason are one, with their number', async () => {
       for (const reason of ['HTTP 503', 'HTTP 503', 'ECONNREFUSED', 'HTTP 503']) {
         state.failed('away', reason);
         await clock.advance(30_000);
@@ -94,7 +94,7 @@ describe('the receiver’s state', () => {
       ]);
     });
 
-    test('ten of them', async () => {
+    test('ten at most', async () => {
       for (let upload = 1; upload <= 15; upload++) {
         state.delivered({ atMs: clock.now(), count: upload, bytesSent: 1 });
         await clock.advance(30_000);
@@ -102,7 +102,7 @@ describe('the receiver’s state', () => {
       expect(state.uploads.map(({ samples }) => samples)).toEqual([15, 14, 13, 12, 11, 10, 9, 8, 7, 6]);
     });
 
-    test('also those of the process before', () => {
+    test('also those of the last process', () => {
       state.delivered({ atMs: 1, ...delivery });
       const next = new ReceiverState(clock, log);
       next.remember(state);

@@ -21,8 +21,8 @@ function posts(): [oldest: number, newest: number][] {
   );
 }
 
-describe('with a backlog', () => {
-  test('chunks double while each is accepted whole, and every row arrives once', async () => {
+describe('upload cycle with a backlog:', () => {
+  test('doubles the chunks while each is accepted whole, and every row arrives once', async () => {
     await withBacklog(20_000);
     await uploads.pass();
     const sizes = uploads.posts.map(({ samples }) => samples);
@@ -33,13 +33,13 @@ describe('with a backlog', () => {
     expect(uploads.visible).toHaveLength(20_000);
   });
 
-  test('2,500 pending rows are none: they go as 50 chunks of 50', async () => {
+  test('sends 2,500 pending rows, which are not a backlog, as 50 chunks of 50', async () => {
     await withBacklog(2_500);
     await uploads.pass();
     expect(uploads.posts.map(({ samples }) => samples)).toEqual(new Array(50).fill(50));
   });
 
-  test('a part that is taken halves the next chunk', async () => {
+  test('halves the next chunk when a part of one is accepted', async () => {
     await withBacklog(20_000, { retryAttempts: 1 });
     uploads.receiver.setFaults({ accepted: 10, when: { samplesOver: 399 }, count: 1 });
     await uploads.pass();
@@ -51,7 +51,7 @@ describe('with a backlog', () => {
     expect([uploads.books.pending, uploads.visible.length]).toEqual([0, 20_000]);
   });
 
-  test('a receiver that takes only small bodies is found out, and gets them all', async () => {
+  test('adapts to a receiver that accepts only small bodies, and delivers everything', async () => {
     await withBacklog(10_000);
     uploads.receiver.setFaults({ status: 413, when: { samplesOver: 500 } });
     for (let cycle = 0; cycle < 5 && uploads.books.pending > 0; cycle++) await uploads.pass();
@@ -60,7 +60,7 @@ describe('with a backlog', () => {
     expect(tooLarge).toBeLessThan(10);
   });
 
-  test('the rows of the last interval go first after a restart, then the oldest', async () => {
+  test('sends the rows of the last interval first after a restart, then the oldest', async () => {
     await withBacklog(5_000);
     await uploads.pass();
     const [first, second] = posts();
@@ -69,7 +69,7 @@ describe('with a backlog', () => {
     expect(second![0]).toBe(1);
   });
 
-  test('rows that come during a drain go before it as soon as the interval is over', async () => {
+  test('sends rows that are stored during a drain before the rest of it, as soon as the interval is over', async () => {
     const seconds = 12;
     let sent = 0;
     const onAttempt = (): void => {
@@ -86,7 +86,7 @@ describe('with a backlog', () => {
     expect(uploads.books.pending).toBe(0);
   });
 
-  test('a cycle does not send again what was not taken in it', async () => {
+  test('sends what was not accepted again in the next cycle, not in the same one', async () => {
     await withBacklog(4_000);
     uploads.receiver.setFaults({ accepted: 1, when: { contains: `${START_MS}` } });
     await uploads.pass();
@@ -95,8 +95,8 @@ describe('with a backlog', () => {
   });
 });
 
-describe('a limited rate', () => {
-  test('holds back the backlog, never the newest rows', async () => {
+describe('upload rate limit:', () => {
+  test('delays the backlog, never the newest rows', async () => {
     await withBacklog(6_000, { uploadMaxRate: 100 });
     await uploads.pass();
     const [newest, oldest] = uploads.posts;
@@ -106,7 +106,7 @@ describe('a limited rate', () => {
     expect(Math.abs(uploads.clock.sleeps.at(-1)! / 10 - oldest!.bytes - 156)).toBeLessThan(10);
   });
 
-  test('keeps to the rate over time, and delivers everything in the end', async () => {
+  test('keeps the average rate, and delivers everything in the end', async () => {
     await withBacklog(12_000, { uploadMaxRate: 1_000 });
     uploads.start();
     // The last batch is no backlog any more.
@@ -121,8 +121,8 @@ describe('a limited rate', () => {
   });
 });
 
-describe('a receiver that was away', () => {
-  test('is found by a probe, and gets everything without waiting for the next interval', async () => {
+describe('receiver probe:', () => {
+  test('finds a receiver that was away, and everything is sent before the next interval', async () => {
     await withBacklog(100, { probeIntervalMs: 5_000 });
     await uploads.receiver.pause();
     await uploads.pass();
@@ -136,7 +136,7 @@ describe('a receiver that was away', () => {
     expect(uploads.clock.now() - START_MS - 100_000).toBe(10_000);
   });
 
-  test('is not asked while everything is well', async () => {
+  test('sends nothing while uploads succeed', async () => {
     await withBacklog(100, { probeIntervalMs: 5_000 });
     await uploads.pass();
     await uploads.pass();
@@ -144,8 +144,8 @@ describe('a receiver that was away', () => {
   });
 });
 
-describe('to a receiver that wants the samples of a series in their order', () => {
-  test('the oldest rows of a backlog go first, and those that came meanwhile last', async () => {
+describe('upload cycle for a receiver that requires the samples of a series in order:', () => {
+  test('sends the oldest rows of a backlog first, and those stored meanwhile last', async () => {
     await withBacklog(10_000, { sendsOldestFirst: true });
     uploads.receiver.setFaults({ status: 503, count: 1 });
     await uploads.pass();
@@ -159,7 +159,7 @@ describe('to a receiver that wants the samples of a series in their order', () =
     expect(oldest[0]).toBe(1);
   });
 
-  test('the newest rows go first after it would have none of the oldest, so that those of now are seen while the others wait', async () => {
+  test('sends the newest rows first after the receiver has rejected all of the oldest', async () => {
     await withBacklog(10_000, { sendsOldestFirst: true });
     uploads.receiver.setFaults({ status: 400 });
     await uploads.pass();

@@ -25,7 +25,7 @@ function checkpoints(): { batch_id: string; chunk_index: number; metric_count: n
     .all();
 }
 
-describe('a pass', () => {
+describe('upload loop:', () => {
   test('delivers everything that is pending, in chunks of 50', async () => {
     await withRows(120);
     await uploads.pass();
@@ -41,7 +41,7 @@ describe('a pass', () => {
     ]);
   });
 
-  test('leaves a checkpoint for each chunk, all with the id of the batch (A-10)', async () => {
+  test('stores a checkpoint for each chunk, all with the id of the batch (A-10)', async () => {
     await withRows(120);
     await uploads.pass();
     expect(checkpoints().map(({ chunk_index, metric_count }) => [chunk_index, metric_count])).toEqual([
@@ -53,7 +53,7 @@ describe('a pass', () => {
     expect([...ids].map((id) => validate(id) && version(id))).toEqual([7]);
   });
 
-  test('sends each value under its name, label and time', async () => {
+  test('sends each value with its name, labels and time', async () => {
     await withRows(4);
     await uploads.pass();
     const start = uploads.receiver
@@ -67,7 +67,7 @@ describe('a pass', () => {
     ]);
   });
 
-  test('is told in one line, and what was sent first in another', async () => {
+  test('logs one line per cycle, and one when the receiver first accepts samples', async () => {
     await withRows(120);
     await uploads.pass();
     expect(uploads.log.messages()).toEqual(['receiver accepts samples', 'uploaded']);
@@ -78,27 +78,27 @@ describe('a pass', () => {
     expect(uploads.state.lastDelivery).toMatchObject({ count: 120, atMs: uploads.clock.now() });
   });
 
-  test('of nothing posts nothing and says nothing', async () => {
+  test('sends and logs nothing when nothing is pending', async () => {
     await withRows(0);
     await uploads.pass();
     await uploads.pass();
     expect([uploads.posts.length, uploads.log.messages()]).toEqual([0, []]);
   });
 
-  test('is followed by the next one at once while there is more than a batch', async () => {
+  test('begins the next cycle at once while more than a batch is pending', async () => {
     await withRows(250, { batchMetrics: 100, chunkGrowth: false });
     await uploads.pass();
     expect([uploads.books.pending, uploads.clock.sleeps]).toEqual([0, [30_000]]);
     expect(new Set(checkpoints().map(({ batch_id: id }) => id)).size).toBe(3);
   });
 
-  test('is followed by the next one at the next multiple of the interval', async () => {
+  test('begins the next cycle at the next multiple of the interval', async () => {
     await withRows(2, { onAttempt: () => void uploads.clock.advance(70_000) });
     await uploads.pass();
     expect(uploads.clock.sleeps).toEqual([20_000]);
   });
 
-  test('commits every second, so that a kill re-sends no more than that', async () => {
+  test('commits every second, so that a kill requeues no more than was accepted in one', async () => {
     const committed: number[] = [];
     const onAttempt = (): void => {
       committed.push(uploads.books.delivered);
@@ -109,7 +109,7 @@ describe('a pass', () => {
     expect(committed).toEqual([0, 0, 0, 150, 150]);
   });
 
-  test('that is over sooner is one commit, however long ago the last one was: each one writes pages of its own', async () => {
+  test('commits once per cycle that takes less than a second, however long ago the last commit was', async () => {
     const committed: number[] = [];
     await withRows(150, { onAttempt: () => void committed.push(uploads.books.delivered) });
     await uploads.clock.advance(30_000);
@@ -118,8 +118,8 @@ describe('a pass', () => {
   });
 });
 
-describe('a part that the receiver takes', () => {
-  test('marks only the first 25 when the receiver accepts 25 of 50 (A-16)', async () => {
+describe('partial acceptance:', () => {
+  test('marks only the first 25 samples when the receiver accepts 25 of 50 (A-16)', async () => {
     await withRows(50);
     uploads.receiver.setFaults({ accepted: 25, count: 1 });
     await uploads.pass();
@@ -132,7 +132,7 @@ describe('a part that the receiver takes', () => {
     );
   });
 
-  test('is completed by the next pass, without a sample that is stored twice', async () => {
+  test('the next cycle sends the rest, and no sample is stored twice', async () => {
     await withRows(50);
     uploads.receiver.setFaults({ accepted: 25, count: 1 });
     await uploads.pass();
@@ -140,7 +140,7 @@ describe('a part that the receiver takes', () => {
     expect([uploads.books.pending, uploads.visible.length, uploads.receiver.duplicates()]).toEqual([0, 50, 0]);
   });
 
-  test('is all but the ones it rejects by name, which are put into quarantine with the reason', async () => {
+  test('samples that the receiver rejects by index are quarantined with the reason', async () => {
     await withRows(50);
     const rejected = [
       { index: 0, reason: 'too old' },
@@ -157,7 +157,7 @@ describe('a part that the receiver takes', () => {
     expect(uploads.posts).toHaveLength(1);
   });
 
-  test.each([60, -1, 2.5])('marks nothing when it claims to have accepted %d of 50', async (accepted) => {
+  test.each([60, -1, 2.5])('marks nothing when the receiver claims to have accepted %d of 50', async (accepted) => {
     await withRows(50);
     uploads.receiver.setFaults({ status: 200, body: JSON.stringify({ accepted }), store: 'all', count: 1 });
     await uploads.pass();
@@ -167,8 +167,8 @@ describe('a part that the receiver takes', () => {
   });
 });
 
-describe('a sample that no receiver takes', () => {
-  test('is refused before it is sent, with a reason; the others are delivered', async () => {
+describe('invalid samples:', () => {
+  test('one that no receiver would store is rejected before it is sent, and the others are delivered', async () => {
     await withRows(50);
     const { stored } = uploads;
     const bad = stored.add(stored.series('disk.read_bytes_total'), 1_700_000_000_000, null);
@@ -180,7 +180,7 @@ describe('a sample that no receiver takes', () => {
     expect(uploads.log.messages('warn')).toEqual(['rejected invalid stored samples']);
   });
 
-  test('is found in its chunk and put into quarantine, with status and reason; the others are delivered', async () => {
+  test('one that the receiver rejects is found in its chunk and quarantined with status and reason, and the others are delivered', async () => {
     await withRows(120);
     const { stored } = uploads;
     const bad = stored.add(stored.series('bad.series'), 1_700_000_000_000, 1);
@@ -197,7 +197,7 @@ describe('a sample that no receiver takes', () => {
     expect(fields).toMatchObject({ sample_id: bad, http_status: 400 });
   });
 
-  test('does not keep the later ones from being sent when the receiver takes only small bodies', async () => {
+  test('later samples are sent after it also when the receiver accepts only small bodies', async () => {
     await withRows(120);
     uploads.receiver.setFaults({ status: 413, when: { samplesOver: 10 } });
     await uploads.pass();

@@ -28,7 +28,7 @@ function encode(ranges: readonly IdRange[], batchMetrics = 2_500): Promise<Encod
   return pool.encode({ ranges, batchMetrics, chunkMetrics: 50, format: 'json-lines' });
 }
 
-describe('the encoder’s thread', () => {
+describe('encoder pool:', () => {
   test('reads the rows of the ranges it was given, and no others', async () => {
     stored.rows(200);
     const { chunks } = await encode([
@@ -39,7 +39,7 @@ describe('the encoder’s thread', () => {
     expect(decodeSamples(chunks[0]!).map(({ value }) => value)).toEqual([2, 3, 4, 99, 100]);
   });
 
-  test('reads no more of them than a batch takes, and says where they are', async () => {
+  test('reads no more rows than the limit of a batch, and returns their ranges', async () => {
     stored.rows(200);
     const { ranges, chunks } = await encode(
       [
@@ -57,7 +57,7 @@ describe('the encoder’s thread', () => {
     ]);
   });
 
-  test('cuts them into chunks, whose bytes arrive whole', async () => {
+  test('cuts rows into chunks, whose bytes arrive whole', async () => {
     stored.rows(120);
     const { chunks } = await encode([[1, 120]]);
     expect(chunks.map((chunk) => [chunk.count, decodeSamples(chunk).length])).toEqual([
@@ -67,14 +67,14 @@ describe('the encoder’s thread', () => {
     ]);
   });
 
-  test('steps over rows that have been deleted', async () => {
+  test('skips rows that have been deleted', async () => {
     stored.rows(5);
     stored.drop([2, 3], 'cap');
     expect((await encode([[1, 5]])).chunks.flatMap((chunk) => [...chunk.ids])).toEqual([1, 4, 5]);
     expect(await encode([[2, 3]])).toEqual({ ranges: [], chunks: [], refused: [] });
   });
 
-  test('maps stored time to true time by the epoch of each row', async () => {
+  test('converts stored time to corrected time by the epoch of each row', async () => {
     stored.rows(2);
     stored.beginEpoch(3_600_000, true);
     stored.rows(2);
@@ -83,7 +83,7 @@ describe('the encoder’s thread', () => {
     expect(times).toEqual([0, 1_000, 3_602_000, 3_603_000]);
   });
 
-  test('names the rows that no receiver would keep', async () => {
+  test('returns the rows that no receiver would store', async () => {
     const id = stored.add(stored.series('load.average_1m'), START_MS, null);
     expect(await encode([[id, id]])).toEqual({
       ranges: [[id, id]],
@@ -100,7 +100,7 @@ describe('the encoder’s thread', () => {
     expect(decodeSamples(chunks[0]!)[0]!.labels).toEqual({ __name__: 'cpu_usage_percent', device_id: 'board-1' });
   });
 
-  test('tells of a fault, and goes on after it', async () => {
+  test('reports an error, and continues after it', async () => {
     stored.add(99, START_MS, 1);
     stored.rows(1);
     await expect(encode([[1, 1]])).rejects.toThrow('series 99');
@@ -138,7 +138,7 @@ describe('encoder pool: a thread that cannot start', () => {
     }
   });
 
-  test('a file of the thread that is missing is named', async () => {
+  test('the error names a missing file of the thread', async () => {
     stored.rows(2);
     const broken = folder.keep(
       new EncoderPool({ receiverNow, databasePath: stored.path, workerFile: folder.path('missing.js') }),

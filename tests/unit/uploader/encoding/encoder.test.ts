@@ -54,10 +54,10 @@ function scrapes(count: number, seriesCount: number): Row[] {
   }));
 }
 
-describe('a batch', () => {
+describe('encoded batch:', () => {
   const names = Array.from({ length: 7 }, (_, index) => series('cpu.usage_percent', { core: String(index) }));
 
-  test('of 2,500 rows becomes 50 chunks of 50 (A-9)', () => {
+  test('has 50 chunks of 50 for 2,500 rows (A-9)', () => {
     const rows = scrapes(2_500, 1);
     const { chunks, refused } = encodeRows([series('load.average_1m')], rows);
     expect(chunks.map(({ count }) => count)).toEqual(Array<number>(50).fill(50));
@@ -76,12 +76,12 @@ describe('a batch', () => {
       expect(timestamps).toEqual([...timestamps].sort((a, b) => a - b));
   });
 
-  test('is sorted by series also where the later series was stored first', () => {
+  test('is sorted by series also if the later series was stored first', () => {
     const rows = [2, 1, 2, 1].map((seriesId, index) => ({ seriesId, timestampMs: NOW + index, value: index }));
     expect(encodeRows(names, rows).chunks.map((chunk) => [...chunk.ids])).toEqual([[2, 4, 1, 3]]);
   });
 
-  test('names the ids of each chunk in the order of its body', () => {
+  test('lists the ids of each chunk in the order of its body', () => {
     const rows = scrapes(20, 7);
     for (const chunk of encodeRows(names, rows).chunks) {
       const byId = [...chunk.ids].map((id) => rows[id - 1]!);
@@ -91,11 +91,11 @@ describe('a batch', () => {
     }
   });
 
-  test('ends with a chunk of what is left', () => {
+  test('ends with a smaller chunk of the remaining samples', () => {
     expect(encodeRows(names, scrapes(1, 7), 3).chunks.map(({ count }) => count)).toEqual([3, 3, 1]);
   });
 
-  test('of nothing has no chunk', () => {
+  test('has no chunk without rows', () => {
     expect(encodeRows([], [])).toEqual({ ranges: [], chunks: [], refused: [] });
   });
 
@@ -105,8 +105,8 @@ describe('a batch', () => {
   });
 });
 
-describe('a sample', () => {
-  test('is exported under its name with _ for ., with its labels and its device (A-50)', () => {
+describe('encoded sample:', () => {
+  test('has its name with _ for ., its labels and its device (A-50)', () => {
     const { chunks } = encodeRows(
       [series('disk.read_bytes_total', { device: 'sda' })],
       [{ seriesId: 1, timestampMs: NOW, value: 4096 }],
@@ -127,7 +127,7 @@ describe('a sample', () => {
     });
   });
 
-  test('that is a text becomes 1 under _info, with the text as a label', () => {
+  test('is 1 with the suffix _info and the text as a label, for a text', () => {
     const rows = ['eth0', 'eth0', 'wlan0'].map((value, index) => ({ seriesId: 1, timestampMs: NOW + index, value }));
     const { chunks } = encodeRows([series('network.uplink', {}, 1)], rows);
     expect(parseLines(chunks[0]!)).toEqual([
@@ -144,7 +144,7 @@ describe('a sample', () => {
     ]);
   });
 
-  test('may have a number’s label that is called value', () => {
+  test('may have a label called value, for a number', () => {
     const { chunks, refused } = encodeRows(
       [series('a.b', { value: 'x' })],
       [{ seriesId: 1, timestampMs: NOW, value: 5 }],
@@ -161,13 +161,13 @@ describe('a sample', () => {
     },
   );
 
-  test('may lie up to two days ahead', () => {
+  test('may be up to two days ahead', () => {
     const { chunks } = encodeRows([series('a.b')], [{ seriesId: 1, timestampMs: NOW + 2 * DAY_MS, value: 1 }]);
     expect(decodeSamples(chunks[0]!)).toHaveLength(1);
   });
 });
 
-describe('what a receiver would answer with 204 and then drop, cut or merge is refused:', () => {
+describe('encoder: refuses what a receiver would accept and then drop, truncate or merge:', () => {
   const tags = (count: number): Labels =>
     Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${index}`, 'x']));
   const sound = { timestampMs: NOW, value: 1 as unknown };
@@ -225,7 +225,7 @@ describe('what a receiver would answer with 204 and then drop, cut or merge is r
   });
 });
 
-test('whatever is emitted, a receiver reads back whole, and what it reads is what was stored (A-12)', () => {
+test('encoder: a receiver parses every body whole, to exactly the samples that were stored (A-12)', () => {
   const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
   const anySeries = fc.record({
     name: text,

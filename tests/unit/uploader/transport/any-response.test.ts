@@ -161,7 +161,7 @@ const examples = [
   [500, ''],
 ].map(([status, body]): [ReturnType<typeof answerOf>] => [answerOf(Number(status), Buffer.from(String(body)))]);
 
-test('whatever a receiver answers, the post has an outcome that takes no more than was sent, and waits no longer than 15 minutes', async () => {
+test('transport: any response has an outcome that accepts no more than was sent and waits no longer than 15 minutes', async () => {
   const seen = new Set<string>();
   await fc.assert(
     fc.asyncProperty(answers, async ({ status, bytes }) => {
@@ -187,7 +187,7 @@ test('whatever a receiver answers, the post has an outcome that takes no more th
   expect([...seen].sort()).toEqual(['delivered', 'hold', 'partial', 'rejected', 'retry']);
 });
 
-test('bytes that are no answer are an outage, and what comes after them is delivered', async () => {
+test('transport: bytes that are no HTTP response are an outage, and the next chunk is delivered', async () => {
   const noise = fc.oneof(
     fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
     fc

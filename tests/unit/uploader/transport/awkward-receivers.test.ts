@@ -21,13 +21,13 @@ function end(): Record<string, number> {
   return { pending, delivered, rejected, visible: uploads.visible.length, duplicates: uploads.receiver.duplicates() };
 }
 
-test('one that stores everything and eats its answers ends with everything once, and as many repeats as it ate', async () => {
+test('a receiver that stores everything and drops responses has everything once, and one repeat per dropped response', async () => {
   await withReceiver([{ eatResponse: true, count: 3 }], { replayWindowMs: 0 });
   for (let pass = 0; pass < 5 && end()['pending'] !== 0; pass++) await uploads.pass();
   expect(end()).toEqual({ pending: 0, delivered: ROWS, rejected: 0, visible: ROWS, duplicates: 3 * 50 });
 });
 
-test('one that takes 25 of 50 ends with everything once, and nothing twice', async () => {
+test('a receiver that accepts 25 of 50 has everything once, and nothing twice', async () => {
   await withReceiver([{ accepted: 25, when: { samplesOver: 25 } }]);
   await uploads.pass();
   // Two chunks of 50 of which 25 were taken, and one of 20.
@@ -36,14 +36,14 @@ test('one that takes 25 of 50 ends with everything once, and nothing twice', asy
   expect(end()).toEqual({ pending: 0, delivered: ROWS, rejected: 0, visible: ROWS, duplicates: 0 });
 });
 
-test('one that stores half and answers 400 ends with everything once: a chunk that it refuses is sent in halves', async () => {
+test('a receiver that stores half and responds 400 has everything once: a chunk that it rejects is sent in halves', async () => {
   await withReceiver([{ status: 400, body: 'unexpected end', store: 'half', when: { samplesOver: 30 } }]);
   await uploads.pass();
   // Of each chunk of 50 the first 25 came twice, with the refusal and with their half.
   expect(end()).toEqual({ pending: 0, delivered: ROWS, rejected: 0, visible: ROWS, duplicates: 2 * 25 });
 });
 
-test('one that stores half and answers 400 to everything ends with nothing marked and nothing blamed', async () => {
+test('a receiver that stores half and responds 400 to everything leads to nothing marked and nothing rejected', async () => {
   await withReceiver([{ status: 400, body: 'unexpected end', store: 'half' }]);
   await uploads.pass();
   expect(end()).toMatchObject({ pending: ROWS, delivered: 0, rejected: 0 });
@@ -53,7 +53,7 @@ test('one that stores half and answers 400 to everything ends with nothing marke
   expect(end()).toMatchObject({ pending: 0, delivered: ROWS, rejected: 0, visible: ROWS });
 });
 
-test('one that takes a chunk and then refuses everything ends with nothing blamed: what it took before says nothing of now', async () => {
+test('a receiver that accepts a chunk and then rejects everything leads to nothing rejected', async () => {
   await withReceiver([
     { count: 1, headers: { 'X-Taken': 'yes' } },
     { status: 400, body: 'unexpected end' },
@@ -66,7 +66,7 @@ test('one that takes a chunk and then refuses everything ends with nothing blame
   expect(end()).toEqual({ pending: 0, delivered: ROWS, rejected: 0, visible: ROWS, duplicates: 0 });
 });
 
-test('one that answers 200 with a page ends with nothing marked, and everything once when it is another', async () => {
+test('a receiver that responds 200 with a page leads to nothing marked, and has everything once when it recovers', async () => {
   await withReceiver([{ status: 200, body: '<html>Please log in</html>', headers: { 'Content-Type': 'text/html' } }]);
   await uploads.pass();
   await uploads.pass();
@@ -77,7 +77,7 @@ test('one that answers 200 with a page ends with nothing marked, and everything 
   expect(end()).toEqual({ pending: 0, delivered: ROWS, rejected: 0, visible: ROWS, duplicates: 0 });
 });
 
-test('one that sends a byte at a time is given up in time, marks nothing, and gets everything once when it is quicker', async () => {
+test('a receiver that sends a byte at a time runs into the timeout, and has everything once when it recovers', async () => {
   await withReceiver([{ status: 200, body: `{"accepted":50}${' '.repeat(1_000)}`, dripMs: 50, store: 'all' }], {
     remoteTimeoutMs: 200,
   });

@@ -6,14 +6,14 @@ import { calculateBackoff } from '../../../../uploader/src/transport/backoff.ts'
 const policy = { initialMs: 5_000, multiplier: 3, maxMs: 60_000, jitter: 0.2 };
 const middle = (): number => 0.5;
 
-describe('the wait before the next try', () => {
+describe('backoff:', () => {
   test('is 5 s, 15 s, 45 s, and then stays at 60 s (A-19)', () => {
     expect([1, 2, 3, 4, 5, 90].map((attempt) => calculateBackoff(attempt, policy, middle))).toEqual([
       5_000, 15_000, 45_000, 60_000, 60_000, 60_000,
     ]);
   });
 
-  test('varies by a fifth to either side (A-20)', () => {
+  test('varies by 20 % in both directions (A-20)', () => {
     expect(calculateBackoff(1, policy, () => 0)).toBeCloseTo(4_000);
     expect(calculateBackoff(1, policy, () => 0.999_999)).toBeCloseTo(6_000, 1);
   });
@@ -27,7 +27,7 @@ describe('the wait before the next try', () => {
     expect(calculateBackoff(2, { ...policy, jitter: 0 }, Math.random)).toBe(15_000);
   });
 
-  test('lies within the jitter around its middle, for every policy that the configuration takes', () => {
+  test('lies within the jitter around its mean, for every policy that the configuration accepts', () => {
     const policies = fc.record({
       initialMs: fc.nat(86_400_000),
       multiplier: fc.integer({ min: 1, max: 100 }),
@@ -47,7 +47,7 @@ describe('the wait before the next try', () => {
     );
   });
 
-  test('never gets shorter from one try to the next', () => {
+  test('never gets shorter from one attempt to the next', () => {
     const waits = Array.from({ length: 20 }, (_, index) => calculateBackoff(index + 1, policy, middle));
     expect(waits).toEqual([...waits].sort((a, b) => a - b));
   });

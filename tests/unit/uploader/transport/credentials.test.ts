@@ -27,7 +27,7 @@ function write(path: string, content: string, mode = 0o600): void {
   chmodSync(path, mode);
 }
 
-describe('the token', () => {
+describe('bearer token:', () => {
   test('is the content of its file, without white space around it', () => {
     write(token, '  first.token-1\n');
     expect(createCredentials({ remoteTokenFile: token }).authorization()).toEqual({
@@ -35,11 +35,11 @@ describe('the token', () => {
     });
   });
 
-  test('is none where no file is named', () => {
+  test('is absent if no file is named', () => {
     expect(createCredentials({}).authorization()).toEqual({});
   });
 
-  test('is read again when the file is written, and when another one takes its place', () => {
+  test('is read again when the file is written, and when another one replaces it', () => {
     const credentials = createCredentials({ remoteTokenFile: token });
     write(token, 'first');
     const seen = [credentials.authorization()];
@@ -52,7 +52,7 @@ describe('the token', () => {
   });
 
   test.each([0o640, 0o604, 0o644, 0o660, 0o601])(
-    'is refused where the mode is %o, with the reason, and taken when that is mended',
+    'is refused at mode %o with the reason, and used once the mode is corrected',
     (mode) => {
       const credentials = createCredentials({ remoteTokenFile: token });
       write(token, 's3cret', mode);
@@ -78,7 +78,7 @@ describe('the token', () => {
     ).toThrow('mode 0644');
   });
 
-  test('are what systemd has passed where no variable names another', () => {
+  test('is read from the file that systemd has passed, unless a variable names another', () => {
     const credentialsDirectory = join(folder, 'credentials');
     mkdirSync(credentialsDirectory);
     write(join(credentialsDirectory, 'remote_token'), 'mine', 0o400);
@@ -97,7 +97,7 @@ describe('the token', () => {
     ['is empty', '\n', 'is empty'],
     ['has two lines', 'a\nb', 'cannot be a bearer token'],
     ['is no text of a header', 'schlüssel', 'cannot be a bearer token'],
-  ])('is refused where it %s, and not told', (_, content, reason) => {
+  ])('is refused if it %s, and not in the message', (_, content, reason) => {
     write(token, content);
     const credentials = createCredentials({ remoteTokenFile: token });
     expect(() => credentials.authorization()).toThrow(reason);
@@ -105,7 +105,7 @@ describe('the token', () => {
   });
 });
 
-test('problems are one sentence for each file that cannot be used', () => {
+test('credentials: problems() returns one sentence for each file that cannot be used', () => {
   write(token, 'x', 0o644);
   const missing = join(folder, 'missing.pem');
   write(join(folder, 'ca.pem'), 'anything', 0o644);
@@ -123,7 +123,7 @@ test('problems are one sentence for each file that cannot be used', () => {
   expect(createCredentials({}).problems()).toEqual([]);
 });
 
-describe('a request', () => {
+describe('request with credentials:', () => {
   let receiver: Receiver;
   let remote: HttpTransport;
   const never = new AbortController().signal;
@@ -142,7 +142,7 @@ describe('a request', () => {
     await receiver.stop();
   });
 
-  test('bears the token that its file holds at that moment', async () => {
+  test('contains the token that the file holds at that moment', async () => {
     write(token, 'first');
     await remote.send(madeChunk(1), never);
     write(token, 'second');
@@ -155,7 +155,7 @@ describe('a request', () => {
     ]);
   });
 
-  test('is not made with a token that is refused: everything is held, and goes on when that is mended', async () => {
+  test('is not sent with a token that is refused: uploads are held, and continue once it is corrected', async () => {
     write(token, 's3cret', 0o644);
     expect(await remote.send(madeChunk(1), never)).toMatchObject({
       outcome: { kind: 'hold', reason: expect.stringContaining('mode 0644') },
@@ -167,14 +167,14 @@ describe('a request', () => {
     expect(await remote.send(madeChunk(1), never)).toMatchObject({ outcome: { kind: 'delivered' } });
   });
 
-  test('is not made where the file is missing', async () => {
+  test('is not sent if the file is missing', async () => {
     expect(await remote.send(madeChunk(1), never)).toMatchObject({
       outcome: { kind: 'hold', reason: expect.stringContaining(token) },
     });
     expect(receiver.requests).toEqual([]);
   });
 
-  test('to another address, whose clock is asked, bears none', async () => {
+  test('contains no token if it requests the Date of another server', async () => {
     write(token, 'token');
     const other = await startReceiver();
     await remote.requestDate(`${other.url}/health`, never);

@@ -55,8 +55,8 @@ async function post(count = 50): Promise<SendOutcome> {
   return outcome;
 }
 
-describe('a receiver of 1.0', () => {
-  test('gets the headers that the specification asks for, and is asked once whether it takes 2.0', async () => {
+describe('remote write to a receiver of 1.0:', () => {
+  test('sends the headers that the specification requires, and tests once whether 2.0 is supported', async () => {
     expect([await post(), await post()]).toEqual([delivered, delivered]);
     expect(remote.format).toBe('remote-write-1');
     expect(requests.map((headers) => headers['x-prometheus-remote-write-version'])).toEqual([
@@ -71,14 +71,14 @@ describe('a receiver of 1.0', () => {
     });
   });
 
-  test('that refuses 2.0 with 415 or 400 goes on with 1.0', async () => {
+  test('stays at 1.0 if the receiver rejects 2.0 with 415 or 400', async () => {
     for (const status of [415, 400]) {
       answer = (version) => [version === 2 ? status : 204];
       expect([await post(), remote.format]).toEqual([delivered, 'remote-write-1']);
     }
   });
 
-  test('is asked for 2.0 only once it has taken something', async () => {
+  test('tests for 2.0 only after the receiver has accepted samples', async () => {
     answer = () => [503];
     expect(await post()).toMatchObject({ kind: 'retry' });
     expect(requests).toHaveLength(1);
@@ -100,7 +100,7 @@ describe('a receiver of 1.0', () => {
     [500, 'retry'],
     [502, 'retry'],
     [503, 'retry'],
-  ])('that answers %d leads to %s', async (status, kind) => {
+  ])('the status %d leads to %s', async (status, kind) => {
     answer = () => [status, {}, 'out of order sample\n'];
     expect(await post()).toMatchObject({
       kind,
@@ -108,18 +108,18 @@ describe('a receiver of 1.0', () => {
     });
   });
 
-  test('that asks for a wait gets it', async () => {
+  test('heeds Retry-After', async () => {
     answer = () => [429, { 'retry-after': '7' }];
     expect(await post()).toMatchObject({ kind: 'retry', retryAfterMs: 7_000 });
   });
 
-  test('is not taken for one where a portal answers in its place', async () => {
+  test('delivers nothing to a portal that responds in the receiver’s place', async () => {
     answer = () => [200, {}, '<html>Hotel WLAN</html>'];
     expect(await post()).toMatchObject({ kind: 'retry' });
   });
 });
 
-describe('a receiver of 2.0', () => {
+describe('remote write to a receiver of 2.0:', () => {
   let written: string | undefined;
 
   beforeEach(async () => {
@@ -129,18 +129,18 @@ describe('a receiver of 2.0', () => {
     expect(remote.format).toBe('remote-write-2');
   });
 
-  test('has taken a chunk when it counts every sample of it', async () => {
+  test('a chunk is delivered if the receiver counts every sample of it', async () => {
     written = '50';
     expect(await post()).toEqual(delivered);
     expect(requests.at(-1)).toMatchObject({ 'content-type': VERSION_2, 'x-prometheus-remote-write-version': '2.0.0' });
   });
 
-  test('that counts fewer has refused some of them, whatever its status', async () => {
+  test('a chunk is rejected if the receiver counts fewer samples, also with status 2xx', async () => {
     written = '49';
     expect(await post()).toEqual({ kind: 'rejected', reason: 'HTTP 204, but 49 of 50 samples written' });
   });
 
-  test('that no longer counts is one of 1.0 behind the same address: nothing counts as delivered, and 1.0 comes next', async () => {
+  test('a response without a count delivers nothing, and 1.0 is used next', async () => {
     written = undefined;
     expect(await post()).toMatchObject({
       kind: 'hold',
@@ -149,19 +149,19 @@ describe('a receiver of 2.0', () => {
     expect([remote.format, await post()]).toEqual(['remote-write-1', delivered]);
   });
 
-  test('that answers 415 gets 1.0 next', async () => {
+  test('1.0 is used after a 415', async () => {
     answer = (version) => [version === 2 ? 415 : 204];
     expect(await post()).toMatchObject({ kind: 'hold' });
     expect([remote.format, await post()]).toEqual(['remote-write-1', delivered]);
   });
 
-  test('that refuses a sample is searched for it like any other', async () => {
+  test('a chunk with a rejected sample is bisected', async () => {
     answer = () => [400, { [WRITTEN]: '49' }, 'one sample is too old'];
     expect(await post()).toEqual({ kind: 'rejected', reason: 'HTTP 400: one sample is too old' });
   });
 });
 
-describe('an address that takes the other protocol is refused at the start:', () => {
+describe('uploader configuration: refuses a URL of the other protocol:', () => {
   test.each([
     [
       'remote-write',
@@ -180,7 +180,7 @@ describe('an address that takes the other protocol is refused at the start:', ()
     );
   });
 
-  test('but not the right one', () => {
+  test('but accepts one of the same protocol', () => {
     const { values } = loadUploaderConfig({
       THUGSHELLS_REMOTE_PROTOCOL: 'remote-write',
       THUGSHELLS_REMOTE_URL: 'http://mimir/api/v1/push',

@@ -14,14 +14,14 @@ function outcome(status: number, body: unknown = '', more: Partial<ReceiverRespo
   return toOutcome({ status, body: typeof body === 'string' ? body : JSON.stringify(body), ...more }, SENT);
 }
 
-describe('a chunk is delivered by', () => {
+describe('response outcome: a chunk is delivered by', () => {
   test.each([
-    ['204 without a body, as VictoriaMetrics answers', 204, ''],
+    ['204 without a body, as VictoriaMetrics responds', 204, ''],
     ['200 without a body', 200, ''],
     ['202 with white space', 202, ' \r\n'],
     ['an empty object', 200, {}],
-    ['an object that says neither how many nor that it failed', 200, { status: 'ok', took_ms: 3 }],
-    ['an object whose error says that there is none', 200, { error: null, errors: [], success: true, ok: true }],
+    ['an object with neither a count nor a failure', 200, { status: 'ok', took_ms: 3 }],
+    ['an object whose error is null', 200, { error: null, errors: [], success: true, ok: true }],
     ['accepted: all of them', 200, { accepted: SENT }],
     ['accepted: all of them, and an empty list of rejected ones', 200, { accepted: SENT, rejected: [] }],
     ['accepted: all of them, and null for the rejected ones', 200, { accepted: SENT, rejected: null }],
@@ -30,7 +30,7 @@ describe('a chunk is delivered by', () => {
   });
 });
 
-describe('a part of a chunk is taken by', () => {
+describe('response outcome: a part of a chunk is accepted by', () => {
   test.each([1, 25, 49])('accepted: %d, which are the first ones (A-15)', (accepted) => {
     expect(outcome(200, { accepted })).toEqual({ kind: 'partial', accepted, rejected: [] });
   });
@@ -49,7 +49,7 @@ describe('a part of a chunk is taken by', () => {
   });
 });
 
-describe('nothing is taken, and the chunk is tried again, after', () => {
+describe('response outcome: nothing is accepted, and the chunk is retried, after', () => {
   test.each([
     ['a captive portal’s page', 200, portal],
     ['a text', 200, 'OK'],
@@ -57,7 +57,7 @@ describe('nothing is taken, and the chunk is tried again, after', () => {
     ['a JSON number', 200, '50'],
     ['a JSON list', 200, '[]'],
     ['a JSON null', 200, 'null'],
-    ['JSON that was cut short', 200, '{"accepted": 5'],
+    ['truncated JSON', 200, '{"accepted": 5'],
     ['an object that names an error', 200, { error: 'disk full' }],
     ['an object that names errors', 200, { errors: ['disk full'] }],
     ['an object whose status is an error', 200, { status: 'error' }],
@@ -94,7 +94,7 @@ describe('nothing is taken, and the chunk is tried again, after', () => {
   });
 });
 
-describe('the chunk is rejected, to be searched for what is wrong with it, after', () => {
+describe('response outcome: the chunk is rejected, and bisected, after', () => {
   test.each([400, 413, 422])('%d', (status) => {
     expect(outcome(status, 'cannot parse line')).toEqual({
       kind: 'rejected',
@@ -103,24 +103,24 @@ describe('the chunk is rejected, to be searched for what is wrong with it, after
   });
 });
 
-describe('everything is held after', () => {
+describe('response outcome: everything is held after', () => {
   test.each([401, 403, 404, 405, 402, 406, 410, 418, 451])('%d', (status) => {
     expect(outcome(status)).toEqual({ kind: 'hold', reason: `HTTP ${status}` });
   });
 
-  test.each([301, 302, 303, 307, 308])('%d, which is not followed; the reason names where it leads', (status) => {
+  test.each([301, 302, 303, 307, 308])('%d, which is not followed; the reason names its target', (status) => {
     expect(outcome(status, '', { location: 'https://login.example/' })).toEqual({
       kind: 'hold',
       reason: expect.stringContaining('https://login.example/'),
     });
   });
 
-  test('a redirect that leads nowhere', () => {
+  test('a redirect without a target', () => {
     expect(outcome(302).kind).toBe('hold');
   });
 });
 
-test('an answer of any status and body has an outcome, and takes no more than was sent', () => {
+test('response outcome: a response of any status and body has an outcome, and accepts no more than was sent', () => {
   fc.assert(
     fc.property(fc.integer({ min: 200, max: 999 }), fc.oneof(fc.json(), fc.string()), (status, body) => {
       const result = toOutcome({ status, body }, SENT);
@@ -131,19 +131,19 @@ test('an answer of any status and body has an outcome, and takes no more than wa
   );
 });
 
-describe('a reason', () => {
-  test('names what answered, so that health can tell of a captive portal', () => {
+describe('reason of an outcome:', () => {
+  test('names what responded, so that health can report a captive portal', () => {
     expect(outcome(200, portal)).toMatchObject({ reason: expect.stringMatching(/no receiver.*Hotel WLAN/) });
   });
 
-  test('is one line, and no page', () => {
+  test('is one short line, not a page', () => {
     const { reason } = outcome(500, `${'long\n'.repeat(5_000)}`) as { reason: string };
     expect(reason.length).toBeLessThan(200);
     expect(reason).not.toContain('\n');
   });
 });
 
-describe('Retry-After', () => {
+describe('Retry-After:', () => {
   const date = 'Tue, 14 Nov 2023 22:13:20 GMT';
 
   test.each([
@@ -151,23 +151,23 @@ describe('Retry-After', () => {
     ['no wait', '0', undefined, 0],
     ['white space around', ' 12 ', undefined, 12_000],
     ['more than 15 minutes', '86400', undefined, 900_000],
-    ['a date, read against the answer’s own Date', 'Tue, 14 Nov 2023 22:14:20 GMT', date, 60_000],
+    ['a date, compared with the response’s own Date', 'Tue, 14 Nov 2023 22:14:20 GMT', date, 60_000],
     ['a date in the past', 'Tue, 14 Nov 2023 22:00:00 GMT', date, 0],
     ['a date far ahead', 'Wed, 15 Nov 2023 22:13:20 GMT', date, 900_000],
     [
-      'a date of an answer without a Date: this board’s clock may be wrong',
+      'a date in a response without a Date: this device’s clock may be wrong',
       'Tue, 14 Nov 2023 22:14:20 GMT',
       undefined,
       undefined,
     ],
-    ['a date of an answer whose Date cannot be read', 'Tue, 14 Nov 2023 22:14:20 GMT', 'today', undefined],
-    ['no sense', 'soon', date, undefined],
+    ['a date in a response whose Date is invalid', 'Tue, 14 Nov 2023 22:14:20 GMT', 'today', undefined],
+    ['an invalid text', 'soon', date, undefined],
     ['nothing', undefined, date, undefined],
-  ])('may hold %s', (_, value, answered, expected) => {
+  ])('is parsed if it holds %s', (_, value, answered, expected) => {
     expect(parseRetryAfter(value, answered)).toBe(expected);
   });
 
-  test.each([429, 503, 408])('is heeded with %d', (status) => {
+  test.each([429, 503, 408])('is heeded with status %d', (status) => {
     expect(outcome(status, '', { retryAfter: '7' })).toEqual({
       kind: 'retry',
       reason: `HTTP ${status}`,

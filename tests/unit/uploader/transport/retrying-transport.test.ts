@@ -66,33 +66,33 @@ async function finish(posted: Promise<SendResult>): Promise<SendOutcome> {
   return (await posted).outcome;
 }
 
-describe('a post', () => {
+describe('retrying transport:', () => {
   test.each<SendOutcome>([
     { kind: 'delivered' },
     { kind: 'partial', accepted: 1, rejected: [] },
     { kind: 'rejected', reason: 'HTTP 400' },
     { kind: 'hold', reason: 'HTTP 401' },
-  ])('that came to $kind is not made again', async (outcome) => {
+  ])('does not retry the outcome $kind', async (outcome) => {
     expect(await finish(post([outcome]))).toEqual(outcome);
     expect([seen.length, clock.sleeps]).toEqual([1, []]);
   });
 
-  test('is made again after 5 s and 15 s, and then given up', async () => {
+  test('retries after 5 s and 15 s, and then returns the last outcome', async () => {
     expect(await finish(post([away]))).toEqual(away);
     expect([seen.length, clock.sleeps]).toEqual([3, [5_000, 15_000]]);
   });
 
-  test('ends with the first outcome that is another one', async () => {
+  test('returns the first outcome that is not retry', async () => {
     expect(await finish(post([away, { kind: 'delivered' }]))).toEqual({ kind: 'delivered' });
     expect(seen).toEqual([away, { kind: 'delivered' }]);
   });
 
-  test('is made once where that is what was asked for', async () => {
+  test('makes one attempt if one is configured', async () => {
     await finish(post([away], { attempts: 1 }));
     expect([seen.length, clock.sleeps]).toEqual([1, []]);
   });
 
-  test('is made once where the receiver has been away for long', async () => {
+  test('makes one attempt if the receiver has been away for long', async () => {
     expect((await finish(post([{ kind: 'retry', reason: 'away' }], { isLongAway: true }))).kind).toBe('retry');
     expect([seen.length, clock.sleeps]).toEqual([1, []]);
   });
@@ -107,14 +107,14 @@ describe('a post', () => {
     expect(clock.sleeps).toEqual([7_000, 15_000]);
   });
 
-  test('varies its waits by the random source', async () => {
+  test('varies its waits at random', async () => {
     await finish(post([away], { random: () => 0 }));
     expect(clock.sleeps).toEqual([4_000, 12_000]);
   });
 });
 
-describe('a stop', () => {
-  test('ends the wait at once, with the outcome of the last try', async () => {
+describe('retrying transport at a stop:', () => {
+  test('ends the wait at once, with the outcome of the last attempt', async () => {
     const posted = post([away]);
     await clock.advance(1_000);
     expect(clock.sleeping).toBe(1);
@@ -123,14 +123,14 @@ describe('a stop', () => {
     expect([seen.length, clock.sleeping]).toEqual([1, 0]);
   });
 
-  test('that came before leaves it at one try', async () => {
+  test('makes one attempt if the stop came before', async () => {
     stop.abort();
     await post([away]);
     expect([seen.length, clock.sleeps]).toEqual([1, []]);
   });
 });
 
-test('each try and each wait is a line at debug, with attempt, backoff and what was seen', async () => {
+test('retrying transport: logs each attempt and each backoff at debug', async () => {
   await finish(post([away, { kind: 'delivered' }]));
   expect(log.messages()).toEqual([]);
   expect(log.lines.map(({ fields }) => fields)).toMatchObject([

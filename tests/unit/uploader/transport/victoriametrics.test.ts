@@ -44,8 +44,8 @@ async function post(): Promise<SendResult> {
   return remote.send(chunk, never);
 }
 
-describe('a post', () => {
-  test('delivers the chunk, and tells what it cost', async () => {
+describe('request to VictoriaMetrics:', () => {
+  test('delivers the chunk, and returns duration and bytes', async () => {
     const { durationMs, bytesSent, date, sentAtMs, receivedAtMs, ...seen } = await post();
     const endpoint = `${receiver.url}/api/v1/import`;
     const sent = { status: 204, bytesReceived: 0, connection: 1, isClosing: false };
@@ -60,7 +60,7 @@ describe('a post', () => {
     expect((await post()).bytesSent).toBe(bytesSent);
   });
 
-  test('sends the headers that the body needs, and none that would only be paid for', async () => {
+  test('has the headers that the body needs, and no others, which would cost bytes', async () => {
     await post();
     const { headers } = receiver.requests[0]!;
     const { host } = new URL(receiver.url);
@@ -72,12 +72,12 @@ describe('a post', () => {
     expect(headers).toEqual({ host, connection: 'keep-alive', ...needed });
   });
 
-  test('that brings a page is tried again, not delivered', async () => {
+  test('is to be retried if a page comes back', async () => {
     receiver.setFaults({ status: 200, body: '<html>Log in</html>' });
     expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, status: 200, bytesReceived: 19 });
   });
 
-  test('tells of a close that is announced', async () => {
+  test('reports an announced close of the connection', async () => {
     receiver.setFaults({ headers: { Connection: 'close' } });
     expect(await post()).toMatchObject({ outcome: { kind: 'delivered' }, isClosing: true });
   });
@@ -93,7 +93,7 @@ describe('a post', () => {
     expect(waitMs).toBeLessThanOrEqual(60_000);
   });
 
-  test('is not repeated to where a redirect leads', async () => {
+  test('does not follow a redirect', async () => {
     const elsewhere = await startReceiver();
     receiver.setFaults({ status: 307, headers: { Location: `${elsewhere.url}/api/v1/import` } });
     expect(await post()).toMatchObject({
@@ -104,14 +104,14 @@ describe('a post', () => {
     await elsewhere.stop();
   });
 
-  test('is made once, whatever comes of it: who tries again is somebody else', async () => {
+  test('is sent once, whatever its outcome: the retrying transport retries', async () => {
     receiver.setFaults({ status: 503 });
     await post();
     expect(receiver.requests).toHaveLength(1);
   });
 });
 
-describe('no answer', () => {
+describe('no response from VictoriaMetrics:', () => {
   test('because nothing listens', async () => {
     await receiver.stop();
     const seen = await post();
@@ -130,20 +130,20 @@ describe('no answer', () => {
     expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ECONNRESET', connection: 1 });
   });
 
-  test('within the time that it may take', async () => {
+  test('within the timeout', async () => {
     connect({ remoteTimeoutMs: 100 });
     receiver.setFaults({ hang: true });
     expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ETIMEDOUT' });
     await until('the connection is closed', () => closed.length === 1);
   });
 
-  test('within the time that it may take, though it has begun', async () => {
+  test('that is complete within the timeout', async () => {
     connect({ remoteTimeoutMs: 100 });
     receiver.setFaults({ status: 200, body: '{"accepted":50}', dripMs: 50 });
     expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ETIMEDOUT' });
   });
 
-  test('that is worth reading to its end, because it is too long', async () => {
+  test('that is short enough to be read', async () => {
     receiver.setFaults({ status: 200, body: 'x'.repeat(1024 ** 2) });
     expect(await post()).toMatchObject({
       outcome: { kind: 'retry', reason: expect.stringContaining('65536') },
@@ -152,7 +152,7 @@ describe('no answer', () => {
     await until('the connection is closed', () => closed.length === 1);
   });
 
-  test('that anybody waits for: a post that is abandoned rejects', async () => {
+  test('because the request is abandoned, which rejects', async () => {
     receiver.setFaults({ hang: true });
     const abandon = new AbortController();
     const posted = remote.send(chunk, abandon.signal);
@@ -162,15 +162,15 @@ describe('no answer', () => {
   });
 });
 
-describe('a connection', () => {
-  test('is kept, and so is its number', async () => {
+describe('connection to VictoriaMetrics:', () => {
+  test('is kept with its number', async () => {
     const posts = [await post(), await post(), await post()];
     expect(posts.map(({ connection }) => connection)).toEqual([1, 1, 1]);
     expect(receiver.requests.map(({ connection }) => connection)).toEqual([1, 1, 1]);
     expect(closed).toEqual([]);
   });
 
-  test('that ends is told of once; the next one has another number', async () => {
+  test('is reported once when it ends, and the next one has another number', async () => {
     await post();
     receiver.dropConnections();
     await until('the end is noticed', () => closed.length > 0);
@@ -178,20 +178,20 @@ describe('a connection', () => {
     expect(closed).toEqual([1]);
   });
 
-  test('that ended just before it was used again costs a second try at once, and is no failure', async () => {
+  test('costs a second attempt at once, and no failure, if it ended just before it was used again', async () => {
     await post();
     receiver.setFaults({ cutConnection: true, count: 1 });
     expect(await post()).toMatchObject({ outcome: { kind: 'delivered' }, connection: 2 });
     expect([receiver.rows().length, receiver.duplicates()]).toEqual([100, 50]);
   });
 
-  test('that ends again at the second try is a failure', async () => {
+  test('causes a failure if it ends again at the second attempt', async () => {
     await post();
     receiver.setFaults({ cutConnection: true, count: 2 });
     expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ECONNRESET', connection: 2 });
   });
 
-  test('that ends within an answer is a failure: what it answered was not nothing', async () => {
+  test('causes a failure if it ends within a response', async () => {
     await post();
     receiver.setFaults({ status: 200, body: '{"accepted":50}', dripMs: 20 });
     const posted = post();
@@ -201,39 +201,39 @@ describe('a connection', () => {
     expect(await posted).toMatchObject({ outcome: { kind: 'retry' }, connection: 1 });
   });
 
-  test.each([502, 503, 504])('over which a proxy says %d is in doubt, though it stays', async (status) => {
+  test.each([502, 503, 504])('is reported as ended if a proxy responds %d over it', async (status) => {
     await post();
     receiver.setFaults({ status, count: 1 });
     expect((await post()).connection).toBe(1);
     expect([closed, (await post()).connection]).toEqual([[1], 1]);
   });
 
-  test.each([500, 429, 400, 200])('over which the receiver says %d is not', async (status) => {
+  test.each([500, 429, 400, 200])('is not reported as ended if the receiver responds %d over it', async (status) => {
     receiver.setFaults({ status, count: 1 });
     await post();
     expect(closed).toEqual([]);
   });
 
-  test('is asked by a ping without a body, which gives its number (A-13)', async () => {
+  test('is checked by a request without a body, which returns its number (A-13)', async () => {
     await post();
     expect(await remote.checkReceiver(never)).toBe(1);
     expect(receiver.requests.at(-1)).toMatchObject({ method: 'HEAD', path: '/health', connection: 1 });
   });
 
-  test('that a ping has to make has a number of its own', async () => {
+  test('has a number of its own if the check has to open it', async () => {
     await post();
     receiver.dropConnections();
     await until('the end is noticed', () => closed.length > 0);
     expect(await remote.checkReceiver(never)).toBe(2);
   });
 
-  test('is answered for by a proxy that does not know the health address', async () => {
+  test('passes the check behind a proxy without a path /health', async () => {
     connect({ remoteUrl: `${receiver.url}/api/v1/import` });
     receiver.setFaults({ status: 404, alsoHealth: true });
     expect(await remote.checkReceiver(never)).toBe(1);
   });
 
-  test('of a receiver that is gone, or not well, gives a ping no number', async () => {
+  test('fails the check if the receiver is gone or responds 5xx', async () => {
     await post();
     receiver.setFaults({ status: 503, alsoHealth: true });
     expect(await remote.checkReceiver(never)).toBeUndefined();
@@ -242,7 +242,7 @@ describe('a connection', () => {
   });
 });
 
-test('credentials in the address are sent, and are in no endpoint or reason', async () => {
+test('credentials in the URL: are sent, and are in no endpoint or reason', async () => {
   connect({ remoteUrl: `${receiver.url.replace('//', '//ann:s3cret@')}/api/v1/import?key=s3cret` });
   const taken = await post();
   await receiver.stop();
@@ -251,7 +251,7 @@ test('credentials in the address are sent, and are in no endpoint or reason', as
   expect(JSON.stringify([taken, failed])).not.toContain('s3cret');
 });
 
-test('the receiver’s date is asked for over a connection of its own', async () => {
+test('receiver’s Date: is requested over a connection of its own', async () => {
   receiver.setFaults({ dateSkewMs: -3_600_000 });
   await post();
   const date = await remote.requestDate(`${receiver.url}/health`, never);

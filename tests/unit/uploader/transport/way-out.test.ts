@@ -88,7 +88,7 @@ function remoteOf(remoteUrl: string, options: Partial<HttpTransportOptions> = {}
   return remote;
 }
 
-describe('over TLS', () => {
+describe('TLS connection to the receiver:', () => {
   const seen: (string | undefined)[] = [];
 
   /** Takes everything, and notes who the client says it is. */
@@ -104,7 +104,7 @@ describe('over TLS', () => {
     return `https://127.0.0.1:${await listen(server)}/api/v1/import`;
   }
 
-  test('a receiver whose authority is not known gets nothing; one whose authority is named gets everything', async () => {
+  test('sends nothing to a receiver of an unknown authority, and everything to one of the configured authority', async () => {
     const url = await tlsReceiver();
     expect(await post(url)).toMatchObject({
       outcome: { kind: 'retry', reason: expect.stringMatching(/self.signed/) },
@@ -119,7 +119,7 @@ describe('over TLS', () => {
     });
   });
 
-  test('an authority that takes the place of another in its file is the one that counts from then on', async () => {
+  test('uses a new authority as soon as its file is replaced', async () => {
     const url = await tlsReceiver();
     writeFileSync(file('changing.pem'), readFileSync(file('theirs.pem')));
     const remote = remoteOf(url, { credentials: createCredentials({ remoteCaFile: file('changing.pem') }) });
@@ -129,7 +129,7 @@ describe('over TLS', () => {
     expect((await remote.send(madeChunk(1), signal)).outcome.kind).toBe('delivered');
   });
 
-  test('the board shows its certificate where the receiver asks for one', async () => {
+  test('presents the client certificate if the receiver requests one', async () => {
     const url = await tlsReceiver(true);
     const remoteCaFile = file('ours.pem');
     expect((await post(url, { credentials: createCredentials({ remoteCaFile }) })).outcome.kind).toBe('retry');
@@ -143,7 +143,7 @@ describe('over TLS', () => {
     expect(seen).toEqual(['theirs']);
   });
 
-  test('through a proxy the connection is the receiver’s own, of which the proxy sees nothing', async () => {
+  test('is encrypted end to end through a proxy', async () => {
     const url = await tlsReceiver();
     const tunnels: string[] = [];
     const proxy = createServer().on('connect', (request: IncomingMessage, socket: Socket) => {
@@ -169,7 +169,7 @@ describe('over TLS', () => {
   });
 });
 
-test('through a proxy a plain address is asked for whole, with the proxy’s own credentials', async () => {
+test('HTTP proxy: gets the absolute URL and the proxy’s own credentials', async () => {
   const receiver = await startReceiver();
   ends.push(() => receiver.stop());
   const asked: [string | undefined, string | undefined][] = [];
@@ -189,7 +189,7 @@ test('through a proxy a plain address is asked for whole, with the proxy’s own
   expect(receiver.rows()).toHaveLength(5);
 });
 
-test('a host that has moved is found at its new address with the next connection', async () => {
+test('connection pool: finds a host that has moved at its new address with the next connection', async () => {
   const reached: string[] = [];
   const at = (address: string): Server =>
     createServer((request, response) => {

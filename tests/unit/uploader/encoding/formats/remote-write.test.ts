@@ -87,8 +87,8 @@ function encoded(format: BodyFormatName, fill: (stored: StoredSamples) => void, 
   }
 }
 
-describe.each(formats)('a body of %s', (format) => {
-  test('holds what VictoriaMetrics’ own protocol could not: receivers of remote write answer 400 to what they do not store', () => {
+describe.each(formats)('body of %s:', (format) => {
+  test('holds samples beyond VictoriaMetrics’ limits: receivers of remote write respond 400 to what they do not store', () => {
     const { chunks, refused } = encoded(format, (stored) => {
       stored.scrapes(1, [stored.series('a.b', { tags: { ['x'.repeat(257)]: 'y'.repeat(4_097) } })]);
       stored.add(stored.series('c.d', { valueType: 1 }), START_MS, 'z'.repeat(4_097));
@@ -133,7 +133,7 @@ describe.each(formats)('a body of %s', (format) => {
     ]);
   });
 
-  test('begins anew with each chunk of a batch', () => {
+  test('begins empty for each chunk of a batch', () => {
     const { chunks } = encoded(
       format,
       (stored) =>
@@ -155,7 +155,7 @@ describe.each(formats)('a body of %s', (format) => {
     ]);
   });
 
-  test('has the samples of a series in the order of their times, though a later epoch lies before an earlier one', () => {
+  test('has the samples of a series in the order of their times, also if a later epoch lies before an earlier one', () => {
     const { chunks, refused } = encoded(format, (stored) => {
       const load = stored.series('load.average_1m');
       for (const [second, value] of [
@@ -183,7 +183,7 @@ describe.each(formats)('a body of %s', (format) => {
     expect(refused).toEqual([4, 5].map((id) => ({ id, reason: 'its series has another sample at the same time' })));
   });
 
-  test('holds whatever can be stored', () => {
+  test('holds everything that can be stored', () => {
     const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 });
     const tags = fc.dictionary(
       text.filter((name) => !name.startsWith('__')),

@@ -10,7 +10,7 @@ function textsOf({ bytes, starts }: NumericText, count: number): string[] {
   );
 }
 
-test('a column that reads one batch after the other, also empty ones, holds each one whole', () => {
+test('numeric text: holds each batch whole that it reads one after the other, also empty ones', () => {
   const batches = fc.array(fc.array(fc.nat(), { maxLength: 4 }), { maxLength: 5 });
   fc.assert(
     fc.property(batches, fc.boolean(), (all, areWhole) => {

@@ -36,14 +36,14 @@ function read(ranges: readonly IdRange[], limit: number): [ranges: readonly IdRa
   return [rows.ranges, countOf(rows)];
 }
 
-describe('the first rows of some ranges', () => {
-  test('are the oldest ones, at most as many as are asked for', () => {
+describe('row reader, first rows of some ranges:', () => {
+  test('are the oldest ones, at most the limit', () => {
     stored.rows(100);
     expect(read([[41, 100]], 30)).toEqual([[[41, 70]], 30]);
     expect(read([[41, 100]], 2_500)).toEqual([[[41, 100]], 60]);
   });
 
-  test('are as many also where they lie in several ranges', () => {
+  test('are as many also if they lie in several ranges', () => {
     stored.rows(30);
     expect(
       read(
@@ -80,7 +80,7 @@ describe('the first rows of some ranges', () => {
     ]);
   });
 
-  test('are as many also where rows have been deleted', () => {
+  test('are as many also if rows have been deleted', () => {
     stored.rows(20);
     stored.drop([1, 2, 3, 8, 9, 10, 11], 'cap');
     expect(read([[1, 20]], 6)).toEqual([
@@ -93,14 +93,14 @@ describe('the first rows of some ranges', () => {
     expect(textOf(reader.firstRows([[1, 20]], 6), 'ids')).toBe('4,5,6,7,');
   });
 
-  test('are none where there is no row', () => {
+  test('are none if there is no row', () => {
     stored.rows(9);
     stored.drop([1, 2, 3], 'cap');
     expect(read([[1, 3]], 9)).toEqual([[], 0]);
     expect(read([], 9)).toEqual([[], 0]);
   });
 
-  test('come as numbers that SQLite has printed, times with the offset of their epoch', () => {
+  test('are numbers that SQLite has printed, times with the offset of their epoch', () => {
     const series = stored.series('a');
     stored.add(series, START_MS, 0.1 + 0.2);
     stored.beginEpoch(3_600_000, true);
@@ -118,7 +118,7 @@ describe('the first rows of some ranges', () => {
     ['bytes', START_MS + 9, Buffer.from('1')],
     ['no value', START_MS + 9, null],
     ['a time that is a text', '12 o’clock', 1],
-  ])('do not come printed where one of them holds %s', (_, timestampMs, value) => {
+  ])('are not printed if one of them holds %s', (_, timestampMs, value) => {
     stored.rows(3);
     stored.add(1, timestampMs, value);
     expect(reader.firstRows([[1, 4]], 9)).toEqual({ ranges: [[1, 4]], printed: undefined });
@@ -128,7 +128,7 @@ describe('the first rows of some ranges', () => {
     ]);
   });
 
-  test('are the first pending ones that are neither in hand nor held, whatever the state of the set', () => {
+  test('are the first pending ones that are neither in flight nor held, for any state of the database', () => {
     const settled = new SettledRanges(stored.database);
     const backlog = new Backlog(stored.database, settled);
     const anyIds = fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 20 });
