@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { Board } from '../support/model/board.ts';
-import { endSpare } from '../support/model/rooms.ts';
+import { endSpare } from '../support/model/program-process.ts';
 import { setup, step, type Setup, type Step } from '../support/model/steps.ts';
 
 /**

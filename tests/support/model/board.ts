@@ -7,7 +7,7 @@ import type { SpaceLimits } from '../../../collector/src/store/space/limits.ts';
 import { replyTo, type Reply } from './answers.ts';
 import { Promises } from './promises.ts';
 import { Receiver, type Arrived } from './receiver.ts';
-import { Rooms, type Outcome, type Question } from './rooms.ts';
+import { Rooms, type Outcome, type Question } from './program-process.ts';
 import type { Answer, BoardStep, Setup, Step } from './steps.ts';
 import { readState } from './stored-state.ts';
 

@@ -18,7 +18,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-const file = fileURLToPath(new URL('./rooms-process.mjs', import.meta.url));
+const file = fileURLToPath(new URL('./program-child.mjs', import.meta.url));
 /** A process takes a quarter of a second to start: one is always kept ready. */
 let spare: ChildProcess | undefined;
 
