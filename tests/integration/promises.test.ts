@@ -10,7 +10,7 @@ import { endSpare } from '../support/model/program-process.ts';
 import { setup, step, type Setup, type Step } from '../support/model/steps.ts';
 
 /**
- * Random lives of a board, with the real rooms of both programs in processes that are killed for real, against what
+ * Random lives of a device, with the real modules of both programs in processes that are killed for real, against what
  * design.md promises: as many as fit into MODEL_SECONDS, 15 by default and 60 in npm run test:soak, or MODEL_RUNS of them. MODEL_SEED and MODEL_PATH repeat what
  * failed, MODEL_SHRINK looks for the shortest life that fails.
  */

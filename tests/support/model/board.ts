@@ -7,7 +7,7 @@ import type { SpaceLimits } from '../../../collector/src/store/space/limits.ts';
 import { replyTo, type Reply } from './answers.ts';
 import { Promises } from './promises.ts';
 import { Receiver, type Arrived } from './receiver.ts';
-import { Rooms, type Outcome, type Question } from './program-process.ts';
+import { ProgramProcess, type Outcome, type Question } from './program-process.ts';
 import type { Answer, BoardStep, Setup, Step } from './steps.ts';
 import { readState } from './stored-state.ts';
 
@@ -31,7 +31,7 @@ export class Board {
   readonly trace: string[] = [];
   readonly #setup: Setup;
   readonly #folder: string;
-  readonly #rooms: Partial<Record<Who, Rooms>> = {};
+  readonly #processes: Partial<Record<Who, ProgramProcess>> = {};
   #nowMs = START_MS;
   #offsetMs = 0;
   #samples = 0;
@@ -93,8 +93,8 @@ export class Board {
         return this.#restart(step.who);
       case 'kill in the middle': {
         const { of } = step;
-        const rooms = await this.#running(of.kind === 'upload' ? 'uploader' : 'collector');
-        await rooms.call('killBeforeStatement', { count: step.statements });
+        const program = await this.#running(of.kind === 'upload' ? 'uploader' : 'collector');
+        await program.call('killBeforeStatement', { count: step.statements });
         return this.perform(of.kind === 'upload' ? { kind: 'upload', answers: [], meanwhile: [], commits: true } : of);
       }
     }
@@ -117,7 +117,7 @@ export class Board {
   }
 
   async end(): Promise<void> {
-    for (const rooms of Object.values(this.#rooms)) await rooms.kill();
+    for (const program of Object.values(this.#processes)) await program.kill();
     rmSync(this.#folder, { recursive: true });
   }
 
@@ -142,15 +142,15 @@ export class Board {
   async #pass(ms: number): Promise<void> {
     this.#nowMs += ms;
     this.receiver.writeUntil(this.#nowMs);
-    // Nothing in the uploader's rooms wakes by itself.
-    await this.#rooms.uploader?.call('advance', { ms });
-    if (this.#rooms.collector?.isRunning === true) await this.#call('collector', 'advance', { ms });
+    // Nothing in the uploader's process wakes by itself.
+    await this.#processes.uploader?.call('advance', { ms });
+    if (this.#processes.collector?.isRunning === true) await this.#call('collector', 'advance', { ms });
   }
 
   async #setClock(offsetMs: number): Promise<void> {
     const ms = offsetMs - this.#offsetMs;
     this.#offsetMs = offsetMs;
-    for (const rooms of Object.values(this.#rooms)) await rooms.call('step', { ms });
+    for (const program of Object.values(this.#processes)) await program.call('step', { ms });
   }
 
   async #upload(commits: boolean): Promise<void> {
@@ -176,9 +176,9 @@ export class Board {
 
   /** A command to a program, which is started where it does not run; then everything is held against the promises. */
   async #call<T>(who: Who, command: string, args: object = {}): Promise<Outcome<T>> {
-    const rooms = await this.#running(who);
+    const program = await this.#running(who);
     this.#note(`${who}: ${command} ${JSON.stringify(args).slice(0, 80)}`);
-    const outcome = await rooms.call<T>(command, args);
+    const outcome = await program.call<T>(command, args);
     this.#note(`${who}: ${command} → ${JSON.stringify(outcome)}`);
     this.#observe();
     if (outcome.kind === 'killed' && who === 'collector') this.promises.collectorDied();
@@ -195,16 +195,16 @@ export class Board {
   }
 
   async #kill(who: Who): Promise<void> {
-    const rooms = this.#rooms[who];
-    if (rooms?.isRunning !== true) return;
-    await rooms.kill();
+    const program = this.#processes[who];
+    if (program?.isRunning !== true) return;
+    await program.kill();
     this.#observe();
     if (who === 'collector') this.promises.collectorDied();
   }
 
   async #restart(who: Who): Promise<void> {
-    const rooms = this.#rooms[who];
-    if (rooms?.isRunning === true) {
+    const program = this.#processes[who];
+    if (program?.isRunning === true) {
       const outcome = await this.#call<boolean | undefined>(who, 'stop');
       if (who === 'collector' && outcome.kind === 'done' && outcome.result === true) this.promises.confirm();
       await this.#kill(who);
@@ -212,22 +212,22 @@ export class Board {
     await this.#running(who);
   }
 
-  async #running(who: Who): Promise<Rooms> {
-    const before = this.#rooms[who];
+  async #running(who: Who): Promise<ProgramProcess> {
+    const before = this.#processes[who];
     if (before?.isRunning === true) return before;
     if (who === 'uploader') await this.#running('collector');
-    const rooms = new Rooms({
+    const program = new ProgramProcess({
       onQuestion: (question) => this.#answerSafely(question),
       onLog: (line) => this.#note(JSON.stringify(line)),
     });
-    this.#rooms[who] = rooms;
+    this.#processes[who] = program;
     const times = { wallMs: this.#nowMs + this.#offsetMs, trueMs: this.#nowMs, bootMs: this.#nowMs - START_MS };
     const own = who === 'collector' ? this.#collectorOptions() : { replayWindowMs: REPLAY_WINDOW_MS, ...this.#setup };
-    await rooms.call('start', { role: who, dbPath: this.#path, ...times, ...own });
+    await program.call('start', { role: who, dbPath: this.#path, ...times, ...own });
     // What an earlier process left unconfirmed is pending again.
     if (who === 'uploader') this.#isInformed = true;
     this.#observe();
-    return rooms;
+    return program;
   }
 
   #collectorOptions(): object {
@@ -253,7 +253,7 @@ export class Board {
   }
 
   async #lose(connection: number): Promise<void> {
-    const uploader = this.#rooms.uploader;
+    const uploader = this.#processes.uploader;
     if (uploader?.isRunning !== true) return;
     // An answer that came before the end is told before it.
     await uploader.call('advance', { ms: 0 });
@@ -268,7 +268,7 @@ export class Board {
     this.#isPinged = false;
     await this.#lose(connection);
     this.#isPinged = true;
-    this.#isInformed = this.#rooms.uploader?.isRunning === true;
+    this.#isInformed = this.#processes.uploader?.isRunning === true;
     this.#observe();
   }
 

@@ -1,6 +1,6 @@
 /**
- * The rooms of one of the two programs in a process of its own, as they stand in the built files. A test drives it over
- * IPC, tells it the time, stands for the receiver, and kills it: from outside, or by itself before its nth statement.
+ * Runs the modules of one of the two programs in a process of its own. A test controls it over IPC: it sets the time, acts
+ * as the receiver, and kills the process from outside or makes it kill itself before its nth statement.
  */
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -41,7 +41,7 @@ const logger = {
 const asked = new Map();
 let questions = 0;
 
-/** Asks the test, which stands for everything outside. */
+/** Sends a request to the test, which acts as the receiver. */
 function ask(question) {
   const id = (questions += 1);
   process.send({ ask: id, question });
@@ -69,7 +69,7 @@ function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
   const batcher = new CommitBatcher({ clock, store, flushIntervalMs: limits.flushIntervalMs });
   const isEmpty = () => limits.flushIntervalMs === 0 && store.flush();
   return {
-    /** Stores one scrape; the series' names tell their priority. Returns whether it is known to be stored. */
+    /** Stores one scrape; the series' names follow their priority. Returns whether it is known to be stored. */
     scrape({ values }) {
       const at = { wallMs: clock.now(), monotonicMs: clock.monotonic(), sinceBootMs: clock.sinceBoot() };
       const readings = values.map(([index, value]) => ({
@@ -123,7 +123,7 @@ const client = {
   }),
   checkReceiver: () => ask({ ping: true }),
   requestDate: async () => undefined,
-  // The test reports closes by the command connectionEnded, and waits for what comes of them.
+  // The test reports closes by the command connectionEnded, and waits until they are handled.
   onConnectionClosed: () => undefined,
 };
 
@@ -159,7 +159,7 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
   const requeue = new Requeue(database, settled);
   let top;
   return {
-    /** One cycle of uploads. */
+    /** Runs one upload cycle. */
     async cycle() {
       const batches = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport }, top ?? 0);
       top = backlog.readLastId();

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** A question of the uploader's rooms to what is outside of them. */
+/** A request of the uploader to the receiver, which the test answers. */
 export type Question = { readonly post: Uint8Array } | { readonly ping: true };
 
 type Message =
@@ -10,7 +10,7 @@ type Message =
   | { readonly log: Readonly<Record<string, unknown>> }
   | { readonly id: number; readonly result?: unknown; readonly error?: string };
 
-/** What a command came to: its result, or the end of the process. */
+/** The outcome of a command: its result, or the end of the process. */
 export type Outcome<T> = { readonly kind: 'done'; readonly result: T } | { readonly kind: 'killed' };
 
 interface Waiting {
@@ -19,7 +19,7 @@ interface Waiting {
 }
 
 const file = fileURLToPath(new URL('./program-child.mjs', import.meta.url));
-/** A process takes a quarter of a second to start: one is always kept ready. */
+/** A process takes a quarter of a second to start, so one is always kept ready. */
 let spare: ChildProcess | undefined;
 
 function forked(): ChildProcess {
@@ -32,8 +32,8 @@ export function endSpare(): void {
   spare = undefined;
 }
 
-/** The rooms of one program in a process that can be killed at any moment. */
-export class Rooms {
+/** One of the two programs in a process that can be killed at any moment. */
+export class ProgramProcess {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ended: Promise<void>;
@@ -54,7 +54,7 @@ export class Rooms {
     this.#ended = new Promise((resolve) => this.#child.once('exit', () => resolve(this.#end())));
   }
 
-  /** Has a command performed; an error in it is thrown, an end of the process is an outcome. */
+  /** Runs a command; throws its error, and returns the end of the process as an outcome. */
   async call<T>(command: string, args: object = {}): Promise<Outcome<T>> {
     if (!this.isRunning) return { kind: 'killed' };
     const id = (this.#commands += 1);
