@@ -1,5 +1,5 @@
 /**
- * How many bytes the two programs write to the disk for each sample, and how many it takes there: both programs' rooms
+ * How many bytes the two programs write to the disk for each sample, and how many it takes there: both programs' modules
  * in one process, hours in a minute by a driven clock, on a real disk. Each scrape is 60 samples every 10 seconds; the
  * uploads of 30 seconds are acknowledged in chunks of 50; WAL checkpoints, syncs and final acknowledgements are included.
  *

@@ -37,7 +37,7 @@ const { SettledRanges } = await import('../../uploader/src/queue/settled-ranges.
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-poll-'));
 
-/** The uploader's rooms on a database with so many rows pending. */
+/** Creates the uploader’s modules on a database with so many pending rows. */
 function poller(pending) {
   const path = join(folder, `${pending}.db`);
   fillDatabase(path, { samples: pending, series: SERIES });

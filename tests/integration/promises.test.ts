@@ -53,7 +53,7 @@ async function live({ setup, steps }: { readonly setup: Setup; readonly steps: r
   }
 }
 
-test('whatever is killed, cut off, taken back, given up or set wrong, every sample is where the books say, and arrives once, at its true time', async () => {
+test('model: through kills, outages, requeues, evictions and clock steps every sample is counted once and arrives once, at its corrected time', async () => {
   const endsAt = MODEL_RUNS === undefined ? Date.now() + LIMIT_MS : Infinity;
   let lived = 0;
   const property = fc.asyncProperty(

@@ -1,5 +1,5 @@
 /**
- * The mutation check: breaks the core rooms one by one, in a copy of the tree, and sees whether a unit test notices.
+ * The mutation check: breaks the core modules one by one, in a copy of the tree, and sees whether a unit test notices.
  *
  *   npm run test:mutations                        all of them
  *   npm run test:mutations -- --only retention    those whose file or reason has the word
@@ -103,7 +103,7 @@ async function check(chosen) {
 const { only, list, help } = readArguments();
 if (help) {
   console.log(
-    `${usage}\n\nBreaks the core rooms one by one, in a copy of the tree, and sees whether a unit test notices.`,
+    `${usage}\n\nBreaks the core modules one by one, in a copy of the tree, and sees whether a unit test notices.`,
   );
   process.exit(0);
 }

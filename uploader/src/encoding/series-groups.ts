@@ -4,7 +4,7 @@ import type { SeriesRow } from './rows/row-reader.ts';
 /** A series with what is encoded once for all of its samples. */
 export interface GroupedSeries {
   readonly valueType: number;
-  /** The series as the body's format encodes it; undefined for a series of texts, where it depends on the text. */
+  /** The series as the body's format encodes it; undefined for a series of texts: there it depends on the text. */
   readonly head: unknown;
   /** Kept for series of texts only; there may be thousands of others. */
   readonly row: SeriesRow | undefined;
