@@ -18,7 +18,7 @@ export interface ReceiverClockProberOptions {
 const REQUESTS = 3;
 const BETWEEN_REQUESTS_MS = 333;
 
-/** What a response says: when this machine booted by the receiver's clock, or nothing if it has no Date. */
+/** The result of a response: when this machine booted by the receiver's clock, or nothing if it has no Date. */
 export type DateResponse = BootTime | 'undated';
 
 /** Returns the middle value; undefined if there is none. */
