@@ -31,7 +31,7 @@ await prepare();
 const { fillDatabase } = await import('../support/fill-database.ts');
 const { openDatabase } = await import('../../shared/src/database/open.ts');
 const { Ledger } = await import('../../collector/src/store/space/ledger.ts');
-const { Retention } = await import('../../collector/src/store/space/retention.ts');
+const { Eviction } = await import('../../collector/src/store/space/eviction.ts');
 
 const clock = { now: () => Date.now(), monotonic: () => performance.now() };
 const folder = mkdtempSync(join(tmpdir(), 'bench-retention-'));
@@ -44,7 +44,7 @@ function slices(settledShare) {
   const database = openDatabase(path);
   database.pragma(`cache_size = -2000`);
   const usedBytes = statSync(path).size * 0.02;
-  const retention = new Retention(database, {
+  const retention = new Eviction(database, {
     clock,
     ledger: new Ledger(database),
     retentionMs: 1,

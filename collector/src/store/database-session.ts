@@ -11,11 +11,11 @@ import { CollectorStatusTable } from './status/collector-status.ts';
 import { SampleWriter } from './writing/sample-writer.ts';
 import { openSession, type SessionMetadata } from './writing/sessions.ts';
 import { WalCheckpointer } from './space/wal-checkpointer.ts';
-import { fitToLimit } from './space/fit-to-limit.ts';
+import { shrinkDatabase } from './space/shrink-database.ts';
 import { finishInterruptedReplacement, pruneCorruptDatabases, createReplacement } from './recovery/replace-database.ts';
 import { findCorruption } from './recovery/integrity.ts';
 import { Ledger } from './space/ledger.ts';
-import { Retention } from './space/retention.ts';
+import { Eviction } from './space/eviction.ts';
 import { Salvage } from './recovery/salvage.ts';
 import { SalvageTable } from './recovery/salvage-progress.ts';
 import { SalvageQueue } from './recovery/salvage-queue.ts';
@@ -48,7 +48,7 @@ export interface DatabaseSession {
   readonly statuses: CollectorStatusTable;
   readonly writer: SampleWriter;
   readonly wal: WalCheckpointer;
-  readonly retention: Retention;
+  readonly eviction: Eviction;
   readonly states: StorageStateTable;
   readonly closeSession: (nowMs: number) => void;
   readonly salvages: SalvageQueue;
@@ -138,8 +138,8 @@ function startSession(database: Database, options: DatabaseSessionOptions): Data
     const ledger = new Ledger(database);
     const statuses = new CollectorStatusTable(database);
     const wal = new WalCheckpointer(database, { ...options, walBytes: limits.walBytes });
-    const retention = new Retention(database, { ...options, ledger, usedBytes: limits.usedBytes });
-    fitToLimit(database, limits.databaseBytes, { retention, wal, logger });
+    const eviction = new Eviction(database, { ...options, ledger, usedBytes: limits.usedBytes });
+    shrinkDatabase(database, limits.databaseBytes, { eviction, wal, logger });
     queueSetAsideImports(database, options);
     const salvages = new SalvageQueue(database, { ...options, epochs, ledger, databasePath: dbPath });
     if (!salvages.isCopying) pruneCorruptDatabases(dbPath, limits.maxBytes);
@@ -151,7 +151,7 @@ function startSession(database: Database, options: DatabaseSessionOptions): Data
       statuses,
       writer: new SampleWriter(database, { ...options, epochs, ledger, statuses }),
       wal,
-      retention,
+      eviction,
       states: new StorageStateTable(database),
       closeSession,
       salvages,

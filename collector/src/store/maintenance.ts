@@ -61,19 +61,19 @@ export class Maintenance {
 
   /** Evicts rows until the database is below its limit, for 20 ms at most; the next call continues. */
   evict(): void {
-    const { retention } = this.#session;
-    this.#inSlices(() => retention.isOverLimit && retention.evict() !== undefined);
+    const { eviction } = this.#session;
+    this.#inSlices(() => eviction.isOverLimit && eviction.evict() !== undefined);
   }
 
   /** Frees space for a commit that failed on a full disk; returns whether rows were evicted. */
   freeSpace(): boolean {
-    const { salvages, wal, retention } = this.#session;
+    const { salvages, wal, eviction } = this.#session;
     try {
       // New samples are worth more than the corrupt databases that are kept.
       if (!salvages.isCopying) pruneCorruptDatabases(this.#options.dbPath, 0);
       wal.checkpoint();
       // Above the limit pending rows are evicted too; if other files fill the disk, only settled ones are.
-      const evicted = retention.isOverLimit ? retention.evict() : retention.evictSettled();
+      const evicted = eviction.isOverLimit ? eviction.evict() : eviction.evictSettled();
       return (evicted?.rows ?? 0) > 0;
     } catch {
       // The next attempt to commit reports what is wrong.
@@ -87,13 +87,13 @@ export class Maintenance {
   }
 
   #expire(): void {
-    this.#inSlices(() => this.#session.retention.expire().rows > 0);
+    this.#inSlices(() => this.#session.eviction.expire().rows > 0);
   }
 
   #copySalvaged(): void {
     this.#inSlices(() => {
-      const { salvages, retention } = this.#session;
-      if (!salvages.isCopying || retention.isOverLimit) return false;
+      const { salvages, eviction } = this.#session;
+      if (!salvages.isCopying || eviction.isOverLimit) return false;
       if (salvages.step()) return true;
       pruneCorruptDatabases(this.#options.dbPath, this.#options.limits.maxBytes);
       return false;

@@ -1,8 +1,7 @@
-import { gzipSync } from 'node:zlib';
-
 import { toMetricObject } from '@thugshells/shared/metrics/json-lines.ts';
 import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
+import { compressGzip } from './gzip.ts';
 import type { BodyColumns, BodyFormat, SeriesSegment } from './body-format.ts';
 import type { NumericText } from '../rows/numeric-text.ts';
 import type { SeriesRow } from '../rows/row-reader.ts';
@@ -12,11 +11,6 @@ const BETWEEN = utf8.encode('],"timestamps":[');
 const END = utf8.encode(']}\n');
 const COMMA = 0x2c;
 const FIRST_CAPACITY = 64 * 1024;
-
-/** The fastest level: on a Raspberry Pi, gzip's time costs more than the last few percent of size. */
-const GZIP_LEVEL = 1;
-/** Numbers of many series gzip to less than a quarter. zlib joins its pieces; one piece that holds it all saves that copy. */
-const SMALLEST_GZIP_PIECE = 4096;
 
 /**
  * Writes gzipped lines of VictoriaMetrics' JSON import format from numbers that SQLite has printed, into a buffer that is
@@ -44,10 +38,7 @@ export class JsonLinesFormat implements BodyFormat<Uint8Array> {
   }
 
   finish(): Uint8Array {
-    const lines = this.#bytes.subarray(0, this.#length);
-    const chunkSize = Math.max(SMALLEST_GZIP_PIECE, lines.length >> 2);
-    // Copied: what zlib returns is a slice of something larger, which cannot move to another thread.
-    const body = new Uint8Array(gzipSync(lines, { level: GZIP_LEVEL, chunkSize }));
+    const body = compressGzip(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
     return body;
   }

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Database } from '@thugshells/shared/database/open.ts';
 
 import { readInstant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
-import { Retention } from '../../../../../collector/src/store/space/retention.ts';
+import { Eviction } from '../../../../../collector/src/store/space/eviction.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import { migratedDatabase, reading, startOn, createStatus } from '../../../../support/collector/collector-parts.ts';
 import { booksOf } from '../../../../support/collector/prepared-store.ts';
@@ -37,9 +37,9 @@ function deliver(first: number, last: number): void {
   database.prepare('UPDATE uploader_state SET delivered = delivered + ?').run(last - first + 1);
 }
 
-function retention({ retentionMs = 3 * DAY, capacityRows = 1e6 } = {}): Retention {
+function retention({ retentionMs = 3 * DAY, capacityRows = 1e6 } = {}): Eviction {
   const { clock, ledger } = parts;
-  return new Retention(database, { clock, ledger, retentionMs, usedBytes: capacityRows * ROW_BYTES });
+  return new Eviction(database, { clock, ledger, retentionMs, usedBytes: capacityRows * ROW_BYTES });
 }
 
 function ids(): number[] {

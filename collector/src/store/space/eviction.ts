@@ -5,7 +5,7 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import type { Ledger } from './ledger.ts';
 import { Thinning } from './thinning.ts';
 
-export interface RetentionOptions {
+export interface EvictionOptions {
   readonly clock: Clock;
   readonly ledger: Ledger;
   /** How long rows stay after they have been delivered. */
@@ -46,9 +46,9 @@ const NOTHING: DeletedSlice = { rows: 0, lost: 0 };
  * Deletes rows, a slice at a time: settled ones when they are old or space is needed, pending ones only when space is
  * needed, and then the ledger counts each. The file keeps its size, and later rows use its free pages.
  */
-export class Retention {
+export class Eviction {
   readonly #database: Database;
-  readonly #options: RetentionOptions;
+  readonly #options: EvictionOptions;
   readonly #thinning: Thinning;
   readonly #settled: Statement<[number], [number, number]>;
   readonly #slice: Statement<[SliceBounds], [number | null, number | null]>;
@@ -59,7 +59,7 @@ export class Retention {
   /** Ids below have no settled row; a hint that saves a search, reset when nothing is found above. */
   #lowestId = 0;
 
-  constructor(database: Database, options: RetentionOptions) {
+  constructor(database: Database, options: EvictionOptions) {
     this.#database = database;
     this.#options = options;
     this.#thinning = new Thinning(database, options.usedBytes);

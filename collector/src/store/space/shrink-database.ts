@@ -2,16 +2,16 @@ import type { Database } from '@thugshells/shared/database/open.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import type { WalCheckpointer } from './wal-checkpointer.ts';
-import type { Retention } from './retention.ts';
+import type { Eviction } from './eviction.ts';
 
 /**
  * Shrinks a database that exceeds its maximum, and sets `max_page_count`, with which SQLite enforces it. Only a lower
  * DB_MAX_SIZE makes that necessary; it takes as long as rewriting the rows that stay.
  */
-export function fitToLimit(
+export function shrinkDatabase(
   database: Database,
   databaseBytes: number,
-  { retention, wal, logger }: { readonly retention: Retention; readonly wal: WalCheckpointer; readonly logger: Logger },
+  { eviction, wal, logger }: { readonly eviction: Eviction; readonly wal: WalCheckpointer; readonly logger: Logger },
 ): void {
   const pragma = (name: string): number => database.pragma(name, { simple: true }) as number;
   const before = pragma('page_count') * pragma('page_size');
@@ -21,7 +21,7 @@ export function fitToLimit(
       limit_bytes: databaseBytes,
     });
     try {
-      while (retention.isOverLimit && retention.evict() !== undefined) wal.checkpointIfDue();
+      while (eviction.isOverLimit && eviction.evict() !== undefined) wal.checkpointIfDue();
       database.exec('VACUUM');
       wal.checkpoint();
     } catch (error) {
