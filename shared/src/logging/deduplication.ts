@@ -1,5 +1,5 @@
 import { backgroundClock, type Clock } from '../clock.ts';
-import type { LogFields, Logger, LogLevel } from './logger.ts';
+import type { LogFields, Logger, LogLevel } from './types.ts';
 
 /** A repeated record is logged again after this long, with the number of its repetitions. */
 const WINDOW_MS = 60_000;

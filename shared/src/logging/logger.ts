@@ -2,21 +2,9 @@ import winston from 'winston';
 
 import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
 import { deduplicate, type DeduplicatingLogger } from './deduplication.ts';
+import type { LogFields, LogFormat, Logger, LogLevel } from './types.ts';
 
-/** Levels, most severe first. */
-export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
-export type LogFormat = 'json' | 'console';
-export type LogFields = Readonly<Record<string, unknown>>;
-
-/** Logging as the modules see it. */
-export interface Logger {
-  error(message: string, fields?: LogFields): void;
-  warn(message: string, fields?: LogFields): void;
-  info(message: string, fields?: LogFields): void;
-  debug(message: string, fields?: LogFields): void;
-  /** A logger whose every line bears `fields`. */
-  child(fields: LogFields): Logger;
-}
+export type { LogFields, LogFormat, Logger, LogLevel } from './types.ts';
 
 export interface LoggerOptions {
   readonly level: LogLevel;
