@@ -3,17 +3,28 @@
  * is nearly full, a minute of node_exporter beside vmagent, and a minute of random lives of a device against the model.
  * Extra arguments go to jest.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
 
-import { prepare } from '../../deploy/scripts/prepare.mjs';
+import { prepare, root } from '../../deploy/scripts/prepare.mjs';
+import { checkAcceptance } from '../support/acceptance.ts';
 import { prepareMachineOrExit } from '../support/prepare-machine.mjs';
 import { runJest } from '../support/run-jest.mjs';
 
 const machine = await prepareMachineOrExit('test');
 await prepare();
-const { status, passed, failed } = runJest(['--config', 'tests/soak/jest.config.js', ...process.argv.slice(2)], {
+const args = process.argv.slice(2);
+const { status, tests, passed, ...counts } = runJest(['--config', 'tests/soak/jest.config.js', ...args], {
   MODEL_SECONDS: '60',
   ...machine,
 });
+let { failed } = counts;
+if (args.length === 0) {
+  const list = readFileSync(join(root, 'tests', 'acceptance.md'), 'utf8');
+  const problems = checkAcceptance(list, tests, ['tests/soak/']);
+  for (const problem of problems) console.log(`failed: tests/acceptance.md: ${problem}`);
+  failed += problems.length;
+}
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(status === 0 && failed === 0 && passed > 0 ? 0 : 1);

@@ -35,6 +35,13 @@ test('the table of tested versions gets one column of a run, and keeps the other
   expect(() => withVersions('no table', 'today', {})).toThrow(/lacks the lines/);
 });
 
+test('the acceptance list: a run answers for the tests of its own folders alone', () => {
+  const list = '`tests/unit/a.test.ts A-1` and `tests/soak/b.test.ts A-2`';
+  const passed = { file: 'tests/unit/a.test.ts', fullName: 'adds (A-1)', status: 'passed' };
+  expect(checkAcceptance(list, [passed], ['tests/unit/'])).toEqual([]);
+  expect(checkAcceptance(list, [passed], ['tests/soak/'])).toEqual([expect.stringContaining('A-2 did not run')]);
+});
+
 describe('the acceptance list', () => {
   const [file, other] = ['tests/unit/sums.test.ts', 'tests/unit/products.test.ts'];
   const list = `- sums: \`${file} A-1\``;
