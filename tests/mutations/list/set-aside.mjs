@@ -75,8 +75,8 @@ export const settingAside = [
   {
     why: 'forgets the shift with a kill',
     file: 'collector/src/store/recovery/salvage-progress.ts',
-    find: 'shiftMs === 0 && areBooksKnown ? skipped',
-    replace: 'areBooksKnown ? skipped',
+    find: 'const isPlain = shiftMs === 0 && areBooksKnown',
+    replace: 'const isPlain = areBooksKnown',
     tests: ['collector/store/recovery/set-aside-import'],
   },
   {
@@ -89,7 +89,7 @@ export const settingAside = [
   {
     why: 'counts samples as delivered that are sent again',
     file: 'collector/src/store/recovery/copied-history.ts',
-    find: 'Math.max(0, books.delivered - provisionalRows(source))',
+    find: 'Math.max(0, books.delivered - provisional)',
     replace: 'books.delivered',
     tests: ['collector/store/recovery/set-aside-import'],
   },

@@ -12,7 +12,7 @@ export interface Ledgered {
   readonly pending: number;
   readonly rejected: number;
   readonly dropped: number;
-  readonly balanced: number;
+  readonly balanced: number | null;
 }
 
 export const SERIES = 12;

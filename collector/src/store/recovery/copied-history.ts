@@ -1,7 +1,10 @@
 import type { Database } from '@thugshells/shared/database/open.ts';
 
 import type { CorruptDatabase } from './corrupt-database.ts';
-import { readBooks, readLosses, readSalvages, readSeries, type SourceBooks } from './corrupt-tables.ts';
+import { readLosses, readSalvages } from './corrupt-tables.ts';
+import { readAccount } from './source-account.ts';
+import { readSeries } from './source-series.ts';
+import type { SourceBooks } from './source-books.ts';
 import type { Ledger } from '../space/ledger.ts';
 import { shiftStoredSkipped } from './salvage-progress.ts';
 
@@ -25,15 +28,20 @@ export function copySessions(source: CorruptDatabase, database: Database): void 
     insert.run(session);
 }
 
-/** Copies the ledger, adds an entry for dropped samples that it does not explain, and returns the sum of all. */
-export function copyLosses(source: CorruptDatabase, ledger: Ledger, books: SourceBooks): number {
+/**
+ * Copies the ledger as it was, and adds what its counts do not explain; a ledger of more than was dropped is not believed.
+ * Returns the sum.
+ */
+export function copyLosses(source: CorruptDatabase, ledger: Ledger, books: SourceBooks | undefined): number {
   const losses = readLosses(source);
-  for (const loss of losses) ledger.add(loss, loss.at);
   const sum = losses.reduce((total, { count }) => total + count, 0);
-  const unexplained = books.dropped - sum;
+  const isPlausible = books === undefined || sum <= books.dropped;
+  if (isPlausible) for (const loss of losses) ledger.add(loss, loss.at);
+  if (books === undefined) return sum;
+  const unexplained = books.dropped - (isPlausible ? sum : 0);
   if (unexplained > 0)
     ledger.add({ reason: 'corruption', count: unexplained, firstMs: null, lastMs: null }, books.heartbeatMs);
-  return Math.max(sum, books.dropped);
+  return books.dropped;
 }
 
 /**
@@ -41,25 +49,17 @@ export function copyLosses(source: CorruptDatabase, ledger: Ledger, books: Sourc
  * copied. Returns how many there are; undefined if the books cannot be read.
  */
 export function addBooks(source: CorruptDatabase, database: Database, ledger: Ledger): number | undefined {
-  const books = readBooks(source);
+  const { books, pending, provisional } = readAccount(source);
   if (books === undefined) return undefined;
-  const { collected, rejected } = books;
-  // Samples that the receiver may not have written to its disk are pending again.
-  const delivered = Math.max(0, books.delivered - provisionalRows(source));
+  const { rejected } = books;
+  // What the receiver may not have written to its disk is pending again.
+  const delivered = Math.max(0, books.delivered - provisional);
   const dropped = copyLosses(source, ledger, books);
   database
     .prepare('UPDATE uploader_state SET delivered = delivered + ?, rejected = rejected + ?')
     .run(delivered, rejected);
   database.prepare('UPDATE collector_state SET collected = collected + ?').run(delivered + rejected + dropped);
-  return Math.max(0, collected - delivered - rejected - dropped);
-}
-
-function provisionalRows(source: CorruptDatabase): number {
-  const rows = source.query(
-    `SELECT COUNT(DISTINCT id) AS count
-     FROM (SELECT value ->> 0 AS first, value ->> 1 AS last FROM provisional, json_each(provisional.ranges)) CROSS JOIN samples ON id BETWEEN first AND last`,
-  );
-  return (rows?.[0]?.['count'] as number | undefined) ?? 0;
+  return pending;
 }
 
 /** Copies when boots began by the receiver's clock: held samples are corrected by it. */

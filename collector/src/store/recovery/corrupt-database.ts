@@ -4,7 +4,8 @@ import { openDatabase, type Database, type Statement } from '@thugshells/shared/
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/metrics/sample.ts';
 
-import { PageFile, type SqlValue } from './leaf-pages.ts';
+import { PageFile, type LeafRow } from './leaf-pages.ts';
+import type { SqlValue } from './record-format.ts';
 
 /** A row of `samples`, stored time as it was. */
 export interface SourceSample {
@@ -25,17 +26,26 @@ export interface SampleSlice {
 
 /** Ids that are skipped at first after an unreadable one; each further jump is twice as long. */
 const FIRST_JUMP_IDS = 16;
+/** The index in its own order: where the table's last page cannot be read, it may. */
+const NEWEST_ENTRY =
+  'SELECT id FROM samples INDEXED BY samples_identity ORDER BY timestamp_ms DESC, series_id DESC LIMIT 1';
 
 /** Reads as much of a corrupt database as it can: through SQLite, and page by page. */
 export class CorruptDatabase {
   readonly #path: string;
   /** Undefined if SQLite cannot open it. */
   #database: Database | undefined;
-  #confirm: Statement<[number, number], number> | undefined;
+  #find: Statement<[number, number], number> | undefined;
+  #highestId: number | undefined;
 
   constructor(path: string) {
     this.#path = path;
     this.#database = openIfPossible(path);
+  }
+
+  /** Whether rows may stand in a WAL beside the file. */
+  get hasWal(): boolean {
+    return (statSync(`${this.#path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
   }
 
   /** Whether there is anything to read. */
@@ -57,40 +67,85 @@ export class CorruptDatabase {
     }
   }
 
-  /** Returns the highest id of a sample; undefined if it cannot be read. */
-  highestId(): number | undefined {
-    return (this.query('SELECT MAX(id) AS id FROM samples')?.[0]?.['id'] as number | null | undefined) ?? undefined;
+  /** The highest id of a row that table and index agree on, or of a page; 0 if there is none. */
+  highestId(): number {
+    this.#highestId ??= this.#maxId() ?? this.#agreedId(NEWEST_ENTRY) ?? this.#highestIdOnPages();
+    return this.#highestId;
   }
 
-  /**
-   * Filters out samples that the index contradicts: one of both is corrupt, and no sample may be invented. If the index
-   * cannot be read, the samples stay.
-   */
-  confirmed(samples: readonly SourceSample[]): SourceSample[] {
-    const confirm = (): SourceSample[] => samples.filter((sample) => this.#isConfirmed(sample));
-    try {
-      // In one transaction: to lock and unlock the file for each lookup costs more than all the rest.
-      return this.#database?.transaction(confirm)() ?? [...samples];
-    } catch {
-      // A corrupt page ended the transaction.
-      return confirm();
-    }
+  /** Whether no row has a higher one: the table's last row is the index's too. */
+  get isHighestIdCertain(): boolean {
+    const id = this.#maxId();
+    return id !== undefined && id === this.#agreedId(NEWEST_ENTRY);
   }
 
-  #isConfirmed({ id, seriesId, timestampMs }: SourceSample): boolean {
+  #maxId(): number | undefined {
+    return this.#agreedId('SELECT MAX(id) FROM samples');
+  }
+
+  /** The id that the index has for a time and series; `none` if there is none, undefined if it cannot be read. */
+  findIndexedId(timestampMs: number, seriesId: number): number | 'none' | undefined {
     try {
-      this.#confirm ??= this.#database
+      this.#find ??= this.#database
         ?.prepare<[number, number], number>(
           'SELECT id FROM samples INDEXED BY samples_identity WHERE timestamp_ms = ? AND series_id = ?',
         )
         .pluck();
-      return this.#confirm === undefined || this.#confirm.get(timestampMs, seriesId) === id;
+      return this.#find === undefined ? undefined : (this.#find.get(timestampMs, seriesId) ?? 'none');
     } catch {
-      return true;
+      return undefined;
     }
   }
 
-  /** Reads at most `limit` samples after an id and up to another; skips what cannot be read. */
+  /** Runs lookups in one transaction: each by itself would take and drop the locks of the file, which costs more than the rest. */
+  inTransaction<T>(work: () => T): T {
+    const database = this.#database;
+    database?.exec('BEGIN');
+    try {
+      return work();
+    } finally {
+      // Corruption that a lookup met may have ended it.
+      if (database?.inTransaction === true) database.exec('ROLLBACK');
+    }
+  }
+
+  /** The row with an id, without its value; `none` if there is no such row, undefined if it cannot be read. */
+  findRow(id: number): Pick<SourceSample, 'id' | 'timestampMs' | 'seriesId'> | 'none' | undefined {
+    const rows = this.query(
+      `SELECT id, timestamp_ms AS timestampMs, series_id AS seriesId FROM samples WHERE id = ${id}`,
+    );
+    return rows === undefined ? undefined : ((rows[0] as unknown as SourceSample | undefined) ?? 'none');
+  }
+
+  /** Whether the index has an entry with an id from one time to another. */
+  hasIndexEntry(id: number, fromMs: number, toMs: number): boolean {
+    const rows = this.query(
+      `SELECT id FROM samples INDEXED BY samples_identity WHERE timestamp_ms BETWEEN ${fromMs} AND ${toMs} AND +id = ${id}`,
+    );
+    return rows !== undefined && rows.length > 0;
+  }
+
+  #agreedId(sql: string): number | undefined {
+    const id = this.query(`SELECT (${sql}) AS id`)?.[0]?.['id'];
+    if (!Number.isSafeInteger(id)) return undefined;
+    const row = this.findRow(id as number);
+    if (row === undefined || row === 'none') return undefined;
+    return this.findIndexedId(row.timestampMs, row.seriesId) === id ? (id as number) : undefined;
+  }
+
+  /** The highest id on any page that is one of several that follow each other: a single one may have changed. */
+  #highestIdOnPages(): number {
+    return this.withPages((pages) => {
+      let highest = 0;
+      for (let place = 0; place < pages.count; place++) {
+        const ids = readSampleCells(pages, place).flatMap((sample) => (sample === undefined ? [] : [sample.id]));
+        for (const [at, id] of ids.entries()) if (at > 0 && id === ids[at - 1]! + 1) highest = Math.max(highest, id);
+      }
+      return highest;
+    });
+  }
+
+  /** The next samples after an id and up to another, at most `limit` of them; steps over what cannot be read. */
   samples(afterId: number, upToId: number, limit: number): SampleSlice {
     const samples: SourceSample[] = [];
     const skipped: IdRange[] = [];
@@ -113,7 +168,13 @@ export class CorruptDatabase {
       const rows = this.#database!.prepare<[number, number, number], SourceSample>(
         'SELECT id, series_id AS seriesId, timestamp_ms AS timestampMs, value FROM samples WHERE id > ? AND id <= ? ORDER BY id LIMIT ?',
       ).iterate(afterId, upToId, limit);
-      for (const row of rows) if (isSample(row)) into.push(row);
+      // Ids that are out of order are damaged: with one of them the next look would begin where this one did.
+      let lastId = afterId;
+      for (const row of rows) {
+        if (!isSample(row) || row.id <= lastId) continue;
+        lastId = row.id;
+        into.push(row);
+      }
       return true;
     } catch {
       return false;
@@ -123,7 +184,7 @@ export class CorruptDatabase {
   /** Reads pages without SQLite. Its connection is closed meanwhile, because closing the file elsewhere drops its locks. */
   withPages<T>(read: (pages: PageFile) => T): T {
     this.#database?.close();
-    this.#confirm = undefined;
+    this.#find = undefined;
     const pages = new PageFile(this.#path);
     try {
       return read(pages);
@@ -138,12 +199,18 @@ export class CorruptDatabase {
   }
 }
 
-/** Reads the samples on a page; rows that cannot be samples are left out. */
-export function samplesOnPage(pages: PageFile, place: number): SourceSample[] {
-  return pages
-    .rows(place, (row) => row.values.length === 4 && row.values[0] === null)
-    .map(({ id, values }) => ({ id, seriesId: values[1], timestampMs: values[2], value: values[3] }) as SourceSample)
-    .filter((sample) => isSample(sample));
+/** The rows of a page of samples, undefined for each that cannot be read; none on a page of other rows. */
+export function readSampleCells(pages: PageFile, place: number): (SourceSample | undefined)[] {
+  const leaf = pages.leaf(place);
+  if (leaf === undefined || leaf.isIndex) return [];
+  const cells = leaf.cells.map((row) => (row === undefined ? undefined : toSample(row)));
+  return cells.some((cell) => cell !== undefined) ? cells : [];
+}
+
+function toSample({ id, values }: LeafRow): SourceSample | undefined {
+  const [key, seriesId, timestampMs, value, ...more] = values;
+  const sample = { id, seriesId, timestampMs, value } as SourceSample;
+  return key === null && more.length === 0 && isSample(sample) ? sample : undefined;
 }
 
 /** Whether a collector could have stored this: corrupt bytes may look like a value. */

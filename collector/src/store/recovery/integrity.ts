@@ -149,8 +149,22 @@ function findBooksCorruption(database: Database): string | undefined {
     )
     .get();
   if (overlapping !== undefined) return 'ranges of settled ids overlap';
+  const untimed = database
+    .prepare(
+      'SELECT 1 FROM (SELECT MIN(id) AS first FROM samples) WHERE first < IFNULL((SELECT MIN(first_id) FROM epochs), first + 1)',
+    )
+    .get();
+  if (untimed !== undefined) return 'the epoch of the first rows is missing';
+  const copied = database
+    .prepare(
+      `SELECT 1 FROM books_copy AS b, collector_state AS c, uploader_state AS u
+       WHERE b.dropped = c.dropped AND b.collected - b.last_id = c.collected - c.last_id AND b.last_id <= c.last_id
+         AND b.delivered = u.delivered AND b.rejected = u.rejected`,
+    )
+    .get();
+  if (copied === undefined) return 'the books and their copy differ';
   const balanced = database.prepare<[], number>('SELECT balanced FROM books').pluck().get();
-  return balanced === 1 ? undefined : 'the books do not balance';
+  return balanced === 0 ? 'the books do not balance' : undefined;
 }
 
 function examine(find: () => string | undefined): string | undefined {

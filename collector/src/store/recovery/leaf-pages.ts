@@ -1,10 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
-import { toErrorCode } from '@thugshells/shared/errors.ts';
-import { PAGE_SIZE } from '@thugshells/shared/database/open.ts';
-
-/** A value of a stored record. */
-export type SqlValue = null | number | string | Buffer;
+import { findPageSize, INDEX_LEAF, INTERIOR, TABLE_LEAF } from './page-size.ts';
+import { isOutOfBounds, parseRecord, RecordCursor, type SqlValue } from './record-format.ts';
 
 /** One row of a rowid table as its page holds it; the column of an INTEGER PRIMARY KEY is null. */
 export interface LeafRow {
@@ -12,8 +9,14 @@ export interface LeafRow {
   readonly values: readonly SqlValue[];
 }
 
-/** SQLite's file format, section 1.6: the type of a table b-tree's leaf page. */
-const TABLE_LEAF = 0x0d;
+/** A leaf page of a table or of an index; of an index only the values count. A cell that cannot be read is undefined. */
+export interface LeafPage {
+  readonly isIndex: boolean;
+  readonly cells: readonly (LeafRow | undefined)[];
+}
+
+/** A header that has more, 4 GiB of our pages, is damaged: a database may be far smaller. */
+const MAX_PAGES = 4_194_304;
 /** Page 1 begins with the header of the whole file. */
 const FILE_HEADER_BYTES = 100;
 /** Section 4.1: the WAL's header, and the header of each of its frames. */
@@ -21,38 +24,6 @@ const WAL_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 /** Pages of the file that are read at once, to save system calls. */
 const BLOCK_PAGES = 128;
-
-/** Codes of Buffer's errors for a read beyond its end. */
-const OUT_OF_BOUNDS: readonly (string | undefined)[] = ['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS'];
-
-/** Reads SQLite's varints in sequence; throws a RangeError at the end of the page. */
-class RecordCursor {
-  readonly #bytes: Buffer;
-  at: number;
-
-  constructor(bytes: Buffer, at: number) {
-    this.#bytes = bytes;
-    this.at = at;
-  }
-
-  varint(): number {
-    let value = 0;
-    for (let count = 1; count <= 7; count++) {
-      const byte = this.#bytes.readUInt8(this.at++);
-      value = value * 128 + (byte & 0x7f);
-      if (byte < 0x80) return value;
-    }
-    return this.#endOfLong(BigInt(value));
-  }
-
-  /** Eight bytes and more exceed a JavaScript number; the ninth byte has eight bits of value. */
-  #endOfLong(value: bigint): number {
-    const eighth = this.#bytes.readUInt8(this.at++);
-    const longer = (value << 7n) | BigInt(eighth & 0x7f);
-    if (eighth < 0x80) return Number(longer);
-    return Number(BigInt.asIntN(64, (longer << 8n) | BigInt(this.#bytes.readUInt8(this.at++))));
-  }
-}
 
 /**
  * Reads the pages of a database file and of its WAL without SQLite: for files that SQLite refuses.
@@ -62,6 +33,8 @@ export class PageFile {
   readonly #descriptor: number | undefined;
   readonly #walDescriptor: number | undefined;
   readonly pageSize: number;
+  /** Places of the pages on which rows that have been read go on. */
+  readonly overflowPlaces = new Set<number>();
   readonly #filePages: number;
   readonly #frames: number;
   #block: { readonly first: number; readonly bytes: Buffer } | undefined;
@@ -90,25 +63,91 @@ export class PageFile {
     );
   }
 
-  /** Returns the rows of a page; none if it is not the leaf of a table. @param wanted decides by the first row */
-  rows(place: number, wanted: (first: LeafRow) => boolean): LeafRow[] {
+  /** The cells of a leaf page; undefined for a page of another kind. */
+  leaf(place: number): LeafPage | undefined {
     const page = this.page(place);
     const start = place === 0 ? FILE_HEADER_BYTES : 0;
-    if (page[start] !== TABLE_LEAF) return [];
-    const rows: LeafRow[] = [];
-    const cells = Math.min(page.readUInt16BE(start + 3), (this.pageSize - start - 8) >> 1);
-    for (let cell = 0; cell < cells; cell++) {
-      const row = this.#rowAt(page, page.readUInt16BE(start + 8 + 2 * cell));
-      if (row === undefined) continue;
-      if (rows.length === 0 && !wanted(row)) return [];
-      rows.push(row);
+    const type = page[start];
+    if (type !== TABLE_LEAF && type !== INDEX_LEAF) return undefined;
+    const count = Math.min(page.readUInt16BE(start + 3), (this.pageSize - start - 8) >> 1);
+    const isIndex = type === INDEX_LEAF;
+    const cells = Array.from({ length: count }, (_, cell) =>
+      this.#cellAt(page, page.readUInt16BE(start + 8 + 2 * cell), isIndex),
+    );
+    return { isIndex, cells };
+  }
+
+  /** The rows of a table's leaf page that can be read; none on a page of another kind. */
+  rows(place: number): LeafRow[] {
+    const leaf = this.leaf(place);
+    return leaf === undefined || leaf.isIndex ? [] : leaf.cells.filter((row) => row !== undefined);
+  }
+
+  /** Whether a page has the type of an interior page of a table or an index. */
+  isInterior(place: number): boolean {
+    return INTERIOR.includes(this.page(place)[place === 0 ? FILE_HEADER_BYTES : 0]);
+  }
+
+  /** How many pages the database should have by its header (section 1.3.8); undefined if that cannot be read. */
+  get expectedPages(): number | undefined {
+    const header = this.#read(this.#descriptor, 0, FILE_HEADER_BYTES);
+    const pages = isFileHeader(header) ? header.readUInt32BE(28) : 0;
+    return pages > 0 && pages <= MAX_PAGES ? pages : undefined;
+  }
+
+  /**
+   * Places whose rows do not count any more: pages of the free list, and pages of which the WAL has a newer version.
+   * A row that was deleted still stands on them.
+   */
+  findStalePlaces(): Set<number> {
+    const newest = new Map<number, number>();
+    const placeOf = (page: number): number | undefined =>
+      newest.get(page) ?? (page <= this.#filePages ? page - 1 : undefined);
+    const stale = new Set<number | undefined>();
+    const saltsInUse = this.#frameHeader(0).subarray(8, 16);
+    for (let frame = 0; frame < this.#frames; frame++) {
+      const place = this.#filePages + frame;
+      const frameHeader = this.#frameHeader(frame);
+      // Section 4.4: frames of an earlier use of the WAL have other salts; those of the header may be damaged.
+      if (!frameHeader.subarray(8, 16).equals(saltsInUse)) {
+        stale.add(place);
+        continue;
+      }
+      const page = frameHeader.readUInt32BE(0);
+      stale.add(placeOf(page));
+      newest.set(page, place);
     }
-    return rows;
+    for (const page of this.#freePages(placeOf)) stale.add(placeOf(page));
+    return new Set([...stale].filter((place) => place !== undefined));
+  }
+
+  #frameHeader(frame: number): Buffer {
+    const at = WAL_HEADER_BYTES + frame * (this.pageSize + FRAME_HEADER_BYTES);
+    return this.#read(this.#walDescriptor, at, FRAME_HEADER_BYTES);
   }
 
   close(): void {
     for (const descriptor of [this.#descriptor, this.#walDescriptor])
       if (descriptor !== undefined) closeSync(descriptor);
+  }
+
+  /**
+   * Section 1.5: the free list is a chain of pages that name others. None if it is not as long as the header has it: a damaged
+   * one would name pages that are in use.
+   */
+  #freePages(placeOf: (page: number) => number | undefined): Set<number> {
+    const free = new Set<number>();
+    const pageOf = (page: number): Buffer => this.page(placeOf(page) ?? this.count);
+    const header = pageOf(1);
+    if (!isFileHeader(header)) return free;
+    for (let trunk = header.readUInt32BE(32); trunk > 1 && trunk <= this.count && !free.has(trunk);) {
+      free.add(trunk);
+      const page = pageOf(trunk);
+      const leaves = Math.min(page.readUInt32BE(4), (this.pageSize >> 2) - 2);
+      for (let leaf = 0; leaf < leaves; leaf++) free.add(page.readUInt32BE(8 + 4 * leaf));
+      trunk = page.readUInt32BE(0);
+    }
+    return free.size === header.readUInt32BE(36) ? free : new Set();
   }
 
   #filePage(place: number): Buffer {
@@ -120,16 +159,16 @@ export class PageFile {
     return this.#block.bytes.subarray(at, at + this.pageSize);
   }
 
-  #rowAt(page: Buffer, at: number): LeafRow | undefined {
+  #cellAt(page: Buffer, at: number, isIndex: boolean): LeafRow | undefined {
     try {
       const cursor = new RecordCursor(page, at);
       const payloadBytes = cursor.varint();
-      const id = cursor.varint();
+      const id = isIndex ? 0 : cursor.varint();
       const payload = this.#payload(page, cursor.at, payloadBytes);
       return payload === undefined ? undefined : { id, values: parseRecord(payload) };
     } catch (error) {
-      // A pointer out of the page: not a row.
-      if (OUT_OF_BOUNDS.includes(toErrorCode(error))) return undefined;
+      // What leads out of the page is no row.
+      if (isOutOfBounds(error)) return undefined;
       throw error;
     }
   }
@@ -146,6 +185,7 @@ export class PageFile {
     for (let rest = bytes - local; rest > 0;) {
       if (next === 0 || next > this.#filePages || parts.length > this.#filePages) return undefined;
       const overflow = this.page(next - 1);
+      this.overflowPlaces.add(next - 1);
       next = overflow.readUInt32BE(0);
       parts.push(overflow.subarray(4, 4 + Math.min(rest, this.pageSize - 4)));
       rest -= this.pageSize - 4;
@@ -153,12 +193,12 @@ export class PageFile {
     return Buffer.concat(parts);
   }
 
-  /** Reads the page size from the header of the file or of the WAL; our own size if neither is valid. */
   #readPageSize(): number {
     const header = this.#read(this.#descriptor, 0, FILE_HEADER_BYTES);
-    const fromFile = header.toString('latin1', 0, 15) === 'SQLite format 3' ? header.readUInt16BE(16) : 0;
+    const fromFile = isFileHeader(header) ? header.readUInt16BE(16) : 0;
     const fromWal = this.#read(this.#walDescriptor, 0, WAL_HEADER_BYTES).readUInt32BE(8);
-    return [fromFile, fromWal].find((size) => size >= 512 && size <= 32_768 && (size & (size - 1)) === 0) ?? PAGE_SIZE;
+    const fileBytes = readFileSize(this.#descriptor);
+    return findPageSize([fromFile, fromWal], fileBytes, (at) => this.#read(this.#descriptor, at, 1)[0]!);
   }
 
   /** Bytes after the end are zeros. */
@@ -167,6 +207,10 @@ export class PageFile {
     if (descriptor !== undefined) readSync(descriptor, read, 0, bytes, position);
     return read;
   }
+}
+
+function isFileHeader(bytes: Buffer): boolean {
+  return bytes.toString('latin1', 0, 15) === 'SQLite format 3';
 }
 
 function readFileSize(descriptor: number | undefined): number {
@@ -179,34 +223,4 @@ function openIfPresent(path: string): number | undefined {
   } catch {
     return undefined;
   }
-}
-
-const INTEGER_BYTES: readonly number[] = [0, 1, 2, 3, 4, 6, 8];
-
-/** Section 2.1: a record is a header of types and then the values. */
-function parseRecord(payload: Buffer): SqlValue[] {
-  const header = new RecordCursor(payload, 0);
-  const headerBytes = header.varint();
-  const values: SqlValue[] = [];
-  let at = headerBytes;
-  while (header.at < headerBytes) {
-    const type = header.varint();
-    const { value, bytes } = parseValue(payload, at, type);
-    values.push(value);
-    at += bytes;
-  }
-  return values;
-}
-
-function parseValue(payload: Buffer, at: number, type: number): { readonly value: SqlValue; readonly bytes: number } {
-  if (type === 0) return { value: null, bytes: 0 };
-  if (type === 8 || type === 9) return { value: type - 8, bytes: 0 };
-  if (type === 7) return { value: payload.readDoubleBE(at), bytes: 8 };
-  if (type === 6) return { value: Number(payload.readBigInt64BE(at)), bytes: 8 };
-  if (type > 0 && type < 6) return { value: payload.readIntBE(at, INTEGER_BYTES[type]!), bytes: INTEGER_BYTES[type]! };
-  const bytes = Math.floor((type - 12) / 2);
-  if (bytes < 0 || at + bytes > payload.length)
-    throw Object.assign(new RangeError('a value exceeds its record'), { code: 'ERR_OUT_OF_RANGE' });
-  const content = payload.subarray(at, at + bytes);
-  return { value: type % 2 === 0 ? content : content.toString('utf8'), bytes };
 }

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
+import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
@@ -8,10 +9,13 @@ import type { Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { copyLosses, copySalvages, copySessions } from './copied-history.ts';
 import { CorruptDatabase } from './corrupt-database.ts';
-import { readBooks, readSeries } from './corrupt-tables.ts';
+import { readAccount } from './source-account.ts';
+import { readSeries } from './source-series.ts';
 import { findFileCorruption } from './integrity.ts';
 import { Ledger } from '../space/ledger.ts';
 import { measureDatabase, removeDatabase } from './move-database.ts';
+import { PageCensus } from './page-census.ts';
+import { formatSkipped, type SalvageProgress } from './salvage-progress.ts';
 
 export interface ReplacementOptions {
   readonly databasePath: string;
@@ -109,30 +113,53 @@ function copyAllButSamples(
   );
   for (const series of readSeries(source)) insertSeries.run(series);
   copySessions(source, database);
-  const lost = copyBooks(source, database, nowMs);
-  // Samples that are only in a WAL that SQLite does not read have ids beyond the last one of the file.
-  const beyondReach = isWalUnread ? [[source.highestId() ?? 0, Number.MAX_SAFE_INTEGER]] : [];
+  const { lost, ...details } = copyBooks(source, database, nowMs);
+  // What stands only in a WAL that SQLite does not read has ids beyond its last one.
+  const skipped: IdRange[] = isWalUnread ? [[source.highestId(), Number.MAX_SAFE_INTEGER]] : [];
   database
     .prepare(`INSERT INTO salvage (file, step, position, skipped, lost, recovered) VALUES (?, 'pending', 0, ?, ?, 0)`)
-    .run(file, JSON.stringify(beyondReach), lost);
+    .run(file, formatSkipped({ skipped, shiftMs: 0, doubtful: 0, ...details }), lost);
   copySalvages(source, database, 0);
 }
 
-/** Returns how many samples were pending: all of them are booked as dropped until they are found. */
-function copyBooks(source: CorruptDatabase, database: Database, nowMs: number): number {
-  const books = readBooks(source);
-  const lastId = Math.max(books?.lastId ?? UNKNOWN_IDS, source.highestId() ?? 0);
-  database.prepare('UPDATE collector_state SET last_id = ?').run(lastId);
+/** What the salvage is to know of the books; `lost` is how many rows were pending, all booked as lost until they are found. */
+type CopiedBooks = Pick<SalvageProgress, 'lost' | 'areBooksKnown' | 'isEstimate'>;
+
+function copyBooks(source: CorruptDatabase, database: Database, nowMs: number): CopiedBooks {
+  const { books, pending: lost, provisional } = readAccount(source);
   const ledger = new Ledger(database);
-  if (books === undefined) return 0;
-  const { collected, delivered, rejected, heartbeatMs } = books;
+  if (books === undefined) return estimateBooks(source, database, nowMs);
+  const { lastId, heartbeatMs, rejected, isEstimate } = books;
   const dropped = copyLosses(source, ledger, books);
-  const lost = Math.max(0, collected - delivered - rejected - dropped);
-  if (lost > 0) ledger.add({ reason: 'corruption', count: lost, firstMs: null, lastMs: null }, nowMs);
+  const delivered = Math.max(0, books.delivered - provisional);
+  const reason = isEstimate ? 'estimated' : 'corruption';
+  if (lost > 0) ledger.add({ reason, count: lost, firstMs: null, lastMs: null }, nowMs);
   database.prepare('UPDATE uploader_state SET delivered = ?, rejected = ?').run(delivered, rejected);
   // Computed anew: if the books do not balance, it is not known which number is corrupt.
   database
-    .prepare('UPDATE collector_state SET collected = ?, heartbeat = ?')
-    .run(delivered + rejected + dropped + lost, heartbeatMs);
-  return lost;
+    .prepare('UPDATE collector_state SET last_id = ?, collected = ?, heartbeat = ?')
+    .run(lastId, delivered + rejected + dropped + lost, heartbeatMs);
+  return { lost, areBooksKnown: true, isEstimate };
+}
+
+/**
+ * Begins the books anew where the collector's side cannot be read from either place: with what was lost at most, as far as
+ * the pages show; found rows are added as they are copied.
+ */
+function estimateBooks(source: CorruptDatabase, database: Database, nowMs: number): CopiedBooks {
+  const { pendingIds, uploaded, provisional } = readAccount(source);
+  const ledger = new Ledger(database);
+  const dropped = copyLosses(source, ledger, undefined);
+  const { maxLostSamples } = new PageCensus(source).complete();
+  // Without the header nobody knows how long the file was: each id that may be pending is lost until it is found.
+  const areIdsCounted = maxLostSamples === Infinity;
+  const lost = areIdsCounted ? pendingIds : maxLostSamples;
+  if (lost > 0) ledger.add({ reason: 'estimated', count: lost, firstMs: null, lastMs: null }, nowMs);
+  const rejected = uploaded?.rejected ?? 0;
+  const delivered = Math.max(0, (uploaded?.delivered ?? 0) - provisional);
+  database.prepare('UPDATE uploader_state SET delivered = ?, rejected = ?').run(delivered, rejected);
+  database
+    .prepare('UPDATE collector_state SET last_id = ?, collected = ?')
+    .run(source.highestId() + UNKNOWN_IDS, delivered + rejected + dropped + lost);
+  return { lost: areIdsCounted ? lost : 0, areBooksKnown: areIdsCounted, isEstimate: true };
 }

@@ -17,12 +17,19 @@ export interface SalvageProgress {
   readonly shiftMs: number;
   /** Whether the books could be read: then every pending sample that is copied is one of `lost`. */
   readonly areBooksKnown: boolean;
-  /** Pending samples that have not been copied yet. */
+  /** Whether the books are an upper bound: then what is left of `lost` is in the ledger as an estimate. */
+  readonly isEstimate: boolean;
+  /** Rows on pages that could not be read or believed. */
+  readonly doubtful: number;
+  /** Pending rows that have not been copied yet. */
   readonly lost: number;
   readonly recovered: number;
 }
 
-type StoredProgress = Omit<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown'> & { readonly skipped: string };
+/** What is stored as JSON in the column `skipped`. */
+export type StoredDetails = Pick<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown' | 'isEstimate' | 'doubtful'>;
+
+type StoredProgress = Omit<SalvageProgress, keyof StoredDetails> & { readonly skipped: string };
 
 /** The table `salvage`: the files whose samples are to be copied into this database. */
 export class SalvageTable {
@@ -86,19 +93,26 @@ export function shiftStoredSkipped(text: string, shiftMs: number): string {
   return formatSkipped({ ...parsed, shiftMs: parsed.shiftMs + shiftMs });
 }
 
-/** The ranges alone if nothing else has to be stored; that was the form before imports. */
-function formatSkipped({
-  skipped,
-  shiftMs,
-  areBooksKnown,
-}: Pick<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown'>): string {
-  return JSON.stringify(
-    shiftMs === 0 && areBooksKnown ? skipped : { skipped, shift_ms: shiftMs, are_books_known: areBooksKnown },
-  );
+/** The ranges alone, as a damaged database has them, or the ranges with what else is to be remembered. */
+export function formatSkipped({ skipped, shiftMs, areBooksKnown, isEstimate, doubtful }: StoredDetails): string {
+  const isPlain = shiftMs === 0 && areBooksKnown && !isEstimate && doubtful === 0;
+  const details = { skipped, shift_ms: shiftMs, are_books_known: areBooksKnown, is_estimate: isEstimate, doubtful };
+  return JSON.stringify(isPlain ? skipped : details);
 }
 
-function parseSkipped(text: string): Pick<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown'> {
-  const parsed = JSON.parse(text) as IdRange[] | { skipped: IdRange[]; shift_ms: number; are_books_known: boolean };
-  if (Array.isArray(parsed)) return { skipped: parsed, shiftMs: 0, areBooksKnown: true };
-  return { skipped: parsed.skipped, shiftMs: parsed.shift_ms, areBooksKnown: parsed.are_books_known };
+function parseSkipped(text: string): StoredDetails {
+  const parsed = JSON.parse(text) as IdRange[] | StoredJson;
+  if (Array.isArray(parsed))
+    return { skipped: parsed, shiftMs: 0, areBooksKnown: true, isEstimate: false, doubtful: 0 };
+  const { skipped, shift_ms: shiftMs, are_books_known: areBooksKnown, is_estimate: isEstimate, doubtful } = parsed;
+  return { skipped, shiftMs, areBooksKnown, isEstimate: isEstimate ?? false, doubtful: doubtful ?? 0 };
+}
+
+/** The last two are not in what earlier versions stored. */
+interface StoredJson {
+  readonly skipped: IdRange[];
+  readonly shift_ms: number;
+  readonly are_books_known: boolean;
+  readonly is_estimate?: boolean;
+  readonly doubtful?: number;
 }

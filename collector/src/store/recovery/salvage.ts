@@ -2,20 +2,23 @@ import { basename, dirname, join } from 'node:path';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
-import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { intersect, merge, subtract, toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Notify } from '@thugshells/shared/process/systemd.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
-import { CorruptDatabase, samplesOnPage, type SourceSample } from './corrupt-database.ts';
-import { readBooks, readSettled } from './corrupt-tables.ts';
-import type { Ledger } from '../space/ledger.ts';
+import { CorruptDatabase, type SourceSample } from './corrupt-database.ts';
+import { readAccount, type SourceAccount } from './source-account.ts';
+import type { Ledger, LossReason } from '../space/ledger.ts';
+import { boundLostSamples } from './lost-samples.ts';
+import { PageReader } from './page-reader.ts';
 import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
 import { SampleCopier } from './sample-copier.ts';
 
 /** The samples of one slice, and the progress after it. */
 interface SalvageRead {
-  readonly samples: readonly SourceSample[];
+  readonly pending: readonly SourceSample[];
+  readonly settled: readonly SourceSample[];
   readonly next: SalvageProgress;
 }
 
@@ -29,10 +32,9 @@ export interface SalvageOptions {
   readonly databasePath: string;
 }
 
-/** Samples and pages in one slice: some milliseconds, so that no scrape is late. */
+/** Rows in one slice: some milliseconds, so that no scrape waits for it. */
 const SLICE_ROWS = 1_000;
-const SLICE_PAGES = 50;
-/** Up to this many ranges of unreadable ids are recorded; beyond it, one range of all ids. */
+/** Ranges of ids that could not be read are remembered one by one up to this many, then as one. */
 const MAX_SKIPPED = 1_000;
 const EVERY_ID: IdRange = [1, Number.MAX_SAFE_INTEGER];
 
@@ -49,7 +51,8 @@ export class Salvage {
   protected readonly source: CorruptDatabase;
   protected readonly table: SalvageTable;
   protected progress: SalvageProgress;
-  readonly #settled: readonly IdRange[] | undefined;
+  readonly #account: SourceAccount;
+  readonly #pages: PageReader;
   readonly #upToId: number;
   readonly #delivered: Statement<[], number>;
   readonly #undeliver: Statement<[number]>;
@@ -63,8 +66,9 @@ export class Salvage {
     this.progress = progress;
     this.table = new SalvageTable(database);
     this.source = new CorruptDatabase(options.path ?? sourcePath(options.databasePath, progress));
-    this.#settled = readSettled(this.source);
-    this.#upToId = Math.max(readBooks(this.source)?.lastId ?? 0, this.source.highestId() ?? 0) || EVERY_ID[1];
+    this.#account = readAccount(this.source);
+    this.#pages = new PageReader(this.source);
+    this.#upToId = this.#account.books?.lastId ?? EVERY_ID[1];
     this.#delivered = database.prepare<[], number>('SELECT delivered FROM uploader_state').pluck();
     this.#undeliver = database.prepare('UPDATE uploader_state SET delivered = delivered - ?');
     this.#collect = database.prepare('UPDATE collector_state SET collected = collected + ?');
@@ -77,8 +81,8 @@ export class Salvage {
       this.finish();
       return false;
     }
-    const { samples, next } = this.#read(before);
-    this.save(() => this.#store(before, next, samples));
+    const read = this.#read(before);
+    this.save(() => this.#store(before, read));
     return true;
   }
 
@@ -86,18 +90,45 @@ export class Salvage {
     this.source.close();
   }
 
-  /** Removes the finished salvage and logs its result. */
+  /** The copying is over: forgets it, and logs what it came to. */
   protected finish(): void {
-    const { file, recovered, lost } = this.progress;
-    this.table.remove(this.progress);
-    this.options.logger.warn('salvage finished', { path: file, count: recovered, lost });
+    const { clock, ledger, logger } = this.options;
+    const { file, recovered, lost, doubtful } = this.progress;
+    const estimated = this.source.exists ? this.#boundLost() - lost : 0;
+    this.database
+      .transaction(() => {
+        if (estimated > 0) {
+          ledger.add({ reason: 'estimated', count: estimated, firstMs: null, lastMs: null }, clock.now());
+          this.recount(estimated);
+        } else if (estimated < 0) {
+          ledger.bookRecovered('estimated', -estimated);
+          this.collect(estimated);
+        }
+        this.table.remove(this.progress);
+      })
+      .immediate();
+    logger.warn('salvage finished', { path: file, count: recovered, lost: lost + estimated, doubtful });
     this.close();
   }
 
-  /** Books, in the transaction that stores them, pending samples that were found; `missed` of them were booked as dropped. */
+  /** Whether ids without a row are looked for on the pages. Of a sound database no row has them. */
+  protected get areGapsSkipped(): boolean {
+    return true;
+  }
+
+  /** As what a pending row that is not found is in the ledger. */
+  protected get lossReason(): LossReason {
+    return this.progress.isEstimate ? 'estimated' : 'corruption';
+  }
+
+  /** Books, in the transaction that stores them, pending rows that were found; `missed` of them had been missed. */
   protected book(stored: number, missed: number): void {
-    if (missed > 0) this.options.ledger.bookRecovered('corruption', missed);
-    // Samples beyond those that were booked as dropped had been delivered: they are pending again.
+    if (!this.progress.areBooksKnown) {
+      this.collect(stored);
+      return;
+    }
+    if (missed > 0) this.options.ledger.bookRecovered(this.lossReason, missed);
+    // Rows beyond those that were missed had been delivered: they are pending again.
     if (stored > missed) this.recount(stored - missed);
   }
 
@@ -128,69 +159,81 @@ export class Salvage {
   }
 
   #read(progress: SalvageProgress): SalvageRead {
+    const { settled = [] } = this.#account;
     switch (progress.step) {
       case 'books':
-        return { samples: [], next: { ...progress, step: 'pending' } };
+        return { pending: [], settled: [], next: { ...progress, step: 'pending' } };
       case 'pending':
-        return this.#readRanges(progress, this.#pending(), 'settled');
+        // Where it is not known what is settled, everything is pending: to send twice is better than to lose.
+        return this.#readById(progress, subtract([[1, this.#upToId]], settled), 'settled');
       case 'settled':
-        return this.#readRanges(progress, this.#settled ?? [], progress.skipped.length > 0 ? 'pages' : 'done');
+        return this.#readById(progress, settled, progress.skipped.length > 0 ? 'pages' : 'done');
       case 'pages':
         return this.#readPages(progress);
       case 'done':
-        return { samples: [], next: progress };
+        return { pending: [], settled: [], next: progress };
     }
   }
 
-  /** Returns the pending ids; all ids if it is not known what is settled: to send twice is better than to lose. */
-  #pending(): IdRange[] {
-    return subtract([[1, this.#upToId]], this.#settled ?? []);
-  }
-
-  #readRanges(progress: SalvageProgress, ranges: readonly IdRange[], nextStep: SalvageProgress['step']): SalvageRead {
+  #readById(progress: SalvageProgress, ranges: readonly IdRange[], nextStep: SalvageProgress['step']): SalvageRead {
     const range = ranges.find(([, last]) => last > progress.position);
     if (!this.source.isOpen)
-      return { samples: [], next: { ...progress, step: 'pages', position: 0, skipped: [EVERY_ID] } };
-    if (range === undefined) return { samples: [], next: { ...progress, step: nextStep, position: 0 } };
+      return { pending: [], settled: [], next: { ...progress, step: 'pages', position: 0, skipped: [EVERY_ID] } };
+    if (range === undefined) return { pending: [], settled: [], next: { ...progress, step: nextStep, position: 0 } };
     const [first, last] = range;
-    const { samples, throughId, skipped } = this.source.samples(
-      Math.max(progress.position, first - 1),
-      last,
-      SLICE_ROWS,
-    );
-    const all = [...progress.skipped, ...skipped];
-    return {
-      samples: this.source.confirmed(samples),
-      next: { ...progress, position: throughId, skipped: all.length > MAX_SKIPPED ? [EVERY_ID] : all },
-    };
+    const after = Math.max(progress.position, first - 1);
+    const { samples, throughId, skipped } = this.source.samples(after, last, SLICE_ROWS);
+    const indexed = this.#pages.keepIndexed(samples);
+    const isWhole = skipped.length === 0 && indexed.length === samples.length;
+    const gaps = this.areGapsSkipped ? subtract([[after + 1, throughId]], toRanges(indexed.map(({ id }) => id))) : [];
+    const all = merge([...progress.skipped, ...gaps, ...(isWhole || this.areGapsSkipped ? [] : [EVERY_ID])]);
+    const next = { ...progress, position: throughId, skipped: all.length > MAX_SKIPPED ? [EVERY_ID] : all };
+    return progress.step === 'settled'
+      ? { pending: [], settled: indexed, next }
+      : { pending: indexed, settled: [], next };
   }
 
   #readPages(progress: SalvageProgress): SalvageRead {
-    const { samples, count } = this.source.withPages((pages) => {
-      const end = Math.min(pages.count, progress.position + SLICE_PAGES);
-      const found: SourceSample[] = [];
-      for (let place = progress.position; place < end; place++) found.push(...samplesOnPage(pages, place));
-      return { samples: found, count: pages.count };
-    });
-    const wasSkipped = ({ id }: SourceSample): boolean =>
-      progress.skipped.some(([first, last]) => first <= id && id <= last);
-    const position = progress.position + SLICE_PAGES;
+    const { samples, doubtful, nextPlace } = this.#pages.read(progress.position);
+    const wanted = intersect(progress.skipped, [[1, this.#upToId]]);
+    const missed = samples.filter(({ id }) => isIn(wanted, id));
+    const { settled = [] } = this.#account;
     return {
-      samples: this.source.confirmed(samples.filter(wasSkipped)).sort((a, b) => a.id - b.id),
-      next: { ...progress, position, step: position >= count ? 'done' : 'pages' },
+      pending: missed.filter(({ id }) => !isIn(settled, id)),
+      settled: missed.filter(({ id }) => isIn(settled, id)),
+      next: {
+        ...progress,
+        step: nextPlace === undefined ? 'done' : 'pages',
+        position: nextPlace ?? 0,
+        doubtful: progress.doubtful + doubtful,
+      },
     };
   }
 
-  #store(before: SalvageProgress, next: SalvageProgress, samples: readonly SourceSample[]): SalvageProgress {
-    const isSettled = before.step === 'settled';
-    const { epochs } = this.options;
-    this.#copier ??= new SampleCopier(this.database, this.source, { epochs, shiftMs: before.shiftMs });
-    const stored = this.#copier.insert(samples, isSettled);
-    if (isSettled) return { ...next, recovered: before.recovered + stored };
-    const missed = Math.min(stored, before.lost);
-    this.book(stored, missed);
-    return { ...next, lost: before.lost - missed, recovered: before.recovered + stored };
+  #boundLost(): number {
+    const countGone = (): number => (this.source.hasWal ? Infinity : this.#pages.census.complete().maxLostSamples);
+    return boundLostSamples(this.#account, this.progress, countGone);
   }
+
+  #store(before: SalvageProgress, { pending, settled, next }: SalvageRead): SalvageProgress {
+    const { epochs, ledger, clock } = this.options;
+    this.#copier ??= new SampleCopier(this.database, this.source, { epochs, shiftMs: before.shiftMs });
+    const copier = this.#copier;
+    const unnamed = [...pending, ...settled].filter((sample) => !copier.isNamed(sample)).length;
+    const doubtful = next.doubtful + unnamed;
+    const stored = copier.insert(pending, false);
+    const settledNow = copier.insert(settled, true);
+    const missed = Math.min(stored, before.lost);
+    if (stored > 0) this.book(stored, missed);
+    const count = before.areBooksKnown ? 0 : doubtful - before.doubtful;
+    if (count > 0) ledger.add({ reason: 'estimated', count, firstMs: null, lastMs: null }, clock.now());
+    this.collect(count);
+    return { ...next, doubtful, lost: before.lost - missed, recovered: before.recovered + stored + settledNow };
+  }
+}
+
+function isIn(ranges: readonly IdRange[], id: number): boolean {
+  return ranges.some(([first, last]) => first <= id && id <= last);
 }
 
 /** Returns the path of a salvage's source: beside the database. */

@@ -4,7 +4,8 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
 import { toStoredValue } from '../writing/sample-writer.ts';
 import type { CorruptDatabase, SourceSample } from './corrupt-database.ts';
-import { readEpochs, readRejections, readSeries, type SourceEpoch, type SourceRejection } from './corrupt-tables.ts';
+import { readEpochs, readRejections, type SourceEpoch, type SourceRejection } from './corrupt-tables.ts';
+import { readSeries } from './source-series.ts';
 
 /** Consecutive samples of one epoch. */
 interface Run {
@@ -51,7 +52,12 @@ export class SampleCopier {
     this.#beginSettled = database.prepare('INSERT INTO settled (first_id, last_id) VALUES (?, ?)');
   }
 
-  /** Inserts samples and returns how many of them are new. */
+  /** Whether the name of its series is known: else a sample cannot be copied. */
+  isNamed({ seriesId }: SourceSample): boolean {
+    return this.#seriesIds.has(seriesId);
+  }
+
+  /** Returns how many samples are new. */
   insert(samples: readonly SourceSample[], isSettled: boolean): number {
     return this.#groupByEpoch(samples).reduce((stored, run) => stored + this.#insertRun(run, isSettled), 0);
   }
@@ -86,8 +92,8 @@ export class SampleCopier {
   #groupByEpoch(samples: readonly SourceSample[]): Run[] {
     const runs: Run[] = [];
     for (const sample of samples) {
-      if (!this.#seriesIds.has(sample.seriesId)) continue;
-      const epoch = findEpoch(this.#sourceEpochs, sample.id)!;
+      if (!this.isNamed(sample)) continue;
+      const epoch = findEpoch(this.#sourceEpochs, sample.id) ?? this.#sourceEpochs[0]!;
       const run = runs.at(-1);
       if (run?.epoch === epoch) run.samples.push(sample);
       else runs.push({ epoch, samples: [sample] });

@@ -10,7 +10,7 @@ import { toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { addBooks, copyReceiverClocks, copySalvages, copySeries, copySessions } from './copied-history.ts';
-import { readBooks } from './corrupt-tables.ts';
+import { readBooks } from './source-account.ts';
 import { corruptDatabasePath } from './replace-database.ts';
 import { findCorruption } from './integrity.ts';
 import { finishInterruptedMove, moveDatabase, removeDatabase } from './move-database.ts';
@@ -67,6 +67,10 @@ export class SetAsideImport extends Salvage {
     return true;
   }
 
+  protected override get areGapsSkipped(): boolean {
+    return this.#corruption !== undefined;
+  }
+
   protected override book(stored: number, missed: number): void {
     const { areBooksKnown } = this.progress;
     this.collect(areBooksKnown ? missed : stored);
@@ -88,7 +92,7 @@ export class SetAsideImport extends Salvage {
       .transaction(() => {
         if (lost > 0) {
           this.collect(lost);
-          ledger.add({ reason: 'corruption', count: lost, firstMs: null, lastMs: null }, clock.now());
+          ledger.add({ reason: this.lossReason, count: lost, firstMs: null, lastMs: null }, clock.now());
         }
         this.table.remove(this.progress);
       })
@@ -115,7 +119,14 @@ export class SetAsideImport extends Salvage {
     copyReceiverClocks(source, database);
     copySalvages(source, database, shiftMs);
     const pending = addBooks(source, database, this.options.ledger);
-    return { ...progress, step: 'pending', shiftMs, areBooksKnown: pending !== undefined, lost: pending ?? 0 };
+    return {
+      ...progress,
+      step: 'pending',
+      shiftMs,
+      areBooksKnown: pending !== undefined,
+      lost: pending ?? 0,
+      isEstimate: readBooks(source)?.isEstimate ?? true,
+    };
   }
 
   /**

@@ -1,7 +1,10 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
-/** Why samples were dropped: by the size cap, by thinning, because the buffer was full, or with a corrupt database. */
-export type LossReason = 'cap' | 'thinned' | 'memory' | 'corruption';
+/**
+ * Why samples were dropped: by the size cap, by thinning, because the buffer was full, or with a corrupt database: counted, or
+ * estimated as an upper bound.
+ */
+export type LossReason = 'cap' | 'thinned' | 'memory' | 'corruption' | 'estimated';
 
 /** Samples that are neither delivered nor pending nor rejected any more. */
 export interface Loss {

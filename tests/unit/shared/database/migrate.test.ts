@@ -48,6 +48,7 @@ describe('migrate: from each version to the newest', () => {
     expect(migrate(database)).toEqual({ from: 0, to: SCHEMA_VERSION });
     expect(tablesOf(database)).toEqual([
       'books',
+      'books_copy',
       'clock_epochs',
       'collector_state',
       'collector_status',
@@ -70,7 +71,7 @@ describe('migrate: from each version to the newest', () => {
       'upload_checkpoints',
       'uploader_state',
     ]);
-    expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([1, 2, 3, 4, 5]);
+    expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([1, 2, 3, 4, 5, 6]);
     expect(database.prepare('SELECT last_id, collected, dropped FROM collector_state').get()).toEqual({
       last_id: 0,
       collected: 0,

@@ -177,6 +177,54 @@ describe('replaced database: corrupt at the start', () => {
     });
     expect(reader.prepare('SELECT reason, count FROM losses').raw().all()).toEqual([['corruption', leaf.rows]]);
   });
+
+  test('keeps every pending row if two bytes of one row’s id have changed', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 690, inWal: 0, delivered: 0 });
+    const bytes = readFileSync(path);
+    const id = 4_000;
+    // The cell's length, the id as two bytes with seven bits each, the record's header and its first type.
+    const found = bytes.indexOf(Buffer.from([0x80 | (id >> 7), id & 0x7f, 5, 0, 1]));
+    bytes.set([0xff, 0x7f], found);
+    writeFileSync(path, bytes);
+    const reader = start(storeOn(path, { clock }));
+    expect(kept()).toHaveLength(1);
+    expect(booksOf(reader)).toMatchObject({ pending: rows, dropped: 0, balanced: 1 });
+  });
+
+  test('keeps its books if one of the two places in which they are cannot be read', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 200 });
+    const database = openDatabase(path, { readonly: true });
+    const root = database.prepare<[string], number>('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck();
+    const pages = ['collector_state', 'books_copy'].map((name) => root.get(name)!);
+    database.close();
+    expect(Math.abs(pages[0]! - pages[1]!)).toBeGreaterThan(4);
+    ruin(path, pages[0]!);
+    const leaf = sampleLeaf(5);
+    ruin(path, leaf.page);
+    const reader = start(storeOn(path, { clock }));
+    expect(booksOf(reader)).toEqual({
+      collected: rows,
+      delivered: 200,
+      pending: rows - 200 - leaf.rows,
+      rejected: 0,
+      dropped: leaf.rows,
+      balanced: 1,
+    });
+  });
+
+  test('has an upper bound of what is lost in its ledger if its books cannot be read at all, and does not balance', async () => {
+    const { clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 0 });
+    const database = openDatabase(path, { readonly: true });
+    const root = database.prepare<[string], number>('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck();
+    const pages = ['collector_state', 'books_copy'].map((name) => root.get(name)!);
+    database.close();
+    const leaf = sampleLeaf(3);
+    for (const page of [...pages, leaf.page]) ruin(path, page);
+    const reader = start(storeOn(path, { clock }));
+    const { dropped, balanced } = booksOf(reader);
+    expect([dropped >= leaf.rows, dropped < 300, balanced]).toEqual([true, true, null]);
+    expect(reader.prepare('SELECT reason, count FROM losses').raw().all()).toEqual([['estimated', dropped]]);
+  });
 });
 
 describe('replaced database: an interrupted salvage', () => {

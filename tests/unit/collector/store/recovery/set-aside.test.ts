@@ -125,7 +125,8 @@ test('set aside: reading the version of an emptied file keeps its WAL, from whic
   started();
   const [damaged] = readdirSync(dirname(path)).filter((name) => /damaged-\w+-wal$/.test(name));
   expect(statSync(folder.path(damaged!)).size).toBe(walBytes);
-  expect(booksIn(path).balanced).toBe(1);
+  // Nobody knows what stood in the file.
+  expect(booksIn(path).balanced).toBeNull();
 });
 
 describe('set aside: after a kill', () => {
