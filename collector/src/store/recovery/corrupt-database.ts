@@ -117,12 +117,13 @@ export class CorruptDatabase {
     return rows === undefined ? undefined : ((rows[0] as unknown as SourceSample | undefined) ?? 'none');
   }
 
-  /** Whether the index has an entry with an id from one time to another. */
+  /** Whether the index has an entry with an id from one time to another, in its place: a damaged one is not found there. */
   hasIndexEntry(id: number, fromMs: number, toMs: number): boolean {
-    const rows = this.query(
-      `SELECT id FROM samples INDEXED BY samples_identity WHERE timestamp_ms BETWEEN ${fromMs} AND ${toMs} AND +id = ${id}`,
-    );
-    return rows !== undefined && rows.length > 0;
+    const entries = this.query(
+      `SELECT timestamp_ms AS timestampMs, series_id AS seriesId FROM samples INDEXED BY samples_identity
+       WHERE timestamp_ms BETWEEN ${fromMs} AND ${toMs} AND +id = ${id}`,
+    ) as Pick<SourceSample, 'timestampMs' | 'seriesId'>[] | undefined;
+    return entries?.some(({ timestampMs, seriesId }) => this.findIndexedId(timestampMs, seriesId) === id) ?? false;
   }
 
   #agreedId(sql: string): number | undefined {

@@ -119,9 +119,9 @@ function verify(
   if (isVerified) return sample;
   if (!isInOrder) return answer.kind === 'entry' ? repairId(sample, answer.id, { before, after }) : undefined;
   if (isOnlyOneBetween(before, sample, after)) return sample;
-  if (answer.kind === 'entry' && answer.isOfRow) return undefined;
   const previous = before ?? findRow(sample.id - 1);
   const next = after ?? findRow(sample.id + 1);
+  if (answer.kind === 'entry' && answer.isOfRow && mayBeOfTime(answer.id, sample, { previous, next })) return undefined;
   const { timestampMs, id } = sample;
   const ofSameTime = [previous, next].filter((row) => row !== undefined && row.timestampMs === timestampMs);
   if (ofSameTime.length > 0) {
@@ -136,6 +136,16 @@ function verify(
     (previous ?? next) !== undefined;
   const fromMs = previous?.timestampMs ?? timestampMs - EDGE_MS;
   return isPlausible && !hasEntry(id, fromMs, next?.timestampMs ?? timestampMs + EDGE_MS) ? sample : undefined;
+}
+
+/** Whether a row with an id may be of a row's time: not if a row of another time stands between them. */
+function mayBeOfTime(
+  id: number,
+  { id: ownId, timestampMs }: RowIdentity,
+  { previous, next }: { readonly previous: RowIdentity | undefined; readonly next: RowIdentity | undefined },
+): boolean {
+  const between = id < ownId ? previous : next;
+  return between === undefined || between.timestampMs === timestampMs;
 }
 
 /** Whether no other row of the same time can stand between two others: ids and series are next to each other. */
