@@ -17,12 +17,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 
 import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { startReceiver } from '../../../receiver/src/server.ts';
-import type { SendResult } from '../../../../uploader/src/transport/transport.ts';
-import { HttpTransport, type HttpTransportOptions } from '../../../../uploader/src/transport/http-transport.ts';
-import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
-import { madeChunk } from '../../../support/uploader/made-chunk.ts';
-import { createCredentials, directConnection } from '../../../support/uploader/direct-connection.ts';
+import { startReceiver } from '../receiver/src/server.ts';
+import type { SendResult } from '../../uploader/src/transport/transport.ts';
+import { HttpTransport, type HttpTransportOptions } from '../../uploader/src/transport/http-transport.ts';
+import { VictoriaMetricsProtocol } from '../../uploader/src/transport/victoriametrics.ts';
+import { madeChunk } from '../support/uploader/made-chunk.ts';
+import { createCredentials, directConnection } from '../support/uploader/direct-connection.ts';
 
 let folder: string;
 const ends: (() => Promise<unknown>)[] = [];

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { isElf, parseElf } from '../../../deploy/scripts/elf.ts';
+import { isElf, parseElf } from '../../deploy/scripts/elf.ts';
 
 const nodeModules = dirname(dirname(createRequire(import.meta.url).resolve('better-sqlite3/package.json')));
 /** Of both architectures: npm's package of the driver brings it for each. */

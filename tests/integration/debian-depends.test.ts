@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { compareVersions, dependsOn } from '../../../deploy/scripts/debian-depends.ts';
-import { parseElf, type Elf } from '../../../deploy/scripts/elf.ts';
-import { useTemporaryFolder } from '../../support/temporary-folder.ts';
+import { compareVersions, dependsOn } from '../../deploy/scripts/debian-depends.ts';
+import { parseElf, type Elf } from '../../deploy/scripts/elf.ts';
+import { useTemporaryFolder } from '../support/temporary-folder.ts';
 
 const folder = useTemporaryFolder();
 const nodeModules = dirname(dirname(createRequire(import.meta.url).resolve('better-sqlite3/package.json')));
