@@ -245,7 +245,7 @@ test('agent: a text file’s label of 257 bytes is refused, counted and named in
       return component?.status === 'degraded' && Number(component.details['failed']) > 1 ? component : undefined;
     });
     expect(named.message).toBe(
-      `lost: label name "${'l'.repeat(80)}…" has 257 bytes, VictoriaMetrics drops more than 256: shorten it at the source`,
+      `lost: label name "${'l'.repeat(80)}…" has 257 bytes, VictoriaMetrics drops more than 256: shorten it at the source; run: journalctl -u thugshells-collector`,
     );
     const delivered = await until('the rest is delivered', async () => (await server.export('kept'))[0]);
     expect(delivered.metric).toEqual({ __name__: 'kept', ['k'.repeat(256)]: 'x', device_id: 'board-1' });
