@@ -22,18 +22,20 @@ beforeAll(async () => {
   browser = await launchChromium();
 }, 120_000);
 afterAll(() => browser.close());
-beforeEach(async () => {
+
+async function startAgents(): Promise<void> {
   receiver = await startReceiver();
   agents = new AgentPair({ REMOTE_URL: `${receiver.url}/api/v1/import` });
   collector = agents.start('collector');
   uploader = agents.start('uploader');
   endpoint = await endpointOf(uploader);
   await until('something is uploaded', () => uploader.told('uploaded').length > 0);
-}, 120_000);
-afterEach(async () => {
+}
+
+async function stopAgents(): Promise<void> {
   await agents.remove();
   await receiver.stop();
-});
+}
 
 /** The page in a window, and everything that the browser complained of. */
 async function open(
@@ -74,6 +76,9 @@ async function seriousFindings(page: Page): Promise<string[]> {
 }
 
 describe('status page in a browser:', () => {
+  beforeEach(startAgents, 120_000);
+  afterEach(stopAgents);
+
   test('updates live, plots the last hour, and sends requests only to its device (A-39)', async () => {
     const { page, complaints } = await open();
     const delivered = async (): Promise<number> =>
@@ -133,6 +138,15 @@ describe('status page in a browser:', () => {
     expect(await page.locator('main').getAttribute('aria-busy')).toBe('true');
     await page.context().close();
   }, 120_000);
+});
+
+describe('status page while uploads fail:', () => {
+  // All look at the same programs, which none of them changes.
+  beforeAll(async () => {
+    await startAgents();
+    receiver.setFaults({ status: 503 });
+  }, 120_000);
+  afterAll(stopAgents);
 
   test.each([
     [390, 'light'],
@@ -142,7 +156,6 @@ describe('status page in a browser:', () => {
   ] as const)(
     'at %d px, %s, has no serious accessibility finding and no sideways scrolling',
     async (width, colorScheme) => {
-      receiver.setFaults({ status: 503 });
       const { page } = await open({ width, colorScheme });
       await until('a failure is shown', async () => (await read(page, '#uploads')).includes('HTTP 503'), 60_000);
       await page.waitForSelector('#plots canvas', { timeout: 60_000 });
