@@ -3,6 +3,8 @@
  * with the Node.js that the lockfile pins.
  *
  *   npm run package:deb -- [--arch amd64|arm64] [--version V] [--quick]
+ *
+ * Longer than 250 lines: it lists every file of the package and its control data in one place.
  */
 import { spawnSync } from 'node:child_process';
 import {

@@ -31,13 +31,13 @@ export class Maintenance {
   readonly #options: MaintenanceOptions;
   #check: BackgroundCheck | undefined;
   #suspicionAt: number;
+  /** Whether work() has looked if a check is due; the constructor must not fail, or nobody would close the session. */
+  #hasBegun = false;
 
   constructor(session: DatabaseSession, options: MaintenanceOptions) {
     this.#session = session;
     this.#options = options;
     this.#suspicionAt = options.clock.monotonic();
-    // A small database has been checked before it was opened.
-    if (!isCheckedAtOnce(options.dbPath)) this.#startCheck();
   }
 
   /** Milliseconds until the next work(): fewer while rows of another database are being copied. */
@@ -47,6 +47,7 @@ export class Maintenance {
 
   /** Does what is due; returns the corruption that a check has found, if any. */
   work(): string | undefined {
+    this.#begin();
     this.#session.wal.checkpointIfDue();
     this.#expire();
     this.evict();
@@ -84,6 +85,13 @@ export class Maintenance {
   stop(): void {
     this.#check?.stop();
     this.#session.salvages.close();
+  }
+
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    // A small database has been checked before it was opened.
+    if (!isCheckedAtOnce(this.#options.dbPath)) this.#startCheck();
   }
 
   #expire(): void {

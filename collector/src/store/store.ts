@@ -141,21 +141,12 @@ export class Store {
 
   #openDatabase(corruption?: string): DatabaseSession {
     const session = openDatabaseSession(this.#options, corruption);
-    this.#apply({ type: 'opened', database: { session, maintenance: this.#createMaintenance(session) } });
+    const maintenance = new Maintenance(session, { ...this.#options, ballast: this.#ballast });
+    this.#apply({ type: 'opened', database: { session, maintenance } });
     this.#admission.addStoredNames(session.writer.readNames());
     session.statuses.keepOnly(this.#options.collectors);
     this.#buffer.forgetMoments();
     return session;
-  }
-
-  /** Closes the session if its maintenance cannot be created: nobody else would. */
-  #createMaintenance(session: DatabaseSession): Maintenance {
-    try {
-      return new Maintenance(session, { ...this.#options, ballast: this.#ballast });
-    } catch (error) {
-      closeDatabaseSession(session, this.#options);
-      throw error;
-    }
   }
 
   /** Commits the buffer, after a repair if that helps; returns whether it is empty. */
