@@ -1,7 +1,7 @@
 /** Run inside a unit's sandbox, ahead of its program: tells as one JSON object what can be done there. */
 import { createSocket } from 'node:dgram';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 
 function attempt(action) {
   try {
@@ -18,6 +18,14 @@ function tcp(host, port) {
     socket.once('connect', () => resolve('possible'));
     socket.once('error', (error) => resolve(error.code));
   }).catch((error) => error.code);
+}
+
+function listen(port) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error) => resolve(error.code));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve('possible')));
+  });
 }
 
 function udp() {
@@ -37,6 +45,7 @@ console.log(
     tcp: await tcp('127.0.0.1', 8428),
     elsewhere: await tcp('192.0.2.1', 8428),
     udp: await udp(),
+    listen: await listen(9200),
     interfaces: readFileSync('/proc/net/dev', 'utf8').includes('lo:'),
     others: others.length,
     etc: attempt(() => writeFileSync('/etc/probe', '')),

@@ -10,7 +10,7 @@ import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 import { createCommands } from './commands/command-table.ts';
 import { loadUploaderConfig } from './config.ts';
 import { runUploader } from './service.ts';
-import { surroundings } from './surroundings.ts';
+import { readSurroundings } from './surroundings.ts';
 
 function run(): Promise<never> {
   const { values: config, unknown: configurationWarnings } = loadUploaderConfig(process.env);
@@ -25,7 +25,7 @@ function run(): Promise<never> {
         configurationWarnings,
         version: readVersion(),
         bootId: readBootId(),
-        surroundings: surroundings(process.env),
+        surroundings: readSurroundings(process.env),
         encodeWorkerFile: resolveProgramPath('uploader/dist/encode-worker.js'),
         historyWorkerFile: resolveProgramPath('uploader/dist/history-worker.js'),
       },

@@ -11,7 +11,7 @@ export interface Surroundings {
 }
 
 /** Reads the variables that are not the program's own. */
-export function surroundings(environment: Environment): Surroundings {
+export function readSurroundings(environment: Environment): Surroundings {
   return {
     credentialsDirectory: environment['CREDENTIALS_DIRECTORY'] ?? '',
     // HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in capitals or not.

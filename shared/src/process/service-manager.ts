@@ -66,9 +66,7 @@ export class ServiceManager {
   /** Reports that the service made progress, unless that was reported a moment ago. */
   reportProgress(): void {
     const now = this.#options.clock.monotonic();
-    // A tenth less: two ticks at that interval may lie a millisecond closer together.
-    if (this.#timeoutMs === undefined || now - this.#reportedAt < (0.9 * this.#timeoutMs) / MAX_REPORTS_IN_TIMEOUT)
-      return;
+    if (this.#timeoutMs === undefined || now - this.#reportedAt < this.#timeoutMs / MAX_REPORTS_IN_TIMEOUT) return;
     this.#reportedAt = now;
     this.#options.notify({ watchdog: true });
   }
@@ -77,6 +75,7 @@ export class ServiceManager {
   async reportProgressWhile(isLive: () => boolean, stop: AbortSignal): Promise<void> {
     if (this.#timeoutMs === undefined) return;
     const intervalMs = (): number => this.#timeoutMs! / MAX_REPORTS_IN_TIMEOUT;
-    for await (const _ of ticks(this.#options.clock, { intervalMs, stop })) if (isLive()) this.reportProgress();
+    for await (const _ of ticks(this.#options.clock, { intervalMs, stop }))
+      if (isLive()) this.#options.notify({ watchdog: true });
   }
 }

@@ -1,4 +1,4 @@
-// Longer than a room should be: whatever happens on a board is one method each.
+// Longer than a module should be: whatever happens on a device is one method each.
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

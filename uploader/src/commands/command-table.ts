@@ -8,7 +8,7 @@ import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 import { readVersion } from '@thugshells/shared/process/version.ts';
 
 import { loadUploaderConfig } from '../config.ts';
-import { surroundings } from '../surroundings.ts';
+import { readSurroundings } from '../surroundings.ts';
 import { Credentials } from '../transport/credentials.ts';
 import { QUARANTINE_OPTIONS, quarantineCommand } from './quarantine.ts';
 import { REQUEUE_OPTIONS, requeueCommand } from './requeue.ts';
@@ -60,7 +60,7 @@ export function createCommands({ clock, environment, isTerminal, run }: CommandT
 
 function checkConfig(environment: Environment, given: GivenOptions): CommandResult {
   const loaded = loadUploaderConfig(environment);
-  const { credentialsDirectory } = surroundings(environment);
+  const { credentialsDirectory } = readSurroundings(environment);
   const problems = new Credentials({ ...loaded.values, credentialsDirectory }).problems();
   return {
     text: `${formatEffectiveConfig(loaded, given)}\n`,

@@ -1,3 +1,4 @@
+// Longer than a test should be: each way in which a target can fail is a case of its own, against a real server.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import {
   connect,

@@ -1,3 +1,4 @@
+// Longer than a test should be: each thing that a scrape can come to is a case, with what it logs and stores.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';

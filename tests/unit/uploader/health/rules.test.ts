@@ -1,3 +1,4 @@
+// Longer than a test should be: each rule has its table of cases, below and above its limit.
 import { describe, expect, test } from '@jest/globals';
 
 import type { ReceiverCondition } from '../../../../uploader/src/delivery/receiver-state.ts';

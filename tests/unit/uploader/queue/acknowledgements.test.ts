@@ -1,3 +1,4 @@
+// Longer than a test should be: each end of a connection is a case, with what it leaves in the tables.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgements.ts';

@@ -1,3 +1,4 @@
+// Longer than a test should be: the ranges are also held against a model with a flag for each row.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 

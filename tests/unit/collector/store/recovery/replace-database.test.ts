@@ -1,3 +1,4 @@
+// Longer than a test should be: each kind of corruption is a case, followed to the last recovered row.
 import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 

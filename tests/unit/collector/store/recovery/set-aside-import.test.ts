@@ -1,3 +1,4 @@
+// Longer than a test should be: the import is killed after each of its steps.
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 

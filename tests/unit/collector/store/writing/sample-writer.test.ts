@@ -1,3 +1,4 @@
+// Longer than a test should be: what a transaction writes is compared table by table.
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import type { Database } from '@thugshells/shared/database/open.ts';
