@@ -138,7 +138,9 @@ export class CorruptDatabase {
   #highestIdOnPages(): number {
     return this.withPages((pages) => {
       let highest = 0;
-      for (let place = 0; place < pages.count; place++) {
+      // From the end, where the highest ids are: most other pages have none that is higher.
+      for (let place = pages.count - 1; place >= 0; place--) {
+        if (!hasHigherId(pages, place, highest)) continue;
         const ids = readSampleCells(pages, place).flatMap((sample) => (sample === undefined ? [] : [sample.id]));
         for (const [at, id] of ids.entries()) if (at > 0 && id === ids[at - 1]! + 1) highest = Math.max(highest, id);
       }
@@ -198,6 +200,16 @@ export class CorruptDatabase {
   close(): void {
     this.#database?.close();
   }
+}
+
+/** Whether a page has a row with a higher id, whatever the row is. */
+function hasHigherId(pages: PageFile, place: number, than: number): boolean {
+  let isFound = false;
+  pages.rows(place, (id) => {
+    isFound ||= id > than;
+    return false;
+  });
+  return isFound;
 }
 
 /** The rows of a page of samples, undefined for each that cannot be read; none on a page of other rows. */

@@ -15,6 +15,9 @@ export interface LeafPage {
   readonly cells: readonly (LeafRow | undefined)[];
 }
 
+/** Whether a row is to be read, by its id and the bytes of its record's header: to parse all rows takes ten times as long. */
+export type IsWanted = (id: number, headerBytes: number) => boolean;
+
 /** A header that has more, 4 GiB of our pages, is damaged: a database may be far smaller. */
 const MAX_PAGES = 4_194_304;
 /** Page 1 begins with the header of the whole file. */
@@ -63,8 +66,8 @@ export class PageFile {
     );
   }
 
-  /** The cells of a leaf page; undefined for a page of another kind. */
-  leaf(place: number): LeafPage | undefined {
+  /** The cells of a leaf page, of a table those that are wanted; undefined for a page of another kind. */
+  leaf(place: number, isWanted?: IsWanted): LeafPage | undefined {
     const page = this.page(place);
     const start = place === 0 ? FILE_HEADER_BYTES : 0;
     const type = page[start];
@@ -72,14 +75,14 @@ export class PageFile {
     const count = Math.min(page.readUInt16BE(start + 3), (this.pageSize - start - 8) >> 1);
     const isIndex = type === INDEX_LEAF;
     const cells = Array.from({ length: count }, (_, cell) =>
-      this.#cellAt(page, page.readUInt16BE(start + 8 + 2 * cell), isIndex),
+      this.#cellAt(page, page.readUInt16BE(start + 8 + 2 * cell), { isIndex, isWanted }),
     );
     return { isIndex, cells };
   }
 
-  /** The rows of a table's leaf page that can be read; none on a page of another kind. */
-  rows(place: number): LeafRow[] {
-    const leaf = this.leaf(place);
+  /** The rows of a table's leaf page that can be read and are wanted; none on a page of another kind. */
+  rows(place: number, isWanted?: IsWanted): LeafRow[] {
+    const leaf = this.leaf(place, isWanted);
     return leaf === undefined || leaf.isIndex ? [] : leaf.cells.filter((row) => row !== undefined);
   }
 
@@ -159,11 +162,16 @@ export class PageFile {
     return this.#block.bytes.subarray(at, at + this.pageSize);
   }
 
-  #cellAt(page: Buffer, at: number, isIndex: boolean): LeafRow | undefined {
+  #cellAt(
+    page: Buffer,
+    at: number,
+    { isIndex, isWanted }: { readonly isIndex: boolean; readonly isWanted: IsWanted | undefined },
+  ): LeafRow | undefined {
     try {
       const cursor = new RecordCursor(page, at);
       const payloadBytes = cursor.varint();
       const id = isIndex ? 0 : cursor.varint();
+      if (isWanted?.(id, page[cursor.at] ?? 0) === false) return undefined;
       const payload = this.#payload(page, cursor.at, payloadBytes);
       return payload === undefined ? undefined : { id, values: parseRecord(payload) };
     } catch (error) {

@@ -3,11 +3,10 @@ import { hash } from 'node:crypto';
 import type { CorruptDatabase } from './corrupt-database.ts';
 import { IndexLeaves, readIndexPage, type IndexPage } from './index-leaves.ts';
 import type { LeafPage, PageFile } from './leaf-pages.ts';
+import { SERIES_COLUMNS } from './source-series.ts';
 
 /** Pages looked at in one slice. */
 const SLICE_PAGES = 200;
-/** Columns of `series` and `series_copy`. */
-const SERIES_COLUMNS = 7;
 /** The fewest bytes that a sample takes on a page: pointer, length, id, the record's header, its time. */
 const LEAST_SAMPLE_BYTES = 16;
 

@@ -144,7 +144,7 @@ export function readBooksFromPages(source: CorruptDatabase): StoredBooks {
   const rows = source.withPages((pages) => {
     const stale = pages.findStalePlaces();
     const places = Array.from({ length: pages.count }, (_, place) => place).filter((place) => !stale.has(place));
-    return places.flatMap((place) => pages.rows(place).filter(({ id, values }) => id === 1 && values[0] === null));
+    return places.flatMap((place) => pages.rows(place, (id) => id === 1).filter(({ values }) => values[0] === null));
   });
   const last = (isWanted: (row: LeafRow) => boolean): readonly SqlValue[] | undefined =>
     rows.findLast(isWanted)?.values;

@@ -5,6 +5,9 @@ import type { CorruptDatabase } from './corrupt-database.ts';
 import type { LeafRow } from './leaf-pages.ts';
 import { isCount } from './source-books.ts';
 
+/** Columns of `series` and `series_copy`. */
+export const SERIES_COLUMNS = 7;
+
 /** A row of `series`; its key is a hash of the rest. */
 export interface SourceSeries {
   readonly id: number;
@@ -58,10 +61,15 @@ function seriesFromPages(source: CorruptDatabase): SourceSeries[] {
   return source.withPages((pages) => {
     const found: SourceSeries[] = [];
     for (let place = 0; place < pages.count; place++) {
-      for (const row of pages.rows(place)) if (isSeriesRow(row)) found.push(toSeries(row));
+      for (const row of pages.rows(place, mayBeSeries)) if (isSeriesRow(row)) found.push(toSeries(row));
     }
     return found;
   });
+}
+
+/** The header of a record has a byte for itself and at least one for each column. */
+function mayBeSeries(_id: number, headerBytes: number): boolean {
+  return headerBytes > SERIES_COLUMNS;
 }
 
 function matchesKey({ key, name, deviceId, tags, valueType }: SourceSeries): boolean {

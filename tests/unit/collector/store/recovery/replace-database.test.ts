@@ -1,5 +1,5 @@
 // Longer than a test should be: each kind of corruption is a case, followed to the last recovered row.
-import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
@@ -316,6 +316,26 @@ describe('replaced database: corruption while the collector runs', () => {
     const rebuilt = folder.keep(openDatabase(path));
     expect(rebuilt.pragma('integrity_check', { simple: true })).toBe('ok');
     expect(rebuilt.prepare('SELECT suspected_at FROM uploader_state').pluck().get()).toBeNull();
+    expect(booksOf(rebuilt)).toMatchObject({ collected: rows, balanced: 1 });
+  });
+
+  test('a database too large to be checked before it is opened is checked on a thread, and replaced', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 0 });
+    const database = openDatabase(path);
+    database.pragma('wal_checkpoint(TRUNCATE)');
+    database.close();
+    ruin(path, sampleLeaf(5).page);
+    // Larger than its header says: SQLite ignores what follows.
+    truncateSync(path, 33 * 1024 ** 2);
+    const parts = storeOn(path, { clock });
+    start(parts);
+    expect(kept()).toEqual([]);
+    await until('the corruption is found', async () => {
+      await parts.clock.advance(1_000);
+      return kept().length > 0;
+    });
+    const rebuilt = folder.keep(openDatabase(path));
+    expect(rebuilt.pragma('integrity_check', { simple: true })).toBe('ok');
     expect(booksOf(rebuilt)).toMatchObject({ collected: rows, balanced: 1 });
   });
 

@@ -42,6 +42,11 @@ test('books of a corrupt database: are those that agree with the ledger and the 
   expect(choose([{ ...MAIN, dropped: 21 }, COPY])).toEqual([1_000, true]);
 });
 
+test('books of a corrupt database: are not known if one place is further ahead than the other can lag', () => {
+  const ahead = { ...MAIN, lastId: 1_024, collected: 1_024 };
+  expect(choose([ahead, COPY], { highestId: 1_000 })).toEqual([1_024, true]);
+});
+
 test('books of a corrupt database: are an estimate of the most that was pending, where nothing decides', () => {
   expect(choose([{ ...MAIN, collected: 900 }, COPY])).toEqual([1_000, true]);
 });
