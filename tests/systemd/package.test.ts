@@ -201,8 +201,16 @@ describe('the package', () => {
     await until('it collects again', () => board.status().books.collected > collected, 60_000);
   });
 
-  test('that is purged leaves nothing behind', () => {
-    board.container.output('dpkg -P thugshells');
+  test('that is purged leaves nothing behind, and empties a state folder that is a mount point', () => {
+    const { container } = board;
+    container.output('systemctl stop thugshells.target');
+    container.output('mkdir /srv/state && cp -a /var/lib/thugshells/. /srv/state');
+    container.output('mount --bind /srv/state /var/lib/thugshells');
+    expect(container.output('ls /var/lib/thugshells')).toContain('metrics.db');
+    const purge = container.run('dpkg -P thugshells');
+    expect(purge).toMatchObject({ code: 0, stderr: expect.stringContaining('is a mount point or a link; it stays') });
+    expect(container.output('ls -A /var/lib/thugshells')).toBe('');
+    container.output('umount /var/lib/thugshells && rm -r /var/lib/thugshells');
     const left = board.container.output(
       'find / -xdev -path /proc -prune -o -name "*thugshells*" -print | grep -v -e ^/root/ -e service.d -e /var/log/journal -e /sys/ || true',
     );
