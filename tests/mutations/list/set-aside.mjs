@@ -3,6 +3,20 @@
 /** @type {import('../mutation.mjs').Mutation[]} */
 export const settingAside = [
   {
+    why: 'sets a corrupt database aside for a version that its record never had',
+    file: 'collector/src/store/recovery/set-aside.ts',
+    find: ' || isVersionRecordCorrupt(dbPath)',
+    replace: '',
+    tests: ['collector/store/recovery/set-aside'],
+  },
+  {
+    why: 'takes a newer database for a corrupt one when only its versions have a gap',
+    file: 'collector/src/store/recovery/integrity.ts',
+    find: '(isRecordComplete || isSound(database))',
+    replace: 'isRecordComplete',
+    tests: ['collector/store/recovery/set-aside'],
+  },
+  {
     why: 'exits at every start with a newer database',
     file: 'collector/src/store/database-session.ts',
     find: '  setNewerDatabaseAside(options);\n',

@@ -32,6 +32,16 @@ export function findCorruption(path: string): string | undefined {
   return findFileCorruption(path) ?? (existsSync(path) ? inspectDatabase(path) : undefined);
 }
 
+/** Whether the record of schema versions is corrupt, so that it may name a version that the database never had. */
+export function isVersionRecordCorrupt(path: string): boolean {
+  const database = openDatabase(path, { readonly: true });
+  try {
+    return schemaVersion(database) > SCHEMA_VERSION && findSchemaCorruption(database) !== undefined;
+  } finally {
+    database.close();
+  }
+}
+
 /** Uses a read-only connection: another one would move the WAL into a corrupt file when it is closed. */
 function inspectDatabase(path: string): string | undefined {
   const database = openDatabase(path, { readonly: true });
@@ -75,10 +85,10 @@ export function findSchemaCorruption(database: Database): string | undefined {
     if (version < 3 && ['series', 'samples', 'settled', 'collector_state'].some(has))
       return 'the record of schema versions is corrupt';
     if (version === 0) return undefined;
+    const isRecordComplete = !has('schema_version') || areVersionsComplete(database, version);
     // The database of a later program is set aside, whatever its schema looks like.
-    if (version > SCHEMA_VERSION) return undefined;
-    if (has('schema_version') && !areVersionsComplete(database, version))
-      return 'the record of schema versions is corrupt';
+    if (version > SCHEMA_VERSION && (isRecordComplete || isSound(database))) return undefined;
+    if (!isRecordComplete) return 'the record of schema versions is corrupt';
     return version === SCHEMA_VERSION ? findSchemaDifference(database) : undefined;
   });
 }
@@ -86,6 +96,11 @@ export function findSchemaCorruption(database: Database): string | undefined {
 /** Whether a database is small enough to be checked completely before the first scrape. */
 export function isCheckedAtOnce(databasePath: string): boolean {
   return (statSync(databasePath, { throwIfNoEntry: false })?.size ?? 0) <= MAX_FULL_CHECK_BYTES;
+}
+
+/** Whether SQLite finds nothing wrong with the pages of a database. */
+function isSound(database: Database): boolean {
+  return examine(() => String(database.pragma('integrity_check(1)', { simple: true }))) === 'ok';
 }
 
 /** Every version is recorded in a row of its own: a gap means that a row is corrupt. */

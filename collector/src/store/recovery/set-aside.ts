@@ -7,7 +7,7 @@ import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/databa
 import { listSetAsideFiles, setAsidePath, importName } from '@thugshells/shared/database/set-aside-files.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
-import { findFileCorruption } from './integrity.ts';
+import { findFileCorruption, isVersionRecordCorrupt } from './integrity.ts';
 import { measureDatabase, finishInterruptedMove, moveDatabase } from './move-database.ts';
 
 export interface SetAsideOptions {
@@ -25,7 +25,7 @@ export interface SetAsideOptions {
 export function setNewerDatabaseAside({ dbPath, logger }: SetAsideOptions): void {
   finishInterruptedSetAside(dbPath);
   const version = readFileSchemaVersion(dbPath);
-  if (version === undefined || version <= SCHEMA_VERSION) return;
+  if (version === undefined || version <= SCHEMA_VERSION || isVersionRecordCorrupt(dbPath)) return;
   checkpointWal(dbPath, logger);
   const target = findFreePath(dbPath, version);
   writeIntent(dbPath, target);

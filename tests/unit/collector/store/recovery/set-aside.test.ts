@@ -1,9 +1,19 @@
-import { existsSync, readdirSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { openDatabase } from '@thugshells/shared/database/open.ts';
+import { openDatabase, PAGE_SIZE } from '@thugshells/shared/database/open.ts';
 import { listSetAsideFiles } from '@thugshells/shared/database/set-aside-files.ts';
 import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/database/schema-version.ts';
 
@@ -201,4 +211,28 @@ test('set aside: only the record of its version makes a database newer', async (
   makeNewer(path);
   expect(readFileSchemaVersion(path)).toBe(NEWER);
   expect(readFileSchemaVersion(`${path}.missing`)).toBeUndefined();
+});
+
+test('set aside: a sound database is newer by its newest version alone, whichever versions it lacks', async () => {
+  const { rows } = await killedDatabase(path, { inFile: 2, inWal: 0, delivered: 0 });
+  const database = openDatabase(path);
+  database.exec('INSERT INTO schema_version (version, applied_at) VALUES (99, 0)');
+  database.close();
+  started();
+  expect(names()).toEqual(['metrics.db.schema-99']);
+  expect(content(`${path}.schema-99`)).toHaveLength(rows);
+});
+
+test('set aside: a corrupt record of versions makes no database newer, if its other pages are corrupt too', async () => {
+  const { rows } = await killedDatabase(path, { inFile: 20, inWal: 0, delivered: 0 });
+  const database = openDatabase(path);
+  database.prepare('UPDATE schema_version SET version = 68 WHERE version = ?').run(SCHEMA_VERSION);
+  const page = database.prepare(`SELECT rootpage FROM sqlite_schema WHERE name = 'upload_checkpoints'`).pluck().get();
+  database.close();
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(PAGE_SIZE, 0xa5), 0, PAGE_SIZE, (Number(page) - 1) * PAGE_SIZE);
+  closeSync(file);
+  await scrapes(started(), 2);
+  expect(names()).toEqual([]);
+  expect(content(path)).toHaveLength(rows + 2 * SERIES);
 });
