@@ -123,6 +123,7 @@ export class HttpTransport implements ReceiverClient {
       retryAfter: headers['retry-after'],
       date: headers.date,
       location: headers.location,
+      contentType: headers['content-type'],
       samplesWritten: headers['x-prometheus-remote-write-samples-written']?.toString(),
     };
   }

@@ -26,7 +26,8 @@ const versionHeaders: Readonly<Record<RemoteWriteFormat, Readonly<Record<string,
  *
  * It begins with 1.0, which every receiver supports. A receiver of 1.0 may read a 2.0 message as an empty one and respond
  * with success. Therefore 2.0 is used only after a 2.0 request without samples got the header that a receiver of 2.0 has
- * to send, and 1.0 is used again as soon as a response lacks it.
+ * to send, and 1.0 is used again as soon as a response lacks it. A receiver that counts other samples in a 1.0 message than
+ * it holds gets 2.0 next.
  */
 export class RemoteWriteProtocol implements Protocol {
   readonly sendsOldestFirst = true;
@@ -42,7 +43,7 @@ export class RemoteWriteProtocol implements Protocol {
   }
 
   judge(response: ReceiverResponse, { count, format }: Chunk): SendOutcome {
-    return format === 'remote-write-2' ? this.#judgeVersion2(response, count) : toOutcome(response, count);
+    return format === 'remote-write-2' ? this.#judgeVersion2(response, count) : this.#judgeVersion1(response, count);
   }
 
   negotiation(): ProtocolRequest | undefined {
@@ -52,6 +53,19 @@ export class RemoteWriteProtocol implements Protocol {
   negotiated(response: ReceiverResponse): void {
     this.#isVersionKnown = true;
     if (isSuccess(response) && response.samplesWritten !== undefined) this.#format = 'remote-write-2';
+  }
+
+  /** A receiver of 1.0 sends no count. One that does has read the message as 2.0, in which it is empty. */
+  #judgeVersion1(response: ReceiverResponse, sent: number): SendOutcome {
+    const { status, samplesWritten } = response;
+    if (!isSuccess(response) || samplesWritten === undefined || Number(samplesWritten) === sent)
+      return toOutcome(response, sent);
+    this.#isVersionKnown = true;
+    this.#format = 'remote-write-2';
+    return {
+      kind: 'hold',
+      reason: `HTTP ${status}, but ${samplesWritten} of ${sent} samples written: the receiver read remote write 1.0 as 2.0; 2.0 is used next`,
+    };
   }
 
   #judgeVersion2(response: ReceiverResponse, sent: number): SendOutcome {

@@ -8,6 +8,7 @@ export interface ReceiverResponse {
   /** The receiver's own Date header. */
   readonly date?: string | undefined;
   readonly location?: string | undefined;
+  readonly contentType?: string | undefined;
   /** The number of samples written, from the header that receivers of remote write 2.0 send. */
   readonly samplesWritten?: string | undefined;
 }
@@ -28,6 +29,9 @@ const verdicts: Readonly<Record<number, StatusOutcome>> = {
   425: 'retry', // too early
   429: 'retry', // a proxy's limit
 };
+
+const NO_CONTENT = 204;
+const HTML = /^\s*(text\/html|application\/xhtml\+xml)\b/i;
 
 /** Maximum wait that a Retry-After can request. */
 const MAX_RETRY_AFTER_MS = 15 * 60_000;
@@ -60,15 +64,19 @@ export function parseRetryAfter(value: string | undefined, date: string | undefi
 }
 
 /**
- * Returns what a 2xx means. VictoriaMetrics and Prometheus send 204 without a body. A body must be a JSON object that
- * reports no failure; anything else is the page of a portal or a proxy.
+ * Returns what a 2xx means. VictoriaMetrics and Prometheus send 204, other receivers 200 without a body or a JSON object
+ * that reports success in a way that is known. Anything else comes from a portal, a proxy or a gateway.
  */
-function judgeSuccess({ status, body }: ReceiverResponse, sent: number): SendOutcome {
-  if (body.trim() === '') return { kind: 'delivered' };
+function judgeSuccess(response: ReceiverResponse, sent: number): SendOutcome {
+  const { status, body, contentType = '' } = response;
+  if (body.trim() === '') {
+    const isPage = status !== NO_CONTENT && HTML.test(contentType);
+    return isPage ? toForeignOutcome(status, `an empty page of type ${excerpt(contentType)}`) : { kind: 'delivered' };
+  }
   const answer = parseObject(body);
   if (answer === undefined) return toForeignOutcome(status, body);
   if ('accepted' in answer) return judgeCounts(answer, sent);
-  return reportsFailure(answer) ? toForeignOutcome(status, body) : { kind: 'delivered' };
+  return reportsSuccess(answer) && !reportsFailure(answer) ? { kind: 'delivered' } : toForeignOutcome(status, body);
 }
 
 function judgeCounts(answer: Record<string, unknown>, sent: number): SendOutcome {
@@ -98,6 +106,13 @@ function parseRejected(value: unknown, sent: number): RejectedIndex[] | undefine
   const indices = new Set(list.map(({ index }) => index));
   const sound = list.every(({ index }) => Number.isInteger(index) && index >= 0 && index < sent);
   return sound && indices.size === list.length ? list : undefined;
+}
+
+/** RFC 8908's portal API, API gateways and login pages respond with 200 and objects of their own. */
+function reportsSuccess(answer: Record<string, unknown>): boolean {
+  const { status, success, ok } = answer;
+  const isKnown = typeof status === 'string' && /^(ok|success)$/i.test(status);
+  return Object.keys(answer).length === 0 || isKnown || success === true || ok === true;
 }
 
 function reportsFailure(answer: Record<string, unknown>): boolean {

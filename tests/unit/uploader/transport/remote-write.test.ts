@@ -119,6 +119,20 @@ describe('remote write to a receiver of 1.0:', () => {
   });
 });
 
+test('remote write: a receiver that reads 1.0 as 2.0 has delivered nothing, and gets 2.0 next', async () => {
+  answer = (version) => [204, { [WRITTEN]: version === 2 ? '50' : '0' }];
+  expect(await post()).toEqual({
+    kind: 'hold',
+    reason: expect.stringContaining('0 of 50 samples written: the receiver read remote write 1.0 as 2.0'),
+  });
+  expect([remote.format, await post()]).toEqual(['remote-write-2', delivered]);
+});
+
+test('remote write: a receiver that counts all samples of 1.0 has them', async () => {
+  answer = () => [204, { [WRITTEN]: '50' }];
+  expect(await post()).toEqual(delivered);
+});
+
 describe('remote write to a receiver of 2.0:', () => {
   let written: string | undefined;
 

@@ -20,7 +20,9 @@ describe('response outcome: a chunk is delivered by', () => {
     ['200 without a body', 200, ''],
     ['202 with white space', 202, ' \r\n'],
     ['an empty object', 200, {}],
-    ['an object with neither a count nor a failure', 200, { status: 'ok', took_ms: 3 }],
+    ['an object whose status is ok', 200, { status: 'ok', took_ms: 3 }],
+    ['an object whose status is success', 200, { status: 'Success' }],
+    ['an object that is ok', 200, { ok: true }],
     ['an object whose error is null', 200, { error: null, errors: [], success: true, ok: true }],
     ['accepted: all of them', 200, { accepted: SENT }],
     ['accepted: all of them, and an empty list of rejected ones', 200, { accepted: SENT, rejected: [] }],
@@ -64,6 +66,12 @@ describe('response outcome: nothing is accepted, and the chunk is retried, after
     ['an object whose status is a failure', 200, { status: 'Failed' }],
     ['an object without success', 200, { success: false }],
     ['an object that is not ok', 200, { ok: false }],
+    ['the answer of a captive portal’s API', 200, { captive: true, 'user-portal-url': 'https://portal.example/' }],
+    ['a gateway that puts its status into the body', 200, { code: 401, message: 'unauthorized' }],
+    ['an object without a known success', 200, { message: 'no such route' }],
+    ['an object whose status is unknown', 200, { status: 'maintenance' }],
+    ['an object with a known success and an error', 200, { status: 'success', error: 'no such tenant' }],
+    ['an object whose success is a text', 200, { success: 'true' }],
     ['accepted: none', 200, { accepted: 0 }],
     ['accepted: more than were sent', 200, { accepted: SENT + 1 }],
     ['accepted: fewer than none', 200, { accepted: -1 }],
@@ -92,6 +100,17 @@ describe('response outcome: nothing is accepted, and the chunk is retried, after
     expect(result).toEqual({ kind: 'retry', reason: expect.any(String) });
     expect('reason' in result && result.reason).not.toBe('');
   });
+});
+
+test('response outcome: an empty page is no receiver’s, whatever its status but 204', () => {
+  const contentType = 'text/html; charset=utf-8';
+  expect(outcome(200, '', { contentType })).toEqual({
+    kind: 'retry',
+    reason: 'HTTP 200 from something that is no receiver: an empty page of type text/html; charset=utf-8',
+  });
+  expect(outcome(202, '\n', { contentType: 'TEXT/HTML' }).kind).toBe('retry');
+  expect(outcome(204, '', { contentType }).kind).toBe('delivered');
+  expect(outcome(200, '', { contentType: 'application/json' }).kind).toBe('delivered');
 });
 
 describe('response outcome: the chunk is rejected, and bisected, after', () => {
