@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { BoardWithWrongClock } from '../support/board-with-wrong-clock.ts';
+import { Portal, type PortalAnswer } from '../support/portal.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 import { useTemporaryFolder } from '../support/temporary-folder.ts';
 
@@ -13,15 +14,21 @@ const DATE_MS = 1_000;
 
 const folder = useTemporaryFolder();
 let server: VictoriaMetrics;
+let portal: Portal;
 let board: BoardWithWrongClock;
 let boots: number;
 
 beforeAll(async () => {
   server = await startVictoriaMetrics();
+  portal = await Portal.start(server.url);
 }, 120_000);
-afterAll(() => server.stop());
+afterAll(async () => {
+  await portal.stop();
+  await server.stop();
+});
 beforeEach(() => {
   boots = 0;
+  portal.answer = undefined;
 });
 afterEach(() => board.close());
 
@@ -29,7 +36,7 @@ afterEach(() => board.close());
 function boot(offsetMs: number, policy: 'hold' | 'correct' = 'hold'): BoardWithWrongClock {
   board = new BoardWithWrongClock({
     path: folder.path('metrics.db'),
-    remoteOrigin: server.url,
+    remoteOrigin: portal.url,
     offsetMs,
     bootId: `boot-${(boots += 1)}`,
     policy,
@@ -158,5 +165,66 @@ describe('wrong clocks: VictoriaMetrics holds corrected times only:', () => {
     await board.upload();
     expect([board.pending, board.rejected, (await stored(0)).size]).toEqual([0, 4, 3]);
     await expectTrueTimes(begun, EXACT_MS);
+  });
+
+  describe('times of a portal:', () => {
+    const LONG_AGO = 'Tue, 11 Sep 2001 12:00:00 GMT';
+    const login = '<html>Please log in</html>';
+    const portals: readonly (readonly [string, () => PortalAnswer])[] = [
+      ['a redirect of 2001', () => ({ status: 302, headers: { date: LONG_AGO, location: 'http://login.example/' } })],
+      ['a page of 2001', () => ({ status: 200, headers: { date: LONG_AGO }, body: login })],
+      ['a proxy’s 503 of 2001', () => ({ status: 503, headers: { date: LONG_AGO } })],
+    ];
+    const pageAheadBy = (aheadMs: number) => (): PortalAnswer => ({
+      status: 200,
+      headers: { date: new Date(Date.now() + aheadMs).toUTCString() },
+      body: login,
+    });
+
+    test.each([...portals, ['a page three days ahead', pageAheadBy(3 * DAY)] as const])(
+      '%s in an outage changes no time, holds nothing and rejects nothing',
+      async (_, answer) => {
+        boot(0);
+        await scrapes(2);
+        await board.upload();
+        portal.answer = answer();
+        await scrapes(3);
+        expect(await board.attemptUpload()).toBe(false);
+        expect(Math.abs(board.skew.skewMs!)).toBeLessThan(2 * DATE_MS);
+        await scrapes(2);
+        portal.answer = undefined;
+        await board.upload();
+        expect([board.pending, board.rejected]).toEqual([0, 0]);
+        await expectTrueTimes(begun, EXACT_MS);
+      },
+    );
+
+    test.each([
+      ...portals.map(([name, answer]) => [name, 'hold', answer] as const),
+      ...portals.map(([name, answer]) => [name, 'correct', answer] as const),
+      ['a page three days ahead', 'hold', pageAheadBy(3 * DAY)] as const,
+      ['a page three days behind', 'hold', pageAheadBy(-3 * DAY)] as const,
+    ])('%s at the start, under the policy %s: all samples arrive with true times', async (_, policy, answer) => {
+      boot(0, policy);
+      portal.answer = answer();
+      await board.attemptUpload();
+      await scrapes(3);
+      await board.attemptUpload();
+      expect(board.pending).toBe(3);
+      portal.answer = undefined;
+      await board.upload();
+      await scrapes(2);
+      await board.upload();
+      expect([board.pending, board.rejected]).toEqual([0, 0]);
+      await expectTrueTimes(begun, policy === 'correct' ? DATE_MS : EXACT_MS);
+    });
+
+    test('a response that a cache has kept for a quarter of an hour is read as of now', async () => {
+      boot(0);
+      const date = new Date(Date.now() - 900_000).toUTCString();
+      portal.answer = { status: 200, headers: { date, age: '900', 'x-server-hostname': 'cached' } };
+      await board.attemptUpload();
+      expect(Math.abs(board.skew.skewMs!)).toBeLessThan(2 * DATE_MS);
+    });
   });
 });

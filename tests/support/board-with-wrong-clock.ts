@@ -95,6 +95,7 @@ export class BoardWithWrongClock {
       ...context,
       client: this.#client,
       bootId,
+      builtAtMs: Date.now() - 86_400_000,
       encodeWorkerFile: WORKER_FILE,
       isLinkUp: () => true,
       random: () => 0.5,
@@ -125,8 +126,13 @@ export class BoardWithWrongClock {
     this.#writer.commit([{ at, samples, status }]);
   }
 
-  /** What the uploader does at start and in each interval. */
+  /** What the uploader does at start and in each interval. @throws Error if the receiver accepts nothing */
   async upload(): Promise<void> {
+    if (!(await this.attemptUpload())) throw new Error(this.#uploader.receiver.reason);
+  }
+
+  /** The same; returns whether the receiver accepted what is not held. */
+  async attemptUpload(): Promise<boolean> {
     const { prober, encoder, sender } = this.#uploader;
     const { backlog, untimedRows } = this.#queue;
     await prober.measure(never);
@@ -134,9 +140,10 @@ export class BoardWithWrongClock {
     for (let ranges = backlog.findSendable([]); ranges.length > 0; ranges = backlog.findSendable([])) {
       const batch = await encoder.encode({ ranges, batchMetrics: 100, chunkMetrics: 100, format: 'json-lines' });
       const { isOver } = await sender.send(batch, never, never);
-      if (isOver) throw new Error(this.#uploader.receiver.reason);
       sender.commit();
+      if (isOver) return false;
     }
+    return true;
   }
 
   get pending(): number {

@@ -5,7 +5,7 @@ import type { Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { ReceiverClockProber } from './clock/receiver-clock-prober.ts';
 import { ReceiverClockTable } from './clock/receiver-clock-table.ts';
-import { ReceiverClock } from './clock/receiver-clock.ts';
+import { ReceiverClock, type DateAnswer } from './clock/receiver-clock.ts';
 import type { UploaderConfig } from './config.ts';
 import { BatchSender } from './delivery/batch-sender.ts';
 import { ChunkSize } from './delivery/chunk-size.ts';
@@ -61,6 +61,8 @@ export interface UploaderOptions extends AgentContext {
   readonly client: ReceiverClient;
   /** The kernel's; without it the receiver's clock cannot be stored. */
   readonly bootId: string | undefined;
+  /** Unix milliseconds before which no clock can be right: when this program was built. */
+  readonly builtAtMs: number;
   /** The entry point of the encoder's thread. */
   readonly encodeWorkerFile: string;
   readonly isLinkUp: () => boolean;
@@ -81,13 +83,12 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
   const { clock, logger, config, client, stop } = options;
   const { acknowledgements } = queue;
   const table = new ReceiverClockTable(queue.database, options.bootId);
-  const { clockSkewWarnMs, clockSkewPolicy } = config;
-  const receiverClock = new ReceiverClock({ clock, logger, table, clockSkewWarnMs, clockSkewPolicy });
+  const receiverClock = new ReceiverClock({ ...config, clock, logger, table, builtAtMs: options.builtAtMs });
   const prober = createProber(receiverClock, options);
   const encoder = new EncoderPool({
     databasePath: config.dbPath,
     workerFile: options.encodeWorkerFile,
-    receiverNow: () => receiverClock.receiverNow(),
+    receiverNow: () => receiverClock.latestReceiverNow(),
   });
   const receiver = new ReceiverState(clock, logger);
   const chunkSize = new ChunkSize(config);
@@ -123,7 +124,7 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
 
 function createProber(receiverClock: ReceiverClock, { clock, logger, config, client }: UploaderOptions) {
   const dateUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;
-  const requestDate = (signal: AbortSignal): Promise<string | undefined> => client.requestDate(dateUrl, signal);
+  const requestDate = (signal: AbortSignal): Promise<DateAnswer> => client.requestDate(dateUrl, signal);
   const { clockSkewIntervalMs } = config;
   return new ReceiverClockProber({ clock, logger, receiverClock, clockSkewIntervalMs, requestDate });
 }

@@ -4,7 +4,7 @@ import { systemClock as clock } from '@thugshells/shared/clock.ts';
 import { readBootId } from '@thugshells/shared/process/boot-id.ts';
 import { dispatch } from '@thugshells/shared/process/command-line.ts';
 import { createProcessLogger, runCommand, runService } from '@thugshells/shared/process/lifecycle.ts';
-import { readVersion } from '@thugshells/shared/process/version.ts';
+import { readBuildTimeMs, readVersion } from '@thugshells/shared/process/version.ts';
 import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 
 import { createCommands } from './commands/command-table.ts';
@@ -25,6 +25,7 @@ function run(): Promise<never> {
         configurationWarnings,
         version: readVersion(),
         bootId: readBootId(),
+        builtAtMs: readBuildTimeMs(),
         surroundings: readSurroundings(process.env),
         encodeWorkerFile: resolveProgramPath('uploader/dist/encode-worker.js'),
         historyWorkerFile: resolveProgramPath('uploader/dist/history-worker.js'),

@@ -22,6 +22,8 @@ import { VictoriaMetricsProtocol } from './transport/victoriametrics.ts';
 export interface ServiceOptions extends AgentContext {
   readonly version: string;
   readonly bootId: string | undefined;
+  /** Unix milliseconds. */
+  readonly builtAtMs: number;
   readonly configurationWarnings: readonly string[];
   readonly surroundings: Surroundings;
   readonly encodeWorkerFile: string;
@@ -78,14 +80,24 @@ async function uploadFromDatabase(
 }
 
 function createAgent(queue: Queue, options: ServiceOptions, stop: AbortSignal) {
-  const { clock, logger, config, bootId, encodeWorkerFile } = options;
+  const { clock, logger, config, bootId, builtAtMs, encodeWorkerFile } = options;
   const { version, configurationWarnings, historyWorkerFile } = options;
   const counters = new UploadCounters();
   const client = createClient(options);
   const isLinkUp = (): boolean => hasRouteTo(config.remoteUrl);
   const onAttempt = (result: SendResult, samples: number): void => counters.posted(result, samples);
   const firstCycleInMs = calculateUploadDelayMs(config.deviceId, config.uploadIntervalMs, clock.now());
-  const uploads = { client, bootId, encodeWorkerFile, isLinkUp, random: Math.random, firstCycleInMs, onAttempt, stop };
+  const uploads = {
+    client,
+    bootId,
+    builtAtMs,
+    encodeWorkerFile,
+    isLinkUp,
+    random: Math.random,
+    firstCycleInMs,
+    onAttempt,
+    stop,
+  };
   const uploader = createUploader(queue, { clock, logger, config, ...uploads });
   const reporting = { counters, version, configurationWarnings, historyWorkerFile };
   const statusServer = createStatusServer(queue, uploader, { clock, logger, config, ...reporting });

@@ -122,7 +122,7 @@ const client = {
     ...(await ask({ post: body })),
   }),
   checkReceiver: () => ask({ ping: true }),
-  requestDate: async () => undefined,
+  requestDate: async () => ({ isReceivers: false }),
   // The test reports closes by the command connectionEnded, and waits until they are handled.
   onConnectionClosed: () => undefined,
 };
@@ -148,6 +148,7 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
     client,
     // The collector is not to correct times by the receiver's clock here.
     bootId: undefined,
+    builtAtMs: 0,
     encodeWorkerFile: built('uploader/src/encoding/encode-worker.ts'),
     isLinkUp: () => true,
     random: () => 0.5,

@@ -76,6 +76,7 @@ export class RunningUploads {
       ...context,
       client: this.#client,
       bootId: undefined,
+      builtAtMs: 0,
       encodeWorkerFile: WORKER_FILE,
       isLinkUp: () => true,
       random: () => 0.5,

@@ -3,7 +3,13 @@ import { toErrorMessage } from '@thugshells/shared/errors.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
 
-import { HALF_DATE_RESOLUTION_MS, toBootTime, type BootTime, type ReceiverClock } from './receiver-clock.ts';
+import {
+  HALF_DATE_RESOLUTION_MS,
+  toBootTime,
+  type BootTime,
+  type DateAnswer,
+  type ReceiverClock,
+} from './receiver-clock.ts';
 
 export interface ReceiverClockProberOptions {
   readonly clock: Clock;
@@ -11,12 +17,14 @@ export interface ReceiverClockProberOptions {
   readonly receiverClock: ReceiverClock;
   readonly clockSkewIntervalMs: number;
   /** Requests the receiver's Date header; rejects when no response comes. */
-  readonly requestDate: (signal: AbortSignal) => Promise<string | undefined>;
+  readonly requestDate: (signal: AbortSignal) => Promise<DateAnswer>;
 }
 
 /** Requests of a measurement, at different fractions of a second; their median is within a third of half a second. */
 const REQUESTS = 3;
 const BETWEEN_REQUESTS_MS = 333;
+/** Between two measurements while a portal may have written the time that is known: samples may be held because of it. */
+const DOUBTFUL_INTERVAL_MS = 30_000;
 
 /** The result of a response: when this machine booted by the receiver's clock, or nothing if it has no Date. */
 export type DateResponse = BootTime | 'undated';
@@ -47,9 +55,11 @@ export class ReceiverClockProber {
 
   /** Measures until `stop` is aborted. @param first the result of `measureFirst` */
   async run(first: DateResponse | undefined, stop: AbortSignal): Promise<void> {
-    const { clock, clockSkewIntervalMs: intervalMs } = this.#options;
+    const { clock, receiverClock, clockSkewIntervalMs } = this.#options;
     if (first !== undefined) await this.#complete(first, stop);
-    for await (const _ of ticks(clock, { intervalMs, firstInMs: intervalMs, stop })) await this.measure(stop);
+    const intervalMs = (): number =>
+      receiverClock.isDoubtful ? Math.min(DOUBTFUL_INTERVAL_MS, clockSkewIntervalMs) : clockSkewIntervalMs;
+    for await (const _ of ticks(clock, { intervalMs, firstInMs: intervalMs(), stop })) await this.measure(stop);
   }
 
   /** Measures once: the median of several requests. Without a response what was known before stays. */
@@ -74,7 +84,8 @@ export class ReceiverClockProber {
       HALF_DATE_RESOLUTION_MS / measured.length +
       Math.max(...measured.map((each) => each.errorMs)) -
       HALF_DATE_RESOLUTION_MS;
-    receiverClock.set({ bootedAtMs: median(measured.map(({ bootedAtMs }) => bootedAtMs))!, errorMs });
+    const isProven = measured.every((each) => each.isProven);
+    receiverClock.set({ bootedAtMs: median(measured.map(({ bootedAtMs }) => bootedAtMs))!, errorMs, isProven });
   }
 
   /** Returns undefined if no response came. */
@@ -82,8 +93,8 @@ export class ReceiverClockProber {
     const { clock, logger, requestDate } = this.#options;
     const sentAtMs = clock.sinceBoot();
     try {
-      const date = await requestDate(stop);
-      return toBootTime({ date, sentAtMs, receivedAtMs: clock.sinceBoot() }) ?? 'undated';
+      const { isReceivers, ...answer } = await requestDate(stop);
+      return toBootTime({ ...answer, sentAtMs, receivedAtMs: clock.sinceBoot() }, isReceivers) ?? 'undated';
     } catch (error) {
       // The upload itself reports a receiver that is away.
       logger.debug('receiver clock request failed', { error: toErrorMessage(error) });

@@ -10,6 +10,8 @@ export interface ReceiverClockOptions {
   readonly table: ReceiverClockTable;
   readonly clockSkewWarnMs: number;
   readonly clockSkewPolicy: ClockSkewPolicy;
+  /** Unix milliseconds before which no clock can be right: when this program was built. */
+  readonly builtAtMs: number;
 }
 
 /** A Date header has whole seconds, so the middle of its second is the best estimate: half a second of error at most. */
@@ -18,8 +20,20 @@ export const HALF_DATE_RESOLUTION_MS = 500;
 /** The Date of one response, with the milliseconds since boot before the request and after the response. */
 export interface DatedResponse {
   readonly date?: string | undefined;
+  /** For how many seconds a cache has kept the response (RFC 9111, section 5.1). */
+  readonly age?: string | undefined;
   readonly sentAtMs?: number;
   readonly receivedAtMs?: number;
+}
+
+/** The time in a response to a request without samples. */
+export interface DateAnswer {
+  /** The Date header; undefined without one, and in a response that tells nothing of the receiver. */
+  readonly date?: string | undefined;
+  /** The Age header. */
+  readonly age?: string | undefined;
+  /** Whether only the receiver, or the server that CLOCK_SKEW_URL names, can have written it. */
+  readonly isReceivers: boolean;
 }
 
 /** When this machine booted by the receiver's clock. */
@@ -28,28 +42,53 @@ export interface BootTime {
   readonly bootedAtMs: number;
   /** By how much that may be wrong, either way. */
   readonly errorMs: number;
+  /** Whether the receiver itself wrote it; otherwise it may be the time of a portal or a proxy. */
+  readonly isProven: boolean;
 }
+
+/** How many uploads in a row have to contradict what is known before it is replaced. */
+const CONTRADICTIONS = 3;
+const AGE_RESOLUTION_MS = 1_000;
 
 /**
  * Returns when this machine booted by the clock that wrote a response's Date; undefined without a Date. The error is half
  * a second, which a Date does not resolve, and half the round trip, since nobody knows which direction took longer.
+ *
+ * @param isProven whether the receiver itself wrote the response
  */
-export function toBootTime({ date, sentAtMs, receivedAtMs }: DatedResponse): BootTime | undefined {
+export function toBootTime(
+  { date, age = '', sentAtMs, receivedAtMs }: DatedResponse,
+  isProven: boolean,
+): BootTime | undefined {
   const receiverMs = Date.parse(date ?? '');
   if (Number.isNaN(receiverMs) || sentAtMs === undefined || receivedAtMs === undefined) return undefined;
+  const ageMs = /^\d{1,9}$/.test(age.trim()) ? Number(age) * 1000 : 0;
   return {
-    bootedAtMs: receiverMs + HALF_DATE_RESOLUTION_MS - (sentAtMs + receivedAtMs) / 2,
-    errorMs: HALF_DATE_RESOLUTION_MS + (receivedAtMs - sentAtMs) / 2,
+    bootedAtMs: receiverMs + ageMs + HALF_DATE_RESOLUTION_MS - (sentAtMs + receivedAtMs) / 2,
+    errorMs: HALF_DATE_RESOLUTION_MS + (receivedAtMs - sentAtMs) / 2 + (ageMs > 0 ? AGE_RESOLUTION_MS : 0),
+    isProven,
   };
+}
+
+function doAgree(one: BootTime, other: BootTime): boolean {
+  return Math.abs(one.bootedAtMs - other.bootedAtMs) <= one.errorMs + other.errorMs;
 }
 
 /**
  * The receiver's clock, as far as it is known. What is kept is when the machine booted by it: a step of this machine's
  * clock does not change that, so the skew is right from the moment of the step on.
+ *
+ *   nothing known   any plausible time is learned: without one, samples of a wrong clock could never be sent
+ *   unproven        anybody between here and the receiver may have written it; the first time of the receiver's own
+ *                   replaces it
+ *   proven          only the receiver's own time replaces it: a measurement of several requests, or as many uploads in
+ *                   a row that contradict it and agree with each other
  */
 export class ReceiverClock {
   readonly #options: ReceiverClockOptions;
   #known: BootTime | undefined;
+  /** The times of the last uploads, if they contradict what is known and agree with each other. */
+  #contradictions: readonly BootTime[] = [];
   #isSkewed = false;
 
   constructor(options: ReceiverClockOptions) {
@@ -59,6 +98,11 @@ export class ReceiverClock {
   /** Whether it has been measured since this process started. */
   get isKnown(): boolean {
     return this.#known !== undefined;
+  }
+
+  /** Whether somebody else than the receiver may have written what is known. */
+  get isDoubtful(): boolean {
+    return this.#known?.isProven === false;
   }
 
   /** Milliseconds that this machine's clock is ahead; undefined until the first measurement. */
@@ -77,16 +121,27 @@ export class ReceiverClock {
     return this.#known === undefined ? undefined : this.#known.bootedAtMs + this.#options.clock.sinceBoot();
   }
 
+  /** Returns the latest time that it may be by the receiver's clock: while that is in doubt, no sample is too far ahead. */
+  latestReceiverNow(): number | undefined {
+    const receiverMs = this.receiverNow();
+    if (receiverMs === undefined) return undefined;
+    const { clock } = this.#options;
+    const others = this.#contradictions.map(({ bootedAtMs }) => bootedAtMs + clock.sinceBoot());
+    return Math.max(receiverMs, ...others, this.#known!.isProven ? receiverMs : clock.now());
+  }
+
   /** Returns the time by the clock that samples are stamped by, Unix milliseconds. */
   now(): number {
     const { clock, clockSkewPolicy } = this.#options;
     return clockSkewPolicy === 'correct' ? (this.receiverNow() ?? clock.now()) : clock.now();
   }
 
-  /** Replaces what is known by a measurement. */
+  /** Replaces what is known by a measurement, unless that is less certain. */
   set(known: BootTime): void {
+    if (!known.isProven && (this.#known?.isProven === true || !this.#isPlausible(known))) return;
     const { table, logger, clockSkewPolicy: policy } = this.#options;
     this.#known = known;
+    this.#contradictions = [];
     try {
       table.save({ bootedAtMs: known.bootedAtMs, policy, measuredAtMs: this.receiverNow()! });
     } catch (error) {
@@ -96,15 +151,28 @@ export class ReceiverClock {
     this.#logSkew();
   }
 
-  /** Learns from the response to an upload: if nothing is known yet, or if it contradicts what is known. */
+  /** Learns from the response to samples that the receiver accepted. */
   learnFrom(response: DatedResponse): void {
-    const measured = toBootTime(response);
+    const measured = toBootTime(response, true);
     if (measured === undefined) return;
-    const isConfirmed =
-      this.#known !== undefined &&
-      Math.abs(measured.bootedAtMs - this.#known.bootedAtMs) <= measured.errorMs + this.#known.errorMs;
-    if (isConfirmed) this.#logSkew();
-    else this.set(measured);
+    if (this.#known === undefined) return this.set(measured);
+    if (doAgree(measured, this.#known)) {
+      this.#known = { ...this.#known, isProven: true };
+      this.#contradictions = [];
+      return this.#logSkew();
+    }
+    const others = this.#contradictions.filter((other) => doAgree(measured, other));
+    this.#contradictions = [...others, measured];
+    if (!this.#known.isProven || this.#contradictions.length >= CONTRADICTIONS) this.set(measured);
+  }
+
+  /** Whether a receiver may have that time: none has one from before this program was built. */
+  #isPlausible({ bootedAtMs }: BootTime): boolean {
+    const { clock, logger, builtAtMs } = this.#options;
+    const receiverMs = bootedAtMs + clock.sinceBoot();
+    if (receiverMs >= builtAtMs) return true;
+    logger.debug('time of another server ignored', { before_build_ms: Math.round(builtAtMs - receiverMs) });
+    return false;
   }
 
   #logSkew(): void {

@@ -84,16 +84,15 @@ export class HttpClient {
     }
   }
 
-  /** Returns the Date header of a URL, requested over a connection of its own: an upload in flight may take long. */
-  async requestDate(url: string, signal: AbortSignal): Promise<string | undefined> {
+  /** Requests the headers of a URL over a connection of its own: an upload in flight may take long. */
+  async requestHead(url: string, signal: AbortSignal): Promise<Response> {
     const isSameOrigin = new URL(url).origin === new URL(this.#options.remoteUrl).origin;
-    const response = await this.#client.head(url, {
+    return this.#client.head(url, {
       ...(isSameOrigin ? this.#authentication() : {}),
       agent: this.#connections.createAgents(url),
       signal,
       timeout: { request: SHORT_TIMEOUT_MS },
     });
-    return response.headers.date;
   }
 
   /** Requests /health over the kept connection; returns the status and the connection's number. */

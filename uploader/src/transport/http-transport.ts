@@ -4,6 +4,7 @@ import { toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 import type { Chunk } from '../chunk.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
+import type { DateAnswer } from '../clock/receiver-clock.ts';
 import { HttpClient, type HttpClientOptions, type HttpResponse, type RequestAttempt } from './http-client.ts';
 import type { Protocol } from './protocol.ts';
 import type { ReceiverResponse } from './response-outcome.ts';
@@ -13,6 +14,10 @@ export interface HttpTransportOptions extends HttpClientOptions {
   readonly clock: Clock;
   readonly protocol: Protocol;
 }
+
+/** VictoriaMetrics and vmauth put it into every response; a portal has no reason to invent it. */
+const SERVER_HOSTNAME = 'x-server-hostname';
+const PROXY_AUTHENTICATION_REQUIRED = 407;
 
 /** A proxy's statuses for a receiver that does not respond; the proxy's own connection to this device stays open. */
 const RECEIVER_GONE: readonly number[] = [502, 503, 504];
@@ -47,8 +52,11 @@ export class HttpTransport implements ReceiverClient {
     return result;
   }
 
-  async requestDate(url: string, signal: AbortSignal): Promise<string | undefined> {
-    return this.#client.requestDate(url, signal);
+  async requestDate(url: string, signal: AbortSignal): Promise<DateAnswer> {
+    const { statusCode: status, headers } = await this.#client.requestHead(url, signal);
+    if (isOfSomebodyElse(status)) return { isReceivers: false };
+    const isReceivers = headers[SERVER_HOSTNAME] !== undefined || new URL(url).protocol === 'https:';
+    return { date: headers.date, age: headers.age, isReceivers };
   }
 
   async checkReceiver(signal: AbortSignal): Promise<number | undefined> {
@@ -93,6 +101,7 @@ export class HttpTransport implements ReceiverClient {
         bytesReceived: body.length,
         isClosing: headers.connection?.toLowerCase() === 'close',
         date: headers.date,
+        age: headers.age,
         sentAtMs,
         receivedAtMs,
       };
@@ -127,6 +136,11 @@ export class HttpTransport implements ReceiverClient {
       samplesWritten: headers['x-prometheus-remote-write-samples-written']?.toString(),
     };
   }
+}
+
+/** Whether a status comes from a portal or a proxy rather than from the receiver: redirects, and failures of a gateway. */
+function isOfSomebodyElse(status: number): boolean {
+  return status < 200 || (status >= 300 && status <= 399) || status === PROXY_AUTHENTICATION_REQUIRED || status >= 500;
 }
 
 /** A file of this device that cannot be used holds all uploads until somebody changes it; other errors may pass. */

@@ -1,4 +1,5 @@
 import type { Chunk } from '../chunk.ts';
+import type { DateAnswer } from '../clock/receiver-clock.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
 
 /** The outcome of sending a chunk. Expected outcomes are values; only the unexpected is thrown. */
@@ -36,6 +37,8 @@ export interface SendResult {
   readonly isClosing: boolean;
   /** The response's Date header. */
   readonly date?: string | undefined;
+  /** The response's Age header. */
+  readonly age?: string | undefined;
   /** Milliseconds since boot before the request and after the response; undefined when no response came. */
   readonly sentAtMs?: number;
   readonly receivedAtMs?: number;
@@ -64,6 +67,6 @@ export interface ReceiverClient extends Transport, ReceiverCheck {
    * reports that the receiver is gone: what it carried last is in doubt.
    */
   onConnectionClosed(listener: (connection: number) => void): void;
-  /** Returns the Date header of a URL, requested over a connection of its own; rejects when no response comes. */
-  requestDate(url: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Returns the time that a URL responds with, requested over a connection of its own; rejects when no response comes. */
+  requestDate(url: string, signal: AbortSignal): Promise<DateAnswer>;
 }

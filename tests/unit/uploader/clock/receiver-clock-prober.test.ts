@@ -27,11 +27,13 @@ describe('receiver clock prober:', () => {
     clock = new FakeClock();
     log = new LogRecord();
     const table = new ReceiverClockTable(stored.database, 'boot-1');
-    receiverClock = new ReceiverClock({ clock, logger: log, table, clockSkewWarnMs: 2_000, clockSkewPolicy: 'hold' });
+    const limits = { clockSkewWarnMs: 2_000, clockSkewPolicy: 'hold', builtAtMs: 0 } as const;
+    receiverClock = new ReceiverClock({ clock, logger: log, table, ...limits });
   });
   afterEach(() => stored.remove());
 
-  function createProber(requestDate: () => Promise<string | undefined>): ReceiverClockProber {
+  function createProber(respond: () => Promise<string | undefined>, isReceivers = true): ReceiverClockProber {
+    const requestDate = async () => ({ date: await respond(), isReceivers });
     return new ReceiverClockProber({ clock, logger: log, receiverClock, clockSkewIntervalMs: 300_000, requestDate });
   }
 
@@ -93,7 +95,7 @@ describe('receiver clock prober:', () => {
   });
 
   test('does not replace what an upload’s response taught by a single request', async () => {
-    receiverClock.set({ bootedAtMs: clock.now() - clock.sinceBoot(), errorMs: 100 });
+    receiverClock.set({ bootedAtMs: clock.now() - clock.sinceBoot(), errorMs: 100, isProven: true });
     await createProber(respondBehind(() => 60_000)).measureFirst(never);
     expect(receiverClock.errorMs).toBe(100);
   });
@@ -115,6 +117,43 @@ describe('receiver clock prober:', () => {
     expect(clock.sleeping).toBe(0);
   });
 
+  test('learns a time that anybody may have written only while it knows none of the receiver’s own', async () => {
+    await measure(
+      createProber(
+        respondBehind(() => 60_000),
+        false,
+      ),
+    );
+    expect(Math.round(receiverClock.skewMs! / 1000)).toBe(60);
+    await measure(createProber(respondBehind(() => 5_000)));
+    await measure(
+      createProber(
+        respondBehind(() => 90_000),
+        false,
+      ),
+    );
+    expect(Math.round(receiverClock.skewMs! / 1000)).toBe(5);
+  });
+
+  test('measures again soon while anybody may have written the time that it knows', async () => {
+    let requests = 0;
+    const stop = new AbortController();
+    const prober = createProber(async () => {
+      requests += 1;
+      return new Date(clock.now()).toUTCString();
+    }, false);
+    const running = prober.run(await prober.measureFirst(never), stop.signal);
+    await clock.advance(32_000);
+    expect(requests).toBe(6);
+    receiverClock.set({ bootedAtMs: clock.now() - clock.sinceBoot(), errorMs: 100, isProven: true });
+    await clock.advance(60_000);
+    const soon = requests;
+    await clock.advance(200_000);
+    expect(requests).toBe(soon);
+    stop.abort();
+    await running;
+  });
+
   test('requests the Date of a real receiver', async () => {
     const receiver = await startReceiver({ now: () => clock.now() });
     const protocol = new VictoriaMetricsProtocol();
@@ -122,7 +161,8 @@ describe('receiver clock prober:', () => {
     const transport = new HttpTransport({ protocol, clock, remoteUrl, remoteTimeoutMs: 20_000, ...directConnection });
     try {
       receiver.setFaults({ dateSkewMs: -7_200_000 });
-      await measure(createProber(() => transport.requestDate(`${receiver.url}/health`, never)));
+      const health = `${receiver.url}/health`;
+      await measure(createProber(async () => (await transport.requestDate(health, never)).date));
       expect(Math.abs(receiverClock.skewMs! - 7_200_000)).toBeLessThanOrEqual(500);
     } finally {
       transport.close();

@@ -9,28 +9,45 @@ import { StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
 const DATE = 'Tue, 14 Nov 2023 22:13:20 GMT';
 const DATE_MS = 1_700_000_000_000;
+/** The programs of these tests were built a day before their clock's beginning. */
+const BUILT_MS = new FakeClock().now() - 86_400_000;
 
 describe('boot time by a response’s Date:', () => {
   test('has half a second added, which a Date does not resolve (A-33)', () => {
-    expect(toBootTime({ date: DATE, sentAtMs: 10_000, receivedAtMs: 10_000 })).toEqual({
+    expect(toBootTime({ date: DATE, sentAtMs: 10_000, receivedAtMs: 10_000 }, true)).toEqual({
       bootedAtMs: DATE_MS + 500 - 10_000,
       errorMs: 500,
+      isProven: true,
     });
   });
 
   test('takes the Date as of the middle of the round trip, with half the round trip as error', () => {
-    expect(toBootTime({ date: DATE, sentAtMs: 10_000, receivedAtMs: 11_000 })).toEqual({
+    expect(toBootTime({ date: DATE, sentAtMs: 10_000, receivedAtMs: 11_000 }, true)).toEqual({
       bootedAtMs: DATE_MS + 500 - 10_500,
       errorMs: 1_000,
+      isProven: true,
     });
   });
 
+  test('counts the time for which a cache kept the response, and a second more of error', () => {
+    expect(toBootTime({ date: DATE, age: '900', sentAtMs: 10_000, receivedAtMs: 10_000 }, false)).toEqual({
+      bootedAtMs: DATE_MS + 900_000 + 500 - 10_000,
+      errorMs: 1_500,
+      isProven: false,
+    });
+  });
+
+  test.each([undefined, '0', '', '-5', 'nine', '1e9', '99999999999'])('takes the Age %p for none', (age) => {
+    const dated = { date: DATE, sentAtMs: 0, receivedAtMs: 0 };
+    expect(toBootTime({ ...dated, age }, true)).toEqual(toBootTime(dated, true));
+  });
+
   test.each([undefined, '', 'today'])('is undefined for the Date %p', (date) => {
-    expect(toBootTime({ date, sentAtMs: 0, receivedAtMs: 0 })).toBeUndefined();
+    expect(toBootTime({ date, sentAtMs: 0, receivedAtMs: 0 }, true)).toBeUndefined();
   });
 
   test('is undefined without a response', () => {
-    expect(toBootTime({})).toBeUndefined();
+    expect(toBootTime({}, true)).toBeUndefined();
   });
 
   test('is within its error of the truth, at any fraction of the second and of the round trip', () => {
@@ -41,7 +58,7 @@ describe('boot time by a response’s Date:', () => {
         fc.double({ min: 0, max: 1, noNaN: true }),
         (sentAtMs, tripMs, fraction) => {
           const date = new Date(DATE_MS + Math.floor(sentAtMs + fraction * tripMs)).toUTCString();
-          const found = toBootTime({ date, sentAtMs, receivedAtMs: sentAtMs + tripMs })!;
+          const found = toBootTime({ date, sentAtMs, receivedAtMs: sentAtMs + tripMs }, true)!;
           expect(Math.abs(found.bootedAtMs - DATE_MS)).toBeLessThanOrEqual(found.errorMs + 1);
         },
       ),
@@ -62,12 +79,19 @@ describe('receiver clock:', () => {
 
   function createClock(clockSkewPolicy: 'hold' | 'correct' = 'hold'): ReceiverClock {
     const table = new ReceiverClockTable(stored.database, 'boot-1');
-    return new ReceiverClock({ clock, logger: log, table, clockSkewWarnMs: 2_000, clockSkewPolicy });
+    return new ReceiverClock({
+      clock,
+      logger: log,
+      table,
+      clockSkewWarnMs: 2_000,
+      clockSkewPolicy,
+      builtAtMs: BUILT_MS,
+    });
   }
 
   /** Sets the receiver's clock so many milliseconds behind this one. */
-  function setBehind(receiverClock: ReceiverClock, aheadMs: number): void {
-    receiverClock.set({ bootedAtMs: clock.now() - clock.sinceBoot() - aheadMs, errorMs: 167 });
+  function setBehind(receiverClock: ReceiverClock, aheadMs: number, isProven = true): void {
+    receiverClock.set({ bootedAtMs: clock.now() - clock.sinceBoot() - aheadMs, errorMs: 167, isProven });
   }
 
   /** A response without a round trip, from a receiver that is so many milliseconds behind this clock. */
@@ -146,6 +170,36 @@ describe('receiver clock:', () => {
     expect(stored.number(`SELECT policy = 'correct' FROM receiver_clock`)).toBe(1);
   });
 
+  test('ignores a time from before the build, unless the receiver itself wrote it', () => {
+    const receiverClock = createClock();
+    setBehind(receiverClock, 86_400_001, false);
+    expect(receiverClock.isKnown).toBe(false);
+    setBehind(receiverClock, 86_400_001);
+    expect(receiverClock.skewMs).toBe(86_400_001);
+  });
+
+  describe('the latest time that it may be by it:', () => {
+    test('is undefined while nothing is known, and the receiver’s own once that is proven', () => {
+      const receiverClock = createClock();
+      expect(receiverClock.latestReceiverNow()).toBeUndefined();
+      setBehind(receiverClock, 3_600_000);
+      expect(receiverClock.latestReceiverNow()).toBe(receiverClock.receiverNow());
+    });
+
+    test('is this machine’s while a portal may have written an earlier one', () => {
+      const receiverClock = createClock();
+      setBehind(receiverClock, 3_600_000, false);
+      expect(receiverClock.latestReceiverNow()).toBe(clock.now());
+    });
+
+    test('is that of the last upload while it contradicts what is known', () => {
+      const receiverClock = createClock();
+      setBehind(receiverClock, 3_600_000);
+      receiverClock.learnFrom(respondBehind(-3_600_000));
+      expect(Math.abs(receiverClock.latestReceiverNow()! - clock.now() - 3_600_000)).toBeLessThanOrEqual(500);
+    });
+  });
+
   describe('from the response to an upload:', () => {
     test('the first Date is learned, and warned of', () => {
       const receiverClock = createClock();
@@ -162,11 +216,38 @@ describe('receiver clock:', () => {
       expect(receiverClock.skewMs).toBe(60_000);
     });
 
-    test('a Date that contradicts is learned: a receiver’s clock may step', () => {
+    test('a Date that contradicts is learned with the third that agrees: a receiver’s clock may step', () => {
       const receiverClock = createClock();
       setBehind(receiverClock, 60_000);
+      for (const skewMs of [60_000, 60_000]) {
+        receiverClock.learnFrom(respondBehind(-7_200_000));
+        expect(receiverClock.skewMs).toBe(skewMs);
+      }
       receiverClock.learnFrom(respondBehind(-7_200_000));
       expect(Math.abs(receiverClock.skewMs! + 7_200_000)).toBeLessThanOrEqual(500);
+    });
+
+    test('Dates that contradict each other, or are interrupted by one that agrees, change nothing', () => {
+      const receiverClock = createClock();
+      setBehind(receiverClock, 60_000);
+      for (const aheadMs of [1e6, 2e6, 3e6, 1e6, 1e6, 60_000, 1e6, 1e6])
+        receiverClock.learnFrom(respondBehind(aheadMs));
+      expect(receiverClock.skewMs).toBe(60_000);
+    });
+
+    test('the first Date replaces a time that anybody may have written', () => {
+      const receiverClock = createClock();
+      setBehind(receiverClock, 60_000, false);
+      receiverClock.learnFrom(respondBehind(5_000));
+      expect(Math.round(receiverClock.skewMs! / 1000)).toBe(5);
+    });
+
+    test('a Date that agrees proves a time that anybody may have written', () => {
+      const receiverClock = createClock();
+      setBehind(receiverClock, 5_000, false);
+      receiverClock.learnFrom(respondBehind(5_000));
+      setBehind(receiverClock, 60_000, false);
+      expect(Math.round(receiverClock.skewMs! / 1000)).toBe(5);
     });
 
     test('a step of this clock is logged at the next Date', () => {

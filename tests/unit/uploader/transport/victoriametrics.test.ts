@@ -254,8 +254,9 @@ test('credentials in the URL: are sent, and are in no endpoint or reason', async
 test('receiver’s Date: is requested over a connection of its own', async () => {
   receiver.setFaults({ dateSkewMs: -3_600_000 });
   await post();
-  const date = await remote.requestDate(`${receiver.url}/health`, never);
+  const { date, isReceivers } = await remote.requestDate(`${receiver.url}/health`, never);
   expect(Math.abs(Date.parse(date!) - (Date.now() - 3_600_000))).toBeLessThan(5_000);
+  expect(isReceivers).toBe(false);
   expect(receiver.requests.map(({ method, connection }) => [method, connection])).toEqual([
     ['POST', 1],
     ['HEAD', 2],
