@@ -1,7 +1,7 @@
-import { constants } from 'node:fs';
-import { open, opendir, stat, type FileHandle } from 'node:fs/promises';
+import { opendir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { openForeignFile } from '@thugshells/shared/database/foreign-files.ts';
 import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 /** A text file at one time. */
@@ -64,16 +64,14 @@ export class TextFiles {
   async read(name: string, maxBytes: number): Promise<TextFile | undefined> {
     const path = this.toPath(name);
     try {
-      // Checked before it is opened: opening a device may have an effect.
-      requireFile(path, await stat(path));
-      // It may have been replaced by a pipe meanwhile: without O_NONBLOCK, open(2) would wait for a writer.
-      const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+      const file = await openForeignFile(path, (found) => requireFile(path, found));
       try {
         return await readWhole(file, path, maxBytes);
       } finally {
         await file.close();
       }
     } catch (error) {
+      if (toErrorCode(error) === 'DATABASE_FILE') throw createDatabaseFileError(path, error);
       if (error instanceof AgentError) throw error;
       if (toErrorCode(error) === 'ENOENT') return undefined;
       throw createUnreadableError(path, error);
@@ -84,7 +82,6 @@ export class TextFiles {
 async function readWhole(file: FileHandle, path: string, maxBytes: number): Promise<TextFile> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const before = await file.stat();
-    requireFile(path, before);
     if (before.size > maxBytes) throw createTooLargeError(path, before.size, maxBytes);
     const buffer = Buffer.allocUnsafe(before.size + 1);
     let length = 0;
@@ -107,6 +104,15 @@ function requireFile(path: string, found: { isFile(): boolean }): void {
   throw new AgentError(`cannot read ${path}: not a regular file`, {
     code: 'TEXTFILE_UNREADABLE',
     hint: 'remove it: text files must be regular files or links to them',
+  });
+}
+
+/** Somebody who may write to the directory has linked it: to read it would drop the locks of the database. */
+function createDatabaseFileError(path: string, cause: unknown): AgentError {
+  return new AgentError(`cannot read ${path}: ${toErrorMessage(cause)}`, {
+    code: 'TEXTFILE_UNREADABLE',
+    hint: 'remove it, and check who may write to THUGSHELLS_TEXTFILE_DIR: text files must not be links to a database',
+    cause,
   });
 }
 

@@ -1,8 +1,9 @@
 import { closeSync, existsSync, openSync, read, readdirSync, readSync } from 'node:fs';
-import { open, readdir, statfs } from 'node:fs/promises';
+import { readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { openForeignFile } from '@thugshells/shared/database/foreign-files.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
 import { createMalformedError, toKernelFileError } from './kernel-file-errors.ts';
@@ -195,7 +196,8 @@ function decodeText(path: string, bytes: Buffer | undefined): string {
 
 /** Returns the bytes of a file, or undefined if they are more than MAX_FILE_BYTES. A short read does not mean its end. */
 async function readBounded(path: string): Promise<Buffer | undefined> {
-  const file = await open(path, 'r');
+  // Below a root that is no procfs or sysfs there may be any file, also one of the database.
+  const file = await openForeignFile(path);
   try {
     let buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
     let length = 0;

@@ -6,6 +6,7 @@ import { arch, platform } from 'node:process';
 import type SQLite from 'better-sqlite3';
 
 import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
+import { registerConnection, registerDatabase } from './database-files.ts';
 
 export type Database = SQLite.Database;
 export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> = SQLite.Statement<Parameters, Row>;
@@ -38,6 +39,7 @@ export interface OpenOptions {
 export function openDatabase(path: string, options: OpenOptions = {}): Database {
   const { create = false, readonly = false, cacheKiB } = options;
   let database: Database | undefined;
+  registerDatabase(path);
   try {
     if (create) createFile(path);
     // Checked here, because better-sqlite3 reports a missing folder by an error without a code.
@@ -53,6 +55,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
     }
     database.pragma('synchronous = NORMAL');
     if (cacheKiB !== undefined) database.pragma(`cache_size = -${cacheKiB}`);
+    registerConnection(path, database);
     return database;
   } catch (error) {
     database?.close();
@@ -79,7 +82,10 @@ export function createFile(path: string): void {
 export function openSideFile(path: string): Database {
   try {
     createFile(path);
-    return new (driver())(path, { timeout: 0 });
+    registerDatabase(path);
+    const file = new (driver())(path, { timeout: 0 });
+    registerConnection(path, file);
+    return file;
   } catch (error) {
     throw toOpenError(path, error);
   }

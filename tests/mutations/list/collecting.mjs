@@ -206,4 +206,32 @@ export const collecting = [
     replace: 'value[problem]',
     tests: ['shared/config/load-config'],
   },
+  {
+    why: 'opens a text file that links to the database: closing it drops the locks of SQLite',
+    file: 'shared/src/database/foreign-files.ts',
+    find: 'if (database === undefined) return;',
+    replace: "if (database === undefined || database !== '') return;",
+    tests: ['collector/inputs/linked-text-files', 'shared/database/database-files'],
+  },
+  {
+    why: 'opens the name that was examined, which may be another file’s by now',
+    file: 'shared/src/database/foreign-files.ts',
+    find: 'return await open(`${DESCRIPTORS}/${named.fd}`, FLAGS)',
+    replace: 'return await open(path, FLAGS)',
+    tests: ['collector/inputs/linked-text-files'],
+  },
+  {
+    why: 'forgets the files of a database that was moved away while it is open',
+    file: 'shared/src/database/database-files.ts',
+    find: 'if (owner !== undefined) return owner.path;',
+    replace: "if (owner !== undefined && owner.path === '') return owner.path;",
+    tests: ['collector/inputs/linked-text-files'],
+  },
+  {
+    why: 'closes a page that recovery read while a check has the database open',
+    file: 'shared/src/database/database-files.ts',
+    find: 'if (!inUse.has(each.key)) closeSync(each.descriptor);',
+    replace: 'closeSync(each.descriptor);',
+    tests: ['shared/database/database-files'],
+  },
 ];

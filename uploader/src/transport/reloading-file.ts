@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { sep } from 'node:path';
 
+import { readForeignFileSync } from '@thugshells/shared/database/foreign-files.ts';
 import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 export interface ReloadingFileOptions {
@@ -40,7 +41,7 @@ export class ReloadingFile {
           `mode ${(mode & 0o777).toString(8).padStart(4, '0')} lets other users read it; it must be 0600 or narrower`,
         );
       const version = [ino, size, mtimeMs].join();
-      if (version !== this.#version) this.#content = readFileSync(path, 'utf8');
+      if (version !== this.#version) this.#content = readForeignFileSync(path);
       this.#version = version;
       return this.#content;
     } catch (error) {

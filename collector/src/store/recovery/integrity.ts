@@ -1,5 +1,6 @@
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { existsSync, readSync, statSync } from 'node:fs';
 
+import { closeRawFile, openRawFile } from '@thugshells/shared/database/database-files.ts';
 import { migrate } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, openMemory, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
@@ -16,7 +17,6 @@ const WAL_MAGIC = [0x377f0682, 0x377f0683];
 /**
  * Finds corruption of a database's files before SQLite opens them: it takes an empty database, or a WAL whose header it
  * cannot read, for new ones and overwrites what is left.
- * Only for files that no connection of this process has open.
  */
 export function findFileCorruption(databasePath: string): string | undefined {
   const walPath = `${databasePath}-wal`;
@@ -53,13 +53,13 @@ function inspectDatabase(path: string): string | undefined {
 }
 
 function isWal(path: string): boolean {
-  const descriptor = openSync(path, 'r');
+  const descriptor = openRawFile(path);
   try {
     const header = Buffer.alloc(4);
     readSync(descriptor, header, 0, header.length, 0);
     return WAL_MAGIC.includes(header.readUInt32BE(0));
   } finally {
-    closeSync(descriptor);
+    closeRawFile(descriptor);
   }
 }
 

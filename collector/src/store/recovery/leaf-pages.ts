@@ -1,4 +1,6 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { fstatSync, readSync } from 'node:fs';
+
+import { closeRawFile, openRawFile } from '@thugshells/shared/database/database-files.ts';
 
 import { findPageSize, INDEX_LEAF, INTERIOR, TABLE_LEAF } from './page-size.ts';
 import { isOutOfBounds, parseRecord, RecordCursor, type SqlValue } from './record-format.ts';
@@ -30,7 +32,6 @@ const BLOCK_PAGES = 128;
 
 /**
  * Reads the pages of a database file and of its WAL without SQLite: for files that SQLite refuses.
- * Only for files that no connection of this process has open: closing them drops its POSIX locks.
  */
 export class PageFile {
   readonly #descriptor: number | undefined;
@@ -131,7 +132,7 @@ export class PageFile {
 
   close(): void {
     for (const descriptor of [this.#descriptor, this.#walDescriptor])
-      if (descriptor !== undefined) closeSync(descriptor);
+      if (descriptor !== undefined) closeRawFile(descriptor);
   }
 
   /**
@@ -227,7 +228,7 @@ function readFileSize(descriptor: number | undefined): number {
 
 function openIfPresent(path: string): number | undefined {
   try {
-    return openSync(path, 'r');
+    return openRawFile(path);
   } catch {
     return undefined;
   }

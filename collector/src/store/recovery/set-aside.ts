@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
+import { readRawFile } from '@thugshells/shared/database/database-files.ts';
 import { openDatabase } from '@thugshells/shared/database/open.ts';
 import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
 import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/database/schema-version.ts';
@@ -44,7 +45,7 @@ export function setNewerDatabaseAside({ dbPath, logger }: SetAsideOptions): void
 export function finishInterruptedSetAside(dbPath: string): void {
   const intent = intentPath(dbPath);
   if (!existsSync(intent)) return;
-  const name = basename(readFileSync(intent, 'utf8'));
+  const name = basename(readRawFile(intent));
   // After a kill before the first rename nothing has been moved: the database is examined like any other.
   if (name.startsWith(`${basename(dbPath)}.schema-`)) finishInterruptedMove(dbPath, join(dirname(dbPath), name));
   removeIntent(dbPath);
@@ -82,7 +83,9 @@ function intentPath(dbPath: string): string {
 
 /** Writes the target of the move, synced to the disk. */
 function writeIntent(dbPath: string, target: string): void {
-  const descriptor = openSync(intentPath(dbPath), 'w', 0o660);
+  // A new file: one that is there may be a link to any other, which would be truncated, and closed.
+  rmSync(intentPath(dbPath), { force: true });
+  const descriptor = openSync(intentPath(dbPath), 'wx', 0o660);
   try {
     writeSync(descriptor, basename(target));
     fsyncSync(descriptor);

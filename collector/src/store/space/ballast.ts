@@ -42,7 +42,9 @@ export class Ballast {
 
   /** Writes random bytes: zeros would take no space on a file system that compresses. */
   #write(): void {
-    const descriptor = openSync(this.#path, 'w', 0o660);
+    // A new file: one that is there may be a link to any other, which would be truncated, and closed.
+    rmSync(this.#path, { force: true });
+    const descriptor = openSync(this.#path, 'wx', 0o660);
     try {
       writeSync(descriptor, randomFillSync(Buffer.alloc(BALLAST_BYTES)));
     } finally {

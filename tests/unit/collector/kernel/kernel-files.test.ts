@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { openDatabase } from '@thugshells/shared/database/open.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
 import {
@@ -14,6 +15,7 @@ import {
   readOptional,
 } from '../../../../collector/src/kernel/kernel-file-errors.ts';
 import { KernelFiles, requireProcRoot } from '../../../../collector/src/kernel/kernel-files.ts';
+import { findHeldLocks } from '../../../support/held-locks.ts';
 import { readRecorded, findRecording } from '../../../support/collector/text-kernel.ts';
 
 let root: string;
@@ -66,6 +68,23 @@ describe('reading', () => {
       code: 'KERNEL_FILE_MALFORMED',
       message: expect.stringContaining('more than 4194304 bytes'),
     });
+  });
+
+  test.each(['proc', 'sys'] as const)('leaves a database below the %s root and its locks alone', async (door) => {
+    const path = join(root, door, 'stat');
+    const database = openDatabase(path, { create: true });
+    try {
+      database.exec('CREATE TABLE rows (id)');
+      const locks = findHeldLocks(path);
+      await expect(files[door]('stat')).rejects.toMatchObject({
+        code: 'KERNEL_FILE_UNREADABLE',
+        message: `cannot read ${path}: it is a file of the database ${path}`,
+      });
+      expect(locks).toHaveLength(1);
+      expect(findHeldLocks(path)).toEqual(locks);
+    } finally {
+      database.close();
+    }
   });
 
   test('stops reading a file that never ends', async () => {
