@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
+import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Time as the program reads it; tests pass one of their own. */
@@ -19,6 +21,43 @@ export interface Clock {
 /** The longest delay of a timer of Node.js (2^31 − 1 ms); a longer one would fire at once. */
 const MAX_TIMER_MS = 2_147_483_647;
 
+/** proc_pid_stat(5) counts in USER_HZ, which is 100 on every machine that Node.js runs on. */
+const MS_PER_TICK = 10;
+/** starttime is the 22nd field; the first two end with a parenthesis. */
+const START_TIME_FIELD = 19;
+/** A process starts some milliseconds before Node.js counts its time. */
+const UPTIME_TOLERANCE_MS = 1_000;
+
+/**
+ * Returns by how much the machine has been up longer than uptime(2) tells, in milliseconds. lxcfs shows a container the time
+ * since its own start, which changes when the container is restarted, while the boot's id stays. When a process started is
+ * told by the kernel itself.
+ *
+ * @param stat the text of /proc/self/stat
+ */
+export function hiddenUptimeMs(stat: string, processMs: number, uptimeMs: number): number {
+  const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[START_TIME_FIELD]);
+  const hiddenMs = ticks * MS_PER_TICK + processMs - uptimeMs;
+  return Math.abs(hiddenMs) > UPTIME_TOLERANCE_MS ? hiddenMs : 0;
+}
+
+function readHiddenUptimeMs(): number {
+  try {
+    return hiddenUptimeMs(readFileSync('/proc/self/stat', 'utf8'), process.uptime() * 1000, uptime() * 1000);
+  } catch {
+    // No /proc: the time since boot is as good as uptime(2) is.
+    return 0;
+  }
+}
+
+let hiddenMs: number | undefined;
+
+/** Found once: a suspend later on would count as hidden. */
+function sinceBoot(): number {
+  hiddenMs ??= readHiddenUptimeMs();
+  return uptime() * 1000 + hiddenMs;
+}
+
 async function sleep(ms: number, signal: AbortSignal | undefined, keepsProcess: boolean): Promise<void> {
   const options = { ref: keepsProcess, ...(signal === undefined ? {} : { signal }) };
   await delay(Math.min(Math.max(0, ms), MAX_TIMER_MS), undefined, options).catch(() => undefined);
@@ -28,7 +67,7 @@ async function sleep(ms: number, signal: AbortSignal | undefined, keepsProcess: 
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sinceBoot: () => uptime() * 1000,
+  sinceBoot,
   sleep: (ms, signal) => sleep(ms, signal, true),
 };
 

@@ -187,8 +187,8 @@ export const settling = [
   {
     why: 'takes the beginning of a Date’s second for its middle',
     file: 'uploader/src/clock/receiver-clock.ts',
-    find: 'receiverMs + HALF_DATE_RESOLUTION_MS -',
-    replace: 'receiverMs -',
+    find: 'receiverMs + ageMs + HALF_DATE_RESOLUTION_MS -',
+    replace: 'receiverMs + ageMs -',
     tests: ['uploader/clock/receiver-clock'],
   },
   {
