@@ -22,6 +22,7 @@ import { StatusServer } from './http/server.ts';
 import { Acknowledgements } from './queue/acknowledgements.ts';
 import { Backlog } from './queue/backlog.ts';
 import { DatabaseWatch } from './queue/database-watch.ts';
+import { LockWatch } from './queue/lock-watch.ts';
 import { SettledRanges } from './queue/settled-ranges.ts';
 import { UntimedRows } from './queue/untimed-rows.ts';
 import { CollectorStateReader } from './telemetry/collector-state-reader.ts';
@@ -54,7 +55,8 @@ export function openQueue(database: Database, { clock, logger, config }: AgentCo
   if (replayed > 0) logger.info('requeued unconfirmed samples', { count: replayed });
   const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
   const untimedRows = new UntimedRows({ clock, logger, database, settled });
-  return { database, settled, backlog, acknowledgements, watch, untimedRows };
+  const lockWatch = new LockWatch(database, { path: config.dbPath, acknowledgements });
+  return { database, settled, backlog, acknowledgements, watch, untimedRows, lockWatch };
 }
 
 export interface UploaderOptions extends AgentContext {
@@ -161,7 +163,7 @@ function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): Upl
   const { queue, encoder, transport, chunkSize, sender, receiver } = parts;
   const { clock, logger, config, client, random, isLinkUp, firstCycleInMs } = options;
   const { watch, backlog, acknowledgements } = queue;
-  const { probeIntervalMs, uploadIntervalMs, replayWindowMs } = config;
+  const { dbPath, probeIntervalMs, uploadIntervalMs, replayWindowMs } = config;
   const probe = new ReceiverProbe({ clock, receiver, receiverCheck: client, random, isLinkUp, probeIntervalMs });
   const rateLimiter = new RateLimiter(clock, config.uploadMaxRate);
   return new UploadLoop({
@@ -178,6 +180,7 @@ function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): Upl
     rateLimiter,
     receiverCheck: client,
     sendsOldestFirst: client.sendsOldestFirst,
+    dbPath,
     uploadIntervalMs,
     replayWindowMs,
     firstCycleInMs,
@@ -232,7 +235,7 @@ export function createStatusServer(queue: Queue, uploader: Uploader, options: St
 }
 
 function createSnapshots(
-  { database, backlog, settled }: Queue,
+  { database, backlog, settled, lockWatch }: Queue,
   own: UploaderStateReader,
   { clock, config }: AgentContext,
 ) {
@@ -242,6 +245,7 @@ function createSnapshots(
     backlog,
     settled: () => settled.readRanges(),
     uploaderState: () => own.read(),
+    findLock: (heartbeatAgeMs) => lockWatch.find(heartbeatAgeMs),
     batchMetrics: config.batchMetrics,
   });
 }

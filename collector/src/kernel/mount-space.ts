@@ -24,6 +24,8 @@ export interface BlockCounts {
 
 /** A server across a 4G link responds within about a second. */
 const TIMEOUT_MS = 2_000;
+/** A timer that is later than this was kept back by the process itself, and so may have been the answer. */
+const BLOCKED_MS = 250;
 /**
  * Calls of each kind that may be pending at once. Those for local mounts run on the threads that Node has for all file
  * operations of the process (UV_THREADPOOL_SIZE, 4 by default): half of them may hang. A remote one is a process.
@@ -89,11 +91,21 @@ export class MountSpace {
   /** Returns the counts, or undefined if the timeout comes first; counts that come later are ignored. */
   async #withTimeout(call: Promise<BlockCounts>): Promise<BlockCounts | undefined> {
     const returned = new AbortController();
-    const timeout = this.#clock.sleep(TIMEOUT_MS, returned.signal).then(() => undefined);
+    const timeout = this.#waitForTimeout(returned.signal).then(() => undefined);
     try {
       return await Promise.race([call, timeout]);
     } finally {
       returned.abort();
+    }
+  }
+
+  /** Waits until the timeout is over, and again if this process was blocked meanwhile: that says nothing about the mount. */
+  async #waitForTimeout(returned: AbortSignal): Promise<void> {
+    let lateMs = Infinity;
+    while (lateMs > BLOCKED_MS && !returned.aborted) {
+      const startedAt = this.#clock.monotonic();
+      await this.#clock.sleep(TIMEOUT_MS, returned);
+      lateMs = this.#clock.monotonic() - startedAt - TIMEOUT_MS;
     }
   }
 }

@@ -13,7 +13,7 @@ import { openSession, type SessionMetadata } from './writing/sessions.ts';
 import { WalCheckpointer } from './space/wal-checkpointer.ts';
 import { shrinkDatabase } from './space/shrink-database.ts';
 import { finishInterruptedReplacement, pruneCorruptDatabases, createReplacement } from './recovery/replace-database.ts';
-import { findCorruption } from './recovery/integrity.ts';
+import { findCorruption, type StartCheck } from './recovery/integrity.ts';
 import { Ledger } from './space/ledger.ts';
 import { Eviction } from './space/eviction.ts';
 import { Salvage } from './recovery/salvage.ts';
@@ -26,6 +26,8 @@ import { classifyStorageError } from './recovery/storage-errors.ts';
 import { queueSetAsideImports } from './recovery/set-aside-import.ts';
 
 export interface DatabaseSessionOptions {
+  /** Remembers that a check found no corruption while the database cannot be opened; without it each attempt checks. */
+  readonly startCheck?: StartCheck;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly dbPath: string;
@@ -69,7 +71,11 @@ export function openDatabaseSession(options: DatabaseSessionOptions, knownCorrup
   finishInterruptedReplacement(dbPath);
   setNewerDatabaseAside(options);
   const { database, corruption } = knownCorruption === undefined ? openSound(options) : { corruption: knownCorruption };
-  if (database !== undefined) return startSession(database, options);
+  if (database !== undefined) {
+    const session = startSession(database, options);
+    options.startCheck?.end();
+    return session;
+  }
   logger.error('database corrupt, rebuilding', {
     path: dbPath,
     error: corruption,
@@ -94,12 +100,12 @@ export function closeDatabaseSession(
 }
 
 /** Opens the database, or returns how it is corrupt. */
-function openSound({ dbPath, logger, notify }: DatabaseSessionOptions): {
+function openSound({ dbPath, logger, notify, startCheck }: DatabaseSessionOptions): {
   readonly database?: Database;
   readonly corruption?: string;
 } {
   try {
-    const corruption = findCorruption(dbPath);
+    const corruption = startCheck === undefined ? findCorruption(dbPath) : startCheck.find(dbPath);
     return corruption === undefined ? { database: prepareDatabase(dbPath, logger, notify) } : { corruption };
   } catch (error) {
     if (classifyStorageError(error) !== 'corrupt') throw error;

@@ -1,3 +1,5 @@
+import { waitLongForLocks } from '@thugshells/shared/database/open.ts';
+import { isLocked, requireWriteLock } from '@thugshells/shared/database/write-lock.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toErrorFields } from '@thugshells/shared/logging/logger.ts';
@@ -11,9 +13,11 @@ import { Ballast } from './space/ballast.ts';
 import { Maintenance, MAINTENANCE_INTERVAL_MS } from './maintenance.ts';
 import { closeDatabaseSession, openDatabaseSession } from './database-session.ts';
 import type { DatabaseSession, DatabaseSessionOptions } from './database-session.ts';
+import { FailedCommits } from './failed-commits.ts';
 import { commitBuffer } from './writing/commit-buffer.ts';
 import { ScrapeBuffer, type StoredScrape } from './writing/scrape-buffer.ts';
-import { describeStorageError, classifyStorageError } from './recovery/storage-errors.ts';
+import { StartCheck } from './recovery/integrity.ts';
+import { classifyStorageError } from './recovery/storage-errors.ts';
 import { StorageReport } from './storage-report.ts';
 import { findDatabase, findFailure, nextState } from './store-state.ts';
 import type { StorageFailure, StoreEvent, StoreState } from './store-state.ts';
@@ -31,8 +35,6 @@ export interface StoreOptions extends DatabaseSessionOptions, AdmissionOptions {
 
 /** Minimum between two rebuilds: on a card that corrupts new databases too, more of them would not help. */
 const REBUILD_INTERVAL_MS = 60_000;
-/** How often a commit is retried while commits fail. */
-const RETRY_INTERVAL_MS = 5_000;
 
 /**
  * Stores samples in the database, and buffers them in memory while that cannot be written.
@@ -44,22 +46,22 @@ export class Store {
   readonly #buffer = new ScrapeBuffer();
   readonly #ballast: Ballast;
   readonly #report: StorageReport;
+  readonly #failedCommits: FailedCommits;
   #state: StoreState = { name: 'unopened' };
-  /** When a commit failed last, by the monotonic clock. */
-  #failedAt = -Infinity;
   #rebuiltAt = -Infinity;
   /** Whether the last maintenance failed: it is logged when that begins. */
   #isMaintenanceFailing = false;
 
   constructor(options: StoreOptions) {
-    this.#options = options;
+    this.#options = { startCheck: new StartCheck(), ...options };
     this.#admission = new Admission(options);
     this.#ballast = new Ballast(options.dbPath);
     this.#report = new StorageReport(options);
+    this.#failedCommits = new FailedCommits(options);
   }
 
   /**
-   * Opens the database; on a full disk, collection starts without it.
+   * Opens the database; on a full disk, or while another program has it locked, collection starts without it.
    *
    * @throws AgentError when an operator has to act: a folder is missing or may not be written
    */
@@ -68,8 +70,9 @@ export class Store {
       this.#openDatabase();
       this.#ballast.ensure();
     } catch (error) {
-      if (classifyStorageError(error) !== 'full') throw error;
-      this.#ballast.release();
+      const kind = classifyStorageError(error);
+      if (kind !== 'full' && kind !== 'locked') throw error;
+      if (kind === 'full') this.#ballast.release();
       this.#startBuffering(error);
     }
   }
@@ -116,13 +119,17 @@ export class Store {
   /** Maintains the database, and retries commits that failed, until `stop`. */
   async run(stop: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    const intervalMs = (): number => findDatabase(this.#state)?.maintenance.intervalMs ?? MAINTENANCE_INTERVAL_MS;
+    const intervalMs = (): number =>
+      this.#failedCommits.lockRetryMs ?? findDatabase(this.#state)?.maintenance.intervalMs ?? MAINTENANCE_INTERVAL_MS;
     for await (const _ of ticks(clock, { intervalMs, firstInMs: intervalMs(), stop })) this.#tick();
   }
 
   /** Commits the buffer, ends the session and checkpoints the WAL. */
   close(): void {
     if (this.#state.name === 'closed') return;
+    // What is not committed now is lost.
+    if (this.#session !== undefined) waitLongForLocks(this.#session.database);
+    this.#failedCommits.end();
     if (!this.#commitPending())
       this.#options.logger.error('buffered samples lost', { count: this.#buffer.sampleCount });
     const database = findDatabase(this.#state);
@@ -163,6 +170,8 @@ export class Store {
   }
 
   #commitAll(): void {
+    // A retry finds out first whether the lock is free, which takes no time.
+    if (this.#failedCommits.isLocked) requireWriteLock(this.#options.dbPath, this.#session?.database);
     const { writer, wal } = this.#session ?? this.#openDatabase();
     const failure = findFailure(this.#state);
     const onTrialCommitted = failure && (() => this.#stopBuffering(failure));
@@ -177,6 +186,7 @@ export class Store {
         return this.#rebuild(toErrorMessage(error));
       case 'full':
         return this.#freeSpace();
+      case 'locked':
       case 'unusable':
         return false;
     }
@@ -206,20 +216,18 @@ export class Store {
     return isReleased || isEvicted;
   }
 
-  /** Buffers samples in memory from now on; logged once for each reason. */
-  #startBuffering(error: unknown): void {
-    const { clock } = this.#options;
-    const { reason } = describeStorageError(error);
-    const isReported = this.failure === reason;
-    this.#failedAt = clock.monotonic();
-    this.#apply({ type: 'commit failed', reason, nowMs: clock.now() });
-    if (isReported) return;
+  /** Buffers samples in memory from now on. */
+  #startBuffering(cause: unknown): void {
+    const { error, reason, isLogged } = this.#failedCommits.add(cause);
+    this.#apply({ type: 'commit failed', reason, nowMs: this.#options.clock.now() });
+    if (!isLogged) return;
     this.#report.logFailure(error, this.#buffer.sampleCount);
     this.#saveReport();
   }
 
   #stopBuffering(failure: StorageFailure): void {
     this.#apply({ type: 'committed' });
+    if (!this.#failedCommits.end()) return;
     this.#report.logRecovery(failure);
     this.#saveReport();
   }
@@ -230,8 +238,7 @@ export class Store {
   }
 
   #tick(): void {
-    const isRetryDue = this.#options.clock.monotonic() - this.#failedAt >= RETRY_INTERVAL_MS;
-    if (this.#state.name === 'buffering' && isRetryDue) this.#commitPending();
+    if (this.#state.name === 'buffering' && this.#failedCommits.isRetryDue) this.#commitPending();
     if (this.#report.isDue) this.#saveReport();
     if (this.#state.name === 'open') this.#maintain(this.#state.database.maintenance);
   }
@@ -242,6 +249,7 @@ export class Store {
       if (corruption !== undefined) this.#rebuild(corruption);
       this.#isMaintenanceFailing = false;
     } catch (error) {
+      if (isLocked(error)) return this.#startBuffering(error);
       if (this.#repair(error) || this.#isMaintenanceFailing) return;
       this.#isMaintenanceFailing = true;
       this.#options.logger.error('maintenance failed, will retry', toErrorFields(error));

@@ -7,6 +7,7 @@ import type SQLite from 'better-sqlite3';
 
 import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
 import { registerConnection, registerDatabase } from './database-files.ts';
+import { describeLock } from './write-lock.ts';
 
 export type Database = SQLite.Database;
 export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> = SQLite.Statement<Parameters, Row>;
@@ -14,9 +15,12 @@ export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> =
 const require = createRequire(import.meta.url);
 
 /**
- * How long a writer waits for the other one. Write transactions last milliseconds; seconds are for an SD card that stalls.
+ * How long a writer waits for the other one. SQLite waits on the thread that scrapes and answers requests, so it is short:
+ * write transactions last milliseconds, and a commit that meets a longer one stays in memory and is retried.
  */
-const BUSY_TIMEOUT_MS = 5_000;
+const BUSY_TIMEOUT_MS = 100;
+/** The same for a command or the last commit of a program, which nothing else waits for. */
+const LONG_BUSY_TIMEOUT_MS = 5_000;
 /** Small pages: a scrape dirties few bytes of each, and every dirty page is written whole. */
 export const PAGE_SIZE = 1_024;
 /** Older versions have a bug in the WAL reset that can corrupt a database with two writers. */
@@ -31,8 +35,13 @@ export interface OpenOptions {
   readonly cacheKiB?: number;
 }
 
+/** Lets a connection wait for the locks of others for up to 5 s. */
+export function waitLongForLocks(database: Database): void {
+  database.pragma(`busy_timeout = ${LONG_BUSY_TIMEOUT_MS}`);
+}
+
 /**
- * Opens the shared database: WAL, synchronous=NORMAL, a busy timeout of 5 s.
+ * Opens the shared database: WAL, synchronous=NORMAL, a busy timeout of 100 ms.
  *
  * @throws AgentError DATABASE_MISSING, DATABASE_UNUSABLE or SQLITE_TOO_OLD
  */
@@ -119,12 +128,21 @@ export function isCorruption(error: unknown): boolean {
 
 function toOpenError(path: string, cause: unknown): AgentError {
   if (isDriverError(cause)) return toDriverError(cause);
+  if (isBusy(cause)) return toLockedOpenError(path, cause);
   const missing = toErrorCode(cause) === 'SQLITE_CANTOPEN' && !existsSync(path);
   return new AgentError(`cannot open the database ${path}: ${toErrorMessage(cause)}`, {
     code: missing ? 'DATABASE_MISSING' : 'DATABASE_UNUSABLE',
     hint:
       findObstacle(path) ??
       (missing ? 'start the collector: it creates the database' : 'check the disk and its free space'),
+    cause,
+  });
+}
+
+function toLockedOpenError(path: string, cause: unknown): AgentError {
+  return new AgentError(`cannot open the database ${path}: ${describeLock(path)}`, {
+    code: 'DATABASE_UNUSABLE',
+    hint: 'end that program or its transaction',
     cause,
   });
 }

@@ -277,4 +277,18 @@ export const delivery = [
     replace: 'sent >= 0',
     tests: ['uploader/transport/remote-write'],
   },
+  {
+    why: 'waits for the lock of another program with each commit, which keeps the status server waiting',
+    file: 'uploader/src/queue/acknowledgements.ts',
+    find: 'if (this.#lockedSince !== undefined && !isWriteLockFree(this.#database)) return undefined;',
+    replace: '',
+    tests: ['uploader/queue/acknowledgements'],
+  },
+  {
+    why: 'forgets at a stop what it could not record because of a lock',
+    file: 'uploader/src/delivery/upload-loop.ts',
+    find: 'await this.#commitWhenUnlocked(clock.monotonic() + STOP_GRACE_MS);',
+    replace: '',
+    tests: ['uploader/delivery/locked-database'],
+  },
 ];

@@ -240,4 +240,32 @@ export const storing = [
     replace: '(SELECT COUNT(*) FROM metrics_v2), 0, 0;',
     tests: ['shared/database/migrate-rows'],
   },
+  {
+    why: 'looks for the holder of a lock at the byte of WAL checkpoints',
+    file: 'shared/src/database/write-lock.ts',
+    find: 'const WAL_WRITE_LOCK = 120;',
+    replace: 'const WAL_WRITE_LOCK = 121;',
+    tests: ['shared/database/write-lock'],
+  },
+  {
+    why: 'waits for the lock of another program with each retry, which keeps the scrapes waiting',
+    file: 'collector/src/store/store.ts',
+    find: 'if (this.#failedCommits.isLocked) requireWriteLock(',
+    replace: 'if (this.#isMaintenanceFailing) requireWriteLock(',
+    tests: ['collector/store/locked-database'],
+  },
+  {
+    why: 'ends a collector that starts while another program has the database locked',
+    file: 'collector/src/store/store.ts',
+    find: "if (kind !== 'full' && kind !== 'locked') throw error;",
+    replace: "if (kind !== 'full') throw error;",
+    tests: ['collector/store/locked-database'],
+  },
+  {
+    why: 'calls a mount hung because the process itself was blocked',
+    file: 'collector/src/kernel/mount-space.ts',
+    find: 'while (lateMs > BLOCKED_MS && !returned.aborted)',
+    replace: 'while (lateMs === Infinity && !returned.aborted)',
+    tests: ['collector/kernel/mount-space'],
+  },
 ];

@@ -74,6 +74,7 @@ export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     walBytes: 2_048,
     setAside: [],
     storage,
+    lock: undefined,
     receiver: {
       condition: 'taking',
       reason: '',

@@ -70,6 +70,9 @@ export function toBootTime(
   };
 }
 
+/** After a failure, storing is retried with the first response that comes this much later. */
+const STORE_RETRY_MS = 10_000;
+
 function doAgree(one: BootTime, other: BootTime): boolean {
   return Math.abs(one.bootedAtMs - other.bootedAtMs) <= one.errorMs + other.errorMs;
 }
@@ -89,6 +92,8 @@ export class ReceiverClock {
   #known: BootTime | undefined;
   /** The times of the last uploads, if they contradict what is known and agree with each other. */
   #contradictions: readonly BootTime[] = [];
+  /** When to store it again, by the monotonic clock; undefined once it is stored. */
+  #storeAt: number | undefined;
   #isSkewed = false;
 
   constructor(options: ReceiverClockOptions) {
@@ -139,15 +144,9 @@ export class ReceiverClock {
   /** Replaces what is known by a measurement, unless that is less certain. */
   set(known: BootTime): void {
     if (!known.isProven && (this.#known?.isProven === true || !this.#isPlausible(known))) return;
-    const { table, logger, clockSkewPolicy: policy } = this.#options;
     this.#known = known;
     this.#contradictions = [];
-    try {
-      table.save({ bootedAtMs: known.bootedAtMs, policy, measuredAtMs: this.receiverNow()! });
-    } catch (error) {
-      // A full disk keeps it from the collector; it must not end the uploads.
-      logger.warn('cannot store receiver clock', toErrorFields(error));
-    }
+    this.#store(known);
     this.#logSkew();
   }
 
@@ -159,6 +158,7 @@ export class ReceiverClock {
     if (doAgree(measured, this.#known)) {
       this.#known = { ...this.#known, isProven: true };
       this.#contradictions = [];
+      if (this.#storeAt !== undefined && this.#options.clock.monotonic() >= this.#storeAt) this.#store(this.#known);
       return this.#logSkew();
     }
     const others = this.#contradictions.filter((other) => doAgree(measured, other));
@@ -173,6 +173,18 @@ export class ReceiverClock {
     if (receiverMs >= builtAtMs) return true;
     logger.debug('time of another server ignored', { before_build_ms: Math.round(builtAtMs - receiverMs) });
     return false;
+  }
+
+  #store({ bootedAtMs }: BootTime): void {
+    const { table, clock, logger, clockSkewPolicy: policy } = this.#options;
+    try {
+      table.save({ bootedAtMs, policy, measuredAtMs: this.receiverNow()! });
+      this.#storeAt = undefined;
+    } catch (error) {
+      // A full disk or a lock keeps it from the collector; it must not end the uploads.
+      if (this.#storeAt === undefined) logger.warn('cannot store receiver clock', toErrorFields(error));
+      this.#storeAt = clock.monotonic() + STORE_RETRY_MS;
+    }
   }
 
   #logSkew(): void {

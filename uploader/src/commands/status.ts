@@ -4,12 +4,14 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import { requireSupportedSchema } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
+import { describeLock, findLockHolder } from '@thugshells/shared/database/write-lock.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { ClockSkewPolicy } from '@thugshells/shared/state/receiver-clock.ts';
 
 import { Backlog } from '../queue/backlog.ts';
+import type { DatabaseLock } from '../queue/lock-watch.ts';
 import { toStoppedState } from '../telemetry/uploader-state.ts';
 import { ReceiverClockTable } from '../clock/receiver-clock-table.ts';
 import { SettledRanges } from '../queue/settled-ranges.ts';
@@ -117,6 +119,12 @@ function fetchBody(url: URL): Promise<string> {
   });
 }
 
+/** Finds the lock by /proc alone: this connection only reads. */
+function findLock(dbPath: string): DatabaseLock | undefined {
+  if (findLockHolder(dbPath) === undefined) return undefined;
+  return { description: describeLock(dbPath), delaysAcknowledgements: false };
+}
+
 function readStatus(
   database: Database,
   { clock, config, version, bootId, configurationWarnings }: StatusCommandOptions,
@@ -132,6 +140,7 @@ function readStatus(
     backlog: new Backlog(database, settled),
     settled: () => settled.readRanges(),
     uploaderState: () => uploads,
+    findLock: () => findLock(config.dbPath),
     batchMetrics: config.batchMetrics,
   });
   return new HealthMonitor({

@@ -106,10 +106,11 @@ export class BatchSender {
     return { batchId, accepted, chunks, bytesSent, isOver: !goesOn, isRejected };
   }
 
-  /** Commits what has been accepted. */
+  /** Commits what has been accepted; while the database is locked, it stays in memory and is committed later. */
   commit(): void {
-    this.#options.acknowledgements.commit();
-    this.#uncommittedSince = undefined;
+    const { acknowledgements, clock } = this.#options;
+    acknowledgements.commit();
+    this.#uncommittedSince = acknowledgements.lockedForMs === undefined ? undefined : clock.monotonic();
   }
 
   /** Reports an error of this device, such as a full disk, to health and once to the log. */

@@ -1,4 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
+import { toLockError } from '@thugshells/shared/database/write-lock.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 
 import type { Acknowledgements } from '../queue/acknowledgements.ts';
@@ -22,6 +23,7 @@ export interface UploadLoopOptions extends BatchPrefetcherOptions {
   readonly rateLimiter: RateLimiter;
   /** For receivers that reject a sample once they have a newer one of its series. */
   readonly sendsOldestFirst?: boolean;
+  readonly dbPath: string;
   readonly uploadIntervalMs: number;
   readonly replayWindowMs: number;
   /** Milliseconds until the first cycle: each device has its own phase of the interval. */
@@ -37,6 +39,8 @@ const LONG_WAIT_MS = 60_000;
 const STALLED_AFTER_MS = 30 * 60_000;
 /** How late a wait may end on a busy device. */
 const WAIT_SLACK_MS = 60_000;
+/** How often a commit is retried that met another program's lock. */
+const LOCK_RETRY_MS = 200;
 /** How long the request in flight may take to end after a stop. */
 const STOP_GRACE_MS = 4_000;
 
@@ -51,7 +55,8 @@ const STOP_GRACE_MS = 4_000;
  * A receiver may require the samples of a series in the order of their times. For such a receiver a cycle sends the oldest
  * first, except after a cycle in which it rejected all of them: if it accepts the newest, only the others are too old.
  *
- * What was accepted is committed at the end of a cycle, every second, and at the first failure.
+ * What was accepted is committed at the end of a cycle, every second, and at the first failure. While another program has
+ * the database locked, it stays in memory, uploads go on, and the commit is retried several times a second.
  */
 export class UploadLoop {
   readonly #options: UploadLoopOptions;
@@ -77,7 +82,7 @@ export class UploadLoop {
    * abandoned after a grace period.
    */
   async run(stop: AbortSignal): Promise<void> {
-    const { clock, sender, watch, uploadIntervalMs, firstCycleInMs } = this.#options;
+    const { clock, watch, uploadIntervalMs, firstCycleInMs } = this.#options;
     const abandon = abortAfterGrace(clock, stop, STOP_GRACE_MS);
     const origin = clock.monotonic() + firstCycleInMs;
     if (firstCycleInMs > 0) await clock.sleep(firstCycleInMs, stop);
@@ -87,15 +92,33 @@ export class UploadLoop {
       interval = isInterrupted ? Math.floor(elapsedIntervals()) : Math.max(interval + 1, Math.ceil(elapsedIntervals()));
       if (!isInterrupted) await this.#wait(origin + interval * uploadIntervalMs, stop);
     }
-    if (!watch.isReplaced) sender.commit();
+    if (!watch.isReplaced) await this.#commitLast();
+  }
+
+  /** Commits before the program ends, and waits for a lock as long as for a request in flight. */
+  async #commitLast(): Promise<void> {
+    const { acknowledgements, clock, logger, sender } = this.#options;
+    sender.commit();
+    await this.#commitWhenUnlocked(clock.monotonic() + STOP_GRACE_MS);
+    if (acknowledgements.lockedForMs !== undefined)
+      logger.warn('acknowledgements not stored, will resend samples', { count: acknowledgements.countUncommitted() });
+  }
+
+  /** Retries a commit that met a lock, until a time or until `stop` is aborted. */
+  async #commitWhenUnlocked(untilMonotonicMs: number, stop?: AbortSignal): Promise<void> {
+    const { acknowledgements, clock, sender } = this.#options;
+    while (acknowledgements.lockedForMs !== undefined && clock.monotonic() < untilMonotonicMs && !stop?.aborted) {
+      await clock.sleep(Math.min(LOCK_RETRY_MS, untilMonotonicMs - clock.monotonic()), stop);
+      sender.commit();
+    }
   }
 
   async #wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
     const { clock, sender, probe } = this.#options;
     this.#dueAt = untilMonotonicMs + WAIT_SLACK_MS;
-    await this.#confirm(untilMonotonicMs - clock.monotonic(), stop).catch((error: unknown) =>
-      sender.reportFault(error),
-    );
+    await this.#commitWhenUnlocked(untilMonotonicMs, stop)
+      .then(() => this.#confirm(untilMonotonicMs - clock.monotonic(), stop))
+      .catch((error: unknown) => sender.reportFault(error));
     await probe.wait(untilMonotonicMs, stop);
     this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
   }
@@ -123,7 +146,9 @@ export class UploadLoop {
 
   /** Sends what is pending; returns true if the interval was over before all of it was sent. */
   async #cycle(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
-    const { backlog, clock, sender, rateLimiter } = this.#options;
+    const { acknowledgements, backlog, clock, sender, rateLimiter } = this.#options;
+    if (acknowledgements.isFull) sender.commit();
+    if (acknowledgements.isFull) throw toLockError(this.#options.dbPath);
     const upcoming = new BatchPrefetcher(this.#options, this.#newestAbove());
     this.#top = backlog.readLastId();
     const startedAt = clock.monotonic();
@@ -135,7 +160,7 @@ export class UploadLoop {
       this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
       sent.push(result);
       if (!batch.isNewest) rateLimiter.spend(result.bytesSent);
-      if (result.isOver) break;
+      if (result.isOver || acknowledgements.isFull) break;
       isInterrupted = clock.monotonic() >= untilMonotonicMs;
       if (isInterrupted) break;
     }

@@ -1,5 +1,6 @@
 import type { CollectorSnapshot, Snapshot } from '../telemetry/snapshot.ts';
 import { worstStatus, type ComponentHealth, type HealthStatus } from './component-health.ts';
+import { describeBlockingLock } from './lock-rule.ts';
 import { setAsideBytes, setAsideHealth } from './set-aside-rule.ts';
 import { oldestPendingSeconds, samplesPerUpload, stalledMs } from './upload-progress.ts';
 
@@ -72,7 +73,7 @@ export function evaluateHealth(
 }
 
 /** One collector: late, failing, absent from this kernel, or scraping. */
-function collectorHealth(row: CollectorSnapshot, { storage }: Snapshot): ComponentHealth {
+function collectorHealth(row: CollectorSnapshot, snapshot: Snapshot): ComponentHealth {
   const details = {
     last_scrape: toRfc3339(row.lastScrapeMs),
     interval_seconds: row.intervalMs / 1000,
@@ -80,12 +81,12 @@ function collectorHealth(row: CollectorSnapshot, { storage }: Snapshot): Compone
     collected: row.collected,
     failed: row.failed,
   };
-  if (row.lastScrapeAgeMs > lateAfterMs(row.intervalMs, storage.flushIntervalMs))
-    return {
-      status: 'degraded',
-      message: `no scrape for ${formatAge(row.lastScrapeAgeMs)}; ${COLLECTOR_LOG}`,
-      details,
-    };
+  if (row.lastScrapeAgeMs > lateAfterMs(row.intervalMs, snapshot.storage.flushIntervalMs)) {
+    const age = formatAge(row.lastScrapeAgeMs);
+    const lock = describeBlockingLock(snapshot, true);
+    const message = lock === undefined ? `no scrape for ${age}; ${COLLECTOR_LOG}` : `not stored for ${age}: ${lock}`;
+    return { status: 'degraded', message, details };
+  }
   if (row.status === 'failing') return { status: 'degraded', message: `${row.message}; ${COLLECTOR_LOG}`, details };
   return { status: 'ok', message: row.status === 'absent' ? 'not on this kernel' : 'scraping', details };
 }
@@ -95,15 +96,25 @@ function lateAfterMs(intervalMs: number, flushIntervalMs: number): number {
   return Math.max(limit.lateIntervals * intervalMs, limit.minLateMs) + flushIntervalMs;
 }
 
+/** Whether the collector has stored nothing for longer than it should. */
+function isHeartbeatLate({ collectors, heartbeatAgeMs, storage }: Snapshot): boolean {
+  const shortestIntervalMs = Math.min(...collectors.map(({ intervalMs }) => intervalMs));
+  return heartbeatAgeMs > lateAfterMs(shortestIntervalMs, storage.flushIntervalMs);
+}
+
 /** The collector's process: its heartbeat, and whether any of its collectors works. */
 function collectorProcessHealth(snapshot: Snapshot, states: readonly ComponentHealth[]): ComponentHealth {
-  const { collectors, heartbeatMs, heartbeatAgeMs, storage } = snapshot;
+  const { collectors, heartbeatMs, heartbeatAgeMs } = snapshot;
   const details = { heartbeat: toRfc3339(heartbeatMs), collectors: collectors.length };
-  const shortestIntervalMs = Math.min(...collectors.map(({ intervalMs }) => intervalMs));
   if (collectors.length === 0)
     return { status: 'error', message: `the collector has stored nothing yet; ${COLLECTOR_STATUS}`, details };
-  if (heartbeatAgeMs > lateAfterMs(shortestIntervalMs, storage.flushIntervalMs))
-    return { status: 'error', message: `no heartbeat for ${formatAge(heartbeatAgeMs)}; ${COLLECTOR_STATUS}`, details };
+  if (isHeartbeatLate(snapshot)) {
+    const age = formatAge(heartbeatAgeMs);
+    const lock = describeBlockingLock(snapshot, true);
+    const message =
+      lock === undefined ? `no heartbeat for ${age}; ${COLLECTOR_STATUS}` : `nothing stored for ${age}: ${lock}`;
+    return { status: 'error', message, details };
+  }
   if (states.every(({ status }) => status !== 'ok'))
     return { status: 'error', message: `all collectors fail; ${COLLECTOR_LOG}`, details };
   return { status: 'ok', message: 'collecting', details };
@@ -123,6 +134,8 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
       message: `receiver rejects uploads${because}; ${CHECK_RECEIVER} and THUGSHELLS_REMOTE_TOKEN_FILE`,
       details,
     };
+  const lock = snapshot.lock?.delaysAcknowledgements ? describeBlockingLock(snapshot, false) : undefined;
+  if (lock !== undefined && receiver.condition === 'taking') return degraded(`uploads are not recorded: ${lock}`);
   if (withoutUploadMs > limits.healthErrorAfterMs && books.pending > Math.max(limits.healthErrorPending, floor))
     return {
       status: 'error',
@@ -161,6 +174,8 @@ function uploaderDetails(snapshot: Snapshot): ComponentHealth['details'] {
 function storageHealth(snapshot: Snapshot): ComponentHealth {
   const { nowMs, walBytes, books, storage, rejectedAgeMs, droppedInLastHour } = snapshot;
   const details = storageDetails(snapshot);
+  const lock = describeBlockingLock(snapshot, isHeartbeatLate(snapshot));
+  if (lock !== undefined) return { status: 'error', message: `samples are not stored: ${lock}`, details };
   if (storage.failure !== null)
     return { status: 'error', message: `samples are not stored: ${storage.failure}; ${COLLECTOR_LOG}`, details };
   if (walBytes > Math.max(limit.maxWalBytes, storage.walLimitBytes ?? 0))

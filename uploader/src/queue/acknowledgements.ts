@@ -1,6 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { isLocked, isWriteLockFree } from '@thugshells/shared/database/write-lock.ts';
 
 import type { PendingRowsVersion } from './pending-rows-version.ts';
 import {
@@ -46,6 +47,8 @@ interface Written {
   readonly requeued: number;
 }
 
+/** Samples that may be acknowledged in memory while the database is locked; after a kill they are sent again. */
+const MAX_UNCOMMITTED = 100_000;
 /** Checkpoints beyond this many are deleted, oldest first. */
 const MAX_CHECKPOINTS = 10_000;
 /** How many are deleted at a time: a few with each commit would write two more pages each time. */
@@ -65,6 +68,10 @@ export class Acknowledgements {
   readonly #dropProvisional: Statement<[number]>;
   #window: ReplayWindow<AcknowledgedChunk>;
   #rejected: RejectedRow[] = [];
+  /** What recover() still has to write. */
+  #recovery: { readonly ranges: readonly IdRange[] } | undefined;
+  /** Since when another program holds the write lock, by the monotonic clock; undefined if the last commit went through. */
+  #lockedSince: number | undefined;
 
   constructor(database: Database, settled: SettledRanges, options: AcknowledgementsOptions) {
     this.#database = database;
@@ -85,22 +92,16 @@ export class Acknowledgements {
 
   /**
    * Requeues what an earlier process left provisional: its connections ended with it. Joins the ranges of settled ids
-   * between which the collector's deletions have left no row.
+   * between which the collector's deletions have left no row. While the database is locked, the next commit does it first.
    *
    * @returns how many rows became pending again
    */
   recover(): number {
     const rows = this.#database.prepare<[], { ranges: string }>('SELECT ranges FROM provisional').all();
     const ranges = rows.flatMap((row) => JSON.parse(row.ranges) as IdRange[]);
-    const { replayWindowMs } = this.#options;
-    const recover = this.#database.transaction(() => {
-      this.#database.exec('DELETE FROM provisional');
-      return replayWindowMs > 0 ? this.#settled.requeueDelivered(ranges) : 0;
-    });
-    this.#window = createReplayWindow(replayWindowMs, ranges);
-    const requeued = rows.length === 0 ? 0 : recover.immediate();
-    this.#database.transaction(() => this.#settled.compact()).immediate();
-    return requeued;
+    this.#window = createReplayWindow(this.#options.replayWindowMs, ranges);
+    this.#recovery = { ranges };
+    return this.#unlessLocked(() => this.#finishRecovery()) ?? 0;
   }
 
   /** Adds what a good response accepted; the response confirms what its connection carried a replay window ago. */
@@ -122,16 +123,38 @@ export class Acknowledgements {
   }
 
   /**
-   * Commits everything since the last commit; if that fails, the next one writes it, and nothing of it is sent again.
+   * Commits everything since the last commit; if that fails, the next one writes it, and nothing of it is sent again. While
+   * another program holds the write lock nothing is committed, and `lockedForMs` says so.
    *
    * @returns how many rows became pending again because their connection had ended
    */
   commit(): number {
-    if (!hasChanges(this.#window) && this.#rejected.length === 0) return 0;
-    const { window, requeued } = this.#database.transaction(() => this.#write()).immediate();
-    this.#window = window;
-    this.#rejected = [];
-    return requeued;
+    const isNothing = !hasChanges(this.#window) && this.#rejected.length === 0;
+    if (isNothing && this.#recovery === undefined) return 0;
+    return (
+      this.#unlessLocked(() => {
+        this.#finishRecovery();
+        const { window, requeued } = this.#database.transaction(() => this.#write()).immediate();
+        this.#window = window;
+        this.#rejected = [];
+        return requeued;
+      }) ?? 0
+    );
+  }
+
+  /** For how long commits have met another program's lock, in milliseconds; undefined while they meet none. */
+  get lockedForMs(): number | undefined {
+    return this.#lockedSince === undefined ? undefined : this.#options.clock.monotonic() - this.#lockedSince;
+  }
+
+  /** Whether no more may be acknowledged before the next commit: memory is bounded. */
+  get isFull(): boolean {
+    return this.countUncommitted() >= MAX_UNCOMMITTED;
+  }
+
+  /** Counts the samples that are accepted or rejected but not committed yet. */
+  countUncommitted(): number {
+    return this.#window.accepted.reduce((sum, { chunk }) => sum + chunk.count, this.#rejected.length);
   }
 
   /** Requeues what an ended connection carried for the first time. If that cannot be written now, the next commit does it. */
@@ -156,6 +179,35 @@ export class Acknowledgements {
   /** Whether another response could confirm something. */
   get hasProvisional(): boolean {
     return this.#window.provisional.length > 0;
+  }
+
+  /** Writes; returns undefined while another program holds the write lock, which is waited for only the first time. */
+  #unlessLocked<T>(write: () => T): T | undefined {
+    if (this.#lockedSince !== undefined && !isWriteLockFree(this.#database)) return undefined;
+    try {
+      const result = write();
+      this.#lockedSince = undefined;
+      return result;
+    } catch (error) {
+      if (!isLocked(error)) throw error;
+      this.#lockedSince ??= this.#options.clock.monotonic();
+      return undefined;
+    }
+  }
+
+  #finishRecovery(): number {
+    if (this.#recovery === undefined) return 0;
+    const { ranges } = this.#recovery;
+    const isReplaying = this.#options.replayWindowMs > 0;
+    const recover = this.#database.transaction(() => {
+      this.#database.exec('DELETE FROM provisional');
+      const requeued = isReplaying ? this.#settled.requeueDelivered(ranges) : 0;
+      this.#settled.compact();
+      return requeued;
+    });
+    const requeued = recover.immediate();
+    this.#recovery = undefined;
+    return requeued;
   }
 
   #write(): Written {

@@ -1,7 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { requireSupportedSchema } from '@thugshells/shared/database/migrate.ts';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { openDatabase, waitLongForLocks, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
@@ -58,7 +58,10 @@ export async function openWhenReady(
  */
 export function openNow(path: string): Database {
   const attempt = tryOpen(path);
-  if (attempt.database !== undefined) return attempt.database;
+  if (attempt.database !== undefined) {
+    waitLongForLocks(attempt.database);
+    return attempt.database;
+  }
   if (attempt.tooNew !== undefined) throw attempt.tooNew;
   throw new AgentError(`cannot open the database ${path}: ${attempt.reason}`, {
     code: 'DATABASE_NOT_READY',

@@ -4,6 +4,7 @@ import type { CollectorStatus } from '@thugshells/shared/state/collector-status.
 import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
 
 import type { Backlog, Books } from '../queue/backlog.ts';
+import type { DatabaseLock } from '../queue/lock-watch.ts';
 import { AgeTracker } from './age-tracker.ts';
 import type { CollectorStateReader, HeldRows, SetAsideDatabase } from './collector-state-reader.ts';
 import { DrainEstimator, type DrainEstimate } from './drain-estimate.ts';
@@ -28,6 +29,8 @@ export interface Snapshot extends UploaderState {
   readonly walBytes: number;
   readonly setAside: readonly SetAsideDatabase[];
   readonly storage: StorageState;
+  /** The lock of another program, if something has not been stored for a while. */
+  readonly lock: DatabaseLock | undefined;
   readonly drain: DrainEstimate | undefined;
 }
 
@@ -37,6 +40,7 @@ export interface SnapshotSources {
   readonly backlog: Pick<Backlog, 'readBooks' | 'findOldestPendingMs'>;
   readonly settled: () => readonly IdRange[];
   readonly uploaderState: () => UploaderState;
+  readonly findLock: (heartbeatAgeMs: number) => DatabaseLock | undefined;
   /** Up to this many pending samples are not a backlog. */
   readonly batchMetrics: number;
 }
@@ -67,12 +71,13 @@ export class Snapshots {
   }
 
   #read(monotonicMs: number): Snapshot {
-    const { collectorState, backlog, settled } = this.#sources;
+    const { collectorState, backlog, settled, findLock } = this.#sources;
     const uploader = this.#sources.uploaderState();
     const books = backlog.readBooks();
     const heartbeatMs = collectorState.readHeartbeatMs();
     const ageMs = (thing: string, atMs: number): number =>
       this.#ages.ageMs(thing, atMs, { wallMs: uploader.nowMs, monotonicMs });
+    const heartbeatAgeMs = ageMs('heartbeat', heartbeatMs);
     const ageOrNever = (thing: string, atMs: number | undefined): number | undefined =>
       atMs === undefined ? undefined : ageMs(thing, atMs);
     return {
@@ -82,7 +87,7 @@ export class Snapshots {
         .readCollectors()
         .map((row) => ({ ...row, lastScrapeAgeMs: ageMs(`collector ${row.collector}`, row.lastScrapeMs) })),
       heartbeatMs,
-      heartbeatAgeMs: ageMs('heartbeat', heartbeatMs),
+      heartbeatAgeMs,
       books,
       oldestPendingMs: backlog.findOldestPendingMs(),
       held: collectorState.readHeld(settled),
@@ -91,6 +96,7 @@ export class Snapshots {
       droppedInLastHour: collectorState.countDroppedSince(uploader.nowMs - HOUR_MS),
       setAside: collectorState.readSetAside(),
       storage: collectorState.readStorage(),
+      lock: findLock(heartbeatAgeMs),
       drain: this.#drain.update(books.pending, monotonicMs),
     };
   }

@@ -42,6 +42,27 @@ export function isVersionRecordCorrupt(path: string): boolean {
   }
 }
 
+/**
+ * Finds corruption at most once before a database is opened: an attempt that another program's lock ends is repeated, and a
+ * check takes a second on a slow device.
+ */
+export class StartCheck {
+  #isSound = false;
+
+  /** Finds corruption, unless an earlier call found none. */
+  find(path: string): string | undefined {
+    if (this.#isSound) return undefined;
+    const corruption = findCorruption(path);
+    this.#isSound = corruption === undefined;
+    return corruption;
+  }
+
+  /** The database is open: the next one is checked again. */
+  end(): void {
+    this.#isSound = false;
+  }
+}
+
 /** Uses a read-only connection: another one would move the WAL into a corrupt file when it is closed. */
 function inspectDatabase(path: string): string | undefined {
   const database = openDatabase(path, { readonly: true });

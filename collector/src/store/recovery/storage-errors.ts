@@ -1,4 +1,5 @@
 import { isCorruption } from '@thugshells/shared/database/open.ts';
+import { isLocked } from '@thugshells/shared/database/write-lock.ts';
 import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 /**
@@ -6,9 +7,10 @@ import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/erro
  *
  *   corrupt    the file is not what SQLite wrote: it is moved aside and rebuilt
  *   full       the disk is full: samples are evicted if that is possible, new ones are buffered in memory
- *   unusable   the disk fails, is read-only, or another program holds the lock: samples are buffered in memory
+ *   locked     another program holds the lock: samples are buffered in memory, and commits retried soon
+ *   unusable   the disk fails or is read-only: samples are buffered in memory
  */
-export type StorageErrorKind = 'corrupt' | 'full' | 'unusable';
+export type StorageErrorKind = 'corrupt' | 'full' | 'locked' | 'unusable';
 
 const FULL_CODES = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE', 'ENOSPC', 'EDQUOT'];
 
@@ -18,7 +20,7 @@ export function classifyStorageError(error: unknown): StorageErrorKind {
     if (isCorruption(each)) return 'corrupt';
     if (FULL_CODES.includes(toErrorCode(each) ?? '')) return 'full';
   }
-  return 'unusable';
+  return isLocked(error) ? 'locked' : 'unusable';
 }
 
 /** Describes an error for health and the log, with what an operator can do. */
@@ -26,6 +28,7 @@ export function describeStorageError(error: unknown): { readonly reason: string;
   const hints: Readonly<Record<StorageErrorKind, string>> = {
     corrupt: 'check the card or disk; the corrupt file is kept beside the new one',
     full: 'free space on the disk, or lower THUGSHELLS_DB_MAX_SIZE; samples are buffered in memory meanwhile',
+    locked: 'end the program that locks the database; samples are buffered in memory meanwhile',
     unusable:
       'check the disk, its mount options and the owner of the database; samples are buffered in memory meanwhile',
   };

@@ -166,3 +166,20 @@ test('whatever hangs and recovers, at most two local mounts hold a thread, and n
     { numRuns: 200 },
   );
 });
+
+test('a mount is not called hung because this process was blocked until after the deadline', async () => {
+  class BlockedClock extends FakeClock {
+    blockedMs = 0;
+    override monotonic(): number {
+      return super.monotonic() + this.blockedMs;
+    }
+  }
+  const clock = new BlockedClock();
+  const answers: ((counts: BlockCounts) => void)[] = [];
+  const ask = () => new Promise<BlockCounts>((resolve) => void answers.push(resolve));
+  const answer = new MountSpace({ local: ask, remote: ask }, clock).read('/', 'local');
+  clock.blockedMs = 5_000;
+  await clock.advance(DEADLINE_MS);
+  answers[0]?.(COUNTS);
+  expect(await answer).toMatchObject({ sizeBytes: 4_096_000 });
+});

@@ -155,6 +155,22 @@ describe('receiver clock:', () => {
     expect(log.messages('warn')).toContain('cannot store receiver clock');
   });
 
+  test('is stored by a later response if it could not be stored at first, at most once in ten seconds', async () => {
+    stored.database.exec(
+      `CREATE TRIGGER full BEFORE INSERT ON receiver_clock BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
+    );
+    const receiverClock = createClock();
+    receiverClock.learnFrom(respondBehind(500));
+    stored.database.exec('DROP TRIGGER full');
+    const stores = (): number => stored.number('SELECT COUNT(*) FROM receiver_clock');
+    receiverClock.learnFrom(respondBehind(500));
+    expect(stores()).toBe(0);
+    await clock.advance(10_000);
+    receiverClock.learnFrom(respondBehind(500));
+    expect(stores()).toBe(1);
+    expect(log.messages('warn').filter((line) => line === 'cannot store receiver clock')).toHaveLength(1);
+  });
+
   test('has the right skew from the moment of a step of this clock on', () => {
     const receiverClock = createClock();
     setBehind(receiverClock, 0);

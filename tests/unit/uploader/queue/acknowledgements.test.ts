@@ -1,6 +1,8 @@
 // Longer than a test should be: each end of a connection is a case, with what it leaves in the tables.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+
 import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgements.ts';
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
 import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
@@ -313,4 +315,63 @@ test('acknowledgements: confirming costs no commit of its own', async () => {
   expect(stored.number('SELECT total_changes()')).toBe(changes);
   acknowledgements.commit();
   expect(stored.number('SELECT COUNT(*) FROM provisional')).toBe(0);
+});
+
+describe('acknowledgements: while another program has the database locked', () => {
+  let other: Database;
+  beforeEach(() => {
+    other = openDatabase(stored.path);
+    stored.rows(6);
+  });
+  afterEach(() => void other.close());
+
+  test('a commit keeps everything in memory, waits for the lock only once, and a later one writes it', () => {
+    other.exec('BEGIN IMMEDIATE');
+    accept(1, 2);
+    acknowledgements.commit();
+    const startedAt = performance.now();
+    for (let time = 0; time < 20; time++) acknowledgements.commit();
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect([acknowledgements.lockedForMs, acknowledgements.countUncommitted()]).toEqual([0, 2]);
+    expect(acknowledgements.listUncommitted()).toEqual([[1, 2]]);
+    other.exec('ROLLBACK');
+    acknowledgements.commit();
+    expect([acknowledgements.lockedForMs, settled.readRanges(), books().delivered]).toEqual([undefined, [[1, 2]], 2]);
+  });
+
+  test('what the last process left provisional becomes pending with the first commit that goes through', () => {
+    accept(1, 4);
+    acknowledgements.commit();
+    other.exec('BEGIN IMMEDIATE');
+    const next = create();
+    expect([next.recover(), next.lockedForMs, books().delivered]).toEqual([0, 0, 4]);
+    next.recordResponse({
+      connection: 7,
+      isClosing: false,
+      accepted: { batchId: 'batch-b', chunkIndex: 0, ranges: [[5, 6]], count: 2 },
+    });
+    other.exec('ROLLBACK');
+    next.commit();
+    expect([books().delivered, settled.readRanges()]).toEqual([2, [[5, 6]]]);
+    expect(stored.database.prepare('SELECT ranges FROM provisional').all()).toEqual([{ ranges: '[[5,6]]' }]);
+  });
+
+  test('a lost connection requeues its rows with the next commit that goes through', () => {
+    accept(1, 4);
+    acknowledgements.commit();
+    other.exec('BEGIN IMMEDIATE');
+    expect(acknowledgements.loseConnection(1)).toMatchObject({ requeued: 0 });
+    other.exec('ROLLBACK');
+    expect(acknowledgements.commit()).toBe(4);
+    expect(books()).toMatchObject({ delivered: 0, pending: 6 });
+  });
+
+  test('memory is bounded: after 100,000 samples no more may be acknowledged', () => {
+    other.exec('BEGIN IMMEDIATE');
+    accept(1, 99_999);
+    expect(acknowledgements.isFull).toBe(false);
+    accept(100_000, 100_000);
+    expect(acknowledgements.isFull).toBe(true);
+    other.exec('ROLLBACK');
+  });
 });

@@ -29,6 +29,7 @@ beforeEach(() => {
     backlog: new Backlog(database, settled),
     settled: () => settled.readRanges(),
     uploaderState,
+    findLock: () => undefined,
     batchMetrics: 100,
   });
 });
