@@ -99,7 +99,7 @@ export class MountSpace {
     }
   }
 
-  /** Waits until the timeout is over, and again if this process was blocked meanwhile: that says nothing about the mount. */
+  /** Waits until the timeout is over, and again if this process was blocked meanwhile, which is no sign of a hung mount. */
   async #waitForTimeout(returned: AbortSignal): Promise<void> {
     let lateMs = Infinity;
     while (lateMs > BLOCKED_MS && !returned.aborted) {

@@ -124,7 +124,7 @@ export class Acknowledgements {
 
   /**
    * Commits everything since the last commit; if that fails, the next one writes it, and nothing of it is sent again. While
-   * another program holds the write lock nothing is committed, and `lockedForMs` says so.
+   * another program holds the write lock nothing is committed, and `lockedForMs` has a value.
    *
    * @returns how many rows became pending again because their connection had ended
    */
