@@ -53,7 +53,7 @@ test('upload loop: a stop stores what was accepted if the lock is released in ti
   uploads.start();
   await uploads.waits();
   const stopped = uploads.stop();
-  await uploads.waits();
+  await uploads.clock.advance(100);
   other.exec('ROLLBACK');
   await uploads.clock.advance(1_000);
   await stopped;
