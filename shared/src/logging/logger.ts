@@ -1,7 +1,10 @@
+import { Writable } from 'node:stream';
+
 import winston from 'winston';
 
 import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
 import { deduplicate, type DeduplicatingLogger } from './deduplication.ts';
+import type { LineOutput } from './log-output.ts';
 import type { LogFields, LogFormat, Logger, LogLevel } from './types.ts';
 
 export type { LogFields, LogFormat, Logger, LogLevel } from './types.ts';
@@ -11,7 +14,7 @@ export interface LoggerOptions {
   readonly format: LogFormat;
   /** Begin each line with its syslog priority, as journald reads it (sd-daemon(3)): `<4>`. */
   readonly journal: boolean;
-  readonly stream: NodeJS.WritableStream;
+  readonly output: LineOutput;
   /** On every line: `session_id`. */
   readonly fields: LogFields;
 }
@@ -30,29 +33,53 @@ const UNPRINTABLE = 'cannot be printed';
 /** The logger of a process, whose level can be changed at run time. */
 export interface ProcessLogger extends DeduplicatingLogger {
   level: LogLevel;
+  /** Waits until a slow reader has read everything, a second at most; for the end of the process. */
+  drain(): Promise<void>;
 }
 
 /** Creates a logger by winston, one line an event. */
 export function createLogger(options: LoggerOptions): ProcessLogger {
-  const { format, journal } = options;
-  const line = winston.format.printf((info) => {
-    const { level, message, ...fields } = info;
-    const own = { time: new Date().toISOString(), level, msg: String(message), ...options.fields };
-    const text = format === 'json' ? toJsonLine(own, fields) : toConsoleLine(level, String(message), fields);
-    return journal ? `<${syslogPriorities[level]}>${text}` : text;
-  });
+  const { output } = options;
+  const line = winston.format.printf(({ level, message, ...fields }) =>
+    toLine(options, { level, message: String(message), fields }),
+  );
+  output.reportLostBy(
+    ({ count, sinceMs, error }) =>
+      `${toLine(options, { level: 'warn', message: 'log lines lost', fields: { count, since: new Date(sinceMs).toISOString(), error } })}\n`,
+  );
   const logger = winston.createLogger({
     levels,
     level: options.level,
     defaultMeta: options.fields,
     // Of the logger, not of the transport: that would serialize every record by winston's own JSON format first.
     format: line,
-    transports: [new winston.transports.Stream({ stream: options.stream })],
+    transports: [new winston.transports.Stream({ stream: toStream(output) })],
   });
-  return Object.defineProperty(deduplicate(wrapWinston(logger)) as ProcessLogger, 'level', {
+  const wrapped = Object.assign(deduplicate(wrapWinston(logger)), { drain: () => output.drain() }) as ProcessLogger;
+  return Object.defineProperty(wrapped, 'level', {
     get: () => logger.level,
     set: (level: LogLevel) => (logger.level = level),
   });
+}
+
+/** Returns the stream that winston writes to: it takes each line at once. */
+function toStream(output: LineOutput): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write: (line: string, _encoding, done) => {
+      output.write(line);
+      done();
+    },
+  });
+}
+
+function toLine(
+  { format, journal, fields: always }: LoggerOptions,
+  { level, message, fields }: { readonly level: string; readonly message: string; readonly fields: LogFields },
+): string {
+  const own = { time: new Date().toISOString(), level, msg: message, ...always };
+  const text = format === 'json' ? toJsonLine(own, fields) : toConsoleLine(level, message, fields);
+  return journal ? `<${syslogPriorities[level]}>${text}` : text;
 }
 
 /** Passes records to winston as one object: of a message apart from its fields it would replace a `%d`. */

@@ -4,7 +4,8 @@ import process from 'node:process';
 import { v7 as timeOrderedUuid } from 'uuid';
 
 import { systemClock as clock } from '../clock.ts';
-import { AgentError, ExitCode, toExitCode } from '../errors.ts';
+import { AgentError, ExitCode, toErrorCode, toErrorMessage, toExitCode } from '../errors.ts';
+import { LogOutput } from '../logging/log-output.ts';
 import {
   createLogger,
   toErrorFields,
@@ -52,7 +53,8 @@ export function createProcessLogger(config: { readonly logLevel: LogLevel; reado
     level: config.logLevel,
     format: resolveLogFormat(config.logFormat, process.stdout.isTTY),
     journal: process.env['JOURNAL_STREAM'] !== undefined,
-    stream: process.stdout,
+    // Node has set O_NONBLOCK on a pipe or a socket when process.stdout was created: a write does not wait for a reader.
+    output: new LogOutput({ descriptor: process.stdout.fd }),
     fields: { session_id: sessionId },
   });
   return { logger, sessionId };
@@ -97,6 +99,7 @@ export async function runService(
 ): Promise<never> {
   const resources = new ResourceStack();
   let exitCode: number = ExitCode.clean;
+  ignoreStreamErrors();
   const manager = new ServiceManager({ notify: createNotifier(process.env, logger), environment: process.env, clock });
   adjustLevelBySignal(logger);
   process.once('uncaughtException', (error) => {
@@ -119,6 +122,7 @@ export async function runService(
   });
   logger.flush();
   logger.info('stopped', { exit_code: exitCode });
+  await logger.drain();
   process.exit(exitCode);
 }
 
@@ -157,14 +161,35 @@ export interface CommandResult {
 
 /** Runs a short command, prints its text or its error with the hint, and ends the process with its exit code. */
 export async function runCommand(command: () => Promise<CommandResult> | CommandResult): Promise<never> {
+  ignoreStreamErrors();
   try {
     const { text = '', exitCode = ExitCode.clean, problems = [] } = await command();
     for (const problem of problems) process.stderr.write(`${problem}\n`);
-    await new Promise((resolve) => process.stdout.write(text, resolve));
+    await print(text);
     process.exit(exitCode);
   } catch (error) {
     const lines = error instanceof AgentError ? [error.message, error.hint] : [(error as Error).stack];
     process.stderr.write(`${lines.filter(Boolean).join('\nhint: ')}\n`);
     process.exit(toExitCode(error));
   }
+}
+
+/** A program goes on if it cannot print: without a listener, the error of a stream would end it. */
+function ignoreStreamErrors(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+}
+
+/**
+ * Prints the text of a command. It is no failure if nobody reads the rest of it, as with `| head -1`.
+ *
+ * @throws AgentError OUTPUT_UNWRITABLE
+ */
+async function print(text: string): Promise<void> {
+  const error = await new Promise<unknown>((resolve) => process.stdout.write(text, resolve));
+  if (!error || toErrorCode(error) === 'EPIPE') return;
+  throw new AgentError(`cannot write to standard output: ${toErrorMessage(error)}`, {
+    code: 'OUTPUT_UNWRITABLE',
+    hint: 'check the disk or the device that the output goes to',
+    cause: error,
+  });
 }

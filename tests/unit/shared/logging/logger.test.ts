@@ -1,9 +1,8 @@
-import { Writable } from 'node:stream';
-
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { AgentError } from '../../../../shared/src/errors.ts';
+import type { LineOutput } from '../../../../shared/src/logging/log-output.ts';
 import {
   createLogger,
   toErrorFields,
@@ -20,17 +19,15 @@ function written(
   log: (logger: Logger) => void,
   options: Partial<LoggerOptions> = {},
 ): { text: string; records: Record<string, unknown>[] } {
-  const pieces: Buffer[] = [];
-  const stream = new Writable({
-    write(piece: Buffer, _encoding, done) {
-      pieces.push(piece);
-      done();
-    },
-  });
+  let text = '';
+  const output: LineOutput = {
+    write: (line) => void (text += line),
+    reportLostBy: () => undefined,
+    drain: () => Promise.resolve(),
+  };
   log(
-    createLogger({ level: 'debug', format: 'json', journal: false, stream, fields: { session_id: 's1' }, ...options }),
+    createLogger({ level: 'debug', format: 'json', journal: false, output, fields: { session_id: 's1' }, ...options }),
   );
-  const text = Buffer.concat(pieces).toString();
   const lines = text.split('\n').slice(0, -1);
   return {
     text,

@@ -1,0 +1,34 @@
+/** Mutations of the way of a log line to its reader. */
+
+/** @type {import('../mutation.mjs').Mutation[]} */
+export const logging = [
+  {
+    why: 'ends with the disk of its log',
+    file: 'shared/src/logging/log-output.ts',
+    find: "if (toErrorCode(error) === 'EAGAIN') return void this.#retry();",
+    replace:
+      "if (toErrorCode(error) === 'EAGAIN') return void this.#retry();\n      if (toErrorCode(error) === 'ENOSPC') throw error;",
+    tests: ['shared/logging/log-output'],
+  },
+  {
+    why: 'keeps every line for a reader that has stopped: the memory fills',
+    file: 'shared/src/logging/log-output.ts',
+    find: 'if (isFull || this.#lost !== undefined)',
+    replace: 'if (this.#lost !== undefined)',
+    tests: ['shared/logging/log-output'],
+  },
+  {
+    why: 'forgets how many lines were lost when the count itself cannot be written',
+    file: 'shared/src/logging/log-output.ts',
+    find: 'if (again !== undefined) this.#lost = { ...lost, error: again.error };',
+    replace: 'if (again !== undefined) this.#lost = { ...again, error: again.error };',
+    tests: ['shared/logging/log-output'],
+  },
+  {
+    why: 'loses the rest of a line that the pipe took in part',
+    file: 'shared/src/logging/log-output.ts',
+    find: 'if (this.#isPartWritten) this.#pending[0] = first.subarray(written);',
+    replace: 'if (this.#isPartWritten && first.length === 0) this.#pending[0] = first.subarray(written);',
+    tests: ['shared/logging/log-output'],
+  },
+];
