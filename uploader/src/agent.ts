@@ -19,6 +19,7 @@ import { HealthMonitor } from './health/monitor.ts';
 import type { MetricsExposition } from './http/metrics.ts';
 import { HistoryThread } from './http/page/history-thread.ts';
 import { StatusServer } from './http/server.ts';
+import { createStatusKey } from './http/status-proof.ts';
 import { Acknowledgements } from './queue/acknowledgements.ts';
 import { Backlog } from './queue/backlog.ts';
 import { DatabaseWatch } from './queue/database-watch.ts';
@@ -205,6 +206,7 @@ export function createStatusServer(queue: Queue, uploader: Uploader, options: St
   const reportTable = new ReportTable(queue.database);
   const lastReport = reportTable.load();
   receiver.remember({ uploads: lastReport?.uploads ?? [], lastDelivery: lastReport?.lastDelivery });
+  const statusKey = createStatusKey();
   const own = new UploaderStateReader({
     clock,
     receiver,
@@ -212,6 +214,7 @@ export function createStatusServer(queue: Queue, uploader: Uploader, options: St
     counters: options.counters,
     lastRejection: new LastRejection(lastReport?.rejectedAtMs),
     writes: new DiskWrites(clock),
+    statusKey,
     rejected: () => queue.backlog.readBooks().rejected,
   });
   const snapshots = createSnapshots(queue, own, options);
@@ -230,7 +233,7 @@ export function createStatusServer(queue: Queue, uploader: Uploader, options: St
     const metricsModule = await import('./http/metrics.ts');
     return new metricsModule.MetricsExposition(config.deviceId, snapshots, (taken) => monitor.judgement(taken));
   };
-  const server = new StatusServer({ logger, monitor, history, metrics, isLive: () => loop.isLive });
+  const server = new StatusServer({ logger, monitor, history, metrics, statusKey, isLive: () => loop.isLive });
   return { own, monitor, reportWriter, history, server };
 }
 

@@ -40,6 +40,8 @@ export interface UploaderReport {
   readonly startedAtMs: number;
   /** URL of its status server; undefined if that does not listen. */
   readonly endpoint: string | undefined;
+  /** Key by which that server proves to be this uploader's; undefined in the report of a version that had none. */
+  readonly statusKey?: string;
   readonly counts: UploadCounts;
   readonly receiver: { readonly condition: ReceiverCondition; readonly reason: string; readonly sinceMs: number };
   /** The last upload that delivered something, Unix milliseconds. */

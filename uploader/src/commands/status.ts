@@ -1,5 +1,3 @@
-import { get } from 'node:http';
-
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { requireSupportedSchema } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
@@ -23,6 +21,7 @@ import type { DeviceStatus } from '../health/device-status.ts';
 import { statusText } from '../health/status-text.ts';
 import { CollectorStateReader } from '../telemetry/collector-state-reader.ts';
 import { ReportTable } from '../telemetry/report-table.ts';
+import { fetchStatus } from './fetch-status.ts';
 
 /** The part of the configuration that the status depends on. */
 export interface StatusConfig extends HealthLimits {
@@ -45,8 +44,6 @@ export interface StatusCommandOptions {
 }
 
 const exitCodes: Readonly<Record<HealthStatus, number>> = { ok: 0, degraded: 1, error: 2 };
-/** The status server of a running uploader on this machine responds within milliseconds. */
-const TIMEOUT_MS = 3_000;
 const silent: Logger = {
   error: () => undefined,
   warn: () => undefined,
@@ -65,10 +62,11 @@ export async function statusCommand(options: StatusCommandOptions): Promise<Comm
   const database = openDatabase(options.config.dbPath, { readonly: true });
   try {
     requireSchema(database);
-    const status =
-      (await fetchStatus(new ReportTable(database).load()?.endpoint, options.config)) ?? readStatus(database, options);
+    const { status: fetched, problem } = await fetchStatus(new ReportTable(database).load() ?? {});
+    const isOfThisDevice = fetched?.device_id === options.config.deviceId;
+    const status = isOfThisDevice ? fetched : readStatus(database, options);
     const text = options.asJson ? `${JSON.stringify(status, null, 2)}\n` : statusText(status, options.isColored);
-    return { text, exitCode: exitCodes[status.status] };
+    return { text, exitCode: exitCodes[status.status], problems: problem === undefined ? [] : [problem] };
   } finally {
     database.close();
   }
@@ -85,38 +83,6 @@ function requireSchema(database: Database): void {
       hint: 'start the collector, which migrates the database',
     },
   );
-}
-
-/** Fetches the status of the running uploader; undefined if none runs on this database. */
-async function fetchStatus(
-  endpoint: string | undefined,
-  { deviceId }: StatusConfig,
-): Promise<DeviceStatus | undefined> {
-  if (endpoint === undefined) return undefined;
-  try {
-    const status = JSON.parse(await fetchBody(new URL('/status.json', endpoint))) as DeviceStatus;
-    return status.device_id === deviceId ? status : undefined;
-  } catch {
-    // It was killed or hangs: the database has its last report.
-    return undefined;
-  }
-}
-
-/** Returns the body of a response with status 200. Not with got or fetch: they would use the environment's proxy. */
-function fetchBody(url: URL): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const request = get(url, { timeout: TIMEOUT_MS }, (response) => {
-      let body = '';
-      response.setEncoding('utf8');
-      response.on('data', (part: string) => (body += part));
-      response.once('end', () =>
-        response.statusCode === 200 ? resolve(body) : reject(new Error(`HTTP ${response.statusCode}`)),
-      );
-      response.once('error', reject);
-    });
-    request.once('timeout', () => request.destroy(new Error('timeout')));
-    request.once('error', reject);
-  });
 }
 
 /** Finds the lock by /proc alone: this connection only reads. */

@@ -4,10 +4,12 @@ import type { AddressInfo } from 'node:net';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { assetPaths, readAsset } from './page/assets.ts';
+import { respondOneAtATime } from './paced-connection.ts';
 import { hasBody, hasLocalHostHeader, isLoopback, limitConnections, serverLimits } from './server-limits.ts';
 import type { HealthMonitor } from '../health/monitor.ts';
 import type { MetricsExposition } from './metrics.ts';
 import { statusPage } from './page/status-page.ts';
+import { NONCE_HEADER, proofHeaders } from './status-proof.ts';
 
 export interface StatusServerOptions {
   readonly logger: Logger;
@@ -15,6 +17,8 @@ export interface StatusServerOptions {
   /** Called with the first scrape: the exposition's library is not loaded until then. */
   readonly metrics: () => Promise<Pick<MetricsExposition, 'text' | 'contentType'>>;
   readonly history: { read(): Promise<string> };
+  /** Proves to `status` that this is the server of its database's uploader. */
+  readonly statusKey: string;
   /** Whether the upload loop makes progress. */
   readonly isLive: () => boolean;
 }
@@ -40,18 +44,13 @@ const SECURITY_HEADERS = {
 export class StatusServer {
   readonly #options: StatusServerOptions;
   readonly #server: Server;
-  readonly #pages: Readonly<Record<string, () => HttpPage | Promise<HttpPage>>>;
+  readonly #pages: Readonly<Record<string, (request: IncomingMessage) => HttpPage | Promise<HttpPage>>>;
   #metrics: ReturnType<StatusServerOptions['metrics']> | undefined;
   /** Whether requests by another name than one of this machine's own are refused. */
   #refusesOtherNames = false;
 
   constructor(options: StatusServerOptions) {
     this.#options = options;
-    const json = (body: unknown): HttpPage => ({
-      status: 200,
-      type: JSON_TYPE,
-      body: `${JSON.stringify(body, null, 2)}\n`,
-    });
     this.#pages = {
       '/': () => ({ status: 200, type: 'text/html; charset=utf-8', body: statusPage(options.monitor.status()) }),
       '/health': () => this.#health((status) => (status === 'error' ? 503 : 200)),
@@ -61,12 +60,13 @@ export class StatusServer {
         const metrics = await (this.#metrics ??= options.metrics());
         return { status: 200, type: metrics.contentType, body: await metrics.text() };
       },
-      '/status.json': () => json(options.monitor.status()),
+      '/status.json': ({ headers }) => this.#status(headers[NONCE_HEADER]),
       '/history.json': async () => ({ status: 200, type: JSON_TYPE, body: await options.history.read() }),
       ...Object.fromEntries(assetPaths.map((path) => [path, (): HttpPage => ({ status: 200, ...readAsset(path) })])),
     };
-    this.#server = createServer(serverLimits, (request, response) => void this.#respond(request, response));
+    this.#server = createServer(serverLimits);
     limitConnections(this.#server);
+    respondOneAtATime(this.#server, (request, response) => void this.#respond(request, response));
   }
 
   /**
@@ -117,7 +117,7 @@ export class StatusServer {
     const page = Object.hasOwn(this.#pages, path) ? this.#pages[path] : undefined;
     if (page === undefined) return plain(404, `no such page; available: ${this.#documentedPaths().join(' ')}`);
     try {
-      return await page();
+      return await page(request);
     } catch (error) {
       this.#options.logger.error('cannot build page', { path, ...toErrorFields(error) });
       return plain(503, 'cannot build this page; run: journalctl -u thugshells-uploader');
@@ -131,6 +131,12 @@ export class StatusServer {
   #health(statusCode: (status: string) => number): HttpPage {
     const report = this.#options.monitor.report();
     return { status: statusCode(report.status), type: JSON_TYPE, body: `${JSON.stringify(report, null, 2)}\n` };
+  }
+
+  #status(nonce: unknown): HttpPage {
+    const { monitor, statusKey } = this.#options;
+    const body = `${JSON.stringify(monitor.status(), null, 2)}\n`;
+    return { status: 200, type: JSON_TYPE, body, headers: proofHeaders(statusKey, nonce, body) };
   }
 
   #live(): HttpPage {

@@ -46,6 +46,8 @@ export interface UploaderStateSources {
   readonly counters: UploadCounters;
   readonly lastRejection: LastRejection;
   readonly writes: DiskWrites;
+  /** Key by which the status server proves to be this process's. */
+  readonly statusKey: string;
   /** Counts the samples rejected so far. */
   readonly rejected: () => number;
 }
@@ -91,6 +93,7 @@ export class UploaderStateReader {
       writtenAtMs: nowMs,
       startedAtMs,
       endpoint: this.endpoint,
+      statusKey: this.#sources.statusKey,
       counts,
       receiver: rest,
       lastDelivery,

@@ -30,6 +30,7 @@ beforeEach(async () => {
     monitor,
     history: { read: async () => '{}' },
     metrics: async () => new MetricsExposition(DEVICE, snapshots, (taken) => monitor.judgement(taken)),
+    statusKey: 'key',
     isLive: () => true,
   });
   port = await statusServer.listen('127.0.0.1', 0);

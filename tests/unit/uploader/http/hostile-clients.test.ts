@@ -53,6 +53,7 @@ beforeEach(async () => {
     monitor,
     history: { read: async () => '' },
     metrics: async () => new MetricsExposition('b', snapshots, (taken) => monitor.judgement(taken)),
+    statusKey: 'key',
     isLive: () => true,
   });
   port = await statusServer.listen('127.0.0.1', 0);

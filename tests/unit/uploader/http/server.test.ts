@@ -35,6 +35,7 @@ beforeEach(async () => {
     monitor,
     history,
     metrics: async () => new MetricsExposition('board-1', snapshots, (taken) => monitor.judgement(taken)),
+    statusKey: 'key',
     isLive: () => live,
   });
   origin = `http://127.0.0.1:${await statusServer.listen('127.0.0.1', 0)}`;
