@@ -158,6 +158,7 @@ async function runDevice({ clock, deviceId, backAtMs, untilMs, random, onRequest
     random,
     isLongAway: () => receiver.isLongAway,
     onAttempt: () => undefined,
+    onRetry: () => undefined,
     stop: never,
   });
   const receiverCheck: ReceiverCheck = { checkReceiver: async () => ((await request()) ? 1 : undefined) };

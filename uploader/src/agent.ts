@@ -10,6 +10,7 @@ import type { UploaderConfig } from './config.ts';
 import { BatchSender } from './delivery/batch-sender.ts';
 import { ChunkSize } from './delivery/chunk-size.ts';
 import { ConnectionLoss } from './delivery/connection-loss.ts';
+import { Liveness } from './delivery/liveness.ts';
 import { RateLimiter } from './delivery/rate-limiter.ts';
 import { ReceiverProbe } from './delivery/receiver-probe.ts';
 import { ReceiverState } from './delivery/receiver-state.ts';
@@ -94,8 +95,9 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
     receiverNow: () => receiverClock.latestReceiverNow(),
   });
   const receiver = new ReceiverState(clock, logger);
+  const liveness = new Liveness(clock);
   const chunkSize = new ChunkSize(config);
-  const transport = createRetryingTransport(receiver, options);
+  const transport = createRetryingTransport({ receiver, liveness }, options);
   const sender = new BatchSender({
     clock,
     logger,
@@ -106,7 +108,7 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
     receiver,
     receiverClock,
   });
-  const loop = createUploadLoop({ queue, encoder, transport, chunkSize, sender, receiver }, options);
+  const loop = createUploadLoop({ queue, encoder, transport, chunkSize, sender, receiver, liveness }, options);
   const connectionLoss = new ConnectionLoss({ logger, acknowledgements, receiverCheck: client, stop });
   client.onConnectionClosed((connection) => void connectionLoss.onConnectionClosed(connection));
 
@@ -132,14 +134,24 @@ function createProber(receiverClock: ReceiverClock, { clock, logger, config, cli
   return new ReceiverClockProber({ clock, logger, receiverClock, clockSkewIntervalMs, requestDate });
 }
 
-function createRetryingTransport(receiver: ReceiverState, options: UploaderOptions): RetryingTransport {
+function createRetryingTransport(
+  { receiver, liveness }: Pick<UploadLoopParts, 'receiver' | 'liveness'>,
+  options: UploaderOptions,
+): RetryingTransport {
   const { clock, logger, config, client, random, onAttempt, stop } = options;
   return new RetryingTransport(client, {
     clock,
     logger,
     stop,
     random,
-    onAttempt,
+    onAttempt(result, samples) {
+      liveness.progress();
+      onAttempt(result, samples);
+    },
+    onRetry({ errorCode, status, durationMs }, reason, waitMs) {
+      liveness.progress(waitMs);
+      receiver.attemptFailed(reason, { durationMs, waitMs, error_code: errorCode, http_status: status });
+    },
     attempts: config.retryAttempts,
     isLongAway: () => receiver.isLongAway,
     policy: {
@@ -158,10 +170,11 @@ interface UploadLoopParts {
   readonly chunkSize: ChunkSize;
   readonly sender: BatchSender;
   readonly receiver: ReceiverState;
+  readonly liveness: Liveness;
 }
 
 function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): UploadLoop {
-  const { queue, encoder, transport, chunkSize, sender, receiver } = parts;
+  const { queue, encoder, transport, chunkSize, sender, receiver, liveness } = parts;
   const { clock, logger, config, client, random, isLinkUp, firstCycleInMs } = options;
   const { watch, backlog, acknowledgements } = queue;
   const { dbPath, probeIntervalMs, uploadIntervalMs, replayWindowMs } = config;
@@ -179,6 +192,7 @@ function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): Upl
     sender,
     probe,
     rateLimiter,
+    liveness,
     receiverCheck: client,
     sendsOldestFirst: client.sendsOldestFirst,
     dbPath,

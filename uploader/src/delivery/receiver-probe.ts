@@ -34,7 +34,9 @@ export class ReceiverProbe {
     while (!stop.aborted && clock.monotonic() < untilMonotonicMs) {
       const remainingMs = untilMonotonicMs - clock.monotonic();
       const isProbing = probeIntervalMs > 0 && receiver.condition === 'away';
-      await clock.sleep(isProbing ? Math.min(this.#nextMs(), remainingMs) : remainingMs, stop);
+      const waitMs = isProbing ? Math.min(this.#nextMs(), remainingMs) : remainingMs;
+      if (receiver.condition !== 'taking') receiver.waitsFor(waitMs);
+      await clock.sleep(waitMs, stop);
       if (!isProbing || stop.aborted || clock.monotonic() >= untilMonotonicMs) continue;
       if (isLinkUp() && (await receiverCheck.checkReceiver(stop)) !== undefined) return;
     }

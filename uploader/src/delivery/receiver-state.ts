@@ -1,5 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import type { LogFields, Logger } from '@thugshells/shared/logging/logger.ts';
 import type { ReceiverCondition, UploadRecord } from '@thugshells/shared/state/uploader-report.ts';
 
 export type { ReceiverCondition } from '@thugshells/shared/state/uploader-report.ts';
@@ -13,10 +13,18 @@ export interface DeliveryRecord {
   readonly isPartial?: boolean;
 }
 
+/** An attempt that failed and is repeated; the fields of its line in the log besides. */
+export interface FailedAttempt extends LogFields {
+  readonly durationMs: number;
+  readonly waitMs: number;
+}
+
 /** Number of uploads that are kept for the status page. */
 const KEPT_UPLOADS = 10;
 /** Uploads that follow each other more closely than this, as the batches of a drain do, are shown as one. */
 const SAME_UPLOAD_MS = 2_000;
+/** A failed attempt that is repeated sooner is not worth a line: on a bad link there are many. */
+const BRIEF_MS = 10_000;
 /** A receiver that has been away for this long is probed less often: a thousand devices may probe the same one. */
 const LONG_AWAY_MS = 10 * 60_000;
 
@@ -27,8 +35,12 @@ export class ReceiverState {
   condition: ReceiverCondition = 'unknown';
   reason = '';
   sinceMs: number;
+  /** When the next attempt is due, Unix milliseconds; undefined while the receiver accepts samples. */
+  nextAttemptAtMs: number | undefined;
   lastDelivery: DeliveryRecord | undefined;
   #uploads: readonly UploadRecord[] = [];
+  /** The condition of the last line in the log. */
+  #logged: ReceiverCondition = 'unknown';
 
   constructor(clock: Clock, logger: Logger) {
     this.#clock = clock;
@@ -58,19 +70,41 @@ export class ReceiverState {
     return this.condition === 'away' && this.#clock.now() - this.sinceMs > LONG_AWAY_MS;
   }
 
-  /** Records a failed upload; returns whether the condition changed. */
+  /** Records a failed upload; returns whether that is to be logged: once for each condition. */
   failed(condition: 'away' | 'held' | 'fault', reason: string): boolean {
     this.reason = reason;
     this.#note({ atMs: this.#clock.now(), samples: 0, bytes: 0, outcome: 'failed', reason, times: 1 });
-    return this.#become(condition);
+    this.#become(condition);
+    return this.#isNews(condition);
+  }
+
+  /**
+   * Records an attempt that failed after `durationMs` and is repeated in `waitMs`: what is wrong is known at once, not after
+   * the last attempt. It is logged unless it is the first one and was brief.
+   */
+  attemptFailed(reason: string, { durationMs, waitMs, ...fields }: FailedAttempt): void {
+    this.reason = reason;
+    this.waitsFor(waitMs);
+    const isFirst = this.#become('away');
+    if ((isFirst && durationMs + waitMs < BRIEF_MS) || !this.#isNews('away')) return;
+    this.#logger.warn('upload failed, will retry', { error: reason, ...fields, next_attempt_ms: Math.round(waitMs) });
+  }
+
+  /** Records that nothing is sent for so long. */
+  waitsFor(waitMs: number): void {
+    this.nextAttemptAtMs = this.#clock.now() + waitMs;
   }
 
   /** Records that the receiver accepted something. */
   answered(): void {
+    this.nextAttemptAtMs = undefined;
+    this.lastDelivery = { count: 0, bytesSent: 0, ...this.lastDelivery, atMs: this.#clock.now() };
     const before = { condition: this.condition, sinceMs: this.sinceMs };
     this.reason = '';
     if (!this.#become('taking')) return;
-    if (before.condition === 'unknown') this.#logger.info('receiver accepts samples');
+    const logged = this.#logged;
+    if (!this.#isNews('taking')) return;
+    if (logged === 'unknown') this.#logger.info('receiver accepts samples');
     else this.#logger.warn('receiver recovered', { after_ms: this.#clock.now() - before.sinceMs });
   }
 
@@ -104,6 +138,12 @@ export class ReceiverState {
           ...before,
         ]
       : [upload, ...this.#uploads].slice(0, KEPT_UPLOADS);
+  }
+
+  #isNews(condition: ReceiverCondition): boolean {
+    const isNews = this.#logged !== condition;
+    this.#logged = condition;
+    return isNews;
   }
 
   #become(condition: ReceiverCondition): boolean {

@@ -6,6 +6,7 @@ import type { Acknowledgements } from '../queue/acknowledgements.ts';
 import type { Backlog } from '../queue/backlog.ts';
 import type { DatabaseWatch } from '../queue/database-watch.ts';
 import type { BatchSender, SentBatch } from './batch-sender.ts';
+import type { Liveness } from './liveness.ts';
 import type { ReceiverProbe } from './receiver-probe.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 import type { ReceiverCheck } from '../transport/transport.ts';
@@ -21,6 +22,7 @@ export interface UploadLoopOptions extends BatchPrefetcherOptions {
   readonly receiverCheck: ReceiverCheck;
   readonly probe: ReceiverProbe;
   readonly rateLimiter: RateLimiter;
+  readonly liveness: Liveness;
   /** For receivers that reject a sample once they have a newer one of its series. */
   readonly sendsOldestFirst?: boolean;
   readonly dbPath: string;
@@ -35,8 +37,6 @@ export interface UploadLoopOptions extends BatchPrefetcherOptions {
  * new connection, whose responses confirm nothing, so a request without a body is sent before such a wait.
  */
 const LONG_WAIT_MS = 60_000;
-/** Longer than a request with its timeout and the longest Retry-After together. */
-const STALLED_AFTER_MS = 30 * 60_000;
 /** How late a wait may end on a busy device. */
 const WAIT_SLACK_MS = 60_000;
 /** How often a commit is retried that met another program's lock. */
@@ -64,17 +64,14 @@ export class UploadLoop {
   #top: number | undefined;
   /** Whether the receiver rejected every sample of the batch with which the last cycle ended. */
   #isRefused = false;
-  /** The monotonic time by which the loop must have made progress. */
-  #dueAt: number;
 
   constructor(options: UploadLoopOptions) {
     this.#options = options;
-    this.#dueAt = options.clock.monotonic() + STALLED_AFTER_MS;
   }
 
   /** Whether the loop makes progress: a slow request or an intended wait counts as progress, a hang does not. */
   get isLive(): boolean {
-    return this.#options.clock.monotonic() <= this.#dueAt;
+    return this.#options.liveness.isLive;
   }
 
   /**
@@ -114,13 +111,13 @@ export class UploadLoop {
   }
 
   async #wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
-    const { clock, sender, probe } = this.#options;
-    this.#dueAt = untilMonotonicMs + WAIT_SLACK_MS;
+    const { clock, sender, probe, liveness } = this.#options;
+    liveness.waits(untilMonotonicMs - clock.monotonic(), WAIT_SLACK_MS);
     await this.#commitWhenUnlocked(untilMonotonicMs, stop)
       .then(() => this.#confirm(untilMonotonicMs - clock.monotonic(), stop))
       .catch((error: unknown) => sender.reportFault(error));
     await probe.wait(untilMonotonicMs, stop);
-    this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
+    liveness.progress();
   }
 
   /** Before a long wait, requests one more response, which confirms what this cycle delivered. */
@@ -146,7 +143,7 @@ export class UploadLoop {
 
   /** Sends what is pending; returns true if the interval was over before all of it was sent. */
   async #cycle(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
-    const { acknowledgements, backlog, clock, sender, rateLimiter } = this.#options;
+    const { acknowledgements, backlog, clock, sender, rateLimiter, liveness } = this.#options;
     if (acknowledgements.isFull) sender.commit();
     if (acknowledgements.isFull) throw toLockError(this.#options.dbPath);
     const upcoming = new BatchPrefetcher(this.#options, this.#newestAbove());
@@ -157,7 +154,7 @@ export class UploadLoop {
     for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) {
       if (!batch.isNewest && !(await rateLimiter.wait(untilMonotonicMs, stop))) break;
       const result = await sender.send(batch, stop, abandon);
-      this.#dueAt = clock.monotonic() + STALLED_AFTER_MS;
+      liveness.progress();
       sent.push(result);
       if (!batch.isNewest) rateLimiter.spend(result.bytesSent);
       if (result.isOver || acknowledgements.isFull) break;

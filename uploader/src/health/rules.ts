@@ -164,6 +164,7 @@ function uploaderDetails(snapshot: Snapshot): ComponentHealth['details'] {
     last_upload_samples: receiver.lastDelivery?.count,
     last_upload_bytes: receiver.lastDelivery?.bytesSent,
     receiver: receiver.condition,
+    next_attempt: toRfc3339(receiver.nextAttemptAtMs),
     uploaded: counts.uploaded,
     failures: counts.failures,
     bytes_sent: counts.bytesSent,

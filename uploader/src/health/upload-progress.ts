@@ -6,9 +6,9 @@ export function oldestPendingSeconds({ oldestPendingMs, nowMs }: Pick<Snapshot, 
 }
 
 /** Returns how long nothing has been delivered although something was pending; rows that are held do not count. */
-export function stalledMs({ books, held, lastDeliveryAgeMs, receiver, oldestPendingMs, nowMs }: Snapshot): number {
+export function stalledMs({ books, held, lastDeliveryAgeMs, startedAtMs, oldestPendingMs, nowMs }: Snapshot): number {
   if (books.pending <= (held?.count ?? 0) || oldestPendingMs === undefined) return 0;
-  const sinceDeliveryMs = lastDeliveryAgeMs ?? Math.max(0, nowMs - receiver.sinceMs);
+  const sinceDeliveryMs = lastDeliveryAgeMs ?? Math.max(0, nowMs - startedAtMs);
   // The oldest pending row may be a held one, whose time is wrong.
   return held === undefined ? Math.min(sinceDeliveryMs, Math.max(0, nowMs - oldestPendingMs)) : sinceDeliveryMs;
 }

@@ -26,6 +26,8 @@ export interface UploaderState {
     readonly condition: ReceiverCondition;
     readonly reason: string;
     readonly sinceMs: number;
+    /** When the next attempt is due, Unix milliseconds; undefined if none waits. */
+    readonly nextAttemptAtMs?: number | undefined;
     readonly lastDelivery: DeliveryRecord | undefined;
   };
   /** Newest first. */
@@ -68,14 +70,14 @@ export class UploaderStateReader {
 
   read(): UploaderState {
     const { clock, receiver, skew, counters, lastRejection, writes, rejected } = this.#sources;
-    const { condition, reason, sinceMs, lastDelivery, uploads } = receiver;
+    const { condition, reason, sinceMs, nextAttemptAtMs, lastDelivery, uploads } = receiver;
     const nowMs = skew.now();
     return {
       nowMs,
       startedAtMs: this.#startedAtMs,
       uptimeSeconds: (clock.monotonic() - this.#startedAt) / 1000,
       isRunning: true,
-      receiver: { condition, reason, sinceMs, lastDelivery },
+      receiver: { condition, reason, sinceMs, nextAttemptAtMs, lastDelivery },
       uploads,
       counts: counters.counts,
       skewMs: skew.skewMs,
@@ -88,14 +90,14 @@ export class UploaderStateReader {
   /** Builds the report that the uploader leaves in the database. */
   report(judgement: Judgement): UploaderReport {
     const { nowMs, startedAtMs, counts, receiver, uploads, rejectedAtMs } = this.read();
-    const { lastDelivery, ...rest } = receiver;
+    const { lastDelivery, condition, reason, sinceMs } = receiver;
     return {
       writtenAtMs: nowMs,
       startedAtMs,
       endpoint: this.endpoint,
       statusKey: this.#sources.statusKey,
       counts,
-      receiver: rest,
+      receiver: { condition, reason, sinceMs },
       lastDelivery,
       uploads,
       rejectedAtMs,

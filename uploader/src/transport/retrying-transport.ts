@@ -18,6 +18,8 @@ export interface RetryingTransportOptions {
   readonly random: () => number;
   /** Called with the result of each attempt, also of those that are retried. */
   readonly onAttempt: (result: SendResult, samples: number) => void;
+  /** Called before each backoff with the failed attempt's result and the milliseconds until the next one. */
+  readonly onRetry: (result: SendResult, reason: string, waitMs: number) => void;
   /** Ends the backoff between two attempts, not the attempt in flight. */
   readonly stop: AbortSignal;
 }
@@ -38,7 +40,7 @@ export class RetryingTransport implements Transport {
 
   /** Sends a chunk; returns the first result whose outcome is not `retry`, or the last one. */
   async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
-    const { clock, logger, policy, random, onAttempt, stop } = this.#options;
+    const { clock, logger, policy, random, onAttempt, onRetry, stop } = this.#options;
     const attempts = this.#options.isLongAway() ? 1 : this.#options.attempts;
     for (let attempt = 1; ; attempt++) {
       const result = await this.#transport.send(chunk, signal);
@@ -47,6 +49,7 @@ export class RetryingTransport implements Transport {
       if (result.outcome.kind !== 'retry' || attempt >= attempts || stop.aborted) return result;
       const backoffMs = Math.max(calculateBackoff(attempt, policy, random), result.outcome.retryAfterMs ?? 0);
       logger.debug('backing off before retry', { attempt, backoff_ms: Math.round(backoffMs) });
+      onRetry(result, result.outcome.reason, backoffMs);
       await clock.sleep(backoffMs, stop);
       if (stop.aborted) return result;
     }

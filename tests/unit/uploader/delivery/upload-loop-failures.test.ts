@@ -132,7 +132,36 @@ describe('upload loop when a connection ends:', () => {
     await uploads.pass();
     await uploads.pass();
     expect([uploads.books.delivered, uploads.receiver.duplicates()]).toEqual([50, 0]);
+    expect(uploads.log.messages('warn', 'error')).toEqual(['upload failed, will retry', 'receiver recovered']);
+  });
+});
+
+describe('upload loop: an attempt that fails', () => {
+  test('is known at once, with its reason and the time of the next one, and is no line if that comes soon', async () => {
+    await underFault({ status: 503, count: 1 }, 50, { retryAttempts: 3 });
+    const startedAtMs = uploads.clock.now();
+    await uploads.pass();
+    const { condition, reason, nextAttemptAtMs } = uploads.state;
+    expect([condition, reason, nextAttemptAtMs]).toEqual(['away', 'HTTP 503', startedAtMs + 5_000]);
+    await uploads.pass();
+    expect([uploads.state.condition, uploads.state.nextAttemptAtMs]).toEqual(['taking', undefined]);
     expect(uploads.log.messages('warn', 'error')).toEqual([]);
+  });
+
+  test('is a line in the log at once if the receiver asks for a long wait, in which the loop lives on', async () => {
+    await underFault({ status: 503, headers: { 'retry-after': '900' } }, 50, { retryAttempts: 5 });
+    await uploads.pass();
+    expect(uploads.log.lines.filter(({ level }) => level === 'warn')).toMatchObject([
+      {
+        message: 'upload failed, will retry',
+        fields: { error: 'HTTP 503', http_status: 503, next_attempt_ms: 900_000 },
+      },
+    ]);
+    for (let attempt = 2; attempt <= 5; attempt++) {
+      await uploads.pass();
+      expect(uploads.loop.isLive).toBe(true);
+    }
+    expect(uploads.posts).toHaveLength(5);
   });
 });
 

@@ -52,6 +52,7 @@ function post(
     attempts,
     random,
     onAttempt,
+    onRetry: () => undefined,
     isLongAway: () => isLongAway,
     stop: stop.signal,
   });
