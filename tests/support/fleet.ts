@@ -186,7 +186,9 @@ async function runDevice({ clock, deviceId, backAtMs, untilMs, random, onRequest
       chunkSize.accepted({ samples, bytes: samples * BYTES_PER_SAMPLE, durationMs: ROUND_TRIP_MS });
       deliveredUntilMs += samples / SAMPLES_PER_MS;
     }
-    await probe.wait(origin + Math.ceil((clock.now() - origin + 1) / INTERVAL_MS) * INTERVAL_MS, never);
+    const { askedUntil, backoffUntil } = transport.pause;
+    const dueAt = origin + Math.ceil((clock.now() - origin + 1) / INTERVAL_MS) * INTERVAL_MS;
+    await probe.wait(Math.max(dueAt, backoffUntil), never, askedUntil);
   }
 }
 

@@ -28,13 +28,18 @@ export class ReceiverProbe {
     this.#options = options;
   }
 
-  /** Returns at `untilMonotonicMs`, when the receiver is back, or when `stop` is aborted. */
-  async wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
+  /**
+   * Returns at `untilMonotonicMs`, when the receiver is back, or when `stop` is aborted.
+   *
+   * @param quietUntilMonotonicMs until then the receiver has asked for nothing to be sent
+   */
+  async wait(untilMonotonicMs: number, stop: AbortSignal, quietUntilMonotonicMs = -Infinity): Promise<void> {
     const { clock, receiver, receiverCheck, isLinkUp, probeIntervalMs } = this.#options;
     while (!stop.aborted && clock.monotonic() < untilMonotonicMs) {
       const remainingMs = untilMonotonicMs - clock.monotonic();
+      const quietMs = Math.max(0, quietUntilMonotonicMs - clock.monotonic());
       const isProbing = probeIntervalMs > 0 && receiver.condition === 'away';
-      const waitMs = isProbing ? Math.min(this.#nextMs(), remainingMs) : remainingMs;
+      const waitMs = isProbing ? Math.min(quietMs + this.#nextMs(), remainingMs) : remainingMs;
       if (receiver.condition !== 'taking') receiver.waitsFor(waitMs);
       await clock.sleep(waitMs, stop);
       if (!isProbing || stop.aborted || clock.monotonic() >= untilMonotonicMs) continue;

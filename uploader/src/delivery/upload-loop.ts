@@ -9,6 +9,7 @@ import type { BatchSender, SentBatch } from './batch-sender.ts';
 import type { Liveness } from './liveness.ts';
 import type { ReceiverProbe } from './receiver-probe.ts';
 import type { RateLimiter } from './rate-limiter.ts';
+import type { RetryingTransport } from '../transport/retrying-transport.ts';
 import type { ReceiverCheck } from '../transport/transport.ts';
 import { BatchPrefetcher, type BatchPrefetcherOptions } from './batch-prefetcher.ts';
 
@@ -23,6 +24,7 @@ export interface UploadLoopOptions extends BatchPrefetcherOptions {
   readonly probe: ReceiverProbe;
   readonly rateLimiter: RateLimiter;
   readonly liveness: Liveness;
+  readonly transport: Pick<RetryingTransport, 'format' | 'pause'>;
   /** For receivers that reject a sample once they have a newer one of its series. */
   readonly sendsOldestFirst?: boolean;
   readonly dbPath: string;
@@ -79,7 +81,7 @@ export class UploadLoop {
    * abandoned after a grace period.
    */
   async run(stop: AbortSignal): Promise<void> {
-    const { clock, watch, uploadIntervalMs, firstCycleInMs } = this.#options;
+    const { clock, watch, transport, uploadIntervalMs, firstCycleInMs } = this.#options;
     const abandon = abortAfterGrace(clock, stop, STOP_GRACE_MS);
     const origin = clock.monotonic() + firstCycleInMs;
     if (firstCycleInMs > 0) await clock.sleep(firstCycleInMs, stop);
@@ -87,7 +89,9 @@ export class UploadLoop {
     for (let interval = 0; !stop.aborted && !watch.isReplaced;) {
       const isInterrupted = await this.#cycleSafely(origin + (interval + 1) * uploadIntervalMs, stop, abandon);
       interval = isInterrupted ? Math.floor(elapsedIntervals()) : Math.max(interval + 1, Math.ceil(elapsedIntervals()));
-      if (!isInterrupted) await this.#wait(origin + interval * uploadIntervalMs, stop);
+      const dueAt = isInterrupted ? clock.monotonic() : origin + interval * uploadIntervalMs;
+      const pausedUntil = transport.pause.backoffUntil;
+      if (!isInterrupted || pausedUntil > dueAt) await this.#wait(Math.max(dueAt, pausedUntil), stop);
     }
     if (!watch.isReplaced) await this.#commitLast();
   }
@@ -111,12 +115,12 @@ export class UploadLoop {
   }
 
   async #wait(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
-    const { clock, sender, probe, liveness } = this.#options;
+    const { clock, sender, probe, transport, liveness } = this.#options;
     liveness.waits(untilMonotonicMs - clock.monotonic(), WAIT_SLACK_MS);
     await this.#commitWhenUnlocked(untilMonotonicMs, stop)
       .then(() => this.#confirm(untilMonotonicMs - clock.monotonic(), stop))
       .catch((error: unknown) => sender.reportFault(error));
-    await probe.wait(untilMonotonicMs, stop);
+    await probe.wait(untilMonotonicMs, stop, transport.pause.askedUntil);
     liveness.progress();
   }
 

@@ -24,10 +24,21 @@ export interface RetryingTransportOptions {
   readonly stop: AbortSignal;
 }
 
+/** Until when nothing may be sent, by the monotonic clock; −Infinity if nothing speaks against it. */
+export interface Pause {
+  /** The receiver asked for it. */
+  readonly askedUntil: number;
+  /** The backoff; it is over when the receiver is known to be back. */
+  readonly backoffUntil: number;
+}
+
+const NO_PAUSE: Pause = { askedUntil: -Infinity, backoffUntil: -Infinity };
+
 /** Adds retries with backoff to a transport, while the outcome is `retry`. */
 export class RetryingTransport implements Transport {
   readonly #transport: Transport;
   readonly #options: RetryingTransportOptions;
+  #pause = NO_PAUSE;
 
   constructor(transport: Transport, options: RetryingTransportOptions) {
     this.#transport = transport;
@@ -38,6 +49,11 @@ export class RetryingTransport implements Transport {
     return this.#transport.format;
   }
 
+  /** What the last attempt left to be waited for: the next chunk must not come at once where the last one failed. */
+  get pause(): Pause {
+    return this.#pause;
+  }
+
   /** Sends a chunk; returns the first result whose outcome is not `retry`, or the last one. */
   async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
     const { clock, logger, policy, random, onAttempt, onRetry, stop } = this.#options;
@@ -46,8 +62,14 @@ export class RetryingTransport implements Transport {
       const result = await this.#transport.send(chunk, signal);
       onAttempt(result, chunk.count);
       logger.debug('chunk sent', { attempt, ...toLogFields(result, chunk) });
-      if (result.outcome.kind !== 'retry' || attempt >= attempts || stop.aborted) return result;
-      const backoffMs = Math.max(calculateBackoff(attempt, policy, random), result.outcome.retryAfterMs ?? 0);
+      if (result.outcome.kind !== 'retry') {
+        this.#pause = NO_PAUSE;
+        return result;
+      }
+      const askedMs = result.outcome.retryAfterMs ?? 0;
+      const backoffMs = Math.max(calculateBackoff(attempt, policy, random), askedMs);
+      this.#pause = { askedUntil: clock.monotonic() + askedMs, backoffUntil: clock.monotonic() + backoffMs };
+      if (attempt >= attempts || stop.aborted) return result;
       logger.debug('backing off before retry', { attempt, backoff_ms: Math.round(backoffMs) });
       onRetry(result, result.outcome.reason, backoffMs);
       await clock.sleep(backoffMs, stop);

@@ -163,6 +163,24 @@ describe('upload loop: an attempt that fails', () => {
     }
     expect(uploads.posts).toHaveLength(5);
   });
+
+  test('is followed by none before the backoff is over, whichever cycle is next', async () => {
+    await underFault({ status: 503, alsoHealth: true }, 50, { retryAttempts: 3, uploadIntervalMs: 10_000 });
+    for (let step = 0; step < 40; step++) await uploads.pass();
+    const times = uploads.posts.map(({ atMs }) => atMs);
+    expect(times.length).toBeGreaterThan(5);
+    const waits = times.slice(1).map((atMs, index) => atMs - times[index]!);
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(5_000);
+  });
+
+  test('is followed by no request before the time that the receiver asked for, also not by a probe', async () => {
+    const fault = { status: 429, headers: { 'retry-after': '60' }, alsoHealth: true };
+    await underFault(fault, 50, { retryAttempts: 1, uploadIntervalMs: 10_000, probeIntervalMs: 5_000 });
+    for (let step = 0; step < 20; step++) await uploads.pass();
+    const times = uploads.receiver.requests.map(({ atMs }) => atMs);
+    expect(times.length).toBeGreaterThan(2);
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(60_000);
+  });
 });
 
 describe('upload loop before a long wait:', () => {
