@@ -6,6 +6,7 @@ import { createGunzip, createInflate } from 'node:zlib';
 import { createLinkedController } from '@thugshells/shared/abort.ts';
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
 import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
+import { toExcerpt } from '@thugshells/shared/printable.ts';
 
 /** The response of a target. */
 export interface ScrapeResponse {
@@ -35,6 +36,7 @@ const loopbackLookup: LookupFunction = (_host, options, callback) => {
   else callback(null, '127.0.0.1', 4);
 };
 
+const MAX_CAUSE_LENGTH = 200;
 const HINT = 'check that the exporter runs; run: curl -i with its address in THUGSHELLS_SCRAPE_TARGETS';
 
 /**
@@ -84,7 +86,8 @@ export class ScrapeClient {
 }
 
 function createScrapeError(cause: string, hint: string = HINT, error?: unknown): AgentError {
-  return new AgentError(cause, { code: 'SCRAPE_FAILED', hint, cause: error });
+  // It may have a header of the target in it.
+  return new AgentError(toExcerpt(cause, MAX_CAUSE_LENGTH), { code: 'SCRAPE_FAILED', hint, cause: error });
 }
 
 function sendRequest(url: string, signal: AbortSignal, timeoutMs: number): Promise<IncomingMessage> {

@@ -2,6 +2,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import { toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { COLLECTION_BOUNDS_SECONDS, observe } from '@thugshells/shared/metrics/histogram.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toExcerpt } from '@thugshells/shared/printable.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
@@ -41,6 +42,8 @@ interface ScrapeResult {
 
 /** How often a summary of the scrapes is logged at level info. */
 const SUMMARY_INTERVAL_MS = 60_000;
+/** Of a message, which may have names of files, series and labels in it. */
+const MAX_MESSAGE_LENGTH = 2_000;
 
 /**
  * Runs every collector at its own interval. Each has a loop of its own, so a slow or failing one delays no other.
@@ -111,7 +114,7 @@ export class Scheduler {
     return {
       collector: collector.name,
       status,
-      message: message || refusals.slice(0, 3).join('; '),
+      message: toExcerpt(message || refusals.slice(0, 3).join('; '), MAX_MESSAGE_LENGTH),
       sinceMs: before?.status === status ? before.sinceMs : nowMs,
       intervalMs,
       lastScrapeMs: nowMs,
@@ -161,7 +164,8 @@ export class Scheduler {
   /** Logs once that readings are left out; the counters show that it goes on. */
   #logNotices({ name, notice }: Collector, seriesNotice: string | undefined): void {
     const { logger } = this.#options;
-    if (seriesNotice !== undefined) logger.warn('too many series', { collector: name, reason: seriesNotice });
+    if (seriesNotice !== undefined)
+      logger.warn('too many series', { collector: name, reason: toExcerpt(seriesNotice, MAX_MESSAGE_LENGTH) });
     if (notice === undefined || this.#noticed.has(name)) return;
     this.#noticed.add(name);
     logger.warn('collector output limited', { collector: name, reason: notice });

@@ -1,3 +1,4 @@
+import { escapeControls } from '../printable.ts';
 import { createConfigurationError, type LoadedConfig, type Variables } from './load-config.ts';
 
 /** Options of the command `check-config`. */
@@ -14,7 +15,10 @@ export function formatEffectiveConfig(
   given: { readonly has: (option: string) => boolean },
 ): string {
   if (unknown.length > 0 && !given.has('--allow-unknown')) throw createConfigurationError(unknown);
-  const lines = effective.map(({ variable, value, origin }) => ({ assignment: `${variable}=${value}`, origin }));
+  const lines = effective.map(({ variable, value, origin }) => ({
+    assignment: escapeControls(`${variable}=${value}`),
+    origin,
+  }));
   const width = Math.max(...lines.map(({ assignment }) => assignment.length));
   return lines.map(({ assignment, origin }) => `${assignment.padEnd(width)}  # ${origin}`).join('\n');
 }

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import winston from 'winston';
 
 import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
+import { escapeControls, escapeLines } from '../printable.ts';
 import { deduplicate, type DeduplicatingLogger } from './deduplication.ts';
 import type { LineOutput } from './log-output.ts';
 import type { LogFields, LogFormat, Logger, LogLevel } from './types.ts';
@@ -78,7 +79,7 @@ function toLine(
   { level, message, fields }: { readonly level: string; readonly message: string; readonly fields: LogFields },
 ): string {
   const own = { time: new Date().toISOString(), level, msg: message, ...always };
-  const text = format === 'json' ? toJsonLine(own, fields) : toConsoleLine(level, message, fields);
+  const text = format === 'json' ? escapeControls(toJsonLine(own, fields)) : toConsoleLine(level, message, fields);
   return journal ? `<${syslogPriorities[level]}>${text}` : text;
 }
 
@@ -165,11 +166,19 @@ function toJsonText(record: LogFields, maxLength = Infinity): string | undefined
 function toConsoleLine(level: string, msg: string, { session_id: _, ...fields }: LogFields): string {
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(
-      ([key, value]) =>
-        `${key}=${typeof value === 'string' ? value : (toJsonText({ value })?.slice('{"value":'.length, -1) ?? UNPRINTABLE)}`,
-    );
-  return cutToMaxLine([new Date().toISOString().slice(11, 23), level.toUpperCase().padEnd(5), msg, ...pairs].join(' '));
+    .map(([key, value]) => `${escapeControls(key)}=${toConsoleText(key, value)}`);
+  const words = [new Date().toISOString().slice(11, 23), level.toUpperCase().padEnd(5), escapeControls(msg), ...pairs];
+  return cutToMaxLine(words.join(' '));
+}
+
+function toConsoleText(key: string, value: unknown): string {
+  const text =
+    typeof value === 'string'
+      ? value
+      : (toJsonText({ value }, MAX_FIELD_LENGTH)?.slice('{"value":'.length, -1) ?? UNPRINTABLE);
+  // Indented, so that no line of a message in it looks like one of the log.
+  if (key === 'stack') return escapeLines(text).replaceAll('\n', '\n    ');
+  return escapeControls(text.length > MAX_FIELD_LENGTH ? `${text.slice(0, MAX_FIELD_LENGTH)}…` : text);
 }
 
 /** Cuts a text to the length of a line, without half a letter at its end. */

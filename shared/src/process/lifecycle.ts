@@ -15,6 +15,7 @@ import {
   type LogLevel,
   type ProcessLogger,
 } from '../logging/logger.ts';
+import { escapeControls, escapeLines } from '../printable.ts';
 import { ServiceManager } from './service-manager.ts';
 import { createNotifier } from './systemd.ts';
 
@@ -85,6 +86,12 @@ function adjustLevelBySignal(logger: ProcessLogger): void {
     logger.level = to;
   });
 }
+
+/** An error has a line or some; a configuration may have as many as there are variables. */
+const MAX_ERROR_LENGTH = 16 * 1024;
+/** The colors of `status` (ECMA-48, SGR), which a text of somebody else cannot bring: it is escaped where it is put in. */
+// eslint-disable-next-line no-control-regex
+const COLOR = /(\u001b\[\d*m)/;
 
 /** Releasing may take this long before the process ends all the same. */
 const RELEASE_TIMEOUT_MS = 10_000;
@@ -164,14 +171,19 @@ export async function runCommand(command: () => Promise<CommandResult> | Command
   ignoreStreamErrors();
   try {
     const { text = '', exitCode = ExitCode.clean, problems = [] } = await command();
-    for (const problem of problems) process.stderr.write(`${problem}\n`);
+    for (const problem of problems) process.stderr.write(`${escapeControls(cut(problem))}\n`);
     await print(text);
     process.exit(exitCode);
   } catch (error) {
     const lines = error instanceof AgentError ? [error.message, error.hint] : [(error as Error).stack];
-    process.stderr.write(`${lines.filter(Boolean).join('\nhint: ')}\n`);
+    process.stderr.write(`${escapeLines(cut(lines.filter(Boolean).join('\nhint: ')))}\n`);
     process.exit(toExitCode(error));
   }
+}
+
+/** Returns the beginning of an error that holds a long text of somebody else. */
+function cut(text: string): string {
+  return text.length > MAX_ERROR_LENGTH ? `${text.slice(0, MAX_ERROR_LENGTH)}…` : text;
 }
 
 /** A program goes on if it cannot print: without a listener, the error of a stream would end it. */
@@ -185,7 +197,11 @@ function ignoreStreamErrors(): void {
  * @throws AgentError OUTPUT_UNWRITABLE
  */
 async function print(text: string): Promise<void> {
-  const error = await new Promise<unknown>((resolve) => process.stdout.write(text, resolve));
+  const printed = text
+    .split(COLOR)
+    .map((part, at) => (at % 2 === 1 ? part : escapeLines(part)))
+    .join('');
+  const error = await new Promise<unknown>((resolve) => process.stdout.write(printed, resolve));
   if (!error || toErrorCode(error) === 'EPIPE') return;
   throw new AgentError(`cannot write to standard output: ${toErrorMessage(error)}`, {
     code: 'OUTPUT_UNWRITABLE',

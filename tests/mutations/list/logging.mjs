@@ -31,4 +31,32 @@ export const logging = [
     replace: 'if (this.#isPartWritten && first.length === 0) this.#pending[0] = first.subarray(written);',
     tests: ['shared/logging/log-output'],
   },
+  {
+    why: 'shows C1 controls raw: 0x9b begins an escape sequence as ESC [ does',
+    file: 'shared/src/printable.ts',
+    find: 'const UNPRINTABLE = /[\\p{Cc}',
+    replace: 'const UNPRINTABLE = /[\\u0000-\\u001f',
+    tests: ['shared/printable'],
+  },
+  {
+    why: 'shows texts of others raw in the log of a terminal',
+    file: 'shared/src/logging/logger.ts',
+    find: 'return escapeControls(text.length > MAX_FIELD_LENGTH',
+    replace: 'return String(text.length > MAX_FIELD_LENGTH',
+    tests: ['shared/logging/logger'],
+  },
+  {
+    why: 'puts a Location of any length into log, health and database',
+    file: 'uploader/src/transport/response-outcome.ts',
+    find: "toExcerpt(response.location ?? 'nowhere', MAX_LOCATION_LENGTH)",
+    replace: "toExcerpt(response.location ?? 'nowhere', 100_000)",
+    tests: ['uploader/transport/response-outcome'],
+  },
+  {
+    why: 'prints the names of rejected samples raw',
+    file: 'uploader/src/commands/quarantine.ts',
+    find: 'return toExcerpt(`#${id} ${sample}',
+    replace: 'return String(`#${id} ${sample}',
+    tests: ['uploader/commands/quarantine'],
+  },
 ];

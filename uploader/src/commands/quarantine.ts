@@ -1,5 +1,6 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
 import type { GivenOptions } from '@thugshells/shared/process/command-line.ts';
+import { toExcerpt } from '@thugshells/shared/printable.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 
 import { readQuarantine, type QuarantinedSample } from '../queue/quarantine-list.ts';
@@ -13,6 +14,8 @@ export const QUARANTINE_OPTIONS = {
 };
 
 const DEFAULT_LIMIT = 100;
+/** Names and labels come from outside; what is beyond is printed with --json. */
+const MAX_LINE_LENGTH = 2_000;
 
 /**
  * Prints the samples in quarantine, newest first, each with the reason of its rejection.
@@ -46,5 +49,5 @@ function toLine({ id, timestampMs, name, tags, deviceId, value, status, reason }
     name === null || timestampMs === null
       ? 'no longer stored'
       : `${formatTime(timestampMs)} ${name}{${labels.join(',')}} ${String(value)}`;
-  return `#${id} ${sample}: ${status === null ? '' : `HTTP ${status}, `}${reason}`;
+  return toExcerpt(`#${id} ${sample}: ${status === null ? '' : `HTTP ${status}, `}${reason}`, MAX_LINE_LENGTH);
 }

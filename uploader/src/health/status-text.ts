@@ -1,5 +1,7 @@
 import { styleText } from 'node:util';
 
+import { toPrintable } from '@thugshells/shared/printable.ts';
+
 import type { HealthStatus } from './component-health.ts';
 import { bytes, clockTime, count, duration, percent, shortDuration, skew } from './formatting.ts';
 import type { DeviceStatus } from './device-status.ts';
@@ -9,13 +11,17 @@ const colors = { ok: 'green', degraded: 'yellow', error: 'red' } as const;
 const MAX_UPLOADS = 5;
 const BAR_WIDTH = 24;
 const LABEL_WIDTH = 12;
+/** A reason of two or three lines of a terminal. */
+const MAX_TEXT_LENGTH = 500;
 
 /**
  * Formats the status of a device as one screen of a terminal.
  *
  * @param isColored whether to add ANSI colors
  */
-export function statusText(status: DeviceStatus, isColored: boolean): string {
+export function statusText(given: DeviceStatus, isColored: boolean): string {
+  // Names, labels and reasons come from outside.
+  const status = toPrintable(given, MAX_TEXT_LENGTH);
   const paint = (state: HealthStatus, text: string): string =>
     isColored ? styleText(colors[state], text, { validateStream: false }) : text;
   const { device_id: device, timestamp, version, uptime_seconds: uptime } = status;

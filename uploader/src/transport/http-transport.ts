@@ -1,6 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
 import { toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
+import { toExcerpt } from '@thugshells/shared/printable.ts';
 
 import type { Chunk } from '../chunk.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
@@ -18,6 +19,8 @@ export interface HttpTransportOptions extends HttpClientOptions {
 /** VictoriaMetrics and vmauth put it into every response; a portal has no reason to invent it. */
 const SERVER_HOSTNAME = 'x-server-hostname';
 const PROXY_AUTHENTICATION_REQUIRED = 407;
+/** Of an error: several names of files of this device may be in it. */
+const MAX_REASON_LENGTH = 1_000;
 
 /** A proxy's statuses for a receiver that does not respond; the proxy's own connection to this device stays open. */
 const RECEIVER_GONE: readonly number[] = [502, 503, 504];
@@ -146,5 +149,6 @@ function isOfSomebodyElse(status: number): boolean {
 /** A file of this device that cannot be used holds all uploads until somebody changes it; other errors may pass. */
 function toErrorOutcome(error: unknown): SendOutcome {
   const kind = toErrorCode(error) === 'FILE_UNUSABLE' ? 'hold' : 'retry';
-  return { kind, reason: toErrorMessage(error) };
+  // It may have a name of somebody's certificate in it.
+  return { kind, reason: toExcerpt(toErrorMessage(error), MAX_REASON_LENGTH) };
 }

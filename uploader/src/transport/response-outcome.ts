@@ -1,3 +1,5 @@
+import { toExcerpt } from '@thugshells/shared/printable.ts';
+
 import type { SendOutcome, RejectedIndex } from './transport.ts';
 
 /** The parts of a receiver's response that decide its outcome. */
@@ -33,6 +35,10 @@ const verdicts: Readonly<Record<number, StatusOutcome>> = {
 const NO_CONTENT = 204;
 const HTML = /^\s*(text\/html|application\/xhtml\+xml)\b/i;
 
+/** Lengths of a receiver's texts in a reason. */
+const MAX_EXCERPT_LENGTH = 120;
+const MAX_LOCATION_LENGTH = 200;
+
 /** Maximum wait that a Retry-After can request. */
 const MAX_RETRY_AFTER_MS = 15 * 60_000;
 
@@ -44,7 +50,7 @@ export function toOutcome(response: ReceiverResponse, sent: number): SendOutcome
   if (status >= 300 && status <= 399) {
     return {
       kind: 'hold',
-      reason: `HTTP ${status} redirects to ${response.location ?? 'nowhere'}, which is not followed`,
+      reason: `HTTP ${status} redirects to ${toExcerpt(response.location ?? 'nowhere', MAX_LOCATION_LENGTH)}, which is not followed`,
     };
   }
   const verdict = verdicts[status] ?? (status >= 500 ? 'retry' : 'hold');
@@ -145,6 +151,5 @@ function toForeignOutcome(status: number, body: string): SendOutcome {
 
 /** Returns the start of a body on one line, enough to recognize it. */
 function excerpt(body: string): string {
-  const line = body.replace(/\s+/g, ' ').trim();
-  return line.length > 120 ? `${line.slice(0, 120)}…` : line;
+  return toExcerpt(body, MAX_EXCERPT_LENGTH);
 }

@@ -1,4 +1,5 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
+import { toExcerpt } from '@thugshells/shared/printable.ts';
 
 /** Classes of characters as bits: first and later characters of a metric name and of a label name, and of a number. */
 const NAME_START = 1;
@@ -15,6 +16,8 @@ mark('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_', NAME_START | NAME_
 mark(':', NAME_START | NAME_PART);
 mark('0123456789', NAME_PART | LABEL_PART | NUMBER_PART);
 mark('+-.eE', NUMBER_PART);
+
+const MAX_MESSAGE_LENGTH = 200;
 
 const BACKSLASH = 92;
 const SPACE = 32;
@@ -183,5 +186,6 @@ function unescape(text: string): string {
 
 /** Creates the error for a line; the reader adds its number. */
 export function createExpositionError(message: string): AgentError {
-  return new AgentError(message, { code: 'EXPOSITION_MALFORMED' });
+  // It may have a name or a word of the text in it, which is as long as the writer liked.
+  return new AgentError(toExcerpt(message, MAX_MESSAGE_LENGTH), { code: 'EXPOSITION_MALFORMED' });
 }

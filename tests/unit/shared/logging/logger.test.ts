@@ -215,6 +215,22 @@ describe('no line is longer than 32 KiB, and each still parses', () => {
   });
 });
 
+test('a text of somebody else is escaped: on a console it is cut too, and only a stack has lines of its own', () => {
+  const fields = { reason: 'a\x1b[2J\x9b2J\u202e\n12:00:00.000 INFO  forged', long: 'x'.repeat(12_000) };
+  const { text } = written((logger) => logger.warn('failed', fields), { format: 'console' });
+  expect(text).toContain('reason=a\\u001b[2J\\u009b2J\\u202e\\n12:00:00.000 INFO  forged long=xxx');
+  expect([text.split('\n').length, text.length < 1_300]).toEqual([2, true]);
+  const stack = 'Error: a\n12:00:00.000 INFO  forged\x1b\n    at x';
+  expect(
+    written((logger) => logger.warn('failed', { stack }), { format: 'console' })
+      .text.split('\n')
+      .slice(1),
+  ).toEqual(['    12:00:00.000 INFO  forged\\u001b', '        at x', '']);
+  const json = written((logger) => logger.warn('failed', fields));
+  expect(json.text).not.toMatch(/[^\P{Cc}\n]|\p{Cf}/u);
+  expect(json.records[0]).toMatchObject(fields);
+});
+
 test('the console shows time, level, message and the fields but for the session', () => {
   const { text } = written(
     (logger) => logger.warn('collector failing', { collector: 'cpu', count: 3, none: undefined, list: [1] }),

@@ -61,3 +61,12 @@ test('quarantine command: prints JSON with --json', () => {
     ],
   });
 });
+
+test('quarantine command: prints names, values and reasons of others escaped, each sample on one line', () => {
+  stored.scrapes(1, [stored.series('evil\x1b[2J', { tags: { 'a\x9b2J': 'b\u202e' } })]);
+  new SettledRanges(stored.database).reject([{ id: 4, status: 400, reason: 'no\n#9 forged' }]);
+  const [, line] = quarantine().split('\n');
+  expect(line).toMatch(
+    /^#4 \S+ evil\\u001b\[2J\{a\\u009b2J="b\\u202e",device_id="board-1"\} \S+: HTTP 400, no #9 forged$/,
+  );
+});

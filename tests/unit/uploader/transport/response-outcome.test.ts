@@ -134,6 +134,13 @@ describe('response outcome: everything is held after', () => {
     });
   });
 
+  test('a redirect whose target is longer than a message, and would clear the screen', () => {
+    const target = `http://x/\x9b2J${'long'.repeat(3_000)}`;
+    const { reason } = toOutcome({ status: 302, body: '', location: target }, SENT) as { reason: string };
+    expect(reason).toMatch(/^HTTP 302 redirects to http:\/\/x\/\\u009b2Jlong\S+…, which is not followed$/);
+    expect(reason.length).toBeLessThan(260);
+  });
+
   test('a redirect without a target', () => {
     expect(outcome(302).kind).toBe('hold');
   });
