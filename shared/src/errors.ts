@@ -42,6 +42,14 @@ export function toExitCode(error: unknown): number {
   return (error instanceof AgentError && exitCodes[error.code]) || ExitCode.fault;
 }
 
+/** Codes of SQLite, and of the system (errno(3)); those of Node.js itself have underscores. */
+const ENVIRONMENT_CODE = /^(SQLITE_\w+|E[A-Z0-9]+)$/;
+
+/** Returns whether an error comes from the disk, the database or the system, and not from a mistake in the program. */
+export function isEnvironmentError(error: unknown): boolean {
+  return error instanceof AgentError || ENVIRONMENT_CODE.test(toErrorCode(error) ?? '');
+}
+
 /** Returns the message of anything that was thrown. */
 export function toErrorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

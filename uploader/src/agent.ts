@@ -2,6 +2,7 @@ import { createLinkedController } from '@thugshells/shared/abort.ts';
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import type { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 
 import { ReceiverClockProber } from './clock/receiver-clock-prober.ts';
 import { ReceiverClockTable } from './clock/receiver-clock-table.ts';
@@ -203,6 +204,7 @@ function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): Upl
 }
 
 export interface StatusReportingOptions extends AgentContext {
+  readonly recurring: RecurringWork;
   readonly counters: UploadCounters;
   readonly version: string;
   readonly configurationWarnings: readonly string[];
@@ -215,7 +217,7 @@ export type StatusReporting = ReturnType<typeof createStatusServer>;
 
 /** Creates the status server of a queue and its uploader; it does not listen yet. */
 export function createStatusServer(queue: Queue, uploader: Uploader, options: StatusReportingOptions) {
-  const { clock, logger, config, version, configurationWarnings } = options;
+  const { clock, logger, config, recurring, version, configurationWarnings } = options;
   const { receiverClock, receiver, loop } = uploader;
   const reportTable = new ReportTable(queue.database);
   const lastReport = reportTable.load();
@@ -230,12 +232,13 @@ export function createStatusServer(queue: Queue, uploader: Uploader, options: St
     writes: new DiskWrites(clock),
     statusKey,
     rejected: () => queue.backlog.readBooks().rejected,
+    taskFailures: () => recurring.failures,
   });
   const snapshots = createSnapshots(queue, own, options);
   const identity = { version, deviceId: config.deviceId, configurationWarnings };
-  const monitor = new HealthMonitor({ logger, snapshots, limits: config, ...identity });
+  const monitor = new HealthMonitor({ clock, logger, snapshots, limits: config, ...identity });
   const report = () => own.report(monitor.judgement());
-  const reportWriter = new ReportWriter({ clock, logger, table: reportTable, report });
+  const reportWriter = new ReportWriter({ recurring, table: reportTable, report });
   const history = new HistoryThread({
     clock,
     databasePath: config.dbPath,

@@ -1,8 +1,9 @@
-import type { Clock } from '@thugshells/shared/clock.ts';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
+import { AgentError, isEnvironmentError } from '@thugshells/shared/errors.ts';
+import { toErrorFields } from '@thugshells/shared/logging/logger.ts';
 import { runScope, type ScopedWork, type ResourceStack } from '@thugshells/shared/process/lifecycle.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
-import { ticks } from '@thugshells/shared/ticker.ts';
+import { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 
 import { createStatusServer, createUploader, openQueue, type AgentContext, type Queue } from './agent.ts';
 import { calculateUploadDelayMs } from './delivery/upload-phase.ts';
@@ -31,8 +32,15 @@ export interface ServiceOptions extends AgentContext {
   readonly manager: ServiceManager;
 }
 
+interface DatabaseOptions extends ServiceOptions {
+  /** What is done on timers, whatever database is open. */
+  readonly recurring: RecurringWork;
+}
+
 /** Health is judged at least this often, so that each change is logged soon after it. */
 const JUDGE_INTERVAL_MS = 10_000;
+/** How long to wait before the database is opened again after it could not be used. */
+const REOPEN_INTERVAL_MS = 5_000;
 
 /** Uploads until `stop` is aborted, from one database after the other. */
 export async function runUploader(options: ServiceOptions, resources: ResourceStack, stop: AbortSignal): Promise<void> {
@@ -41,15 +49,26 @@ export async function runUploader(options: ServiceOptions, resources: ResourceSt
   for (const warning of configurationWarnings) logger.warn('unknown variable', { error: warning });
   resources.add('instance lock', takeInstanceLock(config.dbPath, 'uploader'), (lock) => lock.release());
   manager.reportReady('waiting for the database');
+  const recurring = new RecurringWork(options);
   // When the collector has replaced a corrupt database by a new one, the whole agent is created again.
-  while (!stop.aborted) await runScope(logger, stop, (...part) => uploadFromDatabase(options, ...part));
+  while (!stop.aborted) {
+    const upload: ScopedWork = (...part) => uploadFromDatabase({ ...options, recurring }, ...part);
+    await runScope(logger, stop, upload).catch((error: unknown) => waitToReopen(error, options, stop));
+  }
+}
+
+/** Waits after an error of the disk or the database; any other one ends the program. */
+async function waitToReopen(error: unknown, { clock, logger, config }: ServiceOptions, stop: AbortSignal) {
+  if (error instanceof AgentError || !isEnvironmentError(error)) throw error;
+  logger.error('cannot use database, will reopen', { path: config.dbPath, ...toErrorFields(error) });
+  await clock.sleep(REOPEN_INTERVAL_MS, stop);
 }
 
 async function uploadFromDatabase(
-  options: ServiceOptions,
+  options: DatabaseOptions,
   ...[resources, stop, end]: Parameters<ScopedWork>
 ): Promise<void> {
-  const { clock, logger, config, manager } = options;
+  const { clock, logger, config, manager, recurring } = options;
   const onAttempt = (reason: string): void => {
     manager.reportProgress();
     manager.reportStatus(`waiting for the database: ${reason}`);
@@ -72,16 +91,16 @@ async function uploadFromDatabase(
   await Promise.all([
     uploader.run().finally(end),
     manager.reportProgressWhile(() => uploader.loop.isLive, stop),
-    judgeHealth({ clock, manager, monitor, stop }),
-    queue.untimedRows.run(stop),
+    judgeHealth({ recurring, manager, monitor, stop }),
+    queue.untimedRows.run(recurring, stop),
     reportWriter.run(stop),
   ]);
   if (queue.watch.isReplaced) logger.warn('database replaced, reopening', { path: config.dbPath });
 }
 
-function createAgent(queue: Queue, options: ServiceOptions, stop: AbortSignal) {
+function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) {
   const { clock, logger, config, bootId, builtAtMs, encodeWorkerFile } = options;
-  const { version, configurationWarnings, historyWorkerFile } = options;
+  const { recurring, version, configurationWarnings, historyWorkerFile } = options;
   const counters = new UploadCounters();
   const client = createClient(options);
   const isLinkUp = (): boolean => hasRouteTo(config.remoteUrl);
@@ -99,7 +118,7 @@ function createAgent(queue: Queue, options: ServiceOptions, stop: AbortSignal) {
     stop,
   };
   const uploader = createUploader(queue, { clock, logger, config, ...uploads });
-  const reporting = { counters, version, configurationWarnings, historyWorkerFile };
+  const reporting = { recurring, counters, version, configurationWarnings, historyWorkerFile };
   const statusServer = createStatusServer(queue, uploader, { clock, logger, config, ...reporting });
   return { client, uploader, statusServer };
 }
@@ -113,13 +132,14 @@ function createClient({ clock, config, surroundings }: ServiceOptions): HttpTran
 }
 
 interface JudgeOptions {
-  readonly clock: Clock;
+  readonly recurring: RecurringWork;
   readonly manager: ServiceManager;
   readonly monitor: HealthMonitor;
   readonly stop: AbortSignal;
 }
 
-async function judgeHealth({ clock, manager, monitor, stop }: JudgeOptions): Promise<void> {
-  const rhythm = { intervalMs: JUDGE_INTERVAL_MS, firstInMs: JUDGE_INTERVAL_MS, stop };
-  for await (const _ of ticks(clock, rhythm)) manager.reportStatus(statusLine(monitor.status()));
+async function judgeHealth({ recurring, manager, monitor, stop }: JudgeOptions): Promise<void> {
+  const work = (): void => manager.reportStatus(statusLine(monitor.status()));
+  const ticker = { intervalMs: JUDGE_INTERVAL_MS, firstInMs: JUDGE_INTERVAL_MS, stop };
+  await recurring.run({ message: 'cannot judge health, will retry', work }, ticker);
 }

@@ -5,6 +5,7 @@ import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
+import { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
 import type { CollectorHealth, CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
@@ -52,6 +53,7 @@ const MAX_MESSAGE_LENGTH = 2_000;
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
+  readonly #recurring: RecurringWork;
   readonly #states = new Map<string, CollectorStatus>();
   /** Collectors whose notice has been logged. */
   readonly #noticed = new Set<string>();
@@ -64,6 +66,7 @@ export class Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#recurring = new RecurringWork(options);
   }
 
   /** Runs until `stop`; returns when every loop has ended, without waiting for a collector that hangs. */
@@ -73,8 +76,10 @@ export class Scheduler {
   }
 
   async #loop(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
-    const { intervalMs } = scheduled;
-    for await (const _ of ticks(this.#options.clock, { intervalMs, stop })) await this.#scrape(scheduled, stop);
+    const { collector, intervalMs } = scheduled;
+    const fields = { collector: collector.name };
+    const work = (): Promise<void> => this.#scrape(scheduled, stop);
+    await this.#recurring.run({ message: 'scrape failed, will retry', fields, work }, { intervalMs, stop });
   }
 
   async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {

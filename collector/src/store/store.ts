@@ -4,7 +4,7 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toErrorFields } from '@thugshells/shared/logging/logger.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
-import { ticks } from '@thugshells/shared/ticker.ts';
+import { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 
 import type { Instant } from './clock/epoch-transition.ts';
 import type { CollectorCounters } from './status/collector-status.ts';
@@ -118,10 +118,11 @@ export class Store {
 
   /** Maintains the database, and retries commits that failed, until `stop`. */
   async run(stop: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, logger } = this.#options;
     const intervalMs = (): number =>
       this.#failedCommits.lockRetryMs ?? findDatabase(this.#state)?.maintenance.intervalMs ?? MAINTENANCE_INTERVAL_MS;
-    for await (const _ of ticks(clock, { intervalMs, firstInMs: intervalMs(), stop })) this.#tick();
+    const task = { message: 'cannot maintain the store, will retry', work: () => this.#tick() };
+    await new RecurringWork({ clock, logger }).run(task, { intervalMs, firstInMs: intervalMs(), stop });
   }
 
   /** Commits the buffer, ends the session and checkpoints the WAL. */
@@ -198,9 +199,9 @@ export class Store {
     this.#rebuiltAt = clock.monotonic();
     const corrupt = findDatabase(this.#state);
     this.#apply({ type: 'corruption found' });
-    corrupt?.maintenance.stop();
-    corrupt?.session.database.close();
     try {
+      corrupt?.maintenance.stop();
+      corrupt?.session.database.close();
       this.#openDatabase(corruption);
       return true;
     } catch (error) {

@@ -121,4 +121,25 @@ export const health = [
     replace: 'if (length > Infinity)',
     tests: ['uploader/commands/fetch-status'],
   },
+  {
+    why: 'ends the timer, and with it the program, by an error of the work on it',
+    file: 'shared/src/recurring-work.ts',
+    find: 'return this.#fail(task, error);',
+    replace: 'this.#fail(task, error); throw error;',
+    tests: ['shared/recurring-work', 'collector/scheduling/scheduler', 'uploader/telemetry/report-writer'],
+  },
+  {
+    why: 'logs a failure of work on a timer with each tick',
+    file: 'shared/src/recurring-work.ts',
+    find: 'if (before?.reason === reason) return;',
+    replace: '',
+    tests: ['shared/recurring-work'],
+  },
+  {
+    why: 'has no report of health while the database cannot be read',
+    file: 'uploader/src/http/server.ts',
+    find: "if (path.startsWith('/health'))",
+    replace: "if (path === '/')",
+    tests: ['uploader/http/server'],
+  },
 ];

@@ -110,6 +110,7 @@ function readStatus(
     batchMetrics: config.batchMetrics,
   });
   return new HealthMonitor({
+    clock,
     logger: silent,
     snapshots,
     limits: config,

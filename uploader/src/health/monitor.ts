@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from '@thugshells/shared/clock.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Judgement } from '@thugshells/shared/state/uploader-report.ts';
 
@@ -5,10 +6,12 @@ import type { Snapshot, Snapshots } from '../telemetry/snapshot.ts';
 import { severity, type ComponentHealth, type HealthStatus } from './component-health.ts';
 import { toDeviceStatus, type DeviceStatus } from './device-status.ts';
 import type { HealthReport } from './health-report.ts';
-import { evaluateHealth, type HealthLimits } from './rules.ts';
+import { evaluateHealth, UPLOADER_LOG, type HealthLimits } from './rules.ts';
 import { oldestPendingSeconds } from './upload-progress.ts';
 
 export interface HealthMonitorOptions {
+  /** The machine's own by default. */
+  readonly clock?: Clock;
   readonly logger: Logger;
   readonly snapshots: Pick<Snapshots, 'take'>;
   readonly limits: HealthLimits;
@@ -21,14 +24,33 @@ export interface HealthMonitorOptions {
 /** Evaluates snapshots, tracks since when each component has had its status, and logs each change once. */
 export class HealthMonitor {
   readonly #options: HealthMonitorOptions;
+  /** By the monotonic clock. */
+  readonly #startedAt: number;
+  /** Since when the database cannot be read, RFC 3339. */
+  #unreadableSince: string | undefined;
   readonly #since = new Map<string, { readonly status: HealthStatus; readonly at: string }>();
 
   constructor(options: HealthMonitorOptions) {
     this.#options = options;
+    this.#startedAt = (options.clock ?? systemClock).monotonic();
   }
 
   report(): HealthReport {
     return this.evaluate(this.#options.snapshots.take());
+  }
+
+  /** Returns the report of a device whose database cannot be read. The cause is in the log only: anybody may ask. */
+  unreadableReport(): HealthReport {
+    const { clock = systemClock } = this.#options;
+    const message = `cannot read the database; ${UPLOADER_LOG}`;
+    const storage = { status: 'error' as const, message, details: {} };
+    const at = new Date(clock.now()).toISOString();
+    this.#unreadableSince ??= at;
+    return {
+      ...this.#describeDevice(at, (clock.monotonic() - this.#startedAt) / 1000),
+      status: 'error',
+      components: { storage: { ...storage, since: this.#unreadableSince } },
+    };
   }
 
   /** Returns the report together with the numbers behind it. */
@@ -46,23 +68,22 @@ export class HealthMonitor {
   }
 
   evaluate(snapshot: Snapshot): HealthReport {
-    const { version, deviceId, limits, configurationWarnings } = this.#options;
-    const timestamp = new Date(snapshot.nowMs).toISOString();
+    const { limits, configurationWarnings } = this.#options;
+    const at = new Date(snapshot.nowMs).toISOString();
+    this.#unreadableSince = undefined;
     const health = evaluateHealth(snapshot, limits, configurationWarnings);
     const components = Object.fromEntries(
       Object.entries(health.components).map(([name, component]) => [
         name,
-        { ...component, since: this.#trackStatus(name, component, timestamp) },
+        { ...component, since: this.#trackStatus(name, component, at) },
       ]),
     );
-    return {
-      status: health.status,
-      timestamp,
-      version,
-      uptime_seconds: Math.round(snapshot.uptimeSeconds),
-      device_id: deviceId,
-      components,
-    };
+    return { ...this.#describeDevice(at, snapshot.uptimeSeconds), status: health.status, components };
+  }
+
+  #describeDevice(timestamp: string, uptimeSeconds: number) {
+    const { version, deviceId } = this.#options;
+    return { timestamp, version, uptime_seconds: Math.round(uptimeSeconds), device_id: deviceId };
   }
 
   /** Returns since when the component has had this status; logs if that is new. */

@@ -40,7 +40,7 @@ const limit = {
 /** What an operator can do. */
 const COLLECTOR_LOG = 'run: journalctl -u thugshells-collector';
 const COLLECTOR_STATUS = 'run: systemctl status thugshells-collector';
-const UPLOADER_LOG = 'run: journalctl -u thugshells-uploader';
+export const UPLOADER_LOG = 'run: journalctl -u thugshells-uploader';
 const CHECK_RECEIVER = 'check THUGSHELLS_REMOTE_URL';
 const REDUCE_LOAD = 'raise or unset THUGSHELLS_UPLOAD_MAX_RATE, or raise THUGSHELLS_INTERVAL';
 const END_READER = 'end the program that keeps the database open (run: journalctl -u thugshells-collector)';
@@ -151,6 +151,8 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
     return degraded(`${books.pending} samples pending${because}; if they increase, ${REDUCE_LOAD}`);
   if (receiver.condition === 'away' || receiver.condition === 'fault')
     return degraded(`uploads fail${because}; ${receiver.condition === 'away' ? CHECK_RECEIVER : UPLOADER_LOG}`);
+  const [failure] = snapshot.taskFailures;
+  if (failure !== undefined) return degraded(`${failure.message}: ${failure.reason}; ${UPLOADER_LOG}`);
   return { status: 'ok', message: books.pending === 0 ? 'everything delivered' : 'uploading', details };
 }
 

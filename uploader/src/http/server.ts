@@ -6,6 +6,7 @@ import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts
 import { assetPaths, readAsset } from './page/assets.ts';
 import { respondOneAtATime } from './paced-connection.ts';
 import { hasBody, hasLocalHostHeader, isLoopback, limitConnections, serverLimits } from './server-limits.ts';
+import type { HealthReport } from '../health/health-report.ts';
 import type { HealthMonitor } from '../health/monitor.ts';
 import type { MetricsExposition } from './metrics.ts';
 import { statusPage } from './page/status-page.ts';
@@ -13,7 +14,7 @@ import { NONCE_HEADER, proofHeaders } from './status-proof.ts';
 
 export interface StatusServerOptions {
   readonly logger: Logger;
-  readonly monitor: Pick<HealthMonitor, 'report' | 'status'>;
+  readonly monitor: Pick<HealthMonitor, 'report' | 'unreadableReport' | 'status'>;
   /** Called with the first scrape: the exposition's library is not loaded until then. */
   readonly metrics: () => Promise<Pick<MetricsExposition, 'text' | 'contentType'>>;
   readonly history: { read(): Promise<string> };
@@ -120,6 +121,7 @@ export class StatusServer {
       return await page(request);
     } catch (error) {
       this.#options.logger.error('cannot build page', { path, ...toErrorFields(error) });
+      if (path.startsWith('/health')) return this.#report(this.#options.monitor.unreadableReport(), 503);
       return plain(503, 'cannot build this page; run: journalctl -u thugshells-uploader');
     }
   }
@@ -130,7 +132,11 @@ export class StatusServer {
 
   #health(statusCode: (status: string) => number): HttpPage {
     const report = this.#options.monitor.report();
-    return { status: statusCode(report.status), type: JSON_TYPE, body: `${JSON.stringify(report, null, 2)}\n` };
+    return this.#report(report, statusCode(report.status));
+  }
+
+  #report(report: HealthReport, status: number): HttpPage {
+    return { status, type: JSON_TYPE, body: `${JSON.stringify(report, null, 2)}\n` };
   }
 
   #status(nonce: unknown): HttpPage {

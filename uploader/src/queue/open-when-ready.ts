@@ -1,5 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
+import { AgentError, isEnvironmentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { requireSupportedSchema } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, waitLongForLocks, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
@@ -77,15 +77,21 @@ function tryOpen(path: string): OpenAttempt {
     if (error instanceof AgentError && error.code !== 'SQLITE_TOO_OLD') return { reason: error.message };
     throw error;
   }
-  const version = schemaVersion(database);
-  if (version === SCHEMA_VERSION) return { database };
+  const attempt = checkSchema(database);
+  if (attempt.database === undefined) database.close();
+  return attempt;
+}
+
+function checkSchema(database: Database): OpenAttempt {
   try {
+    const version = schemaVersion(database);
+    if (version === SCHEMA_VERSION) return { database };
     requireSupportedSchema(database);
     return { reason: `schema version ${version}, this program needs ${SCHEMA_VERSION}` };
   } catch (error) {
-    if (!(error instanceof AgentError)) throw error;
-    return { reason: toErrorMessage(error), tooNew: error };
-  } finally {
-    database.close();
+    if (error instanceof AgentError) return { reason: error.message, tooNew: error };
+    // A disk that fails, or corruption, which the collector repairs.
+    if (isEnvironmentError(error)) return { reason: toErrorMessage(error) };
+    throw error;
   }
 }

@@ -2,8 +2,8 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
-import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
-import { ticks } from '@thugshells/shared/ticker.ts';
+import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import type { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 
 import type { SettledRanges } from './settled-ranges.ts';
 
@@ -40,17 +40,14 @@ export class UntimedRows {
   }
 
   /** Rejects them now and once a minute until `stop` is aborted. */
-  async run(stop: AbortSignal): Promise<void> {
-    const { clock, logger } = this.#options;
-    for await (const _ of ticks(clock, { intervalMs: CHECK_INTERVAL_MS, stop })) {
-      try {
-        const rejected = await this.reject(stop);
-        if (rejected > 0)
-          logger.warn('rejected samples without correct time', { count: rejected, reason: UNTIMED_REASON });
-      } catch (error) {
-        logger.error('cannot reject samples without correct time', toErrorFields(error));
-      }
-    }
+  async run(recurring: RecurringWork, stop: AbortSignal): Promise<void> {
+    const work = async (): Promise<void> => {
+      const count = await this.reject(stop);
+      if (count > 0)
+        this.#options.logger.warn('rejected samples without correct time', { count, reason: UNTIMED_REASON });
+    };
+    const task = { message: 'cannot reject samples without correct time', work };
+    await recurring.run(task, { intervalMs: CHECK_INTERVAL_MS, stop });
   }
 
   /** Rejects all of them, slice by slice; returns how many. */

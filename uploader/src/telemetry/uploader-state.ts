@@ -1,4 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
+import type { TaskFailure } from '@thugshells/shared/recurring-work.ts';
 import {
   NO_UPLOADS,
   type Judgement,
@@ -39,6 +40,8 @@ export interface UploaderState {
   readonly rejectedAtMs: number | undefined;
   /** Bytes that this process writes to the disk per day; undefined while unknown. */
   readonly writtenPerDay: number | undefined;
+  /** Work on timers that failed the last time. */
+  readonly taskFailures: readonly TaskFailure[];
 }
 
 export interface UploaderStateSources {
@@ -52,6 +55,7 @@ export interface UploaderStateSources {
   readonly statusKey: string;
   /** Counts the samples rejected so far. */
   readonly rejected: () => number;
+  readonly taskFailures: () => readonly TaskFailure[];
 }
 
 /** Reads the state of this process, for its status server and for the report in the database. */
@@ -69,7 +73,7 @@ export class UploaderStateReader {
   }
 
   read(): UploaderState {
-    const { clock, receiver, skew, counters, lastRejection, writes, rejected } = this.#sources;
+    const { clock, receiver, skew, counters, lastRejection, writes, rejected, taskFailures } = this.#sources;
     const { condition, reason, sinceMs, nextAttemptAtMs, lastDelivery, uploads } = receiver;
     const nowMs = skew.now();
     return {
@@ -84,6 +88,7 @@ export class UploaderStateReader {
       skewErrorMs: skew.errorMs,
       rejectedAtMs: lastRejection.update(rejected(), nowMs),
       writtenPerDay: writes.perDay(),
+      taskFailures: taskFailures(),
     };
   }
 
@@ -124,5 +129,6 @@ export function toStoppedState(
     skewErrorMs: undefined,
     rejectedAtMs: report?.rejectedAtMs,
     writtenPerDay: undefined,
+    taskFailures: [],
   };
 }

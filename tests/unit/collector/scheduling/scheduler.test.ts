@@ -413,3 +413,18 @@ describe('scheduler: systemd', () => {
     expect(reported.lines.at(-1)).toBe('collecting; 0 samples in the last minute');
   });
 });
+
+test('scheduler: an error of the database before the first scrape ends no collector, which scrapes when it is over', async () => {
+  database.exec('ALTER TABLE collector_status RENAME TO elsewhere');
+  const cpu = new ScriptedCollector('cpu');
+  await run([cpu, 1_000]);
+  await clock.advance(2_000);
+  expect([cpu.askedAt.length, process.log.said('warn', 'error')]).toEqual([3, ['warn: scrape failed, will retry']]);
+  expect(process.log.lines[0]?.fields).toMatchObject({
+    collector: 'cpu',
+    error: expect.stringContaining('no such table: collector_status'),
+  });
+  database.exec('ALTER TABLE elsewhere RENAME TO collector_status');
+  await clock.advance(1_000);
+  expect(view(database, 'metric_name, metric_value')).toEqual([['cpu.x', 3]]);
+});

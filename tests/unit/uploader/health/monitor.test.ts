@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { HealthMonitor } from '../../../../uploader/src/health/monitor.ts';
 import { statusLine } from '../../../../uploader/src/health/status-text.ts';
 import type { Snapshot, Snapshots } from '../../../../uploader/src/telemetry/snapshot.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
 import { LIMITS, NOW, snapshot, storage } from '../../../support/uploader/made-snapshot.ts';
 
@@ -101,4 +102,32 @@ describe('health monitor: a change of status', () => {
 
 test('status line: has the status, the reason and the number of pending samples', () => {
   expect(statusLine(monitor.status())).toMatch(/^ok: all components are ok; [\d,]+ samples pending$/);
+});
+
+test('health monitor: the report of a database that cannot be read has an error of the storage, and since when', () => {
+  const clock = new FakeClock();
+  const options = { logger: log, limits: LIMITS, version: '1.2.3', deviceId: 'board-1', configurationWarnings: [] };
+  monitor = new HealthMonitor({ ...options, clock, snapshots: { take: () => snapshot() } });
+  const first = monitor.unreadableReport();
+  clock.step(60_000);
+  expect([first.timestamp, monitor.unreadableReport()]).toEqual([
+    '2023-11-14T22:13:20.000Z',
+    {
+      status: 'error',
+      timestamp: '2023-11-14T22:14:20.000Z',
+      version: '1.2.3',
+      uptime_seconds: 0,
+      device_id: 'board-1',
+      components: {
+        storage: {
+          status: 'error',
+          message: 'cannot read the database; run: journalctl -u thugshells-uploader',
+          details: {},
+          since: first.timestamp,
+        },
+      },
+    },
+  ]);
+  monitor.report();
+  expect(monitor.unreadableReport().components['storage']?.since).toBe('2023-11-14T22:14:20.000Z');
 });

@@ -401,3 +401,11 @@ describe('health rules: a database that is set aside', () => {
     expect(healthWith([each]).components['database']!.message).toContain(remedy);
   });
 });
+
+test('health rules: work on a timer that fails degrades the uploader, with its reason', () => {
+  const taskFailures = [{ message: 'cannot store the uploader report', reason: 'disk I/O error' }];
+  expect(evaluateHealth(snapshot({ taskFailures }), LIMITS).components['uploader']).toMatchObject({
+    status: 'degraded',
+    message: 'cannot store the uploader report: disk I/O error; run: journalctl -u thugshells-uploader',
+  });
+});

@@ -158,6 +158,17 @@ test.each(['/', '/health', '/metrics'])(
   },
 );
 
+test('status server: /health is a report also while the database cannot be read', async () => {
+  takeSnapshot = () => {
+    throw new Error('disk I/O error');
+  };
+  const response = await fetch(`${origin}/health`);
+  expect([response.status, await response.json()]).toMatchObject([
+    503,
+    { status: 'error', components: { storage: { status: 'error', message: expect.stringMatching(/^cannot read/) } } },
+  ]);
+});
+
 describe('status server: on loopback, a request', () => {
   /** The status that a request for /health gets under a name. */
   function statusUnder(host: string): Promise<number | undefined> {

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
+import { RecurringWork } from '@thugshells/shared/recurring-work.ts';
+
 import { UNTIMED_REASON, UntimedRows } from '../../../../uploader/src/queue/untimed-rows.ts';
 import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -69,7 +71,7 @@ test('untimed rows: rejects many rows slice by slice, with a pause between trans
 test('untimed rows: checks at start and once a minute, and logs each rejection once', async () => {
   storeLostBoot(4);
   const stop = new AbortController();
-  const running = untimedRows.run(stop.signal);
+  const running = untimedRows.run(new RecurringWork({ clock, logger: log }), stop.signal);
   await clock.advance(0);
   await clock.advance(120_000);
   expect(log.lines).toEqual([
@@ -86,10 +88,10 @@ test('untimed rows: logs a failed transaction and retries it a minute later', as
   storeLostBoot(4);
   stored.database.exec(`CREATE TRIGGER full BEFORE INSERT ON rejected BEGIN SELECT RAISE(ABORT, 'disk is full'); END`);
   const stop = new AbortController();
-  const running = untimedRows.run(stop.signal);
+  const running = untimedRows.run(new RecurringWork({ clock, logger: log }), stop.signal);
   await clock.advance(0);
   await clock.advance(1);
-  expect(log.lines).toMatchObject([{ level: 'error', fields: { error: expect.stringContaining('disk is full') } }]);
+  expect(log.lines).toMatchObject([{ level: 'warn', fields: { error: expect.stringContaining('disk is full') } }]);
   stored.database.exec('DROP TRIGGER full');
   await clock.advance(60_100);
   expect(stored.idsOf('rejected')).toEqual([4, 5, 6, 7]);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 import { NO_UPLOADS, type UploaderReport } from '@thugshells/shared/state/uploader-report.ts';
 
 import { ReportTable } from '../../../../uploader/src/telemetry/report-table.ts';
@@ -41,15 +42,21 @@ describe('report writer: writes the report', () => {
   let current: UploaderReport;
   let written: UploaderReport[];
   let fails: boolean;
+  let isUnreadable: boolean;
   let stop: AbortController;
   let running: Promise<void>;
   beforeEach(() => {
-    [current, written, fails, stop] = [report, [], false, new AbortController()];
+    [current, written, fails, isUnreadable, stop] = [report, [], false, false, new AbortController()];
     const save = (next: UploaderReport): void => {
-      if (fails) throw new Error('disk is full');
+      if (fails) throw Object.assign(new Error('disk is full'), { code: 'SQLITE_FULL' });
       written.push(next);
     };
-    running = new ReportWriter({ clock, logger: log, table: { save }, report: () => current }).run(stop.signal);
+    const recurring = new RecurringWork({ clock, logger: log });
+    const readReport = (): UploaderReport => {
+      if (isUnreadable) throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' });
+      return current;
+    };
+    running = new ReportWriter({ recurring, table: { save }, report: readReport }).run(stop.signal);
   });
   afterEach(async () => {
     stop.abort();
@@ -74,6 +81,18 @@ describe('report writer: writes the report', () => {
     await clock.advance(90_000);
     expect(log.lines).toMatchObject([{ level: 'warn', fields: { error: 'disk is full' } }]);
     fails = false;
+    await clock.advance(30_000);
+    expect(written).toEqual([report, current]);
+  });
+
+  test('with the next interval after it could not be read', async () => {
+    isUnreadable = true;
+    await clock.advance(90_000);
+    expect(log.lines).toMatchObject([
+      { message: 'cannot store the uploader report', fields: { error: 'disk I/O error' } },
+    ]);
+    isUnreadable = false;
+    current = { ...report, rejectedAtMs: 5 };
     await clock.advance(30_000);
     expect(written).toEqual([report, current]);
   });
