@@ -82,8 +82,8 @@ export const health = [
   {
     why: 'a newer database ends the uploader',
     file: 'uploader/src/queue/open-when-ready.ts',
-    find: '    return { reason: toErrorMessage(error), tooNew: error };',
-    replace: '    throw error;',
+    find: 'return { reason: error.message, tooNew: error };',
+    replace: 'throw error;',
     tests: ['uploader/queue/open-when-ready'],
   },
   {
