@@ -27,8 +27,8 @@ const require = createRequire(import.meta.url);
 
 /** The packages that hold machine code: they are not bundled, and go along with the programs. */
 export const NATIVE_PACKAGES = ['better-sqlite3', 'koffi'];
-/** What piscina and debug would load for options that are not used. */
-const NOT_USED = ['@napi-rs/nice', 'supports-color'];
+/** What piscina would load for an option that is not used. */
+const NOT_USED = ['@napi-rs/nice'];
 
 const PROGRAMS = {
   collector: {

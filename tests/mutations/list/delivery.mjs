@@ -291,4 +291,18 @@ export const delivery = [
     replace: '',
     tests: ['uploader/delivery/locked-database'],
   },
+  {
+    why: 'a proxy that responds to CONNECT with 204 opens a tunnel',
+    file: 'uploader/src/transport/tunnel-agent.ts',
+    find: 'if (response.statusCode === 200) return resolve(socket);',
+    replace: 'if ((response.statusCode ?? 0) < 300) return resolve(socket);',
+    tests: ['uploader/transport/tunnel-agent'],
+  },
+  {
+    why: 'a proxy that asks for credentials is retried without end, and nobody is called',
+    file: 'uploader/src/transport/http-transport.ts',
+    find: "['FILE_UNUSABLE', 'PROXY_REFUSED']",
+    replace: "['FILE_UNUSABLE']",
+    tests: ['uploader/transport/tunnel-agent'],
+  },
 ];

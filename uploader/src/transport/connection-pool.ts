@@ -2,7 +2,8 @@ import { Agent as HttpAgent, type AgentOptions, type ClientRequest } from 'node:
 import { Agent as HttpsAgent } from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
 
-import { HttpsProxyAgent } from 'https-proxy-agent';
+import { TunnelAgent } from './tunnel-agent.ts';
+import { proxyAuthorization } from './url-credentials.ts';
 
 /** One agent for each scheme, as got expects them. */
 export interface Agents {
@@ -37,14 +38,9 @@ class ForwardProxyAgent extends HttpAgent {
   }
 
   override addRequest(request: ClientRequest, options: Readonly<Record<string, unknown>>): void {
-    const { hostname, port, username, password } = this.#proxy;
+    const { hostname, port } = this.#proxy;
     request.path = `http://${String(request.getHeader('host'))}${request.path}`;
-    if (username !== '' || password !== '') {
-      const credentials = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString(
-        'base64',
-      );
-      request.setHeader('proxy-authorization', `Basic ${credentials}`);
-    }
+    for (const [name, value] of Object.entries(proxyAuthorization(this.#proxy))) request.setHeader(name, value);
     super.addRequest(request, { ...options, host: hostname, hostname, port: port || 80 });
   }
 }
@@ -106,6 +102,6 @@ export class ConnectionPool {
     const { lookup } = this.#options;
     const all = lookup === undefined ? options : { ...options, lookup };
     if (proxy === '') return { http: new HttpAgent(all), https: new HttpsAgent(all) };
-    return { http: new ForwardProxyAgent(new URL(proxy), all), https: new HttpsProxyAgent(proxy, all) };
+    return { http: new ForwardProxyAgent(new URL(proxy), all), https: new TunnelAgent(new URL(proxy), all) };
   }
 }

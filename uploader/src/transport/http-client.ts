@@ -1,8 +1,8 @@
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { checkServerIdentity, TLSSocket, type PeerCertificate } from 'node:tls';
 
-import { got, type Got, type Response } from 'got';
+import { got, type CancelableRequest, type Got, type Response } from 'got';
 
 import { createLinkedController } from '@thugshells/shared/abort.ts';
 import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
@@ -59,6 +59,8 @@ export class HttpClient {
       // Each header that got adds by itself would be sent with every chunk.
       headers: { 'user-agent': undefined, 'accept-encoding': undefined, accept: undefined },
       decompress: false,
+      // Whatever NODE_TLS_REJECT_UNAUTHORIZED is.
+      https: { rejectUnauthorized: true },
     });
   }
 
@@ -87,12 +89,13 @@ export class HttpClient {
   /** Requests the headers of a URL over a connection of its own: an upload in flight may take long. */
   async requestHead(url: string, signal: AbortSignal): Promise<Response> {
     const isSameOrigin = new URL(url).origin === new URL(this.#options.remoteUrl).origin;
-    return this.#client.head(url, {
+    const request = this.#client.head(url, {
       ...(isSameOrigin ? this.#authentication() : {}),
       agent: this.#connections.createAgents(url),
       signal,
       timeout: { request: SHORT_TIMEOUT_MS },
     });
+    return receiveVerified(request);
   }
 
   /** Requests /health over the kept connection; returns the status and the connection's number. */
@@ -107,7 +110,7 @@ export class HttpClient {
     });
     const number = (socket: Socket): void => void (used.connection = this.#connections.watch(socket));
     void request.on('request', (outgoing: ClientRequest) => outgoing.once('socket', number));
-    const { statusCode } = await request;
+    const { statusCode } = await receiveVerified(request);
     return { status: statusCode, ...used };
   }
 
@@ -146,7 +149,7 @@ export class HttpClient {
       if (isTooLong) controller.abort();
     });
     try {
-      return await request;
+      return await receiveVerified(request);
     } catch (error) {
       if (!isTooLong) throw error;
       throw new AgentError(`the response is longer than ${MAX_RESPONSE_BYTES} bytes`, { code: 'ANSWER_TOO_LONG' });
@@ -178,4 +181,24 @@ export class HttpClient {
     };
     return { headers: credentials.authorization(), https: { ...credentials.tls(), ...identity } };
   }
+}
+
+/**
+ * Returns the response to a request. Over https it counts only if it came by an encrypted connection whose peer was
+ * verified, whatever an agent has made of a proxy's response.
+ *
+ * @throws AgentError NOT_VERIFIED
+ */
+async function receiveVerified<R extends Response>(request: CancelableRequest<R>): Promise<R> {
+  let isVerified = false;
+  const verify = (outgoing: ClientRequest): void => {
+    const { socket } = outgoing;
+    isVerified = outgoing.protocol !== 'https:' || (socket instanceof TLSSocket && socket.authorized);
+  };
+  void request.on('request', (outgoing: ClientRequest) => outgoing.once('response', () => verify(outgoing)));
+  const response = await request;
+  if (isVerified) return response;
+  throw new AgentError('the response did not come by an encrypted connection to a verified receiver', {
+    code: 'NOT_VERIFIED',
+  });
 }

@@ -146,9 +146,11 @@ function isOfSomebodyElse(status: number): boolean {
   return status < 200 || (status >= 300 && status <= 399) || status === PROXY_AUTHENTICATION_REQUIRED || status >= 500;
 }
 
-/** A file of this device that cannot be used holds all uploads until somebody changes it; other errors may pass. */
+/** Errors that hold all uploads until somebody changes a file of this device or the proxy; others may pass. */
+const HOLDING: readonly (string | undefined)[] = ['FILE_UNUSABLE', 'PROXY_REFUSED'];
+
 function toErrorOutcome(error: unknown): SendOutcome {
-  const kind = toErrorCode(error) === 'FILE_UNUSABLE' ? 'hold' : 'retry';
+  const kind = HOLDING.includes(toErrorCode(error)) ? 'hold' : 'retry';
   // It may have a name of somebody's certificate in it.
   return { kind, reason: toExcerpt(toErrorMessage(error), MAX_REASON_LENGTH) };
 }
