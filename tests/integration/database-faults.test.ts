@@ -47,7 +47,7 @@ test('database faults: one that only the timer of health meets ends no program, 
   await delay(11_000);
   expect(readBooks(pair.database).delivered).toBeGreaterThan(delivered + 100);
   expect(told()).toHaveLength(1);
-  expect(told()[0]!['stack']).toMatch(/at .*countDroppedSince/);
+  expect(told()[0]!['stack']).toMatch(/at .*countDropped/);
   execute('ALTER TABLE losses_elsewhere RENAME TO losses');
   await until('the timer of health has found it gone', () => uploader.told('background work recovered').length > 0);
   await until('health is well', async () => (await healthAt(endpoint)).report.status === 'ok');

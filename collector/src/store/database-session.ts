@@ -144,7 +144,7 @@ function startSession(database: Database, options: DatabaseSessionOptions): Data
     const ledger = new Ledger(database);
     const statuses = new CollectorStatusTable(database);
     const wal = new WalCheckpointer(database, { ...options, walBytes: limits.walBytes });
-    const eviction = new Eviction(database, { ...options, ledger, usedBytes: limits.usedBytes });
+    const eviction = new Eviction(database, { ...options, epochs, ledger, usedBytes: limits.usedBytes });
     shrinkDatabase(database, limits.databaseBytes, { eviction, wal, logger });
     queueSetAsideImports(database, options);
     const salvages = new SalvageQueue(database, { ...options, epochs, ledger, databasePath: dbPath });

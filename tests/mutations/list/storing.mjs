@@ -268,4 +268,25 @@ export const storing = [
     replace: 'while (lateMs === Infinity && !returned.aborted)',
     tests: ['collector/kernel/mount-space'],
   },
+  {
+    why: 'expires rows of this boot by the wall clock’s offset, which may be ten years off',
+    file: 'collector/src/store/clock/sample-ages.ts',
+    find: 'if (bootId === present.bootId && bootBaseMs !== null)',
+    replace: 'if (false)',
+    tests: ['collector/store/clock/sample-ages', 'collector/store/space/eviction'],
+  },
+  {
+    why: 'takes rows of an earlier boot for old at once',
+    file: 'collector/src/store/clock/sample-ages.ts',
+    find: 'isOfAnotherBoot && sinceBootMs >= ageMs ?',
+    replace: 'isOfAnotherBoot ?',
+    tests: ['collector/store/clock/sample-ages'],
+  },
+  {
+    why: 'takes a time for trusted that differs from the receiver’s by years',
+    file: 'collector/src/store/clock/clock-epochs.ts',
+    find: 'receiver !== undefined && this.#interpret(instant).trust === Trust.confirmed',
+    replace: 'receiver !== undefined',
+    tests: ['collector/store/space/eviction'],
+  },
 ];

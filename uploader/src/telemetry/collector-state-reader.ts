@@ -30,7 +30,7 @@ export class CollectorStateReader {
   readonly #collectors: Statement<[], Omit<CollectorStatus, 'durations'> & { durations: string }>;
   readonly #heartbeat: Statement<[], number>;
   readonly #storage: Statement<[], StorageState>;
-  readonly #dropped: Statement<[number], number>;
+  readonly #dropped: Statement<[number, number], number>;
   readonly #salvages: Statement<[], string>;
   readonly #epochs: EpochRanges;
   readonly #lastId: Statement<[], number>;
@@ -50,7 +50,9 @@ export class CollectorStateReader {
          trouble AS failure, trouble_since AS failureSinceMs, waiting AS bufferedSamples
        FROM storage_state`,
     );
-    this.#dropped = database.prepare<[number], number>('SELECT IFNULL(SUM(count), 0) FROM losses WHERE at > ?').pluck();
+    this.#dropped = database
+      .prepare<[number, number], number>('SELECT IFNULL(SUM(count), 0) FROM losses WHERE at BETWEEN ? AND ?')
+      .pluck();
     this.#salvages = database.prepare<[], string>('SELECT file FROM salvage').pluck();
     this.#epochs = new EpochRanges(database);
     this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
@@ -70,9 +72,9 @@ export class CollectorStateReader {
     return this.#storage.get()!;
   }
 
-  /** Counts the samples that were dropped after a time, Unix milliseconds. */
-  countDroppedSince(ms: number): number {
-    return this.#dropped.get(ms) ?? 0;
+  /** Counts the samples that were dropped between two times, Unix milliseconds: a wrong clock may have booked some in the future. */
+  countDroppedBetween(firstMs: number, lastMs: number): number {
+    return this.#dropped.get(firstMs, lastMs) ?? 0;
   }
 
   /**

@@ -93,7 +93,7 @@ export class Snapshots {
       held: collectorState.readHeld(settled),
       lastDeliveryAgeMs: ageOrNever('delivery', uploader.receiver.lastDelivery?.atMs),
       rejectedAgeMs: ageOrNever('rejection', uploader.rejectedAtMs),
-      droppedInLastHour: collectorState.countDroppedSince(uploader.nowMs - HOUR_MS),
+      droppedInLastHour: collectorState.countDroppedBetween(uploader.nowMs - HOUR_MS, uploader.nowMs + HOUR_MS),
       setAside: collectorState.readSetAside(),
       storage: collectorState.readStorage(),
       lock: findLock(heartbeatAgeMs),

@@ -5,6 +5,7 @@ import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 
 import type { Epoch, ForeignEpoch } from './epoch.ts';
 import { EpochTable } from './epoch-table.ts';
+import type { Present } from './sample-ages.ts';
 import {
   interpret,
   observe,
@@ -86,6 +87,16 @@ export class ClockEpochs {
   /** No sample of this process is stored under an earlier time. */
   get firstStoredMs(): number {
     return this.#firstStoredMs;
+  }
+
+  /** Reads the clocks by which the age of stored samples is known. */
+  readPresent(): Present {
+    const { clock, bootId = null } = this.#options;
+    const instant = readInstant(clock);
+    const receiver = this.#table.receiverClock();
+    const isTrusted = receiver !== undefined && this.#interpret(instant).trust === Trust.confirmed;
+    const trustedMs = isTrusted ? receiver.bootedAtMs + instant.sinceBootMs : undefined;
+    return { bootId, sinceBootMs: instant.sinceBootMs, trustedMs };
   }
 
   /** How far the wall clock is ahead of the receiver's, in milliseconds; undefined until they were compared in this boot. */

@@ -77,7 +77,7 @@ const STEP_MS = 500;
 /** Two daemons that set the clock in turn would begin an epoch with each scrape: with each 250 epochs, the step limit doubles. */
 const EPOCHS_PER_DOUBLING = 250;
 /** If this clock differs from the receiver's by more, the receiver's is believed. */
-const MAX_SKEW_MS = 86_400_000;
+export const MAX_SKEW_MS = 86_400_000;
 
 /** Interprets an instant by what is known of the receiver's clock. */
 export function interpret(

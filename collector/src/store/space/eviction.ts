@@ -1,12 +1,15 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { correctedTimeSql, offsetSql } from '@thugshells/shared/database/epochs.ts';
+import { correctedTimeSql } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
+import type { ClockEpochs } from '../clock/clock-epochs.ts';
+import { SampleAges, type AgeLimit } from '../clock/sample-ages.ts';
 import type { Ledger } from './ledger.ts';
 import { Thinning } from './thinning.ts';
 
 export interface EvictionOptions {
   readonly clock: Clock;
+  readonly epochs: Pick<ClockEpochs, 'readPresent'>;
   readonly ledger: Ledger;
   /** How long rows stay after they have been delivered. */
   readonly retentionMs: number;
@@ -22,7 +25,7 @@ export interface DeletedSlice {
   readonly lost: number;
 }
 
-/** Ids in which a slice is searched, both included; its rows have a corrected time before `beforeMs`. */
+/** Ids in which a slice is searched, both included; its rows have a stored time before `beforeMs`. */
 interface SliceBounds {
   readonly first: number;
   readonly last: number;
@@ -40,6 +43,8 @@ const SLICE_ROWS = 3_600;
 const KEPT_REJECTED = 10_000;
 /** Epochs beyond this number are deleted with their rows: only a clock that steps all the time creates so many. */
 const KEPT_EPOCHS = 1_000;
+/** All rows, however old. */
+const ALL: AgeLimit = { firstId: 0, lastId: Number.MAX_SAFE_INTEGER, beforeMs: Number.MAX_SAFE_INTEGER };
 const NOTHING: DeletedSlice = { rows: 0, lost: 0 };
 
 /**
@@ -50,6 +55,7 @@ export class Eviction {
   readonly #database: Database;
   readonly #options: EvictionOptions;
   readonly #thinning: Thinning;
+  readonly #ages: SampleAges;
   readonly #settled: Statement<[number], [number, number]>;
   readonly #slice: Statement<[SliceBounds], [number | null, number | null]>;
   readonly #delete: Statement<[number, number]>;
@@ -63,14 +69,14 @@ export class Eviction {
     this.#database = database;
     this.#options = options;
     this.#thinning = new Thinning(database, options.usedBytes);
+    this.#ages = new SampleAges(database);
     this.#settled = database
       .prepare<[number], [number, number]>('SELECT first_id, last_id FROM settled WHERE last_id >= ? ORDER BY first_id')
       .raw();
-    // The offset is that of the first row's epoch: rows of a later epoch in the same slice may be deleted a little early or late.
     this.#slice = database
       .prepare<[SliceBounds], [number | null, number | null]>(
         `SELECT MIN(id), MAX(id) FROM (SELECT id, timestamp_ms FROM samples WHERE id BETWEEN @first AND @last ORDER BY id LIMIT ${SLICE_ROWS})
-         WHERE timestamp_ms < @beforeMs - ${offsetSql('@first')}`,
+         WHERE timestamp_ms < @beforeMs`,
       )
       .raw();
     this.#delete = database.prepare('DELETE FROM samples WHERE id BETWEEN ? AND ?');
@@ -94,23 +100,19 @@ export class Eviction {
     return this.readUsedBytes() > this.#options.usedBytes;
   }
 
-  /** Deletes one slice of rows that were delivered and are older than RETENTION. */
+  /** Deletes one slice of rows that were delivered and are certainly older than RETENTION, however wrong the clock is. */
   expire(): DeletedSlice {
     return this.#inTransaction(() => {
-      const { clock, retentionMs } = this.#options;
+      const { epochs, retentionMs } = this.#options;
       this.#forgetEpochs();
-      return (
-        this.#dropExcessRejected() ??
-        this.#dropExcessEpochs() ??
-        this.#deleteSettled(clock.now() - retentionMs) ??
-        NOTHING
-      );
+      const limits = this.#ages.findLimits(epochs.readPresent(), retentionMs);
+      return this.#dropExcessRejected() ?? this.#dropExcessEpochs() ?? this.#deleteSettled(limits) ?? NOTHING;
     });
   }
 
   /** Deletes one slice of settled rows, whatever their age. */
   evictSettled(): DeletedSlice {
-    return this.#inTransaction(() => this.#deleteSettled(Number.MAX_SAFE_INTEGER) ?? NOTHING);
+    return this.#inTransaction(() => this.#deleteSettled([ALL]) ?? NOTHING);
   }
 
   /**
@@ -118,23 +120,29 @@ export class Eviction {
    * A slice may delete no row although a later one does; undefined when nothing is left.
    */
   evict(): DeletedSlice | undefined {
-    return this.#inTransaction(() => this.#deleteSettled(Number.MAX_SAFE_INTEGER) ?? this.#evictPending());
+    return this.#inTransaction(() => this.#deleteSettled([ALL]) ?? this.#evictPending());
   }
 
-  #deleteSettled(beforeMs: number): DeletedSlice | undefined {
-    const slice = this.#findSettledSlice(beforeMs);
+  #deleteSettled(limits: readonly AgeLimit[]): DeletedSlice | undefined {
+    const slice = this.#findSettledSlice(limits);
     if (slice === undefined) return undefined;
     const rows = this.#delete.run(slice.firstId, slice.lastId).changes;
     this.#deleteRejected.run(slice.firstId, slice.lastId);
     return { rows, lost: 0 };
   }
 
-  #findSettledSlice(beforeMs: number): SettledSlice | undefined {
-    for (const [first, last] of this.#settled.all(this.#lowestId)) {
-      const [firstId, lastId] = this.#slice.get({ first: Math.max(first, this.#lowestId), last, beforeMs })!;
-      if (firstId === null || lastId === null) continue;
-      this.#lowestId = firstId;
-      return { firstId, lastId };
+  #findSettledSlice(limits: readonly AgeLimit[]): SettledSlice | undefined {
+    const settled = this.#settled.all(this.#lowestId);
+    for (const { firstId: from, lastId: to, beforeMs } of limits) {
+      if (beforeMs === -Infinity) continue;
+      for (const [settledFirst, settledLast] of settled) {
+        const [first, last] = [Math.max(settledFirst, this.#lowestId, from), Math.min(settledLast, to)];
+        if (first > last) continue;
+        const [firstId, lastId] = this.#slice.get({ first, last, beforeMs })!;
+        if (firstId === null || lastId === null) continue;
+        this.#lowestId = firstId;
+        return { firstId, lastId };
+      }
     }
     // Rows below may have been settled since.
     this.#lowestId = 0;

@@ -77,8 +77,9 @@ test('snapshot: has the collectors’ status and the books', () => {
   stored.database.exec(`UPDATE collector_state SET heartbeat = 77`);
   stored.database.exec(`UPDATE storage_state SET trouble = 'full', waiting = 9, wal_checkpoint_ms = 12`);
   stored.database
-    .prepare(`INSERT INTO losses (at, reason, count) VALUES (?, 'cap', 5), (?, 'cap', 70)`)
-    .run(clock.now() - 3_599_000, clock.now() - 3_601_000);
+    .prepare(`INSERT INTO losses (at, reason, count) VALUES (?, 'cap', 5), (?, 'cap', 70), (?, 'thinned', 700)`)
+    // The last one was booked while the clock was years ahead.
+    .run(clock.now() - 3_599_000, clock.now() - 3_601_000, clock.now() + 3e11);
   const seen = snapshots.take();
   const row = {
     collector: 'load',

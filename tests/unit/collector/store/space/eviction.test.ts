@@ -4,6 +4,7 @@ import type { Database } from '@thugshells/shared/database/open.ts';
 
 import { readInstant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
 import { Eviction } from '../../../../../collector/src/store/space/eviction.ts';
+import { FakeClock } from '../../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import { migratedDatabase, reading, startOn, createStatus } from '../../../../support/collector/collector-parts.ts';
 import { booksOf } from '../../../../support/collector/prepared-store.ts';
@@ -37,9 +38,18 @@ function deliver(first: number, last: number): void {
   database.prepare('UPDATE uploader_state SET delivered = delivered + ?').run(last - first + 1);
 }
 
+/** Stores how far the clock of a boot is ahead of the receiver's, as the uploader does. */
+function compare(bootId: string, aheadMs: number): void {
+  const { clock } = parts;
+  const receiverMs = clock.now() - aheadMs;
+  database
+    .prepare('INSERT OR REPLACE INTO receiver_clock (boot_id, booted_at_ms, policy, measured_at) VALUES (?, ?, ?, ?)')
+    .run(bootId, receiverMs - clock.sinceBoot(), 'hold', receiverMs);
+}
+
 function retention({ retentionMs = 3 * DAY, capacityRows = 1e6 } = {}): Eviction {
-  const { clock, ledger } = parts;
-  return new Eviction(database, { clock, ledger, retentionMs, usedBytes: capacityRows * ROW_BYTES });
+  const { clock, epochs, ledger } = parts;
+  return new Eviction(database, { clock, epochs, ledger, retentionMs, usedBytes: capacityRows * ROW_BYTES });
 }
 
 function ids(): number[] {
@@ -70,13 +80,56 @@ describe('retention: rows older than RETENTION', () => {
     expect(ids()).toEqual(upTo(20, 11));
   });
 
-  test('retention: compares the corrected time with RETENTION, not the stored one', async () => {
+  test.each([
+    ['ten years ahead', 3_652 * DAY],
+    ['ten years back', -3_652 * DAY],
+  ])('retention: a clock that steps %s makes no row older, and none younger', async (_, stepMs) => {
     await scrapes(10, HOUR);
     deliver(1, 20);
-    database.exec(`UPDATE epochs SET offset_ms = ${2 * DAY}`);
-    expect(retention({ retentionMs: HOUR }).expire()).toEqual({ rows: 0, lost: 0 });
-    database.exec(`UPDATE epochs SET offset_ms = ${-4 * DAY}`);
-    expect(retention().expire()).toEqual({ rows: 20, lost: 0 });
+    parts.clock.step(stepMs);
+    await scrapes(10, HOUR);
+    deliver(21, 40);
+    expect(retention().expire()).toEqual({ rows: 0, lost: 0 });
+    expect(retention({ retentionMs: 15 * HOUR - 1 }).expire().rows).toBe(10);
+    expect(ids()).toEqual(upTo(40, 11));
+  });
+
+  test('retention: rows of an earlier boot expire by the receiver’s clock, not by this one’s', async () => {
+    await scrapes(10, HOUR);
+    deliver(1, 20);
+    compare('boot-1', 0);
+    const laterBy = (ms: number): void => {
+      parts = startOn(database, { bootId: 'boot-2', clock: new FakeClock(parts.clock.now() + ms, 60_000) });
+    };
+    // The clock of the next boot is ten years ahead; it is an hour later.
+    laterBy(3_652 * DAY);
+    compare('boot-2', 3_652 * DAY - HOUR);
+    expect(retention({ retentionMs: HOUR }).expire().rows).toBe(0);
+    parts.clock.step(-3_652 * DAY + HOUR);
+    expect(retention({ retentionMs: 9 * HOUR - 1 }).expire().rows).toBe(4);
+    expect(ids()).toEqual(upTo(20, 5));
+  });
+
+  test('retention: rows of an earlier boot expire without a receiver’s clock once this boot is older than RETENTION', async () => {
+    await scrapes(10, HOUR);
+    deliver(1, 20);
+    const clock = new FakeClock(parts.clock.now() + 3_652 * DAY, 0);
+    parts = startOn(database, { bootId: 'boot-2', clock });
+    expect(retention().expire().rows).toBe(0);
+    await clock.advance(3 * DAY - 1);
+    expect(retention().expire().rows).toBe(0);
+    await clock.advance(1);
+    expect(retention().expire().rows).toBe(20);
+  });
+
+  test('retention: a slice ends with its epoch, whose clock is not that of the next', async () => {
+    await scrapes(10, HOUR);
+    database.exec(
+      `INSERT INTO epochs (first_id, offset_ms, trusted, boot_id, boot_base_ms, reason) SELECT 11, 0, 1, 'boot-0', NULL, ''`,
+    );
+    deliver(1, 20);
+    expect(retention({ retentionMs: HOUR / 2 }).expire().rows).toBe(10);
+    expect(ids()).toEqual(upTo(20, 11));
   });
 });
 
