@@ -141,6 +141,22 @@ const noSql = {
   ],
 };
 
+const storedValues = {
+  'no-restricted-properties': [
+    'error',
+    { object: 'JSON', property: 'parse', message: 'stored JSON is parsed by shared/src/state/stored-values.ts' },
+    { property: 'toISOString', message: 'it throws for a stored time beyond the dates; formatTime() does not' },
+  ],
+};
+/** Besides the boundary: the program's own package.json, what another program answers, and the time of a log line. */
+const valuesOfOthers = [
+  'shared/src/state/stored-values.ts',
+  'shared/src/process/version.ts',
+  'shared/src/logging/logger.ts',
+  'uploader/src/transport/response-outcome.ts',
+  'uploader/src/commands/fetch-status.ts',
+];
+
 const nodeGlobals = [
   'process',
   'console',
@@ -241,6 +257,8 @@ export default tseslint.config(
   { files: processModules, rules: { 'no-restricted-globals': ['error', ...timers] } },
   // Its timeout aborts a request on this machine, in real time.
   { files: ['collector/src/inputs/scrape-client.ts'], rules: { 'no-restricted-globals': ['error', processGlobal] } },
+  { files: ['{shared,collector,uploader}/src/**/*.ts'], rules: storedValues },
+  { files: valuesOfOthers, rules: { 'no-restricted-properties': 'off' } },
   { files: sqlModules, rules: { 'no-restricted-syntax': 'off' } },
   // Lists: of modules, and of variables.
   { files: ['*/src/main.ts', '*/src/config.ts'], rules: { 'max-lines-per-function': 'off' } },

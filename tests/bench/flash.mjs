@@ -35,7 +35,7 @@ const REACH = { 0: '330 at most', 60_000: '150 at most' };
 await prepare();
 const { openDatabase } = await import('../../shared/src/database/open.ts');
 const { CommitBatcher } = await import('../../collector/src/scheduling/commit-batcher.ts');
-const { createCounters } = await import('../../collector/src/store/status/collector-status.ts');
+const { createCounters } = await import('../../shared/src/state/collector-status.ts');
 const { divideSpace } = await import('../../collector/src/store/space/limits.ts');
 const { Store } = await import('../../collector/src/store/store.ts');
 const { Acknowledgements } = await import('../../uploader/src/queue/acknowledgements.ts');

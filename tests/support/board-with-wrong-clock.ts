@@ -1,9 +1,10 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { migrate } from '@thugshells/shared/database/migrate.ts';
+import { createCounters } from '@thugshells/shared/state/collector-status.ts';
 
 import { ClockEpochs, readInstant } from '../../collector/src/store/clock/clock-epochs.ts';
-import { CollectorStatusTable, createCounters } from '../../collector/src/store/status/collector-status.ts';
+import { CollectorStatusTable } from '../../collector/src/store/status/collector-status.ts';
 import { SampleWriter } from '../../collector/src/store/writing/sample-writer.ts';
 import { Admission } from '../../collector/src/store/writing/admission.ts';
 import { Ledger } from '../../collector/src/store/space/ledger.ts';

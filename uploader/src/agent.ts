@@ -53,7 +53,11 @@ export type Queue = ReturnType<typeof openQueue>;
 export function openQueue(database: Database, { clock, logger, config }: AgentContext) {
   const settled = new SettledRanges(database);
   const backlog = new Backlog(database, settled);
-  const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs: config.replayWindowMs });
+  const acknowledgements = new Acknowledgements(database, settled, {
+    clock,
+    logger,
+    replayWindowMs: config.replayWindowMs,
+  });
   const replayed = acknowledgements.recover();
   if (replayed > 0) logger.info('requeued unconfirmed samples', { count: replayed });
   const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
@@ -219,7 +223,7 @@ export type StatusReporting = ReturnType<typeof createStatusServer>;
 export function createStatusServer(queue: Queue, uploader: Uploader, options: StatusReportingOptions) {
   const { clock, logger, config, recurring, version, configurationWarnings } = options;
   const { receiverClock, receiver, loop } = uploader;
-  const reportTable = new ReportTable(queue.database);
+  const reportTable = new ReportTable(queue.database, logger);
   const lastReport = reportTable.load();
   receiver.remember({ uploads: lastReport?.uploads ?? [], lastDelivery: lastReport?.lastDelivery });
   const statusKey = createStatusKey();
@@ -257,11 +261,11 @@ export function createStatusServer(queue: Queue, uploader: Uploader, options: St
 function createSnapshots(
   { database, backlog, settled, lockWatch }: Queue,
   own: UploaderStateReader,
-  { clock, config }: AgentContext,
+  { clock, logger, config }: AgentContext,
 ) {
   return new Snapshots({
     clock,
-    collectorState: new CollectorStateReader(database, config.dbPath),
+    collectorState: new CollectorStateReader(database, config.dbPath, logger),
     backlog,
     settled: () => settled.readRanges(),
     uploaderState: () => own.read(),

@@ -7,9 +7,12 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
 import { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
-import type { CollectorHealth, CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
+import {
+  createCounters,
+  type CollectorHealth,
+  type CollectorStatus,
+} from '@thugshells/shared/state/collector-status.ts';
 
-import { createCounters } from '../store/status/collector-status.ts';
 import { readInstant } from '../store/clock/clock-epochs.ts';
 import type { Collector } from '../collectors/collector.ts';
 import { extractReadings } from '../collectors/readers/partial-result.ts';

@@ -142,7 +142,7 @@ function startSession(database: Database, options: DatabaseSessionOptions): Data
     });
     const epochs = new ClockEpochs(database, { clock, logger, bootId: session.metadata.bootId, builtAtMs });
     const ledger = new Ledger(database);
-    const statuses = new CollectorStatusTable(database);
+    const statuses = new CollectorStatusTable(database, logger);
     const wal = new WalCheckpointer(database, { ...options, walBytes: limits.walBytes });
     const eviction = new Eviction(database, { ...options, epochs, ledger, usedBytes: limits.usedBytes });
     shrinkDatabase(database, limits.databaseBytes, { eviction, wal, logger });
@@ -152,7 +152,7 @@ function startSession(database: Database, options: DatabaseSessionOptions): Data
     return {
       database,
       epochs,
-      agent: new AgentStateReader(database, dbPath),
+      agent: new AgentStateReader(database, dbPath, logger),
       ledger,
       statuses,
       writer: new SampleWriter(database, { ...options, epochs, ledger, statuses }),

@@ -4,10 +4,10 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toErrorFields } from '@thugshells/shared/logging/logger.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
+import type { CollectorCounters } from '@thugshells/shared/state/collector-status.ts';
 import { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 
 import type { Instant } from './clock/epoch-transition.ts';
-import type { CollectorCounters } from './status/collector-status.ts';
 import { Admission, type AdmissionOptions, type Admitted } from './writing/admission.ts';
 import { Ballast } from './space/ballast.ts';
 import { Maintenance, MAINTENANCE_INTERVAL_MS } from './maintenance.ts';

@@ -44,26 +44,34 @@ export function correctedTimeSql(samples = 'samples'): string {
 /** SQL for the offset of the newest epoch. */
 export const NEWEST_OFFSET_SQL = '(SELECT offset_ms FROM epochs ORDER BY first_id DESC LIMIT 1)';
 
+/** Whether a stored value may be an offset between two clocks, in milliseconds. */
+export function isOffset(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
 /** Reads the epochs as ranges of ids. */
 export class EpochRanges {
-  readonly #epochs: Statement<[], [firstId: number, offsetMs: number, isTrusted: number, isLost: number]>;
+  readonly #epochs: Statement<[], [firstId: number, offsetMs: unknown, isTrusted: number, isLost: number]>;
 
   constructor(database: Database) {
     this.#epochs = database
-      .prepare<[], [number, number, number, number]>(
+      .prepare<[], [number, unknown, number, number]>(
         'SELECT first_id, offset_ms, trusted, lost FROM clock_epochs ORDER BY first_id',
       )
       .raw();
   }
 
-  /** Returns all epochs, ascending. */
+  /**
+   * Returns all epochs, ascending. One whose offset is unreadable is not trusted: its samples are held until the collector
+   * has corrected it, or as long as an operator does not.
+   */
   all(): EpochRange[] {
     const epochs = this.#epochs.all();
     return epochs.map(([firstId, offsetMs, isTrusted, isLost], index) => ({
       firstId,
       lastId: index + 1 < epochs.length ? epochs[index + 1]![0] - 1 : Number.MAX_SAFE_INTEGER,
-      offsetMs,
-      isTrusted: isTrusted === 1,
+      offsetMs: isOffset(offsetMs) ? offsetMs : 0,
+      isTrusted: isTrusted === 1 && isOffset(offsetMs),
       isLost: isLost === 1,
     }));
   }

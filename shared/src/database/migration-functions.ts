@@ -1,4 +1,5 @@
 import { canonicalTags, dedupKey, seriesKey, type Labels, type ValueType } from '../metrics/sample.ts';
+import { isObject, parseStored } from '../state/stored-values.ts';
 import type { Database } from './open.ts';
 
 /** Registers the SQL functions that migrations call; deterministic, so that GROUP BY accepts them. */
@@ -23,15 +24,10 @@ export function registerFunctions(database: Database): void {
 /** Parses tags as stored before version 3; anything but an object of labels becomes one label. */
 function parseTags(stored: unknown): Labels {
   if (typeof stored !== 'string' || stored === '') return {};
-  try {
-    const parsed: unknown = JSON.parse(stored);
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
-      return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, toLabel(value)]));
-    }
-  } catch {
-    // Kept as text below: a row with broken tags is not dropped.
-  }
-  return { tags: stored };
+  const parsed = parseStored(stored, isObject);
+  // Kept as text: a row with broken tags is not dropped.
+  if (parsed === undefined) return { tags: stored };
+  return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, toLabel(value)]));
 }
 
 /** Converts a label's value to text, by JSON: String() makes "[object Object]" of every object. */

@@ -7,3 +7,8 @@
  */
 export const Trust = { no: 0, faith: 1, confirmed: 2 } as const;
 export type Trust = (typeof Trust)[keyof typeof Trust];
+
+/** Whether a stored value is one of them. */
+export function isTrust(value: unknown): value is Trust {
+  return Object.values(Trust).some((trust) => trust === value);
+}

@@ -1,4 +1,17 @@
 import { createHistogram, UPLOAD_BOUNDS_SECONDS, type HistogramState } from '../metrics/histogram.ts';
+import {
+  isAmount,
+  isCount,
+  isHistogram,
+  isListOf,
+  isObjectOf,
+  isOneOf,
+  isOptional,
+  isText,
+  isTime,
+  type Guard,
+  type StoredValues,
+} from './stored-values.ts';
 
 /** taking: accepts samples; away: may recover by itself; held: an operator must change something; fault: the uploader failed. */
 export type ReceiverCondition = 'unknown' | 'taking' | 'away' | 'held' | 'fault';
@@ -62,3 +75,60 @@ export const NO_UPLOADS: UploadCounts = {
   bytesSent: 0,
   durations: createHistogram(UPLOAD_BOUNDS_SECONDS),
 };
+
+const isUploadRecord = isObjectOf<UploadRecord>({
+  atMs: isTime,
+  samples: isCount,
+  bytes: isCount,
+  outcome: isOneOf<UploadRecord['outcome']>(['delivered', 'partial', 'failed']),
+  reason: isText,
+  times: isCount,
+});
+
+/** What the collector stores samples of. */
+export type ReportedCounts = Pick<UploaderReport, 'counts' | 'judgement'>;
+
+const collected = {
+  counts: isObjectOf<UploadCounts>({
+    uploaded: isCount,
+    failures: isCount,
+    partial: isCount,
+    bytesSent: isCount,
+    durations: isHistogram(UPLOAD_BOUNDS_SECONDS),
+  }),
+  judgement: isOptional(isObjectOf<Judgement>({ health: isOneOf([0, 1, 2]), oldestPendingSeconds: isAmount })),
+};
+const isReportedCounts = isObjectOf<ReportedCounts>(collected);
+
+const isReport = isObjectOf<UploaderReport>({
+  ...collected,
+  writtenAtMs: isTime,
+  startedAtMs: isTime,
+  endpoint: isOptional(isText),
+  statusKey: isOptional(isText),
+  receiver: isObjectOf<UploaderReport['receiver']>({
+    condition: isOneOf<ReceiverCondition>(['unknown', 'taking', 'away', 'held', 'fault']),
+    reason: isText,
+    sinceMs: isTime,
+  }),
+  lastDelivery: isOptional(
+    isObjectOf<NonNullable<UploaderReport['lastDelivery']>>({ atMs: isTime, count: isCount, bytesSent: isCount }),
+  ),
+  uploads: isListOf(isUploadRecord),
+  rejectedAtMs: isOptional(isTime),
+});
+
+/** Reads the report; undefined if no uploader has written one, or it is unreadable. */
+export function readReport(stored: unknown, values: StoredValues): UploaderReport | undefined {
+  return parseReport<UploaderReport>(stored, isReport, values);
+}
+
+/** Reads what the collector stores of the report; undefined likewise. */
+export function readReportedCounts(stored: unknown, values: StoredValues): ReportedCounts | undefined {
+  return parseReport<ReportedCounts>(stored, isReportedCounts, values);
+}
+
+function parseReport<T>(stored: unknown, is: Guard<T>, values: StoredValues): T | undefined {
+  if (stored === null || stored === undefined) return undefined;
+  return values.parse<T | undefined>({ column: 'report' }, stored, is, undefined);
+}

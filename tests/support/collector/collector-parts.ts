@@ -5,10 +5,10 @@ import { migrate } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
-import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
+import { createCounters, type CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
 import { ClockEpochs, readInstant, type ClockEpochsOptions } from '../../../collector/src/store/clock/clock-epochs.ts';
-import { CollectorStatusTable, createCounters } from '../../../collector/src/store/status/collector-status.ts';
+import { CollectorStatusTable } from '../../../collector/src/store/status/collector-status.ts';
 import { SampleWriter, type SampleWriterOptions } from '../../../collector/src/store/writing/sample-writer.ts';
 import { Admission } from '../../../collector/src/store/writing/admission.ts';
 import { Ledger } from '../../../collector/src/store/space/ledger.ts';

@@ -6,9 +6,9 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 import { CommitBatcher } from '../../../collector/src/scheduling/commit-batcher.ts';
-import { createCounters } from '../../../collector/src/store/status/collector-status.ts';
 import { Store } from '../../../collector/src/store/store.ts';
 import { openDatabase, openMemory } from '../../../shared/src/database/open.ts';
+import { createCounters } from '../../../shared/src/state/collector-status.ts';
 import { createUploader, openQueue } from '../../../uploader/src/agent.ts';
 import { loadUploaderConfig } from '../../../uploader/src/config.ts';
 import { Requeue } from '../../../uploader/src/queue/requeue.ts';

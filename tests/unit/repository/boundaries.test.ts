@@ -125,6 +125,18 @@ describe('the linter refuses', () => {
       `export const sql = 'SELECT 1 FROM samples';`,
       /SQL belongs/,
     ],
+    [
+      'JSON of the database outside the boundary of stored values',
+      'uploader/src/queue/acknowledgements.ts',
+      `export const ranges: unknown = JSON.parse('[]');`,
+      /stored JSON is parsed by/,
+    ],
+    [
+      'a stored time formatted where it may be none',
+      'uploader/src/health/rules.ts',
+      `export const since = new Date(0).toISOString();`,
+      /formatTime/,
+    ],
   ];
 
   const complaints = complaintsAbout(cases.map(([, file, text]) => ({ file, text: `${text}\n` })));

@@ -1,6 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
-import type { ClockSkewPolicy } from '@thugshells/shared/state/receiver-clock.ts';
+import { isBootTime, type ClockSkewPolicy } from '@thugshells/shared/state/receiver-clock.ts';
 
 import type { ReceiverClockTable } from './receiver-clock-table.ts';
 
@@ -52,7 +52,8 @@ const AGE_RESOLUTION_MS = 1_000;
 
 /**
  * Returns when this machine booted by the clock that wrote a response's Date; undefined without a Date. The error is half
- * a second, which a Date does not resolve, and half the round trip, since nobody knows which direction took longer.
+ * a second, which a Date does not resolve, and half the round trip, since nobody knows which direction took longer. A Date
+ * beyond the year 9999 is none: no sample may have such a time.
  *
  * @param isProven whether the receiver itself wrote the response
  */
@@ -61,7 +62,7 @@ export function toBootTime(
   isProven: boolean,
 ): BootTime | undefined {
   const receiverMs = Date.parse(date ?? '');
-  if (Number.isNaN(receiverMs) || sentAtMs === undefined || receivedAtMs === undefined) return undefined;
+  if (!isBootTime(receiverMs) || sentAtMs === undefined || receivedAtMs === undefined) return undefined;
   const ageMs = /^\d{1,9}$/.test(age.trim()) ? Number(age) * 1000 : 0;
   return {
     bootedAtMs: receiverMs + ageMs + HALF_DATE_RESOLUTION_MS - (sentAtMs + receivedAtMs) / 2,

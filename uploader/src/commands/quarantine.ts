@@ -3,8 +3,9 @@ import type { GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 
+import { formatTime } from '@thugshells/shared/state/stored-values.ts';
+
 import { readQuarantine, type QuarantinedSample } from '../queue/quarantine-list.ts';
-import { formatTime } from './time-argument.ts';
 import { withDatabase } from './with-database.ts';
 
 /** Options of `quarantine`. */

@@ -3,9 +3,11 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import { duration } from '@thugshells/shared/config/formats.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 
+import { formatTime } from '@thugshells/shared/state/stored-values.ts';
+
 import { Requeue, type TimeRange } from '../queue/requeue.ts';
 import { SettledRanges } from '../queue/settled-ranges.ts';
-import { formatTime, parseTime } from './time-argument.ts';
+import { parseTime } from './time-argument.ts';
 import { withDatabase } from './with-database.ts';
 
 /** Options of `requeue`. */

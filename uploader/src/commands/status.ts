@@ -5,7 +5,7 @@ import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schem
 import { describeLock, findLockHolder } from '@thugshells/shared/database/write-lock.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
-import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import { silentLogger } from '@thugshells/shared/logging/silent-logger.ts';
 import type { ClockSkewPolicy } from '@thugshells/shared/state/receiver-clock.ts';
 
 import { Backlog } from '../queue/backlog.ts';
@@ -44,13 +44,6 @@ export interface StatusCommandOptions {
 }
 
 const exitCodes: Readonly<Record<HealthStatus, number>> = { ok: 0, degraded: 1, error: 2 };
-const silent: Logger = {
-  error: () => undefined,
-  warn: () => undefined,
-  info: () => undefined,
-  debug: () => undefined,
-  child: () => silent,
-};
 
 /**
  * Prints the state of this device for a person or a script: from the uploader if it runs, else from the database.
@@ -111,7 +104,7 @@ function readStatus(
   });
   return new HealthMonitor({
     clock,
-    logger: silent,
+    logger: silentLogger,
     snapshots,
     limits: config,
     version,

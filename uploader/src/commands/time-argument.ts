@@ -16,12 +16,6 @@ export function parseTime(option: string, text: string, nowMs: number): number {
   return time;
 }
 
-/** Formats Unix milliseconds as RFC 3339, or as a plain number if they are beyond the range of dates. */
-export function formatTime(timeMs: number): string {
-  const time = new Date(timeMs);
-  return Number.isNaN(time.getTime()) ? String(timeMs) : time.toISOString();
-}
-
 function parseUnixTime(text: string): number | undefined {
   if (/^\d{9,10}$/.test(text)) return Number(text) * 1000;
   return /^\d{12,13}$/.test(text) ? Number(text) : undefined;

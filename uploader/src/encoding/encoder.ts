@@ -8,7 +8,7 @@ import { SeriesGroups, type GroupedSeries } from './series-groups.ts';
 import type { BodyFormat } from './formats/body-format.ts';
 import { createBodyFormat, type BodyFormatName } from './formats/registry.ts';
 import type { Chunk } from '../chunk.ts';
-import type { RowReader, SeriesRow } from './rows/row-reader.ts';
+import type { RowReader, SeriesRead } from './rows/row-reader.ts';
 
 type EncodedChunk = Pick<Chunk, 'body' | 'format' | 'count' | 'ids'>;
 
@@ -32,6 +32,8 @@ export interface EncodedBatch {
   readonly refused: readonly RefusedRow[];
 }
 
+/** Why samples of a series are refused whose row, and its copy, are unreadable: in quarantine they wait for a repair. */
+const UNREADABLE_SERIES = 'the name and labels of its series cannot be read';
 /** VictoriaMetrics drops samples more than two days ahead of its clock, and responds with 204. */
 const MAX_AHEAD_MS = 2 * 86_400_000;
 /** Encodes rows as bodies: sorts a batch by series and time, so that a series' samples are adjacent, and cuts it into chunks. */
@@ -148,12 +150,14 @@ export class Encoder {
     if (known !== undefined) return known;
     for (const row of this.#reader.seriesFrom(this.#known.size === 0 ? 0 : id))
       this.#known.set(row.id, this.#toGroupedSeries(row));
-    const found = this.#known.get(id);
-    if (found === undefined) throw new Error(`sample of series ${id}, which does not exist`);
+    const found = this.#known.get(id) ?? this.#toGroupedSeries(this.#reader.copiedSeries(id));
+    this.#known.set(id, found);
     return found;
   }
 
-  #toGroupedSeries(row: SeriesRow): GroupedSeries {
+  #toGroupedSeries(row: SeriesRead): GroupedSeries {
+    if (row.name === undefined)
+      return { valueType: ValueType.number, head: undefined, row: undefined, refusal: UNREADABLE_SERIES };
     const isText = row.valueType === ValueType.text;
     return {
       valueType: row.valueType,

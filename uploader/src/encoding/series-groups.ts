@@ -13,6 +13,8 @@ export interface GroupedSeries {
 }
 
 const FIRST_SERIES = 1024;
+/** A device has thousands of series. A higher id is that of a corrupt row, for which no array of its size is made. */
+const MAX_INDEXED_SERIES = 1 << 24;
 
 /**
  * Groups a batch into lines: the samples of one series, or those of a text series that have the same text. One object is
@@ -38,7 +40,9 @@ export class SeriesGroups {
 
   /** Sorts a batch by series, its samples within a series by id. */
   sort({ count, series, texts }: BatchColumns, findSeries: (id: number) => GroupedSeries): void {
-    for (let line = 0; line < this.count; line++) this.#linesBySeries[this.#seriesIds[line]!] = 0;
+    for (let line = 0; line < this.count; line++) {
+      if (this.#seriesIds[line]! < MAX_INDEXED_SERIES) this.#linesBySeries[this.#seriesIds[line]!] = 0;
+    }
     this.#linesByText.clear();
     this.count = 0;
     if (this.next.length < count) this.next = new Int32Array(count);
@@ -64,12 +68,13 @@ export class SeriesGroups {
     text: string | undefined,
     { place, findSeries }: { place: number; findSeries: (id: number) => GroupedSeries },
   ): number {
-    const found =
-      text === undefined ? (this.#linesBySeries[id] ?? 0) - 1 : (this.#linesByText.get(`${id} ${text}`) ?? -1);
+    const isIndexed = text === undefined && id < MAX_INDEXED_SERIES;
+    const key = text === undefined ? String(id) : `${id} ${text}`;
+    const found = isIndexed ? (this.#linesBySeries[id] ?? 0) - 1 : (this.#linesByText.get(key) ?? -1);
     if (found !== -1) return found;
     const line = this.count++;
-    if (text === undefined) this.#remember(id, line);
-    else this.#linesByText.set(`${id} ${text}`, line);
+    if (isIndexed) this.#remember(id, line);
+    else this.#linesByText.set(key, line);
     this.series[line] = findSeries(id);
     this.texts[line] = text;
     this.first[line] = place;

@@ -1,3 +1,5 @@
+import { formatTime } from '@thugshells/shared/state/stored-values.ts';
+
 import { sentPerDay } from '../telemetry/sent-per-day.ts';
 import type { Snapshot } from '../telemetry/snapshot.ts';
 import type { HealthStatus } from './component-health.ts';
@@ -47,7 +49,7 @@ export function toDeviceStatus(report: HealthReport, snapshot: Snapshot): Device
       ...(drain === undefined ? {} : { done: drain.done }),
       ...(drain?.secondsLeft === undefined ? {} : { seconds_left: drain.secondsLeft }),
     },
-    uploads: uploads.map(({ atMs, ...upload }) => ({ at: new Date(atMs).toISOString(), ...upload })),
+    uploads: uploads.map(({ atMs, ...upload }) => ({ at: formatTime(atMs), ...upload })),
     per_day: ratesPerDay(snapshot),
   };
 }

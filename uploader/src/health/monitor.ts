@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from '@thugshells/shared/clock.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 import type { Judgement } from '@thugshells/shared/state/uploader-report.ts';
 
 import type { Snapshot, Snapshots } from '../telemetry/snapshot.ts';
@@ -44,7 +45,7 @@ export class HealthMonitor {
     const { clock = systemClock } = this.#options;
     const message = `cannot read the database; ${UPLOADER_LOG}`;
     const storage = { status: 'error' as const, message, details: {} };
-    const at = new Date(clock.now()).toISOString();
+    const at = formatTime(clock.now());
     this.#unreadableSince ??= at;
     return {
       ...this.#describeDevice(at, (clock.monotonic() - this.#startedAt) / 1000),
@@ -69,7 +70,7 @@ export class HealthMonitor {
 
   evaluate(snapshot: Snapshot): HealthReport {
     const { limits, configurationWarnings } = this.#options;
-    const at = new Date(snapshot.nowMs).toISOString();
+    const at = formatTime(snapshot.nowMs);
     this.#unreadableSince = undefined;
     const health = evaluateHealth(snapshot, limits, configurationWarnings);
     const components = Object.fromEntries(

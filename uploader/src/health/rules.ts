@@ -1,3 +1,5 @@
+import { formatTime } from '@thugshells/shared/state/stored-values.ts';
+
 import type { CollectorSnapshot, Snapshot } from '../telemetry/snapshot.ts';
 import { worstStatus, type ComponentHealth, type HealthStatus } from './component-health.ts';
 import { describeBlockingLock } from './lock-rule.ts';
@@ -184,7 +186,7 @@ function storageHealth(snapshot: Snapshot): ComponentHealth {
   if (walBytes > Math.max(limit.maxWalBytes, storage.walLimitBytes ?? 0))
     return { status: 'degraded', message: `WAL is ${walBytes} bytes large; ${END_READER}`, details };
   if (storage.walBlockedSinceMs !== null && nowMs - storage.walBlockedSinceMs > limit.maxWalBlockedMs) {
-    const since = new Date(storage.walBlockedSinceMs).toISOString();
+    const since = formatTime(storage.walBlockedSinceMs);
     return {
       status: 'degraded',
       message: `a reader has blocked WAL checkpoints since ${since}; ${END_READER}`,
@@ -244,7 +246,7 @@ function configurationHealth(warnings: readonly string[]): ComponentHealth {
 
 /** Formats Unix milliseconds; returns undefined for undefined and for 0, which stands for never. */
 function toRfc3339(ms: number | undefined): string | undefined {
-  return ms === undefined || ms === 0 ? undefined : new Date(ms).toISOString();
+  return ms === undefined || ms === 0 ? undefined : formatTime(ms);
 }
 
 function formatAge(ms: number): string {

@@ -3,6 +3,9 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { isLocked, isWriteLockFree } from '@thugshells/shared/database/write-lock.ts';
 
+import type { Logger } from '@thugshells/shared/logging/types.ts';
+import { isRangeList, parseStored } from '@thugshells/shared/state/stored-values.ts';
+
 import type { PendingRowsVersion } from './pending-rows-version.ts';
 import {
   applyResponse,
@@ -37,6 +40,7 @@ export interface ConnectionLossResult {
 
 export interface AcknowledgementsOptions {
   readonly clock: Clock;
+  readonly logger?: Logger;
   /** Milliseconds for which an acceptance stays provisional; 0 makes it final at once. */
   readonly replayWindowMs: number;
 }
@@ -91,15 +95,22 @@ export class Acknowledgements {
   }
 
   /**
-   * Requeues what an earlier process left provisional: its connections ended with it. Joins the ranges of settled ids
-   * between which the collector's deletions have left no row. While the database is locked, the next commit does it first.
+   * Requeues what an earlier process left provisional: its connections ended with it. If a row of that is unreadable,
+   * anything that was delivered may be what it named: all delivered rows that are still stored are requeued, because what is
+   * sent twice is the same sample, and what is not sent again may be lost. Joins the ranges of settled ids between which the
+   * collector's deletions have left no row. While the database is locked, the next commit does it first.
    *
    * @returns how many rows became pending again
    */
   recover(): number {
-    const rows = this.#database.prepare<[], { ranges: string }>('SELECT ranges FROM provisional').all();
-    const ranges = rows.flatMap((row) => JSON.parse(row.ranges) as IdRange[]);
-    this.#window = createReplayWindow(this.#options.replayWindowMs, ranges);
+    const { replayWindowMs, logger } = this.#options;
+    const rows = this.#database.prepare<[], unknown>('SELECT ranges FROM provisional').pluck().all();
+    const known = rows.map((stored) => parseStored(stored, isRangeList));
+    const unreadable = known.filter((each) => each === undefined).length;
+    const ranges = unreadable > 0 ? this.#settled.readRanges() : known.flatMap((each) => each ?? []);
+    if (unreadable > 0 && replayWindowMs > 0)
+      logger?.error('provisional rows unreadable, requeueing all delivered', { count: unreadable });
+    this.#window = createReplayWindow(replayWindowMs, ranges);
     this.#recovery = { ranges };
     return this.#unlessLocked(() => this.#finishRecovery()) ?? 0;
   }

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { isCorruption, type Database } from '@thugshells/shared/database/open.ts';
+import { toErrorCode } from '@thugshells/shared/errors.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 /**
@@ -25,9 +26,12 @@ export class DatabaseWatch {
     return readFileId(this.#options.path) !== this.#fileId;
   }
 
-  /** Reports an error to the collector, which checks the database, if SQLite raised it because of corruption. */
+  /**
+   * Reports an error to the collector, which checks the database, if SQLite raised it because of corruption. A constraint
+   * that fails is one too: it means that rows contradict each other.
+   */
   reportCorruption(error: unknown): void {
-    if (!isCorruption(error)) return;
+    if (!isCorruption(error) && toErrorCode(error)?.startsWith('SQLITE_CONSTRAINT') !== true) return;
     const { clock, logger } = this.#options;
     try {
       this.#database.prepare('UPDATE uploader_state SET suspected_at = ?').run(clock.now());

@@ -1,10 +1,11 @@
 import { correctedTimeSql } from '@thugshells/shared/database/epochs.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
+import { isTextByName, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
 /** A sample that the receiver, or the encoder before it, rejected. */
 export interface QuarantinedSample {
   readonly id: number;
-  /** Corrected time in Unix milliseconds; null if the row is no longer stored, as are the next four. */
+  /** Corrected time in Unix milliseconds; null if the row is no longer stored, as are the next four. Labels may be unreadable too. */
   readonly timestampMs: number | null;
   readonly name: string | null;
   readonly tags: Readonly<Record<string, string>> | null;
@@ -21,7 +22,7 @@ export function readQuarantine(
   limit: number,
 ): { readonly samples: readonly QuarantinedSample[]; readonly total: number } {
   const rows = database
-    .prepare<[number], Omit<QuarantinedSample, 'tags'> & { readonly tags: string | null }>(
+    .prepare<[number], Omit<QuarantinedSample, 'tags'> & { readonly tags: unknown }>(
       `SELECT q.id, ${correctedTimeSql('m')} AS timestampMs,
          s.name, s.tags, s.device_id AS deviceId, m.value, q.status, q.reason
        FROM rejected AS q LEFT JOIN samples AS m ON m.id = q.id LEFT JOIN series AS s ON s.id = m.series_id
@@ -33,7 +34,7 @@ export function readQuarantine(
     total,
     samples: rows.map((row) => ({
       ...row,
-      tags: row.tags === null ? null : (JSON.parse(row.tags) as Record<string, string>),
+      tags: parseStored(row.tags, isTextByName) ?? null,
     })),
   };
 }

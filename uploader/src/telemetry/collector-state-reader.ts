@@ -3,11 +3,21 @@ import { statSync } from 'node:fs';
 import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { listSetAsideFiles, type SetAsideFile } from '@thugshells/shared/database/set-aside-files.ts';
-import type { HistogramState } from '@thugshells/shared/metrics/histogram.ts';
+import { silentLogger } from '@thugshells/shared/logging/silent-logger.ts';
+import type { Logger } from '@thugshells/shared/logging/types.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
-import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
-import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
+import {
+  readCollectorStatus,
+  type CollectorStatus,
+  type StoredCollectorStatus,
+} from '@thugshells/shared/state/collector-status.ts';
+import {
+  readStorageState,
+  type StorageState,
+  type StoredStorageState,
+} from '@thugshells/shared/state/storage-state.ts';
+import { isTime, StoredValues } from '@thugshells/shared/state/stored-values.ts';
 
 /** A database that was set aside because its schema was newer than the program. */
 export interface SetAsideDatabase extends SetAsideFile {
@@ -27,23 +37,30 @@ const FAR_OFF = 'the clock differs from the receiver’s by more than a day';
 /** Reads what the collector reports in the database. The cost does not grow with the backlog. */
 export class CollectorStateReader {
   readonly #path: string;
-  readonly #collectors: Statement<[], Omit<CollectorStatus, 'durations'> & { durations: string }>;
-  readonly #heartbeat: Statement<[], number>;
-  readonly #storage: Statement<[], StorageState>;
+  readonly #collectors: Statement<[], StoredCollectorStatus>;
+  readonly #heartbeat: Statement<[], unknown>;
+  readonly #storage: Statement<[], StoredStorageState>;
   readonly #dropped: Statement<[number, number], number>;
   readonly #salvages: Statement<[], string>;
   readonly #epochs: EpochRanges;
   readonly #lastId: Statement<[], number>;
   readonly #trustFlag: Statement<[number], number>;
 
-  constructor(database: Database, path: string) {
+  readonly #statusValues: StoredValues;
+  readonly #bookValues: StoredValues;
+  readonly #storageValues: StoredValues;
+
+  constructor(database: Database, path: string, logger: Logger = silentLogger) {
     this.#path = path;
+    this.#statusValues = new StoredValues('collector_status', logger);
+    this.#bookValues = new StoredValues('collector_state', logger);
+    this.#storageValues = new StoredValues('storage_state', logger);
     this.#collectors = database.prepare(
       `SELECT collector, status, message, since AS sinceMs, interval_ms AS intervalMs, last_scrape AS lastScrapeMs,
          duration_ms AS durationMs, collected, failed, durations
        FROM collector_status ORDER BY collector`,
     );
-    this.#heartbeat = database.prepare<[], number>('SELECT heartbeat FROM collector_state').pluck();
+    this.#heartbeat = database.prepare<[], unknown>('SELECT heartbeat FROM collector_state').pluck();
     this.#storage = database.prepare(
       `SELECT flush_interval_ms AS flushIntervalMs, max_bytes AS maxBytes, wal_limit_bytes AS walLimitBytes, wal_blocked_since AS walBlockedSinceMs,
          wal_checkpoint_ms AS walCheckpointMs, wal_reclaimed_bytes AS walReclaimedBytes, written_per_day AS writtenPerDay,
@@ -60,16 +77,16 @@ export class CollectorStateReader {
   }
 
   readCollectors(): CollectorStatus[] {
-    return this.#collectors.all().map((row) => ({ ...row, durations: JSON.parse(row.durations) as HistogramState }));
+    return this.#collectors.all().flatMap((row) => readCollectorStatus(row, this.#statusValues) ?? []);
   }
 
   /** Returns when the collector last stored anything, Unix milliseconds; 0 for never. */
   readHeartbeatMs(): number {
-    return this.#heartbeat.get() ?? 0;
+    return this.#bookValues.read({ column: 'heartbeat' }, this.#heartbeat.get(), isTime, 0);
   }
 
   readStorage(): StorageState {
-    return this.#storage.get()!;
+    return readStorageState(this.#storage.get(), this.#storageValues);
   }
 
   /** Counts the samples that were dropped between two times, Unix milliseconds: a wrong clock may have booked some in the future. */

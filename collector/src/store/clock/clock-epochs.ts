@@ -1,6 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import { MAX_TIMESTAMP_MS } from '@thugshells/shared/metrics/sample.ts';
 import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 
 import type { Epoch, ForeignEpoch } from './epoch.ts';
@@ -22,6 +23,21 @@ import {
 /** Reads all clocks. */
 export function readInstant(clock: Clock): Instant {
   return { wallMs: clock.now(), monotonicMs: clock.monotonic(), sinceBootMs: clock.sinceBoot() };
+}
+
+/** Twice what a sample's time may be: a stored time runs on from a clock that was far ahead, but not beyond this. */
+const MAX_STORED_MS = 2 * MAX_TIMESTAMP_MS;
+
+/** Finds the newest stored time; 0 if there is none. A row whose time is no number, or no time, is not one to go on from. */
+function findNewestStoredMs(database: Database): number {
+  return (
+    database
+      .prepare<[number], number | null>(
+        'SELECT CAST(MAX(timestamp_ms) AS INTEGER) FROM samples WHERE timestamp_ms <= ?',
+      )
+      .pluck()
+      .get(MAX_STORED_MS) ?? 0
+  );
 }
 
 export interface ClockEpochsOptions {
@@ -63,7 +79,7 @@ export class ClockEpochs {
     const { clock, builtAtMs } = options;
     this.#options = options;
     this.#table = new EpochTable(database, options.bootId);
-    const newest = database.prepare<[], number | null>('SELECT MAX(timestamp_ms) FROM samples').pluck().get() ?? 0;
+    const newest = findNewestStoredMs(database);
     const start = readInstant(clock);
     // Not below the build either: samples of 1970 would be refused, not held, also after the clock has been set.
     this.#basis = { builtAtMs, baseMs: Math.max(start.wallMs, newest + 1, builtAtMs) - start.monotonicMs };

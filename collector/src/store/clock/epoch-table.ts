@@ -1,15 +1,17 @@
-import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
+import { EpochRanges, isOffset } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
-import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
-import type { ReceiverClockRow } from '@thugshells/shared/state/receiver-clock.ts';
+import { isTrust, Trust } from '@thugshells/shared/state/epoch-trust.ts';
+import { isBootTime, type ReceiverClockRow } from '@thugshells/shared/state/receiver-clock.ts';
 
 import type { Epoch, ForeignEpoch, KnownReceiverClock } from './epoch.ts';
 
 /** The boot of an epoch whose samples are held. */
 interface BootOfEpoch {
   readonly bootId: string | null;
-  readonly bootBaseMs: number | null;
-  readonly receiverBootedAtMs: number | null;
+  /** Null if it is not known. */
+  readonly bootBaseMs: unknown;
+  /** Null if none is known. */
+  readonly receiverBootedAtMs: unknown;
 }
 
 interface HeldEpoch extends BootOfEpoch {
@@ -31,10 +33,10 @@ export class EpochTable {
   readonly #bootId: string | undefined;
   readonly #newest: Statement<
     [],
-    { offset_ms: number; boot_base_ms: number | null; trusted: Trust; boot_id: string | null; reason: string }
+    { offset_ms: unknown; boot_base_ms: unknown; trusted: unknown; boot_id: string | null; reason: unknown }
   >;
   readonly #count: Statement<[], number>;
-  readonly #receiver: Statement<[string], Pick<ReceiverClockRow, 'bootedAtMs' | 'policy'>>;
+  readonly #receiver: Statement<[string], { readonly bootedAtMs: unknown } & Pick<ReceiverClockRow, 'policy'>>;
   readonly #insert: Statement;
   readonly #confirm: Statement;
   readonly #prune: Statement<[number]>;
@@ -44,6 +46,7 @@ export class EpochTable {
   readonly #delivered: Statement<[number, number], { first: number; last: number }>;
   readonly #lose: Statement<[number]>;
   readonly #markLost: Statement<[number]>;
+  readonly #forgetBootBase: Statement<[]>;
 
   constructor(database: Database, bootId: string | undefined) {
     this.#bootId = bootId;
@@ -74,17 +77,23 @@ export class EpochTable {
     this.#delivered = database.prepare(
       'SELECT first_id AS first, last_id AS last FROM settled WHERE last_id >= ? AND first_id <= ? ORDER BY first_id',
     );
+    // Then the epoch is as trusted as it says itself, and not compared with the receiver's clock.
+    this.#forgetBootBase = database.prepare(
+      `UPDATE epochs SET boot_base_ms = NULL WHERE typeof(boot_base_ms) NOT IN ('integer', 'null')`,
+    );
     this.#markLost = database.prepare('UPDATE epochs SET lost = 1 WHERE first_id = ?');
     this.#lose = database.prepare(
       `UPDATE epochs SET lost = 1, trusted = 0, reason = reason || '; the boot ended before its clock was corrected' WHERE first_id = ?`,
     );
   }
 
-  /** Reads the newest epoch; undefined if it is not one of this boot. */
+  /** Reads the newest epoch; undefined if it is not one of this boot, or unreadable: then a new one begins. */
   newest(): Epoch | undefined {
     const row = this.#newest.get();
-    if (row === undefined || row.boot_base_ms === null || row.boot_id !== (this.#bootId ?? null)) return undefined;
-    return { offsetMs: row.offset_ms, bootBaseMs: row.boot_base_ms, trust: row.trusted, reason: row.reason };
+    if (row === undefined || row.boot_id !== (this.#bootId ?? null)) return undefined;
+    const { offset_ms: offsetMs, boot_base_ms: bootBaseMs, trusted: trust, reason } = row;
+    if (!isOffset(offsetMs) || !isOffset(bootBaseMs) || !isTrust(trust)) return undefined;
+    return { offsetMs, bootBaseMs, trust, reason: String(reason) };
   }
 
   /** Counts the epochs. */
@@ -95,7 +104,7 @@ export class EpochTable {
   /** Reads what the uploader found out about the receiver's clock in this boot. */
   receiverClock(): KnownReceiverClock | undefined {
     const row = this.#bootId === undefined ? undefined : this.#receiver.get(this.#bootId);
-    return row === undefined ? undefined : { bootedAtMs: row.bootedAtMs, isStamp: row.policy === 'correct' };
+    return !isBootTime(row?.bootedAtMs) ? undefined : { bootedAtMs: row.bootedAtMs, isStamp: row.policy === 'correct' };
   }
 
   /** Adds an epoch, and deletes those without samples. */
@@ -124,13 +133,15 @@ export class EpochTable {
   correctHeld(firstId: number, bootedAtMs: number | undefined): HeldCorrection {
     let corrected = 0;
     let lost = 0;
+    this.#forgetBootBase.run();
     for (const epoch of this.#held(firstId)) {
       const isOfThisBoot = this.#bootId !== undefined && epoch.bootId === this.#bootId;
-      const knownBootedAtMs = isOfThisBoot ? bootedAtMs : (epoch.receiverBootedAtMs ?? undefined);
-      if (epoch.bootBaseMs !== null && knownBootedAtMs !== undefined) {
+      const knownBootedAtMs = isOfThisBoot ? bootedAtMs : epoch.receiverBootedAtMs;
+      if (isOffset(epoch.bootBaseMs) && isBootTime(knownBootedAtMs)) {
         this.#correct(epoch, Math.round(knownBootedAtMs - epoch.bootBaseMs));
         corrected += 1;
-      } else if (!isOfThisBoot) {
+      } else if (!isOfThisBoot && (epoch.receiverBootedAtMs === null || isBootTime(epoch.receiverBootedAtMs))) {
+        // A receiver's clock that is unreadable made them held: the uploader deletes it, and they are trusted as before.
         this.#lose.run(epoch.firstId);
         lost += 1;
       }

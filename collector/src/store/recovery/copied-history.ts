@@ -84,6 +84,6 @@ export function copySalvages(source: CorruptDatabase, database: Database, shiftM
   );
   for (const salvage of readSalvages(source)) {
     const { step, skipped } = salvage;
-    insert.run({ ...salvage, skipped: step === 'books' ? skipped : shiftStoredSkipped(skipped, shiftMs) });
+    insert.run({ ...salvage, skipped: shiftStoredSkipped(skipped, step === 'books' ? 0 : shiftMs) });
   }
 }

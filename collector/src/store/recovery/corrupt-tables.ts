@@ -1,4 +1,4 @@
-import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
+import { isTrust, Trust } from '@thugshells/shared/state/epoch-trust.ts';
 
 import type { ForeignEpoch } from '../clock/epoch.ts';
 import type { CorruptDatabase } from './corrupt-database.ts';
@@ -17,7 +17,8 @@ export interface SourceSalvage {
   readonly file: string;
   readonly step: string;
   readonly position: number;
-  readonly skipped: string;
+  /** May be unreadable, as salvage-progress.ts takes it. */
+  readonly skipped: unknown;
   readonly lost: number;
   readonly recovered: number;
 }
@@ -87,19 +88,7 @@ const STEPS: readonly string[] = ['books', 'pending', 'settled', 'pages', 'done'
 /** Reads the source's own unfinished salvages, as far as it can. */
 export function readSalvages(source: CorruptDatabase): SourceSalvage[] {
   const rows = source.query('SELECT file, step, position, skipped, lost, recovered FROM salvage ORDER BY id') ?? [];
-  const isWhole = ({ file, step, position, skipped, lost, recovered }: SourceSalvage): boolean =>
-    typeof file === 'string' && STEPS.includes(step) && isJson(skipped) && [position, lost, recovered].every(isCount);
+  const isWhole = ({ file, step, position, lost, recovered }: SourceSalvage): boolean =>
+    typeof file === 'string' && STEPS.includes(step) && [position, lost, recovered].every(isCount);
   return (rows as unknown as SourceSalvage[]).filter(isWhole);
-}
-
-function isJson(value: unknown): boolean {
-  try {
-    return typeof JSON.parse(value as string) === 'object';
-  } catch {
-    return false;
-  }
-}
-
-function isTrust(value: unknown): value is Trust {
-  return Object.values(Trust).some((trust) => trust === value);
 }

@@ -154,15 +154,26 @@ function findSchemaDifference(database: Database): string | undefined {
   }
 }
 
+/** What the books count. SQLite compares a text as greater than any number, so that a comparison alone does not find one. */
+const BOOK_COLUMNS = [
+  ['collector_state', 'last_id'],
+  ['collector_state', 'collected'],
+  ['collector_state', 'dropped'],
+  ['uploader_state', 'delivered'],
+  ['uploader_state', 'rejected'],
+  ['settled', 'last_id'],
+] as const;
+
 /** The key of a series is a hash of the rest of its row: a corrupt name or label does not match it. */
 function findSeriesCorruption(database: Database): string | undefined {
   const rows = database
-    .prepare<[], { id: number; key: Buffer; name: string; tags: string; device_id: string; value_type: number }>(
+    .prepare<[], { id: number; key: unknown; name: string; tags: string; device_id: string; value_type: number }>(
       'SELECT * FROM series',
     )
     .iterate();
   for (const { id, key, name, tags, device_id: device, value_type: type } of rows) {
-    if (!key.equals(seriesKey(name, device, tags, type))) return `series ${id} does not match its key`;
+    if (!Buffer.isBuffer(key) || !key.equals(seriesKey(name, device, tags, type)))
+      return `series ${id} does not match its key`;
   }
   return undefined;
 }
@@ -172,6 +183,11 @@ function findBooksCorruption(database: Database): string | undefined {
   const states = ['collector_state', 'uploader_state', 'storage_state'];
   const missing = states.find((table) => database.prepare(`SELECT COUNT(*) FROM ${table}`).pluck().get() !== 1);
   if (missing !== undefined) return `${missing} is empty`;
+  const mistyped = BOOK_COLUMNS.find(([table, column]) => {
+    const sql = `SELECT 1 FROM ${table} WHERE typeof(${column}) <> 'integer' OR ${column} NOT BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`;
+    return database.prepare(sql).get() !== undefined;
+  });
+  if (mistyped !== undefined) return `${mistyped.join('.')} is not a count`;
   const beyond = database
     .prepare(
       `SELECT 1 FROM collector_state WHERE last_id < IFNULL((SELECT MAX(id) FROM samples), 0)

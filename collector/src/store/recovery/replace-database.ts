@@ -6,6 +6,7 @@ import type { Database } from '@thugshells/shared/database/open.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import { copyLosses, copySalvages, copySessions } from './copied-history.ts';
 import { CorruptDatabase } from './corrupt-database.ts';
@@ -39,7 +40,7 @@ const UNKNOWN_IDS = 10_000_000;
 
 /** Returns the path that a corrupt database is moved to: beside the one in use, dated. */
 export function corruptDatabasePath(databasePath: string, nowMs: number): string {
-  const stamp = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '');
+  const stamp = formatTime(nowMs).replace(/[-:]|\.\d+/g, '');
   return `${databasePath}.damaged-${stamp}`;
 }
 

@@ -37,7 +37,7 @@ export class SalvageQueue {
   }
 
   #next(): Salvage | undefined {
-    for (const progress of new SalvageTable(this.#database).all()) {
+    for (const progress of new SalvageTable(this.#database, this.#options.logger).all()) {
       if (this.#failed.has(progress.id)) continue;
       try {
         return this.#open(progress);

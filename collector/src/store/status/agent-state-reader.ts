@@ -1,21 +1,34 @@
 import { statSync } from 'node:fs';
 
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
-import type { HistogramState } from '@thugshells/shared/metrics/histogram.ts';
+import { silentLogger } from '@thugshells/shared/logging/silent-logger.ts';
+import type { Logger } from '@thugshells/shared/logging/types.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
-import type { UploaderReport } from '@thugshells/shared/state/uploader-report.ts';
+import { readCounters, type StoredCollectorStatus } from '@thugshells/shared/state/collector-status.ts';
+import { isAmount, isNullOr, isText, StoredValues } from '@thugshells/shared/state/stored-values.ts';
+import { readReportedCounts } from '@thugshells/shared/state/uploader-report.ts';
+
+type StoredCounters = Pick<StoredCollectorStatus, 'collector' | 'collected' | 'failed' | 'durations'>;
+type StoredState = AgentState['books'] & {
+  readonly report: unknown;
+  readonly walCheckpointMs: unknown;
+  readonly walReclaimedBytes: unknown;
+};
 
 /** Reads the state that both programs keep in the database, for the collector `self`. */
 export class AgentStateReader {
   readonly #databasePath: string;
-  readonly #collectors: Statement<[], { collector: string; collected: number; failed: number; durations: string }>;
-  readonly #row: Statement<
-    [],
-    AgentState['books'] & { report: string | null; walCheckpointMs: number | null; walReclaimedBytes: number }
-  >;
+  readonly #collectors: Statement<[], StoredCounters>;
+  readonly #row: Statement<[], StoredState>;
+  readonly #collectorValues: StoredValues;
+  readonly #uploaderValues: StoredValues;
+  readonly #storageValues: StoredValues;
 
-  constructor(database: Database, databasePath: string) {
+  constructor(database: Database, databasePath: string, logger: Logger = silentLogger) {
     this.#databasePath = databasePath;
+    this.#collectorValues = new StoredValues('collector_status', logger);
+    this.#uploaderValues = new StoredValues('uploader_state', logger);
+    this.#storageValues = new StoredValues('storage_state', logger);
     // A collector that is absent on this kernel has nothing to report.
     this.#collectors = database.prepare(
       `SELECT collector, collected, failed, durations FROM collector_status WHERE status <> 'absent' ORDER BY collector`,
@@ -29,19 +42,26 @@ export class AgentStateReader {
 
   read(): AgentState {
     const { report, walCheckpointMs, walReclaimedBytes, ...books } = this.#row.get()!;
-    const parsed = report === null ? undefined : (JSON.parse(report) as UploaderReport);
+    const parsed = readReportedCounts(report, this.#uploaderValues);
+    const storage = this.#storageValues;
     return {
-      collectors: this.#collectors
-        .all()
-        .map((row) => ({ ...row, durations: JSON.parse(row.durations) as HistogramState })),
+      collectors: this.#readCollectors(),
       uploads: parsed?.counts,
       judgement: parsed?.judgement,
       books,
       databaseBytes: readSize(this.#databasePath),
       walBytes: readSize(`${this.#databasePath}-wal`),
-      walCheckpointMs,
-      walReclaimedBytes,
+      walCheckpointMs: storage.read({ column: 'wal_checkpoint_ms' }, walCheckpointMs, isNullOr(isAmount), null),
+      walReclaimedBytes: storage.read({ column: 'wal_reclaimed_bytes' }, walReclaimedBytes, isAmount, 0),
     };
+  }
+
+  #readCollectors(): AgentState['collectors'] {
+    return this.#collectors
+      .all()
+      .flatMap(({ collector, ...row }) =>
+        isText(collector) ? [{ collector, ...readCounters({ collector, ...row }, this.#collectorValues) }] : [],
+      );
   }
 }
 

@@ -1,27 +1,25 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { silentLogger } from '@thugshells/shared/logging/silent-logger.ts';
+import type { Logger } from '@thugshells/shared/logging/types.ts';
 import {
-  COLLECTION_BOUNDS_SECONDS,
-  createHistogram,
-  type HistogramState,
-} from '@thugshells/shared/metrics/histogram.ts';
-import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
-
-/** The counters that a collector keeps over restarts. */
-export type CollectorCounters = Pick<CollectorStatus, 'collected' | 'failed' | 'durations'>;
-
-/** Creates the counters of a collector that has not run yet. */
-export function createCounters(): CollectorCounters {
-  return { collected: 0, failed: 0, durations: createHistogram(COLLECTION_BOUNDS_SECONDS) };
-}
+  createCounters,
+  readCounters,
+  type CollectorCounters,
+  type CollectorStatus,
+  type StoredCollectorStatus,
+} from '@thugshells/shared/state/collector-status.ts';
+import { StoredValues } from '@thugshells/shared/state/stored-values.ts';
 
 /** Writes the table `collector_status`, from which the uploader reports the collectors' state. */
 export class CollectorStatusTable {
   readonly #save: Statement;
-  readonly #find: Statement<[string], { collected: number; failed: number; durations: string }>;
+  readonly #find: Statement<[string], Pick<StoredCollectorStatus, keyof CollectorCounters>>;
   readonly #database: Database;
+  readonly #values: StoredValues;
 
-  constructor(database: Database) {
+  constructor(database: Database, logger: Logger = silentLogger) {
     this.#database = database;
+    this.#values = new StoredValues('collector_status', logger);
     // Not REPLACE: it gives the row another id, which writes a page of the index too with every scrape.
     this.#save = database.prepare(
       `INSERT INTO collector_status
@@ -44,8 +42,7 @@ export class CollectorStatusTable {
   /** Returns a collector's counters at the end of the last process. */
   findCounters(collector: string): CollectorCounters {
     const row = this.#find.get(collector);
-    if (row === undefined) return createCounters();
-    return { ...row, durations: JSON.parse(row.durations) as HistogramState };
+    return row === undefined ? createCounters() : readCounters({ collector, ...row }, this.#values);
   }
 
   save(row: CollectorStatus): void {

@@ -60,6 +60,21 @@ describe('epoch ranges', () => {
   });
 });
 
+describe('an epoch whose offset is unreadable', () => {
+  test.each([['abc'], [1.5], [Infinity], [2n ** 60n], [Buffer.from('0')]])(
+    '(%p) is not trusted: its samples are held',
+    (offset) => {
+      addEpoch({ firstId: 1, offsetMs: 0 });
+      addEpoch({ firstId: 6, offsetMs: 0, trusted: 2 });
+      database.prepare('UPDATE epochs SET offset_ms = ? WHERE first_id = 6').run(offset);
+      expect(new EpochRanges(database).all().map(({ offsetMs, isTrusted }) => [offsetMs, isTrusted])).toEqual([
+        [0, true],
+        [0, false],
+      ]);
+    },
+  );
+});
+
 test('split by epoch: cuts ranges where epochs begin and gives each part its offset', () => {
   addEpoch({ firstId: 3, offsetMs: 1 });
   addEpoch({ firstId: 6, offsetMs: 2 });

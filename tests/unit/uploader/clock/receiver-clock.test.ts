@@ -66,6 +66,13 @@ describe('boot time by a response’s Date:', () => {
   });
 });
 
+test('boot time: a Date beyond the year 9999 is none', () => {
+  const request = { sentAtMs: 1_000, receivedAtMs: 1_010 };
+  for (const date of ['Sat, 13 Sep 275760 00:00:00 GMT', 'Fri, 01 Jan 10000 00:00:00 GMT', '+275760-09-13T00:00:00Z'])
+    expect([date, toBootTime({ date, ...request }, true)]).toEqual([date, undefined]);
+  expect(toBootTime({ date: 'Thu, 30 Dec 9999 00:00:00 GMT', ...request }, true)).toBeDefined();
+});
+
 describe('receiver clock:', () => {
   let stored: StoredSamples;
   let clock: FakeClock;
@@ -88,6 +95,21 @@ describe('receiver clock:', () => {
       builtAtMs: BUILT_MS,
     });
   }
+
+  test.each([['abc'], [1e300], [Buffer.from('1')], [-Infinity]])(
+    'a stored boot time of %p is none, and goes with the next measurement',
+    (bootedAt) => {
+      stored.database
+        .prepare("INSERT INTO receiver_clock VALUES ('boot-1', ?, 'hold', 0), ('boot-0', ?, 'hold', 0)")
+        .run(bootedAt, bootedAt);
+      stored.database.exec("UPDATE epochs SET boot_id = 'boot-0'");
+      const table = new ReceiverClockTable(stored.database, 'boot-1');
+      expect(table.receiverNow(5)).toBeUndefined();
+      table.save({ bootedAtMs: 100, policy: 'hold', measuredAtMs: 0 });
+      expect(table.receiverNow(5)).toBe(105);
+      expect(stored.number('SELECT COUNT(*) FROM receiver_clock')).toBe(1);
+    },
+  );
 
   /** Sets the receiver's clock so many milliseconds behind this one. */
   function setBehind(receiverClock: ReceiverClock, aheadMs: number, isProven = true): void {

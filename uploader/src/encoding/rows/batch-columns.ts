@@ -1,5 +1,6 @@
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/metrics/sample.ts';
 import { findTimestampRefusal, findValueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+import { isCount } from '@thugshells/shared/state/stored-values.ts';
 
 import { joinPrinted, NumericText } from './numeric-text.ts';
 import type { PrintedRows, SampleRow } from './row-reader.ts';
@@ -52,8 +53,8 @@ export class BatchColumns {
    * versions were never checked.
    */
   readSound(rows: readonly SampleRow[], latestMs: number): RefusedRow[] {
-    const refusals = rows.map(({ value, timestampMs }) => {
-      const refusal = findValueRefusal(value) ?? findTimestampRefusal(timestampMs);
+    const refusals = rows.map(({ seriesId, value, timestampMs }) => {
+      const refusal = findSeriesIdRefusal(seriesId) ?? findValueRefusal(value) ?? findTimestampRefusal(timestampMs);
       return refusal ?? ((timestampMs as number) > latestMs ? 'more than two days in the future' : undefined);
     });
     const sound = rows.filter((_, index) => refusals[index] === undefined);
@@ -61,7 +62,7 @@ export class BatchColumns {
     this.#begin(sound.length);
     this.ids.set(sound.map(({ id }) => id));
     this.series.readWhole(
-      print(({ seriesId }) => seriesId),
+      print(({ seriesId }) => seriesId as number),
       this.count,
     );
     this.timestamps.readWhole(
@@ -109,4 +110,9 @@ export class BatchColumns {
     }
     return true;
   }
+}
+
+/** A row that names no series by its id must not become a sample of another one. */
+function findSeriesIdRefusal(seriesId: unknown): string | undefined {
+  return isCount(seriesId) ? undefined : 'its series cannot be read';
 }

@@ -1,7 +1,8 @@
 import { EpochRanges, splitByEpoch, type RangeWithOffset } from '@thugshells/shared/database/epochs.ts';
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
 import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
-import type { Labels } from '@thugshells/shared/metrics/sample.ts';
+import { seriesKey, type Labels } from '@thugshells/shared/metrics/sample.ts';
+import { isCount, isText, isTextByName, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
 import { preparePendingRowsVersion, type PendingRowsVersion } from '../../queue/pending-rows-version.ts';
 
@@ -31,7 +32,7 @@ export interface FirstRows {
 /** One row, which may hold a value or a time of any type. */
 export interface SampleRow {
   readonly id: number;
-  readonly seriesId: number;
+  readonly seriesId: unknown;
   /** With its epoch's offset added, if it is an integer. */
   readonly timestampMs: unknown;
   readonly value: unknown;
@@ -47,6 +48,19 @@ export interface SeriesRow {
   readonly tags: Labels;
   readonly valueType: number;
 }
+
+/** The same as SQLite returns it: each column but the id may hold a value of any type. */
+interface StoredSeries {
+  readonly id: number;
+  readonly key: unknown;
+  readonly name: unknown;
+  readonly deviceId: unknown;
+  readonly tags: unknown;
+  readonly valueType: unknown;
+}
+
+/** A series, or the id of one whose row is unreadable. */
+export type SeriesRead = SeriesRow | { readonly id: number; readonly name?: undefined };
 
 type StoredBytes = Uint8Array | null;
 type StoredColumns = readonly [
@@ -67,10 +81,10 @@ interface Bounds {
 /** Rows are read once, from first to last: SQLite's default of 16 MB would keep pages that are not read again. */
 const CACHE_KIB = 1024;
 
-/** SQLite sorts texts and blobs after all numbers, so the type of the greatest value shows whether there are any. */
+/** SQLite sorts texts and blobs after all numbers, so the type of the greatest one shows whether there are any. */
 const PRINTED = `SELECT COUNT(*),
     CAST(group_concat(series_id) AS BLOB), CAST(group_concat(timestamp_ms + @offset) AS BLOB), CAST(group_concat(value) AS BLOB),
-    typeof(MAX(value)) IN ('integer', 'real') AND COUNT(value) = COUNT(*) AND typeof(MAX(timestamp_ms)) = 'integer'
+    typeof(MAX(value)) IN ('integer', 'real') AND COUNT(value) = COUNT(*) AND typeof(MAX(timestamp_ms)) = 'integer' AND typeof(MAX(series_id)) = 'integer'
   FROM samples WHERE id BETWEEN @first AND @last`;
 
 /** Reads rows for the encode worker, over a read-only connection of its own. */
@@ -82,10 +96,8 @@ export class RowReader {
   readonly #rows: Statement<[Bounds], SampleRow>;
   readonly #pendingRowsVersion: () => PendingRowsVersion;
   readonly #epochs: EpochRanges;
-  readonly #series: Statement<
-    [number],
-    { id: number; name: string; device_id: string; tags: string; value_type: number }
-  >;
+  readonly #series: Statement<[number], StoredSeries>;
+  readonly #seriesCopy: Statement<[number], StoredSeries>;
 
   constructor(databasePath: string) {
     const database = openDatabase(databasePath, { readonly: true, cacheKiB: CACHE_KIB });
@@ -106,7 +118,9 @@ export class RowReader {
     );
     this.#pendingRowsVersion = preparePendingRowsVersion(database);
     this.#epochs = new EpochRanges(database);
-    this.#series = database.prepare('SELECT id, name, device_id, tags, value_type FROM series WHERE id >= ?');
+    const columns = 'id, key, name, device_id AS deviceId, tags, value_type AS valueType';
+    this.#series = database.prepare(`SELECT ${columns} FROM series WHERE id >= ?`);
+    this.#seriesCopy = database.prepare(`SELECT ${columns} FROM series_copy WHERE id = ?`);
   }
 
   /** Runs `read` in one transaction, so that all its statements see the same state of the database. */
@@ -153,10 +167,16 @@ export class RowReader {
   }
 
   /** Reads the series from an id on, one by one: there may be many thousands. */
-  *seriesFrom(firstId: number): Generator<SeriesRow> {
-    for (const { id, name, device_id: deviceId, tags, value_type: valueType } of this.#series.iterate(firstId)) {
-      yield { id, name, deviceId, valueType, tags: JSON.parse(tags) as Labels };
-    }
+  *seriesFrom(firstId: number): Generator<SeriesRead> {
+    for (const stored of this.#series.iterate(firstId)) yield toSeriesRow(stored) ?? this.copiedSeries(stored.id);
+  }
+
+  /** Reads the copy of a series whose own row is unreadable or missing. It is believed only if it has the series' key. */
+  copiedSeries(id: number): SeriesRead {
+    const stored = this.#seriesCopy.get(id);
+    const row = stored && toSeriesRow(stored);
+    if (row === undefined || !isText(stored?.tags) || !Buffer.isBuffer(stored.key)) return { id };
+    return stored.key.equals(seriesKey(row.name, row.deviceId, stored.tags, row.valueType)) ? row : { id };
   }
 
   close(): void {
@@ -177,4 +197,11 @@ export class RowReader {
     const ids = count === lastId - firstId + 1 ? undefined : this.#ids.get(firstId, lastId)!;
     return { count, rows: { count, firstId, ids, seriesIds, timestamps, values } };
   }
+}
+
+/** Returns undefined if it is unreadable. */
+function toSeriesRow({ id, name, deviceId, tags, valueType }: StoredSeries): SeriesRow | undefined {
+  const labels = parseStored(tags, isTextByName);
+  if (labels === undefined || !isText(name) || !isText(deviceId) || !isCount(valueType)) return undefined;
+  return { id, name, deviceId, tags: labels, valueType };
 }

@@ -1,6 +1,6 @@
 import { EpochRanges, findEpoch } from '@thugshells/shared/database/epochs.ts';
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
-import type { Labels } from '@thugshells/shared/metrics/sample.ts';
+import { MAX_DATE_MS, isTextByName, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
 import { PLOTS, type PlotSource, type PlotSeries } from './plots.ts';
 
@@ -40,7 +40,7 @@ const POINTS = 180;
 /** Reads the last hour from the database, on a thread of its own. */
 export class HistoryReader {
   readonly #database: Database;
-  readonly #series: Statement<[string], { id: number; name: string; tags: string }>;
+  readonly #series: Statement<[string], { id: number; name: string; tags: unknown }>;
   readonly #newest: Statement<[], number | null>;
   readonly #rows: Statement<[number, number, string], StoredRow>;
   readonly #epochs: EpochRanges;
@@ -50,7 +50,9 @@ export class HistoryReader {
     this.#series = this.#database.prepare(
       'SELECT id, name, tags FROM series WHERE value_type = 0 AND name IN (SELECT value FROM json_each(?)) ORDER BY name, tags',
     );
-    this.#newest = this.#database.prepare<[], number | null>('SELECT MAX(timestamp_ms) FROM samples').pluck();
+    this.#newest = this.#database
+      .prepare<[], number | null>(`SELECT MAX(timestamp_ms) FROM samples WHERE timestamp_ms <= ${MAX_DATE_MS}`)
+      .pluck();
     this.#rows = this.#database.prepare(
       `SELECT id, timestamp_ms AS storedMs, series_id AS seriesId, value FROM samples
        WHERE timestamp_ms > ? AND timestamp_ms <= ? AND series_id IN (SELECT value FROM json_each(?)) ORDER BY timestamp_ms`,
@@ -71,11 +73,10 @@ export class HistoryReader {
     const bySeries = groupBy(this.#correctTimes(rows, nowMs), ({ seriesId }) => seriesId);
     const plots = PLOTS.map((plot) => {
       const own = series.filter(({ name }) => plot.names.includes(name));
-      const read = own.map(({ id, name, tags }): PlotSeries => ({
-        name,
-        labels: JSON.parse(tags) as Labels,
-        points: bySeries.get(id) ?? [],
-      }));
+      const read = own.flatMap(({ id, name, tags }): PlotSeries[] => {
+        const labels = parseStored(tags, isTextByName);
+        return labels === undefined ? [] : [{ name, labels, points: bySeries.get(id) ?? [] }];
+      });
       return toPlot(plot, read);
     });
     return {
@@ -106,7 +107,7 @@ export class HistoryReader {
   #correctTimes(rows: readonly StoredRow[], nowMs: number): { seriesId: number; atMs: number; value: number }[] {
     const epochs = this.#epochs.all();
     return rows
-      .filter((row) => typeof row.value === 'number')
+      .filter((row) => typeof row.value === 'number' && typeof row.storedMs === 'number')
       .map(({ id, storedMs, seriesId, value }) => ({
         seriesId,
         atMs: storedMs + (findEpoch(epochs, id)?.offsetMs ?? 0),

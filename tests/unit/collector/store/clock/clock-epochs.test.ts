@@ -469,3 +469,40 @@ describe('clock epochs: reasons and number of epochs', () => {
     expect(epochs().length).toBe(250);
   });
 });
+
+describe('clock epochs: a stored value that is no time', () => {
+  test.each([['abc'], [8.64e15], [2n ** 62n], [Infinity], [Buffer.from('1')]])(
+    'in a sample (%p) is not gone on from: the next samples have times of now',
+    async (storedMs) => {
+      await scrape();
+      database.prepare('UPDATE samples SET timestamp_ms = ?').run(storedMs);
+      restart();
+      await scrape();
+      expect(database.prepare('SELECT timestamp_ms FROM metrics ORDER BY id DESC LIMIT 1').pluck().get()).toBe(
+        process.clock.now(),
+      );
+    },
+  );
+
+  test.each([
+    ['offset_ms', 'abc'],
+    ['boot_base_ms', 1.5],
+    ['trusted', 7],
+  ])('in the newest epoch (%s = %j) begins a new one', async (column, value) => {
+    await scrape();
+    database.prepare(`UPDATE epochs SET ${column} = ?`).run(value);
+    restart();
+    await scrape();
+    const newest = 'SELECT typeof(offset_ms), typeof(boot_base_ms), trusted FROM epochs ORDER BY first_id DESC LIMIT 1';
+    expect(database.prepare(newest).raw().get()).toEqual(['integer', 'integer', 1]);
+    expect(database.prepare('SELECT COUNT(*) FROM epochs').pluck().get()).toBe(2);
+  });
+
+  test('of a receiver’s clock in another boot loses no samples of that boot', async () => {
+    await scrape();
+    database.exec("INSERT INTO receiver_clock VALUES ('boot-1', 'abc', 'hold', 0)");
+    reboot(process.clock.now() + HOUR);
+    await scrape();
+    expect(database.prepare('SELECT lost FROM epochs ORDER BY first_id').pluck().all()).toEqual([0, 0]);
+  });
+});
