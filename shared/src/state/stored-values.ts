@@ -6,7 +6,7 @@
  *   decoration      (counters of the programs, times for health) has a default, which is logged once; the next write of
  *                   the row replaces the value
  *   what has meaning (what is provisional, what a salvage skipped, the labels of a series) is damage of that row: its
- *                   reader takes what loses no sample, and says so
+ *                   reader takes what loses no sample, and logs it
  */
 import type { Logger } from '../logging/types.ts';
 import type { HistogramState } from '../metrics/histogram.ts';

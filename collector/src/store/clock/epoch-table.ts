@@ -77,7 +77,7 @@ export class EpochTable {
     this.#delivered = database.prepare(
       'SELECT first_id AS first, last_id AS last FROM settled WHERE last_id >= ? AND first_id <= ? ORDER BY first_id',
     );
-    // Then the epoch is as trusted as it says itself, and not compared with the receiver's clock.
+    // Then the epoch's own trust counts, and it is not compared with the receiver's clock.
     this.#forgetBootBase = database.prepare(
       `UPDATE epochs SET boot_base_ms = NULL WHERE typeof(boot_base_ms) NOT IN ('integer', 'null')`,
     );
