@@ -1,5 +1,5 @@
 // A process of its own that takes the lock on the database argv[2] in the role argv[3], forgets it, collects its garbage, says
-// "taken" or the error's code, and holds the lock until it is ended.
+// "taken" or the error's code, message and hint in a line each, and holds the lock until it is ended.
 import process from 'node:process';
 import { setImmediate as turn } from 'node:timers/promises';
 
@@ -14,5 +14,5 @@ try {
   process.stdout.write('taken\n');
   process.stdin.resume();
 } catch (error) {
-  process.stdout.write(`${error.code}\n`);
+  process.stdout.write(`${error.code}\n${error.message}\n${error.hint}\n`);
 }

@@ -1,40 +1,16 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-
 import { afterEach, expect, test } from '@jest/globals';
 
 import { takeInstanceLock } from '../../../../shared/src/database/instance-lock.ts';
 import { toExitCode } from '../../../../shared/src/errors.ts';
+import { endLockTaker, endLockTakers, startLockTaker } from '../../../support/lock-taker.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { thrownBy } from '../../../support/thrown.ts';
 
 const folder = useTemporaryFolder();
-const children: ChildProcess[] = [];
+afterEach(endLockTakers);
 
-afterEach(async () => {
-  await Promise.all(children.splice(0).map((child) => endOf(child)));
-});
-
-/** Starts another process that takes the lock; resolves with what it says. */
-async function other(role = 'collector'): Promise<{ readonly child: ChildProcess; readonly said: string }> {
-  const child = spawn(
-    process.execPath,
-    ['--expose-gc', join(import.meta.dirname, '../../../support/take-lock.mjs'), folder.path('metrics.db'), role],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    },
-  );
-  children.push(child);
-  const [said] = (await once(child.stdout, 'data')) as [Buffer];
-  return { child, said: said.toString().trim() };
-}
-
-async function endOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGKILL');
-  await ended;
+function other(role: 'collector' | 'uploader' = 'collector') {
+  return startLockTaker(folder.path('metrics.db'), role);
 }
 
 function take(role: 'collector' | 'uploader' = 'collector') {
@@ -68,7 +44,7 @@ test('instance lock: ends with a killed process', async () => {
   const { child, said } = await other();
   expect(said).toBe('taken');
   thrownBy(() => take());
-  await endOf(child);
+  await endLockTaker(child);
   take();
 });
 
