@@ -37,7 +37,7 @@ export async function unpackDebianPackage(
  * Downloads the package into `work` and returns its path. The system's package lists may be missing, as in most
  * container images, or name a version that is gone; then lists of our own are fetched.
  */
-async function downloadDebianPackage(name: string, work: string): Promise<string> {
+export async function downloadDebianPackage(name: string, work: string): Promise<string> {
   const lists = join(work, 'lists');
   const cache = join(work, 'cache');
   await mkdir(join(lists, 'partial'), { recursive: true });
@@ -52,7 +52,7 @@ async function downloadDebianPackage(name: string, work: string): Promise<string
     await run('apt-get', [...ownLists, 'update'], { cwd: work });
     await run('apt-get', [...ownLists, ...download], { cwd: work });
   }
-  const archive = (await readdir(work)).find((name) => name.endsWith('.deb'));
+  const archive = (await readdir(work)).find((file) => file.startsWith(`${name}_`) && file.endsWith('.deb'));
   if (archive === undefined) throw new Error('apt-get download left no package behind');
   return join(work, archive);
 }

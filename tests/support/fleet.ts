@@ -161,7 +161,9 @@ async function runDevice({ clock, deviceId, backAtMs, untilMs, random, onRequest
     onRetry: () => undefined,
     stop: never,
   });
-  const receiverCheck: ReceiverCheck = { checkReceiver: async () => ((await request()) ? 1 : undefined) };
+  const receiverCheck: Pick<ReceiverCheck, 'checkReceiver'> = {
+    checkReceiver: async () => ((await request()) ? { connection: 1, isClosing: false, isReceiver: true } : undefined),
+  };
   const probe = new ReceiverProbe({
     clock,
     receiver,

@@ -10,11 +10,11 @@ import { ReceiverClock, type DateAnswer } from './clock/receiver-clock.ts';
 import type { UploaderConfig } from './config.ts';
 import { BatchSender } from './delivery/batch-sender.ts';
 import { ChunkSize } from './delivery/chunk-size.ts';
-import { ConnectionLoss } from './delivery/connection-loss.ts';
 import { Liveness } from './delivery/liveness.ts';
 import { RateLimiter } from './delivery/rate-limiter.ts';
 import { ReceiverProbe } from './delivery/receiver-probe.ts';
 import { ReceiverState } from './delivery/receiver-state.ts';
+import { RestartCheck } from './delivery/restart-check.ts';
 import { UploadLoop } from './delivery/upload-loop.ts';
 import { EncoderPool } from './encoding/encoder-pool.ts';
 import { HealthMonitor } from './health/monitor.ts';
@@ -53,11 +53,9 @@ export type Queue = ReturnType<typeof openQueue>;
 export function openQueue(database: Database, { clock, logger, config }: AgentContext) {
   const settled = new SettledRanges(database);
   const backlog = new Backlog(database, settled);
-  const acknowledgements = new Acknowledgements(database, settled, {
-    clock,
-    logger,
-    replayWindowMs: config.replayWindowMs,
-  });
+  const { replayWindowMs, probeIntervalMs: questionIntervalMs } = config;
+  const intervals = { replayWindowMs, questionIntervalMs };
+  const acknowledgements = new Acknowledgements(database, settled, { clock, logger, ...intervals });
   const replayed = acknowledgements.recover();
   if (replayed > 0) logger.info('requeued unconfirmed samples', { count: replayed });
   const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
@@ -89,7 +87,7 @@ export type Uploader = ReturnType<typeof createUploader>;
 
 /** Creates the upload loop, which sends the samples of a queue to the receiver; nothing is sent before `run`. */
 export function createUploader(queue: Queue, options: UploaderOptions) {
-  const { clock, logger, config, client, stop } = options;
+  const { clock, logger, config, stop } = options;
   const { acknowledgements } = queue;
   const table = new ReceiverClockTable(queue.database, options.bootId);
   const receiverClock = new ReceiverClock({ ...config, clock, logger, table, builtAtMs: options.builtAtMs });
@@ -114,8 +112,7 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
     receiverClock,
   });
   const loop = createUploadLoop({ queue, encoder, transport, chunkSize, sender, receiver, liveness }, options);
-  const connectionLoss = new ConnectionLoss({ logger, acknowledgements, receiverCheck: client, stop });
-  client.onConnectionClosed((connection) => void connectionLoss.onConnectionClosed(connection));
+  const restartCheck = createRestartCheck(acknowledgements, receiver, options);
 
   /** Uploads until `stop` is aborted or the database is replaced. */
   async function run(): Promise<void> {
@@ -129,7 +126,16 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
       release();
     }
   }
-  return { receiverClock, prober, encoder, receiver, chunkSize, transport, sender, loop, connectionLoss, run };
+  return { receiverClock, prober, encoder, receiver, chunkSize, transport, sender, loop, restartCheck, run };
+}
+
+function createRestartCheck(acknowledgements: Acknowledgements, receiver: ReceiverState, options: UploaderOptions) {
+  const { clock, logger, config, client, random, stop } = options;
+  const { probeIntervalMs } = config;
+  const asking = { receiver, receiverCheck: client, probeIntervalMs, random, stop };
+  const restartCheck = new RestartCheck({ clock, logger, acknowledgements, ...asking });
+  client.onRestartSign((sign) => void restartCheck.onRestartSign(sign));
+  return restartCheck;
 }
 
 function createProber(receiverClock: ReceiverClock, { clock, logger, config, client }: UploaderOptions) {

@@ -133,7 +133,7 @@ export function uploaderVariables(environment: Environment, hostName: string) {
     },
     replayWindowMs: {
       env: 'REPLAY_WINDOW',
-      doc: 'Samples accepted less than this long before their connection broke are sent again; 0 disables it.',
+      doc: 'How long the receiver may take to store what it accepted: what it may have lost in a restart is sent again; 0 disables it.',
       default: '15s',
       format: duration,
     },

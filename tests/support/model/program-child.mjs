@@ -122,9 +122,10 @@ const client = {
     ...(await ask({ post: body })),
   }),
   checkReceiver: () => ask({ ping: true }),
+  askStartTime: () => ask({ start: true }),
   requestDate: async () => ({ isReceivers: false }),
-  // The test reports closes by the command connectionEnded, and waits until they are handled.
-  onConnectionClosed: () => undefined,
+  // The test reports the ends of connections by the command connectionEnded.
+  onRestartSign: () => undefined,
 };
 
 function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, chunkMetrics }) {
@@ -143,7 +144,7 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
   const queue = openQueue(database, context);
   const { backlog, acknowledgements, settled } = queue;
   const stop = new AbortController();
-  const { sender, encoder, chunkSize, transport, receiverClock, connectionLoss } = createUploader(queue, {
+  const { sender, encoder, chunkSize, transport, receiverClock, restartCheck } = createUploader(queue, {
     ...context,
     client,
     // The collector is not to correct times by the receiver's clock here.
@@ -170,10 +171,14 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
     },
     commit: () => sender.commit(),
     async ping() {
-      acknowledgements.recordResponse({ connection: await client.checkReceiver(), isClosing: false });
+      const response = await client.checkReceiver();
+      if (response !== undefined) acknowledgements.recordResponse(response);
       sender.commit();
     },
-    connectionEnded: ({ connection }) => connectionLoss.onConnectionClosed(connection),
+    /** Raises a doubt; the question follows at once, and again whenever time passes. */
+    connectionEnded({ connection, idleMs }) {
+      void restartCheck.onRestartSign({ kind: 'connection ended', connection, isAnnounced: false, idleMs });
+    },
     requeue: ({ range, isQuarantined }) =>
       isQuarantined ? requeue.requeueQuarantined(range) : requeue.requeueDelivered(range),
     async stop() {

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** A request of the uploader to the receiver, which the test answers. */
-export type Question = { readonly post: Uint8Array } | { readonly ping: true };
+export type Question = { readonly post: Uint8Array } | { readonly ping: true } | { readonly start: true };
 
 type Message =
   | { readonly ready: true }

@@ -146,7 +146,7 @@ export class BatchSender {
     receiver.answered();
     // Only of a receiver that accepted samples: otherwise a portal or a proxy may have written the Date.
     receiverClock.learnFrom(result);
-    const { connection, isClosing } = result;
+    const { connection, isClosing, idleBeforeMs, sentAtMs } = result;
     const chunkIndex = progress.chunkIndex++;
     const { ranges, count } = acceptedSamples;
     const accepted = {
@@ -156,7 +156,7 @@ export class BatchSender {
       count,
       pendingRowsVersion: chunk.pendingRowsVersion,
     };
-    acknowledgements.recordResponse({ connection, isClosing, accepted });
+    acknowledgements.recordResponse({ connection, isClosing, idleBeforeMs, sentAtMs, accepted });
     this.#quarantine(toRejections(chunk, result));
     progress.accepted += count;
     this.#uncommittedSince ??= clock.monotonic();

@@ -6,7 +6,7 @@ import type { ReceiverCheck } from '../transport/transport.ts';
 export interface ReceiverProbeOptions {
   readonly clock: Clock;
   readonly receiver: ReceiverState;
-  readonly receiverCheck: ReceiverCheck;
+  readonly receiverCheck: Pick<ReceiverCheck, 'checkReceiver'>;
   /** From 0 up to, but not including, 1. */
   readonly random: () => number;
   /** Returns whether this device has a route to the receiver; sends nothing. */
@@ -39,10 +39,12 @@ export class ReceiverProbe {
       const remainingMs = untilMonotonicMs - clock.monotonic();
       const quietMs = Math.max(0, quietUntilMonotonicMs - clock.monotonic());
       const isProbing = probeIntervalMs > 0 && receiver.condition === 'away';
-      const waitMs = isProbing ? Math.min(quietMs + this.#nextMs(), remainingMs) : remainingMs;
+      const probeInMs = isProbing ? quietMs + this.#nextMs() : Infinity;
+      const waitMs = Math.min(probeInMs, remainingMs);
       if (receiver.condition !== 'taking') receiver.waitsFor(waitMs);
       await clock.sleep(waitMs, stop);
-      if (!isProbing || stop.aborted || clock.monotonic() >= untilMonotonicMs) continue;
+      // A timer may fire a little too early: what ends with the wait is no probe.
+      if (probeInMs >= remainingMs || stop.aborted) continue;
       if (isLinkUp() && (await receiverCheck.checkReceiver(stop)) !== undefined) return;
     }
   }

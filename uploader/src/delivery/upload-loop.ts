@@ -20,7 +20,7 @@ export interface UploadLoopOptions extends BatchPrefetcherOptions {
   readonly acknowledgements: Acknowledgements;
   readonly sender: BatchSender;
   readonly watch: DatabaseWatch;
-  readonly receiverCheck: ReceiverCheck;
+  readonly receiverCheck: Pick<ReceiverCheck, 'checkReceiver'>;
   readonly probe: ReceiverProbe;
   readonly rateLimiter: RateLimiter;
   readonly liveness: Liveness;
@@ -35,8 +35,8 @@ export interface UploadLoopOptions extends BatchPrefetcherOptions {
 }
 
 /**
- * VictoriaMetrics closes a connection that is idle for about two minutes. With longer waits the next cycle would have a
- * new connection, whose responses confirm nothing, so a request without a body is sent before such a wait.
+ * VictoriaMetrics closes a connection that is idle for a minute or two. With longer waits the connection of this cycle would
+ * end before a response over it has confirmed anything, so a request without a body is sent before such a wait.
  */
 const LONG_WAIT_MS = 60_000;
 /** How late a wait may end on a busy device. */
@@ -129,8 +129,8 @@ export class UploadLoop {
     const { acknowledgements, clock, sender, receiverCheck, replayWindowMs } = this.#options;
     if (!acknowledgements.hasProvisional || waitMs < Math.max(LONG_WAIT_MS, 2 * replayWindowMs)) return;
     await clock.sleep(replayWindowMs, stop);
-    if (!stop.aborted)
-      acknowledgements.recordResponse({ connection: await receiverCheck.checkReceiver(stop), isClosing: false });
+    const response = stop.aborted ? undefined : await receiverCheck.checkReceiver(stop);
+    if (response?.isReceiver === true) acknowledgements.recordResponse(response);
     sender.commit();
   }
 

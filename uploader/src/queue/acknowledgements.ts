@@ -7,19 +7,10 @@ import type { Logger } from '@thugshells/shared/logging/types.ts';
 import { isRangeList, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
 import type { PendingRowsVersion } from './pending-rows-version.ts';
-import {
-  applyResponse,
-  completeCommit,
-  createReplayWindow,
-  hasChanges,
-  isUnconfirmed,
-  loseConnection,
-  planCommit,
-  resolveDoubt,
-  type AcceptedChunk,
-  type GoodResponse,
-  type ReplayWindow,
-} from './replay-window.ts';
+import { completeCommit, hasChanges, isRequeueing, planCommit } from './replay-commit.ts';
+import { createReplayWindow, type AcceptedChunk, type ReplayWindow } from './replay-state.ts';
+import { applyAnswer, applyResponse, applySign, findNextQuestion, type GoodResponse } from './replay-window.ts';
+import type { RestartAnswer, RestartSign } from './restart-signs.ts';
 import type { RejectedRow, SettledRanges } from './settled-ranges.ts';
 
 /** A chunk, or the part of one, that the receiver accepted. */
@@ -30,19 +21,13 @@ export interface AcknowledgedChunk extends AcceptedChunk {
   readonly pendingRowsVersion?: PendingRowsVersion;
 }
 
-/** The result of a lost connection. */
-export interface ConnectionLossResult {
-  /** How many rows became pending again. */
-  readonly requeued: number;
-  /** Whether it also carried rows that were requeued before: {@link Acknowledgements.resolveDoubt} decides on them. */
-  readonly isInDoubt: boolean;
-}
-
 export interface AcknowledgementsOptions {
   readonly clock: Clock;
   readonly logger?: Logger;
   /** Milliseconds for which an acceptance stays provisional; 0 makes it final at once. */
   readonly replayWindowMs: number;
+  /** Shortest time between two questions since when the receiver runs; 0, the default: it is never asked. */
+  readonly questionIntervalMs?: number;
 }
 
 /** What a transaction left behind. */
@@ -81,7 +66,7 @@ export class Acknowledgements {
     this.#database = database;
     this.#settled = settled;
     this.#options = options;
-    this.#window = createReplayWindow(options.replayWindowMs);
+    this.#window = this.#createWindow([]);
     this.#checkpoint = database.prepare(
       `INSERT INTO upload_checkpoints (batch_id, chunk_index, uploaded_at, metric_count) VALUES (?, ?, ?, ?)
        ON CONFLICT (batch_id, chunk_index) DO UPDATE SET metric_count = metric_count + excluded.metric_count`,
@@ -110,14 +95,14 @@ export class Acknowledgements {
     const ranges = unreadable > 0 ? this.#settled.readRanges() : known.flatMap((each) => each ?? []);
     if (unreadable > 0 && replayWindowMs > 0)
       logger?.error('provisional rows unreadable, requeueing all delivered', { count: unreadable });
-    this.#window = createReplayWindow(replayWindowMs, ranges);
+    this.#window = this.#createWindow(ranges);
     this.#recovery = { ranges };
     return this.#unlessLocked(() => this.#finishRecovery()) ?? 0;
   }
 
   /** Adds what a good response accepted; the response confirms what its connection carried a replay window ago. */
   recordResponse(response: GoodResponse<AcknowledgedChunk>): void {
-    this.#window = applyResponse(this.#window, response, this.#options.clock.monotonic());
+    this.#window = applyResponse(this.#window, response, this.#options.clock.sinceBoot());
   }
 
   /** Adds rows that were rejected. */
@@ -137,7 +122,7 @@ export class Acknowledgements {
    * Commits everything since the last commit; if that fails, the next one writes it, and nothing of it is sent again. While
    * another program holds the write lock nothing is committed, and `lockedForMs` has a value.
    *
-   * @returns how many rows became pending again because their connection had ended
+   * @returns how many rows became pending again because the receiver may have lost them
    */
   commit(): number {
     const isNothing = !hasChanges(this.#window) && this.#rejected.length === 0;
@@ -168,23 +153,30 @@ export class Acknowledgements {
     return this.#window.accepted.reduce((sum, { chunk }) => sum + chunk.count, this.#rejected.length);
   }
 
-  /** Requeues what an ended connection carried for the first time. If that cannot be written now, the next commit does it. */
-  loseConnection(connection: number): ConnectionLossResult {
-    if (!isUnconfirmed(this.#window, connection)) return { requeued: 0, isInDoubt: false };
-    this.#window = loseConnection(this.#window, connection);
-    const requeued = this.commit();
-    return { requeued, isInDoubt: isUnconfirmed(this.#window, connection) };
+  /**
+   * Applies a sign that the receiver may have been restarted. What cannot be requeued now, the next commit requeues.
+   *
+   * @returns how many rows became pending again
+   */
+  applySign(sign: RestartSign): number {
+    this.#window = applySign(this.#window, sign, this.#options.clock.sinceBoot());
+    return this.#commitRequeued();
+  }
+
+  /** Returns when the receiver is to be asked since when it runs, in milliseconds since boot; undefined if nothing is in doubt. */
+  findNextQuestion(): number | undefined {
+    return findNextQuestion(this.#window);
   }
 
   /**
-   * Decides on what a lost connection left in doubt.
+   * Applies the answer to that question.
    *
-   * @param successor the connection over which the receiver responded at once; undefined if it did not
+   * @param askedAtMs milliseconds since boot
    * @returns how many rows became pending again
    */
-  resolveDoubt(connection: number, successor: number | undefined): number {
-    this.#window = resolveDoubt(this.#window, { connection, successor }, this.#options.clock.monotonic());
-    return successor === undefined ? this.commit() : 0;
+  applyAnswer(answer: RestartAnswer, askedAtMs: number): number {
+    this.#window = applyAnswer(this.#window, answer, { askedAtMs, nowMs: this.#options.clock.sinceBoot() });
+    return this.#commitRequeued();
   }
 
   /** Whether another response could confirm something. */
@@ -221,6 +213,15 @@ export class Acknowledgements {
     return requeued;
   }
 
+  #createWindow(requeued: readonly IdRange[]): ReplayWindow<AcknowledgedChunk> {
+    const { replayWindowMs: lengthMs, questionIntervalMs = 0 } = this.#options;
+    return createReplayWindow({ lengthMs, questionIntervalMs }, requeued);
+  }
+
+  #commitRequeued(): number {
+    return isRequeueing(this.#window) ? this.commit() : 0;
+  }
+
   #write(): Written {
     const chunks = this.#window.accepted.map(({ chunk }) => chunk);
     const nowMs = this.#options.clock.now();
@@ -230,7 +231,7 @@ export class Acknowledgements {
     for (const { batchId, chunkIndex, count } of chunks) this.#checkpoint.run(batchId, chunkIndex, nowMs, count);
     this.#deleteCheckpoints.run();
     const plan = planCommit(this.#window);
-    const acceptedAtMs = this.#options.clock.monotonic();
+    const acceptedAtMs = this.#options.clock.sinceBoot();
     const saved = plan.save.map((group) => {
       const { lastInsertRowid } = this.#saveProvisional.run(nowMs, JSON.stringify(group.ranges));
       return { ...group, acceptedAtMs, rowId: Number(lastInsertRowid) };

@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, type AgentOptions, type ClientRequest } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { LookupFunction, Socket } from 'node:net';
+import type { LookupFunction } from 'node:net';
 
 import { TunnelAgent } from './tunnel-agent.ts';
 import { proxyAuthorization } from './url-credentials.ts';
@@ -45,13 +45,10 @@ class ForwardProxyAgent extends HttpAgent {
   }
 }
 
-/** The connections to the receiver: kept alive, numbered, and through a proxy if there is one. */
+/** The connections to the receiver: kept alive, and through a proxy if there is one. */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions;
-  readonly #numbers = new WeakMap<Socket, number>();
   readonly #kept = new Map<string, Agents>();
-  readonly #listeners: ((connection: number) => void)[] = [];
-  #last = 0;
 
   constructor(options: ConnectionPoolOptions) {
     this.#options = options;
@@ -68,26 +65,6 @@ export class ConnectionPool {
   /** Creates agents for one request over a connection of its own. */
   createAgents(url: string): Agents {
     return this.#createAgents(this.#options.proxyFor(url), { keepAlive: false });
-  }
-
-  /** Calls `listener` with the number of each watched connection that ends, closed by either side. */
-  onClosed(listener: (connection: number) => void): void {
-    this.#listeners.push(listener);
-  }
-
-  /** Reports a connection as ended to all listeners. */
-  reportClosed(connection: number): void {
-    for (const listener of this.#listeners) listener(connection);
-  }
-
-  /** Returns a connection's number, which a new one gets, and reports when the connection ends. */
-  watch(socket: Socket): number {
-    const known = this.#numbers.get(socket);
-    if (known !== undefined) return known;
-    const connection = (this.#last += 1);
-    this.#numbers.set(socket, connection);
-    socket.once('close', () => this.reportClosed(connection));
-    return connection;
   }
 
   /** Closes idle connections. */

@@ -1,17 +1,20 @@
 import type { ClientRequest } from 'node:http';
-import type { Socket } from 'node:net';
 import { checkServerIdentity, TLSSocket, type PeerCertificate } from 'node:tls';
 
 import { got, type CancelableRequest, type Got, type Response } from 'got';
 
+import type { Clock } from '@thugshells/shared/clock.ts';
 import { createLinkedController } from '@thugshells/shared/abort.ts';
 import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 
-import { ConnectionPool, type ConnectionPoolOptions } from './connection-pool.ts';
+import { ConnectionPool, type Agents, type ConnectionPoolOptions } from './connection-pool.ts';
+import { ConnectionWatch, type UsedConnection } from './connection-watch.ts';
 import type { Credentials } from './credentials.ts';
 import type { ProtocolRequest } from './protocol.ts';
+import { findBeside } from './receiver-address.ts';
 
 export interface HttpClientOptions extends ConnectionPoolOptions {
+  readonly clock: Clock;
   readonly remoteUrl: string;
   readonly remoteTimeoutMs: number;
   readonly credentials: Credentials;
@@ -20,9 +23,18 @@ export interface HttpClientOptions extends ConnectionPoolOptions {
 /** A response whose body is read. */
 export type HttpResponse = Response<Buffer>;
 
+/** A response to a request without samples. */
+export interface ResponseBeside {
+  readonly response: HttpResponse;
+  readonly connection: number | undefined;
+}
+
 /** One attempt to send a request, as observed on its socket. */
 export interface RequestAttempt {
+  /** Of a response that may not have been read to its end: a proxy may send its error and reset the connection. */
+  status?: number | undefined;
   connection?: number;
+  idleBeforeMs?: number | undefined;
   bytesSent: () => number;
   /** The connection carried earlier requests, and no response has begun. */
   isOverReusedConnection: boolean;
@@ -30,6 +42,9 @@ export interface RequestAttempt {
 
 /** A receiver's response is empty or a few hundred bytes; the page of a portal may have any size. */
 const MAX_RESPONSE_BYTES = 64 * 1024;
+
+/** The receiver's metrics take 10 KB gzipped; some receivers do not gzip theirs. */
+const MAX_METRICS_BYTES = 1024 ** 2;
 
 /** Timeout of requests without a body: a response that takes longer no longer shows the present time or state. */
 const SHORT_TIMEOUT_MS = 10_000;
@@ -44,11 +59,14 @@ const CONNECTION_CLOSED: readonly (string | undefined)[] = ['ECONNRESET', 'EPIPE
 export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #connections: ConnectionPool;
+  /** Of the kept connections. */
+  readonly watch: ConnectionWatch;
   readonly #client: Got;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
     this.#connections = new ConnectionPool(options);
+    this.watch = new ConnectionWatch(options.clock);
     this.#client = got.extend({
       // RetryingTransport retries: it knows the queue, the clock and the receiver's Retry-After.
       retry: { limit: 0 },
@@ -62,10 +80,6 @@ export class HttpClient {
       // Whatever NODE_TLS_REJECT_UNAUTHORIZED is.
       https: { rejectUnauthorized: true },
     });
-  }
-
-  get connections(): ConnectionPool {
-    return this.#connections;
   }
 
   /**
@@ -98,20 +112,14 @@ export class HttpClient {
     return receiveVerified(request);
   }
 
-  /** Requests /health over the kept connection; returns the status and the connection's number. */
-  async requestHealth(signal: AbortSignal): Promise<{ readonly status: number; readonly connection?: number }> {
-    const url = new URL('/health', this.#options.remoteUrl);
-    const used: { connection?: number } = {};
-    const request = this.#client.head(url, {
-      ...this.#authentication(),
-      agent: this.#connections.keptAgents(url.href),
-      signal,
-      timeout: { request: SHORT_TIMEOUT_MS },
-    });
-    const number = (socket: Socket): void => void (used.connection = this.#connections.watch(socket));
-    void request.on('request', (outgoing: ClientRequest) => outgoing.once('socket', number));
-    const { statusCode } = await receiveVerified(request);
-    return { status: statusCode, ...used };
+  /** Requests the health address beside the import path, without a body, over a kept connection. */
+  async requestHealth(signal: AbortSignal): Promise<ResponseBeside> {
+    return this.#requestBeside('HEAD', 'health', signal);
+  }
+
+  /** Requests the receiver's own metrics over a kept connection; they may be gzipped. */
+  async requestMetrics(signal: AbortSignal): Promise<ResponseBeside> {
+    return this.#requestBeside('GET', 'metrics', signal);
   }
 
   /** Returns a text without the credentials: receivers and proxies may repeat those that they refuse. */
@@ -124,7 +132,39 @@ export class HttpClient {
 
   /** Closes idle connections. */
   close(): void {
+    this.watch.close();
     this.#connections.close();
+  }
+
+  async #requestBeside(method: 'GET' | 'HEAD', name: string, signal: AbortSignal): Promise<ResponseBeside> {
+    const { href } = findBeside(this.#options.remoteUrl, name);
+    const { controller, release } = createLinkedController(signal);
+    const used: Partial<UsedConnection> = {};
+    const { headers, https } = this.#authentication();
+    const request = this.#client(href, {
+      method,
+      https,
+      headers: method === 'GET' ? { ...headers, 'accept-encoding': 'gzip' } : headers,
+      agent: this.#agentsFor(href),
+      signal: controller.signal,
+      timeout: { request: SHORT_TIMEOUT_MS },
+      responseType: 'buffer',
+    });
+    const observe = (outgoing: ClientRequest): void =>
+      void outgoing.once('socket', (socket) => Object.assign(used, this.watch.observe(outgoing, socket)));
+    void request.on('request', observe);
+    void request.on('downloadProgress', ({ transferred }) => {
+      if (transferred > MAX_METRICS_BYTES) controller.abort();
+    });
+    try {
+      return { response: await receiveVerified(request), connection: used.connection };
+    } finally {
+      release();
+    }
+  }
+
+  #agentsFor(url: string): Agents {
+    return this.watch.takeClosing() ? this.#connections.createAgents(url) : this.#connections.keptAgents(url);
   }
 
   async #postOnce(
@@ -136,7 +176,7 @@ export class HttpClient {
     const { controller, release } = createLinkedController(signal);
     let isTooLong = false;
     const request = this.#client.post(this.#options.remoteUrl, {
-      agent: this.#connections.keptAgents(this.#options.remoteUrl),
+      agent: this.#agentsFor(this.#options.remoteUrl),
       body,
       headers: { ...headers, ...authentication.headers },
       https: authentication.https,
@@ -163,12 +203,15 @@ export class HttpClient {
       const before = socket.bytesWritten;
       let isConnected = !socket.connecting;
       if (socket.connecting) socket.once('connect', () => (isConnected = true));
-      attempt.connection = this.#connections.watch(socket);
+      Object.assign(attempt, this.watch.observe(outgoing, socket));
       attempt.isOverReusedConnection = outgoing.reusedSocket;
       // Bytes that are buffered for a connection that was never established count as written, and were not sent.
       attempt.bytesSent = () => (isConnected ? socket.bytesWritten - before : 0);
     });
-    outgoing.once('response', () => (attempt.isOverReusedConnection = false));
+    outgoing.once('response', ({ statusCode }) => {
+      attempt.isOverReusedConnection = false;
+      attempt.status = statusCode;
+    });
   }
 
   /** Read for every request: the files may change while the uploader runs. */

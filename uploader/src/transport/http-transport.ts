@@ -1,4 +1,3 @@
-import type { Clock } from '@thugshells/shared/clock.ts';
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
 import { toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toExcerpt } from '@thugshells/shared/printable.ts';
@@ -6,35 +5,44 @@ import { toExcerpt } from '@thugshells/shared/printable.ts';
 import type { Chunk } from '../chunk.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
 import type { DateAnswer } from '../clock/receiver-clock.ts';
+import type { RestartAnswer, RestartSign } from '../queue/restart-signs.ts';
+import { isCloseAnnounced } from './connection-watch.ts';
 import { HttpClient, type HttpClientOptions, type HttpResponse, type RequestAttempt } from './http-client.ts';
 import type { Protocol } from './protocol.ts';
 import type { ReceiverResponse } from './response-outcome.ts';
-import type { ReceiverClient, SendOutcome, SendResult } from './transport.ts';
+import { decodeMetrics, readStorageUptime } from './start-time.ts';
+import type { HealthResponse, ReceiverClient, SendOutcome, SendResult } from './transport.ts';
 
 export interface HttpTransportOptions extends HttpClientOptions {
-  readonly clock: Clock;
   readonly protocol: Protocol;
 }
 
-/** VictoriaMetrics and vmauth put it into every response; a portal has no reason to invent it. */
+/** VictoriaMetrics and vmauth put it into every response, proxies hand it on; a portal has no reason to invent it. */
 const SERVER_HOSTNAME = 'x-server-hostname';
 const PROXY_AUTHENTICATION_REQUIRED = 407;
+const TOO_MANY_REQUESTS = 429;
 /** Of an error: several names of files of this device may be in it. */
 const MAX_REASON_LENGTH = 1_000;
 
-/** A proxy's statuses for a receiver that does not respond; the proxy's own connection to this device stays open. */
-const RECEIVER_GONE: readonly number[] = [502, 503, 504];
+/** A proxy's statuses for a receiver that does not respond; tinyproxy's is 500. */
+const PROXY_ERRORS: readonly number[] = [500, 502, 503, 504];
+/** By how much an uptime in metrics may be too low: whole seconds, and metrics that are computed once a second. */
+const MAX_UPTIME_LAG_MS = 3_000;
 
 /** Sends chunks over HTTP. The protocol builds the requests and interprets the responses. */
 export class HttpTransport implements ReceiverClient {
   readonly #options: HttpTransportOptions;
   readonly #endpoint: string;
   readonly #client: HttpClient;
+  readonly #listeners: ((sign: RestartSign) => void)[] = [];
+  /** Whether the responses that delivered something had the header. */
+  #hasServerHeader = false;
 
   constructor(options: HttpTransportOptions) {
     this.#options = options;
     this.#endpoint = maskCredentials(options.remoteUrl);
     this.#client = new HttpClient(options);
+    this.#client.watch.onEnd((end) => this.#reportSign(end));
   }
 
   get format(): BodyFormatName {
@@ -45,8 +53,8 @@ export class HttpTransport implements ReceiverClient {
     return this.#options.protocol.sendsOldestFirst;
   }
 
-  onConnectionClosed(listener: (connection: number) => void): void {
-    this.#client.connections.onClosed(listener);
+  onRestartSign(listener: (sign: RestartSign) => void): void {
+    this.#listeners.push(listener);
   }
 
   async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
@@ -62,14 +70,45 @@ export class HttpTransport implements ReceiverClient {
     return { date: headers.date, age: headers.age, isReceivers };
   }
 
-  async checkReceiver(signal: AbortSignal): Promise<number | undefined> {
+  async checkReceiver(signal: AbortSignal): Promise<HealthResponse | undefined> {
     try {
-      const { status, connection } = await this.#client.requestHealth(signal);
-      // A proxy without a path /health responds 404, which proves as much as its 200 would.
-      return status < 500 ? connection : undefined;
-    } catch {
+      const { response, connection } = await this.#client.requestHealth(signal);
+      const { statusCode: status, headers } = response;
+      this.#reportStatus(status);
+      if (status >= 500) return undefined;
+      const isGood = status >= 200 && status <= 299;
+      const isReceiver = isGood && (!this.#hasServerHeader || headers[SERVER_HOSTNAME] !== undefined);
+      return { connection, isClosing: isCloseAnnounced(response), isReceiver };
+    } catch (error) {
       // A token that cannot be read, or no response: the next chunk reports it.
+      this.#reportError(error);
       return undefined;
+    }
+  }
+
+  async askStartTime(signal: AbortSignal): Promise<RestartAnswer> {
+    const { clock } = this.#options;
+    const askedAtMs = clock.sinceBoot();
+    try {
+      const { response, connection } = await this.#client.requestMetrics(signal);
+      const answeredAtMs = clock.sinceBoot();
+      const { statusCode: status, headers, body } = response;
+      this.#reportStatus(status);
+      const isPage = headers['content-type']?.startsWith('text/html') === true;
+      if (isOfSomebodyElse(status) || status === TOO_MANY_REQUESTS || isPage) return { kind: 'unanswered' };
+      const text = status === 200 ? decodeMetrics(body, headers['content-encoding']) : '';
+      const uptimeSeconds = readStorageUptime(text);
+      if (uptimeSeconds === undefined) return { kind: 'unreadable' };
+      const uptimeMs = uptimeSeconds * 1000;
+      return {
+        kind: 'started',
+        earliestMs: askedAtMs - uptimeMs - MAX_UPTIME_LAG_MS,
+        latestMs: answeredAtMs - uptimeMs,
+        connection: isCloseAnnounced(response) ? undefined : connection,
+      };
+    } catch (error) {
+      this.#reportError(error);
+      return { kind: 'unanswered' };
     }
   }
 
@@ -86,6 +125,7 @@ export class HttpTransport implements ReceiverClient {
       endpoint: this.#endpoint,
       durationMs: clock.monotonic() - startedAt,
       connection: attempts.at(-1)?.connection,
+      idleBeforeMs: attempts.at(-1)?.idleBeforeMs,
       bytesSent: attempts.reduce((sum, { bytesSent }) => sum + bytesSent(), 0),
     });
     const sentAtMs = clock.sinceBoot();
@@ -95,14 +135,14 @@ export class HttpTransport implements ReceiverClient {
       const { statusCode: status, headers, body } = response;
       const outcome = protocol.judge(this.#toReceiverResponse(response), chunk);
       const measured = measure();
-      if (measured.connection !== undefined && RECEIVER_GONE.includes(status))
-        this.#client.connections.reportClosed(measured.connection);
+      this.#reportStatus(status);
+      if (outcome.kind === 'delivered') this.#hasServerHeader = headers[SERVER_HOSTNAME] !== undefined;
       return {
         ...measured,
         outcome,
         status,
         bytesReceived: body.length,
-        isClosing: headers.connection?.toLowerCase() === 'close',
+        isClosing: isCloseAnnounced(response),
         date: headers.date,
         age: headers.age,
         sentAtMs,
@@ -110,9 +150,23 @@ export class HttpTransport implements ReceiverClient {
       };
     } catch (error) {
       signal.throwIfAborted();
+      this.#reportError(error);
+      this.#reportStatus(attempts.at(-1)?.status ?? 0);
       const outcome = toErrorOutcome(error);
       return { ...measure(), outcome, errorCode: toErrorCode(error), bytesReceived: 0, isClosing: false };
     }
+  }
+
+  #reportStatus(status: number): void {
+    if (PROXY_ERRORS.includes(status)) this.#reportSign({ kind: 'proxy error' });
+  }
+
+  #reportError(error: unknown): void {
+    if (toErrorCode(error) === 'ECONNREFUSED') this.#reportSign({ kind: 'connection refused' });
+  }
+
+  #reportSign(sign: RestartSign): void {
+    for (const listener of this.#listeners) listener(sign);
   }
 
   /** Asks a receiver that has just accepted samples which versions it supports, if the protocol does not know yet. */

@@ -1,6 +1,7 @@
 import type { Chunk } from '../chunk.ts';
 import type { DateAnswer } from '../clock/receiver-clock.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
+import type { RestartAnswer, RestartSign } from '../queue/restart-signs.ts';
 
 /** The outcome of sending a chunk. Expected outcomes are values; only the unexpected is thrown. */
 export type SendOutcome =
@@ -33,6 +34,8 @@ export interface SendResult {
   readonly durationMs: number;
   /** Number of the connection that carried it; undefined if there was none. */
   readonly connection?: number | undefined;
+  /** For how long that connection had been idle before the request; undefined for a new one. */
+  readonly idleBeforeMs?: number | undefined;
   /** The receiver announced that it will close the connection. */
   readonly isClosing: boolean;
   /** The response's Date header. */
@@ -52,21 +55,30 @@ export interface Transport {
   send(chunk: Chunk, signal: AbortSignal): Promise<SendResult>;
 }
 
-/** Checks whether the receiver is still the process that it was. */
+/** A response to a request without samples. */
+export interface HealthResponse {
+  /** Number of the connection that carried it. */
+  readonly connection: number | undefined;
+  /** Whether it announces that the connection will close. */
+  readonly isClosing: boolean;
+  /** Whether the receiver itself wrote it: a proxy or a portal may respond for a receiver that is gone. */
+  readonly isReceiver: boolean;
+}
+
+/** Asks the receiver how it is, beside the path of the uploads. */
 export interface ReceiverCheck {
-  /** Sends a request without samples over the uploads' connection; returns its number if the response was good. */
-  checkReceiver(signal: AbortSignal): Promise<number | undefined>;
+  /** Sends a request without a body over the uploads' connection; returns undefined if no response or a 5xx came. */
+  checkReceiver(signal: AbortSignal): Promise<HealthResponse | undefined>;
+  /** Asks since when the process runs that stores the samples. */
+  askStartTime(signal: AbortSignal): Promise<RestartAnswer>;
 }
 
 /** Everything that the uploader needs of a receiver. */
 export interface ReceiverClient extends Transport, ReceiverCheck {
   /** Whether the receiver may reject a sample once it has a newer one of its series. */
   readonly sendsOldestFirst: boolean;
-  /**
-   * Calls `listener` with the number of each connection that ends, closed by either side, and of one over which a proxy
-   * reports that the receiver is gone: what it carried last is in doubt.
-   */
-  onConnectionClosed(listener: (connection: number) => void): void;
+  /** Calls `listener` with each sign that the receiver may have been restarted. */
+  onRestartSign(listener: (sign: RestartSign) => void): void;
   /** Returns the time that a URL responds with, requested over a connection of its own; rejects when no response comes. */
   requestDate(url: string, signal: AbortSignal): Promise<DateAnswer>;
 }

@@ -34,6 +34,16 @@ function accept(first: number, last: number, connection: number | undefined = 1,
   acknowledgements.recordResponse({ connection, isClosing, accepted });
 }
 
+/** The end of an idle connection that nobody announced. */
+function endConnection(connection: number): number {
+  return acknowledgements.applySign({
+    kind: 'connection ended',
+    connection,
+    isAnnounced: false,
+    idleMs: 0,
+  });
+}
+
 function books() {
   return new Backlog(stored.database, settled).readBooks();
 }
@@ -137,7 +147,7 @@ describe('acknowledgements: accepted rows', () => {
     await clock.advance(WINDOW_MS);
     accept(5, 6);
     acknowledgements.commit();
-    expect(acknowledgements.loseConnection(1).requeued).toBe(2);
+    expect(endConnection(1)).toBe(2);
     expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
     expect(stored.number('SELECT COUNT(*) FROM provisional')).toBe(0);
   });
@@ -145,7 +155,7 @@ describe('acknowledgements: accepted rows', () => {
   test('are not confirmed by a response before the end of the window', async () => {
     await clock.advance(WINDOW_MS - 1);
     acknowledgements.recordResponse({ connection: 1, isClosing: false });
-    expect(acknowledgements.loseConnection(1).requeued).toBe(4);
+    expect(endConnection(1)).toBe(4);
   });
 
   test('are not confirmed by a response over another connection', async () => {
@@ -153,58 +163,100 @@ describe('acknowledgements: accepted rows', () => {
     acknowledgements.recordResponse({ connection: 2, isClosing: false });
     acknowledgements.recordResponse({ connection: undefined, isClosing: false });
     expect(acknowledgements.hasProvisional).toBe(true);
-    expect(acknowledgements.loseConnection(1).requeued).toBe(4);
+    expect(endConnection(1)).toBe(4);
   });
 
   test('become pending when their connection is lost, and no others', () => {
     accept(5, 6, 2);
-    expect(acknowledgements.loseConnection(1).requeued).toBe(4);
+    expect(endConnection(1)).toBe(4);
     expect(stored.idsOf('pending')).toEqual([1, 2, 3, 4, 7, 8, 9, 10]);
     expect(books()).toMatchObject({ delivered: 2, pending: 8 });
   });
 
   test('become pending when their connection is lost before they are committed', () => {
     accept(5, 6);
-    expect(acknowledgements.loseConnection(1).requeued).toBe(6);
+    expect(endConnection(1)).toBe(6);
     expect(books()).toMatchObject({ delivered: 0, pending: 10 });
     expect(acknowledgements.listUncommitted()).toEqual([]);
   });
 
   describe('that were requeued before', () => {
     beforeEach(() => {
-      expect(acknowledgements.loseConnection(1)).toEqual({ requeued: 4, isInDoubt: false });
+      expect(endConnection(1)).toBe(4);
       accept(1, 4, 2);
       accept(5, 5, 2);
     });
 
-    test('are in doubt when their connection is lost again, unlike rows sent for the first time', () => {
-      expect(acknowledgements.loseConnection(2)).toEqual({ requeued: 1, isInDoubt: true });
+    test('stay delivered when their connection ends again, unlike rows sent for the first time', () => {
+      expect(endConnection(2)).toBe(1);
       expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
     });
 
-    test('move to the connection of a receiver that responds, and are not requeued for ever', async () => {
-      acknowledgements.loseConnection(2);
-      expect(acknowledgements.resolveDoubt(2, 3)).toBe(0);
+    test('move to the connection of the next response, which confirms them', async () => {
+      endConnection(2);
+      acknowledgements.recordResponse({ connection: 3, isClosing: false });
       await clock.advance(WINDOW_MS);
-      expect(acknowledgements.loseConnection(3)).toEqual({ requeued: 0, isInDoubt: true });
-      acknowledgements.resolveDoubt(3, 4);
+      acknowledgements.recordResponse({ connection: 3, isClosing: false });
       expect(acknowledgements.hasProvisional).toBe(false);
       expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
     });
 
-    test('become pending each time the receiver does not respond', () => {
-      acknowledgements.loseConnection(2);
-      expect(acknowledgements.resolveDoubt(2, undefined)).toBe(4);
+    test('become pending each time the receiver’s port is closed', () => {
+      acknowledgements.commit();
+      expect(acknowledgements.applySign({ kind: 'connection refused' })).toBe(5);
       accept(1, 4, 3);
-      acknowledgements.loseConnection(3);
-      expect(acknowledgements.resolveDoubt(3, undefined)).toBe(4);
+      expect(acknowledgements.applySign({ kind: 'connection refused' })).toBe(4);
       expect(stored.idsOf('delivered')).toEqual([]);
+    });
+  });
+
+  describe('of a receiver that can be asked since when it runs', () => {
+    const END = { kind: 'connection ended', connection: 1, isAnnounced: false } as const;
+
+    beforeEach(() => {
+      acknowledgements = new Acknowledgements(stored.database, settled, {
+        clock,
+        replayWindowMs: WINDOW_MS,
+        questionIntervalMs: 5_000,
+      });
+      accept(5, 8);
+      acknowledgements.commit();
+      expect(acknowledgements.findNextQuestion()).toBeUndefined();
+      expect(acknowledgements.applySign({ ...END, idleMs: 0 })).toBe(0);
+    });
+
+    /** The receiver was started so many milliseconds before now. */
+    function answer(uptimeMs: number): number {
+      const nowMs = clock.sinceBoot();
+      const startedAtMs = nowMs - uptimeMs;
+      const times = { earliestMs: startedAtMs - 3_000, latestMs: startedAtMs };
+      return acknowledgements.applyAnswer({ kind: 'started', ...times, connection: 2 }, nowMs);
+    }
+
+    test('stay delivered until the answer, and after it if the receiver is older than they are', async () => {
+      expect(acknowledgements.findNextQuestion()).toBeLessThanOrEqual(clock.sinceBoot());
+      await clock.advance(1_000);
+      expect(answer(10_000)).toBe(0);
+      expect([acknowledgements.findNextQuestion(), books().delivered]).toEqual([undefined, 8]);
+    });
+
+    test('become pending if it was started since', async () => {
+      await clock.advance(10_000);
+      expect(answer(5_000)).toBe(4);
+      expect(stored.idsOf('pending')).toEqual([5, 6, 7, 8, 9, 10]);
+    });
+
+    test('become pending once if it does not say', async () => {
+      expect(acknowledgements.applyAnswer({ kind: 'unreadable' }, clock.sinceBoot())).toBe(4);
+      accept(5, 8, 2);
+      expect(acknowledgements.applySign({ kind: 'proxy error' })).toBe(0);
+      expect(books().delivered).toBe(8);
     });
   });
 
   test('become pending only if they still exist', () => {
     stored.drop([2], 'retention');
-    expect(acknowledgements.loseConnection(1).requeued).toBe(3);
+    expect(endConnection(1)).toBe(3);
     expect(books()).toMatchObject({ delivered: 1, pending: 9 });
   });
 
@@ -212,7 +264,7 @@ describe('acknowledgements: accepted rows', () => {
     stored.database.exec(
       `CREATE TRIGGER full BEFORE DELETE ON provisional BEGIN SELECT RAISE(ABORT, 'disk is full'); END`,
     );
-    expect(() => acknowledgements.loseConnection(1)).toThrow('disk is full');
+    expect(() => endConnection(1)).toThrow('disk is full');
     expect(books().delivered).toBe(4);
     stored.database.exec('DROP TRIGGER full');
     expect(acknowledgements.commit()).toBe(4);
@@ -226,27 +278,27 @@ describe('acknowledgements: an announced close', () => {
     accept(1, 4);
     acknowledgements.commit();
     accept(5, 6, 1, true);
-    expect(acknowledgements.loseConnection(1).requeued).toBe(0);
+    expect(endConnection(1)).toBe(0);
     acknowledgements.commit();
     await clock.advance(WINDOW_MS);
     accept(7, 8, 2);
-    expect(acknowledgements.loseConnection(2).requeued).toBe(2);
+    expect(endConnection(2)).toBe(2);
     expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
   test('hands provisional rows to the next connection, with which they may be lost', () => {
     stored.rows(10);
     accept(1, 4, 1, true);
-    expect(acknowledgements.loseConnection(1).requeued).toBe(0);
+    expect(endConnection(1)).toBe(0);
     accept(5, 6, 2);
-    expect(acknowledgements.loseConnection(2).requeued).toBe(6);
+    expect(endConnection(2)).toBe(6);
   });
 
   test('after each response, as an old proxy does, requeues nothing', () => {
     stored.rows(10);
     for (const id of idsIn([[1, 10]])) {
       accept(id, id, id, true);
-      expect(acknowledgements.loseConnection(id).requeued).toBe(0);
+      expect(endConnection(id)).toBe(0);
       acknowledgements.commit();
     }
     expect(stored.idsOf('pending')).toEqual([]);
@@ -302,7 +354,7 @@ test('acknowledgements: without a replay window an acceptance is final at once',
   accept(1, 4);
   acknowledgements.commit();
   expect([acknowledgements.hasProvisional, stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([false, 0]);
-  expect([acknowledgements.loseConnection(1).requeued, books().delivered]).toEqual([0, 4]);
+  expect([endConnection(1), books().delivered]).toEqual([0, 4]);
 });
 
 test('acknowledgements: confirming costs no commit of its own', async () => {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '@thugshells/shared/clock.ts';
 
 import { startReceiver, type Receiver } from '../../../receiver/src/server.ts';
+import type { RestartSign } from '../../../../uploader/src/queue/restart-signs.ts';
 import type { SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { HttpTransport, type HttpTransportOptions } from '../../../../uploader/src/transport/http-transport.ts';
 import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
@@ -12,7 +13,7 @@ import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 
 let receiver: Receiver;
 let remote: HttpTransport;
-let closed: number[];
+let signs: RestartSign[];
 const chunk = madeChunk(50);
 const never = new AbortController().signal;
 
@@ -28,7 +29,7 @@ afterEach(async () => {
 /** A client of its own settings in place of the last one. */
 function connect(options: Partial<HttpTransportOptions> = {}): void {
   // Its own list: the end of an earlier client's connections may be told of later.
-  const ends: number[] = (closed = []);
+  const seen: RestartSign[] = (signs = []);
   remote = new HttpTransport({
     protocol: new VictoriaMetricsProtocol(),
     clock: systemClock,
@@ -37,7 +38,7 @@ function connect(options: Partial<HttpTransportOptions> = {}): void {
     ...directConnection,
     ...options,
   });
-  remote.onConnectionClosed((connection) => ends.push(connection));
+  remote.onRestartSign((sign) => seen.push(sign));
 }
 
 async function post(): Promise<SendResult> {
@@ -134,7 +135,7 @@ describe('no response from VictoriaMetrics:', () => {
     connect({ remoteTimeoutMs: 100 });
     receiver.setFaults({ hang: true });
     expect(await post()).toMatchObject({ outcome: { kind: 'retry' }, errorCode: 'ETIMEDOUT' });
-    await until('the connection is closed', () => closed.length === 1);
+    await until('the connection is closed', () => signs.length === 1);
   });
 
   test('that is complete within the timeout', async () => {
@@ -149,7 +150,7 @@ describe('no response from VictoriaMetrics:', () => {
       outcome: { kind: 'retry', reason: expect.stringContaining('65536') },
       errorCode: 'ANSWER_TOO_LONG',
     });
-    await until('the connection is closed', () => closed.length === 1);
+    await until('the connection is closed', () => signs.length === 1);
   });
 
   test('because the request is abandoned, which rejects', async () => {
@@ -167,15 +168,61 @@ describe('connection to VictoriaMetrics:', () => {
     const posts = [await post(), await post(), await post()];
     expect(posts.map(({ connection }) => connection)).toEqual([1, 1, 1]);
     expect(receiver.requests.map(({ connection }) => connection)).toEqual([1, 1, 1]);
-    expect(closed).toEqual([]);
+    expect(signs).toEqual([]);
   });
 
   test('is reported once when it ends, and the next one has another number', async () => {
     await post();
     receiver.dropConnections();
-    await until('the end is noticed', () => closed.length > 0);
+    await until('the end is noticed', () => signs.length > 0);
     expect((await post()).connection).toBe(2);
-    expect(closed).toEqual([1]);
+    expect(signs).toEqual([
+      {
+        kind: 'connection ended',
+        connection: 1,
+        isAnnounced: false,
+        idleMs: expect.any(Number),
+      },
+    ]);
+  });
+
+  test('is reported with how long it had been idle, also to the next request', async () => {
+    await post();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const { idleBeforeMs } = await post();
+    expect(idleBeforeMs).toBeGreaterThan(250);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    receiver.dropConnections();
+    await until('the end is noticed', () => signs.length > 0);
+    const [end] = signs;
+    expect(end).toMatchObject({ isAnnounced: false });
+    expect(end?.kind === 'connection ended' ? end.idleMs : undefined).toBeGreaterThan(450);
+    expect((await post()).idleBeforeMs).toBeUndefined();
+  });
+
+  test.each([
+    ['Connection: close', { Connection: 'close' }],
+    ['close among other options', { Connection: 'Upgrade, Close' }],
+  ])('is not a sign of a restart if its end is announced: %s', async (_, headers) => {
+    receiver.setFaults({ headers });
+    expect(await post()).toMatchObject({ outcome: { kind: 'delivered' }, isClosing: true });
+    await until('the end is noticed', () => signs.length > 0);
+    expect(signs).toMatchObject([{ kind: 'connection ended', isAnnounced: true }]);
+  });
+
+  test('is not a sign of a restart if this side closes it', async () => {
+    await post();
+    remote.close();
+    await until('the end is noticed', () => signs.length > 0);
+    expect(signs).toMatchObject([{ kind: 'connection ended', isAnnounced: true }]);
+  });
+
+  test('has no time of idleness if it ends while a response is due', async () => {
+    await post();
+    receiver.setFaults({ cutConnection: true, count: 1 });
+    await post();
+    await until('the end is noticed', () => signs.length > 0);
+    expect(signs).toMatchObject([{ connection: 1, isAnnounced: false, idleMs: undefined }]);
   });
 
   test('costs a second attempt at once, and no failure, if it ended just before it was used again', async () => {
@@ -201,36 +248,50 @@ describe('connection to VictoriaMetrics:', () => {
     expect(await posted).toMatchObject({ outcome: { kind: 'retry' }, connection: 1 });
   });
 
-  test.each([502, 503, 504])('is reported as ended if a proxy responds %d over it', async (status) => {
+  test.each([500, 502, 503, 504])('stays open after a proxy’s %d, which is a sign of a restart', async (status) => {
     await post();
     receiver.setFaults({ status, count: 1 });
     expect((await post()).connection).toBe(1);
-    expect([closed, (await post()).connection]).toEqual([[1], 1]);
+    expect([signs, (await post()).connection]).toEqual([[{ kind: 'proxy error' }], 1]);
   });
 
-  test.each([500, 429, 400, 200])('is not reported as ended if the receiver responds %d over it', async (status) => {
+  test.each([429, 400, 200])('stays open after a %d, which is no sign of a restart', async (status) => {
     receiver.setFaults({ status, count: 1 });
     await post();
-    expect(closed).toEqual([]);
+    expect(signs).toEqual([]);
+  });
+
+  test('is refused where nothing listens, which is a sign of a restart', async () => {
+    await receiver.stop();
+    await post();
+    expect(signs).toEqual([{ kind: 'connection refused' }]);
   });
 
   test('is checked by a request without a body, which returns its number (A-13)', async () => {
     await post();
-    expect(await remote.checkReceiver(never)).toBe(1);
+    expect(await remote.checkReceiver(never)).toEqual({ connection: 1, isClosing: false, isReceiver: true });
     expect(receiver.requests.at(-1)).toMatchObject({ method: 'HEAD', path: '/health', connection: 1 });
   });
 
   test('has a number of its own if the check has to open it', async () => {
     await post();
     receiver.dropConnections();
-    await until('the end is noticed', () => closed.length > 0);
-    expect(await remote.checkReceiver(never)).toBe(2);
+    await until('the end is noticed', () => signs.length > 0);
+    expect(await remote.checkReceiver(never)).toMatchObject({ connection: 2 });
   });
 
-  test('passes the check behind a proxy without a path /health', async () => {
-    connect({ remoteUrl: `${receiver.url}/api/v1/import` });
+  test('is there, but proves nothing of the receiver, if a proxy without a path /health responds 404', async () => {
     receiver.setFaults({ status: 404, alsoHealth: true });
-    expect(await remote.checkReceiver(never)).toBe(1);
+    expect(await remote.checkReceiver(never)).toMatchObject({ connection: 1, isReceiver: false });
+  });
+
+  test('proves nothing of a receiver whose responses have another header than the one to the check', async () => {
+    receiver.setFaults({ headers: { 'X-Server-Hostname': 'vm-1' } });
+    await post();
+    receiver.setFaults([]);
+    expect(await remote.checkReceiver(never)).toMatchObject({ isReceiver: false });
+    await post();
+    expect(await remote.checkReceiver(never)).toMatchObject({ isReceiver: true });
   });
 
   test('fails the check if the receiver is gone or responds 5xx', async () => {
