@@ -6,7 +6,7 @@ import { KILLED, PATHS } from '../support/paths/scenarios.ts';
 /** How long uploads go on in each; `npm run bench -- receivers` measures longer, and CPU time as well. */
 const SECONDS = 30;
 /** Each is several processes, most of which wait. */
-const AT_ONCE = 4;
+const AT_ONCE = 6;
 const PROBE_INTERVAL_SECONDS = 5;
 /** The receiver's clock is measured at the start by three. */
 const OTHER_PINGS = 3;
