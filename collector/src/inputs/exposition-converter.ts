@@ -4,8 +4,9 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import { canonicalTags, type Labels, type Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareForeignSeries, type SeriesKind } from '@thugshells/shared/metrics/series.ts';
 
+import { decodeUtf8, cutIntoBlocks } from './exposition/bytes.ts';
 import { ExpositionReader, type ExpositionOptions } from './exposition/reader.ts';
-import { ParsedSeriesCache, type ParsedSeries } from './exposition/parsed-series.ts';
+import { copyText, ParsedSeriesCache, type ParsedSeries } from './exposition/parsed-series.ts';
 
 /** Lines that are parsed before the event loop runs again: a few milliseconds on a small device. */
 const LINES_PER_SLICE = 2_000;
@@ -47,6 +48,40 @@ export interface ConvertedExposition {
   readonly errors: readonly AgentError[];
 }
 
+/** The samples of one text that become readings, and the numbers of the others: there may be a million of them. */
+class SampleSelection {
+  readonly series: ParsedSeries[] = [];
+  readonly values: number[] = [];
+  samples = 0;
+  stale = 0;
+  over = 0;
+  firstStaleName = '';
+  readonly #maxReadings: number;
+  readonly #isStale: (timestampMs: number | undefined) => boolean;
+
+  constructor(maxReadings: number, isStale: (timestampMs: number | undefined) => boolean) {
+    this.#maxReadings = maxReadings;
+    this.#isStale = isStale;
+  }
+
+  get isFull(): boolean {
+    return this.series.length >= this.#maxReadings;
+  }
+
+  add(series: ParsedSeries | undefined, name: string, value: number, timestampMs: number | undefined): void {
+    this.samples += 1;
+    if (this.#isStale(timestampMs)) {
+      if (this.stale === 0) this.firstStaleName = copyText(name);
+      this.stale += 1;
+    } else if (series === undefined || this.isFull) {
+      this.over += 1;
+    } else {
+      this.series.push(series);
+      this.values.push(value);
+    }
+  }
+}
+
 /** Converts exposition texts of text files and scrape targets to readings. Series keep their names. */
 export class ExpositionConverter {
   readonly #options: ExpositionConverterOptions;
@@ -59,31 +94,41 @@ export class ExpositionConverter {
   }
 
   /**
-   * Converts one text.
+   * Converts one text as its parts arrive.
    *
    * @param maxReadings readings that are returned; further samples are only counted
    * @throws AgentError EXPOSITION_MALFORMED that names the line; nothing of the text is used
    */
-  async convert(text: string, options: ExpositionOptions, maxReadings: number): Promise<ConvertedExposition> {
-    const reader = new ExpositionReader(text, { ...options, cache: this.#cache });
-    while (reader.read(LINES_PER_SLICE)) await turn();
-    const { samples, types } = reader;
-    const isStale = this.#createStaleTest();
-    const fresh = samples.filter(({ timestampMs }) => !isStale(timestampMs));
-    const readings = fresh.slice(0, maxReadings).map(({ series: parsed, value }): Reading => {
+  async convert(
+    parts: AsyncIterable<Buffer> | Iterable<Buffer>,
+    options: Omit<ExpositionOptions, 'cache'>,
+    maxReadings: number,
+  ): Promise<ConvertedExposition> {
+    const selection = new SampleSelection(maxReadings, this.#createStaleTest());
+    const reader = new ExpositionReader({ ...options, cache: this.#cache }, (series, name, value, timestampMs) =>
+      selection.add(series, name, value, timestampMs),
+    );
+    for await (const block of cutIntoBlocks(parts)) {
+      reader.begin(decodeUtf8(block, reader.lines + 1));
+      do {
+        if (selection.isFull) reader.isKeepingSeries = false;
+        await turn();
+      } while (reader.read(LINES_PER_SLICE));
+    }
+    reader.end();
+    return this.#toReadings(selection, reader.types);
+  }
+
+  #toReadings(selection: SampleSelection, types: ReadonlyMap<string, string>): ConvertedExposition {
+    const { samples, stale, over, firstStaleName, values } = selection;
+    const readings = selection.series.map((parsed, index): Reading => {
       const { series, labels, canonical } = this.#convertSeries(parsed, types);
-      return { series, labels, canonical, value };
+      return { series, labels, canonical, value: values[index]! };
     });
     const errors: AgentError[] = [];
-    if (fresh.length < samples.length)
-      errors.push(
-        createStaleError(
-          samples.length - fresh.length,
-          samples.find(({ timestampMs }) => isStale(timestampMs))!.series.name,
-        ),
-      );
-    if (fresh.length > readings.length) errors.push(createTooManyError(fresh.length - readings.length));
-    return { readings, samples: samples.length, errors };
+    if (stale > 0) errors.push(createStaleError(stale, firstStaleName));
+    if (over > 0) errors.push(createTooManyError(over));
+    return { readings, samples, errors };
   }
 
   #createStaleTest(): (timestampMs: number | undefined) => boolean {

@@ -1,16 +1,17 @@
 import { get, type IncomingMessage } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
-import { createGunzip, createInflate } from 'node:zlib';
+import { createGunzip, createInflate, type Gunzip, type Inflate } from 'node:zlib';
 
 import { createLinkedController } from '@thugshells/shared/abort.ts';
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
 import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 
-/** The response of a target. */
+/** The response of a target, whose body arrives while it is read. */
 export interface ScrapeResponse {
-  readonly bytes: Buffer;
+  /** Decompressed; it ends by an error if it is too large, too slow, or not complete. */
+  readonly body: AsyncIterable<Buffer>;
   /** Lower case, with its parameters; empty if the header is missing. */
   readonly contentType: string;
 }
@@ -46,8 +47,16 @@ const HINT = 'check that the exporter runs; run: curl -i with its address in THU
 export class ScrapeClient {
   readonly #closing = new AbortController();
 
-  /** @throws AgentError SCRAPE_FAILED with the cause */
-  async fetch(url: string, { timeoutMs, maxBytes }: ScrapeLimits): Promise<ScrapeResponse> {
+  /**
+   * Requests a page, and returns what `read` makes of it.
+   *
+   * @throws AgentError SCRAPE_FAILED with the cause, or what `read` throws
+   */
+  async fetch<T>(
+    url: string,
+    { timeoutMs, maxBytes }: ScrapeLimits,
+    read: (response: ScrapeResponse) => Promise<T>,
+  ): Promise<T> {
     const { controller, release } = createLinkedController(this.#closing.signal);
     let hasTimedOut = false;
     const deadline = setTimeout(() => {
@@ -56,8 +65,12 @@ export class ScrapeClient {
     }, timeoutMs);
     try {
       const response = await sendRequest(url, controller.signal, timeoutMs);
-      const bytes = await readAll(decodeBody(response), response, maxBytes);
-      return { bytes, contentType: (response.headers['content-type'] ?? '').toLowerCase() };
+      try {
+        const body = limitBytes(decodeBody(response), maxBytes);
+        return await read({ body, contentType: (response.headers['content-type'] ?? '').toLowerCase() });
+      } finally {
+        response.destroy();
+      }
     } catch (error) {
       if (error instanceof AgentError) throw error;
       if (hasTimedOut)
@@ -125,9 +138,9 @@ function decodeBody(response: IncomingMessage): Readable {
       case 'identity':
         return response;
       case 'gzip':
-        return response.pipe(createGunzip());
+        return decompress(response, createGunzip());
       case 'deflate':
-        return response.pipe(createInflate());
+        return decompress(response, createInflate());
       default:
         throw createScrapeError(`unexpected content encoding ${headers['content-encoding']}`);
     }
@@ -137,30 +150,22 @@ function decodeBody(response: IncomingMessage): Readable {
   }
 }
 
-/** Reads a body to its end; rejects if it is longer than `maxBytes`. */
-function readAll(body: Readable, response: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
+/** pipe() does not forward errors of its source. */
+function decompress(response: IncomingMessage, decoder: Gunzip | Inflate): Readable {
+  response.on('error', (error) => decoder.destroy(error));
+  return response.pipe(decoder);
+}
+
+/** Passes on the parts of a body, and ends by an error when they are more than `maxBytes`. */
+async function* limitBytes(body: Readable, maxBytes: number): AsyncGenerator<Buffer> {
   let length = 0;
-  return new Promise((resolve, reject) => {
-    const end = (error: Error): void => {
-      response.destroy();
-      body.destroy();
-      reject(error);
-    };
-    // pipe() does not forward errors of its source.
-    response.on('error', end);
-    body.on('error', end);
-    body.on('data', (part: Buffer) => {
-      length += part.length;
-      parts.push(part);
-      if (length > maxBytes)
-        end(
-          createScrapeError(
-            `more than ${maxBytes} bytes`,
-            'expose fewer samples, or increase THUGSHELLS_SCRAPE_MAX_SIZE',
-          ),
-        );
-    });
-    body.on('end', () => resolve(Buffer.concat(parts, length)));
-  });
+  for await (const part of body as AsyncIterable<Buffer>) {
+    length += part.length;
+    if (length > maxBytes)
+      throw createScrapeError(
+        `more than ${maxBytes} bytes`,
+        'expose fewer samples, or increase THUGSHELLS_SCRAPE_MAX_SIZE',
+      );
+    yield part;
+  }
 }

@@ -5,7 +5,6 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../collectors/collector.ts';
 import { requireNoErrors } from '../collectors/readers/partial-result.ts';
-import { decodeUtf8 } from './exposition/bytes.ts';
 import type { ConvertedExposition, ExpositionConverter } from './exposition-converter.ts';
 import type { ScrapeLimits, ScrapeClient } from './scrape-client.ts';
 
@@ -64,9 +63,10 @@ export class ScrapeTargetCollector implements Collector {
   async #scrape(): Promise<ConvertedExposition | AgentError> {
     const { client, converter, limits, maxReadings } = this.#parts;
     try {
-      const { bytes, contentType } = await client.fetch(this.#target.url, limits);
-      const format = contentType.startsWith('application/openmetrics-text') ? 'openmetrics' : 'prometheus';
-      return await converter.convert(decodeUtf8(bytes), { format }, maxReadings);
+      return await client.fetch(this.#target.url, limits, ({ body, contentType }) => {
+        const format = contentType.startsWith('application/openmetrics-text') ? 'openmetrics' : 'prometheus';
+        return converter.convert(body, { format }, maxReadings);
+      });
     } catch (error) {
       if (error instanceof AgentError) return error;
       throw error;

@@ -4,7 +4,6 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../collectors/collector.ts';
 import { requireNoErrors } from '../collectors/readers/partial-result.ts';
-import { decodeUtf8 } from './exposition/bytes.ts';
 import type { ExpositionConverter } from './exposition-converter.ts';
 import type { TextFiles } from './text-files.ts';
 
@@ -42,10 +41,11 @@ class DirectoryScrape {
       const file = await files.read(name, Math.min(MAX_FILE_BYTES, this.#bytesLeft));
       if (file === undefined) return;
       this.#bytesLeft -= file.bytes.length;
-      const text = decodeUtf8(file.bytes);
-      const format = openMetricsEnd.test(text.slice(-10)) ? 'openmetrics' : 'prometheus';
+      const format = openMetricsEnd.test(file.bytes.toString('latin1', file.bytes.length - 10))
+        ? 'openmetrics'
+        : 'prometheus';
       const { readings, errors } = await converter.convert(
-        text,
+        [file.bytes],
         { format, mustEnd: format === 'prometheus' },
         maxReadings - this.readings.length,
       );

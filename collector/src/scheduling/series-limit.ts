@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { collectorSeries } from '@thugshells/shared/metrics/agent-series.ts';
 import { canonicalTags, type Reading } from '@thugshells/shared/metrics/sample.ts';
 
@@ -21,6 +23,7 @@ export interface LimitedReadings {
 
 /** How long a series counts after its last reading: a modem whose names change with each reboot would add up forever. */
 const EXPIRES_AFTER_MS = 3_600_000;
+const MAX_TEXT_LENGTH = 1_000;
 /** How many refused series the log names. */
 const MAX_NAMED = 3;
 
@@ -118,8 +121,14 @@ export class SeriesLimit {
   }
 }
 
-/** Returns a series as people write it, `cpu.usage_percent{"core":"0"}`; equal for equal series only. */
+/**
+ * Returns a series as people write it, `cpu.usage_percent{"core":"0"}`; equal for equal series only. It is remembered for an
+ * hour: of a long one the end is a hash.
+ */
 function toSeriesText({ series, labels, value, canonical = canonicalTags(labels) }: Reading): string {
-  const text = typeof value === 'string' ? `=${value}` : '';
-  return `${series.name}${canonical}${text}`;
+  const text = `${series.name}${canonical}${typeof value === 'string' ? `=${value}` : ''}`;
+  if (text.length <= MAX_TEXT_LENGTH) return text;
+  // Copied: a slice would keep the whole text in memory.
+  const start = Buffer.from(text.slice(0, MAX_TEXT_LENGTH / 2)).toString();
+  return `${start}… ${createHash('sha256').update(text).digest('hex')}`;
 }

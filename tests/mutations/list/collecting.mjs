@@ -234,4 +234,32 @@ export const collecting = [
     replace: 'closeSync(each.descriptor);',
     tests: ['shared/database/database-files'],
   },
+  {
+    why: 'keeps every sample of an exporter’s page: three pages of 4 MiB end the collector',
+    file: 'collector/src/inputs/exposition-converter.ts',
+    find: '} else if (series === undefined || this.isFull) {',
+    replace: '} else if (series === undefined) {',
+    tests: ['collector/inputs/textfile', 'collector/inputs/exposition/blocks'],
+  },
+  {
+    why: 'caches a megabyte of each series whose name changes with each scrape',
+    file: 'collector/src/inputs/exposition/parsed-series.ts',
+    find: 'this.#characters + written.length > MAX_CHARACTERS',
+    replace: 'this.#characters + written.length < 0',
+    tests: ['collector/inputs/exposition/parsed-series'],
+  },
+  {
+    why: 'cuts a line where a part of the page ends',
+    file: 'collector/src/inputs/exposition/bytes.ts',
+    find: 'if (start < part.length) begun.push(part.subarray(start));',
+    replace: 'if (start < part.length) yield part.subarray(start);',
+    tests: ['collector/inputs/exposition/blocks'],
+  },
+  {
+    why: 'lets samples over the limit have two labels of one name',
+    file: 'collector/src/inputs/exposition/parsed-series.ts',
+    find: 'names.add(word);',
+    replace: 'if (labels !== undefined) names.add(word);',
+    tests: ['collector/inputs/exposition/parsed-series'],
+  },
 ];

@@ -1,4 +1,5 @@
 import { ExpositionReader, type ExpositionOptions } from '../../../collector/src/inputs/exposition/reader.ts';
+import type { ParsedSeries } from '../../../collector/src/inputs/exposition/parsed-series.ts';
 
 /** A sample as an array, as tests compare it: name, labels, value and, where there is one, time. */
 export type SampleRow = readonly [
@@ -8,11 +9,27 @@ export type SampleRow = readonly [
   timestampMs?: number,
 ];
 
-/** Reads a text to its end, some lines at a time. */
-export function readToEnd(text: string, options: Partial<ExpositionOptions> = {}, slice = 3): ExpositionReader {
-  const reader = new ExpositionReader(text, { format: 'prometheus', ...options });
+/** A sample of a text. */
+export interface ExposedSample {
+  readonly series: ParsedSeries;
+  readonly value: number;
+  readonly timestampMs: number | undefined;
+}
+
+/** Reads a text to its end as one block, some lines at a time. */
+export function readToEnd(
+  text: string,
+  options: Partial<ExpositionOptions> = {},
+  slice = 3,
+): { readonly samples: readonly ExposedSample[]; readonly types: ReadonlyMap<string, string> } {
+  const samples: ExposedSample[] = [];
+  const reader = new ExpositionReader({ format: 'prometheus', ...options }, (series, _name, value, timestampMs) =>
+    samples.push({ series: series!, value, timestampMs }),
+  );
+  reader.begin(text);
   while (reader.read(slice));
-  return reader;
+  reader.end();
+  return { samples, types: reader.types };
 }
 
 export function parseRows(text: string, options: Partial<ExpositionOptions> = {}): SampleRow[] {

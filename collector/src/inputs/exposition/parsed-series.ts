@@ -13,6 +13,24 @@ const COMMA = 44;
 const EQUALS = 61;
 const NO_LABELS: Labels = Object.freeze({});
 
+/** The names of the labels of one series, each once; one alone, as most series have, takes no more than itself. */
+class LabelNames {
+  #first: string | undefined;
+  #others: Set<string> | undefined;
+
+  add(name: string): void {
+    if (name === this.#first || this.#others?.has(name) === true)
+      throw createExpositionError(`duplicate label "${name}"`);
+    if (this.#first === undefined) this.#first = name;
+    else (this.#others ??= new Set()).add(name);
+  }
+}
+
+/** Characters of the series in the cache together: as many as all series at their limit have on average, 300 each. */
+const MAX_CHARACTERS = 2 * 1024 * 1024;
+/** A longer series is not cached. */
+const MAX_SERIES_LENGTH = 16 * 1024;
+
 /**
  * Caches parsed series by their text: a scrape has the same ones as the one before, and a lookup takes a fraction of the
  * time of parsing the labels.
@@ -20,10 +38,16 @@ const NO_LABELS: Labels = Object.freeze({});
 export class ParsedSeriesCache {
   readonly #series = new Map<string, ParsedSeries>();
   readonly #maxSeries: number;
+  #characters = 0;
 
   /** @param maxSeries number of series; one more clears the cache, so that names that change each time do not add up */
   constructor(maxSeries: number) {
     this.#maxSeries = maxSeries;
+  }
+
+  /** Characters of the series that are cached. */
+  get characters(): number {
+    return this.#characters;
   }
 
   /** Parses the series at the beginning of a line, and moves the scanner after it. */
@@ -37,7 +61,7 @@ export class ParsedSeriesCache {
       return known;
     }
     // Parsed from a copy: a slice would keep the whole text in memory.
-    const copy = Buffer.from(written).toString();
+    const copy = copyText(written);
     const own = new LineScanner(copy);
     own.enter(0, copy.length);
     const series = parseSeries(own);
@@ -47,45 +71,71 @@ export class ParsedSeriesCache {
   }
 
   #keep(written: string, series: ParsedSeries): void {
-    if (this.#series.size >= this.#maxSeries) this.#series.clear();
+    if (written.length > MAX_SERIES_LENGTH) return;
+    if (this.#series.size >= this.#maxSeries || this.#characters + written.length > MAX_CHARACTERS) {
+      this.#series.clear();
+      this.#characters = 0;
+    }
     this.#series.set(written, series);
+    this.#characters += written.length;
   }
+}
+
+/** Returns a copy of a slice, which would keep the text that it is of in memory. */
+export function copyText(slice: string): string {
+  return Buffer.from(slice).toString();
 }
 
 /** Parses `name`, `name{label="value",…}`, or, since version 1.0.0, `{"any name","any label"="value",…}`. */
 export function parseSeries(line: LineScanner): ParsedSeries {
   const name = line.readMetricName();
-  const end = line.at;
-  line.skipBlanks();
-  if (line.nextCode !== OPENING) {
-    line.at = end;
-    if (name === '') throw createExpositionError('no metric name');
-    return { name, labels: NO_LABELS };
-  }
-  const inBraces = parseLabelSet(line);
-  if (name !== '' && inBraces.name !== undefined) throw createExpositionError('a second metric name');
-  const only = inBraces.name ?? name;
-  if (only === '') throw createExpositionError('no metric name');
-  return { name: only, labels: inBraces.labels };
+  if (!moveToBraces(line, name)) return { name, labels: NO_LABELS };
+  const labels: Record<string, string> = {};
+  return { name: requireOneName(name, readLabelSet(line, labels)), labels };
 }
 
-/** Parses labels in braces, and the metric name if it is among them in quotes. */
-export function parseLabelSet(line: LineScanner): { readonly name: string | undefined; readonly labels: Labels } {
-  const labels: Record<string, string> = {};
-  const seen: string[] = [];
+/**
+ * Skips a series as parseSeries() parses it, with the same errors, and returns its name. It has no object that survives in
+ * common with that: V8 would allocate those of a million series that nobody keeps where it collects last.
+ */
+export function skipSeries(line: LineScanner): string {
+  const name = line.readMetricName();
+  return moveToBraces(line, name) ? requireOneName(name, readLabelSet(line, undefined)) : name;
+}
+
+/** Moves to the opening brace and returns true; without one, moves to the end of the name. */
+function moveToBraces(line: LineScanner, name: string): boolean {
+  const end = line.at;
+  line.skipBlanks();
+  if (line.nextCode === OPENING) return true;
+  line.at = end;
+  if (name === '') throw createExpositionError('no metric name');
+  return false;
+}
+
+function requireOneName(before: string, inBraces: string | undefined): string {
+  if (before !== '' && inBraces !== undefined) throw createExpositionError('a second metric name');
+  const only = inBraces ?? before;
+  if (only === '') throw createExpositionError('no metric name');
+  return only;
+}
+
+/** Reads labels in braces into an object, if there is one; returns the metric name if it is among them in quotes. */
+export function readLabelSet(line: LineScanner, labels: Record<string, string> | undefined): string | undefined {
+  const names = new LabelNames();
   let name: string | undefined;
   line.take(OPENING);
   for (;;) {
     line.skipBlanks();
-    if (line.take(CLOSING)) return { name, labels };
+    if (line.take(CLOSING)) return name;
     const isQuoted = line.nextCode === QUOTE;
     const word = isQuoted ? line.readQuotedText() : line.readLabelName();
     line.skipBlanks();
     if (line.take(EQUALS)) {
       if (word === '') throw createExpositionError('a label without a name');
-      if (seen.includes(word)) throw createExpositionError(`duplicate label "${word}"`);
-      seen.push(word);
-      addLabel(labels, word, parseLabelValue(line, word));
+      names.add(word);
+      const value = parseLabelValue(line, word);
+      if (labels !== undefined) addLabel(labels, word, value);
     } else if (isQuoted && name === undefined) {
       name = word;
     } else {

@@ -2,19 +2,30 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 
 import { parseComment, type ExpositionFormat } from './comments.ts';
 import { createExpositionError, LineScanner, OPENING } from './scanner.ts';
-import { parseLabelSet, parseSeries, type ParsedSeriesCache, type ParsedSeries } from './parsed-series.ts';
+import {
+  copyText,
+  parseSeries,
+  readLabelSet,
+  skipSeries,
+  type ParsedSeriesCache,
+  type ParsedSeries,
+} from './parsed-series.ts';
 
 export type { ExpositionFormat } from './comments.ts';
 
-/** A sample of the text. */
-export interface ExposedSample {
-  /** The same object for the same series while it is in the cache. */
-  readonly series: ParsedSeries;
-  /** May be NaN or infinite. */
-  readonly value: number;
-  /** Unix milliseconds; undefined if the line has no timestamp. */
-  readonly timestampMs: number | undefined;
-}
+/**
+ * Receives a sample of the text.
+ *
+ * @param series the same object for the same series while it is in the cache; undefined if nobody keeps it
+ * @param value may be NaN or infinite
+ * @param timestampMs Unix milliseconds; undefined if the line has no timestamp
+ */
+export type OnSample = (
+  series: ParsedSeries | undefined,
+  name: string,
+  value: number,
+  timestampMs: number | undefined,
+) => void;
 
 export interface ExpositionOptions {
   readonly format: ExpositionFormat;
@@ -24,40 +35,55 @@ export interface ExpositionOptions {
   readonly cache?: ParsedSeriesCache;
 }
 
+/** Types that are remembered of one text; there are as many metric families as samples that are stored, or fewer. */
+const MAX_TYPES = 20_000;
 const HASH = 35;
 const CARRIAGE_RETURN = 13;
 
 /**
  * Parses a text in Prometheus' text format or in OpenMetrics (https://prometheus.io/docs/instrumenting/exposition_formats/,
- * https://prometheus.io/docs/specs/om/open_metrics_spec/), some lines at a time, so that a long text does not block the
- * event loop.
+ * https://prometheus.io/docs/specs/om/open_metrics_spec/), block by block as it arrives, and each block some lines at a
+ * time, so that a long text neither fills the memory nor blocks the event loop. It keeps nothing of a sample.
  *
  * It accepts what Prometheus' scraper accepts: the grammar is strict, consistency between metric families is not checked.
  * Exemplars are validated and skipped.
  */
 export class ExpositionReader {
-  readonly samples: ExposedSample[] = [];
   /** Types of metric families by name, from the comments. */
   readonly types = new Map<string, string>();
-  readonly #text: string;
+  /** Whether somebody keeps the series of the samples that follow; if not, they are checked only. */
+  isKeepingSeries = true;
+  readonly #cache: ParsedSeriesCache | undefined;
   readonly #format: ExpositionFormat;
   readonly #mustEnd: boolean;
-  readonly #cache: ParsedSeriesCache | undefined;
-  readonly #line: LineScanner;
+  readonly #onSample: OnSample;
+  #text = '';
+  #line = new LineScanner('');
   #at = 0;
   #lines = 0;
   #hasEnded = false;
 
-  constructor(text: string, { format, mustEnd = false, cache }: ExpositionOptions) {
-    this.#text = text;
+  constructor({ format, mustEnd = false, cache }: ExpositionOptions, onSample: OnSample) {
     this.#format = format;
     this.#mustEnd = mustEnd;
     this.#cache = cache;
+    this.#onSample = onSample;
+  }
+
+  /** How many lines have been read. */
+  get lines(): number {
+    return this.#lines;
+  }
+
+  /** Begins the next block of whole lines; only the last one may end without a line feed. */
+  begin(text: string): void {
+    this.#text = text;
     this.#line = new LineScanner(text);
+    this.#at = 0;
   }
 
   /**
-   * Parses some lines more; returns whether any are left.
+   * Parses some lines more of the block; returns whether any are left.
    *
    * @throws AgentError EXPOSITION_MALFORMED that names the line
    */
@@ -73,13 +99,20 @@ export class ExpositionReader {
         this.#readLine(this.#at, end > this.#at && text.charCodeAt(end - 1) === CARRIAGE_RETURN ? end - 1 : end);
         this.#at = end + 1;
       }
-      if (this.#at < text.length) return true;
-      if (this.#format === 'openmetrics' && !this.#hasEnded)
-        throw createExpositionError('no # EOF at the end: the text is truncated');
-      return false;
+      return this.#at < text.length;
     } catch (error) {
       throw error instanceof AgentError ? this.#addLineNumber(error) : error;
     }
+  }
+
+  /**
+   * Ends the text.
+   *
+   * @throws AgentError EXPOSITION_MALFORMED if it is truncated
+   */
+  end(): void {
+    if (this.#format !== 'openmetrics' || this.#hasEnded) return;
+    throw this.#addLineNumber(createExpositionError('no # EOF at the end: the text is truncated'));
   }
 
   #addLineNumber({ message, code }: AgentError): AgentError {
@@ -96,14 +129,15 @@ export class ExpositionReader {
     }
     if (line.nextCode !== HASH) return this.#readSample();
     const comment = parseComment(line.readRest(), this.#format);
-    if (comment?.kind === 'type') this.types.set(comment.family, comment.type);
+    if (comment?.kind === 'type' && this.types.size < MAX_TYPES) this.types.set(copyText(comment.family), comment.type);
     if (comment?.kind === 'end') this.#hasEnded = true;
   }
 
   #readSample(): void {
     const line = this.#line;
-    const series = this.#cache?.parse(line) ?? parseSeries(line);
-    const { name } = series;
+    // Series that nobody keeps are not parsed into objects, and displace none in the cache.
+    const series = this.isKeepingSeries ? (this.#cache?.parse(line) ?? parseSeries(line)) : undefined;
+    const name = series?.name ?? skipSeries(line);
     this.#skipSeparator();
     const value = line.readNumber();
     if (value === undefined) throw createExpositionError(`the value of ${name} is not a number`);
@@ -112,7 +146,7 @@ export class ExpositionReader {
     this.#skipSeparator();
     if (line.nextCode === HASH) this.#skipExemplar();
     if (!line.isAtEnd) throw createExpositionError(`unexpected text after value and timestamp of ${name}`);
-    this.samples.push({ series, value, timestampMs });
+    this.#onSample(series, name, value, timestampMs);
   }
 
   /** Skips blanks between two fields. OpenMetrics has exactly one space there, and none at the end of a line. */
@@ -144,7 +178,7 @@ export class ExpositionReader {
     line.at += 1;
     line.skipBlanks();
     if (line.nextCode !== OPENING) throw createExpositionError('an exemplar without labels');
-    if (parseLabelSet(line).name !== undefined) throw createExpositionError('an exemplar with a name');
+    if (readLabelSet(line, undefined) !== undefined) throw createExpositionError('an exemplar with a name');
     line.skipBlanks();
     if (line.readNumber() === undefined) throw createExpositionError('an exemplar without a value');
     this.#skipSeparator();

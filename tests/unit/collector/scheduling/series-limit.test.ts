@@ -31,6 +31,16 @@ describe('series limit: a series', () => {
     expect(namesIn(limit.admit('net', series('a'), HOUR_MS + 2).readings)).toEqual([]);
   });
 
+  test('series limit: a long series is remembered by a short text, and is not another one that begins alike', () => {
+    const limit = new SeriesLimit({ perCollector: 1, total: 10 });
+    const long = (end: string): Reading[] => series(`${'x'.repeat(1_000_000)}${end}`);
+    expect(limit.admit('net', long('a'), 0).refusals).toEqual([]);
+    expect(limit.admit('net', long('a'), 1).refusals).toEqual([]);
+    const { refusals, notice } = limit.admit('net', long('b'), 2);
+    expect(refusals).toHaveLength(1);
+    expect(notice!.length).toBeLessThan(1_000);
+  });
+
   test('series limit: each text of a text series counts as a series', () => {
     const limit = new SeriesLimit({ perCollector: 1, total: 10 });
     expect(limit.admit('load', [reading('system.kernel', '6.1')], 0).refusals).toEqual([]);

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { ParsedSeriesCache } from '../../../../../collector/src/inputs/exposition/parsed-series.ts';
+import { ExpositionReader } from '../../../../../collector/src/inputs/exposition/reader.ts';
 import { readToEnd, parseRows } from '../../../../support/collector/exposition-text.ts';
 
 /** What a text comes to: its rows, or why it is refused. */
@@ -41,6 +42,42 @@ const line = fc
     { maxLength: 12 },
   )
   .map((pieces) => pieces.join(''));
+
+test('a text whose series nobody keeps has the same errors, samples and values', () => {
+  const read = (text: string, isKeepingSeries: boolean): unknown => {
+    const samples: unknown[] = [];
+    const reader = new ExpositionReader({ format: 'prometheus' }, (_series, ...sample) => samples.push(sample));
+    reader.isKeepingSeries = isKeepingSeries;
+    reader.begin(text);
+    try {
+      while (reader.read(1));
+      return samples;
+    } catch (error) {
+      return [samples, (error as Error).message];
+    }
+  };
+  fc.assert(
+    fc.property(line, (text) => expect(read(text, false)).toEqual(read(text, true))),
+    { numRuns: 5_000 },
+  );
+  expect(read('a{b="c",b="d"} 1', false)).toEqual([[], 'line 1: duplicate label "b"']);
+});
+
+test('the cache holds a bounded number of characters, and no series that is very long', () => {
+  const cache = new ParsedSeriesCache(1_000_000);
+  for (let index = 0; index < 500; index++) {
+    readToEnd(`{"${String(index).padEnd(12_000, 'x')}"} 1\n{"${String(index).padEnd(1_000_000, 'y')}"} 1\n`, { cache });
+    expect(cache.characters).toBeLessThanOrEqual(2 * 1024 * 1024);
+  }
+  expect(cache.characters).toBeGreaterThan(0);
+});
+
+test('a series of a hundred thousand labels is read in time that grows as they do', () => {
+  const labels = Array.from({ length: 100_000 }, (_, index) => `l${index}="v"`).join(',');
+  const startedAt = performance.now();
+  expect(Object.keys(parseRows(`a{${labels}} 1\n`)[0]![1])).toHaveLength(100_000);
+  expect(performance.now() - startedAt).toBeLessThan(5_000);
+});
 
 test('a text is read the same whether its series are known or not, right or wrong', () => {
   const cache = new ParsedSeriesCache(50);
