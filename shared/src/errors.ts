@@ -34,6 +34,7 @@ const exitCodes: Readonly<Record<string, number>> = {
   BAD_USAGE: ExitCode.usage,
   BAD_CONFIGURATION: ExitCode.configuration,
   DATABASE_TOO_NEW: ExitCode.configuration,
+  FILE_SYSTEM_UNSUPPORTED: ExitCode.configuration,
   ANOTHER_INSTANCE: ExitCode.anotherInstance,
 };
 

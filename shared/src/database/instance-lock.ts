@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   accessSync,
   closeSync,
@@ -7,11 +8,13 @@ import {
   lstatSync,
   openSync,
   realpathSync,
+  rmSync,
   statSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
+import { createFileSystemError } from './file-system-error.ts';
 import { isBusy, isCorruption, openSideFile, type Database } from './open.ts';
 
 /** A held lock; the kernel drops it with the process, however that ends. */
@@ -33,12 +36,13 @@ const held = new Set<Database>();
  * Nothing may open the side file by other means in this process: closing any descriptor of a file drops
  * all POSIX locks that the process holds on it.
  *
- * @throws AgentError ANOTHER_INSTANCE while another process holds it, DATABASE_UNUSABLE if it cannot be taken
+ * @throws AgentError ANOTHER_INSTANCE while another process holds it, DATABASE_UNUSABLE or FILE_SYSTEM_UNSUPPORTED if it cannot
+ *   be taken
  */
 export function takeInstanceLock(databasePath: string, role: Role): InstanceLock {
   const database = resolveLinks(databasePath);
   const path = toLockPath(database, role);
-  requireOwnFile(path, database, role);
+  requireReadable(path, () => requireOwnFile(path, database, role));
   const file = lock(path, { databasePath, role });
   held.add(file);
   return {
@@ -66,6 +70,16 @@ function resolveLinks(path: string): string {
     }
   }
   return path;
+}
+
+/** @throws AgentError also for an error of the system, such as of a network file system that is gone */
+function requireReadable(path: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (error instanceof AgentError) throw error;
+    throw toLockError(path, error, `check the file system of ${dirname(path)}`);
+  }
 }
 
 /** Requires that the lock file is a regular file of its own, or missing. */
@@ -138,22 +152,33 @@ function emptyFile(path: string): void {
 }
 
 function describeFailure(path: string, { databasePath, role }: LockOwner, cause: unknown): AgentError {
+  // SQLite takes ENOLCK of fcntl(2) for a lock that another process holds.
+  if (isBusy(cause) && !canLock(dirname(path)))
+    return createFileSystemError('take the instance lock', path, { lack: 'cannot lock files', cause });
   if (isBusy(cause))
     return new AgentError(`cannot start: another ${role} uses ${databasePath}`, {
       code: 'ANOTHER_INSTANCE',
       hint: `stop the other ${role} first; its lock ${path} ends with its process`,
       cause,
     });
-  const code = toErrorCode(cause) ?? '';
   if (isReadOnly(cause)) return toLockError(path, 'it may not be written', writeHint(path), cause);
-  if (/^SQLITE_IOERR_(RD|UN)?LOCK/.test(code))
-    return toLockError(
-      path,
-      'its file system has no locks',
-      'set THUGSHELLS_DB_PATH to a file on ext4, f2fs, btrfs or tmpfs',
-      cause,
-    );
   return toLockError(path, cause, `check the disk, and remove ${path}`);
+}
+
+/** Whether a file that no other process knows can be locked in a folder. */
+function canLock(folder: string): boolean {
+  const path = join(folder, `.lock-probe-${randomUUID()}`);
+  let file: Database | undefined;
+  try {
+    file = openSideFile(path);
+    file.exec('BEGIN EXCLUSIVE');
+    return true;
+  } catch (error) {
+    return !isBusy(error);
+  } finally {
+    file?.close();
+    rmSync(path, { force: true });
+  }
 }
 
 function isReadOnly(error: unknown): boolean {

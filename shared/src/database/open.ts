@@ -7,6 +7,7 @@ import type SQLite from 'better-sqlite3';
 
 import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
 import { registerConnection, registerDatabase } from './database-files.ts';
+import { createFileSystemError, isSharedMemoryError } from './file-system-error.ts';
 import { describeLock } from './write-lock.ts';
 
 export type Database = SQLite.Database;
@@ -43,7 +44,7 @@ export function waitLongForLocks(database: Database): void {
 /**
  * Opens the shared database: WAL, synchronous=NORMAL, a busy timeout of 100 ms.
  *
- * @throws AgentError DATABASE_MISSING, DATABASE_UNUSABLE or SQLITE_TOO_OLD
+ * @throws AgentError DATABASE_MISSING, DATABASE_UNUSABLE, FILE_SYSTEM_UNSUPPORTED or SQLITE_TOO_OLD
  */
 export function openDatabase(path: string, options: OpenOptions = {}): Database {
   const { create = false, readonly = false, cacheKiB } = options;
@@ -65,11 +66,21 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
     database.pragma('synchronous = NORMAL');
     if (cacheKiB !== undefined) database.pragma(`cache_size = -${cacheKiB}`);
     registerConnection(path, database);
+    requireSharedMemory(database);
     return database;
   } catch (error) {
     database?.close();
     if (error instanceof AgentError) throw error;
     throw toOpenError(path, error);
+  }
+}
+
+/** Maps the shared memory of WAL mode, which SQLite does with the first read. Other errors of that are the reader's. */
+function requireSharedMemory(database: Database): void {
+  try {
+    database.pragma('schema_version');
+  } catch (error) {
+    if (isSharedMemoryError(error)) throw error;
   }
 }
 
@@ -129,6 +140,11 @@ export function isCorruption(error: unknown): boolean {
 function toOpenError(path: string, cause: unknown): AgentError {
   if (isDriverError(cause)) return toDriverError(cause);
   if (isBusy(cause)) return toLockedOpenError(path, cause);
+  if (isSharedMemoryError(cause))
+    return createFileSystemError('open the database', path, {
+      lack: 'cannot share memory between two programs',
+      cause,
+    });
   const missing = toErrorCode(cause) === 'SQLITE_CANTOPEN' && !existsSync(path);
   return new AgentError(`cannot open the database ${path}: ${toErrorMessage(cause)}`, {
     code: missing ? 'DATABASE_MISSING' : 'DATABASE_UNUSABLE',

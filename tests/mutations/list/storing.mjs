@@ -68,9 +68,23 @@ export const storing = [
   {
     why: 'takes the lock on another file of the database, where SQLite drops it',
     file: 'shared/src/database/instance-lock.ts',
-    find: '  requireOwnFile(path, database, role);\n',
+    find: 'requireReadable(path, () => requireOwnFile(path, database, role));',
     replace: '',
     tests: ['shared/database/instance-lock-file'],
+  },
+  {
+    why: 'names the file system of a mount above the one that the database is on',
+    file: 'shared/src/database/file-system-error.ts',
+    find: 'each.point.length >= best.point.length ? each : best',
+    replace: 'each.point.length < best.point.length ? each : best',
+    tests: ['shared/database/file-system-error'],
+  },
+  {
+    why: 'ends for good because of a disk that fails for a while',
+    file: 'shared/src/database/file-system-error.ts',
+    find: "isCertain ? 'FILE_SYSTEM_UNSUPPORTED' : 'DATABASE_UNUSABLE'",
+    replace: "isCertain ? 'FILE_SYSTEM_UNSUPPORTED' : 'FILE_SYSTEM_UNSUPPORTED'",
+    tests: ['shared/database/file-system-error'],
   },
   {
     why: 'has a lock for each path of one database',

@@ -8,6 +8,7 @@ describe('the exit code', () => {
     ['BAD_CONFIGURATION', 78],
     ['DATABASE_TOO_NEW', 78],
     ['ANOTHER_INSTANCE', 75],
+    ['FILE_SYSTEM_UNSUPPORTED', 78],
     ['MIGRATION_FAILED', 1],
     ['DATABASE_UNUSABLE', 1],
   ])('of %s is %p', (code, exitCode) => expect(toExitCode(new AgentError('x', { code }))).toBe(exitCode));

@@ -11,6 +11,9 @@ const CACHE_KIB = 2048;
 /** How often the database is tried until the collector has created it. */
 const ATTEMPT_INTERVAL_MS = 500;
 
+/** No collector changes these. */
+const FINAL_CODES: readonly string[] = ['SQLITE_TOO_OLD', 'FILE_SYSTEM_UNSUPPORTED'];
+
 /** The database, or the reason why it cannot be opened yet. */
 type OpenAttempt =
   | { readonly database: Database }
@@ -74,7 +77,7 @@ function tryOpen(path: string): OpenAttempt {
   try {
     database = openDatabase(path, { cacheKiB: CACHE_KIB });
   } catch (error) {
-    if (error instanceof AgentError && error.code !== 'SQLITE_TOO_OLD') return { reason: error.message };
+    if (error instanceof AgentError && !FINAL_CODES.includes(error.code)) return { reason: error.message };
     throw error;
   }
   const attempt = checkSchema(database);
