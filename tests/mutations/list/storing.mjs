@@ -47,8 +47,8 @@ export const storing = [
   {
     why: 'lets a second instance in',
     file: 'shared/src/database/instance-lock.ts',
-    find: "'BEGIN EXCLUSIVE'",
-    replace: "'BEGIN'",
+    find: "    file.exec('BEGIN EXCLUSIVE');\n    // Never",
+    replace: '    // Never',
     tests: ['shared/database/instance-lock'],
   },
   {
