@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { isLocked } from './database/write-lock.ts';
 import { isEnvironmentError, toErrorMessage } from './errors.ts';
 import { toErrorFields, type LogFields, type Logger } from './logging/logger.ts';
 import { ticks, type TickerOptions } from './ticker.ts';
@@ -30,7 +31,8 @@ export interface RecurringWorkOptions {
 
 /**
  * Does work on timers, whose errors nobody else would catch: a failure is logged once, with the stack of an unexpected
- * error, kept for health, and ends neither the timer nor the program. The next tick tries again.
+ * error, kept for health, and ends neither the timer nor the program. The next tick tries again. Another program's lock on
+ * the database is no failure of the work: whoever commits reports it.
  */
 export class RecurringWork {
   readonly #options: RecurringWorkOptions;
@@ -55,7 +57,8 @@ export class RecurringWork {
     try {
       await task.work();
     } catch (error) {
-      return this.#fail(task, error);
+      if (!isLocked(error)) this.#fail(task, error);
+      return;
     }
     this.#succeed(task);
   }

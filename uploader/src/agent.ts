@@ -60,7 +60,7 @@ export function openQueue(database: Database, { clock, logger, config }: AgentCo
   if (replayed > 0) logger.info('requeued unconfirmed samples', { count: replayed });
   const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
   const untimedRows = new UntimedRows({ clock, logger, database, settled });
-  const lockWatch = new LockWatch(database, { path: config.dbPath, acknowledgements });
+  const lockWatch = new LockWatch(database, { clock, path: config.dbPath, acknowledgements });
   return { database, settled, backlog, acknowledgements, watch, untimedRows, lockWatch };
 }
 

@@ -25,6 +25,8 @@ export class FailedCommits {
   /** Since when another program holds the write lock, by the monotonic clock; undefined if the last failure was another. */
   #lockedSince: number | undefined;
   #loggedReason: string | undefined;
+  /** How a lock was logged that has not ended; the uploader may hold it for a moment in between. */
+  #loggedLock: CommitFailure | undefined;
 
   constructor(options: { readonly clock: Clock; readonly dbPath: string }) {
     this.#options = options;
@@ -50,18 +52,22 @@ export class FailedCommits {
     const now = clock.monotonic();
     this.#failedAt = now;
     this.#lockedSince = isLocked(cause) ? (this.#lockedSince ?? now) : undefined;
+    if (this.isLocked && this.#loggedLock !== undefined) return { ...this.#loggedLock, isLogged: false };
     const error = this.isLocked ? toLockError(dbPath, cause) : cause;
     const { reason } = describeStorageError(error);
     const isBrief = this.#lockedSince !== undefined && now - this.#lockedSince < LOCK_REPORTED_AFTER_MS;
     const isLogged = !isBrief && reason !== this.#loggedReason;
+    const failure = { error, reason, isLogged };
     if (isLogged) this.#loggedReason = reason;
-    return { error, reason, isLogged };
+    this.#loggedLock = isLogged && this.isLocked ? failure : undefined;
+    return failure;
   }
 
   /** Ends the failure: a commit has gone through. Returns whether it had been logged. */
   end(): boolean {
     const wasLogged = this.#loggedReason !== undefined;
     this.#loggedReason = undefined;
+    this.#loggedLock = undefined;
     this.#lockedSince = undefined;
     return wasLogged;
   }

@@ -124,7 +124,7 @@ export const health = [
   {
     why: 'ends the timer, and with it the program, by an error of the work on it',
     file: 'shared/src/recurring-work.ts',
-    find: 'return this.#fail(task, error);',
+    find: 'if (!isLocked(error)) this.#fail(task, error);',
     replace: 'this.#fail(task, error); throw error;',
     tests: ['shared/recurring-work', 'collector/scheduling/scheduler', 'uploader/telemetry/report-writer'],
   },

@@ -315,7 +315,7 @@ export const storing = [
     file: 'collector/src/store/clock/sample-ages.ts',
     find: 'if (bootId === present.bootId && bootBaseMs !== null)',
     replace: 'if (false)',
-    tests: ['collector/store/clock/sample-ages', 'collector/store/space/eviction'],
+    tests: ['collector/store/space/eviction'],
   },
   {
     why: 'takes rows of an earlier boot for old at once',

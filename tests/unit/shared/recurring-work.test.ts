@@ -73,3 +73,11 @@ test('recurring work: another reason is logged, and tasks that differ in their f
   ]);
   expect(recurring.failures).toHaveLength(2);
 });
+
+test('recurring work: the lock of another program is no failure', async () => {
+  const work = (): never => {
+    throw Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY' });
+  };
+  await recurring.attempt({ message, work });
+  expect([log.lines, recurring.failures]).toEqual([[], []]);
+});

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
+import { holdLock } from '../../../support/lock-holder.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { migratedDatabase, reading, scrapeAt, storeOn } from '../../../support/collector/collector-parts.ts';
 import { booksOf } from '../../../support/collector/prepared-store.ts';
@@ -99,4 +100,20 @@ test('store: maintenance that meets a lock is no failure of maintenance', async 
   await parts.clock.advance(3_000);
   expect(parts.log.said('error', 'warn')).toEqual([]);
   expect(parts.store.failure).toBeUndefined();
+});
+
+test('store: a lock that passes to another program is logged once, as it was found', async () => {
+  start();
+  await parts.clock.advance(1_000);
+  other.exec('BEGIN IMMEDIATE');
+  scrape();
+  await parts.clock.advance(6_000);
+  const first = parts.store.failure;
+  other.exec('ROLLBACK');
+  const holder = await holdLock(path);
+  await parts.clock.advance(1_000);
+  expect(parts.store.failure).toBe(first);
+  await holder.release();
+  await parts.clock.advance(1_000);
+  expect(parts.log.said('error', 'warn')).toEqual(['error: cannot store samples, buffering', 'warn: store recovered']);
 });
