@@ -102,10 +102,13 @@ function parseLock(line: string): FileLock[] {
 
 /**
  * Returns how the kernel names a file. On btrfs and overlayfs, stat(2) reports another device than /proc/locks, so it is
- * taken from the lock that this process itself has on the file, if there is one.
+ * taken from the lock that this process itself has on the file, if there is one. Undefined if there is no such file: a
+ * program that has a database to itself needs no -shm file.
  */
-function findFileId(locks: readonly FileLock[], path: string): string {
-  const { dev, ino } = statSync(path, { bigint: true });
+function findFileId(locks: readonly FileLock[], path: string): string | undefined {
+  const status = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (status === undefined) return undefined;
+  const { dev, ino } = status;
   const own = locks.find(
     ({ pid, file, firstByte }) => pid === ownPid && firstByte === CONNECTED_LOCK && file.endsWith(`:${ino}`),
   );
@@ -119,7 +122,7 @@ function toDeviceId(device: bigint): string {
   return [major, minor].map((part) => part.toString(16).padStart(2, '0')).join(':');
 }
 
-function findWriter(locks: readonly FileLock[], file: string, byte: number): number | undefined {
+function findWriter(locks: readonly FileLock[], file: string | undefined, byte: number): number | undefined {
   return locks.find(
     (lock) =>
       lock.file === file &&

@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '../../../../shared/src/database/open.ts';
@@ -56,6 +58,7 @@ test('write lock: a program that only reads holds none, and neither does the loc
 test('write lock: a database that a program keeps to itself cannot be opened, and the error names the program', async () => {
   database.close();
   holder = await holdLock(path, 'PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+  rmSync(`${path}-shm`, { force: true });
   const error = thrownBy(() => openDatabase(path));
   expect(error).toMatchObject({
     code: 'DATABASE_UNUSABLE',
