@@ -142,4 +142,11 @@ export const health = [
     replace: "if (path === '/')",
     tests: ['uploader/http/server'],
   },
+  {
+    why: 'takes a folder that cannot be read for a database that was replaced',
+    file: 'uploader/src/queue/database-watch.ts',
+    find: '// A folder that may not be read, or a disk that fails, is no sign of another file.\n      return false;',
+    replace: 'return true;',
+    tests: ['uploader/queue/database-watch'],
+  },
 ];

@@ -129,6 +129,7 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
   const degraded = (message: string): ComponentHealth => ({ status: 'degraded', message, details });
   const withoutUploadMs = stalledMs(snapshot);
   const floor = limit.minPendingIntervals * samplesPerUpload(snapshot, limits.uploadIntervalMs);
+  const check = receiver.condition === 'fault' ? UPLOADER_LOG : `${CHECK_RECEIVER} and the network`;
   const because = receiver.reason === '' ? '' : `: ${receiver.reason}`;
   if (receiver.condition === 'held')
     return {
@@ -141,14 +142,14 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
   if (withoutUploadMs > limits.healthErrorAfterMs && books.pending > Math.max(limits.healthErrorPending, floor))
     return {
       status: 'error',
-      message: `no upload for ${formatAge(withoutUploadMs)}${because}; ${CHECK_RECEIVER} and the network`,
+      message: `no upload for ${formatAge(withoutUploadMs)}${because}; ${check}`,
       details,
     };
   if (!isRunning) return degraded('uploader not running; run: systemctl start thugshells-uploader');
   // Time before the start of this process does not count.
   const overdueMs = Math.min(withoutUploadMs, snapshot.uptimeSeconds * 1000);
   if (overdueMs > limit.maxUploadIntervals * limits.uploadIntervalMs)
-    return degraded(`no upload for ${formatAge(withoutUploadMs)}${because}; ${CHECK_RECEIVER} and the network`);
+    return degraded(`no upload for ${formatAge(withoutUploadMs)}${because}; ${check}`);
   if (books.pending >= Math.max(limits.healthDegradedPending, floor))
     return degraded(`${books.pending} samples pending${because}; if they increase, ${REDUCE_LOAD}`);
   if (receiver.condition === 'away' || receiver.condition === 'fault')

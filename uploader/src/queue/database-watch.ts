@@ -23,7 +23,12 @@ export class DatabaseWatch {
 
   /** Whether the path now has another file than the open one, or none. */
   get isReplaced(): boolean {
-    return readFileId(this.#options.path) !== this.#fileId;
+    try {
+      return readFileId(this.#options.path) !== this.#fileId;
+    } catch {
+      // A folder that may not be read, or a disk that fails, is no sign of another file.
+      return false;
+    }
   }
 
   /**

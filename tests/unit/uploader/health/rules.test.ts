@@ -409,3 +409,10 @@ test('health rules: work on a timer that fails degrades the uploader, with its r
     message: 'cannot store the uploader report: disk I/O error; run: journalctl -u thugshells-uploader',
   });
 });
+
+test('health rules: of uploads that this device itself keeps from going on, the log is to be read, not the receiver checked', () => {
+  const { components } = evaluateHealth(snapshot(outage(100, 5, 'fault', 'Error: disk I/O error')), LIMITS);
+  expect(components['uploader']?.message).toBe(
+    'no upload for 300 s: Error: disk I/O error; run: journalctl -u thugshells-uploader',
+  );
+});

@@ -1,4 +1,4 @@
-import { renameSync } from 'node:fs';
+import { renameSync, rmSync, symlinkSync } from 'node:fs';
 
 import { beforeEach, expect, test } from '@jest/globals';
 
@@ -33,6 +33,18 @@ test('database watch: a database is replaced once its path has another file or n
   renameSync(path, `${path}.aside`);
   expect(watch.isReplaced).toBe(true);
   openDatabase(path, { create: true }).close();
+  expect(watch.isReplaced).toBe(true);
+});
+
+test('database watch: a folder that cannot be read is no sign of another file', () => {
+  const state = folder.path('state');
+  const own = folder.keep(openDatabase(`${state}/metrics.db`, { create: true }));
+  watch = new DatabaseWatch(own, { path: `${state}/metrics.db`, clock, logger: new RecordedLog() });
+  renameSync(state, `${state}.aside`);
+  // stat(2) fails with ELOOP, for root too.
+  symlinkSync(state, state);
+  expect(watch.isReplaced).toBe(false);
+  rmSync(state);
   expect(watch.isReplaced).toBe(true);
 });
 
