@@ -29,9 +29,9 @@ const START_TIME_FIELD = 19;
 const UPTIME_TOLERANCE_MS = 1_000;
 
 /**
- * Returns by how much the machine has been up longer than uptime(2) tells, in milliseconds. lxcfs shows a container the time
+ * Returns by how much the machine has been up longer than uptime(2) reports, in milliseconds. lxcfs shows a container the time
  * since its own start, which changes when the container is restarted, while the boot's id stays. When a process started is
- * told by the kernel itself.
+ * reported by the kernel itself.
  *
  * @param stat the text of /proc/self/stat
  */

@@ -28,7 +28,7 @@ export interface DatedResponse {
 
 /** The time in a response to a request without samples. */
 export interface DateAnswer {
-  /** The Date header; undefined without one, and in a response that tells nothing of the receiver. */
+  /** The Date header; undefined without one, and in a response that is not from the receiver. */
   readonly date?: string | undefined;
   /** The Age header. */
   readonly age?: string | undefined;
