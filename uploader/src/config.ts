@@ -59,7 +59,7 @@ export function uploaderVariables(environment: Environment, hostName: string) {
     },
     remoteKeyFile: {
       env: 'REMOTE_KEY_FILE',
-      doc: 'Private key (PEM) of REMOTE_CERT_FILE.',
+      doc: 'Private key (PEM) of REMOTE_CERT_FILE; readable by its owner only.',
       ...credential('remote_key'),
     },
     remoteTimeoutMs: {
@@ -222,7 +222,29 @@ export function loadUploaderConfig(environment: Environment): LoadedConfig<Retur
     );
   }
   requireMatchingProtocol(loaded.values);
+  requireOneCredential(loaded.values);
   return loaded;
+}
+
+/** Refuses a user or a password in a URL beside a token: a request has one Authorization header. */
+function requireOneCredential({
+  remoteUrl,
+  clockSkewUrl,
+  remoteTokenFile,
+}: Pick<UploaderConfig, 'remoteUrl' | 'clockSkewUrl' | 'remoteTokenFile'>): void {
+  if (remoteTokenFile === '') return;
+  const { origin } = new URL(remoteUrl);
+  for (const [variable, text] of Object.entries({ REMOTE_URL: remoteUrl, CLOCK_SKEW_URL: clockSkewUrl || remoteUrl })) {
+    const url = new URL(text);
+    if (url.origin !== origin || (url.username === '' && url.password === '')) continue;
+    throw new AgentError(
+      `THUGSHELLS_${variable}=${maskCredentials(text)}: has a user or a password, and THUGSHELLS_REMOTE_TOKEN_FILE=${remoteTokenFile} has a token; only one can be sent`,
+      {
+        code: 'BAD_CONFIGURATION',
+        hint: `remove the user and the password from THUGSHELLS_${variable}, or remove the token file`,
+      },
+    );
+  }
 }
 
 /** Refuses a URL of the other protocol: its server may respond to a body with 204 and drop it. */

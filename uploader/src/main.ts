@@ -14,6 +14,7 @@ import { readSurroundings } from './surroundings.ts';
 
 function run(): Promise<never> {
   const { values: config, unknown: configurationWarnings } = loadUploaderConfig(process.env);
+  const surroundings = readSurroundings(process.env, [config.remoteUrl, config.clockSkewUrl]);
   const { logger } = createProcessLogger(config);
   return runService(logger, (resources, stop, manager) =>
     runUploader(
@@ -26,7 +27,7 @@ function run(): Promise<never> {
         version: readVersion(),
         bootId: readBootId(),
         builtAtMs: readBuildTimeMs(),
-        surroundings: readSurroundings(process.env),
+        surroundings,
         encodeWorkerFile: resolveProgramPath('uploader/dist/encode-worker.js'),
         historyWorkerFile: resolveProgramPath('uploader/dist/history-worker.js'),
       },

@@ -1,6 +1,7 @@
 import { getProxyForUrl } from 'proxy-from-env';
 
-import type { Environment } from '@thugshells/shared/config/load-config.ts';
+import { RAW_PERCENT, isSendable } from '@thugshells/shared/config/formats.ts';
+import { createConfigurationError, maskCredentials, type Environment } from '@thugshells/shared/config/load-config.ts';
 
 /** The settings of uploads that come from systemd and from the system's proxy variables. */
 export interface Surroundings {
@@ -10,11 +11,34 @@ export interface Surroundings {
   readonly proxyFor: (url: string) => string;
 }
 
-/** Reads the variables that are not the program's own. */
-export function readSurroundings(environment: Environment): Surroundings {
+/**
+ * Reads the variables that are not the program's own.
+ *
+ * @param urls what is requested; empty ones are not
+ * @throws AgentError BAD_CONFIGURATION if the proxy of one of them cannot be used
+ */
+export function readSurroundings(environment: Environment, urls: readonly string[]): Surroundings {
+  const problems = urls.filter((url) => url !== '').flatMap((url) => findProxyProblem(environment, url) ?? []);
+  if (problems.length > 0) throw createConfigurationError([...new Set(problems)]);
   return {
     credentialsDirectory: environment['CREDENTIALS_DIRECTORY'] ?? '',
     // HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in capitals or not.
     proxyFor: getProxyForUrl,
   };
+}
+
+/** Returns what is wrong with the proxy that the environment names for a URL; undefined if nothing is. */
+function findProxyProblem(environment: Environment, url: string): string | undefined {
+  const proxy = getProxyForUrl(url);
+  if (proxy === '') return undefined;
+  const scheme = new URL(url).protocol.slice(0, -1);
+  const names = [`${scheme}_proxy`, 'all_proxy'].flatMap((name) => [name, name.toUpperCase()]);
+  const variable = names.find((name) => (environment[name] ?? '') !== '') ?? names[0];
+  const parsed = URL.canParse(proxy) ? new URL(proxy) : undefined;
+  const isUsable = parsed?.protocol === 'http:' || (parsed?.protocol === 'https:' && scheme === 'https');
+  if (isUsable && isSendable(parsed)) return undefined;
+  const what = isUsable
+    ? RAW_PERCENT
+    : `must be the http://${scheme === 'https' ? ' or https://' : ''} address of a proxy for ${scheme}:// addresses`;
+  return `${variable}=${maskCredentials(proxy)}: ${what}`;
 }

@@ -5,6 +5,7 @@ import { createGunzip, createInflate, type Gunzip, type Inflate } from 'node:zli
 
 import { createLinkedController } from '@thugshells/shared/abort.ts';
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
+import { findUrlSecrets, maskSecrets } from '@thugshells/shared/config/secret-mask.ts';
 import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 
@@ -72,7 +73,7 @@ export class ScrapeClient {
         response.destroy();
       }
     } catch (error) {
-      if (error instanceof AgentError) throw error;
+      if (error instanceof AgentError) throw withoutSecrets(error, url);
       if (hasTimedOut)
         throw createScrapeError(
           `no complete response within ${timeoutMs / 1000} s`,
@@ -96,6 +97,13 @@ export class ScrapeClient {
   close(): void {
     this.#closing.abort();
   }
+}
+
+/** Returns an error about a response without the secrets of the address: the target may repeat them. */
+function withoutSecrets(error: AgentError, url: string): AgentError {
+  const { message, code, hint = HINT } = error;
+  const masked = maskSecrets(message, findUrlSecrets(url));
+  return masked === message ? error : new AgentError(masked, { code, hint });
 }
 
 function createScrapeError(cause: string, hint: string = HINT, error?: unknown): AgentError {

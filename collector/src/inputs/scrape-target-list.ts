@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 
-import type { ValueFormat } from '@thugshells/shared/config/formats.ts';
+import { findRawPercent, isSendable, type ValueFormat } from '@thugshells/shared/config/formats.ts';
 
 import type { ScrapeTarget } from './scrape-target.ts';
 
@@ -20,6 +20,11 @@ export const scrapeTargets: ValueFormat<readonly ScrapeTarget[]> = {
   expected:
     `name=http://127.0.0.1:9100/metrics, up to ${MAX_TARGETS} of them split on white space, each name once (letters, digits, "_", "-" and "."), ` +
     'addresses of this machine only: 127.0.0.0/8, [::1] or localhost',
+  problem: (text) =>
+    text
+      .split(/\s+/)
+      .map((word) => findRawPercent(word.slice(word.indexOf('=') + 1)))
+      .find((problem) => problem !== undefined),
   parse(text) {
     const words = text.split(/\s+/).filter((word) => word !== '');
     const targets = words.flatMap((word) => parseTarget(word) ?? []);
@@ -34,7 +39,8 @@ function parseTarget(word: string): ScrapeTarget | undefined {
   const address = word.slice(equals + 1);
   if (!targetName.test(name) || !URL.canParse(address)) return undefined;
   const url = new URL(address);
-  return url.protocol === 'http:' && isThisMachine(url.hostname) ? { name, url: url.href } : undefined;
+  const isAccepted = url.protocol === 'http:' && isThisMachine(url.hostname) && isSendable(url);
+  return isAccepted ? { name, url: url.href } : undefined;
 }
 
 function isThisMachine(host: string): boolean {

@@ -15,6 +15,8 @@ export interface ValueFormat<T> {
   readonly expected: string;
   /** Returns the value; undefined if the text is not of this format. */
   parse(text: string): T | undefined;
+  /** Completes the sentence for a text that has a problem of its own; undefined if `expected` is enough. */
+  problem?(text: string): string | undefined;
 }
 
 function parseQuantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
@@ -118,15 +120,20 @@ export const patterns: ValueFormat<readonly string[]> = {
   },
 };
 
+/** What is wrong with an address that parses and cannot be sent. */
+export const RAW_PERCENT = 'has a user or a password with a % that begins no escape; write it as %25';
+
 /** An http or https address. */
 export const httpUrl: ValueFormat<string> = {
   expected: 'an http:// or https:// address',
+  problem: findRawPercent,
   parse: (value) => (isHttpUrl(value.trim()) ? value.trim() : undefined),
 };
 
 /** An http or https address, or empty for none. */
 export const optionalHttpUrl: ValueFormat<string> = {
   expected: 'an http:// or https:// address, or empty',
+  problem: findRawPercent,
   parse: (value) => (value.trim() === '' ? '' : httpUrl.parse(value)),
 };
 
@@ -144,5 +151,20 @@ function isPattern(word: string): boolean {
 }
 
 function isHttpUrl(value: string): boolean {
-  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
+  return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) && isSendable(new URL(value));
+}
+
+/** Returns what is wrong with the user or the password in a text; undefined if that is not what is wrong. */
+export function findRawPercent(text: string): string | undefined {
+  return URL.canParse(text.trim()) && !isSendable(new URL(text.trim())) ? RAW_PERCENT : undefined;
+}
+
+/** Returns whether the user and the password of an address can be sent: a `%` in them begins an escape. */
+export function isSendable({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(`${username}:${password}`);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -129,7 +129,8 @@ function findProblems(variables: Variables, values: Record<string, unknown>): st
   return Object.entries(variables).flatMap(([key, variable]) => {
     const value = values[key];
     if (!isUnreadable(value)) return [];
-    return `${PREFIX}${variable.env}=${maskCredentials(value[problem])}: must be ${variable.format.expected}`;
+    const what = variable.format.problem?.(value[problem]) ?? `must be ${variable.format.expected}`;
+    return `${PREFIX}${variable.env}=${maskCredentials(value[problem])}: ${what}`;
   });
 }
 

@@ -305,4 +305,32 @@ export const delivery = [
     replace: "['FILE_UNUSABLE']",
     tests: ['uploader/transport/tunnel-agent'],
   },
+  {
+    why: 'a secret that a receiver repeats with escapes reaches the log',
+    file: 'shared/src/config/secret-mask.ts',
+    find: '    encodeURIComponent(text),\n',
+    replace: '',
+    tests: ['shared/config/secret-mask'],
+  },
+  {
+    why: 'a private key that others can read is used',
+    file: 'uploader/src/transport/credentials.ts',
+    find: "createFile('REMOTE_KEY_FILE', remoteKeyFile, true)",
+    replace: "createFile('REMOTE_KEY_FILE', remoteKeyFile)",
+    tests: ['uploader/transport/credentials'],
+  },
+  {
+    why: 'a password in the URL displaces the token file without a word',
+    file: 'uploader/src/config.ts',
+    find: "if (remoteTokenFile === '') return;",
+    replace: "if (remoteTokenFile !== 'x') return;",
+    tests: ['uploader/config'],
+  },
+  {
+    why: 'a password with a raw % passes check-config and fails for ever',
+    file: 'shared/src/config/formats.ts',
+    find: ' && isSendable(new URL(value));',
+    replace: ';',
+    tests: ['uploader/config'],
+  },
 ];

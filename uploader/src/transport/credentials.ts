@@ -32,6 +32,7 @@ export class Credentials {
   readonly #certificateAuthority: ReloadingFile | undefined;
   readonly #certificate: ReloadingFile | undefined;
   readonly #key: ReloadingFile | undefined;
+  #sent: readonly string[] = [];
 
   constructor({
     remoteTokenFile,
@@ -48,7 +49,7 @@ export class Credentials {
     this.#token = createFile('REMOTE_TOKEN_FILE', remoteTokenFile, true);
     this.#certificateAuthority = createFile('REMOTE_CA_FILE', remoteCaFile);
     this.#certificate = createFile('REMOTE_CERT_FILE', remoteCertFile);
-    this.#key = createFile('REMOTE_KEY_FILE', remoteKeyFile);
+    this.#key = createFile('REMOTE_KEY_FILE', remoteKeyFile, true);
   }
 
   /**
@@ -61,13 +62,13 @@ export class Credentials {
     const token = this.#token.read().trim();
     if (!TOKEN.test(token))
       throw this.#token.unusable(token === '' ? 'is empty' : 'holds something that cannot be a bearer token');
+    if (token !== this.#sent[0]) this.#sent = [token, ...this.#sent.slice(0, 1)];
     return { authorization: `Bearer ${token}` };
   }
 
-  /** Returns a text without the token: some receivers repeat it when they reject it. */
-  mask(text: string): string {
-    const token = this.#token?.read().trim() ?? '';
-    return token === '' ? text : text.replaceAll(token, '***');
+  /** Returns the tokens that a receiver may repeat: the one that was sent last, and the one before it. */
+  get secrets(): readonly string[] {
+    return this.#sent;
   }
 
   /** Reads the certificates and the key. @throws AgentError FILE_UNUSABLE */

@@ -5,6 +5,7 @@ import { got, type CancelableRequest, type Got, type Response } from 'got';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { createLinkedController } from '@thugshells/shared/abort.ts';
+import { findUrlSecrets, maskSecrets } from '@thugshells/shared/config/secret-mask.ts';
 import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 
 import { ConnectionPool, type Agents, type ConnectionPoolOptions } from './connection-pool.ts';
@@ -122,12 +123,15 @@ export class HttpClient {
     return this.#requestBeside('GET', 'metrics', signal);
   }
 
-  /** Returns a text without the credentials: receivers and proxies may repeat those that they refuse. */
-  mask(text: string): string {
-    const { username, password } = new URL(this.#options.remoteUrl);
-    const masked = this.#options.credentials.mask(text);
-    const basic = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
-    return username === '' && password === '' ? masked : masked.replaceAll(basic, '***');
+  /**
+   * Returns a text of a receiver or a proxy, or an error, without the secrets that were sent: they may be repeated in it.
+   *
+   * @param url what was requested; the endpoint by default
+   */
+  mask(text: string, url: string = this.#options.remoteUrl): string {
+    const { remoteUrl, credentials, proxyFor } = this.#options;
+    const urls = [remoteUrl, url, proxyFor(remoteUrl), proxyFor(url)];
+    return text === '' ? text : maskSecrets(text, [...urls.flatMap(findUrlSecrets), ...credentials.secrets]);
   }
 
   /** Closes idle connections. */

@@ -1,5 +1,5 @@
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
-import { toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 
 import type { Chunk } from '../chunk.ts';
@@ -28,6 +28,9 @@ const MAX_REASON_LENGTH = 1_000;
 const PROXY_ERRORS: readonly number[] = [500, 502, 503, 504];
 /** By how much an uptime in metrics may be too low: whole seconds, and metrics that are computed once a second. */
 const MAX_UPTIME_LAG_MS = 3_000;
+
+/** Errors that hold all uploads until somebody changes a file of this device or the proxy; others may pass. */
+const HOLDING: readonly (string | undefined)[] = ['FILE_UNUSABLE', 'PROXY_REFUSED'];
 
 /** Sends chunks over HTTP. The protocol builds the requests and interprets the responses. */
 export class HttpTransport implements ReceiverClient {
@@ -64,7 +67,7 @@ export class HttpTransport implements ReceiverClient {
   }
 
   async requestDate(url: string, signal: AbortSignal): Promise<DateAnswer> {
-    const { statusCode: status, headers } = await this.#client.requestHead(url, signal);
+    const { statusCode: status, headers } = await this.#requestHead(url, signal);
     if (isOfSomebodyElse(status)) return { isReceivers: false };
     const isReceivers = headers[SERVER_HOSTNAME] !== undefined || new URL(url).protocol === 'https:';
     return { date: headers.date, age: headers.age, isReceivers };
@@ -152,7 +155,7 @@ export class HttpTransport implements ReceiverClient {
       signal.throwIfAborted();
       this.#reportError(error);
       this.#reportStatus(attempts.at(-1)?.status ?? 0);
-      const outcome = toErrorOutcome(error);
+      const outcome = this.#toErrorOutcome(error);
       return { ...measure(), outcome, errorCode: toErrorCode(error), bytesReceived: 0, isClosing: false };
     }
   }
@@ -181,30 +184,38 @@ export class HttpTransport implements ReceiverClient {
     }
   }
 
+  async #requestHead(url: string, signal: AbortSignal): ReturnType<HttpClient['requestHead']> {
+    try {
+      return await this.#client.requestHead(url, signal);
+    } catch (error) {
+      throw new AgentError(this.#client.mask(toErrorMessage(error), url), {
+        code: toErrorCode(error) ?? 'REQUEST_FAILED',
+      });
+    }
+  }
+
+  /** Without the secrets of this device: each of these texts may be logged and stored. */
   #toReceiverResponse({ statusCode: status, headers, body }: HttpResponse): ReceiverResponse {
+    const mask = (text: string | undefined): string | undefined => text && this.#client.mask(text);
     return {
       status,
-      // The text may be logged.
       body: this.#client.mask(body.toString('utf8')),
-      retryAfter: headers['retry-after'],
-      date: headers.date,
-      location: headers.location,
-      contentType: headers['content-type'],
-      samplesWritten: headers['x-prometheus-remote-write-samples-written']?.toString(),
+      retryAfter: mask(headers['retry-after']),
+      date: mask(headers.date),
+      location: headers.location && maskCredentials(this.#client.mask(headers.location)),
+      contentType: mask(headers['content-type']),
+      samplesWritten: mask(headers['x-prometheus-remote-write-samples-written']?.toString()),
     };
+  }
+
+  #toErrorOutcome(error: unknown): SendOutcome {
+    const kind = HOLDING.includes(toErrorCode(error)) ? 'hold' : 'retry';
+    // It may have a name of somebody's certificate in it, or the words of a proxy.
+    return { kind, reason: toExcerpt(this.#client.mask(toErrorMessage(error)), MAX_REASON_LENGTH) };
   }
 }
 
 /** Whether a status comes from a portal or a proxy rather than from the receiver: redirects, and failures of a gateway. */
 function isOfSomebodyElse(status: number): boolean {
   return status < 200 || (status >= 300 && status <= 399) || status === PROXY_AUTHENTICATION_REQUIRED || status >= 500;
-}
-
-/** Errors that hold all uploads until somebody changes a file of this device or the proxy; others may pass. */
-const HOLDING: readonly (string | undefined)[] = ['FILE_UNUSABLE', 'PROXY_REFUSED'];
-
-function toErrorOutcome(error: unknown): SendOutcome {
-  const kind = HOLDING.includes(toErrorCode(error)) ? 'hold' : 'retry';
-  // It may have a name of somebody's certificate in it.
-  return { kind, reason: toExcerpt(toErrorMessage(error), MAX_REASON_LENGTH) };
 }

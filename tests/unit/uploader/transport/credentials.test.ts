@@ -105,6 +105,26 @@ describe('bearer token:', () => {
   });
 });
 
+test.each([0o640, 0o604, 0o644])(
+  'private key: is refused at mode %o, as a token is, and certificates are not',
+  (mode) => {
+    const key = join(folder, 'key.pem');
+    const certificate = join(folder, 'cert.pem');
+    write(key, 'key', mode);
+    write(certificate, 'certificate', mode);
+    const credentials = createCredentials({
+      remoteCaFile: certificate,
+      remoteCertFile: certificate,
+      remoteKeyFile: key,
+    });
+    const refusal = `THUGSHELLS_REMOTE_KEY_FILE=${key}: mode 0${mode.toString(8)} lets other users read it; it must be 0600 or narrower`;
+    expect(credentials.problems()).toEqual([refusal]);
+    expect(() => credentials.tls()).toThrow(refusal);
+    chmodSync(key, 0o600);
+    expect(credentials.tls()).toEqual({ certificateAuthority: 'certificate', certificate: 'certificate', key: 'key' });
+  },
+);
+
 test('credentials: problems() returns one sentence for each file that cannot be used', () => {
   write(token, 'x', 0o644);
   const missing = join(folder, 'missing.pem');

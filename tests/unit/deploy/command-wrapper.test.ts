@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'command-'));
+  // In the place of systemd's, which start nothing here.
+  put('id', 'echo 0');
+  put('systemd-run', 'for word; do echo "$word"; done');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function put(name: string, script: string): void {
+  writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(folder, name), 0o755);
+}
+
+/** The words that root's command hands to systemd-run. */
+function systemdRunArguments(program: string): string[] {
+  const command = readFileSync(join(root, 'deploy/debian/command'), 'utf8');
+  put(`thugshells-${program}`, command.replace('/run/systemd/system', folder));
+  const env = { PATH: `${folder}:${process.env['PATH']}` };
+  const { stdout, stderr } = spawnSync(join(folder, `thugshells-${program}`), ['check-config'], {
+    env,
+    encoding: 'utf8',
+  });
+  expect(stderr).toBe('');
+  return stdout.trim().split('\n');
+}
+
+describe('command of the package, as root:', () => {
+  test('gives the credentials to the uploader', () => {
+    expect(systemdRunArguments('uploader')).toContain('--property=LoadCredential=remote:/etc/thugshells/remote');
+  });
+
+  test('gives no credentials to the collector, and takes away the variables that its unit takes away', () => {
+    const words = systemdRunArguments('collector');
+    expect(words.join(' ')).not.toMatch(/LoadCredential|\/etc\/thugshells\/remote/);
+    const unit = readFileSync(join(root, 'deploy/systemd/thugshells-collector.service'), 'utf8');
+    const unset = /^UnsetEnvironment=.*$/m.exec(unit)![0];
+    expect(words).toContain(`--property=${unset}`);
+    expect(unset).toContain('THUGSHELLS_REMOTE_URL');
+    expect(unset).toContain('THUGSHELLS_REMOTE_TOKEN_FILE');
+  });
+});

@@ -1,0 +1,93 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+
+import { loadUploaderConfig } from '../../../uploader/src/config.ts';
+import { readSurroundings } from '../../../uploader/src/surroundings.ts';
+
+const set = (variables: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(Object.entries(variables).map(([name, value]) => [`THUGSHELLS_${name}`, value]));
+
+describe('uploader configuration: credentials that cannot be sent', () => {
+  test.each(['REMOTE_URL', 'CLOCK_SKEW_URL'])('are refused in %s, with the remedy and without the password', (name) => {
+    const load = (): unknown => loadUploaderConfig(set({ [name]: 'https://ann:100%geheim@host/x' }));
+    expect(load).toThrow(
+      `THUGSHELLS_${name}=https://***@host/x: has a user or a password with a % that begins no escape; write it as %25`,
+    );
+    expect(load).not.toThrow(/geheim/);
+  });
+
+  test('are accepted with the % written as %25', () => {
+    const remoteUrl = 'https://ann:100%25geheim@host/x';
+    expect(loadUploaderConfig(set({ REMOTE_URL: remoteUrl })).values).toMatchObject({ remoteUrl });
+  });
+
+  test.each([
+    ['a password', { REMOTE_URL: 'https://ann:geheim@host/x' }, 'REMOTE_URL'],
+    ['a user', { REMOTE_URL: 'https://geheim@host/x' }, 'REMOTE_URL'],
+    [
+      'a password for the clock',
+      { REMOTE_URL: 'https://host/x', CLOCK_SKEW_URL: 'https://ann:geheim@host/health' },
+      'CLOCK_SKEW_URL',
+    ],
+  ] as [string, Record<string, string>, string][])(
+    'are refused if %s in a URL is beside a token file',
+    (_, urls, variable) => {
+      const load = (): unknown => loadUploaderConfig(set({ ...urls, REMOTE_TOKEN_FILE: '/etc/token' }));
+      expect(load).toThrow(
+        new RegExp(
+          `^THUGSHELLS_${variable}=https://\\*\\*\\*@host/\\w+: has a user or a password, and THUGSHELLS_REMOTE_TOKEN_FILE=/etc/token has a token; only one can be sent$`,
+        ),
+      );
+      expect(load).toThrow(expect.objectContaining({ code: 'BAD_CONFIGURATION' }));
+    },
+  );
+
+  test('are accepted for the clock of another server beside a token file', () => {
+    const urls = { REMOTE_URL: 'https://host/x', CLOCK_SKEW_URL: 'https://ann:geheim@other/health' };
+    expect(() => loadUploaderConfig(set({ ...urls, REMOTE_TOKEN_FILE: '/etc/token' }))).not.toThrow();
+  });
+});
+
+describe('proxy of the environment:', () => {
+  afterEach(() => {
+    for (const name of ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'all_proxy', 'ALL_PROXY', 'no_proxy'])
+      delete process.env[name];
+  });
+  const read = (variables: Record<string, string>, url = 'https://host/x'): unknown => {
+    Object.assign(process.env, variables);
+    return readSurroundings(process.env, [url, '']);
+  };
+
+  test.each(['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'])(
+    'a raw %% of a password is refused in %s',
+    (name) => {
+      expect(() => read({ [name]: 'http://ann:100%geheim@proxy:3128' })).toThrow(
+        `${name}=http://***@proxy:3128/: has a user or a password with a % that begins no escape; write it as %25`,
+      );
+      expect(() => read({ [name]: 'http://ann:100%geheim@proxy:3128' })).not.toThrow(/geheim/);
+    },
+  );
+
+  test.each([
+    [
+      'https_proxy',
+      'socks5://proxy:1080',
+      'https://host/',
+      'must be the http:// or https:// address of a proxy for https:// addresses',
+    ],
+    [
+      'http_proxy',
+      'https://proxy:3128',
+      'http://host/',
+      'must be the http:// address of a proxy for http:// addresses',
+    ],
+    ['https_proxy', 'http://:99999', 'https://host/', 'must be'],
+  ])('%s=%s is refused for %s', (name, proxy, url, problem) => {
+    expect(() => read({ [name]: proxy }, url)).toThrow(problem);
+  });
+
+  test('is accepted with its % written as %25, and not looked at for an address without a proxy', () => {
+    expect(() => read({ https_proxy: 'http://ann:100%25geheim@proxy:3128' })).not.toThrow();
+    expect(() => read({ https_proxy: 'http://ann:100%geheim@proxy:3128', no_proxy: 'host' })).not.toThrow();
+    expect(() => read({ https_proxy: 'http://ann:100%geheim@proxy:3128' }, 'http://host/')).not.toThrow();
+  });
+});
