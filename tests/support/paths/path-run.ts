@@ -20,8 +20,10 @@ export interface PathScenario {
   readonly prefix?: string;
   /** The path is a forward proxy. */
   readonly isForwardProxy?: boolean;
-  /** When the receiver is killed, in seconds after the start; it is down for as long as DOWN_MS. */
+  /** When the receiver is killed, in seconds after the start. */
   readonly killsAtSeconds?: readonly number[];
+  /** For how long it is down then; 6 s by default. */
+  readonly downMs?: number;
   readonly variables?: Readonly<Record<string, string>>;
 }
 
@@ -53,7 +55,7 @@ const SETTLE_MS = 90_000;
 
 /** Runs both programs against a real VictoriaMetrics, which counts what comes twice, through a path. */
 export async function runPath(scenario: PathScenario, { seconds, runner }: PathRunOptions): Promise<PathFigures> {
-  const { killsAtSeconds = [] } = scenario;
+  const { killsAtSeconds = [], downMs = DOWN_MS } = scenario;
   const ends: (() => Promise<unknown>)[] = [];
   try {
     const server = await startVictoriaMetrics({ flags: ['-dedup.minScrapeInterval=0s'] });
@@ -68,7 +70,7 @@ export async function runPath(scenario: PathScenario, { seconds, runner }: PathR
     for (const at of killsAtSeconds) {
       await sleep(startedAt + at * 1000 - Date.now());
       await server.kill('SIGKILL');
-      await sleep(DOWN_MS);
+      await sleep(downMs);
       await server.restart();
     }
     await sleep(Math.max(0, startedAt + seconds * 1000 - Date.now()));

@@ -21,12 +21,14 @@ export interface NginxSettings {
   readonly keepaliveTimeout?: string;
   /** Only what is beneath it goes to the receiver; nginx responds 404 to all else. */
   readonly prefix?: string;
+  /** nginx responds 404 to the address of the receiver's own metrics. */
+  readonly hidesMetrics?: boolean;
   /** Requests a second, with nginx' default status for those beyond: 503. */
   readonly requestsPerSecond?: number;
 }
 
 export async function startNginx(receiverPort: number, settings: NginxSettings): Promise<RunningPath> {
-  const { keepaliveTimeout = '75s', prefix = '/', requestsPerSecond } = settings;
+  const { keepaliveTimeout = '75s', prefix = '/', hidesMetrics = false, requestsPerSecond } = settings;
   return startProxy('nginx', (port, folder) => {
     const limit = requestsPerSecond === undefined ? '' : 'limit_req zone=uploads;';
     const zone =
@@ -43,6 +45,7 @@ export async function startNginx(receiverPort: number, settings: NginxSettings):
          keepalive_timeout ${keepaliveTimeout}; client_max_body_size 16m; ${zone}
          server {
            listen 127.0.0.1:${port};
+           ${hidesMetrics ? `location = ${prefix}metrics { return 404; }` : ''}
            location ${prefix} { ${limit} proxy_pass http://127.0.0.1:${receiverPort}/; proxy_http_version 1.1; }
          }
        }`,

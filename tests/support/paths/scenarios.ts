@@ -30,11 +30,19 @@ export const PATHS: readonly PathScenario[] = [
   },
 ];
 
-/** The same with a receiver that is killed, and down for 6 s, twice. */
+/** The same with a receiver that is killed, most of them twice, and down for 6 s each time. */
 export const KILLED: readonly PathScenario[] = [
   { name: 'VictoriaMetrics', ...KILLS },
+  { name: 'VictoriaMetrics that is back at once', ...KILLS, downMs: 0 },
   { name: 'nginx', start: (port) => startNginx(port, {}), ...KILLS },
   { name: 'nginx with a prefix', start: (port) => startNginx(port, { prefix: '/vm/' }), prefix: '/vm', ...KILLS },
+  {
+    // Its uptime cannot be read: the first restart loses nothing.
+    name: 'nginx without the receiver’s metrics, once',
+    start: (port) => startNginx(port, { prefix: '/vm/', hidesMetrics: true }),
+    prefix: '/vm',
+    killsAtSeconds: [8],
+  },
   { name: 'HAProxy', start: (port) => startHaproxy(port, '10s'), ...KILLS },
   { name: 'HTTP/1.0', start: (port) => startPlainServer(port, { version: '1.0', closes: true }), ...KILLS },
   { name: 'tinyproxy', start: () => startTinyproxy(), isForwardProxy: true, ...KILLS },

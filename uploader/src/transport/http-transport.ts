@@ -97,7 +97,7 @@ export class HttpTransport implements ReceiverClient {
       const answeredAtMs = clock.sinceBoot();
       const { statusCode: status, headers, body } = response;
       this.#reportStatus(status);
-      const isPage = headers['content-type']?.startsWith('text/html') === true;
+      const isPage = status === 200 && headers['content-type']?.startsWith('text/html') === true;
       if (isOfSomebodyElse(status) || status === TOO_MANY_REQUESTS || isPage) return { kind: 'unanswered' };
       const text = status === 200 ? decodeMetrics(body, headers['content-encoding']) : '';
       const uptimeSeconds = readStorageUptime(text);

@@ -135,7 +135,11 @@ test('start time: is asked beside the import path, gzipped, and is the time of t
 });
 
 test.each([
-  ['404 of a proxy', 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n', 'unreadable'],
+  [
+    '404 of a proxy',
+    'HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\npage',
+    'unreadable',
+  ],
   ['a receiver without it', 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nup 1', 'unreadable'],
   ['a portal’s page', 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\npage', 'unanswered'],
   ['a portal’s redirect', 'HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n', 'unanswered'],
