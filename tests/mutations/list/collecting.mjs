@@ -262,4 +262,11 @@ export const collecting = [
     replace: 'if (labels !== undefined) names.add(word);',
     tests: ['collector/inputs/exposition/parsed-series'],
   },
+  {
+    why: 'reads a series of 300,000 labels, for which every collector waits ten seconds',
+    file: 'collector/src/inputs/exposition/parsed-series.ts',
+    find: 'if (this.#count > MAX_LABELS)',
+    replace: 'if (this.#count > 1e9)',
+    tests: ['collector/inputs/exposition/parsed-series'],
+  },
 ];

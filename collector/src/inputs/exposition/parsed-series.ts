@@ -11,16 +11,21 @@ export interface ParsedSeries {
 
 const COMMA = 44;
 const EQUALS = 61;
+/** No receiver keeps a hundred. A line of 4 MiB has 350,000, which would block the event loop for seconds. */
+const MAX_LABELS = 1_000;
 const NO_LABELS: Labels = Object.freeze({});
 
 /** The names of the labels of one series, each once; one alone, as most series have, takes no more than itself. */
 class LabelNames {
   #first: string | undefined;
   #others: Set<string> | undefined;
+  #count = 0;
 
   add(name: string): void {
     if (name === this.#first || this.#others?.has(name) === true)
       throw createExpositionError(`duplicate label "${name}"`);
+    this.#count += 1;
+    if (this.#count > MAX_LABELS) throw createExpositionError(`a series of more than ${MAX_LABELS} labels`);
     if (this.#first === undefined) this.#first = name;
     else (this.#others ??= new Set()).add(name);
   }
