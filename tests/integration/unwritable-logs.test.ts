@@ -147,6 +147,26 @@ test('logs: the collector goes on while the reader of its log has stopped, and r
   expect(readLog()).toContain('"msg":"stopped"');
 });
 
+test('logs: the collector goes on, and ends, while the terminal that it logs to is not read', async () => {
+  const pidFile = folder.path('pid');
+  const command = `echo $$ > ${pidFile}; exec ${process.execPath} ${main('collector')}`;
+  // script(1) reads the terminal, and stops when nobody reads what it prints.
+  const child = start(['script', '--quiet', '--return', '--command', command, '/dev/null'], ['pipe', 'inherit']);
+  await seeWork('collector');
+  const before = readBooks(pair.database).collected;
+  await until('much has been logged', () => readBooks(pair.database).collected > before + 20_000, 50_000);
+  await seeWork('collector');
+  const pid = readFileSync(pidFile, 'utf8').trim();
+  process.kill(Number(pid), 'SIGTERM');
+  await until('it has ended', () => !existsSync(`/proc/${pid}/exe`) || isZombie(pid));
+  child.stdout!.resume();
+  expect((await once(child, 'exit'))[0]).toBe(0);
+});
+
+function isZombie(pid: string): boolean {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+}
+
 describe('commands', () => {
   test('end quietly, with their own exit code, when nobody reads the rest of their output', async () => {
     for (const [program, command] of [

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { constants, openSync } from 'node:fs';
 import process from 'node:process';
 
 import { v7 as timeOrderedUuid } from 'uuid';
@@ -54,11 +55,26 @@ export function createProcessLogger(config: { readonly logLevel: LogLevel; reado
     level: config.logLevel,
     format: resolveLogFormat(config.logFormat, process.stdout.isTTY),
     journal: process.env['JOURNAL_STREAM'] !== undefined,
-    // Node has set O_NONBLOCK on a pipe or a socket when process.stdout was created: a write does not wait for a reader.
-    output: new LogOutput({ descriptor: process.stdout.fd }),
+    output: new LogOutput({ descriptor: openLogDescriptor() }),
     fields: { session_id: sessionId },
   });
   return { logger, sessionId };
+}
+
+/**
+ * Returns a descriptor of standard output whose writes do not wait. Node has set O_NONBLOCK on a pipe or a socket when
+ * process.stdout was created. A terminal is opened again for it: the shell has the same open file description, and one that
+ * was stopped by Ctrl-S, or whose connection hangs, would hold the program.
+ */
+function openLogDescriptor(): number {
+  const { fd, isTTY } = process.stdout;
+  if (!isTTY) return fd;
+  try {
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } catch {
+    // Another user's terminal, as after su(1), or no Linux.
+    return fd;
+  }
 }
 
 /** Creates a signal that the first SIGTERM, SIGINT or SIGHUP aborts: all of them are an orderly stop. */
