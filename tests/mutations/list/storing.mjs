@@ -43,6 +43,7 @@ export const storing = [
     find: 'held.add(file);',
     replace: '',
     tests: ['shared/database/instance-lock'],
+    explained: 'the list of open connections, by which other files are told from the database, references it as well',
   },
   {
     why: 'lets a second instance in',
