@@ -37,6 +37,10 @@ describe('secrets of a URL', () => {
     expect(maskSecrets('no such pin=abc, abc', findUrlSecrets('http://h/w?pin=abc'))).toBe('no such ***, abc');
   });
 
+  test('are masked with escapes if they stand without them in the URL or the file', () => {
+    expect(maskSecrets('a%20b%2Fcd a+b%2Fcd a%20b%2fcd a%20b/cd', ['a b/cd'])).toBe('*** *** *** ***');
+  });
+
   test('are masked whole if one begins with another', () => {
     expect(maskSecrets('key abcdefgh', ['abcd', 'abcdefgh'])).toBe('key ***');
   });
