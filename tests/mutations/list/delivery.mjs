@@ -84,8 +84,8 @@ export const delivery = [
   {
     why: 'lets a short Retry-After shorten the backoff',
     file: 'uploader/src/transport/retrying-transport.ts',
-    find: 'Math.max(calculateBackoff(attempt, policy, random), result.outcome.retryAfterMs ?? 0)',
-    replace: 'result.outcome.retryAfterMs ?? calculateBackoff(attempt, policy, random)',
+    find: 'Math.max(calculateBackoff(attempt, policy, random), askedMs)',
+    replace: 'askedMs === 0 ? calculateBackoff(attempt, policy, random) : askedMs',
     tests: ['uploader/transport/retrying-transport'],
   },
   {
@@ -98,8 +98,8 @@ export const delivery = [
   {
     why: 'tries a held chunk again: a wrong token knocks three times',
     file: 'uploader/src/transport/retrying-transport.ts',
-    find: "result.outcome.kind !== 'retry' ||",
-    replace: "(result.outcome.kind !== 'retry' && result.outcome.kind !== 'hold') ||",
+    find: "if (result.outcome.kind !== 'retry') {",
+    replace: "if (result.outcome.kind !== 'retry' && result.outcome.kind !== 'hold') {",
     tests: ['uploader/transport/retrying-transport'],
   },
   {
@@ -332,5 +332,33 @@ export const delivery = [
     find: ' && isSendable(new URL(value));',
     replace: ';',
     tests: ['uploader/config'],
+  },
+  {
+    why: 'begins the next cycle before the backoff of the last one is over',
+    file: 'uploader/src/delivery/upload-loop.ts',
+    find: 'const pausedUntil = transport.pause.backoffUntil;',
+    replace: 'const pausedUntil = -Infinity;',
+    tests: ['uploader/delivery/upload-loop-failures'],
+  },
+  {
+    why: 'probes a receiver that has asked for nothing to be sent',
+    file: 'uploader/src/delivery/receiver-probe.ts',
+    find: 'quietMs + this.#nextMs()',
+    replace: 'this.#nextMs()',
+    tests: ['uploader/delivery/upload-loop-failures'],
+  },
+  {
+    why: 'waits for ever after a switch of protocols',
+    file: 'uploader/src/transport/verified-response.ts',
+    find: "outgoing.once('upgrade',",
+    replace: "outgoing.once('never',",
+    tests: ['uploader/transport/failure-reasons'],
+  },
+  {
+    why: 'throws the status of a long page away',
+    file: 'uploader/src/transport/http-transport.ts',
+    find: "toErrorCode(error) !== 'ANSWER_TOO_LONG' || statusCode < 300",
+    replace: "toErrorCode(error) !== 'ANSWER_TOO_LONG' || statusCode < 600",
+    tests: ['uploader/transport/failure-reasons'],
   },
 ];

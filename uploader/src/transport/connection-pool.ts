@@ -2,6 +2,7 @@ import { Agent as HttpAgent, type AgentOptions, type ClientRequest } from 'node:
 import { Agent as HttpsAgent } from 'node:https';
 import type { LookupFunction } from 'node:net';
 
+import { lookupHost } from './host-lookup.ts';
 import { TunnelAgent } from './tunnel-agent.ts';
 import { proxyAuthorization } from './url-credentials.ts';
 
@@ -18,8 +19,16 @@ export interface ConnectionPoolOptions {
   readonly lookup?: LookupFunction | undefined;
 }
 
+/**
+ * Node.js gives up an address of several after a quarter of a second, in which no connection comes about over a satellite
+ * or a slow modem.
+ */
+const ADDRESS_TIMEOUT_MS = 5_000;
+/** TCP's own probes of an idle connection begin after so long: by default they cost a metered link a packet each second. */
+const KEEPALIVE_AFTER_MS = 5 * 60_000;
+const CONNECTED: AgentOptions = { autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS };
 /** Two connections, so that a health request need not wait for an upload in flight. */
-const KEPT_ALIVE: AgentOptions = { keepAlive: true, maxSockets: 2 };
+const KEPT_ALIVE: AgentOptions = { ...CONNECTED, keepAlive: true, keepAliveMsecs: KEEPALIVE_AFTER_MS, maxSockets: 2 };
 
 /** Node calls it for each request before the head is written; absent from the types, and unchanged since Node 0.12. */
 declare module 'node:http' {
@@ -64,7 +73,7 @@ export class ConnectionPool {
 
   /** Creates agents for one request over a connection of its own. */
   createAgents(url: string): Agents {
-    return this.#createAgents(this.#options.proxyFor(url), { keepAlive: false });
+    return this.#createAgents(this.#options.proxyFor(url), { ...CONNECTED, keepAlive: false });
   }
 
   /** Closes idle connections. */
@@ -76,8 +85,8 @@ export class ConnectionPool {
   }
 
   #createAgents(proxy: string, options: AgentOptions): Agents {
-    const { lookup } = this.#options;
-    const all = lookup === undefined ? options : { ...options, lookup };
+    const { lookup = lookupHost } = this.#options;
+    const all = { ...options, lookup };
     if (proxy === '') return { http: new HttpAgent(all), https: new HttpsAgent(all) };
     return { http: new ForwardProxyAgent(new URL(proxy), all), https: new TunnelAgent(new URL(proxy), all) };
   }

@@ -1,7 +1,7 @@
-import type { ClientRequest } from 'node:http';
-import { checkServerIdentity, TLSSocket, type PeerCertificate } from 'node:tls';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 
-import { got, type CancelableRequest, type Got, type Response } from 'got';
+import { got, type Got, type Response } from 'got';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { createLinkedController } from '@thugshells/shared/abort.ts';
@@ -13,6 +13,7 @@ import { ConnectionWatch, type UsedConnection } from './connection-watch.ts';
 import type { Credentials } from './credentials.ts';
 import type { ProtocolRequest } from './protocol.ts';
 import { findBeside } from './receiver-address.ts';
+import { receiveVerified } from './verified-response.ts';
 
 export interface HttpClientOptions extends ConnectionPoolOptions {
   readonly clock: Clock;
@@ -33,7 +34,7 @@ export interface ResponseBeside {
 /** One attempt to send a request, as observed on its socket. */
 export interface RequestAttempt {
   /** Of a response that may not have been read to its end: a proxy may send its error and reset the connection. */
-  status?: number | undefined;
+  head?: Pick<IncomingMessage, 'statusCode' | 'headers'>;
   connection?: number;
   idleBeforeMs?: number | undefined;
   bytesSent: () => number;
@@ -104,13 +105,14 @@ export class HttpClient {
   /** Requests the headers of a URL over a connection of its own: an upload in flight may take long. */
   async requestHead(url: string, signal: AbortSignal): Promise<Response> {
     const isSameOrigin = new URL(url).origin === new URL(this.#options.remoteUrl).origin;
+    const { controller, release } = createLinkedController(signal);
     const request = this.#client.head(url, {
       ...(isSameOrigin ? this.#authentication() : {}),
       agent: this.#connections.createAgents(url),
-      signal,
+      signal: controller.signal,
       timeout: { request: SHORT_TIMEOUT_MS },
     });
-    return receiveVerified(request);
+    return receiveVerified(request, { controller, timeoutMs: SHORT_TIMEOUT_MS }).finally(release);
   }
 
   /** Requests the health address beside the import path, without a body, over a kept connection. */
@@ -141,7 +143,8 @@ export class HttpClient {
   }
 
   async #requestBeside(method: 'GET' | 'HEAD', name: string, signal: AbortSignal): Promise<ResponseBeside> {
-    const { href } = findBeside(this.#options.remoteUrl, name);
+    const { remoteUrl } = this.#options;
+    const { href } = findBeside(remoteUrl, name);
     const { controller, release } = createLinkedController(signal);
     const used: Partial<UsedConnection> = {};
     const { headers, https } = this.#authentication();
@@ -161,7 +164,8 @@ export class HttpClient {
       if (transferred > MAX_METRICS_BYTES) controller.abort();
     });
     try {
-      return { response: await receiveVerified(request), connection: used.connection };
+      const response = await receiveVerified(request, { controller, timeoutMs: SHORT_TIMEOUT_MS });
+      return { response, connection: used.connection };
     } finally {
       release();
     }
@@ -176,6 +180,7 @@ export class HttpClient {
     signal: AbortSignal,
     attempt: RequestAttempt,
   ): Promise<HttpResponse> {
+    const { remoteTimeoutMs: timeoutMs } = this.#options;
     const authentication = this.#authentication();
     const { controller, release } = createLinkedController(signal);
     let isTooLong = false;
@@ -193,7 +198,7 @@ export class HttpClient {
       if (isTooLong) controller.abort();
     });
     try {
-      return await receiveVerified(request);
+      return await receiveVerified(request, { controller, timeoutMs });
     } catch (error) {
       if (!isTooLong) throw error;
       throw new AgentError(`the response is longer than ${MAX_RESPONSE_BYTES} bytes`, { code: 'ANSWER_TOO_LONG' });
@@ -212,9 +217,9 @@ export class HttpClient {
       // Bytes that are buffered for a connection that was never established count as written, and were not sent.
       attempt.bytesSent = () => (isConnected ? socket.bytesWritten - before : 0);
     });
-    outgoing.once('response', ({ statusCode }) => {
+    outgoing.once('response', ({ statusCode, headers }) => {
       attempt.isOverReusedConnection = false;
-      attempt.status = statusCode;
+      attempt.head = { statusCode, headers };
     });
   }
 
@@ -228,24 +233,4 @@ export class HttpClient {
     };
     return { headers: credentials.authorization(), https: { ...credentials.tls(), ...identity } };
   }
-}
-
-/**
- * Returns the response to a request. Over https it counts only if it came by an encrypted connection whose peer was
- * verified, whatever an agent has made of a proxy's response.
- *
- * @throws AgentError NOT_VERIFIED
- */
-async function receiveVerified<R extends Response>(request: CancelableRequest<R>): Promise<R> {
-  let isVerified = false;
-  const verify = (outgoing: ClientRequest): void => {
-    const { socket } = outgoing;
-    isVerified = outgoing.protocol !== 'https:' || (socket instanceof TLSSocket && socket.authorized);
-  };
-  void request.on('request', (outgoing: ClientRequest) => outgoing.once('response', () => verify(outgoing)));
-  const response = await request;
-  if (isVerified) return response;
-  throw new AgentError('the response did not come by an encrypted connection to a verified receiver', {
-    code: 'NOT_VERIFIED',
-  });
 }

@@ -7,6 +7,7 @@ import type { BodyFormatName } from '../encoding/formats/registry.ts';
 import type { DateAnswer } from '../clock/receiver-clock.ts';
 import type { RestartAnswer, RestartSign } from '../queue/restart-signs.ts';
 import { isCloseAnnounced } from './connection-watch.ts';
+import { toFailureReason } from './failure-reasons.ts';
 import { HttpClient, type HttpClientOptions, type HttpResponse, type RequestAttempt } from './http-client.ts';
 import type { Protocol } from './protocol.ts';
 import type { ReceiverResponse } from './response-outcome.ts';
@@ -137,11 +138,10 @@ export class HttpTransport implements ReceiverClient {
       const receivedAtMs = clock.sinceBoot();
       const { statusCode: status, headers, body } = response;
       const outcome = protocol.judge(this.#toReceiverResponse(response), chunk);
-      const measured = measure();
       this.#reportStatus(status);
       if (outcome.kind === 'delivered') this.#hasServerHeader = headers[SERVER_HOSTNAME] !== undefined;
       return {
-        ...measured,
+        ...measure(),
         outcome,
         status,
         bytesReceived: body.length,
@@ -153,11 +153,25 @@ export class HttpTransport implements ReceiverClient {
       };
     } catch (error) {
       signal.throwIfAborted();
-      this.#reportError(error);
-      this.#reportStatus(attempts.at(-1)?.status ?? 0);
-      const outcome = this.#toErrorOutcome(error);
-      return { ...measure(), outcome, errorCode: toErrorCode(error), bytesReceived: 0, isClosing: false };
+      return {
+        ...measure(),
+        ...this.#toFailure(error, attempts.at(-1)?.head, chunk),
+        bytesReceived: 0,
+        isClosing: false,
+      };
     }
+  }
+
+  #toFailure(
+    error: unknown,
+    head: RequestAttempt['head'],
+    chunk: Chunk,
+  ): Pick<SendResult, 'outcome' | 'status' | 'errorCode'> {
+    this.#reportError(error);
+    this.#reportStatus(head?.statusCode ?? 0);
+    const ofLongResponse = this.#judgeLongResponse(error, head, chunk);
+    if (ofLongResponse !== undefined) return { outcome: ofLongResponse, status: head?.statusCode };
+    return { outcome: this.#toErrorOutcome(error), errorCode: toErrorCode(error) };
   }
 
   #reportStatus(status: number): void {
@@ -195,7 +209,11 @@ export class HttpTransport implements ReceiverClient {
   }
 
   /** Without the secrets of this device: each of these texts may be logged and stored. */
-  #toReceiverResponse({ statusCode: status, headers, body }: HttpResponse): ReceiverResponse {
+  #toReceiverResponse({
+    statusCode: status,
+    headers,
+    body,
+  }: Pick<HttpResponse, 'statusCode' | 'headers' | 'body'>): ReceiverResponse {
     const mask = (text: string | undefined): string | undefined => text && this.#client.mask(text);
     return {
       status,
@@ -208,10 +226,18 @@ export class HttpTransport implements ReceiverClient {
     };
   }
 
+  /** The status decides, however long the page is that comes with it; a success without its end is none. */
+  #judgeLongResponse(error: unknown, head: RequestAttempt['head'], chunk: Chunk): SendOutcome | undefined {
+    const { statusCode = 0, headers = {} } = head ?? {};
+    if (toErrorCode(error) !== 'ANSWER_TOO_LONG' || statusCode < 300) return undefined;
+    const body = Buffer.from(toErrorMessage(error));
+    return this.#options.protocol.judge(this.#toReceiverResponse({ statusCode, headers, body }), chunk);
+  }
+
   #toErrorOutcome(error: unknown): SendOutcome {
     const kind = HOLDING.includes(toErrorCode(error)) ? 'hold' : 'retry';
     // It may have a name of somebody's certificate in it, or the words of a proxy.
-    return { kind, reason: toExcerpt(this.#client.mask(toErrorMessage(error)), MAX_REASON_LENGTH) };
+    return { kind, reason: toExcerpt(this.#client.mask(toFailureReason(error)), MAX_REASON_LENGTH) };
   }
 }
 

@@ -39,7 +39,8 @@ export class TunnelAgent extends HttpsAgent {
   }
 
   /** Opens a tunnel to a host. */
-  #connect({ host, port, lookup }: { host: string; port: number; lookup?: AgentOptions['lookup'] }): Promise<Socket> {
+  #connect(options: AgentOptions & { host: string; port: number }): Promise<Socket> {
+    const { host, port, lookup, autoSelectFamilyAttemptTimeout } = options;
     const { protocol, hostname, port: proxyPort } = this.#proxy;
     const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     const request = (protocol === 'https:' ? requestHttps : requestHttp)({
@@ -51,6 +52,7 @@ export class TunnelAgent extends HttpsAgent {
       agent: false,
       rejectUnauthorized: true,
       ...(lookup === undefined ? {} : { lookup }),
+      ...(autoSelectFamilyAttemptTimeout === undefined ? {} : { autoSelectFamilyAttemptTimeout }),
     });
     const deadline = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
     const abandon = (): void =>
