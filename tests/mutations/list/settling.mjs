@@ -75,7 +75,7 @@ export const settling = [
   {
     why: 'ignores a proxy’s error whose connection is reset after it',
     file: 'uploader/src/transport/http-transport.ts',
-    find: 'this.#reportStatus(attempts.at(-1)?.status ?? 0);',
+    find: 'this.#reportStatus(head?.statusCode ?? 0);',
     replace: 'this.#reportStatus(0);',
     tests: ['uploader/transport/connection-watch'],
   },
