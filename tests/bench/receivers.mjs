@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
 
 if (options.programs === undefined) await prepare();
 const runner = options.programs === undefined ? undefined : { command: [process.execPath], folder: options.programs };
-const all = [...PATHS, ...KILLED.map((each) => ({ ...each, name: `${each.name}, killed twice` }))];
+const all = [...PATHS, ...KILLED.map((each) => ({ ...each, name: `${each.name}, killed` }))];
 const left = all.filter(({ name }) => name.includes(options.only));
 const results = [];
 

@@ -150,6 +150,8 @@ export class Board {
     this.receiver.writeUntil(this.#nowMs);
     // Nothing in the uploader's process wakes by itself.
     await this.#processes.uploader?.call('advance', { ms });
+    // It may have requeued what the receiver lost, which the collector may delete next.
+    this.#observe();
     if (this.#processes.collector?.isRunning === true) await this.#call('collector', 'advance', { ms });
   }
 

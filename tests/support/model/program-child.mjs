@@ -3,6 +3,7 @@
  * as the receiver, and kills the process from outside or makes it kill itself before its nth statement.
  */
 import process from 'node:process';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { CommitBatcher } from '../../../collector/src/scheduling/commit-batcher.ts';
@@ -110,6 +111,15 @@ function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
   };
 }
 
+/** The last question since when the receiver runs. */
+let lastQuestion = Promise.resolve();
+
+/** Waits until its answer has been applied, so that the test sees each change of the database by itself. */
+async function settleQuestion() {
+  await lastQuestion;
+  await setImmediate();
+}
+
 /** A client whose receiver is the test. */
 const client = {
   format: 'json-lines',
@@ -122,7 +132,7 @@ const client = {
     ...(await ask({ post: body })),
   }),
   checkReceiver: () => ask({ ping: true }),
-  askStartTime: () => ask({ start: true }),
+  askStartTime: () => (lastQuestion = ask({ start: true })),
   requestDate: async () => ({ isReceivers: false }),
   // The test reports the ends of connections by the command connectionEnded.
   onRestartSign: () => undefined,
@@ -176,8 +186,9 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
       sender.commit();
     },
     /** Raises a doubt; the question follows at once, and again whenever time passes. */
-    connectionEnded({ connection, idleMs }) {
+    async connectionEnded({ connection, idleMs }) {
       void restartCheck.onRestartSign({ kind: 'connection ended', connection, isAnnounced: false, idleMs });
+      await settleQuestion();
     },
     requeue: ({ range, isQuarantined }) =>
       isQuarantined ? requeue.requeueQuarantined(range) : requeue.requeueDelivered(range),
@@ -200,7 +211,10 @@ const common = {
     receiverMs = () => trueMs + clock.monotonic();
     commands = (role === 'collector' ? collector : uploader)({ clock, receiverNow: receiverMs, ...options });
   },
-  advance: ({ ms }) => clock.advance(ms),
+  async advance({ ms }) {
+    await clock.advance(ms);
+    await settleQuestion();
+  },
   step: ({ ms }) => clock.step(ms),
   killBeforeStatement: ({ count }) => void (statementsLeft = count),
 };

@@ -26,8 +26,8 @@ interface WatchedConnection {
 const TIMEOUT_SLACK_MS = 1_100;
 
 const AT_ONCE_MS = 200;
-/** So many connections in a row that end at once are a path's habit; fewer may be a receiver that crashes. */
-const CLOSED_AT_ONCE = 3;
+/** So many connections in a row that end at once are a path's habit; one may be a receiver that crashes. */
+const CLOSED_AT_ONCE = 2;
 /** After so many requests with a close one more connection is kept, in case that the path has changed. */
 const CLOSINGS = 100;
 
