@@ -20,8 +20,8 @@ export interface ConnectionPoolOptions {
 }
 
 /**
- * Node.js gives up an address of several after a quarter of a second, in which no connection comes about over a satellite
- * or a slow modem.
+ * By default Node.js tries the next address of a host after a quarter of a second; over a satellite or a slow modem a
+ * connection takes longer.
  */
 const ADDRESS_TIMEOUT_MS = 5_000;
 /** TCP's own probes of an idle connection begin after so long: by default they cost a metered link a packet each second. */

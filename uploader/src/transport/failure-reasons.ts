@@ -24,15 +24,15 @@ const reasons: readonly (readonly [RegExp, string])[] = [
   [/^ERR_TLS_CERT_ALTNAME_INVALID$/, `the receiver’s certificate is for another name; ${CHECK_URL}`],
   [/^ERR_SSL_WRONG_VERSION_NUMBER$/, `the port does not speak TLS; use http:// or another port; ${CHECK_URL}`],
   [/^(ERR_SSL_|EPROTO$)/, `no TLS connection could be agreed on; ${CHECK_URL} and the receiver’s TLS settings`],
-  [/^HPE_/, `the response is not HTTP, or longer than it says; ${CHECK_URL}`],
+  [/^HPE_/, `the response is not HTTP, or longer than announced; ${CHECK_URL}`],
 ];
 
 /** OpenSSL's wrong version number has the code EPROTO in some versions of Node.js. */
 const WRONG_VERSION = /wrong version number|packet length too long/i;
 
 /**
- * Describes why a request got no response: what it means, what to check, and the code. An error that is not known is told in
- * its own words.
+ * Describes why a request got no response: what it means, what to check, and the code. An unknown error keeps its own
+ * words.
  */
 export function toFailureReason(error: unknown): string {
   const message = toErrorMessage(error);
