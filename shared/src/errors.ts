@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** The parts of an AgentError besides its message. */
 export interface AgentErrorOptions {
   /** Stable, in capitals with underscores; scripts and tests rely on it. */
@@ -6,6 +8,9 @@ export interface AgentErrorOptions {
   readonly hint?: string;
   readonly cause?: unknown;
 }
+
+/** One line of what is no error. */
+const INSPECTION = { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 200 } as const;
 
 /** An expected error with a stable code, its cause, and a hint for an operator. */
 export class AgentError extends Error {
@@ -51,9 +56,15 @@ export function isEnvironmentError(error: unknown): boolean {
   return error instanceof AgentError || ENVIRONMENT_CODE.test(toErrorCode(error) ?? '');
 }
 
-/** Returns the message of anything that was thrown. */
+/**
+ * Returns the message of anything that was thrown. An error of another thread may arrive as an object that is no Error, and
+ * has lost what is not enumerable: what is left of it is better than `[object Object]`.
+ */
 export function toErrorMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const message = (error as { message?: unknown } | null | undefined)?.message;
+  if (typeof message === 'string' && message !== '') return message;
+  if (typeof error !== 'object' || error === null) return String(error);
+  return toErrorCode(error) ?? (error instanceof Error ? error.name : inspect(error, INSPECTION));
 }
 
 /** Returns the system's or the library's code of anything that was thrown (`ENOENT`, `SQLITE_BUSY`), if it has one. */

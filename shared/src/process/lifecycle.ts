@@ -191,7 +191,10 @@ export async function runCommand(command: () => Promise<CommandResult> | Command
     await print(text);
     process.exit(exitCode);
   } catch (error) {
-    const lines = error instanceof AgentError ? [error.message, error.hint] : [(error as Error).stack];
+    const lines =
+      error instanceof AgentError
+        ? [error.message, error.hint]
+        : [error instanceof Error ? error.stack : toErrorMessage(error)];
     process.stderr.write(`${escapeLines(cut(lines.filter(Boolean).join('\nhint: ')))}\n`);
     process.exit(toExitCode(error));
   }

@@ -35,6 +35,14 @@ test('an error of ours has a code, a hint and its cause', () => {
   expect(new AgentError('what', { code: 'X' })).not.toHaveProperty('cause');
 });
 
+test.each([
+  ['an object with a message', { message: 'a' }, 'a'],
+  ['an error that has lost its message', { code: 'SQLITE_CORRUPT' }, 'SQLITE_CORRUPT'],
+  ['an object', { status: 7 }, '{ status: 7 }'],
+  ['an empty error', new RangeError(), 'RangeError'],
+  ['an object without a prototype', Object.create(null), '[Object: null prototype] {}'],
+])('the text of %s says what there is', (_, error, text) => expect(toErrorMessage(error)).toBe(text));
+
 test('anything that was thrown has a text', () => {
   expect([new Error('a'), 'b', 7, undefined, null].map(toErrorMessage)).toEqual(['a', 'b', '7', 'undefined', 'null']);
 });

@@ -2,6 +2,7 @@ import { v7 as timeOrderedUuid } from 'uuid';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import type { Acknowledgements } from '../queue/acknowledgements.ts';
@@ -116,7 +117,7 @@ export class BatchSender {
   /** Reports an error of this device, such as a full disk, to health and once to the log. */
   reportFault(error: unknown): void {
     const { logger, receiver } = this.#options;
-    if (receiver.failed('fault', String(error))) logger.error('upload cycle failed', toErrorFields(error));
+    if (receiver.failed('fault', toErrorMessage(error))) logger.error('upload cycle failed', toErrorFields(error));
   }
 
   async #sendAll(chunks: readonly Chunk[], progress: BatchProgress): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { AgentError } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 export interface HistoryOptions {
   readonly clock: Clock;
@@ -98,7 +98,9 @@ function requestHour(worker: Worker, nowMs: number, clock: Clock): Promise<strin
     worker.once('message', ({ json, error }: { json?: string; error?: string }) =>
       finish(() => (json === undefined ? reject(new Error(error)) : resolve(json))),
     );
-    worker.once('error', (error) => finish(() => reject(error instanceof Error ? error : new Error(String(error)))));
+    worker.once('error', (error) =>
+      finish(() => reject(error instanceof Error ? error : new Error(toErrorMessage(error)))),
+    );
     worker.once('exit', () => finish(() => reject(new Error('the thread ended'))));
     worker.postMessage(nowMs);
   });

@@ -1,5 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
+import { toErrorMessage } from '@thugshells/shared/errors.ts';
+
 import { HistoryReader } from './history-reader.ts';
 
 /** For each time it receives, returns the hour before it as JSON. */
@@ -8,6 +10,6 @@ parentPort?.on('message', (nowMs: number) => {
   try {
     parentPort?.postMessage({ json: JSON.stringify(reader.read(nowMs, () => performance.now())) });
   } catch (error) {
-    parentPort?.postMessage({ error: String(error) });
+    parentPort?.postMessage({ error: toErrorMessage(error) });
   }
 });
