@@ -27,6 +27,8 @@ interface Failure extends TaskFailure {
 export interface RecurringWorkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Called with the error of each attempt that fails. */
+  readonly onFailure?: (error: unknown) => void;
 }
 
 /**
@@ -64,7 +66,8 @@ export class RecurringWork {
   }
 
   #fail({ message, fields }: RecurringTask, error: unknown): void {
-    const { clock, logger } = this.#options;
+    const { clock, logger, onFailure } = this.#options;
+    onFailure?.(error);
     const key = toKey(message, fields);
     const before = this.#failures.get(key);
     const reason = toErrorMessage(error);

@@ -1,4 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
+import { FileWatch } from '@thugshells/shared/database/file-watch.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { toErrorMessage } from '@thugshells/shared/errors.ts';
@@ -12,7 +13,11 @@ import { SampleWriter } from './writing/sample-writer.ts';
 import { openSession, type SessionMetadata } from './writing/sessions.ts';
 import { WalCheckpointer } from './space/wal-checkpointer.ts';
 import { shrinkDatabase } from './space/shrink-database.ts';
-import { finishInterruptedReplacement, pruneCorruptDatabases, createReplacement } from './recovery/replace-database.ts';
+import { finishInterruptedDatabaseMove } from './recovery/database-move.ts';
+import { pruneKeptDatabases, setAsideForeign } from './recovery/kept-databases.ts';
+import { AccountKeeper, type KnownAccount } from './recovery/known-account.ts';
+import { findOverwritten } from './recovery/overwritten-database.ts';
+import { finishInterruptedReplacement, createReplacement } from './recovery/replace-database.ts';
 import { findCorruption, type StartCheck } from './recovery/integrity.ts';
 import { Ledger } from './space/ledger.ts';
 import { Eviction } from './space/eviction.ts';
@@ -54,33 +59,44 @@ export interface DatabaseSession {
   readonly states: StorageStateTable;
   readonly closeSession: (nowMs: number) => void;
   readonly salvages: SalvageQueue;
+  readonly files: FileWatch;
+  readonly account: AccountKeeper;
+}
+
+/** What is known of a database that is opened again. */
+export interface KnownDatabase {
+  /** What an error or a check has found. */
+  readonly corruption?: string | undefined;
+  /** Its account while it was open. */
+  readonly account?: KnownAccount | undefined;
+  /** Whether the WAL beside it is not what SQLite wrote: then the file is read without it. */
+  readonly isWalLost?: boolean | undefined;
 }
 
 /** How long rows of a corrupt database are copied before the first scrape; the rest is copied between scrapes. */
 const SALVAGE_FIRST_MS = 1_500;
 
 /**
- * Opens the database: creates it if it is missing, migrates it, replaces it by a new one if it is corrupt, and sets it
- * aside if a newer program has migrated it.
+ * Opens the database: creates it if it is missing, migrates it, replaces it by a new one if it is corrupt or older than what
+ * is known of it, and sets it aside if a newer program has migrated it.
  *
- * @param knownCorruption what an error or a check has found
  * @throws AgentError as prepareDatabase() does
  */
-export function openDatabaseSession(options: DatabaseSessionOptions, knownCorruption?: string): DatabaseSession {
-  const { dbPath, logger } = options;
+export function openDatabaseSession(options: DatabaseSessionOptions, known: KnownDatabase = {}): DatabaseSession {
+  const { dbPath, logger, clock } = options;
   finishInterruptedReplacement(dbPath);
+  finishInterruptedDatabaseMove(dbPath, clock.now());
+  if (known.isWalLost === true) setAsideForeign(dbPath, clock.now(), ['-wal', '-shm']);
   setNewerDatabaseAside(options);
-  const { database, corruption } = knownCorruption === undefined ? openSound(options) : { corruption: knownCorruption };
-  if (database !== undefined) {
-    const session = startSession(database, options);
+  const found =
+    (known.account && findOverwritten(known.account, { dbPath, logger, nowMs: clock.now() })) ?? known.corruption;
+  const opened = found === undefined ? openSound(options) : { corruption: found };
+  if (opened.session !== undefined) {
     options.startCheck?.end();
-    return session;
+    return opened.session;
   }
-  logger.error('database corrupt, rebuilding', {
-    path: dbPath,
-    error: corruption,
-  });
-  replace(options);
+  logger.error('database corrupt, rebuilding', { path: dbPath, error: opened.corruption });
+  replace(options, known.account);
   return startSession(prepareDatabase(dbPath, logger), options);
 }
 
@@ -99,24 +115,26 @@ export function closeDatabaseSession(
   database.close();
 }
 
-/** Opens the database, or returns how it is corrupt. */
-function openSound({ dbPath, logger, notify, startCheck }: DatabaseSessionOptions): {
-  readonly database?: Database;
+/** Opens the database and begins the session, or returns how it is corrupt. */
+function openSound(options: DatabaseSessionOptions): {
+  readonly session?: DatabaseSession;
   readonly corruption?: string;
 } {
+  const { dbPath, logger, notify, startCheck } = options;
   try {
     const corruption = startCheck === undefined ? findCorruption(dbPath) : startCheck.find(dbPath);
-    return corruption === undefined ? { database: prepareDatabase(dbPath, logger, notify) } : { corruption };
+    if (corruption !== undefined) return { corruption };
+    return { session: startSession(prepareDatabase(dbPath, logger, notify), options) };
   } catch (error) {
     if (classifyStorageError(error) !== 'corrupt') throw error;
     return { corruption: toErrorMessage(error) };
   }
 }
 
-function replace({ dbPath, clock, logger, builtAtMs }: DatabaseSessionOptions): void {
+function replace({ dbPath, clock, logger, builtAtMs }: DatabaseSessionOptions, known: KnownAccount | undefined): void {
   // The time counts from here: finding the series of a file that SQLite refuses takes seconds too.
   const until = clock.monotonic() + SALVAGE_FIRST_MS;
-  const { database, install } = createReplacement({ databasePath: dbPath, logger, nowMs: clock.now() });
+  const { database, install } = createReplacement({ databasePath: dbPath, logger, nowMs: clock.now(), known });
   const epochs = new ClockEpochs(database, { clock, logger, bootId: undefined, builtAtMs });
   const [progress] = new SalvageTable(database).all();
   const salvage = new Salvage(database, progress!, {
@@ -143,12 +161,13 @@ function startSession(database: Database, options: DatabaseSessionOptions): Data
     const epochs = new ClockEpochs(database, { clock, logger, bootId: session.metadata.bootId, builtAtMs });
     const ledger = new Ledger(database);
     const statuses = new CollectorStatusTable(database, logger);
-    const wal = new WalCheckpointer(database, { ...options, walBytes: limits.walBytes });
+    const files = new FileWatch(dbPath, database);
+    const wal = new WalCheckpointer(database, { ...options, walBytes: limits.walBytes, files });
     const eviction = new Eviction(database, { ...options, epochs, ledger, usedBytes: limits.usedBytes });
-    shrinkDatabase(database, limits.databaseBytes, { eviction, wal, logger });
+    files.whileWriting(() => shrinkDatabase(database, limits.databaseBytes, { eviction, wal, logger }));
     queueSetAsideImports(database, options);
     const salvages = new SalvageQueue(database, { ...options, epochs, ledger, databasePath: dbPath });
-    if (!salvages.isCopying) pruneCorruptDatabases(dbPath, limits.maxBytes);
+    if (!salvages.isCopying) pruneKeptDatabases(dbPath, limits.maxBytes);
     return {
       database,
       epochs,
@@ -161,6 +180,8 @@ function startSession(database: Database, options: DatabaseSessionOptions): Data
       states: new StorageStateTable(database),
       closeSession,
       salvages,
+      files,
+      account: new AccountKeeper(database),
     };
   } catch (error) {
     database.close();

@@ -2,7 +2,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 
 import { BackgroundCheck } from './recovery/background-check.ts';
 import type { Ballast } from './space/ballast.ts';
-import { pruneCorruptDatabases } from './recovery/replace-database.ts';
+import { pruneKeptDatabases } from './recovery/kept-databases.ts';
 import { isCheckedAtOnce } from './recovery/integrity.ts';
 import type { DatabaseSession } from './database-session.ts';
 import type { SpaceLimits } from './space/limits.ts';
@@ -71,7 +71,7 @@ export class Maintenance {
     const { salvages, wal, eviction } = this.#session;
     try {
       // New samples are worth more than the corrupt databases that are kept.
-      if (!salvages.isCopying) pruneCorruptDatabases(this.#options.dbPath, 0);
+      if (!salvages.isCopying) pruneKeptDatabases(this.#options.dbPath, 0);
       wal.checkpoint();
       // Above the limit pending rows are evicted too; if other files fill the disk, only settled ones are.
       const evicted = eviction.isOverLimit ? eviction.evict() : eviction.evictSettled();
@@ -103,7 +103,7 @@ export class Maintenance {
       const { salvages, eviction } = this.#session;
       if (!salvages.isCopying || eviction.isOverLimit) return false;
       if (salvages.step()) return true;
-      pruneCorruptDatabases(this.#options.dbPath, this.#options.limits.maxBytes);
+      pruneKeptDatabases(this.#options.dbPath, this.#options.limits.maxBytes);
       return false;
     });
   }

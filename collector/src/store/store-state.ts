@@ -1,3 +1,4 @@
+import type { DatabaseGuard } from './database-guard.ts';
 import type { DatabaseSession } from './database-session.ts';
 import type { Maintenance } from './maintenance.ts';
 
@@ -5,6 +6,7 @@ import type { Maintenance } from './maintenance.ts';
 export interface OpenDatabase {
   readonly session: DatabaseSession;
   readonly maintenance: Maintenance;
+  readonly guard: DatabaseGuard;
 }
 
 /** Why samples cannot be stored, and since when by the wall clock. */
@@ -28,6 +30,7 @@ export type StoreEvent =
   | { readonly type: 'committed' }
   | { readonly type: 'commit failed'; readonly reason: string; readonly nowMs: number }
   | { readonly type: 'corruption found' }
+  | { readonly type: 'files replaced' }
   | { readonly type: 'closed' };
 
 /**
@@ -37,8 +40,8 @@ export type StoreEvent =
  *   open         commits go through
  *   buffering    a commit failed because the disk is full or unusable, or no database could be opened: scrapes stay in a
  *                bounded buffer, a retry every few seconds evicts rows first; the oldest scrapes are dropped and booked
- *   rebuilding   the database is corrupt and has been closed: a new one is about to take its place. If that fails, the
- *                next commit opens one, and only its failure is a reason to buffer
+ *   rebuilding   the database is corrupt, or its files were replaced, and it has been closed: another one is about to be
+ *                opened in its place. If that fails, the next commit opens one, and only its failure is a reason to buffer
  *   closed       the end; nothing is stored any more
  *
  *                opened        committed    commit failed   corruption found   closed
@@ -51,6 +54,7 @@ export type StoreEvent =
  * ¹ An open database proves nothing after a failure: only a commit that goes through ends it.
  * ² With the database that took the commit.
  * ³ Since the first failure, for the reason of the last one.
+ * “files replaced” leads where “corruption found” does.
  */
 export function nextState(state: StoreState, event: StoreEvent): StoreState {
   if (state.name === 'closed') return state;
@@ -68,6 +72,7 @@ export function nextState(state: StoreState, event: StoreEvent): StoreState {
       return { name: 'buffering', failure: { reason, sinceMs: failure?.sinceMs ?? nowMs }, database };
     }
     case 'corruption found':
+    case 'files replaced':
       return { name: 'rebuilding', failure };
     case 'closed':
       return { name: 'closed' };

@@ -10,8 +10,8 @@ import { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 import type { Instant } from './clock/epoch-transition.ts';
 import { Admission, type AdmissionOptions, type Admitted } from './writing/admission.ts';
 import { Ballast } from './space/ballast.ts';
-import { Maintenance, MAINTENANCE_INTERVAL_MS } from './maintenance.ts';
-import { closeDatabaseSession, openDatabaseSession } from './database-session.ts';
+import type { Maintenance } from './maintenance.ts';
+import { DatabaseHolder } from './database-holder.ts';
 import type { DatabaseSession, DatabaseSessionOptions } from './database-session.ts';
 import { FailedCommits } from './failed-commits.ts';
 import { commitBuffer } from './writing/commit-buffer.ts';
@@ -19,8 +19,7 @@ import { ScrapeBuffer, type StoredScrape } from './writing/scrape-buffer.ts';
 import { StartCheck } from './recovery/integrity.ts';
 import { classifyStorageError } from './recovery/storage-errors.ts';
 import { StorageReport } from './storage-report.ts';
-import { findDatabase, findFailure, nextState } from './store-state.ts';
-import type { StorageFailure, StoreEvent, StoreState } from './store-state.ts';
+import type { StorageFailure } from './store-state.ts';
 
 export interface StoreOptions extends DatabaseSessionOptions, AdmissionOptions {
   /** FLUSH_INTERVAL, for the report; CommitBatcher keeps it. */
@@ -33,9 +32,6 @@ export interface StoreOptions extends DatabaseSessionOptions, AdmissionOptions {
   readonly checkWorkerFile: string;
 }
 
-/** Minimum between two rebuilds: on a card that corrupts new databases too, more of them would not help. */
-const REBUILD_INTERVAL_MS = 60_000;
-
 /**
  * Stores samples in the database, and buffers them in memory while that cannot be written.
  * store-state.ts has its states and transitions.
@@ -47,8 +43,7 @@ export class Store {
   readonly #ballast: Ballast;
   readonly #report: StorageReport;
   readonly #failedCommits: FailedCommits;
-  #state: StoreState = { name: 'unopened' };
-  #rebuiltAt = -Infinity;
+  readonly #holder: DatabaseHolder;
   /** Whether the last maintenance failed: it is logged when that begins. */
   #isMaintenanceFailing = false;
 
@@ -58,6 +53,11 @@ export class Store {
     this.#ballast = new Ballast(options.dbPath);
     this.#report = new StorageReport(options);
     this.#failedCommits = new FailedCommits(options);
+    this.#holder = new DatabaseHolder({
+      ...this.#options,
+      ballast: this.#ballast,
+      onOpened: (session) => this.#prepare(session),
+    });
   }
 
   /**
@@ -67,7 +67,7 @@ export class Store {
    */
   open(): void {
     try {
-      this.#openDatabase();
+      this.#holder.open();
       this.#ballast.ensure();
     } catch (error) {
       const kind = classifyStorageError(error);
@@ -85,22 +85,28 @@ export class Store {
 
   /** Returns a collector's counters at the end of the last process; undefined without a database. */
   findCounters(collector: string): CollectorCounters | undefined {
-    return this.#session?.statuses.findCounters(collector);
+    return this.#holder.session?.statuses.findCounters(collector);
   }
 
   /** Reads the state that both programs keep in the database; undefined while there is none. */
   readAgentState(): AgentState | undefined {
-    return this.#session?.agent.read();
+    try {
+      return this.#holder.session?.agent.read();
+    } catch (error) {
+      // Corruption that only this reader meets leads to a rebuild too.
+      if (classifyStorageError(error) === 'corrupt' && this.#repair(error)) return this.#holder.session?.agent.read();
+      throw error;
+    }
   }
 
   /** How far the wall clock is ahead of the receiver's, in milliseconds; undefined until they were compared. */
   skewMs(): number | undefined {
-    return this.#session?.epochs.skewMs();
+    return this.#holder.session?.epochs.skewMs();
   }
 
   /** Why samples are buffered in memory; undefined while they are stored. */
   get failure(): string | undefined {
-    return findFailure(this.#state)?.reason;
+    return this.#holder.failure?.reason;
   }
 
   /** Adds a scrape to the buffer, which is flushed when it is half full. */
@@ -113,53 +119,39 @@ export class Store {
 
   /** Commits the buffer, unless a commit has failed, which run() retries; returns whether everything is stored. */
   flush(): boolean {
-    return this.#state.name !== 'buffering' && this.#commitPending();
+    return this.#holder.state.name !== 'buffering' && this.#commitPending();
   }
 
   /** Maintains the database, and retries commits that failed, until `stop`. */
   async run(stop: AbortSignal): Promise<void> {
     const { clock, logger } = this.#options;
-    const intervalMs = (): number =>
-      this.#failedCommits.lockRetryMs ?? findDatabase(this.#state)?.maintenance.intervalMs ?? MAINTENANCE_INTERVAL_MS;
+    const intervalMs = (): number => this.#failedCommits.lockRetryMs ?? this.#holder.intervalMs;
     const task = { message: 'cannot maintain the store, will retry', work: () => this.#tick() };
     await new RecurringWork({ clock, logger }).run(task, { intervalMs, firstInMs: intervalMs(), stop });
   }
 
   /** Commits the buffer, ends the session and checkpoints the WAL. */
   close(): void {
-    if (this.#state.name === 'closed') return;
+    if (this.#holder.state.name === 'closed') return;
     // What is not committed now is lost.
-    if (this.#session !== undefined) waitLongForLocks(this.#session.database);
+    if (this.#holder.session !== undefined) waitLongForLocks(this.#holder.session.database);
     this.#failedCommits.end();
+    this.#holder.finishDisturbance();
     if (!this.#commitPending())
       this.#options.logger.error('buffered samples lost', { count: this.#buffer.sampleCount });
-    const database = findDatabase(this.#state);
-    this.#apply({ type: 'closed' });
-    database?.maintenance.stop();
-    if (database !== undefined) closeDatabaseSession(database.session, this.#options);
+    this.#holder.close();
   }
 
-  get #session(): DatabaseSession | undefined {
-    return findDatabase(this.#state)?.session;
-  }
-
-  #apply(event: StoreEvent): void {
-    this.#state = nextState(this.#state, event);
-  }
-
-  #openDatabase(corruption?: string): DatabaseSession {
-    const session = openDatabaseSession(this.#options, corruption);
-    const maintenance = new Maintenance(session, { ...this.#options, ballast: this.#ballast });
-    this.#apply({ type: 'opened', database: { session, maintenance } });
+  /** Prepares the store for a database that was opened. */
+  #prepare(session: DatabaseSession): void {
     this.#admission.addStoredNames(session.writer.readNames());
     session.statuses.keepOnly(this.#options.collectors);
     this.#buffer.forgetMoments();
-    return session;
   }
 
   /** Commits the buffer, after a repair if that helps; returns whether it is empty. */
   #commitPending(mayRepair = true): boolean {
-    if (this.#state.name === 'closed') return false;
+    if (this.#holder.state.name === 'closed' || this.#holder.isDisturbed) return false;
     try {
       this.#commitAll();
       return true;
@@ -172,19 +164,20 @@ export class Store {
 
   #commitAll(): void {
     // A retry finds out first whether the lock is free, which takes no time.
-    if (this.#failedCommits.isLocked) requireWriteLock(this.#options.dbPath, this.#session?.database);
-    const { writer, wal } = this.#session ?? this.#openDatabase();
-    const failure = findFailure(this.#state);
+    if (this.#failedCommits.isLocked) requireWriteLock(this.#options.dbPath, this.#holder.session?.database);
+    const { writer, wal } = this.#holder.session ?? this.#holder.open();
+    const failure = this.#holder.failure;
     const onTrialCommitted = failure && (() => this.#stopBuffering(failure));
     commitBuffer(this.#buffer, { writer, wal, limits: this.#options.limits, onTrialCommitted });
-    findDatabase(this.#state)?.maintenance.evict();
+    this.#holder.database?.maintenance.evict();
+    this.#holder.remember();
   }
 
   /** Repairs what caused an error of the database; returns whether to retry at once. */
   #repair(error: unknown): boolean {
     switch (classifyStorageError(error)) {
       case 'corrupt':
-        return this.#rebuild(toErrorMessage(error));
+        return this.#holder.rebuild(toErrorMessage(error));
       case 'full':
         return this.#freeSpace();
       case 'locked':
@@ -193,61 +186,50 @@ export class Store {
     }
   }
 
-  #rebuild(corruption: string): boolean {
-    const { clock, logger, dbPath } = this.#options;
-    if (clock.monotonic() - this.#rebuiltAt < REBUILD_INTERVAL_MS) return false;
-    this.#rebuiltAt = clock.monotonic();
-    const corrupt = findDatabase(this.#state);
-    this.#apply({ type: 'corruption found' });
-    try {
-      corrupt?.maintenance.stop();
-      corrupt?.session.database.close();
-      this.#openDatabase(corruption);
-      return true;
-    } catch (error) {
-      logger.error('cannot create a new database', { path: dbPath, ...toErrorFields(error) });
-      return false;
-    }
-  }
-
   /** Releases the ballast and evicts rows; returns whether that freed space. */
   #freeSpace(): boolean {
     const isReleased = this.#ballast.release();
-    const isEvicted = findDatabase(this.#state)?.maintenance.freeSpace() === true;
+    const isEvicted = this.#holder.database?.maintenance.freeSpace() === true;
     return isReleased || isEvicted;
   }
 
   /** Buffers samples in memory from now on. */
   #startBuffering(cause: unknown): void {
     const { error, reason, isLogged } = this.#failedCommits.add(cause);
-    this.#apply({ type: 'commit failed', reason, nowMs: this.#options.clock.now() });
+    this.#holder.apply({ type: 'commit failed', reason, nowMs: this.#options.clock.now() });
     if (!isLogged) return;
     this.#report.logFailure(error, this.#buffer.sampleCount);
     this.#saveReport();
   }
 
   #stopBuffering(failure: StorageFailure): void {
-    this.#apply({ type: 'committed' });
+    this.#holder.apply({ type: 'committed' });
     if (!this.#failedCommits.end()) return;
     this.#report.logRecovery(failure);
     this.#saveReport();
   }
 
   #saveReport(): void {
-    if (this.#session === undefined) return;
-    this.#report.save(this.#session, { failure: findFailure(this.#state), pending: this.#buffer.sampleCount });
+    const { session } = this.#holder;
+    if (session === undefined) return;
+    this.#report.save(session, { failure: this.#holder.failure, pending: this.#buffer.sampleCount });
   }
 
   #tick(): void {
-    if (this.#state.name === 'buffering' && this.#failedCommits.isRetryDue) this.#commitPending();
+    const error = this.#holder.followGuard();
+    if (error !== undefined) this.#startBuffering(error);
+    if (this.#holder.isDisturbed) return;
+    if (this.#holder.state.name === 'buffering' && this.#failedCommits.isRetryDue) this.#commitPending();
     if (this.#report.isDue) this.#saveReport();
-    if (this.#state.name === 'open') this.#maintain(this.#state.database.maintenance);
+    const { state } = this.#holder;
+    if (state.name === 'open') this.#maintain(state.database.maintenance);
   }
 
   #maintain(maintenance: Maintenance): void {
     try {
       const corruption = maintenance.work();
-      if (corruption !== undefined) this.#rebuild(corruption);
+      if (corruption !== undefined) this.#holder.rebuild(corruption);
+      this.#holder.remember();
       this.#isMaintenanceFailing = false;
     } catch (error) {
       if (isLocked(error)) return this.#startBuffering(error);

@@ -126,6 +126,16 @@ export function isBusy(error: unknown): boolean {
   return toErrorCode(error)?.startsWith('SQLITE_BUSY') === true;
 }
 
+/**
+ * Returns a row that every database has.
+ *
+ * @throws an error like SQLite's own for corruption, when it is missing
+ */
+export function requireRow<Row>(row: Row | undefined, table: string): Row {
+  if (row !== undefined) return row;
+  throw Object.assign(new Error(`the row of ${table} is missing`), { code: 'SQLITE_CORRUPT' });
+}
+
 /** SQLite's messages for a corrupt file; an error that came from a thread has lost its code. */
 const CORRUPTION_MESSAGES = /database disk image is malformed|file is not a database|malformed database schema/;
 

@@ -1,5 +1,5 @@
 import { correctedTimeSql, EpochRanges, NEWEST_OFFSET_SQL } from '@thugshells/shared/database/epochs.ts';
-import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { requireRow, type Database, type Statement } from '@thugshells/shared/database/open.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
 import type { SettledRanges } from './settled-ranges.ts';
@@ -90,7 +90,7 @@ export class Backlog {
 
   /** Reads the books; the cost does not depend on the number of rows. */
   readBooks(): Books {
-    return this.#books.get()!;
+    return requireRow(this.#books.get(), 'collector_state or uploader_state');
   }
 
   /** Finds the ids that are neither settled nor held. */

@@ -1,4 +1,4 @@
-import type { Database } from '@thugshells/shared/database/open.ts';
+import { requireRow, type Database } from '@thugshells/shared/database/open.ts';
 
 declare const brand: unique symbol;
 
@@ -22,5 +22,5 @@ export function preparePendingRowsVersion(database: Database): () => PendingRows
       `SELECT dropped || ' ' || (SELECT IFNULL(SUM(recovered), 0)  || ' ' || COUNT(*) FROM salvage) FROM collector_state`,
     )
     .pluck();
-  return () => statement.get()!;
+  return () => requireRow(statement.get(), 'collector_state');
 }

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 
 import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
-import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { requireRow, type Database, type Statement } from '@thugshells/shared/database/open.ts';
 import { listSetAsideFiles, type SetAsideFile } from '@thugshells/shared/database/set-aside-files.ts';
 import { silentLogger } from '@thugshells/shared/logging/silent-logger.ts';
 import type { Logger } from '@thugshells/shared/logging/types.ts';
@@ -101,7 +101,7 @@ export class CollectorStateReader {
    * @returns undefined if none is held
    */
   readHeld(readSettled: () => readonly IdRange[]): HeldRows | undefined {
-    const newestId = this.#lastId.get()!;
+    const newestId = requireRow(this.#lastId.get(), 'collector_state');
     const epochs = this.#epochs
       .all()
       .filter(({ firstId, isTrusted, isLost }) => !isTrusted && !isLost && firstId <= newestId);

@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, renameSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, renameSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
@@ -10,11 +10,14 @@ import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import { copyLosses, copySalvages, copySessions } from './copied-history.ts';
 import { CorruptDatabase } from './corrupt-database.ts';
-import { readAccount } from './source-account.ts';
+import { readAccount, type SourceAccount } from './source-account.ts';
+import { pendingOf } from './source-books.ts';
 import { readSeries } from './source-series.ts';
 import { findFileCorruption } from './integrity.ts';
 import { Ledger } from '../space/ledger.ts';
-import { measureDatabase, removeDatabase } from './move-database.ts';
+import { corruptDatabasePath } from './kept-databases.ts';
+import type { KnownAccount } from './known-account.ts';
+import { removeDatabase } from './move-database.ts';
 import { PageCensus } from './page-census.ts';
 import { formatSkipped, type SalvageProgress } from './salvage-progress.ts';
 
@@ -22,6 +25,8 @@ export interface ReplacementOptions {
   readonly databasePath: string;
   readonly logger: Logger;
   readonly nowMs: number;
+  /** What was known of it while it was open; undefined if it was not. */
+  readonly known?: KnownAccount | undefined;
 }
 
 /** A new database under another name: the caller fills it as far as it likes and then installs it. */
@@ -33,16 +38,8 @@ export interface Replacement {
 
 /** The files of a database in the order in which they are moved: no opener meets the WAL of another database. */
 const SUFFIXES = ['-shm', '-wal', ''] as const;
-/** At most this many corrupt databases are kept beside the one in use. */
-const KEPT_DATABASES = 3;
 /** Ids are never given twice: if the last one cannot be read, this many are skipped. */
 const UNKNOWN_IDS = 10_000_000;
-
-/** Returns the path that a corrupt database is moved to: beside the one in use, dated. */
-export function corruptDatabasePath(databasePath: string, nowMs: number): string {
-  const stamp = formatTime(nowMs).replace(/[-:]|\.\d+/g, '');
-  return `${databasePath}.damaged-${stamp}`;
-}
 
 /** Returns the path of the new database until it is complete. */
 function replacementPath(databasePath: string): string {
@@ -50,7 +47,7 @@ function replacementPath(databasePath: string): string {
 }
 
 /** Creates the database that replaces a corrupt one, with its series, sessions and books; Salvage copies the samples. */
-export function createReplacement({ databasePath, logger, nowMs }: ReplacementOptions): Replacement {
+export function createReplacement({ databasePath, logger, nowMs, known }: ReplacementOptions): Replacement {
   const path = replacementPath(databasePath);
   const aside = corruptDatabasePath(databasePath, nowMs);
   removeDatabase(path);
@@ -59,7 +56,7 @@ export function createReplacement({ databasePath, logger, nowMs }: ReplacementOp
   const source = new CorruptDatabase(databasePath);
   try {
     database
-      .transaction(() => copyAllButSamples(source, database, { file: basename(aside), nowMs, isWalUnread }))
+      .transaction(() => copyAllButSamples(source, database, { file: basename(aside), nowMs, isWalUnread, known }))
       .immediate();
   } finally {
     source.close();
@@ -84,18 +81,6 @@ export function finishInterruptedReplacement(databasePath: string): void {
   syncFolder(dirname(databasePath));
 }
 
-/** Removes all but the newest three corrupt databases, and more of them if they exceed `maxBytes`. */
-export function pruneCorruptDatabases(databasePath: string, maxBytes: number): void {
-  const prefix = `${basename(databasePath)}.damaged-`;
-  const folder = dirname(databasePath);
-  const names = readdirSync(folder).filter((name) => name.startsWith(prefix) && !/-(wal|shm)$/.test(name));
-  let bytes = 0;
-  for (const [index, name] of names.sort().reverse().entries()) {
-    bytes += measureDatabase(join(folder, name));
-    if (index >= KEPT_DATABASES || bytes > maxBytes) removeDatabase(join(folder, name));
-  }
-}
-
 function installNew(databasePath: string, newPath: string, aside: string): void {
   for (const suffix of SUFFIXES) {
     if (existsSync(databasePath + suffix)) renameSync(databasePath + suffix, aside + suffix);
@@ -104,17 +89,23 @@ function installNew(databasePath: string, newPath: string, aside: string): void 
   syncFolder(dirname(databasePath));
 }
 
+interface CopyOptions extends Pick<ReplacementOptions, 'nowMs' | 'known'> {
+  /** The name that the source will have. */
+  readonly file: string;
+  readonly isWalUnread: boolean;
+}
+
 function copyAllButSamples(
   source: CorruptDatabase,
   database: Database,
-  { file, nowMs, isWalUnread }: { readonly file: string; readonly nowMs: number; readonly isWalUnread: boolean },
+  { file, nowMs, isWalUnread, known }: CopyOptions,
 ): void {
   const insertSeries = database.prepare(
     'INSERT OR IGNORE INTO series (id, key, name, tags, device_id, value_type, priority) VALUES (@id, @key, @name, @tags, @deviceId, @valueType, @priority)',
   );
   for (const series of readSeries(source)) insertSeries.run(series);
   copySessions(source, database);
-  const { lost, ...details } = copyBooks(source, database, nowMs);
+  const { lost, ...details } = copyBooks(source, database, { nowMs, known });
   // What stands only in a WAL that SQLite does not read has ids beyond its last one.
   const skipped: IdRange[] = isWalUnread ? [[source.highestId(), Number.MAX_SAFE_INTEGER]] : [];
   database
@@ -124,10 +115,14 @@ function copyAllButSamples(
 }
 
 /** What the salvage is to know of the books; `lost` is how many rows were pending, all booked as lost until they are found. */
-type CopiedBooks = Pick<SalvageProgress, 'lost' | 'areBooksKnown' | 'isEstimate'>;
+type CopiedBooks = Pick<SalvageProgress, 'lost' | 'areBooksKnown' | 'isEstimate' | 'known'>;
 
-function copyBooks(source: CorruptDatabase, database: Database, nowMs: number): CopiedBooks {
-  const { books, pending: lost, provisional } = readAccount(source);
+function copyBooks(
+  source: CorruptDatabase,
+  database: Database,
+  { nowMs, known }: Pick<CopyOptions, 'nowMs' | 'known'>,
+): CopiedBooks {
+  const { books, pending: lost, provisional, settled } = readBelievedAccount(source, known);
   const ledger = new Ledger(database);
   if (books === undefined) return estimateBooks(source, database, nowMs);
   const { lastId, heartbeatMs, rejected, isEstimate } = books;
@@ -140,7 +135,25 @@ function copyBooks(source: CorruptDatabase, database: Database, nowMs: number): 
   database
     .prepare('UPDATE collector_state SET last_id = ?, collected = ?, heartbeat = ?')
     .run(lastId, delivered + rejected + dropped + lost, heartbeatMs);
-  return { lost, areBooksKnown: true, isEstimate };
+  return { lost, areBooksKnown: true, isEstimate, known: settled && { lastId, settled } };
+}
+
+/** What the salvage goes by; `settled` only if it is not the source's own. */
+interface BelievedAccount extends Pick<SourceAccount, 'books' | 'pending' | 'provisional'> {
+  readonly settled?: readonly IdRange[];
+}
+
+/** The account of a source; if it is in doubt or older, the one that was known while it was open. */
+function readBelievedAccount(source: CorruptDatabase, known: KnownAccount | undefined): BelievedAccount {
+  const { books, pending, provisional, isSettledInDoubt } = readAccount(source);
+  const isCertain = books !== undefined && !books.isEstimate && !isSettledInDoubt;
+  if (known === undefined || (isCertain && books.lastId >= known.books.lastId)) return { books, pending, provisional };
+  return {
+    books: { ...known.books, isEstimate: false },
+    pending: pendingOf(known.books),
+    provisional: 0,
+    settled: known.settled,
+  };
 }
 
 /**

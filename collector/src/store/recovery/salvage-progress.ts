@@ -31,6 +31,8 @@ export interface SalvageProgress {
   readonly areBooksKnown: boolean;
   /** Whether the books are an upper bound: then what is left of `lost` is in the ledger as an estimate. */
   readonly isEstimate: boolean;
+  /** What was settled, if the source does not have it. */
+  readonly known?: KnownSettled | undefined;
   /** Rows on pages that could not be read or believed. */
   readonly doubtful: number;
   /** Pending rows that have not been copied yet. */
@@ -38,8 +40,17 @@ export interface SalvageProgress {
   readonly recovered: number;
 }
 
+/** What was known of a source while it was open, before another program wrote to its file. */
+export interface KnownSettled {
+  readonly lastId: number;
+  readonly settled: readonly IdRange[];
+}
+
 /** What is stored as JSON in the column `skipped`. */
-export type StoredDetails = Pick<SalvageProgress, 'skipped' | 'shiftMs' | 'areBooksKnown' | 'isEstimate' | 'doubtful'>;
+export type StoredDetails = Pick<
+  SalvageProgress,
+  'skipped' | 'shiftMs' | 'areBooksKnown' | 'isEstimate' | 'known' | 'doubtful'
+>;
 
 /** A row as SQLite returns it: each column but the id may hold a value of any type. */
 type StoredProgress = { readonly id: number } & {
@@ -138,28 +149,34 @@ export function shiftStoredSkipped(stored: unknown, shiftMs: number): string {
 }
 
 /** The ranges alone, as a damaged database has them, or the ranges with what else is to be remembered. */
-export function formatSkipped({ skipped, shiftMs, areBooksKnown, isEstimate, doubtful }: StoredDetails): string {
-  const isPlain = shiftMs === 0 && areBooksKnown && !isEstimate && doubtful === 0;
-  const details = { skipped, shift_ms: shiftMs, are_books_known: areBooksKnown, is_estimate: isEstimate, doubtful };
+export function formatSkipped({ skipped, shiftMs, areBooksKnown, isEstimate, known, doubtful }: StoredDetails): string {
+  const isPlain = shiftMs === 0 && areBooksKnown && !isEstimate && known === undefined && doubtful === 0;
+  const details = {
+    ...{ skipped, shift_ms: shiftMs, are_books_known: areBooksKnown, is_estimate: isEstimate, doubtful },
+    ...(known === undefined ? {} : { known }),
+  };
   return JSON.stringify(isPlain ? skipped : details);
 }
 
-/** The last two are not in what earlier versions stored. */
+/** The last three are not in what earlier versions stored. */
 interface StoredJson {
   readonly skipped: readonly IdRange[];
   readonly shift_ms: number;
   readonly are_books_known: boolean;
   readonly is_estimate?: boolean;
+  readonly known?: KnownSettled;
   readonly doubtful?: number;
 }
 
 const isFlag: Guard<boolean> = (value): value is boolean => typeof value === 'boolean';
 const isShift: Guard<number> = (value): value is number => Number.isSafeInteger(value);
+const isKnown: Guard<KnownSettled> = isObjectOf<KnownSettled>({ lastId: isCount, settled: isRangeList });
 const isStoredJson = isObjectOf<StoredJson>({
   skipped: isRangeList,
   shift_ms: isShift,
   are_books_known: isFlag,
   is_estimate: isOptional(isFlag),
+  known: isOptional(isKnown),
   doubtful: isOptional(isCount),
 });
 
@@ -169,6 +186,13 @@ function parseSkipped(stored: unknown): StoredDetails | undefined {
   if (ranges !== undefined) return { skipped: ranges, shiftMs: 0, areBooksKnown: true, isEstimate: false, doubtful: 0 };
   const parsed = parseStored(stored, isStoredJson);
   if (parsed === undefined) return undefined;
-  const { skipped, shift_ms: shiftMs, are_books_known: areBooksKnown, is_estimate: isEstimate, doubtful } = parsed;
-  return { skipped, shiftMs, areBooksKnown, isEstimate: isEstimate ?? false, doubtful: doubtful ?? 0 };
+  const {
+    skipped,
+    shift_ms: shiftMs,
+    are_books_known: areBooksKnown,
+    is_estimate: isEstimate,
+    known,
+    doubtful,
+  } = parsed;
+  return { skipped, shiftMs, areBooksKnown, isEstimate: isEstimate ?? false, known, doubtful: doubtful ?? 0 };
 }

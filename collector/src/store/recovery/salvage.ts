@@ -8,7 +8,7 @@ import type { Notify } from '@thugshells/shared/process/systemd.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
 import { CorruptDatabase, type SourceSample } from './corrupt-database.ts';
-import { readAccount, type SourceAccount } from './source-account.ts';
+import { readAccount, withKnown, type SourceAccount } from './source-account.ts';
 import type { Ledger, LossReason } from '../space/ledger.ts';
 import { boundLostSamples } from './lost-samples.ts';
 import { PageReader } from './page-reader.ts';
@@ -66,9 +66,9 @@ export class Salvage {
     this.progress = progress;
     this.table = new SalvageTable(database);
     this.source = new CorruptDatabase(options.path ?? sourcePath(options.databasePath, progress));
-    this.#account = readAccount(this.source);
+    this.#account = withKnown(readAccount(this.source), progress.known);
     this.#pages = new PageReader(this.source);
-    this.#upToId = this.#account.books?.lastId ?? EVERY_ID[1];
+    this.#upToId = this.#account.books?.lastId ?? progress.known?.lastId ?? EVERY_ID[1];
     this.#delivered = database.prepare<[], number>('SELECT delivered FROM uploader_state').pluck();
     this.#undeliver = database.prepare('UPDATE uploader_state SET delivered = delivered - ?');
     this.#collect = database.prepare('UPDATE collector_state SET collected = collected + ?');

@@ -11,7 +11,7 @@ import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts
 
 import { addBooks, copyReceiverClocks, copySalvages, copySeries, copySessions } from './copied-history.ts';
 import { readBooks } from './source-account.ts';
-import { corruptDatabasePath } from './replace-database.ts';
+import { corruptDatabasePath } from './kept-databases.ts';
 import { findCorruption } from './integrity.ts';
 import { finishInterruptedMove, moveDatabase, removeDatabase } from './move-database.ts';
 import { Salvage, sourcePath, type SalvageOptions } from './salvage.ts';

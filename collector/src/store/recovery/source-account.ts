@@ -2,6 +2,7 @@ import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts
 
 import type { CorruptDatabase } from './corrupt-database.ts';
 import { readRejections } from './corrupt-tables.ts';
+import type { KnownSettled } from './salvage-progress.ts';
 import {
   chooseBooks,
   isCount,
@@ -37,6 +38,21 @@ export function readAccount(source: CorruptDatabase): SourceAccount {
   const known = accounts.get(source) ?? findAccount(source);
   accounts.set(source, known);
   return known;
+}
+
+/** The account of a source, with what was settled from what was known of it while it was open. */
+export function withKnown(account: SourceAccount, known: KnownSettled | undefined): SourceAccount {
+  if (known === undefined) return account;
+  const { books } = account;
+  const { lastId, settled } = known;
+  return {
+    ...account,
+    books: books && { ...books, lastId: Math.max(lastId, books.lastId) },
+    settled,
+    pendingIds: idsIn(subtract([[1, Math.max(1, lastId)]], settled)),
+    isSettledInDoubt: false,
+    provisional: 0,
+  };
 }
 
 /** The books; undefined if the collector's side of them cannot be read from either place. */

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
+import type { FileWatch } from '@thugshells/shared/database/file-watch.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
@@ -20,6 +21,15 @@ export interface WalCheckpointerOptions {
   readonly walCheckpointIntervalMs: number;
   /** Size of the WAL at which a WAL checkpoint is due at once. */
   readonly walBytes: number;
+  /** Distinguishes what a WAL checkpoint writes from what other programs write to the files. */
+  readonly files?: Pick<FileWatch, 'whileWriting'>;
+}
+
+/** What SQLite returns of a WAL checkpoint. */
+interface CheckpointRow {
+  readonly busy: number;
+  readonly log: number;
+  readonly checkpointed: number;
 }
 
 /** Short, since waiting for a reader that holds a snapshot blocks the event loop and delays every scrape. */
@@ -113,13 +123,16 @@ export class WalCheckpointer {
     else logger[this.#blockedSinceMs === undefined ? 'warn' : 'debug']('WAL checkpoint blocked', fields);
   }
 
-  #truncate(): { readonly busy: number; readonly log: number; readonly checkpointed: number } | undefined {
+  #truncate(): CheckpointRow | undefined {
+    const { files } = this.#options;
+    return files === undefined ? this.#truncateNow() : files.whileWriting(() => this.#truncateNow());
+  }
+
+  #truncateNow(): CheckpointRow | undefined {
     const timeoutMs = this.#database.pragma('busy_timeout', { simple: true }) as number;
     this.#database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
     try {
-      return (
-        this.#database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number; log: number; checkpointed: number }[]
-      )[0];
+      return (this.#database.pragma('wal_checkpoint(TRUNCATE)') as CheckpointRow[])[0];
     } finally {
       this.#database.pragma(`busy_timeout = ${timeoutMs}`);
     }

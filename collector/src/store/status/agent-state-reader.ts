@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 
-import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { requireRow, type Database, type Statement } from '@thugshells/shared/database/open.ts';
 import { silentLogger } from '@thugshells/shared/logging/silent-logger.ts';
 import type { Logger } from '@thugshells/shared/logging/types.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
@@ -41,7 +41,10 @@ export class AgentStateReader {
   }
 
   read(): AgentState {
-    const { report, walCheckpointMs, walReclaimedBytes, ...books } = this.#row.get()!;
+    const { report, walCheckpointMs, walReclaimedBytes, ...books } = requireRow(
+      this.#row.get(),
+      'collector_state, uploader_state or storage_state',
+    );
     const parsed = readReportedCounts(report, this.#uploaderValues);
     const storage = this.#storageValues;
     return {

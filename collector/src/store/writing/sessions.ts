@@ -13,7 +13,8 @@ const KEPT_SESSIONS = 1_000;
 
 /**
  * Opens this process's session. Sessions that a crash left active are marked failed, with the time of the last
- * scrape; the samples that follow belong to the new one. A session continues in a database that replaces a corrupt one.
+ * scrape; the samples that follow belong to the new one. A session continues in a database that replaces the one in use: in a copy of it with the same first
+ * sample, in one that replaces a corrupt one with the next, since ids are new there.
  *
  * @returns closes the session with its end
  */
@@ -30,8 +31,10 @@ export function openSession(
       .run(session.id);
     database
       .prepare(
-        `INSERT OR REPLACE INTO sessions (id, start_time, status, metadata, first_sample_id)
-         VALUES (?, ?, 'active', ?, (SELECT last_id + 1 FROM collector_state))`,
+        `INSERT INTO sessions (id, start_time, status, metadata, first_sample_id)
+         VALUES (?, ?, 'active', ?, (SELECT last_id + 1 FROM collector_state))
+         ON CONFLICT (id) DO UPDATE SET status = 'active', end_time = NULL,
+           first_sample_id = IFNULL(first_sample_id, excluded.first_sample_id)`,
       )
       .run(session.id, session.nowMs, JSON.stringify(session.metadata));
     // Not by time: a session keeps naming its rows for as long as it has any.

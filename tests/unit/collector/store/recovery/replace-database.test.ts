@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
-import { pruneCorruptDatabases } from '../../../../../collector/src/store/recovery/replace-database.ts';
+import { pruneKeptDatabases } from '../../../../../collector/src/store/recovery/kept-databases.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
 import { until } from '../../../../support/until.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
@@ -358,10 +358,10 @@ test('corrupt databases: the newest three are kept, within the size limit', () =
   for (let day = 1; day <= 5; day++)
     for (const suffix of ['', '-wal'])
       writeFileSync(`${path}.damaged-2026010${day}T000000Z${suffix}`, Buffer.alloc(1_000));
-  pruneCorruptDatabases(path, 1_000_000);
+  pruneKeptDatabases(path, 1_000_000);
   expect(kept()).toEqual([3, 4, 5].map((day) => `metrics.db.damaged-2026010${day}T000000Z`));
-  pruneCorruptDatabases(path, 4_500);
+  pruneKeptDatabases(path, 4_500);
   expect(kept()).toEqual([4, 5].map((day) => `metrics.db.damaged-2026010${day}T000000Z`));
-  pruneCorruptDatabases(path, 1_000);
+  pruneKeptDatabases(path, 1_000);
   expect(readdirSync(dirname(path))).toEqual([]);
 });

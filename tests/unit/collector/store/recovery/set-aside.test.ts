@@ -17,7 +17,7 @@ import { openDatabase, PAGE_SIZE } from '@thugshells/shared/database/open.ts';
 import { listSetAsideFiles } from '@thugshells/shared/database/set-aside-files.ts';
 import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/database/schema-version.ts';
 
-import { pruneCorruptDatabases } from '../../../../../collector/src/store/recovery/replace-database.ts';
+import { pruneKeptDatabases } from '../../../../../collector/src/store/recovery/kept-databases.ts';
 import { setNewerDatabaseAside } from '../../../../../collector/src/store/recovery/set-aside.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
 import { RecordedLog } from '../../../../support/recorded-log.ts';
@@ -97,7 +97,7 @@ describe('set aside: a newer database', () => {
   test('a set-aside file is unchanged at the next start and is not evicted', async () => {
     const rows = await newerDatabase();
     started().store.close();
-    pruneCorruptDatabases(path, 0);
+    pruneKeptDatabases(path, 0);
     const { log } = started();
     expect([names(), content(aside).length, log.said('warn', 'error')]).toEqual([[basename(aside)], rows, []]);
   });
