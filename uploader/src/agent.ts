@@ -20,8 +20,6 @@ import { EncoderPool } from './encoding/encoder-pool.ts';
 import { HealthMonitor } from './health/monitor.ts';
 import type { MetricsExposition } from './http/metrics.ts';
 import { HistoryThread } from './http/page/history-thread.ts';
-import { StatusServer } from './http/server.ts';
-import { createStatusKey } from './http/status-proof.ts';
 import { Acknowledgements } from './queue/acknowledgements.ts';
 import { Backlog } from './queue/backlog.ts';
 import { DatabaseWatch } from './queue/database-watch.ts';
@@ -50,15 +48,19 @@ export interface AgentContext {
 export type Queue = ReturnType<typeof openQueue>;
 
 /** Opens the queue in a migrated database; requeues what the last process left unconfirmed. */
-export function openQueue(database: Database, { clock, logger, config }: AgentContext) {
+export function openQueue(
+  database: Database,
+  { clock, logger, config }: AgentContext,
+  watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger }),
+) {
   const settled = new SettledRanges(database);
   const backlog = new Backlog(database, settled);
   const { replayWindowMs, probeIntervalMs: questionIntervalMs } = config;
-  const intervals = { replayWindowMs, questionIntervalMs };
-  const acknowledgements = new Acknowledgements(database, settled, { clock, logger, ...intervals });
+  const isReplaced = (): boolean => watch.isReplaced;
+  const own = { replayWindowMs, questionIntervalMs, isReplaced };
+  const acknowledgements = new Acknowledgements(database, settled, { clock, logger, ...own });
   const replayed = acknowledgements.recover();
   if (replayed > 0) logger.info('requeued unconfirmed samples', { count: replayed });
-  const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
   const untimedRows = new UntimedRows({ clock, logger, database, settled });
   const lockWatch = new LockWatch(database, { clock, path: config.dbPath, acknowledgements });
   return { database, settled, backlog, acknowledgements, watch, untimedRows, lockWatch };
@@ -220,19 +222,20 @@ export interface StatusReportingOptions extends AgentContext {
   readonly configurationWarnings: readonly string[];
   /** The entry point of the history's thread. */
   readonly historyWorkerFile: string;
+  /** The key by which `status` knows the status server. */
+  readonly statusKey: string;
 }
 
 /** The health, metrics and status page of a queue and its uploader, and the report for the collector. */
-export type StatusReporting = ReturnType<typeof createStatusServer>;
+export type StatusReporting = ReturnType<typeof createStatusReporting>;
 
-/** Creates the status server of a queue and its uploader; it does not listen yet. */
-export function createStatusServer(queue: Queue, uploader: Uploader, options: StatusReportingOptions) {
+/** Creates what the status server shows of a queue and its uploader. */
+export function createStatusReporting(queue: Queue, uploader: Uploader, options: StatusReportingOptions) {
   const { clock, logger, config, recurring, version, configurationWarnings } = options;
   const { receiverClock, receiver, loop } = uploader;
   const reportTable = new ReportTable(queue.database, logger);
   const lastReport = reportTable.load();
   receiver.remember({ uploads: lastReport?.uploads ?? [], lastDelivery: lastReport?.lastDelivery });
-  const statusKey = createStatusKey();
   const own = new UploaderStateReader({
     clock,
     receiver,
@@ -240,7 +243,7 @@ export function createStatusServer(queue: Queue, uploader: Uploader, options: St
     counters: options.counters,
     lastRejection: new LastRejection(lastReport?.rejectedAtMs),
     writes: new DiskWrites(clock),
-    statusKey,
+    statusKey: options.statusKey,
     rejected: () => queue.backlog.readBooks().rejected,
     taskFailures: () => recurring.failures,
   });
@@ -255,13 +258,14 @@ export function createStatusServer(queue: Queue, uploader: Uploader, options: St
     workerFile: options.historyWorkerFile,
     nowMs: () => receiverClock.now(),
   });
+  let exposition: MetricsExposition | undefined;
   /** Loads prom-client only when somebody scrapes. */
-  const metrics = async (): Promise<MetricsExposition> => {
-    const metricsModule = await import('./http/metrics.ts');
-    return new metricsModule.MetricsExposition(config.deviceId, snapshots, (taken) => monitor.judgement(taken));
+  const readMetrics = async (): Promise<string> => {
+    const { MetricsExposition } = await import('./http/metrics.ts');
+    exposition ??= new MetricsExposition(config.deviceId, snapshots, (taken) => monitor.judgement(taken));
+    return exposition.text();
   };
-  const server = new StatusServer({ logger, monitor, history, metrics, statusKey, isLive: () => loop.isLive });
-  return { own, monitor, reportWriter, history, server };
+  return { own, monitor, reportWriter, history, readMetrics, isLive: () => loop.isLive };
 }
 
 function createSnapshots(

@@ -1,16 +1,25 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
-import { AgentError, isEnvironmentError } from '@thugshells/shared/errors.ts';
+import type { Database } from '@thugshells/shared/database/open.ts';
+import { AgentError, isEnvironmentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toErrorFields } from '@thugshells/shared/logging/logger.ts';
 import { runScope, type ScopedWork, type ResourceStack } from '@thugshells/shared/process/lifecycle.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
 import { RecurringWork } from '@thugshells/shared/recurring-work.ts';
+import { ticks } from '@thugshells/shared/ticker.ts';
 
-import { createStatusServer, createUploader, openQueue, type AgentContext, type Queue } from './agent.ts';
+import { createStatusReporting, createUploader, openQueue, type AgentContext, type Queue } from './agent.ts';
 import { calculateUploadDelayMs } from './delivery/upload-phase.ts';
 import { statusLine } from './health/status-text.ts';
 import type { HealthMonitor } from './health/monitor.ts';
+import { WaitingStatus } from './health/waiting-status.ts';
 import { listenWithRetry } from './http/listen.ts';
+import { StatusServer } from './http/server.ts';
+import { createStatusKey } from './http/status-proof.ts';
+import { DatabaseWatch } from './queue/database-watch.ts';
 import { openWhenReady } from './queue/open-when-ready.ts';
+import { ReplacedFiles } from './queue/replaced-files.ts';
+import { StatusSwitch } from './status-switch.ts';
 import type { Surroundings } from './surroundings.ts';
 import { UploadCounters } from './telemetry/upload-counters.ts';
 import { Credentials } from './transport/credentials.ts';
@@ -35,12 +44,19 @@ export interface ServiceOptions extends AgentContext {
 interface DatabaseOptions extends ServiceOptions {
   /** What is done on timers, whatever database is open. */
   readonly recurring: RecurringWork;
+  readonly status: StatusSwitch;
+  readonly statusKey: string;
+  /** The files of the database that was open before, if they were replaced. */
+  readonly replaced: ReplacedFiles | undefined;
+  readonly onOpened: (watch: DatabaseWatch) => void;
 }
 
 /** Health is judged at least this often, so that each change is logged soon after it. */
 const JUDGE_INTERVAL_MS = 10_000;
 /** How long to wait before the database is opened again after it could not be used. */
 const REOPEN_INTERVAL_MS = 5_000;
+/** How often the files of the database are looked at; stat(2) costs microseconds. */
+const WATCH_INTERVAL_MS = 1_000;
 
 /** Uploads until `stop` is aborted, from one database after the other. */
 export async function runUploader(options: ServiceOptions, resources: ResourceStack, stop: AbortSignal): Promise<void> {
@@ -49,58 +65,117 @@ export async function runUploader(options: ServiceOptions, resources: ResourceSt
   for (const warning of configurationWarnings) logger.warn('unknown variable', { error: warning });
   resources.add('instance lock', takeInstanceLock(config.dbPath, 'uploader'), (lock) => lock.release());
   manager.reportReady('waiting for the database');
-  const recurring = new RecurringWork(options);
-  // When the collector has replaced a corrupt database by a new one, the whole agent is created again.
+  const statusKey = createStatusKey();
+  const status = createStatusServer({ ...options, statusKey }, resources, stop);
+  let watch: DatabaseWatch | undefined;
+  const recurring = new RecurringWork({ ...options, onFailure: (error) => watch?.reportCorruption(error) });
+  let replaced: ReplacedFiles | undefined;
+  // When the collector has replaced the database by another file, the whole agent is created again.
   while (!stop.aborted) {
-    const upload: ScopedWork = (...part) => uploadFromDatabase({ ...options, recurring }, ...part);
-    await runScope(logger, stop, upload).catch((error: unknown) => waitToReopen(error, options, stop));
+    const upload: ScopedWork = async (...part) => {
+      const onOpened = (opened: DatabaseWatch): void => void (watch = opened);
+      const context = { ...options, recurring, status, statusKey, replaced, onOpened };
+      replaced = (await uploadFromDatabase(context, ...part)) ?? replaced;
+    };
+    await runScope(logger, stop, upload).catch((error: unknown) => waitToReopen(error, { ...options, status }, stop));
   }
 }
 
 /** Waits after an error of the disk or the database; any other one ends the program. */
-async function waitToReopen(error: unknown, { clock, logger, config }: ServiceOptions, stop: AbortSignal) {
+async function waitToReopen(
+  error: unknown,
+  { clock, logger, config, status }: ServiceOptions & { readonly status: StatusSwitch },
+  stop: AbortSignal,
+): Promise<void> {
   if (error instanceof AgentError || !isEnvironmentError(error)) throw error;
   logger.error('cannot use database, will reopen', { path: config.dbPath, ...toErrorFields(error) });
+  status.attempted(`cannot use it: ${toErrorMessage(error)}`);
   await clock.sleep(REOPEN_INTERVAL_MS, stop);
 }
 
+/** Creates the server of health, metrics and the status page, which outlives every database. */
+function createStatusServer(
+  { clock, logger, config, version, configurationWarnings, statusKey }: ServiceOptions & { readonly statusKey: string },
+  resources: ResourceStack,
+  stop: AbortSignal,
+): StatusSwitch {
+  const { deviceId, healthHost, healthPort } = config;
+  const waiting = new WaitingStatus({ clock, version, deviceId, configurationWarnings });
+  const status = new StatusSwitch({ waiting, deviceId });
+  const statusServer = new StatusServer({ logger, statusKey, ...status.sources });
+  const listening = { statusServer, clock, logger, healthHost, healthPort };
+  status.onFirstUse((onListening) => listenWithRetry(listening, stop, onListening));
+  resources.add('health endpoint', statusServer, (open) => open.close());
+  return status;
+}
+
+/** Uploads from one database; returns its files if they were replaced. */
 async function uploadFromDatabase(
   options: DatabaseOptions,
   ...[resources, stop, end]: Parameters<ScopedWork>
-): Promise<void> {
-  const { clock, logger, config, manager, recurring } = options;
-  const onAttempt = (reason: string): void => {
-    manager.reportProgress();
-    manager.reportStatus(`waiting for the database: ${reason}`);
-  };
-  const database = await openWhenReady(config.dbPath, { clock, logger, stop, onAttempt });
-  if (database === undefined) return;
+): Promise<ReplacedFiles | undefined> {
+  const { clock, logger, config, manager, recurring, status } = options;
+  const database = await waitForDatabase(options, stop);
+  if (database === undefined) return undefined;
   resources.add('database', database, (open) => void open.close());
   manager.reportStatus('uploading');
-  const queue = openQueue(database, { clock, logger, config });
-  const { client, uploader, statusServer } = createAgent(queue, options, stop);
-  const { own, monitor, reportWriter, history, server } = statusServer;
+  const { queue, client, uploader, reporting } = openAgent(database, options, stop);
+  const { monitor, reportWriter, history } = reporting;
   resources.add('encoder', uploader.encoder, (pool) => pool.close());
   resources.add('connections', client, (open) => open.close());
   resources.add('report', reportWriter, (writer) => writer.write());
   resources.add('history', history, (thread) => thread.close());
-  resources.add('health endpoint', server, (open) => open.close());
-  const { healthHost, healthPort } = config;
-  const listening = { statusServer: server, clock, logger, healthHost, healthPort };
-  await listenWithRetry(listening, stop, (endpoint) => (own.endpoint = endpoint));
+  resources.add('status', status, (each) => each.hide());
+  await status.show(reporting);
   await Promise.all([
     uploader.run().finally(end),
     manager.reportProgressWhile(() => uploader.loop.isLive, stop),
     judgeHealth({ recurring, manager, monitor, stop }),
     queue.untimedRows.run(recurring, stop),
     reportWriter.run(stop),
+    endWhenReplaced(queue, { clock, stop, end }),
   ]);
-  if (queue.watch.isReplaced) logger.warn('database replaced, reopening', { path: config.dbPath });
+  if (!queue.watch.isReplaced) return undefined;
+  logger.warn('database replaced, reopening', { path: config.dbPath });
+  return new ReplacedFiles(queue.watch.filesWithCreation!, clock);
+}
+
+function waitForDatabase(options: DatabaseOptions, stop: AbortSignal): Promise<Database | undefined> {
+  const { clock, logger, config, manager, status, replaced } = options;
+  const onAttempt = (reason: string): void => {
+    manager.reportProgress();
+    manager.reportStatus(`waiting for the database: ${reason}`);
+    status.attempted(reason);
+  };
+  const findObstacle = (path: string): string | undefined => replaced?.findObstacle(path);
+  return openWhenReady(config.dbPath, { clock, logger, stop, onAttempt, findObstacle });
+}
+
+/** Creates the agent; corruption that it meets is reported to the collector, which replaces the database. */
+function openAgent(database: Database, options: DatabaseOptions, stop: AbortSignal) {
+  const { clock, logger, config, onOpened } = options;
+  const watch = new DatabaseWatch(database, { path: config.dbPath, clock, logger });
+  try {
+    const queue = openQueue(database, options, watch);
+    onOpened(watch);
+    return { queue, ...createAgent(queue, options, stop) };
+  } catch (error) {
+    watch.reportCorruption(error);
+    throw error;
+  }
+}
+
+/** Ends the work on a database whose files were replaced, also while nothing is uploaded. */
+async function endWhenReplaced(
+  { watch }: Queue,
+  { clock, stop, end }: { readonly clock: Clock; readonly stop: AbortSignal; readonly end: () => void },
+): Promise<void> {
+  for await (const _ of ticks(clock, { intervalMs: WATCH_INTERVAL_MS, stop })) if (watch.isReplaced) end();
 }
 
 function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) {
   const { clock, logger, config, bootId, builtAtMs, encodeWorkerFile } = options;
-  const { recurring, version, configurationWarnings, historyWorkerFile } = options;
+  const { recurring, statusKey, version, configurationWarnings, historyWorkerFile } = options;
   const counters = new UploadCounters();
   const client = createClient(options);
   const isLinkUp = (): boolean => hasRouteTo(config.remoteUrl);
@@ -118,9 +193,9 @@ function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) 
     stop,
   };
   const uploader = createUploader(queue, { clock, logger, config, ...uploads });
-  const reporting = { recurring, counters, version, configurationWarnings, historyWorkerFile };
-  const statusServer = createStatusServer(queue, uploader, { clock, logger, config, ...reporting });
-  return { client, uploader, statusServer };
+  const telemetry = { recurring, counters, statusKey, version, configurationWarnings, historyWorkerFile };
+  const reporting = createStatusReporting(queue, uploader, { clock, logger, config, ...telemetry });
+  return { client, uploader, reporting };
 }
 
 function createClient({ clock, config, surroundings }: ServiceOptions): HttpTransport {

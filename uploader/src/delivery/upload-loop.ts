@@ -139,8 +139,11 @@ export class UploadLoop {
     try {
       return await this.#cycle(untilMonotonicMs, stop, abandon);
     } catch (error) {
-      if (!abandon.aborted) this.#options.sender.reportFault(error);
-      this.#options.watch.reportCorruption(error);
+      const { sender, watch } = this.#options;
+      // Of files that were replaced: the database is opened again, and this is over.
+      if (watch.isReplaced) return false;
+      if (!abandon.aborted) sender.reportFault(error);
+      watch.reportCorruption(error);
       return false;
     }
   }

@@ -1,4 +1,4 @@
-import { Registry, type Metric } from 'prom-client';
+import { Gauge, Registry, type Metric } from 'prom-client';
 
 import {
   toCumulativeBuckets,
@@ -13,6 +13,8 @@ import type { Judgement } from '@thugshells/shared/state/uploader-report.ts';
 import { sentPerDay } from '../telemetry/sent-per-day.ts';
 import type { Snapshot, Snapshots } from '../telemetry/snapshot.ts';
 
+export const EXPOSITION_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
 /** One line of the exposition. */
 interface ExportedValue {
   readonly value: number;
@@ -26,7 +28,7 @@ interface ExportedValue {
  * stored as samples; prom-client formats the text.
  */
 export class MetricsExposition {
-  readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
+  readonly contentType = EXPOSITION_TYPE;
   readonly #registry = new Registry();
   readonly #snapshots: Pick<Snapshots, 'take'>;
   #last: { readonly of: Snapshot; readonly text: Promise<string> } | undefined;
@@ -111,6 +113,15 @@ export class MetricsExposition {
     };
     this.#registry.registerMetric(metric as unknown as Metric);
   }
+}
+
+/** Returns the exposition while there is no database: the device's health alone. */
+export async function exposeHealthOnly(deviceId: string, health: number): Promise<string> {
+  const registry = new Registry();
+  registry.setDefaultLabels({ device_id: deviceId });
+  const { name, help } = uploaderSeries.health;
+  new Gauge({ name: toExportedName(name), help, registers: [registry] }).set(health);
+  return registry.metrics();
 }
 
 function toHistogramValues(state: HistogramState, bounds: readonly number[]): ExportedValue[] {

@@ -1,34 +1,32 @@
-import { statSync } from 'node:fs';
-
 import type { Clock } from '@thugshells/shared/clock.ts';
+import { findReplacedFiles, readDatabaseFileIds, type DatabaseFileIds } from '@thugshells/shared/database/file-ids.ts';
 import { isCorruption, type Database } from '@thugshells/shared/database/open.ts';
 import { toErrorCode } from '@thugshells/shared/errors.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 /**
- * Watches the file of the open database. The collector replaces a corrupt database with a new file; a process that still
- * has the old one open would write to a file that nobody reads.
+ * Watches the files of the open database. The collector replaces a corrupt database with a new file, and anybody may remove
+ * or replace the files; a process that still has the old ones open would write to files that nobody reads.
  */
 export class DatabaseWatch {
   readonly #database: Database;
   readonly #options: { readonly path: string; readonly clock: Clock; readonly logger: Logger };
-  readonly #fileId: string | undefined;
+  readonly #files: DatabaseFileIds | undefined;
+  /** The files that are open, for a comparison after they are closed; undefined if they could not be found out. */
+  readonly filesWithCreation: DatabaseFileIds | undefined;
 
   /** @param database just opened */
   constructor(database: Database, options: { readonly path: string; readonly clock: Clock; readonly logger: Logger }) {
     this.#database = database;
     this.#options = options;
-    this.#fileId = readFileId(options.path);
+    this.#files = readDatabaseFileIds(options.path);
+    this.filesWithCreation = readDatabaseFileIds(options.path, { withCreation: true });
   }
 
-  /** Whether the path now has another file than the open one, or none. */
+  /** Whether database, WAL or shared memory is not the open file any more. */
   get isReplaced(): boolean {
-    try {
-      return readFileId(this.#options.path) !== this.#fileId;
-    } catch {
-      // A folder that may not be read, or a disk that fails, is no sign of another file.
-      return false;
-    }
+    const now = readDatabaseFileIds(this.#options.path);
+    return now !== undefined && this.#files !== undefined && findReplacedFiles(this.#files, now).length > 0;
   }
 
   /**
@@ -45,13 +43,4 @@ export class DatabaseWatch {
       logger.debug('cannot report corruption to collector', toErrorFields(cause));
     }
   }
-}
-
-/**
- * Returns device and inode; undefined if there is no file. Opening and closing the file would release the POSIX locks
- * that SQLite holds on it in this process (fcntl(2)), so it is only stat'ed.
- */
-function readFileId(path: string): string | undefined {
-  const status = statSync(path, { throwIfNoEntry: false });
-  return status === undefined ? undefined : `${status.dev}:${status.ino}`;
 }

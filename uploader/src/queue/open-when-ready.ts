@@ -33,16 +33,20 @@ export async function openWhenReady(
     logger,
     stop,
     onAttempt,
+    findObstacle = () => undefined,
   }: {
     readonly clock: Clock;
     readonly logger: Logger;
     readonly stop: AbortSignal;
     readonly onAttempt?: (reason: string) => void;
+    /** Returns why the files must not even be opened yet. */
+    readonly findObstacle?: (path: string) => string | undefined;
   },
 ): Promise<Database | undefined> {
   let logged: string | undefined;
   for await (const _ of ticks(clock, { intervalMs: ATTEMPT_INTERVAL_MS, stop })) {
-    const attempt = tryOpen(path);
+    const obstacle = findObstacle(path);
+    const attempt: OpenAttempt = obstacle === undefined ? tryOpen(path) : { reason: obstacle };
     if (attempt.database !== undefined) return attempt.database;
     const { reason, tooNew } = attempt;
     if (reason !== logged && tooNew !== undefined)

@@ -6,7 +6,6 @@ import type { Database } from '@thugshells/shared/database/open.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
-import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import { copyLosses, copySalvages, copySessions } from './copied-history.ts';
 import { CorruptDatabase } from './corrupt-database.ts';

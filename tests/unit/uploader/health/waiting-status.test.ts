@@ -1,0 +1,58 @@
+import { beforeEach, expect, test } from '@jest/globals';
+
+import { WaitingStatus } from '../../../../uploader/src/health/waiting-status.ts';
+import { statusText } from '../../../../uploader/src/health/status-text.ts';
+import { statusPage } from '../../../../uploader/src/http/page/status-page.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+
+let clock: FakeClock;
+let waiting: WaitingStatus;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  const warnings = ['THUGSHELLS_X is no variable'];
+  waiting = new WaitingStatus({ clock, version: '1.2.3', deviceId: 'board-1', configurationWarnings: warnings });
+  waiting.attempted('no such file');
+});
+
+test('waiting status: says what it waits for, since when and what to do', () => {
+  const since = new Date(clock.now()).toISOString();
+  expect(waiting.report()).toMatchObject({
+    status: 'degraded',
+    device_id: 'board-1',
+    components: {
+      storage: {
+        status: 'degraded',
+        message: 'waiting for the database: no such file; run: systemctl status thugshells-collector',
+        since,
+      },
+      uploader: { status: 'degraded' },
+      configuration: { message: 'THUGSHELLS_X is no variable' },
+    },
+  });
+});
+
+test('waiting status: is degraded for 30 s, then in error', async () => {
+  await clock.advance(29_900);
+  expect([waiting.report().status, waiting.health]).toEqual(['degraded', 1]);
+  await clock.advance(200);
+  expect([waiting.report().status, waiting.health]).toEqual(['error', 2]);
+  waiting.begin('it is being opened again', undefined);
+  expect([waiting.report().status, waiting.health]).toEqual(['degraded', 1]);
+});
+
+test('waiting status: is live while the database is tried', async () => {
+  await clock.advance(59_900);
+  expect(waiting.isLive).toBe(true);
+  await clock.advance(200);
+  expect(waiting.isLive).toBe(false);
+  waiting.attempted('no such file');
+  expect(waiting.isLive).toBe(true);
+});
+
+test('waiting status: shows the books that were known last, on the page and in a terminal', () => {
+  const books = { collected: 4711, delivered: 4700, pending: 11, rejected: 0, dropped: 0 };
+  waiting.begin('it is being opened again', { ...waiting.status(), books });
+  expect(statusPage(waiting.status())).toContain('4,711');
+  expect(statusText(waiting.status(), false)).toContain('waiting for the database: it is being opened again');
+});
