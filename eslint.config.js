@@ -57,7 +57,7 @@ const zonesOf = (program) =>
   layers[program].map((folder, index) => ({
     target: filesOf(program, folder),
     from: [
-      `${program}/src/{main,service,agent}.ts`,
+      `${program}/src/{main,service,agent,status-*}.ts`,
       ...layers[program].slice(index + 1).map((above) => filesOf(program, above)),
     ],
     message: `imports go one way: ${layers[program].slice(0, index + 1).join(' ← ')}`,

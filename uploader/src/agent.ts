@@ -2,7 +2,6 @@ import { createLinkedController } from '@thugshells/shared/abort.ts';
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
-import type { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 
 import { ReceiverClockProber } from './clock/receiver-clock-prober.ts';
 import { ReceiverClockTable } from './clock/receiver-clock-table.ts';
@@ -17,23 +16,12 @@ import { ReceiverState } from './delivery/receiver-state.ts';
 import { RestartCheck } from './delivery/restart-check.ts';
 import { UploadLoop } from './delivery/upload-loop.ts';
 import { EncoderPool } from './encoding/encoder-pool.ts';
-import { HealthMonitor } from './health/monitor.ts';
-import type { MetricsExposition } from './http/metrics.ts';
-import { HistoryThread } from './http/page/history-thread.ts';
 import { Acknowledgements } from './queue/acknowledgements.ts';
 import { Backlog } from './queue/backlog.ts';
 import { DatabaseWatch } from './queue/database-watch.ts';
 import { LockWatch } from './queue/lock-watch.ts';
 import { SettledRanges } from './queue/settled-ranges.ts';
 import { UntimedRows } from './queue/untimed-rows.ts';
-import { CollectorStateReader } from './telemetry/collector-state-reader.ts';
-import { DiskWrites } from './telemetry/disk-writes.ts';
-import { UploaderStateReader } from './telemetry/uploader-state.ts';
-import { LastRejection } from './telemetry/last-rejection.ts';
-import { ReportTable } from './telemetry/report-table.ts';
-import { ReportWriter } from './telemetry/report-writer.ts';
-import { Snapshots } from './telemetry/snapshot.ts';
-import type { UploadCounters } from './telemetry/upload-counters.ts';
 import { RetryingTransport } from './transport/retrying-transport.ts';
 import type { ReceiverClient, SendResult } from './transport/transport.ts';
 
@@ -212,74 +200,5 @@ function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): Upl
     uploadIntervalMs,
     replayWindowMs,
     firstCycleInMs,
-  });
-}
-
-export interface StatusReportingOptions extends AgentContext {
-  readonly recurring: RecurringWork;
-  readonly counters: UploadCounters;
-  readonly version: string;
-  readonly configurationWarnings: readonly string[];
-  /** The entry point of the history's thread. */
-  readonly historyWorkerFile: string;
-  /** The key by which `status` knows the status server. */
-  readonly statusKey: string;
-}
-
-/** The health, metrics and status page of a queue and its uploader, and the report for the collector. */
-export type StatusReporting = ReturnType<typeof createStatusReporting>;
-
-/** Creates what the status server shows of a queue and its uploader. */
-export function createStatusReporting(queue: Queue, uploader: Uploader, options: StatusReportingOptions) {
-  const { clock, logger, config, recurring, version, configurationWarnings } = options;
-  const { receiverClock, receiver, loop } = uploader;
-  const reportTable = new ReportTable(queue.database, logger);
-  const lastReport = reportTable.load();
-  receiver.remember({ uploads: lastReport?.uploads ?? [], lastDelivery: lastReport?.lastDelivery });
-  const own = new UploaderStateReader({
-    clock,
-    receiver,
-    skew: receiverClock,
-    counters: options.counters,
-    lastRejection: new LastRejection(lastReport?.rejectedAtMs),
-    writes: new DiskWrites(clock),
-    statusKey: options.statusKey,
-    rejected: () => queue.backlog.readBooks().rejected,
-    taskFailures: () => recurring.failures,
-  });
-  const snapshots = createSnapshots(queue, own, options);
-  const identity = { version, deviceId: config.deviceId, configurationWarnings };
-  const monitor = new HealthMonitor({ clock, logger, snapshots, limits: config, ...identity });
-  const report = () => own.report(monitor.judgement());
-  const reportWriter = new ReportWriter({ recurring, table: reportTable, report });
-  const history = new HistoryThread({
-    clock,
-    databasePath: config.dbPath,
-    workerFile: options.historyWorkerFile,
-    nowMs: () => receiverClock.now(),
-  });
-  let exposition: MetricsExposition | undefined;
-  /** Loads prom-client only when somebody scrapes. */
-  const readMetrics = async (): Promise<string> => {
-    const { MetricsExposition } = await import('./http/metrics.ts');
-    exposition ??= new MetricsExposition(config.deviceId, snapshots, (taken) => monitor.judgement(taken));
-    return exposition.text();
-  };
-  return { own, monitor, reportWriter, history, readMetrics, isLive: () => loop.isLive };
-}
-
-function createSnapshots(
-  { database, backlog, settled, lockWatch }: Queue,
-  own: UploaderStateReader,
-  { clock, logger, config }: AgentContext,
-) {
-  return new Snapshots({
-    clock,
-    collectorState: new CollectorStateReader(database, config.dbPath, logger),
-    backlog,
-    settled: () => settled.readRanges(),
-    uploaderState: () => own.read(),
-    findLock: (heartbeatAgeMs) => lockWatch.find(heartbeatAgeMs),
-    batchMetrics: config.batchMetrics,
   });
 }

@@ -8,7 +8,7 @@ import type { ServiceManager } from '@thugshells/shared/process/service-manager.
 import { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
 
-import { createStatusReporting, createUploader, openQueue, type AgentContext, type Queue } from './agent.ts';
+import { createUploader, openQueue, type AgentContext, type Queue } from './agent.ts';
 import { calculateUploadDelayMs } from './delivery/upload-phase.ts';
 import { statusLine } from './health/status-text.ts';
 import type { HealthMonitor } from './health/monitor.ts';
@@ -19,6 +19,7 @@ import { createStatusKey } from './http/status-proof.ts';
 import { DatabaseWatch } from './queue/database-watch.ts';
 import { openWhenReady } from './queue/open-when-ready.ts';
 import { ReplacedFiles } from './queue/replaced-files.ts';
+import { createStatusReporting } from './status-reporting.ts';
 import { StatusSwitch } from './status-switch.ts';
 import type { Surroundings } from './surroundings.ts';
 import { UploadCounters } from './telemetry/upload-counters.ts';

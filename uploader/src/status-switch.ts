@@ -1,6 +1,6 @@
 import { isEnvironmentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 
-import type { StatusReporting } from './agent.ts';
+import type { StatusReporting } from './status-reporting.ts';
 import type { WaitingStatus } from './health/waiting-status.ts';
 import type { StatusServerOptions } from './http/server.ts';
 

@@ -57,3 +57,8 @@ export function skew(ms: number, errorMs: number): string {
 export function percent(share: number): string {
   return `${Math.floor(share * 100)} %`;
 }
+
+/** Formats milliseconds as seconds, for messages in which an age is compared with limits in seconds: `3.1 s`, `326 s` */
+export function formatAge(ms: number): string {
+  return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+}

@@ -3,6 +3,7 @@ import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 import type { CollectorSnapshot, Snapshot } from '../telemetry/snapshot.ts';
 import { worstStatus, type ComponentHealth, type HealthStatus } from './component-health.ts';
 import { describeBlockingLock } from './lock-rule.ts';
+import { formatAge } from './formatting.ts';
 import { setAsideBytes, setAsideHealth } from './set-aside-rule.ts';
 import { oldestPendingSeconds, samplesPerUpload, stalledMs } from './upload-progress.ts';
 
@@ -248,8 +249,4 @@ function configurationHealth(warnings: readonly string[]): ComponentHealth {
 /** Formats Unix milliseconds; returns undefined for undefined and for 0, which stands for never. */
 function toRfc3339(ms: number | undefined): string | undefined {
   return ms === undefined || ms === 0 ? undefined : formatTime(ms);
-}
-
-function formatAge(ms: number): string {
-  return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
 }
