@@ -188,9 +188,8 @@ async function runDevice({ clock, deviceId, backAtMs, untilMs, random, onRequest
       chunkSize.accepted({ samples, bytes: samples * BYTES_PER_SAMPLE, durationMs: ROUND_TRIP_MS });
       deliveredUntilMs += samples / SAMPLES_PER_MS;
     }
-    const { askedUntil, backoffUntil } = transport.pause;
     const dueAt = origin + Math.ceil((clock.now() - origin + 1) / INTERVAL_MS) * INTERVAL_MS;
-    await probe.wait(Math.max(dueAt, backoffUntil), never, askedUntil);
+    await probe.wait(Math.max(dueAt, transport.pause.backoffUntil), never, transport.pause);
   }
 }
 

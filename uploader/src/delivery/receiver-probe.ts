@@ -1,6 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 
 import type { ReceiverState } from './receiver-state.ts';
+import { NO_PAUSE, type Pause } from '../transport/retrying-transport.ts';
 import type { ReceiverCheck } from '../transport/transport.ts';
 
 export interface ReceiverProbeOptions {
@@ -31,13 +32,14 @@ export class ReceiverProbe {
   /**
    * Returns at `untilMonotonicMs`, when the receiver is back, or when `stop` is aborted.
    *
-   * @param quietUntilMonotonicMs until then the receiver has asked for nothing to be sent
+   * @param pause until when the receiver has asked for nothing to be sent, and how long the backoff lasts: a response that
+   * a proxy may have written, such as a 404, is no reason to end that early
    */
-  async wait(untilMonotonicMs: number, stop: AbortSignal, quietUntilMonotonicMs = -Infinity): Promise<void> {
+  async wait(untilMonotonicMs: number, stop: AbortSignal, pause: Pause = NO_PAUSE): Promise<void> {
     const { clock, receiver, receiverCheck, isLinkUp, probeIntervalMs } = this.#options;
     while (!stop.aborted && clock.monotonic() < untilMonotonicMs) {
       const remainingMs = untilMonotonicMs - clock.monotonic();
-      const quietMs = Math.max(0, quietUntilMonotonicMs - clock.monotonic());
+      const quietMs = Math.max(0, pause.askedUntil - clock.monotonic());
       const isProbing = probeIntervalMs > 0 && receiver.condition === 'away';
       const probeInMs = isProbing ? quietMs + this.#nextMs() : Infinity;
       const waitMs = Math.min(probeInMs, remainingMs);
@@ -45,7 +47,8 @@ export class ReceiverProbe {
       await clock.sleep(waitMs, stop);
       // A timer may fire a little too early: what ends with the wait is no probe.
       if (probeInMs >= remainingMs || stop.aborted) continue;
-      if (isLinkUp() && (await receiverCheck.checkReceiver(stop)) !== undefined) return;
+      const response = isLinkUp() ? await receiverCheck.checkReceiver(stop) : undefined;
+      if (response !== undefined && (response.isReceiver || clock.monotonic() >= pause.backoffUntil)) return;
     }
   }
 

@@ -120,7 +120,7 @@ export class UploadLoop {
     await this.#commitWhenUnlocked(untilMonotonicMs, stop)
       .then(() => this.#confirm(untilMonotonicMs - clock.monotonic(), stop))
       .catch((error: unknown) => sender.reportFault(error));
-    await probe.wait(untilMonotonicMs, stop, transport.pause.askedUntil);
+    await probe.wait(untilMonotonicMs, stop, transport.pause);
     liveness.progress();
   }
 

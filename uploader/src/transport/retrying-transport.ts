@@ -32,7 +32,7 @@ export interface Pause {
   readonly backoffUntil: number;
 }
 
-const NO_PAUSE: Pause = { askedUntil: -Infinity, backoffUntil: -Infinity };
+export const NO_PAUSE: Pause = { askedUntil: -Infinity, backoffUntil: -Infinity };
 
 /** Adds retries with backoff to a transport, while the outcome is `retry`. */
 export class RetryingTransport implements Transport {
