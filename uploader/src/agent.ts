@@ -44,8 +44,7 @@ export function openQueue(
   const settled = new SettledRanges(database);
   const backlog = new Backlog(database, settled);
   const { replayWindowMs, probeIntervalMs: questionIntervalMs } = config;
-  const isReplaced = (): boolean => watch.isReplaced;
-  const own = { replayWindowMs, questionIntervalMs, isReplaced };
+  const own = { replayWindowMs, questionIntervalMs };
   const acknowledgements = new Acknowledgements(database, settled, { clock, logger, ...own });
   const replayed = acknowledgements.recover();
   if (replayed > 0) logger.info('requeued unconfirmed samples', { count: replayed });

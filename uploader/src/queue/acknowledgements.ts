@@ -1,6 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
-import { AgentError } from '@thugshells/shared/errors.ts';
 import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { isLocked, isWriteLockFree } from '@thugshells/shared/database/write-lock.ts';
 
@@ -29,8 +28,6 @@ export interface AcknowledgementsOptions {
   readonly replayWindowMs: number;
   /** Shortest time between two questions since when the receiver runs; 0, the default: it is never asked. */
   readonly questionIntervalMs?: number;
-  /** Whether the open files of the database are not its files any more; never, if missing. */
-  readonly isReplaced?: () => boolean;
 }
 
 /** What a transaction left behind. */
@@ -206,7 +203,6 @@ export class Acknowledgements {
     const { ranges } = this.#recovery;
     const isReplaying = this.#options.replayWindowMs > 0;
     const recover = this.#database.transaction(() => {
-      this.#requireCurrentFiles();
       this.#database.exec('DELETE FROM provisional');
       const requeued = isReplaying ? this.#settled.requeueDelivered(ranges) : 0;
       this.#settled.compact();
@@ -226,20 +222,7 @@ export class Acknowledgements {
     return isRequeueing(this.#window) ? this.commit() : 0;
   }
 
-  /**
-   * Within the write lock, which the collector takes before it puts another file in the place of the open one: nothing is
-   * acknowledged in a file that nobody reads any more.
-   */
-  #requireCurrentFiles(): void {
-    if (this.#options.isReplaced?.() !== true) return;
-    throw new AgentError('cannot acknowledge samples: the files of the database were replaced', {
-      code: 'DATABASE_REPLACED',
-      hint: 'leave the files of the database to the collector while it runs',
-    });
-  }
-
   #write(): Written {
-    this.#requireCurrentFiles();
     const chunks = this.#window.accepted.map(({ chunk }) => chunk);
     const nowMs = this.#options.clock.now();
     for (const { ranges, count, pendingRowsVersion } of chunks)

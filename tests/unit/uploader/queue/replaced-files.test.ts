@@ -72,7 +72,7 @@ test('replaced files: the same files are opened at once', () => {
 test('replaced files: a file that got the inode of a closed one is not taken for it', async () => {
   const ids = readDatabaseFileIds(path, { withCreation: true })!;
   // As it is when the kernel has given the inodes to new files.
-  const older = (id: string | undefined): string => id!.replace(/\d+$/, '1');
+  const older = (id: string | undefined): string => id!.replace(/^(\d+:\d+):\d+$/, '$1:1');
   const reused = { database: older(ids.database), wal: older(ids.wal), shm: older(ids.shm) };
   replaced = new ReplacedFiles(reused, clock);
   expect(replaced.findObstacle(path)).toBe('its files were replaced');
