@@ -145,8 +145,8 @@ export const health = [
   {
     why: 'takes a folder that cannot be read for a database that was replaced',
     file: 'uploader/src/queue/database-watch.ts',
-    find: '// A folder that may not be read, or a disk that fails, is no sign of another file.\n      return false;',
-    replace: 'return true;',
+    find: 'return now !== undefined && this.#files !== undefined &&',
+    replace: 'return now === undefined || this.#files === undefined ||',
     tests: ['uploader/queue/database-watch'],
   },
 ];
