@@ -263,6 +263,20 @@ describe('upload loop: is live', () => {
     expect(uploads.loop.isLive).toBe(false);
   });
 
+  test('while each response takes a minute, for longer than half an hour, and each is an upload', async () => {
+    const states: (readonly [isLive: boolean, sinceUploadMs: number])[] = [];
+    const onAttempt = (): void => {
+      void uploads.clock.advance(60_000);
+      const { lastDelivery } = uploads.state;
+      if (lastDelivery !== undefined) states.push([uploads.loop.isLive, uploads.clock.now() - lastDelivery.atMs]);
+    };
+    await underFault([], 2_000, { onAttempt, uploadIntervalMs: 3 * 3_600_000 });
+    await uploads.pass();
+    expect(states).toHaveLength(39);
+    expect(new Set(states.map(([isLive]) => isLive))).toEqual(new Set([true]));
+    expect(Math.max(...states.map(([, sinceUploadMs]) => sinceUploadMs))).toBe(60_000);
+  });
+
   test('during an intended wait, however long', async () => {
     await underFault([], 0, { uploadIntervalMs: 86_400_000 });
     await uploads.pass();

@@ -41,6 +41,24 @@ test('health rules: a device without problems is ok in each component', () => {
   expect(new Set(Object.values(components).map((component) => component.status))).toEqual(new Set(['ok']));
 });
 
+test('health rules: the time without an upload is counted from the start, not from the last change of the failure', () => {
+  const changes = outage(50, 10, 'away', 'HTTP 502');
+  const { status, components } = evaluateHealth(
+    snapshot({
+      ...changes,
+      receiver: { condition: 'away', reason: 'HTTP 502', sinceMs: NOW - 64_000, lastDelivery: undefined },
+      lastDeliveryAgeMs: undefined,
+      startedAtMs: NOW - 326_000,
+      uptimeSeconds: 326,
+    }),
+    LIMITS,
+  );
+  expect([status, components['uploader']!.message]).toEqual([
+    'degraded',
+    expect.stringContaining('no upload for 326 s: HTTP 502'),
+  ]);
+});
+
 describe('health rules: the status', () => {
   const cpu = (changes: Parameters<typeof collectorRow>[1]): Partial<Snapshot> => ({
     collectors: [collectorRow('cpu', changes), collectorRow('load')],
