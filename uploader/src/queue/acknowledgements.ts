@@ -2,10 +2,10 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { isLocked, isWriteLockFree } from '@thugshells/shared/database/write-lock.ts';
-
 import type { Logger } from '@thugshells/shared/logging/types.ts';
 import { isRangeList, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
+import { Checkpoints } from './checkpoints.ts';
 import type { PendingRowsVersion } from './pending-rows-version.ts';
 import { completeCommit, hasChanges, isRequeueing, planCommit } from './replay-commit.ts';
 import { createReplayWindow, type AcceptedChunk, type ReplayWindow } from './replay-state.ts';
@@ -38,10 +38,6 @@ interface Written {
 
 /** Samples that may be acknowledged in memory while the database is locked; after a kill they are sent again. */
 const MAX_UNCOMMITTED = 100_000;
-/** Checkpoints beyond this many are deleted, oldest first. */
-const MAX_CHECKPOINTS = 10_000;
-/** How many are deleted at a time: a few with each commit would write two more pages each time. */
-const CHECKPOINTS_PER_DELETE = 1_000;
 
 /**
  * Commits what the receiver accepted and rejected in groups: settled ranges, checkpoints, books and the rows of the
@@ -51,8 +47,7 @@ export class Acknowledgements {
   readonly #database: Database;
   readonly #settled: SettledRanges;
   readonly #options: AcknowledgementsOptions;
-  readonly #checkpoint: Statement;
-  readonly #deleteCheckpoints: Statement;
+  readonly #checkpoints: Checkpoints;
   readonly #saveProvisional: Statement;
   readonly #dropProvisional: Statement<[number]>;
   #window: ReplayWindow<AcknowledgedChunk>;
@@ -67,14 +62,7 @@ export class Acknowledgements {
     this.#settled = settled;
     this.#options = options;
     this.#window = this.#createWindow([]);
-    this.#checkpoint = database.prepare(
-      `INSERT INTO upload_checkpoints (batch_id, chunk_index, uploaded_at, metric_count) VALUES (?, ?, ?, ?)
-       ON CONFLICT (batch_id, chunk_index) DO UPDATE SET metric_count = metric_count + excluded.metric_count`,
-    );
-    this.#deleteCheckpoints = database.prepare(
-      `DELETE FROM upload_checkpoints WHERE id <= (SELECT MAX(id) FROM upload_checkpoints) - ${MAX_CHECKPOINTS - CHECKPOINTS_PER_DELETE}
-         AND (SELECT MAX(id) FROM upload_checkpoints) - (SELECT MIN(id) FROM upload_checkpoints) >= ${MAX_CHECKPOINTS}`,
-    );
+    this.#checkpoints = new Checkpoints(database);
     this.#saveProvisional = database.prepare('INSERT INTO provisional (accepted_at, ranges) VALUES (?, ?)');
     this.#dropProvisional = database.prepare('DELETE FROM provisional WHERE id = ?');
   }
@@ -228,8 +216,7 @@ export class Acknowledgements {
     for (const { ranges, count, pendingRowsVersion } of chunks)
       this.#settled.deliver(ranges, pendingRowsVersion === undefined ? undefined : { count, pendingRowsVersion });
     this.#settled.reject(this.#rejected);
-    for (const { batchId, chunkIndex, count } of chunks) this.#checkpoint.run(batchId, chunkIndex, nowMs, count);
-    this.#deleteCheckpoints.run();
+    this.#checkpoints.add(chunks, nowMs);
     const plan = planCommit(this.#window);
     const acceptedAtMs = this.#options.clock.sinceBoot();
     const saved = plan.save.map((group) => {
