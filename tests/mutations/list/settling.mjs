@@ -179,9 +179,9 @@ export const settling = [
   },
   {
     why: 'never prunes the checkpoints of uploads',
-    file: 'uploader/src/queue/acknowledgements.ts',
-    find: 'this.#deleteCheckpoints.run();',
-    replace: 'void this.#deleteCheckpoints;',
+    file: 'uploader/src/queue/checkpoints.ts',
+    find: 'this.#prune.run();',
+    replace: 'void this.#prune;',
     tests: ['uploader/queue/acknowledgements'],
   },
   {
