@@ -46,7 +46,7 @@ function slices(settledShare) {
   const usedBytes = statSync(path).size * 0.02;
   const retention = new Eviction(database, {
     clock,
-    epochs: { readPresent: () => ({ bootId: null, sinceBootMs: 0, trustedMs: clock.now() }) },
+    epochs: { readPresent: () => ({ bootId: null, sinceBootMs: 0, storedMs: clock.now(), trustedMs: clock.now() }) },
     ledger: new Ledger(database),
     retentionMs: 1,
     usedBytes: settledShare === 1 ? usedBytes : statSync(path).size * 0.3,

@@ -328,7 +328,7 @@ export const storing = [
   {
     why: 'takes a time for trusted that differs from the receiver’s by years',
     file: 'collector/src/store/clock/clock-epochs.ts',
-    find: 'receiver !== undefined && this.#interpret(instant).trust === Trust.confirmed',
+    find: 'receiver !== undefined && trust === Trust.confirmed',
     replace: 'receiver !== undefined',
     tests: ['collector/store/space/eviction'],
   },
@@ -394,5 +394,12 @@ export const storing = [
     find: 'withCreation ?',
     replace: 'withCreation && path === undefined ?',
     tests: ['uploader/queue/replaced-files'],
+  },
+  {
+    why: 'believes a corrupt epoch about the age of its samples',
+    file: 'collector/src/store/clock/sample-ages.ts',
+    find: 'return Math.min(findByClocks(epoch, present, ageMs), present.storedMs - ageMs);',
+    replace: 'return findByClocks(epoch, present, ageMs);',
+    tests: ['collector/store/clock/sample-ages'],
   },
 ];

@@ -110,9 +110,10 @@ export class ClockEpochs {
     const { clock, bootId = null } = this.#options;
     const instant = readInstant(clock);
     const receiver = this.#table.receiverClock();
-    const isTrusted = receiver !== undefined && this.#interpret(instant).trust === Trust.confirmed;
+    const { trust, storedMs } = this.#interpret(instant);
+    const isTrusted = receiver !== undefined && trust === Trust.confirmed;
     const trustedMs = isTrusted ? receiver.bootedAtMs + instant.sinceBootMs : undefined;
-    return { bootId, sinceBootMs: instant.sinceBootMs, trustedMs };
+    return { bootId, sinceBootMs: instant.sinceBootMs, storedMs, trustedMs };
   }
 
   /** How far the wall clock is ahead of the receiver's, in milliseconds; undefined until they were compared in this boot. */

@@ -6,6 +6,8 @@
  *   of a boot whose clock         their corrected time against the receiver's, if this boot's clock agrees with the
  *   agreed with the receiver's    receiver's too
  *   of any other boot             at least as old as this boot
+ *
+ * Nor is a sample ever older than stored time, which only grows, has grown since: a corrupt epoch makes no sample old.
  */
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
@@ -27,6 +29,8 @@ export interface Present {
   /** The kernel's id of this boot; null if it has none. */
   readonly bootId: string | null;
   readonly sinceBootMs: number;
+  /** Stored time. */
+  readonly storedMs: number;
   /** The receiver's time, Unix milliseconds, if this boot's clock agrees with it. */
   readonly trustedMs: number | undefined;
 }
@@ -41,6 +45,10 @@ export interface AgeLimit {
 
 /** Returns the stored time before which samples of an epoch are certainly older than `ageMs`. */
 export function findStoredBefore(epoch: EpochClock, present: Present, ageMs: number): number {
+  return Math.min(findByClocks(epoch, present, ageMs), present.storedMs - ageMs);
+}
+
+function findByClocks(epoch: EpochClock, present: Present, ageMs: number): number {
   const { offsetMs, bootId, bootBaseMs, trust, agreedBootedAtMs } = epoch;
   const { sinceBootMs, trustedMs } = present;
   if (bootId === present.bootId && bootBaseMs !== null) return bootBaseMs + sinceBootMs - ageMs;

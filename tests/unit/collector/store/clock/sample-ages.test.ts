@@ -18,13 +18,15 @@ const epoch: EpochClock = {
   trust: Trust.faith,
   agreedBootedAtMs: null,
 };
-const present: Present = { bootId: 'boot-1', sinceBootMs: 10 * HOUR, trustedMs: undefined };
+const present: Present = { bootId: 'boot-1', sinceBootMs: 10 * HOUR, storedMs: NOW, trustedMs: undefined };
 
 test.each<[string, Partial<EpochClock>, Partial<Present>, number]>([
   ['of this boot by the time since boot', {}, {}, NOW - HOUR],
   ['of this boot, whatever its offset', { offsetMs: 9e11, trust: Trust.confirmed }, { trustedMs: 1 }, NOW - HOUR],
   ['of a kernel without an id of its boot by the time since boot', { bootId: null }, { bootId: null }, NOW - HOUR],
-  ['of another boot, if this one is older', { bootId: 'boot-0' }, {}, Infinity],
+  ['of another boot, if this one is older', { bootId: 'boot-0' }, {}, NOW - HOUR],
+  ['of a corrupt epoch by stored time', { bootBaseMs: NOW + 9e11 }, {}, NOW - HOUR],
+  ['of a corrupt offset by stored time', { bootId: null, offsetMs: -9e11 }, { trustedMs: NOW }, NOW - HOUR],
   ['of another boot, not if this one is younger', { bootId: 'boot-0' }, { sinceBootMs: HOUR - 1 }, -Infinity],
   [
     'of another boot by the receiver’s clock in both',
@@ -69,7 +71,10 @@ test('sample ages: without the receiver’s clock nothing that is younger is cal
         const sinceBootMs = isThisBoot ? storedSinceBootMs + ageMs : trueAgeMs;
         const storedMs = epoch.bootBaseMs! + storedSinceBootMs;
         const limit = trueAgeMs + 1;
-        return storedMs >= findStoredBefore({ ...epoch, bootId, offsetMs }, { ...present, sinceBootMs }, limit);
+        return (
+          storedMs >=
+          findStoredBefore({ ...epoch, bootId, offsetMs }, { ...present, sinceBootMs, storedMs: Infinity }, limit)
+        );
       },
     ),
   );
