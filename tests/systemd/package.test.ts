@@ -203,7 +203,7 @@ describe('the package', () => {
 
   test('that is purged leaves nothing behind, and empties a state folder that is a mount point', () => {
     const { container } = board;
-    container.output('systemctl stop thugshells.target');
+    container.output('systemctl stop thugshells-uploader thugshells-collector');
     container.output('mkdir /srv/state && cp -a /var/lib/thugshells/. /srv/state');
     container.output('mount --bind /srv/state /var/lib/thugshells');
     expect(container.output('ls /var/lib/thugshells')).toContain('metrics.db');
