@@ -23,9 +23,27 @@ export function keptOf(
 
 /** Spans of time whose rows wait for the receiver's clock. */
 export function heldEpochs(path: string): number {
+  return readNumber(path, 'SELECT COUNT(*) FROM clock_epochs WHERE trusted = 0');
+}
+
+/** The id of the newest row. */
+export function readLastId(path: string): number {
+  return readNumber(path, 'SELECT last_id FROM collector_state');
+}
+
+/** Ranges of rows up to an id that were delivered and may still be lost by the receiver. */
+export function unconfirmedRows(path: string, lastId: number): number {
+  const ranges = 'SELECT COUNT(*) FROM provisional, json_each(provisional.ranges) WHERE value ->> 0 <= ?';
+  return readNumber(path, ranges, lastId);
+}
+
+function readNumber(path: string, sql: string, ...parameters: number[]): number {
   const database = openDatabase(path, { readonly: true });
   try {
-    return database.prepare<[], number>('SELECT COUNT(*) FROM clock_epochs WHERE trusted = 0').pluck().get()!;
+    return database
+      .prepare<number[], number>(sql)
+      .pluck()
+      .get(...parameters)!;
   } finally {
     database.close();
   }

@@ -9,7 +9,7 @@ import { readBooks, findDifferences, toStoredPoints, readStoredPoints, countRows
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 
-import { delaysOf, heldEpochs, keptOf } from './comparison.ts';
+import { delaysOf, heldEpochs, keptOf, readLastId, unconfirmedRows } from './comparison.ts';
 import { CostMeter, type Costs } from './costs.ts';
 import { describeFault, planFaults, type Fault } from './fault-plan.ts';
 import { FaultyLink } from './faulty-link.ts';
@@ -245,6 +245,9 @@ export class Soak {
       () => this.#running.get('collector')!.told('collector started').length > 0,
     );
     await until('the true time of every row is known', () => heldEpochs(this.#database) === 0, DRAIN_DEADLINE_MS);
+    // What a kill of the receiver has left in doubt is delivered in the books, and sent again once the doubt is settled.
+    const lastId = readLastId(this.#database);
+    await until('it is confirmed', () => unconfirmedRows(this.#database, lastId) === 0, DRAIN_DEADLINE_MS);
     await this.#running.get('collector')!.stop();
     await until('nothing is pending', () => readBooks(this.#database).pending === 0, DRAIN_DEADLINE_MS);
     await this.#running.get('uploader')!.stop();
