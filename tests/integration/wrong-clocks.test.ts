@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { BoardWithWrongClock } from '../support/board-with-wrong-clock.ts';
-import { Portal, type PortalAnswer } from '../support/portal.ts';
+import { SwitchingProxy, type PortalAnswer } from '../support/switching-proxy.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 import { useTemporaryFolder } from '../support/temporary-folder.ts';
 
@@ -14,13 +14,13 @@ const DATE_MS = 1_000;
 
 const folder = useTemporaryFolder();
 let server: VictoriaMetrics;
-let portal: Portal;
+let portal: SwitchingProxy;
 let board: BoardWithWrongClock;
 let boots: number;
 
 beforeAll(async () => {
   server = await startVictoriaMetrics();
-  portal = await Portal.start(server.url);
+  portal = await SwitchingProxy.start(server.url);
 }, 120_000);
 afterAll(async () => {
   await portal.stop();

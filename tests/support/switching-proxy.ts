@@ -9,17 +9,32 @@ export interface ForwardedWrite {
   readonly written: string | undefined;
 }
 
+/** A response with which a portal answers every request in the receiver's place. */
+export interface PortalAnswer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
 /** An address behind which the receiver can be replaced by another, as an upgrade does; without one, connections break. */
 export class SwitchingProxy {
   readonly writes: ForwardedWrite[] = [];
   /** Requests that met no receiver. */
   refused = 0;
+  /** Undefined while requests are forwarded. */
+  answer: PortalAnswer | undefined;
   #target: string | undefined;
   readonly #server: Server;
 
   private constructor(target: string) {
     this.#target = target;
     this.#server = createServer((incoming, outgoing) => {
+      if (this.answer !== undefined) {
+        const { status, headers, body } = this.answer;
+        incoming.resume();
+        outgoing.writeHead(status, headers).end(body);
+        return;
+      }
       if (this.#target === undefined) {
         this.refused += 1;
         incoming.socket.destroy();

@@ -1,3 +1,5 @@
+import { decodePart, toBasic } from './url-credentials.ts';
+
 /** What a secret in a text is replaced by. */
 const MASK = '***';
 /** A shorter secret is masked only beside its name: by itself it would be found in any text. */
@@ -31,9 +33,9 @@ export function maskSecrets(text: string, secrets: Iterable<string>): string {
  */
 export function findUrlSecrets(url: string): string[] {
   if (!URL.canParse(url)) return [];
-  const { username, password, search } = new URL(url);
+  const parsed = new URL(url);
+  const { username, password, search } = parsed;
   const secret = password === '' ? username : password;
-  const basic = Buffer.from(`${decode(username)}:${decode(password)}`).toString('base64');
   const values = search
     .slice(1)
     .split('&')
@@ -43,12 +45,12 @@ export function findUrlSecrets(url: string): string[] {
       if (COMMON.test(value)) return [];
       return [value.length < MIN_LENGTH ? pair : value];
     });
-  return [...(secret === '' ? [] : [secret, basic]), ...values];
+  return [...(secret === '' ? [] : [secret, toBasic(parsed)]), ...values];
 }
 
 /** Returns a secret as it may stand in a text: as it is, decoded, and encoded for a URL, JSON, HTML or a header. */
 function toForms(secret: string): string[] {
-  const plain = [secret, decode(secret), decode(secret.replaceAll('+', ' '))];
+  const plain = [secret, decodePart(secret), decodePart(secret.replaceAll('+', ' '))];
   const forms = plain.flatMap((text) => [
     text,
     encodeURIComponent(text),
@@ -62,12 +64,4 @@ function toForms(secret: string): string[] {
     Buffer.from(text).toString('base64url'),
   ]);
   return forms.filter((form) => form.length >= MIN_LENGTH);
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

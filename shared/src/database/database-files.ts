@@ -5,8 +5,10 @@
  * by another descriptor included (fcntl(2); https://sqlite.org/howtocorrupt.html, 2.2). Then another program takes itself
  * for the last one and deletes the WAL, or for the only one and starts. Whatever else opens files asks here first.
  */
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+
+import { readFileId } from './file-ids.ts';
 
 /** What makes a file the same one under any name. */
 export interface FileIdentity {
@@ -142,7 +144,7 @@ function listNames(folder: string): string[] {
 
 function findKey(path: string): string | undefined {
   try {
-    return toKey(statSync(path, { bigint: true }));
+    return readFileId(path);
   } catch {
     return undefined;
   }

@@ -8,7 +8,7 @@ import type SQLite from 'better-sqlite3';
 import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
 import { registerConnection, registerDatabase } from './database-files.ts';
 import { createFileSystemError, isSharedMemoryError } from './file-system-error.ts';
-import { describeLock } from './write-lock.ts';
+import { describeLock, END_LOCK } from './write-lock.ts';
 
 export type Database = SQLite.Database;
 export type Statement<Parameters extends unknown[] = unknown[], Row = unknown> = SQLite.Statement<Parameters, Row>;
@@ -168,7 +168,7 @@ function toOpenError(path: string, cause: unknown): AgentError {
 function toLockedOpenError(path: string, cause: unknown): AgentError {
   return new AgentError(`cannot open the database ${path}: ${describeLock(path)}`, {
     code: 'DATABASE_UNUSABLE',
-    hint: 'end that program or its transaction',
+    hint: END_LOCK,
     cause,
   });
 }

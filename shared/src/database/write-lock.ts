@@ -22,6 +22,8 @@ const CONNECTED_LOCK = 128;
 /** The first of the bytes of the database file that `locking_mode = EXCLUSIVE` locks (SHARED_FIRST). */
 const SHARED_FIRST = 0x40000002;
 const LOCKED_CODE = 'DATABASE_LOCKED';
+/** What an operator can do about a program that has the database locked. */
+export const END_LOCK = 'end that program or its transaction';
 /** A program names itself: nothing but a short plain word of it is shown. */
 const MAX_NAME_LENGTH = 32;
 
@@ -64,7 +66,7 @@ export function requireWriteLock(databasePath: string, database: Database | unde
 export function toLockError(databasePath: string, cause?: unknown): AgentError {
   return new AgentError(describeLock(databasePath), {
     code: LOCKED_CODE,
-    hint: 'end that program or its transaction',
+    hint: END_LOCK,
     cause,
   });
 }

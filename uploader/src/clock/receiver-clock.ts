@@ -49,6 +49,8 @@ export interface BootTime {
 /** How many uploads in a row have to contradict what is known before it is replaced. */
 const CONTRADICTIONS = 3;
 const AGE_RESOLUTION_MS = 1_000;
+/** After a failure, storing is retried with the first response that comes this much later. */
+const STORE_RETRY_MS = 10_000;
 
 /**
  * Returns when this machine booted by the clock that wrote a response's Date; undefined without a Date. The error is half
@@ -70,9 +72,6 @@ export function toBootTime(
     isProven,
   };
 }
-
-/** After a failure, storing is retried with the first response that comes this much later. */
-const STORE_RETRY_MS = 10_000;
 
 function doAgree(one: BootTime, other: BootTime): boolean {
   return Math.abs(one.bootedAtMs - other.bootedAtMs) <= one.errorMs + other.errorMs;

@@ -1,7 +1,6 @@
-import type { Snapshot } from '../telemetry/snapshot.ts';
+import { END_LOCK } from '@thugshells/shared/database/write-lock.ts';
 
-/** What an operator can do about a program that has the database locked. */
-const END_LOCK = 'end that program or its transaction';
+import type { Snapshot } from '../telemetry/snapshot.ts';
 
 /**
  * Describes the lock that keeps samples or acknowledgements from being stored, and what to do; undefined if none does.

@@ -2,9 +2,10 @@ import { Agent as HttpAgent, type AgentOptions, type ClientRequest } from 'node:
 import { Agent as HttpsAgent } from 'node:https';
 import type { LookupFunction } from 'node:net';
 
+import { proxyAuthorization } from '@thugshells/shared/config/url-credentials.ts';
+
 import { lookupHost } from './host-lookup.ts';
 import { TunnelAgent } from './tunnel-agent.ts';
-import { proxyAuthorization } from './url-credentials.ts';
 
 /** One agent for each scheme, as got expects them. */
 export interface Agents {

@@ -3,9 +3,8 @@ import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
+import { proxyAuthorization } from '@thugshells/shared/config/url-credentials.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
-
-import { proxyAuthorization } from './url-credentials.ts';
 
 /** Maximum time for the proxy's response to CONNECT. */
 const CONNECT_TIMEOUT_MS = 30_000;

@@ -1,6 +1,6 @@
 /** Returns the user and the password of a URL as they are sent; a `%` that begins no escape stands for itself. */
 export function readUserinfo({ username, password }: URL): { readonly username: string; readonly password: string } {
-  return { username: decode(username), password: decode(password) };
+  return { username: decodePart(username), password: decodePart(password) };
 }
 
 /** Returns the base64 of the credentials of a URL (RFC 7617); empty if it has none. */
@@ -15,7 +15,8 @@ export function proxyAuthorization(proxy: URL): { readonly 'proxy-authorization'
   return basic === '' ? {} : { 'proxy-authorization': `Basic ${basic}` };
 }
 
-function decode(text: string): string {
+/** Decodes a part of a URL; one with a `%` that begins no escape stands for itself. */
+export function decodePart(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
