@@ -1,3 +1,4 @@
+// Longer than a test should be: each limit of the receivers is a case, in both generations.
 /** What a real VictoriaMetrics loses of a series and answers 204 to, and that the collector refuses all of it. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

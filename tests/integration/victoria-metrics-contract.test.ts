@@ -1,3 +1,4 @@
+// Longer than a test should be: each assumption about the receiver is a row, for both generations.
 /**
  * What the uploader assumes of VictoriaMetrics, asked of a real one, and of the receiver that stands in for it. Where
  * Debian's of 2022 and that of today differ, the table has a column for each; the receiver behaves as that of today.

@@ -1,3 +1,4 @@
+// Longer than a file should be: one soak, its faults and what is compared at its end.
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

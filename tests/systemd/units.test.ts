@@ -1,3 +1,4 @@
+// Longer than a test should be: one booted board serves every question about its units.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

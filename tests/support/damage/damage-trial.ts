@@ -1,3 +1,4 @@
+// Longer than a file should be: one trial, and each way in which its result can be wrong.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 

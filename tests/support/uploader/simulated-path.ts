@@ -1,3 +1,4 @@
+// Longer than a file should be: each kind of receiver and proxy between it and the device.
 import type { IdRange } from '../../../shared/src/database/id-ranges.ts';
 import { toRanges } from '../../../shared/src/database/id-ranges.ts';
 import { completeCommit, planCommit } from '../../../uploader/src/queue/replay-commit.ts';

@@ -1,3 +1,4 @@
+// A few lines longer than a file should be: one rule for each component, with its limits and hints side by side.
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import type { CollectorSnapshot, Snapshot } from '../telemetry/snapshot.ts';

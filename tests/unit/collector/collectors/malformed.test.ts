@@ -1,3 +1,4 @@
+// Longer than a test should be: each malformed kernel file is a case, with its reason.
 import { describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';

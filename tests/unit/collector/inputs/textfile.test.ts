@@ -1,3 +1,4 @@
+// Longer than a test should be: each thing that a folder of text files can hold is a case.
 import { execFileSync } from 'node:child_process';
 import {
   mkdirSync,

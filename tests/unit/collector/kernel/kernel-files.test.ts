@@ -1,3 +1,4 @@
+// Longer than a test should be: each error of a kernel file is a case, for one source and its siblings.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';

@@ -1,3 +1,4 @@
+// Longer than a test should be: each way to take the files of a database away is followed to the restored one.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 

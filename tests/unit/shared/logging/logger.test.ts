@@ -1,3 +1,4 @@
+// Longer than a test should be: each kind of value that is logged is a case, in both formats.
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 

@@ -1,3 +1,4 @@
+// Longer than a test should be: each source of a time is a case, with what it may replace.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 

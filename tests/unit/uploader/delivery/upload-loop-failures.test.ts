@@ -1,3 +1,4 @@
+// Longer than a test should be: each way in which an upload fails is a case, followed to the recovery.
 import { afterEach, describe, expect, test } from '@jest/globals';
 
 import type { Fault } from '../../../receiver/src/faults.ts';

@@ -1,3 +1,4 @@
+// Longer than a test should be: each kind of row is a case, in each body format.
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 

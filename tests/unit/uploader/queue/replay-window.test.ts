@@ -1,3 +1,4 @@
+// Longer than a test should be: each transition of the replay window is a case.
 import { describe, expect, test } from '@jest/globals';
 
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';

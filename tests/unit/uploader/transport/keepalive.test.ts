@@ -42,11 +42,19 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
+const toSuffix = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+
 /** Returns the seconds until the kernel probes the idle connection; undefined while it does not intend to. */
 function readKeepaliveSeconds(): number | undefined {
-  const local = `:${clientPort.toString(16).toUpperCase().padStart(4, '0')}`;
   const rows = readFileSync('/proc/net/tcp', 'utf8').split('\n');
-  const columns = rows.map((row) => row.trim().split(/\s+/)).find(([, address]) => address?.endsWith(local));
+  // Connections to other ports may have the same port on this side.
+  const serverPort = (server.address() as AddressInfo).port;
+  const columns = rows
+    .map((row) => row.trim().split(/\s+/))
+    .find(
+      ([, local, remote]) =>
+        local?.endsWith(toSuffix(clientPort)) === true && remote?.endsWith(toSuffix(serverPort)) === true,
+    );
   const [, when] = KEEPALIVE_TIMER.exec(columns?.[5] ?? '') ?? [];
   return when === undefined ? undefined : parseInt(when, 16) / 100;
 }

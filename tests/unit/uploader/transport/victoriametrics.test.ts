@@ -1,3 +1,4 @@
+// Longer than a test should be: each response and each end of a connection is a case.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { systemClock } from '@thugshells/shared/clock.ts';
