@@ -219,6 +219,16 @@ describe('wrong clocks: VictoriaMetrics holds corrected times only:', () => {
       await expectTrueTimes(begun, policy === 'correct' ? DATE_MS : EXACT_MS);
     });
 
+    test.each([302, 407, 503])(
+      'a status %d that no receiver gives teaches no time, however plausible',
+      async (status) => {
+        boot(0);
+        portal.answer = { ...pageAheadBy(3 * DAY)(), status };
+        expect(await board.attemptUpload()).toBe(true);
+        expect(board.skew.isKnown).toBe(false);
+      },
+    );
+
     test('a response that a cache has kept for a quarter of an hour is read as of now', async () => {
       boot(0);
       const date = new Date(Date.now() - 900_000).toUTCString();
