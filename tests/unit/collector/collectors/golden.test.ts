@@ -1,80 +1,47 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
 
 import { expect, test } from '@jest/globals';
-import { KERNEL_COLLECTOR_NAMES } from '@thugshells/shared/metrics/collector-names.ts';
 
-import { COLLECTORS } from '../../../../collector/src/collectors/table.ts';
-import { parseUptime } from '../../../../collector/src/collectors/load.ts';
-import { loadCollectorConfig } from '../../../../collector/src/config.ts';
-import type { KernelSource } from '../../../../collector/src/kernel/kernel-files.ts';
-import { collectOnce } from '../../../../collector/src/commands/once.ts';
-import { SeriesLimit } from '../../../../collector/src/scheduling/series-limit.ts';
-import {
-  RECORDED_DEVICES,
-  readRecorded,
-  RecordedKernel,
-  type RecordedDevice,
-} from '../../../support/collector/text-kernel.ts';
+import { collectGolden, compareGolden, findGolden } from '../../../support/collector/golden.ts';
+import { RECORDED_DEVICES } from '../../../support/collector/text-kernel.ts';
 
-/**
- * What every collector says of a recorded board with the defaults, as `once` prints it: a change of a collector shows
- * here as a change of lines. `UPDATE_GOLDEN=1 npm test tests/unit/collector/golden` writes the file anew.
- */
-
-const NOW = 1_700_000_000_000;
-
-/** The recording of one moment, and once `pass` was called, that of the other. */
-function recordedKernel(board: RecordedDevice): { kernel: KernelSource; pass: () => void } {
-  let moment = new RecordedKernel('', board);
-  const kernel: KernelSource = {
-    proc: (path) => moment.proc(path),
-    sys: (path) => moment.sys(path),
-    sysEntries: (path) => moment.sysEntries(path),
-    statfs: (path, kind) => moment.statfs(path, kind),
-  };
-  return { kernel, pass: () => (moment = new RecordedKernel('-later', board)) };
-}
-
-/** By the monotonic clock of the board. */
-function betweenMomentsMs(board: RecordedDevice): number {
-  const uptimeS = (moment: string) => parseUptime(readRecorded(`proc${moment}/uptime`, board));
-  return Math.round((uptimeS('-later') - uptimeS('')) * 1000);
-}
+/** A change of a collector shows here as a change of lines; `npm run golden` renews the files and shows what changed. */
 
 test.each(RECORDED_DEVICES)(
   'all collectors return of the recorded %s the samples of its golden file',
-  async (board) => {
-    const { kernel, pass } = recordedKernel(board);
-    const { values: options } = loadCollectorConfig({});
-    let passedMs = 0;
-    const clock = {
-      now: () => NOW,
-      sinceBoot: () => 0,
-      monotonic: () => passedMs,
-      sleep: async () => {
-        passedMs = betweenMomentsMs(board);
-        pass();
-      },
-    };
-    const collectors = KERNEL_COLLECTOR_NAMES.map((name) =>
-      COLLECTORS[name].create({ kernel, options, build: '0.0.0' }),
-    );
-    const { lines, failures } = await collectOnce(collectors, {
-      clock,
-      deviceId: board,
-      remoteProtocol: 'victoriametrics',
-      labels: {},
-      seriesLimit: new SeriesLimit({ perCollector: 1000, total: 5000 }),
-    });
+  async (device) => {
+    const { lines, failures } = await collectGolden(device);
     expect(failures).toEqual([]);
-
-    const sorted = `${lines.trimEnd().split('\n').sort().join('\n')}\n`;
-    const golden = join(import.meta.dirname, `../../../golden/${board}.jsonl`);
-    if (process.env['UPDATE_GOLDEN'] === '1') {
-      mkdirSync(dirname(golden), { recursive: true });
-      writeFileSync(golden, sorted);
-    }
-    expect(sorted).toBe(readFileSync(golden, 'utf8'));
+    const golden = readFileSync(findGolden(device), 'utf8');
+    expect(compareGolden(golden, lines)).toEqual([]);
+    expect(lines).toBe(golden);
   },
 );
+
+test('golden output: each series that is gone, new or of another value is one line', () => {
+  const line = (name: string, labels: object, value: number) =>
+    `${JSON.stringify({ metric: { __name__: name, ...labels, device_id: 'a' }, values: [value], timestamps: [1] })}\n`;
+  const kept = line('load_average_1m', {}, 0.5);
+  const before = kept + line('cpu_temperature_celsius', { zone: 'soc' }, 45) + line('memory_used_bytes', {}, 1);
+  const after = kept + line('cpu_temperature_celsius', { zone: 'gpu' }, 46) + line('memory_used_bytes', {}, 2);
+  expect(compareGolden(before, after)).toEqual([
+    '+ cpu_temperature_celsius{zone="gpu"} 46',
+    '- cpu_temperature_celsius{zone="soc"} 45',
+    '~ memory_used_bytes 1 → 2',
+  ]);
+  expect(compareGolden(after, after)).toEqual([]);
+  expect(compareGolden('', kept)).toEqual(['+ load_average_1m 0.5']);
+});
+
+test('npm run golden -- --check: names each recorded device, and changes no file', () => {
+  const command = join(import.meta.dirname, '../../../golden/renew.ts');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [command, '--check'], { encoding: 'utf8' });
+  expect({ status, stdout, stderr }).toEqual({
+    status: 0,
+    stdout: RECORDED_DEVICES.map((device) => `${device}: unchanged\n`).join(''),
+    stderr: '',
+  });
+});
