@@ -5,7 +5,7 @@ import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metric
 import type { Collector } from './collector.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
 import { Cooling, COOLING_SERIES } from './readers/cooling.ts';
-import { createLineError, parseSingleLine, quote } from './parsing/kernel-text.ts';
+import { createLineError, parseAttribute, quote } from './parsing/kernel-text.ts';
 import { readEach } from './readers/partial-result.ts';
 import { findSensors, listSensorDirectories, type Sensor } from './readers/sensors.ts';
 
@@ -26,7 +26,7 @@ const ABSOLUTE_ZERO = -273_150;
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseTemperature(path: string, text: string): number {
-  const line = parseSingleLine(path, text);
+  const line = parseAttribute(path, text);
   if (!/^-?[0-9]{1,10}$/.test(line.text)) throw createLineError(line, `${quote(line.text)} is not a number`);
   const thousandths = Number(line.text);
   if (thousandths < ABSOLUTE_ZERO) throw createLineError(line, `${thousandths} is below absolute zero`);

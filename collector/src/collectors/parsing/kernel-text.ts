@@ -40,6 +40,16 @@ export function parseSingleLine(path: string, text: string): KernelLine {
   return line;
 }
 
+/**
+ * Returns the line of an attribute of sysfs. The kernel creates the text of an attribute whole, at one read, and some
+ * drivers end it without a newline: unlike a file of procfs, such a text is not truncated.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED if it has no line or several
+ */
+export function parseAttribute(path: string, text: string): KernelLine {
+  return parseSingleLine(path, text === '' || text.endsWith('\n') ? text : `${text}\n`);
+}
+
 /** Splits a line into its blank-separated fields. */
 export function splitFields(text: string): string[] {
   return text.split(/[ \t]+/).filter((field) => field !== '');
@@ -72,17 +82,17 @@ export function parseDecimals(line: KernelLine, fields: readonly string[], minFi
 }
 
 /**
- * Parses a file of sysfs that has one decimal integer.
+ * Parses an attribute of sysfs that has one decimal integer.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseNumberFile(path: string, text: string): number {
-  const line = parseSingleLine(path, text);
+  const line = parseAttribute(path, text);
   return parseDecimal(line, line.text);
 }
 
 /**
- * Parses a file of sysfs that has a size, which cannot be 0.
+ * Parses an attribute of sysfs that has a size, which cannot be 0.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
@@ -92,16 +102,16 @@ export function parseSizeFile(path: string, text: string): number {
   return size;
 }
 
-/** A number of at most 32 bits; some files of sysfs write `0x` before it. */
+/** A number of at most 32 bits; some attributes of sysfs have `0x` before it. */
 const hexadecimal = /^(0x)?[0-9a-f]{1,8}$/;
 
 /**
- * Parses a file of one line with exactly `count` hexadecimal numbers.
+ * Parses an attribute of sysfs with exactly `count` hexadecimal numbers.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseHexFile(path: string, text: string, count: number): number[] {
-  const line = parseSingleLine(path, text);
+  const line = parseAttribute(path, text);
   const fields = splitFields(line.text);
   if (fields.length !== count) throw createLineError(line, `${fields.length} numbers, expected ${count}`);
   const wrong = fields.find((field) => !hexadecimal.test(field));

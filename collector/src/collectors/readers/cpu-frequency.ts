@@ -27,7 +27,7 @@ const DIRECTORY = 'devices/system/cpu/cpufreq';
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseKilohertz(path: string, text: string): number | undefined {
-  return text === '<unknown>\n' ? undefined : parseNumberFile(path, text) * 1000;
+  return text.replace(/\n$/, '') === '<unknown>' ? undefined : parseNumberFile(path, text) * 1000;
 }
 
 /** Reads the frequencies of the processor; absent if the kernel does not scale them, as in most virtual machines. */

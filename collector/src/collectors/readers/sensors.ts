@@ -2,7 +2,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 
 import { readOptional } from '../../kernel/kernel-file-errors.ts';
 import type { KernelSource } from '../../kernel/kernel-files.ts';
-import { compareByNumber, parseSingleLine } from '../parsing/kernel-text.ts';
+import { compareByNumber, parseAttribute } from '../parsing/kernel-text.ts';
 
 /** A temperature sensor. */
 export interface Sensor {
@@ -75,7 +75,7 @@ export function toUniqueName(taken: { has(name: string): boolean }, name: string
 /** Reads a name; `fallback` if the file cannot be read or parsed, so that the sensor is still reported. */
 export async function readName(kernel: KernelSource, file: string, fallback: string): Promise<string> {
   try {
-    return parseSingleLine(`/sys/${file}`, await kernel.sys(file)).text.trim() || fallback;
+    return parseAttribute(`/sys/${file}`, await kernel.sys(file)).text.trim() || fallback;
   } catch (error) {
     if (error instanceof AgentError) return fallback;
     throw error;

@@ -55,13 +55,17 @@ const numberOf = (file: string) =>
   file.includes('pressure/') ? /(?<=total=)\d+/ : file.endsWith('net/dev') ? /(?<=: *)\d+/ : /\d[\d.]*/;
 
 interface Damage {
+  /** Files that it is done to; all unless told. */
+  readonly doneTo?: RegExp;
   readonly doTo: (file: string, text: string) => void;
   /** Files of which the damage shows; nobody can see it in the others. All unless told. */
   readonly shows?: RegExp;
 }
 const DAMAGES: Readonly<Record<string, Damage>> = {
   'is empty': { doTo: (file) => board.write(file, '') },
+  // The kernel gives an attribute of sysfs whole; a cut one, which nothing but its newline would show, has not come from it.
   'is cut in the middle of its last line': {
+    doneTo: /^proc/,
     doTo: (file, text) => board.write(file, text.slice(0, -Math.ceil((/.*\n$/.exec(text)?.[0].length ?? 0) / 2))),
   },
   'lacks a field': {
@@ -127,8 +131,8 @@ test('the intact device has readings of every collector and no error', () => {
   }
 });
 
-describe.each(Object.entries(DAMAGES))('a file that %s', (_, { doTo, shows = /^/ }) => {
-  test.each(FILES)('%s', async (file) => {
+describe.each(Object.entries(DAMAGES))('a file that %s', (_, { doneTo = /^/, doTo, shows = /^/ }) => {
+  test.each(FILES.filter((file) => doneTo.test(file)))('%s', async (file) => {
     const reader = readerOf(file);
     doTo(file, texts.get(file) as string);
     const read = await board.read();

@@ -70,17 +70,14 @@ describe('counters', () => {
     expect(await scrapesOf(line('sda', { readSectors: 1 }))).toHaveProperty(['disk.read_bytes_total{device=sda}'], 512);
   });
 
-  test.each(['', '4096', '4k\n', '0\n', '512\n512\n', '-512\n'])(
-    'are refused where the block size reads %j',
-    async (size) => {
-      const file = 'block/sda/queue/logical_block_size';
-      const { scrapesOf } = collecting({ [`sys/${file}`]: size }, { sectorBytes: 'sysfs' });
-      await expect(scrapesOf(line('sda'))).rejects.toMatchObject({
-        code: 'KERNEL_FILE_MALFORMED',
-        message: expect.stringContaining(`/sys/${file}`),
-      });
-    },
-  );
+  test.each(['', '4k\n', '0\n', '512\n512\n', '-512\n'])('are refused where the block size reads %j', async (size) => {
+    const file = 'block/sda/queue/logical_block_size';
+    const { scrapesOf } = collecting({ [`sys/${file}`]: size }, { sectorBytes: 'sysfs' });
+    await expect(scrapesOf(line('sda'))).rejects.toMatchObject({
+      code: 'KERNEL_FILE_MALFORMED',
+      message: expect.stringContaining(`/sys/${file}`),
+    });
+  });
 });
 
 describe('rates', () => {

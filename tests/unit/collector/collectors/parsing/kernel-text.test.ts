@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import {
+  parseAttribute,
   parseDecimal,
   parseDecimals,
   splitFields,
@@ -25,6 +26,13 @@ describe('lines', () => {
       malformed('cannot parse /proc/x: line 2: truncated, no newline at its end'),
     );
   });
+});
+
+test('attributes of sysfs: are one line, which need not end in a newline', () => {
+  expect(parseAttribute('/sys/x', '48000')).toEqual({ path: '/sys/x', number: 1, text: '48000' });
+  expect(parseAttribute('/sys/x', '48000\n').text).toBe('48000');
+  expect(() => parseAttribute('/sys/x', '')).toThrow(malformed('cannot parse /sys/x: empty'));
+  expect(() => parseAttribute('/sys/x', '1\n2')).toThrow(malformed('cannot parse /sys/x: not a single line'));
 });
 
 describe('numbers', () => {

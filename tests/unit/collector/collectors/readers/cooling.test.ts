@@ -45,7 +45,7 @@ test.each(['EIO', 'EAGAIN', 'ENODEV'])('a device that answers %s is left out alo
   expect(indexByIdentity(await cooling.read())).toHaveProperty(['thermal.cooling_state{device=gpu}'], 1);
 });
 
-test.each(['', '\n', '-1\n', 'high\n', '2', '1\n2\n'])('a device that writes %j is left out alone', async (state) => {
+test.each(['', '\n', '-1\n', 'high\n', '1\n2\n'])('a device that writes %j is left out alone', async (state) => {
   const kernel = new TextKernel({ ...device(0, 'pwm-fan', '2', '4'), ...device(1, 'gpu', '1', '3') });
   kernel.files.set('sys/class/thermal/cooling_device1/cur_state', state);
   expect(Object.keys(indexByIdentity(await new Cooling(kernel).read()))).toHaveLength(2);

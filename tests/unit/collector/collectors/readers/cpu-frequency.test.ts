@@ -38,6 +38,15 @@ test('a clock that the driver does not know is left out alone', async () => {
   expect(Object.keys(read)).toEqual(['cpu.frequency_limit_hertz{policy=0}', 'cpu.frequency_max_hertz{policy=0}']);
 });
 
+test('cpu frequency: a driver may end its attributes without a newline', async () => {
+  const whole = new TextKernel(bigAndLittle);
+  const trimmed = new TextKernel(
+    Object.fromEntries(Object.entries(bigAndLittle).map(([path, text]) => [path, text.trimEnd()])),
+  );
+  expect(await new CpuFrequency(trimmed).read()).toEqual(await new CpuFrequency(whole).read());
+  expect(parseKilohertz('/sys/x', '<unknown>')).toBeUndefined();
+});
+
 describe('a policy', () => {
   test('whose cores are all switched off is left out alone, until they are back', async () => {
     const kernel = new TextKernel(bigAndLittle);
@@ -81,9 +90,9 @@ test('any text at all is a clock or is refused by name', () => {
       (text) => {
         try {
           const hertz = parseKilohertz('/sys/x', text);
-          expect(hertz === undefined ? text : `${hertz / 1000}\n`).toBe(
-            hertz === undefined ? '<unknown>\n' : text.replace(/^0+(?=[0-9])/, ''),
-          );
+          const line = text.replace(/\n$/, '');
+          if (hertz === undefined) expect(line).toBe('<unknown>');
+          else expect(`${hertz / 1000}`).toBe(line.replace(/^0+(?=[0-9])/, ''));
         } catch (error) {
           expect(error).toBeInstanceOf(AgentError);
           expect((error as AgentError).message).toContain('/sys/x');

@@ -84,12 +84,9 @@ describe('the firmware of a Raspberry Pi', () => {
     );
   });
 
-  test.each(['', '\n', 'zz\n', '123456789\n', '1 2\n', '1\n2\n', '-1\n', '5'])(
-    'is refused where it says %j',
-    (text) => {
-      expect(() => parseThrottled('/sys/x', text)).toThrow(AgentError);
-    },
-  );
+  test.each(['', '\n', 'zz\n', '123456789\n', '1 2\n', '1\n2\n', '-1\n'])('is refused where it says %j', (text) => {
+    expect(() => parseThrottled('/sys/x', text)).toThrow(AgentError);
+  });
 });
 
 test('throttling: absent on a device without counters and firmware flags', async () => {

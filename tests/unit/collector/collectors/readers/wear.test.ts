@@ -48,7 +48,7 @@ test('a device without wear, such as an SD card, and what is no card, are not as
 });
 
 describe('a spoilt file', () => {
-  test.each(['', '\n', '0x01\n', '0x01 0x02 0x03\n', '1 x\n', '0x01 0x02', '0x01 0x02\n0x03\n', '0x 0x01\n'])(
+  test.each(['', '\n', '0x01\n', '0x01 0x02 0x03\n', '1 x\n', '0x01 0x02\n0x03\n', '0x 0x01\n'])(
     'that reads %j is named, and takes no traffic along',
     async (text) => {
       const kernel = new TextKernel({
