@@ -8,7 +8,7 @@ const adapters = {
   'better-sqlite3': 'shared/src/database/open.ts',
   convict: 'shared/src/config/load-config.ts',
   winston: 'shared/src/logging/logger.ts',
-  koffi: 'shared/src/process/unix-datagram.ts',
+  koffi: 'shared/src/process/c-library.ts',
   got: 'uploader/src/transport/http-client.ts',
   'https-proxy-agent': 'uploader/src/transport/connection-pool.ts',
   'proxy-from-env': 'uploader/src/surroundings.ts',

@@ -1,11 +1,7 @@
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 
-// The types alone: the library itself, a megabyte of machine code, is loaded when the first datagram is sent.
-import type { LibraryHandle } from 'koffi';
-
-const require = createRequire(import.meta.url);
+import { loadCLibrary } from './c-library.ts';
 
 /** Linux's <bits/socket.h>: Node.js has no such constants. */
 const AF_UNIX = 1;
@@ -35,16 +31,15 @@ interface SocketCalls {
 
 let loaded: SocketCalls | undefined;
 
-/** Loads koffi, which calls C functions; Node.js itself has no datagram sockets of the Unix domain. */
+/** Node.js itself has no datagram sockets of the Unix domain. */
 function loadSocketCalls(): SocketCalls {
   if (loaded !== undefined) return loaded;
-  const koffi = require('koffi') as typeof import('koffi');
-  const libc: LibraryHandle = koffi.load(null);
+  const libc = loadCLibrary();
   loaded = {
-    socket: libc.func('int socket(int, int, int)') as SocketCalls['socket'],
-    sendto: libc.func('long sendto(int, const void *, size_t, int, const void *, uint32_t)') as SocketCalls['sendto'],
-    close: libc.func('int close(int)') as SocketCalls['close'],
-    errno: () => koffi.errno(),
+    socket: libc.func<SocketCalls['socket']>('int socket(int, int, int)'),
+    sendto: libc.func<SocketCalls['sendto']>('long sendto(int, const void *, size_t, int, const void *, uint32_t)'),
+    close: libc.func<SocketCalls['close']>('int close(int)'),
+    errno: libc.errno,
   };
   return loaded;
 }
