@@ -55,8 +55,9 @@ export class AgentPair {
     return this.#environment;
   }
 
-  start(program: 'collector' | 'uploader'): AgentProcess {
-    const agent = new AgentProcess(program, this.#environment, [], this.#runner);
+  /** @param more variables of this program alone, with their whole names */
+  start(program: 'collector' | 'uploader', more: Readonly<Record<string, string>> = {}): AgentProcess {
+    const agent = new AgentProcess(program, { ...this.#environment, ...more }, [], this.#runner);
     this.#started.push(agent);
     return agent;
   }

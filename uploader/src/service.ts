@@ -23,6 +23,7 @@ import { createStatusReporting } from './status-reporting.ts';
 import { StatusSwitch } from './status-switch.ts';
 import type { Surroundings } from './surroundings.ts';
 import { UploadCounters } from './telemetry/upload-counters.ts';
+import { CertificateTime } from './transport/certificate-time.ts';
 import { Credentials } from './transport/credentials.ts';
 import { HttpTransport } from './transport/http-transport.ts';
 import { hasRouteTo } from './transport/network-link.ts';
@@ -199,12 +200,14 @@ function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) 
   return { client, uploader, reporting };
 }
 
-function createClient({ clock, config, surroundings }: ServiceOptions): HttpTransport {
-  const { remoteUrl, remoteTimeoutMs, remoteProtocol } = config;
+function createClient({ clock, config, surroundings, builtAtMs }: ServiceOptions): HttpTransport {
+  const { remoteUrl, remoteTimeoutMs, remoteProtocol, clockSkewUrl, clockSkewPolicy } = config;
   const { proxyFor, credentialsDirectory } = surroundings;
   const protocol = remoteProtocol === 'remote-write' ? new RemoteWriteProtocol() : new VictoriaMetricsProtocol();
   const credentials = new Credentials({ ...config, credentialsDirectory });
-  return new HttpTransport({ clock, protocol, remoteUrl, remoteTimeoutMs, credentials, proxyFor });
+  const time = { clock, remoteUrl, clockSkewUrl, proxyFor, builtAtMs };
+  const certificateTime = clockSkewPolicy === 'correct' ? new CertificateTime(time) : undefined;
+  return new HttpTransport({ clock, protocol, remoteUrl, remoteTimeoutMs, credentials, proxyFor, certificateTime });
 }
 
 interface JudgeOptions {

@@ -361,4 +361,32 @@ export const delivery = [
     replace: "toErrorCode(error) !== 'ANSWER_TOO_LONG' || statusCode < 600",
     tests: ['uploader/transport/failure-reasons'],
   },
+  {
+    why: 'the receiver vouches for its own expired certificate by the time that it names',
+    file: 'uploader/src/transport/certificate-time.ts',
+    find: "source.protocol === 'https:' && source.hostname !== remote.hostname",
+    replace: "source.protocol === 'https:'",
+    tests: ['uploader/transport/certificate-time'],
+  },
+  {
+    why: 'anybody on the way sets the time by which certificates are judged',
+    file: 'uploader/src/transport/certificate-time.ts',
+    find: "return isLoopback(source) || (source.protocol === 'https:' &&",
+    replace: 'return isLoopback(source) || (source.protocol.length > 0 &&',
+    tests: ['uploader/transport/certificate-time'],
+  },
+  {
+    why: 'samples go over a connection whose certificate was judged by no time',
+    file: 'uploader/src/transport/certificate-time.ts',
+    find: 'return () => !this.#isTrying && this.#trials === before;',
+    replace: 'return () => !this.#isTrying && this.#trials >= before;',
+    tests: ['uploader/transport/certificate-time'],
+  },
+  {
+    why: 'the time of a server counts whose certificate was not valid at that time',
+    file: 'uploader/src/transport/date-request.ts',
+    find: "if (new URL(url).protocol === 'https:' && !certificateTime.agreesWith(time)) {",
+    replace: "if (new URL(url).protocol === 'http:' && !certificateTime.agreesWith(time)) {",
+    tests: ['uploader/transport/certificate-time'],
+  },
 ];

@@ -90,13 +90,14 @@ export class ReceiverClockProber {
 
   /** Returns undefined if no response came. */
   async #request(stop: AbortSignal): Promise<DateResponse | undefined> {
-    const { clock, logger, requestDate } = this.#options;
+    const { clock, logger, receiverClock, requestDate } = this.#options;
     const sentAtMs = clock.sinceBoot();
     try {
       const { isReceivers, ...answer } = await requestDate(stop);
       return toBootTime({ ...answer, sentAtMs, receivedAtMs: clock.sinceBoot() }, isReceivers) ?? 'undated';
     } catch (error) {
-      // The upload itself reports a receiver that is away.
+      // The upload itself reports a receiver that is away; health names what CLOCK_SKEW_URL came to.
+      receiverClock.failed(toErrorMessage(error));
       logger.debug('receiver clock request failed', { error: toErrorMessage(error) });
       return undefined;
     }

@@ -73,7 +73,8 @@ export function toBootTime(
   };
 }
 
-function doAgree(one: BootTime, other: BootTime): boolean {
+/** Whether two times may be the same. */
+export function doAgree(one: BootTime, other: BootTime): boolean {
   return Math.abs(one.bootedAtMs - other.bootedAtMs) <= one.errorMs + other.errorMs;
 }
 
@@ -95,6 +96,7 @@ export class ReceiverClock {
   /** When to store it again, by the monotonic clock; undefined once it is stored. */
   #storeAt: number | undefined;
   #isSkewed = false;
+  #failure: string | undefined;
 
   constructor(options: ReceiverClockOptions) {
     this.#options = options;
@@ -103,6 +105,11 @@ export class ReceiverClock {
   /** Whether it has been measured since this process started. */
   get isKnown(): boolean {
     return this.#known !== undefined;
+  }
+
+  /** Why no time could be learned the last time; undefined if one was. */
+  get failure(): string | undefined {
+    return this.#failure;
   }
 
   /** Whether somebody else than the receiver may have written what is known. */
@@ -141,10 +148,16 @@ export class ReceiverClock {
     return clockSkewPolicy === 'correct' ? (this.receiverNow() ?? clock.now()) : clock.now();
   }
 
+  /** No response came to a request for the time. */
+  failed(reason: string): void {
+    this.#failure = reason;
+  }
+
   /** Replaces what is known by a measurement, unless that is less certain. */
   set(known: BootTime): void {
     if (!known.isProven && (this.#known?.isProven === true || !this.#isPlausible(known))) return;
     this.#known = known;
+    this.#failure = undefined;
     this.#contradictions = [];
     this.#store(known);
     this.#logSkew();

@@ -225,14 +225,20 @@ function storageDetails(snapshot: Snapshot): ComponentHealth['details'] {
 }
 
 /** The clock: samples held because of it, or skewed from the receiver's. */
-function timeHealth({ skewMs, skewErrorMs, held }: Snapshot, { clockSkewWarnMs }: HealthLimits): ComponentHealth {
+function timeHealth(
+  { skewMs, skewErrorMs, skewFailure, held }: Snapshot,
+  { clockSkewWarnMs }: HealthLimits,
+): ComponentHealth {
   const details = {
     ...(skewMs === undefined ? {} : { skew_ms: Math.round(skewMs), skew_error_ms: Math.round(skewErrorMs ?? 0) }),
     ...(held === undefined ? {} : { held: held.count, held_because: held.reason }),
   };
   if (held !== undefined)
     return { status: 'degraded', message: `${held.count} samples held: ${held.reason}; ${SET_CLOCK}`, details };
-  if (skewMs === undefined) return { status: 'ok', message: 'clock not compared with the receiver yet', details };
+  if (skewMs === undefined) {
+    const because = skewFailure === undefined ? '' : `: ${skewFailure}`;
+    return { status: 'ok', message: `clock not compared with the receiver yet${because}`, details };
+  }
   if (Math.abs(skewMs) <= clockSkewWarnMs) return { status: 'ok', message: 'clock agrees with the receiver', details };
   const direction = skewMs > 0 ? 'ahead of' : 'behind';
   return {

@@ -36,6 +36,8 @@ export interface UploaderState {
   readonly counts: UploadCounts;
   readonly skewMs: number | undefined;
   readonly skewErrorMs: number | undefined;
+  /** Why the receiver's time could not be learned the last time. */
+  readonly skewFailure?: string | undefined;
   /** When samples were last rejected, Unix milliseconds; undefined for never. */
   readonly rejectedAtMs: number | undefined;
   /** Bytes that this process writes to the disk per day; undefined while unknown. */
@@ -86,6 +88,7 @@ export class UploaderStateReader {
       counts: counters.counts,
       skewMs: skew.skewMs,
       skewErrorMs: skew.errorMs,
+      skewFailure: skew.failure,
       rejectedAtMs: lastRejection.update(rejected(), nowMs),
       writtenPerDay: writes.perDay(),
       taskFailures: taskFailures(),

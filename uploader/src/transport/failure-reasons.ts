@@ -1,7 +1,8 @@
 import { toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 const CHECK_URL = 'check THUGSHELLS_REMOTE_URL';
-const SET_CLOCK = 'set the clock of this device (run: timedatectl)';
+const SET_CLOCK =
+  'set the clock of this device (run: timedatectl), or THUGSHELLS_CLOCK_SKEW_POLICY=correct and THUGSHELLS_CLOCK_SKEW_URL to the https address of another server';
 const CHECK_CA = 'set THUGSHELLS_REMOTE_CA_FILE to the authority that signed it';
 
 /** What a failure means and what to check, by the code of Node.js, OpenSSL or the HTTP parser. */

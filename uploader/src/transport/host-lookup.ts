@@ -1,7 +1,8 @@
 import { lookup, type LookupAddress, type LookupOptions } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 
-const LOCALHOST = /^(.+\.)?localhost\.?$/i;
+import { isLocalhost } from './loopback.ts';
+
 const LOOPBACK: readonly LookupAddress[] = [
   { address: '127.0.0.1', family: 4 },
   { address: '::1', family: 6 },
@@ -16,7 +17,7 @@ function isWanted({ family }: LookupAddress, wanted: LookupOptions['family']): b
  * knows one of them only.
  */
 export const lookupHost: LookupFunction = (host, options, done) => {
-  if (!LOCALHOST.test(host)) return void lookup(host, options, done);
+  if (!isLocalhost(host)) return void lookup(host, options, done);
   const found = LOOPBACK.filter((each) => isWanted(each, options.family));
   const [first = LOOPBACK[0]!] = found;
   queueMicrotask(() => (options.all === true ? done(null, found) : done(null, first.address, first.family)));

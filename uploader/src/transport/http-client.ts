@@ -8,6 +8,7 @@ import { createLinkedController } from '@thugshells/shared/abort.ts';
 import { findUrlSecrets, maskSecrets } from '@thugshells/shared/config/secret-mask.ts';
 import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 
+import type { CertificateTime } from './certificate-time.ts';
 import { ConnectionPool, type Agents, type ConnectionPoolOptions } from './connection-pool.ts';
 import { ConnectionWatch, type UsedConnection } from './connection-watch.ts';
 import type { Credentials } from './credentials.ts';
@@ -20,6 +21,8 @@ export interface HttpClientOptions extends ConnectionPoolOptions {
   readonly remoteUrl: string;
   readonly remoteTimeoutMs: number;
   readonly credentials: Credentials;
+  /** Undefined where the clock of this device judges certificates. */
+  readonly certificateTime?: CertificateTime | undefined;
 }
 
 /** A response whose body is read. */
@@ -56,6 +59,8 @@ const SHORT_TIMEOUT_MS = 10_000;
  * closes a connection after two minutes, idle or not, and a request may cross the close.
  */
 const CONNECTION_CLOSED: readonly (string | undefined)[] = ['ECONNRESET', 'EPIPE'];
+
+const MEANWHILE = 'the time of another server was being verified while the connection was opened';
 
 /** The adapter of got: requests to the endpoint over connections that are kept alive, with its credentials. */
 export class HttpClient {
@@ -106,6 +111,7 @@ export class HttpClient {
   async requestHead(url: string, signal: AbortSignal): Promise<Response> {
     const isSameOrigin = new URL(url).origin === new URL(this.#options.remoteUrl).origin;
     const { controller, release } = createLinkedController(signal);
+    this.#options.certificateTime?.apply();
     const request = this.#client.head(url, {
       ...(isSameOrigin ? this.#authentication() : {}),
       agent: this.#connections.createAgents(url),
@@ -225,11 +231,14 @@ export class HttpClient {
 
   /** Read for every request: the files may change while the uploader runs. */
   #authentication() {
-    const { credentials, remoteUrl } = this.#options;
+    const { credentials, remoteUrl, certificateTime } = this.#options;
     const host = new URL(remoteUrl).hostname.replace(/^\[|\]$/g, '');
-    // Checked against the configured host: through a proxy, TLS does not know a host that is an IP address.
+    certificateTime?.apply();
+    const isUsable = certificateTime?.watch() ?? (() => true);
     const identity = {
-      checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate),
+      // Checked against the configured host: through a proxy, TLS does not know a host that is an IP address.
+      checkServerIdentity: (_: string, certificate: PeerCertificate) =>
+        isUsable() ? checkServerIdentity(host, certificate) : new AgentError(MEANWHILE, { code: 'TIME_UNCERTAIN' }),
     };
     return { headers: credentials.authorization(), https: { ...credentials.tls(), ...identity } };
   }

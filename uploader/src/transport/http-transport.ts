@@ -7,9 +7,11 @@ import type { BodyFormatName } from '../encoding/formats/registry.ts';
 import type { DateAnswer } from '../clock/receiver-clock.ts';
 import type { RestartAnswer, RestartSign } from '../queue/restart-signs.ts';
 import { isCloseAnnounced } from './connection-watch.ts';
+import { requestDate } from './date-request.ts';
 import { toFailureReason } from './failure-reasons.ts';
 import { HttpClient, type HttpClientOptions, type HttpResponse, type RequestAttempt } from './http-client.ts';
 import type { Protocol } from './protocol.ts';
+import { isOfSomebodyElse, SERVER_HOSTNAME } from './response-origin.ts';
 import type { ReceiverResponse } from './response-outcome.ts';
 import { decodeMetrics, readStorageUptime } from './start-time.ts';
 import type { HealthResponse, ReceiverClient, SendOutcome, SendResult } from './transport.ts';
@@ -18,9 +20,6 @@ export interface HttpTransportOptions extends HttpClientOptions {
   readonly protocol: Protocol;
 }
 
-/** VictoriaMetrics and vmauth put it into every response, proxies hand it on; a portal has no reason to invent it. */
-const SERVER_HOSTNAME = 'x-server-hostname';
-const PROXY_AUTHENTICATION_REQUIRED = 407;
 const TOO_MANY_REQUESTS = 429;
 /** Of an error: several names of files of this device may be in it. */
 const MAX_REASON_LENGTH = 1_000;
@@ -68,10 +67,9 @@ export class HttpTransport implements ReceiverClient {
   }
 
   async requestDate(url: string, signal: AbortSignal): Promise<DateAnswer> {
-    const { statusCode: status, headers } = await this.#requestHead(url, signal);
-    if (isOfSomebodyElse(status)) return { isReceivers: false };
-    const isReceivers = headers[SERVER_HOSTNAME] !== undefined || new URL(url).protocol === 'https:';
-    return { date: headers.date, age: headers.age, isReceivers };
+    const { clock, certificateTime } = this.#options;
+    const requestHead = this.#requestHead.bind(this);
+    return requestDate({ clock, certificateTime, requestHead }, url, signal);
   }
 
   async checkReceiver(signal: AbortSignal): Promise<HealthResponse | undefined> {
@@ -202,7 +200,7 @@ export class HttpTransport implements ReceiverClient {
     try {
       return await this.#client.requestHead(url, signal);
     } catch (error) {
-      throw new AgentError(this.#client.mask(toErrorMessage(error), url), {
+      throw new AgentError(this.#client.mask(toFailureReason(error), url), {
         code: toErrorCode(error) ?? 'REQUEST_FAILED',
       });
     }
@@ -239,9 +237,4 @@ export class HttpTransport implements ReceiverClient {
     // It may have a name of somebody's certificate in it, or the words of a proxy.
     return { kind, reason: toExcerpt(this.#client.mask(toFailureReason(error)), MAX_REASON_LENGTH) };
   }
-}
-
-/** Whether a status comes from a portal or a proxy rather than from the receiver: redirects, and failures of a gateway. */
-function isOfSomebodyElse(status: number): boolean {
-  return status < 200 || (status >= 300 && status <= 399) || status === PROXY_AUTHENTICATION_REQUIRED || status >= 500;
 }

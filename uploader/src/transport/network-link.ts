@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 
-const LOOPBACK_HOST = /^(localhost|127\.[\d.]+|\[::1\])$/;
+import { isLoopback } from './loopback.ts';
+
 const LINK_LOCAL = /^(169\.254\.|fe80:)/i;
 
 /**
@@ -8,7 +9,7 @@ const LINK_LOCAL = /^(169\.254\.|fe80:)/i;
  * link-local. A receiver on the device itself can always be reached.
  */
 export function hasRouteTo(url: string): boolean {
-  if (LOOPBACK_HOST.test(new URL(url).hostname)) return true;
+  if (isLoopback(new URL(url))) return true;
   return Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .some(({ internal, address }) => !internal && !LINK_LOCAL.test(address));
