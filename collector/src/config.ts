@@ -46,6 +46,17 @@ function isConfigured(name: CollectorName, environment: Environment): boolean {
   return variable === undefined || (environment[PREFIX + variable] ?? '').trim() !== '';
 }
 
+/**
+ * Overlays show the space of file systems that are reported by themselves, and images are always full. Sandboxes of
+ * containers (ids of 64 digits) and pods (UUIDs) are new series with every start, wherever an engine keeps them.
+ */
+const DEFAULT_FILESYSTEM_EXCLUDE = [
+  'overlay squashfs erofs iso9660',
+  '/dev /dev/.* /proc/.* /sys/.* /run/credentials/.*',
+  '/var/lib/docker/.* /var/lib/containers/storage/.* /var/lib/containerd/.* /var/lib/kubelet/.*',
+  '/run/containerd/.* /run/k3s/.* /.*/[0-9a-f]{64} /.*/[0-9a-f]{64}/.* /.*/pods/[0-9a-f-]{36}/.*',
+].join(' ');
+
 const DEFAULT_INTERVAL = '30s';
 /** What changes quickly is scraped more often. */
 const otherDefaultIntervals: { readonly [Name in CollectorName]?: string } = {
@@ -168,6 +179,19 @@ export function collectorVariables(environment: Environment, hostName: string, p
       doc: 'Bytes in a sector of /proc/diskstats: 512 whatever the device, or sysfs for its logical block size.',
       default: '512',
       format: sectorBytesFormat,
+    },
+    filesystemInclude: {
+      env: 'FILESYSTEM_INCLUDE',
+      doc: 'Mount points and types of file systems to collect, as anchored regular expressions split on white space; empty for all.',
+      default: '',
+      defaultDoc: 'none',
+      format: patterns,
+    },
+    filesystemExclude: {
+      env: 'FILESYSTEM_EXCLUDE',
+      doc: 'Mount points and types of file systems to leave out, as anchored regular expressions split on white space; overlay does not leave out the root. The default: overlays, images, and the sandboxes of units, containers and pods.',
+      default: DEFAULT_FILESYSTEM_EXCLUDE,
+      format: patterns,
     },
     collectorMaxSeries: {
       env: 'COLLECTOR_MAX_SERIES',

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -21,19 +21,40 @@ exit 1`;
 const [command = '', ...launcher] = [...mountNamespace(), 'sh', '-c', script, mountpoint, ...builtHere.command];
 const besideHungMount: Runner = { ...builtHere, command: [command, ...launcher] };
 
+/** Mounts below a folder that nobody may enter who lacks root's capabilities for that, and one of them of a program. */
+const closed = join(folder, 'closed');
+const closedScript = `[ -w /dev/fuse ] && exec 3<>/dev/fuse && mount -t tmpfs none "$0/stick" &&
+mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none "$0/doc" && chmod 0 "$0" &&
+exec setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all "$@"
+echo "cannot mount file systems: modprobe fuse; chmod 666 /dev/fuse (as udev does); ${NAMESPACE_HINT}" >&2
+exit 1`;
+const besideClosedFolder: Runner = {
+  ...builtHere,
+  command: [command, ...mountNamespace().slice(1), 'sh', '-c', closedScript, closed, ...builtHere.command],
+};
+
 mkdirSync(mountpoint);
+for (const name of ['stick', 'doc']) mkdirSync(join(closed, name), { recursive: true });
 
 afterEach(() => unmountLeftover(mountpoint));
 
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => {
+  chmodSync(closed, 0o700);
+  rmSync(folder, { recursive: true });
+});
+
+interface ExportedLine {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly number[];
+}
+
+const parseExport = (stdout: string) => stdout.split('\n').map((line) => JSON.parse(line) as ExportedLine);
 
 test('once marks a mount that hangs, prints everything else, and ends', async () => {
   const { code, stdout, stderr } = await runToEnd('collector', {}, ['once'], besideHungMount);
   // It says so where the mount could not be made.
   expect(stderr).toBe('');
-  const lines = stdout
-    .split('\n')
-    .map((line) => JSON.parse(line) as { metric: Record<string, string>; values: number[] });
+  const lines = parseExport(stdout);
   const of = (name: string, labels: Record<string, string> = {}) =>
     lines.filter(
       ({ metric }) =>
@@ -49,6 +70,16 @@ test('once marks a mount that hangs, prints everything else, and ends', async ()
   expect(of('filesystem_size_bytes', { mountpoint: '/' })).toHaveLength(mountpoints.includes('/') ? 1 : 0);
   expect(of('cpu_usage_percent', { core: 'all' })).toHaveLength(1);
   expect(code).toBe(0);
+});
+
+test('once leaves out mounts below a folder that its user may not enter, and counts them', async () => {
+  const environment = { THUGSHELLS_COLLECTORS: 'filesystem' };
+  const { code, stdout, stderr } = await runToEnd('collector', environment, ['once'], besideClosedFolder);
+  expect([code, stderr]).toEqual([0, '']);
+  const lines = parseExport(stdout);
+  const dropped = lines.filter(({ metric }) => metric['__name__'] === 'filesystem_mounts_dropped_total');
+  expect(dropped.map(({ values }) => values)).toEqual([[2]]);
+  expect(lines.filter(({ metric }) => metric['mountpoint']?.startsWith(closed))).toEqual([]);
 });
 
 test('a running collector keeps its interval beside a mount that hangs, and ends on SIGTERM', async () => {

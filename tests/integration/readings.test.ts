@@ -18,6 +18,8 @@ const everything = {
   diskInclude: [],
   diskExclude: [],
   diskSectorBytes: 512,
+  filesystemInclude: [],
+  filesystemExclude: [],
 } as const;
 
 function collectorOf(name: KernelCollectorName) {

@@ -16,12 +16,22 @@ import { collecting } from './list/collecting.mjs';
 import { delivery } from './list/delivery.mjs';
 import { health } from './list/health.mjs';
 import { logging } from './list/logging.mjs';
+import { reading } from './list/reading.mjs';
 import { settingAside } from './list/set-aside.mjs';
 import { settling } from './list/settling.mjs';
 import { storing } from './list/storing.mjs';
 
 /** @type {readonly Mutation[]} */
-export const mutations = [...collecting, ...storing, ...settingAside, ...delivery, ...settling, ...health, ...logging];
+export const mutations = [
+  ...collecting,
+  ...reading,
+  ...storing,
+  ...settingAside,
+  ...delivery,
+  ...settling,
+  ...health,
+  ...logging,
+];
 
 /** Where the file of a unit test is, from the root of the repository. */
 export function testFile(name) {

@@ -1,11 +1,13 @@
-import { AgentError } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { Collector } from './collector.ts';
 import type { KernelSource, FileSystemSpace } from '../kernel/kernel-files.ts';
-import { classifyMount, parseMountinfo, selectRealMounts, type Mount } from './readers/mountinfo.ts';
-import { PartialResultError } from './readers/partial-result.ts';
+import type { NameRules } from './parsing/name-filter.ts';
+import { DroppedMounts } from './readers/dropped-mounts.ts';
+import { classifyMount, createMountFilter, parseMountinfo, selectRealMounts, type Mount } from './readers/mountinfo.ts';
+import { requireNoErrors } from './readers/partial-result.ts';
 
 const sizeBytes = declareSeries({
   name: 'filesystem.size_bytes',
@@ -43,6 +45,12 @@ const unreadable = declareSeries({
   unit: 'none',
   help: '1 while a mounted file system hangs or its space cannot be read; otherwise absent.',
 });
+const mountsDropped = declareSeries({
+  name: 'filesystem.mounts_dropped_total',
+  kind: 'counter',
+  unit: 'none',
+  help: "Times that a mount began to be unreported because the collector's user may not reach it; absent while there was none.",
+});
 export const FILESYSTEM_SERIES: readonly SeriesDeclaration[] = [
   sizeBytes,
   availableBytes,
@@ -50,45 +58,69 @@ export const FILESYSTEM_SERIES: readonly SeriesDeclaration[] = [
   filesFree,
   readonly,
   unreadable,
+  mountsDropped,
 ];
+
+/** The mounts whose space is reported, and the errors of malformed lines of the list. */
+interface MountList {
+  readonly mounts: readonly Mount[];
+  readonly errors: readonly AgentError[];
+}
 
 /**
  * Collects the space of real file systems. One that hangs or fails has `filesystem.unreadable` in place of its other
  * series. If it is local, the collector also fails and names it: a disk of this device has failed. A server that does not
- * respond is no failure of the device, and on a bad link the normal state.
+ * respond is no failure of the device, and on a bad link the normal state. A mount below a folder that this user may not
+ * enter is left out: on a desktop, and beside containers, that is the normal state too.
  */
 export class FilesystemCollector implements Collector {
   readonly name = 'filesystem';
   readonly comparesReads = false;
   readonly #kernel: KernelSource;
+  readonly #isWanted: (mount: Mount) => boolean;
+  readonly #dropped = new DroppedMounts();
   /** The text of mountinfo and its mounts: it rarely changes, and parsing it costs more than the rest of a scrape. */
   #text = '';
-  #mounts: readonly Mount[] = [];
+  #listed: MountList = { mounts: [], errors: [] };
 
-  constructor(kernel: KernelSource) {
+  /** `rules` are for mount points and types. */
+  constructor(kernel: KernelSource, rules: NameRules) {
     this.#kernel = kernel;
+    this.#isWanted = createMountFilter(rules);
+  }
+
+  get notice(): string | undefined {
+    const [first, ...others] = this.#dropped.first;
+    if (first === undefined) return undefined;
+    const more = others.length === 0 ? '' : ` and ${others.length} more`;
+    return `${first}${more} not reported: the collector's user may not enter a folder above it; exclude it with FILESYSTEM_EXCLUDE, or let the user in`;
   }
 
   async collect(): Promise<readonly Reading[]> {
+    const { mounts, errors: malformed } = await this.#readMounts();
     const readings: Reading[] = [];
-    const errors: AgentError[] = [];
-    for (const mount of await this.#readMounts()) {
+    const errors = [...malformed];
+    const dropped: string[] = [];
+    for (const mount of mounts) {
       const space = await this.#readSpace(mount);
-      readings.push(...toReadings(mount, space));
-      if (space instanceof AgentError && !isGone(space) && classifyMount(mount) === 'local') errors.push(space);
+      if (isForbidden(space)) dropped.push(mount.mountpoint);
+      else readings.push(...toReadings(mount, space));
+      if (isFailure(space) && classifyMount(mount) === 'local') errors.push(space);
     }
-    const [first, ...others] = errors;
-    if (first !== undefined) throw new PartialResultError([first, ...others], readings);
-    return readings;
+    this.#dropped.update(dropped);
+    const { total } = this.#dropped;
+    if (total > 0) readings.push({ series: mountsDropped, labels: {}, value: total });
+    return requireNoErrors(errors, readings);
   }
 
-  async #readMounts(): Promise<readonly Mount[]> {
+  async #readMounts(): Promise<MountList> {
     const text = await this.#kernel.proc('self/mountinfo');
     if (text !== this.#text || text === '') {
-      this.#mounts = selectRealMounts(parseMountinfo(text));
+      const { mounts, errors } = parseMountinfo(text);
+      this.#listed = { mounts: selectRealMounts(mounts, this.#isWanted), errors };
       this.#text = text;
     }
-    return this.#mounts;
+    return this.#listed;
   }
 
   async #readSpace(mount: Mount): Promise<FileSystemSpace | AgentError> {
@@ -116,6 +148,15 @@ function toReadings({ mountpoint, fstype, isReadonly }: Mount, space: FileSystem
         ]),
     { series: readonly, labels, value: isReadonly ? 1 : 0 },
   ];
+}
+
+function isFailure(space: FileSystemSpace | AgentError): space is AgentError {
+  return space instanceof AgentError && !isGone(space) && !isForbidden(space);
+}
+
+/** Below a folder that this user may not enter. */
+function isForbidden(space: FileSystemSpace | AgentError): boolean {
+  return space instanceof AgentError && toErrorCode(space.cause) === 'EACCES';
 }
 
 /** Unmounted since the list was read, or below a name that is not UTF-8, which Node cannot pass on. */

@@ -8,6 +8,7 @@ import { DISK_SERIES, DiskCollector, type DiskOptions } from './disk.ts';
 import { FILESYSTEM_SERIES, FilesystemCollector } from './filesystem.ts';
 import { LOAD_SERIES, LoadCollector } from './load.ts';
 import { MEMORY_SERIES, MemoryCollector } from './memory.ts';
+import type { NameRules } from './parsing/name-filter.ts';
 import { NETWORK_SERIES, NetworkCollector, type NetworkOptions } from './network.ts';
 import { PRESSURE_SERIES, PressureCollector } from './pressure.ts';
 import { TEMPERATURE_SERIES, TemperatureCollector } from './temperature.ts';
@@ -24,6 +25,10 @@ export interface CollectorOptions {
   /** Wins over `diskInclude`. */
   readonly diskExclude: DiskOptions['exclude'];
   readonly diskSectorBytes: DiskOptions['sectorBytes'];
+  /** Mount points and types; empty: every mount. */
+  readonly filesystemInclude: NameRules['include'];
+  /** Wins over `filesystemInclude`. */
+  readonly filesystemExclude: NameRules['exclude'];
 }
 
 /** What a collector is created from. */
@@ -70,6 +75,10 @@ export const COLLECTORS: { readonly [Name in KernelCollectorName]: CollectorEntr
   },
   temperature: { series: TEMPERATURE_SERIES, create: ({ kernel }) => new TemperatureCollector(kernel) },
   load: { series: LOAD_SERIES, create: ({ kernel, build }) => new LoadCollector(kernel, build) },
-  filesystem: { series: FILESYSTEM_SERIES, create: ({ kernel }) => new FilesystemCollector(kernel) },
+  filesystem: {
+    series: FILESYSTEM_SERIES,
+    create: ({ kernel, options }) =>
+      new FilesystemCollector(kernel, { include: options.filesystemInclude, exclude: options.filesystemExclude }),
+  },
   pressure: { series: PRESSURE_SERIES, create: ({ kernel }) => new PressureCollector(kernel) },
 };

@@ -39,9 +39,15 @@ function parseCounts(text: string): BlockCounts {
   return { bsize, blocks, bavail, files, ffree };
 }
 
-/** Creates an error with the message of `stat`, and with the code that Node has for a path that does not exist. */
+/** The ends of messages of `stat` whose code matters to who asks. */
+const CODES = [
+  ['No such file or directory', 'ENOENT'],
+  ['Permission denied', 'EACCES'],
+] as const;
+
+/** Creates an error with the message of `stat`, and with the code that Node has for it. */
 function toStatError(error: Error, message: string): Error {
   if (message === '') return new Error(`cannot run stat -f: ${error.message}`, { cause: error });
-  const isGone = message.endsWith('No such file or directory');
-  return Object.assign(new Error(message, { cause: error }), isGone ? { code: 'ENOENT' } : {});
+  const [, code] = CODES.find(([end]) => message.endsWith(end)) ?? [];
+  return Object.assign(new Error(message, { cause: error }), code === undefined ? {} : { code });
 }

@@ -18,6 +18,8 @@ export const REPORT_EVERYTHING: CollectorOptions = {
   diskInclude: [],
   diskExclude: [],
   diskSectorBytes: 512,
+  filesystemInclude: [],
+  filesystemExclude: [],
 };
 /** Time between the two moments of the recording. */
 const BETWEEN_MS = 12_980;

@@ -1,4 +1,4 @@
-import type { AgentError } from '@thugshells/shared/errors.ts';
+import { AgentError } from '@thugshells/shared/errors.ts';
 
 import { createMalformedError } from '../../kernel/kernel-file-errors.ts';
 
@@ -20,13 +20,38 @@ const MAX_LINES = 50_000;
  * @throws AgentError KERNEL_FILE_MALFORMED if the text is empty, truncated, or has more than MAX_LINES lines
  */
 export function splitLines(path: string, text: string): KernelLine[] {
+  const { lines, truncated } = splitText(path, text);
+  if (truncated !== undefined) throw truncated;
+  return lines;
+}
+
+/**
+ * Parses each line of a file by itself: a malformed or truncated one costs itself. Returns their errors.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED if the text is empty or has more than MAX_LINES lines
+ */
+export function parseEachLine(path: string, text: string, parse: (line: KernelLine) => void): AgentError[] {
+  const { lines, truncated } = splitText(path, text);
+  const errors: AgentError[] = [];
+  for (const line of lines) {
+    try {
+      parse(line);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      errors.push(error);
+    }
+  }
+  return truncated === undefined ? errors : [...errors, truncated];
+}
+
+function splitText(path: string, text: string): { readonly lines: KernelLine[]; readonly truncated?: AgentError } {
   if (text === '') throw createMalformedError(path, 'empty');
   const pieces = text.split('\n', MAX_LINES + 2);
   if (pieces.length > MAX_LINES + 1) throw createMalformedError(path, `more than ${MAX_LINES} lines`);
   const lines = pieces.map((line, index) => ({ path, number: index + 1, text: line }));
   const rest = lines.pop();
-  if (rest !== undefined && rest.text !== '') throw createLineError(rest, 'truncated, no newline at its end');
-  return lines;
+  if (rest === undefined || rest.text === '') return { lines };
+  return { lines, truncated: createLineError(rest, 'truncated, no newline at its end') };
 }
 
 /**

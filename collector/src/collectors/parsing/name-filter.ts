@@ -14,11 +14,19 @@ export interface NameRules {
  * @throws AgentError BAD_CONFIGURATION if one is not a regular expression
  */
 export function createNameFilter({ include, exclude }: NameRules): (name: string) => boolean {
-  const included = include.map(compileAnchored);
-  const excluded = exclude.map(compileAnchored);
-  return (name) =>
-    (included.length === 0 || included.some((expression) => expression.test(name))) &&
-    !excluded.some((expression) => expression.test(name));
+  const isIncluded = createNameMatcher(include);
+  const isExcluded = createNameMatcher(exclude);
+  return (name) => (include.length === 0 || isIncluded(name)) && !isExcluded(name);
+}
+
+/**
+ * Compiles regular expressions into a predicate for names that one of them matches.
+ *
+ * @throws AgentError BAD_CONFIGURATION if one is not a regular expression
+ */
+export function createNameMatcher(sources: readonly string[]): (name: string) => boolean {
+  const expressions = sources.map(compileAnchored);
+  return (name) => expressions.some((expression) => expression.test(name));
 }
 
 /** Anchors an expression, so that `lo` does not match `wlo1`; the group keeps `a|b` together. */

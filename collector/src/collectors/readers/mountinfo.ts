@@ -1,12 +1,15 @@
+import type { AgentError } from '@thugshells/shared/errors.ts';
+
 import type { MountKind } from '../../kernel/kernel-files.ts';
 import {
   parseDecimal,
+  parseEachLine,
   splitFields,
-  splitLines,
   createLineError,
   quote,
   type KernelLine,
 } from '../parsing/kernel-text.ts';
+import { createNameMatcher, type NameRules } from '../parsing/name-filter.ts';
 
 /** The fields of a line of mountinfo that are used. */
 export interface Mount {
@@ -21,40 +24,64 @@ export interface Mount {
   readonly fstype: string;
   /** Whether the file system itself is read-only, by option or since an error; not whether this mount of it is. */
   readonly isReadonly: boolean;
+  /** Whether it is an overlay to which files can be written: that of images alone has no upper directory. */
+  readonly hasUpperDirectory: boolean;
 }
 
 const PATH = '/proc/self/mountinfo';
 
-/** What node_exporter excludes by default: pseudo file systems, and images that are always full. */
+/** Types that store nothing, or nothing but device nodes. To ask an autofs for its space would mount what it stands for. */
 const PSEUDO_TYPES: ReadonlySet<string> = new Set(
-  `autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs erofs fusectl hugetlbfs iso9660 mqueue nsfs
-   overlay proc procfs pstore rpc_pipefs securityfs selinuxfs squashfs sysfs tracefs`.split(/\s+/),
+  `autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs fusectl hugetlbfs mqueue nsfs proc procfs
+   pstore rpc_pipefs securityfs selinuxfs sysfs tracefs`.split(/\s+/),
 );
-const PSEUDO_MOUNTPOINTS =
-  /^\/(dev|proc|run\/credentials\/.+|sys|var\/lib\/docker\/.+|var\/lib\/containers\/storage\/.+)($|\/)/;
 /** Served by another machine, or by a program (FUSE), which may have stopped. */
 const REMOTE_TYPES =
   /^(9p|afs|beegfs|ceph|cifs|coda|fuse|fuseblk|fuse\..*|gfs2|glusterfs|lustre|ncpfs|nfs4?|ocfs2|orangefs|smb3|smbfs|virtiofs)$/;
 
 /**
- * Parses /proc/self/mountinfo: returns the mounts that this process sees, in the order of the file (proc_pid_mountinfo(5)):
+ * Parses /proc/self/mountinfo: returns the mounts that this process sees, in the order of the file (proc_pid_mountinfo(5)),
+ * and the errors of malformed lines:
  * `id parent major:minor root mountpoint options [optional field …] - fstype source options`.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
-export function parseMountinfo(text: string): Mount[] {
-  return splitLines(PATH, text).map((line) => {
-    const fields = splitFields(line.text);
-    const [id = '', parentId = '', device = '', root = '', mountpoint = ''] = fields;
-    const [separator, fstype, ...sourceAndOptions] = fields.slice(fields.indexOf('-', 6));
-    if (separator !== '-' || fstype === undefined) throw createLineError(line, 'no file system type');
-    if (!/^[0-9]+:[0-9]+$/.test(device)) throw createLineError(line, `${quote(device)} is not a device`);
-    if (!mountpoint.startsWith('/')) throw createLineError(line, `${quote(mountpoint)} is not a mountpoint`);
-    const ids = { id: parseDecimal(line, id), parentId: parseDecimal(line, parentId) };
-    // A mount without a source has two blanks there, so the options are found as the last field.
-    const isReadonly = sourceAndOptions.at(-1)?.split(',').includes('ro') ?? false;
-    return { ...ids, device, root: unescape(line, root), mountpoint: unescape(line, mountpoint), fstype, isReadonly };
-  });
+export function parseMountinfo(text: string): { readonly mounts: Mount[]; readonly errors: readonly AgentError[] } {
+  const mounts: Mount[] = [];
+  const errors = parseEachLine(PATH, text, (line) => mounts.push(parseMount(line)));
+  return { mounts, errors };
+}
+
+/** @throws AgentError KERNEL_FILE_MALFORMED */
+function parseMount(line: KernelLine): Mount {
+  const fields = splitFields(line.text);
+  const [id = '', parentId = '', device = '', root = '', mountpoint = ''] = fields;
+  const separator = fields.indexOf('-', 6);
+  const fstype = fields[separator + 1];
+  if (separator < 0 || fstype === undefined) throw createLineError(line, 'no file system type');
+  if (!/^[0-9]+:[0-9]+$/.test(device)) throw createLineError(line, `${quote(device)} is not a device`);
+  if (!mountpoint.startsWith('/')) throw createLineError(line, `${quote(mountpoint)} is not a mountpoint`);
+  const options = findOptions(line);
+  return {
+    id: parseDecimal(line, id),
+    parentId: parseDecimal(line, parentId),
+    device,
+    root: unescape(line, root),
+    mountpoint: unescape(line, mountpoint),
+    fstype,
+    isReadonly: options[0] === 'ro',
+    hasUpperDirectory: options.some((option) => option.startsWith('upperdir=')),
+  };
+}
+
+/**
+ * Finds the options of the file system, the first of which is `ro` or `rw` (show_mountinfo in fs/proc_namespace.c). They
+ * may have blanks in them, which not every file system escapes, and the source may be empty: two blanks are there then.
+ */
+function findOptions(line: KernelLine): string[] {
+  const [, , ...afterSource] = line.text.slice(line.text.indexOf(' - ') + 3).split(' ');
+  const first = afterSource.findIndex((field) => /^r[ow](,|$)/.test(field));
+  return first < 0 ? [] : afterSource.slice(first).join(' ').split(',');
 }
 
 /** Decodes blank, tab, newline, backslash and `#`, which the kernel writes as a backslash and three octal digits. */
@@ -64,23 +91,42 @@ function unescape(line: KernelLine, field: string): string {
 }
 
 /**
- * Selects the mounts whose space is reported: those of real file systems that are not hidden under another mount, one
- * for each file system. Of several mounts of one file system the mount of its root is preferred to a bind mount of a
- * part (the sandbox of a systemd unit consists of these), then the first.
+ * Compiles rules for mount points and types into a predicate; a type never begins with a slash. Types do not exclude a root
+ * that is an overlay on writable storage (raspi-config, OpenWrt, containers): any other overlay shows the space of a file
+ * system that is reported by itself, while that below the root is usually hidden.
+ *
+ * @throws AgentError BAD_CONFIGURATION if one is not a regular expression
  */
-export function selectRealMounts(mounts: readonly Mount[]): Mount[] {
+export function createMountFilter({ include, exclude }: NameRules): (mount: Mount) => boolean {
+  const isIncluded = createNameMatcher(include);
+  const isExcluded = createNameMatcher(exclude);
+  return ({ mountpoint, fstype, hasUpperDirectory }) =>
+    (include.length === 0 || isIncluded(mountpoint) || isIncluded(fstype)) &&
+    !isExcluded(mountpoint) &&
+    ((mountpoint === '/' && hasUpperDirectory) || !isExcluded(fstype));
+}
+
+/**
+ * Selects the mounts whose space is reported: the wanted ones of real file systems that are not hidden under another mount,
+ * one for each file system. Of several mounts of one file system `/` comes first (with ostree it is a bind mount of a
+ * part), then the mount of its root rather than of a part (the sandbox of a systemd unit consists of these), then the first.
+ */
+export function selectRealMounts(mounts: readonly Mount[], isWanted: (mount: Mount) => boolean): Mount[] {
   const isVisible = createVisibilityTest(mounts);
-  const real = mounts.filter(
-    (mount) => !PSEUDO_TYPES.has(mount.fstype) && !PSEUDO_MOUNTPOINTS.test(mount.mountpoint) && isVisible(mount),
-  );
+  const real = mounts.filter((mount) => !PSEUDO_TYPES.has(mount.fstype) && isWanted(mount) && isVisible(mount));
   // Visible mountpoints are unique already; labels must be unique whatever a kernel writes, so the last wins.
   const byMountpoint = new Map(real.map((mount) => [mount.mountpoint, mount]));
   const byDevice = new Map<string, Mount>();
   for (const mount of byMountpoint.values()) {
     const chosen = byDevice.get(mount.device);
-    if (chosen === undefined || (chosen.root !== '/' && mount.root === '/')) byDevice.set(mount.device, mount);
+    if (chosen === undefined || rankMount(mount) > rankMount(chosen)) byDevice.set(mount.device, mount);
   }
   return [...byDevice.values()];
+}
+
+/** Returns how well a mount stands for its file system: 2 for `/`, 1 for the whole of it, 0 for a part. */
+function rankMount({ mountpoint, root }: Mount): number {
+  return mountpoint === '/' ? 2 : Number(root === '/');
 }
 
 /**

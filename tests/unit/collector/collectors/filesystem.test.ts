@@ -4,6 +4,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import { FilesystemCollector } from '../../../../collector/src/collectors/filesystem.ts';
 import { PartialResultError } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import type { MountKind, FileSystemSpace } from '../../../../collector/src/kernel/kernel-files.ts';
+import { DEFAULT_OPTIONS } from '../../../support/collector/default-options.ts';
 import {
   indexByIdentity,
   createKernelError,
@@ -18,6 +19,7 @@ const MOUNTS = [
   '23 20 8:17 / /mnt/usb rw - vfat /dev/sdb1 rw',
   '',
 ].join('\n');
+const RULES = { include: DEFAULT_OPTIONS.filesystemInclude, exclude: DEFAULT_OPTIONS.filesystemExclude };
 const space: FileSystemSpace = { sizeBytes: 1000, availableBytes: 400, files: 0, filesFree: 0 };
 const hung = (path: string) =>
   new AgentError(`${path} hangs: no answer`, { code: 'KERNEL_FILE_HUNG', hint: 'umount it' });
@@ -27,15 +29,18 @@ function board(spaces: Readonly<Record<string, FileSystemSpace | Error>> = {}) {
   const asked: [string, MountKind][] = [];
   for (const mountpoint of ['/', '/mnt/nas', '/mnt/usb']) kernel.spaces.set(mountpoint, spaces[mountpoint] ?? space);
   const statfs = kernel.statfs.bind(kernel);
-  const collector = new FilesystemCollector({
-    proc: (path) => kernel.proc(path),
-    sys: (path) => kernel.sys(path),
-    sysEntries: (path) => kernel.sysEntries(path),
-    statfs: (path, kind) => {
-      asked.push([path, kind]);
-      return statfs(path);
+  const collector = new FilesystemCollector(
+    {
+      proc: (path) => kernel.proc(path),
+      sys: (path) => kernel.sys(path),
+      sysEntries: (path) => kernel.sysEntries(path),
+      statfs: (path, kind) => {
+        asked.push([path, kind]);
+        return statfs(path);
+      },
     },
-  });
+    RULES,
+  );
   return { collector, asked };
 }
 
@@ -62,7 +67,7 @@ test('each real mount has a size and what is available, and is asked once, by wh
 test('a mount that comes or goes is noticed at the next scrape, and a list that is spoilt is never taken for the last one', async () => {
   const kernel = new TextKernel({ 'proc/self/mountinfo': MOUNTS });
   for (const mountpoint of ['/', '/mnt/nas', '/mnt/usb']) kernel.spaces.set(mountpoint, space);
-  const collector = new FilesystemCollector(kernel);
+  const collector = new FilesystemCollector(kernel, RULES);
   const mountsAfter = async (text: string) => {
     kernel.files.set('proc/self/mountinfo', text);
     return (await collector.collect()).length / 3;
@@ -85,7 +90,7 @@ test('mounts are asked one after the other', async () => {
     open -= 1;
     return space;
   };
-  expect(await new FilesystemCollector(kernel).collect()).toHaveLength(9);
+  expect(await new FilesystemCollector(kernel, RULES).collect()).toHaveLength(9);
 });
 
 test('a mount without a size is left out', async () => {
@@ -102,7 +107,7 @@ test('filesystem collector: returns inodes if the file system has a limit, and w
   });
   for (const mountpoint of ['/', '/mnt/nas', '/mnt/usb']) kernel.spaces.set(mountpoint, space);
   kernel.spaces.set('/', { ...space, files: 100, filesFree: 40 });
-  const readings = indexByIdentity(await new FilesystemCollector(kernel).collect());
+  const readings = indexByIdentity(await new FilesystemCollector(kernel, RULES).collect());
   expect(readings).toMatchObject({
     'filesystem.files{mountpoint=/,fstype=ext4}': 100,
     'filesystem.files_free{mountpoint=/,fstype=ext4}': 40,
@@ -160,7 +165,7 @@ describe('a mount that hangs or fails', () => {
 });
 
 test('the recorded device is read as stat -f reads it', async () => {
-  const readings = indexByIdentity(await new FilesystemCollector(new RecordedKernel('-later')).collect());
+  const readings = indexByIdentity(await new FilesystemCollector(new RecordedKernel('-later'), RULES).collect());
   const figures = {
     '/,fstype=ext4': [270553174016, 84675301376],
     '/media,fstype=tmpfs': [67108864, 63537152],

@@ -15,6 +15,8 @@ const OPTIONS: CollectorOptions = {
   diskInclude: [],
   diskExclude: [],
   diskSectorBytes: 512,
+  filesystemInclude: [],
+  filesystemExclude: [],
 };
 
 /** The files that a fault may be in, and the collector that reads each. */

@@ -12,6 +12,8 @@ const options: CollectorOptions = {
   diskInclude: [],
   diskExclude: ['loop.*', 'vda'],
   diskSectorBytes: 'sysfs',
+  filesystemInclude: [],
+  filesystemExclude: [],
 };
 
 describe.each(KERNEL_COLLECTOR_NAMES)('%s', (name) => {

@@ -11,6 +11,8 @@ const options: CollectorOptions = {
   diskInclude: [],
   diskExclude: ['loop.*'],
   diskSectorBytes: 'sysfs',
+  filesystemInclude: [],
+  filesystemExclude: [],
 };
 const FILES = [
   'stat',

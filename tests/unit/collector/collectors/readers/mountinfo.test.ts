@@ -3,9 +3,11 @@ import fc from 'fast-check';
 
 import {
   classifyMount,
+  createMountFilter,
   parseMountinfo,
   selectRealMounts,
 } from '../../../../../collector/src/collectors/readers/mountinfo.ts';
+import { DEFAULT_OPTIONS } from '../../../../support/collector/default-options.ts';
 import { readRecorded } from '../../../../support/collector/text-kernel.ts';
 
 interface Given {
@@ -24,22 +26,35 @@ function line(
 ): string {
   return `${id} ${parent} ${device} ${root} ${mountpoint} rw,relatime shared:1 master:2 - ${fstype} /dev/x rw\n`;
 }
-const mountpointsOf = (...lines: string[]) =>
-  selectRealMounts(parseMountinfo(lines.join(''))).map(({ mountpoint }) => mountpoint);
+const isWantedByDefault = createMountFilter({ include: [], exclude: DEFAULT_OPTIONS.filesystemExclude });
+const selectMounts = (text: string) => selectRealMounts(parseMountinfo(text).mounts, isWantedByDefault);
+const mountpointsOf = (...lines: string[]) => selectMounts(lines.join('')).map(({ mountpoint }) => mountpoint);
 
 describe('a line', () => {
   test('has any number of optional fields before the separator', () => {
     for (const optional of ['', 'shared:1 ', 'shared:1 master:2 propagate_from:3 unbindable ']) {
       expect(
         parseMountinfo(`36 35 98:0 /mnt1 /mnt2 rw,noatime ${optional}- ext3 /dev/root rw,errors=continue\n`),
-      ).toEqual([
-        { id: 36, parentId: 35, device: '98:0', root: '/mnt1', mountpoint: '/mnt2', fstype: 'ext3', isReadonly: false },
-      ]);
+      ).toEqual({
+        mounts: [
+          {
+            id: 36,
+            parentId: 35,
+            device: '98:0',
+            root: '/mnt1',
+            mountpoint: '/mnt2',
+            fstype: 'ext3',
+            isReadonly: false,
+            hasUpperDirectory: false,
+          },
+        ],
+        errors: [],
+      });
     }
   });
 
   test('may name a mount without a source', () => {
-    expect(parseMountinfo('36 35 0:9 / /mnt rw -  tmpfs  rw\n')[0]).toMatchObject({
+    expect(parseMountinfo('36 35 0:9 / /mnt rw -  tmpfs  rw\n').mounts[0]).toMatchObject({
       mountpoint: '/mnt',
       fstype: 'tmpfs',
     });
@@ -56,7 +71,7 @@ describe('a line', () => {
       fc.property(
         fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\\', '#', '0', '4', 'a', 'ä', '-', '/') }),
         (name) => {
-          expect(parseMountinfo(line(escaped(`/${name}`)))[0]?.mountpoint).toBe(`/${name}`);
+          expect(parseMountinfo(line(escaped(`/${name}`))).mounts[0]?.mountpoint).toBe(`/${name}`);
         },
       ),
     );
@@ -129,13 +144,11 @@ describe('a file system that is mounted several times', () => {
 describe('a mount that is hidden is left out', () => {
   test('under another one on its mountpoint: the last wins', () => {
     expect(
-      selectRealMounts(
-        parseMountinfo(line('/mnt', { id: 10, device: '8:1' }) + line('/mnt', { id: 11, parent: 10, device: '8:2' })),
-      ),
+      selectMounts(line('/mnt', { id: 10, device: '8:1' }) + line('/mnt', { id: 11, parent: 10, device: '8:2' })),
     ).toMatchObject([{ device: '8:2' }]);
-    expect(
-      selectRealMounts(parseMountinfo(line('/mnt', { device: '8:1' }) + line('/mnt', { device: '8:2' }))),
-    ).toMatchObject([{ device: '8:2' }]);
+    expect(selectMounts(line('/mnt', { device: '8:1' }) + line('/mnt', { device: '8:2' }))).toMatchObject([
+      { device: '8:2' },
+    ]);
   });
 
   test('under one on a directory above it', () => {
@@ -203,11 +216,11 @@ test.each([
   ['tmpfs', 'local'],
   ['fusectl', 'local'],
 ])('%s is answered for by something %s', (fstype, kind) => {
-  expect(parseMountinfo(line('/mnt', { fstype })).map(classifyMount)).toEqual([kind]);
+  expect(parseMountinfo(line('/mnt', { fstype })).mounts.map(classifyMount)).toEqual([kind]);
 });
 
 test('of the recorded device, the mounts are those that df and findmnt show', () => {
-  expect(selectRealMounts(parseMountinfo(readRecorded('proc/self/mountinfo')))).toMatchObject([
+  expect(selectMounts(readRecorded('proc/self/mountinfo'))).toMatchObject([
     { mountpoint: '/', fstype: 'ext4', device: '254:0' },
     { mountpoint: '/media', fstype: 'tmpfs', device: '0:39' },
     { mountpoint: '/media/data', fstype: 'ext4', device: '7:0' },
