@@ -34,6 +34,7 @@ export interface CollectorFacts {
 /** Series that no recorded device can have, and why. */
 export const SERIES_OF_NO_DEVICE: Readonly<Record<string, string>> = {
   'filesystem.unreadable': 'no mount of a recording hangs',
+  'filesystem.mounts_dropped_total': 'every mount of a recording may be entered',
   'collector.build': 'it is the version of the program',
 };
 
