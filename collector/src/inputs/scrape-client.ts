@@ -67,8 +67,7 @@ export class ScrapeClient {
     try {
       const response = await sendRequest(url, controller.signal, timeoutMs);
       try {
-        const body = limitBytes(decodeBody(response), maxBytes);
-        return await read({ body, contentType: (response.headers['content-type'] ?? '').toLowerCase() });
+        return await read(await openResponse(response, maxBytes));
       } finally {
         response.destroy();
       }
@@ -125,6 +124,14 @@ function sendRequest(url: string, signal: AbortSignal, timeoutMs: number): Promi
   });
 }
 
+/** Opens a response with status 200 and a text format. */
+async function openResponse(response: IncomingMessage, maxBytes: number): Promise<ScrapeResponse> {
+  const contentType = response.headers['content-type'] ?? '';
+  const whole = limitBytes(decodeBody(response), maxBytes);
+  const body = /html/i.test(contentType) ? await requireText(whole, contentType) : whole;
+  return { body, contentType: contentType.toLowerCase() };
+}
+
 /** Returns the decompressed body of a response with status 200 and a text format. */
 function decodeBody(response: IncomingMessage): Readable {
   const { statusCode = 0, headers } = response;
@@ -136,12 +143,8 @@ function decodeBody(response: IncomingMessage): Readable {
       );
     }
     if (statusCode !== 200) throw createScrapeError(`status ${statusCode}`);
-    if (/protobuf|html/i.test(headers['content-type'] ?? '')) {
-      throw createScrapeError(
-        `content type ${headers['content-type']} is not a text format`,
-        'check the path in THUGSHELLS_SCRAPE_TARGETS: most exporters use /metrics',
-      );
-    }
+    const contentType = headers['content-type'] ?? '';
+    if (/protobuf/i.test(contentType)) throw createContentTypeError(contentType);
     switch (headers['content-encoding'] ?? 'identity') {
       case 'identity':
         return response;
@@ -156,6 +159,39 @@ function decodeBody(response: IncomingMessage): Readable {
     response.destroy();
     throw error;
   }
+}
+
+function createContentTypeError(contentType: string): AgentError {
+  return createScrapeError(
+    `content type ${contentType} is not a text format`,
+    'check the path in THUGSHELLS_SCRAPE_TARGETS: most exporters use /metrics',
+  );
+}
+
+/** The byte order mark of UTF-8, as Latin-1 has its bytes. */
+const BYTE_ORDER_MARK = /^\u00ef\u00bb\u00bf/;
+
+/**
+ * Returns a body that is said to be HTML, if it is not: small web servers on devices send metrics with that type, and
+ * metrics never begin with `<`.
+ *
+ * @throws AgentError SCRAPE_FAILED if it is HTML or has nothing in it
+ */
+async function requireText(body: AsyncGenerator<Buffer>, contentType: string): Promise<AsyncGenerator<Buffer>> {
+  const begun: Buffer[] = [];
+  for (let first = ''; first === '';) {
+    const part = await body.next();
+    if (part.done === true) throw createContentTypeError(contentType);
+    begun.push(part.value);
+    first = part.value.toString('latin1').replace(BYTE_ORDER_MARK, '').trimStart().slice(0, 1);
+    if (first === '<') throw createContentTypeError(contentType);
+  }
+  return continueBody(begun, body);
+}
+
+async function* continueBody(begun: readonly Buffer[], rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  yield* begun;
+  yield* rest;
 }
 
 /** pipe() does not forward errors of its source. */

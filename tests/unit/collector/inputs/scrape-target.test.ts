@@ -128,6 +128,21 @@ describe('a scrape target', () => {
     expect(formatReadings((await collectOnce(source(port))).readings, OWN)).toHaveLength(2);
   });
 
+  test.each([
+    ['text/html', METRICS],
+    ['text/html; charset=utf-8', ` \n\ufeff${METRICS}`.trimStart()],
+    ['application/xhtml+xml', `\n\n${METRICS}`],
+  ])('scrape target: metrics that are sent as %s are read', async (type, text) => {
+    const port = await serve((_, response) => {
+      response.writeHead(200, { 'content-type': type });
+      // The first part has no more than a blank line, or half of what comes before the text.
+      response.write(text.slice(0, 1), () => response.end(text.slice(1)));
+    });
+    const told = await collectOnce(source(port));
+    expect([up(told), told.failure]).toEqual([1, '']);
+    expect(formatReadings(told.readings, OWN)).toEqual(['a{job="node"} 1', 'b{c="d",job="node"} 2']);
+  });
+
   test('named localhost is this machine, without a resolver', async () => {
     const port = await serve((_, response) => response.end(METRICS));
     expect(up(await collectOnce(source(port, { host: 'localhost' })))).toBe(1);
@@ -208,6 +223,22 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
       'it answers HTML',
       () => serve((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')),
       'content type text/html is not a text format',
+    ],
+    [
+      'it answers HTML after blank lines',
+      () =>
+        serve((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('\n \t\n<!doctype html>')),
+      'content type text/html is not a text format',
+    ],
+    [
+      'it answers nothing and calls it HTML',
+      () => serve((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('\n')),
+      'content type text/html is not a text format',
+    ],
+    [
+      'it answers text that is no metrics and calls it HTML',
+      () => serve((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('a 1\nLog in first\n')),
+      'line 2: the value of Log is not a number',
     ],
     [
       'it answers HTML and does not say so',
