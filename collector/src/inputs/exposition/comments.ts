@@ -41,7 +41,7 @@ function parsePrometheusComment(text: string): ExpositionComment {
   if (keyword === undefined) return undefined;
   const [, family, rest = ''] = prometheusFamily.exec(after) ?? [];
   if (family === undefined) throw createExpositionError(`no metric name after ${keyword}`);
-  return keyword === 'TYPE' ? parseType(family, rest.trim(), 'prometheus') : undefined;
+  return keyword === 'TYPE' ? parseType(family, rest.trim().toLowerCase(), 'prometheus') : undefined;
 }
 
 /** In OpenMetrics every comment has a meaning. */

@@ -39,6 +39,7 @@ export interface ExpositionOptions {
 const MAX_TYPES = 20_000;
 const HASH = 35;
 const CARRIAGE_RETURN = 13;
+const BYTE_ORDER_MARK = 0xfeff;
 
 /**
  * Parses a text in Prometheus' text format or in OpenMetrics (https://prometheus.io/docs/instrumenting/exposition_formats/,
@@ -79,7 +80,8 @@ export class ExpositionReader {
   begin(text: string): void {
     this.#text = text;
     this.#line = new LineScanner(text);
-    this.#at = 0;
+    // Editors of Windows begin a file with a byte order mark, which is no part of its text.
+    this.#at = this.#lines === 0 && text.charCodeAt(0) === BYTE_ORDER_MARK ? 1 : 0;
   }
 
   /**

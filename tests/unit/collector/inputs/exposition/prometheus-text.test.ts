@@ -209,3 +209,23 @@ describe('a text that is not in the format is refused with its line and the reas
     );
   });
 });
+
+test('prometheus text: a type counts in upper and lower case, as node_exporter reads it', () => {
+  const { types } = readToEnd('# TYPE a Gauge\n# TYPE b COUNTER\n# TYPE "c" hisTogram\na 1\n');
+  expect([...types]).toEqual([
+    ['a', 'gauge'],
+    ['b', 'counter'],
+    ['c', 'histogram'],
+  ]);
+});
+
+test('prometheus text: a byte order mark is skipped at the beginning, and there alone', () => {
+  expect(parseRows('\ufeffa 1\nb 2\n')).toEqual([
+    ['a', {}, 1],
+    ['b', {}, 2],
+  ]);
+  expect(parseRows('\ufeff# TYPE a gauge\na 1\n')).toEqual([['a', {}, 1]]);
+  expect(parseRows('\ufeff')).toEqual([]);
+  expect(() => parseRows('\ufeff\ufeffa 1\n')).toThrow('line 1: no metric name');
+  expect(() => parseRows('a 1\n\ufeffb 2\n')).toThrow('line 2: no metric name');
+});
