@@ -5,6 +5,7 @@ import { systemClock as clock } from '@thugshells/shared/clock.ts';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
+import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 import { readBootId } from '@thugshells/shared/process/boot-id.ts';
 import type { ResourceStack } from '@thugshells/shared/process/lifecycle.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
@@ -26,6 +27,7 @@ import { Scheduler, type ScheduledCollector } from './scheduling/scheduler.ts';
 import { SeriesLimit } from './scheduling/series-limit.ts';
 import { divideSpace } from './store/space/limits.ts';
 import { Store } from './store/store.ts';
+import { findReservedName } from './store/writing/agent-names.ts';
 
 /** What the process gives to its agent. */
 export interface CollectorContext {
@@ -140,7 +142,7 @@ function createTextfileCollector(config: CollectorConfig): ScheduledCollector[] 
   if (!config.collectors.includes('textfile')) return [];
   const collector = new TextfileCollector({
     files: new TextFiles(config.textfileDir),
-    converter: new ExpositionConverter({ now: () => clock.now(), labels: {} }),
+    converter: createConverter({}),
     maxReadings: maxParsedSamples(config.collectorMaxSeries),
   });
   return [{ collector, intervalMs: config.textfileIntervalMs }];
@@ -151,12 +153,16 @@ function createTargetCollectors(config: CollectorConfig, client: ScrapeClient): 
   const limits = { timeoutMs: Math.min(config.scrapeTimeoutMs, intervalMs), maxBytes };
   const maxReadings = maxParsedSamples(scrapeMaxSeries);
   return findTargets(config).map((target) => {
-    const converter = new ExpositionConverter({ now: () => clock.now(), labels: { job: target.name } });
+    const converter = createConverter({ job: target.name });
     return {
       collector: new ScrapeTargetCollector(target, { client, converter, clock, limits, maxReadings }),
       intervalMs,
     };
   });
+}
+
+function createConverter(labels: Labels): ExpositionConverter {
+  return new ExpositionConverter({ now: () => clock.now(), labels, findReserved: findReservedName });
 }
 
 function findTargets(config: CollectorConfig): CollectorConfig['scrapeTargets'] {

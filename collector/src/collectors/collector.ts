@@ -6,6 +6,15 @@ export interface Scrape {
   readonly monotonicMs: number;
 }
 
+/** Samples that are left out of a scrape though its source did not fail: counted, and logged once for each event. */
+export interface LeftOutSamples {
+  /** The message of the log. */
+  readonly event: string;
+  readonly count: number;
+  /** What they are, with the first one by name. */
+  readonly reason: string;
+}
+
 /** Reads its sources at each scrape, and keeps only the state that rates need. */
 export interface Collector {
   /** As in `THUGSHELLS_COLLECTORS` and in the label `collector`. */
@@ -14,6 +23,8 @@ export interface Collector {
   readonly comparesReads: boolean;
   /** A condition that an operator should know of although nothing failed, as a sentence; the first one is logged. */
   readonly notice?: string | undefined;
+  /** What the last scrape left out. */
+  readonly leftOut?: readonly LeftOutSamples[];
   /**
    * Reads the sources once.
    *

@@ -55,10 +55,11 @@ export async function collectOnce(collectors: readonly Collector[], options: Onc
   const remarks: string[] = [];
   const admission = new Admission(options);
   const samples = results.flatMap(({ readings }, index) => {
-    const capped = options.seriesLimit.admit((collectors[index] as Collector).name, readings, clock.monotonic());
+    const { name, leftOut = [] } = collectors[index] as Collector;
+    const capped = options.seriesLimit.admit(name, readings, clock.monotonic());
     const admitted = admission.admit(capped.readings, timestampMs);
     failures.push(...capped.refusals, ...admitted.refusals);
-    remarks.push(...admitted.valueless);
+    remarks.push(...leftOut.map(({ reason }) => reason), ...admitted.valueless);
     return admitted.samples;
   });
   const lines = samples.map((sample) => {

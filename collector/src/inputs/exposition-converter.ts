@@ -1,20 +1,23 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
 import { AgentError } from '@thugshells/shared/errors.ts';
-import { canonicalTags, type Labels, type Reading } from '@thugshells/shared/metrics/sample.ts';
+import { canonicalExportedTags } from '@thugshells/shared/metrics/json-lines.ts';
+import { canonicalTags, seriesText, ValueType, type Labels, type Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareForeignSeries, type SeriesKind } from '@thugshells/shared/metrics/series.ts';
+import { toExcerpt } from '@thugshells/shared/printable.ts';
 
 import { decodeUtf8, cutIntoBlocks } from './exposition/bytes.ts';
 import { ExpositionReader, type ExpositionOptions } from './exposition/reader.ts';
-import { copyText, ParsedSeriesCache, type ParsedSeries } from './exposition/parsed-series.ts';
+import { ParsedSeriesCache, type ParsedSeries } from './exposition/parsed-series.ts';
+import { MAX_AGE_MS, SampleSelection } from './sample-selection.ts';
 
 /** Lines that are parsed before the event loop runs again: a few milliseconds on a small device. */
 const LINES_PER_SLICE = 2_000;
-/** Maximum age of a sample with a timestamp, Prometheus' lookback; it is stored with the time of the scrape. */
-const MAX_AGE_MS = 300_000;
-
 /** Series that are cached from one text to the next: twice the default limit of a target for an hour. */
 const MAX_CACHED_SERIES = 6_000;
+
+/** Characters of a series that a message quotes. */
+const MAX_SERIES_EXCERPT = 200;
 
 /** Suffixes of the series that belong to a family of another name. */
 const familySuffix = /_(?:total|bucket|count|sum|created|info|gcount|gsum)$/;
@@ -34,51 +37,49 @@ export interface ExpositionConverterOptions {
   readonly now: () => number;
   /** Added to the labels of every sample; a label of the same name becomes `exported_…`, as with Prometheus. */
   readonly labels: Labels;
+  /** Returns why a series may not have a name. */
+  readonly findReserved?: (name: string) => string | undefined;
 }
 
 /** A reading without its value. */
-type ConvertedSeries = Required<Omit<Reading, 'value'>>;
+interface ConvertedSeries extends Required<Omit<Reading, 'value'>> {
+  /** Why it may not have its name. */
+  readonly reserved: string | undefined;
+}
+
+/** Samples that became no reading. */
+export interface UnusedSamples {
+  readonly count: number;
+  /** The first one's series, for a message. */
+  readonly first: string;
+}
 
 /** The readings of a text. */
 export interface ConvertedExposition {
   readonly readings: readonly Reading[];
   /** Samples in the text, including those that became no reading. */
   readonly samples: number;
-  /** Why some samples became no reading. */
+  /** Samples of a series that the text has already; the newest of a series is in the readings. */
+  readonly repeated: UnusedSamples;
+  /** Samples whose series have a name of the agent's own, the first one's with the reason. */
+  readonly reserved: UnusedSamples;
+  /** Why other samples became no reading. */
   readonly errors: readonly AgentError[];
 }
 
-/** The samples of one text that become readings, and the numbers of the others: there may be a million of them. */
-class SampleSelection {
-  readonly series: ParsedSeries[] = [];
-  readonly values: number[] = [];
-  samples = 0;
-  stale = 0;
-  over = 0;
-  firstStaleName = '';
-  readonly #maxReadings: number;
-  readonly #isStale: (timestampMs: number | undefined) => boolean;
+/** Counts samples that became no reading, and keeps the first one's series. */
+class UnusedCount implements UnusedSamples {
+  count: number;
+  first: string;
 
-  constructor(maxReadings: number, isStale: (timestampMs: number | undefined) => boolean) {
-    this.#maxReadings = maxReadings;
-    this.#isStale = isStale;
+  constructor(count = 0, first = '') {
+    this.count = count;
+    this.first = first;
   }
 
-  get isFull(): boolean {
-    return this.series.length >= this.#maxReadings;
-  }
-
-  add(series: ParsedSeries | undefined, name: string, value: number, timestampMs: number | undefined): void {
-    this.samples += 1;
-    if (this.#isStale(timestampMs)) {
-      if (this.stale === 0) this.firstStaleName = copyText(name);
-      this.stale += 1;
-    } else if (series === undefined || this.isFull) {
-      this.over += 1;
-    } else {
-      this.series.push(series);
-      this.values.push(value);
-    }
+  add(describe: () => string): void {
+    if (this.count === 0) this.first = describe();
+    this.count += 1;
   }
 }
 
@@ -104,7 +105,7 @@ export class ExpositionConverter {
     options: Omit<ExpositionOptions, 'cache'>,
     maxReadings: number,
   ): Promise<ConvertedExposition> {
-    const selection = new SampleSelection(maxReadings, this.#createStaleTest());
+    const selection = new SampleSelection({ nowMs: this.#options.now(), maxReadings });
     const reader = new ExpositionReader({ ...options, cache: this.#cache }, (series, name, value, timestampMs) =>
       selection.add(series, name, value, timestampMs),
     );
@@ -120,20 +121,35 @@ export class ExpositionConverter {
   }
 
   #toReadings(selection: SampleSelection, types: ReadonlyMap<string, string>): ConvertedExposition {
-    const { samples, stale, over, firstStaleName, values } = selection;
-    const readings = selection.series.map((parsed, index): Reading => {
-      const { series, labels, canonical } = this.#convertSeries(parsed, types);
-      return { series, labels, canonical, value: values[index]! };
+    const { samples, stale, over, series, values, times } = selection;
+    const readings: Reading[] = [];
+    const repeated = new UnusedCount(
+      selection.repeated,
+      selection.firstRepeated && describeSeries(selection.firstRepeated),
+    );
+    const reserved = new UnusedCount();
+    /** By series, however its labels are written: its place among the readings, and the time of its sample. */
+    const places = new Map<string, { readonly at: number; timeMs: number }>();
+    series.forEach((parsed, index) => {
+      const { series: declaration, labels, canonical, reserved: reason } = this.#convertSeries(parsed, types);
+      const reading = { series: declaration, labels, canonical, value: values[index]! };
+      const timeMs = times[index]!;
+      const identity = toIdentity(reading);
+      const place = places.get(identity);
+      if (reason !== undefined) {
+        reserved.add(() => `${describeSeries(parsed)}: ${reason}`);
+      } else if (place === undefined) {
+        places.set(identity, { at: readings.push(reading) - 1, timeMs });
+      } else {
+        repeated.add(() => describeSeries(parsed));
+        if (timeMs > place.timeMs) readings[place.at] = reading;
+        place.timeMs = Math.max(place.timeMs, timeMs);
+      }
     });
     const errors: AgentError[] = [];
-    if (stale > 0) errors.push(createStaleError(stale, firstStaleName));
+    if (stale.count > 0) errors.push(createStaleError(stale.count, stale.firstName));
     if (over > 0) errors.push(createTooManyError(over));
-    return { readings, samples, errors };
-  }
-
-  #createStaleTest(): (timestampMs: number | undefined) => boolean {
-    const nowMs = this.#options.now();
-    return (timestampMs) => timestampMs !== undefined && Math.abs(nowMs - timestampMs) > MAX_AGE_MS;
+    return { readings, samples, repeated, reserved, errors };
   }
 
   #convertSeries(parsed: ParsedSeries, types: ReadonlyMap<string, string>): ConvertedSeries {
@@ -141,7 +157,8 @@ export class ExpositionConverter {
     const known = this.#converted.get(parsed);
     if (known?.series.kind === kind) return known;
     const labels = this.#addLabels(parsed.labels);
-    const converted = { series: declareForeignSeries(parsed.name, kind), labels, canonical: canonicalTags(labels) };
+    const bare = { series: declareForeignSeries(parsed.name, kind), labels, canonical: canonicalTags(labels) };
+    const converted = { ...bare, reserved: this.#options.findReserved?.(parsed.name) };
     this.#converted.set(parsed, converted);
     return converted;
   }
@@ -158,6 +175,17 @@ export class ExpositionConverter {
     }
     return all;
   }
+}
+
+/** Returns a text that is equal for samples of one series at the receiver only. */
+export function toIdentity({ series, labels, canonical = canonicalTags(labels) }: Reading): string {
+  const exported = canonicalExportedTags({ tags: labels, canonical });
+  return seriesText({ name: series.name, valueType: ValueType.number, canonical: exported });
+}
+
+/** Returns a series for a message: `pump{"id":"1"}`. */
+export function describeSeries({ name, labels }: ParsedSeries): string {
+  return toExcerpt(Object.keys(labels).length === 0 ? name : name + canonicalTags(labels), MAX_SERIES_EXCERPT);
 }
 
 function findKind(name: string, types: ReadonlyMap<string, string>): SeriesKind {

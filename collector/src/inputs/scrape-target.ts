@@ -3,9 +3,9 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import { scrapeSeries } from '@thugshells/shared/metrics/agent-series.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
-import type { Collector } from '../collectors/collector.ts';
+import type { Collector, LeftOutSamples } from '../collectors/collector.ts';
 import { requireNoErrors } from '../collectors/readers/partial-result.ts';
-import type { ConvertedExposition, ExpositionConverter } from './exposition-converter.ts';
+import type { ConvertedExposition, ExpositionConverter, UnusedSamples } from './exposition-converter.ts';
 import type { ScrapeLimits, ScrapeClient } from './scrape-client.ts';
 
 /** The address of an exporter on this machine. */
@@ -33,6 +33,7 @@ export function toCollectorName({ name }: Pick<ScrapeTarget, 'name'>): string {
 export class ScrapeTargetCollector implements Collector {
   readonly name: string;
   readonly comparesReads = false;
+  leftOut: readonly LeftOutSamples[] = [];
   readonly #target: ScrapeTarget;
   readonly #parts: ScrapeTargetParts;
 
@@ -45,6 +46,7 @@ export class ScrapeTargetCollector implements Collector {
   async collect(): Promise<readonly Reading[]> {
     const { clock } = this.#parts;
     const startedAt = clock.monotonic();
+    this.leftOut = [];
     const outcome = await this.#scrape();
     const labels = { job: this.#target.name };
     const durationSeconds = (clock.monotonic() - startedAt) / 1000;
@@ -54,6 +56,7 @@ export class ScrapeTargetCollector implements Collector {
     ];
     if (outcome instanceof AgentError) return requireNoErrors([this.#addTargetName(outcome)], own);
     const { readings, samples, errors } = outcome;
+    this.leftOut = this.#listLeftOut(outcome);
     return requireNoErrors(
       errors.map((error) => this.#addTargetName(error)),
       [...own, { series: scrapeSeries.samples, labels, value: samples }, ...readings],
@@ -71,6 +74,24 @@ export class ScrapeTargetCollector implements Collector {
       if (error instanceof AgentError) return error;
       throw error;
     }
+  }
+
+  /** An exporter that repeats a series, or has `up`, does so for good: that is no failure of the scrape. */
+  #listLeftOut({ repeated, reserved }: ConvertedExposition): LeftOutSamples[] {
+    const describe = (what: string, { count, first }: UnusedSamples) =>
+      `scrape target ${this.#target.name}: ${count} samples of ${what}, first ${first}`;
+    return [
+      {
+        event: 'repeated samples dropped',
+        count: repeated.count,
+        reason: describe('a series that the page has already', repeated),
+      },
+      {
+        event: 'samples of reserved names dropped',
+        count: reserved.count,
+        reason: describe('reserved names', reserved),
+      },
+    ].filter(({ count }) => count > 0);
   }
 
   #addTargetName({ message, code, hint, cause }: AgentError): AgentError {

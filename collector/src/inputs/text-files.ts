@@ -1,4 +1,4 @@
-import { opendir, type FileHandle } from 'node:fs/promises';
+import { lstat, opendir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { openForeignFile } from '@thugshells/shared/database/foreign-files.ts';
@@ -59,7 +59,8 @@ export class TextFiles {
   /**
    * Reads a file; returns undefined if it was removed since it was listed.
    *
-   * @throws AgentError TEXTFILE_UNREADABLE if it cannot be read, is not a regular file, is too large, or keeps changing
+   * @throws AgentError TEXTFILE_UNREADABLE if it cannot be read, is not a regular file, is a link to nothing, is too large, or
+   *   keeps changing
    */
   async read(name: string, maxBytes: number): Promise<TextFile | undefined> {
     const path = this.toPath(name);
@@ -73,7 +74,7 @@ export class TextFiles {
     } catch (error) {
       if (toErrorCode(error) === 'DATABASE_FILE') throw createDatabaseFileError(path, error);
       if (error instanceof AgentError) throw error;
-      if (toErrorCode(error) === 'ENOENT') return undefined;
+      if (toErrorCode(error) === 'ENOENT') return requireRemoved(path);
       throw createUnreadableError(path, error);
     }
   }
@@ -105,6 +106,31 @@ function requireFile(path: string, found: { isFile(): boolean }): void {
     code: 'TEXTFILE_UNREADABLE',
     hint: 'remove it: text files must be regular files or links to them',
   });
+}
+
+/** What a name has in place of bytes that are not UTF-8. */
+const REPLACEMENT = '\ufffd';
+
+/**
+ * Returns undefined if a file that does not exist was removed since it was listed.
+ *
+ * @throws AgentError TEXTFILE_UNREADABLE if its name is there
+ */
+async function requireRemoved(path: string): Promise<undefined> {
+  const entry = await lstat(path).catch(() => undefined);
+  if (entry?.isSymbolicLink() === true) {
+    throw new AgentError(`cannot read ${path}: it is a link to a file that does not exist`, {
+      code: 'TEXTFILE_UNREADABLE',
+      hint: 'remove the link, or create the file that it names',
+    });
+  }
+  if (entry === undefined && path.includes(REPLACEMENT)) {
+    throw new AgentError(`cannot read ${path}: its name is not UTF-8`, {
+      code: 'TEXTFILE_UNREADABLE',
+      hint: 'rename it',
+    });
+  }
+  return undefined;
 }
 
 /** Somebody who may write to the directory has linked it: to read it would drop the locks of the database. */

@@ -4,7 +4,13 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../collectors/collector.ts';
 import { requireNoErrors } from '../collectors/readers/partial-result.ts';
-import type { ExpositionConverter } from './exposition-converter.ts';
+import {
+  describeSeries,
+  toIdentity,
+  type ConvertedExposition,
+  type ExpositionConverter,
+  type UnusedSamples,
+} from './exposition-converter.ts';
 import type { TextFiles } from './text-files.ts';
 
 export interface TextfileParts {
@@ -28,6 +34,8 @@ class DirectoryScrape {
   readonly mtimes: Reading[] = [];
   readonly errors: AgentError[] = [];
   readonly #parts: TextfileParts;
+  /** By series: the file that it was in first. */
+  readonly #paths = new Map<string, string>();
   #bytesLeft = MAX_TOTAL_BYTES;
 
   constructor(parts: TextfileParts) {
@@ -44,20 +52,65 @@ class DirectoryScrape {
       const format = openMetricsEnd.test(file.bytes.toString('latin1', file.bytes.length - 10))
         ? 'openmetrics'
         : 'prometheus';
-      const { readings, errors } = await converter.convert(
+      const converted = await converter.convert(
         [file.bytes],
         { format, mustEnd: format === 'prometheus' },
         maxReadings - this.readings.length,
       );
-      // No spread: a file may have more readings than a function can have arguments.
-      for (const reading of readings) this.readings.push(reading);
+      this.#addReadings(path, converted);
       this.mtimes.push({ series: textfileSeries.mtime, labels: { file: path }, value: file.mtimeMs / 1000 });
-      this.errors.push(...errors.map((error) => addPath(path, error)));
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
       this.errors.push(error.code === 'TEXTFILE_UNREADABLE' ? error : addPath(path, error));
     }
   }
+
+  /** Adds the readings of a file, without those of series that an earlier file has. */
+  #addReadings(path: string, converted: ConvertedExposition): void {
+    const repeated = new Map<string, UnusedSamples>();
+    for (const reading of converted.readings) {
+      const identity = toIdentity(reading);
+      const owner = this.#paths.get(identity);
+      if (owner === undefined) {
+        this.#paths.set(identity, path);
+        this.readings.push(reading);
+      } else {
+        const { count, first } = repeated.get(owner) ?? {
+          count: 0,
+          first: describeSeries({ name: reading.series.name, labels: reading.labels }),
+        };
+        repeated.set(owner, { count: count + 1, first });
+      }
+    }
+    this.errors.push(...createSampleErrors(path, converted));
+    for (const [owner, unused] of repeated) this.errors.push(createRepeatedError(path, { ...unused, owner }));
+  }
+}
+
+/** Creates the errors of samples of a file that cannot be used. */
+function createSampleErrors(path: string, { repeated, reserved, errors }: ConvertedExposition): AgentError[] {
+  return [
+    ...errors.map((error) => addPath(path, error)),
+    ...(repeated.count > 0 ? [createRepeatedError(path, { ...repeated, owner: 'it' })] : []),
+    ...(reserved.count > 0 ? [createReservedError(path, reserved)] : []),
+  ];
+}
+
+function createRepeatedError(
+  path: string,
+  { count, first, owner }: UnusedSamples & { readonly owner: string },
+): AgentError {
+  return new AgentError(`${path}: ${count} samples of a series that ${owner} has already, first ${first}`, {
+    code: 'SAMPLES_REPEATED',
+    hint: 'write each series once, and in one file',
+  });
+}
+
+function createReservedError(path: string, { count, first }: UnusedSamples): AgentError {
+  return new AgentError(`${path}: ${count} samples of reserved names, first ${first}`, {
+    code: 'SAMPLES_RESERVED',
+    hint: 'rename them where the file is written',
+  });
 }
 
 /**

@@ -62,6 +62,8 @@ export class Scheduler {
   readonly #noticed = new Set<string>();
   /** Collectors for which a sample without a finite value has been logged. */
   readonly #loggedValueless = new Set<string>();
+  /** By collector and event: which samples that are left out have been logged. */
+  readonly #loggedLeftOut = new Set<string>();
   #scrapes = 0;
   #samples = 0;
   /** Samples of the last full minute; undefined before the first one is over. */
@@ -95,11 +97,12 @@ export class Scheduler {
     this.#logNotices(scheduled.collector, capped.notice);
     const { samples, refusals: refused, valueless } = store.admit(capped.readings, at);
     this.#logValueless(scheduled.collector, valueless);
+    this.#logLeftOut(scheduled.collector);
     const refusals = [...capped.refusals, ...refused];
     const status = this.#nextStatus(scheduled, outcome, {
       stored: samples.length,
       refusals,
-      valueless: valueless.length,
+      unused: valueless.length + countLeftOut(scheduled.collector),
       durationMs,
       nowMs: at.wallMs,
     });
@@ -113,11 +116,11 @@ export class Scheduler {
   #nextStatus(
     { collector, intervalMs }: ScheduledCollector,
     { health, message }: ScrapeResult,
-    scrape: { stored: number; refusals: readonly string[]; valueless: number; durationMs: number; nowMs: number },
+    scrape: { stored: number; refusals: readonly string[]; unused: number; durationMs: number; nowMs: number },
   ): CollectorStatus {
     const before = this.#states.get(collector.name);
     const counters = before ?? this.#options.store.findCounters(collector.name) ?? createCounters();
-    const { stored, refusals, valueless, durationMs, nowMs } = scrape;
+    const { stored, refusals, unused, durationMs, nowMs } = scrape;
     const status = health === 'ok' && refusals.length > 0 ? 'failing' : health;
     return {
       collector: collector.name,
@@ -128,7 +131,7 @@ export class Scheduler {
       lastScrapeMs: nowMs,
       durationMs,
       collected: counters.collected + stored,
-      failed: counters.failed + refusals.length + valueless + (health === 'failing' ? 1 : 0),
+      failed: counters.failed + refusals.length + unused + (health === 'failing' ? 1 : 0),
       durations: observe(counters.durations, COLLECTION_BOUNDS_SECONDS, durationMs / 1000),
     };
   }
@@ -188,6 +191,16 @@ export class Scheduler {
     this.#options.logger.warn('non-finite samples dropped', { collector: name, reason: first + more });
   }
 
+  /** Logs each kind of samples that a collector leaves out though nothing failed once; the counter shows that it goes on. */
+  #logLeftOut({ name, leftOut = [] }: Collector): void {
+    for (const { event, reason } of leftOut) {
+      const key = `${name} ${event}`;
+      if (this.#loggedLeftOut.has(key)) continue;
+      this.#loggedLeftOut.add(key);
+      this.#options.logger.warn(event, { collector: name, reason: toExcerpt(reason, MAX_MESSAGE_LENGTH) });
+    }
+  }
+
   async #summarize(stop: AbortSignal): Promise<void> {
     const { clock, logger } = this.#options;
     const intervalMs = SUMMARY_INTERVAL_MS;
@@ -198,6 +211,10 @@ export class Scheduler {
       this.#samples = 0;
     }
   }
+}
+
+function countLeftOut({ leftOut = [] }: Collector): number {
+  return leftOut.reduce((sum, { count }) => sum + count, 0);
 }
 
 async function collect(collector: Collector, monotonicMs: number): Promise<ScrapeResult> {

@@ -1,5 +1,4 @@
-import type { Labels } from './sample.ts';
-import { ValueType } from './sample.ts';
+import { canonicalTags, ValueType, type Labels, type Sample } from './sample.ts';
 import { toExportedName } from './series.ts';
 
 /** A series as its line names it. */
@@ -22,13 +21,23 @@ export function toExportedSeriesName({ name, valueType }: Pick<LineIdentity, 'na
  */
 export function toExportedLabels(series: LineIdentity, text?: string): [name: string, value: string][] {
   const labels: [string, string][] = [['__name__', toExportedSeriesName(series)]];
-  for (const [name, value] of Object.entries(series.tags)) {
-    // A label of that name that is not ours: kept, under the name that Prometheus gives it.
-    labels.push([name === 'device_id' ? 'exported_device_id' : name, value]);
-  }
+  for (const [name, value] of Object.entries(series.tags)) labels.push([toExportedLabelName(name), value]);
   labels.push(['device_id', series.deviceId]);
   if (text !== undefined) labels.push(['value', text]);
   return labels;
+}
+
+/** Returns the labels that identify a series at the receiver, as canonicalTags() does: empty ones are none. */
+export function canonicalExportedTags({ tags, canonical }: Pick<Sample, 'tags' | 'canonical'>): string {
+  const names = Object.keys(tags);
+  if (!names.some((name) => name === 'device_id' || tags[name] === '')) return canonical;
+  const sent = names.filter((name) => tags[name] !== '').map((name) => [toExportedLabelName(name), tags[name]!]);
+  return canonicalTags(Object.fromEntries(sent) as Labels);
+}
+
+/** A label `device_id` that is not ours is kept, under the name that Prometheus gives it. */
+function toExportedLabelName(name: string): string {
+  return name === 'device_id' ? 'exported_device_id' : name;
 }
 
 /** The `metric` object of a series' line, as JSON. */

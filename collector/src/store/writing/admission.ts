@@ -1,13 +1,5 @@
-import { toExportedSeriesName } from '@thugshells/shared/metrics/json-lines.ts';
-import {
-  canonicalTags,
-  toSample,
-  seriesText,
-  ValueType,
-  type Labels,
-  type Reading,
-  type Sample,
-} from '@thugshells/shared/metrics/sample.ts';
+import { canonicalExportedTags, toExportedSeriesName } from '@thugshells/shared/metrics/json-lines.ts';
+import { toSample, seriesText, type Labels, type Reading, type Sample } from '@thugshells/shared/metrics/sample.ts';
 import {
   findSampleRefusal,
   findTimestampRefusal,
@@ -20,7 +12,7 @@ import {
   type SeriesLimits,
 } from '@thugshells/shared/metrics/series-limits.ts';
 
-import { OWN_NAMES } from './agent-names.ts';
+import { findReservedName, OWN_NAMES } from './agent-names.ts';
 
 /** The readings of one scrape that may be stored, and the refused ones. */
 export interface Admitted {
@@ -51,18 +43,11 @@ export class Admission {
   /** Exported name → stored name. */
   readonly #storedNames = new Map<string, string>();
   readonly #ownNames: ReadonlySet<string> = new Set(OWN_NAMES);
-  /** Exported names of the agent's own series: no other series may have one, even if it was stored first. */
-  readonly #ownExported: ReadonlySet<string>;
 
   constructor({ deviceId, labels, remoteProtocol }: AdmissionOptions) {
     this.#deviceId = deviceId;
     this.#labels = labels;
     this.#limits = findSeriesLimits(remoteProtocol);
-    this.#ownExported = new Set(
-      OWN_NAMES.flatMap((name) =>
-        Object.values(ValueType).map((valueType) => toExportedSeriesName({ name, valueType })),
-      ),
-    );
   }
 
   /** Adds the names that the database holds. */
@@ -102,7 +87,8 @@ export class Admission {
   /** Refuses a name that would be exported as another stored name is: the two would mix their values. */
   #findNameRefusal(sample: Sample, isForeign: boolean): string | undefined {
     const exported = toExportedSeriesName(sample);
-    if (isForeign && this.#ownExported.has(exported)) return `${exported} is a name of the agent's own series`;
+    const reserved = isForeign ? findReservedName(exported) : undefined;
+    if (reserved !== undefined) return reserved;
     const other = this.#storedNames.get(exported);
     // A foreign name that was stored before the same name became one of the agent's own does not block that.
     const isFree = other === undefined || (this.#ownNames.has(sample.name) && !this.#ownNames.has(other));
@@ -112,18 +98,8 @@ export class Admission {
 }
 
 function findRepetition(sample: Sample, seen: Set<string>): string | undefined {
-  const key = seriesText({ ...sample, canonical: toSentLabels(sample) });
+  const key = seriesText({ ...sample, canonical: canonicalExportedTags(sample) });
   if (seen.has(key)) return 'twice in one scrape';
   seen.add(key);
   return undefined;
-}
-
-/** Returns the labels that identify a series at the receiver: empty ones are none, and `device_id` is sent under another name. */
-function toSentLabels({ tags, canonical }: Sample): string {
-  const names = Object.keys(tags);
-  if (!names.some((name) => name === 'device_id' || tags[name] === '')) return canonical;
-  const sent = names
-    .filter((name) => tags[name] !== '')
-    .map((name) => [name === 'device_id' ? 'exported_device_id' : name, tags[name]!]);
-  return canonicalTags(Object.fromEntries(sent) as Labels);
 }

@@ -6,7 +6,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareForeignSeries } from '@thugshells/shared/metrics/series.ts';
 
-import type { Collector, Scrape } from '../../../../collector/src/collectors/collector.ts';
+import type { Collector, LeftOutSamples, Scrape } from '../../../../collector/src/collectors/collector.ts';
 import { PartialResultError } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import { Scheduler, type ScheduledCollector } from '../../../../collector/src/scheduling/scheduler.ts';
 import { SeriesLimit } from '../../../../collector/src/scheduling/series-limit.ts';
@@ -54,6 +54,7 @@ function restart(...collectors: string[]): void {
 class ScriptedCollector implements Collector {
   readonly comparesReads = false;
   notice: string | undefined;
+  leftOut: readonly LeftOutSamples[] = [];
   readonly askedAt: number[] = [];
 
   readonly name: string;
@@ -375,6 +376,21 @@ describe('scheduler: readings that are left out', () => {
         String(row).includes('dropped'),
       ),
     ).toHaveLength(3);
+  });
+
+  test('scheduler: samples that a collector leaves out are counted, and each kind is logged once', async () => {
+    const page = new ScriptedCollector('page', (turn) => {
+      page.leftOut = turn === 3 ? [] : [{ event: 'repeated samples dropped', count: 2, reason: `scrape ${turn}` }];
+      if (turn === 1) page.leftOut = [...page.leftOut, { event: 'other samples dropped', count: 1, reason: 'x\ny' }];
+      return [reading('page.x', 1)];
+    });
+    await run([page, 10_000]);
+    await clock.advance(30_000);
+    expect(statusOf('page')).toMatchObject({ status: 'ok', message: '', collected: 4, failed: 7 });
+    expect(process.log.lines.filter(({ level }) => level === 'warn')).toMatchObject([
+      { message: 'repeated samples dropped', fields: { collector: 'page', reason: 'scrape 0' } },
+      { message: 'other samples dropped', fields: { collector: 'page', reason: 'x y' } },
+    ]);
   });
 
   test('scheduler: logs once that a collector limits its own output', async () => {

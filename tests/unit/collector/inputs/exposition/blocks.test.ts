@@ -45,16 +45,16 @@ test('blocks: a page is converted the same wherever it is cut, and named by its 
     }
   };
   const good = Buffer.from(
-    `# TYPE "ä" gauge\na{b="ü"} 1\n{"ä"} 2\n# TYPE a counter\nold 1 1000\n${'c 1\nold 2 1000\n'.repeat(5)}`,
+    `# TYPE "ä" gauge\na{b="ü"} 1\n{"ä"} 2\n# TYPE a counter\nold 1 1000\n${[1, 2, 3, 4, 5].map((each) => `c${each} 1\nold 2 1000\n`).join('')}`,
   );
   const whole = await convert([good]);
   expect(whole).toEqual([
     [
       ['a', 'counter', 1],
       ['ä', 'gauge', 2],
-      ['c', 'untyped', 1],
-      ['c', 'untyped', 1],
-      ['c', 'untyped', 1],
+      ['c1', 'untyped', 1],
+      ['c2', 'untyped', 1],
+      ['c3', 'untyped', 1],
     ],
     13,
     [expect.stringContaining('6 samples have a timestamp'), expect.stringContaining('2 samples over the limit')],
