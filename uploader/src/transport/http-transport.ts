@@ -8,7 +8,7 @@ import type { DateAnswer } from '../clock/receiver-clock.ts';
 import type { RestartAnswer, RestartSign } from '../queue/restart-signs.ts';
 import { isCloseAnnounced } from './connection-watch.ts';
 import { requestDate } from './date-request.ts';
-import { toFailureReason } from './failure-reasons.ts';
+import { isRefused, toFailureReason } from './failure-reasons.ts';
 import { HttpClient, type HttpClientOptions, type HttpResponse, type RequestAttempt } from './http-client.ts';
 import type { Protocol } from './protocol.ts';
 import { isOfSomebodyElse, SERVER_HOSTNAME } from './response-origin.ts';
@@ -177,7 +177,7 @@ export class HttpTransport implements ReceiverClient {
   }
 
   #reportError(error: unknown): void {
-    if (toErrorCode(error) === 'ECONNREFUSED') this.#reportSign({ kind: 'connection refused' });
+    if (isRefused(error)) this.#reportSign({ kind: 'connection refused' });
   }
 
   #reportSign(sign: RestartSign): void {

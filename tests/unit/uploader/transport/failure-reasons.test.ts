@@ -1,12 +1,11 @@
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type Server } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { createServer, isIP, type AddressInfo, type LookupFunction, type Server } from 'node:net';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
 
 import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { toFailureReason } from '../../../../uploader/src/transport/failure-reasons.ts';
+import { isRefused, toFailureReason } from '../../../../uploader/src/transport/failure-reasons.ts';
 import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
 import type { SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
@@ -41,9 +40,9 @@ function repeating(text: string): Server {
   });
 }
 
-async function post(remoteUrl: string, remoteTimeoutMs = 2_000): Promise<SendResult> {
+async function post(remoteUrl: string, remoteTimeoutMs = 2_000, lookup?: LookupFunction): Promise<SendResult> {
   const options = { ...directConnection, clock: systemClock, protocol: new VictoriaMetricsProtocol() };
-  const transport = new HttpTransport({ ...options, remoteUrl, remoteTimeoutMs });
+  const transport = new HttpTransport({ ...options, remoteUrl, remoteTimeoutMs, lookup });
   ends.push(() => transport.close());
   return transport.send(madeChunk(3), new AbortController().signal);
 }
@@ -85,9 +84,32 @@ describe('failure reason: says what it means and what to check of', () => {
     expect(reason).toContain('in its own words');
   });
 
+  test('a host with several addresses, each of which fails in its own way', async () => {
+    const port = await listen(createServer());
+    ends.pop()!();
+    const addresses = ['127.0.0.1', '::1', '255.255.255.255'].map((address) => ({ address, family: isIP(address) }));
+    const lookup = ((_host: string, _options: unknown, done: (...found: unknown[]) => void) =>
+      done(null, addresses)) as LookupFunction;
+    const { outcome } = await post(`http://receiver.test:${port}/`, 2_000, lookup);
+    expect(outcome).toEqual({
+      kind: 'retry',
+      reason: `127.0.0.1:${port}: nothing listens at this address, [::1]:${port}: nothing listens at this address, 255.255.255.255:${port}: there is no route to the receiver; check THUGSHELLS_REMOTE_URL; check the network`,
+    });
+  });
+
   test('an error that is not known: its own words', () => {
     expect(toFailureReason(new Error('something else'))).toBe('something else');
   });
+});
+
+test.each([
+  [['ECONNREFUSED', 'ECONNREFUSED'], true],
+  [['ECONNREFUSED', 'ETIMEDOUT'], false],
+  [['ECONNREFUSED', 'EHOSTUNREACH'], false],
+])('a host with addresses that fail by %j has refused the connection: %s', (codes, expected) => {
+  const errors = codes.map((code) => Object.assign(new Error(code), { code }));
+  const first = Object.assign(new AggregateError(errors), { code: codes[0] });
+  expect(isRefused(Object.assign(new Error('of got', { cause: first }), { code: codes[0] }))).toBe(expected);
 });
 
 describe('transport: a request ends in time, with a reason, if the receiver', () => {
