@@ -3,6 +3,8 @@ import { getProxyForUrl } from 'proxy-from-env';
 import { RAW_PERCENT, isSendable } from '@thugshells/shared/config/formats.ts';
 import { createConfigurationError, maskCredentials, type Environment } from '@thugshells/shared/config/load-config.ts';
 
+import { isLoopback } from './transport/loopback.ts';
+
 /** The settings of uploads that come from systemd and from the system's proxy variables. */
 export interface Surroundings {
   /** Directory of the unit's credentials (systemd.exec(5), LoadCredential=); empty if there is none. */
@@ -22,14 +24,21 @@ export function readSurroundings(environment: Environment, urls: readonly string
   if (problems.length > 0) throw createConfigurationError([...new Set(problems)]);
   return {
     credentialsDirectory: environment['CREDENTIALS_DIRECTORY'] ?? '',
-    // HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, in capitals or not.
-    proxyFor: getProxyForUrl,
+    proxyFor: findProxy,
   };
+}
+
+/**
+ * Returns the proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name for a URL, in capitals or not; empty for none.
+ * A receiver on this device is never behind one, as with Go's ProxyFromEnvironment: the proxy's loopback is another.
+ */
+function findProxy(url: string): string {
+  return isLoopback(new URL(url)) ? '' : getProxyForUrl(url);
 }
 
 /** Returns what is wrong with the proxy that the environment names for a URL; undefined if nothing is. */
 function findProxyProblem(environment: Environment, url: string): string | undefined {
-  const proxy = getProxyForUrl(url);
+  const proxy = findProxy(url);
   if (proxy === '') return undefined;
   const scheme = new URL(url).protocol.slice(0, -1);
   const names = [`${scheme}_proxy`, 'all_proxy'].flatMap((name) => [name, name.toUpperCase()]);

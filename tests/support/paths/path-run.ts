@@ -100,7 +100,8 @@ function startAgent(scenario: PathScenario, { relay, server, runner }: AgentTarg
     PROBE_INTERVAL: '5s',
     // The first one only: a request of its own that is no ping.
     CLOCK_SKEW_INTERVAL: '1h',
-    REMOTE_URL: `http://127.0.0.1:${port}${prefix}/api/v1/import`,
+    // A receiver on loopback goes around proxies; Linux connects 0.0.0.0 to this machine as well.
+    REMOTE_URL: `http://${isForwardProxy ? '0.0.0.0' : '127.0.0.1'}:${port}${prefix}/api/v1/import`,
     ...variables,
   });
   const proxy = isForwardProxy ? { http_proxy: `http://127.0.0.1:${relay.port}` } : {};

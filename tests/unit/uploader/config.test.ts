@@ -85,6 +85,26 @@ describe('proxy of the environment:', () => {
     expect(() => read({ [name]: proxy }, url)).toThrow(problem);
   });
 
+  test.each([
+    ['http://localhost:8428/', false],
+    ['http://localhost./', false],
+    ['https://receiver.localhost/', false],
+    ['http://127.0.0.1:8428/', false],
+    ['http://127.9.9.9/', false],
+    ['http://2130706433/', false],
+    ['http://[::1]:8428/', false],
+    ['http://[::ffff:127.0.0.1]/', false],
+    ['http://localhost.example/', true],
+    ['http://128.0.0.1/', true],
+    ['http://[::2]/', true],
+  ])('is asked for %s: %s', (url, expected) => {
+    Object.assign(process.env, { all_proxy: 'http://proxy:3128' });
+    expect(readSurroundings(process.env, [url]).proxyFor(url) !== '').toBe(expected);
+  });
+
+  test('is not looked at for a receiver on this device', () =>
+    expect(() => read({ all_proxy: 'socks5://proxy:1080' }, 'http://127.0.0.1:8428/x')).not.toThrow());
+
   test('is accepted with its % written as %25, and not looked at for an address without a proxy', () => {
     expect(() => read({ https_proxy: 'http://ann:100%25geheim@proxy:3128' })).not.toThrow();
     expect(() => read({ https_proxy: 'http://ann:100%geheim@proxy:3128', no_proxy: 'host' })).not.toThrow();
