@@ -117,7 +117,9 @@ describe('alerts:', () => {
       (await server.export()).map((series) => [JSON.stringify({ ...series.metric, device_id: '' }), series]),
     );
     const series = [...everything.values()];
-    const boards = { healthy: {}, ...troubles };
+    // Two inputs that nothing is attached to, of which a driver returns the end of its range.
+    const unattached: Trouble = { cpu_temperature_celsius: (at) => (at % 2 === 0 ? 127.5 : 1000) };
+    const boards = { healthy: {}, unattached, ...troubles };
     for (const [device, trouble] of Object.entries(boards)) {
       const body = historyOf(device, series, { beginMs, trouble });
       const response = await fetch(`${server.url}/api/v1/import`, {
@@ -142,6 +144,10 @@ describe('alerts:', () => {
 
   test('do not fire for a device without problems', () => {
     expect(firing.get('healthy')).toBeUndefined();
+  });
+
+  test('alerts: do not fire for a temperature that no device has', () => {
+    expect(firing.get('unattached')).toBeUndefined();
   });
 
   test('each have a failure in this test', () => {

@@ -10,6 +10,9 @@ export interface Scrape {
 export interface LeftOutSamples {
   /** The message of the log. */
   readonly event: string;
+  /** What the event is logged once for, such as a file; undefined for once in all. */
+  readonly subject?: string;
+  /** How many count as failed; 0 for what may last as long as the device, of which an alert would never end. */
   readonly count: number;
   /** What they are, with the first one by name. */
   readonly reason: string;

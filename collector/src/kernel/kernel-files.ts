@@ -1,10 +1,10 @@
-import { closeSync, existsSync, openSync, read, readdirSync, readSync } from 'node:fs';
-import { readdir, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { closeSync, existsSync, openSync, read, readdirSync, readlinkSync, readSync } from 'node:fs';
+import { readdir, readlink, statfs } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 import { openForeignFile } from '@thugshells/shared/database/foreign-files.ts';
-import { AgentError } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 
 import { createMalformedError, toKernelFileError } from './kernel-file-errors.ts';
 import { MountSpace, type MountKind, type FileSystemSpace } from './mount-space.ts';
@@ -24,6 +24,11 @@ export interface KernelSource {
   sys(relativePath: string): Promise<string>;
   /** Returns the sorted names in a directory below /sys, such as `block`; throws as `proc` does. */
   sysEntries(relativeDirectory: string): Promise<readonly string[]>;
+  /**
+   * Returns what a symbolic link below /sys leads to, as a path below /sys; undefined if the path is of something else.
+   * Throws as `proc` does.
+   */
+  sysLink(relativePath: string): Promise<string | undefined>;
   /**
    * Returns the space of the file system mounted at an absolute path. Calls must not overlap.
    *
@@ -45,7 +50,7 @@ const SYSFS_MAGIC = 0x62656572;
 /**
  * The only adapter of /proc and /sys. The roots may be others, such as /host/proc in a container or a recording.
  *
- * Files of procfs and directories of sysfs are read synchronously: the kernel creates them from its memory, no device is
+ * Files of procfs, directories and links of sysfs are read synchronously: the kernel creates them from its memory, no device is
  * involved, and the calls cannot hang. On Node's thread pool a small file costs 10 to 25 times the CPU time (open, two
  * reads and close are four trips to a thread and back), a directory 8 times, which was most of the cost of a scrape. Read
  * synchronously, the first four collectors take a quarter to a seventh of the time when scraped one after the other, and
@@ -89,6 +94,19 @@ export class KernelFiles implements KernelSource {
     try {
       return (type === SYSFS_MAGIC ? readdirSync(path) : await readdir(path)).sort();
     } catch (error) {
+      throw toKernelFileError(path, error);
+    }
+  }
+
+  async sysLink(relativePath: string): Promise<string | undefined> {
+    const path = join(this.#sysRoot, relativePath);
+    const directory = dirname(path); // The link may lead to nothing.
+    const type = this.#types.get(directory) ?? (await this.#findType(directory));
+    try {
+      const target = type === SYSFS_MAGIC ? readlinkSync(path) : await readlink(path);
+      return relative(resolve(this.#sysRoot), resolve(directory, target));
+    } catch (error) {
+      if (toErrorCode(error) === 'EINVAL') return undefined;
       throw toKernelFileError(path, error);
     }
   }

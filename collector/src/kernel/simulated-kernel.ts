@@ -62,6 +62,10 @@ export class SimulatedKernel implements KernelSource {
     return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] as string))].sort();
   }
 
+  async sysLink(): Promise<undefined> {
+    return undefined;
+  }
+
   async statfs(mountpoint: string): Promise<FileSystemSpace> {
     const fileSystem = fileSystems.get(mountpoint);
     if (fileSystem === undefined) throw createAbsentError(mountpoint);

@@ -62,7 +62,7 @@ export class Scheduler {
   readonly #noticed = new Set<string>();
   /** Collectors for which a sample without a finite value has been logged. */
   readonly #loggedValueless = new Set<string>();
-  /** By collector and event: which samples that are left out have been logged. */
+  /** By collector, event and subject: which samples that are left out have been logged. */
   readonly #loggedLeftOut = new Set<string>();
   #scrapes = 0;
   #samples = 0;
@@ -193,8 +193,8 @@ export class Scheduler {
 
   /** Logs each kind of samples that a collector leaves out though nothing failed once; the counter shows that it goes on. */
   #logLeftOut({ name, leftOut = [] }: Collector): void {
-    for (const { event, reason } of leftOut) {
-      const key = `${name} ${event}`;
+    for (const { event, subject = '', reason } of leftOut) {
+      const key = `${name} ${event} ${subject}`;
       if (this.#loggedLeftOut.has(key)) continue;
       this.#loggedLeftOut.add(key);
       this.#options.logger.warn(event, { collector: name, reason: toExcerpt(reason, MAX_MESSAGE_LENGTH) });

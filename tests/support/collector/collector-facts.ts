@@ -55,6 +55,7 @@ async function readDevice(name: KernelCollectorName, device: CorruptibleDevice) 
       return kernel.sys(path);
     },
     sysEntries: (path) => kernel.sysEntries(path),
+    sysLink: (path) => kernel.sysLink(path),
     statfs: (path, kind) => kernel.statfs(path, kind),
   };
   const collector = COLLECTORS[name].create({ kernel: spy, options: OPTIONS });

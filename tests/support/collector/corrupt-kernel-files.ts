@@ -102,6 +102,7 @@ export class CorruptibleDevice {
       proc: (path) => kernel.proc(path),
       sys: (path) => kernel.sys(path),
       sysEntries: (path) => kernel.sysEntries(path),
+      sysLink: (path) => kernel.sysLink(path),
       statfs: (path, kind) => kernel.statfs(path, kind),
     };
     const collectors = KERNEL_COLLECTOR_NAMES.map((name) =>

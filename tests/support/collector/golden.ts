@@ -29,6 +29,7 @@ export async function collectGolden(
     proc: (path) => moment.proc(path),
     sys: (path) => moment.sys(path),
     sysEntries: (path) => moment.sysEntries(path),
+    sysLink: (path) => moment.sysLink(path),
     statfs: (path, kind) => moment.statfs(path, kind),
   };
   const clock = {

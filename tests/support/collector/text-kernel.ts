@@ -31,6 +31,8 @@ export class TextKernel implements KernelSource {
   readonly files: Map<string, string>;
   /** By mountpoint: what `statfs` returns, or throws. */
   readonly spaces = new Map<string, FileSystemSpace | Error>();
+  /** By path below /sys: what the symbolic link there leads to, a path below /sys too. */
+  readonly links = new Map<string, string>();
   /** By path: what reading an existing file throws. */
   readonly errors = new Map<string, Error>();
 
@@ -54,6 +56,10 @@ export class TextKernel implements KernelSource {
     return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].filter(
       (name) => name !== '',
     );
+  }
+
+  async sysLink(relativePath: string): Promise<string | undefined> {
+    return this.links.get(relativePath);
   }
 
   async statfs(mountpoint: string): Promise<FileSystemSpace> {

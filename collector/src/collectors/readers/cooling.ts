@@ -4,7 +4,9 @@ import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metric
 
 import type { KernelSource } from '../../kernel/kernel-files.ts';
 import { compareByNumber, parseNumberFile } from '../parsing/kernel-text.ts';
-import { readName, toUniqueName } from './sensors.ts';
+import { Discovery } from './discovery.ts';
+import { findDevicePlace, readName } from './sensors.ts';
+import { createUniqueNames, type NamedThing } from './unique-names.ts';
 
 const state = declareSeries({
   name: 'thermal.cooling_state',
@@ -24,64 +26,78 @@ const DIRECTORY = 'class/thermal';
 
 interface CoolingDevice {
   readonly device: string;
-  readonly file: string;
-  readonly highest: number;
+  readonly path: string;
+  readonly type: string;
 }
+
+/** Until Linux 6.2 it returns -1 while it injects no idle time, since then 0 (drivers/thermal/intel/intel_powerclamp.c). */
+const POWER_CLAMP = 'intel_powerclamp';
+const IDLE_POWER_CLAMP = '-1';
 
 /**
  * Reads cooling devices: fans, and processors that are slowed down (Documentation/ABI/testing/sysfs-class-thermal). The
- * label is the type; of several devices of one type all but the first have their directory's name added. A device whose
- * highest state is 0 cools nothing. One that returns an error is left out: like sensors, they do while hardware sleeps.
+ * label is the type; several devices of one type have added where they are attached, or their directory's name. A device
+ * whose highest state is 0 cools nothing. One that returns an error is left out: like sensors, they do while hardware
+ * sleeps.
  */
 export class Cooling {
   readonly #kernel: KernelSource;
-  #foundIn = '';
-  #devices: readonly CoolingDevice[] = [];
+  readonly #noteMalformed: (file: string, error: AgentError) => void;
+  readonly #discovery = new Discovery<readonly CoolingDevice[]>();
+  /** Highest states by path, once read; they do not change. */
+  #highest = new Map<string, number>();
 
-  constructor(kernel: KernelSource) {
+  /** `noteMalformed` is called with each attribute whose text is no state. */
+  constructor(kernel: KernelSource, noteMalformed: (file: string, error: AgentError) => void = () => undefined) {
     this.#kernel = kernel;
+    this.#noteMalformed = noteMalformed;
   }
 
   /** @throws AgentError KERNEL_FILE_ABSENT if the kernel knows no cooling device */
   async read(): Promise<readonly Reading[]> {
     const entries = await this.#kernel.sysEntries(DIRECTORY);
-    await this.#find(entries.filter((entry) => /^cooling_device[0-9]+$/.test(entry)).sort(compareByNumber));
-    if (this.#devices.length === 0) {
-      throw new AgentError(`/sys/${DIRECTORY} has no cooling device`, { code: 'KERNEL_FILE_ABSENT' });
-    }
+    const directories = entries.filter((entry) => /^cooling_device[0-9]+$/.test(entry)).sort(compareByNumber);
+    const devices = await this.#discovery.find(directories.join(), () => this.#find(directories));
     const readings: Reading[] = [];
-    for (const { device, file, highest } of this.#devices) {
-      const value = await this.#readNumber(file);
-      if (value === undefined) continue;
-      const labels = { device };
-      readings.push({ series: state, labels, value }, { series: highestState, labels, value: highest });
-    }
-    return readings;
+    for (const device of devices) readings.push(...(await this.#readDevice(device)));
+    if (devices.some(({ path }) => (this.#highest.get(path) ?? 0) > 0)) return readings;
+    throw new AgentError(`/sys/${DIRECTORY} has no cooling device`, { code: 'KERNEL_FILE_ABSENT' });
   }
 
-  async #find(directories: readonly string[]): Promise<void> {
-    const key = directories.join();
-    if (key === this.#foundIn) return;
-    const devices = new Map<string, CoolingDevice>();
+  async #find(directories: readonly string[]): Promise<readonly CoolingDevice[]> {
+    const devices: (NamedThing & { readonly path: string })[] = [];
     for (const directory of directories) {
       const path = `${DIRECTORY}/${directory}`;
-      const device = toUniqueName(devices, await readName(this.#kernel, `${path}/type`, directory), directory);
-      devices.set(device, {
-        device,
-        file: `${path}/cur_state`,
-        highest: (await this.#readNumber(`${path}/max_state`)) ?? 0,
-      });
+      const name = await readName(this.#kernel, `${path}/type`, directory);
+      devices.push({ name, path, marks: [await findDevicePlace(this.#kernel, path)], directory });
     }
-    this.#devices = [...devices.values()].filter(({ highest }) => highest > 0);
-    this.#foundIn = key;
+    this.#highest = new Map();
+    const labels = createUniqueNames(devices);
+    return devices.map(({ name, path }, index) => ({ device: labels[index] as string, path, type: name }));
   }
 
-  async #readNumber(file: string): Promise<number | undefined> {
+  async #readDevice({ device, path, type }: CoolingDevice): Promise<Reading[]> {
+    const highest = this.#highest.get(path) ?? (await this.#readNumber(`${path}/max_state`));
+    if (highest === undefined) return [];
+    this.#highest.set(path, highest);
+    if (highest === 0) return [];
+    const value = await this.#readNumber(`${path}/cur_state`, type === POWER_CLAMP);
+    if (value === undefined) return [];
+    const labels = { device };
+    return [
+      { series: state, labels, value },
+      { series: highestState, labels, value: highest },
+    ];
+  }
+
+  async #readNumber(file: string, isPowerClamp = false): Promise<number | undefined> {
     try {
-      return parseNumberFile(`/sys/${file}`, await this.#kernel.sys(file));
+      const text = await this.#kernel.sys(file);
+      return isPowerClamp && text.trim() === IDLE_POWER_CLAMP ? 0 : parseNumberFile(`/sys/${file}`, text);
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
-      this.#foundIn = ''; // Another device may have its directory by now.
+      if (error.code === 'KERNEL_FILE_ABSENT') this.#discovery.noteAbsent(file);
+      if (error.code === 'KERNEL_FILE_MALFORMED') this.#noteMalformed(file, error);
       return undefined;
     }
   }

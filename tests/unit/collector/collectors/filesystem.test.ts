@@ -34,6 +34,7 @@ function board(spaces: Readonly<Record<string, FileSystemSpace | Error>> = {}) {
       proc: (path) => kernel.proc(path),
       sys: (path) => kernel.sys(path),
       sysEntries: (path) => kernel.sysEntries(path),
+      sysLink: (path) => kernel.sysLink(path),
       statfs: (path, kind) => {
         asked.push([path, kind]);
         return statfs(path);

@@ -51,6 +51,7 @@ function withSensor(kernel: KernelSource): KernelSource {
     proc: (path) => kernel.proc(path),
     sys: (path) => inClass(path).sys(path),
     sysEntries: (path) => inClass(path).sysEntries(path),
+    sysLink: (path) => inClass(path).sysLink(path),
     statfs: (path, kind) => kernel.statfs(path, kind),
   };
 }
@@ -66,6 +67,7 @@ function bound(first: KernelSource, second: KernelSource): KernelSource {
     },
     sys: (path) => first.sys(path),
     sysEntries: (path) => first.sysEntries(path),
+    sysLink: (path) => first.sysLink(path),
     statfs: (path, kind) => first.statfs(path, kind),
   };
 }

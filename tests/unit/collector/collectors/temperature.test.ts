@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
-import { parseTemperature, TemperatureCollector } from '../../../../collector/src/collectors/temperature.ts';
+import { parseTemperature } from '../../../../collector/src/collectors/parsing/temperature-text.ts';
+import { TemperatureCollector } from '../../../../collector/src/collectors/temperature.ts';
 import { indexByIdentity, createKernelError, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 /** Texts of sysfs below /sys/class, which end in a newline. */
@@ -115,7 +116,9 @@ describe('a sensor that cannot be used', () => {
   );
 
   test.each([
-    '-273151',
+    '-273150',
+    '6280000',
+    '4294967295',
     '-274000',
     '-2147483648',
     '',
@@ -140,7 +143,7 @@ describe('a sensor that cannot be used', () => {
     );
     await expect(collector.collect()).rejects.toMatchObject({
       code: 'KERNEL_FILE_MALFORMED',
-      message: `cannot parse /sys/${path}: line 1: -274000 is below absolute zero`,
+      message: `cannot parse /sys/${path}: line 1: -274000 is not above absolute zero`,
     });
     kernel.errors.set(`sys/${path}`, createKernelError(`/sys/${path}`, 'EIO'));
     await expect(collector.collect()).rejects.toMatchObject({
@@ -203,11 +206,13 @@ test('every temperature that there can be is read as it is, and none that there 
   fc.assert(
     fc.property(fc.integer({ min: -2_147_483_648, max: 2_147_483_647 }), (thousandths) => {
       const parse = () => parseTemperature('/sys/x', `${thousandths}\n`);
-      if (thousandths >= -273_150) expect(parse()).toBe(thousandths / 1000);
-      else expect(parse).toThrow('below absolute zero');
+      if (thousandths <= -273_150) expect(parse).toThrow('not above absolute zero');
+      else if (thousandths > 2_000_000) expect(parse).toThrow('above 2000 °C');
+      else expect(parse()).toBe(thousandths / 1000);
     }),
   );
-  expect(parseTemperature('/sys/x', '-273150\n')).toBe(-273.15);
+  expect(parseTemperature('/sys/x', '-273149\n')).toBe(-273.149);
+  expect(parseTemperature('/sys/x', '2000000\n')).toBe(2000);
 });
 
 test('any text at all is a temperature or is refused by name', () => {
@@ -216,7 +221,7 @@ test('any text at all is a temperature or is refused by name', () => {
     fc.property(fc.oneof(digits, fc.string({ unit: 'binary' })), (text) => {
       try {
         expect(parseTemperature('/sys/x', text)).toBe(Number(text) / 1000);
-        expect(Number(text)).toBeGreaterThanOrEqual(-273_150);
+        expect(Number(text)).toBeGreaterThan(-273_150);
       } catch (error) {
         if (!(error instanceof AgentError)) throw error;
         expect(error).toMatchObject({

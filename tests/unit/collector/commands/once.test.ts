@@ -30,9 +30,10 @@ async function runOnce(
   });
   await clock.advance(0);
   await clock.advance(1_000);
-  const { lines, failures } = await result;
+  const { lines, failures, remarks } = await result;
   return {
     failures,
+    remarks,
     clock,
     lines,
     parsed: lines
@@ -51,6 +52,14 @@ test('prints each reading as a line of VictoriaMetrics’ JSON', async () => {
     `{"metric":{"__name__":"cpu_usage_percent","core":"all","simulated":"true","device_id":"b1"},"values":[12.5],"timestamps":[${NOW}]}\n`,
   );
   expect(failures).toEqual([]);
+});
+
+test('once: names the files whose value is no reading, which is no failure', async () => {
+  const temperature = {
+    ...collector('temperature', async () => []),
+    leftOut: [{ event: 'value left out', count: 0, reason: 'x is above 2000 °C' }],
+  };
+  expect(await runOnce([temperature])).toMatchObject({ failures: [], remarks: ['x is above 2000 °C'] });
 });
 
 test('prints a text as a label of the value 1', async () => {

@@ -46,6 +46,23 @@ describe('reading', () => {
     expect(await files.sysEntries('block')).toEqual(['vda', 'vdb']);
   });
 
+  test('kernel files: a link leads to a path below the root, also through a link; what is none leads nowhere', async () => {
+    mkdirSync(join(root, 'sys/devices/pci0/nvme0/hwmon3'), { recursive: true });
+    mkdirSync(join(root, 'sys/class/hwmon'), { recursive: true });
+    symlinkSync('../../devices/pci0/nvme0/hwmon3', join(root, 'sys/class/hwmon/hwmon3'));
+    symlinkSync('../../nvme0', join(root, 'sys/devices/pci0/nvme0/hwmon3/device'));
+    expect(await files.sysLink('class/hwmon/hwmon3')).toBe('devices/pci0/nvme0/hwmon3');
+    expect(await files.sysLink('devices/pci0/nvme0/hwmon3/device')).toBe('devices/pci0/nvme0');
+    expect(await files.sysLink('block/vda')).toBeUndefined();
+    symlinkSync('../devices/gone', join(root, 'sys/class/gone'));
+    expect(await files.sysLink('class/gone')).toBe('devices/gone');
+    await expect(files.sysLink('class/hwmon/hwmon4')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+    // This machine's own sysfs, in which links are read at once.
+    const real = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys' });
+    expect(await real.sysLink('class/net/lo')).toBe('devices/virtual/net/lo');
+    expect(await real.sysLink('class/net')).toBeUndefined();
+  });
+
   test('gives the whole text of a recording', async () => {
     const recording = new KernelFiles({
       procRoot: join(findRecording('x86-vm'), 'proc'),

@@ -407,6 +407,23 @@ describe('scheduler: readings that are left out', () => {
   });
 });
 
+test('scheduler: logs once for each file that its value is no reading, while the collector is well', async () => {
+  const leftOutOf = (subject: string, reason: string) => ({ event: 'value left out', subject, count: 0, reason });
+  const temperature = new ScriptedCollector('temperature', (turn) => {
+    const first = leftOutOf('temp1_input', `${6280000 + turn} is above 2000 °C`);
+    const second = leftOutOf('temp2_input', '-273150 is not above absolute zero');
+    temperature.leftOut = turn === 0 ? [first] : [first, second];
+    return [];
+  });
+  await run([temperature, 10_000]);
+  await clock.advance(30_000);
+  expect(process.log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields)).toEqual([
+    { collector: 'temperature', reason: '6280000 is above 2000 °C' },
+    { collector: 'temperature', reason: '-273150 is not above absolute zero' },
+  ]);
+  expect(statusOf('temperature')).toMatchObject({ status: 'ok', failed: 0 });
+});
+
 describe('scheduler: systemd', () => {
   test('scheduler: reports progress to systemd after each finished scrape, and none of one that hangs', async () => {
     await run(
