@@ -116,6 +116,20 @@ export const collecting = [
     tests: ['collector/collectors/readers/sensors'],
   },
   {
+    why: 'finds the firmware of a Raspberry Pi up to the fourth only',
+    file: 'collector/src/collectors/readers/firmware-flags.ts',
+    find: 'const soc = /^soc(@[0-9a-f]+)?$/;',
+    replace: 'const soc = /^soc$/;',
+    tests: ['collector/collectors/readers/throttling'],
+  },
+  {
+    why: 'takes the alarm of any chip for an under-voltage of the board',
+    file: 'collector/src/collectors/readers/firmware-flags.ts',
+    find: '(await readChipName(kernel, directory)) !== VOLTAGE_CHIP',
+    replace: "(await readChipName(kernel, directory)) === ''",
+    tests: ['collector/collectors/readers/throttling'],
+  },
+  {
     why: 'takes microseconds of pressure for milliseconds',
     file: 'collector/src/collectors/pressure.ts',
     find: '/ 1_000_000);',

@@ -98,10 +98,13 @@ async function findInputs(kernel: KernelSource, chip: Chip): Promise<FoundSensor
   const source = ALLWINNER_ZONE.test(name) ? 'allwinner zone' : 'chip';
   const place = await findChipPlace(kernel, chip);
   const sensors: FoundSensor[] = [];
-  for (const [input, directory] of await listInputs(kernel, path)) {
-    const label = await readName(kernel, `${directory}/${input}_label`, input);
-    const found = { name: `${name} ${label}`, marks: [place, input], directory: chip.directory };
-    sensors.push({ ...found, file: `${directory}/${input}_input`, source });
+  const attributes = await listChipAttributes(kernel, chip.directory);
+  for (const attribute of [...attributes.keys()].sort(compareByNumber)) {
+    const input = /^(temp[0-9]+)_input$/.exec(attribute)?.[1];
+    const file = attributes.get(attribute);
+    if (input === undefined || file === undefined) continue;
+    const label = await readName(kernel, file.replace(/_input$/, '_label'), input);
+    sensors.push({ name: `${name} ${label}`, marks: [place, input], directory: chip.directory, file, source });
   }
   return sensors;
 }
@@ -121,21 +124,16 @@ export async function readChipName(kernel: KernelSource, directory: string): Pro
 }
 
 /**
- * Lists `temp1`, `temp2` …, each with the directory of its attributes: the chip's, or as with names its device's. None if
- * the chip was just removed.
+ * Lists the attributes of a chip, each with its path below /sys: those in the chip's directory, and as with names those in
+ * its device's. None if the chip was just removed.
  */
-async function listInputs(
-  kernel: KernelSource,
-  path: string,
-): Promise<(readonly [input: string, directory: string])[]> {
-  const inputs = new Map<string, string>();
-  for (const directory of [path, `${path}/device`]) {
-    for (const entry of await readOptional(kernel.sysEntries(directory), [])) {
-      const input = /^(temp[0-9]+)_input$/.exec(entry)?.[1];
-      if (input !== undefined && !inputs.has(input)) inputs.set(input, directory);
-    }
+export async function listChipAttributes(kernel: KernelSource, directory: string): Promise<Map<string, string>> {
+  const path = `${HWMON}/${directory}`;
+  const attributes = new Map<string, string>();
+  for (const place of [`${path}/device`, path]) {
+    for (const entry of await readOptional(kernel.sysEntries(place), [])) attributes.set(entry, `${place}/${entry}`);
   }
-  return [...inputs].sort(([one], [other]) => compareByNumber(one, other));
+  return attributes;
 }
 
 /** Returns where the device of a chip is attached; empty if it is not known. */

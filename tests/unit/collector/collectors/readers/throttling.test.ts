@@ -3,7 +3,8 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
 import { extractReadings } from '../../../../../collector/src/collectors/readers/partial-result.ts';
-import { parseThrottled, Throttling } from '../../../../../collector/src/collectors/readers/throttling.ts';
+import { parseThrottled } from '../../../../../collector/src/collectors/readers/firmware-flags.ts';
+import { Throttling } from '../../../../../collector/src/collectors/readers/throttling.ts';
 import { indexByIdentity, TextKernel } from '../../../../support/collector/text-kernel.ts';
 
 const CPUS = 'sys/devices/system/cpu';
@@ -72,6 +73,23 @@ describe('the firmware of a Raspberry Pi', () => {
     ]);
   });
 
+  test('throttling: is found where a Raspberry Pi 5 has it', async () => {
+    const soc = 'sys/devices/platform/soc@107c000000';
+    const kernel = new TextKernel({
+      'sys/devices/platform/axi/1000120000.pcie/': '',
+      [`${soc}/107d004000.serial/`]: '',
+      [`${soc}/soc@107c000000:firmware/get_throttled`]: 'e0008\n',
+    });
+    const read = indexByIdentity(await new Throttling(kernel).read('0'));
+    expect(Object.keys(read).filter((name) => read[name] === 1)).toEqual([
+      'cpu.throttled_since_boot{reason=frequency_capped}',
+      'cpu.throttled_since_boot{reason=throttled}',
+      'cpu.throttled{reason=soft_temperature_limit}',
+      'cpu.throttled_since_boot{reason=soft_temperature_limit}',
+    ]);
+    expect(Object.keys(read)).toHaveLength(8);
+  });
+
   test('has every bit read as it stands, above bit 30 too', () => {
     fc.assert(
       fc.property(fc.nat(0xffff_ffff), (bits) => {
@@ -86,6 +104,47 @@ describe('the firmware of a Raspberry Pi', () => {
 
   test.each(['', '\n', 'zz\n', '123456789\n', '1 2\n', '1\n2\n', '-1\n'])('is refused where it says %j', (text) => {
     expect(() => parseThrottled('/sys/x', text)).toThrow(AgentError);
+  });
+});
+
+describe('throttling: the voltage alarm of the mainline kernel', () => {
+  const ALARM = 'sys/class/hwmon/hwmon1/in0_lcrit_alarm';
+  const chips = (alarm: string) => ({
+    'sys/class/hwmon/hwmon0/name': 'ina2xx\n',
+    'sys/class/hwmon/hwmon0/in0_lcrit_alarm': '1\n',
+    'sys/class/hwmon/hwmon1/name': 'rpi_volt\n',
+    [ALARM]: alarm,
+  });
+
+  test.each(['0', '1'])('throttling: is under-voltage, at %s', async (alarm) => {
+    const kernel = new TextKernel(chips(`${alarm}\n`));
+    expect(indexByIdentity(await new Throttling(kernel).read('0'))).toEqual({
+      'cpu.throttled{reason=under_voltage}': Number(alarm),
+    });
+  });
+
+  test('throttling: is not asked beside the flags of the firmware, which include it', async () => {
+    const kernel = new TextKernel({ ...chips('1\n'), [FIRMWARE]: '0\n' });
+    const read = indexByIdentity(await new Throttling(kernel).read('0'));
+    expect(Object.keys(read)).toHaveLength(8);
+    expect(read['cpu.throttled{reason=under_voltage}']).toBe(0);
+  });
+
+  test('throttling: is found when its driver starts after the collector, and left with it', async () => {
+    const kernel = new TextKernel({});
+    const throttling = new Throttling(kernel);
+    await expect(throttling.read('0')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+    for (const [path, text] of Object.entries(chips('1\n'))) kernel.files.set(path, text);
+    expect(await throttling.read('0')).toHaveLength(1);
+    for (const path of Object.keys(chips(''))) kernel.files.delete(path);
+    await expect(throttling.read('0')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+  });
+
+  test.each(['2\n', '-1\n', '', 'low\n'])('throttling: is refused where it says %j', async (alarm) => {
+    await expect(new Throttling(new TextKernel(chips(alarm))).read('0')).rejects.toMatchObject({
+      code: 'KERNEL_FILE_MALFORMED',
+      message: expect.stringContaining('hwmon1/in0_lcrit_alarm'),
+    });
   });
 });
 
