@@ -4,6 +4,7 @@ import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import { calculateBackoff, type BackoffPolicy } from './backoff.ts';
 import type { Chunk } from '../chunk.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
+import { RequestPace } from './request-pace.ts';
 import type { SendResult, Transport } from './transport.ts';
 
 export interface RetryingTransportOptions {
@@ -34,10 +35,14 @@ export interface Pause {
 
 export const NO_PAUSE: Pause = { askedUntil: -Infinity, backoffUntil: -Infinity };
 
-/** Adds retries with backoff to a transport, while the outcome is `retry`. */
+/** Statuses of a limit of requests: nginx' limit_req has 503 by default. */
+const LIMITED: readonly (number | undefined)[] = [429, 503];
+
+/** Adds retries with backoff to a transport, while the outcome is `retry`, and the pace that a limit of requests asks for. */
 export class RetryingTransport implements Transport {
   readonly #transport: Transport;
   readonly #options: RetryingTransportOptions;
+  readonly #pace = new RequestPace();
   #pause = NO_PAUSE;
 
   constructor(transport: Transport, options: RetryingTransportOptions) {
@@ -59,7 +64,7 @@ export class RetryingTransport implements Transport {
     const { clock, logger, policy, random, onAttempt, onRetry, stop } = this.#options;
     const attempts = this.#options.isLongAway() ? 1 : this.#options.attempts;
     for (let attempt = 1; ; attempt++) {
-      const result = await this.#transport.send(chunk, signal);
+      const result = await this.#sendAtPace(chunk, signal);
       onAttempt(result, chunk.count);
       logger.debug('chunk sent', { attempt, ...toLogFields(result, chunk) });
       if (result.outcome.kind !== 'retry') {
@@ -75,6 +80,18 @@ export class RetryingTransport implements Transport {
       await clock.sleep(backoffMs, stop);
       if (stop.aborted) return result;
     }
+  }
+
+  async #sendAtPace(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
+    const { clock, stop } = this.#options;
+    const waitMs = this.#pace.waitMs(clock.monotonic());
+    if (waitMs > 0) await clock.sleep(waitMs, stop);
+    const atMs = clock.monotonic();
+    const result = await this.#transport.send(chunk, signal);
+    const { kind } = result.outcome;
+    if (kind === 'delivered' || kind === 'partial') this.#pace.accepted(atMs);
+    else if (LIMITED.includes(result.status)) this.#pace.refused(atMs);
+    return result;
   }
 }
 

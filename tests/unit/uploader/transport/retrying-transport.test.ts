@@ -21,41 +21,45 @@ beforeEach(() => {
   seen = [];
 });
 
+const measured = {
+  endpoint: 'http://receiver/',
+  bytesSent: 10,
+  bytesReceived: 0,
+  durationMs: 1,
+  isClosing: false,
+};
+
+function settings() {
+  return {
+    clock,
+    logger: log,
+    policy,
+    attempts: 3,
+    random: () => 0.5,
+    onRetry: () => undefined,
+    isLongAway: () => false,
+    stop: stop.signal,
+  };
+}
+
 /** Posts over a transport that comes to these outcomes, one a try; the last one stays. */
 function post(
   outcomes: readonly SendOutcome[],
-  settings: { attempts?: number; random?: () => number; isLongAway?: boolean } = {},
+  { isLongAway = false, ...more }: { attempts?: number; random?: () => number; isLongAway?: boolean } = {},
 ): Promise<SendResult> {
-  const { attempts = 3, random = () => 0.5, isLongAway = false } = settings;
   const transport = {
     format: 'json-lines' as const,
     async send(): Promise<SendResult> {
       const outcome = outcomes[Math.min(seen.length, outcomes.length - 1)]!;
-      return {
-        outcome,
-        endpoint: 'http://receiver/',
-        bytesSent: 10,
-        bytesReceived: 0,
-        durationMs: 1,
-        isClosing: false,
-      };
+      return { ...measured, outcome };
     },
   };
   const onAttempt = (made: SendResult, samples: number): void => {
     expect(samples).toBe(3);
     seen.push(made.outcome);
   };
-  const retrying = new RetryingTransport(transport, {
-    clock,
-    logger: log,
-    policy,
-    attempts,
-    random,
-    onAttempt,
-    onRetry: () => undefined,
-    isLongAway: () => isLongAway,
-    stop: stop.signal,
-  });
+  const options = { ...settings(), ...more, isLongAway: () => isLongAway, onAttempt };
+  const retrying = new RetryingTransport(transport, options);
   return retrying.send(chunk, new AbortController().signal);
 }
 
@@ -140,3 +144,27 @@ test('retrying transport: logs each attempt and each backoff at debug', async ()
     { attempt: 2, outcome: 'delivered' },
   ]);
 });
+
+test.each([429, 503])(
+  'retrying transport: behind a limit of a request a second, %d comes once in forty',
+  async (status) => {
+    const statuses: number[] = [];
+    let acceptedAtMs = -Infinity;
+    const send = async (): Promise<SendResult> => {
+      const isAccepted = clock.monotonic() - acceptedAtMs >= 1_000;
+      if (isAccepted) acceptedAtMs = clock.monotonic();
+      statuses.push(isAccepted ? 204 : status);
+      const outcome: SendOutcome = isAccepted ? { kind: 'delivered' } : { kind: 'retry', reason: `HTTP ${status}` };
+      return { ...measured, outcome, status: statuses.at(-1) };
+    };
+    const retrying = new RetryingTransport(
+      { format: 'json-lines', send },
+      { ...settings(), onAttempt: () => undefined },
+    );
+    for (let turn = 0; turn < 200; turn++) {
+      expect(await finish(retrying.send(chunk, new AbortController().signal))).toEqual({ kind: 'delivered' });
+      await clock.advance(700);
+    }
+    expect(statuses.filter((each) => each === status).length).toBeLessThanOrEqual(statuses.length / 40);
+  },
+);
