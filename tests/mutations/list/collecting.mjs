@@ -47,8 +47,8 @@ export const collecting = [
   {
     why: 'makes a rate of a counter that was reset',
     file: 'collector/src/collectors/parsing/counter-increases.ts',
-    find: 'difference < 0 && !this.#mayDecrease.has(name)',
-    replace: "difference < 0 && !this.#mayDecrease.has(name) && name === ''",
+    find: 'some((change) => change < 0)',
+    replace: 'some((change) => change === -1)',
     tests: ['collector/collectors/parsing/counter-increases'],
   },
   {
@@ -62,8 +62,8 @@ export const collecting = [
   {
     why: 'counts waiting for I/O as busy',
     file: 'collector/src/collectors/cpu.ts',
-    find: "const BUSY_MODES = ['user', 'nice', ",
-    replace: "const BUSY_MODES = ['user', 'nice', 'iowait', ",
+    find: "const BUSY_MODES: readonly CpuMode[] = ['user', 'nice', ",
+    replace: "const BUSY_MODES: readonly CpuMode[] = ['user', 'nice', 'iowait', ",
     tests: ['collector/collectors/cpu'],
   },
   {

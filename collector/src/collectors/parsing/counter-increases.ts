@@ -1,20 +1,24 @@
 /** The counters of one core or device at one scrape. */
 export type Counters<Name extends string> = Readonly<Record<Name, number>>;
 
+/**
+ * Returns the increases of the counters of one core or device, given by how much each changed since the last scrape;
+ * undefined if that cannot be known.
+ */
+export type ChangeJudge<Name extends string> = (changes: Counters<Name>) => Counters<Name> | undefined;
+
 /** Computes by how much counters of several cores or devices increased since the last scrape. */
 export class CounterIncreases<Name extends string> {
-  readonly #mayDecrease: ReadonlySet<string>;
+  readonly #judge: ChangeJudge<Name>;
   #before: ReadonlyMap<string, Counters<Name>> = new Map();
 
-  /** `mayDecrease` names counters that the kernel may decrease; a decrease counts as no increase. */
-  constructor(mayDecrease: readonly Name[] = []) {
-    this.#mayDecrease = new Set(mayDecrease);
+  constructor(judge: ChangeJudge<Name> = refuseDecreases) {
+    this.#judge = judge;
   }
 
   /**
    * Remembers the current counters and returns the increases. A core or device is left out for one scrape if it was not
-   * there at the last one, and if any of its counters decreased: it was reset or wrapped around, and the others may have
-   * been reset too.
+   * there at the last one, and if the judge cannot know its increases.
    */
   update(now: ReadonlyMap<string, Counters<Name>>): Map<string, Counters<Name>> {
     const before = this.#before;
@@ -22,19 +26,19 @@ export class CounterIncreases<Name extends string> {
     const increases = new Map<string, Counters<Name>>();
     for (const [source, counters] of now) {
       const earlier = before.get(source);
-      const increase = earlier && this.#increase(earlier, counters);
+      const increase = earlier && this.#judge(subtract(counters, earlier));
       if (increase !== undefined) increases.set(source, increase);
     }
     return increases;
   }
+}
 
-  #increase(earlier: Counters<Name>, now: Counters<Name>): Counters<Name> | undefined {
-    const increase: Partial<Record<Name, number>> = {};
-    for (const name of Object.keys(now) as Name[]) {
-      const difference = now[name] - earlier[name];
-      if (difference < 0 && !this.#mayDecrease.has(name)) return undefined;
-      increase[name] = Math.max(0, difference);
-    }
-    return increase as Counters<Name>;
-  }
+/** Judges that a counter that decreased was reset or wrapped around, and that the others may have been reset too. */
+function refuseDecreases<Name extends string>(changes: Counters<Name>): Counters<Name> | undefined {
+  return Object.values<number>(changes).some((change) => change < 0) ? undefined : changes;
+}
+
+function subtract<Name extends string>(now: Counters<Name>, earlier: Counters<Name>): Counters<Name> {
+  const names = Object.keys(now) as Name[];
+  return Object.fromEntries(names.map((name) => [name, now[name] - earlier[name]])) as Counters<Name>;
 }

@@ -164,6 +164,26 @@ export class EqualFieldCounts {
   }
 }
 
+/** The numbers of a line; how many there are depends on the kernel. */
+export interface NumberLine {
+  readonly line: KernelLine;
+  readonly numbers: readonly number[];
+}
+
+/**
+ * Removes the lines that have fewer numbers than others: they lost some, and it is unknown which. Returns their errors.
+ */
+export function removeShortLines(lines: Map<string, NumberLine>): AgentError[] {
+  const most = [...lines.values()].reduce((max, { numbers }) => Math.max(max, numbers.length), 0);
+  const errors: AgentError[] = [];
+  for (const [key, { line, numbers }] of lines) {
+    if (numbers.length === most) continue;
+    errors.push(createLineError(line, `${numbers.length} numbers, others have ${most}`));
+    lines.delete(key);
+  }
+  return errors;
+}
+
 /** Creates the error for one line of a kernel file. */
 export function createLineError(line: KernelLine, cause: string): AgentError {
   return createMalformedError(line.path, `line ${line.number}: ${cause}`);
