@@ -91,7 +91,7 @@ const MAX_SHARE_BACK = 0.1;
 
 /**
  * Judges how the times of a core changed. A mode that went back by a few ticks did not increase: the kernel documents it
- * of iowait alone, boards do it with any. More than that is a reset or a jump, and what the core did is not known.
+ * of iowait alone, devices do it with any. More than that is a reset or a jump, and what the core did is not known.
  */
 function toTickIncreases(changes: CpuTicks): CpuTicks | undefined {
   let forward = 0;
