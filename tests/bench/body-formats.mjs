@@ -28,18 +28,20 @@ await prepare();
 const { fillDatabase } = await import('../support/fill-database.ts');
 const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
 const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
+const { openDatabase } = await import('../../shared/src/database/open.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-body-formats-'));
 const path = join(folder, 'metrics.db');
 const formats = ['json-lines', 'remote-write-1', 'remote-write-2'];
 
 /** Encodes all rows; tells how long that took and how large the bodies are. */
-function encodeAll(encoder) {
+function encodeAll(encoder, format) {
   let bytes = 0;
   const startedAt = performance.now();
   for (let first = 1; first <= rows; first += chunkMetrics) {
     const { chunks } = encoder.encode({
       ranges: [[first, Math.min(rows, first + chunkMetrics - 1)]],
+      format,
       batchMetrics: chunkMetrics,
       chunkMetrics,
       nowMs: Date.now(),
@@ -51,17 +53,18 @@ function encodeAll(encoder) {
 
 try {
   fillDatabase(path, { samples: rows, series: Number(options.series) });
-  const reader = new RowReader(path);
-  const encoders = new Map(formats.map((format) => [format, new Encoder(reader, format)]));
+  const database = openDatabase(path, { readonly: true });
+  const reader = new RowReader(database);
+  const encoders = new Map(formats.map((format) => [format, new Encoder(reader)]));
   const fastest = new Map(formats.map((format) => [format, { seconds: Infinity, bytes: 0 }]));
   for (let round = 0; round <= Number(options.rounds); round += 1) {
     for (const [format, encoder] of encoders) {
-      const result = encodeAll(encoder);
+      const result = encodeAll(encoder, format);
       // The first round is for the compiler.
       if (round > 0 && result.seconds < fastest.get(format).seconds) fastest.set(format, result);
     }
   }
-  reader.close();
+  database.close();
   const base = fastest.get(formats[0]).seconds;
   const figures = formats.map((format) => {
     const { seconds, bytes } = fastest.get(format);

@@ -20,6 +20,7 @@ const { values: options } = parseArgs({
 await prepare();
 const { Credentials } = await import('../../uploader/src/transport/credentials.ts');
 const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
+const { openDatabase } = await import('../../shared/src/database/open.ts');
 const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
 const { HttpTransport } = await import('../../uploader/src/transport/http-transport.ts');
 const { VictoriaMetricsProtocol } = await import('../../uploader/src/transport/victoriametrics.ts');
@@ -55,13 +56,16 @@ const remote = new HttpTransport({
 
 /** One batch in chunks of a size, posted one after the other. */
 async function measure(chunkMetrics) {
-  const encoder = new Encoder(new RowReader(databasePath));
+  const database = openDatabase(databasePath, { readonly: true });
+  const encoder = new Encoder(new RowReader(database));
   const { chunks } = encoder.encode({
     ranges: [[1, LARGEST]],
     batchMetrics: Math.max(BATCH, chunkMetrics),
+    format: 'json-lines',
     chunkMetrics,
     nowMs: Date.now(),
   });
+  database.close();
   const samples = chunks.reduce((sum, { count }) => sum + count, 0);
   const body = chunks.reduce((sum, chunk) => sum + chunk.body.length, 0);
   let sent = 0;

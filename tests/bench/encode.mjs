@@ -27,21 +27,27 @@ await prepare();
 const { fillDatabase } = await import('../support/fill-database.ts');
 const { Encoder } = await import('../../uploader/src/encoding/encoder.ts');
 const { RowReader } = await import('../../uploader/src/encoding/rows/row-reader.ts');
+const { openDatabase } = await import('../../shared/src/database/open.ts');
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-encode-'));
 
 function encodeAll(path, sizes) {
-  const reader = new RowReader(path);
-  const encoder = new Encoder(reader);
+  const database = openDatabase(path, { readonly: true });
+  const encoder = new Encoder(new RowReader(database));
   const startedAt = performance.now();
   let bytes = 0;
   for (let first = 1; first <= samples; first += sizes.batchMetrics) {
     const last = Math.min(samples, first + sizes.batchMetrics - 1);
-    for (const { body } of encoder.encode({ ranges: [[first, last]], ...sizes, nowMs: Date.now() }).chunks)
+    for (const { body } of encoder.encode({
+      ranges: [[first, last]],
+      format: 'json-lines',
+      ...sizes,
+      nowMs: Date.now(),
+    }).chunks)
       bytes += body.length;
   }
   const seconds = (performance.now() - startedAt) / 1000;
-  reader.close();
+  database.close();
   return { rate: samples / seconds, bytes: bytes / samples };
 }
 

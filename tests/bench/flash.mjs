@@ -42,7 +42,7 @@ const { Acknowledgements } = await import('../../uploader/src/queue/acknowledgem
 const { Backlog } = await import('../../uploader/src/queue/backlog.ts');
 const { ChunkSize } = await import('../../uploader/src/delivery/chunk-size.ts');
 const { BatchSender } = await import('../../uploader/src/delivery/batch-sender.ts');
-const { EncoderPool } = await import('../../uploader/src/encoding/encoder-pool.ts');
+const { BatchEncoder } = await import('../../uploader/src/encoding/batch-encoder.ts');
 const { ReceiverState } = await import('../../uploader/src/delivery/receiver-state.ts');
 const { SettledRanges } = await import('../../uploader/src/queue/settled-ranges.ts');
 const { BatchPrefetcher } = await import('../../uploader/src/delivery/batch-prefetcher.ts');
@@ -118,7 +118,8 @@ function openUploader(dbPath, clock) {
   const settled = new SettledRanges(database);
   const backlog = new Backlog(database, settled);
   const acknowledgements = new Acknowledgements(database, settled, { clock, replayWindowMs: 15_000 });
-  const encoder = new EncoderPool({
+  const encoder = new BatchEncoder({
+    database,
     receiverNow: () => clock.now(),
     databasePath: dbPath,
     workerFile: built('uploader/src/encoding/encode-worker.ts'),

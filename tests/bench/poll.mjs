@@ -37,21 +37,23 @@ const { SettledRanges } = await import('../../uploader/src/queue/settled-ranges.
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-poll-'));
 
+const BODIES = { format: 'json-lines', chunkMetrics: 50 };
+
 /** Creates the uploader’s modules on a database with so many pending rows. */
 function poller(pending) {
   const path = join(folder, `${pending}.db`);
   fillDatabase(path, { samples: pending, series: SERIES });
   const database = openDatabase(path);
   const backlog = new Backlog(database, new SettledRanges(database));
-  const reader = new RowReader(path);
+  const reader = new RowReader(database);
   const encoder = new Encoder(reader);
   const taken = [];
   return {
     read: () => reader.inSnapshot(() => reader.firstRows(backlog.findSendable(taken), batchMetrics)).ranges,
     encode: () =>
-      encoder.encode({ ranges: backlog.findSendable(taken), batchMetrics, chunkMetrics: 50, nowMs: Date.now() }).ranges,
+      encoder.encode({ ranges: backlog.findSendable(taken), batchMetrics, ...BODIES, nowMs: Date.now() }).ranges,
     books: () => backlog.readBooks(),
-    close: () => (reader.close(), database.close()),
+    close: () => database.close(),
   };
 }
 

@@ -166,11 +166,17 @@ function sendEverything(
   { backlog, acknowledgements }: ReturnType<typeof openQueue>,
   path: string,
 ): Omit<UploaderStart, 'said'> {
-  const reader = new RowReader(path);
+  const database = openDatabase(path, { readonly: true });
   try {
     const ranges = backlog.findSendable([]);
-    const request = { ranges, batchMetrics: 1_000, chunkMetrics: 3, nowMs: NOW + 90_000 };
-    const { chunks, refused } = new Encoder(reader).encode(request);
+    const request = {
+      ranges,
+      format: 'json-lines' as const,
+      batchMetrics: 1_000,
+      chunkMetrics: 3,
+      nowMs: NOW + 90_000,
+    };
+    const { chunks, refused } = new Encoder(new RowReader(database)).encode(request);
     for (const [chunkIndex, { ranges: own, count }] of chunks.entries())
       acknowledgements.recordResponse({
         connection: 1,
@@ -182,7 +188,7 @@ function sendEverything(
     const sent = chunks.reduce((sum, { count }) => sum + count, 0);
     return { sent, refused: refused.length };
   } finally {
-    reader.close();
+    database.close();
   }
 }
 

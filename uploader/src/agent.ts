@@ -15,7 +15,7 @@ import { ReceiverProbe } from './delivery/receiver-probe.ts';
 import { ReceiverState } from './delivery/receiver-state.ts';
 import { RestartCheck } from './delivery/restart-check.ts';
 import { UploadLoop } from './delivery/upload-loop.ts';
-import { EncoderPool } from './encoding/encoder-pool.ts';
+import { BatchEncoder } from './encoding/batch-encoder.ts';
 import { Acknowledgements } from './queue/acknowledgements.ts';
 import { Backlog } from './queue/backlog.ts';
 import { DatabaseWatch } from './queue/database-watch.ts';
@@ -81,7 +81,8 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
   const table = new ReceiverClockTable(queue.database, options.bootId);
   const receiverClock = new ReceiverClock({ ...config, clock, logger, table, builtAtMs: options.builtAtMs });
   const prober = createProber(receiverClock, options);
-  const encoder = new EncoderPool({
+  const encoder = new BatchEncoder({
+    database: queue.database,
     databasePath: config.dbPath,
     workerFile: options.encodeWorkerFile,
     receiverNow: () => receiverClock.latestReceiverNow(),
@@ -165,7 +166,7 @@ function createRetryingTransport(
 
 interface UploadLoopParts {
   readonly queue: Queue;
-  readonly encoder: EncoderPool;
+  readonly encoder: BatchEncoder;
   readonly transport: RetryingTransport;
   readonly chunkSize: ChunkSize;
   readonly sender: BatchSender;

@@ -83,13 +83,13 @@ export function uploaderVariables(environment: Environment, hostName: string) {
     },
     chunkMetrics: {
       env: 'CHUNK_METRICS',
-      doc: 'Samples in one chunk, the unit that is acknowledged.',
+      doc: 'Samples in the first chunk of an upload; a chunk is the unit that is acknowledged.',
       default: '50',
       format: integer(1, 1_000_000),
     },
     chunkGrowth: {
       env: 'CHUNK_GROWTH',
-      doc: 'Whether chunks grow while more than a batch is pending; false keeps them at CHUNK_METRICS.',
+      doc: 'Whether further chunks double as long as the receiver accepts them; false keeps them at CHUNK_METRICS.',
       default: 'true',
       format: flag,
     },

@@ -6,7 +6,7 @@ import type { ReceiverClock } from '../../../uploader/src/clock/receiver-clock.t
 import { loadUploaderConfig, type UploaderConfig } from '../../../uploader/src/config.ts';
 import type { ReceiverState } from '../../../uploader/src/delivery/receiver-state.ts';
 import type { UploadLoop } from '../../../uploader/src/delivery/upload-loop.ts';
-import type { EncoderPool } from '../../../uploader/src/encoding/encoder-pool.ts';
+import type { BatchEncoder } from '../../../uploader/src/encoding/batch-encoder.ts';
 import type { Books } from '../../../uploader/src/queue/backlog.ts';
 import { HttpTransport } from '../../../uploader/src/transport/http-transport.ts';
 import type { SendResult } from '../../../uploader/src/transport/transport.ts';
@@ -51,7 +51,7 @@ export class RunningUploads {
   readonly state: ReceiverState;
   readonly loop: UploadLoop;
   readonly #queue: Queue;
-  readonly #encoder: EncoderPool;
+  readonly #encoder: BatchEncoder;
   readonly #client: HttpTransport;
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;

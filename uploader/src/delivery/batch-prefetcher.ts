@@ -4,13 +4,13 @@ import type { Acknowledgements } from '../queue/acknowledgements.ts';
 import type { Backlog } from '../queue/backlog.ts';
 import type { ChunkSize } from './chunk-size.ts';
 import type { EncodedBatch } from '../encoding/encoder.ts';
-import type { EncoderPool } from '../encoding/encoder-pool.ts';
+import type { BatchEncoder } from '../encoding/batch-encoder.ts';
 import type { Transport } from '../transport/transport.ts';
 
 export interface BatchPrefetcherOptions {
   readonly backlog: Backlog;
   readonly acknowledgements: Acknowledgements;
-  readonly encoder: EncoderPool;
+  readonly encoder: Pick<BatchEncoder, 'encode'>;
   readonly chunkSize: ChunkSize;
   readonly transport: Pick<Transport, 'format'>;
 }

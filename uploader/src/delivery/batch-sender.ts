@@ -10,7 +10,7 @@ import type { ReceiverClock } from '../clock/receiver-clock.ts';
 import type { ChunkSize } from './chunk-size.ts';
 import type { EncodedBatch } from '../encoding/encoder.ts';
 import type { Chunk } from '../chunk.ts';
-import type { EncoderPool } from '../encoding/encoder-pool.ts';
+import type { BatchEncoder } from '../encoding/batch-encoder.ts';
 import { bisect } from './bisect.ts';
 import type { ReceiverState } from './receiver-state.ts';
 import type { RejectedRow } from '../queue/settled-ranges.ts';
@@ -21,7 +21,7 @@ export interface BatchSenderOptions {
   readonly logger: Logger;
   readonly acknowledgements: Acknowledgements;
   readonly chunkSize: ChunkSize;
-  readonly encoder: EncoderPool;
+  readonly encoder: Pick<BatchEncoder, 'encode'>;
   readonly transport: Transport;
   readonly receiver: ReceiverState;
   readonly receiverClock: Pick<ReceiverClock, 'learnFrom'>;

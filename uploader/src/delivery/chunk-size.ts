@@ -1,10 +1,12 @@
+import type { EncodeRequest } from '../encoding/encoder.ts';
+
 /** The limits of the size of chunks. */
 export interface ChunkSizeOptions {
-  /** Samples in a chunk while there is no backlog, and the minimum with one. */
+  /** Samples in the first chunk of an upload, and the minimum with a backlog. */
   readonly chunkMetrics: number;
   /** More pending samples than this are a backlog. */
   readonly batchMetrics: number;
-  /** Whether chunks grow with a backlog at all. */
+  /** Whether chunks grow at all. */
   readonly chunkGrowth: boolean;
   /** Maximum compressed bytes of a chunk. */
   readonly chunkMaxBytes: number;
@@ -44,8 +46,8 @@ const MAX_BATCHES_AHEAD = 6;
  * Adapts the number of samples per chunk.
  *
  * A chunk of 50 costs a round trip and its headers for 800 bytes, which is right for 50 new samples and wrong for a
- * million old ones. So with a backlog each chunk that is accepted whole doubles the next one, up to the limits of bytes
- * and time; each failure halves it, down to the initial size.
+ * million old ones. So each chunk of the size that was learned that is accepted whole doubles it, up to the limits of
+ * bytes and time; each failure halves it, down to the initial size.
  */
 export class ChunkSize {
   readonly #options: ChunkSizeOptions;
@@ -67,13 +69,16 @@ export class ChunkSize {
   }
 
   /**
-   * Returns the number of samples of the next batch and of each of its chunks, for a number of pending samples. A chunk
-   * that has grown is a batch of its own; small ones share one, so that they share a read and a sort.
+   * Returns the number of samples of the next batch and of its chunks, for a number of pending samples. With a backlog a
+   * chunk of the size that was learned is a batch of its own. Without one, a batch begins with a small chunk, which costs
+   * little where the receiver is away, and each further one is twice as large, up to the size that was learned.
    */
-  next(pending: number): { readonly batchMetrics: number; readonly chunkMetrics: number } {
+  next(pending: number): Pick<EncodeRequest, 'batchMetrics' | 'chunkMetrics' | 'maxChunkMetrics'> {
     const { batchMetrics, chunkMetrics, chunkGrowth } = this.#options;
-    if (!chunkGrowth || !this.isBacklog(pending)) return { batchMetrics, chunkMetrics };
-    return { batchMetrics: this.#samples, chunkMetrics: this.#samples };
+    const maxChunkMetrics = this.#samples;
+    if (!chunkGrowth) return { batchMetrics, chunkMetrics };
+    if (!this.isBacklog(pending)) return { batchMetrics, chunkMetrics, maxChunkMetrics };
+    return { batchMetrics: maxChunkMetrics, chunkMetrics: maxChunkMetrics };
   }
 
   /**

@@ -2,15 +2,13 @@ import { Piscina } from 'piscina';
 
 import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 
-import type { EncodedBatch } from './encoder.ts';
+import type { EncodedBatch, EncodeRequest } from './encoder.ts';
 import type { EncodeTask } from './encode-worker.ts';
 
 export interface EncoderPoolOptions {
   readonly databasePath: string;
   /** The entry point of the threads. */
   readonly workerFile: string;
-  /** Returns the receiver's time, Unix milliseconds: samples too far ahead of it are rejected. Undefined while unknown. */
-  readonly receiverNow: () => number | undefined;
 }
 
 /** A thread takes about 11 MB; it ends when there has been nothing to encode for this long. */
@@ -48,15 +46,12 @@ export class EncoderPool {
    *
    * @throws AgentError ENCODER_UNAVAILABLE when the thread cannot start
    */
-  async encode(rows: Omit<EncodeTask, 'databasePath' | 'nowMs'>): Promise<EncodedBatch> {
-    const { databasePath, receiverNow } = this.#options;
+  async encode(request: EncodeRequest): Promise<EncodedBatch> {
+    const { databasePath } = this.#options;
     const batch = new AbortController();
     this.#pending.add(batch);
     try {
-      return await this.#pool.run(
-        { databasePath, ...rows, nowMs: receiverNow() ?? Infinity },
-        { signal: batch.signal },
-      );
+      return await this.#pool.run({ databasePath, ...request }, { signal: batch.signal });
     } catch (error) {
       throw batch.signal.aborted ? batch.signal.reason : error;
     } finally {

@@ -18,8 +18,11 @@ export interface EncodeRequest {
   readonly ranges: readonly IdRange[];
   /** Maximum number of rows, from the first range on. */
   readonly batchMetrics: number;
-  /** Samples in a chunk. */
+  readonly format: BodyFormatName;
+  /** Samples in the first chunk. */
   readonly chunkMetrics: number;
+  /** Each further chunk has twice as many samples as the one before it, up to this; by default all have the same number. */
+  readonly maxChunkMetrics?: number;
   readonly nowMs: number;
 }
 
@@ -39,25 +42,30 @@ const MAX_AHEAD_MS = 2 * 86_400_000;
 /** Encodes rows as bodies: sorts a batch by series and time, so that a series' samples are adjacent, and cuts it into chunks. */
 export class Encoder {
   readonly #reader: RowReader;
-  readonly #known = new Map<number, GroupedSeries>();
   readonly #columns = new BatchColumns();
   readonly #lines = new SeriesGroups();
-  readonly #format: BodyFormat;
-  /** The format of its bodies. */
-  readonly format: BodyFormatName;
+  /** Of the last request, with the series that have been read for it: their heads are encoded in its format. */
+  #format: BodyFormat = createBodyFormat('json-lines');
+  #formatName: BodyFormatName = 'json-lines';
+  readonly #known = new Map<number, GroupedSeries>();
 
-  constructor(reader: RowReader, format: BodyFormatName = 'json-lines') {
+  constructor(reader: RowReader) {
     this.#reader = reader;
-    this.format = format;
-    this.#format = createBodyFormat(format);
   }
 
   encode(request: EncodeRequest): EncodedBatch {
+    if (request.format !== this.#formatName) this.#changeFormat(request.format);
     return this.#reader.inSnapshot(() => this.#encode(request));
   }
 
-  #encode({ chunkMetrics, nowMs, ...request }: EncodeRequest): EncodedBatch {
-    const latestMs = nowMs + MAX_AHEAD_MS;
+  #changeFormat(name: BodyFormatName): void {
+    this.#format = createBodyFormat(name);
+    this.#formatName = name;
+    this.#known.clear();
+  }
+
+  #encode(request: EncodeRequest): EncodedBatch {
+    const latestMs = request.nowMs + MAX_AHEAD_MS;
     const { ranges, printed } = this.#reader.firstRows(request.ranges, request.batchMetrics);
     const areSound = printed !== undefined && this.#columns.readPrinted(printed, latestMs);
     const refused = areSound ? [] : this.#columns.readSound(this.#reader.rows(ranges), latestMs);
@@ -68,7 +76,7 @@ export class Encoder {
       if (reason !== undefined) refused.push(...this.#listIds(line).map((id) => ({ id, reason })));
       return reason === undefined;
     });
-    const chunks = this.#cutIntoChunks(soundLines, chunkMetrics);
+    const chunks = this.#cutIntoChunks(soundLines, request);
     this.#columns.release();
     // If one chunk holds the whole batch, its ranges are known.
     const isWhole = chunks.length === 1 && refused.length === 0;
@@ -80,12 +88,15 @@ export class Encoder {
     };
   }
 
-  /** Cuts lines into chunks of `chunkMetrics` samples; the last one may be smaller. */
-  #cutIntoChunks(lines: readonly number[], chunkMetrics: number): EncodedChunk[] {
+  /** Cuts lines into chunks; the last one may be smaller than the others. */
+  #cutIntoChunks(lines: readonly number[], request: EncodeRequest): EncodedChunk[] {
     const { first, samples, next } = this.#lines;
     const columns = { values: this.#columns.values, timestamps: this.#columns.timestamps, next };
     const chunks: EncodedChunk[] = [];
-    let left = lines.reduce((sum, line) => sum + samples[line]!, 0);
+    const sizes = listChunkSizes(
+      lines.reduce((sum, line) => sum + samples[line]!, 0),
+      request,
+    );
     let ids = new Float64Array();
     let filled = 0;
     for (const line of lines) {
@@ -93,16 +104,15 @@ export class Encoder {
       let place = first[line]!;
       for (let rest = samples[line]!; rest > 0;) {
         if (filled === ids.length) {
-          ids = new Float64Array(Math.min(chunkMetrics, left));
+          ids = new Float64Array(sizes[chunks.length]!);
           filled = 0;
         }
         const count = Math.min(rest, ids.length - filled);
         this.#format.write({ head, first: place, count }, columns);
         for (let index = 0; index < count; index++, place = next[place]!) ids[filled++] = this.#columns.ids[place]!;
         rest -= count;
-        left -= count;
         if (filled === ids.length)
-          chunks.push({ body: this.#format.finish(), format: this.format, count: filled, ids });
+          chunks.push({ body: this.#format.finish(), format: this.#formatName, count: filled, ids });
       }
     }
     return chunks;
@@ -166,4 +176,16 @@ export class Encoder {
       refusal: findSeriesRefusal(row) ?? (isText ? undefined : findLimitRefusal(row, undefined, this.#format.limits)),
     };
   }
+}
+
+/** Returns the number of samples of each chunk of a batch. A remainder that is smaller than the first chunk joins the last one. */
+function listChunkSizes(samples: number, { chunkMetrics, maxChunkMetrics = chunkMetrics }: EncodeRequest): number[] {
+  const sizes: number[] = [];
+  let size = chunkMetrics;
+  for (let left = samples; left > 0; left -= sizes.at(-1)!) {
+    const isLast = left <= size || (sizes.length > 0 && left < size + chunkMetrics && left <= maxChunkMetrics);
+    sizes.push(isLast ? left : size);
+    size = Math.min(2 * size, maxChunkMetrics);
+  }
+  return sizes;
 }

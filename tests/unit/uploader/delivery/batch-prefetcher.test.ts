@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgements.ts';
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
 import { ChunkSize } from '../../../../uploader/src/delivery/chunk-size.ts';
-import { EncoderPool } from '../../../../uploader/src/encoding/encoder-pool.ts';
+import { BatchEncoder } from '../../../../uploader/src/encoding/batch-encoder.ts';
 import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { BatchPrefetcher } from '../../../../uploader/src/delivery/batch-prefetcher.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -15,21 +15,22 @@ const ROWS = 2_000;
 const BATCH = 100;
 
 /** Tells how many batches it was asked for. */
-class CountingPool extends EncoderPool {
+class CountingEncoder extends BatchEncoder {
   asked = 0;
 
-  override async encode(...rows: Parameters<EncoderPool['encode']>): ReturnType<EncoderPool['encode']> {
+  override async encode(...rows: Parameters<BatchEncoder['encode']>): ReturnType<BatchEncoder['encode']> {
     this.asked += 1;
     return super.encode(...rows);
   }
 }
 
 let stored: StoredSamples;
-let encoder: CountingPool;
+let encoder: CountingEncoder;
 beforeEach(() => {
   stored = new StoredSamples();
   stored.rows(ROWS);
-  encoder = new CountingPool({ receiverNow: () => START_MS, databasePath: stored.path, workerFile: WORKER_FILE });
+  const { database, path: databasePath } = stored;
+  encoder = new CountingEncoder({ receiverNow: () => START_MS, database, databasePath, workerFile: WORKER_FILE });
 });
 afterEach(async () => {
   await encoder.close();

@@ -22,10 +22,23 @@ function acceptChunks(size: ChunkSize, chunks: number, samplesPerMs = 100): numb
 }
 
 describe('chunk size without a backlog:', () => {
-  test('is 50 samples, whatever was learned before', () => {
+  test('begins at 50 samples and grows up to what was learned', () => {
     const size = new ChunkSize(options);
-    acceptChunks(size, 8);
-    expect([size.next(1), size.next(2_500)]).toEqual(new Array(2).fill({ batchMetrics: 2_500, chunkMetrics: 50 }));
+    expect(size.next(2_500)).toEqual({ batchMetrics: 2_500, chunkMetrics: 50, maxChunkMetrics: 50 });
+    acceptChunks(size, 3);
+    const learned = { batchMetrics: 2_500, chunkMetrics: 50, maxChunkMetrics: 400 };
+    expect([size.next(1), size.next(2_500)]).toEqual([learned, learned]);
+  });
+
+  test('is 50 samples again after failures, and always if growth is disabled', () => {
+    const size = new ChunkSize(options);
+    acceptChunks(size, 2);
+    size.failed('refused', 200);
+    size.failed('refused', 100);
+    expect(size.next(510)).toEqual({ batchMetrics: 2_500, chunkMetrics: 50, maxChunkMetrics: 50 });
+    const fixed = new ChunkSize({ ...options, chunkGrowth: false });
+    acceptChunks(fixed, 3);
+    expect(fixed.next(510)).toEqual({ batchMetrics: 2_500, chunkMetrics: 50 });
   });
 });
 

@@ -11,12 +11,12 @@ import { decodeSamples } from '../../../support/uploader/encoded-lines.ts';
 import { WORKER_FILE } from '../../../support/uploader/running-uploads.ts';
 import { START_MS, StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
-const receiverNow = (): number => START_MS;
+const FORMAT = { format: 'json-lines', nowMs: START_MS } as const;
 let stored: StoredSamples;
 let pool: EncoderPool;
 beforeEach(() => {
   stored = new StoredSamples();
-  pool = new EncoderPool({ receiverNow, databasePath: stored.path, workerFile: WORKER_FILE });
+  pool = new EncoderPool({ databasePath: stored.path, workerFile: WORKER_FILE });
 });
 afterEach(async () => {
   await pool.close();
@@ -25,7 +25,7 @@ afterEach(async () => {
 
 /** Encodes the rows of some ranges in chunks of 50. */
 function encode(ranges: readonly IdRange[], batchMetrics = 2_500): Promise<EncodedBatch> {
-  return pool.encode({ ranges, batchMetrics, chunkMetrics: 50, format: 'json-lines' });
+  return pool.encode({ ranges, batchMetrics, chunkMetrics: 50, ...FORMAT });
 }
 
 describe('encoder pool:', () => {
@@ -127,9 +127,9 @@ describe('encoder pool: a thread that cannot start', () => {
     stored.rows(2);
     const workerFile = folder.path('broken-worker.mjs');
     writeFileSync(workerFile, text);
-    const broken = folder.keep(new EncoderPool({ receiverNow, databasePath: stored.path, workerFile }));
+    const broken = folder.keep(new EncoderPool({ databasePath: stored.path, workerFile }));
     const batch = (): Promise<unknown> =>
-      broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2, format: 'json-lines' });
+      broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2, ...FORMAT });
     const both = await Promise.allSettled([batch(), batch()]);
     for (const each of [...both, ...(await Promise.allSettled([batch()]))]) {
       expect(each).toMatchObject({
@@ -141,11 +141,9 @@ describe('encoder pool: a thread that cannot start', () => {
 
   test('the error names a missing file of the thread', async () => {
     stored.rows(2);
-    const broken = folder.keep(
-      new EncoderPool({ receiverNow, databasePath: stored.path, workerFile: folder.path('missing.js') }),
-    );
+    const broken = folder.keep(new EncoderPool({ databasePath: stored.path, workerFile: folder.path('missing.js') }));
     await expect(
-      broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2, format: 'json-lines' }),
+      broken.encode({ ranges: [[1, 2]], batchMetrics: 2, chunkMetrics: 2, ...FORMAT }),
     ).rejects.toMatchObject({
       code: 'ENCODER_UNAVAILABLE',
       message: expect.stringContaining('missing.js'),

@@ -25,7 +25,12 @@ function series(name: string, tags: Labels = {}, valueType = 0): Omit<SeriesRow,
 }
 
 /** Encodes rows of these series, as they stand in a database; series ids count from 1, row ids from 1 in the order given. */
-function encodeRows(known: readonly Omit<SeriesRow, 'id'>[], rows: readonly Row[], chunkMetrics = 50): EncodedBatch {
+function encodeRows(
+  known: readonly Omit<SeriesRow, 'id'>[],
+  rows: readonly Row[],
+  chunkMetrics = 50,
+  maxChunkMetrics?: number,
+): EncodedBatch {
   const stored = new StoredSamples();
   try {
     stored.database.transaction(() => {
@@ -34,13 +39,10 @@ function encodeRows(known: readonly Omit<SeriesRow, 'id'>[], rows: readonly Row[
         stored.add(seriesId, timestampMs, typeof value === 'number' && Number.isNaN(value) ? null : value);
       }
     })();
-    const reader = new RowReader(stored.path);
-    try {
-      const ranges = rows.length === 0 ? [] : [[1, rows.length] as const];
-      return new Encoder(reader).encode({ ranges, batchMetrics: rows.length, chunkMetrics, nowMs: NOW });
-    } finally {
-      reader.close();
-    }
+    const ranges = rows.length === 0 ? [] : [[1, rows.length] as const];
+    const sizes = { batchMetrics: rows.length, chunkMetrics, ...(maxChunkMetrics && { maxChunkMetrics }) };
+    const request = { ranges, format: 'json-lines', ...sizes, nowMs: NOW } as const;
+    return new Encoder(new RowReader(stored.database)).encode(request);
   } finally {
     stored.remove();
   }
@@ -94,6 +96,20 @@ describe('encoded batch:', () => {
 
   test('ends with a smaller chunk of the remaining samples', () => {
     expect(encodeRows(names, scrapes(1, 7), 3).chunks.map(({ count }) => count)).toEqual([3, 3, 1]);
+  });
+
+  test.each([
+    [510, 3_200, [50, 100, 200, 160]],
+    [510, 100, [50, 100, 100, 100, 100, 60]],
+    [180, 3_200, [50, 130]],
+    [190, 130, [50, 100, 40]],
+    [60, 3_200, [50, 10]],
+    [50, 3_200, [50]],
+  ])('of %d samples in chunks that grow up to %d: %j, a remainder joins the last one', (samples, max, sizes) => {
+    const rows = scrapes(samples, 1);
+    const { chunks } = encodeRows([series('load.average_1m')], rows, 50, max);
+    expect(chunks.map(({ count }) => count)).toEqual(sizes);
+    expect(chunks.flatMap(decodeSamples).map(({ value }) => value)).toEqual(rows.map(({ value }) => value));
   });
 
   test('has no chunk without rows', () => {

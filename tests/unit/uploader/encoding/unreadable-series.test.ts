@@ -18,13 +18,8 @@ beforeEach(() => {
 afterEach(() => stored.remove());
 
 function encode(format: 'json-lines' | 'remote-write-1' = 'json-lines') {
-  const reader = new RowReader(stored.path);
-  try {
-    const request = { ranges: [[1, 100] as const], batchMetrics: 100, chunkMetrics: 50, nowMs: START_MS + 1_000 };
-    return new Encoder(reader, format).encode(request);
-  } finally {
-    reader.close();
-  }
+  const request = { ranges: [[1, 100] as const], format, batchMetrics: 100, chunkMetrics: 50, nowMs: START_MS + 1_000 };
+  return new Encoder(new RowReader(stored.database)).encode(request);
 }
 
 /** Puts a value into a column of the series' row and, unless it says otherwise, of its copy. */

@@ -1,5 +1,5 @@
 import { EpochRanges, splitByEpoch, type RangeWithOffset } from '@thugshells/shared/database/epochs.ts';
-import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { seriesKey, type Labels } from '@thugshells/shared/metrics/sample.ts';
 import { isCount, isText, isTextByName, parseStored } from '@thugshells/shared/state/stored-values.ts';
@@ -78,16 +78,13 @@ interface Bounds {
   readonly offset: bigint;
 }
 
-/** Rows are read once, from first to last: SQLite's default of 16 MB would keep pages that are not read again. */
-const CACHE_KIB = 1024;
-
 /** SQLite sorts texts and blobs after all numbers, so the type of the greatest one shows whether there are any. */
 const PRINTED = `SELECT COUNT(*),
     CAST(group_concat(series_id) AS BLOB), CAST(group_concat(timestamp_ms + @offset) AS BLOB), CAST(group_concat(value) AS BLOB),
     typeof(MAX(value)) IN ('integer', 'real') AND COUNT(value) = COUNT(*) AND typeof(MAX(timestamp_ms)) = 'integer' AND typeof(MAX(series_id)) = 'integer'
   FROM samples WHERE id BETWEEN @first AND @last`;
 
-/** Reads rows for the encode worker, over a read-only connection of its own. */
+/** Reads the rows of batches. */
 export class RowReader {
   readonly #database: Database;
   readonly #printed: Statement<[Bounds], StoredColumns>;
@@ -99,8 +96,7 @@ export class RowReader {
   readonly #series: Statement<[number], StoredSeries>;
   readonly #seriesCopy: Statement<[number], StoredSeries>;
 
-  constructor(databasePath: string) {
-    const database = openDatabase(databasePath, { readonly: true, cacheKiB: CACHE_KIB });
+  constructor(database: Database) {
     this.#database = database;
     this.#printed = database.prepare<[Bounds], StoredColumns>(PRINTED).raw();
     this.#first = database
@@ -177,10 +173,6 @@ export class RowReader {
     const row = stored && toSeriesRow(stored);
     if (row === undefined || !isText(stored?.tags) || !Buffer.isBuffer(stored.key)) return { id };
     return stored.key.equals(seriesKey(row.name, row.deviceId, stored.tags, row.valueType)) ? row : { id };
-  }
-
-  close(): void {
-    this.#database.close();
   }
 
   #print({ firstId, lastId, offsetMs }: RangeWithOffset): {

@@ -70,18 +70,14 @@ function encoded(format: BodyFormatName, fill: (stored: StoredSamples) => void, 
   const stored = new StoredSamples();
   try {
     fill(stored);
-    const reader = new RowReader(stored.path);
-    try {
-      const batchMetrics = stored.number('SELECT last_id FROM collector_state');
-      return new Encoder(reader, format).encode({
-        ranges: [[1, batchMetrics]],
-        batchMetrics,
-        chunkMetrics,
-        nowMs: START_MS,
-      });
-    } finally {
-      reader.close();
-    }
+    const batchMetrics = stored.number('SELECT last_id FROM collector_state');
+    return new Encoder(new RowReader(stored.database)).encode({
+      ranges: [[1, batchMetrics]],
+      format,
+      batchMetrics,
+      chunkMetrics,
+      nowMs: START_MS,
+    });
   } finally {
     stored.remove();
   }

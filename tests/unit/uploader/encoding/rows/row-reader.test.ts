@@ -13,12 +13,9 @@ let reader: RowReader;
 
 beforeEach(() => {
   stored = new StoredSamples();
-  reader = new RowReader(stored.path);
+  reader = new RowReader(stored.database);
 });
-afterEach(() => {
-  reader.close();
-  stored.remove();
-});
+afterEach(() => stored.remove());
 
 /** How many rows were read. */
 function countOf({ printed }: FirstRows): number {
