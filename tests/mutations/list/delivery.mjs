@@ -413,7 +413,7 @@ export const delivery = [
     file: 'uploader/src/encoding/encoder.ts',
     find: 'left < size + chunkMetrics && left <= maxChunkMetrics',
     replace: 'left < size && left <= maxChunkMetrics',
-    tests: ['uploader/encoding/encoder.test'],
+    tests: ['uploader/encoding/encoder'],
   },
   {
     why: 'a proxy’s limit refuses every second request for ever',

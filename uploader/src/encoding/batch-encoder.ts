@@ -1,7 +1,7 @@
 import type { Database } from '@thugshells/shared/database/open.ts';
 
 import { Encoder, type EncodedBatch, type EncodeRequest } from './encoder.ts';
-import { EncoderPool, type EncoderPoolOptions } from './encoder-pool.ts';
+import type { EncoderPool, EncoderPoolOptions } from './encoder-pool.ts';
 import { RowReader } from './rows/row-reader.ts';
 
 export interface BatchEncoderOptions extends EncoderPoolOptions {
@@ -19,14 +19,13 @@ export const MAX_ROWS_AT_ONCE = 1_000;
 
 /** Reads and encodes batches: small ones at once, larger ones on the encoder's thread. */
 export class BatchEncoder {
-  readonly #pool: EncoderPool;
+  readonly #options: BatchEncoderOptions;
   readonly #encoder: Encoder;
-  readonly #receiverNow: () => number | undefined;
+  #pool: Promise<EncoderPool> | undefined;
 
-  constructor({ database, receiverNow, ...pool }: BatchEncoderOptions) {
-    this.#pool = new EncoderPool(pool);
-    this.#encoder = new Encoder(new RowReader(database));
-    this.#receiverNow = receiverNow;
+  constructor(options: BatchEncoderOptions) {
+    this.#options = options;
+    this.#encoder = new Encoder(new RowReader(options.database));
   }
 
   /**
@@ -35,14 +34,22 @@ export class BatchEncoder {
    * @throws AgentError ENCODER_UNAVAILABLE when the thread cannot start
    */
   async encode(rows: Omit<EncodeRequest, 'nowMs'>): Promise<EncodedBatch> {
-    const request = { ...rows, nowMs: this.#receiverNow() ?? Infinity };
-    return isSmall(request) ? this.#encoder.encode(request) : this.#pool.encode(request);
+    const request = { ...rows, nowMs: this.#options.receiverNow() ?? Infinity };
+    if (isSmall(request)) return this.#encoder.encode(request);
+    this.#pool ??= createPool(this.#options);
+    return (await this.#pool).encode(request);
   }
 
   /** Ends the thread. */
   async close(): Promise<void> {
-    await this.#pool.close();
+    await (await this.#pool)?.close();
   }
+}
+
+/** Loads piscina with the first backlog: most uploaders never need it. */
+async function createPool(options: EncoderPoolOptions): Promise<EncoderPool> {
+  const { EncoderPool } = await import('./encoder-pool.ts');
+  return new EncoderPool(options);
 }
 
 /** Whether all that is pending is little: the batches of a backlog are encoded on the thread, however small they are. */
