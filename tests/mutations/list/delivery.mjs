@@ -388,6 +388,8 @@ export const delivery = [
     find: "if (new URL(url).protocol === 'https:' && !certificateTime.agreesWith(time)) {",
     replace: "if (new URL(url).protocol === 'http:' && !certificateTime.agreesWith(time)) {",
     tests: ['uploader/transport/certificate-time'],
+  },
+  {
     why: 'encodes a backlog on the thread that answers requests',
     file: 'uploader/src/encoding/batch-encoder.ts',
     find: '<= MAX_ROWS_AT_ONCE;',
