@@ -172,7 +172,7 @@ function createContentTypeError(contentType: string): AgentError {
 const BYTE_ORDER_MARK = /^\u00ef\u00bb\u00bf/;
 
 /**
- * Returns a body that is said to be HTML, if it is not: small web servers on devices send metrics with that type, and
+ * Returns a body whose type is HTML, if it is not HTML: small web servers on devices send metrics with that type, and
  * metrics never begin with `<`.
  *
  * @throws AgentError SCRAPE_FAILED if it is HTML or has nothing in it
