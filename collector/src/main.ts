@@ -9,7 +9,7 @@ import { createNotifier } from '@thugshells/shared/process/systemd.ts';
 
 import { createCollectors, createKernel, createSeriesLimit, findLabels, runCollector } from './agent.ts';
 import { migrateCommand } from './commands/migrate.ts';
-import { onceCommand } from './commands/once.ts';
+import { MAX_READ_MS, onceCommand } from './commands/once.ts';
 import { loadCollectorConfig } from './config.ts';
 import { ScrapeClient } from './inputs/scrape-client.ts';
 
@@ -27,7 +27,13 @@ async function once(): Promise<CommandResult> {
   const { values: config } = loadCollectorConfig(process.env);
   const kernel = createKernel(config);
   const collectors = createCollectors(config, { kernel, client: new ScrapeClient() });
-  const options = { ...config, clock, labels: findLabels(config), seriesLimit: createSeriesLimit(config) };
+  const options = {
+    ...config,
+    clock,
+    labels: findLabels(config),
+    seriesLimit: createSeriesLimit(config),
+    maxReadMs: Math.max(MAX_READ_MS, 2 * config.scrapeTimeoutMs),
+  };
   const result = await onceCommand(collectors, options);
   kernel.close?.();
   return result;

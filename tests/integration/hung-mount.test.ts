@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, expect, test } from '@jest/globals';
 
+import { endpointOf, healthAt } from '../support/agent-pair.ts';
 import { AgentProcess, builtHere, runToEnd, type Runner } from '../support/agent-process.ts';
 import { mountNamespace, NAMESPACE_HINT, unmountLeftover } from '../support/small-file-system.ts';
 import { until } from '../support/until.ts';
@@ -102,4 +103,30 @@ test('a running collector keeps its interval beside a mount that hangs, and ends
   } finally {
     expect(await agent.stop()).toEqual({ code: 0, signal: null });
   }
+});
+
+test('text files on a mount that hangs from the start are named in health and once in the log, and the collector ends on SIGTERM', async () => {
+  const environment = {
+    THUGSHELLS_DB_PATH: join(folder, 'textfiles.db'),
+    THUGSHELLS_COLLECTORS: 'load textfile',
+    THUGSHELLS_TEXTFILE_DIR: mountpoint,
+    THUGSHELLS_INTERVAL: '200ms',
+    THUGSHELLS_HEALTH_PORT: '0',
+  };
+  const collector = new AgentProcess('collector', environment, [], besideHungMount);
+  const uploader = new AgentProcess('uploader', environment);
+  try {
+    const endpoint = await endpointOf(uploader);
+    const named = await until('health names it', async () => {
+      const component = (await healthAt(endpoint)).report.components['collector.textfile'];
+      return component?.status === 'degraded' ? component : undefined;
+    });
+    expect(named.message).toMatch(/^no scrape for [5-9](\.\d)? s; run: journalctl -u thugshells-collector$/);
+    expect(named.details['last_scrape']).toBeUndefined();
+    await until('the log names it', () => collector.told('scrape overdue').length > 0);
+  } finally {
+    await uploader.kill('SIGKILL');
+    expect(await collector.stop()).toEqual({ code: 0, signal: null });
+  }
+  expect(collector.told('scrape overdue').map((line) => line['collector'])).toEqual(['textfile']);
 });

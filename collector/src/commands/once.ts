@@ -1,5 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { ExitCode, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
+import { AgentError, ExitCode, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toJsonLine, toMetricObject } from '@thugshells/shared/metrics/json-lines.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
@@ -12,6 +12,8 @@ import { Admission, type AdmissionOptions } from '../store/writing/admission.ts'
 export interface OnceOptions extends AdmissionOptions {
   readonly clock: Clock;
   readonly seriesLimit: SeriesLimit;
+  /** The longest that one read of a collector may take; without a limit if it is missing. */
+  readonly maxReadMs?: number;
 }
 
 /** What `once` prints and whether every collector did its work. */
@@ -23,6 +25,9 @@ export interface OnceResult {
   /** What is left out though nothing failed. */
   readonly remarks: readonly string[];
 }
+
+/** A file system of another machine may take seconds; what takes longer does not answer. */
+export const MAX_READ_MS = 30_000;
 
 /** Rates compare two reads; this far apart they are rates of something. */
 const BETWEEN_READS_MS = 1_000;
@@ -47,10 +52,10 @@ export async function onceCommand(
 export async function collectOnce(collectors: readonly Collector[], options: OnceOptions): Promise<OnceResult> {
   const { clock } = options;
   const comparing = collectors.filter((collector) => collector.comparesReads);
-  for (const collector of comparing) await read(collector, clock);
+  for (const collector of comparing) await read(collector, options);
   if (comparing.length > 0) await clock.sleep(BETWEEN_READS_MS);
   const timestampMs = clock.now();
-  const results = await Promise.all(collectors.map((collector) => read(collector, clock)));
+  const results = await Promise.all(collectors.map((collector) => read(collector, options)));
   const failures = results.flatMap(({ failure }) => failure ?? []);
   const remarks: string[] = [];
   const admission = new Admission(options);
@@ -73,11 +78,31 @@ export async function collectOnce(collectors: readonly Collector[], options: Onc
   return { lines: lines.join(''), failures, remarks };
 }
 
-async function read(collector: Collector, clock: Clock): Promise<{ readings: readonly Reading[]; failure?: string }> {
+async function read(
+  collector: Collector,
+  { clock, maxReadMs }: OnceOptions,
+): Promise<{ readings: readonly Reading[]; failure?: string }> {
   try {
-    return { readings: await collector.collect({ monotonicMs: clock.monotonic() }) };
+    const reading = collector.collect({ monotonicMs: clock.monotonic() });
+    return { readings: await (maxReadMs === undefined ? reading : withTimeout(reading, clock, maxReadMs)) };
   } catch (error) {
     if (toErrorCode(error) === 'KERNEL_FILE_ABSENT') return { readings: [] };
     return { readings: extractReadings(error), failure: `${collector.name}: ${toErrorMessage(error)}` };
+  }
+}
+
+/** @throws AgentError READ_OVERDUE if a read does not end in time; nothing can end it */
+async function withTimeout<T>(reading: Promise<T>, clock: Clock, maxReadMs: number): Promise<T> {
+  const ended = new AbortController();
+  const timeout = clock.sleep(maxReadMs, ended.signal).then((): never => {
+    throw new AgentError(`no result within ${maxReadMs / 1000} s`, {
+      code: 'READ_OVERDUE',
+      hint: 'check the file systems and devices that it reads (run: dmesg)',
+    });
+  });
+  try {
+    return await Promise.race([reading, timeout]);
+  } finally {
+    ended.abort();
   }
 }

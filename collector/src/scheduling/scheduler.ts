@@ -17,6 +17,8 @@ import { readInstant } from '../store/clock/clock-epochs.ts';
 import type { Collector } from '../collectors/collector.ts';
 import { extractReadings } from '../collectors/readers/partial-result.ts';
 import type { CommitBatcher } from './commit-batcher.ts';
+import { OverdueWatch } from './overdue-watch.ts';
+import { MAX_MESSAGE_LENGTH, ScrapeNotices } from './scrape-notices.ts';
 import type { SeriesLimit } from './series-limit.ts';
 import type { Store } from '../store/store.ts';
 
@@ -29,7 +31,7 @@ export interface ScheduledCollector {
 export interface SchedulerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly store: Pick<Store, 'admit' | 'findCounters' | 'failure'>;
+  readonly store: Pick<Store, 'admit' | 'expect' | 'findCounters' | 'failure'>;
   /** Takes each scrape to the store. */
   readonly batcher: Pick<CommitBatcher, 'add'>;
   readonly seriesLimit: SeriesLimit;
@@ -46,8 +48,6 @@ interface ScrapeResult {
 
 /** How often a summary of the scrapes is logged at level info. */
 const SUMMARY_INTERVAL_MS = 60_000;
-/** Of a message, which may have names of files, series and labels in it. */
-const MAX_MESSAGE_LENGTH = 2_000;
 
 /**
  * Runs every collector at its own interval. Each has a loop of its own, so a slow or failing one delays no other.
@@ -57,13 +57,9 @@ const MAX_MESSAGE_LENGTH = 2_000;
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #recurring: RecurringWork;
+  readonly #overdue: OverdueWatch;
   readonly #states = new Map<string, CollectorStatus>();
-  /** Collectors whose notice has been logged. */
-  readonly #noticed = new Set<string>();
-  /** Collectors for which a sample without a finite value has been logged. */
-  readonly #loggedValueless = new Set<string>();
-  /** By collector, event and subject: which samples that are left out have been logged. */
-  readonly #loggedLeftOut = new Set<string>();
+  readonly #notices: ScrapeNotices;
   #scrapes = 0;
   #samples = 0;
   /** Samples of the last full minute; undefined before the first one is over. */
@@ -72,10 +68,14 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.#recurring = new RecurringWork(options);
+    this.#notices = new ScrapeNotices(options.logger);
+    const onOverdue = (): void => options.manager.reportStatus(this.#describe());
+    this.#overdue = new OverdueWatch({ ...options, onOverdue });
   }
 
   /** Runs until `stop`; returns when every loop has ended, without waiting for a collector that hangs. */
   async run(collectors: readonly ScheduledCollector[], stop: AbortSignal): Promise<void> {
+    this.#options.store.expect(collectors.map(({ collector: { name }, intervalMs }) => ({ name, intervalMs })));
     const loops = collectors.map((scheduled) => this.#loop(scheduled, stop));
     await Promise.all([...loops, this.#summarize(stop)]);
   }
@@ -90,14 +90,13 @@ export class Scheduler {
   async #scrape(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {
     const { clock, store, batcher, seriesLimit, manager } = this.#options;
     const at = readInstant(clock);
-    const outcome = await unlessStopped(collect(scheduled.collector, at.monotonicMs), stop);
+    const outcome = await this.#collect(scheduled, at.monotonicMs, stop);
     if (outcome === undefined) return;
     const durationMs = clock.monotonic() - at.monotonicMs;
+    this.#overdue.end(scheduled.collector.name, scheduled.intervalMs, durationMs);
     const capped = seriesLimit.admit(scheduled.collector.name, outcome.readings, at.monotonicMs);
-    this.#logNotices(scheduled.collector, capped.notice);
     const { samples, refusals: refused, valueless } = store.admit(capped.readings, at);
-    this.#logValueless(scheduled.collector, valueless);
-    this.#logLeftOut(scheduled.collector);
+    this.#notices.log(scheduled.collector, { seriesNotice: capped.notice, valueless });
     const refusals = [...capped.refusals, ...refused];
     const status = this.#nextStatus(scheduled, outcome, {
       stored: samples.length,
@@ -111,6 +110,19 @@ export class Scheduler {
     // A buffered scrape is progress too: on a full disk a restart by systemd's watchdog would only lose it.
     manager.reportProgress();
     manager.reportStatus(this.#describe());
+  }
+
+  /** Returns undefined when `stop` comes first. */
+  async #collect(
+    { collector, intervalMs }: ScheduledCollector,
+    monotonicMs: number,
+    stop: AbortSignal,
+  ): Promise<ScrapeResult | undefined> {
+    const ended = new AbortController();
+    void this.#overdue.watch(collector.name, intervalMs, ended.signal);
+    const outcome = await unlessStopped(collect(collector, monotonicMs), stop);
+    ended.abort();
+    return outcome;
   }
 
   #nextStatus(
@@ -162,43 +174,16 @@ export class Scheduler {
   /** Returns the collector's state in one line, for `systemctl status`. */
   #describe(): string {
     const { failure } = this.#options.store;
+    const overdue = this.#overdue.collectors;
     const failing = [...this.#states.values()]
       .filter(({ status }) => status === 'failing')
       .map(({ collector }) => collector);
     return [
       failure === undefined ? 'collecting' : `buffering samples: ${failure}`,
       ...(failing.length > 0 ? [`failing: ${failing.join(', ')}`] : []),
+      ...(overdue.length > 0 ? [`overdue: ${overdue.join(', ')}`] : []),
       ...(this.#lastMinute === undefined ? [] : [`${this.#lastMinute} samples in the last minute`]),
     ].join('; ');
-  }
-
-  /** Logs once that readings are left out; the counters show that it goes on. */
-  #logNotices({ name, notice }: Collector, seriesNotice: string | undefined): void {
-    const { logger } = this.#options;
-    if (seriesNotice !== undefined)
-      logger.warn('too many series', { collector: name, reason: toExcerpt(seriesNotice, MAX_MESSAGE_LENGTH) });
-    if (notice === undefined || this.#noticed.has(name)) return;
-    this.#noticed.add(name);
-    logger.warn('collector output limited', { collector: name, reason: notice });
-  }
-
-  /** Logs the first samples without a finite value: an exporter's quantile of no observations is NaN, which is no failure. */
-  #logValueless({ name }: Collector, valueless: readonly string[]): void {
-    const [first] = valueless;
-    if (first === undefined || this.#loggedValueless.has(name)) return;
-    this.#loggedValueless.add(name);
-    const more = valueless.length > 1 ? ` and ${valueless.length - 1} more` : '';
-    this.#options.logger.warn('non-finite samples dropped', { collector: name, reason: first + more });
-  }
-
-  /** Logs each kind of samples that a collector leaves out though nothing failed once; the counter shows that it goes on. */
-  #logLeftOut({ name, leftOut = [] }: Collector): void {
-    for (const { event, subject = '', reason } of leftOut) {
-      const key = `${name} ${event} ${subject}`;
-      if (this.#loggedLeftOut.has(key)) continue;
-      this.#loggedLeftOut.add(key);
-      this.#options.logger.warn(event, { collector: name, reason: toExcerpt(reason, MAX_MESSAGE_LENGTH) });
-    }
   }
 
   async #summarize(stop: AbortSignal): Promise<void> {

@@ -19,6 +19,7 @@ import { ScrapeBuffer, type StoredScrape } from './writing/scrape-buffer.ts';
 import { StartCheck } from './recovery/integrity.ts';
 import { classifyStorageError } from './recovery/storage-errors.ts';
 import { StorageReport } from './storage-report.ts';
+import type { ExpectedCollector } from './status/collector-status.ts';
 import type { StorageFailure } from './store-state.ts';
 
 export interface StoreOptions extends DatabaseSessionOptions, AdmissionOptions {
@@ -44,6 +45,7 @@ export class Store {
   readonly #report: StorageReport;
   readonly #failedCommits: FailedCommits;
   readonly #holder: DatabaseHolder;
+  #expected: readonly ExpectedCollector[] = [];
   /** Whether the last maintenance failed: it is logged when that begins. */
   #isMaintenanceFailing = false;
 
@@ -81,6 +83,12 @@ export class Store {
   admit(readings: readonly Reading[], at: Instant): Admitted {
     // Samples of a clock before the build are held later, not refused here.
     return this.#admission.admit(readings, Math.max(at.wallMs, this.#options.builtAtMs));
+  }
+
+  /** Names the collectors that run: each is in the database from its first commit on. */
+  expect(collectors: readonly ExpectedCollector[]): void {
+    this.#expected = collectors;
+    this.#holder.session?.statuses.expect(collectors);
   }
 
   /** Returns a collector's counters at the end of the last process; undefined without a database. */
@@ -146,6 +154,7 @@ export class Store {
   #prepare(session: DatabaseSession): void {
     this.#admission.addStoredNames(session.writer.readNames());
     session.statuses.keepOnly(this.#options.collectors);
+    session.statuses.expect(this.#expected);
     this.#buffer.forgetMoments();
   }
 

@@ -17,6 +17,7 @@ import {
   type ProcessLogger,
 } from '../logging/logger.ts';
 import { escapeControls, escapeLines } from '../printable.ts';
+import { endProcess } from './end-process.ts';
 import { ServiceManager } from './service-manager.ts';
 import { createNotifier } from './systemd.ts';
 
@@ -128,7 +129,7 @@ export async function runService(
   process.once('uncaughtException', (error) => {
     logger.flush();
     logger.error('uncaught exception', { ...toErrorFields(error), stack: error.stack });
-    process.exit(ExitCode.fault);
+    endProcess(ExitCode.fault);
   });
   try {
     const stop = createStopSignal(logger);
@@ -138,7 +139,7 @@ export async function runService(
     exitCode = toExitCode(error);
     logger.error(error instanceof AgentError ? 'program ended by an error' : 'unexpected error', toErrorFields(error));
   }
-  void clock.sleep(RELEASE_TIMEOUT_MS).then(() => process.exit(exitCode || ExitCode.fault));
+  void clock.sleep(RELEASE_TIMEOUT_MS).then(() => endProcess(exitCode || ExitCode.fault));
   await resources.releaseAll((name, error) => {
     exitCode ||= ExitCode.fault;
     logger.error('cannot release resource', { resource: name, ...toErrorFields(error) });
@@ -146,7 +147,7 @@ export async function runService(
   logger.flush();
   logger.info('stopped', { exit_code: exitCode });
   await logger.drain();
-  process.exit(exitCode);
+  endProcess(exitCode);
 }
 
 /** Work whose resources are released when it ends; `end` stops it alone. */
@@ -189,14 +190,14 @@ export async function runCommand(command: () => Promise<CommandResult> | Command
     const { text = '', exitCode = ExitCode.clean, problems = [] } = await command();
     for (const problem of problems) process.stderr.write(`${escapeControls(cut(problem))}\n`);
     await print(text);
-    process.exit(exitCode);
+    endProcess(exitCode);
   } catch (error) {
     const lines =
       error instanceof AgentError
         ? [error.message, error.hint]
         : [error instanceof Error ? error.stack : toErrorMessage(error)];
     process.stderr.write(`${escapeLines(cut(lines.filter(Boolean).join('\nhint: ')))}\n`);
-    process.exit(toExitCode(error));
+    endProcess(toExitCode(error));
   }
 }
 

@@ -24,7 +24,7 @@ export interface CollectorStatus {
   /** Corrected time of the last change of `status`, Unix milliseconds. */
   readonly sinceMs: number;
   readonly intervalMs: number;
-  /** Unix milliseconds. */
+  /** Unix milliseconds; 0 before the first scrape has ended. */
   readonly lastScrapeMs: number;
   readonly durationMs: number;
   /** Samples stored since the database was created. */
@@ -45,6 +45,31 @@ const isInterval: Guard<number> = (value): value is number => isAmount(value) &&
 /** Until the collector's next scrape writes its row. */
 const DEFAULT_INTERVAL_MS = 30_000;
 const UNREADABLE = 'its stored status cannot be read';
+
+/** A scrape is late after this many intervals of its collector, */
+const LATE_INTERVALS = 3;
+/** but not before this: on a busy device, scrapes less than a second apart are late by more than their interval. */
+const MIN_LATE_MS = 5_000;
+
+/** Returns the age in milliseconds from which a scrape is late. */
+export function toLateMs(intervalMs: number): number {
+  return Math.max(LATE_INTERVALS * intervalMs, MIN_LATE_MS);
+}
+
+/** Creates the status of a collector whose first scrape has not ended. */
+export function createFirstStatus(collector: string, intervalMs: number, nowMs: number): CollectorStatus {
+  const counters = createCounters();
+  return {
+    collector,
+    status: 'ok',
+    message: '',
+    sinceMs: nowMs,
+    intervalMs,
+    lastScrapeMs: 0,
+    durationMs: 0,
+    ...counters,
+  };
+}
 
 /** Creates the counters of a collector that has not run yet. */
 export function createCounters(): CollectorCounters {

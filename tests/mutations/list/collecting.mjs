@@ -374,4 +374,32 @@ export const collecting = [
     replace: "if (first === '>') throw",
     tests: ['collector/inputs/scrape-target'],
   },
+  {
+    why: 'does not know a collector before its first scrape has ended',
+    file: 'collector/src/store/writing/sample-writer.ts',
+    find: 'if (heartbeatMs !== null) statuses.saveExpected(heartbeatMs);',
+    replace: '',
+    tests: ['collector/scheduling/scheduler'],
+  },
+  {
+    why: 'forgets what a collector has collected when the collector starts again',
+    file: 'collector/src/store/status/collector-status.ts',
+    find: '`${insert} ON CONFLICT (collector) DO NOTHING`',
+    replace: '`${insert} ON CONFLICT (collector) DO UPDATE SET last_scrape = 0`',
+    tests: ['collector/store/status/collector-status', 'collector/scheduling/scheduler'],
+  },
+  {
+    why: 'logs a scrape that does not end never',
+    file: 'collector/src/scheduling/overdue-watch.ts',
+    find: 'if (ended.aborted || this.#overdue.has(collector)) return;',
+    replace: 'if (!ended.aborted || this.#overdue.has(collector)) return;',
+    tests: ['collector/scheduling/overdue-watch'],
+  },
+  {
+    why: 'lets `once` wait for ever for a file system that hangs',
+    file: 'collector/src/commands/once.ts',
+    find: 'await Promise.race([reading, timeout])',
+    replace: 'await Promise.race([reading, timeout.catch(() => reading)])',
+    tests: ['collector/commands/once'],
+  },
 ];

@@ -40,8 +40,8 @@ export const health = [
   {
     why: 'a collector is late before the flush that stores its scrape',
     file: 'uploader/src/health/rules.ts',
-    find: 'limit.minLateMs) + flushIntervalMs;',
-    replace: 'limit.minLateMs) + 0 * flushIntervalMs;',
+    find: 'toLateMs(intervalMs) + flushIntervalMs;',
+    replace: 'toLateMs(intervalMs) + 0 * flushIntervalMs;',
     tests: ['uploader/health/rules'],
   },
   {
@@ -148,5 +148,12 @@ export const health = [
     find: 'return now !== undefined && this.#files !== undefined &&',
     replace: 'return now === undefined || this.#files === undefined ||',
     tests: ['uploader/queue/database-watch'],
+  },
+  {
+    why: 'a collector whose first scrape never ends is late since 1970',
+    file: 'uploader/src/telemetry/snapshot.ts',
+    find: 'row.lastScrapeMs || row.sinceMs',
+    replace: 'row.lastScrapeMs',
+    tests: ['uploader/telemetry/snapshot'],
   },
 ];

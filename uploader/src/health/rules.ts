@@ -1,4 +1,5 @@
 // A few lines longer than a file should be: one rule for each component, with its limits and hints side by side.
+import { toLateMs } from '@thugshells/shared/state/collector-status.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import type { CollectorSnapshot, Snapshot } from '../telemetry/snapshot.ts';
@@ -25,10 +26,6 @@ export interface HealthLimits {
 
 /** The limits that cannot be configured. */
 const limit = {
-  /** A collector is late after this many of its intervals without a scrape, */
-  lateIntervals: 3,
-  /** but not before this: on a busy device, scrapes less than a second apart are late by more than their interval. */
-  minLateMs: 5_000,
   /** A WAL larger than this, and than the size at which a checkpoint is due, is not being checkpointed. */
   maxWalBytes: 64 * 1024 ** 2,
   /** A reader that blocks WAL checkpoints for longer than this has not ended its transaction. */
@@ -92,12 +89,13 @@ function collectorHealth(row: CollectorSnapshot, snapshot: Snapshot): ComponentH
     return { status: 'degraded', message, details };
   }
   if (row.status === 'failing') return { status: 'degraded', message: `${row.message}; ${COLLECTOR_LOG}`, details };
+  if (row.lastScrapeMs === 0) return { status: 'ok', message: 'waiting for its first scrape', details };
   return { status: 'ok', message: row.status === 'absent' ? 'not on this kernel' : 'scraping', details };
 }
 
 /** Returns how old a last scrape may be. A scrape is stored with the next flush. */
 function lateAfterMs(intervalMs: number, flushIntervalMs: number): number {
-  return Math.max(limit.lateIntervals * intervalMs, limit.minLateMs) + flushIntervalMs;
+  return toLateMs(intervalMs) + flushIntervalMs;
 }
 
 /** Whether the collector has stored nothing for longer than it should. */

@@ -85,7 +85,11 @@ export class Snapshots {
       ...collectorState.readSizes(),
       collectors: collectorState
         .readCollectors()
-        .map((row) => ({ ...row, lastScrapeAgeMs: ageMs(`collector ${row.collector}`, row.lastScrapeMs) })),
+        // Before the first scrape, what counts is the time since that began.
+        .map((row) => ({
+          ...row,
+          lastScrapeAgeMs: ageMs(`collector ${row.collector}`, row.lastScrapeMs || row.sinceMs),
+        })),
       heartbeatMs,
       heartbeatAgeMs,
       books,

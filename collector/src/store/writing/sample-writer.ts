@@ -63,6 +63,7 @@ export class SampleWriter {
     for (const scrape of scrapes) scrape.moment ??= epochs.toMoment(scrape.at);
     try {
       this.#database.transaction(() => this.#write(scrapes, loss)).immediate();
+      if (scrapes.length > 0) this.#options.statuses.endExpected();
       if (full) this.#syncedAt = startedAt;
     } catch (error) {
       // Series and epochs that the transaction created were rolled back with it.
@@ -102,6 +103,7 @@ export class SampleWriter {
         { ...status, lastScrapeMs: moment!.correctedMs },
       ]),
     );
+    if (heartbeatMs !== null) statuses.saveExpected(heartbeatMs);
     for (const status of newest.values()) statuses.save(status);
   }
 

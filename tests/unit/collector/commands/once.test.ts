@@ -168,4 +168,28 @@ describe('failures', () => {
     });
     expect(await runOnce([absent])).toMatchObject({ lines: '', failures: [] });
   });
+
+  test('once: a read that does not end is named, and the others are printed', async () => {
+    const clock = new FakeClock(NOW);
+    const hangs = (name: string, comparesReads: boolean) =>
+      collector(name, () => new Promise(() => undefined), comparesReads);
+    const result = collectOnce(
+      [hangs('disk', true), hangs('textfile', false), collector('memory', async () => [reading('memory.used', 1)])],
+      {
+        clock,
+        deviceId: 'b1',
+        remoteProtocol: 'victoriametrics',
+        labels: {},
+        seriesLimit: new SeriesLimit({ perCollector: 10, total: 10 }),
+        maxReadMs: 30_000,
+      },
+    );
+    await clock.advance(30_000);
+    await clock.advance(1_000);
+    await clock.advance(30_000);
+    const { lines, failures } = await result;
+    expect(failures).toEqual(['disk: no result within 30 s', 'textfile: no result within 30 s']);
+    expect(lines).toContain('"memory_used"');
+    expect(clock.sleeping).toBe(0);
+  });
 });

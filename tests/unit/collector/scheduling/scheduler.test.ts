@@ -424,6 +424,46 @@ test('scheduler: logs once for each file that its value is no reading, while the
   expect(statusOf('temperature')).toMatchObject({ status: 'ok', failed: 0 });
 });
 
+describe('scheduler: a first scrape that never ends', () => {
+  const hangs = (name: string): Collector => new ScriptedCollector(name, () => new Promise(() => undefined));
+
+  test('scheduler: its collector is in the database from the first commit on, without a scrape', async () => {
+    await run([hangs('disk'), 20_000], [new ScriptedCollector('cpu'), 10_000]);
+    expect(statusOf('disk')).toMatchObject({
+      status: 'ok',
+      since: NOW,
+      interval_ms: 20_000,
+      last_scrape: 0,
+      failed: 0,
+    });
+    await clock.advance(30_000);
+    expect(statusOf('disk')).toMatchObject({ since: NOW, last_scrape: 0 });
+    expect(statusOf('cpu')).toMatchObject({ collected: 4, last_scrape: NOW + 30_000 });
+  });
+
+  test('scheduler: its collector keeps the row of an earlier process, and gets one where there is none', async () => {
+    await run([new ScriptedCollector('disk'), 10_000]);
+    await end();
+    await run([hangs('disk'), 10_000], [new ScriptedCollector('cpu'), 10_000]);
+    expect(statusOf('disk')).toMatchObject({ collected: 1, last_scrape: NOW });
+    database.prepare("DELETE FROM collector_status WHERE collector = 'disk'").run();
+    await clock.advance(10_000);
+    expect(statusOf('disk')).toBeUndefined();
+    await end();
+    await run([hangs('disk'), 10_000], [new ScriptedCollector('cpu'), 10_000]);
+    expect(statusOf('disk')).toMatchObject({ collected: 0, last_scrape: 0 });
+  });
+
+  test('scheduler: is logged once, and systemd’s status names it', async () => {
+    await run([hangs('disk'), 10_000], [new ScriptedCollector('cpu'), 10_000]);
+    await clock.advance(90_000);
+    expect(process.log.lines.filter(({ level }) => level === 'warn')).toMatchObject([
+      { message: 'scrape overdue', fields: { collector: 'disk', duration_ms: 30_000 } },
+    ]);
+    expect(reported.lines).toContain('collecting; overdue: disk');
+  });
+});
+
 describe('scheduler: systemd', () => {
   test('scheduler: reports progress to systemd after each finished scrape, and none of one that hangs', async () => {
     await run(

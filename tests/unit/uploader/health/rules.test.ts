@@ -82,6 +82,20 @@ describe('health rules: the status', () => {
       'no scrape for 90 s',
     ],
     [
+      'a collector has not ended its first scrape',
+      cpu({ lastScrapeMs: 0, lastScrapeAgeMs: 90_000 }),
+      'collector.cpu',
+      'ok',
+      'waiting for its first scrape',
+    ],
+    [
+      'a collector has not ended its first scrape for three intervals',
+      cpu({ lastScrapeMs: 0, lastScrapeAgeMs: 90_001 }),
+      'collector.cpu',
+      'degraded',
+      'no scrape for 90 s; run: journalctl -u thugshells-collector',
+    ],
+    [
       'a fast collector is 5 s late',
       cpu({ intervalMs: 100, lastScrapeAgeMs: 5_000 }),
       'collector.cpu',

@@ -176,3 +176,14 @@ test('snapshot: lists the databases that are set aside, and which of them is tak
     ['.schema-6', 6, 3, false, false],
   ]);
 });
+
+test('snapshot: before the first scrape of a collector has ended, its age is the time since it began', async () => {
+  note('load', 0);
+  stored.database.prepare('UPDATE collector_status SET since = ?').run(clock.now() - 4_000);
+  expect(snapshots.take().collectors).toMatchObject([{ lastScrapeMs: 0, lastScrapeAgeMs: 4_000 }]);
+  await clock.advance(86_000);
+  expect(snapshots.take().collectors).toMatchObject([{ lastScrapeAgeMs: 90_000 }]);
+  note('load', clock.now() - 1_000);
+  await clock.advance(1_000);
+  expect(snapshots.take().collectors).toMatchObject([{ lastScrapeAgeMs: 1_000 }]);
+});

@@ -70,3 +70,28 @@ test('collector status: deletes the rows of collectors that do not run any more,
   table.keepOnly(['disk', 'network']);
   expect(database.prepare('SELECT collector FROM collector_status').pluck().all()).toEqual(['disk']);
 });
+
+test('collector status: a collector that is expected gets a row once, and no row is overwritten', () => {
+  const select = database.prepare('SELECT collector, status, since, interval_ms, last_scrape FROM collector_status');
+  table.save(status);
+  table.expect([
+    { name: 'cpu', intervalMs: 1_000 },
+    { name: 'disk', intervalMs: 2_000 },
+  ]);
+  // A transaction that is rolled back leaves them expected.
+  const rollBack = database.transaction(() => {
+    table.saveExpected(NOW);
+    throw new Error('full');
+  });
+  expect(rollBack).toThrow('full');
+  table.saveExpected(NOW + 1);
+  table.saveExpected(NOW + 2);
+  expect(select.all()).toEqual([
+    { collector: 'cpu', status: 'failing', since: NOW, interval_ms: 10_000, last_scrape: NOW + 20_000 },
+    { collector: 'disk', status: 'ok', since: NOW + 1, interval_ms: 2_000, last_scrape: 0 },
+  ]);
+  table.endExpected();
+  database.exec('DELETE FROM collector_status');
+  table.saveExpected(NOW);
+  expect(select.all()).toEqual([]);
+});
