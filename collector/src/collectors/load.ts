@@ -4,7 +4,7 @@ import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metric
 import type { Collector } from './collector.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
 import { ACTIVITY_SERIES, readActivity } from './readers/activity.ts';
-import { splitFields, createLineError, parseSingleLine, quote } from './parsing/kernel-text.ts';
+import { splitFields, createLineError, parseSingleLine, quote, type KernelLine } from './parsing/kernel-text.ts';
 import { readEach } from './readers/partial-result.ts';
 import { createInfoReaders, INFO_SERIES } from './readers/system-info.ts';
 
@@ -33,35 +33,50 @@ export const LOAD_SERIES: readonly SeriesDeclaration[] = [...AVERAGES, uptime, .
 const LOADAVG = '/proc/loadavg';
 const UPTIME = '/proc/uptime';
 
+/** The kernel prints exactly two decimals (`%lu.%02lu`). */
+const hundredths = /^[0-9]{1,20}\.[0-9]{2}$/;
+/** As above; old versions of lxcfs print one decimal, always 0. */
+const uptimeForm = /^[0-9]{1,20}\.[0-9]{1,2}$/;
+
+/** What follows the averages: tasks that are runnable, and all. Without it there, it is unknown which average is which. */
+const tasks = /^[0-9]+\/[0-9]+$/;
+
 /**
  * Parses /proc/loadavg: returns the averages over 1, 5 and 15 minutes. Tasks and the last process id are not read.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
+ * @throws PartialResultError with the others if one average is malformed
  */
-export function parseLoadavg(text: string): number[] {
-  return parseHundredths(LOADAVG, text, AVERAGES.length);
+async function parseLoadavg(text: string): Promise<readonly Reading[]> {
+  const { line, fields } = parseFields(LOADAVG, text, AVERAGES.length);
+  const readers = AVERAGES.map((series, index) => async () => [
+    { series, labels: {}, value: parseFraction(line, fields[index] as string, hundredths) },
+  ]);
+  if (tasks.test(fields[AVERAGES.length] ?? '')) return readEach(readers);
+  return (await Promise.all(readers.map((read) => read()))).flat();
 }
 
 /**
- * Parses /proc/uptime: returns seconds since boot. The second number of the file is idle time.
+ * Parses /proc/uptime: returns seconds since boot. The second number of the file, idle time, is not read.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseUptime(text: string): number {
-  return parseHundredths(UPTIME, text, 2)[0] as number;
+  const { line, fields } = parseFields(UPTIME, text, 2);
+  return parseFraction(line, fields[0] as string, uptimeForm);
 }
 
-/** The kernel prints exactly two decimals in both files (`%lu.%02lu`). */
-const hundredths = /^[0-9]{1,20}\.[0-9]{2}$/;
-
-/** Parses the first numbers of a file of one line. */
-function parseHundredths(path: string, text: string, count: number): number[] {
+/** Splits a file of one line into at least so many fields: with fewer, the last one may be truncated. */
+function parseFields(path: string, text: string, min: number): { line: KernelLine; fields: readonly string[] } {
   const line = parseSingleLine(path, text);
-  const fields = splitFields(line.text).slice(0, count);
-  if (fields.length < count) throw createLineError(line, `${fields.length} numbers, expected at least ${count}`);
-  const wrong = fields.find((field) => !hundredths.test(field));
-  if (wrong !== undefined) throw createLineError(line, `${quote(wrong)} is not a number with two decimals`);
-  return fields.map(Number);
+  const fields = splitFields(line.text);
+  if (fields.length < min) throw createLineError(line, `${fields.length} numbers, expected at least ${min}`);
+  return { line, fields };
+}
+
+function parseFraction(line: KernelLine, field: string, form: RegExp): number {
+  if (!form.test(field)) throw createLineError(line, `${quote(field)} is not a number with two decimals`);
+  return Number(field);
 }
 
 /** Collects load averages, uptime, counters of the scheduler, and the versions of kernel and collector. */
@@ -79,16 +94,10 @@ export class LoadCollector implements Collector {
 
   collect(): Promise<readonly Reading[]> {
     return readEach([
-      () => this.#readLoad(),
+      async () => parseLoadavg(await this.#kernel.proc('loadavg')),
+      async () => [{ series: uptime, labels: {}, value: parseUptime(await this.#kernel.proc('uptime')) }],
       () => readActivity(this.#kernel),
       ...createInfoReaders(this.#kernel, this.#build),
     ]);
-  }
-
-  async #readLoad(): Promise<readonly Reading[]> {
-    const averages = parseLoadavg(await this.#kernel.proc('loadavg'));
-    const uptimeSeconds = parseUptime(await this.#kernel.proc('uptime'));
-    const loads = AVERAGES.map((series, index) => ({ series, labels: {}, value: averages[index] as number }));
-    return [...loads, { series: uptime, labels: {}, value: uptimeSeconds }];
   }
 }

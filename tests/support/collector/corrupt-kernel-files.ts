@@ -26,6 +26,8 @@ const BETWEEN_MS = 12_980;
 
 /** Files of hardware that no recorded device has, in the form that the kernel documents. */
 const MORE_HARDWARE: Readonly<Record<string, string>> = {
+  'proc/pressure/irq': 'full avg10=0.00 avg60=0.02 avg300=0.00 total=8130\n',
+  'proc-later/pressure/irq': 'full avg10=0.05 avg60=0.02 avg300=0.00 total=8494\n',
   'sys/block/mmcblk0/device/life_time': '0x02 0x01\n',
   'sys/block/mmcblk0/device/pre_eol_info': '0x01\n',
   'sys/class/thermal/cooling_device4/type': 'pwm-fan\n',

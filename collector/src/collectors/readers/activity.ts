@@ -2,7 +2,8 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import type { KernelSource } from '../../kernel/kernel-files.ts';
-import { parseDecimals, splitFields, splitLines, createLineError } from '../parsing/kernel-text.ts';
+import { createLineError, parseDecimals, parseEachLine, splitFields } from '../parsing/kernel-text.ts';
+import { requireNoErrors } from './partial-result.ts';
 
 const total = (name: string, help: string) => declareSeries({ name, kind: 'counter', unit: 'none', help });
 const gauge = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'none', help });
@@ -23,19 +24,20 @@ const PATH = '/proc/stat';
  * Parses the lines of /proc/stat that count interrupts, context switches and processes; one that is missing is left out.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
+ * @throws PartialResultError with the readings of the other lines if one is malformed
  */
-export function parseActivity(text: string): Reading[] {
+export function parseActivity(text: string): readonly Reading[] {
   const readings = new Map<string, Reading>();
-  for (const line of splitLines(PATH, text)) {
+  const errors = parseEachLine(PATH, text, (line) => {
     const word = line.text.slice(0, line.text.search(/ |$/));
     const series = SERIES.get(word);
-    if (series === undefined) continue;
+    if (series === undefined) return;
     if (readings.has(word)) throw createLineError(line, `a second line ${word}`);
     // In intr hundreds of numbers follow the first, one for each interrupt.
     const [value = 0] = parseDecimals(line, splitFields(line.text).slice(1, 2), 1);
     readings.set(word, { series, labels: {}, value });
-  }
-  return [...readings.values()];
+  });
+  return requireNoErrors(errors, [...readings.values()]);
 }
 
 /** Reads and parses /proc/stat; throws as `parseActivity` and `KernelSource.proc` do. */

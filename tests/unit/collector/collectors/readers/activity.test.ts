@@ -3,6 +3,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
 import { parseActivity } from '../../../../../collector/src/collectors/readers/activity.ts';
+import { extractReadings } from '../../../../../collector/src/collectors/readers/partial-result.ts';
 import { indexByIdentity, readRecorded } from '../../../../support/collector/text-kernel.ts';
 
 const stat =
@@ -33,6 +34,18 @@ describe('a spoilt text is refused by name and line', () => {
   ])('%j', (text, named) => {
     expect(() => parseActivity(text)).toThrow(AgentError);
     expect(() => parseActivity(text)).toThrow(`cannot parse /proc/stat: ${named}`);
+  });
+
+  test('parseActivity: a malformed line costs itself', () => {
+    const read = (text: string) => {
+      try {
+        return parseActivity(text);
+      } catch (error) {
+        return extractReadings(error);
+      }
+    };
+    expect(Object.keys(indexByIdentity(read(stat.replace('99', 'x'))))).toHaveLength(4);
+    expect(indexByIdentity(read(`${stat}ctxt 1\nintr 1`))).toEqual(indexByIdentity(parseActivity(stat)));
   });
 
   test('and whatever is changed in a recording, numbers are finite and none is below 0', () => {
