@@ -24,6 +24,9 @@ const JITTER = 0.2;
 /** Waits for the next upload, or until a receiver that was away is back: requests without a body probe it. */
 export class ReceiverProbe {
   readonly #options: ReceiverProbeOptions;
+  /** Whether a good response has ended a backoff although the receiver accepted nothing then. */
+  #isMisled = false;
+  #hasEndedBackoff = false;
 
   constructor(options: ReceiverProbeOptions) {
     this.#options = options;
@@ -33,10 +36,14 @@ export class ReceiverProbe {
    * Returns at `untilMonotonicMs`, when the receiver is back, or when `stop` is aborted.
    *
    * @param pause until when the receiver has asked for nothing to be sent, and how long the backoff lasts: a response that
-   * a proxy may have written, such as a 404, is no reason to end that early
+   * a proxy may have written, such as a 404, is no reason to end that early, nor is one of a receiver that responds well
+   * and accepts nothing, such as one without disk space
    */
   async wait(untilMonotonicMs: number, stop: AbortSignal, pause: Pause = NO_PAUSE): Promise<void> {
     const { clock, receiver, receiverCheck, isLinkUp, probeIntervalMs } = this.#options;
+    const isResponding = receiver.condition === 'away' && pause.hasResponse;
+    this.#isMisled = isResponding && (this.#isMisled || this.#hasEndedBackoff);
+    this.#hasEndedBackoff = false;
     while (!stop.aborted && clock.monotonic() < untilMonotonicMs) {
       const remainingMs = untilMonotonicMs - clock.monotonic();
       const quietMs = Math.max(0, pause.askedUntil - clock.monotonic());
@@ -48,7 +55,11 @@ export class ReceiverProbe {
       // A timer may fire a little too early: what ends with the wait is no probe.
       if (probeInMs >= remainingMs || stop.aborted) continue;
       const response = isLinkUp() ? await receiverCheck.checkReceiver(stop) : undefined;
-      if (response !== undefined && (response.isReceiver || clock.monotonic() >= pause.backoffUntil)) return;
+      if (response === undefined) continue;
+      const isBackoffOver = clock.monotonic() >= pause.backoffUntil;
+      if (!isBackoffOver && (!response.isReceiver || this.#isMisled)) continue;
+      this.#hasEndedBackoff = !isBackoffOver;
+      return;
     }
   }
 

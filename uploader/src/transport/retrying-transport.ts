@@ -31,9 +31,11 @@ export interface Pause {
   readonly askedUntil: number;
   /** The backoff; it is over when the receiver is known to be back. */
   readonly backoffUntil: number;
+  /** Whether the last attempt got a response: then a lost one is not why nothing was accepted. */
+  readonly hasResponse: boolean;
 }
 
-export const NO_PAUSE: Pause = { askedUntil: -Infinity, backoffUntil: -Infinity };
+export const NO_PAUSE: Pause = { askedUntil: -Infinity, backoffUntil: -Infinity, hasResponse: false };
 
 /** Statuses of a limit of requests: nginx' limit_req has 503 by default. */
 const LIMITED: readonly (number | undefined)[] = [429, 503];
@@ -73,7 +75,9 @@ export class RetryingTransport implements Transport {
       }
       const askedMs = result.outcome.retryAfterMs ?? 0;
       const backoffMs = Math.max(calculateBackoff(attempt, policy, random), askedMs);
-      this.#pause = { askedUntil: clock.monotonic() + askedMs, backoffUntil: clock.monotonic() + backoffMs };
+      const nowMs = clock.monotonic();
+      const hasResponse = result.status !== undefined;
+      this.#pause = { askedUntil: nowMs + askedMs, backoffUntil: nowMs + backoffMs, hasResponse };
       if (attempt >= attempts || stop.aborted) return result;
       logger.debug('backing off before retry', { attempt, backoff_ms: Math.round(backoffMs) });
       onRetry(result, result.outcome.reason, backoffMs);
