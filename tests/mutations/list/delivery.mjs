@@ -452,4 +452,25 @@ export const delivery = [
     replace: 'return getProxyForUrl(url);',
     tests: ['uploader/config'],
   },
+  {
+    why: 'a rejected sample blocks everything if the response that rejects it breaks off',
+    file: 'uploader/src/transport/http-transport.ts',
+    find: 'if (statusCode < 300) return undefined;',
+    replace: "if (statusCode < 300 || toErrorCode(error) !== 'ANSWER_TOO_LONG') return undefined;",
+    tests: ['uploader/transport/failure-reasons'],
+  },
+  {
+    why: 'samples are sent again because a proxy was down, not the receiver',
+    file: 'uploader/src/transport/http-transport.ts',
+    find: "this.#isThroughProxy() ? 'proxy error' : 'connection refused'",
+    replace: "this.#isThroughProxy() ? 'connection refused' : 'connection refused'",
+    tests: ['uploader/transport/failure-reasons'],
+  },
+  {
+    why: 'a receiver that responds well and accepts nothing gets an upload at each probe',
+    file: 'uploader/src/delivery/receiver-probe.ts',
+    find: '(!response.isReceiver || this.#isMisled)',
+    replace: '!response.isReceiver',
+    tests: ['uploader/delivery/receiver-probe'],
+  },
 ];

@@ -27,8 +27,21 @@ const reasons: readonly (readonly [code: RegExp, meaning: string, remedy: string
   ],
   [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'the receiver’s certificate is for another name', CHECK_URL],
   [/^ERR_SSL_WRONG_VERSION_NUMBER$/, 'the port does not speak TLS', `use http:// or another port; ${CHECK_URL}`],
+  [
+    /ALERT_(CERTIFICATE_\w+|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA)$/,
+    'the receiver requires another certificate of this device',
+    'check THUGSHELLS_REMOTE_CERT_FILE and THUGSHELLS_REMOTE_KEY_FILE',
+  ],
   [/^(ERR_SSL_|EPROTO$)/, 'no TLS connection could be agreed on', `${CHECK_URL} and the receiver’s TLS settings`],
   [/^HPE_/, 'the response is not HTTP, or longer than announced', CHECK_URL],
+];
+
+/** What differs through a proxy: this device connects to the proxy alone. */
+const CHECK_PROXY = 'check the proxy that the environment names (http_proxy, https_proxy, all_proxy)';
+const reasonsOfProxy: typeof reasons = [
+  [/^ECONNREFUSED$/, 'nothing listens at the address of the proxy', CHECK_PROXY],
+  [/^ENOTFOUND$/, 'the name of the proxy is not known', `${CHECK_PROXY} and the name server`],
+  [/^(ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL)$/, 'there is no route to the proxy', CHECK_NETWORK],
 ];
 
 /** OpenSSL's wrong version number has the code EPROTO in some versions of Node.js. */
@@ -37,14 +50,17 @@ const WRONG_VERSION = /wrong version number|packet length too long/i;
 /**
  * Describes why a request got no response: what it means, what to check, and the code; of a host with several addresses for
  * each of them. An unknown error keeps its own words.
+ *
+ * @param isThroughProxy whether this device connects to a proxy instead of the receiver
  */
-export function toFailureReason(error: unknown): string {
+export function toFailureReason(error: unknown, isThroughProxy = false): string {
+  const all = isThroughProxy ? [...reasonsOfProxy, ...reasons] : reasons;
   const failed = findAttempts(error);
   if (failed.length < 2) {
-    const { text, meaning, remedy, detail } = describe(failed[0] ?? error);
+    const { text, meaning, remedy, detail } = describe(failed[0] ?? error, all);
     return meaning === undefined ? text : `${join([meaning, remedy])} (${detail})`;
   }
-  const described = failed.map((each) => ({ ...describe(each), address: toAddress(each) }));
+  const described = failed.map((each) => ({ ...describe(each, all), address: toAddress(each) }));
   const attempts = described.map(({ address, meaning, text }) => `${address}: ${meaning ?? text}`);
   return join([attempts.join(', '), ...new Set(described.map(({ remedy }) => remedy))]);
 }
@@ -62,10 +78,10 @@ function findAttempts(error: unknown): readonly unknown[] {
   return cause === undefined ? [] : findAttempts(cause);
 }
 
-function describe(error: unknown) {
+function describe(error: unknown, all: typeof reasons) {
   const text = toErrorMessage(error);
   const code = WRONG_VERSION.test(text) ? 'ERR_SSL_WRONG_VERSION_NUMBER' : (toErrorCode(error) ?? '');
-  const [, meaning, remedy = ''] = reasons.find(([pattern]) => pattern.test(code)) ?? [];
+  const [, meaning, remedy = ''] = all.find(([pattern]) => pattern.test(code)) ?? [];
   return { text, meaning, remedy, detail: toDetail(text, code) };
 }
 
@@ -79,7 +95,12 @@ function toAddress(error: unknown): string {
   return `${address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
-/** What an operator may search for: the error's own text, without the source files of OpenSSL. */
+/** `…:error:0A00042E:SSL routines:ssl3_read_bytes:tlsv1 alert protocol version:../deps/openssl/…c:918:SSL alert …` */
+const OPENSSL_REASON = /:SSL routines:[^:]*:([^:]+):/;
+
+/** What an operator may search for: the error's own text; of OpenSSL's, which name its source files, the reason. */
 function toDetail(message: string, code: string): string {
-  return /\.c:\d+|^$/.test(message) ? code : message;
+  if (!/\.c:\d+|^$/.test(message)) return message;
+  const reason = OPENSSL_REASON.exec(message)?.[1];
+  return reason === undefined ? code : `${code}: ${reason}`;
 }

@@ -14,7 +14,7 @@ import { ConnectionWatch, type UsedConnection } from './connection-watch.ts';
 import type { Credentials } from './credentials.ts';
 import type { ProtocolRequest } from './protocol.ts';
 import { findBeside } from './receiver-address.ts';
-import { receiveVerified } from './verified-response.ts';
+import { isFromVerifiedPeer, receiveVerified } from './verified-response.ts';
 
 export interface HttpClientOptions extends ConnectionPoolOptions {
   readonly clock: Clock;
@@ -225,7 +225,7 @@ export class HttpClient {
     });
     outgoing.once('response', ({ statusCode, headers }) => {
       attempt.isOverReusedConnection = false;
-      attempt.head = { statusCode, headers };
+      if (isFromVerifiedPeer(outgoing)) attempt.head = { statusCode, headers };
     });
   }
 

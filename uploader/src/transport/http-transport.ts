@@ -1,5 +1,5 @@
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
-import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 
 import type { Chunk } from '../chunk.ts';
@@ -167,8 +167,8 @@ export class HttpTransport implements ReceiverClient {
   ): Pick<SendResult, 'outcome' | 'status' | 'errorCode'> {
     this.#reportError(error);
     this.#reportStatus(head?.statusCode ?? 0);
-    const ofLongResponse = this.#judgeLongResponse(error, head, chunk);
-    if (ofLongResponse !== undefined) return { outcome: ofLongResponse, status: head?.statusCode };
+    const ofStatus = this.#judgeUnreadResponse(error, head, chunk);
+    if (ofStatus !== undefined) return { outcome: ofStatus, status: head?.statusCode };
     return { outcome: this.#toErrorOutcome(error), errorCode: toErrorCode(error) };
   }
 
@@ -177,7 +177,13 @@ export class HttpTransport implements ReceiverClient {
   }
 
   #reportError(error: unknown): void {
-    if (isRefused(error)) this.#reportSign({ kind: 'connection refused' });
+    if (!isRefused(error)) return;
+    // Of a proxy that is down nothing is known of the receiver behind it.
+    this.#reportSign({ kind: this.#isThroughProxy() ? 'proxy error' : 'connection refused' });
+  }
+
+  #isThroughProxy(url = this.#options.remoteUrl): boolean {
+    return this.#options.proxyFor(url) !== '';
   }
 
   #reportSign(sign: RestartSign): void {
@@ -200,7 +206,7 @@ export class HttpTransport implements ReceiverClient {
     try {
       return await this.#client.requestHead(url, signal);
     } catch (error) {
-      throw new AgentError(this.#client.mask(toFailureReason(error), url), {
+      throw new AgentError(this.#client.mask(toFailureReason(error, this.#isThroughProxy(url)), url), {
         code: toErrorCode(error) ?? 'REQUEST_FAILED',
       });
     }
@@ -224,17 +230,20 @@ export class HttpTransport implements ReceiverClient {
     };
   }
 
-  /** The status decides, however long the page is that comes with it; a success without its end is none. */
-  #judgeLongResponse(error: unknown, head: RequestAttempt['head'], chunk: Chunk): SendOutcome | undefined {
+  /** The status decides, however long its page is, or how that breaks off; a success without its end is none. */
+  #judgeUnreadResponse(error: unknown, head: RequestAttempt['head'], chunk: Chunk): SendOutcome | undefined {
     const { statusCode = 0, headers = {} } = head ?? {};
-    if (toErrorCode(error) !== 'ANSWER_TOO_LONG' || statusCode < 300) return undefined;
-    const body = Buffer.from(toErrorMessage(error));
+    if (statusCode < 300) return undefined;
+    const body = Buffer.from(toFailureReason(error, this.#isThroughProxy()));
     return this.#options.protocol.judge(this.#toReceiverResponse({ statusCode, headers, body }), chunk);
   }
 
   #toErrorOutcome(error: unknown): SendOutcome {
     const kind = HOLDING.includes(toErrorCode(error)) ? 'hold' : 'retry';
     // It may have a name of somebody's certificate in it, or the words of a proxy.
-    return { kind, reason: toExcerpt(this.#client.mask(toFailureReason(error)), MAX_REASON_LENGTH) };
+    return {
+      kind,
+      reason: toExcerpt(this.#client.mask(toFailureReason(error, this.#isThroughProxy())), MAX_REASON_LENGTH),
+    };
   }
 }

@@ -71,6 +71,7 @@ function refuseOtherResponses(outgoing: ClientRequest, fail: (message: string) =
   });
 }
 
-function isFromVerifiedPeer({ protocol, socket }: ClientRequest): boolean {
+/** Whether a response came by an encrypted connection to a verified peer, if the request is to be encrypted. */
+export function isFromVerifiedPeer({ protocol, socket }: ClientRequest): boolean {
   return protocol !== 'https:' || (socket instanceof TLSSocket && socket.authorized);
 }

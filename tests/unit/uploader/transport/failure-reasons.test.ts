@@ -60,6 +60,15 @@ describe('failure reason: says what it means and what to check of', () => {
     expect(reason).not.toMatch(/\.c:|:SSL routines:/);
   });
 
+  test('a receiver that speaks an old TLS only, with the reason of OpenSSL', async () => {
+    // An alert of TLS 1.2: protocol version.
+    const alert = Buffer.from([0x15, 3, 3, 0, 2, 2, 70]);
+    const server = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.end(alert)));
+    expect(await reasonOf(server, 'https')).toMatch(
+      /^no TLS connection could be agreed on; .* \(EPROTO: tlsv1 alert protocol version\)$/,
+    );
+  });
+
   test('a response that is not HTTP', async () => {
     expect(await reasonOf(answering('SSH-2.0-OpenSSH_9.2\r\n'))).toContain('the response is not HTTP');
   });
@@ -77,6 +86,7 @@ describe('failure reason: says what it means and what to check of', () => {
     ['CERT_HAS_EXPIRED', /has expired by the clock of this device/],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', /THUGSHELLS_REMOTE_CA_FILE/],
     ['ENOTFOUND', /name is not known/],
+    ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', /requires another certificate .*THUGSHELLS_REMOTE_CERT_FILE/],
     ['EAI_AGAIN', /name server does not respond/],
   ])('%s', (code, expected) => {
     const reason = toFailureReason(Object.assign(new Error('in its own words'), { code }));
@@ -95,6 +105,22 @@ describe('failure reason: says what it means and what to check of', () => {
       kind: 'retry',
       reason: `127.0.0.1:${port}: nothing listens at this address, [::1]:${port}: nothing listens at this address, 255.255.255.255:${port}: there is no route to the receiver; check THUGSHELLS_REMOTE_URL; check the network`,
     });
+  });
+
+  test.each(['http', 'https'])('a proxy at whose address nothing listens, for %s', async (scheme) => {
+    const port = await listen(createServer());
+    ends.pop()!();
+    const options = { ...directConnection, clock: systemClock, protocol: new VictoriaMetricsProtocol() };
+    const proxyFor = (): string => `http://127.0.0.1:${port}`;
+    const remoteUrl = `${scheme}://receiver.test/api/v1/import`;
+    const transport = new HttpTransport({ ...options, remoteUrl, remoteTimeoutMs: 2_000, proxyFor });
+    const signs: string[] = [];
+    transport.onRestartSign(({ kind }) => signs.push(kind));
+    const { outcome } = await transport.send(madeChunk(3), new AbortController().signal);
+    expect(outcome).toMatchObject({
+      reason: expect.stringMatching(/^nothing listens at the address of the proxy; check/),
+    });
+    expect(signs).not.toContain('connection refused');
   });
 
   test('an error that is not known: its own words', () => {
@@ -145,6 +171,31 @@ test.each([
   });
   const { outcome } = await post(`http://127.0.0.1:${await listen(server)}/`);
   expect(outcome).toMatchObject({ kind, reason: expect.stringContaining('longer than 65536 bytes') });
+});
+
+describe('transport: the status decides although the response', () => {
+  const begun = (status: number): string => `HTTP/1.1 ${status} Status\r\nContent-Length: 100\r\n\r\nbad sample`;
+  const statuses: [number, string][] = [
+    [400, 'rejected'],
+    [413, 'rejected'],
+    [401, 'hold'],
+    [503, 'retry'],
+    [200, 'retry'],
+  ];
+
+  test.each(statuses)('breaks off: %d is %s', async (status, kind) => {
+    const server = createServer((socket) =>
+      socket.once('data', () => socket.write(begun(status), () => setTimeout(() => socket.resetAndDestroy(), 20))),
+    );
+    const result = await post(`http://127.0.0.1:${await listen(server)}/`);
+    expect([result.outcome.kind, result.status]).toEqual([kind, status === 200 ? undefined : status]);
+    expect(result.outcome).toMatchObject({ reason: expect.stringContaining('connection was closed') });
+  });
+
+  test.each(statuses)('never ends: %d is %s', async (status, kind) => {
+    const result = await post(`http://127.0.0.1:${await listen(answering(begun(status)))}/`, 300);
+    expect([result.outcome.kind, result.status]).toEqual([kind, status === 200 ? undefined : status]);
+  });
 });
 
 test.each(['127.0.0.1', '::1'])('transport: localhost reaches a receiver that listens at %s only', async (host) => {
