@@ -69,8 +69,22 @@ export const collecting = [
   {
     why: 'takes free memory for available memory',
     file: 'collector/src/collectors/memory.ts',
-    find: "amounts.get('MemAvailable') ?? requireBytes",
-    replace: "amounts.get('MemFree') ?? requireBytes",
+    find: "return requireBytes(lines, 'MemAvailable');",
+    replace: "return requireBytes(lines, 'MemFree');",
+    tests: ['collector/collectors/memory'],
+  },
+  {
+    why: 'loses all of memory by one line that cannot be used',
+    file: 'collector/src/collectors/memory.ts',
+    find: 'return requireNoErrors(errors, readings);',
+    replace: 'return requireNoErrors(errors, errors.length > 0 ? [] : readings);',
+    tests: ['collector/collectors/memory'],
+  },
+  {
+    why: 'takes what is free of no swap space for an error',
+    file: 'collector/src/collectors/memory.ts',
+    find: 'if (total === 0) return 0;',
+    replace: 'if (total === 0 && free === 0) return 0;',
     tests: ['collector/collectors/memory'],
   },
   {

@@ -4,6 +4,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 import type { KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
 
+import { extractReadings } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import { COLLECTORS, type CollectorOptions } from '../../../../collector/src/collectors/table.ts';
 import { indexByIdentity, readRecorded, TextKernel } from '../../../support/collector/text-kernel.ts';
 
@@ -230,6 +231,8 @@ describe('a spoilt recording gives finite readings or is refused', () => {
         } catch (error) {
           if (!(error instanceof AgentError)) throw error;
           expect(error.code).toBe('KERNEL_FILE_MALFORMED');
+          const others = Object.entries(indexByIdentity(extractReadings(error)));
+          expect(others.filter(([identity, value]) => !isSound(identity, value))).toEqual([]);
           seen.refused += 1;
         }
       }),
