@@ -1,3 +1,4 @@
+import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration, type SeriesUnit } from '@thugshells/shared/metrics/series.ts';
 
@@ -14,7 +15,7 @@ import {
 } from './readers/diskstats.ts';
 import { parseSizeFile } from './parsing/kernel-text.ts';
 import { createNameFilter, type NameRules } from './parsing/name-filter.ts';
-import { readEach } from './readers/partial-result.ts';
+import { readEach, requireNoErrors } from './readers/partial-result.ts';
 import { readWear, WEAR_SERIES } from './readers/wear.ts';
 
 const total = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'counter', unit, help });
@@ -22,11 +23,11 @@ const rate = (name: string, unit: SeriesUnit, help: string) => declareSeries({ n
 
 /** The counter and the rate of each quantity. */
 const SERIES = {
-  readBytes: [
+  readSectors: [
     total('disk.read_bytes_total', 'bytes', 'Bytes read from the device since it appeared.'),
     rate('disk.read_bytes_per_second', 'bytes_per_second', 'Bytes read a second since the last scrape.'),
   ],
-  writeBytes: [
+  writeSectors: [
     total('disk.write_bytes_total', 'bytes', 'Bytes written to the device since it appeared.'),
     rate('disk.write_bytes_per_second', 'bytes_per_second', 'Bytes written a second since the last scrape.'),
   ],
@@ -79,49 +80,93 @@ export class DiskCollector implements Collector {
   }
 
   async collect({ monotonicMs }: Scrape): Promise<readonly Reading[]> {
-    const listed = await this.#listDevices();
-    const devices = await this.#toByteCounters(listed);
+    const { devices, errors } = await this.#listDevices();
     const seconds = (monotonicMs - this.#beforeMs) / 1000;
-    const increases = this.#increases.update(devices);
+    const increases = this.#increases.update(new Map([...devices].map(([device, all]) => [device, toCounters(all)])));
     this.#beforeMs = monotonicMs;
-    const traffic = [...devices].flatMap(([device, counters]) => [
-      ...toTimes(device, listed.get(device) as DiskCounters),
-      ...QUANTITIES.map((one) => ({ series: SERIES[one][0], labels: { device }, value: counters[one] })),
-      ...toRates(device, increases.get(device), seconds),
-    ]);
-    return readEach([async () => traffic, () => readWear(this.#kernel, [...devices.keys()])]);
+    const readings: Reading[] = [];
+    for (const [device, counters] of devices) {
+      const sectorBytes = await this.#readSectorBytes(device);
+      if (sectorBytes instanceof AgentError) errors.push(sectorBytes);
+      const scales = toScales(sectorBytes);
+      readings.push(
+        ...toTimes(device, counters),
+        ...toTotals(device, counters, scales),
+        ...toRates(device, increases.get(device), { seconds, scales }),
+      );
+    }
+    return readEach([async () => requireNoErrors(errors, readings), () => readWear(this.#kernel, [...devices.keys()])]);
   }
 
-  async #listDevices(): Promise<Map<string, DiskCounters>> {
-    const inSysBlock = await readOptional(this.#kernel.sysEntries('block'), undefined);
+  async #listDevices(): Promise<{ readonly devices: Map<string, DiskCounters>; readonly errors: AgentError[] }> {
+    const errors: AgentError[] = [];
+    const inSysBlock = await readOptional(this.#kernel.sysEntries('block'), undefined).catch((error: unknown) => {
+      if (!(error instanceof AgentError)) throw error;
+      errors.push(error);
+      return undefined;
+    });
     const text = await this.#kernel.proc('diskstats');
     // A device that booted from the network and has no block device: the kernel writes no line.
-    const listed = text === '' && inSysBlock?.length === 0 ? new Map<string, DiskCounters>() : parseDiskstats(text);
-    const wanted = selectWholeDevices([...listed.keys()], inSysBlock).filter(this.#isWanted);
-    return new Map(wanted.map((device) => [device, listed.get(device) as DiskCounters]));
-  }
-
-  async #toByteCounters(listed: ReadonlyMap<string, DiskCounters>): Promise<Map<string, Counters<Quantity>>> {
-    const devices = new Map<string, Counters<Quantity>>();
-    for (const [device, { readOps, readSectors, writeOps, writeSectors }] of listed) {
-      const bytes = await this.#readSectorBytes(device);
-      devices.set(device, { readBytes: readSectors * bytes, writeBytes: writeSectors * bytes, readOps, writeOps });
-    }
-    return devices;
+    if (text === '' && inSysBlock?.length === 0) return { devices: new Map(), errors };
+    if (text === '') throw createEmptyError();
+    const listed = parseDiskstats(text);
+    const wanted = new Set(selectWholeDevices(listed.names, inSysBlock).filter(this.#isWanted));
+    const devices = new Map([...listed.devices].filter(([device]) => wanted.has(device)));
+    return { devices, errors: [...errors, ...listed.errors] };
   }
 
   /** Without a block size in sysfs, the device has none of its own or is being removed: the kernel's unit applies. */
-  async #readSectorBytes(device: string): Promise<number> {
+  async #readSectorBytes(device: string): Promise<number | AgentError> {
     if (this.#sectorBytes !== 'sysfs') return this.#sectorBytes;
     const file = `block/${toSysfsName(device)}/queue/logical_block_size`;
-    const text = await readOptional(this.#kernel.sys(file), undefined);
-    return text === undefined ? KERNEL_SECTOR_BYTES : parseSizeFile(`/sys/${file}`, text);
+    try {
+      const text = await readOptional(this.#kernel.sys(file), undefined);
+      return text === undefined ? KERNEL_SECTOR_BYTES : parseSizeFile(`/sys/${file}`, text);
+    } catch (error) {
+      if (error instanceof AgentError) return error;
+      throw error;
+    }
   }
 }
 
-function toRates(device: string, increase: Counters<Quantity> | undefined, seconds: number): Reading[] {
+/** A container has the host's devices in /sys/block, and its own file of diskstats, in which lxcfs counts none for it. */
+function createEmptyError(): AgentError {
+  return new AgentError('/proc/diskstats is empty: the container has no device of its own', {
+    code: 'KERNEL_FILE_ABSENT',
+  });
+}
+
+/** What a count of each quantity is multiplied by; undefined if it is not known. */
+type Scales = Readonly<Record<Quantity, number | undefined>>;
+
+function toScales(sectorBytes: number | AgentError): Scales {
+  const bytes = sectorBytes instanceof AgentError ? undefined : sectorBytes;
+  return { readSectors: bytes, writeSectors: bytes, readOps: 1, writeOps: 1 };
+}
+
+/** The times wrap around and are not among the counters that are compared. */
+function toCounters({ readSectors, writeSectors, readOps, writeOps }: DiskCounters): Counters<Quantity> {
+  return { readSectors, writeSectors, readOps, writeOps };
+}
+
+function toTotals(device: string, counters: DiskCounters, scales: Scales): Reading[] {
+  return QUANTITIES.flatMap((one) => {
+    const scale = scales[one];
+    return scale === undefined ? [] : [{ series: SERIES[one][0], labels: { device }, value: counters[one] * scale }];
+  });
+}
+
+function toRates(
+  device: string,
+  increase: Counters<Quantity> | undefined,
+  { seconds, scales }: { readonly seconds: number; readonly scales: Scales },
+): Reading[] {
   if (increase === undefined || seconds <= 0) return [];
-  return QUANTITIES.map((one) => ({ series: SERIES[one][1], labels: { device }, value: increase[one] / seconds }));
+  return QUANTITIES.flatMap((one) => {
+    const scale = scales[one];
+    if (scale === undefined) return [];
+    return [{ series: SERIES[one][1], labels: { device }, value: (increase[one] * scale) / seconds }];
+  });
 }
 
 function toTimes(device: string, { busyMs, queuedMs }: DiskCounters): Reading[] {

@@ -1,10 +1,12 @@
+import { AgentError } from '@thugshells/shared/errors.ts';
+
 import {
   parseDecimals,
-  EqualFieldCounts,
   splitFields,
   splitLines,
   createLineError,
   quote,
+  type KernelLine,
 } from '../parsing/kernel-text.ts';
 
 /** The unit of /proc/diskstats for every device: "standard UNIX 512-byte sectors" (Documentation/block/stat.rst). */
@@ -26,24 +28,63 @@ const PATH = '/proc/diskstats';
 /** Since Linux 2.6.25; 4.18 appended discards, 5.5 flushes (Documentation/admin-guide/iostats.rst). */
 const MIN_COUNTERS = 11;
 
+/** The counters of block devices by name, partitions included, and why lines cannot be used. */
+export interface Diskstats {
+  /** Of every line, also those that cannot be used. */
+  readonly names: readonly string[];
+  readonly devices: ReadonlyMap<string, DiskCounters>;
+  /** KERNEL_FILE_MALFORMED, one for each line. */
+  readonly errors: readonly AgentError[];
+}
+
 /**
- * Parses /proc/diskstats: returns the counters of all block devices, partitions included, by name.
+ * Parses /proc/diskstats. A line that cannot be used costs its device; of two lines of one device the first counts.
  *
- * @throws AgentError KERNEL_FILE_MALFORMED
+ * @throws AgentError KERNEL_FILE_MALFORMED if the file is empty or truncated
  */
-export function parseDiskstats(text: string): Map<string, DiskCounters> {
+export function parseDiskstats(text: string): Diskstats {
+  const errors: AgentError[] = [];
+  const attempt = <Result>(parse: () => Result): Result[] => {
+    try {
+      return [parse()];
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      errors.push(error);
+      return [];
+    }
+  };
+  const lines = splitLines(PATH, text);
+  const parsed = lines.flatMap((line) => attempt(() => parseLine(line)));
   const devices = new Map<string, DiskCounters>();
-  const width = new EqualFieldCounts();
-  for (const line of splitLines(PATH, text)) {
-    const [major = '', minor = '', device = '', ...fields] = splitFields(line.text);
-    parseDecimals(line, [major, minor], 2);
-    const counters = parseDecimals(line, fields, MIN_COUNTERS);
-    width.check(line, counters);
-    if (devices.has(device)) throw createLineError(line, `a second line of ${quote(device)}`);
-    const [readOps = 0, , readSectors = 0, , writeOps = 0, , writeSectors = 0, , , busyMs = 0, queuedMs = 0] = counters;
-    devices.set(device, { readOps, readSectors, writeOps, writeSectors, busyMs, queuedMs });
+  const width = Math.max(...parsed.map(({ counters }) => counters.length));
+  for (const line of parsed) {
+    for (const counters of attempt(() => readCounters(line, width, devices))) devices.set(line.device, counters);
   }
-  return devices;
+  return { names: lines.flatMap((line) => splitFields(line.text)[2] ?? []), devices, errors };
+}
+
+interface DiskLine {
+  readonly line: KernelLine;
+  readonly device: string;
+  readonly counters: readonly number[];
+}
+
+function parseLine(line: KernelLine): DiskLine {
+  const [major = '', minor = '', device = '', ...fields] = splitFields(line.text);
+  parseDecimals(line, [major, minor], 2);
+  return { line, device, counters: parseDecimals(line, fields, MIN_COUNTERS) };
+}
+
+/** How many numbers a line has depends on the kernel; one with fewer than others lost some, and it is unknown which. */
+function readCounters(
+  { line, device, counters }: DiskLine,
+  width: number,
+  devices: ReadonlyMap<string, DiskCounters>,
+): DiskCounters {
+  if (counters.length < width) throw createLineError(line, `${counters.length} numbers, other lines have ${width}`);
+  if (devices.has(device)) throw createLineError(line, `a second line of ${quote(device)}`);
+  const [readOps = 0, , readSectors = 0, , writeOps = 0, , writeSectors = 0, , , busyMs = 0, queuedMs = 0] = counters;
+  return { readOps, readSectors, writeOps, writeSectors, busyMs, queuedMs };
 }
 
 /**

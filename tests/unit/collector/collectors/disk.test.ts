@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { DiskCollector, type DiskOptions } from '../../../../collector/src/collectors/disk.ts';
+import { extractReadings } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import {
+  createKernelError,
   indexByIdentity,
   readRecorded,
   RecordedKernel,
@@ -41,6 +43,7 @@ function collecting(files: Readonly<Record<string, string>>, options: Partial<Di
   };
 }
 
+const toError = (thrown: unknown) => thrown;
 const devicesIn = (readings: object) => [
   ...new Set(Object.keys(readings).map((name) => /device=([^}]*)/.exec(name)?.[1])),
 ];
@@ -70,13 +73,37 @@ describe('counters', () => {
     expect(await scrapesOf(line('sda', { readSectors: 1 }))).toHaveProperty(['disk.read_bytes_total{device=sda}'], 512);
   });
 
-  test.each(['', '4k\n', '0\n', '512\n512\n', '-512\n'])('are refused where the block size reads %j', async (size) => {
-    const file = 'block/sda/queue/logical_block_size';
-    const { scrapesOf } = collecting({ [`sys/${file}`]: size }, { sectorBytes: 'sysfs' });
-    await expect(scrapesOf(line('sda'))).rejects.toMatchObject({
-      code: 'KERNEL_FILE_MALFORMED',
-      message: expect.stringContaining(`/sys/${file}`),
-    });
+  test.each(['', '4k\n', '0\n', '512\n512\n', '-512\n'])(
+    'disk: bytes are left out where the block size reads %j, which is named, and nothing else',
+    async (size) => {
+      const file = 'block/sda/queue/logical_block_size';
+      const { scrapesOf } = collecting({ ...sysBlock({ sdb: 512 }), [`sys/${file}`]: size }, { sectorBytes: 'sysfs' });
+      const error = await scrapesOf(line('sda', { reads: 11, readSectors: 5 }) + line('sdb')).catch(toError);
+      expect(error).toMatchObject({
+        code: 'KERNEL_FILE_MALFORMED',
+        message: expect.stringContaining(`/sys/${file}`),
+      });
+      const readings = indexByIdentity(extractReadings(error));
+      expect(readings).toHaveProperty(['disk.read_ops_total{device=sda}'], 11);
+      expect(readings).toHaveProperty(['disk.read_bytes_total{device=sdb}'], 0);
+      expect(Object.keys(readings).filter((name) => name.includes('sda') && name.includes('bytes'))).toEqual([]);
+    },
+  );
+
+  test('disk: bytes that are not known have no rate, and come back with the block size', async () => {
+    const file = 'sys/block/sda/queue/logical_block_size';
+    const { kernel, collector } = collecting({ [file]: 'x\n' }, { sectorBytes: 'sysfs' });
+    const scrape = async (monotonicMs: number, count: number) => {
+      kernel.files.set('proc/diskstats', line('sda', { reads: count, readSectors: count }));
+      const readings = await collector.collect({ monotonicMs }).catch(extractReadings);
+      return indexByIdentity(readings);
+    };
+    await scrape(0, 0);
+    const unknown = await scrape(10_000, 20);
+    expect(unknown).toHaveProperty(['disk.read_ops_per_second{device=sda}'], 2);
+    expect(unknown).not.toHaveProperty(['disk.read_bytes_per_second{device=sda}']);
+    kernel.files.set(file, '4096\n');
+    expect(await scrape(20_000, 40)).toHaveProperty(['disk.read_bytes_per_second{device=sda}'], 8192);
   });
 });
 
@@ -141,10 +168,36 @@ describe('devices', () => {
 
   test('may be none at all where sysfs says so too', async () => {
     expect(await collecting({ 'sys/block/': '' }).scrapesOf('')).toEqual({});
-    await expect(collecting(sysBlock({ sda: 512 })).scrapesOf('')).rejects.toMatchObject({
-      code: 'KERNEL_FILE_MALFORMED',
-    });
-    await expect(collecting({}).scrapesOf('')).rejects.toMatchObject({ code: 'KERNEL_FILE_MALFORMED' });
+  });
+
+  test('disk: the collector is absent in a container with an empty diskstats beside the devices of the host', async () => {
+    const absent = { code: 'KERNEL_FILE_ABSENT', message: expect.stringContaining('/proc/diskstats is empty') };
+    await expect(collecting(sysBlock({ sda: 512 })).scrapesOf('')).rejects.toMatchObject(absent);
+    await expect(collecting({}).scrapesOf('')).rejects.toMatchObject(absent);
+    // It has some again when it is given a device.
+    const { scrapesOf } = collecting(sysBlock({ sda: 512 }));
+    await scrapesOf('').catch(() => undefined);
+    expect(devicesIn(await scrapesOf(line('sda')))).toEqual(['sda']);
+  });
+
+  test('disk: a line that cannot be used costs its device, and makes no partition a whole device', async () => {
+    const text = `${line('sda').replace(' 11 ', ' x ')}${line('sda1')}${line('sdb')}${line('sdb1')}`;
+    for (const files of [sysBlock({ sda: 512, sdb: 512 }), {}]) {
+      const error = await collecting(files).scrapesOf(text).catch(toError);
+      expect(error).toMatchObject({
+        code: 'KERNEL_FILE_MALFORMED',
+        message: 'cannot parse /proc/diskstats: line 1: "x" is not a number',
+      });
+      expect(devicesIn(indexByIdentity(extractReadings(error)))).toEqual(['sdb']);
+    }
+  });
+
+  test('disk: a listing of sysfs that cannot be read is named, and devices are told by their names', async () => {
+    const { kernel, scrapesOf } = collecting(sysBlock({ sda: 512 }));
+    kernel.sysEntries = () => Promise.reject(createKernelError('/sys/block', 'EACCES'));
+    const error = await scrapesOf(line('sda') + line('sda1')).catch(toError);
+    expect(error).toMatchObject({ code: 'KERNEL_FILE_UNREADABLE', message: expect.stringContaining('/sys/block') });
+    expect(devicesIn(indexByIdentity(extractReadings(error)))).toEqual(['sda']);
   });
 });
 

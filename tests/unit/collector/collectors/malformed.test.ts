@@ -90,7 +90,8 @@ test.each(names)('%s is accepted in the text that the following ones spoil', asy
 
 /** A file, what is wrong, the text, and what the message must name besides the file. */
 const malformedTexts: readonly (readonly [FileName, string, string, string])[] = [
-  ...names.map((name) => [name, 'an empty file', '', 'empty'] as const),
+  // That of diskstats is one of a container that has no device of its own.
+  ...names.filter((name) => name !== 'disk').map((name) => [name, 'an empty file', '', 'empty'] as const),
   ...names.map((name) => [name, 'a file without its last newline', GOOD[name].trimEnd(), 'truncated'] as const),
   ...names.map((name) => [name, 'a blank file', '\n', ''] as const),
   ['cpu', 'a line cut in the middle', 'cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3\nctxt 1\n', 'line 2'],
@@ -220,11 +221,10 @@ describe('a spoilt recording gives finite readings or is refused', () => {
     const seen = { read: 0, refused: 0 };
     await fc.assert(
       fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
+        const spoilt = changes.reduce((text, spoil) => spoil(text), good);
+        fc.pre(spoilt !== '');
         try {
-          const readings = await readAfterRecording(
-            name,
-            changes.reduce((text, spoil) => spoil(text), good),
-          );
+          const readings = await readAfterRecording(name, spoilt);
           const wrong = Object.entries(readings).filter(([identity, value]) => !isSound(identity, value));
           expect(wrong).toEqual([]);
           seen.read += 1;
@@ -246,7 +246,7 @@ describe('a spoilt recording gives finite readings or is refused', () => {
   test.each(names)('%s, cut anywhere, unless at the end of a line', async (name) => {
     const good = readRecorded(`proc-later/${FILES[name][1]}`);
     await fc.assert(
-      fc.asyncProperty(fc.nat(good.length - 1), async (length) => {
+      fc.asyncProperty(fc.integer({ min: 1, max: good.length - 1 }), async (length) => {
         fc.pre(good[length - 1] !== '\n');
         await expect(readAfterRecording(name, good.slice(0, length))).rejects.toMatchObject({
           code: 'KERNEL_FILE_MALFORMED',

@@ -6,9 +6,34 @@ describe('parsing', () => {
   const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1).join(' ');
 
   test.each([11, 15, 17, 20])('takes the same columns of a kernel that writes %d numbers', (count) => {
-    expect(parseDiskstats(` 179       0 mmcblk0 ${numbers(count)}\n`)).toEqual(
+    expect(parseDiskstats(` 179       0 mmcblk0 ${numbers(count)}\n`).devices).toEqual(
       new Map([['mmcblk0', { readOps: 1, readSectors: 3, writeOps: 5, writeSectors: 7, busyMs: 10, queuedMs: 11 }]]),
     );
+  });
+});
+
+describe('diskstats: a line that cannot be used costs its device', () => {
+  const line = (device: string, count: number) => ` 8 0 ${device} ${Array(count).fill(7).join(' ')}\n`;
+  const sda = line('sda', 17);
+  const sdc = line('sdc', 17);
+
+  test.each([
+    ['is cut', ' 8 16 sdb 1 2 3\n', 'line 2: 3 numbers'],
+    ['has fewer numbers than the others', line('sdb', 15), 'line 2: 15 numbers, other lines have 17'],
+    ['has a negative number', ' 8 16 sdb -1 2 3 4 5 6 7 8 9 10 11\n', 'line 2: "-1" is not a number'],
+    ['is blank', '\n', 'line 2'],
+    ['is a second one of a device', sda, 'line 2: a second line of "sda"'],
+  ])('diskstats: one that %s', (_, bad, named) => {
+    const { devices, errors } = parseDiskstats(sda + bad + sdc);
+    expect([...devices.keys()]).toEqual(['sda', 'sdc']);
+    expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining(named)]);
+  });
+
+  test('diskstats: also if it is the first one', () => {
+    const { names, devices, errors } = parseDiskstats(line('sdb', 11) + sda + sdc);
+    expect([...devices.keys()]).toEqual(['sda', 'sdc']);
+    expect(errors).toHaveLength(1);
+    expect(names).toEqual(['sdb', 'sda', 'sdc']);
   });
 });
 
