@@ -89,7 +89,7 @@ function computeAvailable(lines: MeminfoLines): number {
   return requireBytes(lines, 'MemFree') + requireBytes(lines, 'Buffers') + requireBytes(lines, 'Cached');
 }
 
-/** Without swap space none is in use, whatever is said to be free: lxcfs subtracts what it does not count from 0. */
+/** Without swap space none is in use, whatever the file has as free: lxcfs subtracts what it does not count from 0. */
 function computeSwapUsed(lines: MeminfoLines): number {
   const total = requireBytes(lines, 'SwapTotal');
   const free = requireBytes(lines, 'SwapFree');
