@@ -5,7 +5,7 @@ import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metric
 import type { Collector } from './collector.ts';
 import type { KernelSource, FileSystemSpace } from '../kernel/kernel-files.ts';
 import type { NameRules } from './parsing/name-filter.ts';
-import { DroppedMounts } from './readers/dropped-mounts.ts';
+import { DroppedMounts, type DropReason } from './readers/dropped-mounts.ts';
 import { classifyMount, createMountFilter, parseMountinfo, selectRealMounts, type Mount } from './readers/mountinfo.ts';
 import { requireNoErrors } from './readers/partial-result.ts';
 
@@ -49,7 +49,7 @@ const mountsDropped = declareSeries({
   name: 'filesystem.mounts_dropped_total',
   kind: 'counter',
   unit: 'none',
-  help: "Times that a mount began to be unreported because the collector's user may not reach it; absent while there was none.",
+  help: 'Times that a mount began to be unreported because the collector may not or cannot reach it; absent while there was none.',
 });
 export const FILESYSTEM_SERIES: readonly SeriesDeclaration[] = [
   sizeBytes,
@@ -90,21 +90,21 @@ export class FilesystemCollector implements Collector {
   }
 
   get notice(): string | undefined {
-    const [first, ...others] = this.#dropped.first;
-    if (first === undefined) return undefined;
-    const more = others.length === 0 ? '' : ` and ${others.length} more`;
-    return `${first}${more} not reported: the collector's user may not enter a folder above it; exclude it with FILESYSTEM_EXCLUDE, or let the user in`;
+    return this.#dropped.notice;
   }
 
   async collect(): Promise<readonly Reading[]> {
     const { mounts, errors: malformed } = await this.#readMounts();
     const readings: Reading[] = [];
     const errors = [...malformed];
-    const dropped: string[] = [];
+    const dropped = new Map<string, DropReason>();
     for (const mount of mounts) {
-      const space = await this.#readSpace(mount);
-      if (isForbidden(space)) dropped.push(mount.mountpoint);
-      else readings.push(...toReadings(mount, space));
+      const space = mount.isUtf8 ? await this.#readSpace(mount) : 'notUtf8';
+      if (space === 'notUtf8' || space === 'forbidden') {
+        dropped.set(mount.mountpoint, space);
+        continue;
+      }
+      readings.push(...toReadings(mount, space));
       if (isFailure(space) && classifyMount(mount) === 'local') errors.push(space);
     }
     this.#dropped.update(dropped);
@@ -123,12 +123,12 @@ export class FilesystemCollector implements Collector {
     return this.#listed;
   }
 
-  async #readSpace(mount: Mount): Promise<FileSystemSpace | AgentError> {
+  async #readSpace(mount: Mount): Promise<FileSystemSpace | AgentError | 'forbidden'> {
     try {
       return await this.#kernel.statfs(mount.mountpoint, classifyMount(mount));
     } catch (error) {
-      if (error instanceof AgentError) return error;
-      throw error;
+      if (!(error instanceof AgentError)) throw error;
+      return toErrorCode(error.cause) === 'EACCES' ? 'forbidden' : error;
     }
   }
 }
@@ -151,15 +151,10 @@ function toReadings({ mountpoint, fstype, isReadonly }: Mount, space: FileSystem
 }
 
 function isFailure(space: FileSystemSpace | AgentError): space is AgentError {
-  return space instanceof AgentError && !isGone(space) && !isForbidden(space);
+  return space instanceof AgentError && !isGone(space);
 }
 
-/** Below a folder that this user may not enter. */
-function isForbidden(space: FileSystemSpace | AgentError): boolean {
-  return space instanceof AgentError && toErrorCode(space.cause) === 'EACCES';
-}
-
-/** Unmounted since the list was read, or below a name that is not UTF-8, which Node cannot pass on. */
+/** Unmounted since the list was read. */
 function isGone({ code }: AgentError): boolean {
   return code === 'KERNEL_FILE_ABSENT';
 }

@@ -1,3 +1,4 @@
+import type { AgentError } from '@thugshells/shared/errors.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration, type SeriesUnit } from '@thugshells/shared/metrics/series.ts';
 
@@ -6,14 +7,17 @@ import { createMalformedError } from '../kernel/kernel-file-errors.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
 import { InterfaceLimit } from './readers/interface-limit.ts';
 import {
-  parseDecimals,
-  EqualFieldCounts,
-  splitFields,
-  splitLines,
   createLineError,
+  parseDecimals,
+  parseEachLine,
   quote,
+  removeShortLines,
+  splitFields,
+  type KernelLine,
+  type NumberLine,
 } from './parsing/kernel-text.ts';
 import { createNameFilter, type NameRules } from './parsing/name-filter.ts';
+import { requireNoErrors } from './readers/partial-result.ts';
 
 const counter = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'counter', unit, help });
 
@@ -43,27 +47,44 @@ const PATH = '/proc/net/dev';
 const COLUMNS = 16;
 const columns = /^ *face *\|bytes +packets +errs +drop [^|]*\|bytes +packets +errs +drop [^|]*$/;
 
+/** The sixteen counters of each interface, and the errors of malformed lines. */
+interface NetDev {
+  readonly interfaces: ReadonlyMap<string, readonly number[]>;
+  readonly errors: readonly AgentError[];
+}
+
 /**
- * Parses /proc/net/dev: returns the sixteen counters of each interface. Old kernels print no blank between the colon and
- * a long number, and a line for each alias with a colon in its name (`eth0:1:1234 …`): the last colon ends the name.
+ * Parses /proc/net/dev. A malformed line costs itself; of two lines of one interface the first counts.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED if the columns are not the known ones
+ */
+export function parseNetDev(text: string): NetDev {
+  const lines = new Map<string, NumberLine>();
+  let isHeaderKnown = false;
+  const malformed = parseEachLine(PATH, text, (line) => {
+    if (line.number === 2) isHeaderKnown = columns.test(line.text);
+    if (line.number <= 2) return;
+    const [name, counters] = parseInterface(line);
+    if (lines.has(name)) throw createLineError(line, `a second line of ${quote(name)}`);
+    lines.set(name, { line, numbers: counters });
+  });
+  if (!isHeaderKnown) throw createMalformedError(PATH, 'line 2: unknown columns');
+  const errors = [...malformed, ...removeShortLines(lines)];
+  return { interfaces: new Map([...lines].map(([name, { numbers }]) => [name, numbers])), errors };
+}
+
+/**
+ * Parses a line of an interface. Old kernels print no blank between the colon and a long number, and a line for each alias
+ * with a colon in its name (`eth0:1:1234 …`): the last colon ends the name.
  *
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
-export function parseNetDev(text: string): Map<string, readonly number[]> {
-  const interfaces = new Map<string, readonly number[]>();
-  const width = new EqualFieldCounts();
-  const [, header, ...lines] = splitLines(PATH, text);
-  if (header === undefined || !columns.test(header.text)) throw createMalformedError(PATH, 'line 2: unknown columns');
-  for (const line of lines) {
-    const colon = line.text.lastIndexOf(':');
-    const name = line.text.slice(0, Math.max(0, colon)).trim();
-    if (name === '') throw createLineError(line, 'no interface name');
-    if (interfaces.has(name)) throw createLineError(line, `a second line of ${quote(name)}`);
-    const counters = parseDecimals(line, splitFields(line.text.slice(colon + 1)), COLUMNS);
-    width.check(line, counters);
-    interfaces.set(name, counters);
-  }
-  return interfaces;
+function parseInterface(line: KernelLine): [name: string, counters: readonly number[]] {
+  const colon = line.text.lastIndexOf(':');
+  // Blanks only: other characters that look like one may be part of a name (dev_valid_name in net/core/dev.c).
+  const name = line.text.slice(0, Math.max(0, colon)).replace(/^ +/, '');
+  if (name === '') throw createLineError(line, 'no interface name');
+  return [name, parseDecimals(line, splitFields(line.text.slice(colon + 1)), COLUMNS)];
 }
 
 /** Interfaces to report, and the maximum number of them. */
@@ -95,12 +116,13 @@ export class NetworkCollector implements Collector {
   }
 
   async collect(): Promise<readonly Reading[]> {
-    const interfaces = parseNetDev(await this.#kernel.proc('net/dev'));
+    const { interfaces, errors } = parseNetDev(await this.#kernel.proc('net/dev'));
     const chosen = this.#limit.choose([...interfaces.keys()].filter(this.#isWanted));
     const readings: Reading[] = [...interfaces].flatMap(([name, counters]) =>
       chosen.has(name) ? toReadings(name, counters) : [],
     );
-    return [...readings, { series: interfacesDropped, labels: {}, value: this.#limit.droppedTotal }];
+    readings.push({ series: interfacesDropped, labels: {}, value: this.#limit.droppedTotal });
+    return requireNoErrors(errors, readings);
   }
 }
 

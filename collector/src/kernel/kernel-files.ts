@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { openForeignFile } from '@thugshells/shared/database/foreign-files.ts';
 import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 
+import { decodeKernelText } from './decode-text.ts';
 import { createMalformedError, toKernelFileError } from './kernel-file-errors.ts';
 import { MountSpace, type MountKind, type FileSystemSpace } from './mount-space.ts';
 import { RemoteStatfs } from './remote-statfs.ts';
@@ -209,7 +210,7 @@ async function readText(path: string): Promise<string> {
 /** Decodes the bytes of a file; undefined stands for more than MAX_FILE_BYTES. */
 function decodeText(path: string, bytes: Buffer | undefined): string {
   if (bytes === undefined) throw createMalformedError(path, `more than ${MAX_FILE_BYTES} bytes`);
-  return bytes.toString('utf8');
+  return decodeKernelText(bytes);
 }
 
 /** Returns the bytes of a file, or undefined if they are more than MAX_FILE_BYTES. A short read does not mean its end. */

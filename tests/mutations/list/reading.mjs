@@ -5,15 +5,15 @@ export const reading = [
   {
     why: 'fails for ever beside a stick that only its owner may enter',
     file: 'collector/src/collectors/filesystem.ts',
-    find: "toErrorCode(space.cause) === 'EACCES'",
-    replace: "toErrorCode(space.cause) === 'EPERM'",
+    find: "toErrorCode(error.cause) === 'EACCES'",
+    replace: "toErrorCode(error.cause) === 'EPERM'",
     tests: ['collector/collectors/filesystem-selection'],
   },
   {
     why: 'counts a mount that cannot be reached at every scrape',
     file: 'collector/src/collectors/readers/dropped-mounts.ts',
-    find: '!this.#current.has(mountpoint)',
-    replace: "!this.#current.has(mountpoint) || mountpoint !== ''",
+    find: 'if (!this.#current.has(mountpoint)) this',
+    replace: "if (!this.#current.has(mountpoint) || mountpoint !== '') this",
     tests: ['collector/collectors/filesystem-selection'],
   },
   {
@@ -120,5 +120,33 @@ export const reading = [
     find: 'requireNoErrors(errors, [...readings.values()])',
     replace: 'requireNoErrors(errors, errors.length > 0 ? [] : [...readings.values()])',
     tests: ['collector/collectors/readers/activity'],
+  },
+  {
+    why: 'takes two names that are not UTF-8 for one',
+    file: 'collector/src/kernel/kernel-files.ts',
+    find: 'return decodeKernelText(bytes);',
+    replace: "return decodeKernelText(Buffer.from(bytes.toString('utf8')));",
+    tests: ['collector/collectors/network'],
+  },
+  {
+    why: 'loses every interface for one malformed line',
+    file: 'collector/src/collectors/network.ts',
+    find: 'return requireNoErrors(errors, readings);',
+    replace: 'return requireNoErrors(errors, errors.length > 0 ? [] : readings);',
+    tests: ['collector/collectors/network'],
+  },
+  {
+    why: 'drops a mount whose name is not UTF-8 without a word',
+    file: 'collector/src/collectors/filesystem.ts',
+    find: "mount.isUtf8 ? await this.#readSpace(mount) : 'notUtf8'",
+    replace: 'await this.#readSpace(mount)',
+    tests: ['collector/collectors/filesystem-selection'],
+  },
+  {
+    why: 'takes a line that lost numbers for whole',
+    file: 'collector/src/collectors/parsing/kernel-text.ts',
+    find: 'if (numbers.length === most) continue;',
+    replace: 'if (numbers.length <= most) continue;',
+    tests: ['collector/collectors/network'],
   },
 ];

@@ -21,6 +21,8 @@ export interface Mount {
   /** The directory of the file system that is mounted: `/`, unless it is a bind mount or a subvolume. */
   readonly root: string;
   readonly mountpoint: string;
+  /** Whether the mountpoint is UTF-8: Node cannot pass on other paths than that. */
+  readonly isUtf8: boolean;
   readonly fstype: string;
   /** Whether the file system itself is read-only, by option or since an error; not whether this mount of it is. */
   readonly isReadonly: boolean;
@@ -68,6 +70,7 @@ function parseMount(line: KernelLine): Mount {
     device,
     root: unescape(line, root),
     mountpoint: unescape(line, mountpoint),
+    isUtf8: !mountpoint.includes('\\x'),
     fstype,
     isReadonly: options[0] === 'ro',
     hasUpperDirectory: options.some((option) => option.startsWith('upperdir=')),
@@ -84,9 +87,13 @@ function findOptions(line: KernelLine): string[] {
   return first < 0 ? [] : afterSource.slice(first).join(' ').split(',');
 }
 
-/** Decodes blank, tab, newline, backslash and `#`, which the kernel writes as a backslash and three octal digits. */
+/**
+ * Decodes blank, tab, newline, backslash and `#`, which the kernel writes as a backslash and three octal digits; a byte that is
+ * not UTF-8 is kept as `decodeKernelText` writes it.
+ */
 function unescape(line: KernelLine, field: string): string {
-  if (/\\(?![01][0-7]{2})/.test(field)) throw createLineError(line, `${quote(field)} has an incomplete escape`);
+  if (/\\(?![01][0-7]{2}|x[0-9a-f]{2})/.test(field))
+    throw createLineError(line, `${quote(field)} has an incomplete escape`);
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));
 }
 

@@ -1,7 +1,12 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { describe, expect, test } from '@jest/globals';
 
 import { extractReadings } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import { COLLECTORS, type CollectorOptions } from '../../../../collector/src/collectors/table.ts';
+import { KernelFiles } from '../../../../collector/src/kernel/kernel-files.ts';
 import { DEFAULT_OPTIONS } from '../../../support/collector/default-options.ts';
 import { createKernelError, indexByIdentity, TextKernel } from '../../../support/collector/text-kernel.ts';
 
@@ -208,6 +213,24 @@ describe('filesystem collector: a mount below a folder that the service may not 
     for (const path of [STICK, PORTAL]) kernel.spaces.set(path, SPACE);
     expect(await scrape()).not.toHaveProperty(['filesystem.mounts_dropped_total']);
   });
+});
+
+test('filesystem collector: a mount whose name is not UTF-8 is left out, counted and named', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mount-names-'));
+  mkdirSync(join(folder, 'self'));
+  const lines = ['20 1 8:1 / / rw - ext4 /dev/sda1 rw', '21 20 8:2 / /media/M\xfcll rw - vfat /dev/sdb1 rw', ''];
+  writeFileSync(join(folder, 'self/mountinfo'), Buffer.from(lines.join('\n'), 'latin1'));
+  const kernel = new KernelFiles({ procRoot: folder, sysRoot: folder });
+  const collector = COLLECTORS.filesystem.create({ kernel, options: DEFAULT_OPTIONS });
+  for (const _scrape of [1, 2]) {
+    const readings = indexByIdentity(await collector.collect({ monotonicMs: 0 }));
+    expect(readings).toMatchObject({ 'filesystem.mounts_dropped_total': 1 });
+    expect(Object.keys(readings).filter((identity) => identity.includes('/media'))).toEqual([]);
+  }
+  expect(collector.notice).toBe(
+    '/media/M\\xfcll not reported: its name is not UTF-8; mount it by another name, or exclude it with FILESYSTEM_EXCLUDE',
+  );
+  rmSync(folder, { recursive: true });
 });
 
 test('filesystem collector: a malformed line of mountinfo costs itself, and is named at every scrape', async () => {

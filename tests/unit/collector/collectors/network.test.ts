@@ -1,7 +1,13 @@
-import { describe, expect, test } from '@jest/globals';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { NetworkCollector, parseNetDev, type NetworkOptions } from '../../../../collector/src/collectors/network.ts';
-import { readRecorded, scrapeTexts, TextKernel } from '../../../support/collector/text-kernel.ts';
+import { extractReadings } from '../../../../collector/src/collectors/readers/partial-result.ts';
+import { KernelFiles } from '../../../../collector/src/kernel/kernel-files.ts';
+import { indexByIdentity, readRecorded, scrapeTexts, TextKernel } from '../../../support/collector/text-kernel.ts';
 
 const DEFAULTS: NetworkOptions = {
   include: [],
@@ -51,9 +57,51 @@ describe('names', () => {
     ['eth0:123:12345678 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16', 'eth0:123', 12_345_678],
     ['wlp2s0.100@if3: 12 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16', 'wlp2s0.100@if3', 12],
   ])('end at the last colon of "%s"', (line, name, received) => {
-    const interfaces = parseNetDev(`${HEADER}${line}\n`);
+    const { interfaces } = parseNetDev(`${HEADER}${line}\n`);
     expect([...interfaces.keys()]).toEqual([name]);
     expect(interfaces.get(name)?.[0]).toBe(received);
+  });
+});
+
+describe('network collector: names that are not UTF-8', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'network-names-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test('are reported with these bytes as \\x and two digits, each for itself', async () => {
+    mkdirSync(join(folder, 'proc/net'), { recursive: true });
+    const lines = ['eth0', '\xff\xfe', '\xfe\xff', 'caf\xe9'].map((name) => `${name.padStart(6)}: ${COLUMNS}\n`);
+    writeFileSync(join(folder, 'proc/net/dev'), Buffer.from(HEADER + lines.join(''), 'latin1'));
+    const kernel = new KernelFiles({ procRoot: join(folder, 'proc'), sysRoot: join(folder, 'sys') });
+    const readings = indexByIdentity(await new NetworkCollector(kernel, DEFAULTS).collect());
+    expect(interfacesIn(readings)).toEqual(['eth0', '\\xff\\xfe', '\\xfe\\xff', 'caf\\xe9']);
+  });
+});
+
+describe('network collector: a malformed line costs itself', () => {
+  const later = (text: string) => text.replace(`  eth1: ${COLUMNS}`, '  eth1: 1 x 3');
+
+  test.each([
+    ['of no number', later(netDev('eth0', 'eth1', 'eth2')), ['eth0', 'eth2'], 'line 4: 3 numbers'],
+    ['that is there twice', netDev('eth0', 'eth1', 'eth0'), ['eth0', 'eth1'], 'line 5: a second line of "eth0"'],
+    ['that is cut short', netDev('eth0', 'eth1').replace(/ 16\n/, '\n'), ['eth1'], 'line 3: 15 numbers'],
+    [
+      'of an older kernel',
+      netDev('eth0', 'eth1').replace(/$/, `eth2: ${COLUMNS} 17\n`),
+      ['eth2'],
+      'line 3: 16 numbers',
+    ],
+    ['that is truncated', netDev('eth0', 'eth1').slice(0, -3), ['eth0'], 'line 4: truncated'],
+  ])('%s', async (_, text, interfaces, named) => {
+    const error = await scrapesOf({}, text).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: 'KERNEL_FILE_MALFORMED',
+      message: expect.stringContaining(`cannot parse /proc/net/dev: ${named}`),
+    });
+    expect(interfacesIn(indexByIdentity(extractReadings(error)))).toEqual(interfaces);
+  });
+
+  test('keeps two names that differ in a character that looks like a blank', async () => {
+    expect(interfacesIn(await scrapesOf({}, netDev('a\u2003', 'a')))).toEqual(['a\u2003', 'a']);
   });
 });
 

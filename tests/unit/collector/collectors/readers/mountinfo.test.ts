@@ -43,6 +43,7 @@ describe('a line', () => {
             device: '98:0',
             root: '/mnt1',
             mountpoint: '/mnt2',
+            isUtf8: true,
             fstype: 'ext3',
             isReadonly: false,
             hasUpperDirectory: false,
