@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 
+import { cleanValue } from '@thugshells/shared/config/environment-values.ts';
 import {
   createConfigurationError,
   loadConfig,
@@ -43,7 +44,7 @@ const requiredVariables: { readonly [Name in CollectorName]?: string } = {
 /** Whether a collector has the variable that it needs. */
 function isConfigured(name: CollectorName, environment: Environment): boolean {
   const variable = requiredVariables[name];
-  return variable === undefined || (environment[PREFIX + variable] ?? '').trim() !== '';
+  return variable === undefined || cleanValue(environment[PREFIX + variable] ?? '').trim() !== '';
 }
 
 /**

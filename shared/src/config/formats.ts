@@ -43,7 +43,11 @@ export const size: ValueFormat<number> = {
 /** `64KiB/s` → bytes a second; empty for none. */
 export const rate: ValueFormat<number> = {
   expected: 'a size a second, such as 64KiB/s',
-  parse: (text) => (text === '' ? 0 : /\/s$/.test(text) ? size.parse(text.slice(0, -2)) : undefined),
+  parse(text) {
+    const given = text.trim();
+    if (given === '') return 0;
+    return given.endsWith('/s') ? size.parse(given.slice(0, -2)) : undefined;
+  },
 };
 
 /** Any text that is not empty. */

@@ -1,8 +1,11 @@
 import convict from 'convict';
 
 import { AgentError } from '../errors.ts';
+import { selectGiven, type Environment } from './environment-values.ts';
 import type { ValueFormat } from './formats.ts';
 import { findNearest } from './nearest.ts';
+
+export type { Environment } from './environment-values.ts';
 
 /** The prefix of both programs' variables. */
 export const PREFIX = 'THUGSHELLS_';
@@ -40,8 +43,8 @@ export interface LoadedConfig<V extends Variables> {
   readonly unknown: readonly string[];
 }
 
-/** The variables of the process, as node gives them. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+/** The variables that are given, by name with the prefix. */
+type GivenValues = Readonly<Record<string, string>>;
 
 const problem = Symbol('a text that its format could not read');
 type Unreadable = { readonly [problem]: string };
@@ -57,14 +60,15 @@ export function loadConfig<V extends Variables>(
   environment: Environment,
   knownNames: readonly string[],
 ): LoadedConfig<V> {
-  const config = convict(toConvictSchema(variables, environment), { env: selectGiven(environment), args: [] });
+  const given = selectGiven(environment, PREFIX);
+  const config = convict(toConvictSchema(variables, given), { env: given, args: [] });
   const values = config.getProperties();
   const problems = findProblems(variables, values);
   const unknown = findUnknown(environment, knownNames);
   if (problems.length > 0) throw createConfigurationError([...problems, ...unknown]);
   return {
     values: Object.freeze(values) as ConfigValues<V>,
-    effective: listEffective(variables, environment),
+    effective: listEffective(variables, given),
     unknown,
   };
 }
@@ -100,7 +104,7 @@ function maskWords(value: string): string {
 }
 
 /** Builds convict's schema for a set of variables: it reads the environment, and coerces and validates by our formats. */
-function toConvictSchema(variables: Variables, environment: Environment): convict.Schema<Record<string, unknown>> {
+function toConvictSchema(variables: Variables, given: GivenValues): convict.Schema<Record<string, unknown>> {
   const schema: Record<string, convict.SchemaObj> = {};
   for (const [key, variable] of Object.entries(variables)) {
     const formatName = `thugshells:${variable.env}`;
@@ -113,7 +117,7 @@ function toConvictSchema(variables: Variables, environment: Environment): convic
     });
     schema[key] = {
       doc: variable.doc,
-      default: findFallback(variable, environment).value,
+      default: findFallback(variable, given).value,
       format: formatName,
       env: PREFIX + variable.env,
     };
@@ -134,25 +138,18 @@ function findProblems(variables: Variables, values: Record<string, unknown>): st
   });
 }
 
-/** Selects the variables that are given; an empty one is not, as in systemd's environment files. */
-function selectGiven(environment: Environment): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
-}
-
 /** Finds the value of a variable that is not given itself. */
-function findFallback(variable: Variable<unknown>, environment: Environment): { value: string; origin: string } {
+function findFallback(variable: Variable<unknown>, given: GivenValues): { value: string; origin: string } {
   const ancestor = variable.inheritsFrom === undefined ? undefined : PREFIX + variable.inheritsFrom;
-  const inherited = ancestor === undefined ? undefined : environment[ancestor];
-  const usable = inherited !== undefined && inherited !== '' && variable.format.parse(inherited) !== undefined;
+  const inherited = ancestor === undefined ? undefined : given[ancestor];
+  const usable = inherited !== undefined && variable.format.parse(inherited) !== undefined;
   return usable ? { value: inherited, origin: ancestor ?? '' } : { value: variable.default, origin: 'default' };
 }
 
-function listEffective(variables: Variables, environment: Environment): LoadedConfig<Variables>['effective'] {
-  const present = selectGiven(environment);
+function listEffective(variables: Variables, given: GivenValues): LoadedConfig<Variables>['effective'] {
   return Object.values(variables).map((variable) => {
-    const given = present[PREFIX + variable.env];
-    const { value, origin } =
-      given === undefined ? findFallback(variable, environment) : { value: given, origin: 'environment' };
+    const own = given[PREFIX + variable.env];
+    const { value, origin } = own === undefined ? findFallback(variable, given) : { value: own, origin: 'environment' };
     return { variable: PREFIX + variable.env, value: maskCredentials(value), origin };
   });
 }

@@ -430,4 +430,18 @@ export const collecting = [
     replace: 'await Promise.race([reading, timeout.catch(() => reading)])',
     tests: ['collector/commands/once'],
   },
+  {
+    why: 'sends a device_id with the quotes of the environment file',
+    file: 'shared/src/config/environment-values.ts',
+    find: 'while (ENCLOSED.test(value))',
+    replace: 'while (false as boolean)',
+    tests: ['shared/config/load-config'],
+  },
+  {
+    why: 'takes the quotes of the first and of the last of several words for one pair',
+    file: 'shared/src/config/environment-values.ts',
+    find: '(?:(?!\\1).)*',
+    replace: '.*',
+    tests: ['shared/config/load-config'],
+  },
 ];

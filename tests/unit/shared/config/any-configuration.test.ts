@@ -18,6 +18,7 @@ const PROGRAMS = [
   ['uploader', loadUploaderConfig],
 ] as const;
 const SECRET = 'hunter2';
+const RATE = { THUGSHELLS_UPLOAD_MAX_RATE: '64KiB/s' };
 /** More than a number can hold. */
 const MANY_DIGITS = '9'.repeat(400);
 
@@ -124,6 +125,18 @@ describe.each(PROGRAMS)('whatever the environment holds, the %s', (_, load: Load
     );
     // Both happen, or the property says nothing.
     expect(Math.min(seen.loaded, seen.refused)).toBeGreaterThan(5);
+  });
+
+  test('reads every variable the same with the quotes and carriage returns of an environment file', () => {
+    const { values, effective } = load({ ...RATE, THUGSHELLS_DEVICE_ID: 'board-1' });
+    const written = (wrap: (value: string) => string) =>
+      Object.fromEntries(effective.map(({ variable, value }) => [variable, wrap(value)]));
+    for (const wrap of [
+      (value: string) => `${value}\r`,
+      (value: string) => `"${value}"`,
+      (value: string) => `'${value}'\r`,
+    ])
+      expect(load(written(wrap)).values).toEqual(values);
   });
 
   test('is started the same by what check-config shows of it', () => {

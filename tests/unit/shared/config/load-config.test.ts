@@ -98,6 +98,52 @@ describe('values', () => {
   });
 });
 
+describe('configuration: what an environment file leaves around a value', () => {
+  const written = {
+    DEVICE_ID: 'board 1',
+    DISK_INTERVAL: '5m',
+    WAL_SIZE: '1MiB',
+    ATTEMPTS: '7',
+    REMOTE_URL: 'http://vm:1/',
+  };
+
+  test.each<[string, (value: string) => string]>([
+    ['a carriage return', (value) => `${value}\r`],
+    ['blanks', (value) => ` \t${value} \n`],
+    ['double quotes', (value) => `"${value}"`],
+    ['single quotes', (value) => `'${value}'`],
+    ['quotes and a carriage return', (value) => `"${value}"\r`],
+    ['blanks within quotes', (value) => `" ${value}\r" `],
+    ['quotes within quotes', (value) => `'"${value}"'`],
+  ])('configuration: %s is no part of any value', (_, wrap) => {
+    const { values, effective } = load(
+      Object.fromEntries(Object.entries(written).map(([name, value]) => [name, wrap(value)])),
+    );
+    expect(values).toMatchObject({
+      deviceId: 'board 1',
+      diskMs: 300_000,
+      walBytes: 1_048_576,
+      attempts: 7,
+      url: 'http://vm:1/',
+    });
+    for (const [name, value] of Object.entries(written))
+      expect(effective).toContainEqual({ variable: `THUGSHELLS_${name}`, value, origin: 'environment' });
+  });
+
+  test('configuration: an inherited value is read in the same way, and nothing in quotes is not given', () => {
+    const { values, effective } = load({ INTERVAL: '"1m"\r', ATTEMPTS: '""', DISK_INTERVAL: " '' ", TOKEN_FILE: '\r' });
+    expect(values).toMatchObject({ cpuMs: 60_000, diskMs: 60_000, attempts: 3, file: '' });
+    expect(effective.filter(({ origin }) => origin === 'environment').map(({ variable }) => variable)).toEqual([
+      'THUGSHELLS_INTERVAL',
+    ]);
+  });
+
+  test.each(['"board-1', "board-1'", `"a" "b"`, `it's`, `'a' or "b"`, '"'])(
+    'configuration: quotes that do not enclose the value are part of it: %s',
+    (value) => expect(load({ DEVICE_ID: value }).values.deviceId).toBe(value),
+  );
+});
+
 describe('problems', () => {
   test('are all told at once, each with variable, value and what it must be', () => {
     expect(problemsOf({ DISK_INTERVAL: '30', ATTEMPTS: '11', REMOTE_URL: 'vm:8428', WAL_SIZE: '64' })).toEqual([
