@@ -239,7 +239,7 @@ function requireOneCredential({
     const url = new URL(text);
     if (url.origin !== origin || (url.username === '' && url.password === '')) continue;
     throw new AgentError(
-      `THUGSHELLS_${variable}=${maskCredentials(text)}: has a user or a password, and THUGSHELLS_REMOTE_TOKEN_FILE=${remoteTokenFile} has a token; only one can be sent`,
+      `THUGSHELLS_${variable}=${maskCredentials(text)}: has a user or a password, and THUGSHELLS_REMOTE_TOKEN_FILE=${maskCredentials(remoteTokenFile)} has a token; only one can be sent`,
       {
         code: 'BAD_CONFIGURATION',
         hint: `remove the user and the password from THUGSHELLS_${variable}, or remove the token file`,

@@ -120,7 +120,16 @@ describe.each(PROGRAMS)('whatever the environment holds, the %s', (_, load: Load
       {
         numRuns: 500,
         interruptAfterTimeLimit: 10_000,
-        examples: [[{ THUGSHELLS_SYNC_INTERVAL: `${MANY_DIGITS}s`, THUGSHELLS_RETRY_MAX: `${MANY_DIGITS}s` }]],
+        examples: [
+          [{ THUGSHELLS_SYNC_INTERVAL: `${MANY_DIGITS}s`, THUGSHELLS_RETRY_MAX: `${MANY_DIGITS}s` }],
+          // An address where a file is meant.
+          [
+            {
+              THUGSHELLS_REMOTE_URL: `http://admin:${SECRET}@vm`,
+              THUGSHELLS_REMOTE_TOKEN_FILE: `http://admin:${SECRET}@vm`,
+            },
+          ],
+        ],
       },
     );
     // Both happen, or the property says nothing.
