@@ -17,12 +17,13 @@ type Step =
 const scsiNode = /^(target|port|expander|end_device|phy|rport|session)-?[0-9]+:/;
 /** An instance of a HID device; its USB interface has the address. */
 const hidInstance = /^[0-9A-F]{4}:[0-9A-F]{4}:[0-9A-F]{4}\.[0-9A-F]{4}$/;
-/** Names that begin with the number of their bus: the rest is an address on it. */
+/** Names that have the number of their bus, or one that the kernel counts up, beside what they are below their parent. */
 const addresses = [
   /^[0-9]+:([0-9]+:[0-9]+:[0-9]+)$/, // SCSI: host, then channel, target and LUN.
   /^[0-9]+-([0-9a-f]{4})$/, // I2C
   /^[0-9]+-([0-9]+(?:\.[0-9]+)*(?::[0-9]+\.[0-9]+)?)$/, // USB: ports, then configuration and interface.
   /^spi[0-9]+\.([0-9]+)$/, // SPI: chip select.
+  /^(.+)\.[0-9]+\.auto$/, // A function of another device (PLATFORM_DEVID_AUTO).
 ];
 const counted = /^([a-z][a-z0-9_]*?-?)[0-9]+$/;
 /** A 1-Wire sensor's serial number. */

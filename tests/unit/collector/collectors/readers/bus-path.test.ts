@@ -22,6 +22,8 @@ describe('bus path: what stays of where a device is attached', () => {
     ['platform/soc@0/fd880000.i2c/i2c-0/i2c-ACME0001:00', 'i2c-ACME0001:00'],
     ['platform/soc/fe204000.spi/spi_master/spi0/spi0.1', 'fe204000.spi 1'],
     ['LNXSYSTM:00/LNXSYBUS:01/LNXTHERM:01', 'LNXTHERM:01'],
+    ['platform/soc/fe804000.i2c/i2c-4/4-0058/acme-adc.7.auto', 'fe804000.i2c 0058 acme-adc'],
+    ['platform/soc/fe804000.i2c/i2c-1/i2c-4/4-004c', 'fe804000.i2c 004c'],
     ['w1_bus_master1/28-0316a2795fd1', '28-0316a2795fd1'],
     ['pci0000:00/0000:00:1c.0/0000:02:00.0/ieee80211/phy7', '0000:02:00.0'],
     ['LNXSYSTM:00/LNXSYBUS:00/PNP0A08:00/PNP0C0A:00/power_supply/BAT0', 'PNP0C0A:00 BAT0'],
