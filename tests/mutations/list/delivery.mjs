@@ -473,4 +473,18 @@ export const delivery = [
     replace: '!response.isReceiver',
     tests: ['uploader/delivery/receiver-probe'],
   },
+  {
+    why: 'an empty 200 of a portal is taken for the receiver’s, which always names itself',
+    file: 'uploader/src/transport/http-transport.ts',
+    find: 'lacksServerHeader: this.#hasServerHeader && headers[SERVER_HOSTNAME] === undefined,',
+    replace: "lacksServerHeader: this.#hasServerHeader && headers[SERVER_HOSTNAME] === '',",
+    tests: ['uploader/transport/victoriametrics'],
+  },
+  {
+    why: 'the success that a portal reports of itself is taken for a delivery',
+    file: 'uploader/src/transport/response-outcome.ts',
+    find: 'const OF_PORTAL = /captive|portal|login|redirect/i;',
+    replace: 'const OF_PORTAL = /user-portal-url/i;',
+    tests: ['uploader/transport/response-outcome'],
+  },
 ];

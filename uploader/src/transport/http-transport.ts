@@ -227,6 +227,7 @@ export class HttpTransport implements ReceiverClient {
       location: headers.location && maskCredentials(this.#client.mask(headers.location)),
       contentType: mask(headers['content-type']),
       samplesWritten: mask(headers['x-prometheus-remote-write-samples-written']?.toString()),
+      lacksServerHeader: this.#hasServerHeader && headers[SERVER_HOSTNAME] === undefined,
     };
   }
 

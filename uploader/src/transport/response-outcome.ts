@@ -13,6 +13,8 @@ export interface ReceiverResponse {
   readonly contentType?: string | undefined;
   /** The number of samples written, from the header that receivers of remote write 2.0 send. */
   readonly samplesWritten?: string | undefined;
+  /** Whether it lacks the X-Server-Hostname that came with what was delivered last. */
+  readonly lacksServerHeader?: boolean;
 }
 
 type StatusOutcome = 'rejected' | 'retry' | 'hold';
@@ -33,6 +35,8 @@ const verdicts: Readonly<Record<number, StatusOutcome>> = {
 };
 
 const NO_CONTENT = 204;
+/** An empty response with another 2xx is none of a receiver: 203 is a proxy's own word, 205 and 206 answer no POST. */
+const EMPTY_SUCCESSES: readonly number[] = [200, 201, 202, NO_CONTENT];
 const HTML = /^\s*(text\/html|application\/xhtml\+xml)\b/i;
 
 /** Lengths of a receiver's texts in a reason. */
@@ -74,8 +78,11 @@ export function parseRetryAfter(value: string | undefined, date: string | undefi
  * that reports success in a way that is known. Anything else comes from a portal, a proxy or a gateway.
  */
 function judgeSuccess(response: ReceiverResponse, sent: number): SendOutcome {
-  const { status, body, contentType = '' } = response;
+  const { status, body, contentType = '', lacksServerHeader = false } = response;
+  if (lacksServerHeader && status !== NO_CONTENT)
+    return toForeignOutcome(status, `without the X-Server-Hostname of the receiver: ${body}`);
   if (body.trim() === '') {
+    if (!EMPTY_SUCCESSES.includes(status)) return toForeignOutcome(status, 'an empty body');
     const isPage = status !== NO_CONTENT && HTML.test(contentType);
     return isPage ? toForeignOutcome(status, `an empty page of type ${excerpt(contentType)}`) : { kind: 'delivered' };
   }
@@ -114,6 +121,9 @@ function parseRejected(value: unknown, sent: number): RejectedIndex[] | undefine
   return sound && indices.size === list.length ? list : undefined;
 }
 
+/** Keys of a portal: RFC 8908, and those that lead to a login. */
+const OF_PORTAL = /captive|portal|login|redirect/i;
+
 /** RFC 8908's portal API, API gateways and login pages respond with 200 and objects of their own. */
 function reportsSuccess(answer: Record<string, unknown>): boolean {
   const { status, success, ok } = answer;
@@ -125,6 +135,7 @@ function reportsFailure(answer: Record<string, unknown>): boolean {
   const { error, errors, status, success, ok } = answer;
   const some = (value: unknown): boolean => value !== undefined && value !== null && value !== '' && value !== false;
   return (
+    Object.keys(answer).some((key) => OF_PORTAL.test(key)) ||
     some(error) ||
     (Array.isArray(errors) ? errors.length > 0 : some(errors)) ||
     (typeof status === 'string' && /^(error|fail)/i.test(status)) ||

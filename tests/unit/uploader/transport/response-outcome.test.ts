@@ -32,6 +32,21 @@ describe('response outcome: a chunk is delivered by', () => {
   });
 });
 
+describe('response outcome: without the X-Server-Hostname that came with what was delivered last', () => {
+  test.each([
+    [200, ''],
+    [200, { status: 'ok' }],
+    [202, ''],
+  ])('%d with %j delivers nothing', (status, body) =>
+    expect(outcome(status, body, { lacksServerHeader: true })).toMatchObject({
+      kind: 'retry',
+      reason: expect.stringContaining('from something that is no receiver'),
+    }),
+  );
+
+  test('204 delivers', () => expect(outcome(204, '', { lacksServerHeader: true })).toEqual({ kind: 'delivered' }));
+});
+
 describe('response outcome: a part of a chunk is accepted by', () => {
   test.each([1, 25, 49])('accepted: %d, which are the first ones (A-15)', (accepted) => {
     expect(outcome(200, { accepted })).toEqual({ kind: 'partial', accepted, rejected: [] });
@@ -72,6 +87,11 @@ describe('response outcome: nothing is accepted, and the chunk is retried, after
     ['an object whose status is unknown', 200, { status: 'maintenance' }],
     ['an object with a known success and an error', 200, { status: 'success', error: 'no such tenant' }],
     ['an object whose success is a text', 200, { success: 'true' }],
+    ['a portal that reports its own success', 200, { status: 'ok', captive: true }],
+    ['a portal that leads to its login', 200, { success: true, redirect_url: 'http://login.example/' }],
+    ['203 without a body, which is a proxy’s', 203, ''],
+    ['205 without a body', 205, ''],
+    ['206 without a body', 206, ''],
     ['accepted: none', 200, { accepted: 0 }],
     ['accepted: more than were sent', 200, { accepted: SENT + 1 }],
     ['accepted: fewer than none', 200, { accepted: -1 }],

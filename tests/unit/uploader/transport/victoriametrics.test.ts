@@ -304,6 +304,17 @@ describe('connection to VictoriaMetrics:', () => {
   });
 });
 
+test('an empty 200 delivers nothing without the header that the receiver’s responses had', async () => {
+  receiver.setFaults({ status: 200, body: '' });
+  expect((await post()).outcome.kind).toBe('delivered');
+  receiver.setFaults({ headers: { 'X-Server-Hostname': 'vm-1' } });
+  expect((await post()).outcome.kind).toBe('delivered');
+  receiver.setFaults({ status: 200, body: '' });
+  expect((await post()).outcome.kind).toBe('retry');
+  receiver.setFaults([]);
+  expect((await post()).outcome.kind).toBe('delivered');
+});
+
 test('credentials in the URL: are sent, and are in no endpoint or reason', async () => {
   connect({ remoteUrl: `${receiver.url.replace('//', '//ann:s3cret@')}/api/v1/import?key=s3cret` });
   const taken = await post();
