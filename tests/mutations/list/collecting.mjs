@@ -97,8 +97,8 @@ export const collecting = [
   {
     why: 'makes a disk of a partition whose disk has a bad line',
     file: 'collector/src/collectors/readers/diskstats.ts',
-    find: 'lines.flatMap((line) => splitFields(line.text)[2] ?? [])',
-    replace: '[...devices.keys()]',
+    find: 'return { names, devices:',
+    replace: 'return { names: [...lines.keys()], devices:',
     tests: ['collector/collectors/disk'],
   },
   {

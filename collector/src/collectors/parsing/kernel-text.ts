@@ -149,21 +149,6 @@ export function compareByNumber(one: string, other: string): number {
   return one.length - other.length || (one < other ? -1 : 1);
 }
 
-/**
- * Checks that all lines of a kind have equally many fields: how many depends on the kernel, but a line with fewer than
- * the others lost some, and it is unknown which.
- */
-export class EqualFieldCounts {
-  #width: number | undefined;
-
-  /** @throws AgentError KERNEL_FILE_MALFORMED if this line has another number of fields than the first */
-  check(line: KernelLine, fields: readonly unknown[]): void {
-    this.#width ??= fields.length;
-    if (fields.length !== this.#width)
-      throw createLineError(line, `${fields.length} numbers, the lines before have ${this.#width}`);
-  }
-}
-
 /** The numbers of a line; how many there are depends on the kernel. */
 export interface NumberLine {
   readonly line: KernelLine;
@@ -178,7 +163,7 @@ export function removeShortLines(lines: Map<string, NumberLine>): AgentError[] {
   const errors: AgentError[] = [];
   for (const [key, { line, numbers }] of lines) {
     if (numbers.length === most) continue;
-    errors.push(createLineError(line, `${numbers.length} numbers, others have ${most}`));
+    errors.push(createLineError(line, `${numbers.length} numbers, other lines have ${most}`));
     lines.delete(key);
   }
   return errors;

@@ -1,12 +1,13 @@
-import { AgentError } from '@thugshells/shared/errors.ts';
+import type { AgentError } from '@thugshells/shared/errors.ts';
 
 import {
-  parseDecimals,
-  splitFields,
-  splitLines,
   createLineError,
+  parseDecimals,
+  parseEachLine,
   quote,
-  type KernelLine,
+  removeShortLines,
+  splitFields,
+  type NumberLine,
 } from '../parsing/kernel-text.ts';
 
 /** The unit of /proc/diskstats for every device: "standard UNIX 512-byte sectors" (Documentation/block/stat.rst). */
@@ -40,50 +41,25 @@ export interface Diskstats {
 /**
  * Parses /proc/diskstats. A line that cannot be used costs its device; of two lines of one device the first counts.
  *
- * @throws AgentError KERNEL_FILE_MALFORMED if the file is empty or truncated
+ * @throws AgentError KERNEL_FILE_MALFORMED if the file is empty
  */
 export function parseDiskstats(text: string): Diskstats {
-  const errors: AgentError[] = [];
-  const attempt = <Result>(parse: () => Result): Result[] => {
-    try {
-      return [parse()];
-    } catch (error) {
-      if (!(error instanceof AgentError)) throw error;
-      errors.push(error);
-      return [];
-    }
-  };
-  const lines = splitLines(PATH, text);
-  const parsed = lines.flatMap((line) => attempt(() => parseLine(line)));
-  const devices = new Map<string, DiskCounters>();
-  const width = Math.max(...parsed.map(({ counters }) => counters.length));
-  for (const line of parsed) {
-    for (const counters of attempt(() => readCounters(line, width, devices))) devices.set(line.device, counters);
-  }
-  return { names: lines.flatMap((line) => splitFields(line.text)[2] ?? []), devices, errors };
+  const names: string[] = [];
+  const lines = new Map<string, NumberLine>();
+  const malformed = parseEachLine(PATH, text, (line) => {
+    const [major = '', minor = '', device = '', ...fields] = splitFields(line.text);
+    if (device !== '') names.push(device);
+    parseDecimals(line, [major, minor], 2);
+    const numbers = parseDecimals(line, fields, MIN_COUNTERS);
+    if (lines.has(device)) throw createLineError(line, `a second line of ${quote(device)}`);
+    lines.set(device, { line, numbers });
+  });
+  const errors = [...malformed, ...removeShortLines(lines)];
+  return { names, devices: new Map([...lines].map(([name, { numbers }]) => [name, toDiskCounters(numbers)])), errors };
 }
 
-interface DiskLine {
-  readonly line: KernelLine;
-  readonly device: string;
-  readonly counters: readonly number[];
-}
-
-function parseLine(line: KernelLine): DiskLine {
-  const [major = '', minor = '', device = '', ...fields] = splitFields(line.text);
-  parseDecimals(line, [major, minor], 2);
-  return { line, device, counters: parseDecimals(line, fields, MIN_COUNTERS) };
-}
-
-/** How many numbers a line has depends on the kernel; one with fewer than others lost some, and it is unknown which. */
-function readCounters(
-  { line, device, counters }: DiskLine,
-  width: number,
-  devices: ReadonlyMap<string, DiskCounters>,
-): DiskCounters {
-  if (counters.length < width) throw createLineError(line, `${counters.length} numbers, other lines have ${width}`);
-  if (devices.has(device)) throw createLineError(line, `a second line of ${quote(device)}`);
-  const [readOps = 0, , readSectors = 0, , writeOps = 0, , writeSectors = 0, , , busyMs = 0, queuedMs = 0] = counters;
+function toDiskCounters(numbers: readonly number[]): DiskCounters {
+  const [readOps = 0, , readSectors = 0, , writeOps = 0, , writeSectors = 0, , , busyMs = 0, queuedMs = 0] = numbers;
   return { readOps, readSectors, writeOps, writeSectors, busyMs, queuedMs };
 }
 
