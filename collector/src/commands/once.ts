@@ -26,8 +26,17 @@ export interface OnceResult {
   readonly remarks: readonly string[];
 }
 
+/** The result of one read of a collector. */
+interface ReadResult {
+  readonly readings: readonly Reading[];
+  readonly failure?: string;
+  readonly isOverdue?: boolean;
+}
+
 /** A file system of another machine may take seconds; what takes longer does not answer. */
 export const MAX_READ_MS = 30_000;
+
+const OVERDUE = 'READ_OVERDUE';
 
 /** Rates compare two reads; this far apart they are rates of something. */
 const BETWEEN_READS_MS = 1_000;
@@ -52,10 +61,17 @@ export async function onceCommand(
 export async function collectOnce(collectors: readonly Collector[], options: OnceOptions): Promise<OnceResult> {
   const { clock } = options;
   const comparing = collectors.filter((collector) => collector.comparesReads);
-  for (const collector of comparing) await read(collector, options);
+  // A read that hangs keeps its thread, of which there are four: its collector is not read again.
+  const overdue = new Map<Collector, ReadResult>();
+  for (const collector of comparing) {
+    const result = await read(collector, options);
+    if (result.isOverdue === true) overdue.set(collector, result);
+  }
   if (comparing.length > 0) await clock.sleep(BETWEEN_READS_MS);
   const timestampMs = clock.now();
-  const results = await Promise.all(collectors.map((collector) => read(collector, options)));
+  const results = await Promise.all(
+    collectors.map(async (collector) => overdue.get(collector) ?? read(collector, options)),
+  );
   const failures = results.flatMap(({ failure }) => failure ?? []);
   const remarks: string[] = [];
   const admission = new Admission(options);
@@ -78,16 +94,14 @@ export async function collectOnce(collectors: readonly Collector[], options: Onc
   return { lines: lines.join(''), failures, remarks };
 }
 
-async function read(
-  collector: Collector,
-  { clock, maxReadMs }: OnceOptions,
-): Promise<{ readings: readonly Reading[]; failure?: string }> {
+async function read(collector: Collector, { clock, maxReadMs }: OnceOptions): Promise<ReadResult> {
   try {
     const reading = collector.collect({ monotonicMs: clock.monotonic() });
     return { readings: await (maxReadMs === undefined ? reading : withTimeout(reading, clock, maxReadMs)) };
   } catch (error) {
     if (toErrorCode(error) === 'KERNEL_FILE_ABSENT') return { readings: [] };
-    return { readings: extractReadings(error), failure: `${collector.name}: ${toErrorMessage(error)}` };
+    const failure = `${collector.name}: ${toErrorMessage(error)}`;
+    return { readings: extractReadings(error), failure, isOverdue: toErrorCode(error) === OVERDUE };
   }
 }
 
@@ -96,7 +110,7 @@ async function withTimeout<T>(reading: Promise<T>, clock: Clock, maxReadMs: numb
   const ended = new AbortController();
   const timeout = clock.sleep(maxReadMs, ended.signal).then((): never => {
     throw new AgentError(`no result within ${maxReadMs / 1000} s`, {
-      code: 'READ_OVERDUE',
+      code: OVERDUE,
       hint: 'check the file systems and devices that it reads (run: dmesg)',
     });
   });

@@ -171,8 +171,9 @@ describe('failures', () => {
 
   test('once: a read that does not end is named, and the others are printed', async () => {
     const clock = new FakeClock(NOW);
+    const reads: string[] = [];
     const hangs = (name: string, comparesReads: boolean) =>
-      collector(name, () => new Promise(() => undefined), comparesReads);
+      collector(name, () => new Promise(() => reads.push(name)), comparesReads);
     const result = collectOnce(
       [hangs('disk', true), hangs('textfile', false), collector('memory', async () => [reading('memory.used', 1)])],
       {
@@ -190,6 +191,8 @@ describe('failures', () => {
     const { lines, failures } = await result;
     expect(failures).toEqual(['disk: no result within 30 s', 'textfile: no result within 30 s']);
     expect(lines).toContain('"memory_used"');
+    // A second read would take a second thread.
+    expect(reads).toEqual(['disk', 'textfile']);
     expect(clock.sleeping).toBe(0);
   });
 });
