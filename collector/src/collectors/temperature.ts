@@ -49,13 +49,14 @@ export class TemperatureCollector implements Collector {
   }
 
   async #readTemperatures(): Promise<readonly Reading[]> {
-    const directories = await listSensorDirectories(this.#kernel);
-    const { sensors, errors: unreadable } = await this.#discovery.find(JSON.stringify(directories), () =>
+    const { directories, errors: unlisted } = await listSensorDirectories(this.#kernel);
+    const search = await this.#discovery.find(JSON.stringify(directories), () =>
       findSensors(this.#kernel, directories),
     );
+    const unreadable = [...unlisted, ...search.errors];
     const readings: Reading[] = [];
     const errors = [...unreadable];
-    for (const sensor of sensors) {
+    for (const sensor of search.sensors) {
       const outcome = await this.#read(sensor);
       if (outcome instanceof AgentError) errors.push(outcome);
       else readings.push(outcome);

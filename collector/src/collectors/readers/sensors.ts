@@ -33,9 +33,25 @@ export interface SensorDirectories {
 const THERMAL = 'class/thermal';
 const HWMON = 'class/hwmon';
 
-/** Lists thermal zones and hwmon chips: cheap enough for every scrape, and all that hot plugging changes. */
-export async function listSensorDirectories(kernel: KernelSource): Promise<SensorDirectories> {
-  return { thermal: await listNumbered(kernel, THERMAL, /^thermal_zone[0-9]+$/), hwmon: await listChips(kernel) };
+/**
+ * Lists thermal zones and hwmon chips: cheap enough for every scrape, and all that hot plugging changes. `errors` has those of
+ * a class that cannot be listed.
+ */
+export async function listSensorDirectories(
+  kernel: KernelSource,
+): Promise<{ readonly directories: SensorDirectories; readonly errors: readonly AgentError[] }> {
+  const errors: AgentError[] = [];
+  const listed = async <Entry>(entries: Promise<Entry[]>): Promise<Entry[]> => {
+    try {
+      return await entries;
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      errors.push(error);
+      return [];
+    }
+  };
+  const thermal = await listed(listNumbered(kernel, THERMAL, /^thermal_zone[0-9]+$/));
+  return { directories: { thermal, hwmon: await listed(listChips(kernel)) }, errors };
 }
 
 /** Lists the chips of /sys/class/hwmon. */

@@ -8,7 +8,7 @@ import { compareByNumber, parseNumberFile } from '../parsing/kernel-text.ts';
 import { Discovery } from './discovery.ts';
 import { findFirmwareFlags, FIRMWARE_SERIES } from './firmware-flags.ts';
 import { readEach, type SourceReader } from './partial-result.ts';
-import { listChips, readName } from './sensors.ts';
+import { listChips, readName, type Chip } from './sensors.ts';
 
 const coreThrottles = declareSeries({
   name: 'cpu.throttles_total',
@@ -44,13 +44,23 @@ export class Throttling {
    * @throws AgentError KERNEL_FILE_ABSENT if there is no such source; else as `readEach` does
    */
   async read(cores: string): Promise<readonly Reading[]> {
-    const chips = await listChips(this.#kernel);
+    const { chips, failures } = await this.#listChips();
     const sources = await this.#discovery.find(JSON.stringify([cores, chips]), async () => [
       ...(await this.#findCounters()),
       ...(await findFirmwareFlags(this.#kernel, chips)),
     ]);
-    if (sources.length > 0) return readEach(sources);
+    if (sources.length + failures.length > 0) return readEach([...sources, ...failures]);
     throw new AgentError(`/sys/${CPUS} has no throttling counter`, { code: 'KERNEL_FILE_ABSENT' });
+  }
+
+  /** Lists the chips; if they cannot be listed, a source that fails is named beside those that can be read. */
+  async #listChips(): Promise<{ readonly chips: readonly Chip[]; readonly failures: readonly SourceReader[] }> {
+    try {
+      return { chips: await listChips(this.#kernel), failures: [] };
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      return { chips: [], failures: [() => Promise.reject(error)] };
+    }
   }
 
   async #findCounters(): Promise<SourceReader[]> {

@@ -3,6 +3,7 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';
 
 import { parseTemperature } from '../../../../collector/src/collectors/parsing/temperature-text.ts';
+import { extractReadings } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import { TemperatureCollector } from '../../../../collector/src/collectors/temperature.ts';
 import { indexByIdentity, createKernelError, TextKernel } from '../../../support/collector/text-kernel.ts';
 
@@ -151,6 +152,21 @@ describe('a sensor that cannot be used', () => {
       message: expect.stringContaining(path),
     });
   });
+});
+
+test('temperature: a class that cannot be listed is named, and does not affect the sensors of the other', async () => {
+  for (const [unlisted, expected] of [
+    ['class/thermal', 'nvme Composite'],
+    ['class/hwmon', 'soc'],
+  ] as const) {
+    const { kernel, collector } = board({ ...zone(0, 'soc', '48000'), ...nvme(0, '40000') });
+    const list = kernel.sysEntries.bind(kernel);
+    kernel.sysEntries = (path) =>
+      path === unlisted ? Promise.reject(createKernelError(`/sys/${path}`, 'EACCES')) : list(path);
+    const error: unknown = await collector.collect().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'KERNEL_FILE_UNREADABLE', message: expect.stringContaining(unlisted) });
+    expect(extractReadings(error).map(({ labels }) => labels['zone'])).toEqual([expected]);
+  }
 });
 
 describe('the collector is absent', () => {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { extractReadings } from '../../../../../collector/src/collectors/readers/partial-result.ts';
 import { parseThrottled } from '../../../../../collector/src/collectors/readers/firmware-flags.ts';
 import { Throttling } from '../../../../../collector/src/collectors/readers/throttling.ts';
-import { indexByIdentity, TextKernel } from '../../../../support/collector/text-kernel.ts';
+import { createKernelError, indexByIdentity, TextKernel } from '../../../../support/collector/text-kernel.ts';
 
 const CPUS = 'sys/devices/system/cpu';
 const FIRMWARE = 'sys/devices/platform/soc/soc:firmware/get_throttled';
@@ -138,6 +138,19 @@ describe('throttling: the voltage alarm of the mainline kernel', () => {
     expect(await throttling.read('0')).toHaveLength(1);
     for (const path of Object.keys(chips(''))) kernel.files.delete(path);
     await expect(throttling.read('0')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
+  });
+
+  test('throttling: chips that cannot be listed are named, and take no counter along', async () => {
+    const kernel = new TextKernel(core(0, 3, 9));
+    const list = kernel.sysEntries.bind(kernel);
+    kernel.sysEntries = (path) =>
+      path === 'class/hwmon' ? Promise.reject(createKernelError('/sys/class/hwmon', 'EACCES')) : list(path);
+    const error: unknown = await new Throttling(kernel).read('0').catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: 'KERNEL_FILE_UNREADABLE',
+      message: expect.stringContaining('/sys/class/hwmon'),
+    });
+    expect(extractReadings(error)).toHaveLength(2);
   });
 
   test.each(['2\n', '-1\n', '', 'low\n'])('throttling: is refused where it says %j', async (alarm) => {
