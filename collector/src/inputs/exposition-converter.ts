@@ -43,6 +43,8 @@ export interface ExpositionConverterOptions {
 
 /** A reading without its value. */
 interface ConvertedSeries extends Required<Omit<Reading, 'value'>> {
+  /** From toIdentity(). */
+  readonly identity: string;
   /** Why it may not have its name. */
   readonly reserved: string | undefined;
 }
@@ -128,22 +130,23 @@ export class ExpositionConverter {
       selection.firstRepeated && describeSeries(selection.firstRepeated),
     );
     const reserved = new UnusedCount();
-    /** By series, however its labels are written: its place among the readings, and the time of its sample. */
-    const places = new Map<string, { readonly at: number; timeMs: number }>();
+    /** By series, however its labels are written: its place among the readings. */
+    const places = new Map<string, number>();
+    const readingTimes: number[] = [];
     series.forEach((parsed, index) => {
-      const { series: declaration, labels, canonical, reserved: reason } = this.#convertSeries(parsed, types);
+      const converted = this.#convertSeries(parsed, types);
+      const { series: declaration, labels, canonical, identity } = converted;
       const reading = { series: declaration, labels, canonical, value: values[index]! };
       const timeMs = times[index]!;
-      const identity = toIdentity(reading);
-      const place = places.get(identity);
-      if (reason !== undefined) {
-        reserved.add(() => `${describeSeries(parsed)}: ${reason}`);
-      } else if (place === undefined) {
-        places.set(identity, { at: readings.push(reading) - 1, timeMs });
-      } else {
-        repeated.add(() => describeSeries(parsed));
-        if (timeMs > place.timeMs) readings[place.at] = reading;
-        place.timeMs = Math.max(place.timeMs, timeMs);
+      const known = places.get(identity);
+      if (known !== undefined) repeated.add(() => describeSeries(parsed));
+      if (converted.reserved !== undefined) {
+        reserved.add(() => `${describeSeries(parsed)}: ${converted.reserved}`);
+      } else if (known === undefined || timeMs > readingTimes[known]!) {
+        const place = known ?? readings.length;
+        places.set(identity, place);
+        readings[place] = reading;
+        readingTimes[place] = timeMs;
       }
     });
     const errors: AgentError[] = [];
@@ -158,7 +161,8 @@ export class ExpositionConverter {
     if (known?.series.kind === kind) return known;
     const labels = this.#addLabels(parsed.labels);
     const bare = { series: declareForeignSeries(parsed.name, kind), labels, canonical: canonicalTags(labels) };
-    const converted = { ...bare, reserved: this.#options.findReserved?.(parsed.name) };
+    const identity = toIdentity({ ...bare, value: 0 });
+    const converted = { ...bare, identity, reserved: this.#options.findReserved?.(parsed.name) };
     this.#converted.set(parsed, converted);
     return converted;
   }
