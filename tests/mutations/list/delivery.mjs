@@ -487,4 +487,11 @@ export const delivery = [
     replace: 'const OF_PORTAL = /user-portal-url/i;',
     tests: ['uploader/transport/response-outcome'],
   },
+  {
+    why: 'ends an upload when a fast receiver has accepted more than may be kept in memory',
+    file: 'uploader/src/delivery/batch-sender.ts',
+    find: 'if (acknowledgements.isFull || clock.monotonic()',
+    replace: 'if (clock.monotonic()',
+    tests: ['uploader/delivery/locked-database'],
+  },
 ];

@@ -161,7 +161,7 @@ export class BatchSender {
     this.#quarantine(toRejections(chunk, result));
     progress.accepted += count;
     this.#uncommittedSince ??= clock.monotonic();
-    if (clock.monotonic() - this.#uncommittedSince >= COMMIT_INTERVAL_MS) this.commit();
+    if (acknowledgements.isFull || clock.monotonic() - this.#uncommittedSince >= COMMIT_INTERVAL_MS) this.commit();
     return result;
   }
 

@@ -32,6 +32,14 @@ test('upload loop: sends on while another program has the database locked, sends
   expect(uploads.log.messages('error', 'warn')).toEqual([]);
 });
 
+test('upload loop: commits when as much has been accepted as may be kept in memory, and sends on', async () => {
+  const rows = 120_000;
+  uploads.stored.database.transaction(() => uploads.stored.rows(rows))();
+  uploads.start();
+  await uploads.waits();
+  expect(uploads.books).toMatchObject({ delivered: rows, pending: 0 });
+}, 30_000);
+
 test('upload loop: a stop waits some seconds for the lock, and then says that samples will be sent again', async () => {
   uploads.stored.rows(50);
   other.exec('BEGIN IMMEDIATE');
