@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { migrate } from '@thugshells/shared/database/migrate.ts';
-import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { canonicalTags, seriesKey, type Labels } from '@thugshells/shared/metrics/sample.ts';
 
@@ -22,8 +22,19 @@ export class StoredSamples {
   readonly path = join(this.folder, 'metrics.db');
   readonly database: Database = openDatabase(this.path, { create: true });
 
+  readonly #nextId: Statement<[], number>;
+  readonly #insert: Statement;
+
   constructor() {
     migrate(this.database);
+    this.#nextId = this.database
+      .prepare<[], number>(
+        'UPDATE collector_state SET last_id = last_id + 1, collected = collected + 1 RETURNING last_id',
+      )
+      .pluck();
+    this.#insert = this.database.prepare(
+      'INSERT INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)',
+    );
   }
 
   /** Closes and deletes the database. */
@@ -44,15 +55,8 @@ export class StoredSamples {
 
   /** Stores one value with the next id and counts it as collected; returns the id. */
   add(seriesId: number, timestampMs: unknown, value: unknown): number {
-    const next = this.database
-      .prepare<[], number>(
-        'UPDATE collector_state SET last_id = last_id + 1, collected = collected + 1 RETURNING last_id',
-      )
-      .pluck();
-    const id = next.get()!;
-    this.database
-      .prepare('INSERT INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)')
-      .run(id, seriesId, timestampMs, value);
+    const id = this.#nextId.get()!;
+    this.#insert.run(id, seriesId, timestampMs, value);
     return id;
   }
 

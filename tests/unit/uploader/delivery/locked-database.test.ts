@@ -34,7 +34,7 @@ test('upload loop: sends on while another program has the database locked, sends
 
 test('upload loop: commits when as much has been accepted as may be kept in memory, and sends on', async () => {
   const rows = 120_000;
-  uploads.stored.database.transaction(() => uploads.stored.rows(rows))();
+  uploads.stored.rows(rows);
   uploads.start();
   await uploads.waits();
   expect(uploads.books).toMatchObject({ delivered: rows, pending: 0 });
