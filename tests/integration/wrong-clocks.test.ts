@@ -204,6 +204,8 @@ describe('wrong clocks: VictoriaMetrics holds corrected times only:', () => {
       ...portals.map(([name, answer]) => [name, 'correct', answer] as const),
       ['a page three days ahead', 'hold', pageAheadBy(3 * DAY)] as const,
       ['a page three days behind', 'hold', pageAheadBy(-3 * DAY)] as const,
+      ['a page three days ahead', 'correct', pageAheadBy(3 * DAY)] as const,
+      ['a page 13 years ahead', 'correct', pageAheadBy(13 * 365 * DAY)] as const,
     ])('%s at the start, under the policy %s: all samples arrive with true times', async (_, policy, answer) => {
       boot(0, policy);
       portal.answer = answer();

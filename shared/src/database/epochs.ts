@@ -49,6 +49,17 @@ export function isOffset(value: unknown): value is number {
   return Number.isSafeInteger(value);
 }
 
+/** Why an epoch has the offset with which its samples were delivered, although that was wrong. */
+export const SENT_BEFORE_CORRECTION = 'sent before its clock was corrected';
+
+/**
+ * Samples that were stamped by the receiver's clock (CLOCK_SKEW_POLICY=correct) when that was another: the time of a portal,
+ * which the first one of the receiver's own replaced. They are more than a day off, and held until the collector has
+ * corrected them.
+ */
+const STAMPED_BY_ANOTHER_CLOCK = `r.policy = 'correct' AND e.reason <> '${SENT_BEFORE_CORRECTION}'
+  AND abs(e.offset_ms + e.boot_base_ms - r.booted_at_ms) > 86400000`;
+
 /** Reads the epochs as ranges of ids. */
 export class EpochRanges {
   readonly #epochs: Statement<[], [firstId: number, offsetMs: unknown, isTrusted: number, isLost: number]>;
@@ -56,7 +67,8 @@ export class EpochRanges {
   constructor(database: Database) {
     this.#epochs = database
       .prepare<[], [number, unknown, number, number]>(
-        'SELECT first_id, offset_ms, trusted, lost FROM clock_epochs ORDER BY first_id',
+        `SELECT e.first_id, e.offset_ms, IIF(${STAMPED_BY_ANOTHER_CLOCK}, 0, e.trusted), e.lost
+         FROM clock_epochs AS e LEFT JOIN receiver_clock AS r ON r.boot_id = e.boot_id ORDER BY e.first_id`,
       )
       .raw();
   }

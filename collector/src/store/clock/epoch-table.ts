@@ -1,9 +1,12 @@
-import { EpochRanges, isOffset } from '@thugshells/shared/database/epochs.ts';
+import { EpochRanges, isOffset, SENT_BEFORE_CORRECTION } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { isTrust, Trust } from '@thugshells/shared/state/epoch-trust.ts';
 import { isBootTime, type ReceiverClockRow } from '@thugshells/shared/state/receiver-clock.ts';
 
 import type { Epoch, ForeignEpoch, KnownReceiverClock } from './epoch.ts';
+
+/** Receivers drop samples that are further ahead of their clock. */
+const MAX_AHEAD_MS = 2 * 86_400_000;
 
 /** The boot of an epoch whose samples are held. */
 interface BootOfEpoch {
@@ -12,6 +15,7 @@ interface BootOfEpoch {
   readonly bootBaseMs: unknown;
   /** Null if none is known. */
   readonly receiverBootedAtMs: unknown;
+  readonly trusted: unknown;
 }
 
 interface HeldEpoch extends BootOfEpoch {
@@ -70,7 +74,7 @@ export class EpochTable {
     );
     this.#ranges = new EpochRanges(database);
     this.#boot = database.prepare(
-      `SELECT e.boot_id AS bootId, e.boot_base_ms AS bootBaseMs, r.booted_at_ms AS receiverBootedAtMs
+      `SELECT e.boot_id AS bootId, e.boot_base_ms AS bootBaseMs, e.trusted, r.booted_at_ms AS receiverBootedAtMs
        FROM epochs AS e LEFT JOIN receiver_clock AS r ON r.boot_id = e.boot_id WHERE e.first_id = ?`,
     );
     this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
@@ -162,14 +166,18 @@ export class EpochTable {
       }));
   }
 
-  /** Corrects an epoch. Delivered samples keep the time that they were sent with: a retry must be the same sample. */
-  #correct({ firstId, lastId, offsetMs, bootId, bootBaseMs }: HeldEpoch, correctedOffsetMs: number): void {
+  /**
+   * Corrects an epoch. Delivered samples keep the time that they were sent with: a retry must be the same sample. Not those
+   * that were sent too far ahead of the receiver, by the time of a portal: it has not kept them.
+   */
+  #correct({ firstId, lastId, offsetMs, bootId, bootBaseMs, trusted }: HeldEpoch, correctedOffsetMs: number): void {
     const add = (first: number, offset: number, reason: string): unknown =>
       this.#insert.run(first, offset, Trust.confirmed, bootId, bootBaseMs, reason);
     let next = firstId;
-    for (const { first, last } of this.#delivered.all(firstId, lastId)) {
+    const isTooFarAhead = trusted === Trust.confirmed && offsetMs - correctedOffsetMs > MAX_AHEAD_MS;
+    for (const { first, last } of isTooFarAhead ? [] : this.#delivered.all(firstId, lastId)) {
       if (first > next) add(next, correctedOffsetMs, 'corrected later');
-      add(Math.max(first, firstId), offsetMs, 'sent before its clock was corrected');
+      add(Math.max(first, firstId), offsetMs, SENT_BEFORE_CORRECTION);
       next = last + 1;
     }
     if (next <= lastId) add(next, correctedOffsetMs, 'corrected later');

@@ -5,6 +5,7 @@ import {
   EpochRanges,
   findEpoch,
   NEWEST_OFFSET_SQL,
+  SENT_BEFORE_CORRECTION,
   splitByEpoch,
 } from '../../../../shared/src/database/epochs.ts';
 import { migrate } from '../../../../shared/src/database/migrate.ts';
@@ -12,6 +13,7 @@ import { openDatabase, type Database } from '../../../../shared/src/database/ope
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 
 const folder = useTemporaryFolder();
+const DAY = 86_400_000;
 const OPEN_END = Number.MAX_SAFE_INTEGER;
 let database: Database;
 
@@ -71,6 +73,21 @@ describe('an epoch whose offset is unreadable', () => {
         [0, true],
         [0, false],
       ]);
+    },
+  );
+
+  test.each([
+    ['correct', 'test', false],
+    ['correct', SENT_BEFORE_CORRECTION, true],
+    ['hold', 'test', true],
+  ])(
+    'epoch ranges: an epoch that agreed with another receiver’s clock, under the policy %s and because %s, is trusted: %s',
+    (policy, reason, isTrusted) => {
+      addEpoch({ firstId: 1, offsetMs: 3 * DAY, trusted: 2, bootId: 'this' });
+      addEpoch({ firstId: 6, offsetMs: 1_000, trusted: 2, bootId: 'this' });
+      database.prepare('UPDATE epochs SET reason = ?').run(reason);
+      database.prepare(`INSERT INTO receiver_clock VALUES ('this', 0, ?, 0)`).run(policy);
+      expect(new EpochRanges(database).all().map((epoch) => epoch.isTrusted)).toEqual([isTrusted, true]);
     },
   );
 });
