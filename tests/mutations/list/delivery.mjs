@@ -355,13 +355,6 @@ export const delivery = [
     tests: ['uploader/transport/failure-reasons'],
   },
   {
-    why: 'throws the status of a long page away',
-    file: 'uploader/src/transport/http-transport.ts',
-    find: "toErrorCode(error) !== 'ANSWER_TOO_LONG' || statusCode < 300",
-    replace: "toErrorCode(error) !== 'ANSWER_TOO_LONG' || statusCode < 600",
-    tests: ['uploader/transport/failure-reasons'],
-  },
-  {
     why: 'the receiver vouches for its own expired certificate by the time that it names',
     file: 'uploader/src/transport/certificate-time.ts',
     find: "source.protocol === 'https:' && source.hostname !== remote.hostname",
