@@ -5,8 +5,8 @@ import { HealthMonitor } from './health/monitor.ts';
 import type { MetricsExposition } from './http/metrics.ts';
 import { HistoryThread } from './http/page/history-thread.ts';
 import { CollectorStateReader } from './telemetry/collector-state-reader.ts';
-import { DiskWrites } from './telemetry/disk-writes.ts';
 import { LastRejection } from './telemetry/last-rejection.ts';
+import { readWrittenBytes } from './telemetry/written-bytes.ts';
 import { ReportTable } from './telemetry/report-table.ts';
 import { ReportWriter } from './telemetry/report-writer.ts';
 import { Snapshots } from './telemetry/snapshot.ts';
@@ -40,7 +40,7 @@ export function createStatusReporting(queue: Queue, uploader: Uploader, options:
     skew: receiverClock,
     counters: options.counters,
     lastRejection: new LastRejection(lastReport?.rejectedAtMs),
-    writes: new DiskWrites(clock),
+    readWrittenBytes,
     statusKey: options.statusKey,
     rejected: () => queue.backlog.readBooks().rejected,
     taskFailures: () => recurring.failures,

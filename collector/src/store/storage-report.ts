@@ -1,10 +1,10 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
+import { DailyRate } from '@thugshells/shared/daily-rate.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
 import { describeStorageError } from './recovery/storage-errors.ts';
 import type { DatabaseSession } from './database-session.ts';
 import type { SpaceLimits } from './space/limits.ts';
-import { WrittenBytes } from './space/written-bytes.ts';
 import type { StorageFailure } from './store-state.ts';
 
 export interface StorageReportOptions {
@@ -22,12 +22,14 @@ const INTERVAL_MS = 60_000;
 /** Reports the state of the store to the uploader through the table `storage_state`, and its failures to the log. */
 export class StorageReport {
   readonly #options: StorageReportOptions;
-  readonly #written: WrittenBytes;
+  readonly #writtenRate: DailyRate;
+  #writtenBytes: number;
   #savedAt = -Infinity;
 
   constructor(options: StorageReportOptions) {
     this.#options = options;
-    this.#written = new WrittenBytes(options.clock, options.readWrittenBytes);
+    this.#writtenRate = new DailyRate(options.clock, options.readWrittenBytes);
+    this.#writtenBytes = options.readWrittenBytes();
   }
 
   get isDue(): boolean {
@@ -62,8 +64,8 @@ export class StorageReport {
         walBlockedSinceMs: wal.blockedSinceMs ?? null,
         walCheckpointMs: wal.last?.durationMs ?? null,
         walReclaimedBytes: wal.takeReclaimedBytes(),
-        writtenBytes: this.#written.take(),
-        writtenPerDay: this.#written.perDay(),
+        writtenBytes: this.#takeWrittenBytes(),
+        writtenPerDay: this.#writtenRate.perDay() ?? null,
         failure: failure?.reason ?? null,
         failureSinceMs: failure?.sinceMs ?? null,
         bufferedSamples: failure === undefined ? 0 : pending,
@@ -71,5 +73,12 @@ export class StorageReport {
     } catch (error) {
       logger.debug('cannot save the storage state', toErrorFields(error));
     }
+  }
+
+  /** Returns the bytes since the last call. */
+  #takeWrittenBytes(): number {
+    const before = this.#writtenBytes;
+    this.#writtenBytes = this.#options.readWrittenBytes();
+    return this.#writtenBytes - before;
   }
 }

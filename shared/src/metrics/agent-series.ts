@@ -70,7 +70,7 @@ export const uploaderSeries = {
     name: 'uploader.sent_bytes_per_day',
     kind: 'gauge',
     unit: 'bytes',
-    help: 'Bytes of requests sent per day at the rate since this process started.',
+    help: 'Bytes of requests sent per day at the rate of the last day; missing for half an hour after a start.',
   }),
 } as const;
 

@@ -156,4 +156,32 @@ export const health = [
     replace: 'row.lastScrapeMs',
     tests: ['uploader/telemetry/snapshot'],
   },
+  {
+    why: 'extrapolates bytes per day from the first minutes',
+    file: 'shared/src/daily-rate.ts',
+    find: 'elapsedMs < KNOWN_AFTER_MS - START_UP_MS',
+    replace: 'elapsedMs < 60_000',
+    tests: ['shared/daily-rate', 'collector/store/storage-report', 'uploader/telemetry/uploader-state'],
+  },
+  {
+    why: 'counts what the start of a program writes into its bytes per day',
+    file: 'shared/src/daily-rate.ts',
+    find: ' || nowMs - this.#startedAt < START_UP_MS)',
+    replace: ')',
+    tests: ['shared/daily-rate', 'collector/store/storage-report', 'uploader/telemetry/uploader-state'],
+  },
+  {
+    why: 'averages bytes per day over the life of the process, not over the last day',
+    file: 'shared/src/daily-rate.ts',
+    find: 'this.#marks.shift();',
+    replace: 'break;',
+    tests: ['shared/daily-rate'],
+  },
+  {
+    why: 'reports what one program writes per day as what the device writes',
+    file: 'uploader/src/health/device-status.ts',
+    find: 'storage.writtenPerDay === null || writtenPerDay === undefined ? undefined : storage.writtenPerDay + writtenPerDay',
+    replace: 'storage.writtenPerDay === null ? writtenPerDay : storage.writtenPerDay + (writtenPerDay ?? 0)',
+    tests: ['uploader/http/page/status-page'],
+  },
 ];

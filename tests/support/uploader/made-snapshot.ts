@@ -90,6 +90,7 @@ export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     rejectedAgeMs: undefined,
     droppedInLastHour: 0,
     writtenPerDay: undefined,
+    sentPerDay: undefined,
     taskFailures: [],
     drain: undefined,
     ...changes,

@@ -1,6 +1,5 @@
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
-import { sentPerDay } from '../telemetry/sent-per-day.ts';
 import type { Snapshot } from '../telemetry/snapshot.ts';
 import type { HealthStatus } from './component-health.ts';
 import type { HealthReport } from './health-report.ts';
@@ -32,7 +31,7 @@ export interface DeviceStatus extends HealthReport {
     readonly seconds_left?: number;
   };
   readonly uploads: readonly UploadLine[];
-  /** Bytes per day at the present rate; missing while unknown. */
+  /** Bytes per day at the rate of the last day; missing while unknown. */
   readonly per_day: { readonly sent_bytes?: number; readonly written_bytes?: number };
 }
 
@@ -69,8 +68,7 @@ function isImplied(name: string, status: HealthStatus, components: HealthReport[
 }
 
 function ratesPerDay(snapshot: Snapshot): DeviceStatus['per_day'] {
-  const { writtenPerDay, storage } = snapshot;
-  const sent = sentPerDay(snapshot);
+  const { writtenPerDay, sentPerDay: sent, storage } = snapshot;
   const written =
     storage.writtenPerDay === null || writtenPerDay === undefined ? undefined : storage.writtenPerDay + writtenPerDay;
   return {

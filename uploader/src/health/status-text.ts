@@ -93,7 +93,7 @@ function perDayLines({ per_day: { sent_bytes: sent, written_bytes: written } }: 
     ...(sent === undefined ? [] : [`${bytes(sent)} sent`]),
     ...(written === undefined ? [] : [`${bytes(written)} written to disk`]),
   ];
-  return parts.length === 0 ? [] : [line('per day', `${parts.join(', ')}, at the present rate`)];
+  return parts.length === 0 ? [] : [line('per day', `${parts.join(', ')}, at the rate of the last day`)];
 }
 
 function uploadLines({ uploads, timestamp }: DeviceStatus): string[] {

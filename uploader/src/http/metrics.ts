@@ -10,7 +10,6 @@ import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thu
 import { toExportedName, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 import type { Judgement } from '@thugshells/shared/state/uploader-report.ts';
 
-import { sentPerDay } from '../telemetry/sent-per-day.ts';
 import type { Snapshot, Snapshots } from '../telemetry/snapshot.ts';
 
 export const EXPOSITION_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
@@ -85,7 +84,7 @@ export class MetricsExposition {
     this.#registerSingle(uploaderSeries.failures, ({ counts }) => counts.failures);
     this.#registerSingle(uploaderSeries.partial, ({ counts }) => counts.partial);
     this.#registerSingle(uploaderSeries.bytesSent, ({ counts }) => counts.bytesSent);
-    this.#registerSingle(uploaderSeries.sentPerDay, sentPerDay);
+    this.#registerSingle(uploaderSeries.sentPerDay, ({ sentPerDay }) => sentPerDay);
     this.#register(uploaderSeries.duration, ({ counts }) => toHistogramValues(counts.durations, UPLOAD_BOUNDS_SECONDS));
   }
 

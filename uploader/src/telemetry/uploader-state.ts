@@ -1,4 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
+import { DailyRate } from '@thugshells/shared/daily-rate.ts';
 import type { TaskFailure } from '@thugshells/shared/recurring-work.ts';
 import {
   NO_UPLOADS,
@@ -11,7 +12,6 @@ import {
 
 import type { ReceiverClock } from '../clock/receiver-clock.ts';
 import type { DeliveryRecord, ReceiverState } from '../delivery/receiver-state.ts';
-import type { DiskWrites } from './disk-writes.ts';
 import type { LastRejection } from './last-rejection.ts';
 import type { UploadCounters } from './upload-counters.ts';
 
@@ -42,6 +42,8 @@ export interface UploaderState {
   readonly rejectedAtMs: number | undefined;
   /** Bytes that this process writes to the disk per day; undefined while unknown. */
   readonly writtenPerDay: number | undefined;
+  /** Bytes that this process sends per day, headers included; undefined while unknown. */
+  readonly sentPerDay: number | undefined;
   /** Work on timers that failed the last time. */
   readonly taskFailures: readonly TaskFailure[];
 }
@@ -52,7 +54,8 @@ export interface UploaderStateSources {
   readonly skew: ReceiverClock;
   readonly counters: UploadCounters;
   readonly lastRejection: LastRejection;
-  readonly writes: DiskWrites;
+  /** Returns the bytes that this process has written to the disk so far; undefined if the kernel does not count them. */
+  readonly readWrittenBytes: () => number | undefined;
   /** Key by which the status server proves to be this process's. */
   readonly statusKey: string;
   /** Counts the samples rejected so far. */
@@ -65,6 +68,8 @@ export class UploaderStateReader {
   readonly #sources: UploaderStateSources;
   readonly #startedAtMs: number;
   readonly #startedAt: number;
+  readonly #writtenRate: DailyRate;
+  readonly #sentRate: DailyRate;
   /** URL of the status server; undefined until it listens. */
   endpoint: string | undefined;
 
@@ -72,10 +77,12 @@ export class UploaderStateReader {
     this.#sources = sources;
     this.#startedAtMs = sources.skew.now();
     this.#startedAt = sources.clock.monotonic();
+    this.#writtenRate = new DailyRate(sources.clock, sources.readWrittenBytes);
+    this.#sentRate = new DailyRate(sources.clock, () => sources.counters.counts.bytesSent);
   }
 
   read(): UploaderState {
-    const { clock, receiver, skew, counters, lastRejection, writes, rejected, taskFailures } = this.#sources;
+    const { clock, receiver, skew, counters, lastRejection, rejected, taskFailures } = this.#sources;
     const { condition, reason, sinceMs, nextAttemptAtMs, lastDelivery, uploads } = receiver;
     const nowMs = skew.now();
     return {
@@ -90,7 +97,8 @@ export class UploaderStateReader {
       skewErrorMs: skew.errorMs,
       skewFailure: skew.failure,
       rejectedAtMs: lastRejection.update(rejected(), nowMs),
-      writtenPerDay: writes.perDay(),
+      writtenPerDay: this.#writtenRate.perDay(),
+      sentPerDay: this.#sentRate.perDay(),
       taskFailures: taskFailures(),
     };
   }
@@ -132,6 +140,7 @@ export function toStoppedState(
     skewErrorMs: undefined,
     rejectedAtMs: report?.rejectedAtMs,
     writtenPerDay: undefined,
+    sentPerDay: undefined,
     taskFailures: [],
   };
 }

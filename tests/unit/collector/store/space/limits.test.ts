@@ -5,8 +5,6 @@ import fc from 'fast-check';
 
 import { Ballast } from '../../../../../collector/src/store/space/ballast.ts';
 import { divideSpace } from '../../../../../collector/src/store/space/limits.ts';
-import { WrittenBytes } from '../../../../../collector/src/store/space/written-bytes.ts';
-import { FakeClock } from '../../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 
 const MIB = 1024 ** 2;
@@ -69,26 +67,5 @@ describe('ballast', () => {
     writeFileSync(folder.path('metrics.db.ballast'), 'half');
     expect(new Ballast(folder.path('metrics.db')).ensure()).toBe(true);
     expect(statSync(folder.path('metrics.db.ballast')).size).toBe(MIB);
-  });
-});
-
-describe('written bytes', () => {
-  test('written bytes: returns the bytes since the last call, and a rate of the last day', async () => {
-    const clock = new FakeClock();
-    let bytes = 5_000;
-    const written = new WrittenBytes(clock, () => bytes);
-    bytes += 700;
-    expect(written.take()).toBe(700);
-    expect(written.take()).toBe(0);
-    expect(written.perDay()).toBeNull();
-    await clock.advance(3_600_000);
-    expect(written.perDay()).toBe(700 * 24);
-    // A day of a hundred bytes an hour: what was before counts no more.
-    for (let hour = 0; hour < 30; hour++) {
-      await clock.advance(3_600_000);
-      bytes += 100;
-      written.perDay();
-    }
-    expect(written.perDay()).toBe(2_400);
   });
 });

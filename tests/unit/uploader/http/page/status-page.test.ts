@@ -34,6 +34,7 @@ const draining: Partial<Snapshot> = {
   skewMs: -7_500,
   storage: { ...storage, writtenPerDay: 60e6 },
   writtenPerDay: 4e6,
+  sentPerDay: 9e6,
   uploads: [
     { atMs: NOW - 1_000, samples: 2_500, bytes: 12_345, outcome: 'partial', reason: '', times: 1 },
     { atMs: NOW - 86_400_000, samples: 0, bytes: 0, outcome: 'failed', reason: 'HTTP 503', times: 7 },
@@ -54,10 +55,12 @@ describe('device status:', () => {
   });
 
   test('has bytes per day once they are known', () => {
-    const counts = { ...snapshot().counts, bytesSent: 3_600_000, durations: { counts: [100], sum: 1 } };
-    expect(statusWith({ counts, uptimeSeconds: 3_600 }).per_day).toEqual({ sent_bytes: 24 * 3_600_000 });
-    expect(statusWith({ counts, uptimeSeconds: 59 }).per_day).toEqual({});
-    expect(statusWith(draining).per_day).toMatchObject({ written_bytes: 64e6 });
+    expect(statusWith().per_day).toEqual({});
+    expect(statusWith({ sentPerDay: 12.4 }).per_day).toEqual({ sent_bytes: 12 });
+    expect(statusWith(draining).per_day).toEqual({ sent_bytes: 9e6, written_bytes: 64e6 });
+    // What one of the two programs writes is not what the device writes.
+    expect(statusWith({ ...draining, writtenPerDay: undefined }).per_day).toEqual({ sent_bytes: 9e6 });
+    expect(statusWith({ ...draining, storage }).per_day).toEqual({ sent_bytes: 9e6 });
   });
 
   test('has the health report unchanged', () => {
@@ -97,6 +100,13 @@ describe('status page:', () => {
     expect(page).toContain(part);
   });
 
+  test('says that bytes per day are not known yet', () => {
+    expect(statusPage(statusWith())).toContain(
+      '<dt>Sent per day</dt><dd>not known yet <small>in the first half hour</small></dd>',
+    );
+    expect(page).not.toContain('not known');
+  });
+
   test('highlights lost samples', () => {
     expect(page).toContain('<div class="degraded"><dt>rejected</dt><dd>500</dd></div>');
     expect(statusPage(statusWith())).toContain('<div class=""><dt>rejected</dt><dd>0</dd></div>');
@@ -132,7 +142,7 @@ describe('status text:', () => {
     expect(text).toContain(
       'backlog     oldest pending sample 1 h 2 min old, 12 held, [####################----] 83 %, 1 min 15 s left',
     );
-    expect(text).toContain('per day     0 B sent, 64 MB written to disk, at the present rate');
+    expect(text).toContain('per day     9.0 MB sent, 64 MB written to disk, at the rate of the last day');
     expect(text).toContain('            2023-11-13 22:13:20  failed 7 times: HTTP 503');
   });
 
