@@ -26,42 +26,50 @@ function createCounter(clock: FakeClock, start: number) {
 describe('daily rate:', () => {
   test('is not known before half an hour has passed', async () => {
     const clock = new FakeClock();
-    const { rate, run } = createCounter(clock, 0);
-    expect([rate.perDay(), await run(1, 10), await run(28, 10)]).toEqual([undefined, undefined, undefined]);
+    const counter = createCounter(clock, 0);
+    expect([counter.rate.perDay(), await counter.run(1, 10), await counter.run(28, 10)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
     await clock.advance(MINUTE_MS - 1);
-    expect(rate.perDay()).toBeUndefined();
+    expect(counter.rate.perDay()).toBeUndefined();
     await clock.advance(1);
-    expect(rate.perDay()).toBeDefined();
+    expect(counter.rate.perDay()).toBeDefined();
   });
 
   test('leaves out what was counted in the first five minutes, and before the start', async () => {
-    const { run } = createCounter(new FakeClock(), 123_456_789);
-    await run(5, 1_000_000);
-    expect(await run(25, 10)).toBeCloseTo(10 * MINUTES_A_DAY, 6);
-    expect(await run(600, 10)).toBeCloseTo(10 * MINUTES_A_DAY, 6);
+    const counter = createCounter(new FakeClock(), 123_456_789);
+    await counter.run(5, 1_000_000);
+    expect(await counter.run(25, 10)).toBeCloseTo(10 * MINUTES_A_DAY, 6);
+    expect(await counter.run(600, 10)).toBeCloseTo(10 * MINUTES_A_DAY, 6);
   });
 
   test('is that of the last day, give or take an hour', async () => {
-    const { run } = createCounter(new FakeClock(), 0);
-    await run(600, 1_000);
-    expect(await run(23 * 60, 10)).toBeGreaterThan(50 * MINUTES_A_DAY);
-    expect(await run(3 * 60, 10)).toBeCloseTo(10 * MINUTES_A_DAY, 6);
+    const counter = createCounter(new FakeClock(), 0);
+    await counter.run(600, 1_000);
+    expect(await counter.run(23 * 60, 10)).toBeGreaterThan(50 * MINUTES_A_DAY);
+    expect(await counter.run(3 * 60, 10)).toBeCloseTo(10 * MINUTES_A_DAY, 6);
   });
 
   test('is known only after another 25 minutes when it is asked late for the first time', async () => {
     const clock = new FakeClock();
-    const { rate, run } = createCounter(clock, 0);
+    const counter = createCounter(clock, 0);
     await clock.advance(60 * MINUTE_MS);
-    expect([rate.perDay(), await run(24, 7), await run(1, 7)]).toEqual([undefined, undefined, 7 * MINUTES_A_DAY]);
+    expect([counter.rate.perDay(), await counter.run(24, 7), await counter.run(1, 7)]).toEqual([
+      undefined,
+      undefined,
+      7 * MINUTES_A_DAY,
+    ]);
   });
 
   test('is not known when the counter cannot be read', async () => {
     const clock = new FakeClock();
-    let count: number | undefined;
-    const rate = new DailyRate(clock, () => count);
+    const counter: { count?: number } = {};
+    const rate = new DailyRate(clock, () => counter.count);
     await clock.advance(60 * MINUTE_MS);
     expect(rate.perDay()).toBeUndefined();
-    count = 50;
+    counter.count = 50;
     await clock.advance(MINUTE_MS);
     expect(rate.perDay()).toBeUndefined();
     await clock.advance(25 * MINUTE_MS);
