@@ -266,8 +266,8 @@ export const delivery = [
   {
     why: 'takes an empty page for success',
     file: 'uploader/src/transport/response-outcome.ts',
-    find: 'status !== NO_CONTENT && HTML.test(contentType)',
-    replace: 'false',
+    find: 'HTML.test(contentType) || !hasNoContentBefore',
+    replace: '!hasNoContentBefore',
     tests: ['uploader/transport/response-outcome'],
   },
   {
@@ -468,9 +468,9 @@ export const delivery = [
   },
   {
     why: 'an empty 200 of a portal is taken for the receiver’s, which always names itself',
-    file: 'uploader/src/transport/http-transport.ts',
-    find: 'lacksServerHeader: this.#hasServerHeader && headers[SERVER_HOSTNAME] === undefined,',
-    replace: "lacksServerHeader: this.#hasServerHeader && headers[SERVER_HOSTNAME] === '',",
+    file: 'uploader/src/transport/receiver-habits.ts',
+    find: 'return this.#hasServerHeader && headers[SERVER_HOSTNAME] === undefined;',
+    replace: "return this.#hasServerHeader && headers[SERVER_HOSTNAME] === '';",
     tests: ['uploader/transport/victoriametrics'],
   },
   {

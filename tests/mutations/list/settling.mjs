@@ -310,4 +310,11 @@ export const settling = [
     replace: 'IIF(${STAMPED_BY_ANOTHER_CLOCK}, e.trusted, e.trusted)',
     tests: ['shared/database/epochs'],
   },
+  {
+    why: 'takes the empty file that a proxy serves for its error for an acceptance',
+    file: 'uploader/src/transport/response-outcome.ts',
+    find: 'return HTML.test(contentType) || !hasNoContentBefore;',
+    replace: 'return HTML.test(contentType);',
+    tests: ['uploader/transport/response-outcome'],
+  },
 ];

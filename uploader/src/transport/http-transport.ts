@@ -11,7 +11,8 @@ import { requestDate } from './date-request.ts';
 import { isRefused, toFailureReason } from './failure-reasons.ts';
 import { HttpClient, type HttpClientOptions, type HttpResponse, type RequestAttempt } from './http-client.ts';
 import type { Protocol } from './protocol.ts';
-import { isOfSomebodyElse, SERVER_HOSTNAME } from './response-origin.ts';
+import { isOfSomebodyElse } from './response-origin.ts';
+import { ReceiverHabits } from './receiver-habits.ts';
 import type { ReceiverResponse } from './response-outcome.ts';
 import { decodeMetrics, readStorageUptime } from './start-time.ts';
 import type { HealthResponse, ReceiverClient, SendOutcome, SendResult } from './transport.ts';
@@ -26,6 +27,7 @@ const MAX_REASON_LENGTH = 1_000;
 
 /** A proxy's statuses for a receiver that does not respond; tinyproxy's is 500. */
 const PROXY_ERRORS: readonly number[] = [500, 502, 503, 504];
+
 /** By how much an uptime in metrics may be too low: whole seconds, and metrics that are computed once a second. */
 const MAX_UPTIME_LAG_MS = 3_000;
 
@@ -38,8 +40,7 @@ export class HttpTransport implements ReceiverClient {
   readonly #endpoint: string;
   readonly #client: HttpClient;
   readonly #listeners: ((sign: RestartSign) => void)[] = [];
-  /** Whether the responses that delivered something had the header. */
-  #hasServerHeader = false;
+  readonly #habits = new ReceiverHabits();
 
   constructor(options: HttpTransportOptions) {
     this.#options = options;
@@ -79,7 +80,7 @@ export class HttpTransport implements ReceiverClient {
       this.#reportStatus(status);
       if (status >= 500) return undefined;
       const isGood = status >= 200 && status <= 299;
-      const isReceiver = isGood && (!this.#hasServerHeader || headers[SERVER_HOSTNAME] !== undefined);
+      const isReceiver = isGood && !this.#habits.lacksServerHeader(headers);
       return { connection, isClosing: isCloseAnnounced(response), isReceiver };
     } catch (error) {
       // A token that cannot be read, or no response: the next chunk reports it.
@@ -137,7 +138,7 @@ export class HttpTransport implements ReceiverClient {
       const { statusCode: status, headers, body } = response;
       const outcome = protocol.judge(this.#toReceiverResponse(response), chunk);
       this.#reportStatus(status);
-      if (outcome.kind === 'delivered') this.#hasServerHeader = headers[SERVER_HOSTNAME] !== undefined;
+      if (outcome.kind === 'delivered') this.#habits.learn(status, headers);
       return {
         ...measure(),
         outcome,
@@ -227,7 +228,8 @@ export class HttpTransport implements ReceiverClient {
       location: headers.location && maskCredentials(this.#client.mask(headers.location)),
       contentType: mask(headers['content-type']),
       samplesWritten: mask(headers['x-prometheus-remote-write-samples-written']?.toString()),
-      lacksServerHeader: this.#hasServerHeader && headers[SERVER_HOSTNAME] === undefined,
+      lacksServerHeader: this.#habits.lacksServerHeader(headers),
+      hasNoContentBefore: this.#habits.hasNoContentBefore,
     };
   }
 
@@ -242,9 +244,7 @@ export class HttpTransport implements ReceiverClient {
   #toErrorOutcome(error: unknown): SendOutcome {
     const kind = HOLDING.includes(toErrorCode(error)) ? 'hold' : 'retry';
     // It may have a name of somebody's certificate in it, or the words of a proxy.
-    return {
-      kind,
-      reason: toExcerpt(this.#client.mask(toFailureReason(error, this.#isThroughProxy())), MAX_REASON_LENGTH),
-    };
+    const reason = this.#client.mask(toFailureReason(error, this.#isThroughProxy()));
+    return { kind, reason: toExcerpt(reason, MAX_REASON_LENGTH) };
   }
 }

@@ -15,6 +15,8 @@ export interface ReceiverResponse {
   readonly samplesWritten?: string | undefined;
   /** Whether it lacks the X-Server-Hostname that came with what was delivered last. */
   readonly lacksServerHeader?: boolean;
+  /** Whether the receiver has responded with 204 before, to samples that it accepted. */
+  readonly hasNoContentBefore?: boolean;
 }
 
 type StatusOutcome = 'rejected' | 'retry' | 'hold';
@@ -38,6 +40,7 @@ const NO_CONTENT = 204;
 /** An empty response with another 2xx is none of a receiver: 203 is a proxy's own word, 205 and 206 answer no POST. */
 const EMPTY_SUCCESSES: readonly number[] = [200, 201, 202, NO_CONTENT];
 const HTML = /^\s*(text\/html|application\/xhtml\+xml)\b/i;
+const JSON_TYPE = /^\s*application\/json\b/i;
 
 /** Lengths of a receiver's texts in a reason. */
 const MAX_EXCERPT_LENGTH = 120;
@@ -83,13 +86,20 @@ function judgeSuccess(response: ReceiverResponse, sent: number): SendOutcome {
     return toForeignOutcome(status, `without the X-Server-Hostname of the receiver: ${body}`);
   if (body.trim() === '') {
     if (!EMPTY_SUCCESSES.includes(status)) return toForeignOutcome(status, 'an empty body');
-    const isPage = status !== NO_CONTENT && HTML.test(contentType);
-    return isPage ? toForeignOutcome(status, `an empty page of type ${excerpt(contentType)}`) : { kind: 'delivered' };
+    return isEmptyPage(response)
+      ? toForeignOutcome(status, `an empty page of type ${excerpt(contentType)}`)
+      : { kind: 'delivered' };
   }
   const answer = parseObject(body);
   if (answer === undefined) return toForeignOutcome(status, body);
   if ('accepted' in answer) return judgeCounts(answer, sent);
   return reportsSuccess(answer) && !reportsFailure(answer) ? { kind: 'delivered' } : toForeignOutcome(status, body);
+}
+
+/** Whether an empty success is a file or a page that a proxy has put in the place of the receiver's response. */
+function isEmptyPage({ status, contentType, hasNoContentBefore = false }: ReceiverResponse): boolean {
+  if (status === NO_CONTENT || contentType === undefined || JSON_TYPE.test(contentType)) return false;
+  return HTML.test(contentType) || !hasNoContentBefore;
 }
 
 function judgeCounts(answer: Record<string, unknown>, sent: number): SendOutcome {

@@ -131,7 +131,19 @@ test('response outcome: an empty page is no receiver’s, whatever its status bu
   expect(outcome(202, '\n', { contentType: 'TEXT/HTML' }).kind).toBe('retry');
   expect(outcome(204, '', { contentType }).kind).toBe('delivered');
   expect(outcome(200, '', { contentType: 'application/json' }).kind).toBe('delivered');
+  expect(outcome(200, '', { contentType, hasNoContentBefore: true }).kind).toBe('retry');
 });
+
+test.each(['text/plain', 'application/octet-stream', 'text/xml'])(
+  'response outcome: an empty 200 of type %s is the receiver’s only if it has responded with 204 before',
+  (contentType) => {
+    expect(outcome(200, '', { contentType })).toMatchObject({
+      kind: 'retry',
+      reason: `HTTP 200 from something that is no receiver: an empty page of type ${contentType}`,
+    });
+    expect(outcome(200, '', { contentType, hasNoContentBefore: true }).kind).toBe('delivered');
+  },
+);
 
 describe('response outcome: the chunk is rejected, and bisected, after', () => {
   test.each([400, 413, 422])('%d', (status) => {

@@ -315,6 +315,16 @@ test('an empty 200 delivers nothing without the header that the receiver’s res
   expect((await post()).outcome.kind).toBe('delivered');
 });
 
+test('an empty 200 of a proxy delivers nothing until the receiver has responded with 204', async () => {
+  const ofProxy = { status: 200, body: '', headers: { 'Content-Type': 'application/octet-stream' } };
+  receiver.setFaults(ofProxy);
+  expect((await post()).outcome.kind).toBe('retry');
+  receiver.setFaults([]);
+  expect((await post()).outcome.kind).toBe('delivered');
+  receiver.setFaults(ofProxy);
+  expect((await post()).outcome.kind).toBe('delivered');
+});
+
 test('credentials in the URL: are sent, and are in no endpoint or reason', async () => {
   connect({ remoteUrl: `${receiver.url.replace('//', '//ann:s3cret@')}/api/v1/import?key=s3cret` });
   const taken = await post();
