@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -32,6 +32,16 @@ exit 1`;
 const besideClosedFolder: Runner = {
   ...builtHere,
   command: [command, ...mountNamespace().slice(1), 'sh', '-c', closedScript, closed, ...builtHere.command],
+};
+
+/** Reads of /etc/hosts never return to getaddrinfo(3), as from a resolver that is gone, where it takes a while. */
+const hosts = join(folder, 'hosts');
+const hostsScript = `mkfifo "$0" && mount --bind "$0" /etc/hosts && exec "$@"
+echo "cannot mount: ${NAMESPACE_HINT}" >&2
+exit 1`;
+const besideHungResolver: Runner = {
+  ...builtHere,
+  command: [command, ...mountNamespace().slice(1), 'sh', '-c', hostsScript, hosts, ...builtHere.command],
 };
 
 mkdirSync(mountpoint);
@@ -129,4 +139,26 @@ test('text files on a mount that hangs from the start are named in health and on
     expect(await collector.stop()).toEqual({ code: 0, signal: null });
   }
   expect(collector.told('scrape overdue').map((line) => line['collector'])).toEqual(['textfile']);
+});
+
+test('an uploader that waits for the address of its receiver ends on SIGTERM', async () => {
+  const environment = {
+    THUGSHELLS_DB_PATH: join(folder, 'resolver.db'),
+    THUGSHELLS_INTERVAL: '200ms',
+    THUGSHELLS_HEALTH_PORT: '0',
+    THUGSHELLS_REMOTE_URL: 'http://receiver.example:8428',
+  };
+  const collector = new AgentProcess('collector', environment);
+  const uploader = new AgentProcess('uploader', environment, [], besideHungResolver);
+  // A pipe without a reader cannot be opened for writing.
+  const openPipe = () => openSync(hosts, constants.O_WRONLY | constants.O_NONBLOCK);
+  try {
+    const pipe = await until('it looks the address up', openPipe);
+    expect(await uploader.stop()).toEqual({ code: 0, signal: null });
+    closeSync(pipe);
+  } finally {
+    await uploader.kill('SIGKILL');
+    await collector.stop();
+  }
+  expect(uploader.problems).toEqual([]);
 });

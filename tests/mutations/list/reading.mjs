@@ -149,4 +149,18 @@ export const reading = [
     replace: 'if (numbers.length <= most) continue;',
     tests: ['collector/collectors/network'],
   },
+  {
+    why: 'stays until it is killed while a file does not answer',
+    file: 'shared/src/process/end-process.ts',
+    find: '/^(FSReq|GetAddrInfoReq)/',
+    replace: '/^(GetAddrInfoReq)/',
+    tests: ['shared/process/end-process'],
+  },
+  {
+    why: 'ends without the cleaning up of Node.js where nothing hangs',
+    file: 'shared/src/process/end-process.ts',
+    find: 'if (process.getActiveResourcesInfo().some(',
+    replace: "if (process.getActiveResourcesInfo().concat('FSReq').some(",
+    tests: ['shared/process/end-process'],
+  },
 ];
