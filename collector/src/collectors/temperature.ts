@@ -8,7 +8,7 @@ import { Cooling, COOLING_SERIES } from './readers/cooling.ts';
 import { parseTemperature } from './parsing/temperature-text.ts';
 import { Discovery } from './readers/discovery.ts';
 import { readEach, requireNoErrors } from './readers/partial-result.ts';
-import { findSensors, listSensorDirectories, type Sensor, type SensorSearch } from './readers/sensors.ts';
+import { findSensors, listSensorDirectories, readName, type Sensor, type SensorSearch } from './readers/sensors.ts';
 
 const temperatureCelsius = declareSeries({
   name: 'cpu.temperature_celsius',
@@ -21,8 +21,8 @@ export const TEMPERATURE_SERIES: readonly SeriesDeclaration[] = [temperatureCels
 /**
  * Collects the temperature of every sensor, and the state of cooling devices. Sensors return errors while their hardware
  * sleeps (a modem, a GPU, a disk: EAGAIN, EIO, ENODATA, EINVAL), so one that fails is left out until it recovers; the
- * collector fails only if all of them do. One whose text is no temperature, as of an input that nothing is attached to, is
- * left out and named. They are read one after the other: a driver that hangs occupies one thread, not all of Node's.
+ * collector fails only if all of them do. One whose text is no temperature, as of an input that nothing is attached to, or
+ * whose chip reports a fault of it, is left out and named. They are read one after the other: a driver that hangs occupies one thread, not all of Node's.
  */
 export class TemperatureCollector implements Collector {
   readonly name = 'temperature';
@@ -65,9 +65,11 @@ export class TemperatureCollector implements Collector {
     throw errors.find(({ code }) => code !== 'KERNEL_FILE_ABSENT') ?? errors[0] ?? createNoSensorError();
   }
 
-  async #read({ zone, file, source }: Sensor): Promise<Reading | AgentError> {
+  async #read({ zone, file, faultFile, source }: Sensor): Promise<Reading | AgentError> {
     try {
       const value = parseTemperature(`/sys/${file}`, await this.#kernel.sys(file), source);
+      if (faultFile !== undefined && (await readName(this.#kernel, faultFile, '0')) === '1')
+        throw createFaultError(faultFile);
       return { series: temperatureCelsius, labels: { zone }, value };
     } catch (error) {
       if (!(error instanceof AgentError)) throw error;
@@ -76,6 +78,14 @@ export class TemperatureCollector implements Collector {
       return error;
     }
   }
+}
+
+/** A chip whose sensor is not connected goes on with the last value, or with one of its range. */
+function createFaultError(file: string): AgentError {
+  return new AgentError(`/sys/${file} is 1: the chip reports a fault of the sensor`, {
+    code: 'KERNEL_FILE_MALFORMED',
+    hint: 'check the sensor and its wires',
+  });
 }
 
 function createNoSensorError(): AgentError {

@@ -163,4 +163,11 @@ export const reading = [
     replace: "if (process.getActiveResourcesInfo().concat('FSReq').some(",
     tests: ['shared/process/end-process'],
   },
+  {
+    why: 'reports the temperature of a sensor that is broken or missing',
+    file: 'collector/src/collectors/temperature.ts',
+    find: "=== '1')",
+    replace: "=== 'yes')",
+    tests: ['collector/collectors/readers/sensors'],
+  },
 ];

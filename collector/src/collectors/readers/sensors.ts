@@ -13,6 +13,8 @@ export interface Sensor {
   readonly zone: string;
   /** Path below /sys of the attribute with its temperature. */
   readonly file: string;
+  /** Path below /sys of the attribute that is 1 while the chip finds its sensor broken or missing. */
+  readonly faultFile?: string | undefined;
   readonly source: TemperatureSource;
 }
 
@@ -96,7 +98,13 @@ export async function findSensors(kernel: KernelSource, directories: SensorDirec
     }
   }
   const zones = createUniqueNames(found);
-  return { sensors: found.map(({ file, source }, index) => ({ zone: zones[index] as string, file, source })), errors };
+  const sensors = found.map(({ file, faultFile, source }, index) => ({
+    zone: zones[index] as string,
+    file,
+    faultFile,
+    source,
+  }));
+  return { sensors, errors };
 }
 
 async function findZone(kernel: KernelSource, directory: string): Promise<FoundSensor> {
@@ -120,7 +128,15 @@ async function findInputs(kernel: KernelSource, chip: Chip): Promise<FoundSensor
     const file = attributes.get(attribute);
     if (input === undefined || file === undefined) continue;
     const label = await readName(kernel, file.replace(/_input$/, '_label'), input);
-    sensors.push({ name: `${name} ${label}`, marks: [place, input], directory: chip.directory, file, source });
+    const faultFile = attributes.get(`${input}_fault`);
+    sensors.push({
+      name: `${name} ${label}`,
+      marks: [place, input],
+      directory: chip.directory,
+      file,
+      faultFile,
+      source,
+    });
   }
   return sensors;
 }

@@ -167,6 +167,32 @@ test('sensors: a chip whose directory cannot be read is named, and takes no othe
   expect(extractReadings(error).map(({ labels }) => labels['zone'])).toEqual(['nvme Composite', 'nvme Sensor 3']);
 });
 
+test('sensors: one that its chip reports a fault of is left out and named, until it has none', async () => {
+  const { kernel, collector } = createDevice({
+    name: 'lm90',
+    temp1_input: '41000',
+    temp1_fault: '0',
+    temp2_input: '-64000',
+    temp2_fault: '1\n',
+    'device/temp3_input': '127875',
+    'device/temp3_fault': '1',
+    temp4_input: '52000',
+    temp4_fault: '',
+  });
+  const fault = 'sys/class/hwmon/hwmon0/temp4_fault';
+  kernel.errors.set(fault, createKernelError(fault, 'EIO'));
+  expect(await readZones(collector)).toEqual({ 'lm90 temp1': 41, 'lm90 temp4': 52 });
+  expect(listLeftOut(collector)).toEqual({
+    'class/hwmon/hwmon0/temp2_input':
+      '/sys/class/hwmon/hwmon0/temp2_fault is 1: the chip reports a fault of the sensor',
+    'class/hwmon/hwmon0/device/temp3_input':
+      '/sys/class/hwmon/hwmon0/device/temp3_fault is 1: the chip reports a fault of the sensor',
+  });
+  kernel.files.set('sys/class/hwmon/hwmon0/temp2_fault', '0\n');
+  kernel.files.set('sys/class/hwmon/hwmon0/temp2_input', '38000\n');
+  expect(await readZones(collector)).toMatchObject({ 'lm90 temp2': 38 });
+});
+
 describe('sensors: are searched for', () => {
   /** Counts how often the names of sensors are read. */
   function countSearches(kernel: TextKernel, name: string) {
