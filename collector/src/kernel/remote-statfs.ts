@@ -1,4 +1,5 @@
 import { execFile, type ChildProcess } from 'node:child_process';
+import { env } from 'node:process';
 
 import type { BlockCounts } from './mount-space.ts';
 
@@ -19,7 +20,8 @@ export class RemoteStatfs {
    */
   statfs(path: string): Promise<BlockCounts> {
     return new Promise((resolve, reject) => {
-      const child = execFile('stat', ['-f', '-c', '%S %b %a %c %d', '--', path], (error, stdout, stderr) => {
+      const args = ['-f', '-c', '%S %b %a %c %d', '--', path];
+      const child = execFile('stat', args, { env: { ...env, LC_ALL: 'C' } }, (error, stdout, stderr) => {
         this.#children.delete(child);
         if (error === null) resolve(parseCounts(stdout));
         else reject(toStatError(error, stderr.trim()));
@@ -39,7 +41,7 @@ function parseCounts(text: string): BlockCounts {
   return { bsize, blocks, bavail, files, ffree };
 }
 
-/** The ends of messages of `stat` whose code matters to who asks. */
+/** The ends of messages of `stat`, in the language that it is told to use, whose code matters to who asks. */
 const CODES = [
   ['No such file or directory', 'ENOENT'],
   ['Permission denied', 'EACCES'],

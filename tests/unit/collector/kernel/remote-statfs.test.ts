@@ -1,4 +1,6 @@
-import { statfsSync } from 'node:fs';
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { describe, expect, test } from '@jest/globals';
 
@@ -15,6 +17,23 @@ test('counts are those that statfs(2) gives', async () => {
 test('a path is taken as it is, however it looks', async () => {
   await expect(new RemoteStatfs().statfs('-f')).rejects.toThrow(/-f/);
   await expect(new RemoteStatfs().statfs('/no such; ls')).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+test('the messages of stat are understood whatever the language of the system', async () => {
+  const { PATH = '', LC_ALL } = process.env;
+  // A stat with translations, which need not be installed here.
+  const folder = mkdtempSync(join(tmpdir(), 'stat-'));
+  const script = `[ "$LC_ALL" = C ] && end='Permission denied' || end='Keine Berechtigung'; echo "stat: $end" >&2; exit 1`;
+  writeFileSync(join(folder, 'stat'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  Object.assign(process.env, { PATH: `${folder}:${PATH}`, LC_ALL: 'de_DE.UTF-8' });
+  try {
+    await expect(new RemoteStatfs().statfs('/')).rejects.toMatchObject({ code: 'EACCES' });
+  } finally {
+    process.env['PATH'] = PATH;
+    if (LC_ALL === undefined) delete process.env['LC_ALL'];
+    else process.env['LC_ALL'] = LC_ALL;
+    rmSync(folder, { recursive: true });
+  }
 });
 
 describe('KernelFiles.statfs', () => {
