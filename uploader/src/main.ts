@@ -10,7 +10,7 @@ import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 import { createCommands } from './commands/command-table.ts';
 import { loadUploaderConfig } from './config.ts';
 import { runUploader } from './service.ts';
-import { readSurroundings } from './surroundings.ts';
+import { cleanProxyVariables, readSurroundings } from './surroundings.ts';
 
 function run(): Promise<never> {
   const { values: config, unknown: configurationWarnings } = loadUploaderConfig(process.env);
@@ -37,5 +37,6 @@ function run(): Promise<never> {
   );
 }
 
+cleanProxyVariables(process.env);
 const commands = createCommands({ clock, environment: process.env, isTerminal: process.stdout.isTTY, run });
 await runCommand(() => dispatch('thugshells-uploader', commands, process.argv.slice(2)));

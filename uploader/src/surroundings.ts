@@ -1,5 +1,6 @@
 import { getProxyForUrl } from 'proxy-from-env';
 
+import { cleanValue } from '@thugshells/shared/config/environment-values.ts';
 import { RAW_PERCENT, isSendable } from '@thugshells/shared/config/formats.ts';
 import { createConfigurationError, maskCredentials, type Environment } from '@thugshells/shared/config/load-config.ts';
 
@@ -11,6 +12,14 @@ export interface Surroundings {
   readonly credentialsDirectory: string;
   /** Returns the URL of the proxy for a URL; empty for none. */
   readonly proxyFor: (url: string) => string;
+}
+
+const PROXY_VARIABLE = /^(http|https|all|no)_proxy$/i;
+
+/** Cleans the proxy variables of the process as the program's own ones are: proxy-from-env reads them there. */
+export function cleanProxyVariables(environment: Record<string, string | undefined>): void {
+  for (const [name, value = ''] of Object.entries(environment))
+    if (PROXY_VARIABLE.test(name)) environment[name] = cleanValue(value);
 }
 
 /**

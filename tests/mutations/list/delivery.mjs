@@ -439,6 +439,13 @@ export const delivery = [
     tests: ['uploader/transport/failure-reasons'],
   },
   {
+    why: 'sends to a receiver through the proxy that a quoted no_proxy excludes',
+    file: 'uploader/src/surroundings.ts',
+    find: 'environment[name] = cleanValue(value)',
+    replace: "environment[name] = name === 'no_proxy' ? value : cleanValue(value)",
+    tests: ['uploader/config'],
+  },
+  {
     why: 'a receiver on this device is asked for through a proxy elsewhere',
     file: 'uploader/src/surroundings.ts',
     find: "return isLoopback(new URL(url)) ? '' : getProxyForUrl(url);",

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 
 import { loadUploaderConfig } from '../../../uploader/src/config.ts';
-import { readSurroundings } from '../../../uploader/src/surroundings.ts';
+import { cleanProxyVariables, readSurroundings } from '../../../uploader/src/surroundings.ts';
 
 const set = (variables: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(variables).map(([name, value]) => [`THUGSHELLS_${name}`, value]));
@@ -52,10 +52,22 @@ describe('proxy of the environment:', () => {
     for (const name of ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'all_proxy', 'ALL_PROXY', 'no_proxy'])
       delete process.env[name];
   });
-  const read = (variables: Record<string, string>, url = 'https://host/x'): unknown => {
+  const read = (variables: Record<string, string>, url = 'https://host/x') => {
     Object.assign(process.env, variables);
+    cleanProxyVariables(process.env);
     return readSurroundings(process.env, [url, '']);
   };
+
+  test.each([
+    ['http://proxy:3128\r', 'other', 'http://proxy:3128'],
+    ['"http://ann:geheim@proxy:3128"', '', 'http://ann:geheim@proxy:3128'],
+    [" 'http://proxy:3128' \r", '"other"', 'http://proxy:3128'],
+    ['http://proxy:3128', '"other,host"\r', ''],
+    ["''", '', ''],
+  ])('https_proxy=%j without what an environment file has around it, no_proxy=%j: %j', (proxy, noProxy, expected) => {
+    const { proxyFor } = read({ https_proxy: proxy, no_proxy: noProxy });
+    expect(proxyFor('https://host/x')).toBe(expected);
+  });
 
   test.each(['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'])(
     'a raw %% of a password is refused in %s',
