@@ -177,4 +177,18 @@ export const reading = [
     replace: '{ ...env }',
     tests: ['collector/kernel/remote-statfs'],
   },
+  {
+    why: 'loses the modes beside a line of all cores that stands still',
+    file: 'collector/src/collectors/readers/cpu-times.ts',
+    find: '.some((ticks) => ticks > 0)',
+    replace: '.some((ticks) => ticks >= 0)',
+    tests: ['collector/collectors/cpu'],
+  },
+  {
+    why: 'reports a processor that was stolen for centuries',
+    file: 'collector/src/collectors/readers/cpu-times.ts',
+    find: ' || forward > MAX_TICKS',
+    replace: ' || forward > Infinity',
+    tests: ['collector/collectors/cpu'],
+  },
 ];

@@ -73,13 +73,16 @@ export class CpuTimeIncreases {
    * Remembers the current times and returns the increases of each core, and of all as `all`.
    *
    * The kernel's line of all cores counts those that are offline by another clock: when one goes or comes, it jumps, also
-   * back. Then, and if there are several of these lines, `all` is the sum of the cores that were there both times.
+   * back. Then, if there are several of these lines, and if the line stands still, as one of zeros does, `all` is the sum
+   * of the cores that were there both times.
    */
   update({ times, cores, totals }: CpuTimes): ReadonlyMap<string, CpuTicks> {
     const areSame = this.#cores === cores.join();
     this.#cores = cores.join();
     const increases = this.#increases.update(times);
-    if (totals === 1 && (!times.has('all') || (areSame && increases.has('all')))) return increases;
+    const all = increases.get('all');
+    const isSound = areSame && all !== undefined && Object.values(all).some((ticks) => ticks > 0);
+    if (totals === 1 && (!times.has('all') || isSound)) return increases;
     increases.delete('all');
     if (totals > 0 && increases.size > 0) increases.set('all', sumTicks([...increases.values()]));
     return increases;
@@ -88,10 +91,13 @@ export class CpuTimeIncreases {
 
 /** The share of the time since the last scrape by which modes may go back together. */
 const MAX_SHARE_BACK = 0.1;
+/** More than any machine ran; a mode that is below 0, as steal in virtual machines was, is written as nearly 2^64. */
+const MAX_TICKS = 2 ** 53;
 
 /**
  * Judges how the times of a core changed. A mode that went back by a few ticks did not increase: the kernel documents it
- * of iowait alone, devices do it with any. More than that is a reset or a jump, and what the core did is not known.
+ * of iowait alone, devices do it with any. More than that is a reset or a jump, and what the core did is not known; so is an
+ * increase that no time allows.
  */
 function toTickIncreases(changes: CpuTicks): CpuTicks | undefined {
   let forward = 0;
@@ -100,7 +106,7 @@ function toTickIncreases(changes: CpuTicks): CpuTicks | undefined {
     if (changes[mode] > 0) forward += changes[mode];
     else if (mode !== 'iowait') back -= changes[mode];
   }
-  if (back > forward * MAX_SHARE_BACK) return undefined;
+  if (back > forward * MAX_SHARE_BACK || forward > MAX_TICKS) return undefined;
   return toTicks((mode) => Math.max(0, changes[mode]));
 }
 

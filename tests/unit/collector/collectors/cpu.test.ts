@@ -135,6 +135,22 @@ describe('usage', () => {
     expect(readings['cpu.usage_percent{core=all}']).toBe(50);
   });
 
+  test('of all cores is theirs when its own line has zeros that stand still', async () => {
+    const stat = (ticks: readonly number[]) => `cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 ${ticks.join(' ')}\n`;
+    const readings = await scrapesOf(stat(start), stat(start.with(0, 150).with(3, 1050)));
+    expect(readings['cpu.usage_percent{core=all}']).toBe(50);
+    expect(readings['cpu.mode_percent{mode=idle}']).toBe(50);
+  });
+
+  test('is left out when the time stolen from a virtual machine fell below 0, which is written as nearly 2^64', async () => {
+    const later = start.with(0, 110).with(3, 1090);
+    const below = statText({ 0: later }).replaceAll(/ 5 0 0$/gm, ' 18446744073709551611 0 0');
+    expect(below).toMatch(/^cpu .*611 0 0\ncpu0 .*611 0 0\n/);
+    expect(await scrapesOf(statText({ 0: start }), below)).toEqual({});
+    const readings = await scrapesOf(statText({ 0: start }), below, below.replaceAll(' 1090 ', ' 1180 '));
+    expect(readings['cpu.usage_percent{core=0}']).toBe(0);
+  });
+
   test('of all cores is theirs beside two lines "cpu", the first of zeros, and a notice says so', async () => {
     const kernel = new TextKernel();
     const collector = new CpuCollector(kernel);
