@@ -5,7 +5,7 @@ import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metric
 import type { Collector, LeftOutSamples } from './collector.ts';
 import { createMalformedError } from '../kernel/kernel-file-errors.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
-import { parseDecimal, splitFields, splitLines, createLineError, type KernelLine } from './parsing/kernel-text.ts';
+import { createLineError, parseDecimal, parseEachLine, splitFields, type KernelLine } from './parsing/kernel-text.ts';
 import { requireNoErrors } from './readers/partial-result.ts';
 
 const bytes = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'bytes', help });
@@ -33,11 +33,11 @@ export interface Meminfo {
 /**
  * Parses /proc/meminfo. A line that cannot be used costs the amounts that need it.
  *
- * @throws AgentError KERNEL_FILE_MALFORMED if the file is empty or truncated
+ * @throws AgentError KERNEL_FILE_MALFORMED if the file is empty
  */
 export function parseMeminfo(text: string): Meminfo {
-  const lines = parseLines(text);
-  const errors = new Set<AgentError>();
+  const { lines, truncated } = parseLines(text);
+  const errors = new Set<AgentError>(truncated);
   const attempt = (compute: () => number): number | undefined => {
     try {
       return compute();
@@ -105,14 +105,14 @@ function describeSwap(lines: MeminfoLines): string | undefined {
 }
 
 /** Parses lines such as `MemTotal:  1024 kB`, in which a kB is 1,024 bytes, and ignores those of other names. */
-function parseLines(text: string): MeminfoLines {
+function parseLines(text: string): { readonly lines: MeminfoLines; readonly truncated: readonly AgentError[] } {
   const lines = new Map<MeminfoName, number | AgentError>();
-  for (const line of splitLines(PATH, text)) {
+  const truncated = parseEachLine(PATH, text, (line) => {
     const name = MEMINFO_NAMES.find((one) => line.text.startsWith(`${one}:`));
-    if (name === undefined) continue;
+    if (name === undefined) return;
     lines.set(name, lines.has(name) ? createLineError(line, `a second line ${name}`) : parseBytes(line, name));
-  }
-  return lines;
+  });
+  return { lines, truncated };
 }
 
 /** WSL 1 has no blank before a number that is wider than its column. */

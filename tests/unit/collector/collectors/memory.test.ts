@@ -31,6 +31,20 @@ test('memory in use is what is not available, in bytes of 1,024 to the kB', asyn
   });
 });
 
+test('a text that breaks off costs what is not there any more', () => {
+  const cut = (at: string) => parseMeminfo(text.slice(0, text.indexOf(at)));
+  const memory = { usedBytes: 1_000_000 * 1024, availableBytes: 3_000_000 * 1024 };
+  const inSwap = cut(' kB\nSwapFree');
+  expect(inSwap.amounts).toEqual(memory);
+  expect(inSwap.errors.map(({ message }) => message)).toEqual([
+    'cannot parse /proc/meminfo: line 7: truncated, no newline at its end',
+    'cannot parse /proc/meminfo: no line SwapTotal',
+  ]);
+  const behind = cut('    0\n');
+  expect(behind.amounts).toEqual({ ...memory, swapUsedBytes: 250_000 * 1024 });
+  expect(behind.errors).toHaveLength(1);
+});
+
 test('without MemAvailable, what is free, buffered and cached counts as available', () => {
   expect(parseMeminfo(text.replace(/^MemAvailable.*\n/m, '')).amounts).toEqual({
     usedBytes: 1_400_000 * 1024,
