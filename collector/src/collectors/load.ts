@@ -38,6 +38,9 @@ const hundredths = /^[0-9]{1,20}\.[0-9]{2}$/;
 /** As above; old versions of lxcfs print one decimal, always 0. */
 const uptimeForm = /^[0-9]{1,20}\.[0-9]{1,2}$/;
 
+/** The kernel counts time in nanoseconds of 63 bits; lxcfs, which subtracts two times, may write one below 0 as nearly 2^64. */
+const MAX_UPTIME_SECONDS = 2 ** 63 / 1e9;
+
 /** What follows the averages: tasks that are runnable, and all. Without it there, it is unknown which average is which. */
 const tasks = /^[0-9]+\/[0-9]+$/;
 
@@ -63,7 +66,9 @@ async function parseLoadavg(text: string): Promise<readonly Reading[]> {
  */
 export function parseUptime(text: string): number {
   const { line, fields } = parseFields(UPTIME, text, 2);
-  return parseFraction(line, fields[0] as string, uptimeForm);
+  const seconds = parseFraction(line, fields[0] as string, uptimeForm);
+  if (seconds > MAX_UPTIME_SECONDS) throw createLineError(line, `${seconds} s is longer than a kernel can count`);
+  return seconds;
 }
 
 /** Splits a file of one line into at least so many fields: with fewer, the last one may be truncated. */

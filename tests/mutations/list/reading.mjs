@@ -191,4 +191,18 @@ export const reading = [
     replace: ' || forward > Infinity',
     tests: ['collector/collectors/cpu'],
   },
+  {
+    why: 'reports an uptime below 0 as centuries',
+    file: 'collector/src/collectors/load.ts',
+    find: 'if (seconds > MAX_UPTIME_SECONDS)',
+    replace: 'if (seconds > Infinity)',
+    tests: ['collector/collectors/load'],
+  },
+  {
+    why: 'a meminfo that breaks off is reported as whole',
+    file: 'collector/src/collectors/memory.ts',
+    find: 'new Set<AgentError>(truncated)',
+    replace: 'new Set<AgentError>(truncated.slice(1))',
+    tests: ['collector/collectors/memory'],
+  },
 ];
