@@ -1,3 +1,4 @@
+// Longer than a file should be: it is one table, with a few lines for each variable.
 import { hostname } from 'node:os';
 
 import { cleanValue } from '@thugshells/shared/config/environment-values.ts';
