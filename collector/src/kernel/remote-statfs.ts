@@ -41,7 +41,7 @@ function parseCounts(text: string): BlockCounts {
   return { bsize, blocks, bavail, files, ffree };
 }
 
-/** The ends of messages of `stat`, in the language that it is told to use, whose code matters to who asks. */
+/** The ends of messages of `stat` in English, whose code matters to who asks. */
 const CODES = [
   ['No such file or directory', 'ENOENT'],
   ['Permission denied', 'EACCES'],
