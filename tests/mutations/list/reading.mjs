@@ -61,8 +61,8 @@ export const reading = [
   {
     why: 'takes the jump of a core that goes offline for work of the others',
     file: 'collector/src/collectors/readers/cpu-times.ts',
-    find: "(areSame && increases.has('all'))",
-    replace: "increases.has('all')",
+    find: 'areSame && all !== undefined',
+    replace: 'all !== undefined',
     tests: ['collector/collectors/cpu'],
   },
   {
