@@ -14,13 +14,20 @@ import { until } from '../support/until.ts';
  * and reads no request from it. It goes with the process.
  */
 
+const namespace = mountNamespace();
+
+/** Runs a program after a script, which may mount and then executes it; the script has `argument` as `$0`. */
+function runAfter(script: string, argument: string): Runner {
+  const [command = '', ...before] = [...namespace, 'sh', '-c', script, argument, ...builtHere.command];
+  return { ...builtHere, command: [command, ...before] };
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'hung-mount-'));
 const mountpoint = join(folder, 'nas');
 const script = `[ -w /dev/fuse ] && exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none "$0" && exec "$@"
 echo "cannot mount a file system of FUSE: modprobe fuse; chmod 666 /dev/fuse (as udev does); ${NAMESPACE_HINT}" >&2
 exit 1`;
-const [command = '', ...launcher] = [...mountNamespace(), 'sh', '-c', script, mountpoint, ...builtHere.command];
-const besideHungMount: Runner = { ...builtHere, command: [command, ...launcher] };
+const besideHungMount = runAfter(script, mountpoint);
 
 /** Mounts below a folder that nobody may enter who lacks root's capabilities for that, and one of them of a program. */
 const closed = join(folder, 'closed');
@@ -29,27 +36,25 @@ mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none "$0/doc" && ch
 exec setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all "$@"
 echo "cannot mount file systems: modprobe fuse; chmod 666 /dev/fuse (as udev does); ${NAMESPACE_HINT}" >&2
 exit 1`;
-const besideClosedFolder: Runner = {
-  ...builtHere,
-  command: [command, ...mountNamespace().slice(1), 'sh', '-c', closedScript, closed, ...builtHere.command],
-};
+const besideClosedFolder = runAfter(closedScript, closed);
 
 /** Reads of /etc/hosts never return to getaddrinfo(3), as from a resolver that is gone, where it takes a while. */
 const hosts = join(folder, 'hosts');
 const hostsScript = `mkfifo "$0" && mount --bind "$0" /etc/hosts && exec "$@"
 echo "cannot mount: ${NAMESPACE_HINT}" >&2
 exit 1`;
-const besideHungResolver: Runner = {
-  ...builtHere,
-  command: [command, ...mountNamespace().slice(1), 'sh', '-c', hostsScript, hosts, ...builtHere.command],
-};
+const besideHungResolver = runAfter(hostsScript, hosts);
 
 mkdirSync(mountpoint);
 for (const name of ['stick', 'doc']) mkdirSync(join(closed, name), { recursive: true });
 
-afterEach(() => unmountLeftover(mountpoint));
+afterEach(() => {
+  unmountLeftover(mountpoint);
+  if (namespace.length === 0) unmountLeftover('/etc/hosts');
+});
 
 afterAll(() => {
+  for (const name of ['stick', 'doc']) unmountLeftover(join(closed, name));
   chmodSync(closed, 0o700);
   rmSync(folder, { recursive: true });
 });
