@@ -11,6 +11,7 @@ import type { ChunkSize } from './chunk-size.ts';
 import type { EncodedBatch } from '../encoding/encoder.ts';
 import type { Chunk } from '../chunk.ts';
 import type { BatchEncoder } from '../encoding/batch-encoder.ts';
+import { releaseMemory } from '../release-memory.ts';
 import { bisect } from './bisect.ts';
 import type { ReceiverState } from './receiver-state.ts';
 import type { RejectedRow } from '../queue/settled-ranges.ts';
@@ -125,7 +126,8 @@ export class BatchSender {
     for (const chunk of chunks) {
       if (progress.stop.aborted) return false;
       const result = await this.#send(chunk, progress);
-      if (result.outcome.kind === 'rejected') rejected.push({ chunk, result, acceptedBefore: progress.accepted });
+      if (result.outcome.kind === 'delivered') [chunk.body, chunk.ids].forEach(releaseMemory);
+      else if (result.outcome.kind === 'rejected') rejected.push({ chunk, result, acceptedBefore: progress.accepted });
       else if (this.#reportFailure(result)) return false;
     }
     for (const { chunk, result, acceptedBefore } of rejected) {

@@ -1,3 +1,5 @@
+import { releaseMemory } from '../../release-memory.ts';
+
 const COMMA = 0x2c;
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
@@ -75,8 +77,9 @@ export class NumericText {
     );
   }
 
-  /** Releases the text; the numbers read from it stay. */
+  /** Frees the text; the numbers read from it stay. */
   release(): void {
+    releaseMemory(this.bytes);
     this.bytes = new Uint8Array();
   }
 
