@@ -1,9 +1,11 @@
 /**
  * What the agent takes in quiet times: at a second's pace, the same with about as many samples a scrape as node_exporter
  * has, and as it is configured by default; beside it vmagent and Prometheus in agent mode with node_exporter, where they
- * are on this machine: those that npm run peers built before those that are installed.
+ * are on this machine: those that npm run peers built before those that are installed. At a second's pace one runs after
+ * the other. By default each takes less than a hundredth of a core, so they run at the same time, the peers with a scrape
+ * every ten seconds.
  *
- *   node tests/bench/steady.mjs [--seconds 60] [--default-seconds 120] [--json]
+ *   node tests/bench/steady.mjs [--seconds 60] [--default-seconds 180] [--runs 1] [--json]
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -22,22 +24,28 @@ import { freePort, metricsOf, startReceiver, valueIn } from './parts/receiver.mj
 const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
-    'default-seconds': { type: 'string', default: '120' },
+    'default-seconds': { type: 'string', default: '180' },
+    runs: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
   },
 });
 /** Start-up, and the first uploads with all their series. */
 const WARM_UP_MS = 20_000;
+/** By default collectors that run once a minute have their first scrapes in it. */
+const DEFAULT_WARM_UP_MS = 70_000;
 const LOOK_INTERVAL_MS = 100;
 const MIB_PER_MB = 1e6 / 1_048_576;
 /** Beside those of the kernel on a machine with few devices: some 510 together, which is what node_exporter has there. */
 const TEXT_FILE_SERIES = 450;
+const EACH_SECOND = { INTERVAL: '1s', UPLOAD_INTERVAL: '1s' };
+const BY_DEFAULT = { seconds: Number(options['default-seconds']), warmUpMs: DEFAULT_WARM_UP_MS };
+const FAST = { seconds: Number(options.seconds), warmUpMs: WARM_UP_MS };
 
 await prepare();
 
 /** What some processes took while a receiver got samples. */
-async function watch({ pids, receiver, wireBytes, seconds }) {
-  await sleep(WARM_UP_MS);
+async function watch({ pids, receiver, wireBytes }, { seconds, warmUpMs }) {
+  await sleep(warmUpMs);
   const ask = async () => ({ samples: await receiver.inserted(), wire: await wireBytes() });
   const look = () => ({
     cpu: pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0),
@@ -60,6 +68,7 @@ async function watch({ pids, receiver, wireBytes, seconds }) {
     anonymousMiB: quantile(anonymous, 0.5) * MIB_PER_MB,
     diskBytes: (after.disk - before.disk) / samples,
     wireBytes: (after.wire - before.wire) / samples,
+    samplesPerSecond: samples / seconds,
   };
 }
 
@@ -75,7 +84,7 @@ function textFiles(folder) {
   return { TEXTFILE_DIR: directory };
 }
 
-async function ours({ withTextFile = false, ...given }, seconds) {
+async function ours({ withTextFile = false, ...given }, time) {
   const pair = new Pair();
   const variables = { ...given, ...(withTextFile ? textFiles(pair.folder) : {}) };
   const [port, healthPort] = [await freePort(), await freePort()];
@@ -93,7 +102,7 @@ async function ours({ withTextFile = false, ...given }, seconds) {
     healthPort,
   );
   const wireBytes = async () => valueIn(await metricsOf(healthPort), 'uploader_bytes_sent_total');
-  const seen = await watch({ pids: programs.map(({ pid }) => pid), receiver, wireBytes, seconds });
+  const seen = await watch({ pids: programs.map(({ pid }) => pid), receiver, wireBytes }, time);
   receiver.stop();
   await pair.stop();
   return { ...seen, startSeconds };
@@ -111,68 +120,65 @@ async function cpuToStart(pids, healthPort) {
   }
 }
 
-async function peer(found, exporterBinary, seconds) {
+async function peer(found, { interval, ...time }) {
   const [receiverPort, exporterPort] = [await freePort(), await freePort()];
-  const exporter = spawn(exporterBinary, [`--web.listen-address=127.0.0.1:${exporterPort}`], { stdio: 'ignore' });
-  const running = await startPeer(found, { receiverPort, exporterPort, path: '/metrics' });
+  const scraped = spawn(exporter.binary, [`--web.listen-address=127.0.0.1:${exporterPort}`], { stdio: 'ignore' });
+  const running = await startPeer(found, { receiverPort, exporterPort, path: '/metrics', interval });
   const receiver = await startReceiver(running.folder, receiverPort);
-  const seen = await watch({
-    pids: [exporter.pid, running.child.pid],
-    receiver,
-    wireBytes: running.wireBytes,
-    seconds,
-  });
+  const pids = [scraped.pid, running.child.pid];
+  const seen = await watch({ pids, receiver, wireBytes: running.wireBytes }, time);
   receiver.stop();
-  exporter.kill('SIGKILL');
+  scraped.kill('SIGKILL');
   await running.stop();
   return seen;
 }
 
-const second = await ours({ INTERVAL: '1s', UPLOAD_INTERVAL: '1s' }, Number(options.seconds));
-const secondWithMore = await ours(
-  { INTERVAL: '1s', UPLOAD_INTERVAL: '1s', withTextFile: true },
-  Number(options.seconds),
-);
-const byDefault = await ours({}, Number(options['default-seconds']));
-const figures = [
-  { name: 'CPU of both, each second', value: second.cpuPercent, unit: '% of a core' },
-  { name: 'wire bytes a sample with headers, each second', value: second.wireBytes, unit: 'bytes' },
-  { name: 'disk bytes a sample, each second', value: second.diskBytes, unit: 'bytes' },
-  {
-    name: `CPU for 1,000 samples, ${TEXT_FILE_SERIES} more each second`,
-    value: secondWithMore.cpuMsPerThousand,
-    unit: 'ms',
-    reach: '15',
-  },
-  { name: `CPU of both, ${TEXT_FILE_SERIES} more each second`, value: secondWithMore.cpuPercent, unit: '% of a core' },
-  {
-    name: `wire bytes a sample with headers, ${TEXT_FILE_SERIES} more each second`,
-    value: secondWithMore.wireBytes,
-    unit: 'bytes',
-    reach: '14',
-  },
-  { name: `disk bytes a sample, ${TEXT_FILE_SERIES} more each second`, value: secondWithMore.diskBytes, unit: 'bytes' },
-  { name: 'CPU of both, by default', value: byDefault.cpuPercent, unit: '% of a core', reach: '1' },
-  { name: 'PSS of both, by default', value: byDefault.pssMiB, unit: 'MiB', reach: '85' },
-  { name: 'anonymous memory of both, by default', value: byDefault.anonymousMiB, unit: 'MiB', reach: '50' },
-  { name: 'CPU of both to start', value: byDefault.startSeconds, unit: 's', reach: '0.5' },
-  { name: 'wire bytes a sample with headers, by default', value: byDefault.wireBytes, unit: 'bytes' },
-];
 const exporter = await findWithVersion('node_exporter');
-for (const found of exporter === undefined ? [] : await findPeers()) {
-  const seen = await peer(found, exporter.binary, Number(options.seconds));
-  const who = `${found.title} + ${exporter.title}`;
-  figures.push(
-    { name: `${who}: CPU of both, each second`, value: seen.cpuPercent, unit: '% of a core' },
-    { name: `${who}: CPU for 1,000 samples, each second`, value: seen.cpuMsPerThousand, unit: 'ms' },
-    { name: `${who}: wire bytes a sample`, value: seen.wireBytes, unit: 'bytes' },
-    { name: `${who}: disk bytes a sample`, value: seen.diskBytes, unit: 'bytes' },
-    { name: `${who}: PSS`, value: seen.pssMiB, unit: 'MiB' },
-  );
+const peers = exporter === undefined ? [] : await findPeers();
+const nameOf = ({ title }) => `${title} + ${exporter.title}`;
+
+/** One run: what each took, by its name. */
+async function run() {
+  const fast = {
+    'each second': await ours(EACH_SECOND, FAST),
+    [`${TEXT_FILE_SERIES} more each second`]: await ours({ ...EACH_SECOND, withTextFile: true }, FAST),
+  };
+  for (const found of peers) fast[`${nameOf(found)}, each second`] = await peer(found, { ...FAST, interval: '1s' });
+  const quiet = {
+    'by default': ours({}, BY_DEFAULT),
+    'by default, CHUNK_METRICS=2500': ours({ CHUNK_METRICS: '2500' }, BY_DEFAULT),
+    'by default, FLUSH_INTERVAL=60s': ours({ FLUSH_INTERVAL: '60s' }, BY_DEFAULT),
+    ...Object.fromEntries(
+      peers.map((found) => [`${nameOf(found)}, every 10 s`, peer(found, { ...BY_DEFAULT, interval: '10s' })]),
+    ),
+  };
+  for (const [name, seen] of Object.entries(quiet)) fast[name] = await seen;
+  return fast;
 }
+
+/** What is printed of each, with its unit, in the order of the columns. */
+const COLUMNS = {
+  samplesPerSecond: ['samples a second', ''],
+  cpuPercent: ['CPU of both', '% of a core'],
+  cpuMsPerThousand: ['CPU for 1,000 samples', 'ms'],
+  pssMiB: ['PSS of both', 'MiB'],
+  anonymousMiB: ['anonymous memory of both', 'MiB'],
+  wireBytes: ['wire bytes a sample with headers', 'bytes'],
+  diskBytes: ['disk bytes a sample', 'bytes'],
+  startSeconds: ['CPU of both to start', 's'],
+};
+
+const runs = [];
+for (let count = 0; count < Number(options.runs); count++) runs.push(await run());
+const figures = Object.keys(runs[0]).flatMap((name) =>
+  Object.entries(COLUMNS).flatMap(([key, [what, unit]]) => {
+    const values = runs.map((each) => each[name][key]).filter((value) => value !== undefined);
+    return values.length === 0 ? [] : [{ name: `${name}: ${what}`, value: quantile(values, 0.5), unit }];
+  }),
+);
 const { title: receiver } = await findWithVersion('victoria-metrics');
 printFigures(
-  `in quiet times, into ${receiver}, ${options.seconds} s each second, ${options['default-seconds']} s by default`,
+  `in quiet times, into ${receiver}, ${FAST.seconds} s each second, ${BY_DEFAULT.seconds} s by default, medians of ${runs.length}`,
   figures,
   options.json,
 );

@@ -1,4 +1,4 @@
-/** vmagent and Prometheus in agent mode, each scraping an exporter once a second and writing to a receiver. */
+/** vmagent and Prometheus in agent mode, each scraping an exporter and writing to a receiver. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,14 +45,14 @@ export async function findPeers() {
   return found.filter((peer) => peer !== undefined);
 }
 
-/** Starts a peer that scrapes `path` of an exporter and sends to a receiver's port. */
-export async function startPeer({ name, binary, version }, { receiverPort, exporterPort, path }) {
+/** Starts a peer that scrapes `path` of an exporter, each second or as it is told, and sends to a receiver's port. */
+export async function startPeer({ name, binary, version }, { receiverPort, exporterPort, path, interval = '1s' }) {
   const folder = mkdtempSync(join(tmpdir(), 'bench-peer-'));
   mkdirSync(join(folder, 'data'));
   const port = await freePort();
   const config = join(folder, 'config.yml');
   const remote = `http://127.0.0.1:${receiverPort}/api/v1/write`;
-  const scrape = `global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n  - job_name: bench\n    metrics_path: ${path}\n    static_configs:\n      - targets: ["127.0.0.1:${exporterPort}"]\n`;
+  const scrape = `global:\n  scrape_interval: ${interval}\n  scrape_timeout: 1s\nscrape_configs:\n  - job_name: bench\n    metrics_path: ${path}\n    static_configs:\n      - targets: ["127.0.0.1:${exporterPort}"]\n`;
   writeFileSync(config, scrape + PEERS[name].config(remote));
   const child = spawn(binary, PEERS[name].flags({ folder, config, remote, port, version }), { stdio: 'ignore' });
   return {
