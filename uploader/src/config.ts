@@ -89,7 +89,7 @@ export function uploaderVariables(environment: Environment, hostName: string) {
     },
     chunkGrowth: {
       env: 'CHUNK_GROWTH',
-      doc: 'Whether further chunks double as long as the receiver accepts them; false keeps them at CHUNK_METRICS.',
+      doc: 'Whether further chunks grow as the receiver accepts them; false keeps them at CHUNK_METRICS.',
       default: 'true',
       format: flag,
     },

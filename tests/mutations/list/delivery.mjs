@@ -399,16 +399,9 @@ export const delivery = [
   {
     why: 'lets chunks without a backlog grow beyond what the receiver has accepted',
     file: 'uploader/src/delivery/chunk-size.ts',
-    find: 'const maxChunkMetrics = this.#samples;',
-    replace: 'const maxChunkMetrics = 2 * this.#samples;',
+    find: 'const learned = this.#samples;',
+    replace: 'const learned = 2 * this.#samples;',
     tests: ['uploader/delivery/chunk-size'],
-  },
-  {
-    why: 'sends the remainder of an upload as a request of its own',
-    file: 'uploader/src/encoding/encoder.ts',
-    find: 'left < size + chunkMetrics && left <= maxChunkMetrics',
-    replace: 'left < size && left <= maxChunkMetrics',
-    tests: ['uploader/encoding/encoder'],
   },
   {
     why: 'a proxy’s limit refuses every second request for ever',

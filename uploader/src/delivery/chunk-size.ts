@@ -71,14 +71,14 @@ export class ChunkSize {
   /**
    * Returns the number of samples of the next batch and of its chunks, for a number of pending samples. With a backlog a
    * chunk of the size that was learned is a batch of its own. Without one, a batch begins with a small chunk, which costs
-   * little where the receiver is away, and each further one is twice as large, up to the size that was learned.
+   * little where the receiver is away; the others have the size that was learned.
    */
-  next(pending: number): Pick<EncodeRequest, 'batchMetrics' | 'chunkMetrics' | 'maxChunkMetrics'> {
+  next(pending: number): Pick<EncodeRequest, 'batchMetrics' | 'chunkMetrics' | 'furtherChunkMetrics'> {
     const { batchMetrics, chunkMetrics, chunkGrowth } = this.#options;
-    const maxChunkMetrics = this.#samples;
+    const learned = this.#samples;
     if (!chunkGrowth) return { batchMetrics, chunkMetrics };
-    if (!this.isBacklog(pending)) return { batchMetrics, chunkMetrics, maxChunkMetrics };
-    return { batchMetrics: maxChunkMetrics, chunkMetrics: maxChunkMetrics };
+    if (!this.isBacklog(pending)) return { batchMetrics, chunkMetrics, furtherChunkMetrics: learned };
+    return { batchMetrics: learned, chunkMetrics: learned };
   }
 
   /**

@@ -21,8 +21,8 @@ export interface EncodeRequest {
   readonly format: BodyFormatName;
   /** Samples in the first chunk. */
   readonly chunkMetrics: number;
-  /** Each further chunk has twice as many samples as the one before it, up to this; by default all have the same number. */
-  readonly maxChunkMetrics?: number;
+  /** Samples in each further chunk; by default as many as in the first. */
+  readonly furtherChunkMetrics?: number;
   readonly nowMs: number;
 }
 
@@ -178,14 +178,13 @@ export class Encoder {
   }
 }
 
-/** Returns the number of samples of each chunk of a batch. A remainder that is smaller than the first chunk joins the last one. */
-function listChunkSizes(samples: number, { chunkMetrics, maxChunkMetrics = chunkMetrics }: EncodeRequest): number[] {
+/** Returns the number of samples of each chunk of a batch. */
+function listChunkSizes(
+  samples: number,
+  { chunkMetrics, furtherChunkMetrics = chunkMetrics }: EncodeRequest,
+): number[] {
   const sizes: number[] = [];
-  let size = chunkMetrics;
-  for (let left = samples; left > 0; left -= sizes.at(-1)!) {
-    const isLast = left <= size || (sizes.length > 0 && left < size + chunkMetrics && left <= maxChunkMetrics);
-    sizes.push(isLast ? left : size);
-    size = Math.min(2 * size, maxChunkMetrics);
-  }
+  for (let left = samples; left > 0; left -= sizes.at(-1)!)
+    sizes.push(Math.min(left, sizes.length === 0 ? chunkMetrics : furtherChunkMetrics));
   return sizes;
 }

@@ -22,11 +22,11 @@ function acceptChunks(size: ChunkSize, chunks: number, samplesPerMs = 100): numb
 }
 
 describe('chunk size without a backlog:', () => {
-  test('begins at 50 samples and grows up to what was learned', () => {
+  test('is 50 samples for the first one, and what was learned for the others', () => {
     const size = new ChunkSize(options);
-    expect(size.next(2_500)).toEqual({ batchMetrics: 2_500, chunkMetrics: 50, maxChunkMetrics: 50 });
+    expect(size.next(2_500)).toEqual({ batchMetrics: 2_500, chunkMetrics: 50, furtherChunkMetrics: 50 });
     acceptChunks(size, 3);
-    const learned = { batchMetrics: 2_500, chunkMetrics: 50, maxChunkMetrics: 400 };
+    const learned = { batchMetrics: 2_500, chunkMetrics: 50, furtherChunkMetrics: 400 };
     expect([size.next(1), size.next(2_500)]).toEqual([learned, learned]);
   });
 
@@ -35,7 +35,7 @@ describe('chunk size without a backlog:', () => {
     acceptChunks(size, 2);
     size.failed('refused', 200);
     size.failed('refused', 100);
-    expect(size.next(510)).toEqual({ batchMetrics: 2_500, chunkMetrics: 50, maxChunkMetrics: 50 });
+    expect(size.next(510)).toEqual({ batchMetrics: 2_500, chunkMetrics: 50, furtherChunkMetrics: 50 });
     const fixed = new ChunkSize({ ...options, chunkGrowth: false });
     acceptChunks(fixed, 3);
     expect(fixed.next(510)).toEqual({ batchMetrics: 2_500, chunkMetrics: 50 });

@@ -29,7 +29,7 @@ function encodeRows(
   known: readonly Omit<SeriesRow, 'id'>[],
   rows: readonly Row[],
   chunkMetrics = 50,
-  maxChunkMetrics?: number,
+  furtherChunkMetrics?: number,
 ): EncodedBatch {
   const stored = new StoredSamples();
   try {
@@ -40,7 +40,7 @@ function encodeRows(
       }
     })();
     const ranges = rows.length === 0 ? [] : [[1, rows.length] as const];
-    const sizes = { batchMetrics: rows.length, chunkMetrics, ...(maxChunkMetrics && { maxChunkMetrics }) };
+    const sizes = { batchMetrics: rows.length, chunkMetrics, ...(furtherChunkMetrics && { furtherChunkMetrics }) };
     const request = { ranges, format: 'json-lines', ...sizes, nowMs: NOW } as const;
     return new Encoder(new RowReader(stored.database)).encode(request);
   } finally {
@@ -99,15 +99,12 @@ describe('encoded batch:', () => {
   });
 
   test.each([
-    [510, 3_200, [50, 100, 200, 160]],
-    [510, 100, [50, 100, 100, 100, 100, 60]],
-    [180, 3_200, [50, 130]],
-    [190, 130, [50, 100, 40]],
-    [60, 3_200, [50, 10]],
+    [510, 3_200, [50, 460]],
+    [510, 200, [50, 200, 200, 60]],
     [50, 3_200, [50]],
-  ])('of %d samples in chunks that grow up to %d: %j, a remainder joins the last one', (samples, max, sizes) => {
+  ])('of %d samples with further chunks of %d: %j', (samples, further, sizes) => {
     const rows = scrapes(samples, 1);
-    const { chunks } = encodeRows([series('load.average_1m')], rows, 50, max);
+    const { chunks } = encodeRows([series('load.average_1m')], rows, 50, further);
     expect(chunks.map(({ count }) => count)).toEqual(sizes);
     expect(chunks.flatMap(decodeSamples).map(({ value }) => value)).toEqual(rows.map(({ value }) => value));
   });
