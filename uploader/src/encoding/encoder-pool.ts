@@ -1,6 +1,7 @@
 import { Piscina } from 'piscina';
 
 import { AgentError, toErrorMessage } from '@thugshells/shared/errors.ts';
+import { trimMemory } from '@thugshells/shared/process/trim-memory.ts';
 
 import type { EncodedBatch, EncodeRequest } from './encoder.ts';
 import type { EncodeTask } from './encode-worker.ts';
@@ -20,6 +21,7 @@ export class EncoderPool {
   readonly #options: EncoderPoolOptions;
   /** One for each batch that is being encoded or waits for a thread. */
   readonly #pending = new Set<AbortController>();
+  #isClosed = false;
 
   constructor(options: EncoderPoolOptions) {
     this.#options = options;
@@ -39,7 +41,7 @@ export class EncoderPool {
     // A thread that ended before it was ready emits no error. If it ended while it encoded, piscina fails the batch first.
     this.#pool.on(
       'workerDestroy',
-      () => void setImmediate(() => this.#pool.threads.length === 0 && this.#fail('it ended before it was ready')),
+      () => void setImmediate(() => this.#pool.threads.length === 0 && this.#afterLastThread()),
     );
   }
 
@@ -63,7 +65,14 @@ export class EncoderPool {
 
   /** Ends the threads. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#pool.destroy();
+  }
+
+  /** After a backlog the C library keeps 15 to 50 MB of free memory. */
+  #afterLastThread(): void {
+    this.#fail('it ended before it was ready');
+    if (!this.#isClosed) trimMemory();
   }
 
   #fail(cause: unknown): void {
