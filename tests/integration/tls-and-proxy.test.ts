@@ -129,6 +129,16 @@ describe('TLS connection to the receiver:', () => {
     expect((await remote.send(madeChunk(1), signal)).outcome.kind).toBe('delivered');
   });
 
+  test('is kept for the next request', async () => {
+    const url = await tlsReceiver();
+    const remote = remoteOf(url, { credentials: createCredentials({ remoteCaFile: file('ours.pem') }) });
+    const { signal } = new AbortController();
+    const connections: (number | undefined)[] = [];
+    for (let request = 0; request < 3; request++)
+      connections.push((await remote.send(madeChunk(1), signal)).connection);
+    expect(connections).toEqual([1, 1, 1]);
+  });
+
   test('presents the client certificate if the receiver requests one', async () => {
     const url = await tlsReceiver(true);
     const remoteCaFile = file('ours.pem');
@@ -157,14 +167,12 @@ describe('TLS connection to the receiver:', () => {
       ends.push(async () => void [socket, onward].map((each) => each.destroy()));
     });
     const proxyUrl = `http://127.0.0.1:${await listen(proxy)}`;
-    expect(
-      (
-        await post(url, {
-          credentials: createCredentials({ remoteCaFile: file('ours.pem') }),
-          proxyFor: () => proxyUrl,
-        })
-      ).outcome,
-    ).toEqual({ kind: 'delivered' });
+    const credentials = createCredentials({ remoteCaFile: file('ours.pem') });
+    const remote = remoteOf(url, { credentials, proxyFor: () => proxyUrl });
+    const { signal } = new AbortController();
+    expect((await remote.send(madeChunk(5), signal)).outcome).toEqual({ kind: 'delivered' });
+    expect((await remote.send(madeChunk(5), signal)).outcome).toEqual({ kind: 'delivered' });
+    // One tunnel for both.
     expect(tunnels).toEqual([new URL(url).host]);
   });
 });

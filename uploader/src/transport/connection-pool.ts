@@ -1,16 +1,16 @@
 import { Agent as HttpAgent, type AgentOptions, type ClientRequest } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import type { LookupFunction } from 'node:net';
 
 import { proxyAuthorization } from '@thugshells/shared/config/url-credentials.ts';
 
 import { lookupHost } from './host-lookup.ts';
 import { TunnelAgent } from './tunnel-agent.ts';
+import { VerifyingAgent, type IdentityCheck } from './verifying-agent.ts';
 
 /** One agent for each scheme, as got expects them. */
 export interface Agents {
   readonly http: HttpAgent;
-  readonly https: HttpsAgent;
+  readonly https: VerifyingAgent;
 }
 
 export interface ConnectionPoolOptions {
@@ -19,6 +19,9 @@ export interface ConnectionPoolOptions {
   /** Resolves a host for each new connection; the system's resolver by default. */
   readonly lookup?: LookupFunction | undefined;
 }
+
+/** Returns how the certificate of a connection that is opened now is checked; undefined for the check of TLS itself. */
+type CreateIdentityCheck = (url: string) => (() => IdentityCheck) | undefined;
 
 /**
  * By default Node.js tries the next address of a host after a quarter of a second; over a satellite or a slow modem a
@@ -58,23 +61,25 @@ class ForwardProxyAgent extends HttpAgent {
 /** The connections to the receiver: kept alive, and through a proxy if there is one. */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions;
+  readonly #createIdentityCheck: CreateIdentityCheck;
   readonly #kept = new Map<string, Agents>();
 
-  constructor(options: ConnectionPoolOptions) {
+  constructor(options: ConnectionPoolOptions, createIdentityCheck: CreateIdentityCheck) {
     this.#options = options;
+    this.#createIdentityCheck = createIdentityCheck;
   }
 
-  /** Returns agents whose connections are kept for the next request. */
+  /** Returns agents whose connections are kept for the next request, which is to the same origin. */
   keptAgents(url: string): Agents {
     const proxy = this.#options.proxyFor(url);
-    const agents = this.#kept.get(proxy) ?? this.#createAgents(proxy, KEPT_ALIVE);
+    const agents = this.#kept.get(proxy) ?? this.#createAgents(url, KEPT_ALIVE);
     this.#kept.set(proxy, agents);
     return agents;
   }
 
   /** Creates agents for one request over a connection of its own. */
   createAgents(url: string): Agents {
-    return this.#createAgents(this.#options.proxyFor(url), { ...CONNECTED, keepAlive: false });
+    return this.#createAgents(url, { ...CONNECTED, keepAlive: false });
   }
 
   /** Closes idle connections. */
@@ -85,10 +90,15 @@ export class ConnectionPool {
     }
   }
 
-  #createAgents(proxy: string, options: AgentOptions): Agents {
-    const { lookup = lookupHost } = this.#options;
+  #createAgents(url: string, options: AgentOptions): Agents {
+    const { lookup = lookupHost, proxyFor } = this.#options;
+    const proxy = proxyFor(url);
+    const createCheck = this.#createIdentityCheck(url);
     const all = { ...options, lookup };
-    if (proxy === '') return { http: new HttpAgent(all), https: new HttpsAgent(all) };
-    return { http: new ForwardProxyAgent(new URL(proxy), all), https: new TunnelAgent(new URL(proxy), all) };
+    if (proxy === '') return { http: new HttpAgent(all), https: new VerifyingAgent(all, createCheck) };
+    return {
+      http: new ForwardProxyAgent(new URL(proxy), all),
+      https: new TunnelAgent(new URL(proxy), all, createCheck),
+    };
   }
 }

@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { checkServerIdentity } from 'node:tls';
 
 import { got, type Got, type Response } from 'got';
 
@@ -15,6 +15,7 @@ import type { Credentials } from './credentials.ts';
 import type { ProtocolRequest } from './protocol.ts';
 import { findBeside } from './receiver-address.ts';
 import { isFromVerifiedPeer, receiveVerified } from './verified-response.ts';
+import type { IdentityCheck } from './verifying-agent.ts';
 
 export interface HttpClientOptions extends ConnectionPoolOptions {
   readonly clock: Clock;
@@ -72,7 +73,11 @@ export class HttpClient {
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
-    this.#connections = new ConnectionPool(options);
+    const { origin } = new URL(options.remoteUrl);
+    const createCheck = (): IdentityCheck => this.#createIdentityCheck();
+    this.#connections = new ConnectionPool(options, (url) =>
+      new URL(url).origin === origin ? createCheck : undefined,
+    );
     this.watch = new ConnectionWatch(options.clock);
     this.#client = got.extend({
       // RetryingTransport retries: it knows the queue, the clock and the receiver's Retry-After.
@@ -231,15 +236,17 @@ export class HttpClient {
 
   /** Read for every request: the files may change while the uploader runs. */
   #authentication() {
-    const { credentials, remoteUrl, certificateTime } = this.#options;
-    const host = new URL(remoteUrl).hostname.replace(/^\[|\]$/g, '');
+    const { credentials, certificateTime } = this.#options;
     certificateTime?.apply();
+    return { headers: credentials.authorization(), https: credentials.tls() };
+  }
+
+  #createIdentityCheck(): IdentityCheck {
+    const { remoteUrl, certificateTime } = this.#options;
+    const host = new URL(remoteUrl).hostname.replace(/^\[|\]$/g, '');
     const isUsable = certificateTime?.watch() ?? (() => true);
-    const identity = {
-      // Checked against the configured host: through a proxy, TLS does not know a host that is an IP address.
-      checkServerIdentity: (_: string, certificate: PeerCertificate) =>
-        isUsable() ? checkServerIdentity(host, certificate) : new AgentError(MEANWHILE, { code: 'TIME_UNCERTAIN' }),
-    };
-    return { headers: credentials.authorization(), https: { ...credentials.tls(), ...identity } };
+    // Checked against the configured host: through a proxy, TLS does not know a host that is an IP address.
+    return (_, certificate) =>
+      isUsable() ? checkServerIdentity(host, certificate) : new AgentError(MEANWHILE, { code: 'TIME_UNCERTAIN' });
   }
 }

@@ -1,10 +1,12 @@
 import { request as requestHttp, STATUS_CODES, type AgentOptions, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { request as requestHttps } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { proxyAuthorization } from '@thugshells/shared/config/url-credentials.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
+
+import { VerifyingAgent, type IdentityCheck } from './verifying-agent.ts';
 
 /** Maximum time for the proxy's response to CONNECT. */
 const CONNECT_TIMEOUT_MS = 30_000;
@@ -20,11 +22,11 @@ type SocketCallback = (error: Error | null, socket: Duplex) => void;
  * request that the tunnel was for: that one counts only if it comes from the receiver. Not https-proxy-agent, which
  * handed the proxy's 204 on as the receiver's, and reads the response to CONNECT without a limit.
  */
-export class TunnelAgent extends HttpsAgent {
+export class TunnelAgent extends VerifyingAgent {
   readonly #proxy: URL;
 
-  constructor(proxy: URL, options: AgentOptions) {
-    super(options);
+  constructor(proxy: URL, options: AgentOptions, createIdentityCheck?: () => IdentityCheck) {
+    super(options, createIdentityCheck);
     this.#proxy = proxy;
   }
 
