@@ -17,6 +17,8 @@ const PEERS = {
     ],
     config: () => '',
     wireBytes: (text) => valueIn(text, 'vmagent_remotewrite_conn_bytes_written_total'),
+    healthPath: '/health',
+    pending: (text) => ({ value: valueIn(text, 'vmagent_remotewrite_pending_data_bytes'), unit: 'bytes' }),
   },
   prometheus: {
     flags: ({ folder, config, port, version }) => [
@@ -28,6 +30,8 @@ const PEERS = {
     config: (remote) => `remote_write:\n  - url: ${remote}\n`,
     // Bodies only: it does not count what it sends around them.
     wireBytes: (text) => valueIn(text, 'prometheus_remote_storage_bytes_total'),
+    healthPath: '/-/healthy',
+    pending: (text) => ({ value: valueIn(text, 'prometheus_remote_storage_samples_pending'), unit: 'samples' }),
   },
 };
 
@@ -57,7 +61,9 @@ export async function startPeer({ name, binary, version }, { receiverPort, expor
   const child = spawn(binary, PEERS[name].flags({ folder, config, remote, port, version }), { stdio: 'ignore' });
   return {
     ...{ folder, receiverPort, child },
+    healthUrl: `http://127.0.0.1:${port}${PEERS[name].healthPath}`,
     wireBytes: async () => PEERS[name].wireBytes(await metricsOf(port)),
+    pending: async () => PEERS[name].pending(await metricsOf(port)),
     async stop() {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGKILL');

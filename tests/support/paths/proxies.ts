@@ -25,10 +25,20 @@ export interface NginxSettings {
   readonly hidesMetrics?: boolean;
   /** Requests a second, with nginx' default status for those beyond: 503. */
   readonly requestsPerSecond?: number;
+  /** Files in PEM, for TLS in the place of plain HTTP. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** How many requests a connection may carry; nginx' own default is 1,000. */
+  readonly keepaliveRequests?: number;
+  /** A file that gets a line per request: {@link NGINX_LOG_FIELDS}. */
+  readonly requestLog?: string;
 }
+
+/** Bytes are those of HTTP, headers included; `r` is a TLS session that was resumed. */
+export const NGINX_LOG_FIELDS = '$connection $request_length $bytes_sent $ssl_session_reused';
 
 export async function startNginx(receiverPort: number, settings: NginxSettings): Promise<RunningPath> {
   const { keepaliveTimeout = '75s', prefix = '/', hidesMetrics = false, requestsPerSecond } = settings;
+  const { tls, keepaliveRequests = 1_000, requestLog } = settings;
   return startProxy('nginx', (port, folder) => {
     const limit = requestsPerSecond === undefined ? '' : 'limit_req zone=uploads;';
     const zone =
@@ -41,10 +51,12 @@ export async function startNginx(receiverPort: number, settings: NginxSettings):
       `daemon off; master_process off; pid ${folder}/pid; error_log stderr crit;
        events { worker_connections 256; }
        http {
-         access_log off; ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
+         ${requestLog === undefined ? 'access_log off;' : `log_format bytes '${NGINX_LOG_FIELDS}'; access_log ${requestLog} bytes;`}
+         keepalive_requests ${keepaliveRequests}; ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
          keepalive_timeout ${keepaliveTimeout}; client_max_body_size 16m; ${zone}
          server {
-           listen 127.0.0.1:${port};
+           listen 127.0.0.1:${port}${tls === undefined ? '' : ' ssl'};
+           ${tls === undefined ? '' : `ssl_certificate ${tls.certFile}; ssl_certificate_key ${tls.keyFile};`}
            ${hidesMetrics ? `location = ${prefix}metrics { return 404; }` : ''}
            location ${prefix} { ${limit} proxy_pass http://127.0.0.1:${receiverPort}/; proxy_http_version 1.1; }
          }
