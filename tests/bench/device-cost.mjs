@@ -9,9 +9,10 @@
  * headers of TCP and IP are not in them. The collectors read this machine: one with more interfaces, disks or file systems
  * has more series.
  *
- * Without TLS is what nginx reads and writes of HTTP. What TLS adds to a request comes from connections that stay open, what
- * a handshake takes from those of a second nginx, which ends each after 20 requests. nginx by default ends a connection
- * after an hour or 1,000 requests (keepalive_time, keepalive_requests): 24 handshakes a day are added.
+ * Without TLS is what nginx reads and writes of HTTP; with TLS what the relay counts, the handshakes of the requests that
+ * have a connection of their own (those that compare clocks, every CLOCK_SKEW_INTERVAL) included. What TLS adds to a request
+ * comes from the connection that is kept. nginx by default ends that one after an hour or 1,000 requests (keepalive_time,
+ * keepalive_requests): 24 handshakes a day are added.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,44 +46,35 @@ const DAYS_A_MONTH = 30;
 const HANDSHAKES_A_DAY = 24;
 /** Start-up, and the first uploads with all their series. */
 const WARM_UP_MS = 15_000;
-const FEW_REQUESTS = 20;
-const HANDSHAKE_SECONDS = 45;
 
 await prepare();
 const { openDatabase } = await import('../../shared/src/database/open.ts');
 const { divideSpace } = await import('../../collector/src/store/space/limits.ts');
 const { collectorConfig, variables } = await fastMotion(factor);
 
-/** The lines that nginx has written so far, as bytes sent to it and received, by connection in the order of their beginning. */
-function readRequests(file) {
-  const lines = readFileSync(file, 'utf8').trim().split('\n').filter(Boolean);
-  const byConnection = new Map();
-  for (const [connection, sent, received, session] of lines.map((line) => line.split(' '))) {
-    const before = byConnection.get(connection) ?? { requests: 0, sent: 0, received: 0, isResumed: session === 'r' };
-    byConnection.set(connection, {
-      ...before,
+/** The connections so far, in the order in which they began: what they carried of TCP, and of HTTP by nginx' own log. */
+function readConnections(relay, requestLog) {
+  const http = new Map();
+  for (const line of readFileSync(requestLog, 'utf8').trim().split('\n')) {
+    const [connection, sent, received] = line.split(' ').map(Number);
+    const before = http.get(connection) ?? { requests: 0, sent: 0, received: 0 };
+    http.set(connection, {
       requests: before.requests + 1,
-      sent: before.sent + Number(sent),
-      received: before.received + Number(received),
+      sent: before.sent + sent,
+      received: before.received + received,
     });
   }
-  return [...byConnection.values()];
+  const logged = [...http].sort(([one], [other]) => one - other).map(([, counted]) => counted);
+  if (logged.length !== relay.connections.length)
+    throw new Error('a connection without a request, or one that is under way');
+  return relay.connections.map((tcp, index) => ({ tcp: { ...tcp }, http: logged[index] }));
 }
 
-const add = (all) =>
-  all.reduce(
-    (sum, { sent, received, requests = 0 }) => ({
-      sent: sum.sent + sent,
-      received: sum.received + received,
-      requests: sum.requests + requests,
-    }),
-    { sent: 0, received: 0, requests: 0 },
-  );
-const minus = (after, before) =>
-  Object.fromEntries(Object.entries(after).map(([name, value]) => [name, value - before[name]]));
+const bytesOf = ({ sent, received }) => sent + received;
+const sumOf = (connections, read) => connections.reduce((sum, connection) => sum + read(connection), 0);
 
 /** Both programs on a database of their own, uploading by TLS to a relay before nginx before VictoriaMetrics. */
-async function startDevice(keepaliveRequests, later) {
+async function startDevice(later) {
   const folder = mkdtempSync(join(tmpdir(), 'bench-device-'));
   later(() => rmSync(folder, { recursive: true, force: true }));
   const authority = new TestAuthority(folder, 'authority');
@@ -98,7 +90,7 @@ async function startDevice(keepaliveRequests, later) {
   const receiverPort = await freePort();
   const receiver = await startReceiver(folder, receiverPort);
   later(() => receiver.stop());
-  const nginx = await startNginx(receiverPort, { tls: { certFile, keyFile }, keepaliveRequests, requestLog });
+  const nginx = await startNginx(receiverPort, { tls: { certFile, keyFile }, requestLog });
   later(() => nginx.stop());
   const relay = await startRelay(nginx.port);
   later(() => relay.close());
@@ -125,80 +117,68 @@ function readDatabase(path) {
   return { collected, bytes };
 }
 
-async function measureDay(later) {
-  const { pair, relay, requestLog, pids } = await startDevice(undefined, later);
+async function measure(later) {
+  const { pair, relay, requestLog, pids } = await startDevice(later);
   const look = () => ({
     ...readDatabase(pair.database),
-    disk: pids.reduce((sum, pid) => sum + diskBytesWritten(pid), 0),
-    http: add(readRequests(requestLog)),
-    tcp: add(relay.connections),
-    connections: relay.connections.length,
+    disk: sumOf(pids, diskBytesWritten),
+    connections: readConnections(relay, requestLog),
     at: performance.now(),
   });
   const before = look();
   await sleep(seconds * 1000);
   const after = look();
-  if (after.connections !== before.connections) throw new Error('a connection ended while the records were counted');
   const work = ((after.at - before.at) / 1000) * factor;
-  const aDay = (field) => ((after[field] - before[field]) / work) * DAY_SECONDS;
-  const ofDay = (part) =>
-    ((after[part].sent - before[part].sent + after[part].received - before[part].received) / work) * DAY_SECONDS;
-  const http = minus(after.http, before.http);
-  const tcp = minus(after.tcp, before.tcp);
+  const perDay = (read) => ((read(after) - read(before)) / work) * DAY_SECONDS;
+  const http = (read) => perDay(({ connections }) => sumOf(connections, (connection) => read(connection.http)));
+  const samples = after.collected - before.collected;
   return {
-    samples: after.collected - before.collected,
-    samplesPerSecond: (after.collected - before.collected) / work,
-    samplesBytes: (after.bytes - before.bytes) / (after.collected - before.collected),
-    writtenPerDay: aDay('disk'),
-    httpPerDay: ofDay('http'),
-    sentShare: http.sent / (http.sent + http.received),
-    recordsPerDay: ofDay('tcp') - ofDay('http'),
-    requestsPerDay: (http.requests / work) * DAY_SECONDS,
-    overheadPerRequest: (tcp.sent + tcp.received - http.sent - http.received) / http.requests,
+    samples,
+    samplesPerSecond: samples / work,
+    bytesPerStored: (after.bytes - before.bytes) / samples,
+    written: perDay(({ disk }) => disk),
+    requests: http(({ requests }) => requests),
+    sent: http(({ sent }) => sent),
+    plain: http(bytesOf),
+    tls: perDay(({ connections }) => sumOf(connections, ({ tcp }) => bytesOf(tcp))),
+    ...measureTls(before.connections, after.connections),
   };
 }
 
-/** The bytes that a handshake takes, in both directions, of those connections that have ended. */
-async function measureHandshakes(overheadPerRequest, later) {
-  const { relay, requestLog } = await startDevice(FEW_REQUESTS, later);
-  await sleep(HANDSHAKE_SECONDS * 1000);
-  const requests = readRequests(requestLog);
-  const handshakes = requests.slice(0, -1).map(({ sent, received, requests: count, isResumed }, index) => {
-    const counted = relay.connections[index];
-    return { bytes: counted.sent + counted.received - sent - received - count * overheadPerRequest, isResumed };
-  });
-  if (handshakes.length < 2) throw new Error(`nginx ended only ${handshakes.length} connections`);
-  return handshakes;
+/** The bytes that TLS adds to a request over a kept connection, and those of a handshake. */
+function measureTls(before, after) {
+  const kept = after.findIndex(({ http }) => http.requests === Math.max(...after.map((each) => each.http.requests)));
+  const added = ({ tcp, http }) => bytesOf(tcp) - bytesOf(http);
+  const perRequest =
+    (added(after[kept]) - added(before[kept])) / (after[kept].http.requests - before[kept].http.requests);
+  const handshakes = after.filter(({ http }) => http.requests === 1).map((each) => added(each) - perRequest);
+  return { perRequest, handshake: quantile(handshakes, 0.5), ownConnections: after.length - before.length };
 }
 
-const day = await withCleanup(measureDay);
-const handshakes = await withCleanup((later) => measureHandshakes(day.overheadPerRequest, later));
-const bytesOf = (isResumed) => handshakes.filter((each) => each.isResumed === isResumed).map(({ bytes }) => bytes);
-const [full, resumed] = [bytesOf(false), bytesOf(true)];
-const handshake = quantile(resumed.length > 0 ? resumed : full, 0.5);
-const tlsPerDay = day.httpPerDay + day.recordsPerDay + HANDSHAKES_A_DAY * handshake;
+const day = await withCleanup(measure);
+const tlsPerDay = day.tls + HANDSHAKES_A_DAY * day.handshake;
 const { databaseBytes } = divideSpace(collectorConfig);
 const MB = 1e6;
 printFigures(
   `a device by default: ${options.hours} h of work in ${seconds.toFixed(0)} s (factor ${factor}), ${day.samples} samples`,
   [
     { name: 'samples a second', value: day.samplesPerSecond, unit: '' },
-    { name: 'written to flash a day, both programs', value: day.writtenPerDay / MB, unit: 'MB' },
-    { name: 'written to flash a month', value: (day.writtenPerDay * DAYS_A_MONTH) / MB, unit: 'MB' },
-    { name: 'written to flash a sample', value: day.writtenPerDay / day.samplesPerSecond / DAY_SECONDS, unit: 'bytes' },
-    { name: 'link a day without TLS, both directions', value: day.httpPerDay / MB, unit: 'MB' },
-    { name: 'link a month without TLS', value: (day.httpPerDay * DAYS_A_MONTH) / MB, unit: 'MB' },
-    { name: 'of it sent, the rest being responses', value: day.sentShare * 100, unit: '%' },
+    { name: 'written to flash a day, both programs', value: day.written / MB, unit: 'MB' },
+    { name: 'written to flash a month', value: (day.written * DAYS_A_MONTH) / MB, unit: 'MB' },
+    { name: 'written to flash a sample', value: day.written / day.samplesPerSecond / DAY_SECONDS, unit: 'bytes' },
+    { name: 'link a day without TLS, both directions', value: day.plain / MB, unit: 'MB' },
+    { name: 'link a month without TLS', value: (day.plain * DAYS_A_MONTH) / MB, unit: 'MB' },
+    { name: 'of it sent, the rest being responses', value: (day.sent / day.plain) * 100, unit: '%' },
     { name: 'link a day with TLS', value: tlsPerDay / MB, unit: 'MB' },
     { name: 'link a month with TLS', value: (tlsPerDay * DAYS_A_MONTH) / MB, unit: 'MB' },
-    { name: 'requests a day', value: day.requestsPerDay, unit: '' },
-    { name: 'TLS records, for a request and its response', value: day.overheadPerRequest, unit: 'bytes' },
-    ...(full.length === 0 ? [] : [{ name: 'a full handshake', value: quantile(full, 0.5), unit: 'bytes' }]),
-    ...(resumed.length === 0 ? [] : [{ name: 'a resumed handshake', value: quantile(resumed, 0.5), unit: 'bytes' }]),
-    { name: 'bytes of the database a sample', value: day.samplesBytes, unit: 'bytes' },
+    { name: 'requests a day', value: day.requests, unit: '' },
+    { name: 'TLS adds to a request and its response', value: day.perRequest, unit: 'bytes' },
+    { name: 'a handshake, both directions', value: day.handshake, unit: 'bytes' },
+    { name: 'connections that were opened meanwhile', value: day.ownConnections, unit: '' },
+    { name: 'bytes of the database a sample', value: day.bytesPerStored, unit: 'bytes' },
     {
       name: 'hours of outage that DB_MAX_SIZE holds',
-      value: databaseBytes / day.samplesBytes / day.samplesPerSecond / 3_600,
+      value: databaseBytes / day.bytesPerStored / day.samplesPerSecond / 3_600,
       unit: 'h',
     },
   ],

@@ -27,18 +27,16 @@ export interface NginxSettings {
   readonly requestsPerSecond?: number;
   /** Files in PEM, for TLS in the place of plain HTTP. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
-  /** How many requests a connection may carry; nginx' own default is 1,000. */
-  readonly keepaliveRequests?: number;
   /** A file that gets a line per request: {@link NGINX_LOG_FIELDS}. */
   readonly requestLog?: string;
 }
 
-/** Bytes are those of HTTP, headers included; `r` is a TLS session that was resumed. */
-export const NGINX_LOG_FIELDS = '$connection $request_length $bytes_sent $ssl_session_reused';
+/** The number of the connection, and bytes of HTTP, headers included. */
+export const NGINX_LOG_FIELDS = '$connection $request_length $bytes_sent';
 
 export async function startNginx(receiverPort: number, settings: NginxSettings): Promise<RunningPath> {
   const { keepaliveTimeout = '75s', prefix = '/', hidesMetrics = false, requestsPerSecond } = settings;
-  const { tls, keepaliveRequests = 1_000, requestLog } = settings;
+  const { tls, requestLog } = settings;
   return startProxy('nginx', (port, folder) => {
     const limit = requestsPerSecond === undefined ? '' : 'limit_req zone=uploads;';
     const zone =
@@ -52,7 +50,7 @@ export async function startNginx(receiverPort: number, settings: NginxSettings):
        events { worker_connections 256; }
        http {
          ${requestLog === undefined ? 'access_log off;' : `log_format bytes '${NGINX_LOG_FIELDS}'; access_log ${requestLog} bytes;`}
-         keepalive_requests ${keepaliveRequests}; ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
+         ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
          keepalive_timeout ${keepaliveTimeout}; client_max_body_size 16m; ${zone}
          server {
            listen 127.0.0.1:${port}${tls === undefined ? '' : ' ssl'};
