@@ -48,10 +48,8 @@ export interface RequestAttempt {
 
 /** A receiver's response is empty or a few hundred bytes; the page of a portal may have any size. */
 const MAX_RESPONSE_BYTES = 64 * 1024;
-
 /** The receiver's metrics take 10 KB gzipped; some receivers do not gzip theirs. */
 const MAX_METRICS_BYTES = 1024 ** 2;
-
 /** Timeout of requests without a body: a response that takes longer no longer shows the present time or state. */
 const SHORT_TIMEOUT_MS = 10_000;
 
