@@ -402,4 +402,11 @@ export const storing = [
     replace: 'return findByClocks(epoch, present, ageMs);',
     tests: ['collector/store/clock/sample-ages'],
   },
+  {
+    why: 'reads a label whose name ends with a line feed as one that ends with a backslash',
+    file: 'shared/src/state/stored-values.ts',
+    find: 'if (names.length === 0) return JSON.parse(text);',
+    replace: 'if (names.length >= 0) return JSON.parse(text);',
+    tests: ['shared/metrics/sample-identity'],
+  },
 ];

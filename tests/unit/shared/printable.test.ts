@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { escapeControls, escapeLines, toExcerpt, toPrintable } from '../../../shared/src/printable.ts';
+import { parseJson } from '../../../shared/src/state/stored-values.ts';
 
 /** What a terminal obeys, or shows as nothing. */
 const HOSTILE: readonly [what: string, text: string, escaped: string][] = [
@@ -33,7 +34,7 @@ test('printable: letters of any script, signs and pictures are left as they are'
 test('printable: JSON stays JSON of the same value', () => {
   fc.assert(
     fc.property(fc.json({ stringUnit: 'binary' }), (json) => {
-      expect(JSON.parse(escapeControls(json))).toEqual(JSON.parse(json));
+      expect(parseJson(escapeControls(json))).toEqual(parseJson(json));
     }),
   );
 });

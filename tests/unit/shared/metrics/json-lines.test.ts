@@ -2,11 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { toJsonLine, toMetricObject, toExportedSeriesName } from '../../../../shared/src/metrics/json-lines.ts';
+import { parseJson } from '../../../../shared/src/state/stored-values.ts';
 
 const series = { name: 'cpu.usage_percent', deviceId: 'b1', tags: { core: 'all' }, valueType: 0 };
 
 function parsed(line: string): { metric: Record<string, string>; values: number[]; timestamps: number[] } {
-  return JSON.parse(line) as never;
+  return parseJson(line) as never;
 }
 
 test('a line is one JSON object with metric, values and timestamps, and a line end', () => {

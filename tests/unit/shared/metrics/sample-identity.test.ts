@@ -10,6 +10,7 @@ import {
   type Labels,
   type SeriesIdentity,
 } from '../../../../shared/src/metrics/sample.ts';
+import { parseJson } from '../../../../shared/src/state/stored-values.ts';
 import { declareSeries } from '../../../../shared/src/metrics/series.ts';
 
 /** Few letters and every delimiter that an encoding might use: what collides, collides soon. */
@@ -60,7 +61,20 @@ describe('canonical tags', () => {
   });
 
   test('are JSON that reads back as the same labels', () => {
-    fc.assert(fc.property(labels, (tags) => expect(JSON.parse(canonicalTags(tags))).toEqual(tags)));
+    fc.assert(fc.property(labels, (tags) => expect(parseJson(canonicalTags(tags))).toEqual(tags)));
+  });
+
+  test('read back names with escapes after one that ends with a backslash', () => {
+    for (const begin of ['', 'a', '__proto__', 'é']) {
+      for (const end of ['\\', '\n', '"', '\u0001', '\\n', '\\"', '\ud800', '']) {
+        const tags = Object.fromEntries([
+          ['other', ',"x\\n":'],
+          [`${begin}${end}`, `{"${end}":`],
+        ]);
+        expect(parseJson(canonicalTags(tags))).toEqual(tags);
+        expect(parseJson(JSON.stringify({ nested: [tags], 'name 0': 1 }))).toEqual({ nested: [tags], 'name 0': 1 });
+      }
+    }
   });
 
   test('of different labels are different', () => {
