@@ -12,7 +12,7 @@ export interface BatchEncoderOptions extends EncoderPoolOptions {
 }
 
 /**
- * At most so many rows are encoded on this thread, which takes some 2 ms. To start the encoder's thread for them takes some
+ * At most so many rows are encoded on this thread, which takes some 3 ms. To start the encoder's thread for them takes some
  * 80 ms of CPU and 11 MB: without a backlog it would be most of what an upload costs.
  */
 export const MAX_ROWS_AT_ONCE = 1_000;
