@@ -12,7 +12,7 @@ const here = import.meta.dirname;
 const names = readdirSync(here)
   .filter((file) => file.endsWith('.mjs') && file !== 'run.mjs')
   .map((file) => file.slice(0, -'.mjs'.length));
-/** Collecting, storing, encoding, draining, quiet times, and a poll at any depth: about 20 minutes. */
+/** Collecting, storing, encoding, draining, quiet times, and a poll at any depth. */
 const ALL = ['collect', 'flash', 'encode', 'drain', 'steady', 'poll'];
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -1,3 +1,4 @@
+// Longer than a test should be: each certificate and each source of time is a case, and all share one authority.
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';

@@ -22,7 +22,8 @@ export const TEMPERATURE_SERIES: readonly SeriesDeclaration[] = [temperatureCels
  * Collects the temperature of every sensor, and the state of cooling devices. Sensors return errors while their hardware
  * sleeps (a modem, a GPU, a disk: EAGAIN, EIO, ENODATA, EINVAL), so one that fails is left out until it recovers; the
  * collector fails only if all of them do. One whose text is no temperature, as of an input that nothing is attached to, or
- * whose chip reports a fault of it, is left out and named. They are read one after the other: a driver that hangs occupies one thread, not all of Node's.
+ * whose chip reports a fault of it, is left out and named. They are read one after the other: a driver that hangs occupies
+ * one thread, not all of Node's.
  */
 export class TemperatureCollector implements Collector {
   readonly name = 'temperature';

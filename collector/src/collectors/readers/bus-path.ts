@@ -47,7 +47,8 @@ function toStep(name: string, next: string | undefined): Step {
  * Returns where a device is attached, in a text that is the same at every boot: `0000:03:00.0` of an NVMe drive,
  * `0000:00:17.0 ata2 0:0:0` of a SATA disk, `fe804000.i2c 0048` of a chip on an I2C bus. `path` is the device's, below
  * /sys. A number that the kernel counts up is replaced by the device's place among its siblings, which all have one
- * parent, and left out if there is only one; it stays if they cannot be listed. Empty if the path has nothing that stays, as of a virtual device.
+ * parent, and left out if there is only one; it stays if they cannot be listed. Empty if the path has nothing that stays,
+ * as of a virtual device.
  */
 export async function findBusPath(kernel: KernelSource, path: string): Promise<string> {
   const names = path.split('/');

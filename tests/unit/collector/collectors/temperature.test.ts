@@ -1,3 +1,4 @@
+// Longer than a test should be: the collector reads three classes of sysfs, each with faults of its own.
 import { describe, expect, test } from '@jest/globals';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import fc from 'fast-check';

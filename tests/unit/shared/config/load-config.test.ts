@@ -1,3 +1,4 @@
+// Longer than a test should be: each rule of reading variables is a case, with the message that it gives.
 import { describe, expect, test } from '@jest/globals';
 
 import { formatEffectiveConfig } from '../../../../shared/src/config/check-config.ts';

@@ -1,3 +1,4 @@
+// Longer than a test should be: each way in which drivers name and place their sensors is a case of its own.
 import { describe, expect, test } from '@jest/globals';
 
 import { TemperatureCollector } from '../../../../../collector/src/collectors/temperature.ts';
