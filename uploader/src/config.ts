@@ -43,6 +43,13 @@ export function uploaderVariables(environment: Environment, hostName: string) {
       default: 'http://127.0.0.1:8428/api/v1/import',
       format: httpUrl,
     },
+    queryUrl: {
+      env: 'QUERY_URL',
+      doc: 'URL of the receiver’s query API, such as http://HOST:8428/api/v1: what verify and test read, with the credentials of REMOTE_URL.',
+      default: '',
+      defaultDoc: 'derived from REMOTE_URL',
+      format: optionalHttpUrl,
+    },
     remoteTokenFile: {
       env: 'REMOTE_TOKEN_FILE',
       doc: 'File with the bearer token; readable by its owner only, read again when it changes.',
@@ -230,14 +237,17 @@ export function loadUploaderConfig(environment: Environment): LoadedConfig<Retur
 /** Refuses a user or a password in a URL beside a token: a request has one Authorization header. */
 function requireOneCredential({
   remoteUrl,
+  queryUrl,
   clockSkewUrl,
   remoteTokenFile,
-}: Pick<UploaderConfig, 'remoteUrl' | 'clockSkewUrl' | 'remoteTokenFile'>): void {
+}: Pick<UploaderConfig, 'remoteUrl' | 'queryUrl' | 'clockSkewUrl' | 'remoteTokenFile'>): void {
   if (remoteTokenFile === '') return;
   const { origin } = new URL(remoteUrl);
-  for (const [variable, text] of Object.entries({ REMOTE_URL: remoteUrl, CLOCK_SKEW_URL: clockSkewUrl || remoteUrl })) {
+  const urls = { REMOTE_URL: remoteUrl, QUERY_URL: queryUrl || remoteUrl, CLOCK_SKEW_URL: clockSkewUrl || remoteUrl };
+  for (const [variable, text] of Object.entries(urls)) {
     const url = new URL(text);
-    if (url.origin !== origin || (url.username === '' && url.password === '')) continue;
+    const hasToken = url.origin === origin || variable === 'QUERY_URL';
+    if (!hasToken || (url.username === '' && url.password === '')) continue;
     throw new AgentError(
       `THUGSHELLS_${variable}=${maskCredentials(text)}: has a user or a password, and THUGSHELLS_REMOTE_TOKEN_FILE=${maskCredentials(remoteTokenFile)} has a token; only one can be sent`,
       {

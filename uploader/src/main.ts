@@ -14,7 +14,7 @@ import { cleanProxyVariables, readSurroundings } from './surroundings.ts';
 
 function run(): Promise<never> {
   const { values: config, unknown: configurationWarnings } = loadUploaderConfig(process.env);
-  const surroundings = readSurroundings(process.env, [config.remoteUrl, config.clockSkewUrl]);
+  const surroundings = readSurroundings(process.env, [config.remoteUrl, config.queryUrl, config.clockSkewUrl]);
   const { logger } = createProcessLogger(config);
   return runService(logger, (resources, stop, manager) =>
     runUploader(

@@ -80,6 +80,7 @@ export const VARIABLE_NAMES: readonly string[] = [
   'RETENTION',
   'DB_MAX_SIZE',
   'REMOTE_URL',
+  'QUERY_URL',
   'REMOTE_PROTOCOL',
   'REMOTE_TOKEN_FILE',
   'REMOTE_CA_FILE',

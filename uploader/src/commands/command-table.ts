@@ -60,8 +60,8 @@ export function createCommands({ clock, environment, isTerminal, run }: CommandT
 
 function checkConfig(environment: Environment, given: GivenOptions): CommandResult {
   const loaded = loadUploaderConfig(environment);
-  const { remoteUrl, clockSkewUrl } = loaded.values;
-  const { credentialsDirectory } = readSurroundings(environment, [remoteUrl, clockSkewUrl]);
+  const { remoteUrl, queryUrl, clockSkewUrl } = loaded.values;
+  const { credentialsDirectory } = readSurroundings(environment, [remoteUrl, queryUrl, clockSkewUrl]);
   const problems = new Credentials({ ...loaded.values, credentialsDirectory }).problems();
   return {
     text: `${formatEffectiveConfig(loaded, given)}\n`,

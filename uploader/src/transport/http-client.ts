@@ -1,3 +1,4 @@
+// A few lines longer than a file should be: the one adapter of got.
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { checkServerIdentity } from 'node:tls';
 
@@ -14,6 +15,7 @@ import { ConnectionWatch, type UsedConnection } from './connection-watch.ts';
 import type { Credentials } from './credentials.ts';
 import type { ProtocolRequest } from './protocol.ts';
 import { findBeside } from './receiver-address.ts';
+import { createTooLong, watchLength } from './response-limit.ts';
 import { isFromVerifiedPeer, receiveVerified } from './verified-response.ts';
 import type { IdentityCheck } from './verifying-agent.ts';
 
@@ -28,6 +30,15 @@ export interface HttpClientOptions extends ConnectionPoolOptions {
 
 /** A response whose body is read. */
 export type HttpResponse = Response<Buffer>;
+
+/** A request without samples. */
+interface RequestBeside {
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly href: string;
+  readonly form?: URLSearchParams;
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+}
 
 /** A response to a request without samples. */
 export interface ResponseBeside {
@@ -50,6 +61,7 @@ export interface RequestAttempt {
 const MAX_RESPONSE_BYTES = 64 * 1024;
 /** The receiver's metrics take 10 KB gzipped; some receivers do not gzip theirs. */
 const MAX_METRICS_BYTES = 1024 ** 2;
+const FORM = 'application/x-www-form-urlencoded';
 /** Timeout of requests without a body: a response that takes longer no longer shows the present time or state. */
 const SHORT_TIMEOUT_MS = 10_000;
 
@@ -126,12 +138,31 @@ export class HttpClient {
 
   /** Requests the health address beside the import path, without a body, over a kept connection. */
   async requestHealth(signal: AbortSignal): Promise<ResponseBeside> {
-    return this.#requestBeside('HEAD', 'health', signal);
+    return this.#requestBeside(this.#toRequest('HEAD', 'health'), signal);
   }
 
   /** Requests the receiver's own metrics over a kept connection; they may be gzipped. */
   async requestMetrics(signal: AbortSignal): Promise<ResponseBeside> {
-    return this.#requestBeside('GET', 'metrics', signal);
+    return this.#requestBeside(this.#toRequest('GET', 'metrics'), signal);
+  }
+
+  /**
+   * Posts a form to an address of the same origin over a kept connection; the response may be gzipped.
+   *
+   * @throws AgentError ANSWER_TOO_LONG
+   */
+  async postForm(
+    href: string,
+    form: URLSearchParams,
+    { signal, ...limits }: Pick<RequestBeside, 'maxBytes' | 'timeoutMs'> & { readonly signal: AbortSignal },
+  ): Promise<HttpResponse> {
+    return (await this.#requestBeside({ method: 'POST', href, form, ...limits }, signal)).response;
+  }
+
+  /** Gets a short page of the same origin over a kept connection; it may be gzipped. */
+  async getPage(href: string, signal: AbortSignal): Promise<HttpResponse> {
+    const limits = { maxBytes: MAX_METRICS_BYTES, timeoutMs: SHORT_TIMEOUT_MS };
+    return (await this.#requestBeside({ method: 'GET', href, ...limits }, signal)).response;
   }
 
   /**
@@ -151,30 +182,39 @@ export class HttpClient {
     this.#connections.close();
   }
 
-  async #requestBeside(method: 'GET' | 'HEAD', name: string, signal: AbortSignal): Promise<ResponseBeside> {
-    const { remoteUrl } = this.#options;
-    const { href } = findBeside(remoteUrl, name);
+  #toRequest(method: 'GET' | 'HEAD', name: string): RequestBeside {
+    const { href } = findBeside(this.#options.remoteUrl, name);
+    return { method, href, maxBytes: MAX_METRICS_BYTES, timeoutMs: SHORT_TIMEOUT_MS };
+  }
+
+  async #requestBeside(request: RequestBeside, signal: AbortSignal): Promise<ResponseBeside> {
+    const { method, href, form, maxBytes, timeoutMs } = request;
     const { controller, release } = createLinkedController(signal);
     const used: Partial<UsedConnection> = {};
     const { headers, https } = this.#authentication();
-    const request = this.#client(href, {
+    const encoding = {
+      ...(method === 'HEAD' ? {} : { 'accept-encoding': 'gzip' }),
+      ...(form && { 'content-type': FORM }),
+    };
+    const sent = this.#client(href, {
       method,
       https,
-      headers: method === 'GET' ? { ...headers, 'accept-encoding': 'gzip' } : headers,
+      headers: { ...headers, ...encoding },
+      ...(form && { body: form.toString() }),
       agent: this.#agentsFor(href),
       signal: controller.signal,
-      timeout: { request: SHORT_TIMEOUT_MS },
+      timeout: { request: timeoutMs },
       responseType: 'buffer',
     });
     const observe = (outgoing: ClientRequest): void =>
       void outgoing.once('socket', (socket) => Object.assign(used, this.watch.observe(outgoing, socket)));
-    void request.on('request', observe);
-    void request.on('downloadProgress', ({ transferred }) => {
-      if (transferred > MAX_METRICS_BYTES) controller.abort();
-    });
+    void sent.on('request', observe);
+    const limit = watchLength(sent, maxBytes, controller);
     try {
-      const response = await receiveVerified(request, { controller, timeoutMs: SHORT_TIMEOUT_MS });
+      const response = await receiveVerified(sent, { controller, timeoutMs });
       return { response, connection: used.connection };
+    } catch (error) {
+      throw limit.isPassed ? createTooLong(maxBytes) : error;
     } finally {
       release();
     }
@@ -192,7 +232,6 @@ export class HttpClient {
     const { remoteTimeoutMs: timeoutMs } = this.#options;
     const authentication = this.#authentication();
     const { controller, release } = createLinkedController(signal);
-    let isTooLong = false;
     const request = this.#client.post(this.#options.remoteUrl, {
       agent: this.#agentsFor(this.#options.remoteUrl),
       body,
@@ -202,15 +241,11 @@ export class HttpClient {
       signal: controller.signal,
     });
     void request.on('request', (outgoing: ClientRequest) => this.#observe(outgoing, attempt));
-    void request.on('downloadProgress', ({ transferred }) => {
-      isTooLong = transferred > MAX_RESPONSE_BYTES;
-      if (isTooLong) controller.abort();
-    });
+    const limit = watchLength(request, MAX_RESPONSE_BYTES, controller);
     try {
       return await receiveVerified(request, { controller, timeoutMs });
     } catch (error) {
-      if (!isTooLong) throw error;
-      throw new AgentError(`the response is longer than ${MAX_RESPONSE_BYTES} bytes`, { code: 'ANSWER_TOO_LONG' });
+      throw limit.isPassed ? createTooLong(MAX_RESPONSE_BYTES) : error;
     } finally {
       release();
     }

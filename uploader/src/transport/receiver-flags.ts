@@ -1,0 +1,38 @@
+/** Which samples a VictoriaMetrics keeps, by its flags. */
+export interface ReceiverFlags {
+  /** -retentionPeriod in milliseconds: what is older is dropped, with a 204. */
+  readonly retentionMs: number | undefined;
+  /** -dedup.minScrapeInterval in milliseconds: of a series, one sample is kept in each such interval; 0: all are. */
+  readonly dedupMs: number;
+}
+
+const unitsMs: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 7 * 86_400_000,
+  y: 365 * 86_400_000,
+};
+/** What a number without a unit counts, in VictoriaMetrics' own words (lib/flagutil): 31 days. */
+const MONTH_MS = 31 * 86_400_000;
+
+/**
+ * Parses VictoriaMetrics' page `/flags`, a flag a line: `-retentionPeriod="1d"`. Returns undefined for any other page, and for
+ * that of a process that stores nothing, such as vmauth and vminsert.
+ */
+export function parseFlags(text: string): ReceiverFlags | undefined {
+  const read = (name: string): string | undefined => new RegExp(`^-${name}="([^"]*)"`, 'm').exec(text)?.[1];
+  if (read('storageDataPath') === undefined) return undefined;
+  const retention = read('retentionPeriod') ?? '';
+  const retentionMs = /^[\d.]+$/.test(retention) ? Number(retention) * MONTH_MS : parseGoDuration(retention);
+  return { retentionMs, dedupMs: parseGoDuration(read('dedup\\.minScrapeInterval') ?? '') ?? 0 };
+}
+
+/** Parses `1d`, `90s`, `1m30s` and `0s`. */
+function parseGoDuration(text: string): number | undefined {
+  if (!/^([\d.]+(ms|[smhdwy]))+$/.test(text)) return undefined;
+  const parts = [...text.matchAll(/([\d.]+)(ms|[smhdwy])/g)];
+  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitsMs[unit!]!, 0);
+}
