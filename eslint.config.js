@@ -43,6 +43,7 @@ const layers = {
     'encoding',
     'transport',
     'delivery',
+    'verification',
     'telemetry',
     'health',
     'http/page',

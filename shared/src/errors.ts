@@ -25,11 +25,12 @@ export class AgentError extends Error {
   }
 }
 
-/** The exit codes of both programs; 78 and 75 are sysexits.h's EX_CONFIG and EX_TEMPFAIL. */
+/** The exit codes of both programs; 78 and 75 are sysexits.h's EX_CONFIG and EX_TEMPFAIL, 3 is of `verify`. */
 export const ExitCode = {
   clean: 0,
   fault: 1,
   usage: 2,
+  unreadable: 3,
   anotherInstance: 75,
   configuration: 78,
 } as const;
@@ -41,6 +42,9 @@ const exitCodes: Readonly<Record<string, number>> = {
   DATABASE_TOO_NEW: ExitCode.configuration,
   FILE_SYSTEM_UNSUPPORTED: ExitCode.configuration,
   ANOTHER_INSTANCE: ExitCode.anotherInstance,
+  RECEIVER_UNREADABLE: ExitCode.unreadable,
+  QUERY_REFUSED: ExitCode.unreadable,
+  ANSWER_TOO_LONG: ExitCode.unreadable,
 };
 
 /** Returns the exit code of a program that `error` ends. */

@@ -62,6 +62,14 @@ export class Prometheus {
     );
   }
 
+  /** Ends it, removes its data, and starts it anew. */
+  async empty(outOfOrderWindow?: string): Promise<void> {
+    await this.#program?.stop();
+    rmSync(join(this.#folder, 'data'), { recursive: true, force: true });
+    this.#program = undefined;
+    await this.restart(outOfOrderWindow);
+  }
+
   /** Every sample that it holds, as a VictoriaMetrics would export it. */
   async export(): Promise<ExportedSeries[]> {
     const query = new URLSearchParams({ query: '{__name__=~".+"}[30d]', time: String(Date.now() / 1000 + 3_600) });

@@ -38,5 +38,14 @@ function run(): Promise<never> {
 }
 
 cleanProxyVariables(process.env);
-const commands = createCommands({ clock, environment: process.env, isTerminal: process.stdout.isTTY, run });
+const showProgress = process.stderr.isTTY
+  ? (text: string) => void process.stderr.write(`\r${text}\u001b[K`)
+  : undefined;
+const commands = createCommands({
+  clock,
+  environment: process.env,
+  isTerminal: process.stdout.isTTY,
+  showProgress,
+  run,
+});
 await runCommand(() => dispatch('thugshells-uploader', commands, process.argv.slice(2)));

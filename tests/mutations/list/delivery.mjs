@@ -487,4 +487,25 @@ export const delivery = [
     replace: 'if (clock.monotonic()',
     tests: ['uploader/delivery/locked-database'],
   },
+  {
+    why: 'compares one count for a series: what is missing in one half hides behind what came twice',
+    file: 'uploader/src/verification/verifier.ts',
+    find: 'received !== expected',
+    replace: 'received < 0',
+    tests: ['uploader/verification'],
+  },
+  {
+    why: 'takes a later sample of another interval for what deduplication kept',
+    file: 'uploader/src/verification/received-times.ts',
+    find: 'last !== undefined && last >= ms',
+    replace: 'last !== undefined',
+    tests: ['uploader/verification'],
+  },
+  {
+    why: 'expects at the receiver what is not delivered',
+    file: 'uploader/src/verification/verifier.ts',
+    find: 'if (isThere || !isDelivered) return;',
+    replace: 'if (isThere) return;',
+    tests: ['uploader/verification'],
+  },
 ];

@@ -13,12 +13,15 @@ import { Credentials } from '../transport/credentials.ts';
 import { QUARANTINE_OPTIONS, quarantineCommand } from './quarantine.ts';
 import { REQUEUE_OPTIONS, requeueCommand } from './requeue.ts';
 import { statusCommand } from './status.ts';
+import { VERIFY_OPTIONS, verifyCommand } from './verify.ts';
 
 export interface CommandTableOptions {
   readonly clock: Clock;
   readonly environment: Environment;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
+  /** Writes to the terminal of standard error, in place of what was written before; undefined if it is none. */
+  readonly showProgress?: ((text: string) => void) | undefined;
   /** Uploads until stopped. */
   readonly run: () => Promise<never>;
 }
@@ -26,7 +29,8 @@ export interface CommandTableOptions {
 type UploaderCommands = Commands<Promise<never> | Promise<CommandResult> | CommandResult>;
 
 /** Creates the table of the program's commands; the first one is the default. */
-export function createCommands({ clock, environment, isTerminal, run }: CommandTableOptions): UploaderCommands {
+export function createCommands(options: CommandTableOptions): UploaderCommands {
+  const { clock, environment, isTerminal, run } = options;
   const readDatabasePath = (): string => loadUploaderConfig(environment).values.dbPath;
   return {
     run: { doc: 'upload samples until stopped', run },
@@ -45,6 +49,11 @@ export function createCommands({ clock, environment, isTerminal, run }: CommandT
       options: REQUEUE_OPTIONS,
       run: (given) => requeueCommand(readDatabasePath(), given, clock.now()),
     },
+    verify: {
+      doc: 'compare what was delivered with what the receiver returns; exit code 0 nothing is missing, 1 something is, 3 it cannot be read',
+      options: VERIFY_OPTIONS,
+      run: (given) => verify(options, given),
+    },
     quarantine: {
       doc: 'print the samples that the receiver rejected, and why',
       options: QUARANTINE_OPTIONS,
@@ -56,6 +65,15 @@ export function createCommands({ clock, environment, isTerminal, run }: CommandT
       run: (given) => checkConfig(environment, given),
     },
   };
+}
+
+function verify(
+  { clock, environment, showProgress }: CommandTableOptions,
+  given: GivenOptions,
+): Promise<CommandResult> {
+  const { values: config } = loadUploaderConfig(environment);
+  const surroundings = readSurroundings(environment, [config.remoteUrl, config.queryUrl]);
+  return verifyCommand({ clock, config, surroundings, showProgress }, given);
 }
 
 function checkConfig(environment: Environment, given: GivenOptions): CommandResult {

@@ -15,3 +15,13 @@ export function withDatabase<T>(path: string, use: (database: Database) => T): T
     database.close();
   }
 }
+
+/** The same for work that waits. */
+export async function whileDatabaseOpen<T>(path: string, use: (database: Database) => Promise<T>): Promise<T> {
+  const database = openNow(path);
+  try {
+    return await use(database);
+  } finally {
+    database.close();
+  }
+}

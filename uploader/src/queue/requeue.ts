@@ -75,6 +75,13 @@ export class Requeue {
     return requeued;
   }
 
+  /** Requeues delivered rows by their ids, in any order; returns how many. */
+  requeueIds(ids: readonly number[]): number {
+    let requeued = 0;
+    for (let at = 0; at < ids.length; at += SLICE_ROWS) requeued += this.#requeue(ids.slice(at, at + SLICE_ROWS));
+    return requeued;
+  }
+
   /** Requeues rows in quarantine; returns how many. */
   requeueQuarantined({ fromMs, toMs }: TimeRange): number {
     return this.#database

@@ -1,0 +1,128 @@
+import { EpochRanges, type EpochRange } from '@thugshells/shared/database/epochs.ts';
+import { merge, subtract, toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { isRangeList, parseStored } from '@thugshells/shared/state/stored-values.ts';
+
+/** A range of corrected times: later than `afterMs`, up to and including `throughMs`; Unix milliseconds. */
+export interface TimeSlice {
+  readonly afterMs: number;
+  readonly throughMs: number;
+}
+
+/** A row of the table, whatever became of it. */
+export interface StoredRow {
+  readonly id: number;
+  readonly seriesId: number;
+  /** Corrected, Unix milliseconds. */
+  readonly timestampMs: number;
+}
+
+interface EndsBounds {
+  readonly from: number;
+  readonly to: number;
+  readonly firstId: number;
+  readonly lastId: number;
+}
+
+type Cursor = readonly [timestampMs: number, seriesId: number];
+
+/** Rows that are read at once, within some milliseconds. */
+const PAGE_ROWS = 5_000;
+
+/** Reads what was delivered, by time. The index on time and series has all of it but texts. */
+export class DeliveredRows {
+  readonly #epochs: EpochRanges;
+  readonly #settled: Statement<[], [number, number]>;
+  readonly #rejected: Statement<[], number>;
+  readonly #provisional: Statement<[], unknown>;
+  readonly #rows: Statement<unknown[], [timestampMs: number, seriesId: number, id: number]>;
+  readonly #hasRowAt: Statement<[number, number, number], number>;
+  readonly #ends: Statement<[EndsBounds], [number | null, number | null]>;
+  readonly #value: Statement<[number], unknown>;
+
+  constructor(database: Database) {
+    this.#epochs = new EpochRanges(database);
+    this.#settled = database
+      .prepare<[], [number, number]>('SELECT first_id, last_id FROM settled ORDER BY first_id')
+      .raw();
+    this.#rejected = database.prepare<[], number>('SELECT id FROM rejected').pluck();
+    this.#provisional = database.prepare<[], unknown>('SELECT ranges FROM provisional').pluck();
+    this.#rows = database
+      .prepare<unknown[], [number, number, number]>(
+        `SELECT timestamp_ms, series_id, id FROM samples
+         WHERE (timestamp_ms, series_id) > (?, ?) AND timestamp_ms <= ? AND id BETWEEN ? AND ?
+         ORDER BY timestamp_ms, series_id LIMIT ${PAGE_ROWS}`,
+      )
+      .raw();
+    this.#hasRowAt = database
+      .prepare<[number, number, number], number>(
+        'SELECT EXISTS (SELECT 1 FROM samples WHERE timestamp_ms = ? AND id BETWEEN ? AND ?)',
+      )
+      .pluck();
+    const end = (order: string): string =>
+      `(SELECT timestamp_ms FROM samples WHERE timestamp_ms BETWEEN @from AND @to AND id BETWEEN @firstId AND @lastId ORDER BY timestamp_ms ${order} LIMIT 1)`;
+    this.#ends = database
+      .prepare<[EndsBounds], [number | null, number | null]>(`SELECT ${end('ASC')}, ${end('DESC')}`)
+      .raw();
+    this.#value = database.prepare<[number], unknown>('SELECT value FROM samples WHERE id = ?').pluck();
+  }
+
+  /** Returns the ids that are delivered, and those of them that are provisional: the receiver may not have stored them yet. */
+  readDelivered(): { readonly final: readonly IdRange[]; readonly provisional: readonly IdRange[] } {
+    const provisional = merge(
+      this.#provisional.all().flatMap((stored) => [...(parseStored(stored, isRangeList) ?? [])]),
+    );
+    const delivered = subtract(this.#settled.all(), toRanges(this.#rejected.all()));
+    return { final: subtract(delivered, provisional), provisional };
+  }
+
+  /** Returns the slice from the first to the last stored row of a range of times; undefined if it has none. */
+  findStored({ afterMs, throughMs }: TimeSlice): TimeSlice | undefined {
+    const ends = this.#epochs.all().flatMap(({ firstId, lastId, offsetMs }) => {
+      const bounds = { from: afterMs + 1 - offsetMs, to: throughMs - offsetMs, firstId, lastId };
+      const [first, last] = this.#ends.get(bounds)!;
+      return first === null || last === null ? [] : [{ first: first + offsetMs, last: last + offsetMs }];
+    });
+    if (ends.length === 0) return undefined;
+    return {
+      afterMs: Math.min(...ends.map(({ first }) => first)) - 1,
+      throughMs: Math.max(...ends.map(({ last }) => last)),
+    };
+  }
+
+  /**
+   * Returns the latest time up to `ms` at which there is no row. Prometheus 2 counts a sample at the beginning of a range,
+   * 3 and VictoriaMetrics do not: a slice after such a time is the same for both.
+   */
+  findFreeTime(ms: number): number {
+    const epochs = this.#epochs.all();
+    const isTaken = (time: number): boolean =>
+      epochs.some(({ firstId, lastId, offsetMs }) => this.#hasRowAt.get(time - offsetMs, firstId, lastId) === 1);
+    let time = ms;
+    while (isTaken(time)) time -= 1;
+    return time;
+  }
+
+  /** Reads the rows of a slice, page by page. */
+  *pages({ afterMs, throughMs }: TimeSlice): Generator<StoredRow[]> {
+    for (const epoch of this.#epochs.all()) {
+      let after: Cursor | undefined = [afterMs - epoch.offsetMs, Number.MAX_SAFE_INTEGER];
+      while (after !== undefined) {
+        const page = this.#readPage(after, throughMs, epoch);
+        if (page.length > 0)
+          yield page.map(([ms, seriesId, id]) => ({ id, seriesId, timestampMs: ms + epoch.offsetMs }));
+        const last = page.at(-1);
+        after = last === undefined || page.length < PAGE_ROWS ? undefined : [last[0], last[1]];
+      }
+    }
+  }
+
+  /** Reads the value of a row. */
+  readValue(id: number): unknown {
+    return this.#value.get(id);
+  }
+
+  #readPage(after: Cursor, throughMs: number, { firstId, lastId, offsetMs }: EpochRange) {
+    return this.#rows.all(...after, throughMs - offsetMs, firstId, lastId);
+  }
+}
