@@ -60,9 +60,9 @@ export const settling = [
   },
   {
     why: 'reads a page to its end, whatever its length',
-    file: 'uploader/src/transport/http-client.ts',
-    find: 'isTooLong = transferred > MAX_RESPONSE_BYTES;',
-    replace: 'isTooLong = transferred > 1e9 * MAX_RESPONSE_BYTES;',
+    file: 'uploader/src/transport/response-limit.ts',
+    find: 'limit.isPassed = transferred > maxBytes;',
+    replace: 'limit.isPassed = transferred > 1e9 * maxBytes;',
     tests: ['uploader/transport/victoriametrics'],
   },
   {
