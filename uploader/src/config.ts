@@ -45,7 +45,7 @@ export function uploaderVariables(environment: Environment, hostName: string) {
     },
     queryUrl: {
       env: 'QUERY_URL',
-      doc: 'URL of the receiver’s query API, such as http://HOST:8428/api/v1: what verify and test read, with the credentials of REMOTE_URL.',
+      doc: 'URL of the receiver’s query API, such as http://HOST:8428/api/v1: what verify reads, with the credentials of REMOTE_URL.',
       default: '',
       defaultDoc: 'derived from REMOTE_URL',
       format: optionalHttpUrl,
