@@ -120,8 +120,10 @@ describe('query client', () => {
     });
     server!.close();
     const endless = await answering((_, response) => {
-      const more = (): void =>
-        void (response.writable && response.write(Buffer.alloc(1 << 20), () => setImmediate(more)));
+      // `writable` stays true after the connection has ended.
+      const more = (): void => {
+        if (!response.destroyed) response.write(Buffer.alloc(1 << 20), () => setImmediate(more));
+      };
       more();
     });
     await expect(endless.query('up', 0, never)).rejects.toMatchObject({ code: 'ANSWER_TOO_LONG' });
