@@ -19,7 +19,7 @@ describe('the exit code', () => {
   );
 
   test('values are those that the units and scripts rely on', () => {
-    expect(ExitCode).toEqual({ clean: 0, fault: 1, usage: 2, anotherInstance: 75, configuration: 78 });
+    expect(ExitCode).toEqual({ clean: 0, fault: 1, usage: 2, unreadable: 3, anotherInstance: 75, configuration: 78 });
   });
 });
 
