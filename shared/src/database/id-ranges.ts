@@ -44,3 +44,25 @@ export function subtract(ranges: readonly IdRange[], taken: readonly IdRange[]):
 export function intersect(ranges: readonly IdRange[], others: readonly IdRange[]): IdRange[] {
   return subtract(ranges, subtract(ranges, others));
 }
+
+/** Returns whether an id is in one of some ranges, ascending and disjoint. */
+export function includes(ranges: readonly IdRange[], id: number): boolean {
+  const range = findByFirstId(ranges, ([firstId]) => firstId, id);
+  return range !== undefined && id >= range[0] && id <= range[1];
+}
+
+/**
+ * Finds the last item that begins at an id or before; the first one for ids before it, undefined only without items.
+ *
+ * @param items ascending
+ */
+export function findByFirstId<T>(items: readonly T[], firstIdOf: (item: T) => number, id: number): T | undefined {
+  let low = 0;
+  let high = items.length - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (firstIdOf(items[middle]!) <= id) low = middle;
+    else high = middle - 1;
+  }
+  return items[low];
+}

@@ -229,15 +229,15 @@ export const settling = [
   {
     why: 'requeues from a millisecond after the time that was asked for',
     file: 'uploader/src/queue/requeue.ts',
-    find: '[fromMs - offsetMs - 1, Number',
-    replace: '[fromMs - offsetMs, Number',
+    find: 'afterMs: fromMs - 1,',
+    replace: 'afterMs: fromMs,',
     tests: ['uploader/queue/requeue'],
   },
   {
-    why: 'requeues by stored time with the wrong sign of the clock offset',
-    file: 'uploader/src/queue/requeue.ts',
-    find: 'toMs - offsetMs, firstId',
-    replace: 'toMs + offsetMs, firstId',
+    why: 'reads rows by stored time with the wrong sign of the clock offset',
+    file: 'uploader/src/queue/rows-by-time.ts',
+    find: 'throughMs - offsetMs, firstId',
+    replace: 'throughMs + offsetMs, firstId',
     tests: ['uploader/queue/requeue'],
   },
   {

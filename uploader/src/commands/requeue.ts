@@ -7,13 +7,12 @@ import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import { Requeue, type TimeRange } from '../queue/requeue.ts';
 import { SettledRanges } from '../queue/settled-ranges.ts';
-import { parseTime } from './time-argument.ts';
+import { parseTime, RANGE_OPTIONS } from './time-argument.ts';
 import { withDatabase } from './with-database.ts';
 
 /** Options of `requeue`. */
 export const REQUEUE_OPTIONS = {
-  '--from T': 'start of the time range: 2026-01-31T08:00Z, 2h (two hours ago) or now',
-  '--to T': 'end of the time range, in the same formats',
+  ...RANGE_OPTIONS,
   '--quarantined': 'requeue quarantined samples in place of delivered ones; the time range may be left out',
   '--offset D': 'with --quarantined: add 3h, or -90m, to timestamps of boots whose clock was never set',
 };

@@ -1,6 +1,12 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
 import { duration } from '@thugshells/shared/config/formats.ts';
 
+/** The options of commands that take a range of time. */
+export const RANGE_OPTIONS = {
+  '--from T': 'start of the time range: 2026-01-31T08:00Z, 2h (two hours ago) or now',
+  '--to T': 'end of the time range, in the same formats',
+};
+
 const EXPECTED =
   'a time such as 2026-01-31T12:00:00Z, 2026-01-31, a Unix time in seconds or milliseconds, 2h for two hours ago, or now';
 

@@ -5,8 +5,9 @@ import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 
 import type { UploaderConfig } from '../config.ts';
 import { RowReader } from '../encoding/rows/row-reader.ts';
-import { DeliveredRows, type TimeSlice } from '../queue/delivered-rows.ts';
+import { DeliveredRows } from '../queue/delivered-rows.ts';
 import { Requeue } from '../queue/requeue.ts';
+import type { TimeSlice } from '../queue/rows-by-time.ts';
 import { SettledRanges } from '../queue/settled-ranges.ts';
 import { Credentials } from '../transport/credentials.ts';
 import { QueryClient } from '../transport/query-client.ts';
@@ -15,13 +16,12 @@ import { SeriesCatalog } from '../verification/series-catalog.ts';
 import { VerificationReport } from '../verification/verification-report.ts';
 import { Verifier } from '../verification/verifier.ts';
 import type { Surroundings } from '../surroundings.ts';
-import { parseTime } from './time-argument.ts';
+import { parseTime, RANGE_OPTIONS } from './time-argument.ts';
 import { whileDatabaseOpen } from './with-database.ts';
 
 /** Options of `verify`. */
 export const VERIFY_OPTIONS = {
-  '--from T': 'start of the time range: 2026-01-31T08:00Z, 2h (two hours ago) or now',
-  '--to T': 'end of the time range, in the same formats',
+  ...RANGE_OPTIONS,
   '--requeue': 'make exactly the missing samples pending again',
   '--json': 'print JSON',
 };

@@ -1,21 +1,9 @@
-import { EpochRanges, type EpochRange } from '@thugshells/shared/database/epochs.ts';
+import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import { merge, subtract, toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { isRangeList, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
-/** A range of corrected times: later than `afterMs`, up to and including `throughMs`; Unix milliseconds. */
-export interface TimeSlice {
-  readonly afterMs: number;
-  readonly throughMs: number;
-}
-
-/** A row of the table, whatever became of it. */
-export interface StoredRow {
-  readonly id: number;
-  readonly seriesId: number;
-  /** Corrected, Unix milliseconds. */
-  readonly timestampMs: number;
-}
+import { RowsByTime, type StoredRow, type TimeSlice } from './rows-by-time.ts';
 
 interface EndsBounds {
   readonly from: number;
@@ -24,18 +12,16 @@ interface EndsBounds {
   readonly lastId: number;
 }
 
-type Cursor = readonly [timestampMs: number, seriesId: number];
-
 /** Rows that are read at once, within some milliseconds. */
 const PAGE_ROWS = 5_000;
 
-/** Reads what was delivered, by time. The index on time and series has all of it but texts. */
+/** Reads what was delivered, by time. */
 export class DeliveredRows {
   readonly #epochs: EpochRanges;
   readonly #settled: Statement<[], [number, number]>;
   readonly #rejected: Statement<[], number>;
   readonly #provisional: Statement<[], unknown>;
-  readonly #rows: Statement<unknown[], [timestampMs: number, seriesId: number, id: number]>;
+  readonly #rows: RowsByTime;
   readonly #hasRowAt: Statement<[number, number, number], number>;
   readonly #ends: Statement<[EndsBounds], [number | null, number | null]>;
   readonly #value: Statement<[number], unknown>;
@@ -47,13 +33,7 @@ export class DeliveredRows {
       .raw();
     this.#rejected = database.prepare<[], number>('SELECT id FROM rejected').pluck();
     this.#provisional = database.prepare<[], unknown>('SELECT ranges FROM provisional').pluck();
-    this.#rows = database
-      .prepare<unknown[], [number, number, number]>(
-        `SELECT timestamp_ms, series_id, id FROM samples
-         WHERE (timestamp_ms, series_id) > (?, ?) AND timestamp_ms <= ? AND id BETWEEN ? AND ?
-         ORDER BY timestamp_ms, series_id LIMIT ${PAGE_ROWS}`,
-      )
-      .raw();
+    this.#rows = new RowsByTime(database, PAGE_ROWS);
     this.#hasRowAt = database
       .prepare<[number, number, number], number>(
         'SELECT EXISTS (SELECT 1 FROM samples WHERE timestamp_ms = ? AND id BETWEEN ? AND ?)',
@@ -104,25 +84,12 @@ export class DeliveredRows {
   }
 
   /** Reads the rows of a slice, page by page. */
-  *pages({ afterMs, throughMs }: TimeSlice): Generator<StoredRow[]> {
-    for (const epoch of this.#epochs.all()) {
-      let after: Cursor | undefined = [afterMs - epoch.offsetMs, Number.MAX_SAFE_INTEGER];
-      while (after !== undefined) {
-        const page = this.#readPage(after, throughMs, epoch);
-        if (page.length > 0)
-          yield page.map(([ms, seriesId, id]) => ({ id, seriesId, timestampMs: ms + epoch.offsetMs }));
-        const last = page.at(-1);
-        after = last === undefined || page.length < PAGE_ROWS ? undefined : [last[0], last[1]];
-      }
-    }
+  pages(slice: TimeSlice): Iterable<StoredRow[]> {
+    return this.#rows.pages(slice);
   }
 
   /** Reads the value of a row. */
   readValue(id: number): unknown {
     return this.#value.get(id);
-  }
-
-  #readPage(after: Cursor, throughMs: number, { firstId, lastId, offsetMs }: EpochRange) {
-    return this.#rows.all(...after, throughMs - offsetMs, firstId, lastId);
   }
 }

@@ -3,6 +3,7 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { Trust } from '@thugshells/shared/state/epoch-trust.ts';
 import { toRanges } from '@thugshells/shared/database/id-ranges.ts';
 
+import { RowsByTime } from './rows-by-time.ts';
 import { UNTIMED_REASON } from './untimed-rows.ts';
 import type { SettledRanges } from './settled-ranges.ts';
 
@@ -13,8 +14,6 @@ export interface TimeRange {
   readonly toMs: number;
 }
 
-type Cursor = readonly [timestampMs: number, seriesId: number];
-
 /** Maximum rows per transaction: the collector, which writes meanwhile, waits for one at most. */
 const SLICE_ROWS = 10_000;
 
@@ -23,7 +22,7 @@ export class Requeue {
   readonly #database: Database;
   readonly #settled: SettledRanges;
   readonly #epochs: EpochRanges;
-  readonly #rows: Statement<unknown[], [timestampMs: number, seriesId: number, id: number]>;
+  readonly #rows: RowsByTime;
   readonly #quarantined: Statement<[number, number], number>;
   readonly #hasRowBetween: Statement<[number, number, number, number], number>;
   readonly #correct: Statement<[number, number]>;
@@ -33,13 +32,7 @@ export class Requeue {
     this.#database = database;
     this.#settled = settled;
     this.#epochs = new EpochRanges(database);
-    this.#rows = database
-      .prepare<unknown[], [number, number, number]>(
-        `SELECT timestamp_ms, series_id, id FROM samples
-         WHERE (timestamp_ms, series_id) > (?, ?) AND timestamp_ms <= ? AND id BETWEEN ? AND ?
-         ORDER BY timestamp_ms, series_id LIMIT ${SLICE_ROWS}`,
-      )
-      .raw();
+    this.#rows = new RowsByTime(database, SLICE_ROWS);
     this.#quarantined = database
       .prepare<[number, number], number>(
         `SELECT id FROM rejected JOIN samples USING (id)
@@ -64,14 +57,8 @@ export class Requeue {
   /** Requeues delivered rows; returns how many. */
   requeueDelivered({ fromMs, toMs }: TimeRange): number {
     let requeued = 0;
-    for (const { firstId, lastId, offsetMs } of this.#epochs.all()) {
-      let after: Cursor | undefined = [fromMs - offsetMs - 1, Number.MAX_SAFE_INTEGER];
-      while (after !== undefined) {
-        const slice = this.#rows.all(...after, toMs - offsetMs, firstId, lastId);
-        requeued += this.#requeue(slice.map(([, , id]) => id));
-        after = slice.length < SLICE_ROWS ? undefined : [slice.at(-1)![0], slice.at(-1)![1]];
-      }
-    }
+    for (const page of this.#rows.pages({ afterMs: fromMs - 1, throughMs: toMs }))
+      requeued += this.#requeue(page.map(({ id }) => id));
     return requeued;
   }
 

@@ -1,6 +1,6 @@
 import { toErrorCode } from '@thugshells/shared/errors.ts';
 
-import type { TimeSlice } from '../queue/delivered-rows.ts';
+import type { TimeSlice } from '../queue/rows-by-time.ts';
 import type { QueryClient, QueryResult } from '../transport/query-client.ts';
 
 /** Whose samples are read. */

@@ -1,7 +1,7 @@
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
-import type { TimeSlice } from '../queue/delivered-rows.ts';
+import type { TimeSlice } from '../queue/rows-by-time.ts';
 import type { ExportedIdentity } from './series-catalog.ts';
 import type { SeriesSamples, VerifiedSlice } from './verifier.ts';
 

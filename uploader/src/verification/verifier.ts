@@ -1,7 +1,8 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { includes, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
-import type { DeliveredRows, StoredRow, TimeSlice } from '../queue/delivered-rows.ts';
+import type { DeliveredRows } from '../queue/delivered-rows.ts';
+import type { StoredRow, TimeSlice } from '../queue/rows-by-time.ts';
 import type { QueryResult } from '../transport/query-client.ts';
 import { ReceivedTimes, toBucket } from './received-times.ts';
 import type { ReceiverSamples, SampleSelection } from './receiver-samples.ts';
@@ -195,12 +196,11 @@ export class Verifier {
     visit: (row: StoredRow, series: ExportedIdentity, isDelivered: boolean) => void,
   ): Promise<void> {
     const { clock, rows, catalog, delivered } = this.#options;
-    const isDelivered = createLookup(delivered);
     for (const page of rows.pages(slice)) {
       for (const row of page) {
         const text = catalog.isText(row.seriesId) ? String(rows.readValue(row.id)) : undefined;
         const series = catalog.identify(row.seriesId, text);
-        if (series !== undefined) visit(row, series, isDelivered(row.id));
+        if (series !== undefined) visit(row, series, includes(delivered, row.id));
       }
       await clock.sleep(0, signal);
       signal.throwIfAborted();
@@ -234,22 +234,7 @@ function summarize(series: ExportedIdentity, times: readonly number[]): SeriesSa
     ([low, high], ms) => [Math.min(low, ms), Math.max(high, ms)],
     [Infinity, -Infinity],
   );
-  return { series, count: times.length, firstMs: firstMs, lastMs: lastMs };
-}
-
-/** Returns whether an id is in some ranges, ascending. Ids that are asked for one after the other are mostly close. */
-function createLookup(ranges: readonly IdRange[]): (id: number) => boolean {
-  return (id) => {
-    let low = 0;
-    let high = ranges.length - 1;
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (ranges[middle]![0] <= id) low = middle;
-      else high = middle - 1;
-    }
-    const range = ranges[low];
-    return range !== undefined && id >= range[0] && id <= range[1];
-  };
+  return { series, count: times.length, firstMs, lastMs };
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { intersect, merge, toRanges, subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { includes, intersect, merge, toRanges, subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
 import { idsIn } from '../../../support/uploader/stored-samples.ts';
 
@@ -53,6 +53,14 @@ describe('ranges hold what a set of their ids holds', () => {
         const gone = setOf(taken);
         expect(isNormal(rest)).toBe(true);
         expect(idsIn(rest)).toEqual(idsIn(ranges).filter((id) => !gone.has(id)));
+      }),
+    );
+  });
+
+  test('when an id is looked for', () => {
+    fc.assert(
+      fc.property(ascending, fc.integer({ min: 0, max: 70 }), (ranges, id) => {
+        expect(includes(ranges, id)).toBe(setOf(ranges).has(id));
       }),
     );
   });

@@ -125,7 +125,7 @@ test('receiver samples: of a receiver without keep_metric_names each name is cou
   expect(asked[1]).toContain('device_id=~"x|y\\\\.z"');
 });
 
-test('received times: a text that stands for a lost one needs the same interval', () => {
+test('received times: without deduplication no time stands for another one', () => {
   const times = new ReceivedTimes({ key: '', labels: {}, name: '' }, 0);
   times.add([1000]);
   expect([times.take(999), times.take(1000), times.take(1001)]).toEqual([false, true, false]);
