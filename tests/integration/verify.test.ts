@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -60,10 +60,10 @@ async function verify(
 }
 
 /** Stores samples that are older than the newest seconds, which are not judged. */
-function fill(): void {
-  fillDatabase(database, { samples: SAMPLES, series: SERIES, deviceId: 'board-1' });
+function fill({ samples = SAMPLES, agoMs = 60_000 } = {}): void {
+  fillDatabase(database, { samples, series: SERIES, deviceId: 'board-1' });
   const filled = openDatabase(database);
-  filled.exec('UPDATE epochs SET offset_ms = -60000');
+  filled.exec(`UPDATE epochs SET offset_ms = -${agoMs}`);
   filled.close();
 }
 
@@ -200,6 +200,66 @@ describe('verify: VictoriaMetrics', () => {
     expect((await verify(environment, '--requeue')).code).toBe(3);
     expect(readBooks(database)).toEqual(before);
   });
+
+  test('what a relabeling rule drops is named, and again when it was sent again', async () => {
+    const rules = join(folder, 'relabel.yml');
+    writeFileSync(rules, '- action: drop\n  source_labels: [place]\n  regex: "7"\n');
+    await start(`-relabelConfig=${rules}`);
+    fill();
+    await deliver(environment);
+    await server.flush();
+    for (const args of [['--requeue'], []]) {
+      const { code, report } = await verify(environment, ...args);
+      expect(report.series.map(({ labels, count }) => [labels['place'], count])).toEqual([['7', SAMPLES / SERIES]]);
+      expect(code).toBe(1);
+      await deliver(environment);
+      await server.flush();
+    }
+  }, 60_000);
+
+  test('what is beyond the retention of the receiver is not judged, and said', async () => {
+    await start('-retentionPeriod=1d');
+    fill({ agoMs: 3 * 86_400_000 });
+    await deliver(environment);
+    await server.flush();
+    const { code, report } = await verify(environment);
+    expect(report).toMatchObject({ delivered: 0, missing: 0 });
+    expect(report.not_judged.map(({ reason }) => reason)).toContain('older than the retention of the receiver');
+    expect(code).toBe(0);
+  });
+
+  test('nothing is missing while both programs run', async () => {
+    await start();
+    fill();
+    const both = { ...environment, THUGSHELLS_INTERVAL: '200ms' };
+    const agents = (['collector', 'uploader'] as const).map((program) => new AgentProcess(program, both));
+    await until('the first samples are delivered', () => readBooks(database).delivered >= SAMPLES);
+    await until('verify has judged them all', async () => (await verify(both)).report.delivered >= SAMPLES);
+    for (let round = 0; round < 3; round++) {
+      const { code, report } = await verify(both, '--requeue');
+      expect(report).toMatchObject({ missing: 0, requeued: 0, foreign: { samples: 0 } });
+      expect(code).toBe(0);
+    }
+    for (const agent of agents) await agent.stop();
+  }, 60_000);
+
+  test('killed while it requeues it leaves a part of it pending, and the next one requeues the rest', async () => {
+    await start();
+    fill({ samples: 200_000 });
+    await deliver(environment);
+    const before = readBooks(database);
+    await server.stop();
+    await start();
+    const killed = new AgentProcess('uploader', environment, ['verify', '--from', '1d', '--to', 'now', '--requeue']);
+    await until('some are requeued', () => readBooks(database).pending > 0);
+    await killed.kill('SIGKILL');
+    const left = readBooks(database);
+    expect(left.delivered).toBeGreaterThan(0);
+    expect(left.pending + left.delivered).toBe(before.collected);
+    const { report } = await verify(environment, '--requeue');
+    expect(report.requeued).toBe(left.delivered);
+    expect(readBooks(database)).toMatchObject({ pending: before.collected, delivered: 0 });
+  }, 60_000);
 
   test('a range without rows has nothing missing, and one without an end is bad usage', async () => {
     await start();
