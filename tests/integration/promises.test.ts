@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -23,6 +24,9 @@ const {
 } = process.env;
 const LIMIT_MS = Number(MODEL_SECONDS) * 1000;
 
+/** A life takes a second or two; one that waits for ever is to fail with its trace. */
+const LIFE_LIMIT_MS = 300_000;
+
 let folder: string;
 
 beforeAll(() => {
@@ -37,18 +41,27 @@ afterAll(() => {
 
 async function live({ setup, steps }: { readonly setup: Setup; readonly steps: readonly Step[] }): Promise<void> {
   const board = new Board(folder, setup);
+  const ended = new AbortController();
   let done = 0;
-  try {
+  const run = async (): Promise<void> => {
     await board.begin();
     for (const each of steps) {
       await board.perform(each);
       done += 1;
     }
     await board.drain();
+  };
+  const limit = async (): Promise<never> => {
+    await delay(LIFE_LIMIT_MS, undefined, { signal: ended.signal });
+    throw new Error(`it has waited for ${LIFE_LIMIT_MS} ms`);
+  };
+  try {
+    await Promise.race([run(), limit()]);
   } catch (error) {
     const where = `after ${done} of ${steps.length} steps, in ${JSON.stringify(steps[done] ?? 'the end')}`;
     throw new Error(`${where}: ${String(error)}\n${board.trace.join('\n')}`, { cause: error });
   } finally {
+    ended.abort();
     await board.end();
   }
 }

@@ -26,6 +26,11 @@ function forked(): ChildProcess {
   return fork(file, [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
 }
 
+/** One that has ended would never answer, nor tell its end again. */
+function isAlive({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
+}
+
 /** Ends the process that was kept ready. */
 export function endSpare(): void {
   spare?.kill('SIGKILL');
@@ -48,7 +53,7 @@ export class ProgramProcess {
   }) {
     this.#onQuestion = handlers.onQuestion;
     this.#onLog = handlers.onLog;
-    this.#child = spare ?? forked();
+    this.#child = spare !== undefined && isAlive(spare) ? spare : forked();
     spare = forked();
     this.#child.on('message', (message) => this.#receive(message as Message));
     this.#ended = new Promise((resolve) => this.#child.once('exit', () => resolve(this.#end())));
