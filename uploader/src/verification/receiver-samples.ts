@@ -20,8 +20,6 @@ export class ReceiverSamples {
   readonly #client: Pick<QueryClient, 'query'>;
   /** Whether the receiver knows `keep_metric_names`, as VictoriaMetrics does; undefined until it was asked. */
   #keepsNames: boolean | undefined;
-  /** Requests so far. */
-  requests = 0;
 
   constructor(client: Pick<QueryClient, 'query'>) {
     this.#client = client;
@@ -80,8 +78,7 @@ export class ReceiverSamples {
     return results;
   }
 
-  async #query(expression: string, { throughMs }: TimeSlice, signal: AbortSignal): Promise<QueryResult[]> {
-    this.requests += 1;
+  #query(expression: string, { throughMs }: TimeSlice, signal: AbortSignal): Promise<QueryResult[]> {
     return this.#client.query(expression, throughMs, signal);
   }
 }
