@@ -508,4 +508,11 @@ export const delivery = [
     replace: 'if (isThere) return;',
     tests: ['uploader/verification/verifier'],
   },
+  {
+    why: 'reads the set flags of a receiver alone: its default retention is unknown',
+    file: 'uploader/src/transport/receiver-flags.ts',
+    find: '|flag\\\\{name="${name}", *value=)',
+    replace: ')',
+    tests: ['uploader/transport/query-client'],
+  },
 ];

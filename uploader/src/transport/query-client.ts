@@ -15,7 +15,7 @@ import {
 import { toFailureReason } from './failure-reasons.ts';
 import { HttpClient, type HttpClientOptions, type HttpResponse } from './http-client.ts';
 import { findQueryUrl } from './query-address.ts';
-import { parseFlags, type ReceiverFlags } from './receiver-flags.ts';
+import { FLAG_PAGES, parseFlags, type ReceiverFlags } from './receiver-flags.ts';
 
 export interface QueryClientOptions extends Omit<HttpClientOptions, 'remoteTimeoutMs'> {
   /** THUGSHELLS_QUERY_URL; empty for what is derived from `remoteUrl`. */
@@ -103,20 +103,29 @@ export class QueryClient {
 
   /** Reads the flags of the process that answers; undefined if it has none to show, as Prometheus and many proxies. */
   async readFlags(signal: AbortSignal): Promise<ReceiverFlags | undefined> {
-    const url = new URL(this.#url);
-    url.pathname = url.pathname.replace(/api\/v1$/, 'flags');
-    try {
-      const { statusCode, headers, body } = await this.#client.getPage(url.href, signal);
-      return statusCode === 200 ? parseFlags(decode(body, headers['content-encoding'])) : undefined;
-    } catch {
-      signal.throwIfAborted();
-      return undefined;
+    for (const page of FLAG_PAGES) {
+      const flags = parseFlags(await this.#readPage(page, signal));
+      if (flags !== undefined) return flags;
     }
+    return undefined;
   }
 
   /** Closes idle connections. */
   close(): void {
     this.#client.close();
+  }
+
+  /** Reads a page beside the query API; empty if there is none. */
+  async #readPage(name: string, signal: AbortSignal): Promise<string> {
+    const url = new URL(this.#url);
+    url.pathname = url.pathname.replace(/api\/v1$/, name);
+    try {
+      const { statusCode, headers, body } = await this.#client.getPage(url.href, signal);
+      return statusCode === 200 ? decode(body, headers['content-encoding']) : '';
+    } catch {
+      signal.throwIfAborted();
+      return '';
+    }
   }
 
   async #request(name: string, form: URLSearchParams, signal: AbortSignal): Promise<HttpResponse> {

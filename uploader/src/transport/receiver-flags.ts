@@ -13,26 +13,30 @@ const unitsMs: Readonly<Record<string, number>> = {
   h: 3_600_000,
   d: 86_400_000,
   w: 7 * 86_400_000,
+  // A month, which is also what a number without a unit counts (lib/flagutil/duration.go).
+  M: 31 * 86_400_000,
   y: 365 * 86_400_000,
 };
-/** What a number without a unit counts, in VictoriaMetrics' own words (lib/flagutil): 31 days. */
-const MONTH_MS = 31 * 86_400_000;
+
+/** Pages of VictoriaMetrics with its flags, the better one first: of 1.151, `/flags` has only those that were set. */
+export const FLAG_PAGES = ['metrics', 'flags'] as const;
 
 /**
- * Parses VictoriaMetrics' page `/flags`, a flag a line: `-retentionPeriod="1d"`. Returns undefined for any other page, and for
- * that of a process that stores nothing, such as vmauth and vminsert.
+ * Parses a page of FLAG_PAGES: `flag{name="retentionPeriod", value="1M", is_set="false"} 1` or `-retentionPeriod="1d"`. Returns
+ * undefined for any other page, and for that of a process that stores nothing, such as vmauth and vminsert.
  */
 export function parseFlags(text: string): ReceiverFlags | undefined {
-  const read = (name: string): string | undefined => new RegExp(`^-${name}="([^"]*)"`, 'm').exec(text)?.[1];
+  const read = (name: string): string | undefined =>
+    new RegExp(`^(?:-${name}=|flag\\{name="${name}", *value=)"([^"]*)"`, 'm').exec(text)?.[1];
   if (read('storageDataPath') === undefined) return undefined;
   const retention = read('retentionPeriod') ?? '';
-  const retentionMs = /^[\d.]+$/.test(retention) ? Number(retention) * MONTH_MS : parseGoDuration(retention);
+  const retentionMs = parseGoDuration(/^[\d.]+$/.test(retention) ? `${retention}M` : retention);
   return { retentionMs, dedupMs: parseGoDuration(read('dedup\\.minScrapeInterval') ?? '') ?? 0 };
 }
 
-/** Parses `1d`, `90s`, `1m30s` and `0s`. */
+/** Parses `1d`, `90s`, `1m30s`, `1M` and `0s`. */
 function parseGoDuration(text: string): number | undefined {
-  if (!/^([\d.]+(ms|[smhdwy]))+$/.test(text)) return undefined;
-  const parts = [...text.matchAll(/([\d.]+)(ms|[smhdwy])/g)];
+  if (!/^([\d.]+(ms|[smhdwMy]))+$/.test(text)) return undefined;
+  const parts = [...text.matchAll(/([\d.]+)(ms|[smhdwMy])/g)];
   return parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitsMs[unit!]!, 0);
 }

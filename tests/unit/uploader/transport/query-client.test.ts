@@ -48,6 +48,16 @@ describe('receiver flags', () => {
     expect(parseFlags(page(retention, dedup))).toEqual({ retentionMs, dedupMs });
   });
 
+  test('are read from metrics too, where also those stand that were not set', () => {
+    const flag = (name: string, value: string): string => `flag{name="${name}", value="${value}", is_set="false"} 1\n`;
+    const metrics = `# help\n${flag('dedup.minScrapeInterval', '10s')}${flag('retentionPeriod', '1M')}`;
+    expect(parseFlags(`${metrics}${flag('storageDataPath', '/x')}`)).toEqual({
+      retentionMs: 31 * 86_400_000,
+      dedupMs: 10_000,
+    });
+    expect(parseFlags(metrics)).toBeUndefined();
+  });
+
   test('are none of a vmauth, or of a page', () => {
     expect(parseFlags('-auth.config="x"\n')).toBeUndefined();
     expect(parseFlags('<html>')).toBeUndefined();
