@@ -514,5 +514,17 @@ export const delivery = [
     find: '|flag\\\\{name="${name}", *value=)',
     replace: ')',
     tests: ['uploader/transport/query-client'],
+    why: 'takes a 400 about the token or the path for a rejection of samples',
+    file: 'uploader/src/transport/response-outcome.ts',
+    find: "kind: recognized === undefined ? verdict : 'hold'",
+    replace: 'kind: verdict',
+    tests: ['uploader/transport/recognized-responses'],
+  },
+  {
+    why: 'recognizes words of a label that a rejection repeats',
+    file: 'uploader/src/transport/recognized-responses.ts',
+    find: 'const FROM = String.raw`^',
+    replace: 'const FROM = String.raw`',
+    tests: ['uploader/transport/recognized-responses'],
   },
 ];

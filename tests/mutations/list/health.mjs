@@ -184,4 +184,11 @@ export const health = [
     replace: 'storage.writtenPerDay === null ? writtenPerDay : storage.writtenPerDay + (writtenPerDay ?? 0)',
     tests: ['uploader/http/page/status-page'],
   },
+  {
+    why: 'adds a remedy to a reason that has its own',
+    file: 'uploader/src/health/rules.ts',
+    find: "namesRemedy(receiver.reason) ? ''",
+    replace: "receiver.reason === '?' ? ''",
+    tests: ['uploader/health/rules'],
+  },
 ];

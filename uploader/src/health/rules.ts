@@ -3,6 +3,7 @@ import { toLateMs } from '@thugshells/shared/state/collector-status.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import type { CollectorSnapshot, Snapshot } from '../telemetry/snapshot.ts';
+import { namesRemedy } from '../transport/recognized-responses.ts';
 import { worstStatus, type ComponentHealth, type HealthStatus } from './component-health.ts';
 import { describeBlockingLock } from './lock-rule.ts';
 import { formatAge } from './formatting.ts';
@@ -129,31 +130,30 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
   const degraded = (message: string): ComponentHealth => ({ status: 'degraded', message, details });
   const withoutUploadMs = stalledMs(snapshot);
   const floor = limit.minPendingIntervals * samplesPerUpload(snapshot, limits.uploadIntervalMs);
-  const check = receiver.condition === 'fault' ? UPLOADER_LOG : `${CHECK_RECEIVER} and the network`;
   const because = receiver.reason === '' ? '' : `: ${receiver.reason}`;
-  if (receiver.condition === 'held')
-    return {
-      status: 'error',
-      message: `receiver rejects uploads${because}; ${CHECK_RECEIVER} and THUGSHELLS_REMOTE_TOKEN_FILE`,
-      details,
-    };
+  const orCheck = (what: string): string => (namesRemedy(receiver.reason) ? '' : `; ${what}`);
+  const check = receiver.condition === 'fault' ? `; ${UPLOADER_LOG}` : orCheck(`${CHECK_RECEIVER} and the network`);
+  if (receiver.condition === 'held') {
+    const remedy = orCheck(`${CHECK_RECEIVER} and THUGSHELLS_REMOTE_TOKEN_FILE`);
+    return { status: 'error', message: `receiver rejects uploads${because}${remedy}`, details };
+  }
   const lock = snapshot.lock?.delaysAcknowledgements ? describeBlockingLock(snapshot, false) : undefined;
   if (lock !== undefined && receiver.condition === 'taking') return degraded(`uploads are not recorded: ${lock}`);
   if (withoutUploadMs > limits.healthErrorAfterMs && books.pending > Math.max(limits.healthErrorPending, floor))
     return {
       status: 'error',
-      message: `no upload for ${formatAge(withoutUploadMs)}${because}; ${check}`,
+      message: `no upload for ${formatAge(withoutUploadMs)}${because}${check}`,
       details,
     };
   if (!isRunning) return degraded('uploader not running; run: systemctl start thugshells-uploader');
   // Time before the start of this process does not count.
   const overdueMs = Math.min(withoutUploadMs, snapshot.uptimeSeconds * 1000);
   if (overdueMs > limit.maxUploadIntervals * limits.uploadIntervalMs)
-    return degraded(`no upload for ${formatAge(withoutUploadMs)}${because}; ${check}`);
+    return degraded(`no upload for ${formatAge(withoutUploadMs)}${because}${check}`);
   if (books.pending >= Math.max(limits.healthDegradedPending, floor))
     return degraded(`${books.pending} samples pending${because}; if they increase, ${REDUCE_LOAD}`);
-  if (receiver.condition === 'away' || receiver.condition === 'fault')
-    return degraded(`uploads fail${because}; ${receiver.condition === 'away' ? CHECK_RECEIVER : UPLOADER_LOG}`);
+  if (receiver.condition === 'away') return degraded(`uploads fail${because}${orCheck(CHECK_RECEIVER)}`);
+  if (receiver.condition === 'fault') return degraded(`uploads fail${because}; ${UPLOADER_LOG}`);
   const [failure] = snapshot.taskFailures;
   if (failure !== undefined) return degraded(`${failure.message}: ${failure.reason}; ${UPLOADER_LOG}`);
   return { status: 'ok', message: books.pending === 0 ? 'everything delivered' : 'uploading', details };

@@ -33,6 +33,7 @@ const reasons: readonly (readonly [code: RegExp, meaning: string, remedy: string
     'check THUGSHELLS_REMOTE_CERT_FILE and THUGSHELLS_REMOTE_KEY_FILE',
   ],
   [/^(ERR_SSL_|EPROTO$)/, 'no TLS connection could be agreed on', `${CHECK_URL} and the receiver’s TLS settings`],
+  [/^TLS_RECORD$/, 'the port speaks TLS', 'use https:// in THUGSHELLS_REMOTE_URL'],
   [/^HPE_/, 'the response is not HTTP, or longer than announced', CHECK_URL],
 ];
 
@@ -42,7 +43,16 @@ const reasonsOfProxy: typeof reasons = [
   [/^ECONNREFUSED$/, 'nothing listens at the address of the proxy', CHECK_PROXY],
   [/^ENOTFOUND$/, 'the name of the proxy is not known', `${CHECK_PROXY} and the name server`],
   [/^(ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL)$/, 'there is no route to the proxy', CHECK_NETWORK],
+  [/^PROXY_REFUSED$/, 'the proxy refuses this connection', CHECK_PROXY],
 ];
+
+/** Each remedy that a reason may name. */
+export const REMEDIES: readonly string[] = [
+  ...new Set([...reasons, ...reasonsOfProxy].map(([, , remedy]) => remedy)),
+].filter((remedy) => remedy !== '');
+
+const TLS_ALERT = 0x15;
+const TLS_MAJOR = 3;
 
 /** OpenSSL's wrong version number has the code EPROTO in some versions of Node.js. */
 const WRONG_VERSION = /wrong version number|packet length too long/i;
@@ -80,9 +90,21 @@ function findAttempts(error: unknown): readonly unknown[] {
 
 function describe(error: unknown, all: typeof reasons) {
   const text = toErrorMessage(error);
-  const code = WRONG_VERSION.test(text) ? 'ERR_SSL_WRONG_VERSION_NUMBER' : (toErrorCode(error) ?? '');
+  const code = findCode(error, text);
   const [, meaning, remedy = ''] = all.find(([pattern]) => pattern.test(code)) ?? [];
   return { text, meaning, remedy, detail: toDetail(text, code) };
+}
+
+function findCode(error: unknown, text: string): string {
+  if (WRONG_VERSION.test(text)) return 'ERR_SSL_WRONG_VERSION_NUMBER';
+  return startsWithTlsRecord(error) ? 'TLS_RECORD' : (toErrorCode(error) ?? '');
+}
+
+/** Whether what the HTTP parser could not read is TLS: an alert (RFC 8446, section 5.1). */
+function startsWithTlsRecord(error: unknown): boolean {
+  const { rawPacket, cause } = (error ?? {}) as { readonly rawPacket?: unknown; readonly cause?: unknown };
+  if (Buffer.isBuffer(rawPacket)) return rawPacket[0] === TLS_ALERT && rawPacket[1] === TLS_MAJOR;
+  return cause !== undefined && startsWithTlsRecord(cause);
 }
 
 function join(parts: readonly string[]): string {

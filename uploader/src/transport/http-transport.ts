@@ -226,6 +226,7 @@ export class HttpTransport implements ReceiverClient {
       retryAfter: mask(headers['retry-after']),
       date: mask(headers.date),
       location: headers.location && maskCredentials(this.#client.mask(headers.location)),
+      requestUrl: this.#endpoint,
       contentType: mask(headers['content-type']),
       samplesWritten: mask(headers['x-prometheus-remote-write-samples-written']?.toString()),
       lacksServerHeader: this.#habits.lacksServerHeader(headers),

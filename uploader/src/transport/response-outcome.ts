@@ -1,5 +1,6 @@
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 
+import { PAGE, recognizeRedirect, recognizeResponse, withRemedy } from './recognized-responses.ts';
 import type { SendOutcome, RejectedIndex } from './transport.ts';
 
 /** The parts of a receiver's response that decide its outcome. */
@@ -10,6 +11,8 @@ export interface ReceiverResponse {
   /** The receiver's own Date header. */
   readonly date?: string | undefined;
   readonly location?: string | undefined;
+  /** What was requested, against which a redirect is read. */
+  readonly requestUrl?: string;
   readonly contentType?: string | undefined;
   /** The number of samples written, from the header that receivers of remote write 2.0 send. */
   readonly samplesWritten?: string | undefined;
@@ -53,15 +56,14 @@ const MAX_RETRY_AFTER_MS = 15 * 60_000;
 export function toOutcome(response: ReceiverResponse, sent: number): SendOutcome {
   const { status } = response;
   if (status >= 200 && status <= 299) return judgeSuccess(response, sent);
-  const reason = `HTTP ${status}${response.body === '' ? '' : `: ${excerpt(response.body)}`}`;
-  if (status >= 300 && status <= 399) {
-    return {
-      kind: 'hold',
-      reason: `HTTP ${status} redirects to ${toExcerpt(response.location ?? 'nowhere', MAX_LOCATION_LENGTH)}, which is not followed`,
-    };
-  }
+  if (status >= 300 && status <= 399) return judgeRedirect(response);
+  const recognized = recognizeResponse(status, response.body);
+  const words = response.body === '' ? '' : `: ${excerpt(response.body)}`;
+  const reason = withRemedy(`HTTP ${status}${words}`, recognized);
   const verdict = verdicts[status] ?? (status >= 500 ? 'retry' : 'hold');
-  if (verdict !== 'retry') return { kind: verdict, reason };
+  // Whatever its status, what is not about the samples rejects none.
+  if (verdict === 'rejected') return { kind: recognized === undefined ? verdict : 'hold', reason };
+  if (verdict === 'hold') return { kind: verdict, reason };
   const retryAfterMs = parseRetryAfter(response.retryAfter, response.date);
   return { kind: 'retry', reason, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }
@@ -74,6 +76,12 @@ export function parseRetryAfter(value: string | undefined, date: string | undefi
   if (value === undefined) return undefined;
   const waitMs = /^\s*\d+\s*$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.parse(date ?? '');
   return Number.isFinite(waitMs) ? Math.min(Math.max(0, waitMs), MAX_RETRY_AFTER_MS) : undefined;
+}
+
+function judgeRedirect({ status, location, requestUrl }: ReceiverResponse): SendOutcome {
+  const target = toExcerpt(location ?? 'nowhere', MAX_LOCATION_LENGTH);
+  const reason = `HTTP ${status} redirects to ${target}, which is not followed`;
+  return { kind: 'hold', reason: withRemedy(reason, recognizeRedirect(location, requestUrl)) };
 }
 
 /**
@@ -167,7 +175,10 @@ function parseObject(body: string): Record<string, unknown> | undefined {
 }
 
 function toForeignOutcome(status: number, body: string): SendOutcome {
-  return { kind: 'retry', reason: `HTTP ${status} from something that is no receiver: ${excerpt(body)}` };
+  return {
+    kind: 'retry',
+    reason: withRemedy(`HTTP ${status} from something that is no receiver: ${excerpt(body)}`, PAGE),
+  };
 }
 
 /** Returns the start of a body on one line, enough to recognize it. */

@@ -69,6 +69,12 @@ describe('failure reason: says what it means and what to check of', () => {
     );
   });
 
+  test('a port that speaks TLS, by the alert that it sends', async () => {
+    const alert = Buffer.from([0x15, 3, 1, 0, 2, 2, 70]);
+    const server = createServer((socket) => socket.on('error', () => undefined).once('data', () => socket.end(alert)));
+    expect(await reasonOf(server)).toMatch(/^the port speaks TLS; use https:\/\/ in THUGSHELLS_REMOTE_URL \(/);
+  });
+
   test('a response that is not HTTP', async () => {
     expect(await reasonOf(answering('SSH-2.0-OpenSSH_9.2\r\n'))).toContain('the response is not HTTP');
   });
