@@ -19,17 +19,13 @@ import { createStatusKey } from './http/status-proof.ts';
 import { DatabaseWatch } from './queue/database-watch.ts';
 import { openWhenReady } from './queue/open-when-ready.ts';
 import { ReplacedFiles } from './queue/replaced-files.ts';
+import { createReceiverClient } from './receiver-client.ts';
 import { createStatusReporting } from './status-reporting.ts';
 import { StatusSwitch } from './status-switch.ts';
 import type { Surroundings } from './surroundings.ts';
 import { UploadCounters } from './telemetry/upload-counters.ts';
-import { CertificateTime } from './transport/certificate-time.ts';
-import { Credentials } from './transport/credentials.ts';
-import { HttpTransport } from './transport/http-transport.ts';
 import { hasRouteTo } from './transport/network-link.ts';
-import { RemoteWriteProtocol } from './transport/remote-write.ts';
 import type { SendResult } from './transport/transport.ts';
-import { VictoriaMetricsProtocol } from './transport/victoriametrics.ts';
 
 export interface ServiceOptions extends AgentContext {
   readonly version: string;
@@ -179,7 +175,7 @@ function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) 
   const { clock, logger, config, bootId, builtAtMs, encodeWorkerFile } = options;
   const { recurring, statusKey, version, configurationWarnings, historyWorkerFile } = options;
   const counters = new UploadCounters();
-  const client = createClient(options);
+  const client = createReceiverClient(options);
   const isLinkUp = (): boolean => hasRouteTo(config.remoteUrl);
   const onAttempt = (result: SendResult, samples: number): void => counters.posted(result, samples);
   const firstCycleInMs = calculateUploadDelayMs(config.deviceId, config.uploadIntervalMs, clock.now());
@@ -198,16 +194,6 @@ function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) 
   const telemetry = { recurring, counters, statusKey, version, configurationWarnings, historyWorkerFile };
   const reporting = createStatusReporting(queue, uploader, { clock, logger, config, ...telemetry });
   return { client, uploader, reporting };
-}
-
-function createClient({ clock, config, surroundings, builtAtMs }: ServiceOptions): HttpTransport {
-  const { remoteUrl, remoteTimeoutMs, remoteProtocol, clockSkewUrl, clockSkewPolicy } = config;
-  const { proxyFor, credentialsDirectory } = surroundings;
-  const protocol = remoteProtocol === 'remote-write' ? new RemoteWriteProtocol() : new VictoriaMetricsProtocol();
-  const credentials = new Credentials({ ...config, credentialsDirectory });
-  const time = { clock, remoteUrl, clockSkewUrl, proxyFor, builtAtMs };
-  const certificateTime = clockSkewPolicy === 'correct' ? new CertificateTime(time) : undefined;
-  return new HttpTransport({ clock, protocol, remoteUrl, remoteTimeoutMs, credentials, proxyFor, certificateTime });
 }
 
 interface JudgeOptions {

@@ -26,8 +26,8 @@ export const health = [
   {
     why: 'a receiver that rejects everything is only degraded',
     file: 'uploader/src/health/rules.ts',
-    find: "if (receiver.condition === 'held')\n    return {\n      status: 'error'",
-    replace: "if (receiver.condition === 'held')\n    return {\n      status: 'degraded'",
+    find: "return { status: 'error', message: `receiver rejects uploads",
+    replace: "return { status: 'degraded', message: `receiver rejects uploads",
     tests: ['uploader/health/rules'],
   },
   {

@@ -48,8 +48,8 @@ export const logging = [
   {
     why: 'puts a Location of any length into log, health and database',
     file: 'uploader/src/transport/response-outcome.ts',
-    find: "toExcerpt(response.location ?? 'nowhere', MAX_LOCATION_LENGTH)",
-    replace: "toExcerpt(response.location ?? 'nowhere', 100_000)",
+    find: "toExcerpt(location ?? 'nowhere', MAX_LOCATION_LENGTH)",
+    replace: "toExcerpt(location ?? 'nowhere', 100_000)",
     tests: ['uploader/transport/response-outcome'],
   },
   {

@@ -1,0 +1,28 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+
+import type { UploaderConfig } from './config.ts';
+import type { Surroundings } from './surroundings.ts';
+import { CertificateTime } from './transport/certificate-time.ts';
+import { Credentials } from './transport/credentials.ts';
+import { HttpTransport } from './transport/http-transport.ts';
+import { RemoteWriteProtocol } from './transport/remote-write.ts';
+import { VictoriaMetricsProtocol } from './transport/victoriametrics.ts';
+
+export interface ReceiverClientOptions {
+  readonly clock: Clock;
+  readonly config: UploaderConfig;
+  readonly surroundings: Surroundings;
+  /** Unix milliseconds before which no clock can be right: when this program was built. */
+  readonly builtAtMs: number;
+}
+
+/** Creates the client of the receiver that the configuration names; nothing is requested yet. */
+export function createReceiverClient({ clock, config, surroundings, builtAtMs }: ReceiverClientOptions): HttpTransport {
+  const { remoteUrl, remoteTimeoutMs, remoteProtocol, clockSkewUrl, clockSkewPolicy } = config;
+  const { proxyFor, credentialsDirectory } = surroundings;
+  const protocol = remoteProtocol === 'remote-write' ? new RemoteWriteProtocol() : new VictoriaMetricsProtocol();
+  const credentials = new Credentials({ ...config, credentialsDirectory });
+  const time = { clock, remoteUrl, clockSkewUrl, proxyFor, builtAtMs };
+  const certificateTime = clockSkewPolicy === 'correct' ? new CertificateTime(time) : undefined;
+  return new HttpTransport({ clock, protocol, remoteUrl, remoteTimeoutMs, credentials, proxyFor, certificateTime });
+}
