@@ -514,6 +514,8 @@ export const delivery = [
     find: '|flag\\\\{name="${name}", *value=)',
     replace: ')',
     tests: ['uploader/transport/query-client'],
+  },
+  {
     why: 'takes a 400 about the token or the path for a rejection of samples',
     file: 'uploader/src/transport/response-outcome.ts',
     find: "kind: recognized === undefined ? verdict : 'hold'",
