@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { openDatabase } from '@thugshells/shared/database/open.ts';
+import { openDatabase, PAGE_SIZE } from '@thugshells/shared/database/open.ts';
 
 import { AgentProcess } from '../support/agent-process.ts';
 import { readBooks, findDifferences, toStoredPoints, readStoredPoints } from '../support/stored-rows.ts';
@@ -38,7 +38,7 @@ function corruptSamplesPage(): void {
     .get()!;
   database.close();
   const descriptor = openSync(path, 'r+');
-  writeSync(descriptor, Buffer.alloc(1024, 0xa5), 0, 1024, (page - 1) * 1024);
+  writeSync(descriptor, Buffer.alloc(PAGE_SIZE, 0xa5), 0, PAGE_SIZE, (page - 1) * PAGE_SIZE);
   closeSync(descriptor);
 }
 

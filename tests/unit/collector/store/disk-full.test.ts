@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { openDatabase, PAGE_SIZE, type Database } from '@thugshells/shared/database/open.ts';
 
 import { divideSpace } from '../../../../collector/src/store/space/limits.ts';
 import { Acknowledgements } from '../../../../uploader/src/queue/acknowledgements.ts';
@@ -55,7 +55,7 @@ function limitedDisk(): Disk {
     fill: (reader) => {
       const pages = reader.pragma('page_count', { simple: true }) as number;
       reader.exec('CREATE TABLE filler (bytes)');
-      reader.prepare('INSERT INTO filler VALUES (zeroblob(?))').run(databaseBytes - (pages + 16) * 1024);
+      reader.prepare('INSERT INTO filler VALUES (zeroblob(?))').run(databaseBytes - (pages + 32) * PAGE_SIZE);
     },
     free: (reader) => void reader.exec('DROP TABLE filler'),
     remove: () => undefined,

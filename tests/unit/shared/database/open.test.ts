@@ -38,7 +38,7 @@ describe('open database: the collector’s', () => {
       journal_mode: 'wal',
       synchronous: 1,
       busy_timeout: 100,
-      page_size: 1_024,
+      page_size: 512,
       wal_autocheckpoint: 0,
       auto_vacuum: 0,
     });
@@ -63,7 +63,7 @@ describe('open database: the collector’s', () => {
       journal_mode: 'wal',
       synchronous: 1,
       busy_timeout: 100,
-      page_size: 1_024,
+      page_size: 512,
       wal_autocheckpoint: 0,
     });
   });

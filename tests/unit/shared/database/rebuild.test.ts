@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { migrate } from '../../../../shared/src/database/migrate.ts';
-import { openDatabase, openSideFile, type Database } from '../../../../shared/src/database/open.ts';
+import { openDatabase, openSideFile, PAGE_SIZE, type Database } from '../../../../shared/src/database/open.ts';
 import { prepareDatabase } from '../../../../shared/src/database/prepare.ts';
 import { needsRebuild, rebuild, lockExclusively } from '../../../../shared/src/database/rebuild.ts';
 import { RecordedLog } from '../../../support/recorded-log.ts';
@@ -50,7 +50,7 @@ describe('rebuild: a database with large pages', () => {
     const database = folder.keep(rebuild(old, path));
     expect([needsRebuild(database), pageSize(database), database.pragma('journal_mode', { simple: true })]).toEqual([
       false,
-      1024,
+      PAGE_SIZE,
       'wal',
     ]);
     expect(fingerprint(database)).toBe(before);

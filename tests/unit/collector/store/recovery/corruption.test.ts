@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 
-import { openDatabase } from '@thugshells/shared/database/open.ts';
+import { openDatabase, PAGE_SIZE } from '@thugshells/shared/database/open.ts';
 
 import { FakeClock } from '../../../../support/fake-clock.ts';
 import { storeOn } from '../../../../support/collector/collector-parts.ts';
@@ -22,8 +22,7 @@ import {
  * those whose single copy is on the corrupt page may be lost.
  */
 
-const PAGE = 1024;
-const FRAME = PAGE + 24;
+const FRAME = PAGE_SIZE + 24;
 const IN_FILE = 120;
 const IN_WAL = 40;
 const DELIVERED = 300;
@@ -46,8 +45,8 @@ interface Layout {
   readonly rowsOnPage: ReadonlyMap<number, number>;
   /** Rows whose index entry is on this page: a row that disagrees with its entry is not copied. */
   readonly entriesOnPage: ReadonlyMap<number, number>;
-  /** The pages on which a series has its name. */
-  readonly namePages: readonly number[];
+  /** The leaves of each table in which all series have their names. */
+  readonly namePages: readonly (readonly number[])[];
   readonly pages: number;
   readonly pagesInWal: ReadonlySet<number>;
   readonly frames: number;
@@ -60,12 +59,14 @@ function layoutOf(path: string): Layout {
   const database = openDatabase(copy, { readonly: true });
   const pagesOf = (name: string): [number, number][] =>
     database.prepare<[string], [number, number]>('SELECT pageno, ncell FROM dbstat WHERE name = ?').raw().all(name);
-  const leaves = database
-    .prepare<[], [number, number]>(`SELECT pageno, ncell FROM dbstat WHERE name = 'samples' AND pagetype = 'leaf'`)
-    .raw()
-    .all();
+  const leavesOf = (name: string): [number, number][] =>
+    database
+      .prepare<[string], [number, number]>(`SELECT pageno, ncell FROM dbstat WHERE name = ? AND pagetype = 'leaf'`)
+      .raw()
+      .all(name);
+  const leaves = leavesOf('samples');
   const entries = pagesOf('samples_identity');
-  const namePages = ['series', 'series_copy'].flatMap((name) => pagesOf(name).map(([page]) => page));
+  const namePages = ['series', 'series_copy'].map((name) => leavesOf(name).map(([page]) => page));
   const pages = database.pragma('page_count', { simple: true }) as number;
   database.close();
   const wal = readFileSync(`${path}-wal`);
@@ -91,11 +92,15 @@ function rowsOn(layout: Layout, pages: Iterable<number>): number {
 
 function everyPage(layout: Layout): Damage[] {
   return Array.from({ length: layout.pages }, (_, index) => index + 1).flatMap((page): Damage[] => {
-    const at = (page - 1) * PAGE;
+    const at = (page - 1) * PAGE_SIZE;
     const onPage = rowsOn(layout, [page]);
     const vouchedFor = onPage + (layout.pagesInWal.has(page) ? 0 : (layout.entriesOnPage.get(page) ?? 0));
     return [
-      { name: `page ${page} zeroed`, apply: edit('', (bytes) => bytes.fill(0, at, at + PAGE)), atLeast: rows - onPage },
+      {
+        name: `page ${page} zeroed`,
+        apply: edit('', (bytes) => bytes.fill(0, at, at + PAGE_SIZE)),
+        atLeast: rows - onPage,
+      },
       {
         name: `page ${page} with its first byte flipped`,
         apply: edit('', (bytes) => (bytes[at]! ^= 0xff)),
@@ -103,12 +108,12 @@ function everyPage(layout: Layout): Damage[] {
       },
       {
         name: `page ${page} with a byte in its middle flipped`,
-        apply: edit('', (bytes) => (bytes[at + PAGE / 2]! ^= 0x10)),
+        apply: edit('', (bytes) => (bytes[at + PAGE_SIZE / 2]! ^= 0x10)),
         atLeast: rows - vouchedFor,
       },
       {
         name: `page ${page} with its end full of ones`,
-        apply: edit('', (bytes) => bytes.fill(0xff, at + 900, at + PAGE)),
+        apply: edit('', (bytes) => bytes.fill(0xff, at + PAGE_SIZE - 124, at + PAGE_SIZE)),
         atLeast: rows - vouchedFor,
       },
     ];
@@ -121,21 +126,22 @@ function cuts(layout: Layout): Damage[] {
     1,
     99,
     100,
-    512,
-    1024,
-    1536,
-    5 * PAGE,
-    20 * PAGE,
-    40 * PAGE + 7,
-    (layout.pages - 1) * PAGE,
-    layout.pages * PAGE - 1,
+    PAGE_SIZE,
+    2 * PAGE_SIZE,
+    3 * PAGE_SIZE,
+    5 * PAGE_SIZE,
+    20 * PAGE_SIZE,
+    40 * PAGE_SIZE + 7,
+    (layout.pages - 1) * PAGE_SIZE,
+    layout.pages * PAGE_SIZE - 1,
   ].map((bytes) => {
     const lostPages = Array.from({ length: layout.pages }, (_, index) => index + 1).filter(
-      (page) => page * PAGE > bytes,
+      (page) => page * PAGE_SIZE > bytes,
     );
     // A page that is cut in its middle is read as far as it goes: as an index it vouches for nothing.
-    const unvouched = bytes % PAGE === 0 ? 0 : (layout.entriesOnPage.get(Math.ceil(bytes / PAGE)) ?? 0);
-    const areNamed = layout.namePages.some((page) => layout.pagesInWal.has(page) || !lostPages.includes(page));
+    const unvouched = bytes % PAGE_SIZE === 0 ? 0 : (layout.entriesOnPage.get(Math.ceil(bytes / PAGE_SIZE)) ?? 0);
+    const isLost = (page: number): boolean => lostPages.includes(page) && !layout.pagesInWal.has(page);
+    const areNamed = layout.namePages.some((pages) => !pages.some(isLost));
     return {
       name: `the file cut to ${bytes} bytes`,
       apply: (path) => truncateSync(path, bytes),

@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { openDatabase, PAGE_SIZE, type Database } from '@thugshells/shared/database/open.ts';
 
 import { pruneKeptDatabases } from '../../../../../collector/src/store/recovery/kept-databases.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
@@ -20,7 +20,6 @@ import {
   SERIES,
 } from '../../../../support/collector/prepared-store.ts';
 
-const PAGE = 1024;
 const folder = useTemporaryFolder();
 let path: string;
 
@@ -42,7 +41,7 @@ class TryingClock extends FakeClock {
 /** Makes whole pages of a file unreadable. */
 function ruin(file: string, fromPage: number, pages = 1): void {
   const bytes = readFileSync(file);
-  bytes.fill(0xa5, (fromPage - 1) * PAGE, (fromPage - 1 + pages) * PAGE);
+  bytes.fill(0xa5, (fromPage - 1) * PAGE_SIZE, (fromPage - 1 + pages) * PAGE_SIZE);
   writeFileSync(file, bytes);
 }
 
@@ -200,7 +199,7 @@ describe('replaced database: corrupt at the start', () => {
     database.close();
     expect(Math.abs(pages[0]! - pages[1]!)).toBeGreaterThan(4);
     ruin(path, pages[0]!);
-    const leaf = sampleLeaf(5);
+    const leaf = sampleLeaf(12);
     ruin(path, leaf.page);
     const reader = start(storeOn(path, { clock }));
     expect(booksOf(reader)).toEqual({

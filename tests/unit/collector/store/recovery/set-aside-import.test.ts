@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { openDatabase } from '@thugshells/shared/database/open.ts';
+import { openDatabase, PAGE_SIZE } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/database/schema-version.ts';
 
 import { FakeClock } from '../../../../support/fake-clock.ts';
@@ -321,7 +321,7 @@ describe('import of a set-aside database: a corrupt file', () => {
       .get()!;
     database.close();
     const bytes = readFileSync(aside);
-    bytes.fill(0xa5, (leaf.page - 1) * 1024, leaf.page * 1024);
+    bytes.fill(0xa5, (leaf.page - 1) * PAGE_SIZE, leaf.page * PAGE_SIZE);
     writeFileSync(aside, bytes);
     const copying = startImport(path, LATER + 1_000_000);
     copying.steps();
@@ -335,7 +335,7 @@ describe('import of a set-aside database: a corrupt file', () => {
     await bothDatabases();
     const before = booksIn(path);
     const bytes = readFileSync(aside);
-    bytes.fill(0, 0, 1024);
+    bytes.fill(0, 0, PAGE_SIZE);
     writeFileSync(aside, bytes);
     const copying = startImport(path, LATER + 1_000_000);
     copying.steps();
