@@ -18,7 +18,7 @@ const transferredValue = Symbol.for('Piscina.valueOf');
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as (options: { readonly type: 'minor' }) => void;
 
-/** Rows are read once, from first to last: SQLite's default of 16 MB would keep pages that are not read again. */
+/** Rows are read once, from first to last: a larger cache would keep pages that are not read again. */
 const CACHE_KIB = 1024;
 
 /** With the thread's own database connection and cached series. This file is its entry point, so they live as long. */

@@ -6,8 +6,6 @@ import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schem
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
 
-/** Enough for the settled ranges and the books; SQLite's default of 16 MB would keep rows that were only counted. */
-const CACHE_KIB = 2048;
 /** How often the database is tried until the collector has created it. */
 const ATTEMPT_INTERVAL_MS = 500;
 
@@ -79,7 +77,7 @@ export function openNow(path: string): Database {
 function tryOpen(path: string): OpenAttempt {
   let database: Database;
   try {
-    database = openDatabase(path, { cacheKiB: CACHE_KIB });
+    database = openDatabase(path);
   } catch (error) {
     if (error instanceof AgentError && !FINAL_CODES.includes(error.code)) return { reason: error.message };
     throw error;

@@ -13,7 +13,8 @@ function create(): Database {
 }
 
 function pragmas(database: Database): Record<string, unknown> {
-  const names = ['journal_mode', 'synchronous', 'busy_timeout', 'page_size', 'wal_autocheckpoint', 'auto_vacuum'];
+  const settings = 'journal_mode synchronous busy_timeout page_size cache_size wal_autocheckpoint auto_vacuum';
+  const names = settings.split(' ');
   return Object.fromEntries(names.map((name) => [name, database.pragma(name, { simple: true })]));
 }
 
@@ -39,6 +40,7 @@ describe('open database: the collector’s', () => {
       synchronous: 1,
       busy_timeout: 100,
       page_size: 512,
+      cache_size: -2_000,
       wal_autocheckpoint: 0,
       auto_vacuum: 0,
     });
