@@ -92,6 +92,9 @@ test('through vmauth to a cluster’s path everything arrives once, as soon as t
   try {
     await until('it is refused', () => uploader.told('uploads paused: rejected by receiver').length > 0);
     expect(readBooks(database)).toMatchObject({ delivered: 0, pending: 5_000, rejected: 0 });
+    expect(uploader.told('uploads paused: rejected by receiver')[0]!['error']).toMatch(
+      /^HTTP 40[01]: .*; check THUGSHELLS_REMOTE_TOKEN_FILE/,
+    );
     writeFileSync(token, 'right.token\n');
     await until('everything is delivered', () => readBooks(database).pending === 0);
     await uploader.stop();

@@ -4,7 +4,7 @@ import type { UploaderConfig } from './config.ts';
 import type { Surroundings } from './surroundings.ts';
 import { CertificateTime } from './transport/certificate-time.ts';
 import { Credentials } from './transport/credentials.ts';
-import { HttpTransport } from './transport/http-transport.ts';
+import { HttpTransport, type HttpTransportOptions } from './transport/http-transport.ts';
 import { RemoteWriteProtocol } from './transport/remote-write.ts';
 import { VictoriaMetricsProtocol } from './transport/victoriametrics.ts';
 
@@ -16,13 +16,23 @@ export interface ReceiverClientOptions {
   readonly builtAtMs: number;
 }
 
-/** Creates the client of the receiver that the configuration names; nothing is requested yet. */
-export function createReceiverClient({ clock, config, surroundings, builtAtMs }: ReceiverClientOptions): HttpTransport {
+/** Creates what requests to the receiver that the configuration names need. */
+export function createTransportOptions({
+  clock,
+  config,
+  surroundings,
+  builtAtMs,
+}: ReceiverClientOptions): HttpTransportOptions {
   const { remoteUrl, remoteTimeoutMs, remoteProtocol, clockSkewUrl, clockSkewPolicy } = config;
   const { proxyFor, credentialsDirectory } = surroundings;
   const protocol = remoteProtocol === 'remote-write' ? new RemoteWriteProtocol() : new VictoriaMetricsProtocol();
   const credentials = new Credentials({ ...config, credentialsDirectory });
   const time = { clock, remoteUrl, clockSkewUrl, proxyFor, builtAtMs };
   const certificateTime = clockSkewPolicy === 'correct' ? new CertificateTime(time) : undefined;
-  return new HttpTransport({ clock, protocol, remoteUrl, remoteTimeoutMs, credentials, proxyFor, certificateTime });
+  return { clock, protocol, remoteUrl, remoteTimeoutMs, credentials, proxyFor, certificateTime };
+}
+
+/** Creates the client of the receiver that the configuration names; nothing is requested yet. */
+export function createReceiverClient(options: ReceiverClientOptions): HttpTransport {
+  return new HttpTransport(createTransportOptions(options));
 }

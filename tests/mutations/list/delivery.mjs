@@ -529,4 +529,18 @@ export const delivery = [
     replace: 'const FROM = String.raw`',
     tests: ['uploader/transport/recognized-responses'],
   },
+  {
+    why: 'takes a path of another format for one that takes JSON lines',
+    file: 'uploader/src/transport/write-path.ts',
+    find: 'KNOWN[remoteProtocol].test(path) || !OF_OTHER_FORMATS',
+    replace: 'KNOWN[remoteProtocol].test(path) || OF_OTHER_FORMATS',
+    tests: ['uploader/transport/write-path'],
+  },
+  {
+    why: 'takes a proxy for the receiver that stores the samples',
+    file: 'uploader/src/commands/connection-test/receiver-kind.ts',
+    find: "program.endsWith('in front of')",
+    replace: "program.endsWith('behind')",
+    tests: ['uploader/commands/connection-test/receiver-kind'],
+  },
 ];

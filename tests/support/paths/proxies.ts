@@ -26,7 +26,12 @@ export interface NginxSettings {
   /** Requests a second, with nginx' default status for those beyond: 503. */
   readonly requestsPerSecond?: number;
   /** Files in PEM, for TLS in the place of plain HTTP. */
-  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  readonly tls?: {
+    readonly certFile: string;
+    readonly keyFile: string;
+    /** Of the authority whose certificates it requires of clients. */
+    readonly clientCaFile?: string;
+  };
   /** A file that gets a line per request: {@link NGINX_LOG_FIELDS}. */
   readonly requestLog?: string;
 }
@@ -55,6 +60,7 @@ export async function startNginx(receiverPort: number, settings: NginxSettings):
          server {
            listen 127.0.0.1:${port}${tls === undefined ? '' : ' ssl'};
            ${tls === undefined ? '' : `ssl_certificate ${tls.certFile}; ssl_certificate_key ${tls.keyFile};`}
+           ${tls?.clientCaFile === undefined ? '' : `ssl_client_certificate ${tls.clientCaFile}; ssl_verify_client on;`}
            ${hidesMetrics ? `location = ${prefix}metrics { return 404; }` : ''}
            location ${prefix} { ${limit} proxy_pass http://127.0.0.1:${receiverPort}/; proxy_http_version 1.1; }
          }

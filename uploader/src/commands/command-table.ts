@@ -5,7 +5,7 @@ import { ExitCode } from '@thugshells/shared/errors.ts';
 import { readBootId } from '@thugshells/shared/process/boot-id.ts';
 import type { Commands, GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
-import { readVersion } from '@thugshells/shared/process/version.ts';
+import { readBuildTimeMs, readVersion } from '@thugshells/shared/process/version.ts';
 
 import { loadUploaderConfig } from '../config.ts';
 import { readSurroundings } from '../surroundings.ts';
@@ -13,6 +13,7 @@ import { Credentials } from '../transport/credentials.ts';
 import { QUARANTINE_OPTIONS, quarantineCommand } from './quarantine.ts';
 import { REQUEUE_OPTIONS, requeueCommand } from './requeue.ts';
 import { statusCommand } from './status.ts';
+import { TEST_OPTIONS, testCommand } from './test.ts';
 import { VERIFY_OPTIONS, verifyCommand } from './verify.ts';
 
 export interface CommandTableOptions {
@@ -30,19 +31,19 @@ type UploaderCommands = Commands<Promise<never> | Promise<CommandResult> | Comma
 
 /** Creates the table of the program's commands; the first one is the default. */
 export function createCommands(options: CommandTableOptions): UploaderCommands {
-  const { clock, environment, isTerminal, run } = options;
+  const { clock, environment, run } = options;
   const readDatabasePath = (): string => loadUploaderConfig(environment).values.dbPath;
   return {
     run: { doc: 'upload samples until stopped', run },
     status: {
       doc: 'print the state of this device; exit code 0 ok, 1 degraded, 2 error',
       options: { '--json': 'print JSON, as /status.json returns it' },
-      run: (given) => {
-        const isColored = isTerminal && environment['NO_COLOR'] === undefined;
-        const { values: config, unknown: configurationWarnings } = loadUploaderConfig(environment);
-        const device = { config, version: readVersion(), bootId: readBootId(), configurationWarnings };
-        return statusCommand({ clock, ...device, asJson: given.has('--json'), isColored });
-      },
+      run: (given) => status(options, given),
+    },
+    test: {
+      doc: 'test the connection to the receiver step by step, without samples; exit code 0 every step passed, 1 one failed',
+      options: TEST_OPTIONS,
+      run: (given) => testConnection(options, given),
     },
     requeue: {
       doc: 'send delivered samples of a time range again, or with --quarantined those in quarantine',
@@ -67,6 +68,13 @@ export function createCommands(options: CommandTableOptions): UploaderCommands {
   };
 }
 
+function status({ clock, environment, isTerminal }: CommandTableOptions, given: GivenOptions): Promise<CommandResult> {
+  const isColored = isTerminal && environment['NO_COLOR'] === undefined;
+  const { values: config, unknown: configurationWarnings } = loadUploaderConfig(environment);
+  const device = { config, version: readVersion(), bootId: readBootId(), configurationWarnings };
+  return statusCommand({ clock, ...device, asJson: given.has('--json'), isColored });
+}
+
 function verify(
   { clock, environment, showProgress }: CommandTableOptions,
   given: GivenOptions,
@@ -74,6 +82,15 @@ function verify(
   const { values: config } = loadUploaderConfig(environment);
   const surroundings = readSurroundings(environment, [config.remoteUrl, config.queryUrl]);
   return verifyCommand({ clock, config, surroundings, showProgress }, given);
+}
+
+function testConnection(
+  { clock, environment, showProgress }: CommandTableOptions,
+  given: GivenOptions,
+): Promise<CommandResult> {
+  const { values: config } = loadUploaderConfig(environment);
+  const surroundings = readSurroundings(environment, [config.remoteUrl, config.queryUrl, config.clockSkewUrl]);
+  return testCommand({ clock, config, surroundings, builtAtMs: readBuildTimeMs(), showProgress }, given);
 }
 
 function checkConfig(environment: Environment, given: GivenOptions): CommandResult {

@@ -3,7 +3,7 @@ import { toLateMs } from '@thugshells/shared/state/collector-status.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import type { CollectorSnapshot, Snapshot } from '../telemetry/snapshot.ts';
-import { namesRemedy } from '../transport/recognized-responses.ts';
+import { findRemedy } from '../transport/recognized-responses.ts';
 import { worstStatus, type ComponentHealth, type HealthStatus } from './component-health.ts';
 import { describeBlockingLock } from './lock-rule.ts';
 import { formatAge } from './formatting.ts';
@@ -131,7 +131,7 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
   const withoutUploadMs = stalledMs(snapshot);
   const floor = limit.minPendingIntervals * samplesPerUpload(snapshot, limits.uploadIntervalMs);
   const because = receiver.reason === '' ? '' : `: ${receiver.reason}`;
-  const orCheck = (what: string): string => (namesRemedy(receiver.reason) ? '' : `; ${what}`);
+  const orCheck = (what: string): string => (findRemedy(receiver.reason) === undefined ? `; ${what}` : '');
   const check = receiver.condition === 'fault' ? `; ${UPLOADER_LOG}` : orCheck(`${CHECK_RECEIVER} and the network`);
   if (receiver.condition === 'held') {
     const remedy = orCheck(`${CHECK_RECEIVER} and THUGSHELLS_REMOTE_TOKEN_FILE`);

@@ -46,10 +46,10 @@ const reasonsOfProxy: typeof reasons = [
   [/^PROXY_REFUSED$/, 'the proxy refuses this connection', CHECK_PROXY],
 ];
 
-/** Each remedy that a reason may name. */
-export const REMEDIES: readonly string[] = [
-  ...new Set([...reasons, ...reasonsOfProxy].map(([, , remedy]) => remedy)),
-].filter((remedy) => remedy !== '');
+/** Each remedy that a reason may name; one that another one begins or ends with comes later. */
+export const REMEDIES: readonly string[] = [...new Set([...reasons, ...reasonsOfProxy].map(([, , remedy]) => remedy))]
+  .filter((remedy) => remedy !== '')
+  .sort((a, b) => b.length - a.length);
 
 const TLS_ALERT = 0x15;
 const TLS_MAJOR = 3;
@@ -73,6 +73,12 @@ export function toFailureReason(error: unknown, isThroughProxy = false): string 
   const described = failed.map((each) => ({ ...describe(each, all), address: toAddress(each) }));
   const attempts = described.map(({ address, meaning, text }) => `${address}: ${meaning ?? text}`);
   return join([attempts.join(', '), ...new Set(described.map(({ remedy }) => remedy))]);
+}
+
+/** Describes in a few words, without a remedy, why there was no response. */
+export function toFailureMeaning(error: unknown): string {
+  const { meaning, text } = describe(error, reasons);
+  return meaning ?? text;
 }
 
 /** Whether every address that was tried refused the connection: then nobody listens. */

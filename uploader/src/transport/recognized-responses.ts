@@ -20,11 +20,12 @@ const CHECK_PATH = 'check the path of THUGSHELLS_REMOTE_URL';
 const CHECK_TOKEN = 'check THUGSHELLS_REMOTE_TOKEN_FILE, or the user and the password in THUGSHELLS_REMOTE_URL';
 const SET_TOKEN = 'set THUGSHELLS_REMOTE_TOKEN_FILE, or a user and a password in THUGSHELLS_REMOTE_URL';
 const CHECK_CLIENT_CERTIFICATE = 'check THUGSHELLS_REMOTE_CERT_FILE and THUGSHELLS_REMOTE_KEY_FILE';
-const USE_HTTPS = 'use https:// in THUGSHELLS_REMOTE_URL';
+export const USE_HTTPS = 'use https:// in THUGSHELLS_REMOTE_URL';
 const CHECK_ADDRESS = 'check THUGSHELLS_REMOTE_URL, and log in to the network of this device if it asks for that';
 
-/** Before the message of VictoriaMetrics’ programs until 2025: `remoteAddr: "10.0.0.1:4711"; requestURI: /x; `. */
-const FROM = String.raw`^\s*(?:remoteAddr: .{1,500}?; requestURI: \S{0,2000}; )?(?:cannot determine targetURL: )?`;
+/** Before a message of VictoriaMetrics’ programs until 2025: `remoteAddr: "10.0.0.1:4711"; requestURI: /x; `. */
+const PEER = /^\s*remoteAddr: .{1,500}?; requestURI: \S{0,2000}; /;
+const FROM = String.raw`^\s*(?:cannot determine targetURL: )?`;
 const fromVictoria = (message: string): RegExp => new RegExp(FROM + message);
 
 /** The first that matches counts. Each text was seen from the program named, but for vminsert's, which its source has. */
@@ -58,7 +59,7 @@ const recognizers: readonly Recognizer[] = [
     body: /^\s*remote write receiver needs to be enabled/, // Prometheus
     step: 'path',
     meaning: 'this Prometheus does not accept remote write',
-    remedy: 'start it with --web.enable-remote-write-receiver',
+    remedy: 'start it with the flag that it names',
   },
   {
     statuses: [400],
@@ -71,7 +72,7 @@ const recognizers: readonly Recognizer[] = [
   {
     statuses: [400],
     body: /^\s*<html>[^]{0,200}?(?:No required SSL certificate was sent|The SSL certificate error)/i, // nginx
-    step: 'tls',
+    step: 'authentication',
     meaning: 'the receiver requires another certificate of this device',
     remedy: CHECK_CLIENT_CERTIFICATE,
   },
@@ -125,7 +126,13 @@ export function withRemedy(reason: string, recognized: RecognizedResponse | unde
 
 /** Recognizes a response without success by its status and its body; undefined if it may be about the samples. */
 export function recognizeResponse(status: number, body: string): RecognizedResponse | undefined {
-  return recognizers.find((each) => each.statuses.includes(status) && (each.body?.test(body) ?? true));
+  const message = withoutPeer(body);
+  return recognizers.find((each) => each.statuses.includes(status) && (each.body?.test(message) ?? true));
+}
+
+/** Returns a message without the address of this device before it: its port is another one each time. */
+export function withoutPeer(body: string): string {
+  return body.replace(PEER, '');
 }
 
 /** Recognizes a redirect of a request by where it leads to; undefined if that is not known. */
@@ -141,7 +148,7 @@ export function findRecognized(reason: string): RecognizedResponse | undefined {
   return all.find(({ meaning, remedy }) => reason.includes(meaning) && reason.includes(`; ${remedy}`));
 }
 
-/** Whether a reason of a failed upload says what to do, so that no other remedy need be added. */
-export function namesRemedy(reason: string): boolean {
-  return findRecognized(reason) !== undefined || REMEDIES.some((remedy) => reason.includes(`; ${remedy}`));
+/** Returns what to do about a failed upload by its reason; undefined if the reason does not say it. */
+export function findRemedy(reason: string): string | undefined {
+  return findRecognized(reason)?.remedy ?? REMEDIES.find((remedy) => reason.includes(`; ${remedy}`));
 }

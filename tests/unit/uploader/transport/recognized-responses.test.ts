@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { findRecognized, namesRemedy } from '../../../../uploader/src/transport/recognized-responses.ts';
+import { findRecognized, findRemedy } from '../../../../uploader/src/transport/recognized-responses.ts';
 import { toOutcome } from '../../../../uploader/src/transport/response-outcome.ts';
 import { toFailureReason } from '../../../../uploader/src/transport/failure-reasons.ts';
 
@@ -88,10 +88,16 @@ const responses: readonly (readonly [what: string, status: number, body: string,
     'no certificate, to an nginx that requires one',
     400,
     nginxPage('No required SSL certificate was sent'),
-    'tls',
+    'authentication',
     'REMOTE_CERT_FILE',
   ],
-  ['a certificate that nginx does not accept', 400, nginxPage('The SSL certificate error'), 'tls', 'REMOTE_CERT_FILE'],
+  [
+    'a certificate that nginx does not accept',
+    400,
+    nginxPage('The SSL certificate error'),
+    'authentication',
+    'REMOTE_CERT_FILE',
+  ],
 ];
 
 describe('recognized response: holds every sample and names the variable after', () => {
@@ -100,7 +106,7 @@ describe('recognized response: holds every sample and names the variable after',
     expect(kind).toBe('hold');
     expect(reason).toContain(variable === '' ? 'start it with' : `THUGSHELLS_${variable}`);
     expect(findRecognized(reason)?.step).toBe(step);
-    expect(namesRemedy(reason)).toBe(true);
+    expect(reason).toContain(`; ${findRemedy(reason)}`);
   });
 });
 
@@ -135,7 +141,7 @@ describe('recognized response: a redirect', () => {
 
 test('recognized response: the remedy of a failed connection is found in its reason, and none in other words', () => {
   for (const code of ['ECONNREFUSED', 'ENOTFOUND', 'CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID'])
-    expect(namesRemedy(toFailureReason(Object.assign(new Error('own words'), { code })))).toBe(true);
+    expect(findRemedy(toFailureReason(Object.assign(new Error('own words'), { code })))).toMatch(/check|renew/);
   for (const reason of ['', 'HTTP 503', 'the connection was closed before a response came (ECONNRESET)'])
-    expect(namesRemedy(reason)).toBe(false);
+    expect(findRemedy(reason)).toBeUndefined();
 });
