@@ -143,12 +143,12 @@ export function recognizeRedirect(location = '', requestUrl = ''): RecognizedRes
   return from.protocol !== to.protocol && to.protocol === 'https:' ? foreign.https : foreign.path;
 }
 
-/** Returns what a reason says if it was made of a recognized response; undefined for any other text. */
+/** Returns the recognized response that a reason was made of; undefined for any other text. */
 export function findRecognized(reason: string): RecognizedResponse | undefined {
   return all.find(({ meaning, remedy }) => reason.includes(meaning) && reason.includes(`; ${remedy}`));
 }
 
-/** Returns what to do about a failed upload by its reason; undefined if the reason does not say it. */
+/** Returns what to do about a failed upload by its reason; undefined if the reason does not name it. */
 export function findRemedy(reason: string): string | undefined {
   return findRecognized(reason)?.remedy ?? REMEDIES.find((remedy) => reason.includes(`; ${remedy}`));
 }

@@ -71,6 +71,6 @@ function testFiles({ credentials }: HttpTransportOptions, config: UploaderConfig
 /** Learns the time by which certificates are judged, as the uploads do before they begin. */
 async function learnTime(client: HttpTransport, { clockSkewPolicy, clockSkewUrl }: UploaderConfig): Promise<void> {
   if (clockSkewPolicy !== 'correct' || clockSkewUrl === '') return;
-  // Without it, the clock of this device judges: the next step says what is wrong then.
+  // Without it, the clock of this device judges: the next step shows what is wrong then.
   await client.requestDate(clockSkewUrl, new AbortController().signal).catch(() => undefined);
 }

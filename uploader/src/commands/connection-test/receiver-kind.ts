@@ -1,4 +1,4 @@
-/** What the pages of a receiver say of it; empty where there is none. */
+/** The pages of a receiver by which its kind is recognized; empty where there is none. */
 export interface ReceiverPages {
   /** /metrics of the process that answers. */
   readonly metrics: string;
@@ -27,7 +27,7 @@ const builds: readonly (readonly [metric: string, name: string])[] = [
 const UNNAMED = 'a receiver that it does not name';
 const MAX_VERSION_LENGTH = 40;
 
-/** Tells what kind of receiver answers; undefined if it cannot be told. */
+/** Identifies the kind of receiver; undefined if its pages do not show it. */
 export function identifyReceiver({ metrics, flags, buildInfo }: ReceiverPages): string | undefined {
   const hasFlag = (name: string): boolean =>
     metrics.includes(`\nflag{name="${name}"`) || flags.startsWith(`-${name}=`) || flags.includes(`\n-${name}=`);

@@ -17,7 +17,7 @@ import { passed, skipped, type StepResult } from './step.ts';
 const MAX_PAGE_BYTES = 16 * 1024 ** 2;
 const DEDUPLICATION = '-dedup.minScrapeInterval';
 
-/** Tells what kind of receiver answers, where that can be told. */
+/** Finds out what kind of receiver answers, where it shows that. */
 export async function testReceiver(options: HttpTransportOptions, config: UploaderConfig): Promise<StepResult> {
   const client = new HttpClient(options);
   const read = async (url: URL | undefined): Promise<string> => {
@@ -37,7 +37,7 @@ export async function testReceiver(options: HttpTransportOptions, config: Upload
       await read(findBeside(options.remoteUrl, 'flags')),
     ];
     const kind = identifyReceiver({ metrics, flags, buildInfo: await read(findBuildInfo(config)) });
-    return kind === undefined ? skipped('receiver', 'of a kind that cannot be told') : passed('receiver', kind);
+    return kind === undefined ? skipped('receiver', 'of a kind that it does not show') : passed('receiver', kind);
   } finally {
     client.close();
   }
@@ -49,7 +49,7 @@ function findBuildInfo(config: UploaderConfig): URL | undefined {
   return url;
 }
 
-/** Tells whether the receiver can be read, which `verify` needs, and what it keeps. Uploads do not depend on it. */
+/** Tests whether the receiver can be read, which `verify` needs, and finds out what it keeps. Uploads do not depend on it. */
 export async function testReadSide(options: HttpTransportOptions, config: UploaderConfig): Promise<StepResult> {
   const { signal } = new AbortController();
   let client: QueryClient | undefined;

@@ -18,7 +18,7 @@ export type StepName = keyof typeof STEP_CODES;
 /** What a step came to. */
 export interface StepResult {
   readonly step: StepName;
-  /** `skipped`: there is nothing to be tested, or it cannot be told. */
+  /** `skipped`: there is nothing to be tested, or the receiver does not show it. */
   readonly status: 'passed' | 'failed' | 'skipped';
   /** What was found, or what is wrong and what to do. */
   readonly message: string;

@@ -58,7 +58,7 @@ export async function speaksTls(options: HttpTransportOptions): Promise<boolean>
 
 /**
  * Opens a connection whose peer need not be verified, and requests the health address over it, without credentials: what is
- * wrong with a certificate, and whose clock is, can be told only from what it shows.
+ * wrong with a certificate, and whose clock is, is known only from what it shows.
  */
 function inspect(options: HttpTransportOptions, material: TlsMaterial): Promise<TlsFindings> {
   const { remoteUrl, clock } = options;
@@ -118,7 +118,7 @@ function toFailedPeer(found: TlsFindings, remoteUrl: string, clock: Clock): Step
   return failed('tls', reason, findRemedy(reason));
 }
 
-/** Says whose clock is wrong: that of this device if the certificate is valid at the time that the receiver names. */
+/** Finds out whose clock is wrong: that of this device if the certificate is valid at the time that the receiver names. */
 function toFailedDate({ fault, certificate, receiverMs }: TlsFindings, nowMs: number): StepResult {
   const [fromMs, toMs] = [Date.parse(certificate.valid_from), Date.parse(certificate.valid_to)];
   const isValidAt = (ms: number): boolean => ms >= fromMs && ms <= toMs;

@@ -29,7 +29,7 @@ export function writeNothing(client: HttpTransport): Promise<SendResult> {
   return client.send(chunk, new AbortController().signal);
 }
 
-/** Returns what the response to a write says of the steps that it takes, or the first one that failed. */
+/** Returns what the response to a write shows of the steps that it takes, or the first one that failed. */
 export function toWriteSteps(
   { outcome, status, durationMs, errorCode }: SendResult,
   config: UploaderConfig,
