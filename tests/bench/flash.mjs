@@ -142,6 +142,12 @@ function openUploader(dbPath, clock) {
     isClosing: false,
   });
   const transport = { format: 'json-lines', send };
+  const tooOld = {
+    refresh: async () => false,
+    acceptedSinceMs: () => -Infinity,
+    listHeld: () => [],
+    take: (refused) => refused,
+  };
   const delivery = new BatchSender({
     clock,
     logger,
@@ -151,11 +157,12 @@ function openUploader(dbPath, clock) {
     transport,
     receiver: new ReceiverState(clock, logger),
     receiverClock: { learnFrom: () => undefined },
+    tooOld,
   });
   const { signal } = new AbortController();
   return {
     async cycle() {
-      const upcoming = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport }, 0);
+      const upcoming = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport, tooOld }, 0);
       for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next())
         await delivery.send(batch, signal, signal);
       delivery.commit();

@@ -17,12 +17,16 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const MONTH_MS = 31 * 86_400_000;
 test.each([
-  ['of which none was set', [], { retentionMs: MONTH_MS, dedupMs: 0 }],
-  ['of which one was set', ['-retentionPeriod=3d'], { retentionMs: 3 * 86_400_000, dedupMs: 0 }],
+  ['of which none was set', [], { retentionMs: MONTH_MS, acceptedAgeMs: MONTH_MS, dedupMs: 0 }],
+  [
+    'of which one was set',
+    ['-retentionPeriod=3d'],
+    { retentionMs: 3 * 86_400_000, acceptedAgeMs: 3 * 86_400_000, dedupMs: 0 },
+  ],
   [
     'that has a key on /metrics',
     ['-metricsAuthKey=x', '-retentionPeriod=1y', '-dedup.minScrapeInterval=10s'],
-    { retentionMs: 365 * 86_400_000, dedupMs: 10_000 },
+    { retentionMs: 365 * 86_400_000, acceptedAgeMs: 365 * 86_400_000, dedupMs: 10_000 },
   ],
 ])('receiver flags: retention and deduplication of a VictoriaMetrics %s are known', async (_, flags, expected) => {
   const [port, binary] = [await freePort(), await findProgram('victoria-metrics')];

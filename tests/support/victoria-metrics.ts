@@ -93,10 +93,14 @@ export class VictoriaMetrics {
     if (this.#options.dir === undefined) await rm(this.#dir, { recursive: true, force: true });
   }
 
-  /** Ends it in order if it still runs, then starts it again with the same data on the same port. */
-  async restart(): Promise<void> {
+  /**
+   * Ends it in order if it still runs, then starts it again with the same data on the same port.
+   *
+   * @param more flags of this start alone
+   */
+  async restart(more: readonly string[] = []): Promise<void> {
     await this.kill('SIGTERM');
-    const flags = [...TEST_FLAGS, ...(this.#options.flags ?? [])];
+    const flags = [...TEST_FLAGS, ...(this.#options.flags ?? []), ...more];
     for (let attempt = 1; ; attempt += 1) {
       const port = this.#port === 0 ? await freePort() : this.#port;
       try {

@@ -14,6 +14,7 @@ import { RateLimiter } from './delivery/rate-limiter.ts';
 import { ReceiverProbe } from './delivery/receiver-probe.ts';
 import { ReceiverState } from './delivery/receiver-state.ts';
 import { RestartCheck } from './delivery/restart-check.ts';
+import { TooOldSamples } from './delivery/too-old-samples.ts';
 import { UploadLoop } from './delivery/upload-loop.ts';
 import { BatchEncoder } from './encoding/batch-encoder.ts';
 import { Acknowledgements } from './queue/acknowledgements.ts';
@@ -23,6 +24,7 @@ import { LockWatch } from './queue/lock-watch.ts';
 import { SettledRanges } from './queue/settled-ranges.ts';
 import { UntimedRows } from './queue/untimed-rows.ts';
 import { RetryingTransport } from './transport/retrying-transport.ts';
+import type { FlagsAnswer } from './transport/query-client.ts';
 import type { ReceiverClient, SendResult } from './transport/transport.ts';
 
 /** What all parts of the agent use; tests pass a clock of their own. */
@@ -68,6 +70,8 @@ export interface UploaderOptions extends AgentContext {
   readonly firstCycleInMs: number;
   /** Called with the result of each attempt and the samples in it, also of those that are retried. */
   readonly onAttempt: (result: SendResult, samples: number) => void;
+  /** Reads the flags of the receiver; undefined if it is not known where it is read. */
+  readonly findFlags?: ((signal: AbortSignal) => Promise<FlagsAnswer>) | undefined;
   readonly stop: AbortSignal;
 }
 
@@ -91,17 +95,10 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
   const liveness = new Liveness(clock);
   const chunkSize = new ChunkSize(config);
   const transport = createRetryingTransport({ receiver, liveness }, options);
-  const sender = new BatchSender({
-    clock,
-    logger,
-    acknowledgements,
-    chunkSize,
-    encoder,
-    transport,
-    receiver,
-    receiverClock,
-  });
-  const loop = createUploadLoop({ queue, encoder, transport, chunkSize, sender, receiver, liveness }, options);
+  const tooOld = createTooOldSamples(queue, receiverClock, options);
+  const parts = { encoder, transport, chunkSize, receiver, tooOld };
+  const sender = new BatchSender({ clock, logger, acknowledgements, receiverClock, ...parts });
+  const loop = createUploadLoop({ queue, sender, liveness, ...parts }, options);
   const restartCheck = createRestartCheck(acknowledgements, receiver, options);
 
   /** Uploads until `stop` is aborted or the database is replaced. */
@@ -116,7 +113,18 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
       release();
     }
   }
-  return { receiverClock, prober, encoder, receiver, chunkSize, transport, sender, loop, restartCheck, run };
+  return { receiverClock, prober, encoder, receiver, chunkSize, transport, tooOld, sender, loop, restartCheck, run };
+}
+
+function createTooOldSamples(
+  { backlog, acknowledgements }: Queue,
+  receiverClock: ReceiverClock,
+  { clock, logger, config, client, findFlags, stop }: UploaderOptions,
+): TooOldSamples {
+  const parts = { backlog, acknowledgements, receiverClock, findFlags, policy: config.tooOld };
+  const tooOld = new TooOldSamples({ clock, logger, stop, ...parts });
+  client.onRestartSign((sign) => tooOld.onRestartSign(sign));
+  return tooOld;
 }
 
 function createRestartCheck(acknowledgements: Acknowledgements, receiver: ReceiverState, options: UploaderOptions) {
@@ -172,10 +180,11 @@ interface UploadLoopParts {
   readonly sender: BatchSender;
   readonly receiver: ReceiverState;
   readonly liveness: Liveness;
+  readonly tooOld: TooOldSamples;
 }
 
 function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): UploadLoop {
-  const { queue, encoder, transport, chunkSize, sender, receiver, liveness } = parts;
+  const { queue, encoder, transport, chunkSize, sender, receiver, liveness, tooOld } = parts;
   const { clock, logger, config, client, random, isLinkUp, firstCycleInMs } = options;
   const { watch, backlog, acknowledgements } = queue;
   const { dbPath, probeIntervalMs, uploadIntervalMs, replayWindowMs } = config;
@@ -194,6 +203,7 @@ function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): Upl
     probe,
     rateLimiter,
     liveness,
+    tooOld,
     receiverCheck: client,
     sendsOldestFirst: client.sendsOldestFirst,
     dbPath,

@@ -145,6 +145,12 @@ export function uploaderVariables(environment: Environment, hostName: string) {
       default: '15s',
       format: duration,
     },
+    tooOld: {
+      env: 'TOO_OLD',
+      doc: 'What is done with samples that are older than the receiver accepts, where its flags show that: reject puts them into quarantine, hold keeps them pending until they are accepted.',
+      default: 'reject',
+      format: oneOf('reject', 'hold'),
+    },
     healthHost: {
       env: 'HEALTH_HOST',
       doc: 'Address that the health endpoint listens on.',

@@ -5,6 +5,8 @@ import type { Surroundings } from './surroundings.ts';
 import { CertificateTime } from './transport/certificate-time.ts';
 import { Credentials } from './transport/credentials.ts';
 import { HttpTransport, type HttpTransportOptions } from './transport/http-transport.ts';
+import { findQueryUrl } from './transport/query-address.ts';
+import { QueryClient } from './transport/query-client.ts';
 import { RemoteWriteProtocol } from './transport/remote-write.ts';
 import { VictoriaMetricsProtocol } from './transport/victoriametrics.ts';
 
@@ -35,4 +37,13 @@ export function createTransportOptions({
 /** Creates the client of the receiver that the configuration names; nothing is requested yet. */
 export function createReceiverClient(options: ReceiverClientOptions): HttpTransport {
   return new HttpTransport(createTransportOptions(options));
+}
+
+/** Creates what reads the receiver, over connections of its own; undefined if it is not known where that is. */
+export function createQueryClient({ clock, config, surroundings }: ReceiverClientOptions): QueryClient | undefined {
+  if (findQueryUrl(config) === undefined) return undefined;
+  const { remoteUrl, queryUrl } = config;
+  const { proxyFor, credentialsDirectory } = surroundings;
+  const credentials = new Credentials({ ...config, credentialsDirectory });
+  return new QueryClient({ clock, remoteUrl, queryUrl, credentials, proxyFor });
 }

@@ -19,7 +19,7 @@ import { createStatusKey } from './http/status-proof.ts';
 import { DatabaseWatch } from './queue/database-watch.ts';
 import { openWhenReady } from './queue/open-when-ready.ts';
 import { ReplacedFiles } from './queue/replaced-files.ts';
-import { createReceiverClient } from './receiver-client.ts';
+import { createQueryClient, createReceiverClient } from './receiver-client.ts';
 import { createStatusReporting } from './status-reporting.ts';
 import { StatusSwitch } from './status-switch.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -117,10 +117,11 @@ async function uploadFromDatabase(
   if (database === undefined) return undefined;
   resources.add('database', database, (open) => void open.close());
   manager.reportStatus('uploading');
-  const { queue, client, uploader, reporting } = openAgent(database, options, stop);
+  const { queue, client, queryClient, uploader, reporting } = openAgent(database, options, stop);
   const { monitor, reportWriter, history } = reporting;
   resources.add('encoder', uploader.encoder, (pool) => pool.close());
   resources.add('connections', client, (open) => open.close());
+  if (queryClient !== undefined) resources.add('query connections', queryClient, (open) => open.close());
   resources.add('report', reportWriter, (writer) => writer.write());
   resources.add('history', history, (thread) => thread.close());
   resources.add('status', status, (each) => each.hide());
@@ -178,6 +179,7 @@ function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) 
   const client = createReceiverClient(options);
   const isLinkUp = (): boolean => hasRouteTo(config.remoteUrl);
   const onAttempt = (result: SendResult, samples: number): void => counters.posted(result, samples);
+  const queryClient = createQueryClient(options);
   const firstCycleInMs = calculateUploadDelayMs(config.deviceId, config.uploadIntervalMs, clock.now());
   const uploads = {
     client,
@@ -188,12 +190,13 @@ function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) 
     random: Math.random,
     firstCycleInMs,
     onAttempt,
+    findFlags: queryClient && ((signal: AbortSignal) => queryClient.findFlags(signal)),
     stop,
   };
   const uploader = createUploader(queue, { clock, logger, config, ...uploads });
   const telemetry = { recurring, counters, statusKey, version, configurationWarnings, historyWorkerFile };
   const reporting = createStatusReporting(queue, uploader, { clock, logger, config, ...telemetry });
-  return { client, uploader, reporting };
+  return { client, queryClient, uploader, reporting };
 }
 
 interface JudgeOptions {

@@ -30,7 +30,7 @@ export type StatusReporting = ReturnType<typeof createStatusReporting>;
 /** Creates what the status server shows of a queue and its uploader. */
 export function createStatusReporting(queue: Queue, uploader: Uploader, options: StatusReportingOptions) {
   const { clock, logger, config, recurring, version, configurationWarnings } = options;
-  const { receiverClock, receiver, loop } = uploader;
+  const { receiverClock, receiver, loop, tooOld } = uploader;
   const reportTable = new ReportTable(queue.database, logger);
   const lastReport = reportTable.load();
   receiver.remember({ uploads: lastReport?.uploads ?? [], lastDelivery: lastReport?.lastDelivery });
@@ -38,6 +38,7 @@ export function createStatusReporting(queue: Queue, uploader: Uploader, options:
     clock,
     receiver,
     skew: receiverClock,
+    tooOld,
     counters: options.counters,
     lastRejection: new LastRejection(lastReport?.rejectedAtMs),
     readWrittenBytes,

@@ -100,6 +100,7 @@ export const VARIABLE_NAMES: readonly string[] = [
   'RETRY_JITTER',
   'PROBE_INTERVAL',
   'REPLAY_WINDOW',
+  'TOO_OLD',
   'HEALTH_HOST',
   'HEALTH_PORT',
   'CLOCK_SKEW_URL',

@@ -252,8 +252,8 @@ export const delivery = [
   {
     why: 'rejects samples as too far ahead by a time that a portal may have written',
     file: 'uploader/src/clock/receiver-clock.ts',
-    find: 'this.#known!.isProven ? receiverMs : clock.now()',
-    replace: 'receiverMs',
+    find: 'this.#known?.isProven === false ? [...others, clock.now()] : others',
+    replace: 'others',
     tests: ['uploader/clock/receiver-clock'],
   },
   {
@@ -542,5 +542,33 @@ export const delivery = [
     find: "program.endsWith('in front of')",
     replace: "program.endsWith('behind')",
     tests: ['uploader/commands/connection-test/receiver-kind'],
+  },
+  {
+    why: 'sends samples that the receiver drops because of their age, without knowing its limit',
+    file: 'uploader/src/delivery/batch-prefetcher.ts',
+    find: '(await tooOld.refresh(batch.earliestMs)) ? encode() : batch',
+    replace: 'batch',
+    tests: ['uploader/delivery/too-old-samples'],
+  },
+  {
+    why: 'reads the samples that are held for their age again with each upload',
+    file: 'uploader/src/delivery/batch-prefetcher.ts',
+    find: '...tooOld.listHeld(), ',
+    replace: '',
+    tests: ['uploader/delivery/too-old-samples'],
+  },
+  {
+    why: 'rejects samples that are to be held for their age',
+    file: 'uploader/src/delivery/too-old-samples.ts',
+    find: "if (policy === 'hold')",
+    replace: "if (policy !== 'hold')",
+    tests: ['uploader/delivery/too-old-samples'],
+  },
+  {
+    why: 'forgets the age limit of a receiver while it is down: what is held is sent, and dropped',
+    file: 'uploader/src/delivery/too-old-samples.ts',
+    find: 'if (isAnswered) this.#learn(',
+    replace: 'this.#learn(',
+    tests: ['uploader/delivery/too-old-samples'],
   },
 ];

@@ -5,8 +5,8 @@ export const health = [
   {
     why: 'health is degraded one pending sample too late',
     file: 'uploader/src/health/rules.ts',
-    find: 'books.pending >= Math.max(limits.healthDegradedPending',
-    replace: 'books.pending > Math.max(limits.healthDegradedPending',
+    find: 'countSendable(snapshot) >= Math.max(limits.healthDegradedPending',
+    replace: 'countSendable(snapshot) > Math.max(limits.healthDegradedPending',
     tests: ['uploader/health/rules'],
   },
   {

@@ -154,7 +154,7 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
   const queue = openQueue(database, context);
   const { backlog, acknowledgements, settled } = queue;
   const stop = new AbortController();
-  const { sender, encoder, chunkSize, transport, receiverClock, restartCheck } = createUploader(queue, {
+  const { sender, encoder, chunkSize, transport, receiverClock, restartCheck, tooOld } = createUploader(queue, {
     ...context,
     client,
     // The collector is not to correct times by the receiver's clock here.
@@ -173,7 +173,10 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
   return {
     /** Runs one upload cycle. */
     async cycle() {
-      const batches = new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport }, top ?? 0);
+      const batches = new BatchPrefetcher(
+        { backlog, acknowledgements, encoder, chunkSize, transport, tooOld },
+        top ?? 0,
+      );
       top = backlog.readLastId();
       for (let batch = await batches.next(); batch !== undefined; batch = await batches.next()) {
         if ((await sender.send(batch, stop.signal, stop.signal)).isOver) return;

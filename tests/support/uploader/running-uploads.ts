@@ -5,9 +5,11 @@ import { createUploader, openQueue, type Queue } from '../../../uploader/src/age
 import type { ReceiverClock } from '../../../uploader/src/clock/receiver-clock.ts';
 import { loadUploaderConfig, type UploaderConfig } from '../../../uploader/src/config.ts';
 import type { ReceiverState } from '../../../uploader/src/delivery/receiver-state.ts';
+import type { TooOldSamples } from '../../../uploader/src/delivery/too-old-samples.ts';
 import type { UploadLoop } from '../../../uploader/src/delivery/upload-loop.ts';
 import type { BatchEncoder } from '../../../uploader/src/encoding/batch-encoder.ts';
 import type { Books } from '../../../uploader/src/queue/backlog.ts';
+import type { FlagsAnswer } from '../../../uploader/src/transport/query-client.ts';
 import { HttpTransport } from '../../../uploader/src/transport/http-transport.ts';
 import type { SendResult } from '../../../uploader/src/transport/transport.ts';
 import { VictoriaMetricsProtocol } from '../../../uploader/src/transport/victoriametrics.ts';
@@ -34,6 +36,7 @@ export interface UploadSettings extends Partial<UploaderConfig> {
   readonly sendsOldestFirst?: boolean;
   /** Called with the result of each attempt. */
   readonly onAttempt?: (result: SendResult) => void;
+  readonly findFlags?: () => Promise<FlagsAnswer>;
 }
 
 /** VictoriaMetrics' protocol for a receiver that rejects a sample once it has a newer one of its series. */
@@ -50,6 +53,7 @@ export class RunningUploads {
   readonly receiverClock: ReceiverClock;
   readonly state: ReceiverState;
   readonly loop: UploadLoop;
+  readonly tooOld: TooOldSamples;
   readonly #queue: Queue;
   readonly #encoder: BatchEncoder;
   readonly #client: HttpTransport;
@@ -57,7 +61,7 @@ export class RunningUploads {
   #running: Promise<void> | undefined;
 
   private constructor(receiver: Receiver, clock: FakeClock, settings: UploadSettings) {
-    const { onAttempt = () => undefined, sendsOldestFirst = false, ...changes } = settings;
+    const { onAttempt = () => undefined, sendsOldestFirst = false, findFlags, ...changes } = settings;
     this.clock = clock;
     this.receiver = receiver;
     const remoteUrl = `${receiver.url}/api/v1/import`;
@@ -82,10 +86,12 @@ export class RunningUploads {
       random: () => 0.5,
       firstCycleInMs: 0,
       onAttempt,
+      findFlags,
       stop: this.#stop.signal,
     });
     this.receiverClock = uploader.receiverClock;
     this.state = uploader.receiver;
+    this.tooOld = uploader.tooOld;
     this.loop = uploader.loop;
     this.#encoder = uploader.encoder;
   }

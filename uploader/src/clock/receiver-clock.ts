@@ -137,9 +137,14 @@ export class ReceiverClock {
   latestReceiverNow(): number | undefined {
     const receiverMs = this.receiverNow();
     if (receiverMs === undefined) return undefined;
-    const { clock } = this.#options;
-    const others = this.#contradictions.map(({ bootedAtMs }) => bootedAtMs + clock.sinceBoot());
-    return Math.max(receiverMs, ...others, this.#known!.isProven ? receiverMs : clock.now());
+    return Math.max(receiverMs, ...this.#otherTimes());
+  }
+
+  /** Returns the earliest time that it may be by the receiver's clock: while that is in doubt, no sample is too old. */
+  earliestReceiverNow(): number | undefined {
+    const receiverMs = this.receiverNow();
+    if (receiverMs === undefined) return undefined;
+    return Math.min(receiverMs - this.#known!.errorMs, ...this.#otherTimes());
   }
 
   /** Returns the time by the clock that samples are stamped by, Unix milliseconds. */
@@ -177,6 +182,13 @@ export class ReceiverClock {
     const others = this.#contradictions.filter((other) => doAgree(measured, other));
     this.#contradictions = [...others, measured];
     if (!this.#known.isProven || this.#contradictions.length >= CONTRADICTIONS) this.set(measured);
+  }
+
+  /** Returns the times that speak against what is known. */
+  #otherTimes(): number[] {
+    const { clock } = this.#options;
+    const others = this.#contradictions.map(({ bootedAtMs }) => bootedAtMs + clock.sinceBoot());
+    return this.#known?.isProven === false ? [...others, clock.now()] : others;
   }
 
   /** Whether a receiver may have that time: none has one from before this program was built. */

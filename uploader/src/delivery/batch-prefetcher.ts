@@ -3,9 +3,10 @@ import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Acknowledgements } from '../queue/acknowledgements.ts';
 import type { Backlog } from '../queue/backlog.ts';
 import type { ChunkSize } from './chunk-size.ts';
-import type { EncodedBatch } from '../encoding/encoder.ts';
+import type { EncodedBatch, EncodeRequest } from '../encoding/encoder.ts';
 import type { BatchEncoder } from '../encoding/batch-encoder.ts';
 import type { Transport } from '../transport/transport.ts';
+import type { TooOldSamples } from './too-old-samples.ts';
 
 export interface BatchPrefetcherOptions {
   readonly backlog: Backlog;
@@ -13,7 +14,11 @@ export interface BatchPrefetcherOptions {
   readonly encoder: Pick<BatchEncoder, 'encode'>;
   readonly chunkSize: ChunkSize;
   readonly transport: Pick<Transport, 'format'>;
+  readonly tooOld: Pick<TooOldSamples, 'refresh' | 'acceptedSinceMs' | 'listHeld'>;
 }
+
+/** Rows that are read at once while none is sendable: the size of a batch is learned from chunks that are accepted. */
+const SKIPPED_ROWS = 2_500;
 
 /** A batch that is ready to be sent. */
 export interface PrefetchedBatch extends EncodedBatch {
@@ -32,6 +37,8 @@ export class BatchPrefetcher {
   /** Ids above it are the newest; undefined once they have all been handed out. */
   #newestAbove: number | undefined;
   readonly #ahead: Promise<PrefetchedBatch | undefined>[] = [];
+  /** Whether no row of the last batch was sendable. */
+  #isSkipping = false;
 
   /** @param newestAbove the highest id that an earlier cycle has seen; without a backlog there is no order to keep */
   constructor(options: BatchPrefetcherOptions, newestAbove: number) {
@@ -67,15 +74,25 @@ export class BatchPrefetcher {
 
   /** Encodes the first rows above an id, as many as a batch holds now; returns undefined if there are none. */
   async #encode(above: number): Promise<EncodedBatch | undefined> {
-    const { backlog, acknowledgements, encoder, chunkSize, transport } = this.#options;
-    const ranges = backlog.findSendable(merge([...acknowledgements.listUncommitted(), ...this.#tried]), above);
+    const { backlog, acknowledgements, chunkSize, tooOld } = this.#options;
+    await tooOld.refresh();
+    const excluded = [...acknowledgements.listUncommitted(), ...tooOld.listHeld(), ...this.#tried];
+    const ranges = backlog.findSendable(merge(excluded), above);
     if (ranges.length === 0) return undefined;
-    const batch = await encoder.encode({
-      ranges,
-      format: transport.format,
-      ...chunkSize.next(backlog.readBooks().pending),
-    });
+    const size = chunkSize.next(backlog.readBooks().pending);
+    const batchMetrics = this.#isSkipping ? Math.max(size.batchMetrics, SKIPPED_ROWS) : size.batchMetrics;
+    const batch = await this.#encodeAccepted({ ranges, ...size, batchMetrics });
+    this.#isSkipping = batch.chunks.length === 0;
     this.#tried = merge([...this.#tried, ...batch.ranges]);
     return batch.ranges.length === 0 ? undefined : batch;
+  }
+
+  /** Encodes rows; once more if it was not known yet what the receiver accepts, and some of them may be too old for it. */
+  async #encodeAccepted(rows: Omit<EncodeRequest, 'nowMs' | 'format' | 'acceptedSinceMs'>): Promise<EncodedBatch> {
+    const { encoder, transport, tooOld } = this.#options;
+    const encode = (): Promise<EncodedBatch> =>
+      encoder.encode({ ...rows, format: transport.format, acceptedSinceMs: tooOld.acceptedSinceMs() });
+    const batch = await encode();
+    return (await tooOld.refresh(batch.earliestMs)) ? encode() : batch;
   }
 }

@@ -14,6 +14,7 @@ import type { BatchEncoder } from '../encoding/batch-encoder.ts';
 import { releaseMemory } from '../release-memory.ts';
 import { bisect } from './bisect.ts';
 import type { ReceiverState } from './receiver-state.ts';
+import type { TooOldSamples } from './too-old-samples.ts';
 import type { RejectedRow } from '../queue/settled-ranges.ts';
 import type { SendOutcome, SendResult, Transport } from '../transport/transport.ts';
 
@@ -26,6 +27,7 @@ export interface BatchSenderOptions {
   readonly transport: Transport;
   readonly receiver: ReceiverState;
   readonly receiverClock: Pick<ReceiverClock, 'learnFrom'>;
+  readonly tooOld: Pick<TooOldSamples, 'take'>;
 }
 
 /** The result of sending one batch. */
@@ -85,12 +87,8 @@ export class BatchSender {
 
   /** Sends a batch. @param abandon also ends the request in flight, which `stop` lets finish */
   async send(batch: EncodedBatch, stop: AbortSignal, abandon: AbortSignal): Promise<SentBatch> {
-    const { acknowledgements, logger, receiver, clock } = this.#options;
-    acknowledgements.reject(batch.refused);
-    if (batch.refused.length > 0) {
-      const [{ reason } = { reason: '' }] = batch.refused;
-      logger.warn('rejected invalid stored samples', { count: batch.refused.length, reason });
-    }
+    const { receiver, clock } = this.#options;
+    this.#refuse(batch);
     const progress = {
       batchId: timeOrderedUuid(),
       stop,
@@ -119,6 +117,17 @@ export class BatchSender {
   reportFault(error: unknown): void {
     const { logger, receiver } = this.#options;
     if (receiver.failed('fault', toErrorMessage(error))) logger.error('upload cycle failed', toErrorFields(error));
+  }
+
+  /** Settles the rows that are in no chunk. No response follows a batch without chunks, so that is committed at once. */
+  #refuse({ refused, chunks }: EncodedBatch): void {
+    const { acknowledgements, logger, tooOld } = this.#options;
+    const invalid = tooOld.take(refused);
+    acknowledgements.reject(invalid);
+    const [first] = invalid;
+    if (first !== undefined)
+      logger.warn('rejected invalid stored samples', { count: invalid.length, reason: first.reason });
+    if (chunks.length === 0) this.commit();
   }
 
   async #sendAll(chunks: readonly Chunk[], progress: BatchProgress): Promise<boolean> {

@@ -9,6 +9,7 @@ import type { BatchSender, SentBatch } from './batch-sender.ts';
 import type { Liveness } from './liveness.ts';
 import type { ReceiverProbe } from './receiver-probe.ts';
 import type { RateLimiter } from './rate-limiter.ts';
+import type { TooOldSamples } from './too-old-samples.ts';
 import type { RetryingTransport } from '../transport/retrying-transport.ts';
 import type { ReceiverCheck } from '../transport/transport.ts';
 import { BatchPrefetcher, type BatchPrefetcherOptions } from './batch-prefetcher.ts';
@@ -25,6 +26,7 @@ export interface UploadLoopOptions extends BatchPrefetcherOptions {
   readonly rateLimiter: RateLimiter;
   readonly liveness: Liveness;
   readonly transport: Pick<RetryingTransport, 'format' | 'pause'>;
+  readonly tooOld: TooOldSamples;
   /** For receivers that reject a sample once they have a newer one of its series. */
   readonly sendsOldestFirst?: boolean;
   readonly dbPath: string;
@@ -150,7 +152,7 @@ export class UploadLoop {
 
   /** Sends what is pending; returns true if the interval was over before all of it was sent. */
   async #cycle(untilMonotonicMs: number, stop: AbortSignal, abandon: AbortSignal): Promise<boolean> {
-    const { acknowledgements, backlog, clock, sender, rateLimiter, liveness } = this.#options;
+    const { acknowledgements, backlog, clock, sender, rateLimiter, liveness, tooOld } = this.#options;
     if (acknowledgements.isFull) sender.commit();
     if (acknowledgements.isFull) throw toLockError(this.#options.dbPath);
     const upcoming = new BatchPrefetcher(this.#options, this.#newestAbove());
@@ -170,6 +172,7 @@ export class UploadLoop {
     }
     this.#isRefused = sent.at(-1)?.isRejected ?? false;
     sender.commit();
+    tooOld.logRejected();
     this.#logSummary(sent, startedAt);
     return isInterrupted && !stop.aborted;
   }

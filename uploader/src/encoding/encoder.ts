@@ -24,6 +24,8 @@ export interface EncodeRequest {
   /** Samples in each further chunk; by default as many as in the first. */
   readonly furtherChunkMetrics?: number;
   readonly nowMs: number;
+  /** Rows with a time before this are refused, Unix milliseconds; −Infinity, the default: none is too old. */
+  readonly acceptedSinceMs?: number;
 }
 
 /** A batch of rows, encoded. */
@@ -33,6 +35,8 @@ export interface EncodedBatch {
   readonly chunks: readonly Chunk[];
   /** Rows that are in no chunk, because a receiver would respond with 204 and then drop them. */
   readonly refused: readonly RefusedRow[];
+  /** Time of the oldest row that has one, also if it is too old; Unix milliseconds, Infinity for none. */
+  readonly earliestMs: number;
 }
 
 /** Why samples of a series are refused whose row, and its copy, are unreadable: in quarantine they wait for a repair. */
@@ -65,10 +69,10 @@ export class Encoder {
   }
 
   #encode(request: EncodeRequest): EncodedBatch {
-    const latestMs = request.nowMs + MAX_AHEAD_MS;
+    const times = { earliestMs: request.acceptedSinceMs ?? -Infinity, latestMs: request.nowMs + MAX_AHEAD_MS };
     const { ranges, printed } = this.#reader.firstRows(request.ranges, request.batchMetrics);
-    const areSound = printed !== undefined && this.#columns.readPrinted(printed, latestMs);
-    const refused = areSound ? [] : this.#columns.readSound(this.#reader.rows(ranges), latestMs);
+    const areSound = printed !== undefined && this.#columns.readPrinted(printed, times);
+    const refused = areSound ? [] : this.#columns.readSound(this.#reader.rows(ranges), times);
     this.#lines.sort(this.#columns, (id) => this.#series(id));
     if (this.#format.keepsTimeOrder) refused.push(...this.#refuseRepeats());
     const soundLines = this.#lines.order.filter((line) => {
@@ -85,6 +89,7 @@ export class Encoder {
       ranges,
       chunks: chunks.map((chunk) => ({ ...chunk, ranges: isWhole ? ranges : toRanges(chunk.ids), pendingRowsVersion })),
       refused,
+      earliestMs: this.#columns.earliestMs,
     };
   }
 

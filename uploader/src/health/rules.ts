@@ -8,6 +8,7 @@ import { worstStatus, type ComponentHealth, type HealthStatus } from './componen
 import { describeBlockingLock } from './lock-rule.ts';
 import { formatAge } from './formatting.ts';
 import { setAsideBytes, setAsideHealth } from './set-aside-rule.ts';
+import { countSendable, describeHeldTooOld, describeRejectedTooOld } from './too-old-rule.ts';
 import { oldestPendingSeconds, samplesPerUpload, stalledMs } from './upload-progress.ts';
 
 /** The health of the device, without the times of the last changes. */
@@ -150,10 +151,12 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
   const overdueMs = Math.min(withoutUploadMs, snapshot.uptimeSeconds * 1000);
   if (overdueMs > limit.maxUploadIntervals * limits.uploadIntervalMs)
     return degraded(`no upload for ${formatAge(withoutUploadMs)}${because}${check}`);
-  if (books.pending >= Math.max(limits.healthDegradedPending, floor))
+  if (countSendable(snapshot) >= Math.max(limits.healthDegradedPending, floor))
     return degraded(`${books.pending} samples pending${because}; if they increase, ${REDUCE_LOAD}`);
   if (receiver.condition === 'away') return degraded(`uploads fail${because}${orCheck(CHECK_RECEIVER)}`);
   if (receiver.condition === 'fault') return degraded(`uploads fail${because}; ${UPLOADER_LOG}`);
+  const heldTooOld = describeHeldTooOld(snapshot);
+  if (heldTooOld !== undefined) return degraded(heldTooOld);
   const [failure] = snapshot.taskFailures;
   if (failure !== undefined) return degraded(`${failure.message}: ${failure.reason}; ${UPLOADER_LOG}`);
   return { status: 'ok', message: books.pending === 0 ? 'everything delivered' : 'uploading', details };
@@ -170,6 +173,7 @@ function uploaderDetails(snapshot: Snapshot): ComponentHealth['details'] {
     last_upload_bytes: receiver.lastDelivery?.bytesSent,
     receiver: receiver.condition,
     next_attempt: toRfc3339(receiver.nextAttemptAtMs),
+    held_too_old: snapshot.tooOld?.held,
     uploaded: counts.uploaded,
     failures: counts.failures,
     bytes_sent: counts.bytesSent,
@@ -203,7 +207,7 @@ function storageHealth(snapshot: Snapshot): ComponentHealth {
   if (rejectedAgeMs !== undefined && rejectedAgeMs <= limit.rejectionShownMs)
     return {
       status: 'degraded',
-      message: `samples rejected in the last hour, ${books.rejected} in total; run: thugshells-uploader quarantine`,
+      message: `samples rejected in the last hour, ${books.rejected} in total${describeRejectedTooOld(snapshot)}; run: thugshells-uploader quarantine`,
       details,
     };
   return { status: 'ok', message: 'storing', details };

@@ -61,12 +61,12 @@ export class Backlog {
    * @param above only rows with higher ids than this
    */
   findSendable(excluded: readonly IdRange[], above = 0): IdRange[] {
-    return this.#database.transaction(() => {
-      return subtract(this.#findGaps(above), excluded).flatMap(([gapFirst, last]): IdRange[] => {
-        const first = this.#first.get(gapFirst, last);
-        return first === undefined ? [] : [[first, last]];
-      });
-    })();
+    return this.#database.transaction(() => this.#beginWithRows(subtract(this.#findGaps(above), excluded)))();
+  }
+
+  /** Finds the pending rows in some ranges, which are ascending and disjoint. */
+  findPendingIn(ranges: readonly IdRange[]): IdRange[] {
+    return this.#database.transaction(() => this.#beginWithRows(subtract(ranges, this.#settled.readRanges())))();
   }
 
   /** Returns the highest id that a row ever had. */
@@ -91,6 +91,14 @@ export class Backlog {
   /** Reads the books; the cost does not depend on the number of rows. */
   readBooks(): Books {
     return requireRow(this.#books.get(), 'collector_state or uploader_state');
+  }
+
+  /** Leaves out ranges without rows, and makes the others begin with one. */
+  #beginWithRows(ranges: readonly IdRange[]): IdRange[] {
+    return ranges.flatMap(([from, last]): IdRange[] => {
+      const first = this.#first.get(from, last);
+      return first === undefined ? [] : [[first, last]];
+    });
   }
 
   /** Finds the ids that are neither settled nor held. */

@@ -12,6 +12,7 @@ import {
 
 import type { ReceiverClock } from '../clock/receiver-clock.ts';
 import type { DeliveryRecord, ReceiverState } from '../delivery/receiver-state.ts';
+import type { TooOldSamples, TooOldState } from '../delivery/too-old-samples.ts';
 import type { LastRejection } from './last-rejection.ts';
 import type { UploadCounters } from './upload-counters.ts';
 
@@ -38,6 +39,8 @@ export interface UploaderState {
   readonly skewErrorMs: number | undefined;
   /** Why the receiver's time could not be learned the last time. */
   readonly skewFailure?: string | undefined;
+  /** Samples that the receiver does not accept because of their age; undefined while its limit is unknown. */
+  readonly tooOld?: TooOldState | undefined;
   /** When samples were last rejected, Unix milliseconds; undefined for never. */
   readonly rejectedAtMs: number | undefined;
   /** Bytes that this process writes to the disk per day; undefined while unknown. */
@@ -52,6 +55,7 @@ export interface UploaderStateSources {
   readonly clock: Clock;
   readonly receiver: ReceiverState;
   readonly skew: ReceiverClock;
+  readonly tooOld: Pick<TooOldSamples, 'state'>;
   readonly counters: UploadCounters;
   readonly lastRejection: LastRejection;
   /** Returns the bytes that this process has written to the disk so far; undefined if the kernel does not count them. */
@@ -82,7 +86,7 @@ export class UploaderStateReader {
   }
 
   read(): UploaderState {
-    const { clock, receiver, skew, counters, lastRejection, rejected, taskFailures } = this.#sources;
+    const { clock, receiver, skew, tooOld, counters, lastRejection, rejected, taskFailures } = this.#sources;
     const { condition, reason, sinceMs, nextAttemptAtMs, lastDelivery, uploads } = receiver;
     const nowMs = skew.now();
     return {
@@ -96,6 +100,7 @@ export class UploaderStateReader {
       skewMs: skew.skewMs,
       skewErrorMs: skew.errorMs,
       skewFailure: skew.failure,
+      tooOld: tooOld.state,
       rejectedAtMs: lastRejection.update(rejected(), nowMs),
       writtenPerDay: this.#writtenRate.perDay(),
       sentPerDay: this.#sentRate.perDay(),

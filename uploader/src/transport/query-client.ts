@@ -32,6 +32,14 @@ export interface QueryResult {
   readonly timestamps: readonly number[];
 }
 
+/** What the pages of FLAG_PAGES came to. */
+export interface FlagsAnswer {
+  /** Undefined if what answered has none to show, as Prometheus and many proxies, or if nothing did. */
+  readonly flags: ReceiverFlags | undefined;
+  /** False if there was no response, or the error of a proxy: what was known before may still be so. */
+  readonly isAnswered: boolean;
+}
+
 /** A query may read days of samples on a busy receiver. Their own timeouts are 30 s (VictoriaMetrics) and 2 min (Prometheus). */
 const QUERY_TIMEOUT_MS = 60_000;
 /** Before and after it is decompressed; some 150 bytes a series, 30 bytes a sample. */
@@ -103,11 +111,19 @@ export class QueryClient {
 
   /** Reads the flags of the process that answers; undefined if it has none to show, as Prometheus and many proxies. */
   async readFlags(signal: AbortSignal): Promise<ReceiverFlags | undefined> {
+    return (await this.findFlags(signal)).flags;
+  }
+
+  /** Does the same, and returns whether anything answered that may have no flags to show. */
+  async findFlags(signal: AbortSignal): Promise<FlagsAnswer> {
+    let isAnswered = false;
     for (const page of FLAG_PAGES) {
-      const flags = parseFlags(await this.#readPage(page, signal));
-      if (flags !== undefined) return flags;
+      const text = await this.#readPage(page, signal);
+      const flags = text === undefined ? undefined : parseFlags(text);
+      if (flags !== undefined) return { flags, isAnswered: true };
+      isAnswered ||= text !== undefined;
     }
-    return undefined;
+    return { flags: undefined, isAnswered };
   }
 
   /** Closes idle connections. */
@@ -115,16 +131,17 @@ export class QueryClient {
     this.#client.close();
   }
 
-  /** Reads a page beside the query API; empty if there is none. */
-  async #readPage(name: string, signal: AbortSignal): Promise<string> {
+  /** Reads a page beside the query API; empty if there is none, undefined if the receiver does not respond. */
+  async #readPage(name: string, signal: AbortSignal): Promise<string | undefined> {
     const url = new URL(this.#url);
     url.pathname = url.pathname.replace(/api\/v1$/, name);
     try {
       const { statusCode, headers, body } = await this.#client.getPage(url.href, signal);
+      if (statusCode >= 500) return undefined;
       return statusCode === 200 ? decode(body, headers['content-encoding']) : '';
     } catch {
       signal.throwIfAborted();
-      return '';
+      return undefined;
     }
   }
 

@@ -1,7 +1,9 @@
-/** Which samples a VictoriaMetrics keeps, by its flags. */
+/** Which samples a VictoriaMetrics accepts and keeps, by its flags. */
 export interface ReceiverFlags {
   /** -retentionPeriod in milliseconds: what is older is dropped, with a 204. */
   readonly retentionMs: number | undefined;
+  /** From this age on, in milliseconds, what arrives is dropped, with a 204: the retention, or -maxBackfillAge if shorter. */
+  readonly acceptedAgeMs: number | undefined;
   /** -dedup.minScrapeInterval in milliseconds: of a series, one sample is kept in each such interval; 0: all are. */
   readonly dedupMs: number;
 }
@@ -18,6 +20,9 @@ const unitsMs: Readonly<Record<string, number>> = {
   y: 365 * 86_400_000,
 };
 
+/** VictoriaMetrics does not start with a shorter one. */
+const MIN_RETENTION_MS = 86_400_000;
+
 /** Pages of VictoriaMetrics with its flags, the better one first: of 1.151, `/flags` has only those that were set. */
 export const FLAG_PAGES = ['metrics', 'flags'] as const;
 
@@ -29,9 +34,16 @@ export function parseFlags(text: string): ReceiverFlags | undefined {
   const read = (name: string): string | undefined =>
     new RegExp(`^(?:-${name}=|flag\\{name="${name}", *value=)"([^"]*)"`, 'm').exec(text)?.[1];
   if (read('storageDataPath') === undefined) return undefined;
-  const retention = read('retentionPeriod') ?? '';
-  const retentionMs = parseGoDuration(/^[\d.]+$/.test(retention) ? `${retention}M` : retention);
-  return { retentionMs, dedupMs: parseGoDuration(read('dedup\\.minScrapeInterval') ?? '') ?? 0 };
+  const retentionMs = parseRetention(read('retentionPeriod') ?? '');
+  const backfillMs = parseRetention(read('maxBackfillAge') ?? '') || Infinity;
+  const isPlausible = retentionMs !== undefined && retentionMs >= MIN_RETENTION_MS;
+  const acceptedAgeMs = isPlausible ? Math.min(retentionMs, backfillMs) : undefined;
+  return { retentionMs, acceptedAgeMs, dedupMs: parseGoDuration(read('dedup\\.minScrapeInterval') ?? '') ?? 0 };
+}
+
+/** Parses `1d`, `100y`, `1M`, and `1`, which are months. */
+function parseRetention(text: string): number | undefined {
+  return parseGoDuration(/^[\d.]+$/.test(text) ? `${text}M` : text);
 }
 
 /** Parses `1d`, `90s`, `1m30s`, `1M` and `0s`. */

@@ -129,6 +129,23 @@ describe('receiver clock:', () => {
     return clock.now() - clock.sinceBoot() - bootedAt;
   }
 
+  test('its earliest time is earlier than the known one by the error, or by any time that contradicts it', () => {
+    const receiverClock = createClock();
+    expect(receiverClock.earliestReceiverNow()).toBeUndefined();
+    setBehind(receiverClock, 5_000);
+    expect(receiverClock.earliestReceiverNow()).toBe(clock.now() - 5_000 - 167);
+    receiverClock.learnFrom(respondBehind(60_000));
+    expect(receiverClock.earliestReceiverNow()).toBeLessThan(clock.now() - 59_000);
+    setBehind(receiverClock, -60_000, true);
+    expect(receiverClock.earliestReceiverNow()).toBe(clock.now() + 60_000 - 167);
+  });
+
+  test('its earliest time is this clock’s while somebody else may have written a later one', () => {
+    const receiverClock = createClock();
+    setBehind(receiverClock, -86_400_000, false);
+    expect(receiverClock.earliestReceiverNow()).toBe(clock.now());
+  });
+
   test('is unknown before the first measurement', () => {
     const receiverClock = createClock();
     expect([receiverClock.isKnown, receiverClock.skewMs, receiverClock.receiverNow()]).toEqual([

@@ -53,7 +53,9 @@ function upcoming(ahead: number): BatchPrefetcher {
     uploadIntervalMs: 30_000,
   });
   chunkSize.batchesAhead = () => ahead;
-  return new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport: { format: 'json-lines' } }, 0);
+  const tooOld = { refresh: async () => false, acceptedSinceMs: () => -Infinity, listHeld: () => [] };
+  const transport = { format: 'json-lines' } as const;
+  return new BatchPrefetcher({ backlog, acknowledgements, encoder, chunkSize, transport, tooOld }, 0);
 }
 
 test.each([1, 4])('batch prefetcher: prepares %d batches while one is sent, and not more', async (ahead) => {

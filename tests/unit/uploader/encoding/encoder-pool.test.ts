@@ -71,7 +71,7 @@ describe('encoder pool:', () => {
     stored.rows(5);
     stored.drop([2, 3], 'cap');
     expect((await encode([[1, 5]])).chunks.flatMap((chunk) => [...chunk.ids])).toEqual([1, 4, 5]);
-    expect(await encode([[2, 3]])).toEqual({ ranges: [], chunks: [], refused: [] });
+    expect(await encode([[2, 3]])).toEqual({ ranges: [], chunks: [], refused: [], earliestMs: Infinity });
   });
 
   test('converts stored time to corrected time by the epoch of each row', async () => {
@@ -89,6 +89,7 @@ describe('encoder pool:', () => {
       ranges: [[id, id]],
       chunks: [],
       refused: [{ id, reason: 'value of type null' }],
+      earliestMs: Infinity,
     });
   });
 

@@ -110,7 +110,7 @@ describe('encoded batch:', () => {
   });
 
   test('has no chunk without rows', () => {
-    expect(encodeRows([], [])).toEqual({ ranges: [], chunks: [], refused: [] });
+    expect(encodeRows([], [])).toEqual({ ranges: [], chunks: [], refused: [], earliestMs: Infinity });
   });
 
   test('has bodies that can move to another thread: none is a slice of a pool', () => {

@@ -294,6 +294,37 @@ describe('health rules: the status', () => {
       'degraded',
       'samples rejected in the last hour, 0 in total; run: thugshells-uploader quarantine',
     ],
+    [
+      'samples were rejected that the receiver does not accept because of their age',
+      { rejectedAgeMs: 0, tooOld: { acceptedAgeMs: 86_400_000, held: 0, rejected: 7 } },
+      'storage',
+      'degraded',
+      'samples rejected in the last hour, 0 in total, 7 of them older than 1 d, which the receiver does not accept; run: thugshells-uploader quarantine',
+    ],
+    [
+      'samples are held that the receiver does not accept because of their age',
+      { tooOld: { acceptedAgeMs: 31 * 86_400_000, held: 3, rejected: 0 } },
+      'uploader',
+      'degraded',
+      '3 samples held: older than 31 d, which the receiver does not accept; raise its -retentionPeriod and -maxBackfillAge, or set THUGSHELLS_TOO_OLD=reject',
+    ],
+    [
+      'many samples are held for their age while the receiver is away',
+      {
+        ...outage(9_000, 0.5),
+        tooOld: { acceptedAgeMs: 86_400_000, held: 8_000, rejected: 0 },
+      },
+      'uploader',
+      'degraded',
+      'uploads fail: HTTP 503; check THUGSHELLS_REMOTE_URL',
+    ],
+    [
+      'the receiver accepts all that is pending',
+      { tooOld: { acceptedAgeMs: 86_400_000, held: 0, rejected: 0 } },
+      'uploader',
+      'ok',
+      'uploading',
+    ],
     ['samples were rejected before that', { rejectedAgeMs: 3_600_001 }, 'storage', 'ok', 'storing'],
     [
       'rows are held',

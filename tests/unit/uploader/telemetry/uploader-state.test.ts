@@ -32,6 +32,7 @@ test('uploader state: has bytes sent and written per day after half an hour, wit
   const reader = new UploaderStateReader({
     clock,
     receiver: new ReceiverState(clock, logger),
+    tooOld: { state: undefined },
     skew: new ReceiverClock({
       ...{ clock, logger, clockSkewWarnMs: 2_000, clockSkewPolicy: 'hold', builtAtMs: 0 },
       table: new ReceiverClockTable(stored.database, 'boot'),

@@ -44,8 +44,30 @@ describe('receiver flags', () => {
     ['1', '1ms', 31 * 86_400_000, 1],
     ['1d', '0s', 86_400_000, 0],
     ['10y', '1m30s', 3650 * 86_400_000, 90_000],
+    ['100y', '0', 36_500 * 86_400_000, 0],
+    ['1M', '', 31 * 86_400_000, 0],
+    ['1.5', '', 46.5 * 86_400_000, 0],
+    ['24h', '', 86_400_000, 0],
+    ['1w2d', '', 9 * 86_400_000, 0],
   ])('retention %s and deduplication %s are read', (retention, dedup, retentionMs, dedupMs) => {
-    expect(parseFlags(page(retention, dedup))).toEqual({ retentionMs, dedupMs });
+    expect(parseFlags(page(retention, dedup))).toEqual({ retentionMs, acceptedAgeMs: retentionMs, dedupMs });
+  });
+
+  test.each([[''], ['0'], ['23h'], ['1x'], ['1e9y'], ['.'], ['forever']])(
+    'retention %j is none that VictoriaMetrics has, so that no age is too old',
+    (retention) => {
+      expect(parseFlags(page(retention, '0s'))).toMatchObject({ acceptedAgeMs: undefined });
+    },
+  );
+
+  test.each([
+    ['2d', 2],
+    ['0', 31],
+    ['', 31],
+    ['100d', 31],
+  ])('of a retention of a month and maxBackfillAge %j samples of %d days are accepted', (backfill, days) => {
+    const flags = parseFlags(`${page('1M', '0s')}-maxBackfillAge="${backfill}"\n`);
+    expect(flags).toMatchObject({ retentionMs: 31 * 86_400_000, acceptedAgeMs: days * 86_400_000 });
   });
 
   test('are read from metrics too, where also those stand that were not set', () => {
@@ -53,6 +75,7 @@ describe('receiver flags', () => {
     const metrics = `# help\n${flag('dedup.minScrapeInterval', '10s')}${flag('retentionPeriod', '1M')}`;
     expect(parseFlags(`${metrics}${flag('storageDataPath', '/x')}`)).toEqual({
       retentionMs: 31 * 86_400_000,
+      acceptedAgeMs: 31 * 86_400_000,
       dedupMs: 10_000,
     });
     expect(parseFlags(metrics)).toBeUndefined();

@@ -11,6 +11,15 @@ export interface RefusedRow {
   readonly reason: string;
 }
 
+/** The times that the receiver accepts, both included; Unix milliseconds, or infinite. */
+export interface AcceptedTimes {
+  readonly earliestMs: number;
+  readonly latestMs: number;
+}
+
+/** The reason for which a row is refused that the receiver would drop with a 204, since it does not keep samples that old. */
+export const TOO_OLD_REASON = 'older than the receiver accepts';
+
 /**
  * The samples of a batch in the order of their ids, column by column. One object is reused for all batches: what it holds
  * beyond `count` belongs to an earlier batch.
@@ -22,11 +31,13 @@ export class BatchColumns {
   /** Corrected times in Unix milliseconds. */
   readonly timestamps = new NumericText();
   readonly values = new NumericText();
+  /** The earliest of all times, also of rows that are too old; Infinity for none. */
+  earliestMs = Infinity;
   /** The value of each sample that is a text, by its index; its printed value is 1. Undefined if all are numbers. */
   texts: readonly (string | undefined)[] | undefined;
 
   /** Reads rows that are all valid: finite numbers at times that the receiver stores; returns false if one is not. */
-  readPrinted(parts: readonly PrintedRows[], latestMs: number): boolean {
+  readPrinted(parts: readonly PrintedRows[], times: AcceptedTimes): boolean {
     const count = parts.reduce((sum, part) => sum + part.count, 0);
     const join = (of: (part: PrintedRows) => Uint8Array): Uint8Array => joinPrinted(parts.map(of));
     this.#begin(count);
@@ -43,7 +54,7 @@ export class BatchColumns {
         join((part) => part.values),
         count,
       ) &&
-      this.#areTimesWithin(Math.min(MAX_TIMESTAMP_MS, latestMs)) &&
+      this.#areTimesWithin(times) &&
       this.#readIds(parts)
     );
   }
@@ -52,14 +63,21 @@ export class BatchColumns {
    * Reads the valid rows, and returns the others with the reason. Stored rows may be older than the rules: those of the first
    * versions were never checked.
    */
-  readSound(rows: readonly SampleRow[], latestMs: number): RefusedRow[] {
+  readSound(rows: readonly SampleRow[], times: AcceptedTimes): RefusedRow[] {
     const refusals = rows.map(({ seriesId, value, timestampMs }) => {
       const refusal = findSeriesIdRefusal(seriesId) ?? findValueRefusal(value) ?? findTimestampRefusal(timestampMs);
-      return refusal ?? ((timestampMs as number) > latestMs ? 'more than two days in the future' : undefined);
+      return refusal ?? findTimeRefusal(timestampMs as number, times);
     });
     const sound = rows.filter((_, index) => refusals[index] === undefined);
     const print = (of: (row: SampleRow) => number | string): Uint8Array => Buffer.from(sound.map(of).join());
     this.#begin(sound.length);
+    this.earliestMs = rows.reduce(
+      (earliest, { timestampMs }, index) =>
+        refusals[index] === undefined || refusals[index] === TOO_OLD_REASON
+          ? Math.min(earliest, timestampMs as number)
+          : earliest,
+      Infinity,
+    );
     this.ids.set(sound.map(({ id }) => id));
     this.series.readWhole(
       print(({ seriesId }) => seriesId as number),
@@ -89,11 +107,17 @@ export class BatchColumns {
     if (this.ids.length < count) this.ids = new Float64Array(count);
   }
 
-  #areTimesWithin(latestMs: number): boolean {
+  #areTimesWithin({ earliestMs, latestMs }: AcceptedTimes): boolean {
     const { numbers } = this.timestamps;
+    const first = Math.max(MIN_TIMESTAMP_MS, earliestMs);
+    const last = Math.min(MAX_TIMESTAMP_MS, latestMs);
+    let earliest = Infinity;
     for (let place = 0; place < this.count; place++) {
-      if (numbers[place]! < MIN_TIMESTAMP_MS || numbers[place]! > latestMs) return false;
+      const time = numbers[place]!;
+      if (time < first || time > last) return false;
+      if (time < earliest) earliest = time;
     }
+    this.earliestMs = earliest;
     return true;
   }
 
@@ -110,6 +134,11 @@ export class BatchColumns {
     }
     return true;
   }
+}
+
+function findTimeRefusal(timestampMs: number, { earliestMs, latestMs }: AcceptedTimes): string | undefined {
+  if (timestampMs > latestMs) return 'more than two days in the future';
+  return timestampMs < earliestMs ? TOO_OLD_REASON : undefined;
 }
 
 /** A row that names no series by its id must not become a sample of another one. */
