@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -50,6 +50,41 @@ test('what public scripts for the textfile collector write is the same by the ag
   expect((await ours.export('textfile_mtime_seconds')).map(({ metric }) => metric['file']).sort()).toEqual(
     files.map((name) => join(FIXTURES, name)).sort(),
   );
+});
+
+test('infinite values of a text file reach VictoriaMetrics as they are, and NaN is left out by name', async () => {
+  const ours = await victoriaMetrics();
+  const folder = mkdtempSync(join(tmpdir(), 'foreign-samples-'));
+  toRelease.push(() => rmSync(folder, { recursive: true }));
+  writeFileSync(
+    join(folder, 'limits.prom'),
+    'limit{of="up"} +Inf\nlimit{of="down"} -Inf\nlimit{of="none"} NaN\nlimit 5\n',
+  );
+  const settings = { COLLECTORS: 'textfile', TEXTFILE_DIR: folder };
+  const once = await runToEnd(
+    'collector',
+    Object.fromEntries(Object.entries(settings).map(([name, value]) => [`THUGSHELLS_${name}`, value])),
+    ['once'],
+  );
+  expect([once.code, once.stderr]).toEqual([0, 'limit: value NaN is not finite']);
+  expect(once.stdout).toMatch(/"of":"down".*"values":\[-1e999\]/);
+  const agent = new AgentPair({ REMOTE_URL: `${ours.url}/api/v1/import`, ...settings });
+  toRelease.push(() => agent.remove());
+  agent.start('collector');
+  agent.start('uploader');
+  const read = async (): Promise<unknown[]> => {
+    const response = await fetch(`${ours.url}/api/v1/query?query=last_over_time(limit[1h])`);
+    const { data } = (await response.json()) as {
+      data: { result: { metric: Record<string, string>; value: [number, string] }[] };
+    };
+    return data.result.map(({ metric, value }) => [metric['of'] ?? '', value[1]]).sort();
+  };
+  await until('three series are there', async () => ((await read()).length === 3 ? true : undefined));
+  expect(await read()).toEqual([
+    ['', '5'],
+    ['down', '-Inf'],
+    ['up', '+Inf'],
+  ]);
 });
 
 describe('a target that never answers', () => {

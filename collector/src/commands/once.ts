@@ -1,6 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { AgentError, ExitCode, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
-import { toJsonLine, toMetricObject } from '@thugshells/shared/metrics/json-lines.ts';
+import { printNumber, toJsonLine, toMetricObject } from '@thugshells/shared/metrics/json-lines.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 
@@ -87,7 +87,7 @@ export async function collectOnce(collectors: readonly Collector[], options: Onc
     const isText = typeof sample.value === 'string';
     return toJsonLine(
       toMetricObject(sample, isText ? String(sample.value) : undefined),
-      isText ? '1' : String(sample.value),
+      typeof sample.value === 'number' ? printNumber(sample.value) : '1',
       String(timestampMs),
     );
   });

@@ -10,7 +10,7 @@ export const MAX_MESSAGE_LENGTH = 2_000;
 export interface LeftOutOfScrape {
   /** The text for the log when the first series of the collector is refused; once only. */
   readonly seriesNotice: string | undefined;
-  /** Foreign samples without a finite value: an exporter's quantile of no observations is NaN, which is no failure. */
+  /** Foreign samples that are NaN: an exporter's quantile of no observations is NaN, which is no failure. */
   readonly valueless: readonly string[];
 }
 

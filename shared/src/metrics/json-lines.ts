@@ -48,10 +48,18 @@ export function toMetricObject(series: LineIdentity, text?: string): string {
 }
 
 /**
+ * Returns a number as JSON has it. JSON has no infinity: both generations of VictoriaMetrics read a number that no double
+ * holds as one, and 1.79.5 loses the whole line of anything else (tests/integration/foreign-samples.test.ts).
+ */
+export function printNumber(value: number): string {
+  return Number.isFinite(value) ? String(value) : value > 0 ? '1e999' : '-1e999';
+}
+
+/**
  * One line of VictoriaMetrics' JSON import format, newline included.
  *
  * @param metric from toMetricObject()
- * @param values finite numbers, joined by commas
+ * @param values numbers as printNumber() returns them, joined by commas
  * @param timestamps Unix milliseconds, joined by commas, as many as values
  */
 export function toJsonLine(metric: string, values: string, timestamps: string): string {

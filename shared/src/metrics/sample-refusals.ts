@@ -32,11 +32,14 @@ export function findTimestampRefusal(timestampMs: unknown): string | undefined {
   return time < MIN_TIMESTAMP_MS || time > MAX_TIMESTAMP_MS ? `timestamp ${time} is out of range` : undefined;
 }
 
-/** Returns why a value is refused; a text is exported as a label. */
+/**
+ * Returns why a value is refused; a text is exported as a label. Infinity is a value to all receivers, NaN is not:
+ * VictoriaMetrics leaves it out, or loses the whole line that it is in.
+ */
 export function findValueRefusal(value: unknown): string | undefined {
   if (typeof value === 'string') return findTextRefusal('value', value);
   if (typeof value !== 'number') return `value of type ${value === null ? 'null' : typeof value}`;
-  return Number.isFinite(value) ? undefined : `value ${value} is not finite`;
+  return Number.isNaN(value) ? `value ${value} is not finite` : undefined;
 }
 
 function findLabelsRefusal(tags: Readonly<Record<string, unknown>>, valueType: number): string | undefined {

@@ -451,4 +451,18 @@ export const collecting = [
     replace: 'if (result.isOverdue === undefined)',
     tests: ['collector/commands/once'],
   },
+  {
+    why: 'stores infinity of the agent’s own series, which is a division by zero',
+    file: 'collector/src/store/writing/admission.ts',
+    find: '(isForeign ? undefined : findInfinityRefusal(sample.value)) ??',
+    replace: '(isForeign ? findInfinityRefusal(sample.value) : undefined) ??',
+    tests: ['collector/store/writing/foreign-names'],
+  },
+  {
+    why: 'swaps the signs of infinity',
+    file: 'shared/src/metrics/json-lines.ts',
+    find: "value > 0 ? '1e999' : '-1e999'",
+    replace: "value < 0 ? '1e999' : '-1e999'",
+    tests: ['uploader/encoding/encoder', 'shared/metrics/json-lines'],
+  },
 ];

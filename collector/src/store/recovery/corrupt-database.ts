@@ -230,7 +230,7 @@ function toSample({ id, values }: LeafRow): SourceSample | undefined {
 function isSample({ id, seriesId, timestampMs, value }: SourceSample): boolean {
   const isTime =
     Number.isSafeInteger(timestampMs) && timestampMs >= MIN_TIMESTAMP_MS && timestampMs <= MAX_TIMESTAMP_MS;
-  const isValue = typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value));
+  const isValue = typeof value === 'string' || (typeof value === 'number' && !Number.isNaN(value));
   return Number.isSafeInteger(id) && id > 0 && Number.isSafeInteger(seriesId) && isTime && isValue;
 }
 

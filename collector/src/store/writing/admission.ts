@@ -19,7 +19,7 @@ export interface Admitted {
   readonly samples: readonly Sample[];
   /** The reason for each refused reading, with its name. */
   readonly refusals: readonly string[];
-  /** The same for foreign readings without a finite value: they are refused too, but are no failure of their source. */
+  /** The same for foreign readings whose value is NaN: they are refused too, but are no failure of their source. */
   readonly valueless: readonly string[];
 }
 
@@ -72,6 +72,7 @@ export class Admission {
       const isForeign = reading.series.isForeign === true;
       const refusal =
         timeRefusal ??
+        (isForeign ? undefined : findInfinityRefusal(sample.value)) ??
         findSampleRefusal(sample, this.#limits) ??
         this.#findNameRefusal(sample, isForeign) ??
         findRepetition(sample, seen);
@@ -95,6 +96,11 @@ export class Admission {
     if (isFree) this.#storedNames.set(exported, sample.name);
     return isFree || other === sample.name ? undefined : `has the same exported name as ${other}`;
   }
+}
+
+/** Others may measure infinity; a reading of our own is a division by zero. */
+function findInfinityRefusal(value: number | string): string | undefined {
+  return value === Infinity || value === -Infinity ? `value ${value} is not finite` : undefined;
 }
 
 function findRepetition(sample: Sample, seen: Set<string>): string | undefined {

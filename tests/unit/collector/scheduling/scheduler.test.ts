@@ -324,9 +324,13 @@ describe('scheduler: a source of foreign samples', () => {
     value,
   });
 
-  test('scheduler: foreign samples without a finite value are counted and logged once, and are no failure', async () => {
+  test('scheduler: foreign samples that are NaN are counted and logged once, and are no failure', async () => {
     await run([
-      new ScriptedCollector('textfile', () => [foreign('ok', 1), foreign('quantile', NaN), foreign('limit', Infinity)]),
+      new ScriptedCollector('textfile', () => [
+        foreign('quantile', NaN),
+        foreign('rate', NaN),
+        foreign('limit', Infinity),
+      ]),
       10_000,
     ]);
     await clock.advance(20_000);

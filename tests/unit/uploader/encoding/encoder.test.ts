@@ -181,6 +181,13 @@ describe('encoded sample:', () => {
   });
 });
 
+test('encoder: writes infinity as a number that no double holds, beside finite numbers of its series', () => {
+  const rows = [Infinity, 0.5, -Infinity].map((value, index) => ({ seriesId: 1, timestampMs: NOW + index, value }));
+  const { chunks, refused } = encodeRows([series('limit')], rows);
+  expect(refused).toEqual([]);
+  expect(decodeBody(chunks[0]!)).toContain('"values":[1e999,0.5,-1e999]');
+});
+
 describe('encoder: refuses what a receiver would accept and then drop, truncate or merge:', () => {
   const tags = (count: number): Labels =>
     Object.fromEntries(Array.from({ length: count }, (_, index) => [`l${index}`, 'x']));
@@ -189,8 +196,6 @@ describe('encoder: refuses what a receiver would accept and then drop, truncate 
   test.each<[string, Omit<SeriesRow, 'id'>, Partial<Row>]>([
     ['null', series('bad'), { value: null }],
     ['NaN', series('bad'), { value: NaN }],
-    ['Infinity', series('bad'), { value: Infinity }],
-    ['-Infinity', series('bad'), { value: -Infinity }],
     ['a text in a series of numbers', series('bad'), { value: '12' }],
     ['a number in a series of texts', series('bad', {}, 1), { value: 12 }],
     ['bytes', series('bad'), { value: Buffer.from('12') }],

@@ -1,3 +1,4 @@
+import { printNumber } from '@thugshells/shared/metrics/json-lines.ts';
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/metrics/sample.ts';
 import { findTimestampRefusal, findValueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 import { isCount } from '@thugshells/shared/state/stored-values.ts';
@@ -88,7 +89,7 @@ export class BatchColumns {
       this.count,
     );
     this.values.readFinite(
-      print(({ value, printedValue }) => (typeof value === 'string' ? 1 : printedValue)),
+      print(({ value, printedValue }) => (typeof value === 'string' ? 1 : printValue(value, printedValue))),
       this.count,
     );
     this.texts = sound.map(({ value }) => (typeof value === 'string' ? value : undefined));
@@ -139,6 +140,11 @@ export class BatchColumns {
 function findTimeRefusal(timestampMs: number, { earliestMs, latestMs }: AcceptedTimes): string | undefined {
   if (timestampMs > latestMs) return 'more than two days in the future';
   return timestampMs < earliestMs ? TOO_OLD_REASON : undefined;
+}
+
+/** SQLite prints infinity as `Inf`, which no format takes. */
+function printValue(value: unknown, printed: string): string {
+  return value === Infinity || value === -Infinity ? printNumber(value) : printed;
 }
 
 /** A row that names no series by its id must not become a sample of another one. */

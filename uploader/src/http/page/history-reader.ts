@@ -107,7 +107,7 @@ export class HistoryReader {
   #correctTimes(rows: readonly StoredRow[], nowMs: number): { seriesId: number; atMs: number; value: number }[] {
     const epochs = this.#epochs.all();
     return rows
-      .filter((row) => typeof row.value === 'number' && typeof row.storedMs === 'number')
+      .filter((row) => Number.isFinite(row.value) && typeof row.storedMs === 'number')
       .map(({ id, storedMs, seriesId, value }) => ({
         seriesId,
         atMs: storedMs + (findEpoch(epochs, id)?.offsetMs ?? 0),

@@ -127,16 +127,17 @@ test('foreign names: shortens a long name in the reason of a refusal', () => {
   ]);
 });
 
-test('foreign names: refuses a sample without a finite value, which is no failure of its source', () => {
+test('foreign names: refuses NaN, which is no failure of its source, and infinity only of a series of the agent’s own', () => {
   const readings = [
     foreign('a', {}, NaN),
     foreign('b', {}, -Infinity),
     foreign('c', { __name__: 'x' }, NaN),
     reading('cpu.usage_percent', NaN),
+    reading('load.average_1m', Infinity),
   ];
   expect(admit(readings)).toEqual({
-    names: [],
-    refusals: ['cpu.usage_percent: value NaN is not finite'],
-    valueless: ['a: value NaN is not finite', 'b: value -Infinity is not finite', 'c: value NaN is not finite'],
+    names: ['b'],
+    refusals: ['cpu.usage_percent: value NaN is not finite', 'load.average_1m: value Infinity is not finite'],
+    valueless: ['a: value NaN is not finite', 'c: value NaN is not finite'],
   });
 });
