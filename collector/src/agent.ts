@@ -13,7 +13,7 @@ import { readBuildTimeMs, readVersion } from '@thugshells/shared/process/version
 import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 
 import { COLLECTORS } from './collectors/table.ts';
-import type { CollectorConfig } from './config.ts';
+import type { CollectorConfig } from '@thugshells/shared/config/collector-config.ts';
 import { ExpositionConverter } from './inputs/exposition-converter.ts';
 import { ScrapeClient } from './inputs/scrape-client.ts';
 import { ScrapeTargetCollector, toCollectorName } from './inputs/scrape-target.ts';

@@ -10,7 +10,7 @@ import { createNotifier } from '@thugshells/shared/process/systemd.ts';
 import { createCollectors, createKernel, createSeriesLimit, findLabels, runCollector } from './agent.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { MAX_READ_MS, onceCommand } from './commands/once.ts';
-import { loadCollectorConfig } from './config.ts';
+import { loadCollectorConfig } from '@thugshells/shared/config/collector-config.ts';
 import { ScrapeClient } from './inputs/scrape-client.ts';
 
 /** Linux counts getrusage(2)'s output blocks as it counts write_bytes of /proc/self/io, in units of 512 bytes. */

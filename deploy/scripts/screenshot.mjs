@@ -17,7 +17,7 @@ await prepare();
 const { chromium } = await import('playwright-core');
 const { COLLECTORS } = await import('../../collector/src/collectors/table.ts');
 const { KERNEL_COLLECTOR_NAMES } = await import('../../shared/src/metrics/collector-names.ts');
-const { loadCollectorConfig } = await import('../../collector/src/config.ts');
+const { loadCollectorConfig } = await import('../../shared/src/config/collector-config.ts');
 const { SimulatedKernel } = await import('../../collector/src/kernel/simulated-kernel.ts');
 const { Store } = await import('../../collector/src/store/store.ts');
 const { divideSpace } = await import('../../collector/src/store/space/limits.ts');

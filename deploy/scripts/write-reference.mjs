@@ -6,8 +6,8 @@ import { prepare, root } from './prepare.mjs';
 import { environmentFile, withVariableTable } from './reference.ts';
 
 await prepare();
-const { collectorVariables } = await import('../../collector/src/config.ts');
-const { uploaderVariables } = await import('../../uploader/src/config.ts');
+const { collectorVariables } = await import('../../shared/src/config/collector-config.ts');
+const { uploaderVariables } = await import('../../shared/src/config/uploader-config.ts');
 const schemas = { collector: collectorVariables({}, '', 'linux'), uploader: uploaderVariables({}, '') };
 
 const readme = join(root, 'README.md');

@@ -31,7 +31,7 @@ const INTERVAL_MS = 10_000;
 
 await prepare();
 const { COLLECTORS } = await import('../../collector/src/collectors/table.ts');
-const { loadCollectorConfig } = await import('../../collector/src/config.ts');
+const { loadCollectorConfig } = await import('../../shared/src/config/collector-config.ts');
 const { KernelFiles } = await import('../../collector/src/kernel/kernel-files.ts');
 const { SeriesLimit } = await import('../../collector/src/scheduling/series-limit.ts');
 const { SimulatedKernel } = await import('../../collector/src/kernel/simulated-kernel.ts');

@@ -6,7 +6,7 @@ import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import { ReceiverClockProber } from './clock/receiver-clock-prober.ts';
 import { ReceiverClockTable } from './clock/receiver-clock-table.ts';
 import { ReceiverClock, type DateAnswer } from './clock/receiver-clock.ts';
-import type { UploaderConfig } from './config.ts';
+import type { UploaderConfig } from '@thugshells/shared/config/uploader-config.ts';
 import { BatchSender } from './delivery/batch-sender.ts';
 import { ChunkSize } from './delivery/chunk-size.ts';
 import { Liveness } from './delivery/liveness.ts';

@@ -8,7 +8,7 @@ import { readBuildTimeMs, readVersion } from '@thugshells/shared/process/version
 import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 
 import { createCommands } from './commands/command-table.ts';
-import { loadUploaderConfig } from './config.ts';
+import { loadUploaderConfig } from '@thugshells/shared/config/uploader-config.ts';
 import { runUploader } from './service.ts';
 import { cleanProxyVariables, readSurroundings } from './surroundings.ts';
 

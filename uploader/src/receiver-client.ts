@@ -1,6 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 
-import type { UploaderConfig } from './config.ts';
+import type { UploaderConfig } from '@thugshells/shared/config/uploader-config.ts';
 import type { Surroundings } from './surroundings.ts';
 import { CertificateTime } from './transport/certificate-time.ts';
 import { Credentials } from './transport/credentials.ts';

@@ -1,4 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
+import type { ScrapeTarget } from '@thugshells/shared/config/scrape-target-list.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import { scrapeSeries } from '@thugshells/shared/metrics/agent-series.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
@@ -7,13 +8,6 @@ import type { Collector, LeftOutSamples } from '../collectors/collector.ts';
 import { requireNoErrors } from '../collectors/readers/partial-result.ts';
 import type { ConvertedExposition, ExpositionConverter, UnusedSamples } from './exposition-converter.ts';
 import type { ScrapeLimits, ScrapeClient } from './scrape-client.ts';
-
-/** The address of an exporter on this machine. */
-export interface ScrapeTarget {
-  /** The label `job` of its series. */
-  readonly name: string;
-  readonly url: string;
-}
 
 export interface ScrapeTargetParts {
   readonly client: Pick<ScrapeClient, 'fetch'>;

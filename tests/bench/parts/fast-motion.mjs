@@ -2,8 +2,8 @@
 
 /** Both programs' own defaults, and variables without prefix for every interval that paces their work. After prepare(). */
 export async function fastMotion(factor) {
-  const { loadCollectorConfig } = await import('../../../collector/src/config.ts');
-  const { loadUploaderConfig } = await import('../../../uploader/src/config.ts');
+  const { loadCollectorConfig } = await import('../../../shared/src/config/collector-config.ts');
+  const { loadUploaderConfig } = await import('../../../shared/src/config/uploader-config.ts');
   const collectorConfig = loadCollectorConfig({}).values;
   const uploaderConfig = loadUploaderConfig({}).values;
   const toText = (ms) => `${Math.round(ms / factor)}ms`;

@@ -321,7 +321,7 @@ export const delivery = [
   },
   {
     why: 'a password in the URL displaces the token file without a word',
-    file: 'uploader/src/config.ts',
+    file: 'shared/src/config/uploader-config.ts',
     find: "if (remoteTokenFile === '') return;",
     replace: "if (remoteTokenFile !== 'x') return;",
     tests: ['uploader/config'],
@@ -531,7 +531,7 @@ export const delivery = [
   },
   {
     why: 'takes a path of another format for one that takes JSON lines',
-    file: 'uploader/src/transport/write-path.ts',
+    file: 'shared/src/config/write-path.ts',
     find: 'KNOWN[remoteProtocol].test(path) || !OF_OTHER_FORMATS',
     replace: 'KNOWN[remoteProtocol].test(path) || OF_OTHER_FORMATS',
     tests: ['uploader/transport/write-path'],

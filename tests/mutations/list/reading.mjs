@@ -39,7 +39,7 @@ export const reading = [
   },
   {
     why: 'has five new series for every container that starts',
-    file: 'collector/src/config.ts',
+    file: 'shared/src/config/collector-config.ts',
     find: '/.*/[0-9a-f]{64}/.* ',
     replace: '',
     tests: ['collector/collectors/filesystem-selection'],

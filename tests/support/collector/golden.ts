@@ -5,7 +5,7 @@ import { KERNEL_COLLECTOR_NAMES } from '@thugshells/shared/metrics/collector-nam
 import { parseUptime } from '../../../collector/src/collectors/load.ts';
 import { COLLECTORS } from '../../../collector/src/collectors/table.ts';
 import { collectOnce } from '../../../collector/src/commands/once.ts';
-import { loadCollectorConfig } from '../../../collector/src/config.ts';
+import { loadCollectorConfig } from '../../../shared/src/config/collector-config.ts';
 import type { KernelSource } from '../../../collector/src/kernel/kernel-files.ts';
 import { SeriesLimit } from '../../../collector/src/scheduling/series-limit.ts';
 import { readRecorded, RecordedKernel, type RecordedDevice } from './text-kernel.ts';

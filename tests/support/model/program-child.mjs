@@ -11,7 +11,7 @@ import { Store } from '../../../collector/src/store/store.ts';
 import { openDatabase, openMemory } from '../../../shared/src/database/open.ts';
 import { createCounters } from '../../../shared/src/state/collector-status.ts';
 import { createUploader, openQueue } from '../../../uploader/src/agent.ts';
-import { loadUploaderConfig } from '../../../uploader/src/config.ts';
+import { loadUploaderConfig } from '../../../shared/src/config/uploader-config.ts';
 import { Requeue } from '../../../uploader/src/queue/requeue.ts';
 import { BatchPrefetcher } from '../../../uploader/src/delivery/batch-prefetcher.ts';
 import { DrivenClock } from './driven-clock.mjs';

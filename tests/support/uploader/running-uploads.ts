@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { startReceiver, type Receiver } from '../../receiver/src/server.ts';
 import { createUploader, openQueue, type Queue } from '../../../uploader/src/agent.ts';
 import type { ReceiverClock } from '../../../uploader/src/clock/receiver-clock.ts';
-import { loadUploaderConfig, type UploaderConfig } from '../../../uploader/src/config.ts';
+import { loadUploaderConfig, type UploaderConfig } from '../../../shared/src/config/uploader-config.ts';
 import type { ReceiverState } from '../../../uploader/src/delivery/receiver-state.ts';
 import type { TooOldSamples } from '../../../uploader/src/delivery/too-old-samples.ts';
 import type { UploadLoop } from '../../../uploader/src/delivery/upload-loop.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 
 import { createCollectors, createKernel, createSeriesLimit, findLabels } from '../../../collector/src/agent.ts';
-import { loadCollectorConfig } from '../../../collector/src/config.ts';
+import { loadCollectorConfig } from '../../../shared/src/config/collector-config.ts';
 import { ScrapeClient } from '../../../collector/src/inputs/scrape-client.ts';
 import { reading } from '../../support/collector/collector-parts.ts';
 

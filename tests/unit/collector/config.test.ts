@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { KERNEL_COLLECTOR_NAMES } from '@thugshells/shared/metrics/collector-names.ts';
 
-import { collectorVariables, loadCollectorConfig } from '../../../collector/src/config.ts';
+import { collectorVariables, loadCollectorConfig } from '../../../shared/src/config/collector-config.ts';
 import { loadConfig } from '../../../shared/src/config/load-config.ts';
 import { VARIABLE_NAMES } from '../../../shared/src/config/variables.ts';
 

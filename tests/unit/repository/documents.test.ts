@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { collectorVariables } from '../../../collector/src/config.ts';
+import { collectorVariables } from '../../../shared/src/config/collector-config.ts';
 import { environmentFile, withVariableTable } from '../../../deploy/scripts/reference.ts';
-import { uploaderVariables } from '../../../uploader/src/config.ts';
+import { uploaderVariables } from '../../../shared/src/config/uploader-config.ts';
 import { checkAcceptance, checkAcceptanceIds } from '../../support/acceptance.ts';
 import { withVersions } from '../../support/report-versions.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { loadUploaderConfig } from '../../../uploader/src/config.ts';
+import { loadUploaderConfig } from '../../../shared/src/config/uploader-config.ts';
 import { cleanProxyVariables, readSurroundings } from '../../../uploader/src/surroundings.ts';
 
 const set = (variables: Record<string, string>): Record<string, string> =>

@@ -7,7 +7,7 @@ import type { Commands, GivenOptions } from '@thugshells/shared/process/command-
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 import { readBuildTimeMs, readVersion } from '@thugshells/shared/process/version.ts';
 
-import { loadUploaderConfig } from '../config.ts';
+import { loadUploaderConfig } from '@thugshells/shared/config/uploader-config.ts';
 import { readSurroundings } from '../surroundings.ts';
 import { Credentials } from '../transport/credentials.ts';
 import { QUARANTINE_OPTIONS, quarantineCommand } from './quarantine.ts';

@@ -4,7 +4,7 @@ import { ExitCode } from '@thugshells/shared/errors.ts';
 import type { GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 
-import type { UploaderConfig } from '../config.ts';
+import type { UploaderConfig } from '@thugshells/shared/config/uploader-config.ts';
 import { createTransportOptions } from '../receiver-client.ts';
 import type { Surroundings } from '../surroundings.ts';
 import { testConnections } from './connection-test/connection-test.ts';

@@ -3,7 +3,7 @@ import { AgentError, toExitCode } from '@thugshells/shared/errors.ts';
 import type { GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 
-import type { UploaderConfig } from '../config.ts';
+import type { UploaderConfig } from '@thugshells/shared/config/uploader-config.ts';
 import { RowReader } from '../encoding/rows/row-reader.ts';
 import { DeliveredRows } from '../queue/delivered-rows.ts';
 import { Requeue } from '../queue/requeue.ts';

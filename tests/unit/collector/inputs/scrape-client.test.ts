@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { ScrapeClient } from '../../../../collector/src/inputs/scrape-client.ts';
-import { scrapeTargets } from '../../../../collector/src/inputs/scrape-target-list.ts';
+import { scrapeTargets } from '../../../../shared/src/config/scrape-target-list.ts';
 
 let server: Server;
 let url: string;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { loadCollectorConfig } from '../../../../collector/src/config.ts';
+import { loadCollectorConfig } from '../../../../shared/src/config/collector-config.ts';
 
 function load(variables: Record<string, string>) {
   return loadCollectorConfig(

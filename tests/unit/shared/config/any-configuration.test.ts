@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { loadCollectorConfig } from '../../../../collector/src/config.ts';
+import { loadCollectorConfig } from '../../../../shared/src/config/collector-config.ts';
 import { formatEffectiveConfig } from '../../../../shared/src/config/check-config.ts';
 import {
   PREFIX,
@@ -11,7 +11,7 @@ import {
 } from '../../../../shared/src/config/load-config.ts';
 import { AgentError, toExitCode } from '../../../../shared/src/errors.ts';
 import { VARIABLE_NAMES } from '../../../../shared/src/config/variables.ts';
-import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
+import { loadUploaderConfig } from '../../../../shared/src/config/uploader-config.ts';
 
 const PROGRAMS = [
   ['collector', loadCollectorConfig],

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { collectorVariables, loadCollectorConfig } from '../../../../collector/src/config.ts';
+import { collectorVariables, loadCollectorConfig } from '../../../../shared/src/config/collector-config.ts';
 import { sharedVariables, VARIABLE_NAMES } from '../../../../shared/src/config/variables.ts';
-import { loadUploaderConfig, uploaderVariables } from '../../../../uploader/src/config.ts';
+import { loadUploaderConfig, uploaderVariables } from '../../../../shared/src/config/uploader-config.ts';
 
 const collector = Object.values(collectorVariables({}, 'host', 'linux'));
 const uploader = Object.values(uploaderVariables({}, 'host'));

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '@thugshells/shared/clock.ts';
 
 import { startReceiver, type Receiver } from '../../../receiver/src/server.ts';
-import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
+import { loadUploaderConfig } from '../../../../shared/src/config/uploader-config.ts';
 import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
 import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';

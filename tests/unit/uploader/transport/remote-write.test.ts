@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
 import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
+import { loadUploaderConfig } from '../../../../shared/src/config/uploader-config.ts';
 import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
 import { RemoteWriteProtocol } from '../../../../uploader/src/transport/remote-write.ts';
 import type { SendOutcome } from '../../../../uploader/src/transport/transport.ts';

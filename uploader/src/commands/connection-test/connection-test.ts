@@ -1,4 +1,4 @@
-import type { UploaderConfig } from '../../config.ts';
+import type { UploaderConfig } from '@thugshells/shared/config/uploader-config.ts';
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
 
 import { HttpTransport, type HttpTransportOptions } from '../../transport/http-transport.ts';

@@ -2,7 +2,7 @@ import { gunzipSync } from 'node:zlib';
 
 import { AgentError } from '@thugshells/shared/errors.ts';
 
-import type { UploaderConfig } from '../../config.ts';
+import type { UploaderConfig } from '@thugshells/shared/config/uploader-config.ts';
 import { duration } from '../../health/formatting.ts';
 import { HttpClient } from '../../transport/http-client.ts';
 import type { HttpTransportOptions } from '../../transport/http-transport.ts';

@@ -1,13 +1,13 @@
 import type { Chunk } from '../../chunk.ts';
 import { toBootTime } from '../../clock/receiver-clock.ts';
-import type { UploaderConfig } from '../../config.ts';
+import type { UploaderConfig } from '@thugshells/shared/config/uploader-config.ts';
 import { createBodyFormat } from '../../encoding/formats/registry.ts';
 import { shortDuration, skew } from '../../health/formatting.ts';
 import type { PendingRowsVersion } from '../../queue/pending-rows-version.ts';
 import type { HttpTransport, HttpTransportOptions } from '../../transport/http-transport.ts';
 import { findRecognized, findRemedy, USE_HTTPS } from '../../transport/recognized-responses.ts';
 import type { SendResult } from '../../transport/transport.ts';
-import { findPathProblem, isKnownWritePath } from '../../transport/write-path.ts';
+import { findPathProblem, isKnownWritePath } from '@thugshells/shared/config/write-path.ts';
 import { failed, passed, skipped, type StepName, type StepResult } from './step.ts';
 
 const SET_CLOCK = 'set the clock (run: timedatectl set-ntp true) or THUGSHELLS_CLOCK_SKEW_POLICY=correct';

@@ -10,8 +10,8 @@ import {
   type Environment,
   type LoadedConfig,
   type Variable,
-} from '@thugshells/shared/config/load-config.ts';
-import { AgentError } from '@thugshells/shared/errors.ts';
+} from './load-config.ts';
+import { AgentError } from '../errors.ts';
 import {
   decimal,
   duration,
@@ -25,8 +25,8 @@ import {
   rate,
   sizeWithin,
   text,
-} from '@thugshells/shared/config/formats.ts';
-import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/config/variables.ts';
+} from './formats.ts';
+import { sharedVariables, VARIABLE_NAMES } from './variables.ts';
 
 /** Returns the variables that the uploader reads. */
 export function uploaderVariables(environment: Environment, hostName: string) {

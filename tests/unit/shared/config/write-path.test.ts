@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 
-import { findPathProblem, isKnownWritePath } from '../../../../uploader/src/transport/write-path.ts';
+import { findPathProblem, isKnownWritePath } from '../../../../shared/src/config/write-path.ts';
 
 const at = (path: string): string => `https://vm.example${path}`;
 

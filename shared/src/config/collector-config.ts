@@ -1,7 +1,7 @@
 // Longer than a file should be: it is one table, with a few lines for each variable.
 import { hostname } from 'node:os';
 
-import { cleanValue } from '@thugshells/shared/config/environment-values.ts';
+import { cleanValue } from './environment-values.ts';
 import {
   createConfigurationError,
   loadConfig,
@@ -10,7 +10,7 @@ import {
   type Environment,
   type LoadedConfig,
   type Variable,
-} from '@thugshells/shared/config/load-config.ts';
+} from './load-config.ts';
 import {
   duration,
   durationWithin,
@@ -22,11 +22,11 @@ import {
   text,
   wordList,
   type ValueFormat,
-} from '@thugshells/shared/config/formats.ts';
-import { sharedVariables, VARIABLE_NAMES } from '@thugshells/shared/config/variables.ts';
-import { COLLECTOR_NAMES, type CollectorName } from '@thugshells/shared/metrics/collector-names.ts';
+} from './formats.ts';
+import { sharedVariables, VARIABLE_NAMES } from './variables.ts';
+import { COLLECTOR_NAMES, type CollectorName } from '../metrics/collector-names.ts';
 
-import { scrapeTargets } from './inputs/scrape-target-list.ts';
+import { scrapeTargets } from './scrape-target-list.ts';
 
 /** Scrapes more often than this would mostly measure themselves. */
 const intervalFormat = durationWithin(100, 86_400_000, 'from 100ms to 1d');

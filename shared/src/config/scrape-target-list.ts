@@ -1,8 +1,13 @@
 import { BlockList, isIP } from 'node:net';
 
-import { findRawPercent, isSendable, type ValueFormat } from '@thugshells/shared/config/formats.ts';
+import { findRawPercent, isSendable, type ValueFormat } from './formats.ts';
 
-import type { ScrapeTarget } from './scrape-target.ts';
+/** The address of an exporter on this machine. */
+export interface ScrapeTarget {
+  /** The label `job` of its series. */
+  readonly name: string;
+  readonly url: string;
+}
 
 /** Each target has a loop of its own. */
 const MAX_TARGETS = 32;
