@@ -324,14 +324,14 @@ export const delivery = [
     file: 'shared/src/config/uploader-config.ts',
     find: "if (remoteTokenFile === '') return;",
     replace: "if (remoteTokenFile !== 'x') return;",
-    tests: ['uploader/config'],
+    tests: ['shared/config/uploader-config'],
   },
   {
     why: 'a password with a raw % passes check-config and fails for ever',
     file: 'shared/src/config/formats.ts',
     find: ' && isSendable(new URL(value));',
     replace: ';',
-    tests: ['uploader/config'],
+    tests: ['shared/config/uploader-config'],
   },
   {
     why: 'begins the next cycle before the backoff of the last one is over',
@@ -436,14 +436,14 @@ export const delivery = [
     file: 'uploader/src/surroundings.ts',
     find: 'environment[name] = cleanValue(value)',
     replace: "environment[name] = name === 'no_proxy' ? value : cleanValue(value)",
-    tests: ['uploader/config'],
+    tests: ['shared/config/uploader-config'],
   },
   {
     why: 'a receiver on this device is asked for through a proxy elsewhere',
     file: 'uploader/src/surroundings.ts',
     find: "return isLoopback(new URL(url)) ? '' : getProxyForUrl(url);",
     replace: 'return getProxyForUrl(url);',
-    tests: ['uploader/config'],
+    tests: ['shared/config/uploader-config'],
   },
   {
     why: 'a rejected sample blocks everything if the response that rejects it breaks off',
@@ -534,7 +534,7 @@ export const delivery = [
     file: 'shared/src/config/write-path.ts',
     find: 'KNOWN[remoteProtocol].test(path) || !OF_OTHER_FORMATS',
     replace: 'KNOWN[remoteProtocol].test(path) || OF_OTHER_FORMATS',
-    tests: ['uploader/transport/write-path'],
+    tests: ['shared/config/write-path'],
   },
   {
     why: 'takes a proxy for the receiver that stores the samples',

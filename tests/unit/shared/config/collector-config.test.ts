@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { KERNEL_COLLECTOR_NAMES } from '@thugshells/shared/metrics/collector-names.ts';
 
-import { collectorVariables, loadCollectorConfig } from '../../../shared/src/config/collector-config.ts';
-import { loadConfig } from '../../../shared/src/config/load-config.ts';
-import { VARIABLE_NAMES } from '../../../shared/src/config/variables.ts';
+import { collectorVariables, loadCollectorConfig } from '../../../../shared/src/config/collector-config.ts';
+import { loadConfig } from '../../../../shared/src/config/load-config.ts';
+import { VARIABLE_NAMES } from '../../../../shared/src/config/variables.ts';
 
 function load(given: Record<string, string> = {}, platform = 'linux') {
   const environment = Object.fromEntries(Object.entries(given).map(([name, value]) => [`THUGSHELLS_${name}`, value]));

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 
-import { loadUploaderConfig } from '../../../shared/src/config/uploader-config.ts';
-import { cleanProxyVariables, readSurroundings } from '../../../uploader/src/surroundings.ts';
+import { loadUploaderConfig } from '../../../../shared/src/config/uploader-config.ts';
+import { cleanProxyVariables, readSurroundings } from '../../../../uploader/src/surroundings.ts';
 
 const set = (variables: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(variables).map(([name, value]) => [`THUGSHELLS_${name}`, value]));
