@@ -74,7 +74,7 @@ export function createSeriesLimit(config: CollectorConfig): SeriesLimit {
   return new SeriesLimit({ perCollector: config.collectorMaxSeries, total: config.maxSeries, own });
 }
 
-/** Returns the labels that every sample has. */
+/** Returns the labels that every sample has, whatever its own are. */
 export function findLabels({ kernel }: CollectorConfig): Record<string, string> {
   return kernel === 'simulated' ? { simulated: 'true' } : {};
 }

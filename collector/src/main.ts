@@ -1,6 +1,7 @@
 import process from 'node:process';
 
 import { CHECK_CONFIG_OPTIONS, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
+import { listDeviceNotices } from '@thugshells/shared/config/default-device-names.ts';
 import { systemClock as clock } from '@thugshells/shared/clock.ts';
 import { dispatch, type GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import { createProcessLogger, runCommand, runService } from '@thugshells/shared/process/lifecycle.ts';
@@ -47,7 +48,10 @@ function migrate(): CommandResult {
 
 function checkConfig(given: GivenOptions): CommandResult {
   const loaded = loadCollectorConfig(process.env);
-  return { text: `${formatEffectiveConfig(loaded, given)}\n`, problems: loaded.unknown };
+  return {
+    text: `${formatEffectiveConfig(loaded, given)}\n`,
+    problems: [...loaded.unknown, ...listDeviceNotices(loaded.values.deviceId)],
+  };
 }
 
 const commands = {

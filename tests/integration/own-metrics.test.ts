@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => server.stop());
 beforeEach(() => {
-  agents = new AgentPair({ REMOTE_URL: `${server.url}/api/v1/import`, SELF_INTERVAL: '1s' });
+  agents = new AgentPair({ REMOTE_URL: `${server.url}/api/v1/import`, SELF_INTERVAL: '1s', LABELS: 'site=berlin' });
 });
 afterEach(() => agents.remove());
 
@@ -65,6 +65,10 @@ test('own metrics: counters of both programs reach VictoriaMetrics, and a kill i
     await query('histogram_quantile(0.5, sum(collector_collection_duration_seconds_bucket) by (le))'),
   ).toBeGreaterThan(0);
   expect(Math.abs((await query('time_skew_ms'))!)).toBeLessThan(2_000);
+  const [all, ofSite] = await Promise.all(
+    ['{device_id="board-1"}', '{device_id="board-1",site="berlin"}'].map((match) => query(`count(${match})`)),
+  );
+  expect([all, ofSite]).toEqual([ofSite, expect.any(Number)]);
 }, 300_000);
 
 test('own metrics: are fewer series than those of the device', async () => {

@@ -98,6 +98,7 @@ test('what both programs collect and send live is in Prometheus as it is stored,
     REMOTE_PROTOCOL: 'remote-write',
     REMOTE_URL: `${prometheus.url}/api/v1/write`,
     COLLECTORS: 'cpu,memory,load,self',
+    LABELS: 'site=berlin,rack=3',
   });
   releases.push(() => pair.remove());
   const collector = pair.start('collector');
@@ -107,7 +108,10 @@ test('what both programs collect and send live is in Prometheus as it is stored,
   await until('everything is delivered', () => readBooks(pair.database).pending === 0);
   await uploader.stop();
   expect(readBooks(pair.database).rejected).toBe(0);
-  expect(findDifferences(readStoredPoints(pair.database), toStoredPoints(await prometheus.export()))).toEqual([]);
+  const exported = await prometheus.export();
+  expect(findDifferences(readStoredPoints(pair.database), toStoredPoints(exported))).toEqual([]);
+  const sites = exported.map(({ metric }) => `${metric['site']} ${metric['rack']} ${metric['device_id']}`);
+  expect([...new Set(sites)]).toEqual(['berlin 3 board-1']);
 });
 
 describe('remote write: a Prometheus with an out-of-order window', () => {

@@ -215,7 +215,7 @@ async function show(
       toStoppedState(new ReportTable(database, log).load(), { nowMs: clock.now(), skewMs: undefined }),
     batchMetrics: 100,
   });
-  await new MetricsExposition('b1', snapshots, () => ({ health: 0, oldestPendingSeconds: 0 })).text();
+  await new MetricsExposition({ deviceId: 'b1' }, snapshots, () => ({ health: 0, oldestPendingSeconds: 0 })).text();
 }
 
 /** Copies a closed database. */

@@ -99,7 +99,7 @@ function createStatusServer(
 ): StatusSwitch {
   const { deviceId, healthHost, healthPort } = config;
   const waiting = new WaitingStatus({ clock, version, deviceId, configurationWarnings });
-  const status = new StatusSwitch({ waiting, deviceId });
+  const status = new StatusSwitch({ waiting, device: config });
   const statusServer = new StatusServer({ logger, statusKey, ...status.sources });
   const listening = { statusServer, clock, logger, healthHost, healthPort };
   status.onFirstUse((onListening) => listenWithRetry(listening, stop, onListening));

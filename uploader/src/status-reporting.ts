@@ -61,7 +61,7 @@ export function createStatusReporting(queue: Queue, uploader: Uploader, options:
   /** Loads prom-client only when somebody scrapes. */
   const readMetrics = async (): Promise<string> => {
     const { MetricsExposition } = await import('./http/metrics.ts');
-    exposition ??= new MetricsExposition(config.deviceId, snapshots, (taken) => monitor.judgement(taken));
+    exposition ??= new MetricsExposition(config, snapshots, (taken) => monitor.judgement(taken));
     return exposition.text();
   };
   return { own, monitor, reportWriter, history, readMetrics, isLive: () => loop.isLive };

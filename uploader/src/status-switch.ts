@@ -1,12 +1,13 @@
 import { isEnvironmentError, toErrorMessage } from '@thugshells/shared/errors.ts';
 
 import type { StatusReporting } from './status-reporting.ts';
+import type { ExposedDevice } from './http/metrics.ts';
 import type { WaitingStatus } from './health/waiting-status.ts';
 import type { StatusServerOptions } from './http/server.ts';
 
 export interface StatusSwitchOptions {
   readonly waiting: WaitingStatus;
-  readonly deviceId: string;
+  readonly device: ExposedDevice;
 }
 
 /** Lets the server listen. */
@@ -104,7 +105,7 @@ export class StatusSwitch {
       this.#noteUnreadable(error);
     }
     const { exposeHealthOnly } = await import('./http/metrics.ts');
-    return exposeHealthOnly(this.#options.deviceId, this.#options.waiting.health);
+    return exposeHealthOnly(this.#options.device, this.#options.waiting.health);
   }
 }
 

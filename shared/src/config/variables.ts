@@ -3,18 +3,13 @@ import { join } from 'node:path';
 import { COLLECTOR_NAMES } from '../metrics/collector-names.ts';
 import type { Environment, Variable } from './load-config.ts';
 import { oneOf, text } from './formats.ts';
+import { siteLabels } from './site-labels.ts';
 
 /** Returns the variables that both programs read; `hostName` is the default name of the device. */
 export function sharedVariables(environment: Environment, hostName: string) {
   const stateDirectory = environment['STATE_DIRECTORY']?.split(':')[0];
   return {
-    deviceId: {
-      env: 'DEVICE_ID',
-      doc: 'Name of this device: the label device_id of every series.',
-      default: hostName,
-      defaultDoc: 'host name',
-      format: text,
-    },
+    ...deviceVariables(hostName),
     dbPath: {
       env: 'DB_PATH',
       doc: 'The database that collector and uploader share.',
@@ -43,12 +38,33 @@ export function sharedVariables(environment: Environment, hostName: string) {
   } satisfies Record<string, Variable<unknown>>;
 }
 
+/** Returns what names the device and its place. */
+function deviceVariables(hostName: string) {
+  return {
+    deviceId: {
+      env: 'DEVICE_ID',
+      doc: 'Name of this device: the label device_id of every series.',
+      default: hostName,
+      defaultDoc: 'host name',
+      format: text,
+    },
+    siteLabels: {
+      env: 'LABELS',
+      doc: 'Labels that every series has besides, such as site=berlin,rack=3; a change begins new series (docs/collectors.md).',
+      default: '',
+      defaultDoc: 'none',
+      format: siteLabels,
+    },
+  } satisfies Record<string, Variable<unknown>>;
+}
+
 /**
  * Every variable name of both programs, without prefix. The programs share one environment file and must not
  * import each other, so the names stand here; a test compares them with the two schemas.
  */
 export const VARIABLE_NAMES: readonly string[] = [
   'DEVICE_ID',
+  'LABELS',
   'DB_PATH',
   'LOG_LEVEL',
   'LOG_FORMAT',

@@ -33,8 +33,54 @@ export interface Sample extends SeriesIdentity {
 /** What a reading lacks to be a sample. */
 export interface SampleContext {
   readonly deviceId: string;
-  /** On every sample, besides its own labels. */
-  readonly labels: Labels;
+  /** Of every sample, besides its own labels. */
+  readonly labels: AddedLabels;
+}
+
+/** The labels of a series as they are stored. */
+export interface LabelSet {
+  readonly tags: Labels;
+  /** From canonicalTags(). */
+  readonly canonical: string;
+}
+
+/** Sets of labels that are remembered: more than a device has series by default. */
+const MAX_KNOWN = 10_000;
+
+/** Adds the labels that all samples of a device have to those of a reading. */
+export class AddedLabels {
+  readonly #site: Labels;
+  readonly #always: Labels;
+  /** By the reading's own labels: they are merged and sorted once, not with each scrape. */
+  readonly #known = new Map<string, LabelSet>();
+
+  /**
+   * @param site a label of the reading takes the place of one of the same name
+   * @param always they take the place of the reading's own
+   */
+  constructor({ site = {}, always = {} }: { readonly site?: Labels | undefined; readonly always?: Labels } = {}) {
+    this.#site = site;
+    this.#always = always;
+  }
+
+  /** Returns the labels of a reading with those that are added. */
+  addTo({ labels, canonical = canonicalTags(labels) }: Pick<Reading, 'labels' | 'canonical'>): LabelSet {
+    if (Object.keys(this.#site).length === 0 && Object.keys(this.#always).length === 0)
+      return { tags: labels, canonical };
+    const known = this.#known.get(canonical);
+    if (known !== undefined) return known;
+    const tags = this.#merge(labels);
+    const added = { tags, canonical: canonicalTags(tags) };
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(canonical, added);
+    return added;
+  }
+
+  /** To a receiver an empty label is none, so that it does not take the place of another. */
+  #merge(labels: Labels): Labels {
+    const isOwn = ([name, value]: [string, string]): boolean => value !== '' || !Object.hasOwn(this.#site, name);
+    return { ...this.#site, ...Object.fromEntries(Object.entries(labels).filter(isOwn)), ...this.#always };
+  }
 }
 
 /** As stored in the column `value_type`. */
@@ -53,13 +99,10 @@ export function toValueType(value: number | string): ValueType {
 
 /** Gives a reading its device. The sample may still be refused. */
 export function toSample(reading: Reading, { deviceId, labels }: SampleContext): Sample {
-  const isBare = Object.keys(labels).length === 0;
-  const tags = isBare ? reading.labels : { ...reading.labels, ...labels };
   return {
+    ...labels.addTo(reading),
     name: reading.series.name,
     deviceId,
-    tags,
-    canonical: (isBare ? reading.canonical : undefined) ?? canonicalTags(tags),
     valueType: toValueType(reading.value),
     value: reading.value,
     priority: reading.series.priority,

@@ -409,4 +409,25 @@ export const storing = [
     replace: 'if (names.length >= 0) return JSON.parse(text);',
     tests: ['shared/metrics/sample-identity'],
   },
+  {
+    why: 'a label of the site replaces that of a text file',
+    file: 'shared/src/metrics/sample.ts',
+    find: '{ ...this.#site, ...Object.fromEntries(Object.entries(labels).filter(isOwn)), ...this.#always }',
+    replace: '{ ...Object.fromEntries(Object.entries(labels).filter(isOwn)), ...this.#site, ...this.#always }',
+    tests: ['shared/metrics/added-labels'],
+  },
+  {
+    why: 'sorts the labels of every sample anew with each scrape',
+    file: 'shared/src/metrics/sample.ts',
+    find: 'this.#known.set(canonical, added);',
+    replace: 'this.#known.delete(canonical);',
+    tests: ['shared/metrics/added-labels'],
+  },
+  {
+    why: 'takes a label of the agent’s own for the site, which then reaches some series and not others',
+    file: 'shared/src/config/site-labels.ts',
+    find: 'if (OWN_LABEL_NAMES.includes(name))',
+    replace: "if (name === 'device_id')",
+    tests: ['shared/config/site-labels'],
+  },
 ];

@@ -1,5 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { CHECK_CONFIG_OPTIONS, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
+import { listDeviceNotices } from '@thugshells/shared/config/default-device-names.ts';
 import type { Environment } from '@thugshells/shared/config/load-config.ts';
 import { ExitCode } from '@thugshells/shared/errors.ts';
 import { readBootId } from '@thugshells/shared/process/boot-id.ts';
@@ -100,7 +101,7 @@ function checkConfig(environment: Environment, given: GivenOptions): CommandResu
   const problems = new Credentials({ ...loaded.values, credentialsDirectory }).problems();
   return {
     text: `${formatEffectiveConfig(loaded, given)}\n`,
-    problems: [...loaded.unknown, ...problems],
+    problems: [...loaded.unknown, ...listDeviceNotices(loaded.values.deviceId), ...problems],
     exitCode: problems.length === 0 ? ExitCode.clean : ExitCode.configuration,
   };
 }

@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from '@thugshells/shared/clock.ts';
+import { listDeviceNotices } from '@thugshells/shared/config/default-device-names.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 import type { Judgement } from '@thugshells/shared/state/uploader-report.ts';
@@ -69,10 +70,10 @@ export class HealthMonitor {
   }
 
   evaluate(snapshot: Snapshot): HealthReport {
-    const { limits, configurationWarnings } = this.#options;
+    const { limits, configurationWarnings: warnings, deviceId } = this.#options;
     const at = formatTime(snapshot.nowMs);
     this.#unreadableSince = undefined;
-    const health = evaluateHealth(snapshot, limits, configurationWarnings);
+    const health = evaluateHealth(snapshot, limits, { warnings, notices: listDeviceNotices(deviceId) });
     const components = Object.fromEntries(
       Object.entries(health.components).map(([name, component]) => [
         name,

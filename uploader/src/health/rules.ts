@@ -5,6 +5,7 @@ import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 import type { CollectorSnapshot, Snapshot } from '../telemetry/snapshot.ts';
 import { findRemedy } from '../transport/recognized-responses.ts';
 import { worstStatus, type ComponentHealth, type HealthStatus } from './component-health.ts';
+import { configurationHealth, type ConfigurationFindings } from './configuration-rule.ts';
 import { describeBlockingLock } from './lock-rule.ts';
 import { formatAge } from './formatting.ts';
 import { setAsideBytes, setAsideHealth } from './set-aside-rule.ts';
@@ -54,7 +55,7 @@ const SET_CLOCK = 'set the clock (run: timedatectl set-ntp true) or THUGSHELLS_C
 export function evaluateHealth(
   snapshot: Snapshot,
   limits: HealthLimits,
-  configurationWarnings: readonly string[] = [],
+  { warnings = [], notices = [] }: ConfigurationFindings = {},
 ): DeviceHealth {
   const collectors = snapshot.collectors.map(
     (row) => [`collector.${row.collector}`, collectorHealth(row, snapshot)] as const,
@@ -70,7 +71,7 @@ export function evaluateHealth(
     storage: storageHealth(snapshot),
     ...(database === undefined ? {} : { database }),
     time: timeHealth(snapshot, limits),
-    ...(configurationWarnings.length > 0 ? { configuration: configurationHealth(configurationWarnings) } : {}),
+    ...configurationHealth({ warnings, notices }),
   };
   return { status: worstStatus(Object.values(components).map(({ status }) => status)), components };
 }
@@ -248,11 +249,6 @@ function timeHealth(
     message: `clock is ${formatAge(Math.abs(skewMs))} ${direction} the receiver; ${SET_CLOCK}`,
     details,
   };
-}
-
-/** The variables: a typing error must not stop a remote device, and must be seen. */
-function configurationHealth(warnings: readonly string[]): ComponentHealth {
-  return { status: 'degraded', message: warnings.join('; '), details: {} };
 }
 
 /** Formats Unix milliseconds; returns undefined for undefined and for 0, which stands for never. */

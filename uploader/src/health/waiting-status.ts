@@ -1,7 +1,9 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
+import { listDeviceNotices } from '@thugshells/shared/config/default-device-names.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import { severity, type ComponentHealth, type HealthStatus } from './component-health.ts';
+import { configurationHealth } from './configuration-rule.ts';
 import type { DeviceStatus } from './device-status.ts';
 import type { HealthReport } from './health-report.ts';
 
@@ -91,14 +93,13 @@ export class WaitingStatus {
   }
 
   #components(): Record<string, ComponentHealth> {
-    const { configurationWarnings: warnings } = this.#options;
+    const { configurationWarnings: warnings, deviceId } = this.#options;
     const storage: ComponentHealth = {
       status: this.#status,
       message: `waiting for the database: ${this.#reason}; ${COLLECTOR_STATUS}`,
       details: {},
     };
     const uploader: ComponentHealth = { status: 'degraded', message: 'no uploads without the database', details: {} };
-    const configuration: ComponentHealth = { status: 'degraded', message: warnings.join('; '), details: {} };
-    return { uploader, storage, ...(warnings.length > 0 ? { configuration } : {}) };
+    return { uploader, storage, ...configurationHealth({ warnings, notices: listDeviceNotices(deviceId) }) };
   }
 }

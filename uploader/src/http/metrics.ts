@@ -7,12 +7,20 @@ import {
   type HistogramState,
 } from '@thugshells/shared/metrics/histogram.ts';
 import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/metrics/agent-series.ts';
+import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 import { toExportedName, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 import type { Judgement } from '@thugshells/shared/state/uploader-report.ts';
 
 import type { Snapshot, Snapshots } from '../telemetry/snapshot.ts';
 
 export const EXPOSITION_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/** What every line of the exposition bears. */
+export interface ExposedDevice {
+  readonly deviceId: string;
+  /** THUGSHELLS_LABELS. */
+  readonly siteLabels?: Labels;
+}
 
 /** One line of the exposition. */
 interface ExportedValue {
@@ -32,9 +40,9 @@ export class MetricsExposition {
   readonly #snapshots: Pick<Snapshots, 'take'>;
   #last: { readonly of: Snapshot; readonly text: Promise<string> } | undefined;
 
-  constructor(deviceId: string, snapshots: Pick<Snapshots, 'take'>, judge: (snapshot: Snapshot) => Judgement) {
+  constructor(device: ExposedDevice, snapshots: Pick<Snapshots, 'take'>, judge: (snapshot: Snapshot) => Judgement) {
     this.#snapshots = snapshots;
-    this.#registry.setDefaultLabels({ device_id: deviceId });
+    this.#registry.setDefaultLabels(toDefaultLabels(device));
     this.#collectorMetrics();
     this.#uploaderMetrics();
     this.#registerSingle(storageSeries.databaseBytes, ({ databaseBytes }) => databaseBytes);
@@ -115,12 +123,16 @@ export class MetricsExposition {
 }
 
 /** Returns the exposition while there is no database: the device's health alone. */
-export async function exposeHealthOnly(deviceId: string, health: number): Promise<string> {
+export async function exposeHealthOnly(device: ExposedDevice, health: number): Promise<string> {
   const registry = new Registry();
-  registry.setDefaultLabels({ device_id: deviceId });
+  registry.setDefaultLabels(toDefaultLabels(device));
   const { name, help } = uploaderSeries.health;
   new Gauge({ name: toExportedName(name), help, registers: [registry] }).set(health);
   return registry.metrics();
+}
+
+function toDefaultLabels({ deviceId, siteLabels }: ExposedDevice): Labels {
+  return { ...siteLabels, device_id: deviceId };
 }
 
 function toHistogramValues(state: HistogramState, bounds: readonly number[]): ExportedValue[] {

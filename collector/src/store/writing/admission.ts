@@ -1,5 +1,13 @@
 import { canonicalExportedTags, toExportedSeriesName } from '@thugshells/shared/metrics/json-lines.ts';
-import { toSample, seriesText, type Labels, type Reading, type Sample } from '@thugshells/shared/metrics/sample.ts';
+import {
+  AddedLabels,
+  toSample,
+  seriesText,
+  type Labels,
+  type Reading,
+  type Sample,
+  type SampleContext,
+} from '@thugshells/shared/metrics/sample.ts';
 import {
   findSampleRefusal,
   findTimestampRefusal,
@@ -29,24 +37,24 @@ export type StoredName = Pick<Sample, 'name' | 'valueType'>;
 /** What all samples of a device share, and where they are sent. */
 export interface AdmissionOptions {
   readonly deviceId: string;
-  /** Added to every sample besides its own labels. */
+  /** Labels that every sample has, whatever its own are. */
   readonly labels: Labels;
+  /** THUGSHELLS_LABELS: labels that every sample has which has no such label of its own. */
+  readonly siteLabels?: Labels;
   /** Decides which limits hold: those of the receiver that samples are sent to. */
   readonly remoteProtocol: RemoteProtocol;
 }
 
 /** Turns readings into samples; refuses what could never be delivered or would mix with another series. */
 export class Admission {
-  readonly #deviceId: string;
-  readonly #labels: Labels;
+  readonly #context: SampleContext;
   readonly #limits: SeriesLimits | undefined;
   /** Exported name → stored name. */
   readonly #storedNames = new Map<string, string>();
   readonly #ownNames: ReadonlySet<string> = new Set(OWN_NAMES);
 
-  constructor({ deviceId, labels, remoteProtocol }: AdmissionOptions) {
-    this.#deviceId = deviceId;
-    this.#labels = labels;
+  constructor({ deviceId, labels, siteLabels, remoteProtocol }: AdmissionOptions) {
+    this.#context = { deviceId, labels: new AddedLabels({ site: siteLabels, always: labels }) };
     this.#limits = findSeriesLimits(remoteProtocol);
   }
 
@@ -68,7 +76,7 @@ export class Admission {
     const seen = new Set<string>();
     const timeRefusal = findTimestampRefusal(timestampMs);
     for (const reading of readings) {
-      const sample = toSample(reading, { deviceId: this.#deviceId, labels: this.#labels });
+      const sample = toSample(reading, this.#context);
       const isForeign = reading.series.isForeign === true;
       const refusal =
         timeRefusal ??

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { COLLECTION_BOUNDS_SECONDS, createHistogram, observe } from '@thugshells/shared/metrics/histogram.ts';
-import { toSample } from '@thugshells/shared/metrics/sample.ts';
+import { OWN_LABEL_NAMES } from '@thugshells/shared/metrics/label-names.ts';
+import { AddedLabels, toSample } from '@thugshells/shared/metrics/sample.ts';
 import { findSampleRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
@@ -78,13 +79,21 @@ describe('self collector: the series of both programs', () => {
   });
 
   test('can be stored: no reading is refused, and none is there twice', () => {
-    const samples = toSelfReadings(state, 0).map((reading) => toSample(reading, { deviceId: 'b', labels: {} }));
+    const samples = toSelfReadings(state, 0).map((reading) =>
+      toSample(reading, { deviceId: 'b', labels: new AddedLabels() }),
+    );
     expect(
       samples
         .map((sample) => findSampleRefusal(sample, findSeriesLimits('victoriametrics')))
         .filter((refusal) => refusal !== undefined),
     ).toEqual([]);
     expect(new Set(samples.map(({ name, tags }) => name + JSON.stringify(tags))).size).toBe(samples.length);
+  });
+
+  test('has no label that a label of the site may be called', () => {
+    const names = toSelfReadings(state, 0).flatMap(({ labels }) => Object.keys(labels));
+    expect(names.length).toBeGreaterThan(0);
+    expect(names.filter((name) => !OWN_LABEL_NAMES.includes(name))).toEqual([]);
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import {
+  AddedLabels,
   canonicalTags,
   dedupKey,
   toSample,
@@ -159,7 +160,7 @@ describe('a sample', () => {
     help: 'Usage.',
     priority: 3,
   });
-  const context = { deviceId: 'belabox-001', labels: { simulated: 'true' } };
+  const context = { deviceId: 'belabox-001', labels: new AddedLabels({ always: { simulated: 'true' } }) };
 
   test('is a reading with its device and the labels of the device', () => {
     expect(toSample({ series, labels: { core: 'all' }, value: 12.5 }, context)).toEqual({

@@ -346,14 +346,23 @@ describe('health rules: the status', () => {
   });
 
   test('is degraded by an unknown variable', () => {
-    const { status, components } = evaluateHealth(snapshot(), LIMITS, [
-      'THUGSHELLS_DB_PTH is unknown',
-      'THUGSHELLS_X is unknown',
-    ]);
+    const { status, components } = evaluateHealth(snapshot(), LIMITS, {
+      warnings: ['THUGSHELLS_DB_PTH is unknown', 'THUGSHELLS_X is unknown'],
+      notices: ['a name of many'],
+    });
     expect([status, components['configuration']!.message]).toEqual([
       'degraded',
-      'THUGSHELLS_DB_PTH is unknown; THUGSHELLS_X is unknown',
+      'THUGSHELLS_DB_PTH is unknown; THUGSHELLS_X is unknown; a name of many',
     ]);
+  });
+
+  test('is not degraded by a name that many devices have, which it tells', () => {
+    const { status, components } = evaluateHealth(snapshot(), LIMITS, { notices: ['a name of many'] });
+    expect([status, components['configuration']]).toEqual([
+      'ok',
+      { status: 'ok', message: 'a name of many', details: {} },
+    ]);
+    expect(evaluateHealth(snapshot(), LIMITS).components).not.toHaveProperty('configuration');
   });
 });
 

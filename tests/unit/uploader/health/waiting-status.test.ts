@@ -32,6 +32,14 @@ test('waiting status: says what it waits for, since when and what to do', () => 
   });
 });
 
+test('waiting status: tells a name that many devices have', () => {
+  const named = new WaitingStatus({ clock, version: '1.2.3', deviceId: 'raspberrypi', configurationWarnings: [] });
+  expect(named.report().components['configuration']).toMatchObject({
+    status: 'ok',
+    message: expect.stringContaining('set THUGSHELLS_DEVICE_ID to a name of this device alone'),
+  });
+});
+
 test('waiting status: is degraded for 30 s, then in error', async () => {
   await clock.advance(29_900);
   expect([waiting.report().status, waiting.health]).toEqual(['degraded', 1]);

@@ -29,7 +29,7 @@ beforeEach(async () => {
     logger: log,
     monitor,
     history: { read: async () => '{}' },
-    metrics: async () => new MetricsExposition(DEVICE, snapshots, (taken) => monitor.judgement(taken)),
+    metrics: async () => new MetricsExposition({ deviceId: DEVICE }, snapshots, (taken) => monitor.judgement(taken)),
     statusKey: 'key',
     isLive: () => true,
   });

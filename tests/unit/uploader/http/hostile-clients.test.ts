@@ -52,7 +52,7 @@ beforeEach(async () => {
     logger,
     monitor,
     history: { read: async () => '' },
-    metrics: async () => new MetricsExposition('b', snapshots, (taken) => monitor.judgement(taken)),
+    metrics: async () => new MetricsExposition({ deviceId: 'b' }, snapshots, (taken) => monitor.judgement(taken)),
     statusKey: 'key',
     isLive: () => true,
   });

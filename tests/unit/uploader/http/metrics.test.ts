@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { MetricsExposition } from '../../../../uploader/src/http/metrics.ts';
+import { exposeHealthOnly, MetricsExposition } from '../../../../uploader/src/http/metrics.ts';
 import type { Snapshot } from '../../../../uploader/src/telemetry/snapshot.ts';
 import type { SendOutcome, SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { UploadCounters } from '../../../../uploader/src/telemetry/upload-counters.ts';
@@ -9,7 +9,7 @@ import { collectorRow, toHistogram, snapshot, storage } from '../../../support/u
 const judge = () => ({ health: 1, oldestPendingSeconds: 90 });
 
 function metricsOf(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): MetricsExposition {
-  return new MetricsExposition(deviceId, { take: () => snapshot(changes) }, judge);
+  return new MetricsExposition({ deviceId }, { take: () => snapshot(changes) }, judge);
 }
 
 /** The exposition after some posts. */
@@ -166,7 +166,7 @@ describe('metrics: a gauge', () => {
 
   test('disappears once its value is unknown', async () => {
     let skewMs: number | undefined = 5;
-    const metrics = new MetricsExposition('board-1', { take: () => snapshot({ skewMs }) }, judge);
+    const metrics = new MetricsExposition({ deviceId: 'board-1' }, { take: () => snapshot({ skewMs }) }, judge);
     expect(await metrics.text()).toMatch(/^time_skew_ms\S+ 5$/m);
     skewMs = undefined;
     expect(await metrics.text()).not.toMatch(/^time_skew_ms/m);
@@ -175,10 +175,22 @@ describe('metrics: a gauge', () => {
 
 test('metrics: the text is formatted once per snapshot', async () => {
   let taken = snapshot({ walBytes: 1 });
-  const metrics = new MetricsExposition('board-1', { take: () => taken }, judge);
+  const metrics = new MetricsExposition({ deviceId: 'board-1' }, { take: () => taken }, judge);
   const first = await metrics.text();
   expect(first).toMatch(/^storage_wal_size_bytes\S+ 1$/m);
   expect(await metrics.text()).toBe(first);
   taken = snapshot({ walBytes: 2 });
   expect(await metrics.text()).toMatch(/^storage_wal_size_bytes\S+ 2$/m);
+});
+
+test('metrics: labels of the site are on every line, beside the device', async () => {
+  const device = { deviceId: 'board-1', siteLabels: { site: 'berlin' } };
+  const lines = [
+    ...(await valuesOf(new MetricsExposition(device, { take: () => snapshot({}) }, judge))).keys(),
+    ...(await exposeHealthOnly(device, 1)).split('\n').filter((line) => line !== '' && !line.startsWith('#')),
+  ];
+  expect(lines.length).toBeGreaterThan(10);
+  expect(lines.filter((line) => !/[{,]site="berlin"[,}]/.test(line) || !line.includes('device_id="board-1"'))).toEqual(
+    [],
+  );
 });

@@ -34,7 +34,7 @@ beforeEach(async () => {
     logger: log,
     monitor,
     history,
-    metrics: async () => new MetricsExposition('board-1', snapshots, (taken) => monitor.judgement(taken)),
+    metrics: async () => new MetricsExposition({ deviceId: 'board-1' }, snapshots, (taken) => monitor.judgement(taken)),
     statusKey: 'key',
     isLive: () => live,
   });

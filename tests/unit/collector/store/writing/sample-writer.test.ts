@@ -5,6 +5,7 @@ import type { Database } from '@thugshells/shared/database/open.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import { readInstant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
+import { Admission } from '../../../../../collector/src/store/writing/admission.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import {
   gauge,
@@ -71,6 +72,18 @@ describe('sample writer: one scrape', () => {
       [1, NOW, 'cpu.usage', 12.5, '{"core":"0"}', 'b1', 0],
       [2, NOW, 'cpu.usage', 99, '{"core":"1"}', 'b1', 0],
     ]);
+  });
+
+  test('sample writer: other labels of the site begin new series, and leave the stored ones as they are', () => {
+    const admit = (siteLabels: Record<string, string>) => {
+      const admission = new Admission({ deviceId: 'b1', labels: {}, siteLabels, remoteProtocol: 'victoriametrics' });
+      const at = readInstant(process.clock);
+      const { samples } = admission.admit([reading('a.x', 1)], at.wallMs);
+      process.writer.commit([{ at, samples, status: createStatus() }]);
+    };
+    for (const site of [{ site: 'berlin' }, { site: 'roof' }, { site: 'berlin' }]) admit(site);
+    expect(view(database, 'tags').flat()).toEqual(['{"site":"berlin"}', '{"site":"roof"}', '{"site":"berlin"}']);
+    expect(database.prepare('SELECT count(*) FROM series').pluck().get()).toBe(2);
   });
 
   test('sample writer: updates the books in the same transaction', () => {

@@ -1,0 +1,18 @@
+import type { ComponentHealth } from './component-health.ts';
+
+/** What is to be said of the variables; each is a sentence with its remedy. */
+export interface ConfigurationFindings {
+  /** What degrades the device, such as an unknown variable: it must not stop a remote device, and must be seen. */
+  readonly warnings?: readonly string[];
+  /** What the device works with as it is, such as a name that others may have too. */
+  readonly notices?: readonly string[];
+}
+
+/** Returns the component of the variables; none if there is nothing to say of them. */
+export function configurationHealth({ warnings = [], notices = [] }: ConfigurationFindings): {
+  readonly configuration?: ComponentHealth;
+} {
+  const message = [...warnings, ...notices].join('; ');
+  if (message === '') return {};
+  return { configuration: { status: warnings.length > 0 ? 'degraded' : 'ok', message, details: {} } };
+}
