@@ -40,7 +40,7 @@ const DEFAULT_NAMES: ReadonlySet<string> = new Set([
 /** What routers and resolvers put behind a host name. */
 const LOCAL_DOMAIN = /\.(local|localdomain|lan|home|home\.arpa|internal|fritz\.box)\.?$/;
 
-/** Returns a sentence that says why a device should not keep its name, and what to do; none if the name is its own. */
+/** Returns why a device should not keep its name, and what to do, as one sentence; none if the name is its own. */
 export function listDeviceNotices(deviceId: string): string[] {
   const name = deviceId.toLowerCase().replace(LOCAL_DOMAIN, '');
   if (!DEFAULT_NAMES.has(name)) return [];

@@ -3,7 +3,7 @@ import type { Labels } from '../metrics/sample.ts';
 import type { ValueFormat } from './formats.ts';
 
 const MAX_LABELS = 10;
-/** Far within what VictoriaMetrics keeps, so that the labels of a source have room beside them. */
+/** Far within what VictoriaMetrics keeps, so that a source may have labels too. */
 const MAX_NAME_LENGTH = 64;
 const MAX_VALUE_BYTES = 256;
 /** Prometheus' rule for names; other names would have to be quoted in every query. */

@@ -24,10 +24,11 @@ const LEFT_OUT = [
   /\b(hear|hears|heard)\b/,
 ];
 
-/** What contains such a word and stays: terms of CSS, SVG and clocks, the hardware, names of alerts, and columns. */
+/** What contains such a word and stays: terms of CSS, SVG and clocks, the hardware, a domain, names of alerts, and columns. */
 const ALLOWED = [
   /Raspberry Pi board/g,
   /alert: Board/g,
+  /fritz\\\.box/g,
   /\btrouble(_since)? (=|AS)/g,
   /'trouble(_since)?'/g,
   /(border|content)-box|box-(sizing|shadow)|viewBox/g,

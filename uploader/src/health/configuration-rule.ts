@@ -1,6 +1,6 @@
 import type { ComponentHealth } from './component-health.ts';
 
-/** What is to be said of the variables; each is a sentence with its remedy. */
+/** What was found in the variables; each is a sentence with its remedy. */
 export interface ConfigurationFindings {
   /** What degrades the device, such as an unknown variable: it must not stop a remote device, and must be seen. */
   readonly warnings?: readonly string[];
@@ -8,7 +8,7 @@ export interface ConfigurationFindings {
   readonly notices?: readonly string[];
 }
 
-/** Returns the component of the variables; none if there is nothing to say of them. */
+/** Returns the component of the variables; none if nothing was found. */
 export function configurationHealth({ warnings = [], notices = [] }: ConfigurationFindings): {
   readonly configuration?: ComponentHealth;
 } {
