@@ -3,8 +3,8 @@ import fc from 'fast-check';
 
 import { siteLabels } from '../../../../shared/src/config/site-labels.ts';
 import { OWN_LABEL_NAMES } from '../../../../shared/src/metrics/label-names.ts';
-import { loadCollectorConfig } from '../../../../collector/src/config.ts';
-import { loadUploaderConfig } from '../../../../uploader/src/config.ts';
+import { loadCollectorConfig } from '../../../../shared/src/config/collector-config.ts';
+import { loadUploaderConfig } from '../../../../shared/src/config/uploader-config.ts';
 
 describe('labels of the site:', () => {
   test.each([
