@@ -74,6 +74,7 @@ class PreparedKernel {
   proc = (path) => this.#answer(`proc ${path}`, () => this.#kernel.proc(path));
   sys = (path) => this.#answer(`sys ${path}`, () => this.#kernel.sys(path));
   sysEntries = (path) => this.#answer(`entries ${path}`, () => this.#kernel.sysEntries(path));
+  sysLink = (path) => this.#answer(`link ${path}`, () => this.#kernel.sysLink(path));
   statfs = (path) => this.#answer(`statfs ${path}`, () => this.#kernel.statfs(path));
 }
 
@@ -100,6 +101,10 @@ function throughTheDoor(prepared) {
       await files.sysEntries('block');
       return entries;
     },
+    sysLink: async (path) => {
+      await files.sysLink('block');
+      return prepared.sysLink(path);
+    },
     statfs: async (path) => {
       await files.statfs('/', 'local');
       return prepared.statfs(path);
@@ -114,6 +119,7 @@ function thisMachine() {
     proc: (path) => files.proc(path),
     sys: (path) => files.sys(path),
     sysEntries: (path) => files.sysEntries(path),
+    sysLink: (path) => files.sysLink(path),
     statfs: (path, kind) => files.statfs(path, kind),
   };
 }
