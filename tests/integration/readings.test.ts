@@ -1,8 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { COLLECTORS } from '../../collector/src/collectors/table.ts';
 import { KernelFiles } from '../../collector/src/kernel/kernel-files.ts';
@@ -139,5 +142,60 @@ describe('counters equal the kernel’s', () => {
         expect(value).toBeLessThanOrEqual(after.get(device)![column]! * factor);
       }
     }
+  });
+});
+
+describe('links', () => {
+  /** A namespace with a pair whose other end goes down and up three times, a bridge and a tunnel without a program. */
+  const script = [
+    'set -e',
+    'ip link add pair0 type veth peer name pair1',
+    'ip link add br7 type bridge',
+    'ip tuntap add tun7 mode tun',
+    'ip link set lo up',
+    'ip link set tun7 up',
+    'ip link set pair0 up',
+    'ip link set pair1 up',
+    'ip address add 192.0.2.1/24 dev pair0',
+    'ip route add default via 192.0.2.2',
+    'mount -t sysfs sysfs /sys',
+    'once() { "$1" "$2" once; }',
+    'once "$@" > "$3/before"',
+    'for turn in 1 2 3; do ip link set pair1 down; ip link set pair1 up; done',
+    'ip -j link > "$3/links"',
+    'ip -j route show default > "$3/routes"',
+    'once "$@" > "$3/after"',
+  ].join('\n');
+  const folder = mkdtempSync(join(tmpdir(), 'links-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** Values of a series by interface. */
+  function valuesIn(file: string, name: string): Record<string, number> {
+    const lines = readFileSync(join(folder, file), 'utf8').trim().split('\n');
+    const samples = lines.map((line) => JSON.parse(line) as { metric: Record<string, string>; values: number[] });
+    return Object.fromEntries(
+      samples
+        .filter(({ metric }) => metric['__name__'] === name)
+        .map(({ metric, values }) => [metric['interface'] ?? '', values[0] ?? NaN]),
+    );
+  }
+
+  test('link collector: state, default route and changes agree with ip -j link', () => {
+    const main = fileURLToPath(new URL('../../collector/dist/main.js', import.meta.url));
+    execFileSync('unshare', ['-Urnm', 'sh', '-c', script, 'sh', process.execPath, main, folder], {
+      env: { ...process.env, THUGSHELLS_COLLECTORS: 'link', THUGSHELLS_NETWORK_EXCLUDE: 'none' },
+    });
+    const read = (file: string) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Record<string, string>[];
+    const links = read('links') as unknown as { ifname: string; operstate: string; flags: string[] }[];
+    const isUp = ({ operstate, flags }: (typeof links)[number]) =>
+      operstate === 'UP' || (operstate === 'UNKNOWN' && flags.includes('LOWER_UP'));
+    expect(links.map(({ ifname }) => ifname)).toEqual(expect.arrayContaining(['br7', 'lo', 'pair0', 'pair1', 'tun7']));
+    expect(valuesIn('after', 'network_up')).toEqual(
+      Object.fromEntries(links.map((link) => [link.ifname, isUp(link) ? 1 : 0])),
+    );
+    const [before, after] = ['before', 'after'].map((file) => valuesIn(file, 'network_carrier_changes_total'));
+    expect([after!['pair0']! - before!['pair0']!, after!['lo']! - before!['lo']!]).toEqual([6, 0]);
+    const used = Object.entries(valuesIn('after', 'network_default_route')).filter(([, value]) => value === 1);
+    expect(used.map(([name]) => name)).toEqual(read('routes').map(({ dev }) => dev));
   });
 });

@@ -52,6 +52,9 @@ function pairFor(server: VictoriaMetrics, device: string, variables: Readonly<Re
   return new AgentPair({ REMOTE_URL: `${server.url}/api/v1/import`, DEVICE_ID: device, ...pace, ...variables });
 }
 
+/** The interfaces of this one are those of every recorded board: theirs were not recorded with their links. */
+const WITH_LINKS = 'raspberry-pi-4';
+
 /** Where recorded boards lie, each with what its recording lacks since QEMU made it. */
 function recordedBoards(folder: string): Readonly<Record<string, Readonly<Record<string, string>>>> {
   return {
@@ -72,12 +75,16 @@ function rootsWith(
   board: string,
   files: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
-  const recorded = fileURLToPath(new URL(`../fixtures/${board}`, import.meta.url));
-  const sysRoot = join(folder, board);
-  cpSync(join(recorded, 'sys'), sysRoot, { recursive: true });
+  const [procRoot, sysRoot] = [join(folder, board, 'proc'), join(folder, board, 'sys')];
+  for (const fixture of [board, WITH_LINKS]) {
+    const recorded = fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url));
+    const path = fixture === board ? '' : 'net';
+    cpSync(join(recorded, 'proc', path), join(procRoot, path), { recursive: true });
+    cpSync(join(recorded, 'sys'), sysRoot, { recursive: true });
+  }
   for (const [file, text] of Object.entries(files)) {
     mkdirSync(join(sysRoot, dirname(file)), { recursive: true });
     writeFileSync(join(sysRoot, file), `${text}\n`);
   }
-  return { PROC_ROOT: join(recorded, 'proc'), SYS_ROOT: sysRoot };
+  return { PROC_ROOT: procRoot, SYS_ROOT: sysRoot };
 }

@@ -57,6 +57,7 @@ export const SUITES = {
       { package: 'binutils', commands: ['readelf'] },
       { package: 'dpkg-dev', commands: ['dpkg-shlibdeps'] },
       { package: 'chromium', commands: ['chromium|chromium-browser|google-chrome'], variable: 'CHROMIUM_BIN' },
+      { package: 'iproute2', commands: ['ip'] },
       { package: 'openssl', commands: ['openssl'] },
       { package: 'procps', commands: ['free'] },
       { package: 'systemd', commands: ['systemd-analyze'] },

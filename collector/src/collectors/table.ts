@@ -6,6 +6,7 @@ import type { KernelSource } from '../kernel/kernel-files.ts';
 import { CPU_SERIES, CpuCollector } from './cpu.ts';
 import { DISK_SERIES, DiskCollector, type DiskOptions } from './disk.ts';
 import { FILESYSTEM_SERIES, FilesystemCollector } from './filesystem.ts';
+import { LINK_SERIES, LinkCollector } from './link.ts';
 import { LOAD_SERIES, LoadCollector } from './load.ts';
 import { MEMORY_SERIES, MemoryCollector } from './memory.ts';
 import type { NameRules } from './parsing/name-filter.ts';
@@ -68,6 +69,15 @@ export const COLLECTORS: { readonly [Name in KernelCollectorName]: CollectorEntr
     series: NETWORK_SERIES,
     create: ({ kernel, options }) =>
       new NetworkCollector(kernel, {
+        include: options.networkInclude,
+        exclude: options.networkExclude,
+        maxInterfaces: options.networkMaxInterfaces,
+      }),
+  },
+  link: {
+    series: LINK_SERIES,
+    create: ({ kernel, options }) =>
+      new LinkCollector(kernel, {
         include: options.networkInclude,
         exclude: options.networkExclude,
         maxInterfaces: options.networkMaxInterfaces,

@@ -1,13 +1,7 @@
 import { toKernelFileError } from './kernel-file-errors.ts';
 import type { KernelSource, FileSystemSpace } from './kernel-files.ts';
-import {
-  createProcTexts,
-  createSysTexts,
-  computeValue,
-  type DeviceSize,
-  type Swing,
-  type SimulatedText,
-} from './simulated-texts.ts';
+import { createProcTexts, createSysTexts, type DeviceSize } from './simulated-texts.ts';
+import { computeValue, type SimulatedText, type Swing } from './simulated-values.ts';
 
 /** Options of a simulated device. */
 export interface SimulatedKernelOptions extends Partial<DeviceSize> {

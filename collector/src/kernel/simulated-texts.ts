@@ -1,5 +1,5 @@
-/** Returns the text of a file after the simulated device has been up for some seconds. */
-export type SimulatedText = (uptimeS: number) => string;
+import { createInterfaceTexts, createNetworkProcTexts } from './simulated-network.ts';
+import { computeCount, computeValue, type SimulatedText } from './simulated-values.ts';
 
 /** How many of each part a simulated device has; `zones` are thermal zones. */
 export interface DeviceSize {
@@ -22,7 +22,7 @@ export function createProcTexts({ cores, disks, interfaces }: DeviceSize): Map<s
     ['stat', (uptimeS) => formatStat(uptimeS, cores)],
     ['meminfo', formatMeminfo],
     ['diskstats', (uptimeS) => formatDiskstats(uptimeS, listDiskNames(disks))],
-    ['net/dev', (uptimeS) => formatNetDev(uptimeS, interfaces)],
+    ...createNetworkProcTexts(interfaces),
     ['loadavg', (uptimeS) => formatLoadavg(uptimeS, cores)],
     ['uptime', (uptimeS) => formatUptime(uptimeS, cores)],
     ['pressure/cpu', (uptimeS) => formatPressure(uptimeS, { some: 0.04, full: 0 })],
@@ -35,8 +35,8 @@ export function createProcTexts({ cores, disks, interfaces }: DeviceSize): Map<s
 }
 
 /** Creates every file below /sys, by its path. */
-export function createSysTexts({ cores, disks, zones }: DeviceSize): Map<string, SimulatedText> {
-  const texts = new Map<string, SimulatedText>();
+export function createSysTexts({ cores, disks, interfaces, zones }: DeviceSize): Map<string, SimulatedText> {
+  const texts = createInterfaceTexts(interfaces);
   const always = (path: string, text: string | number) => texts.set(path, () => `${text}\n`);
   for (const disk of ['loop0', ...listDiskNames(disks)]) always(`block/${disk}/queue/logical_block_size`, 512);
   always('block/mmcblk0/device/life_time', '0x02 0x01');
@@ -75,25 +75,6 @@ function listDiskNames(count: number): string[] {
     'mmcblk0',
     ...Array.from({ length: count - 1 }, (_, index) => `sd${String.fromCharCode('a'.charCodeAt(0) + index)}`),
   ];
-}
-
-/** A quantity that oscillates around its mean; `swing` is a share of the mean, below 1. */
-export interface Swing {
-  readonly mean: number;
-  readonly swing: number;
-  readonly periodS: number;
-  readonly phase?: number;
-}
-
-/** Returns the value at a time. */
-export function computeValue(uptimeS: number, { mean, swing, periodS, phase = 0 }: Swing): number {
-  return mean * (1 + swing * Math.sin((2 * Math.PI * uptimeS) / periodS + phase));
-}
-
-/** Returns the integral of `computeValue` since boot, in closed form: a counter that increases at that rate. */
-function computeCount(uptimeS: number, { mean, swing, periodS, phase = 0 }: Swing): number {
-  const angle = (2 * Math.PI * uptimeS) / periodS + phase;
-  return Math.floor(mean * (uptimeS + ((swing * periodS) / (2 * Math.PI)) * (Math.cos(phase) - Math.cos(angle))));
 }
 
 /** The sum of the shares in `computeCoreTicks`. */
@@ -152,23 +133,6 @@ function formatDiskstats(uptimeS: number, [card, ...others]: readonly string[]):
     ...others.map((disk, index) => `8 ${16 * index} ${disk} ${traffic}`),
   ];
   return `${devices.join('\n')}\n`;
-}
-
-function formatNetDev(uptimeS: number, interfaces: number): string {
-  const columns = (rx: number, tx: number, dropped: number) =>
-    `${rx * 700} ${rx} 0 ${dropped} 0 0 0 0 ${tx * 300} ${tx} 0 0 0 0 0 0`;
-  const lo = computeCount(uptimeS, { mean: 5, swing: 0, periodS: 60 });
-  const received = computeCount(uptimeS, { mean: 80, swing: 0.7, periodS: 75 });
-  const sent = computeCount(uptimeS, { mean: 60, swing: 0.7, periodS: 75 });
-  return [
-    'Inter-|   Receive                                                |  Transmit',
-    ' face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed',
-    `    lo: ${columns(lo, lo, 0)}`,
-    `  eth0: ${columns(received, sent, Math.floor(uptimeS / 600))}`,
-    ` wlan0: ${columns(0, 0, 0)}`,
-    ...Array.from({ length: interfaces - 2 }, (_, index) => `  eth${index + 1}: ${columns(sent, received, 0)}`),
-    '',
-  ].join('\n');
 }
 
 function formatLoadavg(uptimeS: number, cores: number): string {

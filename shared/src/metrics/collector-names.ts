@@ -9,6 +9,7 @@ export const KERNEL_COLLECTOR_NAMES = [
   'memory',
   'disk',
   'network',
+  'link',
   'temperature',
   'load',
   'filesystem',

@@ -205,4 +205,32 @@ export const reading = [
     replace: 'new Set<AgentError>(truncated.slice(1))',
     tests: ['collector/collectors/memory'],
   },
+  {
+    why: 'reports a modem without an operational state as down',
+    file: 'collector/src/collectors/link.ts',
+    find: "if (state !== 'unknown') return",
+    replace: "if (state !== 'testing') return",
+    tests: ['collector/collectors/link'],
+  },
+  {
+    why: 'reports the speed of the connection before',
+    file: 'collector/src/collectors/link.ts',
+    find: 'before !== undefined && before.changes === changes',
+    replace: 'before !== undefined',
+    tests: ['collector/collectors/link'],
+  },
+  {
+    why: 'reports a refused route as the way out',
+    file: 'collector/src/collectors/readers/default-routes.ts',
+    find: '& (RTF_UP | RTF_REJECT)',
+    replace: '& RTF_UP',
+    tests: ['collector/collectors/link'],
+  },
+  {
+    why: 'reports a signal of 0 dBm of Wi-Fi that is not connected',
+    file: 'collector/src/collectors/readers/wireless.ts',
+    find: 'value < 0 && value > NOT_MEASURED',
+    replace: 'value <= 0',
+    tests: ['collector/collectors/link'],
+  },
 ];

@@ -8,7 +8,7 @@ import type { Collector } from '../../../collector/src/collectors/collector.ts';
 import { COLLECTORS, type CollectorOptions } from '../../../collector/src/collectors/table.ts';
 import { extractReadings } from '../../../collector/src/collectors/readers/partial-result.ts';
 import type { KernelSource } from '../../../collector/src/kernel/kernel-files.ts';
-import { indexByIdentity, RecordedKernel, findRecording } from './text-kernel.ts';
+import { findRecording, indexByIdentity, readRecorded, RecordedKernel } from './text-kernel.ts';
 
 /** Everything is reported, so that no filter hides a corrupt file. */
 export const REPORT_EVERYTHING: CollectorOptions = {
@@ -24,6 +24,26 @@ export const REPORT_EVERYTHING: CollectorOptions = {
 /** Time between the two moments of the recording. */
 const BETWEEN_MS = 12_980;
 
+/** Interfaces of another device, with the routes and the radio of a moment of it. */
+function readNetworkFiles(): Readonly<Record<string, string>> {
+  const read = (path: string) => readRecorded(path, 'raspberry-pi-4');
+  const interfaces = ['eth0', 'wlan0'].flatMap((name) =>
+    ['uevent', 'type', 'operstate', 'carrier_changes'].map((file) => `sys/class/net/${name}/${file}`),
+  );
+  const wired = ['speed', 'duplex'].map((file) => `sys/class/net/eth0/${file}`);
+  const modem = ['uevent', 'type', 'operstate', 'carrier', 'carrier_changes'].map(
+    (file) => `sys/class/net/wwan0/${file}`,
+  );
+  const tables = ['proc', 'proc-later'].flatMap((moment) =>
+    ['route', 'ipv6_route', 'wireless'].map((file) => `${moment}/net/${file}`),
+  );
+  return {
+    ...Object.fromEntries([...interfaces, ...wired, ...modem, ...tables].map((path) => [path, read(path)])),
+    'proc-later/net/ipv6_route': read('proc-later/net/ipv6_route').replace('wwan0', ' eth0'),
+    'proc-later/net/wireless': read('proc-later/net/wireless').replace('-256', '-95.'),
+  };
+}
+
 /** Files of hardware that no recorded device has, in the form that the kernel documents. */
 const MORE_HARDWARE: Readonly<Record<string, string>> = {
   'proc/pressure/irq': 'full avg10=0.00 avg60=0.02 avg300=0.00 total=8130\n',
@@ -36,6 +56,7 @@ const MORE_HARDWARE: Readonly<Record<string, string>> = {
   'sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count': '3\n',
   'sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count': '5\n',
   'sys/devices/platform/soc/soc:firmware/get_throttled': '50005\n',
+  ...readNetworkFiles(),
 };
 
 /** The readings of a collector by identity, and its error. */

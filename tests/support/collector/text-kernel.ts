@@ -13,7 +13,7 @@ import {
 } from '../../../collector/src/kernel/kernel-files.ts';
 
 /** The recorded devices; the README of each describes its origin. */
-export const RECORDED_DEVICES = ['x86-vm', 'x86-board', 'raspberry-pi-3b'] as const;
+export const RECORDED_DEVICES = ['x86-vm', 'x86-board', 'raspberry-pi-3b', 'raspberry-pi-4'] as const;
 export type RecordedDevice = (typeof RECORDED_DEVICES)[number];
 
 /** Returns the folder of a recording. */

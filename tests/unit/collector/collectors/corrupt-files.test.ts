@@ -37,22 +37,30 @@ const READERS: readonly (readonly [pattern: RegExp, reader: KernelCollectorName]
   [/^proc-later\/meminfo$/, 'memory'],
   [/^proc-later\/diskstats$|^sys\/block\//, 'disk'],
   [/^proc-later\/net\/dev$/, 'network'],
-  [/^sys\/class\//, 'temperature'],
+  [/^proc-later\/net\/(route|ipv6_route|wireless)$|^sys\/class\/net\//, 'link'],
+  [/^sys\/class\/(?!net\/)/, 'temperature'],
   [/^proc-later\/(loadavg|uptime|sys\/kernel\/.*)$/, 'load'],
   [/^proc-later\/self\/mountinfo$/, 'filesystem'],
   [/^proc-later\/pressure\//, 'pressure'],
 ];
 /** A thing without its name goes by its place. */
-const NAMES = /\/(type|name|temp\d+_label|physical_package_id)$/;
+const NAMES = /(?<!\/net\/[^/]+)\/(type|name|temp\d+_label|physical_package_id)$/;
 /** Asked for with DISK_SECTOR_BYTES=sysfs only, and of a processor that cools nothing, which is not told. */
 const NOT_READ = /\/logical_block_size$|cooling_device[0-3]\/|cpu[1-3]\/topology/;
 
-const [first = '', last = ''] = [/^.*\n/, /.*\n$/].map((expression) => expression.source);
-/** The line that a damage is done to: one that matters to its reader. */
-const lineOf = (file: string) => new RegExp(file.endsWith('net/dev') ? last : first);
-/** In that line, a number that matters. */
-const numberOf = (file: string) =>
-  file.includes('pressure/') ? /(?<=total=)\d+/ : file.endsWith('net/dev') ? /(?<=: *)\d+/ : /\d[\d.]*/;
+/** By file, the line that a damage is done to, and the field in it: those that matter to its reader. */
+const PLACES: readonly (readonly [file: RegExp, line: RegExp, field: RegExp])[] = [
+  [/pressure\//, /^.*\n/, /(?<=total=)\d+/],
+  [/net\/dev$/, /.*\n$/, /(?<=: *)\d+/],
+  [/net\/wireless$/, /.*\n$/, /(?<=: \d+ +)\d+/],
+  [/net\/route$/, /(?<=^.*\n).*\n/, /(?<=\t)\d+/],
+  [/\/uevent$/, /^INTERFACE.*\n/m, /(?<==).+/],
+  [/\/(operstate|duplex)$/, /^.*\n/, /\w+/],
+  [/^/, /^.*\n/, /\d[\d.]*/],
+];
+const placeOf = (file: string) => PLACES.find(([pattern]) => pattern.test(file))!;
+const lineOf = (file: string) => placeOf(file)[1];
+const fieldOf = (file: string) => placeOf(file)[2];
 
 interface Damage {
   /** Files that it is done to; all unless told. */
@@ -62,7 +70,8 @@ interface Damage {
   readonly shows?: RegExp;
 }
 const DAMAGES: Readonly<Record<string, Damage>> = {
-  'is empty': { doTo: (file) => board.write(file, '') },
+  // Without routes of IPv6 the file is empty; the one of IPv4 leads through the same interface.
+  'is empty': { doTo: (file) => board.write(file, ''), shows: /^(?!.*ipv6_route$)/ },
   // The kernel gives an attribute of sysfs whole; a cut one, which nothing but its newline would show, has not come from it.
   'is cut in the middle of its last line': {
     doneTo: /^proc/,
@@ -75,16 +84,16 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
         text.replace(lineOf(file), (line) => line.replace(/^(\s*\S+\s+)\S+[ \t]*/, '$1')),
       ),
     // Elsewhere there is one field in the line, or the second one is an average that nobody reads.
-    shows: /\/(stat|meminfo|diskstats|net\/dev|loadavg|uptime|mountinfo|life_time)$/,
+    shows: /\/(stat|meminfo|diskstats|net\/(dev|route|ipv6_route|wireless)|loadavg|uptime|mountinfo|life_time)$/,
   },
   'has a field that is no number': {
     doTo: (file, text) =>
       board.write(
         file,
-        text.replace(lineOf(file), (line) => line.replace(numberOf(file), 'x')),
+        text.replace(lineOf(file), (line) => line.replace(fieldOf(file), 'x')),
       ),
     // Release and type are texts: any will do.
-    shows: /^(?!.*(osrelease|\/type|\/name|_label|physical_package_id)$)/,
+    shows: /^(?!.*(osrelease|(?<!\/net\/[^/]+)\/type|\/name|_label|physical_package_id)$)/,
   },
   'has a million lines': {
     // No more of them is written than is read before it is refused, at 4 MiB.

@@ -40,11 +40,12 @@ describe.each(KERNEL_COLLECTOR_NAMES)('%s', (name) => {
   });
 });
 
-/** The recorded board has no sensor of temperature. */
+/** The recorded board has no sensor of temperature, and its interfaces were not recorded. */
 function withSensor(kernel: KernelSource): KernelSource {
   const sensor = new TextKernel({
     'sys/class/thermal/thermal_zone0/type': 'soc-thermal\n',
     'sys/class/thermal/thermal_zone0/temp': '41000\n',
+    'sys/class/net/eth0/operstate': 'up\n',
   });
   const inClass = (path: string) => (path.startsWith('class/') ? sensor : kernel);
   return {
