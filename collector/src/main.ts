@@ -1,7 +1,6 @@
 import process from 'node:process';
 
-import { CHECK_CONFIG_OPTIONS, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
-import { listDeviceNotices } from '@thugshells/shared/config/default-device-names.ts';
+import { checkConfig, CHECK_CONFIG_OPTIONS, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
 import { systemClock as clock } from '@thugshells/shared/clock.ts';
 import { dispatch, type GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import { createProcessLogger, runCommand, runService } from '@thugshells/shared/process/lifecycle.ts';
@@ -46,12 +45,9 @@ function migrate(): CommandResult {
   return migrateCommand({ dbPath: config.dbPath, logger, notify: createNotifier(process.env, logger) });
 }
 
-function checkConfig(given: GivenOptions): CommandResult {
-  const loaded = loadCollectorConfig(process.env);
-  return {
-    text: `${formatEffectiveConfig(loaded, given)}\n`,
-    problems: [...loaded.unknown, ...listDeviceNotices(loaded.values.deviceId)],
-  };
+function check(given: GivenOptions): CommandResult {
+  const { loaded, warnings } = checkConfig(process.env, loadCollectorConfig);
+  return { text: `${formatEffectiveConfig(loaded, given)}\n`, problems: warnings };
 }
 
 const commands = {
@@ -59,9 +55,9 @@ const commands = {
   once: { doc: 'read every collector once and print VictoriaMetrics JSON lines', run: once },
   migrate: { doc: 'bring the database to the schema of this program', run: migrate },
   'check-config': {
-    doc: 'print every variable and where its value came from',
+    doc: 'print every variable and where its value came from, and check those of both programs',
     options: CHECK_CONFIG_OPTIONS,
-    run: checkConfig,
+    run: check,
   },
 };
 type Result = Promise<never> | Promise<CommandResult> | CommandResult;

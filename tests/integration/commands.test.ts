@@ -69,6 +69,32 @@ describe.each(['collector', 'uploader'] as const)('commands: %s', (program) => {
     expect(existsSync(database)).toBe(false);
   });
 
+  test('check-config names the mistakes in the variables of either program, each once, and exits with 78', async () => {
+    const mistakes = {
+      THUGSHELLS_LOG_LEVEL: 'loud',
+      THUGSHELLS_CPU_INTERVAL: '10',
+      THUGSHELLS_REMOTE_URL: 'vm:8428/api/v1/import?token=hidden',
+      THUGSHELLS_UPLOAD_INTERVAL: 'often',
+    };
+    const { code, stderr } = await runToEnd(program, mistakes, ['check-config']);
+    expect(code).toBe(78);
+    for (const name of Object.keys(mistakes)) expect(stderr.split(`${name}=`)).toHaveLength(2);
+    expect(stderr).not.toContain('hidden');
+    const matching = { THUGSHELLS_REMOTE_PROTOCOL: 'remote-write' };
+    expect((await runToEnd(program, matching, ['check-config'])).stderr).toContain('accepts JSON lines');
+  });
+
+  test('check-config warns of a path that no known receiver has, and exits with 0', async () => {
+    const url = 'http://vm:8428/api/v1/imporrt?extra_label=site=berlin&key=hidden';
+    const { code, stderr, stdout } = await runToEnd(program, { THUGSHELLS_REMOTE_URL: url }, ['check-config']);
+    expect(code).toBe(0);
+    expect(stderr).toBe(
+      'THUGSHELLS_REMOTE_URL=http://vm:8428/api/v1/imporrt?extra_label=site=berlin&key=***: /api/v1/imporrt is none of the known write paths, such as /api/v1/import; run: thugshells-uploader test',
+    );
+    expect(stdout).not.toContain('hidden');
+    expect((await runToEnd(program, {}, ['check-config'])).stderr).toBe('');
+  });
+
   test('exits with 78 at start for an invalid value (A-45)', async () => {
     const { code, stderr } = await runToEnd(
       program,

@@ -1,8 +1,55 @@
+import { AgentError } from '../errors.ts';
 import { escapeControls } from '../printable.ts';
-import { createConfigurationError, type LoadedConfig, type Variables } from './load-config.ts';
+import { loadCollectorConfig } from './collector-config.ts';
+import { listDeviceNotices } from './default-device-names.ts';
+import { createConfigurationError, type Environment, type LoadedConfig, type Variables } from './load-config.ts';
+import { loadUploaderVariables } from './uploader-config.ts';
+import { findPathWarning } from './write-path.ts';
 
 /** Options of the command `check-config`. */
 export const CHECK_CONFIG_OPTIONS = { '--allow-unknown': 'exit with 0 also if THUGSHELLS_ variables are unknown' };
+
+/** The configuration of a program, and what is likely wrong with that of either. */
+export interface CheckedConfig<V extends Variables> {
+  readonly loaded: LoadedConfig<V>;
+  /** One sentence each: unknown variables, a name that many devices have, an address that no known receiver has. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads the configuration of a program and checks that of the other one too: they share an environment file.
+ *
+ * @param load reads the program's own
+ * @throws AgentError BAD_CONFIGURATION that names every mistake in the variables of either
+ */
+export function checkConfig<V extends Variables>(
+  environment: Environment,
+  load: (environment: Environment) => LoadedConfig<V>,
+): CheckedConfig<V> {
+  const errors: AgentError[] = [];
+  const attempt = <L>(read: (environment: Environment) => L): L | undefined => {
+    try {
+      return read(environment);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      errors.push(error);
+      return undefined;
+    }
+  };
+  const loaded = attempt(load);
+  attempt(loadCollectorConfig);
+  const uploader = attempt(loadUploaderVariables);
+  if (errors.length > 0 || loaded === undefined || uploader === undefined) throw joinErrors(errors);
+  const { values } = uploader;
+  return { loaded, warnings: [...loaded.unknown, ...listDeviceNotices(values.deviceId), ...findPathWarning(values)] };
+}
+
+/** Joins errors, which repeat what is wrong with a variable that both programs read. */
+function joinErrors(errors: readonly AgentError[]): AgentError {
+  const lines = new Set(errors.flatMap(({ message }) => message.split('\n')));
+  const hints = new Set(errors.flatMap(({ hint }) => hint ?? []));
+  return new AgentError([...lines].join('\n'), { code: 'BAD_CONFIGURATION', hint: [...hints].join('; ') });
+}
 
 /**
  * Formats the effective configuration, one line a variable: its value and where that came from.

@@ -4,6 +4,7 @@ import { AgentError } from '../errors.ts';
 import { selectGiven, type Environment } from './environment-values.ts';
 import type { ValueFormat } from './formats.ts';
 import { findNearest } from './nearest.ts';
+import { decodePart } from './url-credentials.ts';
 
 export type { Environment } from './environment-values.ts';
 
@@ -85,7 +86,16 @@ export function createConfigurationError(problems: readonly string[]): AgentErro
   });
 }
 
-/** Masks the password of an address and the values of query parameters, so that a line may be printed or logged. */
+/** Parameters of receivers that are no secrets: labels, formats, databases. Any other may be a key. */
+const PUBLIC_PARAMETERS =
+  /^(extra_label|extra_filters(\[\])?|timestamp|format|precision|db|rp|org|bucket|tenant|replica)$/i;
+/** From this length on, a parameter without a value may be a key itself. */
+const MIN_KEY_LENGTH = 16;
+
+/**
+ * Masks the user and the password of an address and the values of its query that may be secrets, so that a line may be
+ * printed or logged.
+ */
 export function maskCredentials(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   // An address with a typing error, or among other words, does not parse, and its password is still a secret.
@@ -95,12 +105,22 @@ export function maskCredentials(value: string): string {
     url.username = '***';
     url.password = '';
   }
-  for (const name of [...url.searchParams.keys()]) url.searchParams.set(name, '***');
+  url.search = maskQuery(url.search);
   return url.href;
 }
 
 function maskWords(value: string): string {
-  return value.replace(/(\w+:\/\/)\S*@|[^\s/=]+:\S*@/g, '$1***@').replace(/([?&][^\s=&]+=)[^\s&#]+/g, '$1***');
+  const withoutUsers = value.replace(/(\w+:\/\/)\S*@|[^\s/=]+:\S*@/g, '$1***@');
+  // After a bracket, it is the beginning of a group in a regular expression.
+  return withoutUsers.replace(/(?<!\()[?&][^\s#]+/g, maskQuery);
+}
+
+/** Masks what may be a secret in a query, `?a=1&b=2`, or a part of one. */
+function maskQuery(query: string): string {
+  return query.replace(/([?&])([^=&]*)(=?)([^&]*)/g, (pair, sign: string, name: string, equals: string) => {
+    if (equals === '') return name.length < MIN_KEY_LENGTH ? pair : `${sign}***`;
+    return PUBLIC_PARAMETERS.test(decodePart(name)) ? pair : `${sign}${name}=***`;
+  });
 }
 
 /** Builds convict's schema for a set of variables: it reads the environment, and coerces and validates by our formats. */

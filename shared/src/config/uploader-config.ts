@@ -217,13 +217,26 @@ function findCredentialFile(environment: Environment, id: string): string {
   return environment['CREDENTIALS_DIRECTORY'] !== undefined && existsSync(path) ? path : '';
 }
 
+type LoadedUploaderConfig = LoadedConfig<ReturnType<typeof uploaderVariables>>;
+
+/**
+ * Reads the uploader's variables, wherever: what depends on its credentials, which only its own unit passes, is not checked.
+ *
+ * @throws AgentError BAD_CONFIGURATION
+ */
+export function loadUploaderVariables(environment: Environment): LoadedUploaderConfig {
+  const loaded = loadConfig(uploaderVariables(environment, hostname()), environment, VARIABLE_NAMES);
+  requireMatchingProtocol(loaded.values);
+  return loaded;
+}
+
 /**
  * Reads the uploader's configuration.
  *
  * @throws AgentError BAD_CONFIGURATION
  */
-export function loadUploaderConfig(environment: Environment): LoadedConfig<ReturnType<typeof uploaderVariables>> {
-  const loaded = loadConfig(uploaderVariables(environment, hostname()), environment, VARIABLE_NAMES);
+export function loadUploaderConfig(environment: Environment): LoadedUploaderConfig {
+  const loaded = loadUploaderVariables(environment);
   const { remoteCertFile, remoteKeyFile } = loaded.values;
   if ((remoteCertFile === '') !== (remoteKeyFile === '')) {
     const [given, missing] = remoteKeyFile === '' ? ['CERT', 'KEY'] : ['KEY', 'CERT'];
@@ -235,7 +248,6 @@ export function loadUploaderConfig(environment: Environment): LoadedConfig<Retur
       },
     );
   }
-  requireMatchingProtocol(loaded.values);
   requireOneCredential(loaded.values);
   return loaded;
 }

@@ -532,8 +532,8 @@ export const delivery = [
   {
     why: 'takes a path of another format for one that takes JSON lines',
     file: 'shared/src/config/write-path.ts',
-    find: 'KNOWN[remoteProtocol].test(path) || !OF_OTHER_FORMATS',
-    replace: 'KNOWN[remoteProtocol].test(path) || OF_OTHER_FORMATS',
+    find: 'isKnownWritePath(options) || !OF_OTHER_FORMATS',
+    replace: 'isKnownWritePath(options) || OF_OTHER_FORMATS',
     tests: ['shared/config/write-path'],
   },
   {

@@ -1,6 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { CHECK_CONFIG_OPTIONS, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
-import { listDeviceNotices } from '@thugshells/shared/config/default-device-names.ts';
+import { checkConfig, CHECK_CONFIG_OPTIONS, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
 import type { Environment } from '@thugshells/shared/config/load-config.ts';
 import { ExitCode } from '@thugshells/shared/errors.ts';
 import { readBootId } from '@thugshells/shared/process/boot-id.ts';
@@ -62,9 +61,9 @@ export function createCommands(options: CommandTableOptions): UploaderCommands {
       run: (given) => quarantineCommand(readDatabasePath(), given),
     },
     'check-config': {
-      doc: 'print every variable and where its value came from',
+      doc: 'print every variable and where its value came from, and check those of both programs',
       options: CHECK_CONFIG_OPTIONS,
-      run: (given) => checkConfig(environment, given),
+      run: (given) => check(environment, given),
     },
   };
 }
@@ -94,14 +93,14 @@ function testConnection(
   return testCommand({ clock, config, surroundings, builtAtMs: readBuildTimeMs(), showProgress }, given);
 }
 
-function checkConfig(environment: Environment, given: GivenOptions): CommandResult {
-  const loaded = loadUploaderConfig(environment);
+function check(environment: Environment, given: GivenOptions): CommandResult {
+  const { loaded, warnings } = checkConfig(environment, loadUploaderConfig);
   const { remoteUrl, queryUrl, clockSkewUrl } = loaded.values;
   const { credentialsDirectory } = readSurroundings(environment, [remoteUrl, queryUrl, clockSkewUrl]);
   const problems = new Credentials({ ...loaded.values, credentialsDirectory }).problems();
   return {
     text: `${formatEffectiveConfig(loaded, given)}\n`,
-    problems: [...loaded.unknown, ...listDeviceNotices(loaded.values.deviceId), ...problems],
+    problems: [...warnings, ...problems],
     exitCode: problems.length === 0 ? ExitCode.clean : ExitCode.configuration,
   };
 }

@@ -6,7 +6,7 @@ const at = (path: string): string => `https://vm.example${path}`;
 
 test.each(['/api/v1/import', '//api/v1/import', '/vm/api/v1/import', '/insert/42:7/prometheus/api/v1/import'])(
   'write path: %s is known for JSON lines',
-  (path) => expect(isKnownWritePath(at(path), 'victoriametrics')).toBe(true),
+  (path) => expect(isKnownWritePath({ remoteUrl: at(path), remoteProtocol: 'victoriametrics' })).toBe(true),
 );
 
 test.each([
@@ -14,9 +14,10 @@ test.each([
   '/api/v1/push',
   '/api/prom/push',
   '/api/v1/receive',
-  '/prometheus/api/v1/write',
   '/workspaces/ws-1/api/v1/remote_write',
-])('write path: %s is known for remote write', (path) => expect(isKnownWritePath(at(path), 'remote-write')).toBe(true));
+])('write path: %s is known for remote write', (path) =>
+  expect(isKnownWritePath({ remoteUrl: at(path), remoteProtocol: 'remote-write' })).toBe(true),
+);
 
 test.each([
   '/',
@@ -28,7 +29,7 @@ test.each([
   '/api/v1/import/prometheus',
   '/write',
 ])('write path: %s is not known for JSON lines', (path) =>
-  expect(isKnownWritePath(at(path), 'victoriametrics')).toBe(false),
+  expect(isKnownWritePath({ remoteUrl: at(path), remoteProtocol: 'victoriametrics' })).toBe(false),
 );
 
 test.each([

@@ -43,7 +43,7 @@ export function toWriteSteps(
   }
   const { pathname } = new URL(config.remoteUrl);
   const problem = findPathProblem(config);
-  const isKnown = isKnownWritePath(config.remoteUrl, config.remoteProtocol);
+  const isKnown = isKnownWritePath(config);
   return [
     ...(proxy === '' ? [] : [passed('proxy', `${proxy} hands the requests on`)]),
     passed('authentication', describeCredentials(config)),
