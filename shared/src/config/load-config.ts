@@ -4,7 +4,7 @@ import { AgentError } from '../errors.ts';
 import { selectGiven, type Environment } from './environment-values.ts';
 import type { ValueFormat } from './formats.ts';
 import { findNearest } from './nearest.ts';
-import { decodePart } from './url-credentials.ts';
+import { isPublicParameter, MIN_NAME_LENGTH } from './secret-mask.ts';
 
 export type { Environment } from './environment-values.ts';
 
@@ -86,12 +86,6 @@ export function createConfigurationError(problems: readonly string[]): AgentErro
   });
 }
 
-/** Parameters of receivers that are no secrets: labels, formats, databases. Any other may be a key. */
-const PUBLIC_PARAMETERS =
-  /^(extra_label|extra_filters(\[\])?|timestamp|format|precision|db|rp|org|bucket|tenant|replica)$/i;
-/** From this length on, a parameter without a value may be a key itself. */
-const MIN_KEY_LENGTH = 16;
-
 /**
  * Masks the user and the password of an address and the values of its query that may be secrets, so that a line may be
  * printed or logged.
@@ -118,8 +112,8 @@ function maskWords(value: string): string {
 /** Masks what may be a secret in a query, `?a=1&b=2`, or a part of one. */
 function maskQuery(query: string): string {
   return query.replace(/([?&])([^=&]*)(=?)([^&]*)/g, (pair, sign: string, name: string, equals: string) => {
-    if (equals === '') return name.length < MIN_KEY_LENGTH ? pair : `${sign}***`;
-    return PUBLIC_PARAMETERS.test(decodePart(name)) ? pair : `${sign}${name}=***`;
+    if (equals === '') return name.length < MIN_NAME_LENGTH ? pair : `${sign}***`;
+    return isPublicParameter(name) ? pair : `${sign}${name}=***`;
   });
 }
 

@@ -5,7 +5,10 @@ const MASK = '***';
 /** A shorter secret is masked only beside its name: by itself it would be found in any text. */
 const MIN_LENGTH = 4;
 /** A name without a value is a secret from this length on. */
-const MIN_NAME_LENGTH = 16;
+export const MIN_NAME_LENGTH = 16;
+/** Parameters of receivers that are no secrets: labels, formats, databases. Any other may be a key. */
+const PUBLIC_PARAMETERS =
+  /^(extra_label|extra_filters(\[\])?|timestamp|format|precision|db|rp|org|bucket|tenant|replica)$/i;
 /** Values of a query that are no secrets, and that any response may have. */
 const COMMON = /^(true|false|null|none|\d{1,5})$/i;
 const HTML_ESCAPES: Readonly<Record<string, string>> = {
@@ -27,9 +30,14 @@ export function maskSecrets(text: string, secrets: Iterable<string>): string {
   return forms.reduce((masked, form) => masked.replaceAll(form, MASK), text);
 }
 
+/** Whether the value of a parameter in the query of an address is no secret. */
+export function isPublicParameter(name: string): boolean {
+  return PUBLIC_PARAMETERS.test(decodePart(name));
+}
+
 /**
  * Returns the secrets of a URL: its password, or its user if it has no password, what a header has of them in base64, and
- * each value of its query.
+ * each value of its query whose parameter is not public.
  */
 export function findUrlSecrets(url: string): string[] {
   if (!URL.canParse(url)) return [];
@@ -42,7 +50,7 @@ export function findUrlSecrets(url: string): string[] {
     .flatMap((pair) => {
       const [name = '', value] = pair.split(/=(.*)/s, 2);
       if (value === undefined) return name.length < MIN_NAME_LENGTH ? [] : [name];
-      if (COMMON.test(value)) return [];
+      if (COMMON.test(value) || isPublicParameter(name)) return [];
       return [value.length < MIN_LENGTH ? pair : value];
     });
   return [...(secret === '' ? [] : [secret, toBasic(parsed)]), ...values];

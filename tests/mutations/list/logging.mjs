@@ -62,14 +62,14 @@ export const logging = [
   {
     why: 'shows a key in the address, since it takes every parameter for public',
     file: 'shared/src/config/load-config.ts',
-    find: 'PUBLIC_PARAMETERS.test(decodePart(name)) ? pair',
+    find: 'isPublicParameter(name) ? pair',
     replace: "name !== 'none' ? pair",
     tests: ['shared/config/load-config'],
   },
   {
     why: 'shows a key that stands in an address without a name',
     file: 'shared/src/config/load-config.ts',
-    find: 'name.length < MIN_KEY_LENGTH ? pair',
+    find: 'name.length < MIN_NAME_LENGTH ? pair',
     replace: "name !== '' ? pair",
     tests: ['shared/config/load-config'],
   },

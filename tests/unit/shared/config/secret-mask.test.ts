@@ -29,7 +29,7 @@ describe('secrets of a URL', () => {
   });
 
   test('are each value of a query, and a long name without one', () => {
-    const url = 'http://h/w?authKey=abcd&b=efgh&v=1&x=true&eyJhbGciOiJIUzI1NiJ9';
+    const url = 'http://h/w?authKey=abcd&b=efgh&v=1&x=true&eyJhbGciOiJIUzI1NiJ9&extra_label=site=berlin&db=boards';
     expect(findUrlSecrets(url)).toEqual(['abcd', 'efgh', 'eyJhbGciOiJIUzI1NiJ9']);
   });
 
