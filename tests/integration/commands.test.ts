@@ -86,13 +86,16 @@ describe.each(['collector', 'uploader'] as const)('commands: %s', (program) => {
 
   test('check-config warns of a path that no known receiver has, and exits with 0', async () => {
     const url = 'http://vm:8428/api/v1/imporrt?extra_label=site=berlin&key=hidden';
-    const { code, stderr, stdout } = await runToEnd(program, { THUGSHELLS_REMOTE_URL: url }, ['check-config']);
+    const device = { THUGSHELLS_DEVICE_ID: 'board-1' };
+    const { code, stderr, stdout } = await runToEnd(program, { ...device, THUGSHELLS_REMOTE_URL: url }, [
+      'check-config',
+    ]);
     expect(code).toBe(0);
     expect(stderr).toBe(
       'THUGSHELLS_REMOTE_URL=http://vm:8428/api/v1/imporrt?extra_label=site=berlin&key=***: /api/v1/imporrt is none of the known write paths, such as /api/v1/import; run: thugshells-uploader test',
     );
     expect(stdout).not.toContain('hidden');
-    expect((await runToEnd(program, {}, ['check-config'])).stderr).toBe('');
+    expect((await runToEnd(program, device, ['check-config'])).stderr).toBe('');
   });
 
   test('exits with 78 at start for an invalid value (A-45)', async () => {
