@@ -1,7 +1,17 @@
 // Longer than a file should be: it is one table, with a row for each way in which a connection fails.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -253,6 +263,13 @@ describe('connection test: names the step that fails, what is wrong and what to 
       /user and the password of the proxy/,
     ],
     ['the proxy opens no tunnel', () => through('refusing proxy', https('valid')), 'proxy', /HTTP 403/, /https_proxy/],
+    [
+      'the proxy is at https:// and cannot be verified',
+      () => ({ ...through('later', https('valid')), https_proxy: `https://127.0.0.1:${ports['later']}` }),
+      'proxy',
+      /the proxy cannot be verified/,
+      /https_proxy/,
+    ],
     [
       'the port speaks TLS: nginx',
       () => http('valid'),
@@ -511,6 +528,7 @@ test('connection test: sends no samples, and neither changes nor opens the datab
   const content = readFileSync(database);
   const { code } = await runTest({ ...http('victoria'), THUGSHELLS_DB_PATH: database });
   expect([code, look()]).toEqual([0, before]);
+  expect(existsSync(file('none.db'))).toBe(false);
   expect(readFileSync(database).equals(content)).toBe(true);
   expect(await victoria.export()).toEqual([]);
   expect(await prometheus.export()).toEqual([]);

@@ -43,6 +43,7 @@ const reasonsOfProxy: typeof reasons = [
   [/^ECONNREFUSED$/, 'nothing listens at the address of the proxy', CHECK_PROXY],
   [/^ENOTFOUND$/, 'the name of the proxy is not known', `${CHECK_PROXY} and the name server`],
   [/^(ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL)$/, 'there is no route to the proxy', CHECK_NETWORK],
+  [/^PROXY_TLS$/, 'the proxy cannot be verified', CHECK_PROXY],
   [/^PROXY_REFUSED$/, 'the proxy refuses this connection', CHECK_PROXY],
 ];
 

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { proxyAuthorization } from '@thugshells/shared/config/url-credentials.ts';
-import { AgentError } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 
 import { VerifyingAgent, type IdentityCheck } from './verifying-agent.ts';
 
@@ -12,6 +12,9 @@ import { VerifyingAgent, type IdentityCheck } from './verifying-agent.ts';
 const CONNECT_TIMEOUT_MS = 30_000;
 /** 4xx of a proxy that may pass by themselves; the others need an operator. */
 const PASSING: readonly number[] = [408, 425, 429];
+
+/** Codes of OpenSSL and of Node.js for certificates and TLS. */
+const TLS_FAULT = /^(EPROTO$|ERR_(SSL|TLS)_)|CERT|SIGNATURE/;
 
 type SocketCallback = (error: Error | null, socket: Duplex) => void;
 
@@ -60,7 +63,7 @@ export class TunnelAgent extends VerifyingAgent {
       void request.destroy(new Error(`no response of the proxy to CONNECT within ${CONNECT_TIMEOUT_MS / 1000} s`));
     deadline.addEventListener('abort', abandon);
     return new Promise<Socket>((resolve, reject) => {
-      request.once('error', reject);
+      request.once('error', (error) => reject(toProxyError(error)));
       request.once('connect', (response: IncomingMessage, socket: Socket) => {
         if (response.statusCode === 200) return resolve(socket);
         socket.destroy();
@@ -69,6 +72,15 @@ export class TunnelAgent extends VerifyingAgent {
       request.end();
     }).finally(() => deadline.removeEventListener('abort', abandon));
   }
+}
+
+/** A fault of the certificate or the TLS of an https:// proxy is none of the receiver's. */
+function toProxyError(error: Error): Error {
+  if (!TLS_FAULT.test(toErrorCode(error) ?? '')) return error;
+  return new AgentError(`no verified TLS connection to the proxy: ${error.message}`, {
+    code: 'PROXY_TLS',
+    cause: error,
+  });
 }
 
 function toRefusal(status: number): AgentError {

@@ -8,6 +8,9 @@ import { failed, passed, skipped, type StepResult } from './step.ts';
 import { speaksTls, testTls } from './tls-step.ts';
 import { TLS_PORT, toClockStep, toWriteSteps, writeNothing } from './write-steps.ts';
 
+/** An upload waits for a busy receiver longer; who tests a connection wants to know. */
+const MAX_TIMEOUT_MS = 30_000;
+
 /**
  * Tries the way to the receiver step by step, and ends with the first step that fails. Nothing is stored here or there: the
  * database is not opened, and the one write has no samples.
@@ -16,7 +19,8 @@ export async function* testConnections(
   options: HttpTransportOptions,
   config: UploaderConfig,
 ): AsyncGenerator<StepResult, void, void> {
-  for await (const result of runSteps(options, config)) {
+  const remoteTimeoutMs = Math.min(options.remoteTimeoutMs, MAX_TIMEOUT_MS);
+  for await (const result of runSteps({ ...options, remoteTimeoutMs }, config)) {
     yield result;
     if (result.status === 'failed') return;
   }

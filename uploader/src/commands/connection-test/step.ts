@@ -39,3 +39,8 @@ export function failed(step: StepName, reason: string, remedy?: string): StepRes
   const message = remedy === undefined || reason.includes(remedy) ? reason : `${reason}; ${remedy}`;
   return { step, status: 'failed', message, remedy };
 }
+
+/** Whether an error of a connection is the proxy's, by its code. */
+export function isOfProxy(errorCode: string | undefined): boolean {
+  return ['PROXY_REFUSED', 'PROXY_TLS', 'TUNNEL_FAILED'].includes(errorCode ?? '');
+}

@@ -13,7 +13,7 @@ import { toFailureReason } from '../../transport/failure-reasons.ts';
 import type { HttpTransportOptions } from '../../transport/http-transport.ts';
 import { findBeside } from '../../transport/receiver-address.ts';
 import { findRemedy } from '../../transport/recognized-responses.ts';
-import { failed, passed, type StepResult } from './step.ts';
+import { failed, isOfProxy, passed, type StepResult } from './step.ts';
 
 /** What a TLS connection showed, also one whose peer could not be verified. */
 interface TlsFindings {
@@ -30,6 +30,7 @@ const TIMEOUT_MS = 10_000;
 const MAX_NAME_LENGTH = 80;
 const MAX_NAMES_LENGTH = 200;
 const DATE_FAULTS: readonly (string | undefined)[] = ['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED'];
+const CHECK_TLS = 'check the TLS settings of the receiver and of what is in front of it';
 const SET_CLOCK =
   'set the clock of this device (run: timedatectl set-ntp true), or THUGSHELLS_CLOCK_SKEW_POLICY=correct';
 
@@ -41,8 +42,7 @@ export async function testTls(options: HttpTransportOptions): Promise<StepResult
     return found.fault === undefined ? passed('tls', describe(found)) : toFailedPeer(found, remoteUrl, clock);
   } catch (error) {
     const reason = toFailureReason(error, proxyFor(remoteUrl) !== '');
-    const isOfProxy = ['PROXY_REFUSED', 'TUNNEL_FAILED'].includes(toErrorCode(error) ?? '');
-    return failed(isOfProxy ? 'proxy' : 'tls', reason, findRemedy(reason));
+    return failed(isOfProxy(toErrorCode(error)) ? 'proxy' : 'tls', reason, findRemedy(reason) ?? CHECK_TLS);
   }
 }
 

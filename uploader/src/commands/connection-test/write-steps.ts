@@ -8,7 +8,7 @@ import type { HttpTransport, HttpTransportOptions } from '../../transport/http-t
 import { findRecognized, findRemedy, USE_HTTPS } from '../../transport/recognized-responses.ts';
 import type { SendResult } from '../../transport/transport.ts';
 import { findPathProblem, isKnownWritePath } from '@thugshells/shared/config/write-path.ts';
-import { failed, passed, skipped, type StepName, type StepResult } from './step.ts';
+import { failed, isOfProxy, passed, skipped, type StepName, type StepResult } from './step.ts';
 
 const SET_CLOCK = 'set the clock (run: timedatectl set-ntp true) or THUGSHELLS_CLOCK_SKEW_POLICY=correct';
 const CHECK_RECEIVER = 'check the receiver and what is in front of it';
@@ -55,7 +55,7 @@ export function toWriteSteps(
 }
 
 function findStep(errorCode: string | undefined, reason: string): StepName {
-  if (errorCode === 'PROXY_REFUSED' || errorCode === 'TUNNEL_FAILED') return 'proxy';
+  if (isOfProxy(errorCode)) return 'proxy';
   return reason.startsWith('the port speaks TLS') ? 'tls' : 'write';
 }
 
