@@ -80,8 +80,8 @@ describe.each(['collector', 'uploader'] as const)('commands: %s', (program) => {
     expect(code).toBe(78);
     for (const name of Object.keys(mistakes)) expect(stderr.split(`${name}=`)).toHaveLength(2);
     expect(stderr).not.toContain('hidden');
-    const matching = { THUGSHELLS_REMOTE_PROTOCOL: 'remote-write' };
-    expect((await runToEnd(program, matching, ['check-config'])).stderr).toContain('accepts JSON lines');
+    const other = { THUGSHELLS_REMOTE_PROTOCOL: 'remote-write', THUGSHELLS_REMOTE_URL: 'http://vm:8428/api/v1/import' };
+    expect((await runToEnd(program, other, ['check-config'])).stderr).toContain('accepts JSON lines');
   });
 
   test('check-config warns of a path that no known receiver has, and exits with 0', async () => {
@@ -107,6 +107,12 @@ describe.each(['collector', 'uploader'] as const)('commands: %s', (program) => {
     expect(code).toBe(78);
     expect(stderr).toContain('THUGSHELLS_LOG_LEVEL=loud');
   });
+});
+
+test('commands: collector check-config accepts the variables of its unit, which gets no address of the receiver', async () => {
+  const variables = { THUGSHELLS_REMOTE_PROTOCOL: 'remote-write', THUGSHELLS_DEVICE_ID: 'board-1' };
+  const { code, stderr } = await runToEnd('collector', variables, ['check-config']);
+  expect([code, stderr]).toEqual([0, '']);
 });
 
 test('commands: migrate refuses the database of a later program with 78 and names both versions', async () => {

@@ -2,8 +2,15 @@ import { AgentError } from '../errors.ts';
 import { escapeControls } from '../printable.ts';
 import { loadCollectorConfig } from './collector-config.ts';
 import { listDeviceNotices } from './default-device-names.ts';
-import { createConfigurationError, type Environment, type LoadedConfig, type Variables } from './load-config.ts';
-import { loadUploaderVariables } from './uploader-config.ts';
+import { selectGiven } from './environment-values.ts';
+import {
+  createConfigurationError,
+  PREFIX,
+  type Environment,
+  type LoadedConfig,
+  type Variables,
+} from './load-config.ts';
+import { loadUploaderVariables, requireMatchingProtocol } from './uploader-config.ts';
 import { findPathWarning } from './write-path.ts';
 
 /** Options of the command `check-config`. */
@@ -39,9 +46,19 @@ export function checkConfig<V extends Variables>(
   const loaded = attempt(load);
   attempt(loadCollectorConfig);
   const uploader = attempt(loadUploaderVariables);
+  // The collector's unit does not get the address, which may hold a password.
+  const hasAddress = selectGiven(environment, PREFIX)[`${PREFIX}REMOTE_URL`] !== undefined;
+  if (hasAddress && uploader !== undefined) attempt(() => requireMatchingProtocol(uploader.values));
   if (errors.length > 0 || loaded === undefined || uploader === undefined) throw joinErrors(errors);
   const { values } = uploader;
-  return { loaded, warnings: [...loaded.unknown, ...listDeviceNotices(values.deviceId), ...findPathWarning(values)] };
+  return {
+    loaded,
+    warnings: [
+      ...loaded.unknown,
+      ...listDeviceNotices(values.deviceId),
+      ...(hasAddress ? findPathWarning(values) : []),
+    ],
+  };
 }
 
 /** Joins errors, which repeat what is wrong with a variable that both programs read. */

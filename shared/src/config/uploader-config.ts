@@ -220,14 +220,13 @@ function findCredentialFile(environment: Environment, id: string): string {
 type LoadedUploaderConfig = LoadedConfig<ReturnType<typeof uploaderVariables>>;
 
 /**
- * Reads the uploader's variables, wherever: what depends on its credentials, which only its own unit passes, is not checked.
+ * Reads the uploader's variables, wherever: what only its own unit gets, the address and the credentials, may be absent, and
+ * is not compared.
  *
  * @throws AgentError BAD_CONFIGURATION
  */
 export function loadUploaderVariables(environment: Environment): LoadedUploaderConfig {
-  const loaded = loadConfig(uploaderVariables(environment, hostname()), environment, VARIABLE_NAMES);
-  requireMatchingProtocol(loaded.values);
-  return loaded;
+  return loadConfig(uploaderVariables(environment, hostname()), environment, VARIABLE_NAMES);
 }
 
 /**
@@ -248,6 +247,7 @@ export function loadUploaderConfig(environment: Environment): LoadedUploaderConf
       },
     );
   }
+  requireMatchingProtocol(loaded.values);
   requireOneCredential(loaded.values);
   return loaded;
 }
@@ -276,8 +276,12 @@ function requireOneCredential({
   }
 }
 
-/** Refuses a URL of the other protocol: its server may respond to a body with 204 and drop it. */
-function requireMatchingProtocol({
+/**
+ * Refuses a URL of the other protocol: its server may respond to a body with 204 and drop it.
+ *
+ * @throws AgentError BAD_CONFIGURATION
+ */
+export function requireMatchingProtocol({
   remoteUrl,
   remoteProtocol,
 }: Pick<UploaderConfig, 'remoteUrl' | 'remoteProtocol'>): void {
