@@ -5,7 +5,13 @@ import {
   UPLOAD_BOUNDS_SECONDS,
   type HistogramState,
 } from '@thugshells/shared/metrics/histogram.ts';
-import { collectorSeries, storageSeries, timeSeries, uploaderSeries } from '@thugshells/shared/metrics/agent-series.ts';
+import {
+  bootSeries,
+  collectorSeries,
+  storageSeries,
+  timeSeries,
+  uploaderSeries,
+} from '@thugshells/shared/metrics/agent-series.ts';
 import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
@@ -71,7 +77,18 @@ export function toSelfReadings(state: AgentState, skewMs: number | undefined): R
     toReading(storageSeries.dropped, books.dropped),
     ...(walCheckpointMs === null ? [] : [toReading(storageSeries.walCheckpointDuration, walCheckpointMs / 1000)]),
     toReading(storageSeries.walReclaimed, walReclaimedBytes),
+    ...toBootReadings(state.boots),
     ...(skewMs === undefined ? [] : [toReading(timeSeries.skew, Math.round(skewMs))]),
+  ];
+}
+
+function toBootReadings(boots: AgentState['boots']): Reading[] {
+  if (boots === undefined) return [];
+  const { counted, unclean, wasLastClean } = boots;
+  return [
+    toReading(bootSeries.boots, counted),
+    toReading(bootSeries.unclean, unclean),
+    ...(wasLastClean === null ? [] : [toReading(bootSeries.wasLastClean, wasLastClean ? 1 : 0)]),
   ];
 }
 

@@ -126,6 +126,28 @@ export const storageSeries = {
   }),
 } as const;
 
+/** What the collector knows of the boots of the device; its database keeps them over all boots. */
+export const bootSeries = {
+  boots: declareSeries({
+    name: 'system.boots_total',
+    kind: 'counter',
+    unit: 'none',
+    help: 'Boots of the device in which the collector has run, since the database was created.',
+  }),
+  unclean: declareSeries({
+    name: 'system.unclean_shutdowns_total',
+    kind: 'counter',
+    unit: 'none',
+    help: 'Boots that ended without the end of the collector: by a power cut, a crash of the kernel or a reset.',
+  }),
+  wasLastClean: declareSeries({
+    name: 'system.last_shutdown_clean',
+    kind: 'gauge',
+    unit: 'none',
+    help: '1 if the collector saw its end in the boot before this one, else 0; absent in the first boot.',
+  }),
+} as const;
+
 /** The clock. */
 export const timeSeries = {
   skew: declareSeries({

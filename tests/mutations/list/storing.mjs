@@ -3,6 +3,27 @@
 /** @type {import('../mutation.mjs').Mutation[]} */
 export const storing = [
   {
+    why: 'counts a restart of the collector in the same boot as a boot',
+    file: 'collector/src/store/writing/boots.ts',
+    find: 'WHERE boot_id IS NOT @bootId',
+    replace: 'WHERE 1',
+    tests: ['collector/store/writing/boots'],
+  },
+  {
+    why: 'counts a boot that ended with the collector as unclean',
+    file: 'collector/src/store/writing/boots.ts',
+    find: "WHERE status = 'active' AND id <> @sessionId",
+    replace: 'WHERE id <> @sessionId',
+    tests: ['collector/store/writing/boots'],
+  },
+  {
+    why: 'forgets the boots that were counted when a database is replaced',
+    file: 'collector/src/store/recovery/replace-database.ts',
+    find: '  addBoots(source, database);\n',
+    replace: '',
+    tests: ['collector/store/recovery/replace-database'],
+  },
+  {
     why: 'forgets the final WAL checkpoint',
     file: 'collector/src/store/database-session.ts',
     find: 'closeSession(clock.now());\n    wal.checkpoint();',

@@ -1,4 +1,5 @@
 import type { Database } from '@thugshells/shared/database/open.ts';
+import { isCount, isText } from '@thugshells/shared/state/stored-values.ts';
 
 import type { CorruptDatabase } from './corrupt-database.ts';
 import { readLosses, readSalvages } from './corrupt-tables.ts';
@@ -60,6 +61,24 @@ export function addBooks(source: CorruptDatabase, database: Database, ledger: Le
     .run(delivered, rejected);
   database.prepare('UPDATE collector_state SET collected = collected + ?').run(delivered + rejected + dropped);
   return pending;
+}
+
+/** Adds the boots that the source has counted; the one that both have counted is one. */
+export function addBoots(source: CorruptDatabase, database: Database): void {
+  const [row] = source.query('SELECT boot_id AS bootId, counted, unclean, last_clean AS lastClean FROM boots') ?? [];
+  const { bootId = null, counted, unclean, lastClean = null } = row ?? {};
+  if (!isCount(counted) || !isCount(unclean) || unclean > counted) return;
+  database
+    .prepare(
+      `UPDATE boots SET counted = counted + @counted - (counted > 0 AND boot_id IS @bootId), unclean = unclean + @unclean,
+         last_clean = IFNULL(last_clean, @lastClean), boot_id = IFNULL(boot_id, @bootId)`,
+    )
+    .run({
+      bootId: isText(bootId) ? bootId : null,
+      counted,
+      unclean,
+      lastClean: lastClean === 0 || lastClean === 1 ? lastClean : null,
+    });
 }
 
 /** Copies when boots began by the receiver's clock: held samples are corrected by it. */

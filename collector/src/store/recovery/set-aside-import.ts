@@ -9,7 +9,7 @@ import { nameBeforeImport, listSetAsideFiles, importName } from '@thugshells/sha
 import { toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 
-import { addBooks, copyReceiverClocks, copySalvages, copySeries, copySessions } from './copied-history.ts';
+import { addBooks, addBoots, copyReceiverClocks, copySalvages, copySeries, copySessions } from './copied-history.ts';
 import { readBooks } from './source-account.ts';
 import { corruptDatabasePath } from './kept-databases.ts';
 import { findCorruption } from './integrity.ts';
@@ -116,6 +116,7 @@ export class SetAsideImport extends Salvage {
     const shiftMs = this.#shiftMs();
     copySeries(source, database);
     copySessions(source, database);
+    addBoots(source, database);
     copyReceiverClocks(source, database);
     copySalvages(source, database, shiftMs);
     const pending = addBooks(source, database, this.options.ledger);

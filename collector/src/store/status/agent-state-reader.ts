@@ -13,6 +13,9 @@ type StoredState = AgentState['books'] & {
   readonly report: unknown;
   readonly walCheckpointMs: unknown;
   readonly walReclaimedBytes: unknown;
+  readonly boots: unknown;
+  readonly uncleanBoots: unknown;
+  readonly lastClean: unknown;
 };
 
 /** Reads the state that both programs keep in the database, for the collector `self`. */
@@ -23,25 +26,28 @@ export class AgentStateReader {
   readonly #collectorValues: StoredValues;
   readonly #uploaderValues: StoredValues;
   readonly #storageValues: StoredValues;
+  readonly #bootValues: StoredValues;
 
   constructor(database: Database, databasePath: string, logger: Logger = silentLogger) {
     this.#databasePath = databasePath;
     this.#collectorValues = new StoredValues('collector_status', logger);
     this.#uploaderValues = new StoredValues('uploader_state', logger);
     this.#storageValues = new StoredValues('storage_state', logger);
+    this.#bootValues = new StoredValues('boots', logger);
     // A collector that is absent on this kernel has nothing to report.
     this.#collectors = database.prepare(
       `SELECT collector, collected, failed, durations FROM collector_status WHERE status <> 'absent' ORDER BY collector`,
     );
     this.#row = database.prepare(
       `SELECT collected - delivered - rejected - dropped AS pending, rejected, dropped, report,
-         wal_checkpoint_ms AS walCheckpointMs, wal_reclaimed_bytes AS walReclaimedBytes
-       FROM collector_state, uploader_state, storage_state`,
+         wal_checkpoint_ms AS walCheckpointMs, wal_reclaimed_bytes AS walReclaimedBytes,
+         boots.counted AS boots, boots.unclean AS uncleanBoots, boots.last_clean AS lastClean
+       FROM collector_state, uploader_state, storage_state LEFT JOIN boots`,
     );
   }
 
   read(): AgentState {
-    const { report, walCheckpointMs, walReclaimedBytes, ...books } = requireRow(
+    const { report, walCheckpointMs, walReclaimedBytes, boots, uncleanBoots, lastClean, ...books } = requireRow(
       this.#row.get(),
       'collector_state, uploader_state or storage_state',
     );
@@ -52,11 +58,19 @@ export class AgentStateReader {
       uploads: parsed?.counts,
       judgement: parsed?.judgement,
       books,
+      boots: this.#readBoots({ boots, uncleanBoots, lastClean }),
       databaseBytes: readSize(this.#databasePath),
       walBytes: readSize(`${this.#databasePath}-wal`),
       walCheckpointMs: storage.read({ column: 'wal_checkpoint_ms' }, walCheckpointMs, isNullOr(isAmount), null),
       walReclaimedBytes: storage.read({ column: 'wal_reclaimed_bytes' }, walReclaimedBytes, isAmount, 0),
     };
+  }
+
+  #readBoots({ boots, uncleanBoots, lastClean }: Pick<StoredState, 'boots' | 'uncleanBoots' | 'lastClean'>) {
+    const counted = this.#bootValues.read({ column: 'counted' }, boots ?? 0, isAmount, 0);
+    const unclean = this.#bootValues.read({ column: 'unclean' }, uncleanBoots ?? 0, isAmount, 0);
+    const clean = this.#bootValues.read({ column: 'last_clean' }, lastClean, isNullOr(isAmount), null);
+    return counted === 0 ? undefined : { counted, unclean, wasLastClean: clean === null ? null : clean === 1 };
   }
 
   #readCollectors(): AgentState['collectors'] {

@@ -1,5 +1,7 @@
 import type { Database } from '@thugshells/shared/database/open.ts';
 
+import { countBoot } from './boots.ts';
+
 /** What a session records of its process. */
 export interface SessionMetadata {
   readonly version: string;
@@ -23,6 +25,7 @@ export function openSession(
   session: { readonly id: string; readonly nowMs: number; readonly metadata: SessionMetadata },
 ): (nowMs: number) => void {
   const open = database.transaction(() => {
+    countBoot(database, { bootId: session.metadata.bootId, sessionId: session.id });
     database
       .prepare(
         `UPDATE sessions SET status = 'failed', end_time = MAX(start_time, (SELECT heartbeat FROM collector_state))

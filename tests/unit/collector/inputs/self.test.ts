@@ -26,6 +26,7 @@ const state: AgentState = {
   uploads: { ...NO_UPLOADS, uploaded: 50, failures: 3, partial: 1, bytesSent: 900 },
   judgement: { health: 1, oldestPendingSeconds: 90 },
   books: { pending: 10, rejected: 4, dropped: 5 },
+  boots: { counted: 6, unclean: 2, wasLastClean: false },
   databaseBytes: 1_024,
   walBytes: 2_048,
   walCheckpointMs: 12,
@@ -69,6 +70,9 @@ describe('self collector: the series of both programs', () => {
       'storage.metrics_dropped{}': 5,
       'storage.wal_checkpoint_duration_seconds{}': 0.012,
       'storage.wal_reclaimed_bytes_total{}': 4_096,
+      'system.boots_total{}': 6,
+      'system.unclean_shutdowns_total{}': 2,
+      'system.last_shutdown_clean{}': 0,
       'time.skew_ms{}': -250,
     });
   });

@@ -49,6 +49,7 @@ describe('migrate: from each version to the newest', () => {
     expect(tablesOf(database)).toEqual([
       'books',
       'books_copy',
+      'boots',
       'clock_epochs',
       'collector_state',
       'collector_status',
@@ -71,7 +72,7 @@ describe('migrate: from each version to the newest', () => {
       'upload_checkpoints',
       'uploader_state',
     ]);
-    expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([1, 2, 3, 4, 5, 6, 7]);
     expect(database.prepare('SELECT last_id, collected, dropped FROM collector_state').get()).toEqual({
       last_id: 0,
       collected: 0,
@@ -207,11 +208,11 @@ describe('migrate: a newer database', () => {
   test('migrate: refuses a newer database, names both versions and changes nothing (A-5)', () => {
     const database = empty();
     migrate(database);
-    database.exec('INSERT INTO schema_version VALUES (7, 0)');
+    database.exec(`INSERT INTO schema_version VALUES (${SCHEMA_VERSION + 1}, 0)`);
     const before = fingerprint(database);
     expect(thrownBy(() => migrate(database))).toMatchObject({
       code: 'DATABASE_TOO_NEW',
-      message: `cannot use the database: it has schema version 7, this program knows versions up to ${SCHEMA_VERSION}`,
+      message: `cannot use the database: it has schema version ${SCHEMA_VERSION + 1}, this program knows versions up to ${SCHEMA_VERSION}`,
     });
     expect(fingerprint(database)).toBe(before);
   });

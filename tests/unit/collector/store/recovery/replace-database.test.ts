@@ -162,6 +162,21 @@ describe('replaced database: corrupt at the start', () => {
     ]);
   });
 
+  test('replaced database: boots that were counted are kept, and this one is not counted twice', async () => {
+    const { clock } = await killedDatabase(path, { inFile: 10, inWal: 0, delivered: 0 });
+    const before = openDatabase(path);
+    before.exec('UPDATE boots SET counted = 5, unclean = 2, last_clean = 1');
+    const [boot] = before.prepare('SELECT boot_id FROM boots').pluck().all();
+    before.pragma('wal_checkpoint(TRUNCATE)');
+    before.close();
+    ruin(path, 12);
+    const reader = start(storeOn(path, { clock }));
+    expect(kept()).toHaveLength(1);
+    expect(reader.prepare('SELECT boot_id, counted, unclean, last_clean FROM boots').raw().all()).toEqual([
+      [boot, 5, 2, 1],
+    ]);
+  });
+
   test('replaced database: samples that could not be read are in the ledger', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 0 });
     const leaf = sampleLeaf(3);

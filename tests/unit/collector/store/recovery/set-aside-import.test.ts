@@ -89,6 +89,18 @@ describe('import of a set-aside database: its schema is known', () => {
     );
   });
 
+  test('import: adds the boots that the file has counted, the one that both have once', async () => {
+    await bothDatabases();
+    const source = openDatabase(aside);
+    source.exec('UPDATE boots SET counted = 7, unclean = 3');
+    source.close();
+    const copying = startImport(path, LATER + 1_000_000);
+    copying.steps();
+    copying.close();
+    const database = folder.keep(openDatabase(path));
+    expect(database.prepare('SELECT counted, unclean FROM boots').raw().all()).toEqual([[7, 3]]);
+  });
+
   test('import: is one event in the log, with counts', async () => {
     await bothDatabases();
     const copying = startImport(path, LATER + 1_000_000);
