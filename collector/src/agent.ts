@@ -1,5 +1,5 @@
 /** The collector's wiring: each factory creates one part of it from the configuration and the parts it needs. */
-import { release } from 'node:os';
+import { machine, release } from 'node:os';
 
 import { systemClock as clock } from '@thugshells/shared/clock.ts';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
@@ -61,10 +61,15 @@ export function createCollectors(
   const ofKernel = config.collectors
     .filter((name): name is KernelCollectorName => Object.hasOwn(COLLECTORS, name))
     .map((name) => ({
-      collector: COLLECTORS[name].create({ kernel, options: config, build: readVersion() }),
+      collector: COLLECTORS[name].create({ kernel, options: config, build: readVersion(), ...findMachine(config) }),
       intervalMs: config[`${name}IntervalMs`],
     }));
   return [...ofKernel, ...createTextfileCollector(config), ...createTargetCollectors(config, client)];
+}
+
+/** The machine of a simulated kernel is not this one. */
+function findMachine({ kernel }: CollectorConfig): { readonly machine?: string } {
+  return kernel === 'simulated' ? {} : { machine: machine() };
 }
 
 /** Creates the limit on the number of series that are stored in an hour. */

@@ -92,6 +92,20 @@ test('the memory figures agree with free -b taken at the same moment within 1 % 
   }
 });
 
+test('system: the texts agree with uname, and with /etc as a shell and readlink read it', async () => {
+  const kernel = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys', hostRoot: '/' });
+  const readings = await COLLECTORS.system
+    .create({ kernel, options: everything, machine: 'not asked for' })
+    .collect({ monotonicMs: 0 });
+  const texts = Object.fromEntries(readings.map(({ series, value }) => [series.name, value]));
+  const run = (script: string) => execFileSync('sh', ['-c', script], { encoding: 'utf8' }).trim();
+  const kernelHasArch = run('test -e /proc/sys/kernel/arch && echo yes || echo no') === 'yes';
+  expect(texts['system.architecture']).toBe(kernelHasArch ? run('uname -m') : 'not asked for');
+  expect(texts['system.os_release']).toBe(run('. /etc/os-release; echo "$PRETTY_NAME"'));
+  const zone = run('readlink /etc/localtime || cat /etc/timezone || true').replace(/^.*\/zoneinfo\//, '');
+  if (zone !== '') expect(texts['system.time_zone']).toBe(zone);
+});
+
 describe('counters equal the kernel’s', () => {
   /** Columns after the name, as Documentation/admin-guide/iostats.rst and net/core/net-procfs.c order them. */
   const cases: {

@@ -4,9 +4,10 @@ import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metric
 import type { Collector } from './collector.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
 import { ACTIVITY_SERIES, readActivity } from './readers/activity.ts';
-import { splitFields, createLineError, parseSingleLine, quote, type KernelLine } from './parsing/kernel-text.ts';
+import { parseFields, parseFraction } from './parsing/fractions.ts';
 import { readEach } from './readers/partial-result.ts';
 import { createInfoReaders, INFO_SERIES } from './readers/system-info.ts';
+import { parseUptime } from './readers/uptime.ts';
 
 const average = (name: string, minutes: string) =>
   declareSeries({
@@ -31,15 +32,9 @@ const uptime = declareSeries({
 export const LOAD_SERIES: readonly SeriesDeclaration[] = [...AVERAGES, uptime, ...ACTIVITY_SERIES, ...INFO_SERIES];
 
 const LOADAVG = '/proc/loadavg';
-const UPTIME = '/proc/uptime';
 
 /** The kernel prints exactly two decimals (`%lu.%02lu`). */
 const hundredths = /^[0-9]{1,20}\.[0-9]{2}$/;
-/** As above; old versions of lxcfs print one decimal, always 0. */
-const uptimeForm = /^[0-9]{1,20}\.[0-9]{1,2}$/;
-
-/** The kernel counts time in nanoseconds of 63 bits; lxcfs, which subtracts two times, may write one below 0 as nearly 2^64. */
-const MAX_UPTIME_SECONDS = 2 ** 63 / 1e9;
 
 /** What follows the averages: tasks that are runnable, and all. Without it there, it is unknown which average is which. */
 const tasks = /^[0-9]+\/[0-9]+$/;
@@ -57,31 +52,6 @@ async function parseLoadavg(text: string): Promise<readonly Reading[]> {
   ]);
   if (tasks.test(fields[AVERAGES.length] ?? '')) return readEach(readers);
   return (await Promise.all(readers.map((read) => read()))).flat();
-}
-
-/**
- * Parses /proc/uptime: returns seconds since boot. The second number of the file, idle time, is not read.
- *
- * @throws AgentError KERNEL_FILE_MALFORMED
- */
-export function parseUptime(text: string): number {
-  const { line, fields } = parseFields(UPTIME, text, 2);
-  const seconds = parseFraction(line, fields[0] as string, uptimeForm);
-  if (seconds > MAX_UPTIME_SECONDS) throw createLineError(line, `${seconds} s is longer than a kernel can count`);
-  return seconds;
-}
-
-/** Splits a file of one line into at least so many fields: with fewer, the last one may be truncated. */
-function parseFields(path: string, text: string, min: number): { line: KernelLine; fields: readonly string[] } {
-  const line = parseSingleLine(path, text);
-  const fields = splitFields(line.text);
-  if (fields.length < min) throw createLineError(line, `${fields.length} numbers, expected at least ${min}`);
-  return { line, fields };
-}
-
-function parseFraction(line: KernelLine, field: string, form: RegExp): number {
-  if (!form.test(field)) throw createLineError(line, `${quote(field)} is not a number with two decimals`);
-  return Number(field);
 }
 
 /** Collects load averages, uptime, counters of the scheduler, and the versions of kernel and collector. */

@@ -12,6 +12,7 @@ import { MEMORY_SERIES, MemoryCollector } from './memory.ts';
 import type { NameRules } from './parsing/name-filter.ts';
 import { NETWORK_SERIES, NetworkCollector, type NetworkOptions } from './network.ts';
 import { PRESSURE_SERIES, PressureCollector } from './pressure.ts';
+import { SYSTEM_SERIES, SystemCollector } from './system.ts';
 import { TEMPERATURE_SERIES, TemperatureCollector } from './temperature.ts';
 
 /** Options of collectors, from the configuration. Each list holds regular expressions that must match a whole name. */
@@ -38,6 +39,8 @@ export interface CollectorParts {
   readonly options: CollectorOptions;
   /** Version of this program, returned as the series `collector.build`. */
   readonly build?: string;
+  /** The architecture as uname(2) has it, for kernels that do not show it. */
+  readonly machine?: string;
 }
 
 /** What the table knows of a collector. */
@@ -91,4 +94,5 @@ export const COLLECTORS: { readonly [Name in KernelCollectorName]: CollectorEntr
       new FilesystemCollector(kernel, { include: options.filesystemInclude, exclude: options.filesystemExclude }),
   },
   pressure: { series: PRESSURE_SERIES, create: ({ kernel }) => new PressureCollector(kernel) },
+  system: { series: SYSTEM_SERIES, create: ({ kernel, machine }) => new SystemCollector(kernel, machine) },
 };

@@ -3,17 +3,17 @@ import { readdir, readlink, statfs } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
-import { openForeignFile } from '@thugshells/shared/database/foreign-files.ts';
 import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 
-import { decodeKernelText } from './decode-text.ts';
-import { createMalformedError, toKernelFileError } from './kernel-file-errors.ts';
+import { HostFiles, type HostSource } from './host-files.ts';
+import { toKernelFileError } from './kernel-file-errors.ts';
 import { MountSpace, type MountKind, type FileSystemSpace } from './mount-space.ts';
+import { decodeText, FIRST_BUFFER_BYTES, MAX_FILE_BYTES, readText } from './read-text.ts';
 import { RemoteStatfs } from './remote-statfs.ts';
 
 export type { MountKind, FileSystemSpace } from './mount-space.ts';
 
-/** The interface that collectors read through: files below /proc and /sys, of a real kernel or of a simulated one. */
+/** The interface that collectors read through: files below /proc and /sys and of the host, of a real kernel or of a simulated one. */
 export interface KernelSource {
   /**
    * Reads a file below /proc, such as `net/dev`.
@@ -21,6 +21,8 @@ export interface KernelSource {
    * @throws AgentError KERNEL_FILE_ABSENT, KERNEL_FILE_UNREADABLE, or KERNEL_FILE_MALFORMED if it is too large
    */
   proc(relativePath: string): Promise<string>;
+  /** Returns the names in a directory below /proc, unsorted; throws as `proc` does. */
+  procEntries(relativeDirectory: string): Promise<readonly string[]>;
   /** Reads a file below /sys, such as `block/sda/queue/logical_block_size`; throws as `proc` does. */
   sys(relativePath: string): Promise<string>;
   /** Returns the sorted names in a directory below /sys, such as `block`; throws as `proc` does. */
@@ -36,17 +38,22 @@ export interface KernelSource {
    * @throws AgentError KERNEL_FILE_HUNG if statfs(2) does not return in time, else as `proc` does
    */
   statfs(mountpoint: string, kind: MountKind): Promise<FileSystemSpace>;
+  /** Files of the operating system that are neither below /proc nor /sys. */
+  readonly host: HostSource;
   /** Ends the processes whose statfs(2) has not returned. */
   close?(): void;
 }
 
-/** No file that a collector reads comes near: /proc/stat of a machine with 1,024 cores has about 150 KiB. */
-const MAX_FILE_BYTES = 4 * 1024 * 1024;
-/** Holds every file of a small device in one read; procfs reports all sizes as 0. */
-const FIRST_BUFFER_BYTES = 16 * 1024;
 /** Values of f_type of statfs(2) (include/uapi/linux/magic.h). */
 const PROC_SUPER_MAGIC = 0x9fa0;
 const SYSFS_MAGIC = 0x62656572;
+
+/** Where the file systems of a kernel are mounted. */
+export interface KernelRoots {
+  readonly procRoot: string;
+  readonly sysRoot: string;
+  readonly hostRoot?: string;
+}
 
 /**
  * The only adapter of /proc and /sys. The roots may be others, such as /host/proc in a container or a recording.
@@ -72,15 +79,25 @@ export class KernelFiles implements KernelSource {
   /** Shared by all synchronous reads. */
   #buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES);
 
-  constructor({ procRoot, sysRoot }: { readonly procRoot: string; readonly sysRoot: string }) {
+  readonly host: HostSource;
+
+  /** Without `hostRoot` there are no files of the host. */
+  constructor({ procRoot, sysRoot, hostRoot = '' }: KernelRoots) {
     this.#procRoot = procRoot;
     this.#sysRoot = sysRoot;
+    this.host = new HostFiles(hostRoot);
   }
 
   async proc(relativePath: string): Promise<string> {
     const path = join(this.#procRoot, relativePath);
     const type = this.#types.get(path) ?? (await this.#findType(path));
     return type === PROC_SUPER_MAGIC ? this.#readSynchronously(path) : readText(path);
+  }
+
+  async procEntries(relativeDirectory: string): Promise<readonly string[]> {
+    const path = join(this.#procRoot, relativeDirectory);
+    const type = this.#types.get(path) ?? (await this.#findType(path));
+    return readNames(path, type === PROC_SUPER_MAGIC);
   }
 
   async sys(relativePath: string): Promise<string> {
@@ -92,11 +109,7 @@ export class KernelFiles implements KernelSource {
   async sysEntries(relativeDirectory: string): Promise<readonly string[]> {
     const path = join(this.#sysRoot, relativeDirectory);
     const type = this.#types.get(path) ?? (await this.#findType(path));
-    try {
-      return (type === SYSFS_MAGIC ? readdirSync(path) : await readdir(path)).sort();
-    } catch (error) {
-      throw toKernelFileError(path, error);
-    }
+    return (await readNames(path, type === SYSFS_MAGIC)).sort();
   }
 
   async sysLink(relativePath: string): Promise<string | undefined> {
@@ -175,6 +188,14 @@ export function requireProcRoot(procRoot: string): void {
   });
 }
 
+async function readNames(path: string, isSynchronous: boolean): Promise<string[]> {
+  try {
+    return isSynchronous ? readdirSync(path) : await readdir(path);
+  } catch (error) {
+    throw toKernelFileError(path, error);
+  }
+}
+
 const readOnPool = promisify(read);
 
 /** Reads a file of sysfs: the kernel creates its text, a page at most, at the first read (filesystems/sysfs.rst). */
@@ -193,41 +214,5 @@ async function fillFromAttribute(path: string, buffer: Buffer): Promise<number> 
     return (await readOnPool(file, buffer, 0, buffer.length, null)).bytesRead;
   } finally {
     closeSync(file);
-  }
-}
-
-/** Reads on Node's thread pool. */
-async function readText(path: string): Promise<string> {
-  let bytes: Buffer | undefined;
-  try {
-    bytes = await readBounded(path);
-  } catch (error) {
-    throw toKernelFileError(path, error);
-  }
-  return decodeText(path, bytes);
-}
-
-/** Decodes the bytes of a file; undefined stands for more than MAX_FILE_BYTES. */
-function decodeText(path: string, bytes: Buffer | undefined): string {
-  if (bytes === undefined) throw createMalformedError(path, `more than ${MAX_FILE_BYTES} bytes`);
-  return decodeKernelText(bytes);
-}
-
-/** Returns the bytes of a file, or undefined if they are more than MAX_FILE_BYTES. A short read does not mean its end. */
-async function readBounded(path: string): Promise<Buffer | undefined> {
-  // Below a root that is no procfs or sysfs there may be any file, also one of the database.
-  const file = await openForeignFile(path);
-  try {
-    let buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES);
-    let length = 0;
-    while (length <= MAX_FILE_BYTES) {
-      if (length === buffer.length) buffer = Buffer.concat([buffer], buffer.length * 2);
-      const { bytesRead } = await file.read(buffer, length, buffer.length - length, null);
-      if (bytesRead === 0) return buffer.subarray(0, length);
-      length += bytesRead;
-    }
-    return undefined;
-  } finally {
-    await file.close();
   }
 }

@@ -1,3 +1,4 @@
+import type { HostSource } from './host-files.ts';
 import { toKernelFileError } from './kernel-file-errors.ts';
 import type { KernelSource, FileSystemSpace } from './kernel-files.ts';
 import { createProcTexts, createSysTexts, type DeviceSize } from './simulated-texts.ts';
@@ -43,6 +44,10 @@ export class SimulatedKernel implements KernelSource {
     return text(this.#uptimeS());
   }
 
+  async procEntries(relativeDirectory: string): Promise<readonly string[]> {
+    return listEntries(this.#proc, 'proc', relativeDirectory);
+  }
+
   async sys(relativePath: string): Promise<string> {
     const text = this.#sys.get(relativePath);
     if (text === undefined) throw createAbsentError(`/sys/${relativePath}`);
@@ -50,15 +55,22 @@ export class SimulatedKernel implements KernelSource {
   }
 
   async sysEntries(relativeDirectory: string): Promise<readonly string[]> {
-    const prefix = `${relativeDirectory}/`;
-    const below = [...this.#sys.keys()].filter((path) => path.startsWith(prefix));
-    if (below.length === 0) throw createAbsentError(`/sys/${relativeDirectory}`);
-    return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] as string))].sort();
+    return listEntries(this.#sys, 'sys', relativeDirectory);
   }
 
   async sysLink(): Promise<undefined> {
     return undefined;
   }
+
+  /** The operating system is invented too, and no time service runs on it. */
+  readonly host: HostSource = {
+    text: async (path) => {
+      if (path === 'etc/os-release') return 'PRETTY_NAME="Simulated Linux"\n';
+      throw createAbsentError(`/${path}`);
+    },
+    link: async () => undefined,
+    ageMs: (path) => Promise.reject(createAbsentError(`/${path}`)),
+  };
 
   async statfs(mountpoint: string): Promise<FileSystemSpace> {
     const fileSystem = fileSystems.get(mountpoint);
@@ -71,6 +83,13 @@ export class SimulatedKernel implements KernelSource {
   #uptimeS(): number {
     return UPTIME_AT_START_S + this.#elapsedMs() / 1000;
   }
+}
+
+function listEntries(texts: ReadonlyMap<string, SimulatedText>, root: string, directory: string): string[] {
+  const prefix = directory === '' ? '' : `${directory}/`;
+  const below = [...texts.keys()].filter((path) => path.startsWith(prefix));
+  if (below.length === 0) throw createAbsentError(`/${root}/${directory}`);
+  return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] as string))].sort();
 }
 
 /** Creates the error that the real kernel's adapter throws for a file that does not exist. */

@@ -31,6 +31,7 @@ export function createProcTexts({ cores, disks, interfaces }: DeviceSize): Map<s
     ['self/mountinfo', formatMountinfo],
     // No boot_id: an invented one would be the same for all boots, while the clock is real.
     ['sys/kernel/osrelease', () => '6.1.0-simulated\n'],
+    ['sys/kernel/arch', () => 'aarch64\n'],
   ]);
 }
 
@@ -39,6 +40,7 @@ export function createSysTexts({ cores, disks, interfaces, zones }: DeviceSize):
   const texts = createInterfaceTexts(interfaces);
   const always = (path: string, text: string | number) => texts.set(path, () => `${text}\n`);
   for (const disk of ['loop0', ...listDiskNames(disks)]) always(`block/${disk}/queue/logical_block_size`, 512);
+  always('firmware/devicetree/base/model', 'Simulated Device');
   always('block/mmcblk0/device/life_time', '0x02 0x01');
   always('block/mmcblk0/device/pre_eol_info', '0x01');
   for (let zone = 0; zone < zones; zone++) {

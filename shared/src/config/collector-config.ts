@@ -64,6 +64,7 @@ const DEFAULT_INTERVAL = '30s';
 const otherDefaultIntervals: { readonly [Name in CollectorName]?: string } = {
   cpu: '10s',
   network: '10s',
+  system: '60s',
   self: '60s',
 };
 
@@ -105,6 +106,13 @@ export function collectorVariables(environment: Environment, hostName: string, p
     ...createIntervalVariables(),
     procRoot: { env: 'PROC_ROOT', doc: 'Where the proc file system is mounted.', default: '/proc', format: text },
     sysRoot: { env: 'SYS_ROOT', doc: 'Where the sysfs is mounted.', default: '/sys', format: text },
+    hostRoot: {
+      env: 'HOST_ROOT',
+      doc: 'Where the root of the host is mounted: below it are /etc and /run, with its release, time zone and time synchronization.',
+      default: cleanValue(environment[`${PREFIX}PROC_ROOT`] ?? '').trim() === '' ? '/' : '',
+      defaultDoc: '`/`; none if PROC_ROOT is set',
+      format: optionalText,
+    },
     kernel: {
       env: 'KERNEL',
       doc: 'linux, or simulated: invented kernel files, every sample of which is labelled simulated="true".',

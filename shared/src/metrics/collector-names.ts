@@ -14,6 +14,7 @@ export const KERNEL_COLLECTOR_NAMES = [
   'load',
   'filesystem',
   'pressure',
+  'system',
 ] as const;
 
 /** Collectors that read something else (collector/src/inputs/): the state of both programs, text files, exporters. */

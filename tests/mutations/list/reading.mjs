@@ -3,6 +3,20 @@
 /** @type {import('../mutation.mjs').Mutation[]} */
 export const reading = [
   {
+    why: 'takes a drift that chrony wrote before boot for a clock that is synchronized',
+    file: 'collector/src/collectors/readers/clock-sync.ts',
+    find: 'ageMs < Math.min(uptimeMs, DRIFT_VALID_MS)',
+    replace: 'ageMs < DRIFT_VALID_MS',
+    tests: ['collector/collectors/system'],
+  },
+  {
+    why: 'names the maker’s placeholder as the model of the device',
+    file: 'collector/src/collectors/readers/device-model.ts',
+    find: 'PLACEHOLDER.test(value) ? undefined : value',
+    replace: 'value',
+    tests: ['collector/collectors/system'],
+  },
+  {
     why: 'fails for ever beside a stick that only its owner may enter',
     file: 'collector/src/collectors/filesystem.ts',
     find: "toErrorCode(error.cause) === 'EACCES'",
@@ -102,9 +116,9 @@ export const reading = [
   },
   {
     why: 'has no uptime where lxcfs writes one decimal',
-    file: 'collector/src/collectors/load.ts',
-    find: 'const uptimeForm = /^[0-9]{1,20}\\.[0-9]{1,2}$/;',
-    replace: 'const uptimeForm = /^[0-9]{1,20}\\.[0-9]{2}$/;',
+    file: 'collector/src/collectors/readers/uptime.ts',
+    find: 'const form = /^[0-9]{1,20}\\.[0-9]{1,2}$/;',
+    replace: 'const form = /^[0-9]{1,20}\\.[0-9]{2}$/;',
     tests: ['collector/collectors/load'],
   },
   {
@@ -123,7 +137,7 @@ export const reading = [
   },
   {
     why: 'takes two names that are not UTF-8 for one',
-    file: 'collector/src/kernel/kernel-files.ts',
+    file: 'collector/src/kernel/read-text.ts',
     find: 'return decodeKernelText(bytes);',
     replace: "return decodeKernelText(Buffer.from(bytes.toString('utf8')));",
     tests: ['collector/collectors/network'],
@@ -193,7 +207,7 @@ export const reading = [
   },
   {
     why: 'reports an uptime below 0 as centuries',
-    file: 'collector/src/collectors/load.ts',
+    file: 'collector/src/collectors/readers/uptime.ts',
     find: 'if (seconds > MAX_UPTIME_SECONDS)',
     replace: 'if (seconds > Infinity)',
     tests: ['collector/collectors/load'],

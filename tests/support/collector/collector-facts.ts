@@ -54,9 +54,20 @@ async function readDevice(name: KernelCollectorName, device: CorruptibleDevice) 
       readFiles.add(`sys/${path}`);
       return kernel.sys(path);
     },
+    procEntries: (path) => kernel.procEntries(path),
     sysEntries: (path) => kernel.sysEntries(path),
     sysLink: (path) => kernel.sysLink(path),
     statfs: (path, kind) => kernel.statfs(path, kind),
+    get host() {
+      return {
+        text: (path: string) => {
+          readFiles.add(`host/${path}`);
+          return kernel.host.text(path);
+        },
+        link: (path: string) => kernel.host.link(path),
+        ageMs: (path: string) => kernel.host.ageMs(path),
+      };
+    },
   };
   const collector = COLLECTORS[name].create({ kernel: spy, options: OPTIONS });
   const first = await collectNames(collector, 0);
@@ -80,12 +91,12 @@ async function collectNames(collector: Collector, monotonicMs: number): Promise<
   return readings.map(({ series }) => series.name);
 }
 
-/** The two lists at the top of record.sh, as patterns of a shell. */
+/** The lists at the top of record.sh, as patterns of a shell. */
 function readRecordedFiles(): string[] {
   const script = readFile('tests/fixtures/record.sh');
   const readList = (root: string) =>
     (new RegExp(`^${root}_files='([^']+)'`, 'm').exec(script)?.[1] ?? '').split(/\s+/).filter((word) => word !== '');
-  return ['proc', 'sys'].flatMap((folder) => readList(folder).map((pattern) => `${folder}/${pattern}`));
+  return ['proc', 'sys', 'host'].flatMap((folder) => readList(folder).map((pattern) => `${folder}/${pattern}`));
 }
 
 function readGoldenSeries(): string[] {

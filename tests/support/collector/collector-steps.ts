@@ -2,7 +2,7 @@ import { toExportedName } from '@thugshells/shared/metrics/series.ts';
 
 /** What adding a collector takes, as the list "Add a collector" in CONTRIBUTING.md has it, and what shows each step. */
 
-/** What the repository has of one collector. Series are stored names, paths begin with `proc/` or `sys/`. */
+/** What the repository has of one collector. Series are stored names, paths begin with `proc/`, `sys/` or `host/`. */
 export interface CollectorFacts {
   readonly name: string;
   /** The names in shared/src/metrics/collector-names.ts. */
@@ -36,6 +36,7 @@ export const SERIES_OF_NO_DEVICE: Readonly<Record<string, string>> = {
   'filesystem.unreadable': 'no mount of a recording hangs',
   'filesystem.mounts_dropped_total': 'every mount of a recording may be entered',
   'collector.build': 'it is the version of the program',
+  'system.clock_synchronized': 'it follows from when files were written, which no recording keeps',
 };
 
 interface CollectorStep {

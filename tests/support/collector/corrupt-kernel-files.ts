@@ -57,6 +57,11 @@ const MORE_HARDWARE: Readonly<Record<string, string>> = {
   'sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count': '5\n',
   'sys/devices/platform/soc/soc:firmware/get_throttled': '50005\n',
   ...readNetworkFiles(),
+  'sys/firmware/devicetree/base/model': 'Raspberry Pi 4 Model B Rev 1.4\0',
+  'proc/sys/kernel/arch': 'aarch64\n',
+  'proc-later/sys/kernel/arch': 'aarch64\n',
+  'host/etc/os-release': 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n',
+  'host/etc/timezone': 'Europe/Berlin\n',
 };
 
 /** The readings of a collector by identity, and its error. */
@@ -89,7 +94,7 @@ export class CorruptibleDevice {
       readdirSync(join(this.folder, directory), { withFileTypes: true }).flatMap((entry) =>
         entry.isDirectory() ? below(join(directory, entry.name)) : [join(directory, entry.name)],
       );
-    return [...below('proc-later'), ...below('sys')].sort();
+    return [...below('proc-later'), ...below('sys'), ...below('host')].sort();
   }
 
   text(path: string): string {
@@ -124,9 +129,13 @@ export class CorruptibleDevice {
     const source: KernelSource = {
       proc: (path) => kernel.proc(path),
       sys: (path) => kernel.sys(path),
+      procEntries: (path) => kernel.procEntries(path),
       sysEntries: (path) => kernel.sysEntries(path),
       sysLink: (path) => kernel.sysLink(path),
       statfs: (path, kind) => kernel.statfs(path, kind),
+      get host() {
+        return kernel.host;
+      },
     };
     const collectors = KERNEL_COLLECTOR_NAMES.map((name) =>
       COLLECTORS[name].create({ kernel: source, options: REPORT_EVERYTHING }),

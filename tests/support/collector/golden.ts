@@ -2,7 +2,7 @@ import { join } from 'node:path';
 
 import { KERNEL_COLLECTOR_NAMES } from '@thugshells/shared/metrics/collector-names.ts';
 
-import { parseUptime } from '../../../collector/src/collectors/load.ts';
+import { parseUptime } from '../../../collector/src/collectors/readers/uptime.ts';
 import { COLLECTORS } from '../../../collector/src/collectors/table.ts';
 import { collectOnce } from '../../../collector/src/commands/once.ts';
 import { loadCollectorConfig } from '../../../shared/src/config/collector-config.ts';
@@ -28,9 +28,13 @@ export async function collectGolden(
   const kernel: KernelSource = {
     proc: (path) => moment.proc(path),
     sys: (path) => moment.sys(path),
+    procEntries: (path) => moment.procEntries(path),
     sysEntries: (path) => moment.sysEntries(path),
     sysLink: (path) => moment.sysLink(path),
     statfs: (path, kind) => moment.statfs(path, kind),
+    get host() {
+      return moment.host;
+    },
   };
   const clock = {
     now: () => NOW,

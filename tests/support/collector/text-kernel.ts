@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
 import type { Collector } from '../../../collector/src/collectors/collector.ts';
+import type { HostSource } from '../../../collector/src/kernel/host-files.ts';
 import { toKernelFileError } from '../../../collector/src/kernel/kernel-file-errors.ts';
 import {
   KernelFiles,
@@ -13,7 +14,7 @@ import {
 } from '../../../collector/src/kernel/kernel-files.ts';
 
 /** The recorded devices; the README of each describes its origin. */
-export const RECORDED_DEVICES = ['x86-vm', 'x86-board', 'raspberry-pi-3b', 'raspberry-pi-4'] as const;
+export const RECORDED_DEVICES = ['x86-vm', 'x86-board', 'raspberry-pi-3b', 'raspberry-pi-4', 'orange-pi-5'] as const;
 export type RecordedDevice = (typeof RECORDED_DEVICES)[number];
 
 /** Returns the folder of a recording. */
@@ -33,6 +34,18 @@ export class TextKernel implements KernelSource {
   readonly spaces = new Map<string, FileSystemSpace | Error>();
   /** By path below /sys: what the symbolic link there leads to, a path below /sys too. */
   readonly links = new Map<string, string>();
+  /** Files of the host have paths that begin with `host/`, their links and ages too. */
+  readonly ages = new Map<string, number>();
+  readonly host: HostSource = {
+    text: async (path) => this.#text(`host/${path}`),
+    link: async (path) => this.links.get(`host/${path}`) ?? (this.#text(`host/${path}`), undefined),
+    ageMs: async (path) => {
+      const error = this.errors.get(`host/${path}`);
+      const age = this.ages.get(`host/${path}`);
+      if (error !== undefined || age === undefined) throw error ?? createAbsentError(path);
+      return age;
+    },
+  };
   /** By path: what reading an existing file throws. */
   readonly errors = new Map<string, Error>();
 
@@ -48,9 +61,18 @@ export class TextKernel implements KernelSource {
     return this.#text(`sys/${relativePath}`);
   }
 
+  async procEntries(relativeDirectory: string): Promise<readonly string[]> {
+    return this.#entries(`proc/${relativeDirectory}/`.replace('//', '/'));
+  }
+
   /** An empty directory is given as a file whose path ends in `/`. */
   async sysEntries(relativeDirectory: string): Promise<readonly string[]> {
-    const prefix = `sys/${relativeDirectory}/`;
+    return this.#entries(`sys/${relativeDirectory}/`);
+  }
+
+  #entries(prefix: string): string[] {
+    const error = this.errors.get(prefix);
+    if (error !== undefined) throw error;
     const below = [...this.files.keys()].filter((path) => path.startsWith(prefix));
     if (below.length === 0) throw createAbsentError(prefix);
     return [...new Set(below.map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].filter(
@@ -92,7 +114,7 @@ export class RecordedKernel extends KernelFiles {
 
   /** `folder` has the files in place of the recording. */
   constructor(moment: '' | '-later' = '', device: RecordedDevice = 'x86-vm', folder = findRecording(device)) {
-    super({ procRoot: join(folder, `proc${moment}`), sysRoot: join(folder, 'sys') });
+    super({ procRoot: join(folder, `proc${moment}`), sysRoot: join(folder, 'sys'), hostRoot: join(folder, 'host') });
     const lines = readRecorded(`statfs${moment}`, device).split('\n').slice(0, -1);
     this.#spaces = new Map(
       lines.map((line) => {

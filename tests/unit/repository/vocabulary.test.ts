@@ -29,6 +29,7 @@ const ALLOWED = [
   /Raspberry Pi board/g,
   /alert: Board/g,
   /fritz\\\.box/g,
+  /'board_(name|vendor)'/g,
   /\btrouble(_since)? (=|AS)/g,
   /'trouble(_since)?'/g,
   /(border|content)-box|box-(sizing|shadow)|viewBox/g,

@@ -39,9 +39,10 @@ const READERS: readonly (readonly [pattern: RegExp, reader: KernelCollectorName]
   [/^proc-later\/net\/dev$/, 'network'],
   [/^proc-later\/net\/(route|ipv6_route|wireless)$|^sys\/class\/net\//, 'link'],
   [/^sys\/class\/(?!net\/)/, 'temperature'],
-  [/^proc-later\/(loadavg|uptime|sys\/kernel\/.*)$/, 'load'],
+  [/^proc-later\/(loadavg|uptime|sys\/kernel\/(osrelease|random\/.*))$/, 'load'],
   [/^proc-later\/self\/mountinfo$/, 'filesystem'],
   [/^proc-later\/pressure\//, 'pressure'],
+  [/^host\/|\/devicetree\/|\/kernel\/arch$/, 'system'],
 ];
 /** A thing without its name goes by its place. */
 const NAMES = /(?<!\/net\/[^/]+)\/(type|name|temp\d+_label|physical_package_id)$/;
@@ -93,7 +94,8 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
         text.replace(lineOf(file), (line) => line.replace(fieldOf(file), 'x')),
       ),
     // Release and type are texts: any will do.
-    shows: /^(?!.*(osrelease|(?<!\/net\/[^/]+)\/type|\/name|_label|physical_package_id)$)/,
+    shows:
+      /^(?!.*(osrelease|os-release|timezone|\/arch|\/model|(?<!\/net\/[^/]+)\/type|\/name|_label|physical_package_id)$)/,
   },
   'has a million lines': {
     // No more of them is written than is read before it is refused, at 4 MiB.
@@ -148,7 +150,8 @@ describe.each(Object.entries(DAMAGES))('a file that %s', (_, { doneTo = /^/, doT
     expectOthersAsSound(read, file);
     const { readings, failure } = read[reader];
     if (NOT_READ.test(file) || !shows.test(file)) {
-      if (!/osrelease|type|name|label|_id$/.test(file)) expect(read[reader]).toEqual(sound[reader]);
+      if (!/osrelease|os-release|timezone|arch|model|type|name|label|_id$/.test(file))
+        expect(read[reader]).toEqual(sound[reader]);
       else expect([failure, Object.keys(readings).length]).toEqual(['', Object.keys(sound[reader].readings).length]);
     } else if (NAMES.test(file)) {
       expect([failure, Object.values(readings).sort()]).toEqual(['', Object.values(sound[reader].readings).sort()]);
@@ -157,7 +160,7 @@ describe.each(Object.entries(DAMAGES))('a file that %s', (_, { doneTo = /^/, doT
       const lost = Object.keys(sound[reader].readings).length - Object.keys(readings).length;
       expect(lost > 0 || failure !== '').toBe(true);
       // A sensor that does not answer is nothing unusual; whatever else fails is named.
-      if (reader !== 'temperature') expect(failure).toContain(file.replace(/^(proc-later|sys)/, ''));
+      if (reader !== 'temperature') expect(failure).toContain(file.replace(/^(proc-later|sys|host)/, ''));
     }
   });
 });

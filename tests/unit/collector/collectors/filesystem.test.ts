@@ -33,12 +33,14 @@ function board(spaces: Readonly<Record<string, FileSystemSpace | Error>> = {}) {
     {
       proc: (path) => kernel.proc(path),
       sys: (path) => kernel.sys(path),
+      procEntries: (path) => kernel.procEntries(path),
       sysEntries: (path) => kernel.sysEntries(path),
       sysLink: (path) => kernel.sysLink(path),
       statfs: (path, kind) => {
         asked.push([path, kind]);
         return statfs(path);
       },
+      host: kernel.host,
     },
     RULES,
   );

@@ -40,20 +40,23 @@ describe.each(KERNEL_COLLECTOR_NAMES)('%s', (name) => {
   });
 });
 
-/** The recorded board has no sensor of temperature, and its interfaces were not recorded. */
+/** The recorded board has no sensor of temperature; its interfaces and the files of its host were not recorded. */
 function withSensor(kernel: KernelSource): KernelSource {
   const sensor = new TextKernel({
     'sys/class/thermal/thermal_zone0/type': 'soc-thermal\n',
     'sys/class/thermal/thermal_zone0/temp': '41000\n',
     'sys/class/net/eth0/operstate': 'up\n',
+    'host/etc/os-release': 'NAME=Debian\n',
   });
   const inClass = (path: string) => (path.startsWith('class/') ? sensor : kernel);
   return {
     proc: (path) => kernel.proc(path),
     sys: (path) => inClass(path).sys(path),
+    procEntries: (path) => kernel.procEntries(path),
     sysEntries: (path) => inClass(path).sysEntries(path),
     sysLink: (path) => inClass(path).sysLink(path),
     statfs: (path, kind) => kernel.statfs(path, kind),
+    host: sensor.host,
   };
 }
 
@@ -67,9 +70,11 @@ function bound(first: KernelSource, second: KernelSource): KernelSource {
       return kernel.proc(path);
     },
     sys: (path) => first.sys(path),
+    procEntries: (path) => first.procEntries(path),
     sysEntries: (path) => first.sysEntries(path),
     sysLink: (path) => first.sysLink(path),
     statfs: (path, kind) => first.statfs(path, kind),
+    host: first.host,
   };
 }
 
