@@ -9,6 +9,7 @@ import { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 import { ticks } from '@thugshells/shared/ticker.ts';
 
 import { createUploader, openQueue, type AgentContext, type Queue } from './agent.ts';
+import { DeliveryVerification } from './delivery-verification.ts';
 import { calculateUploadDelayMs } from './delivery/upload-phase.ts';
 import { statusLine } from './health/status-text.ts';
 import type { HealthMonitor } from './health/monitor.ts';
@@ -117,7 +118,7 @@ async function uploadFromDatabase(
   if (database === undefined) return undefined;
   resources.add('database', database, (open) => void open.close());
   manager.reportStatus('uploading');
-  const { queue, client, queryClient, uploader, reporting } = openAgent(database, options, stop);
+  const { queue, client, queryClient, uploader, verification, reporting } = openAgent(database, options, stop);
   const { monitor, reportWriter, history } = reporting;
   resources.add('encoder', uploader.encoder, (pool) => pool.close());
   resources.add('connections', client, (open) => open.close());
@@ -131,6 +132,7 @@ async function uploadFromDatabase(
     manager.reportProgressWhile(() => uploader.loop.isLive, stop),
     judgeHealth({ recurring, manager, monitor, stop }),
     queue.untimedRows.run(recurring, stop),
+    verification.run(stop),
     reportWriter.run(stop),
     endWhenReplaced(queue, { clock, stop, end }),
   ]);
@@ -194,9 +196,11 @@ function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) 
     stop,
   };
   const uploader = createUploader(queue, { clock, logger, config, ...uploads });
-  const telemetry = { recurring, counters, statusKey, version, configurationWarnings, historyWorkerFile };
+  const verification = new DeliveryVerification({ clock, logger, config, queue, uploader, queryClient, recurring });
+  const status = { statusKey, version, configurationWarnings, verification: () => verification.state };
+  const telemetry = { recurring, counters, historyWorkerFile, ...status };
   const reporting = createStatusReporting(queue, uploader, { clock, logger, config, ...telemetry });
-  return { client, queryClient, uploader, reporting };
+  return { client, queryClient, uploader, verification, reporting };
 }
 
 interface JudgeOptions {

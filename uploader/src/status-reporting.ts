@@ -1,4 +1,5 @@
 import type { RecurringWork } from '@thugshells/shared/recurring-work.ts';
+import type { VerificationState } from '@thugshells/shared/state/verification-state.ts';
 
 import type { AgentContext, Queue, Uploader } from './agent.ts';
 import { HealthMonitor } from './health/monitor.ts';
@@ -20,6 +21,8 @@ export interface StatusReportingOptions extends AgentContext {
   readonly configurationWarnings: readonly string[];
   /** The entry point of the history's thread. */
   readonly historyWorkerFile: string;
+  /** What verification in the background came to; undefined without it. */
+  readonly verification: () => VerificationState | undefined;
   /** The key by which `status` knows the status server. */
   readonly statusKey: string;
 }
@@ -45,6 +48,7 @@ export function createStatusReporting(queue: Queue, uploader: Uploader, options:
     statusKey: options.statusKey,
     rejected: () => queue.backlog.readBooks().rejected,
     taskFailures: () => recurring.failures,
+    verification: options.verification,
   });
   const snapshots = createSnapshots(queue, own, options);
   const identity = { version, deviceId: config.deviceId, configurationWarnings };

@@ -16,6 +16,7 @@ import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
 import type { UploadCounts } from '@thugshells/shared/state/uploader-report.ts';
+import type { VerificationState } from '@thugshells/shared/state/verification-state.ts';
 
 import type { Collector } from '../collectors/collector.ts';
 
@@ -47,7 +48,8 @@ export class SelfCollector implements Collector {
 
 /** Converts the state of both programs to readings; what was never measured is missing, not 0. */
 export function toSelfReadings(state: AgentState, skewMs: number | undefined): Reading[] {
-  const { collectors, uploads, judgement, books, databaseBytes, walBytes, walCheckpointMs, walReclaimedBytes } = state;
+  const { collectors, uploads, judgement, verification, books, databaseBytes, walBytes } = state;
+  const { walCheckpointMs, walReclaimedBytes } = state;
   return [
     ...collectors.flatMap(({ collector, collected, failed, durations }) => [
       toReading(collectorSeries.collected, collected, { collector }),
@@ -64,6 +66,7 @@ export function toSelfReadings(state: AgentState, skewMs: number | undefined): R
       { bounds: COLLECTION_BOUNDS_SECONDS, labels: { collector: 'all' } },
     ),
     ...(uploads === undefined ? [] : toUploadReadings(uploads)),
+    ...(verification === undefined ? [] : toVerificationReadings(verification)),
     toReading(storageSeries.databaseBytes, databaseBytes),
     toReading(storageSeries.walBytes, walBytes),
     toReading(storageSeries.pending, books.pending),
@@ -100,6 +103,14 @@ function toUploadReadings({ uploaded, failures, partial, bytesSent, durations }:
     toReading(uploaderSeries.bytesSent, bytesSent),
     ...toBuckets(uploaderSeries.duration, durations, { bounds: UPLOAD_BOUNDS_SECONDS, labels: {} }),
     ...toSumAndCount(uploaderSeries.duration, durations, {}),
+  ];
+}
+
+function toVerificationReadings({ throughMs, missing, reverified }: VerificationState): Reading[] {
+  return [
+    ...(throughMs === undefined ? [] : [toReading(uploaderSeries.verifiedThrough, throughMs / 1000)]),
+    toReading(uploaderSeries.missingAtReceiver, missing),
+    toReading(uploaderSeries.reverified, reverified),
   ];
 }
 

@@ -93,6 +93,15 @@ export function durationWithin(minMs: number, maxMs: number, bounds: string): Va
   };
 }
 
+/** The same, or 0 for never. */
+export function durationWithinOrZero(minMs: number, maxMs: number, bounds: string): ValueFormat<number> {
+  const other = durationWithin(minMs, maxMs, bounds);
+  return {
+    expected: `${other.expected}, or 0`,
+    parse: (value) => (duration.parse(value) === 0 ? 0 : other.parse(value)),
+  };
+}
+
 /** A size from `min` to `max` bytes; `bounds` describes them. */
 export function sizeWithin(min: number, max: number, bounds: string): ValueFormat<number> {
   return { expected: `${size.expected}, ${bounds}`, parse: (value) => within(size.parse(value), min, max) };

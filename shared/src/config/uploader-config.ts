@@ -16,6 +16,7 @@ import {
   decimal,
   duration,
   durationWithin,
+  durationWithinOrZero,
   flag,
   httpUrl,
   integer,
@@ -49,6 +50,18 @@ export function uploaderVariables(environment: Environment, hostName: string) {
       default: '',
       defaultDoc: 'derived from REMOTE_URL',
       format: optionalHttpUrl,
+    },
+    verifyIntervalMs: {
+      env: 'VERIFY_INTERVAL',
+      doc: 'Time between two comparisons of what was delivered since the last one with what the receiver returns; 0 disables them.',
+      default: '0',
+      format: durationWithinOrZero(1_000, 7 * 86_400_000, 'from 1s to 7d'),
+    },
+    verifyRequeue: {
+      env: 'VERIFY_REQUEUE',
+      doc: 'Whether samples that such a comparison finds missing are sent again, once.',
+      default: 'true',
+      format: flag,
     },
     remoteTokenFile: {
       env: 'REMOTE_TOKEN_FILE',

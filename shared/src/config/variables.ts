@@ -97,6 +97,8 @@ export const VARIABLE_NAMES: readonly string[] = [
   'DB_MAX_SIZE',
   'REMOTE_URL',
   'QUERY_URL',
+  'VERIFY_INTERVAL',
+  'VERIFY_REQUEUE',
   'REMOTE_PROTOCOL',
   'REMOTE_TOKEN_FILE',
   'REMOTE_CA_FILE',

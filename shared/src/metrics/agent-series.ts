@@ -66,6 +66,24 @@ export const uploaderSeries = {
     unit: 'none',
     help: 'The state that /health reports: 0 ok, 1 degraded, 2 error.',
   }),
+  verifiedThrough: declareSeries({
+    name: 'uploader.verified_through_timestamp_seconds',
+    kind: 'gauge',
+    unit: 'seconds',
+    help: 'Unix time up to which delivered samples were compared with what the receiver returns; missing without verification.',
+  }),
+  missingAtReceiver: declareSeries({
+    name: 'uploader.missing_at_receiver_total',
+    kind: 'counter',
+    unit: 'none',
+    help: 'Delivered samples that the receiver did not return, since this process started; missing without verification.',
+  }),
+  reverified: declareSeries({
+    name: 'uploader.reverified_total',
+    kind: 'counter',
+    unit: 'none',
+    help: 'Samples that were missing at the receiver, were sent again and are there now; missing without verification.',
+  }),
   sentPerDay: declareSeries({
     name: 'uploader.sent_bytes_per_day',
     kind: 'gauge',

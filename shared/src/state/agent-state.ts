@@ -1,5 +1,6 @@
 import type { HistogramState } from '../metrics/histogram.ts';
 import type { Judgement, UploadCounts } from './uploader-report.ts';
+import type { VerificationState } from './verification-state.ts';
 
 /** The boots of the device that this database has seen. */
 export interface BootCounts {
@@ -22,6 +23,8 @@ export interface AgentState {
   readonly uploads: UploadCounts | undefined;
   /** Undefined until the uploader has judged the device's health. */
   readonly judgement: Judgement | undefined;
+  /** Undefined without verification in the background. */
+  readonly verification?: VerificationState | undefined;
   readonly books: { readonly pending: number; readonly rejected: number; readonly dropped: number };
   /** Undefined while no boot was counted. */
   readonly boots: BootCounts | undefined;

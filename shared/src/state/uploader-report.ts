@@ -12,6 +12,7 @@ import {
   type Guard,
   type StoredValues,
 } from './stored-values.ts';
+import { isVerificationState, type VerificationState } from './verification-state.ts';
 
 /** taking: accepts samples; away: may recover by itself; held: an operator must change something; fault: the uploader failed. */
 export type ReceiverCondition = 'unknown' | 'taking' | 'away' | 'held' | 'fault';
@@ -65,6 +66,8 @@ export interface UploaderReport {
   readonly rejectedAtMs: number | undefined;
   /** Undefined in the report of a version that did not write it. */
   readonly judgement?: Judgement;
+  /** Undefined without verification in the background. */
+  readonly verification?: VerificationState | undefined;
 }
 
 /** Counts of a process that has just begun. */
@@ -86,7 +89,7 @@ const isUploadRecord = isObjectOf<UploadRecord>({
 });
 
 /** What the collector stores samples of. */
-export type ReportedCounts = Pick<UploaderReport, 'counts' | 'judgement'>;
+export type ReportedCounts = Pick<UploaderReport, 'counts' | 'judgement' | 'verification'>;
 
 const collected = {
   counts: isObjectOf<UploadCounts>({
@@ -97,6 +100,7 @@ const collected = {
     durations: isHistogram(UPLOAD_BOUNDS_SECONDS),
   }),
   judgement: isOptional(isObjectOf<Judgement>({ health: isOneOf([0, 1, 2]), oldestPendingSeconds: isAmount })),
+  verification: isOptional(isVerificationState),
 };
 const isReportedCounts = isObjectOf<ReportedCounts>(collected);
 

@@ -571,4 +571,32 @@ export const delivery = [
     replace: 'this.#learn(',
     tests: ['uploader/delivery/too-old-samples'],
   },
+  {
+    why: 'never compares what was judged anew, whatever the receiver has lost',
+    file: 'uploader/src/verification/receiver-total-check.ts',
+    find: 'samples >= before.samples',
+    replace: 'samples >= 0',
+    tests: ['uploader/verification/background-verifier'],
+  },
+  {
+    why: 'sends what the receiver drops again for ever',
+    file: 'uploader/src/verification/judgements.ts',
+    find: 'const again = subtract(lost, dropped);',
+    replace: 'const again = lost;',
+    tests: ['uploader/verification/background-verifier'],
+  },
+  {
+    why: 'takes what was requeued for judged: it is not compared again',
+    file: 'uploader/src/queue/settled-ranges.ts',
+    find: 'this.#verified.remove(VerifiedState.judged, freed);',
+    replace: '',
+    tests: ['uploader/verification/background-verifier'],
+  },
+  {
+    why: 'degrades a device whose receiver cannot be read',
+    file: 'uploader/src/health/delivery-rule.ts',
+    find: "if (failure !== undefined) return { status: 'ok',",
+    replace: "if (failure !== undefined) return { status: 'degraded',",
+    tests: ['uploader/health/delivery-rule'],
+  },
 ];

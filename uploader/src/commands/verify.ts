@@ -13,6 +13,7 @@ import { Credentials } from '../transport/credentials.ts';
 import { QueryClient } from '../transport/query-client.ts';
 import { ReceiverSamples } from '../verification/receiver-samples.ts';
 import { SeriesCatalog } from '../verification/series-catalog.ts';
+import { SETTLING_MS } from '../verification/verification-limits.ts';
 import { VerificationReport } from '../verification/verification-report.ts';
 import { Verifier } from '../verification/verifier.ts';
 import type { Surroundings } from '../surroundings.ts';
@@ -34,8 +35,6 @@ export interface VerifyCommandOptions {
   readonly showProgress?: ((text: string) => void) | undefined;
 }
 
-/** How many newest milliseconds are left out: what a receiver has just accepted need not be visible yet. */
-const SETTLING_MS = 15_000;
 const EXIT_MISSING = 1;
 
 /**

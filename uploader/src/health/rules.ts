@@ -6,6 +6,7 @@ import type { CollectorSnapshot, Snapshot } from '../telemetry/snapshot.ts';
 import { findRemedy } from '../transport/recognized-responses.ts';
 import { worstStatus, type ComponentHealth, type HealthStatus } from './component-health.ts';
 import { configurationHealth, type ConfigurationFindings } from './configuration-rule.ts';
+import { deliveryHealth } from './delivery-rule.ts';
 import { describeBlockingLock } from './lock-rule.ts';
 import { formatAge } from './formatting.ts';
 import { setAsideBytes, setAsideHealth } from './set-aside-rule.ts';
@@ -61,6 +62,7 @@ export function evaluateHealth(
     (row) => [`collector.${row.collector}`, collectorHealth(row, snapshot)] as const,
   );
   const database = setAsideHealth(snapshot.setAside);
+  const delivery = deliveryHealth(snapshot.verification, snapshot.nowMs);
   const components = {
     ...Object.fromEntries(collectors),
     collector: collectorProcessHealth(
@@ -68,6 +70,7 @@ export function evaluateHealth(
       collectors.map(([, component]) => component),
     ),
     uploader: uploaderHealth(snapshot, limits),
+    ...(delivery === undefined ? {} : { delivery }),
     storage: storageHealth(snapshot),
     ...(database === undefined ? {} : { database }),
     time: timeHealth(snapshot, limits),

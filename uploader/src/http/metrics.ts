@@ -92,6 +92,11 @@ export class MetricsExposition {
     this.#registerSingle(uploaderSeries.failures, ({ counts }) => counts.failures);
     this.#registerSingle(uploaderSeries.partial, ({ counts }) => counts.partial);
     this.#registerSingle(uploaderSeries.bytesSent, ({ counts }) => counts.bytesSent);
+    this.#registerSingle(uploaderSeries.verifiedThrough, ({ verification }) =>
+      verification?.throughMs === undefined ? undefined : verification.throughMs / 1000,
+    );
+    this.#registerSingle(uploaderSeries.missingAtReceiver, ({ verification }) => verification?.missing);
+    this.#registerSingle(uploaderSeries.reverified, ({ verification }) => verification?.reverified);
     this.#registerSingle(uploaderSeries.sentPerDay, ({ sentPerDay }) => sentPerDay);
     this.#register(uploaderSeries.duration, ({ counts }) => toHistogramValues(counts.durations, UPLOAD_BOUNDS_SECONDS));
   }

@@ -1,9 +1,23 @@
-import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
+import { correctedTimeSql, EpochRanges, findEpoch } from '@thugshells/shared/database/epochs.ts';
 import { merge, subtract, toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { isRangeList, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
 import { RowsByTime, type StoredRow, type TimeSlice } from './rows-by-time.ts';
+
+/** A row at an end of a range of ids. */
+export interface EndRow {
+  readonly id: number;
+  /** Corrected, Unix milliseconds. */
+  readonly timestampMs: number;
+}
+
+/** The newest row of a range of ids, and the oldest of those of its epoch. */
+export interface NewestRows {
+  readonly first: EndRow;
+  readonly last: EndRow;
+  readonly epochFirstId: number;
+}
 
 interface EndsBounds {
   readonly from: number;
@@ -25,6 +39,10 @@ export class DeliveredRows {
   readonly #hasRowAt: Statement<[number, number, number], number>;
   readonly #ends: Statement<[EndsBounds], [number | null, number | null]>;
   readonly #value: Statement<[number], unknown>;
+  readonly #firstRow: Statement<[number, number], EndRow>;
+  readonly #lastRow: Statement<[number, number], EndRow>;
+  readonly #firstIdAfter: Statement<[number, number, number], number | null>;
+  readonly #deviceIds: Statement<[], string>;
 
   constructor(database: Database) {
     this.#epochs = new EpochRanges(database);
@@ -44,6 +62,16 @@ export class DeliveredRows {
     this.#ends = database
       .prepare<[EndsBounds], [number | null, number | null]>(`SELECT ${end('ASC')}, ${end('DESC')}`)
       .raw();
+    const endRow = (order: string): string =>
+      `SELECT id, ${correctedTimeSql()} AS timestampMs FROM samples WHERE id BETWEEN ? AND ? ORDER BY id ${order} LIMIT 1`;
+    this.#firstRow = database.prepare(endRow('ASC'));
+    this.#lastRow = database.prepare(endRow('DESC'));
+    this.#firstIdAfter = database
+      .prepare<[number, number, number], number | null>(
+        'SELECT MIN(id) FROM samples WHERE timestamp_ms > ? AND id BETWEEN ? AND ?',
+      )
+      .pluck();
+    this.#deviceIds = database.prepare<[], string>('SELECT DISTINCT device_id FROM series').pluck();
     this.#value = database.prepare<[number], unknown>('SELECT value FROM samples WHERE id = ?').pluck();
   }
 
@@ -81,6 +109,36 @@ export class DeliveredRows {
     let time = ms;
     while (isTaken(time)) time -= 1;
     return time;
+  }
+
+  /**
+   * Finds the newest row of a range of ids, and the oldest one of its epoch in the range: their times are one slice, since
+   * time only grows within an epoch. Undefined if the range has no row.
+   */
+  findNewest([firstId, lastId]: IdRange): NewestRows | undefined {
+    const last = this.#lastRow.get(firstId, lastId);
+    if (last === undefined) return undefined;
+    const epochFirstId = findEpoch(this.#epochs.all(), last.id)?.firstId ?? 1;
+    return { first: this.#firstRow.get(Math.max(firstId, epochFirstId), last.id)!, last, epochFirstId };
+  }
+
+  /** Returns the oldest row of a range of ids; undefined if there is none. */
+  findOldest([firstId, lastId]: IdRange): EndRow | undefined {
+    return this.#firstRow.get(firstId, lastId);
+  }
+
+  /** Returns ranges of ids without those of rows that are later than a corrected time. */
+  withoutLater(ranges: readonly IdRange[], throughMs: number): IdRange[] {
+    const later = this.#epochs.all().flatMap(({ firstId, lastId, offsetMs }): IdRange[] => {
+      const first = this.#firstIdAfter.get(throughMs - offsetMs, firstId, lastId);
+      return first === null || first === undefined ? [] : [[first, lastId]];
+    });
+    return subtract(ranges, later);
+  }
+
+  /** Lists the devices whose samples are in the database: more than one if THUGSHELLS_DEVICE_ID was changed. */
+  listDeviceIds(): string[] {
+    return this.#deviceIds.all();
   }
 
   /** Reads the rows of a slice, page by page. */

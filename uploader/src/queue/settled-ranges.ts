@@ -2,6 +2,7 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { intersect, merge, subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
 import { preparePendingRowsVersion, type PendingRowsVersion } from './pending-rows-version.ts';
+import { VerifiedRanges, VerifiedState } from './verified-ranges.ts';
 
 /** A row that will not be sent again, and the reason. */
 export interface RejectedRow {
@@ -40,6 +41,7 @@ export class SettledRanges {
   readonly #deleteRejected: Statement<[number]>;
   readonly #rejectedWithin: Statement<[number, number], number>;
   readonly #addToBooks: Statement<[number, number]>;
+  readonly #verified: VerifiedRanges;
 
   constructor(database: Database) {
     this.#all = database.prepare<[], [number, number]>('SELECT first_id, last_id FROM settled ORDER BY first_id').raw();
@@ -72,6 +74,7 @@ export class SettledRanges {
     this.#rejectedWithin = database
       .prepare<[number, number], number>('SELECT id FROM rejected WHERE id BETWEEN ? AND ? ORDER BY id')
       .pluck();
+    this.#verified = new VerifiedRanges(database);
     this.#addToBooks = database.prepare('UPDATE uploader_state SET delivered = delivered + ?, rejected = rejected + ?');
   }
 
@@ -112,6 +115,7 @@ export class SettledRanges {
       const rejected = this.#rejectedWithin.all(...range).map((id): IdRange => [id, id]);
       const freed = subtract(intersect([range], overlapping), rejected);
       this.#replace(overlapping, subtract(overlapping, freed));
+      this.#verified.remove(VerifiedState.judged, freed);
       requeued += this.#countRows(freed);
     }
     this.#addToBooks.run(-requeued, 0);

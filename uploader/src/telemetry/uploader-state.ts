@@ -9,6 +9,7 @@ import {
   type UploaderReport,
   type UploadRecord,
 } from '@thugshells/shared/state/uploader-report.ts';
+import type { VerificationState } from '@thugshells/shared/state/verification-state.ts';
 
 import type { ReceiverClock } from '../clock/receiver-clock.ts';
 import type { DeliveryRecord, ReceiverState } from '../delivery/receiver-state.ts';
@@ -49,6 +50,8 @@ export interface UploaderState {
   readonly sentPerDay: number | undefined;
   /** Work on timers that failed the last time. */
   readonly taskFailures: readonly TaskFailure[];
+  /** Undefined without verification in the background. */
+  readonly verification?: VerificationState | undefined;
 }
 
 export interface UploaderStateSources {
@@ -65,6 +68,7 @@ export interface UploaderStateSources {
   /** Counts the samples rejected so far. */
   readonly rejected: () => number;
   readonly taskFailures: () => readonly TaskFailure[];
+  readonly verification?: () => VerificationState | undefined;
 }
 
 /** Reads the state of this process, for its status server and for the report in the database. */
@@ -86,7 +90,8 @@ export class UploaderStateReader {
   }
 
   read(): UploaderState {
-    const { clock, receiver, skew, tooOld, counters, lastRejection, rejected, taskFailures } = this.#sources;
+    const { clock, receiver, skew, tooOld, counters, lastRejection, rejected, taskFailures, verification } =
+      this.#sources;
     const { condition, reason, sinceMs, nextAttemptAtMs, lastDelivery, uploads } = receiver;
     const nowMs = skew.now();
     return {
@@ -105,12 +110,13 @@ export class UploaderStateReader {
       writtenPerDay: this.#writtenRate.perDay(),
       sentPerDay: this.#sentRate.perDay(),
       taskFailures: taskFailures(),
+      verification: verification?.(),
     };
   }
 
   /** Builds the report that the uploader leaves in the database. */
   report(judgement: Judgement): UploaderReport {
-    const { nowMs, startedAtMs, counts, receiver, uploads, rejectedAtMs } = this.read();
+    const { nowMs, startedAtMs, counts, receiver, uploads, rejectedAtMs, verification } = this.read();
     const { lastDelivery, condition, reason, sinceMs } = receiver;
     return {
       writtenAtMs: nowMs,
@@ -123,6 +129,7 @@ export class UploaderStateReader {
       uploads,
       rejectedAtMs,
       judgement,
+      verification,
     };
   }
 }
@@ -147,5 +154,6 @@ export function toStoppedState(
     writtenPerDay: undefined,
     sentPerDay: undefined,
     taskFailures: [],
+    verification: report?.verification,
   };
 }

@@ -46,6 +46,8 @@ const QUERY_TIMEOUT_MS = 60_000;
 const MAX_RESPONSE_BYTES = 8 * 1024 ** 2;
 const MAX_TEXT_BYTES = 64 * 1024 ** 2;
 const MAX_EXCERPT_LENGTH = 200;
+/** Of a request and its response, by VictoriaMetrics. */
+const HEADER_BYTES = 600;
 const HTTP_UNAUTHORIZED: readonly number[] = [401, 403];
 /** Of a query that a receiver has understood the request of, and not the query. */
 const HTTP_BAD_QUERY: readonly number[] = [400, 422];
@@ -74,6 +76,7 @@ export class QueryClient {
   readonly #url: URL;
   readonly #client: HttpClient;
   readonly #proxyFor: (url: string) => string;
+  #bytes = 0;
 
   /** @throws AgentError RECEIVER_UNREADABLE if it is not known where the receiver is read */
   constructor(options: QueryClientOptions) {
@@ -91,6 +94,11 @@ export class QueryClient {
   /** The address without credentials, for messages. */
   get address(): string {
     return maskCredentials(this.#url.href);
+  }
+
+  /** Bytes of bodies and of headers, roughly, that queries have sent and received so far. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /**
@@ -150,7 +158,10 @@ export class QueryClient {
     url.pathname = `${url.pathname}/${name}`;
     try {
       const limits = { maxBytes: MAX_RESPONSE_BYTES, timeoutMs: QUERY_TIMEOUT_MS, signal };
-      return await this.#client.postForm(url.href, form, limits);
+      this.#bytes += HEADER_BYTES + form.toString().length;
+      const response = await this.#client.postForm(url.href, form, limits);
+      this.#bytes += response.body.length;
+      return response;
     } catch (error) {
       signal.throwIfAborted();
       if (toErrorCode(error) === 'ANSWER_TOO_LONG') throw error;

@@ -13,6 +13,10 @@ export class ReceivedTimes {
     this.#dedupMs = dedupMs;
   }
 
+  get isEmpty(): boolean {
+    return this.#lastInBucket.size === 0;
+  }
+
   /** Times that no stored row has. */
   get others(): number[] {
     return [...this.#untaken].sort((a, b) => a - b);

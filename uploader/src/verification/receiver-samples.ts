@@ -45,6 +45,17 @@ export class ReceiverSamples {
     return counted;
   }
 
+  /** Counts the samples of some devices in a slice, of whatever series; undefined if the receiver does not count so many. */
+  async countAll(slice: TimeSlice, deviceIds: readonly string[], signal: AbortSignal): Promise<number | undefined> {
+    const expression = `sum(count_over_time({${matchAny('device_id', deviceIds)}}${toWindow(slice)}))`;
+    try {
+      return (await this.#query(expression, slice, signal))[0]?.value ?? 0;
+    } catch (error) {
+      if (toErrorCode(error) === 'QUERY_REFUSED') return undefined;
+      throw error;
+    }
+  }
+
   /** Reads the times of the samples of each series in a slice. */
   async readTimes(slice: TimeSlice, selection: SampleSelection, signal: AbortSignal): Promise<QueryResult[]> {
     const results: QueryResult[] = [];

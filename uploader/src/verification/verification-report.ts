@@ -3,7 +3,8 @@ import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import type { TimeSlice } from '../queue/rows-by-time.ts';
 import type { ExportedIdentity } from './series-catalog.ts';
-import type { SeriesSamples, VerifiedSlice } from './verifier.ts';
+import type { SeriesSamples } from './series-samples.ts';
+import type { VerifiedSlice } from './verifier.ts';
 
 /** What was not compared, and why. */
 interface LeftOut {

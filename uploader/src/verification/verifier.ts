@@ -1,5 +1,5 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { includes, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { includes, merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 
 import type { DeliveredRows } from '../queue/delivered-rows.ts';
 import type { StoredRow, TimeSlice } from '../queue/rows-by-time.ts';
@@ -7,6 +7,7 @@ import type { QueryResult } from '../transport/query-client.ts';
 import { ReceivedTimes, toBucket } from './received-times.ts';
 import type { ReceiverSamples, SampleSelection } from './receiver-samples.ts';
 import type { ExportedIdentity, SeriesCatalog } from './series-catalog.ts';
+import { summarize, type SeriesSamples } from './series-samples.ts';
 
 export interface VerifierOptions {
   readonly clock: Clock;
@@ -19,13 +20,11 @@ export interface VerifierOptions {
   readonly dedupMs: number;
 }
 
-/** Samples of one series. */
-export interface SeriesSamples {
-  readonly series: ExportedIdentity;
-  readonly count: number;
-  /** Unix milliseconds of the first and the last of them. */
-  readonly firstMs: number;
-  readonly lastMs: number;
+/** Samples of one series that are missing. */
+export interface MissingSamples extends SeriesSamples {
+  readonly ids: readonly number[];
+  /** Whether the receiver has none of the series in the slice. */
+  readonly isAbsent: boolean;
 }
 
 /** What a slice came to. */
@@ -33,7 +32,9 @@ export interface VerifiedSlice {
   readonly slice: TimeSlice;
   /** Delivered samples in it. */
   readonly expected: number;
-  readonly missing: readonly (SeriesSamples & { readonly ids: readonly number[] })[];
+  /** The ids of all rows that were compared, missing ones included. */
+  readonly compared: readonly IdRange[];
+  readonly missing: readonly MissingSamples[];
   /** Samples at series of this device that its database does not hold. */
   readonly foreign: readonly SeriesSamples[];
 }
@@ -96,14 +97,14 @@ export class Verifier {
 
   async *#compare(slice: TimeSlice, signal: AbortSignal): AsyncGenerator<VerifiedSlice> {
     const { clock } = this.#options;
-    const tallies = await this.#tally(slice, signal);
+    const { tallies, compared } = await this.#tally(slice, signal);
     const all = [...tallies.values()];
     const expected = sum(all, (each) => each.expected);
     const differing = all.filter(
       (each) => isDiffering(each) || (this.#isShared && each.expected > 0 && each.received > 0),
     );
     if (differing.length === 0) {
-      yield { slice, expected, missing: [], foreign: [] };
+      yield { slice, expected, compared, missing: [], foreign: [] };
       return;
     }
     const middleMs = this.#align(Math.floor((slice.afterMs + slice.throughMs) / 2));
@@ -123,7 +124,7 @@ export class Verifier {
       await clock.sleep(waitMs, signal);
       signal.throwIfAborted();
       yield* this.#compare(slice, signal);
-    } else yield { ...result, expected };
+    } else yield { ...result, expected, compared };
   }
 
   #isTooLarge(differing: readonly Tally[]): boolean {
@@ -133,19 +134,27 @@ export class Verifier {
   }
 
   /** Counts what is stored and what was received, by series. */
-  async #tally(slice: TimeSlice, signal: AbortSignal): Promise<Map<string, Tally>> {
+  async #tally(
+    slice: TimeSlice,
+    signal: AbortSignal,
+  ): Promise<{ readonly tallies: Map<string, Tally>; readonly compared: readonly IdRange[] }> {
     const { catalog, receiver, dedupMs } = this.#options;
     const tallies = new Map<string, Tally>();
-    await this.#visit(slice, signal, ({ timestampMs }, series, isDelivered) => {
+    const compared: [number, number][] = [];
+    await this.#visit(slice, signal, ({ id, timestampMs }, series, isDelivered) => {
       const tally = tallies.get(series.key) ?? createTally(series);
       tallies.set(series.key, tally);
       tally.stored += 1;
       if (!isDelivered) return;
+      // The rows of a scrape have the order of their series: the next id mostly is the next row's.
+      const run = compared.at(-1);
+      if (run !== undefined && id === run[1] + 1) run[1] = id;
+      else compared.push([id, id]);
       const bucket = toBucket(timestampMs, dedupMs);
       if (dedupMs <= 1 || bucket !== tally.lastBucket) tally.expected += 1;
       tally.lastBucket = bucket;
     });
-    if (tallies.size === 0) return tallies;
+    if (tallies.size === 0) return { tallies, compared: [] };
     for (const { labels, value } of await receiver.count(slice, toSelection([...tallies.values()]), signal)) {
       const tally = tallies.get(catalog.toKey(labels));
       // A series that this device has nothing of in this slice is another's, or an older one's.
@@ -153,14 +162,14 @@ export class Verifier {
       tally.received += value;
       tally.parts += 1;
     }
-    return tallies;
+    return { tallies, compared: merge(compared) };
   }
 
   async #compareTimes(
     slice: TimeSlice,
     differing: readonly Tally[],
     signal: AbortSignal,
-  ): Promise<Omit<VerifiedSlice, 'expected'>> {
+  ): Promise<Omit<VerifiedSlice, 'expected' | 'compared'>> {
     const { catalog, receiver, dedupMs } = this.#options;
     const received = new Map(differing.map(({ series }) => [series.key, new ReceivedTimes(series, dedupMs)]));
     const some = differing.filter((each) => each.received > 0);
@@ -182,6 +191,7 @@ export class Verifier {
           rows.map(({ timestampMs }) => timestampMs),
         ),
         ids: rows.map(({ id }) => id),
+        isAbsent: received.get(key)!.isEmpty,
       })),
       foreign: [...received.values()].flatMap(({ series, others }) =>
         others.length === 0 ? [] : [summarize(series, others)],
@@ -227,14 +237,6 @@ function toSelection(tallies: readonly Tally[]): SampleSelection {
     deviceIds: [...new Set(tallies.map(({ series }) => series.labels['device_id'] ?? ''))],
     names: [...new Set(tallies.map(({ series }) => series.name))],
   };
-}
-
-function summarize(series: ExportedIdentity, times: readonly number[]): SeriesSamples {
-  const [firstMs, lastMs] = times.reduce(
-    ([low, high], ms) => [Math.min(low, ms), Math.max(high, ms)],
-    [Infinity, -Infinity],
-  );
-  return { series, count: times.length, firstMs, lastMs };
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {

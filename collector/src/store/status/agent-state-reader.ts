@@ -57,6 +57,7 @@ export class AgentStateReader {
       collectors: this.#readCollectors(),
       uploads: parsed?.counts,
       judgement: parsed?.judgement,
+      verification: parsed?.verification,
       books,
       boots: this.#readBoots({ boots, uncleanBoots, lastClean }),
       databaseBytes: readSize(this.#databasePath),
