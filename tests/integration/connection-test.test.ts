@@ -162,6 +162,9 @@ async function startTlsReceivers(): Promise<void> {
   // A receiver whose clock is right, where that of this device is wrong.
   const tomorrow = new Date(Date.now() + 15 * DAY_MS).toUTCString();
   const key = { cert: readFileSync(file('future.crt')), key: readFileSync(file('future.key')) };
+  const valid = { cert: readFileSync(file('valid.crt')), key: readFileSync(file('valid.key')) };
+  const strict = { ...valid, ca: authority.cert, requestCert: true, rejectUnauthorized: true };
+  await listen('strict', createTlsServer(strict, respond(204, {}, '')));
   await listen('later', createTlsServer(key, respond(204, { date: tomorrow }, '')));
 }
 
@@ -284,6 +287,13 @@ describe('connection test: names the step that fails, what is wrong and what to 
       /this port speaks TLS, and not HTTP/,
       /https:\/\/ in THUGSHELLS_REMOTE_URL/,
     ],
+    [
+      'the port speaks TLS and requires a certificate of this device',
+      () => http('strict'),
+      'tls',
+      /this port speaks TLS, and not HTTP/,
+      /https:\/\/ in THUGSHELLS_REMOTE_URL/,
+    ],
     ['the port speaks no TLS', () => https('victoria'), 'tls', /does not speak TLS/, /use http:\/\//],
     [
       'another authority signed the certificate',
@@ -319,6 +329,13 @@ describe('connection test: names the step that fails, what is wrong and what to 
       'tls',
       /is not valid before .*the clock of this device is wrong.* 1[45] d.* behind/,
       /set the clock of this device/,
+    ],
+    [
+      'the handshake fails without a certificate of this device',
+      () => https('strict'),
+      'tls',
+      /requires another certificate of this device/,
+      /THUGSHELLS_REMOTE_CERT_FILE/,
     ],
     [
       'a certificate of this device is required',

@@ -73,4 +73,18 @@ export const logging = [
     replace: "name !== '' ? pair",
     tests: ['shared/config/load-config'],
   },
+  {
+    why: 'checks the variables of the other program in vain',
+    file: 'shared/src/config/check-config.ts',
+    find: 'if (errors.length > 0 ||',
+    replace: 'if (errors.length > 1 ||',
+    tests: ['shared/config/check-config'],
+  },
+  {
+    why: 'fails the collector for an address that its unit does not get',
+    file: 'shared/src/config/check-config.ts',
+    find: 'if (hasAddress && uploader !== undefined)',
+    replace: 'if (uploader !== undefined)',
+    tests: ['shared/config/check-config'],
+  },
 ];

@@ -2,7 +2,7 @@ import { request as requestHttps } from 'node:https';
 import { checkServerIdentity, TLSSocket, type PeerCertificate } from 'node:tls';
 
 import type { Clock } from '@thugshells/shared/clock.ts';
-import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
+import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
@@ -52,7 +52,8 @@ export async function speaksTls(options: HttpTransportOptions): Promise<boolean>
   const remoteUrl = `https://${hostname}:${port || 80}${pathname}`;
   return inspect({ ...options, remoteUrl }, {}).then(
     () => true,
-    () => false,
+    // It may require a certificate of this device.
+    (error: unknown) => /alert/i.test(toErrorMessage(error)),
   );
 }
 
