@@ -56,7 +56,7 @@ async function makeHour() {
   });
   store.open();
   const kernel = new SimulatedKernel({ elapsedMs: () => passedMs });
-  const collectors = KERNEL_COLLECTOR_NAMES.map((name) =>
+  const collectors = KERNEL_COLLECTOR_NAMES.filter((name) => config.collectors.includes(name)).map((name) =>
     COLLECTORS[name].create({ kernel, options: config, build: '' }),
   );
   for (; passedMs < HOUR_MS; passedMs += INTERVAL_MS) {

@@ -75,6 +75,7 @@ class PreparedKernel {
   sys = (path) => this.#answer(`sys ${path}`, () => this.#kernel.sys(path));
   sysEntries = (path) => this.#answer(`entries ${path}`, () => this.#kernel.sysEntries(path));
   sysLink = (path) => this.#answer(`link ${path}`, () => this.#kernel.sysLink(path));
+  sysInode = (path) => this.#answer(`inode ${path}`, () => this.#kernel.sysInode(path));
   statfs = (path) => this.#answer(`statfs ${path}`, () => this.#kernel.statfs(path));
 }
 
@@ -105,6 +106,10 @@ function throughTheDoor(prepared) {
       await files.sysLink('block');
       return prepared.sysLink(path);
     },
+    sysInode: async (path) => {
+      await files.sysInode('block');
+      return prepared.sysInode(path);
+    },
     statfs: async (path) => {
       await files.statfs('/', 'local');
       return prepared.statfs(path);
@@ -120,12 +125,16 @@ function thisMachine() {
     sys: (path) => files.sys(path),
     sysEntries: (path) => files.sysEntries(path),
     sysLink: (path) => files.sysLink(path),
+    sysInode: (path) => files.sysInode(path),
     statfs: (path, kind) => files.statfs(path, kind),
   };
 }
 
+/** Everything is collected, also what is off by default. */
+const ALL = { THUGSHELLS_SERVICES: 'encoder.service ssh.service' };
+
 async function measure(kernel) {
-  const { values: config } = loadCollectorConfig({});
+  const { values: config } = loadCollectorConfig(ALL);
   const collectors = config.collectors
     .filter((name) => name in COLLECTORS)
     .map((name) => COLLECTORS[name].create({ kernel, options: config, build: 'bench' }));

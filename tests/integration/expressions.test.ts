@@ -100,6 +100,8 @@ describe('alerts:', () => {
     BoardHot: { cpu_temperature_celsius: () => 90 },
     BoardThrottled: { cpu_throttled: (_, { reason }) => (reason === 'under_voltage' ? 1 : 0) },
     LinkFlapping: { network_carrier_changes_total: (at) => Math.max(0, at - TROUBLE_MINUTE) },
+    ServiceDown: { service_up: (_, { unit }) => (unit === 'encoder.service' ? 0 : 1) },
+    ServiceRestarting: { service_restarts_total: (at) => Math.max(0, at - TROUBLE_MINUTE) },
   };
   /** By device: the rules that fire, each with the minute at which it began to. */
   const firing = new Map<string, Map<string, number>>();

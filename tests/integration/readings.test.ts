@@ -23,6 +23,7 @@ const everything = {
   diskSectorBytes: 512,
   filesystemInclude: [],
   filesystemExclude: [],
+  services: ['encoder.service'],
 } as const;
 
 function collectorOf(name: KernelCollectorName) {

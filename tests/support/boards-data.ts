@@ -86,5 +86,5 @@ function rootsWith(
     mkdirSync(join(sysRoot, dirname(file)), { recursive: true });
     writeFileSync(join(sysRoot, file), `${text}\n`);
   }
-  return { PROC_ROOT: procRoot, SYS_ROOT: sysRoot };
+  return { PROC_ROOT: procRoot, SYS_ROOT: sysRoot, SERVICES: 'encoder.service ssh.service' };
 }

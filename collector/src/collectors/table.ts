@@ -12,6 +12,7 @@ import { MEMORY_SERIES, MemoryCollector } from './memory.ts';
 import type { NameRules } from './parsing/name-filter.ts';
 import { NETWORK_SERIES, NetworkCollector, type NetworkOptions } from './network.ts';
 import { PRESSURE_SERIES, PressureCollector } from './pressure.ts';
+import { SERVICE_SERIES, ServiceCollector } from './service.ts';
 import { SYSTEM_SERIES, SystemCollector } from './system.ts';
 import { TEMPERATURE_SERIES, TemperatureCollector } from './temperature.ts';
 
@@ -31,6 +32,8 @@ export interface CollectorOptions {
   readonly filesystemInclude: NameRules['include'];
   /** Wins over `filesystemInclude`. */
   readonly filesystemExclude: NameRules['exclude'];
+  /** Names of systemd units. */
+  readonly services: readonly string[];
 }
 
 /** What a collector is created from. */
@@ -95,4 +98,8 @@ export const COLLECTORS: { readonly [Name in KernelCollectorName]: CollectorEntr
   },
   pressure: { series: PRESSURE_SERIES, create: ({ kernel }) => new PressureCollector(kernel) },
   system: { series: SYSTEM_SERIES, create: ({ kernel, machine }) => new SystemCollector(kernel, machine) },
+  service: {
+    series: SERVICE_SERIES,
+    create: ({ kernel, options }) => new ServiceCollector(kernel, options.services),
+  },
 };

@@ -1,5 +1,5 @@
-import { closeSync, existsSync, openSync, read, readdirSync, readlinkSync, readSync } from 'node:fs';
-import { readdir, readlink, statfs } from 'node:fs/promises';
+import { closeSync, existsSync, openSync, read, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { readdir, readlink, stat, statfs } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -32,6 +32,8 @@ export interface KernelSource {
    * Throws as `proc` does.
    */
   sysLink(relativePath: string): Promise<string | undefined>;
+  /** Returns the inode of a directory below /sys: another one if it was created anew. Throws as `proc` does. */
+  sysInode(relativeDirectory: string): Promise<number>;
   /**
    * Returns the space of the file system mounted at an absolute path. Calls must not overlap.
    *
@@ -47,6 +49,10 @@ export interface KernelSource {
 /** Values of f_type of statfs(2) (include/uapi/linux/magic.h). */
 const PROC_SUPER_MAGIC = 0x9fa0;
 const SYSFS_MAGIC = 0x62656572;
+/** Control groups, of version 1 and 2: like procfs, the kernel creates their files from its memory. */
+const CGROUP_MAGICS = [0x27e0eb, 0x63677270];
+/** Paths whose type is remembered; interfaces that come and go have others each time. */
+const MAX_TYPES = 5000;
 
 /** Where the file systems of a kernel are mounted. */
 export interface KernelRoots {
@@ -103,13 +109,14 @@ export class KernelFiles implements KernelSource {
   async sys(relativePath: string): Promise<string> {
     const path = join(this.#sysRoot, relativePath);
     const type = this.#types.get(path) ?? (await this.#findType(path));
+    if (CGROUP_MAGICS.includes(type)) return this.#readSynchronously(path);
     return type === SYSFS_MAGIC ? readAttribute(path) : readText(path);
   }
 
   async sysEntries(relativeDirectory: string): Promise<readonly string[]> {
     const path = join(this.#sysRoot, relativeDirectory);
     const type = this.#types.get(path) ?? (await this.#findType(path));
-    return (await readNames(path, type === SYSFS_MAGIC)).sort();
+    return (await readNames(path, isInMemory(type))).sort();
   }
 
   async sysLink(relativePath: string): Promise<string | undefined> {
@@ -117,10 +124,20 @@ export class KernelFiles implements KernelSource {
     const directory = dirname(path); // The link may lead to nothing.
     const type = this.#types.get(directory) ?? (await this.#findType(directory));
     try {
-      const target = type === SYSFS_MAGIC ? readlinkSync(path) : await readlink(path);
+      const target = isInMemory(type) ? readlinkSync(path) : await readlink(path);
       return relative(resolve(this.#sysRoot), resolve(directory, target));
     } catch (error) {
       if (toErrorCode(error) === 'EINVAL') return undefined;
+      throw toKernelFileError(path, error);
+    }
+  }
+
+  async sysInode(relativeDirectory: string): Promise<number> {
+    const path = join(this.#sysRoot, relativeDirectory);
+    const type = this.#types.get(path) ?? (await this.#findType(path));
+    try {
+      return (isInMemory(type) ? statSync(path) : await stat(path)).ino;
+    } catch (error) {
       throw toKernelFileError(path, error);
     }
   }
@@ -140,6 +157,7 @@ export class KernelFiles implements KernelSource {
   async #findType(path: string): Promise<number> {
     try {
       const { type } = await statfs(path);
+      if (this.#types.size >= MAX_TYPES) this.#types.clear();
       this.#types.set(path, type);
       return type;
     } catch (error) {
@@ -186,6 +204,11 @@ export function requireProcRoot(procRoot: string): void {
     code: 'BAD_CONFIGURATION',
     hint: 'set THUGSHELLS_PROC_ROOT to the path of a procfs: /proc, or the path of the host’s in a container',
   });
+}
+
+/** Whether directories and links of a file system are read without waiting for a device. */
+function isInMemory(type: number): boolean {
+  return type === SYSFS_MAGIC || CGROUP_MAGICS.includes(type);
 }
 
 async function readNames(path: string, isSynchronous: boolean): Promise<string[]> {

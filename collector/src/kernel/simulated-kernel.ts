@@ -72,6 +72,11 @@ export class SimulatedKernel implements KernelSource {
     ageMs: (path) => Promise.reject(createAbsentError(`/${path}`)),
   };
 
+  async sysInode(relativeDirectory: string): Promise<number> {
+    await this.sysEntries(relativeDirectory);
+    return 1;
+  }
+
   async statfs(mountpoint: string): Promise<FileSystemSpace> {
     const fileSystem = fileSystems.get(mountpoint);
     if (fileSystem === undefined) throw createAbsentError(mountpoint);

@@ -1,3 +1,4 @@
+import { createCgroupTexts } from './simulated-cgroups.ts';
 import { createInterfaceTexts, createNetworkProcTexts } from './simulated-network.ts';
 import { computeCount, computeValue, type SimulatedText } from './simulated-values.ts';
 
@@ -52,6 +53,7 @@ export function createSysTexts({ cores, disks, interfaces, zones }: DeviceSize):
       (uptimeS) => `${Math.round(1000 * computeValue(uptimeS, warmth))}\n`,
     );
   }
+  for (const [path, text] of createCgroupTexts()) texts.set(path, text);
   always('class/thermal/cooling_device0/type', 'pwm-fan');
   always('class/thermal/cooling_device0/max_state', 4);
   texts.set(

@@ -27,6 +27,7 @@ import { sharedVariables, VARIABLE_NAMES } from './variables.ts';
 import { COLLECTOR_NAMES, type CollectorName } from '../metrics/collector-names.ts';
 
 import { scrapeTargets } from './scrape-target-list.ts';
+import { unitList } from './unit-list.ts';
 
 /** Scrapes more often than this would mostly measure themselves. */
 const intervalFormat = durationWithin(100, 86_400_000, 'from 100ms to 1d');
@@ -38,6 +39,7 @@ const sectorBytesFormat: ValueFormat<512 | 'sysfs'> = {
 
 /** Collectors that run only if a variable of their own is set. */
 const requiredVariables: { readonly [Name in CollectorName]?: string } = {
+  service: 'SERVICES',
   textfile: 'TEXTFILE_DIR',
   scrape: 'SCRAPE_TARGETS',
 };
@@ -90,7 +92,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
       env: 'COLLECTORS',
       doc: 'Collectors that run.',
       default: COLLECTOR_NAMES.filter((name) => isConfigured(name, environment)).join(' '),
-      defaultDoc: `\`${COLLECTOR_NAMES.filter((name) => isConfigured(name, {})).join(' ')}\`; \`textfile\` and \`scrape\` if their variable is set`,
+      defaultDoc: `\`${COLLECTOR_NAMES.filter((name) => isConfigured(name, {})).join(' ')}\`; \`service\`, \`textfile\` and \`scrape\` if their variable is set`,
       format: wordList(COLLECTOR_NAMES),
     },
     interval: {
@@ -202,6 +204,13 @@ export function collectorVariables(environment: Environment, hostName: string, p
       doc: 'Mount points and types of file systems to leave out, as anchored regular expressions split on white space; overlay does not leave out the root. The default: overlays, images, and the sandboxes of units, containers and pods.',
       default: DEFAULT_FILESYSTEM_EXCLUDE,
       format: patterns,
+    },
+    services: {
+      env: 'SERVICES',
+      doc: 'systemd units to collect, such as encoder.service, camera@1.service or encoder.slice, split on white space; turns the collector service on.',
+      default: '',
+      defaultDoc: 'none',
+      format: unitList,
     },
     collectorMaxSeries: {
       env: 'COLLECTOR_MAX_SERIES',

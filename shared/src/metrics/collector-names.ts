@@ -15,6 +15,7 @@ export const KERNEL_COLLECTOR_NAMES = [
   'filesystem',
   'pressure',
   'system',
+  'service',
 ] as const;
 
 /** Collectors that read something else (collector/src/inputs/): the state of both programs, text files, exporters. */

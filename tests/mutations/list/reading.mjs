@@ -247,4 +247,25 @@ export const reading = [
     replace: 'value <= 0',
     tests: ['collector/collectors/link'],
   },
+  {
+    why: 'counts no restart between two scrapes',
+    file: 'collector/src/collectors/service.ts',
+    find: '(!record.isUp || inode !== record.inode)',
+    replace: '!record.isUp',
+    tests: ['collector/collectors/service'],
+  },
+  {
+    why: 'goes on with the control group of a unit that has stopped',
+    file: 'collector/src/collectors/service.ts',
+    find: 'if (!isThere) lost.add(unit);',
+    replace: 'if (record.group === undefined) lost.add(unit);',
+    tests: ['collector/collectors/service'],
+  },
+  {
+    why: 'reports a service whose processes are in groups below its own as down',
+    file: 'collector/src/collectors/readers/cgroup-values.ts',
+    find: 'if (depth === MAX_DEPTH) return false;',
+    replace: 'if (depth >= 0) return false;',
+    tests: ['collector/collectors/service'],
+  },
 ];

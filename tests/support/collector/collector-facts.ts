@@ -57,6 +57,7 @@ async function readDevice(name: KernelCollectorName, device: CorruptibleDevice) 
     procEntries: (path) => kernel.procEntries(path),
     sysEntries: (path) => kernel.sysEntries(path),
     sysLink: (path) => kernel.sysLink(path),
+    sysInode: (path) => kernel.sysInode(path),
     statfs: (path, kind) => kernel.statfs(path, kind),
     get host() {
       return {

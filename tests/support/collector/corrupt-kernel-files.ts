@@ -20,12 +20,13 @@ export const REPORT_EVERYTHING: CollectorOptions = {
   diskSectorBytes: 512,
   filesystemInclude: [],
   filesystemExclude: [],
+  services: ['encoder.service'],
 };
 /** Time between the two moments of the recording. */
 const BETWEEN_MS = 12_980;
 
-/** Interfaces of another device, with the routes and the radio of a moment of it. */
-function readNetworkFiles(): Readonly<Record<string, string>> {
+/** Interfaces of another device, with the routes and the radio of a moment of it, and a unit. */
+function readGatewayFiles(): Readonly<Record<string, string>> {
   const read = (path: string) => readRecorded(path, 'raspberry-pi-4');
   const interfaces = ['eth0', 'wlan0'].flatMap((name) =>
     ['uevent', 'type', 'operstate', 'carrier_changes'].map((file) => `sys/class/net/${name}/${file}`),
@@ -34,11 +35,15 @@ function readNetworkFiles(): Readonly<Record<string, string>> {
   const modem = ['uevent', 'type', 'operstate', 'carrier', 'carrier_changes'].map(
     (file) => `sys/class/net/wwan0/${file}`,
   );
+  const units = ['cgroup.events', 'cpu.stat', 'memory.current', 'memory.events', 'pids.current', 'io.stat'].map(
+    (file) => `sys/fs/cgroup/encoder.slice/encoder.service/${file}`,
+  );
   const tables = ['proc', 'proc-later'].flatMap((moment) =>
     ['route', 'ipv6_route', 'wireless'].map((file) => `${moment}/net/${file}`),
   );
   return {
-    ...Object.fromEntries([...interfaces, ...wired, ...modem, ...tables].map((path) => [path, read(path)])),
+    ...Object.fromEntries([...interfaces, ...wired, ...modem, ...units, ...tables].map((path) => [path, read(path)])),
+    'sys/fs/cgroup/cgroup.controllers': read('sys/fs/cgroup/cgroup.controllers'),
     'proc-later/net/ipv6_route': read('proc-later/net/ipv6_route').replace('wwan0', ' eth0'),
     'proc-later/net/wireless': read('proc-later/net/wireless').replace('-256', '-95.'),
   };
@@ -56,7 +61,7 @@ const MORE_HARDWARE: Readonly<Record<string, string>> = {
   'sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count': '3\n',
   'sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count': '5\n',
   'sys/devices/platform/soc/soc:firmware/get_throttled': '50005\n',
-  ...readNetworkFiles(),
+  ...readGatewayFiles(),
   'sys/firmware/devicetree/base/model': 'Raspberry Pi 4 Model B Rev 1.4\0',
   'proc/sys/kernel/arch': 'aarch64\n',
   'proc-later/sys/kernel/arch': 'aarch64\n',
@@ -132,6 +137,7 @@ export class CorruptibleDevice {
       procEntries: (path) => kernel.procEntries(path),
       sysEntries: (path) => kernel.sysEntries(path),
       sysLink: (path) => kernel.sysLink(path),
+      sysInode: (path) => kernel.sysInode(path),
       statfs: (path, kind) => kernel.statfs(path, kind),
       get host() {
         return kernel.host;

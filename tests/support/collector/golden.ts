@@ -31,6 +31,7 @@ export async function collectGolden(
     procEntries: (path) => moment.procEntries(path),
     sysEntries: (path) => moment.sysEntries(path),
     sysLink: (path) => moment.sysLink(path),
+    sysInode: (path) => moment.sysInode(path),
     statfs: (path, kind) => moment.statfs(path, kind),
     get host() {
       return moment.host;
@@ -45,7 +46,9 @@ export async function collectGolden(
       moment = new RecordedKernel('-later', device);
     },
   };
-  const { values: options } = loadCollectorConfig({});
+  const { values: options } = loadCollectorConfig({
+    THUGSHELLS_SERVICES: 'encoder.service ssh.service camera@1.service encoder.slice absent.service',
+  });
   const collectors = KERNEL_COLLECTOR_NAMES.map((name) => COLLECTORS[name].create({ kernel, options, build: '0.0.0' }));
   const { lines, failures } = await collectOnce(collectors, {
     clock,

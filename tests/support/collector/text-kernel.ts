@@ -84,6 +84,14 @@ export class TextKernel implements KernelSource {
     return this.links.get(relativePath);
   }
 
+  /** By path below /sys: the inode of a directory that a test creates anew; 1 otherwise. */
+  readonly inodes = new Map<string, number>();
+
+  async sysInode(relativeDirectory: string): Promise<number> {
+    await this.sysEntries(relativeDirectory);
+    return this.inodes.get(relativeDirectory) ?? 1;
+  }
+
   async statfs(mountpoint: string): Promise<FileSystemSpace> {
     const space = this.spaces.get(mountpoint) ?? createAbsentError(mountpoint);
     if (space instanceof Error) throw space;

@@ -43,11 +43,12 @@ const READERS: readonly (readonly [pattern: RegExp, reader: KernelCollectorName]
   [/^proc-later\/self\/mountinfo$/, 'filesystem'],
   [/^proc-later\/pressure\//, 'pressure'],
   [/^host\/|\/devicetree\/|\/kernel\/arch$/, 'system'],
+  [/^sys\/fs\/cgroup\//, 'service'],
 ];
 /** A thing without its name goes by its place. */
 const NAMES = /(?<!\/net\/[^/]+)\/(type|name|temp\d+_label|physical_package_id)$/;
 /** Asked for with DISK_SECTOR_BYTES=sysfs only, and of a processor that cools nothing, which is not told. */
-const NOT_READ = /\/logical_block_size$|cooling_device[0-3]\/|cpu[1-3]\/topology/;
+const NOT_READ = /\/logical_block_size$|\/cgroup\.controllers$|cooling_device[0-3]\/|cpu[1-3]\/topology/;
 
 /** By file, the line that a damage is done to, and the field in it: those that matter to its reader. */
 const PLACES: readonly (readonly [file: RegExp, line: RegExp, field: RegExp])[] = [
@@ -55,6 +56,7 @@ const PLACES: readonly (readonly [file: RegExp, line: RegExp, field: RegExp])[] 
   [/net\/dev$/, /.*\n$/, /(?<=: *)\d+/],
   [/net\/wireless$/, /.*\n$/, /(?<=: \d+ +)\d+/],
   [/net\/route$/, /(?<=^.*\n).*\n/, /(?<=\t)\d+/],
+  [/\/memory\.events$/, /^oom_kill .*\n/m, /\d+/],
   [/\/uevent$/, /^INTERFACE.*\n/m, /(?<==).+/],
   [/\/(operstate|duplex)$/, /^.*\n/, /\w+/],
   [/^/, /^.*\n/, /\d[\d.]*/],
@@ -72,7 +74,12 @@ interface Damage {
 }
 const DAMAGES: Readonly<Record<string, Damage>> = {
   // Without routes of IPv6 the file is empty; the one of IPv4 leads through the same interface.
-  'is empty': { doTo: (file) => board.write(file, ''), shows: /^(?!.*ipv6_route$)/ },
+  // A unit without I/O has none in its file.
+  'is empty': {
+    doneTo: /^(?!.*io\.stat$)/,
+    doTo: (file) => board.write(file, ''),
+    shows: /^(?!.*ipv6_route$)/,
+  },
   // The kernel gives an attribute of sysfs whole; a cut one, which nothing but its newline would show, has not come from it.
   'is cut in the middle of its last line': {
     doneTo: /^proc/,
@@ -85,7 +92,8 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
         text.replace(lineOf(file), (line) => line.replace(/^(\s*\S+\s+)\S+[ \t]*/, '$1')),
       ),
     // Elsewhere there is one field in the line, or the second one is an average that nobody reads.
-    shows: /\/(stat|meminfo|diskstats|net\/(dev|route|ipv6_route|wireless)|loadavg|uptime|mountinfo|life_time)$/,
+    shows:
+      /\/(stat|meminfo|diskstats|net\/(dev|route|ipv6_route|wireless)|loadavg|uptime|mountinfo|life_time|cgroup\.events|(cpu|io)\.stat|memory\.events)$/,
   },
   'has a field that is no number': {
     doTo: (file, text) =>

@@ -36,6 +36,7 @@ function board(spaces: Readonly<Record<string, FileSystemSpace | Error>> = {}) {
       procEntries: (path) => kernel.procEntries(path),
       sysEntries: (path) => kernel.sysEntries(path),
       sysLink: (path) => kernel.sysLink(path),
+      sysInode: (path) => kernel.sysInode(path),
       statfs: (path, kind) => {
         asked.push([path, kind]);
         return statfs(path);

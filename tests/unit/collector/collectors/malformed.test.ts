@@ -18,6 +18,7 @@ const OPTIONS: CollectorOptions = {
   diskSectorBytes: 512,
   filesystemInclude: [],
   filesystemExclude: [],
+  services: ['encoder.service'],
 };
 
 /** The files that a fault may be in, and the collector that reads each. */

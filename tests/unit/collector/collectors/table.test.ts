@@ -14,6 +14,7 @@ const options: CollectorOptions = {
   diskSectorBytes: 'sysfs',
   filesystemInclude: [],
   filesystemExclude: [],
+  services: ['encoder.service'],
 };
 
 describe.each(KERNEL_COLLECTOR_NAMES)('%s', (name) => {
@@ -40,21 +41,24 @@ describe.each(KERNEL_COLLECTOR_NAMES)('%s', (name) => {
   });
 });
 
-/** The recorded board has no sensor of temperature; its interfaces and the files of its host were not recorded. */
+/** The recorded board has no sensor of temperature; its interfaces, its units and the files of its host were not recorded. */
 function withSensor(kernel: KernelSource): KernelSource {
   const sensor = new TextKernel({
     'sys/class/thermal/thermal_zone0/type': 'soc-thermal\n',
     'sys/class/thermal/thermal_zone0/temp': '41000\n',
     'sys/class/net/eth0/operstate': 'up\n',
     'host/etc/os-release': 'NAME=Debian\n',
+    'sys/fs/cgroup/cgroup.controllers': 'cpu io memory pids\n',
+    'sys/fs/cgroup/system.slice/encoder.service/cgroup.events': 'populated 1\nfrozen 0\n',
   });
-  const inClass = (path: string) => (path.startsWith('class/') ? sensor : kernel);
+  const inClass = (path: string) => (/^(class|fs)\//.test(path) ? sensor : kernel);
   return {
     proc: (path) => kernel.proc(path),
     sys: (path) => inClass(path).sys(path),
     procEntries: (path) => kernel.procEntries(path),
     sysEntries: (path) => inClass(path).sysEntries(path),
     sysLink: (path) => inClass(path).sysLink(path),
+    sysInode: (path) => inClass(path).sysInode(path),
     statfs: (path, kind) => kernel.statfs(path, kind),
     host: sensor.host,
   };
@@ -73,6 +77,7 @@ function bound(first: KernelSource, second: KernelSource): KernelSource {
     procEntries: (path) => first.procEntries(path),
     sysEntries: (path) => first.sysEntries(path),
     sysLink: (path) => first.sysLink(path),
+    sysInode: (path) => first.sysInode(path),
     statfs: (path, kind) => first.statfs(path, kind),
     host: first.host,
   };

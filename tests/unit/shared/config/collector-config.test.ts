@@ -16,7 +16,7 @@ test('the defaults are those of the contract', () => {
     dbPath: 'var/metrics.db',
     logLevel: 'info',
     logFormat: 'auto',
-    collectors: [...KERNEL_COLLECTOR_NAMES, 'self'],
+    collectors: [...KERNEL_COLLECTOR_NAMES.filter((name) => name !== 'service'), 'self'],
     cpuIntervalMs: 10_000,
     networkIntervalMs: 10_000,
     memoryIntervalMs: 30_000,
@@ -39,6 +39,15 @@ test('the defaults are those of the contract', () => {
     walCheckpointIntervalMs: 3_600_000,
     walCheckpointBytes: 67_108_864,
   });
+});
+
+test('the collector service runs if SERVICES names a unit', () => {
+  expect(load({ SERVICES: 'encoder ssh.service' })).toMatchObject({
+    collectors: [...KERNEL_COLLECTOR_NAMES, 'self'],
+    services: ['encoder.service', 'ssh.service'],
+    serviceIntervalMs: 30_000,
+  });
+  expect(load({ SERVICES: ' ' }).collectors).not.toContain('service');
 });
 
 test('INTERVAL sets all intervals at once, and a collector’s own overrides it', () => {
