@@ -1,8 +1,8 @@
 /**
  * npm run test:soak: what needs minutes. Two minutes of soak with faults, a minute of both programs on a database that
  * is nearly full, a minute of node_exporter beside vmagent, a minute of random lives of a device against the model, two minutes
- * of random damage to databases, four minutes of receivers that are killed behind proxies, and two minutes of uploads through nginx, HAProxy, tinyproxy and servers of simple kinds.
- * Extra arguments go to jest.
+ * of random damage to databases, four minutes of receivers that are killed behind proxies, and two minutes of uploads through
+ * nginx, HAProxy, tinyproxy and servers of simple kinds. Extra arguments go to jest.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
