@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { toExportedLabels, toJsonLine, toMetricObject } from '@thugshells/shared/metrics/json-lines.ts';
 import { toValueType, type Labels, type Sample } from '@thugshells/shared/metrics/sample.ts';
 import { findSampleRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+import { declareForeignSeries } from '@thugshells/shared/metrics/series.ts';
 import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 import fc from 'fast-check';
 
@@ -47,7 +48,8 @@ function sampleOf(
   tags: Labels,
   { deviceId = 'b1', value = 1 }: { deviceId?: string; value?: number | string } = {},
 ): Sample {
-  return { name, deviceId, tags, value, valueType: toValueType(value), priority: 1, canonical: '' };
+  const declaration = declareForeignSeries(name, 'gauge');
+  return { name, deviceId, tags, value, valueType: toValueType(value), priority: 1, canonical: '', declaration };
 }
 
 function isRefused(sample: Sample): boolean {

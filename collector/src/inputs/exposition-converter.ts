@@ -3,7 +3,13 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { AgentError } from '@thugshells/shared/errors.ts';
 import { canonicalExportedTags } from '@thugshells/shared/metrics/json-lines.ts';
 import { canonicalTags, seriesText, ValueType, type Labels, type Reading } from '@thugshells/shared/metrics/sample.ts';
-import { declareForeignSeries, type SeriesKind } from '@thugshells/shared/metrics/series.ts';
+import { findFamily } from '@thugshells/shared/metrics/metric-family.ts';
+import {
+  declareForeignSeries,
+  type MetricFamily,
+  type MetricType,
+  type SeriesKind,
+} from '@thugshells/shared/metrics/series.ts';
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 
 import { decodeUtf8, cutIntoBlocks } from './exposition/bytes.ts';
@@ -19,9 +25,7 @@ const MAX_CACHED_SERIES = 6_000;
 /** Characters of a series that a message quotes. */
 const MAX_SERIES_EXCERPT = 200;
 
-/** Suffixes of the series that belong to a family of another name. */
-const familySuffix = /_(?:total|bucket|count|sum|created|info|gcount|gsum)$/;
-const kinds: Readonly<Record<string, SeriesKind>> = {
+const kinds: Readonly<Record<MetricType, SeriesKind>> = {
   counter: 'counter',
   gauge: 'gauge',
   info: 'gauge',
@@ -29,7 +33,7 @@ const kinds: Readonly<Record<string, SeriesKind>> = {
   summary: 'summary',
   histogram: 'histogram',
   gaugehistogram: 'histogram',
-  gauge_histogram: 'histogram',
+  unknown: 'untyped',
 };
 
 export interface ExpositionConverterOptions {
@@ -119,10 +123,10 @@ export class ExpositionConverter {
       } while (reader.read(LINES_PER_SLICE));
     }
     reader.end();
-    return this.#toReadings(selection, reader.types);
+    return this.#toReadings(selection, reader.families.byName);
   }
 
-  #toReadings(selection: SampleSelection, types: ReadonlyMap<string, string>): ConvertedExposition {
+  #toReadings(selection: SampleSelection, families: ReadonlyMap<string, MetricFamily>): ConvertedExposition {
     const { samples, stale, over, series, values, times } = selection;
     const readings: Reading[] = [];
     const repeated = new UnusedCount(
@@ -134,7 +138,7 @@ export class ExpositionConverter {
     const places = new Map<string, number>();
     const readingTimes: number[] = [];
     series.forEach((parsed, index) => {
-      const converted = this.#convertSeries(parsed, types);
+      const converted = this.#convertSeries(parsed, families);
       const { series: declaration, labels, canonical, identity } = converted;
       const reading = { series: declaration, labels, canonical, value: values[index]! };
       const timeMs = times[index]!;
@@ -155,12 +159,13 @@ export class ExpositionConverter {
     return { readings, samples, repeated, reserved, errors };
   }
 
-  #convertSeries(parsed: ParsedSeries, types: ReadonlyMap<string, string>): ConvertedSeries {
-    const kind = findKind(parsed.name, types);
+  #convertSeries(parsed: ParsedSeries, families: ReadonlyMap<string, MetricFamily>): ConvertedSeries {
+    const family = findFamily(families, parsed.name);
     const known = this.#converted.get(parsed);
-    if (known?.series.kind === kind) return known;
+    if (known !== undefined && isSameFamily(known.series.family, family)) return known;
+    const kind = kinds[family?.type ?? 'unknown'];
     const labels = this.#addLabels(parsed.labels);
-    const bare = { series: declareForeignSeries(parsed.name, kind), labels, canonical: canonicalTags(labels) };
+    const bare = { series: declareForeignSeries(parsed.name, kind, family), labels, canonical: canonicalTags(labels) };
     const identity = toIdentity({ ...bare, value: 0 });
     const converted = { ...bare, identity, reserved: this.#options.findReserved?.(parsed.name) };
     this.#converted.set(parsed, converted);
@@ -192,8 +197,10 @@ export function describeSeries({ name, labels }: ParsedSeries): string {
   return toExcerpt(Object.keys(labels).length === 0 ? name : name + canonicalTags(labels), MAX_SERIES_EXCERPT);
 }
 
-function findKind(name: string, types: ReadonlyMap<string, string>): SeriesKind {
-  return kinds[types.get(name) ?? types.get(name.replace(familySuffix, '')) ?? ''] ?? 'untyped';
+function isSameFamily(one: MetricFamily | undefined, other: MetricFamily | undefined): boolean {
+  return (
+    one?.name === other?.name && one?.type === other?.type && one?.help === other?.help && one?.unit === other?.unit
+  );
 }
 
 function createStaleError(count: number, name: string): AgentError {

@@ -28,6 +28,8 @@ export interface Sample extends SeriesIdentity {
   readonly priority: number;
   /** The tags as `canonicalTags` has them. */
   readonly canonical: string;
+  /** What its series was declared as. */
+  readonly declaration: SeriesDeclaration;
 }
 
 /** What a reading lacks to be a sample. */
@@ -106,6 +108,7 @@ export function toSample(reading: Reading, { deviceId, labels }: SampleContext):
     valueType: toValueType(reading.value),
     value: reading.value,
     priority: reading.series.priority,
+    declaration: reading.series,
   };
 }
 

@@ -16,6 +16,30 @@ export type SeriesUnit =
   | 'percent'
   | 'seconds';
 
+/** As OpenMetrics names them; `unknown` where a source names none. */
+export const METRIC_TYPES = [
+  'unknown',
+  'counter',
+  'gauge',
+  'histogram',
+  'gaugehistogram',
+  'summary',
+  'info',
+  'stateset',
+] as const;
+export type MetricType = (typeof METRIC_TYPES)[number];
+
+/** What a metric is, for all of its series: what Prometheus calls metadata. */
+export interface MetricFamily {
+  /** As exported, without the suffixes of the series that a histogram or a summary consists of. */
+  readonly name: string;
+  readonly type: MetricType;
+  /** Empty where there is none. */
+  readonly help: string;
+  /** Empty where there is none. */
+  readonly unit: string;
+}
+
 /** The declaration of a series, before any of its samples exists. */
 export interface SeriesDeclaration {
   /** Dotted, as stored: `cpu.usage_percent`. */
@@ -28,6 +52,8 @@ export interface SeriesDeclaration {
   readonly priority: number;
   /** Named by another program: then its name is no reason to refuse a series of our own. */
   readonly isForeign?: true;
+  /** How that program describes the metric. */
+  readonly family?: MetricFamily | undefined;
 }
 
 /** Priority of a series that declares no other. */
@@ -56,8 +82,8 @@ export function declareSeries(
 }
 
 /** Declares a series of another program, under the name that it has there. */
-export function declareForeignSeries(name: string, kind: SeriesKind): SeriesDeclaration {
-  return { name, kind, unit: 'none', help: '', priority: NORMAL_PRIORITY, isForeign: true };
+export function declareForeignSeries(name: string, kind: SeriesKind, family?: MetricFamily): SeriesDeclaration {
+  return { name, kind, unit: 'none', help: '', priority: NORMAL_PRIORITY, isForeign: true, family };
 }
 
 /** Lists the stored names of all series of a declaration: those of a histogram include its parts. */

@@ -1,4 +1,5 @@
 import { ExpositionReader, type ExpositionOptions } from '../../../collector/src/inputs/exposition/reader.ts';
+import type { MetricFamily } from '../../../shared/src/metrics/series.ts';
 import type { ParsedSeries } from '../../../collector/src/inputs/exposition/parsed-series.ts';
 
 /** A sample as an array, as tests compare it: name, labels, value and, where there is one, time. */
@@ -21,7 +22,7 @@ export function readToEnd(
   text: string,
   options: Partial<ExpositionOptions> = {},
   slice = 3,
-): { readonly samples: readonly ExposedSample[]; readonly types: ReadonlyMap<string, string> } {
+): { readonly samples: readonly ExposedSample[]; readonly families: ReadonlyMap<string, MetricFamily> } {
   const samples: ExposedSample[] = [];
   const reader = new ExpositionReader({ format: 'prometheus', ...options }, (series, _name, value, timestampMs) =>
     samples.push({ series: series!, value, timestampMs }),
@@ -29,7 +30,12 @@ export function readToEnd(
   reader.begin(text);
   while (reader.read(slice));
   reader.end();
-  return { samples, types: reader.types };
+  return { samples, families: reader.families.byName };
+}
+
+/** The type of each family. */
+export function typesOf(families: ReadonlyMap<string, MetricFamily>): [name: string, type: string][] {
+  return [...families.values()].map(({ name, type }) => [name, type]);
 }
 
 export function parseRows(text: string, options: Partial<ExpositionOptions> = {}): SampleRow[] {

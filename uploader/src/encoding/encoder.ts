@@ -1,14 +1,17 @@
 import { toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { findFamily } from '@thugshells/shared/metrics/metric-family.ts';
+import { toExportedSeriesName } from '@thugshells/shared/metrics/json-lines.ts';
 import { ValueType } from '@thugshells/shared/metrics/sample.ts';
+import type { MetricFamily } from '@thugshells/shared/metrics/series.ts';
 import { findSeriesRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 import { findLimitRefusal } from '@thugshells/shared/metrics/series-limits.ts';
 
 import { BatchColumns, type RefusedRow } from './rows/batch-columns.ts';
 import { SeriesGroups, type GroupedSeries } from './series-groups.ts';
-import type { BodyFormat } from './formats/body-format.ts';
+import type { BodyFormat, SeriesDescription } from './formats/body-format.ts';
 import { createBodyFormat, type BodyFormatName } from './formats/registry.ts';
 import type { Chunk } from '../chunk.ts';
-import type { RowReader, SeriesRead } from './rows/row-reader.ts';
+import type { RowReader, SeriesRead, SeriesRow } from './rows/row-reader.ts';
 
 type EncodedChunk = Pick<Chunk, 'body' | 'format' | 'count' | 'ids'>;
 
@@ -43,6 +46,9 @@ export interface EncodedBatch {
 const UNREADABLE_SERIES = 'the name and labels of its series cannot be read';
 /** VictoriaMetrics drops samples more than two days ahead of its clock, and responds with 204. */
 const MAX_AHEAD_MS = 2 * 86_400_000;
+/** Receivers keep metadata in memory, some only for a while. */
+const METADATA_INTERVAL_MS = 3_600_000;
+
 /** Encodes rows as bodies: sorts a batch by series and time, so that a series' samples are adjacent, and cuts it into chunks. */
 export class Encoder {
   readonly #reader: RowReader;
@@ -52,6 +58,9 @@ export class Encoder {
   #format: BodyFormat = createBodyFormat('json-lines');
   #formatName: BodyFormatName = 'json-lines';
   readonly #known = new Map<number, GroupedSeries>();
+  #families: ReadonlyMap<string, MetricFamily> = new Map();
+  /** When the families were read; from then on each series is described once. */
+  #describedAtMs = -Infinity;
 
   constructor(reader: RowReader) {
     this.#reader = reader;
@@ -59,13 +68,24 @@ export class Encoder {
 
   encode(request: EncodeRequest): EncodedBatch {
     if (request.format !== this.#formatName) this.#changeFormat(request.format);
-    return this.#reader.inSnapshot(() => this.#encode(request));
+    return this.#reader.inSnapshot(() => {
+      this.#beginDescribing(request.nowMs);
+      return this.#encode(request);
+    });
   }
 
   #changeFormat(name: BodyFormatName): void {
     this.#format = createBodyFormat(name);
     this.#formatName = name;
     this.#known.clear();
+    this.#describedAtMs = -Infinity;
+  }
+
+  /** Forgets the series from time to time: those that are read again are described again. */
+  #beginDescribing(nowMs: number): void {
+    if (!this.#format.hasMetadata || Math.abs(nowMs - this.#describedAtMs) < METADATA_INTERVAL_MS) return;
+    this.#known.clear();
+    this.#describedAtMs = nowMs;
   }
 
   #encode(request: EncodeRequest): EncodedBatch {
@@ -133,8 +153,8 @@ export class Encoder {
   }
 
   #encodeHead(line: number): unknown {
-    const { row, head } = this.#lines.series[line]!;
-    return row === undefined ? head : this.#format.encodeHead(row, this.#lines.texts[line]);
+    const { row, head, description } = this.#lines.series[line]!;
+    return row === undefined ? head : this.#format.encodeHead(row, this.#lines.texts[line], description);
   }
 
   #findRefusal(line: number): string | undefined {
@@ -163,6 +183,7 @@ export class Encoder {
   #series(id: number): GroupedSeries {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
+    if (this.#format.hasMetadata) this.#families = this.#reader.families();
     for (const row of this.#reader.seriesFrom(this.#known.size === 0 ? 0 : id))
       this.#known.set(row.id, this.#toGroupedSeries(row));
     const found = this.#known.get(id) ?? this.#toGroupedSeries(this.#reader.copiedSeries(id));
@@ -170,14 +191,21 @@ export class Encoder {
     return found;
   }
 
+  #describe(row: SeriesRow): SeriesDescription | undefined {
+    const family = findFamily(this.#families, toExportedSeriesName(row));
+    return family && { family };
+  }
+
   #toGroupedSeries(row: SeriesRead): GroupedSeries {
     if (row.name === undefined)
       return { valueType: ValueType.number, head: undefined, row: undefined, refusal: UNREADABLE_SERIES };
     const isText = row.valueType === ValueType.text;
+    const description = this.#describe(row);
     return {
       valueType: row.valueType,
-      head: isText ? undefined : this.#format.encodeHead(row),
+      head: isText ? undefined : this.#format.encodeHead(row, undefined, description),
       row: isText ? row : undefined,
+      description: isText ? description : undefined,
       refusal: findSeriesRefusal(row) ?? (isText ? undefined : findLimitRefusal(row, undefined, this.#format.limits)),
     };
   }

@@ -1,4 +1,5 @@
 import type { BatchColumns } from './rows/batch-columns.ts';
+import type { SeriesDescription } from './formats/body-format.ts';
 import type { SeriesRow } from './rows/row-reader.ts';
 
 /** A series with what is encoded once for all of its samples. */
@@ -8,6 +9,8 @@ export interface GroupedSeries {
   readonly head: unknown;
   /** Kept for series of texts only; there may be thousands of others. */
   readonly row: SeriesRow | undefined;
+  /** Kept for series of texts only. */
+  readonly description?: SeriesDescription | undefined;
   /** Why none of its samples can be sent. */
   readonly refusal: string | undefined;
 }

@@ -3,9 +3,13 @@ import { createExpositionError } from './scanner.ts';
 /** The two text formats. */
 export type ExpositionFormat = 'prometheus' | 'openmetrics';
 
-/** A comment with a meaning: the type of a metric family, or the end of the text. */
-export type ExpositionComment =
-  { readonly kind: 'type'; readonly family: string; readonly type: string } | { readonly kind: 'end' } | undefined;
+/** A comment that describes a metric family. */
+export type FamilyComment =
+  | { readonly kind: 'type'; readonly family: string; readonly type: string }
+  | { readonly kind: 'help' | 'unit'; readonly family: string; readonly text: string };
+
+/** A comment with a meaning: of a metric family, or the end of the text. */
+export type ExpositionComment = FamilyComment | { readonly kind: 'end' } | undefined;
 
 /** Types by format; some exporters use types of OpenMetrics in Prometheus' format. */
 const TYPES: Readonly<Record<ExpositionFormat, ReadonlySet<string>>> = {
@@ -41,7 +45,8 @@ function parsePrometheusComment(text: string): ExpositionComment {
   if (keyword === undefined) return undefined;
   const [, family, rest = ''] = prometheusFamily.exec(after) ?? [];
   if (family === undefined) throw createExpositionError(`no metric name after ${keyword}`);
-  return keyword === 'TYPE' ? parseType(family, rest.trim().toLowerCase(), 'prometheus') : undefined;
+  if (keyword === 'TYPE') return parseType(family, rest.trim().toLowerCase(), 'prometheus');
+  return { kind: 'help', family: unquote(family), text: unescape(rest, false) };
 }
 
 /** In OpenMetrics every comment has a meaning. */
@@ -54,12 +59,23 @@ function parseOpenMetricsComment(text: string): ExpositionComment {
   if (rest === undefined) throw createExpositionError(`no text after ${keyword} ${family}`);
   if (keyword === 'UNIT' && rest !== '' && !unquote(family).endsWith(`_${rest}`))
     throw createExpositionError(`the unit "${rest}" is not at the end of ${family}`);
-  return keyword === 'TYPE' ? parseType(family, rest, 'openmetrics') : undefined;
+  if (keyword === 'TYPE') return parseType(family, rest, 'openmetrics');
+  return keyword === 'UNIT'
+    ? { kind: 'unit', family: unquote(family), text: rest }
+    : { kind: 'help', family: unquote(family), text: unescape(rest, true) };
 }
 
 function parseType(family: string, type: string, format: ExpositionFormat): ExpositionComment {
   if (!TYPES[format].has(type)) throw createExpositionError(`"${type.slice(0, 40)}" is not a metric type`);
   return { kind: 'type', family: unquote(family), type };
+}
+
+/** A backslash that escapes nothing stays. */
+function unescape(text: string, areQuotesEscaped: boolean): string {
+  if (!text.includes('\\')) return text;
+  return text.replace(areQuotesEscaped ? /\\([\\n"])/g : /\\([\\n])/g, (_, code: string) =>
+    code === 'n' ? '\n' : code,
+  );
 }
 
 function unquote(family: string): string {

@@ -1,15 +1,9 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
 
 import { parseComment, type ExpositionFormat } from './comments.ts';
+import { FamilyComments } from './family-comments.ts';
 import { createExpositionError, LineScanner, OPENING } from './scanner.ts';
-import {
-  copyText,
-  parseSeries,
-  readLabelSet,
-  skipSeries,
-  type ParsedSeriesCache,
-  type ParsedSeries,
-} from './parsed-series.ts';
+import { parseSeries, readLabelSet, skipSeries, type ParsedSeriesCache, type ParsedSeries } from './parsed-series.ts';
 
 export type { ExpositionFormat } from './comments.ts';
 
@@ -35,8 +29,6 @@ export interface ExpositionOptions {
   readonly cache?: ParsedSeriesCache;
 }
 
-/** Types that are remembered of one text; there are as many metric families as samples that are stored, or fewer. */
-const MAX_TYPES = 20_000;
 const HASH = 35;
 const CARRIAGE_RETURN = 13;
 const BYTE_ORDER_MARK = 0xfeff;
@@ -50,8 +42,7 @@ const BYTE_ORDER_MARK = 0xfeff;
  * Exemplars are validated and skipped.
  */
 export class ExpositionReader {
-  /** Types of metric families by name, from the comments. */
-  readonly types = new Map<string, string>();
+  readonly families = new FamilyComments();
   /** Whether somebody keeps the series of the samples that follow; if not, they are checked only. */
   isKeepingSeries = true;
   readonly #cache: ParsedSeriesCache | undefined;
@@ -131,8 +122,8 @@ export class ExpositionReader {
     }
     if (line.nextCode !== HASH) return this.#readSample();
     const comment = parseComment(line.readRest(), this.#format);
-    if (comment?.kind === 'type' && this.types.size < MAX_TYPES) this.types.set(copyText(comment.family), comment.type);
     if (comment?.kind === 'end') this.#hasEnded = true;
+    else if (comment !== undefined) this.families.add(comment);
   }
 
   #readSample(): void {

@@ -7,6 +7,7 @@ import type { ClockEpochs } from '../clock/clock-epochs.ts';
 import type { Moment } from '../clock/epoch-transition.ts';
 import type { CollectorStatusTable } from '../status/collector-status.ts';
 import type { StoredName } from './admission.ts';
+import { FamilyTable } from './family-table.ts';
 import type { Ledger, Loss } from '../space/ledger.ts';
 import type { BufferedScrape } from './scrape-buffer.ts';
 import { SeriesTable } from './series-table.ts';
@@ -31,6 +32,7 @@ export class SampleWriter {
   readonly #database: Database;
   readonly #options: SampleWriterOptions;
   readonly #series: SeriesTable;
+  readonly #families: FamilyTable;
   readonly #insertSample: Statement;
   readonly #lastId: Statement<[], number>;
   readonly #updateBooks: Statement;
@@ -41,6 +43,7 @@ export class SampleWriter {
     this.#database = database;
     this.#options = options;
     this.#series = new SeriesTable(database);
+    this.#families = new FamilyTable(database, options.clock);
     this.#insertSample = database.prepare(
       'INSERT INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)',
     );
@@ -66,8 +69,9 @@ export class SampleWriter {
       if (scrapes.length > 0) this.#options.statuses.endExpected();
       if (full) this.#syncedAt = startedAt;
     } catch (error) {
-      // Series and epochs that the transaction created were rolled back with it.
+      // What the transaction created was rolled back with it.
       this.#series.forget();
+      this.#families.forget();
       epochs.forget();
       throw error;
     }
@@ -113,6 +117,7 @@ export class SampleWriter {
       .map((sample): InsertedRow => ({ seriesId: this.#series.findId(sample), value: sample.value }))
       .sort((a, b) => a.seriesId - b.seriesId);
     if (rows.length > 0) this.#options.epochs.record(moment, firstId);
+    for (const sample of samples) this.#families.record(sample);
     let id = firstId;
     for (const { seriesId, value } of rows)
       this.#insertSample.run(id++, seriesId, moment.storedMs, toStoredValue(value));

@@ -171,6 +171,7 @@ describe('a sample', () => {
       valueType: 0,
       value: 12.5,
       priority: 3,
+      declaration: series,
     });
   });
 

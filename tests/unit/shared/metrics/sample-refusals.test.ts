@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import type { Sample } from '../../../../shared/src/metrics/sample.ts';
+import { declareSeries } from '../../../../shared/src/metrics/series.ts';
 import { findSampleRefusal, findTimestampRefusal } from '../../../../shared/src/metrics/sample-refusals.ts';
 
 const sound: Sample = {
@@ -11,6 +12,7 @@ const sound: Sample = {
   valueType: 0,
   value: 12.5,
   priority: 1,
+  declaration: declareSeries({ name: 'cpu.usage_percent', kind: 'gauge', unit: 'percent', help: '' }),
 };
 
 function refused(change: Partial<Record<keyof Sample, unknown>>): string | undefined {

@@ -1,7 +1,16 @@
+import type { MetricFamily } from '@thugshells/shared/metrics/series.ts';
 import type { SeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
 import type { NumericText } from '../rows/numeric-text.ts';
 import type { SeriesRow } from '../rows/row-reader.ts';
+
+/**
+ * The metadata of a series. The object is the same for all heads of a series, and its family for all series of the family: so a
+ * format knows what it has written already.
+ */
+export interface SeriesDescription {
+  readonly family: MetricFamily;
+}
 
 /** Samples of one series that stand one after the other in a body. */
 export interface SeriesSegment<Head> {
@@ -25,8 +34,10 @@ export interface BodyFormat<Head = unknown> {
   readonly keepsTimeOrder: boolean;
   /** The limits beyond which receivers of this format drop samples silently; undefined if they respond with an error. */
   readonly limits: SeriesLimits | undefined;
+  /** Whether bodies contain metadata, each once for as long as its description is the same object. */
+  readonly hasMetadata: boolean;
   /** Encodes what all samples of a series have in common, or those with one text in a series of texts. */
-  encodeHead(series: SeriesRow, text?: string): Head;
+  encodeHead(series: SeriesRow, text?: string, description?: SeriesDescription): Head;
   /** Appends samples of a series. */
   write(part: SeriesSegment<Head>, columns: BodyColumns): void;
   /** Returns the compressed body, in memory of its own, which may move to another thread; the next body begins empty. */

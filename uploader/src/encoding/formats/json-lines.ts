@@ -20,6 +20,7 @@ export class JsonLinesFormat implements BodyFormat<Uint8Array> {
   /** VictoriaMetrics accepts samples in any order. */
   readonly keepsTimeOrder = false;
   readonly limits = findSeriesLimits('victoriametrics');
+  readonly hasMetadata = false;
   #bytes = new Uint8Array(FIRST_CAPACITY);
   #length = 0;
 

@@ -1,8 +1,21 @@
 import type { PbfWriter } from 'pbf';
 
 import { toExportedLabels, type LineIdentity } from '@thugshells/shared/metrics/json-lines.ts';
+import type { MetricType } from '@thugshells/shared/metrics/series.ts';
 
 import type { BodyColumns, SeriesSegment } from './body-format.ts';
+
+/** As both versions number them. */
+export const METRIC_TYPE_NUMBERS: Readonly<Record<MetricType, number>> = {
+  unknown: 0,
+  counter: 1,
+  gauge: 2,
+  histogram: 3,
+  gaugehistogram: 4,
+  summary: 5,
+  info: 6,
+  stateset: 7,
+};
 
 /** Field 2 of a TimeSeries, in both versions. */
 const SAMPLES = 2;

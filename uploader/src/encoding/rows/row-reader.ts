@@ -2,7 +2,8 @@ import { EpochRanges, splitByEpoch, type RangeWithOffset } from '@thugshells/sha
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { seriesKey, type Labels } from '@thugshells/shared/metrics/sample.ts';
-import { isCount, isText, isTextByName, parseStored } from '@thugshells/shared/state/stored-values.ts';
+import { METRIC_TYPES, type MetricFamily } from '@thugshells/shared/metrics/series.ts';
+import { isCount, isOneOf, isText, isTextByName, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
 import { preparePendingRowsVersion, type PendingRowsVersion } from '../../queue/pending-rows-version.ts';
 
@@ -95,6 +96,7 @@ export class RowReader {
   readonly #epochs: EpochRanges;
   readonly #series: Statement<[number], StoredSeries>;
   readonly #seriesCopy: Statement<[number], StoredSeries>;
+  readonly #families: Statement<[], { readonly [Column in keyof MetricFamily]: unknown }>;
 
   constructor(database: Database) {
     this.#database = database;
@@ -117,6 +119,7 @@ export class RowReader {
     const columns = 'id, key, name, device_id AS deviceId, tags, value_type AS valueType';
     this.#series = database.prepare(`SELECT ${columns} FROM series WHERE id >= ?`);
     this.#seriesCopy = database.prepare(`SELECT ${columns} FROM series_copy WHERE id = ?`);
+    this.#families = database.prepare('SELECT name, type, help, unit FROM metric_families');
   }
 
   /** Runs `read` in one transaction, so that all its statements see the same state of the database. */
@@ -175,6 +178,13 @@ export class RowReader {
     return stored.key.equals(seriesKey(row.name, row.deviceId, stored.tags, row.valueType)) ? row : { id };
   }
 
+  /** Reads the metric families by name, without those that are unreadable: samples are complete without them. */
+  families(): Map<string, MetricFamily> {
+    return new Map(
+      this.#families.all().flatMap((stored) => (isFamily(stored) ? [[stored.name, stored] as const] : [])),
+    );
+  }
+
   #print({ firstId, lastId, offsetMs }: RangeWithOffset): {
     readonly count: number;
     readonly rows: PrintedRows | undefined;
@@ -189,6 +199,12 @@ export class RowReader {
     const ids = count === lastId - firstId + 1 ? undefined : this.#ids.get(firstId, lastId)!;
     return { count, rows: { count, firstId, ids, seriesIds, timestamps, values } };
   }
+}
+
+const isMetricType = isOneOf(METRIC_TYPES);
+
+function isFamily(stored: { readonly [Column in keyof MetricFamily]: unknown }): stored is MetricFamily {
+  return isText(stored.name) && isMetricType(stored.type) && isText(stored.help) && isText(stored.unit);
 }
 
 /** Returns undefined if it is unreadable. */

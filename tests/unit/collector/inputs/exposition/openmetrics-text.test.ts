@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { readToEnd, parseRows } from '../../../../support/collector/exposition-text.ts';
+import { readToEnd, parseRows, typesOf } from '../../../../support/collector/exposition-text.ts';
 
 /** The cases that Prometheus and the OpenMetrics specification publish for OpenMetrics, with data of our own. */
 
@@ -54,7 +54,7 @@ noted -Inf -1.5
       ['odd', { path: 'C:\\DIR\\FILE.TXT', error: 'can not\nfind "x"' }, NaN, 0],
       ['noted', {}, -Infinity, -1500],
     ]);
-    expect(Object.fromEntries(readToEnd(text, openmetrics).types)).toMatchObject({
+    expect(Object.fromEntries(typesOf(readToEnd(text, openmetrics).families))).toMatchObject({
       pump_seconds: 'summary',
       lid: 'histogram',
       opened: 'counter',

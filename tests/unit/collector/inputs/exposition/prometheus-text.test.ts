@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 
-import { readToEnd, parseRows } from '../../../../support/collector/exposition-text.ts';
+import { readToEnd, parseRows, typesOf } from '../../../../support/collector/exposition-text.ts';
 
 /** The cases that Prometheus publishes for its text format (model/textparse and common/expfmt), with data of our own. */
 
@@ -40,7 +40,11 @@ last_line_without_end 5`;
       ['x', { label: '"bar"' }, 1],
       ['last_line_without_end', {}, 5],
     ]);
-    expect([...readToEnd(text).types]).toEqual([['pump_cycle_seconds', 'summary']]);
+    expect(typesOf(readToEnd(text).families)).toEqual([
+      ['pump_cycle_seconds', 'summary'],
+      ['nohelp1', 'unknown'],
+      ['nohelp2', 'unknown'],
+    ]);
   });
 
   test('may put names in quotes, the metric’s among the labels, as of version 1.0.0', () => {
@@ -59,7 +63,7 @@ plain{"dotted.label"="佖佥"} 1
       ['Heizölrückstoß 10€ "quoted" {brace\nfeed}', { 'strange©™\n\'x\' "y"': '6', 'a.b': 'c' }, 10],
       ['plain', { 'dotted.label': '佖佥' }, 1],
     ]);
-    expect([...readToEnd(text).types]).toEqual([['valve.open', 'gauge']]);
+    expect(typesOf(readToEnd(text).families)).toEqual([['valve.open', 'gauge']]);
   });
 
   test.each([
@@ -211,11 +215,30 @@ describe('a text that is not in the format is refused with its line and the reas
 });
 
 test('prometheus text: a type counts in upper and lower case, as node_exporter reads it', () => {
-  const { types } = readToEnd('# TYPE a Gauge\n# TYPE b COUNTER\n# TYPE "c" hisTogram\na 1\n');
-  expect([...types]).toEqual([
+  const { families } = readToEnd('# TYPE a Gauge\n# TYPE b COUNTER\n# TYPE "c" hisTogram\na 1\n');
+  expect(typesOf(families)).toEqual([
     ['a', 'gauge'],
     ['b', 'counter'],
     ['c', 'histogram'],
+  ]);
+});
+
+test('prometheus text: help is read without its escapes, and a comment about nothing is none', () => {
+  const { families } = readToEnd(
+    '# HELP a Opened \\\\ and\\nclosed "twice" \\x.\n# TYPE a counter\n# HELP b\n# other\nc 1\n',
+  );
+  expect([...families.values()]).toEqual([
+    { name: 'a', type: 'counter', help: 'Opened \\ and\nclosed "twice" \\x.', unit: '' },
+    { name: 'b', type: 'unknown', help: '', unit: '' },
+  ]);
+});
+
+test('prometheus text: of long help the beginning is kept, and of a page of it half a megabyte', () => {
+  const lines = Array.from({ length: 2_000 }, (_, index) => `# HELP a${index} ${'x'.repeat(600)}\n`);
+  const { families } = readToEnd(lines.join(''), {}, 100);
+  const lengths = [...families.values()].map(({ help }) => help.length);
+  expect([lengths.length, Math.max(...lengths), lengths.filter((length) => length > 0).length]).toEqual([
+    2_000, 500, 1_048,
   ]);
 });
 

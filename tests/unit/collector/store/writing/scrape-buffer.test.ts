@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import type { Sample } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries } from '@thugshells/shared/metrics/series.ts';
 
 import { ScrapeBuffer } from '../../../../../collector/src/store/writing/scrape-buffer.ts';
 import { NOW, createStatus } from '../../../../support/collector/collector-parts.ts';
@@ -13,6 +14,7 @@ const sample: Sample = {
   valueType: 0,
   value: 1,
   priority: 1,
+  declaration: declareSeries({ name: 'a.x', kind: 'gauge', unit: 'none', help: '' }),
 };
 let buffer: ScrapeBuffer;
 

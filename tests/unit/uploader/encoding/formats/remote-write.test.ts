@@ -14,13 +14,15 @@ const formats = ['remote-write-1', 'remote-write-2'] as const;
 
 /** The messages as the specifications have them, in our own words; strings as bytes, which are the same on the wire. */
 const VERSION_1 = `syntax = "proto3";
-message WriteRequest { repeated TimeSeries timeseries = 1; }
+message WriteRequest { repeated TimeSeries timeseries = 1; repeated MetricMetadata metadata = 3; }
+message MetricMetadata { int32 type = 1; bytes metric_family_name = 2; bytes help = 4; bytes unit = 5; }
 message TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; }
 message Label { bytes name = 1; bytes value = 2; }
 message Sample { double value = 1; int64 timestamp = 2; }`;
 const VERSION_2 = `syntax = "proto3";
 message Request { repeated bytes symbols = 4; repeated TimeSeries timeseries = 5; }
-message TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; }
+message TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; Metadata metadata = 5; }
+message Metadata { int32 type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
 message Sample { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3; }`;
 
 interface Message {
@@ -29,6 +31,13 @@ interface Message {
     readonly labels?: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[];
     readonly labels_refs?: readonly number[];
     readonly samples: readonly { readonly value: number; readonly timestamp: number }[];
+    readonly metadata?: { readonly type: number; readonly help_ref: number; readonly unit_ref: number } | null;
+  }[];
+  readonly metadata?: readonly {
+    readonly type: number;
+    readonly metric_family_name: Uint8Array;
+    readonly help: Uint8Array;
+    readonly unit: Uint8Array;
   }[];
 }
 
@@ -63,6 +72,24 @@ function readSeries(body: Uint8Array, format: (typeof formats)[number]): ReadSer
       ]),
     samples: samples.map(({ timestamp, value }) => [timestamp, value]),
   }));
+}
+
+/** The metadata of a body: of families in 1.0, of each series in 2.0. */
+function readMetadata(body: Uint8Array, format: (typeof formats)[number]): unknown[] {
+  const { symbols = [], timeseries, metadata = [] } = read[format](new PbfReader(uncompress(body)));
+  if (format === 'remote-write-1')
+    return metadata.map(({ type, metric_family_name: name, help, unit }) => [
+      textOf(name),
+      type,
+      textOf(help),
+      textOf(unit),
+    ]);
+  return timeseries.flatMap(({ labels_refs: refs = [], metadata: of }) => {
+    const name = refs[refs.findIndex((ref) => textOf(symbols[ref]!) === '__name__') + 1]!;
+    return of === undefined || of === null
+      ? []
+      : [[name, of.type, of.help_ref, of.unit_ref].map((each, index) => (index === 1 ? each : textOf(symbols[each]!)))];
+  });
 }
 
 /** Encodes what `fill` has stored. */
@@ -127,6 +154,45 @@ describe.each(formats)('body of %s:', (format) => {
         samples: [[START_MS, 1]],
       },
     ]);
+  });
+
+  test('contains the metadata of a metric once, and again after an hour', () => {
+    const stored = new StoredSamples();
+    try {
+      stored.database.exec(`INSERT INTO metric_families (name, type, help, unit) VALUES
+        ('pump_litres', 'counter', 'Pumped.', ''), ('wait_seconds', 'histogram', 'Waited.', 'seconds'), ('odd', 'new type', '', '')`);
+      const names = ['pump.litres_total', 'wait_seconds_bucket', 'wait_seconds_count', 'odd', 'silent'];
+      const series = names.map((name) => stored.series(name));
+      const encoder = new Encoder(new RowReader(stored.database));
+      const metadataAt = (nowMs: number): unknown[] => {
+        const first = stored.number('SELECT last_id FROM collector_state') + 1;
+        for (const each of series) stored.add(each, nowMs, 1);
+        const { chunks } = encoder.encode({
+          ranges: [[first, first + 9]],
+          format,
+          batchMetrics: 10,
+          chunkMetrics: 50,
+          nowMs,
+        });
+        return readMetadata(chunks[0]!.body, format);
+      };
+      const expected =
+        format === 'remote-write-1'
+          ? [
+              ['pump_litres', 1, 'Pumped.', ''],
+              ['wait_seconds', 3, 'Waited.', 'seconds'],
+            ]
+          : [
+              ['pump_litres_total', 1, 'Pumped.', ''],
+              ['wait_seconds_bucket', 3, 'Waited.', 'seconds'],
+              ['wait_seconds_count', 3, 'Waited.', 'seconds'],
+            ];
+      expect(metadataAt(START_MS)).toEqual(expected);
+      expect(metadataAt(START_MS + 10_000)).toEqual([]);
+      expect(metadataAt(START_MS + 3_600_000)).toEqual(expected);
+    } finally {
+      stored.remove();
+    }
   });
 
   test('begins empty for each chunk of a batch', () => {
