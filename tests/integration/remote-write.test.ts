@@ -1,5 +1,5 @@
 /** The uploader as a sender of Prometheus remote write, to a real Prometheus and a real VictoriaMetrics. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -112,6 +112,45 @@ test('what both programs collect and send live is in Prometheus as it is stored,
   expect(findDifferences(readStoredPoints(pair.database), toStoredPoints(exported))).toEqual([]);
   const sites = exported.map(({ metric }) => `${metric['site']} ${metric['rack']} ${metric['device_id']}`);
   expect([...new Set(sites)]).toEqual(['berlin 3 board-1']);
+});
+
+/** What a metric is, as a receiver returns it. */
+interface ReturnedMetadata {
+  readonly data: Readonly<
+    Record<string, readonly { readonly type: string; readonly help?: string; readonly unit?: string }[]>
+  >;
+}
+
+test('metadata of the device’s metrics and of a text file’s reaches a VictoriaMetrics that keeps it; an older one takes the samples', async () => {
+  const server = await startVictoriaMetrics();
+  releases.push(() => server.stop());
+  const textFiles = mkdtempSync(join(folder, 'textfiles-'));
+  writeFileSync(
+    join(textFiles, 'pump.prom'),
+    '# HELP pump_wait_seconds Waited for water.\n# TYPE pump_wait_seconds histogram\npump_wait_seconds_bucket{le="+Inf"} 2\npump_wait_seconds_sum 1.5\npump_wait_seconds_count 2\n',
+  );
+  const pair = new AgentPair({
+    REMOTE_PROTOCOL: 'remote-write',
+    REMOTE_URL: `${server.url}/api/v1/write`,
+    COLLECTORS: 'memory,textfile',
+    TEXTFILE_DIR: textFiles,
+  });
+  releases.push(() => pair.remove());
+  pair.start('collector');
+  pair.start('uploader');
+  await until('some samples are delivered', () => readBooks(pair.database).delivered > 20);
+  expect(readBooks(pair.database).rejected).toBe(0);
+  const keepsMetadata = !(await readVersion(await findProgram('victoria-metrics'))).startsWith('1.7');
+  const { data } = (await (await fetch(`${server.url}/api/v1/metadata`)).json()) as ReturnedMetadata;
+  expect([data['memory_used_bytes'], data['pump_wait_seconds'], data['pump_wait_seconds_sum']]).toEqual(
+    keepsMetadata
+      ? [
+          [{ type: 'gauge', unit: 'bytes', help: expect.any(String) }],
+          [{ type: 'histogram', help: 'Waited for water.' }],
+          undefined,
+        ]
+      : [undefined, undefined, undefined],
+  );
 });
 
 describe('remote write: a Prometheus with an out-of-order window', () => {

@@ -599,4 +599,18 @@ export const delivery = [
     replace: "if (failure !== undefined) return { status: 'degraded',",
     tests: ['uploader/health/delivery-rule'],
   },
+  {
+    why: 'sends the metadata of each series with each request',
+    file: 'uploader/src/encoding/formats/remote-write-v2.ts',
+    find: 'description !== undefined && !this.#described.has(description)',
+    replace: 'description !== undefined',
+    tests: ['uploader/encoding/formats/remote-write'],
+  },
+  {
+    why: 'sends metadata once in the life of the uploader',
+    file: 'uploader/src/encoding/encoder.ts',
+    find: 'Math.abs(nowMs - this.#describedAtMs) < METADATA_INTERVAL_MS',
+    replace: 'Number.isFinite(this.#describedAtMs)',
+    tests: ['uploader/encoding/formats/remote-write'],
+  },
 ];

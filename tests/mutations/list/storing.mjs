@@ -451,4 +451,11 @@ export const storing = [
     replace: "if (name === 'device_id')",
     tests: ['shared/config/site-labels'],
   },
+  {
+    why: 'writes a metric family with each scrape where two sources disagree about it',
+    file: 'collector/src/store/writing/family-table.ts',
+    find: 'nowMs - before.writtenAtMs < MIN_CHANGE_INTERVAL_MS',
+    replace: 'nowMs - before.writtenAtMs < 0',
+    tests: ['collector/store/writing/family-table'],
+  },
 ];

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from '@jest/globals';
 
 import { migrate } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
-import { toSample, type Sample } from '@thugshells/shared/metrics/sample.ts';
+import { AddedLabels, toSample, type Sample } from '@thugshells/shared/metrics/sample.ts';
 import { declareForeignSeries, declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import { FamilyTable } from '../../../../../collector/src/store/writing/family-table.ts';
@@ -23,7 +23,7 @@ beforeEach(() => {
 });
 
 function sampleOf(series: SeriesDeclaration, value: number | string = 1): Sample {
-  return toSample({ series, labels: {}, value }, { deviceId: 'board-1', labels: {} });
+  return toSample({ series, labels: {}, value }, { deviceId: 'board-1', labels: new AddedLabels() });
 }
 
 function foreign(type: 'counter' | 'gauge', help = 'Litres.'): Sample {
