@@ -51,6 +51,8 @@ const PROC_SUPER_MAGIC = 0x9fa0;
 const SYSFS_MAGIC = 0x62656572;
 /** Control groups, of version 1 and 2: like procfs, the kernel creates their files from its memory. */
 const CGROUP_MAGICS = [0x27e0eb, 0x63677270];
+/** Attributes of sysfs that the kernel has in memory, and reads without the lock of the network (net/core/net-sysfs.c). */
+const IN_MEMORY = /^class\/net\/[^/]+\/(operstate|carrier_changes)$/;
 /** Paths whose type is remembered; interfaces that come and go have others each time. */
 const MAX_TYPES = 5000;
 
@@ -109,7 +111,8 @@ export class KernelFiles implements KernelSource {
   async sys(relativePath: string): Promise<string> {
     const path = join(this.#sysRoot, relativePath);
     const type = this.#types.get(path) ?? (await this.#findType(path));
-    if (CGROUP_MAGICS.includes(type)) return this.#readSynchronously(path);
+    if (CGROUP_MAGICS.includes(type) || (type === SYSFS_MAGIC && IN_MEMORY.test(relativePath)))
+      return this.#readSynchronously(path);
     return type === SYSFS_MAGIC ? readAttribute(path) : readText(path);
   }
 

@@ -13,6 +13,9 @@ export interface SimulatedKernelOptions extends Partial<DeviceSize> {
 /** The default size; at least one core, one disk and two interfaces. */
 const DEFAULT_SIZE: DeviceSize = { cores: 4, disks: 1, interfaces: 2, zones: 2 };
 
+/** The only link that is simulated: wired interfaces are hardware, and have a driver. */
+const ETHERNET_DRIVER = /^class\/net\/eth[0-9]+\/device\/driver$/;
+
 /** The device has been up for an hour when the simulation begins, so that its counters are not 0. */
 const UPTIME_AT_START_S = 3600;
 
@@ -58,8 +61,8 @@ export class SimulatedKernel implements KernelSource {
     return listEntries(this.#sys, 'sys', relativeDirectory);
   }
 
-  async sysLink(): Promise<undefined> {
-    return undefined;
+  async sysLink(relativePath: string): Promise<string | undefined> {
+    return ETHERNET_DRIVER.test(relativePath) ? 'bus/platform/drivers/stmmaceth' : undefined;
   }
 
   /** The operating system is invented too, and no time service runs on it. */
