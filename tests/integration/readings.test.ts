@@ -93,6 +93,25 @@ test('the memory figures agree with free -b taken at the same moment within 1 % 
   }
 });
 
+test('resources: files, entropy, packets and segments agree with /proc as awk reads it before and after', async () => {
+  const awk = (script: string, file: string) =>
+    Number(execFileSync('awk', [script, file], { encoding: 'utf8' }).trim());
+  const read = (): Readonly<Record<string, number>> => ({
+    'memory.oom_kills_total': awk('/^oom_kill / { print $2 }', '/proc/vmstat'),
+    'network.tcp_segments_sent_total': awk('/^Tcp:/ { n = $12 } END { print n }', '/proc/net/snmp'),
+    'network.tcp_segments_retransmitted_total': awk('/^Tcp:/ { n = $13 } END { print n }', '/proc/net/snmp'),
+  });
+  const before = read();
+  const readings = await collectorOf('resources').collect({ monotonicMs: 0 });
+  const after = read();
+  for (const name of Object.keys(before)) {
+    expect(valueOf(readings, name)).toBeGreaterThanOrEqual(before[name]!);
+    expect(valueOf(readings, name)).toBeLessThanOrEqual(after[name]!);
+  }
+  expect(valueOf(readings, 'kernel.entropy_bits')).toBeLessThanOrEqual(4096);
+  expect(valueOf(readings, 'kernel.files_open')).toBeGreaterThan(0);
+});
+
 test('system: the texts agree with uname, and with /etc as a shell and readlink read it', async () => {
   const kernel = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys', hostRoot: '/' });
   const readings = await COLLECTORS.system

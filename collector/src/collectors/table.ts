@@ -11,7 +11,9 @@ import { LOAD_SERIES, LoadCollector } from './load.ts';
 import { MEMORY_SERIES, MemoryCollector } from './memory.ts';
 import type { NameRules } from './parsing/name-filter.ts';
 import { NETWORK_SERIES, NetworkCollector, type NetworkOptions } from './network.ts';
+import { POWER_SERIES, PowerCollector } from './power.ts';
 import { PRESSURE_SERIES, PressureCollector } from './pressure.ts';
+import { RESOURCES_SERIES, ResourcesCollector } from './resources.ts';
 import { SERVICE_SERIES, ServiceCollector } from './service.ts';
 import { SYSTEM_SERIES, SystemCollector } from './system.ts';
 import { TEMPERATURE_SERIES, TemperatureCollector } from './temperature.ts';
@@ -97,6 +99,8 @@ export const COLLECTORS: { readonly [Name in KernelCollectorName]: CollectorEntr
       new FilesystemCollector(kernel, { include: options.filesystemInclude, exclude: options.filesystemExclude }),
   },
   pressure: { series: PRESSURE_SERIES, create: ({ kernel }) => new PressureCollector(kernel) },
+  resources: { series: RESOURCES_SERIES, create: ({ kernel }) => new ResourcesCollector(kernel) },
+  power: { series: POWER_SERIES, create: ({ kernel }) => new PowerCollector(kernel) },
   system: { series: SYSTEM_SERIES, create: ({ kernel, machine }) => new SystemCollector(kernel, machine) },
   service: {
     series: SERVICE_SERIES,

@@ -17,6 +17,8 @@ const SWAP_TOTAL_KB = 1_048_572;
 /** Cores of a cluster have one clock. */
 const CORES_PER_POLICY = 4;
 
+const OPEN_FILES = { mean: 1_344, swing: 0.1, periodS: 300 };
+
 /** Creates every file below /proc, by its path. */
 export function createProcTexts({ cores, disks, interfaces }: DeviceSize): Map<string, SimulatedText> {
   return new Map<string, SimulatedText>([
@@ -29,6 +31,11 @@ export function createProcTexts({ cores, disks, interfaces }: DeviceSize): Map<s
     ['pressure/cpu', (uptimeS) => formatPressure(uptimeS, { some: 0.04, full: 0 })],
     ['pressure/memory', (uptimeS) => formatPressure(uptimeS, { some: 0.002, full: 0.001 })],
     ['pressure/io', (uptimeS) => formatPressure(uptimeS, { some: 0.02, full: 0.015 })],
+    ['vmstat', () => 'nr_free_pages 326214\noom_kill 0\n'],
+    ['sys/kernel/random/entropy_avail', () => '256\n'],
+    ['sys/fs/file-nr', (uptimeS) => `${Math.round(computeValue(uptimeS, OPEN_FILES))}\t0\t391527\n`],
+    ['net/softnet_stat', (uptimeS) => formatSoftnet(uptimeS, cores)],
+    ['net/snmp', formatSnmp],
     ['self/mountinfo', formatMountinfo],
     // No boot_id: an invented one would be the same for all boots, while the clock is real.
     ['sys/kernel/osrelease', () => '6.1.0-simulated\n'],
@@ -41,6 +48,7 @@ export function createSysTexts({ cores, disks, interfaces, zones }: DeviceSize):
   const texts = createInterfaceTexts(interfaces);
   const always = (path: string, text: string | number) => texts.set(path, () => `${text}\n`);
   for (const disk of ['loop0', ...listDiskNames(disks)]) always(`block/${disk}/queue/logical_block_size`, 512);
+  always('class/power_supply/ac/online', 1);
   always('firmware/devicetree/base/model', 'Simulated Device');
   always('block/mmcblk0/device/life_time', '0x02 0x01');
   always('block/mmcblk0/device/pre_eol_info', '0x01');
@@ -160,6 +168,19 @@ function formatPressure(uptimeS: number, shares: Readonly<Record<'some' | 'full'
     return `${kind} avg10=0.00 avg60=0.00 avg300=0.00 total=${microseconds}\n`;
   };
   return line('some') + line('full');
+}
+
+function formatSoftnet(uptimeS: number, cores: number): string {
+  const each = Array.from({ length: cores }, (_, core) =>
+    computeCount(uptimeS, { mean: 20, swing: 0.5, periodS: 90, phase: core }),
+  );
+  const rest = ' 00000000'.repeat(12);
+  return each.map((received) => `${(received % 2 ** 32).toString(16).padStart(8, '0')}${rest}\n`).join('');
+}
+
+function formatSnmp(uptimeS: number): string {
+  const sent = computeCount(uptimeS, { mean: 60, swing: 0.7, periodS: 75 });
+  return `Tcp: RtoAlgorithm MaxConn OutSegs RetransSegs\nTcp: 1 -1 ${sent} ${Math.floor(sent / 500)}\n`;
 }
 
 function formatMountinfo(): string {

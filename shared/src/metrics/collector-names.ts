@@ -14,6 +14,8 @@ export const KERNEL_COLLECTOR_NAMES = [
   'load',
   'filesystem',
   'pressure',
+  'resources',
+  'power',
   'system',
   'service',
 ] as const;

@@ -5,6 +5,7 @@ export type SeriesKind = 'gauge' | 'counter' | 'histogram' | 'summary' | 'untype
 
 /** Base units, and percent only where the plan asks for it. */
 export type SeriesUnit =
+  | 'amperes'
   | 'bytes'
   | 'bytes_per_second'
   | 'celsius'
@@ -14,7 +15,9 @@ export type SeriesUnit =
   | 'operations'
   | 'operations_per_second'
   | 'percent'
-  | 'seconds';
+  | 'seconds'
+  | 'volts'
+  | 'watts';
 
 /** As OpenMetrics names them; `unknown` where a source names none. */
 export const METRIC_TYPES = [

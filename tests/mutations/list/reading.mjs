@@ -3,6 +3,27 @@
 /** @type {import('../mutation.mjs').Mutation[]} */
 export const reading = [
   {
+    why: 'sums the dropped packets of the cores whose lines can be read, as if that were all',
+    file: 'collector/src/collectors/resources.ts',
+    find: '  if (error !== undefined) throw error;\n  const [dropped',
+    replace: '  const [dropped',
+    tests: ['collector/collectors/resources'],
+  },
+  {
+    why: 'takes the battery of a mouse for one of the device',
+    file: 'collector/src/collectors/power.ts',
+    find: "=== 'Device') return []",
+    replace: "=== 'None') return []",
+    tests: ['collector/collectors/power'],
+  },
+  {
+    why: 'takes the other number of a line that lacks one for the retransmitted segments',
+    file: 'collector/src/collectors/resources.ts',
+    find: 'if (titles.length !== fields.length)',
+    replace: 'if (titles.length < fields.length)',
+    tests: ['collector/collectors/resources'],
+  },
+  {
     why: 'takes a drift that chrony wrote before boot for a clock that is synchronized',
     file: 'collector/src/collectors/readers/clock-sync.ts',
     find: 'ageMs < Math.min(uptimeMs, DRIFT_VALID_MS)',

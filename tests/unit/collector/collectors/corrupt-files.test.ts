@@ -38,10 +38,12 @@ const READERS: readonly (readonly [pattern: RegExp, reader: KernelCollectorName]
   [/^proc-later\/diskstats$|^sys\/block\//, 'disk'],
   [/^proc-later\/net\/dev$/, 'network'],
   [/^proc-later\/net\/(route|ipv6_route|wireless)$|^sys\/class\/net\//, 'link'],
-  [/^sys\/class\/(?!net\/)/, 'temperature'],
-  [/^proc-later\/(loadavg|uptime|sys\/kernel\/(osrelease|random\/.*))$/, 'load'],
+  [/^sys\/class\/(?!net\/|power_supply\/)/, 'temperature'],
+  [/^proc-later\/(loadavg|uptime|sys\/kernel\/(osrelease|random\/boot_id))$/, 'load'],
   [/^proc-later\/self\/mountinfo$/, 'filesystem'],
   [/^proc-later\/pressure\//, 'pressure'],
+  [/\/(vmstat|entropy_avail|file-nr|nf_conntrack_\w+|softnet_stat|snmp)$/, 'resources'],
+  [/^sys\/class\/power_supply\//, 'power'],
   [/^host\/|\/devicetree\/|\/kernel\/arch$/, 'system'],
   [/^sys\/fs\/cgroup\//, 'service'],
 ];
@@ -54,11 +56,13 @@ const NOT_READ = /\/logical_block_size$|\/cgroup\.controllers$|cooling_device[0-
 const PLACES: readonly (readonly [file: RegExp, line: RegExp, field: RegExp])[] = [
   [/pressure\//, /^.*\n/, /(?<=total=)\d+/],
   [/net\/dev$/, /.*\n$/, /(?<=: *)\d+/],
+  [/vmstat$/, /^oom_kill.*\n/m, /\d+/],
+  [/net\/snmp$/, /.*\n$/, /\d+/],
   [/net\/wireless$/, /.*\n$/, /(?<=: \d+ +)\d+/],
   [/net\/route$/, /(?<=^.*\n).*\n/, /(?<=\t)\d+/],
   [/\/memory\.events$/, /^oom_kill .*\n/m, /\d+/],
   [/\/uevent$/, /^INTERFACE.*\n/m, /(?<==).+/],
-  [/\/(operstate|duplex)$/, /^.*\n/, /\w+/],
+  [/\/(operstate|duplex|status)$/, /^.*\n/, /\w+/],
   [/^/, /^.*\n/, /\d[\d.]*/],
 ];
 const placeOf = (file: string) => PLACES.find(([pattern]) => pattern.test(file))!;
@@ -93,7 +97,7 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
       ),
     // Elsewhere there is one field in the line, or the second one is an average that nobody reads.
     shows:
-      /\/(stat|meminfo|diskstats|net\/(dev|route|ipv6_route|wireless)|loadavg|uptime|mountinfo|life_time|cgroup\.events|(cpu|io)\.stat|memory\.events)$/,
+      /\/(vmstat|file-nr|softnet_stat|snmp|stat|meminfo|diskstats|net\/(dev|route|ipv6_route|wireless)|loadavg|uptime|mountinfo|life_time|cgroup\.events|(cpu|io)\.stat|memory\.events)$/,
   },
   'has a field that is no number': {
     doTo: (file, text) =>

@@ -28,7 +28,7 @@ describe.each(KERNEL_COLLECTOR_NAMES)('%s', (name) => {
     const collector = COLLECTORS[name].create({ kernel: recording, options });
     const kernel = new RecordedKernel('-later');
     const first = indexByIdentity(await collector.collect({ monotonicMs: 0 }));
-    const later = COLLECTORS[name].create({ kernel: bound(recording, kernel), options });
+    const later = COLLECTORS[name].create({ kernel: bound(recording, withSensor(kernel)), options });
     await later.collect({ monotonicMs: 0 });
     const second = indexByIdentity(await later.collect({ monotonicMs: 7280 }));
     expect(Object.keys(first).length + Object.keys(second).length).toBeGreaterThan(0);
@@ -47,13 +47,15 @@ function withSensor(kernel: KernelSource): KernelSource {
     'sys/class/thermal/thermal_zone0/type': 'soc-thermal\n',
     'sys/class/thermal/thermal_zone0/temp': '41000\n',
     'sys/class/net/eth0/operstate': 'up\n',
+    'sys/class/power_supply/ac/online': '1\n',
+    'proc/vmstat': 'oom_kill 0\n',
     'host/etc/os-release': 'NAME=Debian\n',
     'sys/fs/cgroup/cgroup.controllers': 'cpu io memory pids\n',
     'sys/fs/cgroup/system.slice/encoder.service/cgroup.events': 'populated 1\nfrozen 0\n',
   });
   const inClass = (path: string) => (/^(class|fs)\//.test(path) ? sensor : kernel);
   return {
-    proc: (path) => kernel.proc(path),
+    proc: (path) => (path === 'vmstat' ? sensor : kernel).proc(path),
     sys: (path) => inClass(path).sys(path),
     procEntries: (path) => kernel.procEntries(path),
     sysEntries: (path) => inClass(path).sysEntries(path),

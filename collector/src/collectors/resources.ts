@@ -1,0 +1,165 @@
+import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
+
+import type { Collector } from './collector.ts';
+import { createMalformedError } from '../kernel/kernel-file-errors.ts';
+import type { KernelSource } from '../kernel/kernel-files.ts';
+import {
+  createLineError,
+  parseDecimal,
+  parseDecimals,
+  parseEachLine,
+  parseSingleLine,
+  quote,
+  splitFields,
+  splitLines,
+} from './parsing/kernel-text.ts';
+import { readEach } from './readers/partial-result.ts';
+
+const total = (name: string, help: string) => declareSeries({ name, kind: 'counter', unit: 'none', help });
+const gauge = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'none', help });
+const oomKills = total('memory.oom_kills_total', 'Processes that the kernel killed because memory was short.');
+const entropy = gauge('kernel.entropy_bits', 'Entropy of the random number generator; 256 at most since Linux 5.18.');
+const filesOpen = gauge('kernel.files_open', 'Open files of all processes.');
+const filesMax = gauge('kernel.files_max', 'Highest number of open files.');
+const connections = gauge('network.conntrack_entries', 'Connections that the firewall tracks.');
+const connectionsMax = gauge('network.conntrack_entries_max', 'Highest number of tracked connections.');
+const softnetDropped = total(
+  'network.softnet_dropped_total',
+  'Packets that a core dropped because its queue was full.',
+);
+const softnetSqueezed = total(
+  'network.softnet_squeezed_total',
+  'Times that a core had more packets to receive than time for them.',
+);
+const tcpSent = total('network.tcp_segments_sent_total', 'TCP segments sent, without those sent again.');
+const tcpRetransmitted = total('network.tcp_segments_retransmitted_total', 'TCP segments sent again.');
+export const RESOURCES_SERIES: readonly SeriesDeclaration[] = [
+  oomKills,
+  entropy,
+  filesOpen,
+  filesMax,
+  connections,
+  connectionsMax,
+  softnetDropped,
+  softnetSqueezed,
+  tcpSent,
+  tcpRetransmitted,
+];
+
+/** Above it there is no limit: the kernel sets the largest number of 64 bits. */
+const NO_LIMIT = 2 ** 62;
+
+/**
+ * Parses /proc/vmstat: returns how often memory was short (since Linux 4.13). Its other hundred lines are not split, as
+ * that would take most of the time of this collector.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseOomKills(text: string): Reading[] {
+  const path = '/proc/vmstat';
+  if (text === '') throw createMalformedError(path, 'empty');
+  if (!text.endsWith('\n')) throw createMalformedError(path, 'truncated, no newline at its end');
+  const [match, ...more] = text.matchAll(/^oom_kill(?!\w)(.*)$/gm);
+  if (more.length > 0) throw createMalformedError(path, 'a second line oom_kill');
+  if (match === undefined) return [];
+  const line = { path, number: text.slice(0, match.index).split('\n').length, text: match[0] };
+  const [value = 0] = parseDecimals(line, splitFields(match[1] as string), 1);
+  return [{ series: oomKills, labels: {}, value }];
+}
+
+/**
+ * Parses /proc/sys/fs/file-nr: allocated, unused (always 0) and the limit.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseFileNumbers(text: string): Reading[] {
+  const line = parseSingleLine('/proc/sys/fs/file-nr', text);
+  const [allocated = 0, unused = 0, limit = 0] = parseDecimals(line, splitFields(line.text), 3);
+  if (unused > allocated) throw createLineError(line, `${unused} of ${allocated} are unused`);
+  const readings = [{ series: filesOpen, labels: {}, value: allocated - unused }];
+  return limit > NO_LIMIT ? readings : [...readings, { series: filesMax, labels: {}, value: limit }];
+}
+
+/**
+ * Parses /proc/net/softnet_stat: a line of hexadecimal numbers for each core that is online; the second is of packets dropped, the
+ * third of times that the budget ended (net/core/net-procfs.c). A sum without one of the lines would be another one.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseSoftnet(text: string): Reading[] {
+  const sums = [0, 0];
+  let columns: number | undefined;
+  const [error] = parseEachLine('/proc/net/softnet_stat', text, (line) => {
+    const fields = splitFields(line.text);
+    const wrong = fields.find((field) => !/^[0-9a-f]{8}$/.test(field));
+    if (wrong !== undefined) throw createLineError(line, `${quote(wrong)} is not a hexadecimal number of 32 bits`);
+    if (fields.length < 9) throw createLineError(line, `${fields.length} numbers, expected at least 9`);
+    columns ??= fields.length;
+    if (fields.length !== columns)
+      throw createLineError(line, `${fields.length} numbers, the first line has ${columns}`);
+    for (const index of sums.keys()) sums[index] = (sums[index] as number) + parseInt(fields[index + 1] as string, 16);
+  });
+  if (error !== undefined) throw error;
+  const [dropped = 0, squeezed = 0] = sums;
+  return [
+    { series: softnetDropped, labels: {}, value: dropped },
+    { series: softnetSqueezed, labels: {}, value: squeezed },
+  ];
+}
+
+const TCP_SERIES = new Map([
+  ['OutSegs', tcpSent],
+  ['RetransSegs', tcpRetransmitted],
+]);
+
+/**
+ * Parses the lines `Tcp:` of /proc/net/snmp: names, then values (RFC 4022). Others are not judged.
+ *
+ * @throws AgentError KERNEL_FILE_MALFORMED
+ */
+export function parseTcp(text: string): Reading[] {
+  const path = '/proc/net/snmp';
+  const [names, values, ...more] = splitLines(path, text).filter((line) => line.text.startsWith('Tcp:'));
+  if (names === undefined || values === undefined || more.length > 0)
+    throw createMalformedError(path, 'not two lines Tcp');
+  const [titles, fields] = [splitFields(names.text).slice(1), splitFields(values.text).slice(1)];
+  if (titles.length !== fields.length)
+    throw createLineError(values, `${fields.length} numbers for ${titles.length} names`);
+  // MaxConn is -1 if there is no limit.
+  const wrong = fields.find((field) => !/^-?[0-9]{1,20}$/.test(field));
+  if (wrong !== undefined) throw createLineError(values, `${quote(wrong)} is not a number`);
+  return [...TCP_SERIES].map(([title, series]) => {
+    const index = titles.indexOf(title);
+    if (index < 0) throw createLineError(names, `no ${title}`);
+    return { series, labels: {}, value: parseDecimal(values, fields[index] as string) };
+  });
+}
+
+/** Collects what the whole device may run out of, and the events that follow: killed processes, dropped packets, segments sent again. */
+export class ResourcesCollector implements Collector {
+  readonly name = 'resources';
+  readonly comparesReads = false;
+  readonly #kernel: KernelSource;
+
+  constructor(kernel: KernelSource) {
+    this.#kernel = kernel;
+  }
+
+  collect(): Promise<readonly Reading[]> {
+    return readEach([
+      async () => parseOomKills(await this.#kernel.proc('vmstat')),
+      () => this.#readNumber(entropy, 'sys/kernel/random/entropy_avail'),
+      async () => parseFileNumbers(await this.#kernel.proc('sys/fs/file-nr')),
+      () => this.#readNumber(connections, 'sys/net/netfilter/nf_conntrack_count'),
+      () => this.#readNumber(connectionsMax, 'sys/net/netfilter/nf_conntrack_max'),
+      async () => parseSoftnet(await this.#kernel.proc('net/softnet_stat')),
+      async () => parseTcp(await this.#kernel.proc('net/snmp')),
+    ]);
+  }
+
+  async #readNumber(series: SeriesDeclaration, file: string): Promise<Reading[]> {
+    const line = parseSingleLine(`/proc/${file}`, await this.#kernel.proc(file));
+    return [{ series, labels: {}, value: parseDecimal(line, line.text) }];
+  }
+}
