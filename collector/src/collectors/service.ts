@@ -103,7 +103,7 @@ export class ServiceCollector implements Collector {
     const inode = group === undefined ? undefined : await this.#readInode(`${root}${group}`);
     const isUp =
       group !== undefined && inode !== undefined && (await readOptional(reader.isPopulated(group), undefined));
-    // It goes while it is read: the next scrape tells whether it comes again.
+    // It goes while it is read: the next scrape shows whether it is back.
     if (isUp === undefined) return [];
     // The first start that is seen is none: it may have been long before the collector's.
     if (isUp && record.inode !== undefined && (!record.isUp || inode !== record.inode)) record.restarts += 1;
