@@ -62,6 +62,12 @@ export const optionalText: ValueFormat<string> = {
   parse: (value) => value.trim(),
 };
 
+/** The user of basic authentication (RFC 7617), or empty for none. */
+export const userName: ValueFormat<string> = {
+  expected: 'a user without a colon and control characters, or empty for none',
+  parse: (value) => (/[:\p{Cc}\ufffd]/u.test(value.trim()) ? undefined : value.trim()),
+};
+
 /** `true` or `false` (also yes/no, on/off, 1/0). */
 export const flag: ValueFormat<boolean> = {
   expected: 'true or false',

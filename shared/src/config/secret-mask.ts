@@ -50,10 +50,15 @@ export function findUrlSecrets(url: string): string[] {
     .flatMap((pair) => {
       const [name = '', value] = pair.split(/=(.*)/s, 2);
       if (value === undefined) return name.length < MIN_NAME_LENGTH ? [] : [name];
-      if (COMMON.test(value) || isPublicParameter(name)) return [];
+      if (isCommonValue(value) || isPublicParameter(name)) return [];
       return [value.length < MIN_LENGTH ? pair : value];
     });
   return [...(secret === '' ? [] : [secret, toBasic(parsed)]), ...values];
+}
+
+/** Whether any text may have a value, so that it is no secret. */
+export function isCommonValue(value: string): boolean {
+  return COMMON.test(value);
 }
 
 /** Returns a secret as it may stand in a text: as it is, decoded, and encoded for a URL, JSON, HTML or a header. */

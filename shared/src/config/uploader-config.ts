@@ -26,7 +26,9 @@ import {
   rate,
   sizeWithin,
   text,
+  userName,
 } from './formats.ts';
+import { requireUsableCredentials } from './receiver-credentials.ts';
 import { sharedVariables, VARIABLE_NAMES } from './variables.ts';
 
 /** Returns the variables that the uploader reads. */
@@ -67,6 +69,23 @@ export function uploaderVariables(environment: Environment, hostName: string) {
       env: 'REMOTE_TOKEN_FILE',
       doc: 'File with the bearer token; readable by its owner only, read again when it changes.',
       ...credential('remote_token'),
+    },
+    remoteUser: {
+      env: 'REMOTE_USER',
+      doc: 'User of basic authentication at REMOTE_URL; needs REMOTE_PASSWORD_FILE.',
+      default: '',
+      defaultDoc: 'none',
+      format: userName,
+    },
+    remotePasswordFile: {
+      env: 'REMOTE_PASSWORD_FILE',
+      doc: 'File with the password of REMOTE_USER; readable by its owner only, read again when it changes.',
+      ...credential('remote_password'),
+    },
+    remoteHeadersFile: {
+      env: 'REMOTE_HEADERS_FILE',
+      doc: 'File with further headers of every request to the receiver, Name: value a line, such as X-Scope-OrgID; readable by its owner only, read again when it changes.',
+      ...credential('remote_headers'),
     },
     remoteCaFile: {
       env: 'REMOTE_CA_FILE',
@@ -249,44 +268,9 @@ export function loadUploaderVariables(environment: Environment): LoadedUploaderC
  */
 export function loadUploaderConfig(environment: Environment): LoadedUploaderConfig {
   const loaded = loadUploaderVariables(environment);
-  const { remoteCertFile, remoteKeyFile } = loaded.values;
-  if ((remoteCertFile === '') !== (remoteKeyFile === '')) {
-    const [given, missing] = remoteKeyFile === '' ? ['CERT', 'KEY'] : ['KEY', 'CERT'];
-    throw new AgentError(
-      `THUGSHELLS_REMOTE_${given}_FILE=${maskCredentials(remoteCertFile || remoteKeyFile)}: needs THUGSHELLS_REMOTE_${missing}_FILE beside it`,
-      {
-        code: 'BAD_CONFIGURATION',
-        hint: 'set both variables: to two files, or both to one file that holds certificate and key',
-      },
-    );
-  }
   requireMatchingProtocol(loaded.values);
-  requireOneCredential(loaded.values);
+  requireUsableCredentials(loaded.values);
   return loaded;
-}
-
-/** Refuses a user or a password in a URL beside a token: a request has one Authorization header. */
-function requireOneCredential({
-  remoteUrl,
-  queryUrl,
-  clockSkewUrl,
-  remoteTokenFile,
-}: Pick<UploaderConfig, 'remoteUrl' | 'queryUrl' | 'clockSkewUrl' | 'remoteTokenFile'>): void {
-  if (remoteTokenFile === '') return;
-  const { origin } = new URL(remoteUrl);
-  const urls = { REMOTE_URL: remoteUrl, QUERY_URL: queryUrl || remoteUrl, CLOCK_SKEW_URL: clockSkewUrl || remoteUrl };
-  for (const [variable, text] of Object.entries(urls)) {
-    const url = new URL(text);
-    const hasToken = url.origin === origin || variable === 'QUERY_URL';
-    if (!hasToken || (url.username === '' && url.password === '')) continue;
-    throw new AgentError(
-      `THUGSHELLS_${variable}=${maskCredentials(text)}: has a user or a password, and THUGSHELLS_REMOTE_TOKEN_FILE=${maskCredentials(remoteTokenFile)} has a token; only one can be sent`,
-      {
-        code: 'BAD_CONFIGURATION',
-        hint: `remove the user and the password from THUGSHELLS_${variable}, or remove the token file`,
-      },
-    );
-  }
 }
 
 /**

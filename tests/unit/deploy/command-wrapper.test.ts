@@ -47,6 +47,7 @@ describe('command of the package, as root:', () => {
     const unset = /^UnsetEnvironment=.*$/m.exec(unit)![0];
     expect(words).toContain(`--property=${unset}`);
     expect(unset).toContain('THUGSHELLS_REMOTE_URL');
-    expect(unset).toContain('THUGSHELLS_REMOTE_TOKEN_FILE');
+    for (const name of ['QUERY_URL', 'REMOTE_TOKEN_FILE', 'REMOTE_USER', 'REMOTE_PASSWORD_FILE', 'REMOTE_HEADERS_FILE'])
+      expect(unset).toContain(`THUGSHELLS_${name} `);
   });
 });

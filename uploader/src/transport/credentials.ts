@@ -1,8 +1,11 @@
+import { findAuthorizationSource, type ReceiverCredentials } from '@thugshells/shared/config/receiver-credentials.ts';
 import { toErrorMessage } from '@thugshells/shared/errors.ts';
 
+import { parseHeaderLines, type HeaderLines } from './header-lines.ts';
 import { ReloadingFile } from './reloading-file.ts';
+import { listHeaderSecrets, SentSecrets } from './sent-secrets.ts';
 
-export interface CredentialsOptions {
+export interface CredentialsOptions extends Partial<ReceiverCredentials> {
   /** File that holds the bearer token; empty for none, as with the others. */
   readonly remoteTokenFile: string;
   /** Certificates of the authorities that are trusted instead of the system's, in PEM. */
@@ -10,6 +13,8 @@ export interface CredentialsOptions {
   /** Client certificate and key of this device, in PEM. */
   readonly remoteCertFile: string;
   readonly remoteKeyFile: string;
+  /** Further headers of every request, a line each. */
+  readonly remoteHeadersFile?: string;
   /** $CREDENTIALS_DIRECTORY, where systemd puts a unit's credentials; empty for none. */
   readonly credentialsDirectory?: string;
 }
@@ -25,50 +30,51 @@ export interface TlsMaterial {
 const CONTAINER_SECRETS = '/run/secrets';
 /** What RFC 6750 allows in a bearer token. */
 const TOKEN = /^[\w.~+/=:-]+$/;
+/** RFC 7617: no control characters; U+FFFD stands for bytes that are no UTF-8. */
+const NO_PASSWORD = /[\p{Cc}\ufffd]/u;
 
 /** The device's credentials and the authorities it trusts, read from files that may change while the uploader runs. */
 export class Credentials {
+  readonly #user: string;
+  /** What sets the header Authorization besides the file of headers. */
+  readonly #authorizationSource: string | undefined;
   readonly #token: ReloadingFile | undefined;
+  readonly #password: ReloadingFile | undefined;
+  readonly #headers: ReloadingFile | undefined;
   readonly #certificateAuthority: ReloadingFile | undefined;
   readonly #certificate: ReloadingFile | undefined;
   readonly #key: ReloadingFile | undefined;
-  #sent: readonly string[] = [];
+  readonly #sent = new SentSecrets();
 
-  constructor({
-    remoteTokenFile,
-    remoteCaFile,
-    remoteCertFile,
-    remoteKeyFile,
-    credentialsDirectory = '',
-  }: CredentialsOptions) {
+  constructor(options: CredentialsOptions) {
+    const { remoteUser = '', remotePasswordFile = '', remoteHeadersFile = '', credentialsDirectory = '' } = options;
     const exemptFolders = [CONTAINER_SECRETS, credentialsDirectory].filter((folder) => folder !== '');
     const createFile = (variable: string, path: string, isSecret = false): ReloadingFile | undefined =>
       path === ''
         ? undefined
         : new ReloadingFile({ variable: `THUGSHELLS_${variable}`, path, isSecret, exemptFolders });
-    this.#token = createFile('REMOTE_TOKEN_FILE', remoteTokenFile, true);
-    this.#certificateAuthority = createFile('REMOTE_CA_FILE', remoteCaFile);
-    this.#certificate = createFile('REMOTE_CERT_FILE', remoteCertFile);
-    this.#key = createFile('REMOTE_KEY_FILE', remoteKeyFile, true);
+    this.#user = remoteUser;
+    this.#authorizationSource = findAuthorizationSource(options);
+    this.#token = createFile('REMOTE_TOKEN_FILE', options.remoteTokenFile, true);
+    this.#password = createFile('REMOTE_PASSWORD_FILE', remotePasswordFile, true);
+    this.#headers = createFile('REMOTE_HEADERS_FILE', remoteHeadersFile, true);
+    this.#certificateAuthority = createFile('REMOTE_CA_FILE', options.remoteCaFile);
+    this.#certificate = createFile('REMOTE_CERT_FILE', options.remoteCertFile);
+    this.#key = createFile('REMOTE_KEY_FILE', options.remoteKeyFile, true);
   }
 
   /**
-   * Returns the Authorization header with the token; no header without a token file.
+   * Returns the headers by which the receiver knows this device: those of the file of headers, and Authorization.
    *
    * @throws AgentError FILE_UNUSABLE
    */
-  authorization(): { readonly authorization?: string } {
-    if (this.#token === undefined) return {};
-    const token = this.#token.read().trim();
-    if (!TOKEN.test(token))
-      throw this.#token.unusable(token === '' ? 'is empty' : 'holds something that cannot be a bearer token');
-    if (token !== this.#sent[0]) this.#sent = [token, ...this.#sent.slice(0, 1)];
-    return { authorization: `Bearer ${token}` };
+  headers(): HeaderLines {
+    return { ...this.#readHeaders(), ...this.#readToken(), ...this.#readPassword() };
   }
 
-  /** Returns the tokens that a receiver may repeat: the one that was sent last, and the one before it. */
+  /** Returns what a receiver may repeat of what it was sent: of each file what was sent last, and before that. */
   get secrets(): readonly string[] {
-    return this.#sent;
+    return this.#sent.list();
   }
 
   /** Reads the certificates and the key. @throws AgentError FILE_UNUSABLE */
@@ -83,7 +89,9 @@ export class Credentials {
   /** Returns what is wrong with the files now, one sentence per file. */
   problems(): string[] {
     return [
-      () => this.authorization(),
+      () => this.#readToken(),
+      () => this.#readPassword(),
+      () => this.#readHeaders(),
       ...[this.#certificateAuthority, this.#certificate, this.#key].map((file) => () => file?.read()),
     ].flatMap((read) => {
       try {
@@ -93,5 +101,37 @@ export class Credentials {
         return [toErrorMessage(error)];
       }
     });
+  }
+
+  #readToken(): HeaderLines {
+    if (this.#token === undefined) return {};
+    const token = this.#token.read().trim();
+    if (!TOKEN.test(token))
+      throw this.#token.unusable(token === '' ? 'is empty' : 'holds something that cannot be a bearer token');
+    this.#sent.add('token', [token]);
+    return { authorization: `Bearer ${token}` };
+  }
+
+  #readPassword(): HeaderLines {
+    if (this.#password === undefined) return {};
+    const password = this.#password.read().trim();
+    if (password === '') throw this.#password.unusable('is empty');
+    if (NO_PASSWORD.test(password))
+      throw this.#password.unusable('holds something that cannot be a password: one line of UTF-8');
+    const basic = Buffer.from(`${this.#user}:${password}`).toString('base64');
+    this.#sent.add('password', [password, basic]);
+    return { authorization: `Basic ${basic}` };
+  }
+
+  #readHeaders(): HeaderLines {
+    if (this.#headers === undefined) return {};
+    const text = this.#headers.read();
+    try {
+      const headers = parseHeaderLines(text, this.#authorizationSource);
+      this.#sent.add('headers', listHeaderSecrets(Object.values(headers)));
+      return headers;
+    } catch (error) {
+      throw this.#headers.unusable(toErrorMessage(error));
+    }
   }
 }

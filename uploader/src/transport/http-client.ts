@@ -235,7 +235,7 @@ export class HttpClient {
     const request = this.#client.post(this.#options.remoteUrl, {
       agent: this.#agentsFor(this.#options.remoteUrl),
       body,
-      headers: { ...headers, ...authentication.headers },
+      headers: { ...authentication.headers, ...headers },
       https: authentication.https,
       responseType: 'buffer',
       signal: controller.signal,
@@ -271,7 +271,7 @@ export class HttpClient {
   #authentication() {
     const { credentials, certificateTime } = this.#options;
     certificateTime?.apply();
-    return { headers: credentials.authorization(), https: credentials.tls() };
+    return { headers: credentials.headers(), https: credentials.tls() };
   }
 
   #createIdentityCheck(): IdentityCheck {

@@ -17,8 +17,9 @@ interface Recognizer extends RecognizedResponse {
 }
 
 const CHECK_PATH = 'check the path of THUGSHELLS_REMOTE_URL';
-const CHECK_TOKEN = 'check THUGSHELLS_REMOTE_TOKEN_FILE, or the user and the password in THUGSHELLS_REMOTE_URL';
-const SET_TOKEN = 'set THUGSHELLS_REMOTE_TOKEN_FILE, or a user and a password in THUGSHELLS_REMOTE_URL';
+const CHECK_TOKEN =
+  'check THUGSHELLS_REMOTE_TOKEN_FILE, or THUGSHELLS_REMOTE_USER and THUGSHELLS_REMOTE_PASSWORD_FILE, or the user and the password in THUGSHELLS_REMOTE_URL';
+const SET_TOKEN = 'set THUGSHELLS_REMOTE_TOKEN_FILE, or THUGSHELLS_REMOTE_USER and THUGSHELLS_REMOTE_PASSWORD_FILE';
 const CHECK_CLIENT_CERTIFICATE = 'check THUGSHELLS_REMOTE_CERT_FILE and THUGSHELLS_REMOTE_KEY_FILE';
 export const USE_HTTPS = 'use https:// in THUGSHELLS_REMOTE_URL';
 const CHECK_ADDRESS = 'check THUGSHELLS_REMOTE_URL, and log in to the network of this device if it asks for that';
@@ -43,6 +44,13 @@ const recognizers: readonly Recognizer[] = [
     step: 'authentication',
     meaning: 'the receiver requires credentials, and none were sent',
     remedy: SET_TOKEN,
+  },
+  {
+    statuses: [401],
+    body: /^\s*no org id/, // Mimir, Cortex
+    step: 'authentication',
+    meaning: 'the receiver requires a tenant',
+    remedy: 'write X-Scope-OrgID: NAME into the file of THUGSHELLS_REMOTE_HEADERS_FILE',
   },
   {
     statuses: [400],

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { afterEach, describe, expect, test } from '@jest/globals';
 
 import { loadUploaderConfig } from '../../../../shared/src/config/uploader-config.ts';
@@ -40,6 +44,53 @@ describe('uploader configuration: credentials that cannot be sent', () => {
       expect(load).toThrow(expect.objectContaining({ code: 'BAD_CONFIGURATION' }));
     },
   );
+
+  test.each([
+    ['REMOTE_USER=ann', 'REMOTE_PASSWORD_FILE', { REMOTE_USER: 'ann' }],
+    ['REMOTE_PASSWORD_FILE=/etc/password', 'REMOTE_USER', { REMOTE_PASSWORD_FILE: '/etc/password' }],
+    ['REMOTE_CERT_FILE=/etc/cert', 'REMOTE_KEY_FILE', { REMOTE_CERT_FILE: '/etc/cert' }],
+    ['REMOTE_KEY_FILE=/etc/key', 'REMOTE_CERT_FILE', { REMOTE_KEY_FILE: '/etc/key' }],
+  ] as [string, string, Record<string, string>][])('%s is refused without %s', (given, missing, variables) => {
+    expect(() => loadUploaderConfig(set(variables))).toThrow(
+      new RegExp(`^THUGSHELLS_${given}: needs THUGSHELLS_${missing} beside it$`),
+    );
+  });
+
+  test('a user is refused beside a token, and beside a user in a URL that is the receiver’s', () => {
+    const user = { REMOTE_URL: 'https://host/x', REMOTE_USER: 'ann', REMOTE_PASSWORD_FILE: '/etc/password' };
+    expect(loadUploaderConfig(set(user)).values).toMatchObject({ remoteUser: 'ann' });
+    const load = (more: Record<string, string>) => () => loadUploaderConfig(set({ ...user, ...more }));
+    expect(load({ REMOTE_TOKEN_FILE: '/etc/token' })).toThrow(
+      'THUGSHELLS_REMOTE_USER=ann: is a user, and THUGSHELLS_REMOTE_TOKEN_FILE=/etc/token has a token; only one can be sent',
+    );
+    for (const [name, url] of [
+      ['REMOTE_URL', 'https://bob:geheim@host/x'],
+      ['QUERY_URL', 'https://bob:geheim@other/x'],
+      ['CLOCK_SKEW_URL', 'https://bob:geheim@host/health'],
+    ] as const) {
+      expect(load({ [name]: url })).toThrow(`THUGSHELLS_${name}=https://***@`);
+      expect(load({ [name]: url })).toThrow('and THUGSHELLS_REMOTE_USER=ann is set; only one can be sent');
+      expect(load({ [name]: url })).not.toThrow(/geheim/);
+    }
+    expect(load({ CLOCK_SKEW_URL: 'https://bob:geheim@other/health' })).not.toThrow();
+  });
+
+  test.each(['an:n', 'an\u0007n'])('the user %j, which a header cannot carry, is refused', (user) =>
+    expect(() => loadUploaderConfig(set({ REMOTE_USER: user, REMOTE_PASSWORD_FILE: '/etc/password' }))).toThrow(
+      'must be a user without a colon and control characters',
+    ),
+  );
+
+  test('password and headers that systemd has passed are used without a variable', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'credentials-'));
+    for (const name of ['remote_password', 'remote_headers']) writeFileSync(join(folder, name), 'X-A: b');
+    const environment = { CREDENTIALS_DIRECTORY: folder, THUGSHELLS_REMOTE_USER: 'ann' };
+    expect(loadUploaderConfig(environment).values).toMatchObject({
+      remotePasswordFile: join(folder, 'remote_password'),
+      remoteHeadersFile: join(folder, 'remote_headers'),
+    });
+    rmSync(folder, { recursive: true });
+  });
 
   test('are accepted for the clock of another server beside a token file', () => {
     const urls = { REMOTE_URL: 'https://host/x', CLOCK_SKEW_URL: 'https://ann:geheim@other/health' };

@@ -63,7 +63,9 @@ function describeCredentials(config: UploaderConfig): string {
   const { username, password } = new URL(config.remoteUrl);
   const sent = [
     ...(config.remoteTokenFile === '' ? [] : ['the token of THUGSHELLS_REMOTE_TOKEN_FILE']),
+    ...(config.remoteUser === '' ? [] : ['the user of THUGSHELLS_REMOTE_USER with its password']),
     ...(username === '' && password === '' ? [] : ['the user and the password of THUGSHELLS_REMOTE_URL']),
+    ...(config.remoteHeadersFile === '' ? [] : ['the headers of THUGSHELLS_REMOTE_HEADERS_FILE']),
     ...(config.remoteCertFile === '' ? [] : ['the certificate of THUGSHELLS_REMOTE_CERT_FILE']),
   ];
   return sent.length === 0 ? 'none sent, none required' : `${sent.join(', ')}: accepted, or none is required`;
