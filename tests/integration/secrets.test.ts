@@ -12,9 +12,10 @@ import { until } from '../support/until.ts';
 const PASSWORD = 'p&s w<rd/é-of-ann';
 const KEY = 'key+of/the&receiver';
 const TOKEN = 'token-of-the-board.1';
+const HEADER = 'value-of&a<header';
 const PROXY_PASSWORD = 'p"w-of-the-proxy';
 /** As they may stand in a text; the beginnings suffice, also where it was cut. */
-const SECRETS = [PASSWORD, KEY, TOKEN, PROXY_PASSWORD].flatMap((secret) => [
+const SECRETS = [PASSWORD, KEY, TOKEN, HEADER, PROXY_PASSWORD].flatMap((secret) => [
   secret.slice(0, 8),
   encodeURIComponent(secret).slice(0, 8),
   JSON.stringify(secret).slice(1, 9),
@@ -53,9 +54,13 @@ async function collectTexts(
   agents = new AgentPair({ LOG_LEVEL: 'debug', CLOCK_SKEW_INTERVAL: '1s', ...variables });
   const token = join(agents.folder, 'token');
   writeFileSync(token, TOKEN, { mode: 0o600 });
+  writeFileSync(join(agents.folder, 'headers'), `X-Scope-OrgID: ${HEADER}\n`, { mode: 0o600 });
+  writeFileSync(join(agents.folder, 'password'), PASSWORD, { mode: 0o600 });
   agents.start('collector');
   const given = Object.entries({ ...agents.environment, ...system });
-  const environment = Object.fromEntries(given.map(([name, value]) => [name, value.replace('$TOKEN', token)]));
+  const environment = Object.fromEntries(
+    given.map(([name, value]) => [name, value.replace('$TOKEN', token).replace('$FOLDER', agents.folder)]),
+  );
   uploader = new AgentProcess('uploader', environment);
   const endpoint = await until('it listens', () => uploader!.endpoint());
   const get = async (path: string): Promise<string> =>
@@ -72,7 +77,7 @@ async function collectTexts(
     }),
   );
   await uploader.stop();
-  const files = readdirSync(agents.folder).filter((name) => name !== 'token');
+  const files = readdirSync(agents.folder).filter((name) => !['token', 'headers', 'password'].includes(name));
   const stored = files.map((name) => readFileSync(join(agents.folder, name), 'utf8'));
   return [...pages, ...commands, ...uploader.lines, ...uploader.problems, ...agents.lines(), ...stored].join('\n');
 }
@@ -129,6 +134,24 @@ describe('secrets of the URL, the token file and the proxy appear in no page, co
     respond = ({ headers }, response) => void response.writeHead(401).end(`bad ${headers.authorization}`);
     expectNoSecrets(
       await collectTexts({ REMOTE_URL: `http://${url}/api/v1/import` }, { THUGSHELLS_REMOTE_TOKEN_FILE: '$TOKEN' }),
+    );
+  });
+
+  test('when a receiver repeats the header and the password of their files', async () => {
+    respond = ({ headers }, response) =>
+      void response
+        .writeHead(403)
+        .end(
+          `bad ${String(headers['x-scope-orgid'])}, ${JSON.stringify(headers)}, ${PASSWORD}, ${encodeURIComponent(HEADER)}`,
+        );
+    expectNoSecrets(
+      await collectTexts(
+        { REMOTE_URL: `http://${url}/api/v1/import`, REMOTE_USER: 'ann' },
+        {
+          THUGSHELLS_REMOTE_HEADERS_FILE: '$FOLDER/headers',
+          THUGSHELLS_REMOTE_PASSWORD_FILE: '$FOLDER/password',
+        },
+      ),
     );
   });
 

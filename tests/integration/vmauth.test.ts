@@ -18,6 +18,8 @@ import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-
 /** Where a VictoriaMetrics cluster takes what a single server takes at /api/v1/import. */
 const VMINSERT = '/insert/42/prometheus';
 
+const PASSWORD = 'pass:wörd of the board';
+
 let folder: string;
 let server: VictoriaMetrics;
 let vminsert: Server;
@@ -59,7 +61,10 @@ beforeEach(async () => {
   vminsert = await startVminsert();
   const config = join(folder, 'auth.yml');
   const behind = `http://127.0.0.1:${(vminsert.address() as AddressInfo).port}`;
-  writeFileSync(config, `users:\n- bearer_token: "right.token"\n  url_prefix: "${behind}"\n`);
+  writeFileSync(
+    config,
+    `users:\n- bearer_token: "right.token"\n  url_prefix: "${behind}"\n- username: "board"\n  password: "${PASSWORD}"\n  url_prefix: "${behind}"\n`,
+  );
   const port = await freePort();
   vmauth = spawn(await findProgram('vmauth'), [`-auth.config=${config}`, `-httpListenAddr=127.0.0.1:${port}`], {
     stdio: 'ignore',
@@ -101,6 +106,32 @@ test('through vmauth to a cluster’s path everything arrives once, as soon as t
     expect(paths).toContain(`${VMINSERT}/api/v1/import`);
     expect(findDifferences(readStoredPoints(database), toStoredPoints(await server.export()))).toEqual([]);
     expect(uploader.lines.join('\n')).not.toMatch(/right\.token|wrong\.token/);
+  } finally {
+    await uploader.kill('SIGKILL');
+  }
+});
+
+test('through vmauth everything arrives by user and password, as soon as the password in its file is the right one', async () => {
+  const database = join(folder, 'metrics.db');
+  const password = join(folder, 'password');
+  fillDatabase(database, { samples: 1_000, series: 50, deviceId: 'board-1' });
+  writeFileSync(password, 'wrong of the board', { mode: 0o600 });
+  const uploader = new AgentProcess('uploader', {
+    THUGSHELLS_DB_PATH: database,
+    THUGSHELLS_REMOTE_URL: `${vmauthUrl}${VMINSERT}/api/v1/import`,
+    THUGSHELLS_REMOTE_USER: 'board',
+    THUGSHELLS_REMOTE_PASSWORD_FILE: password,
+    THUGSHELLS_UPLOAD_INTERVAL: '500ms',
+    THUGSHELLS_HEALTH_PORT: '0',
+  });
+  try {
+    await until('it is refused', () => uploader.told('uploads paused: rejected by receiver').length > 0);
+    expect(readBooks(database)).toMatchObject({ delivered: 0, pending: 1_000, rejected: 0 });
+    writeFileSync(password, `${PASSWORD}\n`);
+    await until('everything is delivered', () => readBooks(database).pending === 0);
+    await uploader.stop();
+    expect(findDifferences(readStoredPoints(database), toStoredPoints(await server.export()))).toEqual([]);
+    expect(uploader.lines.join('\n')).not.toMatch(/of the board|Ym9hcmQ6/);
   } finally {
     await uploader.kill('SIGKILL');
   }

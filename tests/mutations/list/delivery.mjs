@@ -613,4 +613,32 @@ export const delivery = [
     replace: 'Number.isFinite(this.#describedAtMs)',
     tests: ['uploader/encoding/formats/remote-write'],
   },
+  {
+    why: 'a header of the file replaces one of the message, such as its encoding',
+    file: 'uploader/src/transport/header-lines.ts',
+    find: 'if (RESERVED.has(name) || RESERVED_PREFIX.test(name))',
+    replace: 'if (RESERVED_PREFIX.test(name))',
+    tests: ['uploader/transport/header-lines'],
+  },
+  {
+    why: 'a carriage return within a value begins a header of its own',
+    file: 'uploader/src/transport/header-lines.ts',
+    find: "if (!VALUE.test(value)) return 'has a value",
+    replace: "if (value === '\\r') return 'has a value",
+    tests: ['uploader/transport/header-lines'],
+  },
+  {
+    why: 'shows the values of headers that a receiver repeats',
+    file: 'uploader/src/transport/credentials.ts',
+    find: "this.#sent.add('headers', listHeaderSecrets(Object.values(headers)));",
+    replace: "this.#sent.add('headers', listHeaderSecrets([]));",
+    tests: ['uploader/transport/credentials'],
+  },
+  {
+    why: 'sends a user’s password in the place of a token',
+    file: 'shared/src/config/receiver-credentials.ts',
+    find: "if (remoteTokenFile !== '' && remoteUser !== '')",
+    replace: "if (remoteTokenFile === '' && remoteUser !== '' && remoteUrl === '')",
+    tests: ['shared/config/uploader-config'],
+  },
 ];

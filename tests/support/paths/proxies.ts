@@ -32,6 +32,13 @@ export interface NginxSettings {
     /** Of the authority whose certificates it requires of clients. */
     readonly clientCaFile?: string;
   };
+  /** nginx responds 401 without this user and password, and 403 without this header. */
+  readonly requires?: {
+    readonly user: string;
+    readonly password: string;
+    readonly header: string;
+    readonly value: string;
+  };
   /** A file that gets a line per request: {@link NGINX_LOG_FIELDS}. */
   readonly requestLog?: string;
 }
@@ -41,13 +48,19 @@ export const NGINX_LOG_FIELDS = '$connection $request_length $bytes_sent';
 
 export async function startNginx(receiverPort: number, settings: NginxSettings): Promise<RunningPath> {
   const { keepaliveTimeout = '75s', prefix = '/', hidesMetrics = false, requestsPerSecond } = settings;
-  const { tls, requestLog } = settings;
+  const { tls, requestLog, requires } = settings;
   return startProxy('nginx', (port, folder) => {
     const limit = requestsPerSecond === undefined ? '' : 'limit_req zone=uploads;';
     const zone =
       requestsPerSecond === undefined
         ? ''
         : `limit_req_zone $binary_remote_addr zone=uploads:1m rate=${requestsPerSecond}r/s;`;
+    if (requires !== undefined) writeFileSync(join(folder, 'users'), `${requires.user}:{PLAIN}${requires.password}\n`);
+    const access =
+      requires === undefined
+        ? ''
+        : `if ($http_${requires.header.toLowerCase().replaceAll('-', '_')} != "${requires.value}") { return 403; }
+           auth_basic "metrics"; auth_basic_user_file ${folder}/users;`;
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
     writeFileSync(
       join(folder, 'nginx.conf'),
@@ -62,7 +75,7 @@ export async function startNginx(receiverPort: number, settings: NginxSettings):
            ${tls === undefined ? '' : `ssl_certificate ${tls.certFile}; ssl_certificate_key ${tls.keyFile};`}
            ${tls?.clientCaFile === undefined ? '' : `ssl_client_certificate ${tls.clientCaFile}; ssl_verify_client on;`}
            ${hidesMetrics ? `location = ${prefix}metrics { return 404; }` : ''}
-           location ${prefix} { ${limit} proxy_pass http://127.0.0.1:${receiverPort}/; proxy_http_version 1.1; }
+           location ${prefix} { ${access} ${limit} proxy_pass http://127.0.0.1:${receiverPort}/; proxy_http_version 1.1; }
          }
        }`,
     );

@@ -136,7 +136,9 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
   const withoutUploadMs = stalledMs(snapshot);
   const floor = limit.minPendingIntervals * samplesPerUpload(snapshot, limits.uploadIntervalMs);
   const because = receiver.reason === '' ? '' : `: ${receiver.reason}`;
-  const orCheck = (what: string): string => (findRemedy(receiver.reason) === undefined ? `; ${what}` : '');
+  // What is wrong with a file begins with its variable, and needs no other remedy.
+  const isNamed = /^THUGSHELLS_\w+=/.test(receiver.reason) || findRemedy(receiver.reason) !== undefined;
+  const orCheck = (what: string): string => (isNamed ? '' : `; ${what}`);
   const check = receiver.condition === 'fault' ? `; ${UPLOADER_LOG}` : orCheck(`${CHECK_RECEIVER} and the network`);
   if (receiver.condition === 'held') {
     const remedy = orCheck(`${CHECK_RECEIVER} and THUGSHELLS_REMOTE_TOKEN_FILE`);
