@@ -315,14 +315,14 @@ export const delivery = [
   {
     why: 'a private key that others can read is used',
     file: 'uploader/src/transport/credentials.ts',
-    find: "createFile('REMOTE_KEY_FILE', remoteKeyFile, true)",
-    replace: "createFile('REMOTE_KEY_FILE', remoteKeyFile)",
+    find: "createFile('REMOTE_KEY_FILE', options.remoteKeyFile, true)",
+    replace: "createFile('REMOTE_KEY_FILE', options.remoteKeyFile)",
     tests: ['uploader/transport/credentials'],
   },
   {
     why: 'a password in the URL displaces the token file without a word',
-    file: 'shared/src/config/uploader-config.ts',
-    find: "if (remoteTokenFile === '') return;",
+    file: 'shared/src/config/receiver-credentials.ts',
+    find: "if (remoteTokenFile === '' && remoteUser === '') return;",
     replace: "if (remoteTokenFile !== 'x') return;",
     tests: ['shared/config/uploader-config'],
   },

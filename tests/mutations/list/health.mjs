@@ -187,8 +187,8 @@ export const health = [
   {
     why: 'adds a remedy to a reason that has its own',
     file: 'uploader/src/health/rules.ts',
-    find: 'findRemedy(receiver.reason) === undefined',
-    replace: "receiver.reason !== '?'",
+    find: 'findRemedy(receiver.reason) !== undefined',
+    replace: "receiver.reason === '?'",
     tests: ['uploader/health/rules'],
   },
   {
