@@ -73,6 +73,7 @@ export const VARIABLE_NAMES: readonly string[] = [
   ...COLLECTOR_NAMES.map((name) => `${name.toUpperCase()}_INTERVAL`),
   'PROC_ROOT',
   'SYS_ROOT',
+  'HOST_ROOT',
   'KERNEL',
   'NETWORK_INCLUDE',
   'NETWORK_EXCLUDE',
