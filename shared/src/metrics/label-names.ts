@@ -7,6 +7,7 @@ export const OWN_LABEL_NAMES: readonly string[] = [
   'core',
   'device',
   'device_id',
+  'driver',
   'exported_device_id',
   'file',
   'fstype',
