@@ -551,13 +551,6 @@ export const delivery = [
     tests: ['uploader/delivery/too-old-samples'],
   },
   {
-    why: 'reads the samples that are held for their age again with each upload',
-    file: 'uploader/src/delivery/batch-prefetcher.ts',
-    find: '...tooOld.listHeld(), ',
-    replace: '',
-    tests: ['uploader/delivery/too-old-samples'],
-  },
-  {
     why: 'rejects samples that are to be held for their age',
     file: 'uploader/src/delivery/too-old-samples.ts',
     find: "if (policy === 'hold')",
