@@ -24,6 +24,8 @@ export const OWN_LABEL_NAMES: readonly string[] = [
   'reason',
   'resource',
   'simulated',
+  'supply',
+  'unit',
   'value',
   'zone',
 ];
