@@ -86,6 +86,7 @@ describe('alerts:', () => {
       ...Object.fromEntries(['uploader_health_status', 'system_uptime_seconds'].map((name) => [name, () => undefined])),
     },
     BoardError: { uploader_health_status: () => 2 },
+    CollectorDown: { uploader_component_status: (_, { component }) => (component === 'collector' ? 2 : 0) },
     BoardDegraded: { uploader_health_status: () => 1 },
     BacklogOld: { storage_oldest_pending_seconds: () => 7_200 },
     SamplesRejected: { storage_metrics_rejected: () => 3 },

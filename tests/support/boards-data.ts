@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { AgentPair, endpointOf } from './agent-pair.ts';
+import type { AgentProcess } from './agent-process.ts';
 import { query } from './promql.ts';
 import { until } from './until.ts';
 import type { VictoriaMetrics } from './victoria-metrics.ts';
@@ -20,8 +21,9 @@ export async function fillWithBoards(server: VictoriaMetrics): Promise<void> {
   const boards = { [THIS_MACHINE]: {}, ...recordedBoards(folder) };
   const pairs = Object.entries(boards).map(([device, variables]) => pairFor(server, device, variables));
   try {
+    const collectors: AgentProcess[] = [];
     for (const pair of pairs) {
-      pair.start('collector');
+      collectors.push(pair.start('collector'));
       await endpointOf(pair.start('uploader'));
     }
     const found = (text: string) =>
@@ -41,6 +43,9 @@ export async function fillWithBoards(server: VictoriaMetrics): Promise<void> {
     await found('storage_wal_checkpoint_duration_seconds');
     await found('count_over_time(cpu_throttled[5m]) > 3');
     await found('count_over_time(disk_life_time_estimate[5m]) > 3');
+    // What the uploader sends then is to be there too.
+    await collectors[0]?.kill('SIGKILL');
+    await found('uploader_component_status{component="collector"} == 2');
   } finally {
     for (const pair of pairs) await pair.remove();
     rmSync(folder, { recursive: true });

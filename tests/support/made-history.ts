@@ -13,6 +13,7 @@ export type Trouble = Readonly<
 /** What every board says while all is well, whatever the machine says that the test runs on. */
 const ALL_IS_WELL: Trouble = {
   uploader_health_status: () => 0,
+  uploader_component_status: () => 0,
   storage_oldest_pending_seconds: () => 5,
   storage_metrics_rejected: () => 0,
   storage_metrics_dropped: () => 0,

@@ -119,7 +119,7 @@ async function uploadFromDatabase(
   resources.add('database', database, (open) => void open.close());
   manager.reportStatus('uploading');
   const { queue, client, queryClient, uploader, verification, reporting } = openAgent(database, options, stop);
-  const { monitor, reportWriter, history } = reporting;
+  const { monitor, reportWriter, healthSender, history } = reporting;
   resources.add('encoder', uploader.encoder, (pool) => pool.close());
   resources.add('connections', client, (open) => open.close());
   if (queryClient !== undefined) resources.add('query connections', queryClient, (open) => open.close());
@@ -134,6 +134,7 @@ async function uploadFromDatabase(
     queue.untimedRows.run(recurring, stop),
     verification.run(stop),
     reportWriter.run(stop),
+    healthSender.run(recurring, stop),
     endWhenReplaced(queue, { clock, stop, end }),
   ]);
   if (!queue.watch.isReplaced) return undefined;
@@ -198,7 +199,7 @@ function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) 
   const uploader = createUploader(queue, { clock, logger, config, ...uploads });
   const verification = new DeliveryVerification({ clock, logger, config, queue, uploader, queryClient, recurring });
   const status = { statusKey, version, configurationWarnings, verification: () => verification.state };
-  const telemetry = { recurring, counters, historyWorkerFile, ...status };
+  const telemetry = { client, recurring, counters, historyWorkerFile, ...status };
   const reporting = createStatusReporting(queue, uploader, { clock, logger, config, ...telemetry });
   return { client, queryClient, uploader, verification, reporting };
 }

@@ -2,19 +2,23 @@ import type { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 import type { VerificationState } from '@thugshells/shared/state/verification-state.ts';
 
 import type { AgentContext, Queue, Uploader } from './agent.ts';
+import { HealthSender } from './health/health-sender.ts';
 import { HealthMonitor } from './health/monitor.ts';
 import type { MetricsExposition } from './http/metrics.ts';
 import { HistoryThread } from './http/page/history-thread.ts';
 import { CollectorStateReader } from './telemetry/collector-state-reader.ts';
 import { LastRejection } from './telemetry/last-rejection.ts';
+import { OwnLabels } from './queue/own-labels.ts';
 import { readWrittenBytes } from './telemetry/written-bytes.ts';
 import { ReportTable } from './telemetry/report-table.ts';
 import { ReportWriter } from './telemetry/report-writer.ts';
 import { Snapshots } from './telemetry/snapshot.ts';
 import type { UploadCounters } from './telemetry/upload-counters.ts';
 import { UploaderStateReader } from './telemetry/uploader-state.ts';
+import type { ReceiverClient } from './transport/transport.ts';
 
 export interface StatusReportingOptions extends AgentContext {
+  readonly client: ReceiverClient;
   readonly recurring: RecurringWork;
   readonly counters: UploadCounters;
   readonly version: string;
@@ -61,6 +65,7 @@ export function createStatusReporting(queue: Queue, uploader: Uploader, options:
     workerFile: options.historyWorkerFile,
     nowMs: () => receiverClock.now(),
   });
+  const healthSender = createHealthSender(queue, uploader, monitor, options);
   let exposition: MetricsExposition | undefined;
   /** Loads prom-client only when somebody scrapes. */
   const readMetrics = async (): Promise<string> => {
@@ -68,7 +73,30 @@ export function createStatusReporting(queue: Queue, uploader: Uploader, options:
     exposition ??= new MetricsExposition(config, snapshots, (taken) => monitor.judgement(taken));
     return exposition.text();
   };
-  return { own, monitor, reportWriter, history, readMetrics, isLive: () => loop.isLive };
+  return { own, monitor, reportWriter, healthSender, history, readMetrics, isLive: () => loop.isLive };
+}
+
+function createHealthSender(
+  { database }: Queue,
+  { transport, receiver, receiverClock }: Uploader,
+  monitor: HealthMonitor,
+  { clock, logger, config, client, counters }: StatusReportingOptions,
+): HealthSender {
+  const { deviceId, uploadIntervalMs } = config;
+  const labels = new OwnLabels(database, deviceId);
+  return new HealthSender({
+    clock,
+    logger,
+    deviceId,
+    uploadIntervalMs,
+    client,
+    transport,
+    receiver,
+    receiverClock,
+    readStatus: () => monitor.status(),
+    readLabels: () => labels.read(),
+    onSent: (bytes) => counters.sentBeside(bytes),
+  });
 }
 
 function createSnapshots(

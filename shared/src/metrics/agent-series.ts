@@ -84,6 +84,18 @@ export const uploaderSeries = {
     unit: 'none',
     help: 'Samples that were missing at the receiver, were sent again and are there now; missing without verification.',
   }),
+  componentStatus: declareSeries({
+    name: 'uploader.component_status',
+    kind: 'gauge',
+    unit: 'none',
+    help: 'The state of each component of /health: 0 ok, 1 degraded, 2 error; sent while the collector stores nothing.',
+  }),
+  buildInfo: declareSeries({
+    name: 'uploader.build_info',
+    kind: 'gauge',
+    unit: 'none',
+    help: 'Always 1; the label version is that of the uploader. Sent while the collector stores nothing.',
+  }),
   sentPerDay: declareSeries({
     name: 'uploader.sent_bytes_per_day',
     kind: 'gauge',

@@ -198,4 +198,25 @@ export const health = [
     replace: "status: 'degraded'",
     tests: ['uploader/health/rules'],
   },
+  {
+    why: 'the receiver is not shown that the collector is back: an alert goes on',
+    file: 'uploader/src/health/health-sender.ts',
+    find: ': this.#isReporting;',
+    replace: ': false;',
+    tests: ['uploader/health/health-sender'],
+  },
+  {
+    why: 'sends health to a Prometheus as the series of the collector, whose pending samples it then refuses',
+    file: 'uploader/src/health/health-sender.ts',
+    find: '{ ...readLabels(), ...SEPARATE }',
+    replace: 'readLabels()',
+    tests: ['uploader/health/health-sender'],
+  },
+  {
+    why: 'sends health to a receiver that is away or refuses uploads',
+    file: 'uploader/src/health/health-sender.ts',
+    find: 'return !isRefusing && ',
+    replace: 'return isRefusing || ',
+    tests: ['uploader/health/health-sender'],
+  },
 ];

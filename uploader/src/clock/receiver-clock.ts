@@ -49,6 +49,8 @@ export interface BootTime {
 /** How many uploads in a row have to contradict what is known before it is replaced. */
 const CONTRADICTIONS = 3;
 const AGE_RESOLUTION_MS = 1_000;
+/** The collector believes its clock up to this skew. */
+const MAX_SKEW_MS = 86_400_000;
 /** After a failure, storing is retried with the first response that comes this much later. */
 const STORE_RETRY_MS = 10_000;
 
@@ -151,6 +153,17 @@ export class ReceiverClock {
   now(): number {
     const { clock, clockSkewPolicy } = this.#options;
     return clockSkewPolicy === 'correct' ? (this.receiverNow() ?? clock.now()) : clock.now();
+  }
+
+  /**
+   * Returns the time for a sample of this moment that the collector does not store, in whole Unix milliseconds: by the
+   * receiver's clock where this one is so far off that the collector's samples are held; undefined while none can be right.
+   */
+  stampNow(): number | undefined {
+    const nowMs = this.now();
+    const receiverMs = this.receiverNow();
+    if (receiverMs !== undefined) return Math.round(Math.abs(nowMs - receiverMs) > MAX_SKEW_MS ? receiverMs : nowMs);
+    return nowMs >= this.#options.builtAtMs ? Math.round(nowMs) : undefined;
   }
 
   /** No response came to a request for the time. */

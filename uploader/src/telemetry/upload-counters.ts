@@ -12,6 +12,11 @@ export class UploadCounters {
     return this.#counts;
   }
 
+  /** Counts the bytes of a request that carried nothing of the queue. */
+  sentBeside(bytes: number): void {
+    this.#counts = { ...this.#counts, bytesSent: this.#counts.bytesSent + bytes };
+  }
+
   /** Counts one request that carried so many samples. */
   posted({ outcome, bytesSent, durationMs }: SendResult, samples: number): void {
     const { uploaded, failures, partial, ...before } = this.#counts;

@@ -146,6 +146,22 @@ describe('receiver clock:', () => {
     expect(receiverClock.earliestReceiverNow()).toBe(clock.now());
   });
 
+  test.each([
+    ['of this clock while the receiver’s is unknown', undefined, 0],
+    ['of this clock if it is a little off', 5_000.4, 0],
+    ['of this clock if it is off by less than a day', -86_000_000, 0],
+    ['of the receiver’s clock if this one is more than a day off', 2 * 86_400_000, -2 * 86_400_000],
+  ])('a sample that the collector does not store gets the time %s', (_, aheadMs, expected) => {
+    const receiverClock = createClock();
+    if (aheadMs !== undefined) setBehind(receiverClock, aheadMs);
+    expect(receiverClock.stampNow()! - clock.now()).toBe(expected);
+  });
+
+  test('a sample that the collector does not store has no time while no clock can be right', () => {
+    clock.step(BUILT_MS - 1 - clock.now());
+    expect(createClock().stampNow()).toBeUndefined();
+  });
+
   test('is unknown before the first measurement', () => {
     const receiverClock = createClock();
     expect([receiverClock.isKnown, receiverClock.skewMs, receiverClock.receiverNow()]).toEqual([

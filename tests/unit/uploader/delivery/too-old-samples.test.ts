@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 
 import type { TooOldPolicy } from '../../../../uploader/src/delivery/too-old-samples.ts';
+import { Encoder } from '../../../../uploader/src/encoding/encoder.ts';
 import type { FlagsAnswer } from '../../../../uploader/src/transport/query-client.ts';
 import { RunningUploads, type UploadSettings } from '../../../support/uploader/running-uploads.ts';
 
@@ -65,8 +66,10 @@ describe('too old samples:', () => {
     await uploads.pass();
     expect(uploads.stored.idsOf('pending')).toEqual(ids.slice(0, 3));
     expect(uploads.tooOld.state).toEqual({ acceptedAgeMs: DAY_MS, held: 3, rejected: 0 });
+    const encode = jest.spyOn(Encoder.prototype, 'encode');
     await uploads.pass();
-    expect(uploads.tooOld.listHeld()).toEqual([[1, 3]]);
+    expect([uploads.tooOld.listHeld(), encode.mock.calls]).toEqual([[[1, 3]], []]);
+    encode.mockRestore();
     receiver.answer = accepting(5);
     for (let minute = 0; minute < 11; minute++) await uploads.pass();
     expect([uploads.stored.idsOf('pending'), quarantined()]).toEqual([[ids[0]], []]);

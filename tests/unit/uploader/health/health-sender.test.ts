@@ -1,0 +1,176 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+
+import { canonicalTags } from '@thugshells/shared/metrics/sample.ts';
+
+import { ReceiverState } from '../../../../uploader/src/delivery/receiver-state.ts';
+import { HealthMonitor } from '../../../../uploader/src/health/monitor.ts';
+import { HealthSender, type HealthSenderOptions } from '../../../../uploader/src/health/health-sender.ts';
+import { OwnLabels } from '../../../../uploader/src/queue/own-labels.ts';
+import type { Snapshot } from '../../../../uploader/src/telemetry/snapshot.ts';
+import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
+import { NO_PAUSE, type Pause } from '../../../../uploader/src/transport/retrying-transport.ts';
+import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
+import { startReceiver, type Receiver } from '../../../receiver/src/server.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { directConnection } from '../../../support/uploader/direct-connection.ts';
+import { LogRecord } from '../../../support/uploader/log-record.ts';
+import { LIMITS, NOW, snapshot } from '../../../support/uploader/made-snapshot.ts';
+import { StoredSamples } from '../../../support/uploader/stored-samples.ts';
+
+const never = new AbortController().signal;
+const DEAD: Partial<Snapshot> = { heartbeatAgeMs: 600_000 };
+const UPLOAD_INTERVAL_MS = 30_000;
+
+let stored: StoredSamples;
+let receiver: Receiver;
+let client: HttpTransport;
+let clock: FakeClock;
+let state: ReceiverState;
+let pause: Pause;
+let current: Partial<Snapshot>;
+let bytes: number;
+beforeEach(async () => {
+  stored = new StoredSamples();
+  clock = new FakeClock(NOW);
+  receiver = await startReceiver({ now: () => clock.now() });
+  client = createClient();
+  state = new ReceiverState(clock, new LogRecord());
+  [pause, current, bytes] = [NO_PAUSE, DEAD, 0];
+});
+afterEach(async () => {
+  client.close();
+  await receiver.stop();
+  stored.remove();
+});
+
+function createClient(): HttpTransport {
+  const remoteUrl = `${receiver.url}/api/v1/import`;
+  const protocol = new VictoriaMetricsProtocol();
+  return new HttpTransport({ ...directConnection, clock, protocol, remoteUrl, remoteTimeoutMs: 5_000 });
+}
+
+function createSender(changes: Partial<HealthSenderOptions> = {}): HealthSender {
+  const logger = new LogRecord();
+  const snapshots = { take: () => snapshot({ ...current, nowMs: clock.now() }) };
+  const identity = { version: '1.2.3', deviceId: 'board-1', configurationWarnings: [] };
+  const monitor = new HealthMonitor({ clock, logger, snapshots, limits: LIMITS, ...identity });
+  const labels = new OwnLabels(stored.database, 'board-1');
+  return new HealthSender({
+    clock,
+    logger,
+    client,
+    deviceId: 'board-1',
+    uploadIntervalMs: UPLOAD_INTERVAL_MS,
+    readStatus: () => monitor.status(),
+    readLabels: () => labels.read(),
+    transport: {
+      get pause() {
+        return pause;
+      },
+    },
+    receiver: state,
+    receiverClock: { stampNow: () => clock.now() },
+    onSent: (sent) => (bytes += sent),
+    ...changes,
+  });
+}
+
+/** What the receiver has: times relative to the beginning, series and values. */
+function received(match: RegExp): (readonly [number, string, number])[] {
+  return receiver
+    .rows()
+    .filter(({ series }) => match.test(series))
+    .map(({ timestampMs, series, value }) => [timestampMs - NOW, series, value] as const);
+}
+
+describe('health sender:', () => {
+  test('sends the health, each component, what is pending and the version while the collector stores nothing', async () => {
+    await createSender().report(never);
+    const names = received(/./).map(([, series, value]) => [series, value]);
+    expect(Object.fromEntries(names)).toEqual(
+      expect.objectContaining({
+        [seriesOf('uploader_health_status')]: 2,
+        [seriesOf('storage_metrics_pending_upload')]: 10,
+        [seriesOf('storage_oldest_pending_seconds')]: 20,
+        [seriesOf('uploader_build_info', { version: '1.2.3' })]: 1,
+        [seriesOf('uploader_component_status', { component: 'collector' })]: 2,
+        [seriesOf('uploader_component_status', { component: 'uploader' })]: 0,
+        [seriesOf('uploader_component_status', { component: 'storage' })]: 0,
+      }),
+    );
+    expect(bytes).toBeGreaterThan(0);
+    expect(stored.number('SELECT collected + (SELECT delivered FROM uploader_state) FROM collector_state')).toBe(0);
+  });
+
+  test('sends in each upload interval, once more when the collector is back, and nothing else', async () => {
+    const sender = createSender();
+    const health = (): unknown[] => received(/health_status/).map(([at, , value]) => [at, value]);
+    current = {};
+    await sender.report(never);
+    expect(receiver.requests).toEqual([]);
+    current = DEAD;
+    for (let second = 0; second <= 60; second += 10) {
+      await sender.report(never);
+      await clock.advance(10_000);
+    }
+    expect(health()).toEqual([
+      [0, 2],
+      [30_000, 2],
+      [60_000, 2],
+    ]);
+    current = {};
+    for (let look = 0; look < 4; look++) await sender.report(never);
+    expect(health().slice(3)).toEqual([[70_000, 0]]);
+    current = DEAD;
+    await sender.report(never);
+    expect(health().slice(4)).toEqual([[70_000, 2]]);
+  });
+
+  test('sends the series that the collector stores, with its labels', async () => {
+    stored.series('uploader.health_status', { tags: { site: 'berlin' }, deviceId: 'another' });
+    stored.series('uploader.health_status', { tags: { simulated: 'true' } });
+    await createSender().report(never);
+    expect(received(/health_status/)[0]![1]).toBe(seriesOf('uploader_health_status', { simulated: 'true' }));
+  });
+
+  test('sends series of their own to a receiver that keeps the order of times', async () => {
+    const oldestFirst = { format: 'json-lines', sendsOldestFirst: true, send: client.send.bind(client) } as const;
+    await createSender({ client: oldestFirst }).report(never);
+    expect(received(/health_status/)[0]![1]).toBe(seriesOf('uploader_health_status', { reported_by: 'uploader' }));
+  });
+
+  test.each([
+    ['the receiver is away', () => void state.failed('away', 'x')],
+    ['the receiver refuses uploads', () => void state.failed('held', 'x')],
+    ['uploads back off', () => void (pause = { ...NO_PAUSE, backoffUntil: clock.monotonic() + 1 })],
+    ['no clock can be right', () => undefined, { receiverClock: { stampNow: () => undefined } }],
+  ] satisfies [string, () => void, Partial<HealthSenderOptions>?][])(
+    'sends nothing while %s',
+    async (...[, begin, changes]) => {
+      begin();
+      await createSender(changes).report(never);
+      expect(receiver.requests).toEqual([]);
+    },
+  );
+
+  test('after a failure sends at the next look, and leaves the state of the receiver as it is', async () => {
+    const sender = createSender();
+    state.answered();
+    receiver.setFaults({ status: 503 });
+    await sender.report(never);
+    expect([received(/./), state.condition, state.reason]).toEqual([[], 'taking', '']);
+    receiver.setFaults([]);
+    await sender.report(never);
+    expect(received(/health_status/)).toHaveLength(1);
+    current = {};
+    receiver.setFaults({ status: 400 });
+    await sender.report(never);
+    receiver.setFaults([]);
+    await sender.report(never);
+    expect(received(/health_status/).map(([, , value]) => value)).toEqual([2, 0]);
+  });
+});
+
+function seriesOf(name: string, labels: Record<string, string> = {}): string {
+  return canonicalTags({ __name__: name, device_id: 'board-1', ...labels });
+}

@@ -1,0 +1,105 @@
+import type { Clock } from '@thugshells/shared/clock.ts';
+import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import type { Labels } from '@thugshells/shared/metrics/sample.ts';
+import type { RecurringWork } from '@thugshells/shared/recurring-work.ts';
+
+import type { ReceiverClock } from '../clock/receiver-clock.ts';
+import type { ReceiverState } from '../delivery/receiver-state.ts';
+import { encodeSamples } from '../encoding/encode-samples.ts';
+import type { PendingRowsVersion } from '../queue/pending-rows-version.ts';
+import type { RetryingTransport } from '../transport/retrying-transport.ts';
+import type { ReceiverClient } from '../transport/transport.ts';
+import type { DeviceStatus } from './device-status.ts';
+import { toHealthSamples } from './health-samples.ts';
+
+export interface HealthSenderOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly deviceId: string;
+  readonly uploadIntervalMs: number;
+  readonly readStatus: () => DeviceStatus;
+  /** Reads the labels with which the collector stores the device's health. */
+  readonly readLabels: () => Labels;
+  readonly client: Pick<ReceiverClient, 'format' | 'send' | 'sendsOldestFirst'>;
+  readonly transport: Pick<RetryingTransport, 'pause'>;
+  readonly receiver: Pick<ReceiverState, 'condition'>;
+  readonly receiverClock: Pick<ReceiverClock, 'stampNow'>;
+  /** Called with the bytes of each request. */
+  readonly onSent: (bytes: number) => void;
+}
+
+/** How often it is looked whether the collector stores anything. */
+const LOOK_INTERVAL_MS = 10_000;
+/**
+ * Of series that are sent to receivers that keep a series in the order of its times: what the collector has stored before may
+ * still be pending, and a collector that was blocked stores what it has in memory. Both would be refused after a newer sample.
+ */
+const SEPARATE: Labels = { reported_by: 'uploader' };
+
+/**
+ * Sends the device's health to the receiver while the collector stores nothing.
+ *
+ *   silent      the collector stores the health, and it is uploaded as all samples are
+ *                 the collector's component is an error         → reporting
+ *   reporting   a request of its own in each upload interval, beside the queue
+ *                 the component recovers                        → silent, after one last request, which ends alerts
+ *
+ * Nothing of it is stored: ids have one writer, the collector, and the books count what is in the database. So a request that
+ * fails is not retried, and changes neither the backoff nor the state of the receiver. None is sent while either speaks
+ * against it. At a VictoriaMetrics the samples belong to the series that the collector stores, which takes them in any order.
+ */
+export class HealthSender {
+  readonly #options: HealthSenderOptions;
+  #isReporting = false;
+  /** By the monotonic clock. */
+  #sentAt = -Infinity;
+
+  constructor(options: HealthSenderOptions) {
+    this.#options = options;
+  }
+
+  async run(recurring: RecurringWork, stop: AbortSignal): Promise<void> {
+    const intervalMs = Math.min(LOOK_INTERVAL_MS, this.#options.uploadIntervalMs);
+    const task = { message: 'cannot send health', work: () => this.report(stop) };
+    await recurring.run(task, { intervalMs, firstInMs: intervalMs, stop });
+  }
+
+  /** Sends the health if that is due. */
+  async report(stop: AbortSignal): Promise<void> {
+    const { clock, logger, uploadIntervalMs, readStatus } = this.#options;
+    const status = readStatus();
+    const isCollectorDown = status.components['collector']?.status === 'error';
+    const isDue = isCollectorDown ? clock.monotonic() - this.#sentAt >= uploadIntervalMs : this.#isReporting;
+    if (!isDue || !this.#maySend() || !(await this.#send(status, stop))) return;
+    if (isCollectorDown !== this.#isReporting)
+      logger.info(isCollectorDown ? 'sending health beside the collector' : 'health left to the collector');
+    this.#isReporting = isCollectorDown;
+    this.#sentAt = isCollectorDown ? clock.monotonic() : -Infinity;
+  }
+
+  #maySend(): boolean {
+    const { clock, transport, receiver } = this.#options;
+    const isRefusing = receiver.condition === 'away' || receiver.condition === 'held';
+    return !isRefusing && transport.pause.backoffUntil <= clock.monotonic();
+  }
+
+  /** Returns whether the receiver accepted it. */
+  async #send(status: DeviceStatus, stop: AbortSignal): Promise<boolean> {
+    const { client, deviceId, receiverClock, readLabels, logger, onSent } = this.#options;
+    const timestampMs = receiverClock.stampNow();
+    if (timestampMs === undefined) return false;
+    const own = client.sendsOldestFirst ? { ...readLabels(), ...SEPARATE } : readLabels();
+    const samples = toHealthSamples(status, own);
+    const { format } = client;
+    const body = encodeSamples(format, { samples, deviceId, timestampMs });
+    const rows = { ids: new Float64Array(), ranges: [], pendingRowsVersion: '' as PendingRowsVersion };
+    const result = await client.send({ body, format, count: samples.length, ...rows }, stop).catch((error: unknown) => {
+      if (!stop.aborted) throw error;
+    });
+    if (result === undefined) return false;
+    const { outcome, bytesSent } = result;
+    onSent(bytesSent);
+    logger.debug('health sent', { outcome: outcome.kind, ...('reason' in outcome ? { error: outcome.reason } : {}) });
+    return outcome.kind === 'delivered';
+  }
+}
