@@ -63,7 +63,9 @@ function countTimes(series: readonly ExportedSeries[]): { readonly all: number; 
 test('health sender: a killed and a stopped collector show in the series that it stores itself, and so does its return', async () => {
   const started = await startVictoriaMetrics();
   server = started;
-  let { collector, uploader } = await start({ REMOTE_URL: `${server.url}/api/v1/import` });
+  const begun = await start({ REMOTE_URL: `${server.url}/api/v1/import` });
+  const { uploader } = begun;
+  let { collector } = begun;
   await untilHealth({ '': 0 });
   await collector.kill('SIGKILL');
   await untilHealth({ '': 2 });
@@ -92,7 +94,9 @@ test('health sender: a killed and a stopped collector show in the series that it
 test('health sender: Prometheus refuses nothing of a collector that was killed, and of one that was stopped', async () => {
   server = await Prometheus.start();
   const remote = { REMOTE_URL: `${server.url}/api/v1/write`, REMOTE_PROTOCOL: 'remote-write' };
-  let { collector, uploader } = await start(remote);
+  const begun = await start(remote);
+  const { uploader } = begun;
+  let { collector } = begun;
   await untilHealth({ '': 0 });
   await collector.kill('SIGKILL');
   await untilHealth({ '': 0, uploader: 2 });
