@@ -82,7 +82,7 @@ function createHealthSender(
   monitor: HealthMonitor,
   { clock, logger, config, client, counters }: StatusReportingOptions,
 ): HealthSender {
-  const { deviceId, uploadIntervalMs } = config;
+  const { deviceId, siteLabels, uploadIntervalMs } = config;
   const labels = new OwnLabels(database, deviceId);
   return new HealthSender({
     clock,
@@ -94,7 +94,7 @@ function createHealthSender(
     receiver,
     receiverClock,
     readStatus: () => monitor.status(),
-    readLabels: () => labels.read(),
+    readLabels: () => labels.read() ?? siteLabels,
     onSent: (bytes) => counters.sentBeside(bytes),
   });
 }

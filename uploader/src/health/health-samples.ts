@@ -10,7 +10,7 @@ export function toHealthSamples(status: DeviceStatus, own: Labels): UnstoredSamp
   const sample = ({ name }: { readonly name: string }, value: number, labels: Labels = {}): UnstoredSample => ({
     name,
     value,
-    tags: { ...labels, ...own },
+    tags: { ...own, ...labels },
   });
   return [
     sample(uploaderSeries.health, severity[status.status]),

@@ -59,9 +59,13 @@ export class HealthSender {
   }
 
   async run(recurring: RecurringWork, stop: AbortSignal): Promise<void> {
-    const intervalMs = Math.min(LOOK_INTERVAL_MS, this.#options.uploadIntervalMs);
+    const intervalMs = this.#lookIntervalMs;
     const task = { message: 'cannot send health', work: () => this.report(stop) };
     await recurring.run(task, { intervalMs, firstInMs: intervalMs, stop });
+  }
+
+  get #lookIntervalMs(): number {
+    return Math.min(LOOK_INTERVAL_MS, this.#options.uploadIntervalMs);
   }
 
   /** Sends the health if that is due. */
@@ -69,12 +73,15 @@ export class HealthSender {
     const { clock, logger, uploadIntervalMs, readStatus } = this.#options;
     const status = readStatus();
     const isCollectorDown = status.components['collector']?.status === 'error';
-    const isDue = isCollectorDown ? clock.monotonic() - this.#sentAt >= uploadIntervalMs : this.#isReporting;
+    const at = clock.monotonic();
+    // A look may come a little early.
+    const nextAt = this.#sentAt + uploadIntervalMs - this.#lookIntervalMs / 2;
+    const isDue = isCollectorDown ? at >= nextAt : this.#isReporting;
     if (!isDue || !this.#maySend() || !(await this.#send(status, stop))) return;
     if (isCollectorDown !== this.#isReporting)
       logger.info(isCollectorDown ? 'sending health beside the collector' : 'health left to the collector');
     this.#isReporting = isCollectorDown;
-    this.#sentAt = isCollectorDown ? clock.monotonic() : -Infinity;
+    this.#sentAt = isCollectorDown ? at : -Infinity;
   }
 
   #maySend(): boolean {

@@ -17,8 +17,8 @@ export class OwnLabels {
       .pluck();
   }
 
-  /** Returns none before the collector has stored that series for the first time. */
-  read(): Labels {
-    return parseStored(this.#tags.get(uploaderSeries.health.name, this.#deviceId), isTextByName) ?? {};
+  /** Returns undefined before the collector has stored that series for the first time. */
+  read(): Labels | undefined {
+    return parseStored(this.#tags.get(uploaderSeries.health.name, this.#deviceId), isTextByName);
   }
 }

@@ -19,6 +19,8 @@ import { StoredSamples } from '../../../support/uploader/stored-samples.ts';
 
 const never = new AbortController().signal;
 const DEAD: Partial<Snapshot> = { heartbeatAgeMs: 600_000 };
+/** A label of the site that one of the series has too. */
+const SITE = { component: 'rack 3' };
 const UPLOAD_INTERVAL_MS = 30_000;
 
 let stored: StoredSamples;
@@ -62,7 +64,7 @@ function createSender(changes: Partial<HealthSenderOptions> = {}): HealthSender 
     deviceId: 'board-1',
     uploadIntervalMs: UPLOAD_INTERVAL_MS,
     readStatus: () => monitor.status(),
-    readLabels: () => labels.read(),
+    readLabels: () => labels.read() ?? SITE,
     transport: {
       get pause() {
         return pause;
@@ -89,10 +91,10 @@ describe('health sender:', () => {
     const names = received(/./).map(([, series, value]) => [series, value]);
     expect(Object.fromEntries(names)).toEqual(
       expect.objectContaining({
-        [seriesOf('uploader_health_status')]: 2,
-        [seriesOf('storage_metrics_pending_upload')]: 10,
-        [seriesOf('storage_oldest_pending_seconds')]: 20,
-        [seriesOf('uploader_build_info', { version: '1.2.3' })]: 1,
+        [seriesOf('uploader_health_status', SITE)]: 2,
+        [seriesOf('storage_metrics_pending_upload', SITE)]: 10,
+        [seriesOf('storage_oldest_pending_seconds', SITE)]: 20,
+        [seriesOf('uploader_build_info', { ...SITE, version: '1.2.3' })]: 1,
         [seriesOf('uploader_component_status', { component: 'collector' })]: 2,
         [seriesOf('uploader_component_status', { component: 'uploader' })]: 0,
         [seriesOf('uploader_component_status', { component: 'storage' })]: 0,
@@ -111,19 +113,19 @@ describe('health sender:', () => {
     current = DEAD;
     for (let second = 0; second <= 60; second += 10) {
       await sender.report(never);
-      await clock.advance(10_000);
+      await clock.advance(9_999);
     }
     expect(health()).toEqual([
       [0, 2],
-      [30_000, 2],
-      [60_000, 2],
+      [29_997, 2],
+      [59_994, 2],
     ]);
     current = {};
     for (let look = 0; look < 4; look++) await sender.report(never);
-    expect(health().slice(3)).toEqual([[70_000, 0]]);
+    expect(health().slice(3)).toEqual([[69_993, 0]]);
     current = DEAD;
     await sender.report(never);
-    expect(health().slice(4)).toEqual([[70_000, 2]]);
+    expect(health().slice(4)).toEqual([[69_993, 2]]);
   });
 
   test('sends the series that the collector stores, with its labels', async () => {
@@ -136,7 +138,9 @@ describe('health sender:', () => {
   test('sends series of their own to a receiver that keeps the order of times', async () => {
     const oldestFirst = { format: 'json-lines', sendsOldestFirst: true, send: client.send.bind(client) } as const;
     await createSender({ client: oldestFirst }).report(never);
-    expect(received(/health_status/)[0]![1]).toBe(seriesOf('uploader_health_status', { reported_by: 'uploader' }));
+    expect(received(/health_status/)[0]![1]).toBe(
+      seriesOf('uploader_health_status', { ...SITE, reported_by: 'uploader' }),
+    );
   });
 
   test.each([
