@@ -27,14 +27,14 @@ async function query(text: string, label: string): Promise<Record<string, number
 }
 
 /** Waits until the receiver has the health, by `reported_by`. */
-async function untilHealth(expected: Record<string, number>): Promise<void> {
+async function untilHealth(expected: Record<string, number>, deadlineMs = 60_000): Promise<void> {
   await until(
     `the health at the receiver is ${JSON.stringify(expected)}`,
     async () => {
       const health = await query('uploader_health_status', 'reported_by');
       return JSON.stringify(Object.entries(health).sort()) === JSON.stringify(Object.entries(expected).sort());
     },
-    60_000,
+    deadlineMs,
   );
 }
 
@@ -115,6 +115,6 @@ test('health sender: a collector that has never stored anything shows too', asyn
   agents = new AgentPair({ REMOTE_URL: `${server.url}/api/v1/import` });
   await runToEnd('collector', agents.environment, ['migrate']);
   agents.start('uploader');
-  await untilHealth({ '': 2 });
+  await untilHealth({ '': 2 }, 120_000);
   expect(await query('uploader_component_status', 'component')).toMatchObject({ collector: 2 });
-}, 120_000);
+}, 180_000);

@@ -28,6 +28,8 @@ export interface HealthSenderOptions {
   readonly onSent: (bytes: number) => void;
 }
 
+/** How long the collector may take to store something after the start of this process. */
+const FIRST_WAIT_MS = 60_000;
 /** How often it is looked whether the collector stores anything. */
 const LOOK_INTERVAL_MS = 10_000;
 /**
@@ -51,6 +53,7 @@ const SEPARATE: Labels = { reported_by: 'uploader' };
 export class HealthSender {
   readonly #options: HealthSenderOptions;
   #isReporting = false;
+  #hasSeenCollector = false;
   /** By the monotonic clock. */
   #sentAt = -Infinity;
 
@@ -72,7 +75,10 @@ export class HealthSender {
   async report(stop: AbortSignal): Promise<void> {
     const { clock, logger, uploadIntervalMs, readStatus } = this.#options;
     const status = readStatus();
-    const isCollectorDown = status.components['collector']?.status === 'error';
+    const isFailing = status.components['collector']?.status === 'error';
+    this.#hasSeenCollector ||= !isFailing;
+    // Both programs start at the same time, and an uploader may be started alone to send what is pending.
+    const isCollectorDown = isFailing && (this.#hasSeenCollector || status.uptime_seconds * 1000 >= FIRST_WAIT_MS);
     const at = clock.monotonic();
     // A look may come a little early.
     const nextAt = this.#sentAt + uploadIntervalMs - this.#lookIntervalMs / 2;

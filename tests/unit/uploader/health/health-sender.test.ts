@@ -128,6 +128,16 @@ describe('health sender:', () => {
     expect(health().slice(4)).toEqual([[69_993, 2]]);
   });
 
+  test('waits a minute for a collector that has stored nothing since this process started', async () => {
+    const sender = createSender();
+    current = { ...DEAD, uptimeSeconds: 59 };
+    await sender.report(never);
+    expect(receiver.requests).toEqual([]);
+    current = { ...DEAD, uptimeSeconds: 60 };
+    await sender.report(never);
+    expect(received(/health_status/)).toHaveLength(1);
+  });
+
   test('sends the series that the collector stores, with its labels', async () => {
     stored.series('uploader.health_status', { tags: { site: 'berlin' }, deviceId: 'another' });
     stored.series('uploader.health_status', { tags: { simulated: 'true' } });
