@@ -65,7 +65,7 @@ export function createStatusReporting(queue: Queue, uploader: Uploader, options:
     workerFile: options.historyWorkerFile,
     nowMs: () => receiverClock.now(),
   });
-  const healthSender = createHealthSender(queue, uploader, monitor, options);
+  const healthSender = createHealthSender(queue, uploader, { monitor, snapshots }, options);
   let exposition: MetricsExposition | undefined;
   /** Loads prom-client only when somebody scrapes. */
   const readMetrics = async (): Promise<string> => {
@@ -79,7 +79,7 @@ export function createStatusReporting(queue: Queue, uploader: Uploader, options:
 function createHealthSender(
   { database }: Queue,
   { transport, receiver, receiverClock }: Uploader,
-  monitor: HealthMonitor,
+  { monitor, snapshots }: { readonly monitor: HealthMonitor; readonly snapshots: Snapshots },
   { clock, logger, config, client, counters }: StatusReportingOptions,
 ): HealthSender {
   const { deviceId, siteLabels, uploadIntervalMs } = config;
@@ -94,6 +94,7 @@ function createHealthSender(
     receiver,
     receiverClock,
     readStatus: () => monitor.status(),
+    isLocked: () => snapshots.take().lock !== undefined,
     readLabels: () => labels.read() ?? siteLabels,
     onSent: (bytes) => counters.sentBeside(bytes),
   });

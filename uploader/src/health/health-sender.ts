@@ -18,6 +18,8 @@ export interface HealthSenderOptions {
   readonly deviceId: string;
   readonly uploadIntervalMs: number;
   readonly readStatus: () => DeviceStatus;
+  /** Whether another program has the database locked: then the collector is well, and stores later what it collects now. */
+  readonly isLocked: () => boolean;
   /** Reads the labels with which the collector stores the device's health. */
   readonly readLabels: () => Labels;
   readonly client: Pick<ReceiverClient, 'format' | 'send' | 'sendsOldestFirst'>;
@@ -42,7 +44,7 @@ const SEPARATE: Labels = { reported_by: 'uploader' };
  * Sends the device's health to the receiver while the collector stores nothing.
  *
  *   silent      the collector stores the health, and it is uploaded as all samples are
- *                 the collector's component is an error         → reporting
+ *                 the collector's component is an error, and no lock of another program explains that   → reporting
  *   reporting   a request of its own in each upload interval, beside the queue
  *                 the component recovers                        → silent, after one last request, which ends alerts
  *
@@ -73,12 +75,13 @@ export class HealthSender {
 
   /** Sends the health if that is due. */
   async report(stop: AbortSignal): Promise<void> {
-    const { clock, logger, uploadIntervalMs, readStatus } = this.#options;
+    const { clock, logger, uploadIntervalMs, readStatus, isLocked } = this.#options;
     const status = readStatus();
     const isFailing = status.components['collector']?.status === 'error';
     this.#hasSeenCollector ||= !isFailing;
     // Both programs start at the same time, and an uploader may be started alone to send what is pending.
-    const isCollectorDown = isFailing && (this.#hasSeenCollector || status.uptime_seconds * 1000 >= FIRST_WAIT_MS);
+    const isCollectorDown =
+      isFailing && !isLocked() && (this.#hasSeenCollector || status.uptime_seconds * 1000 >= FIRST_WAIT_MS);
     const at = clock.monotonic();
     // A look may come a little early.
     const nextAt = this.#sentAt + uploadIntervalMs - this.#lookIntervalMs / 2;

@@ -64,6 +64,7 @@ function createSender(changes: Partial<HealthSenderOptions> = {}): HealthSender 
     deviceId: 'board-1',
     uploadIntervalMs: UPLOAD_INTERVAL_MS,
     readStatus: () => monitor.status(),
+    isLocked: () => current.lock !== undefined,
     readLabels: () => labels.read() ?? SITE,
     transport: {
       get pause() {
@@ -102,6 +103,15 @@ describe('health sender:', () => {
     );
     expect(bytes).toBeGreaterThan(0);
     expect(stored.number('SELECT collected + (SELECT delivered FROM uploader_state) FROM collector_state')).toBe(0);
+  });
+
+  test('sends nothing while a lock keeps the collector from storing: it stores the same samples later', async () => {
+    current = {
+      ...DEAD,
+      lock: { description: 'the database is locked by python3 (pid 4711)', delaysAcknowledgements: false },
+    };
+    await createSender().report(never);
+    expect(received(/./)).toEqual([]);
   });
 
   test('sends in each upload interval, once more when the collector is back, and nothing else', async () => {
