@@ -27,7 +27,7 @@ beforeEach(async () => {
   port = await freePort();
   // Many lines: each scrape, and each upload that fails.
   const pace = { INTERVAL: '100ms', UPLOAD_INTERVAL: '200ms', RETRY_INITIAL: '20ms', LOG_LEVEL: 'debug' };
-  pair = new AgentPair({ ...pace, HEALTH_PORT: String(port), REMOTE_URL: 'http://127.0.0.1:1/import' });
+  pair = new AgentPair({ ...pace, HEALTH_PORT: String(port), REMOTE_URL: 'http://127.0.0.1:1/api/v1/import' });
 });
 
 afterEach(async () => {

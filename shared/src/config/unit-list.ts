@@ -15,11 +15,13 @@ export const unitList: ValueFormat<readonly string[]> = {
   expected: `names of systemd units split on white space, up to ${MAX_UNITS}, such as encoder.service, camera@1.service or encoder.slice`,
   problem: (text) =>
     splitWords(text)
-      .map(findProblem)
+      .map((unit, index) => findProblem(unit, index + 1))
       .find((problem) => problem !== undefined),
   parse(text) {
     const units = [...new Set(splitWords(text))];
-    return units.length <= MAX_UNITS && units.every((unit) => findProblem(unit) === undefined) ? units : undefined;
+    return units.length <= MAX_UNITS && units.every((unit, index) => findProblem(unit, index + 1) === undefined)
+      ? units
+      : undefined;
   },
 };
 
@@ -34,8 +36,9 @@ function hasType(word: string): boolean {
   return [...WITH_PROCESSES, ...WITHOUT_PROCESSES].some((type) => word.endsWith(`.${type}`));
 }
 
-function findProblem(unit: string): string | undefined {
-  if (!unitName.test(unit)) return `names ${unit}, which is no name of a unit`;
+/** What is no name is called by its place: it may be a password that was pasted here. */
+function findProblem(unit: string, place: number): string | undefined {
+  if (!unitName.test(unit)) return `word ${place} is no name of a unit`;
   if (/@\.[a-z]+$/.test(unit)) return `names the template ${unit}; name an instance, or the slice of all of them`;
   if (unit === '-.slice') return 'names -.slice, which is the whole device';
   if (WITHOUT_PROCESSES.some((type) => unit.endsWith(`.${type}`))) return `names ${unit}, which has no processes`;

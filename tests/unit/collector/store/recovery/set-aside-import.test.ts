@@ -296,7 +296,7 @@ describe('import of a set-aside database: the importing database is set aside it
     const added = content(path);
     expect([added.length, names()]).toEqual([
       2 * SERIES,
-      [`${basename(aside)}.taking-over`, `metrics.db.schema-${NEWER}`],
+      [`${basename(aside)}.taking-over`, `metrics.db.schema-${NEWER}`].sort(),
     ]);
     return {
       rows: sorted([...(rows as string[]).map((row) => JSON.parse(row) as unknown), ...added]),
