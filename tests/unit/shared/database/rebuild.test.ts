@@ -110,7 +110,7 @@ describe('prepare: other databases', () => {
 
   test('prepare: refuses a newer database and closes it', () => {
     const database = folder.keep(prepareDatabase(path, new RecordedLog()));
-    database.exec('INSERT INTO schema_version VALUES (9, 0)');
+    database.exec('INSERT INTO schema_version VALUES (99, 0)');
     database.close();
     expect(thrownBy(() => prepareDatabase(path, new RecordedLog()))).toMatchObject({ code: 'DATABASE_TOO_NEW' });
     // The last connection that closes removes the WAL: it stands where one was left open.
