@@ -20,6 +20,8 @@ import { FLAG_PAGES, parseFlags, type ReceiverFlags } from './receiver-flags.ts'
 export interface QueryClientOptions extends Omit<HttpClientOptions, 'remoteTimeoutMs'> {
   /** THUGSHELLS_QUERY_URL; empty for what is derived from `remoteUrl`. */
   readonly queryUrl: string;
+  /** Milliseconds; 60,000 by default. */
+  readonly queryTimeoutMs?: number;
 }
 
 /** A series in the result of a query. */
@@ -76,6 +78,7 @@ export class QueryClient {
   readonly #url: URL;
   readonly #client: HttpClient;
   readonly #proxyFor: (url: string) => string;
+  readonly #timeoutMs: number;
   #bytes = 0;
 
   /** @throws AgentError RECEIVER_UNREADABLE if it is not known where the receiver is read */
@@ -88,7 +91,8 @@ export class QueryClient {
       );
     this.#url = url;
     this.#proxyFor = options.proxyFor;
-    this.#client = new HttpClient({ ...options, remoteUrl: url.href, remoteTimeoutMs: QUERY_TIMEOUT_MS });
+    this.#timeoutMs = options.queryTimeoutMs ?? QUERY_TIMEOUT_MS;
+    this.#client = new HttpClient({ ...options, remoteUrl: url.href, remoteTimeoutMs: this.#timeoutMs });
   }
 
   /** The address without credentials, for messages. */
@@ -157,7 +161,7 @@ export class QueryClient {
     const url = new URL(this.#url);
     url.pathname = `${url.pathname}/${name}`;
     try {
-      const limits = { maxBytes: MAX_RESPONSE_BYTES, timeoutMs: QUERY_TIMEOUT_MS, signal };
+      const limits = { maxBytes: MAX_RESPONSE_BYTES, timeoutMs: this.#timeoutMs, signal };
       this.#bytes += HEADER_BYTES + form.toString().length;
       const response = await this.#client.postForm(url.href, form, limits);
       this.#bytes += response.body.length;

@@ -17,7 +17,8 @@ test.each(['json-lines', 'remote-write-1', 'remote-write-2'] as const)(
       { name: 'uploader.component_status', tags: { component: 'collector', site: 'Köln "1"' }, value: 0.25 },
       { name: 'storage.metrics_pending_upload', tags: { device_id: 'other' }, value: 12_345_678_901 },
     ];
-    for (const { name, tags, value } of samples) stored.add(stored.series(name, { tags }), START_MS, Number.isInteger(value) ? BigInt(value) : value);
+    for (const { name, tags, value } of samples)
+      stored.add(stored.series(name, { tags }), START_MS, Number.isInteger(value) ? BigInt(value) : value);
     const { chunks } = new Encoder(new RowReader(stored.database)).encode({
       ...{ ranges: [[1, 3]], batchMetrics: 3, chunkMetrics: 3, nowMs: START_MS, format },
     });

@@ -96,11 +96,20 @@ describe('query client', () => {
     server?.close();
   });
 
-  async function answering(handle: (request: IncomingMessage, response: ServerResponse) => void): Promise<QueryClient> {
+  async function answering(
+    handle: (request: IncomingMessage, response: ServerResponse) => void,
+    queryTimeoutMs = 60_000,
+  ): Promise<QueryClient> {
     server = createServer(handle).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const remoteUrl = `http://ann:long.secret@127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/import`;
-    return (client = new QueryClient({ ...directConnection, clock: systemClock, remoteUrl, queryUrl: '' }));
+    return (client = new QueryClient({
+      ...directConnection,
+      clock: systemClock,
+      remoteUrl,
+      queryUrl: '',
+      queryTimeoutMs,
+    }));
   }
   const json = (response: ServerResponse, status: number, body: object): void =>
     void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -160,6 +169,17 @@ describe('query client', () => {
       more();
     });
     await expect(endless.query('up', 0, never)).rejects.toMatchObject({ code: 'ANSWER_TOO_LONG' });
+  });
+
+  test.each<[string, (response: ServerResponse) => void]>([
+    ['nothing', () => undefined],
+    ['a byte now and then', (response) => void setInterval(() => response.write(' '), 50).unref()],
+  ])('a receiver that sends %s is unreadable after the timeout', async (_, handle) => {
+    const slow = await answering((__, response) => handle(response), 400);
+    await expect(slow.query('up', 0, never)).rejects.toMatchObject({
+      code: 'RECEIVER_UNREADABLE',
+      message: expect.stringContaining('cannot read http://'),
+    });
   });
 
   test('without a known path or a QUERY_URL it says which variable to set', () => {
