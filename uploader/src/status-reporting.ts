@@ -94,7 +94,7 @@ function createHealthSender(
     receiver,
     receiverClock,
     readStatus: () => monitor.status(),
-    isLocked: () => snapshots.take().lock !== undefined,
+    readSnapshot: () => snapshots.take(),
     readLabels: () => labels.read() ?? siteLabels,
     onSent: (bytes) => counters.sentBeside(bytes),
   });

@@ -9,6 +9,7 @@ import { encodeSamples } from '../encoding/encode-samples.ts';
 import type { PendingRowsVersion } from '../queue/pending-rows-version.ts';
 import type { RetryingTransport } from '../transport/retrying-transport.ts';
 import type { ReceiverClient } from '../transport/transport.ts';
+import type { Snapshot } from '../telemetry/snapshot.ts';
 import type { DeviceStatus } from './device-status.ts';
 import { toHealthSamples } from './health-samples.ts';
 
@@ -18,8 +19,7 @@ export interface HealthSenderOptions {
   readonly deviceId: string;
   readonly uploadIntervalMs: number;
   readonly readStatus: () => DeviceStatus;
-  /** Whether another program has the database locked: then the collector is well, and stores later what it collects now. */
-  readonly isLocked: () => boolean;
+  readonly readSnapshot: () => Pick<Snapshot, 'heartbeatAgeMs' | 'lock'>;
   /** Reads the labels with which the collector stores the device's health. */
   readonly readLabels: () => Labels;
   readonly client: Pick<ReceiverClient, 'format' | 'send' | 'sendsOldestFirst'>;
@@ -30,6 +30,8 @@ export interface HealthSenderOptions {
   readonly onSent: (bytes: number) => void;
 }
 
+/** A collector that is restarted, or that collects each second and is late, is back before anybody would look. */
+const MIN_SILENCE_MS = 30_000;
 /** How long the collector may take to store something after the start of this process. */
 const FIRST_WAIT_MS = 60_000;
 /** How often it is looked whether the collector stores anything. */
@@ -41,10 +43,11 @@ const LOOK_INTERVAL_MS = 10_000;
 const SEPARATE: Labels = { reported_by: 'uploader' };
 
 /**
- * Sends the device's health to the receiver while the collector stores nothing.
+ * Sends the device's health to the receiver while the collector has stored nothing for half a minute.
  *
  *   silent      the collector stores the health, and it is uploaded as all samples are
- *                 the collector's component is an error, and no lock of another program explains that   → reporting
+ *                 the collector's component is an error, and no lock of another program the cause: with one
+ *                 it is well, and stores later what it collects now   → reporting
  *   reporting   a request of its own in each upload interval, beside the queue
  *                 the component recovers                        → silent, after one last request, which ends alerts
  *
@@ -75,13 +78,14 @@ export class HealthSender {
 
   /** Sends the health if that is due. */
   async report(stop: AbortSignal): Promise<void> {
-    const { clock, logger, uploadIntervalMs, readStatus, isLocked } = this.#options;
+    const { clock, logger, uploadIntervalMs, readStatus, readSnapshot } = this.#options;
     const status = readStatus();
     const isFailing = status.components['collector']?.status === 'error';
     this.#hasSeenCollector ||= !isFailing;
     // Both programs start at the same time, and an uploader may be started alone to send what is pending.
-    const isCollectorDown =
-      isFailing && !isLocked() && (this.#hasSeenCollector || status.uptime_seconds * 1000 >= FIRST_WAIT_MS);
+    const { heartbeatAgeMs, lock } = readSnapshot();
+    const isSilent = isFailing && lock === undefined && heartbeatAgeMs >= MIN_SILENCE_MS;
+    const isCollectorDown = isSilent && (this.#hasSeenCollector || status.uptime_seconds * 1000 >= FIRST_WAIT_MS);
     const at = clock.monotonic();
     // A look may come a little early.
     const nextAt = this.#sentAt + uploadIntervalMs - this.#lookIntervalMs / 2;

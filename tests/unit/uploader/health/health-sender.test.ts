@@ -64,7 +64,7 @@ function createSender(changes: Partial<HealthSenderOptions> = {}): HealthSender 
     deviceId: 'board-1',
     uploadIntervalMs: UPLOAD_INTERVAL_MS,
     readStatus: () => monitor.status(),
-    isLocked: () => current.lock !== undefined,
+    readSnapshot: snapshots.take,
     readLabels: () => labels.read() ?? SITE,
     transport: {
       get pause() {
@@ -103,6 +103,21 @@ describe('health sender:', () => {
     );
     expect(bytes).toBeGreaterThan(0);
     expect(stored.number('SELECT collected + (SELECT delivered FROM uploader_state) FROM collector_state')).toBe(0);
+  });
+
+  test('sends nothing of a collector that has been silent for less than half a minute', async () => {
+    const sender = createSender();
+    current = {};
+    await sender.report(never);
+    current = {
+      heartbeatAgeMs: 29_000,
+      collectors: snapshot().collectors.map((each) => ({ ...each, intervalMs: 1_000 })),
+    };
+    await sender.report(never);
+    expect(received(/./)).toEqual([]);
+    current = { ...current, heartbeatAgeMs: 30_000 };
+    await sender.report(never);
+    expect(received(/health_status/)).toHaveLength(1);
   });
 
   test('sends nothing while a lock keeps the collector from storing: it stores the same samples later', async () => {
