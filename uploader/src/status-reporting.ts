@@ -94,7 +94,8 @@ function createHealthSender(
     receiver,
     receiverClock,
     readStatus: () => monitor.status(),
-    readSnapshot: () => snapshots.take(),
+    readSilenceMs: () => snapshots.heartbeatAgeMs(),
+    isLocked: () => snapshots.take().lock !== undefined,
     readLabels: () => labels.read() ?? siteLabels,
     onSent: (bytes) => counters.sentBeside(bytes),
   });

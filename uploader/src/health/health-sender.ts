@@ -9,7 +9,6 @@ import { encodeSamples } from '../encoding/encode-samples.ts';
 import type { PendingRowsVersion } from '../queue/pending-rows-version.ts';
 import type { RetryingTransport } from '../transport/retrying-transport.ts';
 import type { ReceiverClient } from '../transport/transport.ts';
-import type { Snapshot } from '../telemetry/snapshot.ts';
 import type { DeviceStatus } from './device-status.ts';
 import { toHealthSamples } from './health-samples.ts';
 
@@ -19,7 +18,10 @@ export interface HealthSenderOptions {
   readonly deviceId: string;
   readonly uploadIntervalMs: number;
   readonly readStatus: () => DeviceStatus;
-  readonly readSnapshot: () => Pick<Snapshot, 'heartbeatAgeMs' | 'lock'>;
+  /** Reads for how long the collector has stored nothing, in milliseconds. */
+  readonly readSilenceMs: () => number;
+  /** Whether another program has the database locked: then the collector is well, and stores later what it collects now. */
+  readonly isLocked: () => boolean;
   /** Reads the labels with which the collector stores the device's health. */
   readonly readLabels: () => Labels;
   readonly client: Pick<ReceiverClient, 'format' | 'send' | 'sendsOldestFirst'>;
@@ -46,8 +48,7 @@ const SEPARATE: Labels = { reported_by: 'uploader' };
  * Sends the device's health to the receiver while the collector has stored nothing for half a minute.
  *
  *   silent      the collector stores the health, and it is uploaded as all samples are
- *                 the collector's component is an error, and no lock of another program the cause: with one
- *                 it is well, and stores later what it collects now   → reporting
+ *                 the collector's component is an error, and no lock is the cause   → reporting
  *   reporting   a request of its own in each upload interval, beside the queue
  *                 the component recovers                        → silent, after one last request, which ends alerts
  *
@@ -78,14 +79,14 @@ export class HealthSender {
 
   /** Sends the health if that is due. */
   async report(stop: AbortSignal): Promise<void> {
-    const { clock, logger, uploadIntervalMs, readStatus, readSnapshot } = this.#options;
+    const { clock, logger, uploadIntervalMs, readStatus, readSilenceMs, isLocked } = this.#options;
+    const isSilent = readSilenceMs() >= MIN_SILENCE_MS;
+    this.#hasSeenCollector ||= !isSilent;
+    if (!isSilent && !this.#isReporting) return;
     const status = readStatus();
-    const isFailing = status.components['collector']?.status === 'error';
-    this.#hasSeenCollector ||= !isFailing;
+    const isFailing = isSilent && status.components['collector']?.status === 'error' && !isLocked();
     // Both programs start at the same time, and an uploader may be started alone to send what is pending.
-    const { heartbeatAgeMs, lock } = readSnapshot();
-    const isSilent = isFailing && lock === undefined && heartbeatAgeMs >= MIN_SILENCE_MS;
-    const isCollectorDown = isSilent && (this.#hasSeenCollector || status.uptime_seconds * 1000 >= FIRST_WAIT_MS);
+    const isCollectorDown = isFailing && (this.#hasSeenCollector || status.uptime_seconds * 1000 >= FIRST_WAIT_MS);
     const at = clock.monotonic();
     // A look may come a little early.
     const nextAt = this.#sentAt + uploadIntervalMs - this.#lookIntervalMs / 2;

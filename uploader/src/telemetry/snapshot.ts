@@ -70,6 +70,13 @@ export class Snapshots {
     return snapshot;
   }
 
+  /** Returns the milliseconds since the collector stored something: one row, where a snapshot reads dozens. */
+  heartbeatAgeMs(): number {
+    const { clock, collectorState, uploaderState } = this.#sources;
+    const readings = { wallMs: uploaderState().nowMs, monotonicMs: clock.monotonic() };
+    return this.#ages.ageMs('heartbeat', collectorState.readHeartbeatMs(), readings);
+  }
+
   #read(monotonicMs: number): Snapshot {
     const { collectorState, backlog, settled, findLock } = this.#sources;
     const uploader = this.#sources.uploaderState();

@@ -64,7 +64,8 @@ function createSender(changes: Partial<HealthSenderOptions> = {}): HealthSender 
     deviceId: 'board-1',
     uploadIntervalMs: UPLOAD_INTERVAL_MS,
     readStatus: () => monitor.status(),
-    readSnapshot: snapshots.take,
+    readSilenceMs: () => snapshots.take().heartbeatAgeMs,
+    isLocked: () => current.lock !== undefined,
     readLabels: () => labels.read() ?? SITE,
     transport: {
       get pause() {
