@@ -187,3 +187,13 @@ test('snapshot: before the first scrape of a collector has ended, its age is the
   await clock.advance(1_000);
   expect(snapshots.take().collectors).toMatchObject([{ lastScrapeAgeMs: 1_000 }]);
 });
+
+test('snapshot: the age of the heartbeat is read anew while the last snapshot is reused', () => {
+  const beat = (agoMs: number): void => {
+    stored.database.prepare('UPDATE collector_state SET heartbeat = ?').run(clock.now() - agoMs);
+  };
+  beat(40_000);
+  expect([snapshots.heartbeatAgeMs(), snapshots.take().heartbeatAgeMs]).toEqual([40_000, 40_000]);
+  beat(0);
+  expect([snapshots.heartbeatAgeMs(), snapshots.take().heartbeatAgeMs]).toEqual([0, 40_000]);
+});
