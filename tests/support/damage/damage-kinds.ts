@@ -1,5 +1,5 @@
 import { SeededRandom } from '../../soak/random.ts';
-import { readPageRows } from './sample-pages.ts';
+import { PAGE_BYTES, readPageRows } from './sample-pages.ts';
 import type { TrialDatabase } from './trial-database.ts';
 
 /** A way to damage a database file: changes the bytes, or returns fewer of them, and says what it did. */
@@ -11,8 +11,6 @@ export interface DamagedFile {
   readonly database: TrialDatabase;
   readonly random: SeededRandom;
 }
-
-const PAGE_BYTES = 1024;
 
 /** Every kind of damage by its name. */
 export const damageKinds: Readonly<Record<string, DamageKind>> = {
