@@ -17,7 +17,7 @@ export interface PageRow {
 }
 
 /** Of the databases that are damaged; a damaged header may have another size. */
-export const PAGE_BYTES = 512;
+export const PAGE_BYTES = 1024;
 const LEAF_OF_A_TABLE = 13;
 const LEAF_OF_AN_INDEX = 10;
 const INTERIOR_OF_AN_INDEX = 2;
