@@ -142,7 +142,8 @@ export function requireRow<Row>(row: Row | undefined, table: string): Row {
 }
 
 /** SQLite's messages for a corrupt file; an error that came from a thread has lost its code. */
-const CORRUPTION_MESSAGES = /database disk image is malformed|file is not a database|malformed database schema/;
+const CORRUPTION_MESSAGES =
+  /database disk image is malformed|file is not a database|malformed database schema|unsupported file format/;
 
 /** Returns whether an error means that the file is corrupt. */
 export function isCorruption(error: unknown): boolean {

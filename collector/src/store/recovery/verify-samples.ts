@@ -68,7 +68,7 @@ const VERIFIED_WEIGHT = 10_000;
  *
  * @param cells in their order; undefined for one that cannot be read
  * @param isStale whether the page does not count any more: what it holds may have been deleted, so that only what the index
- *   has as well is believed, and what was moved to a page that is gone
+ *   has as well is believed, and what was moved to a page that is gone or is noise
  */
 export function verifySamples(
   cells: readonly (SourceSample | undefined)[],
@@ -85,10 +85,27 @@ export function verifySamples(
     return { samples: samplesOf(candidates), doubtful: cells.length - candidates.length };
   const inOrder = findLongestOrder(candidates);
   const samples = candidates
-    .filter(({ sample, isVerified }) => !isStale || isVerified || evidence.isOnLostPage(sample.id))
+    .filter((candidate) => !isStale || mayStandOnStalePage(candidate, candidates, evidence))
     .map((candidate) => verify(candidate, findNeighbors(inOrder, candidates.indexOf(candidate)), evidence))
     .filter((each) => each !== undefined);
   return { samples, doubtful: isStale ? 0 : cells.length - samples.length };
+}
+
+/**
+ * A page of noise may read as one without rows, so that the table seems to have deleted those that stood there. The index
+ * shows that it did not if it has rows on both sides that the table lacks.
+ */
+function mayStandOnStalePage(
+  candidate: Candidate,
+  candidates: readonly Candidate[],
+  { isOnLostPage, findRow }: SampleEvidence,
+): boolean {
+  const { sample, isVerified } = candidate;
+  if (isVerified || isOnLostPage(sample.id)) return true;
+  const at = candidates.indexOf(candidate);
+  const before = candidates.findLast((each, index) => index < at && each.isVerified);
+  const after = candidates.find((each, index) => index > at && each.isVerified);
+  return [before, after].every((each) => each !== undefined && findRow(each.sample.id) === undefined);
 }
 
 function samplesOf(candidates: readonly Candidate[]): SourceSample[] {

@@ -136,6 +136,17 @@ describe('replaced database: corrupt at the start', () => {
     expect(epochs).toEqual([[0, 'an earlier boot', 77, 'start; the clock is wrong']]);
   });
 
+  test('replaced database: a schema format that SQLite does not know is corruption, and no sample is lost', async () => {
+    const { rows, clock } = await killedDatabase(path, { inFile: 40, inWal: 0, delivered: 0 });
+    const bytes = readFileSync(path);
+    // https://www.sqlite.org/fileformat.html, 1.3.10: the highest format is 4.
+    bytes.writeUInt32BE(9, 44);
+    writeFileSync(path, bytes);
+    const reader = start(storeOn(path, { clock }));
+    expect(kept()).toHaveLength(1);
+    expect(count(reader)).toBe(rows);
+  });
+
   test('replaced database: without its header every sample becomes pending, as it is not known what was delivered', async () => {
     const { rows, clock } = await killedDatabase(path, { inFile: 60, inWal: 0, delivered: 200 });
     ruin(path, 1);

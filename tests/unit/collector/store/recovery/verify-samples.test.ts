@@ -78,6 +78,14 @@ test('verified samples: of a page that does not count any more, only what the in
   expect(verifiedIds(PAGE, indexOf(undefined), true)).toEqual(moved);
 });
 
+test('verified samples: of a page that does not count any more, what stands between rows of the index that the table lacks', () => {
+  const entries = PAGE.filter(({ id }) => id !== 102 && id !== 109);
+  const evidence = { ...indexOf(entries), isOnLostPage: () => false };
+  expect(verifiedIds(PAGE, evidence, true)).toEqual(without(109));
+  const findRow = (id: number): SourceSample | undefined => PAGE.find((row) => row.id === id && id !== 102);
+  expect(verifiedIds(PAGE, { ...evidence, findRow }, true)).toEqual(entries.map(({ id }) => id));
+});
+
 test('verified samples: noise that looks like a row is none, and is counted', () => {
   const noise = { id: 1e9, seriesId: 3, timestampMs: 1.5e12, value: 4 };
   expect(verifySamples([noise, undefined, ...PAGE], indexOf(undefined), false)).toEqual({ samples: PAGE, doubtful: 2 });
