@@ -4,9 +4,9 @@ import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metric
 import type { Collector, LeftOutSamples } from './collector.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
 import { createLineError, parseAttribute, parseDecimal, parseNumberFile, quote } from './parsing/kernel-text.ts';
-import { createNameFilter, type NameRules } from './parsing/name-filter.ts';
+import { createNameFilter } from './parsing/name-filter.ts';
 import { readDefaultRoutes } from './readers/default-routes.ts';
-import { InterfaceLimit } from './readers/interface-limit.ts';
+import { InterfaceLimit, type InterfaceRules } from './readers/interface-limit.ts';
 import { Interfaces, NET, readWhileUp, type NetworkInterface } from './readers/interfaces.ts';
 import { readEach } from './readers/partial-result.ts';
 import { parseWireless, WIRELESS_SERIES } from './readers/wireless.ts';
@@ -68,11 +68,6 @@ interface Negotiated {
   readonly readings: readonly Reading[];
 }
 
-/** Interfaces to report, and the maximum number of them: those of the collector `network`. */
-export interface LinkOptions extends NameRules {
-  readonly maxInterfaces: number;
-}
-
 /** Collects whether network interfaces are connected, how fast, how well, and which one has the default route. */
 export class LinkCollector implements Collector {
   readonly name = 'link';
@@ -85,7 +80,7 @@ export class LinkCollector implements Collector {
   /** By interface: a driver that asks its hardware takes milliseconds, during which the kernel changes no interface. */
   #negotiated = new Map<string, Negotiated>();
 
-  constructor(kernel: KernelSource, options: LinkOptions) {
+  constructor(kernel: KernelSource, options: InterfaceRules) {
     this.#kernel = kernel;
     this.#interfaces = new Interfaces(kernel);
     this.#isWanted = createNameFilter(options);

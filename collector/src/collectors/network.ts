@@ -5,18 +5,17 @@ import { declareSeries, type SeriesDeclaration, type SeriesUnit } from '@thugshe
 import type { Collector } from './collector.ts';
 import { createMalformedError } from '../kernel/kernel-file-errors.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
-import { InterfaceLimit } from './readers/interface-limit.ts';
+import { InterfaceLimit, type InterfaceRules } from './readers/interface-limit.ts';
 import {
   createLineError,
   parseDecimals,
   parseEachLine,
   quote,
   removeShortLines,
-  splitFields,
-  type KernelLine,
   type NumberLine,
 } from './parsing/kernel-text.ts';
-import { createNameFilter, type NameRules } from './parsing/name-filter.ts';
+import { splitInterfaceLine } from './parsing/interface-line.ts';
+import { createNameFilter } from './parsing/name-filter.ts';
 import { requireNoErrors } from './readers/partial-result.ts';
 
 const counter = (name: string, unit: SeriesUnit, help: string) => declareSeries({ name, kind: 'counter', unit, help });
@@ -64,32 +63,13 @@ export function parseNetDev(text: string): NetDev {
   const malformed = parseEachLine(PATH, text, (line) => {
     if (line.number === 2) isHeaderKnown = columns.test(line.text);
     if (line.number <= 2) return;
-    const [name, counters] = parseInterface(line);
+    const { name, fields } = splitInterfaceLine(line);
     if (lines.has(name)) throw createLineError(line, `a second line of ${quote(name)}`);
-    lines.set(name, { line, numbers: counters });
+    lines.set(name, { line, numbers: parseDecimals(line, fields, COLUMNS) });
   });
   if (!isHeaderKnown) throw createMalformedError(PATH, 'line 2: unknown columns');
   const errors = [...malformed, ...removeShortLines(lines)];
   return { interfaces: new Map([...lines].map(([name, { numbers }]) => [name, numbers])), errors };
-}
-
-/**
- * Parses a line of an interface. Old kernels print no blank between the colon and a long number, and a line for each alias
- * with a colon in its name (`eth0:1:1234 …`): the last colon ends the name.
- *
- * @throws AgentError KERNEL_FILE_MALFORMED
- */
-function parseInterface(line: KernelLine): [name: string, counters: readonly number[]] {
-  const colon = line.text.lastIndexOf(':');
-  // Blanks only: other characters that look like one may be part of a name (dev_valid_name in net/core/dev.c).
-  const name = line.text.slice(0, Math.max(0, colon)).replace(/^ +/, '');
-  if (name === '') throw createLineError(line, 'no interface name');
-  return [name, parseDecimals(line, splitFields(line.text.slice(colon + 1)), COLUMNS)];
-}
-
-/** Interfaces to report, and the maximum number of them. */
-export interface NetworkOptions extends NameRules {
-  readonly maxInterfaces: number;
 }
 
 /** Collects the traffic of network interfaces; loopback is in /proc/net/dev like any other. */
@@ -101,7 +81,7 @@ export class NetworkCollector implements Collector {
   readonly #limit: InterfaceLimit;
   readonly #maxInterfaces: number;
 
-  constructor(kernel: KernelSource, options: NetworkOptions) {
+  constructor(kernel: KernelSource, options: InterfaceRules) {
     this.#kernel = kernel;
     this.#isWanted = createNameFilter(options);
     this.#limit = new InterfaceLimit(options.maxInterfaces);

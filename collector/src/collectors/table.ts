@@ -10,9 +10,10 @@ import { LINK_SERIES, LinkCollector } from './link.ts';
 import { LOAD_SERIES, LoadCollector } from './load.ts';
 import { MEMORY_SERIES, MemoryCollector } from './memory.ts';
 import type { NameRules } from './parsing/name-filter.ts';
-import { NETWORK_SERIES, NetworkCollector, type NetworkOptions } from './network.ts';
+import { NETWORK_SERIES, NetworkCollector } from './network.ts';
 import { POWER_SERIES, PowerCollector } from './power.ts';
 import { PRESSURE_SERIES, PressureCollector } from './pressure.ts';
+import type { InterfaceRules } from './readers/interface-limit.ts';
 import { RESOURCES_SERIES, ResourcesCollector } from './resources.ts';
 import { SERVICE_SERIES, ServiceCollector } from './service.ts';
 import { SYSTEM_SERIES, SystemCollector } from './system.ts';
@@ -21,10 +22,10 @@ import { TEMPERATURE_SERIES, TemperatureCollector } from './temperature.ts';
 /** Options of collectors, from the configuration. Each list holds regular expressions that must match a whole name. */
 export interface CollectorOptions {
   /** Empty: every interface. */
-  readonly networkInclude: NetworkOptions['include'];
+  readonly networkInclude: InterfaceRules['include'];
   /** Wins over `networkInclude`. */
-  readonly networkExclude: NetworkOptions['exclude'];
-  readonly networkMaxInterfaces: NetworkOptions['maxInterfaces'];
+  readonly networkExclude: InterfaceRules['exclude'];
+  readonly networkMaxInterfaces: InterfaceRules['maxInterfaces'];
   /** Empty: every whole device. */
   readonly diskInclude: DiskOptions['include'];
   /** Wins over `diskInclude`. */
@@ -60,6 +61,15 @@ export interface CollectorEntry<Name extends KernelCollectorName> {
   readonly create: (parts: CollectorParts) => Collector & { readonly name: Name };
 }
 
+/** Finds which interfaces the collectors `network` and `link` report. */
+function findInterfaceRules(options: CollectorOptions): InterfaceRules {
+  return {
+    include: options.networkInclude,
+    exclude: options.networkExclude,
+    maxInterfaces: options.networkMaxInterfaces,
+  };
+}
+
 /** Every collector that reads the kernel. */
 export const COLLECTORS: { readonly [Name in KernelCollectorName]: CollectorEntry<Name> } = {
   cpu: { series: CPU_SERIES, create: ({ kernel }) => new CpuCollector(kernel) },
@@ -75,21 +85,11 @@ export const COLLECTORS: { readonly [Name in KernelCollectorName]: CollectorEntr
   },
   network: {
     series: NETWORK_SERIES,
-    create: ({ kernel, options }) =>
-      new NetworkCollector(kernel, {
-        include: options.networkInclude,
-        exclude: options.networkExclude,
-        maxInterfaces: options.networkMaxInterfaces,
-      }),
+    create: ({ kernel, options }) => new NetworkCollector(kernel, findInterfaceRules(options)),
   },
   link: {
     series: LINK_SERIES,
-    create: ({ kernel, options }) =>
-      new LinkCollector(kernel, {
-        include: options.networkInclude,
-        exclude: options.networkExclude,
-        maxInterfaces: options.networkMaxInterfaces,
-      }),
+    create: ({ kernel, options }) => new LinkCollector(kernel, findInterfaceRules(options)),
   },
   temperature: { series: TEMPERATURE_SERIES, create: ({ kernel }) => new TemperatureCollector(kernel) },
   load: { series: LOAD_SERIES, create: ({ kernel, build }) => new LoadCollector(kernel, build) },

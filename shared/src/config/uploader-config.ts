@@ -61,7 +61,7 @@ export function uploaderVariables(environment: Environment, hostName: string) {
     },
     verifyRequeue: {
       env: 'VERIFY_REQUEUE',
-      doc: 'Whether samples that such a comparison finds missing are sent again, once.',
+      doc: 'Whether samples that such a comparison finds missing are sent again, up to four times.',
       default: 'true',
       format: flag,
     },

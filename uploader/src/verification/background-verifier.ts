@@ -27,7 +27,7 @@ export interface BackgroundVerifierOptions {
   readonly database: Database;
   readonly settled: SettledRanges;
   readonly client: Pick<QueryClient, 'query' | 'findFlags' | 'bytes'>;
-  /** Whether missing samples are sent again, once. */
+  /** Whether missing samples are sent again. */
   readonly requeues: boolean;
   /** The current time by the receiver's clock, Unix milliseconds. */
   readonly now: () => number;

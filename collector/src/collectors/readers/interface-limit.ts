@@ -1,3 +1,10 @@
+import type { NameRules } from '../parsing/name-filter.ts';
+
+/** Interfaces to report, and the maximum number of them. */
+export interface InterfaceRules extends NameRules {
+  readonly maxInterfaces: number;
+}
+
 /**
  * Limits the number of reported interfaces, on devices where software creates them by the hundred.
  *

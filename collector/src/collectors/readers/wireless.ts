@@ -3,7 +3,8 @@ import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
 import { createMalformedError } from '../../kernel/kernel-file-errors.ts';
-import { createLineError, parseEachLine, quote, splitFields, type KernelLine } from '../parsing/kernel-text.ts';
+import { splitInterfaceLine } from '../parsing/interface-line.ts';
+import { createLineError, parseEachLine, quote, type KernelLine } from '../parsing/kernel-text.ts';
 import { requireNoErrors } from './partial-result.ts';
 
 const signal = declareSeries({
@@ -58,10 +59,7 @@ export function parseWireless(text: string, isChosen: (name: string) => boolean)
 }
 
 function parseInterface(line: KernelLine): { readonly name: string; readonly levels: readonly number[] } {
-  const colon = line.text.lastIndexOf(':');
-  const name = line.text.slice(0, Math.max(0, colon)).replace(/^ +/, '');
-  if (name === '') throw createLineError(line, 'no interface name');
-  const fields = splitFields(line.text.slice(colon + 1));
+  const { name, fields } = splitInterfaceLine(line);
   if (fields.length < 10) throw createLineError(line, `${fields.length} fields, expected 10`);
   const levels = fields.slice(1, 4).map((field) => {
     const digits = number.exec(field)?.[1];

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import { LinkCollector, type LinkOptions } from '../../../../collector/src/collectors/link.ts';
+import { LinkCollector } from '../../../../collector/src/collectors/link.ts';
+import type { InterfaceRules } from '../../../../collector/src/collectors/readers/interface-limit.ts';
 import { extractReadings } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import { KernelFiles } from '../../../../collector/src/kernel/kernel-files.ts';
 import { DEFAULT_OPTIONS } from '../../../support/collector/default-options.ts';
 import { createKernelError, indexByIdentity, TextKernel } from '../../../support/collector/text-kernel.ts';
 
-const DEFAULTS: LinkOptions = { include: [], exclude: DEFAULT_OPTIONS.networkExclude, maxInterfaces: 32 };
+const DEFAULTS: InterfaceRules = { include: [], exclude: DEFAULT_OPTIONS.networkExclude, maxInterfaces: 32 };
 const HEADER = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
 
 /** The files of an interface, without their newlines. */
@@ -32,7 +33,7 @@ function device(parts: Readonly<Record<string, string>>, drivers: Readonly<Recor
   return kernel;
 }
 
-const collectorOf = (kernel: TextKernel, options: Partial<LinkOptions> = {}) =>
+const collectorOf = (kernel: TextKernel, options: Partial<InterfaceRules> = {}) =>
   new LinkCollector(kernel, { ...DEFAULTS, ...options });
 const read = async (kernel: TextKernel) => indexByIdentity(await collectorOf(kernel).collect());
 const failing = async (kernel: TextKernel) => {

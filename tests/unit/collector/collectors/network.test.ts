@@ -4,12 +4,13 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import { NetworkCollector, parseNetDev, type NetworkOptions } from '../../../../collector/src/collectors/network.ts';
+import { NetworkCollector, parseNetDev } from '../../../../collector/src/collectors/network.ts';
+import type { InterfaceRules } from '../../../../collector/src/collectors/readers/interface-limit.ts';
 import { extractReadings } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import { KernelFiles } from '../../../../collector/src/kernel/kernel-files.ts';
 import { indexByIdentity, readRecorded, scrapeTexts, TextKernel } from '../../../support/collector/text-kernel.ts';
 
-const DEFAULTS: NetworkOptions = {
+const DEFAULTS: InterfaceRules = {
   include: [],
   exclude: 'lo docker.* veth.* br-.* virbr.* wlan.*mon'.split(' '),
   maxInterfaces: 32,
@@ -23,7 +24,7 @@ const COLUMNS = '1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16';
 
 const netDev = (...names: string[]) => HEADER + names.map((name) => `${name.padStart(6)}: ${COLUMNS}\n`).join('');
 
-function scrapesOf(options: Partial<NetworkOptions>, ...texts: string[]) {
+function scrapesOf(options: Partial<InterfaceRules>, ...texts: string[]) {
   const kernel = new TextKernel();
   return scrapeTexts(new NetworkCollector(kernel, { ...DEFAULTS, ...options }), kernel, 'proc/net/dev', texts);
 }
