@@ -1,4 +1,4 @@
-/** The variables as documents: the table of README.md and the commented environment file, both from the schemas. */
+/** The variables as documents: the table of docs/configuration.md and the commented environment file, both from the schemas. */
 
 /** What the documents show of a variable. */
 interface DocumentedVariable {
@@ -46,14 +46,14 @@ export function variableTable(schemas: VariableSchemas): string {
 }
 
 /**
- * Returns the README with its table of variables renewed.
+ * Returns docs/configuration.md with its table of variables renewed.
  *
- * @throws Error if the README lacks the lines around the table
+ * @throws Error if it lacks the lines around the table
  */
-export function withVariableTable(readme: string, schemas: VariableSchemas): string {
-  const [before = '', rest] = readme.split(BEGIN);
+export function withVariableTable(document: string, schemas: VariableSchemas): string {
+  const [before = '', rest] = document.split(BEGIN);
   const after = rest?.split(END)[1];
-  if (after === undefined) throw new Error(`README.md lacks the lines ${BEGIN} and ${END}`);
+  if (after === undefined) throw new Error(`docs/configuration.md lacks the lines ${BEGIN} and ${END}`);
   return `${before}${BEGIN}\n${variableTable(schemas)}\n${END}${after}`;
 }
 

@@ -10,6 +10,6 @@ const { collectorVariables } = await import('../../shared/src/config/collector-c
 const { uploaderVariables } = await import('../../shared/src/config/uploader-config.ts');
 const schemas = { collector: collectorVariables({}, '', 'linux'), uploader: uploaderVariables({}, '') };
 
-const readme = join(root, 'README.md');
-writeFileSync(readme, withVariableTable(readFileSync(readme, 'utf8'), schemas));
+const configuration = join(root, 'docs', 'configuration.md');
+writeFileSync(configuration, withVariableTable(readFileSync(configuration, 'utf8'), schemas));
 writeFileSync(join(root, 'deploy', 'systemd', 'thugshells.env'), environmentFile(schemas));

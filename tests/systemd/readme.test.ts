@@ -7,9 +7,11 @@ import { expressionsOfDashboards, type Expression } from '../support/promql.ts';
 import { until } from '../support/until.ts';
 import { Container } from './container.ts';
 
-/** The README's lines for a Debian of one's own, followed there as they stand, with nothing configured. */
+/** The README's lines for a Debian of one's own, followed there with a VictoriaMetrics that docs/install.md brings. */
 
 const CLONE = 'root/clone';
+/** An address of documentation (RFC 5737); the reader's own receiver stands there. */
+const RECEIVER_OF_README = '192.0.2.10';
 const { THUGSHELLS_PACKAGE: built = '' } = process.env;
 
 let container: Container;
@@ -27,9 +29,9 @@ afterAll(async () => {
   await container?.remove();
 });
 
-/** The lines of a section's first block of shell. */
-function linesOf(section: string): string[] {
-  const [, text = ''] = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8').split(`\n## ${section}\n`);
+/** The lines of the first block of shell in a section of a document. */
+function linesOf(file: string, section: string): string[] {
+  const [, text = ''] = readFileSync(join(import.meta.dirname, '../..', file), 'utf8').split(`\n## ${section}\n`);
   const [, block = ''] = /^```\n([\s\S]*?)^```/m.exec(text) ?? [];
   return block.trim().split('\n');
 }
@@ -50,18 +52,23 @@ function answers(expression: string): number {
 const NOT_HERE =
   /cpu_temperature|cpu_frequency|cpu_throttled|disk_life_time|disk_pre_eol|network_(?:[rt]x|up|default_route|carrier|wireless)|service_|storage_wal_checkpoint_duration/;
 
+/** Follows a line of a document in the clone, as its reader would. */
+function follow(line: string): string {
+  const quoted = line.replaceAll("'", `'"'"'`);
+  return container.output(`cd /${CLONE} && export DEBIAN_FRONTEND=noninteractive && timeout 120 sh -c '${quoted}'`);
+}
+
 describe('who follows the README alone', () => {
   test('installs the package, and has both units running and content', () => {
-    const [build, ...lines] = linesOf('Under systemd');
+    const [build, ...lines] = linesOf('README.md', 'Install');
     expect(build).toBe('npm run package:deb');
+    expect(lines.filter((line) => line.includes(RECEIVER_OF_README))).toHaveLength(1);
     // Built before, on the machine that has the clone.
     mkdirSync(join(container.folder, CLONE, 'var'), { recursive: true });
     copyFileSync(built, join(container.folder, CLONE, 'var', basename(built)));
-    expect(lines.length).toBeGreaterThan(3);
-    for (const line of lines)
-      container.output(
-        `cd /${CLONE} && export DEBIAN_FRONTEND=noninteractive && timeout 120 sh -c '${line.replaceAll("'", `'"'"'`)}'`,
-      );
+    for (const line of linesOf('docs/install.md', 'A receiver to try with')) follow(line);
+    const outputs = lines.map((line) => follow(line.replace(RECEIVER_OF_README, '127.0.0.1')));
+    expect(outputs.at(-1)).toContain('✓ write');
     for (const program of ['collector', 'uploader']) {
       expect(['ActiveState', 'NRestarts'].map((name) => container.property(`thugshells-${program}`, name))).toEqual([
         'active',

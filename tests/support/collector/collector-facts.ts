@@ -24,7 +24,7 @@ const BETWEEN_MS = 10_000;
 export async function gatherFacts(name: KernelCollectorName, device: CorruptibleDevice): Promise<CollectorFacts> {
   const { readFiles, series } = await readDevice(name, device);
   const files = ['collector/src/collectors/*.ts', 'tests/unit/collector/collectors/*.test.ts'];
-  const references = ['README.md', 'deploy/systemd/thugshells.env'];
+  const references = ['docs/configuration.md', 'deploy/systemd/thugshells.env'];
   return {
     name,
     names: COLLECTOR_NAMES,

@@ -27,7 +27,7 @@ export interface CollectorFacts {
   readonly simulatedSeries: readonly string[];
   /** Series in its rows of the table in docs/collectors.md. */
   readonly documentedSeries: readonly string[];
-  /** The README and the environment file of the units, by path. */
+  /** docs/configuration.md and the environment file of the units, by path. */
   readonly references: Readonly<Record<string, string>>;
 }
 

@@ -116,8 +116,8 @@ describe('a step to add a collector that is forgotten is named:', () => {
     ],
     [
       'Variables',
-      () => ({ references: { ...facts.references, 'README.md': 'no table' } }),
-      'README.md lacks THUGSHELLS_PRESSURE_INTERVAL',
+      () => ({ references: { ...facts.references, 'docs/configuration.md': 'no table' } }),
+      'docs/configuration.md lacks THUGSHELLS_PRESSURE_INTERVAL',
     ],
   ];
 
