@@ -13,6 +13,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { collecting } from './list/collecting.mjs';
+import { commandLine } from './list/command-line.mjs';
 import { delivery } from './list/delivery.mjs';
 import { health } from './list/health.mjs';
 import { logging } from './list/logging.mjs';
@@ -31,6 +32,7 @@ export const mutations = [
   ...settling,
   ...health,
   ...logging,
+  ...commandLine,
 ];
 
 /** Where the file of a unit test is, from the root of the repository. */

@@ -1,3 +1,5 @@
+import { suggest } from './nearest.ts';
+
 const durationUnitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const sizeUnits: Readonly<Record<string, number>> = {
   B: 1,
@@ -115,18 +117,26 @@ export function sizeWithin(min: number, max: number, bounds: string): ValueForma
 
 /** One of a few words. */
 export function oneOf<const T extends string>(...words: readonly T[]): ValueFormat<T> {
-  return { expected: `one of ${words.join(', ')}`, parse: (value) => words.find((word) => word === value.trim()) };
+  const expected = `one of ${words.join(', ')}`;
+  return {
+    expected,
+    parse: (value) => words.find((word) => word === value.trim()),
+    problem: (value) => `must be ${expected}${suggest(value.trim(), words)}`,
+  };
 }
 
 /** Words of a known set, split on white space or commas. */
 export function wordList<T extends string>(known: readonly T[]): ValueFormat<readonly T[]> {
+  const expected = `a list of these, split on white space: ${known.join(', ')}`;
+  const split = (value: string): string[] => value.split(/[\s,]+/).filter((word) => word !== '');
+  const isKnown = (word: string): word is T => (known as readonly string[]).includes(word);
   return {
-    expected: `a list of these, split on white space: ${known.join(', ')}`,
+    expected,
     parse(value) {
-      const words = value.split(/[\s,]+/).filter((word) => word !== '');
-      const isKnown = (word: string): word is T => (known as readonly string[]).includes(word);
+      const words = split(value);
       return words.length > 0 && words.every(isKnown) ? [...new Set(words)] : undefined;
     },
+    problem: (value) => `must be ${expected}${suggest(split(value).find((word) => !isKnown(word)) ?? '', known)}`,
   };
 }
 

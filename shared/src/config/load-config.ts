@@ -3,7 +3,7 @@ import convict from 'convict';
 import { AgentError } from '../errors.ts';
 import { selectGiven, type Environment } from './environment-values.ts';
 import type { ValueFormat } from './formats.ts';
-import { findNearest } from './nearest.ts';
+import { suggest } from './nearest.ts';
 import { isPublicParameter, MIN_NAME_LENGTH } from './secret-mask.ts';
 
 export type { Environment } from './environment-values.ts';
@@ -172,7 +172,7 @@ function findUnknown(environment: Environment, knownNames: readonly string[]): s
   return Object.keys(environment)
     .filter((name) => name.startsWith(PREFIX) && !knownNames.includes(name.slice(PREFIX.length)))
     .map((name) => {
-      const guess = findNearest(name.slice(PREFIX.length), knownNames);
-      return `${name} is not a variable of this program; did you mean ${PREFIX}${guess}?`;
+      const guess = suggest(name.slice(PREFIX.length), knownNames, PREFIX);
+      return `${name} is not a variable of this program${guess}`;
     });
 }

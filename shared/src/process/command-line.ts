@@ -1,4 +1,4 @@
-import { findNearest } from '../config/nearest.ts';
+import { suggest } from '../config/nearest.ts';
 import { AgentError } from '../errors.ts';
 import { readVersion } from './version.ts';
 
@@ -27,8 +27,6 @@ interface CommandLine<Result> {
   readonly commands: Commands<Result>;
 }
 
-/** An error suggests a word that takes at most this share of the mistyped one's letters as edits. */
-const MAX_EDITED_SHARE = 0.4;
 /** Widths of the columns with names of commands and options, in characters. */
 const NAME_WIDTH = 18;
 const HELP_OPTIONS: CommandOptions = { '--help, -h': 'print this help and exit' };
@@ -85,11 +83,6 @@ function parseOptions(
     given.set(option, value);
   }
   return given;
-}
-
-function suggest(word: string, known: readonly string[]): string {
-  const guess = findNearest(word, known, Math.floor(word.length * MAX_EDITED_SHARE));
-  return guess === '' ? '' : `; did you mean ${guess}?`;
 }
 
 function createUsageError(message: string, help: string): AgentError {

@@ -193,3 +193,18 @@ describe('addresses', () => {
     ]);
   });
 });
+
+describe('words that were mistyped', () => {
+  test.each([
+    [oneOf('debug', 'info', 'warn', 'error'), 'wran', 'must be one of debug, info, warn, error; did you mean warn?'],
+    [oneOf('debug', 'info'), 'loud', 'must be one of debug, info'],
+    [
+      wordList(['cpu', 'disk']),
+      'cpu dsik',
+      'must be a list of these, split on white space: cpu, disk; did you mean disk?',
+    ],
+    [wordList(['cpu', 'disk']), ' ', 'must be a list of these, split on white space: cpu, disk'],
+  ])('%# lead to the known one that is near', (format, value, problem) => {
+    expect([format.parse(value), format.problem?.(value)]).toEqual([undefined, problem]);
+  });
+});

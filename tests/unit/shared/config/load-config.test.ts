@@ -194,6 +194,12 @@ describe('unknown variables', () => {
     ]);
   });
 
+  test('have no guess if no known name is near', () => {
+    expect(load({ BLUETOOTH_INTERVAL: '5m' }).unknown).toEqual([
+      'THUGSHELLS_BLUETOOTH_INTERVAL is not a variable of this program',
+    ]);
+  });
+
   test('are not those that only the other program reads, nor those of other programs', () => {
     expect(load({ HEALTH_PORT: 'anything', PATH: '/bin' }).unknown).toEqual([]);
   });

@@ -1,0 +1,33 @@
+/** Mutations of what commands and variables answer to whoever mistyped them. */
+
+/** @type {import('../mutation.mjs').Mutation[]} */
+export const commandLine = [
+  {
+    why: 'answers BLUETOOTH_INTERVAL with a variable that has only _INTERVAL in common',
+    file: 'shared/src/config/nearest.ts',
+    find: 'const isNear = edits === 0 || isAbbreviated || (edits <= maxEdits && edits < wanted.length);',
+    replace: 'const isNear = edits + maxEdits + Number(isAbbreviated) >= 0;',
+    tests: ['shared/config/nearest'],
+  },
+  {
+    why: 'answers NETWORK with one of many variables that begin so',
+    file: 'shared/src/config/nearest.ts',
+    find: '(lowest >= WORD_COST && second !== undefined)',
+    replace: '(lowest < 0 && second !== undefined)',
+    tests: ['shared/config/nearest'],
+  },
+  {
+    why: 'does not know that REMOTE_ULR is one slip of a finger',
+    file: 'shared/src/config/nearest.ts',
+    find: 'rows[row - 2]![column - 2]! + 1 : Infinity',
+    replace: 'rows[row - 2]![column - 2]! + 9 : Infinity',
+    tests: ['shared/config/nearest'],
+  },
+  {
+    why: 'answers BLUETOOTH_INTERVAL with INTERVAL',
+    file: 'shared/src/config/nearest.ts',
+    find: 'wanted.every((word, at) => given[at] === word)',
+    replace: 'isSubsequence(wanted, given)',
+    tests: ['shared/config/nearest'],
+  },
+];
