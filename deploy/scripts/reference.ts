@@ -1,4 +1,4 @@
-/** The variables as documents: the table of docs/configuration.md and the commented environment file, both from the schemas. */
+/** What documents take from the sources: the tables of variables and of responses, and the commented environment file. */
 
 /** What the documents show of a variable. */
 interface DocumentedVariable {
@@ -8,6 +8,12 @@ interface DocumentedVariable {
   readonly default: string;
   /** Shown instead of the default if that depends on the machine. */
   readonly defaultDoc?: string;
+}
+
+/** What a response or a failure means, and what to do. */
+export interface DocumentedResponse {
+  readonly meaning: string;
+  readonly remedy: string;
 }
 
 /** The variables of each program. */
@@ -21,8 +27,6 @@ interface ListedVariable extends DocumentedVariable {
 }
 
 const PREFIX = 'THUGSHELLS_';
-const BEGIN = '<!-- variables: written by npm run docs -->';
-const END = '<!-- end of variables -->';
 
 /** Lists every variable once, in the order of the schemas, with the programs that read it. */
 function listVariables(schemas: VariableSchemas): ListedVariable[] {
@@ -45,16 +49,26 @@ export function variableTable(schemas: VariableSchemas): string {
   return ['| variable | default | read by | meaning |', '|---|---|---|---|', ...rows].join('\n');
 }
 
+/** Returns a Markdown table of what a receiver may respond, or why it does not. */
+export function responseTable(responses: readonly DocumentedResponse[]): string {
+  const rows = [...new Map(responses.map(({ meaning, remedy }) => [meaning, remedy]))].map(
+    ([meaning, remedy]) => `| ${meaning} | ${remedy === '' ? 'nothing: it is tried again' : remedy} |`,
+  );
+  return ['| meaning | what to do |', '|---|---|', ...rows].join('\n');
+}
+
 /**
- * Returns docs/configuration.md with its table of variables renewed.
+ * Returns a document with a table renewed.
  *
- * @throws Error if it lacks the lines around the table
+ * @param name what the lines around the table call it
+ * @throws Error if the document lacks these lines
  */
-export function withVariableTable(document: string, schemas: VariableSchemas): string {
-  const [before = '', rest] = document.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (after === undefined) throw new Error(`docs/configuration.md lacks the lines ${BEGIN} and ${END}`);
-  return `${before}${BEGIN}\n${variableTable(schemas)}\n${END}${after}`;
+export function withTable(document: string, name: 'variables' | 'responses', table: string): string {
+  const [begin, end] = [`<!-- ${name}: written by npm run docs -->`, `<!-- end of ${name} -->`];
+  const [before = '', rest] = document.split(begin);
+  const after = rest?.split(end)[1];
+  if (after === undefined) throw new Error(`the document lacks the lines ${begin} and ${end}`);
+  return `${before}${begin}\n${table}\n${end}${after}`;
 }
 
 /** Returns an environment file for systemd, every variable commented out. */

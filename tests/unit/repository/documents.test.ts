@@ -4,8 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 
 import { collectorVariables } from '../../../shared/src/config/collector-config.ts';
-import { environmentFile, withVariableTable } from '../../../deploy/scripts/reference.ts';
+import { environmentFile, responseTable, variableTable, withTable } from '../../../deploy/scripts/reference.ts';
 import { uploaderVariables } from '../../../shared/src/config/uploader-config.ts';
+import { FAILURES } from '../../../uploader/src/transport/failure-reasons.ts';
+import { RECOGNIZED_RESPONSES } from '../../../uploader/src/transport/recognized-responses.ts';
 import { checkAcceptance, checkAcceptanceIds } from '../../support/acceptance.ts';
 import { withVersions } from '../../support/report-versions.ts';
 
@@ -16,8 +18,11 @@ function document(path: string): string {
 const schemas = { collector: collectorVariables({}, '', 'linux'), uploader: uploaderVariables({}, '') };
 
 describe('what npm run docs writes is up to date:', () => {
-  test('the table of variables in docs/configuration.md', () => {
-    expect(withVariableTable(document('docs/configuration.md'), schemas)).toBe(document('docs/configuration.md'));
+  test.each([
+    ['docs/configuration.md', 'variables', variableTable(schemas)],
+    ['docs/troubleshooting.md', 'responses', responseTable([...RECOGNIZED_RESPONSES, ...FAILURES])],
+  ] as const)('%s, the table of %s', (file, name, table) => {
+    expect(withTable(document(file), name, table)).toBe(document(file));
   });
 
   test('the environment file of the units (A-55)', () => {

@@ -47,8 +47,14 @@ const reasonsOfProxy: typeof reasons = [
   [/^PROXY_REFUSED$/, 'the proxy refuses this connection', CHECK_PROXY],
 ];
 
+/** What each failure means and what to do, as the documents list them. */
+export const FAILURES: readonly { readonly meaning: string; readonly remedy: string }[] = [
+  ...reasons,
+  ...reasonsOfProxy,
+].map(([, meaning, remedy]) => ({ meaning, remedy }));
+
 /** Each remedy that a reason may name; one that another one begins or ends with comes later. */
-export const REMEDIES: readonly string[] = [...new Set([...reasons, ...reasonsOfProxy].map(([, , remedy]) => remedy))]
+export const REMEDIES: readonly string[] = [...new Set(FAILURES.map(({ remedy }) => remedy))]
   .filter((remedy) => remedy !== '')
   .sort((a, b) => b.length - a.length);
 

@@ -120,7 +120,8 @@ const foreign = {
   path: { step: 'path', meaning: 'a redirect to another path of this server', remedy: CHECK_PATH },
 } satisfies Record<string, RecognizedResponse>;
 
-const all: readonly RecognizedResponse[] = [...recognizers, ...Object.values(foreign)];
+/** Every recognized response, as the documents list them. */
+export const RECOGNIZED_RESPONSES: readonly RecognizedResponse[] = [...recognizers, ...Object.values(foreign)];
 
 /** What a success means that no receiver has written. */
 export const PAGE: RecognizedResponse = foreign.page;
@@ -153,7 +154,7 @@ export function recognizeRedirect(location = '', requestUrl = ''): RecognizedRes
 
 /** Returns the recognized response that a reason was made of; undefined for any other text. */
 export function findRecognized(reason: string): RecognizedResponse | undefined {
-  return all.find(({ meaning, remedy }) => reason.includes(meaning) && reason.includes(`; ${remedy}`));
+  return RECOGNIZED_RESPONSES.find(({ meaning, remedy }) => reason.includes(meaning) && reason.includes(`; ${remedy}`));
 }
 
 /** Returns what to do about a failed upload by its reason; undefined if the reason does not name it. */
