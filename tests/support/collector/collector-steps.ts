@@ -1,6 +1,6 @@
 import { toExportedName } from '@thugshells/shared/metrics/series.ts';
 
-/** What adding a collector takes, as the list "Add a collector" in CONTRIBUTING.md has it, and what shows each step. */
+/** What adding a collector takes, as the list in docs/adding-a-collector.md has it, and what shows each step. */
 
 /** What the repository has of one collector. Series are stored names, paths begin with `proc/`, `sys/` or `host/`. */
 export interface CollectorFacts {
@@ -45,7 +45,7 @@ interface CollectorStep {
   readonly findGaps: (facts: CollectorFacts) => readonly string[];
 }
 
-/** In the order of CONTRIBUTING.md. */
+/** In the order of docs/adding-a-collector.md. */
 export const COLLECTOR_STEPS: readonly CollectorStep[] = [
   {
     title: 'Name',
@@ -116,17 +116,16 @@ export const COLLECTOR_STEPS: readonly CollectorStep[] = [
   },
 ];
 
-/** Returns one sentence for everything that was forgotten of a collector, with the step of CONTRIBUTING.md in it. */
+/** Returns one sentence for everything that was forgotten of a collector, with the step of docs/adding-a-collector.md in it. */
 export function findForgottenSteps(facts: CollectorFacts): string[] {
   return COLLECTOR_STEPS.flatMap(({ title, findGaps }, index) =>
-    findGaps(facts).map((gap) => `CONTRIBUTING.md, "Add a collector", step ${index + 1} (${title}): ${gap}`),
+    findGaps(facts).map((gap) => `docs/adding-a-collector.md, step ${index + 1} (${title}): ${gap}`),
   );
 }
 
-/** Returns the titles of the numbered steps in CONTRIBUTING.md. */
+/** Returns the titles of the numbered steps in docs/adding-a-collector.md. */
 export function parseStepTitles(document: string): string[] {
-  const section = /^## Add a collector$([^]*?)^## /m.exec(document)?.[1] ?? '';
-  return [...section.matchAll(/^[0-9]+\. \*\*([^*]+)\.\*\*/gm)].map(([, title = '']) => title);
+  return [...document.matchAll(/^[0-9]+\. \*\*([^*]+)\.\*\*/gm)].map(([, title = '']) => title);
 }
 
 function requireFile(files: readonly string[], path: string): string[] {

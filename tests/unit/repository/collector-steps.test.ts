@@ -16,7 +16,7 @@ import {
 import { CorruptibleDevice } from '../../support/collector/corrupt-kernel-files.ts';
 
 /**
- * The steps of "Add a collector" in CONTRIBUTING.md: taken for every collector that there is, and each of them missed
+ * The steps of docs/adding-a-collector.md: taken for every collector that there is, and each of them missed
  * if it is forgotten.
  */
 
@@ -24,10 +24,10 @@ const folder = mkdtempSync(join(tmpdir(), 'collector-steps-'));
 const device = new CorruptibleDevice(folder);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const contributing = readFileSync(join(import.meta.dirname, '../../../CONTRIBUTING.md'), 'utf8');
+const recipe = readFileSync(join(import.meta.dirname, '../../../docs/adding-a-collector.md'), 'utf8');
 
-test('CONTRIBUTING.md lists the steps to add a collector that are checked, in the same order', () => {
-  expect(parseStepTitles(contributing)).toEqual(COLLECTOR_STEPS.map(({ title }) => title));
+test('docs/adding-a-collector.md lists the steps that are checked, in the same order', () => {
+  expect(parseStepTitles(recipe)).toEqual(COLLECTOR_STEPS.map(({ title }) => title));
 });
 
 test.each(KERNEL_COLLECTOR_NAMES)('no step to add a collector was forgotten for %s', async (name) => {
@@ -124,7 +124,7 @@ describe('a step to add a collector that is forgotten is named:', () => {
   test.each(forgotten)('%s', (step, forget, gap) => {
     const number = COLLECTOR_STEPS.findIndex(({ title }) => title === step) + 1;
     expect(findForgottenSteps({ ...facts, ...forget() })).toEqual([
-      `CONTRIBUTING.md, "Add a collector", step ${number} (${step}): ${gap}`,
+      `docs/adding-a-collector.md, step ${number} (${step}): ${gap}`,
     ]);
   });
 
