@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 
+import type { SampleValue } from './sample-value.ts';
 import type { SeriesDeclaration } from './series.ts';
 
 /** Names and values of a series' labels, without its own name and without the device. */
@@ -9,7 +10,7 @@ export type Labels = Readonly<Record<string, string>>;
 export interface Reading {
   readonly series: SeriesDeclaration;
   readonly labels: Labels;
-  readonly value: number | string;
+  readonly value: SampleValue;
   /** The labels as `canonicalTags` returns them, if the source has computed that before. */
   readonly canonical?: string;
 }
@@ -24,7 +25,7 @@ export interface SeriesIdentity {
 
 /** One value of one series; its scrape has the time. */
 export interface Sample extends SeriesIdentity {
-  readonly value: number | string;
+  readonly value: SampleValue;
   readonly priority: number;
   /** The tags as `canonicalTags` has them. */
   readonly canonical: string;
@@ -95,7 +96,7 @@ export const MIN_TIMESTAMP_MS = 1_000_000_000_000;
 export const MAX_TIMESTAMP_MS = 253_402_300_799_999;
 
 /** Returns the value type that a value is stored with. */
-export function toValueType(value: number | string): ValueType {
+export function toValueType(value: SampleValue): ValueType {
   return typeof value === 'string' ? ValueType.text : ValueType.number;
 }
 

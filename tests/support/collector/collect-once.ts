@@ -1,4 +1,5 @@
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { formatValue } from '@thugshells/shared/metrics/sample-value.ts';
 
 import type { Collector } from '../../../collector/src/collectors/collector.ts';
 import { extractReadings } from '../../../collector/src/collectors/readers/partial-result.ts';
@@ -30,6 +31,6 @@ export function formatReadings(readings: readonly Reading[], leftOut: RegExp = /
     .filter(({ series }) => !leftOut.test(series.name))
     .map(({ series, labels, value }) => {
       const pairs = Object.entries(labels).map(([name, text]) => `${name}=${JSON.stringify(text)}`);
-      return `${series.name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}`;
+      return `${series.name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${formatValue(value)}`;
     });
 }

@@ -152,7 +152,8 @@ export function indexByIdentity(readings: readonly Reading[]): Record<string, nu
     const pairs = Object.entries(labels).map(([name, label]) => `${name}=${label}`);
     const identity = pairs.length === 0 ? series.name : `${series.name}{${pairs.join(',')}}`;
     if (identity in values) throw new Error(`${identity} was read twice`);
-    values[identity] = value;
+    // Nothing that the kernel has is the end of a series.
+    values[identity] = value as number | string;
   }
   return values;
 }

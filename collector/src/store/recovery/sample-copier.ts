@@ -1,8 +1,8 @@
 import { findEpoch } from '@thugshells/shared/database/epochs.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { toStoredValue } from '@thugshells/shared/metrics/sample-value.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
-import { toStoredValue } from '../writing/sample-writer.ts';
 import type { CorruptDatabase, SourceSample } from './corrupt-database.ts';
 import { readEpochs, readRejections, type SourceEpoch, type SourceRejection } from './corrupt-tables.ts';
 import { readSeries } from './source-series.ts';

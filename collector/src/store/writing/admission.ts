@@ -8,6 +8,7 @@ import {
   type Sample,
   type SampleContext,
 } from '@thugshells/shared/metrics/sample.ts';
+import { STALE_MARKER, type SampleValue } from '@thugshells/shared/metrics/sample-value.ts';
 import {
   findSampleRefusal,
   findTimestampRefusal,
@@ -76,6 +77,8 @@ export class Admission {
     const seen = new Set<string>();
     const timeRefusal = findTimestampRefusal(timestampMs);
     for (const reading of readings) {
+      // The uploader does not know it yet.
+      if (reading.value === STALE_MARKER) continue;
       const sample = toSample(reading, this.#context);
       const isForeign = reading.series.isForeign === true;
       const refusal =
@@ -107,7 +110,7 @@ export class Admission {
 }
 
 /** Others may measure infinity; a reading of our own is a division by zero. */
-function findInfinityRefusal(value: number | string): string | undefined {
+function findInfinityRefusal(value: SampleValue): string | undefined {
   return value === Infinity || value === -Infinity ? `value ${value} is not finite` : undefined;
 }
 

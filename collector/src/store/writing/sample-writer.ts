@@ -1,6 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import type { Sample } from '@thugshells/shared/metrics/sample.ts';
+import { toStoredValue, type SampleValue } from '@thugshells/shared/metrics/sample-value.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
@@ -24,7 +25,7 @@ export interface SampleWriterOptions {
 /** A sample with the id of its series. */
 interface InsertedRow {
   readonly seriesId: number;
-  readonly value: number | string;
+  readonly value: SampleValue;
 }
 
 /** Stores scrapes: stamps them and commits them in one transaction, with the books and the status of their collectors. */
@@ -123,9 +124,4 @@ export class SampleWriter {
       this.#insertSample.run(id++, seriesId, moment.storedMs, toStoredValue(value));
     return id;
   }
-}
-
-/** Returns the value to bind: as a float an integer takes eight bytes in the row, as an integer as few as it needs. */
-export function toStoredValue(value: number | string): number | bigint | string {
-  return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value;
 }

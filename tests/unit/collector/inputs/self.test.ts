@@ -4,6 +4,7 @@ import type { Database } from '@thugshells/shared/database/open.ts';
 import { COLLECTION_BOUNDS_SECONDS, createHistogram, observe } from '@thugshells/shared/metrics/histogram.ts';
 import { OWN_LABEL_NAMES } from '@thugshells/shared/metrics/label-names.ts';
 import { AddedLabels, toSample } from '@thugshells/shared/metrics/sample.ts';
+import type { SampleValue } from '@thugshells/shared/metrics/sample-value.ts';
 import { findSampleRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
@@ -34,7 +35,7 @@ const state: AgentState = {
 };
 
 /** Name and labels → value. */
-function values(of: AgentState, skewMs?: number): Record<string, number | string> {
+function values(of: AgentState, skewMs?: number): Record<string, SampleValue> {
   return Object.fromEntries(
     toSelfReadings(of, skewMs).map(({ series, labels, value }) => [`${series.name}${JSON.stringify(labels)}`, value]),
   );
