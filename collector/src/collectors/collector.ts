@@ -18,6 +18,13 @@ export interface LeftOutSamples {
   readonly reason: string;
 }
 
+/** Something that happened on the device between two scrapes and that an operator should see in the log. */
+export interface CollectorEvent {
+  /** The message of the log, at level warn. */
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
 /** Reads its sources at each scrape, and keeps only the state that rates need. */
 export interface Collector {
   /** As in `THUGSHELLS_COLLECTORS` and in the label `collector`. */
@@ -28,6 +35,8 @@ export interface Collector {
   readonly notice?: string | undefined;
   /** What the last scrape left out. */
   readonly leftOut?: readonly LeftOutSamples[];
+  /** What happened between the last two scrapes. */
+  readonly events?: readonly CollectorEvent[];
   /**
    * Reads the sources once.
    *

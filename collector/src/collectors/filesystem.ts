@@ -2,12 +2,13 @@ import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
-import type { Collector } from './collector.ts';
+import type { Collector, CollectorEvent } from './collector.ts';
 import type { KernelSource, FileSystemSpace } from '../kernel/kernel-files.ts';
 import type { NameRules } from './parsing/name-filter.ts';
 import { DroppedMounts, type DropReason } from './readers/dropped-mounts.ts';
 import { classifyMount, createMountFilter, parseMountinfo, selectRealMounts, type Mount } from './readers/mountinfo.ts';
 import { requireNoErrors } from './readers/partial-result.ts';
+import { ReadonlyRemounts, readonlyRemounts } from './readers/readonly-remounts.ts';
 
 const sizeBytes = declareSeries({
   name: 'filesystem.size_bytes',
@@ -59,6 +60,7 @@ export const FILESYSTEM_SERIES: readonly SeriesDeclaration[] = [
   readonly,
   unreadable,
   mountsDropped,
+  readonlyRemounts,
 ];
 
 /** The mounts whose space is reported, and the errors of malformed lines of the list. */
@@ -79,6 +81,8 @@ export class FilesystemCollector implements Collector {
   readonly #kernel: KernelSource;
   readonly #isWanted: (mount: Mount) => boolean;
   readonly #dropped = new DroppedMounts();
+  readonly #remounts = new ReadonlyRemounts();
+  #becameReadonly: readonly Mount[] = [];
   /** The text of mountinfo and its mounts: it rarely changes, and parsing it costs more than the rest of a scrape. */
   #text = '';
   #listed: MountList = { mounts: [], errors: [] };
@@ -89,12 +93,22 @@ export class FilesystemCollector implements Collector {
     this.#isWanted = createMountFilter(rules);
   }
 
+  /** The mounts that became read-only since the scrape before. */
+  get events(): readonly CollectorEvent[] {
+    return this.#becameReadonly.map(({ mountpoint, source }) => ({
+      message: 'file system became read-only',
+      fields: { mountpoint, device: source },
+    }));
+  }
+
   get notice(): string | undefined {
     return this.#dropped.notice;
   }
 
   async collect(): Promise<readonly Reading[]> {
+    this.#becameReadonly = [];
     const { mounts, errors: malformed } = await this.#readMounts();
+    this.#becameReadonly = this.#remounts.update(mounts);
     const readings: Reading[] = [];
     const errors = [...malformed];
     const dropped = new Map<string, DropReason>();
@@ -110,6 +124,7 @@ export class FilesystemCollector implements Collector {
     this.#dropped.update(dropped);
     const { total } = this.#dropped;
     if (total > 0) readings.push({ series: mountsDropped, labels: {}, value: total });
+    readings.push(...this.#remounts.toReadings());
     return requireNoErrors(errors, readings);
   }
 

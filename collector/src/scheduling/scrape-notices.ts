@@ -14,7 +14,10 @@ export interface LeftOutOfScrape {
   readonly valueless: readonly string[];
 }
 
-/** Logs what scrapes leave out though nothing failed: each kind once for a collector. The counters show that it goes on. */
+/**
+ * Logs what scrapes leave out though nothing failed, each kind once for a collector: the counters show that it goes on.
+ * Events of the device are logged each time.
+ */
 export class ScrapeNotices {
   readonly #logger: Logger;
   /** By collector, message and subject: what has been logged. */
@@ -24,10 +27,11 @@ export class ScrapeNotices {
     this.#logger = logger;
   }
 
-  log({ name, notice, leftOut = [] }: Collector, { seriesNotice, valueless }: LeftOutOfScrape): void {
+  log({ name, notice, leftOut = [], events = [] }: Collector, { seriesNotice, valueless }: LeftOutOfScrape): void {
     if (seriesNotice !== undefined) this.#warn(name, 'too many series', seriesNotice);
     if (notice !== undefined) this.#warn(name, 'collector output limited', notice);
     for (const { event, subject, reason } of leftOut) this.#warn(name, event, reason, subject);
+    for (const { message, fields } of events) this.#logger.warn(message, { collector: name, ...fields });
     const [first] = valueless;
     const more = valueless.length > 1 ? ` and ${valueless.length - 1} more` : '';
     if (first !== undefined) this.#warn(name, 'non-finite samples dropped', first + more);

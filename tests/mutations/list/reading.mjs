@@ -59,6 +59,27 @@ export const reading = [
     tests: ['collector/collectors/filesystem-selection'],
   },
   {
+    why: 'counts a card that is mounted read-only in the place of another as a remount',
+    file: 'collector/src/collectors/readers/readonly-remounts.ts',
+    find: 'return `${id} ${device} ${mountpoint}`',
+    replace: 'return [id, mountpoint].join()',
+    tests: ['collector/collectors/readers/readonly-remounts'],
+  },
+  {
+    why: 'reports an ext4 that has stopped writing as writable',
+    file: 'collector/src/collectors/readers/mountinfo.ts',
+    find: ' || options.includes(STOPPED_BY_ERROR)',
+    replace: " && STOPPED_BY_ERROR !== ''",
+    tests: ['collector/collectors/readers/readonly-remounts'],
+  },
+  {
+    why: 'logs a remount again while mountinfo cannot be read',
+    file: 'collector/src/collectors/filesystem.ts',
+    find: '    this.#becameReadonly = [];\n',
+    replace: '',
+    tests: ['collector/collectors/readers/readonly-remounts'],
+  },
+  {
     why: 'has no series of the root of a device that runs on an overlay',
     file: 'collector/src/collectors/readers/mountinfo.ts',
     find: "((mountpoint === '/' && hasUpperDirectory) || !isExcluded(fstype))",

@@ -35,6 +35,7 @@ export interface CollectorFacts {
 export const SERIES_OF_NO_DEVICE: Readonly<Record<string, string>> = {
   'filesystem.unreadable': 'no mount of a recording hangs',
   'filesystem.mounts_dropped_total': 'every mount of a recording may be entered',
+  'filesystem.readonly_remounts_total': 'no mount of a recording becomes read-only',
   'collector.build': 'it is the version of the program',
   'system.clock_synchronized': 'it follows from when files were written, which no recording keeps',
 };

@@ -24,6 +24,8 @@ export interface Mount {
   /** Whether the mountpoint is UTF-8: Node cannot pass on other paths than that. */
   readonly isUtf8: boolean;
   readonly fstype: string;
+  /** What is mounted, such as `/dev/mmcblk0p2`, as the kernel writes it; empty if the file system has none. */
+  readonly source: string;
   /** Whether the file system itself is read-only, by option or since an error; not whether this mount of it is. */
   readonly isReadonly: boolean;
   /** Whether it is an overlay to which files can be written: that of images alone has no upper directory. */
@@ -31,6 +33,11 @@ export interface Mount {
 }
 
 const PATH = '/proc/self/mountinfo';
+/**
+ * The option of an ext4 that writes nothing more after an error: since Linux 6.12 it does not become `ro`, since 6.15 it
+ * has this option instead (ext4: show 'emergency_ro' when EXT4_FLAGS_EMERGENCY_RO is set).
+ */
+const STOPPED_BY_ERROR = 'emergency_ro';
 
 /** Types that store nothing, or nothing but device nodes. To ask an autofs for its space would mount what it stands for. */
 const PSEUDO_TYPES: ReadonlySet<string> = new Set(
@@ -72,7 +79,8 @@ function parseMount(line: KernelLine): Mount {
     mountpoint: unescape(line, mountpoint),
     isUtf8: !mountpoint.includes('\\x'),
     fstype,
-    isReadonly: options[0] === 'ro',
+    source: findSource(line),
+    isReadonly: options[0] === 'ro' || options.includes(STOPPED_BY_ERROR),
     hasUpperDirectory: options.some((option) => option.startsWith('upperdir=')),
   };
 }
@@ -85,6 +93,11 @@ function findOptions(line: KernelLine): string[] {
   const [, , ...afterSource] = line.text.slice(line.text.indexOf(' - ') + 3).split(' ');
   const first = afterSource.findIndex((field) => /^r[ow](,|$)/.test(field));
   return first < 0 ? [] : afterSource.slice(first).join(' ').split(',');
+}
+
+/** Finds what is mounted; the kernel separates it by single blanks, so that an empty one is found too. */
+function findSource(line: KernelLine): string {
+  return line.text.slice(line.text.indexOf(' - ') + 3).split(' ')[1] ?? '';
 }
 
 /**

@@ -6,7 +6,12 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareForeignSeries } from '@thugshells/shared/metrics/series.ts';
 
-import type { Collector, LeftOutSamples, Scrape } from '../../../../collector/src/collectors/collector.ts';
+import type {
+  Collector,
+  CollectorEvent,
+  LeftOutSamples,
+  Scrape,
+} from '../../../../collector/src/collectors/collector.ts';
 import { PartialResultError } from '../../../../collector/src/collectors/readers/partial-result.ts';
 import { Scheduler, type ScheduledCollector } from '../../../../collector/src/scheduling/scheduler.ts';
 import { SeriesLimit } from '../../../../collector/src/scheduling/series-limit.ts';
@@ -55,6 +60,7 @@ class ScriptedCollector implements Collector {
   readonly comparesReads = false;
   notice: string | undefined;
   leftOut: readonly LeftOutSamples[] = [];
+  events: readonly CollectorEvent[] = [];
   readonly askedAt: number[] = [];
 
   readonly name: string;
@@ -426,6 +432,20 @@ test('scheduler: logs once for each file that its value is no reading, while the
     { collector: 'temperature', reason: '-273150 is not above absolute zero' },
   ]);
   expect(statusOf('temperature')).toMatchObject({ status: 'ok', failed: 0 });
+});
+
+test('scheduler: logs each event of a collector, with its fields, also the same one again', async () => {
+  const filesystem = new ScriptedCollector('filesystem', (turn) => {
+    filesystem.events = turn === 2 ? [] : [{ message: 'file system became read-only', fields: { mountpoint: '/' } }];
+    return [];
+  });
+  await run([filesystem, 60_000]);
+  await clock.advance(180_000);
+  expect(process.log.lines.filter(({ level }) => level === 'warn')).toMatchObject([
+    { message: 'file system became read-only', fields: { collector: 'filesystem', mountpoint: '/' } },
+    { message: 'file system became read-only', fields: { collector: 'filesystem', mountpoint: '/' } },
+    { message: 'file system became read-only', fields: { collector: 'filesystem', mountpoint: '/' } },
+  ]);
 });
 
 describe('scheduler: a first scrape that never ends', () => {

@@ -45,6 +45,7 @@ describe('a line', () => {
             mountpoint: '/mnt2',
             isUtf8: true,
             fstype: 'ext3',
+            source: '/dev/root',
             isReadonly: false,
             hasUpperDirectory: false,
           },
