@@ -1,13 +1,14 @@
 import process from 'node:process';
 
-import { checkConfig, CHECK_CONFIG_OPTIONS, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
+import { checkConfig, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
 import { systemClock as clock } from '@thugshells/shared/clock.ts';
-import { dispatch, type GivenOptions } from '@thugshells/shared/process/command-line.ts';
+import { dispatch, type CommandHandlers, type GivenOptions } from '@thugshells/shared/process/command-line.ts';
 import { createProcessLogger, runCommand, runService } from '@thugshells/shared/process/lifecycle.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 import { createNotifier } from '@thugshells/shared/process/systemd.ts';
 
 import { createCollectors, createKernel, createSeriesLimit, findLabels, runCollector } from './agent.ts';
+import { COLLECTOR_TABLE } from './commands/command-table.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { MAX_READ_MS, onceCommand } from './commands/once.ts';
 import { loadCollectorConfig } from '@thugshells/shared/config/collector-config.ts';
@@ -50,16 +51,8 @@ function check(given: GivenOptions): CommandResult {
   return { text: `${formatEffectiveConfig(loaded, given)}\n`, problems: warnings };
 }
 
-const commands = {
-  run: { doc: 'collect until stopped', run },
-  once: { doc: 'read every collector once and print VictoriaMetrics JSON lines', run: once },
-  migrate: { doc: 'bring the database to the schema of this program', run: migrate },
-  'check-config': {
-    doc: 'print every variable and where its value came from, and check those of both programs',
-    options: CHECK_CONFIG_OPTIONS,
-    run: check,
-  },
-};
+type Name = keyof (typeof COLLECTOR_TABLE)['commands'];
 type Result = Promise<never> | Promise<CommandResult> | CommandResult;
 
-await runCommand(() => dispatch<Result>('thugshells-collector', commands, process.argv.slice(2)));
+const handlers: CommandHandlers<Name, Result> = { run, once, migrate, 'check-config': check };
+await runCommand(() => dispatch(COLLECTOR_TABLE, handlers, process.argv.slice(2)));

@@ -7,7 +7,8 @@ import { createProcessLogger, runCommand, runService } from '@thugshells/shared/
 import { readBuildTimeMs, readVersion } from '@thugshells/shared/process/version.ts';
 import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 
-import { createCommands } from './commands/command-table.ts';
+import { createCommandHandlers } from './commands/command-handlers.ts';
+import { UPLOADER_TABLE } from './commands/command-table.ts';
 import { loadUploaderConfig } from '@thugshells/shared/config/uploader-config.ts';
 import { runUploader } from './service.ts';
 import { cleanProxyVariables, readSurroundings } from './surroundings.ts';
@@ -41,11 +42,11 @@ cleanProxyVariables(process.env);
 const showProgress = process.stderr.isTTY
   ? (text: string) => void process.stderr.write(`\r${text}\u001b[K`)
   : undefined;
-const commands = createCommands({
+const handlers = createCommandHandlers({
   clock,
   environment: process.env,
   isTerminal: process.stdout.isTTY,
   showProgress,
   run,
 });
-await runCommand(() => dispatch('thugshells-uploader', commands, process.argv.slice(2)));
+await runCommand(() => dispatch(UPLOADER_TABLE, handlers, process.argv.slice(2)));

@@ -13,9 +13,6 @@ import {
 import { loadUploaderVariables, requireMatchingProtocol } from './uploader-config.ts';
 import { findPathWarning } from './write-path.ts';
 
-/** Options of the command `check-config`. */
-export const CHECK_CONFIG_OPTIONS = { '--allow-unknown': 'exit with 0 also if THUGSHELLS_ variables are unknown' };
-
 /** The configuration of a program, and what is likely wrong with that of either. */
 export interface CheckedConfig<V extends Variables> {
   readonly loaded: LoadedConfig<V>;

@@ -1,6 +1,8 @@
 import { suggest } from './nearest.ts';
 
 const durationUnitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** For help texts. */
+export const DURATION_UNITS = Object.keys(durationUnitsMs).join(', ');
 const sizeUnits: Readonly<Record<string, number>> = {
   B: 1,
   kB: 1e3,

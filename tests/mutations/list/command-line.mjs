@@ -30,4 +30,18 @@ export const commandLine = [
     replace: 'isSubsequence(wanted, given)',
     tests: ['shared/config/nearest'],
   },
+  {
+    why: 'prints the help of the program for a mistyped command, with exit code 0',
+    file: 'shared/src/process/command-line.ts',
+    find: 'return formatCommandHelp(table, findCommand(table, name));',
+    replace: 'return name in table.commands ? formatCommandHelp(table, name) : formatProgramHelp(table);',
+    tests: ['shared/process/command-line'],
+  },
+  {
+    why: 'scripts cannot tell bad usage from a failure by the exit code',
+    file: 'shared/src/errors.ts',
+    find: 'BAD_USAGE: ExitCode.usage',
+    replace: 'BAD_USAGE: ExitCode.fault',
+    tests: ['shared/process/command-line'],
+  },
 ];

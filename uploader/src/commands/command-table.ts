@@ -1,106 +1,105 @@
-import type { Clock } from '@thugshells/shared/clock.ts';
-import { checkConfig, CHECK_CONFIG_OPTIONS, formatEffectiveConfig } from '@thugshells/shared/config/check-config.ts';
-import type { Environment } from '@thugshells/shared/config/load-config.ts';
-import { ExitCode } from '@thugshells/shared/errors.ts';
-import { readBootId } from '@thugshells/shared/process/boot-id.ts';
-import type { Commands, GivenOptions } from '@thugshells/shared/process/command-line.ts';
-import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
-import { readBuildTimeMs, readVersion } from '@thugshells/shared/process/version.ts';
+import { DURATION_UNITS } from '@thugshells/shared/config/formats.ts';
+import {
+  CHECK_CONFIG,
+  type CommandOption,
+  type OptionValue,
+  type ProgramTable,
+} from '@thugshells/shared/process/command-table.ts';
 
-import { loadUploaderConfig } from '@thugshells/shared/config/uploader-config.ts';
-import { readSurroundings } from '../surroundings.ts';
-import { Credentials } from '../transport/credentials.ts';
-import { QUARANTINE_OPTIONS, quarantineCommand } from './quarantine.ts';
-import { REQUEUE_OPTIONS, requeueCommand } from './requeue.ts';
-import { statusCommand } from './status.ts';
-import { TEST_OPTIONS, testCommand } from './test.ts';
-import { VERIFY_OPTIONS, verifyCommand } from './verify.ts';
+import { STEP_CODES } from './connection-test/step.ts';
+import { TIME } from './time-argument.ts';
 
-export interface CommandTableOptions {
-  readonly clock: Clock;
-  readonly environment: Environment;
-  /** Whether standard output is a terminal. */
-  readonly isTerminal: boolean;
-  /** Writes to the terminal of standard error, in place of what was written before; undefined if it is none. */
-  readonly showProgress?: ((text: string) => void) | undefined;
-  /** Uploads until stopped. */
-  readonly run: () => Promise<never>;
-}
+const OFFSET: OptionValue = {
+  name: 'DURATION',
+  forms: [
+    ['3h', `three hours, if the clock was behind; units are ${DURATION_UNITS}`],
+    ['-90m', 'minus 90 minutes, if the clock was ahead'],
+  ],
+};
+const COUNT: OptionValue = { name: 'N', forms: [['100', 'a whole number of at least 1']] };
 
-type UploaderCommands = Commands<Promise<never> | Promise<CommandResult> | CommandResult>;
+const FROM: CommandOption = { doc: 'start of the time range', value: TIME };
+const TO: CommandOption = { doc: 'end of the time range', value: TIME };
+const JSON_OUTPUT = { '--json': { doc: 'print JSON' } };
+const stepCodes = Object.entries(STEP_CODES).map(([step, code]) => `${code} ${step}`);
 
-/** Creates the table of the program's commands; the first one is the default. */
-export function createCommands(options: CommandTableOptions): UploaderCommands {
-  const { clock, environment, run } = options;
-  const readDatabasePath = (): string => loadUploaderConfig(environment).values.dbPath;
-  return {
-    run: { doc: 'upload samples until stopped', run },
+/** The commands of the uploader. */
+export const UPLOADER_TABLE = {
+  program: 'thugshells-uploader',
+  summary: 'delivers stored samples to VictoriaMetrics and reports health',
+  commands: {
+    run: {
+      doc: 'upload samples until stopped',
+      details:
+        'Serves /health, /metrics and the status page at THUGSHELLS_HEALTH_HOST and THUGSHELLS_HEALTH_PORT. SIGUSR2 switches the log level to debug, and back.',
+      examples: { run: 'with the variables of this shell; Ctrl-C ends it' },
+    },
     status: {
-      doc: 'print the state of this device; exit code 0 ok, 1 degraded, 2 error',
-      options: { '--json': 'print JSON, as /status.json returns it' },
-      run: (given) => status(options, given),
+      doc: 'print the state of this device',
+      details:
+        'From the uploader if it runs, else from the database. With colors on a terminal, unless NO_COLOR is set.',
+      options: { '--json': { doc: 'print JSON, as /status.json returns it' } },
+      exitCodes: { 0: 'ok', 1: 'degraded, or the state cannot be read', 2: 'error, or bad usage' },
+      examples: {
+        status: 'one screen for a person',
+        'status --json': 'everything that is known, for a script',
+      },
     },
     test: {
-      doc: 'test the connection to the receiver step by step, without samples; exit code 0 every step passed, 1 one failed',
-      options: TEST_OPTIONS,
-      run: (given) => testConnection(options, given),
+      doc: 'test the connection to the receiver step by step, without samples',
+      details: 'Prints at the first step that fails what is wrong and which variable to check.',
+      options: {
+        ...JSON_OUTPUT,
+        '--step-code': { doc: `exit with the code of the step that failed in place of 1: ${stepCodes.join(', ')}` },
+      },
+      exitCodes: { 0: 'every step passed or was skipped', 1: 'a step failed' },
+      examples: { test: 'after a change of the address or the credentials' },
     },
     requeue: {
       doc: 'send delivered samples of a time range again, or with --quarantined those in quarantine',
-      options: REQUEUE_OPTIONS,
-      run: (given) => requeueCommand(readDatabasePath(), given, clock.now()),
+      details:
+        'For a receiver that lost data. Both ends of the range are required for delivered samples. The uploader may run meanwhile; it sends them with its next upload.',
+      options: {
+        '--from': FROM,
+        '--to': TO,
+        '--quarantined': {
+          doc: 'requeue quarantined samples in place of delivered ones; the time range may be left out',
+        },
+        '--offset': {
+          doc: 'with --quarantined: add this to the timestamps of boots whose clock was never set',
+          value: OFFSET,
+        },
+      },
+      examples: {
+        'requeue --from 2h --to now': 'the delivered samples of the last two hours',
+        'requeue --from 2026-01-31T08:00Z --to 2026-01-31T10:30Z': 'those of a known range',
+        'requeue --quarantined': 'everything in quarantine, after its cause was mended',
+        'requeue --quarantined --offset 3h': 'samples of a boot whose clock was three hours behind',
+      },
     },
     verify: {
-      doc: 'compare what was delivered with what the receiver returns; exit code 0 nothing is missing, 1 something is, 3 it cannot be read',
-      options: VERIFY_OPTIONS,
-      run: (given) => verify(options, given),
+      doc: 'compare what was delivered with what the receiver returns',
+      details: 'Reads the receiver at THUGSHELLS_QUERY_URL. Both programs may run meanwhile.',
+      options: {
+        '--from': { ...FROM, isRequired: true },
+        '--to': { ...TO, isRequired: true },
+        '--requeue': { doc: 'make exactly the missing samples pending again' },
+        ...JSON_OUTPUT,
+      },
+      exitCodes: { 0: 'nothing is missing', 1: 'samples are missing', 3: 'the receiver cannot be read' },
+      examples: {
+        'verify --from 24h --to now': 'the last day',
+        'verify --from 2026-01-30 --to 2026-01-31 --requeue': 'one day, and send again what is missing',
+      },
     },
     quarantine: {
       doc: 'print the samples that the receiver rejected, and why',
-      options: QUARANTINE_OPTIONS,
-      run: (given) => quarantineCommand(readDatabasePath(), given),
+      options: {
+        '--limit': { doc: 'print at most N samples, the newest ones; 100 by default', value: COUNT },
+        ...JSON_OUTPUT,
+      },
+      examples: { 'quarantine --limit 20': 'the newest 20' },
     },
-    'check-config': {
-      doc: 'print every variable and where its value came from, and check those of both programs',
-      options: CHECK_CONFIG_OPTIONS,
-      run: (given) => check(environment, given),
-    },
-  };
-}
-
-function status({ clock, environment, isTerminal }: CommandTableOptions, given: GivenOptions): Promise<CommandResult> {
-  const isColored = isTerminal && environment['NO_COLOR'] === undefined;
-  const { values: config, unknown: configurationWarnings } = loadUploaderConfig(environment);
-  const device = { config, version: readVersion(), bootId: readBootId(), configurationWarnings };
-  return statusCommand({ clock, ...device, asJson: given.has('--json'), isColored });
-}
-
-function verify(
-  { clock, environment, showProgress }: CommandTableOptions,
-  given: GivenOptions,
-): Promise<CommandResult> {
-  const { values: config } = loadUploaderConfig(environment);
-  const surroundings = readSurroundings(environment, [config.remoteUrl, config.queryUrl]);
-  return verifyCommand({ clock, config, surroundings, showProgress }, given);
-}
-
-function testConnection(
-  { clock, environment, showProgress }: CommandTableOptions,
-  given: GivenOptions,
-): Promise<CommandResult> {
-  const { values: config } = loadUploaderConfig(environment);
-  const surroundings = readSurroundings(environment, [config.remoteUrl, config.queryUrl, config.clockSkewUrl]);
-  return testCommand({ clock, config, surroundings, builtAtMs: readBuildTimeMs(), showProgress }, given);
-}
-
-function check(environment: Environment, given: GivenOptions): CommandResult {
-  const { loaded, warnings } = checkConfig(environment, loadUploaderConfig);
-  const { remoteUrl, queryUrl, clockSkewUrl } = loaded.values;
-  const { credentialsDirectory } = readSurroundings(environment, [remoteUrl, queryUrl, clockSkewUrl]);
-  const problems = new Credentials({ ...loaded.values, credentialsDirectory }).problems();
-  return {
-    text: `${formatEffectiveConfig(loaded, given)}\n`,
-    problems: [...warnings, ...problems],
-    exitCode: problems.length === 0 ? ExitCode.clean : ExitCode.configuration,
-  };
-}
+    'check-config': CHECK_CONFIG,
+  },
+} satisfies ProgramTable;

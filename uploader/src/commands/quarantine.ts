@@ -8,12 +8,6 @@ import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 import { readQuarantine, type QuarantinedSample } from '../queue/quarantine-list.ts';
 import { withDatabase } from './with-database.ts';
 
-/** Options of `quarantine`. */
-export const QUARANTINE_OPTIONS = {
-  '--limit N': 'print at most N samples, the newest ones; 100 by default',
-  '--json': 'print JSON',
-};
-
 const DEFAULT_LIMIT = 100;
 /** Names and labels come from outside; what is beyond is printed with --json. */
 const MAX_LINE_LENGTH = 2_000;

@@ -7,15 +7,8 @@ import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import { Requeue, type TimeRange } from '../queue/requeue.ts';
 import { SettledRanges } from '../queue/settled-ranges.ts';
-import { parseTime, RANGE_OPTIONS } from './time-argument.ts';
+import { parseTime } from './time-argument.ts';
 import { withDatabase } from './with-database.ts';
-
-/** Options of `requeue`. */
-export const REQUEUE_OPTIONS = {
-  ...RANGE_OPTIONS,
-  '--quarantined': 'requeue quarantined samples in place of delivered ones; the time range may be left out',
-  '--offset D': 'with --quarantined: add 3h, or -90m, to timestamps of boots whose clock was never set',
-};
 
 /** Wider than any date: a sample may be in quarantine because its time is out of range. */
 const ALL_TIMES: TimeRange = { fromMs: -Number.MAX_SAFE_INTEGER, toMs: Number.MAX_SAFE_INTEGER };

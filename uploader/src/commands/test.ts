@@ -10,14 +10,6 @@ import type { Surroundings } from '../surroundings.ts';
 import { testConnections } from './connection-test/connection-test.ts';
 import { STEP_CODES, type StepResult } from './connection-test/step.ts';
 
-const codes = Object.entries(STEP_CODES).map(([step, code]) => `${code} ${step}`);
-
-/** Options of `test`. */
-export const TEST_OPTIONS = {
-  '--json': 'print JSON',
-  '--step-code': `exit with the code of the step that failed in place of 1: ${codes.join(', ')}`,
-};
-
 export interface TestCommandOptions {
   readonly clock: Clock;
   readonly config: UploaderConfig;

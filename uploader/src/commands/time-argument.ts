@@ -1,14 +1,20 @@
 import { AgentError } from '@thugshells/shared/errors.ts';
-import { duration } from '@thugshells/shared/config/formats.ts';
+import { duration, DURATION_UNITS } from '@thugshells/shared/config/formats.ts';
+import { suggest } from '@thugshells/shared/config/nearest.ts';
+import type { OptionValue } from '@thugshells/shared/process/command-table.ts';
 
-/** The options of commands that take a range of time. */
-export const RANGE_OPTIONS = {
-  '--from T': 'start of the time range: 2026-01-31T08:00Z, 2h (two hours ago) or now',
-  '--to T': 'end of the time range, in the same formats',
+/** What `--from` and `--to` take. */
+export const TIME: OptionValue = {
+  name: 'TIME',
+  forms: [
+    ['2026-01-31T08:00Z', 'a date and a time; local without Z or an offset, such as +01:00'],
+    ['2026-01-31', 'a date: its midnight, local'],
+    ['2h', `two hours ago; units are ${DURATION_UNITS}`],
+    ['1769846400', 'a Unix time in seconds or milliseconds'],
+    ['now', 'the current time'],
+  ],
+  words: ['now'],
 };
-
-const EXPECTED =
-  'a time such as 2026-01-31T12:00:00Z, 2026-01-31, a Unix time in seconds or milliseconds, 2h for two hours ago, or now';
 
 /**
  * Parses a time that somebody typed into Unix milliseconds. Dates and times without a zone are local.
@@ -17,9 +23,12 @@ const EXPECTED =
  */
 export function parseTime(option: string, text: string, nowMs: number): number {
   const time = text === 'now' ? nowMs : (parseUnixTime(text) ?? parseDateTime(text) ?? parseAge(text, nowMs));
-  if (time === undefined)
-    throw new AgentError(`invalid value for ${option}: ${text}: must be ${EXPECTED}`, { code: 'BAD_USAGE' });
-  return time;
+  if (time !== undefined) return time;
+  const examples = TIME.forms.map(([example]) => example).join(', ');
+  const guess = suggest(text, TIME.words ?? []);
+  throw new AgentError(`invalid value for ${option}: ${text}: must be a time, such as ${examples}${guess}`, {
+    code: 'BAD_USAGE',
+  });
 }
 
 function parseUnixTime(text: string): number | undefined {

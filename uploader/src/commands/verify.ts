@@ -17,15 +17,8 @@ import { SETTLING_MS } from '../verification/verification-limits.ts';
 import { VerificationReport } from '../verification/verification-report.ts';
 import { Verifier } from '../verification/verifier.ts';
 import type { Surroundings } from '../surroundings.ts';
-import { parseTime, RANGE_OPTIONS } from './time-argument.ts';
+import { parseTime } from './time-argument.ts';
 import { whileDatabaseOpen } from './with-database.ts';
-
-/** Options of `verify`. */
-export const VERIFY_OPTIONS = {
-  ...RANGE_OPTIONS,
-  '--requeue': 'make exactly the missing samples pending again',
-  '--json': 'print JSON',
-};
 
 export interface VerifyCommandOptions {
   readonly clock: Clock;

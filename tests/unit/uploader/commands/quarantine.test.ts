@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
-import { dispatch } from '@thugshells/shared/process/command-line.ts';
+import { dispatch, type GivenOptions } from '@thugshells/shared/process/command-line.ts';
 
-import { QUARANTINE_OPTIONS, quarantineCommand } from '../../../../uploader/src/commands/quarantine.ts';
+import { UPLOADER_TABLE } from '../../../../uploader/src/commands/command-table.ts';
+import { quarantineCommand } from '../../../../uploader/src/commands/quarantine.ts';
 import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { thrownBy } from '../../../support/thrown.ts';
 import { START_MS, StoredSamples } from '../../../support/uploader/stored-samples.ts';
@@ -22,9 +23,9 @@ afterEach(() => stored.remove());
 
 /** Runs the command as the command line does; returns what it prints. */
 function quarantine(...args: string[]): string {
-  const run = (given: Parameters<typeof quarantineCommand>[1]) => quarantineCommand(stored.path, given);
-  const commands = { quarantine: { doc: '', options: QUARANTINE_OPTIONS, run } };
-  return dispatch('uploader', commands, ['quarantine', ...args]).text!;
+  const { quarantine: described } = UPLOADER_TABLE.commands;
+  const handlers = { quarantine: (given: GivenOptions) => quarantineCommand(stored.path, given) };
+  return dispatch({ ...UPLOADER_TABLE, commands: { quarantine: described } }, handlers, ['quarantine', ...args]).text!;
 }
 
 test('quarantine command: prints each sample with its reason, newest first, and how to requeue them', () => {

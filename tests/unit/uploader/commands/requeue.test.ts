@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { dispatch } from '@thugshells/shared/process/command-line.ts';
 
-import { REQUEUE_OPTIONS, requeueCommand } from '../../../../uploader/src/commands/requeue.ts';
+import { UPLOADER_TABLE } from '../../../../uploader/src/commands/command-table.ts';
+import { requeueCommand } from '../../../../uploader/src/commands/requeue.ts';
 import { UNTIMED_REASON } from '../../../../uploader/src/queue/untimed-rows.ts';
 import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { thrownBy } from '../../../support/thrown.ts';
@@ -19,8 +20,12 @@ afterEach(() => stored.remove());
 
 /** Runs the command as the command line does; returns what it prints. */
 function requeue(...args: string[]): string | undefined {
-  const run = (given: Parameters<typeof requeueCommand>[1]) => requeueCommand(stored.path, given, START_MS + 60_000);
-  return dispatch('uploader', { requeue: { doc: '', options: REQUEUE_OPTIONS, run } }, ['requeue', ...args]).text;
+  const { requeue: described } = UPLOADER_TABLE.commands;
+  return dispatch(
+    { ...UPLOADER_TABLE, commands: { requeue: described } },
+    { requeue: (given) => requeueCommand(stored.path, given, START_MS + 60_000) },
+    ['requeue', ...args],
+  ).text;
 }
 
 test('requeue command: requeues the delivered samples of a time range and prints how many', () => {

@@ -22,8 +22,13 @@ describe('time argument', () => {
     'rejects %p with an example of a valid time',
     (text) => {
       expect(() => parseTime('--from', text, NOW)).toThrow(
-        `invalid value for --from: ${text}: must be a time such as 2026-01-31T12:00:00Z`,
+        `invalid value for --from: ${text}: must be a time, such as 2026-01-31T08:00Z, `,
       );
     },
   );
+});
+
+test('time argument: guesses a mistyped word', () => {
+  expect(() => parseTime('--to', 'nwo', NOW)).toThrow(/; did you mean now\?$/);
+  expect(() => parseTime('--to', '10x', NOW)).toThrow(/, now$/);
 });
