@@ -117,7 +117,7 @@ function putDocuments(tree, version, maintainer) {
     .map((name) => `docs/${name}`)
     .filter((file) => !NOT_PACKAGED.includes(file));
   for (const file of [...texts, ...more]) tree.put(file, `${documents}/${file}`);
-  for (const folder of ['deploy/grafana', 'deploy/alerts', 'deploy/docker'])
+  for (const folder of ['deploy/grafana', 'deploy/alerts', 'deploy/ansible', 'deploy/docker'])
     tree.putFolder(folder, `${documents}/${folder}`);
   for (const name of ['LICENSE.node', 'LICENSE.bundled']) {
     cpSync(join(tree.home, name), join(tree.folder, documents, name));

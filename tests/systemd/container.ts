@@ -39,8 +39,7 @@ export class Container {
   }
 
   /** Boots a copy of the tree. */
-  static async boot(): Promise<Container> {
-    const tree = process.env['THUGSHELLS_TREE'];
+  static async boot(tree = process.env['THUGSHELLS_TREE']): Promise<Container> {
     if (tree === undefined) throw new Error('these tests are run by npm run test:systemd');
     const folder = mkdtempSync(join(VAR, 'container-'));
     spawnSync('cp', ['-a', `${tree}/.`, folder]);

@@ -45,14 +45,15 @@ export function makeDebianTree(folder, packages) {
 /**
  * A Debian that boots, in var/; made where it is not there yet.
  *
+ * @param {readonly string[]} more packages beside those of a board
  * @returns {string} its folder, not to be changed: tests work on copies
  */
-export function debianTree() {
-  const tree = join(root, 'var', `debian-${debianRelease()}`);
+export function debianTree(more = []) {
+  const tree = join(root, 'var', ['debian', debianRelease(), ...more].join('-'));
   if (existsSync(tree)) return tree;
   const making = `${tree}.making`;
   rmSync(making, { recursive: true, force: true });
-  makeDebianTree(making, PACKAGES);
+  makeDebianTree(making, [...PACKAGES, ...more]);
   renameSync(making, tree);
   return tree;
 }

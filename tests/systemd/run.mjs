@@ -52,12 +52,15 @@ console.log(older);
 step('making a Debian to boot');
 const tree = debianTree();
 console.log(tree);
+const fleetTree = debianTree(['ansible-core', 'python3-apt']);
+console.log(fleetTree);
 step('tests under systemd');
 const { status, passed, failed } = runJest(['--config', 'tests/systemd/jest.config.js', ...process.argv.slice(2)], {
   ...machine,
   ...built,
   THUGSHELLS_OLDER_PACKAGE: older,
   THUGSHELLS_TREE: tree,
+  THUGSHELLS_FLEET_TREE: fleetTree,
 });
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exit(status === 0 && failed === 0 && passed > 0 ? 0 : 1);

@@ -1,0 +1,117 @@
+import { copyFileSync, cpSync, mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+
+import { until } from '../support/until.ts';
+import { Container, type Answer } from './container.ts';
+
+/** The playbook of docs/fleet.md, run by Ansible in a booted Debian that is its own only device. */
+
+const { THUGSHELLS_PACKAGE: built = '', THUGSHELLS_FLEET_TREE: tree } = process.env;
+const [, VERSION = ''] = /_([^_]+)_/.exec(basename(built)) ?? [];
+const FLEET = 'root/fleet';
+/** vmauth before VictoriaMetrics: it takes the tokens of its file. */
+const RECEIVER = 'http://127.0.0.1:8427/api/v1/import';
+/** As the project's own files have them; quick, for a test. */
+const PACE = { DEVICE_ID: '{{ inventory_hostname }}', REMOTE_URL: RECEIVER, INTERVAL: '1s', UPLOAD_INTERVAL: '1s' };
+
+let container: Container;
+
+beforeAll(async () => {
+  container = await Container.boot(tree);
+  for (const [folder, to] of [
+    ['../../deploy/ansible', 'ansible'],
+    ['../../var', 'var'],
+  ] as const) {
+    mkdirSync(join(container.folder, FLEET, to), { recursive: true });
+    if (to === 'ansible')
+      cpSync(join(import.meta.dirname, folder), join(container.folder, FLEET, to), { recursive: true });
+    else copyFileSync(built, join(container.folder, FLEET, to, basename(built)));
+  }
+  accept('first');
+  container.output(
+    'systemd-run --quiet --unit=vmauth $(command -v vmauth) -httpListenAddr=127.0.0.1:8427 -auth.config=/root/auth.yml',
+  );
+}, 300_000);
+
+afterAll(async () => {
+  await container?.remove();
+});
+
+/** Writes the tokens that the receiver accepts, and has them read. */
+function accept(...tokens: readonly string[]): void {
+  const users = tokens.map((token) => `- bearer_token: ${token}\n  url_prefix: http://127.0.0.1:8428\n`);
+  container.write('root/auth.yml', `users:\n${users.join('')}`);
+  container.run('systemctl kill --signal=HUP vmauth');
+}
+
+/** Runs the playbook for a device with these variables and this token. */
+function rollOut(variables: Readonly<Record<string, string>>, token: string): Answer {
+  const values = {
+    thugshells_version: VERSION,
+    thugshells_package_folder: `/${FLEET}/var`,
+    thugshells_token: token,
+    thugshells_environment: { ...PACE, ...variables },
+  };
+  container.write(`${FLEET}/devices.json`, JSON.stringify({ all: { vars: values, hosts: { 'greenhouse-1': {} } } }));
+  return container.run(`cd /${FLEET} && ansible-playbook --connection=local -i devices.json ansible/thugshells.yml`);
+}
+
+const pidOf = (program: string): string => container.property(`thugshells-${program}`, 'MainPID');
+
+/** How many series of the device the receiver has. */
+function countSeries(device: string): number {
+  const query = new URLSearchParams({ query: `count(last_over_time({device_id="${device}"}[1h]))` }).toString();
+  const { data } = JSON.parse(container.page(`http://127.0.0.1:8428/api/v1/query?${query}`)) as {
+    data: { result: { value: [number, string] }[] };
+  };
+  return Number(data.result[0]?.value[1] ?? 0);
+}
+
+describe('the playbook for a fleet', () => {
+  test('installs a device that delivers under its name, and changes nothing when it runs again', async () => {
+    const first = rollOut({}, 'first');
+    expect([first.code, first.stdout]).toEqual([0, expect.stringMatching(/greenhouse-1 +: ok=\d+ +changed=[1-9]/)]);
+    await until('the samples are at the receiver', () => countSeries('greenhouse-1') > 50, 60_000);
+    expect(countSeries(container.output('hostname'))).toBe(0);
+    const pids = [pidOf('collector'), pidOf('uploader')];
+    const second = rollOut({}, 'first');
+    expect([second.code, second.stdout]).toEqual([0, expect.stringMatching(/greenhouse-1 +: ok=\d+ +changed=0 /)]);
+    expect([pidOf('collector'), pidOf('uploader')]).toEqual(pids);
+  }, 300_000);
+
+  test('replaces a token while both are accepted, and no upload is refused', async () => {
+    accept('first', 'second');
+    const collector = pidOf('collector');
+    const { code, stdout } = rollOut({}, 'second');
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/greenhouse-1 +: ok=\d+ +changed=2 /)]);
+    expect(pidOf('collector')).toBe(collector);
+    accept('second');
+    const before = container.output('date +%s');
+    await until(
+      'uploads go on with the new token',
+      () =>
+        container.run('thugshells-uploader status').code === 0 &&
+        Number(container.output('date +%s')) > Number(before) + 5,
+      60_000,
+    );
+    expect(container.output('journalctl -t thugshells-uploader -o cat')).not.toMatch(/uploads paused/);
+  }, 300_000);
+
+  test('stops at a device whose configuration cannot be used, and the programs run on', () => {
+    const pids = [pidOf('collector'), pidOf('uploader')];
+    const { code, stdout } = rollOut({ INTERVAL: 'soon' }, 'second');
+    expect(code).not.toBe(0);
+    expect(stdout).toContain('THUGSHELLS_INTERVAL');
+    expect(stdout).not.toContain('Receiver accepts writes');
+    expect([pidOf('collector'), pidOf('uploader')]).toEqual(pids);
+  }, 300_000);
+
+  test('stops at a device that cannot deliver, and says why', () => {
+    const { code, stdout } = rollOut({}, 'unknown');
+    expect(code).not.toBe(0);
+    expect(stdout).toMatch(/✗ authentication/);
+    rollOut({}, 'second');
+  }, 300_000);
+});
