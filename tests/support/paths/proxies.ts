@@ -61,14 +61,14 @@ export async function startNginx(receiverPort: number, settings: NginxSettings):
         ? ''
         : `if ($http_${requires.header.toLowerCase().replaceAll('-', '_')} != "${requires.value}") { return 403; }
            auth_basic "metrics"; auth_basic_user_file ${folder}/users;`;
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-    writeFileSync(
-      join(folder, 'nginx.conf'),
-      `daemon off; master_process off; pid ${folder}/pid; error_log stderr crit;
-       events { worker_connections 256; }
-       http {
-         ${requestLog === undefined ? 'access_log off;' : `log_format bytes '${NGINX_LOG_FIELDS}'; access_log ${requestLog} bytes;`}
-         ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
+    const logs =
+      requestLog === undefined
+        ? 'access_log off;'
+        : `log_format bytes '${NGINX_LOG_FIELDS}'; access_log ${requestLog} bytes;`;
+    return writeNginx(
+      folder,
+      `
+         ${logs}
          keepalive_timeout ${keepaliveTimeout}; client_max_body_size 16m; ${zone}
          server {
            listen 127.0.0.1:${port}${tls === undefined ? '' : ' ssl'};
@@ -76,11 +76,33 @@ export async function startNginx(receiverPort: number, settings: NginxSettings):
            ${tls?.clientCaFile === undefined ? '' : `ssl_client_certificate ${tls.clientCaFile}; ssl_verify_client on;`}
            ${hidesMetrics ? `location = ${prefix}metrics { return 404; }` : ''}
            location ${prefix} { ${access} ${limit} proxy_pass http://127.0.0.1:${receiverPort}/; proxy_http_version 1.1; }
-         }
-       }`,
+         }`,
     );
-    return ['-p', folder, '-c', join(folder, 'nginx.conf')];
   });
+}
+
+/**
+ * Starts an nginx with a server as an operator would write it.
+ *
+ * @param configure returns the block for the port and the folder for files
+ */
+export async function startNginxServer(configure: (port: number, folder: string) => string): Promise<RunningPath> {
+  return startProxy('nginx', (port, folder) => writeNginx(folder, `access_log off; ${configure(port, folder)}`));
+}
+
+/** Writes a configuration that needs no folder of the system, and returns the arguments for it. */
+function writeNginx(folder: string, http: string): readonly string[] {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  writeFileSync(
+    join(folder, 'nginx.conf'),
+    `daemon off; master_process off; pid ${folder}/pid; error_log stderr crit;
+     events { worker_connections 256; }
+     http {
+       ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')}
+       ${http}
+     }`,
+  );
+  return ['-p', folder, '-c', join(folder, 'nginx.conf')];
 }
 
 export async function startHaproxy(receiverPort: number, keepAliveTimeout: string): Promise<RunningPath> {
