@@ -1,7 +1,7 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 
 import type { ReceiverState } from './receiver-state.ts';
-import { NO_PAUSE, type Pause } from '../transport/retrying-transport.ts';
+import { NO_PAUSE, type Pause } from '../transport/attempt-backoff.ts';
 import type { ReceiverCheck } from '../transport/transport.ts';
 
 export interface ReceiverProbeOptions {

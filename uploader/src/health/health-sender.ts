@@ -24,8 +24,8 @@ export interface HealthSenderOptions {
   readonly isLocked: () => boolean;
   /** Reads the labels with which the collector stores the device's health. */
   readonly readLabels: () => Labels;
-  readonly client: Pick<ReceiverClient, 'format' | 'send' | 'sendsOldestFirst'>;
-  readonly transport: Pick<RetryingTransport, 'pause'>;
+  readonly client: Pick<ReceiverClient, 'sendsOldestFirst'>;
+  readonly transport: Pick<RetryingTransport, 'format' | 'pause' | 'sendOnce'>;
   readonly receiver: Pick<ReceiverState, 'condition'>;
   readonly receiverClock: Pick<ReceiverClock, 'stampNow'>;
   /** Called with the bytes of each request. */
@@ -53,8 +53,8 @@ const SEPARATE: Labels = { reported_by: 'uploader' };
  *                 the component recovers                        → silent, after one last request, which ends alerts
  *
  * Nothing of it is stored: ids have one writer, the collector, and the books count what is in the database. So a request that
- * fails is not retried, and changes neither the backoff nor the state of the receiver. None is sent while either speaks
- * against it. At a VictoriaMetrics the samples belong to the series that the collector stores, which takes them in any order.
+ * fails is not retried and does not change the state of the receiver, but begins the backoff of all. None is sent while either
+ * speaks against it. At a VictoriaMetrics the samples belong to the series that the collector stores, which takes them in any order.
  */
 export class HealthSender {
   readonly #options: HealthSenderOptions;
@@ -106,15 +106,16 @@ export class HealthSender {
 
   /** Returns whether the receiver accepted it. */
   async #send(status: DeviceStatus, stop: AbortSignal): Promise<boolean> {
-    const { client, deviceId, receiverClock, readLabels, logger, onSent } = this.#options;
+    const { client, transport, deviceId, receiverClock, readLabels, logger, onSent } = this.#options;
     const timestampMs = receiverClock.stampNow();
     if (timestampMs === undefined) return false;
     const own = client.sendsOldestFirst ? { ...readLabels(), ...SEPARATE } : readLabels();
     const samples = toHealthSamples(status, own);
-    const { format } = client;
+    const { format } = transport;
     const body = encodeSamples(format, { samples, deviceId, timestampMs });
     const rows = { ids: new Float64Array(), ranges: [], pendingRowsVersion: '' as PendingRowsVersion };
-    const result = await client.send({ body, format, count: samples.length, ...rows }, stop).catch((error: unknown) => {
+    const chunk = { body, format, count: samples.length, ...rows };
+    const result = await transport.sendOnce(chunk, stop).catch((error: unknown) => {
       if (!stop.aborted) throw error;
     });
     if (result === undefined) return false;

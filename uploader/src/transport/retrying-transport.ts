@@ -1,22 +1,19 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 
-import { calculateBackoff, type BackoffPolicy } from './backoff.ts';
+import { AttemptBackoff, type AttemptBackoffOptions, type Pause } from './attempt-backoff.ts';
 import type { Chunk } from '../chunk.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
 import { RequestPace } from './request-pace.ts';
 import type { SendResult, Transport } from './transport.ts';
 
-export interface RetryingTransportOptions {
+export interface RetryingTransportOptions extends AttemptBackoffOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly policy: BackoffPolicy;
-  /** Maximum number of attempts per chunk. */
+  /** Maximum number of attempts in a row before the next ones are left to later uploads, one each. */
   readonly attempts: number;
   /** Whether the receiver has been away for long. Then there is one attempt: a fleet must not retry all at once. */
   readonly isLongAway: () => boolean;
-  /** From 0 up to, but not including, 1. */
-  readonly random: () => number;
   /** Called with the result of each attempt, also of those that are retried. */
   readonly onAttempt: (result: SendResult, samples: number) => void;
   /** Called before each backoff with the failed attempt's result and the milliseconds until the next one. */
@@ -24,18 +21,6 @@ export interface RetryingTransportOptions {
   /** Ends the backoff between two attempts, not the attempt in flight. */
   readonly stop: AbortSignal;
 }
-
-/** Until when nothing may be sent, by the monotonic clock; −Infinity if nothing speaks against it. */
-export interface Pause {
-  /** The receiver asked for it. */
-  readonly askedUntil: number;
-  /** The backoff; it is over when the receiver is known to be back. */
-  readonly backoffUntil: number;
-  /** Whether the last attempt got a response: then a lost one is not why nothing was accepted. */
-  readonly hasResponse: boolean;
-}
-
-export const NO_PAUSE: Pause = { askedUntil: -Infinity, backoffUntil: -Infinity, hasResponse: false };
 
 /** Statuses of a limit of requests: nginx' limit_req has 503 by default. */
 const LIMITED: readonly (number | undefined)[] = [429, 503];
@@ -45,11 +30,12 @@ export class RetryingTransport implements Transport {
   readonly #transport: Transport;
   readonly #options: RetryingTransportOptions;
   readonly #pace = new RequestPace();
-  #pause = NO_PAUSE;
+  readonly #backoff: AttemptBackoff;
 
   constructor(transport: Transport, options: RetryingTransportOptions) {
     this.#transport = transport;
     this.#options = options;
+    this.#backoff = new AttemptBackoff(options);
   }
 
   get format(): BodyFormatName {
@@ -58,32 +44,45 @@ export class RetryingTransport implements Transport {
 
   /** What the last attempt left to be waited for: the next chunk must not come at once where the last one failed. */
   get pause(): Pause {
-    return this.#pause;
+    return this.#backoff.pause;
   }
 
   /** Sends a chunk; returns the first result whose outcome is not `retry`, or the last one. */
   async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
-    const { clock, logger, policy, random, onAttempt, onRetry, stop } = this.#options;
-    const attempts = this.#options.isLongAway() ? 1 : this.#options.attempts;
+    const { clock, logger, attempts, isLongAway, onAttempt, onRetry, stop } = this.#options;
+    const maxFailures = isLongAway() ? 1 : attempts;
     for (let attempt = 1; ; attempt++) {
       const result = await this.#sendAtPace(chunk, signal);
       onAttempt(result, chunk.count);
       logger.debug('chunk sent', { attempt, ...toLogFields(result, chunk) });
-      if (result.outcome.kind !== 'retry') {
-        this.#pause = NO_PAUSE;
-        return result;
-      }
-      const askedMs = result.outcome.retryAfterMs ?? 0;
-      const backoffMs = Math.max(calculateBackoff(attempt, policy, random), askedMs);
-      const nowMs = clock.monotonic();
-      const hasResponse = result.status !== undefined;
-      this.#pause = { askedUntil: nowMs + askedMs, backoffUntil: nowMs + backoffMs, hasResponse };
-      if (attempt >= attempts || stop.aborted) return result;
+      const backoffMs = this.#note(result);
+      if (result.outcome.kind !== 'retry' || this.#backoff.failures >= maxFailures || stop.aborted) return result;
       logger.debug('backing off before retry', { attempt, backoff_ms: Math.round(backoffMs) });
       onRetry(result, result.outcome.reason, backoffMs);
       await clock.sleep(backoffMs, stop);
       if (stop.aborted) return result;
     }
+  }
+
+  /** Sends a chunk once, beside the queue: a failure of it is one of the receiver, for all who send. */
+  async sendOnce(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
+    const result = await this.#transport.send(chunk, signal);
+    this.#note(result);
+    return result;
+  }
+
+  /** The receiver refuses samples; returns for how many milliseconds none may be sent. */
+  refusedSamples(): number {
+    return this.#backoff.refusedSamples();
+  }
+
+  /** Returns for how long nothing may be sent. Only who searches a rejected chunk knows whether others are accepted. */
+  #note({ outcome, status }: SendResult): number {
+    const hasResponse = status !== undefined;
+    if (outcome.kind === 'retry') return this.#backoff.failed({ askedMs: outcome.retryAfterMs ?? 0, hasResponse });
+    if (outcome.kind === 'hold') return this.#backoff.refused();
+    if (outcome.kind !== 'rejected') this.#backoff.accepted();
+    return 0;
   }
 
   async #sendAtPace(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {

@@ -7,8 +7,8 @@ import { HealthMonitor } from '../../../../uploader/src/health/monitor.ts';
 import { HealthSender, type HealthSenderOptions } from '../../../../uploader/src/health/health-sender.ts';
 import { OwnLabels } from '../../../../uploader/src/queue/own-labels.ts';
 import type { Snapshot } from '../../../../uploader/src/telemetry/snapshot.ts';
+import { NO_PAUSE, type Pause } from '../../../../uploader/src/transport/attempt-backoff.ts';
 import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
-import { NO_PAUSE, type Pause } from '../../../../uploader/src/transport/retrying-transport.ts';
 import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { startReceiver, type Receiver } from '../../../receiver/src/server.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -68,6 +68,8 @@ function createSender(changes: Partial<HealthSenderOptions> = {}): HealthSender 
     isLocked: () => current.lock !== undefined,
     readLabels: () => labels.read() ?? SITE,
     transport: {
+      format: client.format,
+      sendOnce: (chunk, signal) => client.send(chunk, signal),
       get pause() {
         return pause;
       },
