@@ -10,6 +10,15 @@ interface DocumentedVariable {
   readonly defaultDoc?: string;
 }
 
+/** What the documents show of a series. */
+export interface DocumentedSeries {
+  /** Dotted. */
+  readonly name: string;
+  readonly kind: string;
+  readonly unit: string;
+  readonly help: string;
+}
+
 /** What a response or a failure means, and what to do. */
 export interface DocumentedResponse {
   readonly meaning: string;
@@ -49,6 +58,44 @@ export function variableTable(schemas: VariableSchemas): string {
   return ['| variable | default | read by | meaning |', '|---|---|---|---|', ...rows].join('\n');
 }
 
+/** By the name of the group in shared/src/metrics/agent-series.ts. */
+const AGENT_TITLES: Readonly<Record<string, string>> = {
+  collectorSeries: 'Collectors themselves',
+  uploaderSeries: 'Uploader',
+  storageSeries: 'Database',
+  bootSeries: 'Boots',
+  timeSeries: 'Clock',
+  scrapeSeries: 'Scrape targets',
+  textfileSeries: 'Text files',
+};
+
+/**
+ * Returns Markdown tables of all series: one for each collector, and one for each group of what the programs report of themselves.
+ *
+ * @throws Error if a group has no title
+ */
+export function metricTables(
+  collectors: Readonly<Record<string, { readonly series: readonly DocumentedSeries[] }>>,
+  agent: Readonly<Record<string, Readonly<Record<string, DocumentedSeries>>>>,
+): string {
+  const groups = [
+    ...Object.entries(collectors).map(([name, { series }]) => [`Collector ${name}`, series] as const),
+    ...Object.entries(agent).map(([group, series]) => {
+      const title = AGENT_TITLES[group];
+      if (title === undefined) throw new Error(`the series of ${group} have no title in the documents`);
+      return [title, Object.values(series)] as const;
+    }),
+  ];
+  const tables = groups.map(([title, series]) => {
+    const rows = series.map(
+      ({ name, kind, unit, help }) =>
+        `| \`${name.replaceAll('.', '_')}\` | ${kind} | ${unit === 'none' ? '' : unit.replaceAll('_', ' ')} | ${help} |`,
+    );
+    return [`## ${title}\n`, '| metric | type | unit | meaning |', '|---|---|---|---|', ...rows].join('\n');
+  });
+  return `\n${tables.join('\n\n')}\n`;
+}
+
 /** Returns a Markdown table of what a receiver may respond, or why it does not. */
 export function responseTable(responses: readonly DocumentedResponse[]): string {
   const rows = [...new Map(responses.map(({ meaning, remedy }) => [meaning, remedy]))].map(
@@ -63,7 +110,7 @@ export function responseTable(responses: readonly DocumentedResponse[]): string 
  * @param name what the lines around the table call it
  * @throws Error if the document lacks these lines
  */
-export function withTable(document: string, name: 'variables' | 'responses', table: string): string {
+export function withTable(document: string, name: 'variables' | 'responses' | 'metrics', table: string): string {
   const [begin, end] = [`<!-- ${name}: written by npm run docs -->`, `<!-- end of ${name} -->`];
   const [before = '', rest] = document.split(begin);
   const after = rest?.split(end)[1];

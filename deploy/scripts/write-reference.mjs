@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { prepare, root } from './prepare.mjs';
-import { environmentFile, responseTable, variableTable, withTable } from './reference.ts';
+import { environmentFile, metricTables, responseTable, variableTable, withTable } from './reference.ts';
 
 await prepare();
 const { collectorVariables } = await import('../../shared/src/config/collector-config.ts');
@@ -13,9 +13,13 @@ const schemas = { collector: collectorVariables({}, '', 'linux'), uploader: uplo
 const { RECOGNIZED_RESPONSES } = await import('../../uploader/src/transport/recognized-responses.ts');
 const { FAILURES } = await import('../../uploader/src/transport/failure-reasons.ts');
 
+const { COLLECTORS } = await import('../../collector/src/collectors/table.ts');
+const agentSeries = await import('../../shared/src/metrics/agent-series.ts');
+
 const tables = [
   ['docs/configuration.md', 'variables', variableTable(schemas)],
   ['docs/troubleshooting.md', 'responses', responseTable([...RECOGNIZED_RESPONSES, ...FAILURES])],
+  ['docs/metrics.md', 'metrics', metricTables(COLLECTORS, agentSeries)],
 ];
 for (const [file, name, table] of tables) {
   const path = join(root, file);

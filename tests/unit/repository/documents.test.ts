@@ -3,8 +3,16 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, test } from '@jest/globals';
 
+import { COLLECTORS } from '../../../collector/src/collectors/table.ts';
+import * as agentSeries from '../../../shared/src/metrics/agent-series.ts';
 import { collectorVariables } from '../../../shared/src/config/collector-config.ts';
-import { environmentFile, responseTable, variableTable, withTable } from '../../../deploy/scripts/reference.ts';
+import {
+  environmentFile,
+  metricTables,
+  responseTable,
+  variableTable,
+  withTable,
+} from '../../../deploy/scripts/reference.ts';
 import { uploaderVariables } from '../../../shared/src/config/uploader-config.ts';
 import { FAILURES } from '../../../uploader/src/transport/failure-reasons.ts';
 import { RECOGNIZED_RESPONSES } from '../../../uploader/src/transport/recognized-responses.ts';
@@ -21,6 +29,7 @@ describe('what npm run docs writes is up to date:', () => {
   test.each([
     ['docs/configuration.md', 'variables', variableTable(schemas)],
     ['docs/troubleshooting.md', 'responses', responseTable([...RECOGNIZED_RESPONSES, ...FAILURES])],
+    ['docs/metrics.md', 'metrics', metricTables(COLLECTORS, agentSeries)],
   ] as const)('%s, the table of %s', (file, name, table) => {
     expect(withTable(document(file), name, table)).toBe(document(file));
   });
