@@ -15,6 +15,7 @@ import {
   splitLines,
 } from './parsing/kernel-text.ts';
 import { readEach } from './readers/partial-result.ts';
+import { STORAGE_ERROR_SERIES, StorageErrors } from './readers/storage-errors.ts';
 
 const total = (name: string, help: string) => declareSeries({ name, kind: 'counter', unit: 'none', help });
 const gauge = (name: string, help: string) => declareSeries({ name, kind: 'gauge', unit: 'none', help });
@@ -45,6 +46,7 @@ export const RESOURCES_SERIES: readonly SeriesDeclaration[] = [
   softnetSqueezed,
   tcpSent,
   tcpRetransmitted,
+  ...STORAGE_ERROR_SERIES,
 ];
 
 /** Above it there is no limit: the kernel sets the largest number of 64 bits. */
@@ -136,14 +138,16 @@ export function parseTcp(text: string): Reading[] {
   });
 }
 
-/** Collects what the whole device may run out of, and the events that follow: killed processes, dropped packets, segments sent again. */
+/** Collects what the whole device may run out of, and the events that follow: killed processes, dropped packets, segments sent again, errors of storage. */
 export class ResourcesCollector implements Collector {
   readonly name = 'resources';
   readonly comparesReads = false;
   readonly #kernel: KernelSource;
+  readonly #storageErrors: StorageErrors;
 
   constructor(kernel: KernelSource) {
     this.#kernel = kernel;
+    this.#storageErrors = new StorageErrors(kernel);
   }
 
   collect(): Promise<readonly Reading[]> {
@@ -155,6 +159,7 @@ export class ResourcesCollector implements Collector {
       () => this.#readNumber(connectionsMax, 'sys/net/netfilter/nf_conntrack_max'),
       async () => parseSoftnet(await this.#kernel.proc('net/softnet_stat')),
       async () => parseTcp(await this.#kernel.proc('net/snmp')),
+      () => this.#storageErrors.read(),
     ]);
   }
 

@@ -48,6 +48,8 @@ export function createSysTexts({ cores, disks, interfaces, zones }: DeviceSize):
   const texts = createInterfaceTexts(interfaces);
   const always = (path: string, text: string | number) => texts.set(path, () => `${text}\n`);
   for (const disk of ['loop0', ...listDiskNames(disks)]) always(`block/${disk}/queue/logical_block_size`, 512);
+  for (const disk of listDiskNames(disks).slice(1)) always(`block/${disk}/device/ioerr_cnt`, '0x0');
+  always('fs/ext4/mmcblk0p2/errors_count', 0);
   always('class/power_supply/ac/online', 1);
   always('firmware/devicetree/base/model', 'Simulated Device');
   always('block/mmcblk0/device/life_time', '0x02 0x01');

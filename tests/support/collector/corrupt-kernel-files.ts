@@ -80,6 +80,8 @@ const MORE_HARDWARE: Readonly<Record<string, string>> = {
     'Ip: Forwarding DefaultTTL\nIp: 2 64\nTcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors\nTcp: 1 200 120000 -1 48 12 3 1 4 90211 88012 140 0 22 0\n',
   'proc-later/net/snmp':
     'Ip: Forwarding DefaultTTL\nIp: 2 64\nTcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors\nTcp: 1 200 120000 -1 48 12 3 1 4 90211 88102 151 0 22 0\n',
+  'sys/block/sda/device/ioerr_cnt': '0x2\n',
+  'sys/fs/ext4/mmcblk0p2/errors_count': '3\n',
   'sys/class/power_supply/ac/online': '1\n',
   'sys/class/power_supply/axp20x-battery/capacity': '87\n',
   'sys/class/power_supply/axp20x-battery/status': 'Discharging\n',
