@@ -5,7 +5,6 @@ import { systemClock as clock } from '@thugshells/shared/clock.ts';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
-import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 import { readBootId } from '@thugshells/shared/process/boot-id.ts';
 import type { ResourceStack } from '@thugshells/shared/process/lifecycle.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
@@ -14,7 +13,7 @@ import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 
 import { COLLECTORS } from './collectors/table.ts';
 import type { CollectorConfig } from '@thugshells/shared/config/collector-config.ts';
-import { ExpositionConverter } from './inputs/exposition-converter.ts';
+import { ExpositionConverter, type ExpositionConverterOptions } from './inputs/exposition-converter.ts';
 import { ScrapeClient } from './inputs/scrape-client.ts';
 import { ScrapeTargetCollector, toCollectorName } from './inputs/scrape-target.ts';
 import { SelfCollector } from './inputs/self.ts';
@@ -147,7 +146,7 @@ function createTextfileCollector(config: CollectorConfig): ScheduledCollector[] 
   if (!config.collectors.includes('textfile')) return [];
   const collector = new TextfileCollector({
     files: new TextFiles(config.textfileDir),
-    converter: createConverter({}),
+    converter: createConverter({ labels: {}, limitVariable: 'COLLECTOR_MAX_SERIES' }),
     maxReadings: maxParsedSamples(config.collectorMaxSeries),
   });
   return [{ collector, intervalMs: config.textfileIntervalMs }];
@@ -158,7 +157,8 @@ function createTargetCollectors(config: CollectorConfig, client: ScrapeClient): 
   const limits = { timeoutMs: Math.min(config.scrapeTimeoutMs, intervalMs), maxBytes };
   const maxReadings = maxParsedSamples(scrapeMaxSeries);
   return findTargets(config).map((target) => {
-    const converter = createConverter({ job: target.name });
+    const { labels, honorLabels } = target;
+    const converter = createConverter({ labels, honorLabels, limitVariable: 'SCRAPE_MAX_SERIES' });
     return {
       collector: new ScrapeTargetCollector(target, { client, converter, clock, limits, maxReadings }),
       intervalMs,
@@ -166,8 +166,10 @@ function createTargetCollectors(config: CollectorConfig, client: ScrapeClient): 
   });
 }
 
-function createConverter(labels: Labels): ExpositionConverter {
-  return new ExpositionConverter({ now: () => clock.now(), labels, findReserved: findReservedName });
+function createConverter(
+  options: Pick<ExpositionConverterOptions, 'labels' | 'honorLabels' | 'limitVariable'>,
+): ExpositionConverter {
+  return new ExpositionConverter({ ...options, now: () => clock.now(), findReserved: findReservedName });
 }
 
 function findTargets(config: CollectorConfig): CollectorConfig['scrapeTargets'] {

@@ -69,7 +69,11 @@ function leastOf(text) {
   return Number.isNaN(sum) ? 0 : samples;
 }
 
-const converter = new ExpositionConverter({ now: () => Date.now(), labels: { job: 'bench' } });
+const converter = new ExpositionConverter({
+  now: () => Date.now(),
+  labels: { job: 'bench' },
+  limitVariable: 'SCRAPE_MAX_SERIES',
+});
 const limit = new SeriesLimit({ perCollector: series, total: series });
 const admission = new Admission({ deviceId: 'bench', labels: {}, remoteProtocol: 'victoriametrics' });
 async function wholeWay(text, round) {

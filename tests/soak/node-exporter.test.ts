@@ -104,7 +104,7 @@ test('node_exporter, scraped for a minute, is the same in VictoriaMetrics, and b
     expectSameValues(valuesBySeries(exported, own), theirSeries);
     const ups = exported.find(({ metric }) => metric['__name__'] === 'up')!;
     expect([ups.metric, ups.values.slice(0, scrapes + 1)]).toEqual([
-      { __name__: 'up', job: 'node', device_id: 'board-1' },
+      { __name__: 'up', job: 'node', instance: host, device_id: 'board-1' },
       [...Array<number>(scrapes).fill(1), 0],
     ]);
   }

@@ -49,8 +49,6 @@ export async function startVmagent(
       job_name: target.job,
       metrics_path: target.path,
       static_configs: [{ targets: [target.host], labels: { device_id: target.deviceId } }],
-      // Its place is taken by device_id.
-      metric_relabel_configs: [{ action: 'labeldrop', regex: 'instance' }],
     };
     // JSON is YAML.
     writeFileSync(config, JSON.stringify({ global: { scrape_interval: '5s' }, scrape_configs: [job] }));

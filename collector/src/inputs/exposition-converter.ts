@@ -41,6 +41,10 @@ export interface ExpositionConverterOptions {
   readonly now: () => number;
   /** Added to the labels of every sample; a label of the same name becomes `exported_…`, as with Prometheus. */
   readonly labels: Labels;
+  /** Whether a sample keeps its own label where it has one of these. */
+  readonly honorLabels?: boolean;
+  /** The variable that `maxReadings` follows, without its prefix; named when that is not enough. */
+  readonly limitVariable: string;
   /** Returns why a series may not have a name. */
   readonly findReserved?: (name: string) => string | undefined;
 }
@@ -155,7 +159,7 @@ export class ExpositionConverter {
     });
     const errors: AgentError[] = [];
     if (stale.count > 0) errors.push(createStaleError(stale.count, stale.firstName));
-    if (over > 0) errors.push(createTooManyError(over));
+    if (over > 0) errors.push(createTooManyError(over, this.#options.limitVariable));
     return { readings, samples, repeated, reserved, errors };
   }
 
@@ -173,14 +177,16 @@ export class ExpositionConverter {
   }
 
   #addLabels(labels: Labels): Labels {
-    const over = Object.entries(this.#options.labels);
-    if (over.length === 0) return labels;
-    const all: Record<string, string> = { ...labels };
-    for (const [name, value] of over) {
+    const { labels: added, honorLabels = false } = this.#options;
+    if (honorLabels) return { ...added, ...labels };
+    const conflicts = Object.keys(added).filter((name) => Object.hasOwn(labels, name));
+    const all: Record<string, string> = { ...labels, ...added };
+    // In Prometheus' order: the names of two conflicts may meet.
+    for (const name of conflicts.sort((a, b) => a.length - b.length)) {
       let exported = name;
-      while (Object.hasOwn(labels, exported)) exported = `exported_${exported}`;
-      if (exported !== name) all[exported] = labels[name]!;
-      all[name] = value;
+      do exported = `exported_${exported}`;
+      while (Object.hasOwn(all, exported));
+      all[exported] = labels[name]!;
     }
     return all;
   }
@@ -213,9 +219,9 @@ function createStaleError(count: number, name: string): AgentError {
   );
 }
 
-function createTooManyError(count: number): AgentError {
-  return new AgentError(`${count} samples over the limit`, {
+function createTooManyError(count: number, variable: string): AgentError {
+  return new AgentError(`${count} samples over the limit; increase THUGSHELLS_${variable} and THUGSHELLS_MAX_SERIES`, {
     code: 'TOO_MANY_SAMPLES',
-    hint: 'expose fewer samples, or increase THUGSHELLS_COLLECTOR_MAX_SERIES or THUGSHELLS_SCRAPE_MAX_SERIES',
+    hint: `expose fewer samples, or increase THUGSHELLS_${variable} and THUGSHELLS_MAX_SERIES`,
   });
 }

@@ -8,6 +8,7 @@ import type { Collector, LeftOutSamples } from '../collectors/collector.ts';
 import { requireNoErrors } from '../collectors/readers/partial-result.ts';
 import type { ConvertedExposition, ExpositionConverter, UnusedSamples } from './exposition-converter.ts';
 import type { ScrapeLimits, ScrapeClient } from './scrape-client.ts';
+import { ScrapedSeries } from './scraped-series.ts';
 
 export interface ScrapeTargetParts {
   readonly client: Pick<ScrapeClient, 'fetch'>;
@@ -23,6 +24,14 @@ export function toCollectorName({ name }: Pick<ScrapeTarget, 'name'>): string {
   return `scrape:${name}`;
 }
 
+/** What Prometheus reports of each scrape of a target. */
+interface ScrapeFigures {
+  readonly isUp: boolean;
+  readonly durationMs: number;
+  readonly samples: number;
+  readonly seriesAdded: number;
+}
+
 /** Scrapes one local exporter. If that fails, `up` is 0 and none of its samples is returned. */
 export class ScrapeTargetCollector implements Collector {
   readonly name: string;
@@ -30,6 +39,7 @@ export class ScrapeTargetCollector implements Collector {
   leftOut: readonly LeftOutSamples[] = [];
   readonly #target: ScrapeTarget;
   readonly #parts: ScrapeTargetParts;
+  readonly #series = new ScrapedSeries();
 
   constructor(target: ScrapeTarget, parts: ScrapeTargetParts) {
     this.name = toCollectorName(target);
@@ -42,19 +52,29 @@ export class ScrapeTargetCollector implements Collector {
     const startedAt = clock.monotonic();
     this.leftOut = [];
     const outcome = await this.#scrape();
-    const labels = { job: this.#target.name };
-    const durationSeconds = (clock.monotonic() - startedAt) / 1000;
-    const own = [
-      { series: scrapeSeries.up, labels, value: outcome instanceof AgentError ? 0 : 1 },
-      { series: scrapeSeries.duration, labels, value: durationSeconds },
-    ];
-    if (outcome instanceof AgentError) return requireNoErrors([this.#addTargetName(outcome)], own);
+    const durationMs = clock.monotonic() - startedAt;
+    if (outcome instanceof AgentError) {
+      const figures = this.#report({ isUp: false, durationMs, samples: 0, seriesAdded: 0 });
+      return requireNoErrors([this.#addTargetName(outcome)], figures);
+    }
     const { readings, samples, errors } = outcome;
+    const seriesAdded = this.#series.replace(readings);
     this.leftOut = this.#listLeftOut(outcome);
     return requireNoErrors(
       errors.map((error) => this.#addTargetName(error)),
-      [...own, { series: scrapeSeries.samples, labels, value: samples }, ...readings],
+      [...this.#report({ isUp: true, durationMs, samples, seriesAdded }), ...readings],
     );
+  }
+
+  #report({ isUp, durationMs, samples, seriesAdded }: ScrapeFigures): Reading[] {
+    const { labels } = this.#target;
+    return [
+      { series: scrapeSeries.up, labels, value: isUp ? 1 : 0 },
+      { series: scrapeSeries.duration, labels, value: durationMs / 1000 },
+      { series: scrapeSeries.samples, labels, value: samples },
+      { series: scrapeSeries.samplesKept, labels, value: samples },
+      { series: scrapeSeries.seriesAdded, labels, value: seriesAdded },
+    ];
   }
 
   async #scrape(): Promise<ConvertedExposition | AgentError> {

@@ -104,8 +104,8 @@ export class SeriesLimit {
       maxSeries: perCollector,
     };
     const find = () => {
-      if (known.size >= maxSeries) return `${variable}=${maxSeries} series of this collector are stored already`;
-      return this.#countAdmitted() >= total ? `MAX_SERIES=${total} series are stored already` : undefined;
+      if (known.size >= maxSeries) return describeLimit(`${maxSeries} series of this collector`, variable);
+      return this.#countAdmitted() >= total ? describeLimit(`${total} series`, 'MAX_SERIES') : undefined;
     };
     if (find() === undefined) return undefined;
     for (const admitted of this.#admitted.values()) {
@@ -119,6 +119,10 @@ export class SeriesLimit {
     for (const admitted of this.#admitted.values()) count += admitted.size;
     return count;
   }
+}
+
+function describeLimit(series: string, variable: string): string {
+  return `${series} are stored already, increase THUGSHELLS_${variable} to store more`;
 }
 
 /**

@@ -150,7 +150,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
     },
     scrapeTargets: {
       env: 'SCRAPE_TARGETS',
-      doc: 'Exporters on this machine, name=http://127.0.0.1:9100/metrics split on white space; the name becomes the label job.',
+      doc: 'Exporters on this machine, name=http://127.0.0.1:9100/metrics split on white space; the name becomes the label job, host and port the label instance.',
       default: '',
       defaultDoc: 'none',
       format: scrapeTargets,

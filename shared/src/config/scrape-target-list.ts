@@ -2,11 +2,15 @@ import { BlockList, isIP } from 'node:net';
 
 import { findRawPercent, isSendable, type ValueFormat } from './formats.ts';
 
-/** The address of an exporter on this machine. */
+/** An exporter. */
 export interface ScrapeTarget {
-  /** The label `job` of its series. */
+  /** Of its collector, which is `scrape:` and this. */
   readonly name: string;
   readonly url: string;
+  /** What every series of it has: `job`, and `instance` with its host and port. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Whether a series keeps its own label where it has one of these: Prometheus' `honor_labels`. */
+  readonly honorLabels: boolean;
 }
 
 /** Each target has a loop of its own. */
@@ -45,7 +49,13 @@ function parseTarget(word: string): ScrapeTarget | undefined {
   if (!targetName.test(name) || !URL.canParse(address)) return undefined;
   const url = new URL(address);
   const isAccepted = url.protocol === 'http:' && isThisMachine(url.hostname) && isSendable(url);
-  return isAccepted ? { name, url: url.href } : undefined;
+  if (!isAccepted) return undefined;
+  return { name, url: url.href, labels: { job: name, instance: toInstance(url) }, honorLabels: false };
+}
+
+/** Returns host and port, which Prometheus names a target by. */
+export function toInstance({ hostname, port, protocol }: URL): string {
+  return `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`;
 }
 
 function isThisMachine(host: string): boolean {

@@ -188,7 +188,7 @@ export const timeSeries = {
   }),
 } as const;
 
-/** The series of each scrape target, under the names that every scraper uses; each with the label `job`. */
+/** The series of each scrape target, under the names that Prometheus gives them; each with the labels of the target. */
 export const scrapeSeries = {
   // The one name that has no dot: whoever scrapes calls it so.
   up: {
@@ -209,6 +209,18 @@ export const scrapeSeries = {
     kind: 'gauge',
     unit: 'none',
     help: 'Samples that the target returned.',
+  }),
+  samplesKept: declareSeries({
+    name: 'scrape.samples_post_metric_relabeling',
+    kind: 'gauge',
+    unit: 'none',
+    help: 'Samples of the target that its configuration did not drop.',
+  }),
+  seriesAdded: declareSeries({
+    name: 'scrape.series_added',
+    kind: 'gauge',
+    unit: 'none',
+    help: 'Series of the target that the scrape before did not have.',
   }),
 } as const;
 

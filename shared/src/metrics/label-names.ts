@@ -11,6 +11,7 @@ export const OWN_LABEL_NAMES: readonly string[] = [
   'exported_device_id',
   'file',
   'fstype',
+  'instance',
   'interface',
   'job',
   'kind',

@@ -396,6 +396,27 @@ export const collecting = [
     tests: ['collector/inputs/repeated-samples'],
   },
   {
+    why: 'loses one of two labels of a page that are renamed to the same',
+    file: 'collector/src/inputs/exposition-converter.ts',
+    find: 'while (Object.hasOwn(all, exported));',
+    replace: 'while (Object.hasOwn(added, exported));',
+    tests: ['collector/inputs/scrape-labels'],
+  },
+  {
+    why: 'gives the series of an aggregating exporter the job of that exporter, against honor_labels',
+    file: 'collector/src/inputs/exposition-converter.ts',
+    find: 'if (honorLabels) return { ...added, ...labels };',
+    replace: 'if (honorLabels) return { ...labels, ...added };',
+    tests: ['collector/inputs/scrape-labels'],
+  },
+  {
+    why: 'counts every series as added at each scrape',
+    file: 'collector/src/inputs/scraped-series.ts',
+    find: 'this.#last = now;',
+    replace: 'this.#last = before;',
+    tests: ['collector/inputs/scrape-labels'],
+  },
+  {
     why: 'takes a login page for metrics',
     file: 'collector/src/inputs/scrape-client.ts',
     find: "if (first === '<') throw",

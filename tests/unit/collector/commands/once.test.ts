@@ -151,7 +151,9 @@ describe('failures', () => {
       'network_x',
       'collector_series_dropped_total',
     ]);
-    expect(failures).toEqual(['network.x: COLLECTOR_MAX_SERIES=2 series of this collector are stored already']);
+    expect(failures).toEqual([
+      'network.x: 2 series of this collector are stored already, increase THUGSHELLS_COLLECTOR_MAX_SERIES to store more',
+    ]);
   });
 
   test('include readings that are refused, by name', async () => {

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
 
-import { ExpositionConverter } from '../../../../collector/src/inputs/exposition-converter.ts';
 import { TextFiles } from '../../../../collector/src/inputs/text-files.ts';
 import { TextfileCollector } from '../../../../collector/src/inputs/textfile.ts';
 import { findHeldLocks } from '../../../support/held-locks.ts';
-import { migratedDatabase, NOW } from '../../../support/collector/collector-parts.ts';
+import { migratedDatabase } from '../../../support/collector/collector-parts.ts';
+import { createConverter } from '../../../support/collector/made-target.ts';
 import { collectOnce, formatReadings } from '../../../support/collector/collect-once.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 
@@ -31,7 +31,7 @@ const state = (name: string): string => folder.path(`state/${name}`);
 const findAllLocks = (): string[][] => FILES.map((name) => findHeldLocks(state(name)));
 
 function createCollector(): TextfileCollector {
-  const converter = new ExpositionConverter({ now: () => NOW, labels: {} });
+  const converter = createConverter();
   return new TextfileCollector({ files: new TextFiles(directory), converter, maxReadings: 2_000 });
 }
 

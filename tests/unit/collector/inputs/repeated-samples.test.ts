@@ -2,16 +2,18 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { ExpositionConverter } from '../../../../collector/src/inputs/exposition-converter.ts';
-import type { ScrapeClient } from '../../../../collector/src/inputs/scrape-client.ts';
-import { ScrapeTargetCollector } from '../../../../collector/src/inputs/scrape-target.ts';
 import { TextFiles } from '../../../../collector/src/inputs/text-files.ts';
 import { TextfileCollector } from '../../../../collector/src/inputs/textfile.ts';
 import { findReservedName } from '../../../../collector/src/store/writing/agent-names.ts';
 import { collectOnce, formatReadings } from '../../../support/collector/collect-once.ts';
 import { NOW } from '../../../support/collector/collector-parts.ts';
+import {
+  createConverter,
+  createPageClient,
+  createTarget,
+  createTargetCollector,
+} from '../../../support/collector/made-target.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 
 /** Series that a text has more than once, and series that cannot be stored: a text file is at fault, a page is not. */
@@ -34,7 +36,7 @@ function write(name: string, text: string): string {
 
 /** Collects the text files of the folder; the outcome has the samples and the value of textfile.scrape_error. */
 async function collectFiles() {
-  const converter = new ExpositionConverter({ now: () => NOW, labels: {}, findReserved: findReservedName });
+  const converter = createConverter({ findReserved: findReservedName });
   const collector = new TextfileCollector({ files: new TextFiles(directory), converter, maxReadings: 100 });
   const { readings, failure, hint } = await collectOnce(collector);
   const scrapeError = readings.find(({ series }) => series.name === 'textfile.scrape_error')?.value;
@@ -43,24 +45,13 @@ async function collectFiles() {
 
 /** Collects a page of a scrape target. */
 async function collectPage(text: string, { maxReadings = 100 } = {}) {
-  const client: Pick<ScrapeClient, 'fetch'> = {
-    fetch: (_url, _limits, read) => read({ body: toParts(text), contentType: 'text/plain' }),
-  };
-  const converter = new ExpositionConverter({
-    now: () => NOW,
-    labels: { job: 'node' },
+  const collector = createTargetCollector(createTarget({ labels: { job: 'node' } }), {
+    client: createPageClient(text),
+    maxReadings,
     findReserved: findReservedName,
   });
-  const collector = new ScrapeTargetCollector(
-    { name: 'node', url: 'http://127.0.0.1:1/metrics' },
-    { client, converter, clock: systemClock, limits: { timeoutMs: 1_000, maxBytes: 1_000_000 }, maxReadings },
-  );
   const { readings, failure } = await collectOnce(collector);
   return { samples: formatReadings(readings, OWN), failure, leftOut: collector.leftOut };
-}
-
-async function* toParts(text: string): AsyncGenerator<Buffer> {
-  yield Buffer.from(text);
 }
 
 describe('text files: a series that is there more than once', () => {

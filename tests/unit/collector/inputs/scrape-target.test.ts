@@ -10,14 +10,12 @@ import {
 import { gzipSync } from 'node:zlib';
 
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { systemClock } from '@thugshells/shared/clock.ts';
 
-import { ExpositionConverter } from '../../../../collector/src/inputs/exposition-converter.ts';
 import { ScrapeClient } from '../../../../collector/src/inputs/scrape-client.ts';
-import { ScrapeTargetCollector } from '../../../../collector/src/inputs/scrape-target.ts';
+import type { ScrapeTargetCollector } from '../../../../collector/src/inputs/scrape-target.ts';
 import { until } from '../../../support/until.ts';
-import { NOW } from '../../../support/collector/collector-parts.ts';
 import { collectOnce, formatReadings, type CollectResult } from '../../../support/collector/collect-once.ts';
+import { createTarget, createTargetCollector } from '../../../support/collector/made-target.ts';
 
 const OWN = /^(up|scrape\..*)$/;
 const MAX_BYTES = 100_000;
@@ -57,12 +55,8 @@ function source(
   port: number,
   { timeoutMs = 5_000, maxReadings = 100, host = '127.0.0.1', client = new ScrapeClient() } = {},
 ): ScrapeTargetCollector {
-  const converter = new ExpositionConverter({ now: () => NOW, labels: { job: 'node' } });
-  const limits = { timeoutMs, maxBytes: MAX_BYTES };
-  return new ScrapeTargetCollector(
-    { name: 'node', url: `http://${host}:${port}/metrics` },
-    { client, converter, clock: systemClock, limits, maxReadings },
-  );
+  const target = createTarget({ url: `http://${host}:${port}/metrics`, labels: { job: 'node' } });
+  return createTargetCollector(target, { client, limits: { timeoutMs, maxBytes: MAX_BYTES }, maxReadings });
 }
 
 function up({ readings }: CollectResult): unknown {
@@ -81,6 +75,8 @@ describe('a scrape target', () => {
     expect(formatReadings(told.readings, /duration/)).toEqual([
       'up{job="node"} 1',
       'scrape.samples_scraped{job="node"} 2',
+      'scrape.samples_post_metric_relabeling{job="node"} 2',
+      'scrape.series_added{job="node"} 2',
       'a{job="node"} 1',
       'b{c="d",job="node"} 2',
     ]);
@@ -94,14 +90,6 @@ describe('a scrape target', () => {
         'x-prometheus-scrape-timeout-seconds': '5',
       },
     });
-  });
-
-  test('that has a job of its own keeps it as exported_job', async () => {
-    const port = await serve((_, response) => response.end('a{job="x"} 1\nb{job="y",exported_job="z"} 2\n'));
-    expect(formatReadings((await collectOnce(source(port))).readings, OWN)).toEqual([
-      'a{job="node",exported_job="x"} 1',
-      'b{job="node",exported_job="z",exported_exported_job="y"} 2',
-    ]);
   });
 
   test('may answer in OpenMetrics, and then has to end with # EOF', async () => {
@@ -156,7 +144,7 @@ describe('a scrape target', () => {
     expect([up(told), formatReadings(told.readings, OWN).length, told.failure]).toEqual([
       1,
       100,
-      'scrape target node: 30 samples over the limit',
+      'scrape target node: 30 samples over the limit; increase THUGSHELLS_SCRAPE_MAX_SERIES and THUGSHELLS_MAX_SERIES',
     ]);
     expect(formatReadings(told.readings)).toContain('scrape.samples_scraped{job="node"} 130');
   });
@@ -321,7 +309,12 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
         : failure,
     );
     expect(told.hint).toMatch(/^[a-z]+ /);
-    expect(formatReadings(told.readings, /duration/)).toEqual(['up{job="node"} 0']);
+    expect(formatReadings(told.readings, /duration/)).toEqual([
+      'up{job="node"} 0',
+      'scrape.samples_scraped{job="node"} 0',
+      'scrape.samples_post_metric_relabeling{job="node"} 0',
+      'scrape.series_added{job="node"} 0',
+    ]);
     expect(performance.now() - startedAt).toBeLessThan(15_000);
   });
 

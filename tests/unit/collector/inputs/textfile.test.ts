@@ -16,11 +16,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
-import { ExpositionConverter } from '../../../../collector/src/inputs/exposition-converter.ts';
 import { TextFiles } from '../../../../collector/src/inputs/text-files.ts';
 import { TextfileCollector } from '../../../../collector/src/inputs/textfile.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { NOW } from '../../../support/collector/collector-parts.ts';
+import { createConverter } from '../../../support/collector/made-target.ts';
 import { collectOnce, formatReadings, type CollectResult } from '../../../support/collector/collect-once.ts';
 
 const folder = useTemporaryFolder();
@@ -33,7 +33,7 @@ beforeEach(() => {
 });
 
 function sourceOf({ maxReadings = 2_000, at = directory } = {}): TextfileCollector {
-  const converter = new ExpositionConverter({ now: () => NOW, labels: {} });
+  const converter = createConverter();
   return new TextfileCollector({ files: new TextFiles(at), converter, maxReadings });
 }
 
@@ -207,8 +207,9 @@ describe('a directory', () => {
     write('b.prom', 'b1 1\nb2 1\n');
     const { readings, failure } = await collectOnce(sourceOf({ maxReadings: 20 }));
     expect(formatReadings(readings, OWN)).toHaveLength(20);
+    const more = 'increase THUGSHELLS_SCRAPE_MAX_SERIES and THUGSHELLS_MAX_SERIES';
     expect(failure).toBe(
-      `${directory}/a.prom: 10 samples over the limit; ${directory}/b.prom: 2 samples over the limit`,
+      `${directory}/a.prom: 10 samples over the limit; ${more}; ${directory}/b.prom: 2 samples over the limit; ${more}`,
     );
   });
 

@@ -376,7 +376,8 @@ describe('scheduler: readings that are left out', () => {
     await clock.advance(20_000);
     expect(statusOf('many')).toMatchObject({
       status: 'failing',
-      message: 'many.x: COLLECTOR_MAX_SERIES=3 series of this collector are stored already',
+      message:
+        'many.x: 3 series of this collector are stored already, increase THUGSHELLS_COLLECTOR_MAX_SERIES to store more',
       collected: 12,
       failed: 3,
     });

@@ -53,7 +53,10 @@ describe('series limit: the total', () => {
     const limit = new SeriesLimit({ perCollector: 2, total: 3 });
     limit.admit('cpu', series(1, 2), 0);
     const { readings, refusals } = limit.admit('net', series(1, 2), 1);
-    expect([namesIn(readings), refusals]).toEqual([['1'], ['x.y: MAX_SERIES=3 series are stored already']]);
+    expect([namesIn(readings), refusals]).toEqual([
+      ['1'],
+      ['x.y: 3 series are stored already, increase THUGSHELLS_MAX_SERIES to store more'],
+    ]);
     limit.admit('net', series(1), HOUR_MS);
     expect(namesIn(limit.admit('net', series(1, 2), HOUR_MS + 1).readings)).toEqual(['1', '2']);
   });
@@ -66,10 +69,10 @@ test('series limit: a collector’s own limit is named by its variable', () => {
     own: new Map([['scrape:node', { variable: 'SCRAPE_MAX_SERIES', maxSeries: 3 }]]),
   });
   expect(limit.admit('scrape:node', series(1, 2, 3, 4), 0).refusals).toEqual([
-    'x.y: SCRAPE_MAX_SERIES=3 series of this collector are stored already',
+    'x.y: 3 series of this collector are stored already, increase THUGSHELLS_SCRAPE_MAX_SERIES to store more',
   ]);
   expect(limit.admit('scrape:other', series(1, 2), 0).refusals).toEqual([
-    'x.y: COLLECTOR_MAX_SERIES=1 series of this collector are stored already',
+    'x.y: 1 series of this collector are stored already, increase THUGSHELLS_COLLECTOR_MAX_SERIES to store more',
   ]);
 });
 
@@ -78,7 +81,7 @@ describe('series limit: the notice for the log', () => {
     const limit = new SeriesLimit({ perCollector: 1, total: 10 });
     const { notice } = limit.admit('net', series('a', 'b', 'c', 'd', 'e'), 0);
     expect(notice).toBe(
-      'COLLECTOR_MAX_SERIES=1 series of this collector are stored already; left out: x.y{"name":"b"}, x.y{"name":"c"}, x.y{"name":"d"} and 1 more',
+      '1 series of this collector are stored already, increase THUGSHELLS_COLLECTOR_MAX_SERIES to store more; left out: x.y{"name":"b"}, x.y{"name":"c"}, x.y{"name":"d"} and 1 more',
     );
     expect(limit.admit('net', series('a', 'f'), 1).notice).toBeUndefined();
     expect(limit.admit('disk', series('a', 'b'), 1).notice).toContain('left out: x.y{"name":"b"}');

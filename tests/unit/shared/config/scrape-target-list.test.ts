@@ -12,13 +12,15 @@ describe('targets', () => {
   test('are names and addresses of this machine', () => {
     const text =
       'node=http://127.0.0.1:9100/metrics\n  app-2=http://localhost:8080/path?module=x  six=http://[::1]:1/ far=http://127.255.0.9/metrics auth=http://user:p@localhost/';
-    expect(load({ SCRAPE_TARGETS: text }).scrapeTargets).toEqual([
-      { name: 'node', url: 'http://127.0.0.1:9100/metrics' },
-      { name: 'app-2', url: 'http://localhost:8080/path?module=x' },
-      { name: 'six', url: 'http://[::1]:1/' },
-      { name: 'far', url: 'http://127.255.0.9/metrics' },
-      { name: 'auth', url: 'http://user:p@localhost/' },
+    const { scrapeTargets } = load({ SCRAPE_TARGETS: text });
+    expect(scrapeTargets.map(({ url, labels }) => [labels['job'], labels['instance'], url])).toEqual([
+      ['node', '127.0.0.1:9100', 'http://127.0.0.1:9100/metrics'],
+      ['app-2', 'localhost:8080', 'http://localhost:8080/path?module=x'],
+      ['six', '[::1]:1', 'http://[::1]:1/'],
+      ['far', '127.255.0.9:80', 'http://127.255.0.9/metrics'],
+      ['auth', 'localhost:80', 'http://user:p@localhost/'],
     ]);
+    expect(scrapeTargets.map(({ name, labels }) => name === labels['job'])).not.toContain(false);
   });
 
   test.each([

@@ -2,8 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { cutIntoBlocks } from '../../../../../collector/src/inputs/exposition/bytes.ts';
-import { ExpositionConverter } from '../../../../../collector/src/inputs/exposition-converter.ts';
-import { NOW } from '../../../../support/collector/collector-parts.ts';
+import { createConverter } from '../../../../support/collector/made-target.ts';
 
 async function listBlocks(parts: readonly Buffer[]): Promise<string[]> {
   const blocks: string[] = [];
@@ -35,7 +34,7 @@ test('blocks: wherever a text is cut, they are the same text in whole lines of a
 });
 
 test('blocks: a page is converted the same wherever it is cut, and named by its line if it is malformed', async () => {
-  const converter = new ExpositionConverter({ now: () => NOW, labels: {} });
+  const converter = createConverter();
   const convert = async (parts: readonly Buffer[]): Promise<unknown> => {
     try {
       const { readings, samples, errors } = await converter.convert(parts, { format: 'prometheus' }, 5);

@@ -1,0 +1,66 @@
+import { describe, expect, test } from '@jest/globals';
+import { toExportedName } from '@thugshells/shared/metrics/series.ts';
+
+import { collectOnce, formatReadings } from '../../../support/collector/collect-once.ts';
+import { createPageClient, createTarget, createTargetCollector } from '../../../support/collector/made-target.ts';
+import type { ScrapeTarget } from '../../../../shared/src/config/scrape-target-list.ts';
+
+/** The labels and the series that Prometheus gives to what it scrapes. */
+
+const OWN = /^up$|^scrape\./;
+
+async function collectPage(text: string, options: Partial<ScrapeTarget> = {}): Promise<string[]> {
+  const collector = createTargetCollector(createTarget(options), { client: createPageClient(text) });
+  return formatReadings((await collectOnce(collector)).readings, OWN);
+}
+
+describe('scrape labels', () => {
+  test('scrape labels: every series has the job and the instance of its target', async () => {
+    expect(await collectPage('a 1\nb{c="d"} 2\n')).toEqual([
+      'a{job="node",instance="h:1"} 1',
+      'b{c="d",job="node",instance="h:1"} 2',
+    ]);
+  });
+
+  test('scrape labels: a label of the page that the target has too is kept as exported_', async () => {
+    const labels = { job: 'node', exported_job: 'site' };
+    expect(await collectPage('a{job="x"} 1\nb{instance="y"} 2\n')).toEqual([
+      'a{job="node",instance="h:1",exported_job="x"} 1',
+      'b{instance="h:1",job="node",exported_instance="y"} 2',
+    ]);
+    expect(await collectPage('a{job="x",exported_job="z"} 1\nb{job="x"} 2\n', { labels })).toEqual([
+      'a{job="node",exported_job="site",exported_exported_job="x",exported_exported_exported_job="z"} 1',
+      'b{job="node",exported_job="site",exported_exported_job="x"} 2',
+    ]);
+  });
+
+  test('scrape labels: with honor_labels the label of the page is kept, and a missing one is added', async () => {
+    expect(await collectPage('a{job="x"} 1\nb{instance="y"} 2\n', { honorLabels: true })).toEqual([
+      'a{job="x",instance="h:1"} 1',
+      'b{job="node",instance="y"} 2',
+    ]);
+  });
+});
+
+describe('scrape figures', () => {
+  test('scrape figures: have the names and the labels that Prometheus gives them, whatever the page has', async () => {
+    const collector = createTargetCollector(createTarget({ honorLabels: true }), {
+      client: createPageClient('a{job="x"} 1\n', 'a{job="x"} 1\nb 1\n'),
+    });
+    const collect = async (): Promise<Record<string, unknown>> => {
+      const { readings } = await collectOnce(collector);
+      const own = readings.filter(({ series }) => OWN.test(series.name));
+      for (const { labels } of own) expect(labels).toEqual({ job: 'node', instance: 'h:1' });
+      return Object.fromEntries(own.map(({ series, value }) => [toExportedName(series.name), value]));
+    };
+    expect(await collect()).toEqual({
+      up: 1,
+      scrape_duration_seconds: expect.any(Number),
+      scrape_samples_scraped: 1,
+      scrape_samples_post_metric_relabeling: 1,
+      scrape_series_added: 1,
+    });
+    expect(await collect()).toMatchObject({ scrape_samples_scraped: 2, scrape_series_added: 1 });
+    expect(await collect()).toMatchObject({ up: 1, scrape_samples_scraped: 0, scrape_series_added: 0 });
+  });
+});
