@@ -37,6 +37,22 @@ export async function startNodeExporter(): Promise<{ readonly program: OtherProg
   return { program, url: `http://127.0.0.1:${port}/metrics` };
 }
 
+/** Prometheus in agent mode, which scrapes by `config`, its configuration, and sends by remote write. */
+export async function startPrometheusAgent(config: Readonly<Record<string, unknown>>): Promise<OtherProgram> {
+  const binary = await findProgram('prometheus');
+  return new OtherProgram(binary, (folder) => {
+    const file = join(folder, 'prometheus.json');
+    // JSON is YAML.
+    writeFileSync(file, JSON.stringify(config));
+    return [
+      '--agent',
+      `--config.file=${file}`,
+      `--storage.agent.path=${join(folder, 'data')}`,
+      '--web.listen-address=127.0.0.1:0',
+    ];
+  });
+}
+
 /** vmagent, with one target that it scrapes into a VictoriaMetrics. */
 export async function startVmagent(
   target: { host: string; path: string; job: string; deviceId: string },

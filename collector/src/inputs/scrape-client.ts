@@ -25,8 +25,14 @@ export interface ScrapeLimits {
   readonly maxBytes: number;
 }
 
-/** Plain text is preferred: in OpenMetrics some exporters give their counters other names. */
-const ACCEPT = 'text/plain;version=0.0.4;q=1,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1';
+/** As Prometheus 3 asks by default, so that an exporter answers the same; tests/integration/scrape-requests.test.ts compares. */
+const ACCEPT = [
+  'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.7',
+  'application/openmetrics-text;version=0.0.1;q=0.6',
+  'text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5',
+  'text/plain;version=0.0.4;q=0.4',
+  '*/*;q=0.3',
+].join(',');
 
 /** Resolves `localhost` to this machine without a resolver (RFC 6761, 6.3). */
 const loopbackLookup: LookupFunction = (_host, options, callback) => {
@@ -113,8 +119,7 @@ function createScrapeError(cause: string, hint: string = HINT, error?: unknown):
 function sendRequest(url: string, signal: AbortSignal, timeoutMs: number): Promise<IncomingMessage> {
   const headers = {
     accept: ACCEPT,
-    // Bytes on loopback are free, and compression costs both sides CPU time.
-    'accept-encoding': 'identity',
+    'accept-encoding': 'gzip',
     connection: 'close',
     'user-agent': 'thugshells-collector',
     'x-prometheus-scrape-timeout-seconds': String(timeoutMs / 1000),

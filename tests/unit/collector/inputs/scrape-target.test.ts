@@ -64,7 +64,7 @@ function up({ readings }: CollectResult): unknown {
 }
 
 describe('a scrape target', () => {
-  test('is asked for plain text, and its series have its name as job', async () => {
+  test('is asked as Prometheus asks, and its series have its name as job', async () => {
     let asked: { url?: string | undefined; headers: Record<string, unknown> } | undefined;
     const port = await serve(({ url, headers }, response) => {
       asked = { url, headers };
@@ -84,9 +84,9 @@ describe('a scrape target', () => {
     expect(asked).toMatchObject({
       url: '/metrics',
       headers: {
-        accept: expect.stringMatching(/^text\/plain;version=0\.0\.4;q=1,/),
+        accept: expect.stringMatching(/^application\/openmetrics-text;version=1\.0\.0;.*\*\/\*/),
         connection: 'close',
-        'accept-encoding': 'identity',
+        'accept-encoding': 'gzip',
         'x-prometheus-scrape-timeout-seconds': '5',
       },
     });
@@ -109,7 +109,7 @@ describe('a scrape target', () => {
     ]);
   });
 
-  test('may pack its answer though it was not asked to', async () => {
+  test('may pack its answer', async () => {
     const port = await serve((_, response) =>
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(METRICS)),
     );
