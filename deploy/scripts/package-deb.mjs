@@ -25,18 +25,16 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
+import { createCompletions } from './completions.ts';
 import { dependsOn } from './debian-depends.ts';
 import { parseElf } from './elf.ts';
+import { createManualPage, MANUAL_SECTION } from './manual-page.ts';
 import { ARCHITECTURES, putProgramTree } from './program-tree.mjs';
 import { root } from './runtime.mjs';
 
 /** The prefix of the tools for machine code of another architecture. */
 const TRIPLETS = { amd64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' };
 const PROGRAMS = ['collector', 'uploader'];
-const SUMMARIES = {
-  collector: 'reads the kernel and stores samples in a local database',
-  uploader: 'delivers stored samples to VictoriaMetrics and reports health',
-};
 /** The plan's own list of what it asked for is of no use on a device. */
 const NOT_PACKAGED = ['tests/acceptance.md'];
 const debian = join(root, 'deploy', 'debian');
@@ -128,24 +126,22 @@ function putDocuments(tree, version, maintainer) {
   tree.putText(gzipSync(entry, { level: 9 }), `${documents}/changelog.gz`);
 }
 
-/** A manual page for each command, made of its --help. */
-function putManuals(tree, version) {
-  for (const program of PROGRAMS) {
-    // A line that begins with a dot or a quote would be a request of roff, and a backslash begins an escape.
-    const helpText = output(process.execPath, [join(root, program, 'dist', 'main.js'), '--help'])
-      .trim()
-      .replaceAll('\\', '\\e')
-      .replace(/^(?=[.'])/gm, '\\&')
-      .replaceAll('-', '\\-');
-    const values = {
-      PROGRAM: program,
-      TITLE: program.toUpperCase(),
-      VERSION: version,
-      SUMMARY: SUMMARIES[program],
-      HELP: helpText,
-    };
-    const text = readFileSync(join(debian, 'manual.1'), 'utf8').replace(/@(\w+)@/g, (_, name) => values[name]);
-    tree.putText(gzipSync(text, { level: 9 }), `usr/share/man/man1/thugshells-${program}.1.gz`);
+/** Manual pages and completions, made of the tables of commands and variables. */
+async function putManuals(tree, version) {
+  const { COLLECTOR_TABLE } = await import('../../collector/src/commands/command-table.ts');
+  const { UPLOADER_TABLE } = await import('../../uploader/src/commands/command-table.ts');
+  const { collectorVariables } = await import('../../shared/src/config/collector-config.ts');
+  const { uploaderVariables } = await import('../../shared/src/config/uploader-config.ts');
+  const programs = [
+    { table: COLLECTOR_TABLE, variables: Object.values(collectorVariables({}, '', 'linux')) },
+    { table: UPLOADER_TABLE, variables: Object.values(uploaderVariables({}, '')) },
+  ];
+  const date = output('date', ['-u', '-I', '-r', join(root, 'package.json')]).trim();
+  for (const { table, variables } of programs) {
+    const page = createManualPage({ table, variables, version, date });
+    const path = `usr/share/man/man${MANUAL_SECTION}/${table.program}.${MANUAL_SECTION}.gz`;
+    tree.putText(gzipSync(page, { level: 9 }), path);
+    for (const { path, text } of createCompletions(table)) tree.putText(text, path);
   }
 }
 
@@ -213,7 +209,7 @@ async function buildPackage({ architecture, version, isQuick }) {
   await putProgramTree(ARCHITECTURES[architecture], tree.home);
   putSystemFiles(tree);
   putDocuments(tree, version, maintainer);
-  putManuals(tree, version);
+  await putManuals(tree, version);
   settleModes(tree);
   putControl(tree, { version, architecture, maintainer });
   const file = join(root, 'var', `thugshells_${version}_${architecture}.deb`);

@@ -44,6 +44,7 @@ function packageOf(name: ProgramName): Requirement {
 }
 
 const VICTORIA_METRICS = packageOf('victoria-metrics');
+const MANDOC = { package: 'mandoc', commands: ['mandoc'], proof: ['-T', 'ascii', '/dev/null'] };
 const MOUNT = { package: 'mount', commands: ['mount', 'umount'] };
 
 export const SUITES = {
@@ -55,9 +56,11 @@ export const SUITES = {
       packageOf('prometheus'),
       packageOf('node_exporter'),
       { package: 'binutils', commands: ['readelf'] },
+      { package: 'bsdutils', commands: ['script'] },
       { package: 'dpkg-dev', commands: ['dpkg-shlibdeps'] },
       { package: 'chromium', commands: ['chromium|chromium-browser|google-chrome'], variable: 'CHROMIUM_BIN' },
       { package: 'iproute2', commands: ['ip'] },
+      MANDOC,
       { package: 'openssl', commands: ['openssl'] },
       { package: 'procps', commands: ['free'] },
       { package: 'systemd', commands: ['systemd-analyze'] },
@@ -92,9 +95,12 @@ export const SUITES = {
       { package: 'curl', commands: ['curl'] },
       { package: 'debootstrap', commands: ['debootstrap'] },
       { package: 'iproute2', commands: ['ip'] },
+      { package: 'fish', commands: ['fish'] },
       { package: 'lintian', commands: ['lintian'] },
+      MANDOC,
       { package: 'systemd-container', commands: ['systemd-nspawn'] },
       { package: 'util-linux', commands: ['nsenter', 'unshare'] },
+      { package: 'zsh', commands: ['zsh'] },
     ],
   },
   'test:containers': {

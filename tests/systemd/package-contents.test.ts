@@ -92,10 +92,20 @@ describe.each(packages)('the package for $architecture', ({ architecture, file }
     expect(broken.map(({ path, target }) => `${path}: ${target}`)).toEqual([]);
   });
 
-  test.each(PROGRAMS)('holds a manual page of thugshells-%s with the options of its help', (program) => {
-    const page = gunzipSync(readFileSync(join(folder, `usr/share/man/man1/thugshells-${program}.1.gz`))).toString();
-    expect(page).toMatch(new RegExp(`^\\.TH THUGSHELLS\\\\-${program.toUpperCase()} 1 `));
-    expect(page).toContain('check\\-config');
-    expect(page).not.toMatch(/@[A-Z]+@/);
+  test.each(PROGRAMS)('holds a manual page of thugshells-%s that man(1) formats without a warning', (program) => {
+    const page = join(folder, `usr/share/man/man8/thugshells-${program}.8.gz`);
+    const { status, stdout, stderr } = spawnSync('mandoc', ['-T', 'lint', page], { encoding: 'utf8' });
+    expect([stdout, stderr, status]).toEqual(['', '', 0]);
+    expect(gunzipSync(readFileSync(page)).toString()).toContain('check\\-config');
+  });
+
+  test.each(PROGRAMS)('holds completions of thugshells-%s where bash, zsh and fish look for them', (program) => {
+    expect(filesBelow('usr/share')).toEqual(
+      expect.arrayContaining([
+        `bash-completion/completions/thugshells-${program}`,
+        `zsh/vendor-completions/_thugshells-${program}`,
+        `fish/vendor_completions.d/thugshells-${program}.fish`,
+      ]),
+    );
   });
 });

@@ -83,7 +83,7 @@ function formatRows(rows: Rows): string[] {
 }
 
 /** Breaks a text into lines between its words. */
-function wrap(text: string, width = WIDTH): string[] {
+export function wrap(text: string, width = WIDTH): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const line = lines.at(-1);
@@ -93,7 +93,8 @@ function wrap(text: string, width = WIDTH): string[] {
   return lines;
 }
 
-function toSentence(text: string): string {
+/** Writes a description that is part of a line as a sentence. */
+export function toSentence(text: string): string {
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
 }
 

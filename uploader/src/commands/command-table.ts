@@ -26,7 +26,7 @@ const stepCodes = Object.entries(STEP_CODES).map(([step, code]) => `${code} ${st
 /** The commands of the uploader. */
 export const UPLOADER_TABLE = {
   program: 'thugshells-uploader',
-  summary: 'delivers stored samples to VictoriaMetrics and reports health',
+  summary: 'delivers stored samples and reports health',
   commands: {
     run: {
       doc: 'upload samples until stopped',
