@@ -108,7 +108,7 @@ function putSystemFiles(tree) {
 /** The texts, and what they name, beside each other as in the repository, so that their links lead somewhere. */
 function putDocuments(tree, version, maintainer) {
   tree.put('deploy/debian/copyright', `${documents}/copyright`);
-  const texts = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'].filter((file) =>
+  const texts = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'].filter((file) =>
     readdirSync(root).includes(file),
   );
   const more = readdirSync(join(root, 'docs'))
