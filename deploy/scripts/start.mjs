@@ -147,7 +147,9 @@ async function showProgress(sidecar) {
     before = delivered;
     const time = new Date().toTimeString().slice(0, 8);
     const counts = [`${collected} collected`, `${delivered} delivered`, `${pending} pending`];
-    console.log(`${time}  ${report.status.padEnd(8)}  ${counts.map((count) => count.padStart(18)).join('')}`);
+    console.log(
+      `${time}  ${(report.starting ? 'starting' : report.status).padEnd(8)}  ${counts.map((count) => count.padStart(18)).join('')}`,
+    );
   }
 }
 

@@ -132,10 +132,13 @@ describe('status page in a browser:', () => {
       'it says so',
       async () =>
         (await page.locator('#stale').isVisible()) &&
-        /No response from the uploader since .* out of date/.test(await read(page, '#stale')),
+        /No response from the uploader since .* out of date\. Run: systemctl status thugshells-uploader/.test(
+          await read(page, '#stale'),
+        ),
       60_000,
     );
     expect(await page.locator('main').getAttribute('aria-busy')).toBe('true');
+    expect(await page.title()).toBe('out of date: board-1: ok');
     await page.context().close();
   }, 120_000);
 });

@@ -50,9 +50,12 @@ async function refresh() {
 function showStale(isStale) {
   const note = byId('stale');
   const since = new Date(updatedAt).toLocaleTimeString();
-  if (isStale)
-    note.textContent = `No response from the uploader since ${since} (time of this browser). The page is out of date.`;
+  if (isStale) {
+    note.textContent = `No response from the uploader since ${since} (time of this browser). What follows was so then, and is out of date. Run: systemctl status thugshells-uploader`;
+    document.title = `out of date: ${document.title.replace(/^out of date: /, '')}`;
+  }
   note.hidden = !isStale;
+  document.body.classList.toggle('is-stale', isStale);
   document.querySelector('main').setAttribute('aria-busy', String(isStale));
 }
 

@@ -3,6 +3,20 @@
 /** @type {import('../mutation.mjs').Mutation[]} */
 export const health = [
   {
+    why: 'the collector is in error while both programs start',
+    file: 'uploader/src/health/collector-rules.ts',
+    find: 'uptimeSeconds * 1000 >= STARTING_MS',
+    replace: 'uptimeSeconds * 1000 >= 0',
+    tests: ['uploader/health/rules'],
+  },
+  {
+    why: 'the page shows an empty bar of a backlog that is not being delivered',
+    file: 'uploader/src/http/page/status-page.ts',
+    find: 'if (left === undefined) {',
+    replace: 'if (done === undefined) {',
+    tests: ['uploader/http/page/status-page'],
+  },
+  {
     why: 'health is degraded one pending sample too late',
     file: 'uploader/src/health/rules.ts',
     find: 'countSendable(snapshot) >= Math.max(limits.healthDegradedPending',

@@ -1,4 +1,5 @@
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
+import type { ReceiverCondition } from '@thugshells/shared/state/uploader-report.ts';
 
 import type { Snapshot } from '../telemetry/snapshot.ts';
 import type { HealthStatus } from './component-health.ts';
@@ -16,6 +17,18 @@ export interface UploadLine {
   readonly times: number;
 }
 
+/** What the receiver came to last. */
+export interface ReceiverLine {
+  readonly condition: ReceiverCondition;
+  /** Why nothing is delivered, or why its time is not known before the first upload; else empty. */
+  readonly reason: string;
+  /** RFC 3339, as the other times. */
+  readonly since: string;
+  readonly next_attempt?: string;
+  /** When it accepted samples last; missing for never. */
+  readonly last_success?: string;
+}
+
 /** The health report and the numbers behind it: what `status --json` prints and /status.json returns. */
 export interface DeviceStatus extends HealthReport {
   /** The messages of the components with the worst status. */
@@ -31,6 +44,7 @@ export interface DeviceStatus extends HealthReport {
     readonly seconds_left?: number;
   };
   readonly uploads: readonly UploadLine[];
+  readonly receiver: ReceiverLine;
   /** Bytes per day at the rate of the last day; missing while unknown. */
   readonly per_day: { readonly sent_bytes?: number; readonly written_bytes?: number };
 }
@@ -49,7 +63,19 @@ export function toDeviceStatus(report: HealthReport, snapshot: Snapshot): Device
       ...(drain?.secondsLeft === undefined ? {} : { seconds_left: drain.secondsLeft }),
     },
     uploads: uploads.map(({ atMs, ...upload }) => ({ at: formatTime(atMs), ...upload })),
+    receiver: toReceiverLine(snapshot),
     per_day: ratesPerDay(snapshot),
+  };
+}
+
+function toReceiverLine({ receiver, skewFailure }: Snapshot): ReceiverLine {
+  const { condition, reason, sinceMs, nextAttemptAtMs, lastDelivery } = receiver;
+  return {
+    condition,
+    reason: condition === 'unknown' ? (skewFailure ?? reason) : reason,
+    since: formatTime(sinceMs),
+    ...(nextAttemptAtMs === undefined ? {} : { next_attempt: formatTime(nextAttemptAtMs) }),
+    ...(lastDelivery === undefined ? {} : { last_success: formatTime(lastDelivery.atMs) }),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Formats numbers for people, the same way on the page and in the terminal. */
+import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 /** Formats a count: 12345 → `12,345` */
 export function count(value: number): string {
@@ -61,4 +62,9 @@ export function percent(share: number): string {
 /** Formats milliseconds as seconds, for messages in which an age is compared with limits in seconds: `3.1 s`, `326 s` */
 export function formatAge(ms: number): string {
   return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+}
+
+/** Formats Unix milliseconds; returns undefined for undefined and for 0, which stands for never. */
+export function toRfc3339(ms: number | undefined): string | undefined {
+  return ms === undefined || ms === 0 ? undefined : formatTime(ms);
 }

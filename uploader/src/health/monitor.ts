@@ -80,7 +80,8 @@ export class HealthMonitor {
         { ...component, since: this.#trackStatus(name, component, at) },
       ]),
     );
-    return { ...this.#describeDevice(at, snapshot.uptimeSeconds), status: health.status, components };
+    const device = this.#describeDevice(at, snapshot.uptimeSeconds);
+    return { ...device, status: health.status, ...(health.isStarting ? { starting: true } : {}), components };
   }
 
   #describeDevice(timestamp: string, uptimeSeconds: number) {

@@ -1,14 +1,19 @@
-// A few lines longer than a file should be: one rule for each component, with its limits and hints side by side.
-import { toLateMs } from '@thugshells/shared/state/collector-status.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
-import type { CollectorSnapshot, Snapshot } from '../telemetry/snapshot.ts';
+import type { Snapshot } from '../telemetry/snapshot.ts';
 import { findRemedy } from '../transport/recognized-responses.ts';
 import { worstStatus, type ComponentHealth, type HealthStatus } from './component-health.ts';
+import {
+  collectorHealth,
+  collectorProcessHealth,
+  COLLECTOR_LOG,
+  isHeartbeatLate,
+  waitsForCollector,
+} from './collector-rules.ts';
 import { configurationHealth, type ConfigurationFindings } from './configuration-rule.ts';
 import { deliveryHealth } from './delivery-rule.ts';
 import { describeBlockingLock } from './lock-rule.ts';
-import { formatAge } from './formatting.ts';
+import { formatAge, toRfc3339 } from './formatting.ts';
 import { setAsideBytes, setAsideHealth } from './set-aside-rule.ts';
 import { countSendable, describeHeldTooOld, describeRejectedTooOld } from './too-old-rule.ts';
 import { oldestPendingSeconds, samplesPerUpload, stalledMs } from './upload-progress.ts';
@@ -16,6 +21,8 @@ import { oldestPendingSeconds, samplesPerUpload, stalledMs } from './upload-prog
 /** The health of the device, without the times of the last changes. */
 export interface DeviceHealth {
   readonly status: HealthStatus;
+  /** The programs have just started, and nothing is known to be wrong. */
+  readonly isStarting: boolean;
   readonly components: Readonly<Record<string, ComponentHealth>>;
 }
 
@@ -43,8 +50,6 @@ const limit = {
 } as const;
 
 /** What an operator can do. */
-const COLLECTOR_LOG = 'run: journalctl -u thugshells-collector';
-const COLLECTOR_STATUS = 'run: systemctl status thugshells-collector';
 export const UPLOADER_LOG = 'run: journalctl -u thugshells-uploader';
 const CHECK_RECEIVER = 'check THUGSHELLS_REMOTE_URL';
 const REDUCE_LOAD = 'raise or unset THUGSHELLS_UPLOAD_MAX_RATE, or raise THUGSHELLS_INTERVAL';
@@ -76,56 +81,15 @@ export function evaluateHealth(
     time: timeHealth(snapshot, limits),
     ...configurationHealth({ warnings, notices }),
   };
-  return { status: worstStatus(Object.values(components).map(({ status }) => status)), components };
+  const status = worstStatus(Object.values(components).map((component) => component.status));
+  return { status, isStarting: isStarting(snapshot, status), components };
 }
 
-/** One collector: late, failing, absent from this kernel, or scraping. */
-function collectorHealth(row: CollectorSnapshot, snapshot: Snapshot): ComponentHealth {
-  const details = {
-    last_scrape: toRfc3339(row.lastScrapeMs),
-    interval_seconds: row.intervalMs / 1000,
-    duration_ms: row.durationMs,
-    collected: row.collected,
-    failed: row.failed,
-  };
-  if (row.lastScrapeAgeMs > lateAfterMs(row.intervalMs, snapshot.storage.flushIntervalMs)) {
-    const age = formatAge(row.lastScrapeAgeMs);
-    const lock = describeBlockingLock(snapshot, true);
-    const message = lock === undefined ? `no scrape for ${age}; ${COLLECTOR_LOG}` : `not stored for ${age}: ${lock}`;
-    return { status: 'degraded', message, details };
-  }
-  if (row.status === 'failing') return { status: 'degraded', message: `${row.message}; ${COLLECTOR_LOG}`, details };
-  if (row.lastScrapeMs === 0) return { status: 'ok', message: 'waiting for its first scrape', details };
-  return { status: 'ok', message: row.status === 'absent' ? 'not on this kernel' : 'scraping', details };
-}
-
-/** Returns how old a last scrape may be. A scrape is stored with the next flush. */
-function lateAfterMs(intervalMs: number, flushIntervalMs: number): number {
-  return toLateMs(intervalMs) + flushIntervalMs;
-}
-
-/** Whether the collector has stored nothing for longer than it should. */
-function isHeartbeatLate({ collectors, heartbeatAgeMs, storage }: Snapshot): boolean {
-  const shortestIntervalMs = Math.min(...collectors.map(({ intervalMs }) => intervalMs));
-  return heartbeatAgeMs > lateAfterMs(shortestIntervalMs, storage.flushIntervalMs);
-}
-
-/** The collector's process: its heartbeat, and whether any of its collectors works. */
-function collectorProcessHealth(snapshot: Snapshot, states: readonly ComponentHealth[]): ComponentHealth {
-  const { collectors, heartbeatMs, heartbeatAgeMs } = snapshot;
-  const details = { heartbeat: toRfc3339(heartbeatMs), collectors: collectors.length };
-  if (collectors.length === 0)
-    return { status: 'error', message: `the collector has stored nothing yet; ${COLLECTOR_STATUS}`, details };
-  if (isHeartbeatLate(snapshot)) {
-    const age = formatAge(heartbeatAgeMs);
-    const lock = describeBlockingLock(snapshot, true);
-    const message =
-      lock === undefined ? `no heartbeat for ${age}; ${COLLECTOR_STATUS}` : `nothing stored for ${age}: ${lock}`;
-    return { status: 'error', message, details };
-  }
-  if (states.every(({ status }) => status !== 'ok'))
-    return { status: 'error', message: `all collectors fail; ${COLLECTOR_LOG}`, details };
-  return { status: 'ok', message: 'collecting', details };
+/** Whether this uploader has just started: it waits for the collector, or has not tried its first upload yet. */
+function isStarting(snapshot: Snapshot, status: HealthStatus): boolean {
+  if (waitsForCollector(snapshot)) return status !== 'error';
+  const { isRunning, receiver } = snapshot;
+  return status === 'ok' && isRunning && receiver.condition === 'unknown' && receiver.lastDelivery === undefined;
 }
 
 /** The uploads: rejected by the receiver, stalled, not running, behind, or failing. */
@@ -254,9 +218,4 @@ function timeHealth(
     message: `clock is ${formatAge(Math.abs(skewMs))} ${direction} the receiver; ${SET_CLOCK}`,
     details,
   };
-}
-
-/** Formats Unix milliseconds; returns undefined for undefined and for 0, which stands for never. */
-function toRfc3339(ms: number | undefined): string | undefined {
-  return ms === undefined || ms === 0 ? undefined : formatTime(ms);
 }

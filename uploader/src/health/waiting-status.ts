@@ -72,6 +72,7 @@ export class WaitingStatus {
     const components = Object.entries(this.#components()).map(([name, each]) => [name, { ...each, since }] as const);
     return {
       status: this.#status,
+      ...(this.#isStarting ? { starting: true as const } : {}),
       timestamp: formatTime(clock.now()),
       version,
       uptime_seconds: Math.round((clock.monotonic() - this.#startedAt) / 1000),
@@ -82,14 +83,20 @@ export class WaitingStatus {
 
   /** Returns the report with the numbers that were known last. */
   status(): DeviceStatus {
-    const { books = NO_BOOKS, uploads = [] } = this.#last ?? {};
     const report = this.report();
+    const unknown = { condition: 'unknown', reason: '', since: formatTime(this.#sinceMs) } as const;
+    const { books = NO_BOOKS, uploads = [], receiver = unknown } = this.#last ?? {};
     const reason = `storage: ${report.components['storage']!.message}`;
-    return { ...report, reason, books, backlog: { held: 0 }, uploads, per_day: {} };
+    return { ...report, reason, books, backlog: { held: 0 }, uploads, receiver, per_day: {} };
   }
 
   get #status(): HealthStatus {
     return this.#options.clock.monotonic() - this.#since < ERROR_AFTER_MS ? 'degraded' : 'error';
+  }
+
+  /** Whether no database was open yet, and it is not late. */
+  get #isStarting(): boolean {
+    return this.#last === undefined && this.#status !== 'error';
   }
 
   #components(): Record<string, ComponentHealth> {

@@ -42,6 +42,22 @@ test('health rules: a device without problems is ok in each component', () => {
   expect(new Set(Object.values(components).map((component) => component.status))).toEqual(new Set(['ok']));
 });
 
+describe('health rules: the collector', () => {
+  const nothing = { collectors: [], heartbeatMs: 0 };
+  const before = { heartbeatMs: NOW - 3_600_000, heartbeatAgeMs: 3_600_000 };
+  const uploader = (seconds: number) => ({ uptimeSeconds: seconds, startedAtMs: NOW - seconds * 1_000 });
+  test.each<[string, Partial<Snapshot>, HealthStatus]>([
+    ['has stored nothing yet, 29 s after the start', { ...nothing, ...uploader(29) }, 'degraded'],
+    ['has stored nothing yet, 30 s after the start', { ...nothing, ...uploader(30) }, 'error'],
+    ['has not stored anything since a boot, 29 s after it', { ...before, ...uploader(29) }, 'degraded'],
+    ['has not stored anything since a boot, 30 s after it', { ...before, ...uploader(30) }, 'error'],
+    ['has stored nothing, and no uploader runs', { ...nothing, ...uploader(0), isRunning: false }, 'error'],
+  ])('%s: %3$s', (_, changes, expected) => {
+    const { components, isStarting } = evaluateHealth(snapshot(changes), LIMITS);
+    expect([components['collector']!.status, isStarting]).toEqual([expected, expected === 'degraded']);
+  });
+});
+
 test('health rules: the time without an upload is counted from the start, not from the last change of the failure', () => {
   const changes = outage(50, 10, 'away', 'HTTP 502');
   const { status, components } = evaluateHealth(

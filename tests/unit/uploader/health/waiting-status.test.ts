@@ -42,9 +42,9 @@ test('waiting status: tells a name that many devices have', () => {
 
 test('waiting status: is degraded for 30 s, then in error', async () => {
   await clock.advance(29_900);
-  expect([waiting.report().status, waiting.health]).toEqual(['degraded', 1]);
+  expect([waiting.report().status, waiting.health, waiting.report().starting]).toEqual(['degraded', 1, true]);
   await clock.advance(200);
-  expect([waiting.report().status, waiting.health]).toEqual(['error', 2]);
+  expect([waiting.report().status, waiting.health, waiting.report().starting]).toEqual(['error', 2, undefined]);
   waiting.begin('it is being opened again', undefined);
   expect([waiting.report().status, waiting.health]).toEqual(['degraded', 1]);
 });

@@ -23,3 +23,8 @@ function toText(part: HtmlPart): string {
 function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
+
+/** Lets a browser break names of variables, paths and addresses after their punctuation, and not within their words. */
+export function breakable(text: string): Html {
+  return new Html(escape(text).replace(/(?<=\w)[_/.:-]+(?=\w)/g, '$&<wbr>'));
+}

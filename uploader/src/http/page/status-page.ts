@@ -1,6 +1,6 @@
-import { html, type Html } from './html.ts';
+import { breakable, html, type Html } from './html.ts';
 import { bytes, clockTime, count, duration, percent, shortDuration, skew } from '../../health/formatting.ts';
-import type { DeviceStatus } from '../../health/device-status.ts';
+import type { DeviceStatus, ReceiverLine, UploadLine } from '../../health/device-status.ts';
 
 /** How often a browser without scripts reloads the page. */
 const REFRESH_SECONDS = 10;
@@ -17,7 +17,7 @@ export function statusPage(status: DeviceStatus): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <noscript><meta http-equiv="refresh" content="${REFRESH_SECONDS}"></noscript>
-<title>${device}: ${status.status}</title>
+<title>${device}: ${stateWord(status)}</title>
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/uplot.css">
 <link rel="stylesheet" href="/assets/status.css">
@@ -27,8 +27,8 @@ export function statusPage(status: DeviceStatus): string {
 <body>
 <header>
 <h1>${device}</h1>
-<div id="overall" class="overall ${status.status}" data-live role="status">${overall(status)}</div>
 <p id="stale" class="stale" role="alert" hidden></p>
+<div id="overall" class="overall ${status.starting === true ? 'starting' : status.status}" data-live role="status">${overall(status)}</div>
 </header>
 <main>
 <section aria-labelledby="samples-title" class="wide"><h2 id="samples-title">Samples</h2><div id="samples" data-live>${samples(status)}</div></section>
@@ -44,11 +44,27 @@ export function statusPage(status: DeviceStatus): string {
 `.text;
 }
 
-function overall({ status, reason }: DeviceStatus): Html {
-  return html`<strong>${status}</strong> <span>${reason}</span>`;
+function stateWord({ starting, status }: DeviceStatus): string {
+  return starting === true ? 'starting' : status;
 }
 
-function samples({ books, backlog }: DeviceStatus): Html {
+function overall(status: DeviceStatus): Html {
+  return html`<strong>${stateWord(status)}</strong> <span>${breakable(headline(status))}</span>`;
+}
+
+/** Describes the state in a sentence: a backlog is named beside an ok, so that no part of the page denies another. */
+function headline({ status, starting, reason, receiver, books, backlog, components }: DeviceStatus): string {
+  if (starting === true && receiver.reason !== '') return `no response from the receiver yet: ${receiver.reason}`;
+  if (starting === true) {
+    const waiting = Object.values(components).find((component) => component.status !== 'ok');
+    return waiting?.message ?? 'waiting for the first upload';
+  }
+  if (status === 'ok' && backlog.done !== undefined) return `delivering a backlog of ${count(books.pending)} samples`;
+  return reason;
+}
+
+function samples(status: DeviceStatus): Html {
+  const { books, backlog } = status;
   const { collected, delivered, pending, rejected, dropped } = books;
   const one = (name: string, value: number, kind = ''): Html =>
     html`<div class="${kind}"><dt>${name}</dt><dd>${count(value)}</dd></div>`;
@@ -59,7 +75,7 @@ function samples({ books, backlog }: DeviceStatus): Html {
     one('rejected', rejected, rejected > 0 ? 'degraded' : ''),
     one('dropped', dropped, dropped > 0 ? 'degraded' : ''),
   ]}</dl>
-<p>${age(backlog)}</p>${progress(backlog)}`;
+<p>${age(backlog)}</p>${progress(status)}`;
 }
 
 function age({ oldest_pending_age_seconds: seconds, held }: DeviceStatus['backlog']): string {
@@ -68,13 +84,16 @@ function age({ oldest_pending_age_seconds: seconds, held }: DeviceStatus['backlo
   return held === 0 ? oldest : `${oldest} ${count(held)} are held until the clock is right.`;
 }
 
-function progress({ done, seconds_left: left }: DeviceStatus['backlog']): Html | undefined {
+function progress({ backlog: { done, seconds_left: left }, receiver }: DeviceStatus): Html | undefined {
   if (done === undefined) return undefined;
-  const text =
-    left === undefined
-      ? 'The backlog does not shrink'
-      : `${percent(done)} of the backlog delivered, ${duration(left)} left`;
-  return html`<div class="progress"><progress max="1" value="${done.toFixed(4)}" aria-label="${text}"></progress><span>${text}</span></div>`;
+  const text = `${percent(done)} of the backlog delivered`;
+  // Without a speed there is no progress to show: an empty bar beside an ok would be another story.
+  if (left === undefined) {
+    if (receiver.condition !== 'taking') return undefined;
+    return html`<p>${done > 0 ? `${text}. It` : 'The backlog'} does not shrink at the moment.</p>`;
+  }
+  const whole = `${text}, ${duration(left)} left`;
+  return html`<div class="progress"><progress max="1" value="${done.toFixed(4)}" aria-label="${whole}"></progress><span>${whole}</span></div>`;
 }
 
 function parts({ components, timestamp }: DeviceStatus): Html {
@@ -82,22 +101,35 @@ function parts({ components, timestamp }: DeviceStatus): Html {
     .filter(([name]) => !name.startsWith('collector.'))
     .map(
       ([name, { status, message, since }]) =>
-        html`<tr><th scope="row" class="short">${name}</th><td class="short"><span class="dot ${status}">${status}</span></td><td>${message}<small>since ${clockTime(since, timestamp)}</small></td></tr>`,
+        html`<tr><th scope="row" class="short">${name}</th><td class="short"><span class="dot ${status}">${status}</span></td><td class="message">${breakable(message)}<small>since ${clockTime(since, timestamp)}</small></td></tr>`,
     );
   return html`<table><thead><tr><th scope="col">Component</th><th scope="col">State</th><th scope="col">Details</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
-function uploads({ uploads: lines, timestamp }: DeviceStatus): Html {
-  if (lines.length === 0) return html`<p class="quiet">No uploads yet.</p>`;
+function uploads({ uploads: lines, receiver, timestamp }: DeviceStatus): Html {
+  const current = currentFailure(receiver, lines, timestamp);
+  if (lines.length === 0 && current === undefined) return html`<p class="quiet">No uploads yet.</p>`;
   const rows = lines.slice(0, MAX_UPLOADS).map(({ at, samples: sent, bytes: size, outcome, reason, times }) => {
     const state = { delivered: 'ok', partial: 'degraded', failed: 'error' }[outcome];
     const what =
       outcome === 'failed'
-        ? html`<td colspan="2">${reason}${times > 1 ? html` <small>${count(times)} times</small>` : undefined}</td>`
+        ? html`<td colspan="2" class="message">${breakable(reason)}${times > 1 ? html` <small>${count(times)} times</small>` : undefined}</td>`
         : html`<td class="number">${count(sent)}</td><td class="number">${bytes(size)}</td>`;
     return html`<tr><td class="short">${clockTime(at, timestamp)}</td>${what}<td><span class="dot ${state}">${outcome}</span></td></tr>`;
   });
-  return html`<table><thead><tr><th scope="col">Time (UTC)</th><th scope="col" class="number">Samples</th><th scope="col" class="number">Size</th><th scope="col">Outcome</th></tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<table><thead><tr><th scope="col">Time (UTC)</th><th scope="col" class="number">Samples</th><th scope="col" class="number">Size</th><th scope="col">Outcome</th></tr></thead><tbody>${current}${rows}</tbody></table>`;
+}
+
+/** Describes a failure that is repeated, and is no upload that has ended yet; undefined if there is none. */
+function currentFailure(
+  { condition, reason, since, next_attempt: next }: ReceiverLine,
+  lines: readonly UploadLine[],
+  now: string,
+): Html | undefined {
+  const isListed = lines[0]?.outcome === 'failed' && lines[0].reason === reason;
+  if (condition === 'taking' || reason === '' || isListed) return undefined;
+  const again = next === undefined ? undefined : html` <small>next attempt ${clockTime(next, now)}</small>`;
+  return html`<tr><td class="short">${clockTime(since, now)}</td><td colspan="2" class="message">${breakable(reason)}${again}</td><td><span class="dot error">failing</span></td></tr>`;
 }
 
 function collectors({ components, timestamp }: DeviceStatus): Html {
@@ -105,10 +137,10 @@ function collectors({ components, timestamp }: DeviceStatus): Html {
     .filter(([name]) => name.startsWith('collector.'))
     .map(([name, { status, message, details }]) => {
       const at = clockTime(details['last_scrape'] as string | undefined, timestamp);
-      return html`<tr><th scope="row" class="short">${name.slice('collector.'.length)}</th><td class="short">${at}</td><td class="number">${shortDuration(Number(details['duration_ms']))}</td><td><span class="dot ${status}">${message}</span></td></tr>`;
+      return html`<tr><th scope="row" class="short">${name.slice('collector.'.length)}</th><td class="short">${at} <small>${shortDuration(Number(details['duration_ms']))}</small></td><td class="message"><span class="dot ${status}">${breakable(message)}</span></td></tr>`;
     });
   if (rows.length === 0) return html`<p class="quiet">No collector has stored samples yet.</p>`;
-  return html`<table><thead><tr><th scope="col">Collector</th><th scope="col">Last scrape (UTC)</th><th scope="col" class="number">Duration</th><th scope="col">State</th></tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<table><thead><tr><th scope="col">Collector</th><th scope="col">Last scrape (UTC)</th><th scope="col">State</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
 function budget({ components, per_day: { sent_bytes: sent, written_bytes: written } }: DeviceStatus): Html {

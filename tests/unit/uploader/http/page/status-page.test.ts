@@ -87,17 +87,56 @@ describe('status page:', () => {
     ],
     [
       'a failed one with its reason',
-      '<td class="short">2023-11-13 22:13:20</td><td colspan="2">HTTP 503 <small>7 times</small></td>',
+      '<td class="short">2023-11-13 22:13:20</td><td colspan="2" class="message">HTTP 503 <small>7 times</small></td>',
     ],
-    [
-      'each collector',
-      '<th scope="row" class="short">load</th><td class="short">22:13:19</td><td class="number">2.0 ms</td>',
-    ],
+    ['each collector', '<th scope="row" class="short">load</th><td class="short">22:13:19 <small>2.0 ms</small></td>'],
     ['the clock', '<dd>7.5 s behind <small>compared with the receiver</small></dd>'],
     ['the disk’s budget', '<dt>Written per day</dt><dd>64 MB</dd>'],
     ['each part since when it is so', '<small>since 22:13:20</small>'],
   ])('shows %s', (_, part) => {
     expect(page).toContain(part);
+  });
+
+  test('names a backlog beside an ok, and shows no progress without a speed', () => {
+    const books = { ...snapshot().books, pending: 3_000 };
+    const waiting = statusPage(statusWith({ books, drain: { done: 0, secondsLeft: undefined } }));
+    expect(waiting).toContain('<strong>ok</strong> <span>delivering a backlog of 3,000 samples</span>');
+    expect(waiting).toContain('<p>The backlog does not shrink at the moment.</p>');
+    expect(waiting).not.toContain('<progress');
+    const receiver = { ...snapshot().receiver, condition: 'away' as const, reason: 'HTTP 503' };
+    expect(statusPage(statusWith({ books, receiver, drain: { done: 0, secondsLeft: undefined } }))).not.toContain(
+      'shrink',
+    );
+  });
+
+  describe('of programs that have just started', () => {
+    const lastDelivery = undefined;
+    const young = { uptimeSeconds: 4, startedAtMs: NOW - 4_000, uploads: [], lastDeliveryAgeMs: undefined };
+    const unknown = { ...snapshot().receiver, condition: 'unknown' as const, lastDelivery };
+
+    test('says starting until the collector has stored something', () => {
+      const status = statusWith({ ...young, collectors: [], heartbeatMs: 0, receiver: unknown });
+      expect([status.status, status.starting]).toEqual(['degraded', true]);
+      expect(statusPage(status)).toContain(
+        'class="overall starting" data-live role="status"><strong>starting</strong>',
+      );
+      expect(statusPage(status)).toContain('<title>board-1: starting</title>');
+    });
+
+    test('says starting until the first upload, with the reason if the receiver does not respond', () => {
+      expect(statusPage(statusWith({ ...young, receiver: unknown }))).toContain('waiting for the first upload');
+      expect(statusPage(statusWith({ ...young, receiver: unknown, skewFailure: 'getaddrinfo ENOTFOUND' }))).toContain(
+        'no response from the receiver yet: getaddrinfo ENOTFOUND',
+      );
+    });
+
+    test('shows a first upload that fails at once, with the next attempt', () => {
+      const receiver = { condition: 'away' as const, reason: 'HTTP 503', sinceMs: NOW - 1_000, lastDelivery };
+      const page = statusPage(statusWith({ ...young, receiver: { ...receiver, nextAttemptAtMs: NOW + 5_000 } }));
+      expect(page).toContain('<strong>degraded</strong> <span>uploader: uploads fail: HTTP 503');
+      expect(page).toContain('HTTP 503 <small>next attempt 22:13:25</small></td><td><span class="dot error">failing');
+      expect(page).not.toContain('No uploads yet');
+    });
   });
 
   test('says that bytes per day are not known yet', () => {

@@ -1,0 +1,105 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Browser, Page } from 'playwright-core';
+
+import { launchChromium } from '../support/browser.ts';
+import { until } from '../support/until.ts';
+import { PAGE_STATES, PageServer, type PageState, type PageStateName } from '../support/uploader/page-states.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+/** Pictures of all states are written to this folder, for people to look at. */
+const PICTURES = process.env['PAGE_PICTURES'];
+const VIEWS = [390, 1280].flatMap((width) => (['light', 'dark'] as const).map((scheme) => ({ width, scheme })));
+
+/** What the page says at its top, and what it must not say. */
+const SAID: Readonly<Record<PageStateName, RegExp>> = {
+  starting: /^starting waiting for the collector/,
+  ok: /^ok all components are ok/,
+  'backlog draining': /^degraded uploader: 34120 samples pending/,
+  'receiver away': /^degraded uploader: .*connect ECONNREFUSED/,
+  'credentials refused': /^error uploader: receiver rejects uploads: HTTP 401/,
+  'collector dead': /^error collector: no heartbeat for 300 s/,
+  'clock wrong': /^degraded time: 4321 samples held/,
+  stale: /^ok all components are ok/,
+  young: /^degraded uploader: .*connect ECONNREFUSED/,
+  '72 h': /^ok all components are ok/,
+};
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+}, 120_000);
+afterAll(() => browser.close());
+
+/** Returns the text of an element, with single spaces. */
+async function read(page: Page, selector: string): Promise<string> {
+  return ((await page.textContent(selector)) ?? '').replace(/\s+/g, ' ').trim();
+}
+
+/** Returns what axe finds, contrast included. */
+async function findings(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate<{ violations: { id: string; nodes: { html: string }[] }[] }>('axe.run()');
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+}
+
+/** Words that are broken over two lines: each is one text without a space, in more boxes than one. */
+const BROKEN_WORDS = `[...document.querySelectorAll('td, th, dt, dd, h1, h2, p, b, strong, span, small, code')].flatMap((element) =>
+  [...element.childNodes].filter(({ nodeType }) => nodeType === Node.TEXT_NODE).flatMap((text) =>
+    [...text.data.matchAll(/[A-Za-z]{3,}/g)].flatMap(({ 0: word, index }) => {
+      const range = document.createRange();
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      return range.getClientRects().length > 1 ? [word] : [];
+    })))`;
+
+describe.each(Object.entries(PAGE_STATES as Readonly<Record<PageStateName, PageState>>))(
+  'status page, %s:',
+  (name, state) => {
+    let server: PageServer;
+    beforeAll(async () => {
+      server = new PageServer(state);
+      await server.listen();
+    }, 60_000);
+    afterAll(() => server.remove());
+
+    test('is readable at 390 and 1280 px, light and dark', async () => {
+      const complaints: string[] = [];
+      const pages = await Promise.all(
+        VIEWS.map(async ({ width, scheme }) => {
+          const context = await browser.newContext({ viewport: { width, height: 844 }, colorScheme: scheme });
+          const page = await context.newPage();
+          page.on('pageerror', (error) => complaints.push(error.message));
+          page.on('request', (request) => request.url().startsWith(server.url) || complaints.push(request.url()));
+          await page.goto(server.url);
+          if (state.historyMs > 0) await page.waitForSelector('#plots figure');
+          return { page, width, scheme };
+        }),
+      );
+      if (state.becomesStale) {
+        await server.end();
+        for (const { page } of pages) await until('it says so', () => page.locator('#stale').isVisible(), 30_000);
+      }
+      for (const { page, width, scheme } of pages) {
+        const where = `${width} px, ${scheme}`;
+        expect([where, await read(page, '#overall')]).toEqual([
+          where,
+          expect.stringMatching(SAID[name as PageStateName]),
+        ]);
+        expect([where, await findings(page)]).toEqual([where, []]);
+        expect([where, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([where, width]);
+        expect([where, await page.evaluate(BROKEN_WORDS)]).toEqual([where, []]);
+        if (PICTURES !== undefined) {
+          mkdirSync(PICTURES, { recursive: true });
+          const path = join(PICTURES, `${name.replaceAll(' ', '-')}-${width}-${scheme}.png`);
+          await page.screenshot({ path, fullPage: true });
+        }
+        await page.context().close();
+      }
+      expect(complaints).toEqual([]);
+    }, 120_000);
+  },
+);
