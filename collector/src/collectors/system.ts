@@ -2,10 +2,12 @@ import { AgentError } from '@thugshells/shared/errors.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 
-import type { Collector } from './collector.ts';
+import type { Collector, Scrape } from './collector.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
 import { CLOCK_SYNC_SERIES, readClockSynchronized } from './readers/clock-sync.ts';
 import { readModel } from './readers/device-model.ts';
+import { DISK_MODEL_SERIES, readDiskModels } from './readers/disk-model.ts';
+import { KeptReadings } from './readers/kept-readings.ts';
 import { readOsRelease } from './readers/os-release.ts';
 import { readEach } from './readers/partial-result.ts';
 import { readTimeZone } from './readers/time-zone.ts';
@@ -22,33 +24,41 @@ export const SYSTEM_SERIES: readonly SeriesDeclaration[] = [
   osRelease,
   architecture,
   timeZone,
+  ...DISK_MODEL_SERIES,
   ...CLOCK_SYNC_SERIES,
 ];
 
 /** Since Linux 6.1; what uname(2) returns as machine. */
 const ARCHITECTURE = 'sys/kernel/arch';
 
-/** Collects what the device and its operating system are, as texts, and whether its clock is synchronized. */
+/**
+ * Collects what the device, its disks and its operating system are, and whether its clock is synchronized. What takes a
+ * thread to read and hardly ever changes is kept for a while.
+ */
 export class SystemCollector implements Collector {
   readonly name = 'system';
   readonly comparesReads = false;
   readonly #kernel: KernelSource;
   readonly #machine: string | undefined;
+  readonly #kept: readonly KeptReadings[];
 
   /** `machine` is the architecture where the kernel does not show it. */
   constructor(kernel: KernelSource, machine?: string) {
     this.#kernel = kernel;
     this.#machine = machine;
+    this.#kept = [
+      new KeptReadings(async () => toReadings(model, await readModel(kernel))),
+      new KeptReadings(async () => toReadings(osRelease, await readOsRelease(kernel))),
+      new KeptReadings(async () => toReadings(timeZone, await readTimeZone(kernel))),
+      new KeptReadings(() => readDiskModels(kernel)),
+    ];
   }
 
-  collect(): Promise<readonly Reading[]> {
-    const kernel = this.#kernel;
+  collect({ monotonicMs }: Scrape): Promise<readonly Reading[]> {
     return readEach([
-      async () => toReadings(model, await readModel(kernel)),
-      async () => toReadings(osRelease, await readOsRelease(kernel)),
+      ...this.#kept.map((source) => () => source.read(monotonicMs)),
       async () => toReadings(architecture, await this.#readArchitecture()),
-      async () => toReadings(timeZone, await readTimeZone(kernel)),
-      () => readClockSynchronized(kernel),
+      () => readClockSynchronized(this.#kernel),
     ]);
   }
 

@@ -52,6 +52,8 @@ export function createSysTexts({ cores, disks, interfaces, zones }: DeviceSize):
   always('fs/ext4/mmcblk0p2/errors_count', 0);
   always('class/power_supply/ac/online', 1);
   always('firmware/devicetree/base/model', 'Simulated Device');
+  always('block/mmcblk0/device/type', 'MMC');
+  always('block/mmcblk0/device/name', 'SIMUL8');
   always('block/mmcblk0/device/life_time', '0x02 0x01');
   always('block/mmcblk0/device/pre_eol_info', '0x01');
   for (let zone = 0; zone < zones; zone++) {

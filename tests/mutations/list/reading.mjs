@@ -80,6 +80,20 @@ export const reading = [
     tests: ['collector/collectors/readers/storage-errors'],
   },
   {
+    why: 'keeps for ten minutes that a text of the system cannot be read',
+    file: 'collector/src/collectors/readers/kept-readings.ts',
+    find: "error instanceof AgentError && toErrorCode(error) === 'KERNEL_FILE_ABSENT'",
+    replace: "error instanceof AgentError && toErrorCode(error) !== ''",
+    tests: ['collector/collectors/readers/kept-readings'],
+  },
+  {
+    why: 'fails for ever beside a card whose name is no text',
+    file: 'collector/src/collectors/readers/disk-model.ts',
+    find: '    if (error instanceof AgentError) return undefined;\n',
+    replace: '',
+    tests: ['collector/collectors/readers/disk-model'],
+  },
+  {
     why: 'logs a remount again while mountinfo cannot be read',
     file: 'collector/src/collectors/filesystem.ts',
     find: '    this.#becameReadonly = [];\n',

@@ -81,6 +81,13 @@ const MORE_HARDWARE: Readonly<Record<string, string>> = {
   'proc-later/net/snmp':
     'Ip: Forwarding DefaultTTL\nIp: 2 64\nTcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors\nTcp: 1 200 120000 -1 48 12 3 1 4 90211 88102 151 0 22 0\n',
   'sys/block/sda/device/ioerr_cnt': '0x2\n',
+  ...Object.fromEntries(
+    Object.entries({ type: 'SD', name: 'SC32G', manfid: '0x000003', oemid: '0x5344', date: '03/2021' }).map(
+      ([file, text]) => [`sys/block/mmcblk0/device/${file}`, `${text}\n`],
+    ),
+  ),
+  'sys/block/sda/device/vendor': 'ATA     \n',
+  'sys/block/sda/device/model': 'Samsung SSD 870 \n',
   'sys/fs/ext4/mmcblk0p2/errors_count': '3\n',
   'sys/class/power_supply/ac/online': '1\n',
   'sys/class/power_supply/axp20x-battery/capacity': '87\n',

@@ -35,7 +35,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const READERS: readonly (readonly [pattern: RegExp, reader: KernelCollectorName])[] = [
   [/^proc-later\/stat$|\/cpufreq\/|\/thermal_throttle\/|\/topology\/|soc:firmware/, 'cpu'],
   [/^proc-later\/meminfo$/, 'memory'],
-  [/^proc-later\/diskstats$|^sys\/block\/(?!.*ioerr_cnt)/, 'disk'],
+  [/^proc-later\/diskstats$|^sys\/block\/.*\/(life_time|pre_eol_info|logical_block_size)$/, 'disk'],
   [/^proc-later\/net\/dev$/, 'network'],
   [/^proc-later\/net\/(route|ipv6_route|wireless)$|^sys\/class\/net\//, 'link'],
   [/^sys\/class\/(?!net\/|power_supply\/)/, 'temperature'],
@@ -44,11 +44,12 @@ const READERS: readonly (readonly [pattern: RegExp, reader: KernelCollectorName]
   [/^proc-later\/pressure\//, 'pressure'],
   [/\/(vmstat|entropy_avail|file-nr|nf_conntrack_\w+|softnet_stat|snmp|ioerr_cnt|errors_count)$/, 'resources'],
   [/^sys\/class\/power_supply\//, 'power'],
-  [/^host\/|\/devicetree\/|\/kernel\/arch$/, 'system'],
+  [/^host\/|\/devicetree\/|\/kernel\/arch$|\/device\/(type|name|manfid|oemid|date|vendor|model)$/, 'system'],
   [/^sys\/fs\/cgroup\//, 'service'],
 ];
 /** A thing without its name goes by its place. */
-const NAMES = /(?<!\/net\/[^/]+)\/(type|name|temp\d+_label|physical_package_id)$/;
+const NAMES =
+  /(?<!\/net\/[^/]+)\/(type|name|temp\d+_label|physical_package_id|manfid|oemid|date|vendor|device\/model)$/;
 /** Asked for with DISK_SECTOR_BYTES=sysfs only, and of a processor that cools nothing, which is not told. */
 const NOT_READ = /\/logical_block_size$|\/cgroup\.controllers$|cooling_device[0-3]\/|cpu[1-3]\/topology/;
 
@@ -107,7 +108,7 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
       ),
     // Release and type are texts: any will do.
     shows:
-      /^(?!.*(osrelease|os-release|timezone|\/arch|\/model|(?<!\/net\/[^/]+)\/type|\/name|_label|physical_package_id)$)/,
+      /^(?!.*(osrelease|os-release|timezone|\/arch|\/model|(?<!\/net\/[^/]+)\/type|\/name|_label|physical_package_id|manfid|oemid|date|vendor)$)/,
   },
   'has a million lines': {
     // No more of them is written than is read before it is refused, at 4 MiB.
@@ -162,7 +163,7 @@ describe.each(Object.entries(DAMAGES))('a file that %s', (_, { doneTo = /^/, doT
     expectOthersAsSound(read, file);
     const { readings, failure } = read[reader];
     if (NOT_READ.test(file) || !shows.test(file)) {
-      if (!/osrelease|os-release|timezone|arch|model|type|name|label|_id$/.test(file))
+      if (!/osrelease|os-release|timezone|arch|model|type|name|label|_id|manfid|oemid|date|vendor$/.test(file))
         expect(read[reader]).toEqual(sound[reader]);
       else expect([failure, Object.keys(readings).length]).toEqual(['', Object.keys(sound[reader].readings).length]);
     } else if (NAMES.test(file)) {

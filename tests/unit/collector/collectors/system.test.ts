@@ -8,7 +8,7 @@ const DMI = 'sys/class/dmi/id';
 const TREE = 'sys/firmware/devicetree/base/model';
 
 async function collect(kernel: TextKernel, machine?: string) {
-  return indexByIdentity(await new SystemCollector(kernel, machine).collect());
+  return indexByIdentity(await new SystemCollector(kernel, machine).collect({ monotonicMs: 0 }));
 }
 
 /** Files, link of /etc/localtime, and what is read of them. */
