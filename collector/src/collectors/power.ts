@@ -19,12 +19,6 @@ const watts = gauge('power.power_watts', 'watts', 'Power of the supply; its sign
 export const POWER_SERIES: readonly SeriesDeclaration[] = [online, capacity, discharging, voltage, current, watts];
 
 const DIRECTORY = 'class/power_supply';
-/** Attributes in millionths of their unit (Documentation/ABI/testing/sysfs-class-power). */
-const AMOUNTS = [
-  ['voltage_now', voltage],
-  ['current_now', current],
-  ['power_now', watts],
-] as const;
 /** By what a battery reports of itself; of `Unknown` nothing is known. */
 const STATUSES: Readonly<Record<string, number | undefined>> = {
   Charging: 0,
@@ -65,6 +59,23 @@ function parseStatus(path: string, text: string): number | undefined {
   return value;
 }
 
+interface Attribute {
+  readonly name: string;
+  readonly series: SeriesDeclaration;
+  /** Returns undefined if the supply does not know the value. */
+  readonly parse: (path: string, text: string) => number | undefined;
+}
+
+/** Voltage, current and power are in millionths of their unit (Documentation/ABI/testing/sysfs-class-power). */
+const ATTRIBUTES: readonly Attribute[] = [
+  { name: 'online', series: online, parse: parseOnline },
+  { name: 'capacity', series: capacity, parse: parseCapacity },
+  { name: 'status', series: discharging, parse: parseStatus },
+  { name: 'voltage_now', series: voltage, parse: parseMillionths },
+  { name: 'current_now', series: current, parse: parseMillionths },
+  { name: 'power_now', series: watts, parse: parseMillionths },
+];
+
 /** Collects batteries, UPSs and supplies of /sys/class/power_supply, without those of mice and other devices that are attached. */
 export class PowerCollector implements Collector {
   readonly name = 'power';
@@ -81,28 +92,17 @@ export class PowerCollector implements Collector {
     throw new AgentError(`/sys/${DIRECTORY} is empty`, { code: 'KERNEL_FILE_ABSENT' });
   }
 
+  /** Reads the attributes that the supply has; to find that one is absent costs more than to list them all. */
   async #readSupply(supply: string): Promise<readonly Reading[]> {
     const path = `${DIRECTORY}/${supply}`;
-    if ((await readName(this.#kernel, `${path}/scope`, 'System')) === 'Device') return [];
-    const labels = { supply };
-    return readEach([
-      () => this.#readValue(online, labels, `${path}/online`, parseOnline),
-      () => this.#readValue(capacity, labels, `${path}/capacity`, parseCapacity),
-      () => this.#readValue(discharging, labels, `${path}/status`, parseStatus),
-      ...AMOUNTS.map(
-        ([file, series]) =>
-          () =>
-            this.#readValue(series, labels, `${path}/${file}`, parseMillionths),
-      ),
-    ]);
+    const present = await this.#kernel.sysEntries(path);
+    if (present.includes('scope') && (await readName(this.#kernel, `${path}/scope`, 'System')) === 'Device') return [];
+    const attributes = ATTRIBUTES.filter(({ name }) => present.includes(name));
+    return readEach(attributes.map((attribute) => () => this.#readValue(path, { supply }, attribute)));
   }
 
-  async #readValue(
-    series: SeriesDeclaration,
-    labels: Labels,
-    file: string,
-    parse: (path: string, text: string) => number | undefined,
-  ): Promise<Reading[]> {
+  async #readValue(path: string, labels: Labels, { name, series, parse }: Attribute): Promise<Reading[]> {
+    const file = `${path}/${name}`;
     const text = await readOptional(this.#kernel.sys(file), undefined);
     const value = text === undefined ? undefined : parse(`/sys/${file}`, text);
     return value === undefined ? [] : [{ series, labels, value }];

@@ -49,6 +49,18 @@ test('power collector: is absent where there is no supply', async () => {
   await expect(collect(new TextKernel({ 'sys/class/power_supply/': '' }))).rejects.toMatchObject(absent);
 });
 
+test('power collector: reads the attributes that a supply has, and asks for no others', async () => {
+  const kernel = kernelOf({ ac: { online: '1', type: 'Mains' } });
+  const asked: string[] = [];
+  const read = kernel.sys.bind(kernel);
+  kernel.sys = (path) => {
+    asked.push(path);
+    return read(path);
+  };
+  expect(await collect(kernel)).toEqual({ 'power.online{supply=ac}': 1 });
+  expect(asked).toEqual(['class/power_supply/ac/online']);
+});
+
 test('power collector: an attribute without a value at the moment costs itself', async () => {
   const kernel = kernelOf({ bat: { capacity: '50', voltage_now: '' } });
   const file = 'sys/class/power_supply/bat/voltage_now';
