@@ -5,7 +5,7 @@
  *
  * Three kernels are read:
  *   simulated         8 cores, 4 disks, 6 interfaces, 10 zones; its texts are made before each scrape, and not counted
- *   through the door  the same, and for each of its files one of this machine's /proc or /sys is read besides
+ *   with real reads   the same, and for each of its files one of this machine's /proc or /sys is read besides
  *   this machine      its own /proc and /sys
  * The pause between two scrapes is slept, so that a scrape finds the processor as a rare one does: caches have cooled.
  */
@@ -24,111 +24,15 @@ const { values: options } = parseArgs({
   },
 });
 const rounds = Number(options.rounds);
-const SIZE = { cores: 8, disks: 4, interfaces: 6, zones: 10 };
 /** Until the code is compiled and every sensor is found. */
 const WARM_UP_ROUNDS = 100;
-const INTERVAL_MS = 10_000;
 
 await prepare();
 const { COLLECTORS } = await import('../../collector/src/collectors/table.ts');
 const { loadCollectorConfig } = await import('../../shared/src/config/collector-config.ts');
-const { KernelFiles } = await import('../../collector/src/kernel/kernel-files.ts');
 const { SeriesLimit } = await import('../../collector/src/scheduling/series-limit.ts');
-const { SimulatedKernel } = await import('../../collector/src/kernel/simulated-kernel.ts');
-
-/** A simulated board whose texts are made by `advance`, and only handed out by a scrape. */
-class PreparedKernel {
-  #elapsedMs = 0;
-  #kernel = new SimulatedKernel({ elapsedMs: () => this.#elapsedMs, ...SIZE });
-  #answers = new Map();
-
-  async advance() {
-    this.#elapsedMs += INTERVAL_MS;
-    for (const [key, { ask }] of this.#answers)
-      this.#answers.set(key, {
-        ask,
-        answer: await ask().then(
-          (value) => () => value,
-          (error) => () => {
-            throw error;
-          },
-        ),
-      });
-  }
-
-  async #answer(key, ask) {
-    if (!this.#answers.has(key)) {
-      this.#answers.set(key, {
-        ask,
-        answer: await ask().then(
-          (value) => () => value,
-          (error) => () => {
-            throw error;
-          },
-        ),
-      });
-    }
-    return this.#answers.get(key).answer();
-  }
-
-  proc = (path) => this.#answer(`proc ${path}`, () => this.#kernel.proc(path));
-  sys = (path) => this.#answer(`sys ${path}`, () => this.#kernel.sys(path));
-  sysEntries = (path) => this.#answer(`entries ${path}`, () => this.#kernel.sysEntries(path));
-  sysLink = (path) => this.#answer(`link ${path}`, () => this.#kernel.sysLink(path));
-  sysInode = (path) => this.#answer(`inode ${path}`, () => this.#kernel.sysInode(path));
-  statfs = (path) => this.#answer(`statfs ${path}`, () => this.#kernel.statfs(path));
-}
-
-/** The same board at the price of reading a real one: of a file that this machine lacks, another one is read. */
-function throughTheDoor(prepared) {
-  const files = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys' });
-  const pay = async (read, instead) => void (await read().catch(instead));
-  return {
-    advance: () => prepared.advance(),
-    proc: async (path) => {
-      await pay(
-        () => files.proc(path),
-        () => files.proc('uptime'),
-      );
-      return prepared.proc(path);
-    },
-    sys: async (path) => {
-      const text = await prepared.sys(path);
-      await files.sys('kernel/uevent_seqnum');
-      return text;
-    },
-    sysEntries: async (path) => {
-      const entries = await prepared.sysEntries(path);
-      await files.sysEntries('block');
-      return entries;
-    },
-    sysLink: async (path) => {
-      await files.sysLink('block');
-      return prepared.sysLink(path);
-    },
-    sysInode: async (path) => {
-      await files.sysInode('block');
-      return prepared.sysInode(path);
-    },
-    statfs: async (path) => {
-      await files.statfs('/', 'local');
-      return prepared.statfs(path);
-    },
-  };
-}
-
-function thisMachine() {
-  const files = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys' });
-  return {
-    advance: async () => undefined,
-    proc: (path) => files.proc(path),
-    sys: (path) => files.sys(path),
-    sysEntries: (path) => files.sysEntries(path),
-    sysLink: (path) => files.sysLink(path),
-    sysInode: (path) => files.sysInode(path),
-    statfs: (path, kind) => files.statfs(path, kind),
-  };
-}
+const { DEVICE_SIZE, INTERVAL_MS, PreparedKernel, thisMachine, withRealReads } =
+  await import('./parts/scraped-kernels.mjs');
 
 /** Everything is collected, also what is off by default. */
 const ALL = { THUGSHELLS_SERVICES: 'encoder.service ssh.service' };
@@ -172,10 +76,10 @@ function spread(values) {
 
 const results = {
   simulated: await measure(new PreparedKernel()),
-  'simulated, through the door': await measure(throughTheDoor(new PreparedKernel())),
+  'simulated, with real reads': await measure(withRealReads(new PreparedKernel())),
   'this machine': await measure(thisMachine()),
 };
-const title = `all collectors once, ${SIZE.cores} cores, ${SIZE.disks} disks, ${SIZE.interfaces} interfaces, ${SIZE.zones} zones`;
+const title = `all collectors once, ${DEVICE_SIZE.cores} cores, ${DEVICE_SIZE.disks} disks, ${DEVICE_SIZE.interfaces} interfaces, ${DEVICE_SIZE.zones} zones`;
 const figures = Object.entries(results).map(([name, { samples, cpuMs }]) => ({
   name: `${name}, ${samples} samples`,
   value: cpuMs.median,
