@@ -30,7 +30,7 @@ const DEVICES: readonly (readonly [
   read: (read: AttributeReader) => Promise<Readonly<Record<string, string | undefined>>>,
 ])[] = [
   [
-    // Documentation/driver-api/mmc/mmc-dev-attrs.rst: what the card says of itself in its CID register.
+    // What the card has in its CID register (Documentation/driver-api/mmc/mmc-dev-attrs.rst).
     /^mmcblk[0-9]+$/,
     async (read) => ({
       kind: CARD_KINDS.get((await read('type')) ?? ''),
@@ -56,7 +56,7 @@ const DEVICES: readonly (readonly [
  * Reads what the disks of the device are, without their serial numbers. The kernel asked each when it found it, so no
  * read waits for a device. A forged card may have anything for a name: what is no text is left out.
  *
- * @throws AgentError KERNEL_FILE_ABSENT if there is no disk that says what it is; else as `KernelSource.sysEntries` does
+ * @throws AgentError KERNEL_FILE_ABSENT if no disk has a model; else as `KernelSource.sysEntries` does
  */
 export async function readDiskModels(kernel: KernelSource): Promise<Reading[]> {
   const readings: Reading[] = [];
