@@ -45,11 +45,12 @@ export function makeDebianTree(folder, packages) {
 /**
  * A Debian that boots, in var/; made where it is not there yet.
  *
+ * @param {string} name of the kind of tree
  * @param {readonly string[]} more packages beside those of a board
  * @returns {string} its folder, not to be changed: tests work on copies
  */
-export function debianTree(more = []) {
-  const tree = join(root, 'var', ['debian', debianRelease(), ...more].join('-'));
+export function debianTree(name = 'debian', more = []) {
+  const tree = join(root, 'var', `${name}-${debianRelease()}`);
   if (existsSync(tree)) return tree;
   const making = `${tree}.making`;
   rmSync(making, { recursive: true, force: true });
