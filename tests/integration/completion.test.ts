@@ -40,7 +40,7 @@ describe('completion of bash: offers', () => {
     [['help', 'ver'], ['verify']],
     [
       ['status', ''],
-      ['--json', '--help'],
+      ['--json', '--watch', '--help'],
     ],
     [['requeue', '--q'], ['--quarantined']],
     [['verify', '--from', ''], ['now']],

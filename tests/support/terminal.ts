@@ -8,10 +8,10 @@ export class Terminal {
   readonly ended: Promise<number | null>;
   #text = '';
 
-  /** Runs a command of the shell by script(1), which makes the terminal. */
+  /** Runs a command by script(1), which makes the terminal; without a shell between them, which Ctrl-C would end. */
   constructor(command: string, environment: Readonly<Record<string, string>> = {}) {
     const { PATH = '' } = process.env;
-    this.#child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+    this.#child = spawn('script', ['--quiet', '--return', '--command', `exec ${command}`, '/dev/null'], {
       env: { PATH, TERM: 'xterm', HOME: '/nonexistent', ...environment },
       stdio: ['pipe', 'pipe', 'inherit'],
     });

@@ -42,10 +42,18 @@ cleanProxyVariables(process.env);
 const showProgress = process.stderr.isTTY
   ? (text: string) => void process.stderr.write(`\r${text}\u001b[K`)
   : undefined;
+const { stdout } = process;
+const screen = stdout.isTTY
+  ? {
+      write: (text: string) => void stdout.write(text),
+      // A terminal that does not know its size reports 0.
+      size: () => ({ rows: stdout.rows || 24, columns: stdout.columns || 80 }),
+    }
+  : undefined;
 const handlers = createCommandHandlers({
   clock,
   environment: process.env,
-  isTerminal: process.stdout.isTTY,
+  screen,
   showProgress,
   run,
 });

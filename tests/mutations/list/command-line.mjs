@@ -44,4 +44,32 @@ export const commandLine = [
     replace: 'BAD_USAGE: ExitCode.fault',
     tests: ['shared/process/command-line'],
   },
+  {
+    why: 'leaves a shell without a cursor when status --watch ends by an error',
+    file: 'uploader/src/commands/watch-status.ts',
+    find: '  } finally {\n    screen.write(END);\n  }',
+    replace: '    screen.write(END);\n  } finally {\n    void screen;\n  }',
+    tests: ['uploader/commands/watch-status'],
+  },
+  {
+    why: 'status --watch scrolls on a terminal with fewer rows than the status has lines',
+    file: 'uploader/src/commands/watch-status.ts',
+    find: 'return free >= 0;',
+    replace: 'return free >= -99;',
+    tests: ['uploader/commands/watch-status'],
+  },
+  {
+    why: 'status --watch ends when the collector has not created the database yet',
+    file: 'uploader/src/commands/watch-status.ts',
+    find: 'if (!isEnvironmentError(error)) throw error;',
+    replace: 'if (toErrorMessage(error) !== "") throw error;',
+    tests: ['uploader/commands/watch-status'],
+  },
+  {
+    why: 'colors where NO_COLOR forbids them',
+    file: 'shared/src/process/terminal.ts',
+    find: "(environment['NO_COLOR'] ?? '') === ''",
+    replace: "environment['NO_COLOR'] !== 'x'",
+    tests: ['shared/process/terminal'],
+  },
 ];

@@ -38,11 +38,15 @@ export const UPLOADER_TABLE = {
       doc: 'print the state of this device',
       details:
         'From the uploader if it runs, else from the database. With colors on a terminal, unless NO_COLOR is set.',
-      options: { '--json': { doc: 'print JSON, as /status.json returns it' } },
+      options: {
+        '--json': { doc: 'print JSON, as /status.json returns it' },
+        '--watch': { doc: 'print it anew every few seconds until Ctrl-C; on a terminal only' },
+      },
       exitCodes: { 0: 'ok', 1: 'degraded, or the state cannot be read', 2: 'error, or bad usage' },
       examples: {
         status: 'one screen for a person',
         'status --json': 'everything that is known, for a script',
+        'status --watch': 'while a device is set up, or a backlog is sent',
       },
     },
     test: {

@@ -31,35 +31,53 @@ export interface StatusConfig extends HealthLimits {
   readonly batchMetrics: number;
 }
 
-export interface StatusCommandOptions {
+export interface StatusOptions {
   readonly clock: Clock;
   readonly config: StatusConfig;
   readonly version: string;
   readonly bootId: string | undefined;
   readonly configurationWarnings: readonly string[];
+}
+
+export interface StatusCommandOptions extends StatusOptions {
   /** Prints JSON in place of text. */
   readonly asJson: boolean;
   /** Whether the text has ANSI colors. */
   readonly isColored: boolean;
 }
 
+/** The state of this device, and why it is not the uploader's own if that runs. */
+export interface DeviceReading {
+  readonly status: DeviceStatus;
+  readonly problem: string | undefined;
+}
+
 const exitCodes: Readonly<Record<HealthStatus, number>> = { ok: 0, degraded: 1, error: 2 };
 
 /**
- * Prints the state of this device for a person or a script: from the uploader if it runs, else from the database.
+ * Prints the state of this device for a person or a script.
  *
  * @returns exit code 0, 1 or 2 for ok, degraded, error
- * @throws AgentError DATABASE_MISSING, DATABASE_UNUSABLE, DATABASE_TOO_NEW or DATABASE_NOT_PREPARED
+ * @throws AgentError as readDeviceStatus() does
  */
 export async function statusCommand(options: StatusCommandOptions): Promise<CommandResult> {
+  const { status, problem } = await readDeviceStatus(options);
+  const text = options.asJson ? `${JSON.stringify(status, null, 2)}\n` : statusText(status, options.isColored);
+  return { text, exitCode: exitCodes[status.status], problems: problem === undefined ? [] : [problem] };
+}
+
+/**
+ * Reads the state of this device: from the uploader if it runs, else from the database.
+ *
+ * @throws AgentError DATABASE_MISSING, DATABASE_UNUSABLE, DATABASE_TOO_NEW or DATABASE_NOT_PREPARED
+ */
+export async function readDeviceStatus(options: StatusOptions): Promise<DeviceReading> {
   const database = openDatabase(options.config.dbPath, { readonly: true });
   try {
     requireSchema(database);
     const { status: fetched, problem } = await fetchStatus(new ReportTable(database).load() ?? {});
     const isOfThisDevice = fetched?.device_id === options.config.deviceId;
-    const status = isOfThisDevice ? fetched : readStatus(database, options);
-    const text = options.asJson ? `${JSON.stringify(status, null, 2)}\n` : statusText(status, options.isColored);
-    return { text, exitCode: exitCodes[status.status], problems: problem === undefined ? [] : [problem] };
+    return { status: isOfThisDevice ? fetched : readStatus(database, options), problem };
   } finally {
     database.close();
   }
@@ -86,7 +104,7 @@ function findLock(dbPath: string): DatabaseLock | undefined {
 
 function readStatus(
   database: Database,
-  { clock, config, version, bootId, configurationWarnings }: StatusCommandOptions,
+  { clock, config, version, bootId, configurationWarnings }: StatusOptions,
 ): DeviceStatus {
   const settled = new SettledRanges(database);
   const receiverNowMs = new ReceiverClockTable(database, bootId).receiverNow(clock.sinceBoot());

@@ -6,39 +6,40 @@ import type { HealthStatus } from './component-health.ts';
 import { bytes, clockTime, count, duration, percent, shortDuration, skew } from './formatting.ts';
 import type { DeviceStatus } from './device-status.ts';
 
+const outcomes = { delivered: 'ok', partial: 'degraded', failed: 'error' } as const;
 const colors = { ok: 'green', degraded: 'yellow', error: 'red' } as const;
 /** The newest uploads are shown, up to this many. */
 const MAX_UPLOADS = 5;
 const BAR_WIDTH = 24;
-const LABEL_WIDTH = 12;
+const LABEL_WIDTH = 13;
 /** A reason of two or three lines of a terminal. */
 const MAX_TEXT_LENGTH = 500;
 
 /**
- * Formats the status of a device as one screen of a terminal.
+ * Formats the status of a device for a terminal, in the sections of the status page.
  *
  * @param isColored whether to add ANSI colors
  */
 export function statusText(given: DeviceStatus, isColored: boolean): string {
   // Names, labels and reasons come from outside.
   const status = toPrintable(given, MAX_TEXT_LENGTH);
-  const paint = (state: HealthStatus, text: string): string =>
-    isColored ? styleText(colors[state], text, { validateStream: false }) : text;
+  const style = (format: StyleFormat, text: string): string =>
+    isColored ? styleText(format, text, { validateStream: false }) : text;
+  const paint: Paint = (state, text) => style(colors[state], text);
   const { device_id: device, timestamp, version, uptime_seconds: uptime } = status;
-  const sections = [
-    [
-      `${device} is ${paint(status.status, status.status)}: ${status.reason}`,
-      `${timestamp.slice(0, 19).replace('T', ' ')} UTC, version ${version}, uploader ${uptime === 0 ? 'not running' : `up ${duration(uptime)}`}`,
-    ],
-    componentLines(status, paint),
-    [...sampleLines(status), ...backlogLines(status), ...perDayLines(status)],
-    uploadLines(status),
-    collectorLines(status, paint),
+  const sections: Readonly<Record<string, readonly string[]>> = {
+    Samples: [...sampleLines(status), ...backlogLines(status)],
+    Components: componentLines(status, paint),
+    'Last uploads': uploadLines(status, paint),
+    Collectors: collectorLines(status, paint),
+    'Clock and disk': budgetLines(status),
+  };
+  const head = [
+    `${style('bold', device)} is ${paint(status.status, status.status)}: ${status.reason}`,
+    `${timestamp.slice(0, 19).replace('T', ' ')} UTC, version ${version}, uploader ${uptime === 0 ? 'not running' : `up ${duration(uptime)}`}`,
   ];
-  return `${sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n')}\n`;
+  const titled = Object.entries(sections).map(([title, lines]) => [style('bold', title), ...lines.map(indent)]);
+  return `${[head, ...titled].map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
 /** Formats the status of a device as one line, for `systemctl status`. */
@@ -47,6 +48,11 @@ export function statusLine({ status, reason, books: { pending } }: DeviceStatus)
 }
 
 type Paint = (state: HealthStatus, text: string) => string;
+type StyleFormat = Parameters<typeof styleText>[0];
+
+function indent(text: string): string {
+  return `  ${text}`;
+}
 
 function line(label: string, text: string): string {
   return `${label.padEnd(LABEL_WIDTH)}${text}`;
@@ -63,10 +69,10 @@ function componentLines({ components, timestamp }: DeviceStatus, paint: Paint): 
 function sampleLines({ books }: DeviceStatus): string[] {
   const { collected, delivered, pending, rejected, dropped } = books;
   const sum = `${count(delivered)} delivered + ${count(pending)} pending + ${count(rejected)} rejected + ${count(dropped)} dropped`;
-  return [line('samples', `${count(collected)} collected = ${sum}`)];
+  return [line('books', `${count(collected)} collected = ${sum}`)];
 }
 
-function backlogLines({ backlog, components }: DeviceStatus): string[] {
+function backlogLines({ backlog }: DeviceStatus): string[] {
   const { oldest_pending_age_seconds: age, held, done, seconds_left: left } = backlog;
   const parts = [
     age === undefined ? 'nothing pending' : `oldest pending sample ${duration(age)} old`,
@@ -75,12 +81,7 @@ function backlogLines({ backlog, components }: DeviceStatus): string[] {
       ? []
       : [`${bar(done)} ${percent(done)}${left === undefined ? '' : `, ${duration(left)} left`}`]),
   ];
-  const { skew_ms: skewMs, skew_error_ms: error } = components['time']?.details ?? {};
-  const clock =
-    typeof skewMs === 'number'
-      ? `${skew(skewMs, Number(error))}, compared with the receiver`
-      : 'not compared with the receiver yet';
-  return [line('backlog', parts.join(', ')), line('clock', clock)];
+  return [line('backlog', parts.join(', '))];
 }
 
 function bar(done: number): string {
@@ -88,33 +89,42 @@ function bar(done: number): string {
   return `[${'#'.repeat(full)}${'-'.repeat(BAR_WIDTH - full)}]`;
 }
 
-function perDayLines({ per_day: { sent_bytes: sent, written_bytes: written } }: DeviceStatus): string[] {
-  const parts = [
-    ...(sent === undefined ? [] : [`${bytes(sent)} sent`]),
-    ...(written === undefined ? [] : [`${bytes(written)} written to disk`]),
-  ];
-  return parts.length === 0 ? [] : [line('per day', `${parts.join(', ')}, at the rate of the last day`)];
-}
-
-function uploadLines({ uploads, timestamp }: DeviceStatus): string[] {
-  return uploads.slice(0, MAX_UPLOADS).map(({ at, samples, bytes: size, outcome, reason, times }, index) => {
+function uploadLines({ uploads, timestamp }: DeviceStatus, paint: Paint): string[] {
+  if (uploads.length === 0) return ['no uploads yet'];
+  return uploads.slice(0, MAX_UPLOADS).map(({ at, samples, bytes: size, outcome, reason, times }) => {
+    const state = paint(outcomes[outcome], outcome);
     const what =
       outcome === 'failed'
-        ? `failed${times > 1 ? ` ${times} times` : ''}: ${reason}`
-        : `${count(samples)} samples, ${bytes(size)}, ${outcome}`;
-    return line(index === 0 ? 'uploads' : '', `${clockTime(at, timestamp)}  ${what}`);
+        ? `${state}${times > 1 ? ` ${times} times` : ''}: ${reason}`
+        : `${count(samples)} samples, ${bytes(size)}, ${state}`;
+    return `${clockTime(at, timestamp)}  ${what}`;
   });
 }
 
 function collectorLines({ components, timestamp }: DeviceStatus, paint: Paint): string[] {
-  return Object.entries(components)
-    .filter(([name]) => name.startsWith('collector.'))
-    .map(([name, { status, message, details }], index) => {
-      const took = shortDuration(Number(details['duration_ms'])).padStart(8);
-      const scrape = `${clockTime(details['last_scrape'] as string | undefined, timestamp)} ${took}`;
-      return line(
-        index === 0 ? 'collectors' : '',
-        `${name.slice('collector.'.length).padEnd(12)} ${scrape}  ${paint(status, message)}`,
-      );
-    });
+  const rows = Object.entries(components).filter(([name]) => name.startsWith('collector.'));
+  if (rows.length === 0) return ['no collector has stored samples yet'];
+  return rows.map(([name, { status, message, details }]) => {
+    const took = shortDuration(Number(details['duration_ms'])).padStart(8);
+    const scrape = `${clockTime(details['last_scrape'] as string | undefined, timestamp)} ${took}`;
+    return line(name.slice('collector.'.length), `${scrape}  ${paint(status, message)}`);
+  });
+}
+
+function budgetLines({ components, per_day: { sent_bytes: sent, written_bytes: written } }: DeviceStatus): string[] {
+  const { skew_ms: skewMs, skew_error_ms: error } = components['time']?.details ?? {};
+  const clock =
+    typeof skewMs === 'number'
+      ? `${skew(skewMs, Number(error))}, compared with the receiver`
+      : 'not compared with the receiver yet';
+  const perDay = [
+    ...(sent === undefined ? [] : [`${bytes(sent)} sent`]),
+    ...(written === undefined ? [] : [`${bytes(written)} written to disk`]),
+  ];
+  const { database_bytes: database, wal_bytes: wal } = components['storage']?.details ?? {};
+  return [
+    line('clock', clock),
+    ...(perDay.length === 0 ? [] : [line('per day', `${perDay.join(', ')}, at the rate of the last day`)]),
+    ...(database === undefined ? [] : [line('database', `${bytes(Number(database))}, and ${bytes(Number(wal))} WAL`)]),
+  ];
 }

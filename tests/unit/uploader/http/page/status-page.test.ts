@@ -1,5 +1,3 @@
-import { stripVTControlCharacters } from 'node:util';
-
 import { describe, expect, test } from '@jest/globals';
 
 import { evaluateHealth } from '../../../../../uploader/src/health/rules.ts';
@@ -7,7 +5,6 @@ import { HealthMonitor } from '../../../../../uploader/src/health/monitor.ts';
 import type { Snapshot } from '../../../../../uploader/src/telemetry/snapshot.ts';
 import type { DeviceStatus } from '../../../../../uploader/src/health/device-status.ts';
 import { statusPage } from '../../../../../uploader/src/http/page/status-page.ts';
-import { statusText } from '../../../../../uploader/src/health/status-text.ts';
 import { LogRecord } from '../../../../support/uploader/log-record.ts';
 import { collectorRow, LIMITS, NOW, snapshot, storage } from '../../../../support/uploader/made-snapshot.ts';
 
@@ -167,28 +164,5 @@ describe('status page:', () => {
 
   test('refers to nothing outside this server', () => {
     expect(page).not.toMatch(/https?:|\/\/[a-z]/);
-  });
-});
-
-describe('status text:', () => {
-  test('is one screen of plain text without colors', () => {
-    const text = statusText(statusWith(draining), false);
-    expect(text.split('\n').length).toBeLessThanOrEqual(24);
-    expect(text).not.toContain('\u001b');
-    expect(text).toContain(
-      'samples     1,234,567 collected = 1,200,000 delivered + 34,000 pending + 500 rejected + 67 dropped',
-    );
-    expect(text).toContain(
-      'backlog     oldest pending sample 1 h 2 min old, 12 held, [####################----] 83 %, 1 min 15 s left',
-    );
-    expect(text).toContain('per day     9.0 MB sent, 64 MB written to disk, at the rate of the last day');
-    expect(text).toContain('            2023-11-13 22:13:20  failed 7 times: HTTP 503');
-  });
-
-  test('has the same text with colored states', () => {
-    const status = statusWith(draining);
-    const coloured = statusText(status, true);
-    expect(coloured).toContain('\u001b[33mdegraded');
-    expect(stripVTControlCharacters(coloured)).toBe(statusText(status, false));
   });
 });

@@ -1,0 +1,96 @@
+import { stripVTControlCharacters } from 'node:util';
+
+import { describe, expect, test } from '@jest/globals';
+
+import type { DeviceStatus } from '../../../../uploader/src/health/device-status.ts';
+import { HealthMonitor } from '../../../../uploader/src/health/monitor.ts';
+import { statusText } from '../../../../uploader/src/health/status-text.ts';
+import { statusPage } from '../../../../uploader/src/http/page/status-page.ts';
+import type { Snapshot } from '../../../../uploader/src/telemetry/snapshot.ts';
+import { LogRecord } from '../../../support/uploader/log-record.ts';
+import { collectorRow, LIMITS, NOW, snapshot, storage } from '../../../support/uploader/made-snapshot.ts';
+
+function statusWith(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): DeviceStatus {
+  const snapshots = { take: () => snapshot(changes) };
+  const device = { version: '1.2.3', deviceId, configurationWarnings: [] };
+  return new HealthMonitor({ logger: new LogRecord(), snapshots, limits: LIMITS, ...device }).status();
+}
+
+/** A device that drains a backlog after an outage. */
+const draining: Partial<Snapshot> = {
+  books: { collected: 1_234_567, delivered: 1_200_000, pending: 34_000, rejected: 500, dropped: 67 },
+  oldestPendingMs: NOW - 3_725_000,
+  drain: { done: 0.8349, secondsLeft: 75 },
+  held: { count: 12, reason: 'the clock was before the build date of this program' },
+  skewMs: -7_500,
+  storage: { ...storage, writtenPerDay: 60e6 },
+  writtenPerDay: 4e6,
+  sentPerDay: 9e6,
+  uploads: [
+    { atMs: NOW - 1_000, samples: 2_500, bytes: 12_345, outcome: 'partial', reason: '', times: 1 },
+    { atMs: NOW - 86_400_000, samples: 0, bytes: 0, outcome: 'failed', reason: 'HTTP 503', times: 7 },
+  ],
+};
+
+/** Returns the titles of the sections and their lines. */
+function parseSections(text: string): Readonly<Record<string, readonly string[]>> {
+  const parts = text.trimEnd().split('\n\n').slice(1);
+  const sections = parts.map((part): [string, string[]] => {
+    const [title = '', ...lines] = part.split('\n');
+    return [title, lines];
+  });
+  return Object.fromEntries(sections);
+}
+
+describe('status text:', () => {
+  const text = statusText(statusWith(draining), false);
+
+  test('begins with the state, its reason, version and uptime', () => {
+    expect(text).toMatch(/^board-1 is degraded: .*\n2023-11-14 22:13:20 UTC, version 1\.2\.3, uploader up /);
+    expect(text).not.toContain('\u001b');
+  });
+
+  test('has sections of the status page, by the same titles', () => {
+    const titles = [...statusPage(statusWith()).matchAll(/<h2[^>]*>([^<]*)</g)].map(([, title]) => title);
+    const sections = Object.keys(parseSections(text));
+    expect(sections).toHaveLength(5);
+    expect(titles).toEqual(expect.arrayContaining(sections));
+  });
+
+  test('shows samples, uploads, collectors, clock and disk', () => {
+    const sections = parseSections(text);
+    expect(sections['Samples']).toEqual([
+      '  books        1,234,567 collected = 1,200,000 delivered + 34,000 pending + 500 rejected + 67 dropped',
+      '  backlog      oldest pending sample 1 h 2 min old, 12 held, [####################----] 83 %, 1 min 15 s left',
+    ]);
+    expect(sections['Last uploads']).toEqual([
+      '  22:13:19  2,500 samples, 12 kB, partial',
+      '  2023-11-13 22:13:20  failed 7 times: HTTP 503',
+    ]);
+    expect(sections['Clock and disk']).toEqual([
+      expect.stringMatching(/^ {2}clock {8}7\.5 s behind, compared with the receiver$/),
+      '  per day      9.0 MB sent, 64 MB written to disk, at the rate of the last day',
+      expect.stringMatching(/^ {2}database {5}\d.*B, and \d.*B WAL$/),
+    ]);
+    expect(sections['Collectors']).toContainEqual(
+      expect.stringMatching(/^ {2}cpu +\d\d:\d\d:\d\d +\S+ ms {2}scraping$/),
+    );
+  });
+
+  test('says what has not happened yet', () => {
+    const sections = parseSections(statusText(statusWith({ uploads: [], collectors: [] }), false));
+    expect([sections['Last uploads'], sections['Collectors']]).toEqual([
+      ['  no uploads yet'],
+      ['  no collector has stored samples yet'],
+    ]);
+  });
+
+  test('has the same text with colored states and bold titles', () => {
+    const status = statusWith({ ...draining, collectors: [collectorRow('cpu')] });
+    const colored = statusText(status, true);
+    expect(colored).toContain('\u001b[33mdegraded');
+    expect(colored).toContain('\u001b[31mfailed\u001b');
+    expect(colored).toContain('\u001b[1mLast uploads\u001b');
+    expect(stripVTControlCharacters(colored)).toBe(statusText(status, false));
+  });
+});
