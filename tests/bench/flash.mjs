@@ -141,7 +141,7 @@ function openUploader(dbPath, clock) {
     connection: 1,
     isClosing: false,
   });
-  const transport = { format: 'json-lines', send };
+  const transport = { format: 'json-lines', send, refusedSamples: () => 0 };
   const tooOld = {
     refresh: async () => false,
     acceptedSinceMs: () => -Infinity,
@@ -157,6 +157,7 @@ function openUploader(dbPath, clock) {
     transport,
     receiver: new ReceiverState(clock, logger),
     receiverClock: { learnFrom: () => undefined },
+    sendsOldestFirst: false,
     tooOld,
   });
   const { signal } = new AbortController();

@@ -96,7 +96,8 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
   const chunkSize = new ChunkSize(config);
   const transport = createRetryingTransport({ receiver, liveness }, options);
   const tooOld = createTooOldSamples(queue, receiverClock, options);
-  const parts = { encoder, transport, chunkSize, receiver, tooOld };
+  const { sendsOldestFirst } = options.client;
+  const parts = { encoder, transport, chunkSize, receiver, tooOld, sendsOldestFirst };
   const sender = new BatchSender({ clock, logger, acknowledgements, receiverClock, ...parts });
   const loop = createUploadLoop({ queue, sender, liveness, ...parts }, options);
   const restartCheck = createRestartCheck(acknowledgements, receiver, options);
@@ -181,10 +182,11 @@ interface UploadLoopParts {
   readonly receiver: ReceiverState;
   readonly liveness: Liveness;
   readonly tooOld: TooOldSamples;
+  readonly sendsOldestFirst: boolean;
 }
 
 function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): UploadLoop {
-  const { queue, encoder, transport, chunkSize, sender, receiver, liveness, tooOld } = parts;
+  const { queue, encoder, transport, chunkSize, sender, receiver, liveness, tooOld, sendsOldestFirst } = parts;
   const { clock, logger, config, client, random, isLinkUp, firstCycleInMs } = options;
   const { watch, backlog, acknowledgements } = queue;
   const { dbPath, probeIntervalMs, uploadIntervalMs, replayWindowMs } = config;
@@ -205,7 +207,7 @@ function createUploadLoop(parts: UploadLoopParts, options: UploaderOptions): Upl
     liveness,
     tooOld,
     receiverCheck: client,
-    sendsOldestFirst: client.sendsOldestFirst,
+    sendsOldestFirst,
     dbPath,
     uploadIntervalMs,
     replayWindowMs,

@@ -4,14 +4,14 @@
 export const delivery = [
   {
     why: 'drops the mark: what the receiver took is never acknowledged',
-    file: 'uploader/src/delivery/batch-sender.ts',
+    file: 'uploader/src/delivery/chunk-sender.ts',
     find: 'acknowledgements.recordResponse({',
     replace: 'void ({',
     tests: ['uploader/delivery/upload-loop'],
   },
   {
     why: 'doubles a chunk: each one is posted twice',
-    file: 'uploader/src/delivery/batch-sender.ts',
+    file: 'uploader/src/delivery/chunk-sender.ts',
     find: 'const result = await transport.send(chunk, progress.abandon);',
     replace:
       'await transport.send(chunk, progress.abandon); const result = await transport.send(chunk, progress.abandon);',
@@ -19,14 +19,14 @@ export const delivery = [
   },
   {
     why: 'counts N from the end: the last N of a chunk are marked, not the first',
-    file: 'uploader/src/delivery/batch-sender.ts',
+    file: 'uploader/src/delivery/chunk-sender.ts',
     find: 'index < outcome.accepted',
     replace: 'index >= chunk.count - outcome.accepted',
     tests: ['uploader/delivery/upload-loop'],
   },
   {
     why: 'marks what the receiver rejected by name as delivered',
-    file: 'uploader/src/delivery/batch-sender.ts',
+    file: 'uploader/src/delivery/chunk-sender.ts',
     find: ': !rejected.has(index)',
     replace: ': rejected.size > 0',
     tests: ['uploader/delivery/upload-loop'],
@@ -34,13 +34,34 @@ export const delivery = [
   {
     why: 'takes what was accepted before a rejection for proof that the receiver accepts samples',
     file: 'uploader/src/delivery/batch-sender.ts',
-    find: 'progress.accepted > acceptedBefore',
-    replace: 'progress.accepted > 0 * acceptedBefore',
-    tests: ['uploader/transport/awkward-receivers'],
+    find: 'if (!rest.isSearchedRejected) return undefined;',
+    replace: 'if (this.#search === undefined) return undefined;',
+    tests: ['uploader/delivery/rejected-chunks'],
+  },
+  {
+    why: 'goes on sending to a receiver that rejects one chunk after the other',
+    file: 'uploader/src/delivery/batch-sender.ts',
+    find: 'if (waitMs === 0) return true;',
+    replace: 'if (waitMs >= 0) return true;',
+    tests: ['uploader/delivery/upload-loop-failures'],
+  },
+  {
+    why: 'leaves rows that were sent with a searched chunk for a later cycle, behind newer ones of their series',
+    file: 'uploader/src/delivery/batch-sender.ts',
+    find: 'if (left !== undefined) rest.others.unshift(left);',
+    replace: '',
+    tests: ['uploader/delivery/rejected-chunks'],
+  },
+  {
+    why: 'sends the newest samples first after one rejection, which makes the others come too late',
+    file: 'uploader/src/delivery/batch-sender.ts',
+    find: 'this.#isHopeless ||= search.isExhausted;',
+    replace: 'this.#isHopeless = true;',
+    tests: ['uploader/delivery/rejected-chunks'],
   },
   {
     why: 'gathers acknowledgements for a minute, so that a kill re-sends that much',
-    file: 'uploader/src/delivery/batch-sender.ts',
+    file: 'uploader/src/delivery/chunk-sender.ts',
     find: '>= COMMIT_INTERVAL_MS',
     replace: '>= 60 * COMMIT_INTERVAL_MS',
     tests: ['uploader/delivery/upload-loop'],
@@ -56,22 +77,8 @@ export const delivery = [
   {
     why: 'quarantines all: a whole refused chunk is blamed, not the sample in it',
     file: 'uploader/src/delivery/bisect.ts',
-    find: 'if (ids.length > 1 && requests < MAX_REQUESTS)',
-    replace: 'if (ids.length < 1 && requests < MAX_REQUESTS)',
-    tests: ['uploader/delivery/bisect'],
-  },
-  {
-    why: 'blames samples while the receiver takes none at all',
-    file: 'uploader/src/delivery/bisect.ts',
-    find: 'let proven = options.receiverAcceptsSamples;',
-    replace: 'let proven = options.receiverAcceptsSamples || chunk.count > 0;',
-    tests: ['uploader/delivery/bisect'],
-  },
-  {
-    why: 'goes on halving a chunk that the receiver refuses whole',
-    file: 'uploader/src/delivery/bisect.ts',
-    find: 'requests >= requestsForOneBadSample',
-    replace: 'requests >= 100 * requestsForOneBadSample',
+    find: 'if (part.count > 1 && requests < MAX_REQUESTS)',
+    replace: 'if (part.count < 1 && requests < MAX_REQUESTS)',
     tests: ['uploader/delivery/bisect'],
   },
   {
@@ -496,7 +503,7 @@ export const delivery = [
   },
   {
     why: 'ends an upload when a fast receiver has accepted more than may be kept in memory',
-    file: 'uploader/src/delivery/batch-sender.ts',
+    file: 'uploader/src/delivery/chunk-sender.ts',
     find: 'if (acknowledgements.isFull || clock.monotonic()',
     replace: 'if (clock.monotonic()',
     tests: ['uploader/delivery/locked-database'],

@@ -1,32 +1,23 @@
 import { v7 as timeOrderedUuid } from 'uuid';
 
-import type { Clock } from '@thugshells/shared/clock.ts';
-import { toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { toRanges } from '@thugshells/shared/database/id-ranges.ts';
 import { toErrorMessage } from '@thugshells/shared/errors.ts';
-import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { toErrorFields } from '@thugshells/shared/logging/logger.ts';
 
-import type { Acknowledgements } from '../queue/acknowledgements.ts';
-import type { ReceiverClock } from '../clock/receiver-clock.ts';
-import type { ChunkSize } from './chunk-size.ts';
-import type { EncodedBatch } from '../encoding/encoder.ts';
 import type { Chunk } from '../chunk.ts';
 import type { BatchEncoder } from '../encoding/batch-encoder.ts';
+import type { EncodedBatch } from '../encoding/encoder.ts';
 import { releaseMemory } from '../release-memory.ts';
+import type { SendResult } from '../transport/transport.ts';
 import { bisect } from './bisect.ts';
-import type { ReceiverState } from './receiver-state.ts';
+import { ChunkSender, type BatchProgress, type ChunkSenderOptions } from './chunk-sender.ts';
+import { RejectionSearch } from './rejection-search.ts';
 import type { TooOldSamples } from './too-old-samples.ts';
-import type { RejectedRow } from '../queue/settled-ranges.ts';
-import type { SendOutcome, SendResult, Transport } from '../transport/transport.ts';
 
-export interface BatchSenderOptions {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly acknowledgements: Acknowledgements;
-  readonly chunkSize: ChunkSize;
+export interface BatchSenderOptions extends ChunkSenderOptions {
   readonly encoder: Pick<BatchEncoder, 'encode'>;
-  readonly transport: Transport;
-  readonly receiver: ReceiverState;
-  readonly receiverClock: Pick<ReceiverClock, 'learnFrom'>;
+  /** For receivers that reject a sample once they have a newer one of its series. */
+  readonly sendsOldestFirst: boolean;
   readonly tooOld: Pick<TooOldSamples, 'take'>;
 }
 
@@ -38,51 +29,52 @@ export interface SentBatch {
   readonly bytesSent: number;
   /** Nothing more is to be sent now: the receiver is away or rejects everything, or the program stops. */
   readonly isOver: boolean;
-  /** The receiver responded, and rejected every sample. */
+  /** The receiver rejected the samples that were sent last: what follows is the next step of the search. */
   readonly isRejected: boolean;
+  /** It rejected every part of a chunk that was tried: it may accept others. */
+  readonly isHopeless: boolean;
 }
 
-/** How far the sending of a batch has come. */
-interface BatchProgress {
-  readonly batchId: string;
-  readonly stop: AbortSignal;
-  readonly abandon: AbortSignal;
-  chunkIndex: number;
-  accepted: number;
-  bytesSent: number;
-  isRejected: boolean;
+/** What is left to be sent of a batch while it is sent. */
+interface BatchRest {
+  /** Chunks without samples of the chunk that is searched. */
+  others: Chunk[];
+  /** Chunks with samples of it. */
+  searched: Chunk[];
+  /** Whether samples of it belong to the batch. */
+  hasSearched: boolean;
+  /** Whether that chunk, or a part of it, was rejected in this batch. */
+  isSearchedRejected: boolean;
 }
-
-/** A rejected chunk, which is bisected after the last chunk of its batch. */
-interface RejectedChunk {
-  readonly chunk: Chunk;
-  readonly result: SendResult;
-  readonly receiverAcceptsSamples: boolean;
-}
-
-/** Longest time between an acceptance and its commit: a kill requeues no more than was accepted in it. */
-const COMMIT_INTERVAL_MS = 1_000;
-/** Error codes of a request that was too large for the link: it did not end before its timeout. */
-const TIMEOUT_CODES: readonly (string | undefined)[] = ['ETIMEDOUT', 'ESOCKETTIMEDOUT'];
-const PAYLOAD_TOO_LARGE = 413;
-/** Quarantined samples of one bisection that are logged one by one; the command `quarantine` prints them all. */
-const MAX_LOGGED_SAMPLES = 20;
 
 /**
  * Sends the chunks of a batch, one after the other, and records the outcome of each:
  *
  *   delivered, partial           → what was accepted is acknowledged, next chunk
- *   rejected                     → next chunk; after the last one, bisected while the receiver accepts others
+ *   rejected                     → searched: see below
  *   retry (attempts exhausted)   → over: the rows stay pending
  *   hold                         → over: the rows stay pending; health and the log differ from retry
+ *
+ * After a rejection, each attempt that the backoff allows sends another chunk or a part of the rejected one, in this batch or a
+ * later one. If that is rejected as well: over, since the receiver may be the cause. If a part is accepted, or another chunk of
+ * the same batch, the samples are the cause: what is left of the chunk is bisected at once. A chunk of another batch is no such
+ * proof: a receiver may accept new samples, and all old ones once it is set up for them.
  */
 export class BatchSender {
   readonly #options: BatchSenderOptions;
-  /** When the oldest uncommitted acceptance came, by the monotonic clock. */
-  #uncommittedSince: number | undefined;
+  readonly #chunkSender: ChunkSender;
+  /** The rejected chunk of which it is not known yet whether the samples are the cause. */
+  #search: RejectionSearch | undefined;
+  /** Whether all parts of the last one that was searched were rejected. */
+  #isHopeless = false;
+  /** Of parts of chunks that were too large. */
+  #acceptedSize = Infinity;
+  /** Rejections in a row. */
+  #rejections = 0;
 
   constructor(options: BatchSenderOptions) {
     this.#options = options;
+    this.#chunkSender = new ChunkSender(options);
   }
 
   /** Sends a batch. @param abandon also ends the request in flight, which `stop` lets finish */
@@ -103,14 +95,13 @@ export class BatchSender {
     const offered = batch.chunks.reduce((sum, { count }) => sum + count, 0);
     if (accepted > 0)
       receiver.delivered({ atMs: clock.now(), count: accepted, bytesSent, isPartial: accepted < offered });
-    return { batchId, accepted, chunks, bytesSent, isOver: !goesOn, isRejected };
+    const isHopeless = isRejected && this.#isHopeless;
+    return { batchId, accepted, chunks, bytesSent, isOver: !goesOn, isRejected, isHopeless };
   }
 
   /** Commits what has been accepted; while the database is locked, it stays in memory and is committed later. */
   commit(): void {
-    const { acknowledgements, clock } = this.#options;
-    acknowledgements.commit();
-    this.#uncommittedSince = acknowledgements.lockedForMs === undefined ? undefined : clock.monotonic();
+    this.#chunkSender.commit();
   }
 
   /** Reports an error of this device, such as a full disk, to health and once to the log. */
@@ -131,56 +122,113 @@ export class BatchSender {
   }
 
   async #sendAll(chunks: readonly Chunk[], progress: BatchProgress): Promise<boolean> {
-    const rejected: { readonly chunk: Chunk; readonly result: SendResult; readonly acceptedBefore: number }[] = [];
-    for (const chunk of chunks) {
-      if (progress.stop.aborted) return false;
-      const result = await this.#send(chunk, progress);
-      if (result.outcome.kind === 'delivered') [chunk.body, chunk.ids].forEach(releaseMemory);
-      else if (result.outcome.kind === 'rejected') rejected.push({ chunk, result, acceptedBefore: progress.accepted });
-      else if (this.#reportFailure(result)) return false;
+    const isSearched = (chunk: Chunk): boolean => this.#search?.overlaps(chunk) === true;
+    const searched = chunks.filter(isSearched);
+    const others = chunks.filter((chunk) => !isSearched(chunk));
+    const rest: BatchRest = { others, searched, hasSearched: searched.length > 0, isSearchedRejected: false };
+    while (!progress.stop.aborted) {
+      const search = rest.hasSearched ? this.#search : undefined;
+      const isPart = search !== undefined && (search.isNext || rest.others.length === 0);
+      const goesOn = isPart ? await this.#sendPart(search, rest, progress) : await this.#sendNext(rest, progress);
+      if (goesOn !== undefined) return goesOn;
     }
-    for (const { chunk, result, acceptedBefore } of rejected) {
-      // Only samples accepted after the rejection prove that the receiver accepts any.
-      const receiverAcceptsSamples = progress.accepted > acceptedBefore;
-      if (progress.stop.aborted || !(await this.#bisect({ chunk, result, receiverAcceptsSamples }, progress)))
-        return false;
+    return false;
+  }
+
+  /** Sends the next chunk that is not searched; returns whether the next batch may follow, undefined if this one goes on. */
+  async #sendNext(rest: BatchRest, progress: BatchProgress): Promise<boolean | undefined> {
+    const chunk = rest.others.shift();
+    if (chunk === undefined) return true;
+    const result = await this.#chunkSender.send(chunk, progress);
+    if (result.outcome.kind === 'rejected') {
+      // A search that no part was sent for since the last chunk was rejected is about rows that are sent no more.
+      if (this.#search === undefined || this.#search.isNext) this.#beginSearch(chunk, result, rest);
+      else this.#search.isNext = true;
+      return this.#maySendAnother(result, progress) ? undefined : false;
+    }
+    if (this.#reportFailure(result)) return false;
+    this.#rejections = 0;
+    if (result.outcome.kind === 'delivered') [chunk.body, chunk.ids].forEach(releaseMemory);
+    if (!rest.isSearchedRejected) return undefined;
+    return (await this.#bisectLeft(this.#search!, rest, progress)) ? undefined : false;
+  }
+
+  #beginSearch(chunk: Chunk, rejection: SendResult, rest: BatchRest): void {
+    const options = { keepsOrder: this.#options.sendsOldestFirst, acceptedSize: this.#acceptedSize };
+    this.#search = new RejectionSearch(chunk, rejection, options);
+    Object.assign(rest, { searched: [], hasSearched: true, isSearchedRejected: true });
+  }
+
+  /** Sends the next part of the chunk that is searched; returns what #sendNext() does. */
+  async #sendPart(search: RejectionSearch, rest: BatchRest, progress: BatchProgress): Promise<boolean | undefined> {
+    const ids = search.nextPart();
+    if (ids === undefined) {
+      this.#isHopeless = true;
+      this.#endSearch(rest);
+      rest.others.unshift(...rest.searched);
+    }
+    const part = ids && (await this.#encode(ids));
+    if (part === undefined) return undefined;
+    const result = await this.#chunkSender.send(part, progress);
+    if (result.outcome.kind === 'rejected') {
+      search.isNext = false;
+      rest.isSearchedRejected = true;
+      this.#isHopeless ||= search.isExhausted;
+      return this.#maySendAnother(result, progress) ? undefined : false;
+    }
+    if (this.#reportFailure(result)) return false;
+    this.#rejections = 0;
+    if (search.isTooLarge) this.#acceptedSize = part.count;
+    return (await this.#bisectLeft(search, rest, progress, ids)) ? undefined : false;
+  }
+
+  #endSearch(rest: BatchRest): void {
+    this.#search = undefined;
+    Object.assign(rest, { hasSearched: false, isSearchedRejected: false });
+  }
+
+  /** Records a rejection; returns whether another request may follow at once. */
+  #maySendAnother({ outcome, status }: SendResult, progress: BatchProgress): boolean {
+    const { transport, receiver } = this.#options;
+    this.#rejections += 1;
+    const waitMs = transport.refusedSamples();
+    if (waitMs === 0) return true;
+    progress.isRejected = true;
+    this.commit();
+    receiver.waitsFor(waitMs);
+    const reason = 'reason' in outcome ? outcome.reason : outcome.kind;
+    if (this.#rejections > 1) this.#logFailure('hold', `every sample is rejected: ${reason}`, { http_status: status });
+    return false;
+  }
+
+  /** Quarantines the samples for which a chunk was rejected; returns false if nothing more is to be sent. */
+  async #bisectLeft(
+    search: RejectionSearch,
+    rest: BatchRest,
+    progress: BatchProgress,
+    accepted?: Float64Array,
+  ): Promise<boolean> {
+    this.#endSearch(rest);
+    this.#isHopeless = false;
+    const bisected = await bisect(search.listLeft(accepted), {
+      encode: (ids) => this.#encode(ids),
+      send: (part) => this.#chunkSender.send(part, progress),
+    });
+    this.#chunkSender.quarantine(bisected.rejections);
+    if (bisected.kind === 'interrupted') return !this.#reportFailure(bisected.result);
+    // Of a series that is in both, these are older than what is left.
+    for (const chunk of rest.searched.splice(0).reverse()) {
+      const left = await this.#encode(search.listOthers(chunk));
+      if (left !== undefined) rest.others.unshift(left);
     }
     return true;
   }
 
-  async #send(chunk: Chunk, progress: BatchProgress): Promise<SendResult> {
-    const { transport, acknowledgements, clock, receiver, receiverClock } = this.#options;
-    const result = await transport.send(chunk, progress.abandon);
-    progress.bytesSent += result.bytesSent;
-    this.#learn(chunk, result);
-    const acceptedSamples = findAccepted(chunk, result.outcome);
-    if (acceptedSamples === undefined) return result;
-    receiver.answered();
-    // Only of a receiver that accepted samples: otherwise a portal or a proxy may have written the Date.
-    receiverClock.learnFrom(result);
-    const { connection, isClosing, idleBeforeMs, sentAtMs } = result;
-    const chunkIndex = progress.chunkIndex++;
-    const { ranges, count } = acceptedSamples;
-    const accepted = {
-      batchId: progress.batchId,
-      chunkIndex,
-      ranges,
-      count,
-      pendingRowsVersion: chunk.pendingRowsVersion,
-    };
-    acknowledgements.recordResponse({ connection, isClosing, idleBeforeMs, sentAtMs, accepted });
-    this.#quarantine(toRejections(chunk, result));
-    progress.accepted += count;
-    this.#uncommittedSince ??= clock.monotonic();
-    if (acknowledgements.isFull || clock.monotonic() - this.#uncommittedSince >= COMMIT_INTERVAL_MS) this.commit();
-    return result;
-  }
-
-  #learn({ count: samples, body }: Chunk, { outcome, durationMs, errorCode, status }: SendResult): void {
-    const { chunkSize } = this.#options;
-    if (outcome.kind === 'delivered') chunkSize.accepted({ samples, bytes: body.length, durationMs });
-    else if (TIMEOUT_CODES.includes(errorCode) || status === PAYLOAD_TOO_LARGE) chunkSize.failed('too-large', samples);
-    else chunkSize.failed('refused', samples);
+  async #encode(ids: Float64Array): Promise<Chunk | undefined> {
+    const { encoder, transport } = this.#options;
+    const all = { batchMetrics: ids.length, chunkMetrics: ids.length };
+    const { chunks } = await encoder.encode({ ranges: toRanges(ids), format: transport.format, ...all });
+    return chunks[0];
   }
 
   /** Reports an outcome after which nothing more is to be sent; returns whether it is one. */
@@ -198,53 +246,4 @@ export class BatchSender {
     if (kind === 'hold') logger.error('uploads paused: rejected by receiver', line);
     else logger.warn('upload failed, will retry', line);
   }
-
-  /** Quarantines the samples for which a chunk was rejected; returns false if nothing more is to be sent. */
-  async #bisect(rejected: RejectedChunk, progress: BatchProgress): Promise<boolean> {
-    const { encoder, transport } = this.#options;
-    const bisected = await bisect(rejected.chunk, rejected.result, {
-      encode: async (ids) => {
-        const { format } = transport;
-        const all = { batchMetrics: ids.length, chunkMetrics: ids.length };
-        const { chunks } = await encoder.encode({ ranges: toRanges(ids), format, ...all });
-        return chunks[0];
-      },
-      send: (part) => this.#send(part, progress),
-      receiverAcceptsSamples: rejected.receiverAcceptsSamples,
-    });
-    if (bisected.kind === 'receiver') {
-      progress.isRejected = true;
-      this.#logFailure('hold', `every sample is rejected: ${bisected.reason}`, { http_status: rejected.result.status });
-      return false;
-    }
-    this.#quarantine(bisected.rejections);
-    return bisected.kind === 'found' || !this.#reportFailure(bisected.result);
-  }
-
-  #quarantine(rejections: readonly RejectedRow[]): void {
-    const { acknowledgements, logger } = this.#options;
-    acknowledgements.reject(rejections);
-    for (const { id, status, reason } of rejections.slice(0, MAX_LOGGED_SAMPLES)) {
-      logger.warn('sample quarantined', { sample_id: id, http_status: status, error: reason });
-    }
-    if (rejections.length > MAX_LOGGED_SAMPLES)
-      logger.warn('more samples quarantined', { count: rejections.length - MAX_LOGGED_SAMPLES });
-  }
-}
-
-/** Returns the samples that were accepted; undefined if none were. */
-function findAccepted(chunk: Chunk, outcome: SendOutcome): { ranges: readonly IdRange[]; count: number } | undefined {
-  if (outcome.kind === 'delivered') return chunk;
-  if (outcome.kind !== 'partial') return undefined;
-  const rejected = new Set(outcome.rejected.map(({ index }) => index));
-  const isAccepted = (index: number): boolean =>
-    rejected.size === 0 ? index < outcome.accepted : !rejected.has(index);
-  const ids = chunk.ids.filter((_, index) => isAccepted(index));
-  return { ranges: toRanges(ids), count: ids.length };
-}
-
-function toRejections(chunk: Chunk, { outcome, status }: SendResult): RejectedRow[] {
-  if (outcome.kind !== 'partial') return [];
-  const { ids } = chunk;
-  return outcome.rejected.map(({ index, reason }) => ({ id: ids[index]!, status, reason }));
 }

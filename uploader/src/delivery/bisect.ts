@@ -1,14 +1,13 @@
 import type { Chunk } from '../chunk.ts';
 import type { RejectedRow } from '../queue/settled-ranges.ts';
 import type { SendResult } from '../transport/transport.ts';
+import { halve } from './rejection-search.ts';
 
 export interface BisectOptions {
   /** Encodes some of the chunk's samples as a chunk of their own. */
   readonly encode: (ids: Float64Array) => Promise<Chunk | undefined>;
   /** Sends a part; the caller acknowledges what the receiver accepts. */
   readonly send: (part: Chunk) => Promise<SendResult>;
-  /** Whether the receiver is known to accept samples: it accepted others after it had rejected this chunk. */
-  readonly receiverAcceptsSamples: boolean;
 }
 
 /** The result of a search for the samples that the receiver rejects. */
@@ -16,9 +15,7 @@ export type BisectResult =
   /** Every other sample was accepted; these never will be. */
   | { readonly kind: 'found'; readonly rejections: readonly RejectedRow[] }
   /** A part was neither accepted nor rejected; what is left stays pending. */
-  | { readonly kind: 'interrupted'; readonly result: SendResult; readonly rejections: readonly RejectedRow[] }
-  /** Even single samples were rejected: the receiver is the cause, not the samples. */
-  | { readonly kind: 'receiver'; readonly reason: string };
+  | { readonly kind: 'interrupted'; readonly result: SendResult; readonly rejections: readonly RejectedRow[] };
 
 /**
  * Maximum number of requests of a search: thousands of rejected samples would cost two requests each. Parts that are still
@@ -27,37 +24,28 @@ export type BisectResult =
 const MAX_REQUESTS = 500;
 
 /**
- * Finds the samples for which a receiver rejects a chunk by sending its halves, and their halves: one invalid sample among
- * n costs at most 2·log2 n requests. Samples are quarantined only if the receiver accepts others; until it accepts the
- * first one, the search ends after as many requests as one invalid sample could cost.
+ * Finds the samples for which a receiver, which accepts others, rejects parts of a chunk. It sends the parts, and the halves of
+ * each that is rejected: one invalid sample among n costs at most 2·log2 n requests.
  *
  * Parts are sent in the order of the body, in which the samples of a series are in the order of their times: some
  * receivers reject a sample once they have a newer one.
  */
-export async function bisect(chunk: Chunk, rejection: SendResult, options: BisectOptions): Promise<BisectResult> {
-  const requestsForOneBadSample = 2 * Math.ceil(Math.log2(chunk.count + 1)) + 2;
+export async function bisect(parts: readonly Float64Array[], options: BisectOptions): Promise<BisectResult> {
   const rejections: RejectedRow[] = [];
-  const left: Float64Array[] = [];
-  let proven = options.receiverAcceptsSamples;
+  const left = [...parts].reverse();
   let requests = 0;
-  const reject = (ids: Float64Array, result: SendResult): void => {
-    const middle = ids.length >> 1;
-    if (ids.length > 1 && requests < MAX_REQUESTS) left.push(ids.slice(middle), ids.slice(0, middle));
-    else rejections.push(...toRejectedRows(ids, result));
-  };
-  reject(chunk.ids, rejection);
   for (let ids = left.pop(); ids !== undefined; ids = left.pop()) {
-    if (!proven && requests >= requestsForOneBadSample) return { kind: 'receiver', reason: toReason(rejection) };
     const part = await options.encode(ids);
     if (part === undefined) continue;
     const result = await options.send(part);
     requests += 1;
     const { kind } = result.outcome;
-    if (kind === 'delivered' || kind === 'partial') proven = true;
-    else if (kind === 'rejected') reject(part.ids, result);
-    else return { kind: 'interrupted', result, rejections: proven ? rejections : [] };
+    if (kind === 'delivered' || kind === 'partial') continue;
+    if (kind !== 'rejected') return { kind: 'interrupted', result, rejections };
+    if (part.count > 1 && requests < MAX_REQUESTS) left.push(...halve(part.ids).reverse());
+    else rejections.push(...toRejectedRows(part.ids, result));
   }
-  return proven ? { kind: 'found', rejections } : { kind: 'receiver', reason: toReason(rejection) };
+  return { kind: 'found', rejections };
 }
 
 function toRejectedRows(ids: Float64Array, result: SendResult): RejectedRow[] {

@@ -55,6 +55,7 @@ const STOP_GRACE_MS = 4_000;
  *   cycling   sends batch after batch: first the rows that are newer than the last cycle, then the oldest
  *               nothing left, or a failure   → waiting
  *               the interval is over         → the next cycle at once, so that old rows never delay the newest ones
+ *               samples were rejected        → waiting, for the backoff alone: what is at fault is searched
  *
  * A receiver may require the samples of a series in the order of their times. For such a receiver a cycle sends the oldest
  * first, except after a cycle in which it rejected all of them: if it accepts the newest, only the others are too old.
@@ -66,8 +67,9 @@ export class UploadLoop {
   readonly #options: UploadLoopOptions;
   /** The highest id that a cycle has seen. */
   #top: number | undefined;
-  /** Whether the receiver rejected every sample of the batch with which the last cycle ended. */
-  #isRefused = false;
+  /** Whether the receiver rejected what the last cycle sent last, and whether that seems to be all of the oldest. */
+  #isRejected = false;
+  #isHopeless = false;
 
   constructor(options: UploadLoopOptions) {
     this.#options = options;
@@ -90,10 +92,11 @@ export class UploadLoop {
     const elapsedIntervals = (): number => (clock.monotonic() - origin) / uploadIntervalMs;
     for (let interval = 0; !stop.aborted && !watch.isReplaced;) {
       const isInterrupted = await this.#cycleSafely(origin + (interval + 1) * uploadIntervalMs, stop, abandon);
-      interval = isInterrupted ? Math.floor(elapsedIntervals()) : Math.max(interval + 1, Math.ceil(elapsedIntervals()));
-      const dueAt = isInterrupted ? clock.monotonic() : origin + interval * uploadIntervalMs;
+      const isDue = isInterrupted || this.#isRejected;
+      interval = isDue ? Math.floor(elapsedIntervals()) : Math.max(interval + 1, Math.ceil(elapsedIntervals()));
+      const dueAt = isDue ? clock.monotonic() : origin + interval * uploadIntervalMs;
       const pausedUntil = transport.pause.backoffUntil;
-      if (!isInterrupted || pausedUntil > dueAt) await this.#wait(Math.max(dueAt, pausedUntil), stop);
+      if (!isDue || pausedUntil > dueAt) await this.#wait(Math.max(dueAt, pausedUntil), stop);
     }
     if (!watch.isReplaced) await this.#commitLast();
   }
@@ -170,7 +173,8 @@ export class UploadLoop {
       isInterrupted = clock.monotonic() >= untilMonotonicMs;
       if (isInterrupted) break;
     }
-    this.#isRefused = sent.at(-1)?.isRejected ?? false;
+    this.#isRejected = sent.at(-1)?.isRejected ?? false;
+    this.#isHopeless = sent.at(-1)?.isHopeless ?? false;
     sender.commit();
     tooOld.logRejected();
     this.#logSummary(sent, startedAt);
@@ -180,7 +184,7 @@ export class UploadLoop {
   /** Returns the id above which rows are sent before all others; 0 if the oldest are sent first. */
   #newestAbove(): number {
     const { backlog, clock, sendsOldestFirst = false, uploadIntervalMs } = this.#options;
-    if (sendsOldestFirst && !this.#isRefused) return 0;
+    if (sendsOldestFirst && !this.#isHopeless) return 0;
     return this.#top ?? backlog.findLastIdBefore(clock.now() - uploadIntervalMs);
   }
 

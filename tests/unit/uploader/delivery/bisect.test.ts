@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { bisect, type BisectResult } from '../../../../uploader/src/delivery/bisect.ts';
+import { halve } from '../../../../uploader/src/delivery/rejection-search.ts';
 import type { SendOutcome, SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 
@@ -23,7 +24,6 @@ interface Search {
   readonly count: number;
   /** Returns the receiver's outcome for a part, by its ids. */
   readonly judge: (ids: readonly number[], post: number) => SendOutcome;
-  readonly receiverTakesSamples?: boolean;
   /** Ids that have been deleted meanwhile. */
   readonly gone?: readonly number[];
 }
@@ -32,13 +32,11 @@ interface Search {
 async function search({
   count,
   judge,
-  receiverTakesSamples = true,
   gone = [],
 }: Search): Promise<{ result: BisectResult; taken: number[]; posts: number }> {
   const taken: number[] = [];
   let posts = 0;
-  const result = await bisect(madeChunk(count), postOf(refused), {
-    receiverAcceptsSamples: receiverTakesSamples,
+  const result = await bisect(halve(madeChunk(count).ids), {
     async encode(ids) {
       const left = [...ids].filter((id) => !gone.includes(id));
       return left.length === 0 ? undefined : madeChunk(left.length, left);
@@ -77,7 +75,7 @@ describe('bisect:', () => {
     [10_000, 28],
   ])('finds one invalid sample among %d in at most %d requests', async (count, maxRequests) => {
     for (const bad of [1, count, Math.ceil(count / 3)]) {
-      const { result, taken, posts } = await search({ count, judge: refusing([bad]), receiverTakesSamples: false });
+      const { result, taken, posts } = await search({ count, judge: refusing([bad]) });
       expect(result).toEqual({
         kind: 'found',
         rejections: [{ id: bad, status: 400, reason: 'HTTP 400: cannot parse' }],
@@ -114,19 +112,8 @@ describe('bisect:', () => {
   });
 });
 
-describe('bisect for a receiver that rejects everything:', () => {
-  test('reports the receiver as the cause, after as many requests as one invalid sample could cost', async () => {
-    const { result, posts } = await search({ count: 1_000, judge: () => refused, receiverTakesSamples: false });
-    expect(result).toEqual({ kind: 'receiver', reason: 'HTTP 400: cannot parse' });
-    expect(posts).toBeLessThanOrEqual(22);
-  });
-
-  test('reports the receiver as the cause also for a single sample', async () => {
-    const { result, posts } = await search({ count: 1, judge: () => refused, receiverTakesSamples: false });
-    expect([result.kind, posts]).toEqual(['receiver', 0]);
-  });
-
-  test('rejects the samples of this chunk if the receiver has accepted others of the batch', async () => {
+describe('bisect of a chunk without a valid sample:', () => {
+  test('rejects all of them: the receiver has accepted others', async () => {
     const { result } = await search({ count: 6, judge: () => refused });
     expect([result.kind, listRejected(result)]).toEqual(['found', [1, 2, 3, 4, 5, 6]]);
   });
@@ -167,14 +154,5 @@ describe('bisect that is interrupted by another outcome:', () => {
     const { result } = await search({ count: 8, judge });
     expect(result).toMatchObject({ kind: 'interrupted', result: { outcome: away } });
     expect(listRejected(result)).toEqual([2]);
-  });
-
-  test('rejects nothing if no sample has been accepted', async () => {
-    const { result } = await search({
-      count: 4,
-      judge: (_, post) => (post === 3 ? away : refused),
-      receiverTakesSamples: false,
-    });
-    expect([result.kind, listRejected(result)]).toEqual(['interrupted', []]);
   });
 });

@@ -162,7 +162,9 @@ describe('upload cycle for a receiver that requires the samples of a series in o
   test('sends the newest rows first after the receiver has rejected all of the oldest', async () => {
     await withBacklog(10_000, { sendsOldestFirst: true });
     uploads.receiver.setFaults({ status: 400 });
-    await uploads.pass();
+    // The chunk, half of it, its first and its second sample.
+    for (let pass = 0; pass < 4; pass++) await uploads.pass();
+    expect(uploads.posts).toHaveLength(4);
     expect(uploads.state.reason).toMatch(/every sample is rejected: HTTP 400/);
     uploads.receiver.clearFaults();
     uploads.stored.rows(100);

@@ -55,16 +55,37 @@ describe('upload loop: marks nothing, loses nothing and logs one line while', ()
 });
 
 describe('upload loop with a receiver that rejects every sample:', () => {
-  test('sends no more requests than the search for one invalid sample of 50 takes', async () => {
-    await underFault({ status: 400 });
+  test('sends two requests in ten seconds, however short the interval, and then ever fewer', async () => {
+    await underFault({ status: 400 }, 120, { uploadIntervalMs: 1_000, retryInitialMs: 100, retryMaxMs: 60_000 });
+    await passes(6);
+    const times = uploads.posts.map(({ atMs }) => atMs - uploads.posts[0]!.atMs);
+    expect(times).toEqual([0, 5_000, 20_000, 65_000, 125_000, 185_000]);
+  });
+
+  test('sends two requests at once after it had accepted others, and then waits as long', async () => {
+    await underFault([], 10, { uploadIntervalMs: 1_000 });
     await uploads.pass();
-    expect(uploads.posts.length).toBeLessThanOrEqual(15);
+    uploads.receiver.setFaults({ status: 400 });
+    uploads.stored.rows(120);
+    await passes(5);
+    const [, second, ...more] = uploads.posts.map(({ atMs }) => atMs);
+    expect(more.map((atMs) => atMs - second!)).toEqual([0, 15_000, 60_000, 120_000]);
+    expect(uploads.books).toMatchObject({ delivered: 10, pending: 120, rejected: 0 });
   });
 
   test('does not reject a single pending sample', async () => {
     await underFault({ status: 400 }, 1);
-    await uploads.pass();
+    await passes(5);
     expect([uploads.books.rejected, uploads.books.pending, uploads.state.condition]).toEqual([0, 1, 'held']);
+  });
+});
+
+describe('upload loop with a receiver that refuses the credentials or the address:', () => {
+  test.each([401, 403, 404])('sends one request after %d, and the next ones by the backoff', async (status) => {
+    await underFault({ status }, 120, { uploadIntervalMs: 1_000, retryAttempts: 3 });
+    await passes(4);
+    const times = uploads.posts.map(({ atMs }) => atMs - uploads.posts[0]!.atMs);
+    expect(times).toEqual([0, 5_000, 20_000, 65_000]);
   });
 });
 

@@ -200,7 +200,7 @@ describe('invalid samples:', () => {
   test('later samples are sent after it also when the receiver accepts only small bodies', async () => {
     await withRows(120);
     uploads.receiver.setFaults({ status: 413, when: { samplesOver: 10 } });
-    await uploads.pass();
+    for (let pass = 0; pass < 9 && uploads.books.pending > 0; pass++) await uploads.pass();
     expect(uploads.books).toMatchObject({ delivered: 120, rejected: 0, pending: 0 });
     expect(uploads.receiver.duplicates()).toBe(0);
   });

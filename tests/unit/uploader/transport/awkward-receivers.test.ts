@@ -38,16 +38,16 @@ test('a receiver that accepts 25 of 50 has everything once, and nothing twice', 
 
 test('a receiver that stores half and responds 400 has everything once: a chunk that it rejects is sent in halves', async () => {
   await withReceiver([{ status: 400, body: 'unexpected end', store: 'half', when: { samplesOver: 30 } }]);
-  await uploads.pass();
-  // Of each chunk of 50 the first 25 came twice, with the refusal and with their half.
-  expect(end()).toEqual({ pending: 0, delivered: ROWS, rejected: 0, visible: ROWS, duplicates: 2 * 25 });
+  for (let pass = 0; pass < 9 && end()['pending'] !== 0; pass++) await uploads.pass();
+  // Of each chunk of 50 the first 25 came with each refusal and with their half; the second one is refused twice.
+  expect(end()).toEqual({ pending: 0, delivered: ROWS, rejected: 0, visible: ROWS, duplicates: 3 * 25 });
 });
 
 test('a receiver that stores half and responds 400 to everything leads to nothing marked and nothing rejected', async () => {
   await withReceiver([{ status: 400, body: 'unexpected end', store: 'half' }]);
-  await uploads.pass();
+  for (let pass = 0; pass < 9; pass++) await uploads.pass();
   expect(end()).toMatchObject({ pending: ROWS, delivered: 0, rejected: 0 });
-  expect(uploads.state.condition).toBe('held');
+  expect([uploads.posts.length, uploads.state.condition]).toEqual([9, 'held']);
   uploads.receiver.setFaults([]);
   await uploads.pass();
   expect(end()).toMatchObject({ pending: 0, delivered: ROWS, rejected: 0, visible: ROWS });
@@ -58,7 +58,7 @@ test('a receiver that accepts a chunk and then rejects everything leads to nothi
     { count: 1, headers: { 'X-Taken': 'yes' } },
     { status: 400, body: 'unexpected end' },
   ]);
-  await uploads.pass();
+  for (let pass = 0; pass < 9; pass++) await uploads.pass();
   expect(end()).toEqual({ pending: ROWS - 50, delivered: 50, rejected: 0, visible: 50, duplicates: 0 });
   expect(uploads.state.condition).toBe('held');
   uploads.receiver.setFaults([]);

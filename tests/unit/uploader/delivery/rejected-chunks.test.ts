@@ -1,0 +1,125 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+
+import { RejectionSearch } from '../../../../uploader/src/delivery/rejection-search.ts';
+import type { SendResult } from '../../../../uploader/src/transport/transport.ts';
+import { madeChunk } from '../../../support/uploader/made-chunk.ts';
+import { RunningUploads, type UploadSettings } from '../../../support/uploader/running-uploads.ts';
+
+const ofStatus = (status: number): SendResult => ({
+  outcome: { kind: 'rejected', reason: `HTTP ${status}` },
+  status,
+  endpoint: '',
+  bytesSent: 0,
+  bytesReceived: 0,
+  durationMs: 0,
+  isClosing: false,
+});
+
+/** Returns the parts that a search sends for a chunk with the ids 1 to `count`. */
+function listParts(count: number, { status = 400, keepsOrder = false, acceptedSize = Infinity } = {}): number[][] {
+  const search = new RejectionSearch(madeChunk(count), ofStatus(status), { keepsOrder, acceptedSize });
+  const parts: number[][] = [];
+  for (let part = search.nextPart(); part !== undefined; part = search.nextPart()) parts.push([...part]);
+  return parts;
+}
+
+describe('rejection search:', () => {
+  test('among its first parts is one that is accepted if one sample is invalid, whichever it is', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 200 }), fc.nat(), fc.boolean(), (count, nth, keepsOrder) => {
+        const bad = 1 + (nth % count);
+        const parts = listParts(count, { keepsOrder });
+        expect(parts.length).toBeLessThanOrEqual(4);
+        expect(parts.some((ids) => !ids.includes(bad))).toBe(true);
+      }),
+    );
+  });
+
+  test('where the order matters, it sends nothing before what precedes it, but for one sample', () => {
+    expect(listParts(8, { keepsOrder: true })).toEqual([[1, 2, 3, 4], [1], [2]]);
+    expect(listParts(8)).toEqual([[1, 2, 3, 4], [5, 6, 7, 8], [1], [8]]);
+  });
+
+  test('it sends ever smaller parts of what is too large, none larger than what was accepted before', () => {
+    expect(listParts(8, { status: 413 }).map(({ length }) => length)).toEqual([4, 2, 1]);
+    expect(listParts(8, { status: 413, acceptedSize: 2 }).map(({ length }) => length)).toEqual([2, 1]);
+  });
+
+  test('what is left after an accepted part is all the rest, in the order of the body', () => {
+    const search = new RejectionSearch(madeChunk(8), ofStatus(400), { keepsOrder: true, acceptedSize: Infinity });
+    expect(search.listLeft().flatMap((ids) => [...ids])).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(search.listLeft(Float64Array.of(3, 4)).flatMap((ids) => [...ids])).toEqual([1, 2, 5, 6, 7, 8]);
+  });
+});
+
+describe('upload loop with a rejected chunk:', () => {
+  let uploads: RunningUploads;
+  afterEach(() => uploads.end());
+
+  /** Prepares uploads to a receiver that refuses bodies with a series. */
+  async function withBadSeries(settings: UploadSettings = {}): Promise<void> {
+    uploads = await RunningUploads.prepare({ chunkMetrics: 10, ...settings });
+    uploads.receiver.setFaults({ status: 400, body: 'cannot parse', when: { contains: 'bad' } });
+  }
+
+  async function passes(count: number): Promise<void> {
+    for (let pass = 0; pass < count; pass++) await uploads.pass();
+  }
+
+  /** Stores rows of one series each. */
+  function add(...names: readonly string[]): void {
+    const { stored } = uploads;
+    for (const [index, name] of names.entries()) stored.add(stored.series(name), 1_700_000_000_000 + index, 1);
+  }
+
+  test('finds one invalid sample with the second attempt if the other half is accepted', async () => {
+    await withBadSeries();
+    add('a', 'b', 'c', 'bad');
+    await passes(2);
+    expect(uploads.books).toMatchObject({ delivered: 3, pending: 0, rejected: 1 });
+    expect(uploads.posts[1]!.atMs - uploads.posts[0]!.atMs).toBe(5_000);
+  });
+
+  test('gives up no sample for what the receiver had accepted before the rejection', async () => {
+    await withBadSeries({ chunkMetrics: 2 });
+    add('a', 'b', 'bad1', 'bad2');
+    await passes(6);
+    expect(uploads.books).toMatchObject({ delivered: 2, pending: 2, rejected: 0 });
+    add('c', 'd');
+    await passes(4);
+    expect(uploads.books).toMatchObject({ delivered: 4, pending: 2, rejected: 0 });
+  });
+
+  test('gives up the samples of a chunk if another one of the batch is accepted after it', async () => {
+    await withBadSeries({ chunkMetrics: 2, chunkGrowth: false });
+    add('a', 'b', 'bad1', 'bad2', 'c', 'd');
+    await passes(1);
+    expect(uploads.books).toMatchObject({ delivered: 4, pending: 0, rejected: 2 });
+  });
+
+  test('sends what stood in one chunk with it in the same cycle', async () => {
+    await withBadSeries();
+    add('bad', 'b', 'c', 'd');
+    await uploads.pass();
+    // Stored meanwhile: the next chunk holds all of them, and overlaps the one that is searched.
+    add('e', 'f');
+    for (let pass = 0; pass < 4 && uploads.books.rejected === 0; pass++) await uploads.pass();
+    expect(uploads.books).toMatchObject({ delivered: 5, pending: 0, rejected: 1 });
+  });
+
+  test('keeps the order of a series for a receiver that requires it, also after half of a chunk was rejected', async () => {
+    await withBadSeries({ sendsOldestFirst: true, batchMetrics: 20 });
+    add('bad');
+    uploads.stored.rows(60);
+    await passes(2);
+    uploads.stored.rows(10);
+    for (let pass = 0; pass < 9 && uploads.books.rejected === 0; pass++) await uploads.pass();
+    expect(uploads.books).toMatchObject({ delivered: 70, pending: 0, rejected: 1 });
+    const last = new Map<string, number>();
+    for (const { series, timestampMs } of uploads.receiver.rows()) {
+      expect(timestampMs).toBeGreaterThan(last.get(series) ?? 0);
+      last.set(series, timestampMs);
+    }
+  });
+});
