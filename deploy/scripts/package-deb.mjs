@@ -96,7 +96,8 @@ function putSystemFiles(tree) {
   for (const file of readdirSync(join(root, 'deploy/systemd')).filter((name) => /\.(service|target)$/.test(name))) {
     tree.put(`deploy/systemd/${file}`, `usr/lib/systemd/system/${file}`);
   }
-  tree.put('deploy/systemd/scrape.conf', `${documents}/examples/scrape.conf`);
+  for (const dropIn of ['processes.conf', 'scrape.conf'])
+    tree.put(`deploy/systemd/${dropIn}`, `${documents}/examples/${dropIn}`);
   tree.put('deploy/systemd/thugshells.env', 'etc/thugshells/thugshells.env', 0o640);
   mkdirSync(join(tree.folder, 'etc/thugshells/remote'), { mode: 0o700 });
   tree.put('deploy/debian/sysusers.conf', 'usr/lib/sysusers.d/thugshells.conf');

@@ -24,6 +24,7 @@ const everything = {
   filesystemInclude: [],
   filesystemExclude: [],
   services: ['encoder.service'],
+  processes: ['encoder'],
 } as const;
 
 function collectorOf(name: KernelCollectorName) {

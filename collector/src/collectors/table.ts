@@ -14,6 +14,7 @@ import { NETWORK_SERIES, NetworkCollector } from './network.ts';
 import { POWER_SERIES, PowerCollector } from './power.ts';
 import { PRESSURE_SERIES, PressureCollector } from './pressure.ts';
 import type { InterfaceRules } from './readers/interface-limit.ts';
+import { PROCESS_SERIES, ProcessCollector } from './process.ts';
 import { RESOURCES_SERIES, ResourcesCollector } from './resources.ts';
 import { SERVICE_SERIES, ServiceCollector } from './service.ts';
 import { SYSTEM_SERIES, SystemCollector } from './system.ts';
@@ -37,6 +38,8 @@ export interface CollectorOptions {
   readonly filesystemExclude: NameRules['exclude'];
   /** Names of systemd units. */
   readonly services: readonly string[];
+  /** Names of processes. */
+  readonly processes: readonly string[];
 }
 
 /** What a collector is created from. */
@@ -105,5 +108,9 @@ export const COLLECTORS: { readonly [Name in KernelCollectorName]: CollectorEntr
   service: {
     series: SERVICE_SERIES,
     create: ({ kernel, options }) => new ServiceCollector(kernel, options.services),
+  },
+  process: {
+    series: PROCESS_SERIES,
+    create: ({ kernel, options }) => new ProcessCollector(kernel, options.processes),
   },
 };

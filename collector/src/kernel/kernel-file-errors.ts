@@ -7,6 +7,7 @@ const absentReasons: Readonly<Record<string, string>> = {
   ENODEV: 'sysfs still shows the attribute of a device that has just been removed',
   ENXIO: 'the driver has the attribute, but no device is attached',
   ENODATA: 'the driver has the attribute, and no value for it at the moment',
+  ESRCH: 'the process has ended',
   EBUSY: 'the kernel keeps the attribute of a device that is offline, such as a core',
   ENOTSUP: 'the kernel was built with it, but it was disabled at boot (older kernels, for /proc/pressure)',
 };

@@ -7,44 +7,13 @@ import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 
 import { HostFiles, type HostSource } from './host-files.ts';
 import { toKernelFileError } from './kernel-file-errors.ts';
+import type { KernelSource } from './kernel-source.ts';
 import { MountSpace, type MountKind, type FileSystemSpace } from './mount-space.ts';
 import { decodeText, FIRST_BUFFER_BYTES, MAX_FILE_BYTES, readText } from './read-text.ts';
 import { RemoteStatfs } from './remote-statfs.ts';
 
+export type { KernelSource } from './kernel-source.ts';
 export type { MountKind, FileSystemSpace } from './mount-space.ts';
-
-/** The interface that collectors read through: files below /proc and /sys and of the host, of a real kernel or of a simulated one. */
-export interface KernelSource {
-  /**
-   * Reads a file below /proc, such as `net/dev`.
-   *
-   * @throws AgentError KERNEL_FILE_ABSENT, KERNEL_FILE_UNREADABLE, or KERNEL_FILE_MALFORMED if it is too large
-   */
-  proc(relativePath: string): Promise<string>;
-  /** Returns the names in a directory below /proc, unsorted; throws as `proc` does. */
-  procEntries(relativeDirectory: string): Promise<readonly string[]>;
-  /** Reads a file below /sys, such as `block/sda/queue/logical_block_size`; throws as `proc` does. */
-  sys(relativePath: string): Promise<string>;
-  /** Returns the sorted names in a directory below /sys, such as `block`; throws as `proc` does. */
-  sysEntries(relativeDirectory: string): Promise<readonly string[]>;
-  /**
-   * Returns what a symbolic link below /sys leads to, as a path below /sys; undefined if the path is of something else.
-   * Throws as `proc` does.
-   */
-  sysLink(relativePath: string): Promise<string | undefined>;
-  /** Returns the inode of a directory below /sys: another one if it was created anew. Throws as `proc` does. */
-  sysInode(relativeDirectory: string): Promise<number>;
-  /**
-   * Returns the space of the file system mounted at an absolute path. Calls must not overlap.
-   *
-   * @throws AgentError KERNEL_FILE_HUNG if statfs(2) does not return in time, else as `proc` does
-   */
-  statfs(mountpoint: string, kind: MountKind): Promise<FileSystemSpace>;
-  /** Files of the operating system that are neither below /proc nor /sys. */
-  readonly host: HostSource;
-  /** Ends the processes whose statfs(2) has not returned. */
-  close?(): void;
-}
 
 /** Values of f_type of statfs(2) (include/uapi/linux/magic.h). */
 const PROC_SUPER_MAGIC = 0x9fa0;
@@ -53,6 +22,8 @@ const SYSFS_MAGIC = 0x62656572;
 const CGROUP_MAGICS = [0x27e0eb, 0x63677270];
 /** Attributes of sysfs that the kernel has in memory, and reads without the lock of the network (net/core/net-sysfs.c). */
 const IN_MEMORY = /^class\/net\/[^/]+\/(operstate|carrier_changes)$/;
+/** Paths of processes below /proc. */
+const OF_PROCESS = /^[0-9]+\//;
 /** Paths whose type is remembered; interfaces that come and go have others each time. */
 const MAX_TYPES = 5000;
 
@@ -98,14 +69,18 @@ export class KernelFiles implements KernelSource {
 
   async proc(relativePath: string): Promise<string> {
     const path = join(this.#procRoot, relativePath);
-    const type = this.#types.get(path) ?? (await this.#findType(path));
+    const type = await this.#findProcType(relativePath);
     return type === PROC_SUPER_MAGIC ? this.#readSynchronously(path) : readText(path);
   }
 
   async procEntries(relativeDirectory: string): Promise<readonly string[]> {
+    return readNames(join(this.#procRoot, relativeDirectory), false);
+  }
+
+  async procEntryCount(relativeDirectory: string): Promise<number> {
     const path = join(this.#procRoot, relativeDirectory);
-    const type = this.#types.get(path) ?? (await this.#findType(path));
-    return readNames(path, type === PROC_SUPER_MAGIC);
+    const isProc = (await this.#findProcType(relativeDirectory)) === PROC_SUPER_MAGIC;
+    return (isProc && readEntryCount(path)) || (await readNames(path, false)).length;
   }
 
   async sys(relativePath: string): Promise<string> {
@@ -155,6 +130,12 @@ export class KernelFiles implements KernelSource {
 
   close(): void {
     this.#remote.close();
+  }
+
+  /** Asks for the type of the root instead of that of a process's file: the kernel alone has those, and they come and go. */
+  async #findProcType(relativePath: string): Promise<number> {
+    const path = OF_PROCESS.test(relativePath) ? this.#procRoot : join(this.#procRoot, relativePath);
+    return this.#types.get(path) ?? (await this.#findType(path));
   }
 
   async #findType(path: string): Promise<number> {
@@ -217,6 +198,18 @@ function isInMemory(type: number): boolean {
 async function readNames(path: string, isSynchronous: boolean): Promise<string[]> {
   try {
     return isSynchronous ? readdirSync(path) : await readdir(path);
+  } catch (error) {
+    throw toKernelFileError(path, error);
+  }
+}
+
+/**
+ * Returns the size of a directory of procfs: 0, but for `fd` of a process, from Linux 6.2 on, the number of descriptors. Other users
+ * may know that, and not the names.
+ */
+function readEntryCount(path: string): number {
+  try {
+    return statSync(path).size;
   } catch (error) {
     throw toKernelFileError(path, error);
   }

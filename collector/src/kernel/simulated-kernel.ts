@@ -51,6 +51,10 @@ export class SimulatedKernel implements KernelSource {
     return listEntries(this.#proc, 'proc', relativeDirectory);
   }
 
+  async procEntryCount(relativeDirectory: string): Promise<number> {
+    return listEntries(this.#proc, 'proc', relativeDirectory).length;
+  }
+
   async sys(relativePath: string): Promise<string> {
     const text = this.#sys.get(relativePath);
     if (text === undefined) throw createAbsentError(`/sys/${relativePath}`);

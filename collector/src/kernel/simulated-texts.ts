@@ -1,5 +1,6 @@
 import { createCgroupTexts } from './simulated-cgroups.ts';
 import { createInterfaceTexts, createNetworkProcTexts } from './simulated-network.ts';
+import { createProcessTexts } from './simulated-processes.ts';
 import { computeCount, computeValue, type SimulatedText } from './simulated-values.ts';
 
 /** How many of each part a simulated device has; `zones` are thermal zones. */
@@ -40,6 +41,7 @@ export function createProcTexts({ cores, disks, interfaces }: DeviceSize): Map<s
     // No boot_id: an invented one would be the same for all boots, while the clock is real.
     ['sys/kernel/osrelease', () => '6.1.0-simulated\n'],
     ['sys/kernel/arch', () => 'aarch64\n'],
+    ...createProcessTexts(),
   ]);
 }
 

@@ -26,6 +26,7 @@ import {
 import { sharedVariables, VARIABLE_NAMES } from './variables.ts';
 import { COLLECTOR_NAMES, type CollectorName } from '../metrics/collector-names.ts';
 
+import { processList } from './process-list.ts';
 import { scrapeTargets } from './scrape-target-list.ts';
 import { unitList } from './unit-list.ts';
 
@@ -40,6 +41,7 @@ const sectorBytesFormat: ValueFormat<512 | 'sysfs'> = {
 /** Collectors that run only if a variable of their own is set. */
 const requiredVariables: { readonly [Name in CollectorName]?: string } = {
   service: 'SERVICES',
+  process: 'PROCESSES',
   textfile: 'TEXTFILE_DIR',
   scrape: 'SCRAPE_TARGETS',
 };
@@ -92,7 +94,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
       env: 'COLLECTORS',
       doc: 'Collectors that run.',
       default: COLLECTOR_NAMES.filter((name) => isConfigured(name, environment)).join(' '),
-      defaultDoc: `\`${COLLECTOR_NAMES.filter((name) => isConfigured(name, {})).join(' ')}\`; \`service\`, \`textfile\` and \`scrape\` if their variable is set`,
+      defaultDoc: `\`${COLLECTOR_NAMES.filter((name) => isConfigured(name, {})).join(' ')}\`; \`service\`, \`process\`, \`textfile\` and \`scrape\` if their variable is set`,
       format: wordList(COLLECTOR_NAMES),
     },
     interval: {
@@ -211,6 +213,13 @@ export function collectorVariables(environment: Environment, hostName: string, p
       default: '',
       defaultDoc: 'none',
       format: unitList,
+    },
+    processes: {
+      env: 'PROCESSES',
+      doc: 'Processes to collect by their names, such as encoder or gst-launch-1.0, split on white space; turns the collector process on.',
+      default: '',
+      defaultDoc: 'none',
+      format: processList,
     },
     collectorMaxSeries: {
       env: 'COLLECTOR_MAX_SERIES',

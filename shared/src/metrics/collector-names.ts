@@ -18,6 +18,7 @@ export const KERNEL_COLLECTOR_NAMES = [
   'power',
   'system',
   'service',
+  'process',
 ] as const;
 
 /** Collectors that read something else (collector/src/inputs/): the state of both programs, text files, exporters. */

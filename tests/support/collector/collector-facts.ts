@@ -55,6 +55,7 @@ async function readDevice(name: KernelCollectorName, device: CorruptibleDevice) 
       return kernel.sys(path);
     },
     procEntries: (path) => kernel.procEntries(path),
+    procEntryCount: (path) => kernel.procEntryCount(path),
     sysEntries: (path) => kernel.sysEntries(path),
     sysLink: (path) => kernel.sysLink(path),
     sysInode: (path) => kernel.sysInode(path),

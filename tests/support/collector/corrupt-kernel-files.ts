@@ -21,11 +21,12 @@ export const REPORT_EVERYTHING: CollectorOptions = {
   filesystemInclude: [],
   filesystemExclude: [],
   services: ['encoder.service'],
+  processes: ['node'],
 };
 /** Time between the two moments of the recording. */
 const BETWEEN_MS = 12_980;
 
-/** Interfaces of another device, with the routes and the radio of a moment of it, and a unit. */
+/** Interfaces of another device, with the routes and the radio of a moment of it, a unit and a process. */
 function readGatewayFiles(): Readonly<Record<string, string>> {
   const read = (path: string) => readRecorded(path, 'raspberry-pi-4');
   const interfaces = ['eth0', 'wlan0'].flatMap((name) =>
@@ -41,8 +42,13 @@ function readGatewayFiles(): Readonly<Record<string, string>> {
   const tables = ['proc', 'proc-later'].flatMap((moment) =>
     ['route', 'ipv6_route', 'wireless'].map((file) => `${moment}/net/${file}`),
   );
+  const processes = ['proc', 'proc-later'].flatMap((moment) =>
+    ['1/stat', '1/cmdline', '713/stat', '713/status', '713/cmdline', '713/fd/0'].map((file) => `${moment}/${file}`),
+  );
   return {
-    ...Object.fromEntries([...interfaces, ...wired, ...modem, ...units, ...tables].map((path) => [path, read(path)])),
+    ...Object.fromEntries(
+      [...interfaces, ...wired, ...modem, ...units, ...tables, ...processes].map((path) => [path, read(path)]),
+    ),
     'sys/fs/cgroup/cgroup.controllers': read('sys/fs/cgroup/cgroup.controllers'),
     'proc-later/net/ipv6_route': read('proc-later/net/ipv6_route').replace('wwan0', ' eth0'),
     'proc-later/net/wireless': read('proc-later/net/wireless').replace('-256', '-95.'),
@@ -168,6 +174,7 @@ export class CorruptibleDevice {
       proc: (path) => kernel.proc(path),
       sys: (path) => kernel.sys(path),
       procEntries: (path) => kernel.procEntries(path),
+      procEntryCount: (path) => kernel.procEntryCount(path),
       sysEntries: (path) => kernel.sysEntries(path),
       sysLink: (path) => kernel.sysLink(path),
       sysInode: (path) => kernel.sysInode(path),

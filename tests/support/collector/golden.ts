@@ -29,6 +29,7 @@ export async function collectGolden(
     proc: (path) => moment.proc(path),
     sys: (path) => moment.sys(path),
     procEntries: (path) => moment.procEntries(path),
+    procEntryCount: (path) => moment.procEntryCount(path),
     sysEntries: (path) => moment.sysEntries(path),
     sysLink: (path) => moment.sysLink(path),
     sysInode: (path) => moment.sysInode(path),
@@ -47,6 +48,7 @@ export async function collectGolden(
     },
   };
   const { values: options } = loadCollectorConfig({
+    THUGSHELLS_PROCESSES: 'node gst-launch-1.0-camera worker sshd absent',
     THUGSHELLS_SERVICES: 'encoder.service ssh.service camera@1.service encoder.slice absent.service',
   });
   const collectors = KERNEL_COLLECTOR_NAMES.map((name) => COLLECTORS[name].create({ kernel, options, build: '0.0.0' }));

@@ -65,6 +65,10 @@ export class TextKernel implements KernelSource {
     return this.#entries(`proc/${relativeDirectory}/`.replace('//', '/'));
   }
 
+  async procEntryCount(relativeDirectory: string): Promise<number> {
+    return this.#entries(`proc/${relativeDirectory}/`).length;
+  }
+
   /** An empty directory is given as a file whose path ends in `/`. */
   async sysEntries(relativeDirectory: string): Promise<readonly string[]> {
     return this.#entries(`sys/${relativeDirectory}/`);

@@ -34,6 +34,7 @@ function board(spaces: Readonly<Record<string, FileSystemSpace | Error>> = {}) {
       proc: (path) => kernel.proc(path),
       sys: (path) => kernel.sys(path),
       procEntries: (path) => kernel.procEntries(path),
+      procEntryCount: (path) => kernel.procEntryCount(path),
       sysEntries: (path) => kernel.sysEntries(path),
       sysLink: (path) => kernel.sysLink(path),
       sysInode: (path) => kernel.sysInode(path),

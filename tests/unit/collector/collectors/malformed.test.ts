@@ -19,6 +19,7 @@ const OPTIONS: CollectorOptions = {
   filesystemInclude: [],
   filesystemExclude: [],
   services: ['encoder.service'],
+  processes: ['encoder'],
 };
 
 /** The files that a fault may be in, and the collector that reads each. */

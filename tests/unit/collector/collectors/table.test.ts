@@ -15,6 +15,7 @@ const options: CollectorOptions = {
   filesystemInclude: [],
   filesystemExclude: [],
   services: ['encoder.service'],
+  processes: ['encoder'],
 };
 
 describe.each(KERNEL_COLLECTOR_NAMES)('%s', (name) => {
@@ -49,15 +50,17 @@ function withSensor(kernel: KernelSource): KernelSource {
     'sys/class/net/eth0/operstate': 'up\n',
     'sys/class/power_supply/ac/online': '1\n',
     'proc/vmstat': 'oom_kill 0\n',
+    'proc/1/stat': readRecorded('proc/1/stat', 'raspberry-pi-4'),
     'host/etc/os-release': 'NAME=Debian\n',
     'sys/fs/cgroup/cgroup.controllers': 'cpu io memory pids\n',
     'sys/fs/cgroup/system.slice/encoder.service/cgroup.events': 'populated 1\nfrozen 0\n',
   });
   const inClass = (path: string) => (/^(class|fs)\//.test(path) ? sensor : kernel);
   return {
-    proc: (path) => (path === 'vmstat' ? sensor : kernel).proc(path),
+    proc: (path) => (/^(vmstat|1\/.*)$/.test(path) ? sensor : kernel).proc(path),
     sys: (path) => inClass(path).sys(path),
-    procEntries: (path) => kernel.procEntries(path),
+    procEntries: (path) => sensor.procEntries(path),
+    procEntryCount: (path) => sensor.procEntryCount(path),
     sysEntries: (path) => inClass(path).sysEntries(path),
     sysLink: (path) => inClass(path).sysLink(path),
     sysInode: (path) => inClass(path).sysInode(path),
@@ -77,6 +80,7 @@ function bound(first: KernelSource, second: KernelSource): KernelSource {
     },
     sys: (path) => first.sys(path),
     procEntries: (path) => first.procEntries(path),
+    procEntryCount: (path) => first.procEntryCount(path),
     sysEntries: (path) => first.sysEntries(path),
     sysLink: (path) => first.sysLink(path),
     sysInode: (path) => first.sysInode(path),

@@ -14,6 +14,7 @@ const options: CollectorOptions = {
   filesystemInclude: [],
   filesystemExclude: [],
   services: ['encoder.service'],
+  processes: ['encoder'],
 };
 const FILES = [
   'stat',
@@ -96,8 +97,8 @@ describe('collectors', () => {
       // Memory 3, network 2 interfaces of 8 and what was dropped, links of 6 and of 4, Wi-Fi of 2, a unit of 8, 2
       // temperatures and a fan of 2, 4 of load, 5 of activity and the
       // kernel, 2 file systems of 3 and one’s files of 2, 3 pressures of 2, a clock of 3, wear of 3, 3 texts
-      // of the system, a model of a disk, 9 of resources and a supply.
-      const always = 3 + 17 + 12 + 8 + 2 + 2 + 4 + 5 + 1 + 8 + 6 + 3 + 3 + 3 + 1 + 9 + 1;
+      // of the system, a model of a disk, 9 of resources and a supply, 8 states of processes, all threads, and 6 of a process.
+      const always = 3 + 17 + 12 + 8 + 2 + 2 + 4 + 5 + 1 + 8 + 6 + 3 + 3 + 3 + 1 + 9 + 1 + 8 + 1 + 6;
       // The counters of a disk; later 9 usages and modes of all cores, those of 2 cores, and the rates of the disk.
       expect(readings).toHaveLength(always + (time.elapsedMs === 0 ? 6 : 6 + 9 + 2 + 4));
       const counters = Object.keys(now).filter((identity) => identity.includes('_total'));

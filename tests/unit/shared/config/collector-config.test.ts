@@ -16,7 +16,7 @@ test('the defaults are those of the contract', () => {
     dbPath: 'var/metrics.db',
     logLevel: 'info',
     logFormat: 'auto',
-    collectors: [...KERNEL_COLLECTOR_NAMES.filter((name) => name !== 'service'), 'self'],
+    collectors: [...KERNEL_COLLECTOR_NAMES.filter((name) => !['service', 'process'].includes(name)), 'self'],
     cpuIntervalMs: 10_000,
     networkIntervalMs: 10_000,
     memoryIntervalMs: 30_000,
@@ -43,11 +43,18 @@ test('the defaults are those of the contract', () => {
 
 test('the collector service runs if SERVICES names a unit', () => {
   expect(load({ SERVICES: 'encoder ssh.service' })).toMatchObject({
-    collectors: [...KERNEL_COLLECTOR_NAMES, 'self'],
+    collectors: [...KERNEL_COLLECTOR_NAMES.filter((name) => name !== 'process'), 'self'],
     services: ['encoder.service', 'ssh.service'],
     serviceIntervalMs: 30_000,
   });
   expect(load({ SERVICES: ' ' }).collectors).not.toContain('service');
+});
+
+test('the collector process runs if PROCESSES names a process', () => {
+  const loaded = load({ PROCESSES: 'encoder  gst-launch-1.0\nencoder' });
+  expect(loaded.collectors).toContain('process');
+  expect(loaded.processes).toEqual(['encoder', 'gst-launch-1.0']);
+  expect(load({ PROCESSES: ' ' }).collectors).not.toContain('process');
 });
 
 test('INTERVAL sets all intervals at once, and a collector’s own overrides it', () => {
