@@ -74,18 +74,21 @@ const toRatios = (scrapes, title) => {
     toFigure(`${title}: an hour at the default intervals`, '×', ratio(defaults, anHour)),
   ];
 };
+const toCosts = (scrapes, title) =>
+  names.map((name) =>
+    toFigure(
+      `${title}: ${name}`,
+      'µs',
+      scrapes.map((costs) => costs[name]),
+    ),
+  );
 
 const simulated = await measure(new PreparedKernel());
 const priced = await measure(withRealReads(new PreparedKernel()));
 const figures = [
   ...toRatios(simulated, 'simulated'),
   ...toRatios(priced, 'with real reads'),
-  ...names.map((name) =>
-    toFigure(
-      `with real reads: ${name}`,
-      'µs',
-      priced.map((costs) => costs[name]),
-    ),
-  ),
+  ...toCosts(simulated, 'simulated'),
+  ...toCosts(priced, 'with real reads'),
 ];
 printFigures(`CPU of each collector, ${rounds} scrapes of all, one after the other`, figures, options.json);

@@ -5,7 +5,7 @@ import type { Collector, LeftOutSamples } from './collector.ts';
 import type { KernelSource } from '../kernel/kernel-files.ts';
 import { createLineError, parseAttribute, parseDecimal, parseNumberFile, quote } from './parsing/kernel-text.ts';
 import { createNameFilter } from './parsing/name-filter.ts';
-import { readDefaultRoutes } from './readers/default-routes.ts';
+import { DefaultRoutes } from './readers/default-routes.ts';
 import { InterfaceLimit, type InterfaceRules } from './readers/interface-limit.ts';
 import { Interfaces, NET, readWhileUp, type NetworkInterface } from './readers/interfaces.ts';
 import { readEach } from './readers/partial-result.ts';
@@ -73,6 +73,7 @@ export class LinkCollector implements Collector {
   readonly name = 'link';
   readonly comparesReads = false;
   readonly #kernel: KernelSource;
+  readonly #defaultRoutes: DefaultRoutes;
   readonly #interfaces: Interfaces;
   readonly #isWanted: (name: string) => boolean;
   readonly #limit: InterfaceLimit;
@@ -82,6 +83,7 @@ export class LinkCollector implements Collector {
 
   constructor(kernel: KernelSource, options: InterfaceRules) {
     this.#kernel = kernel;
+    this.#defaultRoutes = new DefaultRoutes(kernel);
     this.#interfaces = new Interfaces(kernel);
     this.#isWanted = createNameFilter(options);
     this.#limit = new InterfaceLimit(options.maxInterfaces);
@@ -106,7 +108,7 @@ export class LinkCollector implements Collector {
   }
 
   async #readDefaultRoutes(chosen: ReadonlySet<string>): Promise<readonly Reading[]> {
-    const used = await readDefaultRoutes(this.#kernel);
+    const used = await this.#defaultRoutes.read();
     return [...chosen].map((name) => ({
       series: defaultRoute,
       labels: { interface: name },

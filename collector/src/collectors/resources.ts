@@ -83,6 +83,9 @@ export function parseFileNumbers(text: string): Reading[] {
   return limit > NO_LIMIT ? readings : [...readings, { series: filesMax, labels: {}, value: limit }];
 }
 
+/** Not split, as a device of many cores has hundreds of these numbers. */
+const SOFTNET_LINE = /^[0-9a-f]{8} ([0-9a-f]{8}) ([0-9a-f]{8})(?: [0-9a-f]{8}){6,}$/;
+
 /**
  * Parses /proc/net/softnet_stat: a line of hexadecimal numbers for each core that is online; the second is of packets dropped, the
  * third of times that the budget ended (net/core/net-procfs.c). A sum without one of the lines would be another one.
@@ -90,20 +93,19 @@ export function parseFileNumbers(text: string): Reading[] {
  * @throws AgentError KERNEL_FILE_MALFORMED
  */
 export function parseSoftnet(text: string): Reading[] {
-  const sums = [0, 0];
-  let columns: number | undefined;
+  let dropped = 0;
+  let squeezed = 0;
+  let length: number | undefined;
   const [error] = parseEachLine('/proc/net/softnet_stat', text, (line) => {
-    const fields = splitFields(line.text);
-    const wrong = fields.find((field) => !/^[0-9a-f]{8}$/.test(field));
-    if (wrong !== undefined) throw createLineError(line, `${quote(wrong)} is not a hexadecimal number of 32 bits`);
-    if (fields.length < 9) throw createLineError(line, `${fields.length} numbers, expected at least 9`);
-    columns ??= fields.length;
-    if (fields.length !== columns)
-      throw createLineError(line, `${fields.length} numbers, the first line has ${columns}`);
-    for (const index of sums.keys()) sums[index] = (sums[index] as number) + parseInt(fields[index + 1] as string, 16);
+    const [, droppedHere, squeezedHere] = SOFTNET_LINE.exec(line.text) ?? [];
+    if (droppedHere === undefined || squeezedHere === undefined)
+      throw createLineError(line, `${quote(line.text)} is not at least 9 hexadecimal numbers of 32 bits`);
+    length ??= line.text.length;
+    if (line.text.length !== length) throw createLineError(line, 'not as many numbers as in the first line');
+    dropped += parseInt(droppedHere, 16);
+    squeezed += parseInt(squeezedHere, 16);
   });
   if (error !== undefined) throw error;
-  const [dropped = 0, squeezed = 0] = sums;
   return [
     { series: softnetDropped, labels: {}, value: dropped },
     { series: softnetSqueezed, labels: {}, value: squeezed },
@@ -155,11 +157,19 @@ export class ResourcesCollector implements Collector {
       async () => parseOomKills(await this.#kernel.proc('vmstat')),
       () => this.#readNumber(entropy, 'sys/kernel/random/entropy_avail'),
       async () => parseFileNumbers(await this.#kernel.proc('sys/fs/file-nr')),
-      () => this.#readNumber(connections, 'sys/net/netfilter/nf_conntrack_count'),
-      () => this.#readNumber(connectionsMax, 'sys/net/netfilter/nf_conntrack_max'),
+      () => this.#readConnections(),
       async () => parseSoftnet(await this.#kernel.proc('net/softnet_stat')),
       async () => parseTcp(await this.#kernel.proc('net/snmp')),
       () => this.#storageErrors.read(),
+    ]);
+  }
+
+  /** The kernel has the directory only with a firewall; to look for it costs less than for the files in it. */
+  async #readConnections(): Promise<readonly Reading[]> {
+    if (!(await this.#kernel.procEntries('sys/net')).includes('netfilter')) return [];
+    return readEach([
+      () => this.#readNumber(connections, 'sys/net/netfilter/nf_conntrack_count'),
+      () => this.#readNumber(connectionsMax, 'sys/net/netfilter/nf_conntrack_max'),
     ]);
   }
 

@@ -75,32 +75,42 @@ export class ServiceCollector implements Collector {
     const version = await findCgroupVersion(this.#kernel);
     const root = getUnitRoot(version);
     const reader = createGroupReader(this.#kernel, version);
-    await this.#locate(root);
+    const inodes = await this.#locate(root);
     return readEach(
       [...this.#units].map(
         ([unit, record]) =>
           () =>
-            this.#readUnit({ unit, record, root, reader }),
+            this.#readUnit({ unit, record, inode: inodes.get(unit), reader }),
       ),
     );
   }
 
-  /** Finds the groups of units that have none, or none any more: they are created where the unit's slice is. */
-  async #locate(root: string): Promise<void> {
-    const lost = new Set<string>();
-    for (const [unit, record] of this.#units) {
-      const isThere = record.group !== undefined && (await this.#readInode(`${root}${record.group}`)) !== undefined;
-      if (!isThere) lost.add(unit);
-    }
-    if (lost.size === 0) return;
+  /**
+   * Finds the groups of units that have none, or none any more: they are created where the unit's slice is. Returns the
+   * inodes of all groups by unit.
+   */
+  async #locate(root: string): Promise<ReadonlyMap<string, number>> {
+    const inodes = new Map<string, number>();
+    const note = async (unit: string, group: string | undefined): Promise<void> => {
+      const read = group === undefined ? undefined : this.#kernel.sysInode(`${root}${group}`);
+      const inode = read === undefined ? undefined : await readOptional(read, undefined);
+      if (inode !== undefined) inodes.set(unit, inode);
+    };
+    for (const [unit, { group }] of this.#units) await note(unit, group);
+    const lost = new Set([...this.#units.keys()].filter((unit) => !inodes.has(unit)));
+    if (lost.size === 0) return inodes;
     const found = await findUnits(this.#kernel, root, lost);
-    for (const unit of lost) this.#units.get(unit)!.group = found.get(unit);
+    for (const unit of lost) {
+      const group = found.get(unit);
+      this.#units.get(unit)!.group = group;
+      await note(unit, group);
+    }
+    return inodes;
   }
 
-  async #readUnit({ unit, record, root, reader }: UnitSources): Promise<readonly Reading[]> {
+  async #readUnit({ unit, record, inode, reader }: UnitSources): Promise<readonly Reading[]> {
     const labels = { unit };
     const { group } = record;
-    const inode = group === undefined ? undefined : await this.#readInode(`${root}${group}`);
     const isUp =
       group !== undefined && inode !== undefined && (await readOptional(reader.isPopulated(group), undefined));
     // It goes while it is read: the next scrape shows whether it is back.
@@ -115,16 +125,13 @@ export class ServiceCollector implements Collector {
     ];
     return readEach([async () => always, ...(isUp ? createSources(group, labels, reader) : [])]);
   }
-
-  #readInode(path: string): Promise<number | undefined> {
-    return readOptional(this.#kernel.sysInode(path), undefined);
-  }
 }
 
 interface UnitSources {
   readonly unit: string;
   readonly record: UnitRecord;
-  readonly root: string;
+  /** Of its group; undefined if it has none. */
+  readonly inode: number | undefined;
   readonly reader: GroupReader;
 }
 

@@ -41,11 +41,13 @@ export class SystemCollector implements Collector {
   readonly #kernel: KernelSource;
   readonly #machine: string | undefined;
   readonly #kept: readonly KeptReadings[];
+  readonly #clock: KeptReadings;
 
   /** `machine` is the architecture where the kernel does not show it. */
   constructor(kernel: KernelSource, machine?: string) {
     this.#kernel = kernel;
     this.#machine = machine;
+    this.#clock = new KeptReadings(() => readClockSynchronized(kernel));
     this.#kept = [
       new KeptReadings(async () => toReadings(model, await readModel(kernel))),
       new KeptReadings(async () => toReadings(osRelease, await readOsRelease(kernel))),
@@ -58,7 +60,7 @@ export class SystemCollector implements Collector {
     return readEach([
       ...this.#kept.map((source) => () => source.read(monotonicMs)),
       async () => toReadings(architecture, await this.#readArchitecture()),
-      () => readClockSynchronized(this.#kernel),
+      () => this.#clock.readUnlessAbsent(monotonicMs),
     ]);
   }
 

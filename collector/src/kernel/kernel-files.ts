@@ -20,8 +20,12 @@ const PROC_SUPER_MAGIC = 0x9fa0;
 const SYSFS_MAGIC = 0x62656572;
 /** Control groups, of version 1 and 2: like procfs, the kernel creates their files from its memory. */
 const CGROUP_MAGICS = [0x27e0eb, 0x63677270];
-/** Attributes of sysfs that the kernel has in memory, and reads without the lock of the network (net/core/net-sysfs.c). */
-const IN_MEMORY = /^class\/net\/[^/]+\/(operstate|carrier_changes)$/;
+/**
+ * Attributes of sysfs that the kernel has in memory, and reads without the lock of the network (net/core/net-sysfs.c) and
+ * without asking the disk (drivers/scsi/scsi_sysfs.c, fs/ext4/sysfs.c).
+ */
+const IN_MEMORY =
+  /^class\/net\/[^/]+\/(operstate|carrier_changes)$|^block\/[^/]+\/device\/ioerr_cnt$|^fs\/ext4\/[^/]+\/errors_count$/;
 /** Paths of processes below /proc. */
 const OF_PROCESS = /^[0-9]+\//;
 /** Paths whose type is remembered; interfaces that come and go have others each time. */

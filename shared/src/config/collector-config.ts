@@ -64,10 +64,13 @@ const DEFAULT_FILESYSTEM_EXCLUDE = [
 ].join(' ');
 
 const DEFAULT_INTERVAL = '30s';
-/** What changes quickly is scraped more often. */
+/** What changes quickly is scraped more often, and less often what changes slowly or is counted by the kernel meanwhile. */
 const otherDefaultIntervals: { readonly [Name in CollectorName]?: string } = {
   cpu: '10s',
   network: '10s',
+  link: '60s',
+  resources: '60s',
+  power: '60s',
   system: '60s',
   self: '60s',
 };

@@ -5,8 +5,8 @@ export const reading = [
   {
     why: 'sums the dropped packets of the cores whose lines can be read, as if that were all',
     file: 'collector/src/collectors/resources.ts',
-    find: '  if (error !== undefined) throw error;\n  const [dropped',
-    replace: '  const [dropped',
+    find: '  if (error !== undefined) throw error;\n  return [\n    { series: softnetDropped',
+    replace: '  return [\n    { series: softnetDropped',
     tests: ['collector/collectors/resources'],
   },
   {
@@ -92,6 +92,20 @@ export const reading = [
     find: '    if (error instanceof AgentError) return undefined;\n',
     replace: '',
     tests: ['collector/collectors/readers/disk-model'],
+  },
+  {
+    why: 'does not notice that the default route of IPv4 goes another way',
+    file: 'collector/src/collectors/readers/default-routes.ts',
+    find: 'ipv4 !== this.#texts[0] || ',
+    replace: '',
+    tests: ['collector/collectors/readers/default-routes'],
+  },
+  {
+    why: 'does not notice that the clock is set, or no longer, for ten minutes',
+    file: 'collector/src/collectors/readers/kept-readings.ts',
+    find: '    const readings = await this.read(nowMs);\n    this.#kept = undefined;\n',
+    replace: '    const readings = await this.read(nowMs);\n',
+    tests: ['collector/collectors/readers/kept-readings'],
   },
   {
     why: 'logs a remount again while mountinfo cannot be read',

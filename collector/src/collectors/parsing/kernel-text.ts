@@ -60,6 +60,8 @@ function splitText(path: string, text: string): { readonly lines: KernelLine[]; 
  * @throws AgentError KERNEL_FILE_MALFORMED if it has none or several
  */
 export function parseSingleLine(path: string, text: string): KernelLine {
+  // Nearly always: most attributes of sysfs have a single line, and most of a scrape reads attributes.
+  if (text.length > 1 && text.indexOf('\n') === text.length - 1) return { path, number: 1, text: text.slice(0, -1) };
   const [line, ...more] = splitLines(path, text);
   if (line === undefined || more.length > 0) throw createMalformedError(path, 'not a single line');
   return line;

@@ -21,16 +21,31 @@ interface DefaultRoute {
   readonly metric: number;
 }
 
-/**
- * Returns the interfaces of the default routes in use, of IPv4 and of IPv6, as the main routing table has them. IPv6 may be
- * disabled; a kernel with a network has IPv4.
- *
- * @throws AgentError KERNEL_FILE_ABSENT, KERNEL_FILE_MALFORMED, KERNEL_FILE_UNREADABLE
- */
-export async function readDefaultRoutes(kernel: KernelSource): Promise<ReadonlySet<string>> {
-  const ipv4 = parseIpv4Routes(await kernel.proc('net/route'));
-  const ipv6 = parseIpv6Routes(await readOptional(kernel.proc('net/ipv6_route'), ''));
-  return new Set([...selectUsed(ipv4), ...selectUsed(ipv6)]);
+/** Reads the default routes in use. The routes are parsed when their text changes, which most scrapes do not see. */
+export class DefaultRoutes {
+  readonly #kernel: KernelSource;
+  #texts: readonly string[] = [];
+  #interfaces: ReadonlySet<string> = new Set();
+
+  constructor(kernel: KernelSource) {
+    this.#kernel = kernel;
+  }
+
+  /**
+   * Returns the interfaces of the default routes in use, of IPv4 and of IPv6, as the main routing table has them. IPv6 may
+   * be disabled; a kernel with a network has IPv4.
+   *
+   * @throws AgentError KERNEL_FILE_ABSENT, KERNEL_FILE_MALFORMED, KERNEL_FILE_UNREADABLE
+   */
+  async read(): Promise<ReadonlySet<string>> {
+    const ipv4 = await this.#kernel.proc('net/route');
+    const ipv6 = await readOptional(this.#kernel.proc('net/ipv6_route'), '');
+    if (ipv4 !== this.#texts[0] || ipv6 !== this.#texts[1]) {
+      this.#interfaces = new Set([...selectUsed(parseIpv4Routes(ipv4)), ...selectUsed(parseIpv6Routes(ipv6))]);
+      this.#texts = [ipv4, ipv6];
+    }
+    return this.#interfaces;
+  }
 }
 
 function selectUsed(routes: readonly DefaultRoute[]): string[] {

@@ -18,6 +18,13 @@ export class KeptReadings {
     this.#source = source;
   }
 
+  /** As `read`, but keeps nothing except that there is no such source. */
+  async readUnlessAbsent(nowMs: number): Promise<readonly Reading[]> {
+    const readings = await this.read(nowMs);
+    this.#kept = undefined;
+    return readings;
+  }
+
   /** Returns what the source returned, or throws what it threw; `nowMs` is the time of the scrape. */
   async read(nowMs: number): Promise<readonly Reading[]> {
     if (this.#kept === undefined || nowMs >= this.#kept.untilMs) {

@@ -30,6 +30,19 @@ test('kept readings: a failure is not kept', async () => {
   expect(indexByIdentity(await scrape())).toEqual({ 'system.os_release': 'Linux' });
 });
 
+test('kept readings: whether the clock is synchronized is read at each scrape, once a time service is there', async () => {
+  const kernel = new TextKernel({ [OS]: 'NAME=Linux\n' });
+  const collector = new SystemCollector(kernel);
+  const scrape = async (monotonicMs: number) =>
+    indexByIdentity(await collector.collect({ monotonicMs }))['system.clock_synchronized'];
+  expect(await scrape(0)).toBeUndefined();
+  kernel.ages.set('host/run/systemd/timesync', 1);
+  expect(await scrape(10 * MINUTE - 1)).toBeUndefined();
+  expect(await scrape(10 * MINUTE)).toBe(0);
+  kernel.ages.set('host/run/systemd/timesync/synchronized', 1);
+  expect(await scrape(10 * MINUTE + 1)).toBe(1);
+});
+
 test('kept readings: that a source is absent is kept, and thrown at each scrape', async () => {
   let reads = 0;
   const kept = new KeptReadings(() => {
