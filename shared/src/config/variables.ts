@@ -25,7 +25,7 @@ export function sharedVariables(environment: Environment, hostName: string) {
     },
     logFormat: {
       env: 'LOG_FORMAT',
-      doc: 'json, console, or auto: console on a terminal, else json.',
+      doc: 'json; console: local time, level, message and fields for people, in colors on a terminal unless NO_COLOR is set; auto: console on a terminal, else json.',
       default: 'auto',
       format: oneOf('auto', 'json', 'console'),
     },

@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { styleText } from 'node:util';
 
 import winston from 'winston';
 
@@ -15,6 +16,8 @@ export interface LoggerOptions {
   readonly format: LogFormat;
   /** Begin each line with its syslog priority, as journald reads it (sd-daemon(3)): `<4>`. */
   readonly journal: boolean;
+  /** Color the console format. */
+  readonly isColored?: boolean;
   readonly output: LineOutput;
   /** On every line: `session_id`. */
   readonly fields: LogFields;
@@ -23,6 +26,8 @@ export interface LoggerOptions {
 const levels = { error: 0, warn: 1, info: 2, debug: 3 };
 /** syslog(3): 3 error, 4 warning, 6 informational, 7 debug. */
 const syslogPriorities: Readonly<Record<string, number>> = { error: 3, warn: 4, info: 6, debug: 7 };
+/** Of levels in the console format; time and names of fields are dim. */
+const levelColors = { error: 'red', warn: 'yellow', info: 'green', debug: 'blue' } as const;
 /** journald splits a line of more than 48 KiB (LineMax), older ones at 32 KiB; half a line parses no more. */
 const MAX_LINE_BYTES = 32 * 1024 - 256;
 /** A text longer than this is cut when the whole line is too long. */
@@ -74,12 +79,19 @@ function toStream(output: LineOutput): Writable {
   });
 }
 
+interface LogEvent {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
 function toLine(
-  { format, journal, fields: always }: LoggerOptions,
-  { level, message, fields }: { readonly level: string; readonly message: string; readonly fields: LogFields },
+  { format, journal, isColored = false, fields: always }: LoggerOptions,
+  { level, message, fields }: LogEvent,
 ): string {
   const own = { time: new Date().toISOString(), level, msg: message, ...always };
-  const text = format === 'json' ? escapeControls(toJsonLine(own, fields)) : toConsoleLine(level, message, fields);
+  const text =
+    format === 'json' ? escapeControls(toJsonLine(own, fields)) : toConsoleLine({ level, message, fields }, isColored);
   return journal ? `<${syslogPriorities[level]}>${text}` : text;
 }
 
@@ -163,13 +175,31 @@ function toJsonText(record: LogFields, maxLength = Infinity): string | undefined
   }
 }
 
-function toConsoleLine(level: string, msg: string, { session_id: _, ...fields }: LogFields): string {
-  const pairs = Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${escapeControls(key)}=${toConsoleText(key, value)}`);
-  const words = [new Date().toISOString().slice(11, 23), level.toUpperCase().padEnd(5), escapeControls(msg), ...pairs];
-  return cutToMaxLine(words.join(' '));
+function toConsoleLine({ level, message, fields: { session_id: _, ...fields } }: LogEvent, isColored: boolean): string {
+  const format = (style: Style): string => {
+    const pairs = Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => `${style('dim', `${escapeControls(key)}=`)}${toConsoleText(key, value)}`);
+    const color = levelColors[level as LogLevel];
+    return [
+      style('dim', toLocalTime(new Date())),
+      style(color, level.toUpperCase().padEnd(5)),
+      escapeControls(message),
+      ...pairs,
+    ].join(' ');
+  };
+  const plain = format((_style, text) => text);
+  // A line that is cut has no colors: they would go on behind it.
+  const isColorable = isColored && Buffer.byteLength(plain) < MAX_LINE_BYTES / 2;
+  return isColorable ? format((style, text) => styleText(style, text, { validateStream: false })) : cutToMaxLine(plain);
 }
+
+/** Returns the time of day where the reader is: 14:05:09.123 */
+function toLocalTime(time: Date): string {
+  return `${time.toTimeString().slice(0, 8)}.${String(time.getMilliseconds()).padStart(3, '0')}`;
+}
+
+type Style = (style: 'dim' | (typeof levelColors)[LogLevel], text: string) => string;
 
 function toConsoleText(key: string, value: unknown): string {
   const text =

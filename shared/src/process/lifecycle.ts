@@ -20,6 +20,7 @@ import { escapeControls, escapeLines } from '../printable.ts';
 import { endProcess } from './end-process.ts';
 import { ServiceManager } from './service-manager.ts';
 import { createNotifier } from './systemd.ts';
+import { mayHaveColors } from './terminal.ts';
 
 /** Resources that are released in the reverse of the order in which they were added. */
 export class ResourceStack {
@@ -55,7 +56,9 @@ export function createProcessLogger(config: { readonly logLevel: LogLevel; reado
   const logger = createLogger({
     level: config.logLevel,
     format: resolveLogFormat(config.logFormat, process.stdout.isTTY),
-    journal: process.env['JOURNAL_STREAM'] !== undefined,
+    // A terminal that was started by a unit of the user has the variable as well.
+    journal: process.env['JOURNAL_STREAM'] !== undefined && !process.stdout.isTTY,
+    isColored: mayHaveColors(process.stdout.isTTY, process.env),
     output: new LogOutput({ descriptor: openLogDescriptor() }),
     fields: { session_id: sessionId },
   });

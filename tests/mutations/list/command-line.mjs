@@ -72,4 +72,11 @@ export const commandLine = [
     replace: "environment['NO_COLOR'] !== 'x'",
     tests: ['shared/process/terminal'],
   },
+  {
+    why: 'a color goes on behind a line of the log that was cut',
+    file: 'shared/src/logging/logger.ts',
+    find: 'isColored && Buffer.byteLength(plain) < MAX_LINE_BYTES / 2',
+    replace: 'isColored',
+    tests: ['shared/logging/logger'],
+  },
 ];

@@ -35,7 +35,7 @@ export function statusText(given: DeviceStatus, isColored: boolean): string {
     'Clock and disk': budgetLines(status),
   };
   const head = [
-    `${style('bold', device)} is ${paint(status.status, status.status)}: ${status.reason}`,
+    `${style('bold', device)} is ${paint(status.status, status.starting === true ? 'starting' : status.status)}: ${status.reason}`,
     `${timestamp.slice(0, 19).replace('T', ' ')} UTC, version ${version}, uploader ${uptime === 0 ? 'not running' : `up ${duration(uptime)}`}`,
   ];
   const titled = Object.entries(sections).map(([title, lines]) => [style('bold', title), ...lines.map(indent)]);

@@ -1,4 +1,6 @@
 // Longer than a test should be: each kind of value that is logged is a case, in both formats.
+import { stripVTControlCharacters } from 'node:util';
+
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
@@ -232,7 +234,33 @@ test('a text of somebody else is escaped: on a console it is cut too, and only a
   expect(json.records[0]).toMatchObject(fields);
 });
 
-test('the console shows time, level, message and the fields but for the session', () => {
+test.each([
+  ['error', 31],
+  ['warn', 33],
+  ['info', 32],
+  ['debug', 34],
+] as const)(
+  'the console shows the level %s in its color, and dims what is not the message or a value',
+  (level, code) => {
+    const log = (logger: Logger): void => logger[level]('scrape', { collector: 'cpu', reason: '\x1b[31m' });
+    const { text } = written(log, { format: 'console', isColored: true });
+    expect(text).toContain(`\x1b[${code}m${level.toUpperCase().padEnd(5)}\x1b[39m scrape \x1b[2mcollector=\x1b[22mcpu`);
+    expect(text).toContain('reason=\x1b[22m\\u001b[31m\n');
+    const plain = written(log, { format: 'console' }).text;
+    expect(stripVTControlCharacters(text).slice(12)).toBe(plain.slice(12));
+    expect(plain).not.toContain('\x1b');
+  },
+);
+
+test('JSON has no colors, nor has a line of the console that is cut', () => {
+  expect(written((logger) => logger.info('scrape'), { isColored: true }).text).not.toContain('\x1b');
+  const many = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`field_${at}`, 'x'.repeat(1_000)]));
+  const { text } = written((logger) => logger.info('scrape', many), { format: 'console', isColored: true });
+  expect(text).not.toContain('\x1b');
+  expect(Buffer.byteLength(text)).toBeLessThanOrEqual(LIMIT_BYTES);
+});
+
+test('the console shows local time, level, message and the fields but for the session', () => {
   const { text } = written(
     (logger) => logger.warn('collector failing', { collector: 'cpu', count: 3, none: undefined, list: [1] }),
     { format: 'console' },

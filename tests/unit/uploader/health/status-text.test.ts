@@ -50,6 +50,10 @@ describe('status text:', () => {
     expect(text).not.toContain('\u001b');
   });
 
+  test('says starting in place of a state that is not known yet', () => {
+    expect(statusText({ ...statusWith(), status: 'error', starting: true }, false)).toMatch(/^board-1 is starting: /);
+  });
+
   test('has sections of the status page, by the same titles', () => {
     const titles = [...statusPage(statusWith()).matchAll(/<h2[^>]*>([^<]*)</g)].map(([, title]) => title);
     const sections = Object.keys(parseSections(text));
