@@ -13,6 +13,7 @@ import { resolveProgramPath } from '@thugshells/shared/program-root.ts';
 
 import { COLLECTORS } from './collectors/table.ts';
 import type { CollectorConfig } from '@thugshells/shared/config/collector-config.ts';
+import type { ScrapeTarget } from '@thugshells/shared/config/scrape-target-list.ts';
 import { ExpositionConverter, type ExpositionConverterOptions } from './inputs/exposition-converter.ts';
 import { ScrapeClient } from './inputs/scrape-client.ts';
 import { ScrapeTargetCollector, toCollectorName } from './inputs/scrape-target.ts';
@@ -31,6 +32,7 @@ import { findReservedName } from './store/writing/agent-names.ts';
 /** What the process gives to its agent. */
 export interface CollectorContext {
   readonly config: CollectorConfig;
+  readonly targets: readonly ScrapeTarget[];
   /** A sentence for each variable that the configuration does not know. */
   readonly unknown: readonly string[];
   readonly logger: Logger;
@@ -52,10 +54,16 @@ export function createKernel(config: CollectorConfig): KernelSource {
   return new KernelFiles(config);
 }
 
+/** What is scraped, and by what. */
+interface TargetsOfAgent {
+  readonly client: ScrapeClient;
+  readonly targets: readonly ScrapeTarget[];
+}
+
 /** Creates the collectors that need no database, each with its interval. */
 export function createCollectors(
   config: CollectorConfig,
-  { kernel, client }: { readonly kernel: KernelSource; readonly client: ScrapeClient },
+  { kernel, client, targets }: { readonly kernel: KernelSource } & TargetsOfAgent,
 ): ScheduledCollector[] {
   const ofKernel = config.collectors
     .filter((name): name is KernelCollectorName => Object.hasOwn(COLLECTORS, name))
@@ -63,7 +71,7 @@ export function createCollectors(
       collector: COLLECTORS[name].create({ kernel, options: config, build: readVersion(), ...findMachine(config) }),
       intervalMs: config[`${name}IntervalMs`],
     }));
-  return [...ofKernel, ...createTextfileCollector(config), ...createTargetCollectors(config, client)];
+  return [...ofKernel, ...createTextfileCollector(config), ...createTargetCollectors(config, { client, targets })];
 }
 
 /** The machine of a simulated kernel is not this one. */
@@ -72,9 +80,9 @@ function findMachine({ kernel }: CollectorConfig): { readonly machine?: string }
 }
 
 /** Creates the limit on the number of series that are stored in an hour. */
-export function createSeriesLimit(config: CollectorConfig): SeriesLimit {
+export function createSeriesLimit(config: CollectorConfig, targets: readonly ScrapeTarget[]): SeriesLimit {
   const ofTarget = { variable: 'SCRAPE_MAX_SERIES', maxSeries: config.scrapeMaxSeries };
-  const own = new Map(findTargets(config).map((target) => [toCollectorName(target), ofTarget]));
+  const own = new Map(targets.map((target) => [toCollectorName(target), ofTarget]));
   return new SeriesLimit({ perCollector: config.collectorMaxSeries, total: config.maxSeries, own });
 }
 
@@ -112,21 +120,24 @@ export function openStore(
 }
 
 /** Creates the scheduler of collectors whose scrapes go to a store, and the batcher between them. */
-export function createScheduler({ config, logger, resources, manager }: CollectorContext, store: Store): Scheduler {
+export function createScheduler(
+  { config, targets, logger, resources, manager }: CollectorContext,
+  store: Store,
+): Scheduler {
   const batcher = new CommitBatcher({ ...config, clock, store });
   resources.add('commit batcher', batcher, (each) => each.close());
-  return new Scheduler({ clock, logger, store, batcher, seriesLimit: createSeriesLimit(config), manager });
+  return new Scheduler({ clock, logger, store, batcher, seriesLimit: createSeriesLimit(config, targets), manager });
 }
 
 /** Collects until `stop` is aborted; what it opens is closed by `resources`. */
 export async function runCollector(context: CollectorContext, stop: AbortSignal): Promise<void> {
-  const { config, unknown, logger, resources, manager } = context;
+  const { config, targets, unknown, logger, resources, manager } = context;
   const kernel = resources.add('kernel', createKernel(config), (each) => each.close?.());
   logger.info('collector started', { version: readVersion(), device_id: config.deviceId, path: config.dbPath });
   for (const sentence of unknown) logger.warn('unknown variable', { error: sentence });
   resources.add('instance lock', takeInstanceLock(config.dbPath, 'collector'), (each) => each.release());
   const client = resources.add('scrape client', new ScrapeClient(), (each) => each.close());
-  const collectors = createCollectors(config, { kernel, client });
+  const collectors = createCollectors(config, { kernel, client, targets });
   const names = collectors.map(({ collector }) => collector.name);
   const store = openStore(context, [...names, ...config.collectors.filter((name) => name === 'self')]);
   const scheduler = createScheduler(context, store);
@@ -152,13 +163,13 @@ function createTextfileCollector(config: CollectorConfig): ScheduledCollector[] 
   return [{ collector, intervalMs: config.textfileIntervalMs }];
 }
 
-function createTargetCollectors(config: CollectorConfig, client: ScrapeClient): ScheduledCollector[] {
-  const { scrapeMaxBytes: maxBytes, scrapeMaxSeries, scrapeIntervalMs: intervalMs } = config;
-  const limits = { timeoutMs: Math.min(config.scrapeTimeoutMs, intervalMs), maxBytes };
+function createTargetCollectors(config: CollectorConfig, { client, targets }: TargetsOfAgent): ScheduledCollector[] {
+  const { scrapeMaxBytes: maxBytes, scrapeMaxSeries } = config;
   const maxReadings = maxParsedSamples(scrapeMaxSeries);
-  return findTargets(config).map((target) => {
-    const { labels, honorLabels } = target;
-    const converter = createConverter({ labels, honorLabels, limitVariable: 'SCRAPE_MAX_SERIES' });
+  return targets.map((target) => {
+    const { intervalMs = config.scrapeIntervalMs, timeoutMs = config.scrapeTimeoutMs } = target;
+    const limits = { timeoutMs: Math.min(timeoutMs, intervalMs), maxBytes };
+    const converter = createConverter({ ...target, limitVariable: 'SCRAPE_MAX_SERIES' });
     return {
       collector: new ScrapeTargetCollector(target, { client, converter, clock, limits, maxReadings }),
       intervalMs,
@@ -167,13 +178,9 @@ function createTargetCollectors(config: CollectorConfig, client: ScrapeClient): 
 }
 
 function createConverter(
-  options: Pick<ExpositionConverterOptions, 'labels' | 'honorLabels' | 'limitVariable'>,
+  options: Pick<ExpositionConverterOptions, 'labels' | 'honorLabels' | 'keepsName' | 'limitVariable'>,
 ): ExpositionConverter {
   return new ExpositionConverter({ ...options, now: () => clock.now(), findReserved: findReservedName });
-}
-
-function findTargets(config: CollectorConfig): CollectorConfig['scrapeTargets'] {
-  return config.collectors.includes('scrape') ? config.scrapeTargets : [];
 }
 
 /** Twice as many as are stored: those beyond the limit are reported, but not all of an exporter that has gone wild. */

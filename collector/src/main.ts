@@ -13,27 +13,30 @@ import { migrateCommand } from './commands/migrate.ts';
 import { MAX_READ_MS, onceCommand } from './commands/once.ts';
 import { loadCollectorConfig } from '@thugshells/shared/config/collector-config.ts';
 import { ScrapeClient } from './inputs/scrape-client.ts';
+import { readScrapeTargets } from './inputs/scrape-config-file.ts';
 
 /** Linux counts getrusage(2)'s output blocks as it counts write_bytes of /proc/self/io, in units of 512 bytes. */
 const readWrittenBytes = (): number => process.resourceUsage().fsWrite * 512;
 
-function run(): Promise<never> {
+async function run(): Promise<never> {
   const { values: config, unknown } = loadCollectorConfig(process.env);
+  const targets = await readScrapeTargets(config);
   const { logger, sessionId } = createProcessLogger(config);
-  const context = { config, unknown, logger, sessionId, readWrittenBytes };
+  const context = { config, targets, unknown, logger, sessionId, readWrittenBytes };
   return runService(logger, (resources, stop, manager) => runCollector({ ...context, resources, manager }, stop));
 }
 
 async function once(): Promise<CommandResult> {
   const { values: config } = loadCollectorConfig(process.env);
   const kernel = createKernel(config);
-  const collectors = createCollectors(config, { kernel, client: new ScrapeClient() });
+  const targets = await readScrapeTargets(config);
+  const collectors = createCollectors(config, { kernel, client: new ScrapeClient(), targets });
   const options = {
     ...config,
     clock,
     labels: findLabels(config),
-    seriesLimit: createSeriesLimit(config),
-    maxReadMs: Math.max(MAX_READ_MS, 2 * config.scrapeTimeoutMs),
+    seriesLimit: createSeriesLimit(config, targets),
+    maxReadMs: Math.max(MAX_READ_MS, ...targets.map(({ timeoutMs = config.scrapeTimeoutMs }) => 2 * timeoutMs)),
   };
   const result = await onceCommand(collectors, options);
   kernel.close?.();
@@ -46,8 +49,9 @@ function migrate(): CommandResult {
   return migrateCommand({ dbPath: config.dbPath, logger, notify: createNotifier(process.env, logger) });
 }
 
-function check(given: GivenOptions): CommandResult {
+async function check(given: GivenOptions): Promise<CommandResult> {
   const { loaded, warnings } = checkConfig(process.env, loadCollectorConfig);
+  await readScrapeTargets(loaded.values);
   return { text: `${formatEffectiveConfig(loaded, given)}\n`, problems: warnings };
 }
 

@@ -43,6 +43,8 @@ export interface ExpositionConverterOptions {
   readonly labels: Labels;
   /** Whether a sample keeps its own label where it has one of these. */
   readonly honorLabels?: boolean;
+  /** Whether samples of a metric are kept; all, if it is missing. */
+  readonly keepsName?: ((name: string) => boolean) | undefined;
   /** The variable that `maxReadings` follows, without its prefix; named when that is not enough. */
   readonly limitVariable: string;
   /** Returns why a series may not have a name. */
@@ -69,6 +71,8 @@ export interface ConvertedExposition {
   readonly readings: readonly Reading[];
   /** Samples in the text, including those that became no reading. */
   readonly samples: number;
+  /** Of these, those that are dropped by their name. */
+  readonly dropped: number;
   /** Samples of a series that the text has already; the newest of a series is in the readings. */
   readonly repeated: UnusedSamples;
   /** Samples whose series have a name of the agent's own, the first one's with the reason. */
@@ -99,6 +103,7 @@ export class ExpositionConverter {
   readonly #cache = new ParsedSeriesCache(MAX_CACHED_SERIES);
   /** The converted series, for as long as the parsed one is cached. */
   readonly #converted = new WeakMap<ParsedSeries, ConvertedSeries>();
+  readonly #kept = new WeakMap<ParsedSeries, boolean>();
 
   constructor(options: ExpositionConverterOptions) {
     this.#options = options;
@@ -116,9 +121,10 @@ export class ExpositionConverter {
     maxReadings: number,
   ): Promise<ConvertedExposition> {
     const selection = new SampleSelection({ nowMs: this.#options.now(), maxReadings });
-    const reader = new ExpositionReader({ ...options, cache: this.#cache }, (series, name, value, timestampMs) =>
-      selection.add(series, name, value, timestampMs),
-    );
+    const reader = new ExpositionReader({ ...options, cache: this.#cache }, (series, name, value, timestampMs) => {
+      if (this.#isKept(series, name)) selection.add(series, name, value, timestampMs);
+      else selection.drop();
+    });
     for await (const block of cutIntoBlocks(parts)) {
       reader.begin(decodeUtf8(block, reader.lines + 1));
       do {
@@ -130,8 +136,18 @@ export class ExpositionConverter {
     return this.#toReadings(selection, reader.families.byName);
   }
 
+  #isKept(series: ParsedSeries | undefined, name: string): boolean {
+    const { keepsName } = this.#options;
+    if (keepsName === undefined) return true;
+    const known = series && this.#kept.get(series);
+    if (known !== undefined) return known;
+    const isKept = keepsName(name);
+    if (series !== undefined) this.#kept.set(series, isKept);
+    return isKept;
+  }
+
   #toReadings(selection: SampleSelection, families: ReadonlyMap<string, MetricFamily>): ConvertedExposition {
-    const { samples, stale, over, series, values, times } = selection;
+    const { samples, dropped, stale, over, series, values, times } = selection;
     const readings: Reading[] = [];
     const repeated = new UnusedCount(
       selection.repeated,
@@ -160,7 +176,7 @@ export class ExpositionConverter {
     const errors: AgentError[] = [];
     if (stale.count > 0) errors.push(createStaleError(stale.count, stale.firstName));
     if (over > 0) errors.push(createTooManyError(over, this.#options.limitVariable));
-    return { readings, samples, repeated, reserved, errors };
+    return { readings, samples, dropped, repeated, reserved, errors };
   }
 
   #convertSeries(parsed: ParsedSeries, families: ReadonlyMap<string, MetricFamily>): ConvertedSeries {

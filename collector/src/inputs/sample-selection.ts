@@ -20,6 +20,8 @@ export class SampleSelection {
   /** Unix milliseconds. */
   readonly times: number[] = [];
   samples = 0;
+  /** Samples that are not wanted. */
+  dropped = 0;
   /** Samples beyond `maxReadings`. */
   over = 0;
   /** Samples of a series that is selected already. */
@@ -58,6 +60,12 @@ export class SampleSelection {
     else if (isStale) this.#addStale(series, name);
     else if (series === undefined || this.isFull) this.over += 1;
     else this.#select(series, value, timestampMs ?? nowMs);
+  }
+
+  /** Counts a sample that is not wanted. */
+  drop(): void {
+    this.samples += 1;
+    this.dropped += 1;
   }
 
   #select(series: ParsedSeries, value: number, timeMs: number): void {

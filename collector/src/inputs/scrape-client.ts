@@ -6,8 +6,11 @@ import { createGunzip, createInflate, type Gunzip, type Inflate } from 'node:zli
 import { createLinkedController } from '@thugshells/shared/abort.ts';
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
 import { findUrlSecrets, maskSecrets } from '@thugshells/shared/config/secret-mask.ts';
+import type { ScrapeTarget } from '@thugshells/shared/config/scrape-target-list.ts';
 import { AgentError, toErrorCode, toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toExcerpt } from '@thugshells/shared/printable.ts';
+
+import { readTargetCredentials, type TargetCredentials } from './target-credentials.ts';
 
 /** The response of a target, whose body arrives while it is read. */
 export interface ScrapeResponse {
@@ -45,11 +48,11 @@ const loopbackLookup: LookupFunction = (_host, options, callback) => {
 };
 
 const MAX_CAUSE_LENGTH = 200;
-const HINT = 'check that the exporter runs; run: curl -i with its address in THUGSHELLS_SCRAPE_TARGETS';
+const HINT = 'check that the exporter runs; run: curl -i with its address';
 
 /**
- * Sends GET requests to scrape targets on this machine, and is the collector's only client of a network. It follows no
- * redirect and keeps no connection.
+ * Sends GET requests to scrape targets, and is the collector's only client of a network. It follows no redirect and keeps no
+ * connection.
  */
 export class ScrapeClient {
   readonly #closing = new AbortController();
@@ -60,7 +63,7 @@ export class ScrapeClient {
    * @throws AgentError SCRAPE_FAILED with the cause, or what `read` throws
    */
   async fetch<T>(
-    url: string,
+    target: ScrapeTarget,
     { timeoutMs, maxBytes }: ScrapeLimits,
     read: (response: ScrapeResponse) => Promise<T>,
   ): Promise<T> {
@@ -70,28 +73,19 @@ export class ScrapeClient {
       hasTimedOut = true;
       controller.abort();
     }, timeoutMs);
+    let secrets = findUrlSecrets(target.url);
     try {
-      const response = await sendRequest(url, controller.signal, timeoutMs);
+      const credentials = await readTargetCredentials(target);
+      secrets = [...secrets, ...credentials.secrets];
+      const response = await sendRequest(target, credentials, { signal: controller.signal, timeoutMs });
       try {
         return await read(await openResponse(response, maxBytes));
       } finally {
         response.destroy();
       }
     } catch (error) {
-      if (error instanceof AgentError) throw withoutSecrets(error, url);
-      if (hasTimedOut)
-        throw createScrapeError(
-          `no complete response within ${timeoutMs / 1000} s`,
-          'check why the exporter is slow, or increase THUGSHELLS_SCRAPE_TIMEOUT',
-          error,
-        );
-      throw createScrapeError(
-        toErrorCode(error) === 'ECONNREFUSED'
-          ? 'connection refused'
-          : toErrorMessage(error) || String(toErrorCode(error)),
-        HINT,
-        error,
-      );
+      if (error instanceof AgentError) throw withoutSecrets(error, secrets);
+      throw hasTimedOut ? createTimeoutError(timeoutMs, error) : createConnectionError(error);
     } finally {
       clearTimeout(deadline);
       release();
@@ -104,11 +98,25 @@ export class ScrapeClient {
   }
 }
 
-/** Returns an error about a response without the secrets of the address: the target may repeat them. */
-function withoutSecrets(error: AgentError, url: string): AgentError {
+/** Returns an error about a response without the secrets of the request: the target may repeat them. */
+function withoutSecrets(error: AgentError, secrets: readonly string[]): AgentError {
   const { message, code, hint = HINT } = error;
-  const masked = maskSecrets(message, findUrlSecrets(url));
+  const masked = maskSecrets(message, secrets);
   return masked === message ? error : new AgentError(masked, { code, hint });
+}
+
+function createTimeoutError(timeoutMs: number, error: unknown): AgentError {
+  return createScrapeError(
+    `no complete response within ${timeoutMs / 1000} s`,
+    'check why the exporter is slow, or increase THUGSHELLS_SCRAPE_TIMEOUT or its scrape_timeout',
+    error,
+  );
+}
+
+function createConnectionError(error: unknown): AgentError {
+  const isRefused = toErrorCode(error) === 'ECONNREFUSED';
+  const cause = isRefused ? 'connection refused' : toErrorMessage(error) || String(toErrorCode(error));
+  return createScrapeError(cause, HINT, error);
 }
 
 function createScrapeError(cause: string, hint: string = HINT, error?: unknown): AgentError {
@@ -116,16 +124,28 @@ function createScrapeError(cause: string, hint: string = HINT, error?: unknown):
   return new AgentError(toExcerpt(cause, MAX_CAUSE_LENGTH), { code: 'SCRAPE_FAILED', hint, cause: error });
 }
 
-function sendRequest(url: string, signal: AbortSignal, timeoutMs: number): Promise<IncomingMessage> {
+async function sendRequest(
+  { url, isCompressed = true }: ScrapeTarget,
+  { authorization, tls }: TargetCredentials,
+  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<IncomingMessage> {
+  const { protocol, hostname } = new URL(url);
   const headers = {
     accept: ACCEPT,
-    'accept-encoding': 'gzip',
+    'accept-encoding': isCompressed ? 'gzip' : 'identity',
     connection: 'close',
     'user-agent': 'thugshells-collector',
     'x-prometheus-scrape-timeout-seconds': String(timeoutMs / 1000),
+    ...(authorization === undefined ? {} : { authorization }),
   };
+  // Loaded for a target that needs it: it would cost every start.
+  const secure = protocol === 'https:' ? await import('node:https') : undefined;
+  const lookup = hostname === 'localhost' ? { lookup: loopbackLookup } : {};
+  const options = { agent: false, headers, signal, ...lookup } as const;
   return new Promise((resolve, reject) => {
-    get(url, { agent: false, headers, signal, lookup: loopbackLookup }, resolve).on('error', reject);
+    const request =
+      secure === undefined ? get(url, options, resolve) : secure.get(url, { ...options, ...tls }, resolve);
+    request.on('error', reject);
   });
 }
 
@@ -144,7 +164,7 @@ function decodeBody(response: IncomingMessage): Readable {
     if (statusCode >= 300 && statusCode < 400) {
       throw createScrapeError(
         `redirected to ${maskCredentials(headers.location ?? 'nowhere')}, redirects are not followed`,
-        'use the address that it redirects to in THUGSHELLS_SCRAPE_TARGETS, if it is on this machine',
+        'use the address that it redirects to',
       );
     }
     if (statusCode !== 200) throw createScrapeError(`status ${statusCode}`);
@@ -169,7 +189,7 @@ function decodeBody(response: IncomingMessage): Readable {
 function createContentTypeError(contentType: string): AgentError {
   return createScrapeError(
     `content type ${contentType} is not a text format`,
-    'check the path in THUGSHELLS_SCRAPE_TARGETS: most exporters use /metrics',
+    'check the path of the target: most exporters use /metrics',
   );
 }
 

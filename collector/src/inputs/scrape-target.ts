@@ -29,6 +29,7 @@ interface ScrapeFigures {
   readonly isUp: boolean;
   readonly durationMs: number;
   readonly samples: number;
+  readonly kept: number;
   readonly seriesAdded: number;
 }
 
@@ -54,25 +55,25 @@ export class ScrapeTargetCollector implements Collector {
     const outcome = await this.#scrape();
     const durationMs = clock.monotonic() - startedAt;
     if (outcome instanceof AgentError) {
-      const figures = this.#report({ isUp: false, durationMs, samples: 0, seriesAdded: 0 });
+      const figures = this.#report({ isUp: false, durationMs, samples: 0, kept: 0, seriesAdded: 0 });
       return requireNoErrors([this.#addTargetName(outcome)], figures);
     }
-    const { readings, samples, errors } = outcome;
+    const { readings, samples, dropped, errors } = outcome;
     const seriesAdded = this.#series.replace(readings);
     this.leftOut = this.#listLeftOut(outcome);
     return requireNoErrors(
       errors.map((error) => this.#addTargetName(error)),
-      [...this.#report({ isUp: true, durationMs, samples, seriesAdded }), ...readings],
+      [...this.#report({ isUp: true, durationMs, samples, kept: samples - dropped, seriesAdded }), ...readings],
     );
   }
 
-  #report({ isUp, durationMs, samples, seriesAdded }: ScrapeFigures): Reading[] {
+  #report({ isUp, durationMs, samples, kept, seriesAdded }: ScrapeFigures): Reading[] {
     const { labels } = this.#target;
     return [
       { series: scrapeSeries.up, labels, value: isUp ? 1 : 0 },
       { series: scrapeSeries.duration, labels, value: durationMs / 1000 },
       { series: scrapeSeries.samples, labels, value: samples },
-      { series: scrapeSeries.samplesKept, labels, value: samples },
+      { series: scrapeSeries.samplesKept, labels, value: kept },
       { series: scrapeSeries.seriesAdded, labels, value: seriesAdded },
     ];
   }
@@ -80,14 +81,24 @@ export class ScrapeTargetCollector implements Collector {
   async #scrape(): Promise<ConvertedExposition | AgentError> {
     const { client, converter, limits, maxReadings } = this.#parts;
     try {
-      return await client.fetch(this.#target.url, limits, ({ body, contentType }) => {
+      const converted = await client.fetch(this.#target, limits, ({ body, contentType }) => {
         const format = contentType.startsWith('application/openmetrics-text') ? 'openmetrics' : 'prometheus';
         return converter.convert(body, { format }, maxReadings);
       });
+      return this.#findExcess(converted) ?? converted;
     } catch (error) {
       if (error instanceof AgentError) return error;
       throw error;
     }
+  }
+
+  #findExcess({ samples, dropped }: ConvertedExposition): AgentError | undefined {
+    const { sampleLimit = Infinity } = this.#target;
+    if (samples - dropped <= sampleLimit) return undefined;
+    return new AgentError(`${samples - dropped} samples, sample_limit is ${sampleLimit}`, {
+      code: 'SCRAPE_FAILED',
+      hint: 'increase sample_limit in THUGSHELLS_SCRAPE_CONFIG, or drop metrics by metric_relabel_configs',
+    });
   }
 
   /** An exporter that repeats a series, or has `up`, does so for good: that is no failure of the scrape. */

@@ -39,17 +39,17 @@ const sectorBytesFormat: ValueFormat<512 | 'sysfs'> = {
 };
 
 /** Collectors that run only if a variable of their own is set. */
-const requiredVariables: { readonly [Name in CollectorName]?: string } = {
-  service: 'SERVICES',
-  process: 'PROCESSES',
-  textfile: 'TEXTFILE_DIR',
-  scrape: 'SCRAPE_TARGETS',
+const requiredVariables: { readonly [Name in CollectorName]?: readonly string[] } = {
+  service: ['SERVICES'],
+  process: ['PROCESSES'],
+  textfile: ['TEXTFILE_DIR'],
+  scrape: ['SCRAPE_TARGETS', 'SCRAPE_CONFIG'],
 };
 
-/** Whether a collector has the variable that it needs. */
+/** Whether a collector has one of the variables that it needs. */
 function isConfigured(name: CollectorName, environment: Environment): boolean {
-  const variable = requiredVariables[name];
-  return variable === undefined || cleanValue(environment[PREFIX + variable] ?? '').trim() !== '';
+  const isGiven = (variable: string): boolean => cleanValue(environment[PREFIX + variable] ?? '').trim() !== '';
+  return requiredVariables[name]?.some(isGiven) ?? true;
 }
 
 /**
@@ -159,6 +159,13 @@ export function collectorVariables(environment: Environment, hostName: string, p
       default: '',
       defaultDoc: 'none',
       format: scrapeTargets,
+    },
+    scrapeConfig: {
+      env: 'SCRAPE_CONFIG',
+      doc: 'File of more scrape targets, also on other hosts: a part of Prometheus’ scrape_configs (docs/scrape-targets.md).',
+      default: '',
+      defaultDoc: 'none',
+      format: optionalText,
     },
     scrapeTimeoutMs: {
       env: 'SCRAPE_TIMEOUT',
@@ -287,7 +294,10 @@ export function loadCollectorConfig(environment: Environment): LoadedConfig<Retu
   const lacking = loaded.values.collectors.filter((name) => !isConfigured(name, environment));
   if (lacking.length > 0) {
     throw createConfigurationError(
-      lacking.map((name) => `${PREFIX}COLLECTORS names ${name}, and ${PREFIX}${requiredVariables[name]} is not set`),
+      lacking.map((name) => {
+        const variables = requiredVariables[name]!.map((variable) => PREFIX + variable).join(' or ');
+        return `${PREFIX}COLLECTORS names ${name}, and ${variables} is not set`;
+      }),
     );
   }
   return loaded;

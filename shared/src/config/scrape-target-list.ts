@@ -2,6 +2,25 @@ import { BlockList, isIP } from 'node:net';
 
 import { findRawPercent, isSendable, type ValueFormat } from './formats.ts';
 
+/** How requests to a target authenticate. */
+export interface TargetAuthentication {
+  /** Of the header Authorization: `Basic`, `Bearer` … */
+  readonly scheme: string;
+  /** Of Basic. */
+  readonly username?: string;
+  /** The file with the password or the token, read for each request. */
+  readonly file?: string | undefined;
+}
+
+/** The certificates of a target that is reached by https; the files are read for each request. */
+export interface TargetTls {
+  readonly caFile?: string | undefined;
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly serverName?: string | undefined;
+  readonly isVerified: boolean;
+}
+
 /** An exporter. */
 export interface ScrapeTarget {
   /** Of its collector, which is `scrape:` and this. */
@@ -11,6 +30,18 @@ export interface ScrapeTarget {
   readonly labels: Readonly<Record<string, string>>;
   /** Whether a series keeps its own label where it has one of these: Prometheus' `honor_labels`. */
   readonly honorLabels: boolean;
+  /** Whether a sample's own timestamp counts: Prometheus' `honor_timestamps`. */
+  readonly honorTimestamps: boolean;
+  readonly intervalMs?: number;
+  readonly timeoutMs?: number;
+  /** Whether the page may be packed; true if it is missing. */
+  readonly isCompressed?: boolean;
+  /** A page with more samples that are kept is a failure. */
+  readonly sampleLimit?: number | undefined;
+  /** Whether samples of a metric are kept; all, if it is missing. */
+  readonly keepsName?: ((name: string) => boolean) | undefined;
+  readonly authentication?: TargetAuthentication | undefined;
+  readonly tls?: TargetTls | undefined;
 }
 
 /** Each target has a loop of its own. */
@@ -50,7 +81,13 @@ function parseTarget(word: string): ScrapeTarget | undefined {
   const url = new URL(address);
   const isAccepted = url.protocol === 'http:' && isThisMachine(url.hostname) && isSendable(url);
   if (!isAccepted) return undefined;
-  return { name, url: url.href, labels: { job: name, instance: toInstance(url) }, honorLabels: false };
+  return {
+    name,
+    url: url.href,
+    labels: { job: name, instance: toInstance(url) },
+    honorLabels: false,
+    honorTimestamps: true,
+  };
 }
 
 /** Returns host and port, which Prometheus names a target by. */

@@ -15,6 +15,7 @@ export function createTarget(options: Partial<ScrapeTarget> = {}): ScrapeTarget 
     url: 'http://127.0.0.1:1/metrics',
     labels: { job: 'node', instance: 'h:1' },
     honorLabels: false,
+    honorTimestamps: true,
     ...options,
   };
 }
@@ -29,12 +30,11 @@ export function createTargetCollector(
   target: ScrapeTarget,
   parts: Pick<ScrapeTargetParts, 'client'> & Partial<ScrapeTargetParts & ExpositionConverterOptions>,
 ): ScrapeTargetCollector {
-  const { labels, honorLabels } = target;
   return new ScrapeTargetCollector(target, {
     clock: systemClock,
     limits: { timeoutMs: 1_000, maxBytes: 1_000_000 },
     maxReadings: 100,
-    converter: createConverter({ labels, honorLabels, ...parts }),
+    converter: createConverter({ ...target, ...parts }),
     ...parts,
   });
 }

@@ -20,7 +20,11 @@ test('agent: creates the collectors that COLLECTORS names, a target each by itse
     SCRAPE_TARGETS: TARGETS,
     SCRAPE_INTERVAL: '7s',
   });
-  const collectors = createCollectors(config, { kernel: createKernel(config), client: new ScrapeClient() });
+  const collectors = createCollectors(config, {
+    kernel: createKernel(config),
+    client: new ScrapeClient(),
+    targets: config.scrapeTargets,
+  });
   expect(collectors.map(({ collector, intervalMs }) => [collector.name, intervalMs])).toEqual([
     ['memory', 30_000],
     ['cpu', 2_000],
@@ -32,7 +36,7 @@ test('agent: creates the collectors that COLLECTORS names, a target each by itse
 
 test('agent: limits the series of a scrape target by SCRAPE_MAX_SERIES, those of others by COLLECTOR_MAX_SERIES', () => {
   const config = load({ SCRAPE_TARGETS: TARGETS, SCRAPE_MAX_SERIES: '1', COLLECTOR_MAX_SERIES: '2' });
-  const limit = createSeriesLimit(config);
+  const limit = createSeriesLimit(config, config.scrapeTargets);
   const three = ['a', 'b', 'c'].map((name) => reading(`${name}.x`, 1));
   expect(['scrape:node', 'textfile'].map((name) => limit.admit(name, three, 0).refusals.length)).toEqual([2, 1]);
 });

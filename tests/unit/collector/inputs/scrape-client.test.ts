@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { ScrapeClient } from '../../../../collector/src/inputs/scrape-client.ts';
 import { scrapeTargets } from '../../../../shared/src/config/scrape-target-list.ts';
+import { createTarget } from '../../../support/collector/made-target.ts';
 
 let server: Server;
 let url: string;
@@ -27,7 +28,7 @@ test.each([
 ])('scrape client: masks the secrets of an address that its target repeats (%s)', async (path, message) => {
   const client = new ScrapeClient();
   const limits = { timeoutMs: 5_000, maxBytes: 1_000 };
-  await expect(client.fetch(url + path, limits, async () => undefined)).rejects.toThrow(message);
+  await expect(client.fetch(createTarget({ url: url + path }), limits, async () => undefined)).rejects.toThrow(message);
 });
 
 test('scrape targets: an address whose password has a raw % is refused with the remedy', () => {

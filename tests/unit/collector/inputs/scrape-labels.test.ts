@@ -63,4 +63,28 @@ describe('scrape figures', () => {
     expect(await collect()).toMatchObject({ scrape_samples_scraped: 2, scrape_series_added: 1 });
     expect(await collect()).toMatchObject({ up: 1, scrape_samples_scraped: 0, scrape_series_added: 0 });
   });
+
+  test('scrape figures: metrics that are dropped by name count as scraped, and take no place of others', async () => {
+    const keepsName = (name: string): boolean => name !== 'noise';
+    const page = `${Array.from({ length: 20 }, (_, index) => `noise{of="${index}"} 1\n`).join('')}a 1\nb 2\nc 3\n`;
+    const collector = createTargetCollector(createTarget({ labels: {}, keepsName }), {
+      client: createPageClient(page, page),
+      maxReadings: 2,
+    });
+    const { readings, failure } = await collectOnce(collector);
+    expect(formatReadings(readings, /duration|^up$/)).toEqual([
+      'scrape.samples_scraped 23',
+      'scrape.samples_post_metric_relabeling 3',
+      'scrape.series_added 2',
+      'a 1',
+      'b 2',
+    ]);
+    expect(failure).toContain('1 samples over the limit');
+    const limited = createTargetCollector(createTarget({ labels: {}, keepsName, sampleLimit: 2 }), {
+      client: createPageClient(page),
+    });
+    const refused = await collectOnce(limited);
+    expect(refused.failure).toBe('cannot scrape node: 3 samples, sample_limit is 2');
+    expect(formatReadings(refused.readings)).toContain('up 0');
+  });
 });

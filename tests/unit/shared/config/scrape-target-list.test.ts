@@ -68,7 +68,7 @@ describe('the collectors of others’ samples', () => {
   test('may be left out, and may not be asked for without it', () => {
     expect(load({ TEXTFILE_DIR: '/x', COLLECTORS: 'cpu' }).collectors).toEqual(['cpu']);
     expect(() => load({ COLLECTORS: 'cpu textfile scrape' })).toThrow(
-      'THUGSHELLS_COLLECTORS names textfile, and THUGSHELLS_TEXTFILE_DIR is not set\n  THUGSHELLS_COLLECTORS names scrape, and THUGSHELLS_SCRAPE_TARGETS is not set',
+      'THUGSHELLS_COLLECTORS names textfile, and THUGSHELLS_TEXTFILE_DIR is not set\n  THUGSHELLS_COLLECTORS names scrape, and THUGSHELLS_SCRAPE_TARGETS or THUGSHELLS_SCRAPE_CONFIG is not set',
     );
   });
 });
