@@ -71,6 +71,14 @@ test('status --watch: waits for the database, follows the uploader as it comes a
   expect(watching.text.trimEnd().endsWith('\u001b[?25h\u001b[?1049l')).toBe(true);
 }, 120_000);
 
+test('status --watch: ends with 0 on SIGTERM, and leaves the terminal as it was', async () => {
+  const watching = (terminal = run('status --watch'));
+  await watching.shows(/Ctrl-C ends this/);
+  watching.signal('SIGTERM');
+  expect(await watching.ended).toBe(0);
+  expect(watching.text.trimEnd().endsWith('\u001b[?25h\u001b[?1049l')).toBe(true);
+});
+
 test('status --watch: refuses an output that is no terminal, with exit code 2', async () => {
   const { code, stderr } = await runToEnd('uploader', agents.environment, ['status', '--watch']);
   expect([code, stderr]).toEqual([2, expect.stringContaining('standard output has to be a terminal')]);

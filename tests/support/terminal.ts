@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
 import { until } from './until.ts';
 
@@ -26,6 +27,12 @@ export class Terminal {
 
   type(text: string): void {
     this.#child.stdin!.write(text);
+  }
+
+  /** Sends a signal to the command alone. */
+  signal(name: NodeJS.Signals): void {
+    const { pid } = this.#child;
+    process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')), name);
   }
 
   /** Waits until the text matches; returns the match. */
