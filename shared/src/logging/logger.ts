@@ -202,6 +202,8 @@ function toLocalTime(time: Date): string {
 type Style = (style: 'dim' | (typeof levelColors)[LogLevel], text: string) => string;
 
 function toConsoleText(key: string, value: unknown): string {
+  // Nine digits: a difference of two times has more, which mean nothing.
+  if (typeof value === 'number' && !Number.isInteger(value)) return String(Number(value.toPrecision(9)));
   const text =
     typeof value === 'string'
       ? value

@@ -262,10 +262,19 @@ test('JSON has no colors, nor has a line of the console that is cut', () => {
 
 test('the console shows local time, level, message and the fields but for the session', () => {
   const { text } = written(
-    (logger) => logger.warn('collector failing', { collector: 'cpu', count: 3, none: undefined, list: [1] }),
+    (logger) =>
+      logger.warn('collector failing', {
+        collector: 'cpu',
+        count: 1_234_567_890_123,
+        took_ms: 62.146872000000256,
+        none: undefined,
+        list: [1],
+      }),
     { format: 'console' },
   );
-  expect(text).toMatch(/^\d\d:\d\d:\d\d\.\d{3} WARN {2}collector failing collector=cpu count=3 list=\[1\]\n$/);
+  expect(text).toMatch(
+    /^\d\d:\d\d:\d\d\.\d{3} WARN {2}collector failing collector=cpu count=1234567890123 took_ms=62\.146872 list=\[1\]\n$/,
+  );
 });
 
 test.each([
