@@ -9,7 +9,6 @@ import { toExportedLabels, toJsonLine, toMetricObject } from '@thugshells/shared
 import { toValueType, type Labels, type Sample } from '@thugshells/shared/metrics/sample.ts';
 import { findSampleRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 import { declareForeignSeries } from '@thugshells/shared/metrics/series.ts';
-import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 import fc from 'fast-check';
 
 import { AgentPair, endpointOf, healthAt } from '../support/agent-pair.ts';
@@ -53,7 +52,7 @@ function sampleOf(
 }
 
 function isRefused(sample: Sample): boolean {
-  return findSampleRefusal(sample, findSeriesLimits('victoriametrics')) !== undefined;
+  return findSampleRefusal(sample, 'victoriametrics') !== undefined;
 }
 
 /** What becomes of a series. */

@@ -20,6 +20,7 @@ import { logging } from './list/logging.mjs';
 import { reading } from './list/reading.mjs';
 import { settingAside } from './list/set-aside.mjs';
 import { settling } from './list/settling.mjs';
+import { specialValues } from './list/special-values.mjs';
 import { storing } from './list/storing.mjs';
 
 /** @type {readonly Mutation[]} */
@@ -28,6 +29,7 @@ export const mutations = [
   ...reading,
   ...storing,
   ...settingAside,
+  ...specialValues,
   ...delivery,
   ...settling,
   ...health,

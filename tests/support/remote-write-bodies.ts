@@ -1,6 +1,9 @@
+import type { NumericValue } from '@thugshells/shared/metrics/sample-value.ts';
+
 import type { BodyFormat } from '../../uploader/src/encoding/formats/body-format.ts';
 import { RemoteWriteV1Format } from '../../uploader/src/encoding/formats/remote-write-v1.ts';
 import { RemoteWriteV2Format } from '../../uploader/src/encoding/formats/remote-write-v2.ts';
+import { NumericText, printValue, toColumn } from '../../uploader/src/encoding/rows/numeric-text.ts';
 
 /** Version of the message, as the specification names it. */
 export type RemoteWriteVersion = '1.0' | '2.0';
@@ -8,7 +11,7 @@ export type RemoteWriteVersion = '1.0' | '2.0';
 /** Samples of one series. */
 export interface SentSeries {
   readonly name: string;
-  readonly samples: readonly (readonly [timestampMs: number, value: number])[];
+  readonly samples: readonly (readonly [timestampMs: number, value: NumericValue])[];
 }
 
 const HEADERS: Readonly<Record<RemoteWriteVersion, Record<string, string>>> = {
@@ -46,10 +49,12 @@ export async function postRemoteWrite(
 function encode<Head>(format: BodyFormat<Head>, all: readonly SentSeries[]): Uint8Array {
   const samples = all.flatMap((series) => series.samples);
   const columns = {
-    values: { numberAt: (place: number) => samples[place]![1] },
-    timestamps: { numbers: samples.map(([timestampMs]) => timestampMs) },
+    values: new NumericText(),
+    timestamps: new NumericText(),
     next: Int32Array.from(samples, (_, place) => place + 1),
-  } as unknown as Parameters<BodyFormat<Head>['write']>[1];
+  };
+  columns.values.readValues(toColumn(samples.map(([, value]) => printValue(value, format.protocol))), samples.length);
+  columns.timestamps.readWhole(toColumn(samples.map(([timestampMs]) => timestampMs)), samples.length);
   let first = 0;
   for (const {
     name,

@@ -84,10 +84,9 @@ export async function collectOnce(collectors: readonly Collector[], options: Onc
     return admitted.samples;
   });
   const lines = samples.map((sample) => {
-    const isText = typeof sample.value === 'string';
     return toJsonLine(
-      toMetricObject(sample, isText ? String(sample.value) : undefined),
-      typeof sample.value === 'number' ? printNumber(sample.value) : '1',
+      toMetricObject(sample, typeof sample.value === 'string' ? sample.value : undefined),
+      typeof sample.value === 'string' ? '1' : printNumber(sample.value),
       String(timestampMs),
     );
   });

@@ -1,4 +1,5 @@
 import { canonicalTags, ValueType, type Labels, type Sample } from './sample.ts';
+import { formatValue, type NumericValue } from './sample-value.ts';
 import { toExportedName } from './series.ts';
 
 /** A series as its line names it. */
@@ -49,10 +50,13 @@ export function toMetricObject(series: LineIdentity, text?: string): string {
 
 /**
  * Returns a number as JSON has it. JSON has no infinity: both generations of VictoriaMetrics read a number that no double
- * holds as one, and 1.79.5 loses the whole line of anything else (tests/integration/foreign-samples.test.ts).
+ * holds as one, and 1.79.5 loses the whole line of anything else (tests/integration/foreign-samples.test.ts). So what remote
+ * write alone has is a text: it is for people to read.
  */
-export function printNumber(value: number): string {
-  return Number.isFinite(value) ? String(value) : value > 0 ? '1e999' : '-1e999';
+export function printNumber(value: NumericValue): string {
+  if (value === Infinity || value === -Infinity) return value > 0 ? '1e999' : '-1e999';
+  const printed = formatValue(value);
+  return Number.isNaN(Number(printed)) ? JSON.stringify(printed) : printed;
 }
 
 /**

@@ -1,19 +1,20 @@
 import type { LineIdentity } from './json-lines.ts';
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS, ValueType, type Sample } from './sample.ts';
-import { findLimitRefusal, quoteName, type SeriesLimits } from './series-limits.ts';
+import { STALE_MARKER } from './sample-value.ts';
+import { findLimitRefusal, findSeriesLimits, quoteName, type RemoteProtocol } from './series-limits.ts';
 
 /**
  * Returns why a sample must not be stored, or undefined if it may be.
  * Each rule stands for something that a receiver would answer with 204 and then drop, cut or merge.
  *
- * @param limits of the receiver that samples are sent to, from findSeriesLimits()
+ * @param protocol by which samples are sent
  */
-export function findSampleRefusal(sample: Sample, limits: SeriesLimits | undefined): string | undefined {
+export function findSampleRefusal(sample: Sample, protocol: RemoteProtocol): string | undefined {
   const { value } = sample;
   return (
-    findValueRefusal(value) ??
+    findValueRefusal(value, protocol) ??
     findSeriesRefusal(sample) ??
-    findLimitRefusal(sample, typeof value === 'string' ? value : undefined, limits)
+    findLimitRefusal(sample, typeof value === 'string' ? value : undefined, findSeriesLimits(protocol))
   );
 }
 
@@ -33,13 +34,19 @@ export function findTimestampRefusal(timestampMs: unknown): string | undefined {
 }
 
 /**
- * Returns why a value is refused; a text is exported as a label. Infinity is a value to all receivers, NaN is not:
- * VictoriaMetrics leaves it out, or loses the whole line that it is in.
+ * Returns why a value is refused; a text is exported as a label. Infinity is a value to all receivers. NaN is one in remote write
+ * only: of VictoriaMetrics' import format the receiver leaves it out, or loses the whole line that it is in.
  */
-export function findValueRefusal(value: unknown): string | undefined {
+export function findValueRefusal(value: unknown, protocol: RemoteProtocol): string | undefined {
   if (typeof value === 'string') return findTextRefusal('value', value);
+  if (value === STALE_MARKER) return hasSpecialValues(protocol) ? undefined : 'the end of a series has no value';
   if (typeof value !== 'number') return `value of type ${value === null ? 'null' : typeof value}`;
-  return Number.isNaN(value) ? `value ${value} is not finite` : undefined;
+  return Number.isNaN(value) && !hasSpecialValues(protocol) ? `value ${value} is not finite` : undefined;
+}
+
+/** Returns whether a protocol has NaN, the stale marker and −0. */
+export function hasSpecialValues(protocol: RemoteProtocol): boolean {
+  return protocol === 'remote-write';
 }
 
 function findLabelsRefusal(tags: Readonly<Record<string, unknown>>, valueType: number): string | undefined {

@@ -30,6 +30,9 @@ const specialValues: readonly (readonly [bytes: Buffer, value: NumericValue])[] 
   [NEGATIVE_ZERO, -0],
 ];
 
+/** All that the column `value` holds in place of a number. */
+export const SPECIAL_VALUES: readonly Uint8Array[] = specialValues.map(([bytes]) => bytes);
+
 /** Returns the bytes that stand for a value without a number in the database; undefined for all other values. */
 export function toSpecialBytes(value: SampleValue): Uint8Array | undefined {
   return typeof value === 'string' ? undefined : specialValues.find(([, special]) => Object.is(special, value))?.[0];

@@ -35,6 +35,17 @@ export const VICTORIA_METRICS_LIMITS: SeriesLimits = {
   maxSeriesBytes: 32_000,
 };
 
+/**
+ * Receivers of remote write have limits of their own, and answer 400 to what they do not store. This one bounds the memory that a
+ * series takes here: as much as one for VictoriaMetrics may have.
+ */
+export const REMOTE_WRITE_LIMITS: SeriesLimits = {
+  maxLabels: Infinity,
+  maxLabelNameBytes: Infinity,
+  maxLabelValueBytes: Infinity,
+  maxSeriesBytes: VICTORIA_METRICS_LIMITS.maxSeriesBytes,
+};
+
 /** Of every character of UTF-16, as bytes of UTF-8. */
 const MAX_BYTES_PER_UNIT = 3;
 /** What the exported names add to the stored ones: `_info`, and the names of labels that every series bears. */
@@ -42,12 +53,9 @@ const MAX_ADDED_BYTES = 64;
 /** Characters of a label's name that an error message quotes. */
 const MAX_QUOTED = 80;
 
-/**
- * Returns the limits that hold for samples sent by a protocol; undefined if the receiver has limits of its own and
- * reports them: Prometheus, Mimir and Thanos answer 400 to what they do not store.
- */
-export function findSeriesLimits(protocol: RemoteProtocol): SeriesLimits | undefined {
-  return protocol === 'victoriametrics' ? VICTORIA_METRICS_LIMITS : undefined;
+/** Returns the limits that hold for samples sent by a protocol. */
+export function findSeriesLimits(protocol: RemoteProtocol): SeriesLimits {
+  return protocol === 'victoriametrics' ? VICTORIA_METRICS_LIMITS : REMOTE_WRITE_LIMITS;
 }
 
 /**
@@ -58,9 +66,9 @@ export function findSeriesLimits(protocol: RemoteProtocol): SeriesLimits | undef
 export function findLimitRefusal(
   series: LineIdentity,
   text: string | undefined,
-  limits: SeriesLimits | undefined,
+  limits: SeriesLimits,
 ): string | undefined {
-  if (limits === undefined || isFarWithin(series, text, limits)) return undefined;
+  if (isFarWithin(series, text, limits)) return undefined;
   const labels = toExportedLabels(series, text);
   if (labels.length > limits.maxLabels) {
     const counted = text === undefined ? '__name__ and device_id' : '__name__, device_id and value';
@@ -72,7 +80,8 @@ export function findLimitRefusal(
   }
   const bytes = labels.reduce((sum, [name, value]) => sum + countIndexedBytes(name) + countIndexedBytes(value), 0);
   if (bytes <= limits.maxSeriesBytes) return undefined;
-  return `all labels together have ${bytes} bytes, VictoriaMetrics drops more than ${limits.maxSeriesBytes}: shorten them at the source`;
+  const limit = limits === VICTORIA_METRICS_LIMITS ? 'VictoriaMetrics drops more than' : 'the limit is';
+  return `all labels together have ${bytes} bytes, ${limit} ${limits.maxSeriesBytes}: shorten them at the source`;
 }
 
 /** Shortens a name for a message. */
@@ -87,9 +96,11 @@ function isFarWithin({ name, deviceId, tags }: LineIdentity, text: string | unde
   for (const label of Object.keys(tags)) {
     if (label.length * MAX_BYTES_PER_UNIT + MAX_ADDED_BYTES > limits.maxLabelNameBytes) return false;
     labels += 1;
-    units += tags[label]!.length;
+    // One more for the ends of both texts in the index.
+    units += label.length + tags[label]!.length + 1;
   }
-  return labels <= limits.maxLabels && units * MAX_BYTES_PER_UNIT + MAX_ADDED_BYTES <= limits.maxLabelValueBytes;
+  const maxUnits = Math.min(limits.maxLabelValueBytes, limits.maxSeriesBytes);
+  return labels <= limits.maxLabels && units * MAX_BYTES_PER_UNIT + MAX_ADDED_BYTES <= maxUnits;
 }
 
 function findLengthRefusal(

@@ -223,8 +223,8 @@ export const collecting = [
   {
     why: 'stores what VictoriaMetrics drops, whatever REMOTE_PROTOCOL is',
     file: 'collector/src/store/writing/admission.ts',
-    find: 'this.#limits = findSeriesLimits(remoteProtocol);',
-    replace: "this.#limits = findSeriesLimits(remoteProtocol && 'remote-write');",
+    find: 'this.#protocol = remoteProtocol;',
+    replace: "this.#protocol = remoteProtocol && 'remote-write';",
     tests: ['collector/store/writing/foreign-names'],
   },
   {
@@ -237,8 +237,8 @@ export const collecting = [
   {
     why: 'sends a text that is too long for a label, which VictoriaMetrics drops',
     file: 'uploader/src/encoding/encoder.ts',
-    find: 'findLimitRefusal(row, text, this.#format.limits)',
-    replace: 'findLimitRefusal(row, undefined, this.#format.limits)',
+    find: 'findLimitRefusal(row, text, this.#limits)',
+    replace: 'findLimitRefusal(row, undefined, this.#limits)',
     tests: ['uploader/encoding/encoder'],
   },
   {
@@ -503,8 +503,8 @@ export const collecting = [
   {
     why: 'stores infinity of the agent’s own series, which is a division by zero',
     file: 'collector/src/store/writing/admission.ts',
-    find: '(isForeign ? undefined : findInfinityRefusal(sample.value)) ??',
-    replace: '(isForeign ? findInfinityRefusal(sample.value) : undefined) ??',
+    find: '(isForeign ? undefined : findCalculationRefusal(sample.value)) ??',
+    replace: '(isForeign ? findCalculationRefusal(sample.value) : undefined) ??',
     tests: ['collector/store/writing/foreign-names'],
   },
   {

@@ -525,8 +525,8 @@ export const delivery = [
   {
     why: 'expects at the receiver what is not delivered',
     file: 'uploader/src/verification/verifier.ts',
-    find: 'if (isThere || !isDelivered) return;',
-    replace: 'if (isThere) return;',
+    find: 'if (!isThere && isDelivered) missing.add(key, row);',
+    replace: 'if (!isThere) missing.add(key, row);',
     tests: ['uploader/verification/verifier'],
   },
   {

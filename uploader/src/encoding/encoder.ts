@@ -4,7 +4,7 @@ import { toExportedSeriesName } from '@thugshells/shared/metrics/json-lines.ts';
 import { ValueType } from '@thugshells/shared/metrics/sample.ts';
 import type { MetricFamily } from '@thugshells/shared/metrics/series.ts';
 import { findSeriesRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
-import { findLimitRefusal } from '@thugshells/shared/metrics/series-limits.ts';
+import { findLimitRefusal, findSeriesLimits, type SeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
 import { BatchColumns, type RefusedRow } from './rows/batch-columns.ts';
 import { SeriesGroups, type GroupedSeries } from './series-groups.ts';
@@ -89,10 +89,14 @@ export class Encoder {
   }
 
   #encode(request: EncodeRequest): EncodedBatch {
-    const times = { earliestMs: request.acceptedSinceMs ?? -Infinity, latestMs: request.nowMs + MAX_AHEAD_MS };
+    const accepted = {
+      earliestMs: request.acceptedSinceMs ?? -Infinity,
+      latestMs: request.nowMs + MAX_AHEAD_MS,
+      protocol: this.#format.protocol,
+    };
     const { ranges, printed } = this.#reader.firstRows(request.ranges, request.batchMetrics);
-    const areSound = printed !== undefined && this.#columns.readPrinted(printed, times);
-    const refused = areSound ? [] : this.#columns.readSound(this.#reader.rows(ranges), times);
+    const areSound = printed !== undefined && this.#columns.readPrinted(printed, accepted);
+    const refused = areSound ? [] : this.#columns.readSound(this.#reader.rows(ranges), accepted);
     this.#lines.sort(this.#columns, (id) => this.#series(id));
     if (this.#format.keepsTimeOrder) refused.push(...this.#refuseRepeats());
     const soundLines = this.#lines.order.filter((line) => {
@@ -163,7 +167,11 @@ export class Encoder {
     const text = this.#lines.texts[line];
     if ((text !== undefined) !== (valueType === ValueType.text)) return `value is not of type ${valueType}`;
     // A text is sent as a label, so each text is checked.
-    return row === undefined ? undefined : findLimitRefusal(row, text, this.#format.limits);
+    return row === undefined ? undefined : findLimitRefusal(row, text, this.#limits);
+  }
+
+  get #limits(): SeriesLimits {
+    return findSeriesLimits(this.#format.protocol);
   }
 
   /** Lists the ids of the samples of a line. */
@@ -206,7 +214,7 @@ export class Encoder {
       head: isText ? undefined : this.#format.encodeHead(row, undefined, description),
       row: isText ? row : undefined,
       description: isText ? description : undefined,
-      refusal: findSeriesRefusal(row) ?? (isText ? undefined : findLimitRefusal(row, undefined, this.#format.limits)),
+      refusal: findSeriesRefusal(row) ?? (isText ? undefined : findLimitRefusal(row, undefined, this.#limits)),
     };
   }
 }

@@ -1,5 +1,6 @@
 import { correctedTimeSql } from '@thugshells/shared/database/epochs.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
+import { formatValue, readStoredValue } from '@thugshells/shared/metrics/sample-value.ts';
 import { isTextByName, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
 /** A sample that the receiver, or the encoder before it, rejected. */
@@ -10,6 +11,7 @@ export interface QuarantinedSample {
   readonly name: string | null;
   readonly tags: Readonly<Record<string, string>> | null;
   readonly deviceId: string | null;
+  /** NaN, the stale marker and −0 as texts. */
   readonly value: unknown;
   /** The receiver's HTTP status; null if the encoder rejected the row. */
   readonly status: number | null;
@@ -34,7 +36,14 @@ export function readQuarantine(
     total,
     samples: rows.map((row) => ({
       ...row,
+      value: toReadable(row.value),
       tags: parseStored(row.tags, isTextByName) ?? null,
     })),
   };
+}
+
+/** JSON has no NaN, and no text of bytes is a value. */
+function toReadable(stored: unknown): unknown {
+  const value = Buffer.isBuffer(stored) ? readStoredValue(stored) : undefined;
+  return value === undefined ? stored : formatValue(value);
 }

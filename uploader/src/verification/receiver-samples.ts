@@ -25,6 +25,11 @@ export class ReceiverSamples {
     this.#client = client;
   }
 
+  /** Whether the receiver drops NaN: those that know the functions of VictoriaMetrics do. */
+  get dropsNaN(): boolean {
+    return this.#keepsNames === true;
+  }
+
   /**
    * Counts the samples of each series in a slice; series without one are missing.
    *

@@ -4,6 +4,7 @@ import { includes, merge, type IdRange } from '@thugshells/shared/database/id-ra
 import type { DeliveredRows } from '../queue/delivered-rows.ts';
 import type { StoredRow, TimeSlice } from '../queue/rows-by-time.ts';
 import type { QueryResult } from '../transport/query-client.ts';
+import { MissingRows } from './missing-rows.ts';
 import { ReceivedTimes, toBucket } from './received-times.ts';
 import type { ReceiverSamples, SampleSelection } from './receiver-samples.ts';
 import type { ExportedIdentity, SeriesCatalog } from './series-catalog.ts';
@@ -175,17 +176,14 @@ export class Verifier {
     const some = differing.filter((each) => each.received > 0);
     const results: QueryResult[] = some.length === 0 ? [] : await receiver.readTimes(slice, toSelection(some), signal);
     for (const { labels, timestamps } of results) received.get(catalog.toKey(labels))?.add(timestamps);
-    const missing = new Map<string, StoredRow[]>();
+    const missing = new MissingRows({ rows: this.#options.rows, dropsNaN: receiver.dropsNaN, dedupMs });
     await this.#visit(slice, signal, (row, { key }, isDelivered) => {
       const isThere = received.get(key)?.take(row.timestampMs) ?? true;
-      if (isThere || !isDelivered) return;
-      const before = missing.get(key);
-      if (before === undefined) missing.set(key, [row]);
-      else before.push(row);
+      if (!isThere && isDelivered) missing.add(key, row);
     });
     return {
       slice,
-      missing: [...missing].map(([key, rows]) => ({
+      missing: missing.list().map(([key, rows]) => ({
         ...summarize(
           received.get(key)!.series,
           rows.map(({ timestampMs }) => timestampMs),

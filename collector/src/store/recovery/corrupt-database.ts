@@ -2,18 +2,10 @@ import { statSync } from 'node:fs';
 
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
-import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/metrics/sample.ts';
 
-import { PageFile, type LeafRow } from './leaf-pages.ts';
+import { PageFile } from './leaf-pages.ts';
 import type { SqlValue } from './record-format.ts';
-
-/** A row of `samples`, stored time as it was. */
-export interface SourceSample {
-  readonly id: number;
-  readonly seriesId: number;
-  readonly timestampMs: number;
-  readonly value: number | string;
-}
+import { readSampleCells, toSourceSample, type SourceSample, type StoredSample } from './source-sample.ts';
 
 /** Samples that were read, and how far. */
 export interface SampleSlice {
@@ -168,15 +160,16 @@ export class CorruptDatabase {
   /** Adds samples to `into`, up to the first that cannot be read; returns false if there is one. */
   #readSamples(afterId: number, upToId: number, limit: number, into: SourceSample[]): boolean {
     try {
-      const rows = this.#database!.prepare<[number, number, number], SourceSample>(
+      const rows = this.#database!.prepare<[number, number, number], StoredSample>(
         'SELECT id, series_id AS seriesId, timestamp_ms AS timestampMs, value FROM samples WHERE id > ? AND id <= ? ORDER BY id LIMIT ?',
       ).iterate(afterId, upToId, limit);
       // Ids that are out of order are damaged: with one of them the next look would begin where this one did.
       let lastId = afterId;
       for (const row of rows) {
-        if (!isSample(row) || row.id <= lastId) continue;
-        lastId = row.id;
-        into.push(row);
+        const sample = toSourceSample(row);
+        if (sample === undefined || sample.id <= lastId) continue;
+        lastId = sample.id;
+        into.push(sample);
       }
       return true;
     } catch {
@@ -210,28 +203,6 @@ function hasHigherId(pages: PageFile, place: number, than: number): boolean {
     return false;
   });
   return isFound;
-}
-
-/** The rows of a page of samples, undefined for each that cannot be read; none on a page of other rows. */
-export function readSampleCells(pages: PageFile, place: number): (SourceSample | undefined)[] {
-  const leaf = pages.leaf(place);
-  if (leaf === undefined || leaf.isIndex) return [];
-  const cells = leaf.cells.map((row) => (row === undefined ? undefined : toSample(row)));
-  return cells.some((cell) => cell !== undefined) ? cells : [];
-}
-
-function toSample({ id, values }: LeafRow): SourceSample | undefined {
-  const [key, seriesId, timestampMs, value, ...more] = values;
-  const sample = { id, seriesId, timestampMs, value } as SourceSample;
-  return key === null && more.length === 0 && isSample(sample) ? sample : undefined;
-}
-
-/** Whether a collector could have stored this: corrupt bytes may look like a value. */
-function isSample({ id, seriesId, timestampMs, value }: SourceSample): boolean {
-  const isTime =
-    Number.isSafeInteger(timestampMs) && timestampMs >= MIN_TIMESTAMP_MS && timestampMs <= MAX_TIMESTAMP_MS;
-  const isValue = typeof value === 'string' || (typeof value === 'number' && !Number.isNaN(value));
-  return Number.isSafeInteger(id) && id > 0 && Number.isSafeInteger(seriesId) && isTime && isValue;
 }
 
 function openIfPossible(path: string): Database | undefined {

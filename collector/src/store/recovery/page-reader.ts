@@ -1,4 +1,5 @@
-import { readSampleCells, type CorruptDatabase, type SourceSample } from './corrupt-database.ts';
+import type { CorruptDatabase } from './corrupt-database.ts';
+import { readSampleCells, type SourceSample } from './source-sample.ts';
 import { PageCensus } from './page-census.ts';
 import { verifySamples, type IndexAnswer, type SampleEvidence, type VerifiedSamples } from './verify-samples.ts';
 

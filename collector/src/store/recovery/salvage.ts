@@ -7,7 +7,8 @@ import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Notify } from '@thugshells/shared/process/systemd.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
-import { CorruptDatabase, type SourceSample } from './corrupt-database.ts';
+import { CorruptDatabase } from './corrupt-database.ts';
+import type { SourceSample } from './source-sample.ts';
 import { readAccount, withKnown, type SourceAccount } from './source-account.ts';
 import type { Ledger, LossReason } from '../space/ledger.ts';
 import { boundLostSamples } from './lost-samples.ts';

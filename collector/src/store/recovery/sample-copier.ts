@@ -3,8 +3,9 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { toStoredValue } from '@thugshells/shared/metrics/sample-value.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
-import type { CorruptDatabase, SourceSample } from './corrupt-database.ts';
+import type { CorruptDatabase } from './corrupt-database.ts';
 import { readEpochs, readRejections, type SourceEpoch, type SourceRejection } from './corrupt-tables.ts';
+import type { SourceSample } from './source-sample.ts';
 import { readSeries } from './source-series.ts';
 
 /** Consecutive samples of one epoch. */

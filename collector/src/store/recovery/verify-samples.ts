@@ -1,4 +1,4 @@
-import type { SourceSample } from './corrupt-database.ts';
+import type { SourceSample } from './source-sample.ts';
 
 /**
  * Which rows of a page are samples that were stored, and which are not what they were: nothing redundant stands beside a

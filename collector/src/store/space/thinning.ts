@@ -1,4 +1,5 @@
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { STALE_MARKER, toStoredValue, type StoredValue } from '@thugshells/shared/metrics/sample-value.ts';
 
 /** A range of ids, both included, in which every row is pending. */
 export interface PendingSlice {
@@ -8,7 +9,7 @@ export interface PendingSlice {
 
 /** One level at which pending rows are thinned or dropped. */
 interface ThinningLevel {
-  /** Milliseconds of which one sample of a series is kept; 0: none is kept. */
+  /** Milliseconds of which one sample of a series is kept, and where it ends that too; 0: none is kept. */
   readonly bucketMs: number;
   /** How many of the newest rows this level keeps whole, as a multiple of the rows that fit. */
   readonly spared: number;
@@ -23,6 +24,8 @@ const LEVELS: readonly ThinningLevel[] = [
 ];
 /** Size of a numeric row with its index entry. Texts are larger, so a database with many of them is thinned a little earlier. */
 const BYTES_PER_ROW = 48;
+/** The end of a series takes the place of no value, and no value that of the end. */
+const END = toStoredValue(STALE_MARKER);
 /** Rows of one slice: deleted within milliseconds, so that no scrape is delayed. */
 const SLICE_ROWS = 3_600;
 
@@ -43,7 +46,7 @@ export class Thinning {
   readonly #ranges: Statement<[], [number, number]>;
   readonly #first: Statement<[number, number], number>;
   readonly #slice: Statement<[number, number, number], [number | null, number | null]>;
-  readonly #keep: Statement<[ThinningStep]>;
+  readonly #keep: Statement<[ThinningStep & { readonly end: StoredValue }]>;
   readonly #delete: Statement<[number, number]>;
   readonly #restore: Statement<[]>;
   readonly #forget: Statement<[]>;
@@ -74,7 +77,7 @@ export class Thinning {
     this.#keep = database.prepare(
       `INSERT INTO kept SELECT id, series_id, timestamp_ms, value FROM (
          SELECT m.*, s.priority,
-           row_number() OVER (PARTITION BY m.series_id, m.timestamp_ms / CAST(MAX(@bucketMs, 1) AS INTEGER) ORDER BY m.id) AS place
+           row_number() OVER (PARTITION BY m.series_id, m.timestamp_ms / CAST(MAX(@bucketMs, 1) AS INTEGER), m.value IS @end ORDER BY m.id) AS place
          FROM samples AS m JOIN series AS s ON s.id = m.series_id WHERE m.id BETWEEN @firstId AND @lastId)
        WHERE priority <> @priority OR (@bucketMs > 0 AND place = 1)`,
     );
@@ -129,7 +132,7 @@ export class Thinning {
   apply(step: ThinningStep): number {
     const { priority, bucketMs, firstId, lastId } = step;
     this.#saveThrough.run(priority, bucketMs, lastId);
-    this.#keep.run(step);
+    this.#keep.run({ ...step, end: END });
     const deleted = this.#delete.run(firstId, lastId).changes;
     const restored = this.#restore.run().changes;
     this.#forget.run();

@@ -13,13 +13,9 @@ import {
   findSampleRefusal,
   findTimestampRefusal,
   findValueRefusal,
+  hasSpecialValues,
 } from '@thugshells/shared/metrics/sample-refusals.ts';
-import {
-  findSeriesLimits,
-  quoteName,
-  type RemoteProtocol,
-  type SeriesLimits,
-} from '@thugshells/shared/metrics/series-limits.ts';
+import { quoteName, type RemoteProtocol } from '@thugshells/shared/metrics/series-limits.ts';
 
 import { findReservedName, OWN_NAMES } from './agent-names.ts';
 
@@ -42,21 +38,21 @@ export interface AdmissionOptions {
   readonly labels: Labels;
   /** THUGSHELLS_LABELS: labels that every sample has which has no such label of its own. */
   readonly siteLabels?: Labels;
-  /** Decides which limits hold: those of the receiver that samples are sent to. */
+  /** Decides which limits hold, and which values there are. */
   readonly remoteProtocol: RemoteProtocol;
 }
 
 /** Turns readings into samples; refuses what could never be delivered or would mix with another series. */
 export class Admission {
   readonly #context: SampleContext;
-  readonly #limits: SeriesLimits | undefined;
+  readonly #protocol: RemoteProtocol;
   /** Exported name → stored name. */
   readonly #storedNames = new Map<string, string>();
   readonly #ownNames: ReadonlySet<string> = new Set(OWN_NAMES);
 
   constructor({ deviceId, labels, siteLabels, remoteProtocol }: AdmissionOptions) {
     this.#context = { deviceId, labels: new AddedLabels({ site: siteLabels, always: labels }) };
-    this.#limits = findSeriesLimits(remoteProtocol);
+    this.#protocol = remoteProtocol;
   }
 
   /** Adds the names that the database holds. */
@@ -77,23 +73,28 @@ export class Admission {
     const seen = new Set<string>();
     const timeRefusal = findTimestampRefusal(timestampMs);
     for (const reading of readings) {
-      // The uploader does not know it yet.
-      if (reading.value === STALE_MARKER) continue;
-      const sample = toSample(reading, this.#context);
+      // Nothing is lost: a receiver that has no markers ends each series by itself.
+      if (reading.value === STALE_MARKER && !hasSpecialValues(this.#protocol)) continue;
       const isForeign = reading.series.isForeign === true;
+      const sample = toSample(this.#isSignKept(reading) ? reading : { ...reading, value: 0 }, this.#context);
       const refusal =
         timeRefusal ??
-        (isForeign ? undefined : findInfinityRefusal(sample.value)) ??
-        findSampleRefusal(sample, this.#limits) ??
+        (isForeign ? undefined : findCalculationRefusal(sample.value)) ??
+        findSampleRefusal(sample, this.#protocol) ??
         this.#findNameRefusal(sample, isForeign) ??
         findRepetition(sample, seen);
       if (refusal === undefined) samples.push(sample);
       else
-        (isForeign && findValueRefusal(sample.value) === refusal ? valueless : refusals).push(
+        (isForeign && findValueRefusal(sample.value, this.#protocol) === refusal ? valueless : refusals).push(
           `${quoteName(sample.name)}: ${refusal}`,
         );
     }
     return { samples, refusals, valueless };
+  }
+
+  /** Whether a value is no −0, or one to keep: a reading of our own is a small number that was rounded, or a difference. */
+  #isSignKept({ value, series }: Reading): boolean {
+    return !Object.is(value, -0) || (series.isForeign === true && hasSpecialValues(this.#protocol));
   }
 
   /** Refuses a name that would be exported as another stored name is: the two would mix their values. */
@@ -109,9 +110,9 @@ export class Admission {
   }
 }
 
-/** Others may measure infinity; a reading of our own is a division by zero. */
-function findInfinityRefusal(value: SampleValue): string | undefined {
-  return value === Infinity || value === -Infinity ? `value ${value} is not finite` : undefined;
+/** Others may measure infinity and NaN; a reading of our own is a division by zero. */
+function findCalculationRefusal(value: SampleValue): string | undefined {
+  return typeof value === 'number' && !Number.isFinite(value) ? `value ${value} is not finite` : undefined;
 }
 
 function findRepetition(sample: Sample, seen: Set<string>): string | undefined {

@@ -75,7 +75,9 @@ describe('migrate: from each version to the newest', () => {
       'verified_ranges',
       'verified_total',
     ]);
-    expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+    ]);
     expect(database.prepare('SELECT last_id, collected, dropped FROM collector_state').get()).toEqual({
       last_id: 0,
       collected: 0,

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { migrate } from '../../../../shared/src/database/migrate.ts';
 import { openDatabase, type Database } from '../../../../shared/src/database/open.ts';
 import { seriesKey } from '../../../../shared/src/metrics/sample.ts';
+import { STALE_MARKER, toStoredValue, type SampleValue } from '../../../../shared/src/metrics/sample-value.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 
 const T = 1_700_000_000_000;
@@ -116,6 +117,22 @@ test('view metrics: shows a number and a text each in its column, the labels, an
     ['cpu.usage', 12.5, null, 0, '{"core":"0"}', 'b1', 1],
     ['system.kernel', null, '5.10.160', 1, '{}', 'b1', 2],
   ]);
+});
+
+test('view metrics: shows −0 as a zero, and of NaN and the end of a series no number but a name', () => {
+  const insert = database.prepare('INSERT INTO samples VALUES (?, 1, ?, ?)');
+  const values: readonly SampleValue[] = [1.5, NaN, STALE_MARKER, -0, 'text', 4];
+  values.forEach((value, index) => insert.run(index + 1, T + index, toStoredValue(value)));
+  expect(view('metric_value, value_text, value_type')).toEqual([
+    [1.5, null, 0],
+    [null, 'NaN', 0],
+    [null, 'StaleNaN', 0],
+    [-0, null, 0],
+    ['text', null, 0],
+    [4, null, 0],
+  ]);
+  database.exec('DELETE FROM samples WHERE id = 5');
+  expect(database.prepare('SELECT COUNT(metric_value), SUM(metric_value) FROM metrics').raw().get()).toEqual([3, 5.5]);
 });
 
 test('view metrics: looks each id up, so that its cost does not depend on the number of ranges', () => {

@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 
 import type { Sample } from '../../../../shared/src/metrics/sample.ts';
 import { declareSeries } from '../../../../shared/src/metrics/series.ts';
+import { STALE_MARKER } from '../../../../shared/src/metrics/sample-value.ts';
+import type { RemoteProtocol } from '../../../../shared/src/metrics/series-limits.ts';
 import { findSampleRefusal, findTimestampRefusal } from '../../../../shared/src/metrics/sample-refusals.ts';
 
 const sound: Sample = {
@@ -15,8 +17,11 @@ const sound: Sample = {
   declaration: declareSeries({ name: 'cpu.usage_percent', kind: 'gauge', unit: 'percent', help: '' }),
 };
 
-function refused(change: Partial<Record<keyof Sample, unknown>>): string | undefined {
-  return findSampleRefusal({ ...sound, ...change } as Sample, undefined);
+function refused(
+  change: Partial<Record<keyof Sample, unknown>>,
+  protocol: RemoteProtocol = 'victoriametrics',
+): string | undefined {
+  return findSampleRefusal({ ...sound, ...change } as Sample, protocol);
 }
 
 test('a sound sample is not refused', () => {
@@ -33,8 +38,13 @@ describe('values', () => {
     },
   );
 
-  test('NaN is refused', () => {
+  test('NaN and the end of a series are refused for VictoriaMetrics’ import format, which has neither', () => {
     expect(refused({ value: NaN })).toBe('value NaN is not finite');
+    expect(refused({ value: STALE_MARKER })).toBe('the end of a series has no value');
+  });
+
+  test.each([NaN, STALE_MARKER, -0, Infinity])('%p is stored for remote write', (value) => {
+    expect(refused({ value }, 'remote-write')).toBeUndefined();
   });
 
   test.each([null, undefined, true, 5n, {}, []])('%p is refused: neither number nor text', (value) => {

@@ -118,8 +118,20 @@ describe('all labels of a series together', () => {
   });
 });
 
-test('remote write has none of these: its receivers have limits of their own and answer 400', () => {
-  const tags = { ...labelsOf(60), ['x'.repeat(300)]: 'y'.repeat(20_000) };
-  expect(refused({ tags, name: 'x'.repeat(5_000) }, 'remote-write')).toBeUndefined();
-  expect(refused({ tags, text: 'x'.repeat(5_000) }, 'remote-write')).toBeUndefined();
+describe('remote write', () => {
+  test('has none of these: its receivers have limits of their own and answer 400', () => {
+    const tags = { ...labelsOf(60), ['x'.repeat(300)]: 'y'.repeat(20_000) };
+    expect(refused({ tags, name: 'x'.repeat(5_000) }, 'remote-write')).toBeUndefined();
+    expect(refused({ tags, text: 'x'.repeat(5_000) }, 'remote-write')).toBeUndefined();
+  });
+
+  test('has 32,000 bytes of all labels together, so that the memory for them is bounded', () => {
+    const tooLong = /^all labels together have 320\d\d bytes, the limit is 32000: shorten them at the source$/;
+    const names = { name: 'a', deviceId: 'b1', valueType: 0 };
+    const sent = '__name__adevice_idb1path'.length + 6;
+    expect(refused({ ...names, tags: { path: 'x'.repeat(32_000 - sent) } }, 'remote-write')).toBeUndefined();
+    expect(refused({ ...names, tags: { path: 'x'.repeat(32_001 - sent) } }, 'remote-write')).toMatch(tooLong);
+    expect(refused({ ...names, tags: labelsOf(9_000, '') }, 'remote-write')).toContain('the limit is 32000');
+    expect(refused({ ...names, tags: { ['€'.repeat(11_000)]: '' } }, 'remote-write')).toContain('the limit is 32000');
+  });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
+import { STALE_MARKER, toStoredValue, type SampleValue } from '@thugshells/shared/metrics/sample-value.ts';
 import { dispatch, type GivenOptions } from '@thugshells/shared/process/command-line.ts';
 
 import { UPLOADER_TABLE } from '../../../../uploader/src/commands/command-table.ts';
@@ -70,4 +71,18 @@ test('quarantine command: prints names, values and reasons of others escaped, ea
   expect(line).toMatch(
     /^#4 \S+ evil\\u001b\[2J\{a\\u009b2J="b\\u202e",device_id="board-1"\} \S+: HTTP 400, no #9 forged$/,
   );
+});
+
+test('quarantine command: names NaN, the stale marker and −0, in JSON too', () => {
+  const series = stored.series('limit');
+  const values: readonly SampleValue[] = [NaN, STALE_MARKER, -0];
+  const ids = values.map((value, index) => stored.add(series, START_MS + 9_000 + index, toStoredValue(value)));
+  new SettledRanges(stored.database).reject(ids.map((id) => ({ id, reason: 'no value' })));
+  expect(quarantine('--limit', '3').match(/\} \S+: no value/g)).toEqual([
+    '} -0: no value',
+    '} StaleNaN: no value',
+    '} NaN: no value',
+  ]);
+  const { samples } = JSON.parse(quarantine('--json')) as { samples: { value: unknown }[] };
+  expect(samples.slice(0, 3).map(({ value }) => value)).toEqual(['-0', 'StaleNaN', 'NaN']);
 });

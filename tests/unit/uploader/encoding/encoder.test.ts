@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import type { Labels } from '@thugshells/shared/metrics/sample.ts';
+import { STALE_MARKER, toStoredValue } from '@thugshells/shared/metrics/sample-value.ts';
 
 import { parseImportLines } from '../../../receiver/src/import-lines.ts';
 import { Encoder, type EncodedBatch } from '../../../../uploader/src/encoding/encoder.ts';
@@ -186,6 +187,17 @@ test('encoder: writes infinity as a number that no double holds, beside finite n
   const { chunks, refused } = encodeRows([series('limit')], rows);
   expect(refused).toEqual([]);
   expect(decodeBody(chunks[0]!)).toContain('"values":[1e999,0.5,-1e999]');
+});
+
+test('encoder: of special values that were stored for remote write only −0 goes to VictoriaMetrics, as a zero; the others are refused by name', () => {
+  const values = [1, toStoredValue(NaN), toStoredValue(STALE_MARKER), toStoredValue(-0), 2];
+  const rows = values.map((value, index) => ({ seriesId: 1, timestampMs: NOW + index, value }));
+  const { chunks, refused } = encodeRows([series('limit')], rows);
+  expect(refused).toEqual([
+    { id: 2, reason: 'value NaN is not finite' },
+    { id: 3, reason: 'the end of a series has no value' },
+  ]);
+  expect(decodeBody(chunks[0]!)).toContain('"values":[1.0,0,2.0]');
 });
 
 describe('encoder: refuses what a receiver would accept and then drop, truncate or merge:', () => {

@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '@thugshells/shared/clock.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
+import { STALE_MARKER, toStoredValue, type SampleValue } from '@thugshells/shared/metrics/sample-value.ts';
+
 import { RowReader } from '../../../../uploader/src/encoding/rows/row-reader.ts';
 import { DeliveredRows } from '../../../../uploader/src/queue/delivered-rows.ts';
 import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
@@ -35,6 +37,21 @@ function receiverOf(times: Readonly<Record<string, readonly number[]>>): Receive
         const timestamps = all.filter((ms) => ms > afterMs && ms <= throughMs);
         const labels = { __name__: name, device_id: 'board-1', site: 'berlin' };
         return timestamps.length === 0 ? [] : [{ labels, value: timestamps.length, timestamps }];
+      });
+    },
+  });
+}
+
+/** The same as a receiver that knows no function of VictoriaMetrics. */
+function prometheusOf(times: Readonly<Record<string, readonly number[]>>): ReceiverSamples {
+  return new ReceiverSamples({
+    query: async (expression, throughMs): Promise<QueryResult[]> => {
+      if (expression.endsWith('keep_metric_names')) throw new AgentError('no', { code: 'QUERY_REFUSED' });
+      const afterMs = throughMs - Number(/\[(\d+)ms\]/.exec(expression)![1]);
+      return Object.entries(times).map(([name, all]) => {
+        const timestamps = all.filter((ms) => ms > afterMs && ms <= throughMs);
+        const labels = { __name__: name, device_id: 'board-1', __name_index__: '0' };
+        return { labels, value: timestamps.length, timestamps };
       });
     },
   });
@@ -89,6 +106,36 @@ describe('verifier', () => {
     // The interval of 11 to 20 s is gone, and of the one before it what came last.
     const found = idsOf(await verify(receiverOf({ load: seconds(0, 9, 24) }), 10_000));
     expect(found).toEqual([11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21]);
+  });
+
+  describe('of special values', () => {
+    const values: readonly SampleValue[] = [1, STALE_MARKER, NaN, -0, 2];
+    beforeEach(() => {
+      const series = stored.series('load');
+      values.forEach((value, index) => stored.add(series, START_MS + index * 1000, toStoredValue(value)));
+      settled.deliver([[1, values.length]]);
+    });
+
+    test('does not miss the end of a series, which no receiver counts, nor NaN at one that drops it, but −0', async () => {
+      expect(idsOf(await verify(receiverOf({ load: seconds(0, 3, 4) })))).toEqual([]);
+      expect(idsOf(await verify(receiverOf({ load: seconds(0, 4) })))).toEqual([4]);
+      expect(idsOf(await verify(receiverOf({})))).toEqual([1, 4, 5]);
+    });
+
+    test('takes them for no samples of somebody else where the receiver returns them', async () => {
+      const results = await verify(receiverOf({ load: seconds(0, 1, 2, 3, 4) }));
+      expect([idsOf(results), results.flatMap(({ foreign }) => foreign)]).toEqual([[], []]);
+    });
+
+    test('misses NaN at a receiver that keeps it, as Prometheus does', async () => {
+      const prometheus = prometheusOf({ load: seconds(0, 3, 4) });
+      expect(idsOf(await verify(prometheus))).toEqual([3]);
+    });
+
+    test('does not miss a sample in the place of which deduplication keeps the end of its series', async () => {
+      // The end is at 1 s, in the interval that ends at 10 s with all others but the first sample.
+      expect(idsOf(await verify(receiverOf({ load: seconds(0) }), 10_000))).toEqual([]);
+    });
   });
 
   test('halves a slice with more missing samples than are gathered at once, and misses none', async () => {

@@ -1,5 +1,5 @@
 import type { MetricFamily } from '@thugshells/shared/metrics/series.ts';
-import type { SeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
+import type { RemoteProtocol } from '@thugshells/shared/metrics/series-limits.ts';
 
 import type { NumericText } from '../rows/numeric-text.ts';
 import type { SeriesRow } from '../rows/row-reader.ts';
@@ -32,8 +32,8 @@ export interface BodyColumns {
 export interface BodyFormat<Head = unknown> {
   /** Whether receivers of this format silently drop a sample that is not newer than the one before it in its series. */
   readonly keepsTimeOrder: boolean;
-  /** The limits beyond which receivers of this format drop samples silently; undefined if they respond with an error. */
-  readonly limits: SeriesLimits | undefined;
+  /** Decides which limits hold, and which values there are. */
+  readonly protocol: RemoteProtocol;
   /** Whether bodies contain metadata, each once for as long as its description is the same object. */
   readonly hasMetadata: boolean;
   /** Encodes what all samples of a series have in common, or those with one text in a series of texts. */

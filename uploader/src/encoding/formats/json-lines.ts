@@ -1,5 +1,4 @@
 import { toMetricObject } from '@thugshells/shared/metrics/json-lines.ts';
-import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
 import { compressGzip } from './gzip.ts';
 import type { BodyColumns, BodyFormat, SeriesSegment } from './body-format.ts';
@@ -19,7 +18,7 @@ const FIRST_CAPACITY = 64 * 1024;
 export class JsonLinesFormat implements BodyFormat<Uint8Array> {
   /** VictoriaMetrics accepts samples in any order. */
   readonly keepsTimeOrder = false;
-  readonly limits = findSeriesLimits('victoriametrics');
+  readonly protocol = 'victoriametrics';
   readonly hasMetadata = false;
   #bytes = new Uint8Array(FIRST_CAPACITY);
   #length = 0;

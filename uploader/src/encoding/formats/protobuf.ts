@@ -21,11 +21,15 @@ export const METRIC_TYPE_NUMBERS: Readonly<Record<MetricType, number>> = {
 const SAMPLES = 2;
 const VALUE = 1;
 const TIMESTAMP = 2;
+/** The wire type of eight bytes, least significant first. */
+const FIXED_64 = 1;
 const utf8 = new TextEncoder();
 
 /** One Sample message, used again for each. */
 interface SampleMessage {
   value: number;
+  /** The bytes of a value that has no number, most significant first. */
+  special: Uint8Array | undefined;
   timestampMs: number;
 }
 
@@ -52,9 +56,10 @@ export function writeSamples(
   { values, timestamps, next }: BodyColumns,
   writer: PbfWriter,
 ): void {
-  const sample: SampleMessage = { value: 0, timestampMs: 0 };
+  const sample: SampleMessage = { value: 0, special: undefined, timestampMs: 0 };
   for (let place = first, left = count; left > 0; place = next[place]!, left--) {
-    sample.value = values.numberAt(place);
+    sample.special = values.specialAt(place);
+    if (sample.special === undefined) sample.value = values.numberAt(place);
     sample.timestampMs = timestamps.numbers[place]!;
     writer.writeMessage(SAMPLES, writeSample, sample);
   }
@@ -65,7 +70,15 @@ export function written(writer: PbfWriter): Uint8Array {
   return writer.buf.subarray(0, writer.pos);
 }
 
-function writeSample({ value, timestampMs }: SampleMessage, writer: PbfWriter): void {
-  writer.writeDoubleField(VALUE, value);
+function writeSample({ value, special, timestampMs }: SampleMessage, writer: PbfWriter): void {
+  if (special === undefined) writer.writeDoubleField(VALUE, value);
+  else writeSpecial(special, writer);
   writer.writeVarintField(TIMESTAMP, timestampMs);
+}
+
+/** Writes the bytes of a double as they are: as a JavaScript number a NaN may lose its payload. */
+function writeSpecial(special: Uint8Array, writer: PbfWriter): void {
+  writer.writeTag(VALUE, FIXED_64);
+  writer.realloc(special.length);
+  for (let at = special.length - 1; at >= 0; at--) writer.buf[writer.pos++] = special[at]!;
 }

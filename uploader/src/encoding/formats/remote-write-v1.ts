@@ -1,8 +1,6 @@
 import { PbfWriter } from 'pbf';
 import { compress } from 'snappyjs';
 
-import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
-
 import type { MetricFamily } from '@thugshells/shared/metrics/series.ts';
 
 import type { BodyColumns, BodyFormat, SeriesDescription, SeriesSegment } from './body-format.ts';
@@ -33,7 +31,7 @@ interface Head {
  */
 export class RemoteWriteV1Format implements BodyFormat<Head> {
   readonly keepsTimeOrder = true;
-  readonly limits = findSeriesLimits('remote-write');
+  readonly protocol = 'remote-write';
   readonly hasMetadata = true;
   readonly #writer = new PbfWriter();
   readonly #described = new WeakSet<MetricFamily>();

@@ -1,8 +1,6 @@
 import { PbfWriter } from 'pbf';
 import { compress } from 'snappyjs';
 
-import { findSeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
-
 import type { BodyColumns, BodyFormat, SeriesDescription, SeriesSegment } from './body-format.ts';
 import { METRIC_TYPE_NUMBERS, sortLabels, writeSamples, writeText, written } from './protobuf.ts';
 import type { SeriesRow } from '../rows/row-reader.ts';
@@ -30,7 +28,7 @@ interface Head {
  */
 export class RemoteWriteV2Format implements BodyFormat<Head> {
   readonly keepsTimeOrder = true;
-  readonly limits = findSeriesLimits('remote-write');
+  readonly protocol = 'remote-write';
   readonly hasMetadata = true;
   readonly #series = new PbfWriter();
   readonly #symbols = new Map<string, number>();

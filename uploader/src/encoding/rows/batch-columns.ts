@@ -1,9 +1,14 @@
-import { printNumber } from '@thugshells/shared/metrics/json-lines.ts';
 import { MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS } from '@thugshells/shared/metrics/sample.ts';
-import { findTimestampRefusal, findValueRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
+import { readStoredValue } from '@thugshells/shared/metrics/sample-value.ts';
+import {
+  findTimestampRefusal,
+  findValueRefusal,
+  hasSpecialValues,
+} from '@thugshells/shared/metrics/sample-refusals.ts';
+import type { RemoteProtocol } from '@thugshells/shared/metrics/series-limits.ts';
 import { isCount } from '@thugshells/shared/state/stored-values.ts';
 
-import { joinPrinted, NumericText } from './numeric-text.ts';
+import { joinPrinted, NumericText, printValue, toColumn } from './numeric-text.ts';
 import type { PrintedRows, SampleRow } from './row-reader.ts';
 
 /** A row that no receiver would store. */
@@ -12,10 +17,13 @@ export interface RefusedRow {
   readonly reason: string;
 }
 
-/** The times that the receiver accepts, both included; Unix milliseconds, or infinite. */
-export interface AcceptedTimes {
+/** What the receiver accepts. */
+export interface AcceptedRows {
+  /** The times, both included; Unix milliseconds, or infinite. */
   readonly earliestMs: number;
   readonly latestMs: number;
+  /** Which values there are. */
+  readonly protocol: RemoteProtocol;
 }
 
 /** The reason for which a row is refused that the receiver would drop with a 204, since it does not keep samples that old. */
@@ -37,8 +45,8 @@ export class BatchColumns {
   /** The value of each sample that is a text, by its index; its printed value is 1. Undefined if all are numbers. */
   texts: readonly (string | undefined)[] | undefined;
 
-  /** Reads rows that are all valid: finite numbers at times that the receiver stores; returns false if one is not. */
-  readPrinted(parts: readonly PrintedRows[], times: AcceptedTimes): boolean {
+  /** Reads rows that are all valid: values but infinity, at times that the receiver stores; returns false if one is not. */
+  readPrinted(parts: readonly PrintedRows[], accepted: AcceptedRows): boolean {
     const count = parts.reduce((sum, part) => sum + part.count, 0);
     const join = (of: (part: PrintedRows) => Uint8Array): Uint8Array => joinPrinted(parts.map(of));
     this.#begin(count);
@@ -51,11 +59,12 @@ export class BatchColumns {
         join((part) => part.timestamps),
         count,
       ) &&
-      this.values.readFinite(
+      this.values.readValues(
         join((part) => part.values),
         count,
       ) &&
-      this.#areTimesWithin(times) &&
+      (!this.values.hasSpecials || hasSpecialValues(accepted.protocol)) &&
+      this.#areTimesWithin(accepted) &&
       this.#readIds(parts)
     );
   }
@@ -64,13 +73,16 @@ export class BatchColumns {
    * Reads the valid rows, and returns the others with the reason. Stored rows may be older than the rules: those of the first
    * versions were never checked.
    */
-  readSound(rows: readonly SampleRow[], times: AcceptedTimes): RefusedRow[] {
+  readSound(rows: readonly SampleRow[], accepted: AcceptedRows): RefusedRow[] {
     const refusals = rows.map(({ seriesId, value, timestampMs }) => {
-      const refusal = findSeriesIdRefusal(seriesId) ?? findValueRefusal(value) ?? findTimestampRefusal(timestampMs);
-      return refusal ?? findTimeRefusal(timestampMs as number, times);
+      const refusal =
+        findSeriesIdRefusal(seriesId) ??
+        findValueRefusal(readStoredValue(value) ?? value, accepted.protocol) ??
+        findTimestampRefusal(timestampMs);
+      return refusal ?? findTimeRefusal(timestampMs as number, accepted);
     });
     const sound = rows.filter((_, index) => refusals[index] === undefined);
-    const print = (of: (row: SampleRow) => number | string): Uint8Array => Buffer.from(sound.map(of).join());
+    const print = (of: (row: SampleRow) => number | string): Uint8Array => toColumn(sound.map(of));
     this.#begin(sound.length);
     this.earliestMs = rows.reduce(
       (earliest, { timestampMs }, index) =>
@@ -88,8 +100,10 @@ export class BatchColumns {
       print(({ timestampMs }) => timestampMs as number),
       this.count,
     );
-    this.values.readFinite(
-      print(({ value, printedValue }) => (typeof value === 'string' ? 1 : printValue(value, printedValue))),
+    this.values.readValues(
+      print(({ value, printedValue }) =>
+        Number.isFinite(value) ? printedValue : printValue(readStoredValue(value)!, accepted.protocol),
+      ),
       this.count,
     );
     this.texts = sound.map(({ value }) => (typeof value === 'string' ? value : undefined));
@@ -108,7 +122,7 @@ export class BatchColumns {
     if (this.ids.length < count) this.ids = new Float64Array(count);
   }
 
-  #areTimesWithin({ earliestMs, latestMs }: AcceptedTimes): boolean {
+  #areTimesWithin({ earliestMs, latestMs }: AcceptedRows): boolean {
     const { numbers } = this.timestamps;
     const first = Math.max(MIN_TIMESTAMP_MS, earliestMs);
     const last = Math.min(MAX_TIMESTAMP_MS, latestMs);
@@ -137,14 +151,9 @@ export class BatchColumns {
   }
 }
 
-function findTimeRefusal(timestampMs: number, { earliestMs, latestMs }: AcceptedTimes): string | undefined {
+function findTimeRefusal(timestampMs: number, { earliestMs, latestMs }: AcceptedRows): string | undefined {
   if (timestampMs > latestMs) return 'more than two days in the future';
   return timestampMs < earliestMs ? TOO_OLD_REASON : undefined;
-}
-
-/** SQLite prints infinity as `Inf`, which no format takes. */
-function printValue(value: unknown, printed: string): string {
-  return value === Infinity || value === -Infinity ? printNumber(value) : printed;
 }
 
 /** A row that names no series by its id must not become a sample of another one. */

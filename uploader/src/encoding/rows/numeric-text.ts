@@ -1,3 +1,8 @@
+import { printNumber } from '@thugshells/shared/metrics/json-lines.ts';
+import { hasSpecialValues } from '@thugshells/shared/metrics/sample-refusals.ts';
+import { toSpecialBytes, type SampleValue } from '@thugshells/shared/metrics/sample-value.ts';
+import type { RemoteProtocol } from '@thugshells/shared/metrics/series-limits.ts';
+
 import { releaseMemory } from '../../release-memory.ts';
 
 const COMMA = 0x2c;
@@ -7,12 +12,20 @@ const MINUS = 0x2d;
 const POINT = 0x2e;
 /** As in Inf, which SQLite prints for infinity; JSON has no number for it. */
 const LETTER_I = 0x49;
+/** Special values have NULs among their eight bytes, and neither a comma nor that letter; printed numbers have none. */
+const NUL = 0;
+const SPECIAL_BYTES = 8;
+/** The first byte of a special value is not below this one, and that of a printed number is. */
+const FIRST_OF_SPECIALS = 0x7f;
 
 /** A double holds this many decimal digits exactly, and the power of ten to divide by for as many decimal places. */
 const EXACT_DIGITS = 15;
 const POWERS_OF_TEN = Array.from({ length: EXACT_DIGITS + 1 }, (_, exponent) => 10 ** exponent);
 
-/** A column of numbers as text, joined by commas. One object is reused for all batches. */
+/**
+ * A column of numbers as text, joined by commas; among values the bytes of NaN, the stale marker and −0 stand as they are stored
+ * (toSpecialBytes()). One object is reused for all batches.
+ */
 export class NumericText {
   bytes: Uint8Array = new Uint8Array();
   /** The offset of each number, and one past the end of the last one; what lies beyond belongs to an earlier batch. */
@@ -20,14 +33,18 @@ export class NumericText {
   /** The numbers, after readWhole(). */
   numbers = new Float64Array();
 
-  /** Reads `count` numbers; returns false if there are more or fewer, or one of them is infinite. */
-  readFinite(bytes: Uint8Array, count: number): boolean {
+  /** Whether there are special values among those read by readValues(). */
+  hasSpecials = false;
+
+  /** Reads `count` values; returns false if there are more or fewer, or one of them is infinite. */
+  readValues(bytes: Uint8Array, count: number): boolean {
     const { starts } = this.#hold(bytes, count);
     let index = 0;
     for (let at = 0; at < bytes.length; at++) {
       if (bytes[at] === COMMA) starts[(index += 1)] = at + 1;
     }
     starts[count] = bytes.length + 1;
+    this.hasSpecials = bytes.includes(NUL);
     return index === Math.max(0, count - 1) && !bytes.includes(LETTER_I);
   }
 
@@ -52,7 +69,14 @@ export class NumericText {
     return index === Math.max(0, count - 1);
   }
 
+  /** Returns the bytes of a special value at an index, most significant first; undefined if it is a number. */
+  specialAt(place: number): Uint8Array | undefined {
+    const start = this.starts[place]!;
+    return this.bytes[start]! < FIRST_OF_SPECIALS ? undefined : this.bytes.subarray(start, start + SPECIAL_BYTES);
+  }
+
   /** Parses the number at an index. */
+
   numberAt(place: number): number {
     const { bytes } = this;
     const end = this.starts[place + 1]! - 1;
@@ -97,4 +121,18 @@ export function joinPrinted(columns: readonly Uint8Array[]): Uint8Array {
   if (columns.length === 1) return columns[0]!;
   const separator = Uint8Array.of(COMMA);
   return Buffer.concat(columns.flatMap((column, index) => (index === 0 ? [column] : [separator, column])));
+}
+
+/** Prints a value as a column has it; of a text, which is a label, the 1. */
+export function printValue(value: SampleValue, protocol: RemoteProtocol): string {
+  if (typeof value === 'string') return '1';
+  const special = toSpecialBytes(value);
+  if (special === undefined) return printNumber(value);
+  // VictoriaMetrics' import format has no other special value than −0, which the receiver makes a zero.
+  return hasSpecialValues(protocol) ? Buffer.from(special).toString('latin1') : '0';
+}
+
+/** Joins printed numbers to a column. Special values among them are bytes of any kind, hence the encoding. */
+export function toColumn(printed: readonly (number | string)[]): Uint8Array {
+  return Buffer.from(printed.join(), 'latin1');
 }

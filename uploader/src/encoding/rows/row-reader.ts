@@ -2,6 +2,7 @@ import { EpochRanges, splitByEpoch, type RangeWithOffset } from '@thugshells/sha
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { merge, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { seriesKey, type Labels } from '@thugshells/shared/metrics/sample.ts';
+import { SPECIAL_VALUES } from '@thugshells/shared/metrics/sample-value.ts';
 import { METRIC_TYPES, type MetricFamily } from '@thugshells/shared/metrics/series.ts';
 import { isCount, isOneOf, isText, isTextByName, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
@@ -19,6 +20,7 @@ export interface PrintedRows {
   readonly seriesIds: Uint8Array;
   /** Corrected times in Unix milliseconds. */
   readonly timestamps: Uint8Array;
+  /** Special values as they are stored, eight bytes each. */
   readonly values: Uint8Array;
 }
 
@@ -26,7 +28,7 @@ export interface PrintedRows {
 export interface FirstRows {
   /** Their ids; ids of deleted rows may lie between. */
   readonly ranges: readonly IdRange[];
-  /** Undefined if a value is no number or a time no integer; rows() returns such rows. */
+  /** Undefined if a value is neither a number nor a special one, or a time no integer; rows() returns such rows. */
   readonly printed: readonly PrintedRows[] | undefined;
 }
 
@@ -70,6 +72,7 @@ type StoredColumns = readonly [
   timestamps: StoredBytes,
   values: StoredBytes,
   areNumbers: number,
+  valueType: string,
 ];
 
 interface Bounds {
@@ -79,16 +82,20 @@ interface Bounds {
   readonly offset: bigint;
 }
 
-/** SQLite sorts texts and blobs after all numbers, so the type of the greatest one shows whether there are any. */
+/**
+ * SQLite sorts texts after all numbers and blobs after all texts, so the type of the greatest one shows whether there are any. A
+ * blob is joined as its bytes.
+ */
 const PRINTED = `SELECT COUNT(*),
     CAST(group_concat(series_id) AS BLOB), CAST(group_concat(timestamp_ms + @offset) AS BLOB), CAST(group_concat(value) AS BLOB),
-    typeof(MAX(value)) IN ('integer', 'real') AND COUNT(value) = COUNT(*) AND typeof(MAX(timestamp_ms)) = 'integer' AND typeof(MAX(series_id)) = 'integer'
+    COUNT(value) = COUNT(*) AND typeof(MAX(timestamp_ms)) = 'integer' AND typeof(MAX(series_id)) = 'integer', typeof(MAX(value))
   FROM samples WHERE id BETWEEN @first AND @last`;
 
 /** Reads the rows of batches. */
 export class RowReader {
   readonly #database: Database;
   readonly #printed: Statement<[Bounds], StoredColumns>;
+  readonly #hasOther: Statement<unknown[], number>;
   readonly #first: Statement<[number, number], number>;
   readonly #ids: Statement<[number, number], StoredBytes>;
   readonly #rows: Statement<[Bounds], SampleRow>;
@@ -101,6 +108,12 @@ export class RowReader {
   constructor(database: Database) {
     this.#database = database;
     this.#printed = database.prepare<[Bounds], StoredColumns>(PRINTED).raw();
+    this.#hasOther = database
+      .prepare<unknown[], number>(
+        `SELECT EXISTS (SELECT 1 FROM samples WHERE id BETWEEN ? AND ? AND (typeof(value) = 'text'
+           OR typeof(value) = 'blob' AND value NOT IN (${SPECIAL_VALUES.map(() => '?').join()})))`,
+      )
+      .pluck();
     this.#first = database
       .prepare<[number, number], number>('SELECT id FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1')
       .pluck();
@@ -189,15 +202,22 @@ export class RowReader {
     readonly count: number;
     readonly rows: PrintedRows | undefined;
   } {
-    const [count, seriesIds, timestamps, values, areNumbers] = this.#printed.get({
+    const [count, seriesIds, timestamps, values, areNumbers, valueType] = this.#printed.get({
       first: firstId,
       last: lastId,
       offset: BigInt(offsetMs),
     })!;
     if (areNumbers !== 1 || seriesIds === null || timestamps === null || values === null)
       return { count, rows: undefined };
+    if (!this.#areValues(firstId, lastId, valueType)) return { count, rows: undefined };
     const ids = count === lastId - firstId + 1 ? undefined : this.#ids.get(firstId, lastId)!;
     return { count, rows: { count, firstId, ids, seriesIds, timestamps, values } };
+  }
+
+  /** Whether all values of a range are numbers or special ones. @param greatestType the type of the greatest one */
+  #areValues(firstId: number, lastId: number, greatestType: string): boolean {
+    if (greatestType !== 'blob') return greatestType !== 'text';
+    return this.#hasOther.get(firstId, lastId, ...SPECIAL_VALUES) === 0;
   }
 }
 

@@ -1,8 +1,9 @@
 import { EpochRanges, findEpoch } from '@thugshells/shared/database/epochs.ts';
 import { openDatabase, type Database, type Statement } from '@thugshells/shared/database/open.ts';
+import { readStoredValue } from '@thugshells/shared/metrics/sample-value.ts';
 import { MAX_DATE_MS, isTextByName, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
-import { PLOTS, type PlotSource, type PlotSeries } from './plots.ts';
+import { PLOTS, type PlotPoint, type PlotSeries, type PlotSource } from './plots.ts';
 
 /** One plot: each line has a value, or null, at each time. */
 export interface Plot {
@@ -107,11 +108,13 @@ export class HistoryReader {
   #correctTimes(rows: readonly StoredRow[], nowMs: number): { seriesId: number; atMs: number; value: number }[] {
     const epochs = this.#epochs.all();
     return rows
-      .filter((row) => Number.isFinite(row.value) && typeof row.storedMs === 'number')
+      .filter(
+        ({ value, storedMs }) => (Number.isFinite(value) || Buffer.isBuffer(value)) && typeof storedMs === 'number',
+      )
       .map(({ id, storedMs, seriesId, value }) => ({
         seriesId,
         atMs: storedMs + (findEpoch(epochs, id)?.offsetMs ?? 0),
-        value: value as number,
+        value: toPoint(value),
       }))
       .filter(({ atMs }) => atMs > nowMs - HOUR_MS && atMs <= nowMs + SLICE_MS)
       .sort((a, b) => a.atMs - b.atMs);
@@ -134,10 +137,17 @@ function toPlot(source: PlotSource, rows: readonly PlotSeries[]): Plot {
   };
 }
 
-function mean(points: readonly { readonly value: number }[] | undefined): number | null {
-  return points === undefined
+/** NaN and the end of a series are a gap. */
+function toPoint(stored: unknown): number {
+  const value = readStoredValue(stored);
+  return typeof value === 'number' ? value : NaN;
+}
+
+function mean(points: readonly PlotPoint[] | undefined): number | null {
+  const values = points?.flatMap(({ value }) => (Number.isNaN(value) ? [] : [value])) ?? [];
+  return values.length === 0
     ? null
-    : Number((points.reduce((sum, { value }) => sum + value, 0) / points.length).toPrecision(5));
+    : Number((values.reduce((sum, value) => sum + value, 0) / values.length).toPrecision(5));
 }
 
 function groupBy<T>(items: readonly T[], toKey: (item: T) => number): Map<number, T[]> {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 
 import { openDatabase } from '@thugshells/shared/database/open.ts';
 
-import { readSampleCells } from '../../../../../collector/src/store/recovery/corrupt-database.ts';
+import { readSampleCells } from '../../../../../collector/src/store/recovery/source-sample.ts';
 import { PageFile, type LeafRow } from '../../../../../collector/src/store/recovery/leaf-pages.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 

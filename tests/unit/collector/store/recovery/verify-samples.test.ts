@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 
-import type { SourceSample } from '../../../../../collector/src/store/recovery/corrupt-database.ts';
+import type { SourceSample } from '../../../../../collector/src/store/recovery/source-sample.ts';
 import {
   verifySamples,
   type IndexAnswer,

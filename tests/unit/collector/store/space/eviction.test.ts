@@ -2,11 +2,24 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import type { Database } from '@thugshells/shared/database/open.ts';
 
+import {
+  readStoredValue,
+  STALE_MARKER,
+  toStoredValue,
+  type SampleValue,
+} from '@thugshells/shared/metrics/sample-value.ts';
+
 import { readInstant } from '../../../../../collector/src/store/clock/clock-epochs.ts';
 import { Eviction } from '../../../../../collector/src/store/space/eviction.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
-import { migratedDatabase, reading, startOn, createStatus } from '../../../../support/collector/collector-parts.ts';
+import {
+  migratedDatabase,
+  NOW,
+  reading,
+  startOn,
+  createStatus,
+} from '../../../../support/collector/collector-parts.ts';
 import { booksOf } from '../../../../support/collector/prepared-store.ts';
 
 const HOUR = 3_600_000;
@@ -164,6 +177,24 @@ describe('retention: eviction', () => {
     expect(ids()).toEqual([...firstOfMinute, ...upTo(60, 51)]);
     expect(lost).toBe(50 - firstOfMinute.length);
     expect(firstOfMinute.length).toBeLessThan(14);
+  });
+
+  test('retention: thinning keeps beside the first sample of a series and minute that it ends there, and drops other ends', () => {
+    database.exec(
+      `INSERT INTO series (key, name, tags, device_id, value_type, priority) VALUES (x'00', 'a', '{}', 'b1', 0, 1)`,
+    );
+    const insert = database.prepare('INSERT INTO samples VALUES (?, 1, ?, ?)');
+    const values: readonly SampleValue[] = [1, 2, STALE_MARKER, 3, STALE_MARKER, NaN, NaN];
+    const minute = NOW - (NOW % 60_000);
+    values.forEach((value, index) => insert.run(index + 1, BigInt(minute + index * 10_000), toStoredValue(value)));
+    database.exec('UPDATE collector_state SET last_id = 7, collected = 7');
+    const { lost } = retention({ capacityRows: 0 }).evict()!;
+    expect([ids(), lost]).toEqual([[1, 3, 7], 4]);
+    expect(database.prepare('SELECT value FROM samples').pluck().all().map(readStoredValue)).toEqual([
+      1,
+      STALE_MARKER,
+      NaN,
+    ]);
   });
 
   test('retention: evicts every row in the end, and the ledger counts each pending one', async () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { STALE_MARKER, toStoredValue, type SampleValue } from '@thugshells/shared/metrics/sample-value.ts';
 
 import { Backlog } from '../../../../../uploader/src/queue/backlog.ts';
 import { RowReader, type FirstRows } from '../../../../../uploader/src/encoding/rows/row-reader.ts';
@@ -151,5 +152,32 @@ describe('row reader, first rows of some ranges:', () => {
       }),
       { numRuns: 100 },
     );
+  });
+});
+
+describe('row reader, special values:', () => {
+  const values: readonly SampleValue[] = [NaN, STALE_MARKER, -0];
+  const specials = values.map(toStoredValue);
+
+  test('are printed among the numbers as their bytes', () => {
+    const id = stored.series('a.b');
+    [1.5, ...specials, 7n].forEach((value, index) => stored.add(id, START_MS + index, value));
+    const [part] = reader.firstRows([[1, 5]], 5).printed!;
+    const comma = Buffer.from(',');
+    expect(Buffer.from(part!.values)).toEqual(
+      Buffer.concat([Buffer.from('1.5'), ...specials.flatMap((each) => [comma, each as Buffer]), Buffer.from(',7')]),
+    );
+  });
+
+  test.each<[string, unknown]>([
+    ['other bytes', Buffer.from('8000000000000001', 'hex')],
+    ['fewer bytes', Buffer.from('80', 'hex')],
+    ['a text', '12'],
+    ['NULL', null],
+  ])('beside %s are read one by one', (_, other) => {
+    const id = stored.series('a.b');
+    [...specials, other].forEach((value, index) => stored.add(id, START_MS + index, value));
+    expect(reader.firstRows([[1, 3]], 3).printed).toBeDefined();
+    expect(reader.firstRows([[1, 4]], 4).printed).toBeUndefined();
   });
 });

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import { STALE_MARKER, toStoredValue, type SampleValue } from '@thugshells/shared/metrics/sample-value.ts';
+
 import { HistoryReader, type Plot } from '../../../../../uploader/src/http/page/history-reader.ts';
 import { StoredSamples } from '../../../../support/uploader/stored-samples.ts';
 
@@ -27,7 +29,7 @@ function plot(title: string): Plot | undefined {
 }
 
 /** Minutes before now → values of some series, stored oldest first. */
-function store(series: Readonly<Record<number, readonly (number | undefined)[]>>): void {
+function store(series: Readonly<Record<number, readonly unknown[]>>): void {
   const rows = Object.entries(series).flatMap(([id, values]) =>
     values.map((value, index) => ({ id: Number(id), value, atMs: NOW - (values.length - index) * MINUTE })),
   );
@@ -53,6 +55,18 @@ describe('history reader: a plot', () => {
       { label: 'available', values: [9, 8, 7] },
     ]);
     expect(plot('CPU')?.times).toEqual([3, 2, 1].map((minutes) => Math.floor((NOW - minutes * MINUTE) / 20_000) * 20));
+  });
+
+  test('has a gap where a series ends or has no number, also for what is calculated from it', () => {
+    const cpu = stored.series('cpu.usage_percent', { tags: { core: 'all' } });
+    const received = stored.series('network.rx_bytes_total', { tags: { interface: 'eth0' } });
+    const special = (value: SampleValue): unknown => toStoredValue(value);
+    store({
+      [cpu]: [10, special(STALE_MARKER), special(NaN), special(-0), 30],
+      [received]: [0, 6_000, special(STALE_MARKER), 600, 6_600],
+    });
+    expect(plot('CPU')?.lines).toEqual([{ label: 'used', values: [10, null, null, 0, 30] }]);
+    expect(plot('Network')?.lines).toEqual([{ label: 'received', values: [100, null, null, 100] }]);
   });
 
   test('of counters has their rate summed over interfaces; a reset counter starts over', () => {
