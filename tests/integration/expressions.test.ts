@@ -98,6 +98,13 @@ describe('alerts:', () => {
     DiskWorn: { disk_life_time_estimate: () => 10 },
     FilesystemFull: { filesystem_available_bytes: () => 2e7 },
     FilesystemBecameReadonly: { filesystem_readonly: () => 1 },
+    FilesystemErrors: { filesystem_errors_total: () => 1 },
+    DiskErrors: { disk_io_errors_total: (at) => 4 + at - TROUBLE_MINUTE },
+    PowerLost: { power_online: () => 0 },
+    BatteryLow: { power_capacity_percent: () => 19 },
+    OutOfMemory: { memory_oom_kills_total: () => 1 },
+    OpenFilesHigh: { kernel_files_open: () => 360_000 },
+    ClockNotSynchronized: { system_clock_synchronized: () => 0 },
     BoardHot: { cpu_temperature_celsius: () => 90 },
     BoardThrottled: { cpu_throttled: (_, { reason }) => (reason === 'under_voltage' ? 1 : 0) },
     LinkFlapping: { network_carrier_changes_total: (at) => Math.max(0, at - TROUBLE_MINUTE) },
@@ -123,7 +130,9 @@ describe('alerts:', () => {
     const series = [...everything.values()];
     // Two inputs that nothing is attached to, of which a driver returns the end of its range.
     const unattached: Trouble = { cpu_temperature_celsius: (at) => (at % 2 === 0 ? 127.5 : 1000) };
-    const boards = { healthy: {}, unattached, ...troubles };
+    // A card reader without a card, which is asked every two seconds.
+    const emptyReader: Trouble = { disk_io_errors_total: (at) => 30 * at, disk_io_time_seconds_total: () => 0 };
+    const boards = { healthy: {}, unattached, emptyReader, ...troubles };
     for (const [device, trouble] of Object.entries(boards)) {
       const body = historyOf(device, series, { beginMs, trouble });
       const response = await fetch(`${server.url}/api/v1/import`, {
@@ -152,6 +161,10 @@ describe('alerts:', () => {
 
   test('alerts: do not fire for a temperature that no device has', () => {
     expect(firing.get('unattached')).toBeUndefined();
+  });
+
+  test('alerts: do not fire for a card reader without a card', () => {
+    expect(firing.get('emptyReader')).toBeUndefined();
   });
 
   test('each have a failure in this test', () => {

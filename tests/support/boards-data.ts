@@ -57,8 +57,11 @@ function pairFor(server: VictoriaMetrics, device: string, variables: Readonly<Re
   return new AgentPair({ REMOTE_URL: `${server.url}/api/v1/import`, DEVICE_ID: device, ...pace, ...variables });
 }
 
-/** The interfaces of this one are those of every recorded board: theirs were not recorded with their links. */
-const WITH_LINKS = 'raspberry-pi-4';
+/** What others add to every recorded board: interfaces with their links, and supplies, disks and counters. */
+const ADDED = [
+  ['raspberry-pi-4', 'net'],
+  ['orange-pi-5', ''],
+] as const;
 
 /** Where recorded boards lie, each with what its recording lacks since QEMU made it. */
 function recordedBoards(folder: string): Readonly<Record<string, Readonly<Record<string, string>>>> {
@@ -81,9 +84,8 @@ function rootsWith(
   files: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
   const [procRoot, sysRoot] = [join(folder, board, 'proc'), join(folder, board, 'sys')];
-  for (const fixture of [board, WITH_LINKS]) {
+  for (const [fixture, path] of [[board, ''], ...ADDED] as const) {
     const recorded = fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url));
-    const path = fixture === board ? '' : 'net';
     cpSync(join(recorded, 'proc', path), join(procRoot, path), { recursive: true });
     cpSync(join(recorded, 'sys'), sysRoot, { recursive: true });
   }
@@ -91,5 +93,9 @@ function rootsWith(
     mkdirSync(join(sysRoot, dirname(file)), { recursive: true });
     writeFileSync(join(sysRoot, file), `${text}\n`);
   }
-  return { PROC_ROOT: procRoot, SYS_ROOT: sysRoot, SERVICES: 'encoder.service ssh.service' };
+  // Its time service has set the clock.
+  const hostRoot = join(folder, board, 'host');
+  mkdirSync(join(hostRoot, 'run/systemd/timesync'), { recursive: true });
+  writeFileSync(join(hostRoot, 'run/systemd/timesync/synchronized'), '');
+  return { PROC_ROOT: procRoot, SYS_ROOT: sysRoot, HOST_ROOT: hostRoot, SERVICES: 'encoder.service ssh.service' };
 }
