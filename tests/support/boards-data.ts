@@ -18,7 +18,7 @@ export const THIS_MACHINE = 'this-machine';
  */
 export async function fillWithBoards(server: VictoriaMetrics): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'recorded-boards-'));
-  const boards = { [THIS_MACHINE]: {}, ...recordedBoards(folder) };
+  const boards = { [THIS_MACHINE]: { PROCESSES: 'node' }, ...recordedBoards(folder) };
   const pairs = Object.entries(boards).map(([device, variables]) => pairFor(server, device, variables));
   try {
     const collectors: AgentProcess[] = [];
