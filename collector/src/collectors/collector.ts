@@ -45,4 +45,6 @@ export interface Collector {
    * @throws PartialResultError with the readings of the other sources
    */
   collect(scrape: Scrape): Promise<readonly Reading[]>;
+  /** Returns the ends of its series when it will not collect any more; series of a collector without it have a gap only. */
+  end?(): readonly Reading[];
 }

@@ -3,6 +3,7 @@ import type { ScrapeTarget } from '@thugshells/shared/config/scrape-target-list.
 import { AgentError } from '@thugshells/shared/errors.ts';
 import { scrapeSeries } from '@thugshells/shared/metrics/agent-series.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { STALE_MARKER } from '@thugshells/shared/metrics/sample-value.ts';
 
 import type { Collector, LeftOutSamples } from '../collectors/collector.ts';
 import { requireNoErrors } from '../collectors/readers/partial-result.ts';
@@ -33,7 +34,10 @@ interface ScrapeFigures {
   readonly seriesAdded: number;
 }
 
-/** Scrapes one local exporter. If that fails, `up` is 0 and none of its samples is returned. */
+/**
+ * Scrapes one exporter. If that fails, `up` is 0 and none of its samples is returned. Series that a scrape does not have any more
+ * end with a stale marker.
+ */
 export class ScrapeTargetCollector implements Collector {
   readonly name: string;
   readonly comparesReads = false;
@@ -41,6 +45,7 @@ export class ScrapeTargetCollector implements Collector {
   readonly #target: ScrapeTarget;
   readonly #parts: ScrapeTargetParts;
   readonly #series = new ScrapedSeries();
+  #hasReported = false;
 
   constructor(target: ScrapeTarget, parts: ScrapeTargetParts) {
     this.name = toCollectorName(target);
@@ -56,19 +61,31 @@ export class ScrapeTargetCollector implements Collector {
     const durationMs = clock.monotonic() - startedAt;
     if (outcome instanceof AgentError) {
       const figures = this.#report({ isUp: false, durationMs, samples: 0, kept: 0, seriesAdded: 0 });
-      return requireNoErrors([this.#addTargetName(outcome)], figures);
+      return requireNoErrors([this.#addTargetName(outcome)], [...figures, ...this.#series.end()]);
     }
     const { readings, samples, dropped, errors } = outcome;
-    const seriesAdded = this.#series.replace(readings);
+    const { added: seriesAdded, ends } = this.#series.replace(readings);
     this.leftOut = this.#listLeftOut(outcome);
     return requireNoErrors(
       errors.map((error) => this.#addTargetName(error)),
-      [...this.#report({ isUp: true, durationMs, samples, kept: samples - dropped, seriesAdded }), ...readings],
+      [
+        ...this.#report({ isUp: true, durationMs, samples, kept: samples - dropped, seriesAdded }),
+        ...readings,
+        ...ends,
+      ],
     );
+  }
+
+  /** Ends what the scrapes reported too. */
+  end(): readonly Reading[] {
+    if (!this.#hasReported) return [];
+    const figures = this.#report({ isUp: false, durationMs: 0, samples: 0, kept: 0, seriesAdded: 0 });
+    return [...figures.map((reading): Reading => ({ ...reading, value: STALE_MARKER })), ...this.#series.end()];
   }
 
   #report({ isUp, durationMs, samples, kept, seriesAdded }: ScrapeFigures): Reading[] {
     const { labels } = this.#target;
+    this.#hasReported = true;
     return [
       { series: scrapeSeries.up, labels, value: isUp ? 1 : 0 },
       { series: scrapeSeries.duration, labels, value: durationMs / 1000 },

@@ -1,22 +1,43 @@
 import { canonicalTags, type Reading } from '@thugshells/shared/metrics/sample.ts';
+import { STALE_MARKER } from '@thugshells/shared/metrics/sample-value.ts';
 
-/** Remembers the series of the last scrape of a target. */
+/** What a scrape changed. */
+export interface ScrapeChanges {
+  /** How many series the last scrape did not have. */
+  readonly added: number;
+  /** The end of each series that the last scrape had and this one has not. */
+  readonly ends: readonly Reading[];
+}
+
+/** Remembers the series of the last scrape of a target, to end those that are gone as Prometheus does. */
 export class ScrapedSeries {
-  #last: ReadonlySet<string> = new Set();
+  #last: ReadonlyMap<string, Reading> = new Map();
+  /** Whether the series of the last scrape were ended already. */
+  #isEnded = false;
 
-  /** Remembers the series of a scrape; returns how many of them the last one did not have. */
-  replace(readings: readonly Reading[]): number {
+  /** Remembers the series of a scrape. */
+  replace(readings: readonly Reading[]): ScrapeChanges {
     const before = this.#last;
-    const now = new Set<string>();
-    let added = 0;
-    for (const reading of readings) {
-      const series = toSeriesText(reading);
-      now.add(series);
-      if (!before.has(series)) added += 1;
-    }
+    const wasEnded = this.#isEnded;
+    const now = new Map(readings.map((reading) => [toSeriesText(reading), reading]));
     this.#last = now;
-    return added;
+    this.#isEnded = false;
+    let added = 0;
+    for (const series of now.keys()) if (!before.has(series)) added += 1;
+    const gone = wasEnded ? [] : [...before].filter(([series]) => !now.has(series));
+    return { added, ends: gone.map(([, reading]) => toEnd(reading)) };
   }
+
+  /** Ends all series: their target failed, or is not scraped any more. Once; a later scrape may have them again. */
+  end(): Reading[] {
+    if (this.#isEnded) return [];
+    this.#isEnded = true;
+    return [...this.#last.values()].map(toEnd);
+  }
+}
+
+function toEnd(reading: Reading): Reading {
+  return { ...reading, value: STALE_MARKER };
 }
 
 function toSeriesText({ series, labels, canonical = canonicalTags(labels) }: Reading): string {

@@ -73,11 +73,27 @@ export class Scheduler {
     this.#overdue = new OverdueWatch({ ...options, onOverdue });
   }
 
-  /** Runs until `stop`; returns when every loop has ended, without waiting for a collector that hangs. */
+  /**
+   * Runs until `stop`; returns when every loop has ended, without waiting for a collector that hangs, and the series that end with
+   * it have ended.
+   */
   async run(collectors: readonly ScheduledCollector[], stop: AbortSignal): Promise<void> {
     this.#options.store.expect(collectors.map(({ collector: { name }, intervalMs }) => ({ name, intervalMs })));
     const loops = collectors.map((scheduled) => this.#loop(scheduled, stop));
     await Promise.all([...loops, this.#summarize(stop)]);
+    for (const { collector } of collectors) this.#end(collector);
+  }
+
+  /** Stores the ends of a collector's series, with the time of now. */
+  #end(collector: Collector): void {
+    const { clock, store, batcher, seriesLimit } = this.#options;
+    const status = this.#states.get(collector.name);
+    const ends = collector.end?.() ?? [];
+    if (status === undefined || ends.length === 0) return;
+    const at = readInstant(clock);
+    const { samples } = store.admit(seriesLimit.admit(collector.name, ends, at.monotonicMs).readings, at);
+    if (samples.length === 0) return;
+    batcher.add({ at, samples, status: { ...status, collected: status.collected + samples.length } });
   }
 
   async #loop(scheduled: ScheduledCollector, stop: AbortSignal): Promise<void> {

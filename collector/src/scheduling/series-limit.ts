@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { collectorSeries } from '@thugshells/shared/metrics/agent-series.ts';
 import { canonicalTags, type Reading } from '@thugshells/shared/metrics/sample.ts';
+import { STALE_MARKER } from '@thugshells/shared/metrics/sample-value.ts';
 
 /** Maximum numbers of series that are stored in an hour. */
 export interface SeriesLimitOptions {
@@ -56,6 +57,11 @@ export class SeriesLimit {
     let reason: string | undefined;
     for (const reading of readings) {
       const series = toSeriesText(reading);
+      if (reading.value === STALE_MARKER) {
+        // The end of a series that was refused is none, and that of another does not keep its place.
+        if (known.has(series)) admitted.push(reading);
+        continue;
+      }
       if (!known.has(series)) {
         // Once the limit is reached it stays reached for the rest of the scrape: the search for expired series is not repeated.
         reason ??= this.#findRefusal(collector, known, nowMs);

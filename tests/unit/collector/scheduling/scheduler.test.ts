@@ -118,6 +118,23 @@ function fault(code: string): AgentError {
   return new AgentError(`cannot parse /proc/stat: ${code}`, { code });
 }
 
+test('scheduler: stores the ends of series when it stops, with the time of then, of collectors that have collected', async () => {
+  class EndingCollector extends ScriptedCollector {
+    end(): Reading[] {
+      return [reading(`${this.name}.x`, 9)];
+    }
+  }
+  const hangs = new EndingCollector('disk', () => new Promise(() => undefined));
+  await run([new EndingCollector('cpu'), 10_000], [hangs, 10_000]);
+  await clock.advance(4_000);
+  await end();
+  expect(view(database, 'metric_name, timestamp_ms, metric_value')).toEqual([
+    ['cpu.x', NOW, 0],
+    ['cpu.x', NOW + 4_000, 9],
+  ]);
+  expect(statusOf('cpu')).toMatchObject({ collected: 2, failed: 0 });
+});
+
 describe('scheduler: times of scrapes', () => {
   test('scheduler: runs each collector at once, then at its own interval', async () => {
     const cpu = new ScriptedCollector('cpu');

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
+import { STALE_MARKER } from '@thugshells/shared/metrics/sample-value.ts';
 import fc from 'fast-check';
 
 import { SeriesLimit } from '../../../../collector/src/scheduling/series-limit.ts';
@@ -46,6 +47,16 @@ describe('series limit: a series', () => {
     expect(limit.admit('load', [reading('system.kernel', '6.1')], 0).refusals).toEqual([]);
     expect(limit.admit('load', [reading('system.kernel', '6.2')], 1).refusals).toHaveLength(1);
   });
+});
+
+test('series limit: the end of a series is no new series, and that of a refused one is left out', () => {
+  const limit = new SeriesLimit({ perCollector: 1, total: 10 });
+  limit.admit('net', series('a', 'b'), 0);
+  const ends = series('a', 'b').map((each): Reading => ({ ...each, value: STALE_MARKER }));
+  const { readings, refusals } = limit.admit('net', ends, HOUR_MS - 1);
+  expect([namesIn(readings), refusals]).toEqual([['a'], []]);
+  // It has kept no place either.
+  expect(namesIn(limit.admit('net', series('c'), HOUR_MS + 1).readings)).toEqual(['c']);
 });
 
 describe('series limit: the total', () => {
