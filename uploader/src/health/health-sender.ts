@@ -1,11 +1,12 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Labels } from '@thugshells/shared/metrics/sample.ts';
+import { STALE_MARKER } from '@thugshells/shared/metrics/sample-value.ts';
 import type { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 
 import type { ReceiverClock } from '../clock/receiver-clock.ts';
 import type { ReceiverState } from '../delivery/receiver-state.ts';
-import { encodeSamples } from '../encoding/encode-samples.ts';
+import { encodeSamples, type UnstoredSample } from '../encoding/encode-samples.ts';
 import type { PendingRowsVersion } from '../queue/pending-rows-version.ts';
 import type { RetryingTransport } from '../transport/retrying-transport.ts';
 import type { ReceiverClient } from '../transport/transport.ts';
@@ -50,7 +51,8 @@ const SEPARATE: Labels = { reported_by: 'uploader' };
  *   silent      the collector stores the health, and it is uploaded as all samples are
  *                 the collector's component is an error, and no lock is the cause   → reporting
  *   reporting   a request of its own in each upload interval, beside the queue
- *                 the component recovers                        → silent, after one last request, which ends alerts
+ *                 the component recovers                        → silent, after one last request, which ends alerts:
+ *                                                                   with the health of then, or the end of series of its own
  *
  * Nothing of it is stored: ids have one writer, the collector, and the books count what is in the database. So a request that
  * fails is not retried and does not change the state of the receiver, but begins the backoff of all. None is sent while either
@@ -58,7 +60,8 @@ const SEPARATE: Labels = { reported_by: 'uploader' };
  */
 export class HealthSender {
   readonly #options: HealthSenderOptions;
-  #isReporting = false;
+  /** The samples of the last request; none while silent. */
+  #reported: readonly UnstoredSample[] = [];
   #hasSeenCollector = false;
   /** By the monotonic clock. */
   #sentAt = -Infinity;
@@ -82,7 +85,8 @@ export class HealthSender {
     const { clock, logger, uploadIntervalMs, readStatus, readSilenceMs, isLocked } = this.#options;
     const isSilent = readSilenceMs() >= MIN_SILENCE_MS;
     this.#hasSeenCollector ||= !isSilent;
-    if (!isSilent && !this.#isReporting) return;
+    const isReporting = this.#reported.length > 0;
+    if (!isSilent && !isReporting) return;
     const status = readStatus();
     const isFailing = isSilent && status.components['collector']?.status === 'error' && !isLocked();
     // Both programs start at the same time, and an uploader may be started alone to send what is pending.
@@ -90,11 +94,13 @@ export class HealthSender {
     const at = clock.monotonic();
     // A look may come a little early.
     const nextAt = this.#sentAt + uploadIntervalMs - this.#lookIntervalMs / 2;
-    const isDue = isCollectorDown ? at >= nextAt : this.#isReporting;
-    if (!isDue || !this.#maySend() || !(await this.#send(status, stop))) return;
-    if (isCollectorDown !== this.#isReporting)
+    const isDue = isCollectorDown ? at >= nextAt : isReporting;
+    if (!isDue || !this.#maySend()) return;
+    const samples = isCollectorDown ? this.#toSamples(status) : this.#toLastSamples(status);
+    if (!(await this.#send(samples, stop))) return;
+    if (isCollectorDown !== isReporting)
       logger.info(isCollectorDown ? 'sending health beside the collector' : 'health left to the collector');
-    this.#isReporting = isCollectorDown;
+    this.#reported = isCollectorDown ? samples : [];
     this.#sentAt = isCollectorDown ? at : -Infinity;
   }
 
@@ -104,13 +110,22 @@ export class HealthSender {
     return !isRefusing && transport.pause.backoffUntil <= clock.monotonic();
   }
 
-  /** Returns whether the receiver accepted it. */
-  async #send(status: DeviceStatus, stop: AbortSignal): Promise<boolean> {
-    const { client, transport, deviceId, receiverClock, readLabels, logger, onSent } = this.#options;
+  #toSamples(status: DeviceStatus): UnstoredSample[] {
+    const { client, readLabels } = this.#options;
+    return toHealthSamples(status, client.sendsOldestFirst ? { ...readLabels(), ...SEPARATE } : readLabels());
+  }
+
+  /** Nobody goes on with series of its own: without an end they would stay as they are for five minutes. */
+  #toLastSamples(status: DeviceStatus): UnstoredSample[] {
+    if (!this.#options.client.sendsOldestFirst) return this.#toSamples(status);
+    return this.#reported.map((sample) => ({ ...sample, value: STALE_MARKER }));
+  }
+
+  /** Returns whether the receiver accepted them. */
+  async #send(samples: readonly UnstoredSample[], stop: AbortSignal): Promise<boolean> {
+    const { transport, deviceId, receiverClock, logger, onSent } = this.#options;
     const timestampMs = receiverClock.stampNow();
     if (timestampMs === undefined) return false;
-    const own = client.sendsOldestFirst ? { ...readLabels(), ...SEPARATE } : readLabels();
-    const samples = toHealthSamples(status, own);
     const { format } = transport;
     const body = encodeSamples(format, { samples, deviceId, timestampMs });
     const rows = { ids: new Float64Array(), ranges: [], pendingRowsVersion: '' as PendingRowsVersion };

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import { uncompress } from 'snappyjs';
+
 import { canonicalTags } from '@thugshells/shared/metrics/sample.ts';
 
 import { ReceiverState } from '../../../../uploader/src/delivery/receiver-state.ts';
@@ -22,6 +24,16 @@ const DEAD: Partial<Snapshot> = { heartbeatAgeMs: 600_000 };
 /** A label of the site that one of the series has too. */
 const SITE = { component: 'rack 3' };
 const UPLOAD_INTERVAL_MS = 30_000;
+/** Little-endian, as protobuf has a double. */
+const STALE_BITS = Buffer.from('020000000000f07f', 'hex').toString('latin1');
+const DELIVERED = {
+  outcome: { kind: 'delivered' },
+  endpoint: '',
+  isClosing: false,
+  bytesSent: 0,
+  bytesReceived: 0,
+  durationMs: 0,
+} as const;
 
 let stored: StoredSamples;
 let receiver: Receiver;
@@ -179,6 +191,27 @@ describe('health sender:', () => {
     expect(received(/health_status/)[0]![1]).toBe(
       seriesOf('uploader_health_status', { ...SITE, reported_by: 'uploader' }),
     );
+  });
+
+  test('ends series of its own with stale markers when the collector is back', async () => {
+    const bodies: Buffer[] = [];
+    const transport: HealthSenderOptions['transport'] = {
+      format: 'remote-write-1',
+      pause,
+      sendOnce: ({ body }) => {
+        bodies.push(Buffer.from(uncompress(body)));
+        return Promise.resolve(DELIVERED);
+      },
+    };
+    const sender = createSender({ transport, client: { sendsOldestFirst: true } });
+    await sender.report(never);
+    current = {};
+    await sender.report(never);
+    await sender.report(never);
+    const countMarkers = (body: Buffer): number => body.toString('latin1').split(STALE_BITS).length - 1;
+    const countSeries = (body: Buffer): number => body.toString('latin1').split('reported_by').length - 1;
+    expect(bodies.map(countMarkers)).toEqual([0, countSeries(bodies[0]!)]);
+    expect(bodies.map(countSeries)).toEqual([countSeries(bodies[0]!), countSeries(bodies[0]!)]);
   });
 
   test.each([
