@@ -34,11 +34,11 @@ const { SeriesLimit } = await import('../../collector/src/scheduling/series-limi
 const { DEVICE_SIZE, INTERVAL_MS, PreparedKernel, thisMachine, withRealReads } =
   await import('./parts/scraped-kernels.mjs');
 
-/** Everything is collected, also what is off by default. */
+/** Everything is collected, also what is off by default. This machine may have neither such units nor systemd. */
 const ALL = { THUGSHELLS_SERVICES: 'encoder.service ssh.service' };
 
-async function measure(kernel) {
-  const { values: config } = loadCollectorConfig(ALL);
+async function measure(kernel, variables) {
+  const { values: config } = loadCollectorConfig(variables);
   const collectors = config.collectors
     .filter((name) => name in COLLECTORS)
     .map((name) => COLLECTORS[name].create({ kernel, options: config, build: 'bench' }));
@@ -75,9 +75,9 @@ function spread(values) {
 }
 
 const results = {
-  simulated: await measure(new PreparedKernel()),
-  'simulated, with real reads': await measure(withRealReads(new PreparedKernel())),
-  'this machine': await measure(thisMachine()),
+  simulated: await measure(new PreparedKernel(), ALL),
+  'simulated, with real reads': await measure(withRealReads(new PreparedKernel()), ALL),
+  'this machine': await measure(thisMachine(), {}),
 };
 const title = `all collectors once, ${DEVICE_SIZE.cores} cores, ${DEVICE_SIZE.disks} disks, ${DEVICE_SIZE.interfaces} interfaces, ${DEVICE_SIZE.zones} zones`;
 const figures = Object.entries(results).map(([name, { samples, cpuMs }]) => ({

@@ -6,7 +6,7 @@
  *   node --cpu-prof tests/bench/collectors.mjs
  *
  * Two kernels are read, as `collect` does: the simulated device of 8 cores, whose texts are only handed out, and the same with
- * real reads. Services are collected, which they are not by default; the ratio of an hour leaves them out.
+ * real reads. Services and processes are collected, which they are not by default; the ratio of an hour leaves them out.
  */
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,7 +33,10 @@ const { COLLECTORS } = await import('../../collector/src/collectors/table.ts');
 const { loadCollectorConfig } = await import('../../shared/src/config/collector-config.ts');
 const { INTERVAL_MS, PreparedKernel, withRealReads } = await import('./parts/scraped-kernels.mjs');
 
-const { values: config } = loadCollectorConfig({ THUGSHELLS_SERVICES: 'encoder.service' });
+const { values: config } = loadCollectorConfig({
+  THUGSHELLS_SERVICES: 'encoder.service',
+  THUGSHELLS_PROCESSES: 'encoder',
+});
 const byDefault = loadCollectorConfig({}).values.collectors;
 const names = Object.keys(COLLECTORS);
 

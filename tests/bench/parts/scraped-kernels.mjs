@@ -34,6 +34,7 @@ export class PreparedKernel {
 
   proc = (path) => this.#answer(`proc ${path}`, () => this.#kernel.proc(path));
   procEntries = (path) => this.#answer(`proc entries ${path}`, () => this.#kernel.procEntries(path));
+  procEntryCount = (path) => this.#answer(`proc count ${path}`, () => this.#kernel.procEntryCount(path));
   sys = (path) => this.#answer(`sys ${path}`, () => this.#kernel.sys(path));
   sysEntries = (path) => this.#answer(`entries ${path}`, () => this.#kernel.sysEntries(path));
   sysLink = (path) => this.#answer(`link ${path}`, () => this.#kernel.sysLink(path));
@@ -75,6 +76,7 @@ export function withRealReads(prepared) {
       await files.proc(present).catch(() => substitutes.set(path, 'uptime'));
     }),
     procEntries: priced(prepared.procEntries, (path) => files.procEntries(isAbsent(path) ? path : 'net')),
+    procEntryCount: priced(prepared.procEntryCount, (path) => files.procEntryCount(isAbsent(path) ? path : 'self/fd')),
     sys: priced(prepared.sys, (path) => {
       if (IN_MEMORY.test(path)) return files.proc('uptime');
       return files.sys(isAbsent(path) ? path : 'kernel/uevent_seqnum');
