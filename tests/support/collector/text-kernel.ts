@@ -14,7 +14,14 @@ import {
 } from '../../../collector/src/kernel/kernel-files.ts';
 
 /** The recorded devices; the README of each describes its origin. */
-export const RECORDED_DEVICES = ['x86-vm', 'x86-board', 'raspberry-pi-3b', 'raspberry-pi-4', 'orange-pi-5'] as const;
+export const RECORDED_DEVICES = [
+  'x86-vm',
+  'x86-board',
+  'raspberry-pi-3b',
+  'raspberry-pi-4',
+  'orange-pi-5',
+  'openwrt-router',
+] as const;
 export type RecordedDevice = (typeof RECORDED_DEVICES)[number];
 
 /** Returns the folder of a recording. */
