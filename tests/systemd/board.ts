@@ -11,7 +11,7 @@ import {
 } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import type { ExportedSeries } from '../support/victoria-metrics.ts';
-import { Container } from './container.ts';
+import { Container, type ContainerOptions } from './container.ts';
 
 export type Program = 'collector' | 'uploader';
 export const PROGRAMS: readonly Program[] = ['collector', 'uploader'];
@@ -34,8 +34,8 @@ export class Board {
     this.container = container;
   }
 
-  static async boot(packageFile: string | undefined): Promise<Board> {
-    const board = new Board(await Container.boot());
+  static async boot(packageFile: string | undefined, options: ContainerOptions = {}): Promise<Board> {
+    const board = new Board(await Container.boot(options));
     // As an image for a fleet has it: the configuration is there before the package.
     board.configure(PACE);
     // A hang would be noticed after five minutes, a time that no test waits.

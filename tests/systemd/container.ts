@@ -14,6 +14,13 @@ export interface Answer {
   readonly stderr: string;
 }
 
+export interface ContainerOptions {
+  /** The folder to copy; the one of `npm run test:systemd` if it is left out. */
+  readonly tree?: string | undefined;
+  /** Whether control groups are of version 2, as of Debian, also if those of this machine are of version 1. */
+  readonly hasUnifiedCgroups?: boolean;
+}
+
 /** A Debian of its own, booted: systemd, a loopback interface and nothing else of the network. */
 export class Container {
   readonly folder: string;
@@ -21,7 +28,7 @@ export class Container {
   readonly #ended: Promise<void>;
   #leader = '';
 
-  private constructor(folder: string) {
+  private constructor(folder: string, hasUnifiedCgroups: boolean) {
     this.folder = folder;
     const args = [
       '--quiet',
@@ -34,12 +41,16 @@ export class Container {
       '--console=passive',
       `--machine=${basename(folder)}`,
     ];
-    this.#nspawn = spawn('systemd-nspawn', args, { stdio: 'ignore' });
+    const cgroups = hasUnifiedCgroups ? { UNIFIED_CGROUP_HIERARCHY: '1' } : {};
+    this.#nspawn = spawn('systemd-nspawn', args, { stdio: 'ignore', env: { ...process.env, ...cgroups } });
     this.#ended = new Promise((resolve) => this.#nspawn.once('exit', () => resolve()));
   }
 
   /** Boots a copy of the tree. */
-  static async boot(tree = process.env['THUGSHELLS_TREE']): Promise<Container> {
+  static async boot({
+    tree = process.env['THUGSHELLS_TREE'],
+    hasUnifiedCgroups = false,
+  }: ContainerOptions = {}): Promise<Container> {
     if (tree === undefined) throw new Error('these tests are run by npm run test:systemd');
     const folder = mkdtempSync(join(VAR, 'container-'));
     spawnSync('cp', ['-a', `${tree}/.`, folder]);
@@ -47,7 +58,7 @@ export class Container {
       join(folder, 'etc/default/victoria-metrics'),
       'ARGS="-storageDataPath=/var/lib/victoria-metrics -dedup.minScrapeInterval=1ms -retentionPeriod=100y"\n',
     );
-    const container = new Container(folder);
+    const container = new Container(folder, hasUnifiedCgroups);
     await until(
       'the container has booted',
       () => container.#findLeader() && container.run('systemctl is-system-running').stdout.trim() === 'running',

@@ -19,7 +19,7 @@ const PACE = { DEVICE_ID: '{{ inventory_hostname }}', REMOTE_URL: RECEIVER, INTE
 let container: Container;
 
 beforeAll(async () => {
-  container = await Container.boot(tree);
+  container = await Container.boot({ tree });
   for (const [folder, to] of [
     ['../../deploy/ansible', 'ansible'],
     ['../../var', 'var'],
