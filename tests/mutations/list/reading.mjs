@@ -334,8 +334,8 @@ export const reading = [
   {
     why: 'goes on with the control group of a unit that has stopped',
     file: 'collector/src/collectors/service.ts',
-    find: 'if (!isThere) lost.add(unit);',
-    replace: 'if (record.group === undefined) lost.add(unit);',
+    find: 'filter((unit) => !inodes.has(unit))',
+    replace: 'filter((unit) => this.#units.get(unit)!.group === undefined)',
     tests: ['collector/collectors/service'],
   },
   {
