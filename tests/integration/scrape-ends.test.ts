@@ -1,0 +1,121 @@
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+
+import { afterEach, expect, test } from '@jest/globals';
+
+import { AgentPair } from '../support/agent-pair.ts';
+import { startPrometheusAgent } from '../support/other-scrapers.ts';
+import { Prometheus } from '../support/prometheus.ts';
+import { readRaw } from '../support/remote-read.ts';
+import { until } from '../support/until.ts';
+
+/** One exporter through the agent and through the real Prometheus in agent mode, each into a real Prometheus. */
+
+const STALE = '7ff0000000000002';
+const toRelease: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const release of toRelease.splice(0).reverse()) await release();
+});
+
+/** An exporter whose pages a test changes; undefined is an error. It counts who has had the present one. */
+class ChangingExporter {
+  #page: string | undefined;
+  #asked = new Map<string, number>();
+  readonly #server = createServer(({ url }, response) => {
+    this.#asked.set(url!, (this.#asked.get(url!) ?? 0) + 1);
+    if (this.#page === undefined) response.writeHead(500).end();
+    else response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(this.#page);
+  });
+
+  async listen(): Promise<string> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    toRelease.push(() => this.#server.close());
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Waits until both scrapers have had a page three times: the third request shows that the second was read. */
+  async serve(page: string | undefined): Promise<void> {
+    this.#page = page;
+    this.#asked = new Map();
+    await until(
+      'both have scraped',
+      () => ['/ours', '/theirs'].every((path) => (this.#asked.get(path) ?? 0) >= 3),
+      60_000,
+    );
+  }
+}
+
+async function startPrometheus(): Promise<Prometheus> {
+  const prometheus = await Prometheus.start();
+  toRelease.push(() => prometheus.stop());
+  return prometheus;
+}
+
+async function readSeries({ url }: Prometheus): Promise<string[]> {
+  const response = await fetch(`${url}/api/v1/series?match[]={__name__=~".%2B"}`, { headers: { connection: 'close' } });
+  const { data } = (await response.json()) as { data: Record<string, string>[] };
+  return data.map((labels) => JSON.stringify(Object.entries(labels).sort())).sort();
+}
+
+/** Returns the values of a metric, each run of equal ones once, as numbers; the end of a series as `stale`. */
+async function readRuns({ url }: Prometheus, metric: string): Promise<(number | string)[]> {
+  const samples = await readRaw(url, metric, Date.now() - 3_600_000, Date.now() + 60_000);
+  const values = samples.map(({ bits }) => (bits === STALE ? 'stale' : Buffer.from(bits, 'hex').readDoubleBE()));
+  return values.filter((value, index) => value !== values[index - 1]);
+}
+
+test('scrape ends: series, labels, values and stale markers are those of Prometheus, and an orderly stop ends every series', async () => {
+  const exporter = new ChangingExporter();
+  const host = await exporter.listen();
+  const [ours, theirs] = [await startPrometheus(), await startPrometheus()];
+  const agent = new AgentPair({
+    REMOTE_URL: `${ours.url}/api/v1/write`,
+    REMOTE_PROTOCOL: 'remote-write',
+    DEVICE_ID: 'b1',
+    COLLECTORS: 'scrape',
+    SCRAPE_TARGETS: `node=http://${host}/ours`,
+    SCRAPE_INTERVAL: '1s',
+  });
+  toRelease.push(() => agent.remove());
+  const peer = await startPrometheusAgent({
+    global: { scrape_interval: '1s', external_labels: { device_id: 'b1' } },
+    remote_write: [{ url: `${theirs.url}/api/v1/write` }],
+    scrape_configs: [{ job_name: 'node', metrics_path: '/theirs', static_configs: [{ targets: [host] }] }],
+  });
+  toRelease.push(() => peer.stop());
+  const collector = agent.start('collector');
+  agent.start('uploader');
+
+  const common = 'kept 1\nfrom{job="x",instance="y"} 2\n';
+  const histogram = 'h_bucket{le="1"} 5\nh_bucket{le="+Inf"} 3\nh_count 4\nh_sum 1\n';
+  await exporter.serve(`# TYPE kept gauge\n${common}gone 3\n${histogram}`);
+  await exporter.serve(`# TYPE kept counter\n${common}kept 1\n`);
+  await exporter.serve(undefined);
+  await exporter.serve(common);
+
+  const expected = {
+    kept: [1, 'stale', 1],
+    from: [2, 'stale', 2],
+    gone: [3, 'stale'],
+    h_count: [4, 'stale'],
+    up: [1, 0, 1],
+  };
+  for (const [metric, runs] of Object.entries(expected)) {
+    for (const prometheus of [theirs, ours])
+      await until(
+        `${metric} has arrived`,
+        async () => (await readRuns(prometheus, metric)).length === runs.length,
+        30_000,
+      );
+    expect([metric, await readRuns(theirs, metric)]).toEqual([metric, runs]);
+    expect([metric, await readRuns(ours, metric)]).toEqual([metric, runs]);
+  }
+  expect(await readSeries(ours)).toEqual(await readSeries(theirs));
+
+  await collector.stop();
+  for (const metric of ['kept', 'from', 'up', 'scrape_samples_scraped'])
+    await until(`${metric} has ended`, async () => (await readRuns(ours, metric)).at(-1) === 'stale', 30_000);
+  expect((await readRuns(ours, 'gone')).at(-1)).toBe('stale');
+}, 240_000);
