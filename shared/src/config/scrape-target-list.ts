@@ -30,8 +30,6 @@ export interface ScrapeTarget {
   readonly labels: Readonly<Record<string, string>>;
   /** Whether a series keeps its own label where it has one of these: Prometheus' `honor_labels`. */
   readonly honorLabels: boolean;
-  /** Whether a sample's own timestamp counts: Prometheus' `honor_timestamps`. */
-  readonly honorTimestamps: boolean;
   readonly intervalMs?: number;
   readonly timeoutMs?: number;
   /** Whether the page may be packed; true if it is missing. */
@@ -86,7 +84,6 @@ function parseTarget(word: string): ScrapeTarget | undefined {
     url: url.href,
     labels: { job: name, instance: toInstance(url) },
     honorLabels: false,
-    honorTimestamps: true,
   };
 }
 

@@ -15,7 +15,6 @@ export function createTarget(options: Partial<ScrapeTarget> = {}): ScrapeTarget 
     url: 'http://127.0.0.1:1/metrics',
     labels: { job: 'node', instance: 'h:1' },
     honorLabels: false,
-    honorTimestamps: true,
     ...options,
   };
 }

@@ -78,11 +78,12 @@ export function readTimes(fields: YamlFields, defaults: TargetDefaults): TargetD
 export async function readJob(job: YamlFields, folder: string, defaults: TargetDefaults): Promise<ScrapeTarget[]> {
   const name = job.read('job_name', jobName);
   if (name === undefined && !job.has('job_name')) job.refuse(undefined, 'job_name is missing');
+  if (job.read('honor_timestamps', flag) === true)
+    job.refuse('honor_timestamps', 'set it to false, or remove it: samples get the time of their scrape');
   const tls = readTls(job, folder);
   const common = {
     ...readTimes(job, defaults),
     honorLabels: job.read('honor_labels', flag) ?? false,
-    honorTimestamps: job.read('honor_timestamps', flag) ?? true,
     isCompressed: job.read('enable_compression', flag) ?? true,
     sampleLimit: job.read('sample_limit', integer(0, 1_000_000)) || undefined,
     keepsName: await readNameFilter(job),
