@@ -53,7 +53,7 @@ export const health = [
   },
   {
     why: 'a collector is late before the flush that stores its scrape',
-    file: 'uploader/src/health/rules.ts',
+    file: 'uploader/src/health/collector-rules.ts',
     find: 'toLateMs(intervalMs) + flushIntervalMs;',
     replace: 'toLateMs(intervalMs) + 0 * flushIntervalMs;',
     tests: ['uploader/health/rules'],
@@ -215,8 +215,15 @@ export const health = [
   {
     why: 'the receiver is not shown that the collector is back: an alert goes on',
     file: 'uploader/src/health/health-sender.ts',
-    find: ': this.#isReporting;',
+    find: ': isReporting;',
     replace: ': false;',
+    tests: ['uploader/health/health-sender'],
+  },
+  {
+    why: 'series beside those of the collector go on for five minutes after it is back',
+    file: 'uploader/src/health/health-sender.ts',
+    find: 'value: STALE_MARKER',
+    replace: 'value: 0',
     tests: ['uploader/health/health-sender'],
   },
   {
