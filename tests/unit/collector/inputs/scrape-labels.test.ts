@@ -3,6 +3,7 @@ import { toExportedName } from '@thugshells/shared/metrics/series.ts';
 
 import { collectOnce, formatReadings } from '../../../support/collector/collect-once.ts';
 import { createPageClient, createTarget, createTargetCollector } from '../../../support/collector/made-target.ts';
+import { SeriesLimit } from '../../../../collector/src/scheduling/series-limit.ts';
 import type { ScrapeTarget } from '../../../../shared/src/config/scrape-target-list.ts';
 
 /** The labels and the series that Prometheus gives to what it scrapes. */
@@ -87,4 +88,30 @@ describe('scrape figures', () => {
     expect(refused.failure).toBe('cannot scrape node: 3 samples, sample_limit is 2');
     expect(formatReadings(refused.readings)).toContain('up 0');
   });
+});
+
+test('scrape target: of 100,000 series 3,000 are stored, and health names the variables that allow more', async () => {
+  const page = Array.from({ length: 100_000 }, (_, index) => `a{of="${index}"} ${index}\n`).join('');
+  const collector = createTargetCollector(createTarget(), {
+    client: createPageClient(page, page),
+    limits: { timeoutMs: 60_000, maxBytes: 4_000_000 },
+    maxReadings: 6_000,
+  });
+  const limit = new SeriesLimit({
+    perCollector: 1,
+    total: 5_000,
+    own: new Map([['scrape:node', { variable: 'SCRAPE_MAX_SERIES', maxSeries: 3_000 }]]),
+  });
+  for (const added of [6_000, 0]) {
+    const { readings, failure } = await collectOnce(collector);
+    expect(failure).toBe(
+      'scrape target node: 94000 samples over the limit; increase THUGSHELLS_SCRAPE_MAX_SERIES and THUGSHELLS_MAX_SERIES',
+    );
+    expect(formatReadings(readings, /^a$|duration/).at(-1)).toMatch(new RegExp(`series_added.* ${added}$`));
+    const { readings: stored, refusals } = limit.admit('scrape:node', readings, 0);
+    expect([stored.filter(({ series }) => !series.name.startsWith('collector.')).length, refusals.length]).toEqual([
+      3_000, 3_005,
+    ]);
+    expect(refusals[0]).toContain('increase THUGSHELLS_SCRAPE_MAX_SERIES to store more');
+  }
 });
