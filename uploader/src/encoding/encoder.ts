@@ -46,6 +46,8 @@ export interface EncodedBatch {
 const UNREADABLE_SERIES = 'the name and labels of its series cannot be read';
 /** VictoriaMetrics drops samples more than two days ahead of its clock, and responds with 204. */
 const MAX_AHEAD_MS = 2 * 86_400_000;
+/** Series in a body that is to hold many. */
+const MIN_SERIES = 50;
 /** Receivers keep metadata in memory, some only for a while. */
 const METADATA_INTERVAL_MS = 3_600_000;
 
@@ -122,8 +124,9 @@ export class Encoder {
     const { first, samples, next } = this.#lines;
     const columns = { values: this.#columns.values, timestamps: this.#columns.timestamps, next };
     const chunks: EncodedChunk[] = [];
-    const sizes = listChunkSizes(
-      lines.reduce((sum, line) => sum + samples[line]!, 0),
+    const listSizes = this.#format.holdsWholeSeries ? listWholeSeriesSizes : listChunkSizes;
+    const sizes = listSizes(
+      lines.map((line) => samples[line]!),
       request,
     );
     let ids = new Float64Array();
@@ -221,11 +224,29 @@ export class Encoder {
 
 /** Returns the number of samples of each chunk of a batch. */
 function listChunkSizes(
-  samples: number,
+  lines: readonly number[],
   { chunkMetrics, furtherChunkMetrics = chunkMetrics }: EncodeRequest,
 ): number[] {
   const sizes: number[] = [];
-  for (let left = samples; left > 0; left -= sizes.at(-1)!)
+  for (let left = lines.reduce((sum, samples) => sum + samples, 0); left > 0; left -= sizes.at(-1)!)
     sizes.push(Math.min(left, sizes.length === 0 ? chunkMetrics : furtherChunkMetrics));
   return sizes;
+}
+
+/** Returns the same for chunks that end with a series, so that none but a smaller batch has fewer than so many of them. */
+function listWholeSeriesSizes(
+  lines: readonly number[],
+  { chunkMetrics, furtherChunkMetrics = chunkMetrics }: EncodeRequest,
+): number[] {
+  const sizes: number[] = [];
+  let [size, series] = [0, 0];
+  for (const [line, samples] of lines.entries()) {
+    size += samples;
+    series += 1;
+    const isFull = size >= (sizes.length === 0 ? chunkMetrics : furtherChunkMetrics) && series >= MIN_SERIES;
+    if (!isFull || lines.length - line - 1 < MIN_SERIES) continue;
+    sizes.push(size);
+    [size, series] = [0, 0];
+  }
+  return size === 0 ? sizes : [...sizes, size];
 }

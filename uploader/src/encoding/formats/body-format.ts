@@ -34,6 +34,8 @@ export interface BodyFormat<Head = unknown> {
   readonly keepsTimeOrder: boolean;
   /** Decides which limits hold, and which values there are. */
   readonly protocol: RemoteProtocol;
+  /** Whether a body is to hold whole series of a batch, many of them: receivers of this format cost most by series and request. */
+  readonly holdsWholeSeries: boolean;
   /** Whether bodies contain metadata, each once for as long as its description is the same object. */
   readonly hasMetadata: boolean;
   /** Encodes what all samples of a series have in common, or those with one text in a series of texts. */

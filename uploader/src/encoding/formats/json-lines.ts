@@ -19,6 +19,7 @@ export class JsonLinesFormat implements BodyFormat<Uint8Array> {
   /** VictoriaMetrics accepts samples in any order. */
   readonly keepsTimeOrder = false;
   readonly protocol = 'victoriametrics';
+  readonly holdsWholeSeries = false;
   readonly hasMetadata = false;
   #bytes = new Uint8Array(FIRST_CAPACITY);
   #length = 0;

@@ -32,6 +32,7 @@ interface Head {
 export class RemoteWriteV1Format implements BodyFormat<Head> {
   readonly keepsTimeOrder = true;
   readonly protocol = 'remote-write';
+  readonly holdsWholeSeries = true;
   readonly hasMetadata = true;
   readonly #writer = new PbfWriter();
   readonly #described = new WeakSet<MetricFamily>();

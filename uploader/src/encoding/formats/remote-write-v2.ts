@@ -29,6 +29,7 @@ interface Head {
 export class RemoteWriteV2Format implements BodyFormat<Head> {
   readonly keepsTimeOrder = true;
   readonly protocol = 'remote-write';
+  readonly holdsWholeSeries = true;
   readonly hasMetadata = true;
   readonly #series = new PbfWriter();
   readonly #symbols = new Map<string, number>();

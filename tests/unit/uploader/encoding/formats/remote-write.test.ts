@@ -96,26 +96,20 @@ describe.each(REMOTE_WRITE_FORMATS)('body of %s:', (format) => {
     }
   });
 
-  test('begins empty for each chunk of a batch', () => {
+  test('begins empty for each chunk of a batch, and holds whole series, 50 at least where there are as many', () => {
     const { chunks } = encodeStored(
       format,
-      (stored) =>
-        void stored.scrapes(4, [
-          stored.series('a', { tags: { core: '1' } }),
-          stored.series('b', { tags: { core: '2' } }),
-        ]),
-      3,
+      (stored) => {
+        const series = Array.from({ length: 120 }, (_, index) => stored.series(`series_${index}`));
+        void stored.scrapes(2, series);
+      },
+      30,
     );
-    expect(
-      chunks.flatMap(({ body }) =>
-        readSeries(body, format).map(({ labels, samples }) => [labels[0]![1], samples.map(([, value]) => value)]),
-      ),
-    ).toEqual([
-      ['a', [0, 1, 2]],
-      ['a', [3]],
-      ['b', [0, 1]],
-      ['b', [2, 3]],
-    ]);
+    const bodies = chunks.map(({ body }) => readSeries(body, format));
+    expect(bodies.map(({ length }) => length)).toEqual([50, 70]);
+    expect(chunks.map(({ count }) => count)).toEqual([100, 140]);
+    expect(new Set(bodies.flat().map(({ samples }) => samples.length))).toEqual(new Set([2]));
+    expect(new Set(bodies.flat().map(({ labels }) => JSON.stringify(labels))).size).toBe(120);
   });
 
   test('has the samples of a series in the order of their times, also if a later epoch lies before an earlier one', () => {
