@@ -161,7 +161,8 @@ async function runDevice({ clock, deviceId, backAtMs, untilMs, random, onRequest
     onRetry: () => undefined,
     stop: never,
   });
-  const receiverCheck: Pick<ReceiverCheck, 'checkReceiver'> = {
+  const receiverCheck: Pick<ReceiverCheck, 'checkReceiver' | 'checksConnection'> = {
+    checksConnection: false,
     checkReceiver: async () => ((await request()) ? { connection: 1, isClosing: false, isReceiver: true } : undefined),
   };
   const probe = new ReceiverProbe({

@@ -23,6 +23,7 @@ import { DatabaseWatch } from './queue/database-watch.ts';
 import { LockWatch } from './queue/lock-watch.ts';
 import { SettledRanges } from './queue/settled-ranges.ts';
 import { UntimedRows } from './queue/untimed-rows.ts';
+import { toDateAnswer } from './transport/date-request.ts';
 import { RetryingTransport } from './transport/retrying-transport.ts';
 import type { FlagsAnswer } from './transport/query-client.ts';
 import type { ReceiverClient, SendResult } from './transport/transport.ts';
@@ -81,10 +82,11 @@ export type Uploader = ReturnType<typeof createUploader>;
 /** Creates the upload loop, which sends the samples of a queue to the receiver; nothing is sent before `run`. */
 export function createUploader(queue: Queue, options: UploaderOptions) {
   const { clock, logger, config, stop } = options;
-  const { acknowledgements } = queue;
+  const { acknowledgements, backlog } = queue;
+  // What is pending may have been sent before this process began.
+  options.client.expectRepeats([[1, backlog.readLastId()]]);
   const table = new ReceiverClockTable(queue.database, options.bootId);
   const receiverClock = new ReceiverClock({ ...config, clock, logger, table, builtAtMs: options.builtAtMs });
-  const prober = createProber(receiverClock, options);
   const encoder = new BatchEncoder({
     database: queue.database,
     databasePath: config.dbPath,
@@ -95,6 +97,7 @@ export function createUploader(queue: Queue, options: UploaderOptions) {
   const liveness = new Liveness(clock);
   const chunkSize = new ChunkSize(config);
   const transport = createRetryingTransport({ receiver, liveness }, options);
+  const prober = createProber({ receiverClock, receiver, transport }, options);
   const tooOld = createTooOldSamples(queue, receiverClock, options);
   const { sendsOldestFirst } = options.client;
   const parts = { encoder, transport, chunkSize, receiver, tooOld, sendsOldestFirst };
@@ -137,11 +140,30 @@ function createRestartCheck(acknowledgements: Acknowledgements, receiver: Receiv
   return restartCheck;
 }
 
-function createProber(receiverClock: ReceiverClock, { clock, logger, config, client }: UploaderOptions) {
-  const dateUrl = config.clockSkewUrl || new URL('/health', config.remoteUrl).href;
-  const requestDate = (signal: AbortSignal): Promise<DateAnswer> => client.requestDate(dateUrl, signal);
-  const { clockSkewIntervalMs } = config;
-  return new ReceiverClockProber({ clock, logger, receiverClock, clockSkewIntervalMs, requestDate });
+function createProber(
+  {
+    receiverClock,
+    receiver,
+    transport,
+  }: Pick<UploadLoopParts, 'receiver' | 'transport'> & { receiverClock: ReceiverClock },
+  { clock, logger, config, client }: UploaderOptions,
+): ReceiverClockProber {
+  const { clockSkewUrl, clockSkewIntervalMs, remoteUrl } = config;
+  const options = { clock, logger, receiverClock, clockSkewIntervalMs };
+  if (clockSkewUrl !== '' || !client.checksConnection) {
+    const dateUrl = clockSkewUrl || new URL('/health', remoteUrl).href;
+    return new ReceiverClockProber({ ...options, requestDate: (signal) => client.requestDate(dateUrl, signal) });
+  }
+  const requestDate = async (signal: AbortSignal): Promise<DateAnswer> => {
+    const result = await client.ask(signal);
+    transport.noteAsked(result);
+    return toDateAnswer(result, client);
+  };
+  // Each upload that is accepted has the time as well, and nothing is sent during a backoff.
+  const isNeeded = (): boolean =>
+    transport.pause.backoffUntil <= clock.monotonic() &&
+    clock.now() - (receiver.lastDelivery?.atMs ?? -Infinity) >= clockSkewIntervalMs;
+  return new ReceiverClockProber({ ...options, requestDate, requests: 1, isNeeded });
 }
 
 function createRetryingTransport(

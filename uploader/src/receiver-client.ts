@@ -27,7 +27,7 @@ export function createTransportOptions({
 }: ReceiverClientOptions): HttpTransportOptions {
   const { remoteUrl, remoteTimeoutMs, remoteProtocol, clockSkewUrl, clockSkewPolicy } = config;
   const { proxyFor, credentialsDirectory } = surroundings;
-  const protocol = remoteProtocol === 'remote-write' ? new RemoteWriteProtocol() : new VictoriaMetricsProtocol();
+  const protocol = remoteProtocol === 'remote-write' ? new RemoteWriteProtocol(clock) : new VictoriaMetricsProtocol();
   const credentials = new Credentials({ ...config, credentialsDirectory });
   const time = { clock, remoteUrl, clockSkewUrl, proxyFor, builtAtMs };
   const certificateTime = clockSkewPolicy === 'correct' ? new CertificateTime(time) : undefined;

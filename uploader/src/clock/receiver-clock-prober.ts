@@ -18,9 +18,13 @@ export interface ReceiverClockProberOptions {
   readonly clockSkewIntervalMs: number;
   /** Requests the receiver's Date header; rejects when no response comes. */
   readonly requestDate: (signal: AbortSignal) => Promise<DateAnswer>;
+  /** Requests of a measurement; by default as many as it takes to be right within a third of half a second. */
+  readonly requests?: number;
+  /** Whether a measurement is needed when it is due; it is by default. */
+  readonly isNeeded?: () => boolean;
 }
 
-/** Requests of a measurement, at different fractions of a second; their median is within a third of half a second. */
+/** Requests of a measurement by default, at different fractions of a second; their median is within a third of half a second. */
 const REQUESTS = 3;
 const BETWEEN_REQUESTS_MS = 333;
 /** Between two measurements while a portal may have written the time that is known: samples may be held because of it. */
@@ -55,11 +59,12 @@ export class ReceiverClockProber {
 
   /** Measures until `stop` is aborted. @param first the result of `measureFirst` */
   async run(first: DateResponse | undefined, stop: AbortSignal): Promise<void> {
-    const { clock, receiverClock, clockSkewIntervalMs } = this.#options;
+    const { clock, receiverClock, clockSkewIntervalMs, isNeeded = () => true } = this.#options;
     if (first !== undefined) await this.#complete(first, stop);
     const intervalMs = (): number =>
       receiverClock.isDoubtful ? Math.min(DOUBTFUL_INTERVAL_MS, clockSkewIntervalMs) : clockSkewIntervalMs;
-    for await (const _ of ticks(clock, { intervalMs, firstInMs: intervalMs(), stop })) await this.measure(stop);
+    for await (const _ of ticks(clock, { intervalMs, firstInMs: intervalMs(), stop }))
+      if (isNeeded()) await this.measure(stop);
   }
 
   /** Measures once: the median of several requests. Without a response what was known before stays. */
@@ -69,9 +74,9 @@ export class ReceiverClockProber {
   }
 
   async #complete(first: DateResponse, stop: AbortSignal): Promise<void> {
-    const { clock, receiverClock } = this.#options;
+    const { clock, receiverClock, requests = REQUESTS } = this.#options;
     const responses = [first];
-    while (responses.length < REQUESTS && !stop.aborted) {
+    while (responses.length < requests && !stop.aborted) {
       await clock.sleep(BETWEEN_REQUESTS_MS, stop);
       const next = stop.aborted ? undefined : await this.#request(stop);
       if (next === undefined) break;

@@ -7,7 +7,7 @@ import type { ReceiverCheck } from '../transport/transport.ts';
 export interface ReceiverProbeOptions {
   readonly clock: Clock;
   readonly receiver: ReceiverState;
-  readonly receiverCheck: Pick<ReceiverCheck, 'checkReceiver'>;
+  readonly receiverCheck: Pick<ReceiverCheck, 'checkReceiver' | 'checksConnection'>;
   /** From 0 up to, but not including, 1. */
   readonly random: () => number;
   /** Returns whether this device has a route to the receiver; sends nothing. */
@@ -21,7 +21,7 @@ const LONG_AWAY_INTERVAL_MS = 30_000;
 /** Share by which each wait varies. */
 const JITTER = 0.2;
 
-/** Waits for the next upload, or until a receiver that was away is back: requests without a body probe it. */
+/** Waits for the next upload, or until a receiver that was away is back: requests without a body probe it, or connections. */
 export class ReceiverProbe {
   readonly #options: ReceiverProbeOptions;
   /** Whether a good response has ended a backoff although the receiver accepted nothing then. */
@@ -41,13 +41,15 @@ export class ReceiverProbe {
    */
   async wait(untilMonotonicMs: number, stop: AbortSignal, pause: Pause = NO_PAUSE): Promise<void> {
     const { clock, receiver, receiverCheck, isLinkUp, probeIntervalMs } = this.#options;
-    const isResponding = receiver.condition === 'away' && pause.hasResponse;
+    const { checksConnection } = receiverCheck;
+    const isResponding = receiver.condition === 'away' && (pause.hasResponse || checksConnection);
     this.#isMisled = isResponding && (this.#isMisled || this.#hasEndedBackoff);
     this.#hasEndedBackoff = false;
     while (!stop.aborted && clock.monotonic() < untilMonotonicMs) {
       const remainingMs = untilMonotonicMs - clock.monotonic();
       const quietMs = Math.max(0, pause.askedUntil - clock.monotonic());
-      const isProbing = probeIntervalMs > 0 && receiver.condition === 'away';
+      const isProbing =
+        probeIntervalMs > 0 && receiver.condition === 'away' && !(checksConnection && pause.hasResponse);
       const probeInMs = isProbing ? quietMs + this.#nextMs() : Infinity;
       const waitMs = Math.min(probeInMs, remainingMs);
       if (receiver.condition !== 'taking') receiver.waitsFor(waitMs);
@@ -55,6 +57,8 @@ export class ReceiverProbe {
       // A timer may fire a little too early: what ends with the wait is no probe.
       if (probeInMs >= remainingMs || stop.aborted) continue;
       const response = isLinkUp() ? await receiverCheck.checkReceiver(stop) : undefined;
+      // A receiver that cannot be connected to is news when it can be.
+      if (response === undefined && checksConnection) this.#isMisled = false;
       if (response === undefined) continue;
       const isBackoffOver = clock.monotonic() >= pause.backoffUntil;
       if (!isBackoffOver && (!response.isReceiver || this.#isMisled)) continue;

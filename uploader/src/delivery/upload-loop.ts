@@ -21,7 +21,7 @@ export interface UploadLoopOptions extends BatchPrefetcherOptions {
   readonly acknowledgements: Acknowledgements;
   readonly sender: BatchSender;
   readonly watch: DatabaseWatch;
-  readonly receiverCheck: Pick<ReceiverCheck, 'checkReceiver'>;
+  readonly receiverCheck: Pick<ReceiverCheck, 'confirmConnection'>;
   readonly probe: ReceiverProbe;
   readonly rateLimiter: RateLimiter;
   readonly liveness: Liveness;
@@ -88,7 +88,9 @@ export class UploadLoop {
     const { clock, watch, transport, uploadIntervalMs, firstCycleInMs } = this.#options;
     const abandon = abortAfterGrace(clock, stop, STOP_GRACE_MS);
     const origin = clock.monotonic() + firstCycleInMs;
-    if (firstCycleInMs > 0) await clock.sleep(firstCycleInMs, stop);
+    // The first request may have been one for the time.
+    const firstInMs = Math.max(firstCycleInMs, transport.pause.backoffUntil - clock.monotonic());
+    if (firstInMs > 0) await clock.sleep(firstInMs, stop);
     const elapsedIntervals = (): number => (clock.monotonic() - origin) / uploadIntervalMs;
     for (let interval = 0; !stop.aborted && !watch.isReplaced;) {
       const isInterrupted = await this.#cycleSafely(origin + (interval + 1) * uploadIntervalMs, stop, abandon);
@@ -134,7 +136,7 @@ export class UploadLoop {
     const { acknowledgements, clock, sender, receiverCheck, replayWindowMs } = this.#options;
     if (!acknowledgements.hasProvisional || waitMs < Math.max(LONG_WAIT_MS, 2 * replayWindowMs)) return;
     await clock.sleep(replayWindowMs, stop);
-    const response = stop.aborted ? undefined : await receiverCheck.checkReceiver(stop);
+    const response = stop.aborted ? undefined : await receiverCheck.confirmConnection(stop);
     if (response?.isReceiver === true) acknowledgements.recordResponse(response);
     sender.commit();
   }

@@ -5,6 +5,7 @@ import { doAgree, toBootTime, type BootTime, type DateAnswer } from '../clock/re
 import type { CertificateTime } from './certificate-time.ts';
 import type { HttpResponse } from './http-client.ts';
 import { isOfSomebodyElse, SERVER_HOSTNAME } from './response-origin.ts';
+import type { SendResult, Transport } from './transport.ts';
 
 export interface DateRequestOptions {
   readonly clock: Clock;
@@ -34,6 +35,21 @@ export async function requestDate(options: DateRequestOptions, url: string, sign
   }
   certificateTime.learn(time);
   return answer;
+}
+
+/**
+ * Returns the time in the response to a request without samples.
+ *
+ * @throws AgentError when there was no response
+ */
+export function toDateAnswer(
+  { outcome, status, errorCode = 'REQUEST_FAILED', date, age, endpoint }: SendResult,
+  { format }: Pick<Transport, 'format'>,
+): DateAnswer {
+  if (status === undefined && 'reason' in outcome) throw new AgentError(outcome.reason, { code: errorCode });
+  if (outcome.kind !== 'delivered') return { isReceivers: false };
+  // A portal counts no samples.
+  return { date, age, isReceivers: format === 'remote-write-2' || new URL(endpoint).protocol === 'https:' };
 }
 
 interface TimedAnswer {

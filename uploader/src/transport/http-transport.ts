@@ -1,4 +1,5 @@
 import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
+import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import { AgentError, toErrorCode } from '@thugshells/shared/errors.ts';
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 
@@ -6,33 +7,32 @@ import type { Chunk } from '../chunk.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
 import type { DateAnswer } from '../clock/receiver-clock.ts';
 import type { RestartAnswer, RestartSign } from '../queue/restart-signs.ts';
+import { canConnect } from './connection-check.ts';
 import { isCloseAnnounced } from './connection-watch.ts';
 import { requestDate } from './date-request.ts';
 import { isRefused, toFailureReason } from './failure-reasons.ts';
-import { HttpClient, type HttpClientOptions, type HttpResponse, type RequestAttempt } from './http-client.ts';
-import type { Protocol } from './protocol.ts';
-import { isOfSomebodyElse } from './response-origin.ts';
+import { HttpClient, type HttpClientOptions, type RequestAttempt } from './http-client.ts';
+import type { Protocol, ProtocolRequest } from './protocol.ts';
 import { ReceiverHabits } from './receiver-habits.ts';
+import { toReceiverResponse, type ResponseParts } from './receiver-response.ts';
 import type { ReceiverResponse } from './response-outcome.ts';
-import { decodeMetrics, readStorageUptime } from './start-time.ts';
+import { toRestartAnswer } from './start-time.ts';
 import type { HealthResponse, ReceiverClient, SendOutcome, SendResult } from './transport.ts';
 
 export interface HttpTransportOptions extends HttpClientOptions {
   readonly protocol: Protocol;
 }
 
-const TOO_MANY_REQUESTS = 429;
 /** Of an error: several names of files of this device may be in it. */
 const MAX_REASON_LENGTH = 1_000;
 
 /** A proxy's statuses for a receiver that does not respond; tinyproxy's is 500. */
 const PROXY_ERRORS: readonly number[] = [500, 502, 503, 504];
 
-/** By how much an uptime in metrics may be too low: whole seconds, and metrics that are computed once a second. */
-const MAX_UPTIME_LAG_MS = 3_000;
-
 /** Errors that hold all uploads until somebody changes a file of this device or the proxy; others may pass. */
 const HOLDING: readonly (string | undefined)[] = ['FILE_UNUSABLE', 'PROXY_REFUSED'];
+
+type Judge = (response: ReceiverResponse) => SendOutcome;
 
 /** Sends chunks over HTTP. The protocol builds the requests and interprets the responses. */
 export class HttpTransport implements ReceiverClient {
@@ -61,10 +61,26 @@ export class HttpTransport implements ReceiverClient {
     this.#listeners.push(listener);
   }
 
+  get checksConnection(): boolean {
+    return !this.#options.protocol.hasHealthAddress;
+  }
+
+  expectRepeats(ranges: readonly IdRange[]): void {
+    this.#options.protocol.expectRepeats(ranges);
+  }
+
   async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
-    const result = await this.#send(chunk, signal);
-    if (result.outcome.kind === 'delivered') await this.#negotiate(signal);
+    const { protocol } = this.#options;
+    const result = await this.#send(protocol.toRequest(chunk), (response) => protocol.judge(response, chunk), signal);
+    const negotiation = result.outcome.kind === 'delivered' ? protocol.negotiation() : undefined;
+    if (negotiation !== undefined) await this.#ask(negotiation, signal);
     return result;
+  }
+
+  ask(signal: AbortSignal): Promise<SendResult> {
+    const question = this.#options.protocol.question();
+    if (question === undefined) throw new Error('this protocol asks at the health address');
+    return this.#ask(question, signal);
   }
 
   async requestDate(url: string, signal: AbortSignal): Promise<DateAnswer> {
@@ -74,6 +90,17 @@ export class HttpTransport implements ReceiverClient {
   }
 
   async checkReceiver(signal: AbortSignal): Promise<HealthResponse | undefined> {
+    if (!this.checksConnection) return this.confirmConnection(signal);
+    const { remoteUrl } = this.#options;
+    const isThere = !this.#isThroughProxy() && (await canConnect(remoteUrl, signal));
+    return isThere ? { connection: undefined, isClosing: false, isReceiver: true } : undefined;
+  }
+
+  async confirmConnection(signal: AbortSignal): Promise<HealthResponse | undefined> {
+    if (this.checksConnection) {
+      const { outcome, connection, isClosing } = await this.ask(signal);
+      return outcome.kind === 'delivered' ? { connection, isClosing, isReceiver: true } : undefined;
+    }
     try {
       const { response, connection } = await this.#client.requestHealth(signal);
       const { statusCode: status, headers } = response;
@@ -91,24 +118,13 @@ export class HttpTransport implements ReceiverClient {
 
   async askStartTime(signal: AbortSignal): Promise<RestartAnswer> {
     const { clock } = this.#options;
+    // Only VictoriaMetrics has an uptime there, and it names itself in each response.
+    if (this.checksConnection && !this.#habits.hasServerHeader) return { kind: 'unreadable' };
     const askedAtMs = clock.sinceBoot();
     try {
       const { response, connection } = await this.#client.requestMetrics(signal);
-      const answeredAtMs = clock.sinceBoot();
-      const { statusCode: status, headers, body } = response;
-      this.#reportStatus(status);
-      const isPage = status === 200 && headers['content-type']?.startsWith('text/html') === true;
-      if (isOfSomebodyElse(status) || status === TOO_MANY_REQUESTS || isPage) return { kind: 'unanswered' };
-      const text = status === 200 ? decodeMetrics(body, headers['content-encoding']) : '';
-      const uptimeSeconds = readStorageUptime(text);
-      if (uptimeSeconds === undefined) return { kind: 'unreadable' };
-      const uptimeMs = uptimeSeconds * 1000;
-      return {
-        kind: 'started',
-        earliestMs: askedAtMs - uptimeMs - MAX_UPTIME_LAG_MS,
-        latestMs: answeredAtMs - uptimeMs,
-        connection: isCloseAnnounced(response) ? undefined : connection,
-      };
+      this.#reportStatus(response.statusCode);
+      return toRestartAnswer(response, { connection, askedAtMs, answeredAtMs: clock.sinceBoot() });
     } catch (error) {
       this.#reportError(error);
       return { kind: 'unanswered' };
@@ -120,8 +136,13 @@ export class HttpTransport implements ReceiverClient {
     this.#client.close();
   }
 
-  async #send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
-    const { clock, protocol } = this.#options;
+  #ask(question: ProtocolRequest, signal: AbortSignal): Promise<SendResult> {
+    const { protocol } = this.#options;
+    return this.#send(question, (response) => protocol.answered(question, response), signal, false);
+  }
+
+  async #send(request: ProtocolRequest, judge: Judge, signal: AbortSignal, hasSamples = true): Promise<SendResult> {
+    const { clock } = this.#options;
     const attempts: RequestAttempt[] = [];
     const startedAt = clock.monotonic();
     const measure = () => ({
@@ -133,12 +154,12 @@ export class HttpTransport implements ReceiverClient {
     });
     const sentAtMs = clock.sinceBoot();
     try {
-      const response = await this.#client.post(protocol.toRequest(chunk), signal, attempts);
+      const response = await this.#client.post(request, signal, attempts);
       const receivedAtMs = clock.sinceBoot();
       const { statusCode: status, headers, body } = response;
-      const outcome = protocol.judge(this.#toReceiverResponse(response), chunk);
+      const outcome = judge(this.#toReceiverResponse(response));
       this.#reportStatus(status);
-      if (outcome.kind === 'delivered') this.#habits.learn(status, headers);
+      if (hasSamples && outcome.kind === 'delivered') this.#habits.learn(status, headers);
       return {
         ...measure(),
         outcome,
@@ -154,7 +175,7 @@ export class HttpTransport implements ReceiverClient {
       signal.throwIfAborted();
       return {
         ...measure(),
-        ...this.#toFailure(error, attempts.at(-1)?.head, chunk),
+        ...this.#toFailure(error, attempts.at(-1)?.head, judge),
         bytesReceived: 0,
         isClosing: false,
       };
@@ -164,11 +185,11 @@ export class HttpTransport implements ReceiverClient {
   #toFailure(
     error: unknown,
     head: RequestAttempt['head'],
-    chunk: Chunk,
+    judge: Judge,
   ): Pick<SendResult, 'outcome' | 'status' | 'errorCode'> {
     this.#reportError(error);
     this.#reportStatus(head?.statusCode ?? 0);
-    const ofStatus = this.#judgeUnreadResponse(error, head, chunk);
+    const ofStatus = this.#judgeUnreadResponse(error, head, judge);
     if (ofStatus !== undefined) return { outcome: ofStatus, status: head?.statusCode };
     return { outcome: this.#toErrorOutcome(error), errorCode: toErrorCode(error) };
   }
@@ -191,18 +212,6 @@ export class HttpTransport implements ReceiverClient {
     for (const listener of this.#listeners) listener(sign);
   }
 
-  /** Asks a receiver that has just accepted samples which versions it supports, if the protocol does not know yet. */
-  async #negotiate(signal: AbortSignal): Promise<void> {
-    const { protocol } = this.#options;
-    const request = protocol.negotiation();
-    if (request === undefined) return;
-    try {
-      protocol.negotiated(this.#toReceiverResponse(await this.#client.post(request, signal, [])));
-    } catch {
-      // The next delivered chunk asks again.
-    }
-  }
-
   async #requestHead(url: string, signal: AbortSignal): ReturnType<HttpClient['requestHead']> {
     try {
       return await this.#client.requestHead(url, signal);
@@ -213,33 +222,20 @@ export class HttpTransport implements ReceiverClient {
     }
   }
 
-  /** Without the secrets of this device: each of these texts may be logged and stored. */
-  #toReceiverResponse({
-    statusCode: status,
-    headers,
-    body,
-  }: Pick<HttpResponse, 'statusCode' | 'headers' | 'body'>): ReceiverResponse {
-    const mask = (text: string | undefined): string | undefined => text && this.#client.mask(text);
-    return {
-      status,
-      body: this.#client.mask(body.toString('utf8')),
-      retryAfter: mask(headers['retry-after']),
-      date: mask(headers.date),
-      location: headers.location && maskCredentials(this.#client.mask(headers.location)),
+  #toReceiverResponse(response: ResponseParts): ReceiverResponse {
+    return toReceiverResponse(response, {
+      mask: (text) => this.#client.mask(text),
       requestUrl: this.#endpoint,
-      contentType: mask(headers['content-type']),
-      samplesWritten: mask(headers['x-prometheus-remote-write-samples-written']?.toString()),
-      lacksServerHeader: this.#habits.lacksServerHeader(headers),
-      hasNoContentBefore: this.#habits.hasNoContentBefore,
-    };
+      habits: this.#habits,
+    });
   }
 
   /** The status decides, however long its page is, or how that breaks off; a success without its end is none. */
-  #judgeUnreadResponse(error: unknown, head: RequestAttempt['head'], chunk: Chunk): SendOutcome | undefined {
+  #judgeUnreadResponse(error: unknown, head: RequestAttempt['head'], judge: Judge): SendOutcome | undefined {
     const { statusCode = 0, headers = {} } = head ?? {};
     if (statusCode < 300) return undefined;
     const body = Buffer.from(toFailureReason(error, this.#isThroughProxy()));
-    return this.#options.protocol.judge(this.#toReceiverResponse({ statusCode, headers, body }), chunk);
+    return judge(this.#toReceiverResponse({ statusCode, headers, body }));
   }
 
   #toErrorOutcome(error: unknown): SendOutcome {

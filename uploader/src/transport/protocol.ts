@@ -1,3 +1,5 @@
+import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
+
 import type { Chunk } from '../chunk.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
 import type { ReceiverResponse } from './response-outcome.ts';
@@ -19,8 +21,14 @@ export interface Protocol {
   toRequest(chunk: Chunk): ProtocolRequest;
   /** Returns what the response to a chunk means for its samples. */
   judge(response: ReceiverResponse, chunk: Chunk): SendOutcome;
-  /** Returns a request without samples that asks which versions the receiver supports; undefined once that is known. */
+  /** Whether the receiver responds to requests without a body at a health address beside the path of the uploads. */
+  readonly hasHealthAddress: boolean;
+  /** Learns which samples the receiver may have from requests of an earlier process. */
+  expectRepeats(ranges: readonly IdRange[]): void;
+  /** Returns a request without samples; undefined if there is none: there is a health address. */
+  question(): ProtocolRequest | undefined;
+  /** Returns a request without samples that asks which versions the receiver supports; undefined while that is known. */
   negotiation(): ProtocolRequest | undefined;
-  /** Learns from the response to `negotiation()`. */
-  negotiated(response: ReceiverResponse): void;
+  /** Learns from the response to one of these; `delivered` if the receiver accepts such requests, or those of another version. */
+  answered(request: ProtocolRequest, response: ReceiverResponse): SendOutcome;
 }

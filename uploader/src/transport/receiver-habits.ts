@@ -9,6 +9,11 @@ export class ReceiverHabits {
   #hasServerHeader = false;
   #hasNoContent = false;
 
+  /** Whether the last one had a header that VictoriaMetrics sends. */
+  get hasServerHeader(): boolean {
+    return this.#hasServerHeader;
+  }
+
   /** Whether one of them had status 204. */
   get hasNoContentBefore(): boolean {
     return this.#hasNoContent;

@@ -16,6 +16,7 @@ export interface ReceiverResponse {
   readonly contentType?: string | undefined;
   /** The number of samples written, from the header that receivers of remote write 2.0 send. */
   readonly samplesWritten?: string | undefined;
+  readonly server?: string | undefined;
   /** Whether it lacks the X-Server-Hostname that came with what was delivered last. */
   readonly lacksServerHeader?: boolean;
   /** Whether the receiver has responded with 204 before, to samples that it accepted. */

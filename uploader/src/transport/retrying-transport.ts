@@ -71,6 +71,12 @@ export class RetryingTransport implements Transport {
     return result;
   }
 
+  /** Learns from the response to a request without samples: it fails as one with samples would, and accepts none. */
+  noteAsked(result: SendResult): void {
+    if (result.outcome.kind === 'rejected') this.#backoff.refused();
+    else if (result.outcome.kind !== 'delivered') this.#note(result);
+  }
+
   /** The receiver refuses samples; returns for how many milliseconds none may be sent. */
   refusedSamples(): number {
     return this.#backoff.refusedSamples();

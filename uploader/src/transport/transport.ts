@@ -1,3 +1,5 @@
+import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
+
 import type { Chunk } from '../chunk.ts';
 import type { DateAnswer } from '../clock/receiver-clock.ts';
 import type { BodyFormatName } from '../encoding/formats/registry.ts';
@@ -65,10 +67,14 @@ export interface HealthResponse {
   readonly isReceiver: boolean;
 }
 
-/** Asks the receiver how it is, beside the path of the uploads. */
+/** Asks the receiver how it is, beside the path of the uploads, or by requests of the uploads' kind without samples. */
 export interface ReceiverCheck {
-  /** Sends a request without a body over the uploads' connection; returns undefined if no response or a 5xx came. */
+  /** Whether a check shows no more than that the receiver can be connected to: then a receiver that responds is not checked. */
+  readonly checksConnection: boolean;
+  /** Checks whether the receiver is there; returns undefined if not, or if its response has a status of 5xx. */
   checkReceiver(signal: AbortSignal): Promise<HealthResponse | undefined>;
+  /** Sends a request without samples over the uploads' connection; returns undefined if no good response came. */
+  confirmConnection(signal: AbortSignal): Promise<HealthResponse | undefined>;
   /** Asks since when the process runs that stores the samples. */
   askStartTime(signal: AbortSignal): Promise<RestartAnswer>;
 }
@@ -77,6 +83,10 @@ export interface ReceiverCheck {
 export interface ReceiverClient extends Transport, ReceiverCheck {
   /** Whether the receiver may reject a sample once it has a newer one of its series. */
   readonly sendsOldestFirst: boolean;
+  /** Sends a request without samples to the address of the uploads, which also asks for the version. */
+  ask(signal: AbortSignal): Promise<SendResult>;
+  /** Learns which samples the receiver may have from requests of an earlier process. */
+  expectRepeats(ranges: readonly IdRange[]): void;
   /** Calls `listener` with each sign that the receiver may have been restarted. */
   onRestartSign(listener: (sign: RestartSign) => void): void;
   /** Returns the time that a URL responds with, requested over a connection of its own; rejects when no response comes. */

@@ -9,6 +9,7 @@ const HEADERS = { 'content-type': 'application/json', 'content-encoding': 'gzip'
 export class VictoriaMetricsProtocol implements Protocol {
   readonly format = 'json-lines';
   readonly sendsOldestFirst: boolean = false;
+  readonly hasHealthAddress = true;
 
   toRequest({ body }: Chunk): ProtocolRequest {
     return { body, headers: HEADERS };
@@ -18,11 +19,19 @@ export class VictoriaMetricsProtocol implements Protocol {
     return toOutcome(response, count);
   }
 
+  expectRepeats(): void {
+    // It counts what it accepts, also what it has.
+  }
+
+  question(): undefined {
+    return undefined;
+  }
+
   negotiation(): undefined {
     return undefined;
   }
 
-  negotiated(): void {
-    // There is one version.
+  answered(_: ProtocolRequest, response: ReceiverResponse): SendOutcome {
+    return toOutcome(response, 0);
   }
 }

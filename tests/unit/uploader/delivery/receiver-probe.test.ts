@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 
 import { ReceiverProbe } from '../../../../uploader/src/delivery/receiver-probe.ts';
 import { ReceiverState } from '../../../../uploader/src/delivery/receiver-state.ts';
@@ -19,7 +19,7 @@ async function waitWith(isReceiver: boolean): Promise<[seconds: number, probes: 
     return { connection: 1, isClosing: false, isReceiver };
   };
   const options = { clock, receiver, random: () => 0.5, isLinkUp: () => true, probeIntervalMs: 5_000 };
-  const probe = new ReceiverProbe({ ...options, receiverCheck: { checkReceiver } });
+  const probe = new ReceiverProbe({ ...options, receiverCheck: { checkReceiver, checksConnection: false } });
   const startedAt = clock.monotonic();
   let isOver = false;
   const pause = { askedUntil: -Infinity, backoffUntil: startedAt + 60_000, hasResponse: true };
@@ -42,7 +42,7 @@ test('receiver probe: good responses of a receiver that accepts nothing end one 
   const receiver = new ReceiverState(clock, new LogRecord());
   const checkReceiver = async () => ({ connection: 1, isClosing: false, isReceiver: true });
   const options = { clock, receiver, random: () => 0.5, isLinkUp: () => true, probeIntervalMs: 5_000 };
-  const probe = new ReceiverProbe({ ...options, receiverCheck: { checkReceiver } });
+  const probe = new ReceiverProbe({ ...options, receiverCheck: { checkReceiver, checksConnection: false } });
   /** After how many seconds the wait after a failed upload ends. */
   const waitAfterFailure = async (hasResponse = true): Promise<number> => {
     receiver.failed('away', 'HTTP 503');
@@ -60,4 +60,43 @@ test('receiver probe: good responses of a receiver that accepts nothing end one 
   receiver.answered();
   await probe.wait(clock.monotonic(), never);
   expect(await waitAfterFailure()).toBe(5);
+});
+
+describe('receiver probe by connections:', () => {
+  /** Returns after how many seconds a wait with a backoff of a minute ends, and how often it was looked. */
+  async function waitWithConnections(isThere: readonly boolean[], hasResponse: boolean): Promise<number[]> {
+    const clock = new FakeClock();
+    const receiver = new ReceiverState(clock, new LogRecord());
+    let looks = 0;
+    const checkReceiver = async () =>
+      isThere[looks++] === true ? { connection: undefined, isClosing: false, isReceiver: true } : undefined;
+    const options = { clock, receiver, random: () => 0.5, isLinkUp: () => true, probeIntervalMs: 5_000 };
+    const probe = new ReceiverProbe({ ...options, receiverCheck: { checkReceiver, checksConnection: true } });
+    const seconds: number[] = [];
+    while (looks < isThere.length && seconds.length < 5) {
+      receiver.failed('away', 'HTTP 503');
+      const startedAt = clock.monotonic();
+      let isOver = false;
+      const pause = { askedUntil: -Infinity, backoffUntil: startedAt + 60_000, hasResponse };
+      const waiting = probe.wait(startedAt + 60_000, never, pause).finally(() => (isOver = true));
+      while (!isOver) await clock.advance(clock.nextWakeMs ?? 0);
+      await waiting;
+      seconds.push((clock.monotonic() - startedAt) / 1000);
+    }
+    return seconds;
+  }
+
+  test('ends the backoff of a receiver that gave no response when it can be connected to', async () => {
+    expect(await waitWithConnections([false, false, true], false)).toEqual([15]);
+  });
+
+  test('ends no second one if it can be connected to all the time and accepts nothing, until a connection fails', async () => {
+    expect(await waitWithConnections([true, ...Array<boolean>(11).fill(true), false, true], false)).toEqual([
+      5, 60, 10,
+    ]);
+  });
+
+  test('does not look at a receiver that responds: the next attempt is that of the backoff', async () => {
+    expect(await waitWithConnections([true], true)).toEqual([60, 60, 60, 60, 60]);
+  });
 });

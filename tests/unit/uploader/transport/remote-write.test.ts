@@ -21,11 +21,13 @@ const delivered: SendOutcome = { kind: 'delivered' };
 let server: Server;
 let remote: HttpTransport;
 let requests: IncomingHttpHeaders[];
+let nowMs: number;
 /** Status, headers and body for a request, by what it says of itself. */
 let answer: (version: 1 | 2) => [status: number, headers?: Record<string, string>, body?: string];
 
 beforeEach(async () => {
   requests = [];
+  nowMs = 0;
   answer = () => [204];
   server = createServer((request, response) => {
     requests.push(request.headers);
@@ -35,7 +37,7 @@ beforeEach(async () => {
   await once(server, 'listening');
   const remoteUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/write`;
   remote = new HttpTransport({
-    protocol: new RemoteWriteProtocol(),
+    protocol: new RemoteWriteProtocol({ monotonic: () => nowMs }),
     clock: systemClock,
     remoteUrl,
     remoteTimeoutMs: 20_000,
@@ -55,33 +57,54 @@ async function post(count = 50): Promise<SendOutcome> {
   return outcome;
 }
 
+/** Asks without samples, as the uploader does before it sends any. */
+async function ask(): Promise<SendOutcome['kind']> {
+  return (await remote.ask(never)).outcome.kind;
+}
+
+const versions = (): unknown[] => requests.map((headers) => headers['x-prometheus-remote-write-version']);
+
 describe('remote write to a receiver of 1.0:', () => {
-  test('sends the headers that the specification requires, and tests once whether 2.0 is supported', async () => {
-    expect([await post(), await post()]).toEqual([delivered, delivered]);
-    expect(remote.format).toBe('remote-write-1');
-    expect(requests.map((headers) => headers['x-prometheus-remote-write-version'])).toEqual([
-      '0.1.0',
-      '2.0.0',
-      '0.1.0',
-    ]);
-    expect(requests[0]).toMatchObject({
+  test('sends the headers that the specification requires, after it has asked once for 2.0', async () => {
+    expect([await ask(), await post(), await post()]).toEqual(['delivered', delivered, delivered]);
+    expect(versions()).toEqual(['2.0.0', '0.1.0', '0.1.0']);
+    expect(requests[1]).toMatchObject({
       'content-type': 'application/x-protobuf',
       'content-encoding': 'snappy',
       'user-agent': expect.stringMatching(/^thugshells\/\d/),
     });
   });
 
-  test('stays at 1.0 if the receiver rejects 2.0 with 415 or 400', async () => {
-    for (const status of [415, 400]) {
-      answer = (version) => [version === 2 ? status : 204];
-      expect([await post(), remote.format]).toEqual([delivered, 'remote-write-1']);
-    }
+  test('delivers nothing that was sent in 2.0 to a receiver that responds without a count', async () => {
+    expect(await post()).toMatchObject({ kind: 'hold', reason: expect.stringContaining('1.0 is used next') });
+    expect([remote.format, await post()]).toEqual(['remote-write-1', delivered]);
   });
 
-  test('tests for 2.0 only after the receiver has accepted samples', async () => {
-    answer = () => [503];
-    expect(await post()).toMatchObject({ kind: 'retry' });
-    expect(requests).toHaveLength(1);
+  test.each([
+    [415, 'delivered'],
+    [400, 'rejected'],
+  ] as const)('uses 1.0 after a %d to the question, which is %s', async (status, kind) => {
+    answer = (version) => [version === 2 ? status : 204];
+    expect([await ask(), remote.format, await post()]).toEqual([kind, 'remote-write-1', delivered]);
+  });
+
+  test.each([401, 404, 503, 302])('stays with 2.0 after a %d to the question', async (status) => {
+    answer = () => [status];
+    expect([await ask(), remote.format]).not.toContain('remote-write-1');
+  });
+
+  test('asks again once a day, and an hour after the receiver’s Server header has changed', async () => {
+    await ask();
+    await post();
+    nowMs += 86_400_000 - 1;
+    await post();
+    expect(versions()).toEqual(['2.0.0', '0.1.0', '0.1.0']);
+    nowMs += 1;
+    await post();
+    expect(versions().slice(3)).toEqual(['0.1.0', '2.0.0']);
+    nowMs += 3_600_000;
+    answer = (version) => [204, version === 2 ? { server: 'new', [WRITTEN]: '0' } : { server: 'new' }];
+    expect([await post(), remote.format]).toEqual([delivered, 'remote-write-2']);
   });
 
   test.each([
@@ -101,6 +124,7 @@ describe('remote write to a receiver of 1.0:', () => {
     [502, 'retry'],
     [503, 'retry'],
   ])('the status %d leads to %s', async (status, kind) => {
+    await ask();
     answer = () => [status, {}, 'out of order sample\n'];
     expect(await post()).toMatchObject({
       kind,
@@ -109,28 +133,35 @@ describe('remote write to a receiver of 1.0:', () => {
   });
 
   test('heeds Retry-After', async () => {
+    await ask();
     answer = () => [429, { 'retry-after': '7' }];
     expect(await post()).toMatchObject({ kind: 'retry', retryAfterMs: 7_000 });
   });
 
-  test('delivers nothing to a portal that responds in the receiver’s place', async () => {
+  test('delivers nothing to a portal that responds in the receiver’s place, and learns no version from it', async () => {
     answer = () => [200, {}, '<html>Hotel WLAN</html>'];
-    expect(await post()).toMatchObject({ kind: 'retry' });
+    expect([await ask(), await post(), remote.format]).toEqual([
+      'retry',
+      expect.objectContaining({ kind: 'retry' }),
+      'remote-write-2',
+    ]);
   });
 });
 
 test('remote write: a receiver that reads 1.0 as 2.0 has delivered nothing, and gets 2.0 next', async () => {
-  answer = (version) => [204, { [WRITTEN]: version === 2 ? '50' : '0' }];
+  answer = (version) => (version === 2 ? [415] : [204, { [WRITTEN]: '0' }]);
+  await ask();
   expect(await post()).toEqual({
     kind: 'hold',
     reason: expect.stringContaining('0 of 50 samples written: the receiver read remote write 1.0 as 2.0'),
   });
-  expect([remote.format, await post()]).toEqual(['remote-write-2', delivered]);
+  expect(remote.format).toBe('remote-write-2');
 });
 
-test('remote write: a receiver that counts all samples of 1.0 has them', async () => {
-  answer = () => [204, { [WRITTEN]: '50' }];
-  expect(await post()).toEqual(delivered);
+test('remote write: any other count of a receiver of 1.0 says nothing', async () => {
+  answer = (version) => (version === 2 ? [415] : [204, { [WRITTEN]: '1' }]);
+  await ask();
+  expect([await post(), remote.format]).toEqual([delivered, 'remote-write-1']);
 });
 
 describe('remote write to a receiver of 2.0:', () => {
@@ -139,8 +170,7 @@ describe('remote write to a receiver of 2.0:', () => {
   beforeEach(async () => {
     written = '0';
     answer = (version) => [204, version === 2 && written !== undefined ? { [WRITTEN]: written } : {}];
-    await post();
-    expect(remote.format).toBe('remote-write-2');
+    expect([await ask(), remote.format]).toEqual(['delivered', 'remote-write-2']);
   });
 
   test('a chunk is delivered if the receiver counts every sample of it', async () => {
@@ -149,16 +179,53 @@ describe('remote write to a receiver of 2.0:', () => {
     expect(requests.at(-1)).toMatchObject({ 'content-type': VERSION_2, 'x-prometheus-remote-write-version': '2.0.0' });
   });
 
-  test('a chunk is rejected if the receiver counts fewer samples, also with status 2xx', async () => {
+  test('a chunk is delivered if the receiver counts more samples than it was sent', async () => {
+    written = '51';
+    expect(await post()).toEqual(delivered);
+  });
+
+  test('a chunk is rejected if the receiver counts fewer samples, also with status 2xx, and each time', async () => {
     written = '49';
-    expect(await post()).toEqual({ kind: 'rejected', reason: 'HTTP 204, but 49 of 50 samples written' });
+    const rejected = { kind: 'rejected', reason: 'HTTP 204, but 49 of 50 samples written' };
+    expect([await post(), await post()]).toEqual([rejected, rejected]);
+  });
+
+  test.each(['', 'many', '-1', '1.5'])('nothing is known of a chunk that is counted as “%s”', async (count) => {
+    written = count;
+    expect(await post()).toMatchObject({ kind: 'retry', reason: expect.stringContaining('unreadable count') });
+  });
+
+  test('samples whose response was lost need not be counted again, and new ones need', async () => {
+    answer = () => [503];
+    expect(await post(30)).toMatchObject({ kind: 'retry' });
+    answer = () => [204, { [WRITTEN]: written! }];
+    written = '19';
+    expect(await post(50)).toMatchObject({ kind: 'rejected' });
+  });
+
+  test('of samples that are sent again, a receiver may count only what is new', async () => {
+    written = '50';
+    expect(await post()).toEqual(delivered);
+    written = '0';
+    expect(await post()).toEqual(delivered);
+    written = '10';
+    expect(await post(60)).toEqual(delivered);
+  });
+
+  test('what an earlier process may have sent need not be counted', async () => {
+    remote.expectRepeats([[1, 40]]);
+    written = '9';
+    expect(await post()).toMatchObject({ kind: 'rejected' });
+    remote.expectRepeats([[1, 40]]);
+    written = '10';
+    expect(await post()).toEqual(delivered);
   });
 
   test('a response without a count delivers nothing, and 1.0 is used next', async () => {
     written = undefined;
     expect(await post()).toMatchObject({
       kind: 'hold',
-      reason: expect.stringMatching(/no longer supports remote write 2.0/),
+      reason: expect.stringMatching(/does not support remote write 2.0/),
     });
     expect([remote.format, await post()]).toEqual(['remote-write-1', delivered]);
   });

@@ -12,11 +12,18 @@ import { failed, isOfProxy, passed, skipped, type StepName, type StepResult } fr
 
 const SET_CLOCK = 'set the clock (run: timedatectl set-ntp true) or THUGSHELLS_CLOCK_SKEW_POLICY=correct';
 const CHECK_RECEIVER = 'check the receiver and what is in front of it';
+const UNSUPPORTED_MEDIA_TYPE = 415;
 /** For a port that has ended a connection without a word of HTTP, and speaks TLS. */
 export const TLS_PORT = failed('tls', 'this port speaks TLS, and not HTTP', USE_HTTPS);
 
 /** Sends a write without samples in the configured protocol, as uploads are sent. */
-export function writeNothing(client: HttpTransport): Promise<SendResult> {
+export async function writeNothing(client: HttpTransport): Promise<SendResult> {
+  const { signal } = new AbortController();
+  if (client.checksConnection) {
+    const asked = await client.ask(signal);
+    // The receiver does not support the version that was asked for, and is asked by the other one.
+    return asked.status === UNSUPPORTED_MEDIA_TYPE ? client.ask(signal) : asked;
+  }
   const { format } = client;
   const chunk: Chunk = {
     body: createBodyFormat(format).finish(),
@@ -26,7 +33,7 @@ export function writeNothing(client: HttpTransport): Promise<SendResult> {
     ranges: [],
     pendingRowsVersion: '' as PendingRowsVersion,
   };
-  return client.send(chunk, new AbortController().signal);
+  return client.send(chunk, signal);
 }
 
 /** Returns what the response to a write shows of the steps that it takes, or the first one that failed. */
