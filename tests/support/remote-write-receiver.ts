@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { readMetadata, readSeries, type ReadSeries, type RemoteWriteFormat } from './remote-write-reader.ts';
+import { readMetadata, readSeries, type ReadSeries, type RemoteWriteFormat } from './uploader/remote-write-messages.ts';
 
 /** A request that a receiver got. */
 export interface ReceivedRequest {
