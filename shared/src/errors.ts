@@ -25,7 +25,7 @@ export class AgentError extends Error {
   }
 }
 
-/** The exit codes of both programs; 78 and 75 are sysexits.h's EX_CONFIG and EX_TEMPFAIL, 3 is of `verify`. */
+/** The exit codes of both programs; 78 and 75 are sysexits.h's EX_CONFIG and EX_TEMPFAIL, 3 is of commands that only read. */
 export const ExitCode = {
   clean: 0,
   fault: 1,
@@ -42,6 +42,7 @@ const exitCodes: Readonly<Record<string, number>> = {
   DATABASE_TOO_NEW: ExitCode.configuration,
   FILE_SYSTEM_UNSUPPORTED: ExitCode.configuration,
   ANOTHER_INSTANCE: ExitCode.anotherInstance,
+  STATUS_UNREADABLE: ExitCode.unreadable,
   RECEIVER_UNREADABLE: ExitCode.unreadable,
   QUERY_REFUSED: ExitCode.unreadable,
   ANSWER_TOO_LONG: ExitCode.unreadable,

@@ -74,7 +74,7 @@ test('status command: prints the state and exits with 0, 1 or 2, from the upload
 test('status command: without a database says what to do', async () => {
   const { code, stderr } = await status();
   expect([code, stderr]).toEqual([
-    1,
+    3,
     expect.stringMatching(/cannot open the database .*\nhint: start the collector: it creates the database/s),
   ]);
 });

@@ -42,7 +42,7 @@ export const UPLOADER_TABLE = {
         '--json': { doc: 'print JSON, as /status.json returns it' },
         '--watch': { doc: 'print it anew every few seconds until Ctrl-C; on a terminal only' },
       },
-      exitCodes: { 0: 'ok', 1: 'degraded, or the state cannot be read', 2: 'error, or bad usage' },
+      exitCodes: { 0: 'ok', 1: 'degraded', 2: 'error, or bad usage', 3: 'the state cannot be read' },
       examples: {
         status: 'one screen for a person',
         'status --json': 'everything that is known, for a script',

@@ -3,7 +3,7 @@ import { requireSupportedSchema } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { SCHEMA_VERSION, schemaVersion } from '@thugshells/shared/database/schema-version.ts';
 import { describeLock, findLockHolder } from '@thugshells/shared/database/write-lock.ts';
-import { AgentError } from '@thugshells/shared/errors.ts';
+import { AgentError, ExitCode, toExitCode } from '@thugshells/shared/errors.ts';
 import type { CommandResult } from '@thugshells/shared/process/lifecycle.ts';
 import { silentLogger } from '@thugshells/shared/logging/silent-logger.ts';
 import type { ClockSkewPolicy } from '@thugshells/shared/state/receiver-clock.ts';
@@ -58,10 +58,17 @@ const exitCodes: Readonly<Record<HealthStatus, number>> = { ok: 0, degraded: 1, 
  * Prints the state of this device for a person or a script.
  *
  * @returns exit code 0, 1 or 2 for ok, degraded, error
- * @throws AgentError as readDeviceStatus() does
+ * @throws AgentError STATUS_UNREADABLE if neither the uploader nor the database shows it
  */
 export async function statusCommand(options: StatusCommandOptions): Promise<CommandResult> {
-  const { status, problem } = await readDeviceStatus(options);
+  const { status, problem } = await readDeviceStatus(options).catch((error: unknown) => {
+    if (!(error instanceof AgentError) || toExitCode(error) !== ExitCode.fault) throw error;
+    throw new AgentError(error.message, {
+      code: 'STATUS_UNREADABLE',
+      cause: error,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
+  });
   const text = options.asJson ? `${JSON.stringify(status, null, 2)}\n` : statusText(status, options.isColored);
   return { text, exitCode: exitCodes[status.status], problems: problem === undefined ? [] : [problem] };
 }
