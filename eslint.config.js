@@ -133,7 +133,7 @@ const sqlModules = [
   'collector/src/store/**/*.ts',
   'uploader/src/queue/*.ts',
   'uploader/src/{encoding/rows/row-reader,clock/receiver-clock-table}.ts',
-  'uploader/src/{telemetry/{report-table,collector-state-reader},http/page/history-reader}.ts',
+  'uploader/src/{telemetry/{report-table,collector-state-reader},http/page/{history,device}-reader}.ts',
 ];
 const sqlText = '/^\\s*(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|DROP|ALTER|PRAGMA|BEGIN|VACUUM)\\s/';
 const noSql = {
@@ -175,7 +175,7 @@ const nodeGlobals = [
   'AbortSignal',
   'Buffer',
 ];
-const pageGlobals = ['document', 'DOMParser', 'matchMedia', 'getComputedStyle', 'addEventListener', 'uPlot'];
+const pageGlobals = ['document', 'DOMParser', 'matchMedia', 'getComputedStyle', 'addEventListener'];
 const readonly = (names) => Object.fromEntries(names.map((name) => [name, 'readonly']));
 
 export default tseslint.config(

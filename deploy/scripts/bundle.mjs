@@ -70,10 +70,7 @@ const PROGRAMS = {
   },
 };
 
-const PAGE = [
-  ...globSync('uploader/page/*', { cwd: root }).map((file) => join(root, file)),
-  ...['uPlot.iife.min.js', 'uPlot.min.css'].map((file) => require.resolve(`uplot/dist/${file}`)),
-];
+const PAGE = globSync('uploader/page/*', { cwd: root }).map((file) => join(root, file));
 
 /** What stands at the top of each bundle: packages of CommonJS find what they know. */
 const BANNER = [

@@ -125,7 +125,7 @@ try {
   });
   const page = await browser.newPage({ viewport: { width: 1080, height: 640 }, colorScheme: 'light' });
   await page.goto(endpoint);
-  await page.waitForSelector('canvas');
+  await page.waitForSelector('#plots svg');
   await sleep(1_000);
   await page.screenshot({ path: join(root, 'docs', 'status-page.png') });
   await browser.close();

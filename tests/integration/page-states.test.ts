@@ -56,6 +56,64 @@ const BROKEN_WORDS = `[...document.querySelectorAll('td, th, dt, dd, h1, h2, p, 
       return range.getClientRects().length > 1 ? [word] : [];
     })))`;
 
+/** The texts of the value axis of each plot. */
+const VALUE_TICKS = `[...document.querySelectorAll('#plots svg')].map((svg) =>
+  [...svg.querySelectorAll('text[text-anchor=end]')].map(({ textContent }) => textContent))`;
+
+describe('status page, plots:', () => {
+  let server: PageServer;
+  let page: Page;
+  beforeAll(async () => {
+    server = new PageServer(PAGE_STATES['72 h']);
+    await server.listen();
+    page = await browser.newPage({ viewport: { width: 1280, height: 844 } });
+    await page.goto(server.url);
+    await page.waitForSelector('#plots svg');
+  }, 120_000);
+  afterAll(async () => {
+    await page.close();
+    await server.remove();
+  });
+  const captions = () => page.locator('#plots figcaption').allTextContents();
+
+  test('have value axes whose ticks differ', async () => {
+    const axes = await page.evaluate<string[][]>(VALUE_TICKS);
+    expect(axes.length).toBeGreaterThan(6);
+    for (const ticks of axes) expect([ticks.length > 1, new Set(ticks).size]).toEqual([true, ticks.length]);
+  }, 60_000);
+
+  test('are all read at the time of the pointer, and by arrow keys', async () => {
+    const last = await captions();
+    await page
+      .locator('#plots svg')
+      .first()
+      .hover({ position: { x: 150, y: 60 } });
+    await until('the time is shown', async () => /^2023-11-14 \d\d:\d\d UTC$/.test(await read(page, '#plots-time')));
+    const readThere = await captions();
+    expect(readThere.filter((text, index) => text === last[index] && !text.startsWith('Free'))).toEqual([]);
+    expect(await page.locator('#plots .crosshair[visibility=visible]').count()).toBe(last.length);
+    await page.mouse.move(0, 0);
+    await until('the last values are shown', async () => (await read(page, '#plots-time')) === '');
+    await page.focus('#plots');
+    await page.keyboard.press('ArrowLeft');
+    const at = await read(page, '#plots-time');
+    await page.keyboard.press('ArrowLeft');
+    expect([await read(page, '#plots-time'), at !== '']).not.toEqual([at, true]);
+    await page.keyboard.press('Escape');
+    expect(await captions()).toEqual(last);
+  }, 60_000);
+
+  test('show the parts of what has parts, and longer ranges with minimum and maximum', async () => {
+    await page.getByRole('button', { name: 'CPU by core' }).click();
+    await until('four cores', async () => /core 0.*core 3/.test((await captions())[0]!));
+    await page.getByRole('button', { name: 'CPU by core' }).press('Enter');
+    await until('all at once', async () => (await captions())[0]!.includes('used'));
+    await page.getByLabel('72 h').check();
+    await until('three days', async () => (await read(page, '#plots')).includes('11-13'), 30_000);
+    expect(await page.locator('#plots .band').first().getAttribute('d')).toMatch(/^M[\d. L]+Z/);
+  }, 120_000);
+});
+
 describe.each(Object.entries(PAGE_STATES as Readonly<Record<PageStateName, PageState>>))(
   'status page, %s:',
   (name, state) => {
@@ -75,7 +133,11 @@ describe.each(Object.entries(PAGE_STATES as Readonly<Record<PageStateName, PageS
           page.on('pageerror', (error) => complaints.push(error.message));
           page.on('request', (request) => request.url().startsWith(server.url) || complaints.push(request.url()));
           await page.goto(server.url);
-          if (state.historyMs > 0) await page.waitForSelector('#plots figure');
+          if (state.historyMs > 0) await page.waitForSelector('#plots svg');
+          if (name === '72 h') {
+            await page.getByLabel('72 h').check();
+            await until('three days', async () => (await read(page, '#plots')).includes('11-13'), 30_000);
+          }
           return { page, width, scheme };
         }),
       );

@@ -82,11 +82,11 @@ describe('status page in a browser:', () => {
   test('updates live, plots the last hour, and sends requests only to its device (A-39)', async () => {
     const { page, complaints } = await open();
     const delivered = async (): Promise<number> =>
-      Number((await read(page, '#samples dl div:nth-child(2) dd')).replaceAll(',', ''));
+      Number((await read(page, '#budget dl div:nth-child(2) dd')).replaceAll(',', ''));
     const before = await delivered();
     expect(before).toBeGreaterThan(0);
     await until('more is delivered, without a reload', async () => (await delivered()) > before);
-    await page.waitForSelector('#plots canvas', { timeout: 60_000 });
+    await page.waitForSelector('#plots svg', { timeout: 60_000 });
     await until(
       'the plots of what is collected',
       async () => {
@@ -96,7 +96,7 @@ describe('status page in a browser:', () => {
       60_000,
     );
     const first = () => page.locator('#plots [role=img]').first().getAttribute('aria-label');
-    expect(await first()).toMatch(/^CPU in the last hour\. used: last \d/);
+    expect(await first()).toMatch(/^CPU over time\. used: last \d/);
     // One that is drawn later than others, as it is where its first samples come later, has its place all the same.
     await page.evaluate("document.querySelector('#plots figure').remove()");
     expect(await first()).not.toMatch(/^CPU/);
@@ -161,7 +161,7 @@ describe('status page while uploads fail:', () => {
     async (width, colorScheme) => {
       const { page } = await open({ width, colorScheme });
       await until('a failure is shown', async () => (await read(page, '#uploads')).includes('HTTP 503'), 60_000);
-      await page.waitForSelector('#plots canvas', { timeout: 60_000 });
+      await page.waitForSelector('#plots svg', { timeout: 60_000 });
       expect(await seriousFindings(page)).toEqual([]);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
       await page.context().close();

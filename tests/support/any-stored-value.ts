@@ -11,7 +11,9 @@ import { quarantineCommand } from '../../uploader/src/commands/quarantine.ts';
 import { statusCommand } from '../../uploader/src/commands/status.ts';
 import { Encoder } from '../../uploader/src/encoding/encoder.ts';
 import { RowReader } from '../../uploader/src/encoding/rows/row-reader.ts';
+import { device as showDevice } from '../../uploader/src/http/page/device-section.ts';
 import { HistoryReader } from '../../uploader/src/http/page/history-reader.ts';
+import { PLOTS_WITH_PARTS } from '../../uploader/src/http/page/plots.ts';
 import { Snapshots } from '../../uploader/src/telemetry/snapshot.ts';
 import { CollectorStateReader } from '../../uploader/src/telemetry/collector-state-reader.ts';
 import { toStoppedState } from '../../uploader/src/telemetry/uploader-state.ts';
@@ -200,7 +202,8 @@ async function show(
   for (const options of [[], ['--json']])
     quarantineCommand(path, Object.assign(new Set(options), { value: () => undefined }));
   const history = new HistoryReader(path);
-  JSON.stringify(history.read(NOW + 90_000, () => 0));
+  JSON.stringify(history.read({ hours: 72, parts: PLOTS_WITH_PARTS }, NOW + 90_000, () => 0));
+  showDevice(history.readDevice(), { version: '1', nowMs: NOW });
   history.close();
   const identity = { version: '1', bootId: 'boot-1', configurationWarnings: [] };
   const config = { ...TEST_CONFIG, dbPath: path };

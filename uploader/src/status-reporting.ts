@@ -55,7 +55,8 @@ export function createStatusReporting(queue: Queue, uploader: Uploader, options:
     verification: options.verification,
   });
   const snapshots = createSnapshots(queue, own, options);
-  const identity = { version, deviceId: config.deviceId, configurationWarnings };
+  const { deviceId, remoteUrl } = config;
+  const identity = { version, deviceId, remoteUrl, configurationWarnings };
   const monitor = new HealthMonitor({ clock, logger, snapshots, limits: config, ...identity });
   const report = () => own.report(monitor.judgement());
   const reportWriter = new ReportWriter({ recurring, table: reportTable, report });

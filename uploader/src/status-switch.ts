@@ -13,7 +13,7 @@ export interface StatusSwitchOptions {
 /** Lets the server listen. */
 type Listen = (onListening: (endpoint: string) => void) => Promise<void>;
 
-const NO_HISTORY = '{"from":0,"to":0,"isCutShort":false,"plots":[]}';
+const NO_HISTORY = '{"from":0,"to":0,"isCutShort":false,"readFrom":0,"plots":[]}';
 
 /**
  * What the status server shows: an open database with its uploads, or that one is waited for. The server outlives every
@@ -40,7 +40,10 @@ export class StatusSwitch {
         unreadableReport: () => this.#open?.monitor.unreadableReport() ?? waiting.report(),
         status: () => this.#read(({ monitor }) => monitor.status()) ?? waiting.status(),
       },
-      history: { read: () => this.#open?.history.read() ?? Promise.resolve(NO_HISTORY) },
+      history: {
+        read: (query) => this.#open?.history.read(query) ?? Promise.resolve(NO_HISTORY),
+        readDevice: () => this.#open?.history.readDevice() ?? Promise.resolve(undefined),
+      },
       metrics: async () => {
         const { EXPOSITION_TYPE } = await import('./http/metrics.ts');
         return { contentType: EXPOSITION_TYPE, text: () => this.#readMetrics() };

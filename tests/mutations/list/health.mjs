@@ -3,6 +3,27 @@
 /** @type {import('../mutation.mjs').Mutation[]} */
 export const health = [
   {
+    why: 'the page plots the mean in place of the maximum',
+    file: 'uploader/src/http/page/plot-set.ts',
+    find: "max: line.values(keys, 'max')",
+    replace: "max: line.values(keys, 'mean')",
+    tests: ['uploader/http/page/history-reader'],
+  },
+  {
+    why: 'a range of the page is read anew with each request',
+    file: 'uploader/src/http/page/history-reader.ts',
+    find: 'known?.basis === basis',
+    replace: 'known?.basis !== basis',
+    tests: ['uploader/http/page/history-reader'],
+  },
+  {
+    why: 'requests of the page gather while the disk hangs',
+    file: 'uploader/src/http/page/history-thread.ts',
+    find: '!kept.isSettled || clock',
+    replace: 'clock',
+    tests: ['uploader/http/page/history-thread'],
+  },
+  {
     why: 'the collector is in error while both programs start',
     file: 'uploader/src/health/collector-rules.ts',
     find: 'uptimeSeconds * 1000 >= STARTING_MS',
@@ -11,7 +32,7 @@ export const health = [
   },
   {
     why: 'the page shows an empty bar of a backlog that is not being delivered',
-    file: 'uploader/src/http/page/status-page.ts',
+    file: 'uploader/src/http/page/top-sections.ts',
     find: 'if (left === undefined) {',
     replace: 'if (done === undefined) {',
     tests: ['uploader/http/page/status-page'],

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
 import { systemClock } from '@thugshells/shared/clock.ts';
+import { ValueType } from '@thugshells/shared/metrics/sample.ts';
 
 import { HealthMonitor } from '../../../uploader/src/health/monitor.ts';
 import { HistoryThread } from '../../../uploader/src/http/page/history-thread.ts';
@@ -143,6 +144,7 @@ export class PageServer {
       version: '1.2.3',
       deviceId: 'gateway-0042',
       configurationWarnings: [],
+      remoteUrl: 'https://device:secret@metrics.example.org/api/v1/import',
     });
     this.#server = new StatusServer({
       ...{ logger, monitor, history: this.#history, statusKey: createStatusKey(), isLive: () => true },
@@ -189,9 +191,35 @@ const SERIES: readonly (readonly [name: string, tags: Readonly<Record<string, st
   ['network.tx_bytes_total', { interface: 'wwan0' }, counter(300)],
   ['disk.read_bytes_per_second', { device: 'mmcblk0' }, wave(180_000, 0.9, 1_100)],
   ['disk.write_bytes_per_second', { device: 'mmcblk0' }, wave(150_000, 0.9, 500)],
+  ...['/', '/data', '/boot/firmware'].map(
+    (mountpoint, index) =>
+      ['filesystem.available_bytes', { mountpoint, fstype: 'ext4' }, wave(3e9 / (index + 1), 0.05, 40_000)] as const,
+  ),
+  ...['/', '/data', '/boot/firmware'].map(
+    (mountpoint) => ['filesystem.size_bytes', { mountpoint, fstype: 'ext4' }, () => 8e9] as const,
+  ),
+  ['filesystem.readonly', { mountpoint: '/boot/firmware', fstype: 'ext4' }, () => 1],
+  ['network.up', { interface: 'eth0' }, () => 0],
+  ['network.up', { interface: 'wwan0' }, () => 1],
+  ['network.info', { interface: 'wwan0', kind: 'wwan' }, () => 1],
+  ['network.up', { interface: 'wlan0' }, () => 1],
+  ['network.info', { interface: 'wlan0', kind: 'wlan' }, () => 1],
+  ['network.wireless_signal_dbm', { interface: 'wlan0' }, () => -61],
+  ['network.default_route', { interface: 'wwan0' }, () => 1],
+  ['system.uptime_seconds', {}, (secondsAgo) => 273_000 - secondsAgo],
+  ['cpu.throttled', { reason: 'under-voltage' }, () => 1],
+  ['system.clock_synchronized', {}, () => 1],
   ['load.average_1m', {}, wave(1.4, 0.5, 1_700)],
   ['storage.metrics_pending_upload', {}, (secondsAgo) => Math.round(Math.max(0, wave(60, 1, 600)(secondsAgo)))],
 ];
+
+const TEXTS: Readonly<Record<string, string>> = {
+  'system.model': 'Raspberry Pi 4 Model B Rev 1.4',
+  'system.os_release': 'Debian GNU/Linux 13 (trixie)',
+  'system.kernel': '6.12.25+rpt-rpi-v8',
+  'system.architecture': 'aarch64',
+  'system.time_zone': 'Europe/Berlin',
+};
 
 /** Stores a scrape of all series every ten seconds, or so rarely that there are two thousand of them. */
 function storeHistory(stored: StoredSamples, historyMs: number): void {
@@ -200,5 +228,8 @@ function storeHistory(stored: StoredSamples, historyMs: number): void {
   stored.database.transaction(() => {
     for (let agoMs = historyMs; agoMs > 0; agoMs -= stepMs)
       SERIES.forEach(([, , curve], index) => stored.add(ids[index]!, NOW - Math.round(agoMs), curve(agoMs / 1_000)));
+    if (historyMs === 0) return;
+    for (const [name, text] of Object.entries(TEXTS))
+      stored.add(stored.series(name, { valueType: ValueType.text }), NOW - 1_000, text);
   })();
 }

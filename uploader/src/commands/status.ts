@@ -27,6 +27,7 @@ import { fetchStatus } from './fetch-status.ts';
 export interface StatusConfig extends HealthLimits {
   readonly dbPath: string;
   readonly deviceId: string;
+  readonly remoteUrl?: string;
   readonly clockSkewPolicy: ClockSkewPolicy;
   readonly batchMetrics: number;
 }
@@ -134,6 +135,7 @@ function readStatus(
     limits: config,
     version,
     deviceId: config.deviceId,
+    ...(config.remoteUrl === undefined ? {} : { remoteUrl: config.remoteUrl }),
     configurationWarnings,
   }).status();
 }

@@ -1,10 +1,12 @@
+import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 import type { ReceiverCondition } from '@thugshells/shared/state/uploader-report.ts';
 
+import { estimateRoomSeconds } from '../telemetry/room-estimate.ts';
 import type { Snapshot } from '../telemetry/snapshot.ts';
 import type { HealthStatus } from './component-health.ts';
 import type { HealthReport } from './health-report.ts';
-import { oldestPendingSeconds } from './upload-progress.ts';
+import { oldestPendingSeconds, samplesPerUpload } from './upload-progress.ts';
 
 /** One of the last uploads. */
 export interface UploadLine {
@@ -19,6 +21,8 @@ export interface UploadLine {
 
 /** What the receiver came to last. */
 export interface ReceiverLine {
+  /** THUGSHELLS_REMOTE_URL without secrets. */
+  readonly address?: string;
   readonly condition: ReceiverCondition;
   /** Why nothing is delivered, or why its time is not known before the first upload; else empty. */
   readonly reason: string;
@@ -42,6 +46,8 @@ export interface DeviceStatus extends HealthReport {
     /** Share of the backlog that has been delivered, 0 to 1; undefined if there is no backlog. */
     readonly done?: number;
     readonly seconds_left?: number;
+    /** For how long the database can keep what is collected while nothing is delivered; missing while unknown. */
+    readonly room_seconds?: number;
   };
   readonly uploads: readonly UploadLine[];
   readonly receiver: ReceiverLine;
@@ -50,8 +56,11 @@ export interface DeviceStatus extends HealthReport {
 }
 
 /** Combines a report with the snapshot that it was computed from. */
-export function toDeviceStatus(report: HealthReport, snapshot: Snapshot): DeviceStatus {
-  const { books, oldestPendingMs, held, drain, uploads } = snapshot;
+export function toDeviceStatus(report: HealthReport, snapshot: Snapshot, remoteUrl?: string): DeviceStatus {
+  const { books, oldestPendingMs, held, drain, uploads, databaseBytes, freeBytes, storage } = snapshot;
+  const samplesPerSecond = samplesPerUpload(snapshot, 1_000);
+  const space = { samplesPerSecond, databaseBytes, freeBytes, maxBytes: storage.maxBytes };
+  const room = estimateRoomSeconds({ pending: books.pending, ...space });
   return {
     ...report,
     reason: summarize(report),
@@ -61,9 +70,13 @@ export function toDeviceStatus(report: HealthReport, snapshot: Snapshot): Device
       held: held?.count ?? 0,
       ...(drain === undefined ? {} : { done: drain.done }),
       ...(drain?.secondsLeft === undefined ? {} : { seconds_left: drain.secondsLeft }),
+      ...(room === undefined ? {} : { room_seconds: Math.round(room) }),
     },
     uploads: uploads.map(({ atMs, ...upload }) => ({ at: formatTime(atMs), ...upload })),
-    receiver: toReceiverLine(snapshot),
+    receiver: {
+      ...(remoteUrl === undefined ? {} : { address: maskCredentials(remoteUrl) }),
+      ...toReceiverLine(snapshot),
+    },
     per_day: ratesPerDay(snapshot),
   };
 }
@@ -82,10 +95,16 @@ function toReceiverLine({ receiver, skewFailure }: Snapshot): ReceiverLine {
 /** Joins the messages of the components with the worst status. */
 function summarize({ status, components }: HealthReport): string {
   if (status === 'ok') return 'all components are ok';
-  return Object.entries(components)
-    .filter(([name, component]) => component.status === status && !isImplied(name, status, components))
-    .map(([name, { message }]) => `${name}: ${message}`)
+  return listWorst({ status, components })
+    .map((name) => `${name}: ${components[name]!.message}`)
     .join('; ');
+}
+
+/** Lists the components with the worst status, without those that another one implies. */
+export function listWorst({ status, components }: Pick<HealthReport, 'status' | 'components'>): string[] {
+  return Object.keys(components).filter(
+    (name) => components[name]!.status === status && !isImplied(name, status, components),
+  );
 }
 
 /** Whether the status of the collector's process implies this one: without the process each collector is late. */

@@ -34,6 +34,18 @@ export function duration(seconds: number): string {
   return shown.map(([value, unit]) => `${value} ${unit}`).join(' ');
 }
 
+/** Formats seconds with the largest unit alone, rounded down: 804,000 → `9 days` */
+export function roughDuration(seconds: number): string {
+  const units: readonly [number, string][] = [
+    [86_400, 'day'],
+    [3_600, 'hour'],
+    [60, 'minute'],
+  ];
+  const [size, name] = units.find(([each]) => seconds >= each) ?? [1, 'second'];
+  const value = Math.floor(seconds / size);
+  return `${count(value)} ${name}${value === 1 ? '' : 's'}`;
+}
+
 /** Formats milliseconds of work: `0.4 ms`, `12 ms`, `3.1 s` */
 export function shortDuration(ms: number): string {
   if (ms >= 10_000) return duration(ms / 1000);

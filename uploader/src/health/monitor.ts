@@ -21,6 +21,8 @@ export interface HealthMonitorOptions {
   readonly deviceId: string;
   /** What degrades the device in every snapshot, such as an unknown variable. */
   readonly configurationWarnings: readonly string[];
+  /** Where samples are sent to; without secrets in what is shown of it. */
+  readonly remoteUrl?: string;
 }
 
 /** Evaluates snapshots, tracks since when each component has had its status, and logs each change once. */
@@ -58,7 +60,7 @@ export class HealthMonitor {
   /** Returns the report together with the numbers behind it. */
   status(): DeviceStatus {
     const snapshot = this.#options.snapshots.take();
-    return toDeviceStatus(this.evaluate(snapshot), snapshot);
+    return toDeviceStatus(this.evaluate(snapshot), snapshot, this.#options.remoteUrl);
   }
 
   /** Returns the report as two numbers, of a given snapshot or of a new one. */

@@ -9,6 +9,8 @@ import { hasBody, hasLocalHostHeader, isLoopback, limitConnections, serverLimits
 import type { HealthReport } from '../health/health-report.ts';
 import type { HealthMonitor } from '../health/monitor.ts';
 import type { MetricsExposition } from './metrics.ts';
+import type { HistoryThread } from './page/history-thread.ts';
+import { parseHistoryQuery, PLOTS_WITH_PARTS, RANGES_HOURS } from './page/plots.ts';
 import { statusPage } from './page/status-page.ts';
 import { NONCE_HEADER, proofHeaders } from './status-proof.ts';
 
@@ -17,7 +19,7 @@ export interface StatusServerOptions {
   readonly monitor: Pick<HealthMonitor, 'report' | 'unreadableReport' | 'status'>;
   /** Called with the first scrape: the exposition's library is not loaded until then. */
   readonly metrics: () => Promise<Pick<MetricsExposition, 'text' | 'contentType'>>;
-  readonly history: { read(): Promise<string> };
+  readonly history: Pick<HistoryThread, 'read' | 'readDevice'>;
   /** Proves to `status` that this is the server of its database's uploader. */
   readonly statusKey: string;
   /** Whether the upload loop makes progress. */
@@ -33,10 +35,10 @@ interface HttpPage {
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';
-/** Only assets of this server load, and no other page frames it. uPlot sets inline styles. */
+/** Only assets of this server load, and no other page frames it. */
 const SECURITY_HEADERS = {
   'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 };
@@ -53,7 +55,10 @@ export class StatusServer {
   constructor(options: StatusServerOptions) {
     this.#options = options;
     this.#pages = {
-      '/': () => ({ status: 200, type: 'text/html; charset=utf-8', body: statusPage(options.monitor.status()) }),
+      '/': async () => {
+        const facts = await options.history.readDevice();
+        return { status: 200, type: 'text/html; charset=utf-8', body: statusPage(options.monitor.status(), facts) };
+      },
       '/health': () => this.#health((status) => (status === 'error' ? 503 : 200)),
       '/health/ready': () => this.#health((status) => (status === 'ok' ? 200 : 503)),
       '/health/live': () => this.#live(),
@@ -62,7 +67,7 @@ export class StatusServer {
         return { status: 200, type: metrics.contentType, body: await metrics.text() };
       },
       '/status.json': ({ headers }) => this.#status(headers[NONCE_HEADER]),
-      '/history.json': async () => ({ status: 200, type: JSON_TYPE, body: await options.history.read() }),
+      '/history.json': ({ url }) => this.#history(url ?? ''),
       ...Object.fromEntries(assetPaths.map((path) => [path, (): HttpPage => ({ status: 200, ...readAsset(path) })])),
     };
     this.#server = createServer(serverLimits);
@@ -143,6 +148,13 @@ export class StatusServer {
     const { monitor, statusKey } = this.#options;
     const body = `${JSON.stringify(monitor.status(), null, 2)}\n`;
     return { status: 200, type: JSON_TYPE, body, headers: proofHeaders(statusKey, nonce, body) };
+  }
+
+  async #history(url: string): Promise<HttpPage> {
+    const query = parseHistoryQuery(url);
+    const [hours, parts] = [RANGES_HOURS.join(', '), PLOTS_WITH_PARTS.join(', ')];
+    if (query === undefined) return plain(400, `hours is one of ${hours}; parts is a list of ${parts}`);
+    return { status: 200, type: JSON_TYPE, body: await this.#options.history.read(query) };
   }
 
   #live(): HttpPage {

@@ -19,6 +19,9 @@ import {
 } from '@thugshells/shared/state/storage-state.ts';
 import { isTime, StoredValues } from '@thugshells/shared/state/stored-values.ts';
 
+import { readFreeBytes } from './room-estimate.ts';
+import type { Snapshot } from './snapshot.ts';
+
 /** A database that was set aside because its schema was newer than the program. */
 export interface SetAsideDatabase extends SetAsideFile {
   /** Whether the collector is copying its rows into the database that this reader reads. */
@@ -123,8 +126,9 @@ export class CollectorStateReader {
   }
 
   /** Reads the sizes of the database and of its WAL by stat(2): opening and closing a file would drop SQLite's locks. */
-  readSizes(): { readonly databaseBytes: number; readonly walBytes: number } {
+  readSizes(): Pick<Snapshot, 'databaseBytes' | 'walBytes' | 'freeBytes'> {
     const sizeBytes = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    return { databaseBytes: sizeBytes(this.#path), walBytes: sizeBytes(`${this.#path}-wal`) };
+    const freeBytes = readFreeBytes(this.#path);
+    return { databaseBytes: sizeBytes(this.#path), walBytes: sizeBytes(`${this.#path}-wal`), freeBytes };
   }
 }

@@ -27,6 +27,8 @@ export interface Snapshot extends UploaderState {
   readonly droppedInLastHour: number;
   readonly databaseBytes: number;
   readonly walBytes: number;
+  /** Free space of the file system that the database is on; undefined if it is not known. */
+  readonly freeBytes?: number | undefined;
   readonly setAside: readonly SetAsideDatabase[];
   readonly storage: StorageState;
   /** The lock of another program, if something has not been stored for a while. */

@@ -28,7 +28,7 @@ beforeEach(async () => {
   statusServer = new StatusServer({
     logger: log,
     monitor,
-    history: { read: async () => '{}' },
+    history: { read: async () => '{}', readDevice: async () => undefined },
     metrics: async () => new MetricsExposition({ deviceId: DEVICE }, snapshots, (taken) => monitor.judgement(taken)),
     statusKey: 'key',
     isLive: () => true,

@@ -51,7 +51,7 @@ beforeEach(async () => {
   statusServer = new StatusServer({
     logger,
     monitor,
-    history: { read: async () => '' },
+    history: { read: async () => '', readDevice: async () => undefined },
     metrics: async () => new MetricsExposition({ deviceId: 'b' }, snapshots, (taken) => monitor.judgement(taken)),
     statusKey: 'key',
     isLive: () => true,

@@ -23,6 +23,7 @@ beforeEach(async () => {
     logger,
     monitor: new HealthMonitor({ logger, snapshots, limits: LIMITS, ...identity }),
     history: {
+      readDevice: async () => undefined,
       read: () => {
         built += 1;
         return new Promise((resolve) => finish.push(() => resolve('{}')));

@@ -29,7 +29,7 @@ beforeEach(async () => {
     deviceId: 'board-1',
     configurationWarnings: [],
   });
-  const history = { read: async () => '{"plots":[]}' };
+  const history = { read: async () => '{"plots":[]}', readDevice: async () => undefined };
   statusServer = new StatusServer({
     logger: log,
     monitor,
@@ -103,6 +103,13 @@ test('status server: /status.json and /history.json return JSON', async () => {
     uploads: [{ samples: 5 }],
   });
   expect(await (await fetch(`${origin}/history.json`)).json()).toEqual({ plots: [] });
+  for (const query of ['hours=2', 'hours=1e1', 'parts=memory', 'parts=cpu,x']) {
+    const refused = await fetch(`${origin}/history.json?${query}`);
+    expect([query, refused.status]).toEqual([query, 400]);
+    expect(await refused.text()).toContain(
+      'hours is one of 1, 6, 24, 72; parts is a list of cpu, network, disk, space',
+    );
+  }
 });
 
 test.each(assetPaths)('status server: %s is served', async (path) => {

@@ -11,13 +11,13 @@ export interface Asset {
 const JAVASCRIPT = 'text/javascript; charset=utf-8';
 const STYLES = 'text/css; charset=utf-8';
 
-/** The build copies them into one folder: those of `uploader/page` and those of uPlot. */
+/** The build copies them from `uploader/page`. */
 const files: Readonly<Record<string, { readonly type: string; readonly file: string }>> = {
   '/assets/status.js': { type: JAVASCRIPT, file: 'status.js' },
   '/assets/status.css': { type: STYLES, file: 'status.css' },
   '/assets/icon.svg': { type: 'image/svg+xml', file: 'icon.svg' },
-  '/assets/uplot.js': { type: JAVASCRIPT, file: 'uPlot.iife.min.js' },
-  '/assets/uplot.css': { type: STYLES, file: 'uPlot.min.css' },
+  '/assets/plots.js': { type: JAVASCRIPT, file: 'plots.js' },
+  '/assets/plot-axes.js': { type: JAVASCRIPT, file: 'plot-axes.js' },
 };
 
 /** The URL paths of the assets. */

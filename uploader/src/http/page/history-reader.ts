@@ -3,24 +3,20 @@ import { openDatabase, type Database, type Statement } from '@thugshells/shared/
 import { readStoredValue } from '@thugshells/shared/metrics/sample-value.ts';
 import { MAX_DATE_MS, isTextByName, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
-import { PLOTS, type PlotPoint, type PlotSeries, type PlotSource } from './plots.ts';
+import type { DeviceFacts } from './device-facts.ts';
+import { DeviceReader } from './device-reader.ts';
+import { PlotSet, type KnownSeries, type Plot } from './plot-set.ts';
+import { PLOTS, RANGES_HOURS, type HistoryQuery } from './plots.ts';
 
-/** One plot: each line has a value, or null, at each time. */
-export interface Plot {
-  readonly title: string;
-  readonly unit: PlotSource['unit'];
-  /** Corrected times, Unix seconds, ascending. */
-  readonly times: readonly number[];
-  readonly lines: readonly { readonly label: string; readonly values: readonly (number | null)[] }[];
-}
-
-/** The last hour of the main series. */
+/** The main series over a range that ends now. */
 export interface History {
   /** Unix seconds. */
   readonly from: number;
   readonly to: number;
-  /** Whether the hour has more rows than could be read in time: then its older part is missing. */
+  /** Whether there are rows in the range that are not read yet: then its older part is missing. */
   readonly isCutShort: boolean;
+  /** The time from which on rows are read, Unix seconds. */
+  readonly readFrom: number;
   readonly plots: readonly Plot[];
 }
 
@@ -32,130 +28,175 @@ interface StoredRow {
 }
 
 const HOUR_MS = 3_600_000;
-/** Rows are read in slices, newest first, until the time limit: the index covers all series, so a slice costs its rows of every series. */
+/** A device that has just begun to collect shows at least this much. */
+const MIN_RANGE_MS = 5 * 60_000;
+/** Rows are read in slices, newest first: the index covers all series, so a slice costs its rows of every series. */
 const SLICE_MS = 30_000;
+/** The next request continues where this one ended. */
 const TIME_LIMIT_MS = 300;
-/** As many as a plot of a phone's width can show; points closer together are averaged. */
-const POINTS = 180;
+const MAX_ROWS = 50_000;
+/** As many as a plot of a phone's width can show. */
+const BUCKETS = 240;
+/** The queries whose buckets are kept. */
+const MAX_RANGES = 3;
 
-/** Reads the last hour from the database, on a thread of its own. */
+/** What was read of one range. */
+interface ReadRange {
+  readonly basis: string;
+  readonly set: PlotSet;
+  readonly seriesIds: string;
+  /** Stored times, milliseconds: the rows after `bottomMs` up to `topMs` are in the set. */
+  topMs: number;
+  bottomMs: number;
+}
+
+/** Reads series from the database into buckets, on a thread of its own. A range is completed over several requests. */
 export class HistoryReader {
   readonly #database: Database;
   readonly #series: Statement<[string], { id: number; name: string; tags: unknown }>;
-  readonly #newest: Statement<[], number | null>;
-  readonly #rows: Statement<[number, number, string], StoredRow>;
+  readonly #ends: Statement<[], { id: number; storedMs: number }>;
+  readonly #later: Statement<[number, number, string], StoredRow>;
+  readonly #earlier: Statement<[number, number, string], StoredRow>;
   readonly #epochs: EpochRanges;
+  readonly #device: DeviceReader;
+  readonly #ranges = new Map<string, ReadRange>();
 
   constructor(path: string) {
     this.#database = openDatabase(path, { readonly: true });
     this.#series = this.#database.prepare(
       'SELECT id, name, tags FROM series WHERE value_type = 0 AND name IN (SELECT value FROM json_each(?)) ORDER BY name, tags',
     );
-    this.#newest = this.#database
-      .prepare<[], number | null>(`SELECT MAX(timestamp_ms) FROM samples WHERE timestamp_ms <= ${MAX_DATE_MS}`)
-      .pluck();
-    this.#rows = this.#database.prepare(
+    const end = (order: string) =>
+      `SELECT * FROM (SELECT id, timestamp_ms AS storedMs FROM samples
+       WHERE timestamp_ms BETWEEN 0 AND ${MAX_DATE_MS} ORDER BY timestamp_ms ${order} LIMIT 1)`;
+    this.#ends = this.#database.prepare(`${end('ASC')} UNION ALL ${end('DESC')}`);
+    const slice = (order: string) =>
       `SELECT id, timestamp_ms AS storedMs, series_id AS seriesId, value FROM samples
-       WHERE timestamp_ms > ? AND timestamp_ms <= ? AND series_id IN (SELECT value FROM json_each(?)) ORDER BY timestamp_ms`,
-    );
+       WHERE timestamp_ms > ? AND timestamp_ms <= ? AND series_id IN (SELECT value FROM json_each(?)) ORDER BY timestamp_ms ${order}`;
+    this.#later = this.#database.prepare(slice('ASC'));
+    this.#earlier = this.#database.prepare(slice('DESC'));
     this.#epochs = new EpochRanges(this.#database);
+    this.#device = new DeviceReader(this.#database);
+  }
+
+  /** Returns what the newest samples tell of the device; undefined if nothing was stored yet. */
+  readDevice(): DeviceFacts | undefined {
+    return this.#device.read();
   }
 
   /**
-   * @param nowMs end of the hour, Unix milliseconds
+   * @param nowMs end of the range, Unix milliseconds
    * @param monotonic clock for the time limit, milliseconds
    */
-  read(nowMs: number, monotonic: () => number): History {
-    const series = this.#series.all(JSON.stringify(PLOTS.flatMap(({ names }) => names)));
-    const { rows, isCutShort } = this.#readHour(
-      series.map(({ id }) => id),
-      monotonic,
-    );
-    const bySeries = groupBy(this.#correctTimes(rows, nowMs), ({ seriesId }) => seriesId);
-    const plots = PLOTS.map((plot) => {
-      const own = series.filter(({ name }) => plot.names.includes(name));
-      const read = own.flatMap(({ id, name, tags }): PlotSeries[] => {
-        const labels = parseStored(tags, isTextByName);
-        return labels === undefined ? [] : [{ name, labels, points: bySeries.get(id) ?? [] }];
-      });
-      return toPlot(plot, read);
+  read(query: HistoryQuery, nowMs: number, monotonic: () => number): History {
+    const rangeMs = query.hours * HOUR_MS;
+    const [oldest, newest] = this.#ends.all();
+    if (oldest === undefined || newest === undefined) return emptyHistory(nowMs, MIN_RANGE_MS);
+    const epochs = this.#epochs.all();
+    const toCorrected = ({ id, storedMs }: { readonly id: number; readonly storedMs: number }): number =>
+      storedMs + (findEpoch(epochs, id)?.offsetMs ?? 0);
+    const shownMs = Math.max(MIN_RANGE_MS, Math.min(rangeMs, nowMs - toCorrected(oldest)));
+    const range = this.#findRange(query, shownMs, newest.storedMs);
+    const isComplete = this.#extend(range, Math.max(newest.storedMs - rangeMs, oldest.storedMs - 1), {
+      newestMs: newest.storedMs,
+      isLate: createLimit(monotonic),
+      add: (row, isLater) => {
+        const atMs = toCorrected(row);
+        if (!isValue(row.value) || atMs > nowMs + SLICE_MS || atMs <= nowMs - rangeMs) return;
+        range.set.add(row.seriesId, { atMs, value: toNumber(row.value) }, isLater);
+      },
     });
-    return {
-      from: (nowMs - HOUR_MS) / 1000,
-      to: nowMs / 1000,
-      isCutShort,
-      plots: plots.filter(({ times }) => times.length > 1),
-    };
+    const from = nowMs - shownMs;
+    const offsetMs = toCorrected(newest) - newest.storedMs;
+    const readFrom = isComplete ? from : Math.max(from, range.bottomMs + offsetMs);
+    const plots = range.set.toPlots(from);
+    return { from: from / 1000, to: nowMs / 1000, isCutShort: !isComplete, readFrom: readFrom / 1000, plots };
   }
 
   close(): void {
     this.#database.close();
   }
 
-  #readHour(seriesIds: readonly number[], monotonic: () => number): { rows: StoredRow[]; isCutShort: boolean } {
-    const newestMs = this.#newest.get() ?? 0;
-    const ids = JSON.stringify(seriesIds);
-    const startedAt = monotonic();
-    const slices: StoredRow[][] = [];
-    for (let toMs = newestMs; toMs > newestMs - HOUR_MS; toMs -= SLICE_MS) {
-      if (monotonic() - startedAt > TIME_LIMIT_MS) return { rows: slices.reverse().flat(), isCutShort: true };
-      slices.push(this.#rows.all(toMs - SLICE_MS, toMs, ids));
+  /** Returns what was read of a range before, if rows of the same series have the same times still. */
+  #findRange({ hours, parts }: HistoryQuery, shownMs: number, newestMs: number): ReadRange {
+    const series = this.#listSeries();
+    const step = RANGES_HOURS.find((each) => each * HOUR_MS >= shownMs) ?? hours;
+    const basis = JSON.stringify([step, series.map(({ id }) => id), this.#epochs.all()]);
+    const key = `${hours} ${parts.join(' ')}`;
+    const known = this.#ranges.get(key);
+    this.#ranges.delete(key);
+    const isUsable = known?.basis === basis && newestMs - known.topMs < HOUR_MS;
+    const range = isUsable
+      ? known
+      : createRange(series, { basis, parts, bucketMs: (step * HOUR_MS) / BUCKETS, newestMs });
+    this.#ranges.set(key, range);
+    if (this.#ranges.size > MAX_RANGES) this.#ranges.delete(this.#ranges.keys().next().value!);
+    return range;
+  }
+
+  #listSeries(): KnownSeries[] {
+    return this.#series.all(JSON.stringify(PLOTS.flatMap(({ names }) => names))).flatMap(({ id, name, tags }) => {
+      const labels = parseStored(tags, isTextByName);
+      return labels === undefined ? [] : [{ id, name, labels }];
+    });
+  }
+
+  /** Reads what is newer, then what is older down to `endMs`, until the limit; returns whether that was reached. */
+  #extend(range: ReadRange, endMs: number, { newestMs, isLate, add }: Extension): boolean {
+    for (const row of this.#later.iterate(range.topMs, newestMs, range.seriesIds)) add(row, true);
+    range.topMs = newestMs;
+    range.set.flush();
+    let rows = 0;
+    while (range.bottomMs > endMs && !isLate(rows)) {
+      const fromMs = Math.max(endMs, range.bottomMs - SLICE_MS);
+      for (const row of this.#earlier.iterate(fromMs, range.bottomMs, range.seriesIds)) {
+        add(row, false);
+        rows += 1;
+      }
+      range.bottomMs = fromMs;
     }
-    return { rows: slices.reverse().flat(), isCutShort: false };
-  }
-
-  /** Converts stored times to corrected times by the epochs, and drops rows that are outside the hour then. */
-  #correctTimes(rows: readonly StoredRow[], nowMs: number): { seriesId: number; atMs: number; value: number }[] {
-    const epochs = this.#epochs.all();
-    return rows
-      .filter(
-        ({ value, storedMs }) => (Number.isFinite(value) || Buffer.isBuffer(value)) && typeof storedMs === 'number',
-      )
-      .map(({ id, storedMs, seriesId, value }) => ({
-        seriesId,
-        atMs: storedMs + (findEpoch(epochs, id)?.offsetMs ?? 0),
-        value: toPoint(value),
-      }))
-      .filter(({ atMs }) => atMs > nowMs - HOUR_MS && atMs <= nowMs + SLICE_MS)
-      .sort((a, b) => a.atMs - b.atMs);
+    range.set.flush();
+    return range.bottomMs <= endMs;
   }
 }
 
-/** Puts the lines of a plot on common times: the buckets of the hour that have points. */
-function toPlot(source: PlotSource, rows: readonly PlotSeries[]): Plot {
-  const bucketMs = HOUR_MS / POINTS;
-  const lines = source.toLines(rows).map(({ label, points }) => ({
-    label,
-    buckets: groupBy(points, ({ atMs }) => Math.floor(atMs / bucketMs)),
-  }));
-  const times = [...new Set(lines.flatMap(({ buckets }) => [...buckets.keys()]))].sort((a, b) => a - b);
-  return {
-    title: source.title,
-    unit: source.unit,
-    times: times.map((bucket) => (bucket * bucketMs) / 1000),
-    lines: lines.map(({ label, buckets }) => ({ label, values: times.map((bucket) => mean(buckets.get(bucket))) })),
-  };
+interface Extension {
+  readonly newestMs: number;
+  readonly isLate: (rows: number) => boolean;
+  readonly add: (row: StoredRow, isLater: boolean) => void;
 }
 
-/** NaN and the end of a series are a gap. */
-function toPoint(stored: unknown): number {
+function createRange(
+  series: readonly KnownSeries[],
+  options: {
+    readonly basis: string;
+    readonly parts: readonly string[];
+    readonly bucketMs: number;
+    readonly newestMs: number;
+  },
+): ReadRange {
+  const set = new PlotSet(series, options.bucketMs, options.parts);
+  const ids = JSON.stringify(set.seriesIds);
+  return { basis: options.basis, set, seriesIds: ids, topMs: options.newestMs, bottomMs: options.newestMs };
+}
+
+/** Returns whether a read has taken so long, or so many rows, that the rest is for the next one. */
+function createLimit(monotonic: () => number): (rows: number) => boolean {
+  const startedAt = monotonic();
+  return (rows) => monotonic() - startedAt > TIME_LIMIT_MS || rows >= MAX_ROWS;
+}
+
+function emptyHistory(nowMs: number, shownMs: number): History {
+  const from = (nowMs - shownMs) / 1000;
+  return { from, to: nowMs / 1000, isCutShort: false, readFrom: from, plots: [] };
+}
+
+function isValue(stored: unknown): boolean {
+  return Number.isFinite(stored) || Buffer.isBuffer(stored);
+}
+
+/** NaN and the end of a series are a gap, also for the rate of what comes after. */
+function toNumber(stored: unknown): number {
   const value = readStoredValue(stored);
   return typeof value === 'number' ? value : NaN;
-}
-
-function mean(points: readonly PlotPoint[] | undefined): number | null {
-  const values = points?.flatMap(({ value }) => (Number.isNaN(value) ? [] : [value])) ?? [];
-  return values.length === 0
-    ? null
-    : Number((values.reduce((sum, value) => sum + value, 0) / values.length).toPrecision(5));
-}
-
-function groupBy<T>(items: readonly T[], toKey: (item: T) => number): Map<number, T[]> {
-  const groups = new Map<number, T[]>();
-  for (const item of items) {
-    const group = groups.get(toKey(item));
-    if (group === undefined) groups.set(toKey(item), [item]);
-    else group.push(item);
-  }
-  return groups;
 }

@@ -1,126 +1,94 @@
 import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 
-/** A value at a corrected time. */
-export interface PlotPoint {
-  /** Unix milliseconds. */
-  readonly atMs: number;
-  readonly value: number;
-}
+/** The parts of a plot that can be shown by themselves. */
+export type PlotPart = 'core' | 'interface' | 'disk' | 'file system';
 
-/** The points of one series. */
-export interface PlotSeries {
-  readonly name: string;
-  readonly labels: Labels;
-  readonly points: readonly PlotPoint[];
-}
+/** Finds the line that a series belongs to; undefined if it is in none. Series of one line are summed. */
+type FindLine = (name: string, labels: Labels) => string | undefined;
 
-interface PlotLine {
-  readonly label: string;
-  readonly points: readonly PlotPoint[];
-}
-
-/** One plot of the status page: the series it shows, and how their points become lines. */
+/** One plot of the status page: the series it shows, and the lines that they are in. */
 export interface PlotSource {
+  readonly id: string;
   readonly title: string;
   readonly unit: 'percent' | 'bytes' | 'bytes_per_second' | 'celsius' | 'count' | 'none';
   readonly names: readonly string[];
-  readonly toLines: (rows: readonly PlotSeries[]) => readonly PlotLine[];
+  /** Whether the series are counters, of which the plot shows the rate. */
+  readonly isRate?: true;
+  readonly findLine: FindLine;
+  /** Lines in place of these, on demand. */
+  readonly parts?: { readonly by: PlotPart; readonly findLine: FindLine };
 }
 
-/** More lines than this cannot be distinguished. */
-const MAX_LINES = 4;
+const DIRECTIONS: Readonly<Record<string, string>> = {
+  'network.rx_bytes_total': 'received',
+  'network.tx_bytes_total': 'sent',
+  'disk.read_bytes_per_second': 'read',
+  'disk.write_bytes_per_second': 'written',
+};
+const direction: FindLine = (name) => DIRECTIONS[name];
+const directionOf =
+  (label: string): FindLine =>
+  (name, labels) =>
+    `${labels[label] ?? 'unnamed'} ${DIRECTIONS[name]}`;
 
 /** The plots in the order of the page. */
 export const PLOTS: readonly PlotSource[] = [
   {
-    title: 'CPU',
-    unit: 'percent',
-    names: ['cpu.usage_percent'],
-    toLines: (rows) =>
-      firstLine(
-        rows.filter(({ labels }) => labels['core'] === 'all'),
-        'used',
-      ),
+    ...{ id: 'cpu', title: 'CPU', unit: 'percent', names: ['cpu.usage_percent'] },
+    findLine: (_, { core }) => (core === 'all' ? 'used' : undefined),
+    parts: { by: 'core', findLine: (_, { core }) => (core === 'all' ? undefined : `core ${core}`) },
   },
   {
-    title: 'Memory',
-    unit: 'bytes',
-    names: ['memory.used_bytes', 'memory.available_bytes'],
-    toLines: (rows) => [
-      ...namedLine(rows, 'memory.used_bytes', 'used'),
-      ...namedLine(rows, 'memory.available_bytes', 'available'),
-    ],
+    ...{ id: 'memory', title: 'Memory', unit: 'bytes', names: ['memory.used_bytes', 'memory.available_bytes'] },
+    findLine: (name) => (name === 'memory.used_bytes' ? 'used' : 'available'),
   },
   {
-    title: 'Temperature',
-    unit: 'celsius',
-    names: ['cpu.temperature_celsius'],
-    toLines: (rows) =>
-      rows.slice(0, MAX_LINES).map(({ labels, points }) => ({ label: labels['zone'] ?? 'zone', points })),
+    ...{ id: 'temperature', title: 'Temperature', unit: 'celsius', names: ['cpu.temperature_celsius'] },
+    findLine: (_, { zone }) => zone ?? 'sensor',
   },
   {
-    title: 'Network',
-    unit: 'bytes_per_second',
+    ...{ id: 'network', title: 'Network', unit: 'bytes_per_second', isRate: true },
     names: ['network.rx_bytes_total', 'network.tx_bytes_total'],
-    toLines: (rows) => [
-      ...summedRateLine(rows, 'network.rx_bytes_total', 'received'),
-      ...summedRateLine(rows, 'network.tx_bytes_total', 'sent'),
-    ],
+    findLine: direction,
+    parts: { by: 'interface', findLine: directionOf('interface') },
   },
   {
-    title: 'Disk',
-    unit: 'bytes_per_second',
+    ...{ id: 'disk', title: 'Disk', unit: 'bytes_per_second' },
     names: ['disk.read_bytes_per_second', 'disk.write_bytes_per_second'],
-    toLines: (rows) => [
-      ...summedLine(rows, 'disk.read_bytes_per_second', 'read'),
-      ...summedLine(rows, 'disk.write_bytes_per_second', 'written'),
-    ],
+    findLine: direction,
+    parts: { by: 'disk', findLine: directionOf('device') },
   },
-  { title: 'Load', unit: 'none', names: ['load.average_1m'], toLines: (rows) => firstLine(rows, '1 min') },
   {
-    title: 'Pending samples',
-    unit: 'count',
-    names: ['storage.metrics_pending_upload'],
-    toLines: (rows) => firstLine(rows, 'pending'),
+    ...{ id: 'space', title: 'Free disk space', unit: 'bytes', names: ['filesystem.available_bytes'] },
+    findLine: (_, { mountpoint }) => (mountpoint === '/' ? 'free on /' : undefined),
+    parts: { by: 'file system', findLine: (_, { mountpoint }) => mountpoint },
+  },
+  { id: 'load', title: 'Load', unit: 'none', names: ['load.average_1m'], findLine: () => '1 min' },
+  {
+    ...{ id: 'pending', title: 'Pending samples', unit: 'count', names: ['storage.metrics_pending_upload'] },
+    findLine: () => 'pending',
   },
 ];
 
-function firstLine(rows: readonly PlotSeries[], label: string): PlotLine[] {
-  return rows.slice(0, 1).map(({ points }) => ({ label, points }));
+/** The plots whose parts can be asked for, by id. */
+export const PLOTS_WITH_PARTS = PLOTS.filter(({ parts }) => parts !== undefined).map(({ id }) => id);
+
+/** The ranges that can be asked for, hours. */
+export const RANGES_HOURS = [1, 6, 24, 72] as const;
+export type RangeHours = (typeof RANGES_HOURS)[number];
+
+/** What a client asks for. */
+export interface HistoryQuery {
+  readonly hours: RangeHours;
+  /** Ids of plots whose parts are shown. */
+  readonly parts: readonly string[];
 }
 
-function namedLine(rows: readonly PlotSeries[], name: string, label: string): PlotLine[] {
-  return firstLine(
-    rows.filter((row) => row.name === name),
-    label,
-  );
-}
-
-/** Sums points of the same time: all samples of a scrape have one time. */
-function summedLine(rows: readonly PlotSeries[], name: string, label: string): PlotLine[] {
-  return sumPoints(
-    rows.filter((row) => row.name === name).map(({ points }) => points),
-    label,
-  );
-}
-
-/** Sums the rates of counters; a counter that went backwards was reset, and starts over. */
-function summedRateLine(rows: readonly PlotSeries[], name: string, label: string): PlotLine[] {
-  const toRates = (points: readonly PlotPoint[]): PlotPoint[] =>
-    points.slice(1).flatMap(({ atMs, value }, index) => {
-      const before = points[index]!;
-      const seconds = (atMs - before.atMs) / 1000;
-      return value < before.value || seconds <= 0 ? [] : [{ atMs, value: (value - before.value) / seconds }];
-    });
-  return sumPoints(
-    rows.filter((row) => row.name === name).map(({ points }) => toRates(points)),
-    label,
-  );
-}
-
-function sumPoints(all: readonly (readonly PlotPoint[])[], label: string): PlotLine[] {
-  if (all.length === 0) return [];
-  const sums = new Map<number, number>();
-  for (const { atMs, value } of all.flat()) sums.set(atMs, (sums.get(atMs) ?? 0) + value);
-  return [{ label, points: [...sums].map(([atMs, value]) => ({ atMs, value })).sort((a, b) => a.atMs - b.atMs) }];
+/** Parses `?hours=6&parts=cpu,disk`; undefined if a value is not one of those that exist. */
+export function parseHistoryQuery(url: string): HistoryQuery | undefined {
+  const query = new URL(url, 'http://localhost').searchParams;
+  const hours = RANGES_HOURS.find((each) => `${each}` === (query.get('hours') ?? '1'));
+  const parts = [...new Set((query.get('parts') ?? '').split(',').filter((id) => id !== ''))].sort();
+  if (hours === undefined || !parts.every((id) => PLOTS_WITH_PARTS.includes(id))) return undefined;
+  return { hours, parts };
 }

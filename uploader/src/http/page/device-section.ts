@@ -1,0 +1,81 @@
+import { bytes, count, duration } from '../../health/formatting.ts';
+import type { DeviceFacts, FileSystemFact, LinkFact } from './device-facts.ts';
+import { breakable, html, type Html } from './html.ts';
+
+/** A file system with less than this share left is marked, as the alert does. */
+const LOW_SHARE = 0.05;
+/** What is above is the reading of an input that nothing is attached to, as the alerts know. */
+const MAX_CELSIUS = 125;
+/** The file systems and interfaces that are shown at most. */
+const MAX_LINES = 8;
+
+/** Shows what the device is and how it does; what is not collected is not shown. */
+export function device(
+  facts: DeviceFacts | undefined,
+  agent: { readonly version: string; readonly nowMs: number },
+): Html {
+  if (facts === undefined) return html`<p class="quiet">Nothing is known of the device yet.</p>`;
+  const { model, os, kernel, architecture, timeZone, isClockSynchronized, throttledBecause } = facts;
+  const uptime = facts.uptimeSeconds;
+  const isOld = agent.nowMs - facts.atMs > 5 * 60_000;
+  const shown = [
+    fact('Model', model),
+    fact('System', os, kernel === undefined ? undefined : `kernel ${kernel}`),
+    fact('Architecture', architecture),
+    fact(
+      'Uptime',
+      uptime === undefined ? undefined : duration(uptime),
+      isOld ? 'when it was collected last' : undefined,
+    ),
+    fact('Temperature', temperatures(facts), throttling(throttledBecause), throttledBecause?.length ? 'degraded' : ''),
+    fact(
+      'Clock',
+      isClockSynchronized === undefined ? undefined : isClockSynchronized ? 'synchronized' : 'not synchronized',
+      timeZone,
+    ),
+    fact('Agent', `Thugshells ${agent.version}`),
+  ];
+  return html`<dl class="facts">${shown.filter((each) => each !== undefined)}</dl>
+<div class="columns">${table('File system', 'Free', facts.fileSystems.map(fileSystem))}${table('Interface', 'Link', facts.links.map(link))}</div>`;
+}
+
+function fact(name: string, value: string | undefined, note?: string, kind = ''): Html | undefined {
+  if (value === undefined) return undefined;
+  const small = note === undefined ? undefined : html` <small>${breakable(note)}</small>`;
+  return html`<div class="${kind}"><dt>${name}</dt><dd>${breakable(value)}${small}</dd></div>`;
+}
+
+function temperatures({ temperatures: all }: DeviceFacts): string | undefined {
+  const possible = all.filter(({ celsius }) => celsius < MAX_CELSIUS).sort((a, b) => b.celsius - a.celsius);
+  const [hottest] = possible;
+  return hottest === undefined ? undefined : `${hottest.celsius.toFixed(0)} °C, ${hottest.zone}`;
+}
+
+function throttling(reasons: readonly string[] | undefined): string | undefined {
+  if (reasons === undefined) return undefined;
+  return reasons.length === 0 ? 'not throttled' : `throttled: ${reasons.join(', ')}`;
+}
+
+function table(first: string, second: string, rows: readonly Html[]): Html | undefined {
+  if (rows.length === 0) return undefined;
+  const more = rows.length > MAX_LINES ? html`<p class="quiet">${count(rows.length - MAX_LINES)} more</p>` : undefined;
+  return html`<div><table><thead><tr><th scope="col">${first}</th><th scope="col">${second}</th></tr></thead><tbody>${rows.slice(0, MAX_LINES)}</tbody></table>${more}</div>`;
+}
+
+function fileSystem({ mountpoint, sizeBytes, availableBytes, isReadonly }: FileSystemFact): Html {
+  const isLow = availableBytes < LOW_SHARE * sizeBytes && !isReadonly;
+  const free = html`${bytes(availableBytes)} of ${bytes(sizeBytes)}${isReadonly ? ', read-only' : ''}`;
+  const text = isLow ? html`<span class="dot degraded">${free}</span>` : free;
+  return html`<tr><th scope="row" class="message">${breakable(mountpoint)}</th><td>${text}</td></tr>`;
+}
+
+function link({ name, kind, isUp, hasDefaultRoute, signalDbm, addresses }: LinkFact): Html {
+  const state = [
+    ...(isUp === undefined ? [] : [isUp ? 'up' : 'down']),
+    ...(kind === undefined ? [] : [kind]),
+    ...(signalDbm === undefined ? [] : [`signal ${signalDbm} dBm`]),
+    ...(hasDefaultRoute ? ['default route'] : []),
+  ].join(', ');
+  const lines = addresses.map((address) => html`<small>${breakable(address)}</small>`);
+  return html`<tr><th scope="row" class="message">${breakable(name)}</th><td class="message">${state}${lines}</td></tr>`;
+}
