@@ -82,7 +82,7 @@ describe('status page in a browser:', () => {
   test('updates live, plots the last hour, and sends requests only to its device (A-39)', async () => {
     const { page, complaints } = await open();
     const delivered = async (): Promise<number> =>
-      Number((await read(page, '#budget dl div:nth-child(2) dd')).replaceAll(',', ''));
+      Number((await read(page, '#samples dl div:nth-child(2) dd')).replaceAll(',', ''));
     const before = await delivered();
     expect(before).toBeGreaterThan(0);
     await until('more is delivered, without a reload', async () => (await delivered()) > before);

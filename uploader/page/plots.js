@@ -9,7 +9,7 @@ const RIGHT = 8;
 const TOP = 6;
 const BOTTOM = 20;
 const MIN_LABEL_WIDTH = 68;
-/** A line with more points than these has room for the range of each. */
+/** A line with more points than these shows no range of each. */
 const MAX_BANDS = 2;
 
 const byId = (id) => document.getElementById(id);

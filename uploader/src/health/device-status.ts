@@ -2,7 +2,7 @@ import { maskCredentials } from '@thugshells/shared/config/load-config.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 import type { ReceiverCondition } from '@thugshells/shared/state/uploader-report.ts';
 
-import { estimateRoomSeconds } from '../telemetry/room-estimate.ts';
+import { estimateSpaceSeconds } from '../telemetry/space-estimate.ts';
 import type { Snapshot } from '../telemetry/snapshot.ts';
 import type { HealthStatus } from './component-health.ts';
 import type { HealthReport } from './health-report.ts';
@@ -47,7 +47,7 @@ export interface DeviceStatus extends HealthReport {
     readonly done?: number;
     readonly seconds_left?: number;
     /** For how long the database can keep what is collected while nothing is delivered; missing while unknown. */
-    readonly room_seconds?: number;
+    readonly space_seconds?: number;
   };
   readonly uploads: readonly UploadLine[];
   readonly receiver: ReceiverLine;
@@ -59,8 +59,8 @@ export interface DeviceStatus extends HealthReport {
 export function toDeviceStatus(report: HealthReport, snapshot: Snapshot, remoteUrl?: string): DeviceStatus {
   const { books, oldestPendingMs, held, drain, uploads, databaseBytes, freeBytes, storage } = snapshot;
   const samplesPerSecond = samplesPerUpload(snapshot, 1_000);
-  const space = { samplesPerSecond, databaseBytes, freeBytes, maxBytes: storage.maxBytes };
-  const room = estimateRoomSeconds({ pending: books.pending, ...space });
+  const sources = { samplesPerSecond, databaseBytes, freeBytes, maxBytes: storage.maxBytes };
+  const space = estimateSpaceSeconds({ pending: books.pending, ...sources });
   return {
     ...report,
     reason: summarize(report),
@@ -70,7 +70,7 @@ export function toDeviceStatus(report: HealthReport, snapshot: Snapshot, remoteU
       held: held?.count ?? 0,
       ...(drain === undefined ? {} : { done: drain.done }),
       ...(drain?.secondsLeft === undefined ? {} : { seconds_left: drain.secondsLeft }),
-      ...(room === undefined ? {} : { room_seconds: Math.round(room) }),
+      ...(space === undefined ? {} : { space_seconds: Math.round(space) }),
     },
     uploads: uploads.map(({ atMs, ...upload }) => ({ at: formatTime(atMs), ...upload })),
     receiver: {

@@ -19,7 +19,7 @@ import {
 } from '@thugshells/shared/state/storage-state.ts';
 import { isTime, StoredValues } from '@thugshells/shared/state/stored-values.ts';
 
-import { readFreeBytes } from './room-estimate.ts';
+import { readFreeBytes } from './space-estimate.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** A database that was set aside because its schema was newer than the program. */

@@ -1,4 +1,4 @@
-/** What the stored samples tell of the device; what is not collected is missing. */
+/** What the stored samples have on the device; what is not collected is missing. */
 export interface DeviceFacts {
   /** When the newest of the samples was stored, Unix milliseconds. */
   readonly atMs: number;

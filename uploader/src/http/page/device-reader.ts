@@ -18,7 +18,7 @@ interface FactRow {
   readonly value: unknown;
 }
 
-/** Reads what the newest samples tell of the device. */
+/** Reads what the newest samples have on the device. */
 export class DeviceReader {
   readonly #series: Statement<[string], { id: number; name: string; tags: unknown }>;
   readonly #newest: Statement<[], FactRow>;

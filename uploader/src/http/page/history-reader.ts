@@ -79,7 +79,7 @@ export class HistoryReader {
     this.#device = new DeviceReader(this.#database);
   }
 
-  /** Returns what the newest samples tell of the device; undefined if nothing was stored yet. */
+  /** Returns what the newest samples have on the device; undefined if nothing was stored yet. */
   readDevice(): DeviceFacts | undefined {
     return this.#device.read();
   }

@@ -4,7 +4,7 @@ import type { DeviceFacts } from './device-facts.ts';
 import { device as deviceSection } from './device-section.ts';
 import { html, Html } from './html.ts';
 import { RANGES_HOURS } from './plots.ts';
-import { budget, collectors, parts, uploads } from './tables.ts';
+import { budget, collectors, parts, samples, uploads } from './tables.ts';
 import { delivery, state, stateWord } from './top-sections.ts';
 
 /** How often a browser without scripts reloads the page. */
@@ -39,7 +39,8 @@ ${plots()}
 ${section('parts', 'Components', parts(status))}
 ${section('uploads', 'Last uploads', uploads(status))}
 ${section('collectors', 'Collectors', collectors(status))}
-${section('budget', 'Samples, clock and disk', budget(status))}
+${section('samples', 'Samples', samples(status))}
+${section('budget', 'Clock and disk', budget(status))}
 </main>
 <footer><p id="foot" data-live>${foot(status)}</p><p>Thugshells ${version}. API: <a href="/health">/health</a> <a href="/metrics">/metrics</a> <a href="/status.json">/status.json</a></p></footer>
 </body>

@@ -55,12 +55,16 @@ export function collectors({ components, timestamp }: DeviceStatus): Html {
   return html`<table><thead><tr><th scope="col">Collector</th><th scope="col">Last scrape (UTC)</th><th scope="col">State</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
-/** Shows what the books and the budgets are. */
-export function budget({
-  books,
-  components,
-  per_day: { sent_bytes: sent, written_bytes: written },
-}: DeviceStatus): Html {
+/** Shows the books. */
+export function samples({ books: { collected, delivered, pending, rejected, dropped } }: DeviceStatus): Html {
+  const counts = Object.entries({ collected, delivered, pending, rejected, dropped }).map(
+    ([name, value]) => html`<div><dt>${name}</dt><dd>${count(value)}</dd></div>`,
+  );
+  return html`<dl class="facts">${counts}</dl>`;
+}
+
+/** Shows the clock and the budgets. */
+export function budget({ components, per_day: { sent_bytes: sent, written_bytes: written } }: DeviceStatus): Html {
   const { skew_ms: skewMs, skew_error_ms: error } = components['time']?.details ?? {};
   const clock =
     typeof skewMs === 'number'
@@ -68,13 +72,8 @@ export function budget({
       : html`not compared yet`;
   const perDay = (value: number | undefined): Html =>
     value === undefined ? html`not known yet <small>in the first half hour</small>` : html`${bytes(value)}`;
-  const { collected, delivered, pending, rejected, dropped } = books;
-  const counts = Object.entries({ collected, delivered, pending, rejected, dropped }).map(
-    ([name, value]) => html`<div><dt>Samples ${name}</dt><dd>${count(value)}</dd></div>`,
-  );
   const { database_bytes: database, wal_bytes: wal } = components['storage']?.details ?? {};
-  return html`<dl class="facts">${counts}
-<div><dt>Clock</dt><dd>${clock}</dd></div>
+  return html`<dl class="facts"><div><dt>Clock</dt><dd>${clock}</dd></div>
 <div><dt>Sent per day</dt><dd>${perDay(sent)}</dd></div>
 <div><dt>Written per day</dt><dd>${perDay(written)}</dd></div>
 <div><dt>Database</dt><dd>${bytes(Number(database ?? 0))} <small>and ${bytes(Number(wal ?? 0))} WAL</small></dd></div></dl>`;

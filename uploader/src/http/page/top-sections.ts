@@ -52,7 +52,7 @@ function headline({ status, starting, reason, receiver, books, backlog, componen
   return reason;
 }
 
-/** Shows where samples go, the last success, what is pending with the room for more, and what was lost. */
+/** Shows where samples go, the last success, what is pending and for how long there is space, and what was lost. */
 export function delivery(status: DeviceStatus): Html {
   const { receiver, books, backlog, timestamp } = status;
   const facts = [
@@ -81,12 +81,12 @@ function lastSuccess(at: string | undefined, now: string): Html {
 function pendingNote({
   oldest_pending_age_seconds: oldest,
   held,
-  room_seconds: room,
+  space_seconds: space,
 }: DeviceStatus['backlog']): string {
   return [
     ...(oldest === undefined ? [] : [`oldest ${duration(oldest)} old`]),
     ...(held === 0 ? [] : [`${count(held)} held until the clock is right`]),
-    ...(room === undefined ? [] : [`room for ${roughDuration(room)}`]),
+    ...(space === undefined ? [] : [`space for ${roughDuration(space)}`]),
   ].join(', ');
 }
 

@@ -78,7 +78,7 @@ describe('status page:', () => {
       'the next commands',
       'Next, run <code>thugshells-uploader test</code>\n and <code>timedatectl set-ntp true</code></p>',
     ],
-    ['the books', '<dt>Samples delivered</dt><dd>1,200,000</dd>'],
+    ['the books', '<dt>delivered</dt><dd>1,200,000</dd>'],
     [
       'where samples go, without secrets',
       '<dd>https://***@metrics.<wbr>example:<wbr>8428/<wbr>api/<wbr>v1/<wbr>import',
@@ -86,7 +86,7 @@ describe('status page:', () => {
     ['the last success', '<dt>Last success</dt><dd>20 s ago <small>22:13:00</small></dd>'],
     [
       'what is pending',
-      '<dd>34,000 samples <small>oldest 1 h 2 min old, 12 held until the clock is right, room for 15 days</small></dd>',
+      '<dd>34,000 samples <small>oldest 1 h 2 min old, 12 held until the clock is right, space for 15 days</small></dd>',
     ],
     ['what was lost', '<dd>567 samples <small>500 rejected by the receiver, 67 dropped</small></dd>'],
     [

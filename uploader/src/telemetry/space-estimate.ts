@@ -6,7 +6,7 @@ const BYTES_PER_SAMPLE = 46;
 /** The share of DB_MAX_SIZE that is left to rows beside the WAL, the ballast and the slack for the next commit. */
 const ROWS_SHARE = 0.79;
 
-export interface RoomSources {
+export interface SpaceSources {
   readonly pending: number;
   readonly samplesPerSecond: number;
   readonly databaseBytes: number;
@@ -20,14 +20,14 @@ export interface RoomSources {
  * Estimates for how many seconds the database can keep each new sample if none is delivered: delivered rows are deleted
  * first. Undefined while it is not known how much is collected.
  */
-export function estimateRoomSeconds(sources: RoomSources): number | undefined {
+export function estimateSpaceSeconds(sources: SpaceSources): number | undefined {
   const { pending, samplesPerSecond, databaseBytes, maxBytes, freeBytes = Infinity } = sources;
   if (maxBytes === null || samplesPerSecond <= 0) return undefined;
   const rowsBytes = Math.min(maxBytes * ROWS_SHARE, databaseBytes + freeBytes);
   return Math.max(0, (rowsBytes / BYTES_PER_SAMPLE - pending) / samplesPerSecond);
 }
 
-/** Returns the free space of the file system that a file is on; undefined if the kernel does not tell. */
+/** Returns the free space of the file system that a file is on; undefined if the kernel does not report it. */
 export function readFreeBytes(path: string): number | undefined {
   try {
     const { bavail, bsize } = statfsSync(dirname(path));
