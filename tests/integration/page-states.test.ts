@@ -88,7 +88,7 @@ describe('status page, plots:', () => {
       .locator('#plots svg')
       .first()
       .hover({ position: { x: 150, y: 60 } });
-    await until('the time is shown', async () => /^2023-11-14 \d\d:\d\d UTC$/.test(await read(page, '#plots-time')));
+    await until('the time is shown', async () => /^2023-11-14 [\d:]{8} UTC$/.test(await read(page, '#plots-time')));
     const readThere = await captions();
     expect(readThere.filter((text, index) => text === last[index] && !text.startsWith('Free'))).toEqual([]);
     expect(await page.locator('#plots .crosshair[visibility=visible]').count()).toBe(last.length);

@@ -182,7 +182,7 @@ export function drawAll(history, options) {
 function setReadTime(at) {
   readAt = at;
   const note = byId('plots-time');
-  note.textContent = at === undefined ? '' : `${new Date(at * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  note.textContent = at === undefined ? '' : `${new Date(at * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
   for (const known of figures.values()) {
     const line = known.canvas.querySelector('.crosshair');
     if (line === null) continue;
