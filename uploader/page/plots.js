@@ -196,11 +196,15 @@ function setReadTime(at) {
   }
 }
 
-/** Moves the time that is read to the bucket nearest to a time. */
+/** Lists the times that any plot has a point at. */
+function listTimes() {
+  return [...new Set(shown.plots.flatMap((plot) => plot.times))].sort((a, b) => a - b);
+}
+
+/** Moves the time that is read to the point nearest to a time. */
 function readNear(at) {
-  const times = [...new Set(shown.plots.flatMap((plot) => plot.times))].sort((a, b) => a - b);
-  const nearest = times.reduce((best, time) => (Math.abs(time - at) < Math.abs(best - at) ? time : best), times[0]);
-  setReadTime(nearest);
+  const times = listTimes();
+  setReadTime(times.reduce((best, time) => (Math.abs(time - at) < Math.abs(best - at) ? time : best), times[0]));
 }
 
 function readAtPointer(event) {
@@ -213,12 +217,13 @@ function readAtPointer(event) {
 }
 
 function readByKey(event) {
-  const direction = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (event.key === 'Escape') setReadTime(undefined);
-  if (direction === undefined || shown === undefined || shown.plots.length === 0) return;
+  if (!['ArrowLeft', 'ArrowRight'].includes(event.key) || shown === undefined) return;
   event.preventDefault();
-  const step = Math.max(...shown.plots.map(({ bucketSeconds }) => bucketSeconds));
-  readNear((readAt ?? shown.to) + direction * step);
+  const times = listTimes();
+  const at = readAt ?? shown.to;
+  const next = event.key === 'ArrowLeft' ? times.findLast((time) => time < at) : times.find((time) => time > at);
+  if (next !== undefined) setReadTime(next);
 }
 
 /** Lets the pointer and the arrow keys move the time that is read. */
