@@ -103,8 +103,8 @@ export const specialValues = [
   {
     why: 'draws a line over the end of a series',
     file: 'uploader/src/http/page/history-reader.ts',
-    find: '(Number.isFinite(value) || Buffer.isBuffer(value)) &&',
-    replace: 'Number.isFinite(value) &&',
+    find: 'Number.isFinite(stored) || Buffer.isBuffer(stored)',
+    replace: 'Number.isFinite(stored)',
     tests: ['uploader/http/page/history-reader'],
   },
   {
