@@ -2,7 +2,7 @@ import { fstatSync, readSync } from 'node:fs';
 
 import { closeRawFile, openRawFile } from '@thugshells/shared/database/database-files.ts';
 
-import { findPageSize, INDEX_LEAF, INTERIOR, TABLE_LEAF } from './page-size.ts';
+import { findPageSize, INDEX_INTERIOR, INDEX_LEAF, INTERIOR, TABLE_LEAF } from './page-size.ts';
 import { isOutOfBounds, parseRecord, RecordCursor, type SqlValue } from './record-format.ts';
 
 /** One row of a rowid table as its page holds it; the column of an INTEGER PRIMARY KEY is null. */
@@ -24,6 +24,8 @@ export type IsWanted = (id: number, headerBytes: number) => boolean;
 const MAX_PAGES = 4_194_304;
 /** Page 1 begins with the header of the whole file. */
 const FILE_HEADER_BYTES = 100;
+/** A cell of an interior page begins with the number of the page below it. */
+const CHILD_BYTES = 4;
 /** Section 4.1: the WAL's header, and the header of each of its frames. */
 const WAL_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
@@ -73,12 +75,17 @@ export class PageFile {
     const start = place === 0 ? FILE_HEADER_BYTES : 0;
     const type = page[start];
     if (type !== TABLE_LEAF && type !== INDEX_LEAF) return undefined;
-    const count = Math.min(page.readUInt16BE(start + 3), (this.pageSize - start - 8) >> 1);
     const isIndex = type === INDEX_LEAF;
-    const cells = Array.from({ length: count }, (_, cell) =>
-      this.#cellAt(page, page.readUInt16BE(start + 8 + 2 * cell), { isIndex, isWanted }),
-    );
+    const cells = readPointers(page, start, 8).map((at) => this.#cellAt(page, at, { isIndex, isWanted }));
     return { isIndex, cells };
+  }
+
+  /** The entries of an interior page of an index, which stand on no leaf; none of a page of another kind. */
+  separators(place: number): LeafPage['cells'] {
+    const page = this.page(place);
+    if (place === 0 || page[0] !== INDEX_INTERIOR) return [];
+    const kind = { isIndex: true, isWanted: undefined };
+    return readPointers(page, 0, 12).map((at) => this.#cellAt(page, at + CHILD_BYTES, kind));
   }
 
   /** The rows of a table's leaf page that can be read and are wanted; none on a page of another kind. */
@@ -216,6 +223,13 @@ export class PageFile {
     if (descriptor !== undefined) readSync(descriptor, read, 0, bytes, position);
     return read;
   }
+}
+
+/** Section 1.6: where the cells of a page begin, as the pointers after its header have it. */
+function readPointers(page: Buffer, start: number, headerBytes: number): number[] {
+  const first = start + headerBytes;
+  const count = Math.min(page.readUInt16BE(start + 3), (page.length - first) >> 1);
+  return Array.from({ length: count }, (_, cell) => page.readUInt16BE(first + 2 * cell));
 }
 
 function isFileHeader(bytes: Buffer): boolean {

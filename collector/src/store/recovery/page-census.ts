@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 
 import type { CorruptDatabase } from './corrupt-database.ts';
-import { IndexLeaves, readIndexPage, type IndexPage } from './index-leaves.ts';
+import { IndexPages, readIndexPage, readSeparators, type IndexPage } from './index-pages.ts';
 import type { LeafPage, PageFile } from './leaf-pages.ts';
 import { SERIES_COLUMNS } from './source-series.ts';
 
@@ -15,7 +15,7 @@ const LEAST_SAMPLE_BYTES = 16;
  * count any more, and how many samples may have stood on pages that are gone.
  */
 export class PageCensus {
-  readonly index = new IndexLeaves();
+  readonly index = new IndexPages();
   readonly #source: CorruptDatabase;
   readonly #contents = new Set<number>();
   #stale: ReadonlySet<number> = new Set();
@@ -56,8 +56,8 @@ export class PageCensus {
   step(): void {
     if (this.#position === 0)
       this.#roots = new Set(this.#source.query('SELECT rootpage FROM sqlite_schema')?.map(({ rootpage }) => rootpage));
-    const leaves = this.#source.withPages((pages) => this.#readSlice(pages));
-    for (const page of leaves) this.index.add(page, this.#source);
+    const found = this.#source.withPages((pages) => this.#readSlice(pages));
+    for (const page of found) this.index.add(page, this.#source);
   }
 
   /** Reads what is left. */
@@ -74,7 +74,7 @@ export class PageCensus {
       if (this.#stale.has(place)) continue;
       const leaf = pages.leaf(place);
       if (!this.#isKnown(pages, place, leaf)) this.#unknown.add(place);
-      const page = leaf === undefined ? undefined : readIndexPage(leaf);
+      const page = leaf === undefined ? readSeparators(pages.separators(place)) : readIndexPage(leaf);
       if (page !== undefined) found.push(page);
     }
     for (const place of pages.overflowPlaces) this.#overflow.add(place);

@@ -3,7 +3,8 @@ import { PAGE_SIZE } from '@thugshells/shared/database/open.ts';
 /** SQLite's file format, section 1.6: the types of b-tree pages. */
 export const TABLE_LEAF = 0x0d;
 export const INDEX_LEAF = 0x0a;
-export const INTERIOR: readonly (number | undefined)[] = [0x02, 0x05];
+export const INDEX_INTERIOR = 0x02;
+export const INTERIOR: readonly (number | undefined)[] = [INDEX_INTERIOR, 0x05];
 
 /** Section 1.3.2: the sizes that a page may have. */
 const PAGE_SIZES: readonly number[] = [512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768];
@@ -21,11 +22,11 @@ const NEARLY = 0.8;
  * @param readByte reads the byte at a place of the file
  */
 export function findPageSize(stored: readonly number[], fileBytes: number, readByte: (at: number) => number): number {
-  const claimed = stored.find((size) => PAGE_SIZES.includes(size)) ?? PAGE_SIZE;
+  const claimed = stored.find((size) => PAGE_SIZES.includes(size));
   if (claimed === PAGE_SIZE) return PAGE_SIZE;
   const shares = PAGE_SIZES.map((size) => shareOfPages(size, fileBytes, readByte));
   const most = Math.max(...shares);
-  return most < MIN_SHARE ? claimed : PAGE_SIZES[shares.findIndex((share) => share >= most * NEARLY)]!;
+  return most < MIN_SHARE ? (claimed ?? PAGE_SIZE) : PAGE_SIZES[shares.findIndex((share) => share >= most * NEARLY)]!;
 }
 
 /** How many of some places that are multiples of a size hold the type of a page; the first page begins with a header. */

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { openDatabase } from '@thugshells/shared/database/open.ts';
+import { openDatabase, openSideFile } from '@thugshells/shared/database/open.ts';
 
 import { readSampleCells } from '../../../../../collector/src/store/recovery/source-sample.ts';
 import { PageFile, type LeafRow } from '../../../../../collector/src/store/recovery/leaf-pages.ts';
@@ -122,4 +122,19 @@ test('leaf pages: for any bytes, throws nothing and returns no impossible sample
     ),
     { numRuns: 500 },
   );
+});
+
+test.each([512, 1_024])('leaf pages: finds that a file has pages of %d bytes without its header', (pageSize) => {
+  const path = folder.path(`pages-of-${pageSize}.db`);
+  const database = openSideFile(path);
+  database.pragma(`page_size = ${pageSize}`);
+  database.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, a)');
+  const insert = database.prepare('INSERT INTO t VALUES (?, ?)');
+  for (let id = 1; id <= 500; id++) insert.run(id, 'x'.repeat(id % 90));
+  database.close();
+  writeFileSync(path, readFileSync(path).fill(255, 0, 100));
+  const pages = new PageFile(path);
+  expect(pages.pageSize).toBe(pageSize);
+  pages.close();
+  expect(allRows(path).filter(({ values }) => values.length === 2)).toHaveLength(500);
 });

@@ -10,20 +10,23 @@ interface IndexEntry {
   readonly id: number;
 }
 
-/** The entries of a leaf page of the index; whether all of them could be read. */
+/** The entries of a page of the index. */
 export interface IndexPage {
   readonly entries: readonly IndexEntry[];
+  /** Whether all of them could be read. */
   readonly isWhole: boolean;
+  /** Whether no other entry stands between them. */
+  readonly isLeaf: boolean;
 }
 
 /** Entries kept in memory at most: some 40 MB. Beyond, their rows are verified by their neighbors alone. */
 const MAX_ENTRIES = 400_000;
 
 /**
- * The leaf pages of the samples' index, read past SQLite: it does not find what stands below a damaged page, and
- * does not report which entries it cannot find for that reason.
+ * The pages of the samples' index, read past SQLite: it does not find what stands below a damaged page, and does not report
+ * which entries it cannot find for that reason.
  */
-export class IndexLeaves {
+export class IndexPages {
   /** Entries that SQLite does not find: timestamp → series → id. */
   readonly #unreachable = new Map<number, Map<number, number>>();
   readonly #ids = new Map<number, number>();
@@ -32,17 +35,19 @@ export class IndexLeaves {
   #intervals: IdRange[] = [];
   #isSorted = true;
 
-  /** Adds a leaf page of the index; the source must be open for queries. */
-  add({ entries, isWhole }: IndexPage, source: CorruptDatabase): void {
+  /** Adds a page of the index; the source must be open for queries. */
+  add({ entries, isWhole, isLeaf }: IndexPage, source: CorruptDatabase): void {
     const first = entries[0]!;
     const last = entries.at(-1)!;
     const isInOrder = entries.every((entry, at) => at === 0 || compare(entries[at - 1]!, entry) < 0);
-    if (isInOrder && isWhole) this.#intervals.push([first.timestampMs, last.timestampMs]);
+    if (isInOrder && isWhole && isLeaf) this.#intervals.push([first.timestampMs, last.timestampMs]);
     this.#isSorted = false;
     const isFound = ({ timestampMs, seriesId, id }: IndexEntry): boolean =>
       source.findIndexedId(timestampMs, seriesId) === id;
-    if (isInOrder && isWhole && isFound(first) && isFound(last)) return;
-    for (const { timestampMs, seriesId, id } of entries) {
+    // What SQLite finds on a leaf at both ends it finds in between; to an entry of an interior page it comes by the leaf before it.
+    if (isLeaf && isInOrder && isWhole && isFound(first) && isFound(last)) return;
+    const missing = isLeaf ? entries : entries.filter((entry) => !isFound(entry));
+    for (const { timestampMs, seriesId, id } of missing) {
       if (this.#entries >= MAX_ENTRIES) return;
       const ofTime = this.#unreachable.get(timestampMs) ?? new Map<number, number>();
       this.#unreachable.set(timestampMs, ofTime.set(seriesId, id));
@@ -77,15 +82,23 @@ export class IndexLeaves {
   }
 }
 
-/** Reads a page; undefined unless it is one of the samples' index. */
+/** Reads a leaf page; undefined unless it is one of the samples' index. */
 export function readIndexPage({ isIndex, cells }: LeafPage): IndexPage | undefined {
-  if (!isIndex) return undefined;
+  return isIndex ? readEntries(cells, true) : undefined;
+}
+
+/** Reads the entries of an interior page; undefined unless it is one of the samples' index. */
+export function readSeparators(cells: LeafPage['cells']): IndexPage | undefined {
+  return readEntries(cells, false);
+}
+
+function readEntries(cells: LeafPage['cells'], isLeaf: boolean): IndexPage | undefined {
   const entries = cells.flatMap((cell) => {
     const [timestampMs, seriesId, id, ...more] = cell?.values ?? [];
     const isEntry = [timestampMs, seriesId, id].every(Number.isSafeInteger) && more.length === 0;
     return isEntry ? [{ timestampMs, seriesId, id } as IndexEntry] : [];
   });
-  return entries.length > 0 ? { entries, isWhole: entries.length === cells.length } : undefined;
+  return entries.length > 0 ? { entries, isWhole: entries.length === cells.length, isLeaf } : undefined;
 }
 
 function compare(a: IndexEntry, b: IndexEntry): number {
