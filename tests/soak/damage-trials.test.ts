@@ -10,7 +10,8 @@ import { makeTrialDatabases, type TrialDatabase } from '../support/damage/trial-
 
 /**
  * Random damage to databases with pending, delivered and rejected samples: what stands on a page survives, nothing is
- * invented, and no loss is missing in the books. Each run makes the same trials; DAMAGE_SEED draws others, DAMAGE_TRIAL repeats one.
+ * invented, and no loss is missing in the books. Each run makes the same trials; DAMAGE_SEED draws others, DAMAGE_TRIAL repeats one,
+ * DAMAGE_PAGE_BYTES=1024 damages databases as earlier versions made them.
  */
 const TRIALS = Number(process.env['DAMAGE_TRIALS'] ?? 500);
 const FIRST_SEED = Number(process.env['DAMAGE_SEED'] ?? 1_000_000);

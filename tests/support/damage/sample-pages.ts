@@ -2,6 +2,7 @@
  * Reads the rows of a database file from its pages, by SQLite's file format alone (https://sqlite.org/fileformat2.html).
  * It shares nothing with the collector's recovery: the damage trials hold that recovery against what stands in the file.
  */
+import process from 'node:process';
 
 /** A row of a table as a leaf page holds it; the column of an INTEGER PRIMARY KEY is null. */
 export interface PageRow {
@@ -16,8 +17,8 @@ export interface PageRow {
   readonly to: number;
 }
 
-/** Of the databases that are damaged; a damaged header may have another size. */
-export const PAGE_BYTES = 1024;
+/** Of the databases that are damaged; a damaged header may have another size. Earlier versions made pages of 1,024. */
+export const PAGE_BYTES = Number(process.env['DAMAGE_PAGE_BYTES'] ?? 512);
 const LEAF_OF_A_TABLE = 13;
 const LEAF_OF_AN_INDEX = 10;
 const INTERIOR_OF_AN_INDEX = 2;

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { openDatabase, openSideFile, type Database } from '@thugshells/shared/database/open.ts';
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Reading } from '@thugshells/shared/metrics/sample.ts';
 
@@ -10,6 +10,7 @@ import { SettledRanges } from '../../../uploader/src/queue/settled-ranges.ts';
 import { SeededRandom } from '../../soak/random.ts';
 import { NOW, reading, scrapeAt, storeOn } from '../collector/collector-parts.ts';
 import { FakeClock } from '../fake-clock.ts';
+import { PAGE_BYTES } from './sample-pages.ts';
 
 /** A stored sample, as the view `metrics` has it; the stored columns are what a page holds. */
 export interface StoredSample {
@@ -94,6 +95,7 @@ async function makeTrialDatabase(
   { name, scrapes, delivered, retentionMs }: TrialDatabaseOptions,
 ): Promise<TrialDatabase> {
   const random = new SeededRandom(scrapes);
+  createWithPages(path);
   const parts = storeOn(path, { clock: new FakeClock(NOW), retentionMs: retentionMs ?? 72 * 3_600_000 });
   const uploader = openDatabase(path);
   const stop = new AbortController();
@@ -116,6 +118,14 @@ async function makeTrialDatabase(
   uploader.close();
   parts.store.close();
   return describe(path, { name, nowMs: parts.clock.now(), early });
+}
+
+/** Creates an empty database; the store keeps the size of its pages. */
+function createWithPages(path: string): void {
+  const database = openSideFile(path);
+  database.pragma(`page_size = ${PAGE_BYTES}`);
+  database.pragma('journal_mode = WAL');
+  database.close();
 }
 
 interface TrialDatabaseOptions {
