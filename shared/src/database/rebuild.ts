@@ -3,9 +3,12 @@ import { dirname } from 'node:path';
 
 import { isBusy, createFile, openDatabase, PAGE_SIZE, type Database } from './open.ts';
 
-/** Returns whether a database has another page size than PAGE_SIZE, as those of the first versions have. */
+/** Bytes of a page up to which a database is left as it is: to copy all of it costs more flash than it would save soon. */
+const LARGEST_KEPT_PAGE = 1_024;
+
+/** Returns whether a database has large pages, as those of the first versions have. */
 export function needsRebuild(database: Database): boolean {
-  return database.pragma('page_size', { simple: true }) !== PAGE_SIZE;
+  return (database.pragma('page_size', { simple: true }) as number) > LARGEST_KEPT_PAGE;
 }
 
 /**

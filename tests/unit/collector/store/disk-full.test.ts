@@ -55,7 +55,7 @@ function limitedDisk(): Disk {
     fill: (reader) => {
       const pages = reader.pragma('page_count', { simple: true }) as number;
       reader.exec('CREATE TABLE filler (bytes)');
-      reader.prepare('INSERT INTO filler VALUES (zeroblob(?))').run(databaseBytes - (pages + 16) * PAGE_SIZE);
+      reader.prepare('INSERT INTO filler VALUES (zeroblob(?))').run(databaseBytes - (pages + 32) * PAGE_SIZE);
     },
     free: (reader) => void reader.exec('DROP TABLE filler'),
     remove: () => undefined,

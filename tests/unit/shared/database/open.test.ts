@@ -39,7 +39,7 @@ describe('open database: the collector’s', () => {
       journal_mode: 'wal',
       synchronous: 1,
       busy_timeout: 100,
-      page_size: 1_024,
+      page_size: 512,
       cache_size: -2_000,
       wal_autocheckpoint: 0,
       auto_vacuum: 0,
@@ -65,7 +65,7 @@ describe('open database: the collector’s', () => {
       journal_mode: 'wal',
       synchronous: 1,
       busy_timeout: 100,
-      page_size: 1_024,
+      page_size: 512,
       wal_autocheckpoint: 0,
     });
   });

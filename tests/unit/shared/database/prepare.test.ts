@@ -24,9 +24,10 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A version 3 database with pages of SQLite's own size and a few rows. */
-function databaseWithLargePages(): void {
+/** A database with pages of SQLite's own size, or another one, and a few rows. */
+function databaseWithLargePages(pageBytes = 4_096): void {
   const database = openSideFile(path);
+  database.pragma(`page_size = ${pageBytes}`);
   database.pragma('journal_mode = WAL');
   migrate(database);
   database.exec(`INSERT INTO series VALUES (1, x'00', 'load.average_1m', '{}', 'board', 0, 1)`);
@@ -54,6 +55,13 @@ test('prepare: rebuilds a database of large pages with small ones and keeps rows
   expect(database.prepare('SELECT COUNT(*), SUM(metric_value) FROM metrics').raw().get()).toEqual([500, 62_625]);
   expect(database.pragma('integrity_check', { simple: true })).toBe('ok');
   expect(readdirSync(folder).filter((name) => name.includes('rebuild'))).toEqual([]);
+  database.close();
+});
+
+test('prepare: a database with pages of 1,024 bytes, as earlier versions made them, is not copied', () => {
+  databaseWithLargePages(1_024);
+  const database = prepareDatabase(path, logger);
+  expect([pageSize(database), messages]).toEqual([1_024, []]);
   database.close();
 });
 

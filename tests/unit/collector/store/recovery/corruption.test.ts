@@ -23,7 +23,7 @@ import {
  */
 
 const FRAME = PAGE_SIZE + 24;
-const IN_FILE = 120;
+const IN_FILE = 60;
 const IN_WAL = 40;
 const DELIVERED = 300;
 
