@@ -81,13 +81,13 @@ describe('alerts:', () => {
   const beginMs = Math.floor(Date.now() / minute) * minute - 8 * 60 * minute;
   /** What each rule is there for; the series stay those that the programs export. */
   const troubles: Readonly<Record<string, Trouble>> = {
-    BoardSilent: {
+    DeviceSilent: {
       '*': () => undefined,
       ...Object.fromEntries(['uploader_health_status', 'system_uptime_seconds'].map((name) => [name, () => undefined])),
     },
-    BoardError: { uploader_health_status: () => 2 },
+    DeviceError: { uploader_health_status: () => 2 },
     CollectorDown: { uploader_component_status: (_, { component }) => (component === 'collector' ? 2 : 0) },
-    BoardDegraded: { uploader_health_status: () => 1 },
+    DeviceDegraded: { uploader_health_status: () => 1 },
     BacklogOld: { storage_oldest_pending_seconds: () => 7_200 },
     SamplesRejected: { storage_metrics_rejected: () => 3 },
     SamplesDropped: { storage_metrics_dropped: () => 3 },
@@ -105,8 +105,8 @@ describe('alerts:', () => {
     OutOfMemory: { memory_oom_kills_total: () => 1 },
     OpenFilesHigh: { kernel_files_open: () => 360_000 },
     ClockNotSynchronized: { system_clock_synchronized: () => 0 },
-    BoardHot: { cpu_temperature_celsius: () => 90 },
-    BoardThrottled: { cpu_throttled: (_, { reason }) => (reason === 'under_voltage' ? 1 : 0) },
+    DeviceHot: { cpu_temperature_celsius: () => 90 },
+    DeviceThrottled: { cpu_throttled: (_, { reason }) => (reason === 'under_voltage' ? 1 : 0) },
     LinkFlapping: { network_carrier_changes_total: (at) => Math.max(0, at - TROUBLE_MINUTE) },
     ServiceDown: { service_up: (_, { unit }) => (unit === 'encoder.service' ? 0 : 1) },
     ServiceRestarting: { service_restarts_total: (at) => Math.max(0, at - TROUBLE_MINUTE) },
