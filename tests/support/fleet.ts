@@ -161,8 +161,9 @@ async function runDevice({ clock, deviceId, backAtMs, untilMs, random, onRequest
     onRetry: () => undefined,
     stop: never,
   });
-  const receiverCheck: Pick<ReceiverCheck, 'checkReceiver' | 'checksConnection'> = {
+  const receiverCheck: Pick<ReceiverCheck, 'checkReceiver' | 'checksConnection' | 'haveCredentialsChanged'> = {
     checksConnection: false,
+    haveCredentialsChanged: () => false,
     checkReceiver: async () => ((await request()) ? { connection: 1, isClosing: false, isReceiver: true } : undefined),
   };
   const probe = new ReceiverProbe({

@@ -7,7 +7,7 @@ import type { ReceiverCheck } from '../transport/transport.ts';
 export interface ReceiverProbeOptions {
   readonly clock: Clock;
   readonly receiver: ReceiverState;
-  readonly receiverCheck: Pick<ReceiverCheck, 'checkReceiver' | 'checksConnection'>;
+  readonly receiverCheck: Pick<ReceiverCheck, 'checkReceiver' | 'checksConnection' | 'haveCredentialsChanged'>;
   /** From 0 up to, but not including, 1. */
   readonly random: () => number;
   /** Returns whether this device has a route to the receiver; sends nothing. */
@@ -18,10 +18,15 @@ export interface ReceiverProbeOptions {
 
 /** Time between two probes of a receiver that has been away for long. */
 const LONG_AWAY_INTERVAL_MS = 30_000;
+/** How often it is looked, while the receiver refuses uploads, whether somebody has changed the credentials. */
+const CREDENTIALS_LOOK_MS = 2_000;
 /** Share by which each wait varies. */
 const JITTER = 0.2;
 
-/** Waits for the next upload, or until a receiver that was away is back: requests without a body probe it, or connections. */
+/**
+ * Waits for the next upload, or until a receiver that was away is back: requests without a body probe it, or connections. While
+ * it refuses uploads it is not probed: changed credentials are what ends that wait.
+ */
 export class ReceiverProbe {
   readonly #options: ReceiverProbeOptions;
   /** Whether a good response has ended a backoff although the receiver accepted nothing then. */
@@ -41,6 +46,7 @@ export class ReceiverProbe {
    */
   async wait(untilMonotonicMs: number, stop: AbortSignal, pause: Pause = NO_PAUSE): Promise<void> {
     const { clock, receiver, receiverCheck, isLinkUp, probeIntervalMs } = this.#options;
+    if (receiver.condition === 'held') return this.#waitForCredentials(untilMonotonicMs, stop);
     const { checksConnection } = receiverCheck;
     const isResponding = receiver.condition === 'away' && (pause.hasResponse || checksConnection);
     this.#isMisled = isResponding && (this.#isMisled || this.#hasEndedBackoff);
@@ -65,6 +71,14 @@ export class ReceiverProbe {
       this.#hasEndedBackoff = !isBackoffOver;
       return;
     }
+  }
+
+  async #waitForCredentials(untilMonotonicMs: number, stop: AbortSignal): Promise<void> {
+    const { clock, receiver, receiverCheck } = this.#options;
+    const remainingMs = (): number => untilMonotonicMs - clock.monotonic();
+    receiver.waitsFor(remainingMs());
+    while (!stop.aborted && remainingMs() > 0 && !receiverCheck.haveCredentialsChanged())
+      await clock.sleep(Math.min(CREDENTIALS_LOOK_MS, remainingMs()), stop);
   }
 
   #nextMs(): number {

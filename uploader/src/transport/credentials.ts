@@ -86,6 +86,19 @@ export class Credentials {
     };
   }
 
+  /** Returns a text that differs once one of the files has changed; reads none. */
+  findVersion(): string {
+    const files = [
+      this.#token,
+      this.#password,
+      this.#headers,
+      this.#certificateAuthority,
+      this.#certificate,
+      this.#key,
+    ];
+    return files.map((file) => file?.findVersion()).join(';');
+  }
+
   /** Returns what is wrong with the files now, one sentence per file. */
   problems(): string[] {
     return [

@@ -39,6 +39,8 @@ export class HttpTransport implements ReceiverClient {
   readonly #options: HttpTransportOptions;
   readonly #endpoint: string;
   readonly #client: HttpClient;
+  /** When the last upload was sent. */
+  #credentialsVersion = '';
   readonly #listeners: ((sign: RestartSign) => void)[] = [];
   readonly #habits = new ReceiverHabits();
 
@@ -87,6 +89,10 @@ export class HttpTransport implements ReceiverClient {
     const { clock, certificateTime } = this.#options;
     const requestHead = this.#requestHead.bind(this);
     return requestDate({ clock, certificateTime, requestHead }, url, signal);
+  }
+
+  haveCredentialsChanged(): boolean {
+    return this.#options.credentials.findVersion() !== this.#credentialsVersion;
   }
 
   async checkReceiver(signal: AbortSignal): Promise<HealthResponse | undefined> {
@@ -142,7 +148,8 @@ export class HttpTransport implements ReceiverClient {
   }
 
   async #send(request: ProtocolRequest, judge: Judge, signal: AbortSignal, hasSamples = true): Promise<SendResult> {
-    const { clock } = this.#options;
+    const { clock, credentials } = this.#options;
+    this.#credentialsVersion = credentials.findVersion();
     const attempts: RequestAttempt[] = [];
     const startedAt = clock.monotonic();
     const measure = () => ({

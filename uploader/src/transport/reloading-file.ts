@@ -49,6 +49,16 @@ export class ReloadingFile {
     }
   }
 
+  /** Returns a text that differs once the file is another one, or may be read by others; reads nothing. */
+  findVersion(): string {
+    try {
+      const { ino, size, mtimeMs, mode } = statSync(this.#options.path);
+      return [ino, size, mtimeMs, mode].join();
+    } catch {
+      return 'absent';
+    }
+  }
+
   /** Creates the error for a file that cannot be used. */
   unusable(why: string, cause?: unknown): AgentError {
     const { variable, path } = this.#options;

@@ -71,6 +71,8 @@ export interface HealthResponse {
 export interface ReceiverCheck {
   /** Whether a check shows no more than that the receiver can be connected to: then a receiver that responds is not checked. */
   readonly checksConnection: boolean;
+  /** Returns whether a file of credentials has changed since the last request of an upload. */
+  haveCredentialsChanged(): boolean;
   /** Checks whether the receiver is there; returns undefined if not, or if its response has a status of 5xx. */
   checkReceiver(signal: AbortSignal): Promise<HealthResponse | undefined>;
   /** Sends a request without samples over the uploads' connection; returns undefined if no good response came. */

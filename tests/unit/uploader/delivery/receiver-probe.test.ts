@@ -7,6 +7,7 @@ import { LogRecord } from '../../../support/uploader/log-record.ts';
 
 const never = new AbortController().signal;
 const HOUR_MS = 3_600_000;
+const haveCredentialsChanged = (): boolean => false;
 
 /** Returns after how many seconds a probe ends an hour's wait with a backoff of a minute, and how many probes were sent. */
 async function waitWith(isReceiver: boolean): Promise<[seconds: number, probes: number]> {
@@ -19,7 +20,10 @@ async function waitWith(isReceiver: boolean): Promise<[seconds: number, probes: 
     return { connection: 1, isClosing: false, isReceiver };
   };
   const options = { clock, receiver, random: () => 0.5, isLinkUp: () => true, probeIntervalMs: 5_000 };
-  const probe = new ReceiverProbe({ ...options, receiverCheck: { checkReceiver, checksConnection: false } });
+  const probe = new ReceiverProbe({
+    ...options,
+    receiverCheck: { checkReceiver, checksConnection: false, haveCredentialsChanged },
+  });
   const startedAt = clock.monotonic();
   let isOver = false;
   const pause = { askedUntil: -Infinity, backoffUntil: startedAt + 60_000, hasResponse: true };
@@ -42,7 +46,10 @@ test('receiver probe: good responses of a receiver that accepts nothing end one 
   const receiver = new ReceiverState(clock, new LogRecord());
   const checkReceiver = async () => ({ connection: 1, isClosing: false, isReceiver: true });
   const options = { clock, receiver, random: () => 0.5, isLinkUp: () => true, probeIntervalMs: 5_000 };
-  const probe = new ReceiverProbe({ ...options, receiverCheck: { checkReceiver, checksConnection: false } });
+  const probe = new ReceiverProbe({
+    ...options,
+    receiverCheck: { checkReceiver, checksConnection: false, haveCredentialsChanged },
+  });
   /** After how many seconds the wait after a failed upload ends. */
   const waitAfterFailure = async (hasResponse = true): Promise<number> => {
     receiver.failed('away', 'HTTP 503');
@@ -62,6 +69,38 @@ test('receiver probe: good responses of a receiver that accepts nothing end one 
   expect(await waitAfterFailure()).toBe(5);
 });
 
+test.each([
+  ['ends two seconds later at most when somebody changes the credentials', 30, 32],
+  ['is not ended by anything else', Infinity, 60],
+])('receiver probe: the wait of a receiver that refuses uploads %s', async (_, changedAfterS, endsAfterS) => {
+  const clock = new FakeClock();
+  const receiver = new ReceiverState(clock, new LogRecord());
+  receiver.failed('held', 'HTTP 401');
+  const startedAt = clock.monotonic();
+  const secondsPassed = (): number => (clock.monotonic() - startedAt) / 1000;
+  const checkReceiver = (): never => {
+    throw new Error('a receiver that refuses uploads is not probed');
+  };
+  const receiverCheck = {
+    checkReceiver,
+    checksConnection: false,
+    haveCredentialsChanged: () => secondsPassed() > changedAfterS,
+  };
+  const probe = new ReceiverProbe({
+    clock,
+    receiver,
+    receiverCheck,
+    random: () => 0.5,
+    isLinkUp: () => true,
+    probeIntervalMs: 5_000,
+  });
+  let isOver = false;
+  const waiting = probe.wait(startedAt + 60_000, never).finally(() => (isOver = true));
+  while (!isOver) await clock.advance(clock.nextWakeMs ?? 0);
+  await waiting;
+  expect(secondsPassed()).toBe(endsAfterS);
+});
+
 describe('receiver probe by connections:', () => {
   /** Returns after how many seconds a wait with a backoff of a minute ends, and how often it was looked. */
   async function waitWithConnections(isThere: readonly boolean[], hasResponse: boolean): Promise<number[]> {
@@ -71,7 +110,10 @@ describe('receiver probe by connections:', () => {
     const checkReceiver = async () =>
       isThere[looks++] === true ? { connection: undefined, isClosing: false, isReceiver: true } : undefined;
     const options = { clock, receiver, random: () => 0.5, isLinkUp: () => true, probeIntervalMs: 5_000 };
-    const probe = new ReceiverProbe({ ...options, receiverCheck: { checkReceiver, checksConnection: true } });
+    const probe = new ReceiverProbe({
+      ...options,
+      receiverCheck: { checkReceiver, checksConnection: true, haveCredentialsChanged },
+    });
     const seconds: number[] = [];
     while (looks < isThere.length && seconds.length < 5) {
       receiver.failed('away', 'HTTP 503');

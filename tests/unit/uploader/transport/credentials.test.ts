@@ -51,6 +51,25 @@ describe('bearer token:', () => {
     expect(seen.map(({ authorization }) => authorization)).toEqual(['Bearer first', 'Bearer second', 'Bearer third.']);
   });
 
+  test('has another version when the file is written, made readable to others, removed, or back', () => {
+    const credentials = createCredentials({ remoteTokenFile: token });
+    write(token, 'first');
+    const versions = [credentials.findVersion()];
+    credentials.headers();
+    const unchanged = credentials.findVersion();
+    for (const change of [
+      () => write(token, 'another'),
+      () => chmodSync(token, 0o644),
+      () => rmSync(token),
+      () => write(token, 'back'),
+    ]) {
+      change();
+      versions.push(credentials.findVersion());
+    }
+    expect(unchanged).toBe(versions[0]);
+    expect(new Set(versions).size).toBe(versions.length);
+  });
+
   test.each([0o640, 0o604, 0o644, 0o660, 0o601])(
     'is refused at mode %o with the reason, and used once the mode is corrected',
     (mode) => {
