@@ -40,14 +40,18 @@ class Device {
 
   /** Waits until the receiver has the health, by `reported_by`. */
   async untilHealth(expected: Record<string, number>): Promise<void> {
-    await until(
+    let health: Record<string, number> = {};
+    const seen = until(
       `the health at the receiver is ${JSON.stringify(expected)}`,
       async () => {
-        const health = await this.query('uploader_health_status', 'reported_by');
+        health = await this.query('uploader_health_status', 'reported_by');
         return JSON.stringify(Object.entries(health).sort()) === JSON.stringify(Object.entries(expected).sort());
       },
       120_000,
     );
+    await seen.catch((error: Error) => {
+      throw new Error(`${error.message}; it is ${JSON.stringify(health)}`, { cause: error });
+    });
   }
 
   /** Ends both programs, and requires that nothing was rejected, lost or sent twice. */
@@ -112,7 +116,11 @@ describe('health sender:', () => {
         await device.untilHealth({ '': 2 });
         collector.signal('SIGCONT');
         await device.untilHealth({ '': 0 });
-        expect((await device.query('uploader_component_status', 'component'))['collector']).toBe(0);
+        await until(
+          'the component has recovered at the receiver',
+          async () => (await device.query('uploader_component_status', 'component'))['collector'] === 0,
+          60_000,
+        );
         await device.expectExactBooks(collector, uploader);
         const series = await server.export('uploader_health_status');
         const { all, distinct } = countTimes(series);

@@ -106,10 +106,21 @@ export class RunningUploads {
     this.#running = this.loop.run(this.#stop.signal);
   }
 
-  /** Runs the loop until it waits; the first call starts it. */
+  /**
+   * Runs the loop until it waits; the first call starts it. A receiver that refuses uploads is waited for with looks at the
+   * credentials, which end nothing here: up to the next attempt.
+   */
   async pass(): Promise<void> {
     if (this.#running === undefined) this.start();
-    else await this.clock.advance(this.clock.nextWakeMs ?? 0);
+    else {
+      const isHeld = this.state.condition === 'held';
+      const nextAtMs = isHeld ? this.state.nextAttemptAtMs : undefined;
+      await this.clock.advance(this.clock.nextWakeMs ?? 0);
+      while (nextAtMs !== undefined && this.clock.now() < nextAtMs) {
+        await this.waits();
+        await this.clock.advance(this.clock.nextWakeMs ?? 0);
+      }
+    }
     await this.waits();
   }
 

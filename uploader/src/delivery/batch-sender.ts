@@ -9,9 +9,9 @@ import type { BatchEncoder } from '../encoding/batch-encoder.ts';
 import type { EncodedBatch } from '../encoding/encoder.ts';
 import { releaseMemory } from '../release-memory.ts';
 import type { SendResult } from '../transport/transport.ts';
-import { bisect } from './bisect.ts';
+import { bisect, requestsForOneInvalid } from './bisect.ts';
 import { ChunkSender, type BatchProgress, type ChunkSenderOptions } from './chunk-sender.ts';
-import { RejectionSearch } from './rejection-search.ts';
+import { halve, RejectionSearch } from './rejection-search.ts';
 import type { TooOldSamples } from './too-old-samples.ts';
 
 export interface BatchSenderOptions extends ChunkSenderOptions {
@@ -45,6 +45,14 @@ interface BatchRest {
   hasSearched: boolean;
   /** Whether that chunk, or a part of it, was rejected in this batch. */
   isSearchedRejected: boolean;
+  /** Chunks that were rejected by a receiver that is not in doubt. */
+  readonly rejected: RejectedChunk[];
+}
+
+interface RejectedChunk {
+  readonly chunk: Chunk;
+  readonly result: SendResult;
+  readonly acceptedBefore: number;
 }
 
 /**
@@ -71,6 +79,10 @@ export class BatchSender {
   #acceptedSize = Infinity;
   /** Rejections in a row. */
   #rejections = 0;
+  /** Whether the receiver may be one that rejects everything. */
+  #isInDoubt = true;
+  /** Whether it has accepted anything since the last chunk of which it accepted nothing. */
+  #hasAccepted = false;
 
   constructor(options: BatchSenderOptions) {
     this.#options = options;
@@ -125,7 +137,13 @@ export class BatchSender {
     const isSearched = (chunk: Chunk): boolean => this.#search?.overlaps(chunk) === true;
     const searched = chunks.filter(isSearched);
     const others = chunks.filter((chunk) => !isSearched(chunk));
-    const rest: BatchRest = { others, searched, hasSearched: searched.length > 0, isSearchedRejected: false };
+    const rest: BatchRest = {
+      others,
+      searched,
+      hasSearched: searched.length > 0,
+      isSearchedRejected: false,
+      rejected: [],
+    };
     while (!progress.stop.aborted) {
       const search = rest.hasSearched ? this.#search : undefined;
       const isPart = search !== undefined && (search.isNext || rest.others.length === 0);
@@ -138,8 +156,12 @@ export class BatchSender {
   /** Sends the next chunk that is not searched; returns whether the next batch may follow, undefined if this one goes on. */
   async #sendNext(rest: BatchRest, progress: BatchProgress): Promise<boolean | undefined> {
     const chunk = rest.others.shift();
-    if (chunk === undefined) return true;
+    if (chunk === undefined) return this.#bisectRejected(rest, progress);
     const result = await this.#chunkSender.send(chunk, progress);
+    if (result.outcome.kind === 'rejected' && !this.#isInDoubt) {
+      rest.rejected.push({ chunk, result, acceptedBefore: progress.accepted });
+      return undefined;
+    }
     if (result.outcome.kind === 'rejected') {
       // A search that no part was sent for since the last chunk was rejected is about rows that are sent no more.
       if (this.#search === undefined || this.#search.isNext) this.#beginSearch(chunk, result, rest);
@@ -147,9 +169,13 @@ export class BatchSender {
       return this.#maySendAnother(result, progress) ? undefined : false;
     }
     if (this.#reportFailure(result)) return false;
-    this.#rejections = 0;
+    this.#noteAccepted();
     if (result.outcome.kind === 'delivered') [chunk.body, chunk.ids].forEach(releaseMemory);
-    if (!rest.isSearchedRejected) return undefined;
+    if (!rest.isSearchedRejected) {
+      rest.others.push(...rest.searched.splice(0));
+      this.#endSearch(rest);
+      return undefined;
+    }
     return (await this.#bisectLeft(this.#search!, rest, progress)) ? undefined : false;
   }
 
@@ -177,7 +203,7 @@ export class BatchSender {
       return this.#maySendAnother(result, progress) ? undefined : false;
     }
     if (this.#reportFailure(result)) return false;
-    this.#rejections = 0;
+    this.#noteAccepted();
     if (search.isTooLarge) this.#acceptedSize = part.count;
     return (await this.#bisectLeft(search, rest, progress, ids)) ? undefined : false;
   }
@@ -185,6 +211,33 @@ export class BatchSender {
   #endSearch(rest: BatchRest): void {
     this.#search = undefined;
     Object.assign(rest, { hasSearched: false, isSearchedRejected: false });
+  }
+
+  #noteAccepted(): void {
+    this.#rejections = 0;
+    this.#isInDoubt = false;
+    this.#hasAccepted = true;
+  }
+
+  /**
+   * Searches the chunks that a receiver has rejected which had accepted others: at once, as long as a search for one invalid
+   * sample takes. Returns whether the next batch may follow.
+   */
+  async #bisectRejected({ rejected }: BatchRest, progress: BatchProgress): Promise<boolean> {
+    for (const { chunk, result, acceptedBefore } of rejected) {
+      if (progress.stop.aborted) return false;
+      // Only samples accepted after the rejection prove that the receiver accepts any.
+      const isProven = progress.accepted > acceptedBefore;
+      const maxUnproven = isProven ? undefined : requestsForOneInvalid(chunk.count);
+      const bisected = await this.#bisect(halve(chunk.ids), progress, maxUnproven);
+      if (bisected === 'unproven') {
+        [this.#isInDoubt, this.#isHopeless, this.#hasAccepted] = [!this.#hasAccepted, true, false];
+        this.#maySendAnother(result, progress);
+        return false;
+      }
+      if (bisected === 'interrupted') return false;
+    }
+    return true;
   }
 
   /** Records a rejection; returns whether another request may follow at once. */
@@ -210,18 +263,29 @@ export class BatchSender {
   ): Promise<boolean> {
     this.#endSearch(rest);
     this.#isHopeless = false;
-    const bisected = await bisect(search.listLeft(accepted), {
-      encode: (ids) => this.#encode(ids),
-      send: (part) => this.#chunkSender.send(part, progress),
-    });
-    this.#chunkSender.quarantine(bisected.rejections);
-    if (bisected.kind === 'interrupted') return !this.#reportFailure(bisected.result);
+    if ((await this.#bisect(search.listLeft(accepted), progress)) === 'interrupted') return false;
     // Of a series that is in both, these are older than what is left.
     for (const chunk of rest.searched.splice(0).reverse()) {
       const left = await this.#encode(search.listOthers(chunk));
       if (left !== undefined) rest.others.unshift(left);
     }
     return true;
+  }
+
+  async #bisect(parts: readonly Float64Array[], progress: BatchProgress, maxUnproven?: number) {
+    const bisected = await bisect(parts, {
+      encode: (ids) => this.#encode(ids),
+      send: async (part) => {
+        const result = await this.#chunkSender.send(part, progress);
+        if (result.outcome.kind === 'delivered' || result.outcome.kind === 'partial') this.#noteAccepted();
+        return result;
+      },
+      maxUnproven,
+    });
+    if (bisected.kind === 'unproven') return bisected.kind;
+    this.#chunkSender.quarantine(bisected.rejections);
+    if (bisected.kind === 'interrupted') this.#reportFailure(bisected.result);
+    return bisected.kind;
   }
 
   async #encode(ids: Float64Array): Promise<Chunk | undefined> {

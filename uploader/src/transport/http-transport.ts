@@ -72,7 +72,8 @@ export class HttpTransport implements ReceiverClient {
   }
 
   async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
-    const { protocol } = this.#options;
+    const { protocol, credentials } = this.#options;
+    this.#credentialsVersion = credentials.findVersion();
     const result = await this.#send(protocol.toRequest(chunk), (response) => protocol.judge(response, chunk), signal);
     const negotiation = result.outcome.kind === 'delivered' ? protocol.negotiation() : undefined;
     if (negotiation !== undefined) await this.#ask(negotiation, signal);
@@ -143,13 +144,13 @@ export class HttpTransport implements ReceiverClient {
   }
 
   #ask(question: ProtocolRequest, signal: AbortSignal): Promise<SendResult> {
-    const { protocol } = this.#options;
+    const { protocol, credentials } = this.#options;
+    this.#credentialsVersion = credentials.findVersion();
     return this.#send(question, (response) => protocol.answered(question, response), signal, false);
   }
 
   async #send(request: ProtocolRequest, judge: Judge, signal: AbortSignal, hasSamples = true): Promise<SendResult> {
-    const { clock, credentials } = this.#options;
-    this.#credentialsVersion = credentials.findVersion();
+    const { clock } = this.#options;
     const attempts: RequestAttempt[] = [];
     const startedAt = clock.monotonic();
     const measure = () => ({

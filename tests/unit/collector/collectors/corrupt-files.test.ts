@@ -103,7 +103,7 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
       ),
     // Elsewhere there is one field in the line, or the second one is an average that nobody reads.
     shows:
-      /\/(vmstat|file-nr|softnet_stat|snmp|stat|status|meminfo|diskstats|net\/(dev|route|ipv6_route|wireless)|loadavg|uptime|mountinfo|life_time|cgroup\.events|(cpu|io)\.stat|memory\.events)$/,
+      /\/(vmstat|file-nr|softnet_stat|snmp|stat|[0-9]+\/status|meminfo|diskstats|net\/(dev|route|ipv6_route|wireless)|loadavg|uptime|mountinfo|life_time|cgroup\.events|(cpu|io)\.stat|memory\.events)$/,
   },
   'has a field that is no number': {
     doTo: (file, text) =>

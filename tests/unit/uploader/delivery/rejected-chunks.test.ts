@@ -91,6 +91,37 @@ describe('upload loop with a rejected chunk:', () => {
     expect(uploads.books).toMatchObject({ delivered: 4, pending: 2, rejected: 0 });
   });
 
+  test('gives up no sample of a receiver that keeps the order: it may accept new samples, and old ones once it is set up', async () => {
+    await withBadSeries({ sendsOldestFirst: true, chunkMetrics: 2 });
+    add('bad1', 'bad2');
+    await passes(8);
+    add('c', 'd');
+    await passes(8);
+    expect(uploads.books).toMatchObject({ rejected: 0 });
+  });
+
+  test.each([
+    ['a single series', ['a', 'bad1', 'b', 'c']],
+    ['the first and the last series', ['bad1', 'a', 'b', 'c', 'bad2']],
+    ['three of five series', ['bad1', 'bad2', 'a', 'b', 'bad3']],
+  ])('delivers what is sound while %s of each scrape is refused', async (_, names) => {
+    await withBadSeries();
+    const bad = names.filter((name) => name.startsWith('bad')).length;
+    const SCRAPES = 30;
+    const { stored } = uploads;
+    const ids = names.map((name) => stored.series(name));
+    for (let scrape = 0; scrape < SCRAPES; scrape++) {
+      for (const id of ids) stored.add(id, 1_700_000_000_000 + scrape * 60_000, 1);
+      await uploads.pass();
+    }
+    await passes(10);
+    expect(uploads.books).toMatchObject({
+      delivered: SCRAPES * (names.length - bad),
+      rejected: SCRAPES * bad,
+      pending: 0,
+    });
+  });
+
   test('gives up the samples of a chunk if another one of the batch is accepted after it', async () => {
     await withBadSeries({ chunkMetrics: 2, chunkGrowth: false });
     add('a', 'b', 'bad1', 'bad2', 'c', 'd');
