@@ -54,6 +54,18 @@ class Device {
     });
   }
 
+  /** Waits until the receiver has a health of zero that the collector has stored from now on, and no other. */
+  async untilCollectorIsBack(): Promise<void> {
+    const since = Date.now() / 1000;
+    const stored = 'timestamp(uploader_health_status{reported_by=""})';
+    await until(
+      'the collector has stored health',
+      async () => ((await this.query(stored, 'reported_by'))[''] ?? 0) > since,
+      120_000,
+    );
+    await this.untilHealth({ '': 0 });
+  }
+
   /** Ends both programs, and requires that nothing was rejected, lost or sent twice. */
   async expectExactBooks(collector: AgentProcess, uploader: AgentProcess): Promise<void> {
     await collector.stop();
@@ -147,11 +159,11 @@ describe('health sender:', () => {
           uploader: 0,
         });
         collector = device.agents.start('collector');
-        await device.untilHealth({ '': 0 });
+        await device.untilCollectorIsBack();
         collector.signal('SIGSTOP');
         await device.untilHealth({ '': 0, uploader: 2 });
         collector.signal('SIGCONT');
-        await device.untilHealth({ '': 0 });
+        await device.untilCollectorIsBack();
         await device.expectExactBooks(collector, uploader);
       });
     },
