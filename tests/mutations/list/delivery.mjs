@@ -34,9 +34,23 @@ export const delivery = [
   {
     why: 'takes what was accepted before a rejection for proof that the receiver accepts samples',
     file: 'uploader/src/delivery/batch-sender.ts',
-    find: 'if (!rest.isSearchedRejected) return undefined;',
-    replace: 'if (this.#search === undefined) return undefined;',
+    find: 'progress.accepted > acceptedBefore',
+    replace: 'progress.accepted > 0',
     tests: ['uploader/delivery/rejected-chunks'],
+  },
+  {
+    why: 'stays in doubt about a receiver that accepts others: a few series that are refused hold up all samples',
+    file: 'uploader/src/delivery/batch-sender.ts',
+    find: 'this.#isInDoubt = false;',
+    replace: 'this.#isInDoubt = true;',
+    tests: ['uploader/delivery/rejected-chunks'],
+  },
+  {
+    why: 'waits for a minute after somebody has corrected the token',
+    file: 'uploader/src/delivery/receiver-probe.ts',
+    find: ' && !receiverCheck.haveCredentialsChanged()',
+    replace: '',
+    tests: ['uploader/delivery/receiver-probe'],
   },
   {
     why: 'goes on sending to a receiver that rejects one chunk after the other',

@@ -1,3 +1,4 @@
+// Longer than a file should be: both ways to search a rejected chunk share the state of its batch.
 import { v7 as timeOrderedUuid } from 'uuid';
 
 import { toRanges } from '@thugshells/shared/database/id-ranges.ts';
@@ -63,10 +64,11 @@ interface RejectedChunk {
  *   retry (attempts exhausted)   → over: the rows stay pending
  *   hold                         → over: the rows stay pending; health and the log differ from retry
  *
- * After a rejection, each attempt that the backoff allows sends another chunk or a part of the rejected one, in this batch or a
- * later one. If that is rejected as well: over, since the receiver may be the cause. If a part is accepted, or another chunk of
- * the same batch, the samples are the cause: what is left of the chunk is bisected at once. A chunk of another batch is no such
- * proof: a receiver may accept new samples, and all old ones once it is set up for them.
+ * A receiver that has accepted samples is believed to reject a chunk for some of its samples: after the rest of the batch it is
+ * bisected at once, for as many requests as one invalid sample could cost. A receiver is in doubt while it has accepted nothing
+ * since the start, or since such a search ended without anything accepted. Then each attempt that the backoff allows sends
+ * another chunk or a part of the rejected one (RejectionSearch), in this batch or a later one, until one is accepted. Where
+ * nothing proves that the receiver accepts others after the rejection, no sample is given up.
  */
 export class BatchSender {
   readonly #options: BatchSenderOptions;
