@@ -18,8 +18,8 @@ export interface LockWatchOptions {
   readonly acknowledgements: Pick<Acknowledgements, 'lockedForMs'>;
 }
 
-/** A collector that has stored nothing for this long may wait for a lock. */
-const SUSPECTED_AFTER_MS = 5_000;
+/** A collector that has stored nothing for this long may wait for a lock: sooner than the first of its collectors counts as late. */
+const SUSPECTED_AFTER_MS = 3_000;
 /** Shorter waits are those for a commit of the collector on a card that stalls. */
 const REPORTED_AFTER_MS = 5_000;
 

@@ -31,7 +31,7 @@ afterEach(async () => {
 test('lock watch: names the holder once nothing has been stored for a while, and for some seconds after the lock', async () => {
   holder = await holdLock(stored.path);
   const lock = { description: `the database is locked by node (pid ${holder.pid})`, delaysAcknowledgements: false };
-  expect([watch.find(4_999), watch.find(5_000)]).toEqual([undefined, lock]);
+  expect([watch.find(2_999), watch.find(3_000)]).toEqual([undefined, lock]);
   await holder.release();
   expect([watch.find(6_000), watch.find(0)]).toEqual([lock, undefined]);
   await clock.advance(15_001);
