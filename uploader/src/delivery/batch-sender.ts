@@ -68,7 +68,7 @@ interface RejectedChunk {
  * bisected at once, for as many requests as one invalid sample could cost. A receiver is in doubt while it has accepted nothing
  * since the start, or since such a search ended without anything accepted. Then each attempt that the backoff allows sends
  * another chunk or a part of the rejected one (RejectionSearch), in this batch or a later one, until one is accepted. Where
- * nothing proves that the receiver accepts others after the rejection, no sample is given up.
+ * nothing proves that the receiver accepts others after the rejection, no sample is quarantined.
  */
 export class BatchSender {
   readonly #options: BatchSenderOptions;

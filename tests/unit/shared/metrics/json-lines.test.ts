@@ -39,7 +39,7 @@ test('names, labels and values read back as they were, whatever they hold', () =
         expect(line.indexOf('\n')).toBe(line.length - 1);
         const { metric, values: read } = parsed(line);
         expect(metric).toEqual({ ...tags, __name__: 'cpu_usage_percent', device_id: deviceId });
-        expect(read).toEqual(numbers.map((number) => number + 0));
+        expect(read).toEqual(numbers);
       },
     ),
   );
