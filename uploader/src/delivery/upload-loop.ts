@@ -55,7 +55,8 @@ const STOP_GRACE_MS = 4_000;
  *   cycling   sends batch after batch: first the rows that are newer than the last cycle, then the oldest
  *               nothing left, or a failure   → waiting
  *               the interval is over         → the next cycle at once, so that old rows never delay the newest ones
- *               samples were rejected        → waiting, for the backoff alone: what is at fault is searched
+ *               samples were rejected        → waiting, for the backoff alone: what is at fault is searched, among the oldest
+ *                                              rows, which stay the same from cycle to cycle
  *
  * A receiver may require the samples of a series in the order of their times. For such a receiver a cycle sends the oldest
  * first, except after a cycle in which it rejected all of them: if it accepts the newest, only the others are too old.
@@ -70,6 +71,8 @@ export class UploadLoop {
   /** Whether the receiver rejected what the last cycle sent last, and whether that seems to be all of the oldest. */
   #isRejected = false;
   #isHopeless = false;
+  /** Whether the last cycle began with the newest rows, and nothing was accepted. */
+  #isNewestRejected = false;
 
   constructor(options: UploadLoopOptions) {
     this.#options = options;
@@ -160,7 +163,8 @@ export class UploadLoop {
     const { acknowledgements, backlog, clock, sender, rateLimiter, liveness, tooOld } = this.#options;
     if (acknowledgements.isFull) sender.commit();
     if (acknowledgements.isFull) throw toLockError(this.#options.dbPath);
-    const upcoming = new BatchPrefetcher(this.#options, this.#newestAbove());
+    const newestAbove = this.#newestAbove();
+    const upcoming = new BatchPrefetcher(this.#options, newestAbove);
     this.#top = backlog.readLastId();
     const startedAt = clock.monotonic();
     const sent: SentBatch[] = [];
@@ -177,6 +181,7 @@ export class UploadLoop {
     }
     this.#isRejected = sent.at(-1)?.isRejected ?? false;
     this.#isHopeless = sent.at(-1)?.isHopeless ?? false;
+    this.#isNewestRejected = newestAbove > 0 && this.#isRejected && sent.every(({ accepted }) => accepted === 0);
     sender.commit();
     tooOld.logRejected();
     this.#logSummary(sent, startedAt);
@@ -186,7 +191,8 @@ export class UploadLoop {
   /** Returns the id above which rows are sent before all others; 0 if the oldest are sent first. */
   #newestAbove(): number {
     const { backlog, clock, sendsOldestFirst = false, uploadIntervalMs } = this.#options;
-    if (sendsOldestFirst && !this.#isHopeless) return 0;
+    const isOldestDue = sendsOldestFirst || this.#isRejected;
+    if (this.#isNewestRejected || (isOldestDue && !this.#isHopeless)) return 0;
     return this.#top ?? backlog.findLastIdBefore(clock.now() - uploadIntervalMs);
   }
 

@@ -122,6 +122,23 @@ describe('upload loop with a rejected chunk:', () => {
     });
   });
 
+  test('goes on with a backlog of several batches from its start, while a series of each scrape is refused', async () => {
+    await withBadSeries({ batchMetrics: 20 });
+    const { stored } = uploads;
+    const ids = ['bad', 'a', 'b', 'c'].map((name) => stored.series(name));
+    let scrapes = 0;
+    const scrape = (): void => {
+      for (const id of ids) stored.add(id, 1_700_000_000_000 + scrapes * 60_000, 1);
+      scrapes += 1;
+    };
+    while (scrapes < 50) scrape();
+    for (let pass = 0; pass < 40; pass++) {
+      scrape();
+      await uploads.pass();
+    }
+    expect(uploads.books).toMatchObject({ delivered: 3 * scrapes, rejected: scrapes, pending: 0 });
+  });
+
   test('gives up the samples of a chunk if another one of the batch is accepted after it', async () => {
     await withBadSeries({ chunkMetrics: 2, chunkGrowth: false });
     add('a', 'b', 'bad1', 'bad2', 'c', 'd');
