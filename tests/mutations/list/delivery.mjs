@@ -39,6 +39,20 @@ export const delivery = [
     tests: ['uploader/delivery/rejected-chunks'],
   },
   {
+    why: 'searches among the newest rows, which are others in each cycle: a backlog with a refused series never leaves',
+    file: 'uploader/src/delivery/upload-loop.ts',
+    find: 'sendsOldestFirst || this.#isRejected',
+    replace: 'sendsOldestFirst',
+    tests: ['uploader/delivery/rejected-chunks'],
+  },
+  {
+    why: 'begins with the newest rows again and again although nothing of them is accepted',
+    file: 'uploader/src/delivery/upload-loop.ts',
+    find: 'this.#isNewestRejected || (isOldestDue',
+    replace: '(isOldestDue',
+    tests: ['uploader/delivery/rejected-chunks'],
+  },
+  {
     why: 'stays in doubt about a receiver that accepts others: a few series that are refused hold up all samples',
     file: 'uploader/src/delivery/batch-sender.ts',
     find: 'this.#isInDoubt = false;',

@@ -122,22 +122,31 @@ describe('upload loop with a rejected chunk:', () => {
     });
   });
 
-  test('goes on with a backlog of several batches from its start, while a series of each scrape is refused', async () => {
-    await withBadSeries({ batchMetrics: 20 });
-    const { stored } = uploads;
-    const ids = ['bad', 'a', 'b', 'c'].map((name) => stored.series(name));
-    let scrapes = 0;
-    const scrape = (): void => {
-      for (const id of ids) stored.add(id, 1_700_000_000_000 + scrapes * 60_000, 1);
-      scrapes += 1;
-    };
-    while (scrapes < 50) scrape();
-    for (let pass = 0; pass < 40; pass++) {
-      scrape();
-      await uploads.pass();
-    }
-    expect(uploads.books).toMatchObject({ delivered: 3 * scrapes, rejected: scrapes, pending: 0 });
-  });
+  test.each([
+    ['from its start', 0],
+    ['after everything was refused for a while', 12],
+  ])(
+    'goes on with a backlog of several batches %s, while a series of each scrape is refused',
+    async (_, allRefused) => {
+      await withBadSeries({ batchMetrics: 20 });
+      const faults = { status: 400, body: 'cannot parse' };
+      if (allRefused > 0) uploads.receiver.setFaults(faults);
+      const { stored } = uploads;
+      const ids = ['bad', 'a', 'b', 'c'].map((name) => stored.series(name));
+      let scrapes = 0;
+      const scrape = (): void => {
+        for (const id of ids) stored.add(id, 1_700_000_000_000 + scrapes * 60_000, 1);
+        scrapes += 1;
+      };
+      while (scrapes < 50) scrape();
+      for (let pass = 0; pass < 40 + allRefused; pass++) {
+        if (pass === allRefused) uploads.receiver.setFaults({ ...faults, when: { contains: 'bad' } });
+        scrape();
+        await uploads.pass();
+      }
+      expect(uploads.books).toMatchObject({ delivered: 3 * scrapes, rejected: scrapes, pending: 0 });
+    },
+  );
 
   test('gives up the samples of a chunk if another one of the batch is accepted after it', async () => {
     await withBadSeries({ chunkMetrics: 2, chunkGrowth: false });
