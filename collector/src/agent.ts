@@ -167,9 +167,10 @@ function createTargetCollectors(config: CollectorConfig, { client, targets }: Ta
   const { scrapeMaxBytes: maxBytes, scrapeMaxSeries } = config;
   const maxReadings = maxParsedSamples(scrapeMaxSeries);
   return targets.map((target) => {
+    const { labels, honorLabels, keepsName } = target;
     const { intervalMs = config.scrapeIntervalMs, timeoutMs = config.scrapeTimeoutMs } = target;
     const limits = { timeoutMs: Math.min(timeoutMs, intervalMs), maxBytes };
-    const converter = createConverter({ ...target, limitVariable: 'SCRAPE_MAX_SERIES' });
+    const converter = createConverter({ labels, honorLabels, keepsName, limitVariable: 'SCRAPE_MAX_SERIES' });
     return {
       collector: new ScrapeTargetCollector(target, { client, converter, clock, limits, maxReadings }),
       intervalMs,
