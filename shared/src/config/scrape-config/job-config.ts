@@ -58,7 +58,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   label_name_length_limit: 'remove it: docs/victoriametrics-setup.md has the limits of series',
   label_value_length_limit: 'remove it: docs/victoriametrics-setup.md has the limits of series',
   target_limit: 'remove it',
-  track_timestamps_staleness: 'remove it: a series with timestamps of its own is never stale',
+  track_timestamps_staleness: 'remove it: a series with timestamps of its own ends as any other',
   proxy_url: 'remove it: targets are reached without a proxy',
   proxy_from_environment: 'remove it: targets are reached without a proxy',
   oauth2: 'use basic_auth or authorization',
