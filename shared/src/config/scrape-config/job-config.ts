@@ -15,37 +15,15 @@ export interface TargetDefaults {
   readonly timeoutMs: number;
 }
 
-/** Discoveries name targets by services of a network; here a target is named. */
+/** Prometheus' service discoveries. */
+const DISCOVERIES =
+  'azure consul digitalocean docker dockerswarm dns ec2 eureka file gce hetzner http ionos kubernetes kuma lightsail linode ' +
+  'marathon nerve nomad openstack ovhcloud puppetdb scaleway serverset stackit triton uyuni vultr';
+
+/** What to do about the fields that Prometheus knows. */
 const REMEDIES: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
-    [
-      'azure',
-      'consul',
-      'digitalocean',
-      'docker',
-      'dockerswarm',
-      'dns',
-      'ec2',
-      'eureka',
-      'file',
-      'gce',
-      'hetzner',
-      'http',
-    ]
-      .concat([
-        'ionos',
-        'kubernetes',
-        'kuma',
-        'lightsail',
-        'linode',
-        'marathon',
-        'nerve',
-        'nomad',
-        'openstack',
-        'ovhcloud',
-      ])
-      .concat(['puppetdb', 'scaleway', 'serverset', 'stackit', 'triton', 'uyuni', 'vultr'])
-      .map((kind) => [`${kind}_sd_configs`, 'name the targets in static_configs']),
+    DISCOVERIES.split(' ').map((kind) => [`${kind}_sd_configs`, 'name the targets in static_configs']),
   ),
   relabel_configs: 'write the labels and the targets into static_configs',
   bearer_token: 'use authorization with credentials_file',
