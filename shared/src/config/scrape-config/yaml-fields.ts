@@ -18,16 +18,16 @@ export class ConfigProblems {
 
 /** The fields of one mapping. Each is read once; what nobody has read is refused by name. */
 export class YamlFields {
-  readonly path: string;
-  readonly line: number;
+  readonly #path: string;
+  readonly #line: number;
   readonly #entries: ReadonlyMap<string, YamlNode>;
   readonly #problems: ConfigProblems;
   readonly #known = new Set<string>();
 
   /** @param path of the mapping in the file, such as `scrape_configs[0]`; empty for the file itself */
   constructor(node: YamlNode, path: string, problems: ConfigProblems) {
-    this.path = path;
-    this.line = node.line;
+    this.#path = path;
+    this.#line = node.line;
     this.#problems = problems;
     if (node.kind !== 'mapping' && !isEmpty(node)) this.#add(node, path, 'must be a mapping of names to values');
     this.#entries = node.kind === 'mapping' ? node.entries : new Map();
@@ -37,8 +37,8 @@ export class YamlFields {
   refuse(field: string | undefined, sentence: string): void {
     const node = field === undefined ? undefined : this.#entries.get(field);
     this.#problems.add(
-      node?.line ?? this.line,
-      `${field === undefined ? this.path : this.#toPath(field)}: ${sentence}`,
+      node?.line ?? this.#line,
+      `${field === undefined ? this.#path : this.#toPath(field)}: ${sentence}`,
     );
   }
 
@@ -115,7 +115,7 @@ export class YamlFields {
   }
 
   #toPath(field: string): string {
-    return this.path === '' ? field : `${this.path}.${field}`;
+    return this.#path === '' ? field : `${this.#path}.${field}`;
   }
 
   #add({ line }: YamlNode, path: string, sentence: string): void {
