@@ -24,7 +24,7 @@ describe('scrape labels', () => {
   });
 
   test('scrape labels: a label of the page that the target has too is kept as exported_', async () => {
-    const labels = { job: 'node', exported_job: 'site' };
+    const labels = { exported_job: 'site', job: 'node' };
     expect(await collectPage('a{job="x"} 1\nb{instance="y"} 2\n')).toEqual([
       'a{job="node",instance="h:1",exported_job="x"} 1',
       'b{instance="h:1",job="node",exported_instance="y"} 2',
