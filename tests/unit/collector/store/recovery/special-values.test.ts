@@ -67,19 +67,24 @@ function read(database: Database): SampleValue[][] {
 
 const expected = values.map((value) => Array<SampleValue>(SCRAPES).fill(value));
 
-test('special values: reading them from the pages of a file returns them, and no bytes that are none', () => {
+test('special values: reading them from the pages of a file returns them, and no bytes that are none, nor a number that damage made NaN', () => {
   const path = folder.path('pages.db');
   const database = openDatabase(path, { create: true });
   database.exec('CREATE TABLE t (id INTEGER PRIMARY KEY, series_id, timestamp_ms, value)');
   const insert = database.prepare('INSERT INTO t VALUES (?, 1, ?, ?)');
-  const stored = [...values.map(toStoredValue), Buffer.from('7ff8000000000003', 'hex'), null];
+  const stored = [...values.map(toStoredValue), Buffer.from('7ff8000000000003', 'hex'), null, Math.PI];
   stored.forEach((value, index) => insert.run(index + 1, BigInt(NOW), value));
   database.pragma('wal_checkpoint(TRUNCATE)');
   database.close();
+  const bytes = readFileSync(path);
+  const number = Buffer.alloc(8);
+  number.writeDoubleBE(Math.PI);
+  bytes.writeDoubleBE(NaN, bytes.indexOf(number));
+  writeFileSync(path, bytes);
   const pages = new PageFile(path);
   const cells = Array.from({ length: pages.count }, (_, place) => readSampleCells(pages, place)).flat();
   pages.close();
-  expect(cells.map((cell) => cell?.value)).toEqual([...values, undefined, undefined]);
+  expect(cells.map((cell) => cell?.value)).toEqual([...values, undefined, undefined, undefined]);
 });
 
 test('special values: a salvage by SQLite keeps them', async () => {
