@@ -133,5 +133,11 @@ describe('remote write', () => {
     expect(refused({ ...names, tags: { path: 'x'.repeat(32_001 - sent) } }, 'remote-write')).toMatch(tooLong);
     expect(refused({ ...names, tags: labelsOf(9_000, '') }, 'remote-write')).toContain('the limit is 32000');
     expect(refused({ ...names, tags: { ['€'.repeat(11_000)]: '' } }, 'remote-write')).toContain('the limit is 32000');
+    // A name of three bytes and the ends of two texts: 40,000 bytes.
+    const short = Array.from({ length: 8_000 }, (_, index): [string, string] => [
+      String.fromCharCode(0x4e00 + index),
+      '',
+    ]);
+    expect(refused({ ...names, tags: Object.fromEntries(short) }, 'remote-write')).toContain('the limit is 32000');
   });
 });
