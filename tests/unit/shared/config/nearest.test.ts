@@ -31,6 +31,12 @@ describe('guess: none for a name that shares only', () => {
     ['nothing', 'COLOR'],
   ])('%s', (_what, word) => expect(findNearest(word, VARIABLE_NAMES)).toBeUndefined());
 
+  test('one of three words, or as many letters as it has errors', () =>
+    expect([findNearest('RETENTION', ['RETENTION_LOW_PRIORITY']), findNearest('x', ['y'])]).toEqual([
+      undefined,
+      undefined,
+    ]));
+
   test('the last word with one as short as itself', () =>
     expect(findNearest('WIRELESS_INTERVAL', ['DISK_INTERVAL', 'INTERVAL', 'SELF_INTERVAL'])).toBeUndefined());
 });
