@@ -96,6 +96,13 @@ scrape_configs:
     expect(names.filter((name) => target!.keepsName!(name))).toEqual(['cam_frames', 'up_time']);
   });
 
+  test('scrape config: a timeout that is not given is no longer than the interval, and a sample_limit of 0 is none', async () => {
+    const [target] = await parse(job('scrape_interval: 2s', 'sample_limit: 0'));
+    expect(target).toMatchObject({ intervalMs: 2_000, timeoutMs: 2_000, sampleLimit: undefined });
+    const [other] = await parse(`global: {scrape_interval: 5s}\n${job('scrape_interval: 1m')}`);
+    expect(other).toMatchObject({ intervalMs: 60_000, timeoutMs: 5_000 });
+  });
+
   test('scrape config: verifies certificates unless it is turned off', async () => {
     const [target] = await parse(job('tls_config: { ca_file: ca.pem }'));
     expect(target!.tls).toMatchObject({ isVerified: true, caFile: '/etc/thugshells/ca.pem' });
@@ -150,6 +157,10 @@ describe('scrape config: what cannot be used is refused with file, line and reme
     [
       job('authorization:', '  credentials: s3cret'),
       '4: scrape_configs[0].authorization.credentials: is not supported: secrets are read from files only, so that this one may be readable: use credentials_file',
+    ],
+    [
+      job('authorization: {type: basic, credentials_file: c}'),
+      '3: scrape_configs[0].authorization.type: must be a type without blanks, and not Basic, which basic_auth is for',
     ],
     [job('authorization: {type: Token}'), '3: scrape_configs[0].authorization: credentials_file is missing'],
     [
@@ -208,6 +219,7 @@ describe('scrape config: what cannot be used is refused with file, line and reme
     ['scrape_configs: [', expect.stringMatching(/^1: /)],
     ['scrape_configs: []\nscrape_configs: []', expect.stringMatching(/^2: /)],
     ['- a', '1: must be a mapping of names to values'],
+    [`a: ${'['.repeat(30)}${']'.repeat(30)}`, '1: is nested too deeply'],
   ])('scrape config: %s', async (text, problem) => {
     const problems = await findProblems(text);
     expect(problems).toContainEqual(problem);
