@@ -4,7 +4,7 @@ const SEPARATORS = /[_-]+/;
 const LETTERS_PER_ERROR = 3;
 /** An abbreviation of fewer letters would begin half of all words. */
 const MIN_ABBREVIATION = 3;
-/** A word that was left out counts more than typing errors, which lead to one candidate at most. */
+/** A missing or additional word costs more than any typing errors; then only a single nearest candidate is a guess. */
 const WORD_COST = 100;
 
 /**
