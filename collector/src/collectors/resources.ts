@@ -164,9 +164,9 @@ export class ResourcesCollector implements Collector {
     ]);
   }
 
-  /** The kernel has the directory only with a firewall; to look for it costs less than for the files in it. */
+  /** The kernel has the files while it tracks connections; to list their directory costs less than to find them absent. */
   async #readConnections(): Promise<readonly Reading[]> {
-    if (!(await this.#kernel.procEntries('sys/net')).includes('netfilter')) return [];
+    if (!(await this.#kernel.procEntries('sys/net/netfilter')).includes('nf_conntrack_count')) return [];
     return readEach([
       () => this.#readNumber(connections, 'sys/net/netfilter/nf_conntrack_count'),
       () => this.#readNumber(connectionsMax, 'sys/net/netfilter/nf_conntrack_max'),

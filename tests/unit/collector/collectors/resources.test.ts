@@ -40,6 +40,19 @@ test('resources collector: a kernel without OOM counter, firewall and limit has 
   await expect(collect({})).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
 });
 
+test('resources collector: asks for no connections while the kernel tracks none', async () => {
+  const kernel = new TextKernel({ 'proc/sys/fs/file-nr': GOOD['proc/sys/fs/file-nr'] });
+  kernel.files.set('proc/sys/net/netfilter/nf_log/0', 'NONE\n'); // Of every kernel with netfilter.
+  const asked: string[] = [];
+  const read = kernel.proc.bind(kernel);
+  kernel.proc = (path) => {
+    asked.push(path);
+    return read(path);
+  };
+  await new ResourcesCollector(kernel).collect();
+  expect(asked.filter((path) => path.startsWith('sys/net/'))).toEqual([]);
+});
+
 test.each([
   ['vmstat', 'oom_kill 1\noom_kill 2\n'],
   ['vmstat', 'oom_kill 1\nnr_x 12'],
