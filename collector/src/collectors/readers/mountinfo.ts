@@ -70,7 +70,7 @@ function parseMount(line: KernelLine): Mount {
   if (separator < 0 || fstype === undefined) throw createLineError(line, 'no file system type');
   if (!/^[0-9]+:[0-9]+$/.test(device)) throw createLineError(line, `${quote(device)} is not a device`);
   if (!mountpoint.startsWith('/')) throw createLineError(line, `${quote(mountpoint)} is not a mountpoint`);
-  const options = findOptions(line);
+  const { source, options } = splitSource(line);
   return {
     id: parseDecimal(line, id),
     parentId: parseDecimal(line, parentId),
@@ -79,25 +79,21 @@ function parseMount(line: KernelLine): Mount {
     mountpoint: unescape(line, mountpoint),
     isUtf8: !mountpoint.includes('\\x'),
     fstype,
-    source: findSource(line),
+    source,
     isReadonly: options[0] === 'ro' || options.includes(STOPPED_BY_ERROR),
     hasUpperDirectory: options.some((option) => option.startsWith('upperdir=')),
   };
 }
 
 /**
- * Finds the options of the file system, the first of which is `ro` or `rw` (show_mountinfo in fs/proc_namespace.c). They
- * may have blanks in them, which not every file system escapes, and the source may be empty: two blanks are there then.
+ * Splits what follows the type: what is mounted, which may be empty (two blanks are there then), and the options of the file
+ * system, the first of which is `ro` or `rw` (show_mountinfo in fs/proc_namespace.c). They may have blanks in them, which
+ * not every file system escapes.
  */
-function findOptions(line: KernelLine): string[] {
-  const [, , ...afterSource] = line.text.slice(line.text.indexOf(' - ') + 3).split(' ');
+function splitSource(line: KernelLine): { readonly source: string; readonly options: readonly string[] } {
+  const [, source = '', ...afterSource] = line.text.slice(line.text.indexOf(' - ') + 3).split(' ');
   const first = afterSource.findIndex((field) => /^r[ow](,|$)/.test(field));
-  return first < 0 ? [] : afterSource.slice(first).join(' ').split(',');
-}
-
-/** Finds what is mounted; the kernel separates it by single blanks, so that an empty one is found too. */
-function findSource(line: KernelLine): string {
-  return line.text.slice(line.text.indexOf(' - ') + 3).split(' ')[1] ?? '';
+  return { source, options: first < 0 ? [] : afterSource.slice(first).join(' ').split(',') };
 }
 
 /**

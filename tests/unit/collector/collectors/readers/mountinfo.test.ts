@@ -56,9 +56,11 @@ describe('a line', () => {
   });
 
   test('may name a mount without a source', () => {
-    expect(parseMountinfo('36 35 0:9 / /mnt rw -  tmpfs  rw\n').mounts[0]).toMatchObject({
+    expect(parseMountinfo('36 35 0:9 / /mnt rw - tmpfs  ro\n').mounts[0]).toMatchObject({
       mountpoint: '/mnt',
       fstype: 'tmpfs',
+      source: '',
+      isReadonly: true,
     });
   });
 
