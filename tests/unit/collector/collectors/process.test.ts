@@ -6,6 +6,7 @@ import { MAX_PROCESSES } from '../../../../collector/src/collectors/readers/proc
 import {
   createProcessFiles,
   createProcessKernel,
+  runProcesses,
   type ProcessOfTest,
 } from '../../../support/collector/process-files.ts';
 import {
@@ -109,9 +110,9 @@ describe('process collector: of a name', () => {
     expect(readings).not.toHaveProperty(['processes.open_files{process=encoder}']);
   });
 
-  test('leaves out a process that ends while it is read', async () => {
+  test.each(['status', 'fd/0'])('leaves out a process that ends before its %s is read', async (file) => {
     const kernel = createProcessKernel({ pid: 10 }, { pid: 11, threads: 7 });
-    kernel.files.delete('proc/10/status');
+    kernel.files.delete(`proc/10/${file}`);
     const readings = await scrape(new ProcessCollector(kernel, ['encoder']));
     expect(readings).toMatchObject({ 'processes.count{process=encoder}': 1, 'processes.threads{process=encoder}': 7 });
   });
@@ -180,6 +181,17 @@ describe('process collector: more processes than are read', () => {
     });
     expect(reads).toBeLessThan(2 * MAX_PROCESSES + 10);
     expect(turns).toBeGreaterThan(MAX_PROCESSES / 200);
+  });
+
+  test('have nothing of what one used that is read when there are fewer again: it may be old', async () => {
+    const kernel = createProcessKernel();
+    const collector = new ProcessCollector(kernel, ['encoder']);
+    const list = kernel.procEntries.bind(kernel);
+    kernel.procEntries = async () => Array.from({ length: MAX_PROCESSES + 1 }, (_, index) => `${index + 1}`);
+    await failing(collector);
+    kernel.procEntries = list;
+    runProcesses(kernel, { pid: 900_000, ticks: 60_000 });
+    expect(await scrape(collector)).toMatchObject({ 'processes.cpu_seconds_total{process=encoder}': 0 });
   });
 });
 
