@@ -1,6 +1,7 @@
 // Longer than a test should be: each error of a kernel file is a case, for one source and its siblings.
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -163,6 +164,24 @@ describe('files of procfs and directories of sysfs', () => {
       });
     }
   });
+});
+
+test('kernel files: counts the names in a directory, and the descriptors of a process', async () => {
+  writeFileSync(join(root, 'proc/net/dev'), '');
+  writeFileSync(join(root, 'proc/net/route'), '');
+  expect(await files.procEntryCount('net')).toBe(2);
+  const real = new KernelFiles({ procRoot: '/proc', sysRoot: '/sys' });
+  expect(await real.procEntryCount('sys/fs')).toBe(readdirSync('/proc/sys/fs').length);
+  const child = spawn('sh', ['-c', 'exec 5< /dev/null; echo ready; read _']);
+  try {
+    await once(child.stdout, 'data');
+    const descriptors = readdirSync(`/proc/${child.pid}/fd`);
+    expect(descriptors).toContain('5');
+    expect(await real.procEntryCount(`${child.pid}/fd`)).toBe(descriptors.length);
+  } finally {
+    child.kill();
+  }
+  await expect(real.procEntryCount('no such directory')).rejects.toMatchObject({ code: 'KERNEL_FILE_ABSENT' });
 });
 
 describe('the space of a mount', () => {
