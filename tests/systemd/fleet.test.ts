@@ -20,15 +20,10 @@ let container: Container;
 
 beforeAll(async () => {
   container = await Container.boot({ tree });
-  for (const [folder, to] of [
-    ['../../deploy/ansible', 'ansible'],
-    ['../../var', 'var'],
-  ] as const) {
-    mkdirSync(join(container.folder, FLEET, to), { recursive: true });
-    if (to === 'ansible')
-      cpSync(join(import.meta.dirname, folder), join(container.folder, FLEET, to), { recursive: true });
-    else copyFileSync(built, join(container.folder, FLEET, to, basename(built)));
-  }
+  const folder = join(container.folder, FLEET);
+  mkdirSync(join(folder, 'var'), { recursive: true });
+  copyFileSync(built, join(folder, 'var', basename(built)));
+  cpSync(join(import.meta.dirname, '../../deploy/ansible'), join(folder, 'ansible'), { recursive: true });
   accept('first');
   container.output(
     'systemd-run --quiet --unit=vmauth $(command -v vmauth) -httpListenAddr=127.0.0.1:8427 -auth.config=/root/auth.yml',
