@@ -4,7 +4,7 @@
 #
 #   sh independent-reader.sh NAME...
 #
-# NAMEs are processes: those whose executable or whose name has it.
+# NAMEs are those of executables; each process that runs one counts.
 set -u
 ticks=$(getconf CLK_TCK)
 page=$(getconf PAGESIZE)
