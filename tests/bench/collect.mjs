@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { prepare } from '../../deploy/scripts/prepare.mjs';
-import { printFigures } from '../support/figures.ts';
+import { printFigures, quantile } from '../support/figures.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -34,8 +34,8 @@ const { SeriesLimit } = await import('../../collector/src/scheduling/series-limi
 const { DEVICE_SIZE, INTERVAL_MS, PreparedKernel, thisMachine, withRealReads } =
   await import('./parts/scraped-kernels.mjs');
 
-/** Everything is collected, also what is off by default. This machine may have neither such units nor systemd. */
-const ALL = { THUGSHELLS_SERVICES: 'encoder.service ssh.service' };
+/** Units are collected too, which are off by default, and no processes. This machine may have neither such units nor systemd. */
+const WITH_SERVICES = { THUGSHELLS_SERVICES: 'encoder.service ssh.service' };
 
 async function measure(kernel, variables) {
   const { values: config } = loadCollectorConfig(variables);
@@ -69,14 +69,12 @@ async function measure(kernel, variables) {
 }
 
 function spread(values) {
-  const sorted = values.sort((one, other) => one - other);
-  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
-  return { p5: at(0.05), median: at(0.5), p95: at(0.95) };
+  return { p5: quantile(values, 0.05), median: quantile(values, 0.5), p95: quantile(values, 0.95) };
 }
 
 const results = {
-  simulated: await measure(new PreparedKernel(), ALL),
-  'simulated, with real reads': await measure(withRealReads(new PreparedKernel()), ALL),
+  simulated: await measure(new PreparedKernel(), WITH_SERVICES),
+  'simulated, with real reads': await measure(withRealReads(new PreparedKernel()), WITH_SERVICES),
   'this machine': await measure(thisMachine(), {}),
 };
 const title = `all collectors once, ${DEVICE_SIZE.cores} cores, ${DEVICE_SIZE.disks} disks, ${DEVICE_SIZE.interfaces} interfaces, ${DEVICE_SIZE.zones} zones`;
