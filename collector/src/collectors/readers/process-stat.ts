@@ -58,7 +58,7 @@ export function hasEnded({ state, threads }: ProcessStat): boolean {
  */
 export function parseResidentBytes(pid: number, text: string): number {
   const path = `/proc/${pid}/status`;
-  // After the memory, where there is some.
+  // It follows the lines of the memory: a text that was cut before it may have lost them.
   if (!/^Threads:.*\n/m.test(text)) throw createMalformedError(path, 'truncated, no line Threads');
   const [match, ...more] = text.matchAll(/^VmRSS:[ \t]*(.*)\n/gm);
   if (more.length > 0) throw createMalformedError(path, 'a second line VmRSS');
