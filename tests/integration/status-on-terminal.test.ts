@@ -10,7 +10,7 @@ import { until } from '../support/until.ts';
 
 const UPLOADER = fileURLToPath(new URL('../../uploader/dist/main.js', import.meta.url));
 /** A control sequence that colors (ECMA-48, SGR). */
-const COLOR = /\u001b\[\d+m/; // eslint-disable-line no-control-regex
+const COLOR = /\p{Cc}\[\d+m/u;
 
 let receiver: Receiver;
 let agents: AgentPair;

@@ -27,7 +27,7 @@ function watch(readText: WatchOptions['readText']): ReturnType<typeof watchStatu
 
 /** Returns the lines of the last frame. */
 function lastLines(): string[] {
-  const [, frame = ''] = /^\u001b\[H(.*)\u001b\[J$/s.exec(written.at(-1)!) ?? []; // eslint-disable-line no-control-regex
+  const [, frame = ''] = /^\p{Cc}\[H(.*)\p{Cc}\[J$/su.exec(written.at(-1)!) ?? [];
   return frame.split('\r\n').map((line) => line.replace('\u001b[K', ''));
 }
 
