@@ -57,6 +57,22 @@ export const storage: StorageState = {
   ...{ writtenPerDay: null, failure: null, failureSinceMs: null, bufferedSamples: 0 },
 };
 
+/** What differs in a device that drains a backlog after an outage. */
+export const DRAINING: Partial<Snapshot> = {
+  books: { collected: 1_234_567, delivered: 1_200_000, pending: 34_000, rejected: 500, dropped: 67 },
+  oldestPendingMs: NOW - 3_725_000,
+  drain: { done: 0.8349, secondsLeft: 75 },
+  held: { count: 12, reason: 'the clock was before the build date of this program' },
+  skewMs: -7_500,
+  storage: { ...storage, writtenPerDay: 60e6 },
+  writtenPerDay: 4e6,
+  sentPerDay: 9e6,
+  uploads: [
+    { atMs: NOW - 1_000, samples: 2_500, bytes: 12_345, outcome: 'partial', reason: '', times: 1 },
+    { atMs: NOW - 86_400_000, samples: 0, bytes: 0, outcome: 'failed', reason: 'HTTP 503', times: 7 },
+  ],
+};
+
 /** Creates the snapshot of a healthy device. */
 export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
   return {

@@ -8,29 +8,13 @@ import { statusText } from '../../../../uploader/src/health/status-text.ts';
 import { statusPage } from '../../../../uploader/src/http/page/status-page.ts';
 import type { Snapshot } from '../../../../uploader/src/telemetry/snapshot.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
-import { collectorRow, LIMITS, NOW, snapshot, storage } from '../../../support/uploader/made-snapshot.ts';
+import { collectorRow, DRAINING, LIMITS, snapshot } from '../../../support/uploader/made-snapshot.ts';
 
 function statusWith(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): DeviceStatus {
   const snapshots = { take: () => snapshot(changes) };
   const device = { version: '1.2.3', deviceId, configurationWarnings: [] };
   return new HealthMonitor({ logger: new LogRecord(), snapshots, limits: LIMITS, ...device }).status();
 }
-
-/** A device that drains a backlog after an outage. */
-const draining: Partial<Snapshot> = {
-  books: { collected: 1_234_567, delivered: 1_200_000, pending: 34_000, rejected: 500, dropped: 67 },
-  oldestPendingMs: NOW - 3_725_000,
-  drain: { done: 0.8349, secondsLeft: 75 },
-  held: { count: 12, reason: 'the clock was before the build date of this program' },
-  skewMs: -7_500,
-  storage: { ...storage, writtenPerDay: 60e6 },
-  writtenPerDay: 4e6,
-  sentPerDay: 9e6,
-  uploads: [
-    { atMs: NOW - 1_000, samples: 2_500, bytes: 12_345, outcome: 'partial', reason: '', times: 1 },
-    { atMs: NOW - 86_400_000, samples: 0, bytes: 0, outcome: 'failed', reason: 'HTTP 503', times: 7 },
-  ],
-};
 
 /** Returns the titles of the sections and their lines. */
 function parseSections(text: string): Readonly<Record<string, readonly string[]>> {
@@ -43,7 +27,7 @@ function parseSections(text: string): Readonly<Record<string, readonly string[]>
 }
 
 describe('status text:', () => {
-  const text = statusText(statusWith(draining), false);
+  const text = statusText(statusWith(DRAINING), false);
 
   test('begins with the state, its reason, version and uptime', () => {
     expect(text).toMatch(/^board-1 is degraded: .*\n2023-11-14 22:13:20 UTC, version 1\.2\.3, uploader up /);
@@ -90,7 +74,7 @@ describe('status text:', () => {
   });
 
   test('has the same text with colored states and bold titles', () => {
-    const status = statusWith({ ...draining, collectors: [collectorRow('cpu')] });
+    const status = statusWith({ ...DRAINING, collectors: [collectorRow('cpu')] });
     const colored = statusText(status, true);
     expect(colored).toContain('\u001b[33mdegraded');
     expect(colored).toContain('\u001b[31mfailed\u001b');

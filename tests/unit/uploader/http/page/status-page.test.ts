@@ -6,7 +6,7 @@ import type { Snapshot } from '../../../../../uploader/src/telemetry/snapshot.ts
 import type { DeviceStatus } from '../../../../../uploader/src/health/device-status.ts';
 import { statusPage } from '../../../../../uploader/src/http/page/status-page.ts';
 import { LogRecord } from '../../../../support/uploader/log-record.ts';
-import { collectorRow, LIMITS, NOW, snapshot, storage } from '../../../../support/uploader/made-snapshot.ts';
+import { collectorRow, DRAINING, LIMITS, NOW, snapshot, storage } from '../../../../support/uploader/made-snapshot.ts';
 
 const nasty = `<script>alert("x")</script>&'`;
 
@@ -22,22 +22,6 @@ function statusWith(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): Devi
     remoteUrl: 'https://device:secret@metrics.example:8428/api/v1/import',
   }).status();
 }
-
-/** A device that drains a backlog after an outage. */
-const draining: Partial<Snapshot> = {
-  books: { collected: 1_234_567, delivered: 1_200_000, pending: 34_000, rejected: 500, dropped: 67 },
-  oldestPendingMs: NOW - 3_725_000,
-  drain: { done: 0.8349, secondsLeft: 75 },
-  held: { count: 12, reason: 'the clock was before the build date of this program' },
-  skewMs: -7_500,
-  storage: { ...storage, writtenPerDay: 60e6 },
-  writtenPerDay: 4e6,
-  sentPerDay: 9e6,
-  uploads: [
-    { atMs: NOW - 1_000, samples: 2_500, bytes: 12_345, outcome: 'partial', reason: '', times: 1 },
-    { atMs: NOW - 86_400_000, samples: 0, bytes: 0, outcome: 'failed', reason: 'HTTP 503', times: 7 },
-  ],
-};
 
 describe('device status:', () => {
   test('has the messages of the worst components, without those that are implied', () => {
@@ -55,21 +39,21 @@ describe('device status:', () => {
   test('has bytes per day once they are known', () => {
     expect(statusWith().per_day).toEqual({});
     expect(statusWith({ sentPerDay: 12.4 }).per_day).toEqual({ sent_bytes: 12 });
-    expect(statusWith(draining).per_day).toEqual({ sent_bytes: 9e6, written_bytes: 64e6 });
+    expect(statusWith(DRAINING).per_day).toEqual({ sent_bytes: 9e6, written_bytes: 64e6 });
     // What one of the two programs writes is not what the device writes.
-    expect(statusWith({ ...draining, writtenPerDay: undefined }).per_day).toEqual({ sent_bytes: 9e6 });
-    expect(statusWith({ ...draining, storage }).per_day).toEqual({ sent_bytes: 9e6 });
+    expect(statusWith({ ...DRAINING, writtenPerDay: undefined }).per_day).toEqual({ sent_bytes: 9e6 });
+    expect(statusWith({ ...DRAINING, storage }).per_day).toEqual({ sent_bytes: 9e6 });
   });
 
   test('has the health report unchanged', () => {
-    expect(statusWith(draining).components['time']).toMatchObject(
-      evaluateHealth(snapshot(draining), LIMITS).components['time']!,
+    expect(statusWith(DRAINING).components['time']).toMatchObject(
+      evaluateHealth(snapshot(DRAINING), LIMITS).components['time']!,
     );
   });
 });
 
 describe('status page:', () => {
-  const page = statusPage(statusWith(draining));
+  const page = statusPage(statusWith(DRAINING));
 
   test.each([
     ['the state', 'class="overall degraded" data-live role="status"><p><strong>degraded</strong>'],
