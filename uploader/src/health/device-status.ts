@@ -55,6 +55,18 @@ export interface DeviceStatus extends HealthReport {
   readonly per_day: { readonly sent_bytes?: number; readonly written_bytes?: number };
 }
 
+/** The status that an upload is shown with, by its outcome. */
+export const OUTCOME_STATUS: Readonly<Record<UploadLine['outcome'], HealthStatus>> = {
+  delivered: 'ok',
+  partial: 'degraded',
+  failed: 'error',
+};
+
+/** Returns the state in one word: `starting` in place of what a device is that has just started. */
+export function stateWord({ starting, status }: Pick<HealthReport, 'starting' | 'status'>): string {
+  return starting === true ? 'starting' : status;
+}
+
 /** Combines a report with the snapshot that it was computed from. */
 export function toDeviceStatus(report: HealthReport, snapshot: Snapshot, remoteUrl?: string): DeviceStatus {
   const { books, oldestPendingMs, held, drain, uploads, databaseBytes, freeBytes, storage } = snapshot;

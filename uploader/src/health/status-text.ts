@@ -4,9 +4,8 @@ import { toPrintable } from '@thugshells/shared/printable.ts';
 
 import type { HealthStatus } from './component-health.ts';
 import { bytes, clockTime, count, duration, percent, shortDuration, skew } from './formatting.ts';
-import type { DeviceStatus } from './device-status.ts';
+import { OUTCOME_STATUS, stateWord, type DeviceStatus } from './device-status.ts';
 
-const outcomes = { delivered: 'ok', partial: 'degraded', failed: 'error' } as const;
 const colors = { ok: 'green', degraded: 'yellow', error: 'red' } as const;
 /** The newest uploads are shown, up to this many. */
 const MAX_UPLOADS = 5;
@@ -35,7 +34,7 @@ export function statusText(given: DeviceStatus, isColored: boolean): string {
     'Clock and disk': budgetLines(status),
   };
   const head = [
-    `${style('bold', device)} is ${paint(status.status, status.starting === true ? 'starting' : status.status)}: ${status.reason}`,
+    `${style('bold', device)} is ${paint(status.status, stateWord(status))}: ${status.reason}`,
     `${timestamp.slice(0, 19).replace('T', ' ')} UTC, version ${version}, uploader ${uptime === 0 ? 'not running' : `up ${duration(uptime)}`}`,
   ];
   const titled = Object.entries(sections).map(([title, lines]) => [style('bold', title), ...lines.map(indent)]);
@@ -92,7 +91,7 @@ function bar(done: number): string {
 function uploadLines({ uploads, timestamp }: DeviceStatus, paint: Paint): string[] {
   if (uploads.length === 0) return ['no uploads yet'];
   return uploads.slice(0, MAX_UPLOADS).map(({ at, samples, bytes: size, outcome, reason, times }) => {
-    const state = paint(outcomes[outcome], outcome);
+    const state = paint(OUTCOME_STATUS[outcome], outcome);
     const what =
       outcome === 'failed'
         ? `${state}${times > 1 ? ` ${times} times` : ''}: ${reason}`

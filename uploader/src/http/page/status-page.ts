@@ -1,11 +1,11 @@
-import type { DeviceStatus } from '../../health/device-status.ts';
+import { stateWord, type DeviceStatus } from '../../health/device-status.ts';
 import { duration } from '../../health/formatting.ts';
 import type { DeviceFacts } from './device-facts.ts';
 import { device as deviceSection } from './device-section.ts';
 import { html, Html } from './html.ts';
 import { RANGES_HOURS } from './plots.ts';
 import { budget, collectors, parts, samples, uploads } from './tables.ts';
-import { delivery, state, stateWord } from './top-sections.ts';
+import { delivery, state } from './top-sections.ts';
 
 /** How often a browser without scripts reloads the page. */
 const REFRESH_SECONDS = 10;

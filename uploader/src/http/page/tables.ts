@@ -1,4 +1,4 @@
-import type { DeviceStatus, ReceiverLine, UploadLine } from '../../health/device-status.ts';
+import { OUTCOME_STATUS, type DeviceStatus, type ReceiverLine, type UploadLine } from '../../health/device-status.ts';
 import { bytes, clockTime, count, shortDuration, skew } from '../../health/formatting.ts';
 import { breakable, html, type Html } from './html.ts';
 
@@ -21,12 +21,11 @@ export function uploads({ uploads: lines, receiver, timestamp }: DeviceStatus): 
   const current = currentFailure(receiver, lines, timestamp);
   if (lines.length === 0 && current === undefined) return html`<p class="quiet">No uploads yet.</p>`;
   const rows = lines.slice(0, MAX_UPLOADS).map(({ at, samples: sent, bytes: size, outcome, reason, times }) => {
-    const state = { delivered: 'ok', partial: 'degraded', failed: 'error' }[outcome];
     const what =
       outcome === 'failed'
         ? html`<td colspan="2" class="message">${breakable(reason)}${times > 1 ? html` <small>${count(times)} times</small>` : undefined}</td>`
         : html`<td class="number">${count(sent)}</td><td class="number">${bytes(size)}</td>`;
-    return html`<tr><td class="short">${clockTime(at, timestamp)}</td>${what}<td><span class="dot ${state}">${outcome}</span></td></tr>`;
+    return html`<tr><td class="short">${clockTime(at, timestamp)}</td>${what}<td><span class="dot ${OUTCOME_STATUS[outcome]}">${outcome}</span></td></tr>`;
   });
   return html`<table><thead><tr><th scope="col">Time (UTC)</th><th scope="col" class="number">Samples</th><th scope="col" class="number">Size</th><th scope="col">Outcome</th></tr></thead><tbody>${current}${rows}</tbody></table>`;
 }

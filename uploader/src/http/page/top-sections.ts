@@ -1,15 +1,10 @@
-import { listWorst, type DeviceStatus } from '../../health/device-status.ts';
+import { listWorst, stateWord, type DeviceStatus } from '../../health/device-status.ts';
 import { clockTime, count, duration, percent, roughDuration } from '../../health/formatting.ts';
 import { breakable, html, type Html } from './html.ts';
 import { findAdvice } from './next-command.ts';
 
 /** Commands that are named at most: a technician runs one after the other. */
 const MAX_COMMANDS = 2;
-
-/** Returns the state in one word: `starting` in place of what a device is that has just started. */
-export function stateWord({ starting, status }: DeviceStatus): string {
-  return starting === true ? 'starting' : status;
-}
 
 /** Shows the state in words, with what is wrong and the next command to run. */
 export function state(status: DeviceStatus): Html {
