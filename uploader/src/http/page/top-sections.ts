@@ -9,13 +9,11 @@ const MAX_COMMANDS = 2;
 /** Shows the state in words, with what is wrong and the next command to run. */
 export function state(status: DeviceStatus): Html {
   const problems = findProblems(status);
-  const [single, ...others] = problems;
-  const one = ({ name, text }: Problem): Html => html`${name}: ${breakable(text)}`;
-  const isList = others.length > 0;
-  const words = single === undefined ? breakable(headline(status)) : isList ? undefined : one(single);
-  const list = html`<ul>${problems.map((problem) => html`<li>${one(problem)}</li>`)}</ul>`;
-  const line = html`<strong>${stateWord(status)}</strong> ${words === undefined ? undefined : html`<span>${words}</span>`}`;
-  return html`<p>${line}</p>${isList ? list : undefined}${commands(problems)}`;
+  const texts = problems.map(({ name, text }) => html`${name}: ${breakable(text)}`);
+  const word = html`<strong>${stateWord(status)}</strong>`;
+  if (texts.length > 1)
+    return html`<p>${word} </p><ul>${texts.map((text) => html`<li>${text}</li>`)}</ul>${commands(problems)}`;
+  return html`<p>${word} <span>${texts[0] ?? breakable(headline(status))}</span></p>${commands(problems)}`;
 }
 
 interface Problem {
