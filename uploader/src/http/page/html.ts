@@ -1,4 +1,4 @@
-/** Text that is HTML. Only `html` creates it, so every other value is escaped. */
+/** Text that is HTML. Only this module creates it, so every other value is escaped. */
 export class Html {
   readonly text: string;
 

@@ -2,7 +2,7 @@ import { stateWord, type DeviceStatus } from '../../health/device-status.ts';
 import { duration } from '../../health/formatting.ts';
 import type { DeviceFacts } from './device-facts.ts';
 import { device as deviceSection } from './device-section.ts';
-import { html, Html } from './html.ts';
+import { html, type Html } from './html.ts';
 import { RANGES_HOURS } from './plots.ts';
 import { budget, collectors, parts, samples, uploads } from './tables.ts';
 import { delivery, state } from './top-sections.ts';
@@ -52,7 +52,7 @@ ${section('budget', 'Clock and disk', budget(status))}
 function plots(): Html {
   const ranges = RANGES_HOURS.map(
     (hours, index) =>
-      html`<label><input type="radio" name="hours" value="${hours}"${index === 0 ? new Html(' checked') : undefined}><span>${hours} h</span></label>`,
+      html`<label><input type="radio" name="hours" value="${hours}"${index === 0 ? html` checked` : undefined}><span>${hours} h</span></label>`,
   );
   return html`<section aria-labelledby="plots-title" class="wide"><div class="plots-head"><h2 id="plots-title">Over time</h2>
 <fieldset id="plots-range" class="ranges" hidden><legend>Range</legend>${ranges}</fieldset><output id="plots-time"></output></div>
