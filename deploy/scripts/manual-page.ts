@@ -2,7 +2,6 @@
 import { toSentence, wrap } from '../../shared/src/process/command-help.ts';
 import {
   EXIT_CODES,
-  formatOption,
   HELP_COMMAND,
   HELP_OPTION,
   listValues,
@@ -83,9 +82,9 @@ export function createManualPage({ table, variables, version, date }: ManualPage
       Object.entries(examples).flatMap(([args, doc]) => entry(bold(`${program} ${args}`), toSentence(doc))),
     ),
     '.SH SEE ALSO',
-    `${SEE_ALSO.filter((page) => page !== `${program}(${MANUAL_SECTION})`)
+    SEE_ALSO.filter((page) => page !== `${program}(${MANUAL_SECTION})`)
       .map(toReference)
-      .join(',\n')}`,
+      .join(',\n'),
     '',
   ].join('\n');
 }
@@ -139,9 +138,8 @@ function toVariable({ env, doc, default: value, defaultDoc, format }: ManualVari
   return entry(bold(`${PREFIX}${env}`), doc, `Must be ${format.expected}. Default: ${text.replaceAll('`', '')}.`);
 }
 
-function toUsage(name: string, option: CommandOption): string {
-  const [, value] = formatOption(name, option).split(' ');
-  return value === undefined ? bold(name) : `${bold(name)} ${italic(value)}`;
+function toUsage(name: string, { value }: CommandOption): string {
+  return value === undefined ? bold(name) : `${bold(name)} ${italic(value.name)}`;
 }
 
 function toReference(page: string): string {

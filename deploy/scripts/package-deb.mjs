@@ -137,7 +137,7 @@ async function putManuals(tree, version) {
     { table: COLLECTOR_TABLE, variables: Object.values(collectorVariables({}, '', 'linux')) },
     { table: UPLOADER_TABLE, variables: Object.values(uploaderVariables({}, '')) },
   ];
-  const date = output('date', ['-u', '-I', '-r', join(root, 'package.json')]).trim();
+  const date = statSync(join(root, 'package.json')).mtime.toISOString().slice(0, 10);
   for (const { table, variables } of programs) {
     const page = createManualPage({ table, variables, version, date });
     const path = `usr/share/man/man${MANUAL_SECTION}/${table.program}.${MANUAL_SECTION}.gz`;
