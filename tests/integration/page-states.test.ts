@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page, Route } from 'playwright-core';
 
 import { launchChromium } from '../support/browser.ts';
 import { until } from '../support/until.ts';
@@ -113,6 +113,20 @@ describe('status page, plots:', () => {
     await until('three days', async () => (await read(page, '#plots')).includes('11-13'), 30_000);
     expect(await page.locator('#plots .band').first().getAttribute('d')).toMatch(/^M[\d. L]+Z/);
   }, 120_000);
+
+  test('show the range that was chosen last, also if one that was chosen before arrives later', async () => {
+    const held: Route[] = [];
+    await page.route(/hours=24/, (route) => void held.push(route));
+    await page.getByLabel('24 h').check();
+    await until('a day is asked for', () => held.length > 0);
+    await page.getByLabel('1 h', { exact: true }).check();
+    await until('an hour', async () => !/11-1[34]/.test(await read(page, '#plots')));
+    const late = page.waitForResponse(/hours=24/);
+    for (const route of held) await route.continue();
+    await (await late).finished();
+    await page.evaluate("fetch('/assets/icon.svg').then((response) => response.text())");
+    expect(await read(page, '#plots')).not.toMatch(/11-1[34]/);
+  }, 60_000);
 });
 
 describe.each(Object.entries(PAGE_STATES as Readonly<Record<PageStateName, PageState>>))(

@@ -50,6 +50,7 @@ function showStale(isStale) {
 
 let lastHistory;
 let hours = 1;
+let continuing;
 const partsShown = new Set();
 
 const formatClock = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ');
@@ -58,15 +59,20 @@ function redraw() {
   if (lastHistory) drawAll(lastHistory, { partsShown, onToggle });
 }
 
+const historyPath = () => `/history.json?hours=${hours}&parts=${[...partsShown].join(',')}`;
+
 async function refreshHistory() {
-  const asked = `/history.json?hours=${hours}&parts=${[...partsShown].join(',')}`;
+  const asked = historyPath();
   const history = await (await get(asked)).json();
+  // Something else was chosen meanwhile, and may have been there before this.
+  if (asked !== historyPath()) return;
   lastHistory = history;
   byId('plots-note').textContent = history.isCutShort
     ? `Samples from before ${formatClock(history.readFrom)} UTC are still being read.`
     : '';
   redraw();
-  if (history.isCutShort) setTimeout(() => void refreshHistory().catch(() => undefined), CONTINUE_MS);
+  clearTimeout(continuing);
+  if (history.isCutShort) continuing = setTimeout(() => void refreshHistory().catch(() => undefined), CONTINUE_MS);
 }
 
 function onToggle(id) {
