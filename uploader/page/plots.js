@@ -31,14 +31,17 @@ function createHtml(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Computes the place of a time. */
+const toX = (at, width, { from, to }) => LEFT + ((at - from) / (to - from)) * (width - LEFT - RIGHT);
+
 /** Computes the functions from times and values to places. */
-function toScales(plot, width, { from, to }) {
+function toScales(plot, width, history) {
   const highest = Math.max(0, ...plot.lines.flatMap(({ max }) => max.filter((value) => value !== null)));
   const ticks = toValueTicks(highest, plot.unit);
   const top = ticks.at(-1).value;
   return {
     ticks,
-    x: (at) => LEFT + ((at - from) / (to - from)) * (width - LEFT - RIGHT),
+    x: (at) => toX(at, width, history),
     y: (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - BOTTOM - TOP),
   };
 }
@@ -163,7 +166,6 @@ function draw(plot, history, { partsShown, onToggle }) {
   known.width = known.canvas.clientWidth;
   known.canvas.replaceChildren(drawPlot(plot, known.width, history));
   if (hasFocus) caption.querySelector('button')?.focus();
-  writeValues(known);
 }
 
 /** Draws all plots of a history. @param options `partsShown`, the ids of plots by part, and `onToggle`, which is given one */
@@ -185,10 +187,9 @@ function setReadTime(at) {
   note.textContent = at === undefined ? '' : `${new Date(at * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
   for (const known of figures.values()) {
     const line = known.canvas.querySelector('.crosshair');
-    if (line === null) continue;
     line.setAttribute('visibility', at === undefined ? 'hidden' : 'visible');
     if (at !== undefined) {
-      const x = LEFT + ((at - shown.from) / (shown.to - shown.from)) * (known.width - LEFT - RIGHT);
+      const x = toX(at, known.width, shown);
       line.setAttribute('x1', x);
       line.setAttribute('x2', x);
     }
