@@ -8,7 +8,7 @@ import { describeBlockingLock } from './lock-rule.ts';
 /** Both programs are started together: for this long the collector is not late. */
 const STARTING_MS = 30_000;
 export const COLLECTOR_LOG = 'run: journalctl -u thugshells-collector';
-const COLLECTOR_STATUS = 'run: systemctl status thugshells-collector';
+export const COLLECTOR_STATUS = 'run: systemctl status thugshells-collector';
 
 /** One collector: late, failing, absent from this kernel, or scraping. */
 export function collectorHealth(row: CollectorSnapshot, snapshot: Snapshot): ComponentHealth {

@@ -2,6 +2,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import { listDeviceNotices } from '@thugshells/shared/config/default-device-names.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
+import { COLLECTOR_STATUS } from './collector-rules.ts';
 import { severity, type ComponentHealth, type HealthStatus } from './component-health.ts';
 import { configurationHealth } from './configuration-rule.ts';
 import type { DeviceStatus } from './device-status.ts';
@@ -19,7 +20,6 @@ export interface WaitingStatusOptions {
 const ERROR_AFTER_MS = 30_000;
 /** Attempts to open the database are half a second apart. */
 const STALLED_AFTER_MS = 60_000;
-const COLLECTOR_STATUS = 'run: systemctl status thugshells-collector';
 const NO_BOOKS = { collected: 0, delivered: 0, pending: 0, rejected: 0, dropped: 0 } as const;
 
 /** The health of the device while the uploader waits for the database. */
