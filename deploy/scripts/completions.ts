@@ -2,7 +2,7 @@
 import {
   HELP_COMMAND,
   HELP_OPTION,
-  VERSION_OPTION,
+  PROGRAM_OPTIONS,
   type CommandOption,
   type ProgramTable,
 } from '../../shared/src/process/command-table.ts';
@@ -51,7 +51,7 @@ function toBash(table: ProgramTable): string {
     const words = listOptions(table, name).map(([option]) => option);
     return `    ${name}:*) words='${words.join(' ')}' ;;`;
   });
-  const first = [...names, ...Object.keys({ ...HELP_OPTION, ...VERSION_OPTION })];
+  const first = [...names, ...Object.keys(PROGRAM_OPTIONS)];
   return `# Completion of ${program} for bash.
 ${functionName}() {
   local word command='' words=''
@@ -79,9 +79,7 @@ function toZsh(table: ProgramTable): string {
     });
     return `    ${name}) _arguments ${specs.join(' ')} ;;`;
   });
-  const ofProgram = Object.entries({ ...HELP_OPTION, ...VERSION_OPTION }).map(([name, { doc }]) =>
-    quote(`${name}[${doc}]`),
-  );
+  const ofProgram = Object.entries(PROGRAM_OPTIONS).map(([name, { doc }]) => quote(`${name}[${doc}]`));
   return `#compdef ${program}
 local curcontext=$curcontext state line
 local -a commands=(
@@ -111,7 +109,7 @@ function toFish(table: ProgramTable): string {
   };
   const lines = [
     ...listCommands(table).map(([name, doc]) => complete(none, `-a ${name} -d ${quote(doc)}`)),
-    ...Object.entries({ ...HELP_OPTION, ...VERSION_OPTION }).map((option) => toOption(none, option)),
+    ...Object.entries(PROGRAM_OPTIONS).map((option) => toOption(none, option)),
     ...Object.keys(commands).flatMap((name) =>
       listOptions(table, name).map((option) => toOption(`__fish_seen_subcommand_from ${name}`, option)),
     ),

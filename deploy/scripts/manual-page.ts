@@ -3,9 +3,8 @@ import { toSentence, wrap } from '../../shared/src/process/command-help.ts';
 import {
   EXIT_CODES,
   HELP_COMMAND,
-  HELP_OPTION,
   listValues,
-  VERSION_OPTION,
+  PROGRAM_OPTIONS,
   type CommandDescription,
   type CommandOption,
   type ProgramTable,
@@ -118,9 +117,7 @@ function toOptions({ commands }: ProgramTable): string[] {
     ...[...docs].flatMap(([usage, texts]) =>
       entry(usage, ...[...texts].map(([doc, names]) => `${names.join(', ')}: ${doc}.`)),
     ),
-    ...Object.entries({ ...HELP_OPTION, ...VERSION_OPTION }).flatMap(([option, { doc }]) =>
-      entry(bold(option), toSentence(doc)),
-    ),
+    ...Object.entries(PROGRAM_OPTIONS).flatMap(([option, { doc }]) => entry(bold(option), toSentence(doc))),
   ];
 }
 

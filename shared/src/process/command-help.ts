@@ -5,7 +5,7 @@ import {
   HELP_COMMAND,
   HELP_OPTION,
   listValues,
-  VERSION_OPTION,
+  PROGRAM_OPTIONS,
   type CommandDescription,
   type CommandOptions,
   type ProgramTable,
@@ -27,7 +27,7 @@ export function formatProgramHelp({ program, commands }: ProgramTable): string {
   return toText([
     [`usage: ${program} [command] [options]`],
     ['Commands:', ...formatRows([...docs, [HELP_COMMAND.name, HELP_COMMAND.doc]])],
-    ['Options:', ...formatRows(toRows({ ...HELP_OPTION, ...VERSION_OPTION }))],
+    ['Options:', ...formatRows(toRows(PROGRAM_OPTIONS))],
     ['Exit codes:', ...formatRows(Object.entries(EXIT_CODES))],
     wrap(
       `Run "${program} help COMMAND" for the options of a command, with examples. Configuration comes from environment variables; check-config prints them all.`,

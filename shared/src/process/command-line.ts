@@ -5,7 +5,7 @@ import {
   formatOption,
   HELP_COMMAND,
   HELP_OPTION,
-  VERSION_OPTION,
+  PROGRAM_OPTIONS,
   type CommandOptions,
   type ProgramTable,
 } from './command-table.ts';
@@ -38,7 +38,7 @@ export function dispatch<Name extends string, Result>(
     return { text: formatHelp(table, isHelp ? rest.find((word) => !word.startsWith('-')) : first) };
   const isNamed = first !== '' && first !== undefined;
   const name = isNamed ? findCommand(table, first) : (Object.keys(table.commands)[0] as Name);
-  const given = parseOptions(table, name, { args: rest, others: isNamed ? {} : VERSION_OPTION });
+  const given = parseOptions(table, name, { args: rest, others: isNamed ? {} : PROGRAM_OPTIONS });
   return handlers[name](Object.assign(new Set(given.keys()), { value: (option: string) => given.get(option) }));
 }
 

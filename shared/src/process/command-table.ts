@@ -43,7 +43,7 @@ export interface ProgramTable<Name extends string = string> {
 /** What every program and command answers. */
 export const HELP_OPTION: CommandOptions = { '--help': { doc: 'print this help and exit; also -h' } };
 /** What a program answers without a command. */
-export const VERSION_OPTION: CommandOptions = { '--version': { doc: 'print the version and exit' } };
+export const PROGRAM_OPTIONS: CommandOptions = { ...HELP_OPTION, '--version': { doc: 'print the version and exit' } };
 export const HELP_COMMAND = { name: 'help', doc: 'print this help, or that of a command' };
 
 /** The meanings of exit codes, unless a command has its own. */
