@@ -125,7 +125,7 @@ export class CollectorStateReader {
     return files.map((each) => ({ ...each, isImportedHere: copied.includes(each.file) }));
   }
 
-  /** Reads the sizes of the database and of its WAL by stat(2): opening and closing a file would drop SQLite's locks. */
+  /** Reads the free space, and the sizes of the database and of its WAL by stat(2): opening and closing a file would drop SQLite's locks. */
   readSizes(): Pick<Snapshot, 'databaseBytes' | 'walBytes' | 'freeBytes'> {
     const sizeBytes = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     const freeBytes = readFreeBytes(this.#path);

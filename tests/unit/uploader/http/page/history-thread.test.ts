@@ -8,7 +8,6 @@ import { FakeClock } from '../../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import { StoredSamples } from '../../../../support/uploader/stored-samples.ts';
 
-/** The built worker: threads run JavaScript. */
 const workerFile = join(import.meta.dirname, '../../../../../uploader/src/http/page/history-worker.ts');
 const NOW = 1_700_000_000_000;
 const HOUR = { hours: 1, parts: [] } as const;
