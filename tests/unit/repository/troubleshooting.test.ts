@@ -10,10 +10,12 @@ const journal = readFileSync(join(root, 'docs/troubleshooting.md'), 'utf8').spli
 /** Returns the messages of all warnings and errors that the programs log. */
 function findEvents(): string[] {
   const files = globSync('{collector,uploader,shared}/src/**/*.ts', { cwd: root });
-  const calls = files.flatMap((file) => [
-    ...readFileSync(join(root, file), 'utf8').matchAll(
-      /ogger\??\.(?:warn|error)\(([^{;]*?)[,)]\s*(?:\{|to|fields|line|$)/gm,
-    ),
+  const texts = files.map((file) => readFileSync(join(root, file), 'utf8'));
+  const calls = texts.flatMap((text) => [
+    ...text.matchAll(/ogger\??\.(?:warn|error)\(([^{;]*?)[,)]\s*(?:\{|to|fields|line|$)/gm),
+    // Of recurring work, and of what a scrape leaves out; the message of a health state comes after `status`.
+    ...text.matchAll(/(?<!status: '\w+', )\b(?:message|event): ('\w+ [^']+')/g),
+    ...text.matchAll(/#warn\(\w+, ('[^']+')/g),
   ]);
   const messages = calls.flatMap(([, message = '']) =>
     [...message.matchAll(/'([^']+)'/g)].map(([, text = '']) => text),
