@@ -39,7 +39,7 @@ export class HttpTransport implements ReceiverClient {
   readonly #options: HttpTransportOptions;
   readonly #endpoint: string;
   readonly #client: HttpClient;
-  /** When the last upload was sent. */
+  /** Of the credentials, when the last request to the address of the uploads was sent. */
   #credentialsVersion = '';
   readonly #listeners: ((sign: RestartSign) => void)[] = [];
   readonly #habits = new ReceiverHabits();
@@ -72,8 +72,7 @@ export class HttpTransport implements ReceiverClient {
   }
 
   async send(chunk: Chunk, signal: AbortSignal): Promise<SendResult> {
-    const { protocol, credentials } = this.#options;
-    this.#credentialsVersion = credentials.findVersion();
+    const { protocol } = this.#options;
     const result = await this.#send(protocol.toRequest(chunk), (response) => protocol.judge(response, chunk), signal);
     const negotiation = result.outcome.kind === 'delivered' ? protocol.negotiation() : undefined;
     if (negotiation !== undefined) await this.#ask(negotiation, signal);
@@ -144,13 +143,13 @@ export class HttpTransport implements ReceiverClient {
   }
 
   #ask(question: ProtocolRequest, signal: AbortSignal): Promise<SendResult> {
-    const { protocol, credentials } = this.#options;
-    this.#credentialsVersion = credentials.findVersion();
+    const { protocol } = this.#options;
     return this.#send(question, (response) => protocol.answered(question, response), signal, false);
   }
 
   async #send(request: ProtocolRequest, judge: Judge, signal: AbortSignal, hasSamples = true): Promise<SendResult> {
-    const { clock } = this.#options;
+    const { clock, credentials } = this.#options;
+    this.#credentialsVersion = credentials.findVersion();
     const attempts: RequestAttempt[] = [];
     const startedAt = clock.monotonic();
     const measure = () => ({
@@ -181,12 +180,8 @@ export class HttpTransport implements ReceiverClient {
       };
     } catch (error) {
       signal.throwIfAborted();
-      return {
-        ...measure(),
-        ...this.#toFailure(error, attempts.at(-1)?.head, judge),
-        bytesReceived: 0,
-        isClosing: false,
-      };
+      const failure = this.#toFailure(error, attempts.at(-1)?.head, judge);
+      return { ...measure(), ...failure, bytesReceived: 0, isClosing: false };
     }
   }
 

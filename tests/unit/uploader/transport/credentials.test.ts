@@ -9,6 +9,7 @@ import { systemClock } from '@thugshells/shared/clock.ts';
 import { startReceiver, type Receiver } from '../../../receiver/src/server.ts';
 import { loadUploaderConfig } from '../../../../shared/src/config/uploader-config.ts';
 import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
+import { RemoteWriteProtocol } from '../../../../uploader/src/transport/remote-write.ts';
 import { VictoriaMetricsProtocol } from '../../../../uploader/src/transport/victoriametrics.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 import { createCredentials } from '../../../support/uploader/direct-connection.ts';
@@ -49,6 +50,23 @@ describe('bearer token:', () => {
     renameSync(join(folder, 'next'), token);
     seen.push(credentials.headers());
     expect(seen.map(({ authorization }) => authorization)).toEqual(['Bearer first', 'Bearer second', 'Bearer third.']);
+  });
+
+  test('has changed until the next request of an upload, also of one without samples', async () => {
+    write(token, 'first');
+    const remote = new HttpTransport({
+      ...{ clock: systemClock, protocol: new RemoteWriteProtocol(systemClock), proxyFor: () => '' },
+      ...{ remoteUrl: 'http://127.0.0.1:9/', remoteTimeoutMs: 20_000 },
+      credentials: createCredentials({ remoteTokenFile: token }),
+    });
+    const { signal } = new AbortController();
+    for (const request of [() => remote.send(madeChunk(1), signal), () => remote.ask(signal)]) {
+      expect(remote.haveCredentialsChanged()).toBe(true);
+      await request();
+      expect(remote.haveCredentialsChanged()).toBe(false);
+      write(token, 'another');
+    }
+    remote.close();
   });
 
   test('has another version when the file is written, made readable to others, removed, or back', () => {
