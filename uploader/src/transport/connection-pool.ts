@@ -27,7 +27,7 @@ type CreateIdentityCheck = (url: string) => (() => IdentityCheck) | undefined;
  * By default Node.js tries the next address of a host after a quarter of a second; over a satellite or a slow modem a
  * connection takes longer.
  */
-const ADDRESS_TIMEOUT_MS = 5_000;
+export const ADDRESS_TIMEOUT_MS = 5_000;
 /** TCP's own probes of an idle connection begin after so long: by default they cost a metered link a packet each second. */
 const KEEPALIVE_AFTER_MS = 5 * 60_000;
 const CONNECTED: AgentOptions = { autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS };

@@ -242,6 +242,18 @@ describe('remote write to a receiver of 2.0:', () => {
   });
 });
 
+test('remote write: a receiver is checked by a connection alone, and is away if there is none', async () => {
+  const here = { connection: undefined, isClosing: false, isReceiver: true };
+  expect(await remote.checkReceiver(never)).toEqual(here);
+  expect(requests).toEqual([]);
+  server.closeAllConnections();
+  server.close();
+  await once(server, 'close');
+  expect(await remote.checkReceiver(never)).toBeUndefined();
+  // afterEach() closes it.
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+});
+
 describe('uploader configuration: refuses a URL of the other protocol:', () => {
   test.each([
     [

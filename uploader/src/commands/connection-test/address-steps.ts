@@ -5,6 +5,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import { AgentError } from '@thugshells/shared/errors.ts';
 
 import { shortDuration } from '../../health/formatting.ts';
+import { CONNECT_TIMEOUT_MS, toHostAndPort } from '../../transport/connection-check.ts';
 import { toFailureMeaning, toFailureReason } from '../../transport/failure-reasons.ts';
 import { lookupHost } from '../../transport/host-lookup.ts';
 import { findRemedy } from '../../transport/recognized-responses.ts';
@@ -17,15 +18,9 @@ export interface Target {
   readonly isProxy: boolean;
 }
 
-/** As long as Node.js tries one address of several. */
-const CONNECT_TIMEOUT_MS = 10_000;
-const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
-
 /** Returns what a URL leads to, through its proxy if there is one. */
 export function findTarget(url: string, proxy: string): Target {
-  const { hostname, port, protocol } = new URL(proxy === '' ? url : proxy);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  return { host, port: port === '' ? DEFAULT_PORTS[protocol]! : Number(port), isProxy: proxy !== '' };
+  return { ...toHostAndPort(proxy === '' ? url : proxy), isProxy: proxy !== '' };
 }
 
 /** Resolves a host to all its addresses, of IPv4 and IPv6. */
