@@ -102,8 +102,10 @@ describe('remote write to a receiver of 1.0:', () => {
     nowMs += 1;
     await post();
     expect(versions().slice(3)).toEqual(['0.1.0', '2.0.0']);
-    nowMs += 3_600_000;
+    nowMs += 3_600_000 - 1;
     answer = (version) => [204, version === 2 ? { server: 'new', [WRITTEN]: '0' } : { server: 'new' }];
+    expect([await post(), remote.format]).toEqual([delivered, 'remote-write-1']);
+    nowMs += 1;
     expect([await post(), remote.format]).toEqual([delivered, 'remote-write-2']);
   });
 
@@ -201,6 +203,11 @@ describe('remote write to a receiver of 2.0:', () => {
     answer = () => [204, { [WRITTEN]: written! }];
     written = '19';
     expect(await post(50)).toMatchObject({ kind: 'rejected' });
+    answer = () => [503];
+    expect(await post(30)).toMatchObject({ kind: 'retry' });
+    answer = () => [204, { [WRITTEN]: written! }];
+    written = '20';
+    expect(await post(50)).toEqual(delivered);
   });
 
   test('of samples that are sent again, a receiver may count only what is new', async () => {
