@@ -46,7 +46,7 @@ export interface EncodedBatch {
 const UNREADABLE_SERIES = 'the name and labels of its series cannot be read';
 /** VictoriaMetrics drops samples more than two days ahead of its clock, and responds with 204. */
 const MAX_AHEAD_MS = 2 * 86_400_000;
-/** Series in a body that is to hold many. */
+/** Series in a body of a format that has whole ones; a smaller batch has fewer. */
 const MIN_SERIES = 50;
 /** Receivers keep metadata in memory, some only for a while. */
 const METADATA_INTERVAL_MS = 3_600_000;
@@ -233,7 +233,7 @@ function listChunkSizes(
   return sizes;
 }
 
-/** Returns the same for chunks that end with a series, so that none but a smaller batch has fewer than so many of them. */
+/** Returns the same for chunks that end with a series and have MIN_SERIES of them or more: some are larger than requested. */
 function listWholeSeriesSizes(
   lines: readonly number[],
   { chunkMetrics, furtherChunkMetrics = chunkMetrics }: EncodeRequest,

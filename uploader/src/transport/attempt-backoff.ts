@@ -33,12 +33,14 @@ const MIN_REFUSED_MAX_MS = 15_000;
 
 /**
  * The one clock for all attempts at a receiver that does not accept samples, whoever makes them. Each failure in a row
- * lengthens the wait. What varies at random is drawn once for a row, so that no wait is shorter than the one before it.
+ * lengthens the wait, up to the maximum. What varies at random is drawn once for a row: no chance makes a wait shorter than
+ * the one before it.
  *
- *   accepted   no wait; the next failure is the first one of its row
- *   failed     the wait of the policy
- *   refused    the same, but never below some seconds, whatever the policy. Right after an accepted attempt the first
- *              refusal costs no wait: one more attempt shows whether it was about those samples
+ *   accepted         no wait; the next failure is the first one of its row
+ *   failed           the wait of the policy, or what the receiver asked for if that is longer
+ *   refused          the wait of the policy, but never below some seconds
+ *   refusedSamples   the same, but none right after an accepted attempt: one more attempt shows whether the refusal was
+ *                    about those samples
  */
 export class AttemptBackoff {
   readonly #options: AttemptBackoffOptions;

@@ -32,7 +32,6 @@ export class NumericText {
   starts = new Int32Array(1);
   /** The numbers, after readWhole(). */
   numbers = new Float64Array();
-
   /** Whether there are special values among those read by readValues(). */
   hasSpecials = false;
 
@@ -76,7 +75,6 @@ export class NumericText {
   }
 
   /** Parses the number at an index. */
-
   numberAt(place: number): number {
     const { bytes } = this;
     const end = this.starts[place + 1]! - 1;
