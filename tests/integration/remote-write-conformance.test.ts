@@ -74,7 +74,7 @@ describe.each([1, 2] as const)('remote write conformance, a receiver of %d.0:', 
     );
   });
 
-  test('multiple_series_per_request, many_timeseries: a page of 200 series comes in requests of 50 at least', async () => {
+  test('multiple_series_per_request, many_timeseries: 210 series come in requests of 50 at least', async () => {
     const receiver = await send(ofVersion(own), { series: 210, samples: 420 });
     await delivered();
     expect(Math.min(...receiver.writes.map(({ series }) => series.length))).toBeGreaterThanOrEqual(50);
@@ -87,7 +87,7 @@ describe.each([1, 2] as const)('remote write conformance, a receiver of %d.0:', 
       const receiver = await send((request) =>
         own === 1 && request.version[0] === '2' ? { status: 415 } : { status },
       );
-      await until('the first one is refused', () => receiver.requests.length > own - 1);
+      await until('two requests have a response', () => receiver.requests.length > 1);
       await sleep(REFUSED_MS);
       expect(receiver.requests.length).toBeLessThanOrEqual(own === 2 ? 2 : 3);
       expect(readBooks(database)).toMatchObject({ pending: 200, rejected: 0, delivered: 0 });
@@ -149,7 +149,7 @@ describe('remote write conformance, versions:', () => {
     expect(readBooks(database)).toMatchObject({ delivered: 200, rejected: 0 });
   });
 
-  test('a success without the count leads to 1.0, and marks nothing', async () => {
+  test('a success without the count leads to 1.0 before any sample is sent', async () => {
     const receiver = await send(() => ({ status: 204 }));
     await delivered();
     expect(receiver.writes.map(({ version }) => version)).not.toContain('2.0.0');
