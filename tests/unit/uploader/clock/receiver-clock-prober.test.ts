@@ -117,6 +117,27 @@ describe('receiver clock prober:', () => {
     expect(clock.sleeping).toBe(0);
   });
 
+  test('makes as many requests as it is told to, and none while no measurement is needed', async () => {
+    let isNeeded = false;
+    let requests = 0;
+    const stop = new AbortController();
+    const requestDate = async () => {
+      requests += 1;
+      return { date: new Date(clock.now()).toUTCString(), isReceivers: true };
+    };
+    const limits = { clockSkewIntervalMs: 300_000, requests: 1, isNeeded: () => isNeeded };
+    const prober = new ReceiverClockProber({ clock, logger: log, receiverClock, requestDate, ...limits });
+    const running = prober.run(await prober.measureFirst(never), stop.signal);
+    await clock.advance(1_000);
+    await clock.advance(301_000);
+    expect(requests).toBe(1);
+    isNeeded = true;
+    await clock.advance(300_000);
+    expect(requests).toBe(2);
+    stop.abort();
+    await running;
+  });
+
   test('learns a time that anybody may have written only while it knows none of the receiver’s own', async () => {
     await measure(
       createProber(

@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '@thugshells/shared/clock.ts';
 
 import { loadUploaderConfig } from '../../../../shared/src/config/uploader-config.ts';
+import type { DateAnswer } from '../../../../uploader/src/clock/receiver-clock.ts';
+import { toDateAnswer } from '../../../../uploader/src/transport/date-request.ts';
 import { HttpTransport } from '../../../../uploader/src/transport/http-transport.ts';
 import { RemoteWriteProtocol } from '../../../../uploader/src/transport/remote-write.ts';
 import type { SendOutcome } from '../../../../uploader/src/transport/transport.ts';
@@ -259,6 +261,22 @@ test('remote write: a receiver is checked by a connection alone, and is away if 
   expect(await remote.checkReceiver(never)).toBeUndefined();
   // afterEach() closes it.
   await once(server.listen(0, '127.0.0.1'), 'listening');
+});
+
+describe('remote write, the time in the response to a request without samples:', () => {
+  const askDate = async (): Promise<DateAnswer> => toDateAnswer(await remote.ask(never), remote);
+
+  test('is the receiver’s if it has counted, and anybody’s without a count over HTTP', async () => {
+    answer = () => [204, { [WRITTEN]: '0' }];
+    expect(await askDate()).toEqual({ date: expect.stringContaining('GMT'), age: undefined, isReceivers: true });
+    answer = () => [415];
+    expect(await askDate()).toEqual({ date: expect.stringContaining('GMT'), age: undefined, isReceivers: false });
+  });
+
+  test.each([401, 503])('is nobody’s in a response with status %d', async (status) => {
+    answer = () => [status];
+    expect(await askDate()).toEqual({ isReceivers: false });
+  });
 });
 
 describe('uploader configuration: refuses a URL of the other protocol:', () => {

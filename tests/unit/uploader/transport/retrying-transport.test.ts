@@ -118,6 +118,40 @@ describe('retrying transport:', () => {
   });
 });
 
+describe('retrying transport, backoff shared with requests beside the queue:', () => {
+  let outcome: SendOutcome;
+  const { signal } = new AbortController();
+  const create = (): RetryingTransport =>
+    new RetryingTransport(
+      { format: 'json-lines', send: async () => ({ ...measured, outcome }) },
+      { ...settings(), attempts: 1, onAttempt: () => undefined },
+    );
+  const waitMs = ({ pause }: RetryingTransport): number => pause.backoffUntil - clock.monotonic();
+
+  test('a chunk that is sent once lengthens the wait of the next one, and ends it', async () => {
+    const retrying = create();
+    outcome = away;
+    await retrying.sendOnce(chunk, signal);
+    expect(waitMs(retrying)).toBe(5_000);
+    await retrying.send(chunk, signal);
+    expect(waitMs(retrying)).toBe(15_000);
+    outcome = { kind: 'delivered' };
+    await retrying.sendOnce(chunk, signal);
+    expect(waitMs(retrying)).toBe(-Infinity);
+  });
+
+  test('a failed request without samples lengthens the wait, and a successful one does not end it', () => {
+    const retrying = create();
+    const note = (asked: SendOutcome): number => {
+      retrying.noteAsked({ ...measured, outcome: asked });
+      return waitMs(retrying);
+    };
+    expect([note({ kind: 'delivered' }), note(away)]).toEqual([-Infinity, 5_000]);
+    expect([note({ kind: 'delivered' }), note({ kind: 'rejected', reason: 'HTTP 400' })]).toEqual([5_000, 15_000]);
+    expect(note({ kind: 'hold', reason: 'HTTP 401' })).toBe(45_000);
+  });
+});
+
 describe('retrying transport at a stop:', () => {
   test('ends the wait at once, with the outcome of the last attempt', async () => {
     const posted = post([away]);
