@@ -263,6 +263,19 @@ test('remote write: a receiver is checked by a connection alone, and is away if 
   await once(server.listen(0, '127.0.0.1'), 'listening');
 });
 
+test('remote write: only a receiver that names itself as VictoriaMetrics does is asked for its uptime', async () => {
+  answer = () => [204, { [WRITTEN]: '50' }];
+  expect([await post(), await remote.askStartTime(never), requests.length]).toEqual([
+    delivered,
+    { kind: 'unreadable' },
+    1,
+  ]);
+  answer = () => [204, { [WRITTEN]: '50', 'x-server-hostname': 'vm' }];
+  expect(await post()).toEqual(delivered);
+  await remote.askStartTime(never);
+  expect(requests).toHaveLength(3);
+});
+
 describe('remote write, the time in the response to a request without samples:', () => {
   const askDate = async (): Promise<DateAnswer> => toDateAnswer(await remote.ask(never), remote);
 
