@@ -41,6 +41,7 @@ const HINT =
  *   waiting     for the next attempt   → moving
  *   settling    until the file has been quiet for a second
  *     one is gone or replaced          → moving
+ *     a WAL checkpoint explains it     → watching
  *     quiet                            → checking
  *   checking    the file is checked on a thread; then the store opens it anew, or rebuilds it
  *   cut         the store rebuilds the database without the WAL
@@ -126,7 +127,6 @@ export class DatabaseGuard {
       this.#state = { name: 'cut' };
       return;
     }
-    logger.warn('database written to, checking', { path: dbPath, hint: HINT });
     this.#state = { name: 'settling', sinceMs: clock.monotonic() };
   }
 
@@ -159,12 +159,19 @@ export class DatabaseGuard {
   }
 
   #followWrites(sinceMs: number): void {
-    const { clock, checkWorkerFile, dbPath } = this.#options;
-    const disturbance = this.#session.files.look();
-    if (disturbance !== undefined && disturbance.kind !== 'written to') this.#begin(disturbance);
-    else if (disturbance !== undefined) this.#state = { name: 'settling', sinceMs: clock.monotonic() };
-    else if (clock.monotonic() - sinceMs >= QUIET_MS)
-      this.#state = { name: 'checking', check: new BackgroundCheck(checkWorkerFile, dbPath) };
+    const { files } = this.#session;
+    const disturbance = files.look();
+    if (disturbance !== undefined) this.#begin(disturbance);
+    else if (this.#options.clock.monotonic() - sinceMs >= QUIET_MS) {
+      if (files.isCheckpointed()) this.#state = { name: 'watching' };
+      else this.#check();
+    }
+  }
+
+  #check(): void {
+    const { checkWorkerFile, dbPath, logger } = this.#options;
+    logger.warn('database written to, checking', { path: dbPath, hint: HINT });
+    this.#state = { name: 'checking', check: new BackgroundCheck(checkWorkerFile, dbPath) };
   }
 
   #followCheck(check: BackgroundCheck): GuardResult | undefined {

@@ -40,6 +40,9 @@ export class FileWatch {
   /** Reads how far the WAL is; writes nothing. */
   readonly #progress: Statement<[], { readonly log: number; readonly checkpointed: number }>;
   #state: FileState | undefined;
+  /** The state before the first change that is to be judged. */
+  #firstBefore: FileState | undefined;
+  #isUnexplained = false;
   #isWalCut = false;
   /** Whether something was written to the file before this process wrote to it. */
   #wasWritten = false;
@@ -67,8 +70,21 @@ export class FileWatch {
     this.#state = now;
     if (this.#isNewlyCut(now)) return { kind: 'WAL cut' };
     const isWritten = this.#wasWritten || !isExplained(before, now);
+    this.#isUnexplained ||= this.#wasWritten;
     this.#wasWritten = false;
+    if (isWritten) this.#firstBefore ??= before;
     return isWritten ? { kind: 'written to' } : undefined;
+  }
+
+  /**
+   * Judges what was written, once the file is quiet: whether a WAL checkpoint of another program explains it. What nothing
+   * explains stays so. A checkpoint writes first and counts its frames at its end, so that a look in between finds it
+   * unexplained.
+   */
+  isCheckpointed(): boolean {
+    this.#isUnexplained ||= !isExplained(this.#firstBefore, this.#state);
+    this.#firstBefore = undefined;
+    return !this.#isUnexplained;
   }
 
   /** Runs what this process itself writes to the files; what was written before stays a disturbance. */

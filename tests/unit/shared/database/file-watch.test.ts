@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { copyFileSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
@@ -70,6 +73,34 @@ describe('file watch: files that are written to', () => {
     expect(watch.look()).toBeUndefined();
     change();
     expect([watch.look(), watch.look()]).toEqual([{ kind: 'written to' }, undefined]);
+    expect([watch.isCheckpointed(), watch.isCheckpointed()]).toEqual([false, false]);
+  });
+
+  test('explains what it finds while another program checkpoints the WAL, once that has finished', async () => {
+    const checkpoints = new Worker(
+      `const { parentPort, workerData } = require('node:worker_threads');
+       const database = new (require('better-sqlite3'))(workerData);
+       let isOver = false;
+       parentPort.on('message', () => (isOver = true));
+       (function checkpoint() {
+         database.exec('INSERT INTO rows VALUES (zeroblob(200000))');
+         database.pragma('wal_checkpoint(PASSIVE)');
+         database.exec('DELETE FROM rows');
+         if (isOver) parentPort.close();
+         else setImmediate(checkpoint);
+       })()`,
+      { eval: true, workerData: path },
+    );
+    const found = new Set<string | undefined>();
+    while (!found.has('written to')) {
+      found.add(watch.look()?.kind);
+      await setImmediate();
+    }
+    checkpoints.postMessage('end');
+    await once(checkpoints, 'exit');
+    watch.look();
+    expect(found).toEqual(new Set([undefined, 'written to']));
+    expect(watch.isCheckpointed()).toBe(true);
   });
 
   test('finds what was written before a WAL checkpoint of its own process', () => {
@@ -77,6 +108,7 @@ describe('file watch: files that are written to', () => {
     utimesSync(path, 1, 1);
     watch.whileWriting(() => database.pragma('wal_checkpoint(TRUNCATE)'));
     expect([watch.look(), watch.look()]).toEqual([{ kind: 'written to' }, undefined]);
+    expect(watch.isCheckpointed()).toBe(false);
   });
 
   test('finds once that the WAL is cut', () => {
