@@ -147,13 +147,13 @@ export function uploaderVariables(environment: Environment, hostName: string) {
     },
     probeIntervalMs: {
       env: 'PROBE_INTERVAL',
-      doc: 'Time between two probes of a receiver that is away, which are requests without a body; 0 disables them.',
+      doc: 'Time between two probes of a receiver that is away: requests without a body, or connections (remote write); 0 disables them.',
       default: '5s',
       format: duration,
     },
     retryAttempts: {
       env: 'RETRY_ATTEMPTS',
-      doc: 'Maximum attempts per chunk in one upload; after the last one its samples stay pending until the next upload.',
+      doc: 'Failed attempts in a row after which further ones are left to later uploads, one each; the samples stay pending.',
       default: '3',
       format: integer(1, 100),
     },
@@ -199,7 +199,7 @@ export function uploaderVariables(environment: Environment, hostName: string) {
       env: 'CLOCK_SKEW_URL',
       doc: 'URL whose Date header this device’s clock is compared with.',
       default: '',
-      defaultDoc: '`/health` at REMOTE_URL’s origin',
+      defaultDoc: '`/health` at REMOTE_URL’s origin; for remote write REMOTE_URL itself',
       format: optionalHttpUrl,
     },
     clockSkewIntervalMs: {
