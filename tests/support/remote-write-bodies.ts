@@ -11,6 +11,9 @@ export type RemoteWriteVersion = '1.0' | '2.0';
 /** Samples of one series. */
 export interface SentSeries {
   readonly name: string;
+  /** By default those of one device without labels of its own. */
+  readonly deviceId?: string;
+  readonly tags?: Readonly<Record<string, string>>;
   readonly samples: readonly (readonly [timestampMs: number, value: NumericValue])[];
 }
 
@@ -56,11 +59,9 @@ function encode<Head>(format: BodyFormat<Head>, all: readonly SentSeries[]): Uin
   columns.values.readValues(toColumn(samples.map(([, value]) => printValue(value, format.protocol))), samples.length);
   columns.timestamps.readWhole(toColumn(samples.map(([timestampMs]) => timestampMs)), samples.length);
   let first = 0;
-  for (const {
-    name,
-    samples: { length: count },
-  } of all) {
-    const head = format.encodeHead({ id: 1, name, deviceId: 'board-1', tags: {}, valueType: 0 });
+  for (const { name, deviceId = 'board-1', tags = {}, samples } of all) {
+    const { length: count } = samples;
+    const head = format.encodeHead({ id: 1, name, deviceId, tags, valueType: 0 });
     format.write({ head, first, count }, columns);
     first += count;
   }
