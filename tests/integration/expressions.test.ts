@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { fillWithBoards, THIS_MACHINE } from '../support/boards-data.ts';
-import {
-  alertRules,
-  documents,
-  expressionsOfDashboards,
-  expressionsOfDocument,
-  query,
-  type Expression,
-} from '../support/promql.ts';
+import { expressionsOfDashboards, listValues } from '../support/dashboards.ts';
+import { alertRules, documents, expressionsOfDocument, query, type Expression } from '../support/promql.ts';
 import { until } from '../support/until.ts';
 import { HISTORY_MINUTES, historyOf, TROUBLE_MINUTE, type Trouble } from '../support/made-history.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
@@ -59,11 +53,8 @@ describe('expressions: data exists for', () => {
   });
 });
 
-test('dashboards: the variable of a panel lists the devices', async () => {
-  const response = await fetch(`${server.url}/api/v1/label/device_id/values?match[]=system_uptime_seconds`, {
-    headers: { connection: 'close' },
-  });
-  expect(((await response.json()) as { data: string[] }).data).toEqual(
+test('dashboards: the variable of the device lists the devices', async () => {
+  expect(await listValues(server.url, 'device')).toEqual(
     expect.arrayContaining([THIS_MACHINE, 'raspberry-pi', 'x86-board']),
   );
 });

@@ -16,16 +16,37 @@ export interface InstantValue {
   readonly value: readonly [seconds: number, value: string];
 }
 
+/** One series of the response to a range query. */
+export interface RangeValues {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [seconds: number, value: string])[];
+}
+
 /** The answer of an instant query; throws with the server's words where it does not parse. */
 export async function query(origin: string, text: string, at?: Date): Promise<InstantValue[]> {
   const time = at === undefined ? {} : { time: String(at.getTime() / 1000) };
+  return ask<InstantValue>(origin, 'query', { query: text, ...time });
+}
+
+/** Returns the response to a range query; throws with the server's words when it does not parse. */
+export async function queryRange(
+  origin: string,
+  text: string,
+  [start, end]: readonly [start: number, end: number],
+  stepSeconds: number,
+): Promise<RangeValues[]> {
+  const range = { start: String(start), end: String(end), step: `${stepSeconds}s` };
+  return ask<RangeValues>(origin, 'query_range', { query: text, ...range });
+}
+
+async function ask<Result>(origin: string, path: string, parameters: Record<string, string>): Promise<Result[]> {
   // A connection that is kept would outlive the test.
-  const response = await fetch(`${origin}/api/v1/query?${new URLSearchParams({ query: text, ...time }).toString()}`, {
+  const response = await fetch(`${origin}/api/v1/${path}?${new URLSearchParams(parameters).toString()}`, {
     headers: { connection: 'close' },
   });
   const body = await response.text();
-  if (!response.ok) throw new Error(`${text}: ${response.status} ${body}`);
-  return (JSON.parse(body) as { data: { result: InstantValue[] } }).data.result;
+  if (!response.ok) throw new Error(`${parameters['query']}: ${response.status} ${body}`);
+  return (JSON.parse(body) as { data: { result: Result[] } }).data.result;
 }
 
 /** Every block of a document that is marked as PromQL; an empty line or a comment parts two expressions. */
@@ -45,27 +66,6 @@ export function documents(): string[] {
   return ['README.md', 'CONTRIBUTING.md', ...inFolder('docs'), ...inFolder('deploy')].filter((file) =>
     file.endsWith('.md'),
   );
-}
-
-/** What stands in panels for a range, a board and a data source, as Grafana would fill it in. */
-function filledIn(text: string): string {
-  return text.replaceAll('$__rate_interval', '5m').replaceAll('="$device"', '=~".+"');
-}
-
-interface Panel {
-  readonly title: string;
-  readonly targets?: readonly { readonly expr: string }[];
-}
-
-/** Every expression of every panel of Grafana's dashboards. */
-export function expressionsOfDashboards(): Expression[] {
-  const folder = join('deploy', 'grafana', 'dashboards');
-  return readdirSync(join(root, folder)).flatMap((file) => {
-    const { panels } = JSON.parse(readFileSync(join(root, folder, file), 'utf8')) as { panels: Panel[] };
-    return panels.flatMap(({ title, targets = [] }) =>
-      targets.map(({ expr }) => ({ where: `${file}, ${title}`, text: filledIn(expr) })),
-    );
-  });
 }
 
 /** The file of alert rules. */

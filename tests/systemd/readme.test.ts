@@ -3,7 +3,8 @@ import { basename, join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { expressionsOfDashboards, type Expression } from '../support/promql.ts';
+import { expressionsOfDashboards } from '../support/dashboards.ts';
+import type { Expression } from '../support/promql.ts';
 import { until } from '../support/until.ts';
 import { Container } from './container.ts';
 
