@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 
 import { AgentError } from '@thugshells/shared/errors.ts';
 import { canonicalExportedTags } from '@thugshells/shared/metrics/json-lines.ts';
-import { canonicalTags, seriesText, ValueType, type Labels, type Reading } from '@thugshells/shared/metrics/sample.ts';
+import { canonicalTags, seriesText, ValueType, type Reading } from '@thugshells/shared/metrics/sample.ts';
 import { findFamily } from '@thugshells/shared/metrics/metric-family.ts';
 import {
   declareForeignSeries,
@@ -16,6 +16,7 @@ import { decodeUtf8, cutIntoBlocks } from './exposition/bytes.ts';
 import { ExpositionReader, type ExpositionOptions } from './exposition/reader.ts';
 import { ParsedSeriesCache, type ParsedSeries } from './exposition/parsed-series.ts';
 import { MAX_AGE_MS, SampleSelection } from './sample-selection.ts';
+import { addTargetLabels, type TargetLabelsOptions } from './target-labels.ts';
 
 /** Lines that are parsed before the event loop runs again: a few milliseconds on a small device. */
 const LINES_PER_SLICE = 2_000;
@@ -36,13 +37,9 @@ const kinds: Readonly<Record<MetricType, SeriesKind>> = {
   unknown: 'untyped',
 };
 
-export interface ExpositionConverterOptions {
+export interface ExpositionConverterOptions extends TargetLabelsOptions {
   /** The wall clock, Unix milliseconds. */
   readonly now: () => number;
-  /** Added to the labels of every sample; a label of the same name becomes `exported_…`, as with Prometheus. */
-  readonly labels: Labels;
-  /** Whether a sample keeps its own label where it has one of these. */
-  readonly honorLabels?: boolean;
   /** Whether samples of a metric are kept; all, if it is missing. */
   readonly keepsName?: ((name: string) => boolean) | undefined;
   /** The variable that `maxReadings` follows, without its prefix; named when that is not enough. */
@@ -184,27 +181,12 @@ export class ExpositionConverter {
     const known = this.#converted.get(parsed);
     if (known !== undefined && isSameFamily(known.series.family, family)) return known;
     const kind = kinds[family?.type ?? 'unknown'];
-    const labels = this.#addLabels(parsed.labels);
+    const labels = addTargetLabels(parsed, this.#options);
     const bare = { series: declareForeignSeries(parsed.name, kind, family), labels, canonical: canonicalTags(labels) };
     const identity = toIdentity({ ...bare, value: 0 });
     const converted = { ...bare, identity, reserved: this.#options.findReserved?.(parsed.name) };
     this.#converted.set(parsed, converted);
     return converted;
-  }
-
-  #addLabels(labels: Labels): Labels {
-    const { labels: added, honorLabels = false } = this.#options;
-    if (honorLabels) return { ...added, ...labels };
-    const conflicts = Object.keys(added).filter((name) => Object.hasOwn(labels, name));
-    const all: Record<string, string> = { ...labels, ...added };
-    // In Prometheus' order: the names of two conflicts may meet.
-    for (const name of conflicts.sort((a, b) => a.length - b.length)) {
-      let exported = name;
-      do exported = `exported_${exported}`;
-      while (Object.hasOwn(all, exported));
-      all[exported] = labels[name]!;
-    }
-    return all;
   }
 }
 

@@ -397,16 +397,23 @@ export const collecting = [
   },
   {
     why: 'loses one of two labels of a page that are renamed to the same',
-    file: 'collector/src/inputs/exposition-converter.ts',
+    file: 'collector/src/inputs/target-labels.ts',
     find: 'while (Object.hasOwn(all, exported));',
     replace: 'while (Object.hasOwn(added, exported));',
     tests: ['collector/inputs/scrape-labels'],
   },
   {
     why: 'gives the series of an aggregating exporter the job of that exporter, against honor_labels',
-    file: 'collector/src/inputs/exposition-converter.ts',
-    find: 'if (honorLabels) return { ...added, ...labels };',
-    replace: 'if (honorLabels) return { ...labels, ...added };',
+    file: 'collector/src/inputs/target-labels.ts',
+    find: 'return { ...Object.fromEntries(wanted), ...labels };',
+    replace: 'return { ...labels, ...Object.fromEntries(wanted) };',
+    tests: ['collector/inputs/scrape-labels'],
+  },
+  {
+    why: 'gives an instance to a series whose page asks for none, against honor_labels',
+    file: 'collector/src/inputs/target-labels.ts',
+    find: 'filter(([name]) => !empty.includes(name))',
+    replace: 'filter(() => true)',
     tests: ['collector/inputs/scrape-labels'],
   },
   {

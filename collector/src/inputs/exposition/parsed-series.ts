@@ -7,6 +7,14 @@ export interface ParsedSeries {
   readonly name: string;
   /** Labels without those of an empty value, which are equivalent to missing ones. */
   readonly labels: Labels;
+  /** The names of labels with an empty value, if there are any: a page that is honored is without those of its target. */
+  readonly empty?: readonly string[];
+}
+
+/** What readLabelSet() adds labels to. */
+interface FoundLabels {
+  readonly labels: Record<string, string>;
+  readonly empty: string[];
 }
 
 const COMMA = 44;
@@ -95,8 +103,9 @@ export function copyText(slice: string): string {
 export function parseSeries(line: LineScanner): ParsedSeries {
   const name = line.readMetricName();
   if (!moveToBraces(line, name)) return { name, labels: NO_LABELS };
-  const labels: Record<string, string> = {};
-  return { name: requireOneName(name, readLabelSet(line, labels)), labels };
+  const found: FoundLabels = { labels: {}, empty: [] };
+  const only = requireOneName(name, readLabelSet(line, found));
+  return found.empty.length === 0 ? { name: only, labels: found.labels } : { name: only, ...found };
 }
 
 /**
@@ -126,7 +135,7 @@ function requireOneName(before: string, inBraces: string | undefined): string {
 }
 
 /** Reads labels in braces into an object, if there is one; returns the metric name if it is among them in quotes. */
-export function readLabelSet(line: LineScanner, labels: Record<string, string> | undefined): string | undefined {
+export function readLabelSet(line: LineScanner, found: FoundLabels | undefined): string | undefined {
   const names = new LabelNames();
   let name: string | undefined;
   line.take(OPENING);
@@ -140,7 +149,7 @@ export function readLabelSet(line: LineScanner, labels: Record<string, string> |
       if (word === '') throw createExpositionError('a label without a name');
       names.add(word);
       const value = parseLabelValue(line, word);
-      if (labels !== undefined) addLabel(labels, word, value);
+      if (found !== undefined) addLabel(found, word, value);
     } else if (isQuoted && name === undefined) {
       name = word;
     } else {
@@ -159,8 +168,8 @@ function parseLabelValue(line: LineScanner, name: string): string {
 }
 
 /** Adds a label; an assignment to `__proto__` would be lost. */
-function addLabel(labels: Record<string, string>, name: string, value: string): void {
-  if (value === '') return;
-  if (name === '__proto__') Object.defineProperty(labels, name, { value, enumerable: true });
+function addLabel({ labels, empty }: FoundLabels, name: string, value: string): void {
+  if (value === '') empty.push(name);
+  else if (name === '__proto__') Object.defineProperty(labels, name, { value, enumerable: true });
   else labels[name] = value;
 }

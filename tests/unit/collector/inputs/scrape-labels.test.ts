@@ -41,6 +41,12 @@ describe('scrape labels', () => {
       'b{job="node",instance="y"} 2',
     ]);
   });
+
+  test('scrape labels: with honor_labels a label that the page has empty is left out, as a Pushgateway asks for', async () => {
+    const page = 'a{instance=""} 1\nb{job="",c="d"} 2\n';
+    expect(await collectPage(page, { honorLabels: true })).toEqual(['a{job="node"} 1', 'b{instance="h:1",c="d"} 2']);
+    expect(await collectPage(page)).toEqual(['a{job="node",instance="h:1"} 1', 'b{c="d",job="node",instance="h:1"} 2']);
+  });
 });
 
 describe('scrape figures', () => {
