@@ -157,7 +157,7 @@ function createTextfileCollector(config: CollectorConfig): ScheduledCollector[] 
   if (!config.collectors.includes('textfile')) return [];
   const collector = new TextfileCollector({
     files: new TextFiles(config.textfileDir),
-    converter: createConverter({ labels: {}, limitVariable: 'COLLECTOR_MAX_SERIES' }),
+    converter: createConverter(config, { labels: {}, limitVariable: 'COLLECTOR_MAX_SERIES' }),
     maxReadings: maxParsedSamples(config.collectorMaxSeries),
   });
   return [{ collector, intervalMs: config.textfileIntervalMs }];
@@ -170,7 +170,7 @@ function createTargetCollectors(config: CollectorConfig, { client, targets }: Ta
     const { labels, honorLabels, keepsName } = target;
     const { intervalMs = config.scrapeIntervalMs, timeoutMs = config.scrapeTimeoutMs } = target;
     const limits = { timeoutMs: Math.min(timeoutMs, intervalMs), maxBytes };
-    const converter = createConverter({ labels, honorLabels, keepsName, limitVariable: 'SCRAPE_MAX_SERIES' });
+    const converter = createConverter(config, { labels, honorLabels, keepsName, limitVariable: 'SCRAPE_MAX_SERIES' });
     return {
       collector: new ScrapeTargetCollector(target, { client, converter, clock, limits, maxReadings }),
       intervalMs,
@@ -179,9 +179,16 @@ function createTargetCollectors(config: CollectorConfig, { client, targets }: Ta
 }
 
 function createConverter(
+  { remoteProtocol }: Pick<CollectorConfig, 'remoteProtocol'>,
   options: Pick<ExpositionConverterOptions, 'labels' | 'honorLabels' | 'keepsName' | 'limitVariable'>,
 ): ExpositionConverter {
-  return new ExpositionConverter({ ...options, now: () => clock.now(), findReserved: findReservedName });
+  return new ExpositionConverter({
+    ...options,
+    // vmagent and VictoriaMetrics leave them as they are.
+    normalizesBounds: remoteProtocol === 'remote-write',
+    now: () => clock.now(),
+    findReserved: findReservedName,
+  });
 }
 
 /** Twice as many as are stored: those beyond the limit are reported, but not all of an exporter that has gone wild. */

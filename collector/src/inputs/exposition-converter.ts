@@ -181,7 +181,7 @@ export class ExpositionConverter {
     const known = this.#converted.get(parsed);
     if (known !== undefined && isSameFamily(known.series.family, family)) return known;
     const kind = kinds[family?.type ?? 'unknown'];
-    const labels = addTargetLabels(parsed, this.#options);
+    const labels = addTargetLabels(parsed, family?.type, this.#options);
     const bare = { series: declareForeignSeries(parsed.name, kind, family), labels, canonical: canonicalTags(labels) };
     const identity = toIdentity({ ...bare, value: 0 });
     const converted = { ...bare, identity, reserved: this.#options.findReserved?.(parsed.name) };

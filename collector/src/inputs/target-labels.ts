@@ -1,5 +1,7 @@
 import type { Labels } from '@thugshells/shared/metrics/sample.ts';
+import type { MetricType } from '@thugshells/shared/metrics/series.ts';
 
+import { normalizeBound } from './exposition/bound-labels.ts';
 import type { ParsedSeries } from './exposition/parsed-series.ts';
 
 export interface TargetLabelsOptions {
@@ -7,13 +9,17 @@ export interface TargetLabelsOptions {
   readonly labels: Labels;
   /** Whether a sample keeps its own label where it has one of these, and is without it where its own is empty. */
   readonly honorLabels?: boolean;
+  /** Whether bounds of histograms and quantiles of summaries are written as Prometheus 3 writes them. */
+  readonly normalizesBounds?: boolean;
 }
 
 /** Returns the labels of a series of a page together with those of its target. */
 export function addTargetLabels(
-  { labels, empty = [] }: ParsedSeries,
-  { labels: added, honorLabels = false }: TargetLabelsOptions,
+  { labels: own, empty = [] }: ParsedSeries,
+  type: MetricType | undefined,
+  { labels: added, honorLabels = false, normalizesBounds = false }: TargetLabelsOptions,
 ): Labels {
+  const labels = normalizesBounds ? normalizeBound(own, type) : own;
   if (honorLabels) {
     const wanted = Object.entries(added).filter(([name]) => !empty.includes(name));
     return { ...Object.fromEntries(wanted), ...labels };

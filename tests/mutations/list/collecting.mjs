@@ -417,6 +417,13 @@ export const collecting = [
     tests: ['collector/inputs/scrape-labels'],
   },
   {
+    why: 'begins new series beside those of a Prometheus 3 that was replaced: le="1" beside le="1.0"',
+    file: 'collector/src/inputs/exposition/bound-labels.ts',
+    find: "return decimal.includes('.') ? decimal : `${decimal}.0`;",
+    replace: 'return decimal;',
+    tests: ['collector/inputs/exposition/bound-labels'],
+  },
+  {
     why: 'counts every series as added at each scrape',
     file: 'collector/src/inputs/scraped-series.ts',
     find: 'this.#last = now;',
