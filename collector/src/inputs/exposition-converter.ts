@@ -66,6 +66,8 @@ export interface UnusedSamples {
 /** The readings of a text. */
 export interface ConvertedExposition {
   readonly readings: readonly Reading[];
+  /** Whether there is nothing in the text, not even a comment. */
+  readonly isEmpty: boolean;
   /** Samples in the text, including those that became no reading. */
   readonly samples: number;
   /** Of these, those that are dropped by their name. */
@@ -130,7 +132,7 @@ export class ExpositionConverter {
       } while (reader.read(LINES_PER_SLICE));
     }
     reader.end();
-    return this.#toReadings(selection, reader.families.byName);
+    return { ...this.#toReadings(selection, reader.families.byName), isEmpty: reader.lines === 0 };
   }
 
   #isKept(series: ParsedSeries | undefined, name: string): boolean {
@@ -143,7 +145,10 @@ export class ExpositionConverter {
     return isKept;
   }
 
-  #toReadings(selection: SampleSelection, families: ReadonlyMap<string, MetricFamily>): ConvertedExposition {
+  #toReadings(
+    selection: SampleSelection,
+    families: ReadonlyMap<string, MetricFamily>,
+  ): Omit<ConvertedExposition, 'isEmpty'> {
     const { samples, dropped, stale, over, series, values, times } = selection;
     const readings: Reading[] = [];
     const repeated = new UnusedCount(

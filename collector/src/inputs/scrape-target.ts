@@ -64,7 +64,10 @@ export class ScrapeTargetCollector implements Collector {
       return requireNoErrors([this.#addTargetName(outcome)], [...figures, ...this.#series.end()]);
     }
     const { readings, samples, dropped, errors } = outcome;
-    const { added: seriesAdded, ends } = this.#series.replace(readings);
+    // As with Prometheus: what comes after a page without anything is compared with the page before that one.
+    const { added: seriesAdded, ends } = outcome.isEmpty
+      ? { added: 0, ends: this.#series.end() }
+      : this.#series.replace(readings);
     this.leftOut = this.#listLeftOut(outcome);
     return requireNoErrors(
       errors.map((error) => this.#addTargetName(error)),

@@ -417,6 +417,13 @@ export const collecting = [
     tests: ['collector/inputs/scrape-labels'],
   },
   {
+    why: 'counts every series as added after a page without anything, where Prometheus counts none',
+    file: 'collector/src/inputs/scrape-target.ts',
+    find: 'outcome.isEmpty',
+    replace: 'false',
+    tests: ['collector/inputs/scrape-labels'],
+  },
+  {
     why: 'begins new series beside those of a Prometheus 3 that was replaced: le="1" beside le="1.0"',
     file: 'collector/src/inputs/exposition/bound-labels.ts',
     find: "return decimal.includes('.') ? decimal : `${decimal}.0`;",

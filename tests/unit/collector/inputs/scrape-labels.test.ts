@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { STALE_MARKER } from '@thugshells/shared/metrics/sample-value.ts';
 import { toExportedName } from '@thugshells/shared/metrics/series.ts';
 
 import { collectOnce, formatReadings } from '../../../support/collector/collect-once.ts';
@@ -69,6 +70,29 @@ describe('scrape figures', () => {
     });
     expect(await collect()).toMatchObject({ scrape_samples_scraped: 2, scrape_series_added: 1 });
     expect(await collect()).toMatchObject({ up: 1, scrape_samples_scraped: 0, scrape_series_added: 0 });
+  });
+
+  test('scrape figures: an empty page ends every series, and the next one adds those only that the last one with samples lacked', async () => {
+    const pages = ['a 1\nb 1\n', '', 'a 1\nb 1\nc 1\n', '# nothing\n', 'a 1\n'];
+    const collector = createTargetCollector(createTarget(), { client: createPageClient(...pages) });
+    const figures: unknown[] = [];
+    for (const _ of pages) {
+      const { readings } = await collectOnce(collector);
+      const find = (name: string): unknown =>
+        readings.find(({ series }) => toExportedName(series.name) === name)?.value;
+      figures.push([
+        find('up'),
+        find('scrape_series_added'),
+        readings.filter(({ value }) => value === STALE_MARKER).length,
+      ]);
+    }
+    expect(figures).toEqual([
+      [1, 2, 0],
+      [1, 0, 2],
+      [1, 1, 0],
+      [1, 0, 3],
+      [1, 1, 0],
+    ]);
   });
 
   test('scrape figures: metrics that are dropped by name count as scraped, and take no place of others', async () => {
