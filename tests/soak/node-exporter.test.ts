@@ -6,7 +6,6 @@ import { afterEach, expect, test } from '@jest/globals';
 import { AgentPair } from '../support/agent-pair.ts';
 import { expectSameValues, valuesBySeries } from '../support/compare-series.ts';
 import { startNodeExporter, startVmagent } from '../support/other-scrapers.ts';
-import { Prometheus } from '../support/prometheus.ts';
 import { readBooks } from '../support/stored-rows.ts';
 import { until } from '../support/until.ts';
 import { startVictoriaMetrics } from '../support/victoria-metrics.ts';
@@ -58,7 +57,7 @@ class Relay {
   }
 }
 
-test('node_exporter, scraped for a minute, is the same in VictoriaMetrics, and by remote write in Prometheus, as by vmagent in another VictoriaMetrics', async () => {
+test('node_exporter, scraped for a minute, is the same in VictoriaMetrics as by vmagent in another VictoriaMetrics', async () => {
   const scrapes = 12;
   const exporter = await startNodeExporter();
   toRelease.push(() => exporter.program.stop());
@@ -66,46 +65,34 @@ test('node_exporter, scraped for a minute, is the same in VictoriaMetrics, and b
   const host = await relay.listen();
   toRelease.push(() => relay.close());
   const [ours, theirs] = [await victoriaMetrics(), await victoriaMetrics()];
-  const prometheus = await Prometheus.start();
-  toRelease.push(() => prometheus.stop());
 
   const vmagent = await startVmagent({ host, path: '/vmagent', job: 'node', deviceId: 'board-1' }, theirs.url);
   toRelease.push(() => vmagent.stop());
-  const ways = {
-    '/agent': { REMOTE_URL: `${ours.url}/api/v1/import` },
-    '/remote-write': { REMOTE_URL: `${prometheus.url}/api/v1/write`, REMOTE_PROTOCOL: 'remote-write' },
-  };
-  const agents = Object.entries(ways).map(([path, way]) => {
-    const agent = new AgentPair({
-      ...way,
-      COLLECTORS: 'scrape',
-      SCRAPE_TARGETS: `node=http://${host}${path}`,
-      SCRAPE_INTERVAL: '5s',
-    });
-    toRelease.push(() => agent.remove());
-    const collector = agent.start('collector');
-    agent.start('uploader');
-    return { agent, collector };
+  const agent = new AgentPair({
+    REMOTE_URL: `${ours.url}/api/v1/import`,
+    COLLECTORS: 'scrape',
+    SCRAPE_TARGETS: `node=http://${host}/agent`,
+    SCRAPE_INTERVAL: '5s',
   });
-  const paths = ['/vmagent', ...Object.keys(ways)];
-  await until('all have had all pages', () => paths.every((path) => (relay.asked.get(path) ?? 0) > scrapes), 120_000);
-  for (const { agent, collector } of agents) {
-    await collector.stop();
-    await until('everything is delivered', () => readBooks(agent.database).pending === 0);
-    expect(readBooks(agent.database)).toMatchObject({ rejected: 0, dropped: 0 });
-  }
+  toRelease.push(() => agent.remove());
+  const collector = agent.start('collector');
+  agent.start('uploader');
+  const paths = ['/vmagent', '/agent'];
+  await until('both have had all pages', () => paths.every((path) => (relay.asked.get(path) ?? 0) > scrapes), 120_000);
+  await collector.stop();
+  await until('everything is delivered', () => readBooks(agent.database).pending === 0);
+  expect(readBooks(agent.database)).toMatchObject({ rejected: 0, dropped: 0 });
 
   const own = /^(up|scrape_.*)$/;
   const theirSeries = await until('vmagent has sent everything', async () => {
     const found = valuesBySeries(await theirs.export(), own);
     return [...found.values()].filter(({ length }) => length === scrapes).length > 300 && found;
   });
-  for (const exported of [await ours.export(), await prometheus.export()]) {
-    expectSameValues(valuesBySeries(exported, own), theirSeries);
-    const ups = exported.find(({ metric }) => metric['__name__'] === 'up')!;
-    expect([ups.metric, ups.values.slice(0, scrapes + 1)]).toEqual([
-      { __name__: 'up', job: 'node', instance: host, device_id: 'board-1' },
-      [...Array<number>(scrapes).fill(1), 0],
-    ]);
-  }
+  const exported = await ours.export();
+  expectSameValues(valuesBySeries(exported, own), theirSeries);
+  const ups = exported.find(({ metric }) => metric['__name__'] === 'up')!;
+  expect([ups.metric, ups.values.slice(0, scrapes + 1)]).toEqual([
+    { __name__: 'up', job: 'node', instance: host, device_id: 'board-1' },
+    [...Array<number>(scrapes).fill(1), 0],
+  ]);
 }, 240_000);

@@ -29,10 +29,12 @@ export class OtherProgram {
   }
 }
 
-/** node_exporter on a port of its own, with its default collectors; `url` is its page. */
-export async function startNodeExporter(): Promise<{ readonly program: OtherProgram; readonly url: string }> {
+/** node_exporter with its default collectors, on a port of its own if none is given; `url` is its page. */
+export async function startNodeExporter(
+  givenPort = 0,
+): Promise<{ readonly program: OtherProgram; readonly url: string }> {
   const binary = await findProgram('node_exporter');
-  const program = new OtherProgram(binary, () => ['--web.listen-address=127.0.0.1:0']);
+  const program = new OtherProgram(binary, () => [`--web.listen-address=127.0.0.1:${givenPort}`]);
   const port = await until('node_exporter listens', () => /address=127\.0\.0\.1:([1-9]\d*)/.exec(program.log)?.[1]);
   return { program, url: `http://127.0.0.1:${port}/metrics` };
 }

@@ -10,15 +10,24 @@ import type { ExportedSeries } from './victoria-metrics.ts';
 /** How 3.x and 2.x log the port that the kernel chose. */
 const LISTENING = /msg="Listening on"(?: component=web)? address=127\.0\.0\.1:([1-9]\d*)/;
 
+/** Rules that are evaluated together. */
+export interface RuleGroup {
+  readonly name: string;
+  readonly interval: string;
+  readonly rules: readonly { readonly alert: string; readonly expr: string; readonly for?: string }[];
+}
+
 /** A Prometheus that takes remote write, and keeps its data and its port over a restart. */
 export class Prometheus {
   readonly #folder = mkdtempSync(join(tmpdir(), 'prometheus-'));
   readonly #binary: string;
+  readonly #ruleGroups: readonly RuleGroup[];
   #program: OtherProgram | undefined;
   #port = '0';
 
-  private constructor(binary: string) {
+  private constructor(binary: string, ruleGroups: readonly RuleGroup[] = []) {
     this.#binary = binary;
+    this.#ruleGroups = ruleGroups;
   }
 
   /**
@@ -32,6 +41,13 @@ export class Prometheus {
     return prometheus;
   }
 
+  /** Starts one that evaluates rules. */
+  static async startWithRules(ruleGroups: readonly RuleGroup[]): Promise<Prometheus> {
+    const prometheus = new Prometheus(await findProgram('prometheus'), ruleGroups);
+    await prometheus.restart();
+    return prometheus;
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.#port}`;
   }
@@ -39,13 +55,13 @@ export class Prometheus {
   /** Ends it by a signal and starts it anew. */
   async restart(outOfOrderWindow?: string, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await this.#program?.stop(signal);
-    const config = join(this.#folder, 'prometheus.yml');
+    const [config, rules] = [join(this.#folder, 'prometheus.yml'), join(this.#folder, 'rules.yml')];
+    const storage = { tsdb: { out_of_order_time_window: outOfOrderWindow } };
     // JSON is YAML.
+    writeFileSync(rules, JSON.stringify({ groups: this.#ruleGroups }));
     writeFileSync(
       config,
-      JSON.stringify(
-        outOfOrderWindow === undefined ? {} : { storage: { tsdb: { out_of_order_time_window: outOfOrderWindow } } },
-      ),
+      JSON.stringify({ rule_files: [rules], ...(outOfOrderWindow === undefined ? {} : { storage }) }),
     );
     const program = new OtherProgram(this.#binary, () => [
       `--config.file=${config}`,

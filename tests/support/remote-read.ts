@@ -12,23 +12,32 @@ export interface RawSample {
 const EQUAL = 0;
 const FIXED_64 = 1;
 
+/** A series as the receiver stores it. */
+export interface RawSeries {
+  readonly labels: Readonly<Record<string, string>>;
+  /** In the order of their times. */
+  readonly samples: readonly RawSample[];
+}
+
 /** Reads the samples of a metric by the remote read protocol of Prometheus, in the order of their times; the ends of series too. */
 export async function readRaw(url: string, metric: string, fromMs: number, toMs: number): Promise<RawSample[]> {
+  const series = await readRawSeries(url, { __name__: metric }, { fromMs, toMs });
+  return series.flatMap(({ samples }) => samples).sort((a, b) => a.timestampMs - b.timestampMs);
+}
+
+/** Reads all series with these labels by the remote read protocol of Prometheus, with their ends. */
+export async function readRawSeries(
+  url: string,
+  labels: Readonly<Record<string, string>>,
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+): Promise<RawSeries[]> {
   const request = new PbfWriter();
   request.writeMessage(
     1,
     (_, query) => {
       query.writeVarintField(1, fromMs);
       query.writeVarintField(2, toMs);
-      query.writeMessage(
-        3,
-        (__, matcher) => {
-          matcher.writeVarintField(1, EQUAL);
-          matcher.writeStringField(2, '__name__');
-          matcher.writeStringField(3, metric);
-        },
-        undefined,
-      );
+      for (const label of Object.entries(labels)) query.writeMessage(3, writeMatcher, label);
     },
     undefined,
   );
@@ -41,11 +50,34 @@ export async function readRaw(url: string, metric: string, fromMs: number, toMs:
   const body = new Uint8Array(compress(request.finish()));
   const response = await fetch(`${url}/api/v1/read`, { method: 'POST', headers, body });
   if (!response.ok) throw new Error(await response.text());
-  const samples: RawSample[] = [];
+  const found: RawSeries[] = [];
   readFields(uncompress(new Uint8Array(await response.arrayBuffer())), 1, (result) =>
-    readFields(result, 1, (series) => readFields(series, 2, (sample) => samples.push(readSample(sample)))),
+    readFields(result, 1, (series) => found.push(readSeries(series))),
   );
-  return samples.sort((a, b) => a.timestampMs - b.timestampMs);
+  return found;
+}
+
+function writeMatcher([name, value]: readonly [string, string], matcher: PbfWriter): void {
+  matcher.writeVarintField(1, EQUAL);
+  matcher.writeStringField(2, name);
+  matcher.writeStringField(3, value);
+}
+
+function readSeries(message: Uint8Array): RawSeries {
+  const labels: Record<string, string> = {};
+  readFields(message, 1, (label) => {
+    const [name, value] = [readText(label, 1), readText(label, 2)];
+    labels[name] = value;
+  });
+  const samples: RawSample[] = [];
+  readFields(message, 2, (sample) => samples.push(readSample(sample)));
+  return { labels, samples: samples.sort((a, b) => a.timestampMs - b.timestampMs) };
+}
+
+function readText(message: Uint8Array, field: number): string {
+  let text = '';
+  readFields(message, field, (bytes) => (text = Buffer.from(bytes).toString('utf8')));
+  return text;
 }
 
 /** Calls `read` with the bytes of each message in a field. */
