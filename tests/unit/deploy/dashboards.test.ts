@@ -70,7 +70,7 @@ describe.each(all)('dashboard %s:', (_file, dashboard) => {
 
   test('each variable that is used exists, and each that exists is used', () => {
     const text = JSON.stringify(dashboard);
-    const used = [...text.matchAll(/\$(?:\{(\w+)|(\w+))/g)].map(([, inBraces, bare]) => inBraces ?? bare);
+    const used = [...text.matchAll(/\$(?:\{(\w+)|(\w+))/g)].map(([, inBraces, bare]) => inBraces ?? bare ?? '');
     const names = dashboard.templating.list.map(({ name }) => name);
     expect([...new Set(used)].filter((name) => !BUILT_IN.includes(name)).sort()).toEqual([...names].sort());
   });
