@@ -22,6 +22,8 @@ export const MAINTENANCE_INTERVAL_MS = 1_000;
 const COPYING_INTERVAL_MS = 70;
 /** Maximum delay of a scrape by deletions and copying. */
 const WORK_MS = 20;
+/** How often to look for rows that have expired, once there are none: each look takes a quarter of a millisecond. */
+const EXPIRY_INTERVAL_MS = 10_000;
 /** How often to read whether the uploader has reported corruption. */
 const SUSPICION_INTERVAL_MS = 5_000;
 
@@ -31,6 +33,7 @@ export class Maintenance {
   readonly #options: MaintenanceOptions;
   #check: BackgroundCheck | undefined;
   #suspicionAt: number;
+  #expiresAt = -Infinity;
   /** Whether work() has looked if a check is due; the constructor must not fail, or nobody would close the session. */
   #hasBegun = false;
 
@@ -95,7 +98,13 @@ export class Maintenance {
   }
 
   #expire(): void {
-    this.#inSlices(() => this.#session.eviction.expire().rows > 0);
+    const { clock } = this.#options;
+    this.#inSlices(() => {
+      if (clock.monotonic() < this.#expiresAt) return false;
+      const hasExpired = this.#session.eviction.expire().rows > 0;
+      if (!hasExpired) this.#expiresAt = clock.monotonic() + EXPIRY_INTERVAL_MS;
+      return hasExpired;
+    });
   }
 
   #copySalvaged(): void {

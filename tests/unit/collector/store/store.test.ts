@@ -247,3 +247,16 @@ describe('store: the size cap', () => {
     expect(count('b.x')).toBeLessThan(60_000);
   }, 120_000);
 });
+
+test('store: deletes what was delivered within ten seconds after RETENTION, however much it is', async () => {
+  start({ retentionMs: 60_000, flushIntervalMs: 0 });
+  const many = Array.from({ length: 8_000 }, (_, index) => reading('a.x', index, { i: String(index) }));
+  parts.store.add(scrapeAt(parts.clock, parts.store, many));
+  parts.store.flush();
+  const count = stored();
+  deliver(reader, count);
+  await parts.clock.advance(55_000);
+  expect(stored()).toBe(count);
+  for (let second = 0; second < 16; second++) await parts.clock.advance(1_000);
+  expect(stored()).toBe(0);
+});
