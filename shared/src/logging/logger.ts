@@ -15,7 +15,7 @@ export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
   /** Begin each line with its syslog priority, as journald reads it (sd-daemon(3)): `<4>`. */
-  readonly journal: boolean;
+  readonly beginsWithPriority: boolean;
   /** Color the console format. */
   readonly isColored?: boolean;
   readonly output: LineOutput;
@@ -86,13 +86,13 @@ interface LogEvent {
 }
 
 function toLine(
-  { format, journal, isColored = false, fields: always }: LoggerOptions,
+  { format, beginsWithPriority, isColored = false, fields: always }: LoggerOptions,
   { level, message, fields }: LogEvent,
 ): string {
   const own = { time: new Date().toISOString(), level, msg: message, ...always };
   const text =
     format === 'json' ? escapeControls(toJsonLine(own, fields)) : toConsoleLine({ level, message, fields }, isColored);
-  return journal ? `<${syslogPriorities[level]}>${text}` : text;
+  return beginsWithPriority ? `<${syslogPriorities[level]}>${text}` : text;
 }
 
 /** Passes records to winston as one object: of a message apart from its fields it would replace a `%d`. */

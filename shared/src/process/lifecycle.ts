@@ -57,7 +57,7 @@ export function createProcessLogger(config: { readonly logLevel: LogLevel; reado
     level: config.logLevel,
     format: resolveLogFormat(config.logFormat, process.stdout.isTTY),
     // A terminal that was started by a unit of the user has the variable as well.
-    journal: process.env['JOURNAL_STREAM'] !== undefined && !process.stdout.isTTY,
+    beginsWithPriority: process.env['JOURNAL_STREAM'] !== undefined && !process.stdout.isTTY,
     isColored: mayHaveColors(process.stdout.isTTY, process.env),
     output: new LogOutput({ descriptor: openLogDescriptor() }),
     fields: { session_id: sessionId },

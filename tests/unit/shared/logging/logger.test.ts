@@ -29,7 +29,7 @@ function written(
     drain: () => Promise.resolve(),
   };
   log(
-    createLogger({ level: 'debug', format: 'json', journal: false, output, fields: { session_id: 's1' }, ...options }),
+    createLogger({ level: 'debug', format: 'json', beginsWithPriority: false, output, fields: { session_id: 's1' }, ...options }),
   );
   const lines = text.split('\n').slice(0, -1);
   return {
@@ -132,8 +132,8 @@ describe('under journald', () => {
     ['info', '<6>'],
     ['debug', '<7>'],
   ] as const)('%s begins with %s', (level, prefix) => {
-    expect(written((logger) => logger[level]('x'), { journal: true }).text.slice(0, 4)).toBe(`${prefix}{`);
-    expect(written((logger) => logger[level]('x'), { journal: true, format: 'console' }).text.slice(0, 3)).toBe(prefix);
+    expect(written((logger) => logger[level]('x'), { beginsWithPriority: true }).text.slice(0, 4)).toBe(`${prefix}{`);
+    expect(written((logger) => logger[level]('x'), { beginsWithPriority: true, format: 'console' }).text.slice(0, 3)).toBe(prefix);
     expect(written((logger) => logger[level]('x')).text[0]).toBe('{');
   });
 });
@@ -211,7 +211,7 @@ describe('no line is longer than 32 KiB, and each still parses', () => {
   test('on a console too', () => {
     const { text } = written((logger) => logger.info('scrape', { error: '€'.repeat(100_000) }), {
       format: 'console',
-      journal: true,
+      beginsWithPriority: true,
     });
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(LIMIT_BYTES);
     expect(text).not.toContain('\ufffd');
