@@ -3,7 +3,7 @@ import { machine, release } from 'node:os';
 
 import { systemClock as clock } from '@thugshells/shared/clock.ts';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
-import type { Logger } from '@thugshells/shared/logging/logger.ts';
+import type { ProcessLogger } from '@thugshells/shared/logging/logger.ts';
 import type { KernelCollectorName } from '@thugshells/shared/metrics/collector-names.ts';
 import { readBootId } from '@thugshells/shared/process/boot-id.ts';
 import type { ResourceStack } from '@thugshells/shared/process/lifecycle.ts';
@@ -35,7 +35,7 @@ export interface CollectorContext {
   readonly targets: readonly ScrapeTarget[];
   /** A sentence for each variable that the configuration does not know. */
   readonly unknown: readonly string[];
-  readonly logger: Logger;
+  readonly logger: ProcessLogger;
   readonly sessionId: string;
   readonly resources: ResourceStack;
   readonly manager: ServiceManager;
@@ -107,6 +107,7 @@ export function openStore(
     collectors,
     clock,
     logger,
+    journal: logger.journal,
     limits: divideSpace(config),
     session: { id: sessionId, startedAtMs: clock.now(), metadata },
     builtAtMs: readBuildTimeMs(),

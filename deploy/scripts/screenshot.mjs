@@ -21,6 +21,7 @@ const { loadCollectorConfig } = await import('../../shared/src/config/collector-
 const { SimulatedKernel } = await import('../../collector/src/kernel/simulated-kernel.ts');
 const { Store } = await import('../../collector/src/store/store.ts');
 const { divideSpace } = await import('../../collector/src/store/space/limits.ts');
+const { Journal } = await import('../../shared/src/logging/journal.ts');
 const { createCounters } = await import('../../collector/src/store/status/collector-status.ts');
 
 const HOUR_MS = 3_600_000;
@@ -47,6 +48,7 @@ async function makeHour() {
     dbPath,
     clock,
     logger: silent,
+    journal: new Journal(clock),
     limits: divideSpace(config),
     builtAtMs: 0,
     labels: { simulated: 'true' },

@@ -35,6 +35,7 @@ const REACH = { 0: '330 at most', 60_000: '150 at most' };
 await prepare();
 const { openDatabase } = await import('../../shared/src/database/open.ts');
 const { CommitBatcher } = await import('../../collector/src/scheduling/commit-batcher.ts');
+const { Journal } = await import('../../shared/src/logging/journal.ts');
 const { createCounters } = await import('../../shared/src/state/collector-status.ts');
 const { divideSpace } = await import('../../collector/src/store/space/limits.ts');
 const { Store } = await import('../../collector/src/store/store.ts');
@@ -65,6 +66,7 @@ function writtenBytes() {
 function openCollector(dbPath, clock, flushIntervalMs) {
   const store = new Store({
     ...{ clock, logger, dbPath, flushIntervalMs },
+    journal: new Journal(clock),
     limits: divideSpace({ dbMaxBytes: 512 * 1024 ** 2, walCheckpointBytes: 64 * 1024 ** 2 }),
     session: {
       id: 'bench',

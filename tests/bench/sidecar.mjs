@@ -64,6 +64,8 @@ function reportCost(pending) {
     backlog: new Backlog(database, settled),
     settled: () => settled.readRanges(),
     uploaderState: () => uploads,
+    findLock: () => undefined,
+    journal: () => [],
     batchMetrics: 2_500,
   });
   const limits = {

@@ -129,6 +129,36 @@ describe('status page, plots:', () => {
   }, 60_000);
 });
 
+describe('status page, journal:', () => {
+  let server: PageServer;
+  beforeAll(async () => {
+    server = new PageServer(PAGE_STATES['collector dead']);
+    await server.listen();
+  }, 60_000);
+  afterAll(() => server.remove());
+
+  test('has times in the zone of the reader, also after it was fetched again', async () => {
+    const context = await browser.newContext({ timezoneId: 'Asia/Kolkata' });
+    const page = await context.newPage();
+    await page.goto(server.url);
+    const newest = async (): Promise<string> => read(page, '#journal tbody tr:first-child td:first-child');
+    const text = '3 seconds ago2023-11-15 03:43:17 GMT+5:30';
+    await until('the script has run', async () => (await newest()) === text);
+    await page.evaluate(`document.querySelector('#journal').replaceChildren()`);
+    await until('it is fetched again', async () => (await read(page, '#journal')) !== '');
+    expect(await newest()).toBe(text);
+    await context.close();
+  }, 60_000);
+
+  test('has times in UTC without scripts', async () => {
+    const context = await browser.newContext({ javaScriptEnabled: false });
+    const page = await context.newPage();
+    await page.goto(server.url);
+    expect(await read(page, '#journal tbody tr:first-child td:first-child')).toBe('3 seconds ago22:13:17 UTC');
+    await context.close();
+  }, 60_000);
+});
+
 describe.each(Object.entries(PAGE_STATES as Readonly<Record<PageStateName, PageState>>))(
   'status page, %s:',
   (name, state) => {

@@ -2,6 +2,7 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { Journal } from '@thugshells/shared/logging/journal.ts';
 import { createHistogram, UPLOAD_BOUNDS_SECONDS } from '@thugshells/shared/metrics/histogram.ts';
 import type { UploaderReport } from '@thugshells/shared/state/uploader-report.ts';
 
@@ -38,7 +39,9 @@ const report: UploaderReport = {
 
 /** Makes a database that both programs have worked on: ids 1 to 4 are delivered, 5 to 7 provisional, 8 is rejected, 9 to 16 pending. */
 export async function prepareDatabase(path: string): Promise<void> {
-  const { clock, store } = storeOn(path);
+  const journal = new Journal(new FakeClock(NOW));
+  journal.wrap(new RecordedLog()).warn('collector failing', { error: 'EACCES' });
+  const { clock, store } = storeOn(path, { journal });
   for (let scrape = 0; scrape < 4; scrape++) {
     await clock.advance(1_000);
     collect(clock, store);
@@ -213,6 +216,7 @@ async function show(
     collectorState: new CollectorStateReader(database, path, log),
     backlog,
     findLock: () => undefined,
+    journal: () => [],
     settled: () => settled.readRanges(),
     uploaderState: () =>
       toStoppedState(new ReportTable(database, log).load(), { nowMs: clock.now(), skewMs: undefined }),

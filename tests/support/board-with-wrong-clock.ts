@@ -1,10 +1,12 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 import { migrate } from '@thugshells/shared/database/migrate.ts';
+import { Journal } from '@thugshells/shared/logging/journal.ts';
 import { createCounters } from '@thugshells/shared/state/collector-status.ts';
 
 import { ClockEpochs, readInstant } from '../../collector/src/store/clock/clock-epochs.ts';
 import { CollectorStatusTable } from '../../collector/src/store/status/collector-status.ts';
+import { JournalTable } from '../../collector/src/store/status/journal-table.ts';
 import { SampleWriter } from '../../collector/src/store/writing/sample-writer.ts';
 import { Admission } from '../../collector/src/store/writing/admission.ts';
 import { Ledger } from '../../collector/src/store/space/ledger.ts';
@@ -84,6 +86,7 @@ export class BoardWithWrongClock {
       epochs,
       ledger: new Ledger(database),
       statuses,
+      journal: new JournalTable(database, { clock, logger, journal: new Journal(clock) }),
       syncIntervalMs: 30_000,
     });
     const remoteUrl = `${remoteOrigin}/api/v1/import`;

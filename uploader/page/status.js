@@ -20,9 +20,23 @@ async function get(path) {
   return response;
 }
 
+const twoDigits = { hour: '2-digit', minute: '2-digit', second: '2-digit' };
+
+/** Shows the times that bear a zone in the reader's. */
+function localizeTimes(page) {
+  const toDay = (at) => at.toLocaleDateString('sv-SE');
+  const today = toDay(new Date());
+  for (const time of page.querySelectorAll('time[data-local]')) {
+    const at = new Date(time.dateTime);
+    const clock = at.toLocaleTimeString('en-GB', { ...twoDigits, timeZoneName: 'short' });
+    time.textContent = toDay(at) === today ? clock : `${toDay(at)} ${clock}`;
+  }
+}
+
 /** Replaces only elements that differ, so that a selection and the position of a screen reader stay. */
 async function refresh() {
   const fresh = new DOMParser().parseFromString(await (await get('/')).text(), 'text/html');
+  localizeTimes(fresh);
   for (const part of document.querySelectorAll('[data-live]')) {
     const newer = fresh.getElementById(part.id);
     if (!newer) continue;
@@ -88,6 +102,8 @@ byId('plots-range').hidden = false;
 followTime();
 
 // — Refresh while the page is visible
+
+localizeTimes(document);
 
 /** Runs a task at an interval while the page is visible. */
 function repeat(task, intervalMs, onFailure) {

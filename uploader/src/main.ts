@@ -22,6 +22,7 @@ function run(): Promise<never> {
       {
         clock,
         logger,
+        journal: logger.journal,
         config,
         manager,
         configurationWarnings,

@@ -2,6 +2,7 @@ import type { Clock } from '@thugshells/shared/clock.ts';
 import { takeInstanceLock } from '@thugshells/shared/database/instance-lock.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { AgentError, isEnvironmentError, toErrorMessage } from '@thugshells/shared/errors.ts';
+import type { Journal } from '@thugshells/shared/logging/journal.ts';
 import { toErrorFields } from '@thugshells/shared/logging/logger.ts';
 import { runScope, type ScopedWork, type ResourceStack } from '@thugshells/shared/process/lifecycle.ts';
 import type { ServiceManager } from '@thugshells/shared/process/service-manager.ts';
@@ -29,6 +30,8 @@ import { hasRouteTo } from './transport/network-link.ts';
 import type { SendResult } from './transport/transport.ts';
 
 export interface ServiceOptions extends AgentContext {
+  /** The warnings and errors of this process, behind `logger`. */
+  readonly journal: Journal;
   readonly version: string;
   readonly bootId: string | undefined;
   /** Unix milliseconds. */
@@ -94,12 +97,26 @@ async function waitToReopen(
 
 /** Creates the server of health, metrics and the status page, which outlives every database. */
 function createStatusServer(
-  { clock, logger, config, version, configurationWarnings, statusKey }: ServiceOptions & { readonly statusKey: string },
+  {
+    clock,
+    logger,
+    config,
+    journal,
+    version,
+    configurationWarnings,
+    statusKey,
+  }: ServiceOptions & { readonly statusKey: string },
   resources: ResourceStack,
   stop: AbortSignal,
 ): StatusSwitch {
   const { deviceId, healthHost, healthPort } = config;
-  const waiting = new WaitingStatus({ clock, version, deviceId, configurationWarnings });
+  const waiting = new WaitingStatus({
+    clock,
+    version,
+    deviceId,
+    configurationWarnings,
+    journal: () => journal.entries,
+  });
   const status = new StatusSwitch({ waiting, device: config });
   const statusServer = new StatusServer({ logger, statusKey, ...status.sources });
   const listening = { statusServer, clock, logger, healthHost, healthPort };
@@ -177,7 +194,7 @@ async function endWhenReplaced(
 
 function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) {
   const { clock, logger, config, bootId, builtAtMs, encodeWorkerFile } = options;
-  const { recurring, statusKey, version, configurationWarnings, historyWorkerFile } = options;
+  const { recurring, statusKey, version, configurationWarnings, historyWorkerFile, journal } = options;
   const counters = new UploadCounters();
   const client = createReceiverClient(options);
   const isLinkUp = (): boolean => hasRouteTo(config.remoteUrl);
@@ -199,7 +216,7 @@ function createAgent(queue: Queue, options: DatabaseOptions, stop: AbortSignal) 
   const uploader = createUploader(queue, { clock, logger, config, ...uploads });
   const verification = new DeliveryVerification({ clock, logger, config, queue, uploader, queryClient, recurring });
   const status = { statusKey, version, configurationWarnings, verification: () => verification.state };
-  const telemetry = { client, recurring, counters, historyWorkerFile, ...status };
+  const telemetry = { client, recurring, counters, historyWorkerFile, journal, ...status };
   const reporting = createStatusReporting(queue, uploader, { clock, logger, config, ...telemetry });
   return { client, queryClient, uploader, verification, reporting };
 }

@@ -1,3 +1,4 @@
+import type { Journal } from '@thugshells/shared/logging/journal.ts';
 import type { RecurringWork } from '@thugshells/shared/recurring-work.ts';
 import type { VerificationState } from '@thugshells/shared/state/verification-state.ts';
 
@@ -21,6 +22,8 @@ export interface StatusReportingOptions extends AgentContext {
   readonly client: ReceiverClient;
   readonly recurring: RecurringWork;
   readonly counters: UploadCounters;
+  /** The warnings and errors of this process, behind `logger`. */
+  readonly journal: Journal;
   readonly version: string;
   readonly configurationWarnings: readonly string[];
   /** The entry point of the history's thread. */
@@ -105,7 +108,7 @@ function createHealthSender(
 function createSnapshots(
   { database, backlog, settled, lockWatch }: Queue,
   own: UploaderStateReader,
-  { clock, logger, config }: AgentContext,
+  { clock, logger, config, journal }: StatusReportingOptions,
 ) {
   return new Snapshots({
     clock,
@@ -114,6 +117,7 @@ function createSnapshots(
     settled: () => settled.readRanges(),
     uploaderState: () => own.read(),
     findLock: (heartbeatAgeMs) => lockWatch.find(heartbeatAgeMs),
+    journal: () => journal.entries,
     batchMetrics: config.batchMetrics,
   });
 }

@@ -31,6 +31,9 @@ export class DatabaseHolder {
 
   constructor(options: DatabaseHolderOptions) {
     this.#options = options;
+    options.journal.onSaveNow(() => {
+      if (!this.isDisturbed) this.session?.journal.saveNow();
+    });
   }
 
   get state(): StoreState {

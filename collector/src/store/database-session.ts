@@ -3,12 +3,14 @@ import { FileWatch } from '@thugshells/shared/database/file-watch.ts';
 import type { Database } from '@thugshells/shared/database/open.ts';
 import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { toErrorMessage } from '@thugshells/shared/errors.ts';
+import type { Journal } from '@thugshells/shared/logging/journal.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Notify } from '@thugshells/shared/process/systemd.ts';
 
 import { AgentStateReader } from './status/agent-state-reader.ts';
 import { ClockEpochs } from './clock/clock-epochs.ts';
 import { CollectorStatusTable } from './status/collector-status.ts';
+import { JournalTable } from './status/journal-table.ts';
 import { SampleWriter } from './writing/sample-writer.ts';
 import { openSession, type SessionMetadata } from './writing/sessions.ts';
 import { WalCheckpointer } from './space/wal-checkpointer.ts';
@@ -35,6 +37,8 @@ export interface DatabaseSessionOptions {
   readonly startCheck?: StartCheck;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The warnings and errors of this process, behind `logger`. */
+  readonly journal: Journal;
   readonly dbPath: string;
   readonly limits: SpaceLimits;
   readonly session: { readonly id: string; readonly startedAtMs: number; readonly metadata: SessionMetadata };
@@ -53,6 +57,7 @@ export interface DatabaseSession {
   readonly agent: AgentStateReader;
   readonly ledger: Ledger;
   readonly statuses: CollectorStatusTable;
+  readonly journal: JournalTable;
   readonly writer: SampleWriter;
   readonly wal: WalCheckpointer;
   readonly eviction: Eviction;
@@ -100,13 +105,17 @@ export function openDatabaseSession(options: DatabaseSessionOptions, known: Know
   return startSession(prepareDatabase(dbPath, logger), options);
 }
 
-/** Ends the session, checkpoints the WAL and closes the database; a failure is logged. */
+/** Ends the session with its last warnings and errors, checkpoints the WAL and closes the database; a failure is logged. */
 export function closeDatabaseSession(
-  { closeSession, wal, database }: DatabaseSession,
+  { closeSession, journal, wal, database }: DatabaseSession,
   { clock, logger }: Pick<DatabaseSessionOptions, 'clock' | 'logger'>,
 ): void {
   try {
-    closeSession(clock.now());
+    const end = database.transaction(() => {
+      closeSession(clock.now());
+      journal.saveAll();
+    });
+    end.immediate();
     wal.checkpoint();
   } catch (error) {
     // Committed rows are safe; the next start ends the session and checkpoints the WAL.
@@ -161,6 +170,7 @@ function startSession(database: Database, options: DatabaseSessionOptions): Data
     const epochs = new ClockEpochs(database, { clock, logger, bootId: session.metadata.bootId, builtAtMs });
     const ledger = new Ledger(database);
     const statuses = new CollectorStatusTable(database, logger);
+    const journal = new JournalTable(database, options);
     const files = new FileWatch(dbPath, database);
     const wal = new WalCheckpointer(database, { ...options, walBytes: limits.walBytes, files });
     const eviction = new Eviction(database, { ...options, epochs, ledger, usedBytes: limits.usedBytes });
@@ -174,7 +184,8 @@ function startSession(database: Database, options: DatabaseSessionOptions): Data
       agent: new AgentStateReader(database, dbPath, logger),
       ledger,
       statuses,
-      writer: new SampleWriter(database, { ...options, epochs, ledger, statuses }),
+      journal,
+      writer: new SampleWriter(database, { ...options, epochs, ledger, statuses, journal }),
       wal,
       eviction,
       states: new StorageStateTable(database),

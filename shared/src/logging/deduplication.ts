@@ -72,7 +72,7 @@ export function deduplicate(logger: Logger, clock: Pick<Clock, 'sleep'> = backgr
 
 function wrap(logger: Logger, records: LogDeduplication, own: LogFields): DeduplicatingLogger {
   const add = (level: LogLevel, message: string, fields: LogFields, write: Write): void =>
-    records.add(toKey(level, message, { ...own, ...fields }), fields, write);
+    records.add(toRecordKind(level, message, { ...own, ...fields }), fields, write);
   return {
     error: (message, fields = {}) => add('error', message, fields, (counted) => logger.error(message, counted)),
     warn: (message, fields = {}) => add('warn', message, fields, (counted) => logger.warn(message, counted)),
@@ -84,7 +84,7 @@ function wrap(logger: Logger, records: LogDeduplication, own: LogFields): Dedupl
 }
 
 /** Returns what two records of one kind have in common: level, message and the fields that are texts. */
-function toKey(level: LogLevel, message: string, fields: LogFields): string {
+export function toRecordKind(level: LogLevel, message: string, fields: LogFields): string {
   const texts = Object.entries(fields).filter(
     ([name, value]) => typeof value === 'string' && !IGNORED_FIELDS.has(name),
   );

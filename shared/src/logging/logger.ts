@@ -6,6 +6,7 @@ import winston from 'winston';
 import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
 import { escapeControls, escapeLines } from '../printable.ts';
 import { deduplicate, type DeduplicatingLogger } from './deduplication.ts';
+import { Journal } from './journal.ts';
 import type { LineOutput } from './log-output.ts';
 import type { LogFields, LogFormat, Logger, LogLevel } from './types.ts';
 
@@ -39,6 +40,8 @@ const UNPRINTABLE = 'cannot be printed';
 /** The logger of a process, whose level can be changed at run time. */
 export interface ProcessLogger extends DeduplicatingLogger {
   level: LogLevel;
+  /** Its last warnings and errors, at any level. */
+  readonly journal: Journal;
   /** Waits until a slow reader has read everything, a second at most; for the end of the process. */
   drain(): Promise<void>;
 }
@@ -61,7 +64,9 @@ export function createLogger(options: LoggerOptions): ProcessLogger {
     format: line,
     transports: [new winston.transports.Stream({ stream: toStream(output) })],
   });
-  const wrapped = Object.assign(deduplicate(wrapWinston(logger)), { drain: () => output.drain() }) as ProcessLogger;
+  const journal = new Journal();
+  const parts = { journal, drain: () => output.drain() };
+  const wrapped = Object.assign(deduplicate(journal.wrap(wrapWinston(logger))), parts) as ProcessLogger;
   return Object.defineProperty(wrapped, 'level', {
     get: () => logger.level,
     set: (level: LogLevel) => (logger.level = level),

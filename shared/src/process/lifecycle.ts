@@ -132,6 +132,7 @@ export async function runService(
   process.once('uncaughtException', (error) => {
     logger.flush();
     logger.error('uncaught exception', { ...toErrorFields(error), stack: error.stack });
+    logger.journal.saveNow();
     endProcess(ExitCode.fault);
   });
   try {

@@ -3,12 +3,14 @@ import { fileURLToPath } from 'node:url';
 
 import { migrate } from '@thugshells/shared/database/migrate.ts';
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
+import { Journal } from '@thugshells/shared/logging/journal.ts';
 import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import { declareSeries, type SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 import { createCounters, type CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
 import { ClockEpochs, readInstant, type ClockEpochsOptions } from '../../../collector/src/store/clock/clock-epochs.ts';
 import { CollectorStatusTable } from '../../../collector/src/store/status/collector-status.ts';
+import { JournalTable } from '../../../collector/src/store/status/journal-table.ts';
 import { SampleWriter, type SampleWriterOptions } from '../../../collector/src/store/writing/sample-writer.ts';
 import { Admission } from '../../../collector/src/store/writing/admission.ts';
 import { Ledger } from '../../../collector/src/store/space/ledger.ts';
@@ -38,7 +40,9 @@ export function startOn(
   const epochs = new ClockEpochs(database, { logger: log, bootId: 'boot-1', builtAtMs: BUILT_AT, ...options, clock });
   const ledger = new Ledger(database);
   const statuses = new CollectorStatusTable(database);
-  const writer = new SampleWriter(database, { syncIntervalMs: 30_000, ...options, clock, epochs, ledger, statuses });
+  const journal = new JournalTable(database, { clock, logger: log, journal: new Journal(clock) });
+  const parts = { clock, epochs, ledger, statuses, journal };
+  const writer = new SampleWriter(database, { syncIntervalMs: 30_000, ...options, ...parts });
   const admission = new Admission({ deviceId: 'b1', labels: options.labels ?? {}, remoteProtocol: 'victoriametrics' });
   admission.addStoredNames(writer.readNames());
   return { clock, log, epochs, ledger, writer, admission };
@@ -51,6 +55,7 @@ export function storeOn(path: string, options: Partial<StoreOptions> & { readonl
   const limits = divideSpace({ dbMaxBytes: 64 * 1024 ** 2, walCheckpointBytes: 64 * 1024 ** 2 });
   const store = new Store({
     logger: log,
+    journal: new Journal(clock),
     dbPath: path,
     limits,
     session: {

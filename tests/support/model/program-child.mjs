@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { CommitBatcher } from '../../../collector/src/scheduling/commit-batcher.ts';
 import { Store } from '../../../collector/src/store/store.ts';
 import { openDatabase, openMemory } from '../../../shared/src/database/open.ts';
+import { Journal } from '../../../shared/src/logging/journal.ts';
 import { createCounters } from '../../../shared/src/state/collector-status.ts';
 import { createUploader, openQueue } from '../../../uploader/src/agent.ts';
 import { loadUploaderConfig } from '../../../shared/src/config/uploader-config.ts';
@@ -52,6 +53,7 @@ function ask(question) {
 function collector({ clock, dbPath, builtAtMs, sessionId, ...limits }) {
   const store = new Store({
     ...{ clock, logger, dbPath, builtAtMs, ...limits },
+    journal: new Journal(clock),
     session: {
       id: sessionId,
       startedAtMs: clock.now(),

@@ -57,6 +57,32 @@ export const storage: StorageState = {
   ...{ writtenPerDay: null, failure: null, failureSinceMs: null, bufferedSamples: 0 },
 };
 
+/** The journals of a device whose collector was killed and whose receiver was away. */
+export const JOURNALS: Snapshot['journals'] = {
+  collector: [
+    {
+      ...{ id: 4, sinceMs: NOW - 90_000_000, atMs: NOW - 86_400_000, level: 'error', times: 341 },
+      ...{ message: 'cannot store samples, buffering' },
+      fields: {
+        error: 'database or disk is full',
+        error_code: 'SQLITE_FULL',
+        hint: 'free space on the disk',
+        count: 1_234,
+      },
+    },
+    {
+      ...{ id: 5, sinceMs: NOW - 240_000, atMs: NOW - 240_000, level: 'warn', times: 1 },
+      ...{ message: 'collector failing', fields: { collector: 'textfile', error: 'a.prom: line 3: no value' } },
+    },
+  ],
+  uploader: [
+    {
+      ...{ id: 1, sinceMs: NOW - 3_000, atMs: NOW - 3_000, level: 'warn', times: 1 },
+      ...{ message: 'database replaced, reopening', fields: {} },
+    },
+  ],
+};
+
 /** What differs in a device that drains a backlog after an outage. */
 export const DRAINING: Partial<Snapshot> = {
   books: { collected: 1_234_567, delivered: 1_200_000, pending: 34_000, rejected: 500, dropped: 67 },
@@ -67,6 +93,7 @@ export const DRAINING: Partial<Snapshot> = {
   storage: { ...storage, writtenPerDay: 60e6 },
   writtenPerDay: 4e6,
   sentPerDay: 9e6,
+  journals: JOURNALS,
   uploads: [
     { atMs: NOW - 1_000, samples: 2_500, bytes: 12_345, outcome: 'partial', reason: '', times: 1 },
     { atMs: NOW - 86_400_000, samples: 0, bytes: 0, outcome: 'failed', reason: 'HTTP 503', times: 7 },
@@ -109,6 +136,7 @@ export function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     sentPerDay: undefined,
     taskFailures: [],
     drain: undefined,
+    journals: { collector: [], uploader: [] },
     ...changes,
   };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
 import { systemClock } from '@thugshells/shared/clock.ts';
+import type { JournalEntry } from '@thugshells/shared/logging/journal.ts';
 import { ValueType } from '@thugshells/shared/metrics/sample.ts';
 
 import { HealthMonitor } from '../../../uploader/src/health/monitor.ts';
@@ -9,7 +10,7 @@ import { StatusServer } from '../../../uploader/src/http/server.ts';
 import { createStatusKey } from '../../../uploader/src/http/status-proof.ts';
 import type { Snapshot } from '../../../uploader/src/telemetry/snapshot.ts';
 import { LogRecord } from './log-record.ts';
-import { collectorRow, LIMITS, NOW, snapshot } from './made-snapshot.ts';
+import { collectorRow, JOURNALS, LIMITS, NOW, snapshot } from './made-snapshot.ts';
 import { StoredSamples } from './stored-samples.ts';
 
 const MINUTE_MS = 60_000;
@@ -45,6 +46,13 @@ const ok: Partial<Snapshot> = {
 };
 const REFUSED = 'connect ECONNREFUSED 203.0.113.7:8428';
 
+function awayWarning(sinceMs: number, reason: string): JournalEntry {
+  return {
+    ...{ id: 1, sinceMs, atMs: NOW - 4_000, level: 'warn', times: 84, message: 'upload failed, will retry' },
+    fields: { endpoint: 'https://***@metrics.example.org/api/v1/import', error: reason, error_code: 'ECONNREFUSED' },
+  };
+}
+
 /** A receiver that has not accepted anything for some minutes. */
 function outage(condition: 'away' | 'held', reason: string, minutes: number): Partial<Snapshot> {
   const sinceMs = NOW - minutes * MINUTE_MS;
@@ -56,6 +64,7 @@ function outage(condition: 'away' | 'held', reason: string, minutes: number): Pa
     oldestPendingMs: sinceMs,
     receiver: { condition, reason, sinceMs, nextAttemptAtMs: NOW + 26_000, lastDelivery: last },
     lastDeliveryAgeMs: minutes * MINUTE_MS,
+    journals: { collector: JOURNALS.collector, uploader: [awayWarning(sinceMs, reason)] },
     uploads: [failed, ...uploads.slice(0, 3).map((each) => ({ ...each, atMs: each.atMs - minutes * MINUTE_MS }))],
     drain: { done: 0, secondsLeft: undefined },
   };
@@ -87,6 +96,7 @@ export const PAGE_STATES = {
   'collector dead': {
     snapshot: {
       ...ok,
+      journals: JOURNALS,
       heartbeatMs: NOW - 5 * MINUTE_MS,
       heartbeatAgeMs: 5 * MINUTE_MS,
       collectors: COLLECTORS.map((name) => collectorRow(name, { lastScrapeAgeMs: 5 * MINUTE_MS })),

@@ -59,6 +59,9 @@ describe('a stored value of the wrong type', () => {
     ['collector_status.status', 'fine'],
     ['collector_state.heartbeat', TOO_LATE],
     ['storage_state.wal_blocked_since', TOO_LATE],
+    ['journal.at', TOO_LATE],
+    ['journal.fields', '{"error":{}}'],
+    ['journal.level', 'fatal'],
     ['storage_state.trouble_since', 'abc'],
     ['uploader_state.report', '{"counts":'],
     ['uploader_state.report', '[]'],
@@ -75,6 +78,7 @@ describe('a stored value of the wrong type', () => {
   test.each([
     ['collector_status.durations', '{"counts":'],
     ['collector_status.failed', Buffer.from('x')],
+    ['journal.times', -1],
     ['uploader_state.report', 'null'],
   ])('%s = %j: the collector starts, logs it and goes on', async (place, value) => {
     const [table, column] = place.split('.') as [string, string];

@@ -126,6 +126,7 @@ function readStatus(
     settled: () => settled.readRanges(),
     uploaderState: () => uploads,
     findLock: () => findLock(config.dbPath),
+    journal: () => [],
     batchMetrics: config.batchMetrics,
   });
   return new HealthMonitor({

@@ -6,6 +6,7 @@ import { estimateSpaceSeconds } from '../telemetry/space-estimate.ts';
 import type { Snapshot } from '../telemetry/snapshot.ts';
 import type { HealthStatus } from './component-health.ts';
 import type { HealthReport } from './health-report.ts';
+import { toJournalLines, type JournalLine } from './journal-lines.ts';
 import { oldestPendingSeconds, samplesPerUpload } from './upload-progress.ts';
 
 /** One of the last uploads. */
@@ -53,6 +54,8 @@ export interface DeviceStatus extends HealthReport {
   readonly receiver: ReceiverLine;
   /** Bytes per day at the rate of the last day; missing while unknown. */
   readonly per_day: { readonly sent_bytes?: number; readonly written_bytes?: number };
+  /** The last warnings and errors of both programs, the newest first. */
+  readonly journal: readonly JournalLine[];
 }
 
 /** The status that an upload is shown with, by its outcome. */
@@ -90,6 +93,7 @@ export function toDeviceStatus(report: HealthReport, snapshot: Snapshot, remoteU
       ...toReceiverLine(snapshot),
     },
     per_day: ratesPerDay(snapshot),
+    journal: toJournalLines(snapshot.journals),
   };
 }
 

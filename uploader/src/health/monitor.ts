@@ -33,6 +33,7 @@ export class HealthMonitor {
   /** Since when the database cannot be read, RFC 3339. */
   #unreadableSince: string | undefined;
   readonly #since = new Map<string, { readonly status: HealthStatus; readonly at: string }>();
+  readonly #logged = new Map<string, HealthStatus>();
 
   constructor(options: HealthMonitorOptions) {
     this.#options = options;
@@ -76,14 +77,17 @@ export class HealthMonitor {
     const at = formatTime(snapshot.nowMs);
     this.#unreadableSince = undefined;
     const health = evaluateHealth(snapshot, limits, { warnings, notices: listDeviceNotices(deviceId) });
+    const { isStarting } = health;
     const components = Object.fromEntries(
       Object.entries(health.components).map(([name, component]) => [
         name,
-        { ...component, since: this.#trackStatus(name, component, at) },
+        { ...component, since: this.#trackStatus(name, component.status, at) },
       ]),
     );
+    // To be starting is nothing to warn of; what is still wrong then is.
+    if (!isStarting) for (const [name, component] of Object.entries(components)) this.#logChange(name, component);
     const device = this.#describeDevice(at, snapshot.uptimeSeconds);
-    return { ...device, status: health.status, ...(health.isStarting ? { starting: true } : {}), components };
+    return { ...device, status: health.status, ...(isStarting ? { starting: true } : {}), components };
   }
 
   #describeDevice(timestamp: string, uptimeSeconds: number) {
@@ -91,14 +95,20 @@ export class HealthMonitor {
     return { timestamp, version, uptime_seconds: Math.round(uptimeSeconds), device_id: deviceId };
   }
 
-  /** Returns since when the component has had this status; logs if that is new. */
-  #trackStatus(name: string, { status, message }: ComponentHealth, now: string): string {
+  /** Returns since when the component has had this status. */
+  #trackStatus(name: string, status: HealthStatus, now: string): string {
     const before = this.#since.get(name);
     if (before?.status === status) return before.at;
     this.#since.set(name, { status, at: now });
-    const fields = { component: name, from: before?.status ?? 'unknown', to: status, reason: message };
-    if (status !== 'ok') this.#options.logger.warn('health changed', fields);
-    else if (before !== undefined) this.#options.logger.info('health changed', fields);
     return now;
+  }
+
+  #logChange(name: string, { status, message }: ComponentHealth): void {
+    const from = this.#logged.get(name);
+    if (from === status) return;
+    this.#logged.set(name, status);
+    const fields = { component: name, from: from ?? 'unknown', to: status, reason: message };
+    if (status !== 'ok') this.#options.logger.warn('health changed', fields);
+    else if (from !== undefined) this.#options.logger.info('health changed', fields);
   }
 }

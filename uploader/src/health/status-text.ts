@@ -4,11 +4,13 @@ import { toPrintable } from '@thugshells/shared/printable.ts';
 
 import type { HealthStatus } from './component-health.ts';
 import { bytes, clockTime, count, duration, percent, shortDuration, skew } from './formatting.ts';
+import { formatFields, formatTimes, LEVEL_STATUS, LEVEL_WORD } from './journal-lines.ts';
 import { OUTCOME_STATUS, stateWord, type DeviceStatus } from './device-status.ts';
 
 const colors = { ok: 'green', degraded: 'yellow', error: 'red' } as const;
-/** The newest uploads are shown, up to this many. */
+/** The newest uploads, and the newest lines of the journal, are shown, up to this many. */
 const MAX_UPLOADS = 5;
+const MAX_JOURNAL_LINES = 5;
 const BAR_WIDTH = 24;
 const LABEL_WIDTH = 13;
 /** A reason of two or three lines of a terminal. */
@@ -29,6 +31,7 @@ export function statusText(given: DeviceStatus, isColored: boolean): string {
   const sections: Readonly<Record<string, readonly string[]>> = {
     Samples: [...sampleLines(status), ...backlogLines(status)],
     Components: componentLines(status, paint),
+    Journal: journalLines(status, paint),
     'Last uploads': uploadLines(status, paint),
     Collectors: collectorLines(status, paint),
     'Clock and disk': budgetLines(status),
@@ -63,6 +66,18 @@ function componentLines({ components, timestamp }: DeviceStatus, paint: Paint): 
     .map(([name, { status, message, since }]) =>
       line(name, `${paint(status, status.padEnd(9))} ${message} (since ${clockTime(since, timestamp)})`),
     );
+}
+
+function journalLines({ journal, timestamp }: DeviceStatus, paint: Paint): string[] {
+  if (journal.length === 0) return ['no warnings or errors'];
+  return journal.slice(0, MAX_JOURNAL_LINES).flatMap((each) => {
+    const { at, since, program, level, message, hint, times } = each;
+    const time = clockTime(at, timestamp);
+    const repeated = times > 1 ? ` (${formatTimes(each)} since ${clockTime(since, timestamp)})` : '';
+    const head = `${time}  ${program} ${paint(LEVEL_STATUS[level], LEVEL_WORD[level])}: ${message}${repeated}`;
+    const details = [formatFields(each), hint === undefined ? '' : `hint: ${hint}`].filter((text) => text !== '');
+    return [head, ...details.map((text) => `${' '.repeat(time.length)}  ${text}`)];
+  });
 }
 
 function sampleLines({ books }: DeviceStatus): string[] {

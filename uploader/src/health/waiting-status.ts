@@ -1,5 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { listDeviceNotices } from '@thugshells/shared/config/default-device-names.ts';
+import type { JournalEntry } from '@thugshells/shared/logging/journal.ts';
 import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import { COLLECTOR_STATUS } from './collector-rules.ts';
@@ -7,6 +8,7 @@ import { severity, type ComponentHealth, type HealthStatus } from './component-h
 import { configurationHealth } from './configuration-rule.ts';
 import type { DeviceStatus } from './device-status.ts';
 import type { HealthReport } from './health-report.ts';
+import { refreshJournal } from './journal-lines.ts';
 
 export interface WaitingStatusOptions {
   readonly clock: Clock;
@@ -14,6 +16,8 @@ export interface WaitingStatusOptions {
   readonly deviceId: string;
   /** What degrades the device at any time, such as an unknown variable. */
   readonly configurationWarnings: readonly string[];
+  /** The uploader's own warnings and errors. */
+  readonly journal: () => readonly JournalEntry[];
 }
 
 /** The collector creates or replaces a database within seconds; if it takes longer, samples may be lost. */
@@ -87,7 +91,8 @@ export class WaitingStatus {
     const unknown = { condition: 'unknown', reason: '', since: formatTime(this.#sinceMs) } as const;
     const { books = NO_BOOKS, uploads = [], receiver = unknown } = this.#last ?? {};
     const reason = `storage: ${report.components['storage']!.message}`;
-    return { ...report, reason, books, backlog: { held: 0 }, uploads, receiver, per_day: {} };
+    const journal = refreshJournal(this.#last?.journal ?? [], this.#options.journal());
+    return { ...report, reason, books, backlog: { held: 0 }, uploads, receiver, per_day: {}, journal };
   }
 
   get #status(): HealthStatus {

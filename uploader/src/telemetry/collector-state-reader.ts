@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { EpochRanges } from '@thugshells/shared/database/epochs.ts';
 import { requireRow, type Database, type Statement } from '@thugshells/shared/database/open.ts';
 import { listSetAsideFiles, type SetAsideFile } from '@thugshells/shared/database/set-aside-files.ts';
+import type { JournalEntry } from '@thugshells/shared/logging/journal.ts';
 import { silentLogger } from '@thugshells/shared/logging/silent-logger.ts';
 import type { Logger } from '@thugshells/shared/logging/types.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
@@ -12,6 +13,7 @@ import {
   type CollectorStatus,
   type StoredCollectorStatus,
 } from '@thugshells/shared/state/collector-status.ts';
+import { readJournal, type StoredJournalEntry } from '@thugshells/shared/state/journal-row.ts';
 import {
   readStorageState,
   type StorageState,
@@ -43,6 +45,7 @@ export class CollectorStateReader {
   readonly #collectors: Statement<[], StoredCollectorStatus>;
   readonly #heartbeat: Statement<[], unknown>;
   readonly #storage: Statement<[], StoredStorageState>;
+  readonly #journal: Statement<[], StoredJournalEntry>;
   readonly #dropped: Statement<[number, number], number>;
   readonly #salvages: Statement<[], string>;
   readonly #epochs: EpochRanges;
@@ -52,12 +55,14 @@ export class CollectorStateReader {
   readonly #statusValues: StoredValues;
   readonly #bookValues: StoredValues;
   readonly #storageValues: StoredValues;
+  readonly #journalValues: StoredValues;
 
   constructor(database: Database, path: string, logger: Logger = silentLogger) {
     this.#path = path;
     this.#statusValues = new StoredValues('collector_status', logger);
     this.#bookValues = new StoredValues('collector_state', logger);
     this.#storageValues = new StoredValues('storage_state', logger);
+    this.#journalValues = new StoredValues('journal', logger);
     this.#collectors = database.prepare(
       `SELECT collector, status, message, since AS sinceMs, interval_ms AS intervalMs, last_scrape AS lastScrapeMs,
          duration_ms AS durationMs, collected, failed, durations
@@ -69,6 +74,9 @@ export class CollectorStateReader {
          wal_checkpoint_ms AS walCheckpointMs, wal_reclaimed_bytes AS walReclaimedBytes, written_per_day AS writtenPerDay,
          trouble AS failure, trouble_since AS failureSinceMs, waiting AS bufferedSamples
        FROM storage_state`,
+    );
+    this.#journal = database.prepare(
+      'SELECT id, since AS sinceMs, at AS atMs, level, message, fields, times FROM journal ORDER BY id',
     );
     this.#dropped = database
       .prepare<[number, number], number>('SELECT IFNULL(SUM(count), 0) FROM losses WHERE at BETWEEN ? AND ?')
@@ -90,6 +98,11 @@ export class CollectorStateReader {
 
   readStorage(): StorageState {
     return readStorageState(this.#storage.get(), this.#storageValues);
+  }
+
+  /** Returns the last warnings and errors of the collector, the oldest first. */
+  readJournal(): JournalEntry[] {
+    return readJournal(this.#journal.all(), this.#journalValues);
   }
 
   /** Counts the samples that were dropped between two times, Unix milliseconds: a wrong clock may have booked some in the future. */

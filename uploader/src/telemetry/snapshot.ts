@@ -1,5 +1,6 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import type { IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import type { JournalEntry } from '@thugshells/shared/logging/journal.ts';
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 import type { StorageState } from '@thugshells/shared/state/storage-state.ts';
 
@@ -12,6 +13,13 @@ import type { UploaderState } from './uploader-state.ts';
 
 /** The status of a collector, and the age of its last scrape. */
 export type CollectorSnapshot = CollectorStatus & { readonly lastScrapeAgeMs: number };
+
+/** The last warnings and errors of both programs, the oldest first. */
+export interface Journals {
+  readonly collector: readonly JournalEntry[];
+  /** Empty while it does not run. */
+  readonly uploader: readonly JournalEntry[];
+}
 
 /** Everything that health, metrics and the status page are computed from, read at one moment. */
 export interface Snapshot extends UploaderState {
@@ -34,6 +42,7 @@ export interface Snapshot extends UploaderState {
   /** The lock of another program, if something has not been stored for a while. */
   readonly lock: DatabaseLock | undefined;
   readonly drain: DrainEstimate | undefined;
+  readonly journals: Journals;
 }
 
 export interface SnapshotSources {
@@ -43,6 +52,8 @@ export interface SnapshotSources {
   readonly settled: () => readonly IdRange[];
   readonly uploaderState: () => UploaderState;
   readonly findLock: (heartbeatAgeMs: number) => DatabaseLock | undefined;
+  /** The uploader's own. */
+  readonly journal: () => readonly JournalEntry[];
   /** Up to this many pending samples are not a backlog. */
   readonly batchMetrics: number;
 }
@@ -80,7 +91,7 @@ export class Snapshots {
   }
 
   #read(monotonicMs: number): Snapshot {
-    const { collectorState, backlog, settled, findLock } = this.#sources;
+    const { collectorState, backlog, settled, findLock, journal } = this.#sources;
     const uploader = this.#sources.uploaderState();
     const books = backlog.readBooks();
     const heartbeatMs = collectorState.readHeartbeatMs();
@@ -111,6 +122,7 @@ export class Snapshots {
       storage: collectorState.readStorage(),
       lock: findLock(heartbeatAgeMs),
       drain: this.#drain.update(books.pending, monotonicMs),
+      journals: { collector: collectorState.readJournal(), uploader: journal() },
     };
   }
 }

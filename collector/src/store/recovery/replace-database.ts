@@ -7,7 +7,7 @@ import { prepareDatabase } from '@thugshells/shared/database/prepare.ts';
 import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
 import type { Logger } from '@thugshells/shared/logging/logger.ts';
 
-import { copyLosses, copySalvages, copySessions, addBoots } from './copied-history.ts';
+import { copyJournal, copyLosses, copySalvages, copySessions, addBoots } from './copied-history.ts';
 import { CorruptDatabase } from './corrupt-database.ts';
 import { readAccount, type SourceAccount } from './source-account.ts';
 import { pendingOf } from './source-books.ts';
@@ -105,6 +105,7 @@ function copyAllButSamples(
   for (const series of readSeries(source)) insertSeries.run(series);
   copySessions(source, database);
   addBoots(source, database);
+  copyJournal(source, database);
   const { lost, ...details } = copyBooks(source, database, { nowMs, known });
   // What stands only in a WAL that SQLite does not read has ids beyond its last one.
   const skipped: IdRange[] = isWalUnread ? [[source.highestId(), Number.MAX_SAFE_INTEGER]] : [];

@@ -7,6 +7,7 @@ import type { CollectorStatus } from '@thugshells/shared/state/collector-status.
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
 import type { Moment } from '../clock/epoch-transition.ts';
 import type { CollectorStatusTable } from '../status/collector-status.ts';
+import type { JournalTable } from '../status/journal-table.ts';
 import type { StoredName } from './admission.ts';
 import { FamilyTable } from './family-table.ts';
 import type { Ledger, Loss } from '../space/ledger.ts';
@@ -18,6 +19,7 @@ export interface SampleWriterOptions {
   readonly epochs: ClockEpochs;
   readonly ledger: Ledger;
   readonly statuses: CollectorStatusTable;
+  readonly journal: Pick<JournalTable, 'save' | 'forget'>;
   /** One commit in each interval is fsynced; a power cut loses at most this much. */
   readonly syncIntervalMs: number;
 }
@@ -60,7 +62,7 @@ export class SampleWriter {
    * @throws SqliteError when the database cannot be written; nothing is stored then
    */
   commit(scrapes: readonly BufferedScrape[], loss?: Loss): void {
-    const { clock, epochs, syncIntervalMs } = this.#options;
+    const { clock, epochs, journal, syncIntervalMs } = this.#options;
     const startedAt = clock.monotonic();
     const full = startedAt - this.#syncedAt >= syncIntervalMs;
     this.#setSynchronous(full);
@@ -73,6 +75,7 @@ export class SampleWriter {
       // What the transaction created was rolled back with it.
       this.#series.forget();
       this.#families.forget();
+      journal.forget();
       epochs.forget();
       throw error;
     }
@@ -91,7 +94,7 @@ export class SampleWriter {
   }
 
   #write(scrapes: readonly BufferedScrape[], loss: Loss | undefined): void {
-    const { ledger, statuses, clock } = this.#options;
+    const { ledger, statuses, journal, clock } = this.#options;
     const firstId = (this.#lastId.get() ?? 0) + 1;
     let nextId = firstId;
     let heartbeatMs: number | null = null;
@@ -110,6 +113,7 @@ export class SampleWriter {
     );
     if (heartbeatMs !== null) statuses.saveExpected(heartbeatMs);
     for (const status of newest.values()) statuses.save(status);
+    journal.save();
   }
 
   /** Inserts in the order of the series, so that rows that are settled together have adjacent ids; returns the next id. */

@@ -54,6 +54,7 @@ describe('migrate: from each version to the newest', () => {
       'collector_state',
       'collector_status',
       'epochs',
+      'journal',
       'losses',
       'metric_families',
       'metrics',
@@ -76,7 +77,7 @@ describe('migrate: from each version to the newest', () => {
       'verified_total',
     ]);
     expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([
-      1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
     ]);
     expect(database.prepare('SELECT last_id, collected, dropped FROM collector_state').get()).toEqual({
       last_id: 0,

@@ -29,7 +29,14 @@ function written(
     drain: () => Promise.resolve(),
   };
   log(
-    createLogger({ level: 'debug', format: 'json', beginsWithPriority: false, output, fields: { session_id: 's1' }, ...options }),
+    createLogger({
+      level: 'debug',
+      format: 'json',
+      beginsWithPriority: false,
+      output,
+      fields: { session_id: 's1' },
+      ...options,
+    }),
   );
   const lines = text.split('\n').slice(0, -1);
   return {
@@ -133,7 +140,9 @@ describe('under journald', () => {
     ['debug', '<7>'],
   ] as const)('%s begins with %s', (level, prefix) => {
     expect(written((logger) => logger[level]('x'), { beginsWithPriority: true }).text.slice(0, 4)).toBe(`${prefix}{`);
-    expect(written((logger) => logger[level]('x'), { beginsWithPriority: true, format: 'console' }).text.slice(0, 3)).toBe(prefix);
+    expect(
+      written((logger) => logger[level]('x'), { beginsWithPriority: true, format: 'console' }).text.slice(0, 3),
+    ).toBe(prefix);
     expect(written((logger) => logger[level]('x')).text[0]).toBe('{');
   });
 });
@@ -160,9 +169,9 @@ describe('no line is longer than 32 KiB, and each still parses', () => {
   ];
 
   test.each(cases)('%s', (_what, fields, message = 'scrape') => {
-    for (const journal of [false, true]) {
+    for (const beginsWithPriority of [false, true]) {
       const { text, records } = written((logger) => logger.error(message, { ...fields, error_code: 'LAST' }), {
-        journal,
+        beginsWithPriority,
       });
       expect(Buffer.byteLength(text)).toBeLessThanOrEqual(LIMIT_BYTES);
       expect(records).toHaveLength(1);

@@ -93,6 +93,19 @@ describe('health monitor: a change of status', () => {
     ]);
   });
 
+  test('is not logged while the programs start; what is still wrong then is', () => {
+    const starting = {
+      ...{ collectors: [], heartbeatMs: 0, startedAtMs: NOW - 4_000, uptimeSeconds: 4 },
+      walBytes: 1e9,
+    };
+    const since = sinceAt(0, 'storage', starting);
+    expect([monitor.evaluate(snapshot(starting)).starting, log.lines]).toEqual([true, []]);
+    expect(sinceAt(60_000, 'storage', { walBytes: 1e9 })).toBe(since);
+    expect(log.lines.map(({ level, fields }) => [level, fields['component'], fields['from'], fields['to']])).toEqual([
+      ['warn', 'storage', 'unknown', 'degraded'],
+    ]);
+  });
+
   test('is not logged for a first report that is ok', () => {
     sinceAt(0, 'time');
     sinceAt(1_000, 'time');

@@ -41,11 +41,11 @@ describe('status text:', () => {
   test('has sections of the status page, by the same titles', () => {
     const titles = [...statusPage(statusWith()).matchAll(/<h2[^>]*>([^<]*)</g)].map(([, title]) => title);
     const sections = Object.keys(parseSections(text));
-    expect(sections).toHaveLength(5);
+    expect(sections).toHaveLength(6);
     expect(titles).toEqual(expect.arrayContaining(sections));
   });
 
-  test('shows samples, uploads, collectors, clock and disk', () => {
+  test('shows samples, the journal, uploads, collectors, clock and disk', () => {
     const sections = parseSections(text);
     expect(sections['Samples']).toEqual([
       '  books        1,234,567 collected = 1,200,000 delivered + 34,000 pending + 500 rejected + 67 dropped',
@@ -54,6 +54,14 @@ describe('status text:', () => {
     expect(sections['Last uploads']).toEqual([
       '  22:13:19  2,500 samples, 12 kB, partial',
       '  2023-11-13 22:13:20  failed 7 times: HTTP 503',
+    ]);
+    expect(sections['Journal']).toEqual([
+      '  22:13:17  uploader warning: database replaced, reopening',
+      '  22:09:20  collector warning: collector failing',
+      '            collector=textfile error=a.prom: line 3: no value',
+      '  2023-11-13 22:13:20  collector error: cannot store samples, buffering (341 times since 2023-11-13 21:13:20)',
+      '                       error=database or disk is full error_code=SQLITE_FULL count=1234',
+      '                       hint: free space on the disk',
     ]);
     expect(sections['Clock and disk']).toEqual([
       expect.stringMatching(/^ {2}clock {8}7\.5 s behind, compared with the receiver$/),
@@ -67,7 +75,8 @@ describe('status text:', () => {
 
   test('says what has not happened yet', () => {
     const sections = parseSections(statusText(statusWith({ uploads: [], collectors: [] }), false));
-    expect([sections['Last uploads'], sections['Collectors']]).toEqual([
+    expect([sections['Journal'], sections['Last uploads'], sections['Collectors']]).toEqual([
+      ['  no warnings or errors'],
       ['  no uploads yet'],
       ['  no collector has stored samples yet'],
     ]);

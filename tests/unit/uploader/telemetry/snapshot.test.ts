@@ -30,6 +30,7 @@ beforeEach(() => {
     settled: () => settled.readRanges(),
     uploaderState,
     findLock: () => undefined,
+    journal: () => [],
     batchMetrics: 100,
   });
 });

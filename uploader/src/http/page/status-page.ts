@@ -3,6 +3,7 @@ import { duration } from '../../health/formatting.ts';
 import type { DeviceFacts } from './device-facts.ts';
 import { device as deviceSection } from './device-section.ts';
 import { html, type Html } from './html.ts';
+import { journal } from './journal-section.ts';
 import { RANGES_HOURS } from './plots.ts';
 import { budget, collectors, parts, samples, uploads } from './tables.ts';
 import { delivery, state } from './top-sections.ts';
@@ -36,6 +37,7 @@ export function statusPage(status: DeviceStatus, facts?: DeviceFacts): string {
 ${section('delivery', 'Delivery', delivery(status), 'wide')}
 ${section('device', 'Device', deviceSection(facts, agent), 'wide')}
 ${plots()}
+${section('journal', 'Journal', journal(status), 'wide')}
 ${section('parts', 'Components', parts(status))}
 ${section('uploads', 'Last uploads', uploads(status))}
 ${section('collectors', 'Collectors', collectors(status))}
@@ -66,5 +68,5 @@ function section(id: string, title: string, content: Html, kind = ''): Html {
 }
 
 function foot({ timestamp, uptime_seconds: uptime }: DeviceStatus): Html {
-  return html`As of <time datetime="${timestamp}">${timestamp.slice(0, 19).replace('T', ' ')}</time> UTC, like all times on this page. Uploader uptime ${duration(uptime)}.`;
+  return html`As of <time datetime="${timestamp}">${timestamp.slice(0, 19).replace('T', ' ')}</time> UTC, like all times on this page without a zone. Uploader uptime ${duration(uptime)}.`;
 }

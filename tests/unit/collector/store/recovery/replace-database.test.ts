@@ -5,9 +5,11 @@ import { basename, dirname } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { openDatabase, PAGE_SIZE, type Database } from '@thugshells/shared/database/open.ts';
+import { Journal } from '@thugshells/shared/logging/journal.ts';
 
 import { pruneKeptDatabases } from '../../../../../collector/src/store/recovery/kept-databases.ts';
 import { FakeClock } from '../../../../support/fake-clock.ts';
+import { RecordedLog } from '../../../../support/recorded-log.ts';
 import { until } from '../../../../support/until.ts';
 import { useTemporaryFolder } from '../../../../support/temporary-folder.ts';
 import { NOW, reading, scrapeAt, storeOn } from '../../../../support/collector/collector-parts.ts';
@@ -185,6 +187,27 @@ describe('replaced database: corrupt at the start', () => {
     expect(kept()).toHaveLength(1);
     expect(reader.prepare('SELECT boot_id, counted, unclean, last_clean FROM boots').raw().all()).toEqual([
       [boot, 5, 2, 1],
+    ]);
+  });
+
+  test('replaced database: the journal of the process before is kept, and goes on with the corruption', async () => {
+    const { clock } = await killedDatabase(path, { inFile: 10, inWal: 0, delivered: 0 });
+    const before = openDatabase(path);
+    before.exec(`INSERT INTO journal VALUES (5, 1, 2, 'error', 'disk I/O error', '{"error":"EIO"}', 3)`);
+    before.pragma('wal_checkpoint(TRUNCATE)');
+    before.close();
+    ruin(path, 12);
+    const journal = new Journal(clock);
+    const log = new RecordedLog();
+    const parts = storeOn(path, { clock, journal, logger: journal.wrap(log) });
+    const reader = start(parts);
+    expect(kept()).toHaveLength(1);
+    const stored = () => reader.prepare('SELECT id, message, times FROM journal ORDER BY id').raw().all();
+    expect(stored()).toEqual([[5, 'disk I/O error', 3]]);
+    await scrapes(parts, 1);
+    expect(stored().slice(0, 2)).toEqual([
+      [5, 'disk I/O error', 3],
+      [6, 'database corrupt, rebuilding', 1],
     ]);
   });
 

@@ -6,7 +6,15 @@ import type { Snapshot } from '../../../../../uploader/src/telemetry/snapshot.ts
 import type { DeviceStatus } from '../../../../../uploader/src/health/device-status.ts';
 import { statusPage } from '../../../../../uploader/src/http/page/status-page.ts';
 import { LogRecord } from '../../../../support/uploader/log-record.ts';
-import { collectorRow, DRAINING, LIMITS, NOW, snapshot, storage } from '../../../../support/uploader/made-snapshot.ts';
+import {
+  collectorRow,
+  DRAINING,
+  JOURNALS,
+  LIMITS,
+  NOW,
+  snapshot,
+  storage,
+} from '../../../../support/uploader/made-snapshot.ts';
 
 const nasty = `<script>alert("x")</script>&'`;
 
@@ -88,6 +96,14 @@ describe('status page:', () => {
     ['each collector', '<th scope="row" class="short">load</th><td class="short">22:13:19 <small>2.0 ms</small></td>'],
     ['the clock', '<dd>7.5 s behind <small>compared with the receiver</small></dd>'],
     ['the disk’s budget', '<dt>Written per day</dt><dd>64 MB</dd>'],
+    [
+      'the warnings of both programs, the newest first, and how long ago',
+      '<td>3 seconds ago<small><time datetime="2023-11-14T22:13:17.000Z" data-local>22:13:17 UTC</time></small></td><td class="message"><span class="dot degraded">warning</span> uploader: <b>database replaced, reopening</b></td></tr>\n<tr><td>4 minutes ago<small>',
+    ],
+    [
+      'an error with its fields, its hint and how often',
+      '<span class="dot error">error</span> collector: <b>cannot store samples, buffering</b><small>error=database or disk is full error_<wbr>code=SQLITE_<wbr>FULL count=1234</small><small>hint: free space on the disk</small><small>341 times since <time datetime="2023-11-13T21:13:20.000Z" data-local>2023-11-13 21:13:20 UTC</time></small>',
+    ],
     ['each part since when it is so', '<small>since 22:13:20</small>'],
   ])('shows %s', (_, part) => {
     expect(page).toContain(part);
@@ -135,6 +151,20 @@ describe('status page:', () => {
     });
   });
 
+  test('says that there were no warnings, shows ten at most, and no age of a clock that was ahead', () => {
+    expect(statusPage(statusWith())).toContain('<p class="quiet">No warnings or errors.</p>');
+    const many = Array.from({ length: 20 }, (_, id) => ({
+      ...JOURNALS.uploader[0]!,
+      id,
+      atMs: NOW + 1_000 * (id - 18),
+    }));
+    const page = statusPage(statusWith({ journals: { collector: [], uploader: many } }));
+    expect(page.split('database replaced, reopening')).toHaveLength(11);
+    expect(page).toContain('10 older in <a href="/status.json">');
+    expect(page).toContain('<td><small><time datetime="2023-11-14T22:13:21.000Z" data-local>22:13:21 UTC</time>');
+    expect(page).toContain('<td>0 seconds ago<small>');
+  });
+
   test('says that bytes per day are not known yet', () => {
     expect(statusPage(statusWith())).toContain(
       '<dt>Sent per day</dt><dd>not known yet <small>in the first half hour</small></dd>',
@@ -154,7 +184,13 @@ describe('status page:', () => {
     const uploads = [{ atMs: NOW, samples: 0, bytes: 0, outcome: 'failed' as const, reason: nasty, times: 1 }];
     const whole = statusPage(
       statusWith(
-        { receiver, uploads, collectors: [collectorRow(nasty, { status: 'failing', message: nasty })] },
+        {
+          ...{ receiver, uploads, collectors: [collectorRow(nasty, { status: 'failing', message: nasty })] },
+          journals: {
+            collector: [],
+            uploader: [{ ...JOURNALS.uploader[0]!, message: nasty, fields: { error: nasty, hint: nasty } }],
+          },
+        },
         nasty,
       ),
     );
