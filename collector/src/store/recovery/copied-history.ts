@@ -1,7 +1,5 @@
 import type { Database } from '@thugshells/shared/database/open.ts';
-import { silentLogger } from '@thugshells/shared/logging/silent-logger.ts';
-import { readJournal, type StoredJournalEntry } from '@thugshells/shared/state/journal-row.ts';
-import { isCount, isText, StoredValues } from '@thugshells/shared/state/stored-values.ts';
+import { isCount, isText } from '@thugshells/shared/state/stored-values.ts';
 
 import type { CorruptDatabase } from './corrupt-database.ts';
 import { readLosses, readSalvages } from './corrupt-tables.ts';
@@ -83,19 +81,14 @@ export function addBoots(source: CorruptDatabase, database: Database): void {
     });
 }
 
-/** Copies the last warnings and errors: the one before the corruption may have its cause. */
+/** Copies the last warnings and errors: the one before the corruption may have its cause. Who reads them checks them. */
 export function copyJournal(source: CorruptDatabase, database: Database): void {
-  const rows =
-    source.query('SELECT id, since AS sinceMs, at AS atMs, level, message, fields, times FROM journal') ?? [];
   const insert = database.prepare(
-    'INSERT OR IGNORE INTO journal (id, since, at, level, message, fields, times) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    `INSERT OR IGNORE INTO journal (id, since, at, level, message, fields, times)
+     VALUES (@id, @since, @at, @level, @message, @fields, @times)`,
   );
-  const values = new StoredValues('journal', silentLogger);
-  for (const { id, sinceMs, atMs, level, message, fields, times } of readJournal(
-    rows as unknown as StoredJournalEntry[],
-    values,
-  ))
-    insert.run(id, sinceMs, atMs, level, message, JSON.stringify(fields), times);
+  for (const row of source.query('SELECT id, since, at, level, message, fields, times FROM journal') ?? [])
+    insert.run(row);
 }
 
 /** Copies when boots began by the receiver's clock: held samples are corrected by it. */
