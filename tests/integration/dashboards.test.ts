@@ -34,6 +34,12 @@ const WELL: Values = {
   system_uptime_seconds: (minute) => 1_000 + 60 * minute,
   time_skew_ms: () => 12,
   collector_build_info: () => 1,
+  uploader_component_status: () => 0,
+};
+/** What else tells apart the series of a name. */
+const LABELS: Readonly<Record<string, (device: string) => Readonly<Record<string, string>>>> = {
+  collector_build_info: (device) => ({ value: `1.0-${device}` }),
+  uploader_component_status: () => ({ component: 'storage', reason: 'write_failing' }),
 };
 
 function replaceAll(replace: (value: Value) => Value): Values {
@@ -43,7 +49,7 @@ function replaceAll(replace: (value: Value) => Value): Values {
 const devices: Readonly<Record<string, Values>> = {
   healthy: {},
   silent: replaceAll(() => () => undefined),
-  failing: { uploader_health_status: () => 2 },
+  failing: { uploader_health_status: () => 2, uploader_component_status: () => 2 },
   'without-collector': { system_uptime_seconds: () => undefined },
   'without-self': { uploader_health_status: () => undefined },
   restarted: { system_uptime_seconds: (minute) => 30 + 60 * (minute - CHANGE_MINUTE) },
@@ -62,9 +68,9 @@ function seriesOf(device: string): ExportedSeries[] {
         timestamp: beginMs + minute * MINUTE_MS,
         value: (minute < CHANGE_MINUTE ? usual : changed)(minute, site),
       })).filter((sample): sample is { timestamp: number; value: number } => sample.value !== undefined);
-      const version = name === 'collector_build_info' ? { value: `1.0-${device}` } : {};
+      const labels = { ...LABELS[name]?.(device), ...(site === undefined ? {} : { site }) };
       return {
-        metric: { __name__: name, device_id: device, ...version, ...(site === undefined ? {} : { site }) },
+        metric: { __name__: name, device_id: device, ...labels },
         values: samples.map(({ value }) => value),
         timestamps: samples.map(({ timestamp }) => timestamp),
       };
@@ -166,6 +172,18 @@ describe.each(['VictoriaMetrics', 'Prometheus'] as const)('dashboards, from %s:'
       'clock-set': 5_000,
       healthy: 12,
     });
+  });
+
+  test('components that are not ok are listed with the reason, and no others', async () => {
+    for (const [dashboard, labels] of [
+      [fleet, { device_id: 'failing' }],
+      [device, {}],
+    ] as const) {
+      const rows = await show(findPanel(dashboard, 'table', 'Components not ok'));
+      expect(rows.map(({ metric, value }) => [metric, value[1]])).toEqual([
+        [{ component: 'storage', reason: 'write_failing', ...labels }, '2'],
+      ]);
+    }
   });
 
   describe.each([60, 300, 1_800])('in plots with a point each %d s', (stepSeconds) => {

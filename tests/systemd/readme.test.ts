@@ -48,10 +48,10 @@ function answers(expression: string): number {
 
 /**
  * Of hardware that the container does not show, of its interfaces (it has loopback alone), of units and processes, of which none is
- * named, and of what takes longer than a test.
+ * named, of components that are not ok, and of what takes longer than a test.
  */
 const NOT_HERE =
-  /cpu_temperature|cpu_frequency|cpu_throttled|disk_life_time|disk_pre_eol|disk_info|disk_io_errors|filesystem_errors|power_|processes_|system_processes\{|system_threads|network_(?:[rt]x|up|default_route|carrier|wireless)|service_|storage_wal_checkpoint_duration/;
+  /cpu_temperature|cpu_frequency|cpu_throttled|disk_life_time|disk_pre_eol|disk_info|disk_io_errors|filesystem_errors|power_|processes_|system_processes\{|system_threads|network_(?:[rt]x|up|default_route|carrier|wireless)|service_|storage_wal_checkpoint_duration|component_status/;
 
 /** Follows a line of a document in the clone, as its reader would. */
 function follow(line: string): string {

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { describe, expect, test } from '@jest/globals';
@@ -12,14 +13,15 @@ import { findTypeErrors } from '../../support/grafana-types.ts';
  * renamed in one place.
  */
 
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 const dashboards = readDashboards();
 const all = dashboards.map((dashboard) => [dashboard.file, dashboard] as const);
 const COLUMNS_OF_GRID = 24;
 /** What Grafana itself puts in. */
 const BUILT_IN = ['__rate_interval', '__interval_ms', '__url_time_range', '__value', '__field', '__all'];
 
-function readDeployed(path: string): unknown {
-  return parse(readFileSync(fileURLToPath(new URL(`../../../deploy/${path}`, import.meta.url)), 'utf8'));
+function readYaml(path: string): unknown {
+  return parse(readFileSync(join(root, path), 'utf8'));
 }
 
 function overlaps({ gridPos: one }: DashboardPanel, { gridPos: other }: DashboardPanel): boolean {
@@ -113,11 +115,13 @@ describe.each(all)('dashboard %s:', (_file, dashboard) => {
     }
   });
 
-  test('links lead to a dashboard that exists, or to the status page of a device', () => {
-    const addresses = [...JSON.stringify(dashboard).matchAll(/"url":"([^"?]+)/g)].map(([, address]) => address);
+  test('links lead to a dashboard or a document that exists, or to the status page of a device', () => {
+    const addresses = [...JSON.stringify(dashboard).matchAll(/"url":"([^"?]+)/g)].map(([, address = '']) => address);
     const known = [...dashboards.map(({ uid }) => `/d/${uid}`), 'http://127.0.0.1:9109/'];
-    expect(addresses.length).toBeGreaterThan(0);
-    expect(known).toEqual(expect.arrayContaining(addresses));
+    const documents = addresses.flatMap((address) => /\/blob\/main\/([^#]+)/.exec(address)?.[1] ?? []);
+    expect(documents.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+    expect(known).toEqual(expect.arrayContaining(addresses.filter((address) => !address.includes('/blob/main/'))));
+    expect(addresses.length).toBeGreaterThan(documents.length);
   });
 });
 
@@ -130,13 +134,13 @@ test('dashboards: the states of health have one text and one color everywhere', 
 });
 
 describe('Grafana of the compose file:', () => {
-  const { grafana } = (readDeployed('docker/docker-compose.yml') as { services: Record<string, GrafanaService> })
+  const { grafana } = (readYaml('deploy/docker/docker-compose.yml') as { services: Record<string, GrafanaService> })
     .services as {
     grafana: GrafanaService;
   };
 
   test('reads the dashboards where they are mounted, read-only', () => {
-    const { providers } = readDeployed('grafana/provisioning/dashboards/thugshells.yml') as {
+    const { providers } = readYaml('deploy/grafana/provisioning/dashboards/thugshells.yml') as {
       providers: { options: { path: string } }[];
     };
     expect(grafana.volumes).toEqual(
@@ -159,7 +163,7 @@ describe('Grafana of the compose file:', () => {
   });
 
   test('has the version whose types the dashboards are checked with', () => {
-    const { devDependencies } = readDeployed('../package.json') as { devDependencies: Record<string, string> };
+    const { devDependencies } = readYaml('package.json') as { devDependencies: Record<string, string> };
     expect(grafana.image).toBe(`grafana/grafana:${devDependencies['@grafana/schema']}`);
   });
 
@@ -169,7 +173,7 @@ describe('Grafana of the compose file:', () => {
   });
 
   test('asks the VictoriaMetrics beside it', () => {
-    const { datasources } = readDeployed('grafana/provisioning/datasources/victoria-metrics.yml') as {
+    const { datasources } = readYaml('deploy/grafana/provisioning/datasources/victoria-metrics.yml') as {
       datasources: { url: string }[];
     };
     const [, variable] = /\$(\w+)$/.exec(datasources[0]!.url) ?? [];
