@@ -51,3 +51,30 @@ describe('command of the package, as root:', () => {
       expect(unset).toContain(`THUGSHELLS_${name} `);
   });
 });
+
+/** What the command prints on standard error for a user, root, who runs the tests, can read any file: the condition is turned round instead. */
+function userWarning(args: readonly string[], isReadable: boolean): string {
+  const environmentFile = join(folder, 'thugshells.env');
+  writeFileSync(environmentFile, '');
+  put('id', 'echo 1000');
+  const command = readFileSync(join(root, 'deploy/debian/command'), 'utf8')
+    .replaceAll('/etc/thugshells/thugshells.env', environmentFile)
+    .replace('[ ! -r', isReadable ? '[ ! -e' : '[ -r')
+    .replace('/usr/lib/thugshells/node', 'true');
+  put('thugshells-uploader', command);
+  const env = { PATH: `${folder}:${process.env['PATH']}` };
+  return spawnSync(join(folder, 'thugshells-uploader'), args, { env, encoding: 'utf8' }).stderr;
+}
+
+describe('command of the package, as a user:', () => {
+  test('warns that it runs without the configuration of the units, which only root can read', () => {
+    expect(userWarning(['test'], false)).toMatch(
+      /^thugshells-uploader: only root can read .*; run: sudo thugshells-uploader test\n$/,
+    );
+  });
+
+  test('does not warn if the user can read it, nor for the help and the version', () => {
+    expect(userWarning(['test'], true)).toBe('');
+    for (const word of ['help', '--help', '-h', '--version']) expect(userWarning([word], false)).toBe('');
+  });
+});
