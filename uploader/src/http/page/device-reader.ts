@@ -11,6 +11,9 @@ const WINDOW_MS = 150_000;
 /** As many as a device with many file systems and interfaces has in that time. */
 const MAX_ROWS = 20_000;
 
+/** The labels by which facts of one name differ. */
+const THING_LABELS = ['mountpoint', 'zone', 'interface', 'reason'] as const;
+
 interface FactRow {
   readonly id: number;
   readonly storedMs: number;
@@ -51,13 +54,33 @@ export class DeviceReader {
       JSON.stringify(series.map(({ id }) => id)),
     ))
       if (!values.has(seriesId)) values.set(seriesId, value);
-    const found = series.flatMap(({ id, name, tags }): NewestValue[] => {
-      const labels = parseStored(tags, isTextByName);
-      return labels === undefined || !values.has(id) ? [] : [{ name, labels, value: values.get(id) }];
-    });
+    const known = new Map(
+      series.flatMap(({ id, name, tags }): (readonly [number, NewestValue])[] => {
+        const labels = parseStored(tags, isTextByName);
+        return labels === undefined || !values.has(id) ? [] : [[id, { name, labels, value: values.get(id) }]];
+      }),
+    );
+    const current = findCurrent([...values.keys()], known);
+    const found = [...known].flatMap(([id, value]) => (current.has(id) ? [value] : []));
     const offsetMs = findEpoch(this.#epochs.all(), newest.id)?.offsetMs ?? 0;
     return toDeviceFacts(newest.storedMs + offsetMs, found, readAddresses());
   }
+}
+
+/**
+ * Finds the newest series of each thing that is measured: a change of DEVICE_ID or LABELS begins new ones.
+ *
+ * @param newestFirst ids of series by their newest samples
+ */
+function findCurrent(newestFirst: readonly number[], known: ReadonlyMap<number, NewestValue>): ReadonlySet<number> {
+  const current = new Map<string, number>();
+  for (const id of newestFirst) {
+    const value = known.get(id);
+    if (value === undefined) continue;
+    const thing = JSON.stringify([value.name, ...THING_LABELS.map((label) => value.labels[label] ?? '')]);
+    if (!current.has(thing)) current.set(thing, id);
+  }
+  return new Set(current.values());
 }
 
 /** Reads the addresses of each interface of this device, without those that every device has. */

@@ -73,6 +73,20 @@ test('device facts: of a whole device', () => {
   expect(text).toContain('up, wlan, signal -61 dBm, default route');
 });
 
+test('device facts: are those of the newest series after the labels were changed', () => {
+  store(
+    [{}, { site: 'berlin' }].flatMap((labels, change) => [
+      ['system.os_release', `Debian ${change + 12}`, labels, 100 - 50 * change],
+      ['filesystem.size_bytes', 8e9, { ...labels, mountpoint: '/' }, 100 - 50 * change],
+      ['filesystem.available_bytes', (change + 1) * 1e9, { ...labels, mountpoint: '/' }, 100 - 50 * change],
+    ]) as Parameters<typeof store>[0],
+  );
+  expect(read()).toMatchObject({
+    os: 'Debian 13',
+    fileSystems: [{ mountpoint: '/', sizeBytes: 8e9, availableBytes: 2e9 }],
+  });
+});
+
 test('device facts: an uptime that was collected long ago is said to be', () => {
   store([['system.uptime_seconds', 60]]);
   expect(show(read(), NOW + 4 * 60_000)).not.toContain('collected last');
