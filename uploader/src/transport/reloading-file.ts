@@ -14,6 +14,8 @@ export interface ReloadingFileOptions {
   readonly exemptFolders?: readonly string[];
 }
 
+/** Files that only root can read, and systemd passes to the uploader of the package without a variable. */
+const PACKAGE_FOLDER = '/etc/thugshells/remote/';
 /** Rights of anybody but the owner. */
 const OTHERS = 0o077;
 
@@ -45,7 +47,10 @@ export class ReloadingFile {
       this.#version = version;
       return this.#content;
     } catch (error) {
-      throw this.unusable(toErrorMessage(error), error);
+      const hint = path.startsWith(PACKAGE_FOLDER)
+        ? '; remove the variable: systemd passes this file to the uploader without it'
+        : '';
+      throw this.unusable(`${toErrorMessage(error)}${hint}`, error);
     }
   }
 

@@ -115,6 +115,13 @@ describe('bearer token:', () => {
     ).toThrow('mode 0644');
   });
 
+  test('needs no variable in the folder of the package, as the error of one that names a file there says', () => {
+    const remoteTokenFile = '/etc/thugshells/remote/no-such-token';
+    expect(() => createCredentials({ remoteTokenFile }).headers()).toThrow(
+      /^THUGSHELLS_REMOTE_TOKEN_FILE=\S+: ENOENT.*; remove the variable: systemd passes this file/,
+    );
+  });
+
   test('is read from the file that systemd has passed, unless a variable names another', () => {
     const credentialsDirectory = join(folder, 'credentials');
     mkdirSync(credentialsDirectory);

@@ -65,7 +65,8 @@ function testFiles({ credentials }: HttpTransportOptions, config: UploaderConfig
   const { remoteTokenFile, remoteCaFile, remoteCertFile, remoteKeyFile } = config;
   const files = [remoteTokenFile, remoteCaFile, remoteCertFile, remoteKeyFile].filter((file) => file !== '');
   const problems = credentials.problems();
-  if (problems.length > 0) return failed('files', problems.join('; '), 'correct the file that the variable names');
+  if (problems.length > 0)
+    return failed('files', problems.join('; '), 'correct the file, or the variable that names it');
   return passed(
     'files',
     files.length === 0 ? 'no token and no certificates are configured' : `${files.join(', ')} can be read`,
