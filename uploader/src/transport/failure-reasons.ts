@@ -8,7 +8,7 @@ const CHECK_CA = 'set THUGSHELLS_REMOTE_CA_FILE to the authority that signed it'
 
 /** What a failure means and what to do, by the code of Node.js, OpenSSL or the HTTP parser. */
 const reasons: readonly (readonly [code: RegExp, meaning: string, remedy: string])[] = [
-  [/^ECONNREFUSED$/, 'nothing listens at this address', CHECK_URL],
+  [/^ECONNREFUSED$/, 'nothing listens at this address', `start the receiver, or ${CHECK_URL}`],
   [/^ENOTFOUND$/, 'the host’s name is not known', `${CHECK_URL} and the name server`],
   [/^EAI_AGAIN$/, 'the name server does not respond', CHECK_NETWORK],
   [/^(ENETUNREACH|EHOSTUNREACH|EADDRNOTAVAIL)$/, 'there is no route to the receiver', CHECK_NETWORK],

@@ -18,8 +18,9 @@ interface Recognizer extends RecognizedResponse {
 
 const CHECK_PATH = 'check the path of THUGSHELLS_REMOTE_URL';
 const CHECK_TOKEN =
-  'check THUGSHELLS_REMOTE_TOKEN_FILE, or THUGSHELLS_REMOTE_USER and THUGSHELLS_REMOTE_PASSWORD_FILE, or the user and the password in THUGSHELLS_REMOTE_URL';
-const SET_TOKEN = 'set THUGSHELLS_REMOTE_TOKEN_FILE, or THUGSHELLS_REMOTE_USER and THUGSHELLS_REMOTE_PASSWORD_FILE';
+  'check THUGSHELLS_REMOTE_TOKEN_FILE (with the package: /etc/thugshells/remote/token, then restart the uploader), or THUGSHELLS_REMOTE_USER and THUGSHELLS_REMOTE_PASSWORD_FILE, or the user and the password in THUGSHELLS_REMOTE_URL';
+const SET_TOKEN =
+  'set THUGSHELLS_REMOTE_TOKEN_FILE (with the package: write the token into /etc/thugshells/remote/token, then restart the uploader), or THUGSHELLS_REMOTE_USER and THUGSHELLS_REMOTE_PASSWORD_FILE';
 const CHECK_CLIENT_CERTIFICATE = 'check THUGSHELLS_REMOTE_CERT_FILE and THUGSHELLS_REMOTE_KEY_FILE';
 export const USE_HTTPS = 'use https:// in THUGSHELLS_REMOTE_URL';
 const CHECK_ADDRESS = 'check THUGSHELLS_REMOTE_URL, and log in to the network of this device if it asks for that';

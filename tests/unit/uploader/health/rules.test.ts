@@ -244,7 +244,7 @@ describe('health rules: the status', () => {
       outage(1, 0, 'held', withRemedy('HTTP 401', recognizeResponse(401, ''))),
       'uploader',
       'error',
-      /^receiver rejects uploads: HTTP 401; [^;]*; check THUGSHELLS_REMOTE_TOKEN_FILE, or [^;]*$/,
+      /^receiver rejects uploads: HTTP 401; [^;]*; check THUGSHELLS_REMOTE_TOKEN_FILE \(with the package: [^;]*\), or [^;]*$/,
     ],
     [
       'the port speaks TLS, which says what to do',

@@ -109,7 +109,7 @@ describe('failure reason: says what it means and what to check of', () => {
     const { outcome } = await post(`http://receiver.test:${port}/`, 2_000, lookup);
     expect(outcome).toEqual({
       kind: 'retry',
-      reason: `127.0.0.1:${port}: nothing listens at this address, [::1]:${port}: nothing listens at this address, 255.255.255.255:${port}: there is no route to the receiver; check THUGSHELLS_REMOTE_URL; check the network`,
+      reason: `127.0.0.1:${port}: nothing listens at this address, [::1]:${port}: nothing listens at this address, 255.255.255.255:${port}: there is no route to the receiver; start the receiver, or check THUGSHELLS_REMOTE_URL; check the network`,
     });
   });
 
