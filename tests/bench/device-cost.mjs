@@ -2,7 +2,7 @@
  * What a device with every default costs its flash and its link, per day and month, and for how long its database holds an
  * outage: both programs, an nginx with TLS before VictoriaMetrics, and a relay that counts the bytes on the connections.
  *
- *   node tests/bench/device-cost.mjs [--factor 10] [--hours 1] [--json]
+ *   node tests/bench/device-cost.mjs [--factor 10] [--hours 1] [--set NAME=VALUE …] [--json]
  *
  * In fast motion: each interval is a default one divided by a factor, so that an upload carries as many samples as by
  * default and the disk is synced as often in an hour of work. Bytes are those of TCP's payload, in both directions; the
@@ -13,6 +13,9 @@
  * have a connection of their own (those that compare clocks, every CLOCK_SKEW_INTERVAL) included. What TLS adds to a request
  * comes from the connection that is kept. nginx by default ends that one after an hour or 1,000 requests (keepalive_time,
  * keepalive_requests): 24 handshakes a day are added.
+ *
+ * --set gives a variable without its prefix, as a device has it: --set UPLOAD_INTERVAL=10m is divided by the factor too. Where uploads
+ * are further apart than nginx keeps a connection that is idle (keepalive_timeout, 75 s), a handshake is added for each.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,6 +39,7 @@ const { values: options } = parseArgs({
   options: {
     factor: { type: 'string', default: '10' },
     hours: { type: 'string', default: '1' },
+    set: { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean', default: false },
   },
 });
@@ -44,13 +48,15 @@ const seconds = (Number(options.hours) * 3_600) / factor;
 const DAY_SECONDS = 86_400;
 const DAYS_A_MONTH = 30;
 const HANDSHAKES_A_DAY = 24;
+const KEEPALIVE_TIMEOUT_MS = 75_000;
 /** Start-up, and the first uploads with all their series. */
 const WARM_UP_MS = 15_000;
 
 await prepare();
 const { openDatabase } = await import('../../shared/src/database/open.ts');
 const { divideSpace } = await import('../../collector/src/store/space/limits.ts');
-const { collectorConfig, variables } = await fastMotion(factor);
+const given = Object.fromEntries(options.set.map((text) => text.split(/=(.*)/s, 2)));
+const { collectorConfig, uploaderConfig, variables } = await fastMotion(factor, given);
 
 /** The connections so far, in the order in which they began: what they carried of TCP, and of HTTP by nginx' own log. */
 function readConnections(relay, requestLog) {
@@ -156,11 +162,14 @@ function measureTls(before, after) {
 }
 
 const day = await withCleanup(measure);
-const tlsPerDay = day.tls + HANDSHAKES_A_DAY * day.handshake;
+const { uploadIntervalMs } = uploaderConfig;
+const handshakesADay =
+  uploadIntervalMs > KEEPALIVE_TIMEOUT_MS ? (DAY_SECONDS * 1000) / uploadIntervalMs : HANDSHAKES_A_DAY;
+const tlsPerDay = day.tls + handshakesADay * day.handshake;
 const { databaseBytes } = divideSpace(collectorConfig);
 const MB = 1e6;
 printFigures(
-  `a device by default: ${options.hours} h of work in ${seconds.toFixed(0)} s (factor ${factor}), ${day.samples} samples`,
+  `a device ${['by default', ...options.set].join(', ')}: ${options.hours} h of work in ${seconds.toFixed(0)} s (factor ${factor}), ${day.samples} samples`,
   [
     { name: 'samples a second', value: day.samplesPerSecond, unit: '' },
     { name: 'written to flash a day, both programs', value: day.written / MB, unit: 'MB' },
