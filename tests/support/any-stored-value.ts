@@ -34,7 +34,11 @@ const report: UploaderReport = {
   lastDelivery: { atMs: NOW, count: 4, bytesSent: 9 },
   uploads: [{ atMs: NOW, samples: 4, bytes: 9, outcome: 'delivered', reason: '', times: 1 }],
   rejectedAtMs: NOW,
-  judgement: { health: 0, oldestPendingSeconds: 0 },
+  judgement: {
+    health: 1,
+    unhealthy: [{ component: 'time', reason: 'clock_skewed', health: 1 }],
+    oldestPendingSeconds: 0,
+  },
 };
 
 /** Makes a database that both programs have worked on: ids 1 to 4 are delivered, 5 to 7 provisional, 8 is rejected, 9 to 16 pending. */

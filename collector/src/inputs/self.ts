@@ -16,6 +16,7 @@ import type { Labels, Reading } from '@thugshells/shared/metrics/sample.ts';
 import type { SeriesDeclaration } from '@thugshells/shared/metrics/series.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
 import type { UploadCounts } from '@thugshells/shared/state/uploader-report.ts';
+import { findRecovered, type UnhealthyComponent } from '@thugshells/shared/state/unhealthy-components.ts';
 import type { VerificationState } from '@thugshells/shared/state/verification-state.ts';
 
 import type { Collector } from '../collectors/collector.ts';
@@ -35,6 +36,8 @@ export class SelfCollector implements Collector {
   readonly name = 'self';
   readonly comparesReads = false;
   readonly #parts: SelfCollectorParts;
+  /** As of the last scrape. */
+  #unhealthy: readonly UnhealthyComponent[] = [];
 
   constructor(parts: SelfCollectorParts) {
     this.#parts = parts;
@@ -42,7 +45,11 @@ export class SelfCollector implements Collector {
 
   async collect(): Promise<readonly Reading[]> {
     const state = this.#parts.readState();
-    return state === undefined ? [] : toSelfReadings(state, this.#parts.readSkewMs());
+    if (state === undefined) return [];
+    const unhealthy = state.judgement?.unhealthy ?? [];
+    const recovered = findRecovered(this.#unhealthy, unhealthy);
+    this.#unhealthy = unhealthy;
+    return [...toSelfReadings(state, this.#parts.readSkewMs()), ...recovered.map(toComponentReading)];
   }
 }
 
@@ -74,6 +81,7 @@ export function toSelfReadings(state: AgentState, skewMs: number | undefined): R
       ? []
       : [
           toReading(uploaderSeries.health, judgement.health),
+          ...(judgement.unhealthy ?? []).map(toComponentReading),
           toReading(storageSeries.oldestPending, judgement.oldestPendingSeconds),
         ]),
     toReading(storageSeries.rejected, books.rejected),
@@ -83,6 +91,10 @@ export function toSelfReadings(state: AgentState, skewMs: number | undefined): R
     ...toBootReadings(state.boots),
     ...(skewMs === undefined ? [] : [toReading(timeSeries.skew, Math.round(skewMs))]),
   ];
+}
+
+function toComponentReading({ component, reason, health }: UnhealthyComponent): Reading {
+  return toReading(uploaderSeries.componentStatus, health, { component, reason });
 }
 
 function toBootReadings(boots: AgentState['boots']): Reading[] {

@@ -88,7 +88,7 @@ export const uploaderSeries = {
     name: 'uploader.component_status',
     kind: 'gauge',
     unit: 'none',
-    help: 'The state of each component of /health: 0 ok, 1 degraded, 2 error; sent while the collector stores nothing.',
+    help: 'The state of a component of /health that is not ok, with the reason: 1 degraded, 2 error; 0 once when it has recovered.',
   }),
   buildInfo: declareSeries({
     name: 'uploader.build_info',

@@ -4,6 +4,7 @@
  */
 export const OWN_LABEL_NAMES: readonly string[] = [
   'collector',
+  'component',
   'core',
   'date',
   'device',

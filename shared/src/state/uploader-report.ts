@@ -12,6 +12,7 @@ import {
   type Guard,
   type StoredValues,
 } from './stored-values.ts';
+import { isUnhealthyComponents, type UnhealthyComponent } from './unhealthy-components.ts';
 import { isVerificationState, type VerificationState } from './verification-state.ts';
 
 /** taking: accepts samples; away: may recover by itself; held: an operator must change something; fault: the uploader failed. */
@@ -40,10 +41,13 @@ export interface UploadRecord {
   readonly times: number;
 }
 
-/** The health of the device as the uploader judged it, and the age of the oldest pending sample then; 0 if there was none. */
+/** The health of the device as the uploader judged it. */
 export interface Judgement {
   /** 0 ok, 1 degraded, 2 error. */
   readonly health: number;
+  /** Undefined in the report of a version that did not write it. */
+  readonly unhealthy?: readonly UnhealthyComponent[] | undefined;
+  /** 0 if nothing was pending. */
   readonly oldestPendingSeconds: number;
 }
 
@@ -99,7 +103,13 @@ const collected = {
     bytesSent: isCount,
     durations: isHistogram(UPLOAD_BOUNDS_SECONDS),
   }),
-  judgement: isOptional(isObjectOf<Judgement>({ health: isOneOf([0, 1, 2]), oldestPendingSeconds: isAmount })),
+  judgement: isOptional(
+    isObjectOf<Judgement>({
+      health: isOneOf([0, 1, 2]),
+      unhealthy: isOptional(isUnhealthyComponents),
+      oldestPendingSeconds: isAmount,
+    }),
+  ),
   verification: isOptional(isVerificationState),
 };
 const isReportedCounts = isObjectOf<ReportedCounts>(collected);

@@ -61,8 +61,8 @@ export const health = [
   {
     why: 'a receiver that rejects everything is only degraded',
     file: 'uploader/src/health/rules.ts',
-    find: "return { status: 'error', message: `receiver rejects uploads",
-    replace: "return { status: 'degraded', message: `receiver rejects uploads",
+    find: "return error('refused_by_receiver'",
+    replace: "return degraded('refused_by_receiver'",
     tests: ['uploader/health/rules'],
   },
   {
@@ -229,8 +229,8 @@ export const health = [
   {
     why: 'a name that many devices have degrades each of them for ever',
     file: 'uploader/src/health/configuration-rule.ts',
-    find: "status: warnings.length > 0 ? 'degraded' : 'ok'",
-    replace: "status: 'degraded'",
+    find: 'if (warnings.length === 0)',
+    replace: 'if (warnings.length < 0)',
     tests: ['uploader/health/rules'],
   },
   {
@@ -253,6 +253,20 @@ export const health = [
     find: '{ ...readLabels(), ...SEPARATE }',
     replace: 'readLabels()',
     tests: ['uploader/health/health-sender'],
+  },
+  {
+    why: 'a component that has recovered keeps its alert for five minutes',
+    file: 'shared/src/state/unhealthy-components.ts',
+    find: '.filter((one) => !isListed(one))',
+    replace: '.filter((one) => isListed(one))',
+    tests: ['collector/inputs/self', 'uploader/health/health-sender'],
+  },
+  {
+    why: 'a collector that is down alerts once for each of its collectors',
+    file: 'uploader/src/health/component-health.ts',
+    find: "isProcessDown && component.startsWith('collector.')",
+    replace: "isProcessDown && component === ''",
+    tests: ['uploader/health/health-reasons'],
   },
   {
     why: 'sends health to a receiver that is away or refuses uploads',

@@ -13,8 +13,8 @@ function findEvents(): string[] {
   const texts = files.map((file) => readFileSync(join(root, file), 'utf8'));
   const calls = texts.flatMap((text) => [
     ...text.matchAll(/ogger\??\.(?:warn|error)\(([^{;]*?)[,)]\s*(?:\{|to|fields|line|$)/gm),
-    // Of recurring work, and of what a scrape leaves out; the message of a health state comes after `status`.
-    ...text.matchAll(/(?<!status: '\w+', )\b(?:message|event): ('\w+ [^']+')/g),
+    // Of recurring work, and of what a scrape leaves out; the message of a health state comes after its status or its reason.
+    ...text.matchAll(/(?<!(?:status|reason): '\w+',\s+)\b(?:message|event): ('\w+ [^']+')/g),
     ...text.matchAll(/#warn\(\w+, ('[^']+')/g),
   ]);
   const messages = calls.flatMap(([, message = '']) =>

@@ -23,9 +23,10 @@ export function collectorHealth(row: CollectorSnapshot, snapshot: Snapshot): Com
     const age = formatAge(row.lastScrapeAgeMs);
     const lock = describeBlockingLock(snapshot, true);
     const message = lock === undefined ? `no scrape for ${age}; ${COLLECTOR_LOG}` : `not stored for ${age}: ${lock}`;
-    return { status: 'degraded', message, details };
+    return { status: 'degraded', reason: lock === undefined ? 'scrape_overdue' : 'database_locked', message, details };
   }
-  if (row.status === 'failing') return { status: 'degraded', message: `${row.message}; ${COLLECTOR_LOG}`, details };
+  if (row.status === 'failing')
+    return { status: 'degraded', reason: 'scrape_failing', message: `${row.message}; ${COLLECTOR_LOG}`, details };
   if (row.lastScrapeMs === 0) return { status: 'ok', message: 'waiting for its first scrape', details };
   return { status: 'ok', message: row.status === 'absent' ? 'not on this kernel' : 'scraping', details };
 }
@@ -54,18 +55,25 @@ export function collectorProcessHealth(snapshot: Snapshot, states: readonly Comp
   const details = { heartbeat: toRfc3339(heartbeatMs), collectors: collectors.length };
   if (waitsForCollector(snapshot)) {
     const message = 'waiting for the collector, which has stored nothing since the uploader started';
-    return { status: 'degraded', message, details };
+    return { status: 'degraded', reason: 'starting', message, details };
   }
-  if (collectors.length === 0)
-    return { status: 'error', message: `the collector has stored nothing yet; ${COLLECTOR_STATUS}`, details };
+  if (collectors.length === 0) {
+    const message = `the collector has stored nothing yet; ${COLLECTOR_STATUS}`;
+    return { status: 'error', reason: 'nothing_stored', message, details };
+  }
   if (isHeartbeatLate(snapshot)) {
     const age = formatAge(heartbeatAgeMs);
     const lock = describeBlockingLock(snapshot, true);
     const message =
       lock === undefined ? `no heartbeat for ${age}; ${COLLECTOR_STATUS}` : `nothing stored for ${age}: ${lock}`;
-    return { status: 'error', message, details };
+    return { status: 'error', reason: lock === undefined ? 'no_heartbeat' : 'database_locked', message, details };
   }
   if (states.every(({ status }) => status !== 'ok'))
-    return { status: 'error', message: `all collectors fail; ${COLLECTOR_LOG}`, details };
+    return {
+      status: 'error',
+      reason: 'all_collectors_failing',
+      message: `all collectors fail; ${COLLECTOR_LOG}`,
+      details,
+    };
   return { status: 'ok', message: 'collecting', details };
 }

@@ -14,5 +14,7 @@ export function configurationHealth({ warnings = [], notices = [] }: Configurati
 } {
   const message = [...warnings, ...notices].join('; ');
   if (message === '') return {};
-  return { configuration: { status: warnings.length > 0 ? 'degraded' : 'ok', message, details: {} } };
+  const text = { message, details: {} };
+  if (warnings.length === 0) return { configuration: { status: 'ok', ...text } };
+  return { configuration: { status: 'degraded', reason: 'unknown_variable', ...text } };
 }

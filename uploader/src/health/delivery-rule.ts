@@ -30,7 +30,12 @@ export function deliveryHealth(
   };
   const verified = through === undefined ? 'nothing verified yet' : `verified through ${through}`;
   if (lastLost !== undefined && nowMs - lastLost.atMs <= SHOWN_MS)
-    return { status: 'degraded', message: `${describe(lastLost)}; ${verified}`, details };
+    return {
+      status: 'degraded',
+      reason: 'missing_at_receiver',
+      message: `${describe(lastLost)}; ${verified}`,
+      details,
+    };
   if (failure !== undefined) return { status: 'ok', message: `${verified}; ${failure}`, details };
   const others =
     foreign === 0

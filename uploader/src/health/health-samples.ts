@@ -1,12 +1,23 @@
 import { storageSeries, uploaderSeries } from '@thugshells/shared/metrics/agent-series.ts';
 import type { Labels } from '@thugshells/shared/metrics/sample.ts';
+import { findRecovered, type UnhealthyComponent } from '@thugshells/shared/state/unhealthy-components.ts';
 
 import type { UnstoredSample } from '../encoding/encode-samples.ts';
-import { severity } from './component-health.ts';
+import { listUnhealthy, severity } from './component-health.ts';
 import type { DeviceStatus } from './device-status.ts';
 
-/** Converts what the uploader knows of the device to samples. @param own labels that every series of the device has */
-export function toHealthSamples(status: DeviceStatus, own: Labels): UnstoredSample[] {
+/** What is sent of a device. */
+export interface SentHealth {
+  readonly status: DeviceStatus;
+  /** The components of the request before that were not ok. */
+  readonly reported: readonly UnhealthyComponent[];
+  /** Labels that every series of the device has. */
+  readonly own: Labels;
+}
+
+/** Converts what the uploader knows of the device to samples. */
+export function toHealthSamples({ status, reported, own }: SentHealth): UnstoredSample[] {
+  const unhealthy = listUnhealthy(status.components);
   const sample = ({ name }: { readonly name: string }, value: number, labels: Labels = {}): UnstoredSample => ({
     name,
     value,
@@ -17,8 +28,8 @@ export function toHealthSamples(status: DeviceStatus, own: Labels): UnstoredSamp
     sample(storageSeries.pending, status.books.pending),
     sample(storageSeries.oldestPending, Math.round(status.backlog.oldest_pending_age_seconds ?? 0)),
     sample(uploaderSeries.buildInfo, 1, { version: status.version }),
-    ...Object.entries(status.components).map(([component, health]) =>
-      sample(uploaderSeries.componentStatus, severity[health.status], { component }),
+    ...[...unhealthy, ...findRecovered(reported, unhealthy)].map(({ component, reason, health }) =>
+      sample(uploaderSeries.componentStatus, health, { component, reason }),
     ),
   ];
 }

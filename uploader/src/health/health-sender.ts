@@ -3,6 +3,7 @@ import type { Logger } from '@thugshells/shared/logging/logger.ts';
 import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 import { STALE_MARKER } from '@thugshells/shared/metrics/sample-value.ts';
 import type { RecurringWork } from '@thugshells/shared/recurring-work.ts';
+import type { UnhealthyComponent } from '@thugshells/shared/state/unhealthy-components.ts';
 
 import type { ReceiverClock } from '../clock/receiver-clock.ts';
 import type { ReceiverState } from '../delivery/receiver-state.ts';
@@ -10,6 +11,7 @@ import { encodeSamples, type UnstoredSample } from '../encoding/encode-samples.t
 import type { PendingRowsVersion } from '../queue/pending-rows-version.ts';
 import type { RetryingTransport } from '../transport/retrying-transport.ts';
 import type { ReceiverClient } from '../transport/transport.ts';
+import { listUnhealthy } from './component-health.ts';
 import type { DeviceStatus } from './device-status.ts';
 import { toHealthSamples } from './health-samples.ts';
 
@@ -62,6 +64,8 @@ export class HealthSender {
   readonly #options: HealthSenderOptions;
   /** The samples of the last request; none while silent. */
   #reported: readonly UnstoredSample[] = [];
+  /** The components of the last request that were not ok. */
+  #unhealthy: readonly UnhealthyComponent[] = [];
   #hasSeenCollector = false;
   /** By the monotonic clock. */
   #sentAt = -Infinity;
@@ -101,6 +105,7 @@ export class HealthSender {
     if (isCollectorDown !== isReporting)
       logger.info(isCollectorDown ? 'sending health beside the collector' : 'health left to the collector');
     this.#reported = isCollectorDown ? samples : [];
+    this.#unhealthy = isCollectorDown ? listUnhealthy(status.components) : [];
     this.#sentAt = isCollectorDown ? at : -Infinity;
   }
 
@@ -112,7 +117,8 @@ export class HealthSender {
 
   #toSamples(status: DeviceStatus): UnstoredSample[] {
     const { client, readLabels } = this.#options;
-    return toHealthSamples(status, client.sendsOldestFirst ? { ...readLabels(), ...SEPARATE } : readLabels());
+    const own = client.sendsOldestFirst ? { ...readLabels(), ...SEPARATE } : readLabels();
+    return toHealthSamples({ status, reported: this.#unhealthy, own });
   }
 
   /** Nobody goes on with series of its own: without an end they would stay as they are for five minutes. */

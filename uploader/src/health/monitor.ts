@@ -5,7 +5,7 @@ import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 import type { Judgement } from '@thugshells/shared/state/uploader-report.ts';
 
 import type { Snapshot, Snapshots } from '../telemetry/snapshot.ts';
-import { severity, type ComponentHealth, type HealthStatus } from './component-health.ts';
+import { listUnhealthy, severity, type ComponentHealth, type HealthStatus } from './component-health.ts';
 import { toDeviceStatus, type DeviceStatus } from './device-status.ts';
 import type { HealthReport } from './health-report.ts';
 import { evaluateHealth, UPLOADER_LOG, type HealthLimits } from './rules.ts';
@@ -48,7 +48,7 @@ export class HealthMonitor {
   unreadableReport(): HealthReport {
     const { clock = systemClock } = this.#options;
     const message = `cannot read the database; ${UPLOADER_LOG}`;
-    const storage = { status: 'error' as const, message, details: {} };
+    const storage = { status: 'error', reason: 'database_unreadable', message, details: {} } as const;
     const at = formatTime(clock.now());
     this.#unreadableSince ??= at;
     return {
@@ -64,10 +64,12 @@ export class HealthMonitor {
     return toDeviceStatus(this.evaluate(snapshot), snapshot, this.#options.remoteUrl);
   }
 
-  /** Returns the report as two numbers, of a given snapshot or of a new one. */
+  /** Returns the report as what is exported of it, of a given snapshot or of a new one. */
   judgement(snapshot: Snapshot = this.#options.snapshots.take()): Judgement {
+    const { status, components } = this.evaluate(snapshot);
     return {
-      health: severity[this.evaluate(snapshot).status],
+      health: severity[status],
+      unhealthy: listUnhealthy(components),
       oldestPendingSeconds: Math.round(oldestPendingSeconds(snapshot)),
     };
   }

@@ -2,7 +2,7 @@ import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import type { Snapshot } from '../telemetry/snapshot.ts';
 import { findRemedy } from '../transport/recognized-responses.ts';
-import { worstStatus, type ComponentHealth, type HealthStatus } from './component-health.ts';
+import { worstStatus, type ComponentHealth, type HealthReason, type HealthStatus } from './component-health.ts';
 import {
   collectorHealth,
   collectorProcessHealth,
@@ -92,11 +92,16 @@ function isStarting(snapshot: Snapshot, status: HealthStatus): boolean {
   return status === 'ok' && isRunning && receiver.condition === 'unknown' && receiver.lastDelivery === undefined;
 }
 
+/** Returns what builds the health of a component that is not ok, by its reason and its message. */
+function unhealthy(status: 'degraded' | 'error', details: ComponentHealth['details']) {
+  return (reason: HealthReason, message: string): ComponentHealth => ({ status, reason, message, details });
+}
+
 /** The uploads: rejected by the receiver, stalled, not running, behind, or failing. */
 function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHealth {
   const { books, receiver, isRunning } = snapshot;
   const details = uploaderDetails(snapshot);
-  const degraded = (message: string): ComponentHealth => ({ status: 'degraded', message, details });
+  const [degraded, error] = [unhealthy('degraded', details), unhealthy('error', details)];
   const withoutUploadMs = stalledMs(snapshot);
   const floor = limit.minPendingIntervals * samplesPerUpload(snapshot, limits.uploadIntervalMs);
   const because = receiver.reason === '' ? '' : `: ${receiver.reason}`;
@@ -106,29 +111,28 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
   const check = receiver.condition === 'fault' ? `; ${UPLOADER_LOG}` : orCheck(`${CHECK_RECEIVER} and the network`);
   if (receiver.condition === 'held') {
     const remedy = orCheck(`${CHECK_RECEIVER} and THUGSHELLS_REMOTE_TOKEN_FILE`);
-    return { status: 'error', message: `receiver rejects uploads${because}${remedy}`, details };
+    return error('refused_by_receiver', `receiver rejects uploads${because}${remedy}`);
   }
   const lock = snapshot.lock?.delaysAcknowledgements ? describeBlockingLock(snapshot, false) : undefined;
-  if (lock !== undefined && receiver.condition === 'taking') return degraded(`uploads are not recorded: ${lock}`);
+  if (lock !== undefined && receiver.condition === 'taking')
+    return degraded('database_locked', `uploads are not recorded: ${lock}`);
   if (withoutUploadMs > limits.healthErrorAfterMs && books.pending > Math.max(limits.healthErrorPending, floor))
-    return {
-      status: 'error',
-      message: `no upload for ${formatAge(withoutUploadMs)}${because}${check}`,
-      details,
-    };
-  if (!isRunning) return degraded('uploader not running; run: systemctl start thugshells-uploader');
+    return error('no_upload', `no upload for ${formatAge(withoutUploadMs)}${because}${check}`);
+  if (!isRunning) return degraded('not_running', 'uploader not running; run: systemctl start thugshells-uploader');
   // Time before the start of this process does not count.
   const overdueMs = Math.min(withoutUploadMs, snapshot.uptimeSeconds * 1000);
   if (overdueMs > limit.maxUploadIntervals * limits.uploadIntervalMs)
-    return degraded(`no upload for ${formatAge(withoutUploadMs)}${because}${check}`);
+    return degraded('no_upload', `no upload for ${formatAge(withoutUploadMs)}${because}${check}`);
   if (countSendable(snapshot) >= Math.max(limits.healthDegradedPending, floor))
-    return degraded(`${books.pending} samples pending${because}; if they increase, ${REDUCE_LOAD}`);
-  if (receiver.condition === 'away') return degraded(`uploads fail${because}${orCheck(CHECK_RECEIVER)}`);
-  if (receiver.condition === 'fault') return degraded(`uploads fail${because}; ${UPLOADER_LOG}`);
+    return degraded('backlog', `${books.pending} samples pending${because}; if they increase, ${REDUCE_LOAD}`);
+  if (receiver.condition === 'away')
+    return degraded('upload_failing', `uploads fail${because}${orCheck(CHECK_RECEIVER)}`);
+  if (receiver.condition === 'fault') return degraded('internal_error', `uploads fail${because}; ${UPLOADER_LOG}`);
   const heldTooOld = describeHeldTooOld(snapshot);
-  if (heldTooOld !== undefined) return degraded(heldTooOld);
+  if (heldTooOld !== undefined) return degraded('samples_too_old', heldTooOld);
   const [failure] = snapshot.taskFailures;
-  if (failure !== undefined) return degraded(`${failure.message}: ${failure.reason}; ${UPLOADER_LOG}`);
+  if (failure !== undefined)
+    return degraded('internal_error', `${failure.message}: ${failure.reason}; ${UPLOADER_LOG}`);
   return { status: 'ok', message: books.pending === 0 ? 'everything delivered' : 'uploading', details };
 }
 
@@ -155,31 +159,23 @@ function storageHealth(snapshot: Snapshot): ComponentHealth {
   const { nowMs, walBytes, books, storage, rejectedAgeMs, droppedInLastHour } = snapshot;
   const details = storageDetails(snapshot);
   const lock = describeBlockingLock(snapshot, isHeartbeatLate(snapshot));
-  if (lock !== undefined) return { status: 'error', message: `samples are not stored: ${lock}`, details };
+  const [degraded, error] = [unhealthy('degraded', details), unhealthy('error', details)];
+  if (lock !== undefined) return error('database_locked', `samples are not stored: ${lock}`);
   if (storage.failure !== null)
-    return { status: 'error', message: `samples are not stored: ${storage.failure}; ${COLLECTOR_LOG}`, details };
+    return error('write_failing', `samples are not stored: ${storage.failure}; ${COLLECTOR_LOG}`);
   if (walBytes > Math.max(limit.maxWalBytes, storage.walLimitBytes ?? 0))
-    return { status: 'degraded', message: `WAL is ${walBytes} bytes large; ${END_READER}`, details };
+    return degraded('wal_too_large', `WAL is ${walBytes} bytes large; ${END_READER}`);
   if (storage.walBlockedSinceMs !== null && nowMs - storage.walBlockedSinceMs > limit.maxWalBlockedMs) {
     const since = formatTime(storage.walBlockedSinceMs);
-    return {
-      status: 'degraded',
-      message: `a reader has blocked WAL checkpoints since ${since}; ${END_READER}`,
-      details,
-    };
+    return degraded('wal_checkpoints_blocked', `a reader has blocked WAL checkpoints since ${since}; ${END_READER}`);
   }
   if (droppedInLastHour > 0)
-    return {
-      status: 'degraded',
-      message: `${droppedInLastHour} samples dropped in the last hour; ${CHECK_LOSSES}`,
-      details,
-    };
+    return degraded('samples_dropped', `${droppedInLastHour} samples dropped in the last hour; ${CHECK_LOSSES}`);
   if (rejectedAgeMs !== undefined && rejectedAgeMs <= limit.rejectionShownMs)
-    return {
-      status: 'degraded',
-      message: `samples rejected in the last hour, ${books.rejected} in total${describeRejectedTooOld(snapshot)}; run: thugshells-uploader quarantine`,
-      details,
-    };
+    return degraded(
+      'samples_rejected',
+      `samples rejected in the last hour, ${books.rejected} in total${describeRejectedTooOld(snapshot)}; run: thugshells-uploader quarantine`,
+    );
   return { status: 'ok', message: 'storing', details };
 }
 
@@ -205,17 +201,13 @@ function timeHealth(
     ...(skewMs === undefined ? {} : { skew_ms: Math.round(skewMs), skew_error_ms: Math.round(skewErrorMs ?? 0) }),
     ...(held === undefined ? {} : { held: held.count, held_because: held.reason }),
   };
-  if (held !== undefined)
-    return { status: 'degraded', message: `${held.count} samples held: ${held.reason}; ${SET_CLOCK}`, details };
+  const degraded = unhealthy('degraded', details);
+  if (held !== undefined) return degraded('samples_held', `${held.count} samples held: ${held.reason}; ${SET_CLOCK}`);
   if (skewMs === undefined) {
     const because = skewFailure === undefined ? '' : `: ${skewFailure}`;
     return { status: 'ok', message: `clock not compared with the receiver yet${because}`, details };
   }
   if (Math.abs(skewMs) <= clockSkewWarnMs) return { status: 'ok', message: 'clock agrees with the receiver', details };
   const direction = skewMs > 0 ? 'ahead of' : 'behind';
-  return {
-    status: 'degraded',
-    message: `clock is ${formatAge(Math.abs(skewMs))} ${direction} the receiver; ${SET_CLOCK}`,
-    details,
-  };
+  return degraded('clock_skewed', `clock is ${formatAge(Math.abs(skewMs))} ${direction} the receiver; ${SET_CLOCK}`);
 }

@@ -10,7 +10,7 @@ export function setAsideHealth(files: readonly SetAsideDatabase[]): ComponentHea
     set_aside_bytes: setAsideBytes(files),
     set_aside: files.map(({ file, schemaVersion, bytes }) => ({ file, schema_version: schemaVersion, bytes })),
   };
-  return { status: 'degraded', message: files.map(describe).join('; '), details };
+  return { status: 'degraded', reason: 'database_set_aside', message: files.map(describe).join('; '), details };
 }
 
 /** Sums their sizes, which do not count toward DB_MAX_SIZE. */

@@ -95,7 +95,7 @@ export class WaitingStatus {
     return { ...report, reason, books, backlog: { held: 0 }, uploads, receiver, per_day: {}, journal };
   }
 
-  get #status(): HealthStatus {
+  get #status(): Exclude<HealthStatus, 'ok'> {
     return this.#options.clock.monotonic() - this.#since < ERROR_AFTER_MS ? 'degraded' : 'error';
   }
 
@@ -108,10 +108,16 @@ export class WaitingStatus {
     const { configurationWarnings: warnings, deviceId } = this.#options;
     const storage: ComponentHealth = {
       status: this.#status,
+      reason: 'waiting_for_database',
       message: `waiting for the database: ${this.#reason}; ${COLLECTOR_STATUS}`,
       details: {},
     };
-    const uploader: ComponentHealth = { status: 'degraded', message: 'no uploads without the database', details: {} };
+    const uploader: ComponentHealth = {
+      status: 'degraded',
+      reason: 'waiting_for_database',
+      message: 'no uploads without the database',
+      details: {},
+    };
     return { uploader, storage, ...configurationHealth({ warnings, notices: listDeviceNotices(deviceId) }) };
   }
 }

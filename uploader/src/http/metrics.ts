@@ -50,6 +50,12 @@ export class MetricsExposition {
     this.#registerSingle(storageSeries.pending, ({ books }) => books.pending);
     this.#registerSingle(storageSeries.oldestPending, (snapshot) => judge(snapshot).oldestPendingSeconds);
     this.#registerSingle(uploaderSeries.health, (snapshot) => judge(snapshot).health);
+    this.#register(uploaderSeries.componentStatus, (snapshot) =>
+      (judge(snapshot).unhealthy ?? []).map(({ component, reason, health: value }) => ({
+        value,
+        labels: { component, reason },
+      })),
+    );
     this.#registerSingle(storageSeries.rejected, ({ books }) => books.rejected);
     this.#registerSingle(storageSeries.dropped, ({ books }) => books.dropped);
     this.#registerSingle(storageSeries.walCheckpointDuration, ({ storage }) =>

@@ -7,6 +7,7 @@ import { AddedLabels, toSample } from '@thugshells/shared/metrics/sample.ts';
 import type { SampleValue } from '@thugshells/shared/metrics/sample-value.ts';
 import { findSampleRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 import type { AgentState } from '@thugshells/shared/state/agent-state.ts';
+import type { UnhealthyComponent } from '@thugshells/shared/state/unhealthy-components.ts';
 import { NO_UPLOADS } from '@thugshells/shared/state/uploader-report.ts';
 
 import { AgentStateReader } from '../../../../collector/src/store/status/agent-state-reader.ts';
@@ -18,13 +19,14 @@ const durations = [0.002, 0.003].reduce(
   (state, value) => observe(state, COLLECTION_BOUNDS_SECONDS, value),
   createHistogram(COLLECTION_BOUNDS_SECONDS),
 );
+const failing = { component: 'storage', reason: 'write_failing', health: 2 } as const;
 const state: AgentState = {
   collectors: [
     { collector: 'cpu', collected: 7, failed: 2, durations },
     { collector: 'load', collected: 1, failed: 0, durations },
   ],
   uploads: { ...NO_UPLOADS, uploaded: 50, failures: 3, partial: 1, bytesSent: 900 },
-  judgement: { health: 1, oldestPendingSeconds: 90 },
+  judgement: { health: 1, unhealthy: [failing], oldestPendingSeconds: 90 },
   books: { pending: 10, rejected: 4, dropped: 5 },
   boots: { counted: 6, unclean: 2, wasLastClean: false },
   databaseBytes: 1_024,
@@ -65,6 +67,7 @@ describe('self collector: the series of both programs', () => {
       'storage.wal_size_bytes{}': 2_048,
       'storage.metrics_pending_upload{}': 10,
       'uploader.health_status{}': 1,
+      'uploader.component_status{"component":"storage","reason":"write_failing"}': 2,
       'storage.oldest_pending_seconds{}': 90,
       'storage.metrics_rejected{}': 4,
       'storage.metrics_dropped{}': 5,
@@ -99,6 +102,26 @@ describe('self collector: the series of both programs', () => {
   });
 });
 
+test('self collector: stores each component that is not ok with its reason, and once with 0 when it has recovered', async () => {
+  const skewed = { component: 'time', reason: 'clock_skewed', health: 1 } as const;
+  let unhealthy: readonly UnhealthyComponent[] | undefined;
+  const readState = (): AgentState => ({ ...state, judgement: { health: 1, oldestPendingSeconds: 0, unhealthy } });
+  const source = new SelfCollector({ readState, readSkewMs: () => 0 });
+  const collect = async (now: readonly UnhealthyComponent[] | undefined): Promise<unknown[]> => {
+    unhealthy = now;
+    const readings = await source.collect();
+    return readings
+      .filter(({ series }) => series.name === 'uploader.component_status')
+      .map(({ labels, value }) => ({ ...labels, health: value }));
+  };
+  expect(await collect(undefined)).toEqual([]);
+  expect(await collect([failing, skewed])).toEqual([failing, skewed]);
+  expect(await collect([skewed])).toEqual([skewed, { ...failing, health: 0 }]);
+  expect(await collect([skewed])).toEqual([skewed]);
+  expect(await collect([])).toEqual([{ ...skewed, health: 0 }]);
+  expect(await collect([])).toEqual([]);
+});
+
 describe('self collector: the reader of its state', () => {
   const folder = useTemporaryFolder();
   let database: Database;
@@ -122,13 +145,16 @@ describe('self collector: the reader of its state', () => {
     note.run('temperature', 'absent', '', JSON.stringify(durations));
     database.exec('UPDATE collector_state SET collected = 20');
     database.exec('UPDATE uploader_state SET delivered = 12, rejected = 3');
-    database.prepare('UPDATE uploader_state SET report = ?').run(JSON.stringify({ counts: state.uploads }));
+    const judgement = { health: 1, oldestPendingSeconds: 9, unhealthy: [failing] };
+    const report = { counts: state.uploads, judgement };
+    database.prepare('UPDATE uploader_state SET report = ?').run(JSON.stringify(report));
     expect(reader.read()).toMatchObject({
       collectors: [{ collector: 'cpu', collected: 7, failed: 2, durations }],
       uploads: state.uploads,
+      judgement,
       books: { pending: 5, rejected: 3 },
     });
     const source = new SelfCollector({ readState: () => reader.read(), readSkewMs: () => 5 });
-    expect([source.name, (await source.collect()).length]).toEqual(['self', 21]);
+    expect([source.name, (await source.collect()).length]).toEqual(['self', 24]);
   });
 });

@@ -102,7 +102,7 @@ function received(match: RegExp): (readonly [number, string, number])[] {
 }
 
 describe('health sender:', () => {
-  test('sends the health, each component, what is pending and the version while the collector stores nothing', async () => {
+  test('sends the health, the components that are not ok, what is pending and the version while the collector stores nothing', async () => {
     await createSender().report(never);
     const names = received(/./).map(([, series, value]) => [series, value]);
     expect(Object.fromEntries(names)).toEqual(
@@ -111,11 +111,11 @@ describe('health sender:', () => {
         [seriesOf('storage_metrics_pending_upload', SITE)]: 10,
         [seriesOf('storage_oldest_pending_seconds', SITE)]: 20,
         [seriesOf('uploader_build_info', { ...SITE, version: '1.2.3' })]: 1,
-        [seriesOf('uploader_component_status', { component: 'collector' })]: 2,
-        [seriesOf('uploader_component_status', { component: 'uploader' })]: 0,
-        [seriesOf('uploader_component_status', { component: 'storage' })]: 0,
       }),
     );
+    expect(received(/component_status/)).toEqual([
+      [0, seriesOf('uploader_component_status', { component: 'collector', reason: 'no_heartbeat' }), 2],
+    ]);
     expect(bytes).toBeGreaterThan(0);
     expect(stored.number('SELECT collected + (SELECT delivered FROM uploader_state) FROM collector_state')).toBe(0);
   });
@@ -166,6 +166,29 @@ describe('health sender:', () => {
     current = DEAD;
     await sender.report(never);
     expect(health().slice(4)).toEqual([[69_993, 2]]);
+  });
+
+  test('sends a component that has recovered once more, with 0', async () => {
+    const sender = createSender();
+    /** Seconds, reason and value. */
+    const statuses = (): string[] =>
+      received(/component_status/)
+        .map(([at, series, value]) => `${at / 1000} ${/"reason":"(\w+)"/.exec(series)?.[1]} ${value}`)
+        .sort();
+    current = { ...DEAD, skewMs: 60_000 };
+    await sender.report(never);
+    expect(statuses()).toEqual(['0 clock_skewed 1', '0 no_heartbeat 2']);
+    current = DEAD;
+    for (let request = 0; request < 2; request++) {
+      await clock.advance(UPLOAD_INTERVAL_MS);
+      await sender.report(never);
+    }
+    expect(statuses().slice(2)).toEqual(['30 clock_skewed 0', '30 no_heartbeat 2', '60 no_heartbeat 2']);
+    await clock.advance(UPLOAD_INTERVAL_MS);
+    current = {};
+    await sender.report(never);
+    await sender.report(never);
+    expect(statuses().slice(5)).toEqual(['90 no_heartbeat 0']);
   });
 
   test('waits a minute for a collector that has stored nothing since this process started', async () => {

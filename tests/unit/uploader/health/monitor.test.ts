@@ -31,10 +31,18 @@ function sinceAt(afterMs: number, name: string, changes: Partial<Snapshot> = {})
 }
 
 describe('health monitor: the judgement', () => {
-  test('has the status as a number, 0 to 2, and the age of the oldest pending sample', () => {
-    expect(monitor.judgement(snapshot({ oldestPendingMs: undefined }))).toEqual({ health: 0, oldestPendingSeconds: 0 });
+  test('has the status as a number, 0 to 2, what is not ok, and the age of the oldest pending sample', () => {
+    expect(monitor.judgement(snapshot({ oldestPendingMs: undefined }))).toEqual({
+      health: 0,
+      unhealthy: [],
+      oldestPendingSeconds: 0,
+    });
     const held = { held: { count: 3, reason: 'the clock is not right' }, oldestPendingMs: NOW - 90_000 };
-    expect(monitor.judgement(snapshot(held))).toEqual({ health: 1, oldestPendingSeconds: 90 });
+    expect(monitor.judgement(snapshot(held))).toEqual({
+      health: 1,
+      unhealthy: [{ component: 'time', reason: 'samples_held', health: 1 }],
+      oldestPendingSeconds: 90,
+    });
     expect(monitor.judgement(snapshot({ storage: { ...storage, failure: 'the disk is full' } })).health).toBe(2);
   });
 });
@@ -134,6 +142,7 @@ test('health monitor: the report of a database that cannot be read has an error 
       components: {
         storage: {
           status: 'error',
+          reason: 'database_unreadable',
           message: 'cannot read the database; run: journalctl -u thugshells-uploader',
           details: {},
           since: first.timestamp,

@@ -6,7 +6,8 @@ import type { SendOutcome, SendResult } from '../../../../uploader/src/transport
 import { UploadCounters } from '../../../../uploader/src/telemetry/upload-counters.ts';
 import { collectorRow, toHistogram, snapshot, storage } from '../../../support/uploader/made-snapshot.ts';
 
-const judge = () => ({ health: 1, oldestPendingSeconds: 90 });
+const unhealthy = [{ component: 'storage', reason: 'samples_dropped', health: 1 }] as const;
+const judge = () => ({ health: 1, unhealthy, oldestPendingSeconds: 90 });
 
 function metricsOf(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): MetricsExposition {
   return new MetricsExposition({ deviceId }, { take: () => snapshot(changes) }, judge);
@@ -48,6 +49,7 @@ test('metrics: expose every series with its type and help (A-41)', async () => {
     uploader_reverified_total: 'counter',
     uploader_sent_bytes_per_day: 'gauge',
     uploader_health_status: 'gauge',
+    uploader_component_status: 'gauge',
     storage_database_size_bytes: 'gauge',
     storage_wal_size_bytes: 'gauge',
     storage_metrics_pending_upload: 'gauge',
@@ -67,6 +69,11 @@ test('metrics: bytes sent per day are missing while they are not known', async (
       name.startsWith('uploader_sent_bytes_per_day'),
     )?.[1];
   expect([await exported(undefined), await exported(72_000)]).toEqual([undefined, 72_000]);
+});
+
+test('metrics: a component that is not ok has its reason as a label', async () => {
+  const name = 'uploader_component_status{component="storage",reason="samples_dropped",device_id="board-1"}';
+  expect((await valuesOf(metricsOf())).get(name)).toBe(1);
 });
 
 describe('metrics: every line', () => {
