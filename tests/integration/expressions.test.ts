@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { fillWithBoards, THIS_MACHINE } from '../support/boards-data.ts';
+import { alertRules, findSeriesNames, recordingRules } from '../support/alert-rules.ts';
 import { expressionsOfDashboards, listValues } from '../support/dashboards.ts';
-import { alertRules, documents, expressionsOfDocument, query, type Expression } from '../support/promql.ts';
+import { documents, expressionsOfDocument, query, type Expression } from '../support/promql.ts';
 import { until } from '../support/until.ts';
-import { HISTORY_MINUTES, historyOf, TROUBLE_MINUTE, type Trouble } from '../support/made-history.ts';
+import { HISTORY_MINUTES, historyOf, SITE, TROUBLE_MINUTE, type Trouble } from '../support/made-history.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
 import { checkRules, replayRules } from '../support/vmalert.ts';
 
@@ -26,11 +27,6 @@ async function unanswered(expressions: readonly Expression[]): Promise<string[]>
   return answers.filter(({ values }) => values.length === 0).map(({ where, text }) => `${where}: ${text}`);
 }
 
-/** What a rule compares: the part before the comparison, which is there also while all is well. */
-function compared(expression: string): string[] {
-  return expression.split(' or ').map((part) => part.replace(/ (?:[<>]=?|==) (?:[\d.]+|\w+\(.*\))$/, ''));
-}
-
 describe('expressions: data exists for', () => {
   test('every expression of every panel', async () => {
     const expressions = expressionsOfDashboards();
@@ -41,9 +37,14 @@ describe('expressions: data exists for', () => {
   test('the series of every alert rule, and every rule parses', async () => {
     const rules = alertRules();
     expect(rules.length).toBeGreaterThan(9);
-    for (const { expression } of rules) await query(server.url, expression);
-    const parts = rules.flatMap(({ name, expression }) => compared(expression).map((text) => ({ where: name, text })));
-    expect(await unanswered(parts)).toEqual([]);
+    for (const { expr } of rules) await query(server.url, expr);
+    const recorded = recordingRules().map(({ record }) => record);
+    const series = rules.flatMap(({ alert, expr }) => {
+      const names = findSeriesNames(expr);
+      expect([alert, names.length]).not.toEqual([alert, 0]);
+      return names.filter((name) => !recorded.includes(name)).map((text) => ({ where: alert, text }));
+    });
+    expect(await unanswered(series)).toEqual([]);
   });
 
   test('every expression of every document (A-51)', async () => {
@@ -104,10 +105,12 @@ describe('alerts:', () => {
   };
   /** By device: the rules that fire, each with the minute at which it began to. */
   const firing = new Map<string, Map<string, number>>();
+  const firingWithoutSite = new Set<string>();
 
   async function noteFiring(): Promise<void> {
     for (const { metric, timestamps } of await server.export('ALERTS{alertstate="firing"}')) {
-      const { device_id: device = '', alertname: name = '' } = metric;
+      const { device_id: device = '', alertname: name = '', site } = metric;
+      if (site !== SITE) firingWithoutSite.add(name);
       const rules = firing.get(device) ?? new Map<string, number>();
       firing.set(device, rules.set(name, Math.round((timestamps[0]! - beginMs) / minute)));
     }
@@ -119,8 +122,8 @@ describe('alerts:', () => {
       (await server.export()).map((series) => [JSON.stringify({ ...series.metric, device_id: '' }), series]),
     );
     const series = [...everything.values()];
-    // Two inputs that nothing is attached to, of which a driver returns the end of its range.
-    const unattached: Trouble = { cpu_temperature_celsius: (at) => (at % 2 === 0 ? 127.5 : 1000) };
+    // Inputs that nothing is attached to, of which a driver returns the end of its range or a conversion that failed.
+    const unattached: Trouble = { cpu_temperature_celsius: (at) => [127.5, 1000, 6280][at % 3] };
     // A card reader without a card, which is asked every two seconds.
     const emptyReader: Trouble = { disk_io_errors_total: (at) => 30 * at, disk_io_time_seconds_total: () => 0 };
     const boards = { healthy: {}, unattached, emptyReader, ...troubles };
@@ -158,12 +161,16 @@ describe('alerts:', () => {
     expect(firing.get('emptyReader')).toBeUndefined();
   });
 
-  test('each have a failure in this test', () => {
+  test('have the label of the site', () => {
+    expect([...firingWithoutSite]).toEqual([]);
+  });
+
+  test('each have a failure in this test, but for that of a fleet', () => {
     expect(
       alertRules()
-        .map(({ name }) => name)
+        .map(({ alert }) => alert)
         .sort(),
-    ).toEqual(Object.keys(troubles).sort());
+    ).toEqual([...Object.keys(troubles), 'ManyDevicesSilent'].sort());
   });
 
   test.each(Object.keys(troubles))('%s fires, and only it, after its trouble began', (name) => {

@@ -5,6 +5,9 @@ export const HISTORY_MINUTES = 180;
 export const TROUBLE_MINUTE = 90;
 const MINUTE_MS = 60_000;
 
+/** A label that THUGSHELLS_LABELS puts on every series. */
+export const SITE = 'berlin';
+
 /** Labels of a series, and its value at a minute; undefined for no sample. */
 export type Trouble = Readonly<
   Record<string, (minute: number, labels: Readonly<Record<string, string>>) => number | undefined>
@@ -56,7 +59,7 @@ export function historyOf(
         value: (minute < TROUBLE_MINUTE ? usual : troubled)(minute, metric),
       })).filter(({ value }) => value !== undefined);
       return JSON.stringify({
-        metric: { ...metric, device_id: device },
+        metric: { ...metric, device_id: device, site: SITE },
         values: samples.map(({ value }) => value),
         timestamps: samples.map(({ timestamp }) => timestamp),
       });

@@ -67,18 +67,3 @@ export function documents(): string[] {
     file.endsWith('.md'),
   );
 }
-
-/** The file of alert rules. */
-export const rulesFile = join(root, 'deploy', 'alerts', 'thugshells.yml');
-
-/** A rule that alerts. */
-export interface Rule {
-  readonly name: string;
-  readonly expression: string;
-}
-
-/** The rules of the file; each `expr` stands on one line. */
-export function alertRules(): Rule[] {
-  const rules = [...readFileSync(rulesFile, 'utf8').matchAll(/^ +- alert: (\w+)\n +expr: (.+)$/gm)];
-  return rules.map(([, name = '', expression = '']) => ({ name, expression }));
-}

@@ -54,6 +54,7 @@ export const SUITES = {
       VICTORIA_METRICS,
       MOUNT,
       packageOf('prometheus'),
+      { package: 'prometheus-alertmanager', commands: ['prometheus-alertmanager', 'amtool'], proof: ['--version'] },
       packageOf('node_exporter'),
       { package: 'binutils', commands: ['readelf'] },
       { package: 'bsdutils', commands: ['script'] },

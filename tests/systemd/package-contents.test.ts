@@ -71,6 +71,7 @@ describe.each(packages)('the package for $architecture', ({ architecture, file }
       'README.md',
       'SECURITY.md',
       'LICENSE.node',
+      'deploy/alerts/alertmanager.yml',
       'deploy/alerts/thugshells.yml',
       ...dashboards.map((path) => `deploy/grafana/${path}`),
     ];

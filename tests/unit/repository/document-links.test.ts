@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 import { describe, expect, test } from '@jest/globals';
 
+import { findAnchors } from '../../support/document-anchors.ts';
 import { documents } from '../../support/promql.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -16,23 +17,13 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 const withoutCode = (text: string): string => text.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
 const GENERATED = /<!-- [\w-]+: written by [\s\S]*?<!-- end of [^>]*-->/g;
 
-/** Returns the anchors of a document's headings, as GitHub makes them. */
-function findAnchors(file: string): string[] {
-  return [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
-      .replace(/\s/g, '-'),
-  );
-}
-
 /** Returns what is wrong with the relative links of a document. */
 function findBrokenLinks(file: string): string[] {
   const links = [...withoutCode(read(file)).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g)];
   return links.flatMap(([link, path = '', anchor]) => {
     const target = path === '' ? file : join(dirname(file), path);
     if (!existsSync(join(root, target))) return [`${link}: there is no ${target}`];
-    if (anchor === undefined || findAnchors(target).includes(anchor)) return [];
+    if (anchor === undefined || findAnchors(read(target)).includes(anchor)) return [];
     return [`${link}: ${target} has no such heading`];
   });
 }
