@@ -23,13 +23,15 @@ const OF_THE_SCRAPES = /^(process|go|promhttp|scrape)_/;
 const LASTING_SCRAPES = 3;
 
 let run: ScrapeComparison;
+let stop = (): Promise<void> => Promise.resolve();
 beforeAll(
   async () => {
     run = await compareScrapes(SECONDS);
+    stop = run.stop;
   },
   SECONDS * 1000 + MARGIN_MS,
 );
-afterAll(() => run.stop());
+afterAll(() => stop());
 
 const toKey = (labels: Readonly<Record<string, string>>): string => JSON.stringify(Object.entries(labels).sort());
 
@@ -184,6 +186,7 @@ describe('node_exporter through the agent and through Prometheus', () => {
       const counts = [...found.values()].flat().map((text) => text.split(': ').map(Number));
       // What is reported of a failed scrape.
       const isGone = counts.map(([, count]) => count === 5);
+      expect(isGone).toContain(true);
       const [stopped, returned] = [run.stoppedAtMs, run.returnedAtMs].map((at) => (at - range.fromMs) / 1000);
       const firstGone = counts[isGone.indexOf(true)]![0]!;
       const lastGone = counts[isGone.lastIndexOf(true)]![0]!;

@@ -170,13 +170,13 @@ async function run(
   const startedAtMs = Date.now();
   await until('both have had all pages', () => scripted.scrapes === scrapes, scrapes * INTERVAL_MS + SETTLE_MS);
   const nodePage = await node.read();
-  const stoppedAtMs = Date.now();
   await Promise.all([scripted.stop(), node.stop()]);
+  const stoppedAtMs = Date.now();
   await until('all alerts fire for both', () => areAllFiring(receiver), SETTLE_MS);
   await sleep(AWAY_MS);
   scripted.maxScrapes = Infinity;
-  const returnedAtMs = Date.now();
   await Promise.all([scripted.start(), node.start()]);
+  const returnedAtMs = Date.now();
   await until('no alert fires any more', async () => (await listFiring(receiver)).length === 0, SETTLE_MS);
   await until('both scrape again', () => scripted.scrapes > scrapes + SCRAPES_AFTER, SETTLE_MS);
   const [agent, prometheus] = [
