@@ -51,6 +51,7 @@ interface DashboardVariable {
   readonly name: string;
   readonly type: string;
   readonly query: { readonly query: string };
+  readonly datasource?: { readonly uid: string };
 }
 
 /** One of Grafana's dashboards. */

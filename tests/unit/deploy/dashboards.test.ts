@@ -63,11 +63,13 @@ describe.each(all)('dashboard %s:', (_file, dashboard) => {
     expect(panels.filter(({ gridPos: { x, w } }) => x + w > COLUMNS_OF_GRID)).toEqual([]);
   });
 
-  test('each query and each annotation asks the chosen data source', () => {
+  test('each query, annotation and variable asks the chosen data source', () => {
     const panels = panelsOf(dashboard);
-    const asked = [...panels, ...panels.flatMap(({ targets = [] }) => targets), ...dashboard.annotations.list];
+    const variables = dashboard.templating.list.filter(({ type }) => type === 'query');
+    const targets = panels.flatMap((panel) => panel.targets ?? []);
+    const asked = [...panels, ...targets, ...dashboard.annotations.list, ...variables];
     expect([...new Set(asked.map(({ datasource }) => datasource?.uid))]).toEqual(['${datasource}']);
-    for (const { targets = [] } of panels) expect(new Set(targets.map(({ refId }) => refId)).size).toBe(targets.length);
+    for (const { targets: own = [] } of panels) expect(new Set(own.map(({ refId }) => refId)).size).toBe(own.length);
   });
 
   test('each variable that is used exists, and each that exists is used', () => {
