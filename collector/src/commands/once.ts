@@ -87,7 +87,7 @@ export async function collectOnce(collectors: readonly Collector[], options: Onc
     return toJsonLine(
       toMetricObject(sample, typeof sample.value === 'string' ? sample.value : undefined),
       typeof sample.value === 'string' ? '1' : printNumber(sample.value),
-      String(timestampMs),
+      String(timestampMs - (sample.ageMs ?? 0)),
     );
   });
   return { lines: lines.join(''), failures, remarks };

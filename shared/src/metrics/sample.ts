@@ -11,6 +11,8 @@ export interface Reading {
   readonly series: SeriesDeclaration;
   readonly labels: Labels;
   readonly value: SampleValue;
+  /** How much older than its scrape it is, in whole milliseconds; undefined if it has no time of its own. */
+  readonly ageMs?: number | undefined;
   /** The labels as `canonicalTags` returns them, if the source has computed that before. */
   readonly canonical?: string;
 }
@@ -23,9 +25,14 @@ export interface SeriesIdentity {
   readonly valueType: ValueType;
 }
 
+/** The maximum age of a reading with a time of its own: an older one gets the time of its scrape. */
+export const MAX_SAMPLE_AGE_MS = 3_600_000;
+
 /** One value of one series; its scrape has the time. */
 export interface Sample extends SeriesIdentity {
   readonly value: SampleValue;
+  /** As a reading has it. */
+  readonly ageMs?: number | undefined;
   readonly priority: number;
   /** The tags as `canonicalTags` has them. */
   readonly canonical: string;
@@ -108,6 +115,7 @@ export function toSample(reading: Reading, { deviceId, labels }: SampleContext):
     deviceId,
     valueType: toValueType(reading.value),
     value: reading.value,
+    ageMs: reading.ageMs,
     priority: reading.series.priority,
     declaration: reading.series,
   };

@@ -70,6 +70,7 @@ export class ClockEpochs {
   readonly #table: EpochTable;
   readonly #basis: ClockBasis;
   readonly #firstStoredMs: number;
+  readonly #newestBeforeMs: number;
   #state: EpochState;
   #recorded: Recorded;
   /** The receiver's clock by which the held epochs were corrected last. */
@@ -80,6 +81,7 @@ export class ClockEpochs {
     this.#options = options;
     this.#table = new EpochTable(database, options.bootId);
     const newest = findNewestStoredMs(database);
+    this.#newestBeforeMs = newest;
     const start = readInstant(clock);
     // Not below the build either: samples of 1970 would be refused, not held, also after the clock has been set.
     this.#basis = { builtAtMs, baseMs: Math.max(start.wallMs, newest + 1, builtAtMs) - start.monotonicMs };
@@ -100,9 +102,14 @@ export class ClockEpochs {
     return moment;
   }
 
-  /** No sample of this process is stored under an earlier time. */
+  /** No scrape of this process has an earlier stored time; samples with times of their own may. */
   get firstStoredMs(): number {
     return this.#firstStoredMs;
+  }
+
+  /** Stored time of the newest sample when the database was opened; 0 if there was none. */
+  get newestBeforeMs(): number {
+    return this.#newestBeforeMs;
   }
 
   /** Reads the clocks by which the age of stored samples is known. */

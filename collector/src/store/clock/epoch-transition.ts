@@ -22,7 +22,10 @@ export interface Instant {
 
 /** An instant as the database holds it. */
 export interface Moment {
-  /** Strictly increasing, also across steps of the wall clock and restarts: what `samples.timestamp_ms` holds. */
+  /**
+   * Strictly increasing, also across steps of the wall clock and restarts: what `samples.timestamp_ms` holds, minus the age of
+   * a sample with a time of its own.
+   */
   readonly storedMs: number;
   /** By the clock that samples are stamped by, in whole milliseconds. */
   readonly correctedMs: number;

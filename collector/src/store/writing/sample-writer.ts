@@ -13,6 +13,7 @@ import { FamilyTable } from './family-table.ts';
 import type { Ledger, Loss } from '../space/ledger.ts';
 import type { BufferedScrape } from './scrape-buffer.ts';
 import { SeriesTable } from './series-table.ts';
+import { StoredTimes } from './stored-times.ts';
 
 export interface SampleWriterOptions {
   readonly clock: Clock;
@@ -24,9 +25,10 @@ export interface SampleWriterOptions {
   readonly syncIntervalMs: number;
 }
 
-/** A sample with the id of its series. */
+/** A sample with the id of its series and its stored time. */
 interface InsertedRow {
   readonly seriesId: number;
+  readonly storedMs: number;
   readonly value: SampleValue;
 }
 
@@ -36,6 +38,7 @@ export class SampleWriter {
   readonly #options: SampleWriterOptions;
   readonly #series: SeriesTable;
   readonly #families: FamilyTable;
+  readonly #times: StoredTimes;
   readonly #insertSample: Statement;
   readonly #lastId: Statement<[], number>;
   readonly #updateBooks: Statement;
@@ -47,8 +50,10 @@ export class SampleWriter {
     this.#options = options;
     this.#series = new SeriesTable(database);
     this.#families = new FamilyTable(database, options.clock);
+    this.#times = new StoredTimes(options.epochs.newestBeforeMs);
+    // A sample with a time of its own may have been imported meanwhile.
     this.#insertSample = database.prepare(
-      'INSERT INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?)',
+      'INSERT INTO samples (id, series_id, timestamp_ms, value) VALUES (?, ?, ?, ?) ON CONFLICT (timestamp_ms, series_id) DO NOTHING',
     );
     this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
     this.#updateBooks = database.prepare(
@@ -69,6 +74,7 @@ export class SampleWriter {
     for (const scrape of scrapes) scrape.moment ??= epochs.toMoment(scrape.at);
     try {
       this.#database.transaction(() => this.#write(scrapes, loss)).immediate();
+      this.#times.keep();
       if (scrapes.length > 0) this.#options.statuses.endExpected();
       if (full) this.#syncedAt = startedAt;
     } catch (error) {
@@ -76,6 +82,7 @@ export class SampleWriter {
       this.#series.forget();
       this.#families.forget();
       journal.forget();
+      this.#times.forget();
       epochs.forget();
       throw error;
     }
@@ -116,16 +123,22 @@ export class SampleWriter {
     journal.save();
   }
 
-  /** Inserts in the order of the series, so that rows that are settled together have adjacent ids; returns the next id. */
+  /**
+   * Inserts in the order of time, so that the last row of a scrape has its time, and of the series, so that rows that are
+   * settled together have adjacent ids; returns the next id.
+   */
   #insert(moment: Moment, samples: readonly Sample[], firstId: number): number {
     const rows = samples
-      .map((sample): InsertedRow => ({ seriesId: this.#series.findId(sample), value: sample.value }))
-      .sort((a, b) => a.seriesId - b.seriesId);
+      .map((sample): InsertedRow => {
+        const seriesId = this.#series.findId(sample);
+        return { seriesId, storedMs: this.#times.find(seriesId, moment.storedMs, sample.ageMs), value: sample.value };
+      })
+      .sort((a, b) => a.storedMs - b.storedMs || a.seriesId - b.seriesId);
     if (rows.length > 0) this.#options.epochs.record(moment, firstId);
     for (const sample of samples) this.#families.record(sample);
     let id = firstId;
-    for (const { seriesId, value } of rows)
-      this.#insertSample.run(id++, seriesId, moment.storedMs, toStoredValue(value));
+    for (const { seriesId, storedMs, value } of rows)
+      id += this.#insertSample.run(id, seriesId, storedMs, toStoredValue(value)).changes;
     return id;
   }
 }

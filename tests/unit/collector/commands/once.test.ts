@@ -54,6 +54,11 @@ test('prints each reading as a line of VictoriaMetrics’ JSON', async () => {
   expect(failures).toEqual([]);
 });
 
+test('once: prints a sample with a time of its own under that', async () => {
+  const { parsed } = await runOnce([collector('scrape:a', async () => [{ ...reading('a.x', 1), ageMs: 60_000 }])]);
+  expect(parsed).toMatchObject([{ timestamps: [NOW - 60_000] }]);
+});
+
 test('once: names the files whose value is no reading, which is no failure', async () => {
   const temperature = {
     ...collector('temperature', async () => []),
