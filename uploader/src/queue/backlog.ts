@@ -1,6 +1,7 @@
-import { correctedTimeSql, EpochRanges, NEWEST_OFFSET_SQL } from '@thugshells/shared/database/epochs.ts';
+import { EpochRanges, NEWEST_OFFSET_SQL, offsetSql } from '@thugshells/shared/database/epochs.ts';
 import { requireRow, type Database, type Statement } from '@thugshells/shared/database/open.ts';
 import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { MAX_SAMPLE_AGE_MS } from '@thugshells/shared/metrics/sample.ts';
 
 import type { SettledRanges } from './settled-ranges.ts';
 
@@ -13,6 +14,9 @@ export interface Books {
   readonly dropped: number;
 }
 
+/** Rows in the order of time in which the first by id is searched: many more than come with times of their own at once. */
+const SEARCHED_ROWS = 1_000;
+
 /**
  * Reads the pending rows: those whose ids lie in the gaps between the settled ranges. The cost of finding them does not
  * depend on how many rows there are.
@@ -21,7 +25,7 @@ export class Backlog {
   readonly #database: Database;
   readonly #settled: SettledRanges;
   readonly #lastId: Statement<[], number>;
-  readonly #lastIdBefore: Statement<[number], number>;
+  readonly #firstIdFrom: Statement<[number], number | null>;
   readonly #epochs: EpochRanges;
   readonly #first: Statement<[number, number], number>;
   readonly #oldest: Statement<[number, number], number>;
@@ -31,11 +35,10 @@ export class Backlog {
     this.#database = database;
     this.#settled = settled;
     this.#lastId = database.prepare<[], number>('SELECT last_id FROM collector_state').pluck();
-    this.#lastIdBefore = database
-      .prepare<[number], number>(
-        `SELECT id FROM samples
-         WHERE timestamp_ms < ? - ${NEWEST_OFFSET_SQL}
-         ORDER BY timestamp_ms DESC LIMIT 1`,
+    this.#firstIdFrom = database
+      .prepare<[number], number | null>(
+        `SELECT MIN(id) FROM (SELECT id FROM samples WHERE timestamp_ms >= ? - ${NEWEST_OFFSET_SQL}
+         ORDER BY timestamp_ms LIMIT ${SEARCHED_ROWS})`,
       )
       .pluck();
     this.#epochs = new EpochRanges(database);
@@ -44,7 +47,10 @@ export class Backlog {
       .pluck();
     this.#oldest = database
       .prepare<[number, number], number>(
-        `SELECT ${correctedTimeSql()} FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1`,
+        `SELECT MAX(timestamp_ms, MIN(timestamp_ms + ${MAX_SAMPLE_AGE_MS}, IFNULL(
+           (SELECT timestamp_ms FROM samples AS earlier WHERE earlier.id < samples.id ORDER BY earlier.id DESC LIMIT 1), 0)))
+           + ${offsetSql('samples.id')}
+         FROM samples WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1`,
       )
       .pluck();
     this.#books = database.prepare(
@@ -74,12 +80,19 @@ export class Backlog {
     return this.#lastId.get() ?? 0;
   }
 
-  /** Finds the highest id of a row that was stored before a time, by the offset of the newest epoch; 0 if there is none. */
+  /**
+   * Finds the highest id of a row that was stored before a time, by the offset of the newest epoch; 0 if there is none. Rows
+   * with a time of their own stand among later ones, but no row among earlier ones: what matters is the first one that is later.
+   */
   findLastIdBefore(timestampMs: number): number {
-    return this.#lastIdBefore.get(timestampMs) ?? 0;
+    const firstId = this.#firstIdFrom.get(timestampMs) ?? undefined;
+    return firstId === undefined ? this.readLastId() : firstId - 1;
   }
 
-  /** Returns the corrected time of the oldest pending row in Unix milliseconds, held ones included; undefined if none is pending. */
+  /**
+   * Returns the corrected time from which on rows are pending in Unix milliseconds, held ones included; undefined if none is
+   * pending. A row with a time of its own is pending since its scrape, which was after the row before, and within an hour.
+   */
   findOldestPendingMs(): number | undefined {
     for (const gap of subtract([[1, this.readLastId()]], this.#settled.readRanges())) {
       const oldest = this.#oldest.get(...gap);

@@ -1,6 +1,7 @@
-import { correctedTimeSql, EpochRanges, findEpoch } from '@thugshells/shared/database/epochs.ts';
+import { correctedTimeSql, EpochRanges, findEpoch, type EpochRange } from '@thugshells/shared/database/epochs.ts';
 import { merge, subtract, toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { MAX_SAMPLE_AGE_MS } from '@thugshells/shared/metrics/sample.ts';
 import { isRangeList, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
 import { RowsByTime, type StoredRow, type TimeSlice } from './rows-by-time.ts';
@@ -12,11 +13,14 @@ export interface EndRow {
   readonly timestampMs: number;
 }
 
-/** The newest row of a range of ids, and the oldest of those of its epoch. */
-export interface NewestRows {
-  readonly first: EndRow;
-  readonly last: EndRow;
-  readonly epochFirstId: number;
+/** The rows of a range of ids that belong to one epoch. */
+export interface RowsOfRange {
+  /** Of the first and the last of them. */
+  readonly firstId: number;
+  readonly lastId: number;
+  /** The earliest and the latest of their times, corrected, Unix milliseconds. */
+  readonly fromMs: number;
+  readonly throughMs: number;
 }
 
 interface EndsBounds {
@@ -28,6 +32,8 @@ interface EndsBounds {
 
 /** Rows that are read at once, within some milliseconds. */
 const PAGE_ROWS = 5_000;
+/** More ids than these are not all looked at for the earliest and the latest time: the index has the rows around them. */
+const MAX_SEARCHED_IDS = 10_000;
 
 /** Reads what was delivered, by time. */
 export class DeliveredRows {
@@ -38,6 +44,7 @@ export class DeliveredRows {
   readonly #rows: RowsByTime;
   readonly #hasRowAt: Statement<[number, number, number], number>;
   readonly #ends: Statement<[EndsBounds], [number | null, number | null]>;
+  readonly #endsOfFew: Statement<[EndsBounds], [number | null, number | null]>;
   readonly #value: Statement<[number], unknown>;
   readonly #firstRow: Statement<[number, number], EndRow>;
   readonly #lastRow: Statement<[number, number], EndRow>;
@@ -61,6 +68,13 @@ export class DeliveredRows {
       `(SELECT timestamp_ms FROM samples WHERE timestamp_ms BETWEEN @from AND @to AND id BETWEEN @firstId AND @lastId ORDER BY timestamp_ms ${order} LIMIT 1)`;
     this.#ends = database
       .prepare<[EndsBounds], [number | null, number | null]>(`SELECT ${end('ASC')}, ${end('DESC')}`)
+      .raw();
+    // The plus makes SQLite search by id.
+    this.#endsOfFew = database
+      .prepare<[EndsBounds], [number | null, number | null]>(
+        `SELECT MIN(timestamp_ms), MAX(timestamp_ms) FROM samples
+         WHERE id BETWEEN @firstId AND @lastId AND +timestamp_ms BETWEEN @from AND @to`,
+      )
       .raw();
     const endRow = (order: string): string =>
       `SELECT id, ${correctedTimeSql()} AS timestampMs FROM samples WHERE id BETWEEN ? AND ? ORDER BY id ${order} LIMIT 1`;
@@ -111,15 +125,37 @@ export class DeliveredRows {
     return time;
   }
 
+  /** Finds the rows of a range of ids that belong to the epoch of the last one; undefined if the range has no row. */
+  findNewest(range: IdRange): (RowsOfRange & { readonly epoch: EpochRange }) | undefined {
+    const last = this.#lastRow.get(...range);
+    const epoch = last && findEpoch(this.#epochs.all(), last.id);
+    const rows = epoch && this.findRows(range, epoch);
+    return rows && { ...rows, epoch };
+  }
+
   /**
-   * Finds the newest row of a range of ids, and the oldest one of its epoch in the range: their times are one slice, since
-   * time only grows within an epoch. Undefined if the range has no row.
+   * Finds the rows of a range of ids that belong to an epoch; undefined if there is none. Within an epoch time grows with the
+   * ids, but a row may be older than those around it by as much as samples with a time of their own may be.
    */
-  findNewest([firstId, lastId]: IdRange): NewestRows | undefined {
-    const last = this.#lastRow.get(firstId, lastId);
-    if (last === undefined) return undefined;
-    const epochFirstId = findEpoch(this.#epochs.all(), last.id)?.firstId ?? 1;
-    return { first: this.#firstRow.get(Math.max(firstId, epochFirstId), last.id)!, last, epochFirstId };
+  findRows([firstId, lastId]: IdRange, epoch: EpochRange): RowsOfRange | undefined {
+    const ids = [Math.max(firstId, epoch.firstId), Math.min(lastId, epoch.lastId)] as const;
+    const first = this.#firstRow.get(...ids);
+    const last = this.#lastRow.get(...ids);
+    if (first === undefined || last === undefined) return undefined;
+    const bounds: EndsBounds = {
+      from: first.timestampMs - epoch.offsetMs - MAX_SAMPLE_AGE_MS,
+      to: last.timestampMs - epoch.offsetMs + MAX_SAMPLE_AGE_MS,
+      firstId: first.id,
+      lastId: last.id,
+    };
+    const ends = last.id - first.id < MAX_SEARCHED_IDS ? this.#endsOfFew : this.#ends;
+    const [fromMs, throughMs] = ends.get(bounds)!;
+    return {
+      firstId: first.id,
+      lastId: last.id,
+      fromMs: fromMs === null ? first.timestampMs : fromMs + epoch.offsetMs,
+      throughMs: throughMs === null ? last.timestampMs : throughMs + epoch.offsetMs,
+    };
   }
 
   /** Returns the oldest row of a range of ids; undefined if there is none. */

@@ -199,7 +199,7 @@ export class BackgroundVerifier {
       if (oldest !== undefined) return oldest.timestampMs - 1;
     }
     const judged = this.#verified.read(VerifiedState.judged).at(-1);
-    return judged && this.#rows.findNewest([1, judged[1]])?.last.timestampMs;
+    return judged && this.#rows.findNewest([1, judged[1]])?.throughMs;
   }
 
   async #untilIdle(stop: AbortSignal): Promise<void> {

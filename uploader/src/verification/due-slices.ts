@@ -14,27 +14,27 @@ export interface DueSlice {
 const MAX_SLICE_MS = 6 * 3_600_000;
 
 /**
- * Finds the newest slice of what is due: of one epoch, in which time only grows. Of a series that was missing each sample is
- * a range: all of them in the slice are taken. Undefined if the last range has no row.
+ * Finds the newest slice of what is due, of one epoch. Of a series that was missing each sample is a range: all of them in the
+ * slice are taken. Undefined if the last range has no row.
  *
  * @param due ascending, not empty
  */
 export function findNewestSlice(rows: DeliveredRows, due: readonly IdRange[]): DueSlice | undefined {
   const newest = due.at(-1)!;
-  const ends = rows.findNewest(newest);
-  if (ends === undefined) return undefined;
-  const { first, last, epochFirstId } = ends;
-  const throughMs = last.timestampMs;
-  if (first.timestampMs <= throughMs - MAX_SLICE_MS)
-    return { slice: { afterMs: throughMs - MAX_SLICE_MS, throughMs }, ranges: [[last.id, newest[1]]] };
-  const ranges: IdRange[] = [[first.id, newest[1]]];
-  let afterMs = first.timestampMs - 1;
-  for (let index = due.length - 2; index >= 0; index--) {
-    const [firstId, lastId] = due[index]!;
-    const oldest = firstId < epochFirstId ? undefined : rows.findOldest([firstId, lastId]);
-    if (oldest === undefined || oldest.timestampMs <= throughMs - MAX_SLICE_MS) break;
-    ranges.unshift([firstId, lastId]);
-    afterMs = Math.min(afterMs, oldest.timestampMs - 1);
+  const found = rows.findNewest(newest);
+  if (found === undefined) return undefined;
+  const { firstId, lastId, epoch } = found;
+  let { fromMs, throughMs } = found;
+  if (fromMs <= throughMs - MAX_SLICE_MS)
+    return { slice: { afterMs: throughMs - MAX_SLICE_MS, throughMs }, ranges: [[lastId, newest[1]]] };
+  const ranges: IdRange[] = [[firstId, newest[1]]];
+  for (const range of due.slice(0, -1).reverse()) {
+    const more = range[0] < epoch.firstId ? undefined : rows.findRows(range, epoch);
+    if (more === undefined) break;
+    const [earliestMs, latestMs] = [Math.min(fromMs, more.fromMs), Math.max(throughMs, more.throughMs)];
+    if (earliestMs <= latestMs - MAX_SLICE_MS) break;
+    ranges.unshift(range);
+    [fromMs, throughMs] = [earliestMs, latestMs];
   }
-  return { slice: { afterMs, throughMs }, ranges };
+  return { slice: { afterMs: fromMs - 1, throughMs }, ranges };
 }

@@ -8,6 +8,7 @@ import { SCHEMA_VERSION, readFileSchemaVersion } from '@thugshells/shared/databa
 import { nameBeforeImport, listSetAsideFiles, importName } from '@thugshells/shared/database/set-aside-files.ts';
 import { toErrorMessage } from '@thugshells/shared/errors.ts';
 import { toErrorFields, type Logger } from '@thugshells/shared/logging/logger.ts';
+import { MAX_SAMPLE_AGE_MS } from '@thugshells/shared/metrics/sample.ts';
 
 import { addBooks, addBoots, copyReceiverClocks, copySalvages, copySeries, copySessions } from './copied-history.ts';
 import { readBooks } from './source-account.ts';
@@ -18,8 +19,10 @@ import { Salvage, sourcePath, type SalvageOptions } from './salvage.ts';
 import { SalvageTable, type SalvageProgress } from './salvage-progress.ts';
 import { classifyStorageError } from './storage-errors.ts';
 
-/** A slow scrape that began before this process opened an empty database may be stored this much earlier. */
+/** A slow scrape that began before this process opened an empty database may be stored this much earlier … */
 const SLOWEST_SCRAPE_MS = 3_600_000;
+/** … and samples with times of their own earlier still. */
+const EARLIEST_MS = SLOWEST_SCRAPE_MS + MAX_SAMPLE_AGE_MS;
 
 /**
  * Queues the import of each set-aside file whose schema this program knows. From then on the file has the suffix
@@ -139,7 +142,7 @@ export class SetAsideImport extends Salvage {
     const newest = this.source.query('SELECT MAX(timestamp_ms) AS newest FROM samples')?.[0]?.['newest'] as
       number | null | undefined;
     const oldest = this.database.prepare<[], number | null>('SELECT MIN(timestamp_ms) FROM samples').pluck().get();
-    const beforeMs = oldest ?? this.options.epochs.firstStoredMs - SLOWEST_SCRAPE_MS;
+    const beforeMs = oldest ?? this.options.epochs.firstStoredMs - EARLIEST_MS;
     return typeof newest !== 'number' || newest < beforeMs ? 0 : beforeMs - 1 - newest;
   }
 }

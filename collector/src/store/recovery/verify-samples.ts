@@ -5,7 +5,8 @@ import type { SourceSample } from './source-sample.ts';
  * row but its entry in the index and its neighbors.
  *
  * Rows of a table stand in the order of their ids, and ids were given in the order of time and, within a scrape, of the
- * series. So a row is
+ * series. Samples with a time of their own stand among later ones: they are believed if the index has them, and out of order
+ * otherwise. So a row is
  *
  *   verified   if the index has its time and series with its id
  *   repaired   if its id is out of order, and the index has its time and series with the one id that fits between its

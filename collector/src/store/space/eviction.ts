@@ -4,7 +4,7 @@ import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
 import { SampleAges, type AgeLimit } from '../clock/sample-ages.ts';
-import type { Ledger } from './ledger.ts';
+import type { Ledger, Loss } from './ledger.ts';
 import { Thinning } from './thinning.ts';
 
 export interface EvictionOptions {
@@ -25,11 +25,22 @@ export interface DeletedSlice {
   readonly lost: number;
 }
 
-/** Ids in which a slice is searched, both included; its rows have a stored time before `beforeMs`. */
+/**
+ * Ids in which a slice is searched, both included; its rows have a stored time before `beforeMs`. Samples with times of their
+ * own stand among later ones, so it ends before the first row from `beforeMs` to `nowMs`: no row is later than that.
+ */
 interface SliceBounds {
   readonly first: number;
   readonly last: number;
   readonly beforeMs: number;
+  readonly nowMs: number;
+}
+
+/** Old rows, and the present. */
+interface OldRows {
+  readonly limits: readonly AgeLimit[];
+  /** Stored time. */
+  readonly nowMs: number;
 }
 
 interface SettledSlice {
@@ -44,7 +55,10 @@ const KEPT_REJECTED = 10_000;
 /** Epochs beyond this number are deleted with their rows: only a clock that steps all the time creates so many. */
 const KEPT_EPOCHS = 1_000;
 /** All rows, however old. */
-const ALL: AgeLimit = { firstId: 0, lastId: Number.MAX_SAFE_INTEGER, beforeMs: Number.MAX_SAFE_INTEGER };
+const ALL: OldRows = {
+  limits: [{ firstId: 0, lastId: Number.MAX_SAFE_INTEGER, beforeMs: Number.MAX_SAFE_INTEGER }],
+  nowMs: Number.MAX_SAFE_INTEGER,
+};
 const NOTHING: DeletedSlice = { rows: 0, lost: 0 };
 
 /**
@@ -61,7 +75,7 @@ export class Eviction {
   readonly #delete: Statement<[number, number]>;
   readonly #deleteRejected: Statement<[number, number]>;
   readonly #rejectedBeyond: Statement<[number], number>;
-  readonly #correctedMs: Statement<[number], number>;
+  readonly #times: Statement<[number, number], [firstMs: number | null, lastMs: number | null]>;
   /** Ids below have no settled row; a hint that saves a search, reset when nothing is found above. */
   #lowestId = 0;
 
@@ -75,8 +89,9 @@ export class Eviction {
       .raw();
     this.#slice = database
       .prepare<[SliceBounds], [number | null, number | null]>(
-        `SELECT MIN(id), MAX(id) FROM (SELECT id, timestamp_ms FROM samples WHERE id BETWEEN @first AND @last ORDER BY id LIMIT ${SLICE_ROWS})
-         WHERE timestamp_ms < @beforeMs`,
+        `WITH slice AS MATERIALIZED (SELECT id, timestamp_ms FROM samples WHERE id BETWEEN @first AND @last ORDER BY id LIMIT ${SLICE_ROWS})
+         SELECT MIN(id), MAX(id) FROM slice WHERE timestamp_ms < @beforeMs
+           AND id <= IFNULL((SELECT MIN(id) - 1 FROM slice WHERE timestamp_ms BETWEEN @beforeMs AND @nowMs), @last)`,
       )
       .raw();
     this.#delete = database.prepare('DELETE FROM samples WHERE id BETWEEN ? AND ?');
@@ -84,9 +99,12 @@ export class Eviction {
     this.#rejectedBeyond = database
       .prepare<[number], number>('SELECT id FROM rejected ORDER BY id DESC LIMIT 1 OFFSET ?')
       .pluck();
-    this.#correctedMs = database
-      .prepare<[number], number>(`SELECT ${correctedTimeSql()} FROM samples WHERE id = ?`)
-      .pluck();
+    this.#times = database
+      .prepare<[number, number], [number | null, number | null]>(
+        `SELECT MIN(ms), MAX(ms) FROM (SELECT ${correctedTimeSql()} AS ms FROM samples
+         WHERE id BETWEEN ? AND ? AND typeof(timestamp_ms) = 'integer')`,
+      )
+      .raw();
   }
 
   /** Returns the bytes of the file's pages that are not free. */
@@ -105,14 +123,15 @@ export class Eviction {
     return this.#inTransaction(() => {
       const { epochs, retentionMs } = this.#options;
       this.#forgetEpochs();
-      const limits = this.#ages.findLimits(epochs.readPresent(), retentionMs);
-      return this.#dropExcessRejected() ?? this.#dropExcessEpochs() ?? this.#deleteSettled(limits) ?? NOTHING;
+      const present = epochs.readPresent();
+      const old = { limits: this.#ages.findLimits(present, retentionMs), nowMs: present.storedMs };
+      return this.#dropExcessRejected() ?? this.#dropExcessEpochs() ?? this.#deleteSettled(old) ?? NOTHING;
     });
   }
 
   /** Deletes one slice of settled rows, whatever their age. */
   evictSettled(): DeletedSlice {
-    return this.#inTransaction(() => this.#deleteSettled([ALL]) ?? NOTHING);
+    return this.#inTransaction(() => this.#deleteSettled(ALL) ?? NOTHING);
   }
 
   /**
@@ -120,25 +139,25 @@ export class Eviction {
    * A slice may delete no row although a later one does; undefined when nothing is left.
    */
   evict(): DeletedSlice | undefined {
-    return this.#inTransaction(() => this.#deleteSettled([ALL]) ?? this.#evictPending());
+    return this.#inTransaction(() => this.#deleteSettled(ALL) ?? this.#evictPending());
   }
 
-  #deleteSettled(limits: readonly AgeLimit[]): DeletedSlice | undefined {
-    const slice = this.#findSettledSlice(limits);
+  #deleteSettled(old: OldRows): DeletedSlice | undefined {
+    const slice = this.#findSettledSlice(old);
     if (slice === undefined) return undefined;
     const rows = this.#delete.run(slice.firstId, slice.lastId).changes;
     this.#deleteRejected.run(slice.firstId, slice.lastId);
     return { rows, lost: 0 };
   }
 
-  #findSettledSlice(limits: readonly AgeLimit[]): SettledSlice | undefined {
+  #findSettledSlice({ limits, nowMs }: OldRows): SettledSlice | undefined {
     const settled = this.#settled.all(this.#lowestId);
     for (const { firstId: from, lastId: to, beforeMs } of limits) {
       if (beforeMs === -Infinity) continue;
       for (const [settledFirst, settledLast] of settled) {
         const [first, last] = [Math.max(settledFirst, this.#lowestId, from), Math.min(settledLast, to)];
         if (first > last) continue;
-        const [firstId, lastId] = this.#slice.get({ first, last, beforeMs })!;
+        const [firstId, lastId] = this.#slice.get({ first, last, beforeMs, nowMs })!;
         if (firstId === null || lastId === null) continue;
         this.#lowestId = firstId;
         return { firstId, lastId };
@@ -152,11 +171,10 @@ export class Eviction {
   #evictPending(): DeletedSlice | undefined {
     const step = this.#thinning.findNext();
     if (step === undefined) return undefined;
-    const firstMs = this.#correctedMs.get(step.firstId) ?? null;
-    const lastMs = this.#correctedMs.get(step.lastId) ?? null;
+    const times = this.#readTimes(step);
     const rows = this.#thinning.apply(step);
     const reason = step.bucketMs > 0 ? 'thinned' : 'cap';
-    if (rows > 0) this.#options.ledger.add({ reason, count: rows, firstMs, lastMs }, this.#options.clock.now());
+    if (rows > 0) this.#options.ledger.add({ reason, count: rows, ...times }, this.#options.clock.now());
     return { rows, lost: rows };
   }
 
@@ -179,7 +197,7 @@ export class Eviction {
     const [firstId, lastId] =
       boundary === undefined
         ? [null, null]
-        : this.#slice.get({ first: 0, last: boundary - 1, beforeMs: Number.MAX_SAFE_INTEGER })!;
+        : this.#slice.get({ first: 0, last: boundary - 1, beforeMs: Number.MAX_SAFE_INTEGER, nowMs: ALL.nowMs })!;
     if (firstId === null || lastId === null) return undefined;
     const lost = this.#database
       .prepare<[{ firstId: number; lastId: number }], number>(
@@ -187,11 +205,17 @@ export class Eviction {
       )
       .pluck()
       .get({ firstId, lastId })!;
-    const times = { firstMs: this.#correctedMs.get(firstId) ?? null, lastMs: this.#correctedMs.get(lastId) ?? null };
+    const times = this.#readTimes({ firstId, lastId });
     if (lost > 0) this.#options.ledger.add({ reason: 'cap', count: lost, ...times }, this.#options.clock.now());
     const rows = this.#delete.run(firstId, lastId).changes;
     this.#deleteRejected.run(firstId, lastId);
     return { rows, lost };
+  }
+
+  /** Reads the earliest and the latest time of rows, for the ledger. */
+  #readTimes({ firstId, lastId }: SettledSlice): Pick<Loss, 'firstMs' | 'lastMs'> {
+    const [firstMs, lastMs] = this.#times.get(firstId, lastId)!;
+    return { firstMs, lastMs };
   }
 
   /** Deletes epochs without rows, except the newest. */

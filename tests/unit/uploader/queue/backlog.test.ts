@@ -119,6 +119,19 @@ describe('backlog: findOldestPendingMs', () => {
     expect(backlog.findOldestPendingMs()).toBe(START_MS + 4_000);
   });
 
+  test('takes a row with a time of its own to be pending since its scrape, but for an hour', () => {
+    stored.rows(3);
+    const aged = stored.series('aged');
+    stored.add(aged, START_MS - 1_800_000, 1);
+    settled.deliver([[1, 3]]);
+    // Its scrape was after that of the row before.
+    expect(backlog.findOldestPendingMs()).toBe(START_MS + 2_000);
+    stored.beginEpoch(5_000, true);
+    stored.add(aged, START_MS - 7_200_000, 1);
+    settled.deliver([[4, 4]]);
+    expect(backlog.findOldestPendingMs()).toBe(START_MS - 3_600_000 + 5_000);
+  });
+
   test('returns undefined if everything is settled', () => {
     stored.rows(2);
     settled.deliver([[1, 2]]);
@@ -132,6 +145,14 @@ test('backlog: findLastIdBefore compares corrected times, not stored ones', () =
   expect(backlog.findLastIdBefore(START_MS + 5_000)).toBe(0);
   expect(backlog.findLastIdBefore(START_MS + 5_000 + 3_001)).toBe(4);
   expect(backlog.findLastIdBefore(START_MS + 60_000)).toBe(10);
+});
+
+test('backlog: findLastIdBefore goes by scrapes, not by rows with a time of their own among them', () => {
+  stored.rows(5);
+  stored.add(stored.series('aged'), START_MS + 1_500, 1);
+  stored.rows(5);
+  expect(backlog.findLastIdBefore(START_MS + 2_000)).toBe(2);
+  expect(backlog.findLastIdBefore(START_MS + 4_000)).toBe(4);
 });
 
 test('backlog: readBooks combines the counts of both programs, and they balance', () => {

@@ -61,6 +61,23 @@ const totals = (): string[] => asked.filter((each) => each.startsWith('sum('));
 const idsOf = (state: VerifiedState): number[] => idsIn(new VerifiedRanges(stored.database).read(state));
 
 describe('background verifier', () => {
+  test.each([
+    ['beginning', 0],
+    ['middle', 6],
+    ['end', 11],
+  ])('compares all rows if one at the %s of what is due has a time of its own', async (_, place) => {
+    const [load, aged] = [stored.series('load'), stored.series('aged')];
+    for (let id = 0; id < 12; id++)
+      if (id === place) stored.add(aged, START_MS - HOUR_MS / 2, 1);
+      else stored.add(load, START_MS + id * 1000, 1);
+    settled.deliver([[1, 12]]);
+    held = { load: [] };
+    const verifier = create();
+    await verifier.run(never);
+    expect(stored.idsOf('pending')).toEqual(idsIn([[1, 12]]));
+    expect(verifier.state).toMatchObject({ missing: 12, requeued: 12 });
+  });
+
   test('compares only what was delivered since the last run', async () => {
     stored.rows(20, 'load');
     settled.deliver([[1, 10]]);

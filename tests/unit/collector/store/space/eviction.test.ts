@@ -45,6 +45,14 @@ async function scrapes(count: number, everyMs: number): Promise<void> {
   }
 }
 
+/** Stores, at the time of the last scrape, a sample that is as much older, and one that is not. */
+async function storeAged(ageMs: number): Promise<void> {
+  await parts.clock.advance(1);
+  const at = readInstant(parts.clock);
+  const { samples } = parts.admission.admit([{ ...reading('a.aged', 1), ageMs }, reading('a.x', 1)], at.wallMs);
+  parts.writer.commit([{ at, samples, status: createStatus() }]);
+}
+
 /** Settles a range of rows as delivered, as the uploader does. */
 function deliver(first: number, last: number): void {
   database.prepare('INSERT INTO settled VALUES (?, ?)').run(first, last);
@@ -91,6 +99,28 @@ describe('retention: rows older than RETENTION', () => {
     expect(retention({ retentionMs: 9 * HOUR }).expire()).toEqual({ rows: 0, lost: 0 });
     expect(retention({ retentionMs: 5 * HOUR - 1 }).expire()).toEqual({ rows: 10, lost: 0 });
     expect(ids()).toEqual(upTo(20, 11));
+  });
+
+  test('retention: a row with a time of its own takes no younger row around it along, and goes with them', async () => {
+    await scrapes(5, HOUR);
+    await storeAged(HOUR);
+    await scrapes(5, HOUR);
+    deliver(1, 22);
+    // The scrape of rows 11 and 12 was five hours ago, and row 11 is an hour older.
+    expect(retention({ retentionMs: 5.5 * HOUR }).expire()).toEqual({ rows: 8, lost: 0 });
+    expect(ids()).toEqual(upTo(22, 9));
+    expect(retention({ retentionMs: 5 * HOUR + 1 }).expire()).toEqual({ rows: 0, lost: 0 });
+    expect(retention({ retentionMs: 5 * HOUR - 1 }).expire()).toEqual({ rows: 4, lost: 0 });
+    expect(ids()).toEqual(upTo(22, 13));
+  });
+
+  test('retention: rows with a time that no sample can have keep no others', async () => {
+    await scrapes(10, HOUR);
+    deliver(1, 20);
+    database.exec(
+      `UPDATE samples SET timestamp_ms = 9e15 WHERE id = 3; UPDATE samples SET timestamp_ms = 'x' WHERE id = 4`,
+    );
+    expect(retention({ retentionMs: 5 * HOUR - 1 }).expire()).toEqual({ rows: 10, lost: 0 });
   });
 
   test.each([
