@@ -19,7 +19,7 @@ import { ScrapeClient } from './inputs/scrape-client.ts';
 import { ScrapeTargetCollector, toCollectorName } from './inputs/scrape-target.ts';
 import { SelfCollector } from './inputs/self.ts';
 import { TextFiles } from './inputs/text-files.ts';
-import { TextfileCollector } from './inputs/textfile.ts';
+import { MAX_TEXTFILE_AGE_MS, TextfileCollector } from './inputs/textfile.ts';
 import { KernelFiles, requireProcRoot, type KernelSource } from './kernel/kernel-files.ts';
 import { SimulatedKernel } from './kernel/simulated-kernel.ts';
 import { CommitBatcher } from './scheduling/commit-batcher.ts';
@@ -158,7 +158,11 @@ function createTextfileCollector(config: CollectorConfig): ScheduledCollector[] 
   if (!config.collectors.includes('textfile')) return [];
   const collector = new TextfileCollector({
     files: new TextFiles(config.textfileDir),
-    converter: createConverter(config, { labels: {}, limitVariable: 'COLLECTOR_MAX_SERIES' }),
+    converter: createConverter(config, {
+      labels: {},
+      limitVariable: 'COLLECTOR_MAX_SERIES',
+      maxAgeMs: MAX_TEXTFILE_AGE_MS,
+    }),
     maxReadings: maxParsedSamples(config.collectorMaxSeries),
   });
   return [{ collector, intervalMs: config.textfileIntervalMs }];
@@ -181,7 +185,7 @@ function createTargetCollectors(config: CollectorConfig, { client, targets }: Ta
 
 function createConverter(
   { remoteProtocol }: Pick<CollectorConfig, 'remoteProtocol'>,
-  options: Pick<ExpositionConverterOptions, 'labels' | 'honorLabels' | 'keepsName' | 'limitVariable'>,
+  options: Omit<ExpositionConverterOptions, 'now' | 'findReserved' | 'normalizesBounds'>,
 ): ExpositionConverter {
   return new ExpositionConverter({
     ...options,

@@ -18,6 +18,7 @@ import { delivery } from './list/delivery.mjs';
 import { health } from './list/health.mjs';
 import { logging } from './list/logging.mjs';
 import { reading } from './list/reading.mjs';
+import { sampleAges } from './list/sample-ages.mjs';
 import { settingAside } from './list/set-aside.mjs';
 import { settling } from './list/settling.mjs';
 import { specialValues } from './list/special-values.mjs';
@@ -28,6 +29,7 @@ export const mutations = [
   ...collecting,
   ...reading,
   ...storing,
+  ...sampleAges,
   ...settingAside,
   ...specialValues,
   ...delivery,

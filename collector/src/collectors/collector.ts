@@ -6,7 +6,7 @@ export interface Scrape {
   readonly monotonicMs: number;
 }
 
-/** Samples that are left out of a scrape though its source did not fail: counted, and logged once for each event. */
+/** Samples that are left out of a scrape, or changed, though its source did not fail: counted, and logged once for each event. */
 export interface LeftOutSamples {
   /** The message of the log. */
   readonly event: string;

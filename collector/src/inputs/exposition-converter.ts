@@ -15,7 +15,8 @@ import { toExcerpt } from '@thugshells/shared/printable.ts';
 import { decodeUtf8, cutIntoBlocks } from './exposition/bytes.ts';
 import { ExpositionReader, type ExpositionOptions } from './exposition/reader.ts';
 import { ParsedSeriesCache, type ParsedSeries } from './exposition/parsed-series.ts';
-import { MAX_AGE_MS, SampleSelection } from './sample-selection.ts';
+import { SampleCounter, type CountedSamples } from './sample-count.ts';
+import { SampleSelection } from './sample-selection.ts';
 import { addTargetLabels, type TargetLabelsOptions } from './target-labels.ts';
 
 /** Lines that are parsed before the event loop runs again: a few milliseconds on a small device. */
@@ -42,6 +43,8 @@ export interface ExpositionConverterOptions extends TargetLabelsOptions {
   readonly now: () => number;
   /** Whether samples of a metric are kept; all, if it is missing. */
   readonly keepsName?: ((name: string) => boolean) | undefined;
+  /** A sample whose timestamp is further from now is left out, as stale, and is an error; none is, if it is missing. */
+  readonly maxAgeMs?: number;
   /** The variable that `maxReadings` follows, without its prefix; named when that is not enough. */
   readonly limitVariable: string;
   /** Returns why a series may not have a name. */
@@ -49,23 +52,18 @@ export interface ExpositionConverterOptions extends TargetLabelsOptions {
 }
 
 /** A reading without its value. */
-interface ConvertedSeries extends Required<Omit<Reading, 'value'>> {
+interface ConvertedSeries extends Required<Omit<Reading, 'value' | 'ageMs'>> {
   /** From toIdentity(). */
   readonly identity: string;
   /** Why it may not have its name. */
   readonly reserved: string | undefined;
 }
 
-/** Samples that became no reading. */
-export interface UnusedSamples {
-  readonly count: number;
-  /** The first one's series, for a message. */
-  readonly first: string;
-}
-
 /** The readings of a text. */
 export interface ConvertedExposition {
   readonly readings: readonly Reading[];
+  /** The timestamp of each reading in the text, Unix milliseconds; undefined for one without. */
+  readonly timestamps: readonly (number | undefined)[];
   /** Whether there is nothing in the text, not even a comment. */
   readonly isEmpty: boolean;
   /** Samples in the text, including those that became no reading. */
@@ -73,27 +71,11 @@ export interface ConvertedExposition {
   /** Of these, those that are dropped by their name. */
   readonly dropped: number;
   /** Samples of a series that the text has already; the newest of a series is in the readings. */
-  readonly repeated: UnusedSamples;
+  readonly repeated: CountedSamples;
   /** Samples whose series have a name of the agent's own, the first one's with the reason. */
-  readonly reserved: UnusedSamples;
+  readonly reserved: CountedSamples;
   /** Why other samples became no reading. */
   readonly errors: readonly AgentError[];
-}
-
-/** Counts samples that became no reading, and keeps the first one's series. */
-class UnusedCount implements UnusedSamples {
-  count: number;
-  first: string;
-
-  constructor(count = 0, first = '') {
-    this.count = count;
-    this.first = first;
-  }
-
-  add(describe: () => string): void {
-    if (this.count === 0) this.first = describe();
-    this.count += 1;
-  }
 }
 
 /** Converts exposition texts of text files and scrape targets to readings. Series keep their names. */
@@ -119,7 +101,8 @@ export class ExpositionConverter {
     options: Omit<ExpositionOptions, 'cache'>,
     maxReadings: number,
   ): Promise<ConvertedExposition> {
-    const selection = new SampleSelection({ nowMs: this.#options.now(), maxReadings });
+    const { now, maxAgeMs = Infinity } = this.#options;
+    const selection = new SampleSelection({ nowMs: now(), maxAgeMs, maxReadings });
     const reader = new ExpositionReader({ ...options, cache: this.#cache }, (series, name, value, timestampMs) => {
       if (this.#isKept(series, name)) selection.add(series, name, value, timestampMs);
       else selection.drop();
@@ -149,36 +132,36 @@ export class ExpositionConverter {
     selection: SampleSelection,
     families: ReadonlyMap<string, MetricFamily>,
   ): Omit<ConvertedExposition, 'isEmpty'> {
-    const { samples, dropped, stale, over, series, values, times } = selection;
+    const { samples, dropped, stale, over, series, values } = selection;
     const readings: Reading[] = [];
-    const repeated = new UnusedCount(
+    const repeated = new SampleCounter(
       selection.repeated,
       selection.firstRepeated && describeSeries(selection.firstRepeated),
     );
-    const reserved = new UnusedCount();
+    const reserved = new SampleCounter();
     /** By series, however its labels are written: its place among the readings. */
     const places = new Map<string, number>();
-    const readingTimes: number[] = [];
+    const timestamps: (number | undefined)[] = [];
     series.forEach((parsed, index) => {
       const converted = this.#convertSeries(parsed, families);
       const { series: declaration, labels, canonical, identity } = converted;
       const reading = { series: declaration, labels, canonical, value: values[index]! };
-      const timeMs = times[index]!;
+      const timestampMs = selection.timestamps[index];
       const known = places.get(identity);
       if (known !== undefined) repeated.add(() => describeSeries(parsed));
       if (converted.reserved !== undefined) {
         reserved.add(() => `${describeSeries(parsed)}: ${converted.reserved}`);
-      } else if (known === undefined || timeMs > readingTimes[known]!) {
+      } else if (known === undefined || selection.isLater(timestampMs, timestamps[known])) {
         const place = known ?? readings.length;
         places.set(identity, place);
         readings[place] = reading;
-        readingTimes[place] = timeMs;
+        timestamps[place] = timestampMs;
       }
     });
     const errors: AgentError[] = [];
-    if (stale.count > 0) errors.push(createStaleError(stale.count, stale.firstName));
+    if (stale.count > 0) errors.push(createStaleError(stale, this.#options.maxAgeMs!));
     if (over > 0) errors.push(createTooManyError(over, this.#options.limitVariable));
-    return { readings, samples, dropped, repeated, reserved, errors };
+    return { readings, timestamps, samples, dropped, repeated, reserved, errors };
   }
 
   #convertSeries(parsed: ParsedSeries, families: ReadonlyMap<string, MetricFamily>): ConvertedSeries {
@@ -212,9 +195,9 @@ function isSameFamily(one: MetricFamily | undefined, other: MetricFamily | undef
   );
 }
 
-function createStaleError(count: number, name: string): AgentError {
+function createStaleError({ count, firstName }: SampleSelection['stale'], maxAgeMs: number): AgentError {
   return new AgentError(
-    `${count} samples have a timestamp more than ${MAX_AGE_MS / 60_000} minutes from now, first ${name}`,
+    `${count} samples have a timestamp more than ${maxAgeMs / 60_000} minutes from now, first ${firstName}`,
     {
       code: 'SAMPLES_STALE',
       hint: 'remove the timestamps, or the samples that are out of date: samples are stored with the time of the scrape',

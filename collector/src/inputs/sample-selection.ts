@@ -1,11 +1,10 @@
 import { copyText, type ParsedSeries } from './exposition/parsed-series.ts';
 
-/** Maximum age of a sample with a timestamp, Prometheus' lookback; it is stored with the time of the scrape. */
-export const MAX_AGE_MS = 300_000;
-
 export interface SampleSelectionOptions {
-  /** The time of the scrape, Unix milliseconds; a sample without a timestamp has it. */
+  /** The time of the scrape, Unix milliseconds; a sample without a timestamp is of that time. */
   readonly nowMs: number;
+  /** A sample whose timestamp is further from now is stale, and not selected. */
+  readonly maxAgeMs: number;
   /** Samples that are selected; further ones are only counted. */
   readonly maxReadings: number;
 }
@@ -17,8 +16,8 @@ export interface SampleSelectionOptions {
 export class SampleSelection {
   readonly series: ParsedSeries[] = [];
   readonly values: number[] = [];
-  /** Unix milliseconds. */
-  readonly times: number[] = [];
+  /** Unix milliseconds; undefined for a sample without a timestamp. */
+  readonly timestamps: (number | undefined)[] = [];
   samples = 0;
   /** Samples that are not wanted. */
   dropped = 0;
@@ -52,14 +51,20 @@ export class SampleSelection {
   }
 
   add(series: ParsedSeries | undefined, name: string, value: number, timestampMs: number | undefined): void {
-    const { nowMs } = this.#options;
+    const { nowMs, maxAgeMs } = this.#options;
     this.samples += 1;
     const place = series === undefined ? undefined : this.#places.get(series);
-    const isStale = timestampMs !== undefined && Math.abs(nowMs - timestampMs) > MAX_AGE_MS;
-    if (place !== undefined) this.#addRepeated(place, value, isStale ? -Infinity : (timestampMs ?? nowMs));
+    const isStale = timestampMs !== undefined && Math.abs(nowMs - timestampMs) > maxAgeMs;
+    if (place !== undefined) this.#addRepeated(place, value, isStale ? -Infinity : timestampMs);
     else if (isStale) this.#addStale(series, name);
     else if (series === undefined || this.isFull) this.over += 1;
-    else this.#select(series, value, timestampMs ?? nowMs);
+    else this.#select(series, value, timestampMs);
+  }
+
+  /** Whether a sample is later than another of its series. */
+  isLater(timestampMs: number | undefined, thanMs: number | undefined): boolean {
+    const { nowMs } = this.#options;
+    return (timestampMs ?? nowMs) > (thanMs ?? nowMs);
   }
 
   /** Counts a sample that is not wanted. */
@@ -68,7 +73,7 @@ export class SampleSelection {
     this.dropped += 1;
   }
 
-  #select(series: ParsedSeries, value: number, timeMs: number): void {
+  #select(series: ParsedSeries, value: number, timestampMs: number | undefined): void {
     const older = this.#staleSeries.get(series);
     if (older !== undefined) {
       this.#staleSeries.delete(series);
@@ -78,15 +83,15 @@ export class SampleSelection {
     this.#places.set(series, this.series.length);
     this.series.push(series);
     this.values.push(value);
-    this.times.push(timeMs);
+    this.timestamps.push(timestampMs);
   }
 
-  #addRepeated(place: number, value: number, timeMs: number): void {
+  #addRepeated(place: number, value: number, timestampMs: number | undefined): void {
     this.repeated += 1;
     this.firstRepeated ??= this.series[place];
-    if (timeMs <= this.times[place]!) return;
+    if (!this.isLater(timestampMs, this.timestamps[place])) return;
     this.values[place] = value;
-    this.times[place] = timeMs;
+    this.timestamps[place] = timestampMs;
   }
 
   #addStale(series: ParsedSeries | undefined, name: string): void {

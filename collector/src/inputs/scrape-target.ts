@@ -7,7 +7,9 @@ import { STALE_MARKER } from '@thugshells/shared/metrics/sample-value.ts';
 
 import type { Collector, LeftOutSamples } from '../collectors/collector.ts';
 import { requireNoErrors } from '../collectors/readers/partial-result.ts';
-import type { ConvertedExposition, ExpositionConverter, UnusedSamples } from './exposition-converter.ts';
+import type { ConvertedExposition, ExpositionConverter } from './exposition-converter.ts';
+import type { CountedSamples } from './sample-count.ts';
+import { SampleDates, type DatedPage } from './sample-dates.ts';
 import type { ScrapeLimits, ScrapeClient } from './scrape-client.ts';
 import { ScrapedSeries } from './scraped-series.ts';
 
@@ -36,7 +38,7 @@ interface ScrapeFigures {
 
 /**
  * Scrapes one exporter. If that fails, `up` is 0 and none of its samples is returned. Series that a scrape does not have any more
- * end with a stale marker.
+ * end with a stale marker; those with timestamps only if the target tracks them.
  */
 export class ScrapeTargetCollector implements Collector {
   readonly name: string;
@@ -45,6 +47,7 @@ export class ScrapeTargetCollector implements Collector {
   readonly #target: ScrapeTarget;
   readonly #parts: ScrapeTargetParts;
   readonly #series = new ScrapedSeries();
+  readonly #dates = new SampleDates();
   #hasReported = false;
 
   constructor(target: ScrapeTarget, parts: ScrapeTargetParts) {
@@ -55,25 +58,28 @@ export class ScrapeTargetCollector implements Collector {
 
   async collect(): Promise<readonly Reading[]> {
     const { clock } = this.#parts;
-    const startedAt = clock.monotonic();
+    const startedAt = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
     this.leftOut = [];
     const outcome = await this.#scrape();
-    const durationMs = clock.monotonic() - startedAt;
+    const durationMs = clock.monotonic() - startedAt.monotonicMs;
     if (outcome instanceof AgentError) {
       const figures = this.#report({ isUp: false, durationMs, samples: 0, kept: 0, seriesAdded: 0 });
       return requireNoErrors([this.#addTargetName(outcome)], [...figures, ...this.#series.end()]);
     }
     const { readings, samples, dropped, errors } = outcome;
+    const { honorTimestamps = true, tracksTimestampedSeries = false } = this.#target;
+    const timestamps = honorTimestamps ? outcome.timestamps : [];
     // As with Prometheus: what comes after a page without anything is compared with the page before that one.
     const { added: seriesAdded, ends } = outcome.isEmpty
       ? { added: 0, ends: this.#series.end() }
-      : this.#series.replace(readings);
-    this.leftOut = this.#listLeftOut(outcome);
+      : this.#series.replace(readings, tracksTimestampedSeries ? [] : timestamps);
+    const dated = this.#dates.date({ readings, timestamps }, { ...startedAt, durationMs });
+    this.leftOut = this.#listLeftOut(outcome, dated);
     return requireNoErrors(
       errors.map((error) => this.#addTargetName(error)),
       [
         ...this.#report({ isUp: true, durationMs, samples, kept: samples - dropped, seriesAdded }),
-        ...readings,
+        ...dated.readings,
         ...ends,
       ],
     );
@@ -122,8 +128,8 @@ export class ScrapeTargetCollector implements Collector {
   }
 
   /** An exporter that repeats a series, or has `up`, does so for good: that is no failure of the scrape. */
-  #listLeftOut({ repeated, reserved }: ConvertedExposition): LeftOutSamples[] {
-    const describe = (what: string, { count, first }: UnusedSamples) =>
+  #listLeftOut({ repeated, reserved }: ConvertedExposition, { late, redated }: DatedPage): LeftOutSamples[] {
+    const describe = (what: string, { count, first }: CountedSamples) =>
       `scrape target ${this.#target.name}: ${count} samples of ${what}, first ${first}`;
     return [
       {
@@ -136,11 +142,21 @@ export class ScrapeTargetCollector implements Collector {
         count: reserved.count,
         reason: describe('reserved names', reserved),
       },
+      {
+        event: 'samples out of order dropped',
+        count: late.count,
+        reason: describe('a time that is not after that of the sample before', late),
+      },
+      {
+        event: 'sample times out of range replaced',
+        count: redated.count,
+        reason: describe('a time after the scrape, or over an hour before it, which get that of the scrape', redated),
+      },
     ].filter(({ count }) => count > 0);
   }
 
   #addTargetName({ message, code, hint, cause }: AgentError): AgentError {
-    const isPartial = code === 'SAMPLES_STALE' || code === 'TOO_MANY_SAMPLES';
+    const isPartial = code === 'TOO_MANY_SAMPLES';
     return new AgentError(`${isPartial ? 'scrape target' : 'cannot scrape'} ${this.#target.name}: ${message}`, {
       code,
       cause,

@@ -11,35 +11,43 @@ export interface ScrapeChanges {
 
 /** Remembers the series of the last scrape of a target, to end those that are gone as Prometheus does. */
 export class ScrapedSeries {
-  #last: ReadonlyMap<string, Reading> = new Map();
+  /** Undefined for a series that ends by a gap only. */
+  #last: ReadonlyMap<string, Reading | undefined> = new Map();
   /** Whether the series of the last scrape were ended already. */
   #isEnded = false;
 
-  /** Remembers the series of a scrape. */
-  replace(readings: readonly Reading[]): ScrapeChanges {
+  /**
+   * Remembers the series of a scrape.
+   *
+   * @param timestamps of those readings that have one: their series end by a gap, as with Prometheus
+   */
+  replace(readings: readonly Reading[], timestamps: readonly (number | undefined)[]): ScrapeChanges {
     const before = this.#last;
     const wasEnded = this.#isEnded;
-    const now = new Map(readings.map((reading) => [toSeriesText(reading), reading]));
+    const now = new Map(
+      readings.map((reading, index) => [toSeriesText(reading), timestamps[index] === undefined ? reading : undefined]),
+    );
     this.#last = now;
     this.#isEnded = false;
     let added = 0;
     for (const series of now.keys()) if (!before.has(series)) added += 1;
     const gone = wasEnded ? [] : [...before].filter(([series]) => !now.has(series));
-    return { added, ends: gone.map(([, reading]) => toEnd(reading)) };
+    return { added, ends: toEnds(gone.map(([, reading]) => reading)) };
   }
 
   /** Ends all series: their target failed, or is not scraped any more. Once; a later scrape may have them again. */
   end(): Reading[] {
     if (this.#isEnded) return [];
     this.#isEnded = true;
-    return [...this.#last.values()].map(toEnd);
+    return toEnds(this.#last.values());
   }
 }
 
-function toEnd(reading: Reading): Reading {
-  return { ...reading, value: STALE_MARKER };
+function toEnds(readings: Iterable<Reading | undefined>): Reading[] {
+  return [...readings].flatMap((reading) => (reading === undefined ? [] : [{ ...reading, value: STALE_MARKER }]));
 }
 
-function toSeriesText({ series, labels, canonical = canonicalTags(labels) }: Reading): string {
+/** Returns a text that is equal for equal series of one page only. */
+export function toSeriesText({ series, labels, canonical = canonicalTags(labels) }: Reading): string {
   return series.name + canonical;
 }

@@ -9,8 +9,8 @@ import {
   toIdentity,
   type ConvertedExposition,
   type ExpositionConverter,
-  type UnusedSamples,
 } from './exposition-converter.ts';
+import type { CountedSamples } from './sample-count.ts';
 import type { TextFiles } from './text-files.ts';
 
 export interface TextfileParts {
@@ -21,6 +21,8 @@ export interface TextfileParts {
 }
 
 /** Limits of one scrape; a usual directory is smaller than any of them. */
+/** Maximum age of a sample with a timestamp, Prometheus' lookback; it is stored with the time of the scrape. */
+export const MAX_TEXTFILE_AGE_MS = 300_000;
 const MAX_FILES = 500;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_TOTAL_BYTES = 16 * 1024 * 1024;
@@ -67,7 +69,7 @@ class DirectoryScrape {
 
   /** Adds the readings of a file, without those of series that an earlier file has. */
   #addReadings(path: string, converted: ConvertedExposition): void {
-    const repeated = new Map<string, UnusedSamples>();
+    const repeated = new Map<string, CountedSamples>();
     for (const reading of converted.readings) {
       const identity = toIdentity(reading);
       const owner = this.#paths.get(identity);
@@ -98,7 +100,7 @@ function createSampleErrors(path: string, { repeated, reserved, errors }: Conver
 
 function createRepeatedError(
   path: string,
-  { count, first, owner }: UnusedSamples & { readonly owner: string },
+  { count, first, owner }: CountedSamples & { readonly owner: string },
 ): AgentError {
   return new AgentError(`${path}: ${count} samples of a series that ${owner} has already, first ${first}`, {
     code: 'SAMPLES_REPEATED',
@@ -106,7 +108,7 @@ function createRepeatedError(
   });
 }
 
-function createReservedError(path: string, { count, first }: UnusedSamples): AgentError {
+function createReservedError(path: string, { count, first }: CountedSamples): AgentError {
   return new AgentError(`${path}: ${count} samples of reserved names, first ${first}`, {
     code: 'SAMPLES_RESERVED',
     hint: 'rename them where the file is written',

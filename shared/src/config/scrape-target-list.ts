@@ -30,6 +30,10 @@ export interface ScrapeTarget {
   readonly labels: Readonly<Record<string, string>>;
   /** Whether a series keeps its own label where it has one of these: Prometheus' `honor_labels`. */
   readonly honorLabels: boolean;
+  /** Whether samples have the times that the page gives them: Prometheus' `honor_timestamps`; true if it is missing. */
+  readonly honorTimestamps?: boolean;
+  /** Whether series with such times end as others do: Prometheus' `track_timestamps_staleness`. */
+  readonly tracksTimestampedSeries?: boolean;
   readonly intervalMs?: number;
   readonly timeoutMs?: number;
   /** Whether the page may be packed; true if it is missing. */

@@ -349,8 +349,8 @@ export const collecting = [
   {
     why: 'keeps the oldest of several times of one series, and stamps it now',
     file: 'collector/src/inputs/sample-selection.ts',
-    find: 'if (timeMs <= this.times[place]!) return;',
-    replace: 'if (timeMs >= this.times[place]!) return;',
+    find: 'if (!this.isLater(timestampMs, this.timestamps[place])) return;',
+    replace: 'if (this.isLater(timestampMs, this.timestamps[place])) return;',
     tests: ['collector/inputs/repeated-samples'],
   },
   {

@@ -189,8 +189,8 @@ export const delivery = [
   {
     why: 'applies the clock offset with the wrong sign when it looks for the newest rows',
     file: 'uploader/src/queue/backlog.ts',
-    find: 'timestamp_ms < ? - ${NEWEST',
-    replace: 'timestamp_ms < ? + ${NEWEST',
+    find: 'timestamp_ms >= ? - ${NEWEST',
+    replace: 'timestamp_ms >= ? + ${NEWEST',
     tests: ['uploader/queue/backlog'],
   },
   {

@@ -223,8 +223,8 @@ export const storing = [
   {
     why: 'retention deletes what was delivered a moment ago',
     file: 'collector/src/store/space/eviction.ts',
-    find: 'epochs.readPresent(), retentionMs)',
-    replace: 'epochs.readPresent(), 0 * retentionMs)',
+    find: 'findLimits(present, retentionMs)',
+    replace: 'findLimits(present, 0 * retentionMs)',
     tests: ['collector/store/space/eviction'],
   },
   {
@@ -237,8 +237,8 @@ export const storing = [
   {
     why: 'at the cap pending rows go before delivered ones',
     file: 'collector/src/store/space/eviction.ts',
-    find: 'this.#deleteSettled([ALL]) ?? this.#evictPending()',
-    replace: 'this.#evictPending() ?? this.#deleteSettled([ALL])',
+    find: 'this.#deleteSettled(ALL) ?? this.#evictPending()',
+    replace: 'this.#evictPending() ?? this.#deleteSettled(ALL)',
     tests: ['collector/store/space/eviction'],
   },
   {

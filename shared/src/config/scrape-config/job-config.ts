@@ -36,7 +36,6 @@ const REMEDIES: Readonly<Record<string, string>> = {
   label_name_length_limit: 'remove it: docs/victoriametrics-setup.md has the limits of series',
   label_value_length_limit: 'remove it: docs/victoriametrics-setup.md has the limits of series',
   target_limit: 'remove it',
-  track_timestamps_staleness: 'remove it: a series with timestamps of its own ends as any other',
   proxy_url: 'remove it: targets are reached without a proxy',
   proxy_from_environment: 'remove it: targets are reached without a proxy',
   oauth2: 'use basic_auth or authorization',
@@ -56,12 +55,12 @@ export function readTimes(fields: YamlFields, defaults: TargetDefaults): TargetD
 export async function readJob(job: YamlFields, folder: string, defaults: TargetDefaults): Promise<ScrapeTarget[]> {
   const name = job.read('job_name', jobName);
   if (name === undefined && !job.has('job_name')) job.refuse(undefined, 'job_name is missing');
-  if (job.read('honor_timestamps', flag) === true)
-    job.refuse('honor_timestamps', 'set it to false, or remove it: samples get the time of their scrape');
   const tls = readTls(job, folder);
   const common = {
     ...readTimes(job, defaults),
     honorLabels: job.read('honor_labels', flag) ?? false,
+    honorTimestamps: job.read('honor_timestamps', flag) ?? true,
+    tracksTimestampedSeries: job.read('track_timestamps_staleness', flag) ?? false,
     isCompressed: job.read('enable_compression', flag) ?? true,
     sampleLimit: job.read('sample_limit', integer(0, 1_000_000)) || undefined,
     keepsName: await readNameFilter(job),

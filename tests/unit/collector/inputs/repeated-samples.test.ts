@@ -14,6 +14,7 @@ import {
   createTarget,
   createTargetCollector,
 } from '../../../support/collector/made-target.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 
 /** Series that a text has more than once, and series that cannot be stored: a text file is at fault, a page is not. */
@@ -47,6 +48,7 @@ async function collectFiles() {
 async function collectPage(text: string, { maxReadings = 100 } = {}) {
   const collector = createTargetCollector(createTarget({ labels: { job: 'node' } }), {
     client: createPageClient(text),
+    clock: new FakeClock(NOW),
     maxReadings,
     findReserved: findReservedName,
   });
@@ -152,16 +154,18 @@ describe('scrape target: a series that is there more than once', () => {
     });
   });
 
-  test('scrape target: an old sample of a series that has a newer one is not taken for a stale series', async () => {
+  test('exposition: an old sample of a series that has a newer one is not taken for a stale series', async () => {
     const at = (minutes: number) => NOW - minutes * MINUTE;
-    expect(await collectPage(`a 1 ${at(60)}\na 2 ${at(30)}\na 3 ${at(1)}\na 4 ${at(90)}\n`)).toMatchObject({
-      samples: ['a{job="node"} 3'],
-      failure: '',
-      leftOut: [{ count: 3 }],
-    });
-    expect(await collectPage(`a 1 ${at(60)}\na 2 ${at(1)}\nb 3 ${at(60)}\n`)).toMatchObject({
-      failure: 'scrape target node: 1 samples have a timestamp more than 5 minutes from now, first b',
-    });
+    const convert = async (text: string) => {
+      const converter = createConverter({ maxAgeMs: 5 * MINUTE });
+      const { errors, repeated } = await converter.convert([Buffer.from(text)], { format: 'prometheus' }, 100);
+      return [repeated.count, errors.map(({ message }) => message)];
+    };
+    expect(await convert(`a 1 ${at(60)}\na 2 ${at(30)}\na 3 ${at(1)}\na 4 ${at(90)}\n`)).toEqual([3, []]);
+    expect(await convert(`a 1 ${at(60)}\na 2 ${at(1)}\nb 3 ${at(60)}\n`)).toEqual([
+      1,
+      ['1 samples have a timestamp more than 5 minutes from now, first b'],
+    ]);
   });
 
   test('scrape target: repeated samples take no place of other series', async () => {

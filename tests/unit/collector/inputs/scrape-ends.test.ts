@@ -2,7 +2,6 @@ import { describe, expect, test } from '@jest/globals';
 import { STALE_MARKER } from '@thugshells/shared/metrics/sample-value.ts';
 
 import { collectOnce, formatReadings, type CollectResult } from '../../../support/collector/collect-once.ts';
-import { NOW } from '../../../support/collector/collector-parts.ts';
 import { createPageClient, createTarget, createTargetCollector } from '../../../support/collector/made-target.ts';
 
 /** The stale markers of series that are gone from a target. */
@@ -47,10 +46,6 @@ describe('scrape ends', () => {
 
   test('scrape ends: what a page repeats, or writes in another order, goes on', async () => {
     expect(await collectEnds('a{b="1",c="2"} 1\n', 'a{c="2",b="1"} 1\na{b="1",c="2"} 2\n')).toEqual([[], []]);
-  });
-
-  test('scrape ends: a series with timestamps of its own ends as any other', async () => {
-    expect(await collectEnds(`a 1 ${NOW}\nb 2\n`, 'b 2\n')).toEqual([[], ['a{job="node"}']]);
   });
 
   test('scrape ends: when scraping ends, all series of the target end, up included', async () => {

@@ -17,7 +17,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { TextFiles } from '../../../../collector/src/inputs/text-files.ts';
-import { TextfileCollector } from '../../../../collector/src/inputs/textfile.ts';
+import { MAX_TEXTFILE_AGE_MS, TextfileCollector } from '../../../../collector/src/inputs/textfile.ts';
 import { useTemporaryFolder } from '../../../support/temporary-folder.ts';
 import { NOW } from '../../../support/collector/collector-parts.ts';
 import { createConverter } from '../../../support/collector/made-target.ts';
@@ -33,7 +33,7 @@ beforeEach(() => {
 });
 
 function sourceOf({ maxReadings = 2_000, at = directory } = {}): TextfileCollector {
-  const converter = createConverter();
+  const converter = createConverter({ maxAgeMs: MAX_TEXTFILE_AGE_MS });
   return new TextfileCollector({ files: new TextFiles(at), converter, maxReadings });
 }
 

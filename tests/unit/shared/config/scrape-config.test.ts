@@ -39,6 +39,8 @@ describe('scrape config', () => {
         url: 'http://127.0.0.1:9100/metrics',
         labels: { job: 'node', instance: '127.0.0.1:9100' },
         honorLabels: false,
+        honorTimestamps: true,
+        tracksTimestampedSeries: false,
         intervalMs: 30_000,
         timeoutMs: 10_000,
       }),
@@ -57,6 +59,7 @@ scrape_configs:
     params: { module: [http, "a b"] }
     honor_labels: true
     honor_timestamps: false
+    track_timestamps_staleness: true
     enable_compression: no
     sample_limit: 500
     authorization: { credentials_file: token }
@@ -81,6 +84,8 @@ scrape_configs:
       intervalMs: 90_000,
       timeoutMs: 1_500,
       honorLabels: true,
+      honorTimestamps: false,
+      tracksTimestampedSeries: true,
       isCompressed: false,
       sampleLimit: 500,
       authentication: { scheme: 'Bearer', file: '/etc/thugshells/token' },
@@ -180,10 +185,6 @@ describe('scrape config: what cannot be used is refused with file, line and reme
       '4: scrape_configs[0].scrape_timeout: is longer than scrape_interval: shorten it',
     ],
     [job('honor_labels: maybe'), '3: scrape_configs[0].honor_labels: must be true or false'],
-    [
-      job('honor_timestamps: true'),
-      '3: scrape_configs[0].honor_timestamps: set it to false, or remove it: samples get the time of their scrape',
-    ],
     [job('params: [a]'), '3: scrape_configs[0].params: must be a mapping of names to values'],
     [job('scheme: ftp'), '3: scrape_configs[0].scheme: must be one of http, https'],
     [job('metrics_path: metrics'), '3: scrape_configs[0].metrics_path: must be a path that begins with /'],

@@ -34,7 +34,7 @@ test('blocks: wherever a text is cut, they are the same text in whole lines of a
 });
 
 test('blocks: a page is converted the same wherever it is cut, and named by its line if it is malformed', async () => {
-  const converter = createConverter();
+  const converter = createConverter({ maxAgeMs: 300_000 });
   const convert = async (parts: readonly Buffer[]): Promise<unknown> => {
     try {
       const { readings, samples, errors } = await converter.convert(parts, { format: 'prometheus' }, 5);

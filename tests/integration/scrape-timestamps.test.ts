@@ -1,0 +1,118 @@
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+
+import { afterEach, expect, test } from '@jest/globals';
+
+import { AgentPair } from '../support/agent-pair.ts';
+import { startPrometheusAgent } from '../support/other-scrapers.ts';
+import { Prometheus } from '../support/prometheus.ts';
+import { readRaw } from '../support/remote-read.ts';
+import { until } from '../support/until.ts';
+
+/** An exporter with timestamps through the agent and through the real Prometheus in agent mode, each into a real Prometheus. */
+
+const STALE = '7ff0000000000002';
+/** What a step of the clock may be without an epoch of its own, and the rounding of two clocks. */
+const TOLERANCE_MS = 600;
+const toRelease: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const release of toRelease.splice(0).reverse()) await release();
+});
+
+/** What the exporter has of `stamped`; each later time is a new sample. */
+interface StampedSample {
+  readonly value: number;
+  readonly timestampMs: number;
+}
+
+/** Serves `stamped` with a timestamp, and `plain` without one. */
+class StampingExporter {
+  #sample: StampedSample | undefined;
+  #asked = new Map<string, number>();
+  readonly #server = createServer(({ url }, response) => {
+    this.#asked.set(url!, (this.#asked.get(url!) ?? 0) + 1);
+    const { value, timestampMs } = this.#sample ?? {};
+    const stamped = value === undefined ? '' : `stamped ${value} ${timestampMs!}\n`;
+    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(`${stamped}plain 1\n`);
+  });
+
+  async listen(): Promise<string> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    toRelease.push(() => this.#server.close());
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Waits until both scrapers have had a page three times. */
+  async serve(sample: StampedSample | undefined): Promise<void> {
+    this.#sample = sample;
+    this.#asked = new Map();
+    await until(
+      'both have scraped',
+      () => ['/ours', '/theirs'].every((path) => (this.#asked.get(path) ?? 0) >= 3),
+      60_000,
+    );
+  }
+}
+
+async function startPrometheus(): Promise<Prometheus> {
+  const prometheus = await Prometheus.start();
+  toRelease.push(() => prometheus.stop());
+  return prometheus;
+}
+
+/** Returns the values of a metric with their times, and `stale` for the end of a series. */
+async function readSamples({ url }: Prometheus, metric: string): Promise<(readonly [number | 'stale', number])[]> {
+  const samples = await readRaw(url, metric, Date.now() - 3_600_000, Date.now() + 60_000);
+  return samples.map(({ bits, timestampMs }) => [
+    bits === STALE ? 'stale' : Buffer.from(bits, 'hex').readDoubleBE(),
+    timestampMs,
+  ]);
+}
+
+test('scrape timestamps: samples, their times and the ends of their series are those of Prometheus', async () => {
+  const exporter = new StampingExporter();
+  const host = await exporter.listen();
+  const [ours, theirs] = [await startPrometheus(), await startPrometheus()];
+  const agent = new AgentPair({
+    REMOTE_URL: `${ours.url}/api/v1/write`,
+    REMOTE_PROTOCOL: 'remote-write',
+    DEVICE_ID: 'b1',
+    COLLECTORS: 'scrape',
+    SCRAPE_TARGETS: `node=http://${host}/ours`,
+    SCRAPE_INTERVAL: '1s',
+  });
+  toRelease.push(() => agent.remove());
+  const peer = await startPrometheusAgent({
+    global: { scrape_interval: '1s', external_labels: { device_id: 'b1' } },
+    remote_write: [{ url: `${theirs.url}/api/v1/write` }],
+    scrape_configs: [{ job_name: 'node', metrics_path: '/theirs', static_configs: [{ targets: [host] }] }],
+  });
+  toRelease.push(() => peer.stop());
+  agent.start('collector');
+  agent.start('uploader');
+
+  await exporter.serve(undefined);
+  const stamps: number[] = [];
+  // Prometheus sends only what is later than its start.
+  for (let value = 0; value < 3; value++) {
+    const timestampMs = Date.now();
+    stamps.push(timestampMs);
+    await exporter.serve({ value, timestampMs });
+    // Neither has a time after the last one.
+    await exporter.serve({ value: 7, timestampMs });
+    await exporter.serve({ value: 8, timestampMs: timestampMs - 1_000 });
+  }
+  await exporter.serve(undefined);
+  await exporter.serve({ value: 3, timestampMs: Date.now() });
+
+  for (const prometheus of [theirs, ours]) {
+    await until('the last one has arrived', async () => (await readSamples(prometheus, 'stamped')).at(-1)?.[0] === 3);
+    const found = await readSamples(prometheus, 'stamped');
+    // Also without an end where the series was gone.
+    expect(found.map(([value]) => value)).toEqual([0, 1, 2, 3]);
+    for (const [value, timestampMs] of found.slice(0, 3))
+      expect(Math.abs(timestampMs - stamps[value as number]!)).toBeLessThan(TOLERANCE_MS);
+  }
+}, 240_000);
