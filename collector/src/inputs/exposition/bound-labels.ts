@@ -38,6 +38,6 @@ function formatFloat(value: number): string {
   const exponent = Number(power);
   if (exponent < MIN_DECIMAL_EXPONENT || exponent > MAX_DECIMAL_EXPONENT)
     return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
-  const decimal = Object.is(value, -0) ? '-0' : String(value);
+  const decimal = String(value);
   return decimal.includes('.') ? decimal : `${decimal}.0`;
 }

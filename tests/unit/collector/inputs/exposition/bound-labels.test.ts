@@ -3,11 +3,11 @@ import { describe, expect, test } from '@jest/globals';
 import { normalizeBound } from '../../../../../collector/src/inputs/exposition/bound-labels.ts';
 import { createConverter } from '../../../../support/collector/made-target.ts';
 
-/** As Prometheus 3 writes bounds, found by its labels.FormatOpenMetricsFloat. */
+/** As labels.FormatOpenMetricsFloat of Prometheus 3.16 writes them. */
 const BOUNDS: readonly (readonly [string, string])[] = [
   ['1', '1.0'],
   ['0', '0.0'],
-  ['-0', '-0.0'],
+  ['-0', '0.0'],
   ['+5', '5.0'],
   ['.5', '0.5'],
   ['2.50', '2.5'],
@@ -15,6 +15,7 @@ const BOUNDS: readonly (readonly [string, string])[] = [
   ['0.00001', '1e-05'],
   ['100000', '100000.0'],
   ['1000000', '1e+06'],
+  ['999999', '999999.0'],
   ['1234567.5', '1.2345675e+06'],
   ['1e300', '1e+300'],
   ['5e-324', '5e-324'],
