@@ -91,3 +91,14 @@ test('verified samples: noise that looks like a row is none, and is counted', ()
   expect(verifySamples([noise, undefined, ...PAGE], indexOf(undefined), false)).toEqual({ samples: PAGE, doubtful: 2 });
   expect(verifiedIds([noise], indexOf(undefined))).toEqual([]);
 });
+
+test('verified samples: a row with a time of its own, among later ones, is a sample if the index has it', () => {
+  const aged = { id: 105, seriesId: 9, timestampMs: T - 1_800_000, value: 5 };
+  const cells = change(4, aged);
+  expect(verifiedIds(cells, indexOf(cells as SourceSample[]))).toEqual(ALL);
+  expect(verifySamples(cells, indexOf(undefined), false)).toEqual({ samples: without(105).map(toSample), doubtful: 1 });
+});
+
+function toSample(id: number): SourceSample {
+  return PAGE.find((sample) => sample.id === id)!;
+}
