@@ -26,8 +26,8 @@ export const storing = [
   {
     why: 'forgets the final WAL checkpoint',
     file: 'collector/src/store/database-session.ts',
-    find: 'closeSession(clock.now());\n    wal.checkpoint();',
-    replace: 'closeSession(clock.now());',
+    find: 'end.immediate();\n    wal.checkpoint();',
+    replace: 'end.immediate();',
     tests: ['collector/store/store'],
   },
   {
