@@ -102,6 +102,7 @@ export class SampleWriter {
 
   #write(scrapes: readonly BufferedScrape[], loss: Loss | undefined): void {
     const { ledger, statuses, journal, clock } = this.#options;
+    journal.save();
     const firstId = (this.#lastId.get() ?? 0) + 1;
     let nextId = firstId;
     let heartbeatMs: number | null = null;
@@ -120,7 +121,6 @@ export class SampleWriter {
     );
     if (heartbeatMs !== null) statuses.saveExpected(heartbeatMs);
     for (const status of newest.values()) statuses.save(status);
-    journal.save();
   }
 
   /**

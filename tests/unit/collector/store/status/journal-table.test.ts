@@ -130,7 +130,7 @@ describe('stored journal:', () => {
     await scrape();
     warn('first');
     const other = folder.keep(openDatabase(path));
-    other.exec(`CREATE TRIGGER fails BEFORE INSERT ON journal BEGIN SELECT RAISE(ABORT, 'it fails'); END`);
+    other.exec(`CREATE TRIGGER fails BEFORE INSERT ON collector_status BEGIN SELECT RAISE(ABORT, 'it fails'); END`);
     await scrape();
     expect([stored(), process.store.failure]).toEqual([[], 'it fails']);
     other.exec('DROP TRIGGER fails');
