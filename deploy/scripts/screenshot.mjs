@@ -1,5 +1,5 @@
 /**
- * Writes docs/status-page.png: the status page of a simulated device after an hour, in a real Chromium.
+ * Writes docs/status-page.png: the status page of a simulated device after an hour, in a real Chromium, down to its journal.
  * The hour is made at once: the collectors read the simulated kernel at the pace of a clock that runs ahead.
  */
 import { spawn } from 'node:child_process';
@@ -22,7 +22,7 @@ const { SimulatedKernel } = await import('../../collector/src/kernel/simulated-k
 const { Store } = await import('../../collector/src/store/store.ts');
 const { divideSpace } = await import('../../collector/src/store/space/limits.ts');
 const { Journal } = await import('../../shared/src/logging/journal.ts');
-const { createCounters } = await import('../../collector/src/store/status/collector-status.ts');
+const { createCounters } = await import('../../shared/src/state/collector-status.ts');
 
 const HOUR_MS = 3_600_000;
 const INTERVAL_MS = 15_000;
@@ -129,7 +129,11 @@ try {
   await page.goto(endpoint);
   await page.waitForSelector('#plots svg');
   await sleep(1_000);
-  await page.screenshot({ path: join(root, 'docs', 'status-page.png') });
+  const height = await page.evaluate(
+    `document.getElementById('journal-title').parentElement.getBoundingClientRect().bottom + 16`,
+  );
+  const clip = { x: 0, y: 0, width: 1080, height };
+  await page.screenshot({ path: join(root, 'docs', 'status-page.png'), fullPage: true, clip });
   await browser.close();
   console.log('docs/status-page.png');
 } finally {
