@@ -82,7 +82,7 @@ export class Backlog {
 
   /**
    * Finds the highest id of a row that was stored before a time, by the offset of the newest epoch; 0 if there is none. Rows
-   * with a time of their own stand among later ones, but no row among earlier ones: what matters is the first one that is later.
+   * with a time of their own stand among later ones, and never among earlier ones: so the first row from that time on decides.
    */
   findLastIdBefore(timestampMs: number): number {
     const firstId = this.#firstIdFrom.get(timestampMs) ?? undefined;
