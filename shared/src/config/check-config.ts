@@ -13,6 +13,9 @@ import {
 import { loadUploaderVariables, requireMatchingProtocol } from './uploader-config.ts';
 import { findPathWarning } from './write-path.ts';
 
+/** Longer assignments, such as lists of patterns, do not move the origins of the others out of a terminal. */
+const MAX_WIDTH = 60;
+
 /** The configuration of a program, and what is likely wrong with that of either. */
 export interface CheckedConfig<V extends Variables> {
   readonly loaded: LoadedConfig<V>;
@@ -80,6 +83,7 @@ export function formatEffectiveConfig(
     assignment: escapeControls(`${variable}=${value}`),
     origin,
   }));
-  const width = Math.max(...lines.map(({ assignment }) => assignment.length));
+  const widths = lines.map(({ assignment }) => assignment.length).filter((length) => length <= MAX_WIDTH);
+  const width = Math.max(0, ...widths);
   return lines.map(({ assignment, origin }) => `${assignment.padEnd(width)}  # ${origin}`).join('\n');
 }

@@ -234,6 +234,13 @@ describe('check-config', () => {
     ]);
   });
 
+  test('keeps the origins on a terminal beside a long value', () => {
+    const text = formatEffectiveConfig(load({ REMOTE_URL: `http://${'receiver.'.repeat(20)}example/` }), new Set());
+    expect(text.split('\n').filter((line) => line.length > 80)).toEqual([
+      expect.stringMatching(/^THUGSHELLS_REMOTE_URL=\S+ {2}# environment$/),
+    ]);
+  });
+
   test('masks credentials', () => {
     const text = formatEffectiveConfig(
       load({ REMOTE_URL: 'https://admin:hunter2@vm.example/api/v1/import?token=hunter2' }),
