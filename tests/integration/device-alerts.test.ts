@@ -1,93 +1,16 @@
 /** Alerts about the health and the silence of devices, by the real vmalert on histories that this test writes. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Labels } from '@thugshells/shared/metrics/sample.ts';
 
-import { alertRules, recordingRules, selectRules } from '../support/alert-rules.ts';
+import { alertRules, recordingRules } from '../support/alert-rules.ts';
 import { query } from '../support/promql.ts';
+import { RuleReplay, type Firing, type HistorySeries } from '../support/rule-replay.ts';
 import { startVictoriaMetrics, type VictoriaMetrics } from '../support/victoria-metrics.ts';
-import { replayRules } from '../support/vmalert.ts';
 
-const MINUTE_MS = 60_000;
 const DAY = 24 * 60;
-/** Whole hours, at which the rule of an hour is evaluated. */
-const NOW_MS = Math.floor(Date.now() / (60 * MINUTE_MS)) * 60 * MINUTE_MS;
-
-type Labels = Readonly<Record<string, string>>;
-
-/** A series with a sample in each minute that it has a value at. */
-interface Series {
-  readonly name: string;
-  readonly labels: Labels;
-  readonly value: (minute: number) => number | undefined;
-}
-
-/** When an alert fired: the first and the last minute of each stretch. */
-interface Firing {
-  readonly labels: Labels;
-  readonly stretches: readonly (readonly [number, number])[];
-}
-
-/** A VictoriaMetrics with a history, of which the rules have been replayed. */
-class Replay {
-  readonly server: VictoriaMetrics;
-  readonly #beginMs: number;
-  readonly #minutes: number;
-
-  constructor(server: VictoriaMetrics, minutes: number) {
-    this.server = server;
-    this.#minutes = minutes;
-    this.#beginMs = NOW_MS - minutes * MINUTE_MS;
-  }
-
-  at(minute: number): Date {
-    return new Date(this.#beginMs + minute * MINUTE_MS);
-  }
-
-  async write(series: readonly Series[]): Promise<void> {
-    for (const { name, labels, value } of series) {
-      const minutes = Array.from({ length: this.#minutes }, (_, minute) => minute).filter(
-        (m) => value(m) !== undefined,
-      );
-      const metric = { __name__: name, ...labels };
-      const timestamps = minutes.map((minute) => this.at(minute).getTime());
-      const body = JSON.stringify({ metric, values: minutes.map(value), timestamps });
-      const request = { method: 'POST', body, headers: { connection: 'close' } };
-      expect((await fetch(`${this.server.url}/api/v1/import`, request)).status).toBe(204);
-    }
-    await this.server.flush();
-  }
-
-  /** Evaluates rules over the history, by their names. */
-  async run(names: readonly string[]): Promise<void> {
-    const folder = mkdtempSync(join(tmpdir(), 'rules-'));
-    try {
-      const file = join(folder, 'rules.yml');
-      writeFileSync(file, selectRules(names));
-      await replayRules(this.server.url, this.at(0), this.at(this.#minutes), file);
-      await this.server.flush();
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  }
-
-  async firing(alert: string): Promise<Firing[]> {
-    const series = await this.server.export(`ALERTS{alertstate="firing",alertname="${alert}"}`);
-    return series.map(({ metric, timestamps }) => ({
-      labels: metric,
-      stretches: findStretches(timestamps.map((ms) => Math.round((ms - this.#beginMs) / MINUTE_MS))),
-    }));
-  }
-}
-
-function findStretches(minutes: readonly number[]): (readonly [number, number])[] {
-  const begins = minutes.filter((minute, index) => index === 0 || minute - minutes[index - 1]! > 1);
-  const ends = minutes.filter((minute, index) => index === minutes.length - 1 || minutes[index + 1]! - minute > 1);
-  return begins.map((begin, index) => [begin, ends[index]!]);
-}
 
 const between =
   (from: number, to: number) =>
@@ -99,10 +22,10 @@ let server: VictoriaMetrics;
 describe('alerts: silence', () => {
   const LENGTH = 4 * DAY;
   const MANY = between(3_000, 3_120);
-  let replay: Replay;
+  let replay: RuleReplay;
 
   /** The two series by which a device is known to be there. */
-  const device = (labels: Labels, isSilent: (minute: number) => boolean): Series[] =>
+  const device = (labels: Labels, isSilent: (minute: number) => boolean): HistorySeries[] =>
     ['uploader_health_status', 'system_uptime_seconds'].map((name) => ({
       name,
       labels,
@@ -113,18 +36,22 @@ describe('alerts: silence', () => {
 
   beforeAll(async () => {
     server = await startVictoriaMetrics();
-    replay = new Replay(server, LENGTH);
+    replay = new RuleReplay(server, LENGTH);
     const site = { site: 'berlin' };
     await replay.write([
-      ...Array.from({ length: 26 }, (_, index) =>
+      ...Array.from({ length: 40 }, (_, index) =>
         device({ device_id: `device-${index}`, ...site }, index < 10 ? MANY : () => false),
       ).flat(),
-      ...device({ device_id: 'gone', ...site }, (minute) => minute >= 120),
+      // With those below, 4 of 46 devices, which is less than a tenth.
+      ...['gone', 'gone-2', 'gone-3'].flatMap((name) => device({ device_id: name, ...site }, (m) => m >= 120)),
       ...device({ device_id: 'returned', ...site }, between(120, 4_800)),
       ...device({ device_id: 'moved', ...site }, (minute) => minute >= 1_000),
       ...device({ device_id: 'moved', site: 'hamburg' }, (minute) => minute < 1_000 || minute >= 5_000),
-      // Its collector is dead.
-      device({ device_id: 'unmeasured', ...site }, () => false)[0]!,
+      ...device({ device_id: 'unmeasured', ...site }, () => false).map((series) => ({
+        ...series,
+        // Its collector is dead.
+        value: (minute: number) => (series.name === 'uploader_health_status' || minute < 1_000 ? 0 : undefined),
+      })),
     ]);
     await replay.run(recordingRules().map(({ record }) => record));
     await replay.run(['DeviceSilent', 'ManyDevicesSilent']);
@@ -169,12 +96,12 @@ describe('alerts: silence', () => {
   describe('the memory of devices', () => {
     const { expr } = alertRules().find(({ alert }) => alert === 'DeviceSilent')!;
     const silent = async (days: number): Promise<unknown[]> => {
-      const found = await query(server.url, expr, new Date(NOW_MS + days * DAY * MINUTE_MS));
+      const found = await query(server.url, expr, replay.at(LENGTH + days * DAY));
       return found.map(({ metric }) => metric['device_id']).sort();
     };
 
     test('ends after 30 days without samples', async () => {
-      expect(await silent(0)).toEqual(['gone', 'moved']);
+      expect(await silent(0)).toEqual(['gone', 'gone-2', 'gone-3', 'moved']);
       // Its last sample was four days ago.
       expect(await silent(25.9)).toContain('gone');
       // The rule of an hour has recorded it for two hours more.
@@ -185,25 +112,44 @@ describe('alerts: silence', () => {
       const [command = ''] = /^curl .*delete_series$/m.exec(readFileSync('docs/health-monitoring.md', 'utf8')) ?? [];
       const own = command.replace('http://127.0.0.1:8428', server.url).replace('greenhouse-1', 'gone');
       execFileSync('sh', ['-c', `${own} --fail --silent --show-error`]);
-      expect(await silent(0)).toEqual(['moved']);
-      expect(await query(server.url, 'last_over_time(system_uptime_seconds{device_id="gone"}[4d])')).toHaveLength(1);
+      expect(await silent(0)).toEqual(['gone-2', 'gone-3', 'moved']);
+      expect(await query(server.url, 'last_over_time(system_uptime_seconds{device_id="gone"}[5d])')).toHaveLength(1);
     });
   });
 });
+
+test('alerts: the silence of two devices is not that of many, though they are all there are', async () => {
+  server = await startVictoriaMetrics();
+  try {
+    const { expr } = alertRules().find(({ alert }) => alert === 'ManyDevicesSilent')!;
+    const replay = new RuleReplay(server, 60);
+    const silent = (name: string): HistorySeries => ({
+      name: 'uploader_health_status',
+      labels: { device_id: name },
+      value: (minute) => (minute < 30 ? 0 : undefined),
+    });
+    await replay.write([silent('a'), silent('b')]);
+    expect(await query(server.url, expr, replay.at(60))).toEqual([]);
+    await replay.write([silent('c')]);
+    expect(await query(server.url, expr, replay.at(60))).toHaveLength(1);
+  } finally {
+    await server.stop();
+  }
+}, 60_000);
 
 describe('alerts: components', () => {
   const LENGTH = 180;
   const FROM = 30;
   const TO = 90;
-  let replay: Replay;
+  let replay: RuleReplay;
   const bad = between(FROM, TO);
-  const health = (device: string, worst: number): Series => ({
+  const health = (device: string, worst: number): HistorySeries => ({
     name: 'uploader_health_status',
     labels: { device_id: device },
     value: (minute) => (bad(minute) ? worst : 0),
   });
   /** As the programs report it: the last time with 0. */
-  const component = (device: string, name: string, reason: string, value: number): Series => ({
+  const component = (device: string, name: string, reason: string, value: number): HistorySeries => ({
     name: 'uploader_component_status',
     labels: { device_id: device, component: name, reason },
     value: (minute) => (bad(minute) ? value : minute === TO ? 0 : undefined),
@@ -221,7 +167,7 @@ describe('alerts: components', () => {
 
   beforeAll(async () => {
     server = await startVictoriaMetrics();
-    replay = new Replay(server, LENGTH);
+    replay = new RuleReplay(server, LENGTH);
     await replay.write([
       ...[health('full', 2), component('full', 'storage', 'write_failing', 2)],
       ...[component('full', 'time', 'clock_skewed', 1)],
