@@ -174,8 +174,6 @@ describe('alerts: components', () => {
       ...[health('skewed', 1), component('skewed', 'time', 'clock_skewed', 1)],
       ...[health('unmeasured', 2), component('unmeasured', 'collector', 'no_heartbeat', 2)],
       ...[component('unmeasured', 'uploader', 'backlog', 1)],
-      // Of versions that had no reasons.
-      ...[health('old-error', 2), health('old-degraded', 1)],
       health('well', 0),
     ]);
     await replay.run(['DeviceError', 'DeviceDegraded', 'CollectorDown']);
@@ -186,8 +184,6 @@ describe('alerts: components', () => {
     ['full', { DeviceError: ['storage', 'write_failing', minutes(FROM + 5)] }],
     ['skewed', { DeviceDegraded: ['time', 'clock_skewed', minutes(FROM + 30)] }],
     ['unmeasured', { CollectorDown: ['collector', 'no_heartbeat', minutes(FROM + 5)] }],
-    ['old-error', { DeviceError: [undefined, undefined, minutes(FROM + 5)] }],
-    ['old-degraded', { DeviceDegraded: [undefined, undefined, minutes(FROM + 30)] }],
     ['well', {}],
   ])('of the device %s fire with component and reason, and end with it', async (device, expected) => {
     expect(await find(device)).toEqual(expected);

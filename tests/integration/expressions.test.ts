@@ -77,9 +77,12 @@ describe('alerts:', () => {
       '*': () => undefined,
       ...Object.fromEntries(['uploader_health_status', 'system_uptime_seconds'].map((name) => [name, () => undefined])),
     },
-    DeviceError: { uploader_health_status: () => 2 },
+    DeviceError: { uploader_component_status: (_, { component }) => (component === 'storage' ? 2 : 0) },
     CollectorDown: { uploader_component_status: (_, { component }) => (component === 'collector' ? 2 : 0) },
-    DeviceDegraded: { uploader_health_status: () => 1 },
+    DeviceDegraded: {
+      uploader_health_status: () => 1,
+      uploader_component_status: (_, { component }) => (component === 'storage' ? 1 : 0),
+    },
     BacklogOld: { storage_oldest_pending_seconds: () => 7_200 },
     SamplesRejected: { storage_metrics_rejected: () => 3 },
     SamplesDropped: { storage_metrics_dropped: () => 3 },
@@ -121,7 +124,9 @@ describe('alerts:', () => {
     const everything = new Map(
       (await server.export()).map((series) => [JSON.stringify({ ...series.metric, device_id: '' }), series]),
     );
-    const series = [...everything.values()];
+    // What a device exports whose disk takes nothing.
+    const failing = { __name__: 'uploader_component_status', component: 'storage', reason: 'write_failing' };
+    const series = [...everything.values(), { metric: failing, values: [0], timestamps: [0] }];
     // Inputs that nothing is attached to, of which a driver returns the end of its range or a conversion that failed.
     const unattached: Trouble = { cpu_temperature_celsius: (at) => [127.5, 1000, 6280][at % 3] };
     // A card reader without a card, which is asked every two seconds.
