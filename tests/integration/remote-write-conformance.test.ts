@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import { openDatabase } from '../../shared/src/database/open.ts';
 import { AgentProcess } from '../support/agent-process.ts';
 import { fillDatabase } from '../support/fill-database.ts';
 import { RemoteWriteReceiver, type RemoteWriteResponse } from '../support/remote-write-receiver.ts';
@@ -168,13 +169,32 @@ describe('remote write conformance, versions:', () => {
     expect(readBooks(database)).toMatchObject({ delivered: 200, rejected: 0 });
   });
 
+  /** Whether a request has a sample of one of the series. */
+  const isBad = ({ series }: Parameters<RemoteWriteReceiver['respond']>[0]): boolean =>
+    series.some(({ labels }) => labels.some(([name, value]) => name === 'place' && value === '7'));
+
   test('handle_partial_write_response: a chunk with a refused sample is searched, and all others are delivered', async () => {
-    const isBad = (request: Parameters<RemoteWriteReceiver['respond']>[0]): boolean =>
-      request.series.some(({ labels }) => labels.some(([name, value]) => name === 'place' && value === '7'));
     await send((request) =>
       isBad(request) ? { status: 400, written: 0, body: 'place 7 is refused' } : { status: 204, written: 'all' },
     );
     await delivered();
     expect(readBooks(database)).toMatchObject({ delivered: 199, rejected: 1 });
+  }, 60_000);
+
+  test('a success of 2.0 that counts fewer new samples: the chunk is searched like a refused one', async () => {
+    let isRefusing = false;
+    await send((request) => ({
+      status: 204,
+      written: isRefusing && isBad(request) ? request.series.length - 1 : 'all',
+    }));
+    await delivered();
+    isRefusing = true;
+    const collector = openDatabase(database);
+    releases.push(() => collector.close());
+    collector.exec(`BEGIN;
+      INSERT INTO samples (id, series_id, timestamp_ms, value) SELECT id + 200, series_id, timestamp_ms + 1000, value FROM samples;
+      UPDATE collector_state SET last_id = 400, collected = 400; COMMIT`);
+    await delivered();
+    expect(readBooks(database)).toMatchObject({ delivered: 399, rejected: 1 });
   }, 60_000);
 });

@@ -16,6 +16,7 @@ export function madeChunk(count: number, ids = Array.from({ length: count }, (_,
     format: 'json-lines',
     count: ids.length,
     ids: Float64Array.from(ids),
+    series: [{ id: 1, start: 0 }],
     ranges: toRanges(ids),
     pendingRowsVersion: 'none' as PendingRowsVersion,
   };

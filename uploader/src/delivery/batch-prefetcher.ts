@@ -40,10 +40,10 @@ export class BatchPrefetcher {
   /** Whether no row of the last batch was sendable. */
   #isSkipping = false;
 
-  /** @param newestAbove the highest id that an earlier cycle has seen; without a backlog there is no order to keep */
+  /** @param newestAbove the highest id that an earlier cycle has seen; 0 if the oldest rows are to come first */
   constructor(options: BatchPrefetcherOptions, newestAbove: number) {
     this.#options = options;
-    this.#newestAbove = options.chunkSize.isBacklog(options.backlog.readBooks().pending) ? newestAbove : 0;
+    this.#newestAbove = newestAbove;
   }
 
   /** Returns the next batch; undefined if there is none left. */

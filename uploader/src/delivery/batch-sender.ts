@@ -1,4 +1,3 @@
-// Longer than a file should be: both ways to search a rejected chunk share the state of its batch.
 import { v7 as timeOrderedUuid } from 'uuid';
 
 import { toRanges } from '@thugshells/shared/database/id-ranges.ts';
@@ -10,15 +9,13 @@ import type { BatchEncoder } from '../encoding/batch-encoder.ts';
 import type { EncodedBatch } from '../encoding/encoder.ts';
 import { releaseMemory } from '../release-memory.ts';
 import type { SendResult } from '../transport/transport.ts';
-import { bisect, requestsForOneInvalid } from './bisect.ts';
+import { bisect } from './bisect.ts';
 import { ChunkSender, type BatchProgress, type ChunkSenderOptions } from './chunk-sender.ts';
-import { halve, RejectionSearch } from './rejection-search.ts';
+import { RejectedSeries } from './rejected-series.ts';
 import type { TooOldSamples } from './too-old-samples.ts';
 
 export interface BatchSenderOptions extends ChunkSenderOptions {
   readonly encoder: Pick<BatchEncoder, 'encode'>;
-  /** For receivers that reject a sample once they have a newer one of its series. */
-  readonly sendsOldestFirst: boolean;
   readonly tooOld: Pick<TooOldSamples, 'take'>;
 }
 
@@ -30,61 +27,37 @@ export interface SentBatch {
   readonly bytesSent: number;
   /** Nothing more is to be sent now: the receiver is away or rejects everything, or the program stops. */
   readonly isOver: boolean;
-  /** The receiver rejected the samples that were sent last: what follows is the next step of the search. */
+  /** The receiver rejected what was sent last, and may reject everything. */
   readonly isRejected: boolean;
-  /** It rejected every part of a chunk that was tried: it may accept others. */
-  readonly isHopeless: boolean;
 }
 
-/** What is left to be sent of a batch while it is sent. */
-interface BatchRest {
-  /** Chunks without samples of the chunk that is searched. */
-  others: Chunk[];
-  /** Chunks with samples of it. */
-  searched: Chunk[];
-  /** Whether samples of it belong to the batch. */
-  hasSearched: boolean;
-  /** Whether that chunk, or a part of it, was rejected in this batch. */
-  isSearchedRejected: boolean;
-  /** Chunks that were rejected by a receiver that is not in doubt. */
-  readonly rejected: RejectedChunk[];
-}
-
-interface RejectedChunk {
-  readonly chunk: Chunk;
-  readonly result: SendResult;
-  readonly acceptedBefore: number;
-}
+/** How far the next place is from the last one: by the golden ratio no two of a row of places are close. */
+const PLACE_STEP = (Math.sqrt(5) - 1) / 2;
 
 /**
  * Sends the chunks of a batch, one after the other, and records the outcome of each:
  *
  *   delivered, partial           → what was accepted is acknowledged, next chunk
- *   rejected                     → searched: see below
+ *   rejected                     → in doubt: the receiver may reject everything, or some samples
  *   retry (attempts exhausted)   → over: the rows stay pending
  *   hold                         → over: the rows stay pending; health and the log differ from retry
  *
- * A receiver that has accepted samples is believed to reject a chunk for some of its samples: after the rest of the batch it is
- * bisected at once, for as many requests as one invalid sample could cost. A receiver is in doubt while it has accepted nothing
- * since the start, or since such a search ended without anything accepted. Then each attempt that the backoff allows sends
- * another chunk or a part of the rejected one (RejectionSearch), in this batch or a later one, until one is accepted. Where
- * nothing proves that the receiver accepts others after the rejection, no sample is quarantined.
+ * In doubt, one sample of the batch is sent, the first of a series:
+ *
+ *   accepted                     → the rejected chunk is bisected at once, next chunk
+ *   rejected                     → over: the next attempt that the backoff allows sends one of another series
+ *
+ * So a receiver that rejects everything gets two requests and then those of the backoff, and none of its samples are
+ * quarantined. A series that is always rejected is not asked twice, so that it delays no others.
  */
 export class BatchSender {
   readonly #options: BatchSenderOptions;
   readonly #chunkSender: ChunkSender;
-  /** The rejected chunk of which it is not known yet whether the samples are the cause. */
-  #search: RejectionSearch | undefined;
-  /** Whether all parts of the last one that was searched were rejected. */
-  #isHopeless = false;
-  /** Of parts of chunks that were too large. */
-  #acceptedSize = Infinity;
-  /** Rejections in a row. */
+  /** Rejections since something was accepted. While there are any, it is in doubt whether the receiver accepts samples. */
   #rejections = 0;
-  /** Whether the receiver may be one that rejects everything. */
-  #isInDoubt = true;
-  /** Whether it has accepted anything since the last chunk of which it accepted nothing. */
-  #hasAccepted = false;
+  readonly #rejectedSeries = new RejectedSeries();
+  /** Where the series stands of which a sample is sent in doubt: a share of those that it may be. */
+  #place = PLACE_STEP;
 
   constructor(options: BatchSenderOptions) {
     this.#options = options;
@@ -104,13 +77,12 @@ export class BatchSender {
       bytesSent: 0,
       isRejected: false,
     };
-    const goesOn = await this.#sendAll(batch.chunks, progress);
+    const goesOn = await this.#sendAll([...batch.chunks], progress);
     const { batchId, accepted, chunkIndex: chunks, bytesSent, isRejected } = progress;
     const offered = batch.chunks.reduce((sum, { count }) => sum + count, 0);
     if (accepted > 0)
       receiver.delivered({ atMs: clock.now(), count: accepted, bytesSent, isPartial: accepted < offered });
-    const isHopeless = isRejected && this.#isHopeless;
-    return { batchId, accepted, chunks, bytesSent, isOver: !goesOn, isRejected, isHopeless };
+    return { batchId, accepted, chunks, bytesSent, isOver: !goesOn, isRejected };
   }
 
   /** Commits what has been accepted; while the database is locked, it stays in memory and is committed later. */
@@ -135,111 +107,60 @@ export class BatchSender {
     if (chunks.length === 0) this.commit();
   }
 
-  async #sendAll(chunks: readonly Chunk[], progress: BatchProgress): Promise<boolean> {
-    const isSearched = (chunk: Chunk): boolean => this.#search?.overlaps(chunk) === true;
-    const searched = chunks.filter(isSearched);
-    const others = chunks.filter((chunk) => !isSearched(chunk));
-    const rest: BatchRest = {
-      others,
-      searched,
-      hasSearched: searched.length > 0,
-      isSearchedRejected: false,
-      rejected: [],
-    };
-    while (!progress.stop.aborted) {
-      const search = rest.hasSearched ? this.#search : undefined;
-      const isPart = search !== undefined && (search.isNext || rest.others.length === 0);
-      const goesOn = isPart ? await this.#sendPart(search, rest, progress) : await this.#sendNext(rest, progress);
-      if (goesOn !== undefined) return goesOn;
-    }
-    return false;
-  }
-
-  /** Sends the next chunk that is not searched; returns whether the next batch may follow, undefined if this one goes on. */
-  async #sendNext(rest: BatchRest, progress: BatchProgress): Promise<boolean | undefined> {
-    const chunk = rest.others.shift();
-    if (chunk === undefined) return this.#bisectRejected(rest, progress);
-    const result = await this.#chunkSender.send(chunk, progress);
-    if (result.outcome.kind === 'rejected' && !this.#isInDoubt) {
-      rest.rejected.push({ chunk, result, acceptedBefore: progress.accepted });
-      return undefined;
-    }
-    if (result.outcome.kind === 'rejected') {
-      // A search that no part was sent for since the last chunk was rejected is about rows that are sent no more.
-      if (this.#search === undefined || this.#search.isNext) this.#beginSearch(chunk, result, rest);
-      else this.#search.isNext = true;
-      return this.#maySendAnother(result, progress) ? undefined : false;
-    }
-    if (this.#reportFailure(result)) return false;
-    this.#noteAccepted();
-    if (result.outcome.kind === 'delivered') [chunk.body, chunk.ids].forEach(releaseMemory);
-    if (!rest.isSearchedRejected) {
-      rest.others.push(...rest.searched.splice(0));
-      this.#endSearch(rest);
-      return undefined;
-    }
-    return (await this.#bisectLeft(this.#search!, rest, progress)) ? undefined : false;
-  }
-
-  #beginSearch(chunk: Chunk, rejection: SendResult, rest: BatchRest): void {
-    const options = { keepsOrder: this.#options.sendsOldestFirst, acceptedSize: this.#acceptedSize };
-    this.#search = new RejectionSearch(chunk, rejection, options);
-    Object.assign(rest, { searched: [], hasSearched: true, isSearchedRejected: true });
-  }
-
-  /** Sends the next part of the chunk that is searched; returns what #sendNext() does. */
-  async #sendPart(search: RejectionSearch, rest: BatchRest, progress: BatchProgress): Promise<boolean | undefined> {
-    const ids = search.nextPart();
-    if (ids === undefined) {
-      this.#isHopeless = true;
-      this.#endSearch(rest);
-      rest.others.unshift(...rest.searched);
-    }
-    const part = ids && (await this.#encode(ids));
-    if (part === undefined) return undefined;
-    const result = await this.#chunkSender.send(part, progress);
-    if (result.outcome.kind === 'rejected') {
-      search.isNext = false;
-      rest.isSearchedRejected = true;
-      this.#isHopeless ||= search.isExhausted;
-      return this.#maySendAnother(result, progress) ? undefined : false;
-    }
-    if (this.#reportFailure(result)) return false;
-    this.#noteAccepted();
-    if (search.isTooLarge) this.#acceptedSize = part.count;
-    return (await this.#bisectLeft(search, rest, progress, ids)) ? undefined : false;
-  }
-
-  #endSearch(rest: BatchRest): void {
-    this.#search = undefined;
-    Object.assign(rest, { hasSearched: false, isSearchedRejected: false });
-  }
-
-  #noteAccepted(): void {
-    this.#rejections = 0;
-    this.#isInDoubt = false;
-    this.#hasAccepted = true;
-  }
-
-  /**
-   * Searches the chunks that a receiver has rejected which had accepted others: at once, as long as a search for one invalid
-   * sample takes. Returns whether the next batch may follow.
-   */
-  async #bisectRejected({ rejected }: BatchRest, progress: BatchProgress): Promise<boolean> {
-    for (const { chunk, result, acceptedBefore } of rejected) {
+  /** Sends the chunks that are left; returns whether the next batch may follow. */
+  async #sendAll(left: Chunk[], progress: BatchProgress): Promise<boolean> {
+    while (left.length > 0) {
       if (progress.stop.aborted) return false;
-      // Only samples accepted after the rejection prove that the receiver accepts any.
-      const isProven = progress.accepted > acceptedBefore;
-      const maxUnproven = isProven ? undefined : requestsForOneInvalid(chunk.count);
-      const bisected = await this.#bisect(halve(chunk.ids), progress, maxUnproven);
-      if (bisected === 'unproven') {
-        [this.#isInDoubt, this.#isHopeless, this.#hasAccepted] = [!this.#hasAccepted, true, false];
-        this.#maySendAnother(result, progress);
-        return false;
-      }
-      if (bisected === 'interrupted') return false;
+      const isDone =
+        this.#rejections > 0 ? await this.#sendDoubted(left, progress) : await this.#sendNext(left, progress);
+      if (!isDone) return false;
     }
     return true;
+  }
+
+  /** Sends the next chunk; returns whether another request may follow. */
+  async #sendNext(left: Chunk[], progress: BatchProgress): Promise<boolean> {
+    const chunk = left[0]!;
+    const result = await this.#send(chunk, progress);
+    if (result.outcome.kind === 'rejected') return this.#maySendAnother(result, progress);
+    if (this.#reportFailure(result)) return false;
+    if (result.outcome.kind === 'delivered') [chunk.body, chunk.ids].forEach(releaseMemory);
+    left.shift();
+    return true;
+  }
+
+  /** Bisects the next chunk if one sample of those that are left is accepted; returns whether the following one may be sent. */
+  async #sendDoubted(left: Chunk[], progress: BatchProgress): Promise<boolean> {
+    if (!(await this.#sendOne(left, progress))) return false;
+    const chunk = left.shift();
+    return chunk === undefined || this.#bisect(chunk, progress);
+  }
+
+  /** Sends the first sample of a series; returns whether it was accepted, and takes it out of its chunk then. */
+  async #sendOne(left: Chunk[], progress: BatchProgress): Promise<boolean> {
+    const others = this.#rejectedSeries.listOthers(left);
+    const { seriesId, index, firstId } = others[Math.floor(this.#place * others.length)]!;
+    const sample = await this.#encode(Float64Array.of(firstId));
+    // It may have been deleted meanwhile.
+    const result = sample && (await this.#send(sample, progress));
+    if (result === undefined || this.#reportFailure(result)) return false;
+    if (result.outcome.kind === 'rejected') {
+      this.#rejectedSeries.add(seriesId);
+      this.#place = (this.#place + PLACE_STEP) % 1;
+      this.#maySendAnother(result, progress);
+      return false;
+    }
+    const rest = await this.#encode(left[index]!.ids.filter((id) => id !== firstId));
+    left.splice(index, 1, ...(rest === undefined ? [] : [rest]));
+    return true;
+  }
+
+  async #send(chunk: Chunk, progress: BatchProgress): Promise<SendResult> {
+    const result = await this.#chunkSender.send(chunk, progress);
+    const { kind } = result.outcome;
+    if (kind === 'delivered' || kind === 'partial') this.#rejections = 0;
+    if (kind === 'delivered') this.#rejectedSeries.forget(chunk);
+    return result;
   }
 
   /** Records a rejection; returns whether another request may follow at once. */
@@ -256,38 +177,15 @@ export class BatchSender {
     return false;
   }
 
-  /** Quarantines the samples for which a chunk was rejected; returns false if nothing more is to be sent. */
-  async #bisectLeft(
-    search: RejectionSearch,
-    rest: BatchRest,
-    progress: BatchProgress,
-    accepted?: Float64Array,
-  ): Promise<boolean> {
-    this.#endSearch(rest);
-    this.#isHopeless = false;
-    if ((await this.#bisect(search.listLeft(accepted), progress)) === 'interrupted') return false;
-    // Of a series that is in both, these are older than what is left.
-    for (const chunk of rest.searched.splice(0).reverse()) {
-      const left = await this.#encode(search.listOthers(chunk));
-      if (left !== undefined) rest.others.unshift(left);
-    }
-    return true;
-  }
-
-  async #bisect(parts: readonly Float64Array[], progress: BatchProgress, maxUnproven?: number) {
-    const bisected = await bisect(parts, {
-      encode: (ids) => this.#encode(ids),
-      send: async (part) => {
-        const result = await this.#chunkSender.send(part, progress);
-        if (result.outcome.kind === 'delivered' || result.outcome.kind === 'partial') this.#noteAccepted();
-        return result;
-      },
-      maxUnproven,
+  /** Quarantines the samples for which a chunk is rejected; returns false if nothing more is to be sent. */
+  async #bisect(chunk: Chunk, progress: BatchProgress): Promise<boolean> {
+    const bisected = await bisect(this.#rejectedSeries.part(chunk), {
+      encode: (part) => this.#encode(part),
+      send: (part) => this.#send(part, progress),
     });
-    if (bisected.kind === 'unproven') return bisected.kind;
     this.#chunkSender.quarantine(bisected.rejections);
-    if (bisected.kind === 'interrupted') this.#reportFailure(bisected.result);
-    return bisected.kind;
+    this.#rejectedSeries.addOf(chunk, bisected.rejections);
+    return bisected.kind === 'found' || !this.#reportFailure(bisected.result);
   }
 
   async #encode(ids: Float64Array): Promise<Chunk | undefined> {

@@ -100,7 +100,7 @@ export class ChunkSender {
     const { chunkSize } = this.#options;
     if (outcome.kind === 'delivered') chunkSize.accepted({ samples, bytes: body.length, durationMs });
     else if (TIMEOUT_CODES.includes(errorCode) || status === PAYLOAD_TOO_LARGE) chunkSize.failed('too-large', samples);
-    else chunkSize.failed('refused', samples);
+    else chunkSize.failed(outcome.kind === 'rejected' ? 'rejected' : 'refused', samples);
   }
 }
 

@@ -25,6 +25,8 @@ export interface AcceptedSize {
 export type ChunkFailure =
   /** The receiver accepted a part of it, or nothing. */
   | 'refused'
+  /** The receiver will never accept it: some of its samples may be the cause. */
+  | 'rejected'
   /** It was too large for the link or the receiver: a timeout, or HTTP 413. */
   | 'too-large';
 
@@ -57,6 +59,8 @@ export class ChunkSize {
   #samplesPerMs: number | undefined;
   /** Whether the last chunk let the next one double. */
   #isGrowing = true;
+  /** Whether one was rejected since. */
+  #isRejected = false;
 
   constructor(options: ChunkSizeOptions) {
     this.#options = options;
@@ -71,13 +75,15 @@ export class ChunkSize {
   /**
    * Returns the number of samples of the next batch and of its chunks, for a number of pending samples. With a backlog a
    * chunk of the size that was learned is a batch of its own. Without one, a batch begins with a small chunk, which costs
-   * little where the receiver is away; the others have the size that was learned.
+   * little where the receiver is away; the others have the size that was learned. So it does after a rejection: samples of
+   * other series than the rejected ones are at hand then, and show whether the receiver accepts any.
    */
   next(pending: number): Pick<EncodeRequest, 'batchMetrics' | 'chunkMetrics' | 'furtherChunkMetrics'> {
     const { batchMetrics, chunkMetrics, chunkGrowth } = this.#options;
     const learned = this.#samples;
     if (!chunkGrowth) return { batchMetrics, chunkMetrics };
-    if (!this.isBacklog(pending)) return { batchMetrics, chunkMetrics, furtherChunkMetrics: learned };
+    if (this.#isRejected || !this.isBacklog(pending))
+      return { batchMetrics, chunkMetrics, furtherChunkMetrics: learned };
     return { batchMetrics: learned, chunkMetrics: learned };
   }
 
@@ -103,7 +109,10 @@ export class ChunkSize {
     // all that was pending: it does not show whether the receiver would accept a larger one.
     const doubled = 2 * this.#samples;
     const isOfThatSize = 2 * samples >= this.#samples;
-    if (isOfThatSize) this.#samples = doubled;
+    if (isOfThatSize) {
+      this.#samples = doubled;
+      this.#isRejected = false;
+    }
     this.#clamp();
     if (isOfThatSize) this.#isGrowing = this.#samples === doubled;
   }
@@ -111,6 +120,7 @@ export class ChunkSize {
   /** Learns from a chunk that was not accepted whole. */
   failed(failure: ChunkFailure, samples: number): void {
     if (failure === 'too-large') this.#ceiling = samples / 2;
+    if (failure === 'rejected') this.#isRejected = true;
     this.#samples = Math.min(this.#samples, samples) / 2;
     this.#isGrowing = true;
     this.#clamp();

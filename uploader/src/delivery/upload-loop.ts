@@ -45,6 +45,8 @@ const LONG_WAIT_MS = 60_000;
 const WAIT_SLACK_MS = 60_000;
 /** How often a commit is retried that met another program's lock. */
 const LOCK_RETRY_MS = 200;
+/** Cycles after which rows that are always rejected are taken for too old: some three minutes with the default backoff. */
+const MAX_OLDEST_REJECTIONS = 4;
 /** How long the request in flight may take to end after a stop. */
 const STOP_GRACE_MS = 4_000;
 
@@ -55,11 +57,11 @@ const STOP_GRACE_MS = 4_000;
  *   cycling   sends batch after batch: first the rows that are newer than the last cycle, then the oldest
  *               nothing left, or a failure   → waiting
  *               the interval is over         → the next cycle at once, so that old rows never delay the newest ones
- *               samples were rejected        → waiting, for the backoff alone: what is at fault is searched, among the oldest
- *                                              rows, which stay the same from cycle to cycle
+ *               samples were rejected        → waiting, for the backoff alone
  *
+ * A cycle in which the receiver rejects the newest rows and accepts nothing is followed by one that begins with the oldest.
  * A receiver may require the samples of a series in the order of their times. For such a receiver a cycle sends the oldest
- * first, except after a cycle in which it rejected all of them: if it accepts the newest, only the others are too old.
+ * first, except after some cycles in which it rejected them: if it accepts the newest, only the others are too old.
  *
  * What was accepted is committed at the end of a cycle, every second, and at the first failure. While another program has
  * the database locked, it stays in memory, uploads go on, and the commit is retried several times a second.
@@ -68,9 +70,10 @@ export class UploadLoop {
   readonly #options: UploadLoopOptions;
   /** The highest id that a cycle has seen. */
   #top: number | undefined;
-  /** Whether the receiver rejected what the last cycle sent last, and whether that seems to be all of the oldest. */
+  /** Whether the receiver rejected what the last cycle sent last. */
   #isRejected = false;
-  #isHopeless = false;
+  /** Cycles in a row in which it rejected the oldest rows, and accepted none of them. */
+  #oldestRejections = 0;
   /** Whether the last cycle began with the newest rows, and nothing was accepted. */
   #isNewestRejected = false;
 
@@ -167,21 +170,21 @@ export class UploadLoop {
     const upcoming = new BatchPrefetcher(this.#options, newestAbove);
     this.#top = backlog.readLastId();
     const startedAt = clock.monotonic();
-    const sent: SentBatch[] = [];
+    const sent: (SentBatch & { readonly isNewest: boolean })[] = [];
     let isInterrupted = false;
     for (let batch = await upcoming.next(); batch !== undefined; batch = await upcoming.next()) {
       if (!batch.isNewest && !(await rateLimiter.wait(untilMonotonicMs, stop))) break;
       const result = await sender.send(batch, stop, abandon);
       liveness.progress();
-      sent.push(result);
+      sent.push({ ...result, isNewest: newestAbove > 0 && batch.isNewest });
       if (!batch.isNewest) rateLimiter.spend(result.bytesSent);
       if (result.isOver || acknowledgements.isFull) break;
       isInterrupted = clock.monotonic() >= untilMonotonicMs;
       if (isInterrupted) break;
     }
     this.#isRejected = sent.at(-1)?.isRejected ?? false;
-    this.#isHopeless = sent.at(-1)?.isHopeless ?? false;
     this.#isNewestRejected = newestAbove > 0 && this.#isRejected && sent.every(({ accepted }) => accepted === 0);
+    this.#countOldestRejections(sent.filter(({ isNewest }) => !isNewest));
     sender.commit();
     tooOld.logRejected();
     this.#logSummary(sent, startedAt);
@@ -190,10 +193,16 @@ export class UploadLoop {
 
   /** Returns the id above which rows are sent before all others; 0 if the oldest are sent first. */
   #newestAbove(): number {
-    const { backlog, clock, sendsOldestFirst = false, uploadIntervalMs } = this.#options;
-    const isOldestDue = sendsOldestFirst || this.#isRejected;
-    if (this.#isNewestRejected || (isOldestDue && !this.#isHopeless)) return 0;
+    const { backlog, chunkSize, clock, sendsOldestFirst = false, uploadIntervalMs } = this.#options;
+    const isOldestDue = sendsOldestFirst && this.#oldestRejections < MAX_OLDEST_REJECTIONS;
+    // Without a backlog there is no order to keep.
+    if (this.#isNewestRejected || isOldestDue || !chunkSize.isBacklog(backlog.readBooks().pending)) return 0;
     return this.#top ?? backlog.findLastIdBefore(clock.now() - uploadIntervalMs);
+  }
+
+  #countOldestRejections(oldest: readonly SentBatch[]): void {
+    if (oldest.some(({ accepted }) => accepted > 0)) this.#oldestRejections = 0;
+    else if (oldest.at(-1)?.isRejected === true) this.#oldestRejections += 1;
   }
 
   /** Logs one line per cycle that delivered something; each chunk is a line at debug. */

@@ -13,7 +13,7 @@ import { createBodyFormat, type BodyFormatName } from './formats/registry.ts';
 import type { Chunk } from '../chunk.ts';
 import type { RowReader, SeriesRead, SeriesRow } from './rows/row-reader.ts';
 
-type EncodedChunk = Pick<Chunk, 'body' | 'format' | 'count' | 'ids'>;
+type EncodedChunk = Omit<Chunk, 'ranges' | 'pendingRowsVersion'>;
 
 /** Which rows to encode, and how. */
 export interface EncodeRequest {
@@ -121,7 +121,7 @@ export class Encoder {
 
   /** Cuts lines into chunks; the last one may be smaller than the others. */
   #cutIntoChunks(lines: readonly number[], request: EncodeRequest): EncodedChunk[] {
-    const { first, samples, next } = this.#lines;
+    const { first, samples, next, seriesIds } = this.#lines;
     const columns = { values: this.#columns.values, timestamps: this.#columns.timestamps, next };
     const chunks: EncodedChunk[] = [];
     const listSizes = this.#format.holdsWholeSeries ? listWholeSeriesSizes : listChunkSizes;
@@ -130,6 +130,7 @@ export class Encoder {
       request,
     );
     let ids = new Float64Array();
+    let series: { id: number; start: number }[] = [];
     let filled = 0;
     for (const line of lines) {
       const head = this.#encodeHead(line);
@@ -137,14 +138,16 @@ export class Encoder {
       for (let rest = samples[line]!; rest > 0;) {
         if (filled === ids.length) {
           ids = new Float64Array(sizes[chunks.length]!);
+          series = [];
           filled = 0;
         }
+        series.push({ id: seriesIds[line]!, start: filled });
         const count = Math.min(rest, ids.length - filled);
         this.#format.write({ head, first: place, count }, columns);
         for (let index = 0; index < count; index++, place = next[place]!) ids[filled++] = this.#columns.ids[place]!;
         rest -= count;
         if (filled === ids.length)
-          chunks.push({ body: this.#format.finish(), format: this.#formatName, count: filled, ids });
+          chunks.push({ body: this.#format.finish(), format: this.#formatName, count: filled, ids, series });
       }
     }
     return chunks;

@@ -27,6 +27,7 @@ const MAX_INDEXED_SERIES = 1 << 24;
 export class SeriesGroups {
   count = 0;
   readonly series: GroupedSeries[] = [];
+  readonly seriesIds: number[] = [];
   readonly texts: (string | undefined)[] = [];
   /** By line: the index of its first sample in the batch, and its number of samples. */
   readonly first: number[] = [];
@@ -35,7 +36,6 @@ export class SeriesGroups {
   next = new Int32Array();
   /** The lines in body order, by series. */
   order: readonly number[] = [];
-  readonly #seriesIds: number[] = [];
   readonly #last: number[] = [];
   /** By series id: one more than its line, 0 if it has none yet. Ids count up from 1, so the array has few unused entries. */
   #linesBySeries = new Int32Array(FIRST_SERIES);
@@ -44,13 +44,12 @@ export class SeriesGroups {
   /** Sorts a batch by series, its samples within a series by id. */
   sort({ count, series, texts }: BatchColumns, findSeries: (id: number) => GroupedSeries): void {
     for (let line = 0; line < this.count; line++) {
-      if (this.#seriesIds[line]! < MAX_INDEXED_SERIES) this.#linesBySeries[this.#seriesIds[line]!] = 0;
+      if (this.seriesIds[line]! < MAX_INDEXED_SERIES) this.#linesBySeries[this.seriesIds[line]!] = 0;
     }
     this.#linesByText.clear();
     this.count = 0;
     if (this.next.length < count) this.next = new Int32Array(count);
-    const { next, samples } = this;
-    const seriesIds = this.#seriesIds;
+    const { next, samples, seriesIds } = this;
     const last = this.#last;
     // A scrape is stored in the order of its series, so the line after the last one is nearly always the right one.
     let line = 0;
@@ -82,7 +81,7 @@ export class SeriesGroups {
     this.texts[line] = text;
     this.first[line] = place;
     this.samples[line] = 0;
-    this.#seriesIds[line] = id;
+    this.seriesIds[line] = id;
     this.#last[line] = place;
     return line;
   }
@@ -133,7 +132,7 @@ export class SeriesGroups {
   }
 
   #order(): void {
-    const ids = this.#seriesIds;
+    const ids = this.seriesIds;
     const order = Array.from({ length: this.count }, (_, line) => line);
     const isSorted = order.every((line) => line === 0 || ids[line - 1]! <= ids[line]!);
     this.order = isSorted ? order : order.sort((a, b) => ids[a]! - ids[b]!);

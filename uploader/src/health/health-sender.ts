@@ -134,7 +134,7 @@ export class HealthSender {
     if (timestampMs === undefined) return false;
     const { format } = transport;
     const body = encodeSamples(format, { samples, deviceId, timestampMs });
-    const rows = { ids: new Float64Array(), ranges: [], pendingRowsVersion: '' as PendingRowsVersion };
+    const rows = { ids: new Float64Array(), series: [], ranges: [], pendingRowsVersion: '' as PendingRowsVersion };
     const chunk = { body, format, count: samples.length, ...rows };
     const result = await transport.sendOnce(chunk, stop).catch((error: unknown) => {
       if (!stop.aborted) throw error;

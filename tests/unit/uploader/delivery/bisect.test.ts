@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { bisect, type BisectResult } from '../../../../uploader/src/delivery/bisect.ts';
-import { halve } from '../../../../uploader/src/delivery/rejection-search.ts';
+import { halve } from '../../../../uploader/src/delivery/rejected-series.ts';
 import type { SendOutcome, SendResult } from '../../../../uploader/src/transport/transport.ts';
 import { madeChunk } from '../../../support/uploader/made-chunk.ts';
 

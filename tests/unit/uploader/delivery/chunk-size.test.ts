@@ -53,6 +53,14 @@ describe('chunk size with a backlog:', () => {
     expect(acceptChunks(new ChunkSize(options), 5)).toEqual([50, 100, 200, 400, 800]);
   });
 
+  test('is that of a part of a batch after a rejection, until a chunk is accepted', () => {
+    const size = new ChunkSize(options);
+    size.failed('rejected', 50);
+    expect(size.next(BACKLOG)).toEqual({ batchMetrics: 2_500, chunkMetrics: 50, furtherChunkMetrics: 50 });
+    acceptChunks(size, 1);
+    expect(size.next(BACKLOG)).toEqual({ batchMetrics: 100, chunkMetrics: 100 });
+  });
+
   test('stays 50 if growth is disabled', () => {
     expect(acceptChunks(new ChunkSize({ ...options, chunkGrowth: false }), 5)).toEqual([50, 50, 50, 50, 50]);
   });

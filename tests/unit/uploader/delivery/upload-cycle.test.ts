@@ -60,6 +60,18 @@ describe('upload cycle with a backlog:', () => {
     expect(tooLarge).toBeLessThan(10);
   });
 
+  test('sends the oldest rows after a cycle in which the newest were all rejected', async () => {
+    await withBacklog(5_000);
+    uploads.receiver.setFaults({ status: 400, when: { contains: 'new_series' } });
+    uploads.clock.step(100_000);
+    uploads.stored.rows(100, 'new.series');
+    await uploads.pass();
+    expect(uploads.books.delivered).toBe(0);
+    uploads.stored.rows(100, 'new.series');
+    await uploads.pass();
+    expect(uploads.books).toMatchObject({ delivered: 5_000, pending: 200 });
+  });
+
   test('sends the rows of the last interval first after a restart, then the oldest', async () => {
     await withBacklog(5_000);
     await uploads.pass();
@@ -162,9 +174,9 @@ describe('upload cycle for a receiver that requires the samples of a series in o
   test('sends the newest rows first after the receiver has rejected all of the oldest', async () => {
     await withBacklog(10_000, { sendsOldestFirst: true });
     uploads.receiver.setFaults({ status: 400 });
-    // The chunk, half of it, its first and its second sample.
+    // A chunk, and three times one sample.
     for (let pass = 0; pass < 4; pass++) await uploads.pass();
-    expect(uploads.posts).toHaveLength(4);
+    expect(posts().map(([oldest]) => oldest)).toEqual([1, 1, 1, 1]);
     expect(uploads.state.reason).toMatch(/every sample is rejected: HTTP 400/);
     uploads.receiver.clearFaults();
     uploads.stored.rows(100);

@@ -62,23 +62,6 @@ describe('upload loop with a receiver that rejects every sample:', () => {
     expect(times).toEqual([0, 5_000, 20_000, 65_000, 125_000, 185_000]);
   });
 
-  test('searches at full speed in two intervals after it had accepted others, and then waits as long', async () => {
-    await underFault([], 10, { uploadIntervalMs: 1_000 });
-    await uploads.pass();
-    uploads.receiver.setFaults({ status: 400 });
-    uploads.stored.rows(120);
-    await passes(6);
-    const [, ...refused] = uploads.posts.map(({ atMs }) => atMs);
-    const times = [...new Set(refused)];
-    // As many requests as one invalid sample of the chunks could cost.
-    const atOnce = times.map((time) => refused.filter((atMs) => atMs === time).length);
-    expect(Math.max(...atOnce.slice(0, 2))).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(121)) + 5);
-    expect(atOnce.slice(2)).toEqual([1, 1, 1, 1]);
-    const waits = times.slice(1).map((time, index) => time - times[index]!);
-    expect(waits.slice(1)).toEqual([15_000, 45_000, 60_000, 60_000]);
-    expect(uploads.books).toMatchObject({ delivered: 10, pending: 120, rejected: 0 });
-  });
-
   test('does not reject a single pending sample', async () => {
     await underFault({ status: 400 }, 1);
     await passes(5);

@@ -30,6 +30,7 @@ export async function writeNothing(client: HttpTransport): Promise<SendResult> {
     format,
     count: 0,
     ids: new Float64Array(),
+    series: [],
     ranges: [],
     pendingRowsVersion: '' as PendingRowsVersion,
   };
