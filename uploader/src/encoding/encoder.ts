@@ -6,6 +6,7 @@ import type { MetricFamily } from '@thugshells/shared/metrics/series.ts';
 import { findSeriesRefusal } from '@thugshells/shared/metrics/sample-refusals.ts';
 import { findLimitRefusal, findSeriesLimits, type SeriesLimits } from '@thugshells/shared/metrics/series-limits.ts';
 
+import { listChunkSizes, listWholeSeriesSizes } from './list-chunk-sizes.ts';
 import { BatchColumns, type RefusedRow } from './rows/batch-columns.ts';
 import { SeriesGroups, type GroupedSeries } from './series-groups.ts';
 import type { BodyFormat, SeriesDescription } from './formats/body-format.ts';
@@ -46,8 +47,6 @@ export interface EncodedBatch {
 const UNREADABLE_SERIES = 'the name and labels of its series cannot be read';
 /** VictoriaMetrics drops samples more than two days ahead of its clock, and responds with 204. */
 const MAX_AHEAD_MS = 2 * 86_400_000;
-/** Series in a body of a format that has whole ones; a smaller batch has fewer. */
-const MIN_SERIES = 50;
 /** Receivers keep metadata in memory, some only for a while. */
 const METADATA_INTERVAL_MS = 3_600_000;
 
@@ -223,33 +222,4 @@ export class Encoder {
       refusal: findSeriesRefusal(row) ?? (isText ? undefined : findLimitRefusal(row, undefined, this.#limits)),
     };
   }
-}
-
-/** Returns the number of samples of each chunk of a batch. */
-function listChunkSizes(
-  lines: readonly number[],
-  { chunkMetrics, furtherChunkMetrics = chunkMetrics }: EncodeRequest,
-): number[] {
-  const sizes: number[] = [];
-  for (let left = lines.reduce((sum, samples) => sum + samples, 0); left > 0; left -= sizes.at(-1)!)
-    sizes.push(Math.min(left, sizes.length === 0 ? chunkMetrics : furtherChunkMetrics));
-  return sizes;
-}
-
-/** Returns the same for chunks that end with a series and have MIN_SERIES of them or more: some are larger than requested. */
-function listWholeSeriesSizes(
-  lines: readonly number[],
-  { chunkMetrics, furtherChunkMetrics = chunkMetrics }: EncodeRequest,
-): number[] {
-  const sizes: number[] = [];
-  let [size, series] = [0, 0];
-  for (const [line, samples] of lines.entries()) {
-    size += samples;
-    series += 1;
-    const isFull = size >= (sizes.length === 0 ? chunkMetrics : furtherChunkMetrics) && series >= MIN_SERIES;
-    if (!isFull || lines.length - line - 1 < MIN_SERIES) continue;
-    sizes.push(size);
-    [size, series] = [0, 0];
-  }
-  return size === 0 ? sizes : [...sizes, size];
 }
