@@ -15,6 +15,7 @@ import { toExcerpt } from '@thugshells/shared/printable.ts';
 import { decodeUtf8, cutIntoBlocks } from './exposition/bytes.ts';
 import { ExpositionReader, type ExpositionOptions } from './exposition/reader.ts';
 import { ParsedSeriesCache, type ParsedSeries } from './exposition/parsed-series.ts';
+import { FailedPage } from './failed-page.ts';
 import { SampleCounter, type CountedSamples } from './sample-count.ts';
 import { SampleSelection } from './sample-selection.ts';
 import { addTargetLabels, type TargetLabelsOptions } from './target-labels.ts';
@@ -94,7 +95,7 @@ export class ExpositionConverter {
    * Converts one text as its parts arrive.
    *
    * @param maxReadings readings that are returned; further samples are only counted
-   * @throws AgentError EXPOSITION_MALFORMED that names the line; nothing of the text is used
+   * @throws FailedPage EXPOSITION_MALFORMED that names the line; nothing of the text is used
    */
   async convert(
     parts: AsyncIterable<Buffer> | Iterable<Buffer>,
@@ -107,14 +108,19 @@ export class ExpositionConverter {
       if (this.#isKept(series, name)) selection.add(series, name, value, timestampMs);
       else selection.drop();
     });
-    for await (const block of cutIntoBlocks(parts)) {
-      reader.begin(decodeUtf8(block, reader.lines + 1));
-      do {
-        if (selection.isFull) reader.isKeepingSeries = false;
-        await turn();
-      } while (reader.read(LINES_PER_SLICE));
+    try {
+      for await (const block of cutIntoBlocks(parts)) {
+        reader.begin(decodeUtf8(block, reader.lines + 1));
+        do {
+          if (selection.isFull) reader.isKeepingSeries = false;
+          await turn();
+        } while (reader.read(LINES_PER_SLICE));
+      }
+      reader.end();
+    } catch (error) {
+      const isMalformed = error instanceof AgentError && error.code === 'EXPOSITION_MALFORMED';
+      throw isMalformed ? new FailedPage(error, selection) : error;
     }
-    reader.end();
     return { ...this.#toReadings(selection, reader.families.byName), isEmpty: reader.lines === 0 };
   }
 

@@ -11,6 +11,7 @@ import type { ConvertedExposition, ExpositionConverter } from './exposition-conv
 import type { CountedSamples } from './sample-count.ts';
 import { SampleDates, type DatedPage } from './sample-dates.ts';
 import type { ScrapeLimits, ScrapeClient } from './scrape-client.ts';
+import { FailedPage, type ReadSamples } from './failed-page.ts';
 import { ScrapedSeries } from './scraped-series.ts';
 
 export interface ScrapeTargetParts {
@@ -31,10 +32,11 @@ export function toCollectorName({ name }: Pick<ScrapeTarget, 'name'>): string {
 interface ScrapeFigures {
   readonly isUp: boolean;
   readonly durationMs: number;
-  readonly samples: number;
-  readonly kept: number;
+  readonly read: ReadSamples;
   readonly seriesAdded: number;
 }
+
+const NOTHING_READ: ReadSamples = { samples: 0, dropped: 0 };
 
 /**
  * Scrapes one exporter. If that fails, `up` is 0 and none of its samples is returned. Series that a scrape does not have any more
@@ -63,10 +65,11 @@ export class ScrapeTargetCollector implements Collector {
     const outcome = await this.#scrape();
     const durationMs = clock.monotonic() - startedAt.monotonicMs;
     if (outcome instanceof AgentError) {
-      const figures = this.#report({ isUp: false, durationMs, samples: 0, kept: 0, seriesAdded: 0 });
+      const read = outcome instanceof FailedPage ? outcome.read : NOTHING_READ;
+      const figures = this.#report({ isUp: false, durationMs, read, seriesAdded: 0 });
       return requireNoErrors([this.#addTargetName(outcome)], [...figures, ...this.#series.end()]);
     }
-    const { readings, samples, dropped, errors } = outcome;
+    const { readings, errors } = outcome;
     const { honorTimestamps = true, tracksTimestampedSeries = false } = this.#target;
     const timestamps = honorTimestamps ? outcome.timestamps : [];
     // As with Prometheus: what comes after a page without anything is compared with the page before that one.
@@ -77,29 +80,25 @@ export class ScrapeTargetCollector implements Collector {
     this.leftOut = this.#listLeftOut(outcome, dated);
     return requireNoErrors(
       errors.map((error) => this.#addTargetName(error)),
-      [
-        ...this.#report({ isUp: true, durationMs, samples, kept: samples - dropped, seriesAdded }),
-        ...dated.readings,
-        ...ends,
-      ],
+      [...this.#report({ isUp: true, durationMs, read: outcome, seriesAdded }), ...dated.readings, ...ends],
     );
   }
 
   /** Ends what the scrapes reported too. */
   end(): readonly Reading[] {
     if (!this.#hasReported) return [];
-    const figures = this.#report({ isUp: false, durationMs: 0, samples: 0, kept: 0, seriesAdded: 0 });
+    const figures = this.#report({ isUp: false, durationMs: 0, read: NOTHING_READ, seriesAdded: 0 });
     return [...figures.map((reading): Reading => ({ ...reading, value: STALE_MARKER })), ...this.#series.end()];
   }
 
-  #report({ isUp, durationMs, samples, kept, seriesAdded }: ScrapeFigures): Reading[] {
+  #report({ isUp, durationMs, read: { samples, dropped }, seriesAdded }: ScrapeFigures): Reading[] {
     const { labels } = this.#target;
     this.#hasReported = true;
     return [
       { series: scrapeSeries.up, labels, value: isUp ? 1 : 0 },
       { series: scrapeSeries.duration, labels, value: durationMs / 1000 },
       { series: scrapeSeries.samples, labels, value: samples },
-      { series: scrapeSeries.samplesKept, labels, value: kept },
+      { series: scrapeSeries.samplesKept, labels, value: samples - dropped },
       { series: scrapeSeries.seriesAdded, labels, value: seriesAdded },
     ];
   }
@@ -118,13 +117,15 @@ export class ScrapeTargetCollector implements Collector {
     }
   }
 
-  #findExcess({ samples, dropped }: ConvertedExposition): AgentError | undefined {
+  #findExcess(read: ReadSamples): FailedPage | undefined {
     const { sampleLimit = Infinity } = this.#target;
-    if (samples - dropped <= sampleLimit) return undefined;
-    return new AgentError(`${samples - dropped} samples, sample_limit is ${sampleLimit}`, {
+    const kept = read.samples - read.dropped;
+    if (kept <= sampleLimit) return undefined;
+    const error = new AgentError(`${kept} samples, sample_limit is ${sampleLimit}`, {
       code: 'SCRAPE_FAILED',
       hint: 'increase sample_limit in THUGSHELLS_SCRAPE_CONFIG, or drop metrics by metric_relabel_configs',
     });
+    return new FailedPage(error, read);
   }
 
   /** An exporter that repeats a series, or has `up`, does so for good: that is no failure of the scrape. */

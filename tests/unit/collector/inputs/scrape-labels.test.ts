@@ -116,7 +116,12 @@ describe('scrape figures', () => {
     });
     const refused = await collectOnce(limited);
     expect(refused.failure).toBe('cannot scrape node: 3 samples, sample_limit is 2');
-    expect(formatReadings(refused.readings)).toContain('up 0');
+    expect(formatReadings(refused.readings, /duration/)).toEqual([
+      'up 0',
+      'scrape.samples_scraped 23',
+      'scrape.samples_post_metric_relabeling 3',
+      'scrape.series_added 0',
+    ]);
   });
 });
 

@@ -152,7 +152,8 @@ describe('a scrape target', () => {
 
 describe('a target that cannot be used has up 0 and none of its samples, and is named with the reason', () => {
   const bomb = gzipSync(Buffer.alloc(50_000_000));
-  const cases: [what: string, start: () => Promise<number>, failure: string | RegExp][] = [
+  /** @param samples that were read; none by default */
+  const cases: [what: string, start: () => Promise<number>, failure: string | RegExp, samples?: number][] = [
     [
       'nothing listens',
       async () => {
@@ -227,6 +228,7 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
       'it answers text that is no metrics and calls it HTML',
       () => serve((_, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('a 1\nLog in first\n')),
       'line 2: the value of Log is not a number',
+      1,
     ],
     [
       'it answers HTML and does not say so',
@@ -253,6 +255,7 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
       'its text does not parse',
       () => serve((_, response) => response.end(`${METRICS}c\n`)),
       'line 3: the value of c is not a number',
+      2,
     ],
     [
       'it is no UTF-8',
@@ -297,7 +300,7 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
     ],
   ];
 
-  test.each(cases)('%s', async (_what, start, failure) => {
+  test.each(cases)('%s', async (_what, start, failure, samples = 0) => {
     const port = await start();
     const startedAt = performance.now();
     const told = await collectOnce(
@@ -311,8 +314,8 @@ describe('a target that cannot be used has up 0 and none of its samples, and is 
     expect(told.hint).toMatch(/^[a-z]+ /);
     expect(formatReadings(told.readings, /duration/)).toEqual([
       'up{job="node"} 0',
-      'scrape.samples_scraped{job="node"} 0',
-      'scrape.samples_post_metric_relabeling{job="node"} 0',
+      `scrape.samples_scraped{job="node"} ${samples}`,
+      `scrape.samples_post_metric_relabeling{job="node"} ${samples}`,
       'scrape.series_added{job="node"} 0',
     ]);
     expect(performance.now() - startedAt).toBeLessThan(15_000);
