@@ -47,9 +47,10 @@ function listSeries(scraper: Scraper, job: (typeof JOBS)[number]): RawSeries[] {
   return run.series[scraper].filter((series) => findJob(series) === job);
 }
 
-/** The samples of `up`: one for each scrape. */
+/** The samples of `up`, from the first page on: one for each scrape. */
 function listScrapes(scraper: Scraper, job: (typeof JOBS)[number]): RawSeries['samples'] {
-  return listSeries(scraper, job).find(({ labels }) => labels['__name__'] === 'up' && labels['job'] === job)!.samples;
+  const up = listSeries(scraper, job).find(({ labels }) => labels['__name__'] === 'up' && labels['job'] === job)!;
+  return up.samples.slice(up.samples.findIndex(isUp));
 }
 
 /** Returns each series as the scrapes that have a sample of it, with its bits. */
@@ -58,7 +59,8 @@ function toScrapes(scraper: Scraper, job: ScriptedJob, [from, to]: readonly [num
   return new Map(
     listSeries(scraper, job).flatMap(({ labels, samples }): [string, string[]][] => {
       const isDuration = labels['__name__'] === DURATION;
-      const places = samples.map(({ timestampMs, bits }) => ({ place: times.indexOf(timestampMs), bits }));
+      const counted = samples.filter(({ timestampMs }) => timestampMs >= times[0]!);
+      const places = counted.map(({ timestampMs, bits }) => ({ place: times.indexOf(timestampMs), bits }));
       const seen = places.filter(({ place }) => place < 0 || (place >= from && place < to));
       const texts = seen.map(({ place, bits }) => `${place - from}: ${isDuration && bits !== STALE ? 'any' : bits}`);
       return texts.length === 0 ? [] : [[toKey(labels), texts]];

@@ -16,11 +16,14 @@ function findScraper({ headers }: IncomingMessage): Scraper {
 
 /**
  * An exporter that answers the scrapes of the agent and of Prometheus by a script: each gets the same response to its n-th scrape of a
- * path, at whatever time it comes. After `maxScrapes` of each the connection is closed without a response.
+ * path, at whatever time it comes. The first one is that after both have come to every path, so that the two are no further apart than
+ * an interval; until then the status is 503. After `maxScrapes` of each the connection is closed without a response.
  */
 export class ScriptedExporter {
-  /** The scrapes that were answered, by scraper and path. */
-  readonly #turns = new Map<string, number>();
+  /** The scrapes that were answered by the script, by scraper and path. */
+  readonly #turns: Map<string, number>;
+  /** Scrapers and paths without a request so far. */
+  readonly #awaited: Set<string>;
   readonly #scripts: Readonly<Record<string, Script>>;
   #server: Server | undefined;
   #port = 0;
@@ -29,6 +32,9 @@ export class ScriptedExporter {
   /** @param scripts by path */
   constructor(scripts: Readonly<Record<string, Script>>) {
     this.#scripts = scripts;
+    const keys = Object.keys(scripts).flatMap((path) => SCRAPERS.map((scraper) => `${scraper} ${path}`));
+    this.#turns = new Map(keys.map((key) => [key, 0]));
+    this.#awaited = new Set(keys);
   }
 
   get host(): string {
@@ -58,14 +64,19 @@ export class ScriptedExporter {
 
   /** Returns the least number of scrapes that a scraper has made of a path. */
   get scrapes(): number {
-    const keys = Object.keys(this.#scripts).flatMap((path) => SCRAPERS.map((scraper) => `${scraper} ${path}`));
-    return Math.min(...keys.map((key) => this.#turns.get(key) ?? 0));
+    return Math.min(...this.#turns.values());
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const path = request.url!;
     const key = `${findScraper(request)} ${path}`;
-    const turn = this.#turns.get(key) ?? 0;
+    const hasBegun = this.#awaited.size === 0;
+    this.#awaited.delete(key);
+    if (!hasBegun) {
+      response.writeHead(503).end();
+      return;
+    }
+    const turn = this.#turns.get(key)!;
     if (turn >= this.maxScrapes) {
       response.destroy();
       return;
