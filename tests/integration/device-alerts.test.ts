@@ -63,7 +63,8 @@ describe('alerts: silence', () => {
     expect(labels).toMatchObject({ site: 'berlin', severity: 'critical' });
     expect(stretches).toEqual([[expect.any(Number), LENGTH]]);
     const [[begin]] = stretches as [readonly [number, number]];
-    expect([begin >= 140, begin <= 142]).toEqual([true, true]);
+    expect(begin).toBeGreaterThanOrEqual(140);
+    expect(begin).toBeLessThanOrEqual(142);
   });
 
   test('ends within two minutes when samples arrive again', async () => {
@@ -163,6 +164,7 @@ describe('alerts: components', () => {
           found[alert] = [labels['component'], labels['reason'], ...stretches.map(([begin, end]) => [begin, end])];
     return found;
   };
+  /** Within a minute and a half. */
   const minutes = (begin: number): unknown => [expect.closeTo(begin, -0.5), expect.closeTo(TO, -0.5)];
 
   beforeAll(async () => {
