@@ -1,10 +1,7 @@
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-
 import { afterEach, expect, test } from '@jest/globals';
 
 import { AgentPair } from '../support/agent-pair.ts';
+import { ChangingExporter } from '../support/changing-exporter.ts';
 import { startPrometheusAgent } from '../support/other-scrapers.ts';
 import { Prometheus } from '../support/prometheus.ts';
 import { readRaw } from '../support/remote-read.ts';
@@ -17,35 +14,6 @@ const toRelease: (() => unknown)[] = [];
 afterEach(async () => {
   for (const release of toRelease.splice(0).reverse()) await release();
 });
-
-/** An exporter whose pages a test changes; undefined is an error. It counts who has had the present one. */
-class ChangingExporter {
-  #page: string | undefined;
-  #asked = new Map<string, number>();
-  readonly #server = createServer(({ url }, response) => {
-    this.#asked.set(url!, (this.#asked.get(url!) ?? 0) + 1);
-    if (this.#page === undefined) response.writeHead(500).end();
-    else response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(this.#page);
-  });
-
-  async listen(): Promise<string> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    toRelease.push(() => this.#server.close());
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  /** Waits until both scrapers have had a page three times: the third request shows that the second was read. */
-  async serve(page: string | undefined): Promise<void> {
-    this.#page = page;
-    this.#asked = new Map();
-    await until(
-      'both have scraped',
-      () => ['/ours', '/theirs'].every((path) => (this.#asked.get(path) ?? 0) >= 3),
-      60_000,
-    );
-  }
-}
 
 async function startPrometheus(): Promise<Prometheus> {
   const prometheus = await Prometheus.start();
@@ -68,6 +36,7 @@ async function readRuns({ url }: Prometheus, metric: string): Promise<(number | 
 
 test('scrape ends: series, labels, values and stale markers are those of Prometheus, and an orderly stop ends every series', async () => {
   const exporter = new ChangingExporter();
+  toRelease.push(() => exporter.close());
   const host = await exporter.listen();
   const [ours, theirs] = [await startPrometheus(), await startPrometheus()];
   const agent = new AgentPair({

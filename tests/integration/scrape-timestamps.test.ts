@@ -1,10 +1,7 @@
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-
 import { afterEach, expect, test } from '@jest/globals';
 
 import { AgentPair } from '../support/agent-pair.ts';
+import { ChangingExporter } from '../support/changing-exporter.ts';
 import { startPrometheusAgent } from '../support/other-scrapers.ts';
 import { Prometheus } from '../support/prometheus.ts';
 import { readRaw } from '../support/remote-read.ts';
@@ -20,40 +17,9 @@ afterEach(async () => {
   for (const release of toRelease.splice(0).reverse()) await release();
 });
 
-/** What the exporter has of `stamped`; each later time is a new sample. */
-interface StampedSample {
-  readonly value: number;
-  readonly timestampMs: number;
-}
-
-/** Serves `stamped` with a timestamp, and `plain` without one. */
-class StampingExporter {
-  #sample: StampedSample | undefined;
-  #asked = new Map<string, number>();
-  readonly #server = createServer(({ url }, response) => {
-    this.#asked.set(url!, (this.#asked.get(url!) ?? 0) + 1);
-    const { value, timestampMs } = this.#sample ?? {};
-    const stamped = value === undefined ? '' : `stamped ${value} ${timestampMs!}\n`;
-    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(`${stamped}plain 1\n`);
-  });
-
-  async listen(): Promise<string> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    toRelease.push(() => this.#server.close());
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  /** Waits until both scrapers have had a page three times. */
-  async serve(sample: StampedSample | undefined): Promise<void> {
-    this.#sample = sample;
-    this.#asked = new Map();
-    await until(
-      'both have scraped',
-      () => ['/ours', '/theirs'].every((path) => (this.#asked.get(path) ?? 0) >= 3),
-      60_000,
-    );
-  }
+/** Returns a page of one sample with a timestamp, and one without. */
+function createPage(value: number, timestampMs: number): string {
+  return `stamped ${value} ${timestampMs}\nplain 1\n`;
 }
 
 async function startPrometheus(): Promise<Prometheus> {
@@ -72,7 +38,8 @@ async function readSamples({ url }: Prometheus, metric: string): Promise<(readon
 }
 
 test('scrape timestamps: samples, their times and the ends of their series are those of Prometheus', async () => {
-  const exporter = new StampingExporter();
+  const exporter = new ChangingExporter();
+  toRelease.push(() => exporter.close());
   const host = await exporter.listen();
   const [ours, theirs] = [await startPrometheus(), await startPrometheus()];
   const agent = new AgentPair({
@@ -93,19 +60,19 @@ test('scrape timestamps: samples, their times and the ends of their series are t
   agent.start('collector');
   agent.start('uploader');
 
-  await exporter.serve(undefined);
+  await exporter.serve('plain 1\n');
   const stamps: number[] = [];
   // Prometheus sends only what is later than its start.
   for (let value = 0; value < 3; value++) {
     const timestampMs = Date.now();
     stamps.push(timestampMs);
-    await exporter.serve({ value, timestampMs });
+    await exporter.serve(createPage(value, timestampMs));
     // Neither has a time after the last one.
-    await exporter.serve({ value: 7, timestampMs });
-    await exporter.serve({ value: 8, timestampMs: timestampMs - 1_000 });
+    await exporter.serve(createPage(7, timestampMs));
+    await exporter.serve(createPage(8, timestampMs - 1_000));
   }
-  await exporter.serve(undefined);
-  await exporter.serve({ value: 3, timestampMs: Date.now() });
+  await exporter.serve('plain 1\n');
+  await exporter.serve(createPage(3, Date.now()));
 
   for (const prometheus of [theirs, ours]) {
     await until('the last one has arrived', async () => (await readSamples(prometheus, 'stamped')).at(-1)?.[0] === 3);
