@@ -159,7 +159,6 @@ function openUploader(dbPath, clock) {
     transport,
     receiver: new ReceiverState(clock, logger),
     receiverClock: { learnFrom: () => undefined },
-    sendsOldestFirst: false,
     tooOld,
   });
   const { signal } = new AbortController();
