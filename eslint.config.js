@@ -132,7 +132,7 @@ const sqlModules = [
   'shared/src/database/*.ts',
   'collector/src/store/**/*.ts',
   'uploader/src/queue/*.ts',
-  'uploader/src/{encoding/rows/row-reader,clock/receiver-clock-table}.ts',
+  'uploader/src/{encoding/rows/{row-reader,start-times},clock/receiver-clock-table}.ts',
   'uploader/src/{telemetry/{report-table,collector-state-reader},http/page/{history,device}-reader}.ts',
 ];
 const sqlText = '/^\\s*(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|DROP|ALTER|PRAGMA|BEGIN|VACUUM)\\s/';

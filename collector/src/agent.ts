@@ -187,10 +187,12 @@ function createConverter(
   { remoteProtocol }: Pick<CollectorConfig, 'remoteProtocol'>,
   options: Omit<ExpositionConverterOptions, 'now' | 'findReserved' | 'normalizesBounds'>,
 ): ExpositionConverter {
+  const isRemoteWrite = remoteProtocol === 'remote-write';
   return new ExpositionConverter({
     ...options,
     // vmagent and VictoriaMetrics leave them as they are.
-    normalizesBounds: remoteProtocol === 'remote-write',
+    normalizesBounds: isRemoteWrite,
+    findsStarts: isRemoteWrite,
     now: () => clock.now(),
     findReserved: findReservedName,
   });

@@ -22,6 +22,7 @@ import { sampleAges } from './list/sample-ages.mjs';
 import { settingAside } from './list/set-aside.mjs';
 import { settling } from './list/settling.mjs';
 import { specialValues } from './list/special-values.mjs';
+import { startTimes } from './list/start-times.mjs';
 import { storing } from './list/storing.mjs';
 
 /** @type {readonly Mutation[]} */
@@ -32,6 +33,7 @@ export const mutations = [
   ...sampleAges,
   ...settingAside,
   ...specialValues,
+  ...startTimes,
   ...delivery,
   ...settling,
   ...health,

@@ -2,7 +2,19 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import { readMetadata, readSeries, type ReadSeries, type RemoteWriteFormat } from './uploader/remote-write-messages.ts';
+import {
+  readMetadata,
+  readSeries,
+  readStarts,
+  type ReadSeries,
+  type RemoteWriteFormat,
+} from './uploader/remote-write-messages.ts';
+
+/** A series of a request. */
+export interface ReceivedSeries extends ReadSeries {
+  /** The start timestamp of each sample; 0 if there is none. */
+  readonly starts: readonly number[];
+}
 
 /** A request that a receiver got. */
 export interface ReceivedRequest {
@@ -13,7 +25,7 @@ export interface ReceivedRequest {
   readonly body: Buffer;
   readonly version: string;
   /** Of a POST. */
-  readonly series: readonly ReadSeries[];
+  readonly series: readonly ReceivedSeries[];
   readonly metadata: readonly unknown[];
 }
 
@@ -82,10 +94,11 @@ function read(request: Omit<ReceivedRequest, 'version' | 'series' | 'metadata'>)
   const version = request.headers['x-prometheus-remote-write-version']?.toString() ?? '';
   const format: RemoteWriteFormat = version.startsWith('2.') ? 'remote-write-2' : 'remote-write-1';
   if (request.body.length === 0) return { ...request, version, series: [], metadata: [] };
+  const starts = readStarts(request.body, format);
   return {
     ...request,
     version,
-    series: readSeries(request.body, format),
+    series: readSeries(request.body, format).map((each, index) => ({ ...each, starts: starts[index]! })),
     metadata: readMetadata(request.body, format),
   };
 }

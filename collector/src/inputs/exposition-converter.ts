@@ -13,6 +13,7 @@ import {
 import { toExcerpt } from '@thugshells/shared/printable.ts';
 
 import { decodeUtf8, cutIntoBlocks } from './exposition/bytes.ts';
+import { CreatedSamples, type MetricKeys } from './exposition/created-samples.ts';
 import { ExpositionReader, type ExpositionOptions } from './exposition/reader.ts';
 import { ParsedSeriesCache, type ParsedSeries } from './exposition/parsed-series.ts';
 import { FailedPage } from './failed-page.ts';
@@ -50,10 +51,12 @@ export interface ExpositionConverterOptions extends TargetLabelsOptions {
   readonly limitVariable: string;
   /** Returns why a series may not have a name. */
   readonly findReserved?: (name: string) => string | undefined;
+  /** Whether readings have the time since which their series count. */
+  readonly findsStarts?: boolean;
 }
 
 /** A reading without its value. */
-interface ConvertedSeries extends Required<Omit<Reading, 'value' | 'ageMs'>> {
+interface ConvertedSeries extends Required<Omit<Reading, 'value' | 'ageMs' | 'createdMs'>> {
   /** From toIdentity(). */
   readonly identity: string;
   /** Why it may not have its name. */
@@ -86,6 +89,7 @@ export class ExpositionConverter {
   /** The converted series, for as long as the parsed one is cached. */
   readonly #converted = new WeakMap<ParsedSeries, ConvertedSeries>();
   readonly #kept = new WeakMap<ParsedSeries, boolean>();
+  readonly #metricKeys: MetricKeys = new WeakMap();
 
   constructor(options: ExpositionConverterOptions) {
     this.#options = options;
@@ -104,7 +108,10 @@ export class ExpositionConverter {
   ): Promise<ConvertedExposition> {
     const { now, maxAgeMs = Infinity } = this.#options;
     const selection = new SampleSelection({ nowMs: now(), maxAgeMs, maxReadings });
+    const hasStarts = this.#options.findsStarts === true && options.format === 'openmetrics';
+    const created = new CreatedSamples(this.#metricKeys, hasStarts ? maxReadings : 0);
     const reader = new ExpositionReader({ ...options, cache: this.#cache }, (series, name, value, timestampMs) => {
+      created.add(series, name, value);
       if (this.#isKept(series, name)) selection.add(series, name, value, timestampMs);
       else selection.drop();
     });
@@ -121,7 +128,8 @@ export class ExpositionConverter {
       const isMalformed = error instanceof AgentError && error.code === 'EXPOSITION_MALFORMED';
       throw isMalformed ? new FailedPage(error, selection) : error;
     }
-    return { ...this.#toReadings(selection, reader.families.byName), isEmpty: reader.lines === 0 };
+    created.end(reader.families.byName);
+    return { ...this.#toReadings(selection, reader.families.byName, created), isEmpty: reader.lines === 0 };
   }
 
   #isKept(series: ParsedSeries | undefined, name: string): boolean {
@@ -137,6 +145,7 @@ export class ExpositionConverter {
   #toReadings(
     selection: SampleSelection,
     families: ReadonlyMap<string, MetricFamily>,
+    created: CreatedSamples,
   ): Omit<ConvertedExposition, 'isEmpty'> {
     const { samples, dropped, stale, over, series, values } = selection;
     const readings: Reading[] = [];
@@ -151,7 +160,8 @@ export class ExpositionConverter {
     series.forEach((parsed, index) => {
       const converted = this.#convertSeries(parsed, families);
       const { series: declaration, labels, canonical, identity } = converted;
-      const reading = { series: declaration, labels, canonical, value: values[index]! };
+      const createdMs = created.find(parsed, declaration.family);
+      const reading = { series: declaration, labels, canonical, value: values[index]!, createdMs };
       const timestampMs = selection.timestamps[index];
       const known = places.get(identity);
       if (known !== undefined) repeated.add(() => describeSeries(parsed));

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { openDatabase, type Database } from './open.ts';
 
 /** The newest version that this program knows: the number of the last file in migrations/. */
-export const SCHEMA_VERSION = 11;
+export const SCHEMA_VERSION = 12;
 
 const VERSION_OF_FIRST_MILESTONE = 1;
 

@@ -15,6 +15,8 @@ export interface Reading {
   readonly ageMs?: number | undefined;
   /** The labels as `canonicalTags` returns them, if the source has computed that before. */
   readonly canonical?: string;
+  /** When the series began to count, by the clock of its source; Unix milliseconds. */
+  readonly createdMs?: number | undefined;
 }
 
 /** Two samples with the same identity belong to one series. */
@@ -33,6 +35,8 @@ export interface Sample extends SeriesIdentity {
   readonly value: SampleValue;
   /** As a reading has it. */
   readonly ageMs?: number | undefined;
+  /** When its series began to count, by the clock of its source; Unix milliseconds. */
+  readonly createdMs?: number | undefined;
   readonly priority: number;
   /** The tags as `canonicalTags` has them. */
   readonly canonical: string;
@@ -116,6 +120,7 @@ export function toSample(reading: Reading, { deviceId, labels }: SampleContext):
     valueType: toValueType(reading.value),
     value: reading.value,
     ageMs: reading.ageMs,
+    createdMs: reading.createdMs,
     priority: reading.series.priority,
     declaration: reading.series,
   };

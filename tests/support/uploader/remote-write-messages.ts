@@ -19,7 +19,7 @@ message WriteRequest { repeated TimeSeries timeseries = 1; repeated MetricMetada
 message MetricMetadata { int32 type = 1; bytes metric_family_name = 2; bytes help = 4; bytes unit = 5; }
 message TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; }
 message Label { bytes name = 1; bytes value = 2; }
-message Sample { double value = 1; int64 timestamp = 2; }`;
+message Sample { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3; }`;
 const VERSION_2 = `syntax = "proto3";
 message Request { repeated bytes symbols = 4; repeated TimeSeries timeseries = 5; }
 message TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; Metadata metadata = 5; }
@@ -31,7 +31,11 @@ interface Message {
   readonly timeseries: readonly {
     readonly labels?: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[];
     readonly labels_refs?: readonly number[];
-    readonly samples: readonly { readonly value: number; readonly timestamp: number }[];
+    readonly samples: readonly {
+      readonly value: number;
+      readonly timestamp: number;
+      readonly start_timestamp?: number;
+    }[];
     readonly metadata?: { readonly type: number; readonly help_ref: number; readonly unit_ref: number } | null;
   }[];
   readonly metadata?: readonly {
@@ -73,6 +77,15 @@ export function readSeries(body: Uint8Array, format: RemoteWriteFormat): ReadSer
       ]),
     samples: samples.map(({ timestamp, value }) => [timestamp, value]),
   }));
+}
+
+/**
+ * The start timestamps of the samples of each series of a body, in the order of readSeries(); 0 if there is none. 1.0 has no such
+ * field; it is looked for all the same.
+ */
+export function readStarts(body: Uint8Array, format: RemoteWriteFormat): number[][] {
+  const { timeseries } = read[format](new PbfReader(uncompress(body)));
+  return timeseries.map(({ samples }) => samples.map(({ start_timestamp: startMs = 0 }) => startMs));
 }
 
 /** The metadata of a body: of families in 1.0, of each series in 2.0. */

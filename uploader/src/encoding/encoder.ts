@@ -121,7 +121,9 @@ export class Encoder {
   /** Cuts lines into chunks; the last one may be smaller than the others. */
   #cutIntoChunks(lines: readonly number[], request: EncodeRequest): EncodedChunk[] {
     const { first, samples, next, seriesIds } = this.#lines;
-    const columns = { values: this.#columns.values, timestamps: this.#columns.timestamps, next };
+    const { values, timestamps } = this.#columns;
+    const starts = this.#format.hasStarts ? this.#reader.startTimes.find(this.#columns) : undefined;
+    const columns = { values, timestamps, next, starts };
     const chunks: EncodedChunk[] = [];
     const listSizes = this.#format.holdsWholeSeries ? listWholeSeriesSizes : listChunkSizes;
     const sizes = listSizes(

@@ -5,7 +5,6 @@ import { toStoredValue, type SampleValue } from '@thugshells/shared/metrics/samp
 import type { CollectorStatus } from '@thugshells/shared/state/collector-status.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
-import type { Moment } from '../clock/epoch-transition.ts';
 import type { CollectorStatusTable } from '../status/collector-status.ts';
 import type { JournalTable } from '../status/journal-table.ts';
 import type { StoredName } from './admission.ts';
@@ -13,6 +12,7 @@ import { FamilyTable } from './family-table.ts';
 import type { Ledger, Loss } from '../space/ledger.ts';
 import type { BufferedScrape } from './scrape-buffer.ts';
 import { SeriesTable } from './series-table.ts';
+import { StartTable, type StartScrape } from './start-table.ts';
 import { StoredTimes } from './stored-times.ts';
 
 export interface SampleWriterOptions {
@@ -30,6 +30,7 @@ interface InsertedRow {
   readonly seriesId: number;
   readonly storedMs: number;
   readonly value: SampleValue;
+  readonly createdMs: number | undefined;
 }
 
 /** Stores scrapes: stamps them and commits them in one transaction, with the books and the status of their collectors. */
@@ -39,6 +40,7 @@ export class SampleWriter {
   readonly #series: SeriesTable;
   readonly #families: FamilyTable;
   readonly #times: StoredTimes;
+  readonly #starts: StartTable;
   readonly #insertSample: Statement;
   readonly #lastId: Statement<[], number>;
   readonly #updateBooks: Statement;
@@ -50,6 +52,7 @@ export class SampleWriter {
     this.#options = options;
     this.#series = new SeriesTable(database);
     this.#families = new FamilyTable(database, options.clock);
+    this.#starts = new StartTable(database);
     this.#times = new StoredTimes(options.epochs.newestBeforeMs);
     // A sample with a time of its own may have been imported meanwhile.
     this.#insertSample = database.prepare(
@@ -83,6 +86,7 @@ export class SampleWriter {
       this.#families.forget();
       journal.forget();
       this.#times.forget();
+      this.#starts.forget();
       epochs.forget();
       throw error;
     }
@@ -106,10 +110,11 @@ export class SampleWriter {
     const firstId = (this.#lastId.get() ?? 0) + 1;
     let nextId = firstId;
     let heartbeatMs: number | null = null;
-    for (const { moment, samples } of scrapes) {
-      nextId = this.#insert(moment!, samples, nextId);
+    for (const { at, moment, samples } of scrapes) {
+      nextId = this.#insert(samples, { at, moment: moment!, firstId: nextId });
       heartbeatMs = moment!.correctedMs;
     }
+    this.#starts.prune();
     if (loss !== undefined) ledger.add(loss, clock.now());
     const collected = nextId - firstId + (loss?.count ?? 0);
     this.#updateBooks.run(nextId - 1, collected, heartbeatMs);
@@ -127,18 +132,22 @@ export class SampleWriter {
    * Inserts in the order of time, so that the last row of a scrape has its time, and of the series, so that rows that are
    * settled together have adjacent ids; returns the next id.
    */
-  #insert(moment: Moment, samples: readonly Sample[], firstId: number): number {
+  #insert(samples: readonly Sample[], scrape: StartScrape): number {
+    const { moment, firstId } = scrape;
     const rows = samples
       .map((sample): InsertedRow => {
+        const { value, createdMs, ageMs } = sample;
         const seriesId = this.#series.findId(sample);
-        return { seriesId, storedMs: this.#times.find(seriesId, moment.storedMs, sample.ageMs), value: sample.value };
+        return { seriesId, storedMs: this.#times.find(seriesId, moment.storedMs, ageMs), value, createdMs };
       })
       .sort((a, b) => a.storedMs - b.storedMs || a.seriesId - b.seriesId);
     if (rows.length > 0) this.#options.epochs.record(moment, firstId);
     for (const sample of samples) this.#families.record(sample);
     let id = firstId;
-    for (const { seriesId, storedMs, value } of rows)
+    for (const { seriesId, storedMs, value, createdMs } of rows) {
+      this.#starts.record(seriesId, createdMs, scrape);
       id += this.#insertSample.run(id, seriesId, storedMs, toStoredValue(value)).changes;
+    }
     return id;
   }
 }

@@ -67,6 +67,7 @@ describe('migrate: from each version to the newest', () => {
       'schema_version',
       'series',
       'series_copy',
+      'series_starts',
       'sessions',
       'settled',
       'storage_state',
@@ -77,7 +78,7 @@ describe('migrate: from each version to the newest', () => {
       'verified_total',
     ]);
     expect(database.prepare('SELECT version FROM schema_version').pluck().all()).toEqual([
-      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
     ]);
     expect(database.prepare('SELECT last_id, collected, dropped FROM collector_state').get()).toEqual({
       last_id: 0,

@@ -26,6 +26,8 @@ export interface BodyColumns {
   readonly values: NumericText;
   readonly timestamps: NumericText;
   readonly next: Int32Array;
+  /** When the series of each sample began to count, Unix milliseconds; 0 or no array: it is not known. */
+  readonly starts?: Float64Array | undefined;
 }
 
 /** Encodes and compresses the samples of chunks, one body after the other. */
@@ -38,6 +40,8 @@ export interface BodyFormat<Head = unknown> {
   readonly holdsWholeSeries: boolean;
   /** Whether bodies contain metadata, each once for as long as its description is the same object. */
   readonly hasMetadata: boolean;
+  /** Whether bodies have the start of a series beside each of its samples. */
+  readonly hasStarts: boolean;
   /** Encodes what all samples of a series have in common, or those with one text in a series of texts. */
   encodeHead(series: SeriesRow, text?: string, description?: SeriesDescription): Head;
   /** Appends samples of a series. */

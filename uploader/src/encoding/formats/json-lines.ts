@@ -21,6 +21,7 @@ export class JsonLinesFormat implements BodyFormat<Uint8Array> {
   readonly protocol = 'victoriametrics';
   readonly holdsWholeSeries = false;
   readonly hasMetadata = false;
+  readonly hasStarts = false;
   #bytes = new Uint8Array(FIRST_CAPACITY);
   #length = 0;
 

@@ -21,6 +21,8 @@ export const METRIC_TYPE_NUMBERS: Readonly<Record<MetricType, number>> = {
 const SAMPLES = 2;
 const VALUE = 1;
 const TIMESTAMP = 2;
+/** Of 2.0 alone. */
+const START_TIMESTAMP = 3;
 /** The wire type of eight bytes, least significant first. */
 const FIXED_64 = 1;
 const utf8 = new TextEncoder();
@@ -31,6 +33,8 @@ interface SampleMessage {
   /** The bytes of a value that has no number, most significant first. */
   special: Uint8Array | undefined;
   timestampMs: number;
+  /** 0 if it is not known. */
+  startMs: number;
 }
 
 /**
@@ -53,14 +57,15 @@ export function writeText(field: number, text: string, writer: PbfWriter): void 
 /** Writes the samples of a TimeSeries. */
 export function writeSamples(
   { first, count }: SeriesSegment<unknown>,
-  { values, timestamps, next }: BodyColumns,
+  { values, timestamps, next, starts }: BodyColumns,
   writer: PbfWriter,
 ): void {
-  const sample: SampleMessage = { value: 0, special: undefined, timestampMs: 0 };
+  const sample: SampleMessage = { value: 0, special: undefined, timestampMs: 0, startMs: 0 };
   for (let place = first, left = count; left > 0; place = next[place]!, left--) {
     sample.special = values.specialAt(place);
     if (sample.special === undefined) sample.value = values.numberAt(place);
     sample.timestampMs = timestamps.numbers[place]!;
+    if (starts !== undefined) sample.startMs = starts[place]!;
     writer.writeMessage(SAMPLES, writeSample, sample);
   }
 }
@@ -70,10 +75,11 @@ export function written(writer: PbfWriter): Uint8Array {
   return writer.buf.subarray(0, writer.pos);
 }
 
-function writeSample({ value, special, timestampMs }: SampleMessage, writer: PbfWriter): void {
+function writeSample({ value, special, timestampMs, startMs }: SampleMessage, writer: PbfWriter): void {
   if (special === undefined) writer.writeDoubleField(VALUE, value);
   else writeSpecial(special, writer);
   writer.writeVarintField(TIMESTAMP, timestampMs);
+  if (startMs !== 0) writer.writeVarintField(START_TIMESTAMP, startMs);
 }
 
 /** Writes the bytes of a double as they are: as a JavaScript number a NaN may lose its payload. */

@@ -34,6 +34,7 @@ export class RemoteWriteV1Format implements BodyFormat<Head> {
   readonly protocol = 'remote-write';
   readonly holdsWholeSeries = true;
   readonly hasMetadata = true;
+  readonly hasStarts = false;
   readonly #writer = new PbfWriter();
   readonly #described = new WeakSet<MetricFamily>();
 

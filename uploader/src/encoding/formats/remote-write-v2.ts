@@ -31,6 +31,7 @@ export class RemoteWriteV2Format implements BodyFormat<Head> {
   readonly protocol = 'remote-write';
   readonly holdsWholeSeries = true;
   readonly hasMetadata = true;
+  readonly hasStarts = true;
   readonly #series = new PbfWriter();
   readonly #symbols = new Map<string, number>();
   readonly #described = new WeakSet<SeriesDescription>();

@@ -7,6 +7,7 @@ import { METRIC_TYPES, type MetricFamily } from '@thugshells/shared/metrics/seri
 import { isCount, isOneOf, isText, isTextByName, parseStored } from '@thugshells/shared/state/stored-values.ts';
 
 import { preparePendingRowsVersion, type PendingRowsVersion } from '../../queue/pending-rows-version.ts';
+import { StartTimes } from './start-times.ts';
 
 /**
  * Rows in the order of their ids, their numbers printed by SQLite and joined by commas. So they pass from the table to a
@@ -93,6 +94,7 @@ const PRINTED = `SELECT COUNT(*),
 
 /** Reads the rows of batches. */
 export class RowReader {
+  readonly startTimes: StartTimes;
   readonly #database: Database;
   readonly #printed: Statement<[Bounds], StoredColumns>;
   readonly #hasOther: Statement<unknown[], number>;
@@ -107,6 +109,7 @@ export class RowReader {
 
   constructor(database: Database) {
     this.#database = database;
+    this.startTimes = new StartTimes(database);
     this.#printed = database.prepare<[Bounds], StoredColumns>(PRINTED).raw();
     this.#hasOther = database
       .prepare<unknown[], number>(
