@@ -40,7 +40,10 @@ export async function startNodeExporter(
 }
 
 /** Prometheus in agent mode, which scrapes by `config`, its configuration, and sends by remote write. */
-export async function startPrometheusAgent(config: Readonly<Record<string, unknown>>): Promise<OtherProgram> {
+export async function startPrometheusAgent(
+  config: Readonly<Record<string, unknown>>,
+  options: readonly string[] = [],
+): Promise<OtherProgram> {
   const binary = await findProgram('prometheus');
   return new OtherProgram(binary, (folder) => {
     const file = join(folder, 'prometheus.json');
@@ -51,6 +54,7 @@ export async function startPrometheusAgent(config: Readonly<Record<string, unkno
       `--config.file=${file}`,
       `--storage.agent.path=${join(folder, 'data')}`,
       '--web.listen-address=127.0.0.1:0',
+      ...options,
     ];
   });
 }
