@@ -1,7 +1,14 @@
-/** Mutations of the start timestamps of remote write 2.0, and of what is reported of pages that fail. */
+/** Mutations of the start timestamps of remote write 2.0, of the size of its requests, and of what is reported of pages that fail. */
 
 /** @type {import('../mutation.mjs').Mutation[]} */
 export const startTimes = [
+  {
+    why: 'sends more series in a request than receivers are made for',
+    file: 'uploader/src/encoding/list-chunk-sizes.ts',
+    find: 'const isFull = isLargeEnough || series >= MAX_SERIES;',
+    replace: 'const isFull = isLargeEnough;',
+    tests: ['uploader/encoding/formats/remote-write'],
+  },
   {
     why: 'takes the start of one histogram for that of another, whose labels differ',
     file: 'collector/src/inputs/exposition/created-samples.ts',

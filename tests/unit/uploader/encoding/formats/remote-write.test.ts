@@ -112,6 +112,18 @@ describe.each(REMOTE_WRITE_FORMATS)('body of %s:', (format) => {
     expect(new Set(bodies.flat().map(({ labels }) => JSON.stringify(labels))).size).toBe(120);
   });
 
+  test('holds 10,000 series at most, however large a chunk may be', () => {
+    const { chunks } = encodeStored(
+      format,
+      (stored) => {
+        const series = Array.from({ length: 20_000 }, (_, index) => stored.series(`series_${index}`));
+        void stored.scrapes(1, series);
+      },
+      1_000_000,
+    );
+    expect(chunks.map(({ body }) => readSeries(body, format).length)).toEqual([9_950, 9_950, 100]);
+  });
+
   test('has the samples of a series in the order of their times, also if a later epoch lies before an earlier one', () => {
     const { chunks, refused } = encodeStored(format, (stored) => {
       const load = stored.series('load.average_1m');
