@@ -57,7 +57,8 @@ function indent(text: string): string {
 }
 
 function line(label: string, text: string): string {
-  return `${label.padEnd(LABEL_WIDTH)}${text}`;
+  // A scrape target's name may fill the column.
+  return `${`${label} `.padEnd(LABEL_WIDTH)}${text}`;
 }
 
 function componentLines({ components, timestamp }: DeviceStatus, paint: Paint): string[] {

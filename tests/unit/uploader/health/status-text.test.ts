@@ -73,6 +73,13 @@ describe('status text:', () => {
     );
   });
 
+  test('separates a long name of a scrape target from its time', () => {
+    const collectors = [collectorRow('scrape:node/127.0.0.1:9100')];
+    expect(parseSections(statusText(statusWith({ collectors }), false))['Collectors']).toEqual([
+      expect.stringMatching(/^ {2}scrape:node\/127\.0\.0\.1:9100 \d\d:\d\d:\d\d /),
+    ]);
+  });
+
   test('says what has not happened yet', () => {
     const sections = parseSections(statusText(statusWith({ uploads: [], collectors: [] }), false));
     expect([sections['Journal'], sections['Last uploads'], sections['Collectors']]).toEqual([
