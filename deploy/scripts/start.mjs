@@ -141,6 +141,8 @@ async function showProgress(sidecar) {
       continue;
     }
     const { collected, delivered, pending } = report.components.storage.details;
+    // The first reports come before the collector has created the database.
+    if (collected === undefined) continue;
     const isFirst = before <= 0 && delivered > 0;
     if (!isFirst && (Date.now() - shownAt < PROGRESS_INTERVAL_MS || collected === before)) continue;
     shownAt = Date.now();

@@ -59,6 +59,7 @@ test.each(['a real VictoriaMetrics', 'the bundled receiver'])(
       expect(values.every((value) => value >= 0 && value <= 100)).toBe(true);
       expect(await (await fetch(statusPage)).text()).toContain('<h1>');
       await until('a line of progress', () => /\d+ collected +\d+ delivered +\d+ pending/.test(output()));
+      expect(output()).not.toContain('undefined');
       child.kill('SIGINT');
       expect(await ended).toBe(0);
       expect(await isGone(query)).toBe(true);
