@@ -196,6 +196,8 @@ describe('verify: VictoriaMetrics', () => {
     const elsewhere = { ...environment, THUGSHELLS_QUERY_URL: `${server.url}/nothing/here` };
     const { code, stderr } = await verify(elsewhere, '--requeue');
     expect([code, stderr]).toEqual([3, expect.stringContaining('THUGSHELLS_QUERY_URL')]);
+    const { stdout } = await runToEnd('uploader', elsewhere, ['verify', '--from', '20d', '--to', 'now']);
+    expect(stdout).toContain('nothing is missing of these, and the rest was not compared');
     await server.kill('SIGTERM');
     expect((await verify(environment, '--requeue')).code).toBe(3);
     expect(readBooks(database)).toEqual(before);

@@ -52,7 +52,8 @@ export async function verifyCommand(options: VerifyCommandOptions, given: GivenO
       const problems = error === undefined ? [] : [[error.message, error.hint].filter(Boolean).join('; ')];
       const exitCode = error === undefined ? (report.missing > 0 ? EXIT_MISSING : 0) : toExitCode(error);
       const isRequeued = requeue !== undefined;
-      return { text: given.has('--json') ? report.toJson(isRequeued) : report.toText(isRequeued), problems, exitCode };
+      const text = given.has('--json') ? report.toJson(isRequeued) : report.toText(isRequeued, error === undefined);
+      return { text, problems, exitCode };
     });
   } finally {
     client.close();

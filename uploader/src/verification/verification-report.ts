@@ -66,12 +66,13 @@ export class VerificationReport {
     return `${JSON.stringify(report, null, 2)}\n`;
   }
 
-  toText(isRequeued: boolean): string {
+  /** @param isWhole false if the receiver could not be read to the end */
+  toText(isRequeued: boolean, isWhole: boolean): string {
     const { verified, missing, foreign, requeued, range } = this;
     const lines = [
       `${verified} delivered samples from ${formatTime(range.afterMs + 1)} to ${formatTime(range.throughMs)} compared with ${this.#address}`,
       missing === 0
-        ? 'nothing is missing'
+        ? `nothing is missing${isWhole ? '' : ' of these, and the rest was not compared'}`
         : `${missing} samples missing at the receiver, of ${this.#missing.size} series:`,
       ...toLines(this.#missing),
       ...(isRequeued ? [`requeued ${requeued} samples`] : []),
