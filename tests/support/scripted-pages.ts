@@ -25,8 +25,7 @@ const VALUES = [
 ];
 
 /**
- * Before anything else on a page. Of a page that breaks off later Prometheus counts what precedes the error, and does not end those
- * series: to its cache they were there.
+ * Before anything else on a page. Series that precede an error get no stale marker of Prometheus: to its cache they were there.
  */
 const BROKEN_LINE = 'broken{\n';
 
