@@ -79,7 +79,7 @@ test('device facts: are those of the newest series after the labels were changed
       ['system.os_release', `Debian ${change + 12}`, labels, 100 - 50 * change],
       ['filesystem.size_bytes', 8e9, { ...labels, mountpoint: '/' }, 100 - 50 * change],
       ['filesystem.available_bytes', (change + 1) * 1e9, { ...labels, mountpoint: '/' }, 100 - 50 * change],
-    ]) as Parameters<typeof store>[0],
+    ]),
   );
   expect(read()).toMatchObject({
     os: 'Debian 13',
