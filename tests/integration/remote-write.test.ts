@@ -205,8 +205,9 @@ test('a backlog that is too old for a Prometheus without a window waits, with th
 
   const uploader = startUploader(prometheus);
   await until('it is held', () => uploader.told('uploads paused: rejected by receiver').length > 0);
-  const { report } = await healthAt(await endpointOf(uploader));
-  expect(JSON.stringify(report)).toMatch(/every sample is rejected: HTTP 400: out of bounds/);
+  const endpoint = await endpointOf(uploader);
+  const reason = /every sample is rejected: HTTP 400: out of bounds/;
+  await until('health has the reason', async () => reason.test(JSON.stringify((await healthAt(endpoint)).report)));
   expect(readBooks(database)).toMatchObject({ delivered: 0, rejected: 0, pending: 5_000 });
 
   await prometheus.restart('30d');
