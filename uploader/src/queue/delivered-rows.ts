@@ -1,8 +1,8 @@
 import { correctedTimeSql, EpochRanges, findEpoch, type EpochRange } from '@thugshells/shared/database/epochs.ts';
-import { merge, subtract, toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
+import { subtract, toRanges, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
 import { MAX_SAMPLE_AGE_MS } from '@thugshells/shared/metrics/sample.ts';
-import { isRangeList, parseStored } from '@thugshells/shared/state/stored-values.ts';
+import { ProvisionalRows } from '@thugshells/shared/database/provisional-rows.ts';
 
 import { RowsByTime, type StoredRow, type TimeSlice } from './rows-by-time.ts';
 
@@ -40,7 +40,7 @@ export class DeliveredRows {
   readonly #epochs: EpochRanges;
   readonly #settled: Statement<[], [number, number]>;
   readonly #rejected: Statement<[], number>;
-  readonly #provisional: Statement<[], unknown>;
+  readonly #provisional: ProvisionalRows;
   readonly #rows: RowsByTime;
   readonly #hasRowAt: Statement<[number, number, number], number>;
   readonly #ends: Statement<[EndsBounds], [number | null, number | null]>;
@@ -57,7 +57,7 @@ export class DeliveredRows {
       .prepare<[], [number, number]>('SELECT first_id, last_id FROM settled ORDER BY first_id')
       .raw();
     this.#rejected = database.prepare<[], number>('SELECT id FROM rejected').pluck();
-    this.#provisional = database.prepare<[], unknown>('SELECT ranges FROM provisional').pluck();
+    this.#provisional = new ProvisionalRows(database);
     this.#rows = new RowsByTime(database, PAGE_ROWS);
     this.#hasRowAt = database
       .prepare<[number, number, number], number>(
@@ -91,9 +91,7 @@ export class DeliveredRows {
 
   /** Returns the ids that are delivered, and those of them that are provisional: the receiver may not have stored them yet. */
   readDelivered(): { readonly final: readonly IdRange[]; readonly provisional: readonly IdRange[] } {
-    const provisional = merge(
-      this.#provisional.all().flatMap((stored) => [...(parseStored(stored, isRangeList) ?? [])]),
-    );
+    const provisional = this.#provisional.read();
     const delivered = subtract(this.#settled.all(), toRanges(this.#rejected.all()));
     return { final: subtract(delivered, provisional), provisional };
   }

@@ -1,6 +1,8 @@
 import type { Clock } from '@thugshells/shared/clock.ts';
 import { correctedTimeSql } from '@thugshells/shared/database/epochs.ts';
+import { subtract, type IdRange } from '@thugshells/shared/database/id-ranges.ts';
 import type { Database, Statement } from '@thugshells/shared/database/open.ts';
+import { ProvisionalRows } from '@thugshells/shared/database/provisional-rows.ts';
 
 import type { ClockEpochs } from '../clock/clock-epochs.ts';
 import { SampleAges, type AgeLimit } from '../clock/sample-ages.ts';
@@ -41,6 +43,8 @@ interface OldRows {
   readonly limits: readonly AgeLimit[];
   /** Stored time. */
   readonly nowMs: number;
+  /** Settled rows that stay. */
+  readonly spared: readonly IdRange[];
 }
 
 interface SettledSlice {
@@ -58,6 +62,7 @@ const KEPT_EPOCHS = 1_000;
 const ALL: OldRows = {
   limits: [{ firstId: 0, lastId: Number.MAX_SAFE_INTEGER, beforeMs: Number.MAX_SAFE_INTEGER }],
   nowMs: Number.MAX_SAFE_INTEGER,
+  spared: [],
 };
 const NOTHING: DeletedSlice = { rows: 0, lost: 0 };
 
@@ -71,6 +76,7 @@ export class Eviction {
   readonly #thinning: Thinning;
   readonly #ages: SampleAges;
   readonly #settled: Statement<[number], [number, number]>;
+  readonly #provisional: ProvisionalRows;
   readonly #slice: Statement<[SliceBounds], [number | null, number | null]>;
   readonly #delete: Statement<[number, number]>;
   readonly #deleteRejected: Statement<[number, number]>;
@@ -87,6 +93,7 @@ export class Eviction {
     this.#settled = database
       .prepare<[number], [number, number]>('SELECT first_id, last_id FROM settled WHERE last_id >= ? ORDER BY first_id')
       .raw();
+    this.#provisional = new ProvisionalRows(database);
     this.#slice = database
       .prepare<[SliceBounds], [number | null, number | null]>(
         `WITH slice AS MATERIALIZED (SELECT id, timestamp_ms FROM samples WHERE id BETWEEN @first AND @last ORDER BY id LIMIT ${SLICE_ROWS})
@@ -118,13 +125,17 @@ export class Eviction {
     return this.readUsedBytes() > this.#options.usedBytes;
   }
 
-  /** Deletes one slice of rows that were delivered and are certainly older than RETENTION, however wrong the clock is. */
+  /**
+   * Deletes one slice of rows that were delivered and are certainly older than RETENTION, however wrong the clock is. Those
+   * that are provisional stay, however old: they are sent again if the receiver loses them.
+   */
   expire(): DeletedSlice {
     return this.#inTransaction(() => {
       const { epochs, retentionMs } = this.#options;
       this.#forgetEpochs();
       const present = epochs.readPresent();
-      const old = { limits: this.#ages.findLimits(present, retentionMs), nowMs: present.storedMs };
+      const limits = this.#ages.findLimits(present, retentionMs);
+      const old = { limits, nowMs: present.storedMs, spared: this.#provisional.read() };
       return this.#dropExcessRejected() ?? this.#dropExcessEpochs() ?? this.#deleteSettled(old) ?? NOTHING;
     });
   }
@@ -150,8 +161,8 @@ export class Eviction {
     return { rows, lost: 0 };
   }
 
-  #findSettledSlice({ limits, nowMs }: OldRows): SettledSlice | undefined {
-    const settled = this.#settled.all(this.#lowestId);
+  #findSettledSlice({ limits, nowMs, spared }: OldRows): SettledSlice | undefined {
+    const settled = subtract(this.#settled.all(this.#lowestId), spared);
     for (const { firstId: from, lastId: to, beforeMs } of limits) {
       if (beforeMs === -Infinity) continue;
       for (const [settledFirst, settledLast] of settled) {

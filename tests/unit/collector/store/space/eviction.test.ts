@@ -92,6 +92,19 @@ describe('retention: rows older than RETENTION', () => {
     expect(booksOf(database)).toMatchObject({ collected: 20, delivered: 4, pending: 16, dropped: 0, balanced: 1 });
   });
 
+  test('retention: keeps rows that are provisional, however old, until they are not', async () => {
+    await scrapes(10, HOUR);
+    deliver(1, 20);
+    database.exec("INSERT INTO provisional (accepted_at, ranges) VALUES (0, '[[3,4],[7,10]]'), (0, '[[5,6]]'), (0, 'x')");
+    await parts.clock.advance(30 * DAY);
+    const eviction = retention();
+    while (eviction.expire().rows > 0);
+    expect(ids()).toEqual(upTo(10, 3));
+    database.exec('DELETE FROM provisional');
+    expect(eviction.expire()).toEqual({ rows: 8, lost: 0 });
+    expect(booksOf(database)).toMatchObject({ collected: 20, delivered: 20, pending: 0, dropped: 0, balanced: 1 });
+  });
+
   test('retention: deletes a delivered row once it is older than RETENTION, and not an hour earlier', async () => {
     await scrapes(10, HOUR);
     deliver(1, 20);
