@@ -85,7 +85,7 @@ export const COLLECTOR_STEPS: readonly CollectorStep[] = [
     findGaps: ({ name, declaredSeries, deviceSeries }) =>
       without(declaredSeries, [...deviceSeries, ...Object.keys(SERIES_OF_NO_DEVICE)]).map(
         (series) =>
-          `no file of CorruptibleDevice makes ${name} return ${series} (tests/support/collector/corrupt-kernel-files.ts)`,
+          `no file of MORE_HARDWARE in tests/support/collector/corrupt-kernel-files.ts, or of x86-board, makes ${name} return ${series}`,
       ),
   },
   {
@@ -93,7 +93,9 @@ export const COLLECTOR_STEPS: readonly CollectorStep[] = [
     findGaps: ({ name, declaredSeries, goldenSeries }) =>
       declaredSeries.some((series) => goldenSeries.includes(toExportedName(series)))
         ? []
-        : [`no file in tests/golden has a series of ${name}`],
+        : [
+            `no file in tests/golden has a series of ${name}: no device in tests/fixtures has its files, or npm run golden did not run`,
+          ],
   },
   {
     title: 'Simulated kernel',

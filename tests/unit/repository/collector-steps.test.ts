@@ -92,12 +92,12 @@ describe('a step to add a collector that is forgotten is named:', () => {
     [
       'Fixtures',
       () => ({ deviceSeries: [] }),
-      `no file of CorruptibleDevice makes pressure return ${SERIES} (tests/support/collector/corrupt-kernel-files.ts)`,
+      `no file of MORE_HARDWARE in tests/support/collector/corrupt-kernel-files.ts, or of x86-board, makes pressure return ${SERIES}`,
     ],
     [
       'Golden files',
       () => without('goldenSeries', 'pressure_stalled_seconds_total'),
-      'no file in tests/golden has a series of pressure',
+      'no file in tests/golden has a series of pressure: no device in tests/fixtures has its files, or npm run golden did not run',
     ],
     [
       'Simulated kernel',
