@@ -58,12 +58,13 @@ function isRefused(sample: Sample): boolean {
 /** What becomes of a series. */
 type Fate = 'stored' | 'changed' | 'dropped';
 
-async function fateOf(metric: Labels): Promise<Fate> {
+async function fateOf(metric: Labels): Promise<{ readonly fate: Fate; readonly found?: unknown }> {
   const probe = String(++probes);
   await post(toJsonLine(JSON.stringify({ probe, ...metric }), '1', String(now)));
   const [found] = await server.export(`{probe="${probe}"}`);
-  if (found === undefined) return 'dropped';
-  return textOf(Object.entries(found.metric)) === textOf(Object.entries({ probe, ...metric })) ? 'stored' : 'changed';
+  if (found === undefined) return { fate: 'dropped' };
+  const isWhole = textOf(Object.entries(found.metric)) === textOf(Object.entries({ probe, ...metric }));
+  return { fate: isWhole ? 'stored' : 'changed', found };
 }
 
 /** Labels beside `__name__` and the probe, so that there are as many as this in all. */
@@ -137,7 +138,8 @@ describe('VictoriaMetrics answers 204', () => {
     'to %s, and what either generation does not store whole is refused',
     async (_, metric, old, current) => {
       const whole = { __name__: 'a', ...metric };
-      expect(await fateOf(whole)).toBe(isCurrent ? current : old);
+      // What was found shows in a failure.
+      expect(await fateOf(whole)).toMatchObject({ fate: isCurrent ? current : old });
       const { __name__: name, ...tags } = whole;
       // The probe stands for device_id: one label of few bytes.
       expect(isRefused(sampleOf(name, tags))).toBe(old !== 'stored' || current !== 'stored');
@@ -162,7 +164,7 @@ describe('VictoriaMetrics answers 204', () => {
   });
 
   test('to a series without a name, which the collector refuses, and stores it without one', async () => {
-    expect(await fateOf({ __name__: '' })).toBe('stored');
+    expect(await fateOf({ __name__: '' })).toMatchObject({ fate: 'stored' });
     expect(isRefused(sampleOf('', {}))).toBe(true);
   });
 });
