@@ -269,7 +269,7 @@ export function collectorVariables(environment: Environment, hostName: string, p
     },
     retentionMs: {
       env: 'RETENTION',
-      doc: 'How long samples stay in the database after they have been delivered.',
+      doc: 'Age from which delivered samples are deleted; those that are pending or provisional stay.',
       default: '72h',
       format: durationWithin(60_000, 86_400_000 * 3650, 'from 1m to 3650d'),
     },

@@ -13,7 +13,7 @@ export interface EvictionOptions {
   readonly clock: Clock;
   readonly epochs: Pick<ClockEpochs, 'readPresent'>;
   readonly ledger: Ledger;
-  /** How long rows stay after they have been delivered. */
+  /** Age from which delivered rows are deleted. */
   readonly retentionMs: number;
   /** Maximum of the used pages before rows are evicted, in bytes. */
   readonly usedBytes: number;
