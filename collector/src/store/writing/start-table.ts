@@ -73,7 +73,7 @@ export class StartTable {
     this.#write(seriesId, next, scrape);
   }
 
-  /** Deletes the starts that no sample has any more, if some were written: in the same transaction. */
+  /** Deletes the starts that no sample has any more; only after others were written, in their transaction: they alone make the table grow. */
   prune(): void {
     if (this.#hasWritten) this.#prune.run();
     this.#hasWritten = false;
