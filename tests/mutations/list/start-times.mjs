@@ -66,6 +66,13 @@ export const startTimes = [
     tests: ['uploader/encoding/formats/start-times'],
   },
   {
+    why: 'starts of deleted samples stay in memory',
+    file: 'uploader/src/encoding/rows/start-times.ts',
+    find: 'if (this.#count <= this.#maxCount) return;',
+    replace: 'if (this.#count >= 0) return;',
+    tests: ['uploader/encoding/formats/start-times'],
+  },
+  {
     why: 'sends a start that is later than its sample',
     file: 'uploader/src/encoding/rows/start-times.ts',
     find: 'startMs >= MIN_TIMESTAMP_MS && startMs <= timestamps.numbers[place]!',

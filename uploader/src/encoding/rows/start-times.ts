@@ -21,12 +21,18 @@ interface StoredStart {
   readonly startMs: unknown;
 }
 
+/** Rows that are read before the first look which of them the collector has deleted. */
+const MIN_ROWS = 1_000;
+
 /** Finds since when the series of counters, histograms and summaries have counted. */
 export class StartTimes {
   readonly #rows: Statement<[number], StoredStart>;
   readonly #epochs: EpochRanges;
   readonly #bySeries = new Map<number, SeriesStart[]>();
   #lastRow = 0;
+  /** Rows that were read, and how many may be before all are read anew. */
+  #count = 0;
+  #maxCount = MIN_ROWS;
 
   constructor(database: Database) {
     this.#rows = database.prepare(
@@ -40,7 +46,7 @@ export class StartTimes {
    * series has none, as with Prometheus.
    */
   find({ count, ids, series, timestamps, values }: BatchColumns): Float64Array | undefined {
-    this.#readNew();
+    this.#read();
     if (this.#bySeries.size === 0) return undefined;
     const epochs = this.#epochs.all();
     const found = new Float64Array(count);
@@ -56,10 +62,22 @@ export class StartTimes {
     return found;
   }
 
-  /** Reads the new rows. What is unreadable is not known: samples are complete without it. */
+  /** Reads the new rows, and what is left of all as soon as that may be half: a start that changes for years takes no memory. */
+  #read(): void {
+    this.#readNew();
+    if (this.#count <= this.#maxCount) return;
+    this.#bySeries.clear();
+    this.#lastRow = 0;
+    this.#count = 0;
+    this.#readNew();
+    this.#maxCount = 2 * this.#count + MIN_ROWS;
+  }
+
+  /** What is unreadable is not known: samples are complete without it. */
   #readNew(): void {
     for (const { id, seriesId, firstId, startMs } of this.#rows.all(this.#lastRow)) {
       this.#lastRow = id;
+      this.#count += 1;
       if (!isCount(seriesId) || !isCount(firstId)) continue;
       const start = { firstId, startMs: isOffset(startMs) ? startMs : undefined };
       const starts = this.#bySeries.get(seriesId);

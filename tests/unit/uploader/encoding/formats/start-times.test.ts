@@ -95,4 +95,15 @@ describe('start times', () => {
     stored.scrapes(2, [counter]);
     expect(encodeStarts('remote-write-2', 2)).toEqual([[0, START_MS - 3]]);
   });
+
+  test('start times: rows that the collector has deleted are forgotten, and the others are not', () => {
+    const [deleted, kept, restarting] = [stored.series('a.total'), stored.series('b.total'), stored.series('c.total')];
+    begin(deleted, 1, START_MS - HOUR);
+    begin(kept, 1, START_MS - HOUR);
+    stored.scrapes(1, [deleted, kept, restarting]);
+    expect(encodeStarts()).toEqual([[START_MS - HOUR], [START_MS - HOUR], [0]]);
+    stored.database.exec('DELETE FROM series_starts WHERE id = 1');
+    for (let restart = 0; restart < 1_000; restart++) begin(restarting, 1, START_MS - restart);
+    expect(encodeStarts()).toEqual([[0], [START_MS - HOUR], [START_MS - 999]]);
+  });
 });
