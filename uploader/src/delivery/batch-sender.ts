@@ -44,7 +44,7 @@ const PLACE_STEP = (Math.sqrt(5) - 1) / 2;
  *
  * In doubt, one sample of the batch is sent, the first of a series:
  *
- *   accepted                     → the rejected chunk is bisected at once, next chunk
+ *   accepted                     → the first chunk that is left is bisected at once, next chunk
  *   rejected                     → over: the next attempt that the backoff allows sends one of another series
  *
  * So a receiver that rejects everything gets two requests and then those of the backoff, and none of its samples are
