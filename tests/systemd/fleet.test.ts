@@ -10,6 +10,8 @@ import { Container, type Answer } from './container.ts';
 
 const { THUGSHELLS_PACKAGE: built = '', THUGSHELLS_FLEET_TREE: tree } = process.env;
 const [, VERSION = ''] = /_([^_]+)_/.exec(basename(built)) ?? [];
+/** Lower than any version that has been released. */
+const OLDER_VERSION = '0.0.9';
 const FLEET = 'root/fleet';
 /** vmauth before VictoriaMetrics: it takes the tokens of its file. */
 const RECEIVER = 'http://127.0.0.1:8427/api/v1/import';
@@ -41,13 +43,18 @@ function accept(...tokens: readonly string[]): void {
   container.run('systemctl kill --signal=HUP vmauth');
 }
 
-/** Runs the playbook for a device with these variables and this token. */
-function rollOut(variables: Readonly<Record<string, string>>, token: string): Answer {
+/** Runs the playbook for a device with these variables and this token, and further variables of the inventory. */
+function rollOut(
+  variables: Readonly<Record<string, string>>,
+  token: string,
+  further: Readonly<Record<string, unknown>> = {},
+): Answer {
   const values = {
     thugshells_version: VERSION,
     thugshells_package_folder: `/${FLEET}/var`,
     thugshells_token: token,
     thugshells_environment: { ...PACE, ...variables },
+    ...further,
   };
   container.write(`${FLEET}/devices.json`, JSON.stringify({ all: { vars: values, hosts: { 'greenhouse-1': {} } } }));
   return container.run(`cd /${FLEET} && ansible-playbook --connection=local -i devices.json ansible/thugshells.yml`);
@@ -55,9 +62,23 @@ function rollOut(variables: Readonly<Record<string, string>>, token: string): An
 
 const pidOf = (program: string): string => container.property(`thugshells-${program}`, 'MainPID');
 
+/** Makes a package of an older version from the one that was built, with the same programs. */
+function makeOlderPackage(): void {
+  const older = basename(built).replace(`_${VERSION}_`, `_${OLDER_VERSION}_`);
+  container.output(
+    `cd /${FLEET}/var && dpkg-deb -R ${basename(built)} older && ` +
+      `sed -i 's/^Version: .*/Version: ${OLDER_VERSION}/' older/DEBIAN/control && dpkg-deb -Zgzip -z1 -b older ${older}`,
+  );
+}
+
+const installedVersion = (): string => container.output("dpkg-query --showformat='${Version}' --show thugshells");
+
 /** How many series of the device the receiver has. */
-function countSeries(device: string): number {
-  const query = new URLSearchParams({ query: `count(last_over_time({device_id="${device}"}[1h]))` }).toString();
+const countSeries = (device: string): number => query(`count(last_over_time({device_id="${device}"}[1h]))`);
+
+/** The value of an expression at the receiver; 0 if it has none. */
+function query(expression: string): number {
+  const query = new URLSearchParams({ query: expression }).toString();
   const { data } = JSON.parse(container.page(`http://127.0.0.1:8428/api/v1/query?${query}`)) as {
     data: { result: { value: [number, string] }[] };
   };
@@ -92,6 +113,31 @@ describe('the playbook for a fleet', () => {
       60_000,
     );
     expect(container.output('journalctl -t thugshells-uploader -o cat')).not.toMatch(/uploads paused/);
+  }, 300_000);
+
+  test('goes back to an older package, and forward again with proxy, tenant and scrape targets', async () => {
+    makeOlderPackage();
+    const back = rollOut({}, 'second', { thugshells_version: OLDER_VERSION });
+    expect([back.code, back.stdout]).toEqual([0, expect.stringMatching(/greenhouse-1 +: ok=\d+ +changed=2 /)]);
+    expect(installedVersion()).toBe(OLDER_VERSION);
+    const scrapeConfig = `${FLEET}/scrape.yml`;
+    container.write(
+      scrapeConfig,
+      'scrape_configs:\n  - job_name: vmauth\n    static_configs:\n      - targets: ["127.0.0.1:8427"]\n',
+    );
+    const forth = rollOut({ SCRAPE_CONFIG: '/etc/thugshells/scrape.yml', SCRAPE_INTERVAL: '1s' }, 'second', {
+      thugshells_proxy: { http_proxy: 'http://192.0.2.1:3128', no_proxy: '127.0.0.1' },
+      thugshells_credentials: { headers: 'X-Scope-OrgID: team-a' },
+      thugshells_scrape_config: `/${scrapeConfig}`,
+      thugshells_scrape_addresses: 'localhost',
+    });
+    expect([forth.code, forth.stdout]).toEqual([0, expect.stringContaining('failed=0')]);
+    expect(installedVersion()).toBe(VERSION);
+    expect(container.read('etc/thugshells/thugshells.env')).toContain(
+      'http_proxy=http://192.0.2.1:3128\nno_proxy=127.0.0.1\n',
+    );
+    expect(container.read('etc/thugshells/remote/headers')).toBe('X-Scope-OrgID: team-a\n');
+    await until('the target was scraped', () => query('last_over_time(up{job="vmauth"}[1m])') === 1, 60_000);
   }, 300_000);
 
   test('stops at a device whose configuration cannot be used, and the programs run on', () => {
