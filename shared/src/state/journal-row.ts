@@ -38,6 +38,6 @@ export function readJournal(rows: readonly StoredJournalEntry[], values: StoredV
   });
 }
 
-function isWhole(entry: { readonly [Name in keyof JournalEntry]: unknown }): entry is JournalEntry {
+function isWhole(entry: StoredJournalEntry): entry is JournalEntry {
   return Object.values(entry).every((value) => value !== undefined);
 }

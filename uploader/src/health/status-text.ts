@@ -72,9 +72,10 @@ function componentLines({ components, timestamp }: DeviceStatus, paint: Paint): 
 function journalLines({ journal, timestamp }: DeviceStatus, paint: Paint): string[] {
   if (journal.length === 0) return ['no warnings or errors'];
   return journal.slice(0, MAX_JOURNAL_LINES).flatMap((each) => {
-    const { at, since, program, level, message, hint, times } = each;
+    const { at, since, program, level, message, hint } = each;
     const time = clockTime(at, timestamp);
-    const repeated = times > 1 ? ` (${formatTimes(each)} since ${clockTime(since, timestamp)})` : '';
+    const times = formatTimes(each);
+    const repeated = times === undefined ? '' : ` (${times} since ${clockTime(since, timestamp)})`;
     const head = `${time}  ${program} ${paint(LEVEL_STATUS[level], LEVEL_WORD[level])}: ${message}${repeated}`;
     const details = [formatFields(each), hint === undefined ? '' : `hint: ${hint}`].filter((text) => text !== '');
     return [head, ...details.map((text) => `${' '.repeat(time.length)}  ${text}`)];
