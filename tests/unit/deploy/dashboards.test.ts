@@ -136,10 +136,8 @@ test('dashboards: the states of health have one text and one color everywhere', 
 });
 
 describe('Grafana of the compose file:', () => {
-  const { grafana } = (readYaml('deploy/docker/docker-compose.yml') as { services: Record<string, GrafanaService> })
-    .services as {
-    grafana: GrafanaService;
-  };
+  const { grafana } = (readYaml('deploy/docker/docker-compose.yml') as { services: { grafana: GrafanaService } })
+    .services;
 
   test('reads the dashboards where they are mounted, read-only', () => {
     const { providers } = readYaml('deploy/grafana/provisioning/dashboards/thugshells.yml') as {
@@ -153,11 +151,13 @@ describe('Grafana of the compose file:', () => {
     );
   });
 
-  test('starts with the others, listens on loopback only, and lets nobody change anything', () => {
+  test('starts with the others, listens on loopback only, and lets anybody look and nobody change anything', () => {
     expect(grafana.profiles).toBeUndefined();
+    expect(grafana.network_mode).toBe('host');
     expect(grafana.environment).toEqual(
       expect.arrayContaining([
         'GF_SERVER_HTTP_ADDR=127.0.0.1',
+        'GF_AUTH_ANONYMOUS_ENABLED=true',
         'GF_AUTH_ANONYMOUS_ORG_ROLE=Viewer',
         'GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION=true',
       ]),
@@ -185,6 +185,7 @@ describe('Grafana of the compose file:', () => {
 
 interface GrafanaService {
   readonly image: string;
+  readonly network_mode?: string;
   readonly profiles?: readonly string[];
   readonly environment: readonly string[];
   readonly volumes: readonly string[];

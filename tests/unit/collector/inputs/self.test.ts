@@ -118,7 +118,9 @@ test('self collector: stores each component that is not ok with its reason, and 
   expect(await collect([failing, skewed])).toEqual([failing, skewed]);
   expect(await collect([skewed])).toEqual([skewed, { ...failing, health: 0 }]);
   expect(await collect([skewed])).toEqual([skewed]);
-  expect(await collect([])).toEqual([{ ...skewed, health: 0 }]);
+  const held = { ...skewed, reason: 'samples_held' };
+  expect(await collect([held])).toEqual([held, { ...skewed, health: 0 }]);
+  expect(await collect([])).toEqual([{ ...held, health: 0 }]);
   expect(await collect([])).toEqual([]);
 });
 

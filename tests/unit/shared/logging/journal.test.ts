@@ -82,6 +82,7 @@ describe('journal:', () => {
     const [first] = journal.entries;
     expect([first!.message.slice(0, 8), first!.message.includes('\u001b')]).toEqual(['80\\u001b', false]);
     expect(first!.fields).toMatchObject({ cyclic: expect.stringContaining('Circular'), count: 'NaN' });
+    expect(first!.fields['field_0']).toBe(`${'é'.repeat(300)}…`);
   });
 
   test('leaves out what is for developers: the stack, and the ids of batches', () => {

@@ -8,7 +8,7 @@ import { statusText } from '../../../../uploader/src/health/status-text.ts';
 import { statusPage } from '../../../../uploader/src/http/page/status-page.ts';
 import type { Snapshot } from '../../../../uploader/src/telemetry/snapshot.ts';
 import { LogRecord } from '../../../support/uploader/log-record.ts';
-import { collectorRow, DRAINING, LIMITS, snapshot } from '../../../support/uploader/made-snapshot.ts';
+import { collectorRow, DRAINING, JOURNALS, LIMITS, snapshot } from '../../../support/uploader/made-snapshot.ts';
 
 function statusWith(changes: Partial<Snapshot> = {}, deviceId = 'board-1'): DeviceStatus {
   const snapshots = { take: () => snapshot(changes) };
@@ -71,6 +71,12 @@ describe('status text:', () => {
     expect(sections['Collectors']).toContainEqual(
       expect.stringMatching(/^ {2}cpu +\d\d:\d\d:\d\d +\S+ ms {2}scraping$/),
     );
+  });
+
+  test('shows the newest five lines of the journal, also of those of one millisecond the last one first', () => {
+    const uploader = Array.from({ length: 6 }, (_, id) => ({ ...JOURNALS.uploader[0]!, id, message: `event ${id}` }));
+    const { Journal: lines } = parseSections(statusText(statusWith({ journals: { collector: [], uploader } }), false));
+    expect(lines).toEqual([5, 4, 3, 2, 1].map((id) => `  22:13:17  uploader warning: event ${id}`));
   });
 
   test('separates a long name of a scrape target from its time', () => {

@@ -87,6 +87,22 @@ test('device facts: are those of the newest series after the labels were changed
   });
 });
 
+test('device facts: are those of each file system, thermal zone and interface', () => {
+  store(
+    ['a', 'b'].flatMap((thing) => [
+      ['filesystem.size_bytes', 8e9, { mountpoint: thing }],
+      ['filesystem.available_bytes', 3e9, { mountpoint: thing }],
+      ['cpu.temperature_celsius', 57, { zone: thing }],
+      ['network.up', 1, { interface: thing }],
+    ]),
+  );
+  const { fileSystems, temperatures, links } = read()!;
+  expect(fileSystems.map(({ mountpoint }) => mountpoint)).toEqual(['a', 'b']);
+  expect(temperatures.map(({ zone }) => zone)).toEqual(['a', 'b']);
+  // Those of this machine come after them.
+  expect(links.slice(0, 2).map(({ name }) => name)).toEqual(['a', 'b']);
+});
+
 test('device facts: an uptime that was collected long ago is said to be', () => {
   store([['system.uptime_seconds', 60]]);
   expect(show(read(), NOW + 4 * 60_000)).not.toContain('collected last');
