@@ -95,7 +95,9 @@ describe('retention: rows older than RETENTION', () => {
   test('retention: keeps rows that are provisional, however old, until they are not', async () => {
     await scrapes(10, HOUR);
     deliver(1, 20);
-    database.exec("INSERT INTO provisional (accepted_at, ranges) VALUES (0, '[[3,4],[7,10]]'), (0, '[[5,6]]'), (0, 'x')");
+    database.exec(
+      "INSERT INTO provisional (accepted_at, ranges) VALUES (0, '[[3,4],[7,10]]'), (0, '[[5,6]]'), (0, 'x')",
+    );
     await parts.clock.advance(30 * DAY);
     const eviction = retention();
     while (eviction.expire().rows > 0);
