@@ -7,8 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { uncompress } from 'snappyjs';
 
 import { AgentPair } from '../support/agent-pair.ts';
+import { OPEN_METRICS } from '../support/changing-exporter.ts';
 import { RemoteWriteReceiver, type ReceivedSeries } from '../support/remote-write-receiver.ts';
-import { OPEN_METRICS } from '../support/two-scrapers.ts';
 import { until } from '../support/until.ts';
 
 const LONG_VALUE = 'x'.repeat(10_240);

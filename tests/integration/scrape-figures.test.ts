@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 
-import { OPEN_METRICS, TwoScrapers, type ExporterPage, type LastSamples } from '../support/two-scrapers.ts';
+import { OPEN_METRICS } from '../support/changing-exporter.ts';
+import { TwoScrapers, type ExporterPage, type LastSamples } from '../support/two-scrapers.ts';
 
 /** What the agent and the real Prometheus report of scrapes that fail. */
 

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 
-import { OPEN_METRICS, TwoScrapers, type LastSamples } from '../support/two-scrapers.ts';
+import { OPEN_METRICS } from '../support/changing-exporter.ts';
+import { TwoScrapers, type LastSamples } from '../support/two-scrapers.ts';
 
 /** The start timestamps of remote write 2.0 through the agent and through the real Prometheus. */
 

@@ -1,3 +1,5 @@
+import { OPEN_METRICS } from './changing-exporter.ts';
+
 /**
  * Pages of a made exporter by the number of the scrape: series that come and go, values of every kind, and scrapes that fail in each way.
  * All of it is seen within `CYCLE` scrapes, and then again.
@@ -16,7 +18,6 @@ export type Script = (turn: number) => ScriptedResponse;
 
 export const CYCLE = 20;
 const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
-const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
 /** As a page may write them; a denormal number, and one that no double has. */
 const VALUES = [

@@ -1,10 +1,8 @@
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 import { AgentPair } from './agent-pair.ts';
+import { ChangingExporter } from './changing-exporter.ts';
 import { startPrometheusAgent } from './other-scrapers.ts';
 import { RemoteWriteReceiver } from './remote-write-receiver.ts';
 import { until } from './until.ts';
@@ -15,9 +13,6 @@ export interface ExporterPage {
   /** Prometheus' text format by default. */
   readonly contentType?: string;
 }
-
-/** The content type of OpenMetrics. */
-export const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
 /** A sample as it was sent by remote write. */
 export interface SentSample {
@@ -37,15 +32,15 @@ type Scraper = (typeof SCRAPERS)[number];
 export class TwoScrapers {
   readonly #releases: (() => unknown)[] = [];
   readonly #receivers = new Map<Scraper, RemoteWriteReceiver>();
-  #page: ExporterPage = { body: '' };
-  #asked = new Map<string, number>();
+  readonly #exporter = new ChangingExporter();
 
   /**
    * @param job fields of the job that both have
    * @param features of Prometheus, as `--enable-feature` names them
    */
   async start(job: Readonly<Record<string, unknown>> = {}, features: readonly string[] = []): Promise<void> {
-    const host = await this.#listen();
+    const host = await this.#exporter.listen();
+    this.#releases.push(() => this.#exporter.close());
     const [ours, theirs] = [await this.#startReceiver('ours'), await this.#startReceiver('theirs')];
     const configure = (scraper: Scraper): Record<string, unknown> => ({
       global: { scrape_interval: '1s', scrape_timeout: '900ms' },
@@ -77,15 +72,9 @@ export class TwoScrapers {
     agent.start('uploader');
   }
 
-  /** Sets the page; returns what both have sent once they have had it three times: the third request shows that the second was read. */
-  async serve(page: ExporterPage): Promise<Readonly<Record<Scraper, LastSamples>>> {
-    this.#page = page;
-    this.#asked = new Map();
-    await until(
-      'both have scraped',
-      () => SCRAPERS.every((scraper) => (this.#asked.get(`/${scraper}`) ?? 0) >= 3),
-      60_000,
-    );
+  /** Sets the page; returns what both have sent once they have read it. */
+  async serve({ body, contentType }: ExporterPage): Promise<Readonly<Record<Scraper, LastSamples>>> {
+    await this.#exporter.serve(body, contentType);
     const servedMs = Date.now();
     await until(
       'both have sent a later sample',
@@ -98,18 +87,6 @@ export class TwoScrapers {
 
   async stop(): Promise<void> {
     for (const release of this.#releases.splice(0).reverse()) await release();
-  }
-
-  async #listen(): Promise<string> {
-    const server = createServer(({ url }, response) => {
-      this.#asked.set(url!, (this.#asked.get(url!) ?? 0) + 1);
-      const { body, contentType = 'text/plain; version=0.0.4' } = this.#page;
-      response.writeHead(200, { 'content-type': contentType }).end(body);
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    this.#releases.push(() => server.close().closeAllConnections());
-    return `127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
   async #startReceiver(scraper: Scraper): Promise<string> {
