@@ -1,25 +1,15 @@
 import { afterEach, expect, test } from '@jest/globals';
 
-import { AgentPair } from '../support/agent-pair.ts';
-import { ChangingExporter } from '../support/changing-exporter.ts';
-import { startPrometheusAgent } from '../support/other-scrapers.ts';
-import { Prometheus } from '../support/prometheus.ts';
+import type { Prometheus } from '../support/prometheus.ts';
 import { readRaw } from '../support/remote-read.ts';
+import { ScrapesIntoPrometheus } from '../support/scrapes-into-prometheus.ts';
 import { until } from '../support/until.ts';
 
 /** One exporter through the agent and through the real Prometheus in agent mode, each into a real Prometheus. */
 
 const STALE = '7ff0000000000002';
-const toRelease: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const release of toRelease.splice(0).reverse()) await release();
-});
-
-async function startPrometheus(): Promise<Prometheus> {
-  const prometheus = await Prometheus.start();
-  toRelease.push(() => prometheus.stop());
-  return prometheus;
-}
+const scrapes = new ScrapesIntoPrometheus();
+afterEach(() => scrapes.stop());
 
 async function readSeries({ url }: Prometheus): Promise<string[]> {
   const response = await fetch(`${url}/api/v1/series?match[]={__name__=~".%2B"}`, { headers: { connection: 'close' } });
@@ -35,27 +25,8 @@ async function readRuns({ url }: Prometheus, metric: string): Promise<(number | 
 }
 
 test('scrape ends: series, labels, values and stale markers are those of Prometheus, and an orderly stop ends every series', async () => {
-  const exporter = new ChangingExporter();
-  toRelease.push(() => exporter.close());
-  const host = await exporter.listen();
-  const [ours, theirs] = [await startPrometheus(), await startPrometheus()];
-  const agent = new AgentPair({
-    REMOTE_URL: `${ours.url}/api/v1/write`,
-    REMOTE_PROTOCOL: 'remote-write',
-    DEVICE_ID: 'b1',
-    COLLECTORS: 'scrape',
-    SCRAPE_TARGETS: `node=http://${host}/ours`,
-    SCRAPE_INTERVAL: '1s',
-  });
-  toRelease.push(() => agent.remove());
-  const peer = await startPrometheusAgent({
-    global: { scrape_interval: '1s', external_labels: { device_id: 'b1' } },
-    remote_write: [{ url: `${theirs.url}/api/v1/write` }],
-    scrape_configs: [{ job_name: 'node', metrics_path: '/theirs', static_configs: [{ targets: [host] }] }],
-  });
-  toRelease.push(() => peer.stop());
-  const collector = agent.start('collector');
-  agent.start('uploader');
+  const collector = await scrapes.start();
+  const { exporter, ours, theirs } = scrapes;
 
   const common = 'kept 1\nfrom{job="x",instance="y"} 2\n';
   const histogram = 'h_bucket{le="1"} 5\nh_bucket{le="+Inf"} 3\nh_count 4\nh_sum 1\n';

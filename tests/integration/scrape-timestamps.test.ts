@@ -1,10 +1,8 @@
 import { afterEach, expect, test } from '@jest/globals';
 
-import { AgentPair } from '../support/agent-pair.ts';
-import { ChangingExporter } from '../support/changing-exporter.ts';
-import { startPrometheusAgent } from '../support/other-scrapers.ts';
-import { Prometheus } from '../support/prometheus.ts';
+import type { Prometheus } from '../support/prometheus.ts';
 import { readRaw } from '../support/remote-read.ts';
+import { ScrapesIntoPrometheus } from '../support/scrapes-into-prometheus.ts';
 import { until } from '../support/until.ts';
 
 /** An exporter with timestamps through the agent and through the real Prometheus in agent mode, each into a real Prometheus. */
@@ -12,20 +10,12 @@ import { until } from '../support/until.ts';
 const STALE = '7ff0000000000002';
 /** What a step of the clock may be without an epoch of its own, and the rounding of two clocks. */
 const TOLERANCE_MS = 600;
-const toRelease: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const release of toRelease.splice(0).reverse()) await release();
-});
+const scrapes = new ScrapesIntoPrometheus();
+afterEach(() => scrapes.stop());
 
 /** Returns a page of one sample with a timestamp, and one without. */
 function createPage(value: number, timestampMs: number): string {
   return `stamped ${value} ${timestampMs}\nplain 1\n`;
-}
-
-async function startPrometheus(): Promise<Prometheus> {
-  const prometheus = await Prometheus.start();
-  toRelease.push(() => prometheus.stop());
-  return prometheus;
 }
 
 /** Returns the values of a metric with their times, and `stale` for the end of a series. */
@@ -38,27 +28,8 @@ async function readSamples({ url }: Prometheus, metric: string): Promise<(readon
 }
 
 test('scrape timestamps: samples, their times and the ends of their series are those of Prometheus', async () => {
-  const exporter = new ChangingExporter();
-  toRelease.push(() => exporter.close());
-  const host = await exporter.listen();
-  const [ours, theirs] = [await startPrometheus(), await startPrometheus()];
-  const agent = new AgentPair({
-    REMOTE_URL: `${ours.url}/api/v1/write`,
-    REMOTE_PROTOCOL: 'remote-write',
-    DEVICE_ID: 'b1',
-    COLLECTORS: 'scrape',
-    SCRAPE_TARGETS: `node=http://${host}/ours`,
-    SCRAPE_INTERVAL: '1s',
-  });
-  toRelease.push(() => agent.remove());
-  const peer = await startPrometheusAgent({
-    global: { scrape_interval: '1s', external_labels: { device_id: 'b1' } },
-    remote_write: [{ url: `${theirs.url}/api/v1/write` }],
-    scrape_configs: [{ job_name: 'node', metrics_path: '/theirs', static_configs: [{ targets: [host] }] }],
-  });
-  toRelease.push(() => peer.stop());
-  agent.start('collector');
-  agent.start('uploader');
+  await scrapes.start();
+  const { exporter, ours, theirs } = scrapes;
 
   await exporter.serve('plain 1\n');
   const stamps: number[] = [];
