@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { INTERVAL_SECONDS, JOBS, SCRAPES_AFTER, SCRIPTED_JOBS, compareScrapes } from '../support/scrape-comparison.ts';
 import type { ScrapeComparison, ScriptedJob } from '../support/scrape-comparison.ts';
+import { queryRange as queryPrometheus } from '../support/promql.ts';
 import { readRawSeries, type RawSeries } from '../support/remote-read.ts';
 import { SCRAPERS, type Scraper } from '../support/scripted-exporter.ts';
 
@@ -77,21 +78,14 @@ function findDifferences(ours: ReadonlyMap<string, string[]>, theirs: ReadonlyMa
   });
 }
 
+/** Returns each series of a range query as its points by their numbers, whichever scraper it is of. */
 async function queryRange(
   query: string,
   { fromMs, toMs, stepMs }: Readonly<Record<'fromMs' | 'toMs' | 'stepMs', number>>,
 ): Promise<Map<string, string[]>> {
-  const range = { start: String(fromMs / 1000), end: String(toMs / 1000), step: String(stepMs / 1000) };
-  const parameters = new URLSearchParams({ query, ...range });
-  const response = await fetch(`${run.receiver.url}/api/v1/query_range?${parameters.toString()}`, {
-    headers: { connection: 'close' },
-  });
-  if (!response.ok) throw new Error(await response.text());
-  const { data } = (await response.json()) as {
-    data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
-  };
+  const found = await queryPrometheus(run.receiver.url, query, [fromMs / 1000, toMs / 1000], stepMs / 1000);
   return new Map(
-    data.result.map(({ metric: { device_id: _, ...labels }, values }) => {
+    found.map(({ metric: { device_id: _, ...labels }, values }) => {
       const isDuration = labels['__name__'] === DURATION;
       // Prometheus sends −0 as 0.
       const toValue = (value: string): string => (isDuration ? 'any' : value.replace(/^-0$/, '0'));
