@@ -1,3 +1,4 @@
+// Longer than a test should be: each kind of credential is a table of cases, in files that are replaced, unreadable or too open.
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
