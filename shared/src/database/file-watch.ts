@@ -40,8 +40,8 @@ export class FileWatch {
   /** Reads how far the WAL is; writes nothing. */
   readonly #progress: Statement<[], { readonly log: number; readonly checkpointed: number }>;
   #state: FileState | undefined;
-  /** The state before the first change that is to be judged. */
-  #firstBefore: FileState | undefined;
+  /** The state before the first change that no WAL checkpoint has explained yet. */
+  #unexplainedSince: FileState | undefined;
   #isUnexplained = false;
   #isWalCut = false;
   /** Whether something was written to the file before this process wrote to it. */
@@ -72,7 +72,8 @@ export class FileWatch {
     const isWritten = this.#wasWritten || !isExplained(before, now);
     this.#isUnexplained ||= this.#wasWritten;
     this.#wasWritten = false;
-    if (isWritten) this.#firstBefore ??= before;
+    if (isWritten) this.#unexplainedSince ??= before;
+    if (isExplained(this.#unexplainedSince, now)) this.#unexplainedSince = undefined;
     return isWritten ? { kind: 'written to' } : undefined;
   }
 
@@ -82,8 +83,8 @@ export class FileWatch {
    * unexplained.
    */
   isCheckpointed(): boolean {
-    this.#isUnexplained ||= !isExplained(this.#firstBefore, this.#state);
-    this.#firstBefore = undefined;
+    this.#isUnexplained ||= this.#unexplainedSince !== undefined;
+    this.#unexplainedSince = undefined;
     return !this.#isUnexplained;
   }
 

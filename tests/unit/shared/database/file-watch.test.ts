@@ -80,23 +80,23 @@ describe('file watch: files that are written to', () => {
     const checkpoints = new Worker(
       `const { parentPort, workerData } = require('node:worker_threads');
        const database = new (require('better-sqlite3'))(workerData);
-       let isOver = false;
-       parentPort.on('message', () => (isOver = true));
-       (function checkpoint() {
-         database.exec('INSERT INTO rows VALUES (zeroblob(200000))');
+       database.pragma('wal_autocheckpoint = 0');
+       database.exec('INSERT INTO rows VALUES (zeroblob(20000000))');
+       parentPort.on('message', () => {
          database.pragma('wal_checkpoint(PASSIVE)');
-         database.exec('DELETE FROM rows');
-         if (isOver) parentPort.close();
-         else setImmediate(checkpoint);
-       })()`,
+         parentPort.close();
+       });
+       parentPort.postMessage('filled');`,
       { eval: true, workerData: path },
     );
+    await once(checkpoints, 'message');
+    expect(watch.look()).toBeUndefined();
+    checkpoints.postMessage('checkpoint');
     const found = new Set<string | undefined>();
     while (!found.has('written to')) {
       found.add(watch.look()?.kind);
       await setImmediate();
     }
-    checkpoints.postMessage('end');
     await once(checkpoints, 'exit');
     watch.look();
     expect(found).toEqual(new Set([undefined, 'written to']));
