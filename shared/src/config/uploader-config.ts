@@ -140,7 +140,7 @@ export function uploaderVariables(environment: Environment, hostName: string) {
     },
     uploadMaxRate: {
       env: 'UPLOAD_MAX_RATE',
-      doc: 'Maximum rate at which the backlog is sent, such as 64KiB/s; the newest samples are not limited.',
+      doc: 'Maximum rate at which the backlog is sent, such as 64KiB/s; the newest samples are not limited, except by remote write, which sends the oldest first.',
       default: '',
       defaultDoc: 'none',
       format: rate,

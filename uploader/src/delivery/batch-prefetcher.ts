@@ -40,8 +40,8 @@ export class BatchPrefetcher {
   /** Whether no row of the last batch was sendable. */
   #isSkipping = false;
 
-  /** @param newestAbove the highest id that an earlier cycle has seen; 0 if the oldest rows are to come first */
-  constructor(options: BatchPrefetcherOptions, newestAbove: number) {
+  /** @param newestAbove the highest id that an earlier cycle has seen; undefined if the oldest rows are to come first */
+  constructor(options: BatchPrefetcherOptions, newestAbove: number | undefined) {
     this.#options = options;
     this.#newestAbove = newestAbove;
   }

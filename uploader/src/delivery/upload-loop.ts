@@ -167,6 +167,7 @@ export class UploadLoop {
     if (acknowledgements.isFull) sender.commit();
     if (acknowledgements.isFull) throw toLockError(this.#options.dbPath);
     const newestAbove = this.#newestAbove();
+    const isNewestFirst = newestAbove !== undefined && newestAbove > 0;
     const upcoming = new BatchPrefetcher(this.#options, newestAbove);
     this.#top = backlog.readLastId();
     const startedAt = clock.monotonic();
@@ -176,14 +177,14 @@ export class UploadLoop {
       if (!batch.isNewest && !(await rateLimiter.wait(untilMonotonicMs, stop))) break;
       const result = await sender.send(batch, stop, abandon);
       liveness.progress();
-      sent.push({ ...result, isNewest: newestAbove > 0 && batch.isNewest });
+      sent.push({ ...result, isNewest: isNewestFirst && batch.isNewest });
       if (!batch.isNewest) rateLimiter.spend(result.bytesSent);
       if (result.isOver || acknowledgements.isFull) break;
       isInterrupted = clock.monotonic() >= untilMonotonicMs;
       if (isInterrupted) break;
     }
     this.#isRejected = sent.at(-1)?.isRejected ?? false;
-    this.#isNewestRejected = newestAbove > 0 && this.#isRejected && sent.every(({ accepted }) => accepted === 0);
+    this.#isNewestRejected = isNewestFirst && this.#isRejected && sent.every(({ accepted }) => accepted === 0);
     this.#countOldestRejections(sent.filter(({ isNewest }) => !isNewest));
     sender.commit();
     tooOld.logRejected();
@@ -191,12 +192,13 @@ export class UploadLoop {
     return isInterrupted && !stop.aborted;
   }
 
-  /** Returns the id above which rows are sent before all others; 0 if the oldest are sent first. */
-  #newestAbove(): number {
+  /** Returns the id above which rows are sent before all others, 0 for all rows; undefined if the oldest are sent first. */
+  #newestAbove(): number | undefined {
     const { backlog, chunkSize, clock, sendsOldestFirst = false, uploadIntervalMs } = this.#options;
     const isOldestDue = sendsOldestFirst && this.#oldestRejections < MAX_OLDEST_REJECTIONS;
-    // Without a backlog there is no order to keep.
-    if (this.#isNewestRejected || isOldestDue || !chunkSize.isBacklog(backlog.readBooks().pending)) return 0;
+    // Without a backlog there is no order to keep, and nothing that the rate limit is for.
+    if (!chunkSize.isBacklog(backlog.readBooks().pending)) return 0;
+    if (this.#isNewestRejected || isOldestDue) return undefined;
     return this.#top ?? backlog.findLastIdBefore(clock.now() - uploadIntervalMs);
   }
 

@@ -118,19 +118,22 @@ describe('upload rate limit:', () => {
     expect(Math.abs(uploads.clock.sleeps.at(-1)! / 10 - oldest!.bytes - 156)).toBeLessThan(10);
   });
 
-  test('keeps the average rate, and delivers everything in the end', async () => {
-    await withBacklog(12_000, { uploadMaxRate: 1_000 });
-    uploads.start();
-    // The last batch is no backlog any more.
-    for (let step = 0; step < 2_000 && uploads.books.pending > 2_500; step++) {
-      await uploads.waits();
-      await uploads.clock.advance(uploads.clock.nextWakeMs ?? 0);
-    }
-    const bytes = uploads.posts.reduce((sum, post) => sum + post.bytes, 0);
-    const elapsedMs = uploads.posts.at(-1)!.atMs - uploads.posts[0]!.atMs;
-    expect(uploads.books.pending).toBeLessThanOrEqual(2_500);
-    expect(bytes - uploads.posts.at(-1)!.bytes - uploads.posts[0]!.bytes).toBeLessThanOrEqual(elapsedMs);
-  });
+  test.each([false, true])(
+    'keeps the average rate, and delivers everything (oldest first: %s)',
+    async (sendsOldestFirst) => {
+      await withBacklog(12_000, { uploadMaxRate: 1_000, sendsOldestFirst });
+      uploads.start();
+      // The last batch is no backlog any more.
+      for (let step = 0; step < 2_000 && uploads.books.pending > 2_500; step++) {
+        await uploads.waits();
+        await uploads.clock.advance(uploads.clock.nextWakeMs ?? 0);
+      }
+      const bytes = uploads.posts.reduce((sum, post) => sum + post.bytes, 0);
+      const elapsedMs = uploads.posts.at(-1)!.atMs - uploads.posts[0]!.atMs;
+      expect(uploads.books.pending).toBeLessThanOrEqual(2_500);
+      expect(bytes - uploads.posts.at(-1)!.bytes - uploads.posts[0]!.bytes).toBeLessThanOrEqual(elapsedMs);
+    },
+  );
 });
 
 describe('receiver probe:', () => {
