@@ -2,6 +2,7 @@ import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 import type { LostSamples, VerificationState } from '@thugshells/shared/state/verification-state.ts';
 
 import type { ComponentHealth } from './component-health.ts';
+import { count as formatCount } from './formatting.ts';
 
 /** Samples that were missing degrade the device for this long. */
 const SHOWN_MS = 3_600_000;
@@ -40,13 +41,13 @@ export function deliveryHealth(
   const others =
     foreign === 0
       ? ''
-      : `; ${foreign} samples there are not in the database: check that no other device has its THUGSHELLS_DEVICE_ID`;
+      : `; ${formatCount(foreign)} samples there are not in the database: check that no other device has its THUGSHELLS_DEVICE_ID`;
   return { status: 'ok', message: `${verified}${others}`, details };
 }
 
 function describe({ count, fromMs, toMs, outcome }: LostSamples): string {
   const [from, to] = [formatTime(fromMs), formatTime(toMs)];
-  const lost = `${count} samples from ${from} to ${to} missing at the receiver`;
+  const lost = `${formatCount(count)} samples from ${from} to ${to} missing at the receiver`;
   if (outcome === 'requeued') return `${lost}, requeued; ${CHECK_STORAGE}`;
   if (outcome === 'missing again') return `${lost} after they were sent again; ${CHECK_RULES}`;
   return `${lost}; run: thugshells-uploader verify --from ${from} --to ${to} --requeue`;

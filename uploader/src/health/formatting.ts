@@ -71,9 +71,9 @@ export function percent(share: number): string {
   return `${Math.floor(share * 100)} %`;
 }
 
-/** Formats milliseconds as seconds, for messages in which an age is compared with limits in seconds: `3.1 s`, `326 s` */
+/** Formats milliseconds as an age: `3.1 s`, `5 min 26 s` */
 export function formatAge(ms: number): string {
-  return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : duration(ms / 1000);
 }
 
 /** Formats Unix milliseconds; returns undefined for undefined and for 0, which stands for never. */

@@ -13,7 +13,7 @@ import {
 import { configurationHealth, type ConfigurationFindings } from './configuration-rule.ts';
 import { deliveryHealth } from './delivery-rule.ts';
 import { describeBlockingLock } from './lock-rule.ts';
-import { formatAge, toRfc3339 } from './formatting.ts';
+import { bytes, count, duration, formatAge, toRfc3339 } from './formatting.ts';
 import { setAsideBytes, setAsideHealth } from './set-aside-rule.ts';
 import { countSendable, describeHeldTooOld, describeRejectedTooOld } from './too-old-rule.ts';
 import { oldestPendingSeconds, samplesPerUpload, stalledMs } from './upload-progress.ts';
@@ -124,7 +124,7 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
   if (overdueMs > limit.maxUploadIntervals * limits.uploadIntervalMs)
     return degraded('no_upload', `no upload for ${formatAge(withoutUploadMs)}${because}${check}`);
   if (countSendable(snapshot) >= Math.max(limits.healthDegradedPending, floor))
-    return degraded('backlog', `${books.pending} samples pending${because}; if they increase, ${REDUCE_LOAD}`);
+    return degraded('backlog', describeBacklog(snapshot));
   if (receiver.condition === 'away')
     return degraded('upload_failing', `uploads fail${because}${orCheck(CHECK_RECEIVER)}`);
   if (receiver.condition === 'fault') return degraded('internal_error', `uploads fail${because}; ${UPLOADER_LOG}`);
@@ -134,6 +134,15 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
   if (failure !== undefined)
     return degraded('internal_error', `${failure.message}: ${failure.reason}; ${UPLOADER_LOG}`);
   return { status: 'ok', message: books.pending === 0 ? 'everything delivered' : 'uploading', details };
+}
+
+/** Describes a large backlog: with the time that is left while it is being delivered, else with what to do. */
+function describeBacklog({ books, receiver, drain }: Snapshot): string {
+  const left = receiver.condition === 'taking' ? drain?.secondsLeft : undefined;
+  if (left !== undefined)
+    return `delivering a backlog of ${count(books.pending)} samples, ${duration(left)} left; nothing to do`;
+  const because = receiver.reason === '' ? '' : `: ${receiver.reason}`;
+  return `${count(books.pending)} samples pending${because}; if they increase, ${REDUCE_LOAD}`;
 }
 
 function uploaderDetails(snapshot: Snapshot): ComponentHealth['details'] {
@@ -164,17 +173,17 @@ function storageHealth(snapshot: Snapshot): ComponentHealth {
   if (storage.failure !== null)
     return error('write_failing', `samples are not stored: ${storage.failure}; ${COLLECTOR_LOG}`);
   if (walBytes > Math.max(limit.maxWalBytes, storage.walLimitBytes ?? 0))
-    return degraded('wal_too_large', `WAL is ${walBytes} bytes large; ${END_READER}`);
+    return degraded('wal_too_large', `WAL is ${bytes(walBytes)} large; ${END_READER}`);
   if (storage.walBlockedSinceMs !== null && nowMs - storage.walBlockedSinceMs > limit.maxWalBlockedMs) {
     const since = formatTime(storage.walBlockedSinceMs);
     return degraded('wal_checkpoints_blocked', `a reader has blocked WAL checkpoints since ${since}; ${END_READER}`);
   }
   if (droppedInLastHour > 0)
-    return degraded('samples_dropped', `${droppedInLastHour} samples dropped in the last hour; ${CHECK_LOSSES}`);
+    return degraded('samples_dropped', `${count(droppedInLastHour)} samples dropped in the last hour; ${CHECK_LOSSES}`);
   if (rejectedAgeMs !== undefined && rejectedAgeMs <= limit.rejectionShownMs)
     return degraded(
       'samples_rejected',
-      `samples rejected in the last hour, ${books.rejected} in total${describeRejectedTooOld(snapshot)}; run: thugshells-uploader quarantine`,
+      `samples rejected in the last hour, ${count(books.rejected)} in total${describeRejectedTooOld(snapshot)}; run: thugshells-uploader quarantine`,
     );
   return { status: 'ok', message: 'storing', details };
 }
@@ -202,7 +211,8 @@ function timeHealth(
     ...(held === undefined ? {} : { held: held.count, held_because: held.reason }),
   };
   const degraded = unhealthy('degraded', details);
-  if (held !== undefined) return degraded('samples_held', `${held.count} samples held: ${held.reason}; ${SET_CLOCK}`);
+  if (held !== undefined)
+    return degraded('samples_held', `${count(held.count)} samples held: ${held.reason}; ${SET_CLOCK}`);
   if (skewMs === undefined) {
     const because = skewFailure === undefined ? '' : `: ${skewFailure}`;
     return { status: 'ok', message: `clock not compared with the receiver yet${because}`, details };

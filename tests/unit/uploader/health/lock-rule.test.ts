@@ -24,8 +24,8 @@ test('health rules: a lock for which the collector waits is named in place of mi
     lock: { description, delaysAcknowledgements: false },
   };
   expect(problems(late)).toEqual({
-    'collector.cpu': `degraded: not stored for 100 s: ${description}; ${END}`,
-    collector: `error: nothing stored for 100 s: ${description}; ${END}`,
+    'collector.cpu': `degraded: not stored for 1 min 40 s: ${description}; ${END}`,
+    collector: `error: nothing stored for 1 min 40 s: ${description}; ${END}`,
     storage: `error: samples are not stored: ${description}; ${END}`,
   });
 });

@@ -91,7 +91,7 @@ describe('health monitor: a change of status', () => {
       ['warn', 'health changed', 'time', 'ok', 'degraded'],
       ['info', 'health changed', 'time', 'degraded', 'ok'],
     ]);
-    expect(log.lines[0]!.fields['reason']).toContain('60 s ahead');
+    expect(log.lines[0]!.fields['reason']).toContain('1 min ahead');
   });
 
   test('is logged for the first report if the status is not ok', () => {

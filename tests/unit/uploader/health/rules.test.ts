@@ -72,7 +72,7 @@ test('health rules: the time without an upload is counted from the start, not fr
   );
   expect([status, components['uploader']!.message]).toEqual([
     'degraded',
-    expect.stringContaining('no upload for 326 s: HTTP 502'),
+    expect.stringContaining('no upload for 5 min 26 s: HTTP 502'),
   ]);
 });
 
@@ -96,7 +96,7 @@ describe('health rules: the status', () => {
       cpu({ lastScrapeAgeMs: 90_001 }),
       'collector.cpu',
       'degraded',
-      'no scrape for 90 s',
+      'no scrape for 1 min 30 s',
     ],
     [
       'a collector has not ended its first scrape',
@@ -110,7 +110,7 @@ describe('health rules: the status', () => {
       cpu({ lastScrapeMs: 0, lastScrapeAgeMs: 90_001 }),
       'collector.cpu',
       'degraded',
-      'no scrape for 90 s; run: journalctl -u thugshells-collector',
+      'no scrape for 1 min 30 s; run: journalctl -u thugshells-collector',
     ],
     [
       'a fast collector is 5 s late',
@@ -146,7 +146,7 @@ describe('health rules: the status', () => {
       { heartbeatAgeMs: 90_001 },
       'collector',
       'error',
-      'no heartbeat for 90 s; run: systemctl status thugshells-collector',
+      'no heartbeat for 1 min 30 s; run: systemctl status thugshells-collector',
     ],
     ['the heartbeat is three intervals old', { heartbeatAgeMs: 90_000 }, 'collector', 'ok', 'collecting'],
     [
@@ -172,7 +172,13 @@ describe('health rules: the status', () => {
       'uploads fail: disk is full',
     ],
     ['the last upload was two intervals ago', outage(10, 1, 'taking', ''), 'uploader', 'ok', 'uploading'],
-    ['the last upload was longer ago', outage(10, 1.1, 'taking', ''), 'uploader', 'degraded', 'no upload for 66 s'],
+    [
+      'the last upload was longer ago',
+      outage(10, 1.1, 'taking', ''),
+      'uploader',
+      'degraded',
+      'no upload for 1 min 6 s',
+    ],
     [
       'the uploader has just started after a long stop',
       { ...outage(10, 8, 'unknown', ''), uptimeSeconds: 60 },
@@ -185,7 +191,7 @@ describe('health rules: the status', () => {
       { ...outage(10, 8, 'unknown', ''), uptimeSeconds: 61 },
       'uploader',
       'degraded',
-      'no upload for 480 s',
+      'no upload for 8 min',
     ],
     [
       'the uploader does not run',
@@ -199,7 +205,7 @@ describe('health rules: the status', () => {
       { ...outage(10_001, 11, 'taking', ''), isRunning: false, uptimeSeconds: 0 },
       'uploader',
       'error',
-      'no upload for 660 s',
+      'no upload for 11 min',
     ],
     [
       'all pending rows are held',
@@ -213,9 +219,30 @@ describe('health rules: the status', () => {
       { ...outage(10, 60, 'taking', ''), held: { count: 9, reason: 'a clock' } },
       'uploader',
       'degraded',
-      'no upload for 3600 s',
+      'no upload for 1 h',
     ],
-    ['5,000 samples are pending', outage(5_000, 0.5, 'taking', ''), 'uploader', 'degraded', '5000 samples pending'],
+    ['5,000 samples are pending', outage(5_000, 0.5, 'taking', ''), 'uploader', 'degraded', '5,000 samples pending'],
+    [
+      '34,120 samples are being delivered and the speed is known',
+      { ...outage(34_120, 0.5, 'taking', ''), drain: { done: 0.8, secondsLeft: 75 } },
+      'uploader',
+      'degraded',
+      /^delivering a backlog of 34,120 samples, 1 min 15 s left; nothing to do$/,
+    ],
+    [
+      'a backlog does not shrink',
+      { ...outage(34_120, 0.5, 'taking', ''), drain: { done: 0, secondsLeft: undefined } },
+      'uploader',
+      'degraded',
+      /^34,120 samples pending; if they increase, raise or unset THUGSHELLS_UPLOAD_MAX_RATE/,
+    ],
+    [
+      'uploads of a backlog fail again while its speed is still known',
+      { ...outage(34_120, 0.5, 'away', 'HTTP 503'), drain: { done: 0.8, secondsLeft: 75 } },
+      'uploader',
+      'degraded',
+      /^34,120 samples pending: HTTP 503; if they increase, /,
+    ],
     ['4,999 samples are pending', outage(4_999, 0.5, 'taking', ''), 'uploader', 'ok', 'uploading'],
     [
       '10,001 samples are pending but the receiver accepts them',
@@ -229,16 +256,22 @@ describe('health rules: the status', () => {
       outage(10_000, 10.1),
       'uploader',
       'degraded',
-      'no upload for 606 s: HTTP 503',
+      'no upload for 10 min 6 s: HTTP 503',
     ],
     [
       '10,001 have been pending for 10 minutes',
       outage(10_001, 10),
       'uploader',
       'degraded',
-      'no upload for 600 s: HTTP 503',
+      'no upload for 10 min: HTTP 503',
     ],
-    ['10,001 have been pending for longer', outage(10_001, 10.1), 'uploader', 'error', 'no upload for 606 s: HTTP 503'],
+    [
+      '10,001 have been pending for longer',
+      outage(10_001, 10.1),
+      'uploader',
+      'error',
+      'no upload for 10 min 6 s: HTTP 503',
+    ],
     [
       'the receiver rejects the token and says what to check',
       outage(1, 0, 'held', withRemedy('HTTP 401', recognizeResponse(401, ''))),
@@ -251,7 +284,7 @@ describe('health rules: the status', () => {
       outage(10, 5, 'away', 'the port speaks TLS; use https:// in THUGSHELLS_REMOTE_URL'),
       'uploader',
       'degraded',
-      /^no upload for 300 s: the port speaks TLS; use https:\/\/ in THUGSHELLS_REMOTE_URL$/,
+      /^no upload for 5 min: the port speaks TLS; use https:\/\/ in THUGSHELLS_REMOTE_URL$/,
     ],
     [
       'the receiver rejects everything for a reason that is not known',
@@ -266,7 +299,7 @@ describe('health rules: the status', () => {
       { walBytes: 64 * 1024 ** 2 + 1 },
       'storage',
       'degraded',
-      'WAL is 67108865 bytes large',
+      'WAL is 67 MB large; end the program',
     ],
     [
       'the WAL may be larger by configuration',
@@ -352,7 +385,7 @@ describe('health rules: the status', () => {
     ['the clock was not compared yet', { skewMs: undefined }, 'time', 'ok', 'clock not compared'],
     ['the clock is 2 s ahead', { skewMs: 2_000 }, 'time', 'ok', 'agrees'],
     ['the clock is further ahead', { skewMs: 2_001 }, 'time', 'degraded', '2.0 s ahead of the receiver'],
-    ['the clock is behind', { skewMs: -90_000 }, 'time', 'degraded', '90 s behind the receiver'],
+    ['the clock is behind', { skewMs: -90_000 }, 'time', 'degraded', '1 min 30 s behind the receiver'],
   ])('when %s', (_, changes, ...[name, status, message]) => {
     const { components, status: whole } = evaluateHealth(snapshot(changes), LIMITS);
     const matching = typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message);
@@ -517,6 +550,6 @@ test('health rules: work on a timer that fails degrades the uploader, with its r
 test('health rules: of uploads that this device itself keeps from going on, the log is to be read, not the receiver checked', () => {
   const { components } = evaluateHealth(snapshot(outage(100, 5, 'fault', 'Error: disk I/O error')), LIMITS);
   expect(components['uploader']?.message).toBe(
-    'no upload for 300 s: Error: disk I/O error; run: journalctl -u thugshells-uploader',
+    'no upload for 5 min: Error: disk I/O error; run: journalctl -u thugshells-uploader',
   );
 });
