@@ -22,14 +22,15 @@ async function get(path) {
 
 const twoDigits = { hour: '2-digit', minute: '2-digit', second: '2-digit' };
 
+const toClock = (at) => at.toLocaleTimeString('en-GB', { ...twoDigits, timeZoneName: 'short' });
+
 /** Shows the times that bear a zone in the reader's. */
 function localizeTimes(page) {
   const toDay = (at) => at.toLocaleDateString('sv-SE');
   const today = toDay(new Date());
   for (const time of page.querySelectorAll('time[data-local]')) {
     const at = new Date(time.dateTime);
-    const clock = at.toLocaleTimeString('en-GB', { ...twoDigits, timeZoneName: 'short' });
-    time.textContent = toDay(at) === today ? clock : `${toDay(at)} ${clock}`;
+    time.textContent = toDay(at) === today ? toClock(at) : `${toDay(at)} ${toClock(at)}`;
   }
 }
 
@@ -50,9 +51,8 @@ async function refresh() {
 
 function showStale(isStale) {
   const note = byId('stale');
-  const since = new Date(updatedAt).toLocaleTimeString();
   if (isStale) {
-    note.textContent = `No response from the uploader since ${since} (time of this browser). What follows was so then, and is out of date. Run: systemctl status thugshells-uploader`;
+    byId('stale-since').textContent = toClock(new Date(updatedAt));
     document.title = `out of date: ${document.title.replace(/^out of date: /, '')}`;
   }
   note.hidden = !isStale;
@@ -62,6 +62,8 @@ function showStale(isStale) {
 
 // — Over time
 
+/** A history that is shorter is that of a young device. */
+const SHORTEST_RANGE_S = 3_600;
 let lastHistory;
 let hours = 1;
 let continuing;
@@ -81,6 +83,8 @@ async function refreshHistory() {
   // Something else was chosen meanwhile, and may have been there before this.
   if (asked !== historyPath()) return;
   lastHistory = history;
+  const isEmpty = history.plots.length === 0 && history.to - history.from < SHORTEST_RANGE_S;
+  byId('plots-range').hidden = isEmpty;
   byId('plots-note').textContent = history.isCutShort
     ? `Samples from before ${formatClock(history.readFrom)} UTC are still being read.`
     : '';
@@ -98,7 +102,6 @@ byId('plots-range').addEventListener('change', ({ target }) => {
   hours = Number(target.value);
   void refreshHistory().catch(() => undefined);
 });
-byId('plots-range').hidden = false;
 followTime();
 
 // — Refresh while the page is visible

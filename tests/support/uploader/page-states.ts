@@ -22,6 +22,8 @@ export interface PageState {
   readonly snapshot: Partial<Snapshot>;
   /** How far back the stored samples go. */
   readonly historyMs: number;
+  /** Series that do not have their usual values. */
+  readonly values?: Readonly<Record<string, number>>;
   /** Whether the uploader ends while the page is open. */
   readonly becomesStale?: true;
 }
@@ -106,10 +108,12 @@ export const PAGE_STATES = {
   'clock wrong': {
     snapshot: {
       ...ok,
+      books: { ...usual, delivered: usual.delivered - 4_321, pending: usual.pending + 4_321 },
       skewMs: -3.2 * 24 * HOUR_MS,
       held: { count: 4_321, reason: 'the clock differs from the receiver’s by more than a day' },
     },
     historyMs: HOUR_MS,
+    values: { 'system.clock_synchronized': 0 },
   },
   stale: { snapshot: ok, historyMs: HOUR_MS, becomesStale: true },
   young: {
@@ -138,8 +142,8 @@ export class PageServer {
   readonly #server: StatusServer;
   url = '';
 
-  constructor({ snapshot: changes, historyMs }: PageState) {
-    storeHistory(this.#stored, historyMs);
+  constructor({ snapshot: changes, historyMs, values = {} }: PageState) {
+    storeHistory(this.#stored, historyMs, values);
     const logger = new LogRecord();
     this.#history = new HistoryThread({
       clock: systemClock,
@@ -232,12 +236,14 @@ const TEXTS: Readonly<Record<string, string>> = {
 };
 
 /** Stores a scrape of all series every ten seconds, or so rarely that there are two thousand of them. */
-function storeHistory(stored: StoredSamples, historyMs: number): void {
+function storeHistory(stored: StoredSamples, historyMs: number, values: Readonly<Record<string, number>>): void {
   const ids = SERIES.map(([name, tags]) => stored.series(name, { tags }));
   const stepMs = Math.max(10_000, historyMs / 2_000);
   stored.database.transaction(() => {
     for (let agoMs = historyMs; agoMs > 0; agoMs -= stepMs)
-      SERIES.forEach(([, , curve], index) => stored.add(ids[index]!, NOW - Math.round(agoMs), curve(agoMs / 1_000)));
+      SERIES.forEach(([name, , curve], index) =>
+        stored.add(ids[index]!, NOW - Math.round(agoMs), values[name] ?? curve(agoMs / 1_000)),
+      );
     if (historyMs === 0) return;
     for (const [name, text] of Object.entries(TEXTS))
       stored.add(stored.series(name, { valueType: ValueType.text }), NOW - 1_000, text);

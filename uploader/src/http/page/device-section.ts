@@ -27,7 +27,7 @@ export function device(
       uptime === undefined ? undefined : duration(uptime),
       isOld ? 'when it was collected last' : undefined,
     ),
-    fact('Temperature', temperatures(facts), throttling(throttledBecause), throttledBecause?.length ? 'degraded' : ''),
+    fact('Temperature', temperatures(facts), throttling(throttledBecause)),
     fact(
       'Clock',
       isClockSynchronized === undefined ? undefined : isClockSynchronized ? 'synchronized' : 'not synchronized',
@@ -39,10 +39,11 @@ export function device(
 <div class="columns">${table('File system', 'Free', facts.fileSystems.map(fileSystem))}${table('Interface', 'Link', facts.links.map(link))}</div>`;
 }
 
-function fact(name: string, value: string | undefined, note?: string, kind = ''): Html | undefined {
+function fact(name: string, value: string | undefined, note?: string | Html): Html | undefined {
   if (value === undefined) return undefined;
-  const small = note === undefined ? undefined : html` <small>${breakable(note)}</small>`;
-  return html`<div class="${kind}"><dt>${name}</dt><dd>${breakable(value)}${small}</dd></div>`;
+  const text = typeof note === 'string' ? breakable(note) : note;
+  const small = text === undefined ? undefined : html` <small>${text}</small>`;
+  return html`<div><dt>${name}</dt><dd>${breakable(value)}${small}</dd></div>`;
 }
 
 function temperatures({ temperatures: all }: DeviceFacts): string | undefined {
@@ -51,9 +52,10 @@ function temperatures({ temperatures: all }: DeviceFacts): string | undefined {
   return hottest === undefined ? undefined : `${hottest.celsius.toFixed(0)} °C, ${hottest.zone}`;
 }
 
-function throttling(reasons: readonly string[] | undefined): string | undefined {
+function throttling(reasons: readonly string[] | undefined): string | Html | undefined {
   if (reasons === undefined) return undefined;
-  return reasons.length === 0 ? 'not throttled' : `throttled: ${reasons.join(', ')}`;
+  if (reasons.length === 0) return 'not throttled';
+  return html`<span class="dot degraded">${breakable(`throttled: ${reasons.join(', ')}`)}</span>`;
 }
 
 function table(first: string, second: string, rows: readonly Html[]): Html | undefined {

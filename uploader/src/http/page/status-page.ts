@@ -11,6 +11,10 @@ import { delivery, state } from './top-sections.ts';
 /** How often a browser without scripts reloads the page. */
 const REFRESH_SECONDS = 10;
 
+/** Is shown by the script when the uploader does not respond. */
+const STALE_NOTE = html`<div id="stale" class="stale" role="alert" hidden><p><strong>out of date</strong> no response from the uploader since <span id="stale-since"></span>; what follows was so then</p>
+<p class="next">Next, run <code>systemctl status thugshells-uploader</code></p></div>`;
+
 /** Renders the status of a device as a page that works without scripts. Elements with an id and `data-live` change. */
 export function statusPage(status: DeviceStatus, facts?: DeviceFacts): string {
   const { device_id: device, version } = status;
@@ -30,7 +34,7 @@ export function statusPage(status: DeviceStatus, facts?: DeviceFacts): string {
 <body>
 <header>
 <h1>${device}</h1>
-<p id="stale" class="stale" role="alert" hidden></p>
+${STALE_NOTE}
 <div id="overall" class="overall ${stateWord(status)}" data-live role="status">${state(status)}</div>
 </header>
 <main>
@@ -38,16 +42,25 @@ ${section('delivery', 'Delivery', delivery(status), 'wide')}
 ${section('device', 'Device', deviceSection(facts, agent), 'wide')}
 ${plots()}
 ${section('journal', 'Journal', journal(status), 'wide')}
-${section('parts', 'Components', parts(status))}
-${section('uploads', 'Last uploads', uploads(status))}
-${section('collectors', 'Collectors', collectors(status))}
-${section('samples', 'Samples', samples(status))}
-${section('budget', 'Clock and disk', budget(status))}
+${details(status)}
 </main>
 <footer><p id="foot" data-live>${foot(status)}</p><p>Thugshells ${version}. API: <a href="/health">/health</a> <a href="/metrics">/metrics</a> <a href="/status.json">/status.json</a></p></footer>
 </body>
 </html>
 `.text;
+}
+
+/** Builds the sections of components, uploads, samples and budgets, in two columns on a wide screen. */
+function details(status: DeviceStatus): Html {
+  return html`<div class="stack">
+${section('parts', 'Components', parts(status))}
+${section('collectors', 'Collectors', collectors(status))}
+</div>
+<div class="stack">
+${section('uploads', 'Last uploads', uploads(status))}
+${section('samples', 'Samples', samples(status))}
+${section('budget', 'Clock and disk', budget(status))}
+</div>`;
 }
 
 /** Builds the section of the plots, which a script draws. */

@@ -1,6 +1,7 @@
 import { OUTCOME_STATUS, type DeviceStatus, type ReceiverLine, type UploadLine } from '../../health/device-status.ts';
 import { bytes, clockTime, count, shortDuration, skew } from '../../health/formatting.ts';
 import { breakable, html, type Html } from './html.ts';
+import { findAdvice } from './next-command.ts';
 
 /** The newest uploads are shown, up to this many. */
 const MAX_UPLOADS = 6;
@@ -9,10 +10,10 @@ const MAX_UPLOADS = 6;
 export function parts({ components, timestamp }: DeviceStatus): Html {
   const rows = Object.entries(components)
     .filter(([name]) => !name.startsWith('collector.'))
-    .map(
-      ([name, { status, message, since }]) =>
-        html`<tr><th scope="row" class="short">${name} <span class="dot ${status}">${status}</span></th><td class="message">${breakable(message)}<small>since ${clockTime(since, timestamp)}</small></td></tr>`,
-    );
+    .map(([name, { status, reason, message, since }]) => {
+      const word = reason === 'starting' ? reason : status;
+      return html`<tr><th scope="row" class="short">${name} <span class="dot ${word}">${word}</span></th><td class="message">${breakable(message)}<small>since ${clockTime(since, timestamp)}</small></td></tr>`;
+    });
   return html`<table><thead><tr><th scope="col">Component</th><th scope="col">Details</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
@@ -46,9 +47,10 @@ function currentFailure(
 export function collectors({ components, timestamp }: DeviceStatus): Html {
   const rows = Object.entries(components)
     .filter(([name]) => name.startsWith('collector.'))
-    .map(([name, { status, message, details }]) => {
+    .map(([name, health]) => {
+      const { status, details } = health;
       const at = clockTime(details['last_scrape'] as string | undefined, timestamp);
-      return html`<tr><th scope="row" class="short">${name.slice('collector.'.length)}</th><td class="short">${at} <small>${shortDuration(Number(details['duration_ms']))}</small></td><td class="message"><span class="dot ${status}">${breakable(message)}</span></td></tr>`;
+      return html`<tr><th scope="row" class="short">${name.slice('collector.'.length)}</th><td class="short">${at} <small>${shortDuration(Number(details['duration_ms']))}</small></td><td class="message"><span class="dot ${status}">${breakable(findAdvice(name, health).text)}</span></td></tr>`;
     });
   if (rows.length === 0) return html`<p class="quiet">No collector has stored samples yet.</p>`;
   return html`<table><thead><tr><th scope="col">Collector</th><th scope="col">Last scrape (UTC)</th><th scope="col">State</th></tr></thead><tbody>${rows}</tbody></table>`;

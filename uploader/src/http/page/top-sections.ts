@@ -12,37 +12,39 @@ export function state(status: DeviceStatus): Html {
   const texts = problems.map(({ name, text }) => html`${name}: ${breakable(text)}`);
   const word = html`<strong>${stateWord(status)}</strong>`;
   if (texts.length > 1)
-    return html`<p>${word} </p><ul>${texts.map((text) => html`<li>${text}</li>`)}</ul>${commands(problems)}`;
-  return html`<p>${word} <span>${texts[0] ?? breakable(headline(status))}</span></p>${commands(problems)}`;
+    return html`<p>${word} </p><ul>${texts.map((text) => html`<li>${text}</li>`)}</ul>\n${commands(problems)}`;
+  return html`<p>${word} <span>${texts[0] ?? breakable(headline(status))}</span></p>\n${commands(problems)}`;
 }
 
 interface Problem {
   readonly name: string;
   readonly text: string;
-  readonly command: string;
+  readonly command?: string;
 }
 
 function findProblems(status: DeviceStatus): Problem[] {
   if (status.status === 'ok' || status.starting === true) return [];
-  return listWorst(status).map((name) => ({ name, ...findAdvice(name, status.components[name]!.message) }));
+  return listWorst(status).map((name) => ({ name, ...findAdvice(name, status.components[name]!) }));
 }
 
 function commands(problems: readonly Problem[]): Html | undefined {
-  const named = [...new Set(problems.map(({ command }) => command))].slice(0, MAX_COMMANDS);
+  const named = [...new Set(problems.flatMap(({ command }) => command ?? []))].slice(0, MAX_COMMANDS);
   if (named.length === 0) return undefined;
   const codes = named.map((command, index) => html`${index > 0 ? ' and ' : ''}<code>${command}</code>`);
   return html`<p class="next">Next, run ${codes}</p>`;
 }
 
 /** Describes a state without problems: a backlog is named beside an ok, so that no part of the page denies another. */
-function headline({ status, starting, reason, receiver, books, backlog, components }: DeviceStatus): string {
+function headline({ status, starting, reason, receiver, books, backlog, components, timestamp }: DeviceStatus): string {
   if (starting === true && receiver.reason !== '') return `no response from the receiver yet: ${receiver.reason}`;
   if (starting === true) {
     const waiting = Object.values(components).find((component) => component.status !== 'ok');
-    return findAdvice('', waiting?.message ?? 'waiting for the first upload').text;
+    return waiting === undefined ? 'waiting for the first upload' : findAdvice('', waiting).text;
   }
   if (status === 'ok' && backlog.done !== undefined) return `delivering a backlog of ${count(books.pending)} samples`;
-  return reason;
+  return receiver.last_success === undefined
+    ? reason
+    : `delivering, last success ${age(receiver.last_success, timestamp)}`;
 }
 
 /** Shows where samples go, the last success, what is pending and for how long there is space, and what was lost. */
@@ -67,8 +69,11 @@ function plural(samples: number): string {
 
 function lastSuccess(at: string | undefined, now: string): Html {
   if (at === undefined) return html`never`;
-  const seconds = (Date.parse(now) - Date.parse(at)) / 1000;
-  return html`${duration(seconds)} ago <small>${clockTime(at, now)}</small>`;
+  return html`${age(at, now)} <small>${clockTime(at, now)}</small>`;
+}
+
+function age(at: string, now: string): string {
+  return `${duration((Date.parse(now) - Date.parse(at)) / 1000)} ago`;
 }
 
 function pendingNote({

@@ -67,7 +67,7 @@ test('device facts: of a whole device', () => {
   const text = show(read());
   expect(text).toContain('<dd>Debian GNU/<wbr>Linux 13 <small>kernel 6.<wbr>12.<wbr>25</small></dd>');
   expect(text).toContain(
-    '<div class="degraded"><dt>Temperature</dt><dd>57 °C, soc-<wbr>thermal <small>throttled: under-<wbr>voltage',
+    '<div><dt>Temperature</dt><dd>57 °C, soc-<wbr>thermal <small><span class="dot degraded">throttled: under-<wbr>voltage',
   );
   expect(text).toContain('<span class="dot degraded">300 MB of 8.0 GB</span>');
   expect(text).toContain('up, wlan, signal -61 dBm, default route');

@@ -36,7 +36,7 @@ describe('device status:', () => {
     expect(statusWith().reason).toBe('all components are ok');
     const gone = { heartbeatAgeMs: 1e6, collectors: [collectorRow('cpu', { lastScrapeAgeMs: 1e6 })], skewMs: 60_000 };
     expect(statusWith(gone).reason).toBe(
-      'collector: no heartbeat for 1000 s; run: systemctl status thugshells-collector',
+      'collector: no heartbeat for 16 min 40 s; run: systemctl status thugshells-collector',
     );
     expect(
       statusWith({ collectors: [collectorRow('cpu', { status: 'failing', message: 'EACCES' }), collectorRow('load')] })
@@ -66,10 +66,7 @@ describe('status page:', () => {
   test.each([
     ['the state', 'class="overall degraded" data-live role="status"><p><strong>degraded</strong>'],
     ['each problem', '<li>time: 12 samples held: the clock was before the build date of this program'],
-    [
-      'the next commands',
-      'Next, run <code>thugshells-uploader test</code>\n and <code>timedatectl set-ntp true</code></p>',
-    ],
+    ['the next command', 'Next, run <code>timedatectl set-ntp true</code></p>'],
     ['the books', '<dt>delivered</dt><dd>1,200,000</dd>'],
     [
       'where samples go, without secrets',
@@ -121,6 +118,42 @@ describe('status page:', () => {
     );
   });
 
+  test('names each command once, and none if there is nothing to do', () => {
+    const gone = {
+      heartbeatAgeMs: 300_000,
+      collectors: ['cpu', 'load'].map((name) => collectorRow(name, { lastScrapeAgeMs: 300_000 })),
+    };
+    const whole = statusPage(statusWith(gone));
+    expect(whole).toContain(
+      '<span>collector: no heartbeat for 5 min</span></p>\n<p class="next">Next, run <code>systemctl',
+    );
+    expect(whole.match(/no scrape for 5 min/g)).toHaveLength(2);
+    expect(whole).not.toContain('journalctl');
+    const books = { ...snapshot().books, pending: 34_120 };
+    const draining = statusPage(statusWith({ books, drain: { done: 0.8349, secondsLeft: 75 } }));
+    expect(draining).toContain(
+      'uploader: delivering a backlog of 34,120 samples, 1 min 15 s left; nothing to do</span>',
+    );
+    expect(draining).toContain('83 % of the backlog delivered, 1 min 15 s left');
+    expect(draining).not.toMatch(/Next, run <code>(?!systemctl status thugshells-uploader)/);
+    const held = { count: 12, reason: 'the clock is wrong' };
+    const wrong = statusPage(statusWith({ held }));
+    expect(wrong).toContain(
+      'held: the clock is wrong; set the clock or THUGSHELLS_<wbr>CLOCK_<wbr>SKEW_<wbr>POLICY=correct</span>',
+    );
+    expect(wrong).toContain('Next, run <code>timedatectl set-ntp true</code>');
+    const receiver = { ...snapshot().receiver, condition: 'away' as const, reason: 'HTTP 503' };
+    expect(statusPage(statusWith({ held, receiver }))).toContain(
+      'Next, run <code>thugshells-uploader test</code>\n and <code>timedatectl set-ntp true</code></p>',
+    );
+  });
+
+  test('says how long ago the last success of a device was that is ok', () => {
+    expect(statusPage(statusWith())).toContain('<strong>ok</strong> <span>delivering, last success 20 s ago</span>');
+    const receiver = { ...snapshot().receiver, lastDelivery: undefined };
+    expect(statusPage(statusWith({ receiver }))).toContain('<span>all components are ok</span>');
+  });
+
   describe('of programs that have just started', () => {
     const lastDelivery = undefined;
     const young = { uptimeSeconds: 4, startedAtMs: NOW - 4_000, uploads: [], lastDeliveryAgeMs: undefined };
@@ -133,6 +166,7 @@ describe('status page:', () => {
         'class="overall starting" data-live role="status"><p><strong>starting</strong>',
       );
       expect(statusPage(status)).toContain('<title>board-1: starting</title>');
+      expect(statusPage(status)).toContain('collector <span class="dot starting">starting</span>');
     });
 
     test('says starting until the first upload, with the reason if the receiver does not respond', () => {
