@@ -17,11 +17,11 @@ export function device(
   if (facts === undefined) return html`<p class="quiet">Nothing is known of the device yet.</p>`;
   const { model, os, kernel, architecture, timeZone, isClockSynchronized, throttledBecause } = facts;
   const uptime = facts.uptimeSeconds;
+  const platform = [kernel && `kernel ${kernel}`, architecture].filter((each) => each !== undefined).join(', ');
   const isOld = agent.nowMs - facts.atMs > 5 * 60_000;
   const shown = [
     fact('Model', model),
-    fact('System', os, kernel === undefined ? undefined : `kernel ${kernel}`),
-    fact('Architecture', architecture),
+    fact('System', os, platform),
     fact(
       'Uptime',
       uptime === undefined ? undefined : duration(uptime),
@@ -39,10 +39,10 @@ export function device(
 <div class="columns">${table('File system', 'Free', facts.fileSystems.map(fileSystem))}${table('Interface', 'Link', facts.links.map(link))}</div>`;
 }
 
-function fact(name: string, value: string | undefined, note?: string | Html): Html | undefined {
+function fact(name: string, value: string | undefined, note: string | Html = ''): Html | undefined {
   if (value === undefined) return undefined;
   const text = typeof note === 'string' ? breakable(note) : note;
-  const small = text === undefined ? undefined : html` <small>${text}</small>`;
+  const small = note === '' ? undefined : html` <small>${text}</small>`;
   return html`<div><dt>${name}</dt><dd>${breakable(value)}${small}</dd></div>`;
 }
 
