@@ -88,6 +88,13 @@ export const delivery = [
     tests: ['uploader/delivery/upload-cycle'],
   },
   {
+    why: 'delays the newest rows after a cycle that had none of them and in which the oldest were rejected',
+    file: 'uploader/src/delivery/upload-loop.ts',
+    find: 'sent[0]!.isNewest && sent.every',
+    replace: 'isNewestFirst && sent.every',
+    tests: ['uploader/delivery/upload-cycle'],
+  },
+  {
     why: 'sends the newest samples first after one rejection, which makes the others come too late',
     file: 'uploader/src/delivery/upload-loop.ts',
     find: 'const MAX_OLDEST_REJECTIONS = 4;',

@@ -184,7 +184,7 @@ export class UploadLoop {
       if (isInterrupted) break;
     }
     this.#isRejected = sent.at(-1)?.isRejected ?? false;
-    this.#isNewestRejected = isNewestFirst && this.#isRejected && sent.every(({ accepted }) => accepted === 0);
+    this.#isNewestRejected = this.#isRejected && sent[0]!.isNewest && sent.every(({ accepted }) => accepted === 0);
     this.#countOldestRejections(sent.filter(({ isNewest }) => !isNewest));
     sender.commit();
     tooOld.logRejected();

@@ -178,14 +178,27 @@ describe('upload cycle for a receiver that requires the samples of a series in o
     await withBacklog(10_000, { sendsOldestFirst: true });
     uploads.receiver.setFaults({ status: 400 });
     // A chunk, and three times one sample.
-    for (let pass = 0; pass < 4; pass++) await uploads.pass();
+    for (let pass = 0; pass < 4; pass++) {
+      await uploads.pass();
+      uploads.stored.rows(100);
+    }
     expect(posts().map(([oldest]) => oldest)).toEqual([1, 1, 1, 1]);
     expect(uploads.state.reason).toMatch(/every sample is rejected: HTTP 400/);
     uploads.receiver.clearFaults();
-    uploads.stored.rows(100);
     const before = uploads.posts.length;
     await uploads.pass();
-    expect(posts()[before]).toEqual([10_001, expect.any(Number)]);
-    expect(uploads.books).toMatchObject({ pending: 0, delivered: 10_100, rejected: 0 });
+    expect(posts()[before]).toEqual([10_301, expect.any(Number)]);
+    expect(uploads.books).toMatchObject({ pending: 0, delivered: 10_400, rejected: 0 });
+  });
+
+  test('goes on with the newest rows first while only those are accepted', async () => {
+    await withBacklog(5_000, { sendsOldestFirst: true });
+    uploads.receiver.setFaults({ status: 400, when: { contains: 'load_average' } });
+    for (let pass = 0; pass < 4; pass++) await uploads.pass();
+    for (let delivered = 10; delivered <= 50; delivered += 10) {
+      uploads.stored.rows(10, 'new.series');
+      await uploads.pass();
+      expect(uploads.books).toMatchObject({ delivered, pending: 5_000, rejected: 0 });
+    }
   });
 });
