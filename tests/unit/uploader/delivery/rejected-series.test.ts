@@ -35,4 +35,13 @@ describe('rejected series:', () => {
       [4, 5, 6],
     ]);
   });
+
+  test('are all forgotten before they are more than 10,000, which no device has at once', () => {
+    const rejected = new RejectedSeries();
+    const listIds = (): number[] => rejected.listOthers([chunk]).map(({ seriesId }) => seriesId);
+    for (let id = 2; id <= 10_001; id++) rejected.add(id);
+    expect(listIds()).toEqual([1]);
+    rejected.add(10_002);
+    expect(listIds()).toEqual([1, 2, 3]);
+  });
 });

@@ -35,6 +35,11 @@ function countTogether(skipped: number): number {
   return Math.max(...times.map((from) => times.filter((atMs) => atMs >= from && atMs < from + 10_000).length));
 }
 
+/** Lists the last requests: their samples and the status of the response. */
+function listLast(count: number): (readonly [samples: number, status: number | null])[] {
+  return uploads.posts.slice(-count).map(({ samples, status }) => [samples, status] as const);
+}
+
 /** Lists so many names of series, of which some are bad. */
 function listNames(count: number, isBad: (index: number) => boolean): string[] {
   return Array.from({ length: count }, (_, index) => `${isBad(index) ? 'bad' : 'sound'}${index}`);
@@ -109,4 +114,22 @@ describe('uploads to a receiver that always rejects some series:', () => {
     const { collected } = uploads.books;
     expect(uploads.books).toMatchObject({ delivered: (collected * 2) / 3, rejected: collected / 3, pending: 0 });
   }, 60_000);
+
+  test('needs four requests for each scrape once it knows the series, also when another one is rejected instead', async () => {
+    uploads = await RunningUploads.prepare({ uploadIntervalMs: 10_000 });
+    const names = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth'];
+    for (const rejected of ['second', 'eighth']) {
+      uploads.receiver.setFaults({ status: 400, when: { contains: rejected } });
+      await scrape(names, 2 * MINUTE_MS);
+      // All of it, a sample to see whether others are accepted, the other series, and the one that is rejected.
+      expect(listLast(4)).toEqual([
+        [8, 400],
+        [1, 204],
+        [6, 204],
+        [1, 400],
+      ]);
+      expect(new Set(uploads.posts.slice(-4).map(({ atMs }) => atMs)).size).toBe(1);
+      expect(uploads.posts.at(-5)!.atMs).toBeLessThan(uploads.posts.at(-4)!.atMs);
+    }
+  }, 30_000);
 });

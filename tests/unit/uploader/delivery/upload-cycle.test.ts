@@ -191,6 +191,27 @@ describe('upload cycle for a receiver that requires the samples of a series in o
     expect(uploads.books).toMatchObject({ pending: 0, delivered: 10_400, rejected: 0 });
   });
 
+  test('sends the oldest rows first again once some of them were accepted', async () => {
+    await withBacklog(10_000, { sendsOldestFirst: true });
+    uploads.receiver.setFaults({ status: 400 });
+    for (let pass = 0; pass < 4; pass++) await uploads.pass();
+    uploads.receiver.clearFaults();
+    await uploads.pass();
+    uploads.stored.rows(10_000);
+    uploads.clock.step(10_000_000);
+    uploads.receiver.setFaults({ status: 503, count: 1 });
+    await uploads.pass();
+    uploads.stored.rows(100);
+    const before = uploads.posts.length;
+    await uploads.pass();
+    const oldest = posts()
+      .slice(before)
+      .map(([first]) => first);
+    expect(oldest).toEqual([...oldest].sort((a, b) => a - b));
+    expect(oldest.at(-1)).toBe(20_001);
+    expect(uploads.books).toMatchObject({ pending: 0, delivered: 20_100, rejected: 0 });
+  });
+
   test('goes on with the newest rows first while only those are accepted', async () => {
     await withBacklog(5_000, { sendsOldestFirst: true });
     uploads.receiver.setFaults({ status: 400, when: { contains: 'load_average' } });
