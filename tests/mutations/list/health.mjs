@@ -262,6 +262,13 @@ export const health = [
     tests: ['collector/inputs/self', 'uploader/health/health-sender'],
   },
   {
+    why: 'sends 0 for components of the last time that the collector was down, whatever it has stored of them since',
+    file: 'uploader/src/health/health-sender.ts',
+    find: 'listUnhealthy(status.components) : [];',
+    replace: 'listUnhealthy(status.components) : this.#unhealthy;',
+    tests: ['uploader/health/health-sender'],
+  },
+  {
     why: 'a collector that is down alerts once for each of its collectors',
     file: 'uploader/src/health/component-health.ts',
     find: "isProcessDown && component.startsWith('collector.')",

@@ -101,6 +101,13 @@ function received(match: RegExp): (readonly [number, string, number])[] {
     .map(({ timestampMs, series, value }) => [timestampMs - NOW, series, value] as const);
 }
 
+/** Lists what the receiver has of components: seconds, reason and value. */
+function listStatuses(): string[] {
+  return received(/component_status/)
+    .map(([at, series, value]) => `${at / 1000} ${/"reason":"(\w+)"/.exec(series)?.[1]} ${value}`)
+    .sort();
+}
+
 describe('health sender:', () => {
   test('sends the health, the components that are not ok, what is pending and the version while the collector stores nothing', async () => {
     await createSender().report(never);
@@ -170,25 +177,48 @@ describe('health sender:', () => {
 
   test('sends a component that has recovered once more, with 0', async () => {
     const sender = createSender();
-    /** Seconds, reason and value. */
-    const statuses = (): string[] =>
-      received(/component_status/)
-        .map(([at, series, value]) => `${at / 1000} ${/"reason":"(\w+)"/.exec(series)?.[1]} ${value}`)
-        .sort();
     current = { ...DEAD, skewMs: 60_000 };
     await sender.report(never);
-    expect(statuses()).toEqual(['0 clock_skewed 1', '0 no_heartbeat 2']);
+    expect(listStatuses()).toEqual(['0 clock_skewed 1', '0 no_heartbeat 2']);
     current = DEAD;
     for (let request = 0; request < 2; request++) {
       await clock.advance(UPLOAD_INTERVAL_MS);
       await sender.report(never);
     }
-    expect(statuses().slice(2)).toEqual(['30 clock_skewed 0', '30 no_heartbeat 2', '60 no_heartbeat 2']);
+    expect(listStatuses().slice(2)).toEqual(['30 clock_skewed 0', '30 no_heartbeat 2', '60 no_heartbeat 2']);
     await clock.advance(UPLOAD_INTERVAL_MS);
     current = {};
     await sender.report(never);
     await sender.report(never);
-    expect(statuses().slice(5)).toEqual(['90 no_heartbeat 0']);
+    expect(listStatuses().slice(5)).toEqual(['90 no_heartbeat 0']);
+  });
+
+  test('sends a component that recovered while a request failed with the next one, with 0', async () => {
+    const sender = createSender();
+    current = { ...DEAD, skewMs: 60_000 };
+    await sender.report(never);
+    current = DEAD;
+    receiver.setFaults({ status: 503, count: 1 });
+    for (let request = 0; request < 2; request++) {
+      await clock.advance(UPLOAD_INTERVAL_MS);
+      await sender.report(never);
+    }
+    expect(listStatuses().slice(2)).toEqual(['60 clock_skewed 0', '60 no_heartbeat 2']);
+  });
+
+  test('leaves the components that are not ok to the collector once it is back', async () => {
+    const sender = createSender();
+    current = { ...DEAD, skewMs: 60_000 };
+    await sender.report(never);
+    await clock.advance(UPLOAD_INTERVAL_MS);
+    current = { skewMs: 60_000 };
+    await sender.report(never);
+    expect(listStatuses().slice(2)).toEqual(['30 clock_skewed 1', '30 no_heartbeat 0']);
+    // The collector has sent that the clock is right, before it ends again.
+    await clock.advance(UPLOAD_INTERVAL_MS);
+    current = DEAD;
+    await sender.report(never);
+    expect(listStatuses().slice(4)).toEqual(['60 no_heartbeat 2']);
   });
 
   test('waits a minute for a collector that has stored nothing since this process started', async () => {
