@@ -231,8 +231,9 @@ describe('health sender:', () => {
     expect(received(/health_status/)).toHaveLength(1);
   });
 
-  test('sends the series that the collector stores, with its labels', async () => {
+  test('sends the series that the collector stores, with the labels that it has now', async () => {
     stored.series('uploader.health_status', { tags: { site: 'berlin' }, deviceId: 'another' });
+    stored.series('uploader.health_status', { tags: { site: 'before' } });
     stored.series('uploader.health_status', { tags: { simulated: 'true' } });
     await createSender().report(never);
     expect(received(/health_status/)[0]![1]).toBe(seriesOf('uploader_health_status', { simulated: 'true' }));

@@ -316,6 +316,22 @@ describe('acknowledgements: recovery at start', () => {
     expect([acknowledgements.recover(), stored.number('SELECT COUNT(*) FROM provisional')]).toEqual([0, 0]);
   });
 
+  test('is done once: what is accepted again stays delivered, also when its connection ends again', () => {
+    stored.rows(6);
+    accept(1, 4);
+    acknowledgements.commit();
+    acknowledgements = create();
+    expect(acknowledgements.recover()).toBe(4);
+    accept(1, 4, 2);
+    accept(5, 5, 2);
+    acknowledgements.commit();
+    acknowledgements.commit();
+    expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4, 5]);
+    expect(stored.number('SELECT COUNT(*) FROM provisional')).toBe(2);
+    expect(endConnection(2)).toBe(1);
+    expect(stored.idsOf('delivered')).toEqual([1, 2, 3, 4]);
+  });
+
   test('leaves confirmed rows alone', async () => {
     stored.rows(6);
     accept(1, 4);
@@ -416,6 +432,19 @@ describe('acknowledgements: while another program has the database locked', () =
     other.exec('ROLLBACK');
     expect(acknowledgements.commit()).toBe(4);
     expect(books()).toMatchObject({ delivered: 0, pending: 6 });
+  });
+
+  test('the time of the lock counts from the first commit that met it, and what is rejected waits too', async () => {
+    other.exec('BEGIN IMMEDIATE');
+    accept(1, 2);
+    acknowledgements.reject([{ id: 3, reason: 'bad' }]);
+    acknowledgements.commit();
+    await clock.advance(5_000);
+    acknowledgements.commit();
+    expect([acknowledgements.lockedForMs, acknowledgements.countUncommitted()]).toEqual([5_000, 3]);
+    other.exec('ROLLBACK');
+    acknowledgements.commit();
+    expect([acknowledgements.lockedForMs, acknowledgements.countUncommitted()]).toEqual([undefined, 0]);
   });
 
   test('memory is bounded: after 100,000 samples no more may be acknowledged', () => {

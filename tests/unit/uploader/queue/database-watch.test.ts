@@ -55,6 +55,11 @@ test('database watch: reports corruption to the collector, and no other error', 
   expect(suspectedAt()).toBe(clock.now());
 });
 
+test('database watch: reports a constraint that fails, which means that rows contradict each other', () => {
+  watch.reportCorruption(Object.assign(new Error('UNIQUE'), { code: 'SQLITE_CONSTRAINT_PRIMARYKEY' }));
+  expect(suspectedAt()).toBe(clock.now());
+});
+
 test('database watch: recognizes corruption by the message of an error from a thread, which has lost its code', () => {
   watch.reportCorruption(
     structuredClone(Object.assign(new Error('database disk image is malformed'), { code: 'SQLITE_CORRUPT' })),

@@ -25,3 +25,13 @@ test.each([10, 12_000])('delivered rows: the times of %i rows include those that
   expect([found.firstId, found.lastId, found.epoch.firstId]).toEqual([6, count + 14, 6]);
   expect([found.fromMs - START_MS, found.throughMs - lastMs]).toEqual([500 - 30 * MINUTE_MS, 500]);
 });
+
+test('delivered rows: the latest time without a row is before all that follow one another, in every epoch', () => {
+  const load = stored.series('load');
+  for (const ms of [0, 7, 8]) stored.add(load, START_MS + ms, 1);
+  stored.beginEpoch(-1_000, true);
+  stored.add(load, START_MS + 1_009, 1);
+  const rows = new DeliveredRows(stored.database);
+  const found = [10, 9, 8, 6].map((ms) => rows.findFreeTime(START_MS + ms) - START_MS);
+  expect(found).toEqual([10, 6, 6, 6]);
+});

@@ -104,6 +104,13 @@ describe('replay window', () => {
     expect(planCommit(accept(ended, [1, 4], { isClosing: true })).requeue).toEqual([]);
   });
 
+  test('of the ends that come before their responses the last 16 count', () => {
+    let window = empty;
+    for (let connection = 1; connection <= 17; connection++) window = applySign(window, idleEnd(connection, 0), 0);
+    expect(planCommit(accept(window, [1, 4], { connection: 1 })).requeue).toEqual([]);
+    expect(planCommit(accept(window, [1, 4], { connection: 2 })).requeue).toEqual([[1, 4]]);
+  });
+
   test('a window of length 0 makes every commit final', () => {
     const window = accept(createReplayWindow({ lengthMs: 0, questionIntervalMs: 5_000 }), [1, 4]);
     const signed = applySign(window, { kind: 'proxy error' }, 0);
@@ -205,11 +212,21 @@ describe('replay window of a receiver that can be asked', () => {
     ]);
   });
 
-  test('lets an answer say nothing of a sign after its question', () => {
-    const window = applySign(inDoubt, { kind: 'proxy error' }, 13_000);
+  test.each([
+    ['a proxy’s error', { kind: 'proxy error' }],
+    ['the end of another connection', idleEnd(2, 5_000)],
+  ] as const)('lets an answer say nothing of %s after its question', (_, sign) => {
+    const window = applySign(inDoubt, sign, 13_000);
     const answer = { kind: 'started', earliestMs: 0, latestMs: 0, connection: undefined } as const;
     const answered = applyAnswer(window, answer, { askedAtMs: 12_000, nowMs: 14_000 });
     expect(verdicts(answered)).toEqual(['in doubt']);
+  });
+
+  test('requeues all of one commit if the receiver was started after the first of it was sent', () => {
+    const first = accept(asking, [1, 2], { nowMs: 1_000 });
+    const window = commit(accept(first, [3, 4], { nowMs: 2_000 }), 2_000);
+    const doubted = applySign(window, idleEnd(1, 10_000), 12_000);
+    expect(planCommit(startedAt(doubted, 1_001, 13_000)).requeue).toEqual([[1, 4]]);
   });
 
   test('asks once an interval, and half as often after each answer of the same process', () => {

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
+import { systemClock } from '@thugshells/shared/clock.ts';
+import { silentLogger } from '@thugshells/shared/logging/silent-logger.ts';
+
 import { Backlog } from '../../../../uploader/src/queue/backlog.ts';
-import { UNTIMED_REASON } from '../../../../uploader/src/queue/untimed-rows.ts';
+import { UNTIMED_REASON, UntimedRows } from '../../../../uploader/src/queue/untimed-rows.ts';
 import { Requeue } from '../../../../uploader/src/queue/requeue.ts';
 import { SettledRanges } from '../../../../uploader/src/queue/settled-ranges.ts';
 import { START_MS, StoredSamples } from '../../../support/uploader/stored-samples.ts';
@@ -77,6 +80,7 @@ describe('requeue: quarantined rows', () => {
       [5],
       [1, 2, 3],
     ]);
+    expect(stored.database.prepare('SELECT id FROM rejected').pluck().all()).toEqual([5]);
     expect(books()).toEqual({ collected: 6, delivered: 3, pending: 2, rejected: 1, dropped: 0 });
     expect(settled.readRanges()).toEqual([
       [1, 3],
@@ -123,6 +127,14 @@ describe('requeue: untimed rows', () => {
     expect(new Backlog(stored.database, settled).findSendable([])).toEqual([[4, 8]]);
     expect(books()).toMatchObject({ delivered: 3, pending: 5, rejected: 0 });
     expect(requeue.requeueUntimed({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }, 86_400_000)).toBe(0);
+  });
+
+  test('are not rejected again for what was wrong before', async () => {
+    storeLostBoot();
+    requeue.requeueUntimed({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }, 86_400_000);
+    const { database } = stored;
+    const untimedRows = new UntimedRows({ clock: systemClock, logger: silentLogger, database, settled });
+    expect(await untimedRows.reject(new AbortController().signal)).toBe(0);
   });
 
   test('stay in quarantine if their times lie outside the range or they were rejected for another reason', () => {
