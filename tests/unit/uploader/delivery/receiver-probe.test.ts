@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 
 import { ReceiverProbe } from '../../../../uploader/src/delivery/receiver-probe.ts';
 import { ReceiverState } from '../../../../uploader/src/delivery/receiver-state.ts';
@@ -94,11 +94,13 @@ test.each([
     isLinkUp: () => true,
     probeIntervalMs: 5_000,
   });
+  const nextAttemptAtMs = clock.now() + 60_000;
   let isOver = false;
   const waiting = probe.wait(startedAt + 60_000, never).finally(() => (isOver = true));
   while (!isOver) await clock.advance(clock.nextWakeMs ?? 0);
   await waiting;
   expect(secondsPassed()).toBe(endsAfterS);
+  expect(receiver.nextAttemptAtMs).toBe(nextAttemptAtMs);
 });
 
 describe('receiver probe by connections:', () => {
@@ -140,5 +142,46 @@ describe('receiver probe by connections:', () => {
 
   test('does not look at a receiver that responds: the next attempt is that of the backoff', async () => {
     expect(await waitWithConnections([true], true)).toEqual([60, 60, 60, 60, 60]);
+  });
+});
+
+describe('receiver probe of a receiver that is away:', () => {
+  let clock: FakeClock;
+  let receiver: ReceiverState;
+  let probedAt: number[];
+  beforeEach(() => {
+    clock = new FakeClock();
+    receiver = new ReceiverState(clock, new LogRecord());
+    probedAt = [];
+  });
+
+  /** Waits for so long, and records the times of the probes, none of which gets a response. Each is announced. */
+  async function waitFor(waitMs: number, { isLinkUp = true } = {}): Promise<void> {
+    const startedAt = clock.monotonic();
+    const checkReceiver = async (): Promise<undefined> => void probedAt.push(clock.monotonic() - startedAt);
+    const receiverCheck = { checkReceiver, checksConnection: false, haveCredentialsChanged };
+    const options = { clock, receiver, receiverCheck, random: () => 0.5, probeIntervalMs: 5_000 };
+    const probe = new ReceiverProbe({ ...options, isLinkUp: () => isLinkUp });
+    let isOver = false;
+    const waiting = probe.wait(startedAt + waitMs, never).finally(() => (isOver = true));
+    while (!isOver) {
+      const nextInMs = clock.nextWakeMs;
+      if (nextInMs !== undefined) expect(receiver.nextAttemptAtMs).toBe(clock.now() + nextInMs);
+      await clock.advance(nextInMs ?? 0);
+    }
+    await waiting;
+  }
+
+  test('comes each 30 s once it has been away for ten minutes', async () => {
+    receiver.failed('away', 'ECONNREFUSED');
+    await waitFor(12 * 60_000);
+    const gaps = probedAt.map((at, index) => at - (probedAt[index - 1] ?? 0));
+    expect([new Set(gaps.slice(0, 120)), new Set(gaps.slice(121))]).toEqual([new Set([5_000]), new Set([30_000])]);
+  });
+
+  test('is not sent without a route to it', async () => {
+    receiver.failed('away', 'EHOSTUNREACH');
+    await waitFor(60_000, { isLinkUp: false });
+    expect(probedAt).toEqual([]);
   });
 });

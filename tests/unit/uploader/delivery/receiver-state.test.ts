@@ -61,6 +61,19 @@ describe('receiver state:', () => {
     expect(state.lastDelivery).toEqual({ atMs: 1, count: 2, bytesSent: 3 });
   });
 
+  test('has the samples of the last delivery, and the time of the last response, while one goes on', async () => {
+    state.delivered({ atMs: clock.now(), count: 2, bytesSent: 3 });
+    await clock.advance(30_000);
+    state.answered();
+    expect(state.lastDelivery).toEqual({ atMs: clock.now(), count: 2, bytesSent: 3 });
+  });
+
+  test('takes the last delivery of the last process only if there is none of its own', () => {
+    state.delivered({ atMs: 2, count: 2, bytesSent: 3 });
+    state.remember({ uploads: [], lastDelivery: { atMs: 1, count: 1, bytesSent: 1 } });
+    expect(state.lastDelivery).toEqual({ atMs: 2, count: 2, bytesSent: 3 });
+  });
+
   describe('keeps uploads, newest first:', () => {
     const delivery = { count: 5, bytesSent: 90 };
 

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals';
 
 import type { TooOldPolicy } from '../../../../uploader/src/delivery/too-old-samples.ts';
 import { Encoder } from '../../../../uploader/src/encoding/encoder.ts';
+import type { RestartSign } from '../../../../uploader/src/queue/restart-signs.ts';
 import type { FlagsAnswer } from '../../../../uploader/src/transport/query-client.ts';
 import { RunningUploads, type UploadSettings } from '../../../support/uploader/running-uploads.ts';
 
@@ -150,6 +151,49 @@ describe('too old samples:', () => {
     uploads.tooOld.onRestartSign({ kind: 'connection refused' });
     await uploads.pass();
     expect([receiver.reads, uploads.books.pending]).toEqual([2, 0]);
+  });
+
+  test('the flags are read a minute after the last time if a connection ended, and at once after any other sign', async () => {
+    const receiver = await prepare('hold', accepting(1), { uploadIntervalMs: 30_000 });
+    store(2);
+    await uploads.pass();
+    // Each pass is 30 s after the one before.
+    const ended = { kind: 'connection ended', connection: 1, idleMs: 0 } as const;
+    const reads: number[] = [];
+    const passAfter = async (sign: RestartSign): Promise<void> => {
+      uploads.tooOld.onRestartSign(sign);
+      await uploads.pass();
+      reads.push(receiver.reads);
+    };
+    await passAfter({ ...ended, isAnnounced: true });
+    await passAfter({ ...ended, isAnnounced: true });
+    await passAfter({ ...ended, isAnnounced: false });
+    await passAfter({ ...ended, isAnnounced: false });
+    await passAfter({ ...ended, isAnnounced: false });
+    await passAfter({ kind: 'proxy error' });
+    uploads.tooOld.onRestartSign({ kind: 'proxy error' });
+    await passAfter({ ...ended, isAnnounced: false });
+    expect(reads).toEqual([1, 1, 2, 2, 3, 4, 5]);
+  });
+
+  test('that are rejected are logged once for each cycle, with their number', async () => {
+    await prepare('reject', accepting(1));
+    store(3, 2);
+    await uploads.pass();
+    store(2);
+    for (let pass = 0; pass < 2; pass++) await uploads.pass();
+    const logged = uploads.log.lines.filter(({ message }) => message === 'rejected samples older than accepted');
+    expect(logged.map(({ fields }) => fields['count'])).toEqual([2, 1]);
+  });
+
+  test('that are held are logged once, however many come', async () => {
+    await prepare('hold', accepting(1));
+    for (let pass = 0; pass < 3; pass++) {
+      store(2);
+      await uploads.pass();
+    }
+    expect(uploads.tooOld.state?.held).toBe(3);
+    expect(uploads.log.messages('warn')).toEqual(['holding samples older than accepted']);
   });
 
   test('what is known stays known while the receiver does not answer, and not when one without flags does', async () => {
