@@ -705,6 +705,27 @@ export const delivery = [
     tests: ['uploader/delivery/too-old-samples'],
   },
   {
+    why: 'reads and encodes the samples that are held anew in each cycle',
+    file: 'uploader/src/delivery/batch-prefetcher.ts',
+    find: '...tooOld.listHeld(), ',
+    replace: '',
+    tests: ['uploader/delivery/too-old-samples'],
+  },
+  {
+    why: 'waits for the rate limit beyond the end of the interval, and the newest samples with it',
+    file: 'uploader/src/delivery/rate-limiter.ts',
+    find: 'if (this.#paidAt > untilMonotonicMs) return false;',
+    replace: '',
+    tests: ['uploader/delivery/rate-limiter'],
+  },
+  {
+    why: 'probes a receiver that has been away for an hour as often as one that has just gone',
+    file: 'uploader/src/delivery/receiver-probe.ts',
+    find: 'Math.max(LONG_AWAY_INTERVAL_MS, probeIntervalMs)',
+    replace: 'probeIntervalMs',
+    tests: ['uploader/delivery/receiver-probe'],
+  },
+  {
     why: 'counts samples as verified that were not compared: they are later than the newest range that is due',
     file: 'uploader/src/verification/due-slices.ts',
     find: 'Math.max(throughMs, more.throughMs)',

@@ -30,6 +30,31 @@ describe('upload loop with a rejected chunk:', () => {
     expect(uploads.posts[1]!.atMs - uploads.posts[0]!.atMs).toBe(5_000);
   });
 
+  test('reports that every sample is rejected only after a second request', async () => {
+    await withBadSeries();
+    add('bad1', 'bad2');
+    await passes(1);
+    expect([uploads.state.condition, uploads.log.messages('error')]).toEqual(['unknown', []]);
+    await passes(2);
+    expect(uploads.state.condition).toBe('held');
+    expect(uploads.log.messages('error')).toEqual(['uploads paused: rejected by receiver']);
+  });
+
+  test('logs twenty of many samples that it quarantines, and how many more there are', async () => {
+    await withBadSeries({ chunkMetrics: 50 });
+    uploads.stored.rows(50);
+    const rejected = Array.from({ length: 33 }, (_, index) => ({ index, reason: 'bad label' }));
+    uploads.receiver.setFaults({ rejected, count: 1 });
+    await passes(1);
+    expect(uploads.books).toMatchObject({ delivered: 17, rejected: 33 });
+    const logged = uploads.log.lines.filter(({ level }) => level === 'warn');
+    expect(logged.map(({ message }) => message)).toEqual([
+      ...Array<string>(20).fill('sample quarantined'),
+      'more samples quarantined',
+    ]);
+    expect(logged.at(-1)!.fields).toEqual({ count: 13 });
+  });
+
   test('gives up no sample for what the receiver had accepted before the rejection, but for what it accepts after it', async () => {
     await withBadSeries({ chunkMetrics: 2 });
     add('a', 'b', 'bad1', 'bad2');
