@@ -474,6 +474,13 @@ export const delivery = [
     tests: ['shared/config/uploader-config'],
   },
   {
+    why: 'keeps acknowledgements in memory without a limit while the database is locked',
+    file: 'uploader/src/delivery/upload-loop.ts',
+    find: ' || acknowledgements.isFull) break;',
+    replace: ') break;',
+    tests: ['uploader/delivery/locked-database'],
+  },
+  {
     why: 'begins the next cycle before the backoff of the last one is over',
     file: 'uploader/src/delivery/upload-loop.ts',
     find: 'const pausedUntil = transport.pause.backoffUntil;',

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 
 import { openDatabase, type Database } from '@thugshells/shared/database/open.ts';
 
+import { until } from '../../../support/until.ts';
 import { RunningUploads } from '../../../support/uploader/running-uploads.ts';
 
 let uploads: RunningUploads;
@@ -38,6 +39,26 @@ test('upload loop: commits when as much has been accepted as may be kept in memo
   uploads.start();
   await uploads.waits();
   expect(uploads.books).toMatchObject({ delivered: rows, pending: 0 });
+}, 30_000);
+
+test('upload loop: sends no more than may be kept in memory while the database is locked, and all after it', async () => {
+  const rows = 140_000;
+  uploads.stored.rows(rows);
+  other.exec('BEGIN IMMEDIATE');
+  uploads.start();
+  await uploads.waits();
+  const sent = uploads.receiver.rows().length;
+  expect(sent).toBeGreaterThanOrEqual(100_000);
+  expect(sent).toBeLessThan(120_000);
+  // Until the next cycle.
+  await uploads.clock.advance(31_000);
+  await uploads.waits();
+  expect(uploads.receiver.rows()).toHaveLength(sent);
+  expect([uploads.state.condition, uploads.state.reason]).toEqual(['fault', expect.stringContaining('locked')]);
+  other.exec('ROLLBACK');
+  await uploads.clock.advance(60_000);
+  await until('the rest is delivered', () => uploads.books.pending === 0);
+  expect([uploads.books.delivered, uploads.receiver.duplicates()]).toEqual([rows, 0]);
 }, 30_000);
 
 test('upload loop: a stop waits some seconds for the lock, and then says that samples will be sent again', async () => {
