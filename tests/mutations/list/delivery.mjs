@@ -102,6 +102,13 @@ export const delivery = [
     tests: ['uploader/delivery/chunk-size'],
   },
   {
+    why: 'sends a backlog that goes oldest first as fast as it can',
+    file: 'uploader/src/delivery/upload-loop.ts',
+    find: 'if (this.#isNewestRejected || isOldestDue) return undefined;',
+    replace: 'if (this.#isNewestRejected || isOldestDue) return 0;',
+    tests: ['uploader/delivery/upload-cycle'],
+  },
+  {
     why: 'begins with the newest rows again and again although nothing of them is accepted',
     file: 'uploader/src/delivery/upload-loop.ts',
     find: 'if (this.#isNewestRejected || ',

@@ -31,6 +31,20 @@ export const health = [
     tests: ['uploader/health/rules'],
   },
   {
+    why: 'health says that a backlog is being delivered while uploads fail',
+    file: 'uploader/src/health/rules.ts',
+    find: "const left = receiver.condition === 'taking' ? drain?.secondsLeft : undefined;",
+    replace: 'const left = drain?.secondsLeft;',
+    tests: ['uploader/health/rules'],
+  },
+  {
+    why: 'the page names a command above a backlog that is being delivered',
+    file: 'uploader/src/http/page/next-command.ts',
+    find: 'if (named === undefined && WITHOUT_COMMAND.has(reason)) return { text };',
+    replace: '',
+    tests: ['uploader/http/page/status-page'],
+  },
+  {
     why: 'the page shows an empty bar of a backlog that is not being delivered',
     file: 'uploader/src/http/page/top-sections.ts',
     find: 'if (left === undefined) {',
