@@ -132,7 +132,7 @@ describe('status page in a browser:', () => {
       'it says so',
       async () =>
         (await page.locator('#stale').isVisible()) &&
-        /^out of date no response from the uploader since [\d:]{8} \S+; [^]*Next, run systemctl status thugshells-uploader$/.test(
+        /^out of date no response from the uploader since [\d:]{8} \S+; [^]*If the device can be reached, run there systemctl status thugshells-uploader$/.test(
           await read(page, '#stale'),
         ),
       60_000,

@@ -14,7 +14,9 @@ const UNITS = {
   count: { names: [''], base: 1, minStep: 1 },
   celsius: { names: ['°C'], base: 1, minStep: 1 },
   none: { names: [''], base: 1, minStep: 0.01 },
-  bytes: { names: ['B', 'KiB', 'MiB', 'GiB', 'TiB'], base: 1024, minStep: 1 },
+  memory_bytes: { names: ['B', 'KiB', 'MiB', 'GiB', 'TiB'], base: 1024, minStep: 1 },
+  // As disks are sold, and as the table of file systems has it.
+  disk_bytes: { names: ['B', 'kB', 'MB', 'GB', 'TB'], base: 1000, minStep: 1 },
   bytes_per_second: { names: ['B/s', 'kB/s', 'MB/s', 'GB/s'], base: 1000, minStep: 1 },
 };
 

@@ -22,13 +22,18 @@ export interface PageState {
   readonly snapshot: Partial<Snapshot>;
   /** How far back the stored samples go. */
   readonly historyMs: number;
+  /** How long ago the newest sample was stored. */
+  readonly silentMs?: number;
   /** Series that do not have their usual values. */
   readonly values?: Readonly<Record<string, number>>;
   /** Whether the uploader ends while the page is open. */
   readonly becomesStale?: true;
 }
 
-const COLLECTORS = ['cpu', 'disk', 'filesystem', 'link', 'load', 'memory', 'network', 'self', 'system', 'temperature'];
+const DEAD_MS = 5 * MINUTE_MS;
+const COLLECTORS = [
+  ...['cpu', 'disk', 'filesystem', 'link', 'load', 'memory', 'network', 'self', 'system', 'temperature', 'textfile'],
+];
 const collectors = COLLECTORS.map((name) => collectorRow(name));
 const nothing = { collected: 0, delivered: 0, pending: 0, rejected: 0, dropped: 0 };
 const usual = { collected: 1_234_567, delivered: 1_234_447, pending: 120, rejected: 0, dropped: 0 };
@@ -48,10 +53,10 @@ const ok: Partial<Snapshot> = {
 };
 const REFUSED = 'connect ECONNREFUSED 203.0.113.7:8428';
 
-function awayWarning(sinceMs: number, reason: string): JournalEntry {
+function awayWarning(sinceMs: number, reason: string, times = 84): JournalEntry {
   return {
-    ...{ id: 1, sinceMs, atMs: NOW - 4_000, level: 'warn', times: 84, message: 'upload failed, will retry' },
-    fields: { endpoint: 'https://***@metrics.example.org/api/v1/import', error: reason, error_code: 'ECONNREFUSED' },
+    ...{ id: 1, sinceMs, atMs: NOW - 4_000, level: 'warn', times, message: 'upload failed, will retry' },
+    fields: { endpoint: 'https://***@metrics.example.org/api/v1/import', error: reason },
   };
 }
 
@@ -59,7 +64,7 @@ function awayWarning(sinceMs: number, reason: string): JournalEntry {
 function outage(condition: 'away' | 'held', reason: string, minutes: number): Partial<Snapshot> {
   const sinceMs = NOW - minutes * MINUTE_MS;
   const last = { ...lastDelivery, atMs: sinceMs };
-  const failed = { atMs: NOW - 4_000, samples: 0, bytes: 0, outcome: 'failed' as const, reason, times: 14 };
+  const failed = { atMs: NOW - 4_000, samples: 0, bytes: 0, outcome: 'failed' as const, reason, times: 84 };
   return {
     ...ok,
     books: { ...usual, delivered: usual.delivered - 4_880, pending: 5_000 },
@@ -99,16 +104,30 @@ export const PAGE_STATES = {
     snapshot: {
       ...ok,
       journals: JOURNALS,
-      heartbeatMs: NOW - 5 * MINUTE_MS,
-      heartbeatAgeMs: 5 * MINUTE_MS,
-      collectors: COLLECTORS.map((name) => collectorRow(name, { lastScrapeAgeMs: 5 * MINUTE_MS })),
+      oldestPendingMs: undefined,
+      books: { ...usual, delivered: usual.collected, pending: 0 },
+      receiver: {
+        condition: 'taking',
+        reason: '',
+        sinceMs: NOW - HOUR_MS,
+        lastDelivery: { ...lastDelivery, atMs: NOW - DEAD_MS },
+      },
+      lastDeliveryAgeMs: DEAD_MS,
+      uploads: uploads.map((each) => ({ ...each, atMs: each.atMs - DEAD_MS })),
+      heartbeatMs: NOW - DEAD_MS,
+      heartbeatAgeMs: DEAD_MS,
+      collectors: COLLECTORS.map((name) =>
+        collectorRow(name, { lastScrapeMs: NOW - DEAD_MS, lastScrapeAgeMs: DEAD_MS }),
+      ),
     },
     historyMs: HOUR_MS,
+    silentMs: DEAD_MS,
   },
   'clock wrong': {
     snapshot: {
       ...ok,
       books: { ...usual, delivered: usual.delivered - 4_321, pending: usual.pending + 4_321 },
+      oldestPendingMs: NOW - 2 * HOUR_MS,
       skewMs: -3.2 * 24 * HOUR_MS,
       held: { count: 4_321, reason: 'the clock differs from the receiver’s by more than a day' },
     },
@@ -119,6 +138,11 @@ export const PAGE_STATES = {
   young: {
     snapshot: {
       ...{ ...ok, startedAtMs: NOW - 3 * MINUTE_MS, uptimeSeconds: 180, lastDeliveryAgeMs: undefined },
+      ...{
+        skewMs: undefined,
+        sentPerDay: undefined,
+        journals: { collector: [], uploader: [awayWarning(NOW - 9_000, REFUSED, 2)] },
+      },
       receiver: {
         condition: 'away',
         reason: REFUSED,
@@ -142,8 +166,9 @@ export class PageServer {
   readonly #server: StatusServer;
   url = '';
 
-  constructor({ snapshot: changes, historyMs, values = {} }: PageState) {
-    storeHistory(this.#stored, historyMs, values);
+  constructor(state: PageState) {
+    const changes = state.snapshot;
+    storeHistory(this.#stored, state);
     const logger = new LogRecord();
     this.#history = new HistoryThread({
       clock: systemClock,
@@ -236,16 +261,16 @@ const TEXTS: Readonly<Record<string, string>> = {
 };
 
 /** Stores a scrape of all series every ten seconds, or so rarely that there are two thousand of them. */
-function storeHistory(stored: StoredSamples, historyMs: number, values: Readonly<Record<string, number>>): void {
+function storeHistory(stored: StoredSamples, { historyMs, silentMs = 1_000, values = {} }: PageState): void {
   const ids = SERIES.map(([name, tags]) => stored.series(name, { tags }));
   const stepMs = Math.max(10_000, historyMs / 2_000);
   stored.database.transaction(() => {
-    for (let agoMs = historyMs; agoMs > 0; agoMs -= stepMs)
+    for (let agoMs = historyMs; agoMs >= silentMs; agoMs -= stepMs)
       SERIES.forEach(([name, , curve], index) =>
         stored.add(ids[index]!, NOW - Math.round(agoMs), values[name] ?? curve(agoMs / 1_000)),
       );
     if (historyMs === 0) return;
     for (const [name, text] of Object.entries(TEXTS))
-      stored.add(stored.series(name, { valueType: ValueType.text }), NOW - 1_000, text);
+      stored.add(stored.series(name, { valueType: ValueType.text }), NOW - silentMs, text);
   })();
 }

@@ -55,7 +55,7 @@ const CHECK_RECEIVER = 'check THUGSHELLS_REMOTE_URL';
 const REDUCE_LOAD = 'raise or unset THUGSHELLS_UPLOAD_MAX_RATE, or raise THUGSHELLS_INTERVAL';
 const END_READER = 'end the program that keeps the database open (run: journalctl -u thugshells-collector)';
 const CHECK_LOSSES = 'raise THUGSHELLS_DB_MAX_SIZE (docs/storage.md shows how to read what was lost)';
-const SET_CLOCK = 'set the clock (run: timedatectl set-ntp true) or THUGSHELLS_CLOCK_SKEW_POLICY=correct';
+const SET_CLOCK = 'set the clock (run: timedatectl set-ntp true), or set THUGSHELLS_CLOCK_SKEW_POLICY=correct';
 
 /** Computes the health of a device from a snapshot: a pure function. */
 export function evaluateHealth(

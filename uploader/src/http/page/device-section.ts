@@ -28,22 +28,26 @@ export function device(
       isOld ? 'when it was collected last' : undefined,
     ),
     fact('Temperature', temperatures(facts), throttling(throttledBecause)),
-    fact(
-      'Clock',
-      isClockSynchronized === undefined ? undefined : isClockSynchronized ? 'synchronized' : 'not synchronized',
-      timeZone,
-    ),
+    fact('Clock', clockState(isClockSynchronized), timeZone),
     fact('Agent', `Thugshells ${agent.version}`),
   ];
   return html`<dl class="facts">${shown.filter((each) => each !== undefined)}</dl>
 <div class="columns">${table('File system', 'Free', facts.fileSystems.map(fileSystem))}${table('Interface', 'Link', facts.links.map(link))}</div>`;
 }
 
-function fact(name: string, value: string | undefined, note: string | Html = ''): Html | undefined {
+function fact(name: string, value: string | Html | undefined, note: string | Html = ''): Html | undefined {
   if (value === undefined) return undefined;
-  const text = typeof note === 'string' ? breakable(note) : note;
-  const small = note === '' ? undefined : html` <small>${text}</small>`;
-  return html`<div><dt>${name}</dt><dd>${breakable(value)}${small}</dd></div>`;
+  const small = note === '' ? undefined : html` <small>${toHtml(note)}</small>`;
+  return html`<div><dt>${name}</dt><dd>${toHtml(value)}${small}</dd></div>`;
+}
+
+function toHtml(text: string | Html): Html {
+  return typeof text === 'string' ? breakable(text) : text;
+}
+
+function clockState(isSynchronized: boolean | undefined): string | Html | undefined {
+  if (isSynchronized === undefined) return undefined;
+  return isSynchronized ? 'synchronized' : html`<span class="dot degraded">not synchronized</span>`;
 }
 
 function temperatures({ temperatures: all }: DeviceFacts): string | undefined {

@@ -24,7 +24,7 @@ function escape(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** Lets a browser break names of variables, paths and addresses after their punctuation, and not within their words. */
+/** Lets a browser break names of variables, paths and addresses after their punctuation, not within their words and numbers. */
 export function breakable(text: string): Html {
-  return new Html(escape(text).replace(/(?<=\w)[_/.:-]+(?=\w)/g, '$&<wbr>'));
+  return new Html(escape(text).replace(/(?<=\w)(?!(?<=\d)\.\d)[_/.:-]+(?=\w)/g, '$&<wbr>'));
 }

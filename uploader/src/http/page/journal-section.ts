@@ -8,7 +8,7 @@ const MAX_LINES = 10;
 
 /** Shows the last warnings and errors of both programs. A script shows their times in the zone of the reader. */
 export function journal({ journal: lines, timestamp }: DeviceStatus): Html {
-  if (lines.length === 0) return html`<p class="quiet">No warnings or errors.</p>`;
+  if (lines.length === 0) return html`<p class="quiet">No warnings or errors logged.</p>`;
   const rows = lines.slice(0, MAX_LINES).map((line) => row(line, timestamp));
   const older = lines.length - rows.length;
   const more =

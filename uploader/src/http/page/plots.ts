@@ -10,7 +10,7 @@ type FindLine = (name: string, labels: Labels) => string | undefined;
 export interface PlotSource {
   readonly id: string;
   readonly title: string;
-  readonly unit: 'percent' | 'bytes' | 'bytes_per_second' | 'celsius' | 'count' | 'none';
+  readonly unit: 'percent' | 'memory_bytes' | 'disk_bytes' | 'bytes_per_second' | 'celsius' | 'count' | 'none';
   readonly names: readonly string[];
   /** Whether the series are counters, of which the plot shows the rate. */
   readonly isRate?: true;
@@ -39,7 +39,7 @@ export const PLOTS: readonly PlotSource[] = [
     parts: { by: 'core', findLine: (_, { core }) => (core === 'all' ? undefined : `core ${core}`) },
   },
   {
-    ...{ id: 'memory', title: 'Memory', unit: 'bytes', names: ['memory.used_bytes', 'memory.available_bytes'] },
+    ...{ id: 'memory', title: 'Memory', unit: 'memory_bytes', names: ['memory.used_bytes', 'memory.available_bytes'] },
     findLine: (name) => (name === 'memory.used_bytes' ? 'used' : 'available'),
   },
   {
@@ -59,7 +59,7 @@ export const PLOTS: readonly PlotSource[] = [
     parts: { by: 'disk', findLine: directionOf('device') },
   },
   {
-    ...{ id: 'space', title: 'Free disk space', unit: 'bytes', names: ['filesystem.available_bytes'] },
+    ...{ id: 'space', title: 'Free disk space', unit: 'disk_bytes', names: ['filesystem.available_bytes'] },
     findLine: (_, { mountpoint }) => (mountpoint === '/' ? 'free on /' : undefined),
     parts: { by: 'file system', findLine: (_, { mountpoint }) => mountpoint },
   },

@@ -13,7 +13,7 @@ const REFRESH_SECONDS = 10;
 
 /** Is shown by the script when the uploader does not respond. */
 const STALE_NOTE = html`<div id="stale" class="stale" role="alert" hidden><p><strong>out of date</strong> no response from the uploader since <span id="stale-since"></span>; what follows was so then</p>
-<p class="next">Next, run <code>systemctl status thugshells-uploader</code></p></div>`;
+<p class="next">If the device can be reached, run there <code>systemctl status thugshells-uploader</code></p></div>`;
 
 /** Renders the status of a device as a page that works without scripts. Elements with an id and `data-live` change. */
 export function statusPage(status: DeviceStatus, facts?: DeviceFacts): string {

@@ -72,7 +72,7 @@ export function budget({ components, per_day: { sent_bytes: sent, written_bytes:
       ? html`${skew(skewMs, Number(error))} <small>compared with the receiver</small>`
       : html`not compared yet`;
   const perDay = (value: number | undefined): Html =>
-    value === undefined ? html`not known yet <small>in the first half hour</small>` : html`${bytes(value)}`;
+    value === undefined ? html`not known yet <small>known after half an hour</small>` : html`${bytes(value)}`;
   const { database_bytes: database, wal_bytes: wal } = components['storage']?.details ?? {};
   return html`<dl class="facts"><div><dt>Clock</dt><dd>${clock}</dd></div>
 <div><dt>Sent per day</dt><dd>${perDay(sent)}</dd></div>

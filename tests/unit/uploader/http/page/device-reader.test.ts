@@ -65,7 +65,7 @@ test('device facts: of a whole device', () => {
     ['network.default_route', 1, { interface: 'wlan9' }],
   ]);
   const text = show(read());
-  expect(text).toContain('<dd>Debian GNU/<wbr>Linux 13 <small>kernel 6.<wbr>12.<wbr>25</small></dd>');
+  expect(text).toContain('<dd>Debian GNU/<wbr>Linux 13 <small>kernel 6.12.25</small></dd>');
   expect(text).toContain(
     '<div><dt>Temperature</dt><dd>57 °C, soc-<wbr>thermal <small><span class="dot degraded">throttled: under-<wbr>voltage',
   );
