@@ -208,6 +208,17 @@ test('commands: collector reports that a database path is a folder and exits wit
   expect(stdout).toContain('set THUGSHELLS_DB_PATH to the database file, not to a folder');
 });
 
+// Node.js' recursive mkdir never returns for a folder in /proc.
+test.each(['/proc/thugshells/metrics.db', '/sys/metrics.db'])(
+  'commands: collector names the remedy for a database where the kernel creates no files, %s, and exits with 1',
+  async (path) => {
+    const { code, stdout } = await runToEnd('collector', { THUGSHELLS_DB_PATH: path }, []);
+    expect(code).toBe(1);
+    expect(stdout).toContain('set THUGSHELLS_DB_PATH to a folder in which files can be created');
+  },
+  60_000,
+);
+
 test('commands: collector migrate creates the database and exits', async () => {
   const { code } = await runToEnd('collector', { THUGSHELLS_DB_PATH: database }, ['migrate']);
   expect(code).toBe(0);

@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync, type Stats } from 'node:fs';
+import { accessSync, constants, existsSync, statSync, type Stats } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { arch, platform } from 'node:process';
@@ -6,6 +6,7 @@ import { arch, platform } from 'node:process';
 import type SQLite from 'better-sqlite3';
 
 import { AgentError, toErrorCode, toErrorMessage } from '../errors.ts';
+import { createFile } from './create-file.ts';
 import { registerConnection, registerDatabase } from './database-files.ts';
 import { createFileSystemError, isSharedMemoryError } from './file-system-error.ts';
 import { describeLock, END_LOCK } from './write-lock.ts';
@@ -79,7 +80,7 @@ export function openDatabase(path: string, options: OpenOptions = {}): Database 
   } catch (error) {
     database?.close();
     if (error instanceof AgentError) throw error;
-    throw toOpenError(path, error);
+    throw toOpenError(path, error, create);
   }
 }
 
@@ -92,20 +93,6 @@ function requireSharedMemory(database: Database): void {
   }
 }
 
-/**
- * Creates an empty file for SQLite to fill, unless it exists. SQLite itself would create it without write access for the
- * group, whatever the umask (-wal and -shm get the mode of the database), and collector and uploader may be two users
- * of one group.
- */
-export function createFile(path: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  try {
-    closeSync(openSync(path, 'wx', 0o664));
-  } catch {
-    // It exists, or SQLite reports what is wrong.
-  }
-}
-
 /** Opens an empty side file for an instance lock. */
 export function openSideFile(path: string): Database {
   try {
@@ -115,7 +102,7 @@ export function openSideFile(path: string): Database {
     registerConnection(path, file);
     return file;
   } catch (error) {
-    throw toOpenError(path, error);
+    throw toOpenError(path, error, true);
   }
 }
 
@@ -156,7 +143,7 @@ export function isCorruption(error: unknown): boolean {
   );
 }
 
-function toOpenError(path: string, cause: unknown): AgentError {
+function toOpenError(path: string, cause: unknown, isCreated: boolean): AgentError {
   if (isDriverError(cause)) return toDriverError(cause);
   if (isBusy(cause)) return toLockedOpenError(path, cause);
   if (isSharedMemoryError(cause))
@@ -164,14 +151,20 @@ function toOpenError(path: string, cause: unknown): AgentError {
       lack: 'cannot share memory between two programs',
       cause,
     });
-  const missing = toErrorCode(cause) === 'SQLITE_CANTOPEN' && !existsSync(path);
+  const isAbsent = !existsSync(path);
+  const missing = isAbsent && !isCreated && toErrorCode(cause) === 'SQLITE_CANTOPEN';
   return new AgentError(`cannot open the database ${path}: ${toErrorMessage(cause)}`, {
     code: missing ? 'DATABASE_MISSING' : 'DATABASE_UNUSABLE',
-    hint:
-      findObstacle(path) ??
-      (missing ? 'start the collector: it creates the database' : 'check the disk and its free space'),
+    hint: findObstacle(path) ?? findRemedy(isAbsent, isCreated),
     cause,
   });
+}
+
+function findRemedy(isAbsent: boolean, isCreated: boolean): string {
+  if (!isAbsent) return 'check the disk and its free space';
+  return isCreated
+    ? 'set THUGSHELLS_DB_PATH to a folder in which files can be created, or free space there'
+    : 'start the collector: it creates the database';
 }
 
 function toLockedOpenError(path: string, cause: unknown): AgentError {

@@ -1,7 +1,8 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { isBusy, createFile, openDatabase, PAGE_SIZE, type Database } from './open.ts';
+import { createFile } from './create-file.ts';
+import { isBusy, openDatabase, PAGE_SIZE, type Database } from './open.ts';
 
 /** Bytes of a page up to which a database is left as it is: to copy all of it costs more flash than it would save soon. */
 const LARGEST_KEPT_PAGE = 1_024;

@@ -2,7 +2,8 @@ import { closeSync, existsSync, fsyncSync, lstatSync, openSync, renameSync, rmSy
 import { dirname } from 'node:path';
 
 import { readFileId, type DatabaseFileIds } from '@thugshells/shared/database/file-ids.ts';
-import { createFile, type Database } from '@thugshells/shared/database/open.ts';
+import { createFile } from '@thugshells/shared/database/create-file.ts';
+import type { Database } from '@thugshells/shared/database/open.ts';
 import { syncFolder } from '@thugshells/shared/database/rebuild.ts';
 
 import { removeDatabase } from './move-database.ts';

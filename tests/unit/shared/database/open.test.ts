@@ -89,6 +89,11 @@ describe('open database: a missing one', () => {
     expect(existsSync(folder.path('metrics.db'))).toBe(false);
   });
 
+  test('open: creates the folders of a database that it creates', () => {
+    folder.keep(openDatabase(folder.path('a/b/metrics.db'), { create: true })).exec('CREATE TABLE t (a)');
+    expect(existsSync(folder.path('a/b/metrics.db'))).toBe(true);
+  });
+
   test('open: a missing folder is a missing database', () => {
     expect(thrownBy(() => openDatabase(folder.path('nowhere/metrics.db')))).toMatchObject({
       code: 'DATABASE_MISSING',
