@@ -7,7 +7,7 @@ import { formatTime } from '@thugshells/shared/state/stored-values.ts';
 
 import { Requeue, type TimeRange } from '../queue/requeue.ts';
 import { SettledRanges } from '../queue/settled-ranges.ts';
-import { parseTime } from './time-argument.ts';
+import { parseTime, toOrderError } from './time-argument.ts';
 import { withDatabase } from './with-database.ts';
 
 /** Wider than any date: a sample may be in quarantine because its time is out of range. */
@@ -52,8 +52,7 @@ function parseRange(options: GivenOptions, nowMs: number): TimeRange {
     });
   }
   const range = { fromMs: from ?? 0, toMs: to ?? nowMs };
-  if (range.fromMs > range.toMs)
-    throw new AgentError('cannot requeue: --from is later than --to', { code: 'BAD_USAGE' });
+  if (range.fromMs > range.toMs) throw toOrderError('requeue');
   return range;
 }
 

@@ -31,6 +31,14 @@ export function parseTime(option: string, text: string, nowMs: number): number {
   });
 }
 
+/** Returns the error of a range whose ends are exchanged, which is easily done with ages. */
+export function toOrderError(action: string): AgentError {
+  return new AgentError(`cannot ${action}: --from is later than --to`, {
+    code: 'BAD_USAGE',
+    hint: 'exchange them; an age is counted back from now: 2h is earlier than 1h',
+  });
+}
+
 function parseUnixTime(text: string): number | undefined {
   if (/^\d{9,10}$/.test(text)) return Number(text) * 1000;
   return /^\d{12,13}$/.test(text) ? Number(text) : undefined;

@@ -17,7 +17,7 @@ import { SETTLING_MS } from '../verification/verification-limits.ts';
 import { VerificationReport } from '../verification/verification-report.ts';
 import { Verifier } from '../verification/verifier.ts';
 import type { Surroundings } from '../surroundings.ts';
-import { parseTime } from './time-argument.ts';
+import { parseTime, toOrderError } from './time-argument.ts';
 import { whileDatabaseOpen } from './with-database.ts';
 
 export interface VerifyCommandOptions {
@@ -115,7 +115,6 @@ function parseRange(given: GivenOptions, nowMs: number): TimeSlice {
       hint: 'for example, run: thugshells-uploader verify --from 24h --to now',
     });
   const range = { afterMs: parseTime('--from', from, nowMs) - 1, throughMs: parseTime('--to', to, nowMs) };
-  if (range.afterMs >= range.throughMs)
-    throw new AgentError('cannot verify: --from is later than --to', { code: 'BAD_USAGE' });
+  if (range.afterMs >= range.throughMs) throw toOrderError('verify');
   return range;
 }

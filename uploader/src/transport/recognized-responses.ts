@@ -88,7 +88,7 @@ const recognizers: readonly Recognizer[] = [
   {
     statuses: [401],
     step: 'authentication',
-    meaning: 'the receiver requires other credentials',
+    meaning: 'the receiver requires credentials that it knows',
     remedy: CHECK_TOKEN,
   },
   {
@@ -102,7 +102,7 @@ const recognizers: readonly Recognizer[] = [
   {
     statuses: [407],
     step: 'proxy',
-    meaning: 'the proxy requires other credentials',
+    meaning: 'the proxy requires credentials that it knows',
     remedy: 'check the user and the password of the proxy that the environment names (http_proxy, all_proxy)',
   },
   {

@@ -59,7 +59,7 @@ export function toOutcome(response: ReceiverResponse, sent: number): SendOutcome
   if (status >= 200 && status <= 299) return judgeSuccess(response, sent);
   if (status >= 300 && status <= 399) return judgeRedirect(response);
   const recognized = recognizeResponse(status, response.body);
-  const words = response.body === '' ? '' : `: ${excerpt(withoutPeer(response.body))}`;
+  const words = response.body.trim() === '' ? '' : `: ${excerpt(withoutPeer(response.body))}`;
   const reason = withRemedy(`HTTP ${status}${words}`, recognized);
   const verdict = verdicts[status] ?? (status >= 500 ? 'retry' : 'hold');
   // Whatever its status, what is not about the samples rejects none.

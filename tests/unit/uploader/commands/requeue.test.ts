@@ -56,9 +56,15 @@ test.each([
   expect(stored.number('SELECT MIN(timestamp_ms) FROM metrics')).toBe(START_MS + offsetMs);
 });
 
+test('requeue command: refuses a range whose ends are exchanged, and explains ages', () => {
+  expect(thrownBy(() => requeue('--from', '1h', '--to', '2h'))).toMatchObject({
+    ...{ code: 'BAD_USAGE', message: 'cannot requeue: --from is later than --to' },
+    hint: 'exchange them; an age is counted back from now: 2h is earlier than 1h',
+  });
+});
+
 test.each([
   [['--from', '2h'], 'cannot requeue delivered samples: --from and --to are both required'],
-  [['--from', '1h', '--to', '2h'], 'cannot requeue: --from is later than --to'],
   [['--from', '2h', '--to', 'now', '--offset', '1h'], 'cannot apply --offset without --quarantined'],
   [['--quarantined', '--offset', 'much'], 'invalid value for --offset: much: must be'],
 ])('requeue command: refuses %p', (args, message) => {
