@@ -163,7 +163,9 @@ async function main() {
   await prepare();
   mkdirSync(dataFolder, { recursive: true });
   const { url, what, query } = await receiver(dataFolder);
-  const healthPort = process.env.THUGSHELLS_HEALTH_PORT ?? String(await freePort(9109));
+  const { THUGSHELLS_HEALTH_PORT: givenPort = '0' } = process.env;
+  // With 0 too the port is known before the uploader runs: its page is watched.
+  const healthPort = Number(givenPort) === 0 ? String(await freePort(9109)) : givenPort;
   const env = {
     THUGSHELLS_REMOTE_URL: url,
     THUGSHELLS_DB_PATH: process.env.THUGSHELLS_DB_PATH ?? join(dataFolder, 'metrics.db'),
