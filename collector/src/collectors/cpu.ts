@@ -12,7 +12,7 @@ const usagePercent = declareSeries({
   name: 'cpu.usage_percent',
   kind: 'gauge',
   unit: 'percent',
-  help: 'Share of the time since the last scrape that was not idle; waiting for I/O is idle time.',
+  help: 'Share of the time since the last scrape that was not idle, of a core and of all together (core="all"); waiting for I/O is idle time.',
 });
 const modePercent = declareSeries({
   name: 'cpu.mode_percent',
