@@ -160,6 +160,8 @@ async function main() {
   if (values.help) return void console.log(help);
   const dataFolder = resolve(root, values.data ?? 'var');
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void end(0));
+  // Nobody reads any more, as after `npm start | head`.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => void end(0));
   await prepare();
   mkdirSync(dataFolder, { recursive: true });
   const { url, what, query } = await receiver(dataFolder);

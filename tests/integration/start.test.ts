@@ -45,7 +45,7 @@ test.each(['a real VictoriaMetrics', 'the bundled receiver'])(
     const isReal = receiver === 'a real VictoriaMetrics';
     const victoriaMetrics = await findProgram('victoria-metrics');
     const environment = isReal
-      ? { VICTORIA_METRICS_BIN: victoriaMetrics }
+      ? { VICTORIA_METRICS_BIN: victoriaMetrics, THUGSHELLS_HEALTH_PORT: '0' }
       : { VICTORIA_METRICS_BIN: '', PATH: '', PEERS: 'debian' };
     const { child, ended, output } = npmStart(environment);
     const address = (what: RegExp): Promise<string> => until(`it prints ${what}`, () => what.exec(output())?.[1]);
@@ -69,3 +69,16 @@ test.each(['a real VictoriaMetrics', 'the bundled receiver'])(
     }
   },
 );
+
+test('npm start ends everything once nobody reads its output', async () => {
+  const { child, ended, output } = npmStart({ VICTORIA_METRICS_BIN: '', PATH: '', PEERS: 'debian' });
+  try {
+    const statusPage = await until('it prints the page', () => /status page\s+(\S+)/.exec(output())?.[1]);
+    await until('the page is there', async () => !(await isGone(statusPage)));
+    child.stdout.destroy();
+    expect(await ended).toBe(0);
+    expect(await isGone(statusPage)).toBe(true);
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
