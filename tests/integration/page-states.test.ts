@@ -82,6 +82,12 @@ describe('status page, plots:', () => {
     for (const ticks of axes) expect([ticks.length > 1, new Set(ticks).size]).toEqual([true, ticks.length]);
   }, 60_000);
 
+  test('have disk space in the units of the table of file systems, and memory in powers of 1,024', async () => {
+    const texts = (await captions()).join('\n');
+    expect(texts).toMatch(/free on \/ [\d.]+ GB/);
+    expect(texts).toMatch(/used [\d.]+ GiB/);
+  }, 60_000);
+
   test('are all read at the time of the pointer, and by arrow keys', async () => {
     const last = await captions();
     await page
@@ -179,6 +185,7 @@ describe.each(Object.entries(PAGE_STATES as Readonly<Record<PageStateName, PageS
           page.on('request', (request) => request.url().startsWith(server.url) || complaints.push(request.url()));
           await page.goto(server.url);
           if (state.historyMs > 0) await page.waitForSelector('#plots svg');
+          else await until('there is nothing to plot', async () => /^No samples/.test(await read(page, '#plots')));
           if (name === '72 h') {
             await page.getByLabel('72 h').check();
             await until('three days', async () => (await read(page, '#plots')).includes('11-13'), 30_000);
@@ -196,6 +203,7 @@ describe.each(Object.entries(PAGE_STATES as Readonly<Record<PageStateName, PageS
           where,
           expect.stringMatching(SAID[name as PageStateName]),
         ]);
+        expect([where, await page.locator('#plots-range').isVisible()]).toEqual([where, state.historyMs > 0]);
         expect([where, await findings(page)]).toEqual([where, []]);
         expect([where, await page.evaluate('document.documentElement.scrollWidth')]).toEqual([where, width]);
         expect([where, await page.evaluate(BROKEN_WORDS)]).toEqual([where, []]);

@@ -40,7 +40,7 @@ export const health = [
   {
     why: 'the page names a command above a backlog that is being delivered',
     file: 'uploader/src/http/page/next-command.ts',
-    find: 'if (named === undefined && WITHOUT_COMMAND.has(reason)) return { text };',
+    find: "if (reason === 'backlog') return { text };",
     replace: '',
     tests: ['uploader/http/page/status-page'],
   },

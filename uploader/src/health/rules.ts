@@ -124,7 +124,7 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
   if (overdueMs > limit.maxUploadIntervals * limits.uploadIntervalMs)
     return degraded('no_upload', `no upload for ${formatAge(withoutUploadMs)}${because}${check}`);
   if (countSendable(snapshot) >= Math.max(limits.healthDegradedPending, floor))
-    return degraded('backlog', describeBacklog(snapshot));
+    return degraded('backlog', describeBacklog(snapshot, because));
   if (receiver.condition === 'away')
     return degraded('upload_failing', `uploads fail${because}${orCheck(CHECK_RECEIVER)}`);
   if (receiver.condition === 'fault') return degraded('internal_error', `uploads fail${because}; ${UPLOADER_LOG}`);
@@ -137,11 +137,10 @@ function uploaderHealth(snapshot: Snapshot, limits: HealthLimits): ComponentHeal
 }
 
 /** Describes a large backlog: with the time that is left while it is being delivered, else with what to do. */
-function describeBacklog({ books, receiver, drain }: Snapshot): string {
+function describeBacklog({ books, receiver, drain }: Snapshot, because: string): string {
   const left = receiver.condition === 'taking' ? drain?.secondsLeft : undefined;
   if (left !== undefined)
     return `delivering a backlog of ${count(books.pending)} samples, ${duration(left)} left; nothing to do`;
-  const because = receiver.reason === '' ? '' : `: ${receiver.reason}`;
   return `${count(books.pending)} samples pending${because}; if they increase, ${REDUCE_LOAD}`;
 }
 

@@ -176,6 +176,13 @@ describe('response outcome: everything is held after', () => {
     });
   });
 
+  test.each(['', '\n'])('a 401 whose body is %j, by its status alone', (body) => {
+    expect(outcome(401, body)).toEqual({
+      kind: 'hold',
+      reason: expect.stringMatching(/^HTTP 401; the receiver requires /),
+    });
+  });
+
   test.each([301, 302, 303, 307, 308])('%d, which is not followed; the reason names its target', (status) => {
     expect(outcome(status, '', { location: 'https://login.example/' })).toEqual({
       kind: 'hold',

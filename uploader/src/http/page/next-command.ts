@@ -1,4 +1,4 @@
-import type { ComponentHealth, HealthReason } from '../../health/component-health.ts';
+import type { ComponentHealth } from '../../health/component-health.ts';
 
 /** A message of a component, apart from the command that it names. */
 export interface Advice {
@@ -15,8 +15,6 @@ const COMMANDS: Readonly<Record<string, string>> = {
   configuration: 'thugshells-uploader check-config',
 };
 const COLLECTOR_LOG = 'journalctl -u thugshells-collector';
-/** A message of these needs no command. */
-const WITHOUT_COMMAND: ReadonlySet<HealthReason | undefined> = new Set(['backlog', 'starting'] as const);
 
 /** Separates the command that a message names; a message without one gets the command that looks into its component. */
 export function findAdvice(
@@ -25,6 +23,7 @@ export function findAdvice(
 ): Advice {
   const named = /\brun: ([^;()]+)/.exec(message)?.[1]?.trim();
   const text = message.replace(/ \(run: [^()]+\)|; run: [^;()]+/, '');
-  if (named === undefined && WITHOUT_COMMAND.has(reason)) return { text };
+  // Either there is nothing to do, or the message names variables.
+  if (reason === 'backlog') return { text };
   return { text, command: named ?? COMMANDS[component] ?? COLLECTOR_LOG };
 }

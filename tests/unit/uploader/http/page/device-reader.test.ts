@@ -56,6 +56,7 @@ test('device facts: of a whole device', () => {
     ['cpu.temperature_celsius', 6_280, { zone: 'nothing' }],
     ['cpu.temperature_celsius', 57.4, { zone: 'soc-thermal' }],
     ['cpu.throttled', 1, { reason: 'under-voltage' }],
+    ['system.clock_synchronized', 0],
     ['cpu.throttled', 0, { reason: 'soft temperature limit' }],
     ['filesystem.size_bytes', 8e9, { mountpoint: '/data', fstype: 'ext4' }],
     ['filesystem.available_bytes', 3e8, { mountpoint: '/data', fstype: 'ext4' }],
@@ -69,6 +70,7 @@ test('device facts: of a whole device', () => {
   expect(text).toContain(
     '<div><dt>Temperature</dt><dd>57 °C, soc-<wbr>thermal <small><span class="dot degraded">throttled: under-<wbr>voltage',
   );
+  expect(text).toContain('<dt>Clock</dt><dd><span class="dot degraded">not synchronized</span></dd>');
   expect(text).toContain('<span class="dot degraded">300 MB of 8.0 GB</span>');
   expect(text).toContain('up, wlan, signal -61 dBm, default route');
 });
