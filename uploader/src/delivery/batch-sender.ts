@@ -17,6 +17,8 @@ import type { TooOldSamples } from './too-old-samples.ts';
 export interface BatchSenderOptions extends ChunkSenderOptions {
   readonly encoder: Pick<BatchEncoder, 'encode'>;
   readonly tooOld: Pick<TooOldSamples, 'take'>;
+  /** For receivers that may reject a sample once they have a newer one of its series. */
+  readonly sendsOldestFirst?: boolean;
 }
 
 /** The result of sending one batch. */
@@ -44,7 +46,7 @@ const PLACE_STEP = (Math.sqrt(5) - 1) / 2;
  *
  * In doubt, one sample of the batch is sent, the first of a series:
  *
- *   accepted                     → the first chunk that is left is bisected at once, next chunk
+ *   accepted                     → next chunk; the one that was rejected is bisected, in this batch or a later one
  *   rejected                     → over: the next attempt that the backoff allows sends one of another series
  *
  * So a receiver that rejects everything gets two requests and then those of the backoff, and none of its samples are
@@ -56,6 +58,10 @@ export class BatchSender {
   /** Rejections since something was accepted. While there are any, it is in doubt whether the receiver accepts samples. */
   #rejections = 0;
   readonly #rejectedSeries = new RejectedSeries();
+  /** Ids of the samples that were rejected together last. They are bisected once something is accepted. */
+  #suspects: ReadonlySet<number> = new Set();
+  /** Whether something was accepted that shows that the receiver accepts samples like those at hand. */
+  #isAccepting = false;
   /** Where the series stands of which a sample is sent in doubt: a share of those that it may be. */
   #place = PLACE_STEP;
 
@@ -64,9 +70,16 @@ export class BatchSender {
     this.#chunkSender = new ChunkSender(options);
   }
 
+  /** Forgets what was accepted before: the receiver may have changed since. */
+  beginCycle(): void {
+    this.#isAccepting = false;
+  }
+
   /** Sends a batch. @param abandon also ends the request in flight, which `stop` lets finish */
   async send(batch: EncodedBatch, stop: AbortSignal, abandon: AbortSignal): Promise<SentBatch> {
-    const { receiver, clock } = this.#options;
+    const { receiver, clock, sendsOldestFirst = false } = this.#options;
+    // Where the order matters, newer samples that are accepted show nothing of older ones.
+    if (sendsOldestFirst) this.#isAccepting = false;
     this.#refuse(batch);
     const progress = {
       batchId: timeOrderedUuid(),
@@ -111,9 +124,12 @@ export class BatchSender {
   async #sendAll(left: Chunk[], progress: BatchProgress): Promise<boolean> {
     while (left.length > 0) {
       if (progress.stop.aborted) return false;
-      const isDone =
-        this.#rejections > 0 ? await this.#sendDoubted(left, progress) : await this.#sendNext(left, progress);
-      if (!isDone) return false;
+      if (this.#rejections > 0 && !(await this.#sendOne(left, progress))) return false;
+      const [chunk] = left;
+      if (chunk === undefined) return true;
+      const isSuspect = this.#isAccepting && chunk.ids.some((id) => this.#suspects.has(id));
+      const goesOn = isSuspect ? await this.#bisectNext(left, progress) : await this.#sendNext(left, progress);
+      if (!goesOn) return false;
     }
     return true;
   }
@@ -122,18 +138,14 @@ export class BatchSender {
   async #sendNext(left: Chunk[], progress: BatchProgress): Promise<boolean> {
     const chunk = left[0]!;
     const result = await this.#send(chunk, progress);
-    if (result.outcome.kind === 'rejected') return this.#maySendAnother(result, progress);
+    if (result.outcome.kind === 'rejected') {
+      this.#suspects = new Set(chunk.ids);
+      return this.#maySendAnother(result, progress);
+    }
     if (this.#reportFailure(result)) return false;
     if (result.outcome.kind === 'delivered') [chunk.body, chunk.ids].forEach(releaseMemory);
     left.shift();
     return true;
-  }
-
-  /** Bisects the next chunk if one sample of those that are left is accepted; returns whether the following one may be sent. */
-  async #sendDoubted(left: Chunk[], progress: BatchProgress): Promise<boolean> {
-    if (!(await this.#sendOne(left, progress))) return false;
-    const chunk = left.shift();
-    return chunk === undefined || this.#bisect(chunk, progress);
   }
 
   /** Sends the first sample of a series; returns whether it was accepted, and takes it out of its chunk then. */
@@ -158,7 +170,10 @@ export class BatchSender {
   async #send(chunk: Chunk, progress: BatchProgress): Promise<SendResult> {
     const result = await this.#chunkSender.send(chunk, progress);
     const { kind } = result.outcome;
-    if (kind === 'delivered' || kind === 'partial') this.#rejections = 0;
+    if (kind === 'delivered' || kind === 'partial') {
+      this.#rejections = 0;
+      this.#isAccepting = true;
+    }
     if (kind === 'delivered') this.#rejectedSeries.forget(chunk);
     return result;
   }
@@ -177,8 +192,9 @@ export class BatchSender {
     return false;
   }
 
-  /** Quarantines the samples for which a chunk is rejected; returns false if nothing more is to be sent. */
-  async #bisect(chunk: Chunk, progress: BatchProgress): Promise<boolean> {
+  /** Quarantines the samples for which the next chunk is rejected; returns whether the following one may be sent. */
+  async #bisectNext(left: Chunk[], progress: BatchProgress): Promise<boolean> {
+    const chunk = left.shift()!;
     const bisected = await bisect(this.#rejectedSeries.part(chunk), {
       encode: (part) => this.#encode(part),
       send: (part) => this.#send(part, progress),

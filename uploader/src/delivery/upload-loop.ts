@@ -170,6 +170,7 @@ export class UploadLoop {
     const isNewestFirst = newestAbove !== undefined && newestAbove > 0;
     const upcoming = new BatchPrefetcher(this.#options, newestAbove);
     this.#top = backlog.readLastId();
+    sender.beginCycle();
     const startedAt = clock.monotonic();
     const sent: (SentBatch & { readonly isNewest: boolean })[] = [];
     let isInterrupted = false;

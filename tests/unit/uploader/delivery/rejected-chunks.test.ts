@@ -134,6 +134,44 @@ describe('upload loop with a rejected chunk:', () => {
     expect(uploads.books).toMatchObject({ delivered: 4, pending: 0, rejected: 2 });
   });
 
+  test.each([[true], [false]])(
+    'gives up what fills the last chunks of each batch (oldest first: %s)',
+    async (sendsOldestFirst) => {
+      await withBadSeries({ chunkMetrics: 5, chunkGrowth: false, sendsOldestFirst });
+      const { stored } = uploads;
+      const sound = stored.series('sound');
+      const bad = stored.series('bad');
+      let scrapes = 0;
+      for (; scrapes < 20; scrapes++) {
+        for (const id of [sound, bad]) stored.add(id, 1_700_000_000_000 + scrapes * 60_000, 1);
+        // Five of each, so that no chunk has both.
+        if (scrapes % 5 === 4) await uploads.pass();
+      }
+      for (let pass = 0; pass < 10 && uploads.books.pending > 0; pass++) {
+        stored.add(sound, 1_700_000_000_000 + scrapes++ * 60_000, 1);
+        await uploads.pass();
+      }
+      expect(uploads.books).toMatchObject({ delivered: scrapes, pending: 0, rejected: 20 });
+    },
+  );
+
+  test('gives up nothing for what was accepted before an outage that interrupted the search', async () => {
+    await withBadSeries({ chunkMetrics: 5, chunkGrowth: false, retryAttempts: 1, replayWindowMs: 0 });
+    const { stored, receiver } = uploads;
+    const bad = stored.series('bad');
+    for (let minute = 0; minute < 5; minute++) stored.add(bad, 1_700_000_000_000 + minute * 60_000, 1);
+    await passes(2);
+    expect(uploads.books).toMatchObject({ pending: 5, rejected: 0 });
+    add('a');
+    // The sample that is accepted, then the first part of the search.
+    receiver.setFaults({ status: 503, when: { contains: 'bad' } });
+    await uploads.pass();
+    expect(uploads.books).toMatchObject({ delivered: 1, pending: 5, rejected: 0 });
+    receiver.setFaults({ status: 400, body: 'cannot parse' });
+    await passes(4);
+    expect(uploads.books).toMatchObject({ delivered: 1, pending: 5, rejected: 0 });
+  });
+
   test('sends what stood in one chunk with it in the same cycle', async () => {
     await withBadSeries();
     add('bad', 'b', 'c', 'd');

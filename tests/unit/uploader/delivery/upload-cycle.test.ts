@@ -69,7 +69,7 @@ describe('upload cycle with a backlog:', () => {
     expect(uploads.books.delivered).toBe(0);
     uploads.stored.rows(100, 'new.series');
     await uploads.pass();
-    expect(uploads.books).toMatchObject({ delivered: 5_000, pending: 200 });
+    expect(uploads.books).toMatchObject({ delivered: 5_000, pending: 0, rejected: 200 });
   });
 
   test('sends the rows of the last interval first after a restart, then the oldest', async () => {
