@@ -36,7 +36,7 @@ export const delivery = [
     file: 'uploader/src/delivery/batch-sender.ts',
     find: 'if (this.#rejections > 0 && !(await this.#sendOne(left, progress))) return false;',
     replace: '',
-    tests: ['uploader/delivery/upload-loop-failures'],
+    tests: ['uploader/delivery/rejected-chunks'],
   },
   {
     why: 'stays in doubt about a receiver that accepts others: a series that is rejected holds up all samples',
