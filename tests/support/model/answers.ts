@@ -32,7 +32,8 @@ export function replyTo(answer: Answer, { receiver, samples, nowMs, isPicky }: P
   const half = samples.slice(0, samples.length >> 1);
   switch (answer) {
     case 'failed':
-      return replied({ kind: 'retry', reason: 'away' }, { status: 503 });
+      // Not 503: two of them are taken for a limit of requests, and no time passes in a cycle for the pace that follows.
+      return replied({ kind: 'retry', reason: 'away' }, { status: 500 });
     case 'held':
       return replied({ kind: 'hold', reason: 'forbidden' }, { status: 403 });
     case 'answer lost':

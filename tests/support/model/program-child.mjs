@@ -183,6 +183,7 @@ function uploader({ clock, receiverNow, dbPath, replayWindowMs, batchMetrics, ch
         top ?? 0,
       );
       top = backlog.readLastId();
+      sender.beginCycle();
       for (let batch = await batches.next(); batch !== undefined; batch = await batches.next()) {
         if ((await sender.send(batch, stop.signal, stop.signal)).isOver) return;
       }
