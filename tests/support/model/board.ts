@@ -47,6 +47,8 @@ export class Board {
   #receiverStartedAtMs = 0;
   /** The end of a receiver that has just answered. */
   #dying: Promise<void> = Promise.resolve();
+  /** The answer to the last post. What happens meanwhile goes on where the uploader is killed before it has the answer. */
+  #answering: Promise<unknown> = Promise.resolve();
   /** What went wrong while a post was on its way. */
   #fault: Error | undefined;
 
@@ -163,6 +165,7 @@ export class Board {
 
   async #upload(commits: boolean): Promise<void> {
     await this.#call('uploader', 'cycle');
+    await this.#answering;
     await this.#dying;
     if (this.#fault !== undefined) throw this.#fault;
     if (commits) await this.#call('uploader', 'commit');
@@ -227,7 +230,7 @@ export class Board {
     if (before?.isRunning === true) return before;
     if (who === 'uploader') await this.#running('collector');
     const program = new ProgramProcess({
-      onQuestion: (question) => this.#answerSafely(question),
+      onQuestion: (question) => (this.#answering = this.#answerSafely(question)),
       onLog: (line) => this.#note(JSON.stringify(line)),
     });
     this.#processes[who] = program;
