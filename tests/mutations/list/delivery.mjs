@@ -187,10 +187,24 @@ export const delivery = [
     explained: 'a cycle that met trouble ends at once, and its end commits the same, so that nobody sees a difference',
   },
   {
+    why: 'sends newer samples of a series while a search is unfinished, for which its older ones are rejected',
+    file: 'uploader/src/delivery/batch-sender.ts',
+    find: 'return this.#options.sendsOldestFirst !== true;',
+    replace: 'return true;',
+    tests: ['uploader/delivery/rejected-chunks'],
+  },
+  {
+    why: 'searches thousands of rejected samples at once, for which all others wait',
+    file: 'uploader/src/delivery/bisect.ts',
+    find: 'requests === MAX_REQUESTS',
+    replace: 'requests === -MAX_REQUESTS',
+    tests: ['uploader/delivery/bisect'],
+  },
+  {
     why: 'quarantines all: a whole refused chunk is blamed, not the sample in it',
     file: 'uploader/src/delivery/bisect.ts',
-    find: 'if (part.count > 1 && requests < MAX_REQUESTS)',
-    replace: 'if (part.count < 1 && requests < MAX_REQUESTS)',
+    find: 'if (part.count > 1)',
+    replace: 'if (part.count < 1)',
     tests: ['uploader/delivery/bisect'],
   },
   {

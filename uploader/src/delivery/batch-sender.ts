@@ -27,7 +27,7 @@ export interface SentBatch {
   readonly accepted: number;
   readonly chunks: number;
   readonly bytesSent: number;
-  /** Nothing more is to be sent now: the receiver is away or rejects everything, or the program stops. */
+  /** Nothing more is to be sent now: the receiver is away or rejects too much, or the program stops. */
   readonly isOver: boolean;
   /** The receiver rejected what was sent last, and may reject everything. */
   readonly isRejected: boolean;
@@ -201,6 +201,8 @@ export class BatchSender {
     });
     this.#chunkSender.quarantine(bisected.rejections);
     this.#rejectedSeries.addOf(chunk, bisected.rejections);
+    // Where the order matters, nothing may overtake what is left of the chunk.
+    if (bisected.kind === 'unfinished') return this.#options.sendsOldestFirst !== true;
     return bisected.kind === 'found' || !this.#reportFailure(bisected.result);
   }
 

@@ -14,13 +14,12 @@ export interface BisectOptions {
 export type BisectResult =
   /** Every other sample was accepted; these never will be. */
   | { readonly kind: 'found'; readonly rejections: readonly RejectedRow[] }
+  /** It took too many requests; what is left stays pending. */
+  | { readonly kind: 'unfinished'; readonly rejections: readonly RejectedRow[] }
   /** A part was neither accepted nor rejected; what is left stays pending. */
   | { readonly kind: 'interrupted'; readonly result: SendResult; readonly rejections: readonly RejectedRow[] };
 
-/**
- * Maximum number of requests of a search: thousands of rejected samples would cost two requests each. Parts that are still
- * rejected then are quarantined whole, with the valid samples that they may hold.
- */
+/** Maximum number of requests of a search: new samples would wait for thousands of rejected ones, at two requests each. */
 const MAX_REQUESTS = 500;
 
 /**
@@ -35,6 +34,7 @@ export async function bisect(parts: readonly Float64Array[], options: BisectOpti
   const left = [...parts].reverse();
   let requests = 0;
   for (let ids = left.pop(); ids !== undefined; ids = left.pop()) {
+    if (requests === MAX_REQUESTS) return { kind: 'unfinished', rejections };
     const part = await options.encode(ids);
     if (part === undefined) continue;
     const result = await options.send(part);
@@ -42,16 +42,10 @@ export async function bisect(parts: readonly Float64Array[], options: BisectOpti
     const { kind } = result.outcome;
     if (kind === 'delivered' || kind === 'partial') continue;
     if (kind !== 'rejected') return { kind: 'interrupted', result, rejections };
-    if (part.count > 1 && requests < MAX_REQUESTS) left.push(...halve(part.ids).reverse());
-    else rejections.push(...toRejectedRows(part.ids, result));
+    if (part.count > 1) left.push(...halve(part.ids).reverse());
+    else rejections.push({ id: part.ids[0]!, status: result.status, reason: toReason(result) });
   }
   return { kind: 'found', rejections };
-}
-
-function toRejectedRows(ids: Float64Array, result: SendResult): RejectedRow[] {
-  const reason =
-    ids.length === 1 ? toReason(result) : `one of ${ids.length} samples rejected together: ${toReason(result)}`;
-  return [...ids].map((id) => ({ id, status: result.status, reason }));
 }
 
 function toReason(result: SendResult): string {

@@ -155,6 +155,33 @@ describe('upload loop with a rejected chunk:', () => {
     },
   );
 
+  test.each([[true], [false]])(
+    'finds each of hundreds of invalid samples in a chunk, in more than one cycle (oldest first: %s)',
+    async (sendsOldestFirst) => {
+      await withBadSeries({ chunkMetrics: 900, chunkGrowth: false, sendsOldestFirst });
+      const BAD_VALUE = 77_777_777;
+      const { stored, receiver } = uploads;
+      receiver.setFaults({ status: 400, body: 'too much', when: { contains: String(BAD_VALUE) } });
+      const series = stored.series('a');
+      for (let index = 0; index < 910; index++)
+        stored.add(series, 1_700_000_000_000 + index * 1_000, index < 900 && index % 3 === 2 ? BAD_VALUE : index);
+      add('b');
+      await passes(2);
+      // The chunk, the sample that is accepted, the search; what follows must not overtake what is left.
+      expect(uploads.posts).toHaveLength(sendsOldestFirst ? 502 : 503);
+      expect(uploads.books.pending).toBeGreaterThan(0);
+      for (let pass = 0; pass < 20 && uploads.books.pending > 0; pass++) {
+        add(`b${pass}`);
+        await uploads.pass();
+      }
+      expect(uploads.books).toMatchObject({ pending: 0, rejected: 300 });
+      const times = receiver.rows().flatMap((row) => (row.series.includes('"a"') ? [row.timestampMs] : []));
+      expect(times).toHaveLength(610);
+      if (sendsOldestFirst) expect(times).toEqual([...times].sort((x, y) => x - y));
+    },
+    30_000,
+  );
+
   test('gives up nothing for what was accepted before an outage that interrupted the search', async () => {
     await withBadSeries({ chunkMetrics: 5, chunkGrowth: false, retryAttempts: 1, replayWindowMs: 0 });
     const { stored, receiver } = uploads;
