@@ -120,6 +120,7 @@ test('exporters: a name of 4 MiB that is new at each scrape is not remembered', 
   let turn = 0;
   const page = (): Buffer => Buffer.from(`{"${String((turn += 1)).padEnd(PAGE_BYTES - 100, 'x')}"} 1\n`);
   const { peakMiB, gapMs } = await measure('long', [page], 30);
-  expect(peakMiB).toBeLessThan(180);
+  // It was 160 to 184 MiB, and 263 with a cache that keeps such names.
+  expect(peakMiB).toBeLessThan(220);
   expect(gapMs).toBeLessThan(1_500);
 });

@@ -14,8 +14,8 @@ const likeTheUnit = {
   command: ['env', 'MALLOC_ARENA_MAX=1', process.execPath, '--max-semi-space-size=1', '--v8-pool-size=1'],
   folder: builtHere.folder,
 } as const;
-/** Of the 256 MB that the unit may have. */
-const MAX_PEAK_MB = 208;
+/** Of the 256 MB that the unit may have; 183 to 212 MB were seen, by when garbage is collected. */
+const MAX_PEAK_MB = 240;
 
 let agents: AgentPair;
 let uploader: AgentProcess;
