@@ -58,8 +58,8 @@ export class BatchSender {
   /** Rejections since something was accepted. While there are any, it is in doubt whether the receiver accepts samples. */
   #rejections = 0;
   readonly #rejectedSeries = new RejectedSeries();
-  /** Ids of the samples that were rejected together last. They are bisected once something is accepted. */
-  #suspects: ReadonlySet<number> = new Set();
+  /** Ids of the samples that were rejected together last, until they are bisected, once something is accepted. */
+  #suspects = new Set<number>();
   /** Whether something was accepted that shows that the receiver accepts samples like those at hand. */
   #isAccepting = false;
   /** Where the series stands of which a sample is sent in doubt: a share of those that it may be. */
@@ -127,11 +127,17 @@ export class BatchSender {
       if (this.#rejections > 0 && !(await this.#sendOne(left, progress))) return false;
       const [chunk] = left;
       if (chunk === undefined) return true;
-      const isSuspect = this.#isAccepting && chunk.ids.some((id) => this.#suspects.has(id));
-      const goesOn = isSuspect ? await this.#bisectNext(left, progress) : await this.#sendNext(left, progress);
+      const goesOn = this.#isSuspect(chunk)
+        ? await this.#bisectNext(left, progress)
+        : await this.#sendNext(left, progress);
       if (!goesOn) return false;
     }
     return true;
+  }
+
+  /** Whether a chunk has samples that were rejected before something was accepted. */
+  #isSuspect({ ids }: Chunk): boolean {
+    return this.#isAccepting && this.#suspects.size > 0 && ids.some((id) => this.#suspects.has(id));
   }
 
   /** Sends the next chunk; returns whether another request may follow. */
@@ -203,7 +209,9 @@ export class BatchSender {
     this.#rejectedSeries.addOf(chunk, bisected.rejections);
     // Where the order matters, nothing may overtake what is left of the chunk.
     if (bisected.kind === 'unfinished') return this.#options.sendsOldestFirst !== true;
-    return bisected.kind === 'found' || !this.#reportFailure(bisected.result);
+    if (bisected.kind === 'interrupted') return !this.#reportFailure(bisected.result);
+    for (const id of chunk.ids) this.#suspects.delete(id);
+    return true;
   }
 
   async #encode(ids: Float64Array): Promise<Chunk | undefined> {
