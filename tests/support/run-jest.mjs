@@ -15,8 +15,8 @@ import { root } from '../../deploy/scripts/prepare.mjs';
 /**
  * Runs jest in a process of its own, its output shown, and names what failed once more in lines of its own at the end.
  *
- * A file whose process was ended by a signal is run once more, and that is said: Node.js' modules in contexts of their own,
- * which jest needs, now and then end a process by SIGSEGV. A fault of the code ends the second one as well.
+ * A file whose process was ended by a signal is run once more, and that is said. Such an end is rare and its cause not known;
+ * jest runs modules by an interface of Node.js that is experimental. A fault that is always there ends the second one as well.
  *
  * @param {readonly string[]} args
  * @param {Readonly<Record<string, string>>} env added to this process's

@@ -230,7 +230,11 @@ export class Board {
     if (before?.isRunning === true) return before;
     if (who === 'uploader') await this.#running('collector');
     const program = new ProgramProcess({
-      onQuestion: (question) => (this.#answering = this.#answerSafely(question)),
+      onQuestion: (question) => {
+        const answering = this.#answerSafely(question);
+        if ('post' in question) this.#answering = answering;
+        return answering;
+      },
       onLog: (line) => this.#note(JSON.stringify(line)),
     });
     this.#processes[who] = program;
